@@ -1,0 +1,36 @@
+/** What the rest of the house knows of a verified login: never XML, never an IdP's token. */
+import type { Instant } from '../instant.js'
+import type { ConnectionId, SubjectId } from '../tenant/ids.js'
+
+/** How the person proved who she is. Missing evidence is `undefined`, which is "unknown" and never "yes". OIDC Core §2, RFC 8176. */
+export type AuthenticationContext = {
+  readonly acr: string | undefined
+  readonly amr: readonly string[]
+  readonly authenticatedAt: Instant | undefined
+}
+
+/** `unknown` is not `none`: the IdP could not or did not say (groups overage, an attribute that never came). */
+export type Known<T> = { readonly state: 'known'; readonly value: T } | { readonly state: 'absent' } | { readonly state: 'unknown' }
+
+export type ClaimValue = string | number | boolean | readonly string[]
+
+export type NormalizedIdentity = {
+  readonly connectionId: ConnectionId
+  /** The connection's stable identifier of the person; with the connection it is the key of the subject. */
+  readonly stableId: string
+  /** Filled once the subject has been found or created. */
+  readonly subjectId: SubjectId | undefined
+  readonly claims: ReadonlyMap<string, ClaimValue>
+  readonly groups: Known<readonly string[]>
+  readonly authentication: AuthenticationContext
+  /** The IdP ends its session then: SAML SessionNotOnOrAfter, OIDC session_expiry. A ceiling for everything that we issue. */
+  readonly sessionExpiresAt: Instant | undefined
+  readonly idpSession: IdpSession
+}
+
+/** The session at the IdP, kept exactly as received so that a logout can name it. SAML Core §2.7.2, OIDC Back-Channel Logout §2. */
+export type IdpSession = {
+  readonly sessionIndex: string | undefined
+  readonly nameId: { readonly value: string; readonly format: string | undefined; readonly nameQualifier: string | undefined; readonly spNameQualifier: string | undefined } | undefined
+  readonly sid: string | undefined
+}
