@@ -1,0 +1,68 @@
+/** The port through which the broker speaks to any company's IdP. Two real implementations: SAML and OpenID Connect. */
+import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { Instant } from '@drawbridge/core/instant'
+import type { Result } from '@drawbridge/core/result'
+import type { Secret } from '@drawbridge/core/secret'
+import type { Random } from '@drawbridge/crypto/random'
+import type { UpstreamRefusal } from './error.js'
+
+export type Connector = {
+  start(request: StartLogin): Promise<Result<StartedLogin, UpstreamRefusal>>
+  finish(message: UpstreamMessage, expected: ExpectedLogin): Promise<Result<IdentityAssertion, UpstreamRefusal>>
+}
+
+export type StartLogin = {
+  readonly loginRequestId: string
+  /** SAML: the ACS URL, `…/saml/<connection>/acs`. OIDC: the redirect URI. Sent to the IdP byte for byte. */
+  readonly callbackUrl: string
+  /** An opaque handle: RelayState in SAML, `state` in OIDC. At most 80 octets (SAML Bindings §3.4.3). */
+  readonly relayState: string
+  readonly stepUpAcr: 'mfa' | undefined
+  /** Ask for a fresh sign-in even where the IdP has a session. */
+  readonly forceAuthn: boolean
+  readonly loginHint?: string | undefined
+  readonly now: Instant
+}
+
+export type StartedLogin = {
+  readonly answer: UpstreamAnswer
+  /** SAML: the request's ID. OIDC: SHA-256 of `state`, base64url. Unique in the connection. */
+  readonly upstreamId: string
+  /** What `finish` needs again. The caller seals it and gives it back unchanged. */
+  readonly state: Secret
+}
+
+/** What the browser is to do next. */
+export type UpstreamAnswer =
+  | { readonly kind: 'redirect'; readonly url: string }
+  | { readonly kind: 'form'; readonly action: string; readonly fields: Readonly<Record<string, string>> }
+
+export type UpstreamMessage = {
+  readonly binding: 'post' | 'redirect' | 'query'
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+export type ExpectedLogin = {
+  readonly upstreamId: string
+  readonly state: Secret
+  readonly callbackUrl: string
+  readonly now: Instant
+}
+
+/** `fetchSafely` of runtime with its own dependencies already bound. Never follows redirects, never reaches special-use addresses. */
+export type FetchUpstream = (
+  url: string,
+  options: {
+    readonly method?: string
+    readonly headers?: Readonly<Record<string, string>>
+    readonly body?: string | Buffer
+    readonly maxBytes: number
+    readonly timeoutMs: number
+    readonly accept?: string
+  },
+) => Promise<Result<{ readonly status: number; readonly headers: unknown; readonly body: Buffer }, unknown>>
+
+export type ConnectorDeps = {
+  readonly random: Random
+  readonly fetchSafely: FetchUpstream
+}
