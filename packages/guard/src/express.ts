@@ -1,0 +1,47 @@
+/** The guard as Express middleware. Express is the caller's: nothing of it is loaded here. */
+import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import type { Challenge } from './challenge.js'
+import type { Guard } from './create-guard.js'
+import { scopesOfRequest } from './mcp.js'
+import { ok, type GuardRefusal, type Result } from './refusal.js'
+import type { VerifiedToken } from './verify-access-token.js'
+
+const verifiedTokens = new WeakMap<Request, VerifiedToken>()
+
+/** The token that the guard let through for this request. */
+export const verifiedTokenOf = (request: Request): VerifiedToken | undefined => verifiedTokens.get(request)
+
+function send(response: Response, challenge: Challenge): void {
+  response.status(challenge.status).set(challenge.headers).end(challenge.body)
+}
+
+type Needed = Result<readonly string[], GuardRefusal>
+
+/** The token is judged before the body's faults are told: a stranger learns nothing about tools. */
+const guarded =
+  (guard: Guard, neededBy: (request: Request) => Needed): RequestHandler =>
+  (request: Request, response: Response, next: NextFunction): void => {
+    const needed = neededBy(request)
+    guard.check(request.headers.authorization, needed.ok ? needed.value : []).then((verdict) => {
+      if (!verdict.ok) return send(response, verdict.error)
+      if (!needed.ok) return send(response, guard.refuse(needed.error))
+      verifiedTokens.set(request, verdict.value)
+      next()
+    }, next)
+  }
+
+/** Lets a request pass that holds all of these scopes. */
+export const requireScopes = (guard: Guard, scopes: readonly string[]): RequestHandler => guarded(guard, () => ok(scopes))
+
+/** Lets an MCP request pass whose token holds what the called tools need. Put a JSON body parser before it. */
+export const guardMcp = (guard: Guard): RequestHandler =>
+  guarded(guard, (request) => (request.method === 'POST' ? scopesOfRequest(guard.toolScopes, request.body) : ok([])))
+
+/** Serves the protected resource metadata at the inserted well-known path and at the root one. @spec RFC 9728 §3 */
+export const serveResourceMetadata =
+  (guard: Guard): RequestHandler =>
+  (request: Request, response: Response, next: NextFunction): void => {
+    const isAsked = request.method === 'GET' && guard.metadataPaths.includes(request.path)
+    if (!isAsked) return next()
+    response.set({ 'Access-Control-Allow-Origin': '*', 'Cache-Control': 'max-age=300' }).json(guard.metadata)
+  }

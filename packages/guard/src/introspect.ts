@@ -1,0 +1,38 @@
+/** Asks the issuer whether a token is alive. Used when the guard is deaf and its owner chose to ask rather than to refuse. */
+import { err, ok, type GuardRefusal, type Result } from './refusal.js'
+import { parseScopes } from './tool-scopes.js'
+import type { TrustedIssuer } from './trusted-issuer.js'
+
+/** An answer that takes longer counts as no answer. */
+export const introspectionTimeoutSeconds = 5
+
+export type Introspected = { readonly scopes: readonly string[] }
+
+/**
+ * Says whether `token`, whose signature is already verified, is active at its issuer, and with which scopes now.
+ *
+ * Nothing is cached: a positive answer is worth only its own moment.
+ *
+ * @spec RFC 7662 §2.1, §2.2
+ */
+export async function introspect(
+  fetchLike: typeof fetch,
+  issuer: TrustedIssuer,
+  token: string,
+): Promise<Result<Introspected, GuardRefusal>> {
+  try {
+    const response = await fetchLike(`${issuer.issuer}/introspect`, {
+      method: 'POST',
+      redirect: 'error',
+      headers: { Authorization: issuer.authorization, 'Content-Type': 'application/x-www-form-urlencoded', Accept: 'application/json' },
+      body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
+      signal: AbortSignal.timeout(introspectionTimeoutSeconds * 1000),
+    })
+    if (response.status !== 200) return err('issuer_unreachable')
+    const answer = (await response.json()) as { active?: unknown; scope?: unknown } | null
+    if (answer?.active !== true) return err('token_inactive')
+    return ok({ scopes: parseScopes(answer.scope) })
+  } catch {
+    return err('issuer_unreachable')
+  }
+}

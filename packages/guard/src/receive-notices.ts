@@ -1,0 +1,180 @@
+/**
+ * Listens to one issuer for what has been revoked.
+ *
+ * The design: open a stream of this instance, whose answer holds a snapshot of all barriers and the position at which the stream goes
+ * on, so that nothing lies between them; then long-poll, acknowledging in the next request what the last answer brought (RFC 8936
+ * §2.4). A stream that the issuer no longer knows, or a notice that cannot be verified, starts again from a new snapshot. Until the
+ * first snapshot the guard serves nothing. "Heard" is the time of the last complete answer: an empty one also
+ * says that nothing was revoked until then.
+ */
+import type { Barriers } from './barriers.js'
+import { parseBarrier, readNotice, type NoticeDeps } from './notice.js'
+import type { TrustedIssuer } from './trusted-issuer.js'
+
+/** A poll is held open by the issuer for up to 25 s; longer than this means that the line is dead. */
+export const pollTimeoutSeconds = 35
+export const openTimeoutSeconds = 10
+export const maxNoticesPerPoll = 100
+/** Notice ids remembered so that each counts once; beyond this the oldest is forgotten, which is harmless: barriers only grow. */
+export const maxRememberedNotices = 10_000
+const retryFirstMs = 100
+const retryMostMs = 5000
+
+export type ReceiverDeps = NoticeDeps & {
+  readonly issuer: TrustedIssuer
+  readonly instance: string
+  readonly barriers: Barriers
+  readonly fetch: typeof fetch
+  readonly nowSeconds: () => number
+  readonly random: () => number
+  readonly onTrouble: (issuer: string, trouble: string) => void
+}
+
+export type Receiver = {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** When this receiver last knew everything, in seconds; undefined before the first snapshot. */
+  heardAtSeconds(): number | undefined
+}
+
+type Stream = { readonly id: string; acks: string[]; errors: Record<string, { err: string; description: string }> }
+type Trouble = { readonly trouble: string }
+
+export function createReceiver(deps: ReceiverDeps): Receiver {
+  const stopping = new AbortController()
+  const seen = new Set<string>()
+  let heardAt: number | undefined
+  let running: Promise<void> | undefined
+  let tellFirst: () => void = () => {}
+  const first = new Promise<void>((resolve) => {
+    tellFirst = resolve
+  })
+
+  const post = async (path: string, body: unknown, timeoutSeconds: number): Promise<Record<string, unknown> | Trouble> => {
+    const response = await deps.fetch(`${deps.issuer.issuer}${path}`, {
+      method: 'POST',
+      redirect: 'error',
+      headers: { Authorization: deps.issuer.authorization, 'Content-Type': 'application/json', Accept: 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(timeoutSeconds * 1000)]),
+    })
+    if (response.status !== 200 && response.status !== 201) {
+      await response.body?.cancel()
+      return { trouble: `${path} answered ${response.status}` }
+    }
+    const answer: unknown = await response.json()
+    return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : { trouble: `${path} answered no object` }
+  }
+
+  /** Opens the stream and raises every barrier of the snapshot before anything is served. */
+  const open = async (): Promise<Stream | Trouble> => {
+    const askedAt = deps.nowSeconds()
+    const answer = await post('/ssf/streams', { instance: deps.instance }, openTimeoutSeconds)
+    if ('trouble' in answer) return answer as Trouble
+    const { streamId, snapshot } = answer
+    if (typeof streamId !== 'string' || !Array.isArray(snapshot)) return { trouble: 'the snapshot is malformed' }
+    for (const entry of snapshot as readonly Record<string, unknown>[]) {
+      const issuer = entry?.['issuer'] === undefined ? deps.issuer : deps.issuers.get(String(entry['issuer']))
+      if (issuer === undefined) continue
+      const barrier = parseBarrier(entry, issuer)
+      if (barrier === undefined) return { trouble: 'the snapshot is malformed' }
+      deps.barriers.raise(barrier, deps.nowSeconds())
+    }
+    heardAt = askedAt
+    tellFirst()
+    return { id: streamId, acks: [], errors: {} }
+  }
+
+  const take = async (stream: Stream, sets: Record<string, unknown>): Promise<void> => {
+    for (const [jti, token] of Object.entries(sets)) {
+      const notice = await readNotice(deps, token, deps.nowSeconds())
+      const refusal = notice.ok ? (notice.value.jti === jti ? undefined : 'invalid_request') : notice.error
+      if (refusal !== undefined) {
+        stream.errors[jti] = { err: refusal, description: 'the security event token was refused' }
+      } else if (notice.ok) {
+        stream.acks.push(jti)
+        if (seen.has(jti)) continue
+        seen.add(jti)
+        deps.barriers.raise(notice.value.barrier, deps.nowSeconds())
+      }
+    }
+    for (const jti of seen) {
+      if (seen.size <= maxRememberedNotices) break
+      seen.delete(jti)
+    }
+  }
+
+  /** One long-poll. A refused notice ends the stream: what it said is learned from the next snapshot. */
+  const poll = async (stream: Stream): Promise<Trouble | undefined> => {
+    const body = { streamId: stream.id, maxEvents: maxNoticesPerPoll, returnImmediately: false, ack: stream.acks, setErrs: stream.errors }
+    const answer = await post('/ssf/poll', body, pollTimeoutSeconds)
+    if ('trouble' in answer) return answer as Trouble
+    stream.acks = []
+    stream.errors = {}
+    const sets = answer['sets'] ?? {}
+    if (typeof sets !== 'object' || sets === null) return { trouble: 'the poll answer is malformed' }
+    await take(stream, sets as Record<string, unknown>)
+    if (Object.keys(stream.errors).length === 0) {
+      if (answer['moreAvailable'] !== true) heardAt = deps.nowSeconds()
+      return undefined
+    }
+    const reasons = [...new Set(Object.values(stream.errors).map((error) => error.err))].join(', ')
+    await post(
+      '/ssf/poll',
+      { ...body, maxEvents: 0, returnImmediately: true, ack: stream.acks, setErrs: stream.errors },
+      openTimeoutSeconds,
+    )
+    return { trouble: `refused a notice: ${reasons}` }
+  }
+
+  const listenOnce = async (): Promise<Trouble> => {
+    try {
+      const stream = await open()
+      if ('trouble' in stream) return stream
+      for (;;) {
+        const trouble = await poll(stream)
+        retryMs = retryFirstMs
+        if (trouble !== undefined) return trouble
+      }
+    } catch (error) {
+      return { trouble: error instanceof Error ? error.message : 'the issuer cannot be reached' }
+    }
+  }
+
+  let retryMs = retryFirstMs
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const { trouble } = await listenOnce()
+      if (stopping.signal.aborted) return
+      deps.onTrouble(deps.issuer.issuer, trouble)
+      await pause(retryMs * (0.5 + deps.random() / 2), stopping.signal)
+      retryMs = Math.min(retryMs * 2, retryMostMs)
+    }
+  }
+
+  return {
+    start: () => {
+      running ??= run()
+      return first
+    },
+    stop: async () => {
+      stopping.abort()
+      tellFirst()
+      await running
+    },
+    heardAtSeconds: () => heardAt,
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, milliseconds)
+    signal.addEventListener('abort', done)
+  })
+}

@@ -1,0 +1,44 @@
+/** What the guard can refuse, as a catalogue: `say` goes on the wire, the reason goes to the caller's log and nowhere else. */
+export type Ok<T> = { readonly ok: true; readonly value: T }
+export type Err<E> = { readonly ok: false; readonly error: E }
+export type Result<T, E> = Ok<T> | Err<E>
+export const ok = <T>(value: T): Ok<T> => ({ ok: true, value })
+export const err = <E>(error: E): Err<E> => ({ ok: false, error })
+
+export type GuardRefusalEntry = {
+  readonly status: 400 | 401 | 403 | 503
+  /** The `error` of RFC 6750 §3.1; none when the request carried no credentials at all. */
+  readonly code?: 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+  readonly say: string
+}
+
+const deadToken = { status: 401, code: 'invalid_token', say: 'the access token is not valid' } as const
+
+/** One line per refusal. Reasons that an attacker may probe share one `say`. */
+export const guardRefusals = {
+  token_missing: { status: 401, say: 'this resource needs an access token' },
+  token_sent_twice: { status: 400, code: 'invalid_request', say: 'send the access token once, in the Authorization header' },
+  token_malformed: deadToken,
+  token_of_unknown_issuer: deadToken,
+  token_signature_wrong: deadToken,
+  token_of_wrong_type: deadToken,
+  token_for_other_resource: deadToken,
+  token_expired: deadToken,
+  token_from_the_future: deadToken,
+  token_lives_too_long: deadToken,
+  token_of_other_tenant: deadToken,
+  token_epochs_malformed: deadToken,
+  token_below_barrier: deadToken,
+  token_inactive: deadToken,
+  scope_insufficient: { status: 403, code: 'insufficient_scope', say: 'the access token lacks a scope that this operation needs' },
+  tool_without_scope: { status: 403, code: 'insufficient_scope', say: 'this tool is not open to any scope' },
+  request_malformed: { status: 400, code: 'invalid_request', say: 'the request body is not a JSON-RPC message' },
+  issuer_unreachable: { status: 503, say: 'the authorization server cannot be reached; try again shortly' },
+  not_ready: { status: 503, say: 'this resource server has not yet heard which tokens are revoked; try again shortly' },
+  deaf: { status: 503, say: 'this resource server has lost touch with its authorization server; try again shortly' },
+} as const satisfies Record<string, GuardRefusalEntry>
+
+export type GuardRefusal = keyof typeof guardRefusals
+
+/** The entry of a refusal, with the optional members visible. */
+export const entryOf = (refusal: GuardRefusal): GuardRefusalEntry => guardRefusals[refusal]

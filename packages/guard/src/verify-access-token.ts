@@ -1,0 +1,132 @@
+/** Says whether an access token is good here and now: RFC 9068 §4 by an exact list of issuers, then the barriers. */
+import { decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose'
+import { parseTokenEpochs, type Barriers, type TokenEpochs } from './barriers.js'
+import { err, ok, type GuardRefusal, type Result } from './refusal.js'
+import { parseScopes } from './tool-scopes.js'
+import type { TrustedIssuer } from './trusted-issuer.js'
+
+export type VerifiedToken = {
+  readonly issuer: string
+  readonly tenant: string
+  readonly subject: string
+  readonly clientId: string
+  readonly scopes: readonly string[]
+  readonly issuedAtSeconds: number
+  readonly expiresAtSeconds: number
+  readonly tokenId: string
+  readonly grantId?: string
+  readonly epochs: TokenEpochs
+  readonly acr?: string
+}
+
+export type VerifyDeps = {
+  readonly issuers: ReadonlyMap<string, TrustedIssuer>
+  readonly resource: string
+  readonly barriers: Barriers
+  readonly maxTokenLifeSeconds: number
+}
+
+/** Clocks of issuer and resource server may differ by this much; expiry gets no such grace. */
+export const clockSkewSeconds = 30
+/** Longer than any token that Drawbridge signs. */
+export const maxTokenCharacters = 8192
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
+
+function claimedIssuer(token: string): string | undefined {
+  try {
+    return text(decodeJwt(token).iss)
+  } catch {
+    return undefined
+  }
+}
+
+function refusalOf(error: unknown): GuardRefusal {
+  if (error instanceof errors.JWTExpired) return 'token_expired'
+  if (error instanceof errors.JWTClaimValidationFailed) return error.claim === 'typ' ? 'token_of_wrong_type' : 'token_malformed'
+  if (error instanceof errors.JWKSTimeout) return 'issuer_unreachable'
+  if (error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JWKSNoMatchingKey) return 'token_signature_wrong'
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'token_signature_wrong'
+  if (error instanceof errors.JOSEError && error.code !== 'ERR_JOSE_GENERIC') return 'token_malformed'
+  return 'issuer_unreachable'
+}
+
+async function verifySignature(issuer: TrustedIssuer, token: string, nowSeconds: number): Promise<Result<JWTPayload, GuardRefusal>> {
+  try {
+    const verified = await jwtVerify(token, issuer.keys, {
+      algorithms: ['ES256'],
+      typ: 'at+jwt',
+      issuer: issuer.issuer,
+      currentDate: new Date(nowSeconds * 1000),
+      requiredClaims: ['exp', 'iat', 'sub', 'jti', 'client_id', 'tenant', 'epochs'],
+    })
+    return ok(verified.payload)
+  } catch (error) {
+    return err(refusalOf(error))
+  }
+}
+
+/** `aud` names this resource and nothing else: a token good at two servers could be replayed by one at the other. RFC 8707 §2. */
+const isForUs = (audience: unknown, resource: string): boolean =>
+  audience === resource || (Array.isArray(audience) && audience.length === 1 && audience[0] === resource)
+
+function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<VerifiedToken, GuardRefusal> {
+  const epochs = parseTokenEpochs(payload['epochs'])
+  if (epochs === undefined) return err('token_epochs_malformed')
+  const subject = text(payload.sub)
+  const clientId = text(payload['client_id'])
+  const tokenId = text(payload.jti)
+  const grantId = text(payload['gid'])
+  const acr = text(payload['acr'])
+  if (subject === undefined || clientId === undefined || tokenId === undefined) return err('token_malformed')
+  return ok({
+    issuer: issuer.issuer,
+    tenant: issuer.tenant,
+    subject,
+    clientId,
+    tokenId,
+    scopes: parseScopes(payload['scope']),
+    issuedAtSeconds: payload.iat ?? 0,
+    expiresAtSeconds: payload.exp ?? 0,
+    epochs,
+    ...(grantId === undefined ? {} : { grantId }),
+    ...(acr === undefined ? {} : { acr }),
+  })
+}
+
+/**
+ * Verifies a token. The order is: shape, issuer, signature, type, audience, times, tenant, barriers.
+ *
+ * A token that would outlive `maxTokenLifeSeconds` is refused, because barriers are forgotten after that time.
+ *
+ * @spec RFC 9068 §4
+ * @spec RFC 8725 §3.8, §3.9, §3.11
+ */
+export async function verifyAccessToken(deps: VerifyDeps, token: string, nowSeconds: number): Promise<Result<VerifiedToken, GuardRefusal>> {
+  if (token.length > maxTokenCharacters) return err('token_malformed')
+  const claimed = claimedIssuer(token)
+  if (claimed === undefined) return err('token_malformed')
+  const issuer = deps.issuers.get(claimed)
+  if (issuer === undefined) return err('token_of_unknown_issuer')
+  const payload = await verifySignature(issuer, token, nowSeconds)
+  if (!payload.ok) return payload
+  if (!isForUs(payload.value.aud, deps.resource)) return err('token_for_other_resource')
+  const iat = payload.value.iat ?? 0
+  if (iat > nowSeconds + clockSkewSeconds) return err('token_from_the_future')
+  if ((payload.value.exp ?? 0) - iat > deps.maxTokenLifeSeconds) return err('token_lives_too_long')
+  if (payload.value['tenant'] !== issuer.tenant) return err('token_of_other_tenant')
+  const read = readClaims(payload.value, issuer)
+  if (!read.ok) return read
+  return isDead(deps.barriers, read.value, text(payload.value['connection']), nowSeconds) ? err('token_below_barrier') : read
+}
+
+function isDead(barriers: Barriers, token: VerifiedToken, connection: string | undefined, nowSeconds: number): boolean {
+  const ids = {
+    tenant: token.tenant,
+    client: token.clientId,
+    subject: token.subject,
+    ...(token.grantId === undefined ? {} : { grant: token.grantId }),
+    ...(connection === undefined ? {} : { connection }),
+  }
+  return barriers.isBelow({ issuer: token.issuer, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs }, nowSeconds)
+}
