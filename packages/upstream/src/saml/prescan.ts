@@ -1,0 +1,106 @@
+/**
+ * A linear look at a message before any XML parser sees it.
+ *
+ * Parsers disagree about DOCTYPE, processing instructions, comments and CDATA, and the DOM underneath the signature library is
+ * quadratic on hostile input. So whatever SAML does not need is refused here, and whatever may be long has a named limit.
+ *
+ * @spec SAML Core §1.3 the profile needs elements, attributes and text only
+ */
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { UpstreamRefusal } from '../error.js'
+
+/** What a message of an IdP may cost us. A person with 1500 groups still fits. */
+export const messageLimits = {
+  octets: 256 * 1024,
+  depth: 24,
+  elements: 4000,
+  attributes: 8000,
+  attributesPerElement: 24,
+  namespaceDeclarations: 4000,
+  namespaceDeclarationsPerElement: 12,
+} as const
+
+/** Metadata of an IdP lists more roles and certificates than a response, but is read rarely and only for an admin. */
+export const metadataLimits = { ...messageLimits, octets: 1024 * 1024 } as const
+
+type Limits = { readonly [Name in keyof typeof messageLimits]: number }
+type Counts = { depth: number; elements: number; attributes: number; namespaceDeclarations: number }
+
+const declaration = /^<\?xml version=(?:"1\.0"|'1\.0')(?:\s+encoding=(?:"([A-Za-z0-9._-]+)"|'([A-Za-z0-9._-]+)'))?(?:\s+standalone=(?:"yes"|"no"|'yes'|'no'))?\s*\?>/
+
+export function prescan(message: string, limits: Limits = messageLimits): Result<undefined, UpstreamRefusal> {
+  if (message.length > limits.octets) return err({ reason: 'saml_message_too_large', detail: { limit: limits.octets } })
+  const start = pastDeclaration(message)
+  if (!start.ok) return start
+  const counts: Counts = { depth: 0, elements: 0, attributes: 0, namespaceDeclarations: 0 }
+  let at = message.indexOf('<', start.value)
+  while (at !== -1) {
+    const refused = refusedMarkup(message, at)
+    if (refused !== undefined) return err({ reason: refused })
+    const end = message.charCodeAt(at + 1) === 0x2f ? endOfEndTag(message, at, counts) : endOfStartTag(message, at, counts, limits)
+    if (!end.ok) return end
+    at = message.indexOf('<', end.value)
+  }
+  return ok(undefined)
+}
+
+/** An XML declaration is no processing instruction (XML 1.0 §2.6) and honest IdPs send it; it must say 1.0 and UTF-8. */
+function pastDeclaration(message: string): Result<number, UpstreamRefusal> {
+  if (!message.startsWith('<?xml') || message.startsWith('<?xml-')) return ok(0)
+  const match = declaration.exec(message.slice(0, 200))
+  if (match === null) return err({ reason: 'saml_xml_malformed', detail: { at: 0 } })
+  const encoding = match[1] ?? match[2]
+  if (encoding !== undefined && !['utf-8', 'us-ascii'].includes(encoding.toLowerCase())) return err({ reason: 'saml_encoding_not_utf8' })
+  return ok(match[0].length)
+}
+
+function refusedMarkup(message: string, at: number): 'saml_comment' | 'saml_cdata' | 'saml_doctype' | 'saml_processing_instruction' | undefined {
+  const next = message[at + 1]
+  if (next === '?') return 'saml_processing_instruction'
+  if (next !== '!') return undefined
+  if (message.startsWith('<!--', at)) return 'saml_comment'
+  return message.startsWith('<![', at) ? 'saml_cdata' : 'saml_doctype'
+}
+
+function endOfEndTag(message: string, at: number, counts: Counts): Result<number, UpstreamRefusal> {
+  const end = message.indexOf('>', at)
+  counts.depth -= 1
+  return end === -1 || counts.depth < 0 ? err({ reason: 'saml_xml_malformed', detail: { at } }) : ok(end)
+}
+
+/** Walks one start tag; `>` inside quotes does not end it, `<` inside it is malformed. */
+function endOfStartTag(message: string, at: number, counts: Counts, limits: Limits): Result<number, UpstreamRefusal> {
+  const here = { attributes: 0, namespaceDeclarations: 0 }
+  let index = at + 1
+  for (;;) {
+    const character = message[index]
+    if (character === undefined || character === '<') return err({ reason: 'saml_xml_malformed', detail: { at } })
+    if (character === '>') break
+    if (character === '=') here.attributes += 1
+    if (character === 'x' && message.startsWith('xmlns', index) && isSpace(message[index - 1])) here.namespaceDeclarations += 1
+    if (character === '"' || character === "'") {
+      const close = message.indexOf(character, index + 1)
+      if (close === -1) return err({ reason: 'saml_xml_malformed', detail: { at } })
+      index = close
+    }
+    index += 1
+  }
+  counts.elements += 1
+  counts.attributes += here.attributes
+  counts.namespaceDeclarations += here.namespaceDeclarations
+  const exceeded = exceededLimit({ ...counts, depth: counts.depth + 1 }, here, limits)
+  if (message[index - 1] !== '/') counts.depth += 1
+  return exceeded === undefined ? ok(index) : err({ reason: 'saml_limit_exceeded', detail: { limit: exceeded } })
+}
+
+const isSpace = (character: string | undefined): boolean => character === ' ' || character === '\n' || character === '\t' || character === '\r'
+
+function exceededLimit(counts: Counts, here: { attributes: number; namespaceDeclarations: number }, limits: Limits): string | undefined {
+  if (counts.depth > limits.depth) return 'depth'
+  if (counts.elements > limits.elements) return 'elements'
+  if (counts.attributes > limits.attributes) return 'attributes'
+  if (here.attributes > limits.attributesPerElement) return 'attributesPerElement'
+  if (counts.namespaceDeclarations > limits.namespaceDeclarations) return 'namespaceDeclarations'
+  if (here.namespaceDeclarations > limits.namespaceDeclarationsPerElement) return 'namespaceDeclarationsPerElement'
+  return undefined
+}

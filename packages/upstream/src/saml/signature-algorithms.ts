@@ -1,0 +1,75 @@
+/** The signature and digest algorithms that we accept, as the signature library wants them: an allow-list, nothing more. */
+import { createHash, createVerify, type KeyObject, X509Certificate } from 'node:crypto'
+import type { HashAlgorithm, SignatureAlgorithm } from 'xml-crypto'
+
+type Hash = 'sha256' | 'sha384' | 'sha512'
+
+/** @spec RFC 9231 §2.3 RSA and ECDSA with SHA-256 and stronger */
+const signatureMethods: ReadonlyMap<string, { readonly keyType: 'rsa' | 'ec'; readonly hash: Hash }> = new Map([
+  ['http://www.w3.org/2001/04/xmldsig-more#rsa-sha256', { keyType: 'rsa', hash: 'sha256' }],
+  ['http://www.w3.org/2001/04/xmldsig-more#rsa-sha384', { keyType: 'rsa', hash: 'sha384' }],
+  ['http://www.w3.org/2001/04/xmldsig-more#rsa-sha512', { keyType: 'rsa', hash: 'sha512' }],
+  ['http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256', { keyType: 'ec', hash: 'sha256' }],
+  ['http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384', { keyType: 'ec', hash: 'sha384' }],
+  ['http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512', { keyType: 'ec', hash: 'sha512' }],
+])
+const digestMethods: ReadonlyMap<string, Hash> = new Map([
+  ['http://www.w3.org/2001/04/xmlenc#sha256', 'sha256'],
+  ['http://www.w3.org/2001/04/xmldsig-more#sha384', 'sha384'],
+  ['http://www.w3.org/2001/04/xmlenc#sha512', 'sha512'],
+])
+
+export type AlgorithmVerdict = 'accepted' | 'sha1' | 'refused'
+const judge = (known: boolean, uri: string): AlgorithmVerdict => (known ? 'accepted' : /sha1$/i.test(uri) && !/hmac/i.test(uri) ? 'sha1' : 'refused')
+export const judgeSignatureMethod = (uri: string): AlgorithmVerdict => judge(signatureMethods.has(uri), uri)
+export const judgeDigestMethod = (uri: string): AlgorithmVerdict => judge(digestMethods.has(uri), uri)
+
+export const hashAlgorithms = (): Record<string, new () => HashAlgorithm> =>
+  Object.fromEntries(
+    [...digestMethods].map(([uri, hash]) => [
+      uri,
+      class implements HashAlgorithm {
+        getAlgorithmName = () => uri
+        getHash = (xml: string) => createHash(hash).update(xml, 'utf8').digest('base64')
+      },
+    ]),
+  )
+
+/**
+ * Verifiers that try each of the connection's keys, so that a rollover (old and new listed together) costs one pass over the message.
+ * A key is tried only for the algorithm family that it belongs to; no key can be used as an HMAC secret.
+ */
+export const signatureAlgorithmsFor = (keys: readonly KeyObject[]): Record<string, new () => SignatureAlgorithm> =>
+  Object.fromEntries(
+    [...signatureMethods].map(([uri, method]) => [
+      uri,
+      class {
+        getAlgorithmName = () => uri
+        getSignature = () => {
+          throw new Error('invariant broken: upstream never signs here')
+        }
+        verifySignature = (material: string, _key: unknown, value: string) =>
+          keys.some((key) => key.asymmetricKeyType === method.keyType && verifies(method.hash, key, material, value))
+      } as unknown as new () => SignatureAlgorithm,
+    ]),
+  )
+
+/** XML Signature writes ECDSA values as r and s side by side (RFC 9231 §2.3.6), not in DER. */
+function verifies(hash: Hash, key: KeyObject, material: string, value: string): boolean {
+  try {
+    return createVerify(hash).update(material, 'utf8').verify({ key, dsaEncoding: 'ieee-p1363' }, value, 'base64')
+  } catch {
+    return false
+  }
+}
+
+const parsedKeys = new WeakMap<readonly string[], readonly KeyObject[]>()
+
+/** The public keys of a connection's certificates, parsed once per configuration. */
+export function keysOf(certificates: readonly string[]): readonly KeyObject[] {
+  const known = parsedKeys.get(certificates)
+  if (known !== undefined) return known
+  const keys = certificates.map((pem) => new X509Certificate(pem).publicKey)
+  parsedKeys.set(certificates, keys)
+  return keys
+}

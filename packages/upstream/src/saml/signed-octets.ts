@@ -1,0 +1,109 @@
+/**
+ * Answers one question: which octets of this message did one of the connection's keys sign?
+ *
+ * Every shape that a signature may have is checked here on our own tree first (one reference to the parent, two known transforms,
+ * known algorithms, unique ids). Then the library digests and verifies. It returns the canonical octets that it digested, and
+ * those alone are read for an identity: where a parser difference made the library look at another element, that element's octets
+ * are what we read, never what we thought it had verified.
+ */
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { DOMParser, type Element as DomElement } from '@xmldom/xmldom'
+import { SignedXml } from 'xml-crypto'
+import type { UpstreamRefusal } from '../error.js'
+import { attributeOf, type Element, isNamed, namespaces, walk } from './element.js'
+import { hashAlgorithms, keysOf, signatureAlgorithmsFor } from './signature-algorithms.js'
+import { checkSignatureShape } from './signature-shape.js'
+
+export type SignedOctets = { readonly of: 'response' | 'assertion'; readonly id: string; readonly octets: string }
+
+/** All signatures of the message, each verified; the response's first where both are signed. Refuses when there is none. */
+export function findSignedOctets(message: string, root: Element, certificates: readonly string[]): Result<readonly SignedOctets[], UpstreamRefusal> {
+  const unique = checkIdsUnique(root)
+  if (!unique.ok) return unique
+  const placed = findSignatures(root)
+  if (!placed.ok) return placed
+  if (placed.value.length === 0) return err({ reason: 'saml_unsigned' })
+  const found: SignedOctets[] = []
+  for (const { signature, parent } of placed.value) {
+    const id = attributeOf(parent, 'ID') ?? ''
+    const shape = checkSignatureShape(signature, id)
+    if (!shape.ok) return shape
+    const octets = verify(message, parent, certificates)
+    if (octets === undefined) return err({ reason: 'saml_signature_invalid' })
+    found.push({ of: parent === root ? 'response' : 'assertion', id, octets })
+  }
+  return ok(found)
+}
+
+/** `ID`, `Id`, `id`, `xml:id` and any prefixed one share one space, because the library looks in all of them. */
+function checkIdsUnique(root: Element): Result<undefined, UpstreamRefusal> {
+  const seen = new Set<string>()
+  for (const { element } of walk(root)) {
+    const ids = element.attributes.filter((attribute) => attribute.name.toLowerCase() === 'id')
+    if (ids.length > 1) return err({ reason: 'saml_duplicate_id' })
+    for (const { value } of ids) {
+      if (seen.has(value)) return err({ reason: 'saml_duplicate_id' })
+      seen.add(value)
+    }
+  }
+  return ok(undefined)
+}
+
+type PlacedSignature = { readonly signature: Element; readonly parent: Element }
+
+/** A signature may stand directly in the root, or in an assertion that is a child of the root, and once in each. */
+function findSignatures(root: Element): Result<readonly PlacedSignature[], UpstreamRefusal> {
+  const found: PlacedSignature[] = []
+  for (const { element, parent } of walk(root)) {
+    if (!isNamed(element, namespaces.signature, 'Signature')) continue
+    const inPlace = parent === root || (parent !== undefined && isNamed(parent, namespaces.assertion, 'Assertion') && root.children.includes(parent))
+    if (!inPlace || parent === undefined) return err({ reason: 'saml_signature_misplaced' })
+    if (found.some((other) => other.parent === parent)) return err({ reason: 'saml_signature_shape_invalid' })
+    found.push({ signature: element, parent })
+  }
+  return ok(found)
+}
+
+const enveloped = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
+
+/** The canonical octets if one of the keys signed them, otherwise undefined. Whatever the library throws on is not signed. */
+function verify(message: string, parent: Element, certificates: readonly string[]): string | undefined {
+  const keys = keysOf(certificates)
+  const key = keys[0]
+  if (key === undefined) return undefined
+  try {
+    const signature = findDomSignature(message, parent)
+    if (signature === undefined) return undefined
+    const library = new SignedXml({ publicCert: key, getCertFromKeyInfo: () => null })
+    library.SignatureAlgorithms = signatureAlgorithmsFor(keys) as typeof library.SignatureAlgorithms
+    library.HashAlgorithms = hashAlgorithms() as typeof library.HashAlgorithms
+    library.CanonicalizationAlgorithms = pick(library.CanonicalizationAlgorithms, [enveloped, namespaces.exclusiveC14n])
+    library.loadSignature(signature as unknown as Node)
+    if (!library.checkSignature(message)) return undefined
+    const signed = library.getSignedReferences()
+    return signed.length === 1 ? signed[0] : undefined
+  } catch {
+    return undefined
+  }
+}
+
+type Node = Parameters<SignedXml['loadSignature']>[0]
+
+const pick = <T>(from: Record<string, T>, names: readonly string[]): Record<string, T> =>
+  Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)))
+
+/** The same signature in the library's own tree: the child of the element with the parent's ID. */
+function findDomSignature(message: string, parent: Element): DomElement | undefined {
+  const strict = { warning: () => undefined, error: stop, fatalError: stop }
+  const root = new DOMParser({ errorHandler: strict }).parseFromString(message, 'text/xml').documentElement
+  if (root === null) return undefined
+  const id = attributeOf(parent, 'ID')
+  const owner = [root, ...domChildren(root)].find((element) => element.localName === parent.name && element.getAttribute('ID') === id)
+  return owner && domChildren(owner).find((child) => child.localName === 'Signature' && child.namespaceURI === namespaces.signature)
+}
+
+const domChildren = (element: DomElement): DomElement[] => Array.from(element.childNodes).filter((node): node is DomElement => node.nodeType === 1)
+
+function stop(message: string): never {
+  throw new Error(message)
+}
