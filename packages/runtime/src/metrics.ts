@@ -1,0 +1,57 @@
+/** Every metric of the house in one list, over prom-client. Labels are few and never hold what a stranger chose. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Name → kind, labels and help; `docs/reference/metrics.md` is printed from it. */
+export const metricList = {
+  drawbridge_http_requests_total: {
+    kind: 'counter',
+    labels: ['endpoint', 'status'],
+    help: 'HTTP requests answered, by endpoint template and status',
+  },
+  drawbridge_http_request_seconds: { kind: 'histogram', labels: ['endpoint'], help: 'Time from the first byte of a request to its answer' },
+  drawbridge_refusals_total: { kind: 'counter', labels: ['reason'], help: 'Refusals, by catalogue reason' },
+  drawbridge_rate_limited_total: { kind: 'counter', labels: ['limit'], help: 'Requests refused by a named rate limit' },
+  drawbridge_tokens_issued_total: { kind: 'counter', labels: ['grant_type'], help: 'Access tokens issued' },
+  drawbridge_deprovisioning_events_total: { kind: 'counter', labels: ['source', 'target'], help: 'Deprovisioning events accepted' },
+  drawbridge_notices_delivered_total: { kind: 'counter', labels: [], help: 'Revocation notices handed to guards' },
+  drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done' },
+  drawbridge_jobs_total: { kind: 'counter', labels: ['job', 'outcome'], help: 'Background jobs run' },
+  drawbridge_configuration_loads_total: { kind: 'counter', labels: [], help: 'Loads of a tenant configuration into the cache' },
+} as const satisfies Record<string, MetricEntry>
+
+type MetricEntry = { readonly kind: 'counter' | 'gauge' | 'histogram'; readonly labels: readonly string[]; readonly help: string }
+export type MetricName = keyof typeof metricList
+type Labels = Readonly<Record<string, string>>
+
+export type Metrics = {
+  count(name: MetricName, labels?: Labels, by?: number): void
+  observe(name: MetricName, labels: Labels, seconds: number): void
+  set(name: MetricName, value: number, labels?: Labels): void
+  /** The Prometheus text form, with the process's own figures. */
+  print(): Promise<string>
+  readonly contentType: string
+}
+
+const requestSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30]
+
+/** One registry per process; `withProcess: false` leaves out the process's own figures, for tests that make many. */
+export function createMetrics(options: { readonly withProcess: boolean } = { withProcess: true }): Metrics {
+  const registry = new Registry()
+  if (options.withProcess) collectDefaultMetrics({ register: registry })
+  const counters = new Map<string, Counter>()
+  const gauges = new Map<string, Gauge>()
+  const histograms = new Map<string, Histogram>()
+  for (const [name, { kind, labels, help }] of Object.entries<MetricEntry>(metricList)) {
+    const shape = { name, help, labelNames: [...labels], registers: [registry] }
+    if (kind === 'counter') counters.set(name, new Counter(shape))
+    else if (kind === 'gauge') gauges.set(name, new Gauge(shape))
+    else histograms.set(name, new Histogram({ ...shape, buckets: requestSeconds }))
+  }
+  return {
+    count: (name, labels = {}, by = 1) => counters.get(name)?.inc({ ...labels }, by),
+    observe: (name, labels, seconds) => histograms.get(name)?.observe({ ...labels }, seconds),
+    set: (name, value, labels = {}) => gauges.get(name)?.set({ ...labels }, value),
+    print: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}
