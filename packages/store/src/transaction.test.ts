@@ -1,0 +1,48 @@
+import { instant } from '@drawbridge/core/instant'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { acrossTenants, inTenant, toTimestamp } from './transaction.js'
+
+const acme = 'aaaaaaaa-0000-4000-8000-000000000001' as TenantId
+const globex = 'bbbbbbbb-0000-4000-8000-000000000002' as TenantId
+let fixture: TestDatabase
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  for (const [id, slug] of [
+    [acme, 'acme'],
+    [globex, 'globex'],
+  ]) {
+    await asOwner(fixture.ownerUrl, 'INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $2, $2, $3)', [
+      id,
+      slug,
+      toTimestamp(instant(0)),
+    ])
+  }
+})
+afterAll(() => fixture.close())
+
+test('a failed transaction leaves nothing behind', async () => {
+  const failing = inTenant(fixture.database, acme, async (db) => {
+    await db.query("UPDATE tenants SET name = 'changed' WHERE id = $1", [acme])
+    throw new Error('on purpose')
+  })
+  await expect(failing).rejects.toThrow('on purpose')
+  const { rows } = await acrossTenants(fixture.database, (db) =>
+    db.query<{ name: string }>('SELECT name FROM tenants WHERE id = $1', [acme]),
+  )
+  expect(rows).toEqual([{ name: 'acme' }])
+})
+
+test('values arrive as instants and numbers', async () => {
+  const { rows } = await inTenant(fixture.database, acme, (db) =>
+    db.query('SELECT created_at, configuration_version FROM tenants WHERE id = $1', [acme]),
+  )
+  expect(rows).toEqual([{ created_at: 0, configuration_version: 1 }])
+})
+
+test('Prisma runs in a transaction of one tenant', async () => {
+  const found = await fixture.database.prisma(acme, (client) => client.tenant.findUnique({ where: { id: acme } }))
+  expect(found?.slug).toBe('acme')
+})

@@ -1,0 +1,103 @@
+/**
+ * The only ways to run SQL: inside one tenant, as a registered hot statement, or across tenants by name.
+ *
+ * Nobody else makes a `Db`, so a function that takes one runs in a transaction whose role and tenant are already set.
+ */
+import type { Brand } from '@drawbridge/core/brand'
+import type { Instant } from '@drawbridge/core/instant'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import type pg from 'pg'
+import type { Database } from './database.js'
+
+export type Rows<Row> = { readonly rows: readonly Row[]; readonly rowCount: number }
+
+type Queries = { query<Row>(text: string, parameters?: readonly unknown[]): Promise<Rows<Row>> }
+
+/** One connection in one transaction that sees one tenant. */
+export type Db = Brand<Queries, 'Db'>
+/** One connection in one transaction that sees all tenants. */
+export type AcrossDb = Brand<Queries, 'AcrossDb'>
+/** Runs registered hot statements, each its own transaction. */
+export type HotDb = Brand<{ query<Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> }, 'HotDb'>
+
+/** A prepared statement of a hot path. Its first parameter is the tenant, and every tenant table in it is held to that. */
+export type HotStatement = {
+  readonly name: string
+  readonly text: string
+  readonly tenantParameter: 1
+  /** Tables that it may read in another tenant (the vendor's shared resources), with the reason. */
+  readonly readsElsewhere?: Readonly<Record<string, string>>
+}
+
+const registered = new Map<string, HotStatement>()
+
+/** Registers a statement, so that the generated cross-tenant test covers it. */
+export function hotStatement(statement: HotStatement): HotStatement {
+  if (registered.has(statement.name)) throw new Error(`two hot statements are called ${statement.name}`)
+  registered.set(statement.name, statement)
+  return statement
+}
+
+export const hotStatements = (): readonly HotStatement[] => [...registered.values()]
+
+/** How an instant is passed to a `timestamptz` parameter. */
+export const toTimestamp = (at: Instant): Date => new Date(at)
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Runs `run` in one transaction under row-level security: it commits whole or not at all, and sees and writes rows of `tenant` only. */
+export function inTenant<T>(database: Database, tenant: TenantId, run: (db: Db) => Promise<T>): Promise<T> {
+  if (!uuid.test(tenant)) throw new Error('a tenant id is a UUID')
+  const begin = `BEGIN; SELECT set_config('drawbridge.tenant_id', '${tenant}', true)` // one round trip; the pattern above makes it safe
+  return transaction(database.tenantPool, begin, (client) => run(queriesOf(client) as Db))
+}
+
+/** Runs `run` in one transaction that sees all tenants. Callers' names end in `AcrossTenants`. */
+export function acrossTenants<T>(database: Database, run: (db: AcrossDb) => Promise<T>): Promise<T> {
+  return transaction(database.acrossPool, 'BEGIN', (client) => run(queriesOf(client) as AcrossDb))
+}
+
+export function onHotPath(database: Database): HotDb {
+  const hot = {
+    query: async <Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> => {
+      const result = await database.hotPool.query({ name: statement.name, text: statement.text, values: [...parameters] })
+      return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
+    },
+  }
+  return hot as HotDb
+}
+
+function queriesOf(client: pg.PoolClient): Queries {
+  return {
+    query: async <Row>(text: string, parameters: readonly unknown[] = []): Promise<Rows<Row>> => {
+      const result = await client.query(text, [...parameters])
+      return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
+    },
+  }
+}
+
+async function transaction<T>(pool: pg.Pool, begin: string, run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query(begin)
+    const value = await run(client)
+    await client.query('COMMIT')
+    return value
+  } catch (error) {
+    broken = await rollBack(client)
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** Answers the fault that makes this connection unfit for the pool, if there is one. */
+async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('ROLLBACK')
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
