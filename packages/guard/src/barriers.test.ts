@@ -1,0 +1,50 @@
+/** Barriers: they only grow, they are forgotten in time, and forgetting early refuses too much rather than too little. */
+import { expect, test } from '@jest/globals'
+import { createBarriers, floorMarginSeconds, parseTokenEpochs } from './barriers.js'
+
+const issuer = 'https://login.example/t/acme'
+const making = (subject: string, epoch: number, issuedAtSeconds = 1000) => ({
+  issuer,
+  issuedAtSeconds,
+  ids: { tenant: 'acme', client: 'agent', subject },
+  epochs: { tenant: 1, client: 1, connection: 1, subject: epoch, grant: 1 },
+})
+const barrier = (targetId: string, epoch: number) => ({ issuer, target: 'subject', targetId, epoch }) as const
+
+test('a lower epoch never replaces a higher one', () => {
+  const barriers = createBarriers({ maxEntries: 10, keepSeconds: 100 })
+  barriers.raise(barrier('ada', 3), 1000)
+  barriers.raise(barrier('ada', 2), 1001)
+  expect(barriers.isBelow(making('ada', 2), 1002)).toBe(true)
+  expect(barriers.isBelow(making('ada', 3), 1002)).toBe(false)
+})
+
+test('a barrier of one issuer says nothing about another', () => {
+  const barriers = createBarriers({ maxEntries: 10, keepSeconds: 100 })
+  barriers.raise({ ...barrier('ada', 3), issuer: 'https://login.example/t/globex' }, 1000)
+  expect(barriers.isBelow(making('ada', 1), 1000)).toBe(false)
+})
+
+test('a barrier is forgotten once every token below it has expired', () => {
+  const barriers = createBarriers({ maxEntries: 10, keepSeconds: 100 })
+  barriers.raise(barrier('ada', 2), 1000)
+  expect(barriers.isBelow(making('ada', 1), 1100)).toBe(true)
+  expect(barriers.isBelow(making('ada', 1), 1101)).toBe(false)
+  expect(barriers.size()).toBe(0)
+})
+
+test('too many barriers become a floor in time that refuses the old and spares the new', () => {
+  const barriers = createBarriers({ maxEntries: 2, keepSeconds: 1000 })
+  for (const name of ['ada', 'clark', 'lena']) barriers.raise(barrier(name, 2), 1000)
+  expect(barriers.size()).toBe(2)
+  expect(barriers.isBelow(making('ada', 1, 990), 1000)).toBe(true)
+  expect(barriers.isBelow(making('max', 1, 990), 1000)).toBe(true)
+  expect(barriers.isBelow(making('max', 1, 1001 + floorMarginSeconds), 1100)).toBe(false)
+})
+
+test.each(['', '1', '1.1.1.1', '1.1.1.1.-1', '1.1.1.1.1.1', 'a.b.c.d.e', '1.1.1.1.99999999999', 5, undefined])(
+  'epochs %p are malformed',
+  (claim) => {
+    expect(parseTokenEpochs(claim)).toBeUndefined()
+  },
+)
