@@ -1,0 +1,329 @@
+/** The catalogue of OAuth refusals: every reason for which we say no, what goes on the wire, and which specification says so. */
+
+export type OAuthErrorEntry = {
+  /** The registered error code: what a client programs against. */
+  readonly code: string
+  readonly status: number
+  /** Where the refusal goes: a page of ours, back to the proven redirect URI, or a JSON body. */
+  readonly answer: 'page' | 'redirect' | 'json'
+  readonly spec: string
+  /** Cause and remedy in plain words. Reasons that an attacker may probe share one text. */
+  readonly say: string
+}
+
+const badCode = 'the authorization code is not valid; start a new authorization'
+const badRefresh = 'the refresh token is not valid; start a new authorization'
+const badClient = 'client authentication failed; check client_id and its credentials, or register again'
+
+export const oauthErrors = {
+  // Authorization endpoint, before client and redirect URI are proven: a page, never a redirect.
+  authorization_request_malformed: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'RFC 6749 §3.1',
+    say: 'the authorization request is malformed: each parameter may appear once, and client_id and redirect_uri are needed',
+  },
+  client_unknown: {
+    code: 'invalid_client',
+    status: 400,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'this client is not known here; it may have to register again',
+  },
+  client_blocked: {
+    code: 'unauthorized_client',
+    status: 403,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'your company does not allow this client; ask its administrators',
+  },
+  client_document_unreachable: {
+    code: 'invalid_client',
+    status: 400,
+    answer: 'page',
+    spec: 'OAuth CIMD §4',
+    say: 'the client describes itself at its client_id URL, and that document could not be fetched; try again later',
+  },
+  client_document_invalid: {
+    code: 'invalid_client',
+    status: 400,
+    answer: 'page',
+    spec: 'OAuth CIMD §4.1',
+    say: 'the document at the client_id URL is not a valid client metadata document; its publisher has to correct it',
+  },
+  redirect_uri_unregistered: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'redirect_uri is not registered for this client',
+  },
+  // Authorization endpoint, after: back to the client with state and iss.
+  authorization_parameter_malformed: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'a parameter of the authorization request is malformed',
+  },
+  response_type_unsupported: {
+    code: 'unsupported_response_type',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'response_type must be code',
+  },
+  response_mode_unsupported: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'redirect',
+    spec: 'OAuth Multiple Response Types §2.1',
+    say: 'response_mode must be query',
+  },
+  client_grant_type_missing: {
+    code: 'unauthorized_client',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'this client is not registered for the authorization code grant',
+  },
+  pkce_missing: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 7636 §4.4.1',
+    say: 'code_challenge is required: send the S256 challenge of a code verifier',
+  },
+  pkce_method_unsupported: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 7636 §4.4.1',
+    say: 'code_challenge_method must be S256',
+  },
+  request_object_unsupported: {
+    code: 'request_not_supported',
+    status: 400,
+    answer: 'redirect',
+    spec: 'OIDC Core §3.1.2.6',
+    say: 'request and request_uri are not supported',
+  },
+  resource_missing: {
+    code: 'invalid_target',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 8707 §2',
+    say: 'resource is required: name the MCP server or API that the token is for',
+  },
+  resource_unknown: {
+    code: 'invalid_target',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 8707 §2',
+    say: 'resource names no MCP server or API of this issuer',
+  },
+  scope_malformed: { code: 'invalid_scope', status: 400, answer: 'redirect', spec: 'RFC 6749 §3.3', say: 'scope is malformed' },
+  scope_unknown: {
+    code: 'invalid_scope',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'none of the requested scopes exists at this resource',
+  },
+  prompt_unsupported: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'redirect',
+    spec: 'OIDC Core §3.1.2.1',
+    say: 'prompt may be none, login or consent, and none stands alone',
+  },
+  login_required: {
+    code: 'login_required',
+    status: 400,
+    answer: 'redirect',
+    spec: 'OIDC Core §3.1.2.6',
+    say: 'the person has to sign in and prompt=none forbids asking',
+  },
+  interaction_required: {
+    code: 'interaction_required',
+    status: 400,
+    answer: 'redirect',
+    spec: 'OIDC Core §3.1.2.6',
+    say: 'the person has to be asked and prompt=none forbids it',
+  },
+  consent_denied: { code: 'access_denied', status: 400, answer: 'redirect', spec: 'RFC 6749 §4.1.2.1', say: 'the person said no' },
+  notice_declined: { code: 'access_denied', status: 400, answer: 'redirect', spec: 'RFC 6749 §4.1.2.1', say: 'the person said no' },
+  access_refused: {
+    code: 'access_denied',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'the policy of the company allows none of what was asked',
+  },
+  // Steps of the browser flow.
+  request_not_of_browser: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'RFC 9700 §4.7',
+    say: 'this sign-in was not started in this browser, or it is over; go back to the application and start again',
+  },
+  request_expired: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'this sign-in has expired; go back to the application and start again',
+  },
+  step_proof_invalid: {
+    code: 'invalid_request',
+    status: 403,
+    answer: 'page',
+    spec: 'RFC 9700 §4.7',
+    say: 'this page does not belong to the sign-in in this browser; go back to the application and start again',
+  },
+  connection_missing: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'no sign-in connection is set up for this company; ask its administrators',
+  },
+  connection_unknown: {
+    code: 'invalid_request',
+    status: 404,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'this sign-in connection does not exist or is switched off',
+  },
+  login_unavailable: {
+    code: 'temporarily_unavailable',
+    status: 502,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'the sign-in page of your company could not be reached; try again in a minute',
+  },
+  login_refused: {
+    code: 'access_denied',
+    status: 400,
+    answer: 'page',
+    spec: 'SAML Core §3.2, OIDC Core §3.1.3.7',
+    say: 'the answer of your company\u2019s sign-in was not accepted; start again, and tell your administrators the request id if it happens again',
+  },
+  login_replayed: {
+    code: 'access_denied',
+    status: 400,
+    answer: 'page',
+    spec: 'SAML Profiles §4.1.4.5',
+    say: 'this sign-in was already used; go back to the application and start again',
+  },
+  login_unsolicited: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'SAML Profiles §4.1.5',
+    say: 'nobody asked for this sign-in here; start from the application that you want to use',
+  },
+  identity_unusable: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'SAML Core §2.7.3',
+    say: 'your company\u2019s sign-in did not say who you are in the form that was agreed; tell your administrators the request id',
+  },
+  subject_deactivated: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'RFC 7643 §4.1.1',
+    say: 'your account is deactivated; ask your administrators',
+  },
+  subject_not_provisioned: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'RFC 7644 §3.3',
+    say: 'your company has not given you access here; ask your administrators',
+  },
+  mfa_missing: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'RFC 9470 §3',
+    say: 'a second factor was needed and your company\u2019s sign-in did not confirm one',
+  },
+  nothing_granted: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'the policy of your company allows none of what the application asked for',
+  },
+  policy_unusable: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'the policy of your company cannot be applied; tell your administrators the request id',
+  },
+  // Client authentication at every endpoint that asks for it.
+  client_authentication_missing: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §5.2', say: badClient },
+  client_authentication_twice: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §2.3',
+    say: 'use one method of client authentication, not several',
+  },
+  client_authentication_unknown_client: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §5.2', say: badClient },
+  client_authentication_blocked: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §5.2', say: badClient },
+  client_authentication_method: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7591 §2', say: badClient },
+  client_secret_wrong: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §2.3.1', say: badClient },
+  client_assertion_invalid: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
+  client_assertion_replayed: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
+  // Dynamic registration.
+  registration_malformed: {
+    code: 'invalid_client_metadata',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 7591 §3.2.2',
+    say: 'the client metadata is malformed or asks for something that is not offered',
+  },
+  registration_redirect_uri: {
+    code: 'invalid_redirect_uri',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 7591 §3.2.2',
+    say: 'every redirect URI must be https, loopback http or a private scheme with a dot, without fragment',
+  },
+  // Token endpoint.
+  code_unknown: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §5.2', say: badCode },
+  code_replayed: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §4.1.2', say: badCode },
+  code_expired: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §4.1.2', say: badCode },
+  code_of_other_client: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §5.2', say: badCode },
+  code_redirect_uri_mismatch: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §4.1.3', say: badCode },
+  pkce_mismatch: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 7636 §4.6', say: badCode },
+  code_below_barrier: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §5.2', say: badCode },
+  refresh_token_unknown: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §5.2', say: badRefresh },
+} as const satisfies Record<string, OAuthErrorEntry>
+
+export type OAuthErrorReason = keyof typeof oauthErrors
+
+/** A refusal. `code` and `say` go on the wire; `reason` and `detail` go to the log and the audit trail, nowhere else. */
+export type OAuthError<R extends OAuthErrorReason = OAuthErrorReason> = {
+  readonly reason: R
+  readonly detail?: Readonly<Record<string, string | number>>
+}
+
+type ReasonAnswering<A extends OAuthErrorEntry['answer']> = {
+  [R in OAuthErrorReason]: (typeof oauthErrors)[R]['answer'] extends A ? R : never
+}[OAuthErrorReason]
+
+/** A refusal that may only be shown as a page: nobody has proven where the browser may be sent. */
+export type PageRefusal = OAuthError<ReasonAnswering<'page'>>
+/** A refusal that belongs to the client; sending it needs the proven redirect URI. */
+export type RedirectRefusal = OAuthError<ReasonAnswering<'redirect'>>
+export type JsonRefusal = OAuthError<ReasonAnswering<'json'>>
+
+export const entryOf = (error: OAuthError): OAuthErrorEntry => oauthErrors[error.reason]
