@@ -41,4 +41,9 @@ export type PolicyDecision =
       readonly explanation: Explanation
     }
   | { readonly kind: 'stepUp'; readonly acr: 'mfa'; readonly missing: string; readonly explanation: Explanation }
-  | { readonly kind: 'deny'; readonly reason: 'nothing_granted' | 'mfa_missing' | 'subject_deactivated' | 'policy_unusable'; readonly missing: string; readonly explanation: Explanation }
+  | {
+      readonly kind: 'deny'
+      readonly reason: 'nothing_granted' | 'mfa_missing' | 'session_ended' | 'subject_deactivated' | 'policy_unusable'
+      readonly missing: string
+      readonly explanation: Explanation
+    }

@@ -1,0 +1,153 @@
+/**
+ * The most that evaluating an expression can cost, read off its syntax tree.
+ *
+ * Each node costs one step; a comprehension costs its body once per item of the largest list that its range can be; comparing lists
+ * and searching them costs their length. Only functions listed here may be used, so nothing with an unknown price gets through.
+ */
+import type { ASTNode } from '@marcbachmann/cel-js'
+import { err, ok, type Result } from '../result.js'
+import { policyLimits } from './error.js'
+
+export type ExpressionCost = {
+  readonly cost: number
+  /** Calls of `matches`, which must be moved to the linear-time engine. */
+  readonly matches: readonly ASTNode[]
+}
+
+export type CostRefusal = { readonly reason: 'expression_function'; readonly detail: string; readonly at: number }
+
+/** Price of a function that walks a text: claims are capped at `claimCharacters`, and engines read many characters per step. */
+const textWalk = 16
+const regexWalk = 128
+/** Searching and comparing lists is a tight loop of the host's, far cheaper than a step of the evaluator. */
+const itemsPerStep = 10
+
+const priceOf: ReadonlyMap<string, number> = new Map([
+  ['size', 1],
+  ['startsWith', textWalk],
+  ['endsWith', textWalk],
+  ['contains', textWalk],
+  ['lowerAscii', textWalk],
+  ['upperAscii', textWalk],
+  ['trim', textWalk],
+  ['matches', regexWalk],
+  ['matchRe', regexWalk],
+  ['int', textWalk],
+  ['double', textWalk],
+  ['has', 1],
+  ['timestamp', textWalk],
+  ['duration', textWalk],
+  ...[
+    'getDate',
+    'getDayOfMonth',
+    'getDayOfWeek',
+    'getDayOfYear',
+    'getFullYear',
+    'getHours',
+    'getMilliseconds',
+    'getMinutes',
+    'getMonth',
+    'getSeconds',
+  ].map((name) => [name, textWalk] as const),
+])
+
+const comprehensions: ReadonlySet<string> = new Set(['exists', 'all', 'exists_one', 'filter', 'map'])
+
+type Walk = {
+  /** Names of fields that hold lists: claims declared so, and lists of our own variables. */
+  readonly listFields: ReadonlySet<string>
+  readonly matches: ASTNode[]
+  readonly unpriced: { readonly name: string; readonly at: number }[]
+}
+
+/** `listClaims`: the claims that the document's catalogue declares as lists. */
+export function costOf(ast: ASTNode, listClaims: readonly string[]): Result<ExpressionCost, CostRefusal> {
+  const walk: Walk = { listFields: new Set([...listClaims, 'amr', 'scopes']), matches: [], unpriced: [] }
+  const cost = price(ast, walk)
+  const first = walk.unpriced[0]
+  return first === undefined
+    ? ok({ cost, matches: walk.matches })
+    : err({ reason: 'expression_function', detail: first.name, at: first.at })
+}
+
+/** Something whose price is not known: remembered, so that the expression is refused. */
+function unpriced(name: string, node: ASTNode, walk: Walk): number {
+  walk.unpriced.push({ name, at: node.start })
+  return 0
+}
+
+function price(node: ASTNode, walk: Walk): number {
+  switch (node.op) {
+    case 'value':
+    case 'id':
+      return 1
+    case '.':
+      return 1 + price(node.args[0], walk)
+    case 'call':
+      return priceCall(node.args[0], undefined, node.args[1], node, walk)
+    case 'rcall':
+      return priceCall(node.args[0], node.args[1], node.args[2], node, walk)
+    case 'list':
+      // Lists of lists are refused, so that a comprehension's variable is always a single value and never a range to multiply.
+      return node.args.some((item) => largest(item, walk) > 0) ? unpriced('a list inside a list', node, walk) : 1 + sum(node.args, walk)
+    case '!_':
+    case '-_':
+      return 1 + price(node.args, walk)
+    case '?:':
+      return 1 + sum(node.args, walk)
+    case 'in':
+    case '==':
+    case '!=':
+    case '+':
+      return 1 + sum(node.args, walk) + Math.ceil((largest(node.args[0], walk) + largest(node.args[1], walk)) / itemsPerStep)
+    case '||':
+    case '&&':
+    case '[]':
+    case '-':
+    case '*':
+    case '/':
+    case '%':
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
+      return 1 + sum(node.args, walk)
+    default:
+      return unpriced(String(node.op), node, walk)
+  }
+}
+
+const sum = (nodes: readonly ASTNode[], walk: Walk): number => nodes.reduce((total, node) => total + price(node, walk), 0)
+
+function priceCall(name: string, receiver: ASTNode | undefined, parameters: readonly ASTNode[], node: ASTNode, walk: Walk): number {
+  if (receiver !== undefined && comprehensions.has(name)) {
+    if (name === 'map' && parameters.some((parameter) => largest(parameter, walk) > 0)) return unpriced('a list inside a list', node, walk)
+    return price(receiver, walk) + Math.max(1, largest(receiver, walk)) * (1 + sum(parameters.slice(1), walk))
+  }
+  const own = priceOf.get(name)
+  if (own === undefined) return unpriced(name, node, walk)
+  if (name === 'matches') walk.matches.push(node)
+  return own + (receiver === undefined ? 0 : price(receiver, walk)) + sum(parameters, walk)
+}
+
+/** The most items that this expression's list can hold; 0 for what is certainly a single value, as a comprehension's variable is. */
+function largest(node: ASTNode, walk: Walk): number {
+  switch (node.op) {
+    case 'id':
+      return node.args === 'groups' ? policyLimits.groups : 0
+    case '.':
+      return walk.listFields.has(node.args[1]) ? policyLimits.claimListItems : 0
+    case '[]':
+      return node.args[1].op === 'value' && walk.listFields.has(String(node.args[1].args)) ? policyLimits.claimListItems : 0
+    case 'list':
+      return node.args.length
+    case '+':
+      return largest(node.args[0], walk) + largest(node.args[1], walk)
+    case '?:':
+      return Math.max(largest(node.args[1], walk), largest(node.args[2], walk))
+    case 'rcall':
+      return comprehensions.has(node.args[0]) ? largest(node.args[1], walk) : 0
+    default:
+      return 0
+  }
+}

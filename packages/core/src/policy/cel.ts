@@ -1,0 +1,180 @@
+/**
+ * Conditions in CEL, made safe for text that strangers write.
+ *
+ * Everything is decided when the document is saved: the expression is parsed, type-checked against declared variables, held to a list
+ * of functions whose cost we know, and given a static bound of its cost (syntax tree times capped list sizes), because the library's
+ * own limits act on parsing only. `matches` runs on a linear-time engine instead of the host's backtracking one.
+ *
+ * At evaluation a variable that is unknown is left out of the context: reading it is an error, `||` and `&&` absorb the error as CEL
+ * says, and what remains is reported as `unclear`, which the caller takes for the strict outcome.
+ */
+import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js'
+import { RE2JS } from 're2js'
+import { err, ok, type Result } from '../result.js'
+import { costOf } from './cel-cost.js'
+import { type PolicyErrorReason, policyErrors, policyLimits } from './error.js'
+
+export type ClaimType = 'string' | 'number' | 'boolean' | 'list'
+export type ClaimCatalogue = Readonly<Record<string, ClaimType>>
+
+/** Claims that every policy may name without declaring them. */
+export const standardClaims: ClaimCatalogue = {
+  email: 'string',
+  email_verified: 'boolean',
+  name: 'string',
+  given_name: 'string',
+  family_name: 'string',
+  preferred_username: 'string',
+  department: 'string',
+  title: 'string',
+  employee_type: 'string',
+  employee_number: 'string',
+  cost_center: 'string',
+  organization: 'string',
+  country: 'string',
+  roles: 'list',
+}
+
+export type Condition = {
+  readonly source: string
+  readonly cost: number
+  /** `unclear`: an error, or something that nobody knows. Never `true` and never `false`. */
+  readonly evaluate: (context: Readonly<Record<string, unknown>>) => boolean | 'unclear'
+}
+
+export type ExpressionMistake = {
+  readonly reason: PolicyErrorReason
+  readonly say: string
+  readonly position: { readonly line: number; readonly column: number; readonly caret: string } | undefined
+}
+
+export type ConditionCompiler = (source: string) => Result<Condition, ExpressionMistake>
+
+const celTypeOf: Readonly<Record<ClaimType, string>> = { string: 'string', number: 'double', boolean: 'bool', list: 'list<string>' }
+
+/** Same length as `matches`, so that columns in messages stay true. Reached only by replacing the name in a parsed call. */
+const linearMatches = 'matchRe'
+
+function environmentFor(claims: ClaimCatalogue): Environment {
+  const claimFields = Object.fromEntries(Object.entries({ ...standardClaims, ...claims }).map(([name, type]) => [name, celTypeOf[type]]))
+  const patterns = new Map<string, RE2JS>()
+  return new Environment({
+    unlistedVariablesAreDyn: false,
+    limits: {
+      maxAstNodes: policyLimits.expressionNodes,
+      maxDepth: policyLimits.expressionDepth,
+      maxListElements: 200,
+      maxMapEntries: 20,
+      maxCallArguments: 4,
+    },
+  })
+    .registerVariable({ name: 'subject', schema: { id: 'string', stableId: 'string', connection: 'string' } })
+    .registerVariable({ name: 'claims', schema: claimFields })
+    .registerVariable('groups', 'list<string>')
+    .registerVariable({ name: 'auth', schema: { acr: 'string', amr: 'list<string>', strength: 'string', ageSeconds: 'int' } })
+    .registerVariable({ name: 'client', schema: { id: 'string', host: 'string', kind: 'string' } })
+    .registerVariable('resource', 'string')
+    .registerVariable({ name: 'request', schema: { scopes: 'list<string>', time: 'google.protobuf.Timestamp' } })
+    .registerFunction(`string.${linearMatches}(string): bool`, (text: string, pattern: string) => {
+      const known = patterns.get(pattern) ?? RE2JS.compile(pattern)
+      patterns.set(pattern, known)
+      return known.test(text)
+    })
+}
+
+/** Makes the compiler for one document's catalogue of claims. */
+export function conditionCompiler(claims: ClaimCatalogue): ConditionCompiler {
+  const environment = environmentFor(claims)
+  const lists = Object.entries({ ...standardClaims, ...claims }).flatMap(([name, type]) => (type === 'list' ? [name] : []))
+  return (source) => compileCondition(environment, source, lists)
+}
+
+function compileCondition(environment: Environment, source: string, listClaims: readonly string[]): Result<Condition, ExpressionMistake> {
+  if (source.length > policyLimits.expressionCharacters) return refuse('expression_too_long', `${source.length} characters`)
+  const parsed = parse(environment, source)
+  if (!parsed.ok) return parsed
+  const cost = costOf(parsed.value.ast, listClaims)
+  if (!cost.ok) return refuse(cost.error.reason, cost.error.detail, source, cost.error.at)
+  const safe = useLinearMatches(environment, source, cost.value.matches)
+  if (!safe.ok) return safe
+  const checked = safe.value.check()
+  if (!checked.valid) return refuse('expression_type', summaryOf(checked.error), source, positionOf(checked.error))
+  if (checked.type !== 'bool') return refuse('expression_not_boolean', `this one is ${checked.type ?? 'of an unknown type'}`, source, 0)
+  if (cost.value.cost > policyLimits.expressionCost)
+    return refuse('expression_too_costly', `bound ${cost.value.cost}, limit ${policyLimits.expressionCost}`, source, 0)
+  return ok({ source, cost: cost.value.cost, evaluate: evaluator(safe.value) })
+}
+
+function parse(environment: Environment, source: string): Result<ParseResult, ExpressionMistake> {
+  try {
+    return ok(environment.parse(source))
+  } catch (error) {
+    const limit = codeOf(error) === 'limit_exceeded'
+    return refuse(limit ? 'expression_too_complex' : 'expression_syntax', summaryOf(error), source, positionOf(error))
+  }
+}
+
+/** Parses again with every call of `matches` renamed to ours. A call that could not be renamed is refused, never left to the host's engine. */
+function useLinearMatches(environment: Environment, source: string, calls: readonly ASTNode[]): Result<ParseResult, ExpressionMistake> {
+  let renamed = source
+  for (const call of calls) {
+    if (call.op !== 'rcall') continue
+    const [, receiver, parameters] = call.args
+    const pattern = parameters[0]
+    if (pattern?.op !== 'value' || typeof pattern.args !== 'string') return refuse('regex_not_literal', '', source, call.start)
+    if (pattern.args.length > policyLimits.regexCharacters)
+      return refuse('regex_refused', `longer than the limit regexCharacters`, source, pattern.start)
+    try {
+      RE2JS.compile(pattern.args)
+    } catch (error) {
+      return refuse('regex_refused', error instanceof Error ? error.message : '', source, pattern.start)
+    }
+    const at = source.indexOf('matches', receiver.end)
+    renamed = `${renamed.slice(0, at)}${linearMatches}${renamed.slice(at + linearMatches.length)}`
+  }
+  const parsed = parse(environment, renamed)
+  if (!parsed.ok) return parsed
+  const left = costOf(parsed.value.ast, [])
+  const unsafe = left.ok ? left.value.matches[0] : undefined
+  return unsafe === undefined ? parsed : refuse('expression_function', 'matches', source, unsafe.start)
+}
+
+function evaluator(expression: ParseResult): Condition['evaluate'] {
+  return (context) => {
+    try {
+      const value: unknown = expression(context)
+      return typeof value === 'boolean' ? value : 'unclear'
+    } catch {
+      return 'unclear'
+    }
+  }
+}
+
+function refuse(
+  reason: PolicyErrorReason,
+  detail: string,
+  source?: string,
+  at?: number,
+): { readonly ok: false; readonly error: ExpressionMistake } {
+  const say = detail === '' ? policyErrors[reason].say : `${policyErrors[reason].say}: ${detail.replaceAll(linearMatches, 'matches')}`
+  return err({ reason, say, position: source === undefined || at === undefined ? undefined : placeOf(source, at) })
+}
+
+/** Line and column of an offset, and that line with a caret below it. */
+function placeOf(source: string, at: number): NonNullable<ExpressionMistake['position']> {
+  const before = source.slice(0, at)
+  const line = before.split('\n').length
+  const column = at - (before.lastIndexOf('\n') + 1) + 1
+  const text = source.split('\n')[line - 1] ?? ''
+  return { line, column, caret: `${text}\n${' '.repeat(column - 1)}^` }
+}
+
+const fieldOf = (error: unknown, field: string): unknown =>
+  typeof error === 'object' && error !== null ? Reflect.get(error, field) : undefined
+const codeOf = (error: unknown): unknown => fieldOf(error, 'code')
+const summaryOf = (error: unknown): string =>
+  String(fieldOf(error, 'summary') ?? fieldOf(error, 'message') ?? 'unreadable').split('\n')[0] ?? ''
+const positionOf = (error: unknown): number | undefined => {
+  const start = fieldOf(fieldOf(error, 'range'), 'start')
+  return typeof start === 'number' ? start : undefined
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from '@jest/globals'
+import { compilePolicy, scopeMatcher } from './compile.js'
+
+const mistakesOf = (text: string) => {
+  const compiled = compilePolicy(text)
+  return compiled.ok ? [] : compiled.error
+}
+
+describe('a document is refused', () => {
+  test.each([
+    ['version: 1\nrules: [', 'document_not_yaml'],
+    ['version: 1\nversion: 1', 'document_not_yaml'],
+    ['version: 1\nx: &a [1]\nclaims: *a', 'document_has_alias'],
+    ['version: 2', 'document_shape'],
+    ['', 'document_shape'],
+    ['version: 1\nrule: []', 'document_shape'],
+    [`version: 1\ndescription: "${'x'.repeat(65_536)}"`, 'document_too_large'],
+    ['version: 1\nrules: [{name: a, effect: grant, scopes: ["x"]}]', 'rule_without_condition'],
+    [
+      'version: 1\nrules: [{name: a, effect: grant, scopes: ["x"], everyone: true}, {name: a, effect: deny, scopes: ["x"], everyone: true}]',
+      'rule_name_repeated',
+    ],
+    ['version: 1\nlimits: {read: {accessTokenSeconds: 1801}}', 'limit_loosened'],
+    ['version: 1\nlimits: {admin: {refreshTokenSeconds: 60}}', 'limit_loosened'],
+    ['version: 1\nsession: {absoluteSeconds: 43201}', 'limit_loosened'],
+  ])('%#: %s', (text, reason) => {
+    expect(mistakesOf(text).map((mistake) => mistake.reason)).toContain(reason)
+  })
+
+  test('all mistakes are reported at once, each with its place', () => {
+    const text =
+      'version: 1\nrules:\n  - name: a\n    effect: grant\n    scopes: ["x"]\n    when: claims.emial == "x"\n  - name: b\n    effect: deny\n    scopes: ["x"]\n    when: "1 +"\n'
+    expect(mistakesOf(text)).toMatchObject([
+      { reason: 'expression_type', path: 'rules[0].when', line: 6, expression: { line: 1, column: 8 } },
+      { reason: 'expression_syntax', path: 'rules[1].when', line: 10 },
+    ])
+  })
+
+  test('it never throws, whatever the text', () => {
+    for (const text of [
+      '\u0000',
+      '- a',
+      '!!binary x',
+      '? {a: b}\n: c',
+      '{{}}',
+      'version: 1\nclaims: {__proto__: string}',
+      '%YAML 9.9\n---\nversion: 1',
+    ])
+      expect(() => compilePolicy(text)).not.toThrow()
+  })
+})
+
+test.each([
+  ['orders:*', 'orders:read', true],
+  ['*:read', 'orders:read', true],
+  ['*', 'anything', true],
+  ['a*a', 'a', false],
+  ['a*b*c', 'a-b-c', true],
+  ['a*b*c', 'a-c-b', false],
+  ['orders:read', 'orders:readx', false],
+])('pattern %s covers %s: %s', (pattern, scope, covered) => {
+  expect(scopeMatcher([pattern])(scope)).toBe(covered)
+})

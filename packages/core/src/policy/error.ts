@@ -1,0 +1,58 @@
+/** Every way in which a policy document can be refused when it is saved. None of these ever reaches a person who signs in. */
+export const policyErrors = {
+  document_too_large: { spec: 'ours: limit documentBytes', say: 'the document is larger than the limit documentBytes' },
+  document_not_yaml: { spec: 'YAML 1.2', say: 'the document is not readable YAML' },
+  document_has_alias: { spec: 'ours', say: 'anchors and aliases are not allowed in a policy' },
+  document_shape: { spec: 'ours', say: 'the document does not have the shape of a policy' },
+  rule_name_repeated: { spec: 'ours', say: 'two rules carry the same name' },
+  rule_without_condition: { spec: 'ours', say: 'a rule needs `when`, `groups`, or `everyone: true`' },
+  limit_loosened: { spec: 'ours', say: 'a policy may only tighten the limits of a tier, never loosen them' },
+  too_many_rules: { spec: 'ours: limit rules', say: 'the document has more rules than the limit rules' },
+  expression_too_long: { spec: 'ours: limit expressionCharacters', say: 'the expression is longer than the limit expressionCharacters' },
+  expression_syntax: { spec: 'CEL language definition, Syntax', say: 'the expression cannot be read' },
+  expression_type: { spec: 'CEL language definition, Gradual Type Checking', say: 'the expression does not type-check' },
+  expression_not_boolean: { spec: 'ours', say: 'a condition must be true or false' },
+  expression_function: { spec: 'ours', say: 'the function is not available in a policy' },
+  expression_too_complex: {
+    spec: 'ours: limits expressionNodes and expressionDepth',
+    say: 'the expression is larger or deeper than the limit',
+  },
+  expression_too_costly: { spec: 'ours: limit expressionCost', say: 'the expression could take longer than the limit expressionCost' },
+  policy_too_costly: { spec: 'ours: limit policyCost', say: 'all expressions together could take longer than the limit policyCost' },
+  regex_not_literal: { spec: 'ours', say: 'the pattern of `matches` must be written in the expression, not computed' },
+  regex_refused: { spec: 'RE2 syntax', say: 'the pattern of `matches` is not a linear-time regular expression' },
+} as const satisfies Record<string, { readonly spec: string; readonly say: string }>
+
+export type PolicyErrorReason = keyof typeof policyErrors
+
+/** One mistake in a document, placed so that an editor can underline it. Lines and columns count from 1. */
+export type PolicyMistake = {
+  readonly reason: PolicyErrorReason
+  /** Plain words with the detail, fit for the author. */
+  readonly say: string
+  /** Where in the document, in its own words: `rules[2].when`. */
+  readonly path: string
+  /** Line of the document at which the value begins; undefined when the document could not be read. */
+  readonly line: number | undefined
+  /** Inside an expression: its line and column, and that line with a caret below. */
+  readonly expression: { readonly line: number; readonly column: number; readonly caret: string } | undefined
+}
+
+/** Named limits of policies. Beyond one of them a document is refused with the limit's name. */
+export const policyLimits = {
+  documentBytes: 64 * 1024,
+  rules: 10_000,
+  expressionCharacters: 2_000,
+  expressionNodes: 400,
+  expressionDepth: 16,
+  /** Steps that one evaluation could take at the very most. */
+  expressionCost: 20_000,
+  /** Steps that one decision could take over all expressions. */
+  policyCost: 5_000_000,
+  regexCharacters: 256,
+  groups: 1_000,
+  claimListItems: 100,
+  claimCharacters: 1_024,
+  amrValues: 20,
+  requestScopes: 100,
+} as const
