@@ -1,0 +1,63 @@
+/** The authorization code: redeemed once, within a minute, by the client, redirect URI and verifier it was made for. */
+import { addSeconds, type Instant } from '../instant.js'
+import type { ClientId, CredentialHash, GrantId, IssuerId, TenantId } from '../tenant/ids.js'
+import { codeTtlSeconds, findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
+import type { TokenErrorReason } from './token-error.js'
+
+export const codePrefix = 'dbc_'
+
+export type AuthorizationCode = {
+  readonly tenantId: TenantId
+  readonly codeHash: CredentialHash
+  readonly grantId: GrantId
+  readonly issuerId: IssuerId
+  readonly clientId: ClientId
+  readonly redirectUri: string
+  readonly codeChallenge: string
+  readonly nonce: string | undefined
+  readonly createdAt: Instant
+  readonly expiresAt: Instant
+}
+
+export const openCode = (code: Omit<AuthorizationCode, 'createdAt' | 'expiresAt'>, now: Instant): AuthorizationCode => ({
+  ...code,
+  createdAt: now,
+  expiresAt: addSeconds(now, codeTtlSeconds),
+})
+
+export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'expiresAt'> & {
+  readonly redeemed: boolean
+  readonly grant: GrantState
+}
+
+export type CodePresented = {
+  readonly issuerId: IssuerId
+  readonly clientId: ClientId
+  readonly redirectUri: string
+  /** S256 of the presented verifier. */
+  readonly codeChallenge: string
+}
+
+export type CodeRefusal = Extract<TokenErrorReason, `code_${string}` | 'redirect_uri_mismatch' | 'pkce_mismatch'> | GrantRefusal
+
+/**
+ * Says why this code may not be exchanged now; `undefined` if it may.
+ *
+ * A second use means that somebody else has seen the code and we cannot tell thief from owner, so it is judged first and
+ * revokes the grant (`revokesGrant`), whoever presents it. The hot statement of `store/authorization-codes` holds the same
+ * conditions in the same order.
+ *
+ * @spec RFC 6749 §4.1.2 single use, §4.1.3 client and redirect_uri
+ * @spec RFC 7636 §4.6 verifier
+ */
+export function findCodeRefusal(code: CodeState, presented: CodePresented, now: Instant): CodeRefusal | undefined {
+  if (code.issuerId !== presented.issuerId) return 'code_of_other_issuer'
+  if (code.redeemed) return 'code_replayed'
+  if (now >= code.expiresAt) return 'code_expired'
+  if (code.clientId !== presented.clientId) return 'code_of_other_client'
+  if (code.redirectUri !== presented.redirectUri) return 'redirect_uri_mismatch'
+  if (code.codeChallenge !== presented.codeChallenge) return 'pkce_mismatch'
+  return findGrantRefusal(code.grant, now)
+}
+
+export const revokesGrant = (refusal: string): boolean => refusal === 'code_replayed' || refusal === 'refresh_token_stolen'

@@ -1,0 +1,110 @@
+/** A grant: stored permission of one subject to one client installation for one resource. Everything issued hangs on it and dies with it. */
+import { addSeconds, type Instant } from '../instant.js'
+import type { Ceiling } from '../policy/decision.js'
+import { type Epochs, isBelowBarrier } from '../revocation/epochs.js'
+import type {
+  BrowserSessionId,
+  ClientId,
+  ConnectionId,
+  GrantId,
+  IssuerId,
+  ResourceId,
+  ResourceIdentifier,
+  Scope,
+  SubjectId,
+  TenantId,
+} from '../tenant/ids.js'
+import type { TokenErrorReason } from './token-error.js'
+
+export type Grant = {
+  readonly id: GrantId
+  readonly tenantId: TenantId
+  readonly issuerId: IssuerId
+  readonly clientId: ClientId
+  readonly resourceTenantId: TenantId
+  readonly resourceId: ResourceId
+  readonly audience: ResourceIdentifier
+  readonly subjectId: SubjectId | undefined
+  readonly connectionId: ConnectionId | undefined
+  readonly sessionId: BrowserSessionId | undefined
+  readonly scopes: readonly Scope[]
+  readonly epochs: Epochs
+  readonly policyVersion: number
+  readonly claimsVersion: number
+  readonly acr: string | undefined
+  readonly amr: readonly string[]
+  readonly authenticatedAt: Instant | undefined
+  readonly accessTokenTtlSeconds: number
+  /** `undefined`: no refresh token at all. */
+  readonly refreshTtlSeconds: number | undefined
+  readonly expiresAt: Instant
+  /** Which ceilings won, for the admin. */
+  readonly ceilings: readonly Ceiling[]
+  readonly createdAt: Instant
+}
+
+export type GrantToOpen = Omit<Grant, 'accessTokenTtlSeconds' | 'refreshTtlSeconds' | 'expiresAt' | 'ceilings' | 'createdAt'> & {
+  readonly accessTokenTtl: Ceiling
+  readonly refreshTokenTtl: Ceiling | undefined
+  readonly sessionExpiresAt: Instant
+}
+
+/** A grant without refresh token need not outlive its code and its one access token. */
+export const codeTtlSeconds = 60
+
+/**
+ * Builds the grant of a decision.
+ *
+ * Its ceiling is the session's end, and without refresh token no more than one access token's life after the code's: nothing that
+ * could still be asked for would be lost.
+ */
+export function openGrant(opening: GrantToOpen, now: Instant): Grant {
+  const { accessTokenTtl, refreshTokenTtl, sessionExpiresAt, ...rest } = opening
+  const useful = refreshTokenTtl ? sessionExpiresAt : addSeconds(now, codeTtlSeconds + accessTokenTtl.seconds)
+  return {
+    ...rest,
+    accessTokenTtlSeconds: accessTokenTtl.seconds,
+    refreshTtlSeconds: refreshTokenTtl?.seconds,
+    expiresAt: useful < sessionExpiresAt ? useful : sessionExpiresAt,
+    ceilings: refreshTokenTtl ? [accessTokenTtl, refreshTokenTtl] : [accessTokenTtl],
+    createdAt: now,
+  }
+}
+
+/** What decides whether a grant is alive: its own row and the present state of all that it hangs on. */
+export type GrantState = {
+  readonly made: Epochs
+  readonly current: Epochs
+  readonly tenantSuspended: boolean
+  readonly revoked: boolean
+  readonly expiresAt: Instant
+  readonly client: 'live' | 'blocked' | 'unknown'
+  readonly connection: 'live' | 'disabled' | 'none'
+  readonly subject: 'live' | 'deactivated' | 'unknown' | 'none'
+}
+
+export type GrantRefusal = Extract<TokenErrorReason, `grant_${string}` | 'tenant_suspended'>
+
+/**
+ * Says why nothing may be issued from this grant now; `undefined` if it is alive.
+ *
+ * Equal means expired. The hot statements hold the same conditions in the same order (`store/grants`), and a test proves it.
+ */
+export function findGrantRefusal(state: GrantState, now: Instant): GrantRefusal | undefined {
+  if (state.tenantSuspended) return 'tenant_suspended'
+  if (state.revoked) return 'grant_revoked'
+  if (now >= state.expiresAt) return 'grant_expired'
+  if (state.client === 'unknown') return 'grant_client_unknown'
+  if (state.client === 'blocked') return 'grant_client_blocked'
+  if (state.connection === 'disabled') return 'grant_connection_disabled'
+  if (state.subject === 'unknown') return 'grant_subject_unknown'
+  if (state.subject === 'deactivated') return 'grant_subject_deactivated'
+  if (isBelowBarrier(state.made, state.current)) return 'grant_below_barrier'
+  return undefined
+}
+
+/** Nothing outlives the grant. */
+export const withinGrant = (now: Instant, seconds: number, grantExpiresAt: Instant): Instant => {
+  const wanted = addSeconds(now, seconds)
+  return wanted < grantExpiresAt ? wanted : grantExpiresAt
+}

@@ -1,0 +1,89 @@
+/**
+ * The refresh token: rotated at every use, with a grace in which parallel and repeated requests get the same successor.
+ *
+ * The successor is derived from the presented token, never stored; only its hash is. Grace ends after `graceSeconds` or at the
+ * successor's first use, whichever comes first. After first use a replay still inside the window is refused without killing the
+ * family, because it is most likely a late twin of an honest client; later it is theft, and kills the family.
+ */
+import { addSeconds, type Instant } from '../instant.js'
+import type { ClientId, GrantId, IssuerId, Scope } from '../tenant/ids.js'
+import { findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
+import type { TokenErrorReason } from './token-error.js'
+
+export const refreshPrefix = 'dbr_'
+export const graceSeconds = 30
+/** Answers to replays inside the grace of one rotation. */
+export const graceReplaysPerRotation = 20
+
+export type RefreshTokenState = {
+  readonly issuerId: IssuerId
+  readonly clientId: ClientId
+  readonly expiresAt: Instant
+  readonly rotatedAt: Instant | undefined
+  readonly successorUsed: boolean
+  readonly graceReplays: number
+  readonly refreshOffered: boolean
+  readonly scopes: readonly string[]
+  readonly audience: string
+  /** The policy version and claims version of the grant are the present ones. */
+  readonly decisionIsCurrent: boolean
+  readonly grant: GrantState
+}
+
+export type RefreshPresented = {
+  readonly issuerId: IssuerId
+  readonly clientId: ClientId
+  readonly scopes: readonly Scope[] | undefined
+  readonly resource: string | undefined
+}
+
+export type RefreshRefusal = Extract<TokenErrorReason, `refresh_${string}` | 'scope_widened' | 'resource_not_of_grant'> | GrantRefusal
+export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again'
+
+/**
+ * Says what becomes of a presented refresh token. `decide_again` means: nothing is wrong, but policy or claims have changed since
+ * the grant was decided, so policy decides before anything is issued. The hot statement of `store/refresh-tokens` holds the same
+ * conditions in the same order.
+ *
+ * @spec RFC 6749 §6 same client, scope not wider
+ * @spec RFC 9700 §4.14.2 rotation and replay
+ */
+export function judgeRefresh(token: RefreshTokenState, presented: RefreshPresented, now: Instant): RefreshVerdict {
+  if (token.issuerId !== presented.issuerId) return 'refresh_token_of_other_issuer'
+  if (token.clientId !== presented.clientId) return 'refresh_token_of_other_client'
+  const replay = judgeReplay(token, now)
+  if (replay === 'refresh_token_stolen') return replay
+  const dead = findGrantRefusal(token.grant, now)
+  if (dead) return dead
+  if (replay !== undefined && replay !== 'grace') return replay
+  if (now >= token.expiresAt) return 'refresh_token_expired'
+  if (!token.refreshOffered) return 'refresh_token_not_offered'
+  if (presented.resource !== undefined && presented.resource !== token.audience) return 'resource_not_of_grant'
+  if (presented.scopes?.some((scope) => !token.scopes.includes(scope))) return 'scope_widened'
+  if (!token.decisionIsCurrent) return 'decide_again'
+  return replay ?? 'rotate'
+}
+
+function judgeReplay(token: RefreshTokenState, now: Instant): 'grace' | RefreshRefusal | undefined {
+  if (token.rotatedAt === undefined) return undefined
+  if (now >= addSeconds(token.rotatedAt, graceSeconds)) return 'refresh_token_stolen'
+  if (token.successorUsed) return 'refresh_token_replayed'
+  if (token.graceReplays >= graceReplaysPerRotation) return 'refresh_grace_exhausted'
+  return 'grace'
+}
+
+/**
+ * Builds a refresh token: the family's id in front of 256 bits. The id lets one process derive the family's key before it has
+ * asked the database; it is no secret, and a token with another id in front has another hash, so it opens nothing.
+ */
+export const formatRefreshToken = (grantId: GrantId, secret: Buffer): string =>
+  refreshPrefix + Buffer.concat([Buffer.from(grantId.replaceAll('-', ''), 'hex'), secret]).toString('base64url')
+
+const shape = /^dbr_[A-Za-z0-9_-]{64}$/
+
+/** The family that a presented token names; `undefined` if it is no refresh token of ours. */
+export function readFamily(token: string): GrantId | undefined {
+  if (!shape.test(token)) return undefined
+  const hex = Buffer.from(token.slice(refreshPrefix.length), 'base64url').toString('hex', 0, 16)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as GrantId
+}

@@ -1,0 +1,36 @@
+/** What an issuer says about itself; the same document at all three well-known places. */
+import type { Issuer } from '../tenant/ids.js'
+
+export type ServerMetadata = Readonly<Record<string, string | boolean | readonly string[]>>
+
+/**
+ * Builds the metadata of one issuer. It lists only what works.
+ *
+ * @spec RFC 8414 §2
+ * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
+ * @spec OpenID Connect Discovery 1.0 §3
+ */
+export function buildServerMetadata(issuer: Issuer): ServerMetadata {
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    introspection_endpoint: `${issuer}/introspect`,
+    revocation_endpoint: `${issuer}/revoke`,
+    registration_endpoint: `${issuer}/register`,
+    jwks_uri: `${issuer}/jwks`,
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: ['authorization_code', 'refresh_token'],
+    code_challenge_methods_supported: ['S256'],
+    token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+    revocation_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+    introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
+    authorization_response_iss_parameter_supported: true,
+    client_id_metadata_document_supported: true,
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['ES256'],
+    scopes_supported: ['openid'],
+    claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'],
+  }
+}

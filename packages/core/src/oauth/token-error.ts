@@ -1,0 +1,91 @@
+/** The refusals of the token, revocation and introspection endpoints; part of the catalogue in `error.ts`. */
+
+const dead = {
+  code: 'invalid_grant',
+  status: 400,
+  answer: 'json',
+  say: 'the grant behind this credential is no longer valid; start a new authorization',
+} as const
+const badCode = { code: 'invalid_grant', status: 400, answer: 'json', say: 'the authorization code is not valid' } as const
+const badRefresh = { code: 'invalid_grant', status: 400, answer: 'json', say: 'the refresh token is not valid' } as const
+
+/** Reasons that an attacker may probe share one `say`: the wire never tells why a credential is dead. */
+export const tokenErrors = {
+  token_request_malformed: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'a parameter is missing, repeated or malformed',
+  },
+  grant_type_unsupported: {
+    code: 'unsupported_grant_type',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'grant_type must be authorization_code or refresh_token',
+  },
+  grant_type_not_for_client: {
+    code: 'unauthorized_client',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'this client may not use this grant_type',
+  },
+  scope_widened: { code: 'invalid_scope', status: 400, answer: 'json', spec: 'RFC 6749 §6', say: 'scope exceeds what was granted' },
+  resource_not_of_grant: {
+    code: 'invalid_target',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8707 §2.2',
+    say: 'resource is not the one that was granted',
+  },
+  code_unknown: { ...badCode, spec: 'RFC 6749 §5.2' },
+  code_replayed: { ...badCode, spec: 'RFC 6749 §4.1.2' },
+  code_expired: { ...badCode, spec: 'RFC 6749 §4.1.2' },
+  code_of_other_client: { ...badCode, spec: 'RFC 6749 §4.1.3' },
+  code_of_other_issuer: { ...badCode, spec: 'RFC 6749 §4.1.3' },
+  redirect_uri_mismatch: { ...badCode, spec: 'RFC 6749 §4.1.3' },
+  pkce_mismatch: { ...badCode, spec: 'RFC 7636 §4.6' },
+  refresh_token_unknown: { ...badRefresh, spec: 'RFC 6749 §6' },
+  refresh_token_expired: { ...badRefresh, spec: 'RFC 6749 §6' },
+  refresh_token_of_other_client: { ...badRefresh, spec: 'RFC 6749 §6' },
+  refresh_token_of_other_issuer: { ...badRefresh, spec: 'RFC 6749 §6' },
+  refresh_token_not_offered: { ...badRefresh, spec: 'RFC 6749 §6' },
+  refresh_token_replayed: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
+  refresh_token_stolen: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
+  refresh_grace_exhausted: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
+  tenant_suspended: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_revoked: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_expired: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_client_unknown: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_client_blocked: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_connection_disabled: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_subject_unknown: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_subject_deactivated: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_below_barrier: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_policy_denies: { ...dead, spec: 'RFC 6749 §5.2' },
+  token_type_not_revocable: {
+    code: 'unsupported_token_type',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 7009 §2.2.1',
+    say: 'only refresh tokens and access tokens of this issuer can be revoked',
+  },
+  resource_credential_refused: {
+    code: 'invalid_client',
+    status: 401,
+    answer: 'json',
+    spec: 'RFC 7662 §2.1',
+    say: 'authenticate with the credential of a resource server, by HTTP Basic',
+  },
+  signing_unavailable: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'this issuer has no usable signing key at the moment; try again',
+  },
+} as const
+
+export type TokenErrorReason = keyof typeof tokenErrors

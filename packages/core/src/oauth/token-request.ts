@@ -1,0 +1,81 @@
+/** The token request: a form becomes a typed request or a refusal. Client authentication is read elsewhere (`clients/`). */
+import { z } from 'zod'
+import { err, ok, type Result } from '../result.js'
+import { Secret } from '../secret.js'
+import type { Scope } from '../tenant/ids.js'
+import type { TokenErrorReason } from './token-error.js'
+
+export type CodeRequest = {
+  readonly grantType: 'authorization_code'
+  readonly code: Secret
+  readonly redirectUri: string
+  readonly codeVerifier: Secret
+  readonly resource: string | undefined
+}
+export type RefreshRequest = {
+  readonly grantType: 'refresh_token'
+  readonly refreshToken: Secret
+  readonly scopes: readonly Scope[] | undefined
+  readonly resource: string | undefined
+}
+export type TokenRequest = CodeRequest | RefreshRequest
+export type GrantType = TokenRequest['grantType']
+export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
+
+/** Longer parameters are refused before anything is compared with them. */
+export const longestTokenParameter = 2048
+export const mostScopesInRequest = 100
+
+/** RFC 7636 §4.1: 43 to 128 unreserved characters. */
+const verifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/)
+const text = z.string().min(1).max(longestTokenParameter)
+const codeWire = z.object({ code: text, redirect_uri: text, code_verifier: verifier, resource: text.optional() })
+const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longestTokenParameter).optional(), resource: text.optional() })
+
+/**
+ * Parses the parameters of a token request. Repeated parameters have already been refused by the form reader; an empty
+ * parameter counts as left out.
+ *
+ * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §3.2 parameters without a value
+ */
+export function parseTokenRequest(form: ReadonlyMap<string, string>): Result<TokenRequest, TokenRequestRefusal> {
+  const values = Object.fromEntries([...form].filter(([, value]) => value !== ''))
+  const grantType = values['grant_type']
+  if (grantType === undefined) return malformed('grant_type')
+  if (grantType === 'authorization_code') return parseCodeRequest(values)
+  if (grantType === 'refresh_token') return parseRefreshRequest(values)
+  return err({ reason: 'grant_type_unsupported' })
+}
+
+function parseCodeRequest(values: unknown): Result<CodeRequest, TokenRequestRefusal> {
+  const parsed = codeWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const { code, redirect_uri, code_verifier, resource } = parsed.data
+  return ok({
+    grantType: 'authorization_code',
+    code: new Secret(code),
+    redirectUri: redirect_uri,
+    codeVerifier: new Secret(code_verifier),
+    resource,
+  })
+}
+
+function parseRefreshRequest(values: unknown): Result<RefreshRequest, TokenRequestRefusal> {
+  const parsed = refreshWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const scopes = parsed.data.scope === undefined ? undefined : parseScopes(parsed.data.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  return ok({ grantType: 'refresh_token', refreshToken: new Secret(parsed.data.refresh_token), scopes, resource: parsed.data.resource })
+}
+
+/** @spec RFC 6749 §3.3 scope-token, separated by single spaces */
+const scopeList = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
+
+function parseScopes(scope: string): readonly Scope[] | 'malformed' {
+  if (!scopeList.test(scope)) return 'malformed'
+  const scopes = [...new Set(scope.split(' '))]
+  return scopes.length > mostScopesInRequest ? 'malformed' : (scopes as Scope[])
+}
+
+const malformed = (field: string) => err({ reason: 'token_request_malformed' as const, detail: { field } })
+const firstPath = (error: z.ZodError): string => String(error.issues[0]?.path[0] ?? 'form')
