@@ -1,0 +1,165 @@
+/**
+ * The authorization request, in three types that remember what has been proven.
+ *
+ * `ClaimedAuthorizationRequest`: well formed, nothing believed. `AnswerableAuthorizationRequest`: the client is known and the redirect
+ * URI is its own, so a refusal may be sent there; only `matchClient` makes one. `AuthorizationRequest`: every parameter is acceptable;
+ * only `acceptRequest` makes one. An open redirect therefore does not compile.
+ */
+import type { Brand } from '../brand.js'
+import { err, ok, type Result } from '../result.js'
+import type { ClientId, Scope } from '../tenant/ids.js'
+import type { Client } from './client.js'
+import type { PageRefusal, RedirectRefusal } from './error.js'
+import { parseChallenge } from './pkce.js'
+import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
+import { findResource, type ResourceServer } from './resource.js'
+import { parseScope } from './scope.js'
+
+type Parameters = ReadonlyMap<string, string>
+
+export type ClaimedAuthorizationRequest = {
+  readonly clientId: ClientId
+  /** Absent is allowed only where the client has registered exactly one. */
+  readonly redirectUri: string | undefined
+  readonly parameters: Parameters
+}
+
+export type AnswerableAuthorizationRequest = Brand<
+  { readonly client: Client; readonly redirectUri: string; readonly state: string | undefined; readonly parameters: Parameters },
+  'AnswerableAuthorizationRequest'
+>
+
+export type Prompt = 'none' | 'login' | 'consent'
+
+export type AuthorizationRequest = Brand<
+  {
+    readonly client: Client
+    readonly redirectUri: string
+    readonly state: string | undefined
+    readonly codeChallenge: string
+    readonly nonce: string | undefined
+    readonly resource: ResourceServer
+    readonly scopes: readonly Scope[]
+    readonly prompt: readonly Prompt[]
+    readonly loginHint: string | undefined
+    /** Seconds: the person must have signed in no longer ago. */
+    readonly maxAge: number | undefined
+  },
+  'AuthorizationRequest'
+>
+
+export type RequestRules = { readonly resources: readonly ResourceServer[] }
+
+const limits = { clientId: 2048, state: 2048, nonce: 512, loginHint: 320 } as const
+const text = /^[^\p{Cc}]*$/u
+
+/** @spec RFC 6749 §4.1.1 */
+export function parseAuthorizationRequest(query: Parameters): Result<ClaimedAuthorizationRequest, PageRefusal> {
+  const clientId = query.get('client_id')
+  if (!clientId || clientId.length > limits.clientId || !text.test(clientId)) {
+    return err({ reason: 'authorization_request_malformed', detail: { field: 'client_id' } })
+  }
+  const redirectUri = query.get('redirect_uri')
+  return ok({ clientId: clientId as ClientId, redirectUri: redirectUri === '' ? undefined : redirectUri, parameters: query })
+}
+
+/**
+ * Proves that the redirect URI belongs to the client: only from here on may the browser be sent there.
+ *
+ * @spec RFC 6749 §4.1.2.1 no redirect to an unproven URI
+ */
+export function matchClient(claimed: ClaimedAuthorizationRequest, client: Client): Result<AnswerableAuthorizationRequest, PageRefusal> {
+  if (client.id !== claimed.clientId) return err({ reason: 'client_unknown' })
+  if (client.blockedAt !== undefined) return err({ reason: 'client_blocked' })
+  const redirectUri = claimed.redirectUri ?? (client.redirectUris.length === 1 ? client.redirectUris[0] : undefined)
+  if (redirectUri === undefined || !isAcceptableRedirectUri(redirectUri) || !matchesRedirectUri(redirectUri, client.redirectUris)) {
+    return err({ reason: 'redirect_uri_unregistered' })
+  }
+  const state = claimed.parameters.get('state')
+  return ok({
+    client,
+    redirectUri,
+    state: tooLong(state, limits.state) ? undefined : state,
+    parameters: claimed.parameters,
+  } as AnswerableAuthorizationRequest)
+}
+
+const tooLong = (value: string | undefined, limit: number): boolean => value !== undefined && value.length > limit
+
+/** Accepts or refuses everything else; a refusal goes back to the client. @spec RFC 6749 §4.1.2.1 */
+export function acceptRequest(request: AnswerableAuthorizationRequest, rules: RequestRules): Result<AuthorizationRequest, RedirectRefusal> {
+  const { parameters, client, redirectUri, state } = request
+  const refused = refuseKind(request)
+  if (refused) return err(refused)
+  const challenge = parseChallenge(parameters.get('code_challenge'), parameters.get('code_challenge_method'))
+  if (!challenge.ok) return challenge
+  const resource = acceptResource(parameters.get('resource'), rules.resources)
+  if (!resource.ok) return resource
+  const scopes = acceptScopes(parameters.get('scope'), resource.value)
+  if (!scopes.ok) return scopes
+  const prompt = parsePrompt(parameters.get('prompt'))
+  if (!prompt.ok) return prompt
+  const maxAge = parseMaxAge(parameters.get('max_age'))
+  if (!maxAge.ok) return maxAge
+  return ok({
+    client,
+    redirectUri,
+    state,
+    codeChallenge: challenge.value,
+    nonce: parameters.get('nonce'),
+    resource: resource.value,
+    scopes: scopes.value,
+    prompt: prompt.value,
+    loginHint: parameters.get('login_hint') || undefined,
+    maxAge: maxAge.value,
+  } as AuthorizationRequest)
+}
+
+function refuseKind({ parameters, client }: AnswerableAuthorizationRequest): RedirectRefusal | undefined {
+  if (parameters.has('request') || parameters.has('request_uri')) return { reason: 'request_object_unsupported' }
+  if (parameters.get('response_type') !== 'code') {
+    return parameters.has('response_type')
+      ? { reason: 'response_type_unsupported' }
+      : { reason: 'authorization_parameter_malformed', detail: { field: 'response_type' } }
+  }
+  if ((parameters.get('response_mode') ?? 'query') !== 'query') return { reason: 'response_mode_unsupported' }
+  if (!client.grantTypes.includes('authorization_code')) return { reason: 'client_grant_type_missing' }
+  const checked = [
+    ['state', limits.state],
+    ['nonce', limits.nonce],
+    ['login_hint', limits.loginHint],
+  ] as const
+  const field = checked.find(([name, limit]) => tooLong(parameters.get(name), limit) || !text.test(parameters.get(name) ?? ''))
+  return field ? { reason: 'authorization_parameter_malformed', detail: { field: field[0] } } : undefined
+}
+
+/** A client that names no resource gets the issuer's only one; where there are several it has to say which. */
+function acceptResource(indicator: string | undefined, resources: readonly ResourceServer[]): Result<ResourceServer, RedirectRefusal> {
+  if (!indicator) return resources.length === 1 && resources[0] ? ok(resources[0]) : err({ reason: 'resource_missing' })
+  const found = findResource(indicator, resources)
+  return found ? ok(found) : err({ reason: 'resource_unknown' })
+}
+
+/** Unknown scopes are dropped (we may grant less than was asked, RFC 6749 §3.3) unless nothing known is left. */
+function acceptScopes(parameter: string | undefined, resource: ResourceServer): Result<readonly Scope[], RedirectRefusal> {
+  const parsed = parseScope(parameter)
+  if (!parsed.ok) return parsed
+  if (parsed.value === undefined) return ok(resource.scopes.filter((scope) => scope.isDefault).map((scope) => scope.name))
+  const known = parsed.value.filter((name) => resource.scopes.some((scope) => scope.name === name))
+  return known.length > 0 ? ok(known) : err({ reason: 'scope_unknown' })
+}
+
+/** `select_account` is ignored: the IdP decides which account is offered. @spec OIDC Core §3.1.2.1 */
+function parsePrompt(parameter: string | undefined): Result<readonly Prompt[], RedirectRefusal> {
+  const values = (parameter ?? '').split(' ').filter((value) => value !== '')
+  if (values.includes('none') && values.length > 1) return err({ reason: 'prompt_unsupported' })
+  if (!values.every((value) => ['none', 'login', 'consent', 'select_account'].includes(value))) return err({ reason: 'prompt_unsupported' })
+  return ok(values.filter((value): value is Prompt => value !== 'select_account'))
+}
+
+function parseMaxAge(parameter: string | undefined): Result<number | undefined, RedirectRefusal> {
+  if (parameter === undefined || parameter === '') return ok(undefined)
+  return /^\d{1,9}$/.test(parameter)
+    ? ok(Number(parameter))
+    : err({ reason: 'authorization_parameter_malformed', detail: { field: 'max_age' } })
+}

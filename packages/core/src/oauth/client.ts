@@ -1,0 +1,52 @@
+/** A client at one issuer, however it became known: by its own document, by dynamic registration, or by an admin. */
+import type { Brand } from '../brand.js'
+import type { Instant } from '../instant.js'
+import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '../tenant/ids.js'
+
+export const clientKinds = ['metadata_document', 'dynamic', 'preregistered'] as const
+export type ClientKind = (typeof clientKinds)[number]
+
+export const clientAuthMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+export type ClientAuthMethod = (typeof clientAuthMethods)[number]
+
+export type Client = {
+  readonly tenantId: TenantId
+  readonly issuerId: IssuerId
+  readonly id: ClientId
+  readonly kind: ClientKind
+  readonly name: string
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  readonly authMethod: ClientAuthMethod
+  readonly secretHash: CredentialHash | undefined
+  /** A JWK Set as the client published it; parsed where it is used. */
+  readonly jwks: unknown
+  readonly applicationType: 'native' | 'web'
+  /** An admin of the tenant vouches for it, so neither gate is needed. */
+  readonly preApproved: boolean
+  /** Empty means: all that policy allows. */
+  readonly scopeCeiling: readonly Scope[]
+  readonly accessTokenTtlSeconds: number | undefined
+  readonly epoch: number
+  readonly blockedAt: Instant | undefined
+  /** Metadata documents only: from then on the stored copy is fetched again. */
+  readonly documentExpiresAt: Instant | undefined
+}
+
+/** A client that has proven itself at this request. Only client authentication makes one. */
+export type ProvenClient = Brand<Client, 'ProvenClient'>
+
+/**
+ * The host that stands behind a client: of the document for a client that describes itself, else of its redirect URI.
+ * A registered name can be anything; a host is what a person can check.
+ */
+export function hostOfClient(client: Pick<Client, 'kind' | 'id' | 'redirectUris'>): string {
+  return client.kind === 'metadata_document' ? hostOfUrl(client.id) : hostOfUrl(client.redirectUris[0] ?? '')
+}
+
+/** The host for display; a private-scheme URI shows its scheme. Never used for a decision. */
+export function hostOfUrl(url: string): string {
+  if (!URL.canParse(url)) return 'unknown'
+  const parsed = new URL(url)
+  return parsed.host === '' ? parsed.protocol : parsed.host
+}
