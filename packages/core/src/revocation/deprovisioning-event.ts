@@ -1,0 +1,40 @@
+/** "This person, client, connection, tenant or grant loses something, because": the one shape of every source of bad news. */
+import type { Instant } from '../instant.js'
+import type { DeprovisioningEventId, TenantId } from '../tenant/ids.js'
+
+export const deprovisioningTargets = ['subject', 'grant', 'client', 'connection', 'tenant'] as const
+export type DeprovisioningTarget = (typeof deprovisioningTargets)[number]
+
+/** Who said so. */
+export type DeprovisioningSource = 'scim' | 'admin' | 'token_theft' | 'code_replay' | 'revocation_endpoint' | 'logout' | 'signal'
+
+export type DeprovisioningEvent = {
+  readonly tenant: TenantId
+  readonly eventId: DeprovisioningEventId
+  readonly source: DeprovisioningSource
+  readonly target: DeprovisioningTarget
+  /** UUID of the row; of a client its `client_id`. */
+  readonly targetId: string
+  readonly reason: string
+  /** When the source says it happened. For receipts only: the barrier is our commit. */
+  readonly toldAt: Instant | undefined
+}
+
+/** What the outbox carries: enough to plan without asking what the event was. */
+export type RevokePayload = {
+  readonly eventId: string
+  readonly target: DeprovisioningTarget
+  readonly targetId: string
+  /** Everything of the target below it is dead. */
+  readonly epoch: number
+}
+
+/** Reads an outbox payload of kind `revoke`; undefined for anything else, which is then a broken invariant of the caller's. */
+export function parseRevokePayload(payload: unknown): RevokePayload | undefined {
+  if (typeof payload !== 'object' || payload === null) return undefined
+  const { eventId, target, targetId, epoch } = payload as Record<string, unknown>
+  if (typeof eventId !== 'string' || typeof targetId !== 'string' || typeof epoch !== 'number' || !Number.isSafeInteger(epoch))
+    return undefined
+  const known = deprovisioningTargets.find((one) => one === target)
+  return known === undefined ? undefined : { eventId, target: known, targetId, epoch }
+}

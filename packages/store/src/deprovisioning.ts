@@ -1,0 +1,137 @@
+/**
+ * The barrier. Whoever takes something away calls `deprovision` inside the transaction that makes it true.
+ *
+ * One statement raises the epoch of the target, writes the event, the audit event and the outbox entry, and wakes the relay, so that
+ * none of them can exist without the others. Browser sessions, pending requests, codes, grants and refresh tokens are not touched:
+ * they carry the epochs that they were made under and are dead from this commit on.
+ */
+
+import type { Instant } from '@drawbridge/core/instant'
+import type { DeprovisioningEvent, DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
+import type { DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type Db, toTimestamp } from './transaction.js'
+
+export type Deprovision = DeprovisioningEvent & {
+  readonly now: Instant
+  readonly requestId: string | undefined
+  /** Also shut the door: `deactivated_at` of a subject, `blocked_at` of a client, `disabled_at`, `suspended_at`. Without it only what exists dies. */
+  readonly deactivate?: boolean
+}
+
+export type Deprovisioned = {
+  /** False: the target is not known here. The event is kept and shown as an alarm; nothing was revoked. */
+  readonly matched: boolean
+  /** The epoch below which everything of the target is dead; 0 when nothing matched. */
+  readonly epoch: number
+}
+
+/**
+ * The barrier of each target. `$1` tenant, `$2` target id, `$3` now, `$4` deactivate, `$5` reason.
+ * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch.
+ */
+const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
+  subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END
+            WHERE tenant_id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch`,
+  client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
+            blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END
+            WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL RETURNING epoch`,
+  connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = $3, disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
+            WHERE tenant_id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch`,
+  tenant: `UPDATE tenants SET epoch = epoch + 1, barrier_at = $3, suspended_at = CASE WHEN $4 THEN coalesce(suspended_at, $3) ELSE suspended_at END
+            WHERE id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch`,
+  grant: `UPDATE grants SET epoch = epoch + 1, revoked_at = coalesce(revoked_at, $3), revoked_reason = coalesce(revoked_reason, $5)
+            WHERE tenant_id = $1 AND id::text = $2 AND $4::boolean IS NOT NULL RETURNING epoch`,
+}
+
+const statementFor = (target: DeprovisioningTarget): string => `
+  WITH hit AS (${barriers[target]}),
+  barrier AS (SELECT count(*) > 0 AS matched, coalesce(max(epoch), 0) AS epoch FROM hit),
+  event AS (
+    INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, told_at, received_at, barrier_at)
+    SELECT $1, $6::uuid, $7, '${target}', $2, $5, matched, $8, $3, $3 FROM barrier
+  ),
+  audit AS (
+    INSERT INTO audit_events (tenant_id, at, kind, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
+    SELECT $1, $3, '${target}.deprovisioned',
+      ${target === 'subject' ? '$2::uuid' : 'NULL::uuid'}, ${target === 'client' ? '$2' : 'NULL'},
+      ${target === 'connection' ? '$2::uuid' : 'NULL::uuid'}, ${target === 'grant' ? '$2::uuid' : 'NULL::uuid'},
+      '{}', $5, jsonb_build_object('eventId', $6::text, 'source', $7::text, 'matched', matched, 'epoch', epoch, 'deactivated', $4::boolean), $9
+    FROM barrier
+  ),
+  entry AS (
+    INSERT INTO outbox (tenant_id, kind, payload, created_at)
+    SELECT $1, 'revoke', jsonb_build_object('eventId', $6::text, 'target', '${target}', 'targetId', $2::text, 'epoch', epoch), $3
+    FROM barrier WHERE matched
+    RETURNING id
+  )
+  SELECT matched, epoch, (SELECT count(pg_notify('drawbridge_outbox', $1::text)) FROM entry) FROM barrier`
+
+const statements: Readonly<Record<DeprovisioningTarget, string>> = {
+  subject: statementFor('subject'),
+  client: statementFor('client'),
+  connection: statementFor('connection'),
+  tenant: statementFor('tenant'),
+  grant: statementFor('grant'),
+}
+
+/** Once the caller's transaction commits, everything of the target made before is dead; if it rolls back, nothing happened at all. */
+export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisioned> {
+  const result = await db.query<{ matched: boolean; epoch: number }>(statements[event.target], [
+    event.tenant,
+    event.targetId,
+    toTimestamp(event.now),
+    event.deactivate ?? false,
+    event.reason,
+    event.eventId,
+    event.source,
+    event.toldAt === undefined ? null : toTimestamp(event.toldAt),
+    event.requestId ?? null,
+  ])
+  const row = result.rows[0]
+  return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0 }
+}
+
+export type UnmatchedEvent = {
+  readonly tenant: TenantId
+  readonly eventId: DeprovisioningEventId
+  readonly source: DeprovisioningEvent['source']
+  /** What the source named, in its own terms: `scim:<id>`. */
+  readonly targetId: string
+  readonly reason: string
+  readonly now: Instant
+  readonly requestId: string | undefined
+}
+
+/** Keeps an event about somebody who never signed in: an alarm for the admin, and never a silent success. */
+export async function recordUnmatchedEvent(db: Db, event: UnmatchedEvent): Promise<void> {
+  await db.query(
+    `WITH event AS (
+       INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, received_at, barrier_at)
+       VALUES ($1, $2, $3, 'subject', $4, $5, false, $6, $6)
+     )
+     INSERT INTO audit_events (tenant_id, at, kind, scopes, reason, detail, request_id)
+     VALUES ($1, $6, 'deprovisioning.unmatched', '{}', $5, jsonb_build_object('eventId', $2::text, 'source', $3::text, 'named', $4::text), $7)`,
+    [event.tenant, event.eventId, event.source, event.targetId, event.reason, toTimestamp(event.now), event.requestId ?? null],
+  )
+}
+
+export type Reinstatement = {
+  readonly tenant: TenantId
+  readonly subjectId: SubjectId
+  readonly reason: string
+  readonly now: Instant
+  readonly requestId: string | undefined
+}
+
+/** Opens the door again and nothing more: the epoch stays, so nothing that died comes back. True if the subject was deactivated. */
+export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> {
+  const result = await db.query(
+    `WITH hit AS (
+       UPDATE subjects SET deactivated_at = NULL WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL RETURNING id, epoch
+     )
+     INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
+     SELECT $1, $3, 'subject.reinstated', id, '{}', $4, jsonb_build_object('epoch', epoch), $5 FROM hit RETURNING id`,
+    [event.tenant, event.subjectId, toTimestamp(event.now), event.reason, event.requestId ?? null],
+  )
+  return result.rowCount > 0
+}
