@@ -1,0 +1,93 @@
+/** A tenant's configured IdPs. The configuration is JSON that `upstream` parses when it reads it; the secret in it is sealed apart. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type Db, toTimestamp } from './transaction.js'
+
+export type ConnectionKind = 'saml' | 'oidc'
+
+export type StoredConnection = {
+  readonly id: ConnectionId
+  readonly kind: ConnectionKind
+  readonly name: string
+  readonly configuration: unknown
+  readonly sealedSecret: Buffer | undefined
+  readonly epoch: number
+  readonly barrierAt: Instant | undefined
+  readonly disabledAt: Instant | undefined
+  readonly createdAt: Instant
+}
+
+type Row = {
+  id: ConnectionId
+  kind: ConnectionKind
+  name: string
+  configuration: unknown
+  sealed_secret: Buffer | null
+  epoch: number
+  barrier_at: Instant | null
+  disabled_at: Instant | null
+  created_at: Instant
+}
+
+const columns = 'id, kind, name, configuration, sealed_secret, epoch, barrier_at, disabled_at, created_at'
+
+const toConnection = (row: Row): StoredConnection => ({
+  id: row.id,
+  kind: row.kind,
+  name: row.name,
+  configuration: row.configuration,
+  sealedSecret: row.sealed_secret ?? undefined,
+  epoch: row.epoch,
+  barrierAt: row.barrier_at ?? undefined,
+  disabledAt: row.disabled_at ?? undefined,
+  createdAt: row.created_at,
+})
+
+export type ConnectionDraft = {
+  readonly id: ConnectionId
+  readonly kind: ConnectionKind
+  readonly name: string
+  readonly configuration: unknown
+  readonly sealedSecret?: Buffer | undefined
+  readonly now: Instant
+}
+
+export async function insertConnection(db: Db, tenant: TenantId, draft: ConnectionDraft): Promise<void> {
+  await db.query(
+    'INSERT INTO connections (tenant_id, id, kind, name, configuration, sealed_secret, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+    [tenant, draft.id, draft.kind, draft.name, JSON.stringify(draft.configuration), draft.sealedSecret ?? null, toTimestamp(draft.now)],
+  )
+}
+
+/** Answers whether there was such a connection. The kind is fixed: another kind is another connection with other subjects. */
+export async function updateConnection(
+  db: Db,
+  tenant: TenantId,
+  id: ConnectionId,
+  change: { readonly name: string; readonly configuration: unknown; readonly sealedSecret?: Buffer | undefined },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    'UPDATE connections SET name = $3, configuration = $4, sealed_secret = COALESCE($5, sealed_secret) WHERE tenant_id = $1 AND id = $2',
+    [tenant, id, change.name, JSON.stringify(change.configuration), change.sealedSecret ?? null],
+  )
+  return rowCount === 1
+}
+
+export async function markConnectionDisabled(db: Db, tenant: TenantId, id: ConnectionId, at: Instant | undefined): Promise<boolean> {
+  const { rowCount } = await db.query('UPDATE connections SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2', [
+    tenant,
+    id,
+    at === undefined ? null : toTimestamp(at),
+  ])
+  return rowCount === 1
+}
+
+export async function findConnection(db: Db, tenant: TenantId, id: ConnectionId): Promise<StoredConnection | undefined> {
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2`, [tenant, id])
+  return rows[0] && toConnection(rows[0])
+}
+
+export async function listConnections(db: Db, tenant: TenantId): Promise<readonly StoredConnection[]> {
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 ORDER BY created_at, id`, [tenant])
+  return rows.map(toConnection)
+}

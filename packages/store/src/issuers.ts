@@ -1,0 +1,27 @@
+/** Issuers of tokens: one per tenant, and the vendor's front issuer. URLs are never changed and never reused. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { Issuer, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type Db, toTimestamp } from './transaction.js'
+
+export type StoredIssuer = { readonly id: IssuerId; readonly url: Issuer; readonly kind: 'tenant' | 'front'; readonly createdAt: Instant }
+
+type Row = { id: IssuerId; url: Issuer; kind: 'tenant' | 'front'; created_at: Instant }
+
+export async function insertIssuer(
+  db: Db,
+  tenant: TenantId,
+  issuer: { readonly id: IssuerId; readonly url: Issuer; readonly kind: 'tenant' | 'front'; readonly now: Instant },
+): Promise<void> {
+  await db.query('INSERT INTO issuers (tenant_id, id, url, kind, created_at) VALUES ($1, $2, $3, $4, $5)', [
+    tenant,
+    issuer.id,
+    issuer.url,
+    issuer.kind,
+    toTimestamp(issuer.now),
+  ])
+}
+
+export async function listIssuers(db: Db, tenant: TenantId): Promise<readonly StoredIssuer[]> {
+  const { rows } = await db.query<Row>('SELECT id, url, kind, created_at FROM issuers WHERE tenant_id = $1 ORDER BY created_at, id', [tenant])
+  return rows.map((row) => ({ id: row.id, url: row.url, kind: row.kind, createdAt: row.created_at }))
+}

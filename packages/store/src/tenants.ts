@@ -1,0 +1,86 @@
+/** Customer companies. Never deleted, so that no slug and no issuer URL is ever reused. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { TenantId, TenantSlug } from '@drawbridge/core/tenant/ids'
+import type { Database } from './database.js'
+import { acrossTenants, type Db, toTimestamp } from './transaction.js'
+
+export type Tenant = {
+  readonly id: TenantId
+  readonly slug: TenantSlug
+  readonly name: string
+  readonly epoch: number
+  readonly barrierAt: Instant | undefined
+  readonly configurationVersion: number
+  /** 0: no policy is published, the safe default holds. */
+  readonly policyVersion: number
+  readonly suspendedAt: Instant | undefined
+  readonly createdAt: Instant
+}
+
+type Row = {
+  id: TenantId
+  slug: TenantSlug
+  name: string
+  epoch: number
+  barrier_at: Instant | null
+  configuration_version: number
+  policy_version: number
+  suspended_at: Instant | null
+  created_at: Instant
+}
+
+const columns = 'id, slug, name, epoch, barrier_at, configuration_version, policy_version, suspended_at, created_at'
+
+const toTenant = (row: Row): Tenant => ({
+  id: row.id,
+  slug: row.slug,
+  name: row.name,
+  epoch: row.epoch,
+  barrierAt: row.barrier_at ?? undefined,
+  configurationVersion: row.configuration_version,
+  policyVersion: row.policy_version,
+  suspendedAt: row.suspended_at ?? undefined,
+  createdAt: row.created_at,
+})
+
+/** Fails on a slug that was ever used: the caller maps the unique violation, see `isUniqueViolation`. */
+export async function insertTenant(
+  db: Db,
+  tenant: { readonly id: TenantId; readonly slug: TenantSlug; readonly name: string; readonly now: Instant },
+): Promise<void> {
+  await db.query('INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $2, $3, $4)', [
+    tenant.id,
+    tenant.slug,
+    tenant.name,
+    toTimestamp(tenant.now),
+  ])
+}
+
+export async function findTenant(db: Db, tenant: TenantId): Promise<Tenant | undefined> {
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM tenants WHERE id = $1`, [tenant])
+  return rows[0] && toTenant(rows[0])
+}
+
+/** The tenant of an issuer URL: the one look-up that must happen before the tenant is known. */
+export async function findTenantBySlugAcrossTenants(database: Database, slug: string): Promise<Tenant | undefined> {
+  const { rows } = await acrossTenants(database, (db) => db.query<Row>(`SELECT ${columns} FROM tenants WHERE slug = $1`, [slug]))
+  return rows[0] && toTenant(rows[0])
+}
+
+export const listLimit = 1000
+
+/** For the vendor: by slug, at most `listLimit`, from after `after`. */
+export async function listTenantsAcrossTenants(database: Database, after = ''): Promise<readonly Tenant[]> {
+  const { rows } = await acrossTenants(database, (db) =>
+    db.query<Row>(`SELECT ${columns} FROM tenants WHERE slug > $1 ORDER BY slug LIMIT ${listLimit}`, [after]),
+  )
+  return rows.map(toTenant)
+}
+
+/** Suspends, or with `undefined` reinstates. Does not raise the epoch: that is a deprovisioning of the whole tenant. */
+export async function markTenantSuspended(db: Db, tenant: TenantId, at: Instant | undefined): Promise<void> {
+  await db.query('UPDATE tenants SET suspended_at = $2 WHERE id = $1', [tenant, at === undefined ? null : toTimestamp(at)])
+}
+
+/** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */
+export const isUniqueViolation = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '23505'
