@@ -1,0 +1,73 @@
+/** Signed news to resource servers, at gapless positions, and who has had it. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type AcrossDb, toTimestamp } from './transaction.js'
+
+/** NOTIFY channel; its payload is the resource's id. */
+export const noticesChannel = 'drawbridge_notices'
+
+export type StoredNotice = { readonly position: number; readonly jti: string; readonly token: string }
+export type NewNotice = {
+  readonly tenantId: TenantId
+  readonly resourceId: ResourceId
+  readonly eventId: DeprovisioningEventId
+  readonly jti: string
+  readonly token: string
+  readonly createdAt: Instant
+  readonly expiresAt: Instant
+}
+
+/** Writes the notice at the resource's next position and wakes the brokers at commit. The row lock makes positions gapless. */
+export async function insertNotice(db: AcrossDb, notice: NewNotice): Promise<void> {
+  await db.query(
+    `WITH raised AS (
+       UPDATE resources SET notice_position = notice_position + 1 WHERE tenant_id = $1 AND id = $2 RETURNING notice_position
+     ), written AS (
+       INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at)
+       SELECT $1, $2, notice_position, $3, $4, $5, $6, $7 FROM raised RETURNING resource_id
+     )
+     SELECT pg_notify('${noticesChannel}', resource_id::text) FROM written`,
+    [
+      notice.tenantId,
+      notice.resourceId,
+      notice.jti,
+      notice.eventId,
+      notice.token,
+      toTimestamp(notice.createdAt),
+      toTimestamp(notice.expiresAt),
+    ],
+  )
+}
+
+export type SealedNoticeKey = { readonly id: string; readonly sealedPrivateKey: Buffer }
+
+/** The key that signs this issuer's notices now, sealed. */
+export async function findActiveNoticeKey(db: AcrossDb, tenant: TenantId, issuerId: IssuerId): Promise<SealedNoticeKey | undefined> {
+  const { rows } = await db.query<SealedNoticeKey>(
+    `SELECT id, sealed_private_key AS "sealedPrivateKey" FROM signing_keys
+      WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = 'notices' AND state = 'active'
+      ORDER BY activated_at DESC NULLS LAST LIMIT 1`,
+    [tenant, issuerId],
+  )
+  return rows[0]
+}
+
+/** What expires by time: notices, their delivery records, revocations. Each at most `limit` rows per call. */
+export async function deleteExpiredNoticesAcrossTenants(db: AcrossDb, now: Instant, limit: number): Promise<number> {
+  const at = toTimestamp(now)
+  const notices = await db.query(
+    `WITH gone AS (
+       DELETE FROM notices WHERE (tenant_id, resource_id, position) IN
+         (SELECT tenant_id, resource_id, position FROM notices WHERE expires_at < $1 LIMIT $2) RETURNING tenant_id, resource_id, position
+     ), records AS (
+       DELETE FROM notice_deliveries USING gone WHERE notice_deliveries.tenant_id = gone.tenant_id
+          AND notice_deliveries.resource_id = gone.resource_id AND notice_deliveries.position = gone.position
+     ) SELECT 1 FROM gone`,
+    [at, limit],
+  )
+  const revocations = await db.query(
+    'DELETE FROM revocations WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM revocations WHERE expires_at < $1 LIMIT $2)',
+    [at, limit],
+  )
+  return notices.rowCount + revocations.rowCount
+}

@@ -1,0 +1,90 @@
+/** What was revoked, kept until the longest-lived access token below it has expired: the snapshot of every guard is read from here. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { DeprovisioningEventId, Issuer, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { type AcrossDb, toTimestamp } from './transaction.js'
+
+export type RevocationTarget = 'subject' | 'grant' | 'client' | 'connection' | 'tenant'
+export type Revocation = {
+  readonly tenant: TenantId
+  readonly eventId: DeprovisioningEventId
+  readonly issuerId: IssuerId
+  readonly target: RevocationTarget
+  readonly targetId: string
+  readonly epoch: number
+  readonly at: Instant
+  readonly expiresAt: Instant
+}
+export type RevokingIssuer = { readonly id: IssuerId; readonly url: Issuer; readonly tenantSlug: string }
+export type ToldResource = { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
+
+/** Written once per event, issuer and target, however often the job runs. */
+export async function insertRevocation(db: AcrossDb, revocation: Revocation): Promise<void> {
+  const { tenant, eventId, issuerId, target, targetId, epoch, at, expiresAt } = revocation
+  await db.query(
+    `INSERT INTO revocations (tenant_id, event_id, issuer_id, target, target_id, epoch, at, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (tenant_id, event_id, issuer_id, target, target_id) DO NOTHING`,
+    [tenant, eventId, issuerId, target, targetId, epoch, toTimestamp(at), toTimestamp(expiresAt)],
+  )
+}
+
+/** The issuers that may have signed for this tenant's people. */
+export async function listIssuersOfTenant(db: AcrossDb, tenant: TenantId): Promise<readonly RevokingIssuer[]> {
+  const { rows } = await db.query<RevokingIssuer>(
+    `SELECT issuers.id, issuers.url, tenants.slug AS "tenantSlug"
+       FROM issuers JOIN tenants ON tenants.id = issuers.tenant_id WHERE issuers.tenant_id = $1 ORDER BY issuers.id`,
+    [tenant],
+  )
+  return rows
+}
+
+/**
+ * The resource servers that may have seen tokens of this issuer: those that it may mint for now, and those of grants that still live.
+ * It locks them in one order, so that two jobs that tell the same resources wait for each other instead of deadlocking, and so that a
+ * stream that opens meanwhile has the revocation either in its snapshot or after its position.
+ */
+export async function lockResourcesOfIssuer(
+  db: AcrossDb,
+  tenant: TenantId,
+  issuerId: IssuerId,
+  now: Instant,
+): Promise<readonly ToldResource[]> {
+  const { rows } = await db.query<ToldResource>(
+    `SELECT tenant_id AS "tenantId", id, identifier FROM resources
+      WHERE (tenant_id, id) IN (
+              SELECT tenant_id, resource_id FROM resource_issuers WHERE issuer_tenant_id = $1 AND issuer_id = $2
+              UNION SELECT resource_tenant_id, resource_id FROM grants WHERE tenant_id = $1 AND issuer_id = $2 AND expires_at > $3)
+      ORDER BY tenant_id, id FOR UPDATE`,
+    [tenant, issuerId, toTimestamp(now)],
+  )
+  return rows
+}
+
+/** Which column of `grants` holds the target, and which epoch it was made under. Ours, never input. */
+const grantColumns: Readonly<Record<RevocationTarget, { readonly id: string; readonly epoch: string }>> = {
+  subject: { id: 'subject_id::text', epoch: 'subject_epoch' },
+  grant: { id: 'id::text', epoch: 'epoch' },
+  client: { id: 'client_id', epoch: 'client_epoch' },
+  connection: { id: 'connection_id::text', epoch: 'connection_epoch' },
+  tenant: { id: 'tenant_id::text', epoch: 'tenant_epoch' },
+}
+
+/** Marks what the barrier has already killed, so that lists show it dead; answers how many grants it marked. */
+export async function markGrantsRevoked(db: AcrossDb, revoked: Omit<Revocation, 'issuerId' | 'expiresAt'>): Promise<number> {
+  const column = grantColumns[revoked.target]
+  const below = revoked.target === 'grant' ? '$3::int IS NOT NULL' : `${column.epoch} < $3`
+  const { rowCount } = await db.query(
+    `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
+      WHERE tenant_id = $1 AND ${column.id} = $2 AND ${below} AND revoked_at IS NULL`,
+    [revoked.tenant, revoked.targetId, revoked.epoch, toTimestamp(revoked.at), `revoked with its ${revoked.target}`],
+  )
+  return rowCount
+}
+
+export async function markEventSwept(db: AcrossDb, tenant: TenantId, eventId: DeprovisioningEventId, now: Instant): Promise<void> {
+  await db.query('UPDATE deprovisioning_events SET swept_at = coalesce(swept_at, $3) WHERE tenant_id = $1 AND id = $2', [
+    tenant,
+    eventId,
+    toTimestamp(now),
+  ])
+}
