@@ -53,7 +53,6 @@ async function makeCompanyKeys(name: string, now: Date): Promise<CompanyKeys> {
 }
 
 async function makePair(name: string, notBefore: Date, notAfter: Date): Promise<SigningPair> {
-  x509.cryptoProvider.set(webcrypto as unknown as Parameters<typeof x509.cryptoProvider.set>[0])
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: randomBytes(16).toString('hex').replace(/^./, '1'),

@@ -1,0 +1,170 @@
+/** The OpenID provider of a company: npm oidc-provider, with our sign-in page in place of its development pages. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import Provider, { type Interaction, type OidcContext } from 'oidc-provider'
+import { type CompanyId, findPerson, type Person } from '../companies.js'
+import type { FaultId } from '../faults.js'
+import { type CompanyKeys, privateKey } from '../keys.js'
+import { escapeHtml } from '../pages/html.js'
+import { rewriteIdToken } from './id-token.js'
+import { memoryAdapter } from './memory-adapter.js'
+
+export const mfaAcr = 'https://refeds.org/profile/mfa'
+/** Values by which relying parties ask for a second factor; the one asked for is the one answered. */
+const mfaAcrs = [mfaAcr, 'mfa', 'phr', 'urn:okta:loa:2fa:any', 'http://schemas.openid.net/pape/policies/2007/06/multi-factor', 'possessionorinherence']
+const passwordAcr = 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport'
+const scopes = 'openid email profile groups'
+/** Logins whose code may still be exchanged; a code lives a minute. */
+const maxOpenLogins = 10_000
+
+export type OidcSettings = {
+  readonly company: CompanyId
+  readonly issuer: string
+  readonly signInPath: (uid: string) => string
+  readonly keys: CompanyKeys
+  readonly client: () => { readonly clientId: string; readonly redirectUris: readonly string[]; readonly tokenEndpointAuthMethod: string }
+  readonly now: () => Date
+}
+
+export type OpenIdProvider = {
+  /** Serves one request below the issuer's path; answers in full. */
+  serve(request: IncomingMessage, response: ServerResponse): Promise<void>
+  pendingLogin(request: IncomingMessage, response: ServerResponse): Promise<{ loginHint: string | undefined; asksForMfa: boolean; clientId: string }>
+  finishLogin(request: IncomingMessage, response: ServerResponse, login: { person: Person; withMfa: boolean; faults: ReadonlySet<FaultId> }): Promise<void>
+}
+
+type OpenLogin = { readonly faults: ReadonlySet<FaultId> }
+
+export function createOpenIdProvider(settings: OidcSettings): OpenIdProvider {
+  const openLogins = new Map<string, OpenLogin>()
+  const provider = new Provider(settings.issuer, configuration(settings, openLogins))
+  rewriteTokens(provider, settings, openLogins)
+  const callback = provider.callback()
+  const mountPath = new URL(settings.issuer).pathname.replace(/\/$/, '')
+  return {
+    serve: async (request, response) => {
+      const mounted = request as IncomingMessage & { originalUrl?: string }
+      mounted.originalUrl = request.url ?? '/'
+      request.url = (request.url ?? '/').slice(mountPath.length) || '/'
+      forgetSession(request)
+      await callback(request, response)
+    },
+    pendingLogin: async (request, response) => {
+      const interaction = await provider.interactionDetails(request, response)
+      return { loginHint: text(interaction.params['login_hint']), asksForMfa: askedMfaAcr(interaction) !== undefined, clientId: clientIdOf(interaction) }
+    },
+    finishLogin: async (request, response, login) => {
+      const interaction = await provider.interactionDetails(request, response)
+      const grant = new provider.Grant({ accountId: login.person.id, clientId: clientIdOf(interaction) })
+      grant.addOIDCScope(scopes)
+      const grantId = await grant.save()
+      remember(openLogins, grantId, { faults: login.faults })
+      const withMfa = login.withMfa && !login.faults.has('no-mfa')
+      const acr = withMfa ? (askedMfaAcr(interaction) ?? mfaAcr) : passwordAcr
+      const amr = withMfa ? ['pwd', 'otp', 'mfa'] : ['pwd']
+      await provider.interactionFinished(request, response, { login: { accountId: login.person.id, acr, amr, remember: false }, consent: { grantId } })
+    },
+  }
+}
+
+function configuration(settings: OidcSettings, openLogins: ReadonlyMap<string, OpenLogin>): Readonly<Record<string, unknown>> {
+  const { keys, company } = settings
+  const jwk = { ...privateKey(keys.current).export({ format: 'jwk' }), kid: keys.current.keyId, alg: 'RS256', use: 'sig' }
+  return {
+    adapter: memoryAdapter((clientId) => clientMetadata(settings, clientId)),
+    jwks: { keys: [jwk] },
+    cookies: { keys: [keys.cookieSecret] },
+    scopes: scopes.split(' '),
+    claims: {
+      openid: ['sub', 'acr', 'amr', 'auth_time', 'sid', 'groups'],
+      email: ['email', 'email_verified'],
+      profile: ['name', 'given_name', 'family_name', 'preferred_username'],
+      groups: ['groups'],
+    },
+    conformIdTokenClaims: false,
+    acrValues: [...mfaAcrs, passwordAcr],
+    pkce: { required: () => true },
+    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
+    interactions: { url: (_ctx: unknown, interaction: Interaction) => settings.signInPath(interaction.uid) },
+    ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 900, Session: 900 },
+    findAccount: (_ctx: unknown, accountId: string, token?: { readonly grantId?: string }) => account(company, accountId, openLogins.get(token?.grantId ?? '')),
+    renderError,
+  }
+}
+
+function clientMetadata(settings: OidcSettings, clientId: string) {
+  const client = settings.client()
+  if (clientId !== client.clientId) return undefined
+  return {
+    client_id: client.clientId,
+    client_secret: settings.keys.oidcClientSecret,
+    redirect_uris: [...client.redirectUris],
+    grant_types: ['authorization_code'],
+    response_types: ['code'],
+    token_endpoint_auth_method: client.tokenEndpointAuthMethod,
+  }
+}
+
+function account(company: CompanyId, accountId: string, login: OpenLogin | undefined) {
+  const person = findPerson(company, accountId)
+  if (person === undefined) return undefined
+  const hidesGroups = login !== undefined && (login.faults.has('missing-groups') || login.faults.has('groups-overage'))
+  return {
+    accountId,
+    claims: async () => ({
+      sub: person.id,
+      email: person.email,
+      email_verified: true,
+      name: `${person.givenName} ${person.familyName}`,
+      given_name: person.givenName,
+      family_name: person.familyName,
+      preferred_username: person.email,
+      ...(person.groups === undefined || hidesGroups ? {} : { groups: [...person.groups] }),
+    }),
+  }
+}
+
+/** After oidc-provider has built the token response, and only then, faults and the moved clock are put into the ID token. */
+function rewriteTokens(provider: Provider, settings: OidcSettings, openLogins: ReadonlyMap<string, OpenLogin>): void {
+  let previous: string | undefined
+  provider.use(async (ctx: OidcContext, next) => {
+    await next()
+    const body = ctx.body as { id_token?: string } | undefined
+    if (ctx.oidc?.route !== 'token' || typeof body?.id_token !== 'string') return
+    const faults = openLogins.get(ctx.oidc.entities.AuthorizationCode?.grantId ?? '')?.faults ?? new Set<FaultId>()
+    const offsetSeconds = Math.round((settings.now().getTime() - Date.now()) / 1000)
+    body.id_token = await rewriteIdToken(body.id_token, { keys: settings.keys, faults, offsetSeconds, previous })
+    previous = body.id_token
+  })
+}
+
+/** Without its session cookie the provider asks each time who is there, which is what this desk is for. */
+function forgetSession(request: IncomingMessage): void {
+  const kept = (request.headers.cookie ?? '').split(/;\s*/).filter((pair) => !pair.startsWith('_session'))
+  request.headers.cookie = kept.join('; ')
+}
+
+function askedMfaAcr(interaction: Interaction): string | undefined {
+  return text(interaction.params['acr_values'])
+    ?.split(' ')
+    .find((value) => mfaAcrs.includes(value))
+}
+
+function clientIdOf(interaction: Interaction): string {
+  return text(interaction.params['client_id']) ?? ''
+}
+
+function remember(openLogins: Map<string, OpenLogin>, grantId: string, login: OpenLogin): void {
+  openLogins.set(grantId, login)
+  const oldest = openLogins.keys().next()
+  if (openLogins.size > maxOpenLogins && oldest.done !== true) openLogins.delete(oldest.value)
+}
+
+async function renderError(ctx: OidcContext, out: Readonly<Record<string, unknown>>): Promise<void> {
+  ctx.type = 'html'
+  const rows = Object.entries(out).map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(String(value))}</dd>`)
+  ctx.body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Sign-in refused</title><p>Development tool: a simulated company.</p><h1>Sign-in refused</h1><dl>${rows.join('')}</dl></html>`
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
