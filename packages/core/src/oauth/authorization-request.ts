@@ -140,12 +140,19 @@ function acceptResource(indicator: string | undefined, resources: readonly Resou
   return found ? ok(found) : err({ reason: 'resource_unknown' })
 }
 
+/** Asked for out of habit; they name nothing at a resource and refuse nothing. OIDC Core §5.4, §11. */
+const protocolScopes: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
+const defaultScopes = (resource: ResourceServer): readonly Scope[] =>
+  resource.scopes.filter((scope) => scope.isDefault).map((scope) => scope.name)
+
 /** Unknown scopes are dropped (we may grant less than was asked, RFC 6749 §3.3) unless nothing known is left. */
 function acceptScopes(parameter: string | undefined, resource: ResourceServer): Result<readonly Scope[], RedirectRefusal> {
   const parsed = parseScope(parameter)
   if (!parsed.ok) return parsed
-  if (parsed.value === undefined) return ok(resource.scopes.filter((scope) => scope.isDefault).map((scope) => scope.name))
-  const known = parsed.value.filter((name) => resource.scopes.some((scope) => scope.name === name))
+  if (parsed.value === undefined) return ok(defaultScopes(resource))
+  const asked = parsed.value.filter((name) => !protocolScopes.includes(name))
+  if (asked.length === 0) return ok(defaultScopes(resource))
+  const known = asked.filter((name) => resource.scopes.some((scope) => scope.name === name))
   return known.length > 0 ? ok(known) : err({ reason: 'scope_unknown' })
 }
 

@@ -1,0 +1,101 @@
+/** A client that describes itself at its own URL. OAuth Client ID Metadata Document; RFC 7591 §2 gives the words. */
+import { z } from 'zod'
+import { addSeconds, type Instant } from '../instant.js'
+import { err, ok, type Result } from '../result.js'
+import type { ClientAuthMethod } from './client.js'
+import { isAcceptableRedirectUri } from './redirect-uri.js'
+
+/** The draft recommends 5 kB; a longer document is not read. */
+export const documentMaxBytes = 5 * 1024
+export const documentUrlMaxLength = 2048
+
+export type ClientMetadataDocument = {
+  readonly name: string
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  readonly authMethod: Extract<ClientAuthMethod, 'none' | 'private_key_jwt'>
+  readonly jwks: unknown
+  readonly applicationType: 'native' | 'web'
+}
+
+export type DocumentRefusal = { readonly field: string }
+
+/**
+ * Says whether a client_id is the URL of a metadata document.
+ *
+ * Judged on the raw text, since a URL parser would repair dot segments. `http` on loopback is for lab and demonstration only.
+ *
+ * @spec OAuth CIMD §3 https, a path, no fragment, no userinfo, no dot segments
+ */
+export function isDocumentUrl(clientId: string, rules: { readonly allowLoopback: boolean }): boolean {
+  if (clientId.length > documentUrlMaxLength || !/^[\x21-\x7e]+$/.test(clientId) || /[#\\]/.test(clientId)) return false
+  const match = /^(https?):\/\/([^/?]+)(\/[^?]*)(\?.*)?$/.exec(clientId)
+  if (!match || !URL.canParse(clientId)) return false
+  const [, scheme, authority = '', path = ''] = match
+  if (authority.includes('@') || path === '/' || path.split('/').some((segment) => /^(\.|%2e){1,2}$/i.test(segment))) return false
+  return scheme === 'https' || (rules.allowLoopback && /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(authority))
+}
+
+const strings = (max: number) => z.array(z.string().max(2048)).max(max)
+const wire = z.object({
+  client_id: z.string(),
+  client_name: z.string().trim().min(1).max(200),
+  redirect_uris: strings(50).min(1),
+  grant_types: strings(20).optional(),
+  token_endpoint_auth_method: z.string().optional(),
+  token_endpoint_auth_methods_supported: strings(20).optional(),
+  jwks: z.object({ keys: z.array(z.looseObject({})).max(20) }).optional(),
+  application_type: z.enum(['native', 'web']).optional(),
+})
+
+/** A secret that is published, or that every copy of the client shares, proves nothing: such a document is refused. */
+const forbidden = ['client_secret', 'client_secret_expires_at'] as const
+
+/** @spec OAuth CIMD §4.1 client_id equals the URL, no shared secrets */
+export function parseClientMetadataDocument(url: string, body: unknown): Result<ClientMetadataDocument, DocumentRefusal> {
+  const parsed = wire.safeParse(body)
+  if (!parsed.success) return err({ field: String(parsed.error.issues[0]?.path[0] ?? 'document') })
+  const document = parsed.data
+  if (document.client_id !== url) return err({ field: 'client_id' })
+  const secret = forbidden.find((name) => Object.hasOwn(body as object, name))
+  if (secret) return err({ field: secret })
+  if (!document.redirect_uris.every(isAcceptableRedirectUri)) return err({ field: 'redirect_uris' })
+  const authMethod = chooseMethod(document)
+  if (!authMethod) return err({ field: 'token_endpoint_auth_method' })
+  return ok({
+    name: document.client_name,
+    redirectUris: document.redirect_uris,
+    grantTypes: document.grant_types ?? ['authorization_code'],
+    authMethod,
+    jwks: document.jwks,
+    applicationType: document.application_type ?? 'web',
+  })
+}
+
+/** A client may offer several methods; with keys in the document it has to use them. @spec OIDC RP Metadata Choices §2 */
+function chooseMethod(document: z.infer<typeof wire>): 'none' | 'private_key_jwt' | undefined {
+  const offered = document.token_endpoint_auth_methods_supported ?? [
+    document.token_endpoint_auth_method ?? (document.jwks ? 'private_key_jwt' : 'none'),
+  ]
+  if (document.jwks && offered.includes('private_key_jwt')) return 'private_key_jwt'
+  return offered.includes('none') ? 'none' : undefined
+}
+
+const freshness = { leastSeconds: 60, defaultSeconds: 3600, mostSeconds: 86_400 } as const
+
+/**
+ * How long a fetched document may be believed. `no-store` and `no-cache` still give a minute, so that one sign-in sees one document.
+ *
+ * @spec RFC 9111 §4.2 freshness
+ */
+export function documentExpiresAt(cacheControl: string | undefined, age: string | undefined, now: Instant): Instant {
+  const directives = (cacheControl ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((part) => part.trim())
+  if (directives.includes('no-store') || directives.includes('no-cache')) return addSeconds(now, freshness.leastSeconds)
+  const maxAge = directives.map((part) => /^max-age="?(\d{1,9})"?$/.exec(part)?.[1]).find((value) => value !== undefined)
+  const spent = /^\d{1,9}$/.test(age ?? '') ? Number(age) : 0
+  const seconds = maxAge === undefined ? freshness.defaultSeconds : Number(maxAge) - spent
+  return addSeconds(now, Math.min(Math.max(seconds, freshness.leastSeconds), freshness.mostSeconds))
+}

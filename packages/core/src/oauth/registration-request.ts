@@ -1,0 +1,66 @@
+/** A client that registers itself. RFC 7591; kept beside metadata documents for clients that know nothing else. */
+import { z } from 'zod'
+import { err, ok, type Result } from '../result.js'
+import type { ClientAuthMethod } from './client.js'
+import type { OAuthError } from './error.js'
+import { isAcceptableRedirectUri, isLoopbackRedirect } from './redirect-uri.js'
+
+export type RegistrationRequest = {
+  readonly name: string
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  readonly authMethod: ClientAuthMethod
+  readonly jwks: unknown
+  readonly applicationType: 'native' | 'web'
+}
+
+/** What a client that nobody vouched for may ever use. */
+export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token']
+
+const strings = (max: number) => z.array(z.string().max(2048)).max(max)
+const wire = z.object({
+  redirect_uris: strings(50).min(1),
+  client_name: z.string().trim().max(200).optional(),
+  grant_types: strings(20).optional(),
+  response_types: strings(20).optional(),
+  token_endpoint_auth_method: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']).optional(),
+  jwks: z.object({ keys: z.array(z.looseObject({})).min(1).max(20) }).optional(),
+  application_type: z.enum(['native', 'web']).optional(),
+})
+
+/**
+ * Unknown members are ignored, and unknown grant types are left out rather than refused: the answer says what was registered.
+ * A registered `scope` is no ceiling: it is what the client thought of on that day, and policy decides anyway.
+ *
+ * @spec RFC 7591 §2 client metadata, §3.2.1 the server may reject or replace
+ * @spec OIDC Registration §2 application_type
+ */
+export function parseRegistrationRequest(
+  body: unknown,
+): Result<RegistrationRequest, OAuthError<'registration_malformed' | 'registration_redirect_uri'>> {
+  const parsed = wire.safeParse(body)
+  if (!parsed.success) {
+    const field = String(parsed.error.issues[0]?.path[0] ?? 'body')
+    return err({ reason: field === 'redirect_uris' ? 'registration_redirect_uri' : 'registration_malformed', detail: { field } })
+  }
+  const metadata = parsed.data
+  if (!metadata.redirect_uris.every(isAcceptableRedirectUri)) return err({ reason: 'registration_redirect_uri' })
+  const grantTypes = (metadata.grant_types ?? ['authorization_code']).filter((type) => registrableGrantTypes.includes(type))
+  if (!grantTypes.includes('authorization_code')) return err({ reason: 'registration_malformed', detail: { field: 'grant_types' } })
+  if (metadata.response_types && !metadata.response_types.includes('code')) {
+    return err({ reason: 'registration_malformed', detail: { field: 'response_types' } })
+  }
+  const authMethod = metadata.token_endpoint_auth_method ?? 'client_secret_basic'
+  if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined))
+    return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
+  return ok({
+    name: metadata.client_name || 'An application without a name',
+    redirectUris: metadata.redirect_uris,
+    grantTypes,
+    authMethod,
+    jwks: metadata.jwks,
+    applicationType:
+      metadata.application_type ??
+      (metadata.redirect_uris.every((uri) => !uri.startsWith('https:') || isLoopbackRedirect(uri)) ? 'native' : 'web'),
+  })
+}
