@@ -136,7 +136,14 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
     if (pem === undefined) return err({ reason: 'connection_certificate_invalid', detail: { member: `certificates[${index}]` } })
     certificates.push(pem)
   }
-  return ok({ kind: 'saml', ...filled(rest), spEntityId: rest.spEntityId, nameIdFormat: rest.nameIdFormat, loginHintParameter: rest.loginHintParameter, certificates })
+  return ok({
+    kind: 'saml',
+    ...filled(rest),
+    spEntityId: rest.spEntityId,
+    nameIdFormat: rest.nameIdFormat,
+    loginHintParameter: rest.loginHintParameter,
+    certificates,
+  })
 }
 
 function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefusal> {
@@ -163,7 +170,10 @@ function filled<T extends z.infer<z.ZodObject<typeof shared>>>(given: T): T & Sh
 function invalid(error: z.ZodError): UpstreamRefusal {
   const issue = error.issues[0]
   const path = issue === undefined ? '' : issue.path.join('.')
-  return { reason: 'connection_configuration_invalid', detail: { member: path === '' ? 'configuration' : path, message: issue?.message ?? '' } }
+  return {
+    reason: 'connection_configuration_invalid',
+    detail: { member: path === '' ? 'configuration' : path, message: issue?.message ?? '' },
+  }
 }
 
 const loopbackHosts: readonly string[] = ['localhost', '127.0.0.1', '[::1]']

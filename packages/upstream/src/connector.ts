@@ -4,6 +4,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { Result } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
 import type { Random } from '@drawbridge/crypto/random'
+import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import type { UpstreamRefusal } from './error.js'
 
 export type Connector = {
@@ -49,20 +50,7 @@ export type ExpectedLogin = {
   readonly now: Instant
 }
 
-/** `fetchSafely` of runtime with its own dependencies already bound. Never follows redirects, never reaches special-use addresses. */
-export type FetchUpstream = (
-  url: string,
-  options: {
-    readonly method?: string
-    readonly headers?: Readonly<Record<string, string>>
-    readonly body?: string | Buffer
-    readonly maxBytes: number
-    readonly timeoutMs: number
-    readonly accept?: string
-  },
-) => Promise<Result<{ readonly status: number; readonly headers: unknown; readonly body: Buffer }, unknown>>
-
 export type ConnectorDeps = {
   readonly random: Random
-  readonly fetchSafely: FetchUpstream
+  readonly fetchSafely: FetchSafely
 }

@@ -9,7 +9,8 @@ const base64 = /^[A-Za-z0-9+/]*={0,2}$/
 /** @spec SAML Bindings §3.5.4 base64 in a form control */
 export function decodeMessage(parameter: string): Result<string, UpstreamRefusal> {
   if (parameter.length === 0) return err({ reason: 'saml_response_missing' })
-  if (parameter.length > messageLimits.octets * 1.5) return err({ reason: 'saml_message_too_large', detail: { limit: messageLimits.octets } })
+  if (parameter.length > messageLimits.octets * 1.5)
+    return err({ reason: 'saml_message_too_large', detail: { limit: messageLimits.octets } })
   const compact = parameter.replace(/[\r\n]+/g, '')
   if (!base64.test(compact) || compact.length % 4 !== 0) return err({ reason: 'saml_base64_invalid' })
   const octets = Buffer.from(compact, 'base64')

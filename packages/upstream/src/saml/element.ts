@@ -48,7 +48,8 @@ export function readElement(message: string): Result<Element, UpstreamRefusal> {
   return root === undefined ? err({ reason: 'saml_xml_malformed' }) : ok(root)
 }
 
-export const isNamed = (element: Element, namespace: string, name: string): boolean => element.namespace === namespace && element.name === name
+export const isNamed = (element: Element, namespace: string, name: string): boolean =>
+  element.namespace === namespace && element.name === name
 
 /** The value of an attribute without namespace. */
 export const attributeOf = (element: Element, name: string): string | undefined =>

@@ -26,7 +26,8 @@ export const metadataLimits = { ...messageLimits, octets: 1024 * 1024 } as const
 type Limits = { readonly [Name in keyof typeof messageLimits]: number }
 type Counts = { depth: number; elements: number; attributes: number; namespaceDeclarations: number }
 
-const declaration = /^<\?xml version=(?:"1\.0"|'1\.0')(?:\s+encoding=(?:"([A-Za-z0-9._-]+)"|'([A-Za-z0-9._-]+)'))?(?:\s+standalone=(?:"yes"|"no"|'yes'|'no'))?\s*\?>/
+const declaration =
+  /^<\?xml version=(?:"1\.0"|'1\.0')(?:\s+encoding=(?:"([A-Za-z0-9._-]+)"|'([A-Za-z0-9._-]+)'))?(?:\s+standalone=(?:"yes"|"no"|'yes'|'no'))?\s*\?>/
 
 export function prescan(message: string, limits: Limits = messageLimits): Result<undefined, UpstreamRefusal> {
   if (message.length > limits.octets) return err({ reason: 'saml_message_too_large', detail: { limit: limits.octets } })
@@ -54,7 +55,10 @@ function pastDeclaration(message: string): Result<number, UpstreamRefusal> {
   return ok(match[0].length)
 }
 
-function refusedMarkup(message: string, at: number): 'saml_comment' | 'saml_cdata' | 'saml_doctype' | 'saml_processing_instruction' | undefined {
+function refusedMarkup(
+  message: string,
+  at: number,
+): 'saml_comment' | 'saml_cdata' | 'saml_doctype' | 'saml_processing_instruction' | undefined {
   const next = message[at + 1]
   if (next === '?') return 'saml_processing_instruction'
   if (next !== '!') return undefined
@@ -93,7 +97,8 @@ function endOfStartTag(message: string, at: number, counts: Counts, limits: Limi
   return exceeded === undefined ? ok(index) : err({ reason: 'saml_limit_exceeded', detail: { limit: exceeded } })
 }
 
-const isSpace = (character: string | undefined): boolean => character === ' ' || character === '\n' || character === '\t' || character === '\r'
+const isSpace = (character: string | undefined): boolean =>
+  character === ' ' || character === '\n' || character === '\t' || character === '\r'
 
 function exceededLimit(counts: Counts, here: { attributes: number; namespaceDeclarations: number }, limits: Limits): string | undefined {
   if (counts.depth > limits.depth) return 'depth'

@@ -20,7 +20,8 @@ const digestMethods: ReadonlyMap<string, Hash> = new Map([
 ])
 
 export type AlgorithmVerdict = 'accepted' | 'sha1' | 'refused'
-const judge = (known: boolean, uri: string): AlgorithmVerdict => (known ? 'accepted' : /sha1$/i.test(uri) && !/hmac/i.test(uri) ? 'sha1' : 'refused')
+const judge = (known: boolean, uri: string): AlgorithmVerdict =>
+  known ? 'accepted' : /sha1$/i.test(uri) && !/hmac/i.test(uri) ? 'sha1' : 'refused'
 export const judgeSignatureMethod = (uri: string): AlgorithmVerdict => judge(signatureMethods.has(uri), uri)
 export const judgeDigestMethod = (uri: string): AlgorithmVerdict => judge(digestMethods.has(uri), uri)
 

@@ -23,7 +23,12 @@ export function checkSignatureShape(signature: Element, parentId: string): Resul
 
 function checkSignedInfo(info: Element, parentId: string): Result<undefined, UpstreamRefusal> {
   const [canonicalization, method, reference, ...more] = info.children
-  if (canonicalization === undefined || method === undefined || !isDs(canonicalization, 'CanonicalizationMethod') || !isDs(method, 'SignatureMethod'))
+  if (
+    canonicalization === undefined ||
+    method === undefined ||
+    !isDs(canonicalization, 'CanonicalizationMethod') ||
+    !isDs(method, 'SignatureMethod')
+  )
     return refuse('saml_signature_shape_invalid')
   if (attributeOf(canonicalization, 'Algorithm') !== namespaces.exclusiveC14n || canonicalization.children.length > 0)
     return refuse('saml_transform_refused')
@@ -37,7 +42,8 @@ function checkSignedInfo(info: Element, parentId: string): Result<undefined, Ups
 function checkReference(reference: Element): Result<undefined, UpstreamRefusal> {
   const [transforms, method, value, ...more] = reference.children
   if (transforms === undefined || method === undefined || value === undefined || more.length > 0) return refuse('saml_reference_invalid')
-  if (!isDs(transforms, 'Transforms') || !isDs(method, 'DigestMethod') || !isDs(value, 'DigestValue')) return refuse('saml_reference_invalid')
+  if (!isDs(transforms, 'Transforms') || !isDs(method, 'DigestMethod') || !isDs(value, 'DigestValue'))
+    return refuse('saml_reference_invalid')
   if (!base64Text.test(textOf(value) ?? '')) return refuse('saml_reference_invalid')
   const algorithm = checkAlgorithm(method, judgeDigestMethod)
   if (!algorithm.ok) return algorithm
@@ -62,7 +68,10 @@ function checkAlgorithm(method: Element, judge: (uri: string) => AlgorithmVerdic
 }
 
 const isDs = (element: Element, name: string): boolean => isNamed(element, namespaces.signature, name)
-const isTransform = (element: Element, algorithm: string): boolean => isDs(element, 'Transform') && attributeOf(element, 'Algorithm') === algorithm
+const isTransform = (element: Element, algorithm: string): boolean =>
+  isDs(element, 'Transform') && attributeOf(element, 'Algorithm') === algorithm
 const isPrefixList = (element: Element): boolean =>
-  isNamed(element, namespaces.exclusiveC14n, 'InclusiveNamespaces') && element.children.length === 0 && attributeOf(element, 'PrefixList') !== undefined
+  isNamed(element, namespaces.exclusiveC14n, 'InclusiveNamespaces') &&
+  element.children.length === 0 &&
+  attributeOf(element, 'PrefixList') !== undefined
 const refuse = (reason: UpstreamErrorReason): Result<never, UpstreamRefusal> => err({ reason })

@@ -7,7 +7,7 @@
  * are what we read, never what we thought it had verified.
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { DOMParser, type Element as DomElement } from '@xmldom/xmldom'
+import { DOMParser } from '@xmldom/xmldom'
 import { SignedXml } from 'xml-crypto'
 import type { UpstreamRefusal } from '../error.js'
 import { attributeOf, type Element, isNamed, namespaces, walk } from './element.js'
@@ -17,7 +17,11 @@ import { checkSignatureShape } from './signature-shape.js'
 export type SignedOctets = { readonly of: 'response' | 'assertion'; readonly id: string; readonly octets: string }
 
 /** All signatures of the message, each verified; the response's first where both are signed. Refuses when there is none. */
-export function findSignedOctets(message: string, root: Element, certificates: readonly string[]): Result<readonly SignedOctets[], UpstreamRefusal> {
+export function findSignedOctets(
+  message: string,
+  root: Element,
+  certificates: readonly string[],
+): Result<readonly SignedOctets[], UpstreamRefusal> {
   const unique = checkIdsUnique(root)
   if (!unique.ok) return unique
   const placed = findSignatures(root)
@@ -56,7 +60,8 @@ function findSignatures(root: Element): Result<readonly PlacedSignature[], Upstr
   const found: PlacedSignature[] = []
   for (const { element, parent } of walk(root)) {
     if (!isNamed(element, namespaces.signature, 'Signature')) continue
-    const inPlace = parent === root || (parent !== undefined && isNamed(parent, namespaces.assertion, 'Assertion') && root.children.includes(parent))
+    const inPlace =
+      parent === root || (parent !== undefined && isNamed(parent, namespaces.assertion, 'Assertion') && root.children.includes(parent))
     if (!inPlace || parent === undefined) return err({ reason: 'saml_signature_misplaced' })
     if (found.some((other) => other.parent === parent)) return err({ reason: 'saml_signature_shape_invalid' })
     found.push({ signature: element, parent })
@@ -78,7 +83,7 @@ function verify(message: string, parent: Element, certificates: readonly string[
     library.SignatureAlgorithms = signatureAlgorithmsFor(keys) as typeof library.SignatureAlgorithms
     library.HashAlgorithms = hashAlgorithms() as typeof library.HashAlgorithms
     library.CanonicalizationAlgorithms = pick(library.CanonicalizationAlgorithms, [enveloped, namespaces.exclusiveC14n])
-    library.loadSignature(signature as unknown as Node)
+    library.loadSignature(signature)
     if (!library.checkSignature(message)) return undefined
     const signed = library.getSignedReferences()
     return signed.length === 1 ? signed[0] : undefined
@@ -87,7 +92,7 @@ function verify(message: string, parent: Element, certificates: readonly string[
   }
 }
 
-type Node = Parameters<SignedXml['loadSignature']>[0]
+type DomElement = NonNullable<ReturnType<DOMParser['parseFromString']>['documentElement']>
 
 const pick = <T>(from: Record<string, T>, names: readonly string[]): Record<string, T> =>
   Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)))
@@ -102,7 +107,8 @@ function findDomSignature(message: string, parent: Element): DomElement | undefi
   return owner && domChildren(owner).find((child) => child.localName === 'Signature' && child.namespaceURI === namespaces.signature)
 }
 
-const domChildren = (element: DomElement): DomElement[] => Array.from(element.childNodes).filter((node): node is DomElement => node.nodeType === 1)
+const domChildren = (element: DomElement): DomElement[] =>
+  Array.from(element.childNodes).filter((node) => node.nodeType === 1) as DomElement[]
 
 function stop(message: string): never {
   throw new Error(message)

@@ -1,0 +1,68 @@
+/** The SAML side of the port: writes the AuthnRequest, judges the response. Holds nothing between the two but what the caller sealed. */
+
+import type { SamlAssertion } from '@drawbridge/core/identity/identity-assertion'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { Secret } from '@drawbridge/core/secret'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import { z } from 'zod'
+import type { SamlConnection } from '../connection.js'
+import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin, UpstreamMessage } from '../connector.js'
+import type { UpstreamRefusal } from '../error.js'
+import { buildAuthnRequest, demandsFreshLogin, sendAuthnRequest } from './authn-request.js'
+import { timeLimits } from './profile-rules.js'
+import { verifySamlResponse } from './verify-response.js'
+
+const requestIdBytes = 20
+const stateSchema = z.strictObject({ requestId: z.string(), startedAt: z.number(), fresh: z.boolean() })
+
+export function samlConnector(deps: Pick<ConnectorDeps, 'random'>, connectionId: ConnectionId, connection: SamlConnection): Connector {
+  return {
+    start: async (request) => ok(start(deps, connection, request)),
+    finish: async (message, expected) => finish(connectionId, connection, message, expected),
+  }
+}
+
+function start(deps: Pick<ConnectorDeps, 'random'>, connection: SamlConnection, request: StartLogin): StartedLogin {
+  const id = `_${deps.random.bytes(requestIdBytes).toString('hex')}`
+  const asked = { connection, stepUp: request.stepUpAcr === 'mfa', forceAuthn: request.forceAuthn }
+  const xml = buildAuthnRequest({ ...asked, id, acsUrl: request.callbackUrl, now: request.now })
+  const state = { requestId: id, startedAt: request.now, fresh: demandsFreshLogin(asked) }
+  return {
+    answer: sendAuthnRequest(xml, connection, request.relayState, request.loginHint),
+    upstreamId: id,
+    state: new Secret(JSON.stringify(state)),
+  }
+}
+
+function finish(
+  connectionId: ConnectionId,
+  connection: SamlConnection,
+  message: UpstreamMessage,
+  expected: ExpectedLogin,
+): Result<SamlAssertion, UpstreamRefusal> {
+  if (message.binding !== 'post') return err({ reason: 'saml_binding_unsupported' })
+  const response = message.parameters.get('SAMLResponse')
+  if (response === undefined) return err({ reason: 'saml_response_missing' })
+  const state = readState(expected)
+  if (!state.ok) return state
+  const { callbackUrl: acsUrl, now } = expected
+  const assertion = verifySamlResponse(response, { connectionId, connection, acsUrl, expectedRequestId: state.value.requestId, now })
+  if (!assertion.ok) return assertion
+  return state.value.fresh ? checkFresh(assertion.value, state.value.startedAt as Instant) : assertion
+}
+
+/** Asking for a fresh login proves nothing: an IdP that ignores ForceAuthn gives its old instant away. SAML Core §3.4.1. */
+function checkFresh(assertion: SamlAssertion, startedAt: Instant): Result<SamlAssertion, UpstreamRefusal> {
+  const isFresh = assertion.authnInstant !== undefined && assertion.authnInstant >= addSeconds(startedAt, -timeLimits.skewSeconds)
+  return isFresh ? ok(assertion) : err({ reason: 'saml_authn_not_fresh' })
+}
+
+function readState(expected: ExpectedLogin): Result<z.infer<typeof stateSchema>, UpstreamRefusal> {
+  try {
+    const parsed = stateSchema.safeParse(JSON.parse(expected.state.reveal()))
+    return parsed.success && parsed.data.requestId === expected.upstreamId ? ok(parsed.data) : err({ reason: 'login_state_invalid' })
+  } catch {
+    return err({ reason: 'login_state_invalid' })
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The pure entry point: one SAMLResponse, and everything it is compared with, to a verified assertion or the reason why not.
+ *
+ * decode → prescan → our tree → which octets are signed → read only those → profile rules. No clock, no chance, no I/O; it does
+ * not know whether the message was seen before: the caller consumes the login request and the ids in one statement.
+ */
+
+import type { SamlAssertion } from '@drawbridge/core/identity/identity-assertion'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import type { SamlConnection } from '../connection.js'
+import type { UpstreamRefusal } from '../error.js'
+import { type AssertionFacts, type ResponseFacts, readAssertion, readResponse } from './assertion-reader.js'
+import { decodeMessage } from './decode-message.js'
+import { attributeOf, childrenNamed, type Element, isNamed, namespaces, readElement, walk } from './element.js'
+import { prescan } from './prescan.js'
+import { checkAssertion, checkResponse, type ExpectedResponse, timeLimits } from './profile-rules.js'
+import { findSignedOctets, type SignedOctets } from './signed-octets.js'
+
+export type SamlRefusal = UpstreamRefusal
+
+export type ExpectedSamlResponse = {
+  readonly connectionId: ConnectionId
+  readonly connection: SamlConnection
+  /** Exactly the URL that the AuthnRequest named. */
+  readonly acsUrl: string
+  readonly expectedRequestId: string
+  readonly now: Instant
+}
+
+/** Our entity ID at this IdP: configured, or the address of our own metadata beside the ACS. */
+export const spEntityIdOf = (connection: SamlConnection, acsUrl: string): string =>
+  connection.spEntityId ?? acsUrl.replace(/\/acs$/, '/metadata')
+
+/** @spec SAML Profiles §4.1.4 */
+export function verifySamlResponse(message: string, expected: ExpectedSamlResponse): Result<SamlAssertion, SamlRefusal> {
+  const text = decodeMessage(message)
+  if (!text.ok) return text
+  const root = readElement(text.value)
+  if (!root.ok) return root
+  const envelope = readResponse(root.value)
+  if (!envelope.ok) return envelope
+  const rules = rulesFor(expected)
+  // An IdP that reports an error sends no assertion and often no signature: say what it said. Nothing is given on this path.
+  if (isErrorWithoutAssertion(envelope.value, root.value)) return checkResponse(envelope.value, false, rules) as Result<never, SamlRefusal>
+  const alone = checkOneAssertion(root.value)
+  if (!alone.ok) return alone
+  const signed = findSignedOctets(text.value, root.value, expected.connection.certificates)
+  if (!signed.ok) return signed
+  const read = readSigned(signed.value)
+  if (!read.ok) return read
+  const response = checkResponse(read.value.response ?? envelope.value, read.value.response !== undefined, rules)
+  if (!response.ok) return response
+  const assertion = checkAssertion(read.value.assertion, rules)
+  if (!assertion.ok) return assertion
+  return ok(toSamlAssertion(expected, read.value.response ?? envelope.value, read.value.assertion))
+}
+
+const rulesFor = ({ connection, acsUrl, expectedRequestId, now }: ExpectedSamlResponse): ExpectedResponse => ({
+  idpEntityId: connection.idpEntityId,
+  spEntityId: spEntityIdOf(connection, acsUrl),
+  acsUrl,
+  requestId: expectedRequestId,
+  now,
+})
+
+const successCode = 'urn:oasis:names:tc:SAML:2.0:status:Success'
+const isErrorWithoutAssertion = (response: ResponseFacts, root: Element): boolean =>
+  response.statusCodes[0] !== undefined &&
+  response.statusCodes[0] !== successCode &&
+  ![...walk(root)].some(({ element }) => element.name.endsWith('Assertion'))
+
+/** Exactly one assertion in the whole message, a child of the response; none hidden in Extensions, Advice, Object or anywhere else. */
+function checkOneAssertion(root: Element): Result<undefined, UpstreamRefusal> {
+  let count = 0
+  for (const { element } of walk(root)) {
+    if (isNamed(element, namespaces.assertion, 'EncryptedAssertion') || element.name === 'EncryptedData')
+      return err({ reason: 'saml_encrypted_assertion' })
+    if (element.name === 'Assertion') count += 1
+  }
+  return count === 1 && childrenNamed(root, namespaces.assertion, 'Assertion').length === 1
+    ? ok(undefined)
+    : err({ reason: 'saml_assertion_count', detail: { count } })
+}
+
+type SignedFacts = { readonly response: ResponseFacts | undefined; readonly assertion: AssertionFacts }
+
+/** From here on only octets that a key of the connection signed are looked at for who the person is. */
+function readSigned(signed: readonly SignedOctets[]): Result<SignedFacts, UpstreamRefusal> {
+  let response: ResponseFacts | undefined
+  let assertion: Element | undefined
+  for (const part of signed) {
+    const root = reread(part)
+    if (!root.ok) return root
+    if (part.of === 'assertion') {
+      // Where both are signed, the response's octets hold the assertion too; both readings must then be of one and the same id.
+      if (assertion !== undefined && attributeOf(assertion, 'ID') !== part.id) return err({ reason: 'saml_signature_invalid' })
+      assertion = root.value
+      continue
+    }
+    const facts = readResponse(root.value)
+    if (!facts.ok) return facts
+    const alone = checkOneAssertion(root.value)
+    if (!alone.ok) return alone
+    response = facts.value
+    assertion = childrenNamed(root.value, namespaces.assertion, 'Assertion')[0]
+  }
+  if (assertion === undefined) return err({ reason: 'saml_unsigned' })
+  const facts = readAssertion(assertion)
+  return facts.ok ? ok({ response, assertion: facts.value }) : facts
+}
+
+/** The octets must be, themselves, the element whose signature was looked for. */
+function reread(part: SignedOctets): Result<Element, UpstreamRefusal> {
+  const scanned = prescan(part.octets)
+  if (!scanned.ok) return scanned
+  const root = readElement(part.octets)
+  if (!root.ok) return root
+  const isThatElement =
+    part.of === 'response' ? isNamed(root.value, namespaces.protocol, 'Response') : isNamed(root.value, namespaces.assertion, 'Assertion')
+  return isThatElement && attributeOf(root.value, 'ID') === part.id ? root : err({ reason: 'saml_signature_invalid' })
+}
+
+function toSamlAssertion(expected: ExpectedSamlResponse, response: ResponseFacts, assertion: AssertionFacts): SamlAssertion {
+  const statement = assertion.authnStatements[0]
+  const issuedAt = assertion.issueInstant as Instant
+  return {
+    kind: 'saml',
+    connectionId: expected.connectionId,
+    assertionId: assertion.id,
+    responseId: response.id,
+    issuer: assertion.issuer as string,
+    nameId: assertion.nameId as SamlAssertion['nameId'],
+    sessionIndex: statement?.sessionIndex,
+    attributes: assertion.attributes,
+    authnContextClassRef: statement?.classRef,
+    authnInstant: statement?.authnInstant as Instant | undefined,
+    sessionNotOnOrAfter: earliest(assertion.authnStatements.map((each) => each.sessionNotOnOrAfter)),
+    issuedAt,
+    replayableUntil: addSeconds(issuedAt, timeLimits.ageSeconds + timeLimits.skewSeconds + 1),
+  }
+}
+
+function earliest(bounds: readonly (Instant | 'invalid' | undefined)[]): Instant | undefined {
+  const written = bounds.filter((bound): bound is Instant => typeof bound === 'number')
+  return written.length === 0 ? undefined : instant(Math.min(...written))
+}
