@@ -15,7 +15,8 @@ import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
 import { findResource, type ResourceServer } from './resource.js'
 import { parseScope } from './scope.js'
 
-type Parameters = ReadonlyMap<string, string>
+/** Without a prototype, each at most once: the HTTP form. */
+type Parameters = Readonly<Record<string, string>>
 
 export type ClaimedAuthorizationRequest = {
   readonly clientId: ClientId
@@ -55,11 +56,11 @@ const text = /^[^\p{Cc}]*$/u
 
 /** @spec RFC 6749 §4.1.1 */
 export function parseAuthorizationRequest(query: Parameters): Result<ClaimedAuthorizationRequest, PageRefusal> {
-  const clientId = query.get('client_id')
+  const clientId = query['client_id']
   if (!clientId || clientId.length > limits.clientId || !text.test(clientId)) {
     return err({ reason: 'authorization_request_malformed', detail: { field: 'client_id' } })
   }
-  const redirectUri = query.get('redirect_uri')
+  const redirectUri = query['redirect_uri']
   return ok({ clientId: clientId as ClientId, redirectUri: redirectUri === '' ? undefined : redirectUri, parameters: query })
 }
 
@@ -75,7 +76,7 @@ export function matchClient(claimed: ClaimedAuthorizationRequest, client: Client
   if (redirectUri === undefined || !isAcceptableRedirectUri(redirectUri) || !matchesRedirectUri(redirectUri, client.redirectUris)) {
     return err({ reason: 'redirect_uri_unregistered' })
   }
-  const state = claimed.parameters.get('state')
+  const state = claimed.parameters['state']
   return ok({
     client,
     redirectUri,
@@ -91,45 +92,45 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
   const { parameters, client, redirectUri, state } = request
   const refused = refuseKind(request)
   if (refused) return err(refused)
-  const challenge = parseChallenge(parameters.get('code_challenge'), parameters.get('code_challenge_method'))
+  const challenge = parseChallenge(parameters['code_challenge'], parameters['code_challenge_method'])
   if (!challenge.ok) return challenge
-  const resource = acceptResource(parameters.get('resource'), rules.resources)
+  const resource = acceptResource(parameters['resource'], rules.resources)
   if (!resource.ok) return resource
-  const scopes = acceptScopes(parameters.get('scope'), resource.value)
+  const scopes = acceptScopes(parameters['scope'], resource.value)
   if (!scopes.ok) return scopes
-  const prompt = parsePrompt(parameters.get('prompt'))
+  const prompt = parsePrompt(parameters['prompt'])
   if (!prompt.ok) return prompt
-  const maxAge = parseMaxAge(parameters.get('max_age'))
+  const maxAge = parseMaxAge(parameters['max_age'])
   if (!maxAge.ok) return maxAge
   return ok({
     client,
     redirectUri,
     state,
     codeChallenge: challenge.value,
-    nonce: parameters.get('nonce'),
+    nonce: parameters['nonce'],
     resource: resource.value,
     scopes: scopes.value,
     prompt: prompt.value,
-    loginHint: parameters.get('login_hint') || undefined,
+    loginHint: parameters['login_hint'] || undefined,
     maxAge: maxAge.value,
   } as AuthorizationRequest)
 }
 
 function refuseKind({ parameters, client }: AnswerableAuthorizationRequest): RedirectRefusal | undefined {
-  if (parameters.has('request') || parameters.has('request_uri')) return { reason: 'request_object_unsupported' }
-  if (parameters.get('response_type') !== 'code') {
-    return parameters.has('response_type')
+  if ('request' in parameters || 'request_uri' in parameters) return { reason: 'request_object_unsupported' }
+  if (parameters['response_type'] !== 'code') {
+    return 'response_type' in parameters
       ? { reason: 'response_type_unsupported' }
       : { reason: 'authorization_parameter_malformed', detail: { field: 'response_type' } }
   }
-  if ((parameters.get('response_mode') ?? 'query') !== 'query') return { reason: 'response_mode_unsupported' }
+  if ((parameters['response_mode'] ?? 'query') !== 'query') return { reason: 'response_mode_unsupported' }
   if (!client.grantTypes.includes('authorization_code')) return { reason: 'client_grant_type_missing' }
   const checked = [
     ['state', limits.state],
     ['nonce', limits.nonce],
     ['login_hint', limits.loginHint],
   ] as const
-  const field = checked.find(([name, limit]) => tooLong(parameters.get(name), limit) || !text.test(parameters.get(name) ?? ''))
+  const field = checked.find(([name, limit]) => tooLong(parameters[name], limit) || !text.test(parameters[name] ?? ''))
   return field ? { reason: 'authorization_parameter_malformed', detail: { field: field[0] } } : undefined
 }
 

@@ -11,8 +11,6 @@ export type OAuthErrorEntry = {
   readonly say: string
 }
 
-const badCode = 'the authorization code is not valid; start a new authorization'
-const badRefresh = 'the refresh token is not valid; start a new authorization'
 const badClient = 'client authentication failed; check client_id and its credentials, or register again'
 
 export const oauthErrors = {
@@ -297,15 +295,6 @@ export const oauthErrors = {
     spec: 'RFC 7591 §3.2.2',
     say: 'every redirect URI must be https, loopback http or a private scheme with a dot, without fragment',
   },
-  // Token endpoint.
-  code_unknown: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §5.2', say: badCode },
-  code_replayed: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §4.1.2', say: badCode },
-  code_expired: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §4.1.2', say: badCode },
-  code_of_other_client: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §5.2', say: badCode },
-  code_redirect_uri_mismatch: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §4.1.3', say: badCode },
-  pkce_mismatch: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 7636 §4.6', say: badCode },
-  code_below_barrier: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §5.2', say: badCode },
-  refresh_token_unknown: { code: 'invalid_grant', status: 400, answer: 'json', spec: 'RFC 6749 §5.2', say: badRefresh },
 } as const satisfies Record<string, OAuthErrorEntry>
 
 export type OAuthErrorReason = keyof typeof oauthErrors
