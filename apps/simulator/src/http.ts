@@ -29,7 +29,7 @@ export function send(response: ServerResponse, status: number, type: string, bod
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
+    'referrer-policy': 'same-origin',
     ...headers,
   })
   response.end(body)

@@ -1,0 +1,76 @@
+/** What stands on the desk of a running simulator: both identity providers, the cards and the relying parties. */
+import { type Company, type CompanyId, companies, findPerson, getCompany, type Person, peopleOf } from './companies.js'
+import type { Faults } from './faults.js'
+import type { SimulatorKeys } from './keys.js'
+import { createOpenIdProvider, type OpenIdProvider } from './oidc/provider.js'
+import { listOf, type RelyingParty } from './relying-party.js'
+import { createSamlIdentityProvider, type SamlIdentityProvider } from './saml/identity-provider.js'
+import type { ScimTarget } from './scim-client.js'
+
+export type Desk = {
+  readonly publicUrl: string
+  readonly faults: Faults
+  readonly signInWithoutAsking: boolean
+  readonly saml: SamlIdentityProvider
+  readonly oidc: OpenIdProvider
+  relyingParty(company: CompanyId): RelyingParty
+  scimTarget(company: CompanyId): ScimTarget | undefined
+}
+
+/** Acme speaks SAML and Globex OpenID Connect; both are made at the start. */
+export const samlCompany = getCompany('acme')
+export const oidcCompany = getCompany('globex')
+
+export const oidcClientId = 'drawbridge'
+
+export function oidcIssuerAt(publicUrl: string): string {
+  return `${publicUrl}/${oidcCompany.id}`
+}
+
+export type DeskSettings = {
+  readonly publicUrl: string
+  readonly keys: SimulatorKeys
+  readonly faults: Faults
+  readonly signInWithoutAsking: boolean
+  readonly relyingParty: (company: CompanyId) => RelyingParty
+  readonly now: () => Date
+}
+
+export function createDesk(settings: DeskSettings): Desk {
+  const { publicUrl, keys, now, relyingParty } = settings
+  const client = () => {
+    const party = relyingParty(oidcCompany.id)
+    return {
+      clientId: oidcClientId,
+      redirectUris: listOf(party.oidcRedirectUri),
+      tokenEndpointAuthMethod: party.tokenEndpointAuthMethod ?? 'client_secret_basic',
+    }
+  }
+  return {
+    publicUrl,
+    faults: settings.faults,
+    signInWithoutAsking: settings.signInWithoutAsking,
+    relyingParty,
+    scimTarget: (company) => {
+      const { scimBaseUrl, scimToken } = relyingParty(company)
+      return scimBaseUrl === undefined || scimToken === undefined ? undefined : { baseUrl: scimBaseUrl, token: scimToken }
+    },
+    saml: createSamlIdentityProvider({ company: samlCompany, publicUrl, keys: keys[samlCompany.id], relyingParty: () => relyingParty(samlCompany.id), now }),
+    oidc: createOpenIdProvider({
+      company: oidcCompany.id,
+      issuer: oidcIssuerAt(publicUrl),
+      signInPath: (uid) => `${new URL(publicUrl).pathname.replace(/\/$/, '')}/${oidcCompany.id}/sign-in/${uid}`,
+      keys: keys[oidcCompany.id],
+      client,
+      now,
+    }),
+  }
+}
+
+/** In lab mode only: whoever the hint names is signed in unasked; with MFA if that was asked for and the person has it. */
+export function hintedPerson(desk: Desk, company: Company, loginHint: string | undefined): Person | undefined {
+  if (!desk.signInWithoutAsking || loginHint === undefined) return undefined
+  return findPerson(company.id, loginHint)
+}
+
+export const everyone = companies.map((company) => ({ company, people: peopleOf(company.id) }))

@@ -1,0 +1,22 @@
+/** What a company knows of the service that its people sign in to: entered by its administrator, in real life by hand. */
+
+export type RelyingParty = {
+  /** The tenant's issuer; shown only. */
+  readonly issuer?: string
+  /** SAML: where responses may be posted, and who asks for them. */
+  readonly acsUrl?: string | readonly string[]
+  readonly spEntityId?: string
+  /** Which octets are signed; `both` by default. */
+  readonly sign?: 'response' | 'assertion' | 'both'
+  /** OpenID Connect: where codes may be sent. */
+  readonly oidcRedirectUri?: string | readonly string[]
+  /** `client_secret_basic` by default. */
+  readonly tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post'
+  readonly scimBaseUrl?: string
+  readonly scimToken?: string
+}
+
+export function listOf(value: string | readonly string[] | undefined): readonly string[] {
+  if (value === undefined) return []
+  return typeof value === 'string' ? [value] : value
+}

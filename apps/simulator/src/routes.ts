@@ -1,0 +1,200 @@
+/** Every address of the simulator, in one list. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Company, findCompany, findPerson, type Person, peopleOf } from './companies.js'
+import { type Desk, everyone, hintedPerson, oidcCompany, oidcIssuerAt, samlCompany } from './desk.js'
+import { isFaultId } from './faults.js'
+import { readForm, redirect, send, sendPage } from './http.js'
+import { companyPage, homePage } from './pages/home.js'
+import { postResponsePage, refusalPage, signInPage, submitScriptHash } from './pages/sign-in.js'
+import { AuthnRequestRefused } from './saml/authn-request.js'
+import { provisionPerson, type ScimDialect, type ScimOutcome, scimDialects, setActive } from './scim-client.js'
+
+type Exchange = {
+  readonly desk: Desk
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly url: URL
+  /** What the pattern's groups matched. */
+  readonly parts: readonly string[]
+}
+
+type Route = { readonly method: 'GET' | 'POST'; readonly path: RegExp; readonly isCrossSite?: true; readonly run: (exchange: Exchange) => Promise<void> }
+
+const routes: readonly Route[] = [
+  { method: 'GET', path: /^\/$/, run: async ({ response }) => sendPage(response, 200, homePage(everyone)) },
+  { method: 'GET', path: /^\/healthz$/, run: async ({ response }) => send(response, 200, 'text/plain', 'ok') },
+  { method: 'GET', path: /^\/(acme|globex)$/, run: showCompany },
+  { method: 'POST', path: /^\/(acme|globex)\/faults\/([a-z-]+)$/, run: armFault },
+  { method: 'POST', path: /^\/(acme|globex)\/scim\/provision$/, run: provisionEveryone },
+  { method: 'POST', path: /^\/(acme|globex)\/scim\/active$/, run: changeActive },
+  { method: 'GET', path: /^\/acme\/metadata$/, run: serveMetadata },
+  { method: 'GET', path: /^\/acme\/sso$/, run: async (exchange) => beginSaml(exchange, exchange.url.searchParams) },
+  { method: 'POST', path: /^\/acme\/sso$/, isCrossSite: true, run: async (exchange) => beginSaml(exchange, await readForm(exchange.request)) },
+  { method: 'GET', path: /^\/acme\/sign-in\/([\w-]+)$/, run: askSaml },
+  { method: 'POST', path: /^\/acme\/sign-in\/([\w-]+)$/, run: answerSaml },
+  { method: 'GET', path: /^\/globex\/sign-in\/([\w-]+)$/, run: askOidc },
+  { method: 'POST', path: /^\/globex\/sign-in\/([\w-]+)$/, run: answerOidc },
+]
+
+/** Answers one request; what is below /globex and not ours belongs to oidc-provider. */
+export async function answer(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', desk.publicUrl)
+  for (const route of routes) {
+    const match = route.path.exec(url.pathname)
+    if (match === null || route.method !== request.method) continue
+    if (route.method === 'POST' && route.isCrossSite === undefined && !isFromHere(desk, request))
+      return sendPage(response, 403, refusalPage('Not from here', 'This form was sent from another site.'))
+    return route.run({ desk, request, response, url, parts: match.slice(1) })
+  }
+  if (url.pathname.startsWith(`/${oidcCompany.id}/`)) return desk.oidc.serve(request, response)
+  sendPage(response, 404, refusalPage('Not found', 'There is no such page in the simulator.'))
+}
+
+/** Browsers name the origin of every POST; scripts outside browsers need not. */
+function isFromHere(desk: Desk, request: IncomingMessage): boolean {
+  const { origin } = request.headers
+  return origin === undefined || origin === new URL(desk.publicUrl).origin
+}
+
+async function showCompany({ desk, response, url, parts }: Exchange): Promise<void> {
+  const company = companyOf(parts)
+  const told = url.searchParams.get('told') ?? undefined
+  const view = { company, people: peopleOf(company.id), cards: desk.faults.cards(company), addresses: addresses(desk, company), told }
+  sendPage(response, 200, companyPage({ ...view, hasScim: desk.scimTarget(company.id) !== undefined }))
+}
+
+function addresses(desk: Desk, company: Company): readonly (readonly [string, string])[] {
+  const party = desk.relyingParty(company.id)
+  const own: readonly (readonly [string, string])[] =
+    company.protocol === 'saml'
+      ? [
+          ['Metadata', desk.saml.addresses.entityId],
+          ['Single sign-on', desk.saml.addresses.ssoUrl],
+        ]
+      : [['Issuer', oidcIssuerAt(desk.publicUrl)]]
+  return [...own, ...(party.issuer === undefined ? [] : [['Signs in to', party.issuer] as const]), ...(party.scimBaseUrl === undefined ? [] : [['SCIM', party.scimBaseUrl] as const])]
+}
+
+async function armFault({ desk, request, response, parts }: Exchange): Promise<void> {
+  const company = companyOf(parts)
+  const fault = parts[1] ?? ''
+  const form = await readForm(request)
+  if (!isFaultId(fault)) return sendPage(response, 404, refusalPage('No such card', `There is no fault card “${fault}”.`, company))
+  if (form.get('armed') === 'false') {
+    desk.faults.disarm(company, fault)
+    return tell(response, company, `Taken back: ${fault}.`)
+  }
+  const isKnown = desk.faults.arm(company, fault)
+  tell(response, company, isKnown ? `Armed for the next login: ${fault}.` : `${company.name}’s protocol has no fault “${fault}”.`)
+}
+
+async function provisionEveryone({ desk, response, parts }: Exchange): Promise<void> {
+  const company = companyOf(parts)
+  const target = desk.scimTarget(company.id)
+  if (target === undefined) return tell(response, company, 'No SCIM service is configured.')
+  const outcomes: string[] = []
+  for (const person of peopleOf(company.id)) outcomes.push(sentence(await attempt(() => provisionPerson(target, person))))
+  tell(response, company, outcomes.join(' '))
+}
+
+async function changeActive({ desk, request, response, parts }: Exchange): Promise<void> {
+  const company = companyOf(parts)
+  const form = await readForm(request)
+  const person = findPerson(company.id, form.get('person') ?? '')
+  const target = desk.scimTarget(company.id)
+  if (person === undefined || target === undefined) return tell(response, company, 'No such person, or no SCIM service is configured.')
+  tell(response, company, sentence(await attempt(() => setActive(target, person, form.get('active') === 'true', dialectOf(form.get('dialect'))))))
+}
+
+function dialectOf(value: string | null): ScimDialect {
+  return scimDialects.find((dialect) => dialect === value) ?? 'okta'
+}
+
+async function attempt(call: () => Promise<ScimOutcome>): Promise<ScimOutcome> {
+  try {
+    return await call()
+  } catch (error) {
+    return { isDone: false, status: 0, said: error instanceof Error ? error.message : 'no answer' }
+  }
+}
+
+function sentence(outcome: ScimOutcome): string {
+  return outcome.isDone ? `SCIM ${outcome.status}: ${outcome.said}.` : `SCIM refused (${outcome.status}): ${outcome.said}.`
+}
+
+async function serveMetadata({ desk, response }: Exchange): Promise<void> {
+  const xml = desk.saml.metadata(desk.faults.isArmed(samlCompany, 'expired-metadata'))
+  send(response, 200, 'application/samlmetadata+xml; charset=utf-8', xml)
+}
+
+async function beginSaml(exchange: Exchange, parameters: URLSearchParams): Promise<void> {
+  const { desk, response } = exchange
+  try {
+    const login = desk.saml.begin(parameters)
+    const person = hintedPerson(desk, samlCompany, login.request.loginHint)
+    if (person === undefined) return redirect(response, `/${samlCompany.id}/sign-in/${login.handle}`)
+    postSaml(exchange, login.handle, person, login.asksForMfa)
+  } catch (error) {
+    if (!(error instanceof AuthnRequestRefused)) throw error
+    sendPage(response, 400, refusalPage('Sign-in refused', error.message, samlCompany))
+  }
+}
+
+async function askSaml(exchange: Exchange): Promise<void> {
+  const { desk, response, url, parts } = exchange
+  const login = desk.saml.find(parts[0] ?? '')
+  if (login === undefined) return sendPage(response, 404, refusalPage('Login over', 'This login was answered already, or never begun.', samlCompany))
+  ask(exchange, samlCompany, { action: url.pathname, askedBy: login.request.issuer, asksForMfa: login.asksForMfa, loginHint: login.request.loginHint })
+}
+
+async function answerSaml(exchange: Exchange): Promise<void> {
+  const form = await readForm(exchange.request)
+  const person = findPerson(samlCompany.id, form.get('person') ?? '')
+  if (person === undefined) return sendPage(exchange.response, 400, refusalPage('Nobody chosen', 'There is no such person.', samlCompany))
+  postSaml(exchange, exchange.parts[0] ?? '', person, form.get('mfa') === 'yes')
+}
+
+function postSaml({ desk, response }: Exchange, handle: string, person: Person, withMfa: boolean): void {
+  if (desk.saml.find(handle) === undefined)
+    return sendPage(response, 404, refusalPage('Login over', 'This login was answered already, or never begun.', samlCompany))
+  const posted = desk.saml.answer(handle, person, withMfa && person.hasMfa, desk.faults.takeForLogin(samlCompany))
+  if (posted === undefined) return
+  sendPage(response, 200, postResponsePage(posted.acsUrl, posted.samlResponse, posted.relayState), `; script-src ${submitScriptHash}`)
+}
+
+async function askOidc(exchange: Exchange): Promise<void> {
+  const { desk, request, response, url } = exchange
+  const login = await desk.oidc.pendingLogin(request, response)
+  const person = hintedPerson(desk, oidcCompany, login.loginHint)
+  if (person !== undefined) return finishOidc(exchange, person, login.asksForMfa)
+  ask(exchange, oidcCompany, { action: url.pathname, askedBy: login.clientId, asksForMfa: login.asksForMfa, loginHint: login.loginHint })
+}
+
+async function answerOidc(exchange: Exchange): Promise<void> {
+  const form = await readForm(exchange.request)
+  const person = findPerson(oidcCompany.id, form.get('person') ?? '')
+  if (person === undefined) return sendPage(exchange.response, 400, refusalPage('Nobody chosen', 'There is no such person.', oidcCompany))
+  await finishOidc(exchange, person, form.get('mfa') === 'yes')
+}
+
+async function finishOidc({ desk, request, response }: Exchange, person: Person, withMfa: boolean): Promise<void> {
+  await desk.oidc.finishLogin(request, response, { person, withMfa: withMfa && person.hasMfa, faults: desk.faults.takeForLogin(oidcCompany) })
+}
+
+type Question = { readonly action: string; readonly askedBy: string; readonly asksForMfa: boolean; readonly loginHint: string | undefined }
+
+/** No form-action here: browsers apply it to the redirects that follow the form too, and those lead to the relying party. */
+function ask({ desk, response }: Exchange, company: Company, question: Question): void {
+  const armed = desk.faults.cards(company).filter((card) => card.isArmed)
+  sendPage(response, 200, signInPage({ company, people: peopleOf(company.id), armed, ...question }), '')
+}
+
+function companyOf(parts: readonly string[]): Company {
+  const company = findCompany(parts[0] ?? '')
+  if (company === undefined) throw new Error('the route matched no company')
+  return company
+}
+
+function tell(response: ServerResponse, company: Company, told: string): void {
+  redirect(response, `/${company.id}?told=${encodeURIComponent(told)}`)
+}

@@ -1,0 +1,94 @@
+/** The SAML identity provider of a company: holds a login while its person is chosen, then answers it. */
+import { randomBytes } from 'node:crypto'
+import type { Company, Person } from '../companies.js'
+import type { FaultId } from '../faults.js'
+import type { CompanyKeys } from '../keys.js'
+import { listOf, type RelyingParty } from '../relying-party.js'
+import { type AuthnRequest, AuthnRequestRefused, parseAuthnRequest } from './authn-request.js'
+import { buildIdpMetadata, type IdpAddresses } from './metadata.js'
+import { buildResponse, mfaClassRef } from './response.js'
+
+const maxPendingLogins = 1000
+/** Class references by which service providers ask for a second factor. */
+const mfaClassRefs = [mfaClassRef, 'http://schemas.microsoft.com/claims/multipleauthn', 'urn:oasis:names:tc:SAML:2.0:ac:classes:MobileTwoFactorContract']
+
+export type SamlIdentityProvider = {
+  readonly addresses: IdpAddresses
+  metadata(isExpired: boolean): string
+  /** Throws `AuthnRequestRefused`. The handle names the login until it is answered. */
+  begin(parameters: URLSearchParams): { readonly handle: string; readonly request: AuthnRequest; readonly asksForMfa: boolean }
+  find(handle: string): { readonly request: AuthnRequest; readonly asksForMfa: boolean } | undefined
+  /** Answers a login once. `undefined`: there is no such login, or it was answered before. */
+  answer(handle: string, person: Person, withMfa: boolean, faults: ReadonlySet<FaultId>): SamlAnswer | undefined
+}
+
+export type SamlAnswer = { readonly acsUrl: string; readonly samlResponse: string; readonly relayState: string | undefined }
+
+export type SamlSettings = {
+  readonly company: Company
+  readonly publicUrl: string
+  readonly keys: CompanyKeys
+  readonly relyingParty: () => RelyingParty
+  readonly now: () => Date
+}
+
+export function createSamlIdentityProvider(settings: SamlSettings): SamlIdentityProvider {
+  const base = `${settings.publicUrl}/${settings.company.id}`
+  const addresses = { entityId: `${base}/metadata`, ssoUrl: `${base}/sso` }
+  const pending = new Map<string, AuthnRequest>()
+  let previous: string | undefined
+  return {
+    addresses,
+    metadata: (isExpired) =>
+      buildIdpMetadata(addresses, settings.keys.current.certificatePem, isExpired ? new Date(settings.now().getTime() - 86_400_000) : undefined),
+    begin: (parameters) => {
+      const request = parseAuthnRequest(parameters, { registered: registered(settings), destination: addresses.ssoUrl, now: settings.now() })
+      const handle = randomBytes(16).toString('base64url')
+      pending.set(handle, request)
+      const oldest = pending.keys().next()
+      if (pending.size > maxPendingLogins && oldest.done !== true) pending.delete(oldest.value)
+      return { handle, request, asksForMfa: asksForMfa(request) }
+    },
+    find: (handle) => {
+      const request = pending.get(handle)
+      return request === undefined ? undefined : { request, asksForMfa: asksForMfa(request) }
+    },
+    answer: (handle, person, withMfa, faults) => {
+      const request = pending.get(handle)
+      if (request === undefined) return undefined
+      pending.delete(handle)
+      const replayed = faults.has('replay') ? previous : undefined
+      const samlResponse = replayed ?? Buffer.from(build(settings, addresses, { request, person, withMfa, faults })).toString('base64')
+      previous = samlResponse
+      return { acsUrl: request.acsUrl, samlResponse, relayState: request.relayState }
+    },
+  }
+}
+
+function registered(settings: SamlSettings) {
+  const { spEntityId, acsUrl } = settings.relyingParty()
+  if (spEntityId === undefined || acsUrl === undefined)
+    throw new AuthnRequestRefused(`No service provider is registered at ${settings.company.name} yet.`)
+  return { spEntityId, acsUrls: listOf(acsUrl) }
+}
+
+type Login = { readonly request: AuthnRequest; readonly person: Person; readonly withMfa: boolean; readonly faults: ReadonlySet<FaultId> }
+
+function build(settings: SamlSettings, addresses: IdpAddresses, login: Login): string {
+  return buildResponse({
+    person: login.person,
+    withMfa: login.withMfa,
+    faults: login.faults,
+    idpEntityId: addresses.entityId,
+    spEntityId: login.request.issuer,
+    acsUrl: login.request.acsUrl,
+    inResponseTo: login.request.id,
+    sign: settings.relyingParty().sign ?? 'both',
+    keys: settings.keys,
+    now: settings.now(),
+  })
+}
+
+function asksForMfa(request: AuthnRequest): boolean {
+  return request.requestedClassRefs.some((classRef) => mfaClassRefs.includes(classRef))
+}
