@@ -1,8 +1,7 @@
 /** The successor of a refresh token, computed from the token itself: the same in every process, and at rest nowhere. */
 import { createHmac, hkdfSync } from 'node:crypto'
-import { formatRefreshToken } from '@drawbridge/core/oauth/refresh-token'
+import { formatRefreshToken, type TokenFamilyId } from '@drawbridge/core/oauth/refresh-token'
 import { Secret } from '@drawbridge/core/secret'
-import type { GrantId } from '@drawbridge/core/tenant/ids'
 import type { Sealer } from './seal.js'
 
 /**
@@ -14,10 +13,10 @@ import type { Sealer } from './seal.js'
  */
 export function deriveSuccessor(
   sealer: Sealer,
-  family: { readonly grantId: GrantId; readonly keyVersion: number },
+  family: { readonly familyId: TokenFamilyId; readonly keyVersion: number },
   presented: Secret,
 ): Secret {
-  const familyKey = hkdfSync('sha256', sealer.derive('refresh-family', family.keyVersion), Buffer.alloc(0), `grant/${family.grantId}`, 32)
+  const familyKey = hkdfSync('sha256', sealer.derive('refresh-family', family.keyVersion), Buffer.alloc(0), `family/${family.familyId}`, 32)
   const next = createHmac('sha256', Buffer.from(familyKey)).update(presented.reveal(), 'utf8').digest()
-  return new Secret(formatRefreshToken(family.grantId, next))
+  return new Secret(formatRefreshToken(family.familyId, next))
 }

@@ -27,6 +27,7 @@ export const openCode = (code: Omit<AuthorizationCode, 'createdAt' | 'expiresAt'
 
 export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'expiresAt'> & {
   readonly redeemed: boolean
+  readonly audience: string
   readonly grant: GrantState
 }
 
@@ -36,9 +37,12 @@ export type CodePresented = {
   readonly redirectUri: string
   /** S256 of the presented verifier. */
   readonly codeChallenge: string
+  readonly resource: string | undefined
 }
 
-export type CodeRefusal = Extract<TokenErrorReason, `code_${string}` | 'redirect_uri_mismatch' | 'pkce_mismatch'> | GrantRefusal
+export type CodeRefusal =
+  | Extract<TokenErrorReason, `code_${string}` | 'redirect_uri_mismatch' | 'pkce_mismatch' | 'resource_not_of_grant'>
+  | GrantRefusal
 
 /**
  * Says why this code may not be exchanged now; `undefined` if it may.
@@ -57,6 +61,7 @@ export function findCodeRefusal(code: CodeState, presented: CodePresented, now: 
   if (code.clientId !== presented.clientId) return 'code_of_other_client'
   if (code.redirectUri !== presented.redirectUri) return 'redirect_uri_mismatch'
   if (code.codeChallenge !== presented.codeChallenge) return 'pkce_mismatch'
+  if (presented.resource !== undefined && presented.resource !== code.audience) return 'resource_not_of_grant'
   return findGrantRefusal(code.grant, now)
 }
 

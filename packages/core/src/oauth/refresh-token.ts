@@ -5,8 +5,10 @@
  * successor's first use, whichever comes first. After first use a replay still inside the window is refused without killing the
  * family, because it is most likely a late twin of an honest client; later it is theft, and kills the family.
  */
+
+import type { Brand } from '../brand.js'
 import { addSeconds, type Instant } from '../instant.js'
-import type { ClientId, GrantId, IssuerId, Scope } from '../tenant/ids.js'
+import type { ClientId, IssuerId, Scope } from '../tenant/ids.js'
 import { findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -72,18 +74,21 @@ function judgeReplay(token: RefreshTokenState, now: Instant): 'grace' | RefreshR
   return 'grace'
 }
 
+/** Names a family in front of its tokens; random, made with the grant, and known to nobody else. */
+export type TokenFamilyId = Brand<string, 'TokenFamilyId'>
+
 /**
- * Builds a refresh token: the family's id in front of 256 bits. The id lets one process derive the family's key before it has
- * asked the database; it is no secret, and a token with another id in front has another hash, so it opens nothing.
+ * Builds a refresh token: the family's id (a UUID) in front of 256 bits. The id lets one process derive the family's key before it has
+ * asked the database; it opens nothing, and a token with another id in front has another hash, so it is unknown.
  */
-export const formatRefreshToken = (grantId: GrantId, secret: Buffer): string =>
-  refreshPrefix + Buffer.concat([Buffer.from(grantId.replaceAll('-', ''), 'hex'), secret]).toString('base64url')
+export const formatRefreshToken = (familyId: TokenFamilyId, secret: Buffer): string =>
+  refreshPrefix + Buffer.concat([Buffer.from(familyId.replaceAll('-', ''), 'hex'), secret]).toString('base64url')
 
 const shape = /^dbr_[A-Za-z0-9_-]{64}$/
 
 /** The family that a presented token names; `undefined` if it is no refresh token of ours. */
-export function readFamily(token: string): GrantId | undefined {
+export function readFamily(token: string): TokenFamilyId | undefined {
   if (!shape.test(token)) return undefined
   const hex = Buffer.from(token.slice(refreshPrefix.length), 'base64url').toString('hex', 0, 16)
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as GrantId
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as TokenFamilyId
 }

@@ -1,0 +1,234 @@
+/** Grants: opened with their code in one statement, judged with everything they hang on, revoked with a barrier that every guard hears of. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { AuthorizationCode } from '@drawbridge/core/oauth/authorization-code'
+import type { Grant, GrantRefusal } from '@drawbridge/core/oauth/grant'
+import type { Epochs } from '@drawbridge/core/revocation/epochs'
+import type { ClientId, CredentialHash, GrantId, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+
+/** Where a hot statement was asked from: goes to the audit trail. */
+export type Asked = { readonly requestId: string; readonly address: string | undefined }
+
+/**
+ * The row of a grant `g` with the present state of all that it hangs on. Follow it with `FROM`, which must name `g`; `$2` is now.
+ * `grant_refusal` holds the conditions of `core/oauth/grant.findGrantRefusal` in the same order.
+ */
+export const grantStateColumns = `
+  g.id AS grant_id, g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.resource_tenant_id, g.resource_id, g.audience, g.scopes,
+  g.epoch AS grant_epoch, g.tenant_epoch, g.client_epoch, g.connection_epoch, g.subject_epoch,
+  g.policy_version, g.claims_version, g.acr, g.amr, g.authenticated_at, g.access_token_ttl_seconds, g.refresh_ttl_seconds, g.expires_at AS grant_expires_at,
+  g.created_at AS grant_created_at,
+  t.epoch AS tenant_now, COALESCE(cl.epoch, 0) AS client_now, COALESCE(cn.epoch, 0) AS connection_now, COALESCE(s.epoch, 0) AS subject_now,
+  t.configuration_version, t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now,
+  GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
+  COALESCE('refresh_token' = ANY(cl.grant_types), false) AS client_refreshes,
+  CASE
+    WHEN t.suspended_at IS NOT NULL THEN 'tenant_suspended'
+    WHEN g.revoked_at IS NOT NULL THEN 'grant_revoked'
+    WHEN g.expires_at <= $2 THEN 'grant_expired'
+    WHEN cl.client_id IS NULL THEN 'grant_client_unknown'
+    WHEN cl.blocked_at IS NOT NULL THEN 'grant_client_blocked'
+    WHEN cn.disabled_at IS NOT NULL THEN 'grant_connection_disabled'
+    WHEN g.subject_id IS NOT NULL AND s.id IS NULL THEN 'grant_subject_unknown'
+    WHEN s.deactivated_at IS NOT NULL THEN 'grant_subject_deactivated'
+    WHEN g.tenant_epoch < t.epoch OR g.client_epoch < cl.epoch OR g.connection_epoch < COALESCE(cn.epoch, 0) OR g.subject_epoch < COALESCE(s.epoch, 0)
+      THEN 'grant_below_barrier'
+  END AS grant_refusal`
+
+/** What a grant `g` hangs on. */
+export const grantStateJoins = `
+  JOIN tenants t ON t.id = g.tenant_id AND t.id = $1
+  LEFT JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = g.issuer_id AND cl.client_id = g.client_id
+  LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = g.connection_id
+  LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = g.subject_id`
+
+/**
+ * The barrier of one grant as further CTEs: `killed` revokes the grant that `grantId` selects, `told` and `queued` make every guard
+ * hear of it. Select `notified` at the end, or nobody is woken.
+ */
+export const revokeGrantCtes = (grantId: string, parts: { reason: string; source: string; eventId: string }): string => `
+  killed AS (
+    UPDATE grants SET revoked_at = $2, revoked_reason = ${parts.reason}, epoch = epoch + 1
+    WHERE tenant_id = $1 AND id = (${grantId}) AND revoked_at IS NULL
+    RETURNING id, epoch, subject_id, client_id, connection_id, issuer_id),
+  told AS (
+    INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
+    SELECT $1, ${parts.eventId}, ${parts.source}, 'grant', killed.id::text, ${parts.reason}, $2, $2 FROM killed),
+  queued AS (
+    INSERT INTO outbox (tenant_id, kind, payload, created_at)
+    SELECT $1, 'revoke', jsonb_build_object('eventId', ${parts.eventId}, 'target', 'grant', 'targetId', killed.id, 'epoch', killed.epoch), $2 FROM killed)`
+
+export const notified = `(SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM killed)::text AS notified`
+
+export type GrantStateRow = {
+  readonly grant_id: string
+  readonly issuer_id: string
+  readonly client_id: string
+  readonly subject_id: string | null
+  readonly connection_id: string | null
+  readonly session_id: string | null
+  readonly resource_tenant_id: string
+  readonly resource_id: string
+  readonly audience: string
+  readonly scopes: readonly string[]
+  readonly grant_epoch: number
+  readonly tenant_now: number
+  readonly client_now: number
+  readonly connection_now: number
+  readonly subject_now: number
+  readonly acr: string | null
+  readonly amr: readonly string[]
+  readonly authenticated_at: Instant | null
+  readonly access_token_ttl_seconds: number
+  readonly refresh_ttl_seconds: number | null
+  readonly grant_expires_at: Instant
+  readonly grant_created_at: Instant
+  readonly configuration_version: number
+  readonly barrier_at: Instant | null
+  readonly grant_refusal: GrantRefusal | null
+}
+
+/** The epochs as the statement saw them: what a token made from it carries. */
+export const epochsOf = (row: GrantStateRow): Epochs => ({
+  tenant: row.tenant_now,
+  client: row.client_now,
+  connection: row.connection_now,
+  subject: row.subject_now,
+  grant: row.grant_epoch,
+})
+
+const openStatement = hotStatement({
+  name: 'open_grant_with_code',
+  tenantParameter: 1,
+  text: `WITH alive AS (
+    SELECT t.id FROM tenants t
+    JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.epoch = $14 AND cl.blocked_at IS NULL
+    LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = $10
+    LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = $9
+    WHERE t.id = $1 AND t.epoch = $13 AND t.suspended_at IS NULL AND cn.disabled_at IS NULL AND s.deactivated_at IS NULL
+      AND COALESCE(cn.epoch, 0) = $15 AND COALESCE(s.epoch, 0) = $16
+      AND EXISTS (SELECT 1 FROM resource_issuers ri
+        WHERE ri.tenant_id = $6 AND ri.resource_id = $7 AND ri.issuer_tenant_id = $1 AND ri.issuer_id = $4)),
+  answered AS (
+    UPDATE authorization_requests SET answered_at = $2, step = 'answered'
+    WHERE tenant_id = $1 AND id = $32 AND answered_at IS NULL AND expires_at > $2 AND EXISTS (SELECT 1 FROM alive) RETURNING id),
+  opened AS (
+    INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
+      tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, acr, amr, authenticated_at,
+      access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, created_at)
+    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $2
+    FROM alive WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
+  coded AS (
+    INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at)
+    SELECT $1, $26, opened.id, $4, $5, $27, $28, $29, $2, $30 FROM opened),
+  audited AS (
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, detail, request_id, address)
+    SELECT $1, $2, 'grant_opened', $4, $9, $5, $10, opened.id, $12, $31, $33, $34 FROM opened)
+  SELECT EXISTS (SELECT 1 FROM opened) AS opened`,
+})
+
+export type OpenGrantWithCode = {
+  readonly grant: Grant
+  readonly code: AuthorizationCode
+  /** Answered by the same statement, so that one request yields one grant. Without it nothing is consumed. */
+  readonly authorizationRequestId: string | undefined
+  /** For the audit trail: the explanation of the decision. Holds no claim values. */
+  readonly detail: Readonly<Record<string, unknown>>
+  readonly asked: Asked
+}
+
+/**
+ * Opens a grant with its code, in one statement: at most one caller wins an authorization request, and nobody wins it if the epochs of
+ * tenant, client, connection or subject have moved since the grant was decided. Answers whether it was opened.
+ */
+export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode): Promise<boolean> {
+  const { grant, code, asked } = opening
+  const { rows } = await hot.query<{ opened: boolean }>(openStatement, [
+    ...[grant.tenantId, toTimestamp(grant.createdAt), grant.id, grant.issuerId, grant.clientId, grant.resourceTenantId, grant.resourceId],
+    ...[grant.audience, grant.subjectId, grant.connectionId, grant.sessionId, grant.scopes],
+    ...[grant.epochs.tenant, grant.epochs.client, grant.epochs.connection, grant.epochs.subject, grant.policyVersion, grant.claimsVersion],
+    ...[grant.acr, grant.amr, grant.authenticatedAt === undefined ? null : toTimestamp(grant.authenticatedAt)],
+    ...[grant.accessTokenTtlSeconds, grant.refreshTtlSeconds, toTimestamp(grant.expiresAt), JSON.stringify(grant.ceilings)],
+    ...[code.codeHash, code.redirectUri, code.codeChallenge, code.nonce, toTimestamp(code.expiresAt), JSON.stringify(opening.detail)],
+    ...[opening.authorizationRequestId, asked.requestId, asked.address],
+  ])
+  return rows[0]?.opened ?? false
+}
+
+const revokeStatement = hotStatement({
+  name: 'revoke_grant_of_token',
+  tenantParameter: 1,
+  text: `WITH given AS (
+    SELECT g.id FROM grants g
+    WHERE g.tenant_id = $1 AND g.issuer_id = $3 AND g.client_id = $4
+      AND g.id = COALESCE($6::uuid, (SELECT grant_id FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $5))),
+  ${revokeGrantCtes('SELECT id FROM given', { reason: `'revoked_by_client'`, source: `'client_revocation'`, eventId: '$7::uuid' })},
+  audited AS (
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
+    SELECT $1, $2, 'grant_revoked', killed.issuer_id, killed.subject_id, killed.client_id, killed.connection_id, killed.id, '{}', 'revoked_by_client', '{}', $8, $9
+    FROM killed)
+  SELECT EXISTS (SELECT 1 FROM killed) AS revoked, ${notified}`,
+})
+
+export type RevokeGrantOfToken = {
+  readonly tenantId: TenantId
+  readonly issuerId: IssuerId
+  readonly clientId: ClientId
+  readonly token: { readonly refreshTokenHash: CredentialHash } | { readonly grantId: GrantId }
+  readonly eventId: string
+  readonly now: Instant
+  readonly asked: Asked
+}
+
+/** Revokes the grant behind a token of this client, at most once; another client's token changes nothing. Answers whether it did. */
+export async function revokeGrantOfToken(hot: HotDb, given: RevokeGrantOfToken): Promise<boolean> {
+  const hash = 'refreshTokenHash' in given.token ? given.token.refreshTokenHash : null
+  const grantId = 'grantId' in given.token ? given.token.grantId : null
+  const { rows } = await hot.query<{ revoked: boolean }>(revokeStatement, [
+    ...[given.tenantId, toTimestamp(given.now), given.issuerId, given.clientId, hash, grantId, given.eventId],
+    ...[given.asked.requestId, given.asked.address],
+  ])
+  return rows[0]?.revoked ?? false
+}
+
+const introspectStatement = hotStatement({
+  name: 'introspect_grant',
+  tenantParameter: 1,
+  text: `SELECT resource.identifier AS resource, ${grantStateColumns}
+    FROM resource_credentials credential
+    JOIN resources resource ON resource.tenant_id = $1 AND resource.id = credential.resource_id
+    LEFT JOIN (grants g ${grantStateJoins}) ON g.tenant_id = $1 AND g.id = $5 AND g.issuer_id = $6 AND g.audience = resource.identifier
+    WHERE credential.tenant_id = $1 AND credential.id = $3 AND credential.secret_hash = $4 AND credential.revoked_at IS NULL
+      AND (credential.expires_at IS NULL OR credential.expires_at > $2)`,
+})
+
+export type Introspected = {
+  /** The resource whose credential asked. */
+  readonly resource: string
+  /** `undefined`: no living grant of that resource. */
+  readonly grant: { readonly epochs: Epochs; readonly scopes: readonly string[]; readonly configurationVersion: number } | undefined
+}
+
+/** Finds the barrier of a grant for the resource server that proves itself; `undefined` if it does not. Reads only. */
+export async function introspectGrant(
+  hot: HotDb,
+  asked: {
+    tenantId: TenantId
+    issuerId: IssuerId
+    credentialId: string
+    secretHash: CredentialHash
+    grantId: string | undefined
+    now: Instant
+  },
+): Promise<Introspected | undefined> {
+  const { rows } = await hot.query<GrantStateRow & { resource: string; grant_id: string | null }>(introspectStatement, [
+    ...[asked.tenantId, toTimestamp(asked.now), asked.credentialId, asked.secretHash, asked.grantId, asked.issuerId],
+  ])
+  const row = rows[0]
+  if (!row) return undefined
+  if (row.grant_id === null || row.grant_refusal !== null) return { resource: row.resource, grant: undefined }
+  return {
+    resource: row.resource,
+    grant: { epochs: epochsOf(row), scopes: row.scopes, configurationVersion: row.configuration_version },
+  }
+}

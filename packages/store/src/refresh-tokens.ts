@@ -1,0 +1,138 @@
+/** Refresh tokens: rotated by one statement, which twins that arrive together all pass with the same successor. */
+import type { Instant } from '@drawbridge/core/instant'
+import { graceReplaysPerRotation, graceSeconds, type RefreshPresented, type RefreshRefusal } from '@drawbridge/core/oauth/refresh-token'
+import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
+import { type Asked, type GrantStateRow, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
+import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+
+/**
+ * `verdict` holds the conditions of `core/oauth/refresh-token.judgeRefresh` in the same order. `turned` is one update for the rotation and for
+ * replays inside the grace: a twin that waited for the row's lock is judged again on the row as the winner left it, and counts as a replay.
+ * `used` marks the predecessor, which ends its grace. `$13` to `$18` are a fresh decision of policy, or null.
+ */
+const rotateStatement = hotStatement({
+  name: 'rotate_refresh_token',
+  tenantParameter: 1,
+  text: `WITH token AS (SELECT * FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $3),
+  state AS (
+    SELECT ${grantStateColumns},
+      CASE WHEN $13::int IS NULL THEN g.scopes
+        ELSE ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n) WHERE u.scope = ANY($15::text[]) ORDER BY u.n) END AS allowed,
+      COALESCE($16::int, g.access_token_ttl_seconds) AS access_seconds,
+      CASE WHEN $13::int IS NULL THEN g.refresh_ttl_seconds ELSE $17::int END AS refresh_seconds,
+      LEAST(g.expires_at, $18::timestamptz) AS ends_at
+    FROM token JOIN grants g ON g.tenant_id = $1 AND g.id = token.grant_id ${grantStateJoins}),
+  verdict AS (
+    SELECT CASE
+      WHEN token.issuer_id <> $4 THEN 'refresh_token_of_other_issuer'
+      WHEN token.client_id <> $5 THEN 'refresh_token_of_other_client'
+      WHEN token.rotated_at <= $2 - interval '${graceSeconds} seconds' THEN 'refresh_token_stolen'
+      WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
+      WHEN token.rotated_at IS NOT NULL AND token.successor_used_at IS NOT NULL THEN 'refresh_token_replayed'
+      WHEN token.rotated_at IS NOT NULL AND token.grace_replays >= ${graceReplaysPerRotation} THEN 'refresh_grace_exhausted'
+      WHEN token.expires_at <= $2 THEN 'refresh_token_expired'
+      WHEN state.refresh_seconds IS NULL OR NOT state.client_refreshes THEN 'refresh_token_not_offered'
+      WHEN state.audience <> $7::text THEN 'resource_not_of_grant'
+      WHEN NOT ($6::text[] <@ state.allowed) THEN 'scope_widened'
+      WHEN COALESCE($13::int, state.policy_version) <> state.policy_now OR COALESCE($14::int, state.claims_version) <> state.claims_now THEN 'decide_again'
+      WHEN token.rotated_at IS NULL THEN 'rotate'
+      ELSE 'grace'
+    END AS verdict FROM token, state),
+  turned AS (
+    UPDATE refresh_tokens SET rotated_at = COALESCE(rotated_at, $2), successor_hash = COALESCE(successor_hash, $8),
+      successor_key_version = COALESCE(successor_key_version, $9), grace_replays = grace_replays + CASE WHEN rotated_at IS NULL THEN 0 ELSE 1 END
+    WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict IN ('rotate', 'grace'))
+      AND (rotated_at IS NULL
+        OR (rotated_at > $2 - interval '${graceSeconds} seconds' AND successor_used_at IS NULL AND grace_replays < ${graceReplaysPerRotation}))
+    RETURNING grant_id, successor_hash, successor_key_version, grace_replays),
+  outcome AS (
+    SELECT CASE WHEN verdict IN ('rotate', 'grace') AND NOT EXISTS (SELECT 1 FROM turned) THEN 'refresh_token_replayed'
+      WHEN verdict = 'rotate' AND EXISTS (SELECT 1 FROM turned WHERE grace_replays > 0) THEN 'grace' ELSE verdict END AS verdict FROM verdict),
+  used AS (
+    UPDATE refresh_tokens SET successor_used_at = $2
+    WHERE tenant_id = $1 AND grant_id = (SELECT grant_id FROM turned) AND successor_hash = $3 AND successor_used_at IS NULL),
+  issued AS (
+    INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at)
+    SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.ends_at)
+    FROM state, turned WHERE turned.grace_replays = 0),
+  decided AS (
+    UPDATE grants SET policy_version = $13, claims_version = $14, scopes = state.allowed, access_token_ttl_seconds = state.access_seconds,
+      refresh_ttl_seconds = state.refresh_seconds, expires_at = state.ends_at
+    FROM state, turned WHERE tenant_id = $1 AND id = state.grant_id AND $13::int IS NOT NULL),
+  ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'refresh_token_stolen' AND $13::int IS NULL`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$10::uuid' })},
+  audited AS (
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
+    SELECT $1, $2, CASE WHEN verdict = 'rotate' THEN 'token_refreshed' WHEN verdict = 'grace' THEN 'token_refresh_repeated' ELSE 'token_refresh_refused' END,
+      state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id, COALESCE($6::text[], state.allowed),
+      CASE WHEN verdict NOT IN ('rotate', 'grace') THEN verdict END,
+      jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)), $11, $12
+    FROM outcome, state WHERE verdict <> 'decide_again')
+  SELECT outcome.verdict, state.*, turned.successor_key_version, ${notified} FROM outcome CROSS JOIN state LEFT JOIN turned ON true`,
+})
+
+/** A fresh decision, made because policy or claims had changed; it can only take away. */
+export type Redecision = {
+  readonly policyVersion: number
+  readonly claimsVersion: number
+  readonly scopes: readonly string[]
+  readonly accessTokenTtlSeconds: number
+  readonly refreshTtlSeconds: number | undefined
+  readonly expiresAt: Instant
+}
+
+export type RotateRefreshToken = {
+  readonly tenantId: TenantId
+  readonly tokenHash: CredentialHash
+  readonly presented: RefreshPresented
+  readonly successor: { readonly hash: CredentialHash; readonly keyVersion: number }
+  readonly redecision: Redecision | undefined
+  readonly eventId: string
+  readonly now: Instant
+  readonly asked: Asked
+}
+
+export type RotatedRow = GrantStateRow & {
+  readonly allowed: readonly string[]
+  readonly access_seconds: number
+  readonly ends_at: Instant
+  readonly policy_now: number
+  readonly claims_now: number
+}
+
+export type Rotation =
+  | { readonly kind: 'rotated'; readonly grant: RotatedRow; readonly successorKeyVersion: number }
+  | { readonly kind: 'decide_again'; readonly grant: RotatedRow }
+  | { readonly kind: 'refused'; readonly reason: RefreshRefusal }
+
+/**
+ * Rotates a refresh token: of twins that arrive together one rotates and the others get the same successor. A replay after the grace
+ * revokes the grant. `decide_again` has changed nothing: decide, then call again with the decision.
+ */
+export async function rotateRefreshToken(hot: HotDb, rotate: RotateRefreshToken): Promise<Rotation> {
+  const { presented, successor, redecision, asked } = rotate
+  const { rows } = await hot.query<RotatedRow & { verdict: string; successor_key_version: number | null }>(rotateStatement, [
+    ...[
+      rotate.tenantId,
+      toTimestamp(rotate.now),
+      rotate.tokenHash,
+      presented.issuerId,
+      presented.clientId,
+      presented.scopes,
+      presented.resource,
+    ],
+    ...[successor.hash, successor.keyVersion, rotate.eventId, asked.requestId, asked.address],
+    ...[
+      redecision?.policyVersion,
+      redecision?.claimsVersion,
+      redecision?.scopes,
+      redecision?.accessTokenTtlSeconds,
+      redecision?.refreshTtlSeconds,
+    ],
+    redecision && toTimestamp(redecision.expiresAt),
+  ])
+  const row = rows[0]
+  if (!row) return { kind: 'refused', reason: 'refresh_token_unknown' }
+  if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
+  if (row.successor_key_version === null) return { kind: 'refused', reason: row.verdict as RefreshRefusal }
+  return { kind: 'rotated', grant: row, successorKeyVersion: row.successor_key_version }
+}
