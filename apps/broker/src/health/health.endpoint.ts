@@ -1,0 +1,47 @@
+/** Health: is the process alive, can it serve, how does it do. None of them needs a tenant. */
+import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
+import { isLoopbackAddress } from '@drawbridge/runtime/special-use'
+import type { BrokerDeps } from '../deps.js'
+import { json, text } from '../http/answer.js'
+import { endpoint, type HttpRequest } from '../http/endpoint.js'
+import { retryAfterSeconds } from '../http/serve-endpoint.js'
+import { refuseHttp } from '../http/write-error.js'
+
+export const healthzEndpoint = endpoint({
+  method: 'GET',
+  path: '/healthz',
+  spec: 'ours',
+  summary: 'The process is alive',
+  hot: true,
+  run: () => json({ status: 'alive' }),
+})
+
+/** A broker needs PostgreSQL and its keys; the queue is the worker's need, not this process's. */
+export const readyzEndpoint = endpoint({
+  method: 'GET',
+  path: '/readyz',
+  spec: 'ours',
+  summary: 'The process can serve: PostgreSQL answers',
+  hot: true,
+  run: async (_http, deps) => {
+    if (await deps.database.isReachable()) return json({ status: 'ready' })
+    return json({ status: 'unready', needs: ['postgresql'] }, { status: 503, headers: { 'retry-after': String(retryAfterSeconds) } })
+  },
+})
+
+export const metricsEndpoint = endpoint({
+  method: 'GET',
+  path: '/metrics',
+  spec: 'Prometheus text format',
+  summary: 'Figures for Prometheus: with the metrics token, or from loopback when none is set',
+  run: async (http, deps) =>
+    mayRead(http, deps) ? text(deps.metrics.contentType, await deps.metrics.print()) : refuseHttp('json', 'path_unknown'),
+})
+
+function mayRead(http: HttpRequest<undefined, undefined>, deps: BrokerDeps): boolean {
+  const token = deps.settings.metricsToken
+  // Behind a proxy every peer is loopback: then only a token will do.
+  if (!token) return deps.settings.trustedProxyHops === 0 && isLoopbackAddress(http.address.replace(/^::ffff:/, ''))
+  const given = /^Bearer (.+)$/i.exec(http.headers['authorization'] ?? '')?.[1]
+  return given !== undefined && sameHash(hashCredential(given), hashCredential(token))
+}

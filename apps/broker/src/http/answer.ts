@@ -1,0 +1,65 @@
+/** What an endpoint answers: plain data. Only `write-answer` turns it into HTTP. */
+import type { Html } from './html.js'
+
+/** Why an answer refuses. For the log and the counters, never for the wire. */
+export type RefusalNote = { readonly reason: string; readonly detail?: Readonly<Record<string, unknown>> }
+
+type Common = {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Whole `Set-Cookie` values, made by `cookies`. */
+  readonly setCookies?: readonly string[]
+  readonly refusal?: RefusalNote
+}
+export type Answer = Common &
+  (
+    | { readonly kind: 'json'; readonly body: unknown; readonly contentType?: string }
+    | { readonly kind: 'page'; readonly title: string; readonly body: Html; readonly formTargets?: readonly string[] }
+    | { readonly kind: 'redirect'; readonly location: string }
+    | { readonly kind: 'problem'; readonly problem: Problem }
+    | { readonly kind: 'text'; readonly contentType: string; readonly text: string }
+    | { readonly kind: 'empty' }
+  )
+
+/** @spec RFC 9457 §3 */
+export type Problem = {
+  readonly type: string
+  readonly title: string
+  readonly detail?: string
+  readonly errors?: readonly { readonly path: string; readonly message: string }[]
+}
+
+type Extras = Pick<Common, 'headers' | 'setCookies' | 'refusal'>
+
+export const json = (body: unknown, extras: Extras & { readonly status?: number; readonly contentType?: string } = {}): Answer => ({
+  kind: 'json',
+  status: 200,
+  body,
+  ...extras,
+})
+export const page = (
+  title: string,
+  body: Html,
+  extras: Extras & { readonly status?: number; readonly formTargets?: readonly string[] } = {},
+): Answer => ({ kind: 'page', status: 200, title, body, ...extras })
+/** 303 by default: the next request is a GET whatever this one was. RFC 9700 §4.12 forbids 307 here. */
+export const redirect = (location: string, extras: Extras & { readonly status?: 302 | 303 } = {}): Answer => ({
+  kind: 'redirect',
+  status: 303,
+  location,
+  ...extras,
+})
+export const empty = (status = 204, extras: Extras = {}): Answer => ({ kind: 'empty', status, ...extras })
+export const text = (contentType: string, body: string, extras: Extras & { readonly status?: number } = {}): Answer => ({
+  kind: 'text',
+  status: 200,
+  contentType,
+  text: body,
+  ...extras,
+})
+export const problem = (status: number, value: Problem, extras: Extras = {}): Answer => ({
+  kind: 'problem',
+  status,
+  problem: value,
+  ...extras,
+})

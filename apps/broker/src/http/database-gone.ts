@@ -1,0 +1,33 @@
+/** Tells a lost database from a mistake of ours, so that the first is answered 503 and the second 500. */
+
+/** Connection faults of Node, and SQLSTATE classes 08 (connection), 53 (resources) and 57P0x (shutdown, cannot connect now). */
+const networkCodes: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'P1001',
+  'P1002',
+  'P1008',
+  'P1017',
+  'P2024',
+])
+const sqlState = /^(08...|53...|57P0[1-5])$/
+/** pg says these without a code. */
+const messages =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end/
+const deepestCause = 5
+
+export function isDatabaseGone(cause: unknown, depth = 0): boolean {
+  if (!(cause instanceof Error) || depth > deepestCause) return false
+  const code = (cause as { readonly code?: unknown }).code
+  if (typeof code === 'string' && (networkCodes.has(code) || sqlState.test(code))) return true
+  if (messages.test(cause.message)) return true
+  if (cause instanceof AggregateError && cause.errors.some((inner) => isDatabaseGone(inner, depth + 1))) return true
+  return isDatabaseGone(cause.cause, depth + 1)
+}

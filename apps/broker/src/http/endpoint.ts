@@ -1,0 +1,110 @@
+/**
+ * An endpoint: what it answers to, where that is specified, how its input is parsed, and what it does. Plain data.
+ *
+ * Registered once, it appears in the router, the documentation and the metrics. It does not know which HTTP library calls it;
+ * `hot` ones are dispatched straight from `node:http`, the others by Express, and neither can tell.
+ */
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { RequestId } from '@drawbridge/core/tenant/ids'
+import { z } from 'zod'
+import type { BrokerDeps } from '../deps.js'
+import type { Answer } from './answer.js'
+import { httpErrors } from './error.js'
+import type { FormRefusal, SingleValuedForm } from './form.js'
+import type { RateLimitName } from './rate-limit.js'
+import type { ResolvedTenant } from './tenant.js'
+import { type RefusalShape, refuseAsProblem, refuseHttp } from './write-error.js'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+export type HttpRequest<Parsed = unknown, Caller = unknown> = {
+  readonly method: Method
+  /** Decoded path without the query. */
+  readonly path: string
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Result<SingleValuedForm, FormRefusal>
+  readonly form: Result<SingleValuedForm, FormRefusal>
+  readonly json: Result<unknown, 'json_malformed'>
+  readonly rawBody: Buffer
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly cookies: ReadonlyMap<string, string>
+  readonly address: string
+  readonly requestId: RequestId
+  /** Resolved whenever the path has `:tenant`. */
+  readonly tenant?: ResolvedTenant
+  readonly parsed: Parsed
+  readonly caller: Caller
+}
+
+/** A parser shows its schema to the documentation and its type to the endpoint. */
+export type Parser<Parsed> = { readonly schema?: z.ZodType; readonly parse: (http: HttpRequest) => Result<Parsed, Answer> }
+
+export type EndpointDefinition<Parsed, Caller> = {
+  readonly method: Method
+  /** `/t/:tenant/token`: literal segments and `:names`. */
+  readonly path: string
+  readonly spec: string
+  readonly summary: string
+  readonly hot?: true
+  /** How refusals of the HTTP layer look here. Default json. */
+  readonly refusals?: RefusalShape
+  readonly maxBodyBytes?: number
+  /** Browsers of other origins may call it, without credentials. */
+  readonly cors?: true
+  readonly rateLimit?: RateLimitName
+  /** Answers though the tenant is suspended: keys, metadata and notices must outlive a suspension. */
+  readonly servesSuspended?: true
+  readonly tag?: string
+  /** What the documentation says of the caller's proof, e.g. a permission. */
+  readonly permission?: string
+  /** What it answers when all is well, for the documentation. */
+  readonly output?: { readonly status: number; readonly schema?: z.ZodType }
+  readonly authorize?: (http: HttpRequest, deps: BrokerDeps) => Promise<Result<Caller, Answer>>
+  readonly parse?: Parser<Parsed> | ((http: HttpRequest) => Result<Parsed, Answer>)
+  readonly run: (http: HttpRequest<Parsed, Caller>, deps: BrokerDeps) => Promise<Answer> | Answer
+}
+
+/** An endpoint whose types have been checked and put away. */
+export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'parse' | 'run'> & {
+  readonly refusals: RefusalShape
+  readonly schema: z.ZodType | undefined
+  /** Authorize, parse, run, in this order: a stranger learns nothing from a parse error. */
+  readonly serve: (http: HttpRequest, deps: BrokerDeps) => Promise<Answer>
+}
+
+export function endpoint<Parsed = undefined, Caller = undefined>(definition: EndpointDefinition<Parsed, Caller>): Endpoint {
+  const { authorize, parse, run, ...rest } = definition
+  const parseRequest = typeof parse === 'function' ? parse : parse?.parse
+  return {
+    ...rest,
+    refusals: definition.refusals ?? 'json',
+    schema: typeof parse === 'object' ? parse.schema : undefined,
+    serve: async (http, deps) => {
+      const caller = authorize ? await authorize(http, deps) : ok(undefined as Caller)
+      if (!caller.ok) return caller.error
+      const parsed = parseRequest ? parseRequest(http) : ok(undefined as Parsed)
+      if (!parsed.ok) return parsed.error
+      return run({ ...http, parsed: parsed.value, caller: caller.value }, deps)
+    },
+  }
+}
+
+/** Parses a JSON body by a schema; every mistake is named in the problem document. */
+export function jsonParser<S extends z.ZodType>(schema: S): Parser<z.output<S>> {
+  return {
+    schema,
+    parse: (http) => {
+      if (!http.json.ok) return err(refuseHttp('problem', 'json_malformed'))
+      const parsed = schema.safeParse(http.json.value)
+      if (parsed.success) return ok(parsed.data)
+      const errors = parsed.error.issues.slice(0, 20).map((issue) => ({ path: issue.path.join('.'), message: issue.message }))
+      return err(refuseAsProblem(httpErrors.body_invalid, { reason: 'body_invalid' }, { errors }))
+    },
+  }
+}
+
+/** The tenant of an endpoint whose path has `:tenant`. */
+export function tenantOf(http: { readonly tenant?: ResolvedTenant }): ResolvedTenant {
+  if (!http.tenant) throw new Error('invariant broken: the path of this endpoint has no :tenant')
+  return http.tenant
+}

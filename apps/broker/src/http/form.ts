@@ -1,0 +1,40 @@
+/** Query and form parameters: each at most once, UTF-8, within limits. A repeated one is refused, not guessed at: RFC 6749 §3.1. */
+import { err, ok, type Result } from '@drawbridge/core/result'
+
+/** Own properties only, without a prototype: `__proto__` is a parameter like any other. */
+export type SingleValuedForm = Readonly<Record<string, string>>
+export type FormRefusal = {
+  readonly reason: 'parameter_repeated' | 'parameter_malformed' | 'parameters_too_many' | 'form_absent'
+  readonly parameter?: string
+}
+
+export const formLimits = { parameters: 64, nameLength: 256 } as const
+export const emptyForm: SingleValuedForm = Object.freeze(Object.create(null) as Record<string, string>)
+
+export function parseForm(text: string): Result<SingleValuedForm, FormRefusal> {
+  const form = Object.create(null) as Record<string, string>
+  if (text === '') return ok(form)
+  const pairs = text.split('&')
+  if (pairs.length > formLimits.parameters) return err({ reason: 'parameters_too_many' })
+  for (const pair of pairs) {
+    if (pair === '') continue
+    const at = pair.indexOf('=')
+    const name = decode(at < 0 ? pair : pair.slice(0, at))
+    const value = decode(at < 0 ? '' : pair.slice(at + 1))
+    if (name === undefined || name.length > formLimits.nameLength) return err({ reason: 'parameter_malformed' })
+    if (value === undefined) return err({ reason: 'parameter_malformed', parameter: name })
+    if (name in form) return err({ reason: 'parameter_repeated', parameter: name })
+    form[name] = value
+  }
+  return ok(form)
+}
+
+/** NUL is refused because PostgreSQL stores none; nothing honest sends it. */
+function decode(text: string): string | undefined {
+  try {
+    const value = decodeURIComponent(text.replaceAll('+', ' '))
+    return value.includes('\0') ? undefined : value
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Named token buckets, one set per process. N processes let through N times as much; that is stated, not hidden: the buckets keep a
+ * single source from exhausting a process, they are not a quota.
+ */
+import type { Clock } from '@drawbridge/runtime/clock'
+
+export type RateLimit = { readonly perSecond: number; readonly burst: number }
+
+export const rateLimits = {
+  /** Everything, per client address. */
+  address: { perSecond: 200, burst: 1000 },
+  /** Pages that start or continue a login, per client address. */
+  login: { perSecond: 10, burst: 100 },
+  /** Dynamic client registration writes a row for a stranger. */
+  register: { perSecond: 1, burst: 20 },
+  /** Failed admin authentications. */
+  admin_failure: { perSecond: 1, burst: 20 },
+  /** Failed client or resource authentications, per client address. */
+  authentication_failure: { perSecond: 5, burst: 50 },
+} as const satisfies Record<string, RateLimit>
+export type RateLimitName = keyof typeof rateLimits
+
+/** Buckets kept; when full, the oldest go, which only ever forgives. */
+const mostBuckets = 50_000
+
+export type RateLimiter = {
+  /** Takes one; answers the seconds to wait when there is none. */
+  take(name: RateLimitName, key: string): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterSeconds: number }
+}
+
+export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
+  const buckets = new Map<string, { tokens: number; at: number }>()
+  return {
+    take: (name, key) => {
+      const limit = rateLimits[name]
+      const perSecond = limit.perSecond * factor
+      const burst = limit.burst * factor
+      const now = clock.now()
+      const id = `${name} ${key}`
+      const bucket = buckets.get(id) ?? { tokens: burst, at: now }
+      bucket.tokens = Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond)
+      bucket.at = now
+      const allowed = bucket.tokens >= 1
+      if (allowed) bucket.tokens -= 1
+      if (!buckets.has(id) && buckets.size >= mostBuckets) buckets.delete(buckets.keys().next().value as string)
+      buckets.set(id, bucket)
+      return allowed ? { allowed } : { allowed, retryAfterSeconds: Math.max(1, Math.ceil((1 - bucket.tokens) / perSecond)) }
+    },
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * What happens to every request, hot or ordinary, in this order: id, rate limit, body, tenant, endpoint, answer, log, metrics.
+ *
+ * No request ends in an exception: a lost database becomes 503 with Retry-After, anything else unexpected a 500 that says only its id.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { err, type Result } from '@drawbridge/core/result'
+import type { BrokerDeps } from '../deps.js'
+import type { Answer } from './answer.js'
+import { clientAddress } from './client-address.js'
+import { parseCookies } from './cookies.js'
+import { isDatabaseGone } from './database-gone.js'
+import type { Endpoint, HttpRequest, Method } from './endpoint.js'
+import { type FormRefusal, parseForm, type SingleValuedForm } from './form.js'
+import type { RateLimiter } from './rate-limit.js'
+import { decodeUtf8, defaultMaxBodyBytes, parseJsonBody, readBody } from './read-body.js'
+import { newRequestId } from './request-id.js'
+import { writeAnswer } from './write-answer.js'
+import { refuseHttp } from './write-error.js'
+
+export type Serving = { readonly deps: BrokerDeps; readonly limiter: RateLimiter }
+/** The path has been matched and decoded; `search` is what stood behind the question mark. */
+export type Matched = {
+  readonly endpoint: Endpoint
+  readonly path: string
+  readonly search: string
+  readonly params: Readonly<Record<string, string>>
+}
+
+export const retryAfterSeconds = 5
+
+export async function serveEndpoint(serving: Serving, request: IncomingMessage, response: ServerResponse, matched: Matched): Promise<void> {
+  const { deps } = serving
+  const started = performance.now()
+  const requestId = newRequestId(deps.random)
+  const { endpoint } = matched
+  let answer: Answer
+  try {
+    answer = await answerRequest(serving, request, matched, requestId)
+  } catch (cause) {
+    answer = answerFault(deps, endpoint, requestId, cause)
+  }
+  writeAnswer(deps, request, response, answer, { requestId, cors: endpoint.cors === true })
+  const seconds = (performance.now() - started) / 1000
+  const name = `${endpoint.method} ${endpoint.path}`
+  deps.metrics.count('drawbridge_http_requests_total', { endpoint: name, status: String(answer.status) })
+  deps.metrics.observe('drawbridge_http_request_seconds', { endpoint: name }, seconds)
+  logAnswer(deps, name, requestId, answer, seconds)
+}
+
+async function answerRequest(
+  serving: Serving,
+  request: IncomingMessage,
+  matched: Matched,
+  requestId: HttpRequest['requestId'],
+): Promise<Answer> {
+  const { deps, limiter } = serving
+  const { endpoint, params } = matched
+  const shape = endpoint.refusals
+  const address = clientAddress(request, deps.settings.trustedProxyHops)
+  for (const limit of endpoint.rateLimit ? (['address', endpoint.rateLimit] as const) : (['address'] as const)) {
+    const taken = limiter.take(limit, address)
+    if (taken.allowed) continue
+    deps.metrics.count('drawbridge_rate_limited_total', { limit })
+    return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })
+  }
+  const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
+  if (!body.ok) return refuseHttp(shape, body.error)
+  const slug = params['tenant']
+  const tenant = slug === undefined ? undefined : await deps.configuration.find(slug)
+  if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
+  if (tenant?.suspendedAt !== undefined && !endpoint.servesSuspended) return refuseHttp(shape, 'tenant_suspended')
+  const http = toHttpRequest(request, matched, body.value, address, requestId)
+  return endpoint.serve(tenant ? { ...http, tenant } : http, deps)
+}
+
+function toHttpRequest(
+  request: IncomingMessage,
+  matched: Matched,
+  rawBody: Buffer,
+  address: string,
+  requestId: HttpRequest['requestId'],
+): HttpRequest {
+  const headers = request.headers as Readonly<Record<string, string | undefined>>
+  const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
+  return {
+    method: matched.endpoint.method as Method,
+    path: matched.path,
+    params: matched.params,
+    query: parseForm(matched.search),
+    get form() {
+      return parseFormBody(contentType, rawBody)
+    },
+    get json() {
+      return parseJsonBody(rawBody)
+    },
+    rawBody,
+    headers,
+    cookies: parseCookies(headers['cookie']),
+    address,
+    requestId,
+    parsed: undefined,
+    caller: undefined,
+  }
+}
+
+function parseFormBody(contentType: string | undefined, body: Buffer): Result<SingleValuedForm, FormRefusal> {
+  if (contentType !== 'application/x-www-form-urlencoded') return err({ reason: 'form_absent' })
+  const text = decodeUtf8(body)
+  return text === undefined ? err({ reason: 'parameter_malformed' }) : parseForm(text)
+}
+
+function answerFault(deps: BrokerDeps, endpoint: Endpoint, requestId: string, cause: unknown): Answer {
+  if (isDatabaseGone(cause)) {
+    deps.log.warn({ requestId, cause: describe(cause) }, 'the database cannot be reached')
+    return refuseHttp(endpoint.refusals, 'database_gone', undefined, { headers: { 'retry-after': String(retryAfterSeconds) } })
+  }
+  deps.log.error(
+    { requestId, endpoint: endpoint.path, cause: describe(cause), stack: cause instanceof Error ? cause.stack : undefined },
+    'an invariant broke',
+  )
+  return refuseHttp(endpoint.refusals, 'server_fault')
+}
+
+const describe = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+function logAnswer(deps: BrokerDeps, endpoint: string, requestId: string, answer: Answer, seconds: number): void {
+  const fields = { requestId, endpoint, status: answer.status, ms: Math.round(seconds * 1000) }
+  if (!answer.refusal) return deps.log.debug(fields, 'answered')
+  deps.metrics.count('drawbridge_refusals_total', { reason: answer.refusal.reason })
+  deps.log.info(
+    { ...fields, reason: answer.refusal.reason, ...(answer.refusal.detail ? { detail: answer.refusal.detail } : {}) },
+    'refused',
+  )
+}

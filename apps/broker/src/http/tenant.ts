@@ -1,0 +1,214 @@
+/**
+ * The tenant of a request, and the cache of everything that is configured for it.
+ *
+ * The cache saves work, it never decides: every hot statement returns the configuration version and the epochs as they are in the
+ * database, and whoever sees another version asks for it with `atVersion` before signing or answering. The notification that a
+ * configuration changed is only a hint; without one, an entry is compared with the database after `recheckAfterMs`.
+ */
+
+import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from '@drawbridge/core/policy/compile'
+import type { Result } from '@drawbridge/core/result'
+import { Secret } from '@drawbridge/core/secret'
+import type { ConnectionId, ResourceIdentifier, TenantId, TenantSlug } from '@drawbridge/core/tenant/ids'
+import type { SigningKey, VerificationKey } from '@drawbridge/crypto/jwt'
+import type { Sealer } from '@drawbridge/crypto/seal'
+import {
+  isPublished,
+  type KeyPurpose,
+  type KeyState,
+  type PublicJwk,
+  toSigningKey,
+  toVerificationKey,
+} from '@drawbridge/crypto/signing-keys'
+import type { Clock } from '@drawbridge/runtime/clock'
+import type { Log } from '@drawbridge/runtime/log'
+import type { Metrics } from '@drawbridge/runtime/metrics'
+import type { Database } from '@drawbridge/store/database'
+import {
+  findConfigurationVersionAcrossTenants,
+  loadConfigurationAcrossTenants,
+  type StoredConfiguration,
+  type StoredResource,
+  type StoredSigningKey,
+} from '@drawbridge/store/tenant-configuration'
+import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
+import type { UpstreamRefusal } from '@drawbridge/upstream/error'
+
+export type PublishedKey = {
+  readonly kid: string
+  readonly purpose: KeyPurpose
+  readonly state: KeyState
+  readonly algorithm: string
+  readonly publicJwk: PublicJwk
+}
+
+export type ResolvedConnection = {
+  readonly id: ConnectionId
+  readonly kind: 'saml' | 'oidc'
+  readonly name: string
+  readonly epoch: number
+  readonly disabled: boolean
+  /** What cannot be parsed any more refuses the login, not the tenant. */
+  readonly configuration: Result<ConnectionConfiguration, UpstreamRefusal>
+  readonly secret: Secret | undefined
+}
+
+/** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
+export type ResolvedTenant = Omit<StoredConfiguration, 'signingKeys' | 'connections' | 'resources' | 'policyDocument'> & {
+  /** All but compromised ones, every purpose. */
+  readonly keys: readonly PublishedKey[]
+  /** The active ES256 key for a purpose. Throws when there is none: an issuer is made with its keys. */
+  signingKey(purpose: 'tokens' | 'notices'): SigningKey
+  /** For tokens that are ours: published ES256 keys of that purpose. */
+  verificationKeys(purpose: 'tokens' | 'notices'): readonly VerificationKey[]
+  readonly connections: readonly ResolvedConnection[]
+  connection(id: string): ResolvedConnection | undefined
+  readonly resources: readonly StoredResource[]
+  resource(identifier: string): StoredResource | undefined
+  /** Refuses everything but sign-in when the stored document no longer compiles. */
+  readonly policy: CompiledPolicy
+}
+
+export type ConfigurationCache = {
+  find(slug: string): Promise<ResolvedTenant | undefined>
+  /** The tenant at least as new as `version`: loads again when the cached one is older. */
+  atVersion(tenant: ResolvedTenant, version: number): Promise<ResolvedTenant>
+  /** A hint that something changed; without a tenant, anything. */
+  invalidate(tenant?: TenantId): void
+}
+
+export const configurationLimits = { recheckAfterMs: 1000, mostTenants: 5000, slugLength: 63 } as const
+const slugShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+export type ConfigurationDeps = {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly sealer: Sealer
+  readonly installationId: string
+}
+type Entry = { readonly tenant: ResolvedTenant; checkedAt: number }
+
+export function createConfigurationCache(deps: ConfigurationDeps): ConfigurationCache {
+  const entries = new Map<string, Entry>()
+  const loading = new Map<string, Promise<ResolvedTenant | undefined>>()
+
+  const load = async (slug: string): Promise<ResolvedTenant | undefined> => {
+    // Taken before the read: a change during it makes the entry old, never fresh.
+    const checkedAt = deps.clock.now()
+    const stored = await loadConfigurationAcrossTenants(deps.database, slug)
+    deps.metrics.count('drawbridge_configuration_loads_total')
+    if (!stored) {
+      entries.delete(slug)
+      return undefined
+    }
+    const tenant = resolve(deps, stored)
+    if (entries.size >= configurationLimits.mostTenants) entries.delete(entries.keys().next().value as string)
+    entries.set(slug, { tenant, checkedAt })
+    return tenant
+  }
+  const loadOnce = (slug: string): Promise<ResolvedTenant | undefined> => {
+    const running = loading.get(slug)
+    if (running) return running
+    const started = load(slug).finally(() => loading.delete(slug))
+    loading.set(slug, started)
+    return started
+  }
+  return {
+    find: async (slug) => {
+      if (!slugShape.test(slug)) return undefined
+      const entry = entries.get(slug)
+      if (!entry) return loadOnce(slug)
+      const now = deps.clock.now()
+      if (Math.abs(now - entry.checkedAt) < configurationLimits.recheckAfterMs) return entry.tenant
+      const version = await findConfigurationVersionAcrossTenants(deps.database, slug)
+      if (version !== entry.tenant.configurationVersion) return loadOnce(slug)
+      entry.checkedAt = now
+      return entry.tenant
+    },
+    atVersion: async (tenant, version) => {
+      if (tenant.configurationVersion === version) return tenant
+      const cached = entries.get(tenant.slug)?.tenant
+      if (cached && cached.configurationVersion >= version) return cached
+      const loaded = await load(tenant.slug)
+      if (!loaded) throw new Error('invariant broken: tenants are never deleted')
+      return loaded
+    },
+    invalidate: (tenant) => {
+      for (const [slug, entry] of entries) if (tenant === undefined || entry.tenant.id === tenant) entries.delete(slug as TenantSlug)
+    },
+  }
+}
+
+function resolve(deps: ConfigurationDeps, stored: StoredConfiguration): ResolvedTenant {
+  const { signingKeys, connections: storedConnections, policyDocument, ...rest } = stored
+  const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
+  const connections = storedConnections.map((connection): ResolvedConnection => {
+    const sealed = connection.sealedSecret
+    const secret =
+      sealed === undefined
+        ? undefined
+        : new Secret(unseal(deps, rest.id, 'connections', 'sealed_secret', connection.id, sealed).toString('utf8'))
+    const { id, name, epoch, disabled } = connection
+    return {
+      id,
+      name,
+      epoch,
+      disabled,
+      kind: connection.kind as 'saml' | 'oidc',
+      configuration: parseConnection(connection.kind, connection.configuration),
+      secret,
+    }
+  })
+  return {
+    ...rest,
+    keys: published.map(({ id, purpose, state, algorithm, publicJwk }) => ({
+      kid: id,
+      purpose: purpose as KeyPurpose,
+      state: state as KeyState,
+      algorithm,
+      publicJwk: publicJwk as PublicJwk,
+    })),
+    signingKey: lazily((purpose: string) => activeKey(deps, rest.id, signingKeys, purpose)),
+    verificationKeys: lazily((purpose: string) =>
+      published.filter((key) => key.purpose === purpose).map((key) => toVerificationKey(key.publicJwk as PublicJwk)),
+    ),
+    connections,
+    connection: (id) => connections.find((connection) => connection.id === id),
+    resource: (identifier) => rest.resources.find((resource) => resource.identifier === (identifier as ResourceIdentifier)),
+    policy: compileStored(deps, stored, policyDocument),
+  }
+}
+
+/** Opens keys at first use and once: a tenant that signs nothing costs nothing. */
+function lazily<T>(make: (name: string) => T): (name: string) => T {
+  const made = new Map<string, T>()
+  return (name) => {
+    if (!made.has(name)) made.set(name, make(name))
+    return made.get(name) as T
+  }
+}
+
+function activeKey(deps: ConfigurationDeps, tenant: TenantId, keys: readonly StoredSigningKey[], purpose: string): SigningKey {
+  const key = keys.find((candidate) => candidate.purpose === purpose && candidate.state === 'active')
+  if (!key) throw new Error(`invariant broken: no active key for ${purpose}`)
+  return toSigningKey(key.id, unseal(deps, tenant, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey))
+}
+
+function unseal(deps: ConfigurationDeps, tenant: TenantId, table: string, column: string, row: string, sealed: Buffer): Buffer {
+  const opened = deps.sealer.open(sealed, { installation: deps.installationId, tenant, table, column, row })
+  if (!opened.ok) throw new Error(`invariant broken: ${table}.${column} does not open; is this the master key of this database?`)
+  return opened.value
+}
+
+function compileStored(deps: ConfigurationDeps, stored: StoredConfiguration, document: string | undefined): CompiledPolicy {
+  if (document === undefined) return safeDefaultPolicy
+  const compiled = compilePolicy(document, stored.policyVersion)
+  if (compiled.ok) return compiled.value
+  deps.log.error(
+    { tenant: stored.slug, policyVersion: stored.policyVersion },
+    'a published policy does not compile; the safe default applies',
+  )
+  return { ...safeDefaultPolicy, version: stored.policyVersion }
+}

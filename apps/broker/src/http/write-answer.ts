@@ -1,0 +1,73 @@
+/** The only writer of HTTP answers, for both lanes: status, headers every answer carries, body. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BrokerDeps } from '../deps.js'
+import type { Answer } from './answer.js'
+import { contentSecurityPolicy, renderPage } from './page.js'
+import { barePolicy, securityHeaders, transportSecurity } from './security-headers.js'
+
+export type AnswerContext = { readonly requestId: string; readonly cors: boolean }
+
+export function writeAnswer(
+  deps: BrokerDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Answer,
+  context: AnswerContext,
+): void {
+  if (response.headersSent || response.destroyed) return
+  const { contentType, body, policy } = render(deps, answer, context.requestId)
+  const headers: Record<string, string | string[]> = {
+    ...securityHeaders,
+    ...transportSecurity(deps.settings.publicUrl),
+    'content-security-policy': policy,
+    'x-request-id': context.requestId,
+    // Whatever has no other word on caching is not cached: most of what we say is about one person.
+    'cache-control': 'no-store',
+    ...(context.cors ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'www-authenticate, x-request-id' } : {}),
+    ...answer.headers,
+  }
+  if (answer.kind === 'redirect') headers['location'] = answer.location
+  if (answer.setCookies && answer.setCookies.length > 0) headers['set-cookie'] = [...answer.setCookies]
+  if (contentType !== undefined) headers['content-type'] = contentType
+  if (answer.status !== 204) headers['content-length'] = String(body.length)
+  // A body that was refused is still on its way: close instead of reading it.
+  if (!request.complete) headers['connection'] = 'close'
+  response.writeHead(answer.status, headers)
+  response.end(request.method === 'HEAD' || answer.status === 204 ? undefined : body)
+}
+
+function render(deps: BrokerDeps, answer: Answer, requestId: string): { contentType: string | undefined; body: Buffer; policy: string } {
+  switch (answer.kind) {
+    case 'json':
+      return {
+        contentType: answer.contentType ?? 'application/json',
+        body: Buffer.from(JSON.stringify(answer.body), 'utf8'),
+        policy: barePolicy,
+      }
+    case 'problem':
+      return {
+        contentType: 'application/problem+json',
+        body: Buffer.from(JSON.stringify({ ...answer.problem, status: answer.status, instance: requestId }), 'utf8'),
+        policy: barePolicy,
+      }
+    case 'page': {
+      const frame = { title: answer.title, body: answer.body, requestId, notice: installationNotice(deps) }
+      return {
+        contentType: 'text/html; charset=utf-8',
+        body: Buffer.from(renderPage(frame), 'utf8'),
+        policy: contentSecurityPolicy(answer.formTargets ?? []),
+      }
+    }
+    case 'text':
+      return { contentType: answer.contentType, body: Buffer.from(answer.text, 'utf8'), policy: barePolicy }
+    default:
+      return { contentType: undefined, body: Buffer.alloc(0), policy: barePolicy }
+  }
+}
+
+const notices = {
+  lab: 'Laboratory: its clock can be moved. Nothing here is real.',
+  demo: 'Demonstration: the company and its people are simulated.',
+  production: undefined,
+} as const
+const installationNotice = (deps: BrokerDeps): string | undefined => notices[deps.installation.kind]

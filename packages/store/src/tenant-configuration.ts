@@ -1,0 +1,132 @@
+/** Everything that is configured for one tenant, read in one statement, for the broker's cache. */
+import type { Instant } from '@drawbridge/core/instant'
+import {
+  type ConnectionId,
+  type Issuer,
+  type IssuerId,
+  type ResourceId,
+  type ResourceIdentifier,
+  type TenantId,
+  type TenantSlug,
+  vendorTenantId,
+} from '@drawbridge/core/tenant/ids'
+import type { Database } from './database.js'
+
+export type StoredSigningKey = {
+  readonly id: string
+  readonly purpose: string
+  readonly algorithm: string
+  readonly state: string
+  readonly publicJwk: unknown
+  readonly sealedPrivateKey: Buffer
+}
+export type StoredConnection = {
+  readonly id: ConnectionId
+  readonly kind: string
+  readonly name: string
+  readonly configuration: unknown
+  readonly sealedSecret: Buffer | undefined
+  readonly epoch: number
+  readonly disabled: boolean
+}
+export type StoredResource = {
+  readonly tenantId: TenantId
+  readonly id: ResourceId
+  readonly identifier: ResourceIdentifier
+  readonly name: string
+  readonly accessTokenTtlSeconds: number | undefined
+  readonly scopes: readonly { readonly name: string; readonly description: string; readonly tier: string; readonly isDefault: boolean }[]
+}
+export type StoredConfiguration = {
+  readonly id: TenantId
+  readonly slug: TenantSlug
+  readonly name: string
+  readonly epoch: number
+  readonly suspendedAt: Instant | undefined
+  readonly configurationVersion: number
+  readonly policyVersion: number
+  readonly policyDocument: string | undefined
+  readonly issuer: { readonly id: IssuerId; readonly url: Issuer }
+  readonly signingKeys: readonly StoredSigningKey[]
+  readonly connections: readonly StoredConnection[]
+  readonly domains: readonly { readonly domain: string; readonly connectionId: ConnectionId | undefined; readonly verified: boolean }[]
+  readonly resources: readonly StoredResource[]
+}
+
+type Row = Record<string, unknown>
+
+/** Which version a tenant's configuration has now; `undefined`: no such tenant. Cheap: what the cache asks when it is in doubt. */
+export async function findConfigurationVersionAcrossTenants(database: Database, slug: string): Promise<number | undefined> {
+  const { rows } = await database.acrossPool.query({
+    name: 'find_configuration_version',
+    text: 'SELECT configuration_version FROM tenants WHERE slug = $1',
+    values: [slug],
+  })
+  return rows[0] === undefined ? undefined : Number(rows[0].configuration_version)
+}
+
+const loadText = `
+SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version,
+  (SELECT p.document FROM policies p WHERE p.tenant_id = t.id AND p.version = t.policy_version) AS policy_document,
+  i.id AS issuer_id, i.url AS issuer_url,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
+      'sealedPrivateKey', encode(k.sealed_private_key, 'base64')) ORDER BY k.created_at), '[]')
+    FROM signing_keys k WHERE k.tenant_id = t.id AND k.issuer_id = i.id) AS signing_keys,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'name', c.name, 'configuration', c.configuration,
+      'sealedSecret', encode(c.sealed_secret, 'base64'), 'epoch', c.epoch, 'disabled', c.disabled_at IS NOT NULL) ORDER BY c.created_at), '[]')
+    FROM connections c WHERE c.tenant_id = t.id) AS connections,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('domain', d.domain, 'connectionId', d.connection_id, 'verified', d.verified_at IS NOT NULL)), '[]')
+    FROM domains d WHERE d.tenant_id = t.id) AS domains,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('tenantId', r.tenant_id, 'id', r.id, 'identifier', r.identifier, 'name', r.name,
+      'accessTokenTtlSeconds', r.access_token_ttl_seconds,
+      'scopes', (SELECT coalesce(jsonb_agg(jsonb_build_object('name', s.name, 'description', s.description, 'tier', s.tier, 'isDefault', s.is_default) ORDER BY s.name), '[]')
+        FROM resource_scopes s WHERE s.tenant_id = r.tenant_id AND s.resource_id = r.id)) ORDER BY r.identifier), '[]')
+    FROM resource_issuers ri JOIN resources r ON r.tenant_id = ri.tenant_id AND r.id = ri.resource_id
+    WHERE ri.issuer_tenant_id = t.id AND ri.issuer_id = i.id AND ri.tenant_id IN (t.id, $2)) AS resources
+FROM tenants t JOIN issuers i ON i.tenant_id = t.id
+WHERE t.slug = $1`
+
+/**
+ * Loads a tenant whole, as of one moment. Crosses tenants because the tenant is found by its slug, and because the vendor's shared
+ * resources that list this tenant's issuer belong to it; no other tenant's rows are read.
+ */
+export async function loadConfigurationAcrossTenants(database: Database, slug: string): Promise<StoredConfiguration | undefined> {
+  const { rows } = await database.acrossPool.query({ name: 'load_configuration', text: loadText, values: [slug, vendorTenantId] })
+  return rows[0] === undefined ? undefined : toConfiguration(rows[0] as Row)
+}
+
+function toConfiguration(row: Row): StoredConfiguration {
+  const keys = row['signing_keys'] as (Row & { sealedPrivateKey: string })[]
+  const connections = row['connections'] as (Row & { sealedSecret: string | null })[]
+  const resources = row['resources'] as (Row & { accessTokenTtlSeconds: number | null })[]
+  const domains = row['domains'] as (Row & { connectionId: string | null })[]
+  return {
+    id: row['id'] as TenantId,
+    slug: row['slug'] as TenantSlug,
+    name: row['name'] as string,
+    epoch: row['epoch'] as number,
+    suspendedAt: (row['suspended_at'] as Instant | null) ?? undefined,
+    configurationVersion: Number(row['configuration_version']),
+    policyVersion: row['policy_version'] as number,
+    policyDocument: (row['policy_document'] as string | null) ?? undefined,
+    issuer: { id: row['issuer_id'] as IssuerId, url: row['issuer_url'] as Issuer },
+    signingKeys: keys.map(
+      (key) => ({ ...key, sealedPrivateKey: Buffer.from(key.sealedPrivateKey, 'base64') }) as unknown as StoredSigningKey,
+    ),
+    connections: connections.map(
+      (connection) =>
+        ({
+          ...connection,
+          sealedSecret: connection.sealedSecret === null ? undefined : Buffer.from(connection.sealedSecret, 'base64'),
+        }) as unknown as StoredConnection,
+    ),
+    domains: domains.map((domain) => ({
+      ...domain,
+      connectionId: domain.connectionId ?? undefined,
+    })) as unknown as StoredConfiguration['domains'],
+    resources: resources.map((resource) => ({
+      ...resource,
+      accessTokenTtlSeconds: resource.accessTokenTtlSeconds ?? undefined,
+    })) as unknown as StoredResource[],
+  }
+}
