@@ -1,0 +1,147 @@
+/** Clients, one row per issuer at which they are known. Blocking and approval are the admin's; everything else is the client's own word. */
+import type { Client, ClientAuthMethod, ClientKind } from '@drawbridge/core/oauth/client'
+import type { Instant } from '@drawbridge/core/instant'
+import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
+
+type Row = {
+  tenant_id: TenantId
+  issuer_id: IssuerId
+  client_id: ClientId
+  kind: ClientKind
+  name: string
+  redirect_uris: string[]
+  grant_types: string[]
+  token_endpoint_auth_method: ClientAuthMethod
+  secret_hash: CredentialHash | null
+  jwks: unknown
+  application_type: 'native' | 'web'
+  pre_approved: boolean
+  scope_ceiling: Scope[]
+  access_token_ttl_seconds: number | null
+  epoch: number
+  blocked_at: Instant | null
+  document_expires_at: Instant | null
+}
+
+const columns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
+  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at`
+
+const toClient = (row: Row): Client => ({
+  tenantId: row.tenant_id,
+  issuerId: row.issuer_id,
+  id: row.client_id,
+  kind: row.kind,
+  name: row.name,
+  redirectUris: row.redirect_uris,
+  grantTypes: row.grant_types,
+  authMethod: row.token_endpoint_auth_method,
+  secretHash: row.secret_hash ?? undefined,
+  jwks: row.jwks ?? undefined,
+  applicationType: row.application_type,
+  preApproved: row.pre_approved,
+  scopeCeiling: row.scope_ceiling,
+  accessTokenTtlSeconds: row.access_token_ttl_seconds ?? undefined,
+  epoch: row.epoch,
+  blockedAt: row.blocked_at ?? undefined,
+  documentExpiresAt: row.document_expires_at ?? undefined,
+})
+
+const findStatement = hotStatement({
+  name: 'find_client',
+  tenantParameter: 1,
+  text: `SELECT ${columns} FROM clients WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3`,
+})
+
+/** A client of one issuer is unknown at every other. */
+export async function findClient(hot: HotDb, tenant: TenantId, issuer: IssuerId, client: string): Promise<Client | undefined> {
+  const { rows } = await hot.query<Row>(findStatement, [tenant, issuer, client])
+  return rows[0] && toClient(rows[0])
+}
+
+export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'blockedAt' | 'documentExpiresAt'> & {
+  readonly documentExpiresAt?: Instant | undefined
+  readonly now: Instant
+}
+
+const insert = `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
+  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+
+const values = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
+  tenant,
+  draft.issuerId,
+  draft.id,
+  draft.kind,
+  draft.name,
+  draft.redirectUris,
+  draft.grantTypes,
+  draft.authMethod,
+  draft.secretHash ?? null,
+  draft.jwks === undefined ? null : JSON.stringify(draft.jwks),
+  draft.applicationType,
+  draft.preApproved,
+  draft.scopeCeiling,
+  draft.accessTokenTtlSeconds ?? null,
+  draft.documentExpiresAt === undefined ? null : toTimestamp(draft.documentExpiresAt),
+  toTimestamp(draft.now),
+]
+
+/** Fails on a client_id that this issuer already knows: unique violation. */
+export async function insertClient(db: Db, tenant: TenantId, draft: ClientDraft): Promise<Client> {
+  const { rows } = await db.query<Row>(`${insert} RETURNING ${columns}`, values(tenant, draft))
+  return toClient(rows[0] as Row)
+}
+
+/** Writes what the document says now. The admin's columns (approval, ceiling, block) and the epoch are never touched by it. */
+export async function upsertClientOfDocument(db: Db, tenant: TenantId, draft: ClientDraft): Promise<Client | undefined> {
+  const { rows } = await db.query<Row>(
+    `${insert} ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
+       grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks,
+       application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at
+     WHERE clients.kind = 'metadata_document' RETURNING ${columns}`,
+    values(tenant, draft),
+  )
+  return rows[0] && toClient(rows[0])
+}
+
+const listLimit = 500
+
+/** By client_id, at most 500, from after `after`. */
+export async function listClients(db: Db, tenant: TenantId, after = ''): Promise<readonly Client[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM clients WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT ${listLimit}`,
+    [tenant, after],
+  )
+  return rows.map(toClient)
+}
+
+export type ClientGovernance = {
+  readonly preApproved: boolean
+  readonly scopeCeiling: readonly Scope[]
+  readonly accessTokenTtlSeconds: number | undefined
+  readonly blockedAt: Instant | undefined
+}
+
+/** The admin's say. Blocking refuses what is new; what was issued dies by a deprovisioning of the client. */
+export async function updateClientGovernance(
+  db: Db,
+  tenant: TenantId,
+  client: { readonly issuerId: IssuerId; readonly id: ClientId },
+  say: ClientGovernance,
+): Promise<Client | undefined> {
+  const { rows } = await db.query<Row>(
+    `UPDATE clients SET pre_approved = $4, scope_ceiling = $5, access_token_ttl_seconds = $6, blocked_at = $7
+     WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 RETURNING ${columns}`,
+    [
+      tenant,
+      client.issuerId,
+      client.id,
+      say.preApproved,
+      say.scopeCeiling,
+      say.accessTokenTtlSeconds ?? null,
+      say.blockedAt === undefined ? null : toTimestamp(say.blockedAt),
+    ],
+  )
+  return rows[0] && toClient(rows[0])
+}
