@@ -15,7 +15,9 @@ export type Installation = {
 type Row = { kind: InstallationKind; installation_id: string; lab_clock_offset_ms: number }
 
 export async function findInstallation(database: Database): Promise<Installation | undefined> {
-  const { rows } = await acrossTenants(database, (db) => db.query<Row>('SELECT kind, installation_id, lab_clock_offset_ms FROM installation'))
+  const { rows } = await acrossTenants(database, (db) =>
+    db.query<Row>('SELECT kind, installation_id, lab_clock_offset_ms FROM installation'),
+  )
   const row = rows[0]
   return row && { kind: row.kind, installationId: row.installation_id, labClockOffsetMs: row.lab_clock_offset_ms }
 }

@@ -22,6 +22,8 @@ export async function insertIssuer(
 }
 
 export async function listIssuers(db: Db, tenant: TenantId): Promise<readonly StoredIssuer[]> {
-  const { rows } = await db.query<Row>('SELECT id, url, kind, created_at FROM issuers WHERE tenant_id = $1 ORDER BY created_at, id', [tenant])
+  const { rows } = await db.query<Row>('SELECT id, url, kind, created_at FROM issuers WHERE tenant_id = $1 ORDER BY created_at, id', [
+    tenant,
+  ])
   return rows.map((row) => ({ id: row.id, url: row.url, kind: row.kind, createdAt: row.created_at }))
 }

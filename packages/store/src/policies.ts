@@ -1,0 +1,69 @@
+/** Published versions of a tenant's policy, as their author wrote them. Versions are only ever added. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { type Db, toTimestamp } from './transaction.js'
+
+export type StoredPolicy = {
+  readonly version: number
+  readonly document: string
+  readonly author: string
+  readonly note: string
+  readonly publishedAt: Instant
+}
+
+type Row = { version: number; document: string; author: string; note: string; published_at: Instant }
+
+const columns = 'p.version, p.document, p.author, p.note, p.published_at'
+const toPolicy = (row: Row): StoredPolicy => ({
+  version: row.version,
+  document: row.document,
+  author: row.author,
+  note: row.note,
+  publishedAt: row.published_at,
+})
+
+/**
+ * Publishes the next version and answers its number. The tenant's row is locked by the update, so of two that publish at once each
+ * gets its own number and the later one holds.
+ */
+export async function publishPolicy(
+  db: Db,
+  tenant: TenantId,
+  policy: { readonly document: string; readonly author: string; readonly note?: string; readonly now: Instant },
+): Promise<number> {
+  const { rows } = await db.query<{ policy_version: number }>(
+    'UPDATE tenants SET policy_version = policy_version + 1 WHERE id = $1 RETURNING policy_version',
+    [tenant],
+  )
+  const version = rows[0]?.policy_version
+  if (version === undefined) throw new Error('no such tenant')
+  await db.query('INSERT INTO policies (tenant_id, version, document, author, note, published_at) VALUES ($1, $2, $3, $4, $5, $6)', [
+    tenant,
+    version,
+    policy.document,
+    policy.author,
+    policy.note ?? '',
+    toTimestamp(policy.now),
+  ])
+  return version
+}
+
+/** The policy that holds now; undefined means the safe default. */
+export async function findCurrentPolicy(db: Db, tenant: TenantId): Promise<StoredPolicy | undefined> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM policies AS p JOIN tenants AS t ON t.id = p.tenant_id AND t.policy_version = p.version WHERE p.tenant_id = $1`,
+    [tenant],
+  )
+  return rows[0] && toPolicy(rows[0])
+}
+
+const listLimit = 100
+
+/** Newest first. */
+export async function listPolicies(db: Db, tenant: TenantId): Promise<readonly StoredPolicy[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM policies AS p WHERE p.tenant_id = $1 ORDER BY p.version DESC LIMIT ${listLimit}`,
+    [tenant],
+  )
+  return rows.map(toPolicy)
+}
