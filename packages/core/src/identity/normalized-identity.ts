@@ -31,6 +31,13 @@ export type NormalizedIdentity = {
 /** The session at the IdP, kept exactly as received so that a logout can name it. SAML Core §2.7.2, OIDC Back-Channel Logout §2. */
 export type IdpSession = {
   readonly sessionIndex: string | undefined
-  readonly nameId: { readonly value: string; readonly format: string | undefined; readonly nameQualifier: string | undefined; readonly spNameQualifier: string | undefined } | undefined
+  readonly nameId:
+    | {
+        readonly value: string
+        readonly format: string | undefined
+        readonly nameQualifier: string | undefined
+        readonly spNameQualifier: string | undefined
+      }
+    | undefined
   readonly sid: string | undefined
 }

@@ -1,0 +1,123 @@
+/**
+ * How one connection's attributes become claims: names in, names out, types fixed.
+ *
+ * A mapping cannot write the subject's key, tenant or connection, verified flags, or `acr`/`amr`: those are not claims here, and the
+ * reserved names are refused. An absent mapping is a sensible one for the connection's kind.
+ */
+import { z } from 'zod'
+import type { ClaimType } from '../policy/cel.js'
+import { err, ok, type Result } from '../result.js'
+
+export type ClaimRule = {
+  readonly claim: string
+  readonly type: ClaimType /** The first of these that the IdP sent wins. */
+  readonly from: readonly string[]
+}
+
+export type ClaimMapping = {
+  /** Where the stable identifier of the person is: the protocol's own (NameID, `sub`) or an attribute that never changes. */
+  readonly stableId: { readonly from: 'protocol' } | { readonly from: 'attribute'; readonly name: string }
+  readonly claims: readonly ClaimRule[]
+  /** `undefined`: this connection sends no groups, and they are absent rather than unknown. */
+  readonly groups: { readonly from: readonly string[] } | undefined
+  /** Attributes that hold authentication methods, beside the protocol's own. */
+  readonly methods: readonly string[]
+  /** PingOne sends the end of the assertion as end of the session; such a value may be ignored. */
+  readonly idpSessionEnd: 'honour' | 'ignore'
+}
+
+export type ClaimMappingRefusal = { readonly reason: 'mapping_malformed' | 'mapping_writes_reserved_claim'; readonly say: string }
+
+const soap = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/'
+const microsoft = 'http://schemas.microsoft.com/'
+
+const defaultClaims: readonly ClaimRule[] = [
+  { claim: 'email', type: 'string', from: ['email', 'mail', `${soap}emailaddress`, 'urn:oid:0.9.2342.19200300.100.1.3'] },
+  {
+    claim: 'name',
+    type: 'string',
+    from: ['name', 'displayName', `${microsoft}identity/claims/displayname`, 'urn:oid:2.16.840.1.113730.3.1.241'],
+  },
+  { claim: 'given_name', type: 'string', from: ['given_name', 'firstName', 'givenName', `${soap}givenname`, 'urn:oid:2.5.4.42'] },
+  { claim: 'family_name', type: 'string', from: ['family_name', 'lastName', 'sn', `${soap}surname`, 'urn:oid:2.5.4.4'] },
+  { claim: 'preferred_username', type: 'string', from: ['preferred_username', 'upn', `${soap}name`] },
+  { claim: 'department', type: 'string', from: ['department'] },
+  { claim: 'title', type: 'string', from: ['title'] },
+  { claim: 'employee_type', type: 'string', from: ['employee_type', 'employeeType', 'userType'] },
+  { claim: 'employee_number', type: 'string', from: ['employee_number', 'employeeNumber'] },
+  { claim: 'cost_center', type: 'string', from: ['cost_center', 'costCenter'] },
+  { claim: 'organization', type: 'string', from: ['organization'] },
+  { claim: 'country', type: 'string', from: ['country'] },
+  { claim: 'roles', type: 'list', from: ['roles', 'Role', `${microsoft}ws/2008/06/identity/claims/role`] },
+]
+
+export const defaultClaimMapping: ClaimMapping = {
+  stableId: { from: 'protocol' },
+  claims: defaultClaims,
+  groups: {
+    from: [
+      'groups',
+      'memberOf',
+      `${microsoft}ws/2008/06/identity/claims/groups`,
+      'http://schemas.xmlsoap.org/claims/Group',
+      'urn:oid:1.3.6.1.4.1.5923.1.5.1.1',
+    ],
+  },
+  methods: ['http://schemas.microsoft.com/claims/authnmethodsreferences', 'session.amr', 'amr', 'AMR'],
+  idpSessionEnd: 'honour',
+}
+
+/** What a mapping may never write: keys of the person, proofs of ours, evidence of the login, and what breaks objects. */
+const reserved: ReadonlySet<string> = new Set([
+  'sub',
+  'iss',
+  'aud',
+  'tenant',
+  'connection',
+  'email_verified',
+  'phone_number_verified',
+  'acr',
+  'amr',
+  'auth_time',
+  'groups',
+  'constructor',
+  'prototype',
+])
+
+const attributeName = z.string().min(1).max(256)
+const wire = z.strictObject({
+  stableId: z.strictObject({ attribute: attributeName }).optional(),
+  claims: z
+    .record(
+      z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/),
+      z.strictObject({
+        from: z.array(attributeName).min(1).max(10),
+        type: z.enum(['string', 'number', 'boolean', 'list']).default('string'),
+      }),
+    )
+    .default({}),
+  groups: z.union([z.strictObject({ from: z.array(attributeName).min(1).max(10) }), z.literal('none')]).optional(),
+  methods: z.array(attributeName).max(10).optional(),
+  idpSessionEnd: z.enum(['honour', 'ignore']).default('honour'),
+})
+
+/** Reads the mapping of a connection's configuration. `undefined` means the default; what it names replaces the default claim of that name. */
+export function parseClaimMapping(value: unknown): Result<ClaimMapping, ClaimMappingRefusal> {
+  if (value === undefined || value === null) return ok(defaultClaimMapping)
+  const parsed = wire.safeParse(value)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    return err({ reason: 'mapping_malformed', say: `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'malformed'}` })
+  }
+  const { stableId, claims, groups, methods, idpSessionEnd } = parsed.data
+  const own = Object.entries(claims).map(([claim, rule]): ClaimRule => ({ claim, type: rule.type, from: rule.from }))
+  const forbidden = own.find((rule) => reserved.has(rule.claim))
+  if (forbidden !== undefined) return err({ reason: 'mapping_writes_reserved_claim', say: `a mapping may not write ${forbidden.claim}` })
+  return ok({
+    stableId: stableId === undefined ? { from: 'protocol' } : { from: 'attribute', name: stableId.attribute },
+    claims: [...defaultClaims.filter((rule) => !own.some((mine) => mine.claim === rule.claim)), ...own],
+    groups: groups === 'none' ? undefined : (groups ?? defaultClaimMapping.groups),
+    methods: methods ?? defaultClaimMapping.methods,
+    idpSessionEnd,
+  })
+}

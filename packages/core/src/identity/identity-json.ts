@@ -1,0 +1,95 @@
+/** A normalised identity as JSON, for the row of the subject and for a refresh that must decide again. Reading never throws. */
+import { z } from 'zod'
+import { instant } from '../instant.js'
+import { err, ok, type Result } from '../result.js'
+import type { ConnectionId, SubjectId } from '../tenant/ids.js'
+import type { NormalizedIdentity } from './normalized-identity.js'
+
+export type IdentityJson = z.infer<typeof wire>
+
+const text = z.string()
+const optional = text.nullable()
+const wire = z.strictObject({
+  connectionId: text,
+  stableId: text,
+  subjectId: optional,
+  claims: z.array(z.tuple([text, z.union([text, z.number(), z.boolean(), z.array(text)])])),
+  groups: z.discriminatedUnion('state', [
+    z.strictObject({ state: z.literal('known'), value: z.array(text) }),
+    z.strictObject({ state: z.literal('absent') }),
+    z.strictObject({ state: z.literal('unknown') }),
+  ]),
+  authentication: z.strictObject({ acr: optional, amr: z.array(text), authenticatedAt: z.number().int().nullable() }),
+  sessionExpiresAt: z.number().int().nullable(),
+  idpSession: z.strictObject({
+    sessionIndex: optional,
+    nameId: z.strictObject({ value: text, format: optional, nameQualifier: optional, spNameQualifier: optional }).nullable(),
+    sid: optional,
+  }),
+})
+
+/** Claims become pairs: a claim called `__proto__` stays an ordinary one. */
+export function identityToJson(identity: NormalizedIdentity): IdentityJson {
+  const { nameId } = identity.idpSession
+  return {
+    connectionId: identity.connectionId,
+    stableId: identity.stableId,
+    subjectId: identity.subjectId ?? null,
+    claims: [...identity.claims].map(([name, value]) => [name, typeof value === 'object' ? [...value] : value]),
+    groups: identity.groups.state === 'known' ? { state: 'known', value: [...identity.groups.value] } : identity.groups,
+    authentication: {
+      acr: identity.authentication.acr ?? null,
+      amr: [...identity.authentication.amr],
+      authenticatedAt: identity.authentication.authenticatedAt ?? null,
+    },
+    sessionExpiresAt: identity.sessionExpiresAt ?? null,
+    idpSession: {
+      sessionIndex: identity.idpSession.sessionIndex ?? null,
+      nameId:
+        nameId === undefined
+          ? null
+          : {
+              value: nameId.value,
+              format: nameId.format ?? null,
+              nameQualifier: nameId.nameQualifier ?? null,
+              spNameQualifier: nameId.spNameQualifier ?? null,
+            },
+      sid: identity.idpSession.sid ?? null,
+    },
+  }
+}
+
+export function identityFromJson(json: unknown): Result<NormalizedIdentity, 'identity_json_malformed'> {
+  const parsed = wire.safeParse(json)
+  if (!parsed.success) return err('identity_json_malformed')
+  const { authentication, idpSession } = parsed.data
+  const { nameId } = idpSession
+  return ok({
+    connectionId: parsed.data.connectionId as ConnectionId,
+    stableId: parsed.data.stableId,
+    subjectId: (parsed.data.subjectId ?? undefined) as SubjectId | undefined,
+    claims: new Map(parsed.data.claims),
+    groups: parsed.data.groups,
+    authentication: {
+      acr: authentication.acr ?? undefined,
+      amr: authentication.amr,
+      authenticatedAt: atOf(authentication.authenticatedAt),
+    },
+    sessionExpiresAt: atOf(parsed.data.sessionExpiresAt),
+    idpSession: {
+      sessionIndex: idpSession.sessionIndex ?? undefined,
+      nameId:
+        nameId === null
+          ? undefined
+          : {
+              value: nameId.value,
+              format: nameId.format ?? undefined,
+              nameQualifier: nameId.nameQualifier ?? undefined,
+              spNameQualifier: nameId.spNameQualifier ?? undefined,
+            },
+      sid: idpSession.sid ?? undefined,
+    },
+  })
+}
+
+const atOf = (milliseconds: number | null) => (milliseconds === null ? undefined : instant(milliseconds))

@@ -1,0 +1,172 @@
+import { describe, expect, test } from '@jest/globals'
+import * as fc from 'fast-check'
+import { instant } from '../instant.js'
+import type { ConnectionId, SubjectId } from '../tenant/ids.js'
+import { authenticationStrength } from './authentication-strength.js'
+import { defaultClaimMapping, parseClaimMapping } from './claim-mapping.js'
+import type { IdToken, SamlAssertion } from './identity-assertion.js'
+import { identityFromJson, identityToJson } from './identity-json.js'
+import { normalize } from './normalize.js'
+
+const connectionId = 'connection' as ConnectionId
+const aSaml = (attributes: Record<string, readonly string[]>, over: Partial<SamlAssertion> = {}): SamlAssertion => ({
+  kind: 'saml',
+  connectionId,
+  assertionId: '_a',
+  responseId: '_r',
+  issuer: 'https://idp.example',
+  nameId: { value: '00u1', format: undefined, nameQualifier: undefined, spNameQualifier: undefined },
+  sessionIndex: '_s',
+  attributes: new Map(Object.entries(attributes)),
+  authnContextClassRef: undefined,
+  authnInstant: instant(5),
+  sessionNotOnOrAfter: instant(9),
+  issuedAt: instant(5),
+  replayableUntil: instant(10),
+  ...over,
+})
+const anIdToken = (claims: Record<string, unknown>, over: Partial<IdToken> = {}): IdToken => ({
+  kind: 'oidc',
+  connectionId,
+  issuer: 'https://op.example',
+  sub: 'ada',
+  claims: new Map(Object.entries(claims)),
+  acr: undefined,
+  amr: [],
+  authTime: undefined,
+  sid: 'sid',
+  issuedAt: instant(5),
+  expiresAt: instant(10),
+  ...over,
+})
+const valueOf = (assertion: SamlAssertion | IdToken, mapping: unknown = undefined) => {
+  const parsed = parseClaimMapping(mapping)
+  if (!parsed.ok) throw new Error(parsed.error.say)
+  const normalized = normalize(assertion, parsed.value)
+  if (!normalized.ok) throw new Error(normalized.error.reason)
+  return normalized.value
+}
+
+describe('groups', () => {
+  test.each([
+    { when: 'they came', given: aSaml({ groups: ['a', 'b', 'a', ''] }), groups: { state: 'known', value: ['a', 'b'] } },
+    { when: 'they came empty', given: aSaml({ groups: [''] }), groups: { state: 'known', value: [] } },
+    { when: 'the attribute never came', given: aSaml({}), groups: { state: 'unknown' } },
+    {
+      when: 'Entra has too many (SAML)',
+      given: aSaml({ groups: [], 'http://schemas.microsoft.com/claims/groups.link': ['https://graph'] }),
+      groups: { state: 'unknown' },
+    },
+    { when: 'Entra has too many (OIDC)', given: anIdToken({ _claim_names: { groups: 'src1' } }), groups: { state: 'unknown' } },
+    { when: 'an empty list came', given: anIdToken({ groups: [] }), groups: { state: 'known', value: [] } },
+    {
+      when: 'there are more than the limit',
+      given: anIdToken({ groups: Array.from({ length: 1001 }, (_, index) => `g${index}`) }),
+      groups: { state: 'unknown' },
+    },
+  ])('$groups.state when $when', ({ given, groups }) => {
+    expect(valueOf(given).groups).toEqual(groups)
+  })
+  test('absent when the connection sends none', () => expect(valueOf(aSaml({}), { groups: 'none' }).groups).toEqual({ state: 'absent' }))
+})
+
+describe('claims', () => {
+  test('names of several vendors become ours; what is empty or repeated is absent', () => {
+    const identity = valueOf(
+      aSaml({ 'urn:oid:0.9.2342.19200300.100.1.3': ['ada@acme.example'], department: [''], title: ['a', 'b'], Role: ['x', 'y'] }),
+    )
+    expect(Object.fromEntries(identity.claims)).toEqual({ email: 'ada@acme.example', roles: ['x', 'y'] })
+  })
+  test('a declared type that does not hold makes the claim absent', () => {
+    const mapping = {
+      claims: {
+        level: { from: ['level'], type: 'number' },
+        vip: { from: ['vip'], type: 'boolean' },
+        bad: { from: ['bad'], type: 'number' },
+      },
+    }
+    expect(Object.fromEntries(valueOf(anIdToken({ level: 3, vip: true, bad: '3x', nested: { a: 1 } }), mapping).claims)).toEqual({
+      level: 3,
+      vip: true,
+    })
+  })
+  test.each(['sub', 'acr', 'amr', 'email_verified', 'tenant', 'groups', 'constructor'])('a mapping cannot write %s', (claim) => {
+    expect(parseClaimMapping({ claims: { [claim]: { from: ['x'] } } })).toMatchObject({
+      ok: false,
+      error: { reason: 'mapping_writes_reserved_claim' },
+    })
+  })
+})
+
+describe('the stable id', () => {
+  test('is the NameID, or the mapped attribute', () => {
+    expect(valueOf(aSaml({})).stableId).toBe('00u1')
+    expect(valueOf(aSaml({ oid: ['o1'] }), { stableId: { attribute: 'oid' } }).stableId).toBe('o1')
+  })
+  test.each([
+    [
+      normalize(
+        aSaml(
+          {},
+          {
+            nameId: {
+              value: 'x',
+              format: 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient',
+              nameQualifier: undefined,
+              spNameQualifier: undefined,
+            },
+          },
+        ),
+        defaultClaimMapping,
+      ),
+      'identity_stable_id_not_stable',
+    ],
+    [
+      normalize(aSaml({ oid: ['a', 'b'] }), { ...defaultClaimMapping, stableId: { from: 'attribute', name: 'oid' } }),
+      'identity_without_stable_id',
+    ],
+  ])('%# is refused', (result, reason) => expect(result).toMatchObject({ ok: false, error: { reason } }))
+})
+
+test.each([
+  [
+    'Entra SAML',
+    aSaml({
+      'http://schemas.microsoft.com/claims/authnmethodsreferences': [
+        'http://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/password',
+        'http://schemas.microsoft.com/claims/multipleauthn',
+      ],
+    }),
+    'multi_factor',
+  ],
+  [
+    'Entra SAML without MFA',
+    aSaml({
+      'http://schemas.microsoft.com/claims/authnmethodsreferences': [
+        'http://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/password',
+      ],
+    }),
+    'single_factor',
+  ],
+  ['Okta session.amr', aSaml({ 'session.amr': ['pwd,otp'] }), 'multi_factor'],
+  ['REFEDS', aSaml({}, { authnContextClassRef: 'https://refeds.org/profile/mfa' }), 'multi_factor'],
+  ['Google', aSaml({}, { authnContextClassRef: 'urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified' }), 'unknown'],
+  ['X509', aSaml({}, { authnContextClassRef: 'urn:oasis:names:tc:SAML:2.0:ac:classes:X509' }), 'phishing_resistant'],
+  ['hwk alone', anIdToken({}, { amr: ['hwk'] }), 'single_factor'],
+  ['user and rba prove nothing', anIdToken({}, { amr: ['user', 'rba', 'geo', 'wia', 'fed'] }), 'unknown'],
+  ['pwd and pin are one category', anIdToken({}, { amr: ['pwd', 'pin'] }), 'single_factor'],
+])('evidence of %s is %s', (_, assertion, strength) => {
+  expect(authenticationStrength(valueOf(assertion as SamlAssertion).authentication)).toBe(strength)
+})
+
+test('a tenant cannot redefine a class reference that a specification defines', () => {
+  const context = { acr: 'https://refeds.org/profile/sfa', amr: [], authenticatedAt: undefined }
+  expect(authenticationStrength(context, new Map([['https://refeds.org/profile/sfa', 'multi_factor']]))).toBe('single_factor')
+  expect(authenticationStrength({ ...context, acr: 'c1' }, new Map([['c1', 'multi_factor']]))).toBe('multi_factor')
+})
+
+test('an identity survives JSON, and reading never throws', () => {
+  const identity = { ...valueOf(aSaml({ groups: ['a'], email: ['x@y'], Role: ['r'] })), subjectId: 's' as SubjectId }
+  expect(identityFromJson(JSON.parse(JSON.stringify(identityToJson(identity))))).toEqual({ ok: true, value: identity })
+  fc.assert(fc.property(fc.jsonValue(), (json) => identityFromJson(json).ok === false))
+})

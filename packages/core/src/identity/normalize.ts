@@ -1,0 +1,150 @@
+/**
+ * From a verified assertion to what the rest of the house may know of a login.
+ *
+ * Both protocols become the same shape first (names with lists of texts); then one mapping applies. Whatever is missing stays missing:
+ * no default is made up, and groups that the IdP did not or could not say are `unknown`, never empty.
+ */
+import type { Instant } from '../instant.js'
+import { fromSeconds } from '../instant.js'
+import { policyLimits } from '../policy/error.js'
+import { err, ok, type Result } from '../result.js'
+import type { ClaimMapping, ClaimRule } from './claim-mapping.js'
+import type { IdentityAssertion, IdToken, SamlAssertion } from './identity-assertion.js'
+import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
+
+export type IdentityRefusal = { readonly reason: 'identity_without_stable_id' | 'identity_stable_id_not_stable'; readonly say: string }
+
+type Facts = {
+  readonly protocolId: string
+  readonly attributes: ReadonlyMap<string, readonly string[]>
+  readonly acr: string | undefined
+  readonly amr: readonly string[]
+  readonly authenticatedAt: Instant | undefined
+  readonly sessionExpiresAt: Instant | undefined
+  readonly idpSession: NormalizedIdentity['idpSession']
+  /** The IdP said outright that there are more groups than it sends. */
+  readonly groupsOverage: boolean
+}
+
+const transient = 'urn:oasis:names:tc:SAML:2.0:nameid-format:transient'
+const stableIdCharacters = 512
+
+/** @spec SAML Core §8.3.8 a transient identifier names nobody twice, so it cannot be the key of a subject */
+export function normalize(assertion: IdentityAssertion, mapping: ClaimMapping): Result<NormalizedIdentity, IdentityRefusal> {
+  const facts = assertion.kind === 'saml' ? factsOfSaml(assertion) : factsOfOidc(assertion)
+  const usesProtocolId = mapping.stableId.from === 'protocol'
+  if (usesProtocolId && assertion.kind === 'saml' && assertion.nameId.format === transient)
+    return err({
+      reason: 'identity_stable_id_not_stable',
+      say: 'the NameID is transient; map an attribute that never changes as stable identifier',
+    })
+  const stableId = mapping.stableId.from === 'protocol' ? facts.protocolId : singleValue(facts.attributes.get(mapping.stableId.name))
+  if (stableId === undefined || stableId === '' || stableId.length > stableIdCharacters)
+    return err({ reason: 'identity_without_stable_id', say: 'the login carries no usable stable identifier of the person' })
+  return ok({
+    connectionId: assertion.connectionId,
+    stableId,
+    subjectId: undefined,
+    claims: mapClaims(facts.attributes, mapping.claims),
+    groups: groupsOf(facts, mapping),
+    authentication: { acr: facts.acr, amr: methodsOf(facts, mapping), authenticatedAt: facts.authenticatedAt },
+    sessionExpiresAt: mapping.idpSessionEnd === 'honour' ? facts.sessionExpiresAt : undefined,
+    idpSession: facts.idpSession,
+  })
+}
+
+const entraOverageLink = 'http://schemas.microsoft.com/claims/groups.link'
+
+function factsOfSaml(assertion: SamlAssertion): Facts {
+  return {
+    protocolId: assertion.nameId.value,
+    attributes: assertion.attributes,
+    acr: assertion.authnContextClassRef,
+    amr: [],
+    authenticatedAt: assertion.authnInstant,
+    sessionExpiresAt: assertion.sessionNotOnOrAfter,
+    idpSession: { sessionIndex: assertion.sessionIndex, nameId: assertion.nameId, sid: undefined },
+    groupsOverage: assertion.attributes.has(entraOverageLink),
+  }
+}
+
+/** @spec OIDC Core §5.6.2 distributed claims: Entra names `groups` there when there are too many to send */
+function factsOfOidc(token: IdToken): Facts {
+  const claimNames = token.claims.get('_claim_names')
+  const distributed = typeof claimNames === 'object' && claimNames !== null && Object.hasOwn(claimNames, 'groups')
+  const sessionExpiry = token.claims.get('session_expiry')
+  return {
+    protocolId: token.sub,
+    attributes: new Map([...token.claims].flatMap(([name, value]) => asTexts(name, value))),
+    acr: token.acr,
+    amr: token.amr,
+    authenticatedAt: token.authTime,
+    sessionExpiresAt: typeof sessionExpiry === 'number' && Number.isFinite(sessionExpiry) ? fromSeconds(sessionExpiry) : undefined,
+    idpSession: { sessionIndex: undefined, nameId: undefined, sid: token.sid },
+    groupsOverage: distributed || token.claims.get('hasgroups') === true || token.claims.get('hasgroups') === 'true',
+  }
+}
+
+/** JSON values as lists of texts, as SAML has them. Objects are nothing that a mapping could use. */
+function asTexts(name: string, value: unknown): readonly (readonly [string, readonly string[]])[] {
+  const values = Array.isArray(value) ? value : [value]
+  const texts = values.filter((one) => typeof one === 'string' || typeof one === 'number' || typeof one === 'boolean').map(String)
+  return texts.length === 0 && !(Array.isArray(value) && value.length === 0) ? [] : [[name, texts]]
+}
+
+function mapClaims(attributes: Facts['attributes'], rules: readonly ClaimRule[]): ReadonlyMap<string, ClaimValue> {
+  const claims = new Map<string, ClaimValue>()
+  for (const rule of rules) {
+    const source = rule.from.find((name) => attributes.has(name))
+    const value = source === undefined ? undefined : typed(attributes.get(source) ?? [], rule.type)
+    if (value !== undefined) claims.set(rule.claim, value)
+  }
+  return claims
+}
+
+/** A value that is not of its declared type, or over a limit, is absent: half of it would be a different fact. */
+function typed(values: readonly string[], type: ClaimRule['type']): ClaimValue | undefined {
+  const filled = values.filter((value) => value !== '')
+  if (filled.some((value) => value.length > policyLimits.claimCharacters)) return undefined
+  if (type === 'list') return filled.length > policyLimits.claimListItems ? undefined : filled
+  const only = singleValue(filled)
+  if (only === undefined || type === 'string') return only
+  if (type === 'boolean') return booleans.get(only.toLowerCase())
+  return /^-?\d{1,15}(\.\d{1,15})?$/.test(only) ? Number(only) : undefined
+}
+
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+])
+
+const singleValue = (values: readonly string[] | undefined): string | undefined => (values?.length === 1 ? values[0] : undefined)
+
+function groupsOf(facts: Facts, mapping: ClaimMapping): Known<readonly string[]> {
+  if (mapping.groups === undefined) return { state: 'absent' }
+  if (facts.groupsOverage) return { state: 'unknown' }
+  const source = mapping.groups.from.find((name) => facts.attributes.has(name))
+  if (source === undefined) return { state: 'unknown' }
+  const groups = [...new Set((facts.attributes.get(source) ?? []).filter((group) => group !== ''))]
+  return groups.length > policyLimits.groups ? { state: 'unknown' } : { state: 'known', value: groups }
+}
+
+/** Entra names methods by URL; only the last word is the method. `multipleauthn` is its way to say MFA. */
+const entraMethods = 'http://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/'
+const plainMethod = (method: string): string => {
+  if (method === 'http://schemas.microsoft.com/claims/multipleauthn') return 'mfa'
+  if (!method.startsWith(entraMethods)) return method
+  const word = method.slice(entraMethods.length)
+  return word === 'password' ? 'pwd' : word
+}
+
+/** Okta joins several methods with commas in one value. */
+function methodsOf(facts: Facts, mapping: ClaimMapping): readonly string[] {
+  const attributes = mapping.methods.flatMap((name) => facts.attributes.get(name) ?? [])
+  const methods = [...facts.amr, ...attributes.flatMap((value) => value.split(','))]
+    .map((method) => plainMethod(method.trim()))
+    .filter((method) => method !== '')
+  return [...new Set(methods)].slice(0, policyLimits.amrValues)
+}
