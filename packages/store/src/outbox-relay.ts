@@ -3,7 +3,14 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
-export type WaitingEntry = { readonly tenantId: TenantId; readonly id: number; readonly kind: string; readonly payload: unknown }
+export type WaitingEntry = {
+  readonly tenantId: TenantId
+  readonly id: number
+  readonly kind: string
+  readonly payload: unknown
+  /** Null: never relayed. */
+  readonly relayedAt: Instant | null
+}
 export type Claim = { readonly limit: number; readonly relayedBefore: Instant }
 
 /**
@@ -12,7 +19,7 @@ export type Claim = { readonly limit: number; readonly relayedBefore: Instant }
  */
 export async function claimOutboxAcrossTenants(db: AcrossDb, claim: Claim): Promise<readonly WaitingEntry[]> {
   const { rows } = await db.query<WaitingEntry>(
-    `SELECT tenant_id AS "tenantId", id, kind, payload FROM outbox
+    `SELECT tenant_id AS "tenantId", id, kind, payload, relayed_at AS "relayedAt" FROM outbox
       WHERE done_at IS NULL AND (relayed_at IS NULL OR relayed_at < $1)
       ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED`,
     [toTimestamp(claim.relayedBefore), claim.limit],

@@ -1,0 +1,47 @@
+/** What the worker is given. The composition root makes it; nothing in here reads the environment, the clock or chance by itself. */
+import type { Issuer, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { Random } from '@drawbridge/crypto/random'
+import type { Sealer } from '@drawbridge/crypto/seal'
+import type { Clock } from '@drawbridge/runtime/clock'
+import type { Log } from '@drawbridge/runtime/log'
+import type { Metrics } from '@drawbridge/runtime/metrics'
+import type { Database } from '@drawbridge/store/database'
+import type { AcrossDb } from '@drawbridge/store/transaction'
+
+/** Signs a notice as this issuer, inside the transaction that writes it. */
+export type SignNotice = (
+  db: AcrossDb,
+  issuer: { readonly tenant: TenantId; readonly id: IssuerId; readonly url: Issuer },
+  claims: Readonly<Record<string, unknown>>,
+) => Promise<string>
+
+/** What a job's handler sees. */
+export type JobDeps = {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly database: Database
+  readonly signNotice: SignNotice
+}
+
+export type WorkerDeps = Omit<JobDeps, 'signNotice'> & {
+  readonly sealer: Sealer
+  /** The installation's id, part of what sealed keys are bound to. */
+  readonly installationId: string
+  readonly queue: QueueSettings
+  /** Health and metrics. 0: any free port. */
+  readonly host: string
+  readonly port: number
+}
+
+export type QueueSettings = {
+  /** PostgreSQL of the queue; used when there is no Redis. */
+  readonly databaseUrl: string
+  readonly redisUrl?: string
+  /** One queue per installation; tests choose their own. */
+  readonly name?: string
+  /** Connections of the queue's own pool, part of the process's budget. */
+  readonly maxConnections?: number
+  readonly concurrency?: number
+}

@@ -1,0 +1,40 @@
+/** The table of background work: job name → payload schema → handler → retries. A job that is not here does not exist. */
+import { z } from 'zod'
+import type { JobDeps } from './deps.js'
+import { revokeGrants } from './jobs/revoke-grants.job.js'
+import { sweepExpired } from './jobs/sweep-expired.job.js'
+
+/** Tries and the first pause between them, which doubles. */
+export type Retries = { readonly attempts: number; readonly firstPauseMs: number }
+export type JobEntry = { readonly retries: Retries; run(deps: JobDeps, data: unknown): Promise<void> }
+
+const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+const revokePayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({
+    eventId: uuid,
+    target: z.enum(['subject', 'grant', 'client', 'connection', 'tenant']),
+    targetId: z.string().min(1).max(2048),
+    epoch: z.number().int().positive(),
+  }),
+})
+
+/** A payload that does not parse is our own mistake: it throws, is retried, and stays visible as a failed job. */
+const job = <Payload>(
+  schema: z.ZodType<Payload>,
+  retries: Retries,
+  handler: (deps: JobDeps, payload: Payload) => Promise<void>,
+): JobEntry => ({
+  retries,
+  run: (deps, data) => handler(deps, schema.parse(data)),
+})
+
+export const jobs: Readonly<Record<string, JobEntry>> = {
+  revoke: job(revokePayload, { attempts: 20, firstPauseMs: 100 }, (deps, data) =>
+    revokeGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+  ),
+  'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),
+}
+
+export const findJob = (name: string): JobEntry | undefined => (Object.hasOwn(jobs, name) ? jobs[name] : undefined)

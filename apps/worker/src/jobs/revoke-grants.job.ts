@@ -1,0 +1,106 @@
+/**
+ * The sweep after a barrier: what the deprovisioning transaction has already killed is written down, and every resource server is told.
+ *
+ * One transaction: lock the outbox entry, write a revocation per issuer, raise each resource's position with a signed notice, mark grants,
+ * mark the event swept and the entry done. A second run finds the entry done and does nothing; a crash leaves nothing behind.
+ */
+import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
+import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
+import { insertNotice } from '@drawbridge/store/notices'
+import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
+import {
+  insertRevocation,
+  listIssuersOfTenant,
+  lockResourcesOfIssuer,
+  markEventSwept,
+  markGrantsRevoked,
+  type RevocationTarget,
+  type RevokingIssuer,
+  type ToldResource,
+} from '@drawbridge/store/revocations'
+import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
+import type { JobDeps } from '../deps.js'
+
+/** Longer than the longest access token (30 minutes) and any skew: until then a guard that starts must hear of it. */
+export const revocationKeepSeconds = 3600
+export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
+
+export type RevokeJob = {
+  readonly tenant: string
+  readonly entry: number
+  readonly eventId: string
+  readonly target: RevocationTarget
+  readonly targetId: string
+  readonly epoch: number
+}
+
+/** Runs as often as it likes; has its effect once. */
+export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void> {
+  const tenant = job.tenant as TenantId
+  const eventId = job.eventId as DeprovisioningEventId
+  const now = deps.clock.now()
+  const told = await acrossTenants(deps.database, async (db) => {
+    if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
+    let count = 0
+    for (const issuer of await listIssuersOfTenant(db, tenant)) count += await revokeAtIssuer(deps, db, { job, issuer, now })
+    await markGrantsRevoked(db, { tenant, eventId, target: job.target, targetId: job.targetId, epoch: job.epoch, at: now })
+    await markEventSwept(db, tenant, eventId, now)
+    await markDone(db, tenant, job.entry, now)
+    return count
+  })
+  if (told !== undefined) deps.log.info({ tenant, eventId, target: job.target, notices: told }, 'revocation swept')
+}
+
+type AtIssuer = { readonly job: RevokeJob; readonly issuer: RevokingIssuer; readonly now: Instant }
+
+async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, at: AtIssuer): Promise<number> {
+  const { job, issuer, now } = at
+  const tenant = job.tenant as TenantId
+  const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, now)
+  const eventId = job.eventId as DeprovisioningEventId
+  const expiresAt = addSeconds(now, revocationKeepSeconds)
+  await insertRevocation(db, {
+    tenant,
+    eventId,
+    issuerId: issuer.id,
+    target: job.target,
+    targetId: job.targetId,
+    epoch: job.epoch,
+    at: now,
+    expiresAt,
+  })
+  for (const resource of resources) {
+    const jti = deps.random.uuid()
+    const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, buildNotice(at, resource, jti))
+    await insertNotice(db, { tenantId: resource.tenantId, resourceId: resource.id, eventId, jti, token, createdAt: now, expiresAt })
+  }
+  return resources.length
+}
+
+/**
+ * The claims of one notice. Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`.
+ *
+ * @spec RFC 8417 §2.2
+ * @spec RFC 9493 §3.2.4 iss_sub, §3.2.5 opaque
+ * @spec CAEP 1.0 §3.1 session-revoked
+ */
+function buildNotice({ job, issuer, now }: AtIssuer, resource: ToldResource, jti: string): Readonly<Record<string, unknown>> {
+  const seconds = toSeconds(now)
+  const subject =
+    job.target === 'subject' ? { format: 'iss_sub', iss: issuer.url, sub: job.targetId } : { format: 'opaque', id: job.targetId }
+  return {
+    iss: issuer.url,
+    aud: resource.identifier,
+    iat: seconds,
+    jti,
+    sub_id: subject,
+    events: {
+      [sessionRevoked]: {
+        event_timestamp: seconds,
+        initiating_entity: 'admin',
+        reason_admin: { en: `access of this ${job.target} was revoked` },
+      },
+    },
+    drawbridge: { target: job.target, targetId: job.targetId, epoch: job.epoch, tenant: issuer.tenantSlug },
+  }
+}

@@ -1,0 +1,83 @@
+/** The one place that knows which engine carries the queue: PostgreSQL, or Redis when its URL is given. The queue code is the same. */
+import { createPostgresBackend, DEFAULT_SCHEMA, Queue, runMigrations, Worker, type Processor } from 'bullmq'
+import { Redis } from 'ioredis'
+import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
+import type { QueueSettings } from './deps.js'
+
+export const defaultQueueName = 'drawbridge'
+const defaultMaxConnections = 4
+const defaultConcurrency = 8
+
+export type QueueHandle = { readonly queue: Queue; readonly worker: Worker; isReachable(): Promise<boolean>; close(): Promise<void> }
+
+/**
+ * Makes the queue's schema and opens it to the role that runs broker and worker. Idempotent; run by `drawbridge migrate`, as the owner of
+ * the database. Redis needs none.
+ */
+export async function migrateQueue(ownerUrl: string, runtimeUrl: string = ownerUrl): Promise<void> {
+  const runtimeRole = decodeURIComponent(new URL(runtimeUrl).username)
+  await asDatabaseOwner(ownerUrl, async (session) => {
+    await runMigrations(session as unknown as Parameters<typeof runMigrations>[0])
+    if (runtimeRole === '') return
+    const role = session.quoteName(runtimeRole)
+    for (const grant of [
+      'USAGE ON SCHEMA',
+      'ALL ON ALL TABLES IN SCHEMA',
+      'ALL ON ALL SEQUENCES IN SCHEMA',
+      'EXECUTE ON ALL FUNCTIONS IN SCHEMA',
+    ])
+      await session.query(`GRANT ${grant} ${DEFAULT_SCHEMA} TO ${role}`)
+  })
+}
+
+const nameOf = (settings: QueueSettings) => settings.name ?? defaultQueueName
+
+/** Opens queue and worker; jobs begin to run at once. */
+export async function openQueue(settings: QueueSettings, run: Processor, onError: (error: Error) => void): Promise<QueueHandle> {
+  const handle = settings.redisUrl === undefined ? onPostgres(settings, run) : onRedis(settings, settings.redisUrl, run)
+  handle.queue.on('error', onError)
+  handle.worker.on('error', onError)
+  await Promise.all([handle.queue.waitUntilReady(), handle.worker.waitUntilReady()])
+  return handle
+}
+
+function onPostgres(settings: QueueSettings, run: Processor): QueueHandle {
+  const max = settings.maxConnections ?? defaultMaxConnections
+  const connection = { connectionString: settings.databaseUrl, max: Math.max(1, Math.floor(max / 2)) }
+  const queue = new Queue(nameOf(settings), { connection }, createPostgresBackend)
+  const worker = new Worker(
+    nameOf(settings),
+    run,
+    { connection, concurrency: settings.concurrency ?? defaultConcurrency },
+    createPostgresBackend,
+  )
+  // Only the engine's own type parameters differ; the methods that we call are the same.
+  const both = { queue: queue as unknown as Queue, worker: worker as unknown as Worker }
+  return { ...both, isReachable: () => isReachable(both.queue), close: () => closeBoth(both.queue, both.worker) }
+}
+
+function onRedis(settings: QueueSettings, url: string, run: Processor): QueueHandle {
+  const connection = new Redis(url, { maxRetriesPerRequest: null })
+  const queue = new Queue(nameOf(settings), { connection })
+  const worker = new Worker(nameOf(settings), run, { connection, concurrency: settings.concurrency ?? defaultConcurrency })
+  const close = async () => {
+    await closeBoth(queue, worker)
+    connection.disconnect()
+  }
+  return { queue, worker, isReachable: () => isReachable(queue), close }
+}
+
+async function isReachable(queue: Queue): Promise<boolean> {
+  try {
+    await queue.getJobCounts('waiting')
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The worker first: it finishes what it runs. */
+async function closeBoth(queue: Queue, worker: Worker): Promise<void> {
+  await worker.close()
+  await queue.close()
+}

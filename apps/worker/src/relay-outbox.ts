@@ -1,0 +1,101 @@
+/**
+ * Carries outbox entries to the queue.
+ *
+ * The design: claim entries with their row locks held (two relays never take the same ones), add them to the queue under an id made from
+ * the entry (twice is once), and only then mark them relayed and commit. A crash before the commit leaves the entries unmarked and they
+ * are carried again, which the job id and the handler's own `done_at` make harmless. A queue that loses jobs is healed in the same way:
+ * entries that are not done long after they were relayed are relayed again, under a new job id, because the old id may still be held
+ * by a job that failed for good. NOTIFY wakes the relay; a poll every second is the safety net.
+ */
+import { addSeconds } from '@drawbridge/core/instant'
+import type { Clock } from '@drawbridge/runtime/clock'
+import type { Log } from '@drawbridge/runtime/log'
+import type { Database } from '@drawbridge/store/database'
+import { listen } from '@drawbridge/store/listen'
+import { claimOutboxAcrossTenants, markRelayedAcrossTenants, type WaitingEntry } from '@drawbridge/store/outbox-relay'
+import { acrossTenants } from '@drawbridge/store/transaction'
+import type { Queue } from 'bullmq'
+import { findJob } from './jobs.js'
+
+export const outboxChannel = 'drawbridge_outbox'
+export const relayBatch = 500
+export const relayPollMs = 1000
+/** Relayed but not done for this long: the queue has lost it, or given up on it. */
+export const relayAgainSeconds = 30
+/** A finished job is remembered by the queue for this long, so that a repeated id is recognised. */
+export const rememberFinishedSeconds = 3600
+
+export type RelayDeps = {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Log
+  readonly queue: Pick<Queue, 'addBulk'>
+}
+
+/** BullMQ refuses integers and colons. A later round of the same entry gets an id of its own. */
+const jobIdOf = (entry: WaitingEntry): string =>
+  entry.relayedAt === null ? `ob-${entry.tenantId}-${entry.id}` : `ob-${entry.tenantId}-${entry.id}-${entry.relayedAt}`
+
+const toJob = (entry: WaitingEntry) => {
+  const retries = findJob(entry.kind)?.retries ?? { attempts: 1, firstPauseMs: 0 }
+  return {
+    name: entry.kind,
+    data: { tenant: entry.tenantId, entry: entry.id, payload: entry.payload },
+    opts: {
+      jobId: jobIdOf(entry),
+      attempts: retries.attempts,
+      backoff: { type: 'exponential', delay: retries.firstPauseMs, jitter: 0.5 },
+      removeOnComplete: { age: rememberFinishedSeconds },
+      removeOnFail: { age: rememberFinishedSeconds },
+    },
+  }
+}
+
+/** Relays one batch; answers how many entries it carried. Throws when the queue or the database is away: nothing is marked then. */
+export function relayOnce(deps: RelayDeps): Promise<number> {
+  return acrossTenants(deps.database, async (db) => {
+    const now = deps.clock.now()
+    const entries = await claimOutboxAcrossTenants(db, { limit: relayBatch, relayedBefore: addSeconds(now, -relayAgainSeconds) })
+    if (entries.length === 0) return 0
+    await deps.queue.addBulk(entries.map(toJob))
+    await markRelayedAcrossTenants(db, entries, now)
+    return entries.length
+  })
+}
+
+export type Relay = { isListening(): boolean; stop(): Promise<void> }
+
+/** Relays until stopped: at every notification, and every second. */
+export function startRelay(deps: RelayDeps, listenUrl: string): Relay {
+  let isStopped = false
+  let isWanted = false
+  let working: Promise<void> | undefined
+
+  const work = async (): Promise<void> => {
+    while (isWanted && !isStopped) {
+      isWanted = false
+      try {
+        while (!isStopped && (await relayOnce(deps)) === relayBatch);
+      } catch (error) {
+        deps.log.warn({ cause: error instanceof Error ? error.message : String(error) }, 'the outbox could not be relayed')
+      }
+    }
+    working = undefined
+  }
+  const wake = (): void => {
+    isWanted = true
+    if (!isStopped) working ??= work()
+  }
+  const listening = listen({ url: listenUrl, channels: [outboxChannel], onNotification: wake, onConnected: wake })
+  const poll = setInterval(wake, relayPollMs)
+  wake()
+  return {
+    isListening: listening.isConnected,
+    stop: async () => {
+      isStopped = true
+      clearInterval(poll)
+      await listening.close()
+      await working
+    },
+  }
+}

@@ -1,0 +1,12 @@
+/** Recurring jobs, in one list. The queue keeps one schedule per name, however many workers declare it. */
+import type { Queue } from 'bullmq'
+
+export const schedule: readonly { readonly job: string; readonly everySeconds: number }[] = [{ job: 'sweep-expired', everySeconds: 60 }]
+
+/** Declares the list; doing it again changes nothing. */
+export async function declareSchedule(queue: Queue): Promise<void> {
+  for (const { job, everySeconds } of schedule) {
+    const opts = { removeOnComplete: { count: 10 }, removeOnFail: { count: 100 } }
+    await queue.upsertJobScheduler(`every-${job}`, { every: everySeconds * 1000 }, { name: job, data: {}, opts })
+  }
+}

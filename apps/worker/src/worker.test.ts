@@ -1,0 +1,148 @@
+/** From the outbox to signed notices, on a real PostgreSQL and a real queue: nothing is lost, and twice is once. */
+import { instant } from '@drawbridge/core/instant'
+import { verifyJwt } from '@drawbridge/crypto/jwt'
+import { asOwner, testDatabase, type TestDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { aCompany, countOf, eventually, installationId, jobDeps, random, sealer } from '../test/a-company.js'
+import type { WorkerDeps } from './deps.js'
+import { revokeGrants } from './jobs/revoke-grants.job.js'
+import { sweepExpired } from './jobs/sweep-expired.job.js'
+import { relayOnce } from './relay-outbox.js'
+import { createWorker, migrateQueue } from './worker.js'
+
+let fixture: TestDatabase
+beforeAll(async () => {
+  fixture = await testDatabase()
+  await migrateQueue(fixture.ownerUrl, fixture.url)
+})
+afterAll(() => fixture.close())
+
+const workerDeps = (over: Partial<WorkerDeps> = {}): WorkerDeps => ({
+  ...jobDeps(fixture),
+  sealer,
+  installationId,
+  queue: { databaseUrl: fixture.url },
+  host: '127.0.0.1',
+  port: 0,
+  ...over,
+})
+const undone = () => countOf(fixture, 'outbox WHERE done_at IS NULL')
+
+it('a deprovisioning becomes one signed notice per resource, in a swept event', async () => {
+  const company = await aCompany(fixture, 'acme')
+  const worker = await createWorker(workerDeps())
+  try {
+    const { epoch } = await company.kill()
+    await eventually(async () => (await undone()) === 0)
+    const rows = await asOwner<{ token: string; position: string; identifier: string }>(
+      fixture.ownerUrl,
+      'SELECT n.token, n.position, r.identifier FROM notices n JOIN resources r ON r.id = n.resource_id WHERE n.tenant_id = $1',
+      [company.tenant],
+    )
+    expect(rows.map((row) => row.identifier).sort()).toEqual(company.resources.map((resource) => resource.identifier).sort())
+    for (const row of rows) {
+      const expected = { typ: 'secevent+jwt', issuer: company.issuer, audience: row.identifier, now: instant(Date.now()), skewSeconds: 0 }
+      expect(verifyJwt(row.token, [company.noticeKey], expected)).toMatchObject({
+        ok: true,
+        value: {
+          sub_id: { format: 'iss_sub', iss: company.issuer, sub: company.subject },
+          drawbridge: { target: 'subject', targetId: company.subject, epoch, tenant: 'acme' },
+        },
+      })
+    }
+    expect(await countOf(fixture, 'deprovisioning_events WHERE swept_at IS NULL')).toBe(0)
+    const ready = await fetch(`http://127.0.0.1:${worker.port}/readyz`)
+    expect([ready.status, await ready.json()]).toEqual([
+      200,
+      { status: 'ready', needs: { postgresql: true, queue: true, listening: true } },
+    ])
+    expect(await (await fetch(`http://127.0.0.1:${worker.port}/metrics`)).text()).toContain(
+      'drawbridge_jobs_total{job="revoke",outcome="done"} 1',
+    )
+  } finally {
+    await worker.close()
+  }
+})
+
+it('a relay that dies between the queue and the mark loses nothing and doubles nothing', async () => {
+  const company = await aCompany(fixture, 'globex')
+  for (let kills = 0; kills < 5; kills++) await company.kill()
+  const added: string[] = []
+  const dying = {
+    addBulk: async (bulk: { opts?: { jobId?: string } }[]) => {
+      added.push(...bulk.map((job) => String(job.opts?.jobId)))
+      throw new Error('the process died here')
+    },
+  }
+  await expect(relayOnce({ ...jobDeps(fixture), queue: dying as never })).rejects.toThrow('the process died here')
+  expect(await countOf(fixture, 'outbox WHERE relayed_at IS NULL AND tenant_id = $1', [company.tenant])).toBe(5)
+  expect(new Set(added).size).toBe(5)
+
+  const worker = await createWorker(workerDeps())
+  try {
+    await eventually(async () => (await undone()) === 0)
+  } finally {
+    await worker.close()
+  }
+  expect(await countOf(fixture, 'notices WHERE tenant_id = $1', [company.tenant])).toBe(10)
+  expect(await countOf(fixture, 'revocations WHERE tenant_id = $1', [company.tenant])).toBe(5)
+})
+
+it('two workers share the work, and positions stay gapless', async () => {
+  const company = await aCompany(fixture, 'initech')
+  const workers = await Promise.all([createWorker(workerDeps()), createWorker(workerDeps())])
+  try {
+    await Promise.all(Array.from({ length: 20 }, () => company.kill()))
+    await eventually(async () => (await undone()) === 0, 20_000)
+  } finally {
+    await Promise.all(workers.map((worker) => worker.close()))
+  }
+  const rows = await asOwner<{ position: string }>(
+    fixture.ownerUrl,
+    'SELECT position FROM notices WHERE tenant_id = $1 AND resource_id = $2 ORDER BY position',
+    [company.tenant, company.resources[0]?.id],
+  )
+  expect(rows.map((row) => Number(row.position))).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
+})
+
+it('the same job twice, even at the same time, is once', async () => {
+  const company = await aCompany(fixture, 'umbrella')
+  await company.kill()
+  const [entry] = await asOwner<{ id: string; payload: { eventId: string; target: 'subject'; targetId: string; epoch: number } }>(
+    fixture.ownerUrl,
+    'SELECT id, payload FROM outbox WHERE tenant_id = $1',
+    [company.tenant],
+  )
+  if (entry === undefined) throw new Error('there is an outbox entry')
+  const job = { tenant: company.tenant, entry: Number(entry.id), ...entry.payload }
+  await Promise.all([revokeGrants(jobDeps(fixture), job), revokeGrants(jobDeps(fixture), job)])
+  await revokeGrants(jobDeps(fixture), job)
+  expect(await countOf(fixture, 'notices WHERE tenant_id = $1', [company.tenant])).toBe(2)
+  expect(await countOf(fixture, 'revocations WHERE tenant_id = $1', [company.tenant])).toBe(1)
+})
+
+it('what the queue has lost is relayed again after the named time, and only then', async () => {
+  const company = await aCompany(fixture, 'hooli')
+  await company.kill()
+  const ids: string[] = []
+  const losing = { addBulk: async (bulk: { opts: { jobId: string } }[]) => void ids.push(...bulk.map((job) => job.opts.jobId)) }
+  const at = Date.now()
+  const relayAt = (ms: number) => relayOnce({ ...jobDeps(fixture), queue: losing as never, clock: { now: () => instant(at + ms) } })
+  expect(await relayAt(0)).toBe(1)
+  expect(await relayAt(29_000)).toBe(0)
+  expect(await relayAt(31_000)).toBe(1)
+  expect(new Set(ids).size).toBe(2)
+  expect(ids.every((id) => id.startsWith(`ob-${company.tenant}-`) && !id.includes(':'))).toBe(true)
+  await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $1 WHERE done_at IS NULL', [new Date()])
+})
+
+it('the sweep removes what has expired and only what is done', async () => {
+  const company = await aCompany(fixture, 'stark')
+  await company.kill()
+  const later = { now: () => instant(Date.now() + 2 * 86_400_000) }
+  await sweepExpired({ ...jobDeps(fixture), clock: later })
+  expect(await countOf(fixture, 'notices')).toBe(0)
+  expect(await countOf(fixture, 'revocations')).toBe(0)
+  expect(await countOf(fixture, 'outbox')).toBe(1)
+  expect(random.uuid()).not.toBe(random.uuid())
+})
