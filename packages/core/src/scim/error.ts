@@ -1,0 +1,72 @@
+/** Every refusal of the SCIM endpoints. `scimType` is the wire word of RFC 7644 §3.12, where there is one. */
+export const scimErrors = {
+  scim_token_missing: { status: 401, scimType: undefined, spec: 'RFC 7644 §2', say: 'a bearer token is needed' },
+  scim_token_invalid: { status: 401, scimType: undefined, spec: 'RFC 7644 §2', say: 'the bearer token is not valid' },
+  scim_body_malformed: {
+    status: 400,
+    scimType: 'invalidSyntax',
+    spec: 'RFC 7644 §3.12',
+    say: 'the body is not a JSON object that this endpoint understands',
+  },
+  scim_value_invalid: {
+    status: 400,
+    scimType: 'invalidValue',
+    spec: 'RFC 7644 §3.12',
+    say: 'an attribute has a value that it cannot have',
+  },
+  scim_filter_invalid: {
+    status: 400,
+    scimType: 'invalidFilter',
+    spec: 'RFC 7644 §3.4.2.2',
+    say: 'the filter cannot be read, or names an attribute that cannot be searched',
+  },
+  scim_path_invalid: { status: 400, scimType: 'invalidPath', spec: 'RFC 7644 §3.5.2', say: 'the path of an operation cannot be read' },
+  scim_no_target: { status: 400, scimType: 'noTarget', spec: 'RFC 7644 §3.5.2', say: 'the path of an operation matches nothing' },
+  scim_mutability: { status: 400, scimType: 'mutability', spec: 'RFC 7644 §3.5.2', say: 'the attribute cannot be changed or removed' },
+  scim_unique: {
+    status: 409,
+    scimType: 'uniqueness',
+    spec: 'RFC 7644 §3.3',
+    say: 'a user with this userName or externalId exists already',
+  },
+  scim_not_found: { status: 404, scimType: undefined, spec: 'RFC 7644 §3.12', say: 'there is no such resource' },
+  scim_filter_not_here: { status: 403, scimType: undefined, spec: 'RFC 7644 §4', say: 'discovery endpoints do not take a filter' },
+  scim_too_large: { status: 413, scimType: undefined, spec: 'RFC 7644 §3.12', say: 'the body is larger than this endpoint accepts' },
+} as const satisfies Record<
+  string,
+  { readonly status: number; readonly scimType: string | undefined; readonly spec: string; readonly say: string }
+>
+
+export type ScimErrorReason = keyof typeof scimErrors
+/** `detail` goes on the wire: it names attributes and paths, never values. */
+export type ScimError = { readonly reason: ScimErrorReason; readonly detail?: string }
+
+export type ScimErrorBody = {
+  readonly schemas: readonly [string]
+  readonly status: string
+  readonly scimType?: string
+  readonly detail: string
+}
+
+/** @spec RFC 7644 §3.12 `status` is a string */
+export function scimErrorBody(error: ScimError): ScimErrorBody {
+  const entry = scimErrors[error.reason]
+  return {
+    schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'],
+    status: String(entry.status),
+    ...(entry.scimType === undefined ? {} : { scimType: entry.scimType }),
+    detail: error.detail === undefined ? entry.say : `${entry.say}: ${error.detail}`,
+  }
+}
+
+/** Named limits of SCIM. */
+export const scimLimits = {
+  bodyBytes: 256 * 1024,
+  operations: 100,
+  pageSize: 200,
+  filterCharacters: 2_000,
+  filterTerms: 5,
+  textCharacters: 1_024,
+  arrayItems: 1_000,
+  depth: 6,
+} as const
