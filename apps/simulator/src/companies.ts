@@ -38,8 +38,20 @@ export function peopleOf(company: CompanyId): readonly Person[] {
   return [
     person('ada', { givenName: 'Ada', familyName: 'Moreau', title: 'Engineer', hasMfa: true, groups: ['engineering', 'staff'] }),
     person('clark', { givenName: 'Clark', familyName: 'Osei', title: 'Clerk', hasMfa: false, groups: ['clerks', 'staff'] }),
-    person('lena', { givenName: 'Lena', familyName: 'Brandt', title: 'Engineer, leaving soon', hasMfa: true, groups: ['engineering', 'staff'] }),
-    person('max', { givenName: 'Max', familyName: 'Lindqvist', title: `Architect in ${manyGroups} groups`, hasMfa: true, groups: groupsOfMax() }),
+    person('lena', {
+      givenName: 'Lena',
+      familyName: 'Brandt',
+      title: 'Engineer, leaving soon',
+      hasMfa: true,
+      groups: ['engineering', 'staff'],
+    }),
+    person('max', {
+      givenName: 'Max',
+      familyName: 'Lindqvist',
+      title: `Architect in ${manyGroups} groups`,
+      hasMfa: true,
+      groups: groupsOfMax(),
+    }),
     person('nora', { givenName: 'Nora', familyName: 'Silva', title: 'Contractor without groups', hasMfa: true, groups: undefined }),
   ]
 }

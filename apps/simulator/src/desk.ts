@@ -55,7 +55,13 @@ export function createDesk(settings: DeskSettings): Desk {
       const { scimBaseUrl, scimToken } = relyingParty(company)
       return scimBaseUrl === undefined || scimToken === undefined ? undefined : { baseUrl: scimBaseUrl, token: scimToken }
     },
-    saml: createSamlIdentityProvider({ company: samlCompany, publicUrl, keys: keys[samlCompany.id], relyingParty: () => relyingParty(samlCompany.id), now }),
+    saml: createSamlIdentityProvider({
+      company: samlCompany,
+      publicUrl,
+      keys: keys[samlCompany.id],
+      relyingParty: () => relyingParty(samlCompany.id),
+      now,
+    }),
     oidc: createOpenIdProvider({
       company: oidcCompany.id,
       issuer: oidcIssuerAt(publicUrl),

@@ -18,7 +18,12 @@ type Exchange = {
   readonly parts: readonly string[]
 }
 
-type Route = { readonly method: 'GET' | 'POST'; readonly path: RegExp; readonly isCrossSite?: true; readonly run: (exchange: Exchange) => Promise<void> }
+type Route = {
+  readonly method: 'GET' | 'POST'
+  readonly path: RegExp
+  readonly isCrossSite?: true
+  readonly run: (exchange: Exchange) => Promise<void>
+}
 
 const routes: readonly Route[] = [
   { method: 'GET', path: /^\/$/, run: async ({ response }) => sendPage(response, 200, homePage(everyone)) },
@@ -29,7 +34,12 @@ const routes: readonly Route[] = [
   { method: 'POST', path: /^\/(acme|globex)\/scim\/active$/, run: changeActive },
   { method: 'GET', path: /^\/acme\/metadata$/, run: serveMetadata },
   { method: 'GET', path: /^\/acme\/sso$/, run: async (exchange) => beginSaml(exchange, exchange.url.searchParams) },
-  { method: 'POST', path: /^\/acme\/sso$/, isCrossSite: true, run: async (exchange) => beginSaml(exchange, await readForm(exchange.request)) },
+  {
+    method: 'POST',
+    path: /^\/acme\/sso$/,
+    isCrossSite: true,
+    run: async (exchange) => beginSaml(exchange, await readForm(exchange.request)),
+  },
   { method: 'GET', path: /^\/acme\/sign-in\/([\w-]+)$/, run: askSaml },
   { method: 'POST', path: /^\/acme\/sign-in\/([\w-]+)$/, run: answerSaml },
   { method: 'GET', path: /^\/globex\/sign-in\/([\w-]+)$/, run: askOidc },
@@ -72,7 +82,11 @@ function addresses(desk: Desk, company: Company): readonly (readonly [string, st
           ['Single sign-on', desk.saml.addresses.ssoUrl],
         ]
       : [['Issuer', oidcIssuerAt(desk.publicUrl)]]
-  return [...own, ...(party.issuer === undefined ? [] : [['Signs in to', party.issuer] as const]), ...(party.scimBaseUrl === undefined ? [] : [['SCIM', party.scimBaseUrl] as const])]
+  return [
+    ...own,
+    ...(party.issuer === undefined ? [] : [['Signs in to', party.issuer] as const]),
+    ...(party.scimBaseUrl === undefined ? [] : [['SCIM', party.scimBaseUrl] as const]),
+  ]
 }
 
 async function armFault({ desk, request, response, parts }: Exchange): Promise<void> {
@@ -103,7 +117,11 @@ async function changeActive({ desk, request, response, parts }: Exchange): Promi
   const person = findPerson(company.id, form.get('person') ?? '')
   const target = desk.scimTarget(company.id)
   if (person === undefined || target === undefined) return tell(response, company, 'No such person, or no SCIM service is configured.')
-  tell(response, company, sentence(await attempt(() => setActive(target, person, form.get('active') === 'true', dialectOf(form.get('dialect'))))))
+  tell(
+    response,
+    company,
+    sentence(await attempt(() => setActive(target, person, form.get('active') === 'true', dialectOf(form.get('dialect'))))),
+  )
 }
 
 function dialectOf(value: string | null): ScimDialect {
@@ -143,8 +161,14 @@ async function beginSaml(exchange: Exchange, parameters: URLSearchParams): Promi
 async function askSaml(exchange: Exchange): Promise<void> {
   const { desk, response, url, parts } = exchange
   const login = desk.saml.find(parts[0] ?? '')
-  if (login === undefined) return sendPage(response, 404, refusalPage('Login over', 'This login was answered already, or never begun.', samlCompany))
-  ask(exchange, samlCompany, { action: url.pathname, askedBy: login.request.issuer, asksForMfa: login.asksForMfa, loginHint: login.request.loginHint })
+  if (login === undefined)
+    return sendPage(response, 404, refusalPage('Login over', 'This login was answered already, or never begun.', samlCompany))
+  ask(exchange, samlCompany, {
+    action: url.pathname,
+    askedBy: login.request.issuer,
+    asksForMfa: login.asksForMfa,
+    loginHint: login.request.loginHint,
+  })
 }
 
 async function answerSaml(exchange: Exchange): Promise<void> {
@@ -178,7 +202,11 @@ async function answerOidc(exchange: Exchange): Promise<void> {
 }
 
 async function finishOidc({ desk, request, response }: Exchange, person: Person, withMfa: boolean): Promise<void> {
-  await desk.oidc.finishLogin(request, response, { person, withMfa: withMfa && person.hasMfa, faults: desk.faults.takeForLogin(oidcCompany) })
+  await desk.oidc.finishLogin(request, response, {
+    person,
+    withMfa: withMfa && person.hasMfa,
+    faults: desk.faults.takeForLogin(oidcCompany),
+  })
 }
 
 type Question = { readonly action: string; readonly askedBy: string; readonly asksForMfa: boolean; readonly loginHint: string | undefined }

@@ -23,8 +23,6 @@ export type SimulatorSettings = {
   readonly now?: () => Date
   /** Keys are kept here, so that a restart has the same metadata; without it they live in memory. */
   readonly keysFolder?: string
-  /** The process's NODE_ENV, given by the composition root; `production` is refused. */
-  readonly nodeEnv?: string | undefined
   readonly onError?: (error: unknown) => void
 }
 
@@ -50,9 +48,13 @@ export type Simulator = {
 
 type Running = { readonly server: Server; readonly desk: Desk; readonly keys: SimulatorKeys }
 
-/** Throws in production: whoever reaches this page is whoever they like. */
+/**
+ * Throws in production: whoever reaches this page is whoever they like.
+ *
+ * Reads the environment itself, so that no composition root can forget to ask.
+ */
 export function createSimulator(settings: SimulatorSettings): Simulator {
-  if (settings.nodeEnv === 'production' || process.env['NODE_ENV'] === 'production')
+  if (process.env['NODE_ENV'] === 'production')
     throw new Error('The company simulator is a development tool and refuses to run with NODE_ENV=production.')
   const parties = new Map<CompanyId, RelyingParty>(Object.entries(settings.broker ?? {}) as [CompanyId, RelyingParty][])
   const faults = createFaults()
@@ -107,7 +109,11 @@ export function createSimulator(settings: SimulatorSettings): Simulator {
   }
 }
 
-async function open(settings: SimulatorSettings, faults: ReturnType<typeof createFaults>, relyingParty: (company: CompanyId) => RelyingParty): Promise<Running> {
+async function open(
+  settings: SimulatorSettings,
+  faults: ReturnType<typeof createFaults>,
+  relyingParty: (company: CompanyId) => RelyingParty,
+): Promise<Running> {
   const now = settings.now ?? (() => new Date())
   const host = settings.host ?? '127.0.0.1'
   const keys = await loadKeys(settings.keysFolder, now())

@@ -39,7 +39,9 @@ function brokenClaims(claims: Record<string, unknown>, faults: ReadonlySet<Fault
   if (faults.has('missing-groups') || faults.has('groups-overage')) delete broken['groups']
   if (faults.has('groups-overage')) {
     broken['_claim_names'] = { groups: 'src1' }
-    broken['_claim_sources'] = { src1: { endpoint: 'https://graph.windows.net/00000000-0000-0000-0000-000000000000/users/me/getMemberObjects' } }
+    broken['_claim_sources'] = {
+      src1: { endpoint: 'https://graph.windows.net/00000000-0000-0000-0000-000000000000/users/me/getMemberObjects' },
+    }
   }
   return broken
 }

@@ -23,7 +23,10 @@ declare module 'oidc-provider' {
 
   export default class Provider {
     constructor(issuer: string, configuration: Readonly<Record<string, unknown>>)
-    readonly Grant: new (properties: { readonly accountId: string; readonly clientId: string }) => GrantModel
+    readonly Grant: new (properties: {
+      readonly accountId: string
+      readonly clientId: string
+    }) => GrantModel
     use(middleware: (ctx: OidcContext, next: () => Promise<void>) => Promise<void>): void
     on(event: string, listener: (...args: readonly unknown[]) => void): void
     callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>

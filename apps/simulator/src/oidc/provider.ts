@@ -10,7 +10,14 @@ import { memoryAdapter } from './memory-adapter.js'
 
 export const mfaAcr = 'https://refeds.org/profile/mfa'
 /** Values by which relying parties ask for a second factor; the one asked for is the one answered. */
-const mfaAcrs = [mfaAcr, 'mfa', 'phr', 'urn:okta:loa:2fa:any', 'http://schemas.openid.net/pape/policies/2007/06/multi-factor', 'possessionorinherence']
+const mfaAcrs = [
+  mfaAcr,
+  'mfa',
+  'phr',
+  'urn:okta:loa:2fa:any',
+  'http://schemas.openid.net/pape/policies/2007/06/multi-factor',
+  'possessionorinherence',
+]
 const passwordAcr = 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport'
 const scopes = 'openid email profile groups'
 /** Logins whose code may still be exchanged; a code lives a minute. */
@@ -28,8 +35,15 @@ export type OidcSettings = {
 export type OpenIdProvider = {
   /** Serves one request below the issuer's path; answers in full. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<void>
-  pendingLogin(request: IncomingMessage, response: ServerResponse): Promise<{ loginHint: string | undefined; asksForMfa: boolean; clientId: string }>
-  finishLogin(request: IncomingMessage, response: ServerResponse, login: { person: Person; withMfa: boolean; faults: ReadonlySet<FaultId> }): Promise<void>
+  pendingLogin(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<{ loginHint: string | undefined; asksForMfa: boolean; clientId: string }>
+  finishLogin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    login: { person: Person; withMfa: boolean; faults: ReadonlySet<FaultId> },
+  ): Promise<void>
 }
 
 type OpenLogin = { readonly faults: ReadonlySet<FaultId> }
@@ -50,7 +64,11 @@ export function createOpenIdProvider(settings: OidcSettings): OpenIdProvider {
     },
     pendingLogin: async (request, response) => {
       const interaction = await provider.interactionDetails(request, response)
-      return { loginHint: text(interaction.params['login_hint']), asksForMfa: askedMfaAcr(interaction) !== undefined, clientId: clientIdOf(interaction) }
+      return {
+        loginHint: text(interaction.params['login_hint']),
+        asksForMfa: askedMfaAcr(interaction) !== undefined,
+        clientId: clientIdOf(interaction),
+      }
     },
     finishLogin: async (request, response, login) => {
       const interaction = await provider.interactionDetails(request, response)
@@ -61,7 +79,10 @@ export function createOpenIdProvider(settings: OidcSettings): OpenIdProvider {
       const withMfa = login.withMfa && !login.faults.has('no-mfa')
       const acr = withMfa ? (askedMfaAcr(interaction) ?? mfaAcr) : passwordAcr
       const amr = withMfa ? ['pwd', 'otp', 'mfa'] : ['pwd']
-      await provider.interactionFinished(request, response, { login: { accountId: login.person.id, acr, amr, remember: false }, consent: { grantId } })
+      await provider.interactionFinished(request, response, {
+        login: { accountId: login.person.id, acr, amr, remember: false },
+        consent: { grantId },
+      })
     },
   }
 }
@@ -86,7 +107,8 @@ function configuration(settings: OidcSettings, openLogins: ReadonlyMap<string, O
     features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
     interactions: { url: (_ctx: unknown, interaction: Interaction) => settings.signInPath(interaction.uid) },
     ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 900, Session: 900 },
-    findAccount: (_ctx: unknown, accountId: string, token?: { readonly grantId?: string }) => account(company, accountId, openLogins.get(token?.grantId ?? '')),
+    findAccount: (_ctx: unknown, accountId: string, token?: { readonly grantId?: string }) =>
+      account(company, accountId, openLogins.get(token?.grantId ?? '')),
     renderError,
   }
 }

@@ -44,7 +44,12 @@ function scimNote(view: CompanyView): Html {
 }
 
 function personCard(view: CompanyView, person: Person): Html {
-  const groups = person.groups === undefined ? 'groups not stated' : person.groups.length > 5 ? `${person.groups.length} groups` : person.groups.join(', ')
+  const groups =
+    person.groups === undefined
+      ? 'groups not stated'
+      : person.groups.length > 5
+        ? `${person.groups.length} groups`
+        : person.groups.join(', ')
   return html`<li class="card"><h3>${person.givenName} ${person.familyName}</h3><p class="soft small">${person.title}<br><code>${person.email}</code></p>
 <p><span class="tag">${person.hasMfa ? 'has MFA' : 'no MFA'}</span> <span class="tag">${groups}</span></p>${view.hasScim && scimButtons(view.company, person)}</li>`
 }

@@ -10,7 +10,11 @@ import { buildResponse, mfaClassRef } from './response.js'
 
 const maxPendingLogins = 1000
 /** Class references by which service providers ask for a second factor. */
-const mfaClassRefs = [mfaClassRef, 'http://schemas.microsoft.com/claims/multipleauthn', 'urn:oasis:names:tc:SAML:2.0:ac:classes:MobileTwoFactorContract']
+const mfaClassRefs = [
+  mfaClassRef,
+  'http://schemas.microsoft.com/claims/multipleauthn',
+  'urn:oasis:names:tc:SAML:2.0:ac:classes:MobileTwoFactorContract',
+]
 
 export type SamlIdentityProvider = {
   readonly addresses: IdpAddresses
@@ -40,9 +44,17 @@ export function createSamlIdentityProvider(settings: SamlSettings): SamlIdentity
   return {
     addresses,
     metadata: (isExpired) =>
-      buildIdpMetadata(addresses, settings.keys.current.certificatePem, isExpired ? new Date(settings.now().getTime() - 86_400_000) : undefined),
+      buildIdpMetadata(
+        addresses,
+        settings.keys.current.certificatePem,
+        isExpired ? new Date(settings.now().getTime() - 86_400_000) : undefined,
+      ),
     begin: (parameters) => {
-      const request = parseAuthnRequest(parameters, { registered: registered(settings), destination: addresses.ssoUrl, now: settings.now() })
+      const request = parseAuthnRequest(parameters, {
+        registered: registered(settings),
+        destination: addresses.ssoUrl,
+        now: settings.now(),
+      })
       const handle = randomBytes(16).toString('base64url')
       pending.set(handle, request)
       const oldest = pending.keys().next()

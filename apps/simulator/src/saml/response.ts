@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import samlify from 'samlify'
 import type { Person } from '../companies.js'
 import { clockSkewSeconds, type FaultId } from '../faults.js'
-import { escapeHtml } from '../pages/html.js'
 import type { CompanyKeys, SigningPair } from '../keys.js'
+import { escapeHtml } from '../pages/html.js'
 
 export const mfaClassRef = 'https://refeds.org/profile/mfa'
 export const passwordClassRef = 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport'
@@ -91,7 +91,10 @@ function attributes(input: ResponseInput, person: Person): readonly string[] {
     attribute('title', [person.title]),
   ]
   if (input.faults.has('groups-overage'))
-    return [...plain, attribute(overageAttribute, [`https://graph.windows.net/00000000-0000-0000-0000-000000000000/users/${person.id}/getMemberObjects`])]
+    return [
+      ...plain,
+      attribute(overageAttribute, [`https://graph.windows.net/00000000-0000-0000-0000-000000000000/users/${person.id}/getMemberObjects`]),
+    ]
   if (input.faults.has('missing-groups') || person.groups === undefined) return plain
   return [...plain, attribute('groups', person.groups)]
 }
