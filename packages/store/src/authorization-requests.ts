@@ -79,7 +79,7 @@ const insertStatement = hotStatement({
   text: `INSERT INTO authorization_requests (tenant_id, id, issuer_id, client_id, browser_hash, request, step, tenant_epoch, client_epoch, created_at, expires_at)
     SELECT $1, $2, $3, $4, $5, $6, 'login', tenants.epoch, clients.epoch, $7, $8 FROM tenants
     JOIN clients ON clients.tenant_id = tenants.id AND clients.issuer_id = $3 AND clients.client_id = $4
-    WHERE tenants.id = $1 AND tenants.suspended_at IS NULL AND clients.blocked_at IS NULL RETURNING ${columns.replace(/\b(tenant_epoch|client_epoch)\b/g, 'authorization_requests.$1')}`,
+    WHERE tenants.id = $1 AND tenants.suspended_at IS NULL AND clients.blocked_at IS NULL RETURNING ${columns}`,
 })
 
 export type AuthorizationRequestDraft = {

@@ -1,0 +1,234 @@
+/** Trips to the IdP. Each is used once, by the browser that started it, under the epochs it was started under. */
+import type { Instant } from '@drawbridge/core/instant'
+import type {
+  AuthorizationRequestId,
+  BrowserSessionId,
+  ConnectionId,
+  CredentialHash,
+  IssuerId,
+  LoginRequestId,
+  SubjectId,
+  TenantId,
+} from '@drawbridge/core/tenant/ids'
+import { hashOfId, type Replay } from './replays.js'
+import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+
+export type LoginRequestDraft = {
+  readonly id: LoginRequestId
+  readonly authorizationRequestId: AuthorizationRequestId
+  readonly connectionId: ConnectionId
+  readonly browserHash: CredentialHash
+  readonly upstreamId: string
+  readonly sealedState: Buffer
+  readonly now: Instant
+  readonly expiresAt: Instant
+}
+
+const insertStatement = hotStatement({
+  name: 'insert_login_request',
+  tenantParameter: 1,
+  text: `INSERT INTO login_requests (tenant_id, id, authorization_request_id, connection_id, purpose, browser_hash, upstream_id, sealed_state,
+      tenant_epoch, connection_epoch, created_at, expires_at)
+    SELECT $1, $2, $3, $4, 'login', $5, $6, $7, tenants.epoch, connections.epoch, $8, $9 FROM tenants
+    JOIN connections ON connections.tenant_id = tenants.id AND connections.id = $4
+    WHERE tenants.id = $1 AND tenants.suspended_at IS NULL AND connections.disabled_at IS NULL`,
+})
+
+/** False if the connection is gone or switched off. */
+export async function insertLoginRequest(hot: HotDb, tenant: TenantId, draft: LoginRequestDraft): Promise<boolean> {
+  const { rowCount } = await hot.query(insertStatement, [
+    tenant,
+    draft.id,
+    draft.authorizationRequestId,
+    draft.connectionId,
+    draft.browserHash,
+    draft.upstreamId,
+    draft.sealedState,
+    toTimestamp(draft.now),
+    toTimestamp(draft.expiresAt),
+  ])
+  return rowCount === 1
+}
+
+export type StoredLoginRequest = {
+  readonly id: LoginRequestId
+  readonly authorizationRequestId: AuthorizationRequestId
+  readonly upstreamId: string
+  readonly sealedState: Buffer
+}
+
+const findStatement = hotStatement({
+  name: 'find_login_request',
+  tenantParameter: 1,
+  text: `SELECT id, authorization_request_id, upstream_id, sealed_state FROM login_requests
+    WHERE tenant_id = $1 AND id = $2 AND connection_id = $3 AND browser_hash = $4 AND expires_at > $5 AND consumed_at IS NULL`,
+})
+
+/** What is expected of the answer. Only the browser that started the trip learns it; nothing is consumed yet. */
+export async function findLoginRequest(
+  hot: HotDb,
+  tenant: TenantId,
+  wanted: { readonly id: string; readonly connectionId: ConnectionId; readonly browserHash: CredentialHash; readonly now: Instant },
+): Promise<StoredLoginRequest | undefined> {
+  const { rows } = await hot.query<{
+    id: LoginRequestId
+    authorization_request_id: AuthorizationRequestId
+    upstream_id: string
+    sealed_state: Buffer
+  }>(findStatement, [tenant, wanted.id, wanted.connectionId, wanted.browserHash, toTimestamp(wanted.now)])
+  const row = rows[0]
+  return (
+    row && { id: row.id, authorizationRequestId: row.authorization_request_id, upstreamId: row.upstream_id, sealedState: row.sealed_state }
+  )
+}
+
+/**
+ * The statement in which a login is believed.
+ *
+ * It consumes the trip, enters the replay ids, creates or refreshes the subject and opens the browser session, or does none of the
+ * last three. Each part depends on the rows of the one before, so two copies of one answer cannot both win: the second finds the trip
+ * consumed (row lock) or an id taken (primary key). A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, and evidence
+ * older than a barrier get no session. The SCIM link is made once, by the key the connection declared, to exactly one living user.
+ */
+const completeStatement = hotStatement({
+  name: 'complete_login',
+  tenantParameter: 1,
+  text: `WITH trip AS (
+    UPDATE login_requests SET consumed_at = $6 WHERE tenant_id = $1 AND id = $2 AND connection_id = $3 AND browser_hash = $4 AND consumed_at IS NULL
+      AND expires_at > $6
+      AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
+      AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
+    RETURNING authorization_request_id, tenant_epoch, connection_epoch
+  ), entered AS (
+    INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at)
+    SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
+    ON CONFLICT DO NOTHING RETURNING 1
+  ), fresh AS (
+    SELECT trip.*, $5::timestamptz > date_trunc('second', GREATEST(tenants.barrier_at, connections.barrier_at, 'epoch'::timestamptz)) AS after_barrier
+    FROM trip JOIN tenants ON tenants.id = $1 JOIN connections ON connections.tenant_id = $1 AND connections.id = $3
+    WHERE (SELECT count(*) FROM entered) = cardinality($7::text[])
+  ), known AS (
+    SELECT id, scim_user_id FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $11
+  ), scim AS (
+    SELECT id, active, deleted_at IS NULL AS living FROM scim_users
+    WHERE tenant_id = $1 AND connection_id = $3 AND (id = (SELECT scim_user_id FROM known)
+      OR ($13::text = 'userName' AND user_name_key = lower($14)) OR ($13::text = 'externalId' AND external_id = $14))
+  ), directory AS (
+    SELECT CASE WHEN (SELECT count(*) FROM scim WHERE living) > 1 THEN 'ambiguous'
+      WHEN EXISTS (SELECT 1 FROM scim WHERE living AND NOT active) THEN 'inactive'
+      WHEN EXISTS (SELECT 1 FROM scim WHERE living) THEN 'active'
+      WHEN EXISTS (SELECT 1 FROM scim) THEN 'tombstone' ELSE 'none' END AS state,
+      (SELECT id FROM scim WHERE living AND active LIMIT 1) AS scim_user_id
+  ), person AS (
+    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, claims_at, created_at, last_login_at)
+    SELECT $1, $10, $3, $11, directory.scim_user_id, $12, $6, $6, $6 FROM fresh, directory
+    WHERE fresh.after_barrier AND directory.state IN ('active', 'none')
+    ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
+      claims = EXCLUDED.claims, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
+      claims_version = subjects.claims_version + CASE WHEN subjects.claims = EXCLUDED.claims THEN 0 ELSE 1 END,
+      scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)
+    RETURNING id, epoch, deactivated_at, $5::timestamptz > date_trunc('second', COALESCE(barrier_at, 'epoch'::timestamptz)) AS after_barrier
+  ), session AS (
+    INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
+      acr, amr, authenticated_at, idp_session, created_at, expires_at)
+    SELECT $1, $15, $16, $17, person.id, $3, fresh.tenant_epoch, fresh.connection_epoch, person.epoch, $18, $19, $20, $21, $6, $22 FROM fresh, person
+    WHERE person.deactivated_at IS NULL AND person.after_barrier
+    RETURNING id
+  ), moved AS (
+    UPDATE authorization_requests SET session_id = session.id, subject_id = person.id, step = 'login' FROM session, person, fresh
+    WHERE authorization_requests.tenant_id = $1 AND authorization_requests.id = fresh.authorization_request_id RETURNING 1
+  ), audited AS (
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, connection_id, scopes, reason, detail, request_id, address)
+    SELECT $1, $6, CASE WHEN EXISTS (SELECT 1 FROM session) THEN 'login_completed' ELSE 'login_refused' END, $16, (SELECT id FROM person), $3, '{}',
+      CASE WHEN NOT EXISTS (SELECT 1 FROM fresh) THEN 'login_replayed' WHEN EXISTS (SELECT 1 FROM person WHERE deactivated_at IS NOT NULL) THEN 'subject_deactivated'
+        WHEN EXISTS (SELECT 1 FROM session) THEN NULL ELSE (SELECT 'directory_' || state FROM directory) END,
+      '{}', $23, $24 FROM trip RETURNING 1
+  )
+  SELECT (SELECT count(*) FROM trip)::int AS trips, (SELECT count(*) FROM fresh)::int AS believed, (SELECT after_barrier FROM fresh) AS after_barrier,
+    (SELECT state FROM directory) AS directory, (SELECT deactivated_at IS NOT NULL FROM person) AS deactivated, (SELECT id FROM session) AS session_id,
+    (SELECT id FROM person) AS subject_id`,
+})
+
+export type LoginToComplete = {
+  readonly id: LoginRequestId
+  readonly issuerId: IssuerId
+  readonly connectionId: ConnectionId
+  readonly browserHash: CredentialHash
+  /** When the IdP made the evidence: anything at or before a barrier is refused. */
+  readonly issuedAt: Instant
+  readonly now: Instant
+  readonly replays: readonly Pick<Replay, 'kind' | 'id'>[]
+  readonly replayableUntil: Instant
+  readonly subject: { readonly id: SubjectId; readonly stableId: string; readonly claims: unknown }
+  readonly scimLink: { readonly by: 'userName' | 'externalId'; readonly value: string } | undefined
+  readonly session: {
+    readonly id: BrowserSessionId
+    readonly handleHash: CredentialHash
+    readonly acr: string | undefined
+    readonly amr: readonly string[]
+    readonly authenticatedAt: Instant | undefined
+    readonly idpSession: unknown
+    readonly expiresAt: Instant
+  }
+  readonly requestId: string
+  readonly address: string
+}
+
+export type CompletedLogin =
+  | { readonly kind: 'believed'; readonly subjectId: SubjectId; readonly sessionId: BrowserSessionId }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'login_replayed' | 'evidence_below_barrier' | 'subject_deactivated' | 'subject_not_provisioned'
+    }
+
+type Outcome = {
+  trips: number
+  believed: number
+  after_barrier: boolean | null
+  directory: 'ambiguous' | 'inactive' | 'active' | 'tombstone' | 'none'
+  deactivated: boolean | null
+  session_id: BrowserSessionId | null
+  subject_id: SubjectId | null
+}
+
+/** Of any number of callers with the same answer at most one is believed. */
+export async function completeLogin(hot: HotDb, tenant: TenantId, login: LoginToComplete): Promise<CompletedLogin> {
+  const { rows } = await hot.query<Outcome>(completeStatement, parametersOf(tenant, login))
+  const row = rows[0] as Outcome
+  if (row.session_id && row.subject_id) return { kind: 'believed', sessionId: row.session_id, subjectId: row.subject_id }
+  return { kind: 'refused', reason: reasonOf(row) }
+}
+
+function reasonOf(row: Outcome): Extract<CompletedLogin, { kind: 'refused' }>['reason'] {
+  if (row.trips === 0 || row.believed === 0) return 'login_replayed'
+  if (row.after_barrier === false) return 'evidence_below_barrier'
+  if (row.deactivated || row.directory === 'inactive' || row.directory === 'tombstone') return 'subject_deactivated'
+  return row.directory === 'ambiguous' ? 'subject_not_provisioned' : 'evidence_below_barrier'
+}
+
+const parametersOf = (tenant: TenantId, login: LoginToComplete): readonly unknown[] => [
+  tenant,
+  login.id,
+  login.connectionId,
+  login.browserHash,
+  toTimestamp(login.issuedAt),
+  toTimestamp(login.now),
+  login.replays.map((replay) => replay.kind),
+  login.replays.map((replay) => hashOfId(replay.id)),
+  toTimestamp(login.replayableUntil),
+  login.subject.id,
+  login.subject.stableId,
+  JSON.stringify(login.subject.claims),
+  login.scimLink?.by ?? null,
+  login.scimLink?.value ?? null,
+  login.session.id,
+  login.issuerId,
+  login.session.handleHash,
+  login.session.acr ?? null,
+  login.session.amr,
+  login.session.authenticatedAt === undefined ? null : toTimestamp(login.session.authenticatedAt),
+  JSON.stringify(login.session.idpSession),
+  toTimestamp(login.session.expiresAt),
+  login.requestId,
+  login.address,
+]
