@@ -1,5 +1,7 @@
 /** The catalogue of OAuth refusals: every reason for which we say no, what goes on the wire, and which specification says so. */
 
+import { tokenErrors } from './token-error.js'
+
 export type OAuthErrorEntry = {
   /** The registered error code: what a client programs against. */
   readonly code: string
@@ -295,6 +297,8 @@ export const oauthErrors = {
     spec: 'RFC 7591 §3.2.2',
     say: 'every redirect URI must be https, loopback http or a private scheme with a dot, without fragment',
   },
+  // Token, revocation and introspection endpoints.
+  ...tokenErrors,
 } as const satisfies Record<string, OAuthErrorEntry>
 
 export type OAuthErrorReason = keyof typeof oauthErrors

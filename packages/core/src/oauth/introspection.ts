@@ -8,8 +8,8 @@ import type { TokenRequestRefusal } from './token-request.js'
 export type IntrospectionRequest = { readonly token: Secret }
 
 /** @spec RFC 7662 §2.1 */
-export function parseIntrospectionRequest(form: ReadonlyMap<string, string>): Result<IntrospectionRequest, TokenRequestRefusal> {
-  const token = form.get('token')
+export function parseIntrospectionRequest(form: Readonly<Record<string, string>>): Result<IntrospectionRequest, TokenRequestRefusal> {
+  const token = form['token']
   if (token === undefined || token === '' || token.length > longestRevocableToken)
     return err({ reason: 'token_request_malformed', detail: { field: 'token' } })
   return ok({ token: new Secret(token) })

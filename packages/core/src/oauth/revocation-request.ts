@@ -18,9 +18,9 @@ export type RevocationRequest =
  *
  * @spec RFC 7009 §2.1 token and token_type_hint, §2.2 an invalid token is no error
  */
-export function parseRevocationRequest(form: ReadonlyMap<string, string>): Result<RevocationRequest, TokenRequestRefusal> {
-  const token = form.get('token')
-  const hint = form.get('token_type_hint')
+export function parseRevocationRequest(form: Readonly<Record<string, string>>): Result<RevocationRequest, TokenRequestRefusal> {
+  const token = form['token']
+  const hint = form['token_type_hint']
   if (token === undefined || token === '' || token.length > longestRevocableToken)
     return err({ reason: 'token_request_malformed', detail: { field: 'token' } })
   if (hint !== undefined && hint.length > longestTokenParameter)

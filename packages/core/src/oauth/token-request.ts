@@ -38,8 +38,8 @@ const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longes
  *
  * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §3.2 parameters without a value
  */
-export function parseTokenRequest(form: ReadonlyMap<string, string>): Result<TokenRequest, TokenRequestRefusal> {
-  const values = Object.fromEntries([...form].filter(([, value]) => value !== ''))
+export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
+  const values = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
   const grantType = values['grant_type']
   if (grantType === undefined) return malformed('grant_type')
   if (grantType === 'authorization_code') return parseCodeRequest(values)

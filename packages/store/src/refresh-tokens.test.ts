@@ -1,0 +1,210 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { formatRefreshToken, type TokenFamilyId } from '@drawbridge/core/oauth/refresh-token'
+import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
+import { Secret } from '@drawbridge/core/secret'
+import type { Scope } from '@drawbridge/core/tenant/ids'
+import { deriveSuccessor } from '@drawbridge/crypto/refresh-family'
+import { createSealer } from '@drawbridge/crypto/seal'
+import { aChallenge, aGrant, aRedirectUri, hashOf } from '@drawbridge/testkit/a-grant'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { redeemCode } from './authorization-codes.js'
+import { epochsOf, introspectGrant, revokeGrantOfToken } from './grants.js'
+import { type Redecision, rotateRefreshToken } from './refresh-tokens.js'
+import { onHotPath } from './transaction.js'
+
+const now = instant(1_800_000_000_000)
+const asked = { requestId: 'test', address: '127.0.0.1' }
+const masterKey = Buffer.alloc(32, 7)
+let fixture: TestDatabase
+let acme: ATenant
+let globex: ATenant
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aTenant(fixture, { slug: 'acme' })
+  globex = await aTenant(fixture, { slug: 'globex' })
+})
+afterAll(() => fixture.close())
+
+const owner = (sql: string, parameters: readonly unknown[] = []) => asOwner<Record<string, unknown>>(fixture.ownerUrl, sql, parameters)
+
+async function aFamily(given: { tenant?: ATenant; scopes?: readonly string[]; sessionSeconds?: number } = {}) {
+  const { tenant = acme, ...rest } = given
+  const { code, grantId } = await aGrant(fixture, tenant, { now, ...rest })
+  const first = formatRefreshToken(randomUUID() as TokenFamilyId, randomBytes(32))
+  const redeemed = await redeemCode(onHotPath(fixture.database), {
+    tenantId: tenant.tenantId,
+    codeHash: hashOf(code),
+    presented: { ...tenant, redirectUri: aRedirectUri, codeChallenge: aChallenge, resource: undefined },
+    refreshTokenHash: hashOf(first),
+    eventId: randomUUID(),
+    now,
+    asked,
+  })
+  expect(redeemed.ok).toBe(true)
+  return { grantId, first }
+}
+
+/** One refresh as one process would do it: each call makes its own sealer. Answers the successor. */
+async function refresh(token: string, given: { at?: Instant; scopes?: readonly string[]; redecision?: Redecision; tenant?: ATenant } = {}) {
+  const { at = addSeconds(now, 60), tenant = acme, redecision } = given
+  const familyId = Buffer.from(token.slice(4), 'base64url').toString('hex', 0, 16) as TokenFamilyId
+  const sealer = createSealer([{ version: 1, key: masterKey }])
+  const next = deriveSuccessor(sealer, { familyId, keyVersion: 1 }, new Secret(token)).reveal()
+  const rotation = await rotateRefreshToken(onHotPath(fixture.database), {
+    tenantId: tenant.tenantId,
+    tokenHash: hashOf(token),
+    presented: {
+      issuerId: tenant.issuerId,
+      clientId: tenant.clientId,
+      scopes: given.scopes as readonly Scope[] | undefined,
+      resource: undefined,
+    },
+    successor: { hash: hashOf(next), keyVersion: 1 },
+    redecision,
+    eventId: randomUUID(),
+    now: at,
+    asked,
+  })
+  return { ...rotation, next }
+}
+
+test('20 that refresh together, each in its own process, get the same successor, and it is stored once', async () => {
+  const { grantId, first } = await aFamily()
+  const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(first)))
+  expect(answers.map((answer) => answer.kind)).toEqual(answers.map(() => 'rotated'))
+  expect(new Set(answers.map((answer) => answer.next)).size).toBe(1)
+  expect(await owner('SELECT count(*)::int AS n FROM refresh_tokens WHERE grant_id = $1', [grantId])).toEqual([{ n: 2 }])
+  expect(await owner('SELECT grace_replays FROM refresh_tokens WHERE token_hash = $1', [hashOf(first)])).toEqual([{ grace_replays: 19 }])
+  expect((await refresh(answers[0]?.next ?? '')).kind).toBe('rotated')
+})
+
+test('the 21st replay of one rotation is refused and kills nothing', async () => {
+  const { grantId, first } = await aFamily()
+  for (let replay = 0; replay <= 20; replay += 1) expect((await refresh(first)).kind).toBe('rotated')
+  expect(await refresh(first)).toMatchObject({ kind: 'refused', reason: 'refresh_grace_exhausted' })
+  expect(await owner('SELECT revoked_at FROM grants WHERE id = $1', [grantId])).toEqual([{ revoked_at: null }])
+})
+
+test('after the first use of the successor a replay inside the window is refused without killing the family', async () => {
+  const { first } = await aFamily()
+  const { next } = await refresh(first)
+  const third = await refresh(next)
+  expect(await refresh(first)).toMatchObject({ kind: 'refused', reason: 'refresh_token_replayed' })
+  expect((await refresh(third.next)).kind).toBe('rotated')
+})
+
+test('a replay at the very end of the grace is theft: it kills the family, with event, outbox entry and audit row', async () => {
+  const { grantId, first } = await aFamily()
+  const { next } = await refresh(first)
+  expect((await refresh(first, { at: instant(addSeconds(now, 90) - 1) })).kind).toBe('rotated')
+  expect(await refresh(first, { at: addSeconds(now, 90) })).toMatchObject({ kind: 'refused', reason: 'refresh_token_stolen' })
+  expect(await refresh(next, { at: addSeconds(now, 90) })).toMatchObject({ kind: 'refused', reason: 'grant_revoked' })
+  expect(await owner('SELECT epoch, revoked_reason FROM grants WHERE id = $1', [grantId])).toEqual([
+    { epoch: 2, revoked_reason: 'refresh_token_stolen' },
+  ])
+  expect(await owner("SELECT source FROM deprovisioning_events WHERE target = 'grant' AND target_id = $1", [grantId])).toEqual([
+    { source: 'token_theft' },
+  ])
+  expect(await owner("SELECT kind, payload->'epoch' AS epoch FROM outbox WHERE payload->>'targetId' = $1", [grantId])).toEqual([
+    { kind: 'revoke', epoch: 2 },
+  ])
+  const audited = await owner("SELECT detail FROM audit_events WHERE grant_id = $1 AND reason = 'refresh_token_stolen'", [grantId])
+  expect(audited).toEqual([{ detail: { grantRevoked: true, graceReplays: null } }])
+})
+
+test('scope may be narrowed for one token and never widened', async () => {
+  const { first } = await aFamily({ scopes: ['read', 'write'] })
+  expect(await refresh(first, { scopes: ['read', 'admin'] })).toMatchObject({ kind: 'refused', reason: 'scope_widened' })
+  const narrowed = await refresh(first, { scopes: ['read'] })
+  expect(narrowed.kind).toBe('rotated')
+  expect(await refresh(narrowed.next)).toMatchObject({ kind: 'rotated', grant: { allowed: ['read', 'write'] } })
+})
+
+test('nothing outlives the grant', async () => {
+  const { grantId, first } = await aFamily({ sessionSeconds: 100 })
+  await refresh(first)
+  const expiries = await owner(
+    'SELECT DISTINCT extract(epoch FROM expires_at)::bigint::int AS at FROM refresh_tokens WHERE grant_id = $1',
+    [grantId],
+  )
+  expect(expiries).toEqual([{ at: 1_800_000_100 }])
+  expect(await refresh(first, { at: addSeconds(now, 80) })).toMatchObject({ kind: 'rotated' })
+  const other = await aFamily({ sessionSeconds: 100 })
+  expect(await refresh(other.first, { at: addSeconds(now, 100) })).toMatchObject({ kind: 'refused', reason: 'grant_expired' })
+})
+
+test('when policy has changed nothing moves until it has decided again, and a decision only takes away', async () => {
+  const tenant = await aTenant(fixture, { slug: 'initech' })
+  const { grantId, first } = await aFamily({ tenant, scopes: ['read', 'write'] })
+  await owner('UPDATE tenants SET policy_version = 3 WHERE id = $1', [tenant.tenantId])
+  const redecision = {
+    policyVersion: 3,
+    claimsVersion: 1,
+    scopes: ['write', 'admin'],
+    accessTokenTtlSeconds: 300,
+    refreshTtlSeconds: 3600,
+    expiresAt: addSeconds(now, 99_999),
+  }
+  expect((await refresh(first, { tenant })).kind).toBe('decide_again')
+  expect((await refresh(first, { tenant, redecision: { ...redecision, policyVersion: 2 } })).kind).toBe('decide_again')
+  const rotated = await refresh(first, { tenant, redecision })
+  expect(rotated).toMatchObject({ kind: 'rotated', grant: { allowed: ['write'], access_seconds: 300, ends_at: addSeconds(now, 28_800) } })
+  expect(await owner('SELECT scopes, policy_version FROM grants WHERE id = $1', [grantId])).toEqual([
+    { scopes: ['write'], policy_version: 3 },
+  ])
+  expect((await refresh(rotated.next, { tenant })).kind).toBe('rotated')
+})
+
+test('what was rotated before a barrier is below it afterwards, whenever it was signed', async () => {
+  const tenant = await aTenant(fixture, { slug: 'umbrella' })
+  const { grantId, first } = await aFamily({ tenant })
+  const rotation = await refresh(first, { tenant })
+  if (rotation.kind !== 'rotated') throw new Error('not rotated')
+  await owner('UPDATE subjects SET epoch = epoch + 1, barrier_at = $2 WHERE id = $1', [tenant.subjectId, new Date(now)])
+  const current = { ...epochsOf(rotation.grant), subject: 2 }
+  expect(isBelowBarrier(epochsOf(rotation.grant), current)).toBe(true)
+  expect(await refresh(rotation.next, { tenant })).toMatchObject({ kind: 'refused', reason: 'grant_below_barrier' })
+  const seen = await introspectGrant(onHotPath(fixture.database), {
+    ...tenant,
+    secretHash: hashOf(tenant.credentialSecret),
+    grantId,
+    now,
+  })
+  expect(seen).toEqual({ resource: tenant.resource, grant: undefined })
+})
+
+test('a token of one tenant is unknown in another', async () => {
+  const { first } = await aFamily()
+  expect(await refresh(first, { tenant: globex })).toMatchObject({ kind: 'refused', reason: 'refresh_token_unknown' })
+})
+
+test('a client revokes its own grant, once, and no other client does', async () => {
+  const { grantId, first } = await aFamily()
+  const revoke = (clientId: string) =>
+    revokeGrantOfToken(onHotPath(fixture.database), {
+      ...acme,
+      clientId: clientId as ATenant['clientId'],
+      token: { refreshTokenHash: hashOf(first) },
+      eventId: randomUUID(),
+      now,
+      asked,
+    })
+  expect(await revoke('other')).toBe(false)
+  expect(await revoke(acme.clientId)).toBe(true)
+  expect(await revoke(acme.clientId)).toBe(false)
+  expect(await refresh(first)).toMatchObject({ kind: 'refused', reason: 'grant_revoked' })
+  expect(await owner("SELECT kind FROM outbox WHERE payload->>'targetId' = $1", [grantId])).toEqual([{ kind: 'revoke' }])
+})
+
+test('only the credential of the resource learns of its grants', async () => {
+  const { grantId } = await aFamily()
+  const ask = (tenant: ATenant, secret: string) =>
+    introspectGrant(onHotPath(fixture.database), { ...tenant, secretHash: hashOf(secret), grantId, now })
+  expect((await ask(acme, acme.credentialSecret))?.grant?.scopes).toEqual(['read', 'write'])
+  expect(await ask(acme, 'dbx_wrong')).toBeUndefined()
+  expect(await ask(globex, globex.credentialSecret)).toEqual({ resource: globex.resource, grant: undefined })
+})

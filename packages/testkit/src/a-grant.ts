@@ -1,0 +1,75 @@
+/** A grant with its code, opened through the product's own statement. */
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
+import { openGrant } from '@drawbridge/core/oauth/grant'
+import type { CredentialHash, GrantId, Scope } from '@drawbridge/core/tenant/ids'
+import { openGrantWithCode } from '@drawbridge/store/grants'
+import { onHotPath } from '@drawbridge/store/transaction'
+import type { ATenant } from './a-tenant.js'
+import type { TestDatabase } from './database.js'
+
+export const aRedirectUri = 'http://127.0.0.1/callback'
+/** Verifier and challenge of RFC 7636 appendix B. */
+export const aVerifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
+export const aChallenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
+
+export const hashOf = (credential: string): CredentialHash => createHash('sha256').update(credential).digest() as CredentialHash
+
+export type AGrant = { readonly grantId: GrantId; readonly code: string; readonly opened: boolean }
+
+export async function aGrant(
+  fixture: TestDatabase,
+  tenant: ATenant,
+  given: {
+    now: Instant
+    scopes?: readonly string[]
+    refreshSeconds?: number | undefined
+    sessionSeconds?: number
+    epochs?: { subject: number }
+    nonce?: string
+  },
+): Promise<AGrant> {
+  const { now, scopes = ['read', 'write'], sessionSeconds = 28_800 } = given
+  const refreshSeconds = 'refreshSeconds' in given ? given.refreshSeconds : 14_400
+  const code = codePrefix + randomBytes(32).toString('base64url')
+  const grant = openGrant(
+    {
+      ...tenant,
+      id: randomUUID() as GrantId,
+      resourceTenantId: tenant.tenantId,
+      audience: tenant.resource,
+      sessionId: undefined,
+      scopes: scopes as readonly Scope[],
+      epochs: { tenant: 1, client: 1, connection: 1, subject: given.epochs?.subject ?? 1, grant: 1 },
+      policyVersion: 0,
+      claimsVersion: 1,
+      acr: 'mfa',
+      amr: ['pwd', 'otp'],
+      authenticatedAt: now,
+      accessTokenTtl: { seconds: 900, by: 'tier', detail: 'write' },
+      refreshTokenTtl: refreshSeconds === undefined ? undefined : { seconds: refreshSeconds, by: 'tier', detail: 'write' },
+      sessionExpiresAt: addSeconds(now, sessionSeconds),
+    },
+    now,
+  )
+  const stored = openCode(
+    {
+      ...tenant,
+      grantId: grant.id,
+      codeHash: hashOf(code),
+      redirectUri: aRedirectUri,
+      codeChallenge: aChallenge,
+      nonce: given.nonce,
+    },
+    now,
+  )
+  const opened = await openGrantWithCode(onHotPath(fixture.database), {
+    grant,
+    code: stored,
+    authorizationRequestId: undefined,
+    detail: {},
+    asked: { requestId: 'test', address: undefined },
+  })
+  return { grantId: grant.id, code, opened }
+}
