@@ -88,7 +88,7 @@ export async function findLoginRequest(
  * It consumes the trip, enters the replay ids, creates or refreshes the subject and opens the browser session, or does none of the
  * last three. Each part depends on the rows of the one before, so two copies of one answer cannot both win: the second finds the trip
  * consumed (row lock) or an id taken (primary key). A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, and evidence
- * older than a barrier get no session. The SCIM link is made once, by the key the connection declared, to exactly one living user.
+ * older than a barrier get no session. How and when she signed in is no claim: it leaves `claims_version` alone. The SCIM link is made once, by the key the connection declared, to exactly one living user.
  */
 const completeStatement = hotStatement({
   name: 'complete_login',
@@ -125,7 +125,8 @@ const completeStatement = hotStatement({
     WHERE fresh.after_barrier AND directory.state IN ('active', 'none')
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
-      claims_version = subjects.claims_version + CASE WHEN subjects.claims = EXCLUDED.claims THEN 0 ELSE 1 END,
+      claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
+        = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
       scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)
     RETURNING id, epoch, deactivated_at, $5::timestamptz > date_trunc('second', COALESCE(barrier_at, 'epoch'::timestamptz)) AS after_barrier
   ), session AS (

@@ -1,0 +1,47 @@
+/** What is kept of an accepted authorization request while the person is busy, as JSON. */
+import { z } from 'zod'
+import { err, ok, type Result } from '../result.js'
+import type { ResourceIdentifier, Scope } from '../tenant/ids.js'
+import type { AuthorizationRequest, Prompt } from './authorization-request.js'
+
+export type PendingRequest = {
+  readonly redirectUri: string
+  readonly state: string | undefined
+  readonly codeChallenge: string
+  readonly nonce: string | undefined
+  readonly resource: ResourceIdentifier
+  readonly scopes: readonly Scope[]
+  readonly prompt: readonly Prompt[]
+  readonly loginHint: string | undefined
+  readonly maxAge: number | undefined
+}
+
+const wire = z.object({
+  redirectUri: z.string(),
+  state: z.string().optional(),
+  codeChallenge: z.string(),
+  nonce: z.string().optional(),
+  resource: z.string(),
+  scopes: z.array(z.string()),
+  prompt: z.array(z.enum(['none', 'login', 'consent'])),
+  loginHint: z.string().optional(),
+  maxAge: z.number().optional(),
+})
+
+/** Only the proven type is accepted, so nothing unproven can be parked and later be taken for proven. */
+export const toPendingRequest = (request: AuthorizationRequest): PendingRequest => ({
+  redirectUri: request.redirectUri,
+  state: request.state,
+  codeChallenge: request.codeChallenge,
+  nonce: request.nonce,
+  resource: request.resource.identifier,
+  scopes: request.scopes,
+  prompt: request.prompt,
+  loginHint: request.loginHint,
+  maxAge: request.maxAge,
+})
+
+export function pendingRequestFromJson(json: unknown): Result<PendingRequest, 'pending_request_malformed'> {
+  const parsed = wire.safeParse(json)
+  return parsed.success ? ok(parsed.data as unknown as PendingRequest) : err('pending_request_malformed')
+}
