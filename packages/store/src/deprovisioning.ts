@@ -53,8 +53,8 @@ const statementFor = (target: DeprovisioningTarget): string => `
   audit AS (
     INSERT INTO audit_events (tenant_id, at, kind, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
     SELECT $1, $3, '${target}.deprovisioned',
-      ${target === 'subject' ? '$2::uuid' : 'NULL::uuid'}, ${target === 'client' ? '$2' : 'NULL'},
-      ${target === 'connection' ? '$2::uuid' : 'NULL::uuid'}, ${target === 'grant' ? '$2::uuid' : 'NULL::uuid'},
+      ${target === 'subject' ? 'CASE WHEN matched THEN $2::uuid END' : 'NULL::uuid'}, ${target === 'client' ? '$2' : 'NULL'},
+      ${target === 'connection' ? 'CASE WHEN matched THEN $2::uuid END' : 'NULL::uuid'}, ${target === 'grant' ? 'CASE WHEN matched THEN $2::uuid END' : 'NULL::uuid'},
       '{}', $5, jsonb_build_object('eventId', $6::text, 'source', $7::text, 'matched', matched, 'epoch', epoch, 'deactivated', $4::boolean), $9
     FROM barrier
   ),

@@ -1,0 +1,95 @@
+/** Bearer tokens with which a tenant's directory speaks SCIM: kept as hashes, each bound to the connection whose people it provisions. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { ConnectionId, CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
+import { type Db, toTimestamp } from './transaction.js'
+
+export type ScimToken = {
+  readonly id: string
+  readonly connectionId: ConnectionId
+  readonly name: string
+  readonly createdAt: Instant
+  readonly expiresAt: Instant | undefined
+  readonly revokedAt: Instant | undefined
+  readonly lastUsedAt: Instant | undefined
+}
+
+type Row = {
+  id: string
+  connection_id: ConnectionId
+  name: string
+  created_at: Instant
+  expires_at: Instant | null
+  revoked_at: Instant | null
+  last_used_at: Instant | null
+}
+
+const columns = 'id, connection_id, name, created_at, expires_at, revoked_at, last_used_at'
+const toToken = (row: Row): ScimToken => ({
+  id: row.id,
+  connectionId: row.connection_id,
+  name: row.name,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at ?? undefined,
+  revokedAt: row.revoked_at ?? undefined,
+  lastUsedAt: row.last_used_at ?? undefined,
+})
+
+export type NewScimToken = {
+  readonly id: string
+  readonly connectionId: ConnectionId
+  readonly name: string
+  readonly secretHash: CredentialHash
+  /** Absent: never; Entra puts an expired token's job into quarantine. */
+  readonly expiresAt?: Instant | undefined
+  readonly now: Instant
+}
+
+export async function insertScimToken(db: Db, tenant: TenantId, token: NewScimToken): Promise<void> {
+  await db.query(
+    'INSERT INTO scim_tokens (tenant_id, id, connection_id, name, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+    [
+      tenant,
+      token.id,
+      token.connectionId,
+      token.name,
+      token.secretHash,
+      toTimestamp(token.now),
+      token.expiresAt === undefined ? null : toTimestamp(token.expiresAt),
+    ],
+  )
+}
+
+/** How exact `last_used_at` is: a sync of thousands of people must not write this row thousands of times. */
+const useRecordedEverySeconds = 60
+
+/** The living token of this tenant with this hash; notes its use. Undefined for a stranger's, a revoked, an expired one alike. */
+export async function findLivingScimToken(db: Db, tenant: TenantId, hash: CredentialHash, now: Instant): Promise<ScimToken | undefined> {
+  const { rows } = await db.query<Row>(
+    `WITH living AS (
+       SELECT ${columns} FROM scim_tokens
+       WHERE tenant_id = $1 AND secret_hash = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
+     ), used AS (
+       UPDATE scim_tokens SET last_used_at = $3 FROM living
+       WHERE scim_tokens.tenant_id = $1 AND scim_tokens.id = living.id
+         AND (living.last_used_at IS NULL OR living.last_used_at < $3::timestamptz - make_interval(secs => ${useRecordedEverySeconds}))
+     )
+     SELECT ${columns} FROM living`,
+    [tenant, hash, toTimestamp(now)],
+  )
+  return rows[0] && toToken(rows[0])
+}
+
+export async function listScimTokens(db: Db, tenant: TenantId): Promise<readonly ScimToken[]> {
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM scim_tokens WHERE tenant_id = $1 ORDER BY created_at, id`, [tenant])
+  return rows.map(toToken)
+}
+
+/** Answers whether a living token was revoked. */
+export async function markScimTokenRevoked(db: Db, tenant: TenantId, id: string, now: Instant): Promise<boolean> {
+  const { rowCount } = await db.query('UPDATE scim_tokens SET revoked_at = $3 WHERE tenant_id = $1 AND id = $2 AND revoked_at IS NULL', [
+    tenant,
+    id,
+    toTimestamp(now),
+  ])
+  return rowCount === 1
+}

@@ -1,0 +1,267 @@
+/**
+ * People as the directory sees them, and what a change of theirs does to the subjects who signed in.
+ *
+ * Every change runs in the caller's transaction: the row, the link to the subject, the barrier, the audit event and the outbox entry
+ * commit together or not at all. Deleted rows stay as tombstones.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { UserFilter } from '@drawbridge/core/scim/filter'
+import type { JsonObject, ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
+import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import { insertAuditEvent } from './audit-events.js'
+import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
+import { type Db, toTimestamp } from './transaction.js'
+
+type Row = {
+  id: ScimUserId
+  connection_id: ConnectionId
+  user_name: string
+  external_id: string | null
+  active: boolean
+  resource: JsonObject
+  version: number
+  created_at: Instant
+  updated_at: Instant
+}
+
+const columns = 'id, connection_id, user_name, external_id, active, resource, version, created_at, updated_at'
+const toUser = (row: Row): ScimUser => ({
+  id: row.id,
+  connectionId: row.connection_id,
+  userName: row.user_name,
+  externalId: row.external_id ?? undefined,
+  active: row.active,
+  attributes: row.resource,
+  version: row.version,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+})
+
+/** userName is compared without case: RFC 7643 §4.1.1. */
+const keyOf = (userName: string): string => userName.toLowerCase()
+
+/** Whose directory speaks, when, and in which request. */
+export type ScimCaller = {
+  readonly tenant: TenantId
+  readonly connectionId: ConnectionId
+  readonly now: Instant
+  readonly requestId: string | undefined
+  readonly newId: () => string
+}
+
+/** True when another living user of this connection has this userName, or this externalId. */
+async function isTaken(
+  db: Db,
+  caller: ScimCaller,
+  user: Pick<ScimUserData, 'userName' | 'externalId'>,
+  except: ScimUserId | undefined,
+): Promise<boolean> {
+  // Two requests for the same connection queue here, so that neither misses the other's insert.
+  await db.query("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))", [caller.tenant, caller.connectionId])
+  const { rowCount } = await db.query(
+    `SELECT 1 FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL AND ($5::uuid IS NULL OR id <> $5)
+     AND (user_name_key = $3 OR external_id = $4) LIMIT 1`,
+    [caller.tenant, caller.connectionId, keyOf(user.userName), user.externalId ?? null, except ?? null],
+  )
+  return rowCount > 0
+}
+
+/** Creates the user, or refuses when the name is taken. A user who is created inactive takes access away at once. */
+export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserData): Promise<Result<ScimUser, 'taken'>> {
+  if (await isTaken(db, caller, data, undefined)) return err('taken')
+  const { rows } = await db.query<Row>(
+    `INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${columns}`,
+    [
+      caller.tenant,
+      caller.newId(),
+      caller.connectionId,
+      data.userName,
+      keyOf(data.userName),
+      data.externalId ?? null,
+      data.active ?? true,
+      JSON.stringify(data.attributes),
+      toTimestamp(caller.now),
+    ],
+  )
+  const user = toUser(rows[0] as Row)
+  await audit(db, caller, user.id, 'scim_user.created')
+  await linkSubject(db, caller, user)
+  if (!user.active) await takeAway(db, caller, user, 'the directory created the user as inactive')
+  return ok(user)
+}
+
+export async function findScimUser(
+  db: Db,
+  caller: Pick<ScimCaller, 'tenant' | 'connectionId'>,
+  id: string,
+  lock = false,
+): Promise<ScimUser | undefined> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id::text = $3 AND deleted_at IS NULL ${lock ? 'FOR UPDATE' : ''}`,
+    [caller.tenant, caller.connectionId, id],
+  )
+  return rows[0] && toUser(rows[0])
+}
+
+/** One page in a stable order, and how many there are in all. userName without case, externalId and id exactly. */
+export async function listScimUsers(
+  db: Db,
+  caller: Pick<ScimCaller, 'tenant' | 'connectionId'>,
+  filters: readonly UserFilter[],
+  page: { readonly startIndex: number; readonly count: number },
+): Promise<{ readonly users: readonly ScimUser[]; readonly total: number }> {
+  const valuesOf = (attribute: UserFilter['attribute']): readonly string[] =>
+    filters.filter((filter) => filter.attribute === attribute).map((filter) => filter.value)
+  const where = `tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL
+    AND (cardinality($3::text[]) = 0 OR user_name_key = ALL ($3::text[]))
+    AND (cardinality($4::text[]) = 0 OR external_id = ALL ($4::text[]))
+    AND (cardinality($5::text[]) = 0 OR id::text = ALL ($5::text[]))`
+  const parameters = [caller.tenant, caller.connectionId, valuesOf('userName').map(keyOf), valuesOf('externalId'), valuesOf('id')]
+  const counted = await db.query<{ total: string | number }>(`SELECT count(*) AS total FROM scim_users WHERE ${where}`, parameters)
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM scim_users WHERE ${where} ORDER BY created_at, id OFFSET $6 LIMIT $7`, [
+    ...parameters,
+    page.startIndex - 1,
+    page.count,
+  ])
+  return { users: rows.map(toUser), total: Number(counted.rows[0]?.total ?? 0) }
+}
+
+/** What a change may answer instead of a new user. */
+export type ScimChangeRefusal<E> =
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'taken' }
+  | { readonly kind: 'refused'; readonly error: E }
+
+/**
+ * Applies a pure change to the locked row. Where it takes `active` away the subject dies in this transaction; where it gives it back
+ * the subject may sign in again, and nothing more.
+ */
+export async function updateScimUser<E>(
+  db: Db,
+  caller: ScimCaller,
+  id: string,
+  change: (user: ScimUser) => Result<ScimUserData, E>,
+): Promise<Result<ScimUser, ScimChangeRefusal<E>>> {
+  const before = await findScimUser(db, caller, id, true)
+  if (before === undefined) return err({ kind: 'not_found' })
+  const changed = change(before)
+  if (!changed.ok) return err({ kind: 'refused', error: changed.error })
+  if (await isTaken(db, caller, changed.value, before.id)) return err({ kind: 'taken' })
+  const { rows } = await db.query<Row>(
+    `UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8
+     WHERE tenant_id = $1 AND id = $2 RETURNING ${columns}`,
+    [
+      caller.tenant,
+      before.id,
+      changed.value.userName,
+      keyOf(changed.value.userName),
+      changed.value.externalId ?? null,
+      changed.value.active ?? before.active,
+      JSON.stringify(changed.value.attributes),
+      toTimestamp(caller.now),
+    ],
+  )
+  const user = toUser(rows[0] as Row)
+  await audit(db, caller, user.id, 'scim_user.updated')
+  await linkSubject(db, caller, user)
+  if (!user.active) await takeAway(db, caller, user, 'the directory set active to false', before.active)
+  else if (!before.active) await giveBack(db, caller, user)
+  return ok(user)
+}
+
+/** Leaves a tombstone that keeps the linking keys, and takes everything away. False when there is no such user. */
+export async function deleteScimUser(db: Db, caller: ScimCaller, id: string): Promise<boolean> {
+  const before = await findScimUser(db, caller, id, true)
+  if (before === undefined) return false
+  await db.query(
+    'UPDATE scim_users SET active = false, deleted_at = $3, updated_at = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2',
+    [caller.tenant, before.id, toTimestamp(caller.now)],
+  )
+  await audit(db, caller, before.id, 'scim_user.deleted')
+  await linkSubject(db, caller, before)
+  await takeAway(db, caller, before, 'the directory deleted the user')
+  return true
+}
+
+/**
+ * Links the subject whose stable id is this externalId, on this connection only. Made once: a linked subject is never linked again,
+ * and a user who has her subject never gets a second one, so a directory cannot collect people by changing an externalId.
+ */
+async function linkSubject(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id' | 'externalId'>): Promise<void> {
+  if (user.externalId === undefined) return
+  await db.query(
+    `UPDATE subjects SET scim_user_id = $4 WHERE tenant_id = $1 AND connection_id = $2 AND stable_id = $3 AND scim_user_id IS NULL
+     AND NOT EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = $4)`,
+    [caller.tenant, caller.connectionId, user.externalId, user.id],
+  )
+}
+
+type Linked = { readonly id: SubjectId; readonly deactivated: boolean }
+
+const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<readonly Linked[]> =>
+  (
+    await db.query<Linked>(
+      'SELECT id, deactivated_at IS NOT NULL AS deactivated FROM subjects WHERE tenant_id = $1 AND scim_user_id = $2 ORDER BY id FOR UPDATE',
+      [caller.tenant, user.id],
+    )
+  ).rows
+
+/** Saying it again is harmless: a subject who is deactivated already is not told twice, and an alarm is raised only for news. */
+async function takeAway(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>, reason: string, isNews = true): Promise<void> {
+  const subjects = await linkedSubjects(db, caller, user)
+  const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
+  if (subjects.length === 0 && isNews)
+    await recordUnmatchedEvent(db, { ...event, eventId: caller.newId() as DeprovisioningEventId, targetId: `scim:${user.id}` })
+  for (const subject of subjects.filter((one) => isNews || !one.deactivated)) {
+    await deprovision(db, {
+      ...event,
+      eventId: caller.newId() as DeprovisioningEventId,
+      target: 'subject',
+      targetId: subject.id,
+      toldAt: undefined,
+      deactivate: true,
+    })
+  }
+}
+
+async function giveBack(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<void> {
+  for (const subject of await linkedSubjects(db, caller, user)) {
+    await reinstate(db, {
+      tenant: caller.tenant,
+      subjectId: subject.id,
+      reason: 'the directory set active to true',
+      now: caller.now,
+      requestId: caller.requestId,
+    })
+  }
+}
+
+const audit = (db: Db, caller: ScimCaller, id: ScimUserId, kind: string): Promise<void> =>
+  insertAuditEvent(db, caller.tenant, {
+    at: caller.now,
+    kind,
+    connectionId: caller.connectionId,
+    detail: { scimUserId: id },
+    requestId: caller.requestId,
+  })
+
+export type Provisioning =
+  | { readonly state: 'unknown' }
+  | { readonly state: 'active' | 'inactive' | 'deleted'; readonly scimUserId: ScimUserId }
+
+/**
+ * What the directory knows of somebody who signs in for the first time. A tombstone or an inactive user refuses her: on any connection
+ * of the tenant, unless this connection's directory has her as a living, active user.
+ */
+export async function findProvisioning(db: Db, tenant: TenantId, connectionId: ConnectionId, stableId: string): Promise<Provisioning> {
+  const { rows } = await db.query<{ id: ScimUserId; state: 'active' | 'inactive' | 'deleted' }>(
+    `SELECT id, CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN active THEN 'active' ELSE 'inactive' END AS state
+     FROM scim_users WHERE tenant_id = $1 AND external_id = $3 AND (connection_id = $2 OR deleted_at IS NOT NULL OR NOT active)
+     ORDER BY (connection_id = $2 AND deleted_at IS NULL) DESC, deleted_at IS NULL DESC, created_at LIMIT 1`,
+    [tenant, connectionId, stableId],
+  )
+  const found = rows[0]
+  return found === undefined ? { state: 'unknown' } : { state: found.state, scimUserId: found.id }
+}
