@@ -53,7 +53,7 @@ function checkReference(reference: Element): Result<undefined, UpstreamRefusal> 
     second !== undefined &&
     others.length === 0 &&
     isTransform(first, enveloped) &&
-    first.children.length === 0 &&
+    first.children.every(isStrayPrefixList) &&
     isTransform(second, namespaces.exclusiveC14n) &&
     second.children.every(isPrefixList) &&
     second.children.length <= 1
@@ -74,4 +74,6 @@ const isPrefixList = (element: Element): boolean =>
   isNamed(element, namespaces.exclusiveC14n, 'InclusiveNamespaces') &&
   element.children.length === 0 &&
   attributeOf(element, 'PrefixList') !== undefined
+/** xml-crypto as a signer writes its prefix list into every transform, in a namespace of its own making; there it means nothing. */
+const isStrayPrefixList = (element: Element): boolean => element.name === 'InclusiveNamespaces' && element.children.length === 0
 const refuse = (reason: UpstreamErrorReason): Result<never, UpstreamRefusal> => err({ reason })
