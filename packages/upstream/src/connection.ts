@@ -25,13 +25,13 @@
  *   promptOnForce        'login' | null         Google knows no prompt=login; default 'login'
  *
  * Both
- *   stableIdAttribute    string                 attribute or claim that is the stable id; default NameID (SAML), `sub` (OIDC)
- *   groupsAttribute      string                 attribute or claim with the groups; default `groups`
- *   emailAttribute, nameAttribute  string       attribute or claim with the address and the display name
+ *   mapping              how attributes or claims become our claims, groups and stable id: `parseClaimMapping` of core; default: sensible
+ *   stableIdAttribute    string                 short for mapping.stableId.attribute
+ *   groupsAttribute      string                 short for mapping.groups.from with one name
  *   scimLinkKey          {attribute, scim: 'userName' | 'externalId'}   how a SCIM user is linked: an IdP-controlled value only (security.md §3)
- *   mfaValues            string[]               authn context classes, acr or amr values that prove MFA at this IdP
  */
 import { X509Certificate } from 'node:crypto'
+import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
@@ -50,12 +50,10 @@ const ecCurves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
 const text = z.string().min(1).max(limits.textLength)
 const texts = z.array(text).max(limits.listLength)
 const shared = {
+  mapping: z.record(z.string(), z.unknown()).optional(),
   stableIdAttribute: text.optional(),
   groupsAttribute: text.optional(),
-  emailAttribute: text.optional(),
-  nameAttribute: text.optional(),
   scimLinkKey: z.strictObject({ attribute: text, scim: z.enum(['userName', 'externalId']) }).optional(),
-  mfaValues: texts.default([]),
 }
 const samlSchema = z.strictObject({
   ...shared,
@@ -85,12 +83,8 @@ const oidcSchema = z.strictObject({
 })
 
 type Shared = {
-  readonly stableIdAttribute: string | undefined
-  readonly groupsAttribute: string | undefined
-  readonly emailAttribute: string | undefined
-  readonly nameAttribute: string | undefined
+  readonly mapping: ClaimMapping
   readonly scimLinkKey: { readonly attribute: string; readonly scim: 'userName' | 'externalId' } | undefined
-  readonly mfaValues: readonly string[]
 }
 export type SamlConnection = Shared & {
   readonly kind: 'saml'
@@ -136,14 +130,22 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
     if (pem === undefined) return err({ reason: 'connection_certificate_invalid', detail: { member: `certificates[${index}]` } })
     certificates.push(pem)
   }
-  return ok({
-    kind: 'saml',
-    ...filled(rest),
-    spEntityId: rest.spEntityId,
-    nameIdFormat: rest.nameIdFormat,
-    loginHintParameter: rest.loginHintParameter,
-    certificates,
-  })
+  const common = parseShared(rest)
+  if (!common.ok) return common
+  const { ssoUrl, idpEntityId, ssoBinding, spEntityId, stepUpClassRef, requestedClassRefs, nameIdFormat, forceAuthn, loginHintParameter } =
+    rest
+  const own = {
+    idpEntityId,
+    ssoUrl,
+    ssoBinding,
+    spEntityId,
+    stepUpClassRef,
+    requestedClassRefs,
+    nameIdFormat,
+    forceAuthn,
+    loginHintParameter,
+  }
+  return ok({ kind: 'saml', ...common.value, ...own, certificates })
 }
 
 function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefusal> {
@@ -151,20 +153,28 @@ function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefus
   if (!parsed.success) return err(invalid(parsed.error))
   const rest = parsed.data
   if (!isSecureUrl(rest.issuer)) return err({ reason: 'connection_url_insecure', detail: { member: 'issuer' } })
+  const common = parseShared(rest)
+  if (!common.ok) return common
+  const { issuer, clientId, clientAuthentication, stepUpAcr, userinfo, promptOnForce } = rest
   const scopes = rest.scopes.includes('openid') ? rest.scopes : ['openid', ...rest.scopes]
-  return ok({ kind: 'oidc', ...filled(rest), clientAuthentication: rest.clientAuthentication, scopes })
+  return ok({ kind: 'oidc', ...common.value, issuer, clientId, clientAuthentication, scopes, stepUpAcr, userinfo, promptOnForce })
 }
 
-/** Makes members that were left out present as `undefined`, so that every connection has one shape. */
-function filled<T extends z.infer<z.ZodObject<typeof shared>>>(given: T): T & Shared {
-  return {
-    ...given,
-    stableIdAttribute: given.stableIdAttribute,
-    groupsAttribute: given.groupsAttribute,
-    emailAttribute: given.emailAttribute,
-    nameAttribute: given.nameAttribute,
-    scimLinkKey: given.scimLinkKey,
-  }
+/** The short forms are folded into the mapping, so that the rest of the house knows one form only. */
+function parseShared({
+  mapping,
+  stableIdAttribute,
+  groupsAttribute,
+  scimLinkKey,
+}: z.infer<z.ZodObject<typeof shared>>): Result<Shared, UpstreamRefusal> {
+  const parsed = parseClaimMapping({
+    ...mapping,
+    ...(stableIdAttribute !== undefined && { stableId: { attribute: stableIdAttribute } }),
+    ...(groupsAttribute !== undefined && { groups: { from: [groupsAttribute] } }),
+  })
+  return parsed.ok
+    ? ok({ mapping: parsed.value, scimLinkKey })
+    : err({ reason: 'connection_configuration_invalid', detail: { member: 'mapping', message: parsed.error.say } })
 }
 
 function invalid(error: z.ZodError): UpstreamRefusal {
@@ -201,7 +211,7 @@ export function toUsablePem(certificate: string): string | undefined {
   }
 }
 
-/** The connector of one connection. Holds caches (keys, discovery), so keep it as long as the configuration's version. */
+/** The connector of one connection. Cheap to make again: keys and discovery are kept with the configuration value, so a new version starts anew. */
 export function createConnector(
   deps: ConnectorDeps,
   connectionId: ConnectionId,

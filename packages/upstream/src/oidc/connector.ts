@@ -11,7 +11,7 @@ import { z } from 'zod'
 import type { OidcConnection } from '../connection.js'
 import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin, UpstreamMessage } from '../connector.js'
 import type { UpstreamRefusal } from '../error.js'
-import { cachedDiscovery, type Discovery, FetchFailed } from './discovery.js'
+import { type Discovery, discoveryOf, FetchFailed } from './discovery.js'
 import { checkIdTokenClaims, instantOf, mergeUserinfo } from './id-token-rules.js'
 
 const stateSchema = z.strictObject({ verifier: z.string(), nonce: z.string(), startedAt: z.number(), fresh: z.boolean() })
@@ -29,7 +29,7 @@ export function oidcConnector(
   connection: OidcConnection,
   secret: Secret | undefined,
 ): Connector {
-  const parts: Parts = { deps, connectionId, connection, discovery: cachedDiscovery(deps.fetchSafely, connection, secret) }
+  const parts: Parts = { deps, connectionId, connection, discovery: discoveryOf(deps.fetchSafely, connection, secret) }
   return {
     start: (request) => start(parts, request),
     finish: (message, expected) => finish(parts, message, expected),

@@ -14,8 +14,19 @@ const noTimeLimitSeconds = 100 * 365 * 86_400
 
 export type Discovery = (now: Instant) => Promise<Result<client.Configuration, UpstreamRefusal>>
 
+const discoveries = new WeakMap<OidcConnection, Discovery>()
+
+/** One discovery per configuration value, however often its connector is made. */
+export function discoveryOf(fetchSafely: FetchSafely, connection: OidcConnection, secret: Secret | undefined): Discovery {
+  const known = discoveries.get(connection)
+  if (known !== undefined) return known
+  const made = cachedDiscovery(fetchSafely, connection, secret)
+  discoveries.set(connection, made)
+  return made
+}
+
 /** Failures are not kept: the next login tries again. */
-export function cachedDiscovery(fetchSafely: FetchSafely, connection: OidcConnection, secret: Secret | undefined): Discovery {
+function cachedDiscovery(fetchSafely: FetchSafely, connection: OidcConnection, secret: Secret | undefined): Discovery {
   let kept: { readonly answer: Promise<Result<client.Configuration, UpstreamRefusal>>; readonly expiresAt: Instant } | undefined
   return (now) => {
     if (kept !== undefined && now < kept.expiresAt) return kept.answer
