@@ -35,7 +35,7 @@ export type Page = {
   readonly forms: readonly HtmlForm[]
   /** Every address on the way here, the last one included. */
   readonly trail: readonly string[]
-  /** By id, by a field or button it has (`name` or `name=value`), or by text in it; without: the first. Throws when there is none. */
+  /** By id or action, by a field or button it has (`name` or `name=value`), or by text in it; without: the first. Throws when there is none. */
   form(which?: string): PageForm
 }
 
@@ -150,7 +150,9 @@ function toPage(url: URL, loaded: Loaded | undefined, trail: readonly string[], 
 function findForm(forms: readonly HtmlForm[], which: string): HtmlForm | undefined {
   const has = (form: HtmlForm) =>
     form.controls.some((control) => control.name === which || `${control.name}=${control.value}` === which || control.label === which)
-  return forms.find((form) => form.id === which) ?? forms.find(has) ?? forms.find((form) => form.text.includes(which))
+  return (
+    forms.find((form) => form.id === which || form.action === which) ?? forms.find(has) ?? forms.find((form) => form.text.includes(which))
+  )
 }
 
 async function fetchOnce(load: Load, cookie: string): Promise<Loaded> {

@@ -36,7 +36,7 @@ export type DeskSettings = {
   readonly now: () => Date
 }
 
-export function createDesk(settings: DeskSettings): Desk {
+export async function createDesk(settings: DeskSettings): Promise<Desk> {
   const { publicUrl, keys, now, relyingParty } = settings
   const client = () => {
     const party = relyingParty(oidcCompany.id)
@@ -62,7 +62,7 @@ export function createDesk(settings: DeskSettings): Desk {
       relyingParty: () => relyingParty(samlCompany.id),
       now,
     }),
-    oidc: createOpenIdProvider({
+    oidc: await createOpenIdProvider({
       company: oidcCompany.id,
       issuer: oidcIssuerAt(publicUrl),
       signInPath: (uid) => `${new URL(publicUrl).pathname.replace(/\/$/, '')}/${oidcCompany.id}/sign-in/${uid}`,

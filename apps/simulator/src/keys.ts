@@ -1,4 +1,6 @@
 /** The IdPs' keys: made at the first start, kept in a folder if the caller gives one, so that a restart has the same metadata. */
+// Demanded by a dependency of @peculiar/x509, before it.
+import 'reflect-metadata'
 import { createHash, createPrivateKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -31,6 +33,11 @@ export async function loadKeys(folder: string | undefined, now: Date): Promise<S
   await mkdir(folder, { recursive: true })
   await writeFile(path, JSON.stringify(keys, null, 2), { mode: 0o600 })
   return keys
+}
+
+/** The certificate as it stands in XML: base64 without armour. */
+export function bareCertificate(certificatePem: string): string {
+  return certificatePem.replace(/-----[^-]+-----|\s/g, '')
 }
 
 export function privateKey(pair: SigningPair): KeyObject {

@@ -23,6 +23,7 @@ export type SimulatorSettings = {
   readonly now?: () => Date
   /** Keys are kept here, so that a restart has the same metadata; without it they live in memory. */
   readonly keysFolder?: string
+  /** By default to the console. */
   readonly onError?: (error: unknown) => void
 }
 
@@ -129,7 +130,7 @@ async function open(
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : settings.port
   const publicUrl = (settings.publicUrl ?? `http://${host}:${port}`).replace(/\/$/, '')
-  desk = createDesk({ publicUrl, keys, faults, signInWithoutAsking: settings.signInWithoutAsking ?? false, relyingParty, now })
+  desk = await createDesk({ publicUrl, keys, faults, signInWithoutAsking: settings.signInWithoutAsking ?? false, relyingParty, now })
   return { server, desk, keys }
 }
 
@@ -139,7 +140,8 @@ function refuse(settings: SimulatorSettings, response: ServerResponse, request: 
   if (error instanceof FormTooLarge) return sendPage(response, 413, refusalPage('Too large', 'The form is too large.'))
   if (error instanceof Error && error.name === 'SessionNotFound')
     return sendPage(response, 400, refusalPage('Login over', 'This login is over, or was begun in another browser.'))
-  settings.onError?.(error)
+  const report = settings.onError ?? ((cause: unknown) => console.error(cause))
+  report(error)
   request.resume()
   sendPage(response, 500, refusalPage('Something broke', 'The simulator made a mistake; its console says more.'))
 }

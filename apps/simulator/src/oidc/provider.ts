@@ -1,6 +1,7 @@
 /** The OpenID provider of a company: npm oidc-provider, with our sign-in page in place of its development pages. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import Provider, { type Interaction, type OidcContext } from 'oidc-provider'
+import type Provider from 'oidc-provider'
+import type { Interaction, OidcContext } from 'oidc-provider'
 import { type CompanyId, findPerson, type Person } from '../companies.js'
 import type { FaultId } from '../faults.js'
 import { type CompanyKeys, privateKey } from '../keys.js'
@@ -48,9 +49,27 @@ export type OpenIdProvider = {
 
 type OpenLogin = { readonly faults: ReadonlySet<FaultId> }
 
-export function createOpenIdProvider(settings: OidcSettings): OpenIdProvider {
+/**
+ * Loads the library at the start and not before.
+ *
+ * It warns of Node 20 on the console while it loads; our tests run it there, so that one line is kept from the person at the desk.
+ */
+async function loadLibrary(): Promise<typeof Provider> {
+  const { warn } = console
+  console.warn = (...words: readonly unknown[]) => {
+    if (!String(words[0]).includes('Unsupported runtime')) warn(...words)
+  }
+  try {
+    return (await import('oidc-provider')).default
+  } finally {
+    console.warn = warn
+  }
+}
+
+export async function createOpenIdProvider(settings: OidcSettings): Promise<OpenIdProvider> {
   const openLogins = new Map<string, OpenLogin>()
-  const provider = new Provider(settings.issuer, configuration(settings, openLogins))
+  const OidcProvider = await loadLibrary()
+  const provider = new OidcProvider(settings.issuer, configuration(settings, openLogins))
   rewriteTokens(provider, settings, openLogins)
   const callback = provider.callback()
   const mountPath = new URL(settings.issuer).pathname.replace(/\/$/, '')

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import samlify from 'samlify'
 import type { Person } from '../companies.js'
 import { clockSkewSeconds, type FaultId } from '../faults.js'
-import type { CompanyKeys, SigningPair } from '../keys.js'
+import { bareCertificate, type CompanyKeys, type SigningPair } from '../keys.js'
 import { escapeHtml } from '../pages/html.js'
 
 export const mfaClassRef = 'https://refeds.org/profile/mfa'
@@ -122,7 +122,7 @@ function sign(xml: string, pair: SigningPair, where: { readonly referenceTagXPat
     ...(where.referenceTagXPath === undefined ? { isMessageSigned: true } : { referenceTagXPath: where.referenceTagXPath }),
     privateKey: pair.privateKeyPem,
     signatureAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256',
-    signingCert: pair.certificatePem,
+    signingCert: bareCertificate(pair.certificatePem),
     isBase64Output: false,
     signatureConfig: { prefix: 'ds', location: { reference: where.after, action: 'after' } },
   })
