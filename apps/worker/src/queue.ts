@@ -1,7 +1,8 @@
 /** The one place that knows which engine carries the queue: PostgreSQL, or Redis when its URL is given. The queue code is the same. */
-import { createPostgresBackend, DEFAULT_SCHEMA, Queue, runMigrations, Worker, type Processor } from 'bullmq'
-import { Redis } from 'ioredis'
+
 import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
+import { createPostgresBackend, DEFAULT_SCHEMA, type Processor, Queue, runMigrations, Worker } from 'bullmq'
+import { Redis } from 'ioredis'
 import type { QueueSettings } from './deps.js'
 
 export const defaultQueueName = 'drawbridge'
@@ -12,7 +13,8 @@ export type QueueHandle = { readonly queue: Queue; readonly worker: Worker; isRe
 
 /**
  * Makes the queue's schema and opens it to the role that runs broker and worker. Idempotent; run by `drawbridge migrate`, as the owner of
- * the database. Redis needs none.
+ * the database. Redis needs none. The role may create in this one schema because the queue makes a sequence per queue name at its first job;
+ * nothing of ours rests there, and what does can be rebuilt from the outbox.
  */
 export async function migrateQueue(ownerUrl: string, runtimeUrl: string = ownerUrl): Promise<void> {
   const runtimeRole = decodeURIComponent(new URL(runtimeUrl).username)
@@ -21,7 +23,7 @@ export async function migrateQueue(ownerUrl: string, runtimeUrl: string = ownerU
     if (runtimeRole === '') return
     const role = session.quoteName(runtimeRole)
     for (const grant of [
-      'USAGE ON SCHEMA',
+      'USAGE, CREATE ON SCHEMA',
       'ALL ON ALL TABLES IN SCHEMA',
       'ALL ON ALL SEQUENCES IN SCHEMA',
       'EXECUTE ON ALL FUNCTIONS IN SCHEMA',

@@ -1,7 +1,7 @@
 /** The guard as a resource server sees it: tokens good and bad, notices true and forged, hearing and deaf. */
 import { afterEach, beforeEach, describe, expect, it, test } from '@jest/globals'
 import { generateKeyPair } from 'jose'
-import { anIssuer, resource, type AnIssuer } from '../test/an-issuer.js'
+import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { createGuard, type Guard, type GuardOptions } from './create-guard.js'
 
 const issuerUrl = 'https://login.example/t/acme'

@@ -4,11 +4,11 @@ import { createBarriers } from './barriers.js'
 import { buildChallenge, type Challenge } from './challenge.js'
 import { introspect } from './introspect.js'
 import { createReceiver } from './receive-notices.js'
-import { err, ok, type GuardRefusal, type Result } from './refusal.js'
-import { buildResourceMetadata, resourceMetadataPaths, resourceMetadataUrl, type ResourceMetadata } from './resource-metadata.js'
+import { err, type GuardRefusal, ok, type Result } from './refusal.js'
+import { buildResourceMetadata, type ResourceMetadata, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.js'
 import { missingScopes, type ScopeImplications, type ToolScopes } from './tool-scopes.js'
-import { trustIssuer, type IssuerOptions, type TrustedIssuer } from './trusted-issuer.js'
-import { verifyAccessToken, type VerifiedToken } from './verify-access-token.js'
+import { type IssuerOptions, type TrustedIssuer, trustIssuer } from './trusted-issuer.js'
+import { type VerifiedToken, verifyAccessToken } from './verify-access-token.js'
 
 export type GuardOptions = {
   /** This resource server's identifier, exactly as registered at the issuers. */

@@ -3,7 +3,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import type { Challenge } from './challenge.js'
 import type { Guard } from './create-guard.js'
 import { scopesOfRequest } from './mcp.js'
-import { ok, type GuardRefusal, type Result } from './refusal.js'
+import { type GuardRefusal, ok, type Result } from './refusal.js'
 import type { VerifiedToken } from './verify-access-token.js'
 
 const verifiedTokens = new WeakMap<Request, VerifiedToken>()

@@ -1,5 +1,5 @@
 /** Asks the issuer whether a token is alive. Used when the guard is deaf and its owner chose to ask rather than to refuse. */
-import { err, ok, type GuardRefusal, type Result } from './refusal.js'
+import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
 

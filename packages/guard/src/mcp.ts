@@ -1,5 +1,5 @@
 /** Which scopes an MCP message needs: a `tools/call` needs what its tool needs; everything else needs only a valid token. */
-import { err, ok, type GuardRefusal, type Result } from './refusal.js'
+import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { scopesOfTool, type ToolScopes } from './tool-scopes.js'
 
 /** A batch longer than this is refused whole. */

@@ -1,6 +1,6 @@
 /** Reads one revocation notice: a signed security event token that takes something away. @spec RFC 8417 §2, CAEP session-revoked */
-import { decodeJwt, jwtVerify, type JWTPayload } from 'jose'
-import { barrierTargets, type Barrier, type BarrierTarget } from './barriers.js'
+import { decodeJwt, type JWTPayload, jwtVerify } from 'jose'
+import { type Barrier, type BarrierTarget, barrierTargets } from './barriers.js'
 import { err, ok, type Result } from './refusal.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
 import { clockSkewSeconds } from './verify-access-token.js'

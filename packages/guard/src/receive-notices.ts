@@ -8,7 +8,7 @@
  * says that nothing was revoked until then.
  */
 import type { Barriers } from './barriers.js'
-import { parseBarrier, readNotice, type NoticeDeps } from './notice.js'
+import { type NoticeDeps, parseBarrier, readNotice } from './notice.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
 
 /** A poll is held open by the issuer for up to 25 s; longer than this means that the line is dead. */

@@ -1,7 +1,7 @@
 /** Says whether an access token is good here and now: RFC 9068 §4 by an exact list of issuers, then the barriers. */
-import { decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose'
-import { parseTokenEpochs, type Barriers, type TokenEpochs } from './barriers.js'
-import { err, ok, type GuardRefusal, type Result } from './refusal.js'
+import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
+import { type Barriers, parseTokenEpochs, type TokenEpochs } from './barriers.js'
+import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
 

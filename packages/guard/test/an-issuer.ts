@@ -1,5 +1,5 @@
 /** An issuer for the guard's tests: real ES256 keys and signatures, answered through a `fetch`, as honest or hostile as the test asks. */
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose'
+import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 
 export const resource = 'https://mcp.example/mcp'
 export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'

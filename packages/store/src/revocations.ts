@@ -1,7 +1,7 @@
 /** What was revoked, kept until the longest-lived access token below it has expired: the snapshot of every guard is read from here. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId, Issuer, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
-import { type AcrossDb, toTimestamp } from './transaction.js'
+import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type RevocationTarget = 'subject' | 'grant' | 'client' | 'connection' | 'tenant'
 export type Revocation = {
@@ -69,8 +69,11 @@ const grantColumns: Readonly<Record<RevocationTarget, { readonly id: string; rea
   tenant: { id: 'tenant_id::text', epoch: 'tenant_epoch' },
 }
 
-/** Marks what the barrier has already killed, so that lists show it dead; answers how many grants it marked. */
-export async function markGrantsRevoked(db: AcrossDb, revoked: Omit<Revocation, 'issuerId' | 'expiresAt'>): Promise<number> {
+/**
+ * Marks what the barrier has already killed, so that lists show it dead; answers how many grants it marked. It runs as the tenant: the role
+ * that crosses tenants may not touch grants.
+ */
+export async function markGrantsRevoked(db: Db, revoked: Omit<Revocation, 'issuerId' | 'expiresAt'>): Promise<number> {
   const column = grantColumns[revoked.target]
   const below = revoked.target === 'grant' ? '$3::int IS NOT NULL' : `${column.epoch} < $3`
   const { rowCount } = await db.query(

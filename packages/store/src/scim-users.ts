@@ -88,7 +88,7 @@ export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserD
   const user = toUser(rows[0] as Row)
   await audit(db, caller, user.id, 'scim_user.created')
   await linkSubject(db, caller, user)
-  if (!user.active) await takeAway(db, caller, user, 'the directory created the user as inactive')
+  if (!user.active) await takeAway(db, caller, user, 'the directory created the user as inactive', false)
   return ok(user)
 }
 

@@ -1,8 +1,9 @@
 /**
  * The sweep after a barrier: what the deprovisioning transaction has already killed is written down, and every resource server is told.
  *
- * One transaction: lock the outbox entry, write a revocation per issuer, raise each resource's position with a signed notice, mark grants,
- * mark the event swept and the entry done. A second run finds the entry done and does nothing; a crash leaves nothing behind.
+ * Grants are marked first, as the tenant, which may be done any number of times. Then one transaction: lock the outbox entry, write a
+ * revocation per issuer, raise each resource's position with a signed notice, mark the event swept and the entry done. A second run finds
+ * the entry done and does nothing; a crash leaves nothing behind.
  */
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
@@ -18,7 +19,7 @@ import {
   type RevokingIssuer,
   type ToldResource,
 } from '@drawbridge/store/revocations'
-import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
+import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 
 /** Longer than the longest access token (30 minutes) and any skew: until then a guard that starts must hear of it. */
@@ -39,11 +40,13 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
   const tenant = job.tenant as TenantId
   const eventId = job.eventId as DeprovisioningEventId
   const now = deps.clock.now()
+  await inTenant(deps.database, tenant, (db) =>
+    markGrantsRevoked(db, { tenant, eventId, target: job.target, targetId: job.targetId, epoch: job.epoch, at: now }),
+  )
   const told = await acrossTenants(deps.database, async (db) => {
     if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
     let count = 0
     for (const issuer of await listIssuersOfTenant(db, tenant)) count += await revokeAtIssuer(deps, db, { job, issuer, now })
-    await markGrantsRevoked(db, { tenant, eventId, target: job.target, targetId: job.targetId, epoch: job.epoch, at: now })
     await markEventSwept(db, tenant, eventId, now)
     await markDone(db, tenant, job.entry, now)
     return count
