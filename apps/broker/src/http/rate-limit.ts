@@ -13,10 +13,6 @@ export const rateLimits = {
   login: { perSecond: 10, burst: 100 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
-  /** Failed admin authentications. */
-  admin_failure: { perSecond: 1, burst: 20 },
-  /** Failed client or resource authentications, per client address. */
-  authentication_failure: { perSecond: 5, burst: 50 },
 } as const satisfies Record<string, RateLimit>
 export type RateLimitName = keyof typeof rateLimits
 
