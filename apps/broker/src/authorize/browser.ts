@@ -1,0 +1,46 @@
+/** The two cookies of a browser: the one that binds it to what it started, and its session at one tenant. Both are bare handles. */
+import { hashCredential } from '@drawbridge/crypto/hash'
+import type { CredentialHash } from '@drawbridge/core/tenant/ids'
+import type { BrokerDeps } from '../deps.js'
+import { cookieName, setCookie } from '../http/cookies.js'
+import type { HttpRequest } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+
+const bindingCookie = 'drawbridge-browser'
+const sessionCookie = (tenant: ResolvedTenant): string => `drawbridge-session-${tenant.slug}`
+const handleShape = /^[A-Za-z0-9_-]{43}$/
+
+type WithCookies = Pick<HttpRequest, 'cookies'>
+
+const readHandle = (http: WithCookies, deps: BrokerDeps, base: string): string | undefined => {
+  const value = http.cookies.get(cookieName(base, deps.settings.publicUrl))
+  return value !== undefined && handleShape.test(value) ? value : undefined
+}
+
+/** `undefined`: this browser has started nothing here. */
+export function browserHashOf(http: WithCookies, deps: BrokerDeps): CredentialHash | undefined {
+  const handle = readHandle(http, deps, bindingCookie)
+  return handle === undefined ? undefined : hashCredential(handle)
+}
+
+/** The binding that there is, or a new one with the header that sets it. One binding serves several tabs; each request has its own id. */
+export function bindBrowser(
+  http: WithCookies,
+  deps: BrokerDeps,
+): { readonly hash: CredentialHash; readonly setCookies: readonly string[] } {
+  const known = browserHashOf(http, deps)
+  if (known) return { hash: known, setCookies: [] }
+  const handle = deps.random.token()
+  return {
+    hash: hashCredential(handle),
+    setCookies: [setCookie(bindingCookie, handle, { publicUrl: deps.settings.publicUrl, sameSite: 'Lax' })],
+  }
+}
+
+export function sessionHandleOf(http: WithCookies, deps: BrokerDeps, tenant: ResolvedTenant): CredentialHash | undefined {
+  const handle = readHandle(http, deps, sessionCookie(tenant))
+  return handle === undefined ? undefined : hashCredential(handle)
+}
+
+export const setSessionCookie = (deps: BrokerDeps, tenant: ResolvedTenant, handle: string): string =>
+  setCookie(sessionCookie(tenant), handle, { publicUrl: deps.settings.publicUrl, sameSite: 'Lax' })
