@@ -15,6 +15,7 @@ export type Settings = {
   readonly simulatorPort: number
   readonly exampleServerPort: number
   readonly databaseUrl: Secret | undefined
+  readonly databaseOwnerUrl: Secret | undefined
   readonly redisUrl: Secret | undefined
   readonly dataDirectory: string
   readonly embeddedDatabasePort: number
@@ -154,6 +155,13 @@ export const settingEntries: { readonly [K in keyof Settings]: SettingEntry<Sett
     name: 'DATABASE_URL',
     description: 'PostgreSQL to use. Not set: an embedded PostgreSQL is started in the data directory.',
     example: 'postgresql://drawbridge:…@db.internal:5432/drawbridge',
+    default: undefined,
+    parse: optional(secretUrl('postgresql:', 'postgres:')),
+  },
+  databaseOwnerUrl: {
+    name: 'DATABASE_OWNER_URL',
+    description: 'The same database as its owner, for `drawbridge migrate` only. Broker and worker run without it.',
+    example: 'postgresql://drawbridge_owner:…@db.internal:5432/drawbridge',
     default: undefined,
     parse: optional(secretUrl('postgresql:', 'postgres:')),
   },

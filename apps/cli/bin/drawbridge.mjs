@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+// The command. Everything is in src/main.ts.
+import { existsSync } from 'node:fs'
+
+const built = new URL('../dist/main.js', import.meta.url)
+if (!existsSync(built)) {
+  console.error('drawbridge is not built yet: run "npm start" or "npm run build" first')
+  process.exit(1)
+}
+const { main } = await import(built.href)
+process.exitCode = await main(process.argv.slice(2))

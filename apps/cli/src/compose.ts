@@ -1,0 +1,71 @@
+/** Puts the broker and the worker together from a platform. */
+
+import { type BrokerApp, createApp } from '@drawbridge/broker/app'
+import type { BrokerDeps } from '@drawbridge/broker/deps'
+import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { type ConnectionConfiguration, createConnector } from '@drawbridge/upstream/connection'
+import type { Connector, ConnectorDeps } from '@drawbridge/upstream/connector'
+import { createWorker, type RunningWorker } from '@drawbridge/worker/worker'
+import type { Platform } from './platform.js'
+
+export type RunningBroker = { readonly port: number; close(): Promise<void> }
+
+/** `ownOrigins`: what an embedded start started itself and may therefore fetch from loopback. */
+export async function startBroker(platform: Platform, ownOrigins: readonly string[] = []): Promise<RunningBroker> {
+  const { settings, installation } = platform
+  const configuration = createConfigurationCache({ ...platform, installationId: installation.installationId })
+  platform.onConfigurationChange((tenantId) => configuration.invalidate(tenantId as TenantId | undefined))
+  const fetchSafely = createFetchSafely({
+    allowedOrigins: [...settings.allowedOrigins, ...ownOrigins],
+    allowLoopback: installation.kind === 'lab',
+  })
+  const app = createApp({
+    ...platform,
+    installation: { id: installation.installationId, kind: installation.kind },
+    configuration,
+    fetchSafely,
+    connectorFor: keptConnectors({ random: platform.random, fetchSafely }),
+    onLabClock: (offsetMs) => platform.setClockOffset(offsetMs),
+  })
+  await listenOn(app, settings.port, settings.host)
+  const address = app.server.address()
+  return { port: typeof address === 'object' && address !== null ? address.port : settings.port, close: () => app.close() }
+}
+
+export function startWorker(platform: Platform): Promise<RunningWorker> {
+  const { settings } = platform
+  return createWorker({
+    ...platform,
+    installationId: platform.installation.installationId,
+    queue: {
+      databaseUrl: platform.database.url,
+      ...(settings.redisUrl === undefined ? {} : { redisUrl: settings.redisUrl.reveal() }),
+    },
+    host: settings.production ? settings.host : '127.0.0.1',
+    port: settings.workerPort,
+  })
+}
+
+/** A connector holds its IdP's keys and discovery document, so it lives as long as the configuration it was made from. */
+function keptConnectors(deps: ConnectorDeps): BrokerDeps['connectorFor'] {
+  const kept = new WeakMap<ConnectionConfiguration, Connector>()
+  return (_tenant, connection) => {
+    if (!connection.configuration.ok || connection.disabled) return undefined
+    const configuration = connection.configuration.value
+    const connector = kept.get(configuration) ?? createConnector(deps, connection.id, configuration, connection.secret)
+    kept.set(configuration, connector)
+    return connector
+  }
+}
+
+function listenOn(app: BrokerApp, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    app.server.once('error', reject)
+    app.server.listen(port, host, () => {
+      app.server.off('error', reject)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,59 @@
+/** `drawbridge doctor`: looks at machine and settings and says what is wrong, without changing anything. */
+import { statfsSync } from 'node:fs'
+import { connect } from 'node:net'
+import { resolve } from 'node:path'
+import type { Settings } from '@drawbridge/runtime/env'
+import { pendingMigrations } from '@drawbridge/store/migrate'
+
+type Finding = { readonly ok: boolean; readonly say: string }
+
+const leastFreeBytes = 500_000_000
+
+export async function runDoctor(settings: Settings): Promise<number> {
+  const findings = [
+    nodeVersion(),
+    freeDisk(),
+    ...(settings.databaseUrl ? [await database(settings.databaseUrl.reveal())] : await ports(settings)),
+  ]
+  for (const { ok, say } of findings) console.log(`${ok ? '  ok   ' : '  WRONG'} ${say}`)
+  return findings.every(({ ok }) => ok) ? 0 : 1
+}
+
+function nodeVersion(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return { ok: major > 20 || (major === 20 && minor >= 19), say: `Node ${process.versions.node} (20.19 or newer is needed)` }
+}
+
+function freeDisk(): Finding {
+  const { bavail, bsize } = statfsSync(resolve('.'))
+  return { ok: bavail * bsize > leastFreeBytes, say: `${Math.round((bavail * bsize) / 1e6)} MB free on this disk` }
+}
+
+async function database(url: string): Promise<Finding> {
+  try {
+    const pending = await pendingMigrations(url)
+    return pending.length === 0
+      ? { ok: true, say: 'the database answers and is up to date' }
+      : { ok: false, say: `the database lacks ${pending.join(', ')}: run "drawbridge migrate"` }
+  } catch (error) {
+    // The runtime role may not read the book-keeping; that it could log in is what it can tell.
+    if ((error as { code?: string }).code === '42501')
+      return { ok: true, say: 'the database answers; whether it is up to date only its owner may see' }
+    return { ok: false, say: `the database does not answer: ${error instanceof Error ? error.message : String(error)}` }
+  }
+}
+
+function ports(settings: Settings): Promise<Finding[]> {
+  const wanted = [settings.port, settings.workerPort, settings.simulatorPort, settings.exampleServerPort, settings.embeddedDatabasePort]
+  return Promise.all(wanted.filter((port) => port !== 0).map(freePort))
+}
+
+function freePort(port: number): Promise<Finding> {
+  return new Promise((done) => {
+    const socket = connect({ port, host: '127.0.0.1' }, () => {
+      socket.destroy()
+      done({ ok: false, say: `port ${port} is in use (by a running Drawbridge?)` })
+    })
+    socket.once('error', () => done({ ok: true, say: `port ${port} is free` }))
+  })
+}

@@ -1,0 +1,108 @@
+/** What broker and worker share in one process: database, keys, clock, log, metrics. */
+import { createWriteStream } from 'node:fs'
+import { type Random, systemRandom } from '@drawbridge/crypto/random'
+import { createSealer, type Sealer } from '@drawbridge/crypto/seal'
+import type { Clock } from '@drawbridge/runtime/clock'
+import { offsetClock, systemClock } from '@drawbridge/runtime/clock'
+import type { Settings } from '@drawbridge/runtime/env'
+import { createLog, type Log } from '@drawbridge/runtime/log'
+import { createMetrics, type Metrics } from '@drawbridge/runtime/metrics'
+import { type ChangeChannel, listen } from '@drawbridge/store/changes'
+import { createDatabase, type Database } from '@drawbridge/store/database'
+import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
+
+export type Platform = {
+  readonly settings: Settings
+  readonly installation: Installation
+  readonly database: Database
+  readonly sealer: Sealer
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Sets the lab's offset in this process; other processes hear of it from the database. */
+  setClockOffset(offsetMs: number): void
+  /** Called when a tenant's configuration may have changed; undefined: any. */
+  onConfigurationChange(hear: (tenantId: string | undefined) => void): void
+  close(): Promise<void>
+}
+
+export type PlatformOptions = {
+  /** Written when the database is new. An existing one must be of this kind. */
+  readonly kind: InstallationKind
+  readonly logFile?: string
+}
+
+/** Connections that listen and the queue are outside the pools; the rest of the budget is theirs. */
+const outsidePools = 5
+
+export async function openPlatform(settings: Settings, options: PlatformOptions): Promise<Platform> {
+  const { databaseUrl } = settings
+  if (!databaseUrl) throw new Error('DATABASE_URL is missing')
+  const log = createLog({
+    level: settings.logLevel,
+    ...(options.logFile === undefined ? {} : { destination: createWriteStream(options.logFile, { flags: 'a', mode: 0o600 }) }),
+  })
+  const database = createDatabase({
+    url: databaseUrl.reveal(),
+    connectionBudget: Math.max(4, settings.connectionBudget - outsidePools),
+    onError: (error) => log.warn({ cause: error.message }, 'an idle database connection broke'),
+  })
+  try {
+    const random = systemRandom()
+    const installation = await ensureInstallation(database, { kind: options.kind, installationId: random.uuid(), now: systemClock().now() })
+    refuseOtherKind(installation.kind, options.kind)
+    return await assemble(settings, installation, database, log, random)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** Lab and demonstration are properties of the database: security.md §13 of the design, ADR 0004. */
+function refuseOtherKind(found: InstallationKind, wanted: InstallationKind): void {
+  if (found === wanted) return
+  throw new Error(
+    `this database is a ${found} installation and can never become a ${wanted} one: choose another database (DATABASE_URL, or DRAWBRIDGE_DATA_DIRECTORY for an embedded one)`,
+  )
+}
+
+async function assemble(settings: Settings, installation: Installation, database: Database, log: Log, random: Random): Promise<Platform> {
+  let offsetMs = installation.labClockOffsetMs
+  const hearers: ((tenantId: string | undefined) => void)[] = []
+  const readOffset = async () => {
+    if (installation.kind === 'lab') offsetMs = (await findInstallation(database))?.labClockOffsetMs ?? offsetMs
+  }
+  const channels: readonly ChangeChannel[] = ['drawbridge_changes']
+  const listening = await listen(database, {
+    channels,
+    onChange: ({ payload }) => {
+      if (payload === 'installation') void readOffset().catch(() => undefined)
+      else for (const hear of hearers) hear(payload)
+    },
+    onGap: () => {
+      void readOffset().catch(() => undefined)
+      for (const hear of hearers) hear(undefined)
+    },
+    onError: (error) => log.warn({ cause: error.message }, 'not listening for changes; trying again'),
+  })
+  const masterKeys = settings.masterKeys.map(({ version, key }) => ({ version, key: Buffer.from(key.reveal(), 'base64') }))
+  return {
+    settings,
+    installation,
+    database,
+    log,
+    random,
+    sealer: createSealer(masterKeys, random),
+    clock: offsetClock(systemClock(), () => offsetMs),
+    metrics: createMetrics(),
+    setClockOffset: (ms) => {
+      offsetMs = ms
+    },
+    onConfigurationChange: (hear) => void hearers.push(hear),
+    close: async () => {
+      await listening.close()
+      await database.close()
+    },
+  }
+}

@@ -1,0 +1,18 @@
+/** `drawbridge worker`: the background process alone. Any number may run on one database. */
+import type { Settings } from '@drawbridge/runtime/env'
+import { startWorker } from './compose.js'
+import { openPlatform } from './platform.js'
+import { untilStopped } from './until-stopped.js'
+
+export async function runWorker(settings: Settings): Promise<number> {
+  const platform = await openPlatform(settings, { kind: settings.lab ? 'lab' : 'production' })
+  const worker = await startWorker(platform)
+  platform.log.info({ port: worker.port }, 'worker is ready')
+  return untilStopped(
+    [
+      { name: 'platform', stop: () => platform.close() },
+      { name: 'worker', stop: () => worker.close() },
+    ],
+    platform.log,
+  )
+}
