@@ -67,7 +67,8 @@ const rotateStatement = hotStatement({
       CASE WHEN verdict NOT IN ('rotate', 'grace') THEN verdict END,
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)), $11, $12
     FROM outcome, state WHERE verdict <> 'decide_again')
-  SELECT outcome.verdict, state.*, turned.successor_key_version, ${notified} FROM outcome CROSS JOIN state LEFT JOIN turned ON true`,
+  SELECT outcome.verdict, state.*, turned.successor_key_version,
+    CASE WHEN outcome.verdict = 'decide_again' THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS subject_claims, ${notified} FROM outcome CROSS JOIN state LEFT JOIN turned ON true`,
 })
 
 /** A fresh decision, made because policy or claims had changed; it can only take away. */
@@ -97,6 +98,8 @@ export type RotatedRow = GrantStateRow & {
   readonly ends_at: Instant
   readonly policy_now: number
   readonly claims_now: number
+  /** Only with `decide_again`: what policy needs to decide. */
+  readonly subject_claims: unknown
 }
 
 export type Rotation =

@@ -1,6 +1,9 @@
 /** What an issuer says about itself; the same document at all three well-known places. */
 import type { Issuer } from '../tenant/ids.js'
 
+const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+const assertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
+
 export type ServerMetadata = Readonly<Record<string, string | boolean | readonly string[]>>
 
 /**
@@ -23,8 +26,10 @@ export function buildServerMetadata(issuer: Issuer): ServerMetadata {
     response_modes_supported: ['query'],
     grant_types_supported: ['authorization_code', 'refresh_token'],
     code_challenge_methods_supported: ['S256'],
-    token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
-    revocation_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
+    token_endpoint_auth_methods_supported: authMethods,
+    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    revocation_endpoint_auth_methods_supported: authMethods,
+    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
     authorization_response_iss_parameter_supported: true,
     client_id_metadata_document_supported: true,

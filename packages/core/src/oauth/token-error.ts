@@ -65,12 +65,12 @@ export const tokenErrors = {
   grant_subject_deactivated: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_below_barrier: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_policy_denies: { ...dead, spec: 'RFC 6749 §5.2' },
-  token_type_not_revocable: {
-    code: 'unsupported_token_type',
-    status: 400,
+  decision_unsettled: {
+    code: 'temporarily_unavailable',
+    status: 503,
     answer: 'json',
-    spec: 'RFC 7009 §2.2.1',
-    say: 'only refresh tokens and access tokens of this issuer can be revoked',
+    spec: 'RFC 6749 §5.2',
+    say: 'policy is changing at this moment; try again',
   },
   resource_credential_refused: {
     code: 'invalid_client',
@@ -78,13 +78,6 @@ export const tokenErrors = {
     answer: 'json',
     spec: 'RFC 7662 §2.1',
     say: 'authenticate with the credential of a resource server, by HTTP Basic',
-  },
-  signing_unavailable: {
-    code: 'temporarily_unavailable',
-    status: 503,
-    answer: 'json',
-    spec: 'RFC 6749 §5.2',
-    say: 'this issuer has no usable signing key at the moment; try again',
   },
 } as const
 

@@ -1,0 +1,104 @@
+/**
+ * Grant type refresh_token: one statement rotates. Only when policy or claims have changed since the grant was decided does policy
+ * decide again first, and the statement runs a second time with the new decision, which can only take away.
+ */
+import { identityFromJson } from '@drawbridge/core/identity/identity-json'
+import type { Instant } from '@drawbridge/core/instant'
+import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
+import { readFamily } from '@drawbridge/core/oauth/refresh-token'
+import type { RefreshRequest } from '@drawbridge/core/oauth/token-request'
+import { decide, type PolicyInput } from '@drawbridge/core/policy/decide'
+import { err, ok } from '@drawbridge/core/result'
+import type { Scope } from '@drawbridge/core/tenant/ids'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { deriveSuccessor } from '@drawbridge/crypto/refresh-family'
+import { type Redecision, type RotatedRow, rotateRefreshToken } from '@drawbridge/store/refresh-tokens'
+import { onHotPath } from '@drawbridge/store/transaction'
+import type { ResolvedTenant } from '../../http/tenant.js'
+import { issueTokens } from '../issue-tokens.js'
+import type { Exchange } from '../token.endpoint.js'
+
+/** Policy and claims may change again while they are being decided on; after this many rounds the client may try again. */
+const mostDecisions = 3
+
+/** @spec RFC 6749 §6, RFC 9700 §4.14.2 */
+export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, context, request) => {
+  const { tenant, client, http, now } = context
+  const familyId = readFamily(request.refreshToken.reveal())
+  if (familyId === undefined) return err({ reason: 'refresh_token_unknown' })
+  const keyVersion = deps.sealer.currentVersion
+  const successor = deriveSuccessor(deps.sealer, { familyId, keyVersion }, request.refreshToken)
+  let redecision: Redecision | undefined
+  for (let round = 0; round <= mostDecisions; round += 1) {
+    const rotation = await rotateRefreshToken(onHotPath(deps.database), {
+      tenantId: tenant.id,
+      tokenHash: hashCredential(request.refreshToken),
+      presented: { issuerId: tenant.issuer.id, clientId: client.id, scopes: request.scopes, resource: request.resource },
+      successor: { hash: hashCredential(successor), keyVersion },
+      redecision,
+      eventId: deps.random.uuid(),
+      now,
+      asked: { requestId: http.requestId, address: http.address },
+    })
+    if (rotation.kind === 'refused') return err({ reason: rotation.reason })
+    if (rotation.kind === 'decide_again') {
+      redecision = decideAgain(
+        await deps.configuration.atVersion(tenant, rotation.grant.configuration_version),
+        client,
+        rotation.grant,
+        now,
+      )
+      if (!redecision) return err({ reason: 'grant_policy_denies' })
+      continue
+    }
+    const { grant, successorKeyVersion } = rotation
+    const sameKey = successorKeyVersion === keyVersion
+    return ok(
+      await issueTokens(deps, tenant, {
+        grant,
+        scopes: request.scopes ?? grant.allowed,
+        accessTokenTtlSeconds: grant.access_seconds,
+        grantExpiresAt: grant.ends_at,
+        refreshToken: sameKey
+          ? successor
+          : deriveSuccessor(deps.sealer, { familyId, keyVersion: successorKeyVersion }, request.refreshToken),
+        now,
+      }),
+    )
+  }
+  return err({ reason: 'decision_unsettled' })
+}
+
+/** Asks policy about the grant as it stands. `undefined`: nothing is allowed any more; what cannot be read counts as that. */
+function decideAgain(tenant: ResolvedTenant, client: Client, grant: RotatedRow, now: Instant): Redecision | undefined {
+  const identity = identityFromJson(grant.subject_claims)
+  const resource = tenant.resource(grant.audience)
+  if (!identity.ok || !resource) return undefined
+  const decision = decide(tenant.policy, {
+    // The strength of the login behind this grant, not of a later one elsewhere.
+    identity: {
+      ...identity.value,
+      authentication: { acr: grant.acr ?? undefined, amr: grant.amr, authenticatedAt: grant.authenticated_at ?? undefined },
+    },
+    client: {
+      id: client.id,
+      host: hostOfClient(client),
+      kind: client.kind,
+      scopeCeiling: client.scopeCeiling,
+      accessTokenTtlSeconds: client.accessTokenTtlSeconds,
+    },
+    resource: resource as unknown as PolicyInput['resource'],
+    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh' },
+    session: { startedAt: grant.authenticated_at ?? grant.grant_created_at },
+    now,
+  })
+  if (decision.kind !== 'allow') return undefined
+  return {
+    policyVersion: grant.policy_now,
+    claimsVersion: grant.claims_now,
+    scopes: decision.scopes,
+    accessTokenTtlSeconds: decision.accessTokenTtl.seconds,
+    refreshTtlSeconds: decision.refreshTokenTtl?.seconds,
+    expiresAt: decision.sessionExpiresAt,
+  }
+}

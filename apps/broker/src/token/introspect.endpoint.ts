@@ -1,0 +1,72 @@
+/**
+ * POST /introspect: a resource server asks whether an access token sent to it is alive.
+ *
+ * One statement proves the caller and reads the barrier, always, whatever the token looks like. The signature is judged by the keys of
+ * the configuration that this statement saw, so a key that was declared compromised a moment ago makes its tokens inactive.
+ */
+import { accessTokenType } from '@drawbridge/core/oauth/access-token'
+import {
+  buildIntrospection,
+  type IntrospectedToken,
+  inactive,
+  parseIntrospectionRequest,
+  readIntrospectedToken,
+} from '@drawbridge/core/oauth/introspection'
+import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
+import { Secret } from '@drawbridge/core/secret'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { verifyJwt } from '@drawbridge/crypto/jwt'
+import { introspectGrant } from '@drawbridge/store/grants'
+import { onHotPath } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../deps.js'
+import { json } from '../http/answer.js'
+import { endpoint, tenantOf } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+import { refuse, refuseForm } from './refuse.js'
+
+export const introspectEndpoint = endpoint({
+  method: 'POST',
+  path: '/t/:tenant/introspect',
+  spec: 'RFC 7662 §2',
+  summary: 'Says whether an access token is alive, to the resource server that it is for',
+  hot: true,
+  tag: 'OAuth',
+  run: async (http, deps) => {
+    const credential = parseResourceCredential(http.headers['authorization'])
+    if (!credential) return refuse({ reason: 'resource_credential_refused' })
+    if (!http.form.ok) return refuseForm(http.form.error)
+    const request = parseIntrospectionRequest(http.form.value)
+    if (!request.ok) return refuse(request.error)
+    const tenant = tenantOf(http)
+    const token = readToken(deps, tenant, request.value.token)
+    const seen = await introspectGrant(onHotPath(deps.database), {
+      tenantId: tenant.id,
+      issuerId: tenant.issuer.id,
+      credentialId: credential.id,
+      secretHash: hashCredential(credential.secret),
+      grantId: token?.grantId,
+      now: deps.clock.now(),
+    })
+    if (!seen) return refuse({ reason: 'resource_credential_refused' })
+    if (!token || !seen.grant || token.audience !== seen.resource || isBelowBarrier(token.epochs, seen.grant.epochs)) return json(inactive)
+    const current = await deps.configuration.atVersion(tenant, seen.grant.configurationVersion)
+    if (current !== tenant && !readToken(deps, current, request.value.token)) return json(inactive)
+    return json(buildIntrospection(token, seen.grant.scopes))
+  },
+})
+
+function readToken(deps: BrokerDeps, tenant: ResolvedTenant, token: Secret): IntrospectedToken | undefined {
+  const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience: undefined, now: deps.clock.now(), skewSeconds: 0 }
+  const verified = verifyJwt(token.reveal(), tenant.verificationKeys('tokens'), expected)
+  return verified.ok ? readIntrospectedToken(verified.value) : undefined
+}
+
+const basic = /^Basic ([A-Za-z0-9+/]{1,1024}={0,2})$/i
+const credentialShape = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([\x21-\x7e]{1,256})$/
+
+/** Ids and secrets of resource credentials are ours and need no percent-encoding, so what needs it is none of them. RFC 6749 §2.3.1. */
+function parseResourceCredential(header: string | undefined): { readonly id: string; readonly secret: Secret } | undefined {
+  const encoded = basic.exec(header ?? '')?.[1]
+  const match = credentialShape.exec(encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('latin1'))
+  return match ? { id: match[1] as string, secret: new Secret(match[2] as string) } : undefined
+}

@@ -1,0 +1,59 @@
+/** POST /token: the phases that every grant type shares, in the order of the specification. A grant type adds only what differs. */
+
+import { unreachable } from '@drawbridge/core/assert'
+import type { Instant } from '@drawbridge/core/instant'
+import type { ProvenClient } from '@drawbridge/core/oauth/client'
+import { type CodeRequest, parseTokenRequest, type RefreshRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
+import type { Result } from '@drawbridge/core/result'
+import { authenticateClient } from '../clients/client-authentication.js'
+import type { BrokerDeps } from '../deps.js'
+import { json } from '../http/answer.js'
+import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+import { exchangeCode } from './grants/authorization-code.js'
+import { exchangeRefreshToken } from './grants/refresh-token.js'
+import type { TokenSet } from './issue-tokens.js'
+import { refuse, refuseForm, type TokenRefusal } from './refuse.js'
+
+export type ExchangeContext = {
+  readonly http: HttpRequest
+  readonly tenant: ResolvedTenant
+  readonly client: ProvenClient
+  readonly now: Instant
+}
+export type Exchange<Request> = (deps: BrokerDeps, context: ExchangeContext, request: Request) => Promise<Result<TokenSet, TokenRefusal>>
+
+export const tokenEndpoint = endpoint({
+  method: 'POST',
+  path: '/t/:tenant/token',
+  spec: 'RFC 6749 §3.2',
+  summary: 'Exchanges a code or a refresh token for tokens',
+  hot: true,
+  cors: true,
+  tag: 'OAuth',
+  run: async (http, deps) => {
+    if (!http.form.ok) return refuseForm(http.form.error)
+    const request = parseTokenRequest(http.form.value)
+    if (!request.ok) return refuse(request.error)
+    const client = await authenticateClient(deps, http, http.form.value, tenantOf(http))
+    if (!client.ok) return refuse(client.error)
+    const { grantType } = request.value
+    if (!client.value.grantTypes.includes(grantType)) return refuse({ reason: 'grant_type_not_for_client' })
+    const context = { http, tenant: tenantOf(http), client: client.value, now: deps.clock.now() }
+    const tokens = await exchange(deps, context, request.value)
+    if (!tokens.ok) return refuse(tokens.error)
+    deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: grantType })
+    return json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } })
+  },
+})
+
+function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<CodeRequest | RefreshRequest>> {
+  switch (request.grantType) {
+    case 'authorization_code':
+      return exchangeCode(deps, context, request)
+    case 'refresh_token':
+      return exchangeRefreshToken(deps, context, request)
+    default:
+      return unreachable(request)
+  }
+}
