@@ -1,0 +1,86 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { instant } from '../instant.js'
+import type { ClientId, IssuerId, Scope } from '../tenant/ids.js'
+import { findGrantRefusal, type GrantState } from './grant.js'
+import { formatRefreshToken, judgeRefresh, type RefreshTokenState, readFamily, type TokenFamilyId } from './refresh-token.js'
+
+const now = instant(1_800_000_000_000)
+const epochs = { tenant: 1, client: 1, connection: 1, subject: 1, grant: 1 }
+const grant: GrantState = {
+  made: epochs,
+  current: epochs,
+  tenantSuspended: false,
+  revoked: false,
+  expiresAt: instant(now + 1),
+  client: 'live',
+  connection: 'live',
+  subject: 'live',
+}
+const token: RefreshTokenState = {
+  issuerId: 'issuer' as IssuerId,
+  clientId: 'client' as ClientId,
+  expiresAt: instant(now + 1),
+  rotatedAt: undefined,
+  successorUsed: false,
+  graceReplays: 0,
+  refreshOffered: true,
+  scopes: ['read', 'write'],
+  audience: 'https://mcp.example',
+  decisionIsCurrent: true,
+  grant,
+}
+const presented = { issuerId: token.issuerId, clientId: token.clientId, scopes: undefined, resource: undefined }
+
+test.each([
+  { when: 'all is well', changed: {}, verdict: undefined },
+  { when: 'the tenant is suspended', changed: { tenantSuspended: true }, verdict: 'tenant_suspended' },
+  { when: 'it was revoked', changed: { revoked: true }, verdict: 'grant_revoked' },
+  { when: 'it expires now', changed: { expiresAt: now }, verdict: 'grant_expired' },
+  { when: 'the client is blocked', changed: { client: 'blocked' as const }, verdict: 'grant_client_blocked' },
+  { when: 'the connection is disabled', changed: { connection: 'disabled' as const }, verdict: 'grant_connection_disabled' },
+  { when: 'the subject is deactivated', changed: { subject: 'deactivated' as const }, verdict: 'grant_subject_deactivated' },
+  { when: 'the tenant moved on', changed: { current: { ...epochs, tenant: 2 } }, verdict: 'grant_below_barrier' },
+  { when: 'the client moved on', changed: { current: { ...epochs, client: 2 } }, verdict: 'grant_below_barrier' },
+  { when: 'the connection moved on', changed: { current: { ...epochs, connection: 2 } }, verdict: 'grant_below_barrier' },
+  { when: 'the subject moved on', changed: { current: { ...epochs, subject: 2 } }, verdict: 'grant_below_barrier' },
+])('a grant is judged $verdict when $when', ({ changed, verdict }) => {
+  expect(findGrantRefusal({ ...grant, ...changed }, now)).toBe(verdict)
+})
+
+test.each([
+  { when: 'it is fresh', changed: {}, verdict: 'rotate' },
+  { when: 'it was rotated a moment ago', changed: { rotatedAt: now }, verdict: 'grace' },
+  { when: 'the window is one millisecond from its end', changed: { rotatedAt: instant(now - 29_999) }, verdict: 'grace' },
+  { when: 'the window has just ended', changed: { rotatedAt: instant(now - 30_000) }, verdict: 'refresh_token_stolen' },
+  { when: 'the successor was used inside the window', changed: { rotatedAt: now, successorUsed: true }, verdict: 'refresh_token_replayed' },
+  {
+    when: 'the successor was used and the window is over',
+    changed: { rotatedAt: instant(now - 30_000), successorUsed: true },
+    verdict: 'refresh_token_stolen',
+  },
+  { when: 'it was answered 20 times in its grace', changed: { rotatedAt: now, graceReplays: 20 }, verdict: 'refresh_grace_exhausted' },
+  { when: 'it expires now', changed: { expiresAt: now }, verdict: 'refresh_token_expired' },
+  { when: 'policy has changed', changed: { decisionIsCurrent: false }, verdict: 'decide_again' },
+  { when: 'another client has it', changed: { clientId: 'other' as ClientId }, verdict: 'refresh_token_of_other_client' },
+  { when: 'it is of another issuer', changed: { issuerId: 'other' as IssuerId }, verdict: 'refresh_token_of_other_issuer' },
+])('a refresh token is judged $verdict when $when', ({ changed, verdict }) => {
+  expect(judgeRefresh({ ...token, ...changed }, presented, now)).toBe(verdict)
+})
+
+test('scope may shrink and never grow', () => {
+  const asking = (scopes: readonly string[]) => judgeRefresh(token, { ...presented, scopes: scopes as readonly Scope[] }, now)
+  expect(asking(['read'])).toBe('rotate')
+  expect(asking(['read', 'admin'])).toBe('scope_widened')
+})
+
+test('the family of a token that we made is read back, and nothing else has one', () => {
+  fc.assert(
+    fc.property(fc.uuid(), fc.uint8Array({ minLength: 32, maxLength: 32 }), (id, secret) => {
+      const made = formatRefreshToken(id as TokenFamilyId, Buffer.from(secret))
+      expect(made).toMatch(/^dbr_[A-Za-z0-9_-]{64}$/)
+      expect(readFamily(made)).toBe(id)
+    }),
+  )
+  fc.assert(fc.property(fc.string(), (text) => readFamily(text) === undefined))
+})
