@@ -31,16 +31,16 @@ export type Deprovisioned = {
  */
 const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
   subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END
-            WHERE tenant_id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch`,
+            WHERE tenant_id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch, id`,
   client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
             blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END
             WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL RETURNING epoch`,
   connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = $3, disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
-            WHERE tenant_id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch`,
+            WHERE tenant_id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch, id`,
   tenant: `UPDATE tenants SET epoch = epoch + 1, barrier_at = $3, suspended_at = CASE WHEN $4 THEN coalesce(suspended_at, $3) ELSE suspended_at END
-            WHERE id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch`,
+            WHERE id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch, id`,
   grant: `UPDATE grants SET epoch = epoch + 1, revoked_at = coalesce(revoked_at, $3), revoked_reason = coalesce(revoked_reason, $5)
-            WHERE tenant_id = $1 AND id::text = $2 AND $4::boolean IS NOT NULL RETURNING epoch`,
+            WHERE tenant_id = $1 AND id::text = $2 AND $4::boolean IS NOT NULL RETURNING epoch, id`,
 }
 
 const statementFor = (target: DeprovisioningTarget): string => `
@@ -53,8 +53,8 @@ const statementFor = (target: DeprovisioningTarget): string => `
   audit AS (
     INSERT INTO audit_events (tenant_id, at, kind, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
     SELECT $1, $3, '${target}.deprovisioned',
-      ${target === 'subject' ? 'CASE WHEN matched THEN $2::uuid END' : 'NULL::uuid'}, ${target === 'client' ? '$2' : 'NULL'},
-      ${target === 'connection' ? 'CASE WHEN matched THEN $2::uuid END' : 'NULL::uuid'}, ${target === 'grant' ? 'CASE WHEN matched THEN $2::uuid END' : 'NULL::uuid'},
+      ${target === 'subject' ? '(SELECT id FROM hit)' : 'NULL::uuid'}, ${target === 'client' ? '$2' : 'NULL'},
+      ${target === 'connection' ? '(SELECT id FROM hit)' : 'NULL::uuid'}, ${target === 'grant' ? '(SELECT id FROM hit)' : 'NULL::uuid'},
       '{}', $5, jsonb_build_object('eventId', $6::text, 'source', $7::text, 'matched', matched, 'epoch', epoch, 'deactivated', $4::boolean), $9
     FROM barrier
   ),

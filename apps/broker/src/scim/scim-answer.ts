@@ -1,0 +1,26 @@
+/** How SCIM answers look: their own media type, their own error body. */
+import { type ScimError, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
+import type { JsonObject } from '@drawbridge/core/scim/user'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, json } from '../http/answer.js'
+import type { HttpRequest } from '../http/endpoint.js'
+import { tenantOf } from '../http/endpoint.js'
+
+/** Okta's test compares it exactly. */
+export const scimContentType = 'application/scim+json; charset=utf-8'
+
+export const scimJson = (body: JsonObject, status = 200, headers: Readonly<Record<string, string>> = {}): Answer =>
+  json(body, { status, contentType: scimContentType, headers: { 'cache-control': 'no-store', ...headers } })
+
+export function refuseScim(error: ScimError): Answer {
+  const { status } = scimErrors[error.reason]
+  return json(scimErrorBody(error), {
+    status,
+    contentType: scimContentType,
+    headers: { 'cache-control': 'no-store', ...(status === 401 ? { 'www-authenticate': 'Bearer realm="scim"' } : {}) },
+    refusal: { reason: error.reason, ...(error.detail === undefined ? {} : { detail: { detail: error.detail } }) },
+  })
+}
+
+export const scimBaseUrl = (http: Pick<HttpRequest, 'tenant'>, deps: BrokerDeps): string =>
+  `${deps.settings.publicUrl}/t/${tenantOf(http).slug}/scim/v2`

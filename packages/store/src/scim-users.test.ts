@@ -1,0 +1,200 @@
+/** The barrier on a real PostgreSQL: what a directory's change does, in one transaction, to the people who signed in. */
+import { randomUUID } from 'node:crypto'
+import { instant } from '@drawbridge/core/instant'
+import { ok } from '@drawbridge/core/result'
+import type { ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
+import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type Deprovision, deprovision, reinstate } from './deprovisioning.js'
+import { deleteScimUser, findProvisioning, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import { inTenant } from './transaction.js'
+
+let fixture: TestDatabase
+let slugs = 0
+const now = instant(1_800_000_000_000)
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+})
+afterAll(() => fixture.close())
+
+const freshTenant = (): Promise<ATenant> => aTenant(fixture, { slug: `scim-${(slugs += 1)}` })
+const callerOf = (tenant: ATenant): ScimCaller => ({
+  tenant: tenant.tenantId,
+  connectionId: tenant.connectionId,
+  now,
+  requestId: 'request',
+  newId: randomUUID,
+})
+const aUser = (over: Partial<ScimUserData> = {}): ScimUserData => ({
+  userName: 'Ada@acme.example',
+  externalId: 'ada',
+  active: true,
+  attributes: {},
+  ...over,
+})
+const rows = <Row = Record<string, unknown>>(sql: string, tenant: ATenant): Promise<Row[]> =>
+  asOwner<Row>(fixture.ownerUrl, sql, [tenant.tenantId])
+const subjectOf = async (tenant: ATenant) =>
+  (
+    await rows<{ epoch: number; deactivated_at: unknown; scim_user_id: string | null }>(
+      'SELECT epoch, deactivated_at, scim_user_id FROM subjects WHERE tenant_id = $1',
+      tenant,
+    )
+  )[0]
+const eventsOf = (tenant: ATenant) =>
+  rows('SELECT source, target, target_id, matched, reason FROM deprovisioning_events WHERE tenant_id = $1 ORDER BY received_at', tenant)
+const outboxOf = (tenant: ATenant) =>
+  rows<{ kind: string; payload: Record<string, unknown> }>('SELECT kind, payload FROM outbox WHERE tenant_id = $1 ORDER BY id', tenant)
+const auditOf = async (tenant: ATenant) =>
+  (await rows<{ kind: string }>('SELECT kind FROM audit_events WHERE tenant_id = $1 ORDER BY id', tenant)).map((row) => row.kind)
+
+const created = async (tenant: ATenant, over: Partial<ScimUserData> = {}): Promise<ScimUser> => {
+  const user = await inTenant(fixture.database, tenant.tenantId, (db) => insertScimUser(db, callerOf(tenant), aUser(over)))
+  if (!user.ok) throw new Error(user.error)
+  return user.value
+}
+const setActive = (tenant: ATenant, id: string, active: boolean) =>
+  inTenant(fixture.database, tenant.tenantId, (db) =>
+    updateScimUser(db, callerOf(tenant), id, (user) => ok<ScimUserData>({ ...user, active })),
+  )
+
+describe('active = false', () => {
+  test('kills the linked subject: row, barrier, event, audit and outbox together', async () => {
+    const tenant = await freshTenant()
+    const user = await created(tenant)
+    expect(await subjectOf(tenant)).toMatchObject({ epoch: 1, deactivated_at: null, scim_user_id: user.id })
+    await setActive(tenant, user.id, false)
+    expect(await subjectOf(tenant)).toMatchObject({ epoch: 2, deactivated_at: expect.anything() })
+    expect(await eventsOf(tenant)).toMatchObject([{ source: 'scim', target: 'subject', target_id: tenant.subjectId, matched: true }])
+    expect(await outboxOf(tenant)).toMatchObject([{ kind: 'revoke', payload: { target: 'subject', targetId: tenant.subjectId, epoch: 2 } }])
+    expect(await auditOf(tenant)).toEqual(['scim_user.created', 'scim_user.updated', 'subject.deprovisioned'])
+  })
+
+  test('said twice changes nothing', async () => {
+    const tenant = await freshTenant()
+    const user = await created(tenant)
+    await setActive(tenant, user.id, false)
+    await setActive(tenant, user.id, false)
+    expect(await subjectOf(tenant)).toMatchObject({ epoch: 2 })
+    expect(await outboxOf(tenant)).toHaveLength(1)
+  })
+
+  test('of somebody who never signed in is kept as an alarm', async () => {
+    const tenant = await freshTenant()
+    const user = await created(tenant, { externalId: 'nobody', userName: 'nobody' })
+    await setActive(tenant, user.id, false)
+    expect(await eventsOf(tenant)).toMatchObject([{ matched: false, target_id: `scim:${user.id}` }])
+    expect(await outboxOf(tenant)).toEqual([])
+    const provisioning = await inTenant(fixture.database, tenant.tenantId, (db) =>
+      findProvisioning(db, tenant.tenantId, tenant.connectionId, 'nobody'),
+    )
+    expect(provisioning).toEqual({ state: 'inactive', scimUserId: user.id })
+  })
+
+  test('rolls back whole when the transaction fails', async () => {
+    const tenant = await freshTenant()
+    const user = await created(tenant)
+    const failing = inTenant(fixture.database, tenant.tenantId, async (db) => {
+      await updateScimUser(db, callerOf(tenant), user.id, (before) => ok<ScimUserData>({ ...before, active: false }))
+      throw new Error('the process died')
+    })
+    await expect(failing).rejects.toThrow('the process died')
+    expect(await subjectOf(tenant)).toMatchObject({ epoch: 1, deactivated_at: null })
+    expect(await outboxOf(tenant)).toEqual([])
+  })
+})
+
+test('reinstatement opens the door and resurrects nothing', async () => {
+  const tenant = await freshTenant()
+  const user = await created(tenant)
+  await setActive(tenant, user.id, false)
+  await setActive(tenant, user.id, true)
+  expect(await subjectOf(tenant)).toMatchObject({ epoch: 2, deactivated_at: null })
+  const again = await inTenant(fixture.database, tenant.tenantId, (db) =>
+    reinstate(db, { tenant: tenant.tenantId, subjectId: tenant.subjectId, reason: 'x', now, requestId: undefined }),
+  )
+  expect(again).toBe(false)
+})
+
+test('DELETE leaves a tombstone that refuses her return on any connection', async () => {
+  const tenant = await freshTenant()
+  const user = await created(tenant)
+  expect(await inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, callerOf(tenant), user.id))).toBe(true)
+  expect(await subjectOf(tenant)).toMatchObject({ epoch: 2, deactivated_at: expect.anything() })
+  expect(await inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, callerOf(tenant), user.id))).toBe(false)
+  const elsewhere = await inTenant(fixture.database, tenant.tenantId, (db) =>
+    findProvisioning(db, tenant.tenantId, randomUUID() as ATenant['connectionId'], 'ada'),
+  )
+  expect(elsewhere).toEqual({ state: 'deleted', scimUserId: user.id })
+})
+
+test('a link is made once: another externalId collects nobody', async () => {
+  const tenant = await freshTenant()
+  const user = await created(tenant)
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at) VALUES ($1, $2, $3, 'clark', '{}', $4, $4, $4)`,
+    [tenant.tenantId, randomUUID(), tenant.connectionId, new Date(now)],
+  )
+  await inTenant(fixture.database, tenant.tenantId, (db) =>
+    updateScimUser(db, callerOf(tenant), user.id, (before) => ok<ScimUserData>({ ...before, externalId: 'clark' })),
+  )
+  const linked = await rows<{ stable_id: string }>(
+    'SELECT stable_id FROM subjects WHERE tenant_id = $1 AND scim_user_id IS NOT NULL',
+    tenant,
+  )
+  expect(linked.map((row) => row.stable_id)).toEqual(['ada'])
+})
+
+test('userName is unique among the living, whatever its case; a parallel pair has one winner', async () => {
+  const tenant = await freshTenant()
+  const outcomes = await Promise.all(
+    ['ada@acme.example', 'ADA@acme.example'].map((userName, index) =>
+      inTenant(fixture.database, tenant.tenantId, (db) =>
+        insertScimUser(db, callerOf(tenant), aUser({ userName, externalId: `e${index}` })),
+      ),
+    ),
+  )
+  expect(outcomes.map((outcome) => outcome.ok).sort()).toEqual([false, true])
+})
+
+describe('an admin’s kill', () => {
+  const kill = (tenant: ATenant, over: Pick<Deprovision, 'target' | 'targetId'> & Partial<Deprovision>) =>
+    inTenant(fixture.database, tenant.tenantId, (db) =>
+      deprovision(db, {
+        tenant: tenant.tenantId,
+        eventId: randomUUID() as DeprovisioningEventId,
+        source: 'admin',
+        reason: 'test',
+        toldAt: undefined,
+        now,
+        requestId: undefined,
+        ...over,
+      }),
+    )
+  test.each(['client', 'connection', 'tenant', 'subject'] as const)('of a %s raises its epoch, once per kill', async (target) => {
+    const tenant = await freshTenant()
+    const targetId = { client: tenant.clientId, connection: tenant.connectionId, tenant: tenant.tenantId, subject: tenant.subjectId }[
+      target
+    ]
+    expect(await kill(tenant, { target, targetId })).toEqual({ matched: true, epoch: 2 })
+    expect(await kill(tenant, { target, targetId, deactivate: true })).toEqual({ matched: true, epoch: 3 })
+    expect(await outboxOf(tenant)).toHaveLength(2)
+  })
+  test.each(['client', 'connection', 'grant', 'subject'] as const)('of an unknown %s is kept as unmatched', async (target) => {
+    const tenant = await freshTenant()
+    expect(await kill(tenant, { target, targetId: randomUUID() })).toEqual({ matched: false, epoch: 0 })
+    expect(await kill(tenant, { target, targetId: 'not a uuid' })).toEqual({ matched: false, epoch: 0 })
+    expect(await eventsOf(tenant)).toMatchObject([{ matched: false }, { matched: false }])
+    expect(await outboxOf(tenant)).toEqual([])
+  })
+  test('of another tenant’s subject touches nothing', async () => {
+    const [one, other] = [await freshTenant(), await freshTenant()]
+    expect(await kill(one, { target: 'subject', targetId: other.subjectId })).toMatchObject({ matched: false })
+    expect(await kill(one, { target: 'tenant', targetId: other.tenantId })).toMatchObject({ matched: false })
+    expect(await subjectOf(other)).toMatchObject({ epoch: 1 })
+  })
+})
