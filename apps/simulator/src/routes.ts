@@ -46,7 +46,10 @@ const routes: readonly Route[] = [
   { method: 'POST', path: /^\/globex\/sign-in\/([\w-]+)$/, run: answerOidc },
 ]
 
-/** Answers one request; what is below /globex and not ours belongs to oidc-provider. */
+/** What belongs to oidc-provider. */
+const providerPath = /^\/globex\/(\.well-known\/openid-configuration|auth|auth\/[\w-]+|token|me|jwks)$/
+
+/** Answers one request. */
 export async function answer(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', desk.publicUrl)
   for (const route of routes) {
@@ -56,7 +59,7 @@ export async function answer(desk: Desk, request: IncomingMessage, response: Ser
       return sendPage(response, 403, refusalPage('Not from here', 'This form was sent from another site.'))
     return route.run({ desk, request, response, url, parts: match.slice(1) })
   }
-  if (url.pathname.startsWith(`/${oidcCompany.id}/`)) return desk.oidc.serve(request, response)
+  if (providerPath.test(url.pathname)) return desk.oidc.serve(request, response)
   sendPage(response, 404, refusalPage('Not found', 'There is no such page in the simulator.'))
 }
 

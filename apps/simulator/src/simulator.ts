@@ -105,8 +105,8 @@ export function createSimulator(settings: SimulatorSettings): Simulator {
       for (const person of people) outcomes.push(await provisionPerson(target(now().desk, company), person))
       return outcomes
     },
-    deactivate: (company, personId, dialect) => setActive(target(now().desk, company), getPerson(company, personId), false, dialect),
-    reactivate: (company, personId, dialect) => setActive(target(now().desk, company), getPerson(company, personId), true, dialect),
+    deactivate: async (company, personId, dialect) => setActive(target(now().desk, company), getPerson(company, personId), false, dialect),
+    reactivate: async (company, personId, dialect) => setActive(target(now().desk, company), getPerson(company, personId), true, dialect),
   }
 }
 

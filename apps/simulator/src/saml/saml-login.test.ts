@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it, test } from '@jest/globals'
 import { SAML, ValidateInResponseTo } from '@node-saml/node-saml'
 import { openBrowser } from '../browser.js'
-import { createSimulator, type Simulator } from '../simulator.js'
 import type { FaultId } from '../faults.js'
+import { createSimulator, type Simulator } from '../simulator.js'
 
 const acsUrl = 'http://127.0.0.1:9/t/acme/saml/c1/acs'
 const spEntityId = 'http://127.0.0.1:9/t/acme/saml/c1/metadata'
