@@ -1,11 +1,17 @@
 /** The broker: every endpoint it answers, in one list. */
 import type { Server } from 'node:http'
+import { adminEndpoints } from './admin/admin-endpoints.js'
 import type { BrokerDeps } from './deps.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
 import { createHttpServer } from './http/server.js'
+import { endWaitingPolls } from './signals/notice-wakeups.js'
+import { pollEndpoint } from './signals/poll.endpoint.js'
+import { ssfConfigurationEndpoint } from './signals/ssf-configuration.endpoint.js'
+import { streamsEndpoint } from './signals/streams.endpoint.js'
 import { jwksEndpoint } from './metadata/jwks.endpoint.js'
 import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
+import { scimEndpoints } from './scim/endpoints.js'
 import { introspectEndpoint } from './token/introspect.endpoint.js'
 import { revokeEndpoint } from './token/revoke.endpoint.js'
 import { tokenEndpoint } from './token/token.endpoint.js'
@@ -26,11 +32,12 @@ export type BrokerApp = { readonly server: Server; readonly endpoints: readonly 
 
 export function createApp(deps: BrokerDeps): BrokerApp {
   const server = createHttpServer(deps, brokerEndpoints)
-  return { server, endpoints: brokerEndpoints, close: () => closeServer(server) }
+  return { server, endpoints: brokerEndpoints, close: () => closeServer(server, deps) }
 }
 
-/** Lets running requests end; idle connections are closed at once. */
-function closeServer(server: Server): Promise<void> {
+/** Lets running requests end, long-polls at once; idle connections are closed at once. */
+function closeServer(server: Server, deps: BrokerDeps): Promise<void> {
+  endWaitingPolls(deps.database)
   return new Promise((resolve) => {
     server.close(() => resolve())
     server.closeIdleConnections()

@@ -10,14 +10,13 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import type { Clock } from '@drawbridge/runtime/clock'
 import type { Log } from '@drawbridge/runtime/log'
+import { listen } from '@drawbridge/store/changes'
 import type { Database } from '@drawbridge/store/database'
-import { listen } from '@drawbridge/store/listen'
 import { claimOutboxAcrossTenants, markRelayedAcrossTenants, type WaitingEntry } from '@drawbridge/store/outbox-relay'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { Queue } from 'bullmq'
 import { findJob } from './jobs.js'
 
-export const outboxChannel = 'drawbridge_outbox'
 export const relayBatch = 500
 export const relayPollMs = 1000
 /** Relayed but not done for this long: the queue has lost it, or given up on it. */
@@ -66,8 +65,9 @@ export function relayOnce(deps: RelayDeps): Promise<number> {
 export type Relay = { isListening(): boolean; stop(): Promise<void> }
 
 /** Relays until stopped: at every notification, and every second. */
-export function startRelay(deps: RelayDeps, listenUrl: string): Relay {
+export async function startRelay(deps: RelayDeps): Promise<Relay> {
   let isStopped = false
+  let isListening = false
   let isWanted = false
   let working: Promise<void> | undefined
 
@@ -86,11 +86,21 @@ export function startRelay(deps: RelayDeps, listenUrl: string): Relay {
     isWanted = true
     if (!isStopped) working ??= work()
   }
-  const listening = listen({ url: listenUrl, channels: [outboxChannel], onNotification: wake, onConnected: wake })
+  const listening = await listen(deps.database, {
+    channels: ['drawbridge_outbox'],
+    onChange: wake,
+    onGap: () => {
+      isListening = true
+      wake()
+    },
+    onError: () => {
+      isListening = false
+    },
+  })
   const poll = setInterval(wake, relayPollMs)
   wake()
   return {
-    isListening: listening.isConnected,
+    isListening: () => isListening,
     stop: async () => {
       isStopped = true
       clearInterval(poll)

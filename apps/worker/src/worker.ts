@@ -17,7 +17,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const jobDeps: JobDeps = { ...deps, signNotice: createNoticeSigner(deps.sealer, deps.installationId) }
   const onQueueError = (error: Error) => deps.log.warn({ cause: error.message }, 'the queue is in trouble')
   const handle = await openQueue(deps.queue, (job) => runJob(jobDeps, job), onQueueError)
-  const relay = startRelay({ ...deps, queue: handle.queue }, deps.database.url)
+  const relay = await startRelay({ ...deps, queue: handle.queue })
   await declareSchedule(handle.queue)
   const checks = { postgresql: () => deps.database.isReachable(), queue: handle.isReachable, listening: relay.isListening }
   const health = await serveHealth({ host: deps.host, port: deps.port, metrics: deps.metrics, checks })

@@ -1,0 +1,81 @@
+/**
+ * A guard asks for news: it acknowledges what it has, then waits up to 25 s for more.
+ *
+ * What was delivered and not acknowledged comes again. No database connection is held while waiting.
+ */
+import { addSeconds } from '@drawbridge/core/instant'
+import { acknowledgeNotices, hearStream, type ProvenResource, type StreamKey, takeNotices } from '@drawbridge/store/notice-streams'
+import type { StoredNotice } from '@drawbridge/store/notices'
+import { acrossTenants } from '@drawbridge/store/transaction'
+import { z } from 'zod'
+import type { BrokerDeps } from '../deps.js'
+import { json } from '../http/answer.js'
+import { endpoint, jsonParser } from '../http/endpoint.js'
+import { waitForNotice } from './notice-wakeups.js'
+import { proveResource, refuseSignal } from './resource-credential.js'
+
+/** Shorter than the patience of common proxies (30 s). */
+export const longPollMs = 25_000
+export const mostNoticesPerPoll = 100
+/** A guard polls at least every 25 s; one that is silent for this long has stopped, and must take a new snapshot. */
+export const streamLapseSeconds = 90
+
+const body = z.object({
+  streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+  maxEvents: z.number().int().min(0).max(10_000).default(mostNoticesPerPoll),
+  returnImmediately: z.boolean().default(false),
+  ack: z.array(z.string().max(100)).max(1000).default([]),
+  setErrs: z.record(z.string().max(100), z.object({ err: z.string().max(100), description: z.string().max(500).optional() })).default({}),
+})
+type Poll = z.output<typeof body>
+const output = z.object({ sets: z.record(z.string(), z.string()), moreAvailable: z.boolean() })
+
+export const pollEndpoint = endpoint<Poll, ProvenResource>({
+  method: 'POST',
+  path: '/t/:tenant/ssf/poll',
+  spec: 'RFC 8936 §2.4',
+  summary: 'Acknowledge notices and wait for more',
+  servesSuspended: true,
+  tag: 'signals',
+  permission: 'resource credential (HTTP Basic)',
+  output: { status: 200, schema: output },
+  authorize: proveResource,
+  parse: jsonParser(body),
+  run: async (http, deps) => {
+    const stream = { id: http.parsed.streamId, resource: http.caller }
+    const refused = Object.entries(http.parsed.setErrs)
+    if (refused.length > 0) deps.log.warn({ streamId: stream.id, refused: refused.slice(0, 20) }, 'a guard refused notices')
+    if (!(await hear(deps, stream, http.parsed.ack))) return refuseSignal('stream_unknown')
+    const limit = Math.min(http.parsed.maxEvents, mostNoticesPerPoll)
+    if (limit === 0) return json({ sets: {}, moreAvailable: false }, { headers: { 'cache-control': 'no-store' } })
+    const taken = http.parsed.returnImmediately ? await take(deps, stream, limit) : await takeOrWait(deps, stream, limit)
+    deps.metrics.count('drawbridge_notices_delivered_total', {}, Math.min(taken.length, limit))
+    const sets = Object.fromEntries(taken.slice(0, limit).map((notice) => [notice.jti, notice.token]))
+    return json({ sets, moreAvailable: taken.length === limit }, { headers: { 'cache-control': 'no-store' } })
+  },
+})
+
+function hear(deps: BrokerDeps, stream: StreamKey, ack: readonly string[]): Promise<boolean> {
+  const now = deps.clock.now()
+  return acrossTenants(deps.database, async (db) => {
+    const isAlive = await hearStream(db, stream, now, addSeconds(now, -streamLapseSeconds))
+    if (isAlive) await acknowledgeNotices(db, stream, ack, now)
+    return isAlive
+  })
+}
+
+const take = (deps: BrokerDeps, stream: StreamKey, limit: number): Promise<readonly StoredNotice[]> =>
+  acrossTenants(deps.database, (db) => takeNotices(db, stream, deps.clock.now(), limit))
+
+/** Begins to listen before it looks, so that nothing written in between is missed. */
+async function takeOrWait(deps: BrokerDeps, stream: StreamKey, limit: number): Promise<readonly StoredNotice[]> {
+  const waiting = await waitForNotice(deps.database, stream.resource.resourceId, longPollMs)
+  try {
+    const taken = await take(deps, stream, limit)
+    if (taken.length > 0) return taken
+    await waiting.woken
+  } finally {
+    waiting.cancel()
+  }
+  return take(deps, stream, limit)
+}

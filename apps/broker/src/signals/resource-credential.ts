@@ -1,0 +1,43 @@
+/** Which resource server is calling: its credential in HTTP Basic, good at every issuer that may mint for the resource. */
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { type SignalErrorReason, signalErrors } from '@drawbridge/core/signals/error'
+import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
+import { findResourceCredentialAcrossTenants, type ProvenResource } from '@drawbridge/store/notice-streams'
+import { acrossTenants } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../deps.js'
+import type { Answer } from '../http/answer.js'
+import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { refuseAsJson } from '../http/write-error.js'
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+const basic = /^Basic +([A-Za-z0-9+/]{1,1024}={0,2})$/i
+
+/** The one refusal that challenges: @spec RFC 7617 §2 */
+export function refuseSignal(reason: SignalErrorReason): Answer {
+  const entry = signalErrors[reason]
+  const headers = entry.status === 401 ? { 'www-authenticate': 'Basic realm="drawbridge", charset="UTF-8"' } : {}
+  return refuseAsJson(entry, { reason }, { headers })
+}
+
+/** @spec RFC 6749 §2.3.1: both halves are form-urlencoded before Basic */
+function readBasic(header: string | undefined): { id: string; secret: string } | undefined {
+  const encoded = basic.exec(header ?? '')?.[1]
+  const [id, secret, ...rest] = encoded === undefined ? [] : Buffer.from(encoded, 'base64').toString('utf8').split(':')
+  if (id === undefined || secret === undefined || rest.length > 0) return undefined
+  try {
+    return { id: decodeURIComponent(id), secret: decodeURIComponent(secret) }
+  } catch {
+    return undefined
+  }
+}
+
+export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenResource, Answer>> {
+  const presented = readBasic(http.headers['authorization'])
+  if (presented === undefined) return err(refuseSignal('resource_credential_missing'))
+  if (!uuid.test(presented.id)) return err(refuseSignal('resource_credential_unknown'))
+  const asked = { issuerTenant: tenantOf(http).id, credentialId: presented.id, now: deps.clock.now() }
+  const found = await acrossTenants(deps.database, (db) => findResourceCredentialAcrossTenants(db, asked))
+  if (found === undefined) return err(refuseSignal('resource_credential_unknown'))
+  if (!sameHash(found.secretHash, hashCredential(presented.secret))) return err(refuseSignal('resource_credential_wrong'))
+  return ok({ tenantId: found.tenantId, resourceId: found.resourceId, identifier: found.identifier })
+}
