@@ -1,6 +1,7 @@
 /** The two cookies of a browser: the one that binds it to what it started, and its session at one tenant. Both are bare handles. */
-import { hashCredential } from '@drawbridge/crypto/hash'
+
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
+import { hashCredential } from '@drawbridge/crypto/hash'
 import type { BrokerDeps } from '../deps.js'
 import { cookieName, setCookie } from '../http/cookies.js'
 import type { HttpRequest } from '../http/endpoint.js'

@@ -1,0 +1,95 @@
+/**
+ * Admission: the one place where a verified login meets the tenant's mapping and policy. Every way in passes here.
+ *
+ * `identify` turns the evidence into a `NormalizedIdentity`; `admit` lets policy decide on it. Neither writes anything.
+ */
+import { type ClaimMappingRefusal, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
+import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import { type IdentityRefusal, normalize } from '@drawbridge/core/identity/normalize'
+import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
+import type { Instant } from '@drawbridge/core/instant'
+import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
+import type { ResourceServer } from '@drawbridge/core/oauth/resource'
+import { decide } from '@drawbridge/core/policy/decide'
+import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import type { Result } from '@drawbridge/core/result'
+import type { Scope } from '@drawbridge/core/tenant/ids'
+import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
+import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+
+/** The mapping that a connection's few named attributes amount to. */
+export function mappingOf(configuration: ConnectionConfiguration): ReturnType<typeof parseClaimMapping> {
+  const { stableIdAttribute, groupsAttribute, emailAttribute, nameAttribute } = configuration
+  const named = (name: string, attribute: string | undefined) => (attribute === undefined ? {} : { [name]: { from: [attribute] } })
+  return parseClaimMapping({
+    ...(stableIdAttribute === undefined ? {} : { stableId: { attribute: stableIdAttribute } }),
+    ...(groupsAttribute === undefined ? {} : { groups: { from: [groupsAttribute] } }),
+    claims: { ...named('email', emailAttribute), ...named('name', nameAttribute) },
+  })
+}
+
+export function identify(
+  configuration: ConnectionConfiguration,
+  assertion: IdentityAssertion,
+): Result<NormalizedIdentity, ClaimMappingRefusal | IdentityRefusal> {
+  const mapping = mappingOf(configuration)
+  return mapping.ok ? normalize(assertion, mapping.value) : mapping
+}
+
+/** The value by which a SCIM user may be linked, where the connection declared one. `undefined`: nothing links. security.md §3 */
+export function scimLinkOf(
+  configuration: ConnectionConfiguration,
+  assertion: IdentityAssertion,
+): { readonly by: 'userName' | 'externalId'; readonly value: string } | undefined {
+  const key = configuration.scimLinkKey
+  if (!key) return undefined
+  const value = readAttribute(assertion, key.attribute)
+  return value === undefined ? undefined : { by: key.scim, value }
+}
+
+/** SAML's NameID has no attribute name; `NameID` stands for it. */
+function readAttribute(assertion: IdentityAssertion, name: string): string | undefined {
+  if (assertion.kind === 'saml') return name === 'NameID' ? assertion.nameId.value : single(assertion.attributes.get(name))
+  const claim = name === 'sub' ? assertion.sub : assertion.claims.get(name)
+  return typeof claim === 'string' && claim !== '' ? claim : undefined
+}
+const single = (values: readonly string[] | undefined): string | undefined =>
+  values?.length === 1 && values[0] !== '' ? values[0] : undefined
+
+export type Admission = {
+  readonly tenant: ResolvedTenant
+  readonly connection: ResolvedConnection | undefined
+  readonly client: Client
+  readonly resource: ResourceServer
+  readonly identity: NormalizedIdentity
+  readonly scopes: readonly Scope[]
+  readonly stepUpsDone: number
+  readonly sessionStartedAt: Instant
+  readonly now: Instant
+}
+
+export function admit(admission: Admission): PolicyDecision {
+  const { tenant, client, resource } = admission
+  return decide(tenant.policy, {
+    identity: withDeclaredStrength(admission),
+    client: {
+      id: client.id,
+      host: hostOfClient(client),
+      kind: client.kind,
+      scopeCeiling: client.scopeCeiling,
+      accessTokenTtlSeconds: client.accessTokenTtlSeconds,
+    },
+    resource,
+    request: { scopes: admission.scopes, stepUpsDone: admission.stepUpsDone },
+    session: { startedAt: admission.sessionStartedAt },
+    now: admission.now,
+  })
+}
+
+/** A connection may declare which of its IdP's own values prove a second factor; such a value then says `mfa`. RFC 8176 §2 */
+function withDeclaredStrength({ identity, connection }: Admission): NormalizedIdentity {
+  const declared = connection?.configuration.ok ? connection.configuration.value.mfaValues : []
+  const { acr, amr } = identity.authentication
+  const proves = (acr !== undefined && declared.includes(acr)) || amr.some((method) => declared.includes(method))
+  return proves && !amr.includes('mfa') ? { ...identity, authentication: { ...identity.authentication, amr: [...amr, 'mfa'] } } : identity
+}

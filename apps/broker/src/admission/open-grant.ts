@@ -1,0 +1,85 @@
+/** Opens the grant of an allowed login, with its code and audit row, in one statement. */
+import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
+import { openGrant } from '@drawbridge/core/oauth/grant'
+import type { Client } from '@drawbridge/core/oauth/client'
+import type { PendingRequest } from '@drawbridge/core/oauth/pending-request'
+import type { ResourceServer } from '@drawbridge/core/oauth/resource'
+import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
+import type { Instant } from '@drawbridge/core/instant'
+import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import type { AuthorizationRequestId, GrantId, Scope } from '@drawbridge/core/tenant/ids'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import type { LiveBrowserSession } from '@drawbridge/store/browser-sessions'
+import { openGrantWithCode } from '@drawbridge/store/grants'
+import { onHotPath } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../deps.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+
+export type Opening = {
+  readonly tenant: ResolvedTenant
+  readonly authorizationRequestId: AuthorizationRequestId
+  readonly client: Client
+  /** As when the request was accepted: a barrier since then refuses the grant. */
+  readonly clientEpoch: number
+  readonly pending: PendingRequest
+  readonly resource: ResourceServer
+  readonly session: LiveBrowserSession
+  readonly identity: NormalizedIdentity
+  readonly decision: Extract<PolicyDecision, { kind: 'allow' }>
+  /** What the person agreed to: never more than the decision. */
+  readonly scopes: readonly Scope[]
+  readonly requestId: string
+  readonly address: string
+  readonly now: Instant
+}
+
+/** The code, or `undefined` if the request was answered before or something below it has moved. */
+export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Promise<string | undefined> {
+  const { tenant, client, session, decision, resource, pending, now } = opening
+  const code = `${codePrefix}${deps.random.token()}`
+  const grant = openGrant(
+    {
+      id: deps.random.uuid() as GrantId,
+      tenantId: tenant.id,
+      issuerId: tenant.issuer.id,
+      clientId: client.id,
+      resourceTenantId: resource.tenantId,
+      resourceId: resource.id,
+      audience: resource.identifier,
+      subjectId: session.subjectId,
+      connectionId: session.connectionId,
+      sessionId: session.id,
+      scopes: opening.scopes,
+      epochs: { ...session.epochs, client: opening.clientEpoch, grant: 1 },
+      policyVersion: tenant.policyVersion,
+      claimsVersion: session.claimsVersion,
+      acr: session.acr,
+      amr: session.amr,
+      authenticatedAt: session.authenticatedAt,
+      accessTokenTtl: decision.accessTokenTtl,
+      refreshTokenTtl: client.grantTypes.includes('refresh_token') ? decision.refreshTokenTtl : undefined,
+      sessionExpiresAt: decision.sessionExpiresAt,
+    },
+    now,
+  )
+  const opened = await openGrantWithCode(onHotPath(deps.database), {
+    grant,
+    code: openCode(
+      {
+        tenantId: tenant.id,
+        codeHash: hashCredential(code),
+        grantId: grant.id,
+        issuerId: tenant.issuer.id,
+        clientId: client.id,
+        redirectUri: pending.redirectUri,
+        codeChallenge: pending.codeChallenge,
+        nonce: pending.nonce,
+      },
+      now,
+    ),
+    authorizationRequestId: opening.authorizationRequestId,
+    detail: { explanation: decision.explanation },
+    asked: { requestId: opening.requestId as never, address: opening.address },
+  })
+  return opened ? code : undefined
+}
