@@ -44,11 +44,13 @@ export function createDatabase(options: DatabaseOptions): Database {
   if (budget < smallestBudget) throw new Error(`the connection budget must be at least ${smallestBudget}, not ${budget}`)
   const across = Math.max(1, Math.floor(budget / 8))
   const hot = Math.max(1, Math.floor((budget - 1 - across) / 2))
-  const tenantPool = openPool(options, 'drawbridge_tenant', budget - 1 - across - hot)
-  const hotPool = openPool(options, 'drawbridge_hot', hot)
-  const acrossPool = openPool(options, 'drawbridge_across', across)
+  const state: { closing: Promise<void> | undefined } = { closing: undefined }
+  // A server that goes down just after us ends connections that are ending anyway.
+  const heard: DatabaseOptions = { ...options, onError: (error) => state.closing === undefined && options.onError?.(error) }
+  const tenantPool = openPool(heard, 'drawbridge_tenant', budget - 1 - across - hot)
+  const hotPool = openPool(heard, 'drawbridge_hot', hot)
+  const acrossPool = openPool(heard, 'drawbridge_across', across)
   const prisma = new PrismaClient({ adapter: new PrismaPg(tenantPool, { statementNameGenerator: statementNames() }) })
-  let closing: Promise<void> | undefined
   return {
     url: options.url,
     tenantPool,
@@ -60,7 +62,7 @@ export function createDatabase(options: DatabaseOptions): Database {
         return run(client)
       }),
     isReachable: () => isReachable(hotPool),
-    close: () => (closing ??= closeAll(prisma, [tenantPool, hotPool, acrossPool])),
+    close: () => (state.closing ??= closeAll(prisma, [tenantPool, hotPool, acrossPool])),
   }
 }
 
