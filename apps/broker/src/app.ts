@@ -5,13 +5,13 @@ import type { BrokerDeps } from './deps.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
 import { createHttpServer } from './http/server.js'
+import { jwksEndpoint } from './metadata/jwks.endpoint.js'
+import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
+import { scimEndpoints } from './scim/endpoints.js'
 import { endWaitingPolls } from './signals/notice-wakeups.js'
 import { pollEndpoint } from './signals/poll.endpoint.js'
 import { ssfConfigurationEndpoint } from './signals/ssf-configuration.endpoint.js'
 import { streamsEndpoint } from './signals/streams.endpoint.js'
-import { jwksEndpoint } from './metadata/jwks.endpoint.js'
-import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
-import { scimEndpoints } from './scim/endpoints.js'
 import { introspectEndpoint } from './token/introspect.endpoint.js'
 import { revokeEndpoint } from './token/revoke.endpoint.js'
 import { tokenEndpoint } from './token/token.endpoint.js'
@@ -26,6 +26,10 @@ export const brokerEndpoints: readonly Endpoint[] = [
   revokeEndpoint,
   jwksEndpoint,
   ...serverMetadataEndpoints,
+  ssfConfigurationEndpoint,
+  streamsEndpoint,
+  pollEndpoint,
+  ...scimEndpoints,
 ]
 
 export type BrokerApp = { readonly server: Server; readonly endpoints: readonly Endpoint[]; close(): Promise<void> }
