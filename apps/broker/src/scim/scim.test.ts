@@ -1,0 +1,229 @@
+/** SCIM as directories speak it, over HTTP to the real broker on a real PostgreSQL. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { instant } from '@drawbridge/core/instant'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { systemRandom } from '@drawbridge/crypto/random'
+import { createSealer } from '@drawbridge/crypto/seal'
+import { readEnv } from '@drawbridge/runtime/env'
+import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { silentLog } from '@drawbridge/runtime/log'
+import { createMetrics } from '@drawbridge/runtime/metrics'
+import { insertScimToken, markScimTokenRevoked } from '@drawbridge/store/scim-tokens'
+import { inTenant } from '@drawbridge/store/transaction'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { type BrokerApp, createApp } from '../app.js'
+import { createConfigurationCache } from '../http/tenant.js'
+
+let fixture: TestDatabase
+let app: BrokerApp
+let origin: string
+const now = instant(1_800_000_000_000)
+let made = 0
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  const common = {
+    clock: { now: () => now },
+    log: silentLog(),
+    metrics: createMetrics({ withProcess: false }),
+    database: fixture.database,
+    sealer: createSealer([{ version: 1, key: randomBytes(32) }]),
+  }
+  app = createApp({
+    ...common,
+    settings: readEnv({}),
+    installation: { id: randomUUID(), kind: 'demo' },
+    random: systemRandom(),
+    configuration: createConfigurationCache({ ...common, installationId: randomUUID() }),
+    fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
+    connectorFor: () => undefined,
+  })
+  await new Promise<void>((resolve) => app.server.listen(0, '127.0.0.1', resolve))
+  origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+})
+afterAll(async () => {
+  await app.close()
+  await fixture.close()
+})
+
+type Directory = {
+  readonly tenant: ATenant
+  readonly tokenId: string
+  readonly token: string
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; headers: Headers; body: Record<string, unknown> }>
+}
+
+async function aDirectory(): Promise<Directory> {
+  const tenant = await aTenant(fixture, { slug: `dir-${(made += 1)}` })
+  const token = `dbs_${randomBytes(32).toString('base64url')}`
+  const tokenId = randomUUID()
+  await inTenant(fixture.database, tenant.tenantId, (db) =>
+    insertScimToken(db, tenant.tenantId, {
+      id: tokenId,
+      connectionId: tenant.connectionId,
+      name: 'okta',
+      secretHash: hashCredential(token),
+      now,
+    }),
+  )
+  return {
+    tenant,
+    tokenId,
+    token,
+    call: async (method, path, body, headers = {}) => {
+      const response = await fetch(`${origin}/t/${tenant.slug}/scim/v2${path}`, {
+        method,
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json', ...headers },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      return { status: response.status, headers: response.headers, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) }
+    },
+  }
+}
+
+const ada = {
+  schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
+  userName: 'Ada@acme.example',
+  externalId: 'ada',
+  name: { givenName: 'Ada' },
+  password: 'secret',
+  groups: [],
+}
+const patchOf = (...Operations: object[]) => ({ schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations })
+const subjectOf = async ({ tenant }: Directory) =>
+  (
+    await asOwner<{ epoch: number; deactivated_at: unknown }>(
+      fixture.ownerUrl,
+      'SELECT epoch, deactivated_at FROM subjects WHERE tenant_id = $1 AND stable_id = $2',
+      [tenant.tenantId, 'ada'],
+    )
+  )[0]
+
+describe('create, read, find', () => {
+  test('201 with Location; the password is never kept nor shown; a repeat is 409', async () => {
+    const directory = await aDirectory()
+    const created = await directory.call('POST', '/Users', ada)
+    expect(created).toMatchObject({
+      status: 201,
+      body: { userName: 'Ada@acme.example', active: true, name: { givenName: 'Ada' }, meta: { resourceType: 'User' } },
+    })
+    expect(created.headers.get('content-type')).toBe('application/scim+json; charset=utf-8')
+    expect(created.headers.get('location')).toBe((created.body['meta'] as { location: string }).location)
+    expect(JSON.stringify(created.body)).not.toContain('secret')
+    expect(await directory.call('POST', '/Users', { ...ada, userName: 'ADA@ACME.example', externalId: 'other' })).toMatchObject({
+      status: 409,
+      body: { status: '409', scimType: 'uniqueness' },
+    })
+    expect(await directory.call('GET', `/Users/${created.body['id']}`)).toMatchObject({ status: 200, body: { id: created.body['id'] } })
+  })
+
+  test.each([
+    ['userName eq "ada@ACME.example"', 1],
+    ['externalId eq "ada"', 1],
+    ['externalId eq "ADA"', 0],
+    ['userName eq "nobody"', 0],
+    ['userName eq "ada@acme.example" and externalId eq "ada"', 1],
+  ])('the filter %s finds %i', async (filter, total) => {
+    const directory = await aDirectory()
+    await directory.call('POST', '/Users', ada)
+    expect(await directory.call('GET', `/Users?filter=${encodeURIComponent(filter)}&startIndex=1&count=100`)).toMatchObject({
+      status: 200,
+      body: { totalResults: total },
+    })
+  })
+
+  test('count=0 gives the total only', async () => {
+    const directory = await aDirectory()
+    await directory.call('POST', '/Users', ada)
+    expect(await directory.call('GET', '/Users?count=0')).toMatchObject({ status: 200, body: { totalResults: 1, Resources: [] } })
+  })
+})
+
+describe('taking away', () => {
+  test.each([
+    ['Okta, path-less', 'PATCH', patchOf({ op: 'replace', value: { active: false } })],
+    ['Entra, default dialect', 'PATCH', patchOf({ op: 'Replace', path: 'active', value: 'False' })],
+    ['Entra, with the flag', 'PATCH', patchOf({ op: 'replace', value: { active: false, 'name.givenName': 'A' } })],
+    ['Okta, whole resource', 'PUT', { ...ada, active: false }],
+    ['leavers', 'DELETE', undefined],
+  ])('%s', async (_, method, body) => {
+    const directory = await aDirectory()
+    const id = String((await directory.call('POST', '/Users', ada)).body['id'])
+    expect((await directory.call(method, `/Users/${id}`, body)).status).toBe(method === 'DELETE' ? 204 : 200)
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivated_at: expect.anything() })
+    if (method === 'DELETE') expect((await directory.call('GET', `/Users/${id}`)).status).toBe(404)
+    else expect(await directory.call('GET', '/Users?filter=externalId%20eq%20%22ada%22')).toMatchObject({ body: { totalResults: 1 } })
+  })
+
+  test('PUT without active does not revive', async () => {
+    const directory = await aDirectory()
+    const id = String((await directory.call('POST', '/Users', ada)).body['id'])
+    await directory.call('PUT', `/Users/${id}`, { ...ada, active: false })
+    expect(await directory.call('PUT', `/Users/${id}`, ada)).toMatchObject({ status: 200, body: { active: false } })
+    expect(await subjectOf(directory)).toMatchObject({ deactivated_at: expect.anything() })
+    expect(await directory.call('PATCH', `/Users/${id}`, patchOf({ op: 'replace', value: { active: true } }))).toMatchObject({
+      status: 200,
+      body: { active: true },
+    })
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivated_at: null })
+  })
+
+  test('one refused operation discards them all', async () => {
+    const directory = await aDirectory()
+    const id = String((await directory.call('POST', '/Users', ada)).body['id'])
+    const answer = await directory.call(
+      'PATCH',
+      `/Users/${id}`,
+      patchOf({ op: 'replace', path: 'active', value: false }, { op: 'remove', path: 'userName' }),
+    )
+    expect(answer).toMatchObject({ status: 400, body: { scimType: 'mutability' } })
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 1, deactivated_at: null })
+  })
+})
+
+describe('refusals', () => {
+  test.each([
+    ['GET', '/Users/nobody', undefined, 404, undefined],
+    ['PATCH', `/Users/${randomUUID()}`, patchOf({ op: 'replace', value: { active: false } }), 404, undefined],
+    ['POST', '/Users', '{', 400, 'invalidSyntax'],
+    ['POST', '/Users', {}, 400, 'invalidValue'],
+    ['GET', '/Users?filter=title%20eq%20%22x%22', undefined, 400, 'invalidFilter'],
+    ['GET', '/Schemas?filter=id%20eq%20%22x%22', undefined, 403, undefined],
+  ])('%s %s is %#', async (method, path, body, status, scimType) => {
+    const answer = await (await aDirectory()).call(method, path, body)
+    expect(answer).toMatchObject({ status, body: { schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: String(status) } })
+    expect(answer.body['scimType']).toBe(scimType)
+    expect(answer.headers.get('content-type')).toBe('application/scim+json; charset=utf-8')
+  })
+
+  test('no token, a wrong one, another tenant’s and a revoked one are 401', async () => {
+    const [one, other] = [await aDirectory(), await aDirectory()]
+    expect((await one.call('GET', '/Users', undefined, { authorization: '' })).status).toBe(401)
+    expect((await one.call('GET', '/Users', undefined, { authorization: `Bearer dbs_${'a'.repeat(43)}` })).status).toBe(401)
+    expect((await one.call('GET', '/Users', undefined, { authorization: `Bearer ${other.token}` })).status).toBe(401)
+    await inTenant(fixture.database, one.tenant.tenantId, (db) => markScimTokenRevoked(db, one.tenant.tenantId, one.tokenId, now))
+    const revoked = await one.call('GET', '/Users')
+    expect(revoked).toMatchObject({ status: 401, body: { status: '401' } })
+    expect(revoked.headers.get('www-authenticate')).toContain('Bearer')
+  })
+})
+
+test('discovery tells the truth', async () => {
+  const directory = await aDirectory()
+  expect(await directory.call('GET', '/ServiceProviderConfig')).toMatchObject({
+    status: 200,
+    body: { patch: { supported: true }, bulk: { supported: false } },
+  })
+  expect(await directory.call('GET', '/ResourceTypes/User')).toMatchObject({ status: 200, body: { endpoint: '/Users' } })
+  expect(await directory.call('GET', '/Schemas')).toMatchObject({ status: 200, body: { totalResults: 2 } })
+  expect((await directory.call('GET', '/Schemas/urn:ietf:params:scim:schemas:core:2.0:User')).status).toBe(200)
+})
