@@ -1,0 +1,76 @@
+import { describe, expect, test } from '@jest/globals'
+import { parseConnection } from './connection.js'
+import { aFixtureKey } from './saml/fixtures/a-certificate.js'
+
+const { certificate } = aFixtureKey()
+const saml = { idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso', certificates: [certificate] }
+const oidc = { issuer: 'https://idp.example', clientId: 'c' }
+
+test('bare fields are enough, and everything else has a default', () => {
+  expect(parseConnection('saml', saml)).toMatchObject({
+    ok: true,
+    value: {
+      kind: 'saml',
+      ssoBinding: 'redirect',
+      stepUpClassRef: 'https://refeds.org/profile/mfa',
+      forceAuthn: false,
+      mapping: { stableId: { from: 'protocol' } },
+    },
+  })
+  expect(parseConnection('oidc', oidc)).toMatchObject({
+    ok: true,
+    value: { kind: 'oidc', scopes: ['openid', 'profile', 'email'], userinfo: true },
+  })
+})
+
+test('a certificate may be bare base64, and becomes PEM', () => {
+  const bare = certificate.replace(/-----[^-]+-----|\s/g, '')
+  expect(parseConnection('saml', { ...saml, certificates: [bare] })).toMatchObject({ ok: true, value: { certificates: [certificate] } })
+})
+
+test('short forms are folded into the mapping', () => {
+  const parsed = parseConnection('saml', { ...saml, stableIdAttribute: 'objectId', groupsAttribute: 'memberOf' })
+  expect(parsed).toMatchObject({
+    ok: true,
+    value: { mapping: { stableId: { from: 'attribute', name: 'objectId' }, groups: { from: ['memberOf'] } } },
+  })
+})
+
+test('scope openid is always asked for', () => {
+  expect(parseConnection('oidc', { ...oidc, scopes: ['groups'] })).toMatchObject({ ok: true, value: { scopes: ['openid', 'groups'] } })
+})
+
+describe('is refused', () => {
+  test.each([
+    { when: 'the kind is unknown', kind: 'ldap', given: {}, reason: 'connection_configuration_invalid' },
+    { when: 'a member is misspelt', kind: 'saml', given: { ...saml, ssoURL: 'x' }, reason: 'connection_configuration_invalid' },
+    { when: 'there is no certificate', kind: 'saml', given: { ...saml, certificates: [] }, reason: 'connection_configuration_invalid' },
+    { when: 'it is null', kind: 'saml', given: null, reason: 'connection_configuration_invalid' },
+    {
+      when: 'the mapping writes acr',
+      kind: 'saml',
+      given: { ...saml, mapping: { claims: { acr: { from: ['x'] } } } },
+      reason: 'connection_configuration_invalid',
+    },
+    { when: 'the SSO URL is http', kind: 'saml', given: { ...saml, ssoUrl: 'http://idp.example/sso' }, reason: 'connection_url_insecure' },
+    { when: 'the SSO URL is a script', kind: 'saml', given: { ...saml, ssoUrl: 'javascript:alert(1)' }, reason: 'connection_url_insecure' },
+    { when: 'the issuer is http', kind: 'oidc', given: { ...oidc, issuer: 'http://idp.example' }, reason: 'connection_url_insecure' },
+    {
+      when: 'a certificate is garbage',
+      kind: 'saml',
+      given: { ...saml, certificates: ['garbage'] },
+      reason: 'connection_certificate_invalid',
+    },
+    {
+      when: 'a key is too short',
+      kind: 'saml',
+      given: { ...saml, certificates: [aFixtureKey({ bits: 1024 }).certificate] },
+      reason: 'connection_certificate_invalid',
+    },
+  ])('a connection when $when', ({ kind, given, reason }) => {
+    expect(parseConnection(kind, given)).toMatchObject({ ok: false, error: { reason } })
+  })
+  test('http is accepted for a loopback host, as the simulator has', () => {
+    expect(parseConnection('saml', { ...saml, ssoUrl: 'http://127.0.0.1:4410/acme/sso' }).ok).toBe(true)
+  })
+})
