@@ -55,7 +55,7 @@ function inputOf(file: z.infer<typeof fileSchema>, given: Case): PolicyInput {
       authentication: { acr: given.acr, amr: given.amr, authenticatedAt: addSeconds(now, -given.authenticatedSecondsAgo) },
       sessionExpiresAt: undefined,
       idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined },
-    } as NormalizedIdentity,
+    } as unknown as NormalizedIdentity,
     client: { ...given.client, scopeCeiling: [], accessTokenTtlSeconds: undefined } as unknown as PolicyInput['client'],
     resource: {
       identifier: file.resource,
@@ -63,7 +63,7 @@ function inputOf(file: z.infer<typeof fileSchema>, given: Case): PolicyInput {
       accessTokenTtlSeconds: undefined,
     } as unknown as PolicyInput['resource'],
     request: {
-      scopes: (given.request.length > 0 ? given.request : Object.keys(file.scopes)) as PolicyInput['request']['scopes'],
+      scopes: (given.request.length > 0 ? given.request : Object.keys(file.scopes)) as unknown as PolicyInput['request']['scopes'],
       stepUpsDone: given.stepUpsDone,
     },
     session: { startedAt: now },
