@@ -1,6 +1,6 @@
 /** What stands on the desk of a running simulator: both identity providers, the cards and the relying parties. */
 import { type Company, type CompanyId, companies, findPerson, getCompany, type Person, peopleOf } from './companies.js'
-import type { Faults } from './faults.js'
+import type { FaultId, Faults } from './faults.js'
 import type { SimulatorKeys } from './keys.js'
 import { createOpenIdProvider, type OpenIdProvider } from './oidc/provider.js'
 import { listOf, type RelyingParty } from './relying-party.js'
@@ -77,6 +77,15 @@ export async function createDesk(settings: DeskSettings): Promise<Desk> {
 export function hintedPerson(desk: Desk, company: Company, loginHint: string | undefined): Person | undefined {
   if (!desk.signInWithoutAsking || loginHint === undefined) return undefined
   return findPerson(company.id, loginHint)
+}
+
+/** The armed cards, for one login. Replay stays armed while there is nothing to send again. */
+export function takeFaults(desk: Desk, company: Company): ReadonlySet<FaultId> {
+  const taken = desk.faults.takeForLogin(company)
+  const canReplay = company.protocol === 'saml' ? desk.saml.canReplay() : desk.oidc.canReplay()
+  if (!taken.has('replay') || canReplay) return taken
+  desk.faults.arm(company, 'replay')
+  return new Set([...taken].filter((fault) => fault !== 'replay'))
 }
 
 export const everyone = companies.map((company) => ({ company, people: peopleOf(company.id) }))

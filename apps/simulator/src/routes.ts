@@ -1,7 +1,7 @@
 /** Every address of the simulator, in one list. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Company, findCompany, findPerson, type Person, peopleOf } from './companies.js'
-import { type Desk, everyone, hintedPerson, oidcCompany, oidcIssuerAt, samlCompany } from './desk.js'
+import { type Desk, everyone, hintedPerson, oidcCompany, oidcIssuerAt, samlCompany, takeFaults } from './desk.js'
 import { isFaultId } from './faults.js'
 import { readForm, redirect, send, sendPage } from './http.js'
 import { companyPage, homePage } from './pages/home.js'
@@ -184,7 +184,7 @@ async function answerSaml(exchange: Exchange): Promise<void> {
 function postSaml({ desk, response }: Exchange, handle: string, person: Person, withMfa: boolean): void {
   if (desk.saml.find(handle) === undefined)
     return sendPage(response, 404, refusalPage('Login over', 'This login was answered already, or never begun.', samlCompany))
-  const posted = desk.saml.answer(handle, person, withMfa && person.hasMfa, desk.faults.takeForLogin(samlCompany))
+  const posted = desk.saml.answer(handle, person, withMfa && person.hasMfa, takeFaults(desk, samlCompany))
   if (posted === undefined) return
   sendPage(response, 200, postResponsePage(posted.acsUrl, posted.samlResponse, posted.relayState), `; script-src ${submitScriptHash}`)
 }
@@ -208,7 +208,7 @@ async function finishOidc({ desk, request, response }: Exchange, person: Person,
   await desk.oidc.finishLogin(request, response, {
     person,
     withMfa: withMfa && person.hasMfa,
-    faults: desk.faults.takeForLogin(oidcCompany),
+    faults: takeFaults(desk, oidcCompany),
   })
 }
 

@@ -34,6 +34,8 @@ export type OidcSettings = {
 }
 
 export type OpenIdProvider = {
+  /** An unbroken ID token was issued before, so the replay card has something to send again. */
+  canReplay(): boolean
   /** Serves one request below the issuer's path; answers in full. */
   serve(request: IncomingMessage, response: ServerResponse): Promise<void>
   pendingLogin(
@@ -46,6 +48,9 @@ export type OpenIdProvider = {
     login: { person: Person; withMfa: boolean; faults: ReadonlySet<FaultId> },
   ): Promise<void>
 }
+
+/** The last ID token that left unbroken. */
+type Replay = { idToken: string | undefined }
 
 type OpenLogin = { readonly faults: ReadonlySet<FaultId> }
 
@@ -68,12 +73,14 @@ async function loadLibrary(): Promise<typeof Provider> {
 
 export async function createOpenIdProvider(settings: OidcSettings): Promise<OpenIdProvider> {
   const openLogins = new Map<string, OpenLogin>()
+  const replay: Replay = { idToken: undefined }
   const OidcProvider = await loadLibrary()
   const provider = new OidcProvider(settings.issuer, configuration(settings, openLogins))
-  rewriteTokens(provider, settings, openLogins)
+  rewriteTokens(provider, settings, openLogins, replay)
   const callback = provider.callback()
   const mountPath = new URL(settings.issuer).pathname.replace(/\/$/, '')
   return {
+    canReplay: () => replay.idToken !== undefined,
     serve: async (request, response) => {
       const mounted = request as IncomingMessage & { originalUrl?: string }
       mounted.originalUrl = request.url ?? '/'
@@ -165,16 +172,15 @@ function account(company: CompanyId, accountId: string, login: OpenLogin | undef
 }
 
 /** After oidc-provider has built the token response, and only then, faults and the moved clock are put into the ID token. */
-function rewriteTokens(provider: Provider, settings: OidcSettings, openLogins: ReadonlyMap<string, OpenLogin>): void {
-  let previous: string | undefined
+function rewriteTokens(provider: Provider, settings: OidcSettings, openLogins: ReadonlyMap<string, OpenLogin>, replay: Replay): void {
   provider.use(async (ctx: OidcContext, next) => {
     await next()
     const body = ctx.body as { id_token?: string } | undefined
     if (ctx.oidc?.route !== 'token' || typeof body?.id_token !== 'string') return
     const faults = openLogins.get(ctx.oidc.entities.AuthorizationCode?.grantId ?? '')?.faults ?? new Set<FaultId>()
     const offsetSeconds = Math.round((settings.now().getTime() - Date.now()) / 1000)
-    body.id_token = await rewriteIdToken(body.id_token, { keys: settings.keys, faults, offsetSeconds, previous })
-    previous = body.id_token
+    body.id_token = await rewriteIdToken(body.id_token, { keys: settings.keys, faults, offsetSeconds, previous: replay.idToken })
+    if (faults.size === 0) replay.idToken = body.id_token
   })
 }
 

@@ -22,6 +22,8 @@ export type SamlIdentityProvider = {
   /** Throws `AuthnRequestRefused`. The handle names the login until it is answered. */
   begin(parameters: URLSearchParams): { readonly handle: string; readonly request: AuthnRequest; readonly asksForMfa: boolean }
   find(handle: string): { readonly request: AuthnRequest; readonly asksForMfa: boolean } | undefined
+  /** An unbroken response was sent before, so the replay card has something to send again. */
+  canReplay(): boolean
   /** Answers a login once. `undefined`: there is no such login, or it was answered before. */
   answer(handle: string, person: Person, withMfa: boolean, faults: ReadonlySet<FaultId>): SamlAnswer | undefined
 }
@@ -65,13 +67,14 @@ export function createSamlIdentityProvider(settings: SamlSettings): SamlIdentity
       const request = pending.get(handle)
       return request === undefined ? undefined : { request, asksForMfa: asksForMfa(request) }
     },
+    canReplay: () => previous !== undefined,
     answer: (handle, person, withMfa, faults) => {
       const request = pending.get(handle)
       if (request === undefined) return undefined
       pending.delete(handle)
       const replayed = faults.has('replay') ? previous : undefined
       const samlResponse = replayed ?? Buffer.from(build(settings, addresses, { request, person, withMfa, faults })).toString('base64')
-      previous = samlResponse
+      if (faults.size === 0) previous = samlResponse
       return { acsUrl: request.acsUrl, samlResponse, relayState: request.relayState }
     },
   }

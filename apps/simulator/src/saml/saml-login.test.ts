@@ -91,7 +91,6 @@ describe('under a fault card', () => {
 
   it('replay is refused, because it answers an earlier request', async () => {
     const sp = serviceProvider()
-    await signIn(sp, 'ada')
     simulator.armFault('acme', 'replay')
     await expect(signIn(sp, 'ada')).rejects.toThrow(/InResponseTo/)
   })
@@ -140,4 +139,19 @@ describe('the request', () => {
     expect((await asked.form('sign-in-ada').submit({ mfa: 'yes' })).status).toBe(200)
     expect((await asked.form('sign-in-ada').submit({ mfa: 'yes' })).status).toBe(404)
   })
+})
+
+it('keeps the replay card armed while there is nothing to replay', async () => {
+  const fresh = createSimulator({ port: 0, broker: { acme: { acsUrl, spEntityId } } })
+  await fresh.start()
+  const usual = simulator
+  simulator = fresh
+  try {
+    fresh.armFault('acme', 'replay')
+    await expect(signIn(serviceProvider(), 'ada')).resolves.toBeDefined()
+    await expect(signIn(serviceProvider(), 'ada')).rejects.toThrow(/InResponseTo/)
+  } finally {
+    simulator = usual
+    await fresh.close()
+  }
 })
