@@ -155,3 +155,25 @@ it('keeps the replay card armed while there is nothing to replay', async () => {
     await fresh.close()
   }
 })
+
+test.each([
+  { hint: 'ada@acme.example', authnContext: ['https://refeds.org/profile/mfa'], says: 'refeds.org' },
+  { hint: 'ada', authnContext: undefined, says: 'PasswordProtectedTransport' },
+  { hint: 'clark', authnContext: ['https://refeds.org/profile/mfa'], says: 'PasswordProtectedTransport' },
+])('in lab mode $hint is signed in without asking, asked for $authnContext', async ({ hint, authnContext, says }) => {
+  const lab = createSimulator({ port: 0, signInWithoutAsking: true, broker: { acme: { acsUrl, spEntityId } } })
+  await lab.start()
+  const usual = simulator
+  simulator = lab
+  try {
+    const sp = serviceProvider(authnContext === undefined ? {} : { authnContext })
+    const carrying = await openBrowser({ submitsSamlForms: false }).open(
+      await sp.getAuthorizeUrlAsync('', undefined, { additionalParams: { login_hint: hint } }),
+    )
+    const xml = Buffer.from(carrying.form('SAMLResponse').fields['SAMLResponse'] ?? '', 'base64').toString()
+    expect(xml).toContain(says)
+  } finally {
+    simulator = usual
+    await lab.close()
+  }
+})
