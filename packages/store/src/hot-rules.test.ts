@@ -1,0 +1,243 @@
+/**
+ * The hot statements and the pure rules of core agree.
+ *
+ * Both judge by the first condition that holds, so agreeing on every pair of conditions fixes the whole order; random larger sets are
+ * tried besides.
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { type Instant, instant } from '@drawbridge/core/instant'
+import { findCodeRefusal } from '@drawbridge/core/oauth/authorization-code'
+import type { GrantState } from '@drawbridge/core/oauth/grant'
+import { judgeRefresh } from '@drawbridge/core/oauth/refresh-token'
+import type { ClientId, CredentialHash, GrantId, IssuerId, Scope } from '@drawbridge/core/tenant/ids'
+import { aChallenge, aGrant, aRedirectUri, hashOf } from '@drawbridge/testkit/a-grant'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { redeemCode } from './authorization-codes.js'
+import { rotateRefreshToken } from './refresh-tokens.js'
+import { onHotPath } from './transaction.js'
+
+const now = instant(1_800_000_000_000)
+const later = instant(now + 3_600_000)
+const asked = { requestId: 'test', address: undefined }
+const token = 'dbr_presented'
+let fixture: TestDatabase
+let acme: ATenant
+let grantId: GrantId
+let code: string
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aTenant(fixture, { slug: 'acme' })
+  const opened = await aGrant(fixture, acme, { now })
+  grantId = opened.grantId
+  code = opened.code
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
+    [acme.tenantId, hashOf(token), grantId, acme.issuerId, acme.clientId, new Date(now)],
+  )
+})
+afterAll(() => fixture.close())
+
+/** One state of the world, told both to the database and to the rule. */
+const calm = {
+  suspended: false,
+  revoked: false,
+  grantExpired: false,
+  blocked: false,
+  disabled: false,
+  deactivated: false,
+  tenantEpoch: 1,
+  clientEpoch: 1,
+  connectionEpoch: 1,
+  subjectEpoch: 1,
+  otherIssuer: false,
+  otherClient: false,
+  resource: undefined as string | undefined,
+  // refresh token
+  rotatedAt: undefined as Instant | undefined,
+  successorUsed: false,
+  graceReplays: 0,
+  tokenExpired: false,
+  offered: true,
+  widened: false,
+  policyVersion: 0,
+  claimsVersion: 1,
+  // code
+  redeemed: false,
+  codeExpired: false,
+  otherRedirect: false,
+  otherVerifier: false,
+}
+type World = typeof calm
+
+const shared: readonly Partial<World>[] = [
+  { suspended: true },
+  { revoked: true },
+  { grantExpired: true },
+  { blocked: true },
+  { disabled: true },
+  { deactivated: true },
+  { tenantEpoch: 2 },
+  { clientEpoch: 2 },
+  { connectionEpoch: 2 },
+  { subjectEpoch: 2 },
+  { otherIssuer: true },
+  { otherClient: true },
+  { resource: 'https://other.example' },
+]
+const ofRefresh: readonly Partial<World>[] = [
+  ...shared,
+  { rotatedAt: now },
+  { rotatedAt: instant(now - 29_999) },
+  { rotatedAt: instant(now - 30_000) },
+  { rotatedAt: now, successorUsed: true },
+  { rotatedAt: now, graceReplays: 20 },
+  { tokenExpired: true },
+  { offered: false },
+  { widened: true },
+  { policyVersion: 1 },
+  { claimsVersion: 2 },
+]
+const ofCode: readonly Partial<World>[] = [
+  ...shared,
+  { redeemed: true },
+  { codeExpired: true },
+  { otherRedirect: true },
+  { otherVerifier: true },
+]
+
+const pairs = (conditions: readonly Partial<World>[]): readonly World[] =>
+  conditions.flatMap((one, at) => conditions.slice(at).map((other) => ({ ...calm, ...one, ...other })))
+const random = (conditions: readonly Partial<World>[]): readonly World[] =>
+  fc
+    .sample(fc.subarray([...conditions], { minLength: 3 }), { numRuns: 100, seed: 1 })
+    .map((some) => Object.assign({}, calm, ...some) as World)
+
+const at = (when: boolean) => (when ? new Date(now) : null)
+
+async function arrange(world: World): Promise<void> {
+  await asOwner(
+    fixture.ownerUrl,
+    `WITH t AS (UPDATE tenants SET suspended_at = $4, epoch = $5, policy_version = $6 WHERE id = $1),
+      cl AS (UPDATE clients SET blocked_at = $7, epoch = $8 WHERE tenant_id = $1),
+      cn AS (UPDATE connections SET disabled_at = $9, epoch = $10 WHERE tenant_id = $1),
+      s AS (UPDATE subjects SET deactivated_at = $11, epoch = $12, claims_version = $13 WHERE tenant_id = $1),
+      g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, epoch = 1 WHERE tenant_id = $1 AND id = $2),
+      gone AS (DELETE FROM refresh_tokens WHERE tenant_id = $1 AND token_hash <> $3),
+      r AS (UPDATE refresh_tokens SET rotated_at = $17, successor_hash = CASE WHEN $17::timestamptz IS NOT NULL THEN '\\x00'::bytea END,
+        successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, successor_used_at = $18, grace_replays = $19, expires_at = $20
+        WHERE tenant_id = $1 AND token_hash = $3),
+      c AS (UPDATE authorization_codes SET redeemed_at = $21, expires_at = $22 WHERE tenant_id = $1)
+    SELECT 1`,
+    [
+      ...[
+        acme.tenantId,
+        grantId,
+        hashOf(token),
+        at(world.suspended),
+        world.tenantEpoch,
+        world.policyVersion,
+        at(world.blocked),
+        world.clientEpoch,
+      ],
+      ...[at(world.disabled), world.connectionEpoch, at(world.deactivated), world.subjectEpoch, world.claimsVersion, at(world.revoked)],
+      ...[
+        new Date(world.grantExpired ? now : later),
+        world.offered ? 900 : null,
+        world.rotatedAt === undefined ? null : new Date(world.rotatedAt),
+      ],
+      ...[at(world.successorUsed), world.graceReplays, new Date(world.tokenExpired ? now : later)],
+      ...[at(world.redeemed), new Date(world.codeExpired ? now : later)],
+    ],
+  )
+}
+
+const grantOf = (world: World): GrantState => ({
+  made: { tenant: 1, client: 1, connection: 1, subject: 1, grant: 1 },
+  current: {
+    tenant: world.tenantEpoch,
+    client: world.clientEpoch,
+    connection: world.connectionEpoch,
+    subject: world.subjectEpoch,
+    grant: 1,
+  },
+  tenantSuspended: world.suspended,
+  revoked: world.revoked,
+  expiresAt: world.grantExpired ? now : later,
+  client: world.blocked ? 'blocked' : 'live',
+  connection: world.disabled ? 'disabled' : 'live',
+  subject: world.deactivated ? 'deactivated' : 'live',
+})
+const presenting = (world: World) => ({
+  issuerId: world.otherIssuer ? (randomUUID() as IssuerId) : acme.issuerId,
+  clientId: world.otherClient ? ('other' as ClientId) : acme.clientId,
+  resource: world.resource,
+})
+
+test('a refresh token is judged alike by the statement and by the rule', async () => {
+  for (const world of [...pairs(ofRefresh), ...random(ofRefresh)]) {
+    await arrange(world)
+    const presented = { ...presenting(world), scopes: world.widened ? (['read', 'admin'] as Scope[]) : undefined }
+    const rotation = await rotateRefreshToken(onHotPath(fixture.database), {
+      tenantId: acme.tenantId,
+      tokenHash: hashOf(token),
+      presented,
+      successor: { hash: randomBytes(32) as unknown as CredentialHash, keyVersion: 1 },
+      redecision: undefined,
+      eventId: randomUUID(),
+      now,
+      asked,
+    })
+    const state = {
+      issuerId: acme.issuerId,
+      clientId: acme.clientId,
+      expiresAt: world.tokenExpired ? now : later,
+      rotatedAt: world.rotatedAt,
+      successorUsed: world.successorUsed,
+      graceReplays: world.graceReplays,
+      refreshOffered: world.offered,
+      scopes: ['read', 'write'],
+      audience: acme.resource,
+      decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
+      grant: grantOf(world),
+    }
+    const verdict = judgeRefresh(state, presented, now)
+    const told = rotation.kind === 'refused' ? rotation.reason : rotation.kind
+    expect({ world, told }).toEqual({ world, told: verdict === 'rotate' || verdict === 'grace' ? 'rotated' : verdict })
+  }
+})
+
+test('a code is judged alike by the statement and by the rule', async () => {
+  for (const world of [...pairs(ofCode), ...random(ofCode)]) {
+    await arrange(world)
+    const presented = {
+      ...presenting(world),
+      redirectUri: world.otherRedirect ? 'https://other.example/callback' : aRedirectUri,
+      codeChallenge: world.otherVerifier ? 'other' : aChallenge,
+    }
+    const redeemed = await redeemCode(onHotPath(fixture.database), {
+      tenantId: acme.tenantId,
+      codeHash: hashOf(code),
+      presented,
+      refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
+      eventId: randomUUID(),
+      now,
+      asked,
+    })
+    const state = {
+      issuerId: acme.issuerId,
+      clientId: acme.clientId,
+      redirectUri: aRedirectUri,
+      codeChallenge: aChallenge,
+      expiresAt: world.codeExpired ? now : later,
+      redeemed: world.redeemed,
+      audience: acme.resource,
+      grant: grantOf(world),
+    }
+    expect({ world, told: redeemed.ok ? undefined : redeemed.error }).toEqual({ world, told: findCodeRefusal(state, presented, now) })
+  }
+})
