@@ -1,0 +1,219 @@
+/** Notices from the table to a guard: through HTTP, with the real guard at the other end of it. */
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { addSeconds, instant } from '@drawbridge/core/instant'
+import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { signJwt } from '@drawbridge/crypto/jwt'
+import { systemRandom } from '@drawbridge/crypto/random'
+import { createSealer } from '@drawbridge/crypto/seal'
+import { generateSigningKey, toSigningKey } from '@drawbridge/crypto/signing-keys'
+import { createGuard } from '@drawbridge/guard/create-guard'
+import { systemClock } from '@drawbridge/runtime/clock'
+import { readEnv } from '@drawbridge/runtime/env'
+import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { silentLog } from '@drawbridge/runtime/log'
+import { createMetrics } from '@drawbridge/runtime/metrics'
+import { insertNotice } from '@drawbridge/store/notices'
+import { insertRevocation, lockResourcesOfIssuer } from '@drawbridge/store/revocations'
+import { acrossTenants } from '@drawbridge/store/transaction'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { type BrokerApp, createApp } from '../app.js'
+import { createConfigurationCache } from '../http/tenant.js'
+
+const random = systemRandom()
+const installationId = random.uuid()
+const sealer = createSealer([{ version: 1, key: randomBytes(32) }])
+const resource = 'https://documents.acme.example/mcp'
+const ids = { tenant: random.uuid(), other: random.uuid(), issuer: random.uuid(), resource: random.uuid(), credential: random.uuid() }
+const secret = `dbx_${random.token()}`
+const tokenKey = generateSigningKey(random, 'tokens')
+const noticeKey = generateSigningKey(random, 'notices')
+let fixture: TestDatabase
+let app: BrokerApp
+let issuer = ''
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  const deps = {
+    settings: readEnv({}),
+    installation: { id: installationId, kind: 'demo' as const },
+    clock: systemClock(),
+    random,
+    log: silentLog(),
+    metrics: createMetrics({ withProcess: false }),
+    database: fixture.database,
+    sealer,
+    fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
+    connectorFor: () => undefined,
+  }
+  app = createApp({ ...deps, configuration: createConfigurationCache({ ...deps, installationId }) })
+  await new Promise<void>((resolve) => app.server.listen(0, '127.0.0.1', resolve))
+  issuer = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/t/acme`
+  await arrange()
+})
+afterAll(async () => {
+  await app.close()
+  await fixture.close()
+})
+
+async function arrange(): Promise<void> {
+  const at = new Date()
+  const write = (sql: string, parameters: readonly unknown[]) => asOwner(fixture.ownerUrl, sql, parameters)
+  for (const [id, slug] of [
+    [ids.tenant, 'acme'],
+    [ids.other, 'globex'],
+  ])
+    await write('INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $2, $2, $3)', [id, slug, at])
+  const newIssuer = "INSERT INTO issuers (tenant_id, id, url, kind, created_at) VALUES ($1, $2, $3, 'tenant', $4)"
+  await write(newIssuer, [ids.tenant, ids.issuer, issuer, at])
+  await write(newIssuer, [ids.other, random.uuid(), issuer.replace('acme', 'globex'), at])
+  for (const key of [tokenKey, noticeKey]) {
+    const context = { installation: installationId, tenant: ids.tenant, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
+    await write(
+      `INSERT INTO signing_keys (tenant_id, id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, created_at, activated_at)
+       VALUES ($1, $2, $3, $4, 'ES256', 'active', $5, $6, $7, $7)`,
+      [ids.tenant, key.id, ids.issuer, key.purpose, JSON.stringify(key.publicJwk), sealer.seal(key.privateKey, context), at],
+    )
+  }
+  await write('INSERT INTO resources (tenant_id, id, identifier, name, created_at) VALUES ($1, $2, $3, $3, $4)', [
+    ids.tenant,
+    ids.resource,
+    resource,
+    at,
+  ])
+  await write('INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) VALUES ($1, $2, $1, $3)', [
+    ids.tenant,
+    ids.resource,
+    ids.issuer,
+  ])
+  await write('INSERT INTO resource_credentials (tenant_id, id, resource_id, secret_hash, created_at) VALUES ($1, $2, $3, $4, $5)', [
+    ids.tenant,
+    ids.credential,
+    ids.resource,
+    hashCredential(secret),
+    at,
+  ])
+}
+
+/** What the worker's job does, in its own order. */
+async function revoke(subject: string, epoch: number): Promise<string> {
+  const now = instant(Date.now())
+  const [tenant, eventId, jti] = [ids.tenant as TenantId, random.uuid() as DeprovisioningEventId, random.uuid()]
+  const [issuerId, resourceId] = [ids.issuer as IssuerId, ids.resource as ResourceId]
+  const expiresAt = addSeconds(now, 3600)
+  const token = signJwt(
+    toSigningKey(noticeKey.id, noticeKey.privateKey),
+    { typ: 'secevent+jwt' },
+    {
+      iss: issuer,
+      aud: resource,
+      iat: Math.floor(now / 1000),
+      jti,
+      events: { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} },
+      drawbridge: { target: 'subject', targetId: subject, epoch, tenant: 'acme' },
+    },
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
+     VALUES ($1, $2, 'admin', 'subject', $3, 'test', $4, $4)`,
+    [tenant, eventId, subject, new Date(now)],
+  )
+  await acrossTenants(fixture.database, async (db) => {
+    await lockResourcesOfIssuer(db, tenant, issuerId, now)
+    await insertRevocation(db, { tenant, eventId, issuerId, target: 'subject', targetId: subject, epoch, at: now, expiresAt })
+    await insertNotice(db, { tenantId: tenant, resourceId, eventId, jti, token, createdAt: now, expiresAt })
+  })
+  return jti
+}
+
+const post = async (path: string, body: unknown, credential = `${ids.credential}:${secret}`, tenant = 'acme') => {
+  const response = await fetch(`${issuer.replace('acme', tenant)}${path}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: `Basic ${Buffer.from(credential).toString('base64')}` },
+    body: JSON.stringify(body),
+  })
+  return { status: response.status, headers: response.headers, body: (await response.json()) as Record<string, never> }
+}
+const open = async () => (await post('/ssf/streams', { instance: random.uuid() })).body
+const poll = (streamId: string, over: object = {}) => post('/ssf/poll', { streamId, returnImmediately: true, ...over })
+
+it.each([
+  ['a wrong secret', () => `${ids.credential}:dbx_wrong`, 'acme'],
+  ['an unknown credential', () => `${random.uuid()}:${secret}`, 'acme'],
+  ['an id that is no UUID', () => `x:${secret}`, 'acme'],
+  ['a true credential at an issuer that may not mint for its resource', () => `${ids.credential}:${secret}`, 'globex'],
+])('refuses %s with the same 401', async (_name, credential, tenant) => {
+  const answer = await post('/ssf/streams', { instance: 'a' }, credential(), tenant)
+  expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="drawbridge", charset="UTF-8"'])
+  expect(answer.body).toMatchObject({ error: 'access_denied', error_description: 'prove yourself with the credential of your resource' })
+})
+
+it('gives what was revoked before in the snapshot and what comes after in the stream, each once', async () => {
+  await revoke('before', 2)
+  const stream = await open()
+  expect(stream['snapshot']).toContainEqual({ issuer, target: 'subject', targetId: 'before', epoch: 2 })
+  const jti = await revoke('after', 2)
+  expect(Object.keys((await poll(stream['streamId'] as string)).body['sets'] ?? {})).toEqual([jti])
+  expect(Object.keys((await poll(stream['streamId'] as string)).body['sets'] ?? {})).toEqual([jti])
+  expect((await poll(stream['streamId'] as string, { ack: [jti] })).body).toEqual({ sets: {}, moreAvailable: false })
+  const [record] = await asOwner<{ delivered_at: Date; acknowledged_at: Date | null }>(
+    fixture.ownerUrl,
+    'SELECT delivered_at, acknowledged_at FROM notice_deliveries WHERE stream_id = $1',
+    [stream['streamId']],
+  )
+  expect([record?.delivered_at, record?.acknowledged_at]).toEqual([expect.any(Date), expect.any(Date)])
+})
+
+it('loses nothing between snapshot and position while revocations run', async () => {
+  const subjects = Array.from({ length: 30 }, (_, index) => `race-${index}`)
+  const [streams] = await Promise.all([Promise.all([open(), open(), open()]), ...subjects.map((subject) => revoke(subject, 2))])
+  for (const stream of streams) {
+    const inSnapshot = (stream['snapshot'] as { targetId: string }[]).map((entry) => entry.targetId)
+    const sets = Object.values((await poll(stream['streamId'] as string)).body['sets'] ?? {}) as string[]
+    const inStream = sets.map((token) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).drawbridge.targetId)
+    expect([...new Set([...inSnapshot, ...inStream])].filter((name) => name.startsWith('race-')).sort()).toEqual([...subjects].sort())
+  }
+})
+
+it('wakes a waiting poll at once', async () => {
+  const stream = await open()
+  const waiting = post('/ssf/poll', { streamId: stream['streamId'] })
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  const started = performance.now()
+  const jti = await revoke('woken', 2)
+  expect(Object.keys((await waiting).body['sets'] ?? {})).toEqual([jti])
+  expect(performance.now() - started).toBeLessThan(2000)
+})
+
+it('answers 404 for a stream that is unknown or has lapsed', async () => {
+  expect((await poll(random.uuid())).status).toBe(404)
+  const stream = await open()
+  await asOwner(fixture.ownerUrl, 'UPDATE notice_streams SET heard_at = $2 WHERE id = $1', [
+    stream['streamId'],
+    new Date(Date.now() - 91_000),
+  ])
+  expect((await poll(stream['streamId'] as string)).status).toBe(404)
+})
+
+it('kills an unexpired token at every replica of a guarded server', async () => {
+  const make = () =>
+    createGuard({ resource, issuers: [{ issuer, credential: { id: ids.credential, secret } }], toolScopes: {}, onDeaf: 'refuse' })
+  const replicas = [make(), make(), make()]
+  try {
+    await Promise.all(replicas.map((guard) => guard.start()))
+    const now = Math.floor(Date.now() / 1000)
+    const claims = { iss: issuer, sub: 'ada', aud: resource, iat: now, exp: now + 900, jti: 't', client_id: 'c', tenant: 'acme' }
+    const key = toSigningKey(tokenKey.id, tokenKey.privateKey)
+    const token = signJwt(key, { typ: 'at+jwt' }, { ...claims, scope: '', epochs: '1.1.1.1.1', gid: random.uuid() })
+    const verdicts = () => Promise.all(replicas.map(async (guard) => (await guard.check(`Bearer ${token}`)).ok))
+    expect(await verdicts()).toEqual([true, true, true])
+    await revoke('ada', 2)
+    for (let tries = 0; tries < 200 && (await verdicts()).includes(true); tries++) await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(await verdicts()).toEqual([false, false, false])
+  } finally {
+    await Promise.all(replicas.map((guard) => guard.stop()))
+  }
+})
