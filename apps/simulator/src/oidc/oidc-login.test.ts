@@ -20,12 +20,16 @@ afterAll(() => simulator.close())
 async function relyingParty(): Promise<client.Configuration> {
   const { clientId, clientSecret } = simulator.oidcClient('globex')
   const issuer = new URL(simulator.oidcIssuer('globex'))
-  const config = await client.discovery(issuer, clientId, undefined, client.ClientSecretBasic(clientSecret), {
-    execute: [client.allowInsecureRequests],
-  })
+  const config = await client.discovery(
+    issuer,
+    clientId,
+    { [client.clockTolerance]: 5, [client.clockSkew]: movedSeconds },
+    client.ClientSecretBasic(clientSecret),
+    {
+      execute: [client.allowInsecureRequests],
+    },
+  )
   client.enableNonRepudiationChecks(config)
-  config[client.clockTolerance] = 5
-  config[client.clockSkew] = movedSeconds
   return config
 }
 
