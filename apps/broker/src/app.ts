@@ -30,6 +30,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   streamsEndpoint,
   pollEndpoint,
   ...scimEndpoints,
+  ...adminEndpoints,
 ]
 
 export type BrokerApp = { readonly server: Server; readonly endpoints: readonly Endpoint[]; close(): Promise<void> }

@@ -80,11 +80,17 @@ function reasonOfSqlState(cause: unknown): AdminErrorReason | undefined {
 const credential = /^Bearer (dba_[A-Za-z0-9_-]{43})$/i
 const challenge = { 'www-authenticate': 'Bearer realm="drawbridge-admin"' }
 
-async function authorizeAdmin(http: HttpRequest, deps: BrokerDeps, permission: AdminPermission, vendorOnly: boolean): Promise<Result<AdminCaller, Answer>> {
+async function authorizeAdmin(
+  http: HttpRequest,
+  deps: BrokerDeps,
+  permission: AdminPermission,
+  vendorOnly: boolean,
+): Promise<Result<AdminCaller, Answer>> {
   const given = credential.exec(http.headers['authorization'] ?? '')?.[1]
   if (given === undefined) return err(refuseAdmin('key_missing', undefined, challenge))
   const key = await findAdminKeyAcrossTenants(deps.database, hashCredential(new Secret(given)))
-  if (!key || !isUsable(key, deps)) return err(refuseAdmin('key_unknown', undefined, { 'www-authenticate': `${challenge['www-authenticate']}, error="invalid_token"` }))
+  if (!key || !isUsable(key, deps))
+    return err(refuseAdmin('key_unknown', undefined, { 'www-authenticate': `${challenge['www-authenticate']}, error="invalid_token"` }))
   const isVendor = key.tenantId === vendorTenantId
   // Another tenant's existence is none of a tenant key's business: 404, as for one that does not exist.
   if (!isVendor && http.tenant && http.tenant.id !== key.tenantId) return err(refuseAdmin('other_tenant'))
@@ -100,7 +106,13 @@ function isUsable(key: StoredAdminKey, deps: BrokerDeps): boolean {
 }
 
 /** Writes to the trail of the tenant that is touched, in the transaction that touches it. Which key did it is always there. */
-export const audit = (db: Db, tenant: TenantId, http: AdminRequest<unknown>, deps: BrokerDeps, event: Omit<AuditEvent, 'at' | 'requestId' | 'address'>): Promise<void> =>
+export const audit = (
+  db: Db,
+  tenant: TenantId,
+  http: AdminRequest<unknown>,
+  deps: BrokerDeps,
+  event: Omit<AuditEvent, 'at' | 'requestId' | 'address'>,
+): Promise<void> =>
   insertAuditEvent(db, tenant, {
     ...event,
     at: deps.clock.now(),

@@ -1,7 +1,14 @@
 /** Connections and domains: whoever writes them decides who can be whom, so all of it is `impersonate`. */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
-import { findConnection, insertConnection, listConnections, markConnectionDisabled, type StoredConnection, updateConnection } from '@drawbridge/store/connections'
+import {
+  findConnection,
+  insertConnection,
+  listConnections,
+  markConnectionDisabled,
+  type StoredConnection,
+  updateConnection,
+} from '@drawbridge/store/connections'
 import { insertDomain, listDomains } from '@drawbridge/store/domains'
 import { inTenant } from '@drawbridge/store/transaction'
 import { parseConnection } from '@drawbridge/upstream/connection'
@@ -19,7 +26,11 @@ const metadataMaxLength = 900_000
 const draft = z.strictObject({
   kind: z.enum(['saml', 'oidc']),
   name: z.string().trim().min(1).max(200),
-  metadataXml: z.string().max(metadataMaxLength).optional().describe('SAML: the IdP’s metadata document; fields in configuration win over it'),
+  metadataXml: z
+    .string()
+    .max(metadataMaxLength)
+    .optional()
+    .describe('SAML: the IdP’s metadata document; fields in configuration win over it'),
   entityId: z.string().max(1024).optional().describe('SAML: which entity of the metadata, when it holds several'),
   configuration: z.record(z.string(), z.unknown()).default({}).describe('Bare fields of the connection'),
   clientSecret: z.string().min(1).max(1024).optional().describe('OIDC: sealed, never shown again'),
@@ -37,11 +48,15 @@ const show = (connection: StoredConnection) => ({
 })
 
 /** Metadata and bare fields become one configuration, which must parse before it is stored. */
-function readDraft(body: Draft, deps: BrokerDeps): Result<{ readonly configuration: unknown; readonly warnings: readonly string[] }, Answer> {
+function readDraft(
+  body: Draft,
+  deps: BrokerDeps,
+): Result<{ readonly configuration: unknown; readonly warnings: readonly string[] }, Answer> {
   let configuration: Record<string, unknown> = { ...body.configuration }
   let warnings: readonly string[] = []
   if (body.metadataXml !== undefined) {
-    if (body.kind !== 'saml') return err(refuseAdmin('metadata_invalid', [{ path: 'metadataXml', message: 'only a SAML connection has metadata' }]))
+    if (body.kind !== 'saml')
+      return err(refuseAdmin('metadata_invalid', [{ path: 'metadataXml', message: 'only a SAML connection has metadata' }]))
     const metadata = parseIdpMetadata(body.metadataXml, deps.clock.now(), body.entityId)
     if (!metadata.ok) return err(refuseAdmin('metadata_invalid', [explain(metadata.error, 'metadataXml')]))
     configuration = { ...toConfiguration(metadata.value), ...configuration }
@@ -54,11 +69,18 @@ function readDraft(body: Draft, deps: BrokerDeps): Result<{ readonly configurati
 const explain = (refusal: UpstreamRefusal, path: string) => {
   const detail = refusal.detail as Readonly<Record<string, string | number>> | undefined
   const member = detail?.['member']
-  return { path: member === undefined ? path : `${path}.${member}`, message: [refusal.reason, detail?.['message']].filter(Boolean).join(': ') }
+  return {
+    path: member === undefined ? path : `${path}.${member}`,
+    message: [refusal.reason, detail?.['message']].filter(Boolean).join(': '),
+  }
 }
 
 const list = adminEndpoint({
-  method: 'GET', path: '/tenants/:tenant/connections', tag, summary: 'List connections', permission: 'configuration:read',
+  method: 'GET',
+  path: '/tenants/:tenant/connections',
+  tag,
+  summary: 'List connections',
+  permission: 'configuration:read',
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     return json({ connections: (await inTenant(deps.database, id, (db) => listConnections(db, id))).map(show) })
@@ -66,7 +88,13 @@ const list = adminEndpoint({
 })
 
 const create = adminEndpoint({
-  method: 'POST', path: '/tenants/:tenant/connections', tag, summary: 'Add a connection, from SAML metadata or bare fields', permission: 'impersonate', body: draft, status: 201,
+  method: 'POST',
+  path: '/tenants/:tenant/connections',
+  tag,
+  summary: 'Add a connection, from SAML metadata or bare fields',
+  permission: 'impersonate',
+  body: draft,
+  status: 201,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const read = readDraft(http.parsed, deps)
@@ -75,7 +103,14 @@ const create = adminEndpoint({
     const { kind, name, clientSecret } = http.parsed
     const sealedSecret = clientSecret === undefined ? undefined : sealConnectionSecret(deps, tenant.id, id, clientSecret)
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
-      await insertConnection(db, tenant.id, { id, kind, name, configuration: read.value.configuration, sealedSecret, now: deps.clock.now() })
+      await insertConnection(db, tenant.id, {
+        id,
+        kind,
+        name,
+        configuration: read.value.configuration,
+        sealedSecret,
+        now: deps.clock.now(),
+      })
       await audit(db, tenant.id, http, deps, { kind: 'connection.created', connectionId: id, detail: { name } })
       return findConnection(db, tenant.id, id)
     })
@@ -84,7 +119,12 @@ const create = adminEndpoint({
 })
 
 const update = adminEndpoint({
-  method: 'PUT', path: '/tenants/:tenant/connections/:id', tag, summary: 'Replace a connection’s name and configuration; its kind stays', permission: 'impersonate', body: draft,
+  method: 'PUT',
+  path: '/tenants/:tenant/connections/:id',
+  tag,
+  summary: 'Replace a connection’s name and configuration; its kind stays',
+  permission: 'impersonate',
+  body: draft,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const id = idParam(http) as ConnectionId | undefined
@@ -105,7 +145,12 @@ const update = adminEndpoint({
 })
 
 const enable = adminEndpoint({
-  method: 'POST', path: '/tenants/:tenant/connections/:id/enable', tag, summary: 'Let a killed connection sign people in again; nothing that died comes back', permission: 'impersonate', status: 204,
+  method: 'POST',
+  path: '/tenants/:tenant/connections/:id/enable',
+  tag,
+  summary: 'Let a killed connection sign people in again; nothing that died comes back',
+  permission: 'impersonate',
+  status: 204,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const id = idParam(http) as ConnectionId | undefined
@@ -120,29 +165,54 @@ const enable = adminEndpoint({
 })
 
 const listAllDomains = adminEndpoint({
-  method: 'GET', path: '/tenants/:tenant/domains', tag, summary: 'List e-mail domains', permission: 'configuration:read',
+  method: 'GET',
+  path: '/tenants/:tenant/domains',
+  tag,
+  summary: 'List e-mail domains',
+  permission: 'configuration:read',
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     const domains = await inTenant(deps.database, id, (db) => listDomains(db, id))
-    return json({ domains: domains.map(({ domain, connectionId, verifiedAt }) => ({ domain, connectionId: connectionId ?? null, verifiedAt: toIso(verifiedAt) })) })
+    return json({
+      domains: domains.map(({ domain, connectionId, verifiedAt }) => ({
+        domain,
+        connectionId: connectionId ?? null,
+        verifiedAt: toIso(verifiedAt),
+      })),
+    })
   },
 })
 
 const newDomain = z.strictObject({
-  domain: z.string().toLowerCase().max(253).regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'a domain name, in its ASCII form'),
+  domain: z
+    .string()
+    .toLowerCase()
+    .max(253)
+    .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'a domain name, in its ASCII form'),
   connectionId: z.uuid().optional(),
   verified: z.boolean().default(false).describe('Vendor keys only: the vendor vouches for the proof'),
 })
 
 const addDomain = adminEndpoint({
-  method: 'POST', path: '/tenants/:tenant/domains', tag, summary: 'Add a domain; only the vendor may call it verified', permission: 'impersonate', body: newDomain, status: 201,
+  method: 'POST',
+  path: '/tenants/:tenant/domains',
+  tag,
+  summary: 'Add a domain; only the vendor may call it verified',
+  permission: 'impersonate',
+  body: newDomain,
+  status: 201,
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     const { domain, connectionId, verified } = http.parsed
     if (verified && !http.caller.isVendor) return refuseAdmin('vendor_only')
     const now = deps.clock.now()
     await inTenant(deps.database, id, async (db) => {
-      await insertDomain(db, id, { domain, connectionId: connectionId as ConnectionId | undefined, verifiedAt: verified ? now : undefined, now })
+      await insertDomain(db, id, {
+        domain,
+        connectionId: connectionId as ConnectionId | undefined,
+        verifiedAt: verified ? now : undefined,
+        now,
+      })
       await audit(db, id, http, deps, { kind: 'domain.added', connectionId, detail: { domain, verified } })
     })
     return json({ domain, connectionId: connectionId ?? null, verifiedAt: toIso(verified ? now : undefined) }, { status: 201 })

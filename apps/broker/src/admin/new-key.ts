@@ -7,14 +7,38 @@ import type { BrokerDeps } from '../deps.js'
 
 export const randomUuidTenant = (deps: BrokerDeps): TenantId => deps.random.uuid() as TenantId
 
-type Wanted = { readonly tenant: TenantId; readonly issuerId: IssuerId; readonly purpose: 'tokens' | 'notices'; readonly state: 'next' | 'active'; readonly now: Instant }
+type Wanted = {
+  readonly tenant: TenantId
+  readonly issuerId: IssuerId
+  readonly purpose: 'tokens' | 'notices'
+  readonly state: 'next' | 'active'
+  readonly now: Instant
+}
 
 /** A fresh key pair, its private half sealed to its row. */
 export function sealNewKey(deps: BrokerDeps, wanted: Wanted): SigningKeyDraft {
   const { privateKey, ...key } = generateSigningKey(deps.random, wanted.purpose)
-  const context = { installation: deps.installation.id, tenant: wanted.tenant, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
-  return { ...key, issuerId: wanted.issuerId, state: wanted.state, now: wanted.now, sealedPrivateKey: deps.sealer.seal(privateKey, context) }
+  const context = {
+    installation: deps.installation.id,
+    tenant: wanted.tenant,
+    table: 'signing_keys',
+    column: 'sealed_private_key',
+    row: key.id,
+  }
+  return {
+    ...key,
+    issuerId: wanted.issuerId,
+    state: wanted.state,
+    now: wanted.now,
+    sealedPrivateKey: deps.sealer.seal(privateKey, context),
+  }
 }
 
 export const sealConnectionSecret = (deps: BrokerDeps, tenant: TenantId, connection: string, secret: string): Buffer =>
-  deps.sealer.seal(Buffer.from(secret, 'utf8'), { installation: deps.installation.id, tenant, table: 'connections', column: 'sealed_secret', row: connection })
+  deps.sealer.seal(Buffer.from(secret, 'utf8'), {
+    installation: deps.installation.id,
+    tenant,
+    table: 'connections',
+    column: 'sealed_secret',
+    row: connection,
+  })

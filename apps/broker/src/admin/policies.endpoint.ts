@@ -21,7 +21,11 @@ function listMistakes(text: string): readonly { readonly path: string; readonly 
 }
 
 const current = adminEndpoint({
-  method: 'GET', path: '/tenants/:tenant/policy', tag, summary: 'Read the policy that holds; version 0 is the safe default', permission: 'configuration:read',
+  method: 'GET',
+  path: '/tenants/:tenant/policy',
+  tag,
+  summary: 'Read the policy that holds; version 0 is the safe default',
+  permission: 'configuration:read',
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     const policy = await inTenant(deps.database, id, (db) => findCurrentPolicy(db, id))
@@ -30,7 +34,12 @@ const current = adminEndpoint({
 })
 
 const publish = adminEndpoint({
-  method: 'POST', path: '/tenants/:tenant/policies', tag, summary: 'Publish the next version', permission: 'configuration:write', status: 201,
+  method: 'POST',
+  path: '/tenants/:tenant/policies',
+  tag,
+  summary: 'Publish the next version',
+  permission: 'configuration:write',
+  status: 201,
   body: z.strictObject({ document, note: z.string().max(500).default('') }),
   run: async (http, deps) => {
     const { id } = tenantOf(http)
@@ -47,7 +56,12 @@ const publish = adminEndpoint({
 })
 
 const check = adminEndpoint({
-  method: 'POST', path: '/tenants/:tenant/policies/check', tag, summary: 'Compile a policy without publishing it', permission: 'configuration:read', body: z.strictObject({ document }),
+  method: 'POST',
+  path: '/tenants/:tenant/policies/check',
+  tag,
+  summary: 'Compile a policy without publishing it',
+  permission: 'configuration:read',
+  body: z.strictObject({ document }),
   run: async (http) => {
     const mistakes = listMistakes(http.parsed.document)
     return mistakes ? refuseAdmin('policy_invalid', mistakes) : json({ compiles: true })

@@ -1,17 +1,26 @@
 /** Resources with their scopes and tiers, who may mint for them, and what they prove themselves with. */
+
+import { sensitivityTiers } from '@drawbridge/core/policy/decision'
 import type { ResourceId, ResourceIdentifier, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
-import { sensitivityTiers } from '@drawbridge/core/policy/decision'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { listDomains } from '@drawbridge/store/domains'
-import { insertResource, insertResourceCredential, listResources, replaceScopes, shareResource, type StoredResource, type StoredScope } from '@drawbridge/store/resources'
+import {
+  insertResource,
+  insertResourceCredential,
+  listResources,
+  replaceScopes,
+  type StoredResource,
+  type StoredScope,
+  shareResource,
+} from '@drawbridge/store/resources'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
-import { adminEndpoint, type AdminRequest, audit, fromIso, idParam, refuseAdmin, toIso } from './admin-endpoint.js'
+import { type AdminRequest, adminEndpoint, audit, fromIso, idParam, refuseAdmin, toIso } from './admin-endpoint.js'
 
 const tag = 'Resources'
 /** RFC 6749 §3.3: printable ASCII without space, quote and backslash. */
@@ -22,7 +31,10 @@ const scope = z.strictObject({
   tier: z.enum(sensitivityTiers),
   isDefault: z.boolean().default(false).describe('Granted when the client names no scope'),
 })
-const scopes = z.array(scope).max(200).refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'a scope is named twice')
+const scopes = z
+  .array(scope)
+  .max(200)
+  .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'a scope is named twice')
 const identifier = z
   .url({ protocol: /^https?$/ })
   .max(2048)
@@ -40,7 +52,11 @@ const show = (resource: StoredResource) => ({
 })
 
 const list = adminEndpoint({
-  method: 'GET', path: '/tenants/:tenant/resources', tag, summary: 'List resources, shared ones of the vendor too', permission: 'configuration:read',
+  method: 'GET',
+  path: '/tenants/:tenant/resources',
+  tag,
+  summary: 'List resources, shared ones of the vendor too',
+  permission: 'configuration:read',
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     return json({ resources: (await inTenant(deps.database, id, (db) => listResources(db, id))).map(show) })
@@ -63,7 +79,13 @@ async function ownsHost(http: AdminRequest<unknown>, deps: BrokerDeps, tenant: R
 }
 
 const create = adminEndpoint({
-  method: 'POST', path: '/tenants/:tenant/resources', tag, summary: 'Add a resource of this tenant; its issuer may mint for it', permission: 'configuration:write', body: newResource, status: 201,
+  method: 'POST',
+  path: '/tenants/:tenant/resources',
+  tag,
+  summary: 'Add a resource of this tenant; its issuer may mint for it',
+  permission: 'configuration:write',
+  body: newResource,
+  status: 201,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const body = http.parsed
@@ -80,22 +102,42 @@ const create = adminEndpoint({
     }
     await inTenant(deps.database, tenant.id, async (db) => {
       await insertResource(db, tenant.id, draft)
-      await audit(db, tenant.id, http, deps, { kind: 'resource.created', scopes: body.scopes.map(({ name }) => name), detail: { resource: body.identifier } })
+      await audit(db, tenant.id, http, deps, {
+        kind: 'resource.created',
+        scopes: body.scopes.map(({ name }) => name),
+        detail: { resource: body.identifier },
+      })
     })
-    return json(show({ ...draft, tenantId: tenant.id, accessTokenTtlSeconds: draft.accessTokenTtlSeconds, createdAt: draft.now }), { status: 201 })
+    return json(show({ ...draft, tenantId: tenant.id, accessTokenTtlSeconds: draft.accessTokenTtlSeconds, createdAt: draft.now }), {
+      status: 201,
+    })
   },
 })
 
 const putScopes = adminEndpoint({
-  method: 'PUT', path: '/tenants/:tenant/resources/:id/scopes', tag, summary: 'Replace the scopes of a resource of this tenant', permission: 'configuration:write', body: z.strictObject({ scopes }),
+  method: 'PUT',
+  path: '/tenants/:tenant/resources/:id/scopes',
+  tag,
+  summary: 'Replace the scopes of a resource of this tenant',
+  permission: 'configuration:write',
+  body: z.strictObject({ scopes }),
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const id = idParam(http) as ResourceId | undefined
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
       const own = (await listResources(db, tenant.id)).find((resource) => resource.id === id && resource.tenantId === tenant.id)
       if (!own) return undefined
-      await replaceScopes(db, tenant.id, own.id, http.parsed.scopes as { name: Scope; description: string; tier: StoredScope['tier']; isDefault: boolean }[])
-      await audit(db, tenant.id, http, deps, { kind: 'resource.scopes_replaced', scopes: http.parsed.scopes.map(({ name }) => name), detail: { resource: own.identifier } })
+      await replaceScopes(
+        db,
+        tenant.id,
+        own.id,
+        http.parsed.scopes as { name: Scope; description: string; tier: StoredScope['tier']; isDefault: boolean }[],
+      )
+      await audit(db, tenant.id, http, deps, {
+        kind: 'resource.scopes_replaced',
+        scopes: http.parsed.scopes.map(({ name }) => name),
+        detail: { resource: own.identifier },
+      })
       return { ...own, scopes: http.parsed.scopes as unknown as readonly StoredScope[] }
     })
     return stored ? json(show(stored)) : refuseAdmin('not_found')
@@ -105,7 +147,13 @@ const putScopes = adminEndpoint({
 const newCredential = z.strictObject({ expiresAt: z.iso.datetime().optional() })
 
 const createCredential = adminEndpoint({
-  method: 'POST', path: '/tenants/:tenant/resources/:id/credentials', tag, summary: 'Make a credential with which the resource introspects and hears notices; shown once', permission: 'configuration:write', body: newCredential, status: 201,
+  method: 'POST',
+  path: '/tenants/:tenant/resources/:id/credentials',
+  tag,
+  summary: 'Make a credential with which the resource introspects and hears notices; shown once',
+  permission: 'configuration:write',
+  body: newCredential,
+  status: 201,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const resourceId = idParam(http) as ResourceId | undefined
@@ -116,7 +164,13 @@ const createCredential = adminEndpoint({
     const found = await inTenant(deps.database, tenant.id, async (db) => {
       const own = (await listResources(db, tenant.id)).find((resource) => resource.id === resourceId && resource.tenantId === tenant.id)
       if (!own) return false
-      await insertResourceCredential(db, tenant.id, { id, resourceId, secretHash: hashCredential(secret), now: deps.clock.now(), expiresAt })
+      await insertResourceCredential(db, tenant.id, {
+        id,
+        resourceId,
+        secretHash: hashCredential(secret),
+        now: deps.clock.now(),
+        expiresAt,
+      })
       await audit(db, tenant.id, http, deps, { kind: 'resource.credential_created', detail: { resource: own.identifier, credential: id } })
       return true
     })
@@ -125,7 +179,13 @@ const createCredential = adminEndpoint({
 })
 
 const share = adminEndpoint({
-  method: 'POST', path: '/tenants/:tenant/shared-resources/:id', tag, summary: 'Let this tenant’s issuer mint for a resource of the vendor', permission: 'configuration:write', vendorOnly: true, status: 204,
+  method: 'POST',
+  path: '/tenants/:tenant/shared-resources/:id',
+  tag,
+  summary: 'Let this tenant’s issuer mint for a resource of the vendor',
+  permission: 'configuration:write',
+  vendorOnly: true,
+  status: 204,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const resourceId = idParam(http) as ResourceId | undefined

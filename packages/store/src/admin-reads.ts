@@ -1,0 +1,111 @@
+/** What an admin looks through: grants, revocation receipts and alarms. Reads only, each with a limit. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { type Db, toTimestamp } from './transaction.js'
+
+export const adminListLimit = 200
+
+export type ListedGrant = {
+  readonly id: string
+  readonly clientId: string
+  readonly subjectId: string | null
+  readonly connectionId: string | null
+  readonly audience: string
+  readonly scopes: readonly string[]
+  readonly createdAt: Instant
+  readonly expiresAt: Instant
+  readonly revokedAt: Instant | null
+  readonly revokedReason: string | null
+  /** Not revoked, not expired, and under no barrier: what the token endpoints would say of it now. */
+  readonly living: boolean
+}
+
+export type GrantFilter = {
+  readonly subjectId?: string | undefined
+  readonly clientId?: string | undefined
+  readonly before?: Instant | undefined
+  readonly now: Instant
+}
+
+/** Newest first. */
+export async function listGrants(db: Db, tenant: TenantId, filter: GrantFilter): Promise<readonly ListedGrant[]> {
+  const { rows } = await db.query<ListedGrant>(
+    `SELECT g.id, g.client_id AS "clientId", g.subject_id AS "subjectId", g.connection_id AS "connectionId", g.audience, g.scopes,
+       g.created_at AS "createdAt", g.expires_at AS "expiresAt", g.revoked_at AS "revokedAt", g.revoked_reason AS "revokedReason",
+       (g.revoked_at IS NULL AND g.expires_at > $2 AND t.suspended_at IS NULL AND g.tenant_epoch >= t.epoch
+         AND c.blocked_at IS NULL AND g.client_epoch >= c.epoch
+         AND n.disabled_at IS NULL AND g.connection_epoch >= COALESCE(n.epoch, 0)
+         AND s.deactivated_at IS NULL AND g.subject_epoch >= COALESCE(s.epoch, 0)) AS living
+     FROM grants g JOIN tenants t ON t.id = g.tenant_id
+     JOIN clients c ON c.tenant_id = g.tenant_id AND c.issuer_id = g.issuer_id AND c.client_id = g.client_id
+     LEFT JOIN connections n ON n.tenant_id = g.tenant_id AND n.id = g.connection_id
+     LEFT JOIN subjects s ON s.tenant_id = g.tenant_id AND s.id = g.subject_id
+     WHERE g.tenant_id = $1 AND ($3::uuid IS NULL OR g.subject_id = $3) AND ($4::text IS NULL OR g.client_id = $4)
+       AND ($5::timestamptz IS NULL OR g.created_at < $5)
+     ORDER BY g.created_at DESC, g.id LIMIT ${adminListLimit}`,
+    [
+      tenant,
+      toTimestamp(filter.now),
+      filter.subjectId ?? null,
+      filter.clientId ?? null,
+      filter.before === undefined ? null : toTimestamp(filter.before),
+    ],
+  )
+  return rows
+}
+
+export type RevocationReceipt = {
+  readonly eventId: string
+  readonly source: string
+  readonly target: string
+  readonly targetId: string
+  readonly reason: string
+  /** False: it named nobody that we know; an alarm. */
+  readonly matched: boolean
+  readonly receivedAt: Instant
+  readonly barrierAt: Instant
+  readonly sweptAt: Instant | null
+  readonly notices: number
+  /** Deliveries to guard instances, and how many of those said that they have it. */
+  readonly delivered: number
+  readonly acknowledged: number
+  readonly lastAcknowledgedAt: Instant | null
+}
+
+/** Newest first: what was taken away, and how far the news has come. Notices of the tenant's own resources only. */
+export async function listRevocationReceipts(db: Db, tenant: TenantId, before?: Instant): Promise<readonly RevocationReceipt[]> {
+  const { rows } = await db.query<RevocationReceipt>(
+    `SELECT e.id AS "eventId", e.source, e.target, e.target_id AS "targetId", e.reason, e.matched, e.received_at AS "receivedAt",
+       e.barrier_at AS "barrierAt", e.swept_at AS "sweptAt", count(DISTINCT (n.resource_id, n.position))::int AS notices,
+       count(d.stream_id)::int AS delivered, count(d.acknowledged_at)::int AS acknowledged, max(d.acknowledged_at) AS "lastAcknowledgedAt"
+     FROM (SELECT * FROM deprovisioning_events WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR received_at < $2)
+           ORDER BY received_at DESC, id LIMIT ${adminListLimit}) e
+     LEFT JOIN notices n ON n.tenant_id = e.tenant_id AND n.event_id = e.id
+     LEFT JOIN notice_deliveries d ON d.tenant_id = n.tenant_id AND d.resource_id = n.resource_id AND d.position = n.position
+     GROUP BY e.id, e.source, e.target, e.target_id, e.reason, e.matched, e.received_at, e.barrier_at, e.swept_at
+     ORDER BY e.received_at DESC, e.id`,
+    [tenant, before === undefined ? null : toTimestamp(before)],
+  )
+  return rows
+}
+
+export type ListedSubject = {
+  readonly id: string
+  readonly connectionId: string
+  readonly stableId: string
+  readonly scimUserId: string | null
+  readonly epoch: number
+  readonly deactivatedAt: Instant | null
+  readonly lastLoginAt: Instant
+}
+
+/** By last login, newest first; `stableId` finds one person exactly. */
+export async function listSubjects(db: Db, tenant: TenantId, stableId?: string): Promise<readonly ListedSubject[]> {
+  const { rows } = await db.query<ListedSubject>(
+    `SELECT id, connection_id AS "connectionId", stable_id AS "stableId", scim_user_id AS "scimUserId", epoch, deactivated_at AS "deactivatedAt",
+       last_login_at AS "lastLoginAt"
+     FROM subjects WHERE tenant_id = $1 AND ($2::text IS NULL OR stable_id = $2) ORDER BY last_login_at DESC, id LIMIT ${adminListLimit}`,
+    [tenant, stableId ?? null],
+  )
+  return rows
+}
