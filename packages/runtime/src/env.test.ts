@@ -1,0 +1,59 @@
+import { expect, test } from '@jest/globals'
+import { EnvError, readEnv, settingEntries } from './env.js'
+
+const mistakesOf = (source: Record<string, string>): readonly string[] => {
+  try {
+    readEnv(source)
+    return []
+  } catch (error) {
+    return (error as EnvError).mistakes
+  }
+}
+const key = `1:${Buffer.alloc(32, 1).toString('base64')}`
+const production = {
+  NODE_ENV: 'production',
+  DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com',
+  DATABASE_URL: 'postgresql://u:p@db/x',
+  DRAWBRIDGE_MASTER_KEYS: key,
+}
+
+test('an empty environment is a loopback start with the embedded database', () => {
+  expect(readEnv({})).toMatchObject({
+    production: false,
+    lab: false,
+    publicUrl: 'http://localhost:4400',
+    host: '127.0.0.1',
+    databaseUrl: undefined,
+    masterKeys: [],
+  })
+})
+test('a production environment is accepted, and its secrets print as [secret]', () => {
+  expect(JSON.stringify(readEnv(production))).not.toContain('u:p@')
+})
+test('all mistakes are reported at once, by name', () => {
+  const mistakes = mistakesOf({
+    DRAWBRIDGE_PORT: 'x',
+    DRAWBRIDGE_LOG_LEVEL: 'loud',
+    DATABASE_URL: 'mysql://x',
+    DRAWBRIDGE_MASTER_KEYS: '1:short',
+  })
+  expect(mistakes.map((mistake) => mistake.split(' ')[0])).toEqual([
+    'DRAWBRIDGE_PORT',
+    'DATABASE_URL',
+    'DRAWBRIDGE_MASTER_KEYS',
+    'DRAWBRIDGE_LOG_LEVEL',
+  ])
+})
+test.each([
+  { when: 'lab in production', source: { ...production, DRAWBRIDGE_LAB: 'true' } },
+  { when: 'lab on a public address', source: { DRAWBRIDGE_LAB: 'true', DRAWBRIDGE_HOST: '0.0.0.0' } },
+  { when: 'plain http beyond loopback', source: { DRAWBRIDGE_PUBLIC_URL: 'http://login.example.com' } },
+  { when: 'a path in the public URL', source: { DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com/x' } },
+  { when: 'a database without master keys', source: { DATABASE_URL: 'postgresql://u:p@db/x' } },
+  { when: 'production without a database', source: { NODE_ENV: 'production', DRAWBRIDGE_PUBLIC_URL: 'https://a.example' } },
+])('$when is refused', ({ source }) => {
+  expect(mistakesOf(source).length).toBeGreaterThan(0)
+})
+test('every default can be parsed', () => {
+  for (const entry of Object.values(settingEntries)) expect(entry.parse(entry.default).ok).toBe(true)
+})
