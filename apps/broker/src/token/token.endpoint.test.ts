@@ -1,4 +1,6 @@
 import type { AddressInfo } from 'node:net'
+import { identityToJson } from '@drawbridge/core/identity/identity-json'
+import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { systemRandom } from '@drawbridge/crypto/random'
@@ -6,6 +8,8 @@ import { createSealer } from '@drawbridge/crypto/seal'
 import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
+import { publishPolicy } from '@drawbridge/store/policies'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -194,11 +198,44 @@ describe('the token endpoint', () => {
     ).toBe(400)
   })
 
-  it('decides again when policy has changed: what the safe default does not grant is refused', async () => {
-    const { tokens } = await login()
-    await asOwner(fixture.ownerUrl, 'UPDATE subjects SET claims_version = 2 WHERE id = $1', [acme.subjectId])
-    await expect(refresh(tokens.refresh_token as string)).rejects.toMatchObject({ error: 'invalid_grant' })
-    await asOwner(fixture.ownerUrl, 'UPDATE subjects SET claims_version = 1 WHERE id = $1', [acme.subjectId])
+  it('decides again when policy has changed, shrinks the grant for good, and refuses when nothing is left', async () => {
+    const identity: NormalizedIdentity = {
+      connectionId: acme.connectionId,
+      stableId: 'ada',
+      subjectId: acme.subjectId,
+      claims: new Map(),
+      groups: { state: 'known', value: ['engineering'] },
+      authentication: { acr: 'mfa', amr: ['otp'], authenticatedAt: now },
+      sessionExpiresAt: undefined,
+      idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined },
+    }
+    const publish = (document: string) =>
+      inTenant(fixture.database, acme.tenantId, (db) => publishPolicy(db, acme.tenantId, { document, author: 'test', now }))
+    await asOwner(fixture.ownerUrl, 'UPDATE subjects SET claims = $2 WHERE id = $1', [
+      acme.subjectId,
+      JSON.stringify(identityToJson(identity)),
+    ])
+    for (const name of ['read', 'write']) {
+      await asOwner(
+        fixture.ownerUrl,
+        'INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier) VALUES ($1, $2, $3, $3, $3)',
+        [acme.tenantId, acme.resourceId, name],
+      )
+    }
+    const { tokens } = await login({ scopes: ['read', 'write'] })
+    await publish('version: 1\nrules: [{name: readers, effect: grant, scopes: ["read"], everyone: true}]')
+    const shrunk = await refresh(tokens.refresh_token as string)
+    expect(shrunk).toMatchObject({ scope: 'read' })
+    expect(await introspect(tokens.access_token)).toMatchObject({ active: true, scope: 'read' })
+    expect(await refresh(tokens.refresh_token as string)).toMatchObject({ scope: 'read', refresh_token: shrunk.refresh_token })
+    await publish('version: 1\nrules: [{name: all, effect: grant, scopes: ["read", "write"], everyone: true}]')
+    const again = await refresh(shrunk.refresh_token as string)
+    expect(again).toMatchObject({ scope: 'read' })
+    await publish('version: 1\nrules: []')
+    await expect(refresh(again.refresh_token as string)).rejects.toMatchObject({ error: 'invalid_grant' })
+    const audited = await asOwner(fixture.ownerUrl, "SELECT count(*)::int AS n FROM audit_events WHERE reason = 'grant_policy_denies'")
+    expect(audited).toEqual([{ n: 1 }])
+    await asOwner(fixture.ownerUrl, 'UPDATE tenants SET policy_version = 0 WHERE id = $1', [acme.tenantId])
   })
 })
 

@@ -12,11 +12,13 @@ import { err, ok } from '@drawbridge/core/result'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { deriveSuccessor } from '@drawbridge/crypto/refresh-family'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type Redecision, type RotatedRow, rotateRefreshToken } from '@drawbridge/store/refresh-tokens'
-import { onHotPath } from '@drawbridge/store/transaction'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
 import { issueTokens } from '../issue-tokens.js'
-import type { Exchange } from '../token.endpoint.js'
+import type { Exchange, ExchangeContext } from '../token.endpoint.js'
 
 /** Policy and claims may change again while they are being decided on; after this many rounds the client may try again. */
 const mostDecisions = 3
@@ -48,7 +50,10 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
         rotation.grant,
         now,
       )
-      if (!redecision) return err({ reason: 'grant_policy_denies' })
+      if (!redecision) {
+        await writeDenial(deps, context, rotation.grant)
+        return err({ reason: 'grant_policy_denies' })
+      }
       continue
     }
     const { grant, successorKeyVersion } = rotation
@@ -101,4 +106,23 @@ function decideAgain(tenant: ResolvedTenant, client: Client, grant: RotatedRow, 
     refreshTtlSeconds: decision.refreshTokenTtl?.seconds,
     expiresAt: decision.sessionExpiresAt,
   }
+}
+
+/** The statement changed nothing and so wrote nothing; the refusal belongs in the audit trail all the same. */
+function writeDenial(deps: BrokerDeps, { tenant, http, now }: ExchangeContext, grant: RotatedRow): Promise<void> {
+  return inTenant(deps.database, tenant.id, (db) =>
+    insertAuditEvent(db, tenant.id, {
+      at: now,
+      kind: 'token_refresh_refused',
+      issuerId: grant.issuer_id,
+      subjectId: grant.subject_id ?? undefined,
+      clientId: grant.client_id,
+      connectionId: grant.connection_id ?? undefined,
+      grantId: grant.grant_id,
+      scopes: grant.scopes,
+      reason: 'grant_policy_denies',
+      requestId: http.requestId,
+      address: http.address,
+    }),
+  )
 }
