@@ -23,6 +23,6 @@ for (const [name, file, args, remedy] of checks) {
   console.log(`${held ? 'holds' : 'FAILS'}  ${name}`)
   if (held) continue
   failed += 1
-  console.log(`${result.stdout}${result.stderr}${result.error ?? ''}\n  remedy: ${remedy}\n`)
+  console.log(`${result.stdout}${result.stderr}${result.error?.message ?? ''}\n  remedy: ${remedy}\n`)
 }
 process.exit(failed === 0 ? 0 : 1)

@@ -1,4 +1,5 @@
 /** Where the embedded server's binaries and data rest and as whom it runs: PostgreSQL refuses to run as root. */
+import { createHash } from 'node:crypto'
 import { cpSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -28,7 +29,7 @@ export function placeServer(dataDirectory: string): ServerPlace {
   const suffix = process.platform === 'win32' ? '.exe' : ''
   return {
     dataDirectory: moved
-      ? join('/var/tmp', `drawbridge-${Buffer.from(resolve(dataDirectory)).toString('base64url').slice(-32)}`)
+      ? join('/var/tmp', `drawbridge-${createHash('sha256').update(resolve(dataDirectory)).digest('hex').slice(0, 32)}`)
       : resolve(dataDirectory),
     uid: user?.uid,
     gid: user?.gid,

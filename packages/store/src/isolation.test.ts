@@ -140,7 +140,9 @@ function scans(node: PlanNode): { table: string; conditions: string }[] {
       ? [
           {
             table: node['Relation Name'],
-            conditions: ['Index Cond', 'Recheck Cond', 'Filter', 'Hash Cond', 'TID Cond'].map((key) => String(node[key] ?? '')).join(' '),
+            conditions: ['Index Cond', 'Recheck Cond', 'Filter', 'Hash Cond', 'TID Cond']
+              .map((key) => JSON.stringify(node[key] ?? ''))
+              .join(' '),
           },
         ]
       : []
