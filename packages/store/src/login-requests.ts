@@ -88,7 +88,8 @@ export async function findLoginRequest(
  * It consumes the trip, enters the replay ids, creates or refreshes the subject and opens the browser session, or does none of the
  * last three. Each part depends on the rows of the one before, so two copies of one answer cannot both win: the second finds the trip
  * consumed (row lock) or an id taken (primary key). A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, and evidence
- * older than a barrier get no session. How and when she signed in is no claim: it leaves `claims_version` alone. The SCIM link is made once, by the key the connection declared, to exactly one living user.
+ * older than a barrier get no session. How and when she signed in is no claim: it leaves `claims_version` alone. The SCIM link is made once, by the key the connection declared
+ * (without one: externalId is the stable id), to exactly one living user of this connection; a tombstone of any connection refuses.
  */
 const completeStatement = hotStatement({
   name: 'complete_login',
@@ -111,8 +112,9 @@ const completeStatement = hotStatement({
     SELECT id, scim_user_id FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $11
   ), scim AS (
     SELECT id, active, deleted_at IS NULL AS living FROM scim_users
-    WHERE tenant_id = $1 AND connection_id = $3 AND (id = (SELECT scim_user_id FROM known)
-      OR ($13::text = 'userName' AND user_name_key = lower($14)) OR ($13::text = 'externalId' AND external_id = $14))
+    WHERE tenant_id = $1 AND (connection_id = $3 OR deleted_at IS NOT NULL) AND (id = (SELECT scim_user_id FROM known)
+      OR ($13::text = 'userName' AND user_name_key = lower($14)) OR ($13::text = 'externalId' AND external_id = $14)
+      OR ($13::text IS NULL AND external_id = $11))
   ), directory AS (
     SELECT CASE WHEN (SELECT count(*) FROM scim WHERE living) > 1 THEN 'ambiguous'
       WHEN EXISTS (SELECT 1 FROM scim WHERE living AND NOT active) THEN 'inactive'

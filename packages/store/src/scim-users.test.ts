@@ -3,13 +3,15 @@ import { randomUUID } from 'node:crypto'
 import { instant } from '@drawbridge/core/instant'
 import { ok } from '@drawbridge/core/result'
 import type { ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
-import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
+import type { BrowserSessionId, DeprovisioningEventId, LoginRequestId } from '@drawbridge/core/tenant/ids'
+import { hashCredential } from '@drawbridge/crypto/hash'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type Deprovision, deprovision, reinstate } from './deprovisioning.js'
-import { deleteScimUser, findProvisioning, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
-import { inTenant } from './transaction.js'
+import { completeLogin } from './login-requests.js'
+import { deleteScimUser, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import { inTenant, onHotPath } from './transaction.js'
 
 let fixture: TestDatabase
 let slugs = 0
@@ -61,6 +63,58 @@ const setActive = (tenant: ATenant, id: string, active: boolean) =>
     updateScimUser(db, callerOf(tenant), id, (user) => ok<ScimUserData>({ ...user, active })),
   )
 
+async function anotherConnection(tenant: ATenant): Promise<ATenant['connectionId']> {
+  const id = randomUUID() as ATenant['connectionId']
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, $2, 'saml', 'Other', '{}', $3)`,
+    [tenant.tenantId, id, new Date(now)],
+  )
+  return id
+}
+
+/** A whole trip to the IdP, answered: believed, or the reason of the refusal. */
+async function signIn(tenant: ATenant, stableId: string, connectionId = tenant.connectionId): Promise<string> {
+  const [request, trip, browser] = [randomUUID(), randomUUID(), hashCredential(randomUUID())]
+  const later = new Date(now + 60_000)
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO authorization_requests (tenant_id, id, issuer_id, client_id, browser_hash, request, step, tenant_epoch, client_epoch, created_at, expires_at)
+     VALUES ($1, $2, $3, $4, $5, '{}', 'login', 1, 1, $6, $7)`,
+    [tenant.tenantId, request, tenant.issuerId, tenant.clientId, browser, new Date(now), later],
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO login_requests (tenant_id, id, authorization_request_id, connection_id, purpose, browser_hash, upstream_id, sealed_state, tenant_epoch, connection_epoch, created_at, expires_at)
+     VALUES ($1, $2, $3, $4, 'login', $5, $2::uuid::text, '', 1, 1, $6, $7)`,
+    [tenant.tenantId, trip, request, connectionId, browser, new Date(now), later],
+  )
+  const done = await completeLogin(onHotPath(fixture.database), tenant.tenantId, {
+    id: trip as LoginRequestId,
+    issuerId: tenant.issuerId,
+    connectionId,
+    browserHash: browser,
+    issuedAt: instant(now + 5_000),
+    now: instant(now + 6_000),
+    replays: [{ kind: 'oidc_id_token', id: trip }],
+    replayableUntil: instant(now + 60_000),
+    subject: { id: randomUUID() as ATenant['subjectId'], stableId, claims: {} },
+    scimLink: undefined,
+    session: {
+      id: randomUUID() as BrowserSessionId,
+      handleHash: hashCredential(randomUUID()),
+      acr: undefined,
+      amr: [],
+      authenticatedAt: undefined,
+      idpSession: {},
+      expiresAt: instant(now + 60_000),
+    },
+    requestId: 'request',
+    address: '127.0.0.1',
+  })
+  return done.kind === 'believed' ? 'believed' : done.reason
+}
+
 describe('active = false', () => {
   test('kills the linked subject: row, barrier, event, audit and outbox together', async () => {
     const tenant = await freshTenant()
@@ -88,10 +142,7 @@ describe('active = false', () => {
     await setActive(tenant, user.id, false)
     expect(await eventsOf(tenant)).toMatchObject([{ matched: false, target_id: `scim:${user.id}` }])
     expect(await outboxOf(tenant)).toEqual([])
-    const provisioning = await inTenant(fixture.database, tenant.tenantId, (db) =>
-      findProvisioning(db, tenant.tenantId, tenant.connectionId, 'nobody'),
-    )
-    expect(provisioning).toEqual({ state: 'inactive', scimUserId: user.id })
+    expect(await signIn(tenant, 'nobody')).toBe('subject_deactivated')
   })
 
   test('rolls back whole when the transaction fails', async () => {
@@ -105,6 +156,15 @@ describe('active = false', () => {
     expect(await subjectOf(tenant)).toMatchObject({ epoch: 1, deactivated_at: null })
     expect(await outboxOf(tenant)).toEqual([])
   })
+})
+
+test('a login links the person whom the directory knows, and so a later kill finds her', async () => {
+  const tenant = await freshTenant()
+  const user = await created(tenant, { externalId: 'grace', userName: 'grace' })
+  expect(await signIn(tenant, 'grace')).toBe('believed')
+  await setActive(tenant, user.id, false)
+  expect(await eventsOf(tenant)).toMatchObject([{ target: 'subject', matched: true }])
+  expect(await signIn(tenant, 'grace')).toBe('subject_deactivated')
 })
 
 test('reinstatement opens the door and resurrects nothing', async () => {
@@ -125,10 +185,9 @@ test('DELETE leaves a tombstone that refuses her return on any connection', asyn
   expect(await inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, callerOf(tenant), user.id))).toBe(true)
   expect(await subjectOf(tenant)).toMatchObject({ epoch: 2, deactivated_at: expect.anything() })
   expect(await inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, callerOf(tenant), user.id))).toBe(false)
-  const elsewhere = await inTenant(fixture.database, tenant.tenantId, (db) =>
-    findProvisioning(db, tenant.tenantId, randomUUID() as ATenant['connectionId'], 'ada'),
-  )
-  expect(elsewhere).toEqual({ state: 'deleted', scimUserId: user.id })
+  expect(await signIn(tenant, 'ada')).toBe('subject_deactivated')
+  expect(await signIn(tenant, 'ada', await anotherConnection(tenant))).toBe('subject_deactivated')
+  expect(await signIn(tenant, 'somebody')).toBe('believed')
 })
 
 test('a link is made once: another externalId collects nobody', async () => {

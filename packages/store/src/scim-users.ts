@@ -246,22 +246,3 @@ const audit = (db: Db, caller: ScimCaller, id: ScimUserId, kind: string): Promis
     detail: { scimUserId: id },
     requestId: caller.requestId,
   })
-
-export type Provisioning =
-  | { readonly state: 'unknown' }
-  | { readonly state: 'active' | 'inactive' | 'deleted'; readonly scimUserId: ScimUserId }
-
-/**
- * What the directory knows of somebody who signs in for the first time. A tombstone or an inactive user refuses her: on any connection
- * of the tenant, unless this connection's directory has her as a living, active user.
- */
-export async function findProvisioning(db: Db, tenant: TenantId, connectionId: ConnectionId, stableId: string): Promise<Provisioning> {
-  const { rows } = await db.query<{ id: ScimUserId; state: 'active' | 'inactive' | 'deleted' }>(
-    `SELECT id, CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN active THEN 'active' ELSE 'inactive' END AS state
-     FROM scim_users WHERE tenant_id = $1 AND external_id = $3 AND (connection_id = $2 OR deleted_at IS NOT NULL OR NOT active)
-     ORDER BY (connection_id = $2 AND deleted_at IS NULL) DESC, deleted_at IS NULL DESC, created_at LIMIT 1`,
-    [tenant, connectionId, stableId],
-  )
-  const found = rows[0]
-  return found === undefined ? { state: 'unknown' } : { state: found.state, scimUserId: found.id }
-}
