@@ -3,7 +3,6 @@
  *
  * `identify` turns the evidence into a `NormalizedIdentity`; `admit` lets policy decide on it. Neither writes anything.
  */
-import { type ClaimMappingRefusal, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { type IdentityRefusal, normalize } from '@drawbridge/core/identity/normalize'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
@@ -15,26 +14,12 @@ import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { Result } from '@drawbridge/core/result'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
-import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 
-/** The mapping that a connection's few named attributes amount to. */
-export function mappingOf(configuration: ConnectionConfiguration): ReturnType<typeof parseClaimMapping> {
-  const { stableIdAttribute, groupsAttribute, emailAttribute, nameAttribute } = configuration
-  const named = (name: string, attribute: string | undefined) => (attribute === undefined ? {} : { [name]: { from: [attribute] } })
-  return parseClaimMapping({
-    ...(stableIdAttribute === undefined ? {} : { stableId: { attribute: stableIdAttribute } }),
-    ...(groupsAttribute === undefined ? {} : { groups: { from: [groupsAttribute] } }),
-    claims: { ...named('email', emailAttribute), ...named('name', nameAttribute) },
-  })
-}
-
-export function identify(
+export const identify = (
   configuration: ConnectionConfiguration,
   assertion: IdentityAssertion,
-): Result<NormalizedIdentity, ClaimMappingRefusal | IdentityRefusal> {
-  const mapping = mappingOf(configuration)
-  return mapping.ok ? normalize(assertion, mapping.value) : mapping
-}
+): Result<NormalizedIdentity, IdentityRefusal> => normalize(assertion, configuration.mapping)
 
 /** The value by which a SCIM user may be linked, where the connection declared one. `undefined`: nothing links. security.md §3 */
 export function scimLinkOf(
@@ -58,7 +43,6 @@ const single = (values: readonly string[] | undefined): string | undefined =>
 
 export type Admission = {
   readonly tenant: ResolvedTenant
-  readonly connection: ResolvedConnection | undefined
   readonly client: Client
   readonly resource: ResourceServer
   readonly identity: NormalizedIdentity
@@ -71,7 +55,7 @@ export type Admission = {
 export function admit(admission: Admission): PolicyDecision {
   const { tenant, client, resource } = admission
   return decide(tenant.policy, {
-    identity: withDeclaredStrength(admission),
+    identity: admission.identity,
     client: {
       id: client.id,
       host: hostOfClient(client),
@@ -84,12 +68,4 @@ export function admit(admission: Admission): PolicyDecision {
     session: { startedAt: admission.sessionStartedAt },
     now: admission.now,
   })
-}
-
-/** A connection may declare which of its IdP's own values prove a second factor; such a value then says `mfa`. RFC 8176 §2 */
-function withDeclaredStrength({ identity, connection }: Admission): NormalizedIdentity {
-  const declared = connection?.configuration.ok ? connection.configuration.value.mfaValues : []
-  const { acr, amr } = identity.authentication
-  const proves = (acr !== undefined && declared.includes(acr)) || amr.some((method) => declared.includes(method))
-  return proves && !amr.includes('mfa') ? { ...identity, authentication: { ...identity.authentication, amr: [...amr, 'mfa'] } } : identity
 }

@@ -1,0 +1,66 @@
+/** Gate two: the scopes that policy grants, in plain words, and the person's yes or no. */
+import type { Scope } from '@drawbridge/core/tenant/ids'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import { answerAuthorizationRequest } from '@drawbridge/store/authorization-requests'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import type { Answer } from '../http/answer.js'
+import { endpoint } from '../http/endpoint.js'
+import { answerWithError, refuseOnPage } from './answer.js'
+import { dispatch } from './dispatch.js'
+import { type Flow, loadFlow, loadPostedStep } from './flow.js'
+import { consentPage } from './pages.js'
+
+const path = '/t/:tenant/authorize/consent'
+const common = { path, spec: 'RFC 6749 §10.2', tag: 'Browser flow', refusals: 'page', rateLimit: 'login' } as const
+
+const shownScopes = (flow: Flow): readonly Scope[] => {
+  const scopes = (flow.stored.decision as { scopes?: unknown } | undefined)?.scopes
+  return flow.stored.step === 'consent' && Array.isArray(scopes) ? (scopes as Scope[]) : []
+}
+
+export const consentPageEndpoint = endpoint({
+  ...common,
+  method: 'GET',
+  summary: 'Shows what the client would be able to do.',
+  run: async (http, deps) => {
+    const flow = await loadFlow(http, deps, http.query.ok ? http.query.value['request'] : undefined)
+    if (!flow.ok) return flow.error
+    const scopes = shownScopes(flow.value)
+    return scopes.length > 0 ? consentPage(flow.value, scopes) : refuseOnPage({ reason: 'request_expired' })
+  },
+})
+
+/** What is granted is what policy allows at this moment and the page had shown: the decision is taken anew, never read back. */
+export const consentEndpoint = endpoint({
+  ...common,
+  method: 'POST',
+  summary: 'Allows or denies.',
+  run: async (http, deps) => {
+    const posted = await loadPostedStep(http, deps, 'consent')
+    if (!posted.ok) return posted.error
+    const { flow, form } = posted.value
+    const shown = shownScopes(flow)
+    if (shown.length === 0) return refuseOnPage({ reason: 'request_expired' })
+    return form['answer'] === 'allow' ? dispatch(flow, shown) : denied(flow, shown)
+  },
+})
+
+async function denied(flow: Flow, shown: readonly Scope[]): Promise<Answer> {
+  const { deps, tenant, stored, browserHash, now, pending, http, client } = flow
+  const answered = await answerAuthorizationRequest(onHotPath(deps.database), tenant.id, { id: stored.id, browserHash, now })
+  if (!answered) return refuseOnPage({ reason: 'request_expired' })
+  await inTenant(deps.database, tenant.id, (db) =>
+    insertAuditEvent(db, tenant.id, {
+      at: now,
+      kind: 'consent_denied',
+      issuerId: tenant.issuer.id,
+      subjectId: stored.subjectId,
+      clientId: client.id,
+      scopes: shown,
+      detail: {},
+      requestId: http.requestId,
+      address: http.address,
+    }),
+  )
+  return answerWithError(tenant, pending, { reason: 'consent_denied' })
+}

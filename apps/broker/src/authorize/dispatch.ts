@@ -1,0 +1,184 @@
+/**
+ * The dispatcher: the only place that decides the browser's next step.
+ *
+ * Every step returns here and none calls another. From the stored request and the browser's session it reads where the browser stands:
+ *
+ *   no session ── which IdP? ── (choose-connection) ── client announced? ── (client-notice) ── upstream login ─┐
+ *   session ───── policy ── stepUp, once ── back upstream; deny ── page that says what was missing            │
+ *                        └─ allow ── agreed? ── (consent) ── grant, code, redirect                  <──────────┘
+ *
+ * The gate before upstream protects the person from being carried through her IdP for a stranger; the gate after policy shows what
+ * would really be granted. Nothing is remembered between requests in this process.
+ */
+import { identityFromJson } from '@drawbridge/core/identity/identity-json'
+import { addSeconds } from '@drawbridge/core/instant'
+import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
+import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import type { Scope } from '@drawbridge/core/tenant/ids'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import { type StoredAuthorizationRequest, updateAuthorizationRequest } from '@drawbridge/store/authorization-requests'
+import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { admit } from '../admission/admit.js'
+import { openGrantForCode } from '../admission/open-grant.js'
+import { type Answer, redirect } from '../http/answer.js'
+import type { ResolvedConnection } from '../http/tenant.js'
+import { answerWithCode, answerWithError, refuseOnPage } from './answer.js'
+import { sessionHandleOf } from './browser.js'
+import { type Flow, stepLocation } from './flow.js'
+import { denialPage } from './pages.js'
+import { startLogin } from './start-login.js'
+
+type Allowed = Extract<PolicyDecision, { kind: 'allow' }>
+type SignedIn = {
+  readonly session: LiveBrowserSession
+  readonly decision: PolicyDecision
+  readonly flow: Flow
+  readonly identity: Parameters<typeof openGrantForCode>[1]['identity']
+}
+
+/** `agreed`: the scopes that the person has just said yes to on the consent page. */
+export async function dispatch(flow: Flow, agreed?: readonly Scope[]): Promise<Answer> {
+  const session = await acceptableSession(flow)
+  if (!session) return goUpstream(flow, undefined)
+  const signedIn = await decideFor(flow, session)
+  if (!signedIn) return goUpstream(flow, undefined)
+  const { decision } = signedIn
+  switch (decision.kind) {
+    case 'stepUp':
+      return goUpstream(signedIn.flow, 'mfa')
+    case 'deny':
+      return decision.reason === 'session_ended' && flow.stored.sessionId !== session.id
+        ? goUpstream(signedIn.flow, undefined)
+        : deny(signedIn.flow, session, decision)
+    case 'allow':
+      return allow(signedIn, decision, agreed)
+  }
+}
+
+/** A session answers only a request of its own issuer and tenant, and only if the client did not ask for a fresh sign-in. */
+async function acceptableSession(flow: Flow): Promise<LiveBrowserSession | undefined> {
+  const { deps, http, tenant, stored, pending, now } = flow
+  const handleHash = sessionHandleOf(http, deps, tenant)
+  if (!handleHash) return undefined
+  const session = await findLiveBrowserSession(onHotPath(deps.database), tenant.id, { handleHash, issuerId: tenant.issuer.id, now })
+  if (!session || session.id === stored.sessionId) return session
+  // After a step-up, and where a sign-in was demanded, only the session that this very request brought about counts.
+  if (stored.stepUps > 0 || pending.prompt.includes('login')) return undefined
+  if (stored.connectionId !== undefined && stored.connectionId !== session.connectionId) return undefined
+  const signedInAt = session.authenticatedAt ?? session.createdAt
+  return pending.maxAge !== undefined && addSeconds(signedInAt, pending.maxAge) <= now ? undefined : session
+}
+
+/** Policy under the configuration that the database holds now, whatever this process had cached. */
+async function decideFor(flow: Flow, session: LiveBrowserSession): Promise<SignedIn | undefined> {
+  const parsed = identityFromJson(session.claims)
+  if (!parsed.ok) return undefined
+  const tenant = await flow.deps.configuration.atVersion(flow.tenant, session.configurationVersion)
+  const { acr, amr, authenticatedAt } = session
+  const identity = {
+    ...parsed.value,
+    subjectId: session.subjectId,
+    authentication: { acr, amr, authenticatedAt },
+    sessionExpiresAt: session.expiresAt,
+  }
+  const current = { ...flow, tenant }
+  const decision = admit({
+    tenant,
+    client: flow.client,
+    resource: flow.resource,
+    identity,
+    scopes: flow.pending.scopes,
+    stepUpsDone: flow.stored.stepUps,
+    sessionStartedAt: session.createdAt,
+    now: flow.now,
+  })
+  return { session, decision, flow: current, identity }
+}
+
+async function goUpstream(flow: Flow, stepUpAcr: 'mfa' | undefined): Promise<Answer> {
+  const { tenant, stored, pending, client } = flow
+  if (pending.prompt.includes('none')) return answerWithError(tenant, pending, { reason: 'login_required' })
+  const connection = connectionFor(flow)
+  if (connection === 'none') return refuseOnPage({ reason: 'connection_missing' })
+  if (connection === 'ask') return move(flow, { step: 'choose_connection' }, stepLocation(flow, 'choose-connection'))
+  if (!client.preApproved && stored.noticedAt === undefined) {
+    return move(flow, { step: 'client_notice', connectionId: connection.id }, stepLocation(flow, 'client-notice'))
+  }
+  return startLogin(flow, connection, stepUpAcr)
+}
+
+/** Chosen before, or the only one, or the one that owns the domain of the login hint; else the person says. */
+function connectionFor({ tenant, stored, pending }: Flow): ResolvedConnection | 'ask' | 'none' {
+  const usable = tenant.connections.filter((connection) => !connection.disabled && connection.configuration.ok)
+  const chosen = usable.find((connection) => connection.id === stored.connectionId)
+  if (chosen) return chosen
+  const [first] = usable
+  if (!first) return 'none'
+  if (usable.length === 1) return first
+  const domain = pending.loginHint?.split('@')[1]?.toLowerCase()
+  const owner = tenant.domains.find((candidate) => candidate.verified && candidate.domain === domain)
+  return usable.find((connection) => connection.id === owner?.connectionId) ?? 'ask'
+}
+
+async function move(flow: Flow, change: Partial<StoredAuthorizationRequest>, location: string): Promise<Answer> {
+  await updateAuthorizationRequest(onHotPath(flow.deps.database), flow.tenant.id, { ...flow.stored, ...change })
+  return redirect(location, { headers: { 'cache-control': 'no-store' } })
+}
+
+async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<PolicyDecision, { kind: 'deny' }>): Promise<Answer> {
+  const { deps, tenant, client, http, now, pending } = flow
+  await inTenant(deps.database, tenant.id, (db) =>
+    insertAuditEvent(db, tenant.id, {
+      at: now,
+      kind: 'access_denied',
+      issuerId: tenant.issuer.id,
+      subjectId: session.subjectId,
+      clientId: client.id,
+      connectionId: session.connectionId,
+      scopes: pending.scopes,
+      reason: decision.reason,
+      detail: { explanation: decision.explanation },
+      requestId: http.requestId,
+      address: http.address,
+    }),
+  )
+  return pending.prompt.includes('none') ? answerWithError(tenant, pending, { reason: 'access_refused' }) : denialPage(flow, decision)
+}
+
+/**
+ * Consent is asked of every client that nobody vouched for, and one click of every client whose redirect stays on the person's own
+ * machine, because any program there could pose as it. RFC 8252 §8.6
+ */
+const needsConsent = ({ client, pending }: Flow): boolean =>
+  !client.preApproved ||
+  pending.prompt.includes('consent') ||
+  isLoopbackRedirect(pending.redirectUri) ||
+  !pending.redirectUri.startsWith('https:')
+
+async function allow(signedIn: SignedIn, decision: Allowed, agreed: readonly Scope[] | undefined): Promise<Answer> {
+  const { flow, session, identity } = signedIn
+  const { deps, tenant, stored, client, pending } = flow
+  if (needsConsent(flow) && agreed === undefined) {
+    if (pending.prompt.includes('none')) return answerWithError(tenant, pending, { reason: 'interaction_required' })
+    return move(flow, { step: 'consent', decision: { scopes: decision.scopes } }, stepLocation(flow, 'consent'))
+  }
+  const scopes = agreed === undefined ? decision.scopes : decision.scopes.filter((scope) => agreed.includes(scope))
+  if (scopes.length === 0) return move(flow, { step: 'consent', decision: { scopes: decision.scopes } }, stepLocation(flow, 'consent'))
+  const code = await openGrantForCode(deps, {
+    tenant,
+    authorizationRequestId: stored.id,
+    client,
+    clientEpoch: stored.clientEpoch,
+    pending,
+    resource: flow.resource,
+    session,
+    identity,
+    decision,
+    scopes,
+    requestId: flow.http.requestId,
+    address: flow.http.address,
+    now: flow.now,
+  })
+  return code === undefined ? refuseOnPage({ reason: 'request_expired' }) : answerWithCode(tenant, pending, code)
+}

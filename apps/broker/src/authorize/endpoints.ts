@@ -1,0 +1,26 @@
+/** Every endpoint of the browser flow, in the order in which a browser meets them. */
+import { registerEndpoint } from '../clients/register.endpoint.js'
+import type { Endpoint } from '../http/endpoint.js'
+import { authorizeEndpoint } from './authorize.endpoint.js'
+import { chooseConnectionEndpoint, chooseConnectionPageEndpoint } from './choose-connection.endpoint.js'
+import { clientNoticeEndpoint, clientNoticePageEndpoint } from './client-notice.endpoint.js'
+import { consentEndpoint, consentPageEndpoint } from './consent.endpoint.js'
+import { oidcCallbackEndpoint } from './oidc-callback.endpoint.js'
+import { samlAcsEndpoint } from './saml-acs.endpoint.js'
+import { samlContinueEndpoint } from './saml-continue.endpoint.js'
+import { samlSpMetadataEndpoint } from './saml-sp-metadata.endpoint.js'
+
+export const authorizeEndpoints: readonly Endpoint[] = [
+  registerEndpoint,
+  authorizeEndpoint,
+  chooseConnectionPageEndpoint,
+  chooseConnectionEndpoint,
+  clientNoticePageEndpoint,
+  clientNoticeEndpoint,
+  samlSpMetadataEndpoint,
+  samlAcsEndpoint,
+  samlContinueEndpoint,
+  oidcCallbackEndpoint,
+  consentPageEndpoint,
+  consentEndpoint,
+]

@@ -1,0 +1,106 @@
+/** The pages of the browser flow. A registered name can be anything, so each page shows the hosts beside it. */
+import { hostOfUrl, type Client } from '@drawbridge/core/oauth/client'
+import { isLoopbackOnly } from '@drawbridge/core/oauth/redirect-uri'
+import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import type { Scope } from '@drawbridge/core/tenant/ids'
+import { oauthErrors } from '@drawbridge/core/oauth/error'
+import { type Answer, page } from '../http/answer.js'
+import { type Html, html } from '../http/html.js'
+import { errorLocation } from './answer.js'
+import { type Flow, provenStep, stepLocation } from './flow.js'
+import { type ProvenStep, stepProof } from './step-proof.js'
+
+const noStore = { headers: { 'cache-control': 'no-store' } }
+
+const pathOf = { choose_connection: 'choose-connection', client_notice: 'client-notice', consent: 'consent' } as const
+
+const proofFields = (flow: Flow, step: ProvenStep['step']): Html =>
+  html`<input type="hidden" name="request" value="${flow.stored.id}"><input type="hidden" name="proof" value="${stepProof(flow.deps.sealer, provenStep(flow, step))}">`
+
+const form = (flow: Flow, step: ProvenStep['step'], body: Html): Html =>
+  html`<form method="post" action="${stepLocation(flow, pathOf[step]).split('?')[0]}">${proofFields(flow, step)}${body}</form>`
+
+/** Browsers hold every hop of a form's redirects to `form-action`, so the page names where its answer may lead. */
+const clientTarget = (flow: Flow): string => {
+  const url = new URL(flow.pending.redirectUri)
+  return url.protocol === 'http:' || url.protocol === 'https:' ? url.origin : url.protocol
+}
+
+/** Where an OIDC issuer keeps its sign-in page is in its discovery document: any https host. */
+const upstreamTargets = (flow: Flow): readonly string[] =>
+  flow.tenant.connections.flatMap((connection) => {
+    if (!connection.configuration.ok) return []
+    const configuration = connection.configuration.value
+    return configuration.kind === 'saml' ? [new URL(configuration.ssoUrl).origin] : ['https:', new URL(configuration.issuer).origin]
+  })
+
+const clientFacts = (client: Client, flow: Flow): Html =>
+  html`<dl><dt>Application</dt><dd><strong>${client.name}</strong></dd>${client.kind === 'metadata_document' && html`<dt>Published by</dt><dd><code>${hostOfUrl(client.id)}</code></dd>`}<dt>Sends you to</dt><dd><code>${hostOfUrl(flow.pending.redirectUri)}</code></dd><dt>To use</dt><dd>${flow.resource.name}</dd></dl>`
+
+const loopbackWarning = (client: Client): Html | false =>
+  isLoopbackOnly(client.redirectUris) &&
+  html`<p class="notice" role="note">This application runs on your own computer, so nobody can check that it is what it says. Continue only if you have just started it yourself.</p>`
+
+export const chooseConnectionPage = (flow: Flow): Answer =>
+  page(
+    `Sign in to ${flow.tenant.name}`,
+    html`<p>How do you sign in at your company?</p>${form(
+      flow,
+      'choose_connection',
+      html`${flow.tenant.connections
+        .filter((connection) => !connection.disabled && connection.configuration.ok)
+        .map((connection) => html`<button name="connection" value="${connection.id}">${connection.name}</button>`)}`,
+    )}`,
+    { ...noStore, formTargets: [...upstreamTargets(flow), clientTarget(flow)] },
+  )
+
+/** @spec MCP security best practices, confused deputy: announced before the login at the company's IdP starts */
+export const clientNoticePage = (flow: Flow): Answer =>
+  page(
+    'An application wants you to sign in',
+    html`${loopbackWarning(flow.client)}<p>You will be asked to sign in at <strong>${flow.tenant.name}</strong> for this application:</p>${clientFacts(flow.client, flow)}<p class="soft">Your company has not reviewed it. After signing in you will see what it asks for.</p>${form(
+      flow,
+      'client_notice',
+      html`<button name="answer" value="continue">Continue to sign-in</button><button class="quiet" name="answer" value="cancel">Cancel</button>`,
+    )}`,
+    { ...noStore, formTargets: [...upstreamTargets(flow), clientTarget(flow)] },
+  )
+
+const tierWords = { read: 'reads', write: 'changes', sensitive: 'sensitive', admin: 'administers' } as const
+
+/** @spec RFC 6749 §10.2, RFC 9700 §4.16 no framing; the CSP of every page sees to that */
+export function consentPage(flow: Flow, scopes: readonly Scope[]): Answer {
+  const shown = flow.resource.scopes.filter((scope) => scopes.includes(scope.name))
+  return page(
+    `Allow ${flow.client.name}?`,
+    html`${loopbackWarning(flow.client)}${clientFacts(flow.client, flow)}<h2>It will be able to</h2><ul>${shown.map(
+      (scope) =>
+        html`<li>${scope.description} <span class="${`tier ${scope.tier}`}">${tierWords[scope.tier]}</span><br><code class="soft">${scope.name}</code></li>`,
+    )}</ul>${form(
+      flow,
+      'consent',
+      html`<button name="answer" value="allow">Allow</button><button class="quiet" name="answer" value="deny">Do not allow</button>`,
+    )}`,
+    { ...noStore, formTargets: [clientTarget(flow)] },
+  )
+}
+
+const denialTitles = {
+  mfa_missing: 'A second factor is needed',
+  nothing_granted: 'You have no access to this',
+  session_ended: 'Your session has ended',
+  subject_deactivated: 'Your account is deactivated',
+  policy_unusable: 'Access cannot be decided',
+} as const
+
+/** Says what was missing, and offers the way back with the error that the client understands. */
+export function denialPage(flow: Flow, decision: Extract<PolicyDecision, { kind: 'deny' }>): Answer {
+  const reason = decision.reason === 'session_ended' ? 'request_expired' : decision.reason
+  const entry = oauthErrors[reason]
+  const back = errorLocation(flow.tenant, flow.pending, { reason: 'access_refused' })
+  return page(
+    denialTitles[decision.reason],
+    html`<p>${entry.say.charAt(0).toUpperCase() + entry.say.slice(1)}.</p><p>What was missing: <strong>${decision.missing}</strong>.</p>${clientFacts(flow.client, flow)}<p><a href="${back}">Return to ${flow.client.name}</a></p><p class="soft">Code <code>${reason}</code></p>`,
+    { ...noStore, status: 403, refusal: { reason, detail: { missing: decision.missing } } },
+  )
+}

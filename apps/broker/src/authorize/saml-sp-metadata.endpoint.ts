@@ -1,0 +1,28 @@
+/** What an IdP's admin imports: our side of one SAML connection. */
+import { buildSpMetadata } from '@drawbridge/upstream/saml/sp-metadata'
+import { refuseOnPage } from './answer.js'
+import { callbackUrlOf } from './start-login.js'
+import { text } from '../http/answer.js'
+import { endpoint, tenantOf } from '../http/endpoint.js'
+
+/** @spec SAML Metadata §2.4.4 */
+export const samlSpMetadataEndpoint = endpoint({
+  method: 'GET',
+  path: '/t/:tenant/saml/:connection/metadata',
+  spec: 'SAML Metadata §2.4.4',
+  summary: 'Metadata of the service provider for one connection.',
+  tag: 'Federation',
+  refusals: 'page',
+  run: (http) => {
+    const tenant = tenantOf(http)
+    const connection = tenant.connection(http.params['connection'] ?? '')
+    if (!connection || connection.kind !== 'saml') return refuseOnPage({ reason: 'connection_unknown' })
+    const configuration = connection.configuration
+    const acsUrl = callbackUrlOf(tenant, connection)
+    const declared = configuration.ok && configuration.value.kind === 'saml' ? configuration.value.spEntityId : undefined
+    return text(
+      'application/samlmetadata+xml',
+      buildSpMetadata({ entityId: declared ?? `${tenant.issuer.url}/saml/${connection.id}/metadata`, acsUrl }),
+    )
+  },
+})
