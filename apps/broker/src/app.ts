@@ -1,6 +1,7 @@
 /** The broker: every endpoint it answers, in one list. */
 import type { Server } from 'node:http'
 import { adminEndpoints } from './admin/admin-endpoints.js'
+import { authorizeEndpoints } from './authorize/endpoints.js'
 import type { BrokerDeps } from './deps.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
@@ -21,6 +22,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   healthzEndpoint,
   readyzEndpoint,
   metricsEndpoint,
+  ...authorizeEndpoints,
   tokenEndpoint,
   introspectEndpoint,
   revokeEndpoint,
