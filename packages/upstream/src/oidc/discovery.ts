@@ -4,7 +4,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import * as client from 'openid-client'
-import type { OidcConnection } from '../connection.js'
+import type { OidcConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 
 export const discoveryLimits = { lifetimeSeconds: 3600, maxBytes: 512 * 1024, timeoutMs: 10_000 } as const
@@ -84,7 +84,7 @@ const fetchThrough =
   (fetchSafely: FetchSafely): client.CustomFetch =>
   async (url, { method, headers, body }) => {
     const { maxBytes, timeoutMs } = discoveryLimits
-    const text = body === undefined || body === null ? undefined : String(body)
+    const text = body instanceof URLSearchParams ? body.toString() : undefined
     const options = {
       method: method === 'POST' ? ('POST' as const) : ('GET' as const),
       headers: Object.fromEntries(new Headers(headers)),

@@ -1,7 +1,7 @@
 /** Our request to a SAML IdP: as bare as possible, because every optional element breaks some IdP's first contact. */
 import { deflateRawSync } from 'node:zlib'
 import type { Instant } from '@drawbridge/core/instant'
-import type { SamlConnection } from '../connection.js'
+import type { SamlConnection } from '../connection-configuration.js'
 import type { UpstreamAnswer } from '../connector.js'
 import { formatDateTime } from './date-time.js'
 import { namespaces } from './element.js'

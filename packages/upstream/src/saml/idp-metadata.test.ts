@@ -1,7 +1,7 @@
 import { instant } from '@drawbridge/core/instant'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { parseConnection } from '../connection.js'
+import { parseConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { parseIdpMetadata, toConfiguration } from './idp-metadata.js'
 import { buildSpMetadata } from './sp-metadata.js'

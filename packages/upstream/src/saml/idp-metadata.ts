@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import { type Instant, instant, secondsBetween } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { isSecureUrl, toUsablePem } from '../connection.js'
+import { isSecureUrl, toUsablePem } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { parseDateTime } from './date-time.js'
 import { attributeOf, childrenNamed, type Element, isNamed, namespaces, readElement, textOf, walk } from './element.js'

@@ -83,6 +83,8 @@ function verify(message: string, parent: Element, certificates: readonly string[
     library.SignatureAlgorithms = signatureAlgorithmsFor(keys) as typeof library.SignatureAlgorithms
     library.HashAlgorithms = hashAlgorithms() as typeof library.HashAlgorithms
     library.CanonicalizationAlgorithms = pick(library.CanonicalizationAlgorithms, [enveloped, namespaces.exclusiveC14n])
+    // Uniqueness over every spelling of ID was checked on our tree; the library need look for the one that SAML uses only.
+    library.idAttributes = ['ID']
     library.loadSignature(signature)
     if (!library.checkSignature(message)) return undefined
     const signed = library.getSignedReferences()

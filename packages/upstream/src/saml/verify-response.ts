@@ -9,7 +9,7 @@ import type { SamlAssertion } from '@drawbridge/core/identity/identity-assertion
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
-import type { SamlConnection } from '../connection.js'
+import type { SamlConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { type AssertionFacts, type ResponseFacts, readAssertion, readResponse } from './assertion-reader.js'
 import { decodeMessage } from './decode-message.js'
@@ -46,6 +46,9 @@ export function verifySamlResponse(message: string, expected: ExpectedSamlRespon
   if (isErrorWithoutAssertion(envelope.value, root.value)) return checkResponse(envelope.value, false, rules) as Result<never, SamlRefusal>
   const alone = checkOneAssertion(root.value)
   if (!alone.ok) return alone
+  // Unsigned words can only refuse. Asking them first keeps whoever has no pending login away from the costly part.
+  const claimed = checkResponse(envelope.value, false, rules)
+  if (!claimed.ok) return claimed
   const signed = findSignedOctets(text.value, root.value, expected.connection.certificates)
   if (!signed.ok) return signed
   const read = readSigned(signed.value)
