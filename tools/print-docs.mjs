@@ -1,0 +1,105 @@
+// Prints docs/reference and .env.example from the code. `--check` writes nothing and fails when a page is stale.
+// Run after the build: it reads the compiled endpoint tables, catalogues and settings.
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const load = (path) => import(new URL(`../${path}`, import.meta.url).href)
+const generated = '<!-- Printed from the code by tools/print-docs.mjs. Do not edit. -->'
+const cell = (text) =>
+  String(text ?? '')
+    .replaceAll('|', '\\|')
+    .replaceAll('\n', ' ')
+const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n')
+
+const { brokerEndpoints } = await load('apps/broker/dist/app.js')
+const { printOpenApi } = await load('apps/broker/dist/admin/openapi.js')
+const { settingEntries } = await load('packages/runtime/dist/env.js')
+const { metricList } = await load('packages/runtime/dist/metrics.js')
+const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+
+const catalogues = [
+  ['HTTP', 'apps/broker/dist/http/error.js', 'httpErrors'],
+  ['Admin API', 'apps/broker/dist/admin/error.js', 'adminErrors'],
+  ['Authorization', 'packages/core/dist/oauth/error.js', 'oauthErrors'],
+  ['Tokens', 'packages/core/dist/oauth/token-error.js', 'tokenErrors'],
+  ['Policy', 'packages/core/dist/policy/error.js', 'policyErrors'],
+  ['SCIM', 'packages/core/dist/scim/error.js', 'scimErrors'],
+  ['Signals', 'packages/core/dist/signals/error.js', 'signalErrors'],
+  ['Upstream', 'packages/upstream/dist/error.js', 'upstreamErrors'],
+]
+
+async function printErrors() {
+  const parts = [
+    '# Errors',
+    generated,
+    'Every refusal of the product. `code` and the text go on the wire; the reason goes to the log and the audit trail.',
+  ]
+  for (const [title, path, name] of catalogues) {
+    const rows = Object.entries((await load(path))[name]).map(([reason, entry]) => [
+      `\`${reason}\``,
+      entry.code ? `\`${entry.code}\`` : entry.scimType ? `\`${entry.scimType}\`` : '',
+      entry.status,
+      entry.say,
+      entry.spec,
+    ])
+    parts.push(`## ${title}`, table(['reason', 'code', 'status', 'says', 'specified by'], rows))
+  }
+  return `${parts.join('\n\n')}\n`
+}
+
+function printEndpoints() {
+  const rows = [...brokerEndpoints]
+    .sort((a, b) => a.path.localeCompare(b.path) || a.method.localeCompare(b.method))
+    .map((found) => [found.method, `\`${found.path}\``, found.summary, found.permission ?? '', found.spec, found.hot ? 'hot' : ''])
+  return `# Endpoints\n\n${generated}\n\n${table(['method', 'path', 'what', 'permission', 'specified by', 'lane'], rows)}\n`
+}
+
+function printEnvironment() {
+  const rows = Object.values(settingEntries).map((entry) => [
+    `\`${entry.name}\``,
+    entry.description,
+    entry.default ? `\`${entry.default}\`` : 'not set',
+    `\`${entry.example}\``,
+  ])
+  return `# Environment\n\n${generated}\n\nAll mistakes are reported at once, at start. An empty variable counts as not set.\n\n${table(['name', 'what', 'default', 'example'], rows)}\n`
+}
+
+function printEnvExample() {
+  const parts = Object.values(settingEntries).map(
+    (entry) => `# ${entry.description}\n# Example: ${entry.example}\n#${entry.name}=${entry.default ?? ''}\n`,
+  )
+  return `# Printed from packages/runtime/src/env.ts by tools/print-docs.mjs. Copy to .env and uncomment what differs.\n\n${parts.join('\n')}`
+}
+
+const printMetrics = () =>
+  `# Metrics\n\n${generated}\n\nAt \`/metrics\`, beside the figures of the process itself.\n\n${table(
+    ['name', 'kind', 'labels', 'what'],
+    Object.entries(metricList).map(([name, entry]) => [`\`${name}\``, entry.kind, entry.labels.join(', '), entry.help]),
+  )}\n`
+
+const pages = {
+  'docs/reference/openapi.json': `${JSON.stringify(printOpenApi(brokerEndpoints, version ?? '0.1.0'), undefined, 2)}\n`,
+  'docs/reference/endpoints.md': printEndpoints(),
+  'docs/reference/environment.md': printEnvironment(),
+  'docs/reference/errors.md': await printErrors(),
+  'docs/reference/metrics.md': printMetrics(),
+  '.env.example': printEnvExample(),
+}
+
+const isCheck = process.argv.includes('--check')
+const stale = []
+for (const [path, text] of Object.entries(pages)) {
+  const present = await readFile(join(root, path), 'utf8').catch(() => undefined)
+  if (present === text) continue
+  stale.push(path)
+  if (isCheck) continue
+  await mkdir(dirname(join(root, path)), { recursive: true })
+  await writeFile(join(root, path), text)
+}
+if (isCheck && stale.length > 0) {
+  process.stderr.write(`stale: ${stale.join(', ')}\nRun: node tools/print-docs.mjs\n`)
+  process.exit(1)
+}
+process.stdout.write(stale.length === 0 ? 'docs are fresh\n' : `printed ${stale.join(', ')}\n`)
