@@ -5,7 +5,8 @@
  * revocation per issuer, raise each resource's position with a signed notice, mark the event swept and the entry done. A second run finds
  * the entry done and does nothing; a crash leaves nothing behind.
  */
-import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
+import { toSeconds } from '@drawbridge/core/instant'
+import { type PlannedRevocation, planRevocation } from '@drawbridge/core/revocation/revocation-plan'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertNotice } from '@drawbridge/store/notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
@@ -22,8 +23,6 @@ import {
 import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 
-/** Longer than the longest access token (30 minutes) and any skew: until then a guard that starts must hear of it. */
-export const revocationKeepSeconds = 3600
 export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 
 export type RevokeJob = {
@@ -46,7 +45,8 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
   const told = await acrossTenants(deps.database, async (db) => {
     if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
     let count = 0
-    for (const issuer of await listIssuersOfTenant(db, tenant)) count += await revokeAtIssuer(deps, db, { job, issuer, now })
+    const plan = planRevocation(job, await listIssuersOfTenant(db, tenant), now)
+    for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, tenant, revocation)
     await markEventSwept(db, tenant, eventId, now)
     await markDone(db, tenant, job.entry, now)
     return count
@@ -54,28 +54,17 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
   if (told !== undefined) deps.log.info({ tenant, eventId, target: job.target, notices: told }, 'revocation swept')
 }
 
-type AtIssuer = { readonly job: RevokeJob; readonly issuer: RevokingIssuer; readonly now: Instant }
+type AtIssuer = PlannedRevocation<RevokingIssuer>
 
-async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, at: AtIssuer): Promise<number> {
-  const { job, issuer, now } = at
-  const tenant = job.tenant as TenantId
-  const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, now)
-  const eventId = job.eventId as DeprovisioningEventId
-  const expiresAt = addSeconds(now, revocationKeepSeconds)
-  await insertRevocation(db, {
-    tenant,
-    eventId,
-    issuerId: issuer.id,
-    target: job.target,
-    targetId: job.targetId,
-    epoch: job.epoch,
-    at: now,
-    expiresAt,
-  })
+async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, tenant: TenantId, revocation: AtIssuer): Promise<number> {
+  const { issuer, target, targetId, epoch, at, expiresAt } = revocation
+  const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
+  const eventId = revocation.eventId as DeprovisioningEventId
+  await insertRevocation(db, { tenant, eventId, issuerId: issuer.id, target, targetId, epoch, at, expiresAt })
   for (const resource of resources) {
     const jti = deps.random.uuid()
-    const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, buildNotice(at, resource, jti))
-    await insertNotice(db, { tenantId: resource.tenantId, resourceId: resource.id, eventId, jti, token, createdAt: now, expiresAt })
+    const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, buildNotice(revocation, resource, jti))
+    await insertNotice(db, { tenantId: resource.tenantId, resourceId: resource.id, eventId, jti, token, createdAt: at, expiresAt })
   }
   return resources.length
 }
@@ -87,10 +76,13 @@ async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, at: AtIssuer): Promis
  * @spec RFC 9493 §3.2.4 iss_sub, §3.2.5 opaque
  * @spec CAEP 1.0 §3.1 session-revoked
  */
-function buildNotice({ job, issuer, now }: AtIssuer, resource: ToldResource, jti: string): Readonly<Record<string, unknown>> {
-  const seconds = toSeconds(now)
-  const subject =
-    job.target === 'subject' ? { format: 'iss_sub', iss: issuer.url, sub: job.targetId } : { format: 'opaque', id: job.targetId }
+function buildNotice(
+  { issuer, target, targetId, epoch, at }: AtIssuer,
+  resource: ToldResource,
+  jti: string,
+): Readonly<Record<string, unknown>> {
+  const seconds = toSeconds(at)
+  const subject = target === 'subject' ? { format: 'iss_sub', iss: issuer.url, sub: targetId } : { format: 'opaque', id: targetId }
   return {
     iss: issuer.url,
     aud: resource.identifier,
@@ -101,9 +93,9 @@ function buildNotice({ job, issuer, now }: AtIssuer, resource: ToldResource, jti
       [sessionRevoked]: {
         event_timestamp: seconds,
         initiating_entity: 'admin',
-        reason_admin: { en: `access of this ${job.target} was revoked` },
+        reason_admin: { en: `access of this ${target} was revoked` },
       },
     },
-    drawbridge: { target: job.target, targetId: job.targetId, epoch: job.epoch, tenant: issuer.tenantSlug },
+    drawbridge: { target, targetId, epoch, tenant: issuer.tenantSlug },
   }
 }

@@ -28,13 +28,3 @@ export type RevokePayload = {
   /** Everything of the target below it is dead. */
   readonly epoch: number
 }
-
-/** Reads an outbox payload of kind `revoke`; undefined for anything else, which is then a broken invariant of the caller's. */
-export function parseRevokePayload(payload: unknown): RevokePayload | undefined {
-  if (typeof payload !== 'object' || payload === null) return undefined
-  const { eventId, target, targetId, epoch } = payload as Record<string, unknown>
-  if (typeof eventId !== 'string' || typeof targetId !== 'string' || typeof epoch !== 'number' || !Number.isSafeInteger(epoch))
-    return undefined
-  const known = deprovisioningTargets.find((one) => one === target)
-  return known === undefined ? undefined : { eventId, target: known, targetId, epoch }
-}

@@ -1,54 +1,36 @@
-/** From an event to what must be told: one revocation per issuer that may have signed for the target, one notice per resource. */
+/** From an event to what must be told: one revocation per issuer whose tokens a resource server may have seen. */
 import { addSeconds, type Instant } from '../instant.js'
 import { defaultTierLimits } from '../policy/tier.js'
-import type { Issuer, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '../tenant/ids.js'
 import type { RevokePayload } from './deprovisioning-event.js'
 
-export type MintingIssuer = { readonly issuerId: IssuerId; readonly issuer: Issuer }
-/** A resource for which that issuer may mint tokens. */
-export type Receiver = {
-  readonly issuerId: IssuerId
-  readonly resourceTenantId: TenantId
-  readonly resourceId: ResourceId
-  readonly audience: ResourceIdentifier
-}
-
-export type PlannedRevocation = MintingIssuer & {
-  readonly target: RevokePayload['target']
-  readonly targetId: string
-  readonly epoch: number
+export type PlannedRevocation<Issuer> = RevokePayload & {
+  readonly issuer: Issuer
   readonly at: Instant
-  /** Until then a token issued before the barrier could still be alive somewhere. */
+  /** Until then a token from before the barrier could still be alive somewhere, so a guard that starts must hear of it. */
   readonly expiresAt: Instant
-  readonly receivers: readonly Receiver[]
 }
 
-export type RevocationPlan = { readonly eventId: string; readonly revocations: readonly PlannedRevocation[] }
+export type RevocationPlan<Issuer> = { readonly eventId: string; readonly revocations: readonly PlannedRevocation<Issuer>[] }
 
-/** The longest that an access token can live, with clock skew on both sides: a revocation older than that has nothing left to say. */
+/** No access token can live longer, for the tiers are an outer wall that a tenant may only tighten. */
 export const longestAccessTokenSeconds = Math.max(...Object.values(defaultTierLimits).map((limit) => limit.accessTokenSeconds))
-const skewSeconds = 300
+/** Clocks that differ, and a sweep that came late. */
+const marginSeconds = 1800
+export const revocationKeepSeconds = longestAccessTokenSeconds + marginSeconds
 
 /**
- * Plans once per issuer that the receivers may have seen, so that no token of a front issuer outlives a kill at the tenant's.
- * Planning twice gives the same plan: rows are keyed by event, issuer and target.
+ * Every issuer of the tenant, not only the one through which the event came, so that no token of another outlives the kill. Planning
+ * twice gives the same rows: they are keyed by event, issuer and target.
  */
-export function planRevocation(
-  payload: RevokePayload,
-  issuers: readonly MintingIssuer[],
-  receivers: readonly Receiver[],
-  at: Instant,
-): RevocationPlan {
-  return {
+export const planRevocation = <Issuer>(payload: RevokePayload, issuers: readonly Issuer[], at: Instant): RevocationPlan<Issuer> => ({
+  eventId: payload.eventId,
+  revocations: issuers.map((issuer) => ({
     eventId: payload.eventId,
-    revocations: issuers.map((issuer) => ({
-      ...issuer,
-      target: payload.target,
-      targetId: payload.targetId,
-      epoch: payload.epoch,
-      at,
-      expiresAt: addSeconds(at, longestAccessTokenSeconds + skewSeconds),
-      receivers: receivers.filter((receiver) => receiver.issuerId === issuer.issuerId),
-    })),
-  }
-}
+    target: payload.target,
+    targetId: payload.targetId,
+    epoch: payload.epoch,
+    issuer,
+    at,
+    expiresAt: addSeconds(at, revocationKeepSeconds),
+  })),
+})
