@@ -9,10 +9,11 @@ const scope = (name: string, tier: StoredScope['tier'], description: string, isD
   isDefault,
 })
 
+/** Those of the example MCP server's tools. */
 export const demoScopes: readonly StoredScope[] = [
-  scope('orders:read', 'read', 'See orders and their status', true),
-  scope('orders:write', 'write', 'Create and change orders'),
-  scope('orders:refund', 'sensitive', 'Pay money back to customers'),
+  scope('documents:read', 'read', 'Find and read documents', true),
+  scope('documents:write', 'write', 'Write documents'),
+  scope('admin:purge', 'admin', 'Remove every document, for good'),
 ]
 
 export const demoPolicy = `# Groups earn scopes; what can hurt demands a second factor.
@@ -20,13 +21,13 @@ version: 1
 bundles:
   - name: everybody-reads
     groups: [staff]
-    scopes: ["orders:read"]
-  - name: engineers-write
+    scopes: ["documents:read"]
+  - name: engineers-write-and-purge
     groups: [engineering]
-    scopes: ["orders:read", "orders:write", "orders:refund"]
-  - name: clerks-refund
+    scopes: ["documents:read", "documents:write", "admin:purge"]
+  - name: clerks-purge
     groups: [clerks]
-    scopes: ["orders:refund"]
+    scopes: ["admin:purge"]
 mfa:
   - name: second-factor
     strength: multi_factor

@@ -7,7 +7,7 @@ import { createAdminKey } from './admin-key.js'
 import { startBroker, startWorker } from './compose.js'
 import { type Demonstration, readDemonstration, writeDemonstration } from './demonstration-file.js'
 import { openEmbeddedDatabase } from './embedded-database.js'
-import { startExampleServer } from './example-server.js'
+import { exampleUrl, startExampleServer } from './example-server.js'
 import { openPlatform, type Platform } from './platform.js'
 import { seedDemonstration } from './seed.js'
 import { connectSimulator, type StartedSimulator, startSimulator } from './simulator.js'
@@ -19,7 +19,7 @@ export type Started = {
   readonly demonstration: Demonstration
   readonly isNew: boolean
   readonly simulatorUrl: string
-  readonly exampleUrl: string | undefined
+  readonly exampleUrl: string
 }
 
 const step = (text: string) => console.error(`drawbridge  ${text}`)
@@ -59,8 +59,8 @@ export function startEverything(settings: Settings, say: (text: string) => void 
     const worker = await startWorker(platform)
     parts.push({ name: 'worker', stop: () => worker.close() })
     const example = await startExampleServer(platform, demonstration)
-    if (example) parts.push({ name: 'example MCP server', stop: () => example.close() })
-    return { platform, parts, demonstration, isNew, simulatorUrl: simulator.url, exampleUrl: example?.url }
+    parts.push({ name: 'example MCP server', stop: () => example.close() })
+    return { platform, parts, demonstration, isNew, simulatorUrl: simulator.url, exampleUrl: example.url }
   })
 }
 
@@ -74,8 +74,7 @@ async function ensureDemonstration(
   const known = readDemonstration(file)
   if (known) return { demonstration: known, isNew: false }
   say('Making the demonstration: tenants acme and globex …')
-  const resource = `http://127.0.0.1:${platform.settings.exampleServerPort}/mcp`
-  const seeded = await seedDemonstration(platform, simulator.simulator, resource)
+  const seeded = await seedDemonstration(platform, simulator.simulator, exampleUrl(platform.settings.exampleServerPort))
   if (!seeded)
     throw new Error(`the database holds a demonstration, but ${file} is missing: remove ${platform.settings.dataDirectory} to begin anew`)
   const demonstration: Demonstration = {
@@ -88,7 +87,7 @@ async function ensureDemonstration(
 }
 
 function printWelcome(started: Started, settings: Settings, elapsedMs: number): void {
-  const { isNew, simulatorUrl, exampleUrl, demonstration } = started
+  const { isNew, simulatorUrl, demonstration } = started
   const lines = [
     '',
     `  Drawbridge is ready (${(elapsedMs / 1000).toFixed(1)} s). ${isNew ? 'A new database was made.' : `Data of earlier starts are kept in ${settings.dataDirectory}/.`}`,
@@ -97,7 +96,7 @@ function printWelcome(started: Started, settings: Settings, elapsedMs: number): 
     `    broker               ${settings.publicUrl}`,
     ...demonstration.tenants.map(({ slug }) => `      issuer of ${slug.padEnd(10)} ${settings.publicUrl}/t/${slug}`),
     `    company simulator    ${simulatorUrl}`,
-    ...(exampleUrl === undefined ? [] : [`    example MCP server   ${exampleUrl}`]),
+    `    example MCP server   ${started.exampleUrl}`,
     `    logs                 ${settings.dataDirectory}/${settings.lab ? 'lab' : 'demo'}.log`,
     ...(isNew ? ['', `    admin API key, shown this once:  ${demonstration.adminKey}`] : []),
     '',
