@@ -1,11 +1,12 @@
 /** What the agent keeps about its authorization, and how it sends a person to sign in: through a browser that the caller gives. */
 import { randomBytes } from 'node:crypto'
-import type { OAuthClientMetadata, OAuthClientProvider } from '@modelcontextprotocol/client'
+import type { OAuthClientMetadata, OAuthClientProvider, OAuthDiscoveryState } from '@modelcontextprotocol/client'
 
 /** Opens the authorization URL for a person and resolves with the URL that the browser was sent back to. */
 export type Browser = (authorizationUrl: URL) => Promise<URL>
 
-export type KnownClient = { readonly client_id: string; readonly client_secret?: string }
+/** `issuer`: where it was registered; the credential is then used nowhere else. */
+export type KnownClient = { readonly client_id: string; readonly client_secret?: string; readonly issuer?: string }
 export type LoginOptions = {
   readonly redirectUrl: string
   readonly browser: Browser
@@ -31,6 +32,7 @@ export function createBrowserLogin(options: LoginOptions): BrowserLogin {
   let client: Stored<'clientInformation'> = options.client
   let tokens: Stored<'tokens'>
   let verifier: string | undefined
+  let discovered: OAuthDiscoveryState | undefined
   let state = ''
   let visits = 0
   let answering: Promise<URL> | undefined
@@ -72,10 +74,16 @@ export function createBrowserLogin(options: LoginOptions): BrowserLogin {
       if (verifier === undefined) throw new Error('no authorization has been started')
       return verifier
     },
+    // Kept from the redirect to the answer, so that a code is only ever sent to the issuer that was asked.
+    saveDiscoveryState: (found) => {
+      discovered = found
+    },
+    discoveryState: () => discovered,
     invalidateCredentials: (what) => {
       if (what === 'all' || what === 'tokens') tokens = undefined
       if (what === 'all' || what === 'client') client = options.client
       if (what === 'all' || what === 'verifier') verifier = undefined
+      if (what === 'all' || what === 'discovery') discovered = undefined
     },
   }
   const answer = async (): Promise<URLSearchParams> => {
