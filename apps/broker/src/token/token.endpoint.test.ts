@@ -10,7 +10,7 @@ import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
-import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
+import { aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -236,6 +236,37 @@ describe('the token endpoint', () => {
     const audited = await asOwner(fixture.ownerUrl, "SELECT count(*)::int AS n FROM audit_events WHERE reason = 'grant_policy_denies'")
     expect(audited).toEqual([{ n: 1 }])
     await asOwner(fixture.ownerUrl, 'UPDATE tenants SET policy_version = 0 WHERE id = $1', [acme.tenantId])
+  })
+})
+
+describe('client_credentials', () => {
+  const robot = { client_id: 'robot' }
+  const ask = (form: Record<string, string>) =>
+    oauth
+      .clientCredentialsGrantRequest(as, robot, oauth.ClientSecretBasic('dbk_robot'), form, options)
+      .then((response) => oauth.processClientCredentialsResponse(as, robot, response))
+
+  it('gives a registered client what its ceiling names, and nothing else', async () => {
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
+       VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_basic', $3, '{read}', $4)`,
+      [acme.tenantId, acme.issuerId, hashOf('dbk_robot'), new Date(now)],
+    )
+    const tokens = await ask({ resource: acme.resource })
+    expect(tokens).toMatchObject({ scope: 'read', expires_in: 1800 })
+    expect(tokens.refresh_token).toBeUndefined()
+    expect(await introspect(tokens.access_token)).toMatchObject({ active: true, sub: 'robot', client_id: 'robot', epochs: '1.1.0.0.1' })
+    await expect(ask({ resource: acme.resource, scope: 'read write' })).rejects.toMatchObject({ error: 'invalid_scope' })
+    await expect(ask({ resource: 'https://other.example' })).rejects.toMatchObject({ error: 'invalid_target' })
+    await asOwner(fixture.ownerUrl, "UPDATE clients SET epoch = 2 WHERE client_id = 'robot'")
+    expect(await introspect(tokens.access_token)).toEqual({ active: false })
+    expect(await ask({ resource: acme.resource })).toMatchObject({ scope: 'read' })
+  })
+
+  it('refuses a public client', async () => {
+    const answer = await post('token', { grant_type: 'client_credentials', client_id: acme.clientId, resource: acme.resource })
+    expect(await answer.json()).toMatchObject({ error: 'unauthorized_client' })
   })
 })
 

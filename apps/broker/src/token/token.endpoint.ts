@@ -3,7 +3,7 @@
 import { unreachable } from '@drawbridge/core/assert'
 import type { Instant } from '@drawbridge/core/instant'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
-import { type CodeRequest, parseTokenRequest, type RefreshRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
+import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
 import type { Result } from '@drawbridge/core/result'
 import { authenticateClient } from '../clients/client-authentication.js'
 import type { BrokerDeps } from '../deps.js'
@@ -11,6 +11,7 @@ import { json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { exchangeCode } from './grants/authorization-code.js'
+import { exchangeClientCredentials } from './grants/client-credentials.js'
 import { exchangeRefreshToken } from './grants/refresh-token.js'
 import type { TokenSet } from './issue-tokens.js'
 import { refuse, refuseForm, type TokenRefusal } from './refuse.js'
@@ -27,7 +28,7 @@ export const tokenEndpoint = endpoint({
   method: 'POST',
   path: '/t/:tenant/token',
   spec: 'RFC 6749 §3.2',
-  summary: 'Exchanges a code or a refresh token for tokens',
+  summary: 'Exchanges a code, a refresh token or a client\u2019s own credentials for tokens',
   hot: true,
   cors: true,
   tag: 'OAuth',
@@ -47,12 +48,14 @@ export const tokenEndpoint = endpoint({
   },
 })
 
-function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<CodeRequest | RefreshRequest>> {
+function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
   switch (request.grantType) {
     case 'authorization_code':
       return exchangeCode(deps, context, request)
     case 'refresh_token':
       return exchangeRefreshToken(deps, context, request)
+    case 'client_credentials':
+      return exchangeClientCredentials(deps, context, request)
     default:
       return unreachable(request)
   }

@@ -23,7 +23,7 @@ export const tokenErrors = {
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'grant_type must be authorization_code or refresh_token',
+    say: 'grant_type must be authorization_code, refresh_token or client_credentials',
   },
   grant_type_not_for_client: {
     code: 'unauthorized_client',

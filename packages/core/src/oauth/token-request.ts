@@ -18,7 +18,12 @@ export type RefreshRequest = {
   readonly scopes: readonly Scope[] | undefined
   readonly resource: string | undefined
 }
-export type TokenRequest = CodeRequest | RefreshRequest
+export type ClientCredentialsRequest = {
+  readonly grantType: 'client_credentials'
+  readonly scopes: readonly Scope[] | undefined
+  readonly resource: string
+}
+export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -32,11 +37,13 @@ const text = z.string().min(1).max(longestTokenParameter)
 const codeWire = z.object({ code: text, redirect_uri: text, code_verifier: verifier, resource: text.optional() })
 const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longestTokenParameter).optional(), resource: text.optional() })
 
+const clientWire = z.object({ scope: z.string().max(longestTokenParameter).optional(), resource: text })
+
 /**
  * Parses the parameters of a token request. Repeated parameters have already been refused by the form reader; an empty
  * parameter counts as left out.
  *
- * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §3.2 parameters without a value
+ * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §4.4.2 client_credentials, §3.2 parameters without a value
  */
 export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
   const values = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
@@ -44,6 +51,7 @@ export function parseTokenRequest(form: Readonly<Record<string, string>>): Resul
   if (grantType === undefined) return malformed('grant_type')
   if (grantType === 'authorization_code') return parseCodeRequest(values)
   if (grantType === 'refresh_token') return parseRefreshRequest(values)
+  if (grantType === 'client_credentials') return parseClientCredentialsRequest(values)
   return err({ reason: 'grant_type_unsupported' })
 }
 
@@ -66,6 +74,14 @@ function parseRefreshRequest(values: unknown): Result<RefreshRequest, TokenReque
   const scopes = parsed.data.scope === undefined ? undefined : parseScopes(parsed.data.scope)
   if (scopes === 'malformed') return malformed('scope')
   return ok({ grantType: 'refresh_token', refreshToken: new Secret(parsed.data.refresh_token), scopes, resource: parsed.data.resource })
+}
+
+function parseClientCredentialsRequest(values: unknown): Result<ClientCredentialsRequest, TokenRequestRefusal> {
+  const parsed = clientWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const scopes = parsed.data.scope === undefined ? undefined : parseScopes(parsed.data.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  return ok({ grantType: 'client_credentials', scopes, resource: parsed.data.resource })
 }
 
 /** @spec RFC 6749 §3.3 scope-token, separated by single spaces */

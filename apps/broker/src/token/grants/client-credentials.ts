@@ -1,0 +1,49 @@
+/** Grant type client_credentials: a client that an admin registered acts in its own name. One statement, one access token. */
+import { addSeconds } from '@drawbridge/core/instant'
+import { decideOwnAccess } from '@drawbridge/core/oauth/client-credentials'
+import type { ClientCredentialsRequest } from '@drawbridge/core/oauth/token-request'
+import { err, ok } from '@drawbridge/core/result'
+import type { GrantId } from '@drawbridge/core/tenant/ids'
+import { openClientGrant } from '@drawbridge/store/client-grants'
+import { onHotPath } from '@drawbridge/store/transaction'
+import { issueTokens } from '../issue-tokens.js'
+import type { Exchange } from '../token.endpoint.js'
+
+/** The configuration may change again while it is being decided on; after this many rounds the client may try again. */
+const mostDecisions = 3
+
+/** @spec RFC 6749 §4.4 */
+export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = async (
+  deps,
+  { tenant: known, client, http, now },
+  request,
+) => {
+  let tenant = known
+  for (let round = 0; round < mostDecisions; round += 1) {
+    const resource = tenant.resource(request.resource)
+    if (!resource) return err({ reason: 'resource_not_of_grant' })
+    const access = decideOwnAccess(client, { scopes: request.scopes, resource, policy: tenant.policy }, now)
+    if (!access.ok) return err({ reason: access.error })
+    const opened = await openClientGrant(onHotPath(deps.database), {
+      tenantId: tenant.id,
+      grantId: deps.random.uuid() as GrantId,
+      issuerId: tenant.issuer.id,
+      clientId: client.id,
+      resource,
+      ...access.value,
+      expiresAt: addSeconds(now, access.value.accessTokenTtl.seconds),
+      decidedUnder: { clientEpoch: client.epoch, configurationVersion: tenant.configurationVersion, policyVersion: tenant.policyVersion },
+      now,
+      asked: { requestId: http.requestId, address: http.address },
+    })
+    if (opened.kind === 'refused') return err({ reason: opened.reason })
+    if (opened.kind === 'decide_again') {
+      tenant = await deps.configuration.atVersion(tenant, opened.configurationVersion)
+      continue
+    }
+    const { grant } = opened
+    const { access_token_ttl_seconds: accessTokenTtlSeconds, grant_expires_at: grantExpiresAt, scopes } = grant
+    return ok(await issueTokens(deps, tenant, { grant, scopes, accessTokenTtlSeconds, grantExpiresAt, refreshToken: undefined, now }))
+  }
+  return err({ reason: 'decision_unsettled' })
+}

@@ -1,0 +1,78 @@
+/** Grants that a client holds in its own name: opened and audited by one statement, for one access token each. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { Ceiling } from '@drawbridge/core/policy/decision'
+import type { ClientId, GrantId, IssuerId, ResourceId, ResourceIdentifier, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import type { Asked, GrantStateRow } from './grants.js'
+import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+
+const openStatement = hotStatement({
+  name: 'open_client_grant',
+  tenantParameter: 1,
+  text: `WITH state AS (
+    SELECT t.epoch AS tenant_now, cl.epoch AS client_now, t.configuration_version, GREATEST(t.barrier_at, cl.barrier_at) AS barrier_at,
+      CASE
+        WHEN t.suspended_at IS NOT NULL THEN 'tenant_suspended'
+        WHEN cl.blocked_at IS NOT NULL THEN 'grant_client_blocked'
+        WHEN cl.epoch <> $13 THEN 'grant_below_barrier'
+        WHEN t.configuration_version <> $14 THEN 'decide_again'
+      END AS verdict
+    FROM tenants t JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 WHERE t.id = $1),
+  opened AS (
+    INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, scopes, tenant_epoch, client_epoch,
+      policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
+    SELECT $1, $3, $4, $5, $6, $7, $8, $9, state.tenant_now, state.client_now, $15, '{}', $10, $11, $12, $2 FROM state WHERE verdict IS NULL
+    RETURNING id, audience, scopes, epoch, client_id, expires_at, access_token_ttl_seconds),
+  audited AS (
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, client_id, grant_id, scopes, reason, detail, request_id, address)
+    SELECT $1, $2, CASE WHEN verdict IS NULL THEN 'client_token_issued' ELSE 'client_token_refused' END, $4, $5,
+      CASE WHEN verdict IS NULL THEN $3::uuid END, $9, verdict, '{}', $16, $17 FROM state WHERE verdict IS DISTINCT FROM 'decide_again')
+  SELECT state.*, opened.id AS grant_id, opened.client_id, opened.audience, opened.scopes, opened.epoch AS grant_epoch,
+    opened.expires_at AS grant_expires_at, opened.access_token_ttl_seconds, 0 AS connection_now, 0 AS subject_now, '{}'::text[] AS amr
+  FROM state LEFT JOIN opened ON true`,
+})
+
+export type OpenClientGrant = {
+  readonly tenantId: TenantId
+  readonly grantId: GrantId
+  readonly issuerId: IssuerId
+  readonly clientId: ClientId
+  readonly resource: { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
+  readonly scopes: readonly Scope[]
+  readonly accessTokenTtl: Ceiling
+  readonly expiresAt: Instant
+  readonly decidedUnder: { readonly clientEpoch: number; readonly configurationVersion: number; readonly policyVersion: number }
+  readonly now: Instant
+  readonly asked: Asked
+}
+
+export type OpenedClientGrant =
+  | { readonly kind: 'opened'; readonly grant: GrantStateRow }
+  | { readonly kind: 'decide_again'; readonly configurationVersion: number }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'tenant_suspended' | 'grant_client_blocked' | 'grant_below_barrier' | 'grant_client_unknown'
+    }
+
+/** Opens a grant of a client for itself, only if what it was decided under still holds. */
+export async function openClientGrant(hot: HotDb, open: OpenClientGrant): Promise<OpenedClientGrant> {
+  const { resource, decidedUnder, asked } = open
+  const { rows } = await hot.query<GrantStateRow & { verdict: string | null }>(openStatement, [
+    ...[
+      open.tenantId,
+      toTimestamp(open.now),
+      open.grantId,
+      open.issuerId,
+      open.clientId,
+      resource.tenantId,
+      resource.id,
+      resource.identifier,
+    ],
+    ...[open.scopes, open.accessTokenTtl.seconds, toTimestamp(open.expiresAt), JSON.stringify([open.accessTokenTtl])],
+    ...[decidedUnder.clientEpoch, decidedUnder.configurationVersion, decidedUnder.policyVersion, asked.requestId, asked.address],
+  ])
+  const row = rows[0]
+  if (!row) return { kind: 'refused', reason: 'grant_client_unknown' }
+  if (row.verdict === null) return { kind: 'opened', grant: row }
+  if (row.verdict === 'decide_again') return { kind: 'decide_again', configurationVersion: row.configuration_version }
+  return { kind: 'refused', reason: row.verdict as 'tenant_suspended' | 'grant_client_blocked' | 'grant_below_barrier' }
+}
