@@ -11,6 +11,7 @@ import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { insertScimToken, markScimTokenRevoked } from '@drawbridge/store/scim-tokens'
 import { inTenant } from '@drawbridge/store/transaction'
+import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
@@ -162,6 +163,33 @@ describe('taking away', () => {
     expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivated_at: expect.anything() })
     if (method === 'DELETE') expect((await directory.call('GET', `/Users/${id}`)).status).toBe(404)
     else expect(await directory.call('GET', '/Users?filter=externalId%20eq%20%22ada%22')).toMatchObject({ body: { totalResults: 1 } })
+  })
+
+  test('an unredeemed code dies by epoch alone, without any sweep, and stays dead after reinstatement', async () => {
+    const directory = await aDirectory()
+    const { tenant } = directory
+    const id = String((await directory.call('POST', '/Users', ada)).body['id'])
+    const grant = await aGrant(fixture, tenant, { now })
+    expect(grant.opened).toBe(true)
+    const redeem = () =>
+      fetch(`${origin}/t/${tenant.slug}/token`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          grant_type: 'authorization_code',
+          code: grant.code,
+          redirect_uri: aRedirectUri,
+          code_verifier: aVerifier,
+          client_id: tenant.clientId,
+        }),
+      })
+    await directory.call('PATCH', `/Users/${id}`, patchOf({ op: 'replace', value: { active: false } }))
+    const first = await redeem()
+    expect([first.status, ((await first.json()) as { error: string }).error]).toEqual([400, 'invalid_grant'])
+    await directory.call('PATCH', `/Users/${id}`, patchOf({ op: 'replace', value: { active: true } }))
+    const later = await redeem()
+    expect([later.status, ((await later.json()) as { error: string }).error]).toEqual([400, 'invalid_grant'])
+    const [row] = await asOwner<{ revoked_at: unknown }>(fixture.ownerUrl, 'SELECT revoked_at FROM grants WHERE id = $1', [grant.grantId])
+    expect(row).toEqual({ revoked_at: null })
   })
 
   test('PUT without active does not revive', async () => {

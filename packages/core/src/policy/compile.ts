@@ -211,7 +211,12 @@ function indexed(rules: readonly CompiledRule[]): Pick<CompiledPolicy, 'ungroupe
   for (const rule of rules) {
     // A deny by group holds for people whose groups are unknown, so it must always be looked at.
     if (rule.effect === 'deny' || rule.groups === undefined) ungroupedRules.push(rule)
-    else for (const group of rule.groups) grantsByGroup.set(group, [...(grantsByGroup.get(group) ?? []), rule])
+    else
+      for (const group of rule.groups) {
+        const list = grantsByGroup.get(group)
+        if (list === undefined) grantsByGroup.set(group, [rule])
+        else list.push(rule)
+      }
   }
   return { ungroupedRules, grantsByGroup }
 }
