@@ -23,6 +23,7 @@ export type Settings = {
   readonly masterKeys: readonly MasterKeySetting[]
   readonly logLevel: LogLevel
   readonly trustedProxyHops: number
+  readonly rateLimitFactor: number
   readonly allowedOrigins: readonly string[]
   readonly metricsToken: Secret | undefined
 }
@@ -214,6 +215,13 @@ export const settingEntries: { readonly [K in keyof Settings]: SettingEntry<Sett
     example: '1',
     default: '0',
     parse: required(whole(0, 10)),
+  },
+  rateLimitFactor: {
+    name: 'DRAWBRIDGE_RATE_LIMIT_FACTOR',
+    description: 'Multiplies every rate limit per client address: raise it where many people share one address, or for a load test.',
+    example: '10',
+    default: '1',
+    parse: required(whole(1, 100_000)),
   },
   allowedOrigins: {
     name: 'DRAWBRIDGE_ALLOWED_ORIGINS',

@@ -83,17 +83,14 @@ function toHttpRequest(
 ): HttpRequest {
   const headers = request.headers as Readonly<Record<string, string | undefined>>
   const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
+  const isForm = contentType === 'application/x-www-form-urlencoded'
   return {
     method: matched.endpoint.method as Method,
     path: matched.path,
     params: matched.params,
     query: parseForm(matched.search),
-    get form() {
-      return parseFormBody(contentType, rawBody)
-    },
-    get json() {
-      return parseJsonBody(rawBody)
-    },
+    form: isForm ? parseFormBody(rawBody) : err({ reason: 'form_absent' }),
+    json: isForm || rawBody.length === 0 ? err('json_malformed') : parseJsonBody(rawBody),
     rawBody,
     headers,
     cookies: parseCookies(headers['cookie']),
@@ -104,8 +101,7 @@ function toHttpRequest(
   }
 }
 
-function parseFormBody(contentType: string | undefined, body: Buffer): Result<SingleValuedForm, FormRefusal> {
-  if (contentType !== 'application/x-www-form-urlencoded') return err({ reason: 'form_absent' })
+function parseFormBody(body: Buffer): Result<SingleValuedForm, FormRefusal> {
   const text = decodeUtf8(body)
   return text === undefined ? err({ reason: 'parameter_malformed' }) : parseForm(text)
 }

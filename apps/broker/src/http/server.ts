@@ -14,7 +14,7 @@ import { type RefusalShape, refuseHttp } from './write-error.js'
 export const serverLimits = { headersTimeoutMs: 15_000, requestTimeoutMs: 30_000, maxHeaderBytes: 32_768, urlLength: 16_384 } as const
 
 export function createHttpServer(deps: BrokerDeps, endpoints: readonly Endpoint[]): Server {
-  const serving: Serving = { deps, limiter: createRateLimiter(deps.clock) }
+  const serving: Serving = { deps, limiter: createRateLimiter(deps.clock, deps.settings.rateLimitFactor) }
   const routes = endpoints.map(toRoute)
   const hot = routes.filter((route) => route.endpoint.hot)
   const ordinary = createOrdinaryLane(serving, endpoints, routes)
@@ -111,6 +111,7 @@ const shapeFor = (request: IncomingMessage): RefusalShape => {
 
 function fallbackFor(request: IncomingMessage, routes: readonly Route[]): Endpoint {
   const { path } = splitUrl(request.url ?? '/')
+  if (decodeSegment(path) === undefined) return fallback('path_malformed', shapeFor(request))
   const there = routes.filter((route) => route.match(path) !== undefined).map((route) => route.endpoint)
   if (there.length === 0) return fallback('path_unknown', shapeFor(request))
   const allow = [...new Set(there.flatMap((found) => (found.method === 'GET' ? ['GET', 'HEAD'] : [found.method]))), 'OPTIONS'].join(', ')
