@@ -1,0 +1,72 @@
+import { expect, test } from '@jest/globals'
+import { instant } from '../instant.js'
+import { documentExpiresAt, isDocumentUrl, parseClientMetadataDocument } from './client-metadata-document.js'
+import { parseRegistrationRequest } from './registration-request.js'
+
+const url = 'https://client.example/metadata.json'
+const document = { client_id: url, client_name: 'Client', redirect_uris: ['http://127.0.0.1/cb'] }
+
+test.each([
+  { given: url, is: true },
+  { given: 'https://client.example', is: false },
+  { given: 'https://client.example/', is: false },
+  { given: 'https://client.example/a/../b', is: false },
+  { given: 'https://client.example/a/%2e%2E/b', is: false },
+  { given: 'https://user@client.example/a', is: false },
+  { given: 'https://client.example/a#b', is: false },
+  { given: 'http://client.example/a', is: false },
+  { given: 'http://127.0.0.1:4420/a', is: false },
+])('$given is a document URL: $is', ({ given, is }) => {
+  expect(isDocumentUrl(given, { allowLoopback: false })).toBe(is)
+})
+
+test('a loopback document URL needs a lab or demonstration', () => {
+  expect(isDocumentUrl('http://127.0.0.1:4420/a', { allowLoopback: true })).toBe(true)
+})
+
+test.each([
+  { when: 'client_id differs by a slash', change: { client_id: `${url}/` }, field: 'client_id' },
+  { when: 'a secret is published', change: { client_secret: 'x' }, field: 'client_secret' },
+  {
+    when: 'a method with a shared secret is named',
+    change: { token_endpoint_auth_method: 'client_secret_basic' },
+    field: 'token_endpoint_auth_method',
+  },
+  { when: 'a redirect URI is plain http', change: { redirect_uris: ['http://a.example/'] }, field: 'redirect_uris' },
+  { when: 'there is no name', change: { client_name: ' ' }, field: 'client_name' },
+])('a document is refused when $when', ({ change, field }) => {
+  expect(parseClientMetadataDocument(url, { ...document, ...change })).toEqual({ ok: false, error: { field } })
+})
+
+test('a plain document is a public client for the code grant', () => {
+  const parsed = parseClientMetadataDocument(url, document)
+  expect(parsed.ok && parsed.value).toMatchObject({ authMethod: 'none', grantTypes: ['authorization_code'] })
+})
+
+test.each([
+  { control: undefined, seconds: 3600 },
+  { control: 'max-age=600', seconds: 600 },
+  { control: 'max-age=9999999', seconds: 86_400 },
+  { control: 'no-store', seconds: 60 },
+])('Cache-Control $control is kept for $seconds s', ({ control, seconds }) => {
+  expect(documentExpiresAt(control, undefined, instant(0))).toBe(seconds * 1000)
+})
+
+test.each([
+  { when: 'there is no redirect URI', body: {}, reason: 'registration_redirect_uri' },
+  { when: 'a redirect URI is unusable', body: { redirect_uris: ['javascript:x'] }, reason: 'registration_redirect_uri' },
+  {
+    when: 'keys are announced and absent',
+    body: { redirect_uris: ['https://a.example/cb'], token_endpoint_auth_method: 'private_key_jwt' },
+    reason: 'registration_malformed',
+  },
+  {
+    when: 'only client_credentials is asked for',
+    body: { redirect_uris: ['https://a.example/cb'], grant_types: ['client_credentials'] },
+    reason: 'registration_malformed',
+  },
+  { when: 'it is no object', body: undefined, reason: 'registration_malformed' },
+])('registration is refused when $when', ({ body, reason }) => {
+  const parsed = parseRegistrationRequest(body)
+  expect(parsed.ok ? 'accepted' : parsed.error.reason).toBe(reason)
+})
