@@ -4,7 +4,10 @@ import type { JobDeps } from './deps.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 
-/** Tries and the first pause between them, which doubles. */
+/**
+ * Tries and the first pause between them, which doubles. For work from the outbox all tries lie within `relayAgainSeconds`: a longer
+ * trouble is healed by the relay, and must not pile up jobs for one entry.
+ */
 export type Retries = { readonly attempts: number; readonly firstPauseMs: number }
 export type JobEntry = { readonly retries: Retries; run(deps: JobDeps, data: unknown): Promise<void> }
 
@@ -31,7 +34,7 @@ const job = <Payload>(
 })
 
 export const jobs: Readonly<Record<string, JobEntry>> = {
-  revoke: job(revokePayload, { attempts: 20, firstPauseMs: 100 }, (deps, data) =>
+  revoke: job(revokePayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     revokeGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),

@@ -1,6 +1,6 @@
 /** The guard as a resource server sees it: tokens good and bad, notices true and forged, hearing and deaf. */
 import { afterEach, beforeEach, describe, expect, it, test } from '@jest/globals'
-import { generateKeyPair } from 'jose'
+import { generateKeyPair, type JWTPayload } from 'jose'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { createGuard, type Guard, type GuardOptions } from './create-guard.js'
 
@@ -70,7 +70,7 @@ describe('an access token', () => {
     { when: 'its epochs are no epochs', claims: () => ({ epochs: '1.1.1' }), reason: 'token_epochs_malformed' },
   ])('is refused when $when', async ({ claims, reason }) => {
     const guard = await aStartedGuard()
-    expect(await reasonOf(guard, await issuer.signToken(claims()))).toBe(reason)
+    expect(await reasonOf(guard, await issuer.signToken(claims() as JWTPayload))).toBe(reason)
   })
 
   it('is refused when it is signed by somebody else under the same key id', async () => {

@@ -10,6 +10,9 @@ import type { StoredNotice } from './notices.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
+/** A guard polls at least every 25 s; one that is silent for this long has stopped, and must take a new snapshot. */
+export const streamLapseSeconds = 90
+
 export type ProvenResource = { readonly tenantId: TenantId; readonly resourceId: ResourceId; readonly identifier: ResourceIdentifier }
 export type SnapshotEntry = {
   readonly issuer: string

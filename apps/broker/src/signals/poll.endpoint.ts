@@ -4,7 +4,14 @@
  * What was delivered and not acknowledged comes again. No database connection is held while waiting.
  */
 import { addSeconds } from '@drawbridge/core/instant'
-import { acknowledgeNotices, hearStream, type ProvenResource, type StreamKey, takeNotices } from '@drawbridge/store/notice-streams'
+import {
+  acknowledgeNotices,
+  hearStream,
+  type ProvenResource,
+  type StreamKey,
+  streamLapseSeconds,
+  takeNotices,
+} from '@drawbridge/store/notice-streams'
 import type { StoredNotice } from '@drawbridge/store/notices'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -17,8 +24,6 @@ import { proveResource, refuseSignal } from './resource-credential.js'
 /** Shorter than the patience of common proxies (30 s). */
 export const longPollMs = 25_000
 export const mostNoticesPerPoll = 100
-/** A guard polls at least every 25 s; one that is silent for this long has stopped, and must take a new snapshot. */
-export const streamLapseSeconds = 90
 
 const body = z.object({
   streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),

@@ -129,13 +129,14 @@ async function revoke(subject: string, epoch: number): Promise<string> {
   return jti
 }
 
+type Body = { streamId: string; snapshot: { targetId: string }[]; sets: Record<string, string> }
 const post = async (path: string, body: unknown, credential = `${ids.credential}:${secret}`, tenant = 'acme') => {
   const response = await fetch(`${issuer.replace('acme', tenant)}${path}`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Authorization: `Basic ${Buffer.from(credential).toString('base64')}` },
     body: JSON.stringify(body),
   })
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Record<string, never> }
+  return { status: response.status, headers: response.headers, body: (await response.json()) as Body }
 }
 const open = async () => (await post('/ssf/streams', { instance: random.uuid() })).body
 const poll = (streamId: string, over: object = {}) => post('/ssf/poll', { streamId, returnImmediately: true, ...over })
@@ -154,15 +155,15 @@ it.each([
 it('gives what was revoked before in the snapshot and what comes after in the stream, each once', async () => {
   await revoke('before', 2)
   const stream = await open()
-  expect(stream['snapshot']).toContainEqual({ issuer, target: 'subject', targetId: 'before', epoch: 2 })
+  expect(stream.snapshot).toContainEqual({ issuer, target: 'subject', targetId: 'before', epoch: 2 })
   const jti = await revoke('after', 2)
-  expect(Object.keys((await poll(stream['streamId'] as string)).body['sets'] ?? {})).toEqual([jti])
-  expect(Object.keys((await poll(stream['streamId'] as string)).body['sets'] ?? {})).toEqual([jti])
-  expect((await poll(stream['streamId'] as string, { ack: [jti] })).body).toEqual({ sets: {}, moreAvailable: false })
+  expect(Object.keys((await poll(stream.streamId)).body.sets)).toEqual([jti])
+  expect(Object.keys((await poll(stream.streamId)).body.sets)).toEqual([jti])
+  expect((await poll(stream.streamId, { ack: [jti] })).body).toEqual({ sets: {}, moreAvailable: false })
   const [record] = await asOwner<{ delivered_at: Date; acknowledged_at: Date | null }>(
     fixture.ownerUrl,
     'SELECT delivered_at, acknowledged_at FROM notice_deliveries WHERE stream_id = $1',
-    [stream['streamId']],
+    [stream.streamId],
   )
   expect([record?.delivered_at, record?.acknowledged_at]).toEqual([expect.any(Date), expect.any(Date)])
 })
@@ -171,8 +172,8 @@ it('loses nothing between snapshot and position while revocations run', async ()
   const subjects = Array.from({ length: 30 }, (_, index) => `race-${index}`)
   const [streams] = await Promise.all([Promise.all([open(), open(), open()]), ...subjects.map((subject) => revoke(subject, 2))])
   for (const stream of streams) {
-    const inSnapshot = (stream['snapshot'] as { targetId: string }[]).map((entry) => entry.targetId)
-    const sets = Object.values((await poll(stream['streamId'] as string)).body['sets'] ?? {}) as string[]
+    const inSnapshot = stream.snapshot.map((entry) => entry.targetId)
+    const sets = Object.values((await poll(stream.streamId)).body.sets)
     const inStream = sets.map((token) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).drawbridge.targetId)
     expect([...new Set([...inSnapshot, ...inStream])].filter((name) => name.startsWith('race-')).sort()).toEqual([...subjects].sort())
   }
@@ -180,22 +181,19 @@ it('loses nothing between snapshot and position while revocations run', async ()
 
 it('wakes a waiting poll at once', async () => {
   const stream = await open()
-  const waiting = post('/ssf/poll', { streamId: stream['streamId'] })
+  const waiting = post('/ssf/poll', { streamId: stream.streamId })
   await new Promise((resolve) => setTimeout(resolve, 200))
   const started = performance.now()
   const jti = await revoke('woken', 2)
-  expect(Object.keys((await waiting).body['sets'] ?? {})).toEqual([jti])
+  expect(Object.keys((await waiting).body.sets)).toEqual([jti])
   expect(performance.now() - started).toBeLessThan(2000)
 })
 
 it('answers 404 for a stream that is unknown or has lapsed', async () => {
   expect((await poll(random.uuid())).status).toBe(404)
   const stream = await open()
-  await asOwner(fixture.ownerUrl, 'UPDATE notice_streams SET heard_at = $2 WHERE id = $1', [
-    stream['streamId'],
-    new Date(Date.now() - 91_000),
-  ])
-  expect((await poll(stream['streamId'] as string)).status).toBe(404)
+  await asOwner(fixture.ownerUrl, 'UPDATE notice_streams SET heard_at = $2 WHERE id = $1', [stream.streamId, new Date(Date.now() - 91_000)])
+  expect((await poll(stream.streamId)).status).toBe(404)
 })
 
 it('kills an unexpired token at every replica of a guarded server', async () => {

@@ -1,6 +1,6 @@
 /** Removes what time has ended: done outbox entries, expired notices and revocations; closes streams that nobody listens to. */
 import { addSeconds } from '@drawbridge/core/instant'
-import { closeLapsedStreamsAcrossTenants } from '@drawbridge/store/notice-streams'
+import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
 import { countUndoneAcrossTenants, deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
 import { acrossTenants } from '@drawbridge/store/transaction'
@@ -10,8 +10,6 @@ import type { JobDeps } from '../deps.js'
 export const keepDoneSeconds = 86_400
 /** Rows per statement, so that no sweep holds locks for long. What is left waits for the next run. */
 export const sweepBatch = 5000
-/** A guard polls at least every 25 s; one that is silent for this long has stopped. */
-export const streamLapseSeconds = 90
 
 export async function sweepExpired(deps: JobDeps): Promise<void> {
   const now = deps.clock.now()
