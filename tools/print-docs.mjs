@@ -41,7 +41,7 @@ async function printErrors() {
       `\`${reason}\``,
       entry.code ? `\`${entry.code}\`` : entry.scimType ? `\`${entry.scimType}\`` : '',
       entry.status,
-      entry.say,
+      entry.say ?? `${entry.cause} ${entry.remedy}`,
       entry.spec,
     ])
     parts.push(`## ${title}`, table(['reason', 'code', 'status', 'says', 'specified by'], rows))
