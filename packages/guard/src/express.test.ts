@@ -1,0 +1,82 @@
+/** The guard in front of an Express app, over HTTP. */
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, expect, it, test } from '@jest/globals'
+import express from 'express'
+import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
+import { createGuard, type Guard } from './create-guard.js'
+import { guardMcp, requireScopes, serveResourceMetadata, verifiedTokenOf } from './express.js'
+
+let issuer: AnIssuer
+let guard: Guard
+let server: Server
+let origin = ''
+
+beforeAll(async () => {
+  issuer = await anIssuer({ issuer: 'https://login.example/t/acme', tenant: 'acme', now: Date.now })
+  guard = createGuard({
+    resource,
+    issuers: [{ issuer: issuer.issuer, credential: { id: 'id', secret: 'dbx_secret' } }],
+    toolScopes: { search: ['documents:read'], write: ['documents:write'] },
+    onDeaf: 'refuse',
+    fetch: issuer.fetch,
+  })
+  await guard.start()
+  const app = express()
+  app.use(serveResourceMetadata(guard))
+  app.post(
+    '/mcp',
+    express.json(),
+    guardMcp(guard),
+    (request, response) => void response.json({ subject: verifiedTokenOf(request)?.subject }),
+  )
+  app.get('/report', requireScopes(guard, ['documents:write']), (_request, response) => void response.json({}))
+  await new Promise<void>((resolve) => {
+    server = app.listen(0, '127.0.0.1', () => resolve())
+  })
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(async () => {
+  await guard.stop()
+  await new Promise((resolve) => server.close(resolve))
+})
+
+const callTool = async (name: unknown, token?: string) => {
+  const headers = { 'Content-Type': 'application/json', ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) }
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } })
+  return fetch(`${origin}/mcp`, { method: 'POST', headers, body })
+}
+
+it('lets a call pass that holds the scope of its tool, and tells the handler who it is', async () => {
+  const response = await callTool('search', await issuer.signToken())
+  expect([response.status, await response.json()]).toEqual([200, { subject: 'ada' }])
+})
+
+test.each([
+  { when: 'no token is sent', name: 'search', hasToken: false, status: 401 },
+  { when: 'no token is sent for a tool that nobody knows', name: 'drop', hasToken: false, status: 401 },
+  { when: 'the tool needs another scope', name: 'write', hasToken: true, status: 403 },
+  { when: 'nobody knows the tool', name: 'drop', hasToken: true, status: 403 },
+  { when: 'the tool has no name', name: 7, hasToken: true, status: 400 },
+])('answers $status with a challenge when $when', async ({ name, hasToken, status }) => {
+  const response = await callTool(name, hasToken ? await issuer.signToken() : undefined)
+  expect([response.status, response.headers.get('www-authenticate')]).toEqual([
+    status,
+    expect.stringMatching(/^Bearer .*resource_metadata=/),
+  ])
+})
+
+it('guards any other route by its scopes', async () => {
+  expect((await fetch(`${origin}/report`)).status).toBe(401)
+  const headers = { Authorization: `Bearer ${await issuer.signToken({ scope: 'documents:write' })}` }
+  expect((await fetch(`${origin}/report`, { headers })).status).toBe(200)
+})
+
+it('serves the metadata at both well-known paths', async () => {
+  for (const path of ['/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-protected-resource'])
+    expect(await (await fetch(`${origin}${path}`)).json()).toEqual({
+      resource,
+      authorization_servers: [issuer.issuer],
+      bearer_methods_supported: ['header'],
+    })
+})
