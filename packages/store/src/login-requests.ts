@@ -105,7 +105,7 @@ const completeStatement = hotStatement({
     SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
     ON CONFLICT DO NOTHING RETURNING 1
   ), fresh AS (
-    SELECT trip.*, $5::timestamptz > date_trunc('second', GREATEST(tenants.barrier_at, connections.barrier_at, 'epoch'::timestamptz)) AS after_barrier
+    SELECT trip.*, date_trunc('second', $5::timestamptz) > date_trunc('second', GREATEST(tenants.barrier_at, connections.barrier_at, 'epoch'::timestamptz)) AS after_barrier
     FROM trip JOIN tenants ON tenants.id = $1 JOIN connections ON connections.tenant_id = $1 AND connections.id = $3
     WHERE (SELECT count(*) FROM entered) = cardinality($7::text[])
   ), known AS (
@@ -130,7 +130,7 @@ const completeStatement = hotStatement({
       claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
         = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
       scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)
-    RETURNING id, epoch, deactivated_at, $5::timestamptz > date_trunc('second', COALESCE(barrier_at, 'epoch'::timestamptz)) AS after_barrier
+    RETURNING id, epoch, deactivated_at, date_trunc('second', $5::timestamptz) > date_trunc('second', COALESCE(barrier_at, 'epoch'::timestamptz)) AS after_barrier
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
       acr, amr, authenticated_at, idp_session, created_at, expires_at)
