@@ -166,6 +166,19 @@ describe('an answer is refused', () => {
     },
     { when: 'another key signed it', op: { signWith: () => foreign }, answer: {}, reason: 'oidc_id_token_refused' },
     { when: 'userinfo speaks of somebody else', op: { userinfo: { sub: 'root' } }, answer: {}, reason: 'oidc_userinfo_refused' },
+    { when: 'the discovery document is none', op: { discovery: { issuer: 42 } }, answer: {}, reason: 'oidc_discovery_failed' },
+    {
+      when: 'an endpoint is missing',
+      op: { discovery: { authorization_endpoint: undefined } },
+      answer: {},
+      reason: 'oidc_discovery_failed',
+    },
+    {
+      when: 'an endpoint is a script',
+      op: { discovery: { authorization_endpoint: 'javascript:alert(1)' } },
+      answer: {},
+      reason: 'oidc_discovery_failed',
+    },
     {
       when: 'the discovery document names another issuer',
       op: { discovery: { issuer: `${issuer}/` } },

@@ -4,7 +4,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import * as client from 'openid-client'
-import type { OidcConnection } from '../connection-configuration.js'
+import { isSecureUrl, type OidcConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 
 export const discoveryLimits = { lifetimeSeconds: 3600, maxBytes: 512 * 1024, timeoutMs: 10_000 } as const
@@ -58,6 +58,10 @@ async function discover(
       },
     )
     if (configuration.serverMetadata().issuer !== connection.issuer) return err({ reason: 'oidc_issuer_mismatch' })
+    const { authorization_endpoint: authorization, token_endpoint: token } = configuration.serverMetadata()
+    // The browser is sent to the one and our secret to the other, so neither may be anything but a proper URL.
+    if (!isSecureUrl(authorization ?? '') || !isSecureUrl(token ?? ''))
+      return err({ reason: 'oidc_discovery_failed', detail: { member: 'endpoint' } })
     return ok(configuration)
   } catch (cause) {
     return err(

@@ -1,0 +1,53 @@
+import { instant, toSeconds } from '@drawbridge/core/instant'
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { checkIdTokenClaims, type ExpectedIdToken, mergeUserinfo } from './id-token-rules.js'
+
+const now = instant(Date.UTC(2026, 10, 23))
+const expected: ExpectedIdToken = { issuer: 'https://idp.example', clientId: 'c', nonce: 'n', freshSince: undefined, now }
+const good = { iss: 'https://idp.example', sub: 'ada', aud: 'c', nonce: 'n', iat: toSeconds(now), exp: toSeconds(now) + 300 }
+const check = (claims: Record<string, unknown>) => checkIdTokenClaims(new Map(Object.entries({ ...good, ...claims })), expected).ok
+
+test.each([
+  { when: 'it is as it should be', claims: {}, accepted: true },
+  { when: 'aud is a list with us and azp is us', claims: { aud: ['c', 'd'], azp: 'c' }, accepted: true },
+  { when: 'aud is a list with us and azp is missing', claims: { aud: ['c', 'd'] }, accepted: false },
+  { when: 'aud is a list without us', claims: { aud: ['d'] }, accepted: false },
+  { when: 'sub is empty', claims: { sub: '' }, accepted: false },
+  { when: 'sub is a number', claims: { sub: 7 }, accepted: false },
+  { when: 'exp is text', claims: { exp: '9999999999' }, accepted: false },
+  { when: 'exp is in milliseconds', claims: { exp: now + 300_000 }, accepted: false },
+  { when: 'iat is missing', claims: { iat: undefined }, accepted: false },
+  { when: 'nbf is in the future', claims: { nbf: toSeconds(now) + 181 }, accepted: false },
+  { when: 'nbf is no time', claims: { nbf: 'x' }, accepted: false },
+  { when: 'exp is exactly the skew ago', claims: { exp: toSeconds(now) - 180 }, accepted: false },
+  { when: 'exp is a second less than the skew ago', claims: { exp: toSeconds(now) - 179 }, accepted: true },
+])('an ID token is accepted=$accepted when $when', ({ claims, accepted }) => {
+  expect(check(claims)).toBe(accepted)
+})
+
+test('any other value in a required claim is refused, never thrown on', () => {
+  const names = fc.constantFrom('iss', 'sub', 'aud', 'nonce', 'iat', 'exp')
+  fc.assert(
+    fc.property(names, fc.jsonValue(), (name, value) => {
+      const verdict = check({ [name]: value })
+      const mayHold =
+        name === 'sub'
+          ? typeof value === 'string' && value !== ''
+          : JSON.stringify(value)?.includes(String(good[name as keyof typeof good]))
+      return !verdict || mayHold === true || (typeof value === 'number' && (name === 'exp' || name === 'iat'))
+    }),
+  )
+})
+
+test('userinfo adds, and never replaces or invents evidence', () => {
+  const merged = mergeUserinfo(new Map(Object.entries({ sub: 'ada', email: 'a@x' })), {
+    sub: 'root',
+    email: 'b@x',
+    acr: 'mfa',
+    amr: ['mfa'],
+    groups: ['g'],
+    none: null,
+  })
+  expect(Object.fromEntries(merged)).toEqual({ sub: 'ada', email: 'a@x', groups: ['g'] })
+})
