@@ -45,6 +45,13 @@ describe('one command starts the house', () => {
     expect((await fetch(`http://127.0.0.1:${environment['DRAWBRIDGE_WORKER_PORT']}/readyz`)).status).toBe(200)
   })
 
+  it('tells the story from login to kill, twice: reinstatement brings a person back, never a token', async () => {
+    for (let telling = 1; telling <= 2; telling++) {
+      const { killedAfterMs } = await tellStory(started.platform.settings, () => undefined)
+      expect(killedAfterMs).toBeGreaterThan(0) // the aim is measured in bench/, never asserted here
+    }
+  }, 60_000)
+
   it('keeps its secrets beside the database, never inside, for its owner only', () => {
     const file = join(environment['DRAWBRIDGE_DATA_DIRECTORY'] as string, 'demo-secrets.json')
     expect(statSync(file).mode & 0o777).toBe(0o600)
