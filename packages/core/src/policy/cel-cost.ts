@@ -10,7 +10,7 @@ import { policyLimits } from './error.js'
 
 export type ExpressionCost = {
   readonly cost: number
-  /** Calls of `matches`, which must be moved to the linear-time engine. */
+  /** Calls of `matches`, which must be moved to the linear-time engine, and of the name they are moved to. */
   readonly matches: readonly ASTNode[]
 }
 
@@ -126,7 +126,7 @@ function priceCall(name: string, receiver: ASTNode | undefined, parameters: read
   }
   const own = priceOf.get(name)
   if (own === undefined) return unpriced(name, node, walk)
-  if (name === 'matches') walk.matches.push(node)
+  if (name === 'matches' || name === 'matchRe') walk.matches.push(node)
   return own + (receiver === undefined ? 0 : price(receiver, walk)) + sum(parameters, walk)
 }
 

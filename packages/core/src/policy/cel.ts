@@ -95,6 +95,8 @@ function compileCondition(environment: Environment, source: string, listClaims: 
   if (!parsed.ok) return parsed
   const cost = costOf(parsed.value.ast, listClaims)
   if (!cost.ok) return refuse(cost.error.reason, cost.error.detail, source, cost.error.at)
+  const ours = cost.value.matches.find((call) => nameOfCall(call) === linearMatches)
+  if (ours !== undefined) return refuse('expression_function', 'a name of our own', source, ours.start)
   const safe = useLinearMatches(environment, source, cost.value.matches)
   if (!safe.ok) return safe
   const checked = safe.value.check()
@@ -135,9 +137,11 @@ function useLinearMatches(environment: Environment, source: string, calls: reado
   const parsed = parse(environment, renamed)
   if (!parsed.ok) return parsed
   const left = costOf(parsed.value.ast, [])
-  const unsafe = left.ok ? left.value.matches[0] : undefined
+  const unsafe = left.ok ? left.value.matches.find((call) => nameOfCall(call) !== linearMatches) : parsed.value.ast
   return unsafe === undefined ? parsed : refuse('expression_function', 'matches', source, unsafe.start)
 }
+
+const nameOfCall = (node: ASTNode): string | undefined => (node.op === 'rcall' || node.op === 'call' ? node.args[0] : undefined)
 
 function evaluator(expression: ParseResult): Condition['evaluate'] {
   return (context) => {

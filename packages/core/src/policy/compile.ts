@@ -51,7 +51,7 @@ export function compilePolicy(text: string, version = 0): Result<CompiledPolicy,
   if (!read.ok) return read
   const { document, lineOf } = read.value
   const compiling: Compiling = { lineOf, compile: conditionCompiler(document.claims), mistakes: [], cost: 0 }
-  checkNamesAndCounts(document, compiling)
+  checkNames(document, compiling)
   const rules = [...bundleRules(document, compiling), ...document.rules.map((_, index) => compileRule(document, index, compiling))]
   const demands = document.mfa.map((demand, index) => compileDemand(demand, index, compiling))
   const tierLimits = tightenTiers(document, compiling)
@@ -82,11 +82,8 @@ export const safeDefaultPolicy: CompiledPolicy = {
   acrMeans: new Map(),
 }
 
-function checkNamesAndCounts(document: PolicyDocument, compiling: Compiling): void {
+function checkNames(document: PolicyDocument, compiling: Compiling): void {
   const seen = new Set<string>()
-  const count = document.rules.length + document.bundles.length + document.mfa.length
-  if (count > policyLimits.rules)
-    compiling.mistakes.push(mistake('too_many_rules', 'rules', undefined, `${count}, limit ${policyLimits.rules}`))
   for (const [list, entries] of [
     ['bundles', document.bundles],
     ['rules', document.rules],

@@ -7,7 +7,6 @@ export const policyErrors = {
   rule_name_repeated: { spec: 'ours', say: 'two rules carry the same name' },
   rule_without_condition: { spec: 'ours', say: 'a rule needs `when`, `groups`, or `everyone: true`' },
   limit_loosened: { spec: 'ours', say: 'a policy may only tighten the limits of a tier, never loosen them' },
-  too_many_rules: { spec: 'ours: limit rules', say: 'the document has more rules than the limit rules' },
   expression_too_long: { spec: 'ours: limit expressionCharacters', say: 'the expression is longer than the limit expressionCharacters' },
   expression_syntax: { spec: 'CEL language definition, Syntax', say: 'the expression cannot be read' },
   expression_type: { spec: 'CEL language definition, Gradual Type Checking', say: 'the expression does not type-check' },
@@ -41,7 +40,6 @@ export type PolicyMistake = {
 /** Named limits of policies. Beyond one of them a document is refused with the limit's name. */
 export const policyLimits = {
   documentBytes: 64 * 1024,
-  rules: 10_000,
   expressionCharacters: 2_000,
   expressionNodes: 400,
   expressionDepth: 16,

@@ -31,7 +31,6 @@ export const scimErrors = {
   },
   scim_not_found: { status: 404, scimType: undefined, spec: 'RFC 7644 §3.12', say: 'there is no such resource' },
   scim_filter_not_here: { status: 403, scimType: undefined, spec: 'RFC 7644 §4', say: 'discovery endpoints do not take a filter' },
-  scim_too_large: { status: 413, scimType: undefined, spec: 'RFC 7644 §3.12', say: 'the body is larger than this endpoint accepts' },
 } as const satisfies Record<
   string,
   { readonly status: number; readonly scimType: string | undefined; readonly spec: string; readonly say: string }
