@@ -96,7 +96,7 @@ module.exports = {
     ),
     only(
       'node-saml',
-      '@node-saml/node-saml|xml-crypto|saxes|xml-encryption',
+      '@node-saml/node-saml|xml-crypto|saxes|xml-encryption|@xmldom/xmldom',
       ['packages/upstream/src/saml', 'apps/simulator'],
       'SAML is read in upstream/saml alone.',
     ),
