@@ -9,9 +9,10 @@ import { moveLabClock } from '@drawbridge/store/installation'
 import { insertScimToken, listScimTokens, markScimTokenRevoked } from '@drawbridge/store/scim-tokens'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
-import { empty, json } from '../http/answer.js'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
-import { adminEndpoint, audit, fromIso, idParam, refuseAdmin, toIso } from './admin-endpoint.js'
+import { type AdminRequest, adminEndpoint, audit, fromIso, idParam, refuseAdmin, toIso } from './admin-endpoint.js'
 import { adminPermissionNames } from './permission.js'
 
 const newKey = z.strictObject({
@@ -176,26 +177,37 @@ const revokeScim = adminEndpoint({
 const wholeNumber = (text: string | undefined): number | undefined =>
   text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
 
+async function listTrail(http: AdminRequest, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
+  const query: Readonly<Record<string, string>> = http.query.ok ? http.query.value : {}
+  const filter = {
+    kind: query['kind'],
+    subjectId: query['subject'],
+    grantId: query['grant'],
+    clientId: query['client'],
+    before: wholeNumber(query['before']),
+    limit: wholeNumber(query['limit']),
+  }
+  const events = await inTenant(deps.database, owner, (db) => listAuditEvents(db, owner, filter))
+  return json({ auditEvents: events.map((event) => ({ ...event, at: toIso(event.at) })) })
+}
+
 const auditEvents = adminEndpoint({
   method: 'GET',
   path: '/tenants/:tenant/audit-events',
   tag: 'Audit',
   summary: 'The trail, newest first; ?kind=, ?subject=, ?grant=, ?client=, ?before=<id>, ?limit=',
   permission: 'audit:read',
-  run: async (http, deps) => {
-    const { id } = tenantOf(http)
-    const query: Readonly<Record<string, string>> = http.query.ok ? http.query.value : {}
-    const filter = {
-      kind: query['kind'],
-      subjectId: query['subject'],
-      grantId: query['grant'],
-      clientId: query['client'],
-      before: wholeNumber(query['before']),
-      limit: wholeNumber(query['limit']),
-    }
-    const events = await inTenant(deps.database, id, (db) => listAuditEvents(db, id, filter))
-    return json({ auditEvents: events.map((event) => ({ ...event, at: toIso(event.at) })) })
-  },
+  run: (http, deps) => listTrail(http, deps, tenantOf(http).id),
+})
+
+const vendorAuditEvents = adminEndpoint({
+  method: 'GET',
+  path: '/audit-events',
+  tag: 'Audit',
+  summary: 'The vendor’s own trail, newest first',
+  permission: 'audit:read',
+  vendorOnly: true,
+  run: (http, deps) => listTrail(http, deps, vendorTenantId),
 })
 
 const hundredYearsMs = 3_155_760_000_000
@@ -221,4 +233,14 @@ const moveClock = adminEndpoint({
   },
 })
 
-export const operationEndpoints = [createKey, listKeys, revokeKey, createScimToken, listScim, revokeScim, auditEvents, moveClock]
+export const operationEndpoints = [
+  createKey,
+  listKeys,
+  revokeKey,
+  createScimToken,
+  listScim,
+  revokeScim,
+  auditEvents,
+  vendorAuditEvents,
+  moveClock,
+]

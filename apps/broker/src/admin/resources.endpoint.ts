@@ -17,7 +17,7 @@ import {
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
-import { empty, json } from '../http/answer.js'
+import { type Answer, empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { type AdminRequest, adminEndpoint, audit, fromIso, idParam, refuseAdmin, toIso } from './admin-endpoint.js'
@@ -146,6 +146,23 @@ const putScopes = adminEndpoint({
 
 const newCredential = z.strictObject({ expiresAt: z.iso.datetime().optional() })
 
+/** For a resource of `owner` itself: nobody makes credentials of what is only shared with him. */
+async function makeCredential(http: AdminRequest<z.output<typeof newCredential>>, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
+  const resourceId = idParam(http) as ResourceId | undefined
+  if (resourceId === undefined) return refuseAdmin('not_found')
+  const id = deps.random.uuid()
+  const secret = `dbx_${deps.random.token()}`
+  const expiresAt = fromIso(http.parsed.expiresAt)
+  const found = await inTenant(deps.database, owner, async (db) => {
+    const own = (await listResources(db, owner)).find((resource) => resource.id === resourceId && resource.tenantId === owner)
+    if (!own) return false
+    await insertResourceCredential(db, owner, { id, resourceId, secretHash: hashCredential(secret), now: deps.clock.now(), expiresAt })
+    await audit(db, owner, http, deps, { kind: 'resource.credential_created', detail: { resource: own.identifier, credential: id } })
+    return true
+  })
+  return found ? json({ id, secret, expiresAt: toIso(expiresAt) }, { status: 201 }) : refuseAdmin('not_found')
+}
+
 const createCredential = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/resources/:id/credentials',
@@ -154,28 +171,19 @@ const createCredential = adminEndpoint({
   permission: 'configuration:write',
   body: newCredential,
   status: 201,
-  run: async (http, deps) => {
-    const tenant = tenantOf(http)
-    const resourceId = idParam(http) as ResourceId | undefined
-    if (resourceId === undefined) return refuseAdmin('not_found')
-    const id = deps.random.uuid()
-    const secret = `dbx_${deps.random.token()}`
-    const expiresAt = fromIso(http.parsed.expiresAt)
-    const found = await inTenant(deps.database, tenant.id, async (db) => {
-      const own = (await listResources(db, tenant.id)).find((resource) => resource.id === resourceId && resource.tenantId === tenant.id)
-      if (!own) return false
-      await insertResourceCredential(db, tenant.id, {
-        id,
-        resourceId,
-        secretHash: hashCredential(secret),
-        now: deps.clock.now(),
-        expiresAt,
-      })
-      await audit(db, tenant.id, http, deps, { kind: 'resource.credential_created', detail: { resource: own.identifier, credential: id } })
-      return true
-    })
-    return found ? json({ id, secret, expiresAt: toIso(expiresAt) }, { status: 201 }) : refuseAdmin('not_found')
-  },
+  run: (http, deps) => makeCredential(http, deps, tenantOf(http).id),
+})
+
+const createSharedCredential = adminEndpoint({
+  method: 'POST',
+  path: '/shared-resources/:id/credentials',
+  tag,
+  summary: 'Make a credential of a resource of the vendor; shown once',
+  permission: 'configuration:write',
+  vendorOnly: true,
+  body: newCredential,
+  status: 201,
+  run: (http, deps) => makeCredential(http, deps, vendorTenantId),
 })
 
 const share = adminEndpoint({
@@ -198,4 +206,47 @@ const share = adminEndpoint({
   },
 })
 
-export const resourceEndpoints = [list, create, putScopes, createCredential, share]
+const listShared = adminEndpoint({
+  method: 'GET',
+  path: '/shared-resources',
+  tag,
+  summary: 'List the vendor’s own resources, which may be shared with tenants',
+  permission: 'configuration:read',
+  vendorOnly: true,
+  run: async (_http, deps) =>
+    json({ resources: (await inTenant(deps.database, vendorTenantId, (db) => listResources(db, vendorTenantId))).map(show) }),
+})
+
+const createShared = adminEndpoint({
+  method: 'POST',
+  path: '/shared-resources',
+  tag,
+  summary: 'Add a resource of the vendor; share it with each tenant whose issuer may mint for it',
+  permission: 'configuration:write',
+  vendorOnly: true,
+  body: newResource,
+  status: 201,
+  run: async (http, deps) => {
+    const { identifier: wanted, name, accessTokenTtlSeconds, scopes: wantedScopes } = http.parsed
+    const draft = {
+      id: deps.random.uuid() as ResourceId,
+      identifier: wanted as ResourceIdentifier,
+      name,
+      accessTokenTtlSeconds,
+      scopes: wantedScopes as unknown as readonly StoredScope[],
+      issuerIds: [],
+      now: deps.clock.now(),
+    }
+    await inTenant(deps.database, vendorTenantId, async (db) => {
+      await insertResource(db, vendorTenantId, draft)
+      await audit(db, vendorTenantId, http, deps, {
+        kind: 'resource.created',
+        scopes: wantedScopes.map((one) => one.name),
+        detail: { resource: wanted },
+      })
+    })
+    return json(show({ ...draft, tenantId: vendorTenantId, createdAt: draft.now }), { status: 201 })
+  },
+})
+
+export const resourceEndpoints = [list, create, putScopes, createCredential, listShared, createShared, createSharedCredential, share]

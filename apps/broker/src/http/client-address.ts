@@ -16,3 +16,10 @@ export function clientAddress(request: IncomingMessage, trustedProxyHops: number
   const claimed = forwarded[Math.max(0, forwarded.length - trustedProxyHops)]
   return claimed !== undefined && isIP(claimed) !== 0 ? claimed : peer
 }
+
+/** What a rate limit counts by. One subscriber holds a whole IPv6 /64, so its first four groups are the source. */
+export function limitKey(address: string): string {
+  if (isIP(address) !== 6 || address.startsWith('::ffff:')) return address
+  const [head = ''] = address.split('::')
+  return head.split(':').slice(0, 4).join(':')
+}

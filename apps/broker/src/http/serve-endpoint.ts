@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { err, type Result } from '@drawbridge/core/result'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
-import { clientAddress } from './client-address.js'
+import { clientAddress, limitKey } from './client-address.js'
 import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
 import type { Endpoint, HttpRequest, Method } from './endpoint.js'
@@ -59,7 +59,7 @@ async function answerRequest(
   const shape = endpoint.refusals
   const address = clientAddress(request, deps.settings.trustedProxyHops)
   for (const limit of endpoint.rateLimit ? (['address', endpoint.rateLimit] as const) : (['address'] as const)) {
-    const taken = limiter.take(limit, address)
+    const taken = limiter.take(limit, limitKey(address))
     if (taken.allowed) continue
     deps.metrics.count('drawbridge_rate_limited_total', { limit })
     return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })

@@ -1,0 +1,84 @@
+import { instant } from '@drawbridge/core/instant'
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { createConfigurationCache, type ResolvedTenant } from './tenant.js'
+
+let db: TestDatabase
+let broker: TestBroker
+let now = 1_800_000_000_000
+const clock = { now: () => instant(now) }
+beforeAll(async () => {
+  db = await testDatabase()
+  broker = await aBroker(db.database, { clock })
+  await admin('POST', '/tenants', { slug: 'acme', name: 'Acme' })
+})
+afterAll(async () => {
+  await broker?.close()
+  await db?.close()
+})
+
+const admin = (method: string, path: string, body?: unknown): Promise<Response> =>
+  fetch(`${broker.url}/admin/v1${path}`, {
+    method,
+    headers: { authorization: `Bearer ${broker.adminKey}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+const aCache = () => createConfigurationCache({ ...broker.deps, installationId: broker.deps.installation.id })
+const find = async (cache = aCache()): Promise<ResolvedTenant> => (await cache.find('acme')) as ResolvedTenant
+const connection = { kind: 'oidc', name: 'Okta', configuration: { issuer: 'https://acme.okta.com', clientId: 'abc' } }
+
+it('sees a change of another process after the recheck, or at once when told', async () => {
+  const cache = aCache()
+  const before = await find(cache)
+  await admin('POST', '/tenants/acme/connections', connection)
+  expect(await find(cache)).toBe(before)
+  now += 1000
+  expect((await find(cache)).connections).toHaveLength(1)
+  await admin('POST', '/tenants/acme/connections', connection)
+  cache.invalidate(before.id)
+  expect((await find(cache)).connections).toHaveLength(2)
+})
+
+it('loads again for whoever saw a newer version in a statement', async () => {
+  const cache = aCache()
+  const before = await find(cache)
+  await admin('POST', '/tenants/acme/connections', connection)
+  const after = await cache.atVersion(before, before.configurationVersion + 1)
+  expect(after.connections.length).toBe(before.connections.length + 1)
+  expect(await cache.atVersion(after, after.configurationVersion)).toBe(after)
+})
+
+it('loads once for many that ask at once, and never for a slug that cannot be', async () => {
+  const cache = aCache()
+  const found = await Promise.all(Array.from({ length: 20 }, () => cache.find('acme')))
+  expect(new Set(found).size).toBe(1)
+  expect(await cache.find("x'; DROP TABLE tenants")).toBeUndefined()
+  expect(await cache.find('none-such')).toBeUndefined()
+})
+
+it('shows a shared resource of the vendor only to tenants that may mint for it', async () => {
+  const draft = { identifier: 'https://api.vendor.example', name: 'API', scopes: [{ name: 'read', description: 'Read', tier: 'read' }] }
+  const { id } = (await (await admin('POST', '/shared-resources', draft)).json()) as { id: string }
+  expect((await find()).resource(draft.identifier)).toBeUndefined()
+  expect((await admin('POST', `/tenants/acme/shared-resources/${id}`)).status).toBe(204)
+  const credential = (await (await admin('POST', `/shared-resources/${id}/credentials`, {})).json()) as { secret: string }
+  expect(credential.secret).toMatch(/^dbx_/)
+  expect((await admin('POST', `/tenants/acme/resources/${id}/credentials`, {})).status).toBe(404)
+  const trail = (await (await admin('GET', '/audit-events')).json()) as { auditEvents: { kind: string }[] }
+  expect(trail.auditEvents.map(({ kind }) => kind)).toEqual(['resource.credential_created', 'resource.shared', 'resource.created'])
+  expect((await find()).resource(draft.identifier)?.scopes).toEqual([{ name: 'read', description: 'Read', tier: 'read', isDefault: false }])
+})
+
+it('refuses a suspended tenant, keeps publishing its keys, and lets it return', async () => {
+  expect((await fetch(`${broker.url}/t/acme/jwks`)).status).toBe(200)
+  expect((await admin('POST', '/tenants/acme/kill', { reason: 'contract over' })).status).toBe(200)
+  now += 1000
+  const refused = await fetch(`${broker.url}/t/acme/authorize`, { headers: { accept: 'text/html' } })
+  expect(refused.status).toBe(403)
+  expect((await fetch(`${broker.url}/t/acme/jwks`)).status).toBe(200)
+  expect((await admin('POST', '/tenants/acme/reinstate')).status).toBe(204)
+  now += 1000
+  expect((await fetch(`${broker.url}/t/acme/authorize`)).status).not.toBe(403)
+  expect((await find()).epoch).toBe(2)
+})
