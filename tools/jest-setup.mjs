@@ -16,7 +16,7 @@ export default async function setUp() {
     dataDirectory: join(directory, 'data'),
     port: await freePort(),
     durable: false,
-    settings: { max_connections: 300, shared_preload_libraries: 'pg_stat_statements' },
+    settings: { max_connections: 300, shared_preload_libraries: 'pg_stat_statements', 'pg_stat_statements.max': 50_000 },
   })
   globalThis.drawbridgeTest = { directory, server }
   const ownerUrl = server.url('drawbridge_template')

@@ -1,0 +1,131 @@
+/**
+ * How many SQL statements each hot operation costs, through HTTP, against a real PostgreSQL: exact, so one more fails at once.
+ *
+ * The clock stands still, so the cache's once-a-second look at the configuration version is in none of these figures.
+ */
+import { instant } from '@drawbridge/core/instant'
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { type AGrant, aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { giveIssuerKeys } from './issuer-keys.js'
+import { callsOf, createStatementCounter, type StatementCounter, writingCallsOf } from './statement-count.js'
+
+type Tokens = { readonly access_token: string; readonly refresh_token: string }
+
+const now = instant(Date.now())
+let fixture: TestDatabase
+let acme: ATenant
+let broker: TestBroker
+let counter: StatementCounter
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aTenant(fixture, { slug: 'acme' })
+  broker = await aBroker(fixture.database, { clock: { now: () => now } })
+  const { sealer, random, installation } = broker.deps
+  await giveIssuerKeys({ database: fixture.database, sealer, random, installationId: installation.id, now }, acme)
+  counter = await createStatementCounter(fixture.ownerUrl)
+  await revoke(await redeem(await aGrant(fixture, acme, { now }))) // every cache is warm from here on
+})
+afterAll(async () => {
+  await counter?.close()
+  await broker?.close()
+  await fixture?.close()
+})
+
+async function post(path: string, form: Record<string, string>, headers: Record<string, string> = {}): Promise<unknown> {
+  const answer = await fetch(`${broker.url}/t/acme/${path}`, { method: 'POST', body: new URLSearchParams(form), headers })
+  const text = await answer.text()
+  if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}: ${text}`)
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+async function get(path: string): Promise<void> {
+  const answer = await fetch(`${broker.url}/t/acme/${path}`)
+  await answer.arrayBuffer()
+  if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}`)
+}
+
+const redeem = async ({ code }: AGrant): Promise<Tokens> =>
+  (await post('token', {
+    grant_type: 'authorization_code',
+    code,
+    redirect_uri: aRedirectUri,
+    code_verifier: aVerifier,
+    client_id: acme.clientId,
+  })) as Tokens
+const refresh = ({ refresh_token }: Tokens) => post('token', { grant_type: 'refresh_token', refresh_token, client_id: acme.clientId })
+const revoke = ({ refresh_token }: Tokens) => post('revoke', { token: refresh_token, client_id: acme.clientId })
+const introspect = ({ access_token }: Tokens) =>
+  post(
+    'introspect',
+    { token: access_token },
+    { authorization: `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}` },
+  )
+const freshTokens = async () => redeem(await aGrant(fixture, acme, { now }))
+
+/** `read` finds the client; the state changes in one statement, whatever else it must check, consume and audit. */
+const operations: readonly {
+  readonly operation: string
+  readonly read: number
+  readonly write: number
+  readonly arrange: () => Promise<() => Promise<unknown>>
+}[] = [
+  { operation: 'metadata', read: 0, write: 0, arrange: async () => () => get('.well-known/oauth-authorization-server') },
+  { operation: 'JWKS', read: 0, write: 0, arrange: async () => () => get('jwks') },
+  {
+    operation: 'code redemption',
+    read: 1,
+    write: 1,
+    arrange: async () => {
+      const grant = await aGrant(fixture, acme, { now })
+      return () => redeem(grant)
+    },
+  },
+  {
+    operation: 'refresh rotation',
+    read: 1,
+    write: 1,
+    arrange: async () => {
+      const tokens = await freshTokens()
+      return () => refresh(tokens)
+    },
+  },
+  {
+    operation: 'the same refresh token again, within its grace',
+    read: 1,
+    write: 1,
+    arrange: async () => {
+      const tokens = await freshTokens()
+      await refresh(tokens)
+      return () => refresh(tokens)
+    },
+  },
+  {
+    operation: 'introspection',
+    read: 1,
+    write: 0,
+    arrange: async () => {
+      const tokens = await freshTokens()
+      return () => introspect(tokens)
+    },
+  },
+  {
+    operation: 'revocation',
+    read: 1,
+    write: 1,
+    arrange: async () => {
+      const tokens = await freshTokens()
+      return () => revoke(tokens)
+    },
+  },
+]
+
+test.each(operations)('$operation costs $read reading and $write writing statements', async ({ read, write, arrange }) => {
+  const run = await arrange()
+  const counts = await counter.during(run)
+  const writing = writingCallsOf(counts)
+  expect({ counts, read: callsOf(counts) - writing, write: writing }).toEqual({ counts, read, write })
+})
