@@ -1,11 +1,12 @@
 /** Fetches the document in which a client describes itself. Errors are never kept: the next request tries again. */
+
+import type { Instant } from '@drawbridge/core/instant'
 import {
   type ClientMetadataDocument,
   documentExpiresAt,
   documentMaxBytes,
   parseClientMetadataDocument,
 } from '@drawbridge/core/oauth/client-metadata-document'
-import type { Instant } from '@drawbridge/core/instant'
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { BrokerDeps } from '../deps.js'
