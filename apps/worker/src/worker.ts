@@ -19,7 +19,11 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const handle = await openQueue(deps.queue, (job) => runJob(jobDeps, job), onQueueError)
   const relay = await startRelay({ ...deps, queue: handle.queue })
   await declareSchedule(handle.queue)
-  const checks = { postgresql: () => deps.database.isReachable(), queue: handle.isReachable, listening: relay.isListening }
+  const checks = {
+    postgresql: () => deps.database.isReachable(),
+    queue: () => handle.isReachable(),
+    listening: () => relay.isListening(),
+  }
   const health = await serveHealth({ host: deps.host, port: deps.port, metrics: deps.metrics, checks })
   return {
     port: health.port,

@@ -40,7 +40,7 @@ function freePort(): Promise<number> {
   })
 }
 function anAgent(over: object = {}): ExampleAgent {
-  const agent = createExampleAgent({ serverUrl: resource, redirectUrl, browser: issuer.browse, ...over })
+  const agent = createExampleAgent({ serverUrl: resource, redirectUrl, browser: (url: URL) => issuer.browse(url), ...over })
   agents.push(agent)
   return agent
 }
@@ -109,7 +109,7 @@ it('an answer with a foreign state is not used', async () => {
 })
 
 it('the version 1 SDK finds the same way, and a revocation takes it from 200 to 401', async () => {
-  const login = createBrowserLogin({ redirectUrl, browser: issuer.browse })
+  const login = createBrowserLogin({ redirectUrl, browser: (url: URL) => issuer.browse(url) })
   const provider = login.provider as never
   const first = new TransportV1(new URL(resource), { authProvider: provider })
   await expect(new ClientV1({ name: 'v1', version: '1' }).connect(first as never)).rejects.toThrow()

@@ -49,7 +49,7 @@ export function createExampleAgent(options: AgentOptions): ExampleAgent {
         const parts = Array.isArray(result.content) ? result.content : []
         return parts.map((part) => (part.type === 'text' ? part.text : '')).join('\n')
       }),
-    visits: login.visits,
+    visits: () => login.visits(),
     close: async () => {
       await client?.close()
     },

@@ -39,130 +39,144 @@ export type Receiver = {
 
 type Stream = { readonly id: string; acks: string[]; errors: Record<string, { err: string; description: string }> }
 type Trouble = { readonly trouble: string }
+/** What one receiver knows; changed only by the functions below. */
+type Hearing = {
+  readonly deps: ReceiverDeps
+  readonly stopping: AbortController
+  readonly seen: Set<string>
+  readonly tellFirst: () => void
+  heardAt: number | undefined
+  retryMs: number
+}
 
 export function createReceiver(deps: ReceiverDeps): Receiver {
-  const stopping = new AbortController()
-  const seen = new Set<string>()
-  let heardAt: number | undefined
-  let running: Promise<void> | undefined
   let tellFirst: () => void = () => {}
   const first = new Promise<void>((resolve) => {
     tellFirst = resolve
   })
-
-  const post = async (path: string, body: unknown, timeoutSeconds: number): Promise<Record<string, unknown> | Trouble> => {
-    const response = await deps.fetch(`${deps.issuer.issuer}${path}`, {
-      method: 'POST',
-      redirect: 'error',
-      headers: { Authorization: deps.issuer.authorization, 'Content-Type': 'application/json', Accept: 'application/json' },
-      body: JSON.stringify(body),
-      signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(timeoutSeconds * 1000)]),
-    })
-    if (response.status !== 200 && response.status !== 201) {
-      await response.body?.cancel()
-      return { trouble: `${path} answered ${response.status}` }
-    }
-    const answer: unknown = await response.json()
-    return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : { trouble: `${path} answered no object` }
+  const hearing: Hearing = {
+    deps,
+    stopping: new AbortController(),
+    seen: new Set(),
+    tellFirst: () => tellFirst(),
+    heardAt: undefined,
+    retryMs: retryFirstMs,
   }
-
-  /** Opens the stream and raises every barrier of the snapshot before anything is served. */
-  const open = async (): Promise<Stream | Trouble> => {
-    const askedAt = deps.nowSeconds()
-    const answer = await post('/ssf/streams', { instance: deps.instance }, openTimeoutSeconds)
-    if ('trouble' in answer) return answer as Trouble
-    const { streamId, snapshot } = answer
-    if (typeof streamId !== 'string' || !Array.isArray(snapshot)) return { trouble: 'the snapshot is malformed' }
-    for (const entry of snapshot as readonly Record<string, unknown>[]) {
-      const issuer = entry?.['issuer'] === undefined ? deps.issuer : deps.issuers.get(String(entry['issuer']))
-      if (issuer === undefined) continue
-      const barrier = parseBarrier(entry, issuer)
-      if (barrier === undefined) return { trouble: 'the snapshot is malformed' }
-      deps.barriers.raise(barrier, deps.nowSeconds())
-    }
-    heardAt = askedAt
-    tellFirst()
-    return { id: streamId, acks: [], errors: {} }
-  }
-
-  const take = async (stream: Stream, sets: Record<string, unknown>): Promise<void> => {
-    for (const [jti, token] of Object.entries(sets)) {
-      const notice = await readNotice(deps, token, deps.nowSeconds())
-      const refusal = notice.ok ? (notice.value.jti === jti ? undefined : 'invalid_request') : notice.error
-      if (refusal !== undefined) {
-        stream.errors[jti] = { err: refusal, description: 'the security event token was refused' }
-      } else if (notice.ok) {
-        stream.acks.push(jti)
-        if (seen.has(jti)) continue
-        seen.add(jti)
-        deps.barriers.raise(notice.value.barrier, deps.nowSeconds())
-      }
-    }
-    for (const jti of seen) {
-      if (seen.size <= maxRememberedNotices) break
-      seen.delete(jti)
-    }
-  }
-
-  /** One long-poll. A refused notice ends the stream: what it said is learned from the next snapshot. */
-  const poll = async (stream: Stream): Promise<Trouble | undefined> => {
-    const body = { streamId: stream.id, maxEvents: maxNoticesPerPoll, returnImmediately: false, ack: stream.acks, setErrs: stream.errors }
-    const answer = await post('/ssf/poll', body, pollTimeoutSeconds)
-    if ('trouble' in answer) return answer as Trouble
-    stream.acks = []
-    stream.errors = {}
-    const sets = answer['sets'] ?? {}
-    if (typeof sets !== 'object' || sets === null) return { trouble: 'the poll answer is malformed' }
-    await take(stream, sets as Record<string, unknown>)
-    if (Object.keys(stream.errors).length === 0) {
-      if (answer['moreAvailable'] !== true) heardAt = deps.nowSeconds()
-      return undefined
-    }
-    const reasons = [...new Set(Object.values(stream.errors).map((error) => error.err))].join(', ')
-    await post(
-      '/ssf/poll',
-      { ...body, maxEvents: 0, returnImmediately: true, ack: stream.acks, setErrs: stream.errors },
-      openTimeoutSeconds,
-    )
-    return { trouble: `refused a notice: ${reasons}` }
-  }
-
-  const listenOnce = async (): Promise<Trouble> => {
-    try {
-      const stream = await open()
-      if ('trouble' in stream) return stream
-      for (;;) {
-        const trouble = await poll(stream)
-        retryMs = retryFirstMs
-        if (trouble !== undefined) return trouble
-      }
-    } catch (error) {
-      return { trouble: error instanceof Error ? error.message : 'the issuer cannot be reached' }
-    }
-  }
-
-  let retryMs = retryFirstMs
-  const run = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      const { trouble } = await listenOnce()
-      if (stopping.signal.aborted) return
-      deps.onTrouble(deps.issuer.issuer, trouble)
-      await pause(retryMs * (0.5 + deps.random() / 2), stopping.signal)
-      retryMs = Math.min(retryMs * 2, retryMostMs)
-    }
-  }
-
+  let running: Promise<void> | undefined
   return {
     start: () => {
-      running ??= run()
+      running ??= listenUntilStopped(hearing)
       return first
     },
     stop: async () => {
-      stopping.abort()
+      hearing.stopping.abort()
       tellFirst()
       await running
     },
-    heardAtSeconds: () => heardAt,
+    heardAtSeconds: () => hearing.heardAt,
+  }
+}
+
+async function listenUntilStopped(hearing: Hearing): Promise<void> {
+  const { deps, stopping } = hearing
+  while (!stopping.signal.aborted) {
+    const { trouble } = await listenOnce(hearing)
+    if (stopping.signal.aborted) return
+    deps.onTrouble(deps.issuer.issuer, trouble)
+    await pause(hearing.retryMs * (0.5 + deps.random() / 2), stopping.signal)
+    hearing.retryMs = Math.min(hearing.retryMs * 2, retryMostMs)
+  }
+}
+
+/** One stream, from its snapshot to whatever ends it. */
+async function listenOnce(hearing: Hearing): Promise<Trouble> {
+  try {
+    const stream = await open(hearing)
+    if ('trouble' in stream) return stream
+    for (;;) {
+      const trouble = await poll(hearing, stream)
+      if (trouble !== undefined) return trouble
+      hearing.retryMs = retryFirstMs
+    }
+  } catch (error) {
+    return { trouble: error instanceof Error ? error.message : 'the issuer cannot be reached' }
+  }
+}
+
+type Call = { readonly path: string; readonly body: unknown; readonly timeoutSeconds: number }
+
+async function post({ deps, stopping }: Hearing, { path, body, timeoutSeconds }: Call): Promise<Record<string, unknown> | Trouble> {
+  const response = await deps.fetch(`${deps.issuer.issuer}${path}`, {
+    method: 'POST',
+    redirect: 'error',
+    headers: { Authorization: deps.issuer.authorization, 'Content-Type': 'application/json', Accept: 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(timeoutSeconds * 1000)]),
+  })
+  if (response.status !== 200 && response.status !== 201) {
+    await response.body?.cancel()
+    return { trouble: `${path} answered ${response.status}` }
+  }
+  const answer: unknown = await response.json()
+  return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : { trouble: `${path} answered no object` }
+}
+
+/** Opens the stream and raises every barrier of the snapshot before anything is served. */
+async function open(hearing: Hearing): Promise<Stream | Trouble> {
+  const { deps } = hearing
+  const askedAt = deps.nowSeconds()
+  const answer = await post(hearing, { path: '/ssf/streams', body: { instance: deps.instance }, timeoutSeconds: openTimeoutSeconds })
+  if ('trouble' in answer) return answer as Trouble
+  const { streamId, snapshot } = answer
+  if (typeof streamId !== 'string' || !Array.isArray(snapshot)) return { trouble: 'the snapshot is malformed' }
+  for (const entry of snapshot as readonly Record<string, unknown>[]) {
+    const named = entry?.['issuer'] ?? deps.issuer.issuer
+    const issuer = typeof named === 'string' ? deps.issuers.get(named) : undefined
+    // Of an issuer that we do not trust: none of its tokens is believed anyway.
+    if (issuer === undefined) continue
+    const barrier = parseBarrier(entry, issuer)
+    if (barrier === undefined) return { trouble: 'the snapshot is malformed' }
+    deps.barriers.raise(barrier, deps.nowSeconds())
+  }
+  hearing.heardAt = askedAt
+  hearing.tellFirst()
+  return { id: streamId, acks: [], errors: {} }
+}
+
+/** One long-poll. A refused notice ends the stream: what it said is learned from the next snapshot. */
+async function poll(hearing: Hearing, stream: Stream): Promise<Trouble | undefined> {
+  const body = { streamId: stream.id, maxEvents: maxNoticesPerPoll, returnImmediately: false, ack: stream.acks, setErrs: stream.errors }
+  const answer = await post(hearing, { path: '/ssf/poll', body, timeoutSeconds: pollTimeoutSeconds })
+  if ('trouble' in answer) return answer as Trouble
+  stream.acks = []
+  const sets = answer['sets'] ?? {}
+  if (typeof sets !== 'object' || sets === null) return { trouble: 'the poll answer is malformed' }
+  await take(hearing, stream, sets as Record<string, unknown>)
+  if (Object.keys(stream.errors).length === 0) {
+    if (answer['moreAvailable'] !== true) hearing.heardAt = hearing.deps.nowSeconds()
+    return undefined
+  }
+  const reasons = [...new Set(Object.values(stream.errors).map((error) => error.err))].join(', ')
+  const report = { ...body, maxEvents: 0, returnImmediately: true, ack: stream.acks, setErrs: stream.errors }
+  await post(hearing, { path: '/ssf/poll', body: report, timeoutSeconds: openTimeoutSeconds })
+  return { trouble: `refused a notice: ${reasons}` }
+}
+
+async function take({ deps, seen }: Hearing, stream: Stream, sets: Record<string, unknown>): Promise<void> {
+  for (const [jti, token] of Object.entries(sets)) {
+    const notice = await readNotice(deps, token, deps.nowSeconds())
+    if (!notice.ok || notice.value.jti !== jti) {
+      stream.errors[jti] = { err: notice.ok ? 'invalid_request' : notice.error, description: 'the security event token was refused' }
+      continue
+    }
+    stream.acks.push(jti)
+    if (seen.has(jti)) continue
+    seen.add(jti)
+    deps.barriers.raise(notice.value.barrier, deps.nowSeconds())
+  }
+  for (const jti of seen) {
+    if (seen.size <= maxRememberedNotices) break
+    seen.delete(jti)
   }
 }
 

@@ -57,7 +57,7 @@ export async function anIssuer(options: {
     const path = String(input).slice(options.issuer.length)
     if (path === '/jwks') return json(jwks)
     if (path === '/introspect') return json({ active: self.isActive, scope: 'documents:read' })
-    const body = JSON.parse(String(init?.body)) as Record<string, unknown>
+    const body = JSON.parse(init?.body as string) as Record<string, unknown>
     if (path === '/ssf/streams') {
       self.opened.push(String(body['instance']))
       return json({ streamId: `stream-${self.opened.length}`, snapshot: self.snapshot, position: 0 }, 201)
