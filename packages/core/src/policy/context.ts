@@ -1,7 +1,7 @@
 /** The variables that conditions see. What is unknown or absent is left out, so that reading it is an error and never a default. */
 import type { AuthenticationStrength } from '../identity/authentication-strength.js'
 import { type Instant, secondsBetween } from '../instant.js'
-import type { PolicyInput } from './decide.js'
+import type { PolicyInput } from './input.js'
 
 /** Drops fields without a value. `Object.fromEntries` makes own properties only, so `__proto__` is an ordinary missing key. */
 const present = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>

@@ -6,46 +6,15 @@
  * holds, a demand stands. Pure and synchronous: time comes in, nothing goes out.
  */
 import { type AuthenticationStrength, authenticationStrength, isAtLeast } from '../identity/authentication-strength.js'
-import type { NormalizedIdentity } from '../identity/normalized-identity.js'
-import { type Instant, secondsBetween } from '../instant.js'
-import type { ClientId, ResourceIdentifier, Scope } from '../tenant/ids.js'
+import { secondsBetween } from '../instant.js'
 import type { CompiledDemand, CompiledPolicy, CompiledRule } from './compile.js'
 import { conditionContext } from './context.js'
-import type { Explanation, PolicyDecision, ScopeExplanation, SensitivityTier } from './decision.js'
+import type { Explanation, PolicyDecision, ScopeExplanation } from './decision.js'
+import type { PolicyInput } from './input.js'
 import { lifetimes, sessionEnd } from './lifetime.js'
 import { strictestTier, undeclaredTier } from './tier.js'
 
-export type PolicyInput = {
-  readonly identity: NormalizedIdentity
-  readonly client: {
-    readonly id: ClientId
-    /** Host of its metadata document or of its redirect URI; undefined when it has none. */
-    readonly host: string | undefined
-    readonly kind: 'metadata_document' | 'dynamic' | 'preregistered'
-    /** Empty: no ceiling of its own. */
-    readonly scopeCeiling: readonly Scope[]
-    readonly accessTokenTtlSeconds: number | undefined
-  }
-  readonly resource: {
-    readonly identifier: ResourceIdentifier
-    readonly scopes: readonly {
-      readonly name: Scope
-      readonly tier: SensitivityTier
-      readonly description: string
-      readonly isDefault: boolean
-    }[]
-    readonly accessTokenTtlSeconds: number | undefined
-  }
-  readonly request: {
-    /** Empty: the resource's default scopes. */
-    readonly scopes: readonly Scope[]
-    readonly stepUpsDone: number
-    /** `refresh`: strength is demanded, freshness is not; it was proved when the grant was new. Absent: a new grant. */
-    readonly kind?: 'new_grant' | 'refresh'
-  }
-  readonly session: { readonly startedAt: Instant }
-  readonly now: Instant
-}
+export type { PolicyInput } from './input.js'
 
 type Deciding = {
   readonly policy: CompiledPolicy
