@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parseForm } from './form.js'
 
-test.each([
+test.each<{ text: string; form: Record<string, string> }>([
   { text: '', form: {} },
   { text: 'a=1&b=2', form: { a: '1', b: '2' } },
   { text: 'a=x+y%20z%2B', form: { a: 'x y z+' } },
@@ -33,7 +33,7 @@ test.each([
 
 test('it never throws, and reads what URLSearchParams writes', () => {
   fc.assert(fc.property(fc.string(), (text) => void parseForm(text)))
-  const value = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && text.isWellFormed())
+  const value = fc.string({ unit: 'grapheme' }).filter((text) => !text.includes('\0') && !/\p{Surrogate}/u.test(text))
   fc.assert(
     fc.property(value, (text) => {
       const parsed = parseForm(new URLSearchParams({ a: text }).toString())
