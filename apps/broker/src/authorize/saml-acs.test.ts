@@ -1,0 +1,139 @@
+import { readFileSync } from 'node:fs'
+import type { SamlAssertion } from '@drawbridge/core/identity/identity-assertion'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { ok } from '@drawbridge/core/result'
+import { Secret } from '@drawbridge/core/secret'
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import type { Connector, StartLogin } from '@drawbridge/upstream/connector'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+
+const issuer = 'http://localhost:4400/t/acme'
+const now: Instant = instant(Date.now())
+const certificate = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(
+  readFileSync(new URL('../../../../packages/upstream/src/saml/fixtures/idp-rsa.pem', import.meta.url), 'utf8'),
+)?.[0]
+let fixture: TestDatabase
+let broker: TestBroker
+let acme: ATenant
+let started: StartLogin | undefined
+let finished = 0
+
+const connector = (): Connector => ({
+  start: async (request) => {
+    started = request
+    return ok({
+      answer: { kind: 'form', action: 'https://idp.example/sso', fields: { RelayState: request.relayState } },
+      upstreamId: request.relayState,
+      state: new Secret('s'),
+    })
+  },
+  finish: async (message) => {
+    finished += 1
+    const assertion: SamlAssertion = {
+      kind: 'saml',
+      connectionId: acme.connectionId,
+      assertionId: message.parameters.get('SAMLResponse') as string,
+      responseId: `r-${message.parameters.get('SAMLResponse')}`,
+      issuer: 'https://idp.example',
+      nameId: { value: 'ada', format: undefined, nameQualifier: undefined, spNameQualifier: undefined },
+      sessionIndex: 'session',
+      attributes: new Map(),
+      authnContextClassRef: undefined,
+      authnInstant: now,
+      sessionNotOnOrAfter: undefined,
+      issuedAt: now,
+      replayableUntil: addSeconds(now, 300),
+    }
+    return ok(assertion)
+  },
+})
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aTenant(fixture, { slug: 'acme' })
+  const configuration = JSON.stringify({
+    idpEntityId: 'https://idp.example',
+    ssoUrl: 'https://idp.example/sso',
+    certificates: [certificate],
+  })
+  await asOwner(fixture.ownerUrl, "UPDATE connections SET kind = 'saml', configuration = $1", [configuration])
+  await asOwner(fixture.ownerUrl, "UPDATE clients SET pre_approved = true, redirect_uris = '{https://app.example/cb}'")
+  await asOwner(
+    fixture.ownerUrl,
+    "INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier, is_default) VALUES ($1, $2, 'read', 'Read', 'read', true)",
+    [acme.tenantId, acme.resourceId],
+  )
+  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: connector })
+})
+afterAll(async () => {
+  await broker.close()
+  await fixture.close()
+})
+
+const at = (url: string) => url.replace('http://localhost:4400', broker.url)
+const acs = () => `${issuer}/saml/${acme.connectionId}/acs`
+const begin = async (): Promise<string> => {
+  const query = {
+    client_id: acme.clientId,
+    redirect_uri: 'https://app.example/cb',
+    response_type: 'code',
+    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    code_challenge_method: 'S256',
+    resource: acme.resource,
+  }
+  const response = await fetch(at(`${issuer}/authorize?${new URLSearchParams(query)}`), { redirect: 'manual' })
+  expect(response.headers.get('content-security-policy')).toContain("form-action 'self' https://idp.example")
+  return response.headers.getSetCookie()[0]?.split(';')[0] as string
+}
+const post = (form: Record<string, string>) => fetch(at(acs()), { method: 'POST', body: new URLSearchParams(form), redirect: 'manual' })
+const follow = async (location: string, cookie?: string) => {
+  const response = await fetch(at(location), { redirect: 'manual', ...(cookie === undefined ? {} : { headers: { cookie } }) })
+  return { status: response.status, text: await response.text(), cookies: response.headers.getSetCookie() }
+}
+
+it('parks the cross-site POST unjudged and judges it once, in the browser that asked', async () => {
+  const cookie = await begin()
+  const parked = await post({ SAMLResponse: 'message-1', RelayState: started?.relayState as string })
+  expect(parked.status).toBe(303)
+  expect(finished).toBe(0)
+  const location = parked.headers.get('location') as string
+  expect((await follow(location)).text).toContain('request_not_of_browser')
+  expect(finished).toBe(0)
+  const judged = await follow(location, cookie)
+  // Nothing is granted without a policy, but she is signed in: the page is the refusal of policy.
+  expect(judged.text).toContain('nothing_granted')
+  expect(judged.cookies.some((value) => value.startsWith('drawbridge-session-acme=') && value.includes('HttpOnly; SameSite=Lax'))).toBe(
+    true,
+  )
+  expect((await follow(location, cookie)).text).toContain('login_replayed')
+  expect(finished).toBe(1)
+})
+
+it('keeps the message sealed at rest', async () => {
+  await post({ SAMLResponse: 'message-at-rest', RelayState: 'x' })
+  const rows = await asOwner<{ sealed: Buffer }>(fixture.ownerUrl, 'SELECT sealed FROM parked_messages')
+  expect(rows).toHaveLength(1)
+  expect(rows.some((row) => row.sealed.toString('latin1').includes('message-at-rest'))).toBe(false)
+})
+
+it('refuses an assertion id that was believed before, in a new login of the same browser', async () => {
+  const cookie = await begin()
+  const parked = await post({ SAMLResponse: 'message-1', RelayState: started?.relayState as string })
+  expect((await follow(parked.headers.get('location') as string, cookie)).text).toContain('login_replayed')
+  const sessions = await asOwner<{ count: number }>(fixture.ownerUrl, 'SELECT count(*)::int AS count FROM browser_sessions')
+  expect(sessions[0]?.count).toBe(1)
+})
+
+it('refuses what the IdP began by itself', async () => {
+  const cookie = await begin()
+  const parked = await post({ SAMLResponse: 'message-2', RelayState: '' })
+  expect((await follow(parked.headers.get('location') as string, cookie)).text).toContain('login_unsolicited')
+})
+
+it('prints the metadata that the IdP imports', async () => {
+  const metadata = await fetch(at(`${issuer}/saml/${acme.connectionId}/metadata`))
+  expect(metadata.headers.get('content-type')).toContain('samlmetadata+xml')
+  expect(await metadata.text()).toContain(acs())
+})
