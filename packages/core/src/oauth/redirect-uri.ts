@@ -40,7 +40,7 @@ function withoutLoopbackPort(uri: string): string | undefined {
  */
 export function isAcceptableRedirectUri(uri: string): boolean {
   if (uri.length > redirectUriMaxLength || !visibleAscii.test(uri) || /[#\\"<>`{}|^]/.test(uri)) return false
-  if (/^https:\/\//.test(uri)) return isPlainHttps(uri)
+  if (uri.startsWith('https://')) return isPlainHttps(uri)
   return isLoopbackRedirect(uri) || privateScheme.test(uri)
 }
 
