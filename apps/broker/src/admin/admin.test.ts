@@ -1,5 +1,6 @@
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 
 let db: TestDatabase
@@ -102,6 +103,36 @@ describe('configuration', () => {
     expect(wrong.status).toBe(400)
     expect(wrong.body.errors[0].path).toContain('configuration')
     expect((await call('POST', `${admin}/tenants/acme/connections`, { kind: 'saml', name: 'x', metadataXml: '<a' })).status).toBe(400)
+  })
+
+  it('adds a SAML connection from metadata, warnings shown, its own fields winning', async () => {
+    const certificate = aFixtureKey().certificate.replace(/-----[A-Z ]+-----|\n/g, '')
+    const metadataXml = `<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="https://idp.example/entity"><IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
+      <KeyDescriptor use="signing"><KeyInfo xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Data><X509Certificate>${certificate}</X509Certificate></X509Data></KeyInfo></KeyDescriptor>
+      <SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="https://idp.example/sso"/></IDPSSODescriptor></EntityDescriptor>`
+    const made = await call('POST', `${admin}/tenants/acme/connections`, {
+      kind: 'saml',
+      name: 'IdP',
+      metadataXml,
+      configuration: { groupsAttribute: 'memberOf' },
+    })
+    expect(made.status).toBe(201)
+    expect(made.body.configuration).toMatchObject({
+      idpEntityId: 'https://idp.example/entity',
+      ssoUrl: 'https://idp.example/sso',
+      groupsAttribute: 'memberOf',
+    })
+    const renamed = await call('PUT', `${admin}/tenants/acme/connections/${made.body.id}`, { kind: 'saml', name: 'Renamed', metadataXml })
+    expect(renamed.body.name).toBe('Renamed')
+    expect(
+      (
+        await call('PUT', `${admin}/tenants/acme/connections/${made.body.id}`, {
+          kind: 'oidc',
+          name: 'x',
+          configuration: { issuer: 'https://a.example', clientId: 'b' },
+        })
+      ).status,
+    ).toBe(404)
   })
 
   it('adds a resource with scopes and a credential, and refuses its identifier to anybody else', async () => {
