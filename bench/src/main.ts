@@ -1,0 +1,138 @@
+/**
+ * `pnpm bench [http] [take-away] [start] [--trial]`: measures this checkout on this machine and prints tables. Without a word:
+ * everything. A trial runs little, to see that the bench itself works.
+ *
+ * Nothing here passes or fails. CPU per operation survives a noisy machine, requests per second do not; what must never grow, the
+ * number of SQL statements, is a test (`statements.test.ts`).
+ */
+import { cpus } from 'node:os'
+import { connections, createSender, type Measured, measure, percentile } from './closed-loop.js'
+import { type Laboratory, openLaboratory } from './laboratory.js'
+import { oauthWorkloads, rounds } from './oauth-workloads.js'
+import { requireProc, residentBytesOf } from './process-figures.js'
+import { measureStarts, type Start } from './start-time.js'
+import { createStatementCounter } from './statement-count.js'
+import { inMebibytes, inMilliseconds, inSeconds, printTable } from './table.js'
+import { measureTakingAway } from './take-away.js'
+import { measureDraining } from './worker-drain.js'
+
+const takeAwayRuns = 100
+const takeAwayTrialRuns = 5
+const parts = ['http', 'take-away', 'start'] as const
+type Part = (typeof parts)[number]
+type Wanted = { readonly isTrial: boolean; isWanted(part: Part): boolean }
+
+async function main(words: readonly string[]): Promise<void> {
+  requireProc()
+  const isTrial = words.includes('--trial')
+  const named = words.filter((word) => word !== '--trial')
+  const unknown = named.filter((word) => !(parts as readonly string[]).includes(word))
+  if (unknown.length > 0) throw new Error(`the bench has no part "${unknown.join(' ')}": name any of ${parts.join(', ')}, or none`)
+  const wanted: Wanted = { isTrial, isWanted: (part) => named.length === 0 || named.includes(part) }
+  console.log(`${new Date().toISOString()}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`)
+  if (isTrial) console.log('A trial: these figures mean nothing.')
+  if (wanted.isWanted('http') || wanted.isWanted('take-away')) await inLaboratory((laboratory) => runInLaboratory(laboratory, wanted))
+  if (wanted.isWanted('start')) await runStarts()
+}
+
+async function inLaboratory(run: (laboratory: Laboratory) => Promise<void>): Promise<void> {
+  const laboratory = await openLaboratory()
+  try {
+    await run(laboratory)
+  } finally {
+    await laboratory.close()
+  }
+}
+
+async function runInLaboratory(laboratory: Laboratory, { isTrial, isWanted }: Wanted): Promise<void> {
+  const brokerPid = await laboratory.startBroker()
+  if (isWanted('http')) await runHttp(laboratory, brokerPid, isTrial)
+  if (isWanted('http')) await runDraining(laboratory)
+  else await laboratory.startWorker()
+  if (isWanted('take-away')) await runTakeAway(laboratory, isTrial ? takeAwayTrialRuns : takeAwayRuns)
+}
+
+async function runHttp(laboratory: Laboratory, brokerPid: number, isTrial: boolean): Promise<void> {
+  const counter = await createStatementCounter(laboratory.fixture.ownerUrl)
+  const sender = createSender(laboratory.brokerUrl)
+  try {
+    const measured: Measured[] = []
+    for (const workload of oauthWorkloads(laboratory, sender, isTrial)) {
+      console.error(`  ${workload.name} …`)
+      measured.push(await measure(workload, { serverPid: brokerPid, databasePid: laboratory.databasePid, counter }))
+    }
+    printTable(
+      `Per operation, closed loop, ${connections} keep-alive connections, medians of ${rounds} rounds (CPU in ms: broker + PostgreSQL)`,
+      ['operation', 'broker', 'PostgreSQL', 'aim', 'SQL', 'writing', 'per second', 'p50 ms', 'p99 ms'],
+      measured.map((row) => [
+        row.name,
+        inMilliseconds(row.serverCpuMs),
+        inMilliseconds(row.databaseCpuMs),
+        row.aim,
+        row.statements.toFixed(2),
+        row.writing.toFixed(2),
+        row.perSecond.toFixed(0),
+        inMilliseconds(row.p50Ms),
+        inMilliseconds(row.p99Ms),
+      ]),
+    )
+    console.log(`\nResident memory of the broker after this load: ${inMebibytes(residentBytesOf(brokerPid))} (aim: 130 MiB)`)
+  } finally {
+    sender.close()
+    await counter.close()
+  }
+}
+
+async function runDraining(laboratory: Laboratory): Promise<void> {
+  console.error('  the worker carries out what was revoked …')
+  const drained = await measureDraining(laboratory, () => laboratory.startWorker())
+  printTable(
+    'The worker, for one revocation (CPU in ms; its start included)',
+    ['entries', 'worker', 'PostgreSQL', 'in all'],
+    [
+      [
+        String(drained.entries),
+        inMilliseconds(drained.workerCpuMs),
+        inMilliseconds(drained.databaseCpuMs),
+        inSeconds(drained.seconds * 1000),
+      ],
+    ],
+  )
+}
+
+async function runTakeAway(laboratory: Laboratory, runs: number): Promise<void> {
+  console.error(`  ${runs} times from PATCH active=false to 401 …`)
+  const took = await measureTakingAway(laboratory, runs)
+  printTable(
+    `From SCIM PATCH active=false to 401 at the example MCP server, ${took.length} runs (ms)`,
+    ['', 'p50', 'p99', 'longest', 'aim for p99'],
+    [
+      [
+        'take away',
+        inMilliseconds(percentile(took, 0.5)),
+        inMilliseconds(percentile(took, 0.99)),
+        inMilliseconds(Math.max(...took)),
+        '2000, better 250',
+      ],
+    ],
+  )
+}
+
+async function runStarts(): Promise<void> {
+  console.error('  npm start, twice …')
+  const { first, second } = await measureStarts()
+  const row = (name: string, start: Start): readonly string[] => [
+    name,
+    inSeconds(start.readyMs),
+    inMebibytes(start.productBytes),
+    inMebibytes(start.databaseBytes),
+    inMebibytes(start.productBytes + start.databaseBytes),
+  ]
+  printTable(
+    'npm start, packages installed and built (memory 1.5 s after ready)',
+    ['', 'to ready', 'product', 'PostgreSQL', 'together'],
+    [row('first, new database', first), row('second, warm', second)],
+  )
+}
+
+await main(process.argv.slice(2))
