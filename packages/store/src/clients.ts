@@ -1,6 +1,7 @@
 /** Clients, one row per issuer at which they are known. Blocking and approval are the admin's; everything else is the client's own word. */
-import type { Client, ClientAuthMethod, ClientKind } from '@drawbridge/core/oauth/client'
+
 import type { Instant } from '@drawbridge/core/instant'
+import type { Client, ClientAuthMethod, ClientKind } from '@drawbridge/core/oauth/client'
 import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
 

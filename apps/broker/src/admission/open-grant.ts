@@ -1,11 +1,12 @@
 /** Opens the grant of an allowed login, with its code and audit row, in one statement. */
-import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
-import { openGrant } from '@drawbridge/core/oauth/grant'
-import type { Client } from '@drawbridge/core/oauth/client'
-import type { PendingRequest } from '@drawbridge/core/oauth/pending-request'
-import type { ResourceServer } from '@drawbridge/core/oauth/resource'
+
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import type { Instant } from '@drawbridge/core/instant'
+import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
+import type { Client } from '@drawbridge/core/oauth/client'
+import { openGrant } from '@drawbridge/core/oauth/grant'
+import type { PendingRequest } from '@drawbridge/core/oauth/pending-request'
+import type { ResourceServer } from '@drawbridge/core/oauth/resource'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { AuthorizationRequestId, GrantId, Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'

@@ -1,9 +1,9 @@
 /** The pages of the browser flow. A registered name can be anything, so each page shows the hosts beside it. */
-import { hostOfUrl, type Client } from '@drawbridge/core/oauth/client'
+import { type Client, hostOfUrl } from '@drawbridge/core/oauth/client'
+import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { isLoopbackOnly } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { Scope } from '@drawbridge/core/tenant/ids'
-import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { type Answer, page } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
 import { errorLocation } from './answer.js'

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { ClientId, IssuerId, ResourceId, ResourceIdentifier, Scope, TenantId } from '../tenant/ids.js'
 import { instant } from '../instant.js'
+import type { ClientId, IssuerId, ResourceId, ResourceIdentifier, Scope, TenantId } from '../tenant/ids.js'
 import { acceptRequest, matchClient, parseAuthorizationRequest } from './authorization-request.js'
 import type { Client } from './client.js'
 import type { ResourceServer } from './resource.js'
