@@ -70,6 +70,7 @@ function issuanceOf(issuing: Issuing): Issuance {
     scopes: issuing.scopes,
     epochs: epochsOf(grant),
     sessionId: grant.session_id ?? undefined,
+    connectionId: grant.connection_id ?? undefined,
     acr: grant.acr ?? undefined,
     amr: grant.amr,
     authenticatedAt: grant.authenticated_at ?? undefined,

@@ -1,28 +1,16 @@
 /** POST /token: the phases that every grant type shares, in the order of the specification. A grant type adds only what differs. */
 
 import { unreachable } from '@drawbridge/core/assert'
-import type { Instant } from '@drawbridge/core/instant'
-import type { ProvenClient } from '@drawbridge/core/oauth/client'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
-import type { Result } from '@drawbridge/core/result'
 import { authenticateClient } from '../clients/client-authentication.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
-import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
-import type { ResolvedTenant } from '../http/tenant.js'
+import { endpoint, tenantOf } from '../http/endpoint.js'
+import type { Exchange, ExchangeContext } from './exchange.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
 import { exchangeRefreshToken } from './grants/refresh-token.js'
-import type { TokenSet } from './issue-tokens.js'
-import { refuse, refuseForm, type TokenRefusal } from './refuse.js'
-
-export type ExchangeContext = {
-  readonly http: HttpRequest
-  readonly tenant: ResolvedTenant
-  readonly client: ProvenClient
-  readonly now: Instant
-}
-export type Exchange<Request> = (deps: BrokerDeps, context: ExchangeContext, request: Request) => Promise<Result<TokenSet, TokenRefusal>>
+import { refuse, refuseForm } from './refuse.js'
 
 export const tokenEndpoint = endpoint({
   method: 'POST',

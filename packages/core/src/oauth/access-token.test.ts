@@ -17,6 +17,7 @@ const issuance: Issuance = {
   scopes: ['read', 'write'],
   epochs: { tenant: 1, client: 2, connection: 3, subject: 4, grant: 5 },
   sessionId: undefined,
+  connectionId: undefined,
   acr: 'mfa',
   amr: ['otp'],
   authenticatedAt: now,
@@ -42,6 +43,11 @@ test('an access token says what the statement returned', () => {
     acr: 'mfa',
     amr: ['otp'],
   })
+})
+
+test('an access token names its connection, so that another connection’s kill spares it', () => {
+  const through = { ...issuance, connectionId: 'c0ffee00-0000-4000-8000-000000000001' }
+  expect(buildAccessTokenClaims(through, by, now)).toMatchObject({ connection: 'c0ffee00-0000-4000-8000-000000000001' })
 })
 
 test('no token outlives its grant, whatever was asked', () => {

@@ -16,6 +16,8 @@ export type Issuance = {
   readonly scopes: readonly string[]
   readonly epochs: Epochs
   readonly sessionId: string | undefined
+  /** The connection that the person signed in through: a guard measures the connection's epoch only against tokens that came by it. */
+  readonly connectionId: string | undefined
   readonly acr: string | undefined
   readonly amr: readonly string[]
   readonly authenticatedAt: Instant | undefined
@@ -40,6 +42,7 @@ export type AccessTokenClaims = {
   readonly gid: string
   readonly epochs: string
   readonly sid?: string
+  readonly connection?: string
   readonly auth_time?: number
   readonly acr?: string
   readonly amr?: readonly string[]
@@ -67,6 +70,7 @@ export function buildAccessTokenClaims(issuance: Issuance, by: IssuedBy, now: In
     gid: issuance.grantId,
     epochs: formatEpochs(issuance.epochs),
     ...(issuance.sessionId === undefined ? {} : { sid: issuance.sessionId }),
+    ...(issuance.connectionId === undefined ? {} : { connection: issuance.connectionId }),
     ...authentication(issuance),
   }
 }

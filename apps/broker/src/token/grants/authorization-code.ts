@@ -7,8 +7,8 @@ import { Secret } from '@drawbridge/core/secret'
 import { hashCredential, sha256Base64url } from '@drawbridge/crypto/hash'
 import { redeemCode } from '@drawbridge/store/authorization-codes'
 import { onHotPath } from '@drawbridge/store/transaction'
+import type { Exchange } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
-import type { Exchange } from '../token.endpoint.js'
 
 /** @spec RFC 6749 §4.1.3, RFC 7636 §4.5, OpenID Connect Core §3.1.3.3 */
 export const exchangeCode: Exchange<CodeRequest> = async (deps, { tenant, client, http, now }, request) => {

@@ -6,8 +6,8 @@ import { err, ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
 import { openClientGrant } from '@drawbridge/store/client-grants'
 import { onHotPath } from '@drawbridge/store/transaction'
+import type { Exchange } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
-import type { Exchange } from '../token.endpoint.js'
 
 /** The configuration may change again while it is being decided on; after this many rounds the client may try again. */
 const mostDecisions = 3

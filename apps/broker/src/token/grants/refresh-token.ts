@@ -17,8 +17,8 @@ import { type Redecision, type RotatedRow, rotateRefreshToken } from '@drawbridg
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
+import type { Exchange, ExchangeContext } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
-import type { Exchange, ExchangeContext } from '../token.endpoint.js'
 
 /** Policy and claims may change again while they are being decided on; after this many rounds the client may try again. */
 const mostDecisions = 3
