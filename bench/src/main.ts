@@ -1,6 +1,6 @@
 /**
- * `pnpm bench [http] [take-away] [start] [--trial]`: measures this checkout on this machine and prints tables. Without a word:
- * everything. A trial runs little, to see that the bench itself works.
+ * `pnpm bench [http] [take-away] [start] [cold] [--trial]`: measures this checkout on this machine and prints tables. Without a
+ * word: all but `cold`, which clones, downloads and builds everything anew. A trial runs little, to see that the bench itself works.
  *
  * Nothing here passes or fails. CPU per operation survives a noisy machine, requests per second do not; what must never grow, the
  * number of SQL statements, is a test (`statements.test.ts`).
@@ -10,7 +10,7 @@ import { connections, createSender, type Measured, measure, percentile } from '.
 import { type Laboratory, openLaboratory } from './laboratory.js'
 import { oauthWorkloads, rounds } from './oauth-workloads.js'
 import { requireProc, residentBytesOf } from './process-figures.js'
-import { measureStarts, type Start } from './start-time.js'
+import { measureColdStart, measureStarts, type Start, type Starts } from './start-time.js'
 import { createStatementCounter } from './statement-count.js'
 import { inMebibytes, inMilliseconds, inSeconds, printTable } from './table.js'
 import { measureTakingAway } from './take-away.js'
@@ -18,9 +18,9 @@ import { measureDraining } from './worker-drain.js'
 
 const takeAwayRuns = 100
 const takeAwayTrialRuns = 5
-const parts = ['http', 'take-away', 'start'] as const
+const parts = ['http', 'take-away', 'start', 'cold'] as const
 type Part = (typeof parts)[number]
-type Wanted = { readonly isTrial: boolean; isWanted(part: Part): boolean }
+type Wanted = { readonly isTrial: boolean; readonly isWanted: (part: Part) => boolean }
 
 async function main(words: readonly string[]): Promise<void> {
   requireProc()
@@ -28,11 +28,18 @@ async function main(words: readonly string[]): Promise<void> {
   const named = words.filter((word) => word !== '--trial')
   const unknown = named.filter((word) => !(parts as readonly string[]).includes(word))
   if (unknown.length > 0) throw new Error(`the bench has no part "${unknown.join(' ')}": name any of ${parts.join(', ')}, or none`)
-  const wanted: Wanted = { isTrial, isWanted: (part) => named.length === 0 || named.includes(part) }
+  const wanted: Wanted = { isTrial, isWanted: (part) => (named.length === 0 ? part !== 'cold' : named.includes(part)) }
   console.log(`${new Date().toISOString()}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`)
   if (isTrial) console.log('A trial: these figures mean nothing.')
   if (wanted.isWanted('http') || wanted.isWanted('take-away')) await inLaboratory((laboratory) => runInLaboratory(laboratory, wanted))
-  if (wanted.isWanted('start')) await runStarts()
+  if (wanted.isWanted('start')) {
+    console.error('  npm start, twice …')
+    printStarts('npm start, packages installed and built', await measureStarts(), ['first, new database', 'second, warm'])
+  }
+  if (wanted.isWanted('cold')) {
+    console.error('  npm start in a fresh clone …')
+    printStarts('npm start in a fresh clone with empty caches', await measureColdStart(), ['first, cold', 'second, warm'])
+  }
 }
 
 async function inLaboratory(run: (laboratory: Laboratory) => Promise<void>): Promise<void> {
@@ -118,21 +125,22 @@ async function runTakeAway(laboratory: Laboratory, runs: number): Promise<void> 
   )
 }
 
-async function runStarts(): Promise<void> {
-  console.error('  npm start, twice …')
-  const { first, second } = await measureStarts()
+function printStarts(title: string, { first, second }: Starts, names: readonly [string, string]): void {
   const row = (name: string, start: Start): readonly string[] => [
     name,
     inSeconds(start.readyMs),
+    start.demoMs === undefined ? 'failed' : inSeconds(start.demoMs),
     inMebibytes(start.productBytes),
     inMebibytes(start.databaseBytes),
     inMebibytes(start.productBytes + start.databaseBytes),
   ]
-  printTable(
-    'npm start, packages installed and built (memory 1.5 s after ready)',
-    ['', 'to ready', 'product', 'PostgreSQL', 'together'],
-    [row('first, new database', first), row('second, warm', second)],
-  )
+  const head = ['', 'to ready', 'then npm run demo', 'product', 'PostgreSQL', 'together']
+  printTable(`${title} (memory before the demo)`, head, [row(names[0], first), row(names[1], second)])
 }
 
-await main(process.argv.slice(2))
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  console.error(`\nThe bench stopped: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+}
