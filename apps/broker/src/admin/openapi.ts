@@ -81,7 +81,8 @@ function responses(found: Endpoint): Json {
   }
 }
 
-const withoutDialect = ({ $schema: _, ...schema }: Record<string, unknown>): Json => schema
+const withoutDialect = (schema: Record<string, unknown>): Json =>
+  Object.fromEntries(Object.entries(schema).filter(([name]) => name !== '$schema'))
 
 const operationId = (found: Endpoint): string =>
   `${found.method.toLowerCase()}${found.path

@@ -176,8 +176,10 @@ function placeOf(source: string, at: number): NonNullable<ExpressionMistake['pos
 const fieldOf = (error: unknown, field: string): unknown =>
   typeof error === 'object' && error !== null ? Reflect.get(error, field) : undefined
 const codeOf = (error: unknown): unknown => fieldOf(error, 'code')
-const summaryOf = (error: unknown): string =>
-  String(fieldOf(error, 'summary') ?? fieldOf(error, 'message') ?? 'unreadable').split('\n')[0] ?? ''
+const summaryOf = (error: unknown): string => {
+  const said = fieldOf(error, 'summary') ?? fieldOf(error, 'message')
+  return (typeof said === 'string' ? said.split('\n')[0] : undefined) ?? 'unreadable'
+}
 const positionOf = (error: unknown): number | undefined => {
   const start = fieldOf(fieldOf(error, 'range'), 'start')
   return typeof start === 'number' ? start : undefined

@@ -171,7 +171,10 @@ function applyWhere(
   change: Change,
 ): Result<JsonObject, ScimError> {
   const items = asList(document[path.attribute])
-  const matches = (item: Json): boolean => isObject(item) && String(item[where.name] ?? '').toLowerCase() === where.value.toLowerCase()
+  const matches = (item: Json): boolean => {
+    const value = isObject(item) ? (item[where.name] ?? '') : undefined
+    return value !== undefined && typeof value !== 'object' && String(value).toLowerCase() === where.value.toLowerCase()
+  }
   if (!items.some(matches)) {
     if (change.op === 'remove') return err({ reason: 'scim_no_target', detail: path.attribute })
     if (path.sub === undefined && !isObject(change.value)) return err({ reason: 'scim_no_target', detail: path.attribute })
