@@ -34,8 +34,7 @@ export function decide(policy: CompiledPolicy, input: PolicyInput): PolicyDecisi
   const granted = scopes.filter((scope) => scope.granted)
   const explanation: Explanation = { policyVersion: policy.version, scopes, notes: deciding.notes }
   const withheld = (missing: string): Explanation => ({ ...explanation, scopes: scopes.map((scope) => withhold(scope, missing)) })
-  if (granted.length === 0)
-    return { kind: 'deny', reason: 'nothing_granted', missing: 'no rule grants any of the requested scopes', explanation }
+  if (granted.length === 0) return { kind: 'deny', reason: 'nothing_granted', missing: missingGrant(input), explanation }
   const endsAt = sessionEnd(policy, input.session.startedAt, input.identity.sessionExpiresAt)
   if (secondsBetween(input.now, endsAt) < 1) {
     const missing = 'a new sign-in: the session has ended'
@@ -59,6 +58,12 @@ export function decide(policy: CompiledPolicy, input: PolicyInput): PolicyDecisi
   })
   return { kind: 'allow', scopes: granted.map((scope) => scope.scope), tier: strictestTier(tiers), ...ends, explanation }
 }
+
+/** Unknown groups are another person's to mend than known ones: the IdP's administrator, not the policy's author. */
+const missingGrant = ({ identity }: PolicyInput): string =>
+  identity.groups.state === 'known'
+    ? 'no rule grants any of the requested scopes'
+    : "your groups: your company's sign-in did not name them, and without them no rule grants any of the requested scopes"
 
 /** What rules would have granted is not granted while something is missing; explanation and decision never disagree. */
 const withhold = (scope: ScopeExplanation, missing: string): ScopeExplanation =>
