@@ -42,11 +42,17 @@ export function createApp(deps: BrokerDeps): BrokerApp {
   return { server, endpoints: brokerEndpoints, close: () => closeServer(server, deps) }
 }
 
-/** Lets running requests end, long-polls at once; idle connections are closed at once. */
+/** How often a closing server looks for connections that have become idle, in milliseconds. */
+const idleSweepMs = 50
+
+/** Lets running requests end, long-polls at once; a connection is closed as soon as it is idle, not when its keep-alive lapses. */
 function closeServer(server: Server, deps: BrokerDeps): Promise<void> {
   endWaitingPolls(deps.database)
   return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeIdleConnections()
+    const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs)
+    server.close(() => {
+      clearInterval(sweep)
+      resolve()
+    })
   })
 }
