@@ -10,9 +10,15 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import type { Clock } from '@drawbridge/runtime/clock'
 import type { Log } from '@drawbridge/runtime/log'
+import type { Metrics } from '@drawbridge/runtime/metrics'
 import { listen } from '@drawbridge/store/changes'
 import type { Database } from '@drawbridge/store/database'
-import { claimOutboxAcrossTenants, markRelayedAcrossTenants, type WaitingEntry } from '@drawbridge/store/outbox-relay'
+import {
+  claimOutboxAcrossTenants,
+  countUndoneAcrossTenants,
+  markRelayedAcrossTenants,
+  type WaitingEntry,
+} from '@drawbridge/store/outbox-relay'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { Queue } from 'bullmq'
 import { findJob } from './jobs.js'
@@ -28,6 +34,7 @@ export type RelayDeps = {
   readonly database: Database
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Metrics
   readonly queue: Pick<Queue, 'addBulk'>
 }
 
@@ -50,11 +57,12 @@ const toJob = (entry: WaitingEntry) => {
   }
 }
 
-/** Relays one batch; answers how many entries it carried. Throws when the queue or the database is away: nothing is marked then. */
+/** Relays one batch, says how many wait, and answers how many it carried. Throws when the queue or the database is away: nothing is marked then. */
 export function relayOnce(deps: RelayDeps): Promise<number> {
   return acrossTenants(deps.database, async (db) => {
     const now = deps.clock.now()
     const entries = await claimOutboxAcrossTenants(db, { limit: relayBatch, relayedBefore: addSeconds(now, -relayAgainSeconds) })
+    deps.metrics.set('drawbridge_outbox_waiting', await countUndoneAcrossTenants(db))
     if (entries.length === 0) return 0
     await deps.queue.addBulk(entries.map(toJob))
     await markRelayedAcrossTenants(db, entries, now)

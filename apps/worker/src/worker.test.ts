@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { createPostgresBackend, Queue } from 'bullmq'
 import { aCompany, countOf, eventually, installationId, jobDeps, sealer } from '../test/a-company.js'
 import type { WorkerDeps } from './deps.js'
-import { revokeGrants } from './jobs/revoke-grants.job.js'
+import { revokeGrants, sessionRevoked } from './jobs/revoke-grants.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 import { relayOnce } from './relay-outbox.js'
 import { createWorker, migrateQueue } from './worker.js'
@@ -121,6 +121,41 @@ it('the same job twice, even at the same time, is once', async () => {
   await revokeGrants(jobDeps(fixture), job)
   expect(await countOf(fixture, 'notices WHERE tenant_id = $1', [company.tenant])).toBe(2)
   expect(await countOf(fixture, 'revocations WHERE tenant_id = $1', [company.tenant])).toBe(1)
+})
+
+it.each([
+  ['scim', 'admin'],
+  ['admin', 'admin'],
+  ['token_theft', 'system'],
+  ['logout', 'user'],
+] as const)('a notice of %s names %s as the initiating entity', async (source, entity) => {
+  const company = await aCompany(fixture, `told-by-${source.replace('_', '-')}`)
+  await company.kill(source)
+  const [entry] = await asOwner<{ id: string; payload: { eventId: string; target: 'subject'; targetId: string; epoch: number } }>(
+    fixture.ownerUrl,
+    'SELECT id, payload FROM outbox WHERE tenant_id = $1',
+    [company.tenant],
+  )
+  if (entry === undefined) throw new Error('there is an outbox entry')
+  await revokeGrants(jobDeps(fixture), { tenant: company.tenant, entry: Number(entry.id), ...entry.payload })
+  const [notice] = await asOwner<{ token: string }>(fixture.ownerUrl, 'SELECT token FROM notices WHERE tenant_id = $1', [company.tenant])
+  const claims = JSON.parse(Buffer.from(notice?.token.split('.')[1] ?? '', 'base64url').toString())
+  expect(claims.events[sessionRevoked].initiating_entity).toBe(entity)
+})
+
+it('every relay says how many entries wait', async () => {
+  const company = await aCompany(fixture, 'wayne')
+  const deps = jobDeps(fixture)
+  const said: number[] = []
+  const metrics = { ...deps.metrics, set: (_name: string, value: number) => void said.push(value) }
+  const relay = () => relayOnce({ ...deps, metrics, queue: { addBulk: async () => [] } as never })
+  await relay()
+  await company.kill()
+  await company.kill()
+  await relay()
+  await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $1 WHERE done_at IS NULL', [new Date()])
+  await relay()
+  expect(said).toEqual([0, 2, 0])
 })
 
 it('what the queue has lost is relayed again after the named time, and only then', async () => {

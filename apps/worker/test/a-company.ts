@@ -1,5 +1,6 @@
 /** A tenant with an issuer, a notices key, two resources and one subject with a grant, for the worker's tests. */
 import { instant } from '@drawbridge/core/instant'
+import type { DeprovisioningSource } from '@drawbridge/core/revocation/deprovisioning-event'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
@@ -63,12 +64,12 @@ export async function aCompany(fixture: TestDatabase, slug: string) {
     ])
     resources.push({ id, identifier })
   }
-  const kill = () =>
+  const kill = (source: DeprovisioningSource = 'scim') =>
     inTenant(fixture.database, tenant, (db) =>
       deprovision(db, {
         tenant,
         eventId: random.uuid() as DeprovisioningEventId,
-        source: 'scim',
+        source,
         target: 'subject',
         targetId: subject,
         reason: 'active=false',

@@ -1,5 +1,6 @@
 /** What was revoked, kept until the longest-lived access token below it has expired: the snapshot of every guard is read from here. */
 import type { Instant } from '@drawbridge/core/instant'
+import type { DeprovisioningSource } from '@drawbridge/core/revocation/deprovisioning-event'
 import type { DeprovisioningEventId, Issuer, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
@@ -82,6 +83,19 @@ export async function markGrantsRevoked(db: Db, revoked: Omit<Revocation, 'issue
     [revoked.tenant, revoked.targetId, revoked.epoch, toTimestamp(revoked.at), `revoked with its ${revoked.target}`],
   )
   return rowCount
+}
+
+/** Who said so. Undefined: no such event, which only a mistake of ours can bring. */
+export async function findEventSource(
+  db: AcrossDb,
+  tenant: TenantId,
+  eventId: DeprovisioningEventId,
+): Promise<DeprovisioningSource | undefined> {
+  const { rows } = await db.query<{ source: DeprovisioningSource }>(
+    'SELECT source FROM deprovisioning_events WHERE tenant_id = $1 AND id = $2',
+    [tenant, eventId],
+  )
+  return rows[0]?.source
 }
 
 export async function markEventSwept(db: AcrossDb, tenant: TenantId, eventId: DeprovisioningEventId, now: Instant): Promise<void> {

@@ -6,11 +6,13 @@
  * the entry done and does nothing; a crash leaves nothing behind.
  */
 import { toSeconds } from '@drawbridge/core/instant'
+import { type InitiatingEntity, initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
 import { type PlannedRevocation, planRevocation } from '@drawbridge/core/revocation/revocation-plan'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertNotice } from '@drawbridge/store/notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import {
+  findEventSource,
   insertRevocation,
   listIssuersOfTenant,
   lockResourcesOfIssuer,
@@ -44,9 +46,11 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
   )
   const told = await acrossTenants(deps.database, async (db) => {
     if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
+    const source = await findEventSource(db, tenant, eventId)
+    const by = source === undefined ? 'system' : (initiatingEntities[source] ?? 'system')
     let count = 0
     const plan = planRevocation(job, await listIssuersOfTenant(db, tenant), now)
-    for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, tenant, revocation)
+    for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, { tenant, by, revocation })
     await markEventSwept(db, tenant, eventId, now)
     await markDone(db, tenant, job.entry, now)
     return count
@@ -55,15 +59,16 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
 }
 
 type AtIssuer = PlannedRevocation<RevokingIssuer>
+type Telling = { readonly tenant: TenantId; readonly by: InitiatingEntity; readonly revocation: AtIssuer }
 
-async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, tenant: TenantId, revocation: AtIssuer): Promise<number> {
+async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, by, revocation }: Telling): Promise<number> {
   const { issuer, target, targetId, epoch, at, expiresAt } = revocation
   const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
   const eventId = revocation.eventId as DeprovisioningEventId
   await insertRevocation(db, { tenant, eventId, issuerId: issuer.id, target, targetId, epoch, at, expiresAt })
   for (const resource of resources) {
     const jti = deps.random.uuid()
-    const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, buildNotice(revocation, resource, jti))
+    const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, buildNotice(revocation, by, resource, jti))
     await insertNotice(db, { tenantId: resource.tenantId, resourceId: resource.id, eventId, jti, token, createdAt: at, expiresAt })
   }
   return resources.length
@@ -78,6 +83,7 @@ async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, tenant: TenantId, rev
  */
 function buildNotice(
   { issuer, target, targetId, epoch, at }: AtIssuer,
+  by: InitiatingEntity,
   resource: ToldResource,
   jti: string,
 ): Readonly<Record<string, unknown>> {
@@ -92,7 +98,7 @@ function buildNotice(
     events: {
       [sessionRevoked]: {
         event_timestamp: seconds,
-        initiating_entity: 'admin',
+        initiating_entity: by,
         reason_admin: { en: `access of this ${target} was revoked` },
       },
     },

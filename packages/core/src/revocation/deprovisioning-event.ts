@@ -8,6 +8,24 @@ export type DeprovisioningTarget = (typeof deprovisioningTargets)[number]
 /** Who said so. */
 export type DeprovisioningSource = 'scim' | 'admin' | 'token_theft' | 'code_replay' | 'revocation_endpoint' | 'logout' | 'signal'
 
+export type InitiatingEntity = 'admin' | 'user' | 'policy' | 'system'
+
+/**
+ * Whom a notice names as the one who began it. A directory acts for the tenant's administrators; what we find out ourselves is the
+ * system's; a client that hands its token back does so for its user.
+ *
+ * @spec CAEP 1.0 §2 initiating_entity
+ */
+export const initiatingEntities: Readonly<Record<DeprovisioningSource, InitiatingEntity>> = {
+  scim: 'admin',
+  admin: 'admin',
+  token_theft: 'system',
+  code_replay: 'system',
+  revocation_endpoint: 'user',
+  logout: 'user',
+  signal: 'system',
+}
+
 export type DeprovisioningEvent = {
   readonly tenant: TenantId
   readonly eventId: DeprovisioningEventId
