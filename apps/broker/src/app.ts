@@ -39,20 +39,36 @@ export type BrokerApp = { readonly server: Server; readonly endpoints: readonly 
 
 export function createApp(deps: BrokerDeps): BrokerApp {
   const server = createHttpServer(deps, brokerEndpoints)
-  return { server, endpoints: brokerEndpoints, close: () => closeServer(server, deps) }
+  const running = countRunning(server)
+  return { server, endpoints: brokerEndpoints, close: () => closeServer(server, running, deps) }
 }
 
-/** How often a closing server looks for connections that have become idle, in milliseconds. */
-const idleSweepMs = 50
+/** How often a closing server looks whether the running requests have ended, in milliseconds. */
+const drainLookMs = 50
 
-/** Lets running requests end, long-polls at once; a connection is closed as soon as it is idle, not when its keep-alive lapses. */
-function closeServer(server: Server, deps: BrokerDeps): Promise<void> {
+/**
+ * Lets running requests end, long-polls at once. Then every connection is closed: one that a client opened in advance and never used
+ * does not count as idle for `node:http` and would hold the process for the rest of its keep-alive.
+ */
+function closeServer(server: Server, running: () => number, deps: BrokerDeps): Promise<void> {
   endWaitingPolls(deps.database)
   return new Promise((resolve) => {
-    const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs)
+    const look = setInterval(() => running() === 0 && server.closeAllConnections(), drainLookMs)
     server.close(() => {
-      clearInterval(sweep)
+      clearInterval(look)
       resolve()
     })
+    server.closeIdleConnections()
   })
+}
+
+function countRunning(server: Server): () => number {
+  let running = 0
+  server.on('request', (_request, response) => {
+    running += 1
+    response.once('close', () => {
+      running -= 1
+    })
+  })
+  return () => running
 }
