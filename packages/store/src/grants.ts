@@ -3,7 +3,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { AuthorizationCode } from '@drawbridge/core/oauth/authorization-code'
 import type { Grant, GrantRefusal } from '@drawbridge/core/oauth/grant'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
-import type { ClientId, CredentialHash, GrantId, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type ClientId, type CredentialHash, type GrantId, type IssuerId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 /** Where a hot statement was asked from: goes to the audit trail. */
@@ -191,14 +191,17 @@ export async function revokeGrantOfToken(hot: HotDb, given: RevokeGrantOfToken):
   return rows[0]?.revoked ?? false
 }
 
+/** The credential is of the tenant's own resource, or of one of the vendor's that this issuer may mint for. */
 const introspectStatement = hotStatement({
   name: 'introspect_grant',
   tenantParameter: 1,
   text: `SELECT resource.identifier AS resource, ${grantStateColumns}
     FROM resource_credentials credential
-    JOIN resources resource ON resource.tenant_id = $1 AND resource.id = credential.resource_id
+    JOIN resources resource ON resource.tenant_id = credential.tenant_id AND resource.id = credential.resource_id
     LEFT JOIN (grants g ${grantStateJoins}) ON g.tenant_id = $1 AND g.id = $5 AND g.issuer_id = $6 AND g.audience = resource.identifier
-    WHERE credential.tenant_id = $1 AND credential.id = $3 AND credential.secret_hash = $4 AND credential.revoked_at IS NULL
+    WHERE credential.tenant_id IN ($1, $7) AND (credential.tenant_id = $1 OR EXISTS (SELECT 1 FROM resource_issuers minter
+        WHERE minter.tenant_id = $7 AND minter.resource_id = credential.resource_id AND minter.issuer_tenant_id = $1 AND minter.issuer_id = $6))
+      AND credential.id = $3 AND credential.secret_hash = $4 AND credential.revoked_at IS NULL
       AND (credential.expires_at IS NULL OR credential.expires_at > $2)`,
 })
 
@@ -222,7 +225,7 @@ export async function introspectGrant(
   },
 ): Promise<Introspected | undefined> {
   const { rows } = await hot.query<GrantStateRow & { resource: string; grant_id: string | null }>(introspectStatement, [
-    ...[asked.tenantId, toTimestamp(asked.now), asked.credentialId, asked.secretHash, asked.grantId, asked.issuerId],
+    ...[asked.tenantId, toTimestamp(asked.now), asked.credentialId, asked.secretHash, asked.grantId, asked.issuerId, vendorTenantId],
   ])
   const row = rows[0]
   if (!row) return undefined
