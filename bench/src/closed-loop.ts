@@ -1,5 +1,5 @@
 /** The load: a fixed number of keep-alive connections, each sending its next request when the last one is answered. */
-import { Agent, request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, request } from 'node:http'
 import { cpuMsOf } from './process-figures.js'
 import { callsOf, type StatementCounter, writingCallsOf } from './statement-count.js'
 
@@ -12,7 +12,7 @@ export type Call = {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
 }
-export type Answered = { readonly status: number; readonly text: string }
+export type Answered = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly text: string }
 export type Sender = { send(call: Call): Promise<Answered>; close(): void }
 
 /**
@@ -35,7 +35,10 @@ export function createSender(origin: string): Sender {
             const chunks: Buffer[] = []
             incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
             incoming.once('error', reject)
-            incoming.once('end', () => resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }))
+            incoming.once('end', () => {
+              const text = Buffer.concat(chunks).toString('utf8')
+              resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text })
+            })
           },
         )
         outgoing.once('error', reject)

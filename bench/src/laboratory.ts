@@ -13,12 +13,14 @@ import { migrate } from '@drawbridge/cli/migrate'
 import { openPlatform, type Platform } from '@drawbridge/cli/platform'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { type EnvSource, processEnvironment, readEnv } from '@drawbridge/runtime/env'
+import { createSimulator } from '@drawbridge/simulator/simulator'
 import { freePort, startEmbeddedPostgres } from '@drawbridge/store/embedded-postgres'
 import { insertScimToken } from '@drawbridge/store/scim-tokens'
 import { inTenant } from '@drawbridge/store/transaction'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import type { TestDatabase } from '@drawbridge/testkit/database'
-import { giveIssuerKeys } from './issuer-keys.js'
+import { giveIssuerKeys, type KeyMaking } from './issuer-keys.js'
+import { aLoginTenant, type LoginTenant } from './login-tenant.js'
 
 export const benchSlug = 'bench'
 export const drawbridgeCommand = fileURLToPath(new URL('../../apps/cli/bin/drawbridge.mjs', import.meta.url))
@@ -29,7 +31,10 @@ export type Laboratory = {
   readonly platform: Platform
   /** In the form that testkit's builders take. */
   readonly fixture: TestDatabase
+  /** Its grants are opened directly; its people sign in nowhere. */
   readonly tenant: ATenant
+  /** Its people sign in at the simulator, which runs in this process. */
+  readonly loginTenant: LoginTenant
   readonly scimToken: string
   readonly databasePid: number
   readonly brokerUrl: string
@@ -64,13 +69,18 @@ export async function openLaboratory(): Promise<Laboratory> {
     const fixture: TestDatabase = { database: platform.database, url: url.href, ownerUrl, close: () => platform.database.close() }
     const brokerUrl = environment.DRAWBRIDGE_PUBLIC_URL
     const tenant = await aTenant(fixture, { slug: benchSlug, publicUrl: brokerUrl })
-    const scimToken = await furnish(platform, tenant)
+    const making = keyMakingOf(platform)
+    const scimToken = await furnish(platform, making, tenant)
+    const simulator = createSimulator({ port: 0, signInWithoutAsking: true })
+    await simulator.start()
+    const loginTenant = await aLoginTenant(fixture, making, simulator, brokerUrl)
     const start = (command: 'broker' | 'worker', readyUrl: string) =>
       startProcess(children, environment, command, join(folder, `${command}.log`), readyUrl)
     return {
       platform,
       fixture,
       tenant,
+      loginTenant,
       scimToken,
       databasePid: server.processId,
       brokerUrl,
@@ -79,6 +89,7 @@ export async function openLaboratory(): Promise<Laboratory> {
       startWorker: () => start('worker', `http://127.0.0.1:${environment.DRAWBRIDGE_WORKER_PORT}/readyz`),
       close: async () => {
         await stopAll(children)
+        await simulator.close()
         await platform.close()
         await stop()
       },
@@ -111,11 +122,17 @@ async function labEnvironment(databaseUrl: string) {
   }
 }
 
+const keyMakingOf = ({ database, sealer, random, clock, installation }: Platform): KeyMaking => ({
+  database,
+  sealer,
+  random,
+  installationId: installation.installationId,
+  now: clock.now(),
+})
+
 /** What the tenant needs beyond its rows: keys and a directory's token. */
-async function furnish(platform: Platform, tenant: ATenant): Promise<string> {
-  const { database, sealer, random, clock, installation } = platform
-  const now = clock.now()
-  await giveIssuerKeys({ database, sealer, random, installationId: installation.installationId, now }, tenant)
+async function furnish({ database, random }: Platform, making: KeyMaking, tenant: ATenant): Promise<string> {
+  await giveIssuerKeys(making, tenant)
   const token = `dbs_${random.token()}`
   await inTenant(database, tenant.tenantId, (db) =>
     insertScimToken(db, tenant.tenantId, {
@@ -123,7 +140,7 @@ async function furnish(platform: Platform, tenant: ATenant): Promise<string> {
       connectionId: tenant.connectionId,
       name: 'bench',
       secretHash: hashCredential(token),
-      now,
+      now: making.now,
     }),
   )
   return token

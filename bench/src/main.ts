@@ -8,6 +8,7 @@
 import { cpus } from 'node:os'
 import { connections, createSender, type Measured, measure, percentile } from './closed-loop.js'
 import { type Laboratory, openLaboratory } from './laboratory.js'
+import { loginWorkloads } from './login-workloads.js'
 import { oauthWorkloads, rounds } from './oauth-workloads.js'
 import { requireProc, residentBytesOf } from './process-figures.js'
 import { measureColdStart, measureStarts, type Start, type Starts } from './start-time.js'
@@ -64,7 +65,7 @@ async function runHttp(laboratory: Laboratory, brokerPid: number, isTrial: boole
   const sender = createSender(laboratory.brokerUrl)
   try {
     const measured: Measured[] = []
-    for (const workload of oauthWorkloads(laboratory, sender, isTrial)) {
+    for (const workload of [...oauthWorkloads(laboratory, sender, isTrial), ...loginWorkloads(laboratory, sender, isTrial)]) {
       console.error(`  ${workload.name} …`)
       measured.push(await measure(workload, { serverPid: brokerPid, databasePid: laboratory.databasePid, counter }))
     }
@@ -94,7 +95,7 @@ async function runDraining(laboratory: Laboratory): Promise<void> {
   console.error('  the worker carries out what was revoked …')
   const drained = await measureDraining(laboratory, () => laboratory.startWorker())
   printTable(
-    'The worker, for one revocation (CPU in ms; its start included)',
+    'The worker, for one revocation (CPU in ms)',
     ['entries', 'worker', 'PostgreSQL', 'in all'],
     [
       [

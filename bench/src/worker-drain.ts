@@ -15,13 +15,13 @@ export type Drained = {
   readonly databaseCpuMs: number
 }
 
-/** Figures are for one entry. `start` starts the worker and answers its process id; its start is part of `seconds` only. */
+/** Figures are for one entry, from the moment when the worker says that it is ready: its own start is in none of them. */
 export async function measureDraining(laboratory: Laboratory, start: () => Promise<number>): Promise<Drained> {
   const undone = () => acrossTenants(laboratory.platform.database, countUndoneAcrossTenants)
-  const entries = await undone()
-  const databaseBefore = cpuMsOf(laboratory.databasePid)
-  const begun = performance.now()
   const workerPid = await start()
+  const entries = await undone()
+  const before = { worker: cpuMsOf(workerPid), database: cpuMsOf(laboratory.databasePid) }
+  const begun = performance.now()
   while ((await undone()) > 0) {
     if (performance.now() - begun > giveUpMs) throw new Error(`the worker left ${await undone()} of ${entries} outbox entries undone`)
     await sleep(pollMs)
@@ -29,7 +29,7 @@ export async function measureDraining(laboratory: Laboratory, start: () => Promi
   return {
     entries,
     seconds: (performance.now() - begun) / 1000,
-    workerCpuMs: cpuMsOf(workerPid) / entries,
-    databaseCpuMs: (cpuMsOf(laboratory.databasePid) - databaseBefore) / entries,
+    workerCpuMs: (cpuMsOf(workerPid) - before.worker) / entries,
+    databaseCpuMs: (cpuMsOf(laboratory.databasePid) - before.database) / entries,
   }
 }
