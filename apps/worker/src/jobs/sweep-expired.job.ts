@@ -1,8 +1,9 @@
-/** Removes what time has ended: done outbox entries, expired notices and revocations; closes streams that nobody listens to. */
+/** Removes what time has ended: done outbox entries, expired notices, revocations, flows and grants; closes streams that nobody listens to. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
 import { countUndoneAcrossTenants, deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
+import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 
@@ -10,6 +11,8 @@ import type { JobDeps } from '../deps.js'
 export const keepDoneSeconds = 86_400
 /** Rows per statement, so that no sweep holds locks for long. What is left waits for the next run. */
 export const sweepBatch = 5000
+/** Statements per table and run: a long pause of the worker is made up for in several runs, not in one. */
+export const mostBatches = 20
 
 export async function sweepExpired(deps: JobDeps): Promise<void> {
   const now = deps.clock.now()
@@ -17,5 +20,19 @@ export async function sweepExpired(deps: JobDeps): Promise<void> {
   const expired = await acrossTenants(deps.database, (db) => deleteExpiredNoticesAcrossTenants(db, now, sweepBatch))
   const closed = await acrossTenants(deps.database, (db) => closeLapsedStreamsAcrossTenants(db, now, addSeconds(now, -streamLapseSeconds)))
   deps.metrics.set('drawbridge_outbox_waiting', await acrossTenants(deps.database, countUndoneAcrossTenants))
-  if (removed + expired + closed > 0) deps.log.info({ removed, expired, closed }, 'swept what had expired')
+  let rows = 0
+  for (const table of sweptTableNames) rows += await sweepTable(deps, table)
+  if (removed + expired + closed + rows > 0) deps.log.info({ removed, expired, closed, rows }, 'swept what had expired')
+}
+
+/** Each batch is a transaction of its own. */
+async function sweepTable(deps: JobDeps, table: SweptTable): Promise<number> {
+  const before = addSeconds(deps.clock.now(), -sweptTables[table].keepSeconds)
+  let rows = 0
+  for (let batch = 0; batch < mostBatches; batch++) {
+    const removed = await acrossTenants(deps.database, (db) => deleteExpiredAcrossTenants(db, table, before, sweepBatch))
+    rows += removed
+    if (removed < sweepBatch) break
+  }
+  return rows
 }

@@ -1,0 +1,112 @@
+/** Rows go some named time after they expire and not before, in batches, and the trail stays. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { redeemCode } from '@drawbridge/store/authorization-codes'
+import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
+import { acrossTenants, onHotPath } from '@drawbridge/store/transaction'
+import { aChallenge, aGrant, aRedirectUri, hashOf } from '@drawbridge/testkit/a-grant'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { countOf, jobDeps } from '../../test/a-company.js'
+import { sweepExpired } from './sweep-expired.job.js'
+
+const now = instant(1_800_000_000_000)
+let fixture: TestDatabase
+let acme: ATenant
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aTenant(fixture, { slug: 'acme' })
+})
+afterAll(() => fixture.close())
+
+const write = (sql: string, ...parameters: readonly unknown[]) => asOwner(fixture.ownerUrl, sql, parameters)
+const sweepAt = (at: Instant) => sweepExpired({ ...jobDeps(fixture), clock: { now: () => at } })
+const redeemAt = (code: string, at: Instant) =>
+  redeemCode(onHotPath(fixture.database), {
+    tenantId: acme.tenantId,
+    codeHash: hashOf(code),
+    presented: { ...acme, redirectUri: aRedirectUri, codeChallenge: aChallenge, resource: undefined },
+    refreshTokenHash: hashOf(randomUUID()),
+    eventId: randomUUID(),
+    now: at,
+    asked: { requestId: 'test', address: '127.0.0.1' },
+  })
+
+/** One row of each kind that no builder makes, all of which end at `expiresAt`. */
+async function leaveFlow(expiresAt: Instant): Promise<void> {
+  const { tenantId, issuerId, connectionId, subjectId, clientId } = acme
+  const [request, session, ends] = [randomUUID(), randomUUID(), new Date(expiresAt)]
+  await write(
+    `INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch, amr,
+       idp_session, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, 1, 1, 1, '{}', '{}', $7, $7)`,
+    ...[tenantId, session, issuerId, randomBytes(32), subjectId, connectionId, ends],
+  )
+  await write(
+    `INSERT INTO authorization_requests (tenant_id, id, issuer_id, client_id, browser_hash, request, step, session_id, tenant_epoch, client_epoch,
+       created_at, expires_at) VALUES ($1, $2, $3, $4, $5, '{}', 'login', $6, 1, 1, $7, $7)`,
+    ...[tenantId, request, issuerId, clientId, randomBytes(32), session, ends],
+  )
+  await write(
+    `INSERT INTO login_requests (tenant_id, id, authorization_request_id, connection_id, purpose, browser_hash, upstream_id, sealed_state, tenant_epoch,
+       connection_epoch, created_at, expires_at) VALUES ($1, $2, $3, $4, 'login', $5, $6, $5, 1, 1, $7, $7)`,
+    ...[tenantId, randomUUID(), request, connectionId, randomBytes(32), randomUUID(), ends],
+  )
+  await write(
+    'INSERT INTO parked_messages (tenant_id, handle_hash, connection_id, sealed, expires_at) VALUES ($1, $2, $3, $2, $4)',
+    ...[tenantId, randomBytes(32), connectionId, ends],
+  )
+  await write(
+    "INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at) VALUES ($1, $2, 'saml_assertion', $3, $4)",
+    ...[tenantId, connectionId, randomBytes(32), ends],
+  )
+}
+
+test('each kind of row goes its named time after it expired, and not a second before', async () => {
+  const { code } = await aGrant(fixture, acme, { now })
+  expect((await redeemAt(code, now)).ok).toBe(true)
+  await leaveFlow(now)
+  for (const table of sweptTableNames) await write(`UPDATE ${table} SET expires_at = $1`, new Date(now))
+  const trail = await countOf(fixture, 'audit_events')
+  const byTime = [...sweptTableNames].sort((one, other) => sweptTables[one].keepSeconds - sweptTables[other].keepSeconds)
+  for (const table of byTime) {
+    const { keepSeconds } = sweptTables[table]
+    await sweepAt(addSeconds(now, keepSeconds))
+    expect([table, await countOf(fixture, table)]).toEqual([table, 1])
+    await acrossTenants(fixture.database, (db) => deleteExpiredAcrossTenants(db, table, instant(now + 1), 10))
+    expect([table, await countOf(fixture, table)]).toEqual([table, 0])
+  }
+  expect(await countOf(fixture, 'audit_events')).toBe(trail)
+})
+
+test('the job removes all of them in one run, and leaves what still lives', async () => {
+  await leaveFlow(now)
+  await aGrant(fixture, acme, { now })
+  const later = addSeconds(now, 400 * 86_400)
+  await leaveFlow(later)
+  await aGrant(fixture, acme, { now: later })
+  await sweepAt(later)
+  const left = async (table: SweptTable) => [table, await countOf(fixture, table)]
+  const living = sweptTableNames.filter((table) => table !== 'refresh_tokens')
+  expect(await Promise.all(living.map(left))).toEqual(living.map((table) => [table, 1]))
+})
+
+test('a code that comes back is recognised as a replay until its retention ends, and is unknown afterwards', async () => {
+  const { code } = await aGrant(fixture, acme, { now })
+  await redeemAt(code, now)
+  const keep = sweptTables.authorization_codes.keepSeconds
+  await sweepAt(addSeconds(now, keep))
+  expect(await redeemAt(code, addSeconds(now, keep))).toEqual({ ok: false, error: 'code_replayed' })
+  await sweepAt(addSeconds(now, keep + 3600))
+  expect(await redeemAt(code, addSeconds(now, keep + 3600))).toEqual({ ok: false, error: 'code_unknown' })
+})
+
+test('one statement removes no more than its limit, the oldest first', async () => {
+  await write('DELETE FROM replays')
+  for (const second of [3, 1, 2]) await leaveFlow(addSeconds(now, second))
+  const remove = () => acrossTenants(fixture.database, (db) => deleteExpiredAcrossTenants(db, 'replays', addSeconds(now, 10), 2))
+  expect(await remove()).toBe(2)
+  const [left] = await asOwner<{ expires_at: Date }>(fixture.ownerUrl, 'SELECT expires_at FROM replays')
+  expect(new Date(left?.expires_at ?? 0).getTime()).toBe(addSeconds(now, 3))
+  expect(await remove()).toBe(1)
+})

@@ -1,0 +1,38 @@
+/** Rows that time has ended, how long each kind is kept after that, and the statement that removes a bounded number of them. */
+import type { Instant } from '@drawbridge/core/instant'
+import { type AcrossDb, toTimestamp } from './transaction.js'
+
+const hour = 3600
+const day = 24 * hour
+
+type Swept = { readonly key: readonly string[]; readonly keepSeconds: number }
+
+/**
+ * What is swept, in this order: whoever refers comes before what it refers to, so that hardly anything is left for the cascades.
+ *
+ * Nothing in here is usable after its expiry; what is kept beyond it is kept for what it can still tell. A code presented again is
+ * recognised as a replay, and a refresh token as reused, until their time ends. Grants are what an admin's receipts point at. The audit
+ * trail is in none of these and is never swept.
+ */
+export const sweptTables = {
+  parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: hour },
+  replays: { key: ['tenant_id', 'connection_id', 'kind', 'id_hash'], keepSeconds: hour },
+  login_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
+  authorization_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
+  authorization_codes: { key: ['tenant_id', 'code_hash'], keepSeconds: day },
+  refresh_tokens: { key: ['tenant_id', 'token_hash'], keepSeconds: 7 * day },
+  grants: { key: ['tenant_id', 'id'], keepSeconds: 30 * day },
+  browser_sessions: { key: ['tenant_id', 'id'], keepSeconds: 30 * day },
+} as const satisfies Record<string, Swept>
+export type SweptTable = keyof typeof sweptTables
+export const sweptTableNames = Object.keys(sweptTables) as readonly SweptTable[]
+
+/** Removes at most `limit` rows that expired before `before`, the oldest first; answers how many. The names are ours, never input. */
+export async function deleteExpiredAcrossTenants(db: AcrossDb, table: SweptTable, before: Instant, limit: number): Promise<number> {
+  const key = sweptTables[table].key.join(', ')
+  const { rowCount } = await db.query(
+    `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`,
+    [toTimestamp(before), limit],
+  )
+  return rowCount
+}
