@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process'
 const required = (process.env['DRAWBRIDGE_TEST_REQUIRES'] ?? '').split(',').map((name) => name.trim())
 
 /** True: run. False: skip, the reason is printed. */
-export function hasTool(name: string): boolean {
-  if (spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0) return true
-  if (required.includes(name)) throw new Error(`DRAWBRIDGE_TEST_REQUIRES names ${name}, but it is not on the PATH`)
-  console.log(`skipped: there is no ${name} on the PATH`)
+export function hasTool(name: string, command: string = name): boolean {
+  if (spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0) return true
+  if (required.includes(name)) throw new Error(`DRAWBRIDGE_TEST_REQUIRES names ${name}, but there is no ${command}`)
+  console.log(`skipped: there is no ${command} on this machine`)
   return false
 }

@@ -1,0 +1,113 @@
+/** A real browser, driven by the keyboard alone: acme's SAML login and the consent page, as a person without a mouse meets them. */
+import { createServer, type Server } from 'node:http'
+import { freePort } from '@drawbridge/store/embedded-postgres'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Attempt, anAttempt, post, registerAt } from './a-client.js'
+import { aProduct, type Product } from './a-product.js'
+import { hasTool } from './a-required-tool.js'
+
+const executablePath = '/usr/bin/chromium'
+const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
+const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--headless']
+const withChromium = hasTool('chromium', executablePath) ? describe : describe.skip
+
+withChromium('in Chromium, by keyboard only', () => {
+  let product: Product
+  let browser: Browser
+  let callback: Server
+  let redirectUri = ''
+
+  beforeAll(async () => {
+    product = await aProduct()
+    const port = await freePort()
+    redirectUri = `http://127.0.0.1:${port}/callback`
+    callback = createServer((_request, response) => response.end('back at the client')).listen(port, '127.0.0.1')
+    browser = await chromium.launch({ executablePath, args: [...args, ...quiet] })
+  }, 120_000)
+  afterAll(async () => {
+    await browser?.close()
+    callback?.close()
+    await product?.stop()
+  }, 60_000)
+
+  const anAsk = async (clientName: string): Promise<Attempt> => {
+    const clientId = await registerAt(product.issuer('acme'), { client_name: clientName, redirect_uris: [redirectUri] })
+    const scope = 'documents:read documents:write admin:purge'
+    return anAttempt({ issuer: product.issuer('acme'), clientId, resource: product.mcpUrl, scope, redirectUri })
+  }
+
+  it('a person gets through both gates, her IdP and back to the client', async () => {
+    const attempt = await anAsk('Atlas coding agent')
+    const page = await browser.newPage({ viewport: { width: 1100, height: 900 } })
+    const troubles = troublesOf(page)
+    await page.goto(attempt.url)
+    await press(page, 'Continue to sign-in')
+    await press(page, 'Ada, with MFA')
+    await page.getByRole('button', { name: 'Allow', exact: true }).waitFor()
+    expect(await page.locator('main').innerText()).toContain('Atlas coding agent')
+    await press(page, 'Allow')
+    await page.getByText('back at the client').waitFor()
+    const back = new URL(page.url())
+    expect(Object.fromEntries(back.searchParams)).toEqual({
+      code: expect.any(String),
+      state: attempt.state,
+      iss: product.issuer('acme'),
+    })
+    const tokens = await post(`${product.issuer('acme')}/token`, {
+      grant_type: 'authorization_code',
+      code: back.searchParams.get('code') ?? '',
+      redirect_uri: redirectUri,
+      client_id: attempt.clientId,
+      code_verifier: attempt.verifier,
+      resource: attempt.resource,
+    })
+    expect(tokens.status).toBe(200)
+    expect(troubles).toEqual([])
+    await page.close()
+  })
+
+  it('the consent page fits a phone, works without JavaScript and shows where the focus is', async () => {
+    const context = await browser.newContext({ viewport: { width: 360, height: 740 }, javaScriptEnabled: false })
+    const page = await context.newPage()
+    await page.goto((await anAsk('Phone agent')).url)
+    await press(page, 'Continue to sign-in')
+    await press(page, 'Ada, with MFA')
+    await press(page, 'Continue') // the POST binding moves by itself only with scripts
+    await page.getByRole('button', { name: 'Allow', exact: true }).waitFor()
+    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+    expect(await page.evaluate('document.scripts.length')).toBe(0)
+    expect(await page.evaluate('document.documentElement.lang')).not.toBe('')
+    await focus(page, 'Allow')
+    expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).not.toBe('none')
+    await context.close()
+  })
+})
+
+const mostTabs = 60
+
+/** Tab until the button of that name has the focus: one that no tab reaches is a failure. */
+async function focus(page: Page, name: string): Promise<void> {
+  const button = page.getByRole('button', { name, exact: true })
+  await button.waitFor()
+  for (let tabs = 0; tabs < mostTabs; tabs++) {
+    if ((await button.and(page.locator(':focus')).count()) === 1) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error(`the keyboard does not reach "${name}"`)
+}
+
+async function press(page: Page, name: string): Promise<void> {
+  await focus(page, name)
+  await page.keyboard.press('Enter')
+}
+
+/** What a strict Content-Security-Policy or a broken page would make the browser complain of. */
+function troublesOf(page: Page): string[] {
+  const troubles: string[] = []
+  page.on('pageerror', (error) => troubles.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('favicon')) troubles.push(message.text())
+  })
+  return troubles
+}
