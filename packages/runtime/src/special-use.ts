@@ -74,7 +74,7 @@ function embeddedIpv4(words: readonly number[]): string | undefined {
 const toIpv4 = (high: number, low: number): string => `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
 
 /** The eight words of an IPv6 address. */
-function toWords(address: string): readonly number[] | undefined {
+export function toWords(address: string): readonly number[] | undefined {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address)
   const text = dotted
     ? `${dotted[1]}${((Number(dotted[2]) << 8) | Number(dotted[3])).toString(16)}:${((Number(dotted[4]) << 8) | Number(dotted[5])).toString(16)}`

@@ -2,7 +2,9 @@
  * Named token buckets, one set per process. N processes let through N times as much; that is stated, not hidden: the buckets keep a
  * single source from exhausting a process, they are not a quota.
  */
+import { isIPv6 } from 'node:net'
 import type { Clock } from '@drawbridge/runtime/clock'
+import { toWords } from '@drawbridge/runtime/special-use'
 
 export type RateLimit = { readonly perSecond: number; readonly burst: number }
 
@@ -16,23 +18,35 @@ export const rateLimits = {
 } as const satisfies Record<string, RateLimit>
 export type RateLimitName = keyof typeof rateLimits
 
+/**
+ * Whom an address is counted as. One customer holds at least a /64 of IPv6 and may send from any address in it, so all of them are one;
+ * an IPv4 address inside an IPv6 one is itself.
+ */
+function countedAs(address: string): string {
+  const words = isIPv6(address) ? toWords(address.replace(/%.*$/, '')) : undefined
+  if (!words) return address
+  const isMapped = words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff
+  if (!isMapped) return words.slice(0, 4).join(':')
+  return [6, 7].flatMap((at) => [(words[at] as number) >> 8, (words[at] as number) & 255]).join('.')
+}
+
 /** Buckets kept; when full, the oldest go, which only ever forgives. */
 const mostBuckets = 50_000
 
 export type RateLimiter = {
   /** Takes one; answers the seconds to wait when there is none. */
-  take(name: RateLimitName, key: string): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterSeconds: number }
+  take(name: RateLimitName, address: string): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterSeconds: number }
 }
 
 export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
   const buckets = new Map<string, { tokens: number; at: number }>()
   return {
-    take: (name, key) => {
+    take: (name, address) => {
       const limit = rateLimits[name]
       const perSecond = limit.perSecond * factor
       const burst = limit.burst * factor
       const now = clock.now()
-      const id = `${name} ${key}`
+      const id = `${name} ${countedAs(address)}`
       const bucket = buckets.get(id) ?? { tokens: burst, at: now }
       bucket.tokens = Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond)
       bucket.at = now

@@ -31,16 +31,20 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Re
 const deepestJson = 64
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
-/** JSON without surprises: valid UTF-8, no NUL (PostgreSQL stores none), bounded depth. */
+/** JSON without surprises: valid UTF-8, no NUL and no half surrogate pair (PostgreSQL keeps neither), bounded depth. */
 export function parseJsonBody(body: Buffer): Result<unknown, 'json_malformed'> {
   try {
     const text = utf8.decode(body)
     if (text.includes('\\u0000') || isTooDeep(text)) return err('json_malformed')
-    return ok(JSON.parse(text))
+    const value: unknown = JSON.parse(text)
+    return holdsHalfPair(text, value) ? err('json_malformed') : ok(value)
   } catch {
     return err('json_malformed')
   }
 }
+
+/** Only an escape can make half a pair, and `JSON.stringify` writes whole pairs plainly: what is still escaped after it is a half. */
+const holdsHalfPair = (text: string, value: unknown): boolean => /\\ud/i.test(text) && /\\ud[89a-f]/.test(JSON.stringify(value))
 
 /** Counts brackets before parsing, strings skipped: cheaper than walking the value, and nothing deep is ever built. */
 function isTooDeep(text: string): boolean {

@@ -40,7 +40,14 @@ export async function serveEndpoint(serving: Serving, request: IncomingMessage, 
   } catch (cause) {
     answer = answerFault(deps, endpoint, requestId, cause)
   }
-  writeAnswer(deps, request, response, answer, { requestId, cors: endpoint.cors === true })
+  const context = { requestId, cors: endpoint.cors === true }
+  try {
+    writeAnswer(deps, request, response, answer, context)
+  } catch (cause) {
+    // A header that HTTP cannot carry, say. Nothing has been sent; an exception here would end the process.
+    answer = answerFault(deps, endpoint, requestId, cause)
+    writeAnswer(deps, request, response, answer, context)
+  }
   const seconds = (performance.now() - started) / 1000
   const name = `${endpoint.method} ${endpoint.path}`
   deps.metrics.count('drawbridge_http_requests_total', { endpoint: name, status: String(answer.status) })

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { request } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -55,6 +55,14 @@ beforeAll(async () => {
       run: () => {
         throw new Error('a secret of the house')
       },
+    }),
+    endpoint({
+      method: 'GET',
+      path: '/unsayable',
+      spec: 'ours',
+      summary: 'No header',
+      hot: true,
+      run: () => redirect('https://app.example/\u2603'),
     }),
     endpoint({ method: 'GET', path: '/t/:tenant/x', spec: 'ours', summary: 'Tenant', hot: true, run: () => json({}) }),
   ])
@@ -116,6 +124,19 @@ it('says of a fault of ours only its id, as a page to a person', async () => {
   expect(text).toContain(answer.headers.get('x-request-id') as string)
 })
 
+it('survives an answer that cannot be written', async () => {
+  const answer = await fetch(`${url}/unsayable`, { redirect: 'manual' })
+  expect([answer.status, answer.headers.get('location')]).toEqual([500, null])
+  expect((await answer.json()).error).toBe('server_error')
+})
+
+it.each(['*', 'http://[', '//', '/\\', 'http://evil.example/quick/1', '/t/%2e%2e/x', '/t/acme%00/x'])(
+  'answers the target %j below 500',
+  async (target) => {
+    expect(await rawStatus(target)).toBeLessThan(500)
+  },
+)
+
 it('gives a page its policy, and a redirect its location', async () => {
   const answer = await fetch(`${url}/page`)
   expect(answer.headers.get('content-security-policy')).toContain('https://app.example')
@@ -142,6 +163,16 @@ it('refuses a flood from one address by name, with Retry-After', async () => {
   expect((await fetch(target)).headers.get('retry-after')).toBe('1')
   still.close()
 }, 20_000)
+
+/** A request line as it stands, which `fetch` would mend. */
+const rawStatus = (target: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    let text = ''
+    socket.on('data', (chunk) => (text += chunk.toString('latin1'))).on('error', reject)
+    socket.on('end', () => resolve(Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1] ?? Number.NaN)))
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`)
+  })
 
 const status = (target: string): Promise<number> =>
   new Promise((resolve, reject) => {
