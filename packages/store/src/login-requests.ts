@@ -88,9 +88,14 @@ export async function findLoginRequest(
  * It consumes the trip, enters the replay ids, creates or refreshes the subject and opens the browser session, or does none of the
  * last three. Each part depends on the rows of the one before, so two copies of one answer cannot both win: the second finds the trip
  * consumed (row lock) or an id taken (primary key). A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, and evidence
- * older than a barrier get no session. How and when she signed in is no claim: it leaves `claims_version` alone. The SCIM link is made once, by the key the connection declared
- * (without one: externalId is the stable id), to exactly one living user of this connection; a tombstone of any connection refuses.
+ * older than a barrier get no session, and what such evidence says is not kept: an old answer must not bring old groups back. How and
+ * when she signed in is no claim: it leaves `claims_version` alone. The SCIM link is made once, by the key the connection declared
+ * (without one: externalId is the stable id), to exactly one living user of this connection. Where this connection's directory does not
+ * know her, a tombstone or an inactive user of any other one refuses: who is switched off there does not come back through here.
  */
+const isAfterSubjectBarrier =
+  "date_trunc('second', $5::timestamptz) > date_trunc('second', COALESCE(subjects.barrier_at, 'epoch'::timestamptz))"
+const isBelieved = `subjects.deactivated_at IS NULL AND ${isAfterSubjectBarrier}`
 const completeStatement = hotStatement({
   name: 'complete_login',
   tenantParameter: 1,
@@ -111,8 +116,8 @@ const completeStatement = hotStatement({
   ), known AS (
     SELECT id, scim_user_id FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $11
   ), scim AS (
-    SELECT id, active, deleted_at IS NULL AS living FROM scim_users
-    WHERE tenant_id = $1 AND (connection_id = $3 OR deleted_at IS NOT NULL) AND (id = (SELECT scim_user_id FROM known)
+    SELECT id, active, deleted_at IS NULL AND connection_id = $3 AS living FROM scim_users
+    WHERE tenant_id = $1 AND (connection_id = $3 OR deleted_at IS NOT NULL OR NOT active) AND (id = (SELECT scim_user_id FROM known)
       OR ($13::text = 'userName' AND user_name_key = lower($14)) OR ($13::text = 'externalId' AND external_id = $14)
       OR ($13::text IS NULL AND external_id = $11))
   ), directory AS (
@@ -126,11 +131,13 @@ const completeStatement = hotStatement({
     SELECT $1, $10, $3, $11, directory.scim_user_id, $12, $6, $6, $6 FROM fresh, directory
     WHERE fresh.after_barrier AND directory.state IN ('active', 'none')
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
-      claims = EXCLUDED.claims, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
-      claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
+      claims = CASE WHEN ${isBelieved} THEN EXCLUDED.claims ELSE subjects.claims END,
+      claims_at = CASE WHEN ${isBelieved} THEN EXCLUDED.claims_at ELSE subjects.claims_at END,
+      last_login_at = CASE WHEN ${isBelieved} THEN EXCLUDED.last_login_at ELSE subjects.last_login_at END,
+      claims_version = subjects.claims_version + CASE WHEN NOT (${isBelieved}) OR subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
         = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
-      scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)
-    RETURNING id, epoch, deactivated_at, date_trunc('second', $5::timestamptz) > date_trunc('second', COALESCE(barrier_at, 'epoch'::timestamptz)) AS after_barrier
+      scim_user_id = COALESCE(subjects.scim_user_id, CASE WHEN ${isBelieved} THEN EXCLUDED.scim_user_id END)
+    RETURNING id, epoch, deactivated_at, ${isAfterSubjectBarrier} AS after_barrier
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
       acr, amr, authenticated_at, idp_session, created_at, expires_at)
