@@ -1,11 +1,12 @@
 /** The audit trail: append-only, by grants and by a trigger. */
+import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type AuditEvent = {
   readonly at: Instant
-  readonly kind: string
+  readonly kind: AuditEventKind
   readonly issuerId?: string | undefined
   readonly subjectId?: string | undefined
   readonly clientId?: string | undefined
@@ -18,7 +19,8 @@ export type AuditEvent = {
   readonly address?: string | undefined
 }
 
-export type StoredAuditEvent = AuditEvent & { readonly id: number }
+/** What was written is kept for years, so its kind may be one that this version no longer writes. */
+export type StoredAuditEvent = Omit<AuditEvent, 'kind'> & { readonly id: number; readonly kind: string }
 
 type Row = {
   id: number

@@ -238,7 +238,7 @@ async function giveBack(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>):
   }
 }
 
-const audit = (db: Db, caller: ScimCaller, id: ScimUserId, kind: string): Promise<void> =>
+const audit = (db: Db, caller: ScimCaller, id: ScimUserId, kind: `scim_user.${'created' | 'updated' | 'deleted'}`): Promise<void> =>
   insertAuditEvent(db, caller.tenant, {
     at: caller.now,
     kind,
