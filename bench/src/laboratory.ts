@@ -2,17 +2,16 @@
  * A throw-away installation to measure: PostgreSQL as `npm start` runs it (fsync and synchronous commit on), a lab database, one
  * tenant, and broker and worker as processes of their own, started by the same command as in production.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chmodSync, createWriteStream, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { migrate } from '@drawbridge/cli/migrate'
 import { openPlatform, type Platform } from '@drawbridge/cli/platform'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { type EnvSource, processEnvironment, readEnv } from '@drawbridge/runtime/env'
+import { readEnv } from '@drawbridge/runtime/env'
+import { createLog } from '@drawbridge/runtime/log'
+import { onShutdownSignal, type Stoppable, stopInOrder } from '@drawbridge/runtime/shutdown'
 import { createSimulator } from '@drawbridge/simulator/simulator'
 import { freePort, startEmbeddedPostgres } from '@drawbridge/store/embedded-postgres'
 import { insertScimToken } from '@drawbridge/store/scim-tokens'
@@ -21,11 +20,9 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import type { TestDatabase } from '@drawbridge/testkit/database'
 import { giveIssuerKeys, type KeyMaking } from './issuer-keys.js'
 import { aLoginTenant, type LoginTenant } from './login-tenant.js'
+import { startServer } from './server-process.js'
 
 export const benchSlug = 'bench'
-export const drawbridgeCommand = fileURLToPath(new URL('../../apps/cli/bin/drawbridge.mjs', import.meta.url))
-const readyWithinMs = 30_000
-const pollMs = 10
 
 export type Laboratory = {
   readonly platform: Platform
@@ -39,65 +36,74 @@ export type Laboratory = {
   readonly databasePid: number
   readonly brokerUrl: string
   readonly issuer: string
+  /** Both answer the process id. */
   startBroker(): Promise<number>
   startWorker(): Promise<number>
-  close(): Promise<void>
 }
 
-export async function openLaboratory(): Promise<Laboratory> {
+/** Runs something in a new laboratory, of which nothing is left afterwards: not after a fault, nor after Ctrl-C. */
+export async function inLaboratory(run: (laboratory: Laboratory) => Promise<void>): Promise<void> {
+  const parts: Stoppable[] = []
+  const stop = () => stopInOrder(parts, createLog({ level: 'warn' }))
+  const forget = onShutdownSignal(async () => {
+    await stop()
+    process.exit(130)
+  })
+  try {
+    await run(await openLaboratory(parts))
+  } finally {
+    forget()
+    await stop()
+  }
+}
+
+async function openLaboratory(parts: Stoppable[]): Promise<Laboratory> {
   const folder = openTemporaryFolder()
+  parts.push({ name: 'files', stop: () => rmSync(folder, { recursive: true, force: true }) })
+  const { databasePid, ownerUrl, url } = await openDatabase(parts, join(folder, 'data'))
+  const environment = await labEnvironment(url)
+  const platform = await openPlatform(readEnv(environment), { kind: 'lab', logFile: join(folder, 'bench.log') })
+  parts.push({ name: 'connections', stop: () => platform.close() })
+  const simulator = createSimulator({ port: 0, signInWithoutAsking: true })
+  await simulator.start()
+  parts.push({ name: 'simulator', stop: () => simulator.close() })
+  const fixture: TestDatabase = { database: platform.database, url, ownerUrl, close: () => platform.database.close() }
+  const making = keyMakingOf(platform)
+  const brokerUrl = environment.DRAWBRIDGE_PUBLIC_URL
+  const tenant = await aTenant(fixture, { slug: benchSlug, publicUrl: brokerUrl })
+  const start = async (command: 'broker' | 'worker', origin: string): Promise<number> => {
+    const server = await startServer({ command, environment, logFile: join(folder, `${command}.log`), readyUrl: `${origin}/readyz` })
+    parts.push({ name: command, stop: () => server.stop() })
+    return server.pid
+  }
+  return {
+    platform,
+    fixture,
+    tenant,
+    loginTenant: await aLoginTenant(fixture, making, simulator, brokerUrl),
+    scimToken: await furnish(platform, making, tenant),
+    databasePid,
+    brokerUrl,
+    issuer: `${brokerUrl}/t/${benchSlug}`,
+    startBroker: () => start('broker', brokerUrl),
+    startWorker: () => start('worker', `http://127.0.0.1:${environment.DRAWBRIDGE_WORKER_PORT}`),
+  }
+}
+
+async function openDatabase(parts: Stoppable[], dataDirectory: string) {
   const server = await startEmbeddedPostgres({
-    dataDirectory: join(folder, 'data'),
+    dataDirectory,
     port: await freePort(),
     durable: true,
     settings: { shared_preload_libraries: 'pg_stat_statements' },
   })
-  const children: ChildProcess[] = []
-  const stop = async () => {
-    await stopAll(children)
-    await server.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }
-  try {
-    const ownerUrl = server.url('drawbridge')
-    const url = new URL(ownerUrl)
-    url.username = 'drawbridge_runtime'
-    url.password = randomBytes(16).toString('hex')
-    await migrate(ownerUrl, url.href)
-    const environment = await labEnvironment(url.href)
-    const platform = await openPlatform(readEnv(environment), { kind: 'lab', logFile: join(folder, 'bench.log') })
-    const fixture: TestDatabase = { database: platform.database, url: url.href, ownerUrl, close: () => platform.database.close() }
-    const brokerUrl = environment.DRAWBRIDGE_PUBLIC_URL
-    const tenant = await aTenant(fixture, { slug: benchSlug, publicUrl: brokerUrl })
-    const making = keyMakingOf(platform)
-    const scimToken = await furnish(platform, making, tenant)
-    const simulator = createSimulator({ port: 0, signInWithoutAsking: true })
-    await simulator.start()
-    const loginTenant = await aLoginTenant(fixture, making, simulator, brokerUrl)
-    const start = (command: 'broker' | 'worker', readyUrl: string) =>
-      startProcess(children, environment, command, join(folder, `${command}.log`), readyUrl)
-    return {
-      platform,
-      fixture,
-      tenant,
-      loginTenant,
-      scimToken,
-      databasePid: server.processId,
-      brokerUrl,
-      issuer: `${brokerUrl}/t/${benchSlug}`,
-      startBroker: () => start('broker', `${brokerUrl}/readyz`),
-      startWorker: () => start('worker', `http://127.0.0.1:${environment.DRAWBRIDGE_WORKER_PORT}/readyz`),
-      close: async () => {
-        await stopAll(children)
-        await simulator.close()
-        await platform.close()
-        await stop()
-      },
-    }
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  parts.push({ name: 'PostgreSQL', stop: () => server.stop() })
+  const ownerUrl = server.url('drawbridge')
+  const url = new URL(ownerUrl)
+  url.username = 'drawbridge_runtime'
+  url.password = randomBytes(16).toString('hex')
+  await migrate(ownerUrl, url.href)
+  return { databasePid: server.processId, ownerUrl, url: url.href }
 }
 
 /** The server's user must be able to pass through it. */
@@ -144,42 +150,4 @@ async function furnish({ database, random }: Platform, making: KeyMaking, tenant
     }),
   )
   return token
-}
-
-/** Answers the process id once it says that it is ready. */
-async function startProcess(children: ChildProcess[], environment: EnvSource, command: string, logFile: string, readyUrl: string) {
-  const { PATH } = processEnvironment()
-  const child = spawn(process.execPath, [drawbridgeCommand, command], { env: { PATH, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
-  children.push(child)
-  let said = ''
-  child.stderr.on('data', (data: Buffer) => (said = (said + data.toString('utf8')).slice(-4096)))
-  child.stdout.pipe(createWriteStream(logFile))
-  const until = performance.now() + readyWithinMs
-  while (!(await answers(readyUrl))) {
-    if (child.exitCode !== null || performance.now() > until) throw new Error(`drawbridge ${command} did not become ready:\n${said}`)
-    await sleep(pollMs)
-  }
-  return child.pid as number
-}
-
-export const answers = (url: string): Promise<boolean> =>
-  fetch(url).then(
-    async (answer) => {
-      await answer.arrayBuffer()
-      return answer.ok
-    },
-    () => false,
-  )
-
-/** In the reverse order of starting. */
-async function stopAll(children: readonly ChildProcess[]): Promise<void> {
-  for (const child of children.toReversed()) await stopChild(child)
-}
-
-export function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
-  return new Promise((resolve) => {
-    child.once('exit', () => resolve())
-    child.kill('SIGTERM')
-  })
 }

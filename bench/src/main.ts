@@ -7,7 +7,7 @@
  */
 import { cpus } from 'node:os'
 import { connections, createSender, type Measured, measure, percentile } from './closed-loop.js'
-import { type Laboratory, openLaboratory } from './laboratory.js'
+import { inLaboratory, type Laboratory } from './laboratory.js'
 import { loginWorkloads } from './login-workloads.js'
 import { oauthWorkloads, rounds } from './oauth-workloads.js'
 import { requireProc, residentBytesOf } from './process-figures.js'
@@ -40,15 +40,6 @@ async function main(words: readonly string[]): Promise<void> {
   if (wanted.isWanted('cold')) {
     console.error('  npm start in a fresh clone …')
     printStarts('npm start in a fresh clone with empty caches', await measureColdStart(), ['first, cold', 'second, warm'])
-  }
-}
-
-async function inLaboratory(run: (laboratory: Laboratory) => Promise<void>): Promise<void> {
-  const laboratory = await openLaboratory()
-  try {
-    await run(laboratory)
-  } finally {
-    await laboratory.close()
   }
 }
 

@@ -6,8 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type EnvSource, processEnvironment } from '@drawbridge/runtime/env'
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { answers, openTemporaryFolder, stopChild } from './laboratory.js'
+import { openTemporaryFolder } from './laboratory.js'
 import { findBelow, proportionalBytesOf, residentBytesOf } from './process-figures.js'
+import { answers, stopChild } from './server-process.js'
 
 const thisCheckout = fileURLToPath(new URL('../..', import.meta.url))
 const readyWithinMs = 600_000
