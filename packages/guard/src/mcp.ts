@@ -9,6 +9,9 @@ const isRecord = (value: unknown): value is Record<string, unknown> => typeof va
 
 function scopesOfMessage(tools: ToolScopes, message: unknown): Result<readonly string[], GuardRefusal> {
   if (!isRecord(message)) return err('request_malformed')
+  // Neither request nor answer: a body that no parser has read yet looks like this, and whoever reads it later would find the call.
+  const isAnswer = message['method'] === undefined && ('result' in message || 'error' in message)
+  if (!isAnswer && typeof message['method'] !== 'string') return err('request_malformed')
   if (message['method'] !== 'tools/call') return ok([])
   const params = message['params']
   const name = isRecord(params) ? params['name'] : undefined
