@@ -132,12 +132,15 @@ async function judgeAssertion(
   return once ? undefined : { reason: 'client_assertion_replayed' }
 }
 
+/** Another kind of message that the same key signed is no assertion; libraries of before RFC 7523bis send `JWT` or nothing. RFC 8725 §3.11 */
+const assertionTypes: readonly unknown[] = ['client-authentication+jwt', 'JWT', undefined]
+
 /** The algorithm is a property of the key: a token never chooses how it is checked. RFC 8725 §3.1 */
 function verifyAssertion(assertion: string, jwks: unknown): Readonly<Record<string, unknown>> | undefined {
   const [head, body, signature, ...rest] = assertion.split('.')
   const header = readPart(head)
   const claims = readPart(body)
-  if (!header || !claims || !signature || rest.length > 0 || 'crit' in header) return undefined
+  if (!header || !claims || !signature || rest.length > 0 || 'crit' in header || !assertionTypes.includes(header['typ'])) return undefined
   const signed = Buffer.from(`${head}.${body}`, 'ascii')
   const keys = ((jwks as { keys?: unknown } | undefined)?.keys ?? []) as readonly (JsonWebKey & { kid?: string; use?: string })[]
   const candidates = keys.filter(

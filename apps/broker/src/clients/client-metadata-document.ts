@@ -10,6 +10,7 @@ import {
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { BrokerDeps } from '../deps.js'
+import { parseJsonBody } from '../http/read-body.js'
 
 const fetchTimeoutMs = 5_000
 
@@ -30,15 +31,8 @@ export async function fetchClientMetadataDocument(
   if (status !== 200) return err({ reason: 'client_document_unreachable', detail: { status } })
   if (!/^application\/(?:[a-z0-9.-]+\+)?json\b/i.test(headers['content-type'] ?? ''))
     return err({ reason: 'client_document_invalid', detail: { field: 'content-type' } })
-  const document = parseClientMetadataDocument(url, parseJson(body))
+  const parsed = parseJsonBody(body)
+  const document = parseClientMetadataDocument(url, parsed.ok ? parsed.value : undefined)
   if (!document.ok) return err({ reason: 'client_document_invalid', detail: { field: document.error.field } })
   return ok({ document: document.value, expiresAt: documentExpiresAt(headers['cache-control'], headers['age'], deps.clock.now()) })
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
-  }
 }

@@ -39,6 +39,8 @@ afterAll(async () => {
   await fixture.close()
 })
 
+const answering = (text: string) => async () =>
+  ok({ status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) })
 const register = async (body: unknown) => {
   const response = await fetch(`${broker.url}/t/acme/register`, {
     method: 'POST',
@@ -62,6 +64,15 @@ describe('a client metadata document', () => {
     const before = fetches
     expect((await resolveClient(broker.deps, tenant, documentUrl, 'token')).ok).toBe(true)
     expect(fetches).toBe(before)
+  })
+  it.each([
+    { when: 'its name holds NUL', raw: String.raw`{"client_name":"a\u0000b"}` },
+    { when: 'a key holds half a surrogate pair', raw: String.raw`{"client_name":"Tools","jwks":{"keys":[{"kty":"\ud800"}]}}` },
+  ])('is refused by name, not by the database, when $when', async ({ raw }) => {
+    const url = 'https://hostile.example/metadata.json'
+    const text = `{"client_id":"${url}","redirect_uris":["https://hostile.example/cb"],${raw.slice(1)}`
+    const found = await resolveClient({ ...broker.deps, fetchSafely: answering(text) }, tenant, url, 'authorize')
+    expect(!found.ok && found.error.reason).toBe('client_document_invalid')
   })
   it('never reaches out from the token endpoint for a client that nobody has met', async () => {
     const before = fetches
@@ -103,10 +114,10 @@ describe('a registered client with a secret', () => {
 describe('a client with a key', () => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const id = 'keyed' as ClientId
-  const assertion = (change: Record<string, unknown>, key: KeyObject = privateKey) => {
+  const assertion = (change: Record<string, unknown>, key: KeyObject = privateKey, typ?: string) => {
     const exp = toSeconds(now) + 60
     const claims = { iss: id, sub: id, aud: tenant.issuer.url, exp, jti: JSON.stringify(change) + Math.random(), ...change }
-    const input = [{ alg: 'ES256', kid: 'k' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+    const input = [{ alg: 'ES256', kid: 'k', typ }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
     return `${input}.${sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
   }
   const present = (text: string) =>
@@ -147,6 +158,12 @@ describe('a client with a key', () => {
     { when: 'without jti', change: { jti: undefined } },
   ])('is refused an assertion made $when', async ({ change }) => {
     expect(await present(assertion(change))).toBe('client_assertion_invalid')
+  })
+  it.each(['JWT', 'client-authentication+jwt', undefined])('is proven by an assertion of type %p', async (typ) => {
+    expect(await present(assertion({}, privateKey, typ))).toBe('proven')
+  })
+  it.each(['at+jwt', 'dpop+jwt', 'oauth-authz-req+jwt', 'secevent+jwt', 'logout+jwt'])('is refused a message of type %p', async (typ) => {
+    expect(await present(assertion({}, privateKey, typ))).toBe('client_assertion_invalid')
   })
   it('is refused an assertion of a stranger’s key', async () => {
     expect(await present(assertion({}, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey))).toBe('client_assertion_invalid')
