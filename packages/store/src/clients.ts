@@ -117,31 +117,38 @@ export async function listClients(db: Db, tenant: TenantId, after = ''): Promise
   return rows.map(toClient)
 }
 
+/** What the admin says; what is left out stays as it is, also where somebody else is changing it at this moment. */
 export type ClientGovernance = {
-  readonly preApproved: boolean
-  readonly scopeCeiling: readonly Scope[]
-  readonly accessTokenTtlSeconds: number | undefined
-  readonly blockedAt: Instant | undefined
+  readonly preApproved?: boolean | undefined
+  readonly scopeCeiling?: readonly Scope[] | undefined
+  /** `null`: no limit of its own. */
+  readonly accessTokenTtlSeconds?: number | null | undefined
+  readonly blocked?: boolean | undefined
 }
 
-/** The admin's say. Blocking refuses what is new; what was issued dies by a deprovisioning of the client. */
+/** The admin's say, in one statement: a kill that commits meanwhile is not undone. Blocking refuses what is new; what was issued dies by a deprovisioning. */
 export async function updateClientGovernance(
   db: Db,
   tenant: TenantId,
   client: { readonly issuerId: IssuerId; readonly id: ClientId },
   say: ClientGovernance,
+  now: Instant,
 ): Promise<Client | undefined> {
   const { rows } = await db.query<Row>(
-    `UPDATE clients SET pre_approved = $4, scope_ceiling = $5, access_token_ttl_seconds = $6, blocked_at = $7
+    `UPDATE clients SET pre_approved = coalesce($4::boolean, pre_approved), scope_ceiling = coalesce($5::text[], scope_ceiling),
+       access_token_ttl_seconds = CASE WHEN $6::boolean THEN $7::int ELSE access_token_ttl_seconds END,
+       blocked_at = CASE WHEN $8::boolean THEN coalesce(blocked_at, $9) WHEN NOT $8 THEN NULL ELSE blocked_at END
      WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 RETURNING ${columns}`,
     [
       tenant,
       client.issuerId,
       client.id,
-      say.preApproved,
-      say.scopeCeiling,
+      say.preApproved ?? null,
+      say.scopeCeiling ?? null,
+      say.accessTokenTtlSeconds !== undefined,
       say.accessTokenTtlSeconds ?? null,
-      say.blockedAt === undefined ? null : toTimestamp(say.blockedAt),
+      say.blocked ?? null,
+      toTimestamp(now),
     ],
   )
   return rows[0] && toClient(rows[0])

@@ -1,7 +1,11 @@
+import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
+import { deprovision } from '@drawbridge/store/deprovisioning'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { ResolvedTenant } from '../http/tenant.js'
 
 let db: TestDatabase
 let broker: TestBroker
@@ -170,6 +174,30 @@ describe('configuration', () => {
     expect(governed.body).toMatchObject({ preApproved: true })
     expect(governed.body.blockedAt).not.toBeNull()
     expect((await call('PATCH', `${admin}/tenants/acme/clients/nobody`, {})).status).toBe(404)
+  })
+
+  it('does not undo a kill that commits while a client is being approved', async () => {
+    await call('POST', `${admin}/tenants/acme/clients`, { clientId: 'raced', name: 'Raced', redirectUris: ['http://127.0.0.1/cb'] })
+    const { id: tenant } = (await broker.deps.configuration.find('acme')) as ResolvedTenant
+    let approval: Promise<Answered> | undefined
+    await inTenant(db.database, tenant, async (transaction) => {
+      await deprovision(transaction, {
+        tenant,
+        eventId: broker.deps.random.uuid() as DeprovisioningEventId,
+        source: 'admin',
+        target: 'client',
+        targetId: 'raced',
+        reason: 'stolen',
+        toldAt: undefined,
+        now: broker.deps.clock.now(),
+        requestId: undefined,
+        deactivate: true,
+      })
+      approval = call('PATCH', `${admin}/tenants/acme/clients/raced`, { preApproved: true })
+      await new Promise((resolve) => setTimeout(resolve, 300))
+    })
+    expect((await approval)?.body).toMatchObject({ preApproved: true, blockedAt: expect.any(String) })
+    expect((await call('PATCH', `${admin}/tenants/acme/clients/raced`, { blocked: false })).body.blockedAt).toBeNull()
   })
 
   it('shows every mistake of a policy and publishes none of them', async () => {

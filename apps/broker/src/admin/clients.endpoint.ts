@@ -2,8 +2,8 @@
 import { type Client, clientAuthMethods } from '@drawbridge/core/oauth/client'
 import type { ClientId, Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { findClient, insertClient, listClients, updateClientGovernance } from '@drawbridge/store/clients'
-import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { insertClient, listClients, updateClientGovernance } from '@drawbridge/store/clients'
+import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
@@ -141,23 +141,14 @@ const govern = adminEndpoint({
   body: governance,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const before = await findClient(onHotPath(deps.database), tenant.id, tenant.issuer.id, http.params['client'] ?? '')
-    if (!before) return refuseAdmin('not_found')
-    const { preApproved, scopeCeiling: ceiling, accessTokenTtlSeconds, blocked } = http.parsed
+    const id = (http.params['client'] ?? '') as ClientId
+    const { scopeCeiling: ceiling, ...say } = http.parsed
     const now = deps.clock.now()
     const after = await inTenant(deps.database, tenant.id, async (db) => {
-      await audit(db, tenant.id, http, deps, { kind: 'client.governed', clientId: before.id, detail: { ...http.parsed } })
-      return updateClientGovernance(
-        db,
-        tenant.id,
-        { issuerId: before.issuerId, id: before.id },
-        {
-          preApproved: preApproved ?? before.preApproved,
-          scopeCeiling: (ceiling as Scope[] | undefined) ?? before.scopeCeiling,
-          accessTokenTtlSeconds: accessTokenTtlSeconds === undefined ? before.accessTokenTtlSeconds : (accessTokenTtlSeconds ?? undefined),
-          blockedAt: blocked === undefined ? before.blockedAt : blocked ? (before.blockedAt ?? now) : undefined,
-        },
-      )
+      const which = { issuerId: tenant.issuer.id, id }
+      const governed = await updateClientGovernance(db, tenant.id, which, { ...say, scopeCeiling: ceiling as Scope[] | undefined }, now)
+      if (governed) await audit(db, tenant.id, http, deps, { kind: 'client.governed', clientId: id, detail: { ...http.parsed } })
+      return governed
     })
     return after ? json(show(after)) : refuseAdmin('not_found')
   },
