@@ -5,7 +5,7 @@
  * Nothing here passes or fails. CPU per operation survives a noisy machine, requests per second do not; what must never grow, the
  * number of SQL statements, is a test (`statements.test.ts`).
  */
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { connections, createSender, type Measured, measure, percentile } from './closed-loop.js'
 import { inLaboratory, type Laboratory } from './laboratory.js'
 import { loginWorkloads } from './login-workloads.js'
@@ -30,7 +30,8 @@ async function main(words: readonly string[]): Promise<void> {
   const unknown = named.filter((word) => !(parts as readonly string[]).includes(word))
   if (unknown.length > 0) throw new Error(`the bench has no part "${unknown.join(' ')}": name any of ${parts.join(', ')}, or none`)
   const wanted: Wanted = { isTrial, isWanted: (part) => (named.length === 0 ? part !== 'cold' : named.includes(part)) }
-  console.log(`${new Date().toISOString()}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model ?? 'unknown'})`)
+  const load = loadavg()[0]?.toFixed(1)
+  console.log(`${new Date().toISOString()}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), load before: ${load}`)
   if (isTrial) console.log('A trial: these figures mean nothing.')
   if (wanted.isWanted('http') || wanted.isWanted('take-away')) await inLaboratory((laboratory) => runInLaboratory(laboratory, wanted))
   if (wanted.isWanted('start')) {

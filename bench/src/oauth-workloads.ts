@@ -56,7 +56,7 @@ export function oauthWorkloads(laboratory: Laboratory, sender: Sender, isTrial: 
     { name: 'JWKS', aim: '0.02', rounds, ...sizes.document, run: async () => void expectOk(await sender.send(get('jwks'))) },
     {
       name: 'code redemption',
-      aim: '(a part of 0.55 + 0.35)',
+      aim: 'see last row',
       rounds,
       ...sizes.code,
       prepare: () => openGrants(sizes.code.warmUp + rounds * sizes.code.perRound),
