@@ -3,6 +3,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readModels, readSpecCoverage } from './print-reference.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const load = (path) => import(new URL(`../${path}`, import.meta.url).href)
@@ -16,6 +17,7 @@ const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((row) =
 const { brokerEndpoints } = await load('apps/broker/dist/app.js')
 const { printOpenApi } = await load('apps/broker/dist/admin/openapi.js')
 const { settingEntries } = await load('packages/runtime/dist/env.js')
+const { auditEvents } = await load('packages/core/dist/audit/audit-event.js')
 const { metricList } = await load('packages/runtime/dist/metrics.js')
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
 
@@ -28,6 +30,7 @@ const catalogues = [
   ['SCIM', 'packages/core/dist/scim/error.js', 'scimErrors'],
   ['Signals', 'packages/core/dist/signals/error.js', 'signalErrors'],
   ['Upstream', 'packages/upstream/dist/error.js', 'upstreamErrors'],
+  ['Guard', 'packages/guard/dist/refusal.js', 'guardRefusals'],
 ]
 
 async function printErrors() {
@@ -79,12 +82,48 @@ const printMetrics = () =>
     Object.entries(metricList).map(([name, entry]) => [`\`${name}\``, entry.kind, entry.labels.join(', '), entry.help]),
   )}\n`
 
+const printAuditEvents = () =>
+  `# Audit events\n\n${generated}\n\nEvery kind of line in the audit trail. The trail is append-only; \`GET /admin/v1/tenants/{slug}/audit-events\` reads it.\n\n${table(
+    ['kind', 'what happened'],
+    Object.entries(auditEvents)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([kind, says]) => [`\`${kind}\``, says]),
+  )}\n`
+
+function printDatabase() {
+  const parts = [
+    '# Database',
+    generated,
+    'PostgreSQL, from `prisma/schema`. The keys of every table of a tenant begin with `tenant_id`, and row-level security is forced.',
+  ]
+  for (const model of readModels(join(root, 'prisma', 'schema'))) {
+    const rows = model.columns.map((column) => [`\`${column.name}\``, column.type, column.isOptional ? 'yes' : '', column.says])
+    const rules = model.rules.map((rule) => `- \`${rule}\``).join('\n')
+    parts.push(`## ${model.table}`, ...[model.says, table(['column', 'type', 'may be absent', 'what'], rows), rules].filter(Boolean))
+  }
+  return `${parts.join('\n\n')}\n`
+}
+
+function printSpecCoverage() {
+  const rows = readSpecCoverage(root).map(({ section, path, tests }) => [
+    section,
+    `\`${path}\``,
+    [...tests.exact, ...(tests.folder.length > 0 ? ['in its folder:', ...tests.folder] : [])].map(nameOf).join(' ') || 'none beside it',
+  ])
+  return `# Coverage of specifications\n\n${generated}\n\nWhich file answers which section, by its \`@spec\` tag or its endpoint, and the test beside it. A test beside a file does not prove that it tests the section; tests of the whole product, in \`apps/cli/test\`, are not named here.\n\n${table(['section', 'file', 'test'], rows)}\n`
+}
+
+const nameOf = (test) => (test.includes('/') ? `\`${test.slice(test.lastIndexOf('/') + 1)}\`` : test)
+
 const pages = {
+  'docs/reference/audit-events.md': printAuditEvents(),
+  'docs/reference/database.md': printDatabase(),
   'docs/reference/openapi.json': `${JSON.stringify(printOpenApi(brokerEndpoints, version ?? '0.1.0'), undefined, 2)}\n`,
   'docs/reference/endpoints.md': printEndpoints(),
   'docs/reference/environment.md': printEnvironment(),
   'docs/reference/errors.md': await printErrors(),
   'docs/reference/metrics.md': printMetrics(),
+  'docs/reference/spec-coverage.md': printSpecCoverage(),
   '.env.example': printEnvExample(),
 }
 
