@@ -1,14 +1,17 @@
 /** The authorization endpoint, in the order of the specification. It ends where the browser's first step begins: at dispatch. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { acceptRequest, matchClient, parseAuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
+import type { PageRefusal, RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { toPendingRequest } from '@drawbridge/core/oauth/pending-request'
+import { err, ok, type Result } from '@drawbridge/core/result'
 import type { AuthorizationRequestId } from '@drawbridge/core/tenant/ids'
 import { insertAuthorizationRequest } from '@drawbridge/store/authorization-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { resolveClient } from '../clients/resolve-client.js'
 import type { Answer } from '../http/answer.js'
-import { endpoint, tenantOf } from '../http/endpoint.js'
-import { answerWithError, refuseOnPage } from './answer.js'
+import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { SingleValuedForm } from '../http/form.js'
+import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { bindBrowser } from './browser.js'
 import { dispatch } from './dispatch.js'
 import { completeFlow, resourcesOf } from './flow.js'
@@ -27,15 +30,17 @@ export const authorizeEndpoint = endpoint({
   rateLimit: 'login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    if (!http.query.ok) return refuseOnPage({ reason: 'authorization_request_malformed', detail: { why: http.query.error.reason } })
-    const claimed = parseAuthorizationRequest(http.query.value)
+    const asked = readQuery(http.query)
+    if (!asked.ok) return refuseOnPage(asked.error)
+    const claimed = parseAuthorizationRequest(asked.value.parameters)
     if (!claimed.ok) return refuseOnPage(claimed.error)
     const client = await resolveClient(deps, tenant, claimed.value.clientId, 'authorize')
     if (!client.ok) return refuseOnPage(client.error)
     const answerable = matchClient(claimed.value, client.value)
     if (!answerable.ok) return refuseOnPage(answerable.error)
+    if (asked.value.repeated) return answerWithError(tenant, answerable.value, asked.value.repeated)
     const request = acceptRequest(answerable.value, { resources: resourcesOf(tenant) })
-    if (!request.ok) return answerWithError(tenant, answerable.value, request.error)
+    if (!request.ok) return answerUnaskedWithError(tenant, client.value, answerable.value, request.error)
     const browser = bindBrowser(http, deps)
     const now = deps.clock.now()
     const stored = await insertAuthorizationRequest(onHotPath(deps.database), tenant.id, {
@@ -52,6 +57,17 @@ export const authorizeEndpoint = endpoint({
     return withCookies(flow.ok ? await dispatch(flow.value) : flow.error, browser.setCookies)
   },
 })
+
+type Asked = { readonly parameters: SingleValuedForm; readonly repeated: RedirectRefusal | undefined }
+
+/** A repeated parameter is the client's to hear of, unless it is one of the two that say who the client is. @spec RFC 6749 §3.1, §4.1.2.1 */
+function readQuery(query: HttpRequest['query']): Result<Asked, PageRefusal> {
+  if (query.ok) return ok({ parameters: query.value, repeated: undefined })
+  const { reason, parameter = '', once } = query.error
+  if (once?.['client_id'] === undefined || once['redirect_uri'] === undefined)
+    return err({ reason: 'authorization_request_malformed', detail: { why: reason } })
+  return ok({ parameters: once, repeated: { reason: 'authorization_parameter_malformed', detail: { field: parameter, why: reason } } })
+}
 
 export const withCookies = (answer: Answer, setCookies: readonly string[]): Answer =>
   setCookies.length === 0 ? answer : { ...answer, setCookies: [...(answer.setCookies ?? []), ...setCookies] }

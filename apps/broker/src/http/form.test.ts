@@ -41,3 +41,10 @@ test('it never throws, and reads what URLSearchParams writes', () => {
     }),
   )
 })
+
+test('what came once can be told from what came again', () => {
+  expect(parseForm('a=1&b=2&a=3&c=4&a=5')).toEqual({
+    ok: false,
+    error: { reason: 'parameter_repeated', parameter: 'a', once: { b: '2', c: '4' } },
+  })
+})

@@ -6,6 +6,8 @@ export type SingleValuedForm = Readonly<Record<string, string>>
 export type FormRefusal = {
   readonly reason: 'parameter_repeated' | 'parameter_malformed' | 'parameters_too_many' | 'form_absent'
   readonly parameter?: string
+  /** Of a query that repeats: what it holds exactly once. Who answers to a redirect URI needs it; nobody else reads it. */
+  readonly once?: SingleValuedForm
 }
 
 export const formLimits = { parameters: 64, nameLength: 256 } as const
@@ -14,6 +16,7 @@ export const emptyForm: SingleValuedForm = Object.freeze(Object.create(null) as 
 export function parseForm(text: string): Result<SingleValuedForm, FormRefusal> {
   const form = Object.create(null) as Record<string, string>
   if (text === '') return ok(form)
+  const repeated: string[] = []
   const pairs = text.split('&')
   if (pairs.length > formLimits.parameters) return err({ reason: 'parameters_too_many' })
   for (const pair of pairs) {
@@ -23,10 +26,13 @@ export function parseForm(text: string): Result<SingleValuedForm, FormRefusal> {
     const value = decode(at < 0 ? '' : pair.slice(at + 1))
     if (name === undefined || name.length > formLimits.nameLength) return err({ reason: 'parameter_malformed' })
     if (value === undefined) return err({ reason: 'parameter_malformed', parameter: name })
-    if (name in form) return err({ reason: 'parameter_repeated', parameter: name })
+    if (name in form) repeated.push(name)
     form[name] = value
   }
-  return ok(form)
+  const [parameter] = repeated
+  if (parameter === undefined) return ok(form)
+  for (const name of repeated) delete form[name]
+  return err({ reason: 'parameter_repeated', parameter, once: form })
 }
 
 /** NUL is refused because PostgreSQL stores none; nothing honest sends it. */
