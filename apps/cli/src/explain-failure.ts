@@ -15,7 +15,10 @@ const known: readonly Known[] = [
     when: (code) => code === 'ECONNREFUSED',
     say: 'PostgreSQL (or Redis) does not answer. Check DATABASE_URL and REDIS_URL, and that the servers run.',
   },
-  { when: (code) => code === '28P01' || code === '28000', say: 'PostgreSQL refuses the name or password of DATABASE_URL.' },
+  {
+    when: (code) => code === '28P01' || code === '28000',
+    say: 'PostgreSQL refuses the name or password. The role of DATABASE_URL is made, and its password set, by "drawbridge migrate" with DATABASE_OWNER_URL.',
+  },
   { when: (code) => code === '3D000', say: 'There is no such database yet. Run "drawbridge migrate" with DATABASE_OWNER_URL.' },
   {
     when: (code) => code === '42P01' || code === '42704',

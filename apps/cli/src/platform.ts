@@ -4,10 +4,11 @@ import { type Random, systemRandom } from '@drawbridge/crypto/random'
 import { createSealer, type Sealer } from '@drawbridge/crypto/seal'
 import type { Clock } from '@drawbridge/runtime/clock'
 import { offsetClock, systemClock } from '@drawbridge/runtime/clock'
-import type { Settings } from '@drawbridge/runtime/env'
+import { isLoopbackHost, type Settings } from '@drawbridge/runtime/env'
 import { createLog, type Log } from '@drawbridge/runtime/log'
 import { createMetrics, type Metrics } from '@drawbridge/runtime/metrics'
 import { type ChangeChannel, listen } from '@drawbridge/store/changes'
+import { listUpstreamUrlsAcrossTenants } from '@drawbridge/store/connections'
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
 
@@ -52,6 +53,7 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     const random = systemRandom()
     const installation = await ensureInstallation(database, { kind: options.kind, installationId: random.uuid(), now: systemClock().now() })
     refuseOtherKind(installation.kind, options.kind)
+    await refuseSimulator(settings, database)
     return await assemble(settings, installation, database, log, random)
   } catch (error) {
     await database.close()
@@ -64,6 +66,17 @@ function refuseOtherKind(found: InstallationKind, wanted: InstallationKind): voi
   if (found === wanted) return
   throw new Error(
     `this database is a ${found} installation and can never become a ${wanted} one: choose another database (DATABASE_URL, or DRAWBRIDGE_DATA_DIRECTORY for an embedded one)`,
+  )
+}
+
+/** The simulator signs in whoever asks and is always on loopback, where no IdP of a public issuer can be (security.md §13). */
+async function refuseSimulator(settings: Settings, database: Database): Promise<void> {
+  if (isLoopbackHost(new URL(settings.publicUrl).hostname)) return
+  const upstreams = await listUpstreamUrlsAcrossTenants(database)
+  const simulated = upstreams.find(({ url }) => URL.canParse(url) && isLoopbackHost(new URL(url).hostname))
+  if (!simulated) return
+  throw new Error(
+    `the connection "${simulated.name}" leads to ${new URL(simulated.url).origin}, a simulator, and ${settings.publicUrl} is public: disable that connection on a loopback DRAWBRIDGE_PUBLIC_URL, or use another database`,
   )
 }
 

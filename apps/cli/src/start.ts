@@ -1,6 +1,6 @@
 /** `drawbridge start`: everything on this machine in one process, on the embedded PostgreSQL, bound to loopback. */
 import { join, resolve } from 'node:path'
-import type { Settings } from '@drawbridge/runtime/env'
+import { isLoopbackHost, type Settings } from '@drawbridge/runtime/env'
 import { createLog } from '@drawbridge/runtime/log'
 import type { Stoppable } from '@drawbridge/runtime/shutdown'
 import { createAdminKey } from './admin-key.js'
@@ -31,6 +31,8 @@ export async function runStart(settings: Settings): Promise<number> {
     )
   if (settings.databaseUrl)
     throw new Error('"drawbridge start" brings its own database: unset DATABASE_URL, or run "drawbridge broker" and "drawbridge worker"')
+  if (!isLoopbackHost(new URL(settings.publicUrl).hostname))
+    throw new Error('"drawbridge start" brings a simulator and refuses a public DRAWBRIDGE_PUBLIC_URL: use one on loopback, or unset it')
   const begun = performance.now()
   const started = await startEverything(settings)
   printWelcome(started, settings, performance.now() - begun)

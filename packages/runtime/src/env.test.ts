@@ -44,6 +44,10 @@ test('all mistakes are reported at once, by name', () => {
     'DRAWBRIDGE_LOG_LEVEL',
   ])
 })
+test('impossible combinations are told beside what is wrong by itself, but not about it', () => {
+  const mistakes = mistakesOf({ NODE_ENV: 'production', DRAWBRIDGE_PORT: 'x', DRAWBRIDGE_PUBLIC_URL: 'nowhere' })
+  expect(mistakes.map((mistake) => mistake.split(' ')[0])).toEqual(['DRAWBRIDGE_PUBLIC_URL', 'DRAWBRIDGE_PORT', 'DATABASE_URL'])
+})
 test.each([
   { when: 'lab in production', source: { ...production, DRAWBRIDGE_LAB: 'true' } },
   { when: 'lab on a public address', source: { DRAWBRIDGE_LAB: 'true', DRAWBRIDGE_HOST: '0.0.0.0' } },

@@ -252,16 +252,21 @@ export type EnvSource = Readonly<Record<string, string | undefined>>
 /** Reads all settings, or throws one `EnvError` that names every mistake. An empty variable counts as not set. */
 export function readEnv(source: EnvSource): Settings {
   const mistakes: string[] = []
+  const wrong = new Set<string>()
   const read = Object.entries(settingEntries).map(([key, entry]: [string, SettingEntry<unknown>]) => {
     const given = source[entry.name]
     const parsed = entry.parse(given === undefined || given === '' ? entry.default : given)
-    if (!parsed.ok) mistakes.push(`${entry.name} ${parsed.error} (for example ${entry.example})`)
+    if (!parsed.ok) {
+      wrong.add(key)
+      mistakes.push(`${entry.name} ${parsed.error} (for example ${entry.example})`)
+    }
     return [key, parsed.ok ? parsed.value : undefined]
   })
-  if (mistakes.length > 0) throw new EnvError(mistakes)
   const settings = Object.fromEntries(read) as Settings
-  const impossible = combinationRules.filter(({ holds }) => holds(settings)).map(({ message }) => message)
-  if (impossible.length > 0) throw new EnvError(impossible)
+  // A rule that looks at a setting which is wrong by itself has nothing to judge yet.
+  const judged = combinationRules.filter(({ reads }) => reads.every((key) => !wrong.has(key)))
+  const impossible = judged.filter(({ holds }) => holds(settings)).map(({ message }) => message)
+  if (mistakes.length + impossible.length > 0) throw new EnvError([...mistakes, ...impossible])
   return settings
 }
 
@@ -272,28 +277,40 @@ export const isLoopbackHost = (hostname: string): boolean =>
   ['localhost', '127.0.0.1', '[::1]', '::1'].includes(hostname) || hostname.endsWith('.localhost')
 const publicHostIsLoopback = (settings: Settings): boolean => isLoopbackHost(new URL(settings.publicUrl).hostname)
 
-const combinationRules: readonly { readonly holds: (settings: Settings) => boolean; readonly message: string }[] = [
+type CombinationRule = {
+  readonly reads: readonly (keyof Settings)[]
+  readonly holds: (settings: Settings) => boolean
+  readonly message: string
+}
+
+const combinationRules: readonly CombinationRule[] = [
   {
+    reads: ['production', 'lab'],
     holds: (s) => s.production && s.lab,
     message: 'DRAWBRIDGE_LAB is refused with NODE_ENV=production: lab moves the clock and fetches loopback addresses',
   },
   {
+    reads: ['lab', 'host', 'publicUrl'],
     holds: (s) => s.lab && !(publicHostIsLoopback(s) && isLoopbackHost(s.host)),
     message: 'DRAWBRIDGE_LAB needs DRAWBRIDGE_PUBLIC_URL and DRAWBRIDGE_HOST on loopback',
   },
   {
+    reads: ['publicUrl'],
     holds: (s) => !s.publicUrl.startsWith('https:') && !publicHostIsLoopback(s),
     message: 'DRAWBRIDGE_PUBLIC_URL must begin with https:// unless its host is loopback (RFC 9700 §2.6)',
   },
   {
+    reads: ['databaseUrl', 'masterKeys'],
     holds: (s) => s.databaseUrl !== undefined && s.masterKeys.length === 0,
     message: 'DRAWBRIDGE_MASTER_KEYS is missing: with DATABASE_URL the keys come from the environment, so that every process has the same',
   },
   {
+    reads: ['production', 'databaseUrl'],
     holds: (s) => s.production && s.databaseUrl === undefined,
     message: 'DATABASE_URL is missing: with NODE_ENV=production the database is yours, not embedded',
   },
   {
+    reads: ['production', 'publicUrl'],
     holds: (s) => s.production && publicHostIsLoopback(s),
     message: 'DRAWBRIDGE_PUBLIC_URL is on loopback: with NODE_ENV=production it must be the address that the world uses',
   },

@@ -1,7 +1,8 @@
 /** A tenant's configured IdPs. The configuration is JSON that `upstream` parses when it reads it; the secret in it is sealed apart. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
-import { type Db, toTimestamp } from './transaction.js'
+import type { Database } from './database.js'
+import { acrossTenants, type Db, toTimestamp } from './transaction.js'
 
 export type ConnectionKind = 'saml' | 'oidc'
 
@@ -90,4 +91,12 @@ export async function findConnection(db: Db, tenant: TenantId, id: ConnectionId)
 export async function listConnections(db: Db, tenant: TenantId): Promise<readonly StoredConnection[]> {
   const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 ORDER BY created_at, id`, [tenant])
   return rows.map(toConnection)
+}
+
+/** Where each enabled connection of every tenant sends a person; for a start that must refuse some of them. */
+export async function listUpstreamUrlsAcrossTenants(
+  database: Database,
+): Promise<readonly { readonly name: string; readonly url: string }[]> {
+  const text = `SELECT name, coalesce(configuration ->> 'ssoUrl', configuration ->> 'issuer', '') AS url FROM connections WHERE disabled_at IS NULL`
+  return (await acrossTenants(database, (db) => db.query<{ name: string; url: string }>(text))).rows
 }

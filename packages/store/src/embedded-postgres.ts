@@ -6,9 +6,9 @@
  * is protected by SCRAM and a password given by the caller; a throw-away one (`durable: false`) trusts loopback.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { dirname, join, parse } from 'node:path'
+import { basename, dirname, join, parse } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { placeServer, reachableByOthers, type ServerPlace } from './embedded-postgres-place.js'
 
@@ -94,22 +94,27 @@ async function stop(processId: number, dataDirectory: string): Promise<void> {
 }
 
 function initialise(place: ServerPlace, options: EmbeddedPostgresOptions): void {
-  // A half-finished initialisation has no PG_VERSION, but files that initdb refuses to overwrite.
+  // initdb writes PG_VERSION first, so a directory takes its final name only when it is complete. What a start that was killed left
+  // behind is removed; each start uses a name of its own, because the initdb of the other may still be running.
+  const parent = dirname(place.dataDirectory)
+  const unfinished = `${basename(place.dataDirectory)}.unfinished-`
+  mkdirSync(parent, { recursive: true, mode: 0o755 })
+  for (const name of readdirSync(parent)) if (name.startsWith(unfinished)) rmSync(join(parent, name), { recursive: true, force: true })
   rmSync(place.dataDirectory, { recursive: true, force: true })
-  mkdirSync(dirname(place.dataDirectory), { recursive: true, mode: 0o755 })
-  mkdirSync(place.dataDirectory, { recursive: true, mode: 0o700 })
-  const passwordFile = `${place.dataDirectory}.initial-password`
+  const directory = join(parent, `${unfinished}${process.pid}`)
+  mkdirSync(directory, { mode: 0o700 })
+  const passwordFile = `${directory}.initial-password`
   if (options.password !== undefined) writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600 })
   if (place.uid !== undefined && place.gid !== undefined) {
-    chownSync(place.dataDirectory, place.uid, place.gid)
+    chownSync(directory, place.uid, place.gid)
     if (options.password !== undefined) chownSync(passwordFile, place.uid, place.gid)
   }
   const access = options.password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
-  const flags = ['-D', place.dataDirectory, '-U', 'postgres', ...access, '-E', 'UTF8', '--no-locale', '--no-instructions']
+  const flags = ['-D', directory, '-U', 'postgres', ...access, '-E', 'UTF8', '--no-locale', '--no-instructions']
   const result = spawnSync(place.executable('initdb'), [...flags, ...(options.durable ? [] : ['--no-sync'])], spawnOptions(place))
   rmSync(passwordFile, { force: true })
-  if (result.status === 0) return
-  rmSync(place.dataDirectory, { recursive: true, force: true })
+  if (result.status === 0) return renameSync(directory, place.dataDirectory)
+  rmSync(directory, { recursive: true, force: true })
   throw new Error(`the database could not be created: ${String(result.stderr ?? '')}${result.error ? result.error.message : ''}`)
 }
 

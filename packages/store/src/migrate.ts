@@ -82,19 +82,20 @@ async function applyOne(client: pg.Client, directory: string, name: string, know
   const done = known.find((row) => row.migration_name === name)
   if (done && done.checksum !== checksum) throw new Error(`migration ${name} was edited after it was applied`)
   if (done) return false
+  const record = 'INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, logs) VALUES ($1, $2, $3, now(), $4)'
   const id = randomUUID()
-  await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at) VALUES ($1, $2, $3, now())', [
-    id,
-    checksum,
-    name,
-  ])
+  // Migration and record commit together: a process killed in between leaves neither, and the next one begins this migration anew.
+  await client.query('BEGIN')
   try {
-    await client.query(sql.toString('utf8')) // one simple query is one implicit transaction
+    await client.query(record, [id, checksum, name, null])
+    await client.query(sql.toString('utf8'))
+    await client.query('UPDATE _prisma_migrations SET finished_at = clock_timestamp(), applied_steps_count = 1 WHERE id = $1', [id])
+    await client.query('COMMIT')
   } catch (error) {
-    await client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, String(error)])
+    await client.query('ROLLBACK')
+    await client.query(record, [id, checksum, name, String(error)])
     throw new Error(`migration ${name} failed: ${String(error)}`, { cause: error })
   }
-  await client.query('UPDATE _prisma_migrations SET finished_at = now(), applied_steps_count = 1 WHERE id = $1', [id])
   return true
 }
 
@@ -106,7 +107,12 @@ async function ensureDatabase(ownerUrl: string): Promise<void> {
     await withClient(ownerUrl, async () => undefined)
   } catch (error) {
     if ((error as { code?: string }).code !== '3D000') throw error
-    await withClient(url.href, (client) => client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`))
+    await withClient(url.href, async (client) => {
+      // Another process may make it in this moment; both codes say so.
+      await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`).catch((cause: { code?: string }) => {
+        if (cause.code !== '42P04' && cause.code !== '23505') throw cause
+      })
+    })
   }
 }
 
