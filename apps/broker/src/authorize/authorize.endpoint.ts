@@ -38,7 +38,7 @@ export const authorizeEndpoint = endpoint({
     if (!client.ok) return refuseOnPage(client.error)
     const answerable = matchClient(claimed.value, client.value)
     if (!answerable.ok) return refuseOnPage(answerable.error)
-    if (asked.value.repeated) return answerWithError(tenant, answerable.value, asked.value.repeated)
+    if (asked.value.repeated) return answerUnaskedWithError(tenant, client.value, answerable.value, asked.value.repeated)
     const request = acceptRequest(answerable.value, { resources: resourcesOf(tenant) })
     if (!request.ok) return answerUnaskedWithError(tenant, client.value, answerable.value, request.error)
     const browser = bindBrowser(http, deps)

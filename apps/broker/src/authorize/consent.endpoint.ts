@@ -6,16 +6,17 @@ import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import type { Answer } from '../http/answer.js'
 import { endpoint } from '../http/endpoint.js'
 import { answerWithError, refuseOnPage } from './answer.js'
-import { dispatch } from './dispatch.js'
+import { dispatch, type ShownDecision } from './dispatch.js'
 import { type Flow, loadFlow, loadPostedStep } from './flow.js'
 import { consentPage } from './pages.js'
 
 const path = '/t/:tenant/authorize/consent'
 const common = { path, spec: 'RFC 6749 §10.2', tag: 'Browser flow', refusals: 'page', rateLimit: 'login' } as const
 
-const shownScopes = (flow: Flow): readonly Scope[] => {
-  const scopes = (flow.stored.decision as { scopes?: unknown } | undefined)?.scopes
-  return flow.stored.step === 'consent' && Array.isArray(scopes) ? (scopes as Scope[]) : []
+const shownDecision = (flow: Flow): ShownDecision | undefined => {
+  const { decision, step } = flow.stored
+  const shown = decision as Partial<ShownDecision> | undefined
+  return step === 'consent' && shown?.scopes?.length && shown.sessionId ? { scopes: shown.scopes, sessionId: shown.sessionId } : undefined
 }
 
 export const consentPageEndpoint = endpoint({
@@ -25,8 +26,8 @@ export const consentPageEndpoint = endpoint({
   run: async (http, deps) => {
     const flow = await loadFlow(http, deps, http.query.ok ? http.query.value['request'] : undefined)
     if (!flow.ok) return flow.error
-    const scopes = shownScopes(flow.value)
-    return scopes.length > 0 ? consentPage(flow.value, scopes) : refuseOnPage({ reason: 'request_expired' })
+    const shown = shownDecision(flow.value)
+    return shown ? consentPage(flow.value, shown.scopes) : refuseOnPage({ reason: 'request_expired' })
   },
 })
 
@@ -39,9 +40,9 @@ export const consentEndpoint = endpoint({
     const posted = await loadPostedStep(http, deps, 'consent')
     if (!posted.ok) return posted.error
     const { flow, form } = posted.value
-    const shown = shownScopes(flow)
-    if (shown.length === 0) return refuseOnPage({ reason: 'request_expired' })
-    return form['answer'] === 'allow' ? dispatch(flow, shown) : denied(flow, shown)
+    const shown = shownDecision(flow)
+    if (!shown) return refuseOnPage({ reason: 'request_expired' })
+    return form['answer'] === 'allow' ? dispatch(flow, shown) : denied(flow, shown.scopes)
   },
 })
 

@@ -12,18 +12,23 @@
  */
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds } from '@drawbridge/core/instant'
+import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
-import type { Scope } from '@drawbridge/core/tenant/ids'
+import type { BrowserSessionId, Scope } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
-import { type StoredAuthorizationRequest, updateAuthorizationRequest } from '@drawbridge/store/authorization-requests'
+import {
+  answerAuthorizationRequest,
+  type StoredAuthorizationRequest,
+  updateAuthorizationRequest,
+} from '@drawbridge/store/authorization-requests'
 import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { admit } from '../admission/admit.js'
 import { openGrantForCode } from '../admission/open-grant.js'
 import { type Answer, redirect } from '../http/answer.js'
 import type { ResolvedConnection } from '../http/tenant.js'
-import { answerWithCode, answerWithError, refuseOnPage } from './answer.js'
+import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
 import { sessionHandleOf } from './browser.js'
 import { type Flow, stepLocation } from './flow.js'
 import { denialPage } from './pages.js'
@@ -37,8 +42,11 @@ type SignedIn = {
   readonly identity: Parameters<typeof openGrantForCode>[1]['identity']
 }
 
-/** `agreed`: the scopes that the person has just said yes to on the consent page. */
-export async function dispatch(flow: Flow, agreed?: readonly Scope[]): Promise<Answer> {
+/** What a consent page showed, and to whom: the session that was decided on. */
+export type ShownDecision = { readonly scopes: readonly Scope[]; readonly sessionId: BrowserSessionId }
+
+/** `agreed`: what the person has just said yes to on the consent page. */
+export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answer> {
   const session = await acceptableSession(flow)
   if (!session) return goUpstream(flow, undefined)
   const signedIn = await decideFor(flow, session)
@@ -97,8 +105,8 @@ async function decideFor(flow: Flow, session: LiveBrowserSession): Promise<Signe
 }
 
 async function goUpstream(flow: Flow, stepUpAcr: 'mfa' | undefined): Promise<Answer> {
-  const { tenant, stored, pending, client } = flow
-  if (pending.prompt.includes('none')) return answerWithError(tenant, pending, { reason: 'login_required' })
+  const { stored, pending, client } = flow
+  if (pending.prompt.includes('none')) return refuseSilently(flow, 'login_required')
   const connection = connectionFor(flow)
   if (connection === 'none') return refuseOnPage({ reason: 'connection_missing' })
   if (connection === 'ask') return move(flow, { step: 'choose_connection' }, stepLocation(flow, 'choose-connection'))
@@ -119,6 +127,13 @@ function connectionFor({ tenant, stored, pending }: Flow): ResolvedConnection | 
   const domain = pending.loginHint?.split('@')[1]?.toLowerCase()
   const owner = tenant.domains.find((candidate) => candidate.verified && candidate.domain === domain)
   return usable.find((connection) => connection.id === owner?.connectionId) ?? 'ask'
+}
+
+/** prompt=none allows no page of ours in between: the request is answered, and over. OIDC Core §3.1.2.6 */
+async function refuseSilently(flow: Flow, reason: RedirectRefusal['reason']): Promise<Answer> {
+  const { deps, tenant, client, stored, browserHash, now, pending } = flow
+  const answered = await answerAuthorizationRequest(onHotPath(deps.database), tenant.id, { id: stored.id, browserHash, now })
+  return answered ? answerUnaskedWithError(tenant, client, pending, { reason }) : refuseOnPage({ reason: 'request_expired' })
 }
 
 async function move(flow: Flow, change: Partial<StoredAuthorizationRequest>, location: string): Promise<Answer> {
@@ -143,7 +158,7 @@ async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<P
       address: http.address,
     }),
   )
-  return pending.prompt.includes('none') ? answerWithError(tenant, pending, { reason: 'access_refused' }) : denialPage(flow, decision)
+  return pending.prompt.includes('none') ? refuseSilently(flow, 'access_refused') : denialPage(flow, decision)
 }
 
 /**
@@ -156,15 +171,19 @@ const needsConsent = ({ client, pending }: Flow): boolean =>
   isLoopbackRedirect(pending.redirectUri) ||
   !pending.redirectUri.startsWith('https:')
 
-async function allow(signedIn: SignedIn, decision: Allowed, agreed: readonly Scope[] | undefined): Promise<Answer> {
+async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision | undefined): Promise<Answer> {
   const { flow, session, identity } = signedIn
   const { deps, tenant, stored, client, pending } = flow
-  if (needsConsent(flow) && agreed === undefined) {
-    if (pending.prompt.includes('none')) return answerWithError(tenant, pending, { reason: 'interaction_required' })
-    return move(flow, { step: 'consent', decision: { scopes: decision.scopes } }, stepLocation(flow, 'consent'))
+  // A yes is the yes of whom the page showed: if somebody else has signed in since, she is asked herself.
+  const agreed = shown?.sessionId === session.id ? shown.scopes : undefined
+  const ask = (): Promise<Answer> => {
+    const shows: ShownDecision = { scopes: decision.scopes, sessionId: session.id }
+    return move(flow, { step: 'consent', decision: shows }, stepLocation(flow, 'consent'))
   }
+  if (needsConsent(flow) && agreed === undefined)
+    return pending.prompt.includes('none') ? refuseSilently(flow, 'interaction_required') : ask()
   const scopes = agreed === undefined ? decision.scopes : decision.scopes.filter((scope) => agreed.includes(scope))
-  if (scopes.length === 0) return move(flow, { step: 'consent', decision: { scopes: decision.scopes } }, stepLocation(flow, 'consent'))
+  if (scopes.length === 0) return ask()
   const code = await openGrantForCode(deps, {
     tenant,
     authorizationRequestId: stored.id,

@@ -2,6 +2,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { type PendingRequest, pendingRequestFromJson } from '@drawbridge/core/oauth/pending-request'
+import { matchesRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { findResource, type ResourceServer } from '@drawbridge/core/oauth/resource'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { AuthorizationRequestId, CredentialHash } from '@drawbridge/core/tenant/ids'
@@ -49,6 +50,8 @@ export async function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'reso
   const client = await findClient(onHotPath(base.deps.database), base.tenant.id, base.tenant.issuer.id, base.stored.clientId)
   const resource = pending.ok ? findResource(pending.value.resource, resourcesOf(base.tenant)) : undefined
   if (!pending.ok || !client || !resource) return err(refuseOnPage({ reason: 'request_expired' }))
+  // Proven when the request was accepted; the client may have given the URI up since then.
+  if (!matchesRedirectUri(pending.value.redirectUri, client.redirectUris)) return err(refuseOnPage({ reason: 'redirect_uri_unregistered' }))
   return ok({ ...base, pending: pending.value, client, resource })
 }
 
@@ -57,6 +60,7 @@ export const provenStep = (flow: Pick<Flow, 'tenant' | 'stored' | 'browserHash'>
   request: flow.stored.id,
   browserHash: flow.browserHash,
   step,
+  shown: step === 'consent' ? JSON.stringify(flow.stored.decision ?? null) : undefined,
 })
 
 export type PostedStep = { readonly flow: Flow; readonly form: Readonly<Record<string, string>> }

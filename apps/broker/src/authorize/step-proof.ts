@@ -1,5 +1,5 @@
 /**
- * The proof that a form was shown by us, to this browser, for this request, at this step.
+ * The proof that a form was shown by us, to this browser, for this request, at this step, and what it showed.
  *
  * SameSite alone is not relied upon: a sibling subdomain is same-site. The proof is an HMAC, so nothing is stored for it, and it dies
  * with the request that it names.
@@ -15,11 +15,13 @@ export type ProvenStep = {
   readonly request: AuthorizationRequestId
   readonly browserHash: CredentialHash
   readonly step: 'choose_connection' | 'client_notice' | 'consent'
+  /** What the person says yes to, where the page asks for that: a yes to something else proves nothing. */
+  readonly shown?: string | undefined
 }
 
 const mac = (sealer: Sealer, version: number, at: ProvenStep): Buffer =>
   createHmac('sha256', sealer.derive('step-proof', version))
-    .update(JSON.stringify([at.tenant, at.request, at.browserHash.toString('hex'), at.step]))
+    .update(JSON.stringify([at.tenant, at.request, at.browserHash.toString('hex'), at.step, at.shown ?? null]))
     .digest()
 
 export const stepProof = (sealer: Sealer, at: ProvenStep): string =>

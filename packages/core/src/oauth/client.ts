@@ -44,6 +44,13 @@ export function hostOfClient(client: Pick<Client, 'kind' | 'id' | 'redirectUris'
   return client.kind === 'metadata_document' ? hostOfUrl(client.id) : hostOfUrl(client.redirectUris[0] ?? '')
 }
 
+/**
+ * Says whether the browser may be sent to a client's redirect URI before the person has agreed to anything: if an admin vouches for
+ * the client, or the URI cannot leave her own machine. RFC 9700 §4.11.2
+ */
+export const mayBeSentToUnasked = (client: Pick<Client, 'kind' | 'preApproved'>, redirectUri: string): boolean =>
+  client.preApproved || client.kind === 'preregistered' || !redirectUri.startsWith('https:')
+
 /** The host for display; a private-scheme URI shows its scheme. Never used for a decision. */
 export function hostOfUrl(url: string): string {
   if (!URL.canParse(url)) return 'unknown'
