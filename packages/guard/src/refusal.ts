@@ -17,7 +17,6 @@ const deadToken = { status: 401, code: 'invalid_token', say: 'the access token i
 /** One line per refusal. Reasons that an attacker may probe share one `say`. */
 export const guardRefusals = {
   token_missing: { status: 401, say: 'this resource needs an access token' },
-  token_sent_twice: { status: 400, code: 'invalid_request', say: 'send the access token once, in the Authorization header' },
   token_malformed: deadToken,
   token_of_unknown_issuer: deadToken,
   token_signature_wrong: deadToken,

@@ -32,12 +32,13 @@ async function call(method: string, path: string, body?: unknown, key: string | 
   return { status: answer.status, body: text === '' ? undefined : JSON.parse(text), headers: answer.headers }
 }
 const admin = '/admin/v1'
+const refused = (status: number, reason: string) => ({ status, body: { type: `urn:drawbridge:error:${reason}` } })
 const later = '2099-01-01T00:00:00Z'
 
 describe('keys', () => {
   it('refuses a request without a key, with a wrong one, and with somebody else’s scheme', async () => {
-    expect((await call('GET', `${admin}/tenants`, undefined, '')).status).toBe(401)
-    expect((await call('GET', `${admin}/tenants`, undefined, `dba_${'A'.repeat(43)}`)).status).toBe(401)
+    expect(await call('GET', `${admin}/tenants`, undefined, '')).toMatchObject(refused(401, 'key_missing'))
+    expect(await call('GET', `${admin}/tenants`, undefined, `dba_${'A'.repeat(43)}`)).toMatchObject(refused(401, 'key_unknown'))
     const answer = await call('GET', `${admin}/tenants`, undefined, 'x')
     expect(answer.status).toBe(401)
     expect(answer.headers.get('content-type')).toBe('application/problem+json')
@@ -56,7 +57,7 @@ describe('keys', () => {
     expect(made.status).toBe(201)
     const key = made.body.secret as string
     expect((await call('GET', `${admin}/tenants/keys-one`, undefined, key)).status).toBe(200)
-    expect((await call('GET', `${admin}/tenants/keys-two`, undefined, key)).status).toBe(404)
+    expect(await call('GET', `${admin}/tenants/keys-two`, undefined, key)).toMatchObject(refused(404, 'other_tenant'))
     expect((await call('GET', `${admin}/tenants`, undefined, key)).body.type).toBe('urn:drawbridge:error:vendor_only')
     const wider = { name: 'x', permissions: ['revoke'], expiresAt: later }
     expect((await call('POST', `${admin}/admin-keys`, wider, key)).body.type).toBe('urn:drawbridge:error:key_too_wide')
@@ -78,7 +79,7 @@ describe('configuration', () => {
   it('makes a tenant with its issuer and keys, and never the same slug twice', async () => {
     const { body } = await call('GET', `${admin}/tenants/acme`)
     expect(body.issuer).toBe('http://localhost:4400/t/acme')
-    expect((await call('POST', `${admin}/tenants`, { slug: 'acme', name: 'Again' })).status).toBe(409)
+    expect(await call('POST', `${admin}/tenants`, { slug: 'acme', name: 'Again' })).toMatchObject(refused(409, 'conflict'))
     const keys = (await call('GET', `${admin}/tenants/acme/signing-keys`)).body.signingKeys as { purpose: string; state: string }[]
     expect(keys.map((key) => `${key.purpose} ${key.state}`).sort()).toEqual([
       'notices active',
@@ -104,9 +105,10 @@ describe('configuration', () => {
     const known = await broker.deps.configuration.atVersion(tenant as never, Number.MAX_SAFE_INTEGER)
     expect(known.connection(made.body.id)?.secret?.reveal()).toBe('hush-hush')
     const wrong = await call('POST', `${admin}/tenants/acme/connections`, { kind: 'saml', name: 'x', configuration: { idpEntityId: 'x' } })
-    expect(wrong.status).toBe(400)
+    expect(wrong).toMatchObject(refused(400, 'connection_invalid'))
     expect(wrong.body.errors[0].path).toContain('configuration')
-    expect((await call('POST', `${admin}/tenants/acme/connections`, { kind: 'saml', name: 'x', metadataXml: '<a' })).status).toBe(400)
+    const cut = await call('POST', `${admin}/tenants/acme/connections`, { kind: 'saml', name: 'x', metadataXml: '<a' })
+    expect(cut).toMatchObject(refused(400, 'metadata_invalid'))
   })
 
   it('adds a SAML connection from metadata, warnings shown, its own fields winning', async () => {
@@ -202,7 +204,7 @@ describe('configuration', () => {
 
   it('shows every mistake of a policy and publishes none of them', async () => {
     const wrong = await call('POST', `${admin}/tenants/acme/policies`, { document: 'rules:\n  - name: x\n    when: identity.emial ==\n' })
-    expect(wrong.status).toBe(400)
+    expect(wrong).toMatchObject(refused(400, 'policy_invalid'))
     expect(wrong.body.errors.length).toBeGreaterThan(0)
     expect((await call('GET', `${admin}/tenants/acme/policy`)).body).toEqual({ version: 0, document: null })
   })
@@ -254,24 +256,24 @@ describe('configuration', () => {
 
 describe('bad input', () => {
   it.each([
-    ['not JSON', '{', 400],
-    ['nothing', '', 400],
-    ['a NUL', '{"slug":"a\\u0000b","name":"x"}', 400],
-    ['depth', '['.repeat(5000), 400],
-    ['unknown members', '{"slug":"x","name":"x","admin":true}', 400],
-    ['size', `"${'x'.repeat(1_100_000)}"`, 413],
-  ])('answers %s with a problem document, never a 5xx', async (_what, body, status) => {
+    ['not JSON', '{', 400, 'json_malformed'],
+    ['nothing', '', 400, 'json_malformed'],
+    ['a NUL', '{"slug":"a\\u0000b","name":"x"}', 400, 'json_malformed'],
+    ['depth', '['.repeat(5000), 400, 'json_malformed'],
+    ['unknown members', '{"slug":"x","name":"x","admin":true}', 400, 'body_invalid'],
+    ['size', `"${'x'.repeat(1_100_000)}"`, 413, 'body_too_large'],
+  ])('answers %s with a problem document, never a 5xx', async (_what, body, status, reason) => {
     const answer = await call('POST', `${admin}/tenants`, body)
-    expect(answer.status).toBe(status)
+    expect(answer).toMatchObject(refused(status, reason))
     expect(answer.body.instance).toBeTruthy()
   })
 
   it('answers 404, 405 with Allow, and 400 for a path that is not UTF-8', async () => {
-    expect((await call('GET', '/nowhere')).status).toBe(404)
+    expect(await call('GET', '/nowhere')).toMatchObject({ status: 404 })
     const wrong = await call('PUT', `${admin}/tenants`)
-    expect(wrong.status).toBe(405)
+    expect(wrong).toMatchObject(refused(405, 'method_refused'))
     expect(wrong.headers.get('allow')).toContain('POST')
-    expect((await call('GET', `${admin}/tenants/%ff`)).status).toBe(400)
+    expect(await call('GET', `${admin}/tenants/%ff`)).toMatchObject(refused(400, 'path_malformed'))
     expect((await call('GET', `${admin}/tenants/none-such`)).status).toBe(404)
   })
 })

@@ -43,20 +43,6 @@ export const httpErrors = {
     title: 'Malformed address',
     say: 'the path is not well-formed; percent-encode it as UTF-8',
   },
-  query_malformed: {
-    code: 'invalid_request',
-    status: 400,
-    spec: 'RFC 6749 §3.1',
-    title: 'Malformed request',
-    say: 'the query is malformed or repeats a parameter; send each parameter once, as UTF-8',
-  },
-  form_malformed: {
-    code: 'invalid_request',
-    status: 400,
-    spec: 'RFC 6749 §3.2',
-    title: 'Malformed request',
-    say: 'the form is malformed or repeats a parameter; send each parameter once, as UTF-8',
-  },
   json_malformed: {
     code: 'invalid_request',
     status: 400,
