@@ -139,6 +139,8 @@ describe('a user', () => {
     [{ userName: 1 }],
     [{ userName: 'a', active: 'maybe' }],
     [{ userName: 'a', externalId: 7 }],
+    [{ userName: 'a', externalId: '界'.repeat(513) }],
+    [{ userName: '界'.repeat(513) }],
     [[]],
     ['x'],
     [null],

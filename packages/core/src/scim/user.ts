@@ -62,14 +62,17 @@ export const parseActive = (value: unknown): boolean | undefined =>
           : undefined
       : undefined
 
+/** Of userName and externalId: as long as a stable id may be, and short enough for PostgreSQL to index in any script. */
+const longestKey = 512
+
 /** Reads the body of POST or PUT, or the outcome of a PATCH. Nulls and empty lists mean "not set": RFC 7643 §2.5. */
 export function parseScimUser(body: unknown): Result<ScimUserData, ScimError> {
   const cleaned = cleanJson(body, 0)
   if (cleaned === undefined || !isObject(cleaned)) return err({ reason: 'scim_body_malformed' })
   const { userName, externalId, active, ...rest } = cleaned
-  if (typeof userName !== 'string' || userName.trim() === '' || userName.length > scimLimits.textCharacters)
+  if (typeof userName !== 'string' || userName.trim() === '' || userName.length > longestKey)
     return err({ reason: 'scim_value_invalid', detail: 'userName' })
-  if (externalId !== undefined && (typeof externalId !== 'string' || externalId === ''))
+  if (externalId !== undefined && (typeof externalId !== 'string' || externalId === '' || externalId.length > longestKey))
     return err({ reason: 'scim_value_invalid', detail: 'externalId' })
   const parsedActive = active === undefined ? undefined : parseActive(active)
   if (active !== undefined && parsedActive === undefined) return err({ reason: 'scim_value_invalid', detail: 'active' })
