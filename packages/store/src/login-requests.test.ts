@@ -84,6 +84,10 @@ describe('evidence that is refused', () => {
     const tenant = await freshTenant()
     await sql('UPDATE subjects SET barrier_at = $2, epoch = 2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now)])
     expect(await signIn(tenant, { issuedAt: addSeconds(now, -5) })).toBe('evidence_below_barrier')
+    const told = await sql("SELECT reason, subject_id, client_id FROM audit_events WHERE tenant_id = $1 AND kind = 'login_refused'", [
+      tenant.tenantId,
+    ])
+    expect(told).toEqual([{ reason: 'evidence_below_barrier', subject_id: tenant.subjectId, client_id: tenant.clientId }])
     expect(await subjectOf(tenant)).toMatchObject({ claims: {}, claims_version: 1 })
     expect(await signIn(tenant)).toBe('believed')
     expect(await subjectOf(tenant)).toMatchObject({ claims: { groups: ['admins'] }, claims_version: 2 })

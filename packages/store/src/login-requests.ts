@@ -148,11 +148,14 @@ const completeStatement = hotStatement({
     UPDATE authorization_requests SET session_id = session.id, subject_id = person.id, step = 'login' FROM session, person, fresh
     WHERE authorization_requests.tenant_id = $1 AND authorization_requests.id = fresh.authorization_request_id RETURNING 1
   ), audited AS (
-    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, connection_id, scopes, reason, detail, request_id, address)
-    SELECT $1, $6, CASE WHEN EXISTS (SELECT 1 FROM session) THEN 'login_completed' ELSE 'login_refused' END, $16, (SELECT id FROM person), $3, '{}',
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, scopes, reason, detail, request_id, address)
+    SELECT $1, $6, CASE WHEN EXISTS (SELECT 1 FROM session) THEN 'login_completed' ELSE 'login_refused' END, $16,
+      COALESCE((SELECT id FROM person), (SELECT id FROM known)), asked.client_id, $3,
+      ARRAY(SELECT jsonb_array_elements_text(asked.request->'scopes')),
       CASE WHEN NOT EXISTS (SELECT 1 FROM fresh) THEN 'login_replayed' WHEN EXISTS (SELECT 1 FROM person WHERE deactivated_at IS NOT NULL) THEN 'subject_deactivated'
-        WHEN EXISTS (SELECT 1 FROM session) THEN NULL ELSE (SELECT 'directory_' || state FROM directory) END,
-      '{}', $23, $24 FROM trip RETURNING 1
+        WHEN EXISTS (SELECT 1 FROM session) THEN NULL
+        WHEN (SELECT state FROM directory) NOT IN ('active', 'none') THEN (SELECT 'directory_' || state FROM directory) ELSE 'evidence_below_barrier' END,
+      '{}', $23, $24 FROM trip LEFT JOIN authorization_requests asked ON asked.tenant_id = $1 AND asked.id = trip.authorization_request_id RETURNING 1
   )
   SELECT (SELECT count(*) FROM trip)::int AS trips, (SELECT count(*) FROM fresh)::int AS believed, (SELECT after_barrier FROM fresh) AS after_barrier,
     (SELECT state FROM directory) AS directory, (SELECT deactivated_at IS NOT NULL FROM person) AS deactivated, (SELECT id FROM session) AS session_id,
