@@ -103,9 +103,11 @@ function createOrdinaryLane(serving: Serving, endpoints: readonly Endpoint[], ro
   return (request, response) => void app(request, response)
 }
 
-/** A person's browser gets a page, a program gets JSON. */
+const scimPath = /^\/t\/[^/]+\/scim(\/|$)/
+/** A person's browser gets a page, a program gets JSON: each of them the JSON that its specification names. */
 const shapeFor = (request: IncomingMessage): RefusalShape => {
   if (request.url?.startsWith('/admin/')) return 'problem'
+  if (scimPath.test(request.url ?? '')) return 'scim'
   return request.headers.accept?.includes('text/html') ? 'page' : 'json'
 }
 

@@ -1,4 +1,5 @@
 /** The only writer of refusals: catalogue entry in, answer out. What goes on the wire is the entry's `code` and `say`, nothing else. */
+import { scimContentType, scimErrorMessage } from '@drawbridge/core/scim/error'
 import { type Answer, json, page, problem } from './answer.js'
 import { type HttpErrorReason, httpErrors } from './error.js'
 import { html } from './html.js'
@@ -44,14 +45,24 @@ export const refuseAsProblem = (
     { headers: { ...noStore, ...extras.headers }, refusal: note(refusal) },
   )
 
+/** @spec RFC 7644 §3.12 */
+const refuseAsScim = (entry: RefusalEntry, refusal: Refusal, extras: Extras = {}): Answer =>
+  json(scimErrorMessage(entry.status, entry.say), {
+    ...extras,
+    status: entry.status,
+    contentType: scimContentType,
+    headers: { ...noStore, ...extras.headers },
+    refusal: note(refusal),
+  })
+
 /** How a refusal looks to whoever calls this endpoint. */
-export type RefusalShape = 'json' | 'page' | 'problem'
+export type RefusalShape = 'json' | 'page' | 'problem' | 'scim'
+const writers = { json: refuseAsJson, page: refuseAsPage, problem: refuseAsProblem, scim: refuseAsScim } as const
 
 export function refuseHttp(shape: RefusalShape, reason: HttpErrorReason, detail?: Refusal['detail'], extras: Extras = {}): Answer {
   const entry = httpErrors[reason]
   const refusal: Refusal = detail ? { reason, detail } : { reason }
-  if (shape === 'page') return refuseAsPage(entry, refusal, extras)
-  return shape === 'problem' ? refuseAsProblem(entry, refusal, extras) : refuseAsJson(entry, refusal, extras)
+  return writers[shape](entry, refusal, extras)
 }
 
 const sentence = (say: string): string => `${say.charAt(0).toUpperCase()}${say.slice(1)}.`

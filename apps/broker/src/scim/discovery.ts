@@ -23,6 +23,7 @@ export function discoveryEndpoints(
       spec,
       summary,
       tag: 'scim',
+      refusals: 'scim',
       authorize: authorizeScim,
       run: (http, deps) => {
         if (isFiltered(http)) return refuseScim({ reason: 'scim_filter_not_here' })
@@ -36,6 +37,7 @@ export function discoveryEndpoints(
       spec,
       summary: `${summary}: one of them`,
       tag: 'scim',
+      refusals: 'scim',
       authorize: authorizeScim,
       run: (http, deps) => {
         const found = all(http, deps).find((document) => document.id.toLowerCase() === (http.params['id'] ?? '').toLowerCase())

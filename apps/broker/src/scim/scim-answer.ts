@@ -1,13 +1,10 @@
 /** How SCIM answers look: their own media type, their own error body. */
-import { type ScimError, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
+import { type ScimError, scimContentType, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/user'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import { tenantOf } from '../http/endpoint.js'
-
-/** Okta's test compares it exactly. */
-export const scimContentType = 'application/scim+json; charset=utf-8'
 
 export const scimJson = (body: JsonObject, status = 200, headers: Readonly<Record<string, string>> = {}): Answer =>
   json(body, { status, contentType: scimContentType, headers: { 'cache-control': 'no-store', ...headers } })

@@ -233,6 +233,26 @@ describe('refusals', () => {
     expect(answer.headers.get('content-type')).toBe('application/scim+json; charset=utf-8')
   })
 
+  test.each([
+    ['a body that is too large', 'POST', 'Users', '', 413],
+    ['a tenant that is not there', 'GET', 'Users', 'nobody-knows', 404],
+    ['a path that is not there', 'GET', 'Groups', '', 404],
+    ['a method that is not there', 'DELETE', 'Schemas', '', 405],
+  ])('%s is refused in the words of SCIM by the layer below', async (_what, method, path, otherTenant, status) => {
+    const { tenant, token } = await aDirectory()
+    const response = await fetch(`${origin}/t/${otherTenant || tenant.slug}/scim/v2/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/scim+json', accept: 'text/html' },
+      ...(method === 'POST' ? { body: JSON.stringify({ userName: 'x'.repeat(300_000) }) } : {}),
+    })
+    expect([response.status, response.headers.get('content-type')]).toEqual([status, 'application/scim+json; charset=utf-8'])
+    expect(await response.json()).toMatchObject({
+      schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'],
+      status: String(status),
+      detail: expect.any(String),
+    })
+  })
+
   test('no token, a wrong one, another tenant’s and a revoked one are 401', async () => {
     const [one, other] = [await aDirectory(), await aDirectory()]
     expect((await one.call('GET', '/Users', undefined, { authorization: '' })).status).toBe(401)

@@ -10,6 +10,7 @@ export const serviceProviderConfigEndpoint = endpoint({
   spec: 'RFC 7643 §5',
   summary: 'What this SCIM server can do',
   tag: 'scim',
+  refusals: 'scim',
   authorize: authorizeScim,
   run: (http, deps) =>
     scimJson({

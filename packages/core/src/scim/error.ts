@@ -47,15 +47,20 @@ export type ScimErrorBody = {
   readonly detail: string
 }
 
+/** Okta's test compares it exactly. */
+export const scimContentType = 'application/scim+json; charset=utf-8'
+
 /** @spec RFC 7644 §3.12 `status` is a string */
+export const scimErrorMessage = (status: number, detail: string, scimType?: string): ScimErrorBody => ({
+  schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'],
+  status: String(status),
+  ...(scimType === undefined ? {} : { scimType }),
+  detail,
+})
+
 export function scimErrorBody(error: ScimError): ScimErrorBody {
   const entry = scimErrors[error.reason]
-  return {
-    schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'],
-    status: String(entry.status),
-    ...(entry.scimType === undefined ? {} : { scimType: entry.scimType }),
-    detail: error.detail === undefined ? entry.say : `${entry.say}: ${error.detail}`,
-  }
+  return scimErrorMessage(entry.status, error.detail === undefined ? entry.say : `${entry.say}: ${error.detail}`, entry.scimType)
 }
 
 /** Named limits of SCIM. */
