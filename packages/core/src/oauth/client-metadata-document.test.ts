@@ -33,6 +33,8 @@ test.each([
     field: 'token_endpoint_auth_method',
   },
   { when: 'a redirect URI is plain http', change: { redirect_uris: ['http://a.example/'] }, field: 'redirect_uris' },
+  { when: 'a private key is published', change: { jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }] } }, field: 'jwks' },
+  { when: 'a shared key is published', change: { jwks: { keys: [{ kty: 'oct', k: 'k' }] } }, field: 'jwks' },
   { when: 'there is no name', change: { client_name: ' ' }, field: 'client_name' },
 ])('a document is refused when $when', ({ change, field }) => {
   expect(parseClientMetadataDocument(url, { ...document, ...change })).toEqual({ ok: false, error: { field } })
@@ -58,6 +60,15 @@ test.each([
   {
     when: 'keys are announced and absent',
     body: { redirect_uris: ['https://a.example/cb'], token_endpoint_auth_method: 'private_key_jwt' },
+    reason: 'registration_malformed',
+  },
+  {
+    when: 'a private key is handed over',
+    body: {
+      redirect_uris: ['https://a.example/cb'],
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'x', d: 'd' }] },
+    },
     reason: 'registration_malformed',
   },
   {

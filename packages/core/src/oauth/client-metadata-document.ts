@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { addSeconds, type Instant } from '../instant.js'
 import { err, ok, type Result } from '../result.js'
-import type { ClientAuthMethod } from './client.js'
+import { type ClientAuthMethod, holdsSecretKey } from './client.js'
 import { isAcceptableRedirectUri } from './redirect-uri.js'
 
 /** The draft recommends 5 kB; a longer document is not read. */
@@ -59,6 +59,7 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
   if (document.client_id !== url) return err({ field: 'client_id' })
   const secret = forbidden.find((name) => Object.hasOwn(body as object, name))
   if (secret) return err({ field: secret })
+  if (holdsSecretKey(document.jwks)) return err({ field: 'jwks' })
   if (!document.redirect_uris.every(isAcceptableRedirectUri)) return err({ field: 'redirect_uris' })
   const authMethod = chooseMethod(document)
   if (!authMethod) return err({ field: 'token_endpoint_auth_method' })

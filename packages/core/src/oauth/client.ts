@@ -51,6 +51,10 @@ export function hostOfClient(client: Pick<Client, 'kind' | 'id' | 'redirectUris'
 export const mayBeSentToUnasked = (client: Pick<Client, 'kind' | 'preApproved'>, redirectUri: string): boolean =>
   client.preApproved || client.kind === 'preregistered' || !redirectUri.startsWith('https:')
 
+/** A private or symmetric key where only public ones belong: whoever has read it could pose as the client. RFC 7517 §9.2 */
+export const holdsSecretKey = (jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined): boolean =>
+  jwks?.keys.some((key) => Object.hasOwn(key, 'd') || Object.hasOwn(key, 'k')) ?? false
+
 /** The host for display; a private-scheme URI shows its scheme. Never used for a decision. */
 export function hostOfUrl(url: string): string {
   if (!URL.canParse(url)) return 'unknown'

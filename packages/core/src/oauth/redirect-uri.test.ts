@@ -32,6 +32,8 @@ test.each([
   'javascript:alert(1)',
   'data:text/html,x',
   'myapp:/cb',
+  'com.example.app://[/cb',
+  'com.example.app://host:99999/cb',
   '',
 ])('%j may not be registered', (uri) => {
   expect(isAcceptableRedirectUri(uri)).toBe(false)

@@ -41,7 +41,7 @@ function withoutLoopbackPort(uri: string): string | undefined {
 export function isAcceptableRedirectUri(uri: string): boolean {
   if (uri.length > redirectUriMaxLength || !visibleAscii.test(uri) || /[#\\"<>`{}|^]/.test(uri)) return false
   if (uri.startsWith('https://')) return isPlainHttps(uri)
-  return isLoopbackRedirect(uri) || privateScheme.test(uri)
+  return isLoopbackRedirect(uri) || (privateScheme.test(uri) && URL.canParse(uri))
 }
 
 function isPlainHttps(uri: string): boolean {

@@ -1,7 +1,7 @@
 /** A client that registers itself. RFC 7591; kept beside metadata documents for clients that know nothing else. */
 import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
-import type { ClientAuthMethod } from './client.js'
+import { type ClientAuthMethod, holdsSecretKey } from './client.js'
 import type { OAuthError } from './error.js'
 import { isAcceptableRedirectUri, isLoopbackRedirect } from './redirect-uri.js'
 
@@ -51,7 +51,7 @@ export function parseRegistrationRequest(
     return err({ reason: 'registration_malformed', detail: { field: 'response_types' } })
   }
   const authMethod = metadata.token_endpoint_auth_method ?? 'client_secret_basic'
-  if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined))
+  if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined) || holdsSecretKey(metadata.jwks))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
   return ok({
     name: metadata.client_name || 'An application without a name',
