@@ -213,6 +213,10 @@ describe('deafness', () => {
   })
 })
 
+it('asks for a token where none was sent', async () => {
+  expect(await aGuard().check(undefined)).toMatchObject({ ok: false, error: { reason: 'token_missing', status: 401 } })
+})
+
 describe('configuration', () => {
   test.each([
     { when: 'an issuer is not on https', issuers: [{ issuer: 'http://login.example/t/acme', credential: { id: 'i', secret: 's' } }] },
