@@ -43,7 +43,7 @@ export async function findResourceCredentialAcrossTenants(
   return rows[0]
 }
 
-/** Opens a stream. It names no earlier stream of the instance closed: two issuers may each serve one to the same instance. */
+/** Opens a stream. The snapshot holds barriers that the worker has not swept yet as well. It names no earlier stream of the instance closed: two issuers may each serve one to the same instance. */
 export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): Promise<OpenedStream> {
   const { tenantId, resourceId } = stream.resource
   const at = toTimestamp(stream.now)
@@ -54,8 +54,11 @@ export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): 
   const position = locked.rows[0]?.position ?? 0
   const { rows } = await db.query<SnapshotEntry>(
     `SELECT issuers.url AS issuer, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
-       FROM revocations v JOIN issuers ON issuers.tenant_id = v.tenant_id AND issuers.id = v.issuer_id
-      WHERE v.expires_at > $3 AND (v.tenant_id, v.issuer_id) IN (
+       FROM (SELECT tenant_id, issuer_id, target, target_id, epoch FROM revocations WHERE expires_at > $3
+             UNION ALL SELECT o.tenant_id, i.id, o.payload ->> 'target', o.payload ->> 'targetId', (o.payload ->> 'epoch')::int
+               FROM outbox o JOIN issuers i ON i.tenant_id = o.tenant_id WHERE o.done_at IS NULL AND o.kind = 'revoke') v
+       JOIN issuers ON issuers.tenant_id = v.tenant_id AND issuers.id = v.issuer_id
+      WHERE (v.tenant_id, v.issuer_id) IN (
               SELECT issuer_tenant_id, issuer_id FROM resource_issuers WHERE tenant_id = $1 AND resource_id = $2
               UNION SELECT tenant_id, issuer_id FROM grants WHERE resource_tenant_id = $1 AND resource_id = $2 AND expires_at > $3)
       GROUP BY issuers.url, v.target, v.target_id`,
@@ -116,6 +119,19 @@ export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant,
     [stream.resource.tenantId, stream.id, stream.resource.resourceId, toTimestamp(now), limit],
   )
   return rows
+}
+
+/**
+ * Whether a revocation that concerns this resource has waited for the worker since `before`: then there is more to hear than the table of
+ * notices holds, and an empty answer is no sign that nothing was revoked.
+ */
+export async function hasLateRevocation(db: AcrossDb, resource: ProvenResource, before: Instant): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `SELECT 1 FROM outbox WHERE done_at IS NULL AND kind = 'revoke' AND created_at < $3
+        AND tenant_id IN (SELECT issuer_tenant_id FROM resource_issuers WHERE tenant_id = $1 AND resource_id = $2) LIMIT 1`,
+    [resource.tenantId, resource.resourceId, toTimestamp(before)],
+  )
+  return rowCount > 0
 }
 
 /** Streams that have stopped listening are closed: "dead everywhere" waits only for those that live. */

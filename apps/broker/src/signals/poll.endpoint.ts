@@ -6,6 +6,7 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import {
   acknowledgeNotices,
+  hasLateRevocation,
   hearStream,
   type ProvenResource,
   type StreamKey,
@@ -24,6 +25,8 @@ import { proveResource, refuseSignal } from './resource-credential.js'
 /** Shorter than the patience of common proxies (30 s). */
 export const longPollMs = 25_000
 export const mostNoticesPerPoll = 100
+/** A revocation that the worker has left lying for longer is told as `moreAvailable`: a guard that hears only this goes deaf, and refuses. */
+export const lateAfterSeconds = 30
 
 const body = z.object({
   streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
@@ -54,9 +57,10 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
     const limit = Math.min(http.parsed.maxEvents, mostNoticesPerPoll)
     if (limit === 0) return json({ sets: {}, moreAvailable: false }, { headers: { 'cache-control': 'no-store' } })
     const taken = http.parsed.returnImmediately ? await take(deps, stream, limit) : await takeOrWait(deps, stream, limit)
-    deps.metrics.count('drawbridge_notices_delivered_total', {}, Math.min(taken.length, limit))
-    const sets = Object.fromEntries(taken.slice(0, limit).map((notice) => [notice.jti, notice.token]))
-    return json({ sets, moreAvailable: taken.length === limit }, { headers: { 'cache-control': 'no-store' } })
+    const { notices, isLate } = taken
+    deps.metrics.count('drawbridge_notices_delivered_total', {}, notices.length)
+    const sets = Object.fromEntries(notices.map((notice) => [notice.jti, notice.token]))
+    return json({ sets, moreAvailable: isLate || notices.length === limit }, { headers: { 'cache-control': 'no-store' } })
   },
 })
 
@@ -69,15 +73,22 @@ function hear(deps: BrokerDeps, stream: StreamKey, ack: readonly string[]): Prom
   })
 }
 
-const take = (deps: BrokerDeps, stream: StreamKey, limit: number): Promise<readonly StoredNotice[]> =>
-  acrossTenants(deps.database, (db) => takeNotices(db, stream, deps.clock.now(), limit))
+type Taken = { readonly notices: readonly StoredNotice[]; readonly isLate: boolean }
+
+function take(deps: BrokerDeps, stream: StreamKey, limit: number): Promise<Taken> {
+  const now = deps.clock.now()
+  return acrossTenants(deps.database, async (db) => ({
+    isLate: await hasLateRevocation(db, stream.resource, addSeconds(now, -lateAfterSeconds)),
+    notices: await takeNotices(db, stream, now, limit),
+  }))
+}
 
 /** Begins to listen before it looks, so that nothing written in between is missed. */
-async function takeOrWait(deps: BrokerDeps, stream: StreamKey, limit: number): Promise<readonly StoredNotice[]> {
+async function takeOrWait(deps: BrokerDeps, stream: StreamKey, limit: number): Promise<Taken> {
   const waiting = await waitForNotice(deps.database, stream.resource.resourceId, longPollMs)
   try {
     const taken = await take(deps, stream, limit)
-    if (taken.length > 0) return taken
+    if (taken.notices.length > 0) return taken
     await waiting.woken
   } finally {
     waiting.cancel()

@@ -21,6 +21,7 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { type BrokerApp, createApp } from '../app.js'
 import { createConfigurationCache } from '../http/tenant.js'
+import { lateAfterSeconds } from './poll.endpoint.js'
 
 const random = systemRandom()
 const installationId = random.uuid()
@@ -188,6 +189,26 @@ it('wakes a waiting poll at once', async () => {
   const jti = await revoke('woken', 2)
   expect(Object.keys((await waiting).body.sets)).toEqual([jti])
   expect(performance.now() - started).toBeLessThan(2000)
+})
+
+it('does not call it silence while a revocation waits for the worker', async () => {
+  const stream = await open()
+  const wait = (tenant: string, seconds: number, targetId: string) =>
+    asOwner(fixture.ownerUrl, `INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'revoke', $2, $3)`, [
+      tenant,
+      JSON.stringify({ eventId: random.uuid(), target: 'subject', targetId, epoch: 7 }),
+      new Date(Date.now() - seconds * 1000),
+    ])
+  await wait(ids.other, 3600, 'elsewhere')
+  await wait(ids.tenant, 5, 'fresh')
+  expect((await poll(stream.streamId)).body).toEqual({ sets: {}, moreAvailable: false })
+  await wait(ids.tenant, lateAfterSeconds + 1, 'late')
+  expect((await poll(stream.streamId)).body).toEqual({ sets: {}, moreAvailable: true })
+  const targets = (await open()).snapshot.map(({ targetId }) => targetId)
+  expect(targets).toEqual(expect.arrayContaining(['fresh', 'late']))
+  expect(targets).not.toContain('elsewhere')
+  await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $2 WHERE tenant_id = $1', [ids.tenant, new Date()])
+  expect((await poll(stream.streamId)).body).toEqual({ sets: {}, moreAvailable: false })
 })
 
 it('answers 404 for a stream that is unknown or has lapsed', async () => {
