@@ -77,6 +77,8 @@ it('refuses a suspended tenant, keeps publishing its keys, and lets it return', 
   const refused = await fetch(`${broker.url}/t/acme/authorize`, { headers: { accept: 'text/html' } })
   expect(refused.status).toBe(403)
   expect((await fetch(`${broker.url}/t/acme/jwks`)).status).toBe(200)
+  // A directory is heard all the same: who leaves during the suspension must not be back after it.
+  for (const method of ['PATCH', 'DELETE']) expect((await fetch(`${broker.url}/t/acme/scim/v2/Users/1`, { method })).status).toBe(401)
   expect((await admin('POST', '/tenants/acme/reinstate')).status).toBe(204)
   now += 1000
   expect((await fetch(`${broker.url}/t/acme/authorize`)).status).not.toBe(403)
