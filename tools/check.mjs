@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-// Everything that must hold beside the tests: format, lint, types of the tests, layers are in the tests, generated pages are fresh, migrations match the schema.
+// Everything that must hold beside the tests: format, lint, types of the tests, layers are in the tests, refusals are tested, generated pages are fresh, migrations match the schema.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,9 +10,13 @@ const checks = [
   ['format', bin('biome'), ['check', '--linter-enabled=false', '.'], 'run: pnpm format'],
   ['lint', bin('oxlint'), ['--type-aware'], 'mend what it names, or give the suppression a reason on its line'],
   ['types of code and tests', bin('tsc'), ['-b', '.', 'tsconfig.tests.json'], 'mend the types'],
-  ...(existsSync(join(root, 'tools', 'print-docs.mjs'))
-    ? [['generated pages are fresh', process.execPath, [join(root, 'tools', 'print-docs.mjs'), '--check'], 'run: pnpm docs']]
-    : []),
+  [
+    'every refusal is in a test',
+    process.execPath,
+    [join(root, 'tools', 'check-errors.mjs')],
+    'write the test, or say in notYetReached what it needs',
+  ],
+  ['generated pages are fresh', process.execPath, [join(root, 'tools', 'print-docs.mjs'), '--check'], 'run: pnpm docs'],
 ]
 
 let failed = 0

@@ -3,6 +3,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { catalogues } from './catalogues.mjs'
 import { readModels, readSpecCoverage } from './print-reference.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -20,18 +21,6 @@ const { settingEntries } = await load('packages/runtime/dist/env.js')
 const { auditEvents } = await load('packages/core/dist/audit/audit-event.js')
 const { metricList } = await load('packages/runtime/dist/metrics.js')
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-
-const catalogues = [
-  ['HTTP', 'apps/broker/dist/http/error.js', 'httpErrors'],
-  ['Admin API', 'apps/broker/dist/admin/error.js', 'adminErrors'],
-  ['Authorization', 'packages/core/dist/oauth/error.js', 'oauthErrors'],
-  ['Tokens', 'packages/core/dist/oauth/token-error.js', 'tokenErrors'],
-  ['Policy', 'packages/core/dist/policy/error.js', 'policyErrors'],
-  ['SCIM', 'packages/core/dist/scim/error.js', 'scimErrors'],
-  ['Signals', 'packages/core/dist/signals/error.js', 'signalErrors'],
-  ['Upstream', 'packages/upstream/dist/error.js', 'upstreamErrors'],
-  ['Guard', 'packages/guard/dist/refusal.js', 'guardRefusals'],
-]
 
 async function printErrors() {
   const parts = [

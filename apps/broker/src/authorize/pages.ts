@@ -90,7 +90,6 @@ const denialTitles = {
   nothing_granted: 'You have no access to this',
   session_ended: 'Your session has ended',
   subject_deactivated: 'Your account is deactivated',
-  policy_unusable: 'Access cannot be decided',
 } as const
 
 /** Says what was missing, and offers the way back with the error that the client understands. */

@@ -260,13 +260,6 @@ export const oauthErrors = {
     spec: 'RFC 6749 §4.1.2.1',
     say: 'the policy of your company allows none of what the application asked for',
   },
-  policy_unusable: {
-    code: 'access_denied',
-    status: 403,
-    answer: 'page',
-    spec: 'RFC 6749 §4.1.2.1',
-    say: 'the policy of your company cannot be applied; tell your administrators the request id',
-  },
   // Client authentication at every endpoint that asks for it.
   client_authentication_missing: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §5.2', say: badClient },
   client_authentication_twice: {

@@ -43,7 +43,7 @@ export type PolicyDecision =
   | { readonly kind: 'stepUp'; readonly acr: 'mfa'; readonly missing: string; readonly explanation: Explanation }
   | {
       readonly kind: 'deny'
-      readonly reason: 'nothing_granted' | 'mfa_missing' | 'session_ended' | 'subject_deactivated' | 'policy_unusable'
+      readonly reason: 'nothing_granted' | 'mfa_missing' | 'session_ended' | 'subject_deactivated'
       readonly missing: string
       readonly explanation: Explanation
     }
