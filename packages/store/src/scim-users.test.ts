@@ -208,6 +208,47 @@ test('a link is made once: another externalId collects nobody', async () => {
   expect(linked.map((row) => row.stable_id)).toEqual(['ada'])
 })
 
+describe('with a declared link key, a subject who signed in before her SCIM user existed', () => {
+  const link = { scim: 'userName', claims: ['email'], isStableId: false } as const
+  const signedInBefore = async (tenant: ATenant, stableId: string, email: unknown) => {
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $6)`,
+      [tenant.tenantId, randomUUID(), tenant.connectionId, stableId, { claims: [['email', email]] }, new Date(now)],
+    )
+  }
+  const leave = (tenant: ATenant, id: string) =>
+    inTenant(fixture.database, tenant.tenantId, (db) =>
+      updateScimUser(db, { ...callerOf(tenant), link }, id, (user) => ok<ScimUserData>({ ...user, active: false })),
+    )
+  const gone = async (tenant: ATenant) =>
+    (
+      await rows<{ stable_id: string }>(
+        'SELECT stable_id FROM subjects WHERE tenant_id = $1 AND deactivated_at IS NOT NULL AND scim_user_id IS NOT NULL ORDER BY stable_id',
+        tenant,
+      )
+    ).map((row) => row.stable_id)
+
+  test('is found by what she recorded, without case, and nobody else is', async () => {
+    const tenant = await freshTenant()
+    await signedInBefore(tenant, 'upstream-1', 'ada@ACME.example')
+    await signedInBefore(tenant, 'upstream-2', 'clark@acme.example')
+    await signedInBefore(tenant, 'upstream-3', ['ada@acme.example'])
+    await leave(tenant, (await created(tenant, { externalId: undefined })).id)
+    expect(await gone(tenant)).toEqual(['upstream-1'])
+    expect(await eventsOf(tenant)).toMatchObject([{ matched: true, source: 'scim' }])
+  })
+
+  test('is not chosen among several: that is an alarm', async () => {
+    const tenant = await freshTenant()
+    await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')
+    await signedInBefore(tenant, 'upstream-2', 'Ada@acme.example')
+    await leave(tenant, (await created(tenant, { externalId: undefined })).id)
+    expect(await gone(tenant)).toEqual([])
+    expect(await eventsOf(tenant)).toMatchObject([{ matched: false, reason: expect.stringContaining('more than one subject') }])
+  })
+})
+
 test('userName is unique among the living, whatever its case; a parallel pair has one winner', async () => {
   const tenant = await freshTenant()
   const outcomes = await Promise.all(

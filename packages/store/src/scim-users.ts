@@ -41,6 +41,16 @@ const toUser = (row: Row): ScimUser => ({
 /** userName is compared without case: RFC 7643 §4.1.1. */
 const keyOf = (userName: string): string => userName.toLowerCase()
 
+/**
+ * Where a subject recorded the value that the connection's link key names: claims of her last login, and the stable id itself if the key
+ * is what the stable id is made of.
+ */
+export type SubjectLink = {
+  readonly scim: 'userName' | 'externalId'
+  readonly claims: readonly string[]
+  readonly isStableId: boolean
+}
+
 /** Whose directory speaks, when, and in which request. */
 export type ScimCaller = {
   readonly tenant: TenantId
@@ -48,6 +58,8 @@ export type ScimCaller = {
   readonly now: Instant
   readonly requestId: string | undefined
   readonly newId: () => string
+  /** Declared by the connection. Without it only externalId links, to the stable id. */
+  readonly link?: SubjectLink | undefined
 }
 
 /** True when another living user of this connection has this userName, or this externalId. */
@@ -198,6 +210,31 @@ async function linkSubject(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'
   )
 }
 
+/**
+ * Links, at deprovisioning, the one subject who signed in before her SCIM user existed: by the declared key, in what she recorded at
+ * her last login. Nobody is chosen among several: then nothing is linked, and the caller raises the alarm.
+ */
+async function linkByRecordedKey(
+  db: Db,
+  caller: ScimCaller,
+  user: Pick<ScimUser, 'id' | 'userName' | 'externalId'>,
+): Promise<'linked' | 'none' | 'ambiguous'> {
+  const { link } = caller
+  const value = link?.scim === 'userName' ? user.userName : user.externalId
+  if (link === undefined || value === undefined || value === '') return 'none'
+  const same = (text: string) => (link.scim === 'userName' ? `lower(${text}) = lower($4)` : `${text} = $4`)
+  const { rows } = await db.query<{ id: SubjectId }>(
+    `SELECT id FROM subjects WHERE tenant_id = $1 AND connection_id = $2 AND scim_user_id IS NULL AND ($5 AND ${same('stable_id')}
+       OR EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(claims -> 'claims') = 'array' THEN claims -> 'claims' ELSE '[]' END) AS claim
+         WHERE claim ->> 0 = ANY ($3::text[]) AND jsonb_typeof(claim -> 1) = 'string' AND ${same('claim ->> 1')}))
+     LIMIT 2 FOR UPDATE`,
+    [caller.tenant, caller.connectionId, link.claims, value, link.isStableId],
+  )
+  if (rows.length !== 1) return rows.length === 0 ? 'none' : 'ambiguous'
+  await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [caller.tenant, rows[0]?.id, user.id])
+  return 'linked'
+}
+
 type Linked = { readonly id: SubjectId; readonly deactivated: boolean }
 
 const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<readonly Linked[]> =>
@@ -209,11 +246,18 @@ const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, '
   ).rows
 
 /** Saying it again is harmless: a subject who is deactivated already is not told twice, and an alarm is raised only for news. */
-async function takeAway(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>, reason: string, isNews = true): Promise<void> {
-  const subjects = await linkedSubjects(db, caller, user)
+async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, reason: string, isNews = true): Promise<void> {
+  const known = await linkedSubjects(db, caller, user)
+  const found = known.length > 0 ? 'linked' : await linkByRecordedKey(db, caller, user)
+  const subjects = known.length === 0 && found === 'linked' ? await linkedSubjects(db, caller, user) : known
   const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
   if (subjects.length === 0 && isNews)
-    await recordUnmatchedEvent(db, { ...event, eventId: caller.newId() as DeprovisioningEventId, targetId: `scim:${user.id}` })
+    await recordUnmatchedEvent(db, {
+      ...event,
+      reason: found === 'ambiguous' ? `${reason}, and more than one subject has her link key` : reason,
+      eventId: caller.newId() as DeprovisioningEventId,
+      targetId: `scim:${user.id}`,
+    })
   for (const subject of subjects.filter((one) => isNews || !one.deactivated)) {
     await deprovision(db, {
       ...event,

@@ -2,11 +2,12 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { findLivingScimToken } from '@drawbridge/store/scim-tokens'
-import type { ScimCaller } from '@drawbridge/store/scim-users'
+import type { ScimCaller, SubjectLink } from '@drawbridge/store/scim-users'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseScim } from './scim-answer.js'
 
 const bearer = /^Bearer +([A-Za-z0-9_-]{20,200})$/i
@@ -21,5 +22,20 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   const now = deps.clock.now()
   const token = await inTenant(deps.database, tenant, (db) => findLivingScimToken(db, tenant, hashCredential(credential), now))
   if (token === undefined) return err(refuseScim({ reason: 'scim_token_invalid' }))
-  return ok({ tenant, connectionId: token.connectionId, now, requestId: http.requestId, newId: () => deps.random.uuid() })
+  const link = subjectLinkOf(tenantOf(http).connection(token.connectionId))
+  return ok({ tenant, connectionId: token.connectionId, now, requestId: http.requestId, newId: () => deps.random.uuid(), link })
+}
+
+/**
+ * Where subjects of this connection recorded the value of its link key: in whichever claims are mapped from that attribute, and in the
+ * stable id where the attribute is what the stable id is made of.
+ */
+export function subjectLinkOf(connection: ResolvedConnection | undefined): SubjectLink | undefined {
+  if (!connection?.configuration.ok) return undefined
+  const { scimLinkKey: key, mapping } = connection.configuration.value
+  if (key === undefined) return undefined
+  const protocols = connection.kind === 'saml' ? 'NameID' : 'sub'
+  const stable = mapping.stableId.from === 'protocol' ? protocols : mapping.stableId.name
+  const claims = mapping.claims.filter((rule) => rule.from.includes(key.attribute)).map((rule) => rule.claim)
+  return { scim: key.scim, claims, isStableId: stable === key.attribute }
 }

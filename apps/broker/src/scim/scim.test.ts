@@ -218,6 +218,30 @@ describe('taking away', () => {
   })
 })
 
+test('by the link key of the connection, a person who signed in before the directory told of her is found when it takes her away', async () => {
+  const { tenant, call } = await aDirectory()
+  const configuration = {
+    issuer: 'https://idp.example',
+    clientId: 'drawbridge',
+    scimLinkKey: { attribute: 'upn', scim: 'userName' },
+  }
+  const claims = { claims: [['preferred_username', 'ada@acme.example']] }
+  await asOwner(fixture.ownerUrl, 'UPDATE connections SET configuration = $2 WHERE tenant_id = $1', [tenant.tenantId, configuration])
+  await asOwner(fixture.ownerUrl, "UPDATE subjects SET stable_id = 'opaque-7', claims = $2 WHERE tenant_id = $1", [tenant.tenantId, claims])
+  const made = await call('POST', '/Users', { ...ada, externalId: 'hr-1' })
+  const deactivation = {
+    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+    Operations: [{ op: 'replace', value: { active: false } }],
+  }
+  expect((await call('PATCH', `/Users/${made.body['id']}`, deactivation)).status).toBe(200)
+  const [subject] = await asOwner<{ epoch: number; deactivated_at: Date | null }>(
+    fixture.ownerUrl,
+    'SELECT epoch, deactivated_at FROM subjects WHERE tenant_id = $1',
+    [tenant.tenantId],
+  )
+  expect(subject).toMatchObject({ epoch: 2, deactivated_at: expect.anything() })
+})
+
 describe('refusals', () => {
   test.each([
     ['GET', '/Users/nobody', undefined, 404, undefined],
