@@ -282,34 +282,3 @@ describe('a yes on the consent page', () => {
     expect((await browser.visit(`${issuer}/authorize/consent`, { ...proofOf(shown), answer: 'allow' })).status).toBe(403)
   })
 })
-
-describe('a redirect URI', () => {
-  const registered = async (uri: string) =>
-    asOwner(fixture.ownerUrl, `UPDATE clients SET kind = 'dynamic', redirect_uris = ARRAY[$2] WHERE client_id = $1`, [acme.clientId, uri])
-
-  it('that the client has given up meanwhile gets nothing', async () => {
-    const browser = aBrowser()
-    const state = await toUpstream(browser)
-    await registered('http://127.0.0.1/elsewhere')
-    expect((await browser.visit(callbackUrl(state))).text).toContain('redirect_uri_unregistered')
-    await registered('http://127.0.0.1/callback')
-  })
-  it.each([{ response_type: 'token' }, { prompt: 'none' }, { code_challenge: undefined }])(
-    'on a web host that nobody vouched for is a link on our page, never a redirect without a click: %o',
-    async (change) => {
-      await registered('https://phish.example/cb')
-      const answer = await aBrowser().visit(authorizeUrl({ ...change, redirect_uri: 'https://phish.example/cb' }))
-      expect(answer).toMatchObject({ status: 400, location: '' })
-      expect(answer.text).toContain('href="https://phish.example/cb?error=')
-      await registered('http://127.0.0.1/callback')
-    },
-  )
-  it('gets one answer: after prompt=none was refused the request is over', async () => {
-    await aBrowser().visit(authorizeUrl({ prompt: 'none' }))
-    const open = await asOwner(
-      fixture.ownerUrl,
-      `SELECT id FROM authorization_requests WHERE answered_at IS NULL AND request->'prompt' ? 'none'`,
-    )
-    expect(open).toEqual([])
-  })
-})
