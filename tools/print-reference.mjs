@@ -57,7 +57,7 @@ export function listSources(root, matches = isSource) {
       if (entry.isDirectory()) return ['node_modules', 'dist', 'generated'].includes(entry.name) ? [] : walk(path)
       return matches(path) ? [path] : []
     })
-  return folders.flatMap(walk).sort()
+  return folders.flatMap(walk).sort((one, other) => (one < other ? -1 : 1))
 }
 
 /**

@@ -25,7 +25,13 @@ import { refuseScim, scimBaseUrl, scimJson } from './scim-answer.js'
 const usersPath = '/t/:tenant/scim/v2/Users'
 const userPath = `${usersPath}/:id`
 /** Suspended tenants too: whoever leaves during a suspension must not be back after it. */
-const common = { tag: 'scim', refusals: 'scim', servesSuspended: true, maxBodyBytes: scimLimits.bodyBytes, authorize: authorizeScim } as const
+const common = {
+  tag: 'scim',
+  refusals: 'scim',
+  servesSuspended: true,
+  maxBodyBytes: scimLimits.bodyBytes,
+  authorize: authorizeScim,
+} as const
 
 const usersUrl = (http: Pick<HttpRequest, 'tenant'>, deps: BrokerDeps): string => `${scimBaseUrl(http, deps)}/Users`
 const idOf = (http: Pick<HttpRequest, 'params'>): string => http.params['id'] ?? ''
