@@ -103,6 +103,12 @@ describe('evidence that is refused', () => {
 })
 
 describe('a person whom one directory of the tenant has switched off', () => {
+  it.each(['ÄDAM', 'İrem'])('is found by her name in whatever case it comes: %s', async (name) => {
+    const tenant = await freshTenant()
+    await aScimUser(tenant, { userName: name.toLowerCase(), active: false })
+    expect(await signIn(tenant, { stableId: 'u-18', link: { by: 'userName', value: name } })).toBe('subject_deactivated')
+  })
+
   it('does not come back by another connection', async () => {
     const tenant = await freshTenant()
     const other = await anotherConnection(tenant)

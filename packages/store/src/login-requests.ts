@@ -118,7 +118,7 @@ const completeStatement = hotStatement({
   ), scim AS (
     SELECT id, active, deleted_at IS NULL AND connection_id = $3 AS living FROM scim_users
     WHERE tenant_id = $1 AND (connection_id = $3 OR deleted_at IS NOT NULL OR NOT active) AND (id = (SELECT scim_user_id FROM known)
-      OR ($13::text = 'userName' AND user_name_key = lower($14)) OR ($13::text = 'externalId' AND external_id = $14)
+      OR ($13::text = 'userName' AND user_name_key = $14) OR ($13::text = 'externalId' AND external_id = $14)
       OR ($13::text IS NULL AND external_id = $11))
   ), directory AS (
     SELECT CASE WHEN (SELECT count(*) FROM scim WHERE living) > 1 THEN 'ambiguous'
@@ -219,6 +219,10 @@ function reasonOf(row: Outcome): Extract<CompletedLogin, { kind: 'refused' }>['r
   return row.directory === 'ambiguous' ? 'subject_not_provisioned' : 'evidence_below_barrier'
 }
 
+/** Lowered here as `scim-users` lowers what it stores: what PostgreSQL takes for a letter depends on the locale of its cluster. */
+const keyOfLink = (link: LoginToComplete['scimLink']): string | null =>
+  link === undefined ? null : link.by === 'userName' ? link.value.toLowerCase() : link.value
+
 const parametersOf = (tenant: TenantId, login: LoginToComplete): readonly unknown[] => [
   tenant,
   login.id,
@@ -233,7 +237,7 @@ const parametersOf = (tenant: TenantId, login: LoginToComplete): readonly unknow
   login.subject.stableId,
   JSON.stringify(login.subject.claims),
   login.scimLink?.by ?? null,
-  login.scimLink?.value ?? null,
+  keyOfLink(login.scimLink),
   login.session.id,
   login.issuerId,
   login.session.handleHash,
