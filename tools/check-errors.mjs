@@ -12,11 +12,8 @@ const read = (path) => readFileSync(join(root, path), 'utf8')
 
 /** Reachable, but named by no test yet: what a test would need. The check fails when a line here is no longer true. */
 const notYetReached = {
-  interaction_required: 'prompt=none from a browser with a session whose client still needs its notice or consent',
   notice_declined: 'a browser that says no at gate one; tests say yes',
   access_refused: 'the way back from the page of a denial; tests stop at the page',
-  request_expired: 'a step posted after its request has expired, which needs a clock that moves between two pages',
-  connection_missing: 'a tenant whose connections are all disabled',
   login_unavailable: 'an OIDC provider that is down when the login starts',
   identity_unusable: 'a believed assertion without a stable id, through the whole flow; core tests the rule as identity_without_stable_id',
   subject_not_provisioned: 'two people of one directory who match one login',
@@ -28,8 +25,8 @@ const tests = listSources(root, (path) => path.endsWith('.ts') && isTest(path)).
 const fixtures = new Set(listSources(root, (path) => path.endsWith('.reason')).map((path) => read(path).trim()))
 const sources = listSources(root).filter((path) => !isTest(path))
 
-/** In quotes, at the end of a problem's `type`, or between the tags of a page. */
-const names = (text, reason) => new RegExp(`['"\`:>]${reason.replaceAll('.', '\\.')}['"\`<]`).test(text)
+/** In quotes, at the end of a problem's `type` or of a redirect, or between the tags of a page. */
+const names = (text, reason) => new RegExp(`['"\`:>=]${reason.replaceAll('.', '\\.')}['"\`<]`).test(text)
 const isTested = (reason) => fixtures.has(reason) || tests.some((text) => names(text, reason))
 
 const problems = []

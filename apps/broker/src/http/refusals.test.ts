@@ -64,7 +64,16 @@ const rows: readonly (readonly [reason: string, status: number, line: string, as
   ['no_next_key', 409, 'POST /admin/v1/tenants/acme/signing-keys/rotate', () => ({ headers: asAdmin(), body: '{"purpose":"tokens"}' })],
   ['lab_only', 403, 'PUT /admin/v1/lab/clock', () => ({ headers: asAdmin(), body: '{"offsetSeconds":1}' })],
   ['client_grant_type_missing', 303, `GET /t/acme/authorize?client_id=machine&${authorize}`],
+  // Its only connection was never configured.
+  ['connection_missing', 400, `GET /t/acme/authorize?client_id=client-of-acme&resource=https://mcp.acme.example/mcp&${authorize}`],
   ['connection_unknown', 404, `GET /t/acme/saml/${noUuid}/metadata`],
+  // To a browser that is bound, a request that has lapsed and one that never was are the same.
+  [
+    'request_expired',
+    400,
+    `GET /t/acme/authorize/consent?request=${noUuid}`,
+    () => ({ headers: { cookie: `drawbridge-browser=${'b'.repeat(43)}` } }),
+  ],
   ['client_authentication_blocked', 401, 'POST /t/acme/token', () => ({ form: { ...code, client_id: 'blocked' } })],
   ['grant_type_not_for_client', 400, 'POST /t/acme/token', () => ({ form: { ...code, client_id: 'machine' } })],
   ['resource_credential_refused', 401, 'POST /t/acme/introspect', () => ({ headers: basic(acme.credentialId, 'x'), form: { token: 'x' } })],
