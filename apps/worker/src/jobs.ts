@@ -2,7 +2,9 @@
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
+import { runScheduled } from './jobs/run-scheduled.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
+import { schedule } from './schedule.js'
 
 /**
  * Tries and the first pause between them, which doubles. For work from the outbox all tries lie within `relayAgainSeconds`: a longer
@@ -23,6 +25,8 @@ const revokePayload = z.object({
   }),
 })
 
+const askedFor = z.object({ tenant: uuid, entry: z.number().int().positive() })
+
 /** A payload that does not parse is our own mistake: it throws, is retried, and stays visible as a failed job. */
 const job = <Payload>(
   schema: z.ZodType<Payload>,
@@ -38,6 +42,13 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
     revokeGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),
+  'run-scheduled': job(askedFor, { attempts: 3, firstPauseMs: 1000 }, (deps, asked) =>
+    runScheduled(
+      deps,
+      asked,
+      schedule.map((entry) => async () => findJob(entry.job)?.run(deps, {})),
+    ),
+  ),
 }
 
 export const findJob = (name: string): JobEntry | undefined => (Object.hasOwn(jobs, name) ? jobs[name] : undefined)

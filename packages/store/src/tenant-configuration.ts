@@ -11,6 +11,7 @@ import {
   vendorTenantId,
 } from '@drawbridge/core/tenant/ids'
 import type { Database } from './database.js'
+import type { LabRateLimits } from './lab.js'
 
 export type StoredSigningKey = {
   readonly id: string
@@ -51,6 +52,8 @@ export type StoredConfiguration = {
   readonly connections: readonly StoredConnection[]
   readonly domains: readonly { readonly domain: string; readonly connectionId: ConnectionId | undefined; readonly verified: boolean }[]
   readonly resources: readonly StoredResource[]
+  /** Never there but in a lab. */
+  readonly labRateLimits: LabRateLimits | undefined
 }
 
 type Row = Record<string, unknown>
@@ -66,7 +69,7 @@ export async function findConfigurationVersionAcrossTenants(database: Database, 
 }
 
 const loadText = `
-SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version,
+SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits,
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id AND p.version = t.policy_version) AS policy_document,
   i.id AS issuer_id, i.url AS issuer_url,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
@@ -128,5 +131,6 @@ function toConfiguration(row: Row): StoredConfiguration {
       ...resource,
       accessTokenTtlSeconds: resource.accessTokenTtlSeconds ?? undefined,
     })) as unknown as StoredResource[],
+    labRateLimits: (row['lab_rate_limits'] as LabRateLimits | null) ?? undefined,
   }
 }

@@ -36,6 +36,7 @@ const everyPermission = [
   'audit:read',
   'admin-keys:write',
   'lab:clock',
+  'lab:operate',
 ] as const
 
 /** Anything of `change` replaces what a plain broker has. */

@@ -2,6 +2,7 @@
 import type { Endpoint } from '../http/endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
+import { labEndpoints } from './lab.endpoint.js'
 import { operationEndpoints } from './operations.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
@@ -18,4 +19,5 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...revocationEndpoints,
   ...signingKeyEndpoints,
   ...operationEndpoints,
+  ...labEndpoints,
 ]

@@ -86,6 +86,6 @@ export const adminErrors = {
     title: 'No next key',
     say: 'there is no next key to activate; make one first',
   },
-  lab_only: { code: 'forbidden', status: 403, spec: 'ours', title: 'Lab only', say: 'only a lab has a clock that can be moved' },
+  lab_only: { code: 'forbidden', status: 403, spec: 'ours', title: 'Lab only', say: 'only a lab can do that' },
 } as const
 export type AdminErrorReason = keyof typeof adminErrors

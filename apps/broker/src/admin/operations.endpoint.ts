@@ -1,11 +1,10 @@
-/** Admin keys, SCIM tokens, the audit trail, and the clock of a lab. */
+/** Admin keys, SCIM tokens and the audit trail. */
 
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertAdminKey, listAdminKeys, markAdminKeyRevoked } from '@drawbridge/store/admin-keys'
 import { listAuditEvents } from '@drawbridge/store/audit-events'
-import { moveLabClock } from '@drawbridge/store/installation'
 import { insertScimToken, listScimTokens, markScimTokenRevoked } from '@drawbridge/store/scim-tokens'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -210,37 +209,4 @@ const vendorAuditEvents = adminEndpoint({
   run: (http, deps) => listTrail(http, deps, vendorTenantId),
 })
 
-const hundredYearsMs = 3_155_760_000_000
-const moveClock = adminEndpoint({
-  method: 'PUT',
-  path: '/lab/clock',
-  tag: 'Lab',
-  summary: 'Move the clock of every process of a lab',
-  permission: 'lab:clock',
-  vendorOnly: true,
-  body: z.strictObject({
-    offsetSeconds: z
-      .int()
-      .min(-hundredYearsMs / 1000)
-      .max(hundredYearsMs / 1000),
-  }),
-  run: async (http, deps) => {
-    if (deps.installation.kind !== 'lab') return refuseAdmin('lab_only')
-    const offsetMs = http.parsed.offsetSeconds * 1000
-    await moveLabClock(deps.database, offsetMs)
-    deps.onLabClock?.(offsetMs)
-    return json({ offsetSeconds: http.parsed.offsetSeconds, now: toIso(deps.clock.now()) })
-  },
-})
-
-export const operationEndpoints = [
-  createKey,
-  listKeys,
-  revokeKey,
-  createScimToken,
-  listScim,
-  revokeScim,
-  auditEvents,
-  vendorAuditEvents,
-  moveClock,
-]
+export const operationEndpoints = [createKey, listKeys, revokeKey, createScimToken, listScim, revokeScim, auditEvents, vendorAuditEvents]

@@ -14,6 +14,7 @@ export const adminPermissions = {
   'audit:read': 'audit events, grants and revocation receipts',
   'admin-keys:write': 'make and revoke admin keys, never wider ones',
   'lab:clock': 'move the clock of a lab',
+  'lab:operate': 'set quotas per tenant and run scheduled jobs in a lab',
 } as const
 export type AdminPermission = keyof typeof adminPermissions
 export const adminPermissionNames = Object.keys(adminPermissions) as [AdminPermission, ...AdminPermission[]]

@@ -65,20 +65,28 @@ async function answerRequest(
   const { endpoint, params } = matched
   const shape = endpoint.refusals
   const address = clientAddress(request, deps.settings.trustedProxyHops)
+  const slug = params['tenant']
+  const quotas = slug === undefined ? undefined : await labQuotas(deps, endpoint, slug)
   for (const limit of endpoint.rateLimit ? (['address', endpoint.rateLimit] as const) : (['address'] as const)) {
-    const taken = limiter.take(limit, limitKey(address))
+    const own = quotas?.[limit]
+    const taken = limiter.take(limit, limitKey(address), slug !== undefined && own ? { slug, limit: own } : undefined)
     if (taken.allowed) continue
     deps.metrics.count('drawbridge_rate_limited_total', { limit })
     return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })
   }
   const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
   if (!body.ok) return refuseHttp(shape, body.error)
-  const slug = params['tenant']
   const tenant = slug === undefined ? undefined : await deps.configuration.find(slug)
   if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
   if (tenant?.suspendedAt !== undefined && !endpoint.servesSuspended) return refuseHttp(shape, 'tenant_suspended')
   const http = toHttpRequest(request, matched, body.value, address, requestId)
   return endpoint.serve(tenant ? { ...http, tenant } : http, deps)
+}
+
+/** A lab's quotas per tenant; the admin API is spared, so that whoever set one too low can mend it. Elsewhere nothing is looked up here. */
+async function labQuotas(deps: BrokerDeps, endpoint: Endpoint, slug: string) {
+  if (deps.installation.kind !== 'lab' || endpoint.path.startsWith('/admin/')) return undefined
+  return (await deps.configuration.find(slug))?.labRateLimits
 }
 
 function toHttpRequest(

@@ -23,6 +23,7 @@ export const auditEvents = {
   'grant.deprovisioned': 'The barrier of one grant was raised: its tokens are dead.',
   grant_opened: 'A permission was stored, and a code handed to the client.',
   grant_revoked: 'A client gave a token back, and its grant was revoked.',
+  'lab.rate_limits_set': 'The rate limits of a tenant of a lab were set.',
   login_completed: 'A login at the identity provider was believed.',
   login_refused: 'A login at the identity provider was proven and yet refused; the reason says why.',
   'policy.published': 'A new version of the policy took effect.',

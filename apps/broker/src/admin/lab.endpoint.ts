@@ -1,0 +1,90 @@
+/** What only a lab can do: move the clock of every process, set quotas per tenant, run scheduled jobs at once. */
+import { vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { moveLabClock } from '@drawbridge/store/installation'
+import { findScheduledJobsRun, type LabRateLimits, requestScheduledJobs, setLabRateLimits } from '@drawbridge/store/lab'
+import { inTenant } from '@drawbridge/store/transaction'
+import { z } from 'zod'
+import { json } from '../http/answer.js'
+import { tenantOf } from '../http/endpoint.js'
+import { type RateLimitName, rateLimits } from '../http/rate-limit.js'
+import { adminEndpoint, audit, refuseAdmin, toIso } from './admin-endpoint.js'
+
+const hundredYearsMs = 3_155_760_000_000
+const moveClock = adminEndpoint({
+  method: 'PUT',
+  path: '/lab/clock',
+  tag: 'Lab',
+  summary: 'Move the clock of every process of a lab',
+  permission: 'lab:clock',
+  vendorOnly: true,
+  body: z.strictObject({
+    offsetSeconds: z
+      .int()
+      .min(-hundredYearsMs / 1000)
+      .max(hundredYearsMs / 1000),
+  }),
+  run: async (http, deps) => {
+    if (deps.installation.kind !== 'lab') return refuseAdmin('lab_only')
+    const offsetMs = http.parsed.offsetSeconds * 1000
+    await moveLabClock(deps.database, offsetMs)
+    deps.onLabClock?.(offsetMs)
+    return json({ offsetSeconds: http.parsed.offsetSeconds, now: toIso(deps.clock.now()) })
+  },
+})
+
+const mostPerSecond = 1_000_000
+const limit = z.strictObject({ perSecond: z.number().positive().max(mostPerSecond), burst: z.int().min(1).max(mostPerSecond) })
+const limitNames = Object.keys(rateLimits) as [RateLimitName, ...RateLimitName[]]
+
+const setRateLimits = adminEndpoint({
+  method: 'PUT',
+  path: '/tenants/:tenant/lab/rate-limits',
+  tag: 'Lab',
+  summary: 'Set the rate limits of one tenant of a lab; a limit that is not named is the ordinary one',
+  permission: 'lab:operate',
+  body: z.partialRecord(z.enum(limitNames), limit),
+  run: async (http, deps) => {
+    if (deps.installation.kind !== 'lab') return refuseAdmin('lab_only')
+    const tenant = tenantOf(http)
+    const limits = http.parsed as LabRateLimits
+    await inTenant(deps.database, tenant.id, async (db) => {
+      await setLabRateLimits(db, tenant.id, Object.keys(limits).length === 0 ? null : limits)
+      await audit(db, tenant.id, http, deps, { kind: 'lab.rate_limits_set', detail: { limits } })
+    })
+    deps.configuration.invalidate(tenant.id)
+    return json({ rateLimits: { ...rateLimits, ...limits } })
+  },
+})
+
+const runJobs = adminEndpoint({
+  method: 'POST',
+  path: '/lab/job-runs',
+  tag: 'Lab',
+  summary: 'Let a worker of a lab run every scheduled job now',
+  permission: 'lab:operate',
+  vendorOnly: true,
+  status: 202,
+  run: async (_http, deps) => {
+    if (deps.installation.kind !== 'lab') return refuseAdmin('lab_only')
+    const id = await inTenant(deps.database, vendorTenantId, (db) => requestScheduledJobs(db, deps.clock.now()))
+    return json({ id, doneAt: null }, { status: 202 })
+  },
+})
+
+const readRun = adminEndpoint({
+  method: 'GET',
+  path: '/lab/job-runs/:id',
+  tag: 'Lab',
+  summary: 'Whether the jobs of that run are done',
+  permission: 'lab:operate',
+  vendorOnly: true,
+  run: async (http, deps) => {
+    const id = http.params['id'] ?? ''
+    const run = /^\d{1,15}$/.test(id)
+      ? await inTenant(deps.database, vendorTenantId, (db) => findScheduledJobsRun(db, Number(id)))
+      : undefined
+    return run === undefined ? refuseAdmin('not_found') : json({ id: Number(id), doneAt: toIso(run.doneAt ?? undefined) })
+  },
+})
+
+export const labEndpoints = [moveClock, setRateLimits, runJobs, readRun]
