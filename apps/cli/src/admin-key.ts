@@ -29,7 +29,14 @@ export async function createAdminKeyCommand(settings: Settings, rest: readonly s
 
 /** Answers the key itself; only its hash is kept. Keys of a lab or demonstration are marked, and refused by any other installation. */
 export async function createAdminKey(platform: Platform, name: string): Promise<string> {
-  const key = `dba_${platform.random.token()}`
+  const key = newAdminKey(platform)
+  await keepAdminKey(platform, name, key)
+  return key
+}
+
+export const newAdminKey = (platform: Platform): string => `dba_${platform.random.token()}`
+
+export async function keepAdminKey(platform: Platform, name: string, key: string): Promise<void> {
   const { kind } = platform.installation
   const now = platform.clock.now()
   const id = platform.random.uuid()
@@ -44,5 +51,4 @@ export async function createAdminKey(platform: Platform, name: string): Promise<
     })
     await insertAuditEvent(db, vendorTenantId, { at: now, kind: 'admin_key.created', detail: { id, name, by: 'command line' } })
   })
-  return key
 }

@@ -6,6 +6,8 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { z } from 'zod'
 
 const schema = z.object({
+  /** Written before the database is: what a start that was killed had begun, and the next one completes under the same credentials. */
+  unfinished: z.literal(true).optional(),
   adminKey: z.string(),
   resourceCredential: z.object({ id: z.string(), secret: z.string() }),
   tenants: z.array(z.object({ slug: z.enum(['acme', 'globex']), tenantId: z.string(), connectionId: z.string(), scimToken: z.string() })),

@@ -13,76 +13,92 @@ import {
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import type { Simulator } from '@drawbridge/simulator/simulator'
+import { findAdminKeyAcrossTenants } from '@drawbridge/store/admin-keys'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { insertConnection } from '@drawbridge/store/connections'
 import { insertDomain } from '@drawbridge/store/domains'
-import { insertIssuer } from '@drawbridge/store/issuers'
+import { insertIssuer, listIssuers } from '@drawbridge/store/issuers'
 import { publishPolicy } from '@drawbridge/store/policies'
-import { insertResource, insertResourceCredential, shareResource } from '@drawbridge/store/resources'
+import { findResourceByIdentifier, insertResource, insertResourceCredential, shareResource } from '@drawbridge/store/resources'
 import { insertScimToken } from '@drawbridge/store/scim-tokens'
 import { insertSigningKey } from '@drawbridge/store/signing-keys'
 import { findTenantBySlugAcrossTenants, insertTenant } from '@drawbridge/store/tenants'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { keepAdminKey, newAdminKey } from './admin-key.js'
 import { demoPolicy, demoScopes } from './demo-policy.js'
+import type { Demonstration } from './demonstration-file.js'
 import type { Platform } from './platform.js'
 import { oidcConnectionOf, samlConnectionOf } from './simulator-connections.js'
-
-/** What only this seeding knows: shown or handed on once, kept in the demonstration's own file. */
-export type SeededTenant = {
-  readonly slug: 'acme' | 'globex'
-  readonly tenantId: TenantId
-  readonly connectionId: ConnectionId
-  readonly scimToken: string
-}
-export type Seeded = {
-  readonly tenants: readonly SeededTenant[]
-  readonly resourceCredential: { readonly id: string; readonly secret: string }
-}
 
 const companies = [
   { slug: 'acme', name: 'Acme Corporation', domain: 'acme.example', kind: 'saml' },
   { slug: 'globex', name: 'Globex Industries', domain: 'globex.example', kind: 'oidc' },
 ] as const
 
-/** Undefined when this database was seeded before. */
-export async function seedDemonstration(platform: Platform, simulator: Simulator, resource: string): Promise<Seeded | undefined> {
-  if (await findTenantBySlugAcrossTenants(platform.database, 'globex')) return undefined
+/** All that is random about a demonstration, made before anything of it is written. */
+export function planDemonstration(platform: Platform): Demonstration {
+  const { random } = platform
+  return {
+    unfinished: true,
+    adminKey: newAdminKey(platform),
+    resourceCredential: { id: random.uuid(), secret: `dbx_${random.token()}` },
+    tenants: companies.map(({ slug }) => ({
+      slug,
+      tenantId: random.uuid(),
+      connectionId: random.uuid(),
+      scimToken: `dbs_${random.token()}`,
+    })),
+  }
+}
+
+/**
+ * Writes what the plan lacks in the database, so that a start that was killed half-way is completed.
+ * Each step is one transaction that is there whole or not at all; the admin key is the last.
+ */
+export async function seedDemonstration(platform: Platform, simulator: Simulator, resource: string, plan: Demonstration): Promise<void> {
+  const resourceId = await seedResource(platform, resource, plan)
+  for (const company of companies) {
+    const planned = plan.tenants.find(({ slug }) => slug === company.slug)
+    if (!planned) continue
+    const tenant = planned.tenantId as TenantId
+    const found = await findTenantBySlugAcrossTenants(platform.database, company.slug)
+    if (found && found.id !== tenant) throw new Error(`the database holds another demonstration of ${company.slug}`)
+    if (!found) await seedTenant(platform, simulator, company, planned)
+    const [issuer] = await inTenant(platform.database, tenant, (db) => listIssuers(db, tenant))
+    if (!issuer) throw new Error(`${company.slug} has no issuer`)
+    const shared = { resourceId, issuerTenantId: tenant, issuerId: issuer.id }
+    await inTenant(platform.database, vendorTenantId, (db) => shareResource(db, vendorTenantId, shared))
+  }
+  if (!(await findAdminKeyAcrossTenants(platform.database, hashCredential(plan.adminKey))))
+    await keepAdminKey(platform, 'first key', plan.adminKey)
+}
+
+async function seedResource(platform: Platform, resource: string, { resourceCredential }: Demonstration): Promise<ResourceId> {
   const now = platform.clock.now()
-  const resourceId = platform.random.uuid() as ResourceId
-  const resourceCredential = { id: platform.random.uuid(), secret: `dbx_${platform.random.token()}` }
-  await inTenant(platform.database, vendorTenantId, async (db) => {
-    await insertResource(db, vendorTenantId, {
-      id: resourceId,
-      identifier: resource as ResourceIdentifier,
-      name: 'Example MCP server',
-      scopes: demoScopes,
-      issuerIds: [],
-      now,
-    })
-    await insertResourceCredential(db, vendorTenantId, {
-      id: resourceCredential.id,
-      resourceId,
-      secretHash: hashCredential(resourceCredential.secret),
-      now,
-    })
+  return inTenant(platform.database, vendorTenantId, async (db) => {
+    const found = await findResourceByIdentifier(db, vendorTenantId, resource)
+    if (found) return found.id
+    const id = platform.random.uuid() as ResourceId
+    const identifier = resource as ResourceIdentifier
+    await insertResource(db, vendorTenantId, { id, identifier, name: 'Example MCP server', scopes: demoScopes, issuerIds: [], now })
+    const secretHash = hashCredential(resourceCredential.secret)
+    await insertResourceCredential(db, vendorTenantId, { id: resourceCredential.id, resourceId: id, secretHash, now })
+    return id
   })
-  const tenants: SeededTenant[] = []
-  for (const company of companies) tenants.push(await seedTenant(platform, simulator, company, resourceId))
-  return { tenants, resourceCredential }
 }
 
 async function seedTenant(
   platform: Platform,
   simulator: Simulator,
   company: (typeof companies)[number],
-  resourceId: ResourceId,
-): Promise<SeededTenant> {
+  planned: Demonstration['tenants'][number],
+): Promise<void> {
   const { random, database, settings, sealer, installation } = platform
   const now = platform.clock.now()
-  const tenant = random.uuid() as TenantId
+  const tenant = planned.tenantId as TenantId
   const issuerId = random.uuid() as IssuerId
-  const connectionId = random.uuid() as ConnectionId
-  const scimToken = `dbs_${random.token()}`
+  const connectionId = planned.connectionId as ConnectionId
+  const { scimToken } = planned
   const upstream = company.kind === 'saml' ? samlConnectionOf(simulator) : oidcConnectionOf(simulator)
   await inTenant(database, tenant, async (db) => {
     await insertTenant(db, { id: tenant, slug: company.slug as TenantSlug, name: company.name, now })
@@ -107,8 +123,6 @@ async function seedTenant(
       detail: { slug: company.slug, by: 'drawbridge start' },
     })
   })
-  await inTenant(database, vendorTenantId, (db) => shareResource(db, vendorTenantId, { resourceId, issuerTenantId: tenant, issuerId }))
-  return { slug: company.slug, tenantId: tenant, connectionId, scimToken }
 }
 
 async function seedKeys(platform: Platform, db: Db, tenant: TenantId, issuerId: IssuerId, now: Instant): Promise<void> {

@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path'
 import { isLoopbackHost, type Settings } from '@drawbridge/runtime/env'
 import { createLog } from '@drawbridge/runtime/log'
 import type { Stoppable } from '@drawbridge/runtime/shutdown'
-import { createAdminKey } from './admin-key.js'
+import { findTenantBySlugAcrossTenants } from '@drawbridge/store/tenants'
 import { startBroker, startWorker } from './compose.js'
 import { type Demonstration, readDemonstration, writeDemonstration } from './demonstration-file.js'
 import { openEmbeddedDatabase } from './embedded-database.js'
 import { exampleUrl, startExampleServer } from './example-server.js'
 import { openPlatform, type Platform } from './platform.js'
-import { seedDemonstration } from './seed.js'
+import { planDemonstration, seedDemonstration } from './seed.js'
 import { connectSimulator, type StartedSimulator, startSimulator } from './simulator.js'
 import { startParts, untilStopped } from './until-stopped.js'
 
@@ -66,7 +66,7 @@ export function startEverything(settings: Settings, say: (text: string) => void 
   })
 }
 
-/** A start that was killed between database and file leaves a database that nobody can hand tokens for: say so. */
+/** The credentials are kept before the database hears of them: a start that was killed in between is completed, not begun anew. */
 async function ensureDemonstration(
   platform: Platform,
   simulator: StartedSimulator,
@@ -74,16 +74,14 @@ async function ensureDemonstration(
   say: (text: string) => void,
 ): Promise<{ demonstration: Demonstration; isNew: boolean }> {
   const known = readDemonstration(file)
-  if (known) return { demonstration: known, isNew: false }
-  say('Making the demonstration: tenants acme and globex …')
-  const seeded = await seedDemonstration(platform, simulator.simulator, exampleUrl(platform.settings.exampleServerPort))
-  if (!seeded)
+  if (known && !known.unfinished) return { demonstration: known, isNew: false }
+  say(`${known ? 'Completing' : 'Making'} the demonstration: tenants acme and globex …`)
+  const plan = known ?? planDemonstration(platform)
+  if (!known && (await findTenantBySlugAcrossTenants(platform.database, 'globex')))
     throw new Error(`the database holds a demonstration, but ${file} is missing: remove ${platform.settings.dataDirectory} to begin anew`)
-  const demonstration: Demonstration = {
-    adminKey: await createAdminKey(platform, 'first key'),
-    resourceCredential: seeded.resourceCredential,
-    tenants: [...seeded.tenants],
-  }
+  writeDemonstration(file, plan)
+  await seedDemonstration(platform, simulator.simulator, exampleUrl(platform.settings.exampleServerPort), plan)
+  const { unfinished: _, ...demonstration } = plan
   writeDemonstration(file, demonstration)
   return { demonstration, isNew: true }
 }

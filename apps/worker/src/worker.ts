@@ -4,8 +4,8 @@ import type { JobDeps, WorkerDeps } from './deps.js'
 import { serveHealth } from './health.js'
 import { findJob } from './jobs.js'
 import { createNoticeSigner } from './notice-signer.js'
-import { openQueue } from './queue.js'
-import { startRelay } from './relay-outbox.js'
+import { openQueue, type QueueHandle } from './queue.js'
+import { type Relay, startRelay } from './relay-outbox.js'
 import { declareSchedule } from './schedule.js'
 
 export { migrateQueue } from './queue.js'
@@ -17,7 +17,21 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const jobDeps: JobDeps = { ...deps, signNotice: createNoticeSigner(deps.sealer, deps.installationId) }
   const onQueueError = (error: Error) => deps.log.warn({ cause: error.message }, 'the queue is in trouble')
   const handle = await openQueue(deps.queue, (job) => runJob(jobDeps, job), onQueueError)
-  const relay = await startRelay({ ...deps, queue: handle.queue })
+  try {
+    const relay = await startRelay({ ...deps, queue: handle.queue })
+    try {
+      return await serve(deps, handle, relay)
+    } catch (error) {
+      await relay.stop()
+      throw error
+    }
+  } catch (error) {
+    await handle.close() // or a start that failed would hold its process open
+    throw error
+  }
+}
+
+async function serve(deps: WorkerDeps, handle: QueueHandle, relay: Relay): Promise<RunningWorker> {
   await declareSchedule(handle.queue)
   const checks = {
     postgresql: () => deps.database.isReachable(),
