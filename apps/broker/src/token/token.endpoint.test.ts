@@ -139,6 +139,26 @@ describe('the token endpoint', () => {
     await expect(refresh(tokens.refresh_token as string)).rejects.toMatchObject({ error: 'invalid_grant' })
   })
 
+  it('holds a refresh to the ceilings of this moment, and refuses it where the issuer may no longer mint', async () => {
+    const { tokens } = await login()
+    const set = (sql: string) => asOwner(fixture.ownerUrl, sql, [acme.tenantId])
+    await set("UPDATE clients SET scope_ceiling = '{read}', access_token_ttl_seconds = 120 WHERE tenant_id = $1")
+    const held = await refresh(tokens.refresh_token as string)
+    expect(held).toMatchObject({ scope: 'read', expires_in: 120 })
+    await set("UPDATE clients SET scope_ceiling = '{}', access_token_ttl_seconds = NULL WHERE tenant_id = $1")
+    const [shared] = await asOwner<{ resource_id: string }>(
+      fixture.ownerUrl,
+      'DELETE FROM resource_issuers WHERE tenant_id = $1 RETURNING *',
+      [acme.tenantId],
+    )
+    await expect(refresh(held.refresh_token as string)).rejects.toMatchObject({ error: 'invalid_grant' })
+    await asOwner(
+      fixture.ownerUrl,
+      'INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) VALUES ($1, $2, $1, $3)',
+      [acme.tenantId, shared?.resource_id, acme.issuerId],
+    )
+  })
+
   it('gives parallel refreshes one successor, and kills the family for a replay after the grace', async () => {
     const { tokens } = await login()
     const first = tokens.refresh_token as string
@@ -233,7 +253,11 @@ describe('the token endpoint', () => {
     expect(again).toMatchObject({ scope: 'read' })
     await publish('version: 1\nrules: []')
     await expect(refresh(again.refresh_token as string)).rejects.toMatchObject({ error: 'invalid_grant' })
-    const audited = await asOwner(fixture.ownerUrl, "SELECT count(*)::int AS n FROM audit_events WHERE reason = 'grant_policy_denies'")
+    const audited = await asOwner(
+      fixture.ownerUrl,
+      "SELECT count(*)::int AS n FROM audit_events WHERE reason = 'grant_policy_denies' AND grant_id = $1",
+      [decodeJwt(again.access_token)['gid']],
+    )
     expect(audited).toEqual([{ n: 1 }])
     await asOwner(fixture.ownerUrl, 'UPDATE tenants SET policy_version = 0 WHERE id = $1', [acme.tenantId])
   })

@@ -58,11 +58,15 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
     }
     const { grant, successorKeyVersion } = rotation
     const sameKey = successorKeyVersion === keyVersion
+    const held = holdToCeilings(await deps.configuration.atVersion(tenant, grant.configuration_version), client, grant, request)
+    if (!held) {
+      await writeDenial(deps, context, grant)
+      return err({ reason: 'grant_policy_denies' })
+    }
     return ok(
       await issueTokens(deps, tenant, {
         grant,
-        scopes: request.scopes ?? grant.allowed,
-        accessTokenTtlSeconds: grant.access_seconds,
+        ...held,
         grantExpiresAt: grant.ends_at,
         refreshToken: sameKey
           ? successor
@@ -72,6 +76,19 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
     )
   }
   return err({ reason: 'decision_unsettled' })
+}
+
+/**
+ * What the admin's limits leave of a rotated grant. They have no version that a grant could carry, so they bind at every answer.
+ * `undefined`: nothing is left, or this issuer may no longer mint for the resource.
+ */
+function holdToCeilings(tenant: ResolvedTenant, client: Client, grant: RotatedRow, request: RefreshRequest) {
+  const resource = tenant.resource(grant.audience)
+  const { scopeCeiling } = client
+  const scopes = (request.scopes ?? grant.allowed).filter((scope) => scopeCeiling.length === 0 || scopeCeiling.includes(scope as Scope))
+  if (!resource || scopes.length === 0) return undefined
+  const seconds = [grant.access_seconds, client.accessTokenTtlSeconds, resource.accessTokenTtlSeconds].filter((one) => one !== undefined)
+  return { scopes, accessTokenTtlSeconds: Math.min(...seconds) }
 }
 
 /** Asks policy about the grant as it stands. `undefined`: nothing is allowed any more; what cannot be read counts as that. */
