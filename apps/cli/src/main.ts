@@ -6,6 +6,7 @@ import { runDemo } from './demo.js'
 import { runDoctor } from './doctor.js'
 import { explainFailure } from './explain-failure.js'
 import { runMigrate } from './migrate.js'
+import { runReseal } from './reseal.js'
 import { runStart } from './start.js'
 import { runWorker } from './worker.js'
 
@@ -21,6 +22,7 @@ const commands: readonly Command[] = [
   { name: 'worker', does: 'the background process alone, on DATABASE_URL', run: runWorker },
   { name: 'migrate', does: 'bring the database of DATABASE_OWNER_URL up to date', run: runMigrate },
   { name: 'admin-key create', does: 'print a new key to the admin API, once (--name <text>)', run: createAdminKeyCommand },
+  { name: 'reseal', does: 'seal everything under the current master key, and say when older ones may go', run: runReseal },
   { name: 'demo', does: 'the story from login to kill against a running Drawbridge', run: runDemo },
   { name: 'doctor', does: 'look at this machine and these settings and say what is wrong', run: runDoctor },
 ]

@@ -106,7 +106,7 @@ async function assemble(settings: Settings, installation: Installation, database
     database,
     log,
     random,
-    sealer: createSealer(masterKeys, random),
+    sealer: createSealer(masterKeys, random, settings.currentMasterKey),
     clock: offsetClock(systemClock(), () => offsetMs),
     metrics: createMetrics(),
     setClockOffset: (ms) => {

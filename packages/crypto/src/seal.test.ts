@@ -35,3 +35,9 @@ test('keys derived for different purposes or versions differ', () => {
   expect(sealer.derive('a', 1)).not.toEqual(sealer.derive('a', 2))
   expect(() => sealer.derive('a', 3)).toThrow('version 3')
 })
+test('a named version seals, so that a new key can reach every process before any seals under it', () => {
+  const careful = createSealer([first, second], undefined, 1)
+  const opened = createSealer([first]).open(careful.seal(plain, context), context)
+  expect(opened.ok && opened.value).toEqual(plain)
+  expect(() => createSealer([first], undefined, 2)).toThrow('current version')
+})

@@ -25,7 +25,7 @@ export type SealContext = {
 }
 
 export type Sealer = {
-  /** Seals under the newest master key. */
+  /** Seals under the current master key: the newest, unless another was named. */
   seal(plain: Buffer, context: SealContext): Buffer
   open(sealed: Buffer, context: SealContext): Result<Buffer, 'unsealable'>
   /** 256 bits for one purpose, from the master key of that version. */
@@ -40,15 +40,19 @@ const nonceLength = 12
 const tagLength = 16
 const keyLength = 32
 
-/** The newest key seals, all of them open: that is how the master key rotates while everything runs. */
-export function createSealer(masterKeys: readonly MasterKey[], random: Random = systemRandom()): Sealer {
+/**
+ * The current key seals, all of them open: that is how the master key rotates while everything runs. A new key is given to every process
+ * before it is current in any, or one would seal what another cannot open.
+ */
+export function createSealer(masterKeys: readonly MasterKey[], random: Random = systemRandom(), current?: number): Sealer {
   assert(masterKeys.length > 0, 'a sealer has at least one master key')
   for (const { key, version } of masterKeys) {
     assert(key.length === keyLength, 'a master key has 256 bits')
     assert(Number.isInteger(version) && version > 0, 'a master key version is a positive integer')
   }
   const byVersion = new Map(masterKeys.map(({ version, key }) => [version, key]))
-  const currentVersion = Math.max(...byVersion.keys())
+  const currentVersion = current ?? Math.max(...byVersion.keys())
+  assert(byVersion.has(currentVersion), 'the current version is one of the master keys')
   const derived = new Map<string, Buffer>()
 
   const derive = (info: string, version: number): Buffer => {

@@ -54,6 +54,7 @@ test.each([
   { when: 'plain http beyond loopback', source: { DRAWBRIDGE_PUBLIC_URL: 'http://login.example.com' } },
   { when: 'a path in the public URL', source: { DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com/x' } },
   { when: 'a database without master keys', source: { DATABASE_URL: 'postgresql://u:p@db/x' } },
+  { when: 'a current master key that is not there', source: { ...production, DRAWBRIDGE_CURRENT_MASTER_KEY: '2' } },
   { when: 'production without a database', source: { NODE_ENV: 'production', DRAWBRIDGE_PUBLIC_URL: 'https://a.example' } },
 ])('$when is refused', ({ source }) => {
   expect(mistakesOf(source).length).toBeGreaterThan(0)

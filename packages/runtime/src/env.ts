@@ -21,6 +21,7 @@ export type Settings = {
   readonly embeddedDatabasePort: number
   readonly connectionBudget: number
   readonly masterKeys: readonly MasterKeySetting[]
+  readonly currentMasterKey: number | undefined
   readonly logLevel: LogLevel
   readonly trustedProxyHops: number
   readonly rateLimitFactor: number
@@ -202,6 +203,14 @@ export const settingEntries: { readonly [K in keyof Settings]: SettingEntry<Sett
     default: '',
     parse: required(masterKeys),
   },
+  currentMasterKey: {
+    name: 'DRAWBRIDGE_CURRENT_MASTER_KEY',
+    description:
+      'The version of DRAWBRIDGE_MASTER_KEYS that seals what is new; the others only open. Not set: the highest. Name the old one while a new key goes to every process.',
+    example: '1',
+    default: undefined,
+    parse: optional(whole(1, 999_999)),
+  },
   logLevel: {
     name: 'DRAWBRIDGE_LOG_LEVEL',
     description: 'How much is logged: debug, info, warn, error or silent.',
@@ -303,6 +312,11 @@ const combinationRules: readonly CombinationRule[] = [
     reads: ['databaseUrl', 'masterKeys'],
     holds: (s) => s.databaseUrl !== undefined && s.masterKeys.length === 0,
     message: 'DRAWBRIDGE_MASTER_KEYS is missing: with DATABASE_URL the keys come from the environment, so that every process has the same',
+  },
+  {
+    reads: ['masterKeys', 'currentMasterKey'],
+    holds: (s) => s.currentMasterKey !== undefined && !s.masterKeys.some(({ version }) => version === s.currentMasterKey),
+    message: 'DRAWBRIDGE_CURRENT_MASTER_KEY names a version that is not in DRAWBRIDGE_MASTER_KEYS',
   },
   {
     reads: ['production', 'databaseUrl'],
