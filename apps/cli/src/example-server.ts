@@ -6,7 +6,7 @@ export type RunningExample = { readonly url: string; close(): Promise<void> }
 
 export async function startExampleServer(platform: Platform, demonstration: Demonstration): Promise<RunningExample> {
   const { createExampleMcpServer } = await import('@drawbridge/example-mcp-server/example-server')
-  const { settings, log } = platform
+  const { settings, clock, log } = platform
   const url = exampleUrl(settings.exampleServerPort)
   const example = await createExampleMcpServer({
     resource: url,
@@ -15,6 +15,7 @@ export async function startExampleServer(platform: Platform, demonstration: Demo
       issuer: `${settings.publicUrl}/t/${slug}`,
       credential: demonstration.resourceCredential,
     })),
+    now: () => clock.now(),
     onTrouble: (issuer, trouble) => log.warn({ issuer, trouble }, 'the example server does not hear its issuer'),
   })
   return { url, close: () => example.close() }

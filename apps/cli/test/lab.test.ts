@@ -1,14 +1,22 @@
 /** A lab as two processes would run it: a broker and a worker that share nothing but the database. */
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createAdminKey } from '@drawbridge/cli/admin-key'
 import { startBroker, startWorker } from '@drawbridge/cli/compose'
 import { openPlatform, type Platform } from '@drawbridge/cli/platform'
+import { startSimulator } from '@drawbridge/cli/simulator'
+import { samlConnectionOf } from '@drawbridge/cli/simulator-connections'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { readEnv } from '@drawbridge/runtime/env'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { createConnector, parseConnection } from '@drawbridge/upstream/connection'
 import { migrateQueue } from '@drawbridge/worker/worker'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 
+const never = () => Promise.reject(new Error('SAML fetches nothing'))
 let fixture: TestDatabase
 let beside: Platform
 let behind: Platform
@@ -27,6 +35,7 @@ beforeAll(async () => {
     DRAWBRIDGE_PORT: String(port),
     DRAWBRIDGE_PUBLIC_URL: origin,
     DRAWBRIDGE_WORKER_PORT: String(await freePort()),
+    DRAWBRIDGE_SIMULATOR_PORT: String(await freePort()),
     DRAWBRIDGE_LOG_LEVEL: 'silent',
     DATABASE_URL: fixture.url,
     DRAWBRIDGE_MASTER_KEYS: `1:${Buffer.alloc(32, 7).toString('base64')}`,
@@ -95,6 +104,37 @@ it('refuses a tenant’s flood by the quota that was set for it, and nobody else
   expect(await refused.json()).toMatchObject({ status: '429' })
   expect((await admin('PUT', '/tenants/globex/lab/rate-limits', {})).status).toBe(200)
   expect(await ask('globex')).toBe(401)
+})
+
+it('signs in unasked whoever the hint names, over the connection that a lab is seeded with', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'drawbridge lab '))
+  const { simulator } = await startSimulator(beside, folder)
+  try {
+    const acsUrl = `${origin}/t/acme/saml/one/acs`
+    const spEntityId = `${origin}/t/acme/saml/one/metadata`
+    simulator.connect('acme', { acsUrl, spEntityId })
+    const configuration = parseConnection('saml', samlConnectionOf(simulator).configuration)
+    if (!configuration.ok) throw new Error(configuration.error.reason)
+    const connector = createConnector({ random: beside.random, fetchSafely: never }, 'one' as ConnectionId, configuration.value, undefined)
+    const ask = async (loginHint: string | undefined) => {
+      const started = await connector.start({
+        loginRequestId: beside.random.uuid(),
+        callbackUrl: acsUrl,
+        relayState: 'handle',
+        stepUpAcr: undefined,
+        forceAuthn: false,
+        loginHint,
+        now: beside.clock.now(),
+      })
+      if (!started.ok || started.value.answer.kind !== 'redirect') throw new Error('it redirects')
+      return (await fetch(started.value.answer.url)).text()
+    }
+    expect(await ask('ada@acme.example')).toContain('SAMLResponse')
+    expect(await ask(undefined)).not.toContain('SAMLResponse')
+  } finally {
+    await simulator.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 it('says on its pages that it is a lab', async () => {
