@@ -239,6 +239,13 @@ describe('with a declared link key, a subject who signed in before her SCIM user
     expect(await eventsOf(tenant)).toMatchObject([{ matched: true, source: 'scim' }])
   })
 
+  test('is found whatever letters her name has, whatever the locale of the cluster', async () => {
+    const tenant = await freshTenant()
+    await signedInBefore(tenant, 'upstream-1', 'ÄDAM@acme.example')
+    await leave(tenant, (await created(tenant, { userName: 'ädam@acme.example', externalId: undefined })).id)
+    expect(await gone(tenant)).toEqual(['upstream-1'])
+  })
+
   test('is not chosen among several: that is an alarm', async () => {
     const tenant = await freshTenant()
     await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')
