@@ -223,7 +223,7 @@ async function linkByRecordedKey(
   const value = link?.scim === 'userName' ? user.userName.toLowerCase() : user.externalId
   if (link === undefined || value === undefined || value === '') return 'none'
   // The plain lower() knows only the letters of the cluster's locale, ASCII in the embedded one; ICU's root collation knows all.
-  const same = (text: string) => (link.scim === 'userName' ? `lower(${text} COLLATE "und-x-icu") = $4` : `${text} = $4`)
+  const same = (text: string) => (link.scim === 'userName' ? `lower((${text}) COLLATE "und-x-icu") = $4` : `${text} = $4`)
   const { rows } = await db.query<{ id: SubjectId }>(
     `SELECT id FROM subjects WHERE tenant_id = $1 AND connection_id = $2 AND scim_user_id IS NULL AND ($5 AND ${same('stable_id')}
        OR EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(claims -> 'claims') = 'array' THEN claims -> 'claims' ELSE '[]' END) AS claim
