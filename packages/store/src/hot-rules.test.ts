@@ -96,6 +96,8 @@ const ofRefresh: readonly Partial<World>[] = [
   { rotatedAt: instant(now - 30_000) },
   { rotatedAt: now, successorUsed: true },
   { rotatedAt: now, graceReplays: 20 },
+  { rotatedAt: now, graceReplays: 59 },
+  { rotatedAt: now, graceReplays: 60 },
   { tokenExpired: true },
   { offered: false },
   { widened: true },
@@ -199,6 +201,7 @@ test('a refresh token is judged alike by the statement and by the rule', async (
       rotatedAt: world.rotatedAt,
       successorUsed: world.successorUsed,
       graceReplays: world.graceReplays,
+      familyGraceReplays: world.rotatedAt === undefined ? 0 : world.graceReplays, // the family has no other token
       refreshOffered: world.offered,
       scopes: ['read', 'write'],
       audience: acme.resource,

@@ -89,6 +89,45 @@ test('the 21st replay of one rotation is refused and kills nothing', async () =>
   expect(await owner('SELECT revoked_at FROM grants WHERE id = $1', [grantId])).toEqual([{ revoked_at: null }])
 })
 
+const theftOf = (grantId: string) =>
+  owner("SELECT address, detail->'grantRevoked' AS killed FROM audit_events WHERE grant_id = $1 AND reason = 'refresh_token_stolen'", [
+    grantId,
+  ])
+
+test('replays within the grace at the rate of theft kill the family, the refused ones counted, and are audited with the address', async () => {
+  const { grantId, first } = await aFamily()
+  for (let request = 0; request <= 60; request += 1) {
+    const answer = await refresh(first)
+    expect(answer).toMatchObject(request <= 20 ? { kind: 'rotated' } : { kind: 'refused', reason: 'refresh_grace_exhausted' })
+  }
+  expect(await theftOf(grantId)).toEqual([])
+  expect(await refresh(first)).toMatchObject({ kind: 'refused', reason: 'refresh_token_stolen' })
+  expect(await theftOf(grantId)).toEqual([{ address: '127.0.0.1', killed: true }])
+  expect(await owner('SELECT revoked_reason FROM grants WHERE id = $1', [grantId])).toEqual([{ revoked_reason: 'refresh_token_stolen' }])
+  expect(await owner('SELECT source FROM deprovisioning_events WHERE target_id = $1', [grantId])).toEqual([{ source: 'token_theft' }])
+  expect((await refresh((await refresh(first)).next)).kind).toBe('refused')
+})
+
+test('the rate is that of the family over its rotations, and what lies before the window does not count', async () => {
+  const replays = async (token: string, at: Instant): Promise<string> => {
+    const { next } = await refresh(token, { at })
+    for (let replay = 0; replay < 20; replay += 1) expect((await refresh(token, { at })).kind).toBe('rotated')
+    return next
+  }
+  const chain = async (first: string, seconds: readonly number[]) => {
+    let token = first
+    for (const second of seconds) token = await replays(token, addSeconds(now, second))
+    const last = addSeconds(now, (seconds.at(-1) ?? 0) + 1)
+    await refresh(token, { at: last })
+    return refresh(token, { at: last })
+  }
+  const fast = await aFamily()
+  expect(await chain(fast.first, [10, 20, 30])).toMatchObject({ kind: 'refused', reason: 'refresh_token_stolen' })
+  const slow = await aFamily()
+  expect(await chain(slow.first, [10, 200, 311])).toMatchObject({ kind: 'rotated' })
+  expect(await theftOf(slow.grantId)).toEqual([])
+})
+
 test('after the first use of the successor a replay inside the window is refused without killing the family', async () => {
   const { first } = await aFamily()
   const { next } = await refresh(first)

@@ -1,6 +1,13 @@
 /** Refresh tokens: rotated by one statement, which twins that arrive together all pass with the same successor. */
 import type { Instant } from '@drawbridge/core/instant'
-import { graceReplaysPerRotation, graceSeconds, type RefreshPresented, type RefreshRefusal } from '@drawbridge/core/oauth/refresh-token'
+import {
+  graceReplaysOfTheft,
+  graceReplaysPerRotation,
+  graceSeconds,
+  graceTheftWindowSeconds,
+  type RefreshPresented,
+  type RefreshRefusal,
+} from '@drawbridge/core/oauth/refresh-token'
 import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { type Asked, type GrantStateRow, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
@@ -8,7 +15,8 @@ import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 /**
  * `verdict` holds the conditions of `core/oauth/refresh-token.judgeRefresh` in the same order. `turned` is one update for the rotation and for
  * replays inside the grace: a twin that waited for the row's lock is judged again on the row as the winner left it, and counts as a replay.
- * `used` marks the predecessor, which ends its grace. `$13` to `$18` are a fresh decision of policy, or null.
+ * `counted` counts the replays that are no longer answered, so that the rate of a whole family is known; it is asked for only when a replay
+ * comes. `used` marks the predecessor, which ends its grace. `$13` to `$18` are a fresh decision of policy, or null.
  */
 const rotateStatement = hotStatement({
   name: 'rotate_refresh_token',
@@ -27,6 +35,9 @@ const rotateStatement = hotStatement({
       WHEN token.issuer_id <> $4 THEN 'refresh_token_of_other_issuer'
       WHEN token.client_id <> $5 THEN 'refresh_token_of_other_client'
       WHEN token.rotated_at <= $2 - interval '${graceSeconds} seconds' THEN 'refresh_token_stolen'
+      WHEN token.rotated_at IS NOT NULL AND token.successor_used_at IS NULL AND ${graceReplaysOfTheft} <= (SELECT COALESCE(sum(kin.grace_replays), 0)
+        FROM refresh_tokens kin WHERE kin.tenant_id = $1 AND kin.grant_id = token.grant_id
+          AND kin.rotated_at > $2 - interval '${graceTheftWindowSeconds} seconds') THEN 'refresh_token_stolen'
       WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
       WHEN token.rotated_at IS NOT NULL AND token.successor_used_at IS NOT NULL THEN 'refresh_token_replayed'
       WHEN token.rotated_at IS NOT NULL AND token.grace_replays >= ${graceReplaysPerRotation} THEN 'refresh_grace_exhausted'
@@ -45,6 +56,9 @@ const rotateStatement = hotStatement({
       AND (rotated_at IS NULL
         OR (rotated_at > $2 - interval '${graceSeconds} seconds' AND successor_used_at IS NULL AND grace_replays < ${graceReplaysPerRotation}))
     RETURNING grant_id, successor_hash, successor_key_version, grace_replays),
+  counted AS (
+    UPDATE refresh_tokens SET grace_replays = grace_replays + 1
+    WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'refresh_grace_exhausted')),
   outcome AS (
     SELECT CASE WHEN verdict IN ('rotate', 'grace') AND NOT EXISTS (SELECT 1 FROM turned) THEN 'refresh_token_replayed'
       WHEN verdict = 'rotate' AND EXISTS (SELECT 1 FROM turned WHERE grace_replays > 0) THEN 'grace' ELSE verdict END AS verdict FROM verdict),
@@ -59,7 +73,7 @@ const rotateStatement = hotStatement({
     UPDATE grants SET policy_version = $13, claims_version = $14, scopes = state.allowed, access_token_ttl_seconds = state.access_seconds,
       refresh_ttl_seconds = state.refresh_seconds, expires_at = state.ends_at
     FROM state, turned WHERE tenant_id = $1 AND id = state.grant_id AND $13::int IS NOT NULL),
-  ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'refresh_token_stolen' AND $13::int IS NULL`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$10::uuid' })},
+  ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'refresh_token_stolen'`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$10::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'rotate' THEN 'token_refreshed' WHEN verdict = 'grace' THEN 'token_refresh_repeated' ELSE 'token_refresh_refused' END,
@@ -108,8 +122,8 @@ export type Rotation =
   | { readonly kind: 'refused'; readonly reason: RefreshRefusal }
 
 /**
- * Rotates a refresh token: of twins that arrive together one rotates and the others get the same successor. A replay after the grace
- * revokes the grant. `decide_again` has changed nothing: decide, then call again with the decision.
+ * Rotates a refresh token: of twins that arrive together one rotates and the others get the same successor. A replay after the grace,
+ * or too many within it, revokes the grant. `decide_again` has changed nothing: decide, then call again with the decision.
  */
 export async function rotateRefreshToken(hot: HotDb, rotate: RotateRefreshToken): Promise<Rotation> {
   const { presented, successor, redecision, asked } = rotate

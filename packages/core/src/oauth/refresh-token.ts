@@ -3,7 +3,8 @@
  *
  * The successor is derived from the presented token, never stored; only its hash is. Grace ends after `graceSeconds` or at the
  * successor's first use, whichever comes first. After first use a replay still inside the window is refused without killing the
- * family, because it is most likely a late twin of an honest client; later it is theft, and kills the family.
+ * family, because it is most likely a late twin of an honest client; later it is theft, and kills the family. So is a rate of replays
+ * inside graces that no honest client reaches.
  */
 
 import type { Brand } from '../brand.js'
@@ -16,6 +17,12 @@ export const refreshPrefix = 'dbr_'
 export const graceSeconds = 30
 /** Answers to replays inside the grace of one rotation. */
 export const graceReplaysPerRotation = 20
+/**
+ * From so many replays of one family in their graces within `graceTheftWindowSeconds` on, the next is theft. An honest client that sends 20
+ * twins at each refresh stays below: access tokens live for minutes, so it rotates once or twice in the window.
+ */
+export const graceReplaysOfTheft = 60
+export const graceTheftWindowSeconds = 300
 
 export type RefreshTokenState = {
   readonly issuerId: IssuerId
@@ -24,6 +31,8 @@ export type RefreshTokenState = {
   readonly rotatedAt: Instant | undefined
   readonly successorUsed: boolean
   readonly graceReplays: number
+  /** Of all tokens of the family that were rotated in the last `graceTheftWindowSeconds`, the refused ones too. */
+  readonly familyGraceReplays: number
   readonly refreshOffered: boolean
   readonly scopes: readonly string[]
   readonly audience: string
@@ -70,6 +79,7 @@ function judgeReplay(token: RefreshTokenState, now: Instant): 'grace' | RefreshR
   if (token.rotatedAt === undefined) return undefined
   if (now >= addSeconds(token.rotatedAt, graceSeconds)) return 'refresh_token_stolen'
   if (token.successorUsed) return 'refresh_token_replayed'
+  if (token.familyGraceReplays >= graceReplaysOfTheft) return 'refresh_token_stolen'
   if (token.graceReplays >= graceReplaysPerRotation) return 'refresh_grace_exhausted'
   return 'grace'
 }
