@@ -16,36 +16,27 @@ export type RunningWorker = { readonly port: number; close(): Promise<void> }
 export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const jobDeps: JobDeps = { ...deps, signNotice: createNoticeSigner(deps.sealer, deps.installationId) }
   const onQueueError = (error: Error) => deps.log.warn({ cause: error.message }, 'the queue is in trouble')
-  const handle = await openQueue(deps.queue, (job) => runJob(jobDeps, job), onQueueError)
-  try {
-    const relay = await startRelay({ ...deps, queue: handle.queue })
-    try {
-      return await serve(deps, handle, relay)
-    } catch (error) {
-      await relay.stop()
-      throw error
-    }
-  } catch (error) {
-    await handle.close() // or a start that failed would hold its process open
-    throw error
-  }
-}
-
-async function serve(deps: WorkerDeps, handle: QueueHandle, relay: Relay): Promise<RunningWorker> {
-  await declareSchedule(handle.queue)
+  const opened: { handle?: QueueHandle; relay?: Relay } = {}
   const checks = {
     postgresql: () => deps.database.isReachable(),
-    queue: () => handle.isReachable(),
-    listening: () => relay.isListening(),
+    queue: () => opened.handle?.isReachable() ?? false,
+    listening: () => opened.relay?.isListening() ?? false,
   }
+  // Its port first: where that is taken nothing has begun yet; until the rest is open it answers "unready".
   const health = await serveHealth({ host: deps.host, port: deps.port, metrics: deps.metrics, checks })
-  return {
-    port: health.port,
-    close: async () => {
-      await relay.stop()
-      await handle.close()
-      await health.close()
-    },
+  const close = async () => {
+    await opened.relay?.stop()
+    await opened.handle?.close()
+    await health.close()
+  }
+  try {
+    opened.handle = await openQueue(deps.queue, (job) => runJob(jobDeps, job), onQueueError)
+    opened.relay = await startRelay({ ...deps, queue: opened.handle.queue })
+    await declareSchedule(opened.handle.queue)
+    return { port: health.port, close }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 
