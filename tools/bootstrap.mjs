@@ -94,10 +94,12 @@ function handOver(args) {
 async function checkPorts() {
   const wanted = [
     process.env.DRAWBRIDGE_PORT || 4400,
+    process.env.DRAWBRIDGE_WORKER_PORT || 4401,
     process.env.DRAWBRIDGE_SIMULATOR_PORT || 4410,
     process.env.DRAWBRIDGE_EXAMPLE_SERVER_PORT || 4420,
   ]
   for (const port of wanted.map(Number)) {
+    if (!Number.isInteger(port) || port < 0 || port > 65_535) continue // the start itself tells every wrong setting at once
     const taken = await new Promise((resolve) => {
       const server = createServer()
       server.once('error', (error) => resolve(error.code === 'EADDRINUSE'))
