@@ -4,10 +4,11 @@
  * The clock stands still, so the cache's once-a-second look at the configuration version is in none of these figures.
  */
 import { instant } from '@drawbridge/core/instant'
+import { graceReplaysOfTheft } from '@drawbridge/core/oauth/refresh-token'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type AGrant, aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
-import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { giveIssuerKeys } from './issuer-keys.js'
 import { callsOf, createStatementCounter, type StatementCounter, writingCallsOf } from './statement-count.js'
@@ -101,6 +102,18 @@ const operations: readonly {
       const tokens = await freshTokens()
       await refresh(tokens)
       return () => refresh(tokens)
+    },
+  },
+  {
+    operation: 'the replay within the grace that counts as theft',
+    read: 1,
+    write: 1,
+    arrange: async () => {
+      const tokens = await freshTokens()
+      await refresh(tokens)
+      const replayed = 'UPDATE refresh_tokens SET grace_replays = $1 WHERE tenant_id = $2 AND rotated_at IS NOT NULL'
+      await asOwner(fixture.ownerUrl, replayed, [graceReplaysOfTheft, acme.tenantId])
+      return () => expect(refresh(tokens)).rejects.toThrow('invalid_grant')
     },
   },
   {
