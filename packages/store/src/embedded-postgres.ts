@@ -93,13 +93,22 @@ async function stop(processId: number, dataDirectory: string): Promise<void> {
     await sleep(pollMs)
 }
 
+/** The initdb of a killed start may still be writing into it: then the directory is left to the next start. */
+function removeIfStill(leftover: string): void {
+  try {
+    rmSync(leftover, { recursive: true, force: true })
+  } catch {
+    // in use; it takes no name that anybody opens
+  }
+}
+
 function initialise(place: ServerPlace, options: EmbeddedPostgresOptions): void {
   // initdb writes PG_VERSION first, so a directory takes its final name only when it is complete. What a start that was killed left
   // behind is removed; each start uses a name of its own, because the initdb of the other may still be running.
   const parent = dirname(place.dataDirectory)
   const unfinished = `${basename(place.dataDirectory)}.unfinished-`
   mkdirSync(parent, { recursive: true, mode: 0o755 })
-  for (const name of readdirSync(parent)) if (name.startsWith(unfinished)) rmSync(join(parent, name), { recursive: true, force: true })
+  for (const name of readdirSync(parent)) if (name.startsWith(unfinished)) removeIfStill(join(parent, name))
   rmSync(place.dataDirectory, { recursive: true, force: true })
   const directory = join(parent, `${unfinished}${process.pid}`)
   mkdirSync(directory, { mode: 0o700 })
