@@ -58,15 +58,18 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-/** A port that was free a moment ago. */
+/** Below the range from which systems take the ports of outgoing connections: one of those would take ours between asking and using. */
+const portRange = { from: 15_000, to: 32_000 }
+let nextPort = portRange.from + ((process.pid * 37) % (portRange.to - portRange.from))
+
+/** A port that was free a moment ago; this process is given each only once per round. */
 export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+  const port = nextPort
+  nextPort = port + 1 < portRange.to ? port + 1 : portRange.from
+  return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port'))))
-    })
+    server.once('error', () => resolve(freePort()))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(port)))
   })
 }
 
