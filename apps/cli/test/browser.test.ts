@@ -1,16 +1,16 @@
 /** A real browser, driven by the keyboard alone: acme's SAML login and the consent page, as a person without a mouse meets them. */
 import { createServer, type Server } from 'node:http'
 import { freePort } from '@drawbridge/store/embedded-postgres'
+import { hasTool } from '@drawbridge/testkit/required-tool'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { type Attempt, anAttempt, post, registerAt } from './a-client.js'
 import { aProduct, type Product } from './a-product.js'
-import { hasTool } from './a-required-tool.js'
 
 const executablePath = '/usr/bin/chromium'
 const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
 const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--headless']
-const withChromium = hasTool('chromium', executablePath) ? describe : describe.skip
+const withChromium = hasTool('chromium', executablePath) ? describe : describe.skip // npm brings no browser; .ci/run installs and requires it
 
 withChromium('in Chromium, by keyboard only', () => {
   let product: Product

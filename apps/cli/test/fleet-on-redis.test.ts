@@ -1,11 +1,11 @@
 /** The same fleet with its queue on a real Redis. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { freePort } from '@drawbridge/store/embedded-postgres'
+import { hasTool } from '@drawbridge/testkit/required-tool'
 import { afterAll, beforeAll, describe } from '@jest/globals'
 import { aFleet, describeFleet, type Fleet } from './a-fleet.js'
-import { hasTool } from './a-required-tool.js'
 
-const onRedis = hasTool('redis-server') ? describe : describe.skip
+const onRedis = hasTool('redis-server') ? describe : describe.skip // npm brings no Redis; .ci/run installs and requires it
 
 onRedis('two brokers and two workers, queue on Redis', () => {
   let redis: ChildProcess

@@ -50,7 +50,7 @@ it.each(['18.20.4', '20.18.3'])('tells on Node %s which one is needed, before an
 const small = mkdtempSync(join(tmpdir(), 'drawbridge-small-'))
 const mayMount = process.getuid?.() === 0 && spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', small]).status === 0
 if (!mayMount) console.log('skipped: only root may mount the small disk that this test fills')
-const onSmallDisk = mayMount ? it : it.skip
+const onSmallDisk = mayMount ? it : it.skip // only root may mount the small disk that it fills
 
 onSmallDisk('a disk that fills while the database is made is named, and nothing half-made is left', async () => {
   try {

@@ -1,14 +1,14 @@
 /** The same worker with its queue on a real Redis. Skipped, with the reason printed, where npm alone cannot bring one. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createServer } from 'node:net'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { freePort } from '@drawbridge/store/embedded-postgres'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { hasTool } from '@drawbridge/testkit/required-tool'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { aCompany, countOf, eventually, installationId, jobDeps, sealer } from '../test/a-company.js'
 import { createWorker } from './worker.js'
 
-const hasRedis = spawnSync('redis-server', ['--version']).status === 0
-if (!hasRedis) console.log('skipped: the queue on Redis, because there is no redis-server on the PATH')
-const onRedis = hasRedis ? it : it.skip
+const hasRedis = hasTool('redis-server')
+const onRedis = hasRedis ? it : it.skip // npm brings no Redis; .ci/run installs and requires it
 
 let fixture: TestDatabase
 let redis: ChildProcess | undefined
@@ -26,15 +26,6 @@ afterAll(async () => {
   redis?.kill()
   await fixture?.close()
 })
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}
 
 onRedis('two workers on Redis turn deprovisionings into notices, each once', async () => {
   const company = await aCompany(fixture, 'acme')

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
 import { type Instant, instant, toSeconds } from '@drawbridge/core/instant'
 import { err, ok } from '@drawbridge/core/result'
 import type { ClientId, Scope } from '@drawbridge/core/tenant/ids'
@@ -116,7 +116,7 @@ describe('a client with a key', () => {
   const id = 'keyed' as ClientId
   const assertion = (change: Record<string, unknown>, key: KeyObject = privateKey, typ?: string) => {
     const exp = toSeconds(now) + 60
-    const claims = { iss: id, sub: id, aud: tenant.issuer.url, exp, jti: JSON.stringify(change) + Math.random(), ...change }
+    const claims = { iss: id, sub: id, aud: tenant.issuer.url, exp, jti: randomUUID(), ...change }
     const input = [{ alg: 'ES256', kid: 'k', typ }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
     return `${input}.${sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
   }
