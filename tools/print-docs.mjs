@@ -62,7 +62,7 @@ function printEnvExample() {
   const parts = Object.values(settingEntries).map(
     (entry) => `# ${entry.description}\n# Example: ${entry.example}\n#${entry.name}=${entry.default ?? ''}\n`,
   )
-  return `# Printed from packages/runtime/src/env.ts by tools/print-docs.mjs. Copy to .env and uncomment what differs.\n\n${parts.join('\n')}`
+  return `# Printed from packages/runtime/src/env.ts and its areas by tools/print-docs.mjs. Copy to .env and uncomment what differs.\n\n${parts.join('\n')}`
 }
 
 const printMetrics = () =>

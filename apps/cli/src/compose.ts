@@ -43,7 +43,8 @@ export function startWorker(platform: Platform): Promise<RunningWorker> {
       databaseUrl: platform.database.url,
       ...(settings.redisUrl === undefined ? {} : { redisUrl: settings.redisUrl.reveal() }),
     },
-    host: settings.production ? settings.host : '127.0.0.1',
+    metricsAccess: settings,
+    host: settings.workerHost,
     port: settings.workerPort,
   })
 }

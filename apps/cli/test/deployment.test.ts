@@ -1,7 +1,9 @@
 /** infra/ says nothing that the product does not know: names of settings, paths, commands, ports; and the image lacks nothing that it loads. */
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { serverLimits } from '@drawbridge/broker/http/server'
 import { readEnv, settingEntries } from '@drawbridge/runtime/env'
 import { describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
@@ -18,8 +20,19 @@ type Service = {
   readonly environment?: Readonly<Record<string, string>>
   readonly ports?: readonly string[]
   readonly read_only?: boolean
+  readonly user?: string
+  readonly cap_drop?: readonly string[]
+  readonly security_opt?: readonly string[]
+  readonly restart?: string
+  readonly stop_grace_period?: string
+  readonly volumes?: readonly string[]
+  readonly healthcheck?: { readonly test: readonly string[] }
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
 }
-const { services } = parse(read('infra/compose.yaml'), { merge: true }) as { services: Readonly<Record<string, Service>> }
+const { services, volumes } = parse(read('infra/compose.yaml'), { merge: true }) as {
+  services: Readonly<Record<string, Service>>
+  volumes: Readonly<Record<string, unknown>>
+}
 const ours = Object.entries(services).filter(([, { build }]) => build !== undefined)
 
 /** What compose makes of `${NAME:?why}` and `${NAME:-default}`. */
@@ -40,18 +53,63 @@ const settingsOfImage = Object.fromEntries(
 )
 
 describe('compose.yaml', () => {
-  it('runs each of our commands from one image, without a writable disk', () => {
+  it('runs each of our commands from one image, as nobody, without a writable disk or a way to more rights', () => {
     expect(ours.map(([name]) => name).sort()).toEqual([...commands].sort())
-    for (const [name, { command, read_only, build }] of ours) {
-      expect({ command, read_only }).toEqual({ command: [name], read_only: true })
+    const user = /^USER (.+)$/m.exec(dockerfile)?.[1]
+    for (const [name, { command, read_only, build, cap_drop, security_opt, ...service }] of ours) {
+      expect({ command, read_only, cap_drop, security_opt, user: service.user }).toEqual({
+        command: [name],
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+        user,
+      })
       expect(existsSync(join(root, 'infra', build?.context ?? '', build?.dockerfile ?? ''))).toBe(true)
     }
+  })
+
+  it('gives none of the others a way to more rights, and starts whatever runs again', () => {
+    for (const [name, { security_opt, restart }] of Object.entries(services)) {
+      expect({ name, security_opt }).toEqual({ name, security_opt: ['no-new-privileges:true'] })
+      expect({ name, restart }).toEqual({ name, restart: name === 'migrate' ? undefined : 'unless-stopped' })
+    }
+  })
+
+  it('knows of whatever runs whether it is well, ours by a file of the image that asks the port that it binds', () => {
+    const asked = { broker: settingEntries.port.default, worker: settingEntries.workerPort.default }
+    for (const [name, { healthcheck }] of Object.entries(services).filter(([name]) => name !== 'migrate')) {
+      const [how, program, file, port] = healthcheck?.test ?? []
+      expect({ name, how }).toEqual({ name, how: expect.stringMatching(/^CMD/) })
+      if (name !== 'broker' && name !== 'worker') continue
+      expect({ program, port }).toEqual({ program: 'node', port: asked[name] })
+      expect(existsSync(join(root, file ?? ''))).toBe(true)
+    }
+  })
+
+  it('starts nothing of ours before what it needs is well, and gives it time for the request that it is answering', () => {
+    const well = { condition: 'service_healthy' }
+    const migrated = { condition: 'service_completed_successfully' }
+    expect(services['migrate']?.depends_on).toEqual({ postgres: well })
+    expect(services['broker']?.depends_on).toEqual({ postgres: well, migrate: migrated })
+    expect(services['worker']?.depends_on).toEqual({ postgres: well, redis: well, migrate: migrated })
+    for (const [, { stop_grace_period }] of ours)
+      expect(Number.parseInt(stop_grace_period ?? '', 10) * 1000).toBeGreaterThan(serverLimits.requestTimeoutMs)
+  })
+
+  it('keeps data in named volumes', () => {
+    const used = Object.values(services).flatMap((service) => service.volumes ?? [])
+    expect(used.map((volume) => volume.split(':')[0]).sort()).toEqual(Object.keys(volumes).sort())
+    for (const keeper of ['postgres', 'redis']) expect(services[keeper]?.volumes).toHaveLength(1)
   })
 
   it.each(ours)('%s gets settings that exist, and that the product accepts', (_name, { environment = {} }) => {
     expect(Object.keys(environment).filter((name) => !known.has(name))).toEqual([])
     const settings = Object.entries(environment).map(([name, value]) => [name, interpolate(String(value))])
-    expect(readEnv({ ...settingsOfImage, ...Object.fromEntries(settings) })).toMatchObject({ production: true, host: '0.0.0.0' })
+    expect(readEnv({ ...settingsOfImage, ...Object.fromEntries(settings) })).toMatchObject({
+      production: true,
+      host: '0.0.0.0',
+      workerHost: '0.0.0.0',
+    })
   })
 
   it('gives the owner’s password to the migration alone', () => {
@@ -69,6 +127,24 @@ describe('the image', () => {
     expect(Object.keys(settingsOfImage).filter((name) => !known.has(name))).toEqual([])
     expect(dockerfile).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m)
     expect(dockerfile).toContain(`EXPOSE ${settingEntries.port.default} ${settingEntries.workerPort.default}`)
+  })
+
+  it('asks whether a process is ready without curl: 0 when it is, 1 with a reason when it is not, or nobody answers', async () => {
+    const ready = (port: number) =>
+      spawnSync(process.execPath, [join(root, 'apps/cli/bin/is-ready.mjs'), String(port)], { encoding: 'utf8' })
+    const answersWith = async (status: number) => {
+      // Another process, for the question is asked synchronously.
+      const code = `require('node:http').createServer((_, r) => r.writeHead(${status}).end('{"needs":["postgresql"]}')).listen(0, '127.0.0.1', function () { console.log(this.address().port) })`
+      const server = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const port = Number(await new Promise((resolve) => server.stdout.once('data', resolve)))
+      const { status: exitCode, stderr } = ready(port)
+      server.kill()
+      return { exitCode, stderr, port }
+    }
+    expect(await answersWith(200)).toMatchObject({ exitCode: 0, stderr: '' })
+    const unready = await answersWith(503)
+    expect(unready).toMatchObject({ exitCode: 1, stderr: '503: {"needs":["postgresql"]}\n' })
+    expect(ready(unready.port)).toMatchObject({ status: 1, stderr: expect.stringContaining('nobody answers') })
   })
 
   it('starts a file that is there, and turbo builds a package that is', () => {

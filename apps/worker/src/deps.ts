@@ -5,6 +5,7 @@ import type { Sealer } from '@drawbridge/crypto/seal'
 import type { Clock } from '@drawbridge/runtime/clock'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
+import type { MetricsAccess } from '@drawbridge/runtime/metrics-access'
 import type { Database } from '@drawbridge/store/database'
 import type { AcrossDb } from '@drawbridge/store/transaction'
 
@@ -30,6 +31,8 @@ export type WorkerDeps = Omit<JobDeps, 'signNotice'> & {
   /** The installation's id, part of what sealed keys are bound to. */
   readonly installationId: string
   readonly queue: QueueSettings
+  /** Who may read the figures. */
+  readonly metricsAccess: MetricsAccess
   /** Health and metrics. 0: any free port. */
   readonly host: string
   readonly port: number

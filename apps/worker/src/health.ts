@@ -1,6 +1,7 @@
 /** The worker's only HTTP: is it alive, can it work, what has it counted. */
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Metrics } from '@drawbridge/runtime/metrics'
+import { type MetricsAccess, mayReadMetrics } from '@drawbridge/runtime/metrics-access'
 
 export type HealthChecks = Readonly<Record<string, () => Promise<boolean> | boolean>>
 export type Health = { readonly port: number; close(): Promise<void> }
@@ -14,27 +15,33 @@ async function probe(checks: HealthChecks): Promise<Record<string, boolean>> {
   return Object.fromEntries(await Promise.all(results))
 }
 
-export function serveHealth(options: {
+export type HealthOptions = {
   readonly host: string
   readonly port: number
   readonly metrics: Metrics
+  readonly metricsAccess: MetricsAccess
   readonly checks: HealthChecks
-}): Promise<Health> {
-  const answer = async (path: string): Promise<{ status: number; type: string; body: string }> => {
-    if (path === '/healthz') return { status: 200, type: 'application/json', body: '{"status":"alive"}' }
-    if (path === '/metrics') return { status: 200, type: options.metrics.contentType, body: await options.metrics.print() }
-    if (path !== '/readyz') return { status: 404, type: 'application/json', body: '{"error":"not_found"}' }
-    const results = await probe(options.checks)
-    const isReady = Object.values(results).every(Boolean)
-    return {
-      status: isReady ? 200 : 503,
-      type: 'application/json',
-      body: JSON.stringify({ status: isReady ? 'ready' : 'unready', needs: results }),
-    }
+}
+
+type Answer = { readonly status: number; readonly type: string; readonly body: string }
+const json = (status: number, body: unknown): Answer => ({ status, type: 'application/json', body: JSON.stringify(body) })
+
+async function answer({ metrics, metricsAccess, checks }: HealthOptions, request: IncomingMessage): Promise<Answer> {
+  const path = (request.url ?? '/').split('?', 1)[0]
+  if (path === '/healthz') return json(200, { status: 'alive' })
+  if (path === '/metrics') {
+    const reader = { address: request.socket.remoteAddress ?? '', authorization: request.headers.authorization }
+    if (mayReadMetrics(metricsAccess, reader)) return { status: 200, type: metrics.contentType, body: await metrics.print() }
   }
+  if (path !== '/readyz') return json(404, { error: 'not_found' })
+  const needs = await probe(checks)
+  const isReady = Object.values(needs).every(Boolean)
+  return json(isReady ? 200 : 503, { status: isReady ? 'ready' : 'unready', needs })
+}
+
+export function serveHealth(options: HealthOptions): Promise<Health> {
   const server: Server = createServer((request, response) => {
-    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
-    answer(path).then(
+    answer(options, request).then(
       ({ status, type, body }) => response.writeHead(status, { 'Content-Type': type, 'Cache-Control': 'no-store' }).end(body),
       () => response.writeHead(503).end(),
     )

@@ -35,6 +35,7 @@ onRedis('two workers on Redis turn deprovisionings into notices, each once', asy
       sealer,
       installationId,
       queue: { databaseUrl: fixture.url, redisUrl },
+      metricsAccess: { metricsToken: undefined, trustedProxyHops: 0 },
       host: '127.0.0.1',
       port: 0,
     })

@@ -23,6 +23,7 @@ const workerDeps = (over: Partial<WorkerDeps> = {}): WorkerDeps => ({
   sealer,
   installationId,
   queue: { databaseUrl: fixture.url },
+  metricsAccess: { metricsToken: undefined, trustedProxyHops: 0 },
   host: '127.0.0.1',
   port: 0,
   ...over,

@@ -23,7 +23,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     listening: () => opened.relay?.isListening() ?? false,
   }
   // Its port first: where that is taken nothing has begun yet; until the rest is open it answers "unready".
-  const health = await serveHealth({ host: deps.host, port: deps.port, metrics: deps.metrics, checks })
+  const health = await serveHealth({ ...deps, checks })
   const close = async () => {
     await opened.relay?.stop()
     await opened.handle?.close()

@@ -23,6 +23,7 @@ test('an empty environment is a loopback start with the embedded database', () =
     lab: false,
     publicUrl: 'http://localhost:4400',
     host: '127.0.0.1',
+    workerHost: '127.0.0.1',
     databaseUrl: undefined,
     masterKeys: [],
   })
@@ -38,10 +39,10 @@ test('all mistakes are reported at once, by name', () => {
     DRAWBRIDGE_MASTER_KEYS: '1:short',
   })
   expect(mistakes.map((mistake) => mistake.split(' ')[0])).toEqual([
+    'DRAWBRIDGE_LOG_LEVEL',
     'DRAWBRIDGE_PORT',
     'DATABASE_URL',
     'DRAWBRIDGE_MASTER_KEYS',
-    'DRAWBRIDGE_LOG_LEVEL',
   ])
 })
 test('impossible combinations are told beside what is wrong by itself, but not about it', () => {
@@ -51,6 +52,7 @@ test('impossible combinations are told beside what is wrong by itself, but not a
 test.each([
   { when: 'lab in production', source: { ...production, DRAWBRIDGE_LAB: 'true' } },
   { when: 'lab on a public address', source: { DRAWBRIDGE_LAB: 'true', DRAWBRIDGE_HOST: '0.0.0.0' } },
+  { when: 'lab with a worker on a public address', source: { DRAWBRIDGE_LAB: 'true', DRAWBRIDGE_WORKER_HOST: '0.0.0.0' } },
   { when: 'plain http beyond loopback', source: { DRAWBRIDGE_PUBLIC_URL: 'http://login.example.com' } },
   { when: 'a path in the public URL', source: { DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com/x' } },
   { when: 'a database without master keys', source: { DATABASE_URL: 'postgresql://u:p@db/x' } },
@@ -58,6 +60,9 @@ test.each([
   { when: 'production without a database', source: { NODE_ENV: 'production', DRAWBRIDGE_PUBLIC_URL: 'https://a.example' } },
 ])('$when is refused', ({ source }) => {
   expect(mistakesOf(source).length).toBeGreaterThan(0)
+})
+test('neither production nor the broker’s address moves the worker from loopback', () => {
+  expect(readEnv({ ...production, DRAWBRIDGE_HOST: '0.0.0.0' }).workerHost).toBe('127.0.0.1')
 })
 test('every default can be parsed', () => {
   for (const entry of Object.values(settingEntries)) expect(entry.parse(entry.default).ok).toBe(true)

@@ -1,9 +1,7 @@
 /** Health: is the process alive, can it serve, how does it do. None of them needs a tenant. */
-import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
-import { isLoopbackAddress } from '@drawbridge/runtime/special-use'
-import type { BrokerDeps } from '../deps.js'
+import { mayReadMetrics } from '@drawbridge/runtime/metrics-access'
 import { json, text } from '../http/answer.js'
-import { endpoint, type HttpRequest } from '../http/endpoint.js'
+import { endpoint } from '../http/endpoint.js'
 import { retryAfterSeconds } from '../http/serve-endpoint.js'
 import { refuseHttp } from '../http/write-error.js'
 
@@ -34,14 +32,8 @@ export const metricsEndpoint = endpoint({
   path: '/metrics',
   spec: 'Prometheus text format',
   summary: 'Figures for Prometheus: with the metrics token, or from loopback when none is set',
-  run: async (http, deps) =>
-    mayRead(http, deps) ? text(deps.metrics.contentType, await deps.metrics.print()) : refuseHttp('json', 'path_unknown'),
+  run: async ({ address, headers }, deps) =>
+    mayReadMetrics(deps.settings, { address, authorization: headers['authorization'] })
+      ? text(deps.metrics.contentType, await deps.metrics.print())
+      : refuseHttp('json', 'path_unknown'),
 })
-
-function mayRead(http: HttpRequest<undefined, undefined>, deps: BrokerDeps): boolean {
-  const token = deps.settings.metricsToken
-  // Behind a proxy every peer is loopback: then only a token will do.
-  if (!token) return deps.settings.trustedProxyHops === 0 && isLoopbackAddress(http.address.replace(/^::ffff:/, ''))
-  const given = /^Bearer (.+)$/i.exec(http.headers['authorization'] ?? '')?.[1]
-  return given !== undefined && sameHash(hashCredential(given), hashCredential(token))
-}

@@ -1,0 +1,55 @@
+/** What no two settings may say together. A rule names the settings that it reads: it judges nothing that is wrong by itself. */
+import type { KeySettings } from './key-settings.js'
+import type { NetworkSettings } from './network-settings.js'
+import type { OperationSettings } from './operation-settings.js'
+import type { StorageSettings } from './storage-settings.js'
+
+type Judged = OperationSettings & NetworkSettings & StorageSettings & KeySettings
+
+export type CombinationRule = {
+  readonly reads: readonly (keyof Judged)[]
+  readonly holds: (settings: Judged) => boolean
+  readonly message: string
+}
+
+export const isLoopbackHost = (hostname: string): boolean =>
+  ['localhost', '127.0.0.1', '[::1]', '::1'].includes(hostname) || hostname.endsWith('.localhost')
+const publicHostIsLoopback = (settings: Judged): boolean => isLoopbackHost(new URL(settings.publicUrl).hostname)
+
+export const combinationRules: readonly CombinationRule[] = [
+  {
+    reads: ['production', 'lab'],
+    holds: (s) => s.production && s.lab,
+    message: 'DRAWBRIDGE_LAB is refused with NODE_ENV=production: lab moves the clock and fetches loopback addresses',
+  },
+  {
+    reads: ['lab', 'host', 'workerHost', 'publicUrl'],
+    holds: (s) => s.lab && !(publicHostIsLoopback(s) && isLoopbackHost(s.host) && isLoopbackHost(s.workerHost)),
+    message: 'DRAWBRIDGE_LAB needs DRAWBRIDGE_PUBLIC_URL, DRAWBRIDGE_HOST and DRAWBRIDGE_WORKER_HOST on loopback',
+  },
+  {
+    reads: ['publicUrl'],
+    holds: (s) => !s.publicUrl.startsWith('https:') && !publicHostIsLoopback(s),
+    message: 'DRAWBRIDGE_PUBLIC_URL must begin with https:// unless its host is loopback (RFC 9700 §2.6)',
+  },
+  {
+    reads: ['databaseUrl', 'masterKeys'],
+    holds: (s) => s.databaseUrl !== undefined && s.masterKeys.length === 0,
+    message: 'DRAWBRIDGE_MASTER_KEYS is missing: with DATABASE_URL the keys come from the environment, so that every process has the same',
+  },
+  {
+    reads: ['masterKeys', 'currentMasterKey'],
+    holds: (s) => s.currentMasterKey !== undefined && !s.masterKeys.some(({ version }) => version === s.currentMasterKey),
+    message: 'DRAWBRIDGE_CURRENT_MASTER_KEY names a version that is not in DRAWBRIDGE_MASTER_KEYS',
+  },
+  {
+    reads: ['production', 'databaseUrl'],
+    holds: (s) => s.production && s.databaseUrl === undefined,
+    message: 'DATABASE_URL is missing: with NODE_ENV=production the database is yours, not embedded',
+  },
+  {
+    reads: ['production', 'publicUrl'],
+    holds: (s) => s.production && publicHostIsLoopback(s),
+    message: 'DRAWBRIDGE_PUBLIC_URL is on loopback: with NODE_ENV=production it must be the address that the world uses',
+  },
+]

@@ -1,0 +1,73 @@
+/** Settings of how the world reaches the product, and what the product may reach. */
+import { origin, origins, plain, port, required, type SettingEntries, whole } from './setting.js'
+
+export type NetworkSettings = {
+  readonly publicUrl: string
+  readonly host: string
+  readonly port: number
+  readonly workerHost: string
+  readonly workerPort: number
+  readonly trustedProxyHops: number
+  readonly rateLimitFactor: number
+  readonly allowedOrigins: readonly string[]
+}
+
+export const networkSettings: SettingEntries<NetworkSettings> = {
+  publicUrl: {
+    name: 'DRAWBRIDGE_PUBLIC_URL',
+    description: 'The origin under which the world reaches the broker. Every issuer begins with it, so it can never change.',
+    example: 'https://login.example.com',
+    default: 'http://localhost:4400',
+    parse: required(origin),
+  },
+  host: {
+    name: 'DRAWBRIDGE_HOST',
+    description: 'The address that the broker binds.',
+    example: '0.0.0.0',
+    default: '127.0.0.1',
+    parse: required(plain),
+  },
+  port: {
+    name: 'DRAWBRIDGE_PORT',
+    description: 'The port that the broker binds.',
+    example: '8080',
+    default: '4400',
+    parse: required(port),
+  },
+  workerHost: {
+    name: 'DRAWBRIDGE_WORKER_HOST',
+    description:
+      'The address that the worker binds for health and metrics. Nobody but an orchestrator or Prometheus needs it: another than loopback only on a private network.',
+    example: '0.0.0.0',
+    default: '127.0.0.1',
+    parse: required(plain),
+  },
+  workerPort: {
+    name: 'DRAWBRIDGE_WORKER_PORT',
+    description: 'The port of the worker for health and metrics, nothing else.',
+    example: '9400',
+    default: '4401',
+    parse: required(port),
+  },
+  trustedProxyHops: {
+    name: 'DRAWBRIDGE_TRUSTED_PROXY_HOPS',
+    description: 'How many proxies of your own stand in front; that many entries of X-Forwarded-For are believed, from the right.',
+    example: '1',
+    default: '0',
+    parse: required(whole(0, 10)),
+  },
+  rateLimitFactor: {
+    name: 'DRAWBRIDGE_RATE_LIMIT_FACTOR',
+    description: 'Multiplies every rate limit per client address: raise it where many people share one address, or for a load test.',
+    example: '10',
+    default: '1',
+    parse: required(whole(1, 100_000)),
+  },
+  allowedOrigins: {
+    name: 'DRAWBRIDGE_ALLOWED_ORIGINS',
+    description: 'Origins that may be fetched although their addresses are private, comma-separated: an IdP inside your network, say.',
+    example: 'https://idp.corp.internal',
+    default: '',
+    parse: required(origins),
+  },
+}

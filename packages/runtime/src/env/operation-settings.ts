@@ -1,0 +1,63 @@
+/** Settings of what kind of installation this is, how it is watched, and where the tools of a development start listen. */
+import { ok } from '@drawbridge/core/result'
+import type { Secret } from '@drawbridge/core/secret'
+import { type LogLevel, logLevels } from '../log.js'
+import { flag, oneOf, optional, port, required, type SettingEntries, secretOf } from './setting.js'
+
+export type OperationSettings = {
+  readonly production: boolean
+  readonly lab: boolean
+  readonly logLevel: LogLevel
+  readonly metricsToken: Secret | undefined
+  readonly simulatorPort: number
+  readonly exampleServerPort: number
+}
+
+const leastTokenCharacters = 16
+
+export const operationSettings: SettingEntries<OperationSettings> = {
+  production: {
+    name: 'NODE_ENV',
+    description: 'Set to "production" on a server that real people use: refuses lab, the simulator, plain http and generated keys.',
+    example: 'production',
+    default: 'development',
+    parse: required((text) => ok(text === 'production')),
+  },
+  lab: {
+    name: 'DRAWBRIDGE_LAB',
+    description:
+      'Lab mode for conformance suites and load tests: a movable clock, fetches to loopback. Only on a database made for it, only on loopback.',
+    example: 'true',
+    default: 'false',
+    parse: required(flag),
+  },
+  logLevel: {
+    name: 'DRAWBRIDGE_LOG_LEVEL',
+    description: 'How much is logged: debug, info, warn, error or silent.',
+    example: 'warn',
+    default: 'info',
+    parse: required(oneOf(logLevels)),
+  },
+  metricsToken: {
+    name: 'DRAWBRIDGE_METRICS_TOKEN',
+    description:
+      'Bearer token for /metrics of broker and worker. Not set: /metrics answers only to loopback, and to nobody behind a trusted proxy.',
+    example: '<32 random characters>',
+    default: undefined,
+    parse: optional(secretOf(leastTokenCharacters)),
+  },
+  simulatorPort: {
+    name: 'DRAWBRIDGE_SIMULATOR_PORT',
+    description: 'The port of the simulator, a development tool; always on 127.0.0.1.',
+    example: '4410',
+    default: '4410',
+    parse: required(port),
+  },
+  exampleServerPort: {
+    name: 'DRAWBRIDGE_EXAMPLE_SERVER_PORT',
+    description: 'The port of the example MCP server; always on 127.0.0.1.',
+    example: '4420',
+    default: '4420',
+    parse: required(port),
+  },
+}
