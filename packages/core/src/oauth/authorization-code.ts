@@ -1,6 +1,7 @@
 /** The authorization code: redeemed once, within a minute, by the client, redirect URI and verifier it was made for. */
 import { addSeconds, type Instant } from '../instant.js'
 import type { ClientId, CredentialHash, GrantId, IssuerId, TenantId } from '../tenant/ids.js'
+import { type Caller, type CallerState, isSameClient } from './caller.js'
 import { codeTtlSeconds, findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -28,12 +29,13 @@ export const openCode = (code: Omit<AuthorizationCode, 'createdAt' | 'expiresAt'
 export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'expiresAt'> & {
   readonly redeemed: boolean
   readonly audience: string
+  /** The policy version and claims version of the grant are the present ones. */
+  readonly decisionIsCurrent: boolean
   readonly grant: GrantState
+  readonly caller: CallerState
 }
 
-export type CodePresented = {
-  readonly issuerId: IssuerId
-  readonly clientId: ClientId
+export type CodePresented = Caller & {
   readonly redirectUri: string
   /** S256 of the presented verifier. */
   readonly codeChallenge: string
@@ -44,8 +46,11 @@ export type CodeRefusal =
   | Extract<TokenErrorReason, `code_${string}` | 'redirect_uri_mismatch' | 'pkce_mismatch' | 'resource_not_of_grant'>
   | GrantRefusal
 
+export type CodeVerdict = CodeRefusal | 'redeem' | 'decide_again' | 'client_changed'
+
 /**
- * Says why this code may not be exchanged now; `undefined` if it may.
+ * Says what becomes of a presented code. `client_changed` and `decide_again` change nothing: the client has to prove itself again, or policy
+ * to decide again, before anything is judged or issued.
  *
  * A second use means that somebody else has seen the code and we cannot tell thief from owner, so it is judged first and
  * revokes the grant (`revokesGrant`), whoever presents it. The hot statement of `store/authorization-codes` holds the same
@@ -54,7 +59,14 @@ export type CodeRefusal =
  * @spec RFC 6749 §4.1.2 single use, §4.1.3 client and redirect_uri
  * @spec RFC 7636 §4.6 verifier
  */
-export function findCodeRefusal(code: CodeState, presented: CodePresented, now: Instant): CodeRefusal | undefined {
+export function judgeCode(code: CodeState, presented: CodePresented, now: Instant): CodeVerdict {
+  if (!isSameClient(presented, code.caller)) return 'client_changed'
+  const refusal = findCodeRefusal(code, presented, now)
+  if (refusal) return refusal
+  return code.decisionIsCurrent ? 'redeem' : 'decide_again'
+}
+
+function findCodeRefusal(code: CodeState, presented: CodePresented, now: Instant): CodeRefusal | undefined {
   if (code.issuerId !== presented.issuerId) return 'code_of_other_issuer'
   if (code.redeemed) return 'code_replayed'
   if (now >= code.expiresAt) return 'code_expired'

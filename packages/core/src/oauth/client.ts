@@ -31,6 +31,8 @@ export type Client = {
   readonly blockedAt: Instant | undefined
   /** Metadata documents only: from then on the stored copy is fetched again. */
   readonly documentExpiresAt: Instant | undefined
+  /** Another number after every change of the row, and never one that any client had before. */
+  readonly version: number
 }
 
 /** A client that has proven itself at this request. Only client authentication makes one. */

@@ -30,8 +30,9 @@ const token: RefreshTokenState = {
   audience: 'https://mcp.example',
   decisionIsCurrent: true,
   grant,
+  caller: { clientVersion: 7 },
 }
-const presented = { issuerId: token.issuerId, clientId: token.clientId, scopes: undefined, resource: undefined }
+const presented = { issuerId: token.issuerId, clientId: token.clientId, clientVersion: 7, scopes: undefined, resource: undefined }
 
 test.each([
   { when: 'all is well', changed: {}, verdict: undefined },
@@ -53,6 +54,13 @@ test.each([
 
 test.each([
   { when: 'it is fresh', changed: {}, verdict: 'rotate' },
+  { when: 'the client has changed', changed: { caller: { clientVersion: 8 } }, verdict: 'client_changed' },
+  { when: 'the client is gone', changed: { caller: { clientVersion: undefined } }, verdict: 'client_changed' },
+  {
+    when: 'the window has just ended and the client has changed',
+    changed: { rotatedAt: instant(now - 30_000), caller: { clientVersion: 8 } },
+    verdict: 'client_changed',
+  },
   { when: 'it was rotated a moment ago', changed: { rotatedAt: now }, verdict: 'grace' },
   { when: 'the window is one millisecond from its end', changed: { rotatedAt: instant(now - 29_999) }, verdict: 'grace' },
   { when: 'the window has just ended', changed: { rotatedAt: instant(now - 30_000) }, verdict: 'refresh_token_stolen' },

@@ -10,6 +10,7 @@
 import type { Brand } from '../brand.js'
 import { addSeconds, type Instant } from '../instant.js'
 import type { ClientId, IssuerId, Scope } from '../tenant/ids.js'
+import { type Caller, type CallerState, isSameClient } from './caller.js'
 import { findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -39,27 +40,32 @@ export type RefreshTokenState = {
   /** The policy version and claims version of the grant are the present ones. */
   readonly decisionIsCurrent: boolean
   readonly grant: GrantState
+  readonly caller: CallerState
 }
 
-export type RefreshPresented = {
-  readonly issuerId: IssuerId
-  readonly clientId: ClientId
+export type RefreshPresented = Caller & {
   readonly scopes: readonly Scope[] | undefined
   readonly resource: string | undefined
 }
 
 export type RefreshRefusal = Extract<TokenErrorReason, `refresh_${string}` | 'scope_widened' | 'resource_not_of_grant'> | GrantRefusal
-export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again'
+export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again' | 'client_changed'
 
 /**
- * Says what becomes of a presented refresh token. `decide_again` means: nothing is wrong, but policy or claims have changed since
- * the grant was decided, so policy decides before anything is issued. The hot statement of `store/refresh-tokens` holds the same
+ * Says what becomes of a presented refresh token. `client_changed`: the client has to prove itself again before anything is judged.
+ * `decide_again`: nothing is wrong, but policy or claims have changed since the grant was decided, so policy decides before anything is
+ * issued. Neither changes anything. The hot statement of `store/refresh-tokens` holds the same
  * conditions in the same order.
  *
  * @spec RFC 6749 §6 same client, scope not wider
  * @spec RFC 9700 §4.14.2 rotation and replay
  */
 export function judgeRefresh(token: RefreshTokenState, presented: RefreshPresented, now: Instant): RefreshVerdict {
+  if (!isSameClient(presented, token.caller)) return 'client_changed'
+  return judgeToken(token, presented, now)
+}
+
+function judgeToken(token: RefreshTokenState, presented: RefreshPresented, now: Instant): RefreshVerdict {
   if (token.issuerId !== presented.issuerId) return 'refresh_token_of_other_issuer'
   if (token.clientId !== presented.clientId) return 'refresh_token_of_other_client'
   const replay = judgeReplay(token, now)

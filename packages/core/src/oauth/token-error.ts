@@ -70,7 +70,7 @@ export const tokenErrors = {
     status: 503,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'policy is changing at this moment; try again',
+    say: 'policy or this client is changing at this moment; try again',
   },
   resource_credential_refused: {
     code: 'invalid_client',
