@@ -1,5 +1,5 @@
 /** `drawbridge reseal`: seals everything that lasts under the current master key while brokers run, and says when older keys may go. */
-import { authorizationRequestTtlSeconds } from '@drawbridge/broker/authorize/authorize.endpoint'
+import { authorizationRequestTtlSeconds } from '@drawbridge/broker/authorize/flow'
 import { graceSeconds } from '@drawbridge/core/oauth/refresh-token'
 import type { Settings } from '@drawbridge/runtime/env'
 import {

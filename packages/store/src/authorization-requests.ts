@@ -1,4 +1,9 @@
-/** Authorization requests that a browser is busy with, and the step at which it stands. Every change is guarded by the browser's cookie. */
+/**
+ * Authorization requests that a browser is busy with, and the step at which it stands. Every change is guarded by the browser's cookie.
+ *
+ * A request is a value first: it gets its row at the first step from which the browser has to come back, whole, in the statement of that
+ * step. What is answered at once never has one.
+ */
 import type { Instant } from '@drawbridge/core/instant'
 import type {
   AuthorizationRequestId,
@@ -7,6 +12,7 @@ import type {
   ConnectionId,
   CredentialHash,
   IssuerId,
+  Scope,
   SubjectId,
   TenantId,
 } from '@drawbridge/core/tenant/ids'
@@ -14,7 +20,7 @@ import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 export type AuthorizationStep = 'choose_connection' | 'client_notice' | 'login' | 'consent' | 'answered'
 
-export type StoredAuthorizationRequest = {
+export type OngoingRequest = {
   readonly id: AuthorizationRequestId
   readonly issuerId: IssuerId
   readonly clientId: ClientId
@@ -23,15 +29,18 @@ export type StoredAuthorizationRequest = {
   readonly step: AuthorizationStep
   readonly connectionId: ConnectionId | undefined
   readonly subjectId: SubjectId | undefined
+  /** The session that this very request brought about. */
   readonly sessionId: BrowserSessionId | undefined
   readonly noticedAt: Instant | undefined
   readonly stepUps: number
   /** The scopes shown on the consent page. */
   readonly decision: unknown
-  readonly tenantEpoch: number
+  /** As when the request was accepted: a barrier since then ends it. */
   readonly clientEpoch: number
   readonly createdAt: Instant
   readonly expiresAt: Instant
+  /** Whether it has its row: only then can it have been answered elsewhere. */
+  readonly saved: boolean
 }
 
 type Row = {
@@ -46,16 +55,13 @@ type Row = {
   noticed_at: Instant | null
   step_ups: number
   decision: unknown
-  tenant_epoch: number
   client_epoch: number
   created_at: Instant
   expires_at: Instant
+  configuration_version: number
 }
 
-const columns = `id, issuer_id, client_id, request, step, connection_id, subject_id, session_id, noticed_at, step_ups, decision,
-  tenant_epoch, client_epoch, created_at, expires_at`
-
-const toRequest = (row: Row): StoredAuthorizationRequest => ({
+const toOngoing = (row: Row): OngoingRequest => ({
   id: row.id,
   issuerId: row.issuer_id,
   clientId: row.client_id,
@@ -67,106 +73,131 @@ const toRequest = (row: Row): StoredAuthorizationRequest => ({
   noticedAt: row.noticed_at ?? undefined,
   stepUps: row.step_ups,
   decision: row.decision ?? undefined,
-  tenantEpoch: row.tenant_epoch,
   clientEpoch: row.client_epoch,
   createdAt: row.created_at,
   expiresAt: row.expires_at,
+  saved: true,
 })
 
-const insertStatement = hotStatement({
-  name: 'insert_authorization_request',
-  tenantParameter: 1,
-  text: `INSERT INTO authorization_requests (tenant_id, id, issuer_id, client_id, browser_hash, request, step, tenant_epoch, client_epoch, created_at, expires_at)
-    SELECT $1, $2, $3, $4, $5, $6, 'login', tenants.epoch, clients.epoch, $7, $8 FROM tenants
-    JOIN clients ON clients.tenant_id = tenants.id AND clients.issuer_id = $3 AND clients.client_id = $4
-    WHERE tenants.id = $1 AND tenants.suspended_at IS NULL AND clients.blocked_at IS NULL RETURNING ${columns}`,
-})
-
-export type AuthorizationRequestDraft = {
-  readonly id: AuthorizationRequestId
-  readonly issuerId: IssuerId
-  readonly clientId: ClientId
-  readonly browserHash: CredentialHash
-  readonly request: unknown
-  readonly now: Instant
-  readonly expiresAt: Instant
-}
-
-/** Written with the epochs of that moment; `undefined` if tenant or client may not be served any more. */
-export async function insertAuthorizationRequest(
-  hot: HotDb,
-  tenant: TenantId,
-  draft: AuthorizationRequestDraft,
-): Promise<StoredAuthorizationRequest | undefined> {
-  const { rows } = await hot.query<Row>(insertStatement, [
-    tenant,
-    draft.id,
-    draft.issuerId,
-    draft.clientId,
-    draft.browserHash,
-    JSON.stringify(draft.request),
-    toTimestamp(draft.now),
-    toTimestamp(draft.expiresAt),
-  ])
-  return rows[0] && toRequest(rows[0])
-}
-
-const alive = (table: string): string => `${table}.answered_at IS NULL
-  AND ${table}.tenant_epoch = (SELECT epoch FROM tenants WHERE tenants.id = $1 AND suspended_at IS NULL)
-  AND ${table}.client_epoch = (SELECT epoch FROM clients WHERE clients.tenant_id = $1 AND clients.issuer_id = ${table}.issuer_id
-    AND clients.client_id = ${table}.client_id AND clients.blocked_at IS NULL)`
+const alive = `r.answered_at IS NULL
+  AND r.tenant_epoch = (SELECT epoch FROM tenants WHERE tenants.id = $1 AND suspended_at IS NULL)
+  AND r.client_epoch = (SELECT epoch FROM clients WHERE clients.tenant_id = $1 AND clients.issuer_id = r.issuer_id
+    AND clients.client_id = r.client_id AND clients.blocked_at IS NULL)`
 
 const findStatement = hotStatement({
   name: 'find_authorization_request',
   tenantParameter: 1,
-  text: `SELECT ${columns} FROM authorization_requests WHERE tenant_id = $1 AND id = $2 AND browser_hash = $3 AND expires_at > $4
-    AND ${alive('authorization_requests')}`,
+  text: `SELECT id, issuer_id, client_id, request, step, connection_id, subject_id, session_id, noticed_at, step_ups, decision, client_epoch,
+      created_at, expires_at, (SELECT configuration_version FROM tenants WHERE tenants.id = $1) AS configuration_version
+    FROM authorization_requests r WHERE r.tenant_id = $1 AND r.id = $2 AND r.browser_hash = $3 AND r.expires_at > $4 AND ${alive}`,
 })
 
 export type BrowserAtRequest = { readonly id: AuthorizationRequestId; readonly browserHash: CredentialHash; readonly now: Instant }
+export type FoundRequest = { readonly ongoing: OngoingRequest; readonly configurationVersion: number }
 
 /** Only the browser that started it sees it, only until it is answered or expires, and never across a barrier. */
-export async function findAuthorizationRequest(
-  hot: HotDb,
-  tenant: TenantId,
-  at: BrowserAtRequest,
-): Promise<StoredAuthorizationRequest | undefined> {
+export async function findAuthorizationRequest(hot: HotDb, tenant: TenantId, at: BrowserAtRequest): Promise<FoundRequest | undefined> {
   const { rows } = await hot.query<Row>(findStatement, [tenant, at.id, at.browserHash, toTimestamp(at.now)])
-  return rows[0] && toRequest(rows[0])
+  return rows[0] && { ongoing: toOngoing(rows[0]), configurationVersion: rows[0].configuration_version }
 }
 
-const updateStatement = hotStatement({
-  name: 'update_authorization_request',
+/** What came of a write that a decision stands behind. */
+export type DecidedWrite =
+  | { readonly kind: 'written' }
+  /** Answered before, expired, or below a barrier: nothing can come of the request any more. */
+  | { readonly kind: 'over' }
+  | GroundMoved
+
+/** What the decision stood on has changed: nothing is written, and it is to be taken again on the configuration of that version. */
+export type GroundMoved = { readonly kind: 'ground_moved'; readonly configurationVersion: number }
+
+/** The versions of what a process remembers and has decided on. */
+export type DecidedOn = { readonly configurationVersion: number; readonly clientVersion: number }
+
+export type GroundRow = { readonly on_ground: boolean; readonly written: boolean; readonly configuration_version: number }
+
+export function toDecidedWrite(row: GroundRow | undefined): DecidedWrite {
+  if (!row) return { kind: 'over' }
+  if (!row.on_ground) return { kind: 'ground_moved', configurationVersion: row.configuration_version }
+  return { kind: row.written ? 'written' : 'over' }
+}
+
+/**
+ * The request with the step it now stands at, as CTEs: `saved` is it, inserted or moved on. Parameters $1 to $17.
+ *
+ * Only on the `ground` that the step was decided on: the configuration and the client of those versions. A new row takes the epochs of
+ * this moment; an old one keeps its own and is moved only if they still hold. Steps are idempotent, so the last writer may win.
+ */
+export const saveRequestCtes = `
+  ground AS (
+    SELECT t.epoch AS tenant_epoch, cl.epoch AS client_epoch FROM tenants t
+    JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $3 AND cl.client_id = $4 AND cl.version = $17 AND cl.blocked_at IS NULL
+    WHERE t.id = $1 AND t.suspended_at IS NULL AND t.configuration_version = $5),
+  saved AS (
+    INSERT INTO authorization_requests AS r (tenant_id, id, issuer_id, client_id, browser_hash, request, step, connection_id, noticed_at, step_ups, decision,
+      session_id, subject_id, created_at, expires_at, tenant_epoch, client_epoch)
+    SELECT $1, $2, $3, $4, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, ground.tenant_epoch, ground.client_epoch FROM ground
+    ON CONFLICT (tenant_id, id) DO UPDATE SET step = EXCLUDED.step, connection_id = EXCLUDED.connection_id, noticed_at = EXCLUDED.noticed_at,
+      step_ups = EXCLUDED.step_ups, decision = EXCLUDED.decision, session_id = EXCLUDED.session_id, subject_id = EXCLUDED.subject_id
+    WHERE r.answered_at IS NULL AND r.browser_hash = EXCLUDED.browser_hash
+      AND r.tenant_epoch = EXCLUDED.tenant_epoch AND r.client_epoch = EXCLUDED.client_epoch
+    RETURNING id)`
+
+/** What `saveRequestCtes` came to; `written` says which of the CTEs has to have a row. */
+export const groundColumns = (written: string): string => `SELECT t.configuration_version, EXISTS (SELECT 1 FROM ground) AS on_ground,
+    EXISTS (SELECT 1 FROM ${written}) AS written FROM tenants t WHERE t.id = $1`
+
+const saveStatement = hotStatement({
+  name: 'save_authorization_request',
   tenantParameter: 1,
-  text: `UPDATE authorization_requests SET step = $3, connection_id = $4, noticed_at = $5, step_ups = $6, decision = $7, session_id = $8, subject_id = $9
-    WHERE tenant_id = $1 AND id = $2 AND answered_at IS NULL`,
+  text: `WITH ${saveRequestCtes} ${groundColumns('saved')}`,
 })
 
-/** Moves the browser on. Steps are idempotent, so the last writer may win; answering is guarded apart. */
-export async function updateAuthorizationRequest(hot: HotDb, tenant: TenantId, request: StoredAuthorizationRequest): Promise<boolean> {
-  const { rowCount } = await hot.query(updateStatement, [
-    tenant,
-    request.id,
-    request.step,
-    request.connectionId ?? null,
-    request.noticedAt === undefined ? null : toTimestamp(request.noticedAt),
-    request.stepUps,
-    request.decision === undefined ? null : JSON.stringify(request.decision),
-    request.sessionId ?? null,
-    request.subjectId ?? null,
+export type RequestToSave = {
+  readonly ongoing: OngoingRequest
+  readonly browserHash: CredentialHash
+  readonly decidedOn: DecidedOn
+}
+
+/** Moves the browser on to the step that the request now stands at. */
+export async function saveAuthorizationRequest(hot: HotDb, tenant: TenantId, request: RequestToSave): Promise<DecidedWrite> {
+  const { rows } = await hot.query<GroundRow>(saveStatement, saveParameters(tenant, request))
+  return toDecidedWrite(rows[0])
+}
+
+export const saveParameters = (tenant: TenantId, { ongoing, browserHash, decidedOn }: RequestToSave): readonly unknown[] => [
+  ...[tenant, ongoing.id, ongoing.issuerId, ongoing.clientId, decidedOn.configurationVersion, browserHash, JSON.stringify(ongoing.request)],
+  ...[ongoing.step, ongoing.connectionId, ongoing.noticedAt === undefined ? null : toTimestamp(ongoing.noticedAt), ongoing.stepUps],
+  ...[ongoing.decision === undefined ? null : JSON.stringify(ongoing.decision), ongoing.sessionId, ongoing.subjectId],
+  ...[toTimestamp(ongoing.createdAt), toTimestamp(ongoing.expiresAt), decidedOn.clientVersion],
+]
+
+const declineStatement = hotStatement({
+  name: 'decline_authorization_request',
+  tenantParameter: 1,
+  text: `WITH answered AS (
+    UPDATE authorization_requests r SET step = 'answered', answered_at = $4
+    WHERE r.tenant_id = $1 AND r.id = $2 AND r.browser_hash = $3 AND r.expires_at > $4 AND ${alive}
+    RETURNING issuer_id, subject_id, client_id, connection_id),
+  audited AS (
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, scopes, reason, detail, request_id, address)
+    SELECT $1, $4, $5, issuer_id, subject_id, client_id, connection_id, $6, $5, '{}', $7, $8 FROM answered)
+  SELECT EXISTS (SELECT 1 FROM answered) AS answered`,
+})
+
+export type DeclinedRequest = BrowserAtRequest & {
+  readonly kind: 'notice_declined' | 'consent_denied'
+  /** What was asked for, or shown. */
+  readonly scopes: readonly Scope[]
+  readonly requestId: string
+  readonly address: string
+}
+
+/** A person's no, with its line in the audit trail. Of any number of callers exactly one gets `true`: only it may answer. */
+export async function declineAuthorizationRequest(hot: HotDb, tenant: TenantId, declined: DeclinedRequest): Promise<boolean> {
+  const { rows } = await hot.query<{ answered: boolean }>(declineStatement, [
+    ...[tenant, declined.id, declined.browserHash, toTimestamp(declined.now), declined.kind, declined.scopes],
+    ...[declined.requestId, declined.address],
   ])
-  return rowCount === 1
-}
-
-const answerStatement = hotStatement({
-  name: 'answer_authorization_request',
-  tenantParameter: 1,
-  text: `UPDATE authorization_requests SET step = 'answered', answered_at = $4 WHERE tenant_id = $1 AND id = $2 AND browser_hash = $3 AND expires_at > $4
-    AND ${alive('authorization_requests')}`,
-})
-
-/** Of any number of callers exactly one gets `true`: only it may answer. */
-export async function answerAuthorizationRequest(hot: HotDb, tenant: TenantId, at: BrowserAtRequest): Promise<boolean> {
-  const { rowCount } = await hot.query(answerStatement, [tenant, at.id, at.browserHash, toTimestamp(at.now)])
-  return rowCount === 1
+  return rows[0]?.answered ?? false
 }

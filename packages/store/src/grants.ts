@@ -4,6 +4,7 @@ import type { AuthorizationCode } from '@drawbridge/core/oauth/authorization-cod
 import type { Grant, GrantRefusal } from '@drawbridge/core/oauth/grant'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
 import { type ClientId, type CredentialHash, type GrantId, type IssuerId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { type DecidedOn, type DecidedWrite, type GroundRow, groundColumns, toDecidedWrite } from './authorization-requests.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 /** Where a hot statement was asked from: goes to the audit trail. */
@@ -97,40 +98,47 @@ export const epochsOf = (row: GrantStateRow): Epochs => ({
   grant: row.grant_epoch,
 })
 
+/**
+ * Opened only on the `ground` that it was decided on: configuration with its policy, client, claims, every epoch, and a browser
+ * session that has not ended meanwhile.
+ */
 const openStatement = hotStatement({
   name: 'open_grant_with_code',
   tenantParameter: 1,
-  text: `WITH alive AS (
+  text: `WITH ground AS (
     SELECT t.id FROM tenants t
-    JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.epoch = $14 AND cl.blocked_at IS NULL
+    JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.version = $36 AND cl.epoch = $14 AND cl.blocked_at IS NULL
     LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = $10
     LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = $9
-    WHERE t.id = $1 AND t.epoch = $13 AND t.suspended_at IS NULL AND cn.disabled_at IS NULL AND s.deactivated_at IS NULL
-      AND COALESCE(cn.epoch, 0) = $15 AND COALESCE(s.epoch, 0) = $16
+    WHERE t.id = $1 AND t.configuration_version = $35 AND t.epoch = $13 AND t.suspended_at IS NULL AND cn.disabled_at IS NULL AND s.deactivated_at IS NULL
+      AND COALESCE(cn.epoch, 0) = $15 AND COALESCE(s.epoch, 0) = $16 AND COALESCE(s.claims_version, 0) = $18
+      AND ($11::uuid IS NULL OR EXISTS (SELECT 1 FROM browser_sessions b
+        WHERE b.tenant_id = $1 AND b.id = $11 AND b.ended_at IS NULL AND b.expires_at > $2))
       AND EXISTS (SELECT 1 FROM resource_issuers ri
         WHERE ri.tenant_id = $6 AND ri.resource_id = $7 AND ri.issuer_tenant_id = $1 AND ri.issuer_id = $4)),
   answered AS (
     UPDATE authorization_requests SET answered_at = $2, step = 'answered'
-    WHERE tenant_id = $1 AND id = $32 AND answered_at IS NULL AND expires_at > $2 AND EXISTS (SELECT 1 FROM alive) RETURNING id),
+    WHERE tenant_id = $1 AND id = $32 AND answered_at IS NULL AND expires_at > $2 AND EXISTS (SELECT 1 FROM ground) RETURNING id),
   opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
       tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, acr, amr, authenticated_at,
       access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, created_at)
     SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $2
-    FROM alive WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
+    FROM ground WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
   coded AS (
     INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at)
     SELECT $1, $26, opened.id, $4, $5, $27, $28, $29, $2, $30 FROM opened),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, detail, request_id, address)
     SELECT $1, $2, 'grant_opened', $4, $9, $5, $10, opened.id, $12, $31, $33, $34 FROM opened)
-  SELECT EXISTS (SELECT 1 FROM opened) AS opened`,
+  ${groundColumns('opened')}`,
 })
 
 export type OpenGrantWithCode = {
   readonly grant: Grant
   readonly code: AuthorizationCode
-  /** Answered by the same statement, so that one request yields one grant. Without it nothing is consumed. */
+  readonly decidedOn: DecidedOn
+  /** Answered by the same statement, so that one request yields one grant. `undefined`: answered at once, so it never had a row. */
   readonly authorizationRequestId: string | undefined
   /** For the audit trail: the explanation of the decision. Holds no claim values. */
   readonly detail: Readonly<Record<string, unknown>>
@@ -138,12 +146,12 @@ export type OpenGrantWithCode = {
 }
 
 /**
- * Opens a grant with its code, in one statement: at most one caller wins an authorization request, and nobody wins it if the epochs of
- * tenant, client, connection or subject have moved since the grant was decided. Answers whether it was opened.
+ * Opens a grant with its code, in one statement: at most one caller wins an authorization request, and nobody wins it if what the
+ * grant was decided on has moved.
  */
-export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode): Promise<boolean> {
+export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode): Promise<DecidedWrite> {
   const { grant, code, asked } = opening
-  const { rows } = await hot.query<{ opened: boolean }>(openStatement, [
+  const { rows } = await hot.query<GroundRow>(openStatement, [
     ...[grant.tenantId, toTimestamp(grant.createdAt), grant.id, grant.issuerId, grant.clientId, grant.resourceTenantId, grant.resourceId],
     ...[grant.audience, grant.subjectId, grant.connectionId, grant.sessionId, grant.scopes],
     ...[grant.epochs.tenant, grant.epochs.client, grant.epochs.connection, grant.epochs.subject, grant.policyVersion, grant.claimsVersion],
@@ -151,8 +159,9 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     ...[grant.accessTokenTtlSeconds, grant.refreshTtlSeconds, toTimestamp(grant.expiresAt), JSON.stringify(grant.ceilings)],
     ...[code.codeHash, code.redirectUri, code.codeChallenge, code.nonce, toTimestamp(code.expiresAt), JSON.stringify(opening.detail)],
     ...[opening.authorizationRequestId, asked.requestId, asked.address],
+    ...[opening.decidedOn.configurationVersion, opening.decidedOn.clientVersion],
   ])
-  return rows[0]?.opened ?? false
+  return toDecidedWrite(rows[0])
 }
 
 const revokeStatement = hotStatement({

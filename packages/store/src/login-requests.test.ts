@@ -1,11 +1,13 @@
 /** Evidence that may no longer be believed, on a real PostgreSQL: it opens nothing, and it leaves nothing behind either. */
 import { randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import type { BrowserSessionId, ConnectionId, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
+import type { AuthorizationRequestId, BrowserSessionId, ConnectionId, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
+import { presentVersions } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import type { OngoingRequest } from './authorization-requests.js'
 import { completeLogin, insertLoginRequest } from './login-requests.js'
 import { onHotPath } from './transaction.js'
 
@@ -39,16 +41,17 @@ type Answer = {
 /** A whole trip, from its start to the verified answer: believed, or the reason of the refusal. */
 async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
   const { stableId = 'ada', connectionId = tenant.connectionId, issuedAt = addSeconds(now, 5), link } = answer
-  const [request, id, browserHash] = [randomUUID(), randomUUID() as LoginRequestId, hashCredential(randomUUID())]
+  const [id, browserHash] = [randomUUID() as LoginRequestId, hashCredential(randomUUID())]
   const expiresAt = addSeconds(now, 600)
-  await sql(
-    `INSERT INTO authorization_requests (tenant_id, id, issuer_id, client_id, browser_hash, request, step, tenant_epoch, client_epoch, created_at, expires_at)
-     VALUES ($1, $2, $3, $4, $5, '{}', 'login', 1, 1, $6, $7)`,
-    [tenant.tenantId, request, tenant.issuerId, tenant.clientId, browserHash, new Date(now), new Date(expiresAt)],
-  )
   const hot = onHotPath(fixture.database)
-  const trip = { id, authorizationRequestId: request as never, connectionId, browserHash, upstreamId: id, sealedState: Buffer.alloc(1) }
-  expect(await insertLoginRequest(hot, tenant.tenantId, { ...trip, now, expiresAt })).toBe(true)
+  const ongoing: OngoingRequest = {
+    ...{ id: randomUUID() as AuthorizationRequestId, issuerId: tenant.issuerId, clientId: tenant.clientId, request: {}, step: 'login' },
+    ...{ connectionId, subjectId: undefined, sessionId: undefined, noticedAt: undefined, stepUps: 0, decision: undefined },
+    ...{ clientEpoch: 1, createdAt: now, expiresAt, saved: false },
+  }
+  const request = { ongoing, browserHash, decidedOn: await presentVersions(fixture, tenant) }
+  const trip = { id, connectionId, upstreamId: id, sealedState: Buffer.alloc(1), now, expiresAt }
+  expect(await insertLoginRequest(hot, tenant.tenantId, request, trip)).toEqual({ kind: 'written' })
   const session = { acr: undefined, amr: [], authenticatedAt: undefined, idpSession: {}, expiresAt }
   const done = await completeLogin(hot, tenant.tenantId, {
     ...{ id, issuerId: tenant.issuerId, connectionId, browserHash, issuedAt, now: addSeconds(now, 6) },

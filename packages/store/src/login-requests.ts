@@ -10,14 +10,21 @@ import type {
   SubjectId,
   TenantId,
 } from '@drawbridge/core/tenant/ids'
+import {
+  type DecidedWrite,
+  type GroundRow,
+  groundColumns,
+  type RequestToSave,
+  saveParameters,
+  saveRequestCtes,
+  toDecidedWrite,
+} from './authorization-requests.js'
 import { hashOfId, type Replay } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 export type LoginRequestDraft = {
   readonly id: LoginRequestId
-  readonly authorizationRequestId: AuthorizationRequestId
   readonly connectionId: ConnectionId
-  readonly browserHash: CredentialHash
   readonly upstreamId: string
   readonly sealedState: Buffer
   readonly now: Instant
@@ -27,27 +34,28 @@ export type LoginRequestDraft = {
 const insertStatement = hotStatement({
   name: 'insert_login_request',
   tenantParameter: 1,
-  text: `INSERT INTO login_requests (tenant_id, id, authorization_request_id, connection_id, purpose, browser_hash, upstream_id, sealed_state,
+  text: `WITH ${saveRequestCtes},
+  trip AS (
+    INSERT INTO login_requests (tenant_id, id, authorization_request_id, connection_id, purpose, browser_hash, upstream_id, sealed_state,
       tenant_epoch, connection_epoch, created_at, expires_at)
-    SELECT $1, $2, $3, $4, 'login', $5, $6, $7, tenants.epoch, connections.epoch, $8, $9 FROM tenants
-    JOIN connections ON connections.tenant_id = tenants.id AND connections.id = $4
-    WHERE tenants.id = $1 AND tenants.suspended_at IS NULL AND connections.disabled_at IS NULL`,
+    SELECT $1, $18, saved.id, $19, 'login', $6, $20, $21, ground.tenant_epoch, connections.epoch, $22, $23 FROM saved, ground
+    JOIN connections ON connections.tenant_id = $1 AND connections.id = $19 AND connections.disabled_at IS NULL
+    RETURNING id)
+  ${groundColumns('trip')}`,
 })
 
-/** False if the connection is gone or switched off. */
-export async function insertLoginRequest(hot: HotDb, tenant: TenantId, draft: LoginRequestDraft): Promise<boolean> {
-  const { rowCount } = await hot.query(insertStatement, [
-    tenant,
-    draft.id,
-    draft.authorizationRequestId,
-    draft.connectionId,
-    draft.browserHash,
-    draft.upstreamId,
-    draft.sealedState,
-    toTimestamp(draft.now),
-    toTimestamp(draft.expiresAt),
+/** The way out: the authorization request, saved at this step, and its trip to the IdP, in one statement. */
+export async function insertLoginRequest(
+  hot: HotDb,
+  tenant: TenantId,
+  request: RequestToSave,
+  trip: LoginRequestDraft,
+): Promise<DecidedWrite> {
+  const { rows } = await hot.query<GroundRow>(insertStatement, [
+    ...saveParameters(tenant, request),
+    ...[trip.id, trip.connectionId, trip.upstreamId, trip.sealedState, toTimestamp(trip.now), toTimestamp(trip.expiresAt)],
   ])
-  return rowCount === 1
+  return toDecidedWrite(rows[0])
 }
 
 export type StoredLoginRequest = {

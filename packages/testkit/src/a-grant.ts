@@ -4,10 +4,11 @@ import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
 import { openGrant } from '@drawbridge/core/oauth/grant'
 import type { CredentialHash, GrantId, Scope } from '@drawbridge/core/tenant/ids'
+import type { DecidedOn } from '@drawbridge/store/authorization-requests'
 import { openGrantWithCode } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { ATenant } from './a-tenant.js'
-import type { TestDatabase } from './database.js'
+import { asOwner, type TestDatabase } from './database.js'
 
 export const aRedirectUri = 'http://127.0.0.1/callback'
 /** Verifier and challenge of RFC 7636 appendix B. */
@@ -64,12 +65,25 @@ export async function aGrant(
     },
     now,
   )
+  const decidedOn = await presentVersions(fixture, tenant)
   const opened = await openGrantWithCode(onHotPath(fixture.database), {
     grant,
     code: stored,
+    decidedOn,
     authorizationRequestId: undefined,
     detail: {},
     asked: { requestId: 'test', address: undefined },
   })
-  return { grantId: grant.id, code, opened }
+  return { grantId: grant.id, code, opened: opened.kind === 'written' }
+}
+
+/** What a decision that is taken at this moment stands on. */
+export async function presentVersions(fixture: TestDatabase, tenant: ATenant): Promise<DecidedOn> {
+  const [versions] = await asOwner<DecidedOn>(
+    fixture.ownerUrl,
+    `SELECT t.configuration_version::int AS "configurationVersion", c.version::int AS "clientVersion"
+     FROM tenants t JOIN clients c ON c.tenant_id = t.id WHERE t.id = $1 AND c.client_id = $2`,
+    [tenant.tenantId, tenant.clientId],
+  )
+  return versions as DecidedOn
 }

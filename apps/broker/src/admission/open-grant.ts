@@ -10,6 +10,7 @@ import type { ResourceServer } from '@drawbridge/core/oauth/resource'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { AuthorizationRequestId, GrantId, Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
+import type { DecidedWrite } from '@drawbridge/store/authorization-requests'
 import type { LiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { openGrantWithCode } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
@@ -18,7 +19,8 @@ import type { ResolvedTenant } from '../http/tenant.js'
 
 export type Opening = {
   readonly tenant: ResolvedTenant
-  readonly authorizationRequestId: AuthorizationRequestId
+  /** `undefined`: answered at once, so there is no row to answer. */
+  readonly authorizationRequestId: AuthorizationRequestId | undefined
   readonly client: Client
   /** As when the request was accepted: a barrier since then refuses the grant. */
   readonly clientEpoch: number
@@ -34,8 +36,10 @@ export type Opening = {
   readonly now: Instant
 }
 
-/** The code, or `undefined` if the request was answered before or something below it has moved. */
-export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Promise<string | undefined> {
+/** `code` is worth something only if it was `written`. */
+export type OpenedGrant = { readonly written: DecidedWrite; readonly code: string }
+
+export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Promise<OpenedGrant> {
   const { tenant, client, session, decision, resource, pending, now } = opening
   const code = `${codePrefix}${deps.random.token()}`
   const grant = openGrant(
@@ -63,7 +67,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
     },
     now,
   )
-  const opened = await openGrantWithCode(onHotPath(deps.database), {
+  const written = await openGrantWithCode(onHotPath(deps.database), {
     grant,
     code: openCode(
       {
@@ -78,9 +82,10 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
       },
       now,
     ),
+    decidedOn: { configurationVersion: tenant.configurationVersion, clientVersion: client.version },
     authorizationRequestId: opening.authorizationRequestId,
     detail: { explanation: decision.explanation },
     asked: { requestId: opening.requestId as never, address: opening.address },
   })
-  return opened ? code : undefined
+  return { written, code }
 }

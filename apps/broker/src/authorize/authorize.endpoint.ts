@@ -1,12 +1,7 @@
 /** The authorization endpoint, in the order of the specification. It ends where the browser's first step begins: at dispatch. */
-import { addSeconds } from '@drawbridge/core/instant'
 import { acceptRequest, matchClient, parseAuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
 import type { PageRefusal, RedirectRefusal } from '@drawbridge/core/oauth/error'
-import { toPendingRequest } from '@drawbridge/core/oauth/pending-request'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { AuthorizationRequestId } from '@drawbridge/core/tenant/ids'
-import { insertAuthorizationRequest } from '@drawbridge/store/authorization-requests'
-import { onHotPath } from '@drawbridge/store/transaction'
 import { resolveClient } from '../clients/resolve-client.js'
 import type { Answer } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -14,10 +9,7 @@ import type { SingleValuedForm } from '../http/form.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { bindBrowser } from './browser.js'
 import { dispatch } from './dispatch.js'
-import { completeFlow, resourcesOf } from './flow.js'
-
-/** From the click in the application to the last click on our pages, second factors and coffee included. */
-export const authorizationRequestTtlSeconds = 1800
+import { beginFlow, resourcesOf } from './flow.js'
 
 /** @spec RFC 6749 §4.1.1 request, §4.1.2.1 errors; RFC 7636 PKCE; RFC 8707 resource; RFC 9207 iss */
 export const authorizeEndpoint = endpoint({
@@ -42,19 +34,8 @@ export const authorizeEndpoint = endpoint({
     const request = acceptRequest(answerable.value, { resources: resourcesOf(tenant) })
     if (!request.ok) return answerUnaskedWithError(tenant, client.value, answerable.value, request.error)
     const browser = bindBrowser(http, deps)
-    const now = deps.clock.now()
-    const stored = await insertAuthorizationRequest(onHotPath(deps.database), tenant.id, {
-      id: deps.random.uuid() as AuthorizationRequestId,
-      issuerId: tenant.issuer.id,
-      clientId: client.value.id,
-      browserHash: browser.hash,
-      request: toPendingRequest(request.value),
-      now,
-      expiresAt: addSeconds(now, authorizationRequestTtlSeconds),
-    })
-    if (!stored) return refuseOnPage({ reason: 'client_blocked' })
-    const flow = await completeFlow({ http, deps, tenant, browserHash: browser.hash, stored, now })
-    return withCookies(flow.ok ? await dispatch(flow.value) : flow.error, browser.setCookies)
+    const flow = beginFlow({ http, deps, tenant, browserHash: browser.hash }, request.value)
+    return withCookies(await dispatch(flow), browser.setCookies)
   },
 })
 

@@ -28,6 +28,6 @@ export const chooseConnectionEndpoint = endpoint({
     const { flow, form } = posted.value
     const chosen = flow.tenant.connection(form['connection'] ?? '')
     if (!chosen || chosen.disabled) return refuseOnPage({ reason: 'connection_unknown' })
-    return dispatch({ ...flow, stored: { ...flow.stored, connectionId: chosen.id } })
+    return dispatch({ ...flow, ongoing: { ...flow.ongoing, connectionId: chosen.id } })
   },
 })

@@ -1,8 +1,6 @@
 /** Gate one: a client that nobody vouched for is announced before the person is carried through her company's sign-in. security.md §8 */
-import { answerAuthorizationRequest } from '@drawbridge/store/authorization-requests'
-import { onHotPath } from '@drawbridge/store/transaction'
 import { endpoint } from '../http/endpoint.js'
-import { answerWithError, refuseOnPage } from './answer.js'
+import { decline } from './decline.js'
 import { dispatch } from './dispatch.js'
 import { loadFlow, loadPostedStep } from './flow.js'
 import { clientNoticePage } from './pages.js'
@@ -34,9 +32,8 @@ export const clientNoticeEndpoint = endpoint({
     const posted = await loadPostedStep(http, deps, 'client_notice')
     if (!posted.ok) return posted.error
     const { flow, form } = posted.value
-    if (form['answer'] === 'continue') return dispatch({ ...flow, stored: { ...flow.stored, noticedAt: flow.now } })
-    const { tenant, stored, browserHash, now, pending } = flow
-    const answered = await answerAuthorizationRequest(onHotPath(deps.database), tenant.id, { id: stored.id, browserHash, now })
-    return answered ? answerWithError(tenant, pending, { reason: 'notice_declined' }) : refuseOnPage({ reason: 'request_expired' })
+    return form['answer'] === 'continue'
+      ? dispatch({ ...flow, ongoing: { ...flow.ongoing, noticedAt: flow.now } })
+      : decline(flow, { kind: 'notice_declined', scopes: flow.pending.scopes })
   },
 })

@@ -1,11 +1,7 @@
 /** Gate two: the scopes that policy grants, in plain words, and the person's yes or no. */
-import type { Scope } from '@drawbridge/core/tenant/ids'
-import { insertAuditEvent } from '@drawbridge/store/audit-events'
-import { answerAuthorizationRequest } from '@drawbridge/store/authorization-requests'
-import { inTenant, onHotPath } from '@drawbridge/store/transaction'
-import type { Answer } from '../http/answer.js'
 import { endpoint } from '../http/endpoint.js'
-import { answerWithError, refuseOnPage } from './answer.js'
+import { refuseOnPage } from './answer.js'
+import { decline } from './decline.js'
 import { dispatch, type ShownDecision } from './dispatch.js'
 import { type Flow, loadFlow, loadPostedStep } from './flow.js'
 import { consentPage } from './pages.js'
@@ -14,7 +10,7 @@ const path = '/t/:tenant/authorize/consent'
 const common = { path, spec: 'RFC 6749 §10.2', tag: 'Browser flow', refusals: 'page', rateLimit: 'login' } as const
 
 const shownDecision = (flow: Flow): ShownDecision | undefined => {
-  const { decision, step } = flow.stored
+  const { decision, step } = flow.ongoing
   const shown = decision as Partial<ShownDecision> | undefined
   return step === 'consent' && shown?.scopes?.length && shown.sessionId ? { scopes: shown.scopes, sessionId: shown.sessionId } : undefined
 }
@@ -42,26 +38,6 @@ export const consentEndpoint = endpoint({
     const { flow, form } = posted.value
     const shown = shownDecision(flow)
     if (!shown) return refuseOnPage({ reason: 'request_expired' })
-    return form['answer'] === 'allow' ? dispatch(flow, shown) : denied(flow, shown.scopes)
+    return form['answer'] === 'allow' ? dispatch(flow, shown) : decline(flow, { kind: 'consent_denied', scopes: shown.scopes })
   },
 })
-
-async function denied(flow: Flow, shown: readonly Scope[]): Promise<Answer> {
-  const { deps, tenant, stored, browserHash, now, pending, http, client } = flow
-  const answered = await answerAuthorizationRequest(onHotPath(deps.database), tenant.id, { id: stored.id, browserHash, now })
-  if (!answered) return refuseOnPage({ reason: 'request_expired' })
-  await inTenant(deps.database, tenant.id, (db) =>
-    insertAuditEvent(db, tenant.id, {
-      at: now,
-      kind: 'consent_denied',
-      issuerId: tenant.issuer.id,
-      subjectId: stored.subjectId,
-      clientId: client.id,
-      scopes: shown,
-      detail: {},
-      requestId: http.requestId,
-      address: http.address,
-    }),
-  )
-  return answerWithError(tenant, pending, { reason: 'consent_denied' })
-}

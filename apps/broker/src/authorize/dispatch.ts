@@ -1,7 +1,7 @@
 /**
  * The dispatcher: the only place that decides the browser's next step.
  *
- * Every step returns here and none calls another. From the stored request and the browser's session it reads where the browser stands:
+ * Every step returns here and none calls another. From the ongoing request and the browser's session it reads where the browser stands:
  *
  *   no session ── which IdP? ── (choose-connection) ── client announced? ── (client-notice) ── upstream login ─┐
  *   session ───── policy ── stepUp, once ── back upstream; deny ── page that says what was missing            │
@@ -17,11 +17,7 @@ import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { BrowserSessionId, Scope } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
-import {
-  answerAuthorizationRequest,
-  type StoredAuthorizationRequest,
-  updateAuthorizationRequest,
-} from '@drawbridge/store/authorization-requests'
+import { type OngoingRequest, saveAuthorizationRequest } from '@drawbridge/store/authorization-requests'
 import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { admit } from '../admission/admit.js'
@@ -30,7 +26,7 @@ import { type Answer, redirect } from '../http/answer.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
 import { sessionHandleOf } from './browser.js'
-import { type Flow, stepLocation } from './flow.js'
+import { decidedOn, endStep, type Flow, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { denialPage } from './pages.js'
 import { startLogin } from './start-login.js'
 
@@ -45,20 +41,37 @@ type SignedIn = {
 /** What a consent page showed, and to whom: the session that was decided on. */
 export type ShownDecision = { readonly scopes: readonly Scope[]; readonly sessionId: BrowserSessionId }
 
+/** What a step was decided on may change before it is written; after this many decisions the person may try again. */
+const mostDecisions = 4
+
 /** `agreed`: what the person has just said yes to on the consent page. */
 export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answer> {
+  let current = flow
+  for (let decision = 1; decision <= mostDecisions; decision += 1) {
+    const end = await takeNextStep(current, agreed)
+    if (end.kind !== 'ground_moved') return end
+    const reloaded = await reloadFlow(current, end)
+    if (!reloaded.ok) return reloaded.error
+    current = reloaded.value
+  }
+  return refuseOnPage({ reason: 'request_unsettled' })
+}
+
+async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Promise<StepEnd> {
   const session = await acceptableSession(flow)
   if (!session) return goUpstream(flow, undefined)
-  const signedIn = await decideFor(flow, session)
+  const { configurationVersion } = session
+  if (configurationVersion > flow.tenant.configurationVersion) return { kind: 'ground_moved', configurationVersion }
+  const signedIn = decideFor(flow, session)
   if (!signedIn) return goUpstream(flow, undefined)
   const { decision } = signedIn
   switch (decision.kind) {
     case 'stepUp':
-      return goUpstream(signedIn.flow, 'mfa')
+      return goUpstream(flow, 'mfa')
     case 'deny':
-      return decision.reason === 'session_ended' && flow.stored.sessionId !== session.id
-        ? goUpstream(signedIn.flow, undefined)
-        : deny(signedIn.flow, session, decision)
+      return decision.reason === 'session_ended' && flow.ongoing.sessionId !== session.id
+        ? goUpstream(flow, undefined)
+        : deny(flow, session, decision)
     case 'allow':
       return allow(signedIn, decision, agreed)
   }
@@ -66,23 +79,21 @@ export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answ
 
 /** A session answers only a request of its own issuer and tenant, and only if the client did not ask for a fresh sign-in. */
 async function acceptableSession(flow: Flow): Promise<LiveBrowserSession | undefined> {
-  const { deps, http, tenant, stored, pending, now } = flow
+  const { deps, http, tenant, ongoing, pending, now } = flow
   const handleHash = sessionHandleOf(http, deps, tenant)
   if (!handleHash) return undefined
   const session = await findLiveBrowserSession(onHotPath(deps.database), tenant.id, { handleHash, issuerId: tenant.issuer.id, now })
-  if (!session || session.id === stored.sessionId) return session
+  if (!session || session.id === ongoing.sessionId) return session
   // After a step-up, and where a sign-in was demanded, only the session that this very request brought about counts.
-  if (stored.stepUps > 0 || pending.prompt.includes('login')) return undefined
-  if (stored.connectionId !== undefined && stored.connectionId !== session.connectionId) return undefined
+  if (ongoing.stepUps > 0 || pending.prompt.includes('login')) return undefined
+  if (ongoing.connectionId !== undefined && ongoing.connectionId !== session.connectionId) return undefined
   const signedInAt = session.authenticatedAt ?? session.createdAt
   return pending.maxAge !== undefined && addSeconds(signedInAt, pending.maxAge) <= now ? undefined : session
 }
 
-/** Policy under the configuration that the database holds now, whatever this process had cached. */
-async function decideFor(flow: Flow, session: LiveBrowserSession): Promise<SignedIn | undefined> {
+function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefined {
   const parsed = identityFromJson(session.claims)
   if (!parsed.ok) return undefined
-  const tenant = await flow.deps.configuration.atVersion(flow.tenant, session.configurationVersion)
   const { acr, amr, authenticatedAt } = session
   const identity = {
     ...parsed.value,
@@ -90,36 +101,35 @@ async function decideFor(flow: Flow, session: LiveBrowserSession): Promise<Signe
     authentication: { acr, amr, authenticatedAt },
     sessionExpiresAt: session.expiresAt,
   }
-  const current = { ...flow, tenant }
   const decision = admit({
-    tenant,
+    tenant: flow.tenant,
     client: flow.client,
     resource: flow.resource,
     identity,
     scopes: flow.pending.scopes,
-    stepUpsDone: flow.stored.stepUps,
+    stepUpsDone: flow.ongoing.stepUps,
     sessionStartedAt: session.createdAt,
     now: flow.now,
   })
-  return { session, decision, flow: current, identity }
+  return { session, decision, flow, identity }
 }
 
-async function goUpstream(flow: Flow, stepUpAcr: 'mfa' | undefined): Promise<Answer> {
-  const { stored, pending, client } = flow
+async function goUpstream(flow: Flow, stepUpAcr: 'mfa' | undefined): Promise<StepEnd> {
+  const { ongoing, pending, client } = flow
   if (pending.prompt.includes('none')) return refuseSilently(flow, 'login_required')
   const connection = connectionFor(flow)
   if (connection === 'none') return refuseOnPage({ reason: 'connection_missing' })
   if (connection === 'ask') return move(flow, { step: 'choose_connection' }, stepLocation(flow, 'choose-connection'))
-  if (!client.preApproved && stored.noticedAt === undefined) {
+  if (!client.preApproved && ongoing.noticedAt === undefined) {
     return move(flow, { step: 'client_notice', connectionId: connection.id }, stepLocation(flow, 'client-notice'))
   }
   return startLogin(flow, connection, stepUpAcr)
 }
 
 /** Chosen before, or the only one, or the one that owns the domain of the login hint; else the person says. */
-function connectionFor({ tenant, stored, pending }: Flow): ResolvedConnection | 'ask' | 'none' {
+function connectionFor({ tenant, ongoing, pending }: Flow): ResolvedConnection | 'ask' | 'none' {
   const usable = tenant.connections.filter((connection) => !connection.disabled && connection.configuration.ok)
-  const chosen = usable.find((connection) => connection.id === stored.connectionId)
+  const chosen = usable.find((connection) => connection.id === ongoing.connectionId)
   if (chosen) return chosen
   const [first] = usable
   if (!first) return 'none'
@@ -129,16 +139,20 @@ function connectionFor({ tenant, stored, pending }: Flow): ResolvedConnection | 
   return usable.find((connection) => connection.id === owner?.connectionId) ?? 'ask'
 }
 
-/** prompt=none allows no page of ours in between: the request is answered, and over. OIDC Core §3.1.2.6 */
-async function refuseSilently(flow: Flow, reason: RedirectRefusal['reason']): Promise<Answer> {
-  const { deps, tenant, client, stored, browserHash, now, pending } = flow
-  const answered = await answerAuthorizationRequest(onHotPath(deps.database), tenant.id, { id: stored.id, browserHash, now })
-  return answered ? answerUnaskedWithError(tenant, client, pending, { reason }) : refuseOnPage({ reason: 'request_expired' })
-}
+/**
+ * prompt=none allows no page of ours in between: the request is answered, and over. It has never been stored, because no step of it
+ * waits for the browser.
+ *
+ * @spec OIDC Core §3.1.2.6
+ */
+const refuseSilently = ({ tenant, client, pending }: Flow, reason: RedirectRefusal['reason']): Answer =>
+  answerUnaskedWithError(tenant, client, pending, { reason })
 
-async function move(flow: Flow, change: Partial<StoredAuthorizationRequest>, location: string): Promise<Answer> {
-  await updateAuthorizationRequest(onHotPath(flow.deps.database), flow.tenant.id, { ...flow.stored, ...change })
-  return redirect(location, { headers: { 'cache-control': 'no-store' } })
+async function move(flow: Flow, change: Partial<OngoingRequest>, location: string): Promise<StepEnd> {
+  const { deps, tenant, browserHash } = flow
+  const ongoing = { ...flow.ongoing, ...change }
+  const moved = await saveAuthorizationRequest(onHotPath(deps.database), tenant.id, { ongoing, browserHash, decidedOn: decidedOn(flow) })
+  return endStep(moved, () => redirect(location, { headers: { 'cache-control': 'no-store' } }))
 }
 
 async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<PolicyDecision, { kind: 'deny' }>): Promise<Answer> {
@@ -171,24 +185,24 @@ const needsConsent = ({ client, pending }: Flow): boolean =>
   isLoopbackRedirect(pending.redirectUri) ||
   !pending.redirectUri.startsWith('https:')
 
-async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision | undefined): Promise<Answer> {
+async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision | undefined): Promise<StepEnd> {
   const { flow, session, identity } = signedIn
-  const { deps, tenant, stored, client, pending } = flow
+  const { deps, tenant, ongoing, client, pending } = flow
   // A yes is the yes of whom the page showed: if somebody else has signed in since, she is asked herself.
   const agreed = shown?.sessionId === session.id ? shown.scopes : undefined
-  const ask = (): Promise<Answer> => {
+  const ask = (): Promise<StepEnd> => {
     const shows: ShownDecision = { scopes: decision.scopes, sessionId: session.id }
-    return move(flow, { step: 'consent', decision: shows }, stepLocation(flow, 'consent'))
+    return move(flow, { step: 'consent', decision: shows, subjectId: session.subjectId }, stepLocation(flow, 'consent'))
   }
   if (needsConsent(flow) && agreed === undefined)
     return pending.prompt.includes('none') ? refuseSilently(flow, 'interaction_required') : ask()
   const scopes = agreed === undefined ? decision.scopes : decision.scopes.filter((scope) => agreed.includes(scope))
   if (scopes.length === 0) return ask()
-  const code = await openGrantForCode(deps, {
+  const { written, code } = await openGrantForCode(deps, {
     tenant,
-    authorizationRequestId: stored.id,
+    authorizationRequestId: ongoing.saved ? ongoing.id : undefined,
     client,
-    clientEpoch: stored.clientEpoch,
+    clientEpoch: ongoing.clientEpoch,
     pending,
     resource: flow.resource,
     session,
@@ -199,5 +213,5 @@ async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision
     address: flow.http.address,
     now: flow.now,
   })
-  return code === undefined ? refuseOnPage({ reason: 'request_expired' }) : answerWithCode(tenant, pending, code)
+  return endStep(written, () => answerWithCode(tenant, pending, code))
 }

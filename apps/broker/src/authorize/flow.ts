@@ -1,18 +1,28 @@
 /** Everything that a step of the browser flow stands on, loaded and proven at its beginning. */
-import type { Instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import type { AuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
 import type { Client } from '@drawbridge/core/oauth/client'
-import { type PendingRequest, pendingRequestFromJson } from '@drawbridge/core/oauth/pending-request'
+import { type PendingRequest, pendingRequestFromJson, toPendingRequest } from '@drawbridge/core/oauth/pending-request'
 import { matchesRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { findResource, type ResourceServer } from '@drawbridge/core/oauth/resource'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { AuthorizationRequestId, CredentialHash } from '@drawbridge/core/tenant/ids'
-import { findAuthorizationRequest, type StoredAuthorizationRequest } from '@drawbridge/store/authorization-requests'
+import {
+  type DecidedWrite,
+  type FoundRequest,
+  findAuthorizationRequest,
+  type GroundMoved,
+  type OngoingRequest,
+  type RequestToSave,
+} from '@drawbridge/store/authorization-requests'
+import type { LiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { findClient } from '@drawbridge/store/clients'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { refuseHttp } from '../http/write-error.js'
 import { refuseOnPage } from './answer.js'
 import { browserHashOf } from './browser.js'
 import { isStepProof, type ProvenStep } from './step-proof.js'
@@ -22,45 +32,117 @@ export type Flow = {
   readonly deps: BrokerDeps
   readonly tenant: ResolvedTenant
   readonly browserHash: CredentialHash
-  readonly stored: StoredAuthorizationRequest
+  /** How far this browser has come with the request. */
+  readonly ongoing: OngoingRequest
   readonly pending: PendingRequest
   readonly client: Client
   readonly resource: ResourceServer
   readonly now: Instant
+  /** How the login ended that has just come home, if this step is one. */
+  readonly login?: FinishedLogin | undefined
 }
+
+export type FinishedLogin = { readonly kind: 'believed'; readonly session: LiveBrowserSession } | { readonly kind: 'fresh_login_required' }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 export const resourcesOf = (tenant: ResolvedTenant): readonly ResourceServer[] => tenant.resources as unknown as readonly ResourceServer[]
 
-/** The flow that this browser has under this id, or a page that says why there is none. */
-export async function loadFlow(http: HttpRequest, deps: BrokerDeps, id: string | undefined): Promise<Result<Flow, Answer>> {
-  const tenant = tenantOf(http)
-  const browserHash = browserHashOf(http, deps)
-  if (!browserHash || id === undefined || !uuid.test(id)) return err(refuseOnPage({ reason: 'request_not_of_browser' }))
-  const hot = onHotPath(deps.database)
+/** From the click in the application to the last click on our pages, second factors and coffee included. */
+export const authorizationRequestTtlSeconds = 1800
+
+/** The flow of a request that has just been accepted. It is only a value: the first step from which the browser has to come back stores it. */
+export function beginFlow(base: Pick<Flow, 'http' | 'deps' | 'tenant' | 'browserHash'>, accepted: AuthorizationRequest): Flow {
+  const { deps, tenant } = base
+  const { client, resource } = accepted
   const now = deps.clock.now()
-  const stored = await findAuthorizationRequest(hot, tenant.id, { id: id as AuthorizationRequestId, browserHash, now })
-  if (!stored || stored.issuerId !== tenant.issuer.id) return err(refuseOnPage({ reason: 'request_expired' }))
-  return completeFlow({ http, deps, tenant, browserHash, stored, now })
+  const pending = toPendingRequest(accepted)
+  const ongoing: OngoingRequest = {
+    id: deps.random.uuid() as AuthorizationRequestId,
+    issuerId: tenant.issuer.id,
+    clientId: client.id,
+    request: pending,
+    step: 'login',
+    connectionId: undefined,
+    subjectId: undefined,
+    sessionId: undefined,
+    noticedAt: undefined,
+    stepUps: 0,
+    decision: undefined,
+    clientEpoch: client.epoch,
+    createdAt: now,
+    expiresAt: addSeconds(now, authorizationRequestTtlSeconds),
+    saved: false,
+  }
+  return { ...base, ongoing, pending, client, resource, now }
 }
 
-export async function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'resource'>): Promise<Result<Flow, Answer>> {
-  const pending = pendingRequestFromJson(base.stored.request)
-  const client = await findClient(onHotPath(base.deps.database), base.tenant.id, base.tenant.issuer.id, base.stored.clientId)
+/** The flow that this browser has under this id, or a page that says why there is none. */
+export async function loadFlow(http: HttpRequest, deps: BrokerDeps, id: string | undefined): Promise<Result<Flow, Answer>> {
+  const known = tenantOf(http)
+  const browserHash = browserHashOf(http, deps)
+  if (!browserHash || id === undefined || !uuid.test(id)) return err(refuseOnPage({ reason: 'request_not_of_browser' }))
+  const now = deps.clock.now()
+  const found = await findAuthorizationRequest(onHotPath(deps.database), known.id, { id: id as AuthorizationRequestId, browserHash, now })
+  return resumeFlow({ http, deps, tenant: known, browserHash, now }, found)
+}
+
+/** The flow of a request that a statement has just read or moved on, under the configuration that the statement saw. */
+export async function resumeFlow(
+  base: Omit<Flow, 'ongoing' | 'pending' | 'client' | 'resource'>,
+  found: FoundRequest | undefined,
+): Promise<Result<Flow, Answer>> {
+  if (!found || found.ongoing.issuerId !== base.tenant.issuer.id) return err(refuseOnPage({ reason: 'request_expired' }))
+  const tenant = await base.deps.configuration.atVersion(base.tenant, found.configurationVersion)
+  return completeFlow({ ...base, tenant, ongoing: found.ongoing })
+}
+
+/** The same flow on what the database holds now: configuration, client, and whether a request that was stored still lives. */
+export async function reloadFlow(flow: Flow, moved: GroundMoved): Promise<Result<Flow, Answer>> {
+  const { http, deps, browserHash, ongoing, now } = flow
+  const tenant = await deps.configuration.atVersion(flow.tenant, moved.configurationVersion)
+  if (tenant.suspendedAt !== undefined) return err(refuseHttp('page', 'tenant_suspended'))
+  const lives =
+    !ongoing.saved || (await findAuthorizationRequest(onHotPath(deps.database), tenant.id, { id: ongoing.id, browserHash, now }))
+  if (!lives) return err(refuseOnPage({ reason: 'request_expired' }))
+  // A session is read again, by its cookie; that a fresh login is due stays true.
+  const login = flow.login?.kind === 'fresh_login_required' ? flow.login : undefined
+  const complete = await completeFlow({ http, deps, tenant, browserHash, ongoing, now, login })
+  if (!complete.ok || ongoing.saved) return complete
+  return ok({ ...complete.value, ongoing: { ...ongoing, clientEpoch: complete.value.client.epoch } })
+}
+
+async function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'resource'>): Promise<Result<Flow, Answer>> {
+  const pending = pendingRequestFromJson(base.ongoing.request)
+  const client = await findClient(onHotPath(base.deps.database), base.tenant.id, base.tenant.issuer.id, base.ongoing.clientId)
   const resource = pending.ok ? findResource(pending.value.resource, resourcesOf(base.tenant)) : undefined
   if (!pending.ok || !client || !resource) return err(refuseOnPage({ reason: 'request_expired' }))
+  if (client.blockedAt !== undefined) return err(refuseOnPage({ reason: 'client_blocked' }))
   // Proven when the request was accepted; the client may have given the URI up since then.
   if (!matchesRedirectUri(pending.value.redirectUri, client.redirectUris)) return err(refuseOnPage({ reason: 'redirect_uri_unregistered' }))
   return ok({ ...base, pending: pending.value, client, resource })
 }
 
-export const provenStep = (flow: Pick<Flow, 'tenant' | 'stored' | 'browserHash'>, step: ProvenStep['step']): ProvenStep => ({
+/** What a step of this flow is decided on: the statement that writes it compares. */
+export const decidedOn = ({ tenant, client }: Pick<Flow, 'tenant' | 'client'>): RequestToSave['decidedOn'] => ({
+  configurationVersion: tenant.configurationVersion,
+  clientVersion: client.version,
+})
+
+/** How a step ends: in an answer, or on ground that has moved, so that dispatch decides again. */
+export type StepEnd = Answer | GroundMoved
+
+export function endStep(written: DecidedWrite, answer: () => Answer): StepEnd {
+  if (written.kind === 'ground_moved') return written
+  return written.kind === 'written' ? answer() : refuseOnPage({ reason: 'request_expired' })
+}
+
+export const provenStep = (flow: Pick<Flow, 'tenant' | 'ongoing' | 'browserHash'>, step: ProvenStep['step']): ProvenStep => ({
   tenant: flow.tenant.id,
-  request: flow.stored.id,
+  request: flow.ongoing.id,
   browserHash: flow.browserHash,
   step,
-  shown: step === 'consent' ? JSON.stringify(flow.stored.decision ?? null) : undefined,
+  shown: step === 'consent' ? JSON.stringify(flow.ongoing.decision ?? null) : undefined,
 })
 
 export type PostedStep = { readonly flow: Flow; readonly form: Readonly<Record<string, string>> }
@@ -75,5 +157,5 @@ export async function loadPostedStep(http: HttpRequest, deps: BrokerDeps, step: 
   return ok({ flow: flow.value, form })
 }
 
-export const stepLocation = (flow: Pick<Flow, 'tenant' | 'stored'>, step: 'choose-connection' | 'client-notice' | 'consent'): string =>
-  `${flow.tenant.issuer.url}/authorize/${step}?request=${flow.stored.id}`
+export const stepLocation = (flow: Pick<Flow, 'tenant' | 'ongoing'>, step: 'choose-connection' | 'client-notice' | 'consent'): string =>
+  `${flow.tenant.issuer.url}/authorize/${step}?request=${flow.ongoing.id}`

@@ -15,7 +15,7 @@ const noStore = { headers: { 'cache-control': 'no-store' } }
 const pathOf = { choose_connection: 'choose-connection', client_notice: 'client-notice', consent: 'consent' } as const
 
 const proofFields = (flow: Flow, step: ProvenStep['step']): Html =>
-  html`<input type="hidden" name="request" value="${flow.stored.id}"><input type="hidden" name="proof" value="${stepProof(flow.deps.sealer, provenStep(flow, step))}">`
+  html`<input type="hidden" name="request" value="${flow.ongoing.id}"><input type="hidden" name="proof" value="${stepProof(flow.deps.sealer, provenStep(flow, step))}">`
 
 const form = (flow: Flow, step: ProvenStep['step'], body: Html): Html =>
   html`<form method="post" action="${stepLocation(flow, pathOf[step]).split('?')[0]}">${proofFields(flow, step)}${body}</form>`

@@ -1,7 +1,7 @@
 /** Sends the browser to the company's IdP. Called by dispatch only, and only behind the client-notice gate. */
 import { addSeconds } from '@drawbridge/core/instant'
 import type { LoginRequestId } from '@drawbridge/core/tenant/ids'
-import { updateAuthorizationRequest } from '@drawbridge/store/authorization-requests'
+import type { OngoingRequest } from '@drawbridge/store/authorization-requests'
 import { insertLoginRequest } from '@drawbridge/store/login-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { UpstreamAnswer } from '@drawbridge/upstream/connector'
@@ -9,7 +9,7 @@ import { type Answer, page, redirect } from '../http/answer.js'
 import { html } from '../http/html.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
-import type { Flow } from './flow.js'
+import { decidedOn, endStep, type Flow, type StepEnd } from './flow.js'
 
 /** A person may need a while for her second factor; a trip that is older is a forgotten tab. */
 export const loginTtlSeconds = 600
@@ -25,8 +25,8 @@ export const sealContextOf = (flow: { deps: Flow['deps']; tenant: ResolvedTenant
   row,
 })
 
-export async function startLogin(flow: Flow, connection: ResolvedConnection, stepUpAcr: 'mfa' | undefined): Promise<Answer> {
-  const { deps, tenant, stored, pending, now } = flow
+export async function startLogin(flow: Flow, connection: ResolvedConnection, stepUpAcr: 'mfa' | undefined): Promise<StepEnd> {
+  const { deps, tenant, ongoing, pending, browserHash, now } = flow
   const connector = deps.connectorFor(tenant, connection)
   if (!connector) return refuseOnPage({ reason: 'connection_unknown' })
   const id = deps.random.uuid() as LoginRequestId
@@ -40,26 +40,21 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, ste
     now,
   })
   if (!started.ok) return refuseOnPage({ reason: 'login_unavailable', detail: { why: started.error.reason } })
-  const hot = onHotPath(deps.database)
-  const sealed = deps.sealer.seal(
-    Buffer.from(started.value.state.reveal(), 'utf8'),
-    sealContextOf(flow, 'login_requests', 'sealed_state', id),
+  const { answer, upstreamId, state } = started.value
+  const sealedState = deps.sealer.seal(Buffer.from(state.reveal(), 'utf8'), sealContextOf(flow, 'login_requests', 'sealed_state', id))
+  const left = await insertLoginRequest(
+    onHotPath(deps.database),
+    tenant.id,
+    { ongoing: leaving(ongoing, connection, stepUpAcr), browserHash, decidedOn: decidedOn(flow) },
+    { id, connectionId: connection.id, upstreamId, sealedState, now, expiresAt: addSeconds(now, loginTtlSeconds) },
   )
-  const inserted = await insertLoginRequest(hot, tenant.id, {
-    id,
-    authorizationRequestId: stored.id,
-    connectionId: connection.id,
-    browserHash: flow.browserHash,
-    upstreamId: started.value.upstreamId,
-    sealedState: sealed,
-    now,
-    expiresAt: addSeconds(now, loginTtlSeconds),
-  })
-  if (!inserted) return refuseOnPage({ reason: 'connection_unknown' })
-  const stepUps = stored.stepUps + (stepUpAcr === undefined ? 0 : 1)
-  const sessionId = stepUpAcr === undefined ? stored.sessionId : undefined
-  await updateAuthorizationRequest(hot, tenant.id, { ...stored, step: 'login', connectionId: connection.id, stepUps, sessionId })
-  return leaveFor(started.value.answer)
+  return endStep(left, () => leaveFor(answer))
+}
+
+/** Bound to this connection from now on; after a step-up only the session that it brings about will count. */
+const leaving = (ongoing: OngoingRequest, connection: ResolvedConnection, stepUpAcr: 'mfa' | undefined): OngoingRequest => {
+  const bound = { ...ongoing, step: 'login' as const, connectionId: connection.id }
+  return stepUpAcr === undefined ? bound : { ...bound, stepUps: ongoing.stepUps + 1, sessionId: undefined }
 }
 
 const noStore = { headers: { 'cache-control': 'no-store' } }

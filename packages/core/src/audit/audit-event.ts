@@ -26,6 +26,7 @@ export const auditEvents = {
   'lab.rate_limits_set': 'The rate limits of a tenant of a lab were set.',
   login_completed: 'A login at the identity provider was believed.',
   login_refused: 'A login at the identity provider was proven and yet refused; the reason says why.',
+  notice_declined: 'A person did not go on to sign in for the client that was announced to her.',
   'policy.published': 'A new version of the policy took effect.',
   'resource.created': 'A resource was added.',
   'resource.credential_created': 'A resource server got a credential for introspection and notices.',

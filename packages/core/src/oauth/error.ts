@@ -176,6 +176,13 @@ export const oauthErrors = {
     spec: 'RFC 6749 §4.1.2.1',
     say: 'this sign-in has expired; go back to the application and start again',
   },
+  request_unsettled: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    answer: 'page',
+    spec: 'RFC 6749 §4.1.2.1',
+    say: 'your company\u2019s settings were being changed at this very moment; go back to the application and start again',
+  },
   step_proof_invalid: {
     code: 'invalid_request',
     status: 403,
