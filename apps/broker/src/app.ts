@@ -6,7 +6,7 @@ import type { BrokerDeps } from './deps.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
 import { createHttpServer } from './http/server.js'
-import { jwksEndpoint } from './metadata/jwks.endpoint.js'
+import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
 import { scimEndpoints } from './scim/endpoints.js'
 import { endWaitingPolls } from './signals/notice-wakeups.js'
@@ -29,6 +29,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   jwksEndpoint,
   ...serverMetadataEndpoints,
   ssfConfigurationEndpoint,
+  noticeJwksEndpoint,
   streamsEndpoint,
   pollEndpoint,
   ...scimEndpoints,

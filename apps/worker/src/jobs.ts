@@ -1,9 +1,11 @@
 /** The table of background work: job name → payload schema → handler → retries. A job that is not here does not exist. */
+import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
 import { runScheduled } from './jobs/run-scheduled.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
+import { tellCondemnedKey } from './jobs/tell-condemned-key.job.js'
 import { schedule } from './schedule.js'
 
 /**
@@ -25,6 +27,12 @@ const revokePayload = z.object({
   }),
 })
 
+const condemnedKeyPayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({ eventId: uuid, issuerId: uuid, kid: z.string().min(1).max(200) }),
+})
+
 const askedFor = z.object({ tenant: uuid, entry: z.number().int().positive() })
 
 /** A payload that does not parse is our own mistake: it throws, is retried, and stays visible as a failed job. */
@@ -40,6 +48,9 @@ const job = <Payload>(
 export const jobs: Readonly<Record<string, JobEntry>> = {
   revoke: job(revokePayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     revokeGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+  ),
+  [condemnedKeyEntry]: job(condemnedKeyPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+    tellCondemnedKey(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),
   'run-scheduled': job(askedFor, { attempts: 3, firstPauseMs: 1000 }, (deps, asked) =>

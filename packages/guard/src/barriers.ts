@@ -43,47 +43,59 @@ export function parseTokenEpochs(claim: unknown): TokenEpochs | undefined {
   return { tenant, client, connection, subject, grant }
 }
 
+/** What this instance knows; changed only by the functions below. */
+type Known = {
+  readonly limits: BarrierLimits
+  readonly entries: Map<string, Entry>
+  /** Per issuer: whatever it issued until then is refused. */
+  readonly floors: Map<string, number>
+}
+
+const keyOf = (issuer: string, target: BarrierTarget, targetId: string): string => JSON.stringify([issuer, target, targetId])
+const issuerOf = (key: string): string => (JSON.parse(key) as [string])[0]
+/** Highest epoch asked of any connection of an issuer: what a token is measured by that does not say which connection it came through. */
+const anyConnection = '*'
+
 export function createBarriers(limits: BarrierLimits): Barriers {
-  const entries = new Map<string, Entry>()
-  const floors = new Map<string, number>()
-  const keyOf = (issuer: string, target: BarrierTarget, targetId: string) => JSON.stringify([issuer, target, targetId])
-  /** Highest epoch asked of any connection of an issuer: what a token is measured by that does not say which connection it came through. */
-  const anyConnection = '*'
-
-  const set = (key: string, epoch: number, nowSeconds: number) => {
-    const known = entries.get(key)
-    entries.delete(key)
-    entries.set(key, { epoch: Math.max(epoch, known?.epoch ?? 0), receivedAtSeconds: nowSeconds })
-  }
-  const forget = (nowSeconds: number) => {
-    for (const [key, entry] of entries) {
-      const isOld = entry.receivedAtSeconds + limits.keepSeconds < nowSeconds
-      if (!isOld && entries.size <= limits.maxEntries) return
-      entries.delete(key)
-      if (isOld) continue
-      const [issuer] = JSON.parse(key) as [string]
-      floors.set(issuer, Math.max(floors.get(issuer) ?? 0, entry.receivedAtSeconds + floorMarginSeconds))
-    }
-  }
-
+  const known: Known = { limits, entries: new Map(), floors: new Map() }
   return {
-    raise: (barrier, nowSeconds) => {
-      set(keyOf(barrier.issuer, barrier.target, barrier.targetId), barrier.epoch, nowSeconds)
-      if (barrier.target === 'connection') set(keyOf(barrier.issuer, 'connection', anyConnection), barrier.epoch, nowSeconds)
-      forget(nowSeconds)
+    raise: ({ issuer, target, targetId, epoch }, nowSeconds) => {
+      raiseEntry(known, keyOf(issuer, target, targetId), { epoch, receivedAtSeconds: nowSeconds })
+      if (target === 'connection') raiseEntry(known, keyOf(issuer, target, anyConnection), { epoch, receivedAtSeconds: nowSeconds })
+      forget(known, nowSeconds)
     },
     isBelow: (making, nowSeconds) => {
-      forget(nowSeconds)
-      if (making.issuedAtSeconds <= (floors.get(making.issuer) ?? 0)) return true
-      return barrierTargets.some((target) => {
-        const made = making.epochs[target]
-        const isWithout = made === 0 && making.ids[target] === undefined
-        if (isWithout) return false
-        const id = making.ids[target] ?? (target === 'connection' ? anyConnection : undefined)
-        const entry = id === undefined ? undefined : entries.get(keyOf(making.issuer, target, id))
-        return entry !== undefined && made < entry.epoch
-      })
+      forget(known, nowSeconds)
+      if (making.issuedAtSeconds <= (known.floors.get(making.issuer) ?? 0)) return true
+      return barrierTargets.some((target) => isBelowEntry(known, making, target))
     },
-    size: () => entries.size,
+    size: () => known.entries.size,
   }
+}
+
+/** A lower epoch never replaces a higher one. The entry moves to the end: the map's order is that of receipt. */
+function raiseEntry({ entries }: Known, key: string, entry: Entry): void {
+  const before = entries.get(key)
+  entries.delete(key)
+  entries.set(key, { ...entry, epoch: Math.max(entry.epoch, before?.epoch ?? 0) })
+}
+
+function forget({ limits, entries, floors }: Known, nowSeconds: number): void {
+  for (const [key, entry] of entries) {
+    const isOld = entry.receivedAtSeconds + limits.keepSeconds < nowSeconds
+    if (!isOld && entries.size <= limits.maxEntries) return
+    entries.delete(key)
+    if (isOld) continue
+    const issuer = issuerOf(key)
+    floors.set(issuer, Math.max(floors.get(issuer) ?? 0, entry.receivedAtSeconds + floorMarginSeconds))
+  }
+}
+
+function isBelowEntry({ entries }: Known, making: TokenMaking, target: BarrierTarget): boolean {
+  const made = making.epochs[target]
+  const named = making.ids[target]
+  if (made === 0 && named === undefined) return false
+  const id = named ?? (target === 'connection' ? anyConnection : undefined)
+  const entry = id === undefined ? undefined : entries.get(keyOf(making.issuer, target, id))
+  return entry !== undefined && made < entry.epoch
 }

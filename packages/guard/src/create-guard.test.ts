@@ -85,6 +85,18 @@ describe('an access token', () => {
     expect(await reasonOf(guard, await issuer.signToken({}, { typ: 'secevent+jwt' }))).toBe('token_of_wrong_type')
   })
 
+  it('is refused when a key for notices signed it, though every claim is true', async () => {
+    const guard = await aStartedGuard()
+    expect(await reasonOf(guard, await issuer.signToken({}, { key: issuer.noticeKey.privateKey, kid: issuer.noticeKey.kid }))).toBe(
+      'token_signature_wrong',
+    )
+  })
+
+  it('is refused when it names no key, even where only one could have signed it', async () => {
+    const guard = await aStartedGuard()
+    expect(await reasonOf(guard, await issuer.signToken({}, { kid: undefined }))).toBe('token_malformed')
+  })
+
   it('is refused unsigned', async () => {
     const guard = await aStartedGuard()
     const [, claims] = (await issuer.signToken()).split('.')
@@ -178,6 +190,19 @@ describe('hearing', () => {
     expect(reported.sort()).toEqual(forged.map(({ jti }) => jti).sort())
     expect(issuer.polls.flatMap((poll) => poll.ack)).toEqual([])
     expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+  })
+
+  it('a notice signed with a key for tokens takes nothing away', async () => {
+    await aStartedGuard()
+    const told = { target: 'subject', targetId: 'ada', epoch: 9 }
+    const byTokenKey = await issuer.signNotice(told, { key: issuer.tokenKey.privateKey, kid: issuer.tokenKey.kid })
+    const byNobody = await issuer.signNotice(told, { kid: undefined })
+    issuer.push({ [byTokenKey.jti]: byTokenKey.token, [byNobody.jti]: byNobody.token })
+    await eventually(() => issuer.opened.length === 2)
+    expect(issuer.polls.flatMap((poll) => Object.values(poll.setErrs))).toEqual([
+      expect.objectContaining({ err: 'invalid_key' }),
+      expect.objectContaining({ err: 'invalid_key' }),
+    ])
   })
 
   it('a true notice under another id than it was sent as is refused', async () => {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { createBarriers } from './barriers.js'
 import { buildChallenge, type Challenge } from './challenge.js'
 import { introspect } from './introspect.js'
-import { createReceiver } from './receive-notices.js'
+import { createReceiver, type Receiver } from './receive-notices.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { buildResourceMetadata, type ResourceMetadata, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.js'
 import { missingScopes, type ScopeImplications, type ToolScopes } from './tool-scopes.js'
@@ -58,38 +58,21 @@ export const defaultMaxBarriers = 100_000
 
 const bearer = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i
 
+/** All that a guard knows and was told, for the functions below. */
+type Guarding = ReturnType<typeof readOptions> & {
+  readonly options: GuardOptions
+  readonly receivers: ReadonlyMap<string, Receiver>
+  readonly metadataUrl: string
+  readonly baseScopes: readonly string[]
+}
+
 export function createGuard(options: GuardOptions): Guard {
   const settings = readOptions(options)
-  const { issuers, nowSeconds, barriers, maxTokenLifeSeconds, deafAfterSeconds, fetchLike } = settings
-  const receivers = new Map([...issuers.values()].map((issuer) => [issuer.issuer, createReceiver({ ...settings.receiving, issuer })]))
-  const metadataUrl = resourceMetadataUrl(options.resource)
+  const { issuers, receiving } = settings
+  const receivers = new Map([...issuers.values()].map((issuer) => [issuer.issuer, createReceiver({ ...receiving, issuer })]))
   const baseScopes = options.baseScopes ?? []
-
-  const refuse = (reason: GuardRefusal, needed: readonly string[] = []) =>
-    buildChallenge(reason, { metadataUrl, scopes: reason === 'scope_insufficient' || needed.length > 0 ? needed : baseScopes })
-
-  /** Fails closed: what is not known to be fresh is refused, or asked about where the owner chose so. */
-  const checkHearing = async (token: string, verified: VerifiedToken): Promise<Result<VerifiedToken, GuardRefusal>> => {
-    const heardAt = receivers.get(verified.issuer)?.heardAtSeconds()
-    if (heardAt === undefined) return err('not_ready')
-    if (nowSeconds() - heardAt <= deafAfterSeconds) return ok(verified)
-    if (options.onDeaf === 'refuse') return err('deaf')
-    const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token)
-    return live.ok ? ok({ ...verified, scopes: verified.scopes.filter((name) => live.value.scopes.includes(name)) }) : live
-  }
-
-  const check: Guard['check'] = async (authorization, needed = []) => {
-    if (authorization === undefined) return err(refuse('token_missing', needed))
-    const token = bearer.exec(authorization)?.[1]
-    if (token === undefined) return err(refuse('token_malformed', needed))
-    if (![...receivers.values()].some((receiver) => receiver.heardAtSeconds() !== undefined)) return err(refuse('not_ready'))
-    const verified = await verifyAccessToken({ issuers, resource: options.resource, barriers, maxTokenLifeSeconds }, token, nowSeconds())
-    const heard = verified.ok ? await checkHearing(token, verified.value) : verified
-    if (!heard.ok) return err(refuse(heard.error, needed))
-    const isEnough = missingScopes(heard.value.scopes, needed, options.scopeImplies).length === 0
-    return isEnough ? ok(heard.value) : err(refuse('scope_insufficient', needed))
-  }
-
+  const metadataUrl = resourceMetadataUrl(options.resource)
+  const guarding: Guarding = { ...settings, options, receivers, metadataUrl, baseScopes }
   return {
     resource: options.resource,
     metadata: buildResourceMetadata({ ...options, issuers: [...issuers.keys()], baseScopes }),
@@ -99,9 +82,46 @@ export function createGuard(options: GuardOptions): Guard {
     start: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.start()))),
     stop: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.stop()))),
     isReady: () => [...receivers.values()].every((receiver) => receiver.heardAtSeconds() !== undefined),
-    check,
-    refuse,
+    check: (authorization, needed = []) => check(guarding, authorization, needed),
+    refuse: (reason, needed = []) => refuse(guarding, reason, needed),
   }
+}
+
+function refuse({ metadataUrl, baseScopes }: Guarding, reason: GuardRefusal, needed: readonly string[]): Challenge {
+  return buildChallenge(reason, { metadataUrl, scopes: reason === 'scope_insufficient' || needed.length > 0 ? needed : baseScopes })
+}
+
+async function check(
+  guarding: Guarding,
+  authorization: string | undefined,
+  needed: readonly string[],
+): Promise<Result<VerifiedToken, Challenge>> {
+  const believed = await believe(guarding, authorization)
+  if (!believed.ok) return err(refuse(guarding, believed.error, needed))
+  const isEnough = missingScopes(believed.value.scopes, needed, guarding.options.scopeImplies).length === 0
+  return isEnough ? ok(believed.value) : err(refuse(guarding, 'scope_insufficient', needed))
+}
+
+/** Says whether the token in this header is good here and now, whatever it is needed for. */
+async function believe(guarding: Guarding, authorization: string | undefined): Promise<Result<VerifiedToken, GuardRefusal>> {
+  const { issuers, barriers, maxTokenLifeSeconds, options, receivers, nowSeconds } = guarding
+  if (authorization === undefined) return err('token_missing')
+  const token = bearer.exec(authorization)?.[1]
+  if (token === undefined) return err('token_malformed')
+  if (![...receivers.values()].some((receiver) => receiver.heardAtSeconds() !== undefined)) return err('not_ready')
+  const verified = await verifyAccessToken({ issuers, resource: options.resource, barriers, maxTokenLifeSeconds }, token, nowSeconds())
+  return verified.ok ? checkHearing(guarding, token, verified.value) : verified
+}
+
+/** Fails closed: what is not known to be fresh is refused, or asked about where the owner chose so. */
+async function checkHearing(guarding: Guarding, token: string, verified: VerifiedToken): Promise<Result<VerifiedToken, GuardRefusal>> {
+  const { receivers, issuers, nowSeconds, deafAfterSeconds, fetchLike, options } = guarding
+  const heardAt = receivers.get(verified.issuer)?.heardAtSeconds()
+  if (heardAt === undefined) return err('not_ready')
+  if (nowSeconds() - heardAt <= deafAfterSeconds) return ok(verified)
+  if (options.onDeaf === 'refuse') return err('deaf')
+  const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token)
+  return live.ok ? ok({ ...verified, scopes: verified.scopes.filter((name) => live.value.scopes.includes(name)) }) : live
 }
 
 /** Reads the options once; a combination that could not be safe stops the start. */
@@ -117,7 +137,6 @@ function readOptions(options: GuardOptions) {
   const nowSeconds = () => Math.floor(nowMs() / 1000)
   const barriers = createBarriers({ maxEntries: options.maxBarriers ?? defaultMaxBarriers, keepSeconds: maxTokenLifeSeconds + 300 })
   const receiving = {
-    issuers,
     resource: options.resource,
     instance: options.instance ?? randomUUID(),
     barriers,

@@ -1,18 +1,29 @@
-/** Reads one revocation notice: a signed security event token that takes something away. @spec RFC 8417 §2, CAEP session-revoked */
-import { decodeJwt, type JWTPayload, jwtVerify } from 'jose'
+/**
+ * Reads one notice: a signed security event token that takes something away. Two events are known: CAEP's session-revoked, which raises a
+ * barrier, and our own signing-key-condemned, for which neither CAEP nor RISC has an event.
+ *
+ * @spec RFC 8417 §2
+ */
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
 import { type Barrier, type BarrierTarget, barrierTargets } from './barriers.js'
 import { err, ok, type Result } from './refusal.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
 import { clockSkewSeconds } from './verify-access-token.js'
 
 export type NoticeRefusal = 'invalid_request' | 'invalid_key' | 'invalid_issuer' | 'invalid_audience'
-export type Notice = { readonly jti: string; readonly barrier: Barrier }
+/** What is taken away: everything below a barrier, or everything that one key signed. */
+export type Told = { readonly barrier: Barrier } | { readonly condemnedKey: string }
+export type Notice = { readonly jti: string; readonly told: Told }
 
 export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
+export const signingKeyCondemned = 'urn:drawbridge:event:signing-key-condemned'
 /** Longer than any notice that Drawbridge signs. */
 export const maxNoticeCharacters = 8192
+/** Longer than any key id; ours are SHA-256 thumbprints. */
+export const maxKeyIdCharacters = 200
 
-export type NoticeDeps = { readonly issuers: ReadonlyMap<string, TrustedIssuer>; readonly resource: string }
+/** A stream speaks for the issuer at which it was opened, and for no other. */
+export type NoticeDeps = { readonly issuer: TrustedIssuer; readonly resource: string }
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -26,20 +37,40 @@ export function parseBarrier(value: unknown, issuer: TrustedIssuer): Barrier | u
   return { issuer: issuer.issuer, target: target as BarrierTarget, targetId: id, epoch }
 }
 
-async function verifyNotice(issuer: TrustedIssuer, token: string): Promise<JWTPayload | undefined> {
+export const parseKeyId = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' && value.length <= maxKeyIdCharacters ? value : undefined
+
+function parseTold(payload: JWTPayload, issuer: TrustedIssuer): Told | undefined {
+  const { events, drawbridge: ours } = payload
+  if (!isRecord(events) || !isRecord(ours) || ours['tenant'] !== issuer.tenant) return undefined
+  if (Object.hasOwn(events, sessionRevoked)) {
+    const barrier = parseBarrier(ours, issuer)
+    return barrier && { barrier }
+  }
+  const condemnation = Object.hasOwn(events, signingKeyCondemned) ? events[signingKeyCondemned] : undefined
+  const condemnedKey = isRecord(condemnation) ? parseKeyId(condemnation['kid']) : undefined
+  return condemnedKey === undefined ? undefined : { condemnedKey }
+}
+
+async function verifyNotice({ issuer: url, noticeKeys }: TrustedIssuer, token: string): Promise<JWTPayload | undefined> {
   try {
+    const { kid } = decodeProtectedHeader(token)
+    if (kid === undefined) return undefined
     // A SET has no expiry (RFC 8417 §2.2), so no claim is compared with the clock here.
-    const options = { algorithms: ['ES256'], typ: 'secevent+jwt', issuer: issuer.issuer, requiredClaims: ['iat', 'jti', 'events'] }
-    return (await jwtVerify(token, issuer.keys, options)).payload
+    const options = { algorithms: ['ES256'], typ: 'secevent+jwt', issuer: url, requiredClaims: ['iat', 'jti', 'events'] }
+    const { payload } = await jwtVerify(token, noticeKeys.find, options)
+    return noticeKeys.isCondemned(kid) ? undefined : payload
   } catch {
     return undefined
   }
 }
 
 /**
- * Verifies one notice: exact issuer, its key, ES256, `typ` secevent+jwt, `aud` exactly this resource, and the event that we know.
+ * Verifies one notice: the stream's own issuer, its keys for notices, ES256, `typ` secevent+jwt, `aud` exactly this resource, and an event
+ * that we know.
  *
- * An access token or any other signed message of the same issuer is refused by `typ`.
+ * An access token or any other signed message of the same issuer is refused by its key and by `typ`; a true notice of another trusted issuer
+ * by its issuer.
  *
  * @spec RFC 8417 §2.2, §4.5
  * @spec RFC 8935 §2.4 error codes
@@ -52,16 +83,13 @@ export async function readNotice(deps: NoticeDeps, token: unknown, nowSeconds: n
   } catch {
     return err('invalid_request')
   }
-  const issuer = typeof claimed === 'string' ? deps.issuers.get(claimed) : undefined
-  if (issuer === undefined) return err('invalid_issuer')
-  const payload = await verifyNotice(issuer, token)
+  if (claimed !== deps.issuer.issuer) return err('invalid_issuer')
+  const payload = await verifyNotice(deps.issuer, token)
   if (payload === undefined) return err('invalid_key')
   const audience = Array.isArray(payload.aud) && payload.aud.length === 1 ? payload.aud[0] : payload.aud
   if (audience !== deps.resource) return err('invalid_audience')
   if ((payload.iat ?? 0) > nowSeconds + clockSkewSeconds) return err('invalid_request')
-  const ours = payload['drawbridge']
-  if (!isRecord(payload['events']) || !Object.hasOwn(payload['events'], sessionRevoked) || !isRecord(ours)) return err('invalid_request')
-  const barrier = ours['tenant'] === issuer.tenant ? parseBarrier(ours, issuer) : undefined
-  if (barrier === undefined || typeof payload.jti !== 'string' || payload.jti === '') return err('invalid_request')
-  return ok({ jti: payload.jti, barrier })
+  const told = parseTold(payload, deps.issuer)
+  if (told === undefined || typeof payload.jti !== 'string' || payload.jti === '') return err('invalid_request')
+  return ok({ jti: payload.jti, told })
 }

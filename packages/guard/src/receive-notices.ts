@@ -4,12 +4,12 @@
  * The design: open a stream of this instance, whose answer holds a snapshot of all barriers and the position at which the stream goes
  * on, so that nothing lies between them; then long-poll, acknowledging in the next request what the last answer brought (RFC 8936
  * §2.4). A stream that the issuer no longer knows, or a notice that cannot be verified, starts again from a new snapshot. Until the
- * first snapshot the guard serves nothing. "Heard" is the time of the last complete answer: an empty one also
+ * first snapshot the guard serves nothing. Whatever a stream says, it says about its own issuer and never about another one that is trusted. "Heard" is the time of the last complete answer: an empty one also
  * says that nothing was revoked until then.
  */
-import type { Barriers } from './barriers.js'
-import { type NoticeDeps, parseBarrier, readNotice } from './notice.js'
-import type { TrustedIssuer } from './trusted-issuer.js'
+import type { Barrier, Barriers } from './barriers.js'
+import { type NoticeDeps, parseBarrier, parseKeyId, readNotice, type Told } from './notice.js'
+import { condemnKeys } from './trusted-issuer.js'
 
 /** A poll is held open by the issuer for up to 25 s; longer than this means that the line is dead. */
 export const pollTimeoutSeconds = 35
@@ -21,7 +21,6 @@ const retryFirstMs = 100
 const retryMostMs = 5000
 
 export type ReceiverDeps = NoticeDeps & {
-  readonly issuer: TrustedIssuer
   readonly instance: string
   readonly barriers: Barriers
   readonly fetch: typeof fetch
@@ -121,26 +120,40 @@ async function post({ deps, stopping }: Hearing, { path, body, timeoutSeconds }:
   return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : { trouble: `${path} answered no object` }
 }
 
-/** Opens the stream and raises every barrier of the snapshot before anything is served. */
+/** Opens the stream and takes in the whole snapshot before anything is served. */
 async function open(hearing: Hearing): Promise<Stream | Trouble> {
   const { deps } = hearing
   const askedAt = deps.nowSeconds()
   const answer = await post(hearing, { path: '/ssf/streams', body: { instance: deps.instance }, timeoutSeconds: openTimeoutSeconds })
   if ('trouble' in answer) return answer as Trouble
-  const { streamId, snapshot } = answer
-  if (typeof streamId !== 'string' || !Array.isArray(snapshot)) return { trouble: 'the snapshot is malformed' }
-  for (const entry of snapshot as readonly Record<string, unknown>[]) {
-    const named = entry?.['issuer'] ?? deps.issuer.issuer
-    const issuer = typeof named === 'string' ? deps.issuers.get(named) : undefined
-    // Of an issuer that we do not trust: none of its tokens is believed anyway.
-    if (issuer === undefined) continue
-    const barrier = parseBarrier(entry, issuer)
-    if (barrier === undefined) return { trouble: 'the snapshot is malformed' }
-    deps.barriers.raise(barrier, deps.nowSeconds())
-  }
+  const { streamId, snapshot, condemnedKeys } = answer
+  const told = parseSnapshot(deps, snapshot, condemnedKeys ?? [])
+  if (typeof streamId !== 'string' || told === undefined) return { trouble: 'the snapshot is malformed' }
+  for (const each of told) apply(deps, each)
   hearing.heardAt = askedAt
   hearing.tellFirst()
   return { id: streamId, acks: [], errors: {} }
+}
+
+/**
+ * Everything that the snapshot takes away; undefined when it is malformed. What it says about another issuer is passed over, also of one
+ * that is trusted here: its own stream tells.
+ */
+function parseSnapshot({ issuer }: ReceiverDeps, snapshot: unknown, condemnedKeys: unknown): readonly Told[] | undefined {
+  if (!Array.isArray(snapshot) || !Array.isArray(condemnedKeys)) return undefined
+  const ours = (snapshot as readonly Record<string, unknown>[]).filter((entry) => (entry?.['issuer'] ?? issuer.issuer) === issuer.issuer)
+  const barriers = ours.map((entry) => parseBarrier(entry, issuer))
+  const kids = condemnedKeys.map(parseKeyId)
+  if (barriers.includes(undefined) || kids.includes(undefined)) return undefined
+  return [...(kids as string[]).map((condemnedKey) => ({ condemnedKey })), ...(barriers as Barrier[]).map((barrier) => ({ barrier }))]
+}
+
+/** Takes effect before it returns; only fetching the keys anew goes on behind it. */
+function apply({ issuer, barriers, nowSeconds, onTrouble }: ReceiverDeps, told: Told): void {
+  if ('barrier' in told) return barriers.raise(told.barrier, nowSeconds())
+  condemnKeys(issuer, [told.condemnedKey]).catch(() =>
+    onTrouble(issuer.issuer, 'the keys could not be fetched anew; the condemned one stays refused'),
+  )
 }
 
 /** One long-poll. A refused notice ends the stream: what it said is learned from the next snapshot. */
@@ -172,7 +185,7 @@ async function take({ deps, seen }: Hearing, stream: Stream, sets: Record<string
     stream.acks.push(jti)
     if (seen.has(jti)) continue
     seen.add(jti)
-    deps.barriers.raise(notice.value.barrier, deps.nowSeconds())
+    apply(deps, notice.value.told)
   }
   for (const jti of seen) {
     if (seen.size <= maxRememberedNotices) break

@@ -20,6 +20,7 @@ export const guardRefusals = {
   token_malformed: deadToken,
   token_of_unknown_issuer: deadToken,
   token_signature_wrong: deadToken,
+  token_key_condemned: deadToken,
   token_of_wrong_type: deadToken,
   token_for_other_resource: deadToken,
   token_expired: deadToken,

@@ -1,5 +1,5 @@
 /** One issuer that the resource server trusts: an exact string bound to one tenant, its keys, and our credential at it. */
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
+import { createIssuerKeys, type IssuerKeys } from './issuer-keys.js'
 
 export type IssuerOptions = {
   /** Compared byte for byte; never a pattern. @spec RFC 8414 §3.3 */
@@ -14,13 +14,11 @@ export type TrustedIssuer = {
   readonly issuer: string
   readonly tenant: string
   readonly authorization: string
-  readonly keys: JWTVerifyGetKey
+  /** What access tokens are signed with. */
+  readonly tokenKeys: IssuerKeys
+  /** What notices are signed with: a set of its own, so that no key of the one kind proves a message of the other. */
+  readonly noticeKeys: IssuerKeys
 }
-
-/** How long cached keys are believed: a compromised key leaves every guard within this time, even one that hears no notices. */
-export const keysMaxAgeSeconds = 300
-/** After an unknown key id, the next fetch waits this long, so that forged ids cannot make the guard hammer its issuer. */
-export const keysCooldownSeconds = 10
 
 /** `application/x-www-form-urlencoded` before Basic. @spec RFC 6749 §2.3.1 */
 const basic = (id: string, secret: string): string =>
@@ -41,15 +39,17 @@ function refuseInsecure(issuer: string): void {
 /** Reads one issuer from the configuration; throws at start when it cannot be trusted safely. */
 export function trustIssuer(options: IssuerOptions, fetchLike: typeof fetch): TrustedIssuer {
   refuseInsecure(options.issuer)
-  const keys = createRemoteJWKSet(new URL(`${options.issuer}/jwks`), {
-    cacheMaxAge: keysMaxAgeSeconds * 1000,
-    cooldownDuration: keysCooldownSeconds * 1000,
-    [customFetch]: (url, init) => fetchLike(url, init),
-  })
   return {
     issuer: options.issuer,
     tenant: tenantOf(options),
     authorization: basic(options.credential.id, options.credential.secret),
-    keys,
+    tokenKeys: createIssuerKeys(`${options.issuer}/jwks`, fetchLike),
+    noticeKeys: createIssuerKeys(`${options.issuer}/ssf/jwks`, fetchLike),
   }
+}
+
+/** At once for both kinds of message; the promise is that of fetching anew what is still cached. */
+export async function condemnKeys(issuer: TrustedIssuer, kids: readonly string[]): Promise<void> {
+  const fetched = [issuer.tokenKeys.condemn(kids), issuer.noticeKeys.condemn(kids)]
+  await Promise.all(fetched)
 }

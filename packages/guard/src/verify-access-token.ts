@@ -1,5 +1,5 @@
 /** Says whether an access token is good here and now: RFC 9068 §4 by an exact list of issuers, then the barriers. */
-import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose'
+import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import { type Barriers, parseTokenEpochs, type TokenEpochs } from './barriers.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
@@ -33,9 +33,14 @@ export const maxTokenCharacters = 8192
 
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined)
 
-function claimedIssuer(token: string): string | undefined {
+type Claimed = { readonly issuer: string; readonly kid: string }
+
+/** What the token says about itself before anything is proven. One that names no key is none of ours. */
+function readClaimed(token: string): Claimed | undefined {
   try {
-    return text(decodeJwt(token).iss)
+    const issuer = text(decodeJwt(token).iss)
+    const kid = text(decodeProtectedHeader(token).kid)
+    return issuer === undefined || kid === undefined ? undefined : { issuer, kid }
   } catch {
     return undefined
   }
@@ -51,16 +56,24 @@ function refusalOf(error: unknown): GuardRefusal {
   return 'issuer_unreachable'
 }
 
-async function verifySignature(issuer: TrustedIssuer, token: string, nowSeconds: number): Promise<Result<JWTPayload, GuardRefusal>> {
+type Signed = { readonly token: string; readonly kid: string }
+
+async function verifySignature(
+  issuer: TrustedIssuer,
+  { token, kid }: Signed,
+  nowSeconds: number,
+): Promise<Result<JWTPayload, GuardRefusal>> {
+  if (issuer.tokenKeys.isCondemned(kid)) return err('token_key_condemned')
   try {
-    const verified = await jwtVerify(token, issuer.keys, {
+    const verified = await jwtVerify(token, issuer.tokenKeys.find, {
       algorithms: ['ES256'],
       typ: 'at+jwt',
       issuer: issuer.issuer,
       currentDate: new Date(nowSeconds * 1000),
       requiredClaims: ['exp', 'iat', 'sub', 'jti', 'client_id', 'tenant', 'epochs'],
     })
-    return ok(verified.payload)
+    // Asked again: the key may have been condemned while its set was fetched.
+    return issuer.tokenKeys.isCondemned(kid) ? err('token_key_condemned') : ok(verified.payload)
   } catch (error) {
     return err(refusalOf(error))
   }
@@ -95,7 +108,7 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
 }
 
 /**
- * Verifies a token. The order is: shape, issuer, signature, type, audience, times, tenant, barriers.
+ * Verifies a token. The order is: shape, issuer, key, signature, type, audience, times, tenant, barriers.
  *
  * A token that would outlive `maxTokenLifeSeconds` is refused, because barriers are forgotten after that time.
  *
@@ -104,11 +117,11 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
  */
 export async function verifyAccessToken(deps: VerifyDeps, token: string, nowSeconds: number): Promise<Result<VerifiedToken, GuardRefusal>> {
   if (token.length > maxTokenCharacters) return err('token_malformed')
-  const claimed = claimedIssuer(token)
+  const claimed = readClaimed(token)
   if (claimed === undefined) return err('token_malformed')
-  const issuer = deps.issuers.get(claimed)
+  const issuer = deps.issuers.get(claimed.issuer)
   if (issuer === undefined) return err('token_of_unknown_issuer')
-  const payload = await verifySignature(issuer, token, nowSeconds)
+  const payload = await verifySignature(issuer, { token, kid: claimed.kid }, nowSeconds)
   if (!payload.ok) return payload
   if (!isForUs(payload.value.aud, deps.resource)) return err('token_for_other_resource')
   const iat = payload.value.iat ?? 0

@@ -1,8 +1,9 @@
 /** An issuer for the guard's tests: real ES256 keys and signatures, answered through a `fetch`, as honest or hostile as the test asks. */
-import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
 
 export const resource = 'https://mcp.example/mcp'
 export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
+export const signingKeyCondemned = 'urn:drawbridge:event:signing-key-condemned'
 
 export type SentPoll = { readonly streamId: string; readonly ack: readonly string[]; readonly setErrs: Readonly<Record<string, unknown>> }
 
@@ -12,32 +13,54 @@ export type AnIssuer = {
   readonly polls: SentPoll[]
   readonly opened: string[]
   snapshot: unknown[]
+  condemnedKeys: unknown[]
+  /** How often each set of keys was fetched. */
+  readonly fetched: Record<'/jwks' | '/ssf/jwks', number>
+  /** The keys in use: `t1` for tokens and `n1` for notices until they are replaced. */
+  readonly tokenKey: AKey
+  readonly noticeKey: AKey
+  /** A new key for tokens signs from now on; the old one is published until `unpublish`. */
+  replaceTokenKey(): Promise<AKey>
+  unpublish(kid: string): void
   /** What the next polls bring; a poll with nothing waiting is held until something arrives or the guard hangs up. */
   push(sets: Record<string, string>): void
   isActive: boolean
   isDown: boolean
-  signToken(claims?: JWTPayload, header?: { typ?: string; key?: CryptoKey }): Promise<string>
-  signNotice(
-    told: { target: string; targetId: string; epoch: number; tenant?: string },
-    over?: Over,
-  ): Promise<{ jti: string; token: string }>
+  signToken(claims?: JWTPayload, header?: { typ?: string; key?: CryptoKey; kid?: string | undefined }): Promise<string>
+  signNotice(told: { target: string; targetId: string; epoch: number; tenant?: string }, over?: Over): Promise<SignedNotice>
+  signCondemnation(kid: unknown, over?: Over): Promise<SignedNotice>
 }
-export type Over = { readonly claims?: JWTPayload; readonly typ?: string; readonly key?: CryptoKey }
+export type AKey = { readonly kid: string; readonly privateKey: CryptoKey; readonly jwk: JWK }
+export type SignedNotice = { readonly jti: string; readonly token: string }
+export type Over = { readonly claims?: JWTPayload; readonly typ?: string; readonly key?: CryptoKey; readonly kid?: string | undefined }
+
+async function aKey(kid: string): Promise<AKey> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+  return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' } }
+}
 
 export async function anIssuer(options: {
   readonly issuer: string
   readonly tenant: string
   readonly now: () => number
 }): Promise<AnIssuer> {
-  const keys = await generateKeyPair('ES256', { extractable: true })
-  const jwks = { keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'k1', alg: 'ES256', use: 'sig' }] }
+  let tokenKey = await aKey('t1')
+  const noticeKey = await aKey('n1')
+  const published = { '/jwks': [tokenKey.jwk], '/ssf/jwks': [noticeKey.jwk] }
   const seconds = () => Math.floor(options.now() / 1000)
   const waiting: Record<string, string>[] = []
   let wake: () => void = () => {}
   let count = 0
 
-  const sign = (payload: JWTPayload, typ: string, key: CryptoKey = keys.privateKey) =>
-    new SignJWT(payload).setProtectedHeader({ alg: 'ES256', typ, kid: 'k1' }).sign(key)
+  type Signer = { readonly typ: string; readonly key: CryptoKey; readonly kid: string | undefined }
+  const sign = (payload: JWTPayload, { typ, key, kid }: Signer) =>
+    new SignJWT(payload).setProtectedHeader({ alg: 'ES256', typ, ...(kid === undefined ? {} : { kid }) }).sign(key)
+  const signSet = async (claims: JWTPayload, over: Over): Promise<SignedNotice> => {
+    const jti = `n${++count}`
+    const set = { iss: options.issuer, aud: resource, iat: seconds(), jti, ...claims, ...over.claims }
+    const signer = { typ: over.typ ?? 'secevent+jwt', key: over.key ?? noticeKey.privateKey, kid: 'kid' in over ? over.kid : noticeKey.kid }
+    return { jti, token: await sign(set, signer) }
+  }
 
   const json = (body: unknown, status = 200) =>
     new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } })
@@ -55,12 +78,18 @@ export async function anIssuer(options: {
   const fetchLike = async (input: unknown, init?: RequestInit): Promise<Response> => {
     if (self.isDown) throw new TypeError('fetch failed')
     const path = String(input).slice(options.issuer.length)
-    if (path === '/jwks') return json(jwks)
+    if (path === '/jwks' || path === '/ssf/jwks') {
+      self.fetched[path] += 1
+      return json({ keys: published[path] })
+    }
     if (path === '/introspect') return json({ active: self.isActive, scope: 'documents:read' })
     const body = JSON.parse(init?.body as string) as Record<string, unknown>
     if (path === '/ssf/streams') {
       self.opened.push(String(body['instance']))
-      return json({ streamId: `stream-${self.opened.length}`, snapshot: self.snapshot, position: 0 }, 201)
+      return json(
+        { streamId: `stream-${self.opened.length}`, snapshot: self.snapshot, condemnedKeys: self.condemnedKeys, position: 0 },
+        201,
+      )
     }
     self.polls.push(body as unknown as SentPoll)
     return body['returnImmediately'] === true ? json({ sets: {} }) : poll(init?.signal)
@@ -72,6 +101,20 @@ export async function anIssuer(options: {
     polls: [],
     opened: [],
     snapshot: [],
+    condemnedKeys: [],
+    fetched: { '/jwks': 0, '/ssf/jwks': 0 },
+    get tokenKey() {
+      return tokenKey
+    },
+    noticeKey,
+    replaceTokenKey: async () => {
+      tokenKey = await aKey(`t${published['/jwks'].length + 1}`)
+      published['/jwks'].push(tokenKey.jwk)
+      return tokenKey
+    },
+    unpublish: (kid) => {
+      published['/jwks'] = published['/jwks'].filter((key) => key.kid !== kid)
+    },
     isActive: true,
     isDown: false,
     push: (sets) => {
@@ -94,22 +137,18 @@ export async function anIssuer(options: {
           epochs: '1.1.1.1.1',
           ...claims,
         },
-        header.typ ?? 'at+jwt',
-        header.key,
+        { typ: header.typ ?? 'at+jwt', key: header.key ?? tokenKey.privateKey, kid: 'kid' in header ? header.kid : tokenKey.kid },
       ),
-    signNotice: async (told, over = {}) => {
-      const jti = `n${++count}`
-      const claims = {
-        iss: options.issuer,
-        aud: resource,
-        iat: seconds(),
-        jti,
-        events: { [sessionRevoked]: { event_timestamp: seconds() } },
-        drawbridge: { tenant: options.tenant, ...told },
-        ...over.claims,
-      }
-      return { jti, token: await sign(claims, over.typ ?? 'secevent+jwt', over.key) }
-    },
+    signNotice: (told, over = {}) =>
+      signSet(
+        { events: { [sessionRevoked]: { event_timestamp: seconds() } }, drawbridge: { tenant: options.tenant, ...told } } as JWTPayload,
+        over,
+      ),
+    signCondemnation: (kid, over = {}) =>
+      signSet(
+        { events: { [signingKeyCondemned]: { event_timestamp: seconds(), kid } }, drawbridge: { tenant: options.tenant } } as JWTPayload,
+        over,
+      ),
   }
   return self
 }

@@ -14,6 +14,7 @@ export const metricList = {
   drawbridge_tokens_issued_total: { kind: 'counter', labels: ['grant_type'], help: 'Access tokens issued' },
   drawbridge_deprovisioning_events_total: { kind: 'counter', labels: ['source', 'target'], help: 'Deprovisioning events accepted' },
   drawbridge_notices_delivered_total: { kind: 'counter', labels: [], help: 'Revocation notices handed to guards' },
+  drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard could not believe' },
   drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done' },
   drawbridge_jobs_total: { kind: 'counter', labels: ['job', 'outcome'], help: 'Background jobs run' },
   drawbridge_configuration_loads_total: { kind: 'counter', labels: [], help: 'Loads of a tenant configuration into the cache' },

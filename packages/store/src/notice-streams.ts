@@ -1,11 +1,13 @@
 /**
  * The streams of guard instances: opened with a snapshot and the position at which the stream goes on, so that nothing lies between.
+ * Each belongs to the issuer at which it was opened, and holds nothing of any other.
  *
  * The job that revokes locks the resource's row before it writes. Opening takes the same lock in share mode first and reads the
  * revocations after it: whatever committed earlier is in the snapshot, whatever commits later gets a higher position.
  */
 import type { Instant } from '@drawbridge/core/instant'
-import type { CredentialHash, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
+import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import type { StoredNotice } from './notices.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
@@ -20,13 +22,20 @@ export type SnapshotEntry = {
   readonly targetId: string
   readonly epoch: number
 }
-export type OpenedStream = { readonly position: number; readonly snapshot: readonly SnapshotEntry[] }
-export type NewStream = { readonly id: string; readonly resource: ProvenResource; readonly instance: string; readonly now: Instant }
-export type StreamKey = { readonly id: string; readonly resource: ProvenResource }
+/** `condemnedKeys`: ids of the issuer's keys that nobody may believe any more, whatever a cache still holds. */
+export type OpenedStream = {
+  readonly position: number
+  readonly snapshot: readonly SnapshotEntry[]
+  readonly condemnedKeys: readonly string[]
+}
+export type StreamIssuer = { readonly tenantId: TenantId; readonly id: IssuerId }
+export type StreamKey = { readonly id: string; readonly resource: ProvenResource; readonly issuer: StreamIssuer }
+export type NewStream = StreamKey & { readonly instance: string; readonly now: Instant }
 
 /**
  * The resource of a credential, as seen from one tenant's issuer: a resource that all tenants share belongs to the vendor, so the look-up
- * crosses tenants and asks instead whether this tenant's issuer may mint for it.
+ * crosses tenants and asks instead whether this tenant's issuer may mint for it, or could until lately: who is told that its tokens are dead
+ * must not be turned away for the reason that killed them.
  */
 export async function findResourceCredentialAcrossTenants(
   db: AcrossDb,
@@ -36,8 +45,10 @@ export async function findResourceCredentialAcrossTenants(
     `SELECT r.tenant_id AS "tenantId", r.id AS "resourceId", r.identifier, c.secret_hash AS "secretHash"
        FROM resource_credentials c JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.resource_id
       WHERE c.id = $2 AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3)
-        AND EXISTS (SELECT 1 FROM resource_issuers i
-                     WHERE i.tenant_id = r.tenant_id AND i.resource_id = r.id AND i.issuer_tenant_id = $1)`,
+        AND (EXISTS (SELECT 1 FROM resource_issuers i
+                      WHERE i.tenant_id = r.tenant_id AND i.resource_id = r.id AND i.issuer_tenant_id = $1)
+          OR EXISTS (SELECT 1 FROM grants g
+                      WHERE g.tenant_id = $1 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3))`,
     [asked.issuerTenant, asked.credentialId, toTimestamp(asked.now)],
   )
   return rows[0]
@@ -46,70 +57,104 @@ export async function findResourceCredentialAcrossTenants(
 /** Opens a stream. The snapshot holds barriers that the worker has not swept yet as well. It names no earlier stream of the instance closed: two issuers may each serve one to the same instance. */
 export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): Promise<OpenedStream> {
   const { tenantId, resourceId } = stream.resource
-  const at = toTimestamp(stream.now)
   const locked = await db.query<{ position: number }>(
     'SELECT notice_position AS position FROM resources WHERE tenant_id = $1 AND id = $2 FOR SHARE',
     [tenantId, resourceId],
   )
   const position = locked.rows[0]?.position ?? 0
-  const { rows } = await db.query<SnapshotEntry>(
-    `SELECT issuers.url AS issuer, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
-       FROM (SELECT tenant_id, issuer_id, target, target_id, epoch FROM revocations WHERE expires_at > $3
-             UNION ALL SELECT o.tenant_id, i.id, o.payload ->> 'target', o.payload ->> 'targetId', (o.payload ->> 'epoch')::int
-               FROM outbox o JOIN issuers i ON i.tenant_id = o.tenant_id WHERE o.done_at IS NULL AND o.kind = 'revoke') v
-       JOIN issuers ON issuers.tenant_id = v.tenant_id AND issuers.id = v.issuer_id
-      WHERE (v.tenant_id, v.issuer_id) IN (
-              SELECT issuer_tenant_id, issuer_id FROM resource_issuers WHERE tenant_id = $1 AND resource_id = $2
-              UNION SELECT tenant_id, issuer_id FROM grants WHERE resource_tenant_id = $1 AND resource_id = $2 AND expires_at > $3)
-      GROUP BY issuers.url, v.target, v.target_id`,
-    [tenantId, resourceId, at],
-  )
+  const snapshot = await listBarriers(db, stream.issuer, stream.now)
+  const condemnedKeys = await listCondemnedKeys(db, stream.issuer)
   await db.query(
-    `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, acknowledged, opened_at, heard_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $6)`,
-    [tenantId, stream.id, resourceId, stream.instance, position, at],
+    `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, acknowledged, opened_at, heard_at, issuer_tenant_id, issuer_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)`,
+    [tenantId, stream.id, resourceId, stream.instance, position, toTimestamp(stream.now), stream.issuer.tenantId, stream.issuer.id],
   )
-  return { position, snapshot: rows }
+  return { position, snapshot, condemnedKeys }
 }
 
-/** Keeps the stream alive; false when it is unknown, closed, another resource's, or has not been heard since `lapsedBefore`. */
+async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): Promise<readonly SnapshotEntry[]> {
+  const { rows } = await db.query<SnapshotEntry>(
+    `SELECT i.url AS issuer, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
+       FROM (SELECT target, target_id, epoch FROM revocations WHERE tenant_id = $1 AND issuer_id = $2 AND expires_at > $3
+             UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int
+               FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind = 'revoke') v
+       JOIN issuers i ON i.tenant_id = $1 AND i.id = $2
+      GROUP BY i.url, v.target, v.target_id`,
+    [issuer.tenantId, issuer.id, toTimestamp(now)],
+  )
+  return rows
+}
+
+/** All that there ever were: a thief of a key may sign with it at any time. */
+async function listCondemnedKeys(db: AcrossDb, issuer: StreamIssuer): Promise<readonly string[]> {
+  const { rows } = await db.query<{ id: string }>(
+    `SELECT id FROM signing_keys WHERE tenant_id = $1 AND issuer_id = $2 AND state = 'compromised' AND purpose IN ('tokens', 'notices') ORDER BY id`,
+    [issuer.tenantId, issuer.id],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** Keeps the stream alive; false when it is unknown, closed, another resource's or issuer's, or has not been heard since `lapsedBefore`. */
 export async function hearStream(db: AcrossDb, stream: StreamKey, now: Instant, lapsedBefore: Instant): Promise<boolean> {
   const { rowCount } = await db.query(
     `UPDATE notice_streams SET heard_at = $4
-      WHERE tenant_id = $1 AND id = $2 AND resource_id = $3 AND closed_at IS NULL AND heard_at >= $5`,
-    [stream.resource.tenantId, stream.id, stream.resource.resourceId, toTimestamp(now), toTimestamp(lapsedBefore)],
+      WHERE tenant_id = $1 AND id = $2 AND resource_id = $3 AND closed_at IS NULL AND heard_at >= $5
+        AND issuer_tenant_id = $6 AND issuer_id = $7`,
+    [
+      stream.resource.tenantId,
+      stream.id,
+      stream.resource.resourceId,
+      toTimestamp(now),
+      toTimestamp(lapsedBefore),
+      stream.issuer.tenantId,
+      stream.issuer.id,
+    ],
   )
   return rowCount === 1
 }
 
-/** Records what the instance has taken, then moves the stream to the last position before which nothing is missing. */
-export async function acknowledgeNotices(db: AcrossDb, stream: StreamKey, jtis: readonly string[], now: Instant): Promise<void> {
-  if (jtis.length === 0) return
+/** What an instance says about notices that it was sent: it has taken them, or cannot believe them and why. */
+export type NoticeAnswers = { readonly taken: readonly string[]; readonly refused: Readonly<Record<string, string>> }
+
+/**
+ * Records the answers, then moves the stream to the last position before which none is missing. A refused notice is not acknowledged and does
+ * not come again: the instance has said that it never will take it (RFC 8936 §2.4). Answers how many refusals were news.
+ */
+export async function recordNoticeAnswers(db: AcrossDb, stream: StreamKey, answers: NoticeAnswers, now: Instant): Promise<number> {
+  const refused = Object.entries(answers.refused)
+  if (answers.taken.length === 0 && refused.length === 0) return 0
   const { tenantId, resourceId } = stream.resource
+  const unanswered = `notice_deliveries.tenant_id = $1 AND notice_deliveries.stream_id = $2 AND notice_deliveries.acknowledged_at IS NULL
+        AND notice_deliveries.refused_at IS NULL AND notices.tenant_id = $1 AND notices.resource_id = $3 AND notices.position = notice_deliveries.position`
+  const parameters = [tenantId, stream.id, resourceId, toTimestamp(now)]
   await db.query(
-    `UPDATE notice_deliveries SET acknowledged_at = $4 FROM notices
-      WHERE notice_deliveries.tenant_id = $1 AND notice_deliveries.stream_id = $2 AND notice_deliveries.acknowledged_at IS NULL
-        AND notices.tenant_id = $1 AND notices.resource_id = $3 AND notices.position = notice_deliveries.position
-        AND notices.jti::text = ANY ($5::text[])`,
-    [tenantId, stream.id, resourceId, toTimestamp(now), jtis],
+    `UPDATE notice_deliveries SET acknowledged_at = $4 FROM notices WHERE ${unanswered} AND notices.jti::text = ANY ($5::text[])`,
+    [...parameters, answers.taken],
+  )
+  const { rowCount } = await db.query(
+    `UPDATE notice_deliveries SET refused_at = $4, refusal = said.reason
+       FROM notices, unnest($5::text[], $6::text[]) AS said (jti, reason) WHERE ${unanswered} AND notices.jti::text = said.jti`,
+    [...parameters, refused.map(([jti]) => jti), refused.map(([, reason]) => reason)],
   )
   await db.query(
     `UPDATE notice_streams SET acknowledged = greatest(acknowledged, coalesce(
-       (SELECT min(position) - 1 FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2 AND acknowledged_at IS NULL),
+       (SELECT min(position) - 1 FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2 AND acknowledged_at IS NULL AND refused_at IS NULL),
        (SELECT max(position) FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2), 0))
      WHERE tenant_id = $1 AND id = $2`,
     [tenantId, stream.id],
   )
+  return rowCount
 }
 
-/** What the instance has not acknowledged, oldest first. What was delivered but not acknowledged comes again: RFC 8936 §2.4. */
+/** What the instance has not answered, oldest first. What was delivered but not acknowledged comes again: RFC 8936 §2.4. */
 export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant, limit: number): Promise<readonly StoredNotice[]> {
   const { rows } = await db.query<StoredNotice>(
     `WITH taken AS (
        SELECT n.position, n.jti::text AS jti, n.token FROM notice_streams s
          JOIN notices n ON n.tenant_id = s.tenant_id AND n.resource_id = s.resource_id AND n.position > s.acknowledged
          LEFT JOIN notice_deliveries d ON d.tenant_id = s.tenant_id AND d.stream_id = s.id AND d.position = n.position
-        WHERE s.tenant_id = $1 AND s.id = $2 AND d.acknowledged_at IS NULL
+        WHERE s.tenant_id = $1 AND s.id = $2 AND d.acknowledged_at IS NULL AND d.refused_at IS NULL
+          AND (n.issuer_id IS NULL OR (n.issuer_tenant_id = s.issuer_tenant_id AND n.issuer_id = s.issuer_id))
         ORDER BY n.position LIMIT $5
      ), recorded AS (
        INSERT INTO notice_deliveries (tenant_id, stream_id, resource_id, position, delivered_at)
@@ -122,14 +167,13 @@ export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant,
 }
 
 /**
- * Whether a revocation that concerns this resource has waited for the worker since `before`: then there is more to hear than the table of
+ * Whether something that this issuer must tell has waited for the worker since `before`: then there is more to hear than the table of
  * notices holds, and an empty answer is no sign that nothing was revoked.
  */
-export async function hasLateRevocation(db: AcrossDb, resource: ProvenResource, before: Instant): Promise<boolean> {
+export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
   const { rowCount } = await db.query(
-    `SELECT 1 FROM outbox WHERE done_at IS NULL AND kind = 'revoke' AND created_at < $3
-        AND tenant_id IN (SELECT issuer_tenant_id FROM resource_issuers WHERE tenant_id = $1 AND resource_id = $2) LIMIT 1`,
-    [resource.tenantId, resource.resourceId, toTimestamp(before)],
+    `SELECT 1 FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}') AND created_at < $2 LIMIT 1`,
+    [issuer.tenantId, toTimestamp(before)],
   )
   return rowCount > 0
 }

@@ -1,6 +1,6 @@
 /** Signed news to resource servers, at gapless positions, and who has had it. */
 import type { Instant } from '@drawbridge/core/instant'
-import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 /** NOTIFY channel; its payload is the resource's id. */
@@ -10,7 +10,9 @@ export type StoredNotice = { readonly position: number; readonly jti: string; re
 export type NewNotice = {
   readonly tenantId: TenantId
   readonly resourceId: ResourceId
-  readonly eventId: DeprovisioningEventId
+  /** Who signed it: streams opened elsewhere do not carry it. */
+  readonly issuer: { readonly tenant: TenantId; readonly id: IssuerId }
+  readonly eventId: string
   readonly jti: string
   readonly token: string
   readonly createdAt: Instant
@@ -23,8 +25,8 @@ export async function insertNotice(db: AcrossDb, notice: NewNotice): Promise<voi
     `WITH raised AS (
        UPDATE resources SET notice_position = notice_position + 1 WHERE tenant_id = $1 AND id = $2 RETURNING notice_position
      ), written AS (
-       INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at)
-       SELECT $1, $2, notice_position, $3, $4, $5, $6, $7 FROM raised RETURNING resource_id
+       INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
+       SELECT $1, $2, notice_position, $3, $4, $5, $6, $7, $8, $9 FROM raised RETURNING resource_id
      )
      SELECT pg_notify('${noticesChannel}', resource_id::text) FROM written`,
     [
@@ -35,6 +37,8 @@ export async function insertNotice(db: AcrossDb, notice: NewNotice): Promise<voi
       notice.token,
       toTimestamp(notice.createdAt),
       toTimestamp(notice.expiresAt),
+      notice.issuer.tenant,
+      notice.issuer.id,
     ],
   )
 }

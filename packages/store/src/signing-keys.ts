@@ -1,5 +1,9 @@
-/** Keys of issuers, private halves sealed. A partial unique index lets one key per issuer and purpose be active. */
+/**
+ * Keys of issuers, private halves sealed. A partial unique index lets one key per issuer and purpose be active; the lock on the issuer's row,
+ * which every change takes first, never lets there be none.
+ */
 import type { Instant } from '@drawbridge/core/instant'
+import { type CondemnedKeyPayload, condemnedKeyEntry, type ToldKeyPurpose } from '@drawbridge/core/signals/signing-key-condemned'
 import type { IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { KeyAlgorithm, KeyPurpose, KeyState, PublicJwk } from '@drawbridge/crypto/signing-keys'
 import { type Db, toTimestamp } from './transaction.js'
@@ -83,35 +87,91 @@ export async function listSigningKeys(db: Db, tenant: TenantId): Promise<readonl
   return rows.map(toKey)
 }
 
+/** The keys of an issuer for one purpose, which change together. `makeKey` makes a fresh pair, its private half sealed to its row. */
+export type KeyChange = {
+  readonly issuerId: IssuerId
+  readonly now: Instant
+  readonly makeKey: (purpose: ToldKeyPurpose, state: 'next' | 'active') => SigningKeyDraft
+}
+
 /**
- * Retires the active key and activates the next one. Answers the new active key's id; undefined, and nothing changed, when there is no
- * next key. Of two that rotate at once the second finds no next key.
+ * Activates the next key, retires the active one and adds a new next one. Answers the new active key's id; undefined, and nothing changed,
+ * when there is no next key.
  */
-export async function activateNextKey(
+export async function rotateSigningKey(
   db: Db,
   tenant: TenantId,
-  which: { readonly issuerId: IssuerId; readonly purpose: KeyPurpose; readonly now: Instant },
+  change: KeyChange & { readonly purpose: ToldKeyPurpose },
 ): Promise<string | undefined> {
-  const at = toTimestamp(which.now)
+  await lockKeysOfIssuer(db, tenant, change.issuerId)
+  const active = await activateNextKey(db, tenant, change)
+  if (active !== undefined) await insertSigningKey(db, tenant, change.makeKey(change.purpose, 'next'))
+  return active
+}
+
+/**
+ * Nothing that the key signed is believed from this commit on, and whoever may hold a copy of it is told: the outbox entry is written here.
+ * The issuer has an active and a next key in the same commit, whatever rotates or condemns meanwhile. Answers whether this call did it:
+ * false for a key that is unknown or condemned already.
+ */
+export async function condemnSigningKey(
+  db: Db,
+  tenant: TenantId,
+  condemned: KeyChange & { readonly kid: string; readonly eventId: string },
+): Promise<boolean> {
+  const { issuerId, now, kid, eventId } = condemned
+  await lockKeysOfIssuer(db, tenant, issuerId)
+  const { rows } = await db.query<{ purpose: KeyPurpose }>(
+    `UPDATE signing_keys SET state = 'compromised', retired_at = COALESCE(retired_at, $4)
+     WHERE tenant_id = $1 AND issuer_id = $2 AND id = $3 AND state <> 'compromised' RETURNING purpose`,
+    [tenant, issuerId, kid, toTimestamp(now)],
+  )
+  const purpose = rows[0]?.purpose
+  if (purpose === undefined) return false
+  if (purpose === 'saml') return true
+  await ensureActiveAndNext(db, tenant, { ...condemned, purpose })
+  const payload: CondemnedKeyPayload = { eventId, issuerId, kid }
+  await db.query(
+    `WITH entry AS (INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, '${condemnedKeyEntry}', $2, $3) RETURNING id)
+     SELECT pg_notify('drawbridge_outbox', $1::text) FROM entry`,
+    [tenant, JSON.stringify(payload), toTimestamp(now)],
+  )
+  return true
+}
+
+/** Changes of an issuer's keys happen one after the other. This lock does not hold up rows that only refer to the issuer. */
+async function lockKeysOfIssuer(db: Db, tenant: TenantId, issuerId: IssuerId): Promise<void> {
+  await db.query('SELECT 1 FROM issuers WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenant, issuerId])
+}
+
+type PurposeChange = KeyChange & { readonly purpose: ToldKeyPurpose }
+
+async function activateNextKey(db: Db, tenant: TenantId, { issuerId, purpose, now }: PurposeChange): Promise<string | undefined> {
+  const at = toTimestamp(now)
   const next = await db.query<{ id: string }>(
-    `SELECT id FROM signing_keys WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = 'next' ORDER BY created_at LIMIT 1 FOR UPDATE`,
-    [tenant, which.issuerId, which.purpose],
+    `SELECT id FROM signing_keys WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = 'next' ORDER BY created_at LIMIT 1`,
+    [tenant, issuerId, purpose],
   )
   const id = next.rows[0]?.id
   if (id === undefined) return undefined
   await db.query(
     `UPDATE signing_keys SET state = 'retired', retired_at = $4 WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = 'active'`,
-    [tenant, which.issuerId, which.purpose, at],
+    [tenant, issuerId, purpose, at],
   )
   await db.query(`UPDATE signing_keys SET state = 'active', activated_at = $3 WHERE tenant_id = $1 AND id = $2`, [tenant, id, at])
   return id
 }
 
-/** Nothing that the key signed is believed from this commit on. Answers whether there was such a key. */
-export async function markKeyCompromised(db: Db, tenant: TenantId, id: string, now: Instant): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `UPDATE signing_keys SET state = 'compromised', retired_at = COALESCE(retired_at, $3) WHERE tenant_id = $1 AND id = $2`,
-    [tenant, id, toTimestamp(now)],
-  )
-  return rowCount === 1
+/** The next key is preferred to a fresh one, because verifiers know it already. */
+async function ensureActiveAndNext(db: Db, tenant: TenantId, change: PurposeChange): Promise<void> {
+  const isThere = async (state: KeyState) => {
+    const { rowCount } = await db.query(
+      'SELECT 1 FROM signing_keys WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = $4 LIMIT 1',
+      [tenant, change.issuerId, change.purpose, state],
+    )
+    return rowCount > 0
+  }
+  if (!(await isThere('active')) && (await activateNextKey(db, tenant, change)) === undefined)
+    await insertSigningKey(db, tenant, change.makeKey(change.purpose, 'active'))
+  if (!(await isThere('next'))) await insertSigningKey(db, tenant, change.makeKey(change.purpose, 'next'))
 }

@@ -1,29 +1,45 @@
 /** Signing keys: the next one is published before it signs; a compromised one is believed by nobody from the commit on. */
-
-import {
-  activateNextKey,
-  insertSigningKey,
-  listSigningKeys,
-  markKeyCompromised,
-  type StoredSigningKey,
-} from '@drawbridge/store/signing-keys'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { keyPurposes, keyStates } from '@drawbridge/crypto/signing-keys'
+import { condemnSigningKey, type KeyChange, listSigningKeys, rotateSigningKey, type StoredSigningKey } from '@drawbridge/store/signing-keys'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
+import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
-import { tenantOf } from '../http/endpoint.js'
-import { adminEndpoint, audit, refuseAdmin, toIso } from './admin-endpoint.js'
+import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { adminEndpoint, audit } from './admin-endpoint.js'
 import { sealNewKey } from './new-key.js'
+import { refuseAdmin } from './refuse-admin.js'
+import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
 const tag = 'Signing keys'
-const show = (key: StoredSigningKey) => ({
+const shown = z.strictObject({
+  id: z.string().describe('The key id that its tokens name: its SHA-256 thumbprint'),
+  purpose: z.enum(keyPurposes),
+  algorithm: z.enum(['ES256', 'RS256']),
+  state: z.enum(keyStates),
+  createdAt: time,
+  activatedAt: timeOrNull,
+  retiredAt: timeOrNull,
+})
+const answer = z.strictObject({ signingKeys: z.array(shown) })
+const show = (key: StoredSigningKey): z.output<typeof shown> => ({
   id: key.id,
   purpose: key.purpose,
   algorithm: key.algorithm,
   state: key.state,
   createdAt: toIso(key.createdAt),
-  activatedAt: toIso(key.activatedAt),
-  retiredAt: toIso(key.retiredAt),
+  activatedAt: toIsoOrNull(key.activatedAt),
+  retiredAt: toIsoOrNull(key.retiredAt),
 })
+const showAll = (keys: readonly StoredSigningKey[]): z.output<typeof answer> => ({ signingKeys: keys.map(show) })
+
+/** Keys of the tenant's own issuer change; fresh ones are sealed to their rows. */
+function changeOf(deps: BrokerDeps, http: HttpRequest): KeyChange & { readonly tenant: TenantId } {
+  const { id: tenant, issuer } = tenantOf(http)
+  const about = { tenant, issuerId: issuer.id, now: deps.clock.now() }
+  return { ...about, makeKey: (purpose, state) => sealNewKey(deps, { ...about, purpose, state }) }
+}
 
 const list = adminEndpoint({
   method: 'GET',
@@ -31,9 +47,10 @@ const list = adminEndpoint({
   tag,
   summary: 'List signing keys and their states',
   permission: 'configuration:read',
+  answer,
   run: async (http, deps) => {
     const { id } = tenantOf(http)
-    return json({ signingKeys: (await inTenant(deps.database, id, (db) => listSigningKeys(db, id))).map(show) })
+    return json(showAll(await inTenant(deps.database, id, (db) => listSigningKeys(db, id))))
   },
 })
 
@@ -44,46 +61,40 @@ const rotate = adminEndpoint({
   summary: 'Activate the next key, retire the active one, make a new next one',
   permission: 'keys:rotate',
   body: z.strictObject({ purpose: z.enum(['tokens', 'notices']) }),
+  answer,
+  refuses: ['no_next_key'],
   run: async (http, deps) => {
-    const tenant = tenantOf(http)
     const { purpose } = http.parsed
-    const issuerId = tenant.issuer.id
-    const now = deps.clock.now()
-    const keys = await inTenant(deps.database, tenant.id, async (db) => {
-      const active = await activateNextKey(db, tenant.id, { issuerId, purpose, now })
+    const { tenant, ...change } = changeOf(deps, http)
+    const keys = await inTenant(deps.database, tenant, async (db) => {
+      const active = await rotateSigningKey(db, tenant, { ...change, purpose })
       if (active === undefined) return undefined
-      await insertSigningKey(db, tenant.id, sealNewKey(deps, { tenant: tenant.id, issuerId, purpose, state: 'next', now }))
-      await audit(db, tenant.id, http, deps, { kind: 'signing_key.rotated', issuerId, detail: { purpose, active } })
-      return listSigningKeys(db, tenant.id)
+      await audit(db, tenant, http, deps, { kind: 'signing_key.rotated', issuerId: change.issuerId, detail: { purpose, active } })
+      return listSigningKeys(db, tenant)
     })
-    return keys ? json({ signingKeys: keys.map(show) }) : refuseAdmin('no_next_key')
+    return keys ? json(showAll(keys)) : refuseAdmin('no_next_key')
   },
 })
 
+/** Again for the same key: nothing happens, and the answer is the same. */
 const condemn = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/signing-keys/:kid/compromised',
   tag,
-  summary: 'Condemn a key: out of the JWKS at once; an active one is replaced by the next',
+  summary: 'Condemn a key: out of the JWKS at once, guards are told, and the next key takes its place',
   permission: 'keys:rotate',
+  answer,
+  refuses: ['not_found'],
   run: async (http, deps) => {
-    const tenant = tenantOf(http)
     const kid = http.params['kid'] ?? ''
-    const issuerId = tenant.issuer.id
-    const now = deps.clock.now()
-    const keys = await inTenant(deps.database, tenant.id, async (db) => {
-      const key = (await listSigningKeys(db, tenant.id)).find((candidate) => candidate.id === kid)
-      if (!key || !(await markKeyCompromised(db, tenant.id, kid, now))) return undefined
-      if (key.state === 'active' && key.purpose !== 'saml') {
-        await activateNextKey(db, tenant.id, { issuerId, purpose: key.purpose, now })
-        await insertSigningKey(db, tenant.id, sealNewKey(deps, { tenant: tenant.id, issuerId, purpose: key.purpose, state: 'next', now }))
-      } else if (key.state === 'next' && key.purpose !== 'saml') {
-        await insertSigningKey(db, tenant.id, sealNewKey(deps, { tenant: tenant.id, issuerId, purpose: key.purpose, state: 'next', now }))
-      }
-      await audit(db, tenant.id, http, deps, { kind: 'signing_key.compromised', issuerId, detail: { kid } })
-      return listSigningKeys(db, tenant.id)
+    const { tenant, ...change } = changeOf(deps, http)
+    const eventId = deps.random.uuid()
+    const keys = await inTenant(deps.database, tenant, async (db) => {
+      if (await condemnSigningKey(db, tenant, { ...change, kid, eventId }))
+        await audit(db, tenant, http, deps, { kind: 'signing_key.compromised', issuerId: change.issuerId, detail: { kid, eventId } })
+      return listSigningKeys(db, tenant)
     })
-    return keys ? json({ signingKeys: keys.map(show) }) : refuseAdmin('not_found')
+    return keys.some(({ id }) => id === kid) ? json(showAll(keys)) : refuseAdmin('not_found')
   },
 })
 

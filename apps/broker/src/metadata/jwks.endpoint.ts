@@ -1,31 +1,49 @@
-/** The public keys of a tenant's issuer, for tokens and notices. */
+/**
+ * The public keys of a tenant's issuer, one document per kind of message: whoever verifies tokens with the first believes no key for notices,
+ * and the other way round.
+ */
 import { text } from '../http/answer.js'
-import { endpoint, tenantOf } from '../http/endpoint.js'
+import { type Endpoint, endpoint, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 /** Short, because a compromised key must be forgotten soon; new keys are published long before they sign. */
 export const jwksMaxAgeSeconds = 60
 
-const prepared = new WeakMap<ResolvedTenant, string>()
+type Purpose = 'tokens' | 'notices'
+const prepared: Readonly<Record<Purpose, WeakMap<ResolvedTenant, string>>> = { tokens: new WeakMap(), notices: new WeakMap() }
 
-function documentOf(tenant: ResolvedTenant): string {
-  const known = prepared.get(tenant)
+function documentOf(tenant: ResolvedTenant, purpose: Purpose): string {
+  const known = prepared[purpose].get(tenant)
   if (known !== undefined) return known
-  const keys = tenant.keys.filter((key) => key.purpose !== 'saml').map((key) => key.publicJwk)
+  const keys = tenant.keys.filter((key) => key.purpose === purpose).map((key) => key.publicJwk)
   const document = JSON.stringify({ keys })
-  prepared.set(tenant, document)
+  prepared[purpose].set(tenant, document)
   return document
 }
 
-export const jwksEndpoint = endpoint({
-  method: 'GET',
-  path: '/t/:tenant/jwks',
-  spec: 'RFC 7517 §5',
-  summary: 'Public keys of the tenant\u2019s issuer; a compromised key is not among them',
-  hot: true,
-  cors: true,
-  servesSuspended: true,
-  tag: 'Discovery',
-  run: (http) =>
-    text('application/jwk-set+json', documentOf(tenantOf(http)), { headers: { 'cache-control': `public, max-age=${jwksMaxAgeSeconds}` } }),
-})
+const at = (path: string, purpose: Purpose, summary: string): Endpoint =>
+  endpoint({
+    method: 'GET',
+    path,
+    spec: 'RFC 7517 §5',
+    summary,
+    hot: true,
+    cors: true,
+    servesSuspended: true,
+    tag: 'Discovery',
+    run: (http) =>
+      text('application/jwk-set+json', documentOf(tenantOf(http), purpose), {
+        headers: { 'cache-control': `public, max-age=${jwksMaxAgeSeconds}` },
+      }),
+  })
+
+export const jwksEndpoint = at(
+  '/t/:tenant/jwks',
+  'tokens',
+  'Public keys of the tenant\u2019s issuer for tokens; a compromised key is not among them',
+)
+export const noticeJwksEndpoint = at(
+  '/t/:tenant/ssf/jwks',
+  'notices',
+  'Public keys of the tenant\u2019s issuer for notices; a compromised key is not among them',
+)

@@ -1,14 +1,14 @@
 /**
  * A guard asks for news: it acknowledges what it has, then waits up to 25 s for more.
  *
- * What was delivered and not acknowledged comes again. No database connection is held while waiting.
+ * What was delivered and not answered comes again; what was refused is recorded as refused. No database connection is held while waiting.
  */
 import { addSeconds } from '@drawbridge/core/instant'
 import {
-  acknowledgeNotices,
-  hasLateRevocation,
+  hasLateNews,
   hearStream,
   type ProvenResource,
+  recordNoticeAnswers,
   type StreamKey,
   streamLapseSeconds,
   takeNotices,
@@ -20,13 +20,15 @@ import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, jsonParser } from '../http/endpoint.js'
 import { waitForNotice } from './notice-wakeups.js'
-import { proveResource, refuseSignal } from './resource-credential.js'
+import { proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
 
 /** Shorter than the patience of common proxies (30 s). */
 export const longPollMs = 25_000
 export const mostNoticesPerPoll = 100
 /** A revocation that the worker has left lying for longer is told as `moreAvailable`: a guard that hears only this goes deaf, and refuses. */
 export const lateAfterSeconds = 30
+/** Of one poll. */
+const refusalsLogged = 20
 
 const body = z.object({
   streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
@@ -50,10 +52,8 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   authorize: proveResource,
   parse: jsonParser(body),
   run: async (http, deps) => {
-    const stream = { id: http.parsed.streamId, resource: http.caller }
-    const refused = Object.entries(http.parsed.setErrs)
-    if (refused.length > 0) deps.log.warn({ streamId: stream.id, refused: refused.slice(0, 20) }, 'a guard refused notices')
-    if (!(await hear(deps, stream, http.parsed.ack))) return refuseSignal('stream_unknown')
+    const stream = { id: http.parsed.streamId, resource: http.caller, issuer: streamIssuerOf(http) }
+    if (!(await hear(deps, stream, http.parsed))) return refuseSignal('stream_unknown')
     const limit = Math.min(http.parsed.maxEvents, mostNoticesPerPoll)
     if (limit === 0) return json({ sets: {}, moreAvailable: false }, { headers: { 'cache-control': 'no-store' } })
     const taken = http.parsed.returnImmediately ? await take(deps, stream, limit) : await takeOrWait(deps, stream, limit)
@@ -64,13 +64,22 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   },
 })
 
-function hear(deps: BrokerDeps, stream: StreamKey, ack: readonly string[]): Promise<boolean> {
+/** False: there is no such stream, and nothing was recorded. */
+async function hear(deps: BrokerDeps, stream: StreamKey, { ack, setErrs }: Poll): Promise<boolean> {
   const now = deps.clock.now()
-  return acrossTenants(deps.database, async (db) => {
-    const isAlive = await hearStream(db, stream, now, addSeconds(now, -streamLapseSeconds))
-    if (isAlive) await acknowledgeNotices(db, stream, ack, now)
-    return isAlive
+  const refused = Object.fromEntries(Object.entries(setErrs).map(([jti, { err }]) => [jti, err]))
+  const heard = await acrossTenants(deps.database, async (db) => {
+    if (!(await hearStream(db, stream, now, addSeconds(now, -streamLapseSeconds)))) return undefined
+    return { refusals: await recordNoticeAnswers(db, stream, { taken: ack, refused }, now) }
   })
+  if (heard !== undefined && heard.refusals > 0) tellRefusals(deps, stream, setErrs, heard.refusals)
+  return heard !== undefined
+}
+
+/** A guard that cannot believe us is not told what we revoke until its next snapshot: somebody should look. */
+function tellRefusals(deps: BrokerDeps, stream: StreamKey, setErrs: Poll['setErrs'], count: number): void {
+  deps.metrics.count('drawbridge_notices_refused_total', {}, count)
+  deps.log.warn({ streamId: stream.id, refused: Object.entries(setErrs).slice(0, refusalsLogged) }, 'a guard refused notices')
 }
 
 type Taken = { readonly notices: readonly StoredNotice[]; readonly isLate: boolean }
@@ -78,7 +87,7 @@ type Taken = { readonly notices: readonly StoredNotice[]; readonly isLate: boole
 function take(deps: BrokerDeps, stream: StreamKey, limit: number): Promise<Taken> {
   const now = deps.clock.now()
   return acrossTenants(deps.database, async (db) => ({
-    isLate: await hasLateRevocation(db, stream.resource, addSeconds(now, -lateAfterSeconds)),
+    isLate: await hasLateNews(db, stream.issuer, addSeconds(now, -lateAfterSeconds)),
     notices: await takeNotices(db, stream, now, limit),
   }))
 }

@@ -2,7 +2,7 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { type SignalErrorReason, signalErrors } from '@drawbridge/core/signals/error'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
-import { findResourceCredentialAcrossTenants, type ProvenResource } from '@drawbridge/store/notice-streams'
+import { findResourceCredentialAcrossTenants, type ProvenResource, type StreamIssuer } from '@drawbridge/store/notice-streams'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
@@ -40,4 +40,10 @@ export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promis
   if (found === undefined) return err(refuseSignal('resource_credential_unknown'))
   if (!sameHash(found.secretHash, hashCredential(presented.secret))) return err(refuseSignal('resource_credential_wrong'))
   return ok({ tenantId: found.tenantId, resourceId: found.resourceId, identifier: found.identifier })
+}
+
+/** A stream belongs to the issuer at whose address it was opened. */
+export function streamIssuerOf(http: HttpRequest): StreamIssuer {
+  const tenant = tenantOf(http)
+  return { tenantId: tenant.id, id: tenant.issuer.id }
 }

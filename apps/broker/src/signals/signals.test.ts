@@ -20,6 +20,7 @@ import { acrossTenants } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { type BrokerApp, createApp } from '../app.js'
+import { createClientCache } from '../clients/client-cache.js'
 import { createConfigurationCache } from '../http/tenant.js'
 import { lateAfterSeconds } from './poll.endpoint.js'
 
@@ -49,7 +50,11 @@ beforeAll(async () => {
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
     connectorFor: () => undefined,
   }
-  app = createApp({ ...deps, configuration: createConfigurationCache({ ...deps, installationId }) })
+  app = createApp({
+    ...deps,
+    configuration: createConfigurationCache({ ...deps, installationId }),
+    clients: createClientCache(fixture.database),
+  })
   await new Promise<void>((resolve) => app.server.listen(0, '127.0.0.1', resolve))
   issuer = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/t/acme`
   await arrange()
@@ -125,7 +130,16 @@ async function revoke(subject: string, epoch: number): Promise<string> {
   await acrossTenants(fixture.database, async (db) => {
     await lockResourcesOfIssuer(db, tenant, issuerId, now)
     await insertRevocation(db, { tenant, eventId, issuerId, target: 'subject', targetId: subject, epoch, at: now, expiresAt })
-    await insertNotice(db, { tenantId: tenant, resourceId, eventId, jti, token, createdAt: now, expiresAt })
+    await insertNotice(db, {
+      tenantId: tenant,
+      resourceId,
+      issuer: { tenant, id: issuerId },
+      eventId,
+      jti,
+      token,
+      createdAt: now,
+      expiresAt,
+    })
   })
   return jti
 }

@@ -16,7 +16,7 @@ export const ssfConfigurationEndpoint = endpoint({
     return json({
       spec_version: '1_0',
       issuer,
-      jwks_uri: `${issuer}/jwks`,
+      jwks_uri: `${issuer}/ssf/jwks`,
       delivery_methods_supported: ['urn:ietf:rfc:8936'],
       configuration_endpoint: `${issuer}/ssf/streams`,
       authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:7617' }],

@@ -4,12 +4,13 @@ import { acrossTenants } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { json } from '../http/answer.js'
 import { endpoint, jsonParser } from '../http/endpoint.js'
-import { proveResource } from './resource-credential.js'
+import { proveResource, streamIssuerOf } from './resource-credential.js'
 
 const body = z.object({ instance: z.string().min(1).max(200).describe('Names this replica; each replica has a stream of its own') })
 const output = z.object({
   streamId: z.string(),
   snapshot: z.array(z.object({ issuer: z.string(), target: z.string(), targetId: z.string(), epoch: z.number() })),
+  condemnedKeys: z.array(z.string()).describe('Ids of keys of this issuer that are not to be believed, whatever is cached'),
   position: z.number(),
 })
 
@@ -25,7 +26,8 @@ export const streamsEndpoint = endpoint<z.output<typeof body>, ProvenResource>({
   authorize: proveResource,
   parse: jsonParser(body),
   run: async (http, deps) => {
-    const stream = { id: deps.random.uuid(), resource: http.caller, instance: http.parsed.instance, now: deps.clock.now() }
+    const issuer = streamIssuerOf(http)
+    const stream = { id: deps.random.uuid(), resource: http.caller, issuer, instance: http.parsed.instance, now: deps.clock.now() }
     const opened = await acrossTenants(deps.database, (db) => openStreamAcrossTenants(db, stream))
     return json({ streamId: stream.id, ...opened }, { status: 201, headers: { 'cache-control': 'no-store' } })
   },

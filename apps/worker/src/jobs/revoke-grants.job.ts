@@ -9,7 +9,6 @@ import { toSeconds } from '@drawbridge/core/instant'
 import { type InitiatingEntity, initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
 import { type PlannedRevocation, planRevocation } from '@drawbridge/core/revocation/revocation-plan'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
-import { insertNotice } from '@drawbridge/store/notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import {
   findEventSource,
@@ -20,10 +19,10 @@ import {
   markGrantsRevoked,
   type RevocationTarget,
   type RevokingIssuer,
-  type ToldResource,
 } from '@drawbridge/store/revocations'
 import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
+import { tellResources } from '../tell-resources.js'
 
 export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 
@@ -66,38 +65,24 @@ async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, by, revocat
   const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
   const eventId = revocation.eventId as DeprovisioningEventId
   await insertRevocation(db, { tenant, eventId, issuerId: issuer.id, target, targetId, epoch, at, expiresAt })
-  for (const resource of resources) {
-    const jti = deps.random.uuid()
-    const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, buildNotice(revocation, by, resource, jti))
-    await insertNotice(db, { tenantId: resource.tenantId, resourceId: resource.id, eventId, jti, token, createdAt: at, expiresAt })
-  }
-  return resources.length
+  const claims = claimsOf(revocation, by)
+  return tellResources(deps, db, resources, { tenant, issuer, eventId, at, expiresAt, claims })
 }
 
 /**
- * The claims of one notice. Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`.
+ * What a notice of a revocation says. Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`.
  *
  * @spec RFC 8417 §2.2
  * @spec RFC 9493 §3.2.4 iss_sub, §3.2.5 opaque
  * @spec CAEP 1.0 §3.1 session-revoked
  */
-function buildNotice(
-  { issuer, target, targetId, epoch, at }: AtIssuer,
-  by: InitiatingEntity,
-  resource: ToldResource,
-  jti: string,
-): Readonly<Record<string, unknown>> {
-  const seconds = toSeconds(at)
+function claimsOf({ issuer, target, targetId, epoch, at }: AtIssuer, by: InitiatingEntity): Readonly<Record<string, unknown>> {
   const subject = target === 'subject' ? { format: 'iss_sub', iss: issuer.url, sub: targetId } : { format: 'opaque', id: targetId }
   return {
-    iss: issuer.url,
-    aud: resource.identifier,
-    iat: seconds,
-    jti,
     sub_id: subject,
     events: {
       [sessionRevoked]: {
-        event_timestamp: seconds,
+        event_timestamp: toSeconds(at),
         initiating_entity: by,
         reason_admin: { en: `access of this ${target} was revoked` },
       },

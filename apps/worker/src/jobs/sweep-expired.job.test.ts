@@ -4,7 +4,7 @@ import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { redeemCode } from '@drawbridge/store/authorization-codes'
 import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
 import { acrossTenants, onHotPath } from '@drawbridge/store/transaction'
-import { aChallenge, aGrant, aRedirectUri, hashOf } from '@drawbridge/testkit/a-grant'
+import { aChallenge, aGrant, aRedirectUri, hashOf, presentVersions } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -22,12 +22,19 @@ afterAll(() => fixture.close())
 
 const write = (sql: string, ...parameters: readonly unknown[]) => asOwner(fixture.ownerUrl, sql, parameters)
 const sweepAt = (at: Instant) => sweepExpired({ ...jobDeps(fixture), clock: { now: () => at } })
-const redeemAt = (code: string, at: Instant) =>
+const redeemAt = async (code: string, at: Instant) =>
   redeemCode(onHotPath(fixture.database), {
     tenantId: acme.tenantId,
     codeHash: hashOf(code),
-    presented: { ...acme, redirectUri: aRedirectUri, codeChallenge: aChallenge, resource: undefined },
+    presented: {
+      ...acme,
+      ...(await presentVersions(fixture, acme)),
+      redirectUri: aRedirectUri,
+      codeChallenge: aChallenge,
+      resource: undefined,
+    },
     refreshTokenHash: hashOf(randomUUID()),
+    redecision: undefined,
     eventId: randomUUID(),
     now: at,
     asked: { requestId: 'test', address: '127.0.0.1' },
@@ -64,7 +71,7 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
 
 test('each kind of row goes its named time after it expired, and not a second before', async () => {
   const { code } = await aGrant(fixture, acme, { now })
-  expect((await redeemAt(code, now)).ok).toBe(true)
+  expect((await redeemAt(code, now)).kind).toBe('redeemed')
   await leaveFlow(now)
   for (const table of sweptTableNames) await write(`UPDATE ${table} SET expires_at = $1`, new Date(now))
   const trail = await countOf(fixture, 'audit_events')
@@ -96,9 +103,9 @@ test('a code that comes back is recognised as a replay until its retention ends,
   await redeemAt(code, now)
   const keep = sweptTables.authorization_codes.keepSeconds
   await sweepAt(addSeconds(now, keep))
-  expect(await redeemAt(code, addSeconds(now, keep))).toEqual({ ok: false, error: 'code_replayed' })
+  expect(await redeemAt(code, addSeconds(now, keep))).toEqual({ kind: 'refused', reason: 'code_replayed' })
   await sweepAt(addSeconds(now, keep + 3600))
-  expect(await redeemAt(code, addSeconds(now, keep + 3600))).toEqual({ ok: false, error: 'code_unknown' })
+  expect(await redeemAt(code, addSeconds(now, keep + 3600))).toEqual({ kind: 'refused', reason: 'code_unknown' })
 })
 
 test('one statement removes no more than its limit, the oldest first', async () => {

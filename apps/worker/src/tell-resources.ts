@@ -1,0 +1,30 @@
+/** One signed notice to each resource server, inside the transaction that makes it due. */
+import { type Instant, toSeconds } from '@drawbridge/core/instant'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { insertNotice } from '@drawbridge/store/notices'
+import type { RevokingIssuer, ToldResource } from '@drawbridge/store/revocations'
+import type { AcrossDb } from '@drawbridge/store/transaction'
+import type { JobDeps } from './deps.js'
+
+export type News = {
+  readonly tenant: TenantId
+  readonly issuer: RevokingIssuer
+  readonly eventId: string
+  readonly at: Instant
+  readonly expiresAt: Instant
+  /** What is said beside `iss`, `aud`, `iat` and `jti`. */
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** The resources must be locked: that is what keeps a stream that opens meanwhile from missing the news. @spec RFC 8417 §2.2 */
+export async function tellResources(deps: JobDeps, db: AcrossDb, resources: readonly ToldResource[], news: News): Promise<number> {
+  const { tenant, issuer, eventId, at, expiresAt, claims } = news
+  for (const { tenantId, id, identifier } of resources) {
+    const jti = deps.random.uuid()
+    const set = { iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, ...claims }
+    const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, set)
+    const signedBy = { tenant, id: issuer.id }
+    await insertNotice(db, { tenantId, resourceId: id, issuer: signedBy, eventId, jti, token, createdAt: at, expiresAt })
+  }
+  return resources.length
+}

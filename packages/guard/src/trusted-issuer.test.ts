@@ -1,0 +1,156 @@
+/** Whom the guard believes: no condemned key, and no issuer about another one. */
+import { afterEach, beforeEach, describe, expect, it, test } from '@jest/globals'
+import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
+import { createGuard, type Guard, type GuardOptions } from './create-guard.js'
+
+const issuerUrl = 'https://login.example/t/acme'
+let nowMs = 0
+let issuer: AnIssuer
+const started: Guard[] = []
+const now = () => nowMs
+
+beforeEach(async () => {
+  nowMs = Date.now()
+  issuer = await anIssuer({ issuer: issuerUrl, tenant: 'acme', now })
+})
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((guard) => guard.stop()))
+})
+
+function aGuard(over: Partial<GuardOptions> = {}): Guard {
+  const guard = createGuard({
+    resource,
+    issuers: [{ issuer: issuerUrl, credential: { id: 'id', secret: 'dbx_secret' } }],
+    toolScopes: { search: ['documents:read'], write: ['documents:write'] },
+    onDeaf: 'refuse',
+    fetch: issuer.fetch,
+    now,
+    ...over,
+  })
+  started.push(guard)
+  return guard
+}
+async function aStartedGuard(over: Partial<GuardOptions> = {}): Promise<Guard> {
+  const guard = aGuard(over)
+  await guard.start()
+  return guard
+}
+const reasonOf = async (guard: Guard, token: string, needed: readonly string[] = ['documents:read']) => {
+  const verdict = await guard.check(`Bearer ${token}`, needed)
+  return verdict.ok ? 'let through' : verdict.error.reason
+}
+async function eventually(condition: () => Promise<boolean> | boolean): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (await condition()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('it never came true')
+}
+/** The guard and `jose` ask by strings. */
+const urlOf = (input: unknown): string => (typeof input === 'string' ? input : '')
+
+describe('a condemned key', () => {
+  it('is believed no longer at once, though its set is cached, and what the new key signs passes', async () => {
+    const guard = await aStartedGuard()
+    const [old, token] = [issuer.tokenKey, await issuer.signToken()]
+    await issuer.replaceTokenKey()
+    expect(await reasonOf(guard, token)).toBe('let through')
+    expect(issuer.fetched['/jwks']).toBe(1)
+    issuer.unpublish(old.kid)
+    const notice = await issuer.signCondemnation(old.kid)
+    issuer.push({ [notice.jti]: notice.token })
+    await eventually(async () => (await reasonOf(guard, token)) === 'token_key_condemned')
+    await eventually(() => issuer.polls.some((poll) => poll.ack.includes(notice.jti)))
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+    expect(issuer.fetched['/jwks']).toBe(2)
+  })
+
+  it('stays refused while its issuer still publishes it, or cannot be asked', async () => {
+    const troubles: string[] = []
+    let isBroken = false
+    const fetchBroken: typeof fetch = async (input, init) => {
+      if (isBroken && urlOf(input) === `${issuerUrl}/jwks`) throw new TypeError('fetch failed')
+      return issuer.fetch(input, init)
+    }
+    const guard = await aStartedGuard({ fetch: fetchBroken, onTrouble: (_issuer, trouble) => troubles.push(trouble) })
+    const token = await issuer.signToken()
+    expect(await reasonOf(guard, token)).toBe('let through')
+    isBroken = true
+    const notice = await issuer.signCondemnation(issuer.tokenKey.kid)
+    issuer.push({ [notice.jti]: notice.token })
+    await eventually(async () => (await reasonOf(guard, token)) === 'token_key_condemned')
+    await eventually(() => troubles.some((trouble) => trouble.includes('fetched anew')))
+    isBroken = false
+    expect(await reasonOf(guard, token)).toBe('token_key_condemned')
+  })
+
+  it('is known from the snapshot to a guard that starts later', async () => {
+    issuer.condemnedKeys = [issuer.tokenKey.kid]
+    const guard = await aStartedGuard()
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('token_key_condemned')
+  })
+
+  it('of notices proves no notice any more', async () => {
+    const guard = await aStartedGuard()
+    const warm = await issuer.signNotice({ target: 'subject', targetId: 'nobody', epoch: 2 })
+    issuer.push({ [warm.jti]: warm.token })
+    await eventually(() => issuer.polls.some((poll) => poll.ack.includes(warm.jti)))
+    const condemnation = await issuer.signCondemnation(issuer.noticeKey.kid)
+    const forged = await issuer.signNotice({ target: 'subject', targetId: 'ada', epoch: 9 })
+    issuer.push({ [condemnation.jti]: condemnation.token, [forged.jti]: forged.token })
+    await eventually(() => issuer.polls.some((poll) => forged.jti in poll.setErrs))
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+  })
+
+  test.each([undefined, '', 7, 'k'.repeat(201)])('without a proper id (%p) in the notice condemns nothing', async (kid) => {
+    const guard = await aStartedGuard()
+    const notice = await issuer.signCondemnation(kid)
+    issuer.push({ [notice.jti]: notice.token })
+    await eventually(() => issuer.polls.some((poll) => notice.jti in poll.setErrs))
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+  })
+})
+
+describe('two trusted issuers', () => {
+  const otherUrl = 'https://login.example/t/globex'
+  let other: AnIssuer
+  let guard: Guard
+  const both: typeof fetch = (input, init) => (urlOf(input).startsWith(otherUrl) ? other : issuer).fetch(input, init)
+  const trusted = () => [issuerUrl, otherUrl].map((url) => ({ issuer: url, credential: { id: 'id', secret: 'dbx_secret' } }))
+  const start = async () => {
+    guard = await aStartedGuard({ issuers: trusted(), fetch: both })
+  }
+  beforeEach(async () => {
+    other = await anIssuer({ issuer: otherUrl, tenant: 'globex', now })
+  })
+
+  it('the snapshot of one raises no barrier for the other, whatever it claims', async () => {
+    other.snapshot = [
+      { issuer: issuerUrl, target: 'subject', targetId: 'ada', epoch: 9 },
+      { issuer: issuerUrl, target: 'tenant', targetId: 'acme', epoch: 9 },
+      { issuer: otherUrl, target: 'subject', targetId: 'max', epoch: 9 },
+    ]
+    await start()
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+    expect(await reasonOf(guard, await other.signToken({ sub: 'max' }))).toBe('token_below_barrier')
+  })
+
+  it('one condemns no key of the other', async () => {
+    other.condemnedKeys = [issuer.tokenKey.kid]
+    await start()
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+    expect(await reasonOf(guard, await other.signToken())).toBe('token_key_condemned')
+  })
+
+  it('a true notice of one takes nothing away when the other delivers it', async () => {
+    await start()
+    const notices = [await issuer.signNotice({ target: 'subject', targetId: 'ada', epoch: 9 }), await issuer.signCondemnation('t1')]
+    other.push(Object.fromEntries(notices.map(({ jti, token }) => [jti, token])))
+    await eventually(() => other.opened.length === 2)
+    expect(other.polls.flatMap((poll) => Object.values(poll.setErrs))).toEqual([
+      expect.objectContaining({ err: 'invalid_issuer' }),
+      expect.objectContaining({ err: 'invalid_issuer' }),
+    ])
+    expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
+  })
+})
