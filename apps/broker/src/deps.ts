@@ -8,6 +8,7 @@ import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
 import type { Database } from '@drawbridge/store/database'
 import type { Connector } from '@drawbridge/upstream/connector'
+import type { ClientCache } from './clients/client-cache.js'
 import type { ConfigurationCache, ResolvedConnection, ResolvedTenant } from './http/tenant.js'
 
 /** The installation's one row, read at start. */
@@ -23,6 +24,7 @@ export type BrokerDeps = {
   readonly database: Database
   readonly sealer: Sealer
   readonly configuration: ConfigurationCache
+  readonly clients: ClientCache
   readonly fetchSafely: FetchSafely
   readonly connectorFor: (tenant: ResolvedTenant, connection: ResolvedConnection) => Connector | undefined
   /** Lab only: told the new offset after it was written. */

@@ -1,6 +1,7 @@
 /** Puts the broker and the worker together from a platform. */
 
 import { type BrokerApp, createApp } from '@drawbridge/broker/app'
+import { createClientCache } from '@drawbridge/broker/clients/client-cache'
 import type { BrokerDeps } from '@drawbridge/broker/deps'
 import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
@@ -25,6 +26,7 @@ export async function startBroker(platform: Platform, ownOrigins: readonly strin
     ...platform,
     installation: { id: installation.installationId, kind: installation.kind },
     configuration,
+    clients: createClientCache(platform.database),
     fetchSafely,
     connectorFor: keptConnectors({ random: platform.random, fetchSafely }),
     onLabClock: (offsetMs) => platform.setClockOffset(offsetMs),

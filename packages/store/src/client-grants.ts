@@ -1,10 +1,15 @@
 /** Grants that a client holds in its own name: opened and audited by one statement, for one access token each. */
 import type { Instant } from '@drawbridge/core/instant'
+import type { Caller } from '@drawbridge/core/oauth/caller'
 import type { Ceiling } from '@drawbridge/core/policy/decision'
-import type { ClientId, GrantId, IssuerId, ResourceId, ResourceIdentifier, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import type { GrantId, ResourceId, ResourceIdentifier, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Asked, GrantStateRow } from './grants.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
+/**
+ * `state` is empty unless the client is still the version that was authenticated and decided on: neither blocked nor below a new barrier
+ * since then. That version and the configuration's are all that the decision depends on.
+ */
 const openStatement = hotStatement({
   name: 'open_client_grant',
   tenantParameter: 1,
@@ -12,11 +17,9 @@ const openStatement = hotStatement({
     SELECT t.epoch AS tenant_now, cl.epoch AS client_now, t.configuration_version, GREATEST(t.barrier_at, cl.barrier_at) AS barrier_at,
       CASE
         WHEN t.suspended_at IS NOT NULL THEN 'tenant_suspended'
-        WHEN cl.blocked_at IS NOT NULL THEN 'grant_client_blocked'
-        WHEN cl.epoch <> $13 THEN 'grant_below_barrier'
         WHEN t.configuration_version <> $14 THEN 'decide_again'
       END AS verdict
-    FROM tenants t JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 WHERE t.id = $1),
+    FROM tenants t JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.version = $13 WHERE t.id = $1),
   opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, scopes, tenant_epoch, client_epoch,
       policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
@@ -34,13 +37,12 @@ const openStatement = hotStatement({
 export type OpenClientGrant = {
   readonly tenantId: TenantId
   readonly grantId: GrantId
-  readonly issuerId: IssuerId
-  readonly clientId: ClientId
+  readonly caller: Caller
   readonly resource: { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
   readonly scopes: readonly Scope[]
   readonly accessTokenTtl: Ceiling
   readonly expiresAt: Instant
-  readonly decidedUnder: { readonly clientEpoch: number; readonly configurationVersion: number; readonly policyVersion: number }
+  readonly decidedUnder: { readonly configurationVersion: number; readonly policyVersion: number }
   readonly now: Instant
   readonly asked: Asked
 }
@@ -48,31 +50,21 @@ export type OpenClientGrant = {
 export type OpenedClientGrant =
   | { readonly kind: 'opened'; readonly grant: GrantStateRow }
   | { readonly kind: 'decide_again'; readonly configurationVersion: number }
-  | {
-      readonly kind: 'refused'
-      readonly reason: 'tenant_suspended' | 'grant_client_blocked' | 'grant_below_barrier' | 'grant_client_unknown'
-    }
+  | { readonly kind: 'client_changed' }
+  | { readonly kind: 'refused'; readonly reason: 'tenant_suspended' }
 
-/** Opens a grant of a client for itself, only if what it was decided under still holds. */
+/** Opens a grant of a client for itself, only if what it was decided under still holds; else nothing is written. */
 export async function openClientGrant(hot: HotDb, open: OpenClientGrant): Promise<OpenedClientGrant> {
-  const { resource, decidedUnder, asked } = open
-  const { rows } = await hot.query<GrantStateRow & { verdict: string | null }>(openStatement, [
-    ...[
-      open.tenantId,
-      toTimestamp(open.now),
-      open.grantId,
-      open.issuerId,
-      open.clientId,
-      resource.tenantId,
-      resource.id,
-      resource.identifier,
-    ],
+  const { caller, resource, decidedUnder, asked } = open
+  const { rows } = await hot.query<GrantStateRow & { verdict: 'tenant_suspended' | 'decide_again' | null }>(openStatement, [
+    ...[open.tenantId, toTimestamp(open.now), open.grantId, caller.issuerId, caller.clientId],
+    ...[resource.tenantId, resource.id, resource.identifier],
     ...[open.scopes, open.accessTokenTtl.seconds, toTimestamp(open.expiresAt), JSON.stringify([open.accessTokenTtl])],
-    ...[decidedUnder.clientEpoch, decidedUnder.configurationVersion, decidedUnder.policyVersion, asked.requestId, asked.address],
+    ...[caller.clientVersion, decidedUnder.configurationVersion, decidedUnder.policyVersion, asked.requestId, asked.address],
   ])
   const row = rows[0]
-  if (!row) return { kind: 'refused', reason: 'grant_client_unknown' }
+  if (!row) return { kind: 'client_changed' }
   if (row.verdict === null) return { kind: 'opened', grant: row }
   if (row.verdict === 'decide_again') return { kind: 'decide_again', configurationVersion: row.configuration_version }
-  return { kind: 'refused', reason: row.verdict as 'tenant_suspended' | 'grant_client_blocked' | 'grant_below_barrier' }
+  return { kind: 'refused', reason: row.verdict }
 }

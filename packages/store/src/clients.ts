@@ -23,10 +23,11 @@ type Row = {
   epoch: number
   blocked_at: Instant | null
   document_expires_at: Instant | null
+  version: number
 }
 
 const columns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
-  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at`
+  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version`
 
 const toClient = (row: Row): Client => ({
   tenantId: row.tenant_id,
@@ -46,6 +47,7 @@ const toClient = (row: Row): Client => ({
   epoch: row.epoch,
   blockedAt: row.blocked_at ?? undefined,
   documentExpiresAt: row.document_expires_at ?? undefined,
+  version: row.version,
 })
 
 const findStatement = hotStatement({
@@ -60,7 +62,7 @@ export async function findClient(hot: HotDb, tenant: TenantId, issuer: IssuerId,
   return rows[0] && toClient(rows[0])
 }
 
-export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'blockedAt' | 'documentExpiresAt'> & {
+export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'blockedAt' | 'documentExpiresAt'> & {
   readonly documentExpiresAt?: Instant | undefined
   readonly now: Instant
 }

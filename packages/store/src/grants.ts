@@ -1,10 +1,12 @@
 /** Grants: opened with their code in one statement, judged with everything they hang on, revoked with a barrier that every guard hears of. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { AuthorizationCode } from '@drawbridge/core/oauth/authorization-code'
+import type { Caller } from '@drawbridge/core/oauth/caller'
 import type { Grant, GrantRefusal } from '@drawbridge/core/oauth/grant'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
-import { type ClientId, type CredentialHash, type GrantId, type IssuerId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { type CredentialHash, type GrantId, type IssuerId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type DecidedOn, type DecidedWrite, type GroundRow, groundColumns, toDecidedWrite } from './authorization-requests.js'
+import { callerCte } from './caller.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 /** Where a hot statement was asked from: goes to the audit trail. */
@@ -167,37 +169,42 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
 const revokeStatement = hotStatement({
   name: 'revoke_grant_of_token',
   tenantParameter: 1,
-  text: `WITH given AS (
-    SELECT g.id FROM grants g
-    WHERE g.tenant_id = $1 AND g.issuer_id = $3 AND g.client_id = $4
+  text: `WITH ${callerCte({ issuer: '$3', client: '$4', version: '$10' })},
+  given AS (
+    SELECT g.id FROM grants g, caller
+    WHERE caller.is_current AND g.tenant_id = $1 AND g.issuer_id = $3 AND g.client_id = $4
       AND g.id = COALESCE($6::uuid, (SELECT grant_id FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $5))),
   ${revokeGrantCtes('SELECT id FROM given', { reason: `'revoked_by_client'`, source: `'client_revocation'`, eventId: '$7::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, 'grant_revoked', killed.issuer_id, killed.subject_id, killed.client_id, killed.connection_id, killed.id, '{}', 'revoked_by_client', '{}', $8, $9
     FROM killed)
-  SELECT EXISTS (SELECT 1 FROM killed) AS revoked, ${notified}`,
+  SELECT caller.is_current, EXISTS (SELECT 1 FROM killed) AS revoked, ${notified} FROM caller`,
 })
 
 export type RevokeGrantOfToken = {
   readonly tenantId: TenantId
-  readonly issuerId: IssuerId
-  readonly clientId: ClientId
+  readonly caller: Caller
   readonly token: { readonly refreshTokenHash: CredentialHash } | { readonly grantId: GrantId }
   readonly eventId: string
   readonly now: Instant
   readonly asked: Asked
 }
 
-/** Revokes the grant behind a token of this client, at most once; another client's token changes nothing. Answers whether it did. */
-export async function revokeGrantOfToken(hot: HotDb, given: RevokeGrantOfToken): Promise<boolean> {
-  const hash = 'refreshTokenHash' in given.token ? given.token.refreshTokenHash : null
-  const grantId = 'grantId' in given.token ? given.token.grantId : null
-  const { rows } = await hot.query<{ revoked: boolean }>(revokeStatement, [
-    ...[given.tenantId, toTimestamp(given.now), given.issuerId, given.clientId, hash, grantId, given.eventId],
-    ...[given.asked.requestId, given.asked.address],
+/** Revokes the grant behind a token of this client, at most once; another client's token changes nothing. */
+export async function revokeGrantOfToken(
+  hot: HotDb,
+  given: RevokeGrantOfToken,
+): Promise<'revoked' | 'nothing_to_revoke' | 'client_changed'> {
+  const { caller, token, asked } = given
+  const hash = 'refreshTokenHash' in token ? token.refreshTokenHash : null
+  const grantId = 'grantId' in token ? token.grantId : null
+  const { rows } = await hot.query<{ is_current: boolean; revoked: boolean }>(revokeStatement, [
+    ...[given.tenantId, toTimestamp(given.now), caller.issuerId, caller.clientId, hash, grantId, given.eventId],
+    ...[asked.requestId, asked.address, caller.clientVersion],
   ])
-  return rows[0]?.revoked ?? false
+  if (!rows[0]?.is_current) return 'client_changed'
+  return rows[0].revoked ? 'revoked' : 'nothing_to_revoke'
 }
 
 /** The credential is of the tenant's own resource, or of one of the vendor's that this issuer may mint for. */

@@ -6,7 +6,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Instant, instant } from '@drawbridge/core/instant'
-import { findCodeRefusal } from '@drawbridge/core/oauth/authorization-code'
+import { judgeCode } from '@drawbridge/core/oauth/authorization-code'
 import type { GrantState } from '@drawbridge/core/oauth/grant'
 import { judgeRefresh } from '@drawbridge/core/oauth/refresh-token'
 import type { ClientId, CredentialHash, GrantId, IssuerId, Scope } from '@drawbridge/core/tenant/ids'
@@ -23,6 +23,7 @@ const now = instant(1_800_000_000_000)
 const later = instant(now + 3_600_000)
 const asked = { requestId: 'test', address: undefined }
 const token = 'dbr_presented'
+const elsewhere = randomUUID() as IssuerId
 let fixture: TestDatabase
 let acme: ATenant
 let grantId: GrantId
@@ -39,6 +40,16 @@ beforeAll(async () => {
     `INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
     [acme.tenantId, hashOf(token), grantId, acme.issuerId, acme.clientId, new Date(now)],
   )
+  // The other issuer and the other client are real: a client that does not exist could not have been authenticated.
+  await asOwner(
+    fixture.ownerUrl,
+    `WITH i AS (INSERT INTO issuers (tenant_id, id, url, kind, created_at) VALUES ($1, $2, 'https://elsewhere.example', 'tenant', $3) RETURNING id)
+     INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
+     SELECT c.tenant_id, at.issuer_id, at.client_id, c.kind, c.name, c.redirect_uris, c.grant_types, c.token_endpoint_auth_method, c.scope_ceiling, c.created_at
+     FROM clients c, (SELECT c.issuer_id, 'other' AS client_id FROM clients c UNION ALL SELECT i.id, 'other' FROM i UNION ALL SELECT i.id, $4 FROM i) at
+     WHERE c.client_id = $4`,
+    [acme.tenantId, elsewhere, new Date(now), acme.clientId],
+  )
 })
 afterAll(() => fixture.close())
 
@@ -54,6 +65,7 @@ const calm = {
   clientEpoch: 1,
   connectionEpoch: 1,
   subjectEpoch: 1,
+  clientChanged: false,
   otherIssuer: false,
   otherClient: false,
   resource: undefined as string | undefined,
@@ -75,6 +87,7 @@ const calm = {
 type World = typeof calm
 
 const shared: readonly Partial<World>[] = [
+  { clientChanged: true },
   { suspended: true },
   { revoked: true },
   { grantExpired: true },
@@ -88,6 +101,8 @@ const shared: readonly Partial<World>[] = [
   { otherIssuer: true },
   { otherClient: true },
   { resource: 'https://other.example' },
+  { policyVersion: 1 },
+  { claimsVersion: 2 },
 ]
 const ofRefresh: readonly Partial<World>[] = [
   ...shared,
@@ -101,8 +116,6 @@ const ofRefresh: readonly Partial<World>[] = [
   { tokenExpired: true },
   { offered: false },
   { widened: true },
-  { policyVersion: 1 },
-  { claimsVersion: 2 },
 ]
 const ofCode: readonly Partial<World>[] = [
   ...shared,
@@ -121,11 +134,12 @@ const random = (conditions: readonly Partial<World>[]): readonly World[] =>
 
 const at = (when: boolean) => (when ? new Date(now) : null)
 
-async function arrange(world: World): Promise<void> {
-  await asOwner(
+/** Answers the versions that all clients have now. */
+async function arrange(world: World): Promise<readonly ClientVersion[]> {
+  return asOwner<ClientVersion>(
     fixture.ownerUrl,
     `WITH t AS (UPDATE tenants SET suspended_at = $4, epoch = $5, policy_version = $6 WHERE id = $1),
-      cl AS (UPDATE clients SET blocked_at = $7, epoch = $8 WHERE tenant_id = $1),
+      cl AS (UPDATE clients SET blocked_at = $7, epoch = $8 WHERE tenant_id = $1 RETURNING issuer_id, client_id, version),
       cn AS (UPDATE connections SET disabled_at = $9, epoch = $10 WHERE tenant_id = $1),
       s AS (UPDATE subjects SET deactivated_at = $11, epoch = $12, claims_version = $13 WHERE tenant_id = $1),
       g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, epoch = 1 WHERE tenant_id = $1 AND id = $2),
@@ -134,7 +148,7 @@ async function arrange(world: World): Promise<void> {
         successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, successor_used_at = $18, grace_replays = $19, expires_at = $20
         WHERE tenant_id = $1 AND token_hash = $3),
       c AS (UPDATE authorization_codes SET redeemed_at = $21, expires_at = $22 WHERE tenant_id = $1)
-    SELECT 1`,
+    SELECT issuer_id AS "issuerId", client_id AS "clientId", version::int AS "clientVersion" FROM cl`,
     [
       ...[
         acme.tenantId,
@@ -174,16 +188,21 @@ const grantOf = (world: World): GrantState => ({
   connection: world.disabled ? 'disabled' : 'live',
   subject: world.deactivated ? 'deactivated' : 'live',
 })
-const presenting = (world: World) => ({
-  issuerId: world.otherIssuer ? (randomUUID() as IssuerId) : acme.issuerId,
-  clientId: world.otherClient ? ('other' as ClientId) : acme.clientId,
-  resource: world.resource,
-})
+type ClientVersion = { readonly issuerId: string; readonly clientId: string; readonly clientVersion: number }
+
+function presenting(world: World, versions: readonly ClientVersion[]) {
+  const issuerId = world.otherIssuer ? elsewhere : acme.issuerId
+  const clientId = world.otherClient ? ('other' as ClientId) : acme.clientId
+  const caller = versions.find((one) => one.issuerId === issuerId && one.clientId === clientId)
+  if (!caller) throw new Error('no such client was arranged')
+  const clientVersion = world.clientChanged ? caller.clientVersion - 1 : caller.clientVersion
+  return { caller, presented: { issuerId, clientId, clientVersion, resource: world.resource } }
+}
 
 test('a refresh token is judged alike by the statement and by the rule', async () => {
   for (const world of [...pairs(ofRefresh), ...random(ofRefresh)]) {
-    await arrange(world)
-    const presented = { ...presenting(world), scopes: world.widened ? (['read', 'admin'] as Scope[]) : undefined }
+    const { caller, presented: by } = presenting(world, await arrange(world))
+    const presented = { ...by, scopes: world.widened ? (['read', 'admin'] as Scope[]) : undefined }
     const rotation = await rotateRefreshToken(onHotPath(fixture.database), {
       tenantId: acme.tenantId,
       tokenHash: hashOf(token),
@@ -207,6 +226,7 @@ test('a refresh token is judged alike by the statement and by the rule', async (
       audience: acme.resource,
       decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
       grant: grantOf(world),
+      caller,
     }
     const verdict = judgeRefresh(state, presented, now)
     const told = rotation.kind === 'refused' ? rotation.reason : rotation.kind
@@ -216,9 +236,9 @@ test('a refresh token is judged alike by the statement and by the rule', async (
 
 test('a code is judged alike by the statement and by the rule', async () => {
   for (const world of [...pairs(ofCode), ...random(ofCode)]) {
-    await arrange(world)
+    const { caller, presented: by } = presenting(world, await arrange(world))
     const presented = {
-      ...presenting(world),
+      ...by,
       redirectUri: world.otherRedirect ? 'https://other.example/callback' : aRedirectUri,
       codeChallenge: world.otherVerifier ? 'other' : aChallenge,
     }
@@ -227,6 +247,7 @@ test('a code is judged alike by the statement and by the rule', async () => {
       codeHash: hashOf(code),
       presented,
       refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
+      redecision: undefined,
       eventId: randomUUID(),
       now,
       asked,
@@ -239,8 +260,12 @@ test('a code is judged alike by the statement and by the rule', async () => {
       expiresAt: world.codeExpired ? now : later,
       redeemed: world.redeemed,
       audience: acme.resource,
+      decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
       grant: grantOf(world),
+      caller,
     }
-    expect({ world, told: redeemed.ok ? undefined : redeemed.error }).toEqual({ world, told: findCodeRefusal(state, presented, now) })
+    const verdict = judgeCode(state, presented, now)
+    const told = redeemed.kind === 'refused' ? redeemed.reason : redeemed.kind
+    expect({ world, told }).toEqual({ world, told: verdict === 'redeem' ? 'redeemed' : verdict })
   }
 })

@@ -6,13 +6,15 @@ import { Secret } from '@drawbridge/core/secret'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import { deriveSuccessor } from '@drawbridge/crypto/refresh-family'
 import { createSealer } from '@drawbridge/crypto/seal'
-import { aChallenge, aGrant, aRedirectUri, hashOf } from '@drawbridge/testkit/a-grant'
+import { aChallenge, aGrant, aRedirectUri, hashOf, presentVersions } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import pg from 'pg'
 import { redeemCode } from './authorization-codes.js'
 import { epochsOf, introspectGrant, revokeGrantOfToken } from './grants.js'
-import { type Redecision, rotateRefreshToken } from './refresh-tokens.js'
+import type { Redecision } from './redecision.js'
+import { rotateRefreshToken } from './refresh-tokens.js'
 import { onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -38,18 +40,34 @@ async function aFamily(given: { tenant?: ATenant; scopes?: readonly string[]; se
   const redeemed = await redeemCode(onHotPath(fixture.database), {
     tenantId: tenant.tenantId,
     codeHash: hashOf(code),
-    presented: { ...tenant, redirectUri: aRedirectUri, codeChallenge: aChallenge, resource: undefined },
+    presented: {
+      ...tenant,
+      ...(await presentVersions(fixture, tenant)),
+      redirectUri: aRedirectUri,
+      codeChallenge: aChallenge,
+      resource: undefined,
+    },
     refreshTokenHash: hashOf(first),
+    redecision: undefined,
     eventId: randomUUID(),
     now,
     asked,
   })
-  expect(redeemed.ok).toBe(true)
+  expect(redeemed.kind).toBe('redeemed')
   return { grantId, first }
 }
 
+type Refreshing = {
+  readonly at?: Instant
+  readonly scopes?: readonly string[]
+  readonly redecision?: Redecision
+  readonly tenant?: ATenant
+  /** As which the client was authenticated; else as which it is now. */
+  readonly clientVersion?: number
+}
+
 /** One refresh as one process would do it: each call makes its own sealer. Answers the successor. */
-async function refresh(token: string, given: { at?: Instant; scopes?: readonly string[]; redecision?: Redecision; tenant?: ATenant } = {}) {
+async function refresh(token: string, given: Refreshing = {}) {
   const { at = addSeconds(now, 60), tenant = acme, redecision } = given
   const familyId = Buffer.from(token.slice(4), 'base64url').toString('hex', 0, 16) as TokenFamilyId
   const sealer = createSealer([{ version: 1, key: masterKey }])
@@ -60,6 +78,7 @@ async function refresh(token: string, given: { at?: Instant; scopes?: readonly s
     presented: {
       issuerId: tenant.issuerId,
       clientId: tenant.clientId,
+      clientVersion: given.clientVersion ?? (await presentVersions(fixture, tenant)).clientVersion,
       scopes: given.scopes as readonly Scope[] | undefined,
       resource: undefined,
     },
@@ -198,6 +217,64 @@ test('when policy has changed nothing moves until it has decided again, and a de
   expect((await refresh(rotated.next, { tenant })).kind).toBe('rotated')
 })
 
+test('a redecision that had to wait for another one takes away from what that one left, and never undoes a newer one', async () => {
+  const tenant = await aTenant(fixture, { slug: 'hooli' })
+  const { grantId, first } = await aFamily({ tenant, scopes: ['read', 'write'] })
+  await owner('UPDATE tenants SET policy_version = 3 WHERE id = $1', [tenant.tenantId])
+  const redecision = {
+    policyVersion: 3,
+    claimsVersion: 1,
+    scopes: ['read', 'write'],
+    accessTokenTtlSeconds: 900,
+    refreshTtlSeconds: 3600,
+    expiresAt: addSeconds(now, 28_800),
+  }
+  const narrowed = async (token: string, change: string) => {
+    const waited = await whileGrantIs(change, grantId, () => refresh(token, { tenant, redecision }))
+    return {
+      waited,
+      grant: await owner('SELECT scopes, policy_version, access_token_ttl_seconds AS ttl FROM grants WHERE id = $1', [grantId]),
+    }
+  }
+  const same = await narrowed(first, "scopes = '{read}', policy_version = 3, access_token_ttl_seconds = 300")
+  expect(same).toMatchObject({ waited: { kind: 'rotated' }, grant: [{ scopes: ['read'], policy_version: 3, ttl: 300 }] })
+  await owner("UPDATE grants SET scopes = '{read,write}', policy_version = 0 WHERE id = $1", [grantId])
+  const newer = await narrowed(same.waited.next, "scopes = '{write}', policy_version = 4")
+  expect(newer).toMatchObject({ waited: { kind: 'rotated' }, grant: [{ scopes: ['write'], policy_version: 4, ttl: 300 }] })
+})
+
+/** Runs `work` into the lock of a concurrent, uncommitted change of the grant, commits that, and answers what `work` came to. */
+async function whileGrantIs<T>(change: string, grantId: string, work: () => Promise<T>): Promise<T> {
+  const concurrent = new pg.Client({ connectionString: fixture.ownerUrl })
+  await concurrent.connect()
+  try {
+    await concurrent.query('BEGIN')
+    await concurrent.query(`UPDATE grants SET ${change} WHERE id = $1`, [grantId])
+    const working = work()
+    const waiting = `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+    for (let looks = 0; looks < 500 && (await owner(waiting))[0]?.['n'] === 0; looks += 1) await new Promise((done) => setTimeout(done, 10))
+    expect(await owner(waiting)).toEqual([{ n: 1 }])
+    await concurrent.query('COMMIT')
+    return await working
+  } finally {
+    await concurrent.end()
+  }
+}
+
+test('under a client that has changed nothing moves, not even for a stolen token or an unknown one', async () => {
+  const tenant = await aTenant(fixture, { slug: 'tyrell' })
+  const { grantId, first } = await aFamily({ tenant })
+  await refresh(first, { tenant })
+  const { clientVersion } = await presentVersions(fixture, tenant)
+  await owner('UPDATE clients SET blocked_at = created_at WHERE tenant_id = $1', [tenant.tenantId])
+  const before = await owner('SELECT count(*)::int AS n FROM audit_events WHERE tenant_id = $1', [tenant.tenantId])
+  for (const at of [addSeconds(now, 61), addSeconds(now, 1000)])
+    expect(await refresh(first, { tenant, clientVersion, at })).toMatchObject({ kind: 'client_changed' })
+  expect(await refresh(`dbr_${'A'.repeat(64)}`, { tenant, clientVersion })).toMatchObject({ kind: 'client_changed' })
+  expect(await owner('SELECT count(*)::int AS n FROM audit_events WHERE tenant_id = $1', [tenant.tenantId])).toEqual(before)
+  expect(await owner('SELECT revoked_at FROM grants WHERE id = $1', [grantId])).toEqual([{ revoked_at: null }])
+})
+
 test('what was rotated before a barrier is below it afterwards, whenever it was signed', async () => {
   const tenant = await aTenant(fixture, { slug: 'umbrella' })
   const { grantId, first } = await aFamily({ tenant })
@@ -223,18 +300,27 @@ test('a token of one tenant is unknown in another', async () => {
 
 test('a client revokes its own grant, once, and no other client does', async () => {
   const { grantId, first } = await aFamily()
-  const revoke = (clientId: string) =>
+  const { clientVersion } = await presentVersions(fixture, acme)
+  const [other] = await owner(
+    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
+     SELECT tenant_id, issuer_id, 'other', kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at
+     FROM clients WHERE client_id = $1 RETURNING version::int`,
+    [acme.clientId],
+  )
+  const revoke = (clientId: string, version: number) =>
     revokeGrantOfToken(onHotPath(fixture.database), {
-      ...acme,
-      clientId: clientId as ATenant['clientId'],
+      tenantId: acme.tenantId,
+      caller: { issuerId: acme.issuerId, clientId: clientId as ATenant['clientId'], clientVersion: version },
       token: { refreshTokenHash: hashOf(first) },
       eventId: randomUUID(),
       now,
       asked,
     })
-  expect(await revoke('other')).toBe(false)
-  expect(await revoke(acme.clientId)).toBe(true)
-  expect(await revoke(acme.clientId)).toBe(false)
+  expect(await revoke('other', other?.['version'] as number)).toBe('nothing_to_revoke')
+  expect(await revoke(acme.clientId, clientVersion - 1)).toBe('client_changed')
+  expect(await owner('SELECT revoked_at FROM grants WHERE id = $1', [grantId])).toEqual([{ revoked_at: null }])
+  expect(await revoke(acme.clientId, clientVersion)).toBe('revoked')
+  expect(await revoke(acme.clientId, clientVersion)).toBe('nothing_to_revoke')
   expect(await refresh(first)).toMatchObject({ kind: 'refused', reason: 'grant_revoked' })
   expect(await owner("SELECT kind FROM outbox WHERE payload->>'targetId' = $1", [grantId])).toEqual([{ kind: 'revoke' }])
 })

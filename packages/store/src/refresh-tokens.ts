@@ -9,11 +9,15 @@ import {
   type RefreshRefusal,
 } from '@drawbridge/core/oauth/refresh-token'
 import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
-import { type Asked, type GrantStateRow, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
+import { callerCte } from './caller.js'
+import { type Asked, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
+import { claimsToDecideAgain, type DecidedRow, type Redecision, redecisionParameters, redecisionSql } from './redecision.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
+const redecision = redecisionSql(13)
+
 /**
- * `verdict` holds the conditions of `core/oauth/refresh-token.judgeRefresh` in the same order. `turned` is one update for the rotation and for
+ * `caller` and `verdict` hold the conditions of `core/oauth/refresh-token.judgeRefresh` in the same order. `turned` is one update for the rotation and for
  * replays inside the grace: a twin that waited for the row's lock is judged again on the row as the winner left it, and counts as a replay.
  * `counted` counts the replays that are no longer answered, so that the rate of a whole family is known; it is asked for only when a replay
  * comes. `used` marks the predecessor, which ends its grace. `$13` to `$18` are a fresh decision of policy, or null.
@@ -21,14 +25,10 @@ import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 const rotateStatement = hotStatement({
   name: 'rotate_refresh_token',
   tenantParameter: 1,
-  text: `WITH token AS (SELECT * FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $3),
+  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$19' })},
+  token AS (SELECT tokens.* FROM refresh_tokens tokens, caller WHERE tokens.tenant_id = $1 AND tokens.token_hash = $3 AND caller.is_current),
   state AS (
-    SELECT ${grantStateColumns},
-      CASE WHEN $13::int IS NULL THEN g.scopes
-        ELSE ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n) WHERE u.scope = ANY($15::text[]) ORDER BY u.n) END AS allowed,
-      COALESCE($16::int, g.access_token_ttl_seconds) AS access_seconds,
-      CASE WHEN $13::int IS NULL THEN g.refresh_ttl_seconds ELSE $17::int END AS refresh_seconds,
-      LEAST(g.expires_at, $18::timestamptz) AS ends_at
+    SELECT ${grantStateColumns}, ${redecision.columns}
     FROM token JOIN grants g ON g.tenant_id = $1 AND g.id = token.grant_id ${grantStateJoins}),
   verdict AS (
     SELECT CASE
@@ -45,7 +45,7 @@ const rotateStatement = hotStatement({
       WHEN state.refresh_seconds IS NULL OR NOT state.client_refreshes THEN 'refresh_token_not_offered'
       WHEN state.audience <> $7::text THEN 'resource_not_of_grant'
       WHEN NOT ($6::text[] <@ state.allowed) THEN 'scope_widened'
-      WHEN COALESCE($13::int, state.policy_version) <> state.policy_now OR COALESCE($14::int, state.claims_version) <> state.claims_now THEN 'decide_again'
+      WHEN ${redecision.isOutdated} THEN 'decide_again'
       WHEN token.rotated_at IS NULL THEN 'rotate'
       ELSE 'grace'
     END AS verdict FROM token, state),
@@ -69,10 +69,7 @@ const rotateStatement = hotStatement({
     INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at)
     SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.ends_at)
     FROM state, turned WHERE turned.grace_replays = 0),
-  decided AS (
-    UPDATE grants SET policy_version = $13, claims_version = $14, scopes = state.allowed, access_token_ttl_seconds = state.access_seconds,
-      refresh_ttl_seconds = state.refresh_seconds, expires_at = state.ends_at
-    FROM state, turned WHERE tenant_id = $1 AND id = state.grant_id AND $13::int IS NOT NULL),
+  ${redecision.writtenCte('SELECT grant_id FROM turned')},
   ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'refresh_token_stolen'`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$10::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
@@ -81,19 +78,9 @@ const rotateStatement = hotStatement({
       CASE WHEN verdict NOT IN ('rotate', 'grace') THEN verdict END,
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)), $11, $12
     FROM outcome, state WHERE verdict <> 'decide_again')
-  SELECT outcome.verdict, state.*, turned.successor_key_version,
-    CASE WHEN outcome.verdict = 'decide_again' THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS subject_claims, ${notified} FROM outcome CROSS JOIN state LEFT JOIN turned ON true`,
+  SELECT caller.is_current, outcome.verdict, state.*, turned.successor_key_version, ${claimsToDecideAgain('outcome.verdict')}, ${notified}
+  FROM caller LEFT JOIN (outcome CROSS JOIN state LEFT JOIN turned ON true) ON true`,
 })
-
-/** A fresh decision, made because policy or claims had changed; it can only take away. */
-export type Redecision = {
-  readonly policyVersion: number
-  readonly claimsVersion: number
-  readonly scopes: readonly string[]
-  readonly accessTokenTtlSeconds: number
-  readonly refreshTtlSeconds: number | undefined
-  readonly expiresAt: Instant
-}
 
 export type RotateRefreshToken = {
   readonly tenantId: TenantId
@@ -106,49 +93,28 @@ export type RotateRefreshToken = {
   readonly asked: Asked
 }
 
-export type RotatedRow = GrantStateRow & {
-  readonly allowed: readonly string[]
-  readonly access_seconds: number
-  readonly ends_at: Instant
-  readonly policy_now: number
-  readonly claims_now: number
-  /** Only with `decide_again`: what policy needs to decide. */
-  readonly subject_claims: unknown
-}
-
 export type Rotation =
-  | { readonly kind: 'rotated'; readonly grant: RotatedRow; readonly successorKeyVersion: number }
-  | { readonly kind: 'decide_again'; readonly grant: RotatedRow }
+  | { readonly kind: 'rotated'; readonly grant: DecidedRow; readonly successorKeyVersion: number }
+  | { readonly kind: 'decide_again'; readonly grant: DecidedRow }
+  | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: RefreshRefusal }
+
+type Row = DecidedRow & { readonly is_current: boolean; readonly verdict: string | null; readonly successor_key_version: number | null }
 
 /**
  * Rotates a refresh token: of twins that arrive together one rotates and the others get the same successor. A replay after the grace,
- * or too many within it, revokes the grant. `decide_again` has changed nothing: decide, then call again with the decision.
+ * or too many within it, revokes the grant. `client_changed` and `decide_again` have changed nothing: authenticate or decide, then call again.
  */
 export async function rotateRefreshToken(hot: HotDb, rotate: RotateRefreshToken): Promise<Rotation> {
-  const { presented, successor, redecision, asked } = rotate
-  const { rows } = await hot.query<RotatedRow & { verdict: string; successor_key_version: number | null }>(rotateStatement, [
-    ...[
-      rotate.tenantId,
-      toTimestamp(rotate.now),
-      rotate.tokenHash,
-      presented.issuerId,
-      presented.clientId,
-      presented.scopes,
-      presented.resource,
-    ],
-    ...[successor.hash, successor.keyVersion, rotate.eventId, asked.requestId, asked.address],
-    ...[
-      redecision?.policyVersion,
-      redecision?.claimsVersion,
-      redecision?.scopes,
-      redecision?.accessTokenTtlSeconds,
-      redecision?.refreshTtlSeconds,
-    ],
-    redecision && toTimestamp(redecision.expiresAt),
+  const { presented, successor, asked } = rotate
+  const { rows } = await hot.query<Row>(rotateStatement, [
+    ...[rotate.tenantId, toTimestamp(rotate.now), rotate.tokenHash, presented.issuerId, presented.clientId, presented.scopes],
+    ...[presented.resource, successor.hash, successor.keyVersion, rotate.eventId, asked.requestId, asked.address],
+    ...[...redecisionParameters(rotate.redecision), presented.clientVersion],
   ])
   const row = rows[0]
-  if (!row) return { kind: 'refused', reason: 'refresh_token_unknown' }
+  if (!row?.is_current) return { kind: 'client_changed' }
+  if (row.verdict === null) return { kind: 'refused', reason: 'refresh_token_unknown' }
   if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
   if (row.successor_key_version === null) return { kind: 'refused', reason: row.verdict as RefreshRefusal }
   return { kind: 'rotated', grant: row, successorKeyVersion: row.successor_key_version }

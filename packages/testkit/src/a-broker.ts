@@ -1,6 +1,7 @@
 /** A broker on a real database and a real port, for tests that speak HTTP. */
 import type { AddressInfo } from 'node:net'
 import { createApp } from '@drawbridge/broker/app'
+import { createClientCache } from '@drawbridge/broker/clients/client-cache'
 import type { BrokerDeps } from '@drawbridge/broker/deps'
 import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
@@ -63,6 +64,7 @@ export async function aBroker(
     sealer,
     fetchSafely,
     configuration: createConfigurationCache({ database, clock, log, metrics, sealer, installationId: installation.installationId }),
+    clients: createClientCache(database),
     connectorFor: (_tenant, connection) =>
       connection.configuration.ok
         ? createConnector({ random, fetchSafely }, connection.id, connection.configuration.value, connection.secret)

@@ -9,7 +9,7 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { ResolvedTenant } from '../http/tenant.js'
-import { authenticateClient } from './client-authentication.js'
+import { authenticateClient, readClientClaim } from './client-authentication.js'
 import { resolveClient } from './resolve-client.js'
 
 const now: Instant = instant(Date.now())
@@ -50,7 +50,8 @@ const register = async (body: unknown) => {
   return { status: response.status, body: (await response.json()) as Record<string, string> }
 }
 const authenticate = async (form: Record<string, string>, authorization?: string) => {
-  const proven = await authenticateClient(broker.deps, { headers: authorization === undefined ? {} : { authorization } }, form, tenant)
+  const claim = readClientClaim(broker.deps, { headers: authorization === undefined ? {} : { authorization } }, form, tenant)
+  const proven = claim.ok ? await authenticateClient(broker.deps, claim.value, 'memory') : claim
   return proven.ok ? 'proven' : proven.error.reason
 }
 const basic = (id: string, secret: string) => `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`

@@ -4,16 +4,17 @@
  * A metadata document is fetched when its stored copy has lapsed. Where that fails, an endpoint that serves clients already at work
  * keeps to the stored copy for a while; a new authorization is refused, with the cause.
  */
-import { addSeconds } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { isDocumentUrl } from '@drawbridge/core/oauth/client-metadata-document'
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
-import { findClient, upsertClientOfDocument } from '@drawbridge/store/clients'
-import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { upsertClientOfDocument } from '@drawbridge/store/clients'
+import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import type { ClientName } from './client-cache.js'
 import { fetchClientMetadataDocument } from './client-metadata-document.js'
 
 /** How long a lapsed copy still serves token requests when its publisher cannot be reached. */
@@ -21,6 +22,13 @@ const staleSeconds = 86_400
 
 export type ResolvePurpose = 'authorize' | 'token'
 
+/** The client as this process remembers it, if its copy has not lapsed. For whoever guards what it does by the version. */
+export function recallClient(deps: BrokerDeps, tenant: ResolvedTenant, clientId: string): Client | undefined {
+  const client = deps.clients.recall(nameOf(tenant, clientId))
+  return client && isFresh(client, deps.clock.now()) ? client : undefined
+}
+
+/** The client as the database has it now, or its document. */
 export async function resolveClient(
   deps: BrokerDeps,
   tenant: ResolvedTenant,
@@ -28,8 +36,8 @@ export async function resolveClient(
   purpose: ResolvePurpose,
 ): Promise<Result<Client, PageRefusal>> {
   const now = deps.clock.now()
-  const known = await findClient(onHotPath(deps.database), tenant.id, tenant.issuer.id, clientId)
-  if (known && (known.kind !== 'metadata_document' || (known.documentExpiresAt ?? 0) > now)) return ok(known)
+  const known = await deps.clients.read(nameOf(tenant, clientId))
+  if (known && isFresh(known, now)) return ok(known)
   // A stranger's URL is fetched only where a person stands before the browser: the token endpoint never meets a client for the first time.
   const mayFetch =
     isDocumentUrl(clientId, { allowLoopback: allowsLoopbackDocuments(deps) }) && (known !== undefined || purpose === 'authorize')
@@ -39,6 +47,14 @@ export async function resolveClient(
   const stillServes = known && purpose === 'token' && addSeconds(known.documentExpiresAt ?? now, staleSeconds) > now
   return stillServes ? ok(known) : written
 }
+
+const nameOf = (tenant: ResolvedTenant, clientId: string): ClientName => ({
+  tenantId: tenant.id,
+  issuerId: tenant.issuer.id,
+  id: clientId as ClientId,
+})
+
+const isFresh = (client: Client, now: Instant): boolean => client.kind !== 'metadata_document' || (client.documentExpiresAt ?? 0) > now
 
 /** Only an installation that may itself be reached on loopback may read documents there; `fetchSafely` judges the address again. */
 const allowsLoopbackDocuments = (deps: BrokerDeps): boolean => deps.installation.kind !== 'production'
@@ -60,5 +76,6 @@ async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: Client
     now: deps.clock.now(),
   }
   const client = await inTenant(deps.database, tenant.id, (db) => upsertClientOfDocument(db, tenant.id, draft))
+  if (client) deps.clients.keep(client)
   return client ? ok(client) : err({ reason: 'client_unknown' })
 }

@@ -16,6 +16,7 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { type BrokerApp, createApp } from '../app.js'
+import { createClientCache } from '../clients/client-cache.js'
 import { createConfigurationCache } from '../http/tenant.js'
 
 let fixture: TestDatabase
@@ -39,6 +40,7 @@ beforeAll(async () => {
     installation: { id: randomUUID(), kind: 'demo' },
     random: systemRandom(),
     configuration: createConfigurationCache({ ...common, installationId: randomUUID() }),
+    clients: createClientCache(fixture.database),
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
     connectorFor: () => undefined,
   })

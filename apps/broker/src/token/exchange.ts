@@ -1,12 +1,11 @@
 /** What a grant type is to the token endpoint: from an authenticated client and a parsed request to tokens or a refusal. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
-import type { Result } from '@drawbridge/core/result'
+import type { Acted } from '../clients/as-proven-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { TokenSet } from './issue-tokens.js'
-import type { TokenRefusal } from './refuse.js'
 
 export type ExchangeContext = {
   readonly http: HttpRequest
@@ -14,4 +13,4 @@ export type ExchangeContext = {
   readonly client: ProvenClient
   readonly now: Instant
 }
-export type Exchange<Request> = (deps: BrokerDeps, context: ExchangeContext, request: Request) => Promise<Result<TokenSet, TokenRefusal>>
+export type Exchange<Request> = (deps: BrokerDeps, context: ExchangeContext, request: Request) => Promise<Acted<TokenSet>>

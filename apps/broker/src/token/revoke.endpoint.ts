@@ -3,12 +3,14 @@ import { accessTokenType } from '@drawbridge/core/oauth/access-token'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
 import { readIntrospectedToken } from '@drawbridge/core/oauth/introspection'
 import { parseRevocationRequest, type RevocationRequest } from '@drawbridge/core/oauth/revocation-request'
+import { ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
 import { type RevokeGrantOfToken, revokeGrantOfToken } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
-import { authenticateClient } from '../clients/client-authentication.js'
+import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
+import { readClientClaim } from '../clients/client-authentication.js'
 import type { BrokerDeps } from '../deps.js'
 import { empty } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -30,26 +32,28 @@ export const revokeEndpoint = endpoint({
     if (!http.form.ok) return refuseForm(http.form.error)
     const request = parseRevocationRequest(http.form.value)
     if (!request.ok) return refuse(request.error)
-    const client = await authenticateClient(deps, http, http.form.value, tenantOf(http))
-    if (!client.ok) return refuse(client.error)
+    const claim = readClientClaim(deps, http, http.form.value, tenantOf(http))
+    if (!claim.ok) return refuse(claim.error)
     const token = tokenOf(http, deps, request.value)
-    if (token) await revoke(http, deps, client.value, token)
-    return empty(200)
+    const revoked = await asProvenClient(deps, claim.value, (client) =>
+      token ? revoke(http, deps, client, token) : ifUnchanged(deps, client, ok(undefined)),
+    )
+    return revoked.ok ? empty(200) : refuse(revoked.error)
   },
 })
 
-async function revoke(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, token: RevokeGrantOfToken['token']): Promise<void> {
-  const tenant = tenantOf(http)
+async function revoke(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, token: RevokeGrantOfToken['token']): Promise<Acted<void>> {
   const revoked = await revokeGrantOfToken(onHotPath(deps.database), {
-    tenantId: tenant.id,
-    issuerId: tenant.issuer.id,
-    clientId: client.id,
+    tenantId: tenantOf(http).id,
+    caller: callerOf(client),
     token,
     eventId: deps.random.uuid(),
     now: deps.clock.now(),
     asked: { requestId: http.requestId, address: http.address },
   })
-  if (revoked) deps.metrics.count('drawbridge_deprovisioning_events_total', { source: 'client_revocation', target: 'grant' })
+  if (revoked === 'client_changed') return 'client_changed'
+  if (revoked === 'revoked') deps.metrics.count('drawbridge_deprovisioning_events_total', { source: 'client_revocation', target: 'grant' })
+  return ok(undefined)
 }
 
 function tokenOf(http: HttpRequest, deps: BrokerDeps, request: RevocationRequest): RevokeGrantOfToken['token'] | undefined {

@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { type BrokerApp, createApp } from '../app.js'
+import { createClientCache } from '../clients/client-cache.js'
 import type { BrokerDeps } from '../deps.js'
 import { createConfigurationCache } from '../http/tenant.js'
 
@@ -51,6 +52,7 @@ beforeAll(async () => {
     settings: { publicUrl, trustedProxyHops: 0, allowedOrigins: [] },
     installation: { id: installationId, kind: 'demo' },
     configuration: createConfigurationCache({ ...shared, installationId }),
+    clients: createClientCache(fixture.database),
     fetchSafely: () => Promise.reject(new Error('nothing is fetched here')),
     connectorFor: () => undefined,
   } as unknown as BrokerDeps

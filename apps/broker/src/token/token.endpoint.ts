@@ -2,7 +2,9 @@
 
 import { unreachable } from '@drawbridge/core/assert'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
-import { authenticateClient } from '../clients/client-authentication.js'
+import { err } from '@drawbridge/core/result'
+import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
+import { readClientClaim } from '../clients/client-authentication.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
@@ -24,19 +26,21 @@ export const tokenEndpoint = endpoint({
     if (!http.form.ok) return refuseForm(http.form.error)
     const request = parseTokenRequest(http.form.value)
     if (!request.ok) return refuse(request.error)
-    const client = await authenticateClient(deps, http, http.form.value, tenantOf(http))
-    if (!client.ok) return refuse(client.error)
-    const { grantType } = request.value
-    if (!client.value.grantTypes.includes(grantType)) return refuse({ reason: 'grant_type_not_for_client' })
-    const context = { http, tenant: tenantOf(http), client: client.value, now: deps.clock.now() }
-    const tokens = await exchange(deps, context, request.value)
+    const tenant = tenantOf(http)
+    const claim = readClientClaim(deps, http, http.form.value, tenant)
+    if (!claim.ok) return refuse(claim.error)
+    const tokens = await asProvenClient(deps, claim.value, (client) =>
+      exchange(deps, { http, tenant, client, now: deps.clock.now() }, request.value),
+    )
     if (!tokens.ok) return refuse(tokens.error)
-    deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: grantType })
+    deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
     return json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } })
   },
 })
 
-function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
+async function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
+  const { client } = context
+  if (!client.grantTypes.includes(request.grantType)) return ifUnchanged(deps, client, err({ reason: 'grant_type_not_for_client' }))
   switch (request.grantType) {
     case 'authorization_code':
       return exchangeCode(deps, context, request)

@@ -24,6 +24,7 @@ const client: Client = {
   epoch: 1,
   blockedAt: undefined,
   documentExpiresAt: undefined,
+  version: 1,
 }
 const resource: ResourceServer = {
   tenantId: 't' as TenantId,

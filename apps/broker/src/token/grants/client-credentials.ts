@@ -6,6 +6,7 @@ import { err, ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
 import { openClientGrant } from '@drawbridge/store/client-grants'
 import { onHotPath } from '@drawbridge/store/transaction'
+import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import type { Exchange } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 
@@ -21,21 +22,21 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
   let tenant = known
   for (let round = 0; round < mostDecisions; round += 1) {
     const resource = tenant.resource(request.resource)
-    if (!resource) return err({ reason: 'resource_not_of_grant' })
+    if (!resource) return ifUnchanged(deps, client, err({ reason: 'resource_not_of_grant' }))
     const access = decideOwnAccess(client, { scopes: request.scopes, resource, policy: tenant.policy }, now)
-    if (!access.ok) return err({ reason: access.error })
+    if (!access.ok) return ifUnchanged(deps, client, err({ reason: access.error }))
     const opened = await openClientGrant(onHotPath(deps.database), {
       tenantId: tenant.id,
       grantId: deps.random.uuid() as GrantId,
-      issuerId: tenant.issuer.id,
-      clientId: client.id,
+      caller: callerOf(client),
       resource,
       ...access.value,
       expiresAt: addSeconds(now, access.value.accessTokenTtl.seconds),
-      decidedUnder: { clientEpoch: client.epoch, configurationVersion: tenant.configurationVersion, policyVersion: tenant.policyVersion },
+      decidedUnder: { configurationVersion: tenant.configurationVersion, policyVersion: tenant.policyVersion },
       now,
       asked: { requestId: http.requestId, address: http.address },
     })
+    if (opened.kind === 'client_changed') return 'client_changed'
     if (opened.kind === 'refused') return err({ reason: opened.reason })
     if (opened.kind === 'decide_again') {
       tenant = await deps.configuration.atVersion(tenant, opened.configurationVersion)

@@ -1,0 +1,134 @@
+/**
+ * Holds what is issued to the decision of this moment. Policy or claims may have changed since the grant was decided: then nothing moves until
+ * policy has decided again, which can only take away. The admin's ceilings have no version that a grant could carry and bind at every answer.
+ */
+import { identityFromJson } from '@drawbridge/core/identity/identity-json'
+import type { Instant } from '@drawbridge/core/instant'
+import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
+import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
+import { decide, type PolicyInput } from '@drawbridge/core/policy/decide'
+import { err, ok } from '@drawbridge/core/result'
+import type { Scope } from '@drawbridge/core/tenant/ids'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import type { DecidedRow, Redecision } from '@drawbridge/store/redecision'
+import { inTenant } from '@drawbridge/store/transaction'
+import type { Acted } from '../clients/as-proven-client.js'
+import type { BrokerDeps } from '../deps.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+import type { ExchangeContext } from './exchange.js'
+
+/** Policy and claims may change again while they are being decided on; after this many rounds the client may try again. */
+const mostDecisions = 3
+
+type Unissued =
+  | { readonly kind: 'decide_again'; readonly grant: DecidedRow }
+  | { readonly kind: 'client_changed' }
+  | { readonly kind: 'refused'; readonly reason: TokenErrorReason }
+
+/** What may be issued: the grant, and of it what no ceiling takes away. */
+export type Held<Issued> = { readonly issued: Issued; readonly scopes: readonly string[]; readonly accessTokenTtlSeconds: number }
+
+export type DecidedIssue<Issued> = {
+  readonly context: ExchangeContext
+  /** How the audit trail calls the refusal. */
+  readonly refusedAs: 'code_refused' | 'token_refresh_refused'
+  /** `undefined`: all that the grant allows. */
+  readonly scopes: readonly Scope[] | undefined
+  /** The statement: issues, or changes nothing and says why. */
+  readonly issue: (redecision: Redecision | undefined) => Promise<Issued | Unissued>
+}
+
+/** Issues under the decision of this moment. */
+export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeemed' | 'rotated'; readonly grant: DecidedRow }>(
+  deps: BrokerDeps,
+  { context, refusedAs, scopes, issue }: DecidedIssue<Issued>,
+): Promise<Acted<Held<Issued>>> {
+  const { tenant, client, now } = context
+  const denied = async (grant: DecidedRow) => {
+    await writeDenial(deps, context, grant, refusedAs)
+    return err({ reason: 'grant_policy_denies' as const })
+  }
+  let redecision: Redecision | undefined
+  for (let round = 0; round <= mostDecisions; round += 1) {
+    const outcome = await issue(redecision)
+    if (outcome.kind === 'client_changed') return 'client_changed'
+    if (outcome.kind === 'refused') return err({ reason: outcome.reason })
+    const present = await deps.configuration.atVersion(tenant, outcome.grant.configuration_version)
+    if (outcome.kind === 'decide_again') {
+      redecision = decideAgain(present, client, outcome.grant, now)
+      if (!redecision) return denied(outcome.grant)
+      continue
+    }
+    const held = holdToCeilings(present, client, outcome.grant, scopes)
+    return held ? ok({ issued: outcome, ...held }) : denied(outcome.grant)
+  }
+  return err({ reason: 'decision_unsettled' })
+}
+
+/** What the admin's limits leave. `undefined`: nothing is left, or this issuer may no longer mint for the resource. */
+function holdToCeilings(tenant: ResolvedTenant, client: Client, grant: DecidedRow, asked: readonly Scope[] | undefined) {
+  const resource = tenant.resource(grant.audience)
+  const { scopeCeiling } = client
+  const scopes = (asked ?? grant.allowed).filter((scope) => scopeCeiling.length === 0 || scopeCeiling.includes(scope as Scope))
+  if (!resource || scopes.length === 0) return undefined
+  const seconds = [grant.access_seconds, client.accessTokenTtlSeconds, resource.accessTokenTtlSeconds].filter((one) => one !== undefined)
+  return { scopes, accessTokenTtlSeconds: Math.min(...seconds) }
+}
+
+/** Asks policy about the grant as it stands. `undefined`: nothing is allowed any more; what cannot be read counts as that. */
+function decideAgain(tenant: ResolvedTenant, client: Client, grant: DecidedRow, now: Instant): Redecision | undefined {
+  const identity = identityFromJson(grant.subject_claims)
+  const resource = tenant.resource(grant.audience)
+  if (!identity.ok || !resource) return undefined
+  const decision = decide(tenant.policy, {
+    // The strength of the login behind this grant, not of a later one elsewhere.
+    identity: {
+      ...identity.value,
+      authentication: { acr: grant.acr ?? undefined, amr: grant.amr, authenticatedAt: grant.authenticated_at ?? undefined },
+    },
+    client: {
+      id: client.id,
+      host: hostOfClient(client),
+      kind: client.kind,
+      scopeCeiling: client.scopeCeiling,
+      accessTokenTtlSeconds: client.accessTokenTtlSeconds,
+    },
+    resource: resource as unknown as PolicyInput['resource'],
+    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh' },
+    session: { startedAt: grant.authenticated_at ?? grant.grant_created_at },
+    now,
+  })
+  if (decision.kind !== 'allow') return undefined
+  return {
+    policyVersion: grant.policy_now,
+    claimsVersion: grant.claims_now,
+    scopes: decision.scopes,
+    accessTokenTtlSeconds: decision.accessTokenTtl.seconds,
+    refreshTtlSeconds: decision.refreshTokenTtl?.seconds,
+    expiresAt: decision.sessionExpiresAt,
+  }
+}
+
+/** The statement changed nothing and so wrote nothing; the refusal belongs in the audit trail all the same. */
+function writeDenial(
+  deps: BrokerDeps,
+  { tenant, http, now }: ExchangeContext,
+  grant: DecidedRow,
+  kind: DecidedIssue<unknown>['refusedAs'],
+): Promise<void> {
+  return inTenant(deps.database, tenant.id, (db) =>
+    insertAuditEvent(db, tenant.id, {
+      at: now,
+      kind,
+      issuerId: grant.issuer_id,
+      subjectId: grant.subject_id ?? undefined,
+      clientId: grant.client_id,
+      connectionId: grant.connection_id ?? undefined,
+      grantId: grant.grant_id,
+      scopes: grant.scopes,
+      reason: 'grant_policy_denies',
+      requestId: http.requestId,
+      address: http.address,
+    }),
+  )
+}

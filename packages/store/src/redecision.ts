@@ -1,0 +1,70 @@
+/**
+ * A decision made again, because policy or claims had changed since the grant was decided. It only takes away: from what the grant's row says
+ * at the moment of writing, and never over a decision that was made under newer versions.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import type { GrantStateRow } from './grants.js'
+import { toTimestamp } from './transaction.js'
+
+export type Redecision = {
+  readonly policyVersion: number
+  readonly claimsVersion: number
+  readonly scopes: readonly string[]
+  readonly accessTokenTtlSeconds: number
+  readonly refreshTtlSeconds: number | undefined
+  readonly expiresAt: Instant
+}
+
+/** A grant with what is left of it under the redecision, and the versions that a decision must have to count. */
+export type DecidedRow = GrantStateRow & {
+  readonly allowed: readonly string[]
+  readonly access_seconds: number
+  readonly ends_at: Instant
+  readonly policy_now: number
+  readonly claims_now: number
+  /** Only with `decide_again`: what policy needs to decide. */
+  readonly subject_claims: unknown
+}
+
+/** The six parameters of a redecision, all null without one. */
+export const redecisionParameters = (redecision: Redecision | undefined): readonly unknown[] => [
+  redecision?.policyVersion,
+  redecision?.claimsVersion,
+  redecision?.scopes,
+  redecision?.accessTokenTtlSeconds,
+  redecision?.refreshTtlSeconds,
+  redecision && toTimestamp(redecision.expiresAt),
+]
+
+/** SQL over a grant `g`, for a statement whose parameters from `$first` on are those of a redecision. */
+export function redecisionSql(first: number) {
+  const [policyVersion, claimsVersion, scopes, accessSeconds, refreshSeconds, expiresAt] = [0, 1, 2, 3, 4, 5].map((n) => `$${first + n}`)
+  const left = {
+    scopes: `CASE WHEN ${policyVersion}::int IS NULL THEN g.scopes ELSE ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n)
+      WHERE u.scope = ANY(${scopes}::text[]) ORDER BY u.n) END`,
+    accessSeconds: `LEAST(g.access_token_ttl_seconds, ${accessSeconds}::int)`,
+    refreshSeconds: `CASE WHEN g.refresh_ttl_seconds IS NOT NULL AND (${policyVersion}::int IS NULL OR ${refreshSeconds}::int IS NOT NULL)
+      THEN LEAST(g.refresh_ttl_seconds, ${refreshSeconds}::int) END`,
+    expiresAt: `LEAST(g.expires_at, ${expiresAt}::timestamptz)`,
+  }
+  return {
+    /** What is left of the grant. */
+    columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at`,
+    /** Condition over `state`: neither the grant nor the redecision was decided under the present policy and claims. */
+    isOutdated: `COALESCE(${policyVersion}::int, state.policy_version) <> state.policy_now
+      OR COALESCE(${claimsVersion}::int, state.claims_version) <> state.claims_now`,
+    /**
+     * Writes what is left into the grant that `grantId` selects. The expressions stand here once more, because whoever had to wait for a
+     * concurrent redecision is evaluated again on the row as that left it, which `state` knows nothing of.
+     */
+    writtenCte: (grantId: string): string => `
+  decided AS (
+    UPDATE grants g SET policy_version = ${policyVersion}, claims_version = ${claimsVersion}, scopes = ${left.scopes},
+      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.expiresAt}
+    WHERE g.tenant_id = $1 AND g.id = (${grantId}) AND ${policyVersion}::int >= g.policy_version AND ${claimsVersion}::int >= g.claims_version)`,
+  }
+}
+
+/** The claims of the grant's subject, told only to whoever has to decide again. */
+export const claimsToDecideAgain = (verdict: string): string =>
+  `CASE WHEN ${verdict} = 'decide_again' THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS subject_claims`
