@@ -158,8 +158,16 @@ describe('the image', () => {
     for (const name of ['.git', '.drawbridge', '**/node_modules', '.env']) expect(ignored).toContain(name)
   })
 
+  it('is installed anew for production, because an installation that shrinks keeps its development tools on the disk', () => {
+    const [build, installAnew] = [dockerfile.indexOf('turbo run build'), dockerfile.indexOf('rm -rf node_modules apps/*/node_modules')]
+    expect(installAnew).toBeGreaterThan(build)
+    const command = dockerfile.slice(installAnew).replaceAll(/\\\n\s*/g, '')
+    for (const flag of ['--frozen-lockfile', '--prod', '--no-optional', '@drawbridge/broker...', '@drawbridge/worker...'])
+      expect(command).toContain(flag)
+  })
+
   it('loads nothing at start that it removes, nor what only development installs', () => {
-    const removed = /rm -rf (.+)$/m.exec(dockerfile)?.[1]?.split(' ') ?? []
+    const removed = [...dockerfile.matchAll(/rm -rf (.+)$/gm)].at(-1)?.[1]?.split(' ') ?? []
     expect(removed).toContain('apps/simulator')
     const { files, packages } = loadedBy('apps/cli/src/main.ts')
     expect(files.filter((file) => removed.some((folder) => file.startsWith(`${folder}/`)))).toEqual([])

@@ -112,3 +112,13 @@ it('takes localhost and 127.0.0.1 for two sites, and a loopback for trustworthy'
   expect(jar.header(to, { method: 'GET', initiator: undefined })).toBe('__Host-c=1')
   expect(jar.header(to, { method: 'POST', initiator: new URL('http://127.0.0.1:4410/') })).toBe('')
 })
+
+it('finds the server of an address elsewhere, as behind a proxy, and the server and the cookies hear of the address alone', async () => {
+  const there = (url: URL) => new URL(url.pathname + url.search, origin)
+  const browser = openBrowser({ findServer: there })
+  const page = await browser.open('https://login.example/set')
+  expect(page.url).toBe('https://login.example/show')
+  expect(seen.at(-1)?.headers).toMatchObject({ host: 'login.example', cookie: 'a=1' })
+  expect([...browser.cookies('https://login.example/').keys()]).toEqual(['a'])
+  expect(browser.cookies(origin).size).toBe(0)
+})

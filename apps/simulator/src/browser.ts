@@ -15,6 +15,8 @@ export type BrowserOptions = {
   /** False: show the page that carries a SAML message home, as a browser without scripts would. */
   readonly submitsSamlForms?: boolean
   readonly now?: () => number
+  /** Where the server of an address is really found, as a name service and a proxy for TLS would say. The page keeps the address it asked for. */
+  readonly findServer?: (url: URL) => URL
 }
 
 export type PageForm = {
@@ -65,7 +67,7 @@ export function openBrowser(options: BrowserOptions = {}): Browser {
     for (let hop = 0; hop < maxHops; hop++) {
       trail.push(load.url.href)
       if (stops.includes(withoutQuery(load.url.href))) return toPage(load.url, undefined, trail, navigate)
-      const loaded = await fetchOnce(load, jar.header(load.url, load))
+      const loaded = await fetchOnce(load, jar.header(load.url, load), options.findServer?.(load.url) ?? load.url)
       jar.keep(loaded.headers['set-cookie'] ?? [], load.url)
       const next = nextLoad(load, loaded, options.submitsSamlForms ?? true)
       if (next === undefined) return toPage(load.url, loaded, trail, navigate)
@@ -155,11 +157,11 @@ function findForm(forms: readonly HtmlForm[], which: string): HtmlForm | undefin
   )
 }
 
-async function fetchOnce(load: Load, cookie: string): Promise<Loaded> {
-  const send = load.url.protocol === 'https:' ? httpsRequest : httpRequest
+async function fetchOnce(load: Load, cookie: string, server: URL): Promise<Loaded> {
+  const send = server.protocol === 'https:' ? httpsRequest : httpRequest
   return new Promise((done, fail) => {
     const request = send(
-      load.url,
+      server,
       { method: load.method, headers: headersOf(load, cookie), timeout: timeoutMs, agent: false },
       (response) => {
         const chunks: Buffer[] = []
@@ -192,6 +194,7 @@ function headersOf(load: Load, cookie: string): OutgoingHttpHeaders {
           ? 'same-site'
           : 'cross-site'
   return {
+    host: load.url.host,
     accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8',
     'accept-language': 'en',
     'user-agent': 'drawbridge-simulator-browser',

@@ -8,6 +8,12 @@ import type { QueueSettings } from './deps.js'
 export const defaultQueueName = 'drawbridge'
 const defaultMaxConnections = 4
 const defaultConcurrency = 8
+/** A job whose worker has not renewed its claim for this long has lost it: another worker takes the job, which may run twice. */
+export const claimMs = 10_000
+/** How often each worker looks for such jobs. */
+export const lostClaimCheckMs = 5000
+/** How often a job may lose its worker before the queue gives it up; the relay then brings the entry again. */
+const mostLostClaims = 5
 
 export type QueueHandle = { readonly queue: Queue; readonly worker: Worker; isReachable(): Promise<boolean>; close(): Promise<void> }
 
@@ -32,6 +38,8 @@ export async function migrateQueue(ownerUrl: string, runtimeUrl: string = ownerU
   })
 }
 
+const claims = { lockDuration: claimMs, stalledInterval: lostClaimCheckMs, maxStalledCount: mostLostClaims } as const
+
 const nameOf = (settings: QueueSettings) => settings.name ?? defaultQueueName
 
 /** Opens queue and worker; jobs begin to run at once. */
@@ -50,7 +58,7 @@ function onPostgres(settings: QueueSettings, run: Processor): QueueHandle {
   const worker = new Worker(
     nameOf(settings),
     run,
-    { connection, concurrency: settings.concurrency ?? defaultConcurrency },
+    { connection, ...claims, concurrency: settings.concurrency ?? defaultConcurrency },
     createPostgresBackend,
   )
   // Only the engine's own type parameters differ; the methods that we call are the same.
@@ -61,9 +69,11 @@ function onPostgres(settings: QueueSettings, run: Processor): QueueHandle {
 function onRedis(settings: QueueSettings, url: string, run: Processor): QueueHandle {
   const connection = new Redis(url, { maxRetriesPerRequest: null })
   const queue = new Queue(nameOf(settings), { connection })
-  const worker = new Worker(nameOf(settings), run, { connection, concurrency: settings.concurrency ?? defaultConcurrency })
+  const worker = new Worker(nameOf(settings), run, { connection, ...claims, concurrency: settings.concurrency ?? defaultConcurrency })
   const close = async () => {
-    await closeBoth(queue, worker)
+    // Redis is gone: nothing can be handed back to it, and waiting would last until it returns. The relay heals what was under way.
+    if (connection.status === 'ready') await closeBoth(queue, worker)
+    else void closeBoth(queue, worker).catch(() => undefined)
     connection.disconnect()
   }
   return { queue, worker, isReachable: () => isReachable(queue), close }
