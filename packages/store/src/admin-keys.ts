@@ -1,6 +1,7 @@
 /** Keys to the admin API: kept as hashes, bound to the vendor or to one tenant. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
+import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import type { Database } from './database.js'
 import { acrossTenants, type Db, toTimestamp } from './transaction.js'
 
@@ -73,8 +74,13 @@ export async function findAdminKeyAcrossTenants(database: Database, hash: Creden
   return rows[0] && toKey(rows[0])
 }
 
-export async function listAdminKeys(db: Db, tenant: TenantId): Promise<readonly StoredAdminKey[]> {
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM admin_keys WHERE tenant_id = $1 ORDER BY created_at, id`, [tenant])
+/** Oldest first. */
+export async function listAdminKeys(db: Db, tenant: TenantId, page: Page<MomentPosition>): Promise<readonly StoredAdminKey[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM admin_keys WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3::uuid))
+     ORDER BY created_at, id LIMIT $4`,
+    [tenant, ...momentParameters(page)],
+  )
   return rows.map(toKey)
 }
 

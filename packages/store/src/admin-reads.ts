@@ -1,9 +1,8 @@
 /** What an admin looks through: grants, revocation receipts and alarms. Reads only, each with a limit. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { type Db, toTimestamp } from './transaction.js'
-
-export const adminListLimit = 200
 
 export type ListedGrant = {
   readonly id: string
@@ -23,12 +22,16 @@ export type ListedGrant = {
 export type GrantFilter = {
   readonly subjectId?: string | undefined
   readonly clientId?: string | undefined
-  readonly before?: Instant | undefined
   readonly now: Instant
 }
 
 /** Newest first. */
-export async function listGrants(db: Db, tenant: TenantId, filter: GrantFilter): Promise<readonly ListedGrant[]> {
+export async function listGrants(
+  db: Db,
+  tenant: TenantId,
+  filter: GrantFilter,
+  page: Page<MomentPosition>,
+): Promise<readonly ListedGrant[]> {
   const { rows } = await db.query<ListedGrant>(
     `SELECT g.id, g.client_id AS "clientId", g.subject_id AS "subjectId", g.connection_id AS "connectionId", g.audience, g.scopes,
        g.created_at AS "createdAt", g.expires_at AS "expiresAt", g.revoked_at AS "revokedAt", g.revoked_reason AS "revokedReason",
@@ -41,15 +44,9 @@ export async function listGrants(db: Db, tenant: TenantId, filter: GrantFilter):
      LEFT JOIN connections n ON n.tenant_id = g.tenant_id AND n.id = g.connection_id
      LEFT JOIN subjects s ON s.tenant_id = g.tenant_id AND s.id = g.subject_id
      WHERE g.tenant_id = $1 AND ($3::uuid IS NULL OR g.subject_id = $3) AND ($4::text IS NULL OR g.client_id = $4)
-       AND ($5::timestamptz IS NULL OR g.created_at < $5)
-     ORDER BY g.created_at DESC, g.id LIMIT ${adminListLimit}`,
-    [
-      tenant,
-      toTimestamp(filter.now),
-      filter.subjectId ?? null,
-      filter.clientId ?? null,
-      filter.before === undefined ? null : toTimestamp(filter.before),
-    ],
+       AND ($5::timestamptz IS NULL OR (g.created_at, g.id) < ($5, $6::uuid))
+     ORDER BY g.created_at DESC, g.id DESC LIMIT $7`,
+    [tenant, toTimestamp(filter.now), filter.subjectId ?? null, filter.clientId ?? null, ...momentParameters(page)],
   )
   return rows
 }
@@ -73,18 +70,18 @@ export type RevocationReceipt = {
 }
 
 /** Newest first: what was taken away, and how far the news has come. Notices of the tenant's own resources only. */
-export async function listRevocationReceipts(db: Db, tenant: TenantId, before?: Instant): Promise<readonly RevocationReceipt[]> {
+export async function listRevocationReceipts(db: Db, tenant: TenantId, page: Page<MomentPosition>): Promise<readonly RevocationReceipt[]> {
   const { rows } = await db.query<RevocationReceipt>(
     `SELECT e.id AS "eventId", e.source, e.target, e.target_id AS "targetId", e.reason, e.matched, e.received_at AS "receivedAt",
        e.barrier_at AS "barrierAt", e.swept_at AS "sweptAt", count(DISTINCT (n.resource_id, n.position))::int AS notices,
        count(d.stream_id)::int AS delivered, count(d.acknowledged_at)::int AS acknowledged, max(d.acknowledged_at) AS "lastAcknowledgedAt"
-     FROM (SELECT * FROM deprovisioning_events WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR received_at < $2)
-           ORDER BY received_at DESC, id LIMIT ${adminListLimit}) e
+     FROM (SELECT * FROM deprovisioning_events WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3::uuid))
+           ORDER BY received_at DESC, id DESC LIMIT $4) e
      LEFT JOIN notices n ON n.tenant_id = e.tenant_id AND n.event_id = e.id
      LEFT JOIN notice_deliveries d ON d.tenant_id = n.tenant_id AND d.resource_id = n.resource_id AND d.position = n.position
      GROUP BY e.id, e.source, e.target, e.target_id, e.reason, e.matched, e.received_at, e.barrier_at, e.swept_at
-     ORDER BY e.received_at DESC, e.id`,
-    [tenant, before === undefined ? null : toTimestamp(before)],
+     ORDER BY e.received_at DESC, e.id DESC`,
+    [tenant, ...momentParameters(page)],
   )
   return rows
 }
@@ -100,12 +97,19 @@ export type ListedSubject = {
 }
 
 /** By last login, newest first; `stableId` finds one person exactly. */
-export async function listSubjects(db: Db, tenant: TenantId, stableId?: string): Promise<readonly ListedSubject[]> {
+export async function listSubjects(
+  db: Db,
+  tenant: TenantId,
+  stableId: string | undefined,
+  page: Page<MomentPosition>,
+): Promise<readonly ListedSubject[]> {
   const { rows } = await db.query<ListedSubject>(
     `SELECT id, connection_id AS "connectionId", stable_id AS "stableId", scim_user_id AS "scimUserId", epoch, deactivated_at AS "deactivatedAt",
        last_login_at AS "lastLoginAt"
-     FROM subjects WHERE tenant_id = $1 AND ($2::text IS NULL OR stable_id = $2) ORDER BY last_login_at DESC, id LIMIT ${adminListLimit}`,
-    [tenant, stableId ?? null],
+     FROM subjects WHERE tenant_id = $1 AND ($2::text IS NULL OR stable_id = $2)
+       AND ($3::timestamptz IS NULL OR (last_login_at, id) < ($3, $4::uuid))
+     ORDER BY last_login_at DESC, id DESC LIMIT $5`,
+    [tenant, stableId ?? null, ...momentParameters(page)],
   )
   return rows
 }

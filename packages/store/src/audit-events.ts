@@ -2,6 +2,7 @@
 import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import type { Page } from './admin-page.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type AuditEvent = {
@@ -62,32 +63,24 @@ export async function insertAuditEvent(db: Db, tenant: TenantId, event: AuditEve
   )
 }
 
-const listLimit = 500
-
 export type AuditFilter = {
   readonly kind?: string | undefined
   readonly subjectId?: string | undefined
   readonly grantId?: string | undefined
   readonly clientId?: string | undefined
-  /** Only events older than this one: the next page. */
-  readonly before?: number | undefined
-  readonly limit?: number | undefined
 }
 
-/** Newest first, at most `listLimit`. */
-export async function listAuditEvents(db: Db, tenant: TenantId, filter: AuditFilter = {}): Promise<readonly StoredAuditEvent[]> {
+/** Newest first: those with a smaller id than the position. */
+export async function listAuditEvents(
+  db: Db,
+  tenant: TenantId,
+  filter: AuditFilter,
+  page: Page<number>,
+): Promise<readonly StoredAuditEvent[]> {
   const { rows } = await db.query<Row>(
     `SELECT ${columns} FROM audit_events WHERE tenant_id = $1 AND ($2::text IS NULL OR kind = $2) AND ($3::uuid IS NULL OR subject_id = $3)
      AND ($4::uuid IS NULL OR grant_id = $4) AND ($5::text IS NULL OR client_id = $5) AND ($6::bigint IS NULL OR id < $6) ORDER BY id DESC LIMIT $7`,
-    [
-      tenant,
-      filter.kind ?? null,
-      filter.subjectId ?? null,
-      filter.grantId ?? null,
-      filter.clientId ?? null,
-      filter.before ?? null,
-      Math.min(filter.limit ?? listLimit, listLimit),
-    ],
+    [tenant, filter.kind ?? null, filter.subjectId ?? null, filter.grantId ?? null, filter.clientId ?? null, page.from ?? null, page.limit],
   )
   return rows.map(toEvent)
 }

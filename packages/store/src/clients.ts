@@ -3,6 +3,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { Client, ClientAuthMethod, ClientKind } from '@drawbridge/core/oauth/client'
 import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import type { Page } from './admin-page.js'
 import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 type Row = {
@@ -108,13 +109,11 @@ export async function upsertClientOfDocument(db: Db, tenant: TenantId, draft: Cl
   return rows[0] && toClient(rows[0])
 }
 
-const listLimit = 500
-
-/** By client_id, at most 500, from after `after`. */
-export async function listClients(db: Db, tenant: TenantId, after = ''): Promise<readonly Client[]> {
+/** By client_id. */
+export async function listClients(db: Db, tenant: TenantId, page: Page<string>): Promise<readonly Client[]> {
   const { rows } = await db.query<Row>(
-    `SELECT ${columns} FROM clients WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT ${listLimit}`,
-    [tenant, after],
+    `SELECT ${columns} FROM clients WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3`,
+    [tenant, page.from ?? '', page.limit],
   )
   return rows.map(toClient)
 }

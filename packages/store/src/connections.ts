@@ -1,6 +1,7 @@
 /** A tenant's configured IdPs. The configuration is JSON that `upstream` parses when it reads it; the secret in it is sealed apart. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import type { Database } from './database.js'
 import { acrossTenants, type Db, toTimestamp } from './transaction.js'
 
@@ -88,9 +89,23 @@ export async function findConnection(db: Db, tenant: TenantId, id: ConnectionId)
   return rows[0] && toConnection(rows[0])
 }
 
-export async function listConnections(db: Db, tenant: TenantId): Promise<readonly StoredConnection[]> {
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 ORDER BY created_at, id`, [tenant])
+/** Oldest first. */
+export async function listConnections(db: Db, tenant: TenantId, page: Page<MomentPosition>): Promise<readonly StoredConnection[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM connections WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3::uuid))
+     ORDER BY created_at, id LIMIT $4`,
+    [tenant, ...momentParameters(page)],
+  )
   return rows.map(toConnection)
+}
+
+/**
+ * Removes a connection that nothing refers to; answers whether there was one. The schema refuses one that people signed in through, or
+ * that a domain or a SCIM token names: their history keeps it, and a kill ends it.
+ */
+export async function deleteConnection(db: Db, tenant: TenantId, id: ConnectionId): Promise<boolean> {
+  const { rowCount } = await db.query('DELETE FROM connections WHERE tenant_id = $1 AND id = $2', [tenant, id])
+  return rowCount === 1
 }
 
 /** Where each enabled connection of every tenant sends a person; for a start that must refuse some of them. */

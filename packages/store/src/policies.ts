@@ -1,6 +1,7 @@
 /** Published versions of a tenant's policy, as their author wrote them. Versions are only ever added. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import type { Page } from './admin-page.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type StoredPolicy = {
@@ -57,13 +58,19 @@ export async function findCurrentPolicy(db: Db, tenant: TenantId): Promise<Store
   return rows[0] && toPolicy(rows[0])
 }
 
-const listLimit = 100
-
-/** Newest first. */
-export async function listPolicies(db: Db, tenant: TenantId): Promise<readonly StoredPolicy[]> {
+/** Newest first: versions below the position. */
+export async function listPolicies(db: Db, tenant: TenantId, page: Page<number>): Promise<readonly StoredPolicy[]> {
   const { rows } = await db.query<Row>(
-    `SELECT ${columns} FROM policies AS p WHERE p.tenant_id = $1 ORDER BY p.version DESC LIMIT ${listLimit}`,
-    [tenant],
+    `SELECT ${columns} FROM policies AS p WHERE p.tenant_id = $1 AND ($2::bigint IS NULL OR p.version < $2) ORDER BY p.version DESC LIMIT $3`,
+    [tenant, page.from ?? null, page.limit],
   )
   return rows.map(toPolicy)
+}
+
+export async function findPolicy(db: Db, tenant: TenantId, version: number): Promise<StoredPolicy | undefined> {
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM policies AS p WHERE p.tenant_id = $1 AND p.version = $2::bigint`, [
+    tenant,
+    version,
+  ])
+  return rows[0] && toPolicy(rows[0])
 }

@@ -1,7 +1,9 @@
-/** MCP servers and APIs, their scopes, who may mint for them and what they prove themselves with. */
+/** MCP servers and APIs with their scopes. Who may mint for them is in `minters`, what they prove themselves with in `resource-credentials`. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { SensitivityTier } from '@drawbridge/core/policy/decision'
-import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import type { IssuerId, ResourceId, ResourceIdentifier, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import type { Page } from './admin-page.js'
+import { shareResource } from './minters.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type StoredScope = {
@@ -55,10 +57,35 @@ const toResource = (row: Row): StoredResource => ({
   createdAt: row.created_at,
 })
 
-/** The tenant's own and the vendor's shared ones that its issuers may mint for. */
-export async function listResources(db: Db, tenant: TenantId): Promise<readonly StoredResource[]> {
-  const { rows } = await db.query<Row>(`${select} WHERE ${mintable} ORDER BY r.identifier`, [tenant])
+/** The tenant's own and the vendor's shared ones that its issuers may mint for, by identifier. */
+export async function listResources(db: Db, tenant: TenantId, page: Page<string>): Promise<readonly StoredResource[]> {
+  const { rows } = await db.query<Row>(`${select} WHERE ${mintable} AND r.identifier > $2 ORDER BY r.identifier LIMIT $3`, [
+    tenant,
+    page.from ?? '',
+    page.limit,
+  ])
   return rows.map(toResource)
+}
+
+/** A resource that the tenant owns: what is only shared with it is not its to change. */
+export async function findOwnResource(db: Db, tenant: TenantId, id: ResourceId): Promise<StoredResource | undefined> {
+  const { rows } = await db.query<Row>(`${select} WHERE r.tenant_id = $1 AND r.id = $2`, [tenant, id])
+  return rows[0] && toResource(rows[0])
+}
+
+/** What is left out stays; `null`: no limit of its own. The identifier is for ever. Answers whether the tenant owns it. */
+export async function updateResource(
+  db: Db,
+  tenant: TenantId,
+  id: ResourceId,
+  change: { readonly name?: string | undefined; readonly accessTokenTtlSeconds?: number | null | undefined },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE resources SET name = coalesce($3, name), access_token_ttl_seconds = CASE WHEN $4::boolean THEN $5::int ELSE access_token_ttl_seconds END
+     WHERE tenant_id = $1 AND id = $2`,
+    [tenant, id, change.name ?? null, change.accessTokenTtlSeconds !== undefined, change.accessTokenTtlSeconds ?? null],
+  )
+  return rowCount === 1
 }
 
 /** Compared byte for byte, RFC 8707 §2. */
@@ -97,70 +124,4 @@ export async function replaceScopes(db: Db, tenant: TenantId, resource: Resource
       [tenant, resource, scope.name, scope.description, scope.tier, scope.isDefault],
     )
   }
-}
-
-/** Lets an issuer mint for a resource. Only the vendor's resources may name another tenant's issuer: a CHECK refuses the rest. */
-export async function shareResource(
-  db: Db,
-  owner: TenantId,
-  share: { readonly resourceId: ResourceId; readonly issuerTenantId: TenantId; readonly issuerId: IssuerId },
-): Promise<void> {
-  await db.query(
-    'INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING',
-    [owner, share.resourceId, share.issuerTenantId, share.issuerId],
-  )
-}
-
-export type StoredResourceCredential = {
-  readonly id: string
-  readonly resourceId: ResourceId
-  readonly secretHash: CredentialHash
-  readonly createdAt: Instant
-  readonly expiresAt: Instant | undefined
-  readonly revokedAt: Instant | undefined
-}
-
-export async function insertResourceCredential(
-  db: Db,
-  tenant: TenantId,
-  credential: { id: string; resourceId: ResourceId; secretHash: CredentialHash; now: Instant; expiresAt?: Instant | undefined },
-): Promise<void> {
-  await db.query(
-    'INSERT INTO resource_credentials (tenant_id, id, resource_id, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)',
-    [
-      tenant,
-      credential.id,
-      credential.resourceId,
-      credential.secretHash,
-      toTimestamp(credential.now),
-      credential.expiresAt === undefined ? null : toTimestamp(credential.expiresAt),
-    ],
-  )
-}
-
-type CredentialRow = {
-  id: string
-  resource_id: ResourceId
-  secret_hash: CredentialHash
-  created_at: Instant
-  expires_at: Instant | null
-  revoked_at: Instant | null
-}
-
-export async function findResourceCredential(db: Db, tenant: TenantId, id: string): Promise<StoredResourceCredential | undefined> {
-  const { rows } = await db.query<CredentialRow>(
-    'SELECT id, resource_id, secret_hash, created_at, expires_at, revoked_at FROM resource_credentials WHERE tenant_id = $1 AND id = $2',
-    [tenant, id],
-  )
-  const row = rows[0]
-  return (
-    row && {
-      id: row.id,
-      resourceId: row.resource_id,
-      secretHash: row.secret_hash,
-      createdAt: row.created_at,
-      expiresAt: row.expires_at ?? undefined,
-      revokedAt: row.revoked_at ?? undefined,
-    }
-  )
 }

@@ -1,6 +1,7 @@
 /** Bearer tokens with which a tenant's directory speaks SCIM: kept as hashes, each bound to the connection whose people it provisions. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { ConnectionId, CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
+import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type ScimToken = {
@@ -79,9 +80,28 @@ export async function findLivingScimToken(db: Db, tenant: TenantId, hash: Creden
   return rows[0] && toToken(rows[0])
 }
 
-export async function listScimTokens(db: Db, tenant: TenantId): Promise<readonly ScimToken[]> {
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM scim_tokens WHERE tenant_id = $1 ORDER BY created_at, id`, [tenant])
+/** Oldest first. */
+export async function listScimTokens(db: Db, tenant: TenantId, page: Page<MomentPosition>): Promise<readonly ScimToken[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM scim_tokens WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3::uuid))
+     ORDER BY created_at, id LIMIT $4`,
+    [tenant, ...momentParameters(page)],
+  )
   return rows.map(toToken)
+}
+
+/** How many tokens of a connection live: one to be replaced and the one that replaces it, never a third that nobody watches. */
+export const mostLivingScimTokens = 2
+
+/** Counts the living tokens of a connection and holds the connection until the transaction ends, so that of two that count at once one waits. */
+export async function countLivingScimTokens(db: Db, tenant: TenantId, connection: ConnectionId, now: Instant): Promise<number> {
+  await db.query('SELECT 1 FROM connections WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenant, connection])
+  const { rows } = await db.query<{ living: number }>(
+    `SELECT count(*)::int AS living FROM scim_tokens
+     WHERE tenant_id = $1 AND connection_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)`,
+    [tenant, connection, toTimestamp(now)],
+  )
+  return rows[0]?.living ?? 0
 }
 
 /** Answers whether a living token was revoked. */

@@ -1,6 +1,7 @@
 /** Customer companies. Never deleted, so that no slug and no issuer URL is ever reused. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId, TenantSlug } from '@drawbridge/core/tenant/ids'
+import type { Page } from './admin-page.js'
 import type { Database } from './database.js'
 import { acrossTenants, type Db, toTimestamp } from './transaction.js'
 
@@ -67,14 +68,17 @@ export async function findTenantBySlugAcrossTenants(database: Database, slug: st
   return rows[0] && toTenant(rows[0])
 }
 
-export const listLimit = 1000
-
-/** For the vendor: by slug, at most `listLimit`, from after `after`. */
-export async function listTenantsAcrossTenants(database: Database, after = ''): Promise<readonly Tenant[]> {
+/** For the vendor: by slug. */
+export async function listTenantsAcrossTenants(database: Database, page: Page<string>): Promise<readonly Tenant[]> {
   const { rows } = await acrossTenants(database, (db) =>
-    db.query<Row>(`SELECT ${columns} FROM tenants WHERE slug > $1 ORDER BY slug LIMIT ${listLimit}`, [after]),
+    db.query<Row>(`SELECT ${columns} FROM tenants WHERE slug > $1 ORDER BY slug LIMIT $2`, [page.from ?? '', page.limit]),
   )
   return rows.map(toTenant)
+}
+
+/** The name that people read; the slug is for ever. */
+export async function renameTenant(db: Db, tenant: TenantId, name: string): Promise<void> {
+  await db.query('UPDATE tenants SET name = $2 WHERE id = $1', [tenant, name])
 }
 
 /** Suspends, or with `undefined` reinstates. Does not raise the epoch: that is a deprovisioning of the whole tenant. */

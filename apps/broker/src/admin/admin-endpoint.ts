@@ -1,24 +1,25 @@
 /** How every endpoint of the admin API is made: key, permission and tenant are checked before anything of the request is read. */
-import { instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { Secret } from '@drawbridge/core/secret'
-import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
-import { hashCredential } from '@drawbridge/crypto/hash'
-import { findAdminKeyAcrossTenants, type StoredAdminKey } from '@drawbridge/store/admin-keys'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type AuditEvent, insertAuditEvent } from '@drawbridge/store/audit-events'
 import type { Db } from '@drawbridge/store/transaction'
-import type { z } from 'zod'
+import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest, jsonParser, type Method } from '../http/endpoint.js'
-import { refuseAsProblem } from '../http/write-error.js'
-import { type AdminErrorReason, adminErrors } from './error.js'
+import { type AdminCaller, authorizeAdmin } from './authorize-admin.js'
+import type { AdminErrorReason } from './error.js'
 import type { AdminPermission } from './permission.js'
+import { reasonsOf } from './reasons.js'
+import { refuseAdmin } from './refuse-admin.js'
 
-export type AdminCaller = { readonly key: StoredAdminKey; readonly isVendor: boolean }
-export type AdminRequest<Body = undefined> = HttpRequest<Body, AdminCaller>
+type Output<S, Absent> = S extends z.ZodType ? z.output<S> : Absent
+type NoQuery = Readonly<Record<never, never>>
 
-export type AdminEndpointDefinition<S extends z.ZodType | undefined> = {
+/** `asked` is the query, parsed. */
+export type AdminRequest<Body = undefined, Query = NoQuery> = HttpRequest<Body, AdminCaller> & { readonly asked: Query }
+
+export type AdminEndpointDefinition<B extends z.ZodType | undefined, Q extends z.ZodType | undefined> = {
   readonly method: Method
   /** After `/admin/v1`. */
   readonly path: string
@@ -26,32 +27,43 @@ export type AdminEndpointDefinition<S extends z.ZodType | undefined> = {
   readonly permission: AdminPermission
   readonly vendorOnly?: true
   readonly tag: string
-  readonly body?: S
+  readonly body?: B
+  readonly query?: Q
   readonly maxBodyBytes?: number
+  /** What it answers when all is well: 200 with a body of this shape, 204 without. */
   readonly status?: number
-  readonly run: (http: AdminRequest<S extends z.ZodType ? z.output<S> : undefined>, deps: BrokerDeps) => Promise<Answer>
+  readonly answer?: z.ZodType
+  /** By which it may refuse, beside what holds for all: key, permission, tenant, form of the request. */
+  readonly refuses?: readonly AdminErrorReason[]
+  readonly run: (http: AdminRequest<Output<B, undefined>, Output<Q, NoQuery>>, deps: BrokerDeps) => Promise<Answer>
 }
 
 /** Metadata of large federations; a policy is far smaller. */
 export const adminMaxBodyBytes = 1_048_576
+const noQuery = z.strictObject({})
 
-export function adminEndpoint<S extends z.ZodType | undefined = undefined>(definition: AdminEndpointDefinition<S>): Endpoint {
-  const { path, permission, vendorOnly, body, status, run, maxBodyBytes, ...rest } = definition
-  type Body = S extends z.ZodType ? z.output<S> : undefined
-  return endpoint<Body, AdminCaller>({
+export function adminEndpoint<B extends z.ZodType | undefined = undefined, Q extends z.ZodType | undefined = undefined>(
+  definition: AdminEndpointDefinition<B, Q>,
+): Endpoint {
+  const { path, permission, vendorOnly, body, query, status, answer, run, maxBodyBytes, refuses: _own, ...rest } = definition
+  return endpoint<Output<B, undefined>, AdminCaller>({
     ...rest,
     path: `/admin/v1${path}`,
     spec: 'ours',
     permission,
     refusals: 'problem',
+    refuses: reasonsOf(definition),
     maxBodyBytes: maxBodyBytes ?? adminMaxBodyBytes,
     servesSuspended: true,
-    output: { status: status ?? 200 },
+    output: { status: status ?? (answer ? 200 : 204), ...(answer ? { schema: answer } : {}) },
     authorize: (http, deps) => authorizeAdmin(http, deps, permission, vendorOnly === true),
+    ...(query ? { query } : {}),
     ...(body ? { parse: jsonParser(body) as never } : {}),
     run: async (http, deps) => {
+      const asked = parseQuery(query ?? noQuery, http)
+      if (!asked.ok) return asked.error
       try {
-        return await run(http, deps)
+        return await run({ ...http, asked: asked.value as Output<Q, NoQuery> }, deps)
       } catch (cause) {
         const reason = reasonOfSqlState(cause)
         if (reason === undefined) throw cause
@@ -61,55 +73,35 @@ export function adminEndpoint<S extends z.ZodType | undefined = undefined>(defin
   })
 }
 
-export function refuseAdmin(
-  reason: AdminErrorReason,
-  errors?: readonly { readonly path: string; readonly message: string }[],
-  headers: Readonly<Record<string, string>> = {},
-): Answer {
-  return refuseAsProblem(adminErrors[reason], { reason }, { headers, ...(errors ? { errors } : {}) })
+/** What nobody has a use for is refused too: a misspelt filter would answer more than was asked for. */
+function parseQuery(schema: z.ZodType, http: HttpRequest): Result<unknown, Answer> {
+  if (!http.query.ok)
+    return err(refuseAdmin('query_invalid', [{ path: http.query.error.parameter ?? '', message: http.query.error.reason }]))
+  const parsed = schema.safeParse({ ...http.query.value })
+  if (parsed.success) return ok(parsed.data)
+  return err(
+    refuseAdmin(
+      'query_invalid',
+      parsed.error.issues.slice(0, 20).map((issue) => ({ path: issue.path.join('.'), message: issue.message })),
+    ),
+  )
 }
 
-/** The schema refuses what one transaction cannot see: taken names, foreign references, malformed ids. */
+/** The schema refuses what one transaction cannot see: taken names, foreign references. */
 function reasonOfSqlState(cause: unknown): AdminErrorReason | undefined {
   const code = (cause as { readonly code?: unknown } | undefined)?.code
   if (code === '23505') return 'conflict'
-  if (code === '23503') return 'reference_unknown'
-  return code === '22P02' ? 'not_found' : undefined
+  return code === '23503' ? 'reference_unknown' : undefined
 }
 
-const credential = /^Bearer (dba_[A-Za-z0-9_-]{43})$/i
-const challenge = { 'www-authenticate': 'Bearer realm="drawbridge-admin"' }
-
-async function authorizeAdmin(
-  http: HttpRequest,
-  deps: BrokerDeps,
-  permission: AdminPermission,
-  vendorOnly: boolean,
-): Promise<Result<AdminCaller, Answer>> {
-  const given = credential.exec(http.headers['authorization'] ?? '')?.[1]
-  if (given === undefined) return err(refuseAdmin('key_missing', undefined, challenge))
-  const key = await findAdminKeyAcrossTenants(deps.database, hashCredential(new Secret(given)))
-  if (!key || !isUsable(key, deps))
-    return err(refuseAdmin('key_unknown', undefined, { 'www-authenticate': `${challenge['www-authenticate']}, error="invalid_token"` }))
-  const isVendor = key.tenantId === vendorTenantId
-  // Another tenant's existence is none of a tenant key's business: 404, as for one that does not exist.
-  if (!isVendor && http.tenant && http.tenant.id !== key.tenantId) return err(refuseAdmin('other_tenant'))
-  if (vendorOnly && !isVendor) return err(refuseAdmin('vendor_only'))
-  if (!key.permissions.includes(permission)) return err(refuseAdmin('permission_missing', [{ path: 'permission', message: permission }]))
-  return ok({ key, isVendor })
-}
-
-function isUsable(key: StoredAdminKey, deps: BrokerDeps): boolean {
-  if (key.revokedAt !== undefined) return false
-  if (key.expiresAt !== undefined && deps.clock.now() >= key.expiresAt) return false
-  return key.marked === undefined || key.marked === deps.installation.kind
-}
+/** Whether an error is PostgreSQL's refusal to remove what something else refers to. */
+export const isStillReferred = (cause: unknown): boolean => (cause as { readonly code?: unknown } | undefined)?.code === '23503'
 
 /** Writes to the trail of the tenant that is touched, in the transaction that touches it. Which key did it is always there. */
 export const audit = (
   db: Db,
   tenant: TenantId,
-  http: AdminRequest<unknown>,
+  http: AdminRequest<unknown, unknown>,
   deps: BrokerDeps,
   event: Omit<AuditEvent, 'at' | 'requestId' | 'address'>,
 ): Promise<void> =>
@@ -121,13 +113,12 @@ export const audit = (
     detail: { ...event.detail, adminKey: http.caller.key.id, vendor: http.caller.isVendor },
   })
 
-/** ISO 8601, as every time in this API. */
-export const toIso = (at: number | undefined): string | null => (at === undefined ? null : new Date(at).toISOString())
-export const fromIso = (text: string | undefined) => (text === undefined ? undefined : instant(Date.parse(text)))
-
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 /** The `:id` of the path; malformed ones find nothing. */
-export const idParam = (http: { readonly params: Readonly<Record<string, string>> }, name = 'id'): string | undefined => {
+export const idParam = <Id extends string = string>(
+  http: { readonly params: Readonly<Record<string, string>> },
+  name = 'id',
+): Id | undefined => {
   const value = http.params[name]
-  return value !== undefined && uuid.test(value) ? value : undefined
+  return value !== undefined && uuid.test(value) ? (value as Id) : undefined
 }

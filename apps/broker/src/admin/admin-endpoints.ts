@@ -1,23 +1,31 @@
 /** Every endpoint of the admin API. */
 import type { Endpoint } from '../http/endpoint.js'
+import { adminKeyEndpoints } from './admin-keys.endpoint.js'
+import { auditEndpoints } from './audit.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
+import { domainEndpoints } from './domains.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
-import { operationEndpoints } from './operations.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
+import { readEndpoints } from './reads.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
 import { revocationEndpoints } from './revocations.endpoint.js'
+import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...connectionEndpoints,
+  ...domainEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
   ...policyEndpoints,
+  ...readEndpoints,
   ...revocationEndpoints,
   ...signingKeyEndpoints,
-  ...operationEndpoints,
+  ...scimTokenEndpoints,
+  ...adminKeyEndpoints,
+  ...auditEndpoints,
   ...labEndpoints,
 ]

@@ -1,92 +1,54 @@
-/** Clients as an admin governs them: registered beforehand, approved, held to a ceiling, blocked. */
-import { type Client, clientAuthMethods } from '@drawbridge/core/oauth/client'
+/** Clients as an admin governs them: registered beforehand, approved, held to a ceiling, blocked. A kill ends what one holds. */
+import type { Client } from '@drawbridge/core/oauth/client'
 import type { ClientId, Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { insertClient, listClients, updateClientGovernance } from '@drawbridge/store/clients'
-import { inTenant } from '@drawbridge/store/transaction'
+import { deleteClient, replaceClientSecret, updateRegistration } from '@drawbridge/store/admin-clients'
+import { findClient, insertClient, listClients, updateClientGovernance } from '@drawbridge/store/clients'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { z } from 'zod'
-import { json } from '../http/answer.js'
-import { tenantOf } from '../http/endpoint.js'
-import { adminEndpoint, audit, refuseAdmin, toIso } from './admin-endpoint.js'
+import { empty, json } from '../http/answer.js'
+import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { adminEndpoint, audit, isStillReferred } from './admin-endpoint.js'
+import { adminList } from './admin-list.js'
+import { clientShape, governance, newClient, registrationChange, showClient } from './client-shapes.js'
+import { refuseAdmin } from './refuse-admin.js'
 
 const tag = 'Clients'
-const show = (client: Client) => ({
-  clientId: client.id,
-  kind: client.kind,
-  name: client.name,
-  redirectUris: client.redirectUris,
-  grantTypes: client.grantTypes,
-  tokenEndpointAuthMethod: client.authMethod,
-  applicationType: client.applicationType,
-  preApproved: client.preApproved,
-  scopeCeiling: client.scopeCeiling,
-  accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
-  blockedAt: toIso(client.blockedAt),
+const whichOf = (http: HttpRequest<unknown, unknown>) => ({
+  issuerId: tenantOf(http).issuer.id,
+  id: (http.params['client'] ?? '') as ClientId,
 })
 
-const list = adminEndpoint({
-  method: 'GET',
+const list = adminList({
   path: '/tenants/:tenant/clients',
   tag,
-  summary: 'List clients; continue with ?after=<clientId>',
+  summary: 'List clients, by client_id',
   permission: 'configuration:read',
-  run: async (http, deps) => {
+  member: 'clients',
+  shown: clientShape,
+  position: ['after', 'name'],
+  read: (http, deps, page) => {
     const { id } = tenantOf(http)
-    const after = http.query.ok ? http.query.value['after'] : undefined
-    return json({ clients: (await inTenant(deps.database, id, (db) => listClients(db, id, after))).map(show) })
+    return inTenant(deps.database, id, (db) => listClients(db, id, page))
   },
+  show: showClient,
+  positionOf: ({ id }) => id,
 })
 
-const ttl = z.int().min(60).max(86_400)
-const scopeCeiling = z.array(z.string().min(1).max(128)).max(200)
-const newClient = z
-  .strictObject({
-    clientId: z
-      .string()
-      .regex(/^[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -')
-      .optional()
-      .describe('Made up when absent'),
-    name: z.string().trim().min(1).max(200),
-    redirectUris: z
-      .array(
-        z
-          .url()
-          .max(2048)
-          .refine((uri) => !uri.includes('#'), 'no fragment: RFC 6749 §3.1.2'),
-      )
-      .max(20)
-      .default([]),
-    grantTypes: z
-      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
-      .min(1)
-      .default(['authorization_code', 'refresh_token']),
-    tokenEndpointAuthMethod: z.enum(clientAuthMethods).default('none'),
-    jwks: z
-      .looseObject({
-        keys: z
-          .array(z.looseObject({ kty: z.string() }))
-          .min(1)
-          .max(20),
-      })
-      .optional()
-      .describe('For private_key_jwt'),
-    applicationType: z.enum(['native', 'web']).default('web'),
-    preApproved: z.boolean().default(false),
-    scopeCeiling: scopeCeiling.default([]),
-    accessTokenTtlSeconds: ttl.optional(),
-  })
-  .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined, {
-    path: ['jwks'],
-    message: 'private_key_jwt needs the client’s keys',
-  })
-  .refine((client) => !client.grantTypes.includes('client_credentials') || client.tokenEndpointAuthMethod !== 'none', {
-    path: ['tokenEndpointAuthMethod'],
-    message: 'client_credentials needs a client that can prove itself: RFC 6749 §4.4',
-  })
-  .refine((client) => !client.grantTypes.includes('authorization_code') || client.redirectUris.length > 0, {
-    path: ['redirectUris'],
-    message: 'authorization_code needs a redirect URI',
-  })
+const read = adminEndpoint({
+  method: 'GET',
+  path: '/tenants/:tenant/clients/:client',
+  tag,
+  summary: 'Read a client',
+  permission: 'configuration:read',
+  answer: clientShape,
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const { issuerId, id } = whichOf(http)
+    const client = await findClient(onHotPath(deps.database), tenantOf(http).id, issuerId, id)
+    return client ? json(showClient(client)) : refuseAdmin('not_found')
+  },
+})
 
 const create = adminEndpoint({
   method: 'POST',
@@ -96,6 +58,8 @@ const create = adminEndpoint({
   permission: 'configuration:write',
   body: newClient,
   status: 201,
+  answer: clientShape.extend({ clientSecret: z.string().optional().describe('With client_secret_basic and client_secret_post') }),
+  refuses: ['conflict'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const { clientId, tokenEndpointAuthMethod: authMethod, ...body } = http.parsed
@@ -121,15 +85,8 @@ const create = adminEndpoint({
       })
       return stored
     })
-    return json({ ...show(client), ...(secret === undefined ? {} : { clientSecret: secret }) }, { status: 201 })
+    return json({ ...showClient(client), ...(secret === undefined ? {} : { clientSecret: secret }) }, { status: 201 })
   },
-})
-
-const governance = z.strictObject({
-  preApproved: z.boolean().optional().describe('Neither gate is shown'),
-  scopeCeiling: scopeCeiling.optional(),
-  accessTokenTtlSeconds: ttl.nullable().optional(),
-  blocked: z.boolean().optional().describe('Refuses what is new; kill the client to end what exists'),
 })
 
 const govern = adminEndpoint({
@@ -139,19 +96,88 @@ const govern = adminEndpoint({
   summary: 'Approve, limit, block or unblock a client',
   permission: 'configuration:write',
   body: governance,
+  answer: clientShape,
+  refuses: ['not_found'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const id = (http.params['client'] ?? '') as ClientId
+    const which = whichOf(http)
     const { scopeCeiling: ceiling, ...say } = http.parsed
     const now = deps.clock.now()
     const after = await inTenant(deps.database, tenant.id, async (db) => {
-      const which = { issuerId: tenant.issuer.id, id }
       const governed = await updateClientGovernance(db, tenant.id, which, { ...say, scopeCeiling: ceiling as Scope[] | undefined }, now)
-      if (governed) await audit(db, tenant.id, http, deps, { kind: 'client.governed', clientId: id, detail: { ...http.parsed } })
+      if (governed) await audit(db, tenant.id, http, deps, { kind: 'client.governed', clientId: which.id, detail: { ...http.parsed } })
       return governed
     })
-    return after ? json(show(after)) : refuseAdmin('not_found')
+    return after ? json(showClient(after)) : refuseAdmin('not_found')
   },
 })
 
-export const clientEndpoints = [list, create, govern]
+const correct = adminEndpoint({
+  method: 'PATCH',
+  path: '/tenants/:tenant/clients/:client/registration',
+  tag,
+  summary: 'Correct the name or the redirect URIs of a client that an admin registered; others speak for themselves',
+  permission: 'configuration:write',
+  body: registrationChange,
+  answer: clientShape,
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const which = whichOf(http)
+    const found = await inTenant(deps.database, tenant.id, async (db) => {
+      const changed = await updateRegistration(db, tenant.id, which, http.parsed)
+      if (changed) await audit(db, tenant.id, http, deps, { kind: 'client.updated', clientId: which.id, detail: { ...http.parsed } })
+      return changed
+    })
+    if (!found) return refuseAdmin('not_found')
+    return json(showClient((await findClient(onHotPath(deps.database), tenant.id, which.issuerId, which.id)) as Client))
+  },
+})
+
+const replaceSecret = adminEndpoint({
+  method: 'POST',
+  path: '/tenants/:tenant/clients/:client/secret',
+  tag,
+  summary: 'Make a new secret, shown once; the old one is worth nothing from then on',
+  permission: 'configuration:write',
+  status: 201,
+  answer: z.strictObject({ clientId: z.string(), clientSecret: z.string() }),
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const which = whichOf(http)
+    const secret = deps.random.token()
+    const found = await inTenant(deps.database, tenant.id, async (db) => {
+      const replaced = await replaceClientSecret(db, tenant.id, which, hashCredential(secret))
+      if (replaced) await audit(db, tenant.id, http, deps, { kind: 'client.secret_replaced', clientId: which.id })
+      return replaced
+    })
+    return found ? json({ clientId: which.id, clientSecret: secret }, { status: 201 }) : refuseAdmin('not_found')
+  },
+})
+
+const remove = adminEndpoint({
+  method: 'DELETE',
+  path: '/tenants/:tenant/clients/:client',
+  tag,
+  summary: 'Remove a client that nothing was ever granted to; kill any other',
+  permission: 'configuration:write',
+  refuses: ['not_found', 'still_in_use'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const which = whichOf(http)
+    try {
+      const found = await inTenant(deps.database, tenant.id, async (db) => {
+        const removed = await deleteClient(db, tenant.id, which)
+        if (removed) await audit(db, tenant.id, http, deps, { kind: 'client.removed', clientId: which.id })
+        return removed
+      })
+      return found ? empty() : refuseAdmin('not_found')
+    } catch (cause) {
+      if (isStillReferred(cause)) return refuseAdmin('still_in_use')
+      throw cause
+    }
+  },
+})
+
+export const clientEndpoints = [list, read, create, govern, correct, replaceSecret, remove]

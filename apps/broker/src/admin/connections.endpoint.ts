@@ -1,7 +1,7 @@
-/** Connections and domains: whoever writes them decides who can be whom, so all of it is `impersonate`. */
-import { err, ok, type Result } from '@drawbridge/core/result'
+/** Connections: whoever writes them decides who can be whom, so all of it is `impersonate`. A kill, which is `revoke`, disables one. */
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import {
+  deleteConnection,
   findConnection,
   insertConnection,
   listConnections,
@@ -9,81 +9,67 @@ import {
   type StoredConnection,
   updateConnection,
 } from '@drawbridge/store/connections'
-import { insertDomain, listDomains } from '@drawbridge/store/domains'
 import { inTenant } from '@drawbridge/store/transaction'
-import { parseConnection } from '@drawbridge/upstream/connection'
-import type { UpstreamRefusal } from '@drawbridge/upstream/error'
-import { parseIdpMetadata, toConfiguration } from '@drawbridge/upstream/saml/idp-metadata'
 import { z } from 'zod'
-import type { BrokerDeps } from '../deps.js'
-import { type Answer, empty, json } from '../http/answer.js'
+import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
-import { adminEndpoint, audit, idParam, refuseAdmin, toIso } from './admin-endpoint.js'
+import { adminEndpoint, audit, idParam, isStillReferred } from './admin-endpoint.js'
+import { adminList, momentPosition } from './admin-list.js'
+import { connectionDraft, readConnectionDraft } from './connection-draft.js'
 import { sealConnectionSecret } from './new-key.js'
+import { refuseAdmin } from './refuse-admin.js'
+import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
 const tag = 'Connections'
-const metadataMaxLength = 900_000
-const draft = z.strictObject({
+const shown = z.strictObject({
+  id: idShape,
   kind: z.enum(['saml', 'oidc']),
-  name: z.string().trim().min(1).max(200),
-  metadataXml: z
-    .string()
-    .max(metadataMaxLength)
-    .optional()
-    .describe('SAML: the IdP’s metadata document; fields in configuration win over it'),
-  entityId: z.string().max(1024).optional().describe('SAML: which entity of the metadata, when it holds several'),
-  configuration: z.record(z.string(), z.unknown()).default({}).describe('Bare fields of the connection'),
-  clientSecret: z.string().min(1).max(1024).optional().describe('OIDC: sealed, never shown again'),
+  name: z.string(),
+  configuration: z.unknown(),
+  hasSecret: z.boolean(),
+  disabledAt: timeOrNull,
+  createdAt: time,
 })
-type Draft = z.output<typeof draft>
-
-const show = (connection: StoredConnection) => ({
+const shownWithWarnings = shown.extend({ warnings: z.array(z.string()).describe('What the metadata says and should not') })
+const show = (connection: StoredConnection): z.output<typeof shown> => ({
   id: connection.id,
   kind: connection.kind,
   name: connection.name,
   configuration: connection.configuration,
   hasSecret: connection.sealedSecret !== undefined,
-  disabledAt: toIso(connection.disabledAt),
+  disabledAt: toIsoOrNull(connection.disabledAt),
   createdAt: toIso(connection.createdAt),
 })
 
-/** Metadata and bare fields become one configuration, which must parse before it is stored. */
-function readDraft(
-  body: Draft,
-  deps: BrokerDeps,
-): Result<{ readonly configuration: unknown; readonly warnings: readonly string[] }, Answer> {
-  let configuration: Record<string, unknown> = { ...body.configuration }
-  let warnings: readonly string[] = []
-  if (body.metadataXml !== undefined) {
-    if (body.kind !== 'saml')
-      return err(refuseAdmin('metadata_invalid', [{ path: 'metadataXml', message: 'only a SAML connection has metadata' }]))
-    const metadata = parseIdpMetadata(body.metadataXml, deps.clock.now(), body.entityId)
-    if (!metadata.ok) return err(refuseAdmin('metadata_invalid', [explain(metadata.error, 'metadataXml')]))
-    configuration = { ...toConfiguration(metadata.value), ...configuration }
-    warnings = metadata.value.warnings
-  }
-  const parsed = parseConnection(body.kind, configuration)
-  return parsed.ok ? ok({ configuration, warnings }) : err(refuseAdmin('connection_invalid', [explain(parsed.error, 'configuration')]))
-}
-
-const explain = (refusal: UpstreamRefusal, path: string) => {
-  const detail = refusal.detail as Readonly<Record<string, string | number>> | undefined
-  const member = detail?.['member']
-  return {
-    path: member === undefined ? path : `${path}.${member}`,
-    message: [refusal.reason, detail?.['message']].filter(Boolean).join(': '),
-  }
-}
-
-const list = adminEndpoint({
-  method: 'GET',
+const list = adminList({
   path: '/tenants/:tenant/connections',
   tag,
-  summary: 'List connections',
+  summary: 'List connections, oldest first',
   permission: 'configuration:read',
-  run: async (http, deps) => {
+  member: 'connections',
+  shown,
+  position: ['after', 'moment'],
+  read: (http, deps, page) => {
     const { id } = tenantOf(http)
-    return json({ connections: (await inTenant(deps.database, id, (db) => listConnections(db, id))).map(show) })
+    return inTenant(deps.database, id, (db) => listConnections(db, id, page))
+  },
+  show,
+  positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),
+})
+
+const read = adminEndpoint({
+  method: 'GET',
+  path: '/tenants/:tenant/connections/:id',
+  tag,
+  summary: 'Read a connection; its secret is never shown',
+  permission: 'configuration:read',
+  answer: shown,
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const { id: tenant } = tenantOf(http)
+    const id = idParam<ConnectionId>(http)
+    const stored = id && (await inTenant(deps.database, tenant, (db) => findConnection(db, tenant, id)))
+    return stored ? json(show(stored)) : refuseAdmin('not_found')
   },
 })
 
@@ -93,28 +79,24 @@ const create = adminEndpoint({
   tag,
   summary: 'Add a connection, from SAML metadata or bare fields',
   permission: 'impersonate',
-  body: draft,
+  body: connectionDraft,
   status: 201,
+  answer: shownWithWarnings,
+  refuses: ['connection_invalid', 'metadata_invalid'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const read = readDraft(http.parsed, deps)
-    if (!read.ok) return read.error
+    const draft = readConnectionDraft(http.parsed, deps)
+    if (!draft.ok) return draft.error
     const id = deps.random.uuid() as ConnectionId
     const { kind, name, clientSecret } = http.parsed
     const sealedSecret = clientSecret === undefined ? undefined : sealConnectionSecret(deps, tenant.id, id, clientSecret)
+    const { configuration, warnings } = draft.value
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
-      await insertConnection(db, tenant.id, {
-        id,
-        kind,
-        name,
-        configuration: read.value.configuration,
-        sealedSecret,
-        now: deps.clock.now(),
-      })
+      await insertConnection(db, tenant.id, { id, kind, name, configuration, sealedSecret, now: deps.clock.now() })
       await audit(db, tenant.id, http, deps, { kind: 'connection.created', connectionId: id, detail: { name } })
       return findConnection(db, tenant.id, id)
     })
-    return json({ ...show(stored as StoredConnection), warnings: read.value.warnings }, { status: 201 })
+    return json({ ...show(stored as StoredConnection), warnings }, { status: 201 })
   },
 })
 
@@ -124,23 +106,26 @@ const update = adminEndpoint({
   tag,
   summary: 'Replace a connection’s name and configuration; its kind stays',
   permission: 'impersonate',
-  body: draft,
+  body: connectionDraft,
+  answer: shownWithWarnings,
+  refuses: ['not_found', 'connection_invalid', 'metadata_invalid'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const id = idParam(http) as ConnectionId | undefined
+    const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
-    const read = readDraft(http.parsed, deps)
-    if (!read.ok) return read.error
+    const draft = readConnectionDraft(http.parsed, deps)
+    if (!draft.ok) return draft.error
     const { kind, name, clientSecret } = http.parsed
     const sealedSecret = clientSecret === undefined ? undefined : sealConnectionSecret(deps, tenant.id, id, clientSecret)
+    const { configuration, warnings } = draft.value
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
       const before = await findConnection(db, tenant.id, id)
       if (before?.kind !== kind) return undefined
-      await updateConnection(db, tenant.id, id, { name, configuration: read.value.configuration, sealedSecret })
+      await updateConnection(db, tenant.id, id, { name, configuration, sealedSecret })
       await audit(db, tenant.id, http, deps, { kind: 'connection.updated', connectionId: id, detail: { name } })
       return findConnection(db, tenant.id, id)
     })
-    return stored ? json({ ...show(stored), warnings: read.value.warnings }) : refuseAdmin('not_found')
+    return stored ? json({ ...show(stored), warnings }) : refuseAdmin('not_found')
   },
 })
 
@@ -150,10 +135,10 @@ const enable = adminEndpoint({
   tag,
   summary: 'Let a killed connection sign people in again; nothing that died comes back',
   permission: 'impersonate',
-  status: 204,
+  refuses: ['not_found'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const id = idParam(http) as ConnectionId | undefined
+    const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
     const found = await inTenant(deps.database, tenant.id, async (db) => {
       const changed = await markConnectionDisabled(db, tenant.id, id, undefined)
@@ -164,59 +149,29 @@ const enable = adminEndpoint({
   },
 })
 
-const listAllDomains = adminEndpoint({
-  method: 'GET',
-  path: '/tenants/:tenant/domains',
+const remove = adminEndpoint({
+  method: 'DELETE',
+  path: '/tenants/:tenant/connections/:id',
   tag,
-  summary: 'List e-mail domains',
-  permission: 'configuration:read',
-  run: async (http, deps) => {
-    const { id } = tenantOf(http)
-    const domains = await inTenant(deps.database, id, (db) => listDomains(db, id))
-    return json({
-      domains: domains.map(({ domain, connectionId, verifiedAt }) => ({
-        domain,
-        connectionId: connectionId ?? null,
-        verifiedAt: toIso(verifiedAt),
-      })),
-    })
-  },
-})
-
-const newDomain = z.strictObject({
-  domain: z
-    .string()
-    .toLowerCase()
-    .max(253)
-    .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'a domain name, in its ASCII form'),
-  connectionId: z.uuid().optional(),
-  verified: z.boolean().default(false).describe('Vendor keys only: the vendor vouches for the proof'),
-})
-
-const addDomain = adminEndpoint({
-  method: 'POST',
-  path: '/tenants/:tenant/domains',
-  tag,
-  summary: 'Add a domain; only the vendor may call it verified',
+  summary: 'Remove a connection that nobody signed in through and nothing names; kill any other',
   permission: 'impersonate',
-  body: newDomain,
-  status: 201,
+  refuses: ['not_found', 'still_in_use'],
   run: async (http, deps) => {
-    const { id } = tenantOf(http)
-    const { domain, connectionId, verified } = http.parsed
-    if (verified && !http.caller.isVendor) return refuseAdmin('vendor_only')
-    const now = deps.clock.now()
-    await inTenant(deps.database, id, async (db) => {
-      await insertDomain(db, id, {
-        domain,
-        connectionId: connectionId as ConnectionId | undefined,
-        verifiedAt: verified ? now : undefined,
-        now,
+    const tenant = tenantOf(http)
+    const id = idParam<ConnectionId>(http)
+    if (id === undefined) return refuseAdmin('not_found')
+    try {
+      const found = await inTenant(deps.database, tenant.id, async (db) => {
+        const removed = await deleteConnection(db, tenant.id, id)
+        if (removed) await audit(db, tenant.id, http, deps, { kind: 'connection.removed', connectionId: id })
+        return removed
       })
-      await audit(db, id, http, deps, { kind: 'domain.added', connectionId, detail: { domain, verified } })
-    })
-    return json({ domain, connectionId: connectionId ?? null, verifiedAt: toIso(verified ? now : undefined) }, { status: 201 })
+      return found ? empty() : refuseAdmin('not_found')
+    } catch (cause) {
+      if (isStillReferred(cause)) return refuseAdmin('still_in_use')
+      throw cause
+    }
   },
 })
 
-export const connectionEndpoints = [list, create, update, enable, listAllDomains, addDomain]
+export const connectionEndpoints = [list, read, create, update, enable, remove]

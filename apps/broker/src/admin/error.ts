@@ -37,6 +37,27 @@ export const adminErrors = {
     say: 'no key makes a wider one: fewer permissions, an earlier expiry, or another maker',
   },
   not_found: { code: 'not_found', status: 404, spec: 'RFC 9110 §15.5.5', title: 'Not found', say: 'this tenant has nothing by that id' },
+  query_invalid: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'RFC 9457',
+    title: 'Invalid query',
+    say: 'the query does not have the documented shape; see errors',
+  },
+  still_in_use: {
+    code: 'conflict',
+    status: 409,
+    spec: 'RFC 9110 §15.5.10',
+    title: 'Still in use',
+    say: 'something refers to it, so its history keeps it: remove that first, or kill it',
+  },
+  scim_tokens_enough: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Two tokens live',
+    say: 'two tokens of this connection live already: revoke one first',
+  },
   conflict: {
     code: 'conflict',
     status: 409,

@@ -7,7 +7,9 @@ import { z } from 'zod'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { type RateLimitName, rateLimits } from '../http/rate-limit.js'
-import { adminEndpoint, audit, refuseAdmin, toIso } from './admin-endpoint.js'
+import { adminEndpoint, audit } from './admin-endpoint.js'
+import { refuseAdmin } from './refuse-admin.js'
+import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
 const hundredYearsMs = 3_155_760_000_000
 const moveClock = adminEndpoint({
@@ -23,12 +25,17 @@ const moveClock = adminEndpoint({
       .min(-hundredYearsMs / 1000)
       .max(hundredYearsMs / 1000),
   }),
+  answer: z.strictObject({ offsetSeconds: z.int(), now: time }),
+  refuses: ['lab_only'],
   run: async (http, deps) => {
     if (deps.installation.kind !== 'lab') return refuseAdmin('lab_only')
-    const offsetMs = http.parsed.offsetSeconds * 1000
-    await moveLabClock(deps.database, offsetMs)
-    deps.onLabClock?.(offsetMs)
-    return json({ offsetSeconds: http.parsed.offsetSeconds, now: toIso(deps.clock.now()) })
+    const { offsetSeconds } = http.parsed
+    await moveLabClock(deps.database, offsetSeconds * 1000)
+    deps.onLabClock?.(offsetSeconds * 1000)
+    await inTenant(deps.database, vendorTenantId, (db) =>
+      audit(db, vendorTenantId, http, deps, { kind: 'lab.clock_moved', detail: { offsetSeconds } }),
+    )
+    return json({ offsetSeconds, now: toIso(deps.clock.now()) })
   },
 })
 
@@ -43,6 +50,8 @@ const setRateLimits = adminEndpoint({
   summary: 'Set the rate limits of one tenant of a lab; a limit that is not named is the ordinary one',
   permission: 'lab:operate',
   body: z.partialRecord(z.enum(limitNames), limit),
+  answer: z.strictObject({ rateLimits: z.record(z.enum(limitNames), limit) }),
+  refuses: ['lab_only'],
   run: async (http, deps) => {
     if (deps.installation.kind !== 'lab') return refuseAdmin('lab_only')
     const tenant = tenantOf(http)
@@ -56,6 +65,7 @@ const setRateLimits = adminEndpoint({
   },
 })
 
+const run = z.strictObject({ id: z.int(), doneAt: timeOrNull })
 const runJobs = adminEndpoint({
   method: 'POST',
   path: '/lab/job-runs',
@@ -64,9 +74,15 @@ const runJobs = adminEndpoint({
   permission: 'lab:operate',
   vendorOnly: true,
   status: 202,
-  run: async (_http, deps) => {
+  answer: run,
+  refuses: ['lab_only'],
+  run: async (http, deps) => {
     if (deps.installation.kind !== 'lab') return refuseAdmin('lab_only')
-    const id = await inTenant(deps.database, vendorTenantId, (db) => requestScheduledJobs(db, deps.clock.now()))
+    const id = await inTenant(deps.database, vendorTenantId, async (db) => {
+      const asked = await requestScheduledJobs(db, deps.clock.now())
+      await audit(db, vendorTenantId, http, deps, { kind: 'lab.jobs_requested', detail: { run: asked } })
+      return asked
+    })
     return json({ id, doneAt: null }, { status: 202 })
   },
 })
@@ -78,12 +94,14 @@ const readRun = adminEndpoint({
   summary: 'Whether the jobs of that run are done',
   permission: 'lab:operate',
   vendorOnly: true,
+  answer: run,
+  refuses: ['not_found'],
   run: async (http, deps) => {
     const id = http.params['id'] ?? ''
-    const run = /^\d{1,15}$/.test(id)
+    const found = /^\d{1,15}$/.test(id)
       ? await inTenant(deps.database, vendorTenantId, (db) => findScheduledJobsRun(db, Number(id)))
       : undefined
-    return run === undefined ? refuseAdmin('not_found') : json({ id: Number(id), doneAt: toIso(run.doneAt ?? undefined) })
+    return found === undefined ? refuseAdmin('not_found') : json({ id: Number(id), doneAt: toIsoOrNull(found.doneAt) })
   },
 })
 

@@ -1,6 +1,9 @@
 /** OpenAPI 3.1 of the whole broker, printed from the endpoint tables and their schemas; nothing in it is written by hand. */
 import { z } from 'zod'
 import type { Endpoint } from '../http/endpoint.js'
+import { httpErrors } from '../http/error.js'
+import type { RefusalEntry } from '../http/write-error.js'
+import { adminErrors } from './error.js'
 import { adminPermissions } from './permission.js'
 
 type Json = Readonly<Record<string, unknown>>
@@ -47,13 +50,7 @@ const problemSchema = {
 } as const
 
 function operation(found: Endpoint): Json {
-  const parameters = [...found.path.matchAll(/:([a-zA-Z]+)/g)].map((match) => ({
-    name: match[1],
-    in: 'path',
-    required: true,
-    schema: { type: 'string' },
-  }))
-  const body = found.schema && z.toJSONSchema(found.schema, { io: 'input', unrepresentable: 'any' })
+  const body = found.schema && toJsonSchema(found.schema, 'input')
   return {
     operationId: operationId(found),
     summary: found.summary,
@@ -64,22 +61,72 @@ function operation(found: Endpoint): Json {
     ]
       .filter(Boolean)
       .join(' '),
-    ...(found.permission === undefined ? {} : { security: [{ adminKey: [] }] }),
-    ...(parameters.length > 0 ? { parameters } : {}),
-    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: withoutDialect(body) } } } } : {}),
+    ...securityOf(found),
+    ...parametersOf(found),
+    ...(body ? { requestBody: { required: true, content: { 'application/json': { schema: body } } } } : {}),
     responses: responses(found),
   }
 }
 
-function responses(found: Endpoint): Json {
-  const status = String(found.output?.status ?? 200)
-  const good = { [status]: { description: found.summary } }
-  if (found.refusals !== 'problem') return { ...good, '4XX': { description: 'Refused; see errors.md' } }
-  return {
-    ...good,
-    '4XX': { description: 'Refused', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
-  }
+const isAdmin = (found: Endpoint): boolean => found.path.startsWith('/admin/')
+
+/** The permission of the key stands beside the scheme, where OpenAPI has roles of a scheme that is not OAuth: §4.8.30. */
+const securityOf = (found: Endpoint): Json => (isAdmin(found) ? { security: [{ adminKey: [found.permission] }] } : {})
+
+function parametersOf(found: Endpoint): Json {
+  const inPath = [...found.path.matchAll(/:([a-zA-Z]+)/g)].map((match) => ({
+    name: match[1],
+    in: 'path',
+    required: true,
+    schema: { type: 'string' },
+  }))
+  const query = found.query && toJsonSchema(found.query, 'input')
+  const inQuery = Object.entries((query?.['properties'] ?? {}) as Readonly<Record<string, Json>>).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: false,
+    schema,
+  }))
+  const parameters = [...inPath, ...inQuery]
+  return parameters.length > 0 ? { parameters } : {}
 }
+
+function responses(found: Endpoint): Json {
+  const schema = found.output?.schema
+  const content = schema ? { content: { 'application/json': { schema: toJsonSchema(schema, 'output') } } } : {}
+  const good = { [String(found.output?.status ?? 200)]: { description: found.summary, ...content } }
+  if (!isAdmin(found)) return { ...good, '4XX': { description: 'Refused; see errors.md' } }
+  return { ...good, ...refusals(found.refuses ?? []) }
+}
+
+const refusalEntries: Readonly<Record<string, RefusalEntry>> = { ...httpErrors, ...adminErrors }
+
+/** By status: which reasons it may have, as the last part of the problem's type. */
+function refusals(reasons: readonly string[]): Json {
+  const byStatus = new Map<number, string[]>()
+  for (const reason of new Set(reasons)) {
+    const status = refusalEntries[reason]?.status ?? 400
+    byStatus.set(status, [...(byStatus.get(status) ?? []), reason])
+  }
+  return Object.fromEntries([...byStatus].sort(([one], [other]) => one - other).map(([status, named]) => [String(status), refusal(named)]))
+}
+
+const refusal = (reasons: readonly string[]): Json => ({
+  description: reasons.map((reason) => `${reason}: ${refusalEntries[reason]?.say ?? ''}`).join('; '),
+  content: {
+    'application/problem+json': {
+      schema: {
+        allOf: [
+          { $ref: '#/components/schemas/Problem' },
+          { type: 'object', properties: { type: { enum: reasons.map((reason) => `urn:drawbridge:error:${reason}`) } } },
+        ],
+      },
+    },
+  },
+})
+
+const toJsonSchema = (schema: z.ZodType, io: 'input' | 'output'): Json =>
+  withoutDialect(z.toJSONSchema(schema, { io, unrepresentable: 'any' }))
 
 const withoutDialect = (schema: Record<string, unknown>): Json =>
   Object.fromEntries(Object.entries(schema).filter(([name]) => name !== '$schema'))

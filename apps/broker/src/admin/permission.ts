@@ -5,7 +5,7 @@
  * It is never part of a support role, and each use is written to the trail of the tenant that it touches.
  */
 export const adminPermissions = {
-  'tenants:write': 'create and reinstate tenants (vendor keys only)',
+  'tenants:write': 'create, rename and reinstate tenants (vendor keys only)',
   'configuration:read': 'read everything that is configured',
   'configuration:write': 'resources, their credentials, clients and policies',
   impersonate: 'connections, certificates, mappings, domains and SCIM tokens',

@@ -1,15 +1,30 @@
-/** Policies: compiled before they are published, every mistake shown with its place. */
+/** Policies: compiled before they are published, every mistake shown with its place. Versions are only ever added. */
 import { compilePolicy } from '@drawbridge/core/policy/compile'
-import { findCurrentPolicy, publishPolicy } from '@drawbridge/store/policies'
+import { findCurrentPolicy, findPolicy, listPolicies, publishPolicy, type StoredPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
-import { json } from '../http/answer.js'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
-import { adminEndpoint, audit, refuseAdmin, toIso } from './admin-endpoint.js'
+import { type AdminRequest, adminEndpoint, audit } from './admin-endpoint.js'
+import { adminList } from './admin-list.js'
+import { refuseAdmin } from './refuse-admin.js'
+import { time, toIso } from './shapes.js'
 
 const tag = 'Policies'
 const document = z.string().min(1).max(65_536).describe('The policy as YAML')
+const note = z.string().max(500).default('')
 const mistakesShown = 50
+
+const heading = z.strictObject({ version: z.int(), author: z.string(), note: z.string(), publishedAt: time })
+const shown = heading.extend({ document: z.string() })
+const showHeading = ({ version, author, note: said, publishedAt }: StoredPolicy): z.output<typeof heading> => ({
+  version,
+  author,
+  note: said,
+  publishedAt: toIso(publishedAt),
+})
+const show = (policy: StoredPolicy): z.output<typeof shown> => ({ ...showHeading(policy), document: policy.document })
 
 function listMistakes(text: string): readonly { readonly path: string; readonly message: string }[] | undefined {
   const compiled = compilePolicy(text)
@@ -26,12 +41,65 @@ const current = adminEndpoint({
   tag,
   summary: 'Read the policy that holds; version 0 is the safe default',
   permission: 'configuration:read',
+  answer: z.union([shown, z.strictObject({ version: z.literal(0), document: z.null() })]),
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     const policy = await inTenant(deps.database, id, (db) => findCurrentPolicy(db, id))
-    return policy ? json({ ...policy, publishedAt: toIso(policy.publishedAt) }) : json({ version: 0, document: null })
+    return json(policy ? show(policy) : { version: 0, document: null })
   },
 })
+
+const list = adminList({
+  path: '/tenants/:tenant/policies',
+  tag,
+  summary: 'List the versions of the policy, newest first',
+  permission: 'configuration:read',
+  member: 'policies',
+  shown: heading,
+  position: ['before', 'serial'],
+  read: (http, deps, page) => {
+    const { id } = tenantOf(http)
+    return inTenant(deps.database, id, (db) => listPolicies(db, id, page))
+  },
+  show: showHeading,
+  positionOf: ({ version }) => version,
+})
+
+/** `undefined`: this tenant never published such a version. */
+async function findVersion(http: AdminRequest<unknown>, deps: BrokerDeps): Promise<StoredPolicy | undefined> {
+  const { id } = tenantOf(http)
+  const text = http.params['version'] ?? ''
+  return /^\d{1,15}$/.test(text) ? inTenant(deps.database, id, (db) => findPolicy(db, id, Number(text))) : undefined
+}
+
+const read = adminEndpoint({
+  method: 'GET',
+  path: '/tenants/:tenant/policies/:version',
+  tag,
+  summary: 'Read one version of the policy',
+  permission: 'configuration:read',
+  answer: shown,
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const policy = await findVersion(http, deps)
+    return policy ? json(show(policy)) : refuseAdmin('not_found')
+  },
+})
+
+const published = z.strictObject({ version: z.int(), publishedAt: time })
+
+async function publishDocument(http: AdminRequest<unknown>, deps: BrokerDeps, text: string, said: string): Promise<Answer> {
+  const { id } = tenantOf(http)
+  const mistakes = listMistakes(text)
+  if (mistakes) return refuseAdmin('policy_invalid', mistakes)
+  const now = deps.clock.now()
+  const version = await inTenant(deps.database, id, async (db) => {
+    const made = await publishPolicy(db, id, { document: text, note: said, author: http.caller.key.name, now })
+    await audit(db, id, http, deps, { kind: 'policy.published', detail: { version: made, note: said } })
+    return made
+  })
+  return json({ version, publishedAt: toIso(now) }, { status: 201 })
+}
 
 const publish = adminEndpoint({
   method: 'POST',
@@ -40,18 +108,24 @@ const publish = adminEndpoint({
   summary: 'Publish the next version',
   permission: 'configuration:write',
   status: 201,
-  body: z.strictObject({ document, note: z.string().max(500).default('') }),
+  body: z.strictObject({ document, note }),
+  answer: published,
+  refuses: ['policy_invalid'],
+  run: (http, deps) => publishDocument(http, deps, http.parsed.document, http.parsed.note),
+})
+
+const republish = adminEndpoint({
+  method: 'POST',
+  path: '/tenants/:tenant/policies/:version/republish',
+  tag,
+  summary: 'Publish an old version again, as the next one',
+  permission: 'configuration:write',
+  status: 201,
+  answer: published,
+  refuses: ['not_found', 'policy_invalid'],
   run: async (http, deps) => {
-    const { id } = tenantOf(http)
-    const mistakes = listMistakes(http.parsed.document)
-    if (mistakes) return refuseAdmin('policy_invalid', mistakes)
-    const now = deps.clock.now()
-    const version = await inTenant(deps.database, id, async (db) => {
-      const published = await publishPolicy(db, id, { ...http.parsed, author: http.caller.key.name, now })
-      await audit(db, id, http, deps, { kind: 'policy.published', detail: { version: published, note: http.parsed.note } })
-      return published
-    })
-    return json({ version, publishedAt: toIso(now) }, { status: 201 })
+    const old = await findVersion(http, deps)
+    return old ? publishDocument(http, deps, old.document, `version ${old.version} again`) : refuseAdmin('not_found')
   },
 })
 
@@ -62,10 +136,12 @@ const check = adminEndpoint({
   summary: 'Compile a policy without publishing it',
   permission: 'configuration:read',
   body: z.strictObject({ document }),
+  answer: z.strictObject({ compiles: z.literal(true) }),
+  refuses: ['policy_invalid'],
   run: async (http) => {
     const mistakes = listMistakes(http.parsed.document)
     return mistakes ? refuseAdmin('policy_invalid', mistakes) : json({ compiles: true })
   },
 })
 
-export const policyEndpoints = [current, publish, check]
+export const policyEndpoints = [current, list, read, publish, republish, check]

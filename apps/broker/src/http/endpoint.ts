@@ -57,6 +57,10 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly tag?: string
   /** What the documentation says of the caller's proof, e.g. a permission. */
   readonly permission?: string
+  /** The query that it reads, for the documentation. */
+  readonly query?: z.ZodType
+  /** Every reason by which it may refuse, for the documentation. */
+  readonly refuses?: readonly string[]
   /** What it answers when all is well, for the documentation. */
   readonly output?: { readonly status: number; readonly schema?: z.ZodType }
   readonly authorize?: (http: HttpRequest, deps: BrokerDeps) => Promise<Result<Caller, Answer>>

@@ -33,6 +33,7 @@ import {
 } from '@drawbridge/store/tenant-configuration'
 import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
+import { createAbsentSlugs } from './absent-slugs.js'
 
 export type PublishedKey = {
   readonly kid: string
@@ -77,7 +78,7 @@ export type ConfigurationCache = {
   invalidate(tenant?: TenantId): void
 }
 
-export const configurationLimits = { recheckAfterMs: 1000, mostTenants: 5000, slugLength: 63 } as const
+export const configurationLimits = { recheckAfterMs: 1000, mostTenants: 5000, mostAbsentSlugs: 5000, slugLength: 63 } as const
 const slugShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 export type ConfigurationDeps = {
@@ -93,14 +94,17 @@ type Entry = { readonly tenant: ResolvedTenant; checkedAt: number }
 export function createConfigurationCache(deps: ConfigurationDeps): ConfigurationCache {
   const entries = new Map<string, Entry>()
   const loading = new Map<string, Promise<ResolvedTenant | undefined>>()
+  const absent = createAbsentSlugs(deps.clock, { forMs: configurationLimits.recheckAfterMs, most: configurationLimits.mostAbsentSlugs })
 
   const load = async (slug: string): Promise<ResolvedTenant | undefined> => {
     // Taken before the read: a change during it makes the entry old, never fresh.
     const checkedAt = deps.clock.now()
+    const noteAbsent = absent.begin()
     const stored = await loadConfigurationAcrossTenants(deps.database, slug)
     deps.metrics.count('drawbridge_configuration_loads_total')
     if (!stored) {
       entries.delete(slug)
+      noteAbsent(slug)
       return undefined
     }
     const tenant = resolve(deps, stored)
@@ -111,7 +115,7 @@ export function createConfigurationCache(deps: ConfigurationDeps): Configuration
   const loadOnce = (slug: string): Promise<ResolvedTenant | undefined> => {
     const running = loading.get(slug)
     if (running) return running
-    const started = load(slug).finally(() => loading.delete(slug))
+    const started = load(slug).finally(() => loading.get(slug) === started && loading.delete(slug))
     loading.set(slug, started)
     return started
   }
@@ -119,7 +123,7 @@ export function createConfigurationCache(deps: ConfigurationDeps): Configuration
     find: async (slug) => {
       if (!slugShape.test(slug)) return undefined
       const entry = entries.get(slug)
-      if (!entry) return loadOnce(slug)
+      if (!entry) return absent.has(slug) ? undefined : loadOnce(slug)
       const now = deps.clock.now()
       if (Math.abs(now - entry.checkedAt) < configurationLimits.recheckAfterMs) return entry.tenant
       const version = await findConfigurationVersionAcrossTenants(deps.database, slug)
@@ -137,6 +141,9 @@ export function createConfigurationCache(deps: ConfigurationDeps): Configuration
     },
     invalidate: (tenant) => {
       for (const [slug, entry] of entries) if (tenant === undefined || entry.tenant.id === tenant) entries.delete(slug as TenantSlug)
+      // What is being read was asked for before the change.
+      loading.clear()
+      absent.forget()
     },
   }
 }

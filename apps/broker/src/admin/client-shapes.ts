@@ -1,0 +1,93 @@
+/** Clients as the admin API writes and shows them. */
+import { type Client, clientAuthMethods } from '@drawbridge/core/oauth/client'
+import { z } from 'zod'
+import { timeOrNull, toIsoOrNull } from './shapes.js'
+
+export const clientShape = z.strictObject({
+  clientId: z.string(),
+  kind: z.enum(['metadata_document', 'dynamic', 'preregistered']),
+  name: z.string(),
+  redirectUris: z.array(z.string()),
+  grantTypes: z.array(z.string()),
+  tokenEndpointAuthMethod: z.enum(clientAuthMethods),
+  applicationType: z.enum(['native', 'web']),
+  preApproved: z.boolean(),
+  scopeCeiling: z.array(z.string()).describe('Empty: all that policy allows'),
+  accessTokenTtlSeconds: z.int().nullable(),
+  blockedAt: timeOrNull,
+})
+export const showClient = (client: Client): z.output<typeof clientShape> => ({
+  clientId: client.id,
+  kind: client.kind,
+  name: client.name,
+  redirectUris: [...client.redirectUris],
+  grantTypes: [...client.grantTypes],
+  tokenEndpointAuthMethod: client.authMethod,
+  applicationType: client.applicationType,
+  preApproved: client.preApproved,
+  scopeCeiling: [...client.scopeCeiling],
+  accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
+  blockedAt: toIsoOrNull(client.blockedAt),
+})
+
+const ttl = z.int().min(60).max(86_400)
+const scopeCeiling = z.array(z.string().min(1).max(128)).max(200)
+const name = z.string().trim().min(1).max(200)
+const redirectUris = z
+  .array(
+    z
+      .url()
+      .max(2048)
+      .refine((uri) => !uri.includes('#'), 'no fragment: RFC 6749 §3.1.2'),
+  )
+  .max(20)
+
+export const newClient = z
+  .strictObject({
+    clientId: z
+      .string()
+      .regex(/^[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -')
+      .optional()
+      .describe('Made up when absent'),
+    name,
+    redirectUris: redirectUris.default([]),
+    grantTypes: z
+      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
+      .min(1)
+      .default(['authorization_code', 'refresh_token']),
+    tokenEndpointAuthMethod: z.enum(clientAuthMethods).default('none'),
+    jwks: z
+      .looseObject({
+        keys: z
+          .array(z.looseObject({ kty: z.string() }))
+          .min(1)
+          .max(20),
+      })
+      .optional()
+      .describe('For private_key_jwt'),
+    applicationType: z.enum(['native', 'web']).default('web'),
+    preApproved: z.boolean().default(false),
+    scopeCeiling: scopeCeiling.default([]),
+    accessTokenTtlSeconds: ttl.optional(),
+  })
+  .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined, {
+    path: ['jwks'],
+    message: 'private_key_jwt needs the client’s keys',
+  })
+  .refine((client) => !client.grantTypes.includes('client_credentials') || client.tokenEndpointAuthMethod !== 'none', {
+    path: ['tokenEndpointAuthMethod'],
+    message: 'client_credentials needs a client that can prove itself: RFC 6749 §4.4',
+  })
+  .refine((client) => !client.grantTypes.includes('authorization_code') || client.redirectUris.length > 0, {
+    path: ['redirectUris'],
+    message: 'authorization_code needs a redirect URI',
+  })
+
+export const governance = z.strictObject({
+  preApproved: z.boolean().optional().describe('Neither gate is shown'),
+  scopeCeiling: scopeCeiling.optional(),
+  accessTokenTtlSeconds: ttl.nullable().optional(),
+  blocked: z.boolean().optional().describe('Refuses what is new; kill the client to end what exists'),
+})
+
+export const registrationChange = z.strictObject({ name: name.optional(), redirectUris: redirectUris.min(1).optional() })

@@ -1,0 +1,235 @@
+/**
+ * What the owner of a resource does with it, whoever the owner is: a tenant at `/tenants/:tenant/resources`, the vendor at
+ * `/shared-resources`. Nobody changes what is only shared with him.
+ */
+import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import {
+  insertResourceCredential,
+  listResourceCredentials,
+  markResourceCredentialRevoked,
+  type StoredResourceCredential,
+} from '@drawbridge/store/resource-credentials'
+import {
+  findOwnResource,
+  insertResource,
+  listResources,
+  replaceScopes,
+  type StoredResource,
+  updateResource,
+} from '@drawbridge/store/resources'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { z } from 'zod'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, empty, json } from '../http/answer.js'
+import type { Endpoint, HttpRequest } from '../http/endpoint.js'
+import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
+import { adminList, momentPosition } from './admin-list.js'
+import { refuseAdmin } from './refuse-admin.js'
+import { newResource, resourceChange, resourceShape, scopesShape, showResource, toScopes } from './resource-shapes.js'
+import { fromIso, id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+
+export type ResourceOwner = {
+  /** `/tenants/:tenant/resources` or `/shared-resources`. */
+  readonly path: string
+  readonly tag: string
+  readonly vendorOnly?: true
+  readonly ownerOf: (http: HttpRequest) => TenantId
+  /** Who may mint for a new one. */
+  readonly minterOf: (http: HttpRequest) => readonly IssuerId[]
+  /** Whether the caller may create a resource of that identifier. */
+  readonly mayCreate: (http: AdminRequest<unknown>, deps: BrokerDeps, identifier: string) => Promise<boolean>
+}
+
+type Change = (db: Db, owner: TenantId, own: StoredResource) => Promise<void>
+
+/** One transaction around the owner's resource: changed as `change` says, and answered as it then stands. */
+async function changeOwn(http: AdminRequest<unknown>, deps: BrokerDeps, owner: TenantId, change: Change): Promise<Answer> {
+  const id = idParam<ResourceId>(http)
+  if (id === undefined) return refuseAdmin('not_found')
+  const stored = await inTenant(deps.database, owner, async (db) => {
+    const own = await findOwnResource(db, owner, id)
+    if (!own) return undefined
+    await change(db, owner, own)
+    return findOwnResource(db, owner, id)
+  })
+  return stored ? json(showResource(stored)) : refuseAdmin('not_found')
+}
+
+/** List, create, read, change, replace scopes. */
+export function ownedResourceEndpoints(owned: ResourceOwner): readonly Endpoint[] {
+  const { path, tag, ownerOf } = owned
+  const common = { tag, ...(owned.vendorOnly ? { vendorOnly: true as const } : {}) }
+  const list = adminList({
+    ...common,
+    path,
+    summary: owned.vendorOnly
+      ? 'List the vendor’s own resources, which may be shared with tenants'
+      : 'List resources, shared ones of the vendor too',
+    permission: 'configuration:read',
+    member: 'resources',
+    shown: resourceShape,
+    position: ['after', 'name'],
+    read: (http, deps, page) => inTenant(deps.database, ownerOf(http), (db) => listResources(db, ownerOf(http), page)),
+    show: showResource,
+    positionOf: ({ identifier }) => identifier,
+  })
+  const create = adminEndpoint({
+    ...common,
+    method: 'POST',
+    path,
+    summary: owned.vendorOnly
+      ? 'Add a resource of the vendor; share it with each tenant whose issuer may mint for it'
+      : 'Add a resource of this tenant; its issuer may mint for it',
+    permission: 'configuration:write',
+    body: newResource,
+    status: 201,
+    answer: resourceShape,
+    refuses: ['resource_not_owned', 'conflict'],
+    run: (http, deps) => createResource(owned, http, deps),
+  })
+  const read = adminEndpoint({
+    ...common,
+    method: 'GET',
+    path: `${path}/:id`,
+    summary: 'Read a resource of this owner',
+    permission: 'configuration:read',
+    answer: resourceShape,
+    refuses: ['not_found'],
+    run: (http, deps) => changeOwn(http, deps, ownerOf(http), async () => undefined),
+  })
+  const update = adminEndpoint({
+    ...common,
+    method: 'PATCH',
+    path: `${path}/:id`,
+    summary: 'Change the name of a resource or the longest life of its access tokens; its identifier is for ever',
+    permission: 'configuration:write',
+    body: resourceChange,
+    answer: resourceShape,
+    refuses: ['not_found'],
+    run: (http, deps) =>
+      changeOwn(http, deps, ownerOf(http), async (db, owner, own) => {
+        await updateResource(db, owner, own.id, http.parsed)
+        await audit(db, owner, http, deps, { kind: 'resource.updated', detail: { resource: own.identifier, ...http.parsed } })
+      }),
+  })
+  const putScopes = adminEndpoint({
+    ...common,
+    method: 'PUT',
+    path: `${path}/:id/scopes`,
+    summary: 'Replace the scopes of a resource of this owner',
+    permission: 'configuration:write',
+    body: z.strictObject({ scopes: scopesShape }),
+    answer: resourceShape,
+    refuses: ['not_found'],
+    run: (http, deps) =>
+      changeOwn(http, deps, ownerOf(http), async (db, owner, own) => {
+        const scopes = toScopes(http.parsed.scopes)
+        await replaceScopes(db, owner, own.id, scopes)
+        const names = scopes.map(({ name }) => name)
+        await audit(db, owner, http, deps, { kind: 'resource.scopes_replaced', scopes: names, detail: { resource: own.identifier } })
+      }),
+  })
+  return [list, create, read, update, putScopes]
+}
+
+async function createResource(owned: ResourceOwner, http: AdminRequest<z.output<typeof newResource>>, deps: BrokerDeps): Promise<Answer> {
+  const { identifier, name, accessTokenTtlSeconds } = http.parsed
+  if (!(await owned.mayCreate(http, deps, identifier))) return refuseAdmin('resource_not_owned')
+  const owner = owned.ownerOf(http)
+  const scopes = toScopes(http.parsed.scopes)
+  const id = deps.random.uuid() as ResourceId
+  const stored = await inTenant(deps.database, owner, async (db) => {
+    const draft = { id, identifier: identifier as ResourceIdentifier, name, accessTokenTtlSeconds, scopes, issuerIds: owned.minterOf(http) }
+    await insertResource(db, owner, { ...draft, now: deps.clock.now() })
+    const names = scopes.map((one) => one.name)
+    await audit(db, owner, http, deps, { kind: 'resource.created', scopes: names, detail: { resource: identifier } })
+    return findOwnResource(db, owner, id)
+  })
+  return json(showResource(stored as StoredResource), { status: 201 })
+}
+
+const credentialShape = z.strictObject({ id: idShape, createdAt: time, expiresAt: timeOrNull, revokedAt: timeOrNull })
+const showCredential = (credential: StoredResourceCredential): z.output<typeof credentialShape> => ({
+  id: credential.id,
+  createdAt: toIso(credential.createdAt),
+  expiresAt: toIsoOrNull(credential.expiresAt),
+  revokedAt: toIsoOrNull(credential.revokedAt),
+})
+const newCredential = z.strictObject({ expiresAt: z.iso.datetime().optional() })
+
+/** List, make, revoke what a resource server proves itself with at introspection and notices. Make the new one before the old one is revoked. */
+export function resourceCredentialEndpoints(owned: ResourceOwner): readonly Endpoint[] {
+  const { ownerOf } = owned
+  const path = `${owned.path}/:id/credentials`
+  const common = { tag: owned.tag, ...(owned.vendorOnly ? { vendorOnly: true as const } : {}) }
+  const list = adminList({
+    ...common,
+    path,
+    summary: 'List the credentials of a resource of this owner, oldest first, revoked ones too',
+    permission: 'configuration:read',
+    refuses: ['not_found'],
+    member: 'credentials',
+    shown: credentialShape,
+    position: ['after', 'moment'],
+    read: async (http, deps, page) => {
+      const id = idParam<ResourceId>(http)
+      const owner = ownerOf(http)
+      return inTenant(deps.database, owner, async (db) =>
+        id && (await findOwnResource(db, owner, id)) ? listResourceCredentials(db, owner, id, page) : undefined,
+      )
+    },
+    show: showCredential,
+    positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),
+  })
+  const create = adminEndpoint({
+    ...common,
+    method: 'POST',
+    path,
+    summary: 'Make a credential with which the resource introspects and hears notices; shown once',
+    permission: 'configuration:write',
+    body: newCredential,
+    status: 201,
+    answer: z.strictObject({ id: idShape, secret: z.string(), expiresAt: timeOrNull }),
+    refuses: ['not_found'],
+    run: (http, deps) => createCredential(http, deps, ownerOf(http)),
+  })
+  const revoke = adminEndpoint({
+    ...common,
+    method: 'DELETE',
+    path: `${path}/:credential`,
+    summary: 'Revoke a credential: nobody introspects or hears notices with it any more',
+    permission: 'configuration:write',
+    refuses: ['not_found'],
+    run: (http, deps) => revokeCredential(http, deps, ownerOf(http)),
+  })
+  return [list, create, revoke]
+}
+
+async function createCredential(http: AdminRequest<z.output<typeof newCredential>>, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
+  const resourceId = idParam<ResourceId>(http)
+  if (resourceId === undefined) return refuseAdmin('not_found')
+  const id = deps.random.uuid()
+  const secret = `dbx_${deps.random.token()}`
+  const expiresAt = http.parsed.expiresAt === undefined ? undefined : fromIso(http.parsed.expiresAt)
+  const found = await inTenant(deps.database, owner, async (db) => {
+    const own = await findOwnResource(db, owner, resourceId)
+    if (!own) return false
+    await insertResourceCredential(db, owner, { id, resourceId, secretHash: hashCredential(secret), now: deps.clock.now(), expiresAt })
+    await audit(db, owner, http, deps, { kind: 'resource.credential_created', detail: { resource: own.identifier, credential: id } })
+    return true
+  })
+  return found ? json({ id, secret, expiresAt: toIsoOrNull(expiresAt) }, { status: 201 }) : refuseAdmin('not_found')
+}
+
+async function revokeCredential(http: AdminRequest<unknown>, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
+  const resourceId = idParam<ResourceId>(http)
+  const id = idParam(http, 'credential')
+  if (resourceId === undefined || id === undefined) return refuseAdmin('not_found')
+  const found = await inTenant(deps.database, owner, async (db) => {
+    const revoked = await markResourceCredentialRevoked(db, owner, { resourceId, id }, deps.clock.now())
+    if (revoked) await audit(db, owner, http, deps, { kind: 'resource.credential_revoked', detail: { resourceId, credential: id } })
+    return revoked
+  })
+  return found ? empty() : refuseAdmin('not_found')
+}

@@ -1,0 +1,128 @@
+/** What an admin looks through before and after taking something away: grants, subjects, receipts. */
+import {
+  type ListedGrant,
+  type ListedSubject,
+  listGrants,
+  listRevocationReceipts,
+  listSubjects,
+  type RevocationReceipt,
+} from '@drawbridge/store/admin-reads'
+import { inTenant } from '@drawbridge/store/transaction'
+import { z } from 'zod'
+import { tenantOf } from '../http/endpoint.js'
+import { adminList, momentPosition } from './admin-list.js'
+import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+
+const tag = 'Revocation'
+
+const grantShape = z.strictObject({
+  id: idShape,
+  clientId: z.string(),
+  subjectId: idShape.nullable(),
+  connectionId: idShape.nullable(),
+  audience: z.string(),
+  scopes: z.array(z.string()),
+  createdAt: time,
+  expiresAt: time,
+  revokedAt: timeOrNull,
+  revokedReason: z.string().nullable(),
+  living: z.boolean().describe('What the token endpoints would say of it now'),
+})
+const showGrant = (grant: ListedGrant): z.output<typeof grantShape> => ({
+  ...grant,
+  scopes: [...grant.scopes],
+  createdAt: toIso(grant.createdAt),
+  expiresAt: toIso(grant.expiresAt),
+  revokedAt: toIsoOrNull(grant.revokedAt),
+})
+
+const grants = adminList({
+  path: '/tenants/:tenant/grants',
+  tag,
+  summary: 'List grants, newest first',
+  permission: 'audit:read',
+  member: 'grants',
+  shown: grantShape,
+  position: ['before', 'moment'],
+  filters: { subject: z.uuid().optional(), client: z.string().max(2048).optional() },
+  read: (http, deps, page) => {
+    const { id } = tenantOf(http)
+    const filter = { subjectId: http.asked.subject, clientId: http.asked.client, now: deps.clock.now() }
+    return inTenant(deps.database, id, (db) => listGrants(db, id, filter, page))
+  },
+  show: showGrant,
+  positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),
+})
+
+const subjectShape = z.strictObject({
+  id: idShape,
+  connectionId: idShape,
+  stableId: z.string(),
+  scimUserId: idShape.nullable(),
+  epoch: z.int(),
+  deactivatedAt: timeOrNull,
+  lastLoginAt: time,
+})
+const showSubject = (subject: ListedSubject): z.output<typeof subjectShape> => ({
+  ...subject,
+  deactivatedAt: toIsoOrNull(subject.deactivatedAt),
+  lastLoginAt: toIso(subject.lastLoginAt),
+})
+
+const subjects = adminList({
+  path: '/tenants/:tenant/subjects',
+  tag,
+  summary: 'List subjects by last login, newest first',
+  permission: 'audit:read',
+  member: 'subjects',
+  shown: subjectShape,
+  position: ['before', 'moment'],
+  filters: { stableId: z.string().max(1024).optional().describe('Finds one person exactly') },
+  read: (http, deps, page) => {
+    const { id } = tenantOf(http)
+    return inTenant(deps.database, id, (db) => listSubjects(db, id, http.asked.stableId, page))
+  },
+  show: showSubject,
+  positionOf: ({ lastLoginAt, id }) => momentPosition(lastLoginAt, id),
+})
+
+const receiptShape = z.strictObject({
+  eventId: idShape,
+  source: z.string(),
+  target: z.string(),
+  targetId: z.string(),
+  reason: z.string(),
+  matched: z.boolean().describe('False: it named nobody that we know; an alarm'),
+  receivedAt: time,
+  barrierAt: time,
+  sweptAt: timeOrNull,
+  notices: z.int(),
+  delivered: z.int(),
+  acknowledged: z.int(),
+  lastAcknowledgedAt: timeOrNull,
+})
+const showReceipt = (receipt: RevocationReceipt): z.output<typeof receiptShape> => ({
+  ...receipt,
+  receivedAt: toIso(receipt.receivedAt),
+  barrierAt: toIso(receipt.barrierAt),
+  sweptAt: toIsoOrNull(receipt.sweptAt),
+  lastAcknowledgedAt: toIsoOrNull(receipt.lastAcknowledgedAt),
+})
+
+const receipts = adminList({
+  path: '/tenants/:tenant/revocations',
+  tag,
+  summary: 'Receipts, newest first: what was taken away, when, and which guards have acknowledged it',
+  permission: 'audit:read',
+  member: 'revocations',
+  shown: receiptShape,
+  position: ['before', 'moment'],
+  read: (http, deps, page) => {
+    const { id } = tenantOf(http)
+    return inTenant(deps.database, id, (db) => listRevocationReceipts(db, id, page))
+  },
+  show: showReceipt,
+  positionOf: ({ receivedAt, eventId }) => momentPosition(receivedAt, eventId),
+})
+
+export const readEndpoints = [grants, subjects, receipts]

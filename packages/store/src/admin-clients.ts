@@ -1,0 +1,39 @@
+/** What an admin does to a registered client beside governing it: corrects it, gives it a new secret, removes one that nobody used. */
+import type { ClientId, CredentialHash, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { Db } from './transaction.js'
+
+export type WhichClient = { readonly issuerId: IssuerId; readonly id: ClientId }
+
+/** What is left out stays. Only of a client that an admin registered: the others speak for themselves. Answers whether there was one. */
+export async function updateRegistration(
+  db: Db,
+  tenant: TenantId,
+  which: WhichClient,
+  change: { readonly name?: string | undefined; readonly redirectUris?: readonly string[] | undefined },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE clients SET name = coalesce($4, name), redirect_uris = coalesce($5::text[], redirect_uris)
+     WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND kind = 'preregistered'`,
+    [tenant, which.issuerId, which.id, change.name ?? null, change.redirectUris ?? null],
+  )
+  return rowCount === 1
+}
+
+/** The old secret is worth nothing from this commit on. Only of a client that has one. Answers whether there was one. */
+export async function replaceClientSecret(db: Db, tenant: TenantId, which: WhichClient, hash: CredentialHash): Promise<boolean> {
+  const { rowCount } = await db.query(
+    'UPDATE clients SET secret_hash = $4 WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND secret_hash IS NOT NULL',
+    [tenant, which.issuerId, which.id, hash],
+  )
+  return rowCount === 1
+}
+
+/** Removes a client that nothing refers to; the schema refuses one that anything was ever granted to. Answers whether there was one. */
+export async function deleteClient(db: Db, tenant: TenantId, which: WhichClient): Promise<boolean> {
+  const { rowCount } = await db.query('DELETE FROM clients WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3', [
+    tenant,
+    which.issuerId,
+    which.id,
+  ])
+  return rowCount === 1
+}
