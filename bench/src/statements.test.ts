@@ -3,10 +3,14 @@
  *
  * The clock stands still, so the cache's once-a-second look at the configuration version is in none of these figures.
  */
-import { instant } from '@drawbridge/core/instant'
+import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
+import { instant, toSeconds } from '@drawbridge/core/instant'
 import { graceReplaysOfTheft } from '@drawbridge/core/oauth/refresh-token'
+import type { ClientId, Scope } from '@drawbridge/core/tenant/ids'
+import { insertClient } from '@drawbridge/store/clients'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { type AGrant, aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
+import { type AGrant, aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -20,6 +24,7 @@ let fixture: TestDatabase
 let acme: ATenant
 let broker: TestBroker
 let counter: StatementCounter
+let issuer: string
 
 beforeAll(async () => {
   fixture = await testDatabase()
@@ -28,6 +33,8 @@ beforeAll(async () => {
   const { sealer, random, installation } = broker.deps
   await giveIssuerKeys({ database: fixture.database, sealer, random, installationId: installation.id, now }, acme)
   counter = await createStatementCounter(fixture.ownerUrl)
+  issuer = `${broker.deps.settings.publicUrl}/t/acme`
+  await registerMachines()
   await revoke(await redeem(await aGrant(fixture, acme, { now }))) // every cache is warm from here on
 })
 afterAll(async () => {
@@ -65,9 +72,50 @@ const introspect = ({ access_token }: Tokens) =>
     { token: access_token },
     { authorization: `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}` },
   )
+const actForItself = (proof: Record<string, string>) =>
+  post('token', { grant_type: 'client_credentials', resource: acme.resource, ...proof })
+const bySecret = () => ({ client_id: 'robot', client_secret: 'dbk_robot' })
+
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+function byAssertion(): Record<string, string> {
+  const claims = { iss: 'keyed', sub: 'keyed', aud: issuer, exp: toSeconds(now) + 60, jti: randomUUID() }
+  const input = [{ alg: 'ES256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')
+  return {
+    client_assertion: `${input}.${signature}`,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+  }
+}
+
+/** Two clients that act for themselves, one with a secret and one with a key. */
+async function registerMachines(): Promise<void> {
+  const shared = {
+    issuerId: acme.issuerId,
+    kind: 'preregistered' as const,
+    redirectUris: [],
+    grantTypes: ['client_credentials'],
+    applicationType: 'web' as const,
+    preApproved: true,
+    scopeCeiling: ['read'] as Scope[],
+    accessTokenTtlSeconds: undefined,
+    now,
+  }
+  const robot = { ...shared, id: 'robot' as ClientId, name: 'Robot', authMethod: 'client_secret_post' as const }
+  const keyed = { ...shared, id: 'keyed' as ClientId, name: 'Keyed', authMethod: 'private_key_jwt' as const }
+  const jwks = { keys: [publicKey.export({ format: 'jwk' })] }
+  await inTenant(fixture.database, acme.tenantId, async (db) => {
+    await insertClient(db, acme.tenantId, { ...robot, secretHash: hashOf('dbk_robot'), jwks: undefined })
+    await insertClient(db, acme.tenantId, { ...keyed, secretHash: undefined, jwks })
+  })
+  const declared = 'INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier) VALUES ($1, $2, $3, $3, $3)'
+  await asOwner(fixture.ownerUrl, declared, [acme.tenantId, acme.resourceId, 'read'])
+  await actForItself(bySecret())
+  await actForItself(byAssertion())
+}
+
 const freshTokens = async () => redeem(await aGrant(fixture, acme, { now }))
 
-/** `read` finds the client; the state changes in one statement, whatever else it must check, consume and audit. */
+/** The client is remembered; the state changes in one statement, whatever else it must check, consume and audit. */
 const operations: readonly {
   readonly operation: string
   readonly read: number
@@ -78,7 +126,7 @@ const operations: readonly {
   { operation: 'JWKS', read: 0, write: 0, arrange: async () => () => get('jwks') },
   {
     operation: 'code redemption',
-    read: 1,
+    read: 0,
     write: 1,
     arrange: async () => {
       const grant = await aGrant(fixture, acme, { now })
@@ -87,7 +135,7 @@ const operations: readonly {
   },
   {
     operation: 'refresh rotation',
-    read: 1,
+    read: 0,
     write: 1,
     arrange: async () => {
       const tokens = await freshTokens()
@@ -96,7 +144,7 @@ const operations: readonly {
   },
   {
     operation: 'the same refresh token again, within its grace',
-    read: 1,
+    read: 0,
     write: 1,
     arrange: async () => {
       const tokens = await freshTokens()
@@ -106,7 +154,7 @@ const operations: readonly {
   },
   {
     operation: 'the replay within the grace that counts as theft',
-    read: 1,
+    read: 0,
     write: 1,
     arrange: async () => {
       const tokens = await freshTokens()
@@ -127,12 +175,31 @@ const operations: readonly {
   },
   {
     operation: 'revocation',
-    read: 1,
+    read: 0,
     write: 1,
     arrange: async () => {
       const tokens = await freshTokens()
       return () => revoke(tokens)
     },
+  },
+  { operation: 'client_credentials with a secret', read: 0, write: 1, arrange: async () => () => actForItself(bySecret()) },
+  // The second statement believes the assertion once, before anything is done for whoever brings it.
+  { operation: 'client_credentials with a signed assertion', read: 0, write: 2, arrange: async () => () => actForItself(byAssertion()) },
+  {
+    operation: 'a refresh after the client has been changed elsewhere',
+    read: 1,
+    write: 2,
+    arrange: async () => {
+      const tokens = await freshTokens()
+      await asOwner(fixture.ownerUrl, 'UPDATE clients SET name = name WHERE client_id = $1', [acme.clientId])
+      return () => refresh(tokens)
+    },
+  },
+  {
+    operation: 'a wrong secret',
+    read: 1,
+    write: 0,
+    arrange: async () => () => expect(actForItself({ client_id: 'robot', client_secret: 'wrong' })).rejects.toThrow('invalid_client'),
   },
 ]
 
