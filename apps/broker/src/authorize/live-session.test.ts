@@ -1,0 +1,120 @@
+/** What a live session answers by itself, what it does not, and what of it is in the audit trail. */
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import {
+  type AnIdp,
+  type APlainBrowser,
+  aCompany,
+  anAuthorizeUrl,
+  anIdp,
+  aPlainBrowser,
+  hidden,
+  publish,
+} from '@drawbridge/testkit/a-login'
+import type { ATenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+
+let now: Instant = instant(Date.now())
+let fixture: TestDatabase
+let broker: TestBroker
+let idp: AnIdp
+let acme: ATenant
+let browser: APlainBrowser
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aCompany(fixture, 'acme', now)
+  idp = anIdp(() => now)
+  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor })
+})
+afterAll(async () => {
+  await broker.close()
+  await fixture.close()
+})
+/** Ada has signed in a minute ago. */
+beforeEach(async () => {
+  now = addSeconds(now, 600)
+  idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+  browser = aPlainBrowser({ issuer, url: broker.url })
+  await browser.comeHome(await browser.visit(authorize()), acme.connectionId)
+  now = addSeconds(now, 60)
+  idp.started.length = 0
+})
+
+const issuer = 'http://localhost:4400/t/acme'
+const authorize = (change?: Record<string, string>) => anAuthorizeUrl(issuer, acme, { scope: 'read', ...change })
+const sql = <Row = Record<string, unknown>>(text: string, parameters: readonly unknown[] = []) =>
+  asOwner<Row>(fixture.ownerUrl, text, parameters)
+const requests = async () => (await sql<{ n: number }>('SELECT count(*)::int AS n FROM authorization_requests'))[0]?.n
+const ends = { code: 'code=dbc_', idp: 'https://idp.example/login', consent: '/authorize/consent?request=' } as const
+
+describe('a live session', () => {
+  it('answers at once, and the request never has a row', async () => {
+    const before = await requests()
+    expect((await browser.visit(authorize())).location).toContain(ends.code)
+    expect(await requests()).toBe(before)
+    expect(idp.started).toEqual([])
+  })
+  it.each([
+    { ask: {}, end: ends.code },
+    { ask: { prompt: 'none' }, end: ends.code },
+    { ask: { prompt: 'login' }, end: ends.idp },
+    { ask: { prompt: 'consent' }, end: ends.consent },
+    { ask: { prompt: 'login consent' }, end: ends.idp },
+    { ask: { prompt: 'select_account' }, end: ends.code },
+    { ask: { max_age: '3600' }, end: ends.code },
+    { ask: { max_age: '61' }, end: ends.code },
+    { ask: { max_age: '60' }, end: ends.idp },
+    { ask: { max_age: '0' }, end: ends.idp },
+    { ask: { prompt: 'none', max_age: '3600' }, end: ends.code },
+    { ask: { prompt: 'none', max_age: '60' }, end: 'error=login_required' },
+    { ask: { prompt: 'none', max_age: '0' }, end: 'error=login_required' },
+    { ask: { prompt: 'consent', max_age: '3600' }, end: ends.consent },
+    { ask: { prompt: 'none login' }, end: 'error=invalid_request' },
+    { ask: { prompt: 'none consent' }, end: 'error=invalid_request' },
+    { ask: { prompt: 'create' }, end: 'error=invalid_request' },
+    { ask: { max_age: '-1' }, end: 'error=invalid_request' },
+    { ask: { max_age: 'soon' }, end: 'error=invalid_request' },
+  ] as readonly { ask: Record<string, string>; end: string }[])('asked with $ask ends in $end', async ({ ask, end }) => {
+    expect((await browser.visit(authorize(ask))).location).toContain(end)
+  })
+  it('with max_age=0 answers once the person has signed in for this very request', async () => {
+    const left = await browser.visit(authorize({ max_age: '0' }))
+    expect(idp.started).toMatchObject([{ forceAuthn: true }])
+    expect((await browser.comeHome(left, acme.connectionId)).location).toContain(ends.code)
+  })
+  it('without a second factor is sent back for one, and refused where no page may be shown', async () => {
+    const mfa = `version: 1\nrules: [{name: staff, effect: grant, scopes: ["read"], groups: [staff]}]\nmfa: [{scopes: ["read"]}]\n`
+    await sql('UPDATE browser_sessions SET amr = $1', [['pwd']])
+    await publish(fixture, acme, now, mfa)
+    expect((await browser.visit(authorize({ prompt: 'none' }))).location).toContain('error=login_required')
+    expect((await browser.visit(authorize())).location).toContain(ends.idp)
+    expect(idp.started).toMatchObject([{ stepUpAcr: 'mfa', forceAuthn: true }])
+  })
+})
+
+describe('a no of a person is in the audit trail', () => {
+  const declined = (kind: string) =>
+    sql('SELECT subject_id, client_id, scopes, reason, request_id, address FROM audit_events WHERE kind = $1 ORDER BY id', [kind])
+  const line = { client_id: 'client-of-acme', scopes: ['read'], request_id: expect.any(String), address: expect.any(String) }
+
+  it('on the consent page, with the subject of the session that was asked', async () => {
+    const page = await browser.visit(authorize({ prompt: 'consent' }))
+    expect((await browser.submit(page.location, { answer: 'deny' })).location).toContain('error=access_denied')
+    expect(await declined('consent_denied')).toEqual([{ ...line, subject_id: acme.subjectId, reason: 'consent_denied' }])
+  })
+  it('on the notice, where nobody is known yet; a second no is none', async () => {
+    await sql('UPDATE clients SET pre_approved = false')
+    const stranger = aPlainBrowser({ issuer, url: broker.url })
+    const notice = await stranger.visit(authorize())
+    const { text } = await stranger.visit(notice.location)
+    const [request, proof] = [hidden(text, 'request'), hidden(text, 'proof')]
+    const no = () => stranger.visit(`${issuer}/authorize/client-notice`, { request, proof, answer: 'cancel' })
+    const both = await Promise.all([no(), no()])
+    await sql('UPDATE clients SET pre_approved = true')
+    expect(both.filter(({ location }) => location.includes('error=access_denied'))).toHaveLength(1)
+    expect(both.filter(({ text: page }) => page.includes('request_expired'))).toHaveLength(1)
+    expect(await declined('notice_declined')).toEqual([{ ...line, subject_id: null, reason: 'notice_declined' }])
+  })
+})
