@@ -17,7 +17,7 @@ export const toolScopes = {
 /** A larger request body is refused unread. */
 export const maxBodyBytes = 1_000_000
 
-export type ExampleOptions = Pick<GuardOptions, 'issuers' | 'onTrouble' | 'instance' | 'now'> & {
+export type ExampleOptions = Pick<GuardOptions, 'issuers' | 'onTrouble' | 'instance' | 'now' | 'fetch'> & {
   /** Its own identifier as registered at the issuers, for example `http://127.0.0.1:4420/mcp`. */
   readonly resource: string
   readonly host?: string

@@ -1,0 +1,29 @@
+/** Keeps tables from everybody, so that a test can look at work which has begun and cannot end yet. */
+import pg from 'pg'
+
+export type HeldTables = {
+  /** How many statements wait for them. */
+  waiting(): Promise<number>
+  release(): Promise<void>
+}
+
+export async function holdTables(ownerUrl: string, tables: readonly string[]): Promise<HeldTables> {
+  const client = new pg.Client({ connectionString: ownerUrl })
+  client.on('error', () => undefined) // the server may go first, where a test has failed
+  await client.connect()
+  await client.query('BEGIN')
+  await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS EXCLUSIVE MODE`)
+  return {
+    waiting: async () => {
+      const { rows } = await client.query<{ n: number }>(
+        'SELECT count(DISTINCT pid)::int AS n FROM pg_locks WHERE NOT granted AND relation = ANY ($1::regclass[])',
+        [tables],
+      )
+      return rows[0]?.n ?? 0
+    },
+    release: async () => {
+      await client.query('COMMIT')
+      await client.end()
+    },
+  }
+}

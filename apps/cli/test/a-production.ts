@@ -1,0 +1,133 @@
+/**
+ * One customer on the production shape: processes of their own on PostgreSQL and Redis, set up by the admin API alone, a company's IdP at its
+ * own https address, and a guarded MCP server. The public addresses are found through a load balancer, as a name service and TLS would lead.
+ */
+import { createExampleMcpServer, type ExampleMcpServer } from '@drawbridge/example-mcp-server/example-server'
+import { type Browser, openBrowser } from '@drawbridge/simulator/browser'
+import { createSimulator, type Simulator } from '@drawbridge/simulator/simulator'
+import { freePort } from '@drawbridge/store/embedded-postgres'
+import { type Answered, redirectUri } from './a-client.js'
+import { aLoadBalancer, type LoadBalancer } from './a-load-balancer.js'
+import { aPlainPostgres, type PlainPostgres, productionOn } from './a-plain-postgres.js'
+import { answers, aProcess, type Environment, type Running, run } from './a-process.js'
+import { aRedis, type TestRedis } from './a-redis.js'
+
+export type Part = { readonly process: Running; readonly port: number }
+export type Production = {
+  readonly postgres: PlainPostgres
+  readonly redis: TestRedis
+  readonly environment: Environment
+  readonly brokers: readonly Part[]
+  readonly workers: readonly Part[]
+  readonly balancer: LoadBalancer
+  readonly simulator: Simulator
+  readonly mcpUrl: string
+  /** Where the public issuer is found from here. */
+  readonly issuerAt: string
+  admin(method: string, path: string, body?: unknown): Promise<Answered>
+  browser(): Browser
+  stop(): Promise<void>
+}
+
+export const publicUrl = 'https://login.example.com'
+export const issuer = `${publicUrl}/t/initech`
+const idpUrl = 'https://idp.initech.example'
+const each = 2
+
+const policy = `version: 1
+bundles:
+  - name: everybody
+    groups: [staff]
+    scopes: ["documents:read", "documents:write"]
+`
+const scopes = [
+  { name: 'documents:read', description: 'Find and read documents', tier: 'read', isDefault: true },
+  { name: 'documents:write', description: 'Write documents', tier: 'write' },
+]
+
+export async function aProduction(): Promise<Production> {
+  const [postgres, redis] = await Promise.all([aPlainPostgres(), aRedis()])
+  const environment = { ...productionOn(postgres), DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1', REDIS_URL: redis.url }
+  const migrated = await run(['migrate'], { ...environment, DATABASE_OWNER_URL: postgres.ownerUrl })
+  if (migrated.code !== 0) throw new Error(migrated.output)
+  const [brokers, workers] = await Promise.all([startSeveral('broker', environment), startSeveral('worker', environment)])
+  const balancer = await aLoadBalancer(brokers.map(({ port }) => port))
+  const adminKey = (await run(['admin-key', 'create'], environment)).output.trim()
+  const admin: Production['admin'] = async (method, path, body) => {
+    const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
+    const response = await fetch(`${balancer.url}/admin/v1${path}`, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) })
+    const text = await response.text()
+    return { status: response.status, json: text === '' ? {} : JSON.parse(text) }
+  }
+  const idp = await aCompanyIdp()
+  const server = await setUpCustomer(admin, idp.simulator, balancer)
+  const servers = new Map([
+    [publicUrl, balancer.url],
+    [idpUrl, idp.at],
+  ])
+  const findServer = (url: URL) => new URL(url.pathname + url.search, servers.get(url.origin) ?? url.origin)
+  return {
+    ...{ postgres, redis, environment, brokers, workers, balancer, admin, simulator: idp.simulator },
+    mcpUrl: server.guard.resource,
+    issuerAt: `${balancer.url}/t/initech`,
+    browser: () => openBrowser({ stopAt: redirectUri, findServer }),
+    stop: async () => {
+      await server.close()
+      await Promise.all([...brokers, ...workers].map(({ process }) => process.stop('SIGKILL')))
+      await Promise.all([balancer.close(), idp.simulator.close(), redis.stop(), postgres.remove()])
+    },
+  }
+}
+
+async function startSeveral(kind: 'broker' | 'worker', environment: Environment): Promise<readonly Part[]> {
+  const variable = kind === 'broker' ? 'DRAWBRIDGE_PORT' : 'DRAWBRIDGE_WORKER_PORT'
+  const parts: Part[] = []
+  for (let started = 0; started < each; started++) {
+    const port = await freePort()
+    parts.push({ port, process: aProcess([kind], { ...environment, [variable]: String(port) }) })
+  }
+  await Promise.all(parts.map(({ process, port }) => answers(process, `http://127.0.0.1:${port}/readyz`)))
+  return parts
+}
+
+async function aCompanyIdp(): Promise<{ simulator: Simulator; at: string }> {
+  const port = await freePort()
+  const simulator = createSimulator({ publicUrl: idpUrl, port })
+  await simulator.start()
+  return { simulator, at: `http://127.0.0.1:${port}` }
+}
+
+/** All that the vendor's operator and the company's administrator enter, and the MCP server that trusts the issuer. */
+async function setUpCustomer(admin: Production['admin'], simulator: Simulator, balancer: LoadBalancer): Promise<ExampleMcpServer> {
+  const make = async (path: string, body: unknown): Promise<Record<string, string>> => {
+    const { status, json } = await admin('POST', path, body)
+    if (status !== 201) throw new Error(`${path} was answered ${status}: ${JSON.stringify(json)}`)
+    return json as Record<string, string>
+  }
+  await make('/tenants', { slug: 'initech', name: 'Initech' })
+  const connection = await make('/tenants/initech/connections', {
+    kind: 'saml',
+    name: 'Initech sign-in',
+    metadataXml: simulator.metadataXml('acme'),
+    configuration: { scimLinkKey: { attribute: 'NameID', scim: 'externalId' } },
+  })
+  const token = await make('/tenants/initech/scim-tokens', { connectionId: connection['id'], name: 'directory' })
+  await make('/tenants/initech/policies', { document: policy })
+  const port = await freePort()
+  const resource = `http://127.0.0.1:${port}/mcp`
+  const made = await make('/tenants/initech/resources', { identifier: resource, name: 'Documents', scopes })
+  const credential = await make(`/tenants/initech/resources/${made['id']}/credentials`, {})
+  simulator.connect('acme', {
+    issuer,
+    acsUrl: `${issuer}/saml/${connection['id']}/acs`,
+    spEntityId: `${issuer}/saml/${connection['id']}/metadata`,
+    scimBaseUrl: `${balancer.url}/t/initech/scim/v2`,
+    scimToken: token['secret'] ?? '',
+  })
+  return createExampleMcpServer({
+    resource,
+    port,
+    issuers: [{ issuer, credential: { id: credential['id'] ?? '', secret: credential['secret'] ?? '' } }],
+    fetch: (input, init) => fetch(String(input instanceof Request ? input.url : input).replace(publicUrl, balancer.url), init),
+  })
+}

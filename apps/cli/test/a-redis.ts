@@ -1,0 +1,31 @@
+/** A Redis of the test's own, in memory, as an operator would bring one. */
+import { spawn } from 'node:child_process'
+import { connect } from 'node:net'
+import { freePort } from '@drawbridge/store/embedded-postgres'
+
+export type TestRedis = { readonly url: string; stop(): Promise<void> }
+
+const inMemory = ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction']
+const lookMs = 20
+
+/** Waits until it answers. */
+export async function aRedis(): Promise<TestRedis> {
+  const port = await freePort()
+  const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', ...inMemory], { stdio: 'ignore' })
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()))
+  while (!(await answersAt(port)) && server.exitCode === null) await new Promise((resolve) => setTimeout(resolve, lookMs))
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    stop: () => {
+      server.kill('SIGKILL')
+      return ended
+    },
+  }
+}
+
+const answersAt = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true))
+    socket.once('connect', () => socket.destroy())
+    socket.once('error', () => resolve(false))
+  })
