@@ -47,6 +47,21 @@ module.exports = {
       to: { path: '^(apps|packages/(?!guard/))' },
     },
     {
+      name: 'xml-signature-stands-alone',
+      severity: 'error',
+      comment:
+        'What says which octets are signed is read by itself: node:crypto and nothing else, so that no import can hide a second reading of XML.',
+      from: { path: '^packages/xml-signature/src/', pathNot: '[.]test[.]ts$|^packages/xml-signature/src/differential/' },
+      to: { pathNot: '^packages/xml-signature/src/(?!differential/)|^(node:)?crypto$' },
+    },
+    {
+      name: 'xml-signature-is-for-saml',
+      severity: 'error',
+      comment: 'Signed XML comes from an IdP, and upstream/saml alone reads what an IdP sends (bench measures it).',
+      from: { path: '^(apps|packages|examples)/', pathNot: '^packages/(upstream/src/saml|xml-signature)/' },
+      to: { path: '^packages/xml-signature/' },
+    },
+    {
       name: 'simulator-shares-nothing',
       severity: 'error',
       comment: 'The simulator is the other side: shared protocol code would share its bugs.',
@@ -97,7 +112,7 @@ module.exports = {
     only(
       'node-saml',
       '@node-saml/node-saml|xml-crypto|saxes|xml-encryption|@xmldom/xmldom',
-      ['packages/upstream/src/saml', 'apps/simulator'],
+      ['packages/upstream/src/saml', 'packages/xml-signature/src/differential', 'apps/simulator', 'bench'],
       'SAML is read in upstream/saml alone.',
     ),
     only('openid-client', 'openid-client', ['packages/upstream/src/oidc'], 'OpenID Connect towards the IdP is upstream/oidc.'),

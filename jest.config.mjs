@@ -6,7 +6,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest', swc] },
   moduleNameMapper: {
-    '^@drawbridge/(core|crypto|runtime|store|upstream|guard|testkit)/(.*)$': '<rootDir>/packages/$1/src/$2.ts',
+    '^@drawbridge/(core|crypto|runtime|store|upstream|xml-signature|guard|testkit)/(.*)$': '<rootDir>/packages/$1/src/$2.ts',
     '^@drawbridge/(broker|worker|simulator|cli)/(.*)$': '<rootDir>/apps/$1/src/$2.ts',
     '^@drawbridge/example-(mcp-server|agent)/(.*)$': '<rootDir>/examples/$1/src/$2.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
