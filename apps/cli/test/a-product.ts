@@ -10,8 +10,8 @@ import { freePort } from '@drawbridge/store/embedded-postgres'
 
 export type Company = 'acme' | 'globex'
 export type AdminAnswer = { readonly status: number; readonly json: Record<string, unknown> }
-export type Product = {
-  readonly started: Started
+/** What people and their tools can do to a running product, from outside. */
+export type Hands = {
   readonly publicUrl: string
   readonly mcpUrl: string
   issuer(company: Company): string
@@ -20,33 +20,19 @@ export type Product = {
   arm(company: Company, fault: string): Promise<void>
   provision(company: Company): Promise<void>
   setActive(company: Company, person: string, active: boolean): Promise<void>
-  stop(): Promise<void>
 }
+export type Product = Hands & { readonly started: Started; stop(): Promise<void> }
+type Addresses = { readonly publicUrl: string; readonly simulatorUrl: string; readonly mcpUrl: string; readonly adminKey: string }
 
 export async function aProduct(more: Readonly<Record<string, string>> = {}): Promise<Product> {
   const folder = mkdtempSync(join(tmpdir(), 'drawbridge product '))
   chmodSync(folder, 0o755) // or the data of a run as root would rest below /var/tmp
   const started = await startEverything(readEnv({ ...(await environmentIn(folder)), ...more }), () => undefined)
   const { publicUrl } = started.platform.settings
-  const press = async (path: string, form: Readonly<Record<string, string>>) => {
-    const response = await fetch(`${started.simulatorUrl}/${path}`, { method: 'POST', body: new URLSearchParams(form), redirect: 'manual' })
-    const told = decodeURIComponent(response.headers.get('location') ?? '')
-    if (response.status >= 400 || /refused|no fault|not configured|No such/.test(told)) throw new Error(`the simulator says: ${told}`)
-  }
+  const { simulatorUrl, exampleUrl: mcpUrl, demonstration } = started
   return {
+    ...handsOn({ publicUrl, simulatorUrl, mcpUrl, adminKey: demonstration.adminKey }),
     started,
-    publicUrl,
-    mcpUrl: started.exampleUrl,
-    issuer: (company) => `${publicUrl}/t/${company}`,
-    admin: async (method, path, body) => {
-      const headers = { authorization: `Bearer ${started.demonstration.adminKey}`, 'content-type': 'application/json' }
-      const response = await fetch(`${publicUrl}/admin/v1${path}`, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) })
-      const text = await response.text()
-      return { status: response.status, json: text === '' ? {} : JSON.parse(text) }
-    },
-    arm: (company, fault) => press(`${company}/faults/${fault}`, {}),
-    provision: (company) => press(`${company}/scim/provision`, {}),
-    setActive: (company, person, active) => press(`${company}/scim/active`, { person, active: String(active) }),
     stop: async () => {
       await stopInOrder(started.parts, silentLog())
       rmSync(folder, { recursive: true, force: true })
@@ -54,7 +40,29 @@ export async function aProduct(more: Readonly<Record<string, string>> = {}): Pro
   }
 }
 
-async function environmentIn(folder: string): Promise<Record<string, string>> {
+export function handsOn({ publicUrl, simulatorUrl, mcpUrl, adminKey }: Addresses): Hands {
+  const press = async (path: string, form: Readonly<Record<string, string>>) => {
+    const response = await fetch(`${simulatorUrl}/${path}`, { method: 'POST', body: new URLSearchParams(form), redirect: 'manual' })
+    const told = decodeURIComponent(response.headers.get('location') ?? '')
+    if (response.status >= 400 || /refused|no fault|not configured|No such/.test(told)) throw new Error(`the simulator says: ${told}`)
+  }
+  return {
+    publicUrl,
+    mcpUrl,
+    issuer: (company) => `${publicUrl}/t/${company}`,
+    admin: async (method, path, body) => {
+      const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
+      const response = await fetch(`${publicUrl}/admin/v1${path}`, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) })
+      const text = await response.text()
+      return { status: response.status, json: text === '' ? {} : JSON.parse(text) }
+    },
+    arm: (company, fault) => press(`${company}/faults/${fault}`, {}),
+    provision: (company) => press(`${company}/scim/provision`, {}),
+    setActive: (company, person, active) => press(`${company}/scim/active`, { person, active: String(active) }),
+  }
+}
+
+export async function environmentIn(folder: string): Promise<Record<string, string>> {
   const port = await freePort()
   return {
     DRAWBRIDGE_DATA_DIRECTORY: join(folder, 'data'),
