@@ -39,6 +39,16 @@ const connectTimeoutMs = 5_000
 const statementTimeoutMs = { drawbridge_tenant: 15_000, drawbridge_hot: 5_000, drawbridge_across: 60_000 } as const
 const idleTransactionTimeoutMs = 30_000
 
+/**
+ * How statements are planned, whatever the server is set to. Nothing that we ask runs long enough to be worth compiling (`jit`).
+ *
+ * Every hot statement looks rows up by key, so one plan serves all values (`plan_cache_mode`: planning costs ten times the execution),
+ * and that plan stays right while a table grows: one that was made while a table had a page would read the whole of it (`enable_seqscan`).
+ */
+const planning = '-c jit=off'
+const hotPlanning = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off'
+const planningOf = { drawbridge_tenant: planning, drawbridge_hot: `${planning} ${hotPlanning}`, drawbridge_across: planning } as const
+
 export function createDatabase(options: DatabaseOptions): Database {
   const budget = options.connectionBudget ?? defaultConnectionBudget
   if (budget < smallestBudget) throw new Error(`the connection budget must be at least ${smallestBudget}, not ${budget}`)
@@ -75,7 +85,7 @@ function openPool(options: DatabaseOptions, role: Role, max: number): pg.Pool {
     application_name: role,
     connectionTimeoutMillis: connectTimeoutMs,
     types,
-    options: `-c role=${role} -c statement_timeout=${statementTimeoutMs[role]} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC`,
+    options: `-c role=${role} -c statement_timeout=${statementTimeoutMs[role]} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC ${planningOf[role]}`,
   })
   // An idle connection that breaks would end the process; the next query meets the fault where it can be answered.
   pool.on('error', (error) => options.onError?.(error))

@@ -1,0 +1,72 @@
+/**
+ * No registered hot statement reads all of a table or of a tenant, whatever the planner knows of the tables: nothing yet (a new database), or
+ * that they were nearly empty. A statement that was planned early keeps its plan until the next ANALYZE.
+ */
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { type HotStatement, hotStatements } from './transaction.js'
+
+/** Tables that grow with every login; what is configured is small, and reading all of one tenant's configuration is a fair question. */
+const growing = new Set(['grants', 'authorization_codes', 'refresh_tokens', 'browser_sessions', 'authorization_requests', 'login_requests'])
+
+type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
+let fixture: TestDatabase
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  await aTenant(fixture, { slug: 'acme' })
+  const here = fileURLToPath(new URL('.', import.meta.url))
+  for (const file of readdirSync(here).filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts')))
+    await import(`./${file.slice(0, -3)}.js`)
+})
+afterAll(() => fixture.close())
+
+const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
+
+/** Reads a whole table, or a whole tenant through an index that is there for something else. */
+function isWide(node: PlanNode): boolean {
+  if (!growing.has(String(node['Relation Name']))) return false
+  if (node['Node Type'] === 'Seq Scan') return true
+  return /_(?:idx|key)$/.test(String(node['Index Name'])) && /^\(tenant_id = \$1\)$/.test(String(node['Index Cond']))
+}
+
+async function wideScans(statement: Pick<HotStatement, 'name' | 'text'>): Promise<readonly string[]> {
+  const { rows } = await fixture.database.hotPool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+    `EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${statement.text}`,
+  )
+  const plan = rows[0]?.['QUERY PLAN'][0].Plan
+  return (plan ? nodesOf(plan) : [])
+    .filter(isWide)
+    .map((node) => `${node['Relation Name']}: ${node['Index Cond'] ?? 'the whole table'} by ${node['Index Name'] ?? 'nothing'}`)
+}
+
+async function allWideScans(): Promise<Readonly<Record<string, readonly string[]>>> {
+  expect(hotStatements().length).toBeGreaterThan(10)
+  const found: Record<string, readonly string[]> = {}
+  for (const statement of hotStatements()) {
+    const wide = await wideScans(statement)
+    if (wide.length > 0) found[statement.name] = wide
+  }
+  return found
+}
+
+test('no whole table or tenant while the tables are new and nothing is known of them', async () => {
+  expect(await allWideScans()).toEqual({})
+})
+
+test('no whole table or tenant although the tables were seen when they were nearly empty', async () => {
+  await asOwner(fixture.ownerUrl, 'ANALYZE')
+  expect(await allWideScans()).toEqual({})
+})
+
+test('a statement that reads a whole table would be seen', async () => {
+  expect(await wideScans({ name: 'wide', text: 'SELECT 1 FROM grants WHERE revoked_reason = $1' })).toHaveLength(1)
+})
+
+test('an index that begins with the tenant would be seen', async () => {
+  await asOwner(fixture.ownerUrl, 'CREATE INDEX grants_acr_idx ON grants (tenant_id, acr)')
+  expect(await wideScans({ name: 'tied', text: 'SELECT 1 FROM grants WHERE tenant_id = $1 AND id = $2' })).toHaveLength(1)
+})
