@@ -40,7 +40,7 @@ async function wideScans(statement: Pick<HotStatement, 'name' | 'text'>): Promis
   const plan = rows[0]?.['QUERY PLAN'][0].Plan
   return (plan ? nodesOf(plan) : [])
     .filter(isWide)
-    .map((node) => `${node['Relation Name']}: ${node['Index Cond'] ?? 'the whole table'} by ${node['Index Name'] ?? 'nothing'}`)
+    .map((node) => ['Relation Name', 'Index Cond', 'Index Name'].map((key) => JSON.stringify(node[key] ?? 'none')).join(' '))
 }
 
 async function allWideScans(): Promise<Readonly<Record<string, readonly string[]>>> {
