@@ -2,11 +2,13 @@
 import type { Settings } from '@drawbridge/runtime/env'
 import { ensureRuntimeRole, migrateDatabase } from '@drawbridge/store/migrate'
 import { migrateQueue } from '@drawbridge/worker/worker'
+import { refuseForeignMasterKeys } from './master-keys.js'
 
 export async function runMigrate(settings: Settings): Promise<number> {
   const { databaseUrl, databaseOwnerUrl } = settings
   if (!databaseUrl || !databaseOwnerUrl)
     throw new Error('"drawbridge migrate" needs DATABASE_OWNER_URL (the owner) and DATABASE_URL (the role that broker and worker use)')
+  await refuseForeignMasterKeys(settings, databaseOwnerUrl.reveal())
   const applied = await migrate(databaseOwnerUrl.reveal(), databaseUrl.reveal())
   console.log(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
   return 0

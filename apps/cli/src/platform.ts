@@ -1,7 +1,7 @@
 /** What broker and worker share in one process: database, keys, clock, log, metrics. */
 import { createWriteStream } from 'node:fs'
 import { type Random, systemRandom } from '@drawbridge/crypto/random'
-import { createSealer, type Sealer } from '@drawbridge/crypto/seal'
+import type { Sealer } from '@drawbridge/crypto/seal'
 import type { Clock } from '@drawbridge/runtime/clock'
 import { offsetClock, systemClock } from '@drawbridge/runtime/clock'
 import { isLoopbackHost, type Settings } from '@drawbridge/runtime/env'
@@ -11,6 +11,7 @@ import { type ChangeChannel, listen } from '@drawbridge/store/changes'
 import { listUpstreamUrlsAcrossTenants } from '@drawbridge/store/connections'
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
+import { holdToMasterKeys, sealerOf } from './master-keys.js'
 
 export type Platform = {
   readonly settings: Settings
@@ -53,8 +54,10 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     const random = systemRandom()
     const installation = await ensureInstallation(database, { kind: options.kind, installationId: random.uuid(), now: systemClock().now() })
     refuseOtherKind(installation.kind, options.kind)
+    const sealer = sealerOf(settings, random)
+    await holdToMasterKeys({ database, sealer, installationId: installation.installationId, now: systemClock().now() })
     await refuseSimulator(settings, database)
-    return await assemble(settings, installation, database, log, random)
+    return await assemble({ settings, installation, database, log, random, sealer })
   } catch (error) {
     await database.close()
     throw error
@@ -80,7 +83,10 @@ async function refuseSimulator(settings: Settings, database: Database): Promise<
   )
 }
 
-async function assemble(settings: Settings, installation: Installation, database: Database, log: Log, random: Random): Promise<Platform> {
+type Parts = Pick<Platform, 'settings' | 'installation' | 'database' | 'log' | 'random' | 'sealer'>
+
+async function assemble(parts: Parts): Promise<Platform> {
+  const { installation, database, log } = parts
   let offsetMs = installation.labClockOffsetMs
   const hearers: ((tenantId: string | undefined) => void)[] = []
   const readOffset = async () => {
@@ -99,14 +105,8 @@ async function assemble(settings: Settings, installation: Installation, database
     },
     onError: (error) => log.warn({ cause: error.message }, 'not listening for changes; trying again'),
   })
-  const masterKeys = settings.masterKeys.map(({ version, key }) => ({ version, key: Buffer.from(key.reveal(), 'base64') }))
   return {
-    settings,
-    installation,
-    database,
-    log,
-    random,
-    sealer: createSealer(masterKeys, random, settings.currentMasterKey),
+    ...parts,
     clock: offsetClock(systemClock(), () => offsetMs),
     metrics: createMetrics(),
     setClockOffset: (ms) => {

@@ -1,7 +1,10 @@
 /** `drawbridge reseal`: seals everything that lasts under the current master key while brokers run, and says when older keys may go. */
 import { authorizationRequestTtlSeconds } from '@drawbridge/broker/authorize/flow'
 import { graceSeconds } from '@drawbridge/core/oauth/refresh-token'
+import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import type { Settings } from '@drawbridge/runtime/env'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import { retireMasterKeysBefore } from '@drawbridge/store/master-keys'
 import {
   findOlderKeyUsesAcrossTenants,
   type LastingSealedColumn,
@@ -68,7 +71,19 @@ export async function reseal(deps: ResealDeps): Promise<Resealed> {
       }
     } while (batch.length === batchSize)
   }
-  return { resealed, overtaken, unopened, uses: await findOlderKeyUsesAcrossTenants(deps.database, version, deps.clock.now()) }
+  const uses = await findOlderKeyUsesAcrossTenants(deps.database, version, deps.clock.now())
+  const done = { resealed, overtaken, unopened, uses }
+  await writeDown(deps, done)
+  return done
+}
+
+/** To the vendor's trail; and where nothing needs the older keys any more, processes may start without them from now on. */
+async function writeDown({ database, sealer, clock }: ResealDeps, { resealed, overtaken, unopened, uses }: Resealed): Promise<void> {
+  const now = clock.now()
+  const version = sealer.currentVersion
+  const detail = { version, resealed, overtaken, unopened: unopened.length, stillInUse: uses.map(({ what, count }) => ({ what, count })) }
+  await inTenant(database, vendorTenantId, (db) => insertAuditEvent(db, vendorTenantId, { at: now, kind: 'master_key.resealed', detail }))
+  if (uses.length === 0) await retireMasterKeysBefore(database, version, now)
 }
 
 async function resealOne(deps: ResealDeps, at: LastingSealedColumn, row: SealedRow): Promise<'resealed' | 'overtaken' | 'unopened'> {

@@ -5,6 +5,7 @@ import { instant } from '@drawbridge/core/instant'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
 import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
+import { ensureInstallation } from '@drawbridge/store/installation'
 import {
   expiringSealedColumns,
   lastingSealedColumns,
@@ -23,7 +24,7 @@ const [first, second] = [1, 2].map((version) => ({ version, key: Buffer.alloc(32
   { version: number; key: Buffer },
   { version: number; key: Buffer },
 ]
-const installation = { installationId: 'the-installation', kind: 'production' as const, labClockOffsetMs: 0 }
+const installation = { installationId: random.uuid(), kind: 'production' as const, labClockOffsetMs: 0 }
 const before = createSealer([first])
 const during = createSealer([first, second])
 const after = createSealer([second])
@@ -31,6 +32,7 @@ let fixture: TestDatabase
 let tenants: readonly ATenant[]
 beforeAll(async () => {
   fixture = await testDatabase()
+  await ensureInstallation(fixture.database, { ...installation, now })
   tenants = [await aTenant(fixture, { slug: 'acme' }), await aTenant(fixture, { slug: 'globex' })]
 })
 afterAll(() => fixture.close())

@@ -89,3 +89,13 @@ export async function findOlderKeyUsesAcrossTenants(database: Database, version:
   )
   return rows.map(({ what, count, until }) => ({ what, count, until: until === null ? undefined : instant(Number(until)) }))
 }
+
+/** One value that lasts, of each kind: enough to tell whether a key of a database that has recorded none is the right one. */
+export async function listSealedSamplesAcrossTenants(database: Database): Promise<readonly (SealedRow & LastingSealedColumn)[]> {
+  const samples = lastingSealedColumns.map(async ({ table, column }) => {
+    const text = `SELECT '${table}' AS table, '${column}' AS column, tenant_id AS tenant, id::text, ${column} AS sealed
+      FROM ${table} WHERE ${column} IS NOT NULL ORDER BY tenant_id, id LIMIT 1`
+    return (await acrossTenants(database, (db) => db.query<SealedRow & LastingSealedColumn>(text))).rows
+  })
+  return (await Promise.all(samples)).flat()
+}
