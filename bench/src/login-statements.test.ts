@@ -62,7 +62,7 @@ test('a SAML login costs these statements on its way out, on its way home, and w
   // The way home holds the ACS, where the message is parked because a cross-site POST brings no cookie, and the step that believes it.
   expect([out, home, again].map(({ figures }) => figures)).toEqual([
     { read: 1, write: 1 },
-    { read: 4, write: 4 },
+    { read: 1, write: 4 },
     { read: 2, write: 1 },
   ])
 })

@@ -43,7 +43,7 @@ export type OngoingRequest = {
   readonly saved: boolean
 }
 
-type Row = {
+export type OngoingRow = {
   id: AuthorizationRequestId
   issuer_id: IssuerId
   client_id: ClientId
@@ -58,10 +58,9 @@ type Row = {
   client_epoch: number
   created_at: Instant
   expires_at: Instant
-  configuration_version: number
 }
 
-const toOngoing = (row: Row): OngoingRequest => ({
+export const toOngoing = (row: OngoingRow): OngoingRequest => ({
   id: row.id,
   issuerId: row.issuer_id,
   clientId: row.client_id,
@@ -79,16 +78,19 @@ const toOngoing = (row: Row): OngoingRequest => ({
   saved: true,
 })
 
-const alive = `r.answered_at IS NULL
+/** Of the request `r`: neither answered nor below a barrier. */
+export const alive = `r.answered_at IS NULL
   AND r.tenant_epoch = (SELECT epoch FROM tenants WHERE tenants.id = $1 AND suspended_at IS NULL)
   AND r.client_epoch = (SELECT epoch FROM clients WHERE clients.tenant_id = $1 AND clients.issuer_id = r.issuer_id
     AND clients.client_id = r.client_id AND clients.blocked_at IS NULL)`
 
+export const ongoingColumns = `r.id, r.issuer_id, r.client_id, r.request, r.step, r.connection_id, r.subject_id, r.session_id, r.noticed_at, r.step_ups,
+  r.decision, r.client_epoch, r.created_at, r.expires_at`
+
 const findStatement = hotStatement({
   name: 'find_authorization_request',
   tenantParameter: 1,
-  text: `SELECT id, issuer_id, client_id, request, step, connection_id, subject_id, session_id, noticed_at, step_ups, decision, client_epoch,
-      created_at, expires_at, (SELECT configuration_version FROM tenants WHERE tenants.id = $1) AS configuration_version
+  text: `SELECT ${ongoingColumns}, (SELECT configuration_version FROM tenants WHERE tenants.id = $1) AS configuration_version
     FROM authorization_requests r WHERE r.tenant_id = $1 AND r.id = $2 AND r.browser_hash = $3 AND r.expires_at > $4 AND ${alive}`,
 })
 
@@ -97,7 +99,12 @@ export type FoundRequest = { readonly ongoing: OngoingRequest; readonly configur
 
 /** Only the browser that started it sees it, only until it is answered or expires, and never across a barrier. */
 export async function findAuthorizationRequest(hot: HotDb, tenant: TenantId, at: BrowserAtRequest): Promise<FoundRequest | undefined> {
-  const { rows } = await hot.query<Row>(findStatement, [tenant, at.id, at.browserHash, toTimestamp(at.now)])
+  const { rows } = await hot.query<OngoingRow & { configuration_version: number }>(findStatement, [
+    tenant,
+    at.id,
+    at.browserHash,
+    toTimestamp(at.now),
+  ])
   return rows[0] && { ongoing: toOngoing(rows[0]), configurationVersion: rows[0].configuration_version }
 }
 

@@ -8,7 +8,8 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { OngoingRequest } from './authorization-requests.js'
-import { completeLogin, insertLoginRequest } from './login-requests.js'
+import { completeLogin } from './complete-login.js'
+import { insertLoginRequest } from './login-requests.js'
 import { onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -36,11 +37,14 @@ type Answer = {
   readonly connectionId?: ConnectionId
   readonly issuedAt?: Instant
   readonly link?: { readonly by: 'userName' | 'externalId'; readonly value: string }
+  readonly authenticatedAt?: Instant | undefined
+  readonly freshDemandedAt?: Instant | undefined
 }
 
 /** A whole trip, from its start to the verified answer: believed, or the reason of the refusal. */
 async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
-  const { stableId = 'ada', connectionId = tenant.connectionId, issuedAt = addSeconds(now, 5), link } = answer
+  const { stableId = 'ada', connectionId = tenant.connectionId, issuedAt = addSeconds(now, 5), link, freshDemandedAt } = answer
+  const authenticatedAt = 'authenticatedAt' in answer ? answer.authenticatedAt : issuedAt
   const [id, browserHash] = [randomUUID() as LoginRequestId, hashCredential(randomUUID())]
   const expiresAt = addSeconds(now, 600)
   const hot = onHotPath(fixture.database)
@@ -50,9 +54,10 @@ async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
     ...{ clientEpoch: 1, createdAt: now, expiresAt, saved: false },
   }
   const request = { ongoing, browserHash, decidedOn: await presentVersions(fixture, tenant) }
-  const trip = { id, connectionId, upstreamId: id, sealedState: Buffer.alloc(1), now, expiresAt }
-  expect(await insertLoginRequest(hot, tenant.tenantId, request, trip)).toEqual({ kind: 'written' })
-  const session = { acr: undefined, amr: [], authenticatedAt: undefined, idpSession: {}, expiresAt }
+  const trip = { id, connectionId, upstreamId: id, sealedState: Buffer.alloc(1), expiresAt }
+  const asked = { freshDemanded: freshDemandedAt !== undefined, now: freshDemandedAt ?? now }
+  expect(await insertLoginRequest(hot, tenant.tenantId, request, { ...trip, ...asked })).toEqual({ kind: 'written' })
+  const session = { acr: undefined, amr: [], authenticatedAt, idpSession: {}, expiresAt }
   const done = await completeLogin(hot, tenant.tenantId, {
     ...{ id, issuerId: tenant.issuerId, connectionId, browserHash, issuedAt, now: addSeconds(now, 6) },
     replays: [{ kind: 'oidc_id_token', id }],
@@ -60,10 +65,11 @@ async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
     subject: { id: randomUUID() as SubjectId, stableId, claims: { groups: ['admins'] } },
     scimLink: link,
     session: { ...session, id: randomUUID() as BrowserSessionId, handleHash: hashCredential(randomUUID()) },
+    previousHandleHash: undefined,
     requestId: 'request',
     address: '127.0.0.1',
   })
-  return done.kind === 'believed' ? 'believed' : done.reason
+  return done.kind === 'refused' ? done.reason : done.kind
 }
 
 async function aScimUser(tenant: ATenant, user: { readonly userName: string; readonly active: boolean; readonly connectionId?: string }) {

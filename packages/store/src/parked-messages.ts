@@ -1,11 +1,14 @@
-/** Messages that a cross-site POST left at the ACS. Sealed, found by a one-time handle, read once. */
+/** Messages that a cross-site POST left at the ACS. Sealed, found by a one-time handle, read once, by the browser whose login they answer. */
 import type { Instant } from '@drawbridge/core/instant'
-import type { ConnectionId, CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, CredentialHash, LoginRequestId, TenantId } from '@drawbridge/core/tenant/ids'
+import { openTrip, type StoredLoginRequest, type TripRow, toTrip, tripColumns } from './login-requests.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 export type ParkedMessage = {
   readonly handleHash: CredentialHash
   readonly connectionId: ConnectionId
+  /** The login that the message says it answers. Anybody can write anything there. */
+  readonly loginRequestId: LoginRequestId
   readonly sealed: Buffer
   readonly expiresAt: Instant
 }
@@ -13,30 +16,42 @@ export type ParkedMessage = {
 const insertStatement = hotStatement({
   name: 'insert_parked_message',
   tenantParameter: 1,
-  text: 'INSERT INTO parked_messages (tenant_id, handle_hash, connection_id, sealed, expires_at) VALUES ($1, $2, $3, $4, $5)',
+  text: 'INSERT INTO parked_messages (tenant_id, handle_hash, connection_id, login_request_id, sealed, expires_at) VALUES ($1, $2, $3, $4, $5, $6)',
 })
 
 export async function insertParkedMessage(hot: HotDb, tenant: TenantId, message: ParkedMessage): Promise<void> {
-  await hot.query(insertStatement, [tenant, message.handleHash, message.connectionId, message.sealed, toTimestamp(message.expiresAt)])
+  await hot.query(insertStatement, [
+    ...[tenant, message.handleHash, message.connectionId, message.loginRequestId, message.sealed, toTimestamp(message.expiresAt)],
+  ])
 }
 
 const takeStatement = hotStatement({
   name: 'take_parked_message',
   tenantParameter: 1,
-  text: 'DELETE FROM parked_messages WHERE tenant_id = $1 AND handle_hash = $2 AND connection_id = $3 AND expires_at > $4 RETURNING sealed',
+  text: `DELETE FROM parked_messages AS m USING login_requests AS l
+    WHERE m.tenant_id = $1 AND m.connection_id = $2 AND m.handle_hash = $5 AND m.expires_at > $4
+      AND l.tenant_id = $1 AND l.id = m.login_request_id AND ${openTrip}
+    RETURNING m.sealed, ${tripColumns}`,
 })
 
-/** At most one caller gets the message. */
+export type TakenMessage = { readonly sealed: Buffer; readonly trip: StoredLoginRequest }
+
+/**
+ * The message and the open login that it says it answers. At most one caller gets them, and only the browser that began that login:
+ * in another one the message stays, and the login is left alone by whatever a stranger has parked in its name.
+ */
 export async function takeParkedMessage(
   hot: HotDb,
   tenant: TenantId,
-  wanted: { readonly handleHash: CredentialHash; readonly connectionId: ConnectionId; readonly now: Instant },
-): Promise<Buffer | undefined> {
-  const { rows } = await hot.query<{ sealed: Buffer }>(takeStatement, [
-    tenant,
-    wanted.handleHash,
-    wanted.connectionId,
-    toTimestamp(wanted.now),
+  wanted: {
+    readonly handleHash: CredentialHash
+    readonly connectionId: ConnectionId
+    readonly browserHash: CredentialHash
+    readonly now: Instant
+  },
+): Promise<TakenMessage | undefined> {
+  const { rows } = await hot.query<TripRow & { sealed: Buffer }>(takeStatement, [
+    ...[tenant, wanted.connectionId, wanted.browserHash, toTimestamp(wanted.now), wanted.handleHash],
   ])
-  return rows[0]?.sealed
+  return rows[0] && { sealed: rows[0].sealed, trip: toTrip(rows[0]) }
 }

@@ -9,7 +9,9 @@ export type UpstreamErrorEntry = {
     | 'connection_misconfigured'
   readonly status: 400 | 403 | 422 | 502
   readonly spec: string
-  /** What happened. Shown to the tenant's admin, never with values from the message. */
+  /** Every signature held before this was found: the refusal is the IdP's own doing, and belongs in the audit trail. */
+  readonly proven?: true
+  /** What happened. Shown to the person and to the tenant's admin, never with values from the message. */
   readonly cause: string
   /** What to do about it, and where. */
   readonly remedy: string

@@ -14,3 +14,8 @@ export type UpstreamErrorReason = keyof typeof upstreamErrors
 
 /** A refusal. `reason` names its line in the catalogue; `detail` is for log and admin and holds no secret and no personal value. */
 export type UpstreamRefusal = { readonly reason: UpstreamErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
+
+const entryOf = ({ reason }: UpstreamRefusal): UpstreamErrorEntry => upstreamErrors[reason]
+
+/** Whether the message was proven to come from the IdP before it was refused. */
+export const isProven = (refusal: UpstreamRefusal): boolean => entryOf(refusal).proven === true

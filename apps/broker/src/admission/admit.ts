@@ -4,28 +4,34 @@
  * `identify` turns the evidence into a `NormalizedIdentity`; `admit` lets policy decide on it. Neither writes anything.
  */
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { type IdentityRefusal, normalize } from '@drawbridge/core/identity/normalize'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import type { Instant } from '@drawbridge/core/instant'
+import { isKeepable } from '@drawbridge/core/keepable-text'
 import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
 import { decide } from '@drawbridge/core/policy/decide'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
-import type { Result } from '@drawbridge/core/result'
+import { err, ok, type Result } from '@drawbridge/core/result'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import type { ResolvedTenant } from '../http/tenant.js'
 
-export const identify = (
-  configuration: ConnectionConfiguration,
-  assertion: IdentityAssertion,
-): Result<NormalizedIdentity, IdentityRefusal> => normalize(assertion, configuration.mapping)
+/** Who signed in, and by which value her SCIM user may be linked; `undefined`: nothing links. security.md §3 */
+export type Identified = { readonly identity: NormalizedIdentity; readonly scimLink: ScimLink | undefined }
+type ScimLink = { readonly by: 'userName' | 'externalId'; readonly value: string }
 
-/** The value by which a SCIM user may be linked, where the connection declared one. `undefined`: nothing links. security.md §3 */
-export function scimLinkOf(
-  configuration: ConnectionConfiguration,
-  assertion: IdentityAssertion,
-): { readonly by: 'userName' | 'externalId'; readonly value: string } | undefined {
+export function identify(configuration: ConnectionConfiguration, assertion: IdentityAssertion): Result<Identified, IdentityRefusal> {
+  const identity = normalize(assertion, configuration.mapping)
+  if (!identity.ok) return identity
+  const identified = { identity: identity.value, scimLink: scimLinkOf(configuration, assertion) }
+  return isKeepable(identityToJson(identified.identity)) && isKeepable(identified.scimLink)
+    ? ok(identified)
+    : err({ reason: 'identity_text_malformed', say: 'the login carries text that is none: NUL, or half a character' })
+}
+
+function scimLinkOf(configuration: ConnectionConfiguration, assertion: IdentityAssertion): ScimLink | undefined {
   const key = configuration.scimLinkKey
   if (!key) return undefined
   const value = readAttribute(assertion, key.attribute)

@@ -4,6 +4,7 @@
  * Every step returns here and none calls another. From the ongoing request and the browser's session it reads where the browser stands:
  *
  *   no session ── which IdP? ── (choose-connection) ── client announced? ── (client-notice) ── upstream login ─┐
+ *   came home, not fresh after a barrier ── back upstream, once, with the demand for a fresh sign-in
  *   session ───── policy ── stepUp, once ── back upstream; deny ── page that says what was missing            │
  *                        └─ allow ── agreed? ── (consent) ── grant, code, redirect                  <──────────┘
  *
@@ -28,7 +29,7 @@ import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.j
 import { sessionHandleOf } from './browser.js'
 import { decidedOn, endStep, type Flow, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { denialPage } from './pages.js'
-import { startLogin } from './start-login.js'
+import { type LoginDemand, startLogin } from './start-login.js'
 
 type Allowed = Extract<PolicyDecision, { kind: 'allow' }>
 type SignedIn = {
@@ -58,6 +59,7 @@ export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answ
 }
 
 async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Promise<StepEnd> {
+  if (flow.login?.kind === 'fresh_login_required') return goUpstream(flow, 'fresh')
   const session = await acceptableSession(flow)
   if (!session) return goUpstream(flow, undefined)
   const { configurationVersion } = session
@@ -80,6 +82,7 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
 /** A session answers only a request of its own issuer and tenant, and only if the client did not ask for a fresh sign-in. */
 async function acceptableSession(flow: Flow): Promise<LiveBrowserSession | undefined> {
   const { deps, http, tenant, ongoing, pending, now } = flow
+  if (flow.login?.kind === 'believed') return flow.login.session
   const handleHash = sessionHandleOf(http, deps, tenant)
   if (!handleHash) return undefined
   const session = await findLiveBrowserSession(onHotPath(deps.database), tenant.id, { handleHash, issuerId: tenant.issuer.id, now })
@@ -114,7 +117,7 @@ function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefine
   return { session, decision, flow, identity }
 }
 
-async function goUpstream(flow: Flow, stepUpAcr: 'mfa' | undefined): Promise<StepEnd> {
+async function goUpstream(flow: Flow, demand: LoginDemand | undefined): Promise<StepEnd> {
   const { ongoing, pending, client } = flow
   if (pending.prompt.includes('none')) return refuseSilently(flow, 'login_required')
   const connection = connectionFor(flow)
@@ -123,7 +126,7 @@ async function goUpstream(flow: Flow, stepUpAcr: 'mfa' | undefined): Promise<Ste
   if (!client.preApproved && ongoing.noticedAt === undefined) {
     return move(flow, { step: 'client_notice', connectionId: connection.id }, stepLocation(flow, 'client-notice'))
   }
-  return startLogin(flow, connection, stepUpAcr)
+  return startLogin(flow, connection, demand)
 }
 
 /** Chosen before, or the only one, or the one that owns the domain of the login hint; else the person says. */

@@ -1,7 +1,12 @@
 /** The redirect URI at a tenant's OpenID provider. A top-level GET carries the Lax cookie, so nothing has to be parked. */
+
+import { findLoginRequest } from '@drawbridge/store/login-requests'
+import { onHotPath } from '@drawbridge/store/transaction'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseOnPage } from './answer.js'
-import { finishLogin } from './finish-login.js'
+import { browserHashOf } from './browser.js'
+import { finishLogin, loginRequestIdOf } from './finish-login.js'
+import { refuseUpstream } from './upstream-refusal.js'
 
 /** @spec OIDC Core §3.1.2.5 authentication response; RFC 9207 §2.4 iss, judged by the connector */
 export const oidcCallbackEndpoint = endpoint({
@@ -13,10 +18,18 @@ export const oidcCallbackEndpoint = endpoint({
   refusals: 'page',
   rateLimit: 'login',
   run: async (http, deps) => {
-    const connection = tenantOf(http).connection(http.params['connection'] ?? '')
+    const tenant = tenantOf(http)
+    const connection = tenant.connection(http.params['connection'] ?? '')
     if (!connection || connection.kind !== 'oidc' || connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
-    if (!http.query.ok) return refuseOnPage({ reason: 'login_refused', detail: { why: http.query.error.reason } })
+    const browserHash = browserHashOf(http, deps)
+    if (!browserHash) return refuseOnPage({ reason: 'request_not_of_browser' })
+    if (!http.query.ok) return refuseUpstream({ reason: 'oidc_answer_malformed', detail: { why: http.query.error.reason } })
     const parameters = new Map(Object.entries(http.query.value))
-    return finishLogin(http, deps, connection, { binding: 'query', parameters }, parameters.get('state'))
+    const id = loginRequestIdOf(parameters.get('state'))
+    if (!id) return refuseOnPage({ reason: 'login_unsolicited' })
+    const now = deps.clock.now()
+    const trip = await findLoginRequest(onHotPath(deps.database), tenant.id, { id, connectionId: connection.id, browserHash, now })
+    if (!trip) return refuseOnPage({ reason: 'request_not_of_browser', detail: { why: 'no_open_login' } })
+    return finishLogin({ http, deps, tenant, connection, browserHash, trip, now }, { binding: 'query', parameters })
   },
 })

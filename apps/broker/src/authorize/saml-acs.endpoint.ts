@@ -6,16 +6,16 @@ import { addSeconds } from '@drawbridge/core/instant'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertParkedMessage } from '@drawbridge/store/parked-messages'
 import { onHotPath } from '@drawbridge/store/transaction'
+import { redirect } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseOnPage } from './answer.js'
-import { seeOther } from './finish-login.js'
+import { loginRequestIdOf } from './finish-login.js'
 import { sealContextOf } from './start-login.js'
+import { refuseUpstream } from './upstream-refusal.js'
 
 const parkedSeconds = 120
 /** 256 KiB of base64 hold about a thousand groups. */
 const maxMessageBytes = 384 * 1024
-/** SAML Bindings §3.5.3. */
-const relayStateLength = 80
 
 /** @spec SAML Bindings §3.5 HTTP POST */
 export const samlAcsEndpoint = endpoint({
@@ -34,18 +34,19 @@ export const samlAcsEndpoint = endpoint({
     if (!connection || connection.kind !== 'saml' || connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
     const form = http.form.ok ? http.form.value : {}
     const response = form['SAMLResponse']
-    const relayState = form['RelayState'] ?? ''
-    if (!response || relayState.length > relayStateLength)
-      return refuseOnPage({ reason: 'login_refused', detail: { why: 'saml_response_missing' } })
+    if (!response) return refuseUpstream({ reason: 'saml_response_missing' })
+    const loginRequestId = loginRequestIdOf(form['RelayState'])
+    if (!loginRequestId) return refuseOnPage({ reason: 'login_unsolicited' })
     const handle = deps.random.token()
     const handleHash = hashCredential(handle)
-    const plain = Buffer.from(JSON.stringify({ SAMLResponse: response, RelayState: relayState }), 'utf8')
+    const context = sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex'))
     await insertParkedMessage(onHotPath(deps.database), tenant.id, {
       handleHash,
       connectionId: connection.id,
-      sealed: deps.sealer.seal(plain, sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex'))),
+      loginRequestId,
+      sealed: deps.sealer.seal(Buffer.from(response, 'utf8'), context),
       expiresAt: addSeconds(deps.clock.now(), parkedSeconds),
     })
-    return seeOther(`${tenant.issuer.url}/saml/${connection.id}/continue?handle=${handle}`)
+    return redirect(`${tenant.issuer.url}/saml/${connection.id}/continue?handle=${handle}`, { headers: { 'cache-control': 'no-store' } })
   },
 })

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { SamlAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { ok } from '@drawbridge/core/result'
+import { err, ok } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -31,6 +32,7 @@ const connector = (): Connector => ({
   },
   finish: async (message) => {
     finished += 1
+    if (message.parameters.get('SAMLResponse') === 'forged') return err({ reason: 'saml_signature_invalid' })
     const assertion: SamlAssertion = {
       kind: 'saml',
       connectionId: acme.connectionId,
@@ -93,6 +95,9 @@ const follow = async (location: string, cookie?: string) => {
   return { status: response.status, text: await response.text(), cookies: response.headers.getSetCookie() }
 }
 
+const countOf = async (table: 'browser_sessions' | 'parked_messages') =>
+  (await asOwner<{ count: number }>(fixture.ownerUrl, `SELECT count(*)::int AS count FROM ${table}`))[0]?.count
+
 it('parks the cross-site POST unjudged and judges it once, in the browser that asked', async () => {
   const cookie = await begin()
   const parked = await post({ SAMLResponse: 'message-1', RelayState: started?.relayState as string })
@@ -107,30 +112,59 @@ it('parks the cross-site POST unjudged and judges it once, in the browser that a
   expect(judged.cookies.some((value) => value.startsWith('drawbridge-session-acme=') && value.includes('HttpOnly; SameSite=Lax'))).toBe(
     true,
   )
-  expect((await follow(location, cookie)).text).toContain('login_replayed')
+  expect((await follow(location, cookie)).text).toContain('request_not_of_browser')
   expect(finished).toBe(1)
 })
 
+it('lets no other browser spend a parked message, and none spend one that names a login of another', async () => {
+  const [hers, strangers] = [await begin(), await begin()]
+  const relayState = started?.relayState as string
+  const parked = (await post({ SAMLResponse: 'message-of-stranger', RelayState: relayState })).headers.get('location') as string
+  const judged = finished
+  expect((await follow(parked, hers)).text).toContain('request_not_of_browser')
+  expect(finished).toBe(judged)
+  expect((await follow(parked, strangers)).text).toContain('nothing_granted')
+  expect(finished).toBe(judged + 1)
+})
+
+it('leaves the login open when what was parked in its name is forged', async () => {
+  const cookie = await begin()
+  const relayState = started?.relayState as string
+  const forged = (await post({ SAMLResponse: 'forged', RelayState: relayState })).headers.get('location') as string
+  const refused = await follow(forged, cookie)
+  expect(refused.text).toContain('cause <code>saml_signature_invalid</code>')
+  expect(refused.text).toContain('No certificate of this connection made the signature')
+  const genuine = (await post({ SAMLResponse: 'message-after-forgery', RelayState: relayState })).headers.get('location') as string
+  expect((await follow(genuine, cookie)).text).toContain('nothing_granted')
+})
+
 it('keeps the message sealed at rest', async () => {
-  await post({ SAMLResponse: 'message-at-rest', RelayState: 'x' })
+  await post({ SAMLResponse: 'message-at-rest', RelayState: randomUUID() })
   const rows = await asOwner<{ sealed: Buffer }>(fixture.ownerUrl, 'SELECT sealed FROM parked_messages')
   expect(rows).toHaveLength(1)
   expect(rows.some((row) => row.sealed.toString('latin1').includes('message-at-rest'))).toBe(false)
 })
 
 it('refuses an assertion id that was believed before, in a new login of the same browser', async () => {
+  const before = await countOf('browser_sessions')
   const cookie = await begin()
   const parked = await post({ SAMLResponse: 'message-1', RelayState: started?.relayState as string })
   expect((await follow(parked.headers.get('location') as string, cookie)).text).toContain('login_replayed')
-  const sessions = await asOwner<{ count: number }>(fixture.ownerUrl, 'SELECT count(*)::int AS count FROM browser_sessions')
-  expect(sessions[0]?.count).toBe(1)
+  expect(await countOf('browser_sessions')).toBe(before)
 })
 
-it('refuses what the IdP began by itself', async () => {
-  const cookie = await begin()
-  const parked = await post({ SAMLResponse: 'message-2', RelayState: '' })
-  expect((await follow(parked.headers.get('location') as string, cookie)).text).toContain('login_unsolicited')
-})
+it.each([undefined, '', 'https://idp.example/portal', 'x'.repeat(100)])(
+  'refuses what the IdP began by itself, and keeps none of it: RelayState %s',
+  async (relayState) => {
+    const before = await countOf('parked_messages')
+    const refused = await post({ SAMLResponse: 'message-2', ...(relayState === undefined ? {} : { RelayState: relayState }) })
+    expect({ status: refused.status, text: await refused.text() }).toEqual({
+      status: 400,
+      text: expect.stringContaining('login_unsolicited'),
+    })
+    expect(await countOf('parked_messages')).toBe(before)
+  },
+)
 
 it('prints the metadata that the IdP imports', async () => {
   const metadata = await fetch(at(`${issuer}/saml/${acme.connectionId}/metadata`))

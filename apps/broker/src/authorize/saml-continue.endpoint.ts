@@ -21,15 +21,17 @@ export const samlContinueEndpoint = endpoint({
     const tenant = tenantOf(http)
     const connection = tenant.connection(http.params['connection'] ?? '')
     if (!connection || connection.kind !== 'saml' || connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
-    // Before the message is taken: another browser must not be able to spend it.
-    if (!browserHashOf(http, deps)) return refuseOnPage({ reason: 'request_not_of_browser' })
+    const browserHash = browserHashOf(http, deps)
+    if (!browserHash) return refuseOnPage({ reason: 'request_not_of_browser' })
     const handleHash = hashCredential((http.query.ok ? http.query.value['handle'] : undefined) ?? '')
     const now = deps.clock.now()
-    const sealed = await takeParkedMessage(onHotPath(deps.database), tenant.id, { handleHash, connectionId: connection.id, now })
-    if (!sealed) return refuseOnPage({ reason: 'login_replayed' })
-    const opened = deps.sealer.open(sealed, sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex')))
+    const taken = await takeParkedMessage(onHotPath(deps.database), tenant.id, {
+      ...{ handleHash, connectionId: connection.id, browserHash, now },
+    })
+    if (!taken) return refuseOnPage({ reason: 'request_not_of_browser', detail: { why: 'no_message_for_an_open_login' } })
+    const opened = deps.sealer.open(taken.sealed, sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex')))
     if (!opened.ok) return refuseOnPage({ reason: 'login_refused', detail: { why: 'unsealable' } })
-    const parameters = new Map(Object.entries(JSON.parse(opened.value.toString('utf8')) as Record<string, string>))
-    return finishLogin(http, deps, connection, { binding: 'post', parameters }, parameters.get('RelayState'))
+    const message = { binding: 'post', parameters: new Map([['SAMLResponse', opened.value.toString('utf8')]]) } as const
+    return finishLogin({ http, deps, tenant, connection, browserHash, trip: taken.trip, now }, message)
   },
 })

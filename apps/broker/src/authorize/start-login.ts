@@ -10,6 +10,7 @@ import { html } from '../http/html.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { decidedOn, endStep, type Flow, type StepEnd } from './flow.js'
+import { refuseUpstream } from './upstream-refusal.js'
 
 /** A person may need a while for her second factor; a trip that is older is a forgotten tab. */
 export const loginTtlSeconds = 600
@@ -25,36 +26,40 @@ export const sealContextOf = (flow: { deps: Flow['deps']; tenant: ResolvedTenant
   row,
 })
 
-export async function startLogin(flow: Flow, connection: ResolvedConnection, stepUpAcr: 'mfa' | undefined): Promise<StepEnd> {
+/** What the IdP must do beyond saying who she is: ask for a second factor, or ask again although it has a session. */
+export type LoginDemand = 'mfa' | 'fresh'
+
+export async function startLogin(flow: Flow, connection: ResolvedConnection, demand: LoginDemand | undefined): Promise<StepEnd> {
   const { deps, tenant, ongoing, pending, browserHash, now } = flow
   const connector = deps.connectorFor(tenant, connection)
   if (!connector) return refuseOnPage({ reason: 'connection_unknown' })
   const id = deps.random.uuid() as LoginRequestId
+  const freshDemanded = demand !== undefined || pending.prompt.includes('login') || pending.maxAge !== undefined
   const started = await connector.start({
     loginRequestId: id,
     callbackUrl: callbackUrlOf(tenant, connection),
     relayState: id,
-    stepUpAcr,
-    forceAuthn: stepUpAcr !== undefined || pending.prompt.includes('login') || pending.maxAge !== undefined,
+    stepUpAcr: demand === 'mfa' ? demand : undefined,
+    forceAuthn: freshDemanded,
     loginHint: pending.loginHint,
     now,
   })
-  if (!started.ok) return refuseOnPage({ reason: 'login_unavailable', detail: { why: started.error.reason } })
+  if (!started.ok) return refuseUpstream(started.error, 'login_unavailable')
   const { answer, upstreamId, state } = started.value
   const sealedState = deps.sealer.seal(Buffer.from(state.reveal(), 'utf8'), sealContextOf(flow, 'login_requests', 'sealed_state', id))
   const left = await insertLoginRequest(
     onHotPath(deps.database),
     tenant.id,
-    { ongoing: leaving(ongoing, connection, stepUpAcr), browserHash, decidedOn: decidedOn(flow) },
-    { id, connectionId: connection.id, upstreamId, sealedState, now, expiresAt: addSeconds(now, loginTtlSeconds) },
+    { ongoing: leaving(ongoing, connection, demand), browserHash, decidedOn: decidedOn(flow) },
+    { id, connectionId: connection.id, upstreamId, sealedState, freshDemanded, now, expiresAt: addSeconds(now, loginTtlSeconds) },
   )
   return endStep(left, () => leaveFor(answer))
 }
 
 /** Bound to this connection from now on; after a step-up only the session that it brings about will count. */
-const leaving = (ongoing: OngoingRequest, connection: ResolvedConnection, stepUpAcr: 'mfa' | undefined): OngoingRequest => {
+const leaving = (ongoing: OngoingRequest, connection: ResolvedConnection, demand: LoginDemand | undefined): OngoingRequest => {
   const bound = { ...ongoing, step: 'login' as const, connectionId: connection.id }
-  return stepUpAcr === undefined ? bound : { ...bound, stepUps: ongoing.stepUps + 1, sessionId: undefined }
+  return demand !== 'mfa' ? bound : { ...bound, stepUps: ongoing.stepUps + 1, sessionId: undefined }
 }
 
 const noStore = { headers: { 'cache-control': 'no-store' } }

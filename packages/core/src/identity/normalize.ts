@@ -12,7 +12,10 @@ import type { ClaimMapping, ClaimRule } from './claim-mapping.js'
 import type { IdentityAssertion, IdToken, SamlAssertion } from './identity-assertion.js'
 import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
 
-export type IdentityRefusal = { readonly reason: 'identity_without_stable_id' | 'identity_stable_id_not_stable'; readonly say: string }
+export type IdentityRefusal = {
+  readonly reason: 'identity_without_stable_id' | 'identity_stable_id_not_stable' | 'identity_text_malformed'
+  readonly say: string
+}
 
 type Facts = {
   readonly protocolId: string

@@ -225,6 +225,13 @@ export const oauthErrors = {
     spec: 'SAML Profiles §4.1.4.5',
     say: 'this sign-in was already used; go back to the application and start again',
   },
+  login_not_fresh: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'OIDC Core §3.1.2.1, SAML Core §3.4.1',
+    say: 'your access was taken back, so your company\u2019s sign-in had to ask who you are once more and say when it did, and it has not; sign out there and start again, or ask your administrators to let it honour a demand for a fresh sign-in',
+  },
   login_unsolicited: {
     code: 'invalid_request',
     status: 400,

@@ -50,6 +50,8 @@ async function start({ deps, connection, discovery }: Parts, request: StartLogin
     code_challenge: sha256Base64url(state.verifier),
     code_challenge_method: 'S256',
     ...(fresh && connection.promptOnForce !== null && { prompt: connection.promptOnForce }),
+    // Asks for the same, and obliges the provider to say when she signed in: OIDC Core §2, auth_time.
+    ...(fresh && { max_age: '0' }),
     ...(request.stepUpAcr !== undefined && connection.stepUpAcr !== null && { acr_values: connection.stepUpAcr }),
     ...(request.loginHint !== undefined && { login_hint: request.loginHint }),
   })

@@ -64,6 +64,7 @@ export const oidcErrors = {
     code: 'upstream_login_failed',
     status: 403,
     spec: 'OIDC Core §3.1.2.1',
+    proven: true,
     cause: 'A fresh login was asked for (prompt=login), but the IdP answered from an older session.',
     remedy: 'Let the IdP honour prompt=login for this application.',
   },

@@ -175,6 +175,7 @@ export const samlProfileErrors = {
     code: 'upstream_login_failed',
     status: 403,
     spec: 'SAML Core §3.4.1',
+    proven: true,
     cause: 'A fresh login was asked for (ForceAuthn), but the IdP answered from an older session.',
     remedy: 'Let the IdP honour ForceAuthn for this application.',
   },
