@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
-import { type Instant, instant, toSeconds } from '@drawbridge/core/instant'
+import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/instant'
 import { err, ok } from '@drawbridge/core/result'
 import type { ClientId, Scope } from '@drawbridge/core/tenant/ids'
 import { insertClient } from '@drawbridge/store/clients'
@@ -65,6 +65,17 @@ describe('a client metadata document', () => {
     const before = fetches
     expect((await resolveClient(broker.deps, tenant, documentUrl, 'token')).ok).toBe(true)
     expect(fetches).toBe(before)
+  })
+  it('is fetched again when the copy that is remembered has lapsed, and what it says now counts', async () => {
+    const before = fetches
+    const later = { ...broker.deps, clock: { now: () => addSeconds(now, 86_401) } }
+    published = { client_id: documentUrl, client_name: 'Tools', redirect_uris: ['http://127.0.0.1/cb'] }
+    const claim = readClientClaim(later, { headers: {} }, { client_id: documentUrl }, tenant)
+    if (!claim.ok) throw new Error('no claim')
+    expect((await authenticateClient(broker.deps, claim.value, 'memory')).ok).toBe(true)
+    expect(fetches).toBe(before)
+    expect((await authenticateClient(later, claim.value, 'memory')).ok).toBe(true)
+    expect(fetches).toBe(before + 1)
   })
   it.each([
     { when: 'its name holds NUL', raw: String.raw`{"client_name":"a\u0000b"}` },

@@ -84,6 +84,10 @@ async function login(given: { scopes?: readonly string[]; nonce?: string } = {})
   const tokens = await oauth.processAuthorizationCodeResponse(as, client, response, given.nonce ? { expectedNonce: given.nonce } : {})
   return { code, tokens }
 }
+const redeem = (code: string) =>
+  post('token', { grant_type: 'authorization_code', code, redirect_uri: aRedirectUri, code_verifier: aVerifier, client_id: acme.clientId })
+const refusalsOf = (grantId: string) =>
+  asOwner(fixture.ownerUrl, 'SELECT kind, reason FROM audit_events WHERE reason IS NOT NULL AND grant_id = $1', [grantId])
 const refresh = async (token: string) =>
   oauth.processRefreshTokenResponse(as, client, await oauth.refreshTokenGrantRequest(as, client, oauth.None(), token, options))
 
@@ -141,12 +145,15 @@ describe('the token endpoint', () => {
     await expect(refresh(tokens.refresh_token as string)).rejects.toMatchObject({ error: 'invalid_grant' })
   })
 
-  it('holds a refresh to the ceilings of this moment, and refuses it where the issuer may no longer mint', async () => {
+  it('holds a refresh and a redemption to the ceilings of this moment, and refuses it where the issuer may no longer mint', async () => {
     const { tokens } = await login()
+    const { code } = await aGrant(fixture, acme, { now })
     const set = (sql: string) => asOwner(fixture.ownerUrl, sql, [acme.tenantId])
     await set("UPDATE clients SET scope_ceiling = '{read}', access_token_ttl_seconds = 120 WHERE tenant_id = $1")
     const held = await refresh(tokens.refresh_token as string)
     expect(held).toMatchObject({ scope: 'read', expires_in: 120 })
+    const redeemed = await redeem(code)
+    expect(await redeemed.json()).toMatchObject({ scope: 'read', expires_in: 120 })
     await set("UPDATE clients SET scope_ceiling = '{}', access_token_ttl_seconds = NULL WHERE tenant_id = $1")
     const [shared] = await asOwner<{ resource_id: string }>(
       fixture.ownerUrl,
@@ -245,9 +252,16 @@ describe('the token endpoint', () => {
       )
     }
     const { tokens } = await login({ scopes: ['read', 'write'] })
+    const waiting = await aGrant(fixture, acme, { now, scopes: ['read', 'write'] })
+    const hopeless = await aGrant(fixture, acme, { now, scopes: ['write'] })
     await publish('version: 1\nrules: [{name: readers, effect: grant, scopes: ["read"], everyone: true}]')
     const shrunk = await refresh(tokens.refresh_token as string)
     expect(shrunk).toMatchObject({ scope: 'read' })
+    const redeemed = await redeem(waiting.code)
+    expect(await redeemed.json()).toMatchObject({ scope: 'read' })
+    const denied = await redeem(hopeless.code)
+    expect(await denied.json()).toMatchObject({ error: 'invalid_grant' })
+    expect(await refusalsOf(hopeless.grantId)).toEqual([{ kind: 'code_refused', reason: 'grant_policy_denies' }])
     expect(await introspect(tokens.access_token)).toMatchObject({ active: true, scope: 'read' })
     expect(await refresh(tokens.refresh_token as string)).toMatchObject({ scope: 'read', refresh_token: shrunk.refresh_token })
     await publish('version: 1\nrules: [{name: all, effect: grant, scopes: ["read", "write"], everyone: true}]')
