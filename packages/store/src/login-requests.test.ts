@@ -1,5 +1,6 @@
 /** Evidence that may no longer be believed, on a real PostgreSQL: it opens nothing, and it leaves nothing behind either. */
 import { randomUUID } from 'node:crypto'
+import { judgeFreshness } from '@drawbridge/core/identity/fresh-login'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { AuthorizationRequestId, BrowserSessionId, ConnectionId, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
@@ -39,11 +40,21 @@ type Answer = {
   readonly link?: { readonly by: 'userName' | 'externalId'; readonly value: string }
   readonly authenticatedAt?: Instant | undefined
   readonly freshDemandedAt?: Instant | undefined
+  /** The session that this login opens, and the one that the browser had before. */
+  readonly handle?: string
+  readonly previous?: string
 }
 
 /** A whole trip, from its start to the verified answer: believed, or the reason of the refusal. */
 async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
-  const { stableId = 'ada', connectionId = tenant.connectionId, issuedAt = addSeconds(now, 5), link, freshDemandedAt } = answer
+  const {
+    stableId = 'ada',
+    connectionId = tenant.connectionId,
+    issuedAt = addSeconds(now, 5),
+    link,
+    freshDemandedAt,
+    handle = randomUUID(),
+  } = answer
   const authenticatedAt = 'authenticatedAt' in answer ? answer.authenticatedAt : issuedAt
   const [id, browserHash] = [randomUUID() as LoginRequestId, hashCredential(randomUUID())]
   const expiresAt = addSeconds(now, 600)
@@ -64,8 +75,8 @@ async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
     replayableUntil: expiresAt,
     subject: { id: randomUUID() as SubjectId, stableId, claims: { groups: ['admins'] } },
     scimLink: link,
-    session: { ...session, id: randomUUID() as BrowserSessionId, handleHash: hashCredential(randomUUID()) },
-    previousHandleHash: undefined,
+    session: { ...session, id: randomUUID() as BrowserSessionId, handleHash: hashCredential(handle) },
+    previousHandleHash: answer.previous === undefined ? undefined : hashCredential(answer.previous),
     requestId: 'request',
     address: '127.0.0.1',
   })
@@ -136,4 +147,108 @@ describe('a person whom one directory of the tenant has switched off', () => {
     expect(await signIn(tenant, { connectionId: other, stableId: 'lena' })).toBe('believed')
     expect(await signIn(tenant, { stableId: 'lena' })).toBe('subject_deactivated')
   })
+})
+
+describe('one SCIM user', () => {
+  const byName = { by: 'userName', value: 'lena' } as const
+  const linkedTo = (tenant: ATenant) =>
+    sql<{ stable_id: string }>('SELECT stable_id FROM subjects WHERE tenant_id = $1 AND scim_user_id IS NOT NULL', [tenant.tenantId])
+
+  it('is never two subjects: whom the directory knows as one, and the IdP as two, is refused the second time', async () => {
+    const tenant = await freshTenant()
+    await aScimUser(tenant, { userName: 'lena', active: true })
+    expect(await signIn(tenant, { stableId: 'u-1', link: byName })).toBe('believed')
+    expect(await signIn(tenant, { stableId: 'u-2', link: byName })).toBe('subject_not_provisioned')
+    expect(await signIn(tenant, { stableId: 'u-1', link: byName })).toBe('believed')
+    expect(await linkedTo(tenant)).toEqual([{ stable_id: 'u-1' }])
+  })
+
+  it('goes to one of those who come for it in the same moment', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const tenant = await freshTenant()
+      await aScimUser(tenant, { userName: 'lena', active: true })
+      const ends = await Promise.all(['u-1', 'u-2', 'u-3', 'u-4'].map((stableId) => signIn(tenant, { stableId, link: byName })))
+      expect(ends.sort()).toEqual(['believed', 'subject_not_provisioned', 'subject_not_provisioned', 'subject_not_provisioned'])
+      expect(await linkedTo(tenant)).toHaveLength(1)
+    }
+  })
+
+  it('that was deleted stays hers: the one whom the directory makes anew does not open the door', async () => {
+    const tenant = await freshTenant()
+    await aScimUser(tenant, { userName: 'lena', active: true })
+    expect(await signIn(tenant, { stableId: 'u-1', link: byName })).toBe('believed')
+    await sql('UPDATE scim_users SET active = false, deleted_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now)])
+    await aScimUser(tenant, { userName: 'lena', active: true })
+    expect(await signIn(tenant, { stableId: 'u-1', link: byName })).toBe('subject_deactivated')
+  })
+})
+
+describe('after a barrier', () => {
+  const barrier = instant(now - 9_100)
+  const offsets = [undefined, -3600, -180, -175, -171, -1, 0, 0.05, 0.1, 2, 9]
+  const after = (seconds: number | undefined) => (seconds === undefined ? undefined : instant(barrier + seconds * 1000))
+
+  it('the statement demands a fresh sign-in exactly where the rule of core does', async () => {
+    const tenant = await freshTenant()
+    await sql('UPDATE subjects SET barrier_at = $2, epoch = 2 WHERE tenant_id = $1', [tenant.tenantId, new Date(barrier)])
+    const judged: Record<string, unknown> = {}
+    const ruled: Record<string, unknown> = {}
+    for (const authenticated of offsets)
+      for (const demanded of [undefined, -5, 0.05, 2, 9]) {
+        const instants = { authenticatedAt: after(authenticated), freshDemandedAt: after(demanded) }
+        const verdict = judgeFreshness(barrier, instants)
+        ruled[`${authenticated}/${demanded}`] = verdict === 'fresh' ? 'believed' : verdict
+        judged[`${authenticated}/${demanded}`] = await signIn(tenant, instants)
+      }
+    expect(judged).toEqual(ruled)
+    expect(new Set(Object.values(ruled))).toEqual(new Set(['believed', 'fresh_login_required', 'login_not_fresh']))
+  })
+
+  it.each(['tenants', 'connections'])('of %s it holds for everybody, and nothing of a sign-in that is not fresh is kept', async (table) => {
+    const tenant = await freshTenant()
+    const key = table === 'tenants' ? 'id' : 'tenant_id'
+    await sql(`UPDATE ${table} SET barrier_at = $2 WHERE ${key} = $1`, [tenant.tenantId, new Date(barrier)])
+    expect(await signIn(tenant, { authenticatedAt: after(-60) })).toBe('fresh_login_required')
+    expect(await signIn(tenant, { stableId: 'newcomer', authenticatedAt: undefined })).toBe('fresh_login_required')
+    const kept = await sql('SELECT stable_id, claims FROM subjects WHERE tenant_id = $1', [tenant.tenantId])
+    expect(kept).toEqual([{ stable_id: 'ada', claims: {} }])
+    expect(await sql('SELECT id FROM browser_sessions WHERE tenant_id = $1', [tenant.tenantId])).toEqual([])
+    const told = await sql('SELECT kind, reason FROM audit_events WHERE tenant_id = $1', [tenant.tenantId])
+    expect(told).toEqual([1, 2].map(() => ({ kind: 'login_refused', reason: 'fresh_login_required' })))
+  })
+
+  it('of somebody else, a newcomer is believed whenever she signed in', async () => {
+    const tenant = await freshTenant()
+    await sql('UPDATE subjects SET barrier_at = $2, epoch = 2 WHERE tenant_id = $1', [tenant.tenantId, new Date(barrier)])
+    expect(await signIn(tenant, { stableId: 'newcomer', authenticatedAt: after(-3600) })).toBe('believed')
+    expect(await signIn(tenant, { stableId: 'another', authenticatedAt: undefined })).toBe('believed')
+  })
+
+  it('it holds for whoever was reinstated since', async () => {
+    const tenant = await freshTenant()
+    await sql('UPDATE subjects SET barrier_at = $2, epoch = 2, deactivated_at = $2 WHERE tenant_id = $1', [
+      tenant.tenantId,
+      new Date(barrier),
+    ])
+    expect(await signIn(tenant, { authenticatedAt: after(-60) })).toBe('subject_deactivated')
+    await sql('UPDATE subjects SET deactivated_at = NULL WHERE tenant_id = $1', [tenant.tenantId])
+    expect(await signIn(tenant, { authenticatedAt: after(-60) })).toBe('fresh_login_required')
+    expect(await signIn(tenant, { authenticatedAt: after(2) })).toBe('believed')
+  })
+})
+
+it('a login ends the session that the browser had before, and a refused one does not', async () => {
+  const tenant = await freshTenant()
+  const living = async () =>
+    (
+      await sql<{ count: number }>('SELECT count(*)::int AS count FROM browser_sessions WHERE tenant_id = $1 AND ended_at IS NULL', [
+        tenant.tenantId,
+      ])
+    )[0]?.count
+  expect(await signIn(tenant, { handle: 'first' })).toBe('believed')
+  expect(await signIn(tenant, { handle: 'second', previous: 'first' })).toBe('believed')
+  expect(await living()).toBe(1)
+  await sql('UPDATE subjects SET deactivated_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now)])
+  expect(await signIn(tenant, { handle: 'third', previous: 'second' })).toBe('subject_deactivated')
+  expect(await living()).toBe(1)
 })

@@ -29,6 +29,8 @@ let started: StartLogin[] = []
 /** What the IdP says next. */
 let says: { sub: string; groups: string[]; amr: string[] } = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
 let issuedAt: Instant | undefined
+/** When she signed in there; `undefined`: now. `null`: it does not say. */
+let authenticatedAt: Instant | null | undefined
 
 /** The port with a company behind it that always answers; the real connectors are tested in upstream and end to end. */
 const connector = (): Connector => ({
@@ -57,7 +59,7 @@ const connector = (): Connector => ({
       claims,
       acr: undefined,
       amr: says.amr,
-      authTime: now,
+      authTime: authenticatedAt === undefined ? now : (authenticatedAt ?? undefined),
       sid: undefined,
       issuedAt: issuedAt ?? now,
       expiresAt: addSeconds(now, 300),
@@ -93,6 +95,7 @@ beforeEach(() => {
   started = []
   says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
   issuedAt = undefined
+  authenticatedAt = undefined
 })
 
 type Page = { status: number; location: string; text: string }
@@ -226,6 +229,74 @@ describe('a login', () => {
       [says.sub],
     )
     expect(linked).toEqual(text === undefined ? [{ linked: true }] : [])
+  })
+})
+
+describe('a sign-in from before a barrier', () => {
+  const stateOf = (page: Page) => new URL(page.location).searchParams.get('state') as string
+  const reasons = async () =>
+    (
+      await asOwner<{ reason: string }>(
+        fixture.ownerUrl,
+        "SELECT reason FROM audit_events WHERE kind = 'login_refused' AND at = $1 ORDER BY id",
+        [new Date(now)],
+      )
+    ).map(({ reason }) => reason)
+  const session = /drawbridge-session/
+  beforeEach(async () => {
+    await asOwner(fixture.ownerUrl, 'UPDATE subjects SET barrier_at = $1, epoch = epoch + 1 WHERE id = $2', [
+      new Date(addSeconds(now, -3)),
+      acme.subjectId,
+    ])
+    authenticatedAt = addSeconds(now, -3600)
+  })
+  afterAll(() => asOwner(fixture.ownerUrl, 'UPDATE subjects SET barrier_at = NULL'))
+
+  it('is sent back once, with the demand to ask her again, and then counts', async () => {
+    const browser = aBrowser()
+    const back = await browser.visit(callbackUrl(await toUpstream(browser)))
+    expect(started.map(({ forceAuthn, stepUpAcr }) => [forceAuthn, stepUpAcr])).toEqual([
+      [false, undefined],
+      [true, undefined],
+    ])
+    expect([...browser.jar.keys()].filter((name) => session.test(name))).toEqual([])
+    authenticatedAt = undefined
+    expect((await browser.visit(callbackUrl(stateOf(back)))).location).toContain('/authorize/consent')
+    expect(await reasons()).toEqual(['fresh_login_required'])
+  })
+  it.each([
+    { when: 'the IdP ignores it', at: -3600 },
+    { when: 'the IdP does not say when she signed in', at: undefined },
+  ])('is refused the second time, in plain words, when $when', async ({ at }) => {
+    authenticatedAt = at === undefined ? null : addSeconds(now, at)
+    const browser = aBrowser()
+    const back = await browser.visit(callbackUrl(await toUpstream(browser)))
+    const refused = await browser.visit(callbackUrl(stateOf(back)))
+    expect(refused).toMatchObject({ status: 403, location: '' })
+    expect(refused.text).toContain('login_not_fresh')
+    expect(refused.text).toContain('had to ask who you are once more')
+    expect(started).toHaveLength(2)
+    expect([...browser.jar.keys()].filter((name) => session.test(name))).toEqual([])
+    expect(await reasons()).toEqual(['fresh_login_required', 'login_not_fresh'])
+  })
+})
+
+describe('text that no database keeps', () => {
+  it.each([
+    { where: 'the subject', change: { sub: 'ada\0' } },
+    { where: 'a group', change: { groups: ['staff', 'st\0aff'] } },
+    { where: 'half a character of the subject', change: { sub: 'ada\ud83d' } },
+    { where: 'a method', change: { amr: ['pwd', '\udc00'] } },
+  ])('in $where is a refusal with a name, and the login stays open', async ({ change }) => {
+    const honest = says
+    says = { ...says, ...change }
+    const browser = aBrowser()
+    const state = await toUpstream(browser)
+    const refused = await browser.visit(callbackUrl(state))
+    expect(refused.status).toBe(403)
+    expect(refused.text).toContain('identity_unusable')
+    says = honest
+    expect((await browser.visit(callbackUrl(state))).location).toContain('/authorize/consent')
   })
 })
 
