@@ -1,11 +1,20 @@
 /** The authorization endpoint, in the order of the specification. It ends where the browser's first step begins: at dispatch. */
-import { acceptRequest, matchClient, parseAuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
+import {
+  type AuthorizationRequest,
+  acceptRequest,
+  type ClaimedAuthorizationRequest,
+  matchClient,
+  parseAuthorizationRequest,
+} from '@drawbridge/core/oauth/authorization-request'
+import type { Client } from '@drawbridge/core/oauth/client'
 import type { PageRefusal, RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { resolveClient } from '../clients/resolve-client.js'
+import { recallClient, resolveClient } from '../clients/resolve-client.js'
+import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { bindBrowser } from './browser.js'
 import { dispatch } from './dispatch.js'
@@ -26,15 +35,10 @@ export const authorizeEndpoint = endpoint({
     if (!asked.ok) return refuseOnPage(asked.error)
     const claimed = parseAuthorizationRequest(asked.value.parameters)
     if (!claimed.ok) return refuseOnPage(claimed.error)
-    const client = await resolveClient(deps, tenant, claimed.value.clientId, 'authorize')
-    if (!client.ok) return refuseOnPage(client.error)
-    const answerable = matchClient(claimed.value, client.value)
-    if (!answerable.ok) return refuseOnPage(answerable.error)
-    if (asked.value.repeated) return answerUnaskedWithError(tenant, client.value, answerable.value, asked.value.repeated)
-    const request = acceptRequest(answerable.value, { resources: resourcesOf(tenant) })
-    if (!request.ok) return answerUnaskedWithError(tenant, client.value, answerable.value, request.error)
+    const accepted = await acceptOfClient(deps, tenant, asked.value, claimed.value)
+    if (!accepted.ok) return accepted.error
     const browser = bindBrowser(http, deps)
-    const flow = beginFlow({ http, deps, tenant, browserHash: browser.hash }, request.value)
+    const flow = beginFlow({ http, deps, tenant, browserHash: browser.hash }, accepted.value)
     return withCookies(await dispatch(flow), browser.setCookies)
   },
 })
@@ -48,6 +52,37 @@ function readQuery(query: HttpRequest['query']): Result<Asked, PageRefusal> {
   if (once?.['client_id'] === undefined || once['redirect_uri'] === undefined)
     return err({ reason: 'authorization_request_malformed', detail: { why: reason } })
   return ok({ parameters: once, repeated: { reason: 'authorization_parameter_malformed', detail: { field: parameter, why: reason } } })
+}
+
+/**
+ * Accepts the request of a client that this process remembers: every statement that follows compares its version. It is refused only by
+ * the client as the database has it now.
+ */
+async function acceptOfClient(
+  deps: BrokerDeps,
+  tenant: ResolvedTenant,
+  asked: Asked,
+  claimed: ClaimedAuthorizationRequest,
+): Promise<Result<AuthorizationRequest, Answer>> {
+  const remembered = recallClient(deps, tenant, claimed.clientId)
+  const accepted = remembered && accept(tenant, asked, claimed, remembered)
+  if (accepted?.ok) return accepted
+  const client = await resolveClient(deps, tenant, claimed.clientId, 'authorize')
+  return client.ok ? accept(tenant, asked, claimed, client.value) : err(refuseOnPage(client.error))
+}
+
+/** First that the answer may be sent there at all, then everything else: a page before, the client's own redirect URI after. */
+function accept(
+  tenant: ResolvedTenant,
+  asked: Asked,
+  claimed: ClaimedAuthorizationRequest,
+  client: Client,
+): Result<AuthorizationRequest, Answer> {
+  const answerable = matchClient(claimed, client)
+  if (!answerable.ok) return err(refuseOnPage(answerable.error))
+  if (asked.repeated) return err(answerUnaskedWithError(tenant, client, answerable.value, asked.repeated))
+  const request = acceptRequest(answerable.value, { resources: resourcesOf(tenant) })
+  return request.ok ? request : err(answerUnaskedWithError(tenant, client, answerable.value, request.error))
 }
 
 export const withCookies = (answer: Answer, setCookies: readonly string[]): Answer =>

@@ -27,7 +27,7 @@ import { type Answer, redirect } from '../http/answer.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
 import { sessionHandleOf } from './browser.js'
-import { decidedOn, endStep, type Flow, reloadFlow, type StepEnd, stepLocation } from './flow.js'
+import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { denialPage } from './pages.js'
 import { type LoginDemand, startLogin } from './start-login.js'
 
@@ -144,12 +144,14 @@ function connectionFor({ tenant, ongoing, pending }: Flow): ResolvedConnection |
 
 /**
  * prompt=none allows no page of ours in between: the request is answered, and over. It has never been stored, because no step of it
- * waits for the browser.
+ * waits for the browser; as no statement compares the client, it is read.
  *
  * @spec OIDC Core §3.1.2.6
  */
-const refuseSilently = ({ tenant, client, pending }: Flow, reason: RedirectRefusal['reason']): Answer =>
-  answerUnaskedWithError(tenant, client, pending, { reason })
+async function refuseSilently(flow: Flow, reason: RedirectRefusal['reason']): Promise<StepEnd> {
+  const { tenant, client, pending } = flow
+  return (await findMovedClient(flow)) ?? answerUnaskedWithError(tenant, client, pending, { reason })
+}
 
 async function move(flow: Flow, change: Partial<OngoingRequest>, location: string): Promise<StepEnd> {
   const { deps, tenant, browserHash } = flow
@@ -158,8 +160,10 @@ async function move(flow: Flow, change: Partial<OngoingRequest>, location: strin
   return endStep(moved, () => redirect(location, { headers: { 'cache-control': 'no-store' } }))
 }
 
-async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<PolicyDecision, { kind: 'deny' }>): Promise<Answer> {
+async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<PolicyDecision, { kind: 'deny' }>): Promise<StepEnd> {
   const { deps, tenant, client, http, now, pending } = flow
+  const moved = await findMovedClient(flow)
+  if (moved) return moved
   await inTenant(deps.database, tenant.id, (db) =>
     insertAuditEvent(db, tenant.id, {
       at: now,

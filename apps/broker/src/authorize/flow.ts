@@ -129,6 +129,12 @@ export const decidedOn = ({ tenant, client }: Pick<Flow, 'tenant' | 'client'>): 
   clientVersion: client.version,
 })
 
+/** For an answer that no statement stands behind: the client is read, and is told if it is not the one that was decided on. */
+export async function findMovedClient({ deps, tenant, client }: Flow): Promise<GroundMoved | undefined> {
+  const present = await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: client.id })
+  return present?.version === client.version ? undefined : { kind: 'ground_moved', configurationVersion: tenant.configurationVersion }
+}
+
 /** How a step ends: in an answer, or on ground that has moved, so that dispatch decides again. */
 export type StepEnd = Answer | GroundMoved
 

@@ -137,3 +137,29 @@ describe('between the decision and the way out', () => {
     expect(await owner('SELECT 1 FROM login_requests WHERE tenant_id = $1')).toEqual([])
   })
 })
+
+describe('a client that this process remembers otherwise than the database has it', () => {
+  const remembered = async () => {
+    const browser = await signedIn()
+    await browser.visit(authorize())
+    await owner('DELETE FROM grants WHERE tenant_id = $1')
+    return browser
+  }
+  it.each([
+    { what: 'is blocked', change: 'blocked_at = now()', text: 'client_blocked' },
+    { what: 'has given its redirect URI up', change: `redirect_uris = '{https://elsewhere.example/}'`, text: 'redirect_uri_unregistered' },
+  ])('$what: nothing is sent to it, not even an error', async ({ change, text }) => {
+    const browser = await remembered()
+    await owner(`UPDATE clients SET ${change} WHERE tenant_id = $1`)
+    expect(await browser.visit(authorize())).toMatchObject({ location: '', text: expect.stringContaining(text) })
+    const stranger = aPlainBrowser({ issuer: issuer(), url: broker.url })
+    expect(await stranger.visit(authorize({ prompt: 'none' }))).toMatchObject({ location: '', text: expect.stringContaining(text) })
+    expect(await stranger.visit(authorize({ response_type: 'token' }))).toMatchObject({ location: '', text: expect.stringContaining(text) })
+    expect(await grants()).toEqual([])
+  })
+  it('has got another redirect URI: it counts from the next request on', async () => {
+    const browser = await remembered()
+    await owner(`UPDATE clients SET redirect_uris = '{https://new.example/}' WHERE tenant_id = $1`)
+    expect((await browser.visit(authorize({ redirect_uri: 'https://new.example/' }))).location).toContain('https://new.example/?code=')
+  })
+})
