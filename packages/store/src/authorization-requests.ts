@@ -58,9 +58,10 @@ export type OngoingRow = {
   client_epoch: number
   created_at: Instant
   expires_at: Instant
+  client_version: number
 }
 
-export const toOngoing = (row: OngoingRow): OngoingRequest => ({
+const toOngoing = (row: OngoingRow): OngoingRequest => ({
   id: row.id,
   issuerId: row.issuer_id,
   clientId: row.client_id,
@@ -84,8 +85,10 @@ export const alive = `r.answered_at IS NULL
   AND r.client_epoch = (SELECT epoch FROM clients WHERE clients.tenant_id = $1 AND clients.issuer_id = r.issuer_id
     AND clients.client_id = r.client_id AND clients.blocked_at IS NULL)`
 
+/** Of the request `r`, with the version that its client has now. */
 export const ongoingColumns = `r.id, r.issuer_id, r.client_id, r.request, r.step, r.connection_id, r.subject_id, r.session_id, r.noticed_at, r.step_ups,
-  r.decision, r.client_epoch, r.created_at, r.expires_at`
+  r.decision, r.client_epoch, r.created_at, r.expires_at,
+  (SELECT version FROM clients WHERE clients.tenant_id = $1 AND clients.issuer_id = r.issuer_id AND clients.client_id = r.client_id) AS client_version`
 
 const findStatement = hotStatement({
   name: 'find_authorization_request',
@@ -95,17 +98,19 @@ const findStatement = hotStatement({
 })
 
 export type BrowserAtRequest = { readonly id: AuthorizationRequestId; readonly browserHash: CredentialHash; readonly now: Instant }
-export type FoundRequest = { readonly ongoing: OngoingRequest; readonly configurationVersion: number }
+/** A request, and the versions of what a decision on it would have to stand on now. */
+export type FoundRequest = { readonly ongoing: OngoingRequest; readonly present: DecidedOn }
+type FoundRow = OngoingRow & { readonly configuration_version: number }
+
+export const toFound = (row: FoundRow): FoundRequest => ({
+  ongoing: toOngoing(row),
+  present: { configurationVersion: row.configuration_version, clientVersion: row.client_version },
+})
 
 /** Only the browser that started it sees it, only until it is answered or expires, and never across a barrier. */
 export async function findAuthorizationRequest(hot: HotDb, tenant: TenantId, at: BrowserAtRequest): Promise<FoundRequest | undefined> {
-  const { rows } = await hot.query<OngoingRow & { configuration_version: number }>(findStatement, [
-    tenant,
-    at.id,
-    at.browserHash,
-    toTimestamp(at.now),
-  ])
-  return rows[0] && { ongoing: toOngoing(rows[0]), configurationVersion: rows[0].configuration_version }
+  const { rows } = await hot.query<FoundRow>(findStatement, [tenant, at.id, at.browserHash, toTimestamp(at.now)])
+  return rows[0] && toFound(rows[0])
 }
 
 /** What came of a write that a decision stands behind. */

@@ -26,7 +26,7 @@ import type {
   SubjectId,
   TenantId,
 } from '@drawbridge/core/tenant/ids'
-import { alive, type FoundRequest, type OngoingRow, ongoingColumns, toOngoing } from './authorization-requests.js'
+import { alive, type FoundRequest, type OngoingRow, ongoingColumns, toFound } from './authorization-requests.js'
 import type { LiveBrowserSession } from './browser-sessions.js'
 import { hashOfId, type Replay } from './replays.js'
 import { type HotDb, hotStatement, type Rows, toTimestamp } from './transaction.js'
@@ -178,8 +178,10 @@ export async function completeLogin(hot: HotDb, tenant: TenantId, login: LoginTo
   const row = rows[0]
   if (!row?.outcome) return { kind: 'refused', reason: 'login_replayed' }
   const { outcome } = row
-  if (outcome === 'believed') return { kind: 'believed', session: toSession(row, login), request: toFound(row) }
-  return outcome === 'fresh_login_required' ? { kind: outcome, request: toFound(row) } : { kind: 'refused', reason: publicReasons[outcome] }
+  if (outcome === 'believed') return { kind: 'believed', session: toSession(row, login), request: requestOf(row) }
+  return outcome === 'fresh_login_required'
+    ? { kind: outcome, request: requestOf(row) }
+    : { kind: 'refused', reason: publicReasons[outcome] }
 }
 
 /** What the audit trail tells apart and the person need not. */
@@ -208,10 +210,8 @@ async function completeOnce(hot: HotDb, parameters: readonly unknown[]): Promise
   }
 }
 
-const toFound = (row: Row): FoundRequest | undefined =>
-  row.id === undefined || row.id === null
-    ? undefined
-    : { ongoing: toOngoing(row as OngoingRow), configurationVersion: row.configuration_version }
+const requestOf = (row: Row): FoundRequest | undefined =>
+  row.id === undefined || row.id === null ? undefined : toFound(row as Row & OngoingRow)
 
 /** Live by its making: the same statement saw every epoch, and tenant, connection, subject and SCIM user in good standing. */
 const toSession = (row: Row, { session, subject, connectionId, now }: LoginToComplete): LiveBrowserSession => ({

@@ -179,7 +179,8 @@ async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<P
       address: http.address,
     }),
   )
-  return pending.prompt.includes('none') ? refuseSilently(flow, 'access_refused') : denialPage(flow, decision)
+  if (pending.prompt.includes('none')) return answerUnaskedWithError(tenant, client, pending, { reason: 'access_refused' })
+  return denialPage(flow, decision)
 }
 
 /**

@@ -6,7 +6,7 @@ import { type PendingRequest, pendingRequestFromJson, toPendingRequest } from '@
 import { matchesRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { findResource, type ResourceServer } from '@drawbridge/core/oauth/resource'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { AuthorizationRequestId, CredentialHash } from '@drawbridge/core/tenant/ids'
+import type { AuthorizationRequestId, ClientId, CredentialHash } from '@drawbridge/core/tenant/ids'
 import {
   type DecidedWrite,
   type FoundRequest,
@@ -16,8 +16,8 @@ import {
   type RequestToSave,
 } from '@drawbridge/store/authorization-requests'
 import type { LiveBrowserSession } from '@drawbridge/store/browser-sessions'
-import { findClient } from '@drawbridge/store/clients'
 import { onHotPath } from '@drawbridge/store/transaction'
+import type { ClientName } from '../clients/client-cache.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -87,14 +87,19 @@ export async function loadFlow(http: HttpRequest, deps: BrokerDeps, id: string |
   return resumeFlow({ http, deps, tenant: known, browserHash, now }, found)
 }
 
-/** The flow of a request that a statement has just read or moved on, under the configuration that the statement saw. */
+/** The flow of a request that a statement has just read or moved on, on the configuration and the client that the statement saw. */
 export async function resumeFlow(
   base: Omit<Flow, 'ongoing' | 'pending' | 'client' | 'resource'>,
   found: FoundRequest | undefined,
 ): Promise<Result<Flow, Answer>> {
   if (!found || found.ongoing.issuerId !== base.tenant.issuer.id) return err(refuseOnPage({ reason: 'request_expired' }))
-  const tenant = await base.deps.configuration.atVersion(base.tenant, found.configurationVersion)
-  return completeFlow({ ...base, tenant, ongoing: found.ongoing })
+  const { ongoing, present } = found
+  const { deps } = base
+  const tenant = await deps.configuration.atVersion(base.tenant, present.configurationVersion)
+  const name = nameOfClient(tenant, ongoing.clientId)
+  const remembered = deps.clients.recall(name)
+  const client = remembered?.version === present.clientVersion ? remembered : await deps.clients.read(name)
+  return completeFlow({ ...base, tenant, ongoing }, client)
 }
 
 /** The same flow on what the database holds now: configuration, client, and whether a request that was stored still lives. */
@@ -107,14 +112,14 @@ export async function reloadFlow(flow: Flow, moved: GroundMoved): Promise<Result
   if (!lives) return err(refuseOnPage({ reason: 'request_expired' }))
   // A session is read again, by its cookie; that a fresh login is due stays true.
   const login = flow.login?.kind === 'fresh_login_required' ? flow.login : undefined
-  const complete = await completeFlow({ http, deps, tenant, browserHash, ongoing, now, login })
+  const client = await deps.clients.read(nameOfClient(tenant, ongoing.clientId))
+  const complete = completeFlow({ http, deps, tenant, browserHash, ongoing, now, login }, client)
   if (!complete.ok || ongoing.saved) return complete
   return ok({ ...complete.value, ongoing: { ...ongoing, clientEpoch: complete.value.client.epoch } })
 }
 
-async function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'resource'>): Promise<Result<Flow, Answer>> {
+function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'resource'>, client: Client | undefined): Result<Flow, Answer> {
   const pending = pendingRequestFromJson(base.ongoing.request)
-  const client = await findClient(onHotPath(base.deps.database), base.tenant.id, base.tenant.issuer.id, base.ongoing.clientId)
   const resource = pending.ok ? findResource(pending.value.resource, resourcesOf(base.tenant)) : undefined
   if (!pending.ok || !client || !resource) return err(refuseOnPage({ reason: 'request_expired' }))
   if (client.blockedAt !== undefined) return err(refuseOnPage({ reason: 'client_blocked' }))
@@ -122,6 +127,8 @@ async function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'resource'>)
   if (!matchesRedirectUri(pending.value.redirectUri, client.redirectUris)) return err(refuseOnPage({ reason: 'redirect_uri_unregistered' }))
   return ok({ ...base, pending: pending.value, client, resource })
 }
+
+const nameOfClient = (tenant: ResolvedTenant, id: ClientId): ClientName => ({ tenantId: tenant.id, issuerId: tenant.issuer.id, id })
 
 /** What a step of this flow is decided on: the statement that writes it compares. */
 export const decidedOn = ({ tenant, client }: Pick<Flow, 'tenant' | 'client'>): RequestToSave['decidedOn'] => ({
@@ -131,7 +138,7 @@ export const decidedOn = ({ tenant, client }: Pick<Flow, 'tenant' | 'client'>): 
 
 /** For an answer that no statement stands behind: the client is read, and is told if it is not the one that was decided on. */
 export async function findMovedClient({ deps, tenant, client }: Flow): Promise<GroundMoved | undefined> {
-  const present = await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: client.id })
+  const present = await deps.clients.read(nameOfClient(tenant, client.id))
   return present?.version === client.version ? undefined : { kind: 'ground_moved', configurationVersion: tenant.configurationVersion }
 }
 
