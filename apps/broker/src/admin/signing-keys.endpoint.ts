@@ -8,6 +8,7 @@ import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
+import { adminList } from './admin-list.js'
 import { sealNewKey } from './new-key.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -41,17 +42,23 @@ function changeOf(deps: BrokerDeps, http: HttpRequest): KeyChange & { readonly t
   return { ...about, makeKey: (purpose, state) => sealNewKey(deps, { ...about, purpose, state }) }
 }
 
-const list = adminEndpoint({
-  method: 'GET',
+const list = adminList({
   path: '/tenants/:tenant/signing-keys',
   tag,
-  summary: 'List signing keys and their states',
+  summary: 'List signing keys and their states, by key id',
   permission: 'configuration:read',
-  answer,
-  run: async (http, deps) => {
+  member: 'signingKeys',
+  shown,
+  position: ['after', 'name'],
+  // A tenant has a handful, and whoever signs reads them all: there is no statement of its own for a page of them.
+  read: async (http, deps, { from = '', limit }) => {
     const { id } = tenantOf(http)
-    return json(showAll(await inTenant(deps.database, id, (db) => listSigningKeys(db, id))))
+    const keys = await inTenant(deps.database, id, (db) => listSigningKeys(db, id))
+    const behind = keys.filter((key) => key.id > from).toSorted((one, other) => (one.id < other.id ? -1 : 1))
+    return behind.slice(0, limit)
   },
+  show,
+  positionOf: ({ id }) => id,
 })
 
 const rotate = adminEndpoint({

@@ -1,0 +1,153 @@
+/** Every list of the admin API, found in the table of endpoints: what no position can be is refused, and a walk meets every row once. */
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { z } from 'zod'
+import { adminEndpoints } from './admin-endpoints.js'
+
+let fixture: TestDatabase
+let broker: TestBroker
+let acme: ATenant
+let call: Call
+let shared = ''
+const scopes = [{ name: 'read', description: 'Read', tier: 'read' }]
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aTenant(fixture, { slug: 'acme' })
+  await aTenant(fixture, { slug: 'globex' })
+  broker = await aBroker(fixture.database)
+  call = anAdmin(broker)
+  await fillAcme()
+  await fillVendor()
+})
+afterAll(async () => {
+  await broker?.close()
+  await fixture?.close()
+})
+
+const later = '2099-01-01T00:00:00Z'
+
+/** Several of everything, and several of one moment. */
+async function fillAcme(): Promise<void> {
+  for (const name of ['a', 'b', 'c']) {
+    await call('POST', '/tenants/acme/connections', {
+      kind: 'oidc',
+      name,
+      configuration: { issuer: `https://${name}.example`, clientId: 'x' },
+    })
+    await call('POST', '/tenants/acme/domains', { domain: `${name}.example` })
+    await call('POST', '/tenants/acme/clients', { name, redirectUris: ['http://127.0.0.1/callback'] })
+    await call('POST', '/tenants/acme/resources', { identifier: `https://${name}.example/mcp`, name, scopes })
+    await call('POST', `/tenants/acme/resources/${acme.resourceId}/credentials`, {})
+    await call('POST', '/tenants/acme/policies', { document: 'version: 1\nrules: []\n', note: name })
+    await call('POST', '/admin-keys', { name, permissions: ['configuration:read'], expiresAt: later, tenant: 'acme' })
+  }
+  for (const name of ['one', 'two']) await call('POST', '/tenants/acme/scim-tokens', { connectionId: acme.connectionId, name })
+  const people = `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+    SELECT $1, gen_random_uuid(), $2, 'p' || n, '{}', now(), now(), '2026-01-01' FROM generate_series(1, 4) AS n`
+  await asOwner(fixture.ownerUrl, people, [acme.tenantId, acme.connectionId])
+  const grants = `INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, scopes, tenant_epoch, client_epoch,
+      policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
+    SELECT $1, gen_random_uuid(), $2, $3, $1, $4, 'x', '{}', 1, 1, 0, '{}', 60, '2099-01-01', '[]', '2026-01-01' FROM generate_series(1, 4) AS n`
+  await asOwner(fixture.ownerUrl, grants, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
+  for (const { id } of (await call('GET', '/tenants/acme/grants')).body.grants.slice(0, 3))
+    await call('POST', `/tenants/acme/grants/${id}/revoke`, { reason: 'a list needs receipts' })
+}
+
+async function fillVendor(): Promise<void> {
+  for (const name of ['one', 'two', 'three']) {
+    const made = await call('POST', '/shared-resources', { identifier: `https://${name}.vendor.example`, name, scopes })
+    shared = made.body.id
+    await call('POST', '/admin-keys', { name, permissions: ['configuration:read'], expiresAt: later })
+  }
+  for (const tenant of ['acme', 'globex']) await call('POST', `/tenants/${tenant}/shared-resources/${shared}`)
+  for (let n = 0; n < 3; n += 1) await call('POST', `/shared-resources/${shared}/credentials`, {})
+}
+
+const propertiesOf = (schema: z.ZodType | undefined) =>
+  Object.keys((schema && (z.toJSONSchema(schema, { io: 'input' }) as { properties?: object }).properties) ?? {})
+const lists = adminEndpoints
+  .filter(({ method, query }) => method === 'GET' && propertiesOf(query).includes('limit'))
+  .map(({ path, query }) => ({
+    path: path.replace('/admin/v1', ''),
+    parameter: propertiesOf(query).find((name) => name === 'before' || name === 'after') ?? 'none',
+  }))
+const addressOf = (path: string) =>
+  path.replace(':tenant', 'acme').replace(':id', path.startsWith('/shared-resources') ? shared : acme.resourceId)
+
+it('finds the lists in the table of endpoints', () => {
+  const answersList = (schema: z.ZodType | undefined) =>
+    Object.values((schema as { shape?: Record<string, z.ZodType> } | undefined)?.shape ?? {}).some((member) => member instanceof z.ZodArray)
+  const unpaged = adminEndpoints
+    .filter(({ method, path, output }) => method === 'GET' && answersList(output?.schema) && !/\/:(id|client|version)$/.test(path))
+    .map(({ path }) => path.replace('/admin/v1', ''))
+    .filter((path) => !lists.some((list) => list.path === path))
+  expect(unpaged).toEqual([])
+  expect(lists.length).toBeGreaterThanOrEqual(16)
+  expect(lists.filter(({ parameter }) => parameter === 'none')).toEqual([])
+})
+
+const extremes = [
+  '',
+  '%00',
+  '-1',
+  '0',
+  '1e309',
+  '9'.repeat(15),
+  '9'.repeat(400),
+  'NaN',
+  '0000-01-01T00:00:00Z',
+  '9999-12-31T23:59:59.999Z',
+  '2026-13-45T99:99:99Z',
+  '2026-02-30T00:00:00Z',
+  '%2B275760-09-13T00:00:00.001Z',
+  '2026-01-01T00:00:00Z~not-an-id',
+  '2026-01-01T00:00:00Z~ffffffff-ffff-ffff-ffff-ffffffffffff',
+  "x'%3B DROP TABLE tenants",
+  '%F0%9F%98%80',
+  '%ED%A0%80',
+  'x'.repeat(5000),
+]
+
+describe.each(lists)('GET $path', ({ path, parameter }) => {
+  const ask = (query: string) => call('GET', `${addressOf(path)}?${query}`)
+  const isAnswered = ({ status, body }: Awaited<ReturnType<Call>>) =>
+    status === 200 || (status === 400 && body.type === 'urn:drawbridge:error:query_invalid')
+
+  it('refuses what no position can be with one stable reason, and never fails', async () => {
+    for (const value of extremes) expect([value, isAnswered(await ask(`${parameter}=${value}`))]).toEqual([value, true])
+    for (const value of ['', '%00', 'x'.repeat(5000)]) expect((await ask(`${parameter}=${value}`)).status).toBe(400)
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) =>
+        isAnswered(await ask(`${parameter}=${encodeURIComponent(text.toWellFormed())}`)),
+      ),
+      { numRuns: 10 },
+    )
+  })
+
+  it('refuses a limit out of range, what is said twice, and what is misspelt', async () => {
+    for (const query of ['limit=0', 'limit=201', 'limit=1.5', 'limit=x', 'limit=1&limit=2', 'colour=blue'])
+      expect(await ask(query)).toMatchObject({ status: 400, body: { type: 'urn:drawbridge:error:query_invalid' } })
+  })
+
+  it('meets every row once, page by page', async () => {
+    const { next, ...whole } = (await ask('limit=200')).body
+    const [[member, rows]] = Object.entries(whole) as [[string, unknown[]]]
+    expect(next).toBeNull()
+    expect(rows.length).toBeGreaterThan(1)
+    const walked: unknown[] = []
+    let position: string | null = null
+    do {
+      const from: string = position === null ? '' : `&${parameter}=${encodeURIComponent(position)}`
+      const page = (await ask(`limit=1${from}`)).body
+      expect(page[member]).toHaveLength(1)
+      walked.push(...page[member])
+      position = page.next
+    } while (position !== null)
+    expect(walked).toEqual(rows)
+  })
+})
