@@ -18,6 +18,7 @@ export type Hands = {
   admin(method: string, path: string, body?: unknown): Promise<AdminAnswer>
   /** The buttons on the simulator's page of a company. */
   arm(company: Company, fault: string): Promise<void>
+  disarm(company: Company, fault: string): Promise<void>
   provision(company: Company): Promise<void>
   setActive(company: Company, person: string, active: boolean): Promise<void>
 }
@@ -57,6 +58,7 @@ export function handsOn({ publicUrl, simulatorUrl, mcpUrl, adminKey }: Addresses
       return { status: response.status, json: text === '' ? {} : JSON.parse(text) }
     },
     arm: (company, fault) => press(`${company}/faults/${fault}`, {}),
+    disarm: (company, fault) => press(`${company}/faults/${fault}`, { armed: 'false' }),
     provision: (company) => press(`${company}/scim/provision`, {}),
     setActive: (company, person, active) => press(`${company}/scim/active`, { person, active: String(active) }),
   }

@@ -11,6 +11,8 @@ export const faultIds = [
   'missing-groups',
   'no-mfa',
   'groups-overage',
+  'old-session',
+  'ignores-force',
   'expired-metadata',
 ] as const
 export type FaultId = (typeof faultIds)[number]
@@ -20,7 +22,7 @@ export type FaultCard = {
   /** What the next login does, by protocol; absent where the protocol has no such fault. */
   readonly saml?: string
   readonly oidc?: string
-  /** Stays until taken back: not read at a login. */
+  /** Stays until taken back: it is about more than one login. */
   readonly stays?: true
 }
 
@@ -62,11 +64,29 @@ export const faultCards: Readonly<Record<FaultId, FaultCard>> = {
     saml: 'Sends a link in place of the groups, as Entra ID does above 150.',
     oidc: 'Sends _claim_names in place of the groups, as Entra ID does above 200.',
   },
+  'old-session': {
+    title: 'Old session',
+    saml: 'Answers from a session that began an hour ago, unless it is told to ask again (ForceAuthn); until taken back.',
+    oidc: 'Answers from a session that began an hour ago, unless it is told to ask again (prompt=login); until taken back.',
+    stays: true,
+  },
+  'ignores-force': {
+    title: 'Never asks again',
+    saml: 'Answers from a session that began an hour ago, whatever it is told (ForceAuthn); until taken back.',
+    oidc: 'Answers from a session that began an hour ago, whatever it is told (prompt=login); until taken back.',
+    stays: true,
+  },
   'expired-metadata': { title: 'Expired metadata', saml: 'Serves metadata whose validUntil has passed, until taken back.', stays: true },
 }
 
 /** The IdP’s clock is that fast under the card; more than any sensible tolerance. */
 export const clockSkewSeconds = 600
+
+const oldSessionSeconds = 3600
+
+/** How long ago the person signed in, as the IdP tells it. `mustAskAgain`: ForceAuthn or prompt=login. */
+export const sessionAgeSeconds = (faults: ReadonlySet<FaultId>, mustAskAgain: boolean): number =>
+  faults.has('ignores-force') || (faults.has('old-session') && !mustAskAgain) ? oldSessionSeconds : 0
 
 export type CardView = { readonly id: FaultId; readonly title: string; readonly effect: string; readonly isArmed: boolean }
 

@@ -45,8 +45,8 @@ const directoryState = `CASE
 /** The last four lines are `judgeFreshness` of core; a test holds the two together. */
 const verdictOf = `CASE
   WHEN (SELECT count(*) FROM entered) < cardinality($7::text[]) THEN 'login_replayed'
-  WHEN (SELECT deactivated_at FROM known) IS NOT NULL THEN 'subject_deactivated'
   WHEN directory.state NOT IN ('active', 'none') THEN 'directory_' || directory.state
+  WHEN (SELECT deactivated_at FROM known) IS NOT NULL THEN 'subject_deactivated'
   WHEN ${second('$5')} <= ${second('barrier.at')} THEN 'evidence_below_barrier'
   WHEN barrier.at IS NULL OR ${second(authenticatedAt)} > ${second('barrier.at')} THEN 'believed'
   WHEN trip.demanded_at IS NULL OR ${second('trip.demanded_at')} <= ${second('barrier.at')} THEN 'fresh_login_required'

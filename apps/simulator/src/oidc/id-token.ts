@@ -8,6 +8,8 @@ const hourSeconds = 3600
 export type Rewrite = {
   readonly keys: CompanyKeys
   readonly faults: ReadonlySet<FaultId>
+  /** How long ago she signed in at the provider. */
+  readonly sessionAgeSeconds: number
   /** Simulator's clock minus the machine's. */
   readonly offsetSeconds: number
   /** The ID token of the previous login, for the replay card. */
@@ -19,7 +21,7 @@ export async function rewriteIdToken(idToken: string, rewrite: Rewrite): Promise
   const { faults } = rewrite
   if (faults.has('replay') && rewrite.previous !== undefined) return rewrite.previous
   if (faults.size === 0 && rewrite.offsetSeconds === 0) return idToken
-  const claims = brokenClaims(movedClaims(decodeJwt(idToken), rewrite), faults)
+  const claims = brokenClaims(signedInEarlier(movedClaims(decodeJwt(idToken), rewrite), rewrite), faults)
   if (faults.has('unsigned')) return `${encode({ alg: 'none', typ: 'JWT' })}.${encode(claims)}.`
   const pair = faults.has('expired-certificate') ? rewrite.keys.expired : rewrite.keys.current
   const signed = await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: pair.keyId }).sign(privateKey(pair))
@@ -31,6 +33,11 @@ function movedClaims(claims: Record<string, unknown>, rewrite: Rewrite): Record<
   const seconds = Math.round(rewrite.offsetSeconds) - slowSeconds
   const times = ['iat', 'exp', 'auth_time'].filter((name) => typeof claims[name] === 'number')
   return { ...claims, ...Object.fromEntries(times.map((name) => [name, (claims[name] as number) + seconds])) }
+}
+
+function signedInEarlier(claims: Record<string, unknown>, { sessionAgeSeconds }: Rewrite): Record<string, unknown> {
+  const at = typeof claims['auth_time'] === 'number' ? claims['auth_time'] : Number(claims['iat'])
+  return sessionAgeSeconds === 0 ? claims : { ...claims, auth_time: at - sessionAgeSeconds }
 }
 
 function brokenClaims(claims: Record<string, unknown>, faults: ReadonlySet<FaultId>): Record<string, unknown> {

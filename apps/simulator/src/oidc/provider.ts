@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type Provider from 'oidc-provider'
 import type { Interaction, OidcContext } from 'oidc-provider'
 import { type CompanyId, findPerson, type Person } from '../companies.js'
-import type { FaultId } from '../faults.js'
+import { type FaultId, sessionAgeSeconds } from '../faults.js'
 import { type CompanyKeys, privateKey } from '../keys.js'
 import { escapeHtml } from '../pages/html.js'
 import { rewriteIdToken } from './id-token.js'
@@ -52,7 +52,7 @@ export type OpenIdProvider = {
 /** The last ID token that left unbroken. */
 type Replay = { idToken: string | undefined }
 
-type OpenLogin = { readonly faults: ReadonlySet<FaultId> }
+type OpenLogin = { readonly faults: ReadonlySet<FaultId>; readonly sessionAgeSeconds: number }
 
 /**
  * Loads the library at the start and not before.
@@ -101,7 +101,7 @@ export async function createOpenIdProvider(settings: OidcSettings): Promise<Open
       const grant = new provider.Grant({ accountId: login.person.id, clientId: clientIdOf(interaction) })
       grant.addOIDCScope(scopes)
       const grantId = await grant.save()
-      remember(openLogins, grantId, { faults: login.faults })
+      remember(openLogins, grantId, { faults: login.faults, sessionAgeSeconds: sessionAgeSeconds(login.faults, mustAskAgain(interaction)) })
       const withMfa = login.withMfa && !login.faults.has('no-mfa')
       const acr = withMfa ? (askedMfaAcr(interaction) ?? mfaAcr) : passwordAcr
       const amr = withMfa ? ['pwd', 'otp', 'mfa'] : ['pwd']
@@ -177,9 +177,10 @@ function rewriteTokens(provider: Provider, settings: OidcSettings, openLogins: R
     await next()
     const body = ctx.body as { id_token?: string } | undefined
     if (ctx.oidc?.route !== 'token' || typeof body?.id_token !== 'string') return
-    const faults = openLogins.get(ctx.oidc.entities.AuthorizationCode?.grantId ?? '')?.faults ?? new Set<FaultId>()
+    const login = openLogins.get(ctx.oidc.entities.AuthorizationCode?.grantId ?? '') ?? { faults: new Set<FaultId>(), sessionAgeSeconds: 0 }
+    const { faults } = login
     const offsetSeconds = Math.round((settings.now().getTime() - Date.now()) / 1000)
-    body.id_token = await rewriteIdToken(body.id_token, { keys: settings.keys, faults, offsetSeconds, previous: replay.idToken })
+    body.id_token = await rewriteIdToken(body.id_token, { keys: settings.keys, ...login, offsetSeconds, previous: replay.idToken })
     if (faults.size === 0) replay.idToken = body.id_token
   })
 }
@@ -195,6 +196,10 @@ function askedMfaAcr(interaction: Interaction): string | undefined {
     ?.split(' ')
     .find((value) => mfaAcrs.includes(value))
 }
+
+/** @spec OIDC Core §3.1.2.1 prompt=login, and max_age=0, which asks for the same */
+const mustAskAgain = ({ params }: Interaction): boolean =>
+  text(params['prompt'])?.split(' ').includes('login') === true || Number(params['max_age'] ?? 1) === 0
 
 function clientIdOf(interaction: Interaction): string {
   return text(interaction.params['client_id']) ?? ''

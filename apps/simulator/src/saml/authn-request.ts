@@ -13,6 +13,8 @@ export type AuthnRequest = {
   readonly issuer: string
   readonly acsUrl: string
   readonly requestedClassRefs: readonly string[]
+  /** The IdP must ask the person, whatever session it has. SAML Core §3.4.1 */
+  readonly forceAuthn: boolean
   readonly loginHint: string | undefined
   readonly relayState: string | undefined
 }
@@ -26,7 +28,7 @@ const fields = [
   {
     key: 'request',
     localPath: ['AuthnRequest'],
-    attributes: ['ID', 'Version', 'IssueInstant', 'Destination', 'AssertionConsumerServiceURL', 'ProtocolBinding'],
+    attributes: ['ID', 'Version', 'IssueInstant', 'Destination', 'AssertionConsumerServiceURL', 'ProtocolBinding', 'ForceAuthn'],
   },
   { key: 'issuer', localPath: ['AuthnRequest', 'Issuer'], attributes: [] },
   { key: 'nameId', localPath: ['AuthnRequest', 'Subject', 'NameID'], attributes: [] },
@@ -63,6 +65,7 @@ export function parseAuthnRequest(
     issuer,
     acsUrl: registeredAcsUrl(text(request['assertionConsumerServiceUrl']), expected.registered.acsUrls),
     requestedClassRefs: list(extracted['classRefs']),
+    forceAuthn: text(request['forceAuthn']) === 'true' || text(request['forceAuthn']) === '1',
     loginHint: text(extracted['nameId']) ?? parameters.get('login_hint') ?? parameters.get('LoginHint') ?? undefined,
     relayState: parameters.get('RelayState') ?? undefined,
   }

@@ -1,7 +1,7 @@
 /** The SAML identity provider of a company: holds a login while its person is chosen, then answers it. */
 import { randomBytes } from 'node:crypto'
 import type { Company, Person } from '../companies.js'
-import type { FaultId } from '../faults.js'
+import { type FaultId, sessionAgeSeconds } from '../faults.js'
 import type { CompanyKeys } from '../keys.js'
 import { listOf, type RelyingParty } from '../relying-party.js'
 import { type AuthnRequest, AuthnRequestRefused, parseAuthnRequest } from './authn-request.js'
@@ -93,6 +93,7 @@ function build(settings: SamlSettings, addresses: IdpAddresses, login: Login): s
   return buildResponse({
     person: login.person,
     withMfa: login.withMfa,
+    sessionAgeSeconds: sessionAgeSeconds(login.faults, login.request.forceAuthn),
     faults: login.faults,
     idpEntityId: addresses.entityId,
     spEntityId: login.request.issuer,

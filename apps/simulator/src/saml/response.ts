@@ -18,6 +18,8 @@ export type Sign = 'response' | 'assertion' | 'both'
 export type ResponseInput = {
   readonly person: Person
   readonly withMfa: boolean
+  /** How long ago she signed in at the IdP. */
+  readonly sessionAgeSeconds: number
   readonly idpEntityId: string
   readonly spEntityId: string
   readonly acsUrl: string
@@ -62,11 +64,12 @@ function assertionXml(input: ResponseInput, person: Person, id: string): string 
       '<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">' +
       '<saml:SubjectConfirmationData NotOnOrAfter="{End}" Recipient="{Acs}" InResponseTo="{To}"/></saml:SubjectConfirmation></saml:Subject>' +
       '<saml:Conditions NotBefore="{Start}" NotOnOrAfter="{End}"><saml:AudienceRestriction><saml:Audience>{Audience}</saml:Audience>' +
-      '</saml:AudienceRestriction></saml:Conditions><saml:AuthnStatement AuthnInstant="{At}" SessionIndex="{Session}" SessionNotOnOrAfter="{SessionEnd}">' +
+      '</saml:AudienceRestriction></saml:Conditions><saml:AuthnStatement AuthnInstant="{SignedIn}" SessionIndex="{Session}" SessionNotOnOrAfter="{SessionEnd}">' +
       '<saml:AuthnContext><saml:AuthnContextClassRef>{Class}</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>',
     {
       ID: id,
       At: instant(input, 0),
+      SignedIn: instant(input, -input.sessionAgeSeconds),
       Idp: input.idpEntityId,
       NameID: person.id,
       Acs: input.acsUrl,
