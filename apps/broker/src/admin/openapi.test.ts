@@ -43,7 +43,8 @@ describe.each(adminEndpoints.map((endpoint) => ({ line: `${endpoint.method} ${en
     const inPath = [...endpoint.path.matchAll(/:([a-zA-Z]+)/g)].map(([, name]) => name)
     expect(operation.parameters?.filter((one) => one.in === 'path').map(({ name }) => name) ?? []).toEqual(inPath)
     expect(operation.requestBody !== undefined).toBe(endpoint.schema !== undefined)
-    if (endpoint.method === 'PUT' || endpoint.method === 'PATCH') expect(operation.requestBody?.content['application/json']?.schema).toBeDefined()
+    if (endpoint.method === 'PUT' || endpoint.method === 'PATCH')
+      expect(operation.requestBody?.content['application/json']?.schema).toBeDefined()
   })
 
   it('shows what it answers, or that it answers nothing', () => {

@@ -2,6 +2,7 @@ import { instant } from '@drawbridge/core/instant'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { createAbsentSlugs } from './absent-slugs.js'
 import { createConfigurationCache, type ResolvedTenant } from './tenant.js'
 
 let db: TestDatabase
@@ -55,6 +56,32 @@ it('loads once for many that ask at once, and never for a slug that cannot be', 
   expect(new Set(found).size).toBe(1)
   expect(await cache.find("x'; DROP TABLE tenants")).toBeUndefined()
   expect(await cache.find('none-such')).toBeUndefined()
+})
+
+it('asks the database once for a slug that nobody has, and finds a tenant that is made meanwhile', async () => {
+  const loads: string[] = []
+  const metrics = { ...broker.deps.metrics, count: (name: string) => void loads.push(name) } as typeof broker.deps.metrics
+  const cache = createConfigurationCache({ ...broker.deps, metrics, installationId: broker.deps.installation.id })
+  for (let turn = 0; turn < 5; turn += 1) expect(await cache.find('soon')).toBeUndefined()
+  expect(loads).toHaveLength(1)
+  // In the process that makes it the tenant is there at once, though somebody has just asked for it there.
+  expect((await fetch(`${broker.url}/t/soon/jwks`)).status).toBe(404)
+  await admin('POST', '/tenants', { slug: 'soon', name: 'Soon' })
+  expect((await fetch(`${broker.url}/t/soon/jwks`)).status).toBe(200)
+  // In others within the recheck, without a hint.
+  expect(await cache.find('soon')).toBeUndefined()
+  now += 1000
+  expect((await cache.find('soon'))?.slug).toBe('soon')
+})
+
+it('does not remember as absent what was looked up before a hint', () => {
+  const absent = createAbsentSlugs(clock, { forMs: 1000, most: 2 })
+  const noteLate = absent.begin()
+  absent.forget()
+  noteLate('made-meanwhile')
+  expect(absent.has('made-meanwhile')).toBe(false)
+  for (const slug of ['a', 'b', 'c']) absent.begin()(slug)
+  expect(['a', 'b', 'c'].map(absent.has)).toEqual([false, true, true])
 })
 
 it('shows a shared resource of the vendor only to tenants that may mint for it', async () => {
