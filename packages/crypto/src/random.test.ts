@@ -17,3 +17,12 @@ test('a credential hashes alike as text and as Secret, and differs from any othe
   expect(sameHash(hashCredential('a'), hashCredential('b'))).toBe(false)
   expect(sameHash(hashCredential('a'), Buffer.alloc(5))).toBe(false)
 })
+
+test('no octet of the system is given out twice, however many are drawn and of whatever length', () => {
+  const random = systemRandom()
+  const drawn = Array.from({ length: 3000 }, (_, index) => random.bytes([12, 16, 32, 64, 65, 5000][index % 6] as number))
+  const kept = drawn.map((bytes) => bytes.toString('hex')) // what was given out stays as it was when its block is wiped and filled again
+  expect(new Set(kept.map((hex) => hex.slice(0, 24))).size).toBe(drawn.length)
+  expect(drawn.map((bytes) => bytes.toString('hex'))).toEqual(kept)
+  expect(drawn.every((bytes) => bytes.some((octet) => octet !== 0))).toBe(true)
+})

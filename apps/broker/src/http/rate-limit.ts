@@ -23,7 +23,7 @@ export type RateLimitName = keyof typeof rateLimits
  * an IPv4 address inside an IPv6 one is itself.
  */
 function countedAs(address: string): string {
-  const words = isIPv6(address) ? toWords(address.replace(/%.*$/, '')) : undefined
+  const words = address.includes(':') && isIPv6(address) ? toWords(address.replace(/%.*$/, '')) : undefined
   if (!words) return address
   const isMapped = words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff
   if (!isMapped) return words.slice(0, 4).join(':')

@@ -7,10 +7,17 @@ export type BodyRefusal = 'body_too_large' | 'body_incomplete' | 'media_type_ref
 /** Unless an endpoint names another. Forms and JSON of a person's size fit many times. */
 export const defaultMaxBodyBytes = 65_536
 
+const noBody = ok(Buffer.alloc(0))
+
+/** A request has a body if it says how that is framed. RFC 9112 §6.3. */
+export const announcesBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Result<Buffer, BodyRefusal>> {
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') return Promise.resolve(err('media_type_refused'))
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.resolve(err('body_too_large'))
+  if (!announcesBody(request)) return Promise.resolve(noBody)
   return new Promise((resolve) => {
     const chunks: Buffer[] = []
     let size = 0

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { contentSecurityPolicy, renderPage } from './page.js'
+import { announcesBody } from './read-body.js'
 import { barePolicy, securityHeaders, transportSecurity } from './security-headers.js'
 
 export type AnswerContext = { readonly requestId: string; readonly cors: boolean }
@@ -29,39 +30,40 @@ export function writeAnswer(
   if (answer.kind === 'redirect') headers['location'] = answer.location
   if (answer.setCookies && answer.setCookies.length > 0) headers['set-cookie'] = [...answer.setCookies]
   if (contentType !== undefined) headers['content-type'] = contentType
-  if (answer.status !== 204) headers['content-length'] = String(body.length)
+  if (answer.status !== 204) headers['content-length'] = String(Buffer.byteLength(body))
   // A body that was refused is still on its way: close instead of reading it.
-  if (!request.complete) headers['connection'] = 'close'
+  if (!request.complete && announcesBody(request)) headers['connection'] = 'close'
   response.writeHead(answer.status, headers)
   response.end(request.method === 'HEAD' || answer.status === 204 ? undefined : body)
 }
 
-function render(deps: BrokerDeps, answer: Answer, requestId: string): { contentType: string | undefined; body: Buffer; policy: string } {
+/** Bodies stay text: `node:http` joins text with the headers, and sends both as one piece. */
+function render(deps: BrokerDeps, answer: Answer, requestId: string): { contentType: string | undefined; body: string; policy: string } {
   switch (answer.kind) {
     case 'json':
       return {
         contentType: answer.contentType ?? 'application/json',
-        body: Buffer.from(JSON.stringify(answer.body), 'utf8'),
+        body: JSON.stringify(answer.body),
         policy: barePolicy,
       }
     case 'problem':
       return {
         contentType: 'application/problem+json',
-        body: Buffer.from(JSON.stringify({ ...answer.problem, status: answer.status, instance: requestId }), 'utf8'),
+        body: JSON.stringify({ ...answer.problem, status: answer.status, instance: requestId }),
         policy: barePolicy,
       }
     case 'page': {
       const frame = { title: answer.title, body: answer.body, requestId, notice: installationNotice(deps) }
       return {
         contentType: 'text/html; charset=utf-8',
-        body: Buffer.from(renderPage(frame), 'utf8'),
+        body: renderPage(frame),
         policy: contentSecurityPolicy(answer.formTargets ?? []),
       }
     }
     case 'text':
-      return { contentType: answer.contentType, body: Buffer.from(answer.text, 'utf8'), policy: barePolicy }
+      return { contentType: answer.contentType, body: answer.text, policy: barePolicy }
     default:
-      return { contentType: undefined, body: Buffer.alloc(0), policy: barePolicy }
+      return { contentType: undefined, body: '', policy: barePolicy }
   }
 }
 
