@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { addSeconds, instant } from '@drawbridge/core/instant'
-import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type DeprovisioningEventId, type IssuerId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { signJwt } from '@drawbridge/crypto/jwt'
 import { systemRandom } from '@drawbridge/crypto/random'
@@ -28,10 +28,20 @@ const random = systemRandom()
 const installationId = random.uuid()
 const sealer = createSealer([{ version: 1, key: randomBytes(32) }])
 const resource = 'https://documents.acme.example/mcp'
-const ids = { tenant: random.uuid(), other: random.uuid(), issuer: random.uuid(), resource: random.uuid(), credential: random.uuid() }
+const ids = {
+  tenant: random.uuid(),
+  other: random.uuid(),
+  issuer: random.uuid(),
+  resource: random.uuid(),
+  credential: random.uuid(),
+  shared: random.uuid(),
+  sharedCredential: random.uuid(),
+}
 const secret = `dbx_${random.token()}`
 const tokenKey = generateSigningKey(random, 'tokens')
 const noticeKey = generateSigningKey(random, 'notices')
+const oldKey = generateSigningKey(random, 'tokens')
+const metrics = createMetrics({ withProcess: false })
 let fixture: TestDatabase
 let app: BrokerApp
 let issuer = ''
@@ -44,7 +54,7 @@ beforeAll(async () => {
     clock: systemClock(),
     random,
     log: silentLog(),
-    metrics: createMetrics({ withProcess: false }),
+    metrics,
     database: fixture.database,
     sealer,
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
@@ -75,29 +85,51 @@ async function arrange(): Promise<void> {
   const newIssuer = "INSERT INTO issuers (tenant_id, id, url, kind, created_at) VALUES ($1, $2, $3, 'tenant', $4)"
   await write(newIssuer, [ids.tenant, ids.issuer, issuer, at])
   await write(newIssuer, [ids.other, random.uuid(), issuer.replace('acme', 'globex'), at])
-  for (const key of [tokenKey, noticeKey]) {
+  for (const [key, state] of [
+    [tokenKey, 'active'],
+    [noticeKey, 'active'],
+    [oldKey, 'retired'],
+  ] as const) {
     const context = { installation: installationId, tenant: ids.tenant, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
     await write(
       `INSERT INTO signing_keys (tenant_id, id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, created_at, activated_at)
-       VALUES ($1, $2, $3, $4, 'ES256', 'active', $5, $6, $7, $7)`,
-      [ids.tenant, key.id, ids.issuer, key.purpose, JSON.stringify(key.publicJwk), sealer.seal(key.privateKey, context), at],
+       VALUES ($1, $2, $3, $4, 'ES256', $8, $5, $6, $7, $7)`,
+      [ids.tenant, key.id, ids.issuer, key.purpose, JSON.stringify(key.publicJwk), sealer.seal(key.privateKey, context), at, state],
     )
   }
-  await write('INSERT INTO resources (tenant_id, id, identifier, name, created_at) VALUES ($1, $2, $3, $3, $4)', [
-    ids.tenant,
-    ids.resource,
-    resource,
+  await write("INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, 'vendor', 'Vendor', $2) ON CONFLICT DO NOTHING", [
+    vendorTenantId,
     at,
   ])
-  await write('INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) VALUES ($1, $2, $1, $3)', [
+  await arrangeResource({ owner: ids.tenant, id: ids.resource, identifier: resource, credential: ids.credential })
+  await arrangeResource({
+    owner: vendorTenantId,
+    id: ids.shared,
+    identifier: 'https://shared.example/mcp',
+    credential: ids.sharedCredential,
+  })
+}
+
+/** A resource for which the issuer of acme may mint, and its credential. */
+async function arrangeResource(made: { owner: string; id: string; identifier: string; credential: string }): Promise<void> {
+  const at = new Date()
+  const write = (sql: string, parameters: readonly unknown[]) => asOwner(fixture.ownerUrl, sql, parameters)
+  await write('INSERT INTO resources (tenant_id, id, identifier, name, created_at) VALUES ($1, $2, $3, $3, $4)', [
+    made.owner,
+    made.id,
+    made.identifier,
+    at,
+  ])
+  await write('INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) VALUES ($1, $2, $3, $4)', [
+    made.owner,
+    made.id,
     ids.tenant,
-    ids.resource,
     ids.issuer,
   ])
   await write('INSERT INTO resource_credentials (tenant_id, id, resource_id, secret_hash, created_at) VALUES ($1, $2, $3, $4, $5)', [
-    ids.tenant,
-    ids.credential,
-    ids.resource,
+    made.owner,
+    made.credential,
+    made.id,
     hashCredential(secret),
     at,
   ])
@@ -107,7 +139,7 @@ async function arrange(): Promise<void> {
 async function revoke(subject: string, epoch: number): Promise<string> {
   const now = instant(Date.now())
   const [tenant, eventId, jti] = [ids.tenant as TenantId, random.uuid() as DeprovisioningEventId, random.uuid()]
-  const [issuerId, resourceId] = [ids.issuer as IssuerId, ids.resource as ResourceId]
+  const issuerId = ids.issuer as IssuerId
   const expiresAt = addSeconds(now, 3600)
   const token = signJwt(
     toSigningKey(noticeKey.id, noticeKey.privateKey),
@@ -128,23 +160,16 @@ async function revoke(subject: string, epoch: number): Promise<string> {
     [tenant, eventId, subject, new Date(now)],
   )
   await acrossTenants(fixture.database, async (db) => {
-    await lockResourcesOfIssuer(db, tenant, issuerId, now)
+    const told = await lockResourcesOfIssuer(db, tenant, issuerId, now)
     await insertRevocation(db, { tenant, eventId, issuerId, target: 'subject', targetId: subject, epoch, at: now, expiresAt })
-    await insertNotice(db, {
-      tenantId: tenant,
-      resourceId,
-      issuer: { tenant, id: issuerId },
-      eventId,
-      jti,
-      token,
-      createdAt: now,
-      expiresAt,
-    })
+    const notice = { issuer: { tenant, id: issuerId }, eventId, token, createdAt: now, expiresAt }
+    for (const { tenantId, id } of told)
+      await insertNotice(db, { ...notice, tenantId, resourceId: id, jti: id === ids.resource ? jti : random.uuid() })
   })
   return jti
 }
 
-type Body = { streamId: string; snapshot: { targetId: string }[]; sets: Record<string, string> }
+type Body = { streamId: string; snapshot: { targetId: string }[]; condemnedKeys: string[]; sets: Record<string, string> }
 const post = async (path: string, body: unknown, credential = `${ids.credential}:${secret}`, tenant = 'acme') => {
   const response = await fetch(`${issuer.replace('acme', tenant)}${path}`, {
     method: 'POST',
@@ -181,6 +206,61 @@ it('gives what was revoked before in the snapshot and what comes after in the st
     [stream.streamId],
   )
   expect([record?.delivered_at, record?.acknowledged_at]).toEqual([expect.any(Date), expect.any(Date)])
+})
+
+it('records what an instance refuses: not acknowledged, not sent again, counted', async () => {
+  const stream = await open()
+  const [refused, taken] = [await revoke('refused', 2), await revoke('taken', 2)]
+  expect(Object.keys((await poll(stream.streamId)).body.sets)).toEqual([refused, taken])
+  const answer = { ack: [taken], setErrs: { [refused]: { err: 'invalid_key', description: 'no such key' } } }
+  expect((await poll(random.uuid(), answer)).status).toBe(404)
+  expect((await poll(stream.streamId, answer)).body).toEqual({ sets: {}, moreAvailable: false })
+  await poll(stream.streamId, answer)
+  const records = await asOwner(
+    fixture.ownerUrl,
+    `SELECT acknowledged_at IS NOT NULL AS acknowledged, refused_at IS NOT NULL AS refused, refusal FROM notice_deliveries
+      WHERE stream_id = $1 ORDER BY position`,
+    [stream.streamId],
+  )
+  expect(records).toEqual([
+    { acknowledged: false, refused: true, refusal: 'invalid_key' },
+    { acknowledged: true, refused: false, refusal: null },
+  ])
+  expect(await metrics.print()).toMatch(/^drawbridge_notices_refused_total 1$/m)
+  const later = await revoke('later', 2)
+  expect(Object.keys((await poll(stream.streamId)).body.sets)).toEqual([later])
+})
+
+it('a stream carries what its own issuer says, and is unknown at another one that may mint for the same resource', async () => {
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id)
+       SELECT $1, $2, tenant_id, id FROM issuers WHERE tenant_id = $3`,
+    [vendorTenantId, ids.shared, ids.other],
+  )
+  const credential = `${ids.sharedCredential}:${secret}`
+  const openAt = async (slug: string) => (await post('/ssf/streams', { instance: random.uuid() }, credential, slug)).body
+  const pollAt = (slug: string, streamId: string) => post('/ssf/poll', { streamId, returnImmediately: true }, credential, slug)
+  const [acme, globex] = [await openAt('acme'), await openAt('globex')]
+  await revoke('of-acme', 2)
+  expect(Object.keys((await pollAt('acme', acme.streamId)).body.sets)).toHaveLength(1)
+  expect((await pollAt('globex', globex.streamId)).body.sets).toEqual({})
+  expect((await pollAt('globex', acme.streamId)).status).toBe(404)
+  const told = (await openAt('globex')).snapshot.map(({ targetId }) => targetId)
+  expect(told).not.toContain('of-acme')
+  expect((await openAt('acme')).snapshot.map(({ targetId }) => targetId)).toContain('of-acme')
+})
+
+it('names condemned keys of the issuer in the snapshot, and calls it late when they wait for the worker', async () => {
+  const stream = await open()
+  await asOwner(fixture.ownerUrl, "UPDATE signing_keys SET state = 'compromised' WHERE tenant_id = $1 AND id = $2", [ids.tenant, oldKey.id])
+  await asOwner(fixture.ownerUrl, `INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'tell-condemned-key', '{}', $2)`, [
+    ids.tenant,
+    new Date(Date.now() - (lateAfterSeconds + 1) * 1000),
+  ])
+  expect((await open()).condemnedKeys).toEqual([oldKey.id])
+  expect((await poll(stream.streamId)).body).toEqual({ sets: {}, moreAvailable: true })
+  await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $2 WHERE tenant_id = $1', [ids.tenant, new Date()])
 })
 
 it('loses nothing between snapshot and position while revocations run', async () => {
