@@ -8,8 +8,8 @@ import { hashCredential } from '@drawbridge/crypto/hash'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { completeLogin } from './complete-login.js'
 import { type Deprovision, deprovision, reinstate } from './deprovisioning.js'
-import { completeLogin } from './login-requests.js'
 import { deleteScimUser, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
 import { inTenant, onHotPath } from './transaction.js'
 
@@ -105,14 +105,15 @@ async function signIn(tenant: ATenant, stableId: string, connectionId = tenant.c
       handleHash: hashCredential(randomUUID()),
       acr: undefined,
       amr: [],
-      authenticatedAt: undefined,
+      authenticatedAt: instant(now + 5_000),
       idpSession: {},
       expiresAt: instant(now + 60_000),
     },
+    previousHandleHash: undefined,
     requestId: 'request',
     address: '127.0.0.1',
   })
-  return done.kind === 'believed' ? 'believed' : done.reason
+  return done.kind === 'refused' ? done.reason : done.kind
 }
 
 describe('active = false', () => {

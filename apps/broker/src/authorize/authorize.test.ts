@@ -29,12 +29,14 @@ let started: StartLogin[] = []
 /** What the IdP says next. */
 let says: { sub: string; groups: string[]; amr: string[] } = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
 let issuedAt: Instant | undefined
+let isDown = false
 /** When she signed in there; `undefined`: now. `null`: it does not say. */
 let authenticatedAt: Instant | null | undefined
 
 /** The port with a company behind it that always answers; the real connectors are tested in upstream and end to end. */
 const connector = (): Connector => ({
   start: async (request) => {
+    if (isDown) return err({ reason: 'upstream_fetch_failed' })
     started.push(request)
     const upstreamId = createHash('sha256').update(request.relayState).digest('base64url')
     return ok({
@@ -96,6 +98,7 @@ beforeEach(() => {
   says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
   issuedAt = undefined
   authenticatedAt = undefined
+  isDown = false
 })
 
 type Page = { status: number; location: string; text: string }
@@ -317,6 +320,15 @@ describe('a refusal', () => {
   ])('goes back to the client as $error with state and iss', async ({ change, error }) => {
     const answer = await aBrowser().visit(authorizeUrl(change))
     expect(parametersOf(answer.location)).toMatchObject({ error, state: 'xyz', iss: issuer })
+  })
+  it('says so, and what helps, when the IdP cannot be reached', async () => {
+    const browser = aBrowser()
+    const first = await browser.visit(authorizeUrl())
+    isDown = true
+    const refused = await answerPage(browser, first.location, 'continue')
+    expect(refused.status).toBe(502)
+    for (const words of ['login_unavailable', 'upstream_fetch_failed', 'took too long', 'check that the IdP is reachable'])
+      expect(refused.text).toContain(words)
   })
   it('meets a form without the proof of its page', async () => {
     const browser = aBrowser()
