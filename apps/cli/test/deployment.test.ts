@@ -170,6 +170,7 @@ describe('the image', () => {
     const removed = [...dockerfile.matchAll(/rm -rf (.+)$/gm)].at(-1)?.[1]?.split(' ') ?? []
     expect(removed).toContain('apps/simulator')
     const { files, packages } = loadedBy('apps/cli/src/main.ts')
+    for (const needed of ['apps/broker/src/app.ts', 'apps/worker/src/worker.ts', 'apps/cli/src/migrate.ts']) expect(files).toContain(needed)
     expect(files.filter((file) => removed.some((folder) => file.startsWith(`${folder}/`)))).toEqual([])
     expect([...packages].filter(({ from, name }) => !dependenciesOf(from).has(name))).toEqual([])
   })
@@ -177,7 +178,10 @@ describe('the image', () => {
 
 type Loaded = { readonly files: readonly string[]; readonly packages: readonly { readonly from: string; readonly name: string }[] }
 
-/** Follows static imports of values only; a type is gone at run time, and what is imported on demand is loaded by the start alone. */
+/** What these import on demand, a start on one machine alone needs: the image does not have it. */
+const ofOneMachine = ['apps/cli/src/simulator.ts', 'apps/cli/src/example-server.ts']
+
+/** Follows imports of values, those on demand too; a type is gone at run time. */
 function loadedBy(entry: string): Loaded {
   const files: string[] = []
   const packages: { from: string; name: string }[] = []
@@ -185,7 +189,9 @@ function loadedBy(entry: string): Loaded {
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     if (files.includes(file) || !existsSync(join(root, file))) continue
     files.push(file)
-    for (const [, specifier = ''] of read(file).matchAll(/^(?:import|export) (?!type\b)(?:[^'"]*? from )?'([^']+)'/gm)) {
+    const text = read(file)
+    const onDemand = ofOneMachine.includes(file) ? [] : text.matchAll(/\bimport\('([^']+)'\)/g)
+    for (const [, specifier = ''] of [...text.matchAll(/^(?:import|export) (?!type\b)(?:[^'"]*? from )?'([^']+)'/gm), ...onDemand]) {
       const ownFile = specifier.startsWith('.') ? join(dirname(file), specifier).replace(/\.js$/, '.ts') : fileOfHouse(specifier)
       if (ownFile !== undefined) waiting.push(ownFile)
       else if (!specifier.startsWith('node:'))

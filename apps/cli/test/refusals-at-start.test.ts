@@ -39,6 +39,12 @@ async function refusal(words: readonly string[], environment: Environment): Prom
   return output
 }
 
+/** Side by side: most of the time of each is its start. */
+async function refusals(commands: readonly string[], environment: Environment, says: string): Promise<void> {
+  const outputs = await Promise.all(commands.map((name) => refusal(name.split(' '), environment)))
+  for (const output of outputs) expect(output).toContain(says)
+}
+
 describe('settings', () => {
   it.each(['broker', 'admin-key create'])('%s tells every mistake in one message', async (name) => {
     const output = await refusal(name.split(' '), {
@@ -102,8 +108,7 @@ describe('production refuses', () => {
         kind,
         id,
       ])
-      for (const name of ['broker', 'worker', 'admin-key create'])
-        expect(await refusal(name.split(' '), { ...production, DATABASE_URL: other.url })).toContain(`${kind} installation`)
+      await refusals(['broker', 'worker', 'admin-key create'], { ...production, DATABASE_URL: other.url }, `${kind} installation`)
     } finally {
       await other.close()
     }
@@ -113,7 +118,7 @@ describe('production refuses', () => {
     expect(await run(['admin-key', 'create'], production)).toMatchObject({ code: 0 })
     const insert = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, gen_random_uuid(), 'oidc', 'Desk', $2, now())`
     await asOwner(database.ownerUrl, insert, [vendorTenantId, JSON.stringify({ issuer: 'http://127.0.0.1:4410/globex' })])
-    for (const name of ['broker', 'worker']) expect(await refusal([name], production)).toContain('a simulator')
+    await refusals(['broker', 'worker'], production, 'a simulator')
     await asOwner(database.ownerUrl, 'UPDATE connections SET disabled_at = now()')
     expect(await run(['admin-key', 'create'], production)).toMatchObject({ code: 0 })
   })
