@@ -1,6 +1,6 @@
-/** Puts the broker and the worker together from a platform. */
+/** Puts the broker and the worker together from a platform. Each is loaded when it is started: neither fills the memory of the other's process. */
 
-import { type BrokerApp, createApp } from '@drawbridge/broker/app'
+import type { BrokerApp } from '@drawbridge/broker/app'
 import { createClientCache } from '@drawbridge/broker/clients/client-cache'
 import type { BrokerDeps } from '@drawbridge/broker/deps'
 import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
@@ -8,13 +8,14 @@ import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { type ConnectionConfiguration, createConnector } from '@drawbridge/upstream/connection'
 import type { Connector, ConnectorDeps } from '@drawbridge/upstream/connector'
-import { createWorker, type RunningWorker } from '@drawbridge/worker/worker'
+import type { RunningWorker } from '@drawbridge/worker/worker'
 import type { Platform } from './platform.js'
 
 export type RunningBroker = { readonly port: number; close(): Promise<void> }
 
 /** `ownOrigins`: what an embedded start started itself and may therefore fetch from loopback. */
 export async function startBroker(platform: Platform, ownOrigins: readonly string[] = []): Promise<RunningBroker> {
+  const { createApp } = await import('@drawbridge/broker/app')
   const { settings, installation } = platform
   const configuration = createConfigurationCache({ ...platform, installationId: installation.installationId })
   platform.onConfigurationChange((tenantId) => configuration.invalidate(tenantId as TenantId | undefined))
@@ -36,7 +37,8 @@ export async function startBroker(platform: Platform, ownOrigins: readonly strin
   return { port: typeof address === 'object' && address !== null ? address.port : settings.port, close: () => app.close() }
 }
 
-export function startWorker(platform: Platform): Promise<RunningWorker> {
+export async function startWorker(platform: Platform): Promise<RunningWorker> {
+  const { createWorker } = await import('@drawbridge/worker/worker')
   const { settings } = platform
   return createWorker({
     ...platform,

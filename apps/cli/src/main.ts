@@ -1,30 +1,44 @@
 /** The composition root: the only place that knows every app. Each command is a file. */
 import { EnvError, processEnvironment, readEnv, type Settings } from '@drawbridge/runtime/env'
-import { createAdminKeyCommand } from './admin-key.js'
-import { runBroker } from './broker.js'
-import { runDemo } from './demo.js'
-import { runDoctor } from './doctor.js'
 import { explainFailure } from './explain-failure.js'
-import { runMigrate } from './migrate.js'
-import { runReseal } from './reseal.js'
-import { runStart } from './start.js'
-import { runWorker } from './worker.js'
 
-type Command = {
-  readonly name: string
-  readonly does: string
-  readonly run: (settings: Settings, rest: readonly string[]) => Promise<number>
-}
+type Run = (settings: Settings, rest: readonly string[]) => Promise<number>
+/** What it needs is loaded when it is called: a broker holds no queue in memory, and a worker no endpoints. */
+type Command = { readonly name: string; readonly does: string; readonly load: () => Promise<Run> }
 
 const commands: readonly Command[] = [
-  { name: 'start', does: 'everything on this machine: database, broker, worker, simulator, example (--lab: a laboratory)', run: runStart },
-  { name: 'broker', does: 'the HTTP process alone, on DATABASE_URL', run: runBroker },
-  { name: 'worker', does: 'the background process alone, on DATABASE_URL', run: runWorker },
-  { name: 'migrate', does: 'bring the database of DATABASE_OWNER_URL up to date', run: runMigrate },
-  { name: 'admin-key create', does: 'print a new key to the admin API, once (--name <text>)', run: createAdminKeyCommand },
-  { name: 'reseal', does: 'seal everything under the current master key, and say when older ones may go', run: runReseal },
-  { name: 'demo', does: 'the story from login to kill against a running Drawbridge', run: runDemo },
-  { name: 'doctor', does: 'look at this machine and these settings and say what is wrong', run: runDoctor },
+  {
+    name: 'start',
+    does: 'everything on this machine: database, broker, worker, simulator, example (--lab: a laboratory)',
+    load: async () => (await import('./start.js')).runStart,
+  },
+  { name: 'broker', does: 'the HTTP process alone, on DATABASE_URL', load: async () => (await import('./broker.js')).runBroker },
+  { name: 'worker', does: 'the background process alone, on DATABASE_URL', load: async () => (await import('./worker.js')).runWorker },
+  {
+    name: 'migrate',
+    does: 'bring the database of DATABASE_OWNER_URL up to date',
+    load: async () => (await import('./migrate.js')).runMigrate,
+  },
+  {
+    name: 'admin-key create',
+    does: 'print a new key to the admin API, once (--name <text>)',
+    load: async () => (await import('./admin-key.js')).createAdminKeyCommand,
+  },
+  {
+    name: 'reseal',
+    does: 'seal everything under the current master key, and say when older ones may go',
+    load: async () => (await import('./reseal.js')).runReseal,
+  },
+  {
+    name: 'demo',
+    does: 'the story from login to kill against a running Drawbridge',
+    load: async () => (await import('./demo.js')).runDemo,
+  },
+  {
+    name: 'doctor',
+    does: 'look at this machine and these settings and say what is wrong',
+    load: async () => (await import('./doctor.js')).runDoctor,
+  },
 ]
 
 /** Answers the exit code. */
@@ -33,7 +47,9 @@ export async function main(words: readonly string[]): Promise<number> {
   if (!command) return usage(words)
   try {
     const rest = words.slice(command.name.split(' ').length)
-    return await command.run(readEnv(environmentOf(rest)), rest)
+    const settings = readEnv(environmentOf(rest))
+    const run = await command.load()
+    return await run(settings, rest)
   } catch (error) {
     console.error(error instanceof EnvError ? error.message : explainFailure(error))
     return 1
