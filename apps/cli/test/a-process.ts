@@ -45,7 +45,7 @@ export function aProcess(words: readonly string[], environment: Environment): Ru
 /** Runs a command that ends by itself. */
 export const run = (words: readonly string[], environment: Environment): Promise<Ended> => aProcess(words, environment).ended
 
-const patienceMs = 45_000
+const patienceMs = 90_000
 const lookMs = 50
 
 /** Waits for an answer 200; throws with the process's own words if it ends, or is still not there after the patience. */

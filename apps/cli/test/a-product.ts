@@ -83,7 +83,7 @@ export async function environmentIn(folder: string): Promise<Record<string, stri
 export const nextSecond = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1000 - (Date.now() % 1000)))
 
 const pollMs = 10
-const patienceMs = 10_000
+const patienceMs = 20_000
 
 export async function eventually(holds: () => Promise<boolean>): Promise<void> {
   const begun = performance.now()

@@ -28,11 +28,11 @@ beforeAll(async () => {
   expect((await admin('POST', '/tenants', { slug: 'initech', name: 'Initech' })).status).toBe(201)
   const client = { name: 'Agent', redirectUris: ['https://agent.example/callback'], preApproved: true }
   clientId = ((await (await admin('POST', '/tenants/initech/clients', client)).json()) as { clientId: string }).clientId
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await Promise.all([broker?.stop('SIGKILL'), worker?.stop('SIGKILL')])
   await postgres?.remove()
-}, 30_000)
+}, 60_000)
 
 const admin = (method: string, path: string, body: unknown) =>
   fetch(`${brokerUrl}/admin/v1${path}`, {

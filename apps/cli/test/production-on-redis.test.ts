@@ -49,7 +49,7 @@ onRedis('two brokers and two workers as processes, queue on Redis', () => {
     expect(await call(session)).toBe(200)
     for (const { port } of production.brokers)
       expect((await refreshAt(`http://127.0.0.1:${port}/t/initech`, session.clientId, session.refreshToken)).status).toBe(200)
-  }, 60_000)
+  }, 180_000)
 
   it('the directory’s PATCH active=false reaches the guard, and both brokers refuse', async () => {
     const session = await signIn('lena')

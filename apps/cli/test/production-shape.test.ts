@@ -14,11 +14,11 @@ const ports: Record<'brokers' | 'workers', number[]> = { brokers: [], workers: [
 beforeAll(async () => {
   postgres = await aPlainPostgres()
   production = productionOn(postgres)
-}, 30_000)
+}, 180_000)
 afterAll(async () => {
   await Promise.all(running.map((process) => process.stop('SIGKILL')))
   await postgres?.remove()
-}, 30_000)
+}, 60_000)
 
 let adminKey = ''
 const makeTenant = (port: number | undefined, slug: string) =>

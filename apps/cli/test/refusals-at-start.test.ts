@@ -26,7 +26,7 @@ beforeAll(async () => {
     DRAWBRIDGE_WORKER_PORT: '0',
     DATABASE_URL: database.url,
   }
-}, 30_000)
+}, 180_000)
 afterAll(async () => {
   taken.close()
   await database?.close()
