@@ -1,5 +1,10 @@
 /** A signing key is stolen: the admin condemns it, and a guard that has it in its cache refuses what it signed as soon as the notice is there. */
 import { callTool } from '@drawbridge/cli/demo-client'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { signJwt } from '@drawbridge/crypto/jwt'
+import { toSigningKey } from '@drawbridge/crypto/signing-keys'
+import { listSigningKeys } from '@drawbridge/store/signing-keys'
+import { inTenant } from '@drawbridge/store/transaction'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { anAttempt, logIn, redeem, refreshAt, registerAt } from './a-client.js'
 import { aProduct, eventually, type Product } from './a-product.js'
@@ -34,6 +39,27 @@ async function introspect(token: string): Promise<unknown> {
   const response = await fetch(`${product.issuer('acme')}/introspect`, { method: 'POST', headers: { authorization }, body })
   return ((await response.json()) as { active?: unknown }).active
 }
+
+/** Signs the claims of a true token again, with the active key of that purpose, as only the issuer itself could. */
+async function signedAgain(token: string, purpose: 'tokens' | 'notices'): Promise<string> {
+  const { database, sealer, installation } = product.started.platform
+  const tenant = product.started.demonstration.tenants[0]?.tenantId as TenantId
+  const keys = await inTenant(database, tenant, (db) => listSigningKeys(db, tenant))
+  const key = keys.find((each) => each.purpose === purpose && each.state === 'active')
+  if (!key) throw new Error('there is an active key')
+  const context = { installation: installation.installationId, tenant, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
+  const opened = sealer.open(key.sealedPrivateKey, context)
+  if (!opened.ok) throw new Error('the key opens')
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
+  return signJwt(toSigningKey(key.id, opened.value), { typ: 'at+jwt' }, claims)
+}
+
+it('a true token signed with the key for notices is believed neither at introspection nor by the guard', async () => {
+  const { accessToken } = await signIn()
+  const [ours, wrong] = [await signedAgain(accessToken, 'tokens'), await signedAgain(accessToken, 'notices')]
+  expect([await introspect(ours), await statusOf(ours)]).toEqual([true, 200])
+  expect([await introspect(wrong), await statusOf(wrong)]).toEqual([false, 401])
+})
 
 it('what the condemned key signed is refused everywhere, the refresh token still works, and what the next key signs passes', async () => {
   const session = await signIn()

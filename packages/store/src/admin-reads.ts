@@ -63,9 +63,10 @@ export type RevocationReceipt = {
   readonly barrierAt: Instant
   readonly sweptAt: Instant | null
   readonly notices: number
-  /** Deliveries to guard instances, and how many of those said that they have it. */
+  /** Deliveries to guard instances, and how many of those said that they have it, or that they cannot believe it. */
   readonly delivered: number
   readonly acknowledged: number
+  readonly refused: number
   readonly lastAcknowledgedAt: Instant | null
 }
 
@@ -74,7 +75,8 @@ export async function listRevocationReceipts(db: Db, tenant: TenantId, page: Pag
   const { rows } = await db.query<RevocationReceipt>(
     `SELECT e.id AS "eventId", e.source, e.target, e.target_id AS "targetId", e.reason, e.matched, e.received_at AS "receivedAt",
        e.barrier_at AS "barrierAt", e.swept_at AS "sweptAt", count(DISTINCT (n.resource_id, n.position))::int AS notices,
-       count(d.stream_id)::int AS delivered, count(d.acknowledged_at)::int AS acknowledged, max(d.acknowledged_at) AS "lastAcknowledgedAt"
+       count(d.stream_id)::int AS delivered, count(d.acknowledged_at)::int AS acknowledged,
+       count(d.refused_at)::int AS refused, max(d.acknowledged_at) AS "lastAcknowledgedAt"
      FROM (SELECT * FROM deprovisioning_events WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3::uuid))
            ORDER BY received_at DESC, id DESC LIMIT $4) e
      LEFT JOIN notices n ON n.tenant_id = e.tenant_id AND n.event_id = e.id

@@ -99,6 +99,7 @@ const receiptShape = z.strictObject({
   notices: z.int(),
   delivered: z.int(),
   acknowledged: z.int(),
+  refused: z.int(),
   lastAcknowledgedAt: timeOrNull,
 })
 const showReceipt = (receipt: RevocationReceipt): z.output<typeof receiptShape> => ({
