@@ -73,6 +73,35 @@ test('a grant without refresh tokens gives none', async () => {
   expect(await count('refresh_tokens WHERE grant_id = $1', grantId)).toBe(0)
 })
 
+/** Another client at the same issuer, and one of the same name at another issuer: both exist, or they could not have been authenticated. */
+async function strangers() {
+  const elsewhere = randomUUID()
+  await asOwner(
+    fixture.ownerUrl,
+    "INSERT INTO issuers (tenant_id, id, url, kind, created_at) VALUES ($1, $2, 'https://elsewhere.example', 'tenant', $3)",
+    [acme.tenantId, elsewhere, new Date(now)],
+  )
+  const insert = async (issuerId: string, clientId: string) => {
+    const rows = await asOwner<Pick<RedeemCode['presented'], 'issuerId' | 'clientId' | 'clientVersion'>>(
+      fixture.ownerUrl,
+      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
+       VALUES ($1, $2, $3, 'preregistered', 'Stranger', '{}', '{authorization_code}', 'none', '{}', $4)
+       RETURNING issuer_id AS "issuerId", client_id AS "clientId", version::int AS "clientVersion"`,
+      [acme.tenantId, issuerId, clientId, new Date(now)],
+    )
+    return rows[0]
+  }
+  return { otherClient: await insert(acme.issuerId, 'other'), otherIssuer: await insert(elsewhere, acme.clientId) }
+}
+
+test('a code is refused to another client and at another issuer, and stays whole', async () => {
+  const { code } = await aGrant(fixture, acme, { now })
+  const { otherClient, otherIssuer } = await strangers()
+  expect(await redeem(code, otherClient)).toEqual({ kind: 'refused', reason: 'code_of_other_client' })
+  expect(await redeem(code, otherIssuer)).toEqual({ kind: 'refused', reason: 'code_of_other_issuer' })
+  expect(await redeem(code)).toMatchObject({ kind: 'redeemed' })
+})
+
 test.each([
   { when: 'the redirect URI is another', changed: { redirectUri: `${aRedirectUri}/` }, reason: 'redirect_uri_mismatch' },
   { when: 'the verifier is another', changed: { codeChallenge: 'x' }, reason: 'pkce_mismatch' },

@@ -82,8 +82,8 @@ export async function presentVersions(fixture: TestDatabase, tenant: ATenant): P
   const [versions] = await asOwner<DecidedOn>(
     fixture.ownerUrl,
     `SELECT t.configuration_version::int AS "configurationVersion", c.version::int AS "clientVersion"
-     FROM tenants t JOIN clients c ON c.tenant_id = t.id WHERE t.id = $1 AND c.client_id = $2`,
-    [tenant.tenantId, tenant.clientId],
+     FROM tenants t JOIN clients c ON c.tenant_id = t.id WHERE t.id = $1 AND c.issuer_id = $2 AND c.client_id = $3`,
+    [tenant.tenantId, tenant.issuerId, tenant.clientId],
   )
   return versions as DecidedOn
 }
