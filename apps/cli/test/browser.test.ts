@@ -82,6 +82,25 @@ withChromium('in Chromium, by keyboard only', () => {
     expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).not.toBe('none')
     await context.close()
   })
+
+  it('a person whose company has two connections chooses one, and comes home by it', async () => {
+    const { json } = await product.admin('GET', '/tenants/acme/connections')
+    const [own] = json['connections'] as readonly { kind: string; name: string; configuration: unknown }[]
+    const added = { kind: own?.kind, name: 'Lisbon office', configuration: own?.configuration }
+    expect(await product.admin('POST', '/tenants/acme/connections', added)).toMatchObject({ status: 201 })
+    const page = await browser.newPage()
+    const troubles = troublesOf(page)
+    await page.goto((await anAsk('Two offices agent')).url)
+    await page.getByRole('button', { name: 'Lisbon office', exact: true }).waitFor()
+    await press(page, own?.name ?? '')
+    await press(page, 'Continue to sign-in')
+    await press(page, 'Ada, with MFA')
+    await press(page, 'Allow')
+    await page.getByText('back at the client').waitFor()
+    expect(new URL(page.url()).searchParams.get('code')).toMatch(/^dbc_/)
+    expect(troubles).toEqual([])
+    await page.close()
+  })
 })
 
 const mostTabs = 60

@@ -118,3 +118,21 @@ describe('a no of a person is in the audit trail', () => {
     expect(await declined('notice_declined')).toEqual([{ ...line, subject_id: null, reason: 'notice_declined' }])
   })
 })
+
+it('a request that is refused before anybody has signed in is counted, and leaves no line in the audit trail', async () => {
+  const lines = async () => (await sql<{ n: number }>('SELECT count(*)::int AS n FROM audit_events'))[0]?.n
+  const before = [await lines(), await requests()]
+  const stranger = aPlainBrowser({ issuer, url: broker.url })
+  const refused = [
+    { code_challenge: '' },
+    { scope: 'nothing' },
+    { client_id: 'nobody' },
+    { redirect_uri: 'https://evil.example/' },
+    { prompt: 'none' },
+  ]
+  for (const change of refused as Record<string, string>[]) await stranger.visit(authorize(change))
+  expect([await lines(), await requests()]).toEqual(before)
+  const counted = await broker.deps.metrics.print()
+  for (const reason of ['pkce_missing', 'scope_unknown', 'client_unknown', 'redirect_uri_unregistered', 'login_required'])
+    expect(counted).toContain(`drawbridge_refusals_total{reason="${reason}"}`)
+})
