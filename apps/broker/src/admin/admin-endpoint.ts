@@ -5,7 +5,7 @@ import { type AuditEvent, insertAuditEvent } from '@drawbridge/store/audit-event
 import type { Db } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
-import type { Answer } from '../http/answer.js'
+import { type Answer, empty } from '../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest, jsonParser, type Method } from '../http/endpoint.js'
 import { type AdminCaller, authorizeAdmin } from './authorize-admin.js'
 import type { AdminErrorReason } from './error.js'
@@ -94,8 +94,15 @@ function reasonOfSqlState(cause: unknown): AdminErrorReason | undefined {
   return code === '23503' ? 'reference_unknown' : undefined
 }
 
-/** Whether an error is PostgreSQL's refusal to remove what something else refers to. */
-export const isStillReferred = (cause: unknown): boolean => (cause as { readonly code?: unknown } | undefined)?.code === '23503'
+/** Removes what nothing refers to; the schema keeps the rest, and the answer says so. `remove` answers whether there was anything. */
+export async function answerRemoval(remove: () => Promise<boolean>): Promise<Answer> {
+  try {
+    return (await remove()) ? empty() : refuseAdmin('not_found')
+  } catch (cause) {
+    if ((cause as { readonly code?: unknown } | undefined)?.code === '23503') return refuseAdmin('still_in_use')
+    throw cause
+  }
+}
 
 /** Writes to the trail of the tenant that is touched, in the transaction that touches it. Which key did it is always there. */
 export const audit = (

@@ -6,9 +6,9 @@ import { deleteClient, replaceClientSecret, updateRegistration } from '@drawbrid
 import { findClient, insertClient, listClients, updateClientGovernance } from '@drawbridge/store/clients'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { z } from 'zod'
-import { empty, json } from '../http/answer.js'
+import { json } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
-import { adminEndpoint, audit, isStillReferred } from './admin-endpoint.js'
+import { adminEndpoint, answerRemoval, audit } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
 import { clientShape, governance, newClient, registrationChange, showClient } from './client-shapes.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -166,17 +166,13 @@ const remove = adminEndpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const which = whichOf(http)
-    try {
-      const found = await inTenant(deps.database, tenant.id, async (db) => {
+    return answerRemoval(() =>
+      inTenant(deps.database, tenant.id, async (db) => {
         const removed = await deleteClient(db, tenant.id, which)
         if (removed) await audit(db, tenant.id, http, deps, { kind: 'client.removed', clientId: which.id })
         return removed
-      })
-      return found ? empty() : refuseAdmin('not_found')
-    } catch (cause) {
-      if (isStillReferred(cause)) return refuseAdmin('still_in_use')
-      throw cause
-    }
+      }),
+    )
   },
 })
 

@@ -13,7 +13,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
-import { adminEndpoint, audit, idParam, isStillReferred } from './admin-endpoint.js'
+import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { connectionDraft, readConnectionDraft } from './connection-draft.js'
 import { sealConnectionSecret } from './new-key.js'
@@ -160,17 +160,13 @@ const remove = adminEndpoint({
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
-    try {
-      const found = await inTenant(deps.database, tenant.id, async (db) => {
+    return answerRemoval(() =>
+      inTenant(deps.database, tenant.id, async (db) => {
         const removed = await deleteConnection(db, tenant.id, id)
         if (removed) await audit(db, tenant.id, http, deps, { kind: 'connection.removed', connectionId: id })
         return removed
-      })
-      return found ? empty() : refuseAdmin('not_found')
-    } catch (cause) {
-      if (isStillReferred(cause)) return refuseAdmin('still_in_use')
-      throw cause
-    }
+      }),
+    )
   },
 })
 

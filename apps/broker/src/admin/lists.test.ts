@@ -59,6 +59,7 @@ async function fillAcme(): Promise<void> {
 }
 
 async function fillVendor(): Promise<void> {
+  await call('POST', '/tenants', { slug: 'keyed', name: 'Made with its keys' })
   for (const name of ['one', 'two', 'three']) {
     const made = await call('POST', '/shared-resources', { identifier: `https://${name}.vendor.example`, name, scopes })
     shared = made.body.id
@@ -77,7 +78,9 @@ const lists = adminEndpoints
     parameter: propertiesOf(query).find((name) => name === 'before' || name === 'after') ?? 'none',
   }))
 const addressOf = (path: string) =>
-  path.replace(':tenant', 'acme').replace(':id', path.startsWith('/shared-resources') ? shared : acme.resourceId)
+  path
+    .replace(':tenant', path.endsWith('signing-keys') ? 'keyed' : 'acme')
+    .replace(':id', path.startsWith('/shared-resources') ? shared : acme.resourceId)
 
 it('finds the lists in the table of endpoints', () => {
   const answersList = (schema: z.ZodType | undefined) =>
@@ -122,9 +125,7 @@ describe.each(lists)('GET $path', ({ path, parameter }) => {
     for (const value of extremes) expect([value, isAnswered(await ask(`${parameter}=${value}`))]).toEqual([value, true])
     for (const value of ['', '%00', 'x'.repeat(5000)]) expect((await ask(`${parameter}=${value}`)).status).toBe(400)
     await fc.assert(
-      fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) =>
-        isAnswered(await ask(`${parameter}=${encodeURIComponent(text.toWellFormed())}`)),
-      ),
+      fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => isAnswered(await ask(`${parameter}=${encodeURIComponent(text)}`))),
       { numRuns: 10 },
     )
   })

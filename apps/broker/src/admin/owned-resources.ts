@@ -33,6 +33,7 @@ export type ResourceOwner = {
   /** `/tenants/:tenant/resources` or `/shared-resources`. */
   readonly path: string
   readonly tag: string
+  readonly summaries: { readonly list: string; readonly create: string }
   readonly vendorOnly?: true
   readonly ownerOf: (http: HttpRequest) => TenantId
   /** Who may mint for a new one. */
@@ -56,31 +57,29 @@ async function changeOwn(http: AdminRequest<unknown>, deps: BrokerDeps, owner: T
   return stored ? json(showResource(stored)) : refuseAdmin('not_found')
 }
 
-/** List, create, read, change, replace scopes. */
-export function ownedResourceEndpoints(owned: ResourceOwner): readonly Endpoint[] {
-  const { path, tag, ownerOf } = owned
-  const common = { tag, ...(owned.vendorOnly ? { vendorOnly: true as const } : {}) }
-  const list = adminList({
-    ...common,
-    path,
-    summary: owned.vendorOnly
-      ? 'List the vendor’s own resources, which may be shared with tenants'
-      : 'List resources, shared ones of the vendor too',
+/** What every endpoint of one owner shares. */
+const commonOf = ({ tag, vendorOnly }: ResourceOwner) => ({ tag, ...(vendorOnly ? { vendorOnly } : {}) })
+
+const listOwned = (owned: ResourceOwner): Endpoint =>
+  adminList({
+    ...commonOf(owned),
+    path: owned.path,
+    summary: owned.summaries.list,
     permission: 'configuration:read',
     member: 'resources',
     shown: resourceShape,
     position: ['after', 'name'],
-    read: (http, deps, page) => inTenant(deps.database, ownerOf(http), (db) => listResources(db, ownerOf(http), page)),
+    read: (http, deps, page) => inTenant(deps.database, owned.ownerOf(http), (db) => listResources(db, owned.ownerOf(http), page)),
     show: showResource,
     positionOf: ({ identifier }) => identifier,
   })
-  const create = adminEndpoint({
-    ...common,
+
+const createOwned = (owned: ResourceOwner): Endpoint =>
+  adminEndpoint({
+    ...commonOf(owned),
     method: 'POST',
-    path,
-    summary: owned.vendorOnly
-      ? 'Add a resource of the vendor; share it with each tenant whose issuer may mint for it'
-      : 'Add a resource of this tenant; its issuer may mint for it',
+    path: owned.path,
+    summary: owned.summaries.create,
     permission: 'configuration:write',
     body: newResource,
     status: 201,
@@ -88,50 +87,57 @@ export function ownedResourceEndpoints(owned: ResourceOwner): readonly Endpoint[
     refuses: ['resource_not_owned', 'conflict'],
     run: (http, deps) => createResource(owned, http, deps),
   })
-  const read = adminEndpoint({
-    ...common,
+
+const readOwned = (owned: ResourceOwner): Endpoint =>
+  adminEndpoint({
+    ...commonOf(owned),
     method: 'GET',
-    path: `${path}/:id`,
+    path: `${owned.path}/:id`,
     summary: 'Read a resource of this owner',
     permission: 'configuration:read',
     answer: resourceShape,
     refuses: ['not_found'],
-    run: (http, deps) => changeOwn(http, deps, ownerOf(http), async () => undefined),
+    run: (http, deps) => changeOwn(http, deps, owned.ownerOf(http), async () => undefined),
   })
-  const update = adminEndpoint({
-    ...common,
+
+const updateOwned = (owned: ResourceOwner): Endpoint =>
+  adminEndpoint({
+    ...commonOf(owned),
     method: 'PATCH',
-    path: `${path}/:id`,
+    path: `${owned.path}/:id`,
     summary: 'Change the name of a resource or the longest life of its access tokens; its identifier is for ever',
     permission: 'configuration:write',
     body: resourceChange,
     answer: resourceShape,
     refuses: ['not_found'],
     run: (http, deps) =>
-      changeOwn(http, deps, ownerOf(http), async (db, owner, own) => {
+      changeOwn(http, deps, owned.ownerOf(http), async (db, owner, own) => {
         await updateResource(db, owner, own.id, http.parsed)
         await audit(db, owner, http, deps, { kind: 'resource.updated', detail: { resource: own.identifier, ...http.parsed } })
       }),
   })
-  const putScopes = adminEndpoint({
-    ...common,
+
+const replaceScopesOfOwned = (owned: ResourceOwner): Endpoint =>
+  adminEndpoint({
+    ...commonOf(owned),
     method: 'PUT',
-    path: `${path}/:id/scopes`,
+    path: `${owned.path}/:id/scopes`,
     summary: 'Replace the scopes of a resource of this owner',
     permission: 'configuration:write',
     body: z.strictObject({ scopes: scopesShape }),
     answer: resourceShape,
     refuses: ['not_found'],
     run: (http, deps) =>
-      changeOwn(http, deps, ownerOf(http), async (db, owner, own) => {
+      changeOwn(http, deps, owned.ownerOf(http), async (db, owner, own) => {
         const scopes = toScopes(http.parsed.scopes)
         await replaceScopes(db, owner, own.id, scopes)
         const names = scopes.map(({ name }) => name)
         await audit(db, owner, http, deps, { kind: 'resource.scopes_replaced', scopes: names, detail: { resource: own.identifier } })
       }),
   })
-  return [list, create, read, update, putScopes]
-}
+
+export const ownedResourceEndpoints = (owned: ResourceOwner): readonly Endpoint[] =>
+  [listOwned, createOwned, readOwned, updateOwned, replaceScopesOfOwned].map((make) => make(owned))
 
 async function createResource(owned: ResourceOwner, http: AdminRequest<z.output<typeof newResource>>, deps: BrokerDeps): Promise<Answer> {
   const { identifier, name, accessTokenTtlSeconds } = http.parsed
@@ -158,14 +164,12 @@ const showCredential = (credential: StoredResourceCredential): z.output<typeof c
 })
 const newCredential = z.strictObject({ expiresAt: z.iso.datetime().optional() })
 
-/** List, make, revoke what a resource server proves itself with at introspection and notices. Make the new one before the old one is revoked. */
-export function resourceCredentialEndpoints(owned: ResourceOwner): readonly Endpoint[] {
-  const { ownerOf } = owned
-  const path = `${owned.path}/:id/credentials`
-  const common = { tag: owned.tag, ...(owned.vendorOnly ? { vendorOnly: true as const } : {}) }
-  const list = adminList({
-    ...common,
-    path,
+const credentialsPath = (owned: ResourceOwner): string => `${owned.path}/:id/credentials`
+
+const listCredentials = (owned: ResourceOwner): Endpoint =>
+  adminList({
+    ...commonOf(owned),
+    path: credentialsPath(owned),
     summary: 'List the credentials of a resource of this owner, oldest first, revoked ones too',
     permission: 'configuration:read',
     refuses: ['not_found'],
@@ -174,7 +178,7 @@ export function resourceCredentialEndpoints(owned: ResourceOwner): readonly Endp
     position: ['after', 'moment'],
     read: async (http, deps, page) => {
       const id = idParam<ResourceId>(http)
-      const owner = ownerOf(http)
+      const owner = owned.ownerOf(http)
       return inTenant(deps.database, owner, async (db) =>
         id && (await findOwnResource(db, owner, id)) ? listResourceCredentials(db, owner, id, page) : undefined,
       )
@@ -182,29 +186,35 @@ export function resourceCredentialEndpoints(owned: ResourceOwner): readonly Endp
     show: showCredential,
     positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),
   })
-  const create = adminEndpoint({
-    ...common,
+
+const makeCredential = (owned: ResourceOwner): Endpoint =>
+  adminEndpoint({
+    ...commonOf(owned),
     method: 'POST',
-    path,
+    path: credentialsPath(owned),
     summary: 'Make a credential with which the resource introspects and hears notices; shown once',
     permission: 'configuration:write',
     body: newCredential,
     status: 201,
     answer: z.strictObject({ id: idShape, secret: z.string(), expiresAt: timeOrNull }),
     refuses: ['not_found'],
-    run: (http, deps) => createCredential(http, deps, ownerOf(http)),
+    run: (http, deps) => createCredential(http, deps, owned.ownerOf(http)),
   })
-  const revoke = adminEndpoint({
-    ...common,
+
+const takeCredentialBack = (owned: ResourceOwner): Endpoint =>
+  adminEndpoint({
+    ...commonOf(owned),
     method: 'DELETE',
-    path: `${path}/:credential`,
+    path: `${credentialsPath(owned)}/:credential`,
     summary: 'Revoke a credential: nobody introspects or hears notices with it any more',
     permission: 'configuration:write',
     refuses: ['not_found'],
-    run: (http, deps) => revokeCredential(http, deps, ownerOf(http)),
+    run: (http, deps) => revokeCredential(http, deps, owned.ownerOf(http)),
   })
-  return [list, create, revoke]
-}
+
+/** What a resource server proves itself with at introspection and notices. Make the new one before the old one is revoked. */
+export const resourceCredentialEndpoints = (owned: ResourceOwner): readonly Endpoint[] =>
+  [listCredentials, makeCredential, takeCredentialBack].map((make) => make(owned))
 
 async function createCredential(http: AdminRequest<z.output<typeof newCredential>>, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
   const resourceId = idParam<ResourceId>(http)

@@ -13,7 +13,7 @@ import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
 import { type Endpoint, tenantOf } from '../http/endpoint.js'
-import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
+import { type AdminEndpointDefinition, type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
 import { ownedResourceEndpoints, type ResourceOwner, resourceCredentialEndpoints } from './owned-resources.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -24,6 +24,10 @@ const tag = 'Resources'
 const ofTenant: ResourceOwner = {
   path: '/tenants/:tenant/resources',
   tag,
+  summaries: {
+    list: 'List resources, shared ones of the vendor too',
+    create: 'Add a resource of this tenant; its issuer may mint for it',
+  },
   ownerOf: (http) => tenantOf(http).id,
   minterOf: (http) => [tenantOf(http).issuer.id],
   /** A tenant creates resources only under domains that it has proven; else it could claim another's API. */
@@ -35,6 +39,10 @@ const ofTenant: ResourceOwner = {
 const ofVendor: ResourceOwner = {
   path: '/shared-resources',
   tag,
+  summaries: {
+    list: 'List the vendor’s own resources, which may be shared with tenants',
+    create: 'Add a resource of the vendor; share it with each tenant whose issuer may mint for it',
+  },
   vendorOnly: true,
   ownerOf: () => vendorTenantId,
   minterOf: () => [],
@@ -87,45 +95,38 @@ async function mayMintNoMore(http: AdminRequest, deps: BrokerDeps, owner: Tenant
   return empty()
 }
 
-const withdraw = adminEndpoint({
+const ownerOf = (http: AdminRequest): TenantId => tenantOf(http).id
+
+type Writing = Pick<AdminEndpointDefinition<undefined, undefined>, 'method' | 'path' | 'summary' | 'vendorOnly'> & {
+  readonly run: (http: AdminRequest, deps: BrokerDeps) => Promise<Answer>
+}
+const writing = (definition: Writing): Endpoint =>
+  adminEndpoint({ ...definition, tag, permission: 'configuration:write', refuses: ['not_found'] })
+
+const withdraw = writing({
   method: 'DELETE',
   path: '/tenants/:tenant/resources/:id',
-  tag,
   summary: 'Withdraw a resource of this tenant: nobody mints for it, every grant for it ends; its identifier stays taken',
-  permission: 'configuration:write',
-  refuses: ['not_found'],
-  run: (http, deps) => mayMintNoMore(http, deps, tenantOf(http).id),
+  run: (http, deps) => mayMintNoMore(http, deps, ownerOf(http)),
 })
-
-const restore = adminEndpoint({
+const restore = writing({
   method: 'POST',
   path: '/tenants/:tenant/resources/:id/restore',
-  tag,
   summary: 'Let this tenant’s issuer mint for a withdrawn resource again; nothing that died comes back',
-  permission: 'configuration:write',
-  refuses: ['not_found'],
-  run: (http, deps) => mayMint(http, deps, tenantOf(http).id),
+  run: (http, deps) => mayMint(http, deps, ownerOf(http)),
 })
-
-const share = adminEndpoint({
+const share = writing({
   method: 'POST',
   path: '/tenants/:tenant/shared-resources/:id',
-  tag,
   summary: 'Let this tenant’s issuer mint for a resource of the vendor',
-  permission: 'configuration:write',
   vendorOnly: true,
-  refuses: ['not_found'],
   run: (http, deps) => mayMint(http, deps, vendorTenantId),
 })
-
-const unshare = adminEndpoint({
+const unshare = writing({
   method: 'DELETE',
   path: '/tenants/:tenant/shared-resources/:id',
-  tag,
   summary: 'Take a resource of the vendor away from this tenant: its issuer mints no more for it, every grant for it ends',
-  permission: 'configuration:write',
   vendorOnly: true,
-  refuses: ['not_found'],
   run: (http, deps) => mayMintNoMore(http, deps, vendorTenantId),
 })
 

@@ -1,12 +1,12 @@
 /** Refusals that need the world to be against us: the IdP down, a policy that changes faster than it can be decided on. By the reason that is counted. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { createMetrics } from '@drawbridge/runtime/metrics'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type AnIdp, aCompany, aCompanyPolicy, anAuthorizeUrl, anIdp, aPlainBrowser, publish } from '@drawbridge/testkit/a-login'
 import { type ARace, aRace } from '@drawbridge/testkit/a-race'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { toldRefusals } from '@drawbridge/testkit/told-refusals'
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
 
 let now: Instant = instant(Date.now())
@@ -15,22 +15,14 @@ let broker: TestBroker
 let race: ARace
 let idp: AnIdp
 let company: ATenant
-let told: string[] = []
 let slugs = 0
-const counted = createMetrics({ withProcess: false })
-const metrics: typeof counted = {
-  ...counted,
-  count: (name, labels, by) => {
-    if (name === 'drawbridge_refusals_total') told.push(String(labels?.['reason']))
-    counted.count(name, labels, by)
-  },
-}
+const told = toldRefusals()
 
 beforeAll(async () => {
   fixture = await testDatabase()
   race = aRace(fixture.database)
   idp = anIdp(() => now)
-  broker = await aBroker(race.database, { clock: { now: () => now }, connectorFor: idp.connectorFor, metrics })
+  broker = await aBroker(race.database, { clock: { now: () => now }, connectorFor: idp.connectorFor, metrics: told.metrics })
 })
 afterAll(async () => {
   await broker?.close()
@@ -39,20 +31,20 @@ afterAll(async () => {
 beforeEach(async () => {
   now = addSeconds(now, 5)
   company = await aCompany(fixture, `rare-${(slugs += 1)}`, now)
-  told = []
+  told.take()
 })
 const issuer = () => `http://localhost:4400/t/${company.slug}`
 const authorize = (change?: Record<string, string>) => anAuthorizeUrl(issuer(), company, change)
 
 it('login_unavailable: nobody answers where the IdP should be', async () => {
   // The real connector, at an address where nothing listens.
-  const real = await aBroker(fixture.database, { clock: { now: () => now }, metrics })
+  const real = await aBroker(fixture.database, { clock: { now: () => now }, metrics: told.metrics })
   try {
     const nowhere = JSON.stringify({ issuer: 'http://127.0.0.1:1', clientId: 'drawbridge' })
     await asOwner(fixture.ownerUrl, 'UPDATE connections SET configuration = $2 WHERE tenant_id = $1', [company.tenantId, nowhere])
     const page = await aPlainBrowser({ issuer: issuer(), url: real.url }).visit(authorize())
     expect(page).toMatchObject({ location: '', text: expect.stringContaining('<code>login_unavailable</code>') })
-    expect(told).toEqual(['login_unavailable'])
+    expect(told.take()).toEqual(['login_unavailable'])
   } finally {
     await real.close()
   }
@@ -65,7 +57,7 @@ it('access_refused: policy allows nothing, and prompt=none forbids the page that
   now = addSeconds(now, 5)
   const answered = new URL((await browser.visit(authorize({ prompt: 'none' }))).location)
   expect(Object.fromEntries(answered.searchParams)).toMatchObject({ error: 'access_denied', state: 'xyz', iss: issuer() })
-  expect(told).toEqual(['access_refused'])
+  expect(told.take()).toEqual(['access_refused'])
 })
 
 it('decision_unsettled: a policy is published anew during each of the attempts to decide', async () => {
@@ -83,6 +75,6 @@ it('decision_unsettled: a policy is published anew during each of the attempts t
   }
   race.before('open_client_grant', () => publish(fixture, company, now, aCompanyPolicy(['read'])), 100)
   const answer = await ask()
-  expect([answer.status, told]).toEqual([503, ['decision_unsettled']])
+  expect([answer.status, told.take()]).toEqual([503, ['decision_unsettled']])
   expect(await asOwner(fixture.ownerUrl, 'SELECT 1 FROM grants WHERE tenant_id = $1', [company.tenantId])).toEqual([])
 })

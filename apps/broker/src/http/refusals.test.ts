@@ -1,9 +1,9 @@
 /** One request for each refusal that the other tests only see as a status: what the log and the metrics would call it. */
 import { connect } from 'node:net'
-import { createMetrics } from '@drawbridge/runtime/metrics'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { toldRefusals } from '@drawbridge/testkit/told-refusals'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { rateLimits } from './rate-limit.js'
 
@@ -12,15 +12,7 @@ let fixture: TestDatabase
 let broker: TestBroker
 let acme: ATenant
 let scimToken = ''
-let told: string[] = []
-const counted = createMetrics({ withProcess: false })
-const metrics: typeof counted = {
-  ...counted,
-  count: (name, labels, by) => {
-    if (name === 'drawbridge_refusals_total') told.push(String(labels?.['reason']))
-    counted.count(name, labels, by)
-  },
-}
+const told = toldRefusals()
 
 beforeAll(async () => {
   fixture = await testDatabase()
@@ -31,7 +23,7 @@ beforeAll(async () => {
      SELECT tenant_id, issuer_id, 'blocked', kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at, created_at FROM clients
      UNION ALL SELECT tenant_id, issuer_id, 'machine', kind, name, redirect_uris, '{client_credentials}', 'none', scope_ceiling, created_at, NULL FROM clients`,
   )
-  broker = await aBroker(fixture.database, { metrics, kind: 'demo' })
+  broker = await aBroker(fixture.database, { metrics: told.metrics, kind: 'demo' })
   const made = await ask('POST /admin/v1/tenants/acme/scim-tokens', {
     headers: { authorization: `Bearer ${broker.adminKey}`, 'content-type': 'application/json' },
     body: JSON.stringify({ connectionId: acme.connectionId, name: 'test' }),
@@ -46,7 +38,7 @@ afterAll(async () => {
 type Asked = { readonly headers?: Record<string, string>; readonly form?: Record<string, string>; readonly body?: string }
 async function ask(line: string, { headers = {}, form, body }: Asked = {}, from = broker): Promise<Response> {
   const [method = 'GET', path = '/'] = line.split(' ')
-  told = []
+  told.take()
   const sent = form ? new URLSearchParams(form) : body
   return fetch(`${from.url}${path}`, { method, headers, redirect: 'manual', ...(sent === undefined ? {} : { body: sent }) })
 }
@@ -98,7 +90,7 @@ describe('a refusal', () => {
     async ({ reason, status, line, asked }) => {
       const answer = await ask(line, asked?.())
       await answer.text()
-      expect({ status: answer.status, told }).toEqual({ status, told: [reason] })
+      expect({ status: answer.status, told: told.take() }).toEqual({ status, told: [reason] })
     },
   )
 
@@ -106,20 +98,24 @@ describe('a refusal', () => {
     const asked = () => ask('POST /t/acme/register', { headers: { 'content-type': 'application/json' }, body: '{}' })
     for (let index = 0; index < rateLimits.register.burst; index += 1) await asked()
     const answer = await asked()
-    expect([answer.status, told]).toEqual([429, ['rate_limited']])
+    expect([answer.status, told.take()]).toEqual([429, ['rate_limited']])
     expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
   })
 
   it('body_incomplete is counted when the sender goes away, for nobody is left to be told', async () => {
-    told = []
+    told.take()
     const socket = connect(Number(new URL(broker.url).port), '127.0.0.1')
     socket.write(
       'POST /t/acme/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\n\r\ncode=',
     )
     await new Promise((resolve) => setTimeout(resolve, 50))
     socket.destroy()
-    for (let turn = 0; told.length === 0 && turn < 100; turn += 1) await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(told).toEqual(['body_incomplete'])
+    let refused = told.take()
+    for (let turn = 0; refused.length === 0 && turn < 100; turn += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      refused = told.take()
+    }
+    expect(refused).toEqual(['body_incomplete'])
   })
 
   it.each([
@@ -127,11 +123,15 @@ describe('a refusal', () => {
     ['server_fault', 500, new Error('a secret of the house')],
   ])('%s is answered with %i, and says nothing of the cause', async (reason, status, cause) => {
     const find = () => Promise.reject(cause)
-    const broken = await aBroker(fixture.database, { metrics, kind: 'demo', configuration: { ...broker.deps.configuration, find } })
+    const broken = await aBroker(fixture.database, {
+      metrics: told.metrics,
+      kind: 'demo',
+      configuration: { ...broker.deps.configuration, find },
+    })
     try {
       const answer = await ask('GET /t/acme/jwks', {}, broken)
       expect(await answer.text()).not.toContain(cause.message)
-      expect([answer.status, told]).toEqual([status, [reason]])
+      expect([answer.status, told.take()]).toEqual([status, [reason]])
     } finally {
       await broken.close()
     }
