@@ -21,5 +21,5 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/'],
   globalSetup: '<rootDir>/tools/jest-setup.mjs',
   globalTeardown: '<rootDir>/tools/jest-teardown.mjs',
-  testTimeout: 30_000,
+  testTimeout: 60_000, // nothing waits for it but a test that hangs; a busy machine needs the room
 }

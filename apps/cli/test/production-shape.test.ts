@@ -1,10 +1,13 @@
 /** The production shape as real processes: a migration, two brokers, two workers, on a PostgreSQL that somebody else runs. */
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
 import { holdTables } from './a-held-table.js'
 import { aPlainPostgres, type PlainPostgres, productionOn } from './a-plain-postgres.js'
 import { answers, aProcess, type Environment, type Running, run, stackLine, statusOf } from './a-process.js'
 import { eventually } from './a-product.js'
+
+/** Processes start in these tests, and on a busy machine each takes its time. */
+jest.setTimeout(180_000)
 
 let postgres: PlainPostgres
 let production: Environment
@@ -63,7 +66,7 @@ describe('two brokers and two workers', () => {
     const all = [ports.brokers[0], ports.workers[0], ports.brokers[1], ports.workers[1]]
     await Promise.all(running.map((process, index) => answers(process, at(all[index], '/readyz'))))
     for (const port of all) expect(await statusOf(at(port, '/healthz'))).toBe(200)
-  }, 30_000)
+  })
 
   it.each(['brokers', 'workers'] as const)('the %s have figures for Prometheus', async (kind) => {
     for (const port of ports[kind]) {
@@ -103,5 +106,5 @@ describe('two brokers and two workers', () => {
       expect(output).not.toMatch(/did not stop cleanly|Unhandled|deprecated/i)
       expect(output).not.toContain('a-password-of-the-test')
     }
-  }, 30_000)
+  })
 })
