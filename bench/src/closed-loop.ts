@@ -80,6 +80,7 @@ export type Watched = { readonly serverPid: number; readonly databasePid: number
 /** Warm-up, then rounds; the median of each figure over the rounds. Statements are counted over all rounds together. */
 export async function measure(workload: Workload, watched: Watched): Promise<Measured> {
   await workload.prepare?.()
+  await watched.counter.analyze()
   await loop(workload.run, 0, workload.warmUp)
   const rounds: Round[] = []
   const statements = await watched.counter.during(async () => {
