@@ -4,6 +4,7 @@
  * Basic and post are told apart but interchangeable for a client with a secret, because libraries differ in which they prefer and
  * neither is stronger. Unknown client, wrong secret and wrong method get one and the same answer.
  */
+import { isKeepable } from '@drawbridge/core/keepable-text'
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
@@ -41,6 +42,8 @@ export function readClientClaim(
 ): Result<ClientClaim, JsonRefusal> {
   const presented = readPresented(http.headers['authorization'], form)
   if (!presented.ok) return presented
+  // Decoded from Basic or out of a JWT, it can be text under which nothing is ever stored, and of which PostgreSQL makes a fault.
+  if (!isKeepable(presented.value.clientId)) return err({ reason: 'client_authentication_unknown_client' })
   let firstUse: Promise<boolean> | undefined
   const isFirstUse = ({ jti, rememberUntil }: VerifiedAssertion) =>
     (firstUse ??= believeOnce(onHotPath(deps.database), tenant.id, {

@@ -109,6 +109,8 @@ describe('a registered client with a secret', () => {
     expect(await authenticate({ client_id: id, client_secret: secret }, basic(id, secret))).toBe('client_authentication_twice')
     expect(await authenticate({ client_id: 'other' }, basic(id, secret))).toBe('client_authentication_twice')
     expect(await authenticate({}, 'Basic !')).toBe('client_authentication_missing')
+    expect(await authenticate({}, basic('a\0b', 'secret'))).toBe('client_authentication_unknown_client')
+    expect(await authenticate({}, basic('a%00b', 'secret'))).toBe('client_authentication_unknown_client')
     expect(await authenticate({})).toBe('client_authentication_missing')
   })
   it('is refused with the code of the specification when its metadata is unusable', async () => {

@@ -251,6 +251,14 @@ describe('refusals', () => {
     ['POST', '/Users', '{', 400, 'invalidSyntax'],
     ['POST', '/Users', {}, 400, 'invalidValue'],
     ['GET', '/Users?filter=title%20eq%20%22x%22', undefined, 400, 'invalidFilter'],
+    // Text that PostgreSQL cannot keep: NUL and half a character, escaped where JSON is read and plain where it is not.
+    ['GET', '/Users?filter=userName%20eq%20%22x%5Cu0000%22', undefined, 400, 'invalidFilter'],
+    ['GET', '/Users?filter=userName%20eq%20%22%5Cud83d%22', undefined, 400, 'invalidFilter'],
+    ['GET', '/Users?filter=userName%20eq%20%22x%00%22', undefined, 400, 'invalidFilter'],
+    ['GET', '/Users/a%00', undefined, 400, undefined],
+    ['POST', '/Users', { userName: 'x\0' }, 400, 'invalidSyntax'],
+    ['PUT', `/Users/${randomUUID()}`, { userName: 'x', name: { givenName: '\ud83d' } }, 400, 'invalidSyntax'],
+    ['PATCH', `/Users/${randomUUID()}`, patchOf({ op: 'replace', path: 'title', value: 'x\0' }), 400, 'invalidSyntax'],
     ['GET', '/Schemas?filter=id%20eq%20%22x%22', undefined, 403, undefined],
   ])('%s %s is %#', async (method, path, body, status, scimType) => {
     const answer = await (await aDirectory()).call(method, path, body)

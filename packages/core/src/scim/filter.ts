@@ -3,6 +3,7 @@
  *
  * The rest of the grammar is refused with `invalidFilter`, never ignored: a filter that was ignored would hand out everybody.
  */
+import { isKeepable } from '../keepable-text.js'
 import { err, ok, type Result } from '../result.js'
 import { type ScimError, scimLimits } from './error.js'
 import { canonicalName, enterpriseUserSchema, userSchema } from './user.js'
@@ -25,7 +26,7 @@ export function parseUserFilter(text: string): Result<readonly UserFilter[], Sci
     const attribute = searchable(match[1] ?? '')
     const value = unquoted(match[3] ?? '')
     if (attribute === undefined || value === undefined)
-      return err({ reason: 'scim_filter_invalid', detail: 'only userName, externalId and id can be searched' })
+      return err({ reason: 'scim_filter_invalid', detail: 'only userName, externalId and id can be searched, by well-formed text' })
     filters.push({ attribute, value })
   }
   return ok(filters)
@@ -55,11 +56,12 @@ function searchable(name: string): UserFilter['attribute'] | undefined {
   return canonical === 'userName' || canonical === 'externalId' || canonical === 'id' ? canonical : undefined
 }
 
+/** An escape can make text that nobody can have been stored under: NUL, half a character. */
 function unquoted(literal: string): string | undefined {
   if (!literal.startsWith('"')) return literal
   try {
     const value: unknown = JSON.parse(literal)
-    return typeof value === 'string' ? value : undefined
+    return typeof value === 'string' && isKeepable(value) ? value : undefined
   } catch {
     return undefined
   }

@@ -172,6 +172,8 @@ describe('a filter', () => {
     'userName eq "a',
     '(userName eq "a")',
     'emails[type eq "work"].value eq "x"',
+    String.raw`userName eq "a\u0000"`,
+    String.raw`externalId eq "\ud83d"`,
   ])('%s is refused', (text) => {
     expect(parseUserFilter(text)).toMatchObject({ ok: false, error: { reason: 'scim_filter_invalid' } })
   })
