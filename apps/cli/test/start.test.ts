@@ -10,6 +10,7 @@ import { silentLog } from '@drawbridge/runtime/log'
 import { stopInOrder } from '@drawbridge/runtime/shutdown'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { environmentIn } from './a-product.js'
 
 const pastTheSecondMs = 1100
 let folder: string
@@ -19,17 +20,8 @@ let started: Started
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'drawbridge start '))
   chmodSync(folder, 0o755) // or the data of a run as root would rest below /var/tmp
-  const port = await freePort()
-  environment = {
-    DRAWBRIDGE_DATA_DIRECTORY: join(folder, 'data with spaces'),
-    DRAWBRIDGE_PORT: String(port),
-    DRAWBRIDGE_PUBLIC_URL: `http://localhost:${port}`,
-    DRAWBRIDGE_WORKER_PORT: String(await freePort()),
-    DRAWBRIDGE_SIMULATOR_PORT: String(await freePort()),
-    DRAWBRIDGE_EXAMPLE_SERVER_PORT: String(await freePort()),
-    DRAWBRIDGE_EMBEDDED_DATABASE_PORT: String(await freePort()),
-    DRAWBRIDGE_LOG_LEVEL: 'warn',
-  }
+  const dataDirectory = join(folder, 'data with spaces')
+  environment = { ...(await environmentIn(folder)), DRAWBRIDGE_DATA_DIRECTORY: dataDirectory, DRAWBRIDGE_RATE_LIMIT_FACTOR: '1' }
   started = await startEverything(readEnv(environment), () => undefined)
 }, 120_000)
 
