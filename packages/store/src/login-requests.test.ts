@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto'
 import { judgeFreshness } from '@drawbridge/core/identity/fresh-login'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import type { AuthorizationRequestId, BrowserSessionId, ConnectionId, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
+import type {
+  AuthorizationRequestId,
+  BrowserSessionId,
+  ConnectionId,
+  DeprovisioningEventId,
+  LoginRequestId,
+  SubjectId,
+} from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { presentVersions } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -10,8 +17,9 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { OngoingRequest } from './authorization-requests.js'
 import { completeLogin } from './complete-login.js'
+import { deprovision } from './deprovisioning.js'
 import { insertLoginRequest } from './login-requests.js'
-import { onHotPath } from './transaction.js'
+import { inTenant, onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
 let fixture: TestDatabase
@@ -236,6 +244,34 @@ describe('after a barrier', () => {
     expect(await signIn(tenant, { authenticatedAt: after(2) })).toBe('believed')
   })
 })
+
+it('a login that was judged before a barrier and would be written after it is not', async () => {
+  const tenant = await freshTenant()
+  let login: Promise<string> | undefined
+  await inTenant(fixture.database, tenant.tenantId, async (db) => {
+    await deprovision(db, {
+      ...{ tenant: tenant.tenantId, eventId: randomUUID() as DeprovisioningEventId, source: 'admin', target: 'subject' },
+      ...{ targetId: tenant.subjectId, reason: 'test', toldAt: undefined, now: addSeconds(now, -60), requestId: undefined },
+    })
+    login = signIn(tenant)
+    await loginWaits()
+  })
+  // Its own instants are after the barrier: only the epoch tells that it has not seen it.
+  expect(await login).toBe('evidence_below_barrier')
+  expect(await sql('SELECT id FROM browser_sessions WHERE tenant_id = $1', [tenant.tenantId])).toEqual([])
+  expect(await signIn(tenant)).toBe('believed')
+})
+
+async function loginWaits(): Promise<void> {
+  for (;;) {
+    const [waiting] = await sql<{ count: number }>(
+      "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1 AND datname = current_database()",
+      ['%INSERT INTO replays%'],
+    )
+    if (waiting?.count === 1) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
 
 it('a login ends the session that the browser had before, and a refused one does not', async () => {
   const tenant = await freshTenant()
