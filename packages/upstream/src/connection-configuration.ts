@@ -13,6 +13,7 @@
  *   requestedClassRefs   string[]               classes asked for at every login; default none (most IdPs work best without)
  *   nameIdFormat         string                 NameIDPolicy/@Format; default absent
  *   forceAuthn           boolean                at every login; default false
+ *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0021); default 'xml-crypto'
  *   loginHintParameter   string                 query parameter that carries the login hint, e.g. `login_hint`; default none is sent
  *
  * OIDC (`kind` column `oidc`; the client secret is the connection's sealed secret, never in here)
@@ -35,6 +36,7 @@ import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { z } from 'zod'
 import type { UpstreamRefusal } from './error.js'
+import { type SignatureReaderName, signatureReaderNames } from './saml/signature-reader-name.js'
 
 /** REFEDS MFA: the class that means "multi-factor" to IdPs that follow a published profile. */
 export const refedsMfa = 'https://refeds.org/profile/mfa'
@@ -61,6 +63,7 @@ const samlSchema = z.strictObject({
   requestedClassRefs: texts.default([]),
   nameIdFormat: text.optional(),
   forceAuthn: z.boolean().default(false),
+  signatureReader: z.enum(signatureReaderNames).default('xml-crypto'),
   loginHintParameter: z
     .string()
     .regex(/^[A-Za-z_]{1,40}$/)
@@ -93,6 +96,7 @@ export type SamlConnection = Shared & {
   readonly requestedClassRefs: readonly string[]
   readonly nameIdFormat: string | undefined
   readonly forceAuthn: boolean
+  readonly signatureReader: SignatureReaderName
   readonly loginHintParameter: string | undefined
 }
 export type OidcConnection = Shared & {
@@ -127,20 +131,10 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
   }
   const common = parseShared(rest)
   if (!common.ok) return common
-  const { ssoUrl, idpEntityId, ssoBinding, spEntityId, stepUpClassRef, requestedClassRefs, nameIdFormat, forceAuthn, loginHintParameter } =
-    rest
-  const own = {
-    idpEntityId,
-    ssoUrl,
-    ssoBinding,
-    spEntityId,
-    stepUpClassRef,
-    requestedClassRefs,
-    nameIdFormat,
-    forceAuthn,
-    loginHintParameter,
-  }
-  return ok({ kind: 'saml', ...common.value, ...own, certificates })
+  const { ssoUrl, idpEntityId, ssoBinding, spEntityId, stepUpClassRef, requestedClassRefs } = rest
+  const { nameIdFormat, forceAuthn, signatureReader, loginHintParameter } = rest
+  const asked = { stepUpClassRef, requestedClassRefs, nameIdFormat, forceAuthn, loginHintParameter }
+  return ok({ kind: 'saml', ...common.value, idpEntityId, ssoUrl, ssoBinding, spEntityId, ...asked, signatureReader, certificates })
 }
 
 function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefusal> {

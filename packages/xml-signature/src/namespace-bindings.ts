@@ -17,9 +17,10 @@ export const initialBindings = (): NamespaceBindings =>
 
 /**
  * An absolute URI in ASCII. Canonicalisation must refuse relative ones (C14N 1.0 §1.3), and with ASCII alone the order of
- * UTF-16 units, of code points and of octets is one.
+ * UTF-16 units, of code points and of octets is one. No `&`, though a URI may have one: libxml2 and xml-crypto write it into
+ * canonical XML as it is, the specification wants it escaped, and so readers would not agree on the octets.
  */
-const absoluteUri = /^[A-Za-z][A-Za-z0-9+.-]*:[!#-;=?-[\]_a-z~]*$/
+const absoluteUri = /^[A-Za-z][A-Za-z0-9+.-]*:[!#-%'-;=?-[\]_a-z~]*$/
 
 /** @spec Namespaces in XML 1.0 §3 the prefixes `xml` and `xmlns`, §2.3 a prefix cannot be undeclared */
 export function mayDeclare({ prefix, namespace }: NamespaceDeclaration, limits: DocumentLimits): boolean {

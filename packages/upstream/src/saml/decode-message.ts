@@ -1,7 +1,7 @@
-/** From the SAMLResponse parameter to text: strict base64, then strict UTF-8, then the prescan. No XML parser before all three hold. */
+/** From the SAMLResponse parameter to text: strict base64, then strict UTF-8. No XML parser before both hold. */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamRefusal } from '../error.js'
-import { messageLimits, prescan } from './prescan.js'
+import { messageLimits } from './prescan.js'
 
 /** Base64 may be folded into lines (RFC 2045); nothing else is ignored. */
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/
@@ -17,9 +17,7 @@ export function decodeMessage(parameter: string): Result<string, UpstreamRefusal
   if (octets.toString('base64') !== compact) return err({ reason: 'saml_base64_invalid' })
   if (octets.length > messageLimits.octets) return err({ reason: 'saml_message_too_large', detail: { limit: messageLimits.octets } })
   const text = decodeUtf8(octets)
-  if (text === undefined) return err({ reason: 'saml_encoding_not_utf8' })
-  const scanned = prescan(text)
-  return scanned.ok ? ok(text) : scanned
+  return text === undefined ? err({ reason: 'saml_encoding_not_utf8' }) : ok(text)
 }
 
 /** Strict UTF-8 without a byte order mark of any kind left; line ends as XML 1.0 §2.11 wants them. */

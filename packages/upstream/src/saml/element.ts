@@ -9,6 +9,7 @@ export const namespaces = {
   metadata: 'urn:oasis:names:tc:SAML:2.0:metadata',
   signature: 'http://www.w3.org/2000/09/xmldsig#',
   exclusiveC14n: 'http://www.w3.org/2001/10/xml-exc-c14n#',
+  inclusiveC14n: 'http://www.w3.org/TR/2001/REC-xml-c14n-20010315',
   schemaInstance: 'http://www.w3.org/2001/XMLSchema-instance',
 } as const
 

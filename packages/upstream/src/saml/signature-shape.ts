@@ -5,12 +5,13 @@ import { attributeOf, type Element, isNamed, namespaces, textOf } from './elemen
 import { type AlgorithmVerdict, judgeDigestMethod, judgeSignatureMethod } from './signature-algorithms.js'
 
 const enveloped = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
+const canonicalizations: readonly string[] = [namespaces.exclusiveC14n, namespaces.inclusiveC14n]
 const ncName = /^[A-Za-z_][A-Za-z0-9._-]{0,255}$/
 const base64Text = /^[A-Za-z0-9+/=\s]{1,8192}$/
 
 /**
  * @spec SAML Core §5.4.2 one reference, to the ID of the parent
- * @spec SAML Core §5.4.4 enveloped-signature and exclusive canonicalisation only
+ * @spec SAML Core §5.4.4 enveloped-signature and a canonicalisation without comments only
  */
 export function checkSignatureShape(signature: Element, parentId: string): Result<undefined, UpstreamRefusal> {
   const [info, value, keyInfo, ...others] = signature.children
@@ -30,7 +31,7 @@ function checkSignedInfo(info: Element, parentId: string): Result<undefined, Ups
     !isDs(method, 'SignatureMethod')
   )
     return refuse('saml_signature_shape_invalid')
-  if (attributeOf(canonicalization, 'Algorithm') !== namespaces.exclusiveC14n || canonicalization.children.length > 0)
+  if (!canonicalizations.includes(attributeOf(canonicalization, 'Algorithm') ?? '') || canonicalization.children.length > 0)
     return refuse('saml_transform_refused')
   const algorithm = checkAlgorithm(method, judgeSignatureMethod)
   if (!algorithm.ok) return algorithm
@@ -54,9 +55,7 @@ function checkReference(reference: Element): Result<undefined, UpstreamRefusal> 
     others.length === 0 &&
     isTransform(first, enveloped) &&
     first.children.every(isStrayPrefixList) &&
-    isTransform(second, namespaces.exclusiveC14n) &&
-    second.children.every(isPrefixList) &&
-    second.children.length <= 1
+    isCanonicalization(second)
   return twoKnown ? ok(undefined) : refuse('saml_transform_refused')
 }
 
@@ -67,6 +66,10 @@ function checkAlgorithm(method: Element, judge: (uri: string) => AlgorithmVerdic
   return verdict === 'accepted' ? ok(undefined) : refuse('saml_algorithm_refused')
 }
 
+/** Exclusive canonicalisation may have one prefix list, inclusive has no parameter. */
+const isCanonicalization = (transform: Element): boolean =>
+  (isTransform(transform, namespaces.exclusiveC14n) && transform.children.every(isPrefixList) && transform.children.length <= 1) ||
+  (isTransform(transform, namespaces.inclusiveC14n) && transform.children.length === 0)
 const isDs = (element: Element, name: string): boolean => isNamed(element, namespaces.signature, name)
 const isTransform = (element: Element, algorithm: string): boolean =>
   isDs(element, 'Transform') && attributeOf(element, 'Algorithm') === algorithm

@@ -82,7 +82,11 @@ function verify(message: string, parent: Element, certificates: readonly string[
     const library = new SignedXml({ publicCert: key, getCertFromKeyInfo: () => null })
     library.SignatureAlgorithms = signatureAlgorithmsFor(keys) as typeof library.SignatureAlgorithms
     library.HashAlgorithms = hashAlgorithms() as typeof library.HashAlgorithms
-    library.CanonicalizationAlgorithms = pick(library.CanonicalizationAlgorithms, [enveloped, namespaces.exclusiveC14n])
+    library.CanonicalizationAlgorithms = pick(library.CanonicalizationAlgorithms, [
+      enveloped,
+      namespaces.exclusiveC14n,
+      namespaces.inclusiveC14n,
+    ])
     // Uniqueness over every spelling of ID was checked on our tree; the library need look for the one that SAML uses only.
     library.idAttributes = ['ID']
     library.loadSignature(signature)

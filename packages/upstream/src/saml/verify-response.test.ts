@@ -10,155 +10,165 @@ import { aFixtureKey } from './fixtures/a-certificate.js'
 import { assertionXml, encodeMessage, fixtureParties, responseXml, signXml } from './fixtures/a-saml-response.js'
 import { attackCases } from './fixtures/attack-cases.js'
 import { goodCases } from './fixtures/good-cases.js'
+import { type SignatureReaderName, signatureReaderNames } from './signature-reader-name.js'
 import { type ExpectedSamlResponse, verifySamlResponse } from './verify-response.js'
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), 'fixtures')
 const namesIn = (kind: 'good' | 'attacks') => readdirSync(join(folder, kind)).filter((name) => name.endsWith('.xml'))
 const base64Of = (kind: 'good' | 'attacks', name: string) => readFileSync(join(folder, kind, name)).toString('base64')
 
-function expecting(certificates: readonly string[]): ExpectedSamlResponse {
-  const parsed = parseConnection('saml', { idpEntityId: fixtureParties.idpEntityId, ssoUrl: 'https://idp.acme.example/sso', certificates })
+function expectingWith(signatureReader: SignatureReaderName, certificates: readonly string[]): ExpectedSamlResponse {
+  const { idpEntityId } = fixtureParties
+  const parsed = parseConnection('saml', { idpEntityId, ssoUrl: 'https://idp.acme.example/sso', certificates, signatureReader })
   if (!parsed.ok) throw new Error(parsed.error.reason)
   const { acsUrl, requestId, now } = fixtureParties
   return { connectionId: 'c1' as ConnectionId, connection: parsed.value as SamlConnection, acsUrl, expectedRequestId: requestId, now }
 }
-const expected = expecting(['idp-rsa.pem', 'idp-ec.pem'].map((name) => readFileSync(join(folder, name), 'utf8')))
+const fixtureCertificates = ['idp-rsa.pem', 'idp-ec.pem'].map((name) => readFileSync(join(folder, name), 'utf8'))
 
-describe('messages of honest IdPs', () => {
-  test.each(namesIn('good'))('%s is accepted and names ada', (name) => {
-    const verdict = verifySamlResponse(base64Of('good', name), expected)
-    expect(verdict).toMatchObject({
-      ok: true,
-      value: { nameId: { value: 'ada@acme.example' }, issuer: fixtureParties.idpEntityId, assertionId: '_assertion1' },
+describe.each(signatureReaderNames)('read by %s', (reader) => {
+  const expecting = (certificates: readonly string[]): ExpectedSamlResponse => expectingWith(reader, certificates)
+  const expected = expecting(fixtureCertificates)
+
+  describe('messages of honest IdPs', () => {
+    test.each(namesIn('good'))('%s is accepted and names ada', (name) => {
+      const verdict = verifySamlResponse(base64Of('good', name), expected)
+      expect(verdict).toMatchObject({
+        ok: true,
+        value: { nameId: { value: 'ada@acme.example' }, issuer: fixtureParties.idpEntityId, assertionId: '_assertion1' },
+      })
+    })
+
+    test('attributes are merged by name, and an empty one stays visible', () => {
+      const verdict = verifySamlResponse(base64Of('good', 'response-signed.xml'), expected)
+      expect(verdict.ok && [...verdict.value.attributes]).toEqual([
+        ['groups', ['engineering', 'staff']],
+        ['department', []],
+      ])
     })
   })
 
-  test('attributes are merged by name, and an empty one stays visible', () => {
-    const verdict = verifySamlResponse(base64Of('good', 'response-signed.xml'), expected)
-    expect(verdict.ok && [...verdict.value.attributes]).toEqual([
-      ['groups', ['engineering', 'staff']],
-      ['department', []],
-    ])
-  })
-})
-
-describe('attacks', () => {
-  test.each(namesIn('attacks'))('%s is refused for the reason beside it', (name) => {
-    const reason = readFileSync(join(folder, 'attacks', name.replace(/xml$/, 'reason')), 'utf8').trim()
-    expect(verifySamlResponse(base64Of('attacks', name), expected)).toMatchObject({ ok: false, error: { reason } })
-    expect(reason in upstreamErrors).toBe(true)
-  })
-
-  test('the files are those that the generator builds', () => {
-    const keys = { rsa: aFixtureKey(), ec: aFixtureKey({ type: 'ec' }), foreign: aFixtureKey() }
-    expect(namesIn('attacks').sort()).toEqual(
-      attackCases(keys)
-        .map(({ name }) => `${name}.xml`)
-        .sort(),
-    )
-    expect(namesIn('good').sort()).toEqual(
-      goodCases(keys.rsa, keys.ec)
-        .map(({ name }) => `${name}.xml`)
-        .sort(),
-    )
-  })
-})
-
-describe('the envelope of the parameter', () => {
-  const good = base64Of('good', 'response-signed.xml')
-  test.each([
-    { when: 'empty', message: '', reason: 'saml_response_missing' },
-    { when: 'not base64', message: '%%%%', reason: 'saml_base64_invalid' },
-    { when: 'base64url', message: `${good.slice(0, -4)}-_8=`, reason: 'saml_base64_invalid' },
-    { when: 'padded with bits set', message: 'QUJDRB==', reason: 'saml_base64_invalid' },
-    { when: 'larger than the limit', message: Buffer.alloc(300_000, 0x20).toString('base64'), reason: 'saml_message_too_large' },
-  ])('a parameter that is $when is refused', ({ message, reason }) => {
-    expect(verifySamlResponse(message, expected)).toMatchObject({ ok: false, error: { reason } })
-  })
-
-  test('line folding inside base64 is allowed', () => {
-    expect(verifySamlResponse(good.replace(/(.{76})/g, '$1\r\n'), expected).ok).toBe(true)
-  })
-})
-
-describe('keys come from the connection alone', () => {
-  const key = aFixtureKey()
-  const message = encodeMessage(signXml(responseXml(), '_response1', key, { keyInfoCertificate: key.certificate }))
-  test('a message signed with its own KeyInfo is refused by a connection that does not list the key', () => {
-    expect(verifySamlResponse(message, expected)).toMatchObject({ ok: false, error: { reason: 'saml_signature_invalid' } })
-  })
-  test('during a rollover the old and the new certificate are trusted together', () => {
-    expect(verifySamlResponse(message, expecting([aFixtureKey().certificate, key.certificate])).ok).toBe(true)
-  })
-  test('an expired certificate still verifies: metadata keys are raw trust', () => {
-    const old = aFixtureKey({ notAfter: new Date(Date.UTC(2026, 1, 1)) })
-    expect(verifySamlResponse(encodeMessage(signXml(responseXml(), '_assertion1', old)), expecting([old.certificate])).ok).toBe(true)
-  })
-})
-
-describe('mutations of valid messages', () => {
-  const key = aFixtureKey()
-  const fuzzed = expecting([key.certificate])
-  const seeds = [
-    signXml(responseXml(), '_response1', key),
-    signXml(responseXml({ assertions: assertionXml({ nameId: '<saml:NameID>ada@acme.example</saml:NameID>' }) }), '_assertion1', key),
-  ]
-  const tokens = [
-    '<',
-    '>',
-    '/>',
-    '"',
-    '&',
-    '&amp;',
-    '&#0;',
-    '<!--',
-    '-->',
-    '<![CDATA[',
-    ']]>',
-    '<saml:NameID>root</saml:NameID>',
-    'ID="_assertion1"',
-    ' xmlns:saml="urn:x"',
-    '\u0000',
-    '\uFFFF',
-    'é',
-    '<ds:Signature/>',
-    '<?x?>',
-  ]
-  const mutation = fc.record({
-    at: fc.nat(),
-    length: fc.nat(40),
-    kind: fc.constantFrom('cut', 'repeat', 'insert', 'flip', 'move'),
-    token: fc.constantFrom(...tokens),
-    to: fc.nat(),
-  })
-  const mutate = (
-    text: string,
-    { at, length, kind, token, to }: { at: number; length: number; kind: string; token: string; to: number },
-  ): string => {
-    const from = at % text.length
-    const piece = text.slice(from, from + length)
-    if (kind === 'cut') return text.slice(0, from) + text.slice(from + length)
-    if (kind === 'repeat') return text.slice(0, from) + piece + text.slice(from)
-    if (kind === 'insert') return text.slice(0, from) + token + text.slice(from)
-    if (kind === 'flip') return text.slice(0, from) + String.fromCharCode(text.charCodeAt(from) ^ (1 + (to % 6))) + text.slice(from + 1)
-    const rest = text.slice(0, from) + text.slice(from + length)
-    return rest.slice(0, to % (rest.length + 1)) + piece + rest.slice(to % (rest.length + 1))
-  }
-
-  test('never throw, and never name another identity', () => {
-    const property = fc.property(fc.constantFrom(...seeds), fc.array(mutation, { minLength: 1, maxLength: 4 }), (seed, mutations) => {
-      const verdict = verifySamlResponse(encodeMessage(mutations.reduce(mutate, seed)), fuzzed)
-      if (verdict.ok)
-        expect([verdict.value.nameId.value, verdict.value.attributes.get('groups')]).toEqual(['ada@acme.example', ['engineering', 'staff']])
-      else expect(verdict.error.reason in upstreamErrors).toBe(true)
+  describe('attacks', () => {
+    test.each(namesIn('attacks'))('%s is refused for the reason beside it', (name) => {
+      const reason = readFileSync(join(folder, 'attacks', name.replace(/xml$/, 'reason')), 'utf8').trim()
+      expect(verifySamlResponse(base64Of('attacks', name), expected)).toMatchObject({ ok: false, error: { reason } })
+      expect(reason in upstreamErrors).toBe(true)
     })
-    fc.assert(property, { numRuns: 600 })
+
+    test('the files are those that the generator builds', () => {
+      const keys = { rsa: aFixtureKey(), ec: aFixtureKey({ type: 'ec' }), foreign: aFixtureKey() }
+      expect(namesIn('attacks').sort()).toEqual(
+        attackCases(keys)
+          .map(({ name }) => `${name}.xml`)
+          .sort(),
+      )
+      expect(namesIn('good').sort()).toEqual(
+        goodCases(keys.rsa, keys.ec)
+          .map(({ name }) => `${name}.xml`)
+          .sort(),
+      )
+    })
   })
 
-  test('arbitrary text is refused by value', () => {
-    fc.assert(
-      fc.property(fc.string(), (text) => !verifySamlResponse(text, fuzzed).ok && !verifySamlResponse(encodeMessage(text), fuzzed).ok),
-      { numRuns: 300 },
-    )
+  describe('the envelope of the parameter', () => {
+    const good = base64Of('good', 'response-signed.xml')
+    test.each([
+      { when: 'empty', message: '', reason: 'saml_response_missing' },
+      { when: 'not base64', message: '%%%%', reason: 'saml_base64_invalid' },
+      { when: 'base64url', message: `${good.slice(0, -4)}-_8=`, reason: 'saml_base64_invalid' },
+      { when: 'padded with bits set', message: 'QUJDRB==', reason: 'saml_base64_invalid' },
+      { when: 'larger than the limit', message: Buffer.alloc(300_000, 0x20).toString('base64'), reason: 'saml_message_too_large' },
+    ])('a parameter that is $when is refused', ({ message, reason }) => {
+      expect(verifySamlResponse(message, expected)).toMatchObject({ ok: false, error: { reason } })
+    })
+
+    test('line folding inside base64 is allowed', () => {
+      expect(verifySamlResponse(good.replace(/(.{76})/g, '$1\r\n'), expected).ok).toBe(true)
+    })
+  })
+
+  describe('keys come from the connection alone', () => {
+    const key = aFixtureKey()
+    const message = encodeMessage(signXml(responseXml(), '_response1', key, { keyInfoCertificate: key.certificate }))
+    test('a message signed with its own KeyInfo is refused by a connection that does not list the key', () => {
+      expect(verifySamlResponse(message, expected)).toMatchObject({ ok: false, error: { reason: 'saml_signature_invalid' } })
+    })
+    test('during a rollover the old and the new certificate are trusted together', () => {
+      expect(verifySamlResponse(message, expecting([aFixtureKey().certificate, key.certificate])).ok).toBe(true)
+    })
+    test('an expired certificate still verifies: metadata keys are raw trust', () => {
+      const old = aFixtureKey({ notAfter: new Date(Date.UTC(2026, 1, 1)) })
+      expect(verifySamlResponse(encodeMessage(signXml(responseXml(), '_assertion1', old)), expecting([old.certificate])).ok).toBe(true)
+    })
+  })
+
+  describe('mutations of valid messages', () => {
+    const key = aFixtureKey()
+    const fuzzed = expecting([key.certificate])
+    const seeds = [
+      signXml(responseXml(), '_response1', key),
+      signXml(responseXml({ assertions: assertionXml({ nameId: '<saml:NameID>ada@acme.example</saml:NameID>' }) }), '_assertion1', key),
+    ]
+    const tokens = [
+      '<',
+      '>',
+      '/>',
+      '"',
+      '&',
+      '&amp;',
+      '&#0;',
+      '<!--',
+      '-->',
+      '<![CDATA[',
+      ']]>',
+      '<saml:NameID>root</saml:NameID>',
+      'ID="_assertion1"',
+      ' xmlns:saml="urn:x"',
+      '\u0000',
+      '\uFFFF',
+      'é',
+      '<ds:Signature/>',
+      '<?x?>',
+    ]
+    const mutation = fc.record({
+      at: fc.nat(),
+      length: fc.nat(40),
+      kind: fc.constantFrom('cut', 'repeat', 'insert', 'flip', 'move'),
+      token: fc.constantFrom(...tokens),
+      to: fc.nat(),
+    })
+    const mutate = (
+      text: string,
+      { at, length, kind, token, to }: { at: number; length: number; kind: string; token: string; to: number },
+    ): string => {
+      const from = at % text.length
+      const piece = text.slice(from, from + length)
+      if (kind === 'cut') return text.slice(0, from) + text.slice(from + length)
+      if (kind === 'repeat') return text.slice(0, from) + piece + text.slice(from)
+      if (kind === 'insert') return text.slice(0, from) + token + text.slice(from)
+      if (kind === 'flip') return text.slice(0, from) + String.fromCharCode(text.charCodeAt(from) ^ (1 + (to % 6))) + text.slice(from + 1)
+      const rest = text.slice(0, from) + text.slice(from + length)
+      return rest.slice(0, to % (rest.length + 1)) + piece + rest.slice(to % (rest.length + 1))
+    }
+
+    test('never throw, and never name another identity', () => {
+      const property = fc.property(fc.constantFrom(...seeds), fc.array(mutation, { minLength: 1, maxLength: 4 }), (seed, mutations) => {
+        const verdict = verifySamlResponse(encodeMessage(mutations.reduce(mutate, seed)), fuzzed)
+        if (verdict.ok)
+          expect([verdict.value.nameId.value, verdict.value.attributes.get('groups')]).toEqual([
+            'ada@acme.example',
+            ['engineering', 'staff'],
+          ])
+        else expect(verdict.error.reason in upstreamErrors).toBe(true)
+      })
+      fc.assert(property, { numRuns: 600 })
+    })
+
+    test('arbitrary text is refused by value', () => {
+      fc.assert(
+        fc.property(fc.string(), (text) => !verifySamlResponse(text, fuzzed).ok && !verifySamlResponse(encodeMessage(text), fuzzed).ok),
+        { numRuns: 300 },
+      )
+    })
   })
 })

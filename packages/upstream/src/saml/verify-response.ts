@@ -1,7 +1,7 @@
 /**
  * The pure entry point: one SAMLResponse, and everything it is compared with, to a verified assertion or the reason why not.
  *
- * decode → prescan → our tree → which octets are signed → read only those → profile rules. No clock, no chance, no I/O; it does
+ * decode → read → which parts are signed → read only those → profile rules. No clock, no chance, no I/O; it does
  * not know whether the message was seen before: the caller consumes the login request and the ids in one statement.
  */
 
@@ -13,10 +13,10 @@ import type { SamlConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { type AssertionFacts, type ResponseFacts, readAssertion, readResponse } from './assertion-reader.js'
 import { decodeMessage } from './decode-message.js'
-import { attributeOf, childrenNamed, type Element, isNamed, namespaces, readElement, walk } from './element.js'
-import { prescan } from './prescan.js'
+import { attributeOf, childrenNamed, type Element, isNamed, namespaces, walk } from './element.js'
 import { checkAssertion, checkResponse, type ExpectedResponse, timeLimits } from './profile-rules.js'
-import { findSignedOctets, type SignedOctets } from './signed-octets.js'
+import type { SignedPart } from './read-message.js'
+import { signatureReaders } from './signature-reader.js'
 
 export type SamlRefusal = UpstreamRefusal
 
@@ -34,22 +34,23 @@ export const spEntityIdOf = (connection: SamlConnection, acsUrl: string): string
   connection.spEntityId ?? acsUrl.replace(/\/acs$/, '/metadata')
 
 /** @spec SAML Profiles §4.1.4 */
-export function verifySamlResponse(message: string, expected: ExpectedSamlResponse): Result<SamlAssertion, SamlRefusal> {
-  const text = decodeMessage(message)
+export function verifySamlResponse(parameter: string, expected: ExpectedSamlResponse): Result<SamlAssertion, SamlRefusal> {
+  const text = decodeMessage(parameter)
   if (!text.ok) return text
-  const root = readElement(text.value)
-  if (!root.ok) return root
-  const envelope = readResponse(root.value)
+  const message = signatureReaders[expected.connection.signatureReader](text.value)
+  if (!message.ok) return message
+  const { root, findSigned } = message.value
+  const envelope = readResponse(root)
   if (!envelope.ok) return envelope
   const rules = rulesFor(expected)
   // An IdP that reports an error sends no assertion and often no signature: say what it said. Nothing is given on this path.
-  if (isErrorWithoutAssertion(envelope.value, root.value)) return checkResponse(envelope.value, false, rules) as Result<never, SamlRefusal>
-  const alone = checkOneAssertion(root.value)
+  if (isErrorWithoutAssertion(envelope.value, root)) return checkResponse(envelope.value, false, rules) as Result<never, SamlRefusal>
+  const alone = checkOneAssertion(root)
   if (!alone.ok) return alone
   // Unsigned words can only refuse. Asking them first keeps whoever has no pending login away from the costly part.
   const claimed = checkResponse(envelope.value, false, rules)
   if (!claimed.ok) return claimed
-  const signed = findSignedOctets(text.value, root.value, expected.connection.certificates)
+  const signed = findSigned(expected.connection.certificates)
   if (!signed.ok) return signed
   const read = readSigned(signed.value)
   if (!read.ok) return read
@@ -89,40 +90,28 @@ function checkOneAssertion(root: Element): Result<undefined, UpstreamRefusal> {
 
 type SignedFacts = { readonly response: ResponseFacts | undefined; readonly assertion: AssertionFacts }
 
-/** From here on only octets that a key of the connection signed are looked at for who the person is. */
-function readSigned(signed: readonly SignedOctets[]): Result<SignedFacts, UpstreamRefusal> {
+/** From here on only what a key of the connection signed is looked at for who the person is. */
+function readSigned(signed: readonly SignedPart[]): Result<SignedFacts, UpstreamRefusal> {
   let response: ResponseFacts | undefined
   let assertion: Element | undefined
   for (const part of signed) {
-    const root = reread(part)
-    if (!root.ok) return root
+    const { element } = part
     if (part.of === 'assertion') {
       // Where both are signed, the response's octets hold the assertion too; both readings must then be of one and the same id.
       if (assertion !== undefined && attributeOf(assertion, 'ID') !== part.id) return err({ reason: 'saml_signature_invalid' })
-      assertion = root.value
+      assertion = element
       continue
     }
-    const facts = readResponse(root.value)
+    const facts = readResponse(element)
     if (!facts.ok) return facts
-    const alone = checkOneAssertion(root.value)
+    const alone = checkOneAssertion(element)
     if (!alone.ok) return alone
     response = facts.value
-    assertion = childrenNamed(root.value, namespaces.assertion, 'Assertion')[0]
+    assertion = childrenNamed(element, namespaces.assertion, 'Assertion')[0]
   }
   if (assertion === undefined) return err({ reason: 'saml_unsigned' })
   const facts = readAssertion(assertion)
   return facts.ok ? ok({ response, assertion: facts.value }) : facts
-}
-
-/** The octets must be, themselves, the element whose signature was looked for. */
-function reread(part: SignedOctets): Result<Element, UpstreamRefusal> {
-  const scanned = prescan(part.octets)
-  if (!scanned.ok) return scanned
-  const root = readElement(part.octets)
-  if (!root.ok) return root
-  const isThatElement =
-    part.of === 'response' ? isNamed(root.value, namespaces.protocol, 'Response') : isNamed(root.value, namespaces.assertion, 'Assertion')
-  return isThatElement && attributeOf(root.value, 'ID') === part.id ? root : err({ reason: 'saml_signature_invalid' })
 }
 
 function toSamlAssertion(expected: ExpectedSamlResponse, response: ResponseFacts, assertion: AssertionFacts): SamlAssertion {

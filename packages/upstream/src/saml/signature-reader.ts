@@ -1,0 +1,15 @@
+/**
+ * The seam between "who signed what" and everything that is decided upon it.
+ *
+ * Two readers answer the same question, chosen per connection: our own (`@drawbridge/xml-signature`) and the library `xml-crypto`.
+ * Every fixture is judged under both.
+ */
+import type { SignatureReader } from './read-message.js'
+import type { SignatureReaderName } from './signature-reader-name.js'
+import { readWithXmlCrypto } from './xml-crypto-reader.js'
+import { readWithXmlSignature } from './xml-signature-reader.js'
+
+export const signatureReaders: Readonly<Record<SignatureReaderName, SignatureReader>> = {
+  'xml-signature': readWithXmlSignature,
+  'xml-crypto': readWithXmlCrypto,
+}

@@ -1,0 +1,40 @@
+/** The library as a reader: it says which octets are signed, and those octets are parsed again by us, so that nothing else is read. */
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { UpstreamRefusal } from '../error.js'
+import { attributeOf, type Element, isNamed, namespaces, readElement } from './element.js'
+import { prescan } from './prescan.js'
+import type { ReadMessage, SignedPart } from './read-message.js'
+import { findSignedOctets, type SignedOctets } from './signed-octets.js'
+
+export function readWithXmlCrypto(message: string): Result<ReadMessage, UpstreamRefusal> {
+  const root = readScanned(message)
+  if (!root.ok) return root
+  return ok({ root: root.value, findSigned: (certificates) => findSigned(message, root.value, certificates) })
+}
+
+function findSigned(message: string, root: Element, certificates: readonly string[]): Result<readonly SignedPart[], UpstreamRefusal> {
+  const octets = findSignedOctets(message, root, certificates)
+  if (!octets.ok) return octets
+  const parts: SignedPart[] = []
+  for (const part of octets.value) {
+    const element = reread(part)
+    if (!element.ok) return element
+    parts.push({ of: part.of, id: part.id, element: element.value })
+  }
+  return ok(parts)
+}
+
+/** The octets must be, themselves, the element whose signature was looked for. */
+function reread(part: SignedOctets): Result<Element, UpstreamRefusal> {
+  const root = readScanned(part.octets)
+  if (!root.ok) return root
+  const isThatElement =
+    part.of === 'response' ? isNamed(root.value, namespaces.protocol, 'Response') : isNamed(root.value, namespaces.assertion, 'Assertion')
+  return isThatElement && attributeOf(root.value, 'ID') === part.id ? root : err({ reason: 'saml_signature_invalid' })
+}
+
+/** No XML parser sees what the linear scan has not let through. */
+function readScanned(message: string): Result<Element, UpstreamRefusal> {
+  const scanned = prescan(message)
+  return scanned.ok ? readElement(message) : scanned
+}
