@@ -24,6 +24,8 @@ const later = instant(now + 3_600_000)
 const asked = { requestId: 'test', address: undefined }
 const token = 'dbr_presented'
 const elsewhere = randomUUID() as IssuerId
+/** Some four hundred arrangements each, on a machine that may be busy. */
+const patienceMs = 240_000
 let fixture: TestDatabase
 let acme: ATenant
 let grantId: GrantId
@@ -199,73 +201,81 @@ function presenting(world: World, versions: readonly ClientVersion[]) {
   return { caller, presented: { issuerId, clientId, clientVersion, resource: world.resource } }
 }
 
-test('a refresh token is judged alike by the statement and by the rule', async () => {
-  for (const world of [...pairs(ofRefresh), ...random(ofRefresh)]) {
-    const { caller, presented: by } = presenting(world, await arrange(world))
-    const presented = { ...by, scopes: world.widened ? (['read', 'admin'] as Scope[]) : undefined }
-    const rotation = await rotateRefreshToken(onHotPath(fixture.database), {
-      tenantId: acme.tenantId,
-      tokenHash: hashOf(token),
-      presented,
-      successor: { hash: randomBytes(32) as unknown as CredentialHash, keyVersion: 1 },
-      redecision: undefined,
-      eventId: randomUUID(),
-      now,
-      asked,
-    })
-    const state = {
-      issuerId: acme.issuerId,
-      clientId: acme.clientId,
-      expiresAt: world.tokenExpired ? now : later,
-      rotatedAt: world.rotatedAt,
-      successorUsed: world.successorUsed,
-      graceReplays: world.graceReplays,
-      familyGraceReplays: world.rotatedAt === undefined ? 0 : world.graceReplays, // the family has no other token
-      refreshOffered: world.offered,
-      scopes: ['read', 'write'],
-      audience: acme.resource,
-      decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
-      grant: grantOf(world),
-      caller,
+test(
+  'a refresh token is judged alike by the statement and by the rule',
+  async () => {
+    for (const world of [...pairs(ofRefresh), ...random(ofRefresh)]) {
+      const { caller, presented: by } = presenting(world, await arrange(world))
+      const presented = { ...by, scopes: world.widened ? (['read', 'admin'] as Scope[]) : undefined }
+      const rotation = await rotateRefreshToken(onHotPath(fixture.database), {
+        tenantId: acme.tenantId,
+        tokenHash: hashOf(token),
+        presented,
+        successor: { hash: randomBytes(32) as unknown as CredentialHash, keyVersion: 1 },
+        redecision: undefined,
+        eventId: randomUUID(),
+        now,
+        asked,
+      })
+      const state = {
+        issuerId: acme.issuerId,
+        clientId: acme.clientId,
+        expiresAt: world.tokenExpired ? now : later,
+        rotatedAt: world.rotatedAt,
+        successorUsed: world.successorUsed,
+        graceReplays: world.graceReplays,
+        familyGraceReplays: world.rotatedAt === undefined ? 0 : world.graceReplays, // the family has no other token
+        refreshOffered: world.offered,
+        scopes: ['read', 'write'],
+        audience: acme.resource,
+        decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
+        grant: grantOf(world),
+        caller,
+      }
+      const verdict = judgeRefresh(state, presented, now)
+      const told = rotation.kind === 'refused' ? rotation.reason : rotation.kind
+      expect({ world, told }).toEqual({ world, told: verdict === 'rotate' || verdict === 'grace' ? 'rotated' : verdict })
     }
-    const verdict = judgeRefresh(state, presented, now)
-    const told = rotation.kind === 'refused' ? rotation.reason : rotation.kind
-    expect({ world, told }).toEqual({ world, told: verdict === 'rotate' || verdict === 'grace' ? 'rotated' : verdict })
-  }
-})
+  },
+  patienceMs,
+)
 
-test('a code is judged alike by the statement and by the rule', async () => {
-  for (const world of [...pairs(ofCode), ...random(ofCode)]) {
-    const { caller, presented: by } = presenting(world, await arrange(world))
-    const presented = {
-      ...by,
-      redirectUri: world.otherRedirect ? 'https://other.example/callback' : aRedirectUri,
-      codeChallenge: world.otherVerifier ? 'other' : aChallenge,
+test(
+  'a code is judged alike by the statement and by the rule',
+  async () => {
+    for (const world of [...pairs(ofCode), ...random(ofCode)]) {
+      const { caller, presented: by } = presenting(world, await arrange(world))
+      const presented = {
+        ...by,
+        redirectUri: world.otherRedirect ? 'https://other.example/callback' : aRedirectUri,
+        codeChallenge: world.otherVerifier ? 'other' : aChallenge,
+      }
+      const redeemed = await redeemCode(onHotPath(fixture.database), {
+        tenantId: acme.tenantId,
+        codeHash: hashOf(code),
+        presented,
+        refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
+        redecision: undefined,
+        eventId: randomUUID(),
+        now,
+        asked,
+      })
+      const state = {
+        issuerId: acme.issuerId,
+        clientId: acme.clientId,
+        redirectUri: aRedirectUri,
+        codeChallenge: aChallenge,
+        expiresAt: world.codeExpired ? now : later,
+        redeemed: world.redeemed,
+        audience: acme.resource,
+        decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
+        grant: grantOf(world),
+        caller,
+      }
+      const verdict = judgeCode(state, presented, now)
+      const told = redeemed.kind === 'refused' ? redeemed.reason : redeemed.kind
+      expect({ world, told }).toEqual({ world, told: verdict === 'redeem' ? 'redeemed' : verdict })
     }
-    const redeemed = await redeemCode(onHotPath(fixture.database), {
-      tenantId: acme.tenantId,
-      codeHash: hashOf(code),
-      presented,
-      refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
-      redecision: undefined,
-      eventId: randomUUID(),
-      now,
-      asked,
-    })
-    const state = {
-      issuerId: acme.issuerId,
-      clientId: acme.clientId,
-      redirectUri: aRedirectUri,
-      codeChallenge: aChallenge,
-      expiresAt: world.codeExpired ? now : later,
-      redeemed: world.redeemed,
-      audience: acme.resource,
-      decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
-      grant: grantOf(world),
-      caller,
-    }
-    const verdict = judgeCode(state, presented, now)
-    const told = redeemed.kind === 'refused' ? redeemed.reason : redeemed.kind
-    expect({ world, told }).toEqual({ world, told: verdict === 'redeem' ? 'redeemed' : verdict })
-  }
-})
+  },
+  patienceMs,
+)
