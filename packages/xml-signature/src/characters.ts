@@ -24,3 +24,9 @@ const forbidden = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\uD800-\uDFFF\uFFFE\uF
 
 /** @spec XML 1.0 §2.2 Char */
 export const hasForbiddenCharacter = (text: string): boolean => suspicious.test(text) && forbidden.test(text)
+
+/** The same of one code point. */
+export const isCharacter = (code: number): boolean =>
+  code >= 0x20
+    ? code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) && code !== 0xfffe && code !== 0xffff
+    : code === 9 || code === 10 || code === 13

@@ -23,7 +23,7 @@ type Open = { readonly scanner: Scanner; readonly bindings: NamespaceBindings; r
 /** The root element. `given` is decoded text: octets that are not UTF-8 never become one. */
 export function parseDocument(given: string, limits: DocumentLimits = documentLimits): Result<XmlElement, DocumentRefusal> {
   if (given.length > limits.characters) return err({ reason: 'too_large', detail: { limit: limits.characters } })
-  const text = given.includes('\r') ? given.replace(/\r\n?/g, '\n') : given
+  const text = given.includes('\r') ? given.replace(/\r\n/g, '\n').replace(/\r/g, '\n') : given
   const start = pastXmlDeclaration(text)
   if (!start.ok) return start
   const open: Open = { scanner: newScanner(text, start.value, limits), bindings: initialBindings(), tags: [], root: undefined }

@@ -36,7 +36,7 @@ export function readSignature(signature: XmlElement, parent: XmlElement): Read<S
     return refuse('signature_shape_invalid')
   if (keyInfo !== undefined && !isDs(keyInfo, 'KeyInfo')) return refuse('signature_shape_invalid')
   const value = readBase64(valueElement)
-  if (value === undefined || !hasElementsOnly(signedInfo)) return refuse('signature_shape_invalid')
+  if (value === undefined || !hasElementsOnly(signedInfo) || !hasKnownAttributes(signedInfo)) return refuse('signature_shape_invalid')
   return readSignedInfo(signedInfo, value, attributeOf(parent, 'ID') ?? '')
 }
 
@@ -76,4 +76,16 @@ function readMethod<T>(method: XmlElement, methodOf: (uri: string) => T | 'sha1'
 const isDs = (element: XmlElement | undefined, name: string): element is XmlElement =>
   element !== undefined && isNamed(element, namespaces.signature, name)
 const hasElementsOnly = (element: XmlElement): boolean => isBlank(element.text)
-const readBase64 = (element: XmlElement): Buffer | undefined => (element.children.length === 0 ? decodeBase64(element.text) : undefined)
+const readBase64 = (element: XmlElement): Buffer | undefined =>
+  element.children.length === 0 && element.text.length <= longestBase64 ? decodeBase64(element.text) : undefined
+
+/** What the schema of XML Signature gives its elements, none of it long: SignedInfo is canonicalised before anybody vouches for it. */
+const knownAttributes: readonly string[] = ['Id', 'Algorithm', 'URI', 'Type', 'PrefixList']
+const longestAttribute = 1024
+/** A signature by a key of 32,768 bits, folded. */
+const longestBase64 = 8192
+
+const hasKnownAttributes = (element: XmlElement): boolean =>
+  element.attributes.every(
+    ({ namespace, name, value }) => namespace === '' && knownAttributes.includes(name) && value.length <= longestAttribute,
+  ) && element.children.every(hasKnownAttributes)

@@ -24,7 +24,7 @@ export function decodeMessage(parameter: string): Result<string, UpstreamRefusal
 function decodeUtf8(octets: Buffer): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(octets)
-    return text.includes('\u0000') ? undefined : text.replace(/\r\n?/g, '\n')
+    return text.includes('\u0000') ? undefined : text.replace(/\r\n/g, '\n').replace(/\r/g, '\n')
   } catch {
     return undefined
   }

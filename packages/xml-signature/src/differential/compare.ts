@@ -12,11 +12,18 @@ import type { Signer } from './sign-message.js'
 
 export type Counts = Map<string, number>
 export type Disagreement = { readonly kind: string; readonly mutations: readonly string[]; readonly message: string }
-export type Comparison = { readonly counts: Counts; readonly disagreements: readonly Disagreement[]; readonly seconds: number }
+export type Comparison = {
+  readonly messages: number
+  readonly counts: Counts
+  readonly disagreements: readonly Disagreement[]
+  readonly seconds: number
+}
 
 export type ComparisonPlan = {
   readonly seed: number
   readonly messages: number
+  /** Ends earlier, after so many minutes. */
+  readonly minutes: number
   /** One in so many of the messages that we refuse is shown to xml-crypto, one in so many that we accept to xml-crypto and node-saml; xmlsec1 sees all of these. */
   readonly sampleRefused: number
   readonly sampleAccepted: number
@@ -63,10 +70,10 @@ export async function compare(plan: ComparisonPlan, progress: (done: number) => 
     done += 1
     if (court.pending.length >= batch) await askPending(court)
     if (done % 10_000 === 0) progress(done)
-    if (done >= plan.messages) break
+    if (done >= plan.messages || Date.now() - began > plan.minutes * 60_000) break
   }
   await askPending(court)
-  return { counts: court.counts, disagreements: court.disagreements, seconds: (Date.now() - began) / 1000 }
+  return { messages: done, counts: court.counts, disagreements: court.disagreements, seconds: (Date.now() - began) / 1000 }
 }
 
 async function judge(court: Court, streamed: StreamedMessage, index: number): Promise<void> {
@@ -121,11 +128,10 @@ function compareWithOctets(court: Court, streamed: StreamedMessage, ours: OurVer
   else disagree(court, streamed, 'the signed octets say another identity than our tree')
 }
 
-function toAsk(court: Court, ours: OurVerdict, message: string): MessageToAsk {
-  const methods = [...message.matchAll(/xmldsig-more#(rsa|ecdsa)-/g)].map(([, kind]) => (kind === 'rsa' ? 0 : 1))
-  const pem = (index: number): string => court.pems[methods[index] ?? 0] ?? ''
-  return { message, signatures: ours.places.map((place, index) => ({ place, key: pem(index) })) }
-}
+const toAsk = (court: Court, { places, keyKinds }: OurVerdict, message: string): MessageToAsk => ({
+  message,
+  signatures: places.map((place, index) => ({ place, key: court.pems[keyKinds[index] === 'ec' ? 1 : 0] ?? '' })),
+})
 
 async function askPending(court: Court): Promise<void> {
   const asked = court.pending.splice(0)

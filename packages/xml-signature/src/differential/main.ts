@@ -1,4 +1,4 @@
-/** `node packages/xml-signature/dist/differential/main.js --messages N --seed S [--report FILE] [--keep FILE]`: exits with 1 on a disagreement. */
+/** `node packages/xml-signature/dist/differential/main.js --messages N --seed S [--minutes M] [--report FILE] [--keep FILE]`: exits with 1 on a disagreement. */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { compare } from './compare.js'
@@ -8,11 +8,18 @@ const { values } = parseArgs({
   options: {
     messages: { type: 'string', default: '10000' },
     seed: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '600' },
     report: { type: 'string' },
     keep: { type: 'string' },
   },
 })
-const plan = { messages: Number(values.messages), seed: Number(values.seed), sampleRefused: 100, sampleAccepted: 30 }
+const plan = {
+  messages: Number(values.messages),
+  seed: Number(values.seed),
+  minutes: Number(values.minutes),
+  sampleRefused: 100,
+  sampleAccepted: 30,
+}
 const comparison = await compare(plan, (done) => process.stderr.write(`${done}\n`))
 const report = reportOf(plan, comparison)
 process.stdout.write(report)
