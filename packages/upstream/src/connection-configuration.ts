@@ -13,17 +13,31 @@
  *   requestedClassRefs   string[]               classes asked for at every login; default none (most IdPs work best without)
  *   nameIdFormat         string                 NameIDPolicy/@Format; default absent
  *   forceAuthn           boolean                at every login; default false
- *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0021); default 'xml-crypto'
+ *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015); default 'xml-crypto'
  *   loginHintParameter   string                 query parameter that carries the login hint, e.g. `login_hint`; default none is sent
  *
  * OIDC (`kind` column `oidc`; the client secret is the connection's sealed secret, never in here)
- *   issuer               https URL              byte for byte as in the discovery document
+ *   issuer               https URL              byte for byte as in the discovery document; may hold Entra's `{tenantid}`, and then needs tenantIds
+ *   discoveryUrl         https URL              default: the issuer with `/.well-known/openid-configuration`
  *   clientId             string
- *   clientAuthentication 'client_secret_basic' | 'client_secret_post' | 'none'   default: basic with a secret, none without
+ *   clientAuthentication 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt' | 'none'   default: basic with a secret, none without
+ *   clientAssertionAudience 'issuer' | 'token_endpoint'   private_key_jwt: whom it is for; default 'issuer'
+ *   idTokenAlgorithms    string[]               asymmetric ones alone; default all that we know
  *   scopes               string[]               default openid, profile, email
- *   stepUpAcr            string | null          acr_values on step-up; null: prompt=login alone; default REFEDS MFA
+ *   tenantIds            string[]               Entra: `tid` must be one of these
+ *   hostedDomains        string[]               Google: `hd` must be one of these; sent as a hint, too
+ *   acrValues            string[]               acr_values at every login; default none
+ *   stepUpAcr            string | null          what is asked for on step-up; null: the prompt alone; default REFEDS MFA
+ *   stepUpAsk            'acr_values' | 'claims_acr' | 'claims_acrs'   as a wish, as an essential claim, as Entra's authentication context;
+ *                                               the last two refuse an answer that lacks it; default 'acr_values'
+ *   prompt               'login' | 'select_account' | 'consent' | null   at every login; default null
+ *   promptOnForce        'login' | 'select_account' | null   where a fresh sign-in is demanded; Google knows no login; default 'login'
+ *   maxAgeOnForce        0 | 1 | null           max_age where a fresh sign-in is demanded; null: none; default 0
+ *   authTimeClaim        boolean                where it is demanded, ask for auth_time by `claims`, too; default false
+ *   freshnessEvidence    'auth_time' | 'issued_at_after_prompt'   what proves a fresh sign-in (docs/adr/0022); default 'auth_time'
+ *   parameters           {name: value}          added to the request; names by allow-list: `staticParameterNames`
  *   userinfo             boolean                merge the userinfo answer; default true
- *   promptOnForce        'login' | null         Google knows no prompt=login; default 'login'
+ *   graph                {groups: 'id' | 'displayName', url, tokenUrl}   Entra: too many groups are read from Microsoft Graph; default: they stay unknown
  *
  * Both
  *   mapping              how attributes or claims become our claims, groups and stable id: `parseClaimMapping` of core; default: sensible
@@ -36,10 +50,8 @@ import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { z } from 'zod'
 import type { UpstreamRefusal } from './error.js'
+import { findOidcMistake, oidcMembers, type OidcSettings, refedsMfa } from './oidc/configuration.js'
 import { type SignatureReaderName, signatureReaderNames } from './saml/signature-reader-name.js'
-
-/** REFEDS MFA: the class that means "multi-factor" to IdPs that follow a published profile. */
-export const refedsMfa = 'https://refeds.org/profile/mfa'
 
 const limits = { certificates: 8, certificateLength: 16_384, textLength: 1024, listLength: 64, rsaBits: 2048 } as const
 const ecCurves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
@@ -69,16 +81,7 @@ const samlSchema = z.strictObject({
     .regex(/^[A-Za-z_]{1,40}$/)
     .optional(),
 })
-const oidcSchema = z.strictObject({
-  ...shared,
-  issuer: text,
-  clientId: text,
-  clientAuthentication: z.enum(['client_secret_basic', 'client_secret_post', 'none']).optional(),
-  scopes: texts.default(['openid', 'profile', 'email']),
-  stepUpAcr: text.nullable().default(refedsMfa),
-  userinfo: z.boolean().default(true),
-  promptOnForce: z.literal('login').nullable().default('login'),
-})
+const oidcSchema = z.strictObject({ ...shared, ...oidcMembers })
 
 type Shared = {
   readonly mapping: ClaimMapping
@@ -99,16 +102,7 @@ export type SamlConnection = Shared & {
   readonly signatureReader: SignatureReaderName
   readonly loginHintParameter: string | undefined
 }
-export type OidcConnection = Shared & {
-  readonly kind: 'oidc'
-  readonly issuer: string
-  readonly clientId: string
-  readonly clientAuthentication: 'client_secret_basic' | 'client_secret_post' | 'none' | undefined
-  readonly scopes: readonly string[]
-  readonly stepUpAcr: string | null
-  readonly userinfo: boolean
-  readonly promptOnForce: 'login' | null
-}
+export type OidcConnection = Shared & OidcSettings & { readonly kind: 'oidc' }
 export type ConnectionConfiguration = SamlConnection | OidcConnection
 
 /** Reads a stored or submitted configuration. Every mistake names its member. */
@@ -140,13 +134,20 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
 function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefusal> {
   const parsed = oidcSchema.safeParse(configuration)
   if (!parsed.success) return err(invalid(parsed.error))
-  const rest = parsed.data
-  if (!isSecureUrl(rest.issuer)) return err({ reason: 'connection_url_insecure', detail: { member: 'issuer' } })
-  const common = parseShared(rest)
+  const { mapping, stableIdAttribute, groupsAttribute, scimLinkKey, ...settings } = parsed.data
+  const insecure = findInsecureUrl(settings)
+  if (insecure !== undefined) return err({ reason: 'connection_url_insecure', detail: { member: insecure } })
+  const mistake = findOidcMistake(settings)
+  if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
+  const common = parseShared({ mapping, stableIdAttribute, groupsAttribute, scimLinkKey })
   if (!common.ok) return common
-  const { issuer, clientId, clientAuthentication, stepUpAcr, userinfo, promptOnForce } = rest
-  const scopes = rest.scopes.includes('openid') ? rest.scopes : ['openid', ...rest.scopes]
-  return ok({ kind: 'oidc', ...common.value, issuer, clientId, clientAuthentication, scopes, stepUpAcr, userinfo, promptOnForce })
+  const scopes = settings.scopes.includes('openid') ? settings.scopes : ['openid', ...settings.scopes]
+  return ok({ kind: 'oidc', ...common.value, ...settings, scopes })
+}
+
+function findInsecureUrl({ issuer, discoveryUrl, graph }: OidcSettings): string | undefined {
+  const urls = { issuer, discoveryUrl, 'graph.url': graph?.url, 'graph.tokenUrl': graph?.tokenUrl }
+  return Object.entries(urls).find(([, url]) => url !== undefined && !isSecureUrl(url))?.[0]
 }
 
 /** The short forms are folded into the mapping, so that the rest of the house knows one form only. */

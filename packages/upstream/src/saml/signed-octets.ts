@@ -39,15 +39,18 @@ export function findSignedOctets(
   return ok(found)
 }
 
+/** What some reader takes for an identifier, in any spelling; those of SAML 1.x too. */
+const identifiers: readonly string[] = ['id', 'assertionid', 'responseid', 'requestid']
+
 /** `ID`, `Id`, `id`, `xml:id` and any prefixed one share one space, because the library looks in all of them. */
 function checkIdsUnique(root: Element): Result<undefined, UpstreamRefusal> {
   const seen = new Set<string>()
   for (const { element } of walk(root)) {
-    const ids = element.attributes.filter((attribute) => attribute.name.toLowerCase() === 'id')
+    const ids = element.attributes.filter((attribute) => identifiers.includes(attribute.name.toLowerCase()))
     if (ids.length > 1) return err({ reason: 'saml_duplicate_id' })
-    for (const { value } of ids) {
-      if (seen.has(value)) return err({ reason: 'saml_duplicate_id' })
-      seen.add(value)
+    for (const id of ids.map(({ value }) => value.trim())) {
+      if (seen.has(id)) return err({ reason: 'saml_duplicate_id' })
+      seen.add(id)
     }
   }
   return ok(undefined)
@@ -55,18 +58,28 @@ function checkIdsUnique(root: Element): Result<undefined, UpstreamRefusal> {
 
 type PlacedSignature = { readonly signature: Element; readonly parent: Element }
 
-/** A signature may stand directly in the root, or in an assertion that is a child of the root, and once in each. */
+/**
+ * A signature may stand directly in the root, or in an assertion that is a child of the root, once in each, and first or after the
+ * Issuer. An element of that name in any other namespace counts too: some reader goes by the local name.
+ */
 function findSignatures(root: Element): Result<readonly PlacedSignature[], UpstreamRefusal> {
   const found: PlacedSignature[] = []
   for (const { element, parent } of walk(root)) {
-    if (!isNamed(element, namespaces.signature, 'Signature')) continue
+    if (element.name !== 'Signature') continue
     const inPlace =
       parent === root || (parent !== undefined && isNamed(parent, namespaces.assertion, 'Assertion') && root.children.includes(parent))
     if (!inPlace || parent === undefined) return err({ reason: 'saml_signature_misplaced' })
     if (found.some((other) => other.parent === parent)) return err({ reason: 'saml_signature_shape_invalid' })
+    if (!isNamed(element, namespaces.signature, 'Signature') || !isWhereSchemaWants(element, parent))
+      return err({ reason: 'saml_signature_misplaced' })
     found.push({ signature: element, parent })
   }
   return ok(found)
+}
+
+/** @spec SAML Core §2.3.3 and §3.2.2: Issuer, then Signature; where there is no Issuer the signature comes first */
+function isWhereSchemaWants(signature: Element, { children: [first, second] }: Element): boolean {
+  return first === signature || (second === signature && first !== undefined && isNamed(first, namespaces.assertion, 'Issuer'))
 }
 
 const enveloped = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
