@@ -145,10 +145,13 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       cn AS (UPDATE connections SET disabled_at = $9, epoch = $10 WHERE tenant_id = $1),
       s AS (UPDATE subjects SET deactivated_at = $11, epoch = $12, claims_version = $13 WHERE tenant_id = $1),
       g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, epoch = 1 WHERE tenant_id = $1 AND id = $2),
-      gone AS (DELETE FROM refresh_tokens WHERE tenant_id = $1 AND token_hash <> $3),
+      gone AS (DELETE FROM refresh_tokens WHERE tenant_id = $1 AND token_hash NOT IN ($3, '\\x00')),
       r AS (UPDATE refresh_tokens SET rotated_at = $17, successor_hash = CASE WHEN $17::timestamptz IS NOT NULL THEN '\\x00'::bytea END,
-        successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, successor_used_at = $18, grace_replays = $19, expires_at = $20
+        successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, grace_replays = $19, expires_at = $20
         WHERE tenant_id = $1 AND token_hash = $3),
+      heir AS (INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, rotated_at)
+        SELECT tenant_id, '\\x00', grant_id, issuer_id, client_id, created_at, $15, $18 FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $3
+        ON CONFLICT (tenant_id, token_hash) DO UPDATE SET rotated_at = EXCLUDED.rotated_at),
       c AS (UPDATE authorization_codes SET redeemed_at = $21, expires_at = $22 WHERE tenant_id = $1)
     SELECT issuer_id AS "issuerId", client_id AS "clientId", version::int AS "clientVersion" FROM cl`,
     [
@@ -224,7 +227,7 @@ test(
         rotatedAt: world.rotatedAt,
         successorUsed: world.successorUsed,
         graceReplays: world.graceReplays,
-        familyGraceReplays: world.rotatedAt === undefined ? 0 : world.graceReplays, // the family has no other token
+        familyGraceReplays: world.rotatedAt === undefined ? 0 : world.graceReplays, // no other token of the family was replayed
         refreshOffered: world.offered,
         scopes: ['read', 'write'],
         audience: acme.resource,

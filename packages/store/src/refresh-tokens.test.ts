@@ -15,6 +15,7 @@ import { redeemCode } from './authorization-codes.js'
 import { epochsOf, introspectGrant, revokeGrantOfToken } from './grants.js'
 import type { Redecision } from './redecision.js'
 import { rotateRefreshToken } from './refresh-tokens.js'
+import { findOlderKeyUsesAcrossTenants } from './sealed-values.js'
 import { onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -153,6 +154,35 @@ test('after the first use of the successor a replay inside the window is refused
   const third = await refresh(next)
   expect(await refresh(first)).toMatchObject({ kind: 'refused', reason: 'refresh_token_replayed' })
   expect((await refresh(third.next)).kind).toBe('rotated')
+})
+
+test('a replay is answered while the first use of the successor is under way, and refused once that is done', async () => {
+  const { first } = await aFamily()
+  const { next } = await refresh(first)
+  const using = new pg.Client({ connectionString: fixture.ownerUrl })
+  await using.connect()
+  try {
+    await using.query('BEGIN')
+    await using.query('UPDATE refresh_tokens SET rotated_at = $2 WHERE token_hash = $1', [hashOf(next), new Date(addSeconds(now, 60))])
+    expect(await refresh(first)).toMatchObject({ kind: 'rotated', next })
+    await using.query('COMMIT')
+  } finally {
+    await using.end()
+  }
+  expect(await refresh(first)).toMatchObject({ kind: 'refused', reason: 'refresh_token_replayed' })
+})
+
+test('a successor needs the key that derived it until it is used', async () => {
+  const { first } = await aFamily()
+  const at = addSeconds(now, 5000) // nothing else here is in its grace then
+  const uses = async () =>
+    (await findOlderKeyUsesAcrossTenants(fixture.database, 2, at)).filter(({ what }) => what === 'refresh_tokens').map(({ count }) => count)
+  const { next } = await refresh(first, { at })
+  expect(await uses()).toEqual([1])
+  const { next: third } = await refresh(next, { at })
+  expect(await uses()).toEqual([1]) // of the third, no longer of the second
+  await owner('UPDATE refresh_tokens SET rotated_at = $2 WHERE token_hash = $1', [hashOf(third), new Date(now)])
+  expect(await uses()).toEqual([])
 })
 
 test('a replay at the very end of the grace is theft: it kills the family, with event, outbox entry and audit row', async () => {

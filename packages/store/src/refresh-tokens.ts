@@ -20,13 +20,21 @@ const redecision = redecisionSql(13)
  * `caller` and `verdict` hold the conditions of `core/oauth/refresh-token.judgeRefresh` in the same order. `turned` is one update for the rotation and for
  * replays inside the grace: a twin that waited for the row's lock is judged again on the row as the winner left it, and counts as a replay.
  * `counted` counts the replays that are no longer answered, so that the rate of a whole family is known; it is asked for only when a replay
- * comes. `used` marks the predecessor, which ends its grace. `$13` to `$18` are a fresh decision of policy, or null.
+ * comes. `$13` to `$18` are a fresh decision of policy, or null.
+ *
+ * Used is a successor whose own row has rotated: nothing is written for it, and its row is looked for, by key, only when a replay comes. A
+ * replay reads that row on its snapshot, without a lock. A successor that is being used at that moment therefore counts as unused, and the
+ * replay gets it again: the answer it would have had an instant earlier, and the two did overlap, so that order is as true as the other.
+ * The same holds for a twin that waited for the rotation. Whoever begins after that use was answered sees it, and is refused.
  */
 const rotateStatement = hotStatement({
   name: 'rotate_refresh_token',
   tenantParameter: 1,
   text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$19' })},
-  token AS (SELECT tokens.* FROM refresh_tokens tokens, caller WHERE tokens.tenant_id = $1 AND tokens.token_hash = $3 AND caller.is_current),
+  token AS (
+    SELECT tokens.*, CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.rotated_at FROM refresh_tokens heir
+      WHERE heir.tenant_id = $1 AND heir.token_hash = tokens.successor_hash) END AS successor_used_at
+    FROM refresh_tokens tokens, caller WHERE tokens.tenant_id = $1 AND tokens.token_hash = $3 AND caller.is_current),
   state AS (
     SELECT ${grantStateColumns}, ${redecision.columns}
     FROM token JOIN grants g ON g.tenant_id = $1 AND g.id = token.grant_id ${grantStateJoins}),
@@ -54,7 +62,7 @@ const rotateStatement = hotStatement({
       successor_key_version = COALESCE(successor_key_version, $9), grace_replays = grace_replays + CASE WHEN rotated_at IS NULL THEN 0 ELSE 1 END
     WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict IN ('rotate', 'grace'))
       AND (rotated_at IS NULL
-        OR (rotated_at > $2 - interval '${graceSeconds} seconds' AND successor_used_at IS NULL AND grace_replays < ${graceReplaysPerRotation}))
+        OR (rotated_at > $2 - interval '${graceSeconds} seconds' AND grace_replays < ${graceReplaysPerRotation}))
     RETURNING grant_id, successor_hash, successor_key_version, grace_replays),
   counted AS (
     UPDATE refresh_tokens SET grace_replays = grace_replays + 1
@@ -62,9 +70,6 @@ const rotateStatement = hotStatement({
   outcome AS (
     SELECT CASE WHEN verdict IN ('rotate', 'grace') AND NOT EXISTS (SELECT 1 FROM turned) THEN 'refresh_token_replayed'
       WHEN verdict = 'rotate' AND EXISTS (SELECT 1 FROM turned WHERE grace_replays > 0) THEN 'grace' ELSE verdict END AS verdict FROM verdict),
-  used AS (
-    UPDATE refresh_tokens SET successor_used_at = $2
-    WHERE tenant_id = $1 AND grant_id = (SELECT grant_id FROM turned) AND successor_hash = $3 AND successor_used_at IS NULL),
   issued AS (
     INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at)
     SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.ends_at)

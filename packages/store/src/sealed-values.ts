@@ -75,7 +75,8 @@ const expiringUses = expiringSealedColumns.map(
 )
 /** A successor is derived with the key that rotated its predecessor for as long as a repeated request gets it again: the grace, no longer. */
 const graceUses = `SELECT 'refresh_tokens' AS what, count(*)::int AS count, max(rotated_at) + interval '${graceSeconds} seconds' AS until
-  FROM refresh_tokens WHERE rotated_at > $1 - interval '${graceSeconds} seconds' AND successor_used_at IS NULL AND expires_at > $1 AND successor_key_version < $3`
+  FROM refresh_tokens AS token WHERE rotated_at > $1 - interval '${graceSeconds} seconds' AND expires_at > $1 AND successor_key_version < $3
+    AND NOT EXISTS (SELECT 1 FROM refresh_tokens AS heir WHERE heir.tenant_id = token.tenant_id AND heir.token_hash = token.successor_hash AND heir.rotated_at IS NOT NULL)`
 
 /** Everything that would stop working if every version older than `version` went now; what is not in use is left out. */
 export async function findOlderKeyUsesAcrossTenants(database: Database, version: number, now: Instant): Promise<readonly OlderKeyUse[]> {

@@ -30,6 +30,7 @@ export type RefreshTokenState = {
   readonly clientId: ClientId
   readonly expiresAt: Instant
   readonly rotatedAt: Instant | undefined
+  /** The successor has been rotated itself. */
   readonly successorUsed: boolean
   readonly graceReplays: number
   /** Of all tokens of the family that were rotated in the last `graceTheftWindowSeconds`, the refused ones too. */
