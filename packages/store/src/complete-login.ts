@@ -5,7 +5,7 @@
  * browser session in place of the one before and moves the authorization request on; or it does none of the last three. Each part
  * depends on the rows of the one before, so two copies of one answer cannot both win: the second finds the trip consumed (row lock) or an
  * id taken (primary key). The verdict stands on one snapshot; the subject is written only if her epoch has not moved since, and every
- * barrier moves it.
+ * barrier moves it. A newcomer has no epoch yet: `hold_directory` waits for a directory that is speaking, and hears what it says of her.
  *
  * A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, evidence older than a barrier and a sign-in older than a barrier
  * get no session, and what such evidence says is not kept: an old answer must not bring old groups back. How and when she signed in is
@@ -82,9 +82,11 @@ const completeStatement = hotStatement({
     SELECT ${directoryState} AS state, (SELECT id FROM scim WHERE living AND active LIMIT 1) AS scim_user_id
   ), verdict AS (
     SELECT trip.*, directory.scim_user_id, ${verdictOf} AS outcome FROM trip, barrier, directory
+  ), held AS MATERIALIZED (
+    SELECT 1 FROM verdict WHERE outcome = 'believed' AND hold_directory($1, $3, scim_user_id, $13, $14, $11)
   ), person AS (
     INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, claims_at, created_at, last_login_at)
-    SELECT $1, $10, $3, $11, scim_user_id, $12, $6, $6, $6 FROM verdict WHERE outcome = 'believed'
+    SELECT $1, $10, $3, $11, scim_user_id, $12, $6, $6, $6 FROM verdict WHERE EXISTS (SELECT 1 FROM held)
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
       claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]

@@ -62,6 +62,14 @@ export type ScimCaller = {
   readonly link?: SubjectLink | undefined
 }
 
+/**
+ * Whoever changes users of a connection queues here, before anything is locked: so nobody misses another's insert, and a login of the same
+ * connection, which shares this lock (`hold_directory`), is written before this change looks for her, or hears of it.
+ */
+async function holdDirectory(db: Db, caller: ScimCaller): Promise<void> {
+  await db.query("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))", [caller.tenant, caller.connectionId])
+}
+
 /** True when another living user of this connection has this userName, or this externalId. */
 async function isTaken(
   db: Db,
@@ -69,8 +77,6 @@ async function isTaken(
   user: Pick<ScimUserData, 'userName' | 'externalId'>,
   except: ScimUserId | undefined,
 ): Promise<boolean> {
-  // Two requests for the same connection queue here, so that neither misses the other's insert.
-  await db.query("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))", [caller.tenant, caller.connectionId])
   const { rowCount } = await db.query(
     `SELECT 1 FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL AND ($5::uuid IS NULL OR id <> $5)
      AND (user_name_key = $3 OR external_id = $4) LIMIT 1`,
@@ -81,6 +87,7 @@ async function isTaken(
 
 /** Creates the user, or refuses when the name is taken. A user who is created inactive takes access away at once. */
 export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserData): Promise<Result<ScimUser, 'taken'>> {
+  await holdDirectory(db, caller)
   if (await isTaken(db, caller, data, undefined)) return err('taken')
   const { rows } = await db.query<Row>(
     `INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at)
@@ -156,6 +163,7 @@ export async function updateScimUser<E>(
   id: string,
   change: (user: ScimUser) => Result<ScimUserData, E>,
 ): Promise<Result<ScimUser, ScimChangeRefusal<E>>> {
+  await holdDirectory(db, caller)
   const before = await findScimUser(db, caller, id, true)
   if (before === undefined) return err({ kind: 'not_found' })
   const changed = change(before)
@@ -185,6 +193,7 @@ export async function updateScimUser<E>(
 
 /** Leaves a tombstone that keeps the linking keys, and takes everything away. False when there is no such user. */
 export async function deleteScimUser(db: Db, caller: ScimCaller, id: string): Promise<boolean> {
+  await holdDirectory(db, caller)
   const before = await findScimUser(db, caller, id, true)
   if (before === undefined) return false
   await db.query(

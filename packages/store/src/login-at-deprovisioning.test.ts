@@ -1,0 +1,132 @@
+/**
+ * A login and the directory's word about the same person in the same moment, on a real PostgreSQL: whichever commits first, nobody who is
+ * switched off is left with a session, and nobody gets a fault of ours.
+ */
+import { randomUUID } from 'node:crypto'
+import { type Instant, instant } from '@drawbridge/core/instant'
+import type { AuthorizationRequestId, BrowserSessionId, LoginRequestId, ScimUserId, SubjectId } from '@drawbridge/core/tenant/ids'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { presentVersions } from '@drawbridge/testkit/a-grant'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { completeLogin } from './complete-login.js'
+import { insertLoginRequest } from './login-requests.js'
+import { deleteScimUser, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import { type Db, inTenant, onHotPath } from './transaction.js'
+
+const now = instant(1_800_000_000_000)
+const later = instant(now + 600_000)
+let fixture: TestDatabase
+let slugs = 0
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+})
+afterAll(() => fixture.close())
+
+const sql = <Row = Record<string, unknown>>(text: string, parameters: readonly unknown[]): Promise<Row[]> =>
+  asOwner<Row>(fixture.ownerUrl, text, parameters)
+const directoryOf = ({ tenantId, connectionId }: ATenant): ScimCaller => ({
+  ...{ tenant: tenantId, connectionId, now: now as Instant, requestId: undefined, newId: randomUUID },
+})
+const inDirectory = <T>(tenant: ATenant, run: (db: Db) => Promise<T>): Promise<T> => inTenant(fixture.database, tenant.tenantId, run)
+const grace = (active = true) => ({ userName: 'grace', externalId: 'grace', active, attributes: {} })
+
+async function createGrace(tenant: ATenant): Promise<ScimUserId> {
+  const created = await inDirectory(tenant, (db) => insertScimUser(db, directoryOf(tenant), grace()))
+  if (!created.ok) throw new Error('taken')
+  return created.value.id
+}
+
+/** Her trip to the IdP is under way; the answer to it is `comeHome`. */
+async function leave(tenant: ATenant): Promise<() => Promise<string>> {
+  const { tenantId, connectionId, issuerId, clientId } = tenant
+  const [id, browserHash] = [randomUUID() as LoginRequestId, hashCredential(randomUUID())]
+  const hot = onHotPath(fixture.database)
+  const ongoing = {
+    ...{ id: randomUUID() as AuthorizationRequestId, issuerId, clientId, request: {}, step: 'login' as const, connectionId },
+    ...{ subjectId: undefined, sessionId: undefined, noticedAt: undefined, stepUps: 0, decision: undefined },
+    ...{ clientEpoch: 1, createdAt: now, expiresAt: later, saved: false },
+  }
+  const request = { ongoing, browserHash, decidedOn: await presentVersions(fixture, tenant) }
+  const trip = { id, connectionId, upstreamId: id, sealedState: Buffer.alloc(1), expiresAt: later, freshDemanded: false, now }
+  expect(await insertLoginRequest(hot, tenantId, request, trip)).toEqual({ kind: 'written' })
+  return async () => {
+    const done = await completeLogin(hot, tenantId, {
+      ...{ id, issuerId, connectionId, browserHash, issuedAt: now, now: instant(now + 1000) },
+      ...{ replays: [{ kind: 'oidc_id_token' as const, id }], replayableUntil: later, scimLink: undefined },
+      subject: { id: randomUUID() as SubjectId, stableId: 'grace', claims: {} },
+      session: {
+        ...{ id: randomUUID() as BrowserSessionId, handleHash: hashCredential(randomUUID()), acr: undefined, amr: [] },
+        ...{ authenticatedAt: now, idpSession: {}, expiresAt: later },
+      },
+      ...{ previousHandleHash: undefined, requestId: 'request', address: '127.0.0.1' },
+    })
+    return done.kind === 'refused' ? done.reason : done.kind
+  }
+}
+
+/** A statement waits for a lock: what it judged by, it has read already. */
+async function somebodyWaits(): Promise<void> {
+  for (;;) {
+    const [waiting] = await sql<{ count: number }>(
+      "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      [],
+    )
+    if (waiting?.count === 1) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const livingSessions = (tenant: ATenant) =>
+  sql(
+    `SELECT b.id FROM browser_sessions b JOIN subjects s ON s.tenant_id = b.tenant_id AND s.id = b.subject_id
+     WHERE b.tenant_id = $1 AND s.deactivated_at IS NULL AND b.subject_epoch = s.epoch`,
+    [tenant.tenantId],
+  )
+
+/** What a directory may say of her while she comes home for the first time. */
+const goodbyes: Readonly<
+  Record<string, { readonly before: boolean; readonly say: (db: Db, tenant: ATenant, id: ScimUserId) => Promise<unknown> }>
+> = {
+  'is switched off': {
+    before: true,
+    say: (db, tenant, id) => updateScimUser(db, directoryOf(tenant), id, () => ({ ok: true, value: grace(false) })),
+  },
+  'is deleted': { before: true, say: (db, tenant, id) => deleteScimUser(db, directoryOf(tenant), id) },
+  'is made known as switched off': { before: false, say: (db, tenant) => insertScimUser(db, directoryOf(tenant), grace(false)) },
+}
+
+it.each(Object.keys(goodbyes))('whoever %s while her first login is written gets no session', async (name) => {
+  const { before, say } = goodbyes[name] as (typeof goodbyes)[string]
+  const tenant = await aTenant(fixture, { slug: `off-${(slugs += 1)}` })
+  const id = before ? await createGrace(tenant) : ('' as ScimUserId)
+  const comeHome = await leave(tenant)
+  let login: Promise<string> | undefined
+  await inDirectory(tenant, async (db) => {
+    await say(db, tenant, id)
+    login = comeHome()
+    await somebodyWaits()
+  })
+  expect(await login).not.toBe('believed')
+  expect(await livingSessions(tenant)).toEqual([])
+})
+
+it('a login that is written first is found by the directory that switches her off, however they overlap', async () => {
+  const tenant = await aTenant(fixture, { slug: 'overlap' })
+  const id = await createGrace(tenant)
+  const comeHome = await leave(tenant)
+  await Promise.all([comeHome(), inDirectory(tenant, (db) => goodbyes['is switched off']?.say(db, tenant, id) ?? Promise.resolve())])
+  expect(await livingSessions(tenant)).toEqual([])
+})
+
+it('a directory that creates her in the moment of her first login has no fault of ours, and one link', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const tenant = await aTenant(fixture, { slug: `link-${round}` })
+    const homes = await Promise.all([leave(tenant), leave(tenant), leave(tenant)])
+    const made = inDirectory(tenant, (db) => insertScimUser(db, directoryOf(tenant), grace()))
+    await Promise.all([made, ...homes.map((comeHome) => comeHome())])
+    expect(await sql('SELECT id FROM subjects WHERE tenant_id = $1 AND stable_id = $2', [tenant.tenantId, 'grace'])).toHaveLength(1)
+  }
+})
