@@ -135,7 +135,8 @@ export const samlMessageErrors = {
     code: 'upstream_message_refused',
     status: 403,
     spec: 'SAML Core §5.4.4',
-    cause: 'The Signature uses a transform or canonicalisation other than enveloped-signature and exclusive canonicalisation.',
+    cause:
+      'The Signature uses a transform or canonicalisation other than enveloped-signature and canonical XML 1.0, exclusive or inclusive, without comments.',
     remedy: 'Set the IdP to exclusive canonicalisation (http://www.w3.org/2001/10/xml-exc-c14n#).',
   },
   saml_algorithm_sha1: {
