@@ -1,6 +1,5 @@
 /** Strangers who are asked about the same message: xml-crypto (the engine under node-saml), node-saml as a whole. */
-import type { KeyObject } from 'node:crypto'
-import { createVerify } from 'node:crypto'
+import { createHash, createVerify, type KeyObject } from 'node:crypto'
 import { SAML, ValidateInResponseTo } from '@node-saml/node-saml'
 import { DOMParser } from '@xmldom/xmldom'
 import { SignedXml } from 'xml-crypto'
@@ -65,15 +64,13 @@ function openAlgorithms(library: SignedXml, keys: readonly KeyObject[]): void {
       }
   library.SignatureAlgorithms = known as never
   const digests = library.HashAlgorithms as Record<string, unknown>
-  digests['http://www.w3.org/2001/04/xmldsig-more#sha384'] = sha384
+  digests['http://www.w3.org/2001/04/xmldsig-more#sha384'] = Sha384
 }
 
 const verifies = (hash: string, text: string, key: KeyObject, value: string): boolean =>
   createVerify(hash).update(text).verify({ key, dsaEncoding: 'ieee-p1363' }, value, 'base64')
 
-import { createHash } from 'node:crypto'
-
-class sha384 {
+class Sha384 {
   getAlgorithmName = (): string => 'http://www.w3.org/2001/04/xmldsig-more#sha384'
   getHash = (xml: string): string => createHash('sha384').update(xml, 'utf8').digest('base64')
 }
