@@ -46,3 +46,18 @@ test('Prisma runs in a transaction of one tenant', async () => {
   const found = await fixture.database.prisma(acme, (client) => client.tenant.findUnique({ where: { id: acme } }))
   expect(found?.slug).toBe('acme')
 })
+
+test('a connection that breaks between two statements fails the transaction, and not the process', async () => {
+  const cut = inTenant(fixture.database, acme, async (db) => {
+    const { rows } = await db.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    await asOwner(fixture.ownerUrl, 'SELECT pg_terminate_backend($1)', [rows[0]?.pid])
+    for (;;) {
+      const [alive] = await asOwner(fixture.ownerUrl, 'SELECT 1 FROM pg_stat_activity WHERE pid = $1', [rows[0]?.pid])
+      if (!alive) break
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50)) // its last words arrive
+    await db.query('SELECT 1')
+  })
+  await expect(cut).rejects.toThrow()
+  expect((await inTenant(fixture.database, acme, (db) => db.query('SELECT 1 AS one'))).rows).toEqual([{ one: 1 }])
+})

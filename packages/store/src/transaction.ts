@@ -79,6 +79,8 @@ function queriesOf(client: pg.PoolClient): Queries {
 async function transaction<T>(pool: pg.Pool, begin: string, run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
+  // The pool hears only of idle connections. One that breaks between two statements would end the process; the next statement meets the fault.
+  client.on('error', leaveToTheNextStatement)
   try {
     await client.query(begin)
     const value = await run(client)
@@ -88,9 +90,12 @@ async function transaction<T>(pool: pg.Pool, begin: string, run: (client: pg.Poo
     broken = await rollBack(client)
     throw error
   } finally {
+    client.off('error', leaveToTheNextStatement)
     client.release(broken)
   }
 }
+
+const leaveToTheNextStatement = (): void => undefined
 
 /** Answers the fault that makes this connection unfit for the pool, if there is one. */
 async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
