@@ -3,6 +3,7 @@ import type { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { ConnectionConfiguration } from './connection-configuration.js'
 import type { Connector, ConnectorDeps } from './connector.js'
+import type { ClientKey } from './oidc/client-authentication.js'
 import { oidcConnector } from './oidc/connector.js'
 import { samlConnector } from './saml/connector.js'
 
@@ -14,8 +15,9 @@ export function createConnector(
   connectionId: ConnectionId,
   configuration: ConnectionConfiguration,
   secret?: Secret,
+  key?: ClientKey,
 ): Connector {
   return configuration.kind === 'saml'
     ? samlConnector(deps, connectionId, configuration)
-    : oidcConnector(deps, connectionId, configuration, secret)
+    : oidcConnector(deps, connectionId, configuration, { secret, key })
 }

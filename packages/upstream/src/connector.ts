@@ -3,6 +3,7 @@ import type { IdentityAssertion } from '@drawbridge/core/identity/identity-asser
 import type { Instant } from '@drawbridge/core/instant'
 import type { Result } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { Random } from '@drawbridge/crypto/random'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import type { UpstreamRefusal } from './error.js'
@@ -53,4 +54,9 @@ export type ExpectedLogin = {
 export type ConnectorDeps = {
   readonly random: Random
   readonly fetchSafely: FetchSafely
+  /** What an operator should know and the person need not. */
+  readonly report?: (report: UpstreamReport) => void
 }
+
+/** A login went on with less than it might have had. Holds no personal value. */
+export type UpstreamReport = { readonly what: 'groups_unresolved'; readonly connectionId: ConnectionId; readonly why: string }

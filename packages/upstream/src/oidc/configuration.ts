@@ -54,7 +54,10 @@ export const oidcMembers = {
   stepUpAsk: z.enum(['acr_values', 'claims_acr', 'claims_acrs']).default('acr_values'),
   prompt: z.enum(['login', 'select_account', 'consent']).nullable().default(null),
   promptOnForce: z.enum(['login', 'select_account']).nullable().default('login'),
-  maxAgeOnForce: z.union([z.literal(0), z.literal(1)]).nullable().default(0),
+  maxAgeOnForce: z
+    .union([z.literal(0), z.literal(1)])
+    .nullable()
+    .default(0),
   authTimeClaim: z.boolean().default(false),
   freshnessEvidence: z.enum(['auth_time', 'issued_at_after_prompt']).default('auth_time'),
   parameters: z.partialRecord(z.enum(staticParameterNames), text).default({}),
@@ -62,6 +65,7 @@ export const oidcMembers = {
   graph: z
     .strictObject({
       groups: z.enum(['id', 'displayName']).default('id'),
+      securityGroupsOnly: z.boolean().default(true),
       url: text.default('https://graph.microsoft.com/v1.0'),
       tokenUrl: text.optional(),
     })
@@ -94,7 +98,7 @@ export function findOidcMistake(settings: OidcSettings): OidcMistake | undefined
   if (stepUpAsk === 'claims_acr' && stepUpAcr === null) return { member: 'stepUpAcr', message: 'an essential acr needs a value' }
   if (freshnessEvidence === 'issued_at_after_prompt' && promptOnForce === null)
     return { member: 'freshnessEvidence', message: 'without a prompt the time of issue proves nothing' }
-  if (graph !== undefined && tenantIds === undefined && !settings.issuer.includes('//login.microsoftonline.'))
-    return { member: 'tenantIds', message: 'Graph is asked about one tenant: list its id' }
+  if (graph !== undefined && tenantIds === undefined)
+    return { member: 'tenantIds', message: 'Graph is asked about people of the listed tenants alone: list theirs' }
   return undefined
 }

@@ -1,9 +1,4 @@
-/**
- * What the claims of an ID token must say, as a pure rule with our clock.
- *
- * The library has verified the signature, issuer, audience and nonce by then; they are checked here once more, because these rules
- * are the ones that we test, and time is checked only here: the library would ask the machine's clock.
- */
+/** What the claims of an ID token must say, as a pure rule with our clock. The signature is `id-token`'s business. */
 import { addSeconds, fromSeconds, type Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamRefusal } from '../error.js'
@@ -20,8 +15,13 @@ export type ExpectedIdToken = {
   readonly nonce: string
   /** Set when a fresh login was asked for: the moment of asking. */
   readonly freshSince: Instant | undefined
+  /** What the answer must prove, because it was asked for as essential. */
+  readonly demanded?: Demanded | undefined
   readonly now: Instant
 }
+
+/** One of these values, as `acr` or among the authentication contexts of Entra (`acrs`). */
+export type Demanded = { readonly claim: 'acr' | 'acrs'; readonly values: readonly string[] }
 
 type Checked = Result<undefined, UpstreamRefusal>
 const refuse = (rule: string): Checked => err({ reason: 'oidc_id_token_refused', detail: { rule } })
@@ -37,7 +37,22 @@ export function checkIdTokenClaims(claims: ReadonlyMap<string, unknown>, expecte
   const azp = claims.get('azp')
   if ((audiences.length > 1 || azp !== undefined) && azp !== expected.clientId) return refuse('azp')
   if (claims.get('nonce') !== expected.nonce) return refuse('nonce')
-  return checkTimes(claims, expected)
+  const times = checkTimes(claims, expected)
+  return times.ok ? checkDemand(claims, expected.demanded) : times
+}
+
+/**
+ * An IdP that ignores an essential request, or answers it with less, has not done what was asked.
+ *
+ * @spec OIDC Core §5.5.1.1 an essential acr that cannot be met is a failed authentication
+ */
+function checkDemand(claims: ReadonlyMap<string, unknown>, demanded: Demanded | undefined): Checked {
+  if (demanded === undefined) return ok(undefined)
+  const value = claims.get(demanded.claim)
+  const proven: readonly unknown[] = Array.isArray(value) ? value : [value]
+  return proven.some((each) => typeof each === 'string' && demanded.values.includes(each))
+    ? ok(undefined)
+    : err({ reason: 'oidc_step_up_unmet', detail: { claim: demanded.claim } })
 }
 
 function checkTimes(claims: ReadonlyMap<string, unknown>, { now, freshSince }: ExpectedIdToken): Checked {
@@ -49,6 +64,8 @@ function checkTimes(claims: ReadonlyMap<string, unknown>, { now, freshSince }: E
   const nbf = claims.get('nbf')
   const notBefore = instantOf(nbf)
   if (nbf !== undefined && (notBefore === undefined || notBefore > addSeconds(now, oidcTimeLimits.skewSeconds))) return refuse('nbf')
+  const sessionEnd = claims.get('session_expiry')
+  if (sessionEnd !== undefined && now >= (instantOf(sessionEnd) ?? now)) return err({ reason: 'oidc_session_over' })
   // Most IdPs send no auth_time, so its absence proves nothing; an old one proves that the login was not fresh.
   const authTime = instantOf(claims.get('auth_time'))
   const isStale = freshSince !== undefined && authTime !== undefined && authTime < addSeconds(freshSince, -oidcTimeLimits.skewSeconds)
@@ -76,6 +93,15 @@ const idTokenOnly: readonly string[] = [
   'at_hash',
   'c_hash',
   'jti',
+  // Whose tenant it is, when its session ends and what was stepped up to.
+  'tid',
+  'oid',
+  'hd',
+  'acrs',
+  'session_expiry',
+  '_claim_names',
+  '_claim_sources',
+  'hasgroups',
 ]
 
 /**

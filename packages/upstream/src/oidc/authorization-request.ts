@@ -1,0 +1,63 @@
+/** What the browser takes to the OpenID provider: the parameters of one authorization request, as a pure rule. */
+import type { OidcConnection } from '../connection-configuration.js'
+import type { StartLogin } from '../connector.js'
+import type { Demanded } from './id-token-rules.js'
+
+type Asked = Pick<StartLogin, 'callbackUrl' | 'relayState' | 'loginHint' | 'stepUpAcr'> & {
+  readonly nonce: string
+  readonly codeChallenge: string
+  /** A sign-in that began before this request would not count. */
+  readonly fresh: boolean
+}
+
+/** @spec OIDC Core §3.1.2.1, RFC 7636 §4.3 */
+export function authorizationParameters(connection: OidcConnection, asked: Asked): Readonly<Record<string, string>> {
+  return {
+    // Ours come last: nothing that is configured can replace a parameter of the protocol.
+    ...connection.parameters,
+    ...hostedDomain(connection),
+    ...freshness(connection, asked.fresh),
+    ...authenticationContext(connection, asked),
+    ...(asked.loginHint !== undefined && { login_hint: asked.loginHint }),
+    redirect_uri: asked.callbackUrl,
+    scope: connection.scopes.join(' '),
+    state: asked.relayState,
+    nonce: asked.nonce,
+    code_challenge: asked.codeChallenge,
+    code_challenge_method: 'S256',
+  }
+}
+
+/** A hint alone: what counts is the `hd` of the ID token. */
+function hostedDomain({ hostedDomains, parameters }: OidcConnection): Readonly<Record<string, string>> {
+  if (hostedDomains === undefined || parameters.hd !== undefined) return {}
+  return { hd: hostedDomains.length === 1 ? String(hostedDomains[0]) : '*' }
+}
+
+/** Asks for the same in two ways, and obliges the provider to say when she signed in: OIDC Core §2, auth_time. */
+function freshness({ prompt, promptOnForce, maxAgeOnForce }: OidcConnection, fresh: boolean): Readonly<Record<string, string>> {
+  const asks = fresh ? (promptOnForce ?? prompt) : prompt
+  return { ...(asks !== null && { prompt: asks }), ...(fresh && maxAgeOnForce !== null && { max_age: String(maxAgeOnForce) }) }
+}
+
+/** @spec OIDC Core §5.5 claims parameter */
+function authenticationContext(connection: OidcConnection, { stepUpAcr, fresh }: Asked): Readonly<Record<string, string>> {
+  const { acrValues, stepUpAsk, authTimeClaim } = connection
+  const demanded = demandOf(connection, stepUpAcr)
+  const asWish = stepUpAcr !== undefined && connection.stepUpAcr !== null && stepUpAsk === 'acr_values' ? [connection.stepUpAcr] : acrValues
+  const claims = {
+    ...(demanded?.claim === 'acrs' && { acrs: { essential: true, value: demanded.values[0] } }),
+    ...(demanded?.claim === 'acr' && { acr: { essential: true, values: demanded.values } }),
+    ...(fresh && authTimeClaim && { auth_time: { essential: true } }),
+  }
+  return {
+    ...(asWish.length > 0 && { acr_values: asWish.join(' ') }),
+    ...(Object.keys(claims).length > 0 && { claims: JSON.stringify({ id_token: claims }) }),
+  }
+}
+
+/** What the answer to a step-up must then contain. A wish (`acr_values`) demands nothing here: policy judges what came. */
+export function demandOf({ stepUpAsk, stepUpAcr }: OidcConnection, asked: StartLogin['stepUpAcr']): Demanded | undefined {
+  if (asked === undefined || stepUpAcr === null || stepUpAsk === 'acr_values') return undefined
+  return { claim: stepUpAsk === 'claims_acrs' ? 'acrs' : 'acr', values: stepUpAcr.split(' ') }
+}
