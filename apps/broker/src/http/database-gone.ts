@@ -1,6 +1,13 @@
-/** Tells a lost database from a mistake of ours, so that the first is answered 503 and the second 500. */
+/**
+ * Tells a database that is lost, or has no time for us, from a mistake of ours: the first is answered 503, the second 500. Whatever is told
+ * here has changed nothing, so whoever asked may ask again.
+ */
 
-/** Connection faults of Node, and SQLSTATE classes 08 (connection), 53 (resources) and 57P0x (shutdown, cannot connect now). */
+/**
+ * Connection faults of Node, and SQLSTATE classes 08 (connection), 53 (resources) and 57P0x (shutdown, cannot connect now). A statement or a
+ * lock that took too long (57014, 55P03), a connection that idled in its transaction (25P03), and what lost against another transaction
+ * (40001, 40P01) are rolled back.
+ */
 const networkCodes: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -17,7 +24,7 @@ const networkCodes: ReadonlySet<string> = new Set([
   'P1017',
   'P2024',
 ])
-const sqlState = /^(08...|53...|57P0[1-5])$/
+const sqlState = /^(08...|53...|57P0[1-5]|57014|55P03|25P0[34]|40001|40P01)$/
 /** pg says these without a code. */
 const messages =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end/

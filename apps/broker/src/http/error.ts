@@ -90,7 +90,7 @@ export const httpErrors = {
     status: 503,
     spec: 'RFC 9110 §15.6.4',
     title: 'Back in a moment',
-    say: 'the database cannot be reached; try again as Retry-After says',
+    say: 'the database does not answer at the moment; try again as Retry-After says',
   },
   server_fault: {
     code: 'server_error',

@@ -1,7 +1,7 @@
 /**
  * What happens to every request, hot or ordinary, in this order: id, rate limit, body, tenant, endpoint, answer, log, metrics.
  *
- * No request ends in an exception: a lost database becomes 503 with Retry-After, anything else unexpected a 500 that says only its id.
+ * No request ends in an exception: a database that is lost or too busy becomes 503 with Retry-After, anything else unexpected a 500 that says only its id.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { err, type Result } from '@drawbridge/core/result'
@@ -123,7 +123,7 @@ function parseFormBody(body: Buffer): Result<SingleValuedForm, FormRefusal> {
 
 function answerFault(deps: BrokerDeps, endpoint: Endpoint, requestId: string, cause: unknown): Answer {
   if (isDatabaseGone(cause)) {
-    deps.log.warn({ requestId, cause: describe(cause) }, 'the database cannot be reached')
+    deps.log.warn({ requestId, cause: describe(cause) }, 'the database does not answer')
     return refuseHttp(endpoint.refusals, 'database_gone', undefined, { headers: { 'retry-after': String(retryAfterSeconds) } })
   }
   deps.log.error(
