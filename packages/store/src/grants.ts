@@ -166,14 +166,15 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
   return toDecidedWrite(rows[0])
 }
 
+/** `given` finds by key alone and compares afterwards (`OFFSET 0`): with the client beside the key, its index was as good as the key to the planner. */
 const revokeStatement = hotStatement({
   name: 'revoke_grant_of_token',
   tenantParameter: 1,
   text: `WITH ${callerCte({ issuer: '$3', client: '$4', version: '$10' })},
   given AS (
-    SELECT g.id FROM grants g, caller
-    WHERE caller.is_current AND g.tenant_id = $1 AND g.issuer_id = $3 AND g.client_id = $4
-      AND g.id = COALESCE($6::uuid, (SELECT grant_id FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $5))),
+    SELECT found.id FROM caller, (SELECT id, issuer_id, client_id FROM grants
+      WHERE tenant_id = $1 AND id = COALESCE($6::uuid, (SELECT grant_id FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $5)) OFFSET 0) found
+    WHERE caller.is_current AND found.issuer_id = $3 AND found.client_id = $4),
   ${revokeGrantCtes('SELECT id FROM given', { reason: `'revoked_by_client'`, source: `'client_revocation'`, eventId: '$7::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)

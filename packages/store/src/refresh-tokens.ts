@@ -33,7 +33,7 @@ const rotateStatement = hotStatement({
   text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$19' })},
   token AS (
     SELECT tokens.*, CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.rotated_at FROM refresh_tokens heir
-      WHERE heir.tenant_id = $1 AND heir.token_hash = tokens.successor_hash) END AS successor_used_at
+      WHERE heir.tenant_id = $1 AND heir.token_hash = tokens.successor_hash) END AS successor_rotated_at
     FROM refresh_tokens tokens, caller WHERE tokens.tenant_id = $1 AND tokens.token_hash = $3 AND caller.is_current),
   state AS (
     SELECT ${grantStateColumns}, ${redecision.columns}
@@ -43,11 +43,11 @@ const rotateStatement = hotStatement({
       WHEN token.issuer_id <> $4 THEN 'refresh_token_of_other_issuer'
       WHEN token.client_id <> $5 THEN 'refresh_token_of_other_client'
       WHEN token.rotated_at <= $2 - interval '${graceSeconds} seconds' THEN 'refresh_token_stolen'
-      WHEN token.rotated_at IS NOT NULL AND token.successor_used_at IS NULL AND ${graceReplaysOfTheft} <= (SELECT COALESCE(sum(kin.grace_replays), 0)
+      WHEN token.rotated_at IS NOT NULL AND token.successor_rotated_at IS NULL AND ${graceReplaysOfTheft} <= (SELECT COALESCE(sum(kin.grace_replays), 0)
         FROM refresh_tokens kin WHERE kin.tenant_id = $1 AND kin.grant_id = token.grant_id
           AND kin.rotated_at > $2 - interval '${graceTheftWindowSeconds} seconds') THEN 'refresh_token_stolen'
       WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
-      WHEN token.rotated_at IS NOT NULL AND token.successor_used_at IS NOT NULL THEN 'refresh_token_replayed'
+      WHEN token.rotated_at IS NOT NULL AND token.successor_rotated_at IS NOT NULL THEN 'refresh_token_replayed'
       WHEN token.rotated_at IS NOT NULL AND token.grace_replays >= ${graceReplaysPerRotation} THEN 'refresh_grace_exhausted'
       WHEN token.expires_at <= $2 THEN 'refresh_token_expired'
       WHEN state.refresh_seconds IS NULL OR NOT state.client_refreshes THEN 'refresh_token_not_offered'
