@@ -19,8 +19,8 @@ export type TinyIssuer = {
 }
 
 export async function aTinyIssuer(): Promise<TinyIssuer> {
-  const key = generateSigningKey(random, 'tokens')
-  const signing = toSigningKey(key.id, key.privateKey)
+  const tokenKey = generateSigningKey(random, 'tokens')
+  const noticeKey = generateSigningKey(random, 'notices')
   const codes = new Map<string, URLSearchParams>()
   const exchanges: URLSearchParams[] = []
   const registrations: Record<string, unknown>[] = []
@@ -32,13 +32,13 @@ export async function aTinyIssuer(): Promise<TinyIssuer> {
     const now = Math.floor(Date.now() / 1000)
     const claims = { iss: issuer, sub: 'ada', aud: asked.get('resource'), iat: now, exp: now + 900, jti: random.uuid(), tenant: 'tiny' }
     const more = { client_id: asked.get('client_id'), scope: asked.get('scope') ?? '', gid: random.uuid(), epochs: '1.1.1.1.1' }
-    return signJwt(signing, { typ: 'at+jwt' }, { ...claims, ...more })
+    return signJwt(toSigningKey(tokenKey.id, tokenKey.privateKey), { typ: 'at+jwt' }, { ...claims, ...more })
   }
   const notice = ({ jti, subject }: { jti: string; subject: string }, resource: string): string => {
     const events = { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} }
     const ours = { target: 'subject', targetId: subject, epoch: 2, tenant: 'tiny' }
     return signJwt(
-      signing,
+      toSigningKey(noticeKey.id, noticeKey.privateKey),
       { typ: 'secevent+jwt' },
       { iss: issuer, aud: resource, iat: Math.floor(Date.now() / 1000), jti, events, drawbridge: ours },
     )
@@ -66,9 +66,10 @@ export async function aTinyIssuer(): Promise<TinyIssuer> {
 
   const answer = async (path: string, body: string): Promise<[number, unknown]> => {
     if (path.startsWith('/.well-known/')) return [200, metadata(issuer)]
-    if (path === '/t/tiny/jwks') return [200, { keys: [key.publicJwk] }]
+    if (path === '/t/tiny/jwks') return [200, { keys: [tokenKey.publicJwk] }]
+    if (path === '/t/tiny/ssf/jwks') return [200, { keys: [noticeKey.publicJwk] }]
     if (path === '/t/tiny/token') return redeem(new URLSearchParams(body))
-    if (path === '/t/tiny/ssf/streams') return [201, { streamId: random.uuid(), snapshot: [], position: 0 }]
+    if (path === '/t/tiny/ssf/streams') return [201, { streamId: random.uuid(), snapshot: [], condemnedKeys: [], position: 0 }]
     if (path === '/t/tiny/ssf/poll') return [200, await poll((JSON.parse(body) as { ack: string[] }).ack)]
     if (path !== '/t/tiny/register') return [404, { error: 'not_found' }]
     const registration = JSON.parse(body) as Record<string, unknown>
