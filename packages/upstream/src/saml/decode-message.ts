@@ -23,9 +23,25 @@ export function decodeMessage(parameter: string): Result<string, UpstreamRefusal
 /** Strict UTF-8 without a byte order mark of any kind left; line ends as XML 1.0 §2.11 wants them. */
 function decodeUtf8(octets: Buffer): string | undefined {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(octets)
-    return text.includes('\u0000') ? undefined : text.replace(/\r\n/g, '\n').replace(/\r/g, '\n')
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(withLineFeeds(octets))
+    return text.includes('\u0000') ? undefined : text
   } catch {
     return undefined
   }
+}
+
+const carriageReturn = 0x0d
+const lineFeed = 0x0a
+
+/** Over octets, where a message of nothing but carriage returns costs no more than any other: in UTF-8 they are never part of a character. */
+function withLineFeeds(octets: Buffer): Buffer {
+  if (!octets.includes(carriageReturn)) return octets
+  const read = Buffer.alloc(octets.length)
+  let length = 0
+  for (const [index, octet] of octets.entries()) {
+    if (octet === carriageReturn && octets[index + 1] === lineFeed) continue
+    read[length] = octet === carriageReturn ? lineFeed : octet
+    length += 1
+  }
+  return read.subarray(0, length)
 }

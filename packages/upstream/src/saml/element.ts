@@ -59,10 +59,15 @@ export const attributeOf = (element: Element, name: string): string | undefined 
 export const childrenNamed = (element: Element, namespace: string, name: string): readonly Element[] =>
   element.children.filter((child) => isNamed(child, namespace, name))
 
-/** Every element of the tree with its parent, in document order. */
-export function* walk(element: Element, parent?: Element): Generator<{ readonly element: Element; readonly parent: Element | undefined }> {
-  yield { element, parent }
-  for (const child of element.children) yield* walk(child, element)
+export type PlacedElement = { readonly element: Element; readonly parent: Element | undefined }
+
+/** Every element of the tree with its parent, in document order. Not recursive: generators in generators cost depth times elements. */
+export function* walk(root: Element): Generator<PlacedElement> {
+  const pending: PlacedElement[] = [{ element: root, parent: undefined }]
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    yield next
+    for (const child of next.element.children.toReversed()) pending.push({ element: child, parent: next.element })
+  }
 }
 
 /** Trimmed text of an element that must hold text only: pretty-printed messages exist. Undefined if elements are inside. */
