@@ -1,6 +1,7 @@
 /** What the broker is given by whoever composes it. Nothing in here is reached in any other way. */
 import type { Random } from '@drawbridge/crypto/random'
 import type { Sealer } from '@drawbridge/crypto/seal'
+import type { VerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import type { Clock } from '@drawbridge/runtime/clock'
 import type { Settings } from '@drawbridge/runtime/env'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
@@ -25,6 +26,8 @@ export type BrokerDeps = {
   readonly sealer: Sealer
   readonly configuration: ConfigurationCache
   readonly clients: ClientCache
+  /** Of access tokens that were brought here before. */
+  readonly signatures: VerifiedSignatures
   readonly fetchSafely: FetchSafely
   readonly connectorFor: (tenant: ResolvedTenant, connection: ResolvedConnection) => Connector | undefined
   /** Lab only: told the new offset after it was written. */

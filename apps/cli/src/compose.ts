@@ -5,6 +5,7 @@ import { createClientCache } from '@drawbridge/broker/clients/client-cache'
 import type { BrokerDeps } from '@drawbridge/broker/deps'
 import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { type ConnectionConfiguration, createConnector } from '@drawbridge/upstream/connection'
 import type { Connector, ConnectorDeps } from '@drawbridge/upstream/connector'
@@ -28,6 +29,7 @@ export async function startBroker(platform: Platform, ownOrigins: readonly strin
     installation: { id: installation.installationId, kind: installation.kind },
     configuration,
     clients: createClientCache(platform.database),
+    signatures: createVerifiedSignatures(),
     fetchSafely,
     connectorFor: keptConnectors({ random: platform.random, fetchSafely }),
     onLabClock: (offsetMs) => platform.setClockOffset(offsetMs),

@@ -63,6 +63,15 @@ export function signJwt(key: SigningKey, header: { readonly typ: string }, claim
  * @spec RFC 8725 §3.1 algorithm verification, §3.11 explicit typing
  */
 export function verifyJwt(token: string, keys: readonly VerificationKey[], expected: ExpectedJwt): Result<JwtClaims, JwtRefusal> {
+  const opened = openSigned(token, keys)
+  return opened.ok ? checkSigned(opened.value, expected) : opened
+}
+
+/** What a key has signed, with nothing judged but that it has. */
+export type SignedJwt = { readonly key: VerificationKey; readonly type: unknown; readonly claims: JwtClaims }
+
+/** The part of `verifyJwt` whose verdict depends on the token and the key alone. */
+export function openSigned(token: string, keys: readonly VerificationKey[]): Result<SignedJwt, JwtRefusal> {
   if (token.length > jwtMaxLength) return err('malformed')
   const parts = token.split('.')
   if (parts.length !== 3 || !parts.every((part) => base64url.test(part))) return err('malformed')
@@ -75,9 +84,13 @@ export function verifyJwt(token: string, keys: readonly VerificationKey[], expec
   const signature = Buffer.from(signaturePart, 'base64url')
   const signed = Buffer.from(`${headerPart}.${claimsPart}`, 'ascii')
   if (!verify('sha256', signed, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, signature)) return err('bad_signature')
-  if (normalType(header['typ']) !== normalType(expected.typ)) return err('wrong_type')
   const claims = parseObject(claimsPart)
-  return claims ? checkClaims(claims, expected) : err('malformed')
+  return claims ? ok({ key, type: header['typ'], claims }) : err('malformed')
+}
+
+/** The part of `verifyJwt` that is judged at every presentation. */
+export function checkSigned({ type, claims }: SignedJwt, expected: ExpectedJwt): Result<JwtClaims, JwtRefusal> {
+  return normalType(type) === normalType(expected.typ) ? checkClaims(claims, expected) : err('wrong_type')
 }
 
 function checkClaims(claims: JwtClaims, expected: ExpectedJwt): Result<JwtClaims, JwtRefusal> {

@@ -8,6 +8,7 @@ import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
+import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import { systemClock } from '@drawbridge/runtime/clock'
 import { readEnv } from '@drawbridge/runtime/env'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
@@ -65,6 +66,7 @@ export async function aBroker(
     fetchSafely,
     configuration: createConfigurationCache({ database, clock, log, metrics, sealer, installationId: installation.installationId }),
     clients: createClientCache(database),
+    signatures: createVerifiedSignatures(),
     connectorFor: (_tenant, connection) =>
       connection.configuration.ok
         ? createConnector({ random, fetchSafely }, connection.id, connection.configuration.value, connection.secret)

@@ -5,6 +5,7 @@ import { instant } from '@drawbridge/core/instant'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
+import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import { readEnv } from '@drawbridge/runtime/env'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { silentLog } from '@drawbridge/runtime/log'
@@ -41,6 +42,7 @@ beforeAll(async () => {
     random: systemRandom(),
     configuration: createConfigurationCache({ ...common, installationId: randomUUID() }),
     clients: createClientCache(fixture.database),
+    signatures: createVerifiedSignatures(),
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
     connectorFor: () => undefined,
   })

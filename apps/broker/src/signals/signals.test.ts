@@ -8,6 +8,7 @@ import { signJwt } from '@drawbridge/crypto/jwt'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
 import { generateSigningKey, toSigningKey } from '@drawbridge/crypto/signing-keys'
+import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import { createGuard } from '@drawbridge/guard/create-guard'
 import { systemClock } from '@drawbridge/runtime/clock'
 import { readEnv } from '@drawbridge/runtime/env'
@@ -64,6 +65,7 @@ beforeAll(async () => {
     ...deps,
     configuration: createConfigurationCache({ ...deps, installationId }),
     clients: createClientCache(fixture.database),
+    signatures: createVerifiedSignatures(),
   })
   await new Promise<void>((resolve) => app.server.listen(0, '127.0.0.1', resolve))
   issuer = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}/t/acme`

@@ -15,7 +15,6 @@ import {
 import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
 import { Secret } from '@drawbridge/core/secret'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { verifyJwt } from '@drawbridge/crypto/jwt'
 import { introspectGrant } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
@@ -57,7 +56,7 @@ export const introspectEndpoint = endpoint({
 
 function readToken(deps: BrokerDeps, tenant: ResolvedTenant, token: Secret): IntrospectedToken | undefined {
   const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience: undefined, now: deps.clock.now(), skewSeconds: 0 }
-  const verified = verifyJwt(token.reveal(), tenant.verificationKeys('tokens'), expected)
+  const verified = deps.signatures.verify(token.reveal(), tenant.verificationKeys('tokens'), expected)
   return verified.ok ? readIntrospectedToken(verified.value) : undefined
 }
 

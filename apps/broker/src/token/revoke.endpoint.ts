@@ -6,7 +6,6 @@ import { parseRevocationRequest, type RevocationRequest } from '@drawbridge/core
 import { ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { verifyJwt } from '@drawbridge/crypto/jwt'
 import { type RevokeGrantOfToken, revokeGrantOfToken } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
@@ -61,7 +60,7 @@ function tokenOf(http: HttpRequest, deps: BrokerDeps, request: RevocationRequest
   if (request.kind === 'refresh_token') return { refreshTokenHash: hashCredential(request.token) }
   const tenant = tenantOf(http)
   const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience: undefined, now: deps.clock.now(), skewSeconds: 0 }
-  const verified = verifyJwt(request.token.reveal(), tenant.verificationKeys('tokens'), expected)
+  const verified = deps.signatures.verify(request.token.reveal(), tenant.verificationKeys('tokens'), expected)
   const token = verified.ok ? readIntrospectedToken(verified.value) : undefined
   return token && { grantId: token.grantId as GrantId }
 }

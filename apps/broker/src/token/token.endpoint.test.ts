@@ -6,6 +6,7 @@ import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
 import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
+import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { publishPolicy } from '@drawbridge/store/policies'
@@ -53,6 +54,7 @@ beforeAll(async () => {
     installation: { id: installationId, kind: 'demo' },
     configuration: createConfigurationCache({ ...shared, installationId }),
     clients: createClientCache(fixture.database),
+    signatures: createVerifiedSignatures(),
     fetchSafely: () => Promise.reject(new Error('nothing is fetched here')),
     connectorFor: () => undefined,
   } as unknown as BrokerDeps
