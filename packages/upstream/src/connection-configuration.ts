@@ -13,7 +13,7 @@
  *   requestedClassRefs   string[]               classes asked for at every login; default none (most IdPs work best without)
  *   nameIdFormat         string                 NameIDPolicy/@Format; default absent
  *   forceAuthn           boolean                at every login; default false
- *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015); default 'xml-crypto'
+ *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015); default 'xml-signature'
  *   loginHintParameter   string                 query parameter that carries the login hint, e.g. `login_hint`; default none is sent
  *
  * OIDC (`kind` column `oidc`; the client secret is the connection's sealed secret, never in here)
@@ -75,7 +75,7 @@ const samlSchema = z.strictObject({
   requestedClassRefs: texts.default([]),
   nameIdFormat: text.optional(),
   forceAuthn: z.boolean().default(false),
-  signatureReader: z.enum(signatureReaderNames).default('xml-crypto'),
+  signatureReader: z.enum(signatureReaderNames).default('xml-signature'),
   loginHintParameter: z
     .string()
     .regex(/^[A-Za-z_]{1,40}$/)

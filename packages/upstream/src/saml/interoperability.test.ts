@@ -11,6 +11,7 @@ import { parseConnection, type SamlConnection } from '../connection-configuratio
 import { samlConnector } from './connector.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { fixtureParties } from './fixtures/a-saml-response.js'
+import { signatureReaderNames } from './signature-reader-name.js'
 import { verifySamlResponse } from './verify-response.js'
 
 type SamlpRequest = { method: string; url: string; query: Record<string, string>; user: unknown; body?: Record<string, string> }
@@ -52,13 +53,13 @@ async function answerOf(url: string, options: Record<string, unknown>): Promise<
   })
 }
 
-describe('samlp, an IdP library of somebody else, answers our AuthnRequest', () => {
+describe.each(signatureReaderNames)('samlp, an IdP library of somebody else, answers our AuthnRequest, read by %s', (signatureReader) => {
   test.each([
     { signs: 'the assertion', options: {} },
     { signs: 'the response', options: { signResponse: true, signAssertion: false } },
     { signs: 'both', options: { signResponse: true } },
   ])('and signs $signs', async ({ options }) => {
-    const connector = samlConnector({ random: systemRandom() }, 'c1' as ConnectionId, connectionWith())
+    const connector = samlConnector({ random: systemRandom() }, 'c1' as ConnectionId, connectionWith({ signatureReader }))
     const now = instant(Date.now())
     const started = await connector.start({
       loginRequestId: 'l1',
@@ -85,7 +86,7 @@ describe('samlp, an IdP library of somebody else, answers our AuthnRequest', () 
   })
 
   test('and signs with SHA-1, which is refused by name', async () => {
-    const connector = samlConnector({ random: systemRandom() }, 'c1' as ConnectionId, connectionWith())
+    const connector = samlConnector({ random: systemRandom() }, 'c1' as ConnectionId, connectionWith({ signatureReader }))
     const started = await connector.start({
       loginRequestId: 'l1',
       callbackUrl: acsUrl,
