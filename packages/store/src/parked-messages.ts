@@ -16,13 +16,16 @@ export type ParkedMessage = {
 const insertStatement = hotStatement({
   name: 'insert_parked_message',
   tenantParameter: 1,
-  text: 'INSERT INTO parked_messages (tenant_id, handle_hash, connection_id, login_request_id, sealed, expires_at) VALUES ($1, $2, $3, $4, $5, $6)',
+  text: `INSERT INTO parked_messages (tenant_id, handle_hash, connection_id, login_request_id, sealed, expires_at)
+    SELECT $1, $2, c.id, $4, $5, $6 FROM connections AS c WHERE c.tenant_id = $1 AND c.id = $3 AND c.disabled_at IS NULL`,
 })
 
-export async function insertParkedMessage(hot: HotDb, tenant: TenantId, message: ParkedMessage): Promise<void> {
-  await hot.query(insertStatement, [
+/** False: the connection has been switched off or removed since whoever asks has last looked. */
+export async function insertParkedMessage(hot: HotDb, tenant: TenantId, message: ParkedMessage): Promise<boolean> {
+  const { rowCount } = await hot.query(insertStatement, [
     ...[tenant, message.handleHash, message.connectionId, message.loginRequestId, message.sealed, toTimestamp(message.expiresAt)],
   ])
+  return rowCount === 1
 }
 
 const takeStatement = hotStatement({

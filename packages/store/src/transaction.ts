@@ -57,10 +57,20 @@ export function acrossTenants<T>(database: Database, run: (db: AcrossDb) => Prom
   return transaction(database.acrossPool, 'BEGIN', (client) => run(queriesOf(client) as AcrossDb))
 }
 
+/**
+ * Whether the schema refused a statement for what somebody removed while it was already running: a client, a connection, the right to mint
+ * (`minter_held`). It has then done nothing; run once more, it sees that it is gone, and says so in its own terms.
+ */
+function isOvertaken(cause: unknown): boolean {
+  const { code, constraint } = cause as { readonly code?: unknown; readonly constraint?: unknown }
+  return code === '23503' || constraint === 'minter_held'
+}
+
 export function onHotPath(database: Database): HotDb {
   const hot = {
     query: async <Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> => {
-      const result = await database.hotPool.query({ name: statement.name, text: statement.text, values: [...parameters] })
+      const run = () => database.hotPool.query({ name: statement.name, text: statement.text, values: [...parameters] })
+      const result = await run().catch((cause: unknown) => (isOvertaken(cause) ? run() : Promise.reject(cause)))
       return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
     },
   }

@@ -5,7 +5,7 @@ import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import { shareResource, unshareResource } from '@drawbridge/store/minters'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
+import { aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -37,6 +37,10 @@ afterAll(async () => {
   await broker?.close()
   await fixture?.close()
 })
+
+async function eventually(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
 
 const asServer = () => ({ authorization: `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}` })
 const post = (path: string, form: Record<string, string>, headers = {}) =>
@@ -106,16 +110,38 @@ it('ends what one tenant holds for a resource of the vendor, and leaves the othe
   )
 })
 
-it('refuses a grant that is opened while the withdrawal commits', async () => {
-  let opening: Promise<unknown> | undefined
+/** Withdraws in a transaction that commits when `opening`, which still sees the line, waits for it. */
+async function whileWithdrawing<T>(opening: () => Promise<T>): Promise<T> {
+  let opened: Promise<T> | undefined
   await inTenant(fixture.database, acme.tenantId, async (db) => {
     await unshareResource(db, acme.tenantId, minter())
-    // The statement still sees the line; it must wait for this transaction and then find it gone.
-    opening = aGrant(fixture, acme, { now: now() }).catch((cause: unknown) => cause)
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    opened = opening()
+    await eventually(async () => {
+      const text = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+      return (await asOwner(fixture.ownerUrl, text)).length > 0
+    })
   })
-  expect(await opening).toMatchObject({ code: '23000' })
+  const answer = await (opened as Promise<T>)
   await inTenant(fixture.database, acme.tenantId, (db) => shareResource(db, acme.tenantId, minter()))
+  return answer
+}
+
+it('lets no grant be opened while it commits, and says so in the terms of the protocol', async () => {
+  expect(await whileWithdrawing(() => aGrant(fixture, acme, { now: now() }))).toMatchObject({ opened: false })
+  const secret = 'machine-secret-machine-secret-machine'
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
+     VALUES ($1, $2, 'machine', 'preregistered', 'Machine', '{}', '{client_credentials}', 'client_secret_post', $3, '{read}', now())`,
+    [acme.tenantId, acme.issuerId, hashOf(secret)],
+  )
+  const form = { grant_type: 'client_credentials', client_id: 'machine', client_secret: secret, resource: acme.resource, scope: 'read' }
+  const scopes = [{ name: 'read', description: 'Read', tier: 'read' }]
+  expect((await call('PUT', `/tenants/acme/resources/${acme.resourceId}/scopes`, { scopes })).status).toBe(200)
+  broker.deps.configuration.invalidate(acme.tenantId)
+  expect(await bodyOf(post('token', form))).toMatchObject({ scope: 'read' })
+  const answer = await whileWithdrawing(() => post('token', form))
+  expect([answer.status, ((await answer.json()) as { error: string }).error]).toEqual([400, 'invalid_target'])
 })
 
 it('waits for a grant that is being opened, and then ends it', async () => {

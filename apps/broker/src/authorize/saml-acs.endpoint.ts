@@ -40,13 +40,14 @@ export const samlAcsEndpoint = endpoint({
     const handle = deps.random.token()
     const handleHash = hashCredential(handle)
     const context = sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex'))
-    await insertParkedMessage(onHotPath(deps.database), tenant.id, {
+    const parked = await insertParkedMessage(onHotPath(deps.database), tenant.id, {
       handleHash,
       connectionId: connection.id,
       loginRequestId,
       sealed: deps.sealer.seal(Buffer.from(response, 'utf8'), context),
       expiresAt: addSeconds(deps.clock.now(), parkedSeconds),
     })
+    if (!parked) return refuseOnPage({ reason: 'connection_unknown' })
     return redirect(`${tenant.issuer.url}/saml/${connection.id}/continue?handle=${handle}`, { headers: { 'cache-control': 'no-store' } })
   },
 })
