@@ -20,7 +20,7 @@ export async function shareResource(db: Db, owner: TenantId, share: Minter): Pro
   )
 }
 
-/** Takes an issuer off the list. Follow it with `endGrantsOfMinter` in the issuer's tenant, in this transaction or a later one. */
+/** Takes an issuer off the list. Follow it with `endGrantsOfMinter` in the issuer's tenant, in the same transaction: see `inTenantAndThen`. */
 export async function unshareResource(db: Db, owner: TenantId, share: Minter): Promise<void> {
   await db.query('DELETE FROM resource_issuers WHERE tenant_id = $1 AND resource_id = $2 AND issuer_tenant_id = $3 AND issuer_id = $4', [
     owner,

@@ -2,7 +2,7 @@ import { instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { acrossTenants, inTenant, toTimestamp } from './transaction.js'
+import { acrossTenants, type Db, inTenant, inTenantAndThen, toTimestamp } from './transaction.js'
 
 const acme = 'aaaaaaaa-0000-4000-8000-000000000001' as TenantId
 const globex = 'bbbbbbbb-0000-4000-8000-000000000002' as TenantId
@@ -33,6 +33,28 @@ test('a failed transaction leaves nothing behind', async () => {
     db.query<{ name: string }>('SELECT name FROM tenants WHERE id = $1', [acme]),
   )
   expect(rows).toEqual([{ name: 'acme' }])
+})
+
+test('a transaction that goes through two tenants sees one after the other, and commits whole or not at all', async () => {
+  const slugs = async (db: Db) => (await db.query<{ slug: string }>('SELECT slug FROM tenants')).rows.map(({ slug }) => slug)
+  const rename = (db: Db, id: TenantId) => db.query("UPDATE tenants SET name = 'changed' WHERE id = $1", [id])
+  const seen: (readonly string[])[] = []
+  const failing = inTenantAndThen(
+    fixture.database,
+    { tenant: acme, run: async (db) => (seen.push(await slugs(db)), rename(db, acme)) },
+    {
+      tenant: globex,
+      run: async (db) => {
+        seen.push(await slugs(db))
+        expect((await rename(db, acme)).rowCount).toBe(0)
+        throw new Error('on purpose')
+      },
+    },
+  )
+  await expect(failing).rejects.toThrow('on purpose')
+  expect(seen).toEqual([['acme'], ['globex']])
+  const { rows } = await acrossTenants(fixture.database, (db) => db.query('SELECT id FROM tenants WHERE name = $1', ['changed']))
+  expect(rows).toEqual([])
 })
 
 test('values arrive as instants and numbers', async () => {

@@ -47,9 +47,35 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /** Runs `run` in one transaction under row-level security: it commits whole or not at all, and sees and writes rows of `tenant` only. */
 export function inTenant<T>(database: Database, tenant: TenantId, run: (db: Db) => Promise<T>): Promise<T> {
-  if (!uuid.test(tenant)) throw new Error('a tenant id is a UUID')
-  const begin = `BEGIN; SELECT set_config('drawbridge.tenant_id', '${tenant}', true)` // one round trip; the pattern above makes it safe
+  const begin = `BEGIN; ${entering(tenant)}` // one round trip
   return transaction(database.tenantPool, begin, (client) => run(queriesOf(client) as Db))
+}
+
+/** What happens in one tenant of a transaction that goes through two. */
+export type InTenant<Given, T> = { readonly tenant: TenantId; readonly run: (db: Db, given: Given) => Promise<T> }
+
+/**
+ * One transaction in two tenants, one after the other: for what one of them decides and the other bears, such as the end of a share, which
+ * must not be half done. Row-level security shows the first, and then the second and no longer the first. `undefined` from the first: no more happens.
+ */
+export function inTenantAndThen<T>(
+  database: Database,
+  first: InTenant<undefined, T | undefined>,
+  second: InTenant<T, void>,
+): Promise<T | undefined> {
+  return transaction(database.tenantPool, `BEGIN; ${entering(first.tenant)}`, async (client) => {
+    const db = queriesOf(client) as Db
+    const value = await first.run(db, undefined)
+    if (value === undefined) return undefined
+    await client.query(entering(second.tenant))
+    await second.run(db, value)
+    return value
+  })
+}
+
+function entering(tenant: TenantId): string {
+  if (!uuid.test(tenant)) throw new Error('a tenant id is a UUID') // and therefore safe in a statement
+  return `SELECT set_config('drawbridge.tenant_id', '${tenant}', true)`
 }
 
 /** Runs `run` in one transaction that sees all tenants. Callers' names end in `AcrossTenants`. */

@@ -1,14 +1,14 @@
 /**
  * Resources with their scopes and tiers, who may mint for them, and what they prove themselves with.
  *
- * Whoever may no longer mint ends what it has minted: the line is taken off the list first, then every living grant dies and every guard
- * hears of it. An answer other than 204 means that the second half may be missing; sending the request again completes it.
+ * Whoever may no longer mint ends what it has minted: one transaction takes the line off the owner's list, ends every living grant of the
+ * issuer and lets every guard hear of it, or does none of it.
  */
 import { type ResourceId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { isUnderProvenDomain } from '@drawbridge/store/domains'
 import { endGrantsOfMinter, listMintersAcrossTenants, type Minter, shareResource, unshareResource } from '@drawbridge/store/minters'
 import { findOwnResource } from '@drawbridge/store/resources'
-import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { type Db, inTenant, inTenantAndThen } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
@@ -58,41 +58,46 @@ const withdrawing: Change = { kind: 'resource.withdrawn', write: unshareResource
 
 type Changed = { readonly minter: Minter; readonly detail: Readonly<Record<string, string>> }
 
-/** Writes the owner's list; `undefined`: the owner has no such resource. */
-function changeMinter(http: AdminRequest, deps: BrokerDeps, owner: TenantId, change: Change): Promise<Changed | undefined> {
+type After = (db: Db, changed: Changed) => Promise<void>
+
+/** Writes the owner's list and what follows for the tenant whose issuer it is, in one transaction. */
+async function changeMinter(
+  http: AdminRequest,
+  deps: BrokerDeps,
+  owner: TenantId,
+  { kind, write, after }: Change & { readonly after: After },
+) {
   const tenant = tenantOf(http)
   const id = idParam<ResourceId>(http)
-  return inTenant(deps.database, owner, async (db) => {
+  const inOwner = async (db: Db): Promise<Changed | undefined> => {
     const own = id && (await findOwnResource(db, owner, id))
     if (!own) return undefined
     const minter = { resourceId: own.id, issuerTenantId: tenant.id, issuerId: tenant.issuer.id }
     const detail = { resource: own.identifier, tenant: tenant.slug }
-    await change.write(db, owner, minter)
-    await audit(db, owner, http, deps, { kind: change.kind, detail })
+    await write(db, owner, minter)
+    await audit(db, owner, http, deps, { kind, detail })
     return { minter, detail }
-  })
+  }
+  const changed = await inTenantAndThen(deps.database, { tenant: owner, run: inOwner }, { tenant: tenant.id, run: after })
+  return changed ? empty() : refuseAdmin('not_found')
 }
 
-async function mayMint(http: AdminRequest, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
+function mayMint(http: AdminRequest, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
   const tenant = tenantOf(http)
-  const changed = await changeMinter(http, deps, owner, sharing)
-  if (!changed) return refuseAdmin('not_found')
-  if (owner !== tenant.id)
-    await inTenant(deps.database, tenant.id, (db) => audit(db, tenant.id, http, deps, { kind: sharing.kind, detail: changed.detail }))
-  return empty()
+  const after: After = async (db, { detail }) => {
+    if (owner !== tenant.id) await audit(db, tenant.id, http, deps, { kind: sharing.kind, detail })
+  }
+  return changeMinter(http, deps, owner, { ...sharing, after })
 }
 
-async function mayMintNoMore(http: AdminRequest, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
+function mayMintNoMore(http: AdminRequest, deps: BrokerDeps, owner: TenantId): Promise<Answer> {
   const tenant = tenantOf(http)
-  const changed = await changeMinter(http, deps, owner, withdrawing)
-  if (!changed) return refuseAdmin('not_found')
-  await inTenant(deps.database, tenant.id, async (db) => {
-    const { resourceId, issuerId } = changed.minter
+  const after: After = async (db, { minter: { resourceId, issuerId }, detail }) => {
     const end = { resourceTenantId: owner, resourceId, issuerId, now: deps.clock.now(), requestId: http.requestId }
     const grantsEnded = await endGrantsOfMinter(db, tenant.id, end)
-    await audit(db, tenant.id, http, deps, { kind: 'resource.grants_ended', detail: { ...changed.detail, grantsEnded } })
-  })
-  return empty()
+    await audit(db, tenant.id, http, deps, { kind: 'resource.grants_ended', detail: { ...detail, grantsEnded } })
+  }
+  return changeMinter(http, deps, owner, { ...withdrawing, after })
 }
 
 const ownerOf = (http: AdminRequest): TenantId => tenantOf(http).id

@@ -103,11 +103,37 @@ it('ends what one tenant holds for a resource of the vendor, and leaves the othe
   const living = await asOwner(fixture.ownerUrl, 'SELECT tenant_id FROM grants WHERE resource_id = $1 AND revoked_at IS NULL', [id])
   expect(living).toEqual([{ tenant_id: globex.tenantId }])
   expect((await call('GET', `/shared-resources/${id}/tenants`)).body.tenants.map(({ slug }: { slug: string }) => slug)).toEqual(['globex'])
-  // Sending it again completes what was cut short, and harms nothing.
+  // Sending it again harms nothing.
   expect((await call('DELETE', `/tenants/acme/shared-resources/${id}`)).status).toBe(204)
   await expect(asOwner(fixture.ownerUrl, open, [acme.tenantId, acme.issuerId, acme.clientId, id, vendorTenantId])).rejects.toThrow(
     'may not mint',
   )
+})
+
+it('is whole or not done at all: a fault after the first half leaves the list and the grants as they were', async () => {
+  const umbrella = await aTenant(fixture, { slug: 'umbrella' })
+  const { id } = (await call('POST', '/shared-resources', { identifier: 'https://half.vendor.example', name: 'Half', scopes: [] })).body
+  await call('POST', `/tenants/umbrella/shared-resources/${id}`)
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, scopes, tenant_epoch, client_epoch,
+       policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
+     VALUES ($1, gen_random_uuid(), $2, $3, $5, $4, 'x', '{}', 1, 1, 0, '{}', 60, '2099-01-01', '[]', now())`,
+    [umbrella.tenantId, umbrella.issuerId, umbrella.clientId, id, vendorTenantId],
+  )
+  const state = () =>
+    asOwner(
+      fixture.ownerUrl,
+      `SELECT (SELECT count(*)::int FROM resource_issuers WHERE resource_id = $1) AS minters,
+         (SELECT count(*)::int FROM grants WHERE resource_id = $1 AND revoked_at IS NULL) AS living`,
+      [id],
+    )
+  await asOwner(fixture.ownerUrl, "ALTER TABLE grants ADD CONSTRAINT broken CHECK (revoked_reason <> 'resource_withdrawn') NOT VALID")
+  expect((await call('DELETE', `/tenants/umbrella/shared-resources/${id}`)).status).toBe(500)
+  expect(await state()).toEqual([{ minters: 1, living: 1 }])
+  await asOwner(fixture.ownerUrl, 'ALTER TABLE grants DROP CONSTRAINT broken')
+  expect((await call('DELETE', `/tenants/umbrella/shared-resources/${id}`)).status).toBe(204)
+  expect(await state()).toEqual([{ minters: 0, living: 0 }])
 })
 
 /** Withdraws in a transaction that commits when `opening`, which still sees the line, waits for it. */
