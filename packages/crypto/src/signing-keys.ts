@@ -4,7 +4,7 @@
  * `next` is published so that verifiers know it before it signs; `active` signs; `retired` no longer signs but is published until
  * the last token that it signed has expired; `compromised` leaves the JWKS at once and nothing that it signed is believed.
  */
-import { createECDH, createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createECDH, createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import { assert } from '@drawbridge/core/assert'
 import { sha256Base64url } from './hash.js'
 import type { SigningKey, VerificationKey } from './jwt.js'
@@ -21,9 +21,9 @@ export type KeyAlgorithm = 'ES256' | 'RS256'
 
 export type PublicJwk = Readonly<JsonWebKey> & { readonly kid: string; readonly alg: KeyAlgorithm; readonly use: 'sig' }
 
-export type GeneratedKey = {
+export type GeneratedKey<Purpose extends KeyPurpose = KeyPurpose> = {
   readonly id: string
-  readonly purpose: KeyPurpose
+  readonly purpose: Purpose
   readonly algorithm: KeyAlgorithm
   readonly publicJwk: PublicJwk
   /** PKCS #8 DER: seal it, then forget it. */
@@ -31,15 +31,19 @@ export type GeneratedKey = {
 }
 
 /**
- * Makes a key pair. An EC key is 256 bits of `random`; an RSA key's randomness is OpenSSL's own, so only it differs between runs of
- * a seeded test. The id is the key's thumbprint.
+ * Makes a key pair for JWTs of ours: 256 bits of `random`. The id is the key's thumbprint. Keys for SAML are made in `saml-key`.
  *
  * @spec RFC 7638
  */
-export function generateSigningKey(random: Random, purpose: KeyPurpose): GeneratedKey {
-  const privateKey = purpose === 'saml' ? generateKeyPairSync('rsa', { modulusLength: 3072 }).privateKey : ecKeyFrom(random)
+export const generateSigningKey = (random: Random, purpose: 'tokens' | 'notices'): GeneratedKey<'tokens' | 'notices'> =>
+  describeKey(ecKeyFrom(random), purpose, 'ES256')
+
+export function describeKey<Purpose extends KeyPurpose>(
+  privateKey: KeyObject,
+  purpose: Purpose,
+  algorithm: KeyAlgorithm,
+): GeneratedKey<Purpose> {
   const jwk = createPublicKey(privateKey).export({ format: 'jwk' })
-  const algorithm: KeyAlgorithm = purpose === 'saml' ? 'RS256' : 'ES256'
   const id = thumbprint(jwk)
   return {
     id,

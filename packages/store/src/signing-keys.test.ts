@@ -1,12 +1,19 @@
 /** Keys on a real PostgreSQL: whatever rotates and condemns at once, each purpose has exactly one key that signs and one that waits. */
 import { instant } from '@drawbridge/core/instant'
-import type { ToldKeyPurpose } from '@drawbridge/core/signals/signing-key-condemned'
 import { systemRandom } from '@drawbridge/crypto/random'
+import { generateSamlKey } from '@drawbridge/crypto/saml-key'
 import { generateSigningKey, type KeyPurpose } from '@drawbridge/crypto/signing-keys'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
-import { condemnSigningKey, insertSigningKey, listSigningKeys, rotateSigningKey, type SigningKeyDraft } from './signing-keys.js'
+import {
+  condemnSigningKey,
+  ensureSigningKeys,
+  insertSigningKey,
+  listSigningKeys,
+  rotateSigningKey,
+  type SigningKeyDraft,
+} from './signing-keys.js'
 import { inTenant } from './transaction.js'
 
 const random = systemRandom()
@@ -23,12 +30,12 @@ beforeEach(async () => {
   company = await aTenant(fixture, { slug: `company-${++count}` })
 })
 
-const makeKey = (purpose: KeyPurpose, state: 'next' | 'active'): SigningKeyDraft => {
-  const { privateKey, ...key } = generateSigningKey(random, purpose)
+const makeKey = async (purpose: KeyPurpose, state: 'next' | 'active'): Promise<SigningKeyDraft> => {
+  const { privateKey, ...key } = purpose === 'saml' ? await generateSamlKey(random, 'company', now) : generateSigningKey(random, purpose)
   return { ...key, issuerId: company.issuerId, state, now, sealedPrivateKey: privateKey }
 }
 const put = async (purpose: KeyPurpose, state: 'next' | 'active'): Promise<string> => {
-  const key = makeKey(purpose, state)
+  const key = await makeKey(purpose, state)
   await inTenant(fixture.database, company.tenantId, (db) => insertSigningKey(db, company.tenantId, key))
   return key.id
 }
@@ -40,7 +47,7 @@ const condemn = (kid: string) =>
   inTenant(fixture.database, company.tenantId, (db) =>
     condemnSigningKey(db, company.tenantId, { ...change(), kid, eventId: random.uuid() }),
   )
-const rotate = (purpose: ToldKeyPurpose) =>
+const rotate = (purpose: KeyPurpose) =>
   inTenant(fixture.database, company.tenantId, (db) => rotateSigningKey(db, company.tenantId, { ...change(), purpose }))
 const keys = () => inTenant(fixture.database, company.tenantId, (db) => listSigningKeys(db, company.tenantId))
 const idsOf = async (purpose: KeyPurpose, state: string) =>
@@ -87,11 +94,29 @@ it('condemns once: again, or for a key that is not there, nothing happens', asyn
   expect((await keys()).filter(({ purpose }) => purpose === 'tokens')).toHaveLength(3)
 })
 
-it('condemns a key for SAML, of which no resource server holds a copy, without telling them', async () => {
-  const kid = await put('saml', 'active')
+it('condemns a key for SAML, of which no resource server holds a copy, without telling them; the next one takes its place', async () => {
+  const [kid, next] = [await put('saml', 'active'), await put('saml', 'next')]
   expect(await condemn(kid)).toBe(true)
-  expect([await idsOf('saml', 'compromised'), await told()]).toEqual([[kid], []])
-})
+  expect([await idsOf('saml', 'compromised'), await idsOf('saml', 'active'), await told()]).toEqual([[kid], [next], []])
+  expect(await idsOf('saml', 'next')).toHaveLength(1)
+}, 30_000)
+
+it('gives an issuer its keys for SAML once, however many ask at the same time, and each has its certificate', async () => {
+  const ensure = () =>
+    inTenant(fixture.database, company.tenantId, (db) => ensureSigningKeys(db, company.tenantId, { ...change(), purpose: 'saml' }))
+  expect((await Promise.all([ensure(), ensure(), ensure()])).filter(Boolean)).toHaveLength(1)
+  expect([(await idsOf('saml', 'active')).length, (await idsOf('saml', 'next')).length]).toEqual([1, 1])
+  for (const key of await keys()) expect(key.certificate).toMatch(/^-----BEGIN CERTIFICATE-----/)
+}, 30_000)
+
+it('keeps no key for SAML without a certificate, and no other key with one', async () => {
+  const bare = { ...(await makeKey('saml', 'active')), certificate: undefined }
+  const dressed = { ...(await makeKey('tokens', 'active')), certificate: 'pem' }
+  for (const key of [bare, dressed])
+    await expect(inTenant(fixture.database, company.tenantId, (db) => insertSigningKey(db, company.tenantId, key))).rejects.toMatchObject({
+      code: '23514',
+    })
+}, 30_000)
 
 it('rotations and condemnations at the same time never leave an issuer without a key that signs', async () => {
   await putAll()

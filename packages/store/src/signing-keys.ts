@@ -16,6 +16,8 @@ export type StoredSigningKey = {
   readonly state: KeyState
   readonly publicJwk: PublicJwk
   readonly sealedPrivateKey: Buffer
+  /** PEM; keys for SAML have one, and no other. */
+  readonly certificate: string | undefined
   readonly createdAt: Instant
   readonly activatedAt: Instant | undefined
   readonly retiredAt: Instant | undefined
@@ -29,6 +31,7 @@ type Row = {
   state: KeyState
   public_jwk: PublicJwk
   sealed_private_key: Buffer
+  certificate: string | null
   created_at: Instant
   activated_at: Instant | null
   retired_at: Instant | null
@@ -42,6 +45,7 @@ const toKey = (row: Row): StoredSigningKey => ({
   state: row.state,
   publicJwk: row.public_jwk,
   sealedPrivateKey: row.sealed_private_key,
+  certificate: row.certificate ?? undefined,
   createdAt: row.created_at,
   activatedAt: row.activated_at ?? undefined,
   retiredAt: row.retired_at ?? undefined,
@@ -55,13 +59,14 @@ export type SigningKeyDraft = {
   readonly state: 'next' | 'active'
   readonly publicJwk: PublicJwk
   readonly sealedPrivateKey: Buffer
+  readonly certificate?: string | undefined
   readonly now: Instant
 }
 
 export async function insertSigningKey(db: Db, tenant: TenantId, key: SigningKeyDraft): Promise<void> {
   await db.query(
-    `INSERT INTO signing_keys (tenant_id, id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, created_at, activated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    `INSERT INTO signing_keys (tenant_id, id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, certificate, created_at, activated_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
     [
       tenant,
       key.id,
@@ -71,6 +76,7 @@ export async function insertSigningKey(db: Db, tenant: TenantId, key: SigningKey
       key.state,
       JSON.stringify(key.publicJwk),
       key.sealedPrivateKey,
+      key.certificate ?? null,
       toTimestamp(key.now),
       key.state === 'active' ? toTimestamp(key.now) : null,
     ],
@@ -80,33 +86,38 @@ export async function insertSigningKey(db: Db, tenant: TenantId, key: SigningKey
 /** All keys of the tenant's issuers, compromised ones too: whoever publishes or verifies leaves those out. */
 export async function listSigningKeys(db: Db, tenant: TenantId): Promise<readonly StoredSigningKey[]> {
   const { rows } = await db.query<Row>(
-    `SELECT id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, created_at, activated_at, retired_at
+    `SELECT id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, certificate, created_at, activated_at, retired_at
      FROM signing_keys WHERE tenant_id = $1 ORDER BY created_at, id`,
     [tenant],
   )
   return rows.map(toKey)
 }
 
-/** The keys of an issuer for one purpose, which change together. `makeKey` makes a fresh pair, its private half sealed to its row. */
+/**
+ * The keys of an issuer for one purpose, which change together. `makeKey` makes a fresh pair, its private half sealed to its row; an RSA
+ * pair takes a moment, in which the lock on the issuer is held: other changes of its keys wait, nothing else does.
+ */
 export type KeyChange = {
   readonly issuerId: IssuerId
   readonly now: Instant
-  readonly makeKey: (purpose: ToldKeyPurpose, state: 'next' | 'active') => SigningKeyDraft
+  readonly makeKey: (purpose: KeyPurpose, state: 'next' | 'active') => SigningKeyDraft | Promise<SigningKeyDraft>
 }
 
 /**
  * Activates the next key, retires the active one and adds a new next one. Answers the new active key's id; undefined, and nothing changed,
  * when there is no next key.
  */
-export async function rotateSigningKey(
-  db: Db,
-  tenant: TenantId,
-  change: KeyChange & { readonly purpose: ToldKeyPurpose },
-): Promise<string | undefined> {
+export async function rotateSigningKey(db: Db, tenant: TenantId, change: PurposeChange): Promise<string | undefined> {
   await lockKeysOfIssuer(db, tenant, change.issuerId)
   const active = await activateNextKey(db, tenant, change)
-  if (active !== undefined) await insertSigningKey(db, tenant, change.makeKey(change.purpose, 'next'))
+  if (active !== undefined) await insertSigningKey(db, tenant, await change.makeKey(change.purpose, 'next'))
   return active
+}
+
+/** A purpose that an issuer did not serve until now gets its active and its next key; keys that are there stay. Answers whether it made one. */
+export async function ensureSigningKeys(db: Db, tenant: TenantId, change: PurposeChange): Promise<boolean> {
+  await lockKeysOfIssuer(db, tenant, change.issuerId)
+  return ensureActiveAndNext(db, tenant, change)
 }
 
 /**
@@ -128,8 +139,8 @@ export async function condemnSigningKey(
   )
   const purpose = rows[0]?.purpose
   if (purpose === undefined) return false
-  if (purpose === 'saml') return true
   await ensureActiveAndNext(db, tenant, { ...condemned, purpose })
+  if (!isTold(purpose)) return true
   const payload: CondemnedKeyPayload = { eventId, issuerId, kid }
   await db.query(
     `WITH entry AS (INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, '${condemnedKeyEntry}', $2, $3) RETURNING id)
@@ -144,7 +155,9 @@ async function lockKeysOfIssuer(db: Db, tenant: TenantId, issuerId: IssuerId): P
   await db.query('SELECT 1 FROM issuers WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenant, issuerId])
 }
 
-type PurposeChange = KeyChange & { readonly purpose: ToldKeyPurpose }
+type PurposeChange = KeyChange & { readonly purpose: KeyPurpose }
+
+const isTold = (purpose: KeyPurpose): purpose is ToldKeyPurpose => purpose !== 'saml'
 
 async function activateNextKey(db: Db, tenant: TenantId, { issuerId, purpose, now }: PurposeChange): Promise<string | undefined> {
   const at = toTimestamp(now)
@@ -162,8 +175,8 @@ async function activateNextKey(db: Db, tenant: TenantId, { issuerId, purpose, no
   return id
 }
 
-/** The next key is preferred to a fresh one, because verifiers know it already. */
-async function ensureActiveAndNext(db: Db, tenant: TenantId, change: PurposeChange): Promise<void> {
+/** The next key is preferred to a fresh one, because verifiers know it already. Answers whether a key was made. */
+async function ensureActiveAndNext(db: Db, tenant: TenantId, change: PurposeChange): Promise<boolean> {
   const isThere = async (state: KeyState) => {
     const { rowCount } = await db.query(
       'SELECT 1 FROM signing_keys WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = $4 LIMIT 1',
@@ -171,7 +184,12 @@ async function ensureActiveAndNext(db: Db, tenant: TenantId, change: PurposeChan
     )
     return rowCount > 0
   }
-  if (!(await isThere('active')) && (await activateNextKey(db, tenant, change)) === undefined)
-    await insertSigningKey(db, tenant, change.makeKey(change.purpose, 'active'))
-  if (!(await isThere('next'))) await insertSigningKey(db, tenant, change.makeKey(change.purpose, 'next'))
+  let made = false
+  const make = async (state: 'active' | 'next') => {
+    await insertSigningKey(db, tenant, await change.makeKey(change.purpose, state))
+    made = true
+  }
+  if (!(await isThere('active')) && (await activateNextKey(db, tenant, change)) === undefined) await make('active')
+  if (!(await isThere('next'))) await make('next')
+  return made
 }

@@ -1,5 +1,5 @@
 /** Everything that is configured for one tenant, read in one statement, for the broker's cache. */
-import type { Instant } from '@drawbridge/core/instant'
+import { type Instant, instant } from '@drawbridge/core/instant'
 import {
   type ConnectionId,
   type Issuer,
@@ -20,6 +20,8 @@ export type StoredSigningKey = {
   readonly state: string
   readonly publicJwk: unknown
   readonly sealedPrivateKey: Buffer
+  /** Of keys for SAML. */
+  readonly certificate: string | undefined
 }
 export type StoredConnection = {
   readonly id: ConnectionId
@@ -29,6 +31,7 @@ export type StoredConnection = {
   readonly sealedSecret: Buffer | undefined
   readonly epoch: number
   readonly disabled: boolean
+  readonly sha1Until: Instant | undefined
 }
 export type StoredResource = {
   readonly tenantId: TenantId
@@ -73,10 +76,11 @@ SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id AND p.version = t.policy_version) AS policy_document,
   i.id AS issuer_id, i.url AS issuer_url,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
-      'sealedPrivateKey', encode(k.sealed_private_key, 'base64')) ORDER BY k.created_at), '[]')
+      'sealedPrivateKey', encode(k.sealed_private_key, 'base64'), 'certificate', k.certificate) ORDER BY k.created_at), '[]')
     FROM signing_keys k WHERE k.tenant_id = t.id AND k.issuer_id = i.id) AS signing_keys,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'name', c.name, 'configuration', c.configuration,
-      'sealedSecret', encode(c.sealed_secret, 'base64'), 'epoch', c.epoch, 'disabled', c.disabled_at IS NOT NULL) ORDER BY c.created_at), '[]')
+      'sealedSecret', encode(c.sealed_secret, 'base64'), 'epoch', c.epoch, 'disabled', c.disabled_at IS NOT NULL,
+      'sha1UntilMs', floor(extract(epoch FROM c.sha1_until) * 1000)::float8) ORDER BY c.created_at), '[]')
     FROM connections c WHERE c.tenant_id = t.id) AS connections,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('domain', d.domain, 'connectionId', d.connection_id, 'verified', d.verified_at IS NOT NULL)), '[]')
     FROM domains d WHERE d.tenant_id = t.id) AS domains,
@@ -99,8 +103,8 @@ export async function loadConfigurationAcrossTenants(database: Database, slug: s
 }
 
 function toConfiguration(row: Row): StoredConfiguration {
-  const keys = row['signing_keys'] as (Row & { sealedPrivateKey: string })[]
-  const connections = row['connections'] as (Row & { sealedSecret: string | null })[]
+  const keys = row['signing_keys'] as (Row & { sealedPrivateKey: string; certificate: string | null })[]
+  const connections = row['connections'] as (Row & { sealedSecret: string | null; sha1UntilMs: number | null })[]
   const resources = row['resources'] as (Row & { accessTokenTtlSeconds: number | null })[]
   const domains = row['domains'] as (Row & { connectionId: string | null })[]
   return {
@@ -114,12 +118,18 @@ function toConfiguration(row: Row): StoredConfiguration {
     policyDocument: (row['policy_document'] as string | null) ?? undefined,
     issuer: { id: row['issuer_id'] as IssuerId, url: row['issuer_url'] as Issuer },
     signingKeys: keys.map(
-      (key) => ({ ...key, sealedPrivateKey: Buffer.from(key.sealedPrivateKey, 'base64') }) as unknown as StoredSigningKey,
+      (key) =>
+        ({
+          ...key,
+          sealedPrivateKey: Buffer.from(key.sealedPrivateKey, 'base64'),
+          certificate: key.certificate ?? undefined,
+        }) as unknown as StoredSigningKey,
     ),
     connections: connections.map(
-      (connection) =>
+      ({ sha1UntilMs, ...connection }) =>
         ({
           ...connection,
+          sha1Until: sha1UntilMs === null ? undefined : instant(sha1UntilMs),
           sealedSecret: connection.sealedSecret === null ? undefined : Buffer.from(connection.sealedSecret, 'base64'),
         }) as unknown as StoredConnection,
     ),

@@ -15,6 +15,15 @@
  *   forceAuthn           boolean                at every login; default false
  *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015); default 'xml-signature'
  *   loginHintParameter   string                 query parameter that carries the login hint, e.g. `login_hint`; default none is sent
+ *   signRequests         boolean                our requests carry our signature (docs/adr/0023); default false
+ *   requestSignature     'rsa-sha256' | 'rsa-sha512'   default 'rsa-sha256'
+ *   requestedClassComparison 'exact' | 'minimum' | 'maximum' | 'better'   how the asked classes are compared; Entra knows exact only; default 'exact'
+ *   requestParameters    {name: value}          added to the query of the SSO URL; none of the protocol's own
+ *   encryption           'off' | 'accepted' | 'required'   encrypted assertions; our metadata offers a key unless off; default 'off'
+ *   contentEncryption    'gcm' | 'gcm-or-cbc'   AES-CBC only for IdPs that know nothing better (AD FS, Entra); default 'gcm'
+ *   authnInstant         'trusted' | 'when-forced' | 'untrusted'   whether it is the time of the sign-in: always, only where we demanded
+ *                                               one (Keycloak, PingOne and OneLogin write the time of issue), never; default 'trusted'
+ *   clockSkewSeconds     0..300                 how far the IdP's clock may be from ours, either way; default 180
  *
  * OIDC (`kind` column `oidc`; the client secret is the connection's sealed secret, never in here)
  *   issuer               https URL              byte for byte as in the discovery document; may hold Entra's `{tenantid}`, and then needs tenantIds
@@ -37,7 +46,8 @@
  *   freshnessEvidence    'auth_time' | 'issued_at_after_prompt'   what proves a fresh sign-in (docs/adr/0022); default 'auth_time'
  *   parameters           {name: value}          added to the request; names by allow-list: `staticParameterNames`
  *   userinfo             boolean                merge the userinfo answer; default true
- *   graph                {groups: 'id' | 'displayName', url, tokenUrl}   Entra: too many groups are read from Microsoft Graph; default: they stay unknown
+ *   graph                {groups: 'id' | 'displayName', securityGroupsOnly, url, tokenUrl}   Entra: groups too many for a token are read from
+ *                                               Microsoft Graph with our own credentials; default: they stay unknown
  *
  * Both
  *   mapping              how attributes or claims become our claims, groups and stable id: `parseClaimMapping` of core; default: sensible
@@ -50,10 +60,13 @@ import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { z } from 'zod'
 import type { UpstreamRefusal } from './error.js'
-import { findOidcMistake, oidcMembers, type OidcSettings, refedsMfa } from './oidc/configuration.js'
+import { findOidcMistake, type OidcSettings, oidcMembers, refedsMfa } from './oidc/configuration.js'
+import { findSamlMistake, pickSamlParty, type SamlPartySettings, samlPartyMembers } from './saml/configuration.js'
 import { type SignatureReaderName, signatureReaderNames } from './saml/signature-reader-name.js'
 
-const limits = { certificates: 8, certificateLength: 16_384, textLength: 1024, listLength: 64, rsaBits: 2048 } as const
+/** As many keys of one IdP as are trusted at once. */
+export const mostCertificates = 8
+const limits = { certificates: mostCertificates, certificateLength: 16_384, textLength: 1024, listLength: 64, rsaBits: 2048 } as const
 const ecCurves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
 
 const text = z.string().min(1).max(limits.textLength)
@@ -80,6 +93,7 @@ const samlSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z_]{1,40}$/)
     .optional(),
+  ...samlPartyMembers,
 })
 const oidcSchema = z.strictObject({ ...shared, ...oidcMembers })
 
@@ -87,21 +101,22 @@ type Shared = {
   readonly mapping: ClaimMapping
   readonly scimLinkKey: { readonly attribute: string; readonly scim: 'userName' | 'externalId' } | undefined
 }
-export type SamlConnection = Shared & {
-  readonly kind: 'saml'
-  readonly idpEntityId: string
-  readonly ssoUrl: string
-  readonly ssoBinding: 'redirect' | 'post'
-  /** PEM, as many as are trusted together. */
-  readonly certificates: readonly string[]
-  readonly spEntityId: string | undefined
-  readonly stepUpClassRef: string | null
-  readonly requestedClassRefs: readonly string[]
-  readonly nameIdFormat: string | undefined
-  readonly forceAuthn: boolean
-  readonly signatureReader: SignatureReaderName
-  readonly loginHintParameter: string | undefined
-}
+export type SamlConnection = Shared &
+  SamlPartySettings & {
+    readonly kind: 'saml'
+    readonly idpEntityId: string
+    readonly ssoUrl: string
+    readonly ssoBinding: 'redirect' | 'post'
+    /** PEM, as many as are trusted together. */
+    readonly certificates: readonly string[]
+    readonly spEntityId: string | undefined
+    readonly stepUpClassRef: string | null
+    readonly requestedClassRefs: readonly string[]
+    readonly nameIdFormat: string | undefined
+    readonly forceAuthn: boolean
+    readonly signatureReader: SignatureReaderName
+    readonly loginHintParameter: string | undefined
+  }
 export type OidcConnection = Shared & OidcSettings & { readonly kind: 'oidc' }
 export type ConnectionConfiguration = SamlConnection | OidcConnection
 
@@ -123,11 +138,13 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
     if (pem === undefined) return err({ reason: 'connection_certificate_invalid', detail: { member: `certificates[${index}]` } })
     certificates.push(pem)
   }
+  const mistake = findSamlMistake(rest)
+  if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
   const common = parseShared(rest)
   if (!common.ok) return common
   const { ssoUrl, idpEntityId, ssoBinding, spEntityId, stepUpClassRef, requestedClassRefs } = rest
   const { nameIdFormat, forceAuthn, signatureReader, loginHintParameter } = rest
-  const asked = { stepUpClassRef, requestedClassRefs, nameIdFormat, forceAuthn, loginHintParameter }
+  const asked = { stepUpClassRef, requestedClassRefs, nameIdFormat, forceAuthn, loginHintParameter, ...pickSamlParty(rest) }
   return ok({ kind: 'saml', ...common.value, idpEntityId, ssoUrl, ssoBinding, spEntityId, ...asked, signatureReader, certificates })
 }
 

@@ -3,12 +3,16 @@ import { connectionErrors } from './connection-error.js'
 import type { UpstreamErrorEntry } from './error-entry.js'
 import { oidcErrors } from './oidc/error.js'
 import { samlMessageErrors } from './saml/message-error.js'
+import { samlPartyErrors } from './saml/party-error.js'
 import { samlProfileErrors } from './saml/profile-error.js'
 
-export const upstreamErrors = { ...samlMessageErrors, ...samlProfileErrors, ...oidcErrors, ...connectionErrors } as const satisfies Record<
-  string,
-  UpstreamErrorEntry
->
+export const upstreamErrors = {
+  ...samlMessageErrors,
+  ...samlPartyErrors,
+  ...samlProfileErrors,
+  ...oidcErrors,
+  ...connectionErrors,
+} as const satisfies Record<string, UpstreamErrorEntry>
 
 export type UpstreamErrorReason = keyof typeof upstreamErrors
 

@@ -1,7 +1,8 @@
 /** Keys and secrets that the admin API makes: sealed or hashed before they leave here. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
-import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
+import { generateSamlKey } from '@drawbridge/crypto/saml-key'
+import { type GeneratedKey, generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import type { SigningKeyDraft } from '@drawbridge/store/signing-keys'
 import type { BrokerDeps } from '../deps.js'
 
@@ -16,8 +17,19 @@ type Wanted = {
 }
 
 /** A fresh key pair, its private half sealed to its row. */
-export function sealNewKey(deps: BrokerDeps, wanted: Wanted): SigningKeyDraft {
-  const { privateKey, ...key } = generateSigningKey(deps.random, wanted.purpose)
+export const sealNewKey = (deps: BrokerDeps, wanted: Wanted): SigningKeyDraft =>
+  sealKey(deps, wanted, generateSigningKey(deps.random, wanted.purpose))
+
+/** `issuer` is what an IdP's admin reads on the certificate: who asks him to trust it. */
+export async function sealNewSamlKey(
+  deps: BrokerDeps,
+  wanted: Omit<Wanted, 'purpose'> & { readonly issuer: string },
+): Promise<SigningKeyDraft> {
+  const { certificate, ...key } = await generateSamlKey(deps.random, wanted.issuer.replace(/^https?:\/\//, ''), wanted.now)
+  return { ...sealKey(deps, wanted, key), certificate }
+}
+
+function sealKey(deps: BrokerDeps, wanted: Omit<Wanted, 'purpose'>, { privateKey, ...key }: GeneratedKey): SigningKeyDraft {
   const context = {
     installation: deps.installation.id,
     tenant: wanted.tenant,

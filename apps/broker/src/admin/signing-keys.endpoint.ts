@@ -1,15 +1,19 @@
 /** Signing keys: the next one is published before it signs; a compromised one is believed by nobody from the commit on. */
-import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { keyPurposes, keyStates } from '@drawbridge/crypto/signing-keys'
-import { condemnSigningKey, type KeyChange, listSigningKeys, rotateSigningKey, type StoredSigningKey } from '@drawbridge/store/signing-keys'
+import {
+  condemnSigningKey,
+  ensureSigningKeys,
+  listSigningKeys,
+  rotateSigningKey,
+  type StoredSigningKey,
+} from '@drawbridge/store/signing-keys'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
-import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
-import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
-import { sealNewKey } from './new-key.js'
+import { keyChangeOf } from './key-change.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -19,6 +23,7 @@ const shown = z.strictObject({
   purpose: z.enum(keyPurposes),
   algorithm: z.enum(['ES256', 'RS256']),
   state: z.enum(keyStates),
+  certificate: z.string().nullable().describe('PEM; only keys for SAML have one'),
   createdAt: time,
   activatedAt: timeOrNull,
   retiredAt: timeOrNull,
@@ -29,18 +34,12 @@ const show = (key: StoredSigningKey): z.output<typeof shown> => ({
   purpose: key.purpose,
   algorithm: key.algorithm,
   state: key.state,
+  certificate: key.certificate ?? null,
   createdAt: toIso(key.createdAt),
   activatedAt: toIsoOrNull(key.activatedAt),
   retiredAt: toIsoOrNull(key.retiredAt),
 })
 const showAll = (keys: readonly StoredSigningKey[]): z.output<typeof answer> => ({ signingKeys: keys.map(show) })
-
-/** Keys of the tenant's own issuer change; fresh ones are sealed to their rows. */
-function changeOf(deps: BrokerDeps, http: HttpRequest): KeyChange & { readonly tenant: TenantId } {
-  const { id: tenant, issuer } = tenantOf(http)
-  const about = { tenant, issuerId: issuer.id, now: deps.clock.now() }
-  return { ...about, makeKey: (purpose, state) => sealNewKey(deps, { ...about, purpose, state }) }
-}
 
 const list = adminList({
   path: '/tenants/:tenant/signing-keys',
@@ -65,16 +64,18 @@ const rotate = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/signing-keys/rotate',
   tag,
-  summary: 'Activate the next key, retire the active one, make a new next one',
+  summary: 'Activate the next key, retire the active one, make a new next one; the first keys for SAML are made so too',
   permission: 'keys:rotate',
-  body: z.strictObject({ purpose: z.enum(['tokens', 'notices']) }),
+  body: z.strictObject({ purpose: z.enum(keyPurposes) }),
   answer,
   refuses: ['no_next_key'],
   run: async (http, deps) => {
     const { purpose } = http.parsed
-    const { tenant, ...change } = changeOf(deps, http)
+    const { tenant, ...change } = keyChangeOf(deps, tenantOf(http))
     const keys = await inTenant(deps.database, tenant, async (db) => {
-      const active = await rotateSigningKey(db, tenant, { ...change, purpose })
+      // Tenants get keys for SAML when one of them needs them; whoever asks by hand needs them.
+      const made = purpose === 'saml' && (await ensureSigningKeys(db, tenant, { ...change, purpose }))
+      const active = made ? 'made' : await rotateSigningKey(db, tenant, { ...change, purpose })
       if (active === undefined) return undefined
       await audit(db, tenant, http, deps, { kind: 'signing_key.rotated', issuerId: change.issuerId, detail: { purpose, active } })
       return listSigningKeys(db, tenant)
@@ -94,7 +95,7 @@ const condemn = adminEndpoint({
   refuses: ['not_found'],
   run: async (http, deps) => {
     const kid = http.params['kid'] ?? ''
-    const { tenant, ...change } = changeOf(deps, http)
+    const { tenant, ...change } = keyChangeOf(deps, tenantOf(http))
     const eventId = deps.random.uuid()
     const keys = await inTenant(deps.database, tenant, async (db) => {
       if (await condemnSigningKey(db, tenant, { ...change, kid, eventId }))

@@ -17,12 +17,9 @@ export const samlSpMetadataEndpoint = endpoint({
     const tenant = tenantOf(http)
     const connection = tenant.connection(http.params['connection'] ?? '')
     if (!connection || connection.kind !== 'saml') return refuseOnPage({ reason: 'connection_unknown' })
-    const configuration = connection.configuration
+    const { configuration, serviceProvider } = connection
+    if (!configuration.ok || configuration.value.kind !== 'saml') return refuseOnPage({ reason: 'connection_unknown' })
     const acsUrl = callbackUrlOf(tenant, connection)
-    const declared = configuration.ok && configuration.value.kind === 'saml' ? configuration.value.spEntityId : undefined
-    return text(
-      'application/samlmetadata+xml',
-      buildSpMetadata({ entityId: declared ?? `${tenant.issuer.url}/saml/${connection.id}/metadata`, acsUrl }),
-    )
+    return text('application/samlmetadata+xml', buildSpMetadata({ connection: configuration.value, acsUrl, serviceProvider }))
   },
 })

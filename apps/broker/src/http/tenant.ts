@@ -33,7 +33,9 @@ import {
 } from '@drawbridge/store/tenant-configuration'
 import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
+import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
 import { createAbsentSlugs } from './absent-slugs.js'
+import { samlKeysOf } from './saml-keys.js'
 
 export type PublishedKey = {
   readonly kid: string
@@ -52,6 +54,8 @@ export type ResolvedConnection = {
   /** What cannot be parsed any more refuses the login, not the tenant. */
   readonly configuration: Result<ConnectionConfiguration, UpstreamRefusal>
   readonly secret: Secret | undefined
+  /** What we are to a SAML IdP. */
+  readonly serviceProvider: ServiceProvider
 }
 
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
@@ -151,18 +155,22 @@ export function createConfigurationCache(deps: ConfigurationDeps): Configuration
 function resolve(deps: ConfigurationDeps, stored: StoredConfiguration): ResolvedTenant {
   const { signingKeys, connections: storedConnections, policyDocument, ...rest } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
+  const samlKeys = samlKeysOf(signingKeys, (key) =>
+    unseal(deps, rest.id, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
+  )
   const connections = storedConnections.map((connection): ResolvedConnection => {
     const sealed = connection.sealedSecret
     const secret =
       sealed === undefined
         ? undefined
         : new Secret(unseal(deps, rest.id, 'connections', 'sealed_secret', connection.id, sealed).toString('utf8'))
-    const { id, name, epoch, disabled } = connection
+    const { id, name, epoch, disabled, sha1Until } = connection
     return {
       id,
       name,
       epoch,
       disabled,
+      serviceProvider: { ...samlKeys, sha1Until },
       kind: connection.kind as 'saml' | 'oidc',
       configuration: parseConnection(connection.kind, connection.configuration),
       secret,

@@ -6,6 +6,8 @@ import type { UpstreamAnswer } from '../connector.js'
 import { formatDateTime } from './date-time.js'
 import { namespaces } from './element.js'
 import { escapeXml } from './escape-xml.js'
+import type { ServiceProviderKey } from './service-provider.js'
+import { signEnveloped, signQuery } from './sign-request.js'
 import { spEntityIdOf } from './verify-response.js'
 
 export type AuthnRequest = {
@@ -42,7 +44,7 @@ export function buildAuthnRequest(request: AuthnRequest): string {
   ] as [string, string][]
   const written = attributes.map(([name, value]) => ` ${name}="${escapeXml(value)}"`).join('')
   const issuer = `<saml:Issuer>${escapeXml(spEntityIdOf(connection, request.acsUrl))}</saml:Issuer>`
-  return `<samlp:AuthnRequest${written}>${issuer}${nameIdPolicy(connection.nameIdFormat)}${requestedContext(classRefs)}</samlp:AuthnRequest>`
+  return `<samlp:AuthnRequest${written}>${issuer}${nameIdPolicy(connection.nameIdFormat)}${requestedContext(classRefs, connection.requestedClassComparison)}</samlp:AuthnRequest>`
 }
 
 /** A session at the IdP may be of a lesser strength, so a step-up always asks for a fresh login too. */
@@ -55,38 +57,53 @@ export const demandsFreshLogin = (request: {
 const nameIdPolicy = (format: string | undefined): string =>
   format === undefined ? '' : `<samlp:NameIDPolicy Format="${escapeXml(format)}" AllowCreate="true"/>`
 
-/** `exact`, because Entra accepts no other comparison. */
-function requestedContext(classRefs: readonly string[]): string {
+/** `exact` unless configured, because Entra accepts no other comparison. */
+function requestedContext(classRefs: readonly string[], comparison: SamlConnection['requestedClassComparison']): string {
   if (classRefs.length === 0) return ''
   const refs = classRefs.map((ref) => `<saml:AuthnContextClassRef>${escapeXml(ref)}</saml:AuthnContextClassRef>`).join('')
-  return `<samlp:RequestedAuthnContext Comparison="exact">${refs}</samlp:RequestedAuthnContext>`
+  return `<samlp:RequestedAuthnContext Comparison="${comparison}">${refs}</samlp:RequestedAuthnContext>`
+}
+
+export type AuthnRequestToSend = {
+  readonly id: string
+  readonly xml: string
+  readonly connection: SamlConnection
+  readonly relayState: string
+  readonly loginHint: string | undefined
+  /** Signs it; undefined: it goes unsigned. */
+  readonly key: ServiceProviderKey | undefined
 }
 
 /**
- * @spec SAML Bindings §3.4.4.1 DEFLATE encoding in the query
+ * What is signed is the octets of the query as they are sent, so the query is written here by hand and never parsed again.
+ *
+ * @spec SAML Bindings §3.4.4.1 DEFLATE encoding in the query, and its signature
  * @spec SAML Bindings §3.5.4 base64 in a form
  */
-export function sendAuthnRequest(
-  xml: string,
-  connection: SamlConnection,
-  relayState: string,
-  loginHint: string | undefined,
-): UpstreamAnswer {
-  const hint = connection.loginHintParameter !== undefined && loginHint !== undefined ? { [connection.loginHintParameter]: loginHint } : {}
+export function sendAuthnRequest({ id, xml, connection, relayState, loginHint, key }: AuthnRequestToSend): UpstreamAnswer {
+  const { requestSignature, loginHintParameter } = connection
+  const hint = loginHintParameter !== undefined && loginHint !== undefined ? { [loginHintParameter]: loginHint } : {}
+  const address = withQuery(connection.ssoUrl, toQuery({ ...connection.requestParameters, ...hint }))
   if (connection.ssoBinding === 'post') {
+    const message = key === undefined ? xml : signEnveloped(xml, id, key, requestSignature)
     return {
       kind: 'form',
-      action: withQuery(connection.ssoUrl, hint),
-      fields: { SAMLRequest: Buffer.from(xml, 'utf8').toString('base64'), RelayState: relayState },
+      action: address,
+      fields: { SAMLRequest: Buffer.from(message, 'utf8').toString('base64'), RelayState: relayState },
     }
   }
   const deflated = deflateRawSync(Buffer.from(xml, 'utf8')).toString('base64')
-  return { kind: 'redirect', url: withQuery(connection.ssoUrl, { SAMLRequest: deflated, RelayState: relayState, ...hint }) }
+  const query = toQuery({ SAMLRequest: deflated, RelayState: relayState })
+  return { kind: 'redirect', url: withQuery(address, key === undefined ? query : signQuery(query, key, requestSignature)) }
 }
 
+const toQuery = (parameters: Readonly<Record<string, string>>): string =>
+  Object.entries(parameters)
+    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+    .join('&')
+
 /** Keeps the query that the IdP's URL already has (Google: `?idpid=…`). */
-function withQuery(address: string, parameters: Readonly<Record<string, string>>): string {
-  const url = new URL(address)
-  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-  return url.href
+function withQuery(address: string, query: string): string {
+  const { href } = new URL(address)
+  return query === '' ? href : `${href}${href.includes('?') ? '&' : '?'}${query}`
 }

@@ -11,28 +11,38 @@ import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin,
 import type { UpstreamRefusal } from '../error.js'
 import { buildAuthnRequest, demandsFreshLogin, sendAuthnRequest } from './authn-request.js'
 import { timeLimits } from './profile-rules.js'
+import { noServiceProvider, type ServiceProvider } from './service-provider.js'
 import { verifySamlResponse } from './verify-response.js'
 
 const requestIdBytes = 20
 const stateSchema = z.strictObject({ requestId: z.string(), startedAt: z.number(), fresh: z.boolean() })
 
-export function samlConnector(deps: Pick<ConnectorDeps, 'random'>, connectionId: ConnectionId, connection: SamlConnection): Connector {
+export type SamlConnectorDeps = Pick<ConnectorDeps, 'random'> & { readonly serviceProvider?: ServiceProvider }
+
+export function samlConnector(
+  { random, serviceProvider = noServiceProvider }: SamlConnectorDeps,
+  connectionId: ConnectionId,
+  connection: SamlConnection,
+): Connector {
   return {
-    start: async (request) => ok(start(deps, connection, request)),
+    start: async (request) => start({ random, serviceProvider }, connection, request),
     finish: async (message, expected) => finish(connectionId, connection, message, expected),
   }
 }
 
-function start(deps: Pick<ConnectorDeps, 'random'>, connection: SamlConnection, request: StartLogin): StartedLogin {
+function start(deps: Required<SamlConnectorDeps>, connection: SamlConnection, request: StartLogin): Result<StartedLogin, UpstreamRefusal> {
+  const key = connection.signRequests ? deps.serviceProvider.active : undefined
+  if (connection.signRequests && key === undefined) return err({ reason: 'sp_key_missing' })
   const id = `_${deps.random.bytes(requestIdBytes).toString('hex')}`
   const asked = { connection, stepUp: request.stepUpAcr === 'mfa', forceAuthn: request.forceAuthn }
   const xml = buildAuthnRequest({ ...asked, id, acsUrl: request.callbackUrl, now: request.now })
   const state = { requestId: id, startedAt: request.now, fresh: demandsFreshLogin(asked) }
-  return {
-    answer: sendAuthnRequest(xml, connection, request.relayState, request.loginHint),
+  const { relayState, loginHint } = request
+  return ok({
+    answer: sendAuthnRequest({ id, xml, connection, relayState, loginHint, key }),
     upstreamId: id,
     state: new Secret(JSON.stringify(state)),
-  }
+  })
 }
 
 function finish(

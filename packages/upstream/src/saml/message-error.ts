@@ -158,13 +158,13 @@ export const samlMessageErrors = {
     status: 403,
     spec: 'XML Signature §3.2',
     cause: 'No certificate of this connection made the signature, or the message was changed after signing.',
-    remedy: 'Compare the signing certificate at the IdP with the connection; after a rollover, load the metadata again.',
+    remedy: 'Try again in a minute: a new certificate is being fetched where the connection knows its address. Otherwise load the metadata again.',
   },
   saml_encrypted_assertion: {
     code: 'upstream_message_refused',
     status: 400,
     spec: 'SAML Core §2.3.4',
-    cause: 'The assertion is encrypted; this release reads only plain ones.',
-    remedy: 'Turn off assertion encryption for this application at the IdP. The connection is protected by TLS and the signature.',
+    cause: 'The assertion, or something in it, is encrypted, and this connection does not accept that.',
+    remedy: 'Set encryption of the connection to "accepted", or turn off assertion encryption for this application at the IdP.',
   },
 } as const satisfies Record<string, UpstreamErrorEntry>

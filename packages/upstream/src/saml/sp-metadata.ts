@@ -1,16 +1,51 @@
-/** What we tell an IdP about ourselves: entity ID, ACS, and that assertions must be signed. Static per connection. */
-
+/**
+ * What we tell an IdP about ourselves: entity ID, ACS, keys, and that assertions must be signed.
+ *
+ * Bare, because importers are strict: no Extensions, no Organization, nothing that the schema leaves optional and nobody needs.
+ */
+import { X509Certificate } from 'node:crypto'
+import type { SamlConnection } from '../connection-configuration.js'
 import { namespaces } from './element.js'
+import { offeredEncryption } from './encryption-algorithms.js'
 import { escapeXml } from './escape-xml.js'
+import type { ServiceProvider } from './service-provider.js'
+import { spEntityIdOf } from './verify-response.js'
 
-export type SpMetadata = { readonly entityId: string; readonly acsUrl: string }
+export type SpMetadata = {
+  readonly connection: SamlConnection
+  readonly acsUrl: string
+  readonly serviceProvider: Pick<ServiceProvider, 'published'>
+}
 
-/** @spec SAML Metadata §2.4.4 */
-export const buildSpMetadata = ({ entityId, acsUrl }: SpMetadata): string =>
-  `<?xml version="1.0" encoding="UTF-8"?>
-<md:EntityDescriptor xmlns:md="${namespaces.metadata}" entityID="${escapeXml(entityId)}">
-  <md:SPSSODescriptor AuthnRequestsSigned="false" WantAssertionsSigned="true" protocolSupportEnumeration="${namespaces.protocol}">
-    <md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="${escapeXml(acsUrl)}" index="0" isDefault="true"/>
+/**
+ * The certificate for signing is there when we sign; that for encryption only when this connection's admin switched encryption on, because
+ * AD FS and Shibboleth encrypt as soon as they see one. Both name the active key first and the one that follows it.
+ *
+ * @spec SAML Metadata §2.4.4 SPSSODescriptor, §2.4.1.1 KeyDescriptor
+ */
+export function buildSpMetadata({ connection, acsUrl, serviceProvider }: SpMetadata): string {
+  const certificates = serviceProvider.published.map(({ certificate }) => certificate)
+  const signing = connection.signRequests ? certificates.map((each) => keyDescriptor('signing', each, [])) : []
+  const methods = offeredEncryption(connection.contentEncryption)
+  const encryption = connection.encryption === 'off' ? [] : certificates.map((each) => keyDescriptor('encryption', each, methods))
+  const signs = signing.length > 0
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<md:EntityDescriptor xmlns:md="${namespaces.metadata}" xmlns:ds="${namespaces.signature}" entityID="${escapeXml(spEntityIdOf(connection, acsUrl))}">
+  <md:SPSSODescriptor AuthnRequestsSigned="${signs}" WantAssertionsSigned="true" protocolSupportEnumeration="${namespaces.protocol}">
+${[...signing, ...encryption].join('')}${nameIdFormat(connection)}    <md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="${escapeXml(acsUrl)}" index="0" isDefault="true"/>
   </md:SPSSODescriptor>
 </md:EntityDescriptor>
 `
+}
+
+function keyDescriptor(use: 'signing' | 'encryption', certificate: string, methods: readonly string[]): string {
+  const bare = new X509Certificate(certificate).raw.toString('base64')
+  const offered = methods.map((method) => `      <md:EncryptionMethod Algorithm="${method}"/>\n`).join('')
+  return `    <md:KeyDescriptor use="${use}">
+      <ds:KeyInfo><ds:X509Data><ds:X509Certificate>${bare}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>
+${offered}    </md:KeyDescriptor>
+`
+}
+
+const nameIdFormat = ({ nameIdFormat: format }: SamlConnection): string =>
+  format === undefined ? '' : `    <md:NameIDFormat>${escapeXml(format)}</md:NameIDFormat>\n`

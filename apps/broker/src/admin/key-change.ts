@@ -1,0 +1,31 @@
+/** How the admin API changes the keys of a tenant's own issuer: fresh ones are made for their purpose and sealed to their rows. */
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { ensureSigningKeys, type KeyChange } from '@drawbridge/store/signing-keys'
+import type { Db } from '@drawbridge/store/transaction'
+import { parseConnection } from '@drawbridge/upstream/connection'
+import type { BrokerDeps } from '../deps.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+import { sealNewKey, sealNewSamlKey } from './new-key.js'
+
+type Owner = Pick<ResolvedTenant, 'id' | 'issuer'>
+
+export function keyChangeOf(deps: BrokerDeps, { id: tenant, issuer }: Owner): KeyChange & { readonly tenant: TenantId } {
+  const about = { tenant, issuerId: issuer.id, now: deps.clock.now() }
+  return {
+    ...about,
+    makeKey: (purpose, state) =>
+      purpose === 'saml' ? sealNewSamlKey(deps, { ...about, state, issuer: issuer.url }) : sealNewKey(deps, { ...about, state, purpose }),
+  }
+}
+
+/** A connection that signs or decrypts needs keys; most do neither, so their tenants have none. In the transaction that stores it. */
+export async function ensureKeysFor(
+  db: Db,
+  deps: BrokerDeps,
+  owner: Owner,
+  connection: { readonly kind: string; readonly configuration: unknown },
+): Promise<void> {
+  const parsed = parseConnection(connection.kind, connection.configuration)
+  if (!parsed.ok || parsed.value.kind !== 'saml' || (!parsed.value.signRequests && parsed.value.encryption === 'off')) return
+  await ensureSigningKeys(db, owner.id, { ...keyChangeOf(deps, owner), purpose: 'saml' })
+}
