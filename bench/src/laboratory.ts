@@ -15,6 +15,7 @@ import { onShutdownSignal, type Stoppable, stopInOrder } from '@drawbridge/runti
 import { createSimulator } from '@drawbridge/simulator/simulator'
 import { freePort, startEmbeddedPostgres } from '@drawbridge/store/embedded-postgres'
 import { insertScimToken } from '@drawbridge/store/scim-tokens'
+import { markProvisioningMode } from '@drawbridge/store/tenants'
 import { inTenant } from '@drawbridge/store/transaction'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import type { TestDatabase } from '@drawbridge/testkit/database'
@@ -140,6 +141,7 @@ const keyMakingOf = ({ database, sealer, random, clock, installation }: Platform
 async function furnish({ database, random }: Platform, making: KeyMaking, tenant: ATenant): Promise<string> {
   await giveIssuerKeys(making, tenant)
   const token = `dbs_${random.token()}`
+  await inTenant(database, tenant.tenantId, (db) => markProvisioningMode(db, tenant.tenantId, 'just_in_time'))
   await inTenant(database, tenant.tenantId, (db) =>
     insertScimToken(db, tenant.tenantId, {
       id: random.uuid(),

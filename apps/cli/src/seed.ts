@@ -24,7 +24,7 @@ import { insertResourceCredential } from '@drawbridge/store/resource-credentials
 import { findResourceByIdentifier, insertResource } from '@drawbridge/store/resources'
 import { insertScimToken } from '@drawbridge/store/scim-tokens'
 import { insertSigningKey } from '@drawbridge/store/signing-keys'
-import { findTenantBySlugAcrossTenants, insertTenant } from '@drawbridge/store/tenants'
+import { findTenantBySlugAcrossTenants, insertTenant, markProvisioningMode } from '@drawbridge/store/tenants'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { keepAdminKey, newAdminKey } from './admin-key.js'
 import { demoPolicy, demoScopes } from './demo-policy.js'
@@ -116,6 +116,8 @@ async function seedTenant(
       now,
     })
     await insertDomain(db, tenant, { domain: company.domain, connectionId, verifiedAt: now, now })
+    // The people of the desk sign in before their directory has told of them: that is part of the story.
+    await markProvisioningMode(db, tenant, 'just_in_time')
     await insertScimToken(db, tenant, { id: random.uuid(), connectionId, name: 'simulator', secretHash: hashCredential(scimToken), now })
     await publishPolicy(db, tenant, { document: demoPolicy, author: 'drawbridge start', note: 'the demonstration', now })
     await insertAuditEvent(db, tenant, {

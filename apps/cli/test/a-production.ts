@@ -111,6 +111,7 @@ async function setUpCustomer(admin: Production['admin'], simulator: Simulator, b
     metadataXml: simulator.metadataXml('acme'),
     configuration: { scimLinkKey: { attribute: 'NameID', scim: 'externalId' } },
   })
+  await admin('PUT', '/tenants/initech/provisioning', { mode: 'just_in_time' })
   const token = await make('/tenants/initech/scim-tokens', { connectionId: connection['id'], name: 'directory' })
   await make('/tenants/initech/policies', { document: policy })
   const port = await freePort()

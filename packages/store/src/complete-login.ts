@@ -14,8 +14,12 @@
  * The SCIM link is made once, by the key the connection declared (without one: externalId is the stable id), to exactly one living user of
  * this connection whom no other subject has. Where this connection's directory does not know her, a tombstone or an inactive user of any
  * other one refuses: who is switched off there does not come back through here. A deleted user stays hers: only an admin undoes that.
+ *
+ * Whom no directory shuts out may still have to be provisioned or invited, and may claim no address of another company: the rule is
+ * `judgeProvisioning` of core. An invitation is used by the same statement, at most once; a login that is not believed uses none.
  */
-import { freshLoginSkewSeconds } from '@drawbridge/core/identity/fresh-login'
+import { domainsOfAddresses, type EmailAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
+import type { ProvisioningVerdict } from '@drawbridge/core/identity/provisioning'
 import type { Instant } from '@drawbridge/core/instant'
 import type {
   BrowserSessionId,
@@ -26,101 +30,11 @@ import type {
   SubjectId,
   TenantId,
 } from '@drawbridge/core/tenant/ids'
-import { alive, type FoundRequest, type OngoingRow, ongoingColumns, toFound } from './authorization-requests.js'
+import { type FoundRequest, type OngoingRow, toFound } from './authorization-requests.js'
 import type { LiveBrowserSession } from './browser-sessions.js'
+import { completeStatement } from './complete-login-statement.js'
 import { hashOfId, type Replay } from './replays.js'
-import { type HotDb, hotStatement, type Rows, toTimestamp } from './transaction.js'
-
-const second = (at: string): string => `date_trunc('second', ${at}::timestamptz)`
-const authenticatedAt = '$20'
-
-/** Answers to what the directories say of her. */
-const directoryState = `CASE
-  WHEN (SELECT count(*) FROM scim WHERE living) > 1 OR EXISTS (SELECT 1 FROM scim WHERE living AND of_another) THEN 'ambiguous'
-  WHEN EXISTS (SELECT 1 FROM scim WHERE living AND NOT active) THEN 'inactive'
-  WHEN EXISTS (SELECT 1 FROM scim WHERE hers AND NOT living) THEN 'tombstone'
-  WHEN EXISTS (SELECT 1 FROM scim WHERE living) THEN 'active'
-  WHEN EXISTS (SELECT 1 FROM scim) THEN 'tombstone' ELSE 'none' END`
-
-/** The last four lines are `judgeFreshness` of core; a test holds the two together. */
-const verdictOf = `CASE
-  WHEN (SELECT count(*) FROM entered) < cardinality($7::text[]) THEN 'login_replayed'
-  WHEN directory.state NOT IN ('active', 'none') THEN 'directory_' || directory.state
-  WHEN (SELECT deactivated_at FROM known) IS NOT NULL THEN 'subject_deactivated'
-  WHEN ${second('$5')} <= ${second('barrier.at')} THEN 'evidence_below_barrier'
-  WHEN barrier.at IS NULL OR ${second(authenticatedAt)} > ${second('barrier.at')} THEN 'believed'
-  WHEN trip.demanded_at IS NULL OR ${second('trip.demanded_at')} <= ${second('barrier.at')} THEN 'fresh_login_required'
-  WHEN ${authenticatedAt} >= trip.demanded_at - interval '${freshLoginSkewSeconds} seconds' THEN 'believed'
-  ELSE 'login_not_fresh' END`
-
-const completeStatement = hotStatement({
-  name: 'complete_login',
-  tenantParameter: 1,
-  text: `WITH trip AS (
-    UPDATE login_requests SET consumed_at = $6 WHERE tenant_id = $1 AND id = $2 AND connection_id = $3 AND browser_hash = $4 AND consumed_at IS NULL
-      AND expires_at > $6
-      AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
-      AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
-    RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at
-  ), entered AS (
-    INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at)
-    SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
-    ON CONFLICT DO NOTHING RETURNING 1
-  ), known AS (
-    SELECT id, scim_user_id, epoch, deactivated_at, barrier_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $11
-  ), barrier AS (
-    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known)) AS at
-    FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
-  ), scim AS (
-    SELECT u.id, u.active, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
-      EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
-        AND NOT (other.connection_id = $3 AND other.stable_id = $11)) AS of_another
-    FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
-      AND (u.id = (SELECT scim_user_id FROM known) OR ($13::text = 'userName' AND u.user_name_key = $14)
-        OR ($13::text = 'externalId' AND u.external_id = $14) OR ($13::text IS NULL AND u.external_id = $11))
-  ), directory AS (
-    SELECT ${directoryState} AS state, (SELECT id FROM scim WHERE living AND active LIMIT 1) AS scim_user_id
-  ), verdict AS (
-    SELECT trip.*, directory.scim_user_id, ${verdictOf} AS outcome FROM trip, barrier, directory
-  ), held AS MATERIALIZED (
-    SELECT 1 FROM verdict WHERE outcome = 'believed' AND hold_directory($1, $3, scim_user_id, $13, $14, $11)
-  ), person AS (
-    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, claims_at, created_at, last_login_at)
-    SELECT $1, $10, $3, $11, scim_user_id, $12, $6, $6, $6 FROM verdict WHERE EXISTS (SELECT 1 FROM held)
-    ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
-      claims = EXCLUDED.claims, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
-      claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
-        = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
-      scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)
-    WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
-    RETURNING id, epoch, claims_version
-  ), session AS (
-    INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
-      acr, amr, authenticated_at, idp_session, created_at, expires_at)
-    SELECT $1, $15, $16, $17, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $18, $19, ${authenticatedAt}, $21, $6, $22
-    FROM verdict, person
-    RETURNING id, subject_id, tenant_epoch, connection_epoch, subject_epoch
-  ), replaced AS (
-    UPDATE browser_sessions b SET ended_at = $6 FROM session WHERE b.tenant_id = $1 AND b.handle_hash = $25 AND b.ended_at IS NULL
-  ), moved AS (
-    UPDATE authorization_requests r SET session_id = (SELECT id FROM session), subject_id = (SELECT id FROM person), step = 'login' FROM verdict
-    WHERE r.tenant_id = $1 AND r.id = verdict.authorization_request_id AND r.browser_hash = $4 AND r.expires_at > $6 AND ${alive}
-      AND (verdict.outcome = 'fresh_login_required' OR EXISTS (SELECT 1 FROM session))
-    RETURNING ${ongoingColumns}
-  ), final AS (
-    SELECT verdict.authorization_request_id, CASE WHEN outcome = 'believed' AND NOT EXISTS (SELECT 1 FROM session) THEN 'evidence_below_barrier'
-      ELSE outcome END AS outcome FROM verdict
-  ), audited AS (
-    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, scopes, reason, detail, request_id, address)
-    SELECT $1, $6, CASE WHEN outcome = 'believed' THEN 'login_completed' ELSE 'login_refused' END, $16,
-      COALESCE((SELECT id FROM person), (SELECT id FROM known)), asked.client_id, $3,
-      ARRAY(SELECT jsonb_array_elements_text(asked.request->'scopes')), NULLIF(outcome, 'believed'), '{}', $23, $24
-    FROM final LEFT JOIN authorization_requests asked ON asked.tenant_id = $1 AND asked.id = final.authorization_request_id
-  )
-  SELECT final.outcome, moved.*, t.configuration_version, t.policy_version, session.id AS opened_id, session.subject_id AS opened_for,
-    session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version
-  FROM tenants t LEFT JOIN final ON true LEFT JOIN moved ON true LEFT JOIN session ON true LEFT JOIN person ON true WHERE t.id = $1`,
-})
+import { type HotDb, type Rows, toTimestamp } from './transaction.js'
 
 export type LoginToComplete = {
   readonly id: LoginRequestId
@@ -134,6 +48,12 @@ export type LoginToComplete = {
   readonly replayableUntil: Instant
   readonly subject: { readonly id: SubjectId; readonly stableId: string; readonly claims: unknown }
   readonly scimLink: { readonly by: 'userName' | 'externalId'; readonly value: string } | undefined
+  readonly addresses: {
+    /** Every one that the login claims: none of them may be of another company. */
+    readonly claimed: readonly EmailAddress[]
+    /** Hers, by which she may have been invited. */
+    readonly own: EmailAddress | undefined
+  }
   readonly session: {
     readonly id: BrowserSessionId
     readonly handleHash: CredentialHash
@@ -155,6 +75,10 @@ export type LoginRefusal =
   | 'login_not_fresh'
   | 'subject_deactivated'
   | 'subject_not_provisioned'
+  | 'subject_not_in_directory'
+  | 'subject_not_invited'
+  | 'address_of_another'
+  | 'domain_proof_missing'
 
 /** `request`: what the browser was on its way for, as it now stands; undefined if it is over. */
 export type CompletedLogin =
@@ -162,7 +86,15 @@ export type CompletedLogin =
   | { readonly kind: 'fresh_login_required'; readonly request: FoundRequest | undefined }
   | { readonly kind: 'refused'; readonly reason: LoginRefusal }
 
-type Outcome = 'believed' | 'fresh_login_required' | Exclude<LoginRefusal, 'subject_not_provisioned'> | DirectoryRefusal
+type Outcome =
+  | 'believed'
+  | 'fresh_login_required'
+  | 'login_replayed'
+  | 'evidence_below_barrier'
+  | 'login_not_fresh'
+  | 'subject_deactivated'
+  | DirectoryRefusal
+  | Exclude<ProvisioningVerdict, 'provisioned'>
 type DirectoryRefusal = 'directory_ambiguous' | 'directory_inactive' | 'directory_tombstone'
 type OpenedRow = {
   readonly opened_id: BrowserSessionId
@@ -195,6 +127,11 @@ const publicReasons: Readonly<Record<Exclude<Outcome, 'believed' | 'fresh_login_
   directory_inactive: 'subject_deactivated',
   directory_tombstone: 'subject_deactivated',
   directory_ambiguous: 'subject_not_provisioned',
+  directory_missing: 'subject_not_in_directory',
+  not_invited: 'subject_not_invited',
+  address_of_another: 'address_of_another',
+  domain_lapsed: 'domain_proof_missing',
+  link_unproven: 'domain_proof_missing',
 }
 
 const uniqueLink = 'subjects_tenant_id_scim_user_id_key'
@@ -244,4 +181,14 @@ const parametersOf = (tenant: TenantId, login: LoginToComplete): readonly unknow
   login.session.authenticatedAt === undefined ? null : toTimestamp(login.session.authenticatedAt),
   ...[JSON.stringify(login.session.idpSession), toTimestamp(login.session.expiresAt), login.requestId, login.address],
   login.previousHandleHash,
+  ...addressParameters(login),
 ]
+
+const addressParameters = ({ addresses, scimLink }: LoginToComplete): readonly unknown[] => {
+  const domains = domainsOfAddresses(addresses.claimed)
+  const linked = scimLink && parseEmailAddress(scimLink.value)
+  return [
+    ...[domains.map(({ domain }) => domain), domains.map(({ address }) => address), linked?.domain ?? null],
+    ...[addresses.own?.key ?? null, addresses.own?.domain ?? null],
+  ]
+}

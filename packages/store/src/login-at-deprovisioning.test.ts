@@ -56,6 +56,7 @@ async function leave(tenant: ATenant): Promise<() => Promise<string>> {
     const done = await completeLogin(hot, tenantId, {
       ...{ id, issuerId, connectionId, browserHash, issuedAt: now, now: instant(now + 1000) },
       ...{ replays: [{ kind: 'oidc_id_token' as const, id }], replayableUntil: later, scimLink: undefined },
+      addresses: { claimed: [], own: undefined },
       subject: { id: randomUUID() as SubjectId, stableId: 'grace', claims: {} },
       session: {
         ...{ id: randomUUID() as BrowserSessionId, handleHash: hashCredential(randomUUID()), acr: undefined, amr: [] },

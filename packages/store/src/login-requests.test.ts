@@ -83,6 +83,7 @@ async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
     replayableUntil: expiresAt,
     subject: { id: randomUUID() as SubjectId, stableId, claims: { groups: ['admins'] } },
     scimLink: link,
+    addresses: { claimed: [], own: undefined },
     session: { ...session, id: randomUUID() as BrowserSessionId, handleHash: hashCredential(handle) },
     previousHandleHash: answer.previous === undefined ? undefined : hashCredential(answer.previous),
     requestId: 'request',

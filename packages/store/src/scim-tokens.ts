@@ -2,6 +2,8 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { ConnectionId, CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
+import { insertAuditEvent } from './audit-events.js'
+import { markProvisioningModeIfUndecided } from './tenants.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type ScimToken = {
@@ -45,6 +47,10 @@ export type NewScimToken = {
   readonly now: Instant
 }
 
+/**
+ * A tenant whose directory speaks SCIM lets nobody in whom that directory does not know: the first token chooses so, unless an admin has
+ * chosen before, and the trail says it. Revoking the token takes nothing of that back.
+ */
 export async function insertScimToken(db: Db, tenant: TenantId, token: NewScimToken): Promise<void> {
   await db.query(
     'INSERT INTO scim_tokens (tenant_id, id, connection_id, name, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)',
@@ -58,6 +64,9 @@ export async function insertScimToken(db: Db, tenant: TenantId, token: NewScimTo
       token.expiresAt === undefined ? null : toTimestamp(token.expiresAt),
     ],
   )
+  if (!(await markProvisioningModeIfUndecided(db, tenant, 'scim_only'))) return
+  const detail = { mode: 'scim_only', token: token.id }
+  await insertAuditEvent(db, tenant, { at: token.now, kind: 'tenant.provisioning_changed', reason: 'first_scim_token', detail })
 }
 
 /** How exact `last_used_at` is: a sync of thousands of people must not write this row thousands of times. */

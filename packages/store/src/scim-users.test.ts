@@ -100,6 +100,7 @@ async function signIn(tenant: ATenant, stableId: string, connectionId = tenant.c
     replayableUntil: instant(now + 60_000),
     subject: { id: randomUUID() as ATenant['subjectId'], stableId, claims: {} },
     scimLink: undefined,
+    addresses: { claimed: [], own: undefined },
     session: {
       id: randomUUID() as BrowserSessionId,
       handleHash: hashCredential(randomUUID()),

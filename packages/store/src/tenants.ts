@@ -1,4 +1,5 @@
 /** Customer companies. Never deleted, so that no slug and no issuer URL is ever reused. */
+import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId, TenantSlug } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
@@ -15,6 +16,8 @@ export type Tenant = {
   /** 0: no policy is published, the safe default holds. */
   readonly policyVersion: number
   readonly suspendedAt: Instant | undefined
+  /** `undefined`: nobody has chosen. */
+  readonly provisioningMode: ProvisioningMode | undefined
   readonly createdAt: Instant
 }
 
@@ -27,10 +30,11 @@ type Row = {
   configuration_version: number
   policy_version: number
   suspended_at: Instant | null
+  provisioning_mode: ProvisioningMode | null
   created_at: Instant
 }
 
-const columns = 'id, slug, name, epoch, barrier_at, configuration_version, policy_version, suspended_at, created_at'
+const columns = 'id, slug, name, epoch, barrier_at, configuration_version, policy_version, suspended_at, provisioning_mode, created_at'
 
 const toTenant = (row: Row): Tenant => ({
   id: row.id,
@@ -41,6 +45,7 @@ const toTenant = (row: Row): Tenant => ({
   configurationVersion: row.configuration_version,
   policyVersion: row.policy_version,
   suspendedAt: row.suspended_at ?? undefined,
+  provisioningMode: row.provisioning_mode ?? undefined,
   createdAt: row.created_at,
 })
 
@@ -84,6 +89,20 @@ export async function renameTenant(db: Db, tenant: TenantId, name: string): Prom
 /** Suspends, or with `undefined` reinstates. Does not raise the epoch: that is a deprovisioning of the whole tenant. */
 export async function markTenantSuspended(db: Db, tenant: TenantId, at: Instant | undefined): Promise<void> {
   await db.query('UPDATE tenants SET suspended_at = $2 WHERE id = $1', [tenant, at === undefined ? null : toTimestamp(at)])
+}
+
+/** Who may become a subject from now on. Whoever is one stays one, unless the directory alone decides and does not know her. */
+export async function markProvisioningMode(db: Db, tenant: TenantId, mode: ProvisioningMode): Promise<void> {
+  await db.query('UPDATE tenants SET provisioning_mode = $2 WHERE id = $1', [tenant, mode])
+}
+
+/** Chooses for a tenant that has not chosen; answers whether it did. */
+export async function markProvisioningModeIfUndecided(db: Db, tenant: TenantId, mode: ProvisioningMode): Promise<boolean> {
+  const { rowCount } = await db.query('UPDATE tenants SET provisioning_mode = $2 WHERE id = $1 AND provisioning_mode IS NULL', [
+    tenant,
+    mode,
+  ])
+  return rowCount === 1
 }
 
 /** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */

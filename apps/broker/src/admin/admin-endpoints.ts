@@ -7,6 +7,7 @@ import { connectionEndpoints } from './connections.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
+import { provisioningEndpoints } from './provisioning.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
 import { revocationEndpoints } from './revocations.endpoint.js'
@@ -18,6 +19,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...connectionEndpoints,
   ...domainEndpoints,
+  ...provisioningEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
   ...policyEndpoints,

@@ -86,6 +86,13 @@ export const adminErrors = {
     title: 'Metadata not usable',
     say: 'the metadata cannot be used as given; see errors',
   },
+  invitation_invalid: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'ours',
+    title: 'Invitation not usable',
+    say: 'nobody could ever use this invitation; see errors',
+  },
   policy_invalid: {
     code: 'invalid_request',
     status: 400,

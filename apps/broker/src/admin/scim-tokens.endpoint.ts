@@ -1,4 +1,5 @@
 /** SCIM tokens: who holds one says who works for the company, so they are `impersonate`. Two may live at once, for a change without a gap. */
+import { provisioningModes, undecidedProvisioning } from '@drawbridge/core/identity/provisioning'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import {
@@ -9,6 +10,7 @@ import {
   mostLivingScimTokens,
   type ScimToken,
 } from '@drawbridge/store/scim-tokens'
+import { findTenant } from '@drawbridge/store/tenants'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
@@ -69,6 +71,7 @@ const create = adminEndpoint({
     secret: z.string(),
     expiresAt: timeOrNull,
     baseUrl: z.url().describe('What the IdP asks for as the SCIM address'),
+    provisioningMode: z.enum(provisioningModes).describe('Who may become a subject now: the first token of a tenant chooses scim_only'),
   }),
   refuses: ['reference_unknown', 'scim_tokens_enough'],
   run: async (http, deps) => {
@@ -79,15 +82,15 @@ const create = adminEndpoint({
     const connectionId = http.parsed.connectionId as ConnectionId
     const expiresAt = http.parsed.expiresAt === undefined ? undefined : fromIso(http.parsed.expiresAt)
     const now = deps.clock.now()
-    const isMade = await inTenant(deps.database, tenant.id, async (db) => {
-      if ((await countLivingScimTokens(db, tenant.id, connectionId, now)) >= mostLivingScimTokens) return false
+    const mode = await inTenant(deps.database, tenant.id, async (db) => {
+      if ((await countLivingScimTokens(db, tenant.id, connectionId, now)) >= mostLivingScimTokens) return undefined
       await insertScimToken(db, tenant.id, { id, connectionId, name, secretHash: hashCredential(secret), now, expiresAt })
       await audit(db, tenant.id, http, deps, { kind: 'scim_token.created', connectionId, detail: { token: id, name } })
-      return true
+      return (await findTenant(db, tenant.id))?.provisioningMode ?? undecidedProvisioning
     })
-    if (!isMade) return refuseAdmin('scim_tokens_enough')
+    if (mode === undefined) return refuseAdmin('scim_tokens_enough')
     const baseUrl = `${tenant.issuer.url}/scim/v2`
-    return json({ id, name, connectionId, secret, expiresAt: toIsoOrNull(expiresAt), baseUrl }, { status: 201 })
+    return json({ id, name, connectionId, secret, expiresAt: toIsoOrNull(expiresAt), baseUrl, provisioningMode: mode }, { status: 201 })
   },
 })
 

@@ -68,6 +68,25 @@ const lines: readonly Line[] = [
     at: () => `/tenants/acme/connections/${made['connection']}/enable`,
     kinds: ['connection.enabled'],
   },
+  { write: 'PUT /tenants/:tenant/provisioning', body: { mode: 'invited_only' }, kinds: ['tenant.provisioning_changed'] },
+  {
+    write: 'POST /tenants/:tenant/invitations',
+    at: () => '/tenants/acme/invitations',
+    body: {
+      get connectionId() {
+        return acme.connectionId
+      },
+      namedBy: 'link_key',
+      value: 'u-1',
+    },
+    kinds: ['invitation.created'],
+    keep: ['invitation', 'id'],
+  },
+  {
+    write: 'DELETE /tenants/:tenant/invitations/:id',
+    at: () => `/tenants/acme/invitations/${made['invitation']}`,
+    kinds: ['invitation.revoked'],
+  },
   { write: 'POST /tenants/:tenant/domains', body: { domain: 'acme.example', verified: true }, kinds: ['domain.added'] },
   {
     write: 'PATCH /tenants/:tenant/domains/:domain',

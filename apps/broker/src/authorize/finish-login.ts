@@ -5,6 +5,7 @@
  * statement consumes the trip, enters the ids, writes subject and session. Only then is there an identity, and dispatch goes on. Nothing
  * that fails before that statement consumes anything, so no forged answer ends somebody's pending login.
  */
+import { claimedAddresses, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
@@ -111,6 +112,10 @@ const pageReasons = {
   login_not_fresh: 'login_not_fresh',
   subject_deactivated: 'subject_deactivated',
   subject_not_provisioned: 'subject_not_provisioned',
+  subject_not_in_directory: 'subject_not_in_directory',
+  subject_not_invited: 'subject_not_invited',
+  address_of_another: 'address_of_another',
+  domain_proof_missing: 'domain_proof_missing',
 } as const satisfies Record<LoginRefusal, string>
 
 function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Identified, handleHash: CredentialHash): LoginToComplete {
@@ -128,6 +133,7 @@ function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Id
     ...replaysOf(assertion, now),
     subject: { id: deps.random.uuid() as SubjectId, stableId, claims },
     scimLink: who.scimLink,
+    addresses: addressesOf(who),
     session: {
       id: deps.random.uuid() as BrowserSessionId,
       handleHash,
@@ -138,6 +144,14 @@ function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Id
     previousHandleHash: sessionHandleOf(http, deps, tenant),
     requestId: http.requestId,
     address: http.address,
+  }
+}
+
+function addressesOf({ identity, scimLink }: Identified): LoginToComplete['addresses'] {
+  const email = identity.claims.get('email')
+  return {
+    claimed: claimedAddresses(identity.claims, scimLink?.value),
+    own: typeof email === 'string' ? parseEmailAddress(email) : undefined,
   }
 }
 
