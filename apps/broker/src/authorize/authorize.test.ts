@@ -267,6 +267,24 @@ describe('a sign-in from before a barrier', () => {
     expect((await browser.visit(callbackUrl(stateOf(back)))).location).toContain('/authorize/consent')
     expect(await reasons()).toEqual(['fresh_login_required'])
   })
+  it('that is demanded in place of a step-up is demanded with the second factor', async () => {
+    says = { ...says, amr: ['pwd'] }
+    authenticatedAt = undefined
+    const browser = aBrowser()
+    const stepUp = await browser.visit(callbackUrl(await toUpstream(browser, { scope: 'write' })))
+    await asOwner(fixture.ownerUrl, 'UPDATE subjects SET barrier_at = $1, epoch = epoch + 1 WHERE id = $2', [new Date(now), acme.subjectId])
+    authenticatedAt = addSeconds(now, -1)
+    now = addSeconds(now, 5)
+    const again = await browser.visit(callbackUrl(stateOf(stepUp)))
+    expect(started.map(({ forceAuthn, stepUpAcr }) => [forceAuthn, stepUpAcr])).toEqual([
+      [false, undefined],
+      [true, 'mfa'],
+      [true, 'mfa'],
+    ])
+    authenticatedAt = undefined
+    says = { ...says, amr: ['pwd', 'otp'] }
+    expect((await browser.visit(callbackUrl(stateOf(again)))).location).toContain('/authorize/consent')
+  })
   it.each([
     { when: 'the IdP ignores it', at: -3600 },
     { when: 'the IdP does not say when she signed in', at: undefined },

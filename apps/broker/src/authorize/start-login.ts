@@ -26,7 +26,10 @@ export const sealContextOf = (flow: { deps: Flow['deps']; tenant: ResolvedTenant
   row,
 })
 
-/** What the IdP must do beyond saying who she is: ask for a second factor, or ask again although it has a session. */
+/**
+ * What the IdP must do beyond saying who she is: ask for a second factor, or ask again although it has a session. Once a request needs a
+ * second factor, every further trip of it asks for one.
+ */
 export type LoginDemand = 'mfa' | 'fresh'
 
 export async function startLogin(flow: Flow, connection: ResolvedConnection, demand: LoginDemand | undefined): Promise<StepEnd> {
@@ -39,7 +42,7 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
     loginRequestId: id,
     callbackUrl: callbackUrlOf(tenant, connection),
     relayState: id,
-    stepUpAcr: demand === 'mfa' ? demand : undefined,
+    stepUpAcr: demand === 'mfa' || ongoing.stepUps > 0 ? 'mfa' : undefined,
     forceAuthn: freshDemanded,
     loginHint: pending.loginHint,
     now,
