@@ -4,11 +4,12 @@ import type { BrokerApp } from '@drawbridge/broker/app'
 import { createClientCache } from '@drawbridge/broker/clients/client-cache'
 import type { BrokerDeps } from '@drawbridge/broker/deps'
 import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
-import type { TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { type ConnectionConfiguration, createConnector } from '@drawbridge/upstream/connection'
 import type { Connector, ConnectorDeps } from '@drawbridge/upstream/connector'
+import type { FindClientKey } from '@drawbridge/upstream/oidc/client-authentication'
 import type { RunningWorker } from '@drawbridge/worker/worker'
 import type { Platform } from './platform.js'
 
@@ -17,13 +18,11 @@ export type RunningBroker = { readonly port: number; close(): Promise<void> }
 /** `ownOrigins`: what an embedded start started itself and may therefore fetch from loopback. */
 export async function startBroker(platform: Platform, ownOrigins: readonly string[] = []): Promise<RunningBroker> {
   const { createApp } = await import('@drawbridge/broker/app')
+  const { findClientKey } = await import('@drawbridge/broker/authorize/client-key')
   const { settings, installation } = platform
   const configuration = createConfigurationCache({ ...platform, installationId: installation.installationId })
   platform.onConfigurationChange((tenantId) => configuration.invalidate(tenantId as TenantId | undefined))
-  const fetchSafely = createFetchSafely({
-    allowedOrigins: [...settings.allowedOrigins, ...ownOrigins],
-    allowLoopback: installation.kind === 'lab',
-  })
+  const fetchSafely = fetchSafelyFor(platform, ownOrigins)
   const app = createApp({
     ...platform,
     installation: { id: installation.installationId, kind: installation.kind },
@@ -31,7 +30,10 @@ export async function startBroker(platform: Platform, ownOrigins: readonly strin
     clients: createClientCache(platform.database),
     signatures: createVerifiedSignatures(),
     fetchSafely,
-    connectorFor: keptConnectors({ random: platform.random, fetchSafely }),
+    connectorFor: keptConnectors(
+      { random: platform.random, fetchSafely, report: (report) => platform.log.warn(report, 'a login went on with less') },
+      (tenant, id) => () => findClientKey({ ...platform, installationId: installation.installationId }, tenant, id),
+    ),
     onLabClock: (offsetMs) => platform.setClockOffset(offsetMs),
   })
   await listenOn(app, settings.port, settings.host)
@@ -39,11 +41,12 @@ export async function startBroker(platform: Platform, ownOrigins: readonly strin
   return { port: typeof address === 'object' && address !== null ? address.port : settings.port, close: () => app.close() }
 }
 
-export async function startWorker(platform: Platform): Promise<RunningWorker> {
+export async function startWorker(platform: Platform, ownOrigins: readonly string[] = []): Promise<RunningWorker> {
   const { createWorker } = await import('@drawbridge/worker/worker')
   const { settings } = platform
   return createWorker({
     ...platform,
+    fetchSafely: fetchSafelyFor(platform, ownOrigins),
     installationId: platform.installation.installationId,
     queue: {
       databaseUrl: platform.database.url,
@@ -55,13 +58,28 @@ export async function startWorker(platform: Platform): Promise<RunningWorker> {
   })
 }
 
+const fetchSafelyFor = ({ settings, installation }: Platform, ownOrigins: readonly string[]) =>
+  createFetchSafely({ allowedOrigins: [...settings.allowedOrigins, ...ownOrigins], allowLoopback: installation.kind === 'lab' })
+
 /** A connector holds its IdP's keys and discovery document, so it lives as long as the configuration it was made from. */
-function keptConnectors(deps: ConnectorDeps): BrokerDeps['connectorFor'] {
+function keptConnectors(
+  deps: ConnectorDeps,
+  findKeyOf: (tenant: TenantId, connection: ConnectionId) => FindClientKey,
+): BrokerDeps['connectorFor'] {
   const kept = new WeakMap<ConnectionConfiguration, Connector>()
-  return (_tenant, connection) => {
+  return (tenant, connection) => {
     if (!connection.configuration.ok || connection.disabled) return undefined
     const configuration = connection.configuration.value
-    const connector = kept.get(configuration) ?? createConnector(deps, connection.id, configuration, connection.secret)
+    const connector =
+      kept.get(configuration) ??
+      createConnector(
+        deps,
+        connection.id,
+        configuration,
+        connection.secret,
+        findKeyOf(tenant.id, connection.id),
+        connection.serviceProvider,
+      )
     kept.set(configuration, connector)
     return connector
   }

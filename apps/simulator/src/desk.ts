@@ -2,6 +2,7 @@
 import { type Company, type CompanyId, companies, findPerson, getCompany, type Person, peopleOf } from './companies.js'
 import type { FaultId, Faults } from './faults.js'
 import type { SimulatorKeys } from './keys.js'
+import { createGraph, type Graph } from './oidc/graph.js'
 import { createOpenIdProvider, type OpenIdProvider } from './oidc/provider.js'
 import { listOf, type RelyingParty } from './relying-party.js'
 import { createSamlIdentityProvider, type SamlIdentityProvider } from './saml/identity-provider.js'
@@ -13,6 +14,7 @@ export type Desk = {
   readonly signInWithoutAsking: boolean
   readonly saml: SamlIdentityProvider
   readonly oidc: OpenIdProvider
+  readonly graph: Graph
   relyingParty(company: CompanyId): RelyingParty
   scimTarget(company: CompanyId): ScimTarget | undefined
 }
@@ -44,6 +46,7 @@ export async function createDesk(settings: DeskSettings): Promise<Desk> {
       clientId: oidcClientId,
       redirectUris: listOf(party.oidcRedirectUri),
       tokenEndpointAuthMethod: party.tokenEndpointAuthMethod ?? 'client_secret_basic',
+      jwksUri: party.jwksUri,
     }
   }
   return {
@@ -69,6 +72,11 @@ export async function createDesk(settings: DeskSettings): Promise<Desk> {
       keys: keys[oidcCompany.id],
       client,
       now,
+    }),
+    graph: createGraph({
+      company: oidcCompany.id,
+      publicUrl: () => publicUrl,
+      client: () => ({ clientId: oidcClientId, clientSecret: keys[oidcCompany.id].oidcClientSecret }),
     }),
   }
 }

@@ -11,7 +11,9 @@ export type RelyingParty = {
   /** OpenID Connect: where codes may be sent. */
   readonly oidcRedirectUri?: string | readonly string[]
   /** `client_secret_basic` by default. */
-  readonly tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post'
+  readonly tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
+  /** With `private_key_jwt`: where its public keys are. */
+  readonly jwksUri?: string
   readonly scimBaseUrl?: string
   readonly scimToken?: string
 }

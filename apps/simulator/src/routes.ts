@@ -49,6 +49,9 @@ const routes: readonly Route[] = [
 /** What belongs to oidc-provider. */
 const providerPath = /^\/globex\/(\.well-known\/openid-configuration|auth|auth\/[\w-]+|token|me|jwks)$/
 
+/** Which groups somebody is in, as Microsoft Graph tells it. */
+const graphPath = /^\/globex\/graph\//
+
 /** Answers one request. */
 export async function answer(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', desk.publicUrl)
@@ -59,6 +62,7 @@ export async function answer(desk: Desk, request: IncomingMessage, response: Ser
       return sendPage(response, 403, refusalPage('Not from here', 'This form was sent from another site.'))
     return route.run({ desk, request, response, url, parts: match.slice(1) })
   }
+  if (graphPath.test(url.pathname)) return desk.graph.serve(request, response)
   if (providerPath.test(url.pathname)) return desk.oidc.serve(request, response)
   sendPage(response, 404, refusalPage('Not found', 'There is no such page in the simulator.'))
 }

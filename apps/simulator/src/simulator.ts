@@ -5,6 +5,7 @@ import { createDesk, type Desk, oidcClientId, oidcCompany, oidcIssuerAt, samlCom
 import { createFaults, type FaultId } from './faults.js'
 import { FormTooLarge, sendPage } from './http.js'
 import { loadKeys, type SimulatorKeys } from './keys.js'
+import { directoryIdOf } from './oidc/directory-ids.js'
 import { refusalPage } from './pages/sign-in.js'
 import type { RelyingParty } from './relying-party.js'
 import { answer } from './routes.js'
@@ -38,6 +39,8 @@ export type Simulator = {
   /** OpenID Connect company only. */
   oidcIssuer(company: CompanyId): string
   oidcClient(company: CompanyId): { readonly clientId: string; readonly clientSecret: string }
+  /** Microsoft Graph for the OpenID Connect company: where it is, where its tokens are, and the company's tenant id. */
+  graph(company: CompanyId): { readonly url: string; readonly tokenUrl: string; readonly tenantId: string }
   people(company: CompanyId): readonly Person[]
   armFault(company: CompanyId, fault: FaultId): void
   disarmFault(company: CompanyId, fault: FaultId): void
@@ -93,6 +96,11 @@ export function createSimulator(settings: SimulatorSettings): Simulator {
     oidcClient: (company) => {
       expectCompany(company, oidcCompany.id, 'OpenID Connect')
       return { clientId: oidcClientId, clientSecret: now().keys[company].oidcClientSecret }
+    },
+    graph: (company) => {
+      expectCompany(company, oidcCompany.id, 'OpenID Connect')
+      const base = `${oidcIssuerAt(now().desk.publicUrl)}/graph`
+      return { url: `${base}/v1.0`, tokenUrl: `${base}/{tenantid}/oauth2/v2.0/token`, tenantId: directoryIdOf(company) }
     },
     people: peopleOf,
     armFault: (company, fault) => {

@@ -9,6 +9,7 @@ import { acrossTenants, type Db, toTimestamp } from './transaction.js'
 export const lastingSealedColumns = [
   { table: 'signing_keys', column: 'sealed_private_key' },
   { table: 'connections', column: 'sealed_secret' },
+  { table: 'connection_keys', column: 'sealed_private_key' },
 ] as const
 export type LastingSealedColumn = (typeof lastingSealedColumns)[number]
 

@@ -1,6 +1,7 @@
 /** A broker on a real database and a real port, for tests that speak HTTP. */
 import type { AddressInfo } from 'node:net'
 import { createApp } from '@drawbridge/broker/app'
+import { findClientKey } from '@drawbridge/broker/authorize/client-key'
 import { createClientCache } from '@drawbridge/broker/clients/client-cache'
 import type { BrokerDeps } from '@drawbridge/broker/deps'
 import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
@@ -67,9 +68,16 @@ export async function aBroker(
     configuration: createConfigurationCache({ database, clock, log, metrics, sealer, installationId: installation.installationId }),
     clients: createClientCache(database),
     signatures: createVerifiedSignatures(),
-    connectorFor: (_tenant, connection) =>
+    connectorFor: (tenant, connection) =>
       connection.configuration.ok
-        ? createConnector({ random, fetchSafely }, connection.id, connection.configuration.value, connection.secret)
+        ? createConnector(
+            { random, fetchSafely },
+            connection.id,
+            connection.configuration.value,
+            connection.secret,
+            () => findClientKey({ database, sealer, installationId: installation.installationId }, tenant.id, connection.id),
+            connection.serviceProvider,
+          )
         : undefined,
     ...given,
   }

@@ -3,9 +3,10 @@ import type { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { ConnectionConfiguration } from './connection-configuration.js'
 import type { Connector, ConnectorDeps } from './connector.js'
-import type { ClientKey } from './oidc/client-authentication.js'
+import type { FindClientKey } from './oidc/client-authentication.js'
 import { oidcConnector } from './oidc/connector.js'
 import { samlConnector } from './saml/connector.js'
+import { noServiceProvider, type ServiceProvider } from './saml/service-provider.js'
 
 export { type ConnectionConfiguration, parseConnection } from './connection-configuration.js'
 
@@ -15,9 +16,10 @@ export function createConnector(
   connectionId: ConnectionId,
   configuration: ConnectionConfiguration,
   secret?: Secret,
-  key?: ClientKey,
+  findKey?: FindClientKey,
+  serviceProvider: ServiceProvider = noServiceProvider,
 ): Connector {
   return configuration.kind === 'saml'
-    ? samlConnector(deps, connectionId, configuration)
-    : oidcConnector(deps, connectionId, configuration, { secret, key })
+    ? samlConnector({ ...deps, serviceProvider }, connectionId, configuration)
+    : oidcConnector(deps, connectionId, configuration, { secret, findKey })
 }

@@ -3,6 +3,8 @@ import type { Endpoint } from '../http/endpoint.js'
 import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
+import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
+import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
@@ -18,6 +20,8 @@ import { tenantEndpoints } from './tenants.endpoint.js'
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...connectionEndpoints,
+  ...connectionKeyEndpoints,
+  ...connectionMetadataEndpoints,
   ...domainEndpoints,
   ...provisioningEndpoints,
   ...resourceEndpoints,

@@ -6,6 +6,7 @@ import { chooseConnectionEndpoint, chooseConnectionPageEndpoint } from './choose
 import { clientNoticeEndpoint, clientNoticePageEndpoint } from './client-notice.endpoint.js'
 import { consentEndpoint, consentPageEndpoint } from './consent.endpoint.js'
 import { oidcCallbackEndpoint } from './oidc-callback.endpoint.js'
+import { oidcClientJwksEndpoint } from './oidc-client-jwks.endpoint.js'
 import { samlAcsEndpoint } from './saml-acs.endpoint.js'
 import { samlContinueEndpoint } from './saml-continue.endpoint.js'
 import { samlSpMetadataEndpoint } from './saml-sp-metadata.endpoint.js'
@@ -20,6 +21,7 @@ export const authorizeEndpoints: readonly Endpoint[] = [
   samlSpMetadataEndpoint,
   samlAcsEndpoint,
   samlContinueEndpoint,
+  oidcClientJwksEndpoint,
   oidcCallbackEndpoint,
   consentPageEndpoint,
   consentEndpoint,

@@ -6,6 +6,7 @@ import { type CompanyId, findPerson, type Person } from '../companies.js'
 import { type FaultId, sessionAgeSeconds } from '../faults.js'
 import { type CompanyKeys, privateKey } from '../keys.js'
 import { escapeHtml } from '../pages/html.js'
+import { directoryIdOf, objectIdOf } from './directory-ids.js'
 import { rewriteIdToken } from './id-token.js'
 import { memoryAdapter } from './memory-adapter.js'
 
@@ -29,7 +30,12 @@ export type OidcSettings = {
   readonly issuer: string
   readonly signInPath: (uid: string) => string
   readonly keys: CompanyKeys
-  readonly client: () => { readonly clientId: string; readonly redirectUris: readonly string[]; readonly tokenEndpointAuthMethod: string }
+  readonly client: () => {
+    readonly clientId: string
+    readonly redirectUris: readonly string[]
+    readonly tokenEndpointAuthMethod: string
+    readonly jwksUri: string | undefined
+  }
   readonly now: () => Date
 }
 
@@ -124,11 +130,12 @@ function configuration(settings: OidcSettings, openLogins: ReadonlyMap<string, O
     claims: {
       openid: ['sub', 'acr', 'amr', 'auth_time', 'sid', 'groups'],
       email: ['email', 'email_verified'],
-      profile: ['name', 'given_name', 'family_name', 'preferred_username'],
+      profile: ['name', 'given_name', 'family_name', 'preferred_username', 'oid', 'tid'],
       groups: ['groups'],
     },
     conformIdTokenClaims: false,
     acrValues: [...mfaAcrs, passwordAcr],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     pkce: { required: () => true },
     features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
     interactions: { url: (_ctx: unknown, interaction: Interaction) => settings.signInPath(interaction.uid) },
@@ -149,6 +156,7 @@ function clientMetadata(settings: OidcSettings, clientId: string) {
     grant_types: ['authorization_code'],
     response_types: ['code'],
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,
+    ...(client.jwksUri !== undefined && { jwks_uri: client.jwksUri }),
   }
 }
 
@@ -166,6 +174,8 @@ function account(company: CompanyId, accountId: string, login: OpenLogin | undef
       given_name: person.givenName,
       family_name: person.familyName,
       preferred_username: person.email,
+      oid: objectIdOf(person),
+      tid: directoryIdOf(company),
       ...(person.groups === undefined || hidesGroups ? {} : { groups: [...person.groups] }),
     }),
   }

@@ -19,6 +19,19 @@ export const auditEvents = {
   'connection.created': 'An admin added a connection to an identity provider.',
   'connection.deprovisioned': 'The barrier of a connection was raised: whoever signed in through it must sign in again.',
   'connection.enabled': 'A disabled connection was enabled again.',
+  'connection.certificate_expiring': 'A signing certificate of an IdP ends within 60, 30, 14, 7 or 1 days; each is told once.',
+  'connection.metadata_applied': 'An admin applied metadata to a connection; the detail says what changed.',
+  'connection.metadata_failed':
+    'The metadata of a connection could not be fetched three times in a row. Logins go on with what is configured.',
+  'connection.metadata_held':
+    'Fetched metadata would change more than may change by itself; it waits for an admin, and nothing of it is used.',
+  'connection.metadata_refreshed': 'Fetched metadata changed keys or address of a connection; the detail says what.',
+  'connection.metadata_source_removed': 'The metadata of a connection is fetched no more.',
+  'connection.freshness_evidence_changed':
+    'What proves a fresh sign-in at an OpenID provider changed: auth_time alone, or the time of issue after a prompt.',
+  'connection.key_activated': 'Another key of ours signs from now on before the OpenID provider of a connection.',
+  'connection.key_created': 'A key of ours before the OpenID provider of a connection was made.',
+  'connection.key_removed': 'A key of ours before the OpenID provider of a connection was taken away.',
   'connection.removed': 'A connection that nobody had signed in through was removed.',
   'connection.updated': 'The configuration of a connection changed.',
   consent_denied: 'A person said no on the consent page.',
@@ -63,7 +76,8 @@ export const auditEvents = {
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
   'tenant.created': 'A tenant was made.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',
-  'tenant.provisioning_changed': 'Who may become a subject of the tenant changed: whoever signs in, whom the directory knows, or who was invited.',
+  'tenant.provisioning_changed':
+    'Who may become a subject of the tenant changed: whoever signs in, whom the directory knows, or who was invited.',
   'tenant.reinstated': 'A suspended tenant works again. Nothing revoked earlier comes back.',
   'tenant.renamed': 'The name of a tenant changed.',
   token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',

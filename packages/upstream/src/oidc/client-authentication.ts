@@ -20,6 +20,9 @@ export type ClientKey = {
   readonly certificateThumbprint: string | undefined
 }
 
+/** Asked only where the connection authenticates with a key. */
+export type FindClientKey = () => Promise<ClientKey | undefined>
+
 export type ClientCredential = { readonly secret: Secret | undefined; readonly key: ClientKey | undefined }
 
 /** Used at once, so it need not live longer; the IdP's clock may be behind ours. */

@@ -13,7 +13,7 @@ import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin,
 import type { UpstreamRefusal } from '../error.js'
 import { readAnswer } from './authorization-answer.js'
 import { authorizationParameters, demandOf } from './authorization-request.js'
-import type { ClientCredential } from './client-authentication.js'
+import type { ClientKey, FindClientKey } from './client-authentication.js'
 import { type Discovery, discoveryOf } from './discovery.js'
 import { graphGroups, hasGroupsOverage, withGroups } from './graph-groups.js'
 import { type IdTokenClaims, verifyIdToken } from './id-token.js'
@@ -34,7 +34,8 @@ type Parts = {
   readonly deps: ConnectorDeps
   readonly connectionId: ConnectionId
   readonly connection: OidcConnection
-  readonly credential: ClientCredential
+  readonly secret: Secret | undefined
+  readonly findKey: FindClientKey
   readonly discovery: Discovery
   readonly keys: IssuerKeys
 }
@@ -43,13 +44,23 @@ export function oidcConnector(
   deps: ConnectorDeps,
   connectionId: ConnectionId,
   connection: OidcConnection,
-  credential: ClientCredential,
+  { secret, findKey }: { readonly secret: Secret | undefined; readonly findKey: FindClientKey | undefined },
 ): Connector {
   const discovery = discoveryOf(deps.fetchSafely, connection)
-  const parts: Parts = { deps, connectionId, connection, credential, discovery, keys: issuerKeysOf(deps.fetchSafely, connection) }
+  const keys = issuerKeysOf(deps.fetchSafely, connection)
+  const parts: Parts = { deps, connectionId, connection, secret, findKey: keptKey(findKey), discovery, keys }
   return {
     start: (request) => start(parts, request),
     finish: (message, expected) => finish(parts, message, expected),
+  }
+}
+
+/** Opened once: a connector lives as long as one version of its configuration. What is missing, or fails, is asked for again. */
+function keptKey(findKey: FindClientKey = async () => undefined): FindClientKey {
+  let kept: ClientKey | undefined
+  return async () => {
+    kept ??= await findKey()
+    return kept
   }
 }
 
@@ -57,8 +68,9 @@ export function oidcConnector(
 async function reach(parts: Parts, now: Instant): Promise<Result<Reached, UpstreamRefusal>> {
   const provider = await parts.discovery(now)
   if (!provider.ok) return provider
-  const { connection, credential, deps } = parts
-  const reached = { connection, credential, ...deps, provider: provider.value, now }
+  const { connection, secret, deps } = parts
+  const key = connection.clientAuthentication === 'private_key_jwt' ? await parts.findKey() : undefined
+  const reached = { connection, credential: { secret, key }, ...deps, provider: provider.value, now }
   const client = createProviderClient(reached)
   return client.ok ? ok({ ...reached, client: client.value }) : client
 }
