@@ -3,6 +3,7 @@ import type { Issuer, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Random } from '@drawbridge/crypto/random'
 import type { Sealer } from '@drawbridge/crypto/seal'
 import type { Clock } from '@drawbridge/runtime/clock'
+import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
 import type { MetricsAccess } from '@drawbridge/runtime/metrics-access'
@@ -24,6 +25,8 @@ export type JobDeps = {
   readonly metrics: Metrics
   readonly database: Database
   readonly signNotice: SignNotice
+  /** The only way out. */
+  readonly fetchSafely: FetchSafely
 }
 
 export type WorkerDeps = Omit<JobDeps, 'signNotice'> & {

@@ -2,10 +2,12 @@
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
+import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
 import { runScheduled } from './jobs/run-scheduled.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 import { tellCondemnedKey } from './jobs/tell-condemned-key.job.js'
+import { warnCertificates } from './jobs/warn-certificates.job.js'
 import { schedule } from './schedule.js'
 
 /**
@@ -53,6 +55,8 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
     tellCondemnedKey(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),
+  'refresh-idp-metadata': job(z.object({}), { attempts: 1, firstPauseMs: 1000 }, (deps) => refreshIdpMetadata(deps)),
+  'warn-certificates': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => warnCertificates(deps)),
   'run-scheduled': job(askedFor, { attempts: 3, firstPauseMs: 1000 }, (deps, asked) =>
     runScheduled(
       deps,

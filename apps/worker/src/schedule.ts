@@ -1,7 +1,11 @@
 /** Recurring jobs, in one list. The queue keeps one schedule per name, however many workers declare it. */
 import type { Queue } from 'bullmq'
 
-export const schedule: readonly { readonly job: string; readonly everySeconds: number }[] = [{ job: 'sweep-expired', everySeconds: 60 }]
+export const schedule: readonly { readonly job: string; readonly everySeconds: number }[] = [
+  { job: 'sweep-expired', everySeconds: 60 },
+  { job: 'refresh-idp-metadata', everySeconds: 30 },
+  { job: 'warn-certificates', everySeconds: 6 * 3600 },
+]
 
 /** Declares the list; doing it again changes nothing. */
 export async function declareSchedule(queue: Queue): Promise<void> {

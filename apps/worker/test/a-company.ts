@@ -6,6 +6,7 @@ import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
 import { generateSigningKey, toVerificationKey } from '@drawbridge/crypto/signing-keys'
 import { systemClock } from '@drawbridge/runtime/clock'
+import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { deprovision } from '@drawbridge/store/deprovisioning'
@@ -89,6 +90,7 @@ export function jobDeps(fixture: TestDatabase) {
     metrics: createMetrics({ withProcess: false }),
     database: fixture.database,
     signNotice: createNoticeSigner(sealer, installationId),
+    fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: true }),
   }
 }
 

@@ -17,6 +17,12 @@ export const metricList = {
   drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard could not believe' },
   drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done' },
   drawbridge_jobs_total: { kind: 'counter', labels: ['job', 'outcome'], help: 'Background jobs run' },
+  drawbridge_metadata_looks_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Looks at the metadata of IdPs: unchanged, changed, held for an admin, failed',
+  },
+  drawbridge_certificate_warnings_total: { kind: 'counter', labels: ['days'], help: 'Ends of IdP certificates told, by days left' },
   drawbridge_configuration_loads_total: { kind: 'counter', labels: [], help: 'Loads of a tenant configuration into the cache' },
 } as const satisfies Record<string, MetricEntry>
 

@@ -89,6 +89,12 @@ export async function findConnection(db: Db, tenant: TenantId, id: ConnectionId)
   return rows[0] && toConnection(rows[0])
 }
 
+/** The same, and nobody else changes it before this transaction ends: for a change that is decided upon what is there. */
+export async function lockConnection(db: Db, tenant: TenantId, id: ConnectionId): Promise<StoredConnection | undefined> {
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [tenant, id])
+  return rows[0] && toConnection(rows[0])
+}
+
 /** Oldest first. */
 export async function listConnections(db: Db, tenant: TenantId, page: Page<MomentPosition>): Promise<readonly StoredConnection[]> {
   const { rows } = await db.query<Row>(

@@ -1,42 +1,70 @@
-/** What an admin says of a connection: metadata and bare fields become one configuration, which must parse before it is stored. */
+/** What an admin says of a connection: preset, metadata and bare fields become one configuration, which must parse before it is stored. */
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { parseConnection } from '@drawbridge/upstream/connection'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { forgetMetadataEtag, putMetadataSource } from '@drawbridge/store/metadata-sources'
+import type { Db } from '@drawbridge/store/transaction'
+import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
-import { parseIdpMetadata, toConfiguration } from '@drawbridge/upstream/saml/idp-metadata'
+import { diagnoseCertificates } from '@drawbridge/upstream/saml/metadata-diagnosis'
+import { isError, type MetadataFinding, severityOf } from '@drawbridge/upstream/saml/metadata-findings'
+import { presetFor } from '@drawbridge/upstream/saml/metadata-vendors'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
+import { firstLookAt, metadataMembers, type ReadMetadata, readGivenMetadata, refuseFindings } from './given-metadata.js'
 import { refuseAdmin } from './refuse-admin.js'
 
-const metadataMaxLength = 900_000
 export const connectionDraft = z.strictObject({
   kind: z.enum(['saml', 'oidc']),
   name: z.string().trim().min(1).max(200),
-  metadataXml: z
-    .string()
-    .max(metadataMaxLength)
-    .optional()
-    .describe('SAML: the IdP’s metadata document; fields in configuration win over it'),
-  entityId: z.string().max(1024).optional().describe('SAML: which entity of the metadata, when it holds several'),
-  configuration: z.record(z.string(), z.unknown()).default({}).describe('Bare fields of the connection'),
+  ...metadataMembers,
+  usePreset: z.boolean().default(true).describe('SAML: begin with what is proposed for the vendor that the metadata is of'),
+  configuration: z.record(z.string(), z.unknown()).default({}).describe('Bare fields of the connection; they win over metadata and preset'),
   clientSecret: z.string().min(1).max(1024).optional().describe('OIDC: sealed, never shown again'),
 })
+type Draft = z.output<typeof connectionDraft>
 
-export type ReadDraft = { readonly configuration: unknown; readonly warnings: readonly string[] }
+export type ReadDraft = {
+  readonly configuration: unknown
+  readonly warnings: readonly string[]
+  readonly source: ReadMetadata['source'] | undefined
+}
 
-export function readConnectionDraft(body: z.output<typeof connectionDraft>, deps: BrokerDeps): Result<ReadDraft, Answer> {
-  let configuration: Record<string, unknown> = { ...body.configuration }
-  let warnings: readonly string[] = []
-  if (body.metadataXml !== undefined) {
-    if (body.kind !== 'saml')
-      return err(refuseAdmin('metadata_invalid', [{ path: 'metadataXml', message: 'only a SAML connection has metadata' }]))
-    const metadata = parseIdpMetadata(body.metadataXml, deps.clock.now(), body.entityId)
-    if (!metadata.ok) return err(refuseAdmin('metadata_invalid', [explain(metadata.error, 'metadataXml')]))
-    configuration = { ...toConfiguration(metadata.value), ...configuration }
-    warnings = metadata.value.warnings
-  }
+/** The same words make the same configuration, whether a connection is made with them or replaced. */
+export async function readConnectionDraft(body: Draft, deps: BrokerDeps): Promise<Result<ReadDraft, Answer>> {
+  const metadata = await readMetadataOf(body, deps)
+  if (!metadata.ok) return metadata
+  const configuration = { ...metadata.value?.proposed, ...body.configuration }
   const parsed = parseConnection(body.kind, configuration)
-  return parsed.ok ? ok({ configuration, warnings }) : err(refuseAdmin('connection_invalid', [explain(parsed.error, 'configuration')]))
+  if (!parsed.ok) return err(refuseAdmin('connection_invalid', [explain(parsed.error, 'configuration')]))
+  const findings = metadata.value?.findings ?? findingsOf(parsed.value, deps)
+  const warnings = findings.filter((finding) => severityOf(finding) === 'warning').map(({ code }) => code)
+  return ok({ configuration, warnings, source: metadata.value?.source })
+}
+
+type Proposed = Pick<ReadMetadata, 'source'> & { readonly proposed: Record<string, unknown>; readonly findings: readonly MetadataFinding[] }
+
+async function readMetadataOf(body: Draft, deps: BrokerDeps): Promise<Result<Proposed | undefined, Answer>> {
+  if (body.metadataXml === undefined && body.metadataUrl === undefined) return ok(undefined)
+  if (body.kind !== 'saml')
+    return err(refuseAdmin('metadata_invalid', [{ path: 'metadataXml', message: 'only a SAML connection has metadata' }]))
+  const read = await readGivenMetadata(body, deps)
+  if (!read.ok) return read
+  const { diagnosis, source } = read.value
+  const path = source.url === undefined ? 'metadataXml' : 'metadataUrl'
+  if (diagnosis.configuration === undefined) return err(refuseFindings(diagnosis.findings.filter(isError), path))
+  const preset = body.usePreset ? presetFor(diagnosis.vendor, diagnosis.facts?.wantsSignedRequests ?? false) : {}
+  return ok({ source, findings: diagnosis.findings, proposed: { ...preset, ...diagnosis.configuration } })
+}
+
+const findingsOf = (configuration: ConnectionConfiguration, deps: BrokerDeps): readonly MetadataFinding[] =>
+  configuration.kind === 'saml' ? diagnoseCertificates(configuration.certificates, deps.clock.now()) : []
+
+/** Keeps where the metadata came from; a configuration written by hand is held against the address again, if there is one. */
+export async function keepSource(db: Db, deps: BrokerDeps, tenant: TenantId, id: ConnectionId, { source }: ReadDraft): Promise<void> {
+  if (source === undefined) return forgetMetadataEtag(db, tenant, id)
+  const nextFetchAt = firstLookAt(deps, source.url, [])
+  await putMetadataSource(db, tenant, id, { ...source, withdrawn: [], nextFetchAt, now: deps.clock.now() })
 }
 
 const explain = (refusal: UpstreamRefusal, path: string) => {

@@ -15,7 +15,8 @@ import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
-import { connectionDraft, readConnectionDraft } from './connection-draft.js'
+import { connectionDraft, keepSource, readConnectionDraft } from './connection-draft.js'
+import { ensureKeysFor } from './key-change.js'
 import { sealConnectionSecret } from './new-key.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -85,7 +86,7 @@ const create = adminEndpoint({
   refuses: ['connection_invalid', 'metadata_invalid'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const draft = readConnectionDraft(http.parsed, deps)
+    const draft = await readConnectionDraft(http.parsed, deps)
     if (!draft.ok) return draft.error
     const id = deps.random.uuid() as ConnectionId
     const { kind, name, clientSecret } = http.parsed
@@ -93,6 +94,8 @@ const create = adminEndpoint({
     const { configuration, warnings } = draft.value
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
       await insertConnection(db, tenant.id, { id, kind, name, configuration, sealedSecret, now: deps.clock.now() })
+      await keepSource(db, deps, tenant.id, id, draft.value)
+      await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.created', connectionId: id, detail: { name } })
       return findConnection(db, tenant.id, id)
     })
@@ -113,7 +116,7 @@ const update = adminEndpoint({
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
-    const draft = readConnectionDraft(http.parsed, deps)
+    const draft = await readConnectionDraft(http.parsed, deps)
     if (!draft.ok) return draft.error
     const { kind, name, clientSecret } = http.parsed
     const sealedSecret = clientSecret === undefined ? undefined : sealConnectionSecret(deps, tenant.id, id, clientSecret)
@@ -122,6 +125,8 @@ const update = adminEndpoint({
       const before = await findConnection(db, tenant.id, id)
       if (before?.kind !== kind) return undefined
       await updateConnection(db, tenant.id, id, { name, configuration, sealedSecret })
+      await keepSource(db, deps, tenant.id, id, draft.value)
+      await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.updated', connectionId: id, detail: { name } })
       return findConnection(db, tenant.id, id)
     })

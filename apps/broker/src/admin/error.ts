@@ -93,6 +93,13 @@ export const adminErrors = {
     title: 'Invitation not usable',
     say: 'nobody could ever use this invitation; see errors',
   },
+  metadata_moved: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Metadata moved',
+    say: 'this is not the document that was looked at: look at it again, then apply it',
+  },
   policy_invalid: {
     code: 'invalid_request',
     status: 400,

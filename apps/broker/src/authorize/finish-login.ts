@@ -15,10 +15,12 @@ import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { completeLogin, type LoginRefusal, type LoginToComplete } from '@drawbridge/store/complete-login'
 import type { StoredLoginRequest } from '@drawbridge/store/login-requests'
+import { askForMetadata } from '@drawbridge/store/metadata-sources'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import type { UpstreamMessage } from '@drawbridge/upstream/connector'
 import { isProven, type UpstreamRefusal } from '@drawbridge/upstream/error'
+import { askAgainSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
 import { type Identified, identify } from '../admission/admit.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
@@ -73,6 +75,11 @@ export async function finishLogin(home: Homecoming, message: UpstreamMessage): P
 /** What was proven to be the IdP's word and yet refused is a line of the audit trail; what anybody could have sent is none. */
 async function refuseMessage(home: Homecoming, refusal: UpstreamRefusal): Promise<Answer> {
   const { http, deps, tenant, connection, now } = home
+  // A key that we do not know may be a new one. The person is told to try again; how often this counts is in the statement, not in the attacker's hand.
+  if (refusal.reason === 'saml_signature_invalid')
+    await inTenant(deps.database, tenant.id, (db) =>
+      askForMetadata(db, tenant.id, connection.id, { now, askedBefore: addSeconds(now, -askAgainSeconds) }),
+    )
   if (isProven(refusal))
     await inTenant(deps.database, tenant.id, (db) =>
       insertAuditEvent(db, tenant.id, {

@@ -34,7 +34,8 @@ export function readMetadataDocument(given: string, pinned: readonly string[] = 
   if (pinned.length === 0) return ok({ root: root.value, signature: isSigned ? 'unchecked' : 'absent' })
   if (!isSigned) return found('signature_absent')
   const signed = readSignedElements(root.value, keysOf(pinned))
-  if (!signed.ok) return found(signed.error.reason === 'algorithm_sha1' ? 'signature_sha1' : 'signature_invalid', { why: signed.error.reason })
+  if (!signed.ok)
+    return found(signed.error.reason === 'algorithm_sha1' ? 'signature_sha1' : 'signature_invalid', { why: signed.error.reason })
   const [whole, ...others] = signed.value
   if (whole === undefined || others.length > 0 || whole.source !== root.value) return found('signature_invalid', { why: 'not_the_root' })
   return ok({ root: whole.element, signature: 'verified' })

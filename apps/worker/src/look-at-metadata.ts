@@ -1,0 +1,127 @@
+/**
+ * One look at the metadata of one connection: fetch, judge, write.
+ *
+ * The fetch is outside of any transaction. What it brought is judged against the connection as it then is, with its row locked, so an
+ * admin who writes meanwhile is neither overwritten nor misjudged. Whatever happens is noted, and the next look is spread by chance.
+ */
+import { ok, type Result } from '@drawbridge/core/result'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type AuditEvent, insertAuditEvent } from '@drawbridge/store/audit-events'
+import { lockConnection, type StoredConnection, updateConnection } from '@drawbridge/store/connections'
+import {
+  type DueMetadata,
+  findMetadataSource,
+  type MetadataNote,
+  noteMetadata,
+  type StoredMetadataSource,
+} from '@drawbridge/store/metadata-sources'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { parseConnection } from '@drawbridge/upstream/connection'
+import type { SamlConnection } from '@drawbridge/upstream/connection-configuration'
+import { type FetchedMetadata, fetchMetadata } from '@drawbridge/upstream/saml/metadata-fetch'
+import type { MetadataFinding } from '@drawbridge/upstream/saml/metadata-findings'
+import { endOverlap, judgeRefresh, type RefreshVerdict } from '@drawbridge/upstream/saml/metadata-refresh'
+import { overlapEndOf } from '@drawbridge/upstream/saml/metadata-rollover'
+import { drawChance, nextLookAt } from '@drawbridge/upstream/saml/metadata-schedule'
+import type { JobDeps } from './deps.js'
+
+/** So many failures in a row are told. One is the weather. */
+export const failuresUntilTold = 3
+
+/** `undefined`: it was given by hand, and there is nothing to fetch. */
+type Got = Result<FetchedMetadata | undefined, MetadataFinding>
+type Look = { readonly source: StoredMetadataSource; readonly stored: StoredConnection; readonly active: SamlConnection; readonly got: Got }
+
+export async function lookAtMetadata(deps: JobDeps, { tenantId, connectionId }: DueMetadata): Promise<void> {
+  const source = await inTenant(deps.database, tenantId, (db) => findMetadataSource(db, tenantId, connectionId))
+  if (source === undefined) return
+  const got: Got = source.url === undefined ? ok(undefined) : await fetchMetadata(deps.fetchSafely, source.url, source.etag)
+  const outcome = await inTenant(deps.database, tenantId, (db) => writeDown(deps, db, { tenantId, connectionId }, source.url, got))
+  if (outcome !== undefined) deps.metrics.count('drawbridge_metadata_looks_total', { outcome })
+}
+
+async function writeDown(deps: JobDeps, db: Db, { tenantId, connectionId }: DueMetadata, url: string | undefined, got: Got) {
+  const stored = await lockConnection(db, tenantId, connectionId)
+  const source = await findMetadataSource(db, tenantId, connectionId)
+  // Another address since: what was fetched is nobody's any more, and the new one has its own time.
+  if (stored === undefined || source === undefined || source.url !== url) return undefined
+  const parsed = parseConnection(stored.kind, stored.configuration)
+  if (!parsed.ok || parsed.value.kind !== 'saml') return undefined
+  const { note, configuration, told } = decide(deps, { source, stored, active: parsed.value, got })
+  if (configuration !== undefined) await updateConnection(db, tenantId, connectionId, { name: stored.name, configuration })
+  if (told !== undefined) await tell(deps, db, tenantId, connectionId, told)
+  await noteMetadata(db, tenantId, connectionId, note)
+  return note.outcome
+}
+
+type Told = Pick<AuditEvent, 'kind' | 'reason' | 'detail'>
+type Decision = { readonly note: MetadataNote; readonly configuration?: unknown; readonly told?: Told | undefined }
+
+function decide(deps: JobDeps, look: Look): Decision {
+  const { source, active, got } = look
+  const now = deps.clock.now()
+  if (!got.ok) return failed(deps, look, got.error)
+  const fetched = got.value
+  const { url, withdrawn } = source
+  const pinned = source.pinnedCertificates
+  if (fetched?.kind === 'document') {
+    const verdict = judgeRefresh({ active, document: fetched.document, url, pinned, withdrawn, now })
+    return settle(deps, look, verdict, fetched.etag)
+  }
+  return settle(deps, look, { digest: source.digest ?? '', ...endOverlap({ active, withdrawn, now }) }, source.etag)
+}
+
+function settle(deps: JobDeps, { source, stored }: Look, verdict: RefreshVerdict, etag: string | undefined): Decision {
+  const now = deps.clock.now()
+  const common = { failures: 0, now }
+  if (verdict.kind === 'held') {
+    const { digest, reason, findings, change } = verdict
+    const note = { ...common, outcome: 'held', outcomeReason: reason, held: { digest, change }, withdrawn: source.withdrawn } as const
+    const isKnown = source.heldDigest === digest && source.outcomeReason === reason
+    const told: Told = { kind: 'connection.metadata_held', reason, detail: { url: source.url, digest, findings, change } }
+    return { note: { ...note, nextFetchAt: nextLookAt(now, 0, drawChance(deps.random)) }, told: isKnown ? undefined : told }
+  }
+  const { kind: outcome, withdrawn, digest } = verdict
+  const note = { ...common, outcome, withdrawn, used: { digest, etag }, nextFetchAt: nextAfter(deps, source, withdrawn) }
+  if (verdict.kind === 'unchanged') return { note }
+  const configuration = { ...(stored.configuration as object), ...verdict.configuration }
+  return {
+    note,
+    configuration,
+    told: { kind: 'connection.metadata_refreshed', detail: { url: source.url, digest, change: verdict.change } },
+  }
+}
+
+/** Given by hand, nothing is fetched: only the end of an overlap is waited for. */
+function nextAfter(deps: JobDeps, source: StoredMetadataSource, withdrawn: MetadataNote['withdrawn']): MetadataNote['nextFetchAt'] {
+  if (source.url !== undefined) return nextLookAt(deps.clock.now(), 0, drawChance(deps.random))
+  const ends = withdrawn.map(({ at }) => overlapEndOf(at))
+  return ends.length === 0 ? undefined : ends.reduce((one, other) => (one < other ? one : other))
+}
+
+function failed(deps: JobDeps, { source, active, stored }: Look, finding: MetadataFinding): Decision {
+  const now = deps.clock.now()
+  const failures = source.failures + 1
+  const rollover = endOverlap({ active, withdrawn: source.withdrawn, now })
+  const note: MetadataNote = {
+    outcome: 'failed',
+    outcomeReason: finding.code,
+    ...(source.heldDigest !== undefined && { held: { digest: source.heldDigest, change: source.heldChange } }),
+    withdrawn: rollover.withdrawn,
+    failures,
+    nextFetchAt: nextLookAt(now, failures, drawChance(deps.random)),
+    now,
+  }
+  const configuration = rollover.kind === 'changed' ? { ...(stored.configuration as object), ...rollover.configuration } : undefined
+  const detail = { url: source.url, failures, ...finding.detail }
+  const told: Told | undefined =
+    rollover.kind === 'changed'
+      ? { kind: 'connection.metadata_refreshed', reason: finding.code, detail: { ...detail, change: rollover.change } }
+      : failures === failuresUntilTold
+        ? { kind: 'connection.metadata_failed', reason: finding.code, detail }
+        : undefined
+  return { note, told, ...(configuration !== undefined && { configuration }) }
+}
+
+const tell = (deps: JobDeps, db: Db, tenant: TenantId, connectionId: ConnectionId, told: Told): Promise<void> =>
+  insertAuditEvent(db, tenant, { ...told, at: deps.clock.now(), connectionId })

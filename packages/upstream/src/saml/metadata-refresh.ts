@@ -1,0 +1,81 @@
+/**
+ * What metadata fetched by itself, with no admin looking, may change in a connection.
+ *
+ * Keys may come and go, and the sign-in address may change on its host. Another entity ID, another host, or metadata whose time has passed
+ * is held: nothing of the document is used, what is active stays, and the admin is told what she would get. Whoever takes over
+ * the address of the metadata must not, by that alone, send people elsewhere; and an old document played back changes nothing.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import type { SamlConnection } from '../connection-configuration.js'
+import { compareMetadata, fingerprintOf, hasChanges, type MetadataChange } from './metadata-changes.js'
+import { diagnose, type MetadataConfiguration } from './metadata-diagnosis.js'
+import { isError, type MetadataFindingCode } from './metadata-findings.js'
+import { planRollover, type Withdrawn } from './metadata-rollover.js'
+
+/** Why fetched metadata waits for an admin. */
+export const heldReasons = {
+  metadata_unusable: 'The document at the address cannot be used; the findings say why.',
+  entity_id_changed: 'The document describes another entity.',
+  endpoint_moved: 'The sign-in address would move to another host.',
+  metadata_outdated: 'The document calls itself no longer valid.',
+} as const
+export type HeldReason = keyof typeof heldReasons
+
+export type RefreshQuestion = {
+  readonly active: SamlConnection
+  readonly document: string
+  readonly url: string | undefined
+  readonly pinned: readonly string[]
+  readonly withdrawn: readonly Withdrawn[]
+  readonly now: Instant
+}
+export type RefreshVerdict = { readonly digest: string } & (
+  | { readonly kind: 'unchanged'; readonly withdrawn: readonly Withdrawn[] }
+  | {
+      readonly kind: 'changed'
+      readonly configuration: MetadataConfiguration
+      readonly change: MetadataChange
+      readonly withdrawn: readonly Withdrawn[]
+    }
+  | {
+      readonly kind: 'held'
+      readonly reason: HeldReason
+      readonly findings: readonly MetadataFindingCode[]
+      readonly change: MetadataChange | undefined
+    }
+)
+
+export function judgeRefresh(question: RefreshQuestion): RefreshVerdict {
+  const { active, document, pinned, now, url } = question
+  const seen = diagnose(document, { now, pinned, url, entityId: active.idpEntityId })
+  const { digest, configuration } = seen
+  const held = (reason: HeldReason, change?: MetadataChange): RefreshVerdict => {
+    const findings = seen.findings.filter(isError).map(({ code }) => code)
+    return { kind: 'held', digest, reason, findings, change }
+  }
+  if (configuration === undefined) {
+    const isOther = seen.findings.some(({ code }) => code === 'entity_not_in_document')
+    if (!isOther) return held('metadata_unusable')
+    const offered = diagnose(document, { now, pinned, url }).configuration
+    return held('entity_id_changed', offered && compareMetadata(active, offered))
+  }
+  const whole = compareMetadata(active, configuration)
+  if (seen.findings.some(({ code }) => code === 'valid_until_passed')) return held('metadata_outdated', whole)
+  if (new URL(active.ssoUrl).host !== new URL(configuration.ssoUrl).host) return held('endpoint_moved', whole)
+  return { digest, ...overlap(question, configuration) }
+}
+
+/** Where there was no new document: what the metadata listed it lists still, and what is withdrawn goes in its time. */
+export function endOverlap({ active, withdrawn, now }: Pick<RefreshQuestion, 'active' | 'withdrawn' | 'now'>) {
+  const isWithdrawn = new Set(withdrawn.map(({ fingerprint }) => fingerprint))
+  const certificates = active.certificates.filter((pem) => !isWithdrawn.has(fingerprintOf(pem)))
+  const { idpEntityId, ssoUrl, ssoBinding } = active
+  return overlap({ active, withdrawn, now }, { idpEntityId, ssoUrl, ssoBinding, certificates })
+}
+
+function overlap({ active, withdrawn: known, now }: Pick<RefreshQuestion, 'active' | 'withdrawn' | 'now'>, offered: MetadataConfiguration) {
+  const { certificates, withdrawn } = planRollover({ trusted: active.certificates, offered: offered.certificates, withdrawn: known, now })
+  const configuration = { ...offered, certificates }
+  const change = compareMetadata(active, configuration)
+  return hasChanges(change) ? ({ kind: 'changed', configuration, change, withdrawn } as const) : ({ kind: 'unchanged', withdrawn } as const)
+}
