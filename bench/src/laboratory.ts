@@ -20,7 +20,8 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import type { TestDatabase } from '@drawbridge/testkit/database'
 import { giveIssuerKeys, type KeyMaking } from './issuer-keys.js'
-import { aLoginTenant, type LoginTenant } from './login-tenant.js'
+import { aLoginTenant, anOpenIdTenant, type LoginTenant } from './login-tenant.js'
+import { registerMachines } from './machine-clients.js'
 import { startServer } from './server-process.js'
 
 export const benchSlug = 'bench'
@@ -31,8 +32,9 @@ export type Laboratory = {
   readonly fixture: TestDatabase
   /** Its grants are opened directly; its people sign in nowhere. */
   readonly tenant: ATenant
-  /** Its people sign in at the simulator, which runs in this process. */
+  /** Their people sign in at the simulator, which runs in this process: over SAML, over OpenID Connect. */
   readonly loginTenant: LoginTenant
+  readonly openIdTenant: LoginTenant
   readonly scimToken: string
   readonly databasePid: number
   readonly brokerUrl: string
@@ -81,8 +83,9 @@ async function openLaboratory(parts: Stoppable[]): Promise<Laboratory> {
     platform,
     fixture,
     tenant,
-    loginTenant: await aLoginTenant(fixture, making, simulator, brokerUrl),
-    scimToken: await furnish(platform, making, tenant),
+    loginTenant: await aLoginTenant({ fixture, making, simulator, publicUrl: brokerUrl }),
+    openIdTenant: await anOpenIdTenant({ fixture, making, simulator, publicUrl: brokerUrl }),
+    scimToken: await furnish(fixture, platform, making, tenant),
     databasePid,
     brokerUrl,
     issuer: `${brokerUrl}/t/${benchSlug}`,
@@ -137,9 +140,10 @@ const keyMakingOf = ({ database, sealer, random, clock, installation }: Platform
   now: clock.now(),
 })
 
-/** What the tenant needs beyond its rows: keys and a directory's token. */
-async function furnish({ database, random }: Platform, making: KeyMaking, tenant: ATenant): Promise<string> {
+/** What the tenant needs beyond its rows: keys, clients that act for themselves, and a directory's token. */
+async function furnish(fixture: TestDatabase, { database, random }: Platform, making: KeyMaking, tenant: ATenant): Promise<string> {
   await giveIssuerKeys(making, tenant)
+  await registerMachines(fixture, tenant, making.now)
   const token = `dbs_${random.token()}`
   await inTenant(database, tenant.tenantId, (db) => markProvisioningMode(db, tenant.tenantId, 'just_in_time'))
   await inTenant(database, tenant.tenantId, (db) =>

@@ -29,7 +29,7 @@ beforeAll(async () => {
   await simulator.start()
   plain = await aBroker(fixture.database, { clock: { now: () => now }, settings: readEnv({ DRAWBRIDGE_PUBLIC_URL: publicUrl }) })
   const { sealer, random, installation, database } = plain.deps
-  tenant = await aLoginTenant(fixture, { sealer, random, database, installationId: installation.id, now }, simulator, publicUrl)
+  tenant = await aLoginTenant({ fixture, making: { sealer, random, database, installationId: installation.id, now }, simulator, publicUrl })
   authorizeUrl = publicUrl + tenant.authorizePath
   app = createApp(plain.deps)
   await new Promise<void>((resolve) => app.server.listen(port, '127.0.0.1', resolve))

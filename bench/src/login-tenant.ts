@@ -1,4 +1,4 @@
-/** A tenant whose people sign in at the simulator over SAML, with a client that nobody must be asked about: redirects all the way. */
+/** Tenants whose people sign in at the simulator, with a client that nobody must be asked about: redirects all the way. */
 import type { Simulator } from '@drawbridge/simulator/simulator'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
@@ -7,22 +7,59 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase } from '@drawbridge/testkit/database'
 import { giveIssuerKeys, type KeyMaking } from './issuer-keys.js'
 
-/** The simulator's SAML company plays this tenant's IdP. */
-const company = 'acme'
 const scopes = ['read', 'write']
 const policy = 'version: 1\nrules: [{name: staff, effect: grant, scopes: ["read", "write"], groups: [staff]}]\n'
 const scopeRow =
   'INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier, is_default) VALUES ($1, $2, $3, $3, $3, false)'
 
-export type LoginTenant = ATenant & { readonly issuer: string; readonly redirectUri: string; readonly authorizePath: string }
+export type LoginTenant = ATenant & {
+  readonly issuer: string
+  readonly redirectUri: string
+  readonly authorizePath: string
+  /** Where the IdP sends the browser with its answer. */
+  readonly callbackUrl: string
+}
 
-export async function aLoginTenant(
-  fixture: TestDatabase,
-  making: KeyMaking,
-  simulator: Simulator,
-  publicUrl: string,
+type Arranged = { readonly fixture: TestDatabase; readonly making: KeyMaking; readonly simulator: Simulator; readonly publicUrl: string }
+
+/** The simulator's SAML company plays its IdP. */
+export async function aLoginTenant(arranged: Arranged): Promise<LoginTenant> {
+  const { fixture, simulator } = arranged
+  const tenant = await aTenantWithPeople(arranged, { slug: 'login', company: 'acme', callback: (id) => `saml/${id}/acs` })
+  await asOwner(fixture.ownerUrl, "UPDATE connections SET kind = 'saml', configuration = $2 WHERE id = $1", [
+    tenant.connectionId,
+    JSON.stringify(configurationFrom(simulator.metadataXml('acme'))),
+  ])
+  simulator.connect('acme', { acsUrl: tenant.callbackUrl, spEntityId: `${tenant.issuer}/saml/${tenant.connectionId}/metadata` })
+  return tenant
+}
+
+/** The simulator's OpenID provider plays its IdP. */
+export async function anOpenIdTenant(arranged: Arranged): Promise<LoginTenant> {
+  const { fixture, making, simulator } = arranged
+  const tenant = await aTenantWithPeople(arranged, { slug: 'openid', company: 'globex', callback: (id) => `oidc/${id}/callback` })
+  const { clientId, clientSecret } = simulator.oidcClient('globex')
+  const sealed = making.sealer.seal(Buffer.from(clientSecret), {
+    installation: making.installationId,
+    tenant: tenant.tenantId,
+    table: 'connections',
+    column: 'sealed_secret',
+    row: tenant.connectionId,
+  })
+  await asOwner(fixture.ownerUrl, "UPDATE connections SET kind = 'oidc', configuration = $2, sealed_secret = $3 WHERE id = $1", [
+    tenant.connectionId,
+    JSON.stringify({ issuer: simulator.oidcIssuer('globex'), clientId }),
+    sealed,
+  ])
+  simulator.connect('globex', { oidcRedirectUri: tenant.callbackUrl })
+  return tenant
+}
+
+async function aTenantWithPeople(
+  { fixture, making, publicUrl }: Arranged,
+  given: { readonly slug: string; readonly company: string; readonly callback: (connectionId: string) => string },
 ): Promise<LoginTenant> {
-  const slug = 'login'
+  const { slug, company } = given
   const tenant = await aTenant(fixture, { slug, publicUrl })
   const issuer = `${publicUrl}/t/${slug}`
   const redirectUri = `https://client.${slug}.example/callback`
@@ -32,12 +69,6 @@ export async function aLoginTenant(
     tenant.clientId,
     [redirectUri],
   ])
-  const connectionUrl = `${issuer}/saml/${tenant.connectionId}`
-  await asOwner(fixture.ownerUrl, "UPDATE connections SET kind = 'saml', configuration = $2 WHERE id = $1", [
-    tenant.connectionId,
-    JSON.stringify(configurationFrom(simulator.metadataXml(company))),
-  ])
-  simulator.connect(company, { acsUrl: `${connectionUrl}/acs`, spEntityId: `${connectionUrl}/metadata` })
   await inTenant(fixture.database, tenant.tenantId, (db) =>
     publishPolicy(db, tenant.tenantId, { document: policy, author: 'bench', now: making.now }),
   )
@@ -52,7 +83,8 @@ export async function aLoginTenant(
     state: 'xyz',
     login_hint: `ada@${company}.example`,
   })
-  return { ...tenant, issuer, redirectUri, authorizePath: `/t/${slug}/authorize?${query}` }
+  const callbackUrl = `${issuer}/${given.callback(tenant.connectionId)}`
+  return { ...tenant, issuer, redirectUri, callbackUrl, authorizePath: `/t/${slug}/authorize?${query}` }
 }
 
 /** The simulator's own metadata, well-formed and ours. */

@@ -1,10 +1,12 @@
 /**
- * Logins through the browser flow. The simulator signs the responses in this process beforehand, so that what is measured is the
- * broker's side alone: the way out, the way home, and the way of somebody who is signed in already.
+ * Logins through the browser flow: the way out, the way home, whole ones, and the way of somebody who is signed in already. The IdP is the
+ * simulator in this process, whose CPU counts for nobody, so that what is measured is the broker's side alone.
  */
+import { openBrowser } from '@drawbridge/simulator/browser'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { type Answered, connections, loop, type Sender, type Workload } from './closed-loop.js'
 import type { Laboratory } from './laboratory.js'
+import type { LoginTenant } from './login-tenant.js'
 
 /** A browser that has been at the IdP and brings its answer. */
 type Returning = { readonly cookies: string; readonly samlResponse: string; readonly relayState: string }
@@ -13,24 +15,26 @@ const rounds = 5
 const fullSizes = {
   out: { warmUp: 100, perRound: 300 },
   home: { warmUp: 40, perRound: 80 },
+  whole: { warmUp: 40, perRound: 80 },
   again: { warmUp: 100, perRound: 300 },
 } as const
 const trialSize = { warmUp: 16, perRound: 16 }
-const trialSizes = { out: trialSize, home: trialSize, again: trialSize }
+const trialSizes = { out: trialSize, home: trialSize, whole: trialSize, again: trialSize }
 
 export function loginWorkloads(laboratory: Laboratory, sender: Sender, isTrial: boolean): readonly Workload[] {
   const sizes = isTrial ? trialSizes : fullSizes
-  const { authorizePath } = laboratory.loginTenant
+  const { loginTenant, openIdTenant } = laboratory
   const returning: Returning[] = []
   const sessions: string[] = []
-  const goOut = async (): Promise<Answered> => expectRedirect(await sender.send({ method: 'GET', path: authorizePath }))
+  const goOut = async ({ authorizePath }: LoginTenant): Promise<Answered> =>
+    expectRedirect(await sender.send({ method: 'GET', path: authorizePath }))
   return [
     {
       name: 'SAML: authorize, to the AuthnRequest',
       aim: '0.30 + 0.12',
       rounds,
       ...sizes.out,
-      run: async () => void (await goOut()),
+      run: async () => void (await goOut(loginTenant)),
     },
     {
       name: 'SAML: signed response at the ACS, to the code',
@@ -40,13 +44,31 @@ export function loginWorkloads(laboratory: Laboratory, sender: Sender, isTrial: 
       prepare: async () =>
         void (await loop(
           async () => {
-            const out = await goOut()
+            const out = await goOut(loginTenant)
             returning.push(await signInAtSimulator(String(out.headers.location), cookiesOf(out)))
           },
           0,
           sizes.home.warmUp + rounds * sizes.home.perRound,
         )),
-      run: async () => void sessions.push(await comeHome(laboratory, sender, returning.pop())),
+      run: async () => void sessions.push((await comeHome(loginTenant, sender, returning.pop())).cookies),
+    },
+    {
+      name: 'whole SAML login: authorize, ACS, token',
+      aim: '1.6 + 0.6',
+      rounds,
+      ...sizes.whole,
+      run: async () => {
+        const out = await goOut(loginTenant)
+        const home = await comeHome(loginTenant, sender, await signInAtSimulator(String(out.headers.location), cookiesOf(out)))
+        await redeem(loginTenant, sender, home.code)
+      },
+    },
+    {
+      name: 'whole login, OIDC upstream (without TLS): authorize, callback, token',
+      aim: '1.6 + 0.6',
+      rounds,
+      ...sizes.whole,
+      run: async () => redeem(openIdTenant, sender, await signInAtProvider(openIdTenant, sender, await goOut(openIdTenant))),
     },
     {
       name: 'code + PKCE with a live session, to the token',
@@ -55,8 +77,8 @@ export function loginWorkloads(laboratory: Laboratory, sender: Sender, isTrial: 
       ...sizes.again,
       run: async (lane) => {
         const cookie = sessions[lane % Math.min(connections, sessions.length)] as string
-        const authorized = expectRedirect(await sender.send({ method: 'GET', path: authorizePath, headers: { cookie } }))
-        await redeem(laboratory, sender, codeOf(authorized))
+        const authorized = expectRedirect(await sender.send({ method: 'GET', path: loginTenant.authorizePath, headers: { cookie } }))
+        await redeem(loginTenant, sender, codeOf(authorized))
       },
     },
   ]
@@ -74,35 +96,41 @@ async function signInAtSimulator(url: string, cookies: string): Promise<Returnin
   return { cookies, samlResponse: field('SAMLResponse'), relayState: field('RelayState') }
 }
 
-/** The cross-site POST brings no cookies; the redirect after it does. Answers the cookies of the signed-in browser. */
-async function comeHome({ loginTenant }: Laboratory, sender: Sender, from: Returning | undefined): Promise<string> {
+/** Through the provider's own redirects, then back to the broker with the cookies it gave. Answers the code. */
+async function signInAtProvider({ callbackUrl }: LoginTenant, sender: Sender, out: Answered): Promise<string> {
+  const back = new URL((await openBrowser({ stopAt: callbackUrl }).open(String(out.headers.location))).url)
+  const call = { method: 'GET' as const, path: back.pathname + back.search, headers: { cookie: cookiesOf(out) } }
+  return codeOf(expectRedirect(await sender.send(call)))
+}
+
+/** The cross-site POST brings no cookies; the redirect after it does. Answers the code and the cookies of the signed-in browser. */
+async function comeHome(tenant: LoginTenant, sender: Sender, from: Returning | undefined): Promise<{ code: string; cookies: string }> {
   if (from === undefined) throw new Error('the workload was prepared for fewer operations than it runs')
   const form = new URLSearchParams({ SAMLResponse: from.samlResponse, RelayState: from.relayState })
   const parked = expectRedirect(
     await sender.send({
       method: 'POST',
-      path: `/t/${loginTenant.slug}/saml/${loginTenant.connectionId}/acs`,
+      path: new URL(tenant.callbackUrl).pathname,
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: form.toString(),
     }),
   )
   const next = new URL(String(parked.headers.location))
   const home = expectRedirect(await sender.send({ method: 'GET', path: next.pathname + next.search, headers: { cookie: from.cookies } }))
-  codeOf(home)
-  return `${from.cookies}; ${cookiesOf(home)}`
+  return { code: codeOf(home), cookies: `${from.cookies}; ${cookiesOf(home)}` }
 }
 
-async function redeem({ loginTenant }: Laboratory, sender: Sender, code: string): Promise<void> {
+async function redeem(tenant: LoginTenant, sender: Sender, code: string): Promise<void> {
   const form = {
     grant_type: 'authorization_code',
     code,
-    redirect_uri: loginTenant.redirectUri,
+    redirect_uri: tenant.redirectUri,
     code_verifier: aVerifier,
-    client_id: loginTenant.clientId,
+    client_id: tenant.clientId,
   }
   const answered = await sender.send({
     method: 'POST',
-    path: `/t/${loginTenant.slug}/token`,
+    path: `/t/${tenant.slug}/token`,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams(form).toString(),
   })

@@ -2,12 +2,14 @@
 import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { type Answered, type Call, connections, loop, type Sender, type Workload } from './closed-loop.js'
 import type { Laboratory } from './laboratory.js'
+import { byAssertion, bySecret } from './machine-clients.js'
 
 type Tokens = { readonly access_token: string; readonly refresh_token: string }
 
 export const rounds = 5
 const fullSizes = {
   document: { warmUp: 2000, perRound: 6000 },
+  machine: { warmUp: 400, perRound: 800 },
   code: { warmUp: 200, perRound: 400 },
   refresh: { warmUp: 400, perRound: 800 },
   introspect: { warmUp: 400, perRound: 1500 },
@@ -15,7 +17,14 @@ const fullSizes = {
 } as const
 /** Enough to see that everything still runs; its figures mean nothing. */
 const trialSize = { warmUp: 16, perRound: 32 }
-const trialSizes = { document: trialSize, code: trialSize, refresh: trialSize, introspect: trialSize, revoke: { warmUp: 8, perRound: 16 } }
+const trialSizes = {
+  document: trialSize,
+  machine: trialSize,
+  code: trialSize,
+  refresh: trialSize,
+  introspect: trialSize,
+  revoke: { warmUp: 8, perRound: 16 },
+}
 
 export function oauthWorkloads(laboratory: Laboratory, sender: Sender, isTrial: boolean): readonly Workload[] {
   const sizes = isTrial ? trialSizes : fullSizes
@@ -54,6 +63,20 @@ export function oauthWorkloads(laboratory: Laboratory, sender: Sender, isTrial: 
       run: async () => void expectOk(await sender.send(get('.well-known/oauth-authorization-server'))),
     },
     { name: 'JWKS', aim: '0.02', rounds, ...sizes.document, run: async () => void expectOk(await sender.send(get('jwks'))) },
+    {
+      name: 'client_credentials, secret',
+      aim: '0.18 + 0.10',
+      rounds,
+      ...sizes.machine,
+      run: async () => void expectOk(await sender.send(post('token', bySecret(tenant)))),
+    },
+    {
+      name: 'client_credentials, private_key_jwt',
+      aim: '0.40 + 0.12',
+      rounds,
+      ...sizes.machine,
+      run: async () => void expectOk(await sender.send(post('token', byAssertion(tenant, laboratory.issuer, platform.clock.now())))),
+    },
     {
       name: 'code redemption',
       aim: 'see last row',

@@ -3,18 +3,15 @@
  *
  * The clock stands still, so the cache's once-a-second look at the configuration version is in none of these figures.
  */
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
-import { instant, toSeconds } from '@drawbridge/core/instant'
+import { instant } from '@drawbridge/core/instant'
 import { graceReplaysOfTheft } from '@drawbridge/core/oauth/refresh-token'
-import type { ClientId, Scope } from '@drawbridge/core/tenant/ids'
-import { insertClient } from '@drawbridge/store/clients'
-import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { type AGrant, aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
+import { type AGrant, aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { giveIssuerKeys } from './issuer-keys.js'
+import { byAssertion, bySecret, registerMachines } from './machine-clients.js'
 import { callsOf, createStatementCounter, type StatementCounter, writingCallsOf } from './statement-count.js'
 
 type Tokens = { readonly access_token: string; readonly refresh_token: string }
@@ -34,7 +31,9 @@ beforeAll(async () => {
   await giveIssuerKeys({ database: fixture.database, sealer, random, installationId: installation.id, now }, acme)
   counter = await createStatementCounter(fixture.ownerUrl)
   issuer = `${broker.deps.settings.publicUrl}/t/acme`
-  await registerMachines()
+  await registerMachines(fixture, acme, now)
+  await actForItself(bySecret(acme))
+  await actForItself(byAssertion(acme, issuer, now))
   await revoke(await redeem(await aGrant(fixture, acme, { now }))) // every cache is warm from here on
 })
 afterAll(async () => {
@@ -72,46 +71,7 @@ const introspect = ({ access_token }: Tokens) =>
     { token: access_token },
     { authorization: `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}` },
   )
-const actForItself = (proof: Record<string, string>) =>
-  post('token', { grant_type: 'client_credentials', resource: acme.resource, ...proof })
-const bySecret = () => ({ client_id: 'robot', client_secret: 'dbk_robot' })
-
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-function byAssertion(): Record<string, string> {
-  const claims = { iss: 'keyed', sub: 'keyed', aud: issuer, exp: toSeconds(now) + 60, jti: randomUUID() }
-  const input = [{ alg: 'ES256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
-  const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')
-  return {
-    client_assertion: `${input}.${signature}`,
-    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
-  }
-}
-
-/** Two clients that act for themselves, one with a secret and one with a key. */
-async function registerMachines(): Promise<void> {
-  const shared = {
-    issuerId: acme.issuerId,
-    kind: 'preregistered' as const,
-    redirectUris: [],
-    grantTypes: ['client_credentials'],
-    applicationType: 'web' as const,
-    preApproved: true,
-    scopeCeiling: ['read'] as Scope[],
-    accessTokenTtlSeconds: undefined,
-    now,
-  }
-  const robot = { ...shared, id: 'robot' as ClientId, name: 'Robot', authMethod: 'client_secret_post' as const }
-  const keyed = { ...shared, id: 'keyed' as ClientId, name: 'Keyed', authMethod: 'private_key_jwt' as const }
-  const jwks = { keys: [publicKey.export({ format: 'jwk' })] }
-  await inTenant(fixture.database, acme.tenantId, async (db) => {
-    await insertClient(db, acme.tenantId, { ...robot, secretHash: hashOf('dbk_robot'), jwks: undefined })
-    await insertClient(db, acme.tenantId, { ...keyed, secretHash: undefined, jwks })
-  })
-  const declared = 'INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier) VALUES ($1, $2, $3, $3, $3)'
-  await asOwner(fixture.ownerUrl, declared, [acme.tenantId, acme.resourceId, 'read'])
-  await actForItself(bySecret())
-  await actForItself(byAssertion())
-}
+const actForItself = (proof: Record<string, string>) => post('token', proof)
 
 const freshTokens = async () => redeem(await aGrant(fixture, acme, { now }))
 
@@ -182,9 +142,14 @@ const operations: readonly {
       return () => revoke(tokens)
     },
   },
-  { operation: 'client_credentials with a secret', read: 0, write: 1, arrange: async () => () => actForItself(bySecret()) },
+  { operation: 'client_credentials with a secret', read: 0, write: 1, arrange: async () => () => actForItself(bySecret(acme)) },
   // The second statement believes the assertion once, before anything is done for whoever brings it.
-  { operation: 'client_credentials with a signed assertion', read: 0, write: 2, arrange: async () => () => actForItself(byAssertion()) },
+  {
+    operation: 'client_credentials with a signed assertion',
+    read: 0,
+    write: 2,
+    arrange: async () => () => actForItself(byAssertion(acme, issuer, now)),
+  },
   {
     operation: 'a refresh after the client has been changed elsewhere',
     read: 1,
@@ -199,7 +164,7 @@ const operations: readonly {
     operation: 'a wrong secret',
     read: 1,
     write: 0,
-    arrange: async () => () => expect(actForItself({ client_id: 'robot', client_secret: 'wrong' })).rejects.toThrow('invalid_client'),
+    arrange: async () => () => expect(actForItself({ ...bySecret(acme), client_secret: 'wrong' })).rejects.toThrow('invalid_client'),
   },
 ]
 
