@@ -10,7 +10,6 @@ import type { SamlConnection } from '../connection-configuration.js'
 import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin, UpstreamMessage } from '../connector.js'
 import type { UpstreamRefusal } from '../error.js'
 import { buildAuthnRequest, demandsFreshLogin, sendAuthnRequest } from './authn-request.js'
-import { timeLimits } from './profile-rules.js'
 import { noServiceProvider, type ServiceProvider } from './service-provider.js'
 import { verifySamlResponse } from './verify-response.js'
 
@@ -26,7 +25,7 @@ export function samlConnector(
 ): Connector {
   return {
     start: async (request) => start({ random, serviceProvider }, connection, request),
-    finish: async (message, expected) => finish(connectionId, connection, message, expected),
+    finish: async (message, expected) => finish({ connectionId, connection, serviceProvider }, message, expected),
   }
 }
 
@@ -46,8 +45,7 @@ function start(deps: Required<SamlConnectorDeps>, connection: SamlConnection, re
 }
 
 function finish(
-  connectionId: ConnectionId,
-  connection: SamlConnection,
+  party: { readonly connectionId: ConnectionId; readonly connection: SamlConnection; readonly serviceProvider: ServiceProvider },
   message: UpstreamMessage,
   expected: ExpectedLogin,
 ): Result<SamlAssertion, UpstreamRefusal> {
@@ -57,14 +55,26 @@ function finish(
   const state = readState(expected)
   if (!state.ok) return state
   const { callbackUrl: acsUrl, now } = expected
-  const assertion = verifySamlResponse(response, { connectionId, connection, acsUrl, expectedRequestId: state.value.requestId, now })
-  if (!assertion.ok) return assertion
-  return state.value.fresh ? checkFresh(assertion.value, state.value.startedAt as Instant) : assertion
+  const { requestId: expectedRequestId, fresh } = state.value
+  const verified = verifySamlResponse(response, { ...party, acsUrl, expectedRequestId, now })
+  if (!verified.ok) return verified
+  const assertion = { ...verified.value, authnInstant: believedInstant(party.connection, verified.value, fresh) }
+  if (!fresh) return ok(assertion)
+  return checkFresh(assertion, addSeconds(state.value.startedAt as Instant, -party.connection.clockSkewSeconds))
+}
+
+/** Keycloak, PingOne and OneLogin write the time of issue: only after ForceAuthn is that the time of a sign-in, if the admin trusts them so far. */
+function believedInstant(
+  { authnInstant: trust }: SamlConnection,
+  { authnInstant }: SamlAssertion,
+  wasForced: boolean,
+): Instant | undefined {
+  return trust === 'trusted' || (trust === 'when-forced' && wasForced) ? authnInstant : undefined
 }
 
 /** Asking for a fresh login proves nothing: an IdP that ignores ForceAuthn gives its old instant away. SAML Core §3.4.1. */
-function checkFresh(assertion: SamlAssertion, startedAt: Instant): Result<SamlAssertion, UpstreamRefusal> {
-  const isFresh = assertion.authnInstant !== undefined && assertion.authnInstant >= addSeconds(startedAt, -timeLimits.skewSeconds)
+function checkFresh(assertion: SamlAssertion, notBefore: Instant): Result<SamlAssertion, UpstreamRefusal> {
+  const isFresh = assertion.authnInstant !== undefined && assertion.authnInstant >= notBefore
   return isFresh ? ok(assertion) : err({ reason: 'saml_authn_not_fresh' })
 }
 

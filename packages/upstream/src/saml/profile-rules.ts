@@ -9,8 +9,6 @@ import type { UpstreamErrorReason, UpstreamRefusal } from '../error.js'
 import type { AssertionFacts, ConfirmationFacts, ResponseFacts, WrittenInstant } from './assertion-reader.js'
 
 export const timeLimits = {
-  /** How far the IdP's clock may be from ours, either way. */
-  skewSeconds: 180,
   /** How old a message may be when it arrives, whatever its own bounds say: Entra's assertions live 70 minutes. */
   ageSeconds: 600,
 } as const
@@ -20,8 +18,9 @@ export type ExpectedResponse = {
   readonly spEntityId: string
   readonly acsUrl: string
   readonly requestId: string
-  readonly now: Instant
-}
+} & Clocks
+/** `skewSeconds`: how far the IdP's clock may be from ours, either way. */
+type Clocks = { readonly now: Instant; readonly skewSeconds: number }
 
 type Checked = Result<undefined, UpstreamRefusal>
 const refuse = (reason: UpstreamErrorReason): Result<never, UpstreamRefusal> => err({ reason })
@@ -40,7 +39,7 @@ const bearer = 'urn:oasis:names:tc:SAML:2.0:cm:bearer'
 export function checkResponse(response: ResponseFacts, isSigned: boolean, expected: ExpectedResponse): Checked {
   if (response.version !== '2.0') return refuse('saml_version_wrong')
   if (response.id === '') return refuse('saml_shape_invalid')
-  const issued = checkIssueInstant(response.issueInstant, expected.now)
+  const issued = checkIssueInstant(response.issueInstant, expected)
   if (!issued.ok) return issued
   // Only a response that is itself unsigned may omit its Issuer (SAML Profiles §4.1.4.2); if written, it must be right.
   const mayOmitIssuer = !isSigned && response.issuer === undefined
@@ -66,19 +65,19 @@ export function checkAssertion(assertion: AssertionFacts, expected: ExpectedResp
   if (assertion.version !== '2.0') return refuse('saml_version_wrong')
   if (assertion.id === '') return refuse('saml_shape_invalid')
   if (assertion.issuer !== expected.idpEntityId) return refuse('saml_assertion_issuer_wrong')
-  const issued = checkIssueInstant(assertion.issueInstant, expected.now)
+  const issued = checkIssueInstant(assertion.issueInstant, expected)
   if (!issued.ok) return issued
   const subject = checkSubject(assertion, expected)
   if (!subject.ok) return subject
   const conditions = checkConditions(assertion.conditions, expected)
   if (!conditions.ok) return conditions
-  return checkAuthnStatements(assertion.authnStatements, expected.now)
+  return checkAuthnStatements(assertion.authnStatements, expected)
 }
 
-function checkIssueInstant(issuedAt: WrittenInstant, now: Instant): Checked {
-  if (issuedAt === undefined || issuedAt === 'invalid' || issuedAt > addSeconds(now, timeLimits.skewSeconds))
+function checkIssueInstant(issuedAt: WrittenInstant, { now, skewSeconds }: Clocks): Checked {
+  if (issuedAt === undefined || issuedAt === 'invalid' || issuedAt > addSeconds(now, skewSeconds))
     return refuse('saml_issue_instant_invalid')
-  return now > addSeconds(issuedAt, timeLimits.ageSeconds + timeLimits.skewSeconds) ? refuse('saml_too_old') : fine
+  return now > addSeconds(issuedAt, timeLimits.ageSeconds + skewSeconds) ? refuse('saml_too_old') : fine
 }
 
 function checkSubject(assertion: AssertionFacts, expected: ExpectedResponse): Checked {
@@ -104,7 +103,7 @@ function checkConfirmation(confirmation: ConfirmationFacts, expected: ExpectedRe
   if (confirmation.recipient !== expected.acsUrl) return refuse('saml_recipient_wrong')
   if (confirmation.inResponseTo !== expected.requestId) return refuse('saml_in_response_to_wrong')
   if (confirmation.notBefore !== undefined) return refuse('saml_confirmation_not_before')
-  return isPast(confirmation.notOnOrAfter, expected.now) ? refuse('saml_confirmation_expired') : fine
+  return isPast(confirmation.notOnOrAfter, expected) ? refuse('saml_confirmation_expired') : fine
 }
 
 /** @spec SAML Core §2.5.1 several audience restrictions must all hold; each is satisfied by any of its audiences */
@@ -112,18 +111,18 @@ function checkConditions(conditions: AssertionFacts['conditions'], expected: Exp
   if (conditions === undefined) return refuse('saml_conditions_missing')
   if (conditions.unknown) return refuse('saml_condition_unknown')
   const { notBefore, notOnOrAfter, audienceRestrictions } = conditions
-  if (notBefore === 'invalid' || (notBefore !== undefined && notBefore > addSeconds(expected.now, timeLimits.skewSeconds)))
+  if (notBefore === 'invalid' || (notBefore !== undefined && notBefore > addSeconds(expected.now, expected.skewSeconds)))
     return refuse('saml_not_yet_valid')
-  if (notOnOrAfter !== undefined && isPast(notOnOrAfter, expected.now)) return refuse('saml_expired')
+  if (notOnOrAfter !== undefined && isPast(notOnOrAfter, expected)) return refuse('saml_expired')
   const isForUs = audienceRestrictions.length > 0 && audienceRestrictions.every((audiences) => audiences.includes(expected.spEntityId))
   return isForUs ? fine : refuse('saml_audience_wrong')
 }
 
 /** @spec SAML Core §2.7.2 */
-function checkAuthnStatements(statements: AssertionFacts['authnStatements'], now: Instant): Checked {
+function checkAuthnStatements(statements: AssertionFacts['authnStatements'], { now, skewSeconds }: Clocks): Checked {
   if (statements.length === 0) return refuse('saml_authn_statement_missing')
   for (const { authnInstant, sessionNotOnOrAfter } of statements) {
-    if (authnInstant === undefined || authnInstant === 'invalid' || authnInstant > addSeconds(now, timeLimits.skewSeconds))
+    if (authnInstant === undefined || authnInstant === 'invalid' || authnInstant > addSeconds(now, skewSeconds))
       return refuse('saml_authn_instant_invalid')
     // No skew: this bounds a session that would begin now, and a session of nothing is none.
     if (sessionNotOnOrAfter === 'invalid' || (sessionNotOnOrAfter !== undefined && sessionNotOnOrAfter <= now))
@@ -133,5 +132,5 @@ function checkAuthnStatements(statements: AssertionFacts['authnStatements'], now
 }
 
 /** Equal means past: "on or after". A missing or unreadable bound counts as past. */
-const isPast = (bound: WrittenInstant, now: Instant): boolean =>
-  bound === undefined || bound === 'invalid' || now >= addSeconds(bound, timeLimits.skewSeconds)
+const isPast = (bound: WrittenInstant, { now, skewSeconds }: Clocks): boolean =>
+  bound === undefined || bound === 'invalid' || now >= addSeconds(bound, skewSeconds)

@@ -14,8 +14,10 @@ import type { UpstreamRefusal } from '../error.js'
 import { type AssertionFacts, type ResponseFacts, readAssertion, readResponse } from './assertion-reader.js'
 import { decodeMessage } from './decode-message.js'
 import { attributeOf, childrenNamed, type Element, isNamed, namespaces, walk } from './element.js'
+import { checkOneEncrypted, isEncrypted, openEncrypted } from './open-encrypted.js'
 import { checkAssertion, checkResponse, type ExpectedResponse, timeLimits } from './profile-rules.js'
-import type { SignedPart } from './read-message.js'
+import type { ReadMessage, SignedPart } from './read-message.js'
+import { noServiceProvider, type ServiceProvider } from './service-provider.js'
 import { signatureReaders } from './signature-reader.js'
 
 export type SamlRefusal = UpstreamRefusal
@@ -27,6 +29,8 @@ export type ExpectedSamlResponse = {
   readonly acsUrl: string
   readonly expectedRequestId: string
   readonly now: Instant
+  /** Keys of ours and exceptions; none where the connection needs none. */
+  readonly serviceProvider?: ServiceProvider
 }
 
 /** Our entity ID at this IdP: configured, or the address of our own metadata beside the ACS. */
@@ -39,20 +43,18 @@ export function verifySamlResponse(parameter: string, expected: ExpectedSamlResp
   if (!text.ok) return text
   const message = signatureReaders[expected.connection.signatureReader](text.value)
   if (!message.ok) return message
-  const { root, findSigned } = message.value
+  const { root } = message.value
   const envelope = readResponse(root)
   if (!envelope.ok) return envelope
   const rules = rulesFor(expected)
   // An IdP that reports an error sends no assertion and often no signature: say what it said. Nothing is given on this path.
   if (isErrorWithoutAssertion(envelope.value, root)) return checkResponse(envelope.value, false, rules) as Result<never, SamlRefusal>
-  const alone = checkOneAssertion(root)
+  const alone = checkForm(root, expected.connection)
   if (!alone.ok) return alone
   // Unsigned words can only refuse. Asking them first keeps whoever has no pending login away from the costly part.
   const claimed = checkResponse(envelope.value, false, rules)
   if (!claimed.ok) return claimed
-  const signed = findSigned(expected.connection.certificates)
-  if (!signed.ok) return signed
-  const read = readSigned(signed.value)
+  const read = readBelieved(message.value, expected)
   if (!read.ok) return read
   const response = checkResponse(read.value.response ?? envelope.value, read.value.response !== undefined, rules)
   if (!response.ok) return response
@@ -67,6 +69,7 @@ const rulesFor = ({ connection, acsUrl, expectedRequestId, now }: ExpectedSamlRe
   acsUrl,
   requestId: expectedRequestId,
   now,
+  skewSeconds: connection.clockSkewSeconds,
 })
 
 const successCode = 'urn:oasis:names:tc:SAML:2.0:status:Success'
@@ -86,6 +89,30 @@ function checkOneAssertion(root: Element): Result<undefined, UpstreamRefusal> {
   return count === 1 && childrenNamed(root, namespaces.assertion, 'Assertion').length === 1
     ? ok(undefined)
     : err({ reason: 'saml_assertion_count', detail: { count } })
+}
+
+const isAnyEncrypted = (root: Element): boolean => [...walk(root)].some(({ element }) => isEncrypted(element))
+
+/** Encrypted where the connection accepts that, plain where it does not demand more; one assertion in any case. */
+function checkForm(root: Element, { encryption }: SamlConnection): Result<undefined, UpstreamRefusal> {
+  if (encryption !== 'off' && isAnyEncrypted(root)) return checkOneEncrypted(root)
+  const alone = checkOneAssertion(root)
+  return alone.ok && encryption === 'required' ? err({ reason: 'saml_encryption_required' }) : alone
+}
+
+/** What a key of the connection vouches for: its response if that is signed, and its assertion, opened first where it is encrypted. */
+function readBelieved(message: ReadMessage, expected: ExpectedSamlResponse): Result<SignedFacts, UpstreamRefusal> {
+  const { connection, serviceProvider = noServiceProvider } = expected
+  if (!isAnyEncrypted(message.root)) {
+    const signed = message.findSigned(connection.certificates)
+    return signed.ok ? readSigned(signed.value) : signed
+  }
+  const opened = openEncrypted(message, connection, serviceProvider)
+  if (!opened.ok) return opened
+  const response = opened.value.response === undefined ? ok(undefined) : readResponse(opened.value.response)
+  const assertion = readAssertion(opened.value.assertion)
+  if (!response.ok) return response
+  return assertion.ok ? ok({ response: response.value, assertion: assertion.value }) : assertion
 }
 
 type SignedFacts = { readonly response: ResponseFacts | undefined; readonly assertion: AssertionFacts }
@@ -130,7 +157,7 @@ function toSamlAssertion(expected: ExpectedSamlResponse, response: ResponseFacts
     authnInstant: statement?.authnInstant as Instant | undefined,
     sessionNotOnOrAfter: earliest(assertion.authnStatements.map((each) => each.sessionNotOnOrAfter)),
     issuedAt,
-    replayableUntil: addSeconds(issuedAt, timeLimits.ageSeconds + timeLimits.skewSeconds + 1),
+    replayableUntil: addSeconds(issuedAt, timeLimits.ageSeconds + expected.connection.clockSkewSeconds + 1),
   }
 }
 
