@@ -174,7 +174,12 @@ const refetch = adminEndpoint({
     const { id: tenant } = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     const now = deps.clock.now()
-    const asked = id !== undefined && (await inTenant(deps.database, tenant, (db) => demandMetadata(db, tenant, id, now)))
+    if (id === undefined) return refuseAdmin('not_found')
+    const asked = await inTenant(deps.database, tenant, async (db) => {
+      const hasAddress = await demandMetadata(db, tenant, id, now)
+      if (hasAddress) await audit(db, tenant, http, deps, { kind: 'connection.metadata_demanded', connectionId: id })
+      return hasAddress
+    })
     return asked ? json({ nextFetchAt: new Date(now).toISOString() }, { status: 202 }) : refuseAdmin('not_found')
   },
 })

@@ -2,10 +2,13 @@
  * Every write of the admin API, found in the table of endpoints, is done once, and stands in the trail of the tenant that it touches.
  * A new write endpoint fails here until it has a line.
  */
+import { randomUUID } from 'node:crypto'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
+import { digestOfDocument } from '@drawbridge/upstream/saml/metadata-document'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { adminEndpoints } from './admin-endpoints.js'
 
@@ -25,11 +28,25 @@ beforeAll(async () => {
     VALUES ($1, gen_random_uuid(), $2, $3, $1, $4, 'x', '{}', 1, 1, 0, '{}', 60, '2099-01-01', '[]', '2026-01-01') RETURNING id`
   const [row] = await asOwner<{ id: string }>(fixture.ownerUrl, grant, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
   made['grant'] = row?.id ?? ''
+  await aWatchedConnection()
 })
 afterAll(async () => {
   await broker?.close()
   await fixture?.close()
 })
+
+const { certificate } = aKey()
+const metadataXml = plainMetadata({ certificates: [certificate] })
+
+/** A SAML connection whose metadata has an address. */
+async function aWatchedConnection(): Promise<void> {
+  made['saml'] = randomUUID()
+  const configuration = JSON.stringify({ idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso', certificates: [certificate] })
+  const connection = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, $2, 'saml', 'IdP', $3, now())`
+  await asOwner(fixture.ownerUrl, connection, [acme.tenantId, made['saml'], configuration])
+  const source = `INSERT INTO metadata_sources (tenant_id, connection_id, url, pinned_certificates, created_at) VALUES ($1, $2, 'https://idp.example', '{}', now())`
+  await asOwner(fixture.ownerUrl, source, [acme.tenantId, made['saml']])
+}
 
 const reason = { reason: 'a test' }
 const oidc = { kind: 'oidc', name: 'IdP', configuration: { issuer: 'https://idp.example', clientId: 'x' } }
@@ -67,6 +84,22 @@ const lines: readonly Line[] = [
     write: 'POST /tenants/:tenant/connections/:id/enable',
     at: () => `/tenants/acme/connections/${made['connection']}/enable`,
     kinds: ['connection.enabled'],
+  },
+  {
+    write: 'POST /tenants/:tenant/connections/:id/metadata/refetch',
+    at: () => `/tenants/acme/connections/${made['saml']}/metadata/refetch`,
+    kinds: ['connection.metadata_demanded'],
+  },
+  {
+    write: 'POST /tenants/:tenant/connections/:id/metadata/apply',
+    at: () => `/tenants/acme/connections/${made['saml']}/metadata/apply`,
+    body: { metadataXml, digest: digestOfDocument(metadataXml) },
+    kinds: ['connection.metadata_applied'],
+  },
+  {
+    write: 'DELETE /tenants/:tenant/connections/:id/metadata',
+    at: () => `/tenants/acme/connections/${made['saml']}/metadata`,
+    kinds: ['connection.metadata_source_removed'],
   },
   { write: 'PUT /tenants/:tenant/provisioning', body: { mode: 'invited_only' }, kinds: ['tenant.provisioning_changed'] },
   {
@@ -282,7 +315,11 @@ const lines: readonly Line[] = [
   { write: 'POST /tenants/:tenant/reinstate', kinds: ['tenant.reinstated'] },
 ]
 /** Writes nothing. */
-const readsOnly = ['POST /tenants/:tenant/policies/check']
+const readsOnly = [
+  'POST /tenants/:tenant/policies/check',
+  'POST /tenants/:tenant/connections/diagnose-metadata',
+  'POST /tenants/:tenant/connections/:id/metadata/preview',
+]
 
 it('knows every write of the table of endpoints', () => {
   const writes = adminEndpoints

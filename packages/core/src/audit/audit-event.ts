@@ -21,6 +21,7 @@ export const auditEvents = {
   'connection.enabled': 'A disabled connection was enabled again.',
   'connection.certificate_expiring': 'A signing certificate of an IdP ends within 60, 30, 14, 7 or 1 days; each is told once.',
   'connection.metadata_applied': 'An admin applied metadata to a connection; the detail says what changed.',
+  'connection.metadata_demanded': 'An admin had the metadata of a connection looked at at once.',
   'connection.metadata_failed':
     'The metadata of a connection could not be fetched three times in a row. Logins go on with what is configured.',
   'connection.metadata_held':
