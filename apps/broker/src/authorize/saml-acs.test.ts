@@ -171,3 +171,21 @@ it('prints the metadata that the IdP imports', async () => {
   expect(metadata.headers.get('content-type')).toContain('samlmetadata+xml')
   expect(await metadata.text()).toContain(acs())
 })
+
+it('has the metadata fetched anew when a signature does not verify, and forged ones cannot make that more often', async () => {
+  const source = `INSERT INTO metadata_sources (tenant_id, connection_id, url, pinned_certificates, next_fetch_at, created_at)
+    VALUES ($1, $2, 'https://idp.example/metadata', '{}', $3, $4)`
+  const later = new Date(addSeconds(now, 6 * 3600))
+  await asOwner(fixture.ownerUrl, source, [acme.tenantId, acme.connectionId, later, new Date(now)])
+  const forge = async () => {
+    const cookie = await begin()
+    const parked = await post({ SAMLResponse: 'forged', RelayState: started?.relayState as string })
+    const { text } = await follow(parked.headers.get('location') as string, cookie)
+    expect(text).toContain('Try again in a minute')
+    const [row] = await asOwner<{ next_fetch_at: Date }>(fixture.ownerUrl, 'SELECT next_fetch_at FROM metadata_sources')
+    return Number(row?.next_fetch_at)
+  }
+  expect(await forge()).toBe(now)
+  await asOwner(fixture.ownerUrl, 'UPDATE metadata_sources SET next_fetch_at = $1', [later])
+  expect(await forge()).toBe(later.getTime())
+})
