@@ -62,10 +62,7 @@ export type ScimCaller = {
   readonly link?: SubjectLink | undefined
 }
 
-/**
- * Whoever changes users of a connection queues here, before anything is locked: so nobody misses another's insert, and a login of the same
- * connection, which shares this lock (`hold_directory`), is written before this change looks for her, or hears of it.
- */
+/** First of all: changes of one connection queue here, and a login of it, which shares this lock (`hold_directory`), is written before or hears of them. */
 async function holdDirectory(db: Db, caller: ScimCaller): Promise<void> {
   await db.query("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))", [caller.tenant, caller.connectionId])
 }
