@@ -8,5 +8,8 @@ export const catalogues = [
   ['SCIM', 'packages/core/dist/scim/error.js', 'scimErrors'],
   ['Signals', 'packages/core/dist/signals/error.js', 'signalErrors'],
   ['Upstream', 'packages/upstream/dist/error.js', 'upstreamErrors'],
+  ['OpenID provider diagnosis', 'packages/upstream/dist/oidc/findings.js', 'oidcFindings'],
+  ['IdP metadata', 'packages/upstream/dist/saml/metadata-findings.js', 'metadataFindings'],
+  ['Held metadata', 'packages/upstream/dist/saml/metadata-refresh.js', 'heldReasons'],
   ['Guard', 'packages/guard/dist/refusal.js', 'guardRefusals'],
 ]

@@ -71,7 +71,7 @@ export async function insertConnectionKey(db: Db, tenant: TenantId, draft: Conne
   const { rows } = await db.query<{ state: ConnectionKeyState }>(
     `INSERT INTO connection_keys (tenant_id, id, connection_id, algorithm, state, public_jwk, certificate, sealed_private_key, created_at, activated_at)
      SELECT $1, $2, $3, $4, CASE WHEN first THEN 'active' ELSE 'next' END, $5, $6, $7, $8, CASE WHEN first THEN $8::timestamptz END
-     FROM (SELECT NOT EXISTS (SELECT 1 FROM connection_keys WHERE tenant_id = $1 AND connection_id = $3 AND state = 'active') AS first) AS is
+     FROM (SELECT NOT EXISTS (SELECT 1 FROM connection_keys WHERE tenant_id = $1 AND connection_id = $3 AND state = 'active') AS first) AS place
      RETURNING state`,
     [
       ...[tenant, draft.id, draft.connectionId, draft.algorithm, JSON.stringify(draft.publicJwk), draft.certificate ?? null],

@@ -3,11 +3,13 @@ import type { Endpoint } from '../http/endpoint.js'
 import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
-import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
+import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
+import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
+import { oidcDiagnosisEndpoints } from './oidc-diagnosis.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
@@ -21,6 +23,8 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...connectionEndpoints,
   ...connectionKeyEndpoints,
+  ...connectionSha1Endpoints,
+  ...oidcDiagnosisEndpoints,
   ...connectionMetadataEndpoints,
   ...domainEndpoints,
   ...provisioningEndpoints,

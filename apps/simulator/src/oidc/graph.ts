@@ -45,11 +45,20 @@ export function createGraph(settings: GraphSettings): Graph {
 async function giveToken(settings: GraphSettings, tokens: Set<string>, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const form = await readForm(request)
   const { clientId, clientSecret } = settings.client()
-  const isOurs = isSame(request.headers.authorization ?? '', `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`)
+  const isOurs = isSame(basicPairOf(request), `${clientId}:${clientSecret}`)
   if (!isOurs || form.get('grant_type') !== 'client_credentials') return answer(response, { error: 'invalid_client' }, 401)
   const token = randomBytes(32).toString('base64url')
   tokens.add(token)
   answer(response, { access_token: token, token_type: 'Bearer', expires_in: tokenSeconds })
+}
+
+/** @spec RFC 6749 §2.3.1 both halves are form-encoded before they are joined */
+function basicPairOf(request: IncomingMessage): string {
+  const pair = Buffer.from((request.headers.authorization ?? '').replace(/^Basic /, ''), 'base64').toString('utf8')
+  return pair
+    .split(':')
+    .map((half) => new URLSearchParams(`half=${half}`).get('half') ?? '')
+    .join(':')
 }
 
 const isSame = (given: string, expected: string): boolean =>

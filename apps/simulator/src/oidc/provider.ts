@@ -140,6 +140,8 @@ function configuration(settings: OidcSettings, openLogins: ReadonlyMap<string, O
     features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
     interactions: { url: (_ctx: unknown, interaction: Interaction) => settings.signInPath(interaction.uid) },
     ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 900, Session: 900 },
+    // A desk is one machine: the client's key set is on loopback, where the library would not go.
+    fetch: (url: string, { dispatcher: _guard, ...options }: RequestInit & { dispatcher?: unknown }) => fetch(url, options),
     findAccount: (_ctx: unknown, accountId: string, token?: { readonly grantId?: string }) =>
       account(company, accountId, openLogins.get(token?.grantId ?? '')),
     renderError,

@@ -14,16 +14,22 @@ export type ClaimRule = {
   readonly from: readonly string[]
 }
 
+/** `attributes`: several that name the person only together, as Entra's `tid` and `oid` do. */
+export type StableIdRule =
+  | { readonly from: 'protocol' }
+  | { readonly from: 'attribute'; readonly name: string }
+  | { readonly from: 'attributes'; readonly names: readonly string[] }
+
 export type ClaimMapping = {
   /** Where the stable identifier of the person is: the protocol's own (NameID, `sub`) or an attribute that never changes. */
-  readonly stableId: { readonly from: 'protocol' } | { readonly from: 'attribute'; readonly name: string }
+  readonly stableId: StableIdRule
   readonly claims: readonly ClaimRule[]
   /** `undefined`: this connection sends no groups, and they are absent rather than unknown. */
   readonly groups: { readonly from: readonly string[] } | undefined
   /** Attributes that hold authentication methods, beside the protocol's own. */
   readonly methods: readonly string[]
-  /** PingOne sends the end of the assertion as end of the session; such a value may be ignored. */
-  readonly idpSessionEnd: 'honour' | 'ignore'
+  /** PingOne sends the end of the assertion, minutes away, as end of the session: such a value may be ignored, or raised to a floor. */
+  readonly idpSessionEnd: 'honour' | 'ignore' | { readonly floorSeconds: number }
 }
 
 export type ClaimMappingRefusal = { readonly reason: 'mapping_malformed' | 'mapping_writes_reserved_claim'; readonly say: string }
@@ -84,9 +90,13 @@ const reserved: ReadonlySet<string> = new Set([
   'prototype',
 ])
 
+/** No session of ours is longer by itself. */
+const longestFloorSeconds = 12 * 3600
 const attributeName = z.string().min(1).max(256)
 const wire = z.strictObject({
-  stableId: z.strictObject({ attribute: attributeName }).optional(),
+  stableId: z
+    .union([z.strictObject({ attribute: attributeName }), z.strictObject({ attributes: z.array(attributeName).min(2).max(4) })])
+    .optional(),
   claims: z
     .record(
       z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/),
@@ -98,8 +108,15 @@ const wire = z.strictObject({
     .default({}),
   groups: z.union([z.strictObject({ from: z.array(attributeName).min(1).max(10) }), z.literal('none')]).optional(),
   methods: z.array(attributeName).max(10).optional(),
-  idpSessionEnd: z.enum(['honour', 'ignore']).default('honour'),
+  idpSessionEnd: z
+    .union([z.enum(['honour', 'ignore']), z.strictObject({ floorSeconds: z.number().int().min(60).max(longestFloorSeconds) })])
+    .default('honour'),
 })
+
+function toStableIdRule(given: z.output<typeof wire>['stableId']): StableIdRule {
+  if (given === undefined) return { from: 'protocol' }
+  return 'attribute' in given ? { from: 'attribute', name: given.attribute } : { from: 'attributes', names: given.attributes }
+}
 
 /** Reads the mapping of a connection's configuration. `undefined` means the default; what it names replaces the default claim of that name. */
 export function parseClaimMapping(value: unknown): Result<ClaimMapping, ClaimMappingRefusal> {
@@ -114,7 +131,7 @@ export function parseClaimMapping(value: unknown): Result<ClaimMapping, ClaimMap
   const forbidden = own.find((rule) => reserved.has(rule.claim))
   if (forbidden !== undefined) return err({ reason: 'mapping_writes_reserved_claim', say: `a mapping may not write ${forbidden.claim}` })
   return ok({
-    stableId: stableId === undefined ? { from: 'protocol' } : { from: 'attribute', name: stableId.attribute },
+    stableId: toStableIdRule(stableId),
     claims: [...defaultClaims.filter((rule) => !own.some((mine) => mine.claim === rule.claim)), ...own],
     groups: groups === 'none' ? undefined : (groups ?? defaultClaimMapping.groups),
     methods: methods ?? defaultClaimMapping.methods,

@@ -170,3 +170,20 @@ test('an identity survives JSON, and reading never throws', () => {
   expect(identityFromJson(JSON.parse(JSON.stringify(identityToJson(identity))))).toEqual({ ok: true, value: identity })
   fc.assert(fc.property(fc.jsonValue(), (json) => identityFromJson(json).ok === false))
 })
+
+describe('a stable id of several attributes', () => {
+  const mapping = { stableId: { attributes: ['tid', 'oid'] } }
+  test('is all of them, and never reads like another person’s', () => {
+    expect(valueOf(anIdToken({ tid: 't', oid: 'o' }), mapping).stableId).toBe('["t","o"]')
+    expect(valueOf(anIdToken({ tid: 't","o', oid: 'x' }), mapping).stableId).not.toBe(
+      valueOf(anIdToken({ tid: 't', oid: 'o","x' }), mapping).stableId,
+    )
+  })
+  test.each([{ tid: 't' }, { tid: 't', oid: '' }, { tid: 't', oid: ['a', 'b'] }])('is none when one is missing: %j', (claims) => {
+    expect(() => valueOf(anIdToken(claims as Record<string, unknown>), mapping)).toThrow('identity_without_stable_id')
+  })
+  test('is not one alone', () => {
+    expect(parseClaimMapping({ stableId: { attributes: ['oid'] } }).ok).toBe(false)
+    expect(parseClaimMapping({ stableId: { attribute: 'oid', attributes: ['tid', 'oid'] } }).ok).toBe(false)
+  })
+})

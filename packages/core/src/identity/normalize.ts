@@ -5,7 +5,7 @@
  * no default is made up, and groups that the IdP did not or could not say are `unknown`, never empty.
  */
 import type { Instant } from '../instant.js'
-import { fromSeconds } from '../instant.js'
+import { addSeconds, fromSeconds } from '../instant.js'
 import { policyLimits } from '../policy/error.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClaimMapping, ClaimRule } from './claim-mapping.js'
@@ -41,7 +41,7 @@ export function normalize(assertion: IdentityAssertion, mapping: ClaimMapping): 
       reason: 'identity_stable_id_not_stable',
       say: 'the NameID is transient; map an attribute that never changes as stable identifier',
     })
-  const stableId = mapping.stableId.from === 'protocol' ? facts.protocolId : singleValue(facts.attributes.get(mapping.stableId.name))
+  const stableId = stableIdOf(facts, mapping.stableId)
   if (stableId === undefined || stableId === '' || stableId.length > stableIdCharacters)
     return err({ reason: 'identity_without_stable_id', say: 'the login carries no usable stable identifier of the person' })
   return ok({
@@ -51,9 +51,25 @@ export function normalize(assertion: IdentityAssertion, mapping: ClaimMapping): 
     claims: mapClaims(facts.attributes, mapping.claims),
     groups: groupsOf(facts, mapping),
     authentication: { acr: facts.acr, amr: methodsOf(facts, mapping), authenticatedAt: facts.authenticatedAt },
-    sessionExpiresAt: mapping.idpSessionEnd === 'honour' ? facts.sessionExpiresAt : undefined,
+    sessionExpiresAt: sessionEndOf(facts.sessionExpiresAt, assertion.issuedAt, mapping.idpSessionEnd),
     idpSession: facts.idpSession,
   })
+}
+
+/** Several values are written as JSON, so that no two persons' can ever read the same. */
+function stableIdOf(facts: Facts, rule: ClaimMapping['stableId']): string | undefined {
+  if (rule.from === 'protocol') return facts.protocolId
+  if (rule.from === 'attribute') return singleValue(facts.attributes.get(rule.name))
+  const values = rule.names.map((name) => singleValue(facts.attributes.get(name)))
+  return values.every((value) => value !== undefined && value !== '') ? JSON.stringify(values) : undefined
+}
+
+/** A floor raises an end that is too near, and never lowers one; counted from the issue of the assertion, which every IdP writes. */
+function sessionEndOf(end: Instant | undefined, issuedAt: Instant, rule: ClaimMapping['idpSessionEnd']): Instant | undefined {
+  if (end === undefined || rule === 'ignore') return undefined
+  if (rule === 'honour') return end
+  const floor = addSeconds(issuedAt, rule.floorSeconds)
+  return end < floor ? floor : end
 }
 
 const entraOverageLink = 'http://schemas.microsoft.com/claims/groups.link'

@@ -99,9 +99,6 @@ const idTokenOnly: readonly string[] = [
   'hd',
   'acrs',
   'session_expiry',
-  '_claim_names',
-  '_claim_sources',
-  'hasgroups',
 ]
 
 /**
