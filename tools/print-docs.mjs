@@ -20,6 +20,7 @@ const { printOpenApi } = await load('apps/broker/dist/admin/openapi.js')
 const { settingEntries } = await load('packages/runtime/dist/env.js')
 const { auditEvents } = await load('packages/core/dist/audit/audit-event.js')
 const { metricList } = await load('packages/runtime/dist/metrics.js')
+const { vendors } = await load('packages/upstream/dist/saml/metadata-vendors.js')
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
 
 async function printErrors() {
@@ -31,7 +32,7 @@ async function printErrors() {
   for (const [title, path, name] of catalogues) {
     const rows = Object.entries((await load(path))[name]).map(([reason, entry]) => [
       `\`${reason}\``,
-      entry.code ? `\`${entry.code}\`` : entry.scimType ? `\`${entry.scimType}\`` : '',
+      entry.code ? `\`${entry.code}\`` : entry.scimType ? `\`${entry.scimType}\`` : (entry.severity ?? ''),
       entry.status,
       entry.say ?? `${entry.cause} ${entry.remedy}`,
       entry.spec,
@@ -39,6 +40,18 @@ async function printErrors() {
     parts.push(`## ${title}`, table(['reason', 'code', 'status', 'says', 'specified by'], rows))
   }
   return `${parts.join('\n\n')}\n`
+}
+
+/** What is proposed for each vendor's connections, as an admin sees it before she makes one. */
+function printIdentityProviders() {
+  const rows = Object.entries(vendors).map(([id, { name, stableId, preset, notices }]) => [
+    `${name} (\`${id}\`)`,
+    stableId,
+    `\`${JSON.stringify(preset)}\``,
+    notices.map((code) => `\`${code}\``).join(' '),
+  ])
+  const head = ['vendor', 'what never changes', 'preset', 'told of every connection']
+  return `# Identity providers\n\n${generated}\n\nHow a SAML vendor is recognised by its metadata is in \`packages/upstream/src/saml/metadata-vendors.ts\`; what to click is in [connect a SAML IdP](../how-to/connect-a-saml-idp.md), what each code means in [errors](errors.md).\n\n${table(head, rows)}\n`
 }
 
 function printEndpoints() {
@@ -111,6 +124,7 @@ const pages = {
   'docs/reference/endpoints.md': printEndpoints(),
   'docs/reference/environment.md': printEnvironment(),
   'docs/reference/errors.md': await printErrors(),
+  'docs/reference/identity-providers.md': printIdentityProviders(),
   'docs/reference/metrics.md': printMetrics(),
   'docs/reference/spec-coverage.md': printSpecCoverage(),
   '.env.example': printEnvExample(),

@@ -99,7 +99,7 @@ describe('held for the admin, with what would change', () => {
     })
   })
   test('every reason is told in a sentence', () => {
-    for (const says of Object.values(heldReasons)) expect(says).toMatch(/^[A-Z].*[.]$/)
+    for (const { cause, remedy } of Object.values(heldReasons)) for (const says of [cause, remedy]) expect(says).toMatch(/^[A-Z].*[.]$/)
   })
 })
 

@@ -14,10 +14,26 @@ import { planRollover, type Withdrawn } from './metadata-rollover.js'
 
 /** Why fetched metadata waits for an admin. */
 export const heldReasons = {
-  metadata_unusable: 'The document at the address cannot be used; the findings say why.',
-  entity_id_changed: 'The document describes another entity.',
-  endpoint_moved: 'The sign-in address would move to another host.',
-  metadata_outdated: 'The document calls itself no longer valid.',
+  metadata_unusable: {
+    spec: 'SAML Metadata §2',
+    cause: 'The document at the address cannot be used; the findings beside it say why.',
+    remedy: 'Mend it at the IdP, or give another address. What is configured goes on working.',
+  },
+  entity_id_changed: {
+    spec: 'SAML Metadata §2.3.2',
+    cause: 'The document at the address describes another entity.',
+    remedy: 'If the IdP was moved or replaced, look at the document and apply it; otherwise ask who changed the address.',
+  },
+  endpoint_moved: {
+    spec: 'ours',
+    cause: 'The sign-in address would move to another host or port.',
+    remedy: 'Ask the company whether it moved its IdP. If so, look at the document and apply it.',
+  },
+  metadata_outdated: {
+    spec: 'SAML Metadata §2.3.2',
+    cause: 'The time until which the document calls itself valid has passed: it may be an old one, played back.',
+    remedy: 'Mend it at the IdP; what is configured goes on working.',
+  },
 } as const
 export type HeldReason = keyof typeof heldReasons
 

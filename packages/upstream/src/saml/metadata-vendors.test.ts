@@ -70,12 +70,20 @@ describe('what each vendor does differently', () => {
   test('AD FS: two signing certificates, the encryption key is none of them, the role as application is not read', () => {
     const seen = see('adfs')
     expect(seen.configuration).toMatchObject({ idpEntityId: 'http://fs.acme.example/adfs/services/trust', certificates: [first, second] })
+    expect(codesOf('adfs')).toEqual(expect.arrayContaining<MetadataFindingCode>(['claim_rules_needed', 'encrypts_when_offered']))
     expect(seen.facts?.signOut.map(({ binding }) => binding)).toEqual(['redirect', 'post'])
     expect(vendorOf('adfs').preset.stepUpClassRef).toBe('http://schemas.microsoft.com/claims/multipleauthn')
   })
   test('PingOne: its region is part of the address, and the end of the assertion is not the end of the session', () => {
     expect(see('pingone').configuration?.ssoUrl).toBe('https://auth.pingone.eu/5f6d3f0e-8c6b-4d5c-9d70-0f6a7c1a2b3c/saml20/idp/sso')
-    expect(vendorOf('pingone').preset.mapping?.idpSessionEnd).toBe('ignore')
+    expect(vendorOf('pingone').preset).toMatchObject({ authnInstant: 'when-forced', mapping: { idpSessionEnd: 'ignore' } })
+    expect(codesOf('pingone')).toEqual(
+      expect.arrayContaining<MetadataFindingCode>([
+        'session_end_is_assertion_end',
+        'authn_instant_is_issue_time',
+        'requested_class_ignored',
+      ]),
+    )
     for (const region of ['com', 'asia', 'ca', 'com.au']) expect(recogniseVendor(`https://auth.pingone.${region}/x`, [])).toBe('pingone')
   })
   test('PingFederate: the entity ID is any name, POST is its only browser binding, and it wants signed requests', () => {
