@@ -16,7 +16,7 @@ module.exports = {
       comment:
         'core holds data and rules. I/O, clocks and randomness come in as arguments; the code that does them belongs in runtime, crypto or store.',
       from: { path: '^packages/core/src/', pathNot: '[.]test[.]ts$' },
-      to: { path: '^(apps|packages/(?!core/))|node_modules/(?!(zod|yaml|@marcbachmann/cel-js|re2js|[.]pnpm)/)' },
+      to: { path: '^(apps|packages/(?!core/))|node_modules/(?!(zod|yaml|@marcbachmann/cel-js|re2js|tldts|[.]pnpm)/)' },
     },
     {
       name: 'core-touches-no-system',
@@ -122,6 +122,7 @@ module.exports = {
       ['packages/crypto', 'packages/guard', 'apps/simulator', 'bench'],
       'Keys and tokens are handled in crypto (and, for strangers, in the guard).',
     ),
+    only('public suffixes', 'tldts', ['packages/core/src/tenant'], 'What nobody may own is decided beside the names of domains.'),
     only('logs and metrics', 'pino|prom-client|undici', ['packages/runtime'], 'The shell around the process is packages/runtime.'),
   ],
   options: {

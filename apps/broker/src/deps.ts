@@ -7,6 +7,7 @@ import type { Settings } from '@drawbridge/runtime/env'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
+import type { ResolveTxt } from '@drawbridge/runtime/txt-resolver'
 import type { Database } from '@drawbridge/store/database'
 import type { Connector } from '@drawbridge/upstream/connector'
 import type { ClientCache } from './clients/client-cache.js'
@@ -29,6 +30,7 @@ export type BrokerDeps = {
   /** Of access tokens that were brought here before. */
   readonly signatures: VerifiedSignatures
   readonly fetchSafely: FetchSafely
+  readonly resolveTxt: ResolveTxt
   readonly connectorFor: (tenant: ResolvedTenant, connection: ResolvedConnection) => Connector | undefined
   /** Lab only: told the new offset after it was written. */
   readonly onLabClock?: (offsetMs: number) => void

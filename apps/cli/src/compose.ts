@@ -7,6 +7,7 @@ import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { createTxtResolver } from '@drawbridge/runtime/txt-resolver'
 import { type ConnectionConfiguration, createConnector } from '@drawbridge/upstream/connection'
 import type { Connector, ConnectorDeps } from '@drawbridge/upstream/connector'
 import type { FindClientKey } from '@drawbridge/upstream/oidc/client-authentication'
@@ -34,6 +35,7 @@ export async function startBroker(platform: Platform, ownOrigins: readonly strin
       { random: platform.random, fetchSafely, report: (report) => platform.log.warn(report, 'a login went on with less') },
       (tenant, id) => () => findClientKey({ ...platform, installationId: installation.installationId }, tenant, id),
     ),
+    resolveTxt: createTxtResolver(),
     onLabClock: (offsetMs) => platform.setClockOffset(offsetMs),
   })
   await listenOn(app, settings.port, settings.host)
@@ -53,6 +55,7 @@ export async function startWorker(platform: Platform, ownOrigins: readonly strin
       ...(settings.redisUrl === undefined ? {} : { redisUrl: settings.redisUrl.reveal() }),
     },
     metricsAccess: settings,
+    resolveTxt: createTxtResolver(),
     host: settings.workerHost,
     port: settings.workerPort,
   })

@@ -7,6 +7,7 @@ import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
 import type { MetricsAccess } from '@drawbridge/runtime/metrics-access'
+import type { ResolveTxt } from '@drawbridge/runtime/txt-resolver'
 import type { Database } from '@drawbridge/store/database'
 import type { AcrossDb } from '@drawbridge/store/transaction'
 
@@ -27,6 +28,7 @@ export type JobDeps = {
   readonly signNotice: SignNotice
   /** The only way out. */
   readonly fetchSafely: FetchSafely
+  readonly resolveTxt: ResolveTxt
 }
 
 export type WorkerDeps = Omit<JobDeps, 'signNotice'> & {

@@ -5,6 +5,7 @@ export const schedule: readonly { readonly job: string; readonly everySeconds: n
   { job: 'sweep-expired', everySeconds: 60 },
   { job: 'refresh-idp-metadata', everySeconds: 30 },
   { job: 'warn-certificates', everySeconds: 6 * 3600 },
+  { job: 'verify-domains', everySeconds: 600 },
 ]
 
 /** Declares the list; doing it again changes nothing. */

@@ -91,6 +91,7 @@ export function jobDeps(fixture: TestDatabase) {
     database: fixture.database,
     signNotice: createNoticeSigner(sealer, installationId),
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: true }),
+    resolveTxt: async () => ({ kind: 'absent' as const }),
   }
 }
 

@@ -23,6 +23,12 @@ export const metricList = {
     help: 'Looks at the metadata of IdPs: unchanged, changed, held for an admin, failed',
   },
   drawbridge_certificate_warnings_total: { kind: 'counter', labels: ['days'], help: 'Ends of IdP certificates told, by days left' },
+  drawbridge_domain_proofs_lapsed_total: { kind: 'counter', labels: [], help: 'ALARM: proofs of domains that lapsed' },
+  drawbridge_domain_checks_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Re-verifications of proven domains, by what the DNS said',
+  },
   drawbridge_configuration_loads_total: { kind: 'counter', labels: [], help: 'Loads of a tenant configuration into the cache' },
 } as const satisfies Record<string, MetricEntry>
 

@@ -65,6 +65,7 @@ export async function aBroker(
     database,
     sealer,
     fetchSafely,
+    resolveTxt: async () => ({ kind: 'absent' }),
     configuration: createConfigurationCache({ database, clock, log, metrics, sealer, installationId: installation.installationId }),
     clients: createClientCache(database),
     signatures: createVerifiedSignatures(),

@@ -235,7 +235,7 @@ describe('configuration', () => {
     const path = `/tenants/acme/domains/moved.example`
     expect((await call('PATCH', path, { connectionId: other })).body).toMatchObject({ connectionId: other, verifiedAt: expect.any(String) })
     expect(await call('PATCH', path, { connectionId: foreign })).toMatchObject(refused(409, 'reference_unknown'))
-    expect(await call('POST', `/tenants/globex/domains`, { domain: 'moved.example' })).toMatchObject(refused(409, 'conflict'))
+    expect(await call('POST', `/tenants/acme/domains`, { domain: 'moved.example' })).toMatchObject(refused(409, 'conflict'))
     expect(await call('PATCH', `/tenants/globex/domains/moved.example`, { connectionId: null })).toMatchObject(refused(404, 'not_found'))
     expect((await call('PATCH', path, { verified: false })).body.verifiedAt).toBeNull()
     const key = (await call('POST', `/admin-keys`, { name: 'd', permissions: ['impersonate'], expiresAt: later, tenant: 'acme' })).body

@@ -1,6 +1,16 @@
 /** E-mail domains. A domain chooses a connection and proves addresses, so whoever writes one decides who can be whom: `impersonate`. */
+import { parseDomainName } from '@drawbridge/core/tenant/domain-name'
+import { challengeName, challengeRecord, judgeProof, judgeRecords, parseOwnableDomain } from '@drawbridge/core/tenant/domain-proof'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
-import { deleteDomain, insertDomain, listDomains, type StoredDomain, updateDomain } from '@drawbridge/store/domains'
+import {
+  challengeDomain,
+  deleteDomain,
+  insertDomain,
+  listDomains,
+  markDomainProven,
+  type StoredDomain,
+  updateDomain,
+} from '@drawbridge/store/domains'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
@@ -11,12 +21,33 @@ import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, timeOrNull, toIsoOrNull } from './shapes.js'
 
 const tag = 'Domains'
-const shown = z.strictObject({ domain: z.string(), connectionId: idShape.nullable(), verifiedAt: timeOrNull })
-const show = ({ domain, connectionId, verifiedAt }: StoredDomain): z.output<typeof shown> => ({
-  domain,
-  connectionId: connectionId ?? null,
-  verifiedAt: toIsoOrNull(verifiedAt),
+const shown = z.strictObject({
+  domain: z.string().describe('In A-labels'),
+  connectionId: idShape.nullable(),
+  verifiedAt: timeOrNull,
+  proof: z.enum(['dns', 'vouched']).nullable().describe('By which it is proven now; only dns is looked at again'),
+  lapsedAt: timeOrNull.describe('It was proven once: nobody new comes in by it until it is proven again'),
+  checkedAt: timeOrNull,
+  failingSince: timeOrNull.describe('Since when its DNS has not said what it should; the proof lapses unless that is mended'),
+  challenge: z
+    .strictObject({ name: z.string(), type: z.literal('TXT'), value: z.string() })
+    .nullable()
+    .describe('The record that proves it; null: ask for a proof once'),
 })
+const show = (domain: StoredDomain): z.output<typeof shown> => ({
+  domain: domain.domain,
+  connectionId: domain.connectionId ?? null,
+  verifiedAt: toIsoOrNull(domain.verifiedAt),
+  proof: domain.proof ?? null,
+  lapsedAt: toIsoOrNull(domain.lapsedAt),
+  checkedAt: toIsoOrNull(domain.checkedAt),
+  failingSince: toIsoOrNull(domain.failingSince),
+  challenge:
+    domain.challenge === undefined ? null : { name: challengeName(domain.domain), type: 'TXT', value: challengeRecord(domain.challenge) },
+})
+/** The `:domain` of the path, in the form in which it is stored; malformed ones find nothing. */
+const domainParam = (http: { readonly params: Readonly<Record<string, string>> }): string =>
+  parseDomainName(http.params['domain'] ?? '') ?? ''
 
 const list = adminList({
   path: '/tenants/:tenant/domains',
@@ -35,11 +66,7 @@ const list = adminList({
 })
 
 const newDomain = z.strictObject({
-  domain: z
-    .string()
-    .toLowerCase()
-    .max(253)
-    .regex(/^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/, 'a domain name, in its ASCII form'),
+  domain: z.string().max(253).describe('A domain name; other scripts are kept in A-labels'),
   connectionId: z.uuid().optional(),
   verified: z.boolean().default(false).describe('Vendor keys only: the vendor vouches for the proof'),
 })
@@ -48,30 +75,33 @@ const add = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/domains',
   tag,
-  summary: 'Add a domain; only the vendor may call it verified, and a domain has one owner',
+  summary: 'Claim a domain; it is worth nothing until its DNS, or the vendor’s word, proves it, and of all who claim it one can',
   permission: 'impersonate',
   body: newDomain,
   status: 201,
   answer: shown,
-  refuses: ['vendor_only', 'conflict', 'reference_unknown'],
+  refuses: ['vendor_only', 'conflict', 'reference_unknown', 'domain_malformed', 'domain_public_suffix'],
   run: async (http, deps) => {
     const { id } = tenantOf(http)
-    const { domain, verified } = http.parsed
+    const { verified } = http.parsed
     const connectionId = http.parsed.connectionId as ConnectionId | undefined
     if (verified && !http.caller.isVendor) return refuseAdmin('vendor_only')
+    const ownable = parseOwnableDomain(http.parsed.domain)
+    if (!ownable.ok) return refuseAdmin(ownable.error)
+    const domain = ownable.value
     const now = deps.clock.now()
     const verifiedAt = verified ? now : undefined
-    await inTenant(deps.database, id, async (db) => {
-      await insertDomain(db, id, { domain, connectionId, verifiedAt, now })
+    const stored = await inTenant(deps.database, id, async (db) => {
       await audit(db, id, http, deps, { kind: 'domain.added', connectionId, detail: { domain, verified } })
+      return insertDomain(db, id, { domain, connectionId, challenge: deps.random.token(), verifiedAt, now })
     })
-    return json(show({ domain, connectionId, verifiedAt }), { status: 201 })
+    return json(show(stored), { status: 201 })
   },
 })
 
 const domainChange = z.strictObject({
   connectionId: z.uuid().nullable().optional().describe('Another connection of this tenant; null: none'),
-  verified: z.boolean().optional().describe('True: vendor keys only. False: the proof has lapsed'),
+  verified: z.boolean().optional().describe('True: vendor keys only, whose word it is then. False: the proof has lapsed'),
 })
 
 const change = adminEndpoint({
@@ -82,22 +112,61 @@ const change = adminEndpoint({
   permission: 'impersonate',
   body: domainChange,
   answer: shown,
-  refuses: ['vendor_only', 'not_found', 'reference_unknown'],
+  refuses: ['vendor_only', 'not_found', 'conflict', 'reference_unknown'],
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     const { verified } = http.parsed
     const connectionId = http.parsed.connectionId as ConnectionId | null | undefined
     if (verified && !http.caller.isVendor) return refuseAdmin('vendor_only')
-    const verifiedAt = verified === undefined ? undefined : verified ? deps.clock.now() : null
-    const domain = http.params['domain'] ?? ''
+    const now = deps.clock.now()
+    const verifiedAt = verified === undefined ? undefined : verified ? now : null
+    const domain = domainParam(http)
     const stored = await inTenant(deps.database, id, async (db) => {
-      const changed = await updateDomain(db, id, domain, { connectionId, verifiedAt })
+      const changed = await updateDomain(db, id, domain, { connectionId, verifiedAt, now })
       if (changed)
         await audit(db, id, http, deps, { kind: 'domain.changed', connectionId: changed.connectionId, detail: { domain, verified } })
       return changed
     })
     return stored ? json(show(stored)) : refuseAdmin('not_found')
   },
+})
+
+const prove = adminEndpoint({
+  method: 'POST',
+  path: '/tenants/:tenant/domains/:domain/verify',
+  tag,
+  summary: 'Look at the DNS now: a domain that says its challenge is the tenant’s, and is looked at again from then on',
+  permission: 'impersonate',
+  answer: shown,
+  refuses: ['not_found', 'conflict', 'domain_unproven'],
+  run: async (http, deps) => {
+    const { id } = tenantOf(http)
+    const name = domainParam(http)
+    const claim = await inTenant(deps.database, id, (db) => challengeDomain(db, id, name, deps.random.token()))
+    if (claim?.challenge === undefined) return refuseAdmin('not_found')
+    const { domain, challenge } = claim
+    const answer = await deps.resolveTxt(challengeName(domain))
+    if (answer.kind !== 'found' || judgeRecords(answer.records, challenge) !== 'proven')
+      return refuseAdmin('domain_unproven', [explainUnproven(claim, answer.kind)])
+    const now = deps.clock.now()
+    const { nextCheckAt = now } = judgeProof({ failingSince: undefined, failedChecks: 0 }, 'proven', now, 0)
+    const proven = await inTenant(deps.database, id, async (db) => {
+      const marked = await markDomainProven(db, id, { domain, challenge, now, nextCheckAt })
+      if (marked) await audit(db, id, http, deps, { kind: 'domain.proven', connectionId: marked.connectionId, detail: { domain } })
+      return marked
+    })
+    return proven ? json(show(proven)) : refuseAdmin('not_found')
+  },
+})
+
+const unprovenWords = {
+  found: 'has TXT records, but not this value',
+  absent: 'has no TXT record',
+  unreachable: 'could not be looked up: its name servers did not answer',
+} as const
+const explainUnproven = (claim: StoredDomain, answer: keyof typeof unprovenWords) => ({
+  path: challengeName(claim.domain),
+  message: `${unprovenWords[answer]}; publish ${challengeRecord(claim.challenge ?? '')} and ask again`,
 })
 
 const remove = adminEndpoint({
@@ -109,7 +178,7 @@ const remove = adminEndpoint({
   refuses: ['not_found'],
   run: async (http, deps) => {
     const { id } = tenantOf(http)
-    const domain = http.params['domain'] ?? ''
+    const domain = domainParam(http)
     const found = await inTenant(deps.database, id, async (db) => {
       const removed = await deleteDomain(db, id, domain)
       if (removed) await audit(db, id, http, deps, { kind: 'domain.removed', detail: { domain } })
@@ -119,4 +188,4 @@ const remove = adminEndpoint({
   },
 })
 
-export const domainEndpoints = [list, add, change, remove]
+export const domainEndpoints = [list, add, change, prove, remove]

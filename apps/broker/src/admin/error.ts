@@ -86,6 +86,27 @@ export const adminErrors = {
     title: 'Metadata not usable',
     say: 'the metadata cannot be used as given; see errors',
   },
+  domain_malformed: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'RFC 1035 §2.3.1',
+    title: 'No domain',
+    say: 'that is not the name of a domain that could hold e-mail addresses',
+  },
+  domain_public_suffix: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'Public Suffix List',
+    title: 'Nobody’s domain',
+    say: 'under that domain anybody can register: it belongs to no company, and neither does an address in it',
+  },
+  domain_unproven: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Not proven',
+    say: 'the DNS of the domain does not say what proves it; see errors for the record to publish',
+  },
   invitation_invalid: {
     code: 'invalid_request',
     status: 400,

@@ -21,7 +21,18 @@ const made: Record<string, string> = {}
 beforeAll(async () => {
   fixture = await testDatabase()
   acme = await aTenant(fixture, { slug: 'acme' })
-  broker = await aBroker(fixture.database)
+  broker = await aBroker(fixture.database, {
+    resolveTxt: async () => ({
+      kind: 'found',
+      records: (
+        await asOwner<{ record: string }>(
+          fixture.ownerUrl,
+          "SELECT 'drawbridge-domain-verification=' || challenge AS record FROM domains",
+          [],
+        )
+      ).map(({ record }) => record),
+    }),
+  })
   call = anAdmin(broker)
   const grant = `INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, scopes, tenant_epoch, client_epoch,
       policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
@@ -126,6 +137,11 @@ const lines: readonly Line[] = [
     at: () => '/tenants/acme/domains/acme.example',
     body: { connectionId: null, verified: false },
     kinds: ['domain.changed'],
+  },
+  {
+    write: 'POST /tenants/:tenant/domains/:domain/verify',
+    at: () => '/tenants/acme/domains/acme.example/verify',
+    kinds: ['domain.proven'],
   },
   { write: 'DELETE /tenants/:tenant/domains/:domain', at: () => '/tenants/acme/domains/acme.example', kinds: ['domain.removed'] },
   {

@@ -3,6 +3,7 @@
  *
  * `identify` turns the evidence into a `NormalizedIdentity`; `admit` lets policy decide on it. Neither writes anything.
  */
+import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { type IdentityRefusal, normalize } from '@drawbridge/core/identity/normalize'
@@ -61,7 +62,7 @@ export type Admission = {
 export function admit(admission: Admission): PolicyDecision {
   const { tenant, client, resource } = admission
   return decide(tenant.policy, {
-    identity: admission.identity,
+    identity: withVerifiedAddress(admission.identity, tenant.domains),
     client: {
       id: client.id,
       host: hostOfClient(client),

@@ -44,6 +44,7 @@ beforeAll(async () => {
     clients: createClientCache(fixture.database),
     signatures: createVerifiedSignatures(),
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
+    resolveTxt: async () => ({ kind: 'absent' }),
     connectorFor: () => undefined,
   })
   await new Promise<void>((resolve) => app.server.listen(0, '127.0.0.1', resolve))

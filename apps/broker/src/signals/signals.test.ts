@@ -59,6 +59,7 @@ beforeAll(async () => {
     database: fixture.database,
     sealer,
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
+    resolveTxt: async () => ({ kind: 'absent' as const }),
     connectorFor: () => undefined,
   }
   app = createApp({

@@ -2,6 +2,7 @@
  * Holds what is issued to the decision of this moment. Policy or claims may have changed since the grant was decided: then nothing moves until
  * policy has decided again, which can only take away. The admin's ceilings have no version that a grant could carry and bind at every answer.
  */
+import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import type { Instant } from '@drawbridge/core/instant'
 import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
@@ -83,7 +84,7 @@ function decideAgain(tenant: ResolvedTenant, client: Client, grant: DecidedRow, 
   const decision = decide(tenant.policy, {
     // The strength of the login behind this grant, not of a later one elsewhere.
     identity: {
-      ...identity.value,
+      ...withVerifiedAddress(identity.value, tenant.domains),
       authentication: { acr: grant.acr ?? undefined, amr: grant.amr, authenticatedAt: grant.authenticated_at ?? undefined },
     },
     client: {

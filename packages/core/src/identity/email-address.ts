@@ -1,6 +1,6 @@
 /** What an e-mail address is to us: a text whose domain may belong to somebody. It is never the key of a person. */
 import { type DomainName, domainAndParents, parseDomainName } from '../tenant/domain-name.js'
-import type { ClaimValue } from './normalized-identity.js'
+import type { ClaimValue, NormalizedIdentity } from './normalized-identity.js'
 
 export type EmailAddress = {
   /** As it is compared: whole, in lower case, its domain in A-labels. */
@@ -46,4 +46,16 @@ export function isVerifiedAddress(value: ClaimValue | undefined, connectionId: s
   const address = typeof value === 'string' ? parseEmailAddress(value) : undefined
   const own = address && domains.find((candidate) => candidate.verified && candidate.domain === address.domain)
   return own !== undefined && (own.connectionId === undefined || own.connectionId === connectionId)
+}
+
+/**
+ * The identity as policy and tokens may see it: with our own word on its address. What the IdP says of that never counts, and it is said
+ * anew at each decision, so that a proof which has lapsed since is not believed any more.
+ */
+export function withVerifiedAddress(identity: NormalizedIdentity, domains: readonly TenantDomain[]): NormalizedIdentity {
+  const email = identity.claims.get('email')
+  const claims = new Map(identity.claims)
+  claims.delete('email_verified')
+  if (email !== undefined) claims.set('email_verified', isVerifiedAddress(email, identity.connectionId, domains))
+  return { ...identity, claims }
 }
