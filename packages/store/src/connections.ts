@@ -16,6 +16,8 @@ export type StoredConnection = {
   readonly epoch: number
   readonly barrierAt: Instant | undefined
   readonly disabledAt: Instant | undefined
+  /** Until when signatures with SHA-1 of a SAML IdP are believed. */
+  readonly sha1Until: Instant | undefined
   readonly createdAt: Instant
 }
 
@@ -28,10 +30,11 @@ type Row = {
   epoch: number
   barrier_at: Instant | null
   disabled_at: Instant | null
+  sha1_until: Instant | null
   created_at: Instant
 }
 
-const columns = 'id, kind, name, configuration, sealed_secret, epoch, barrier_at, disabled_at, created_at'
+const columns = 'id, kind, name, configuration, sealed_secret, epoch, barrier_at, disabled_at, sha1_until, created_at'
 
 const toConnection = (row: Row): StoredConnection => ({
   id: row.id,
@@ -42,6 +45,7 @@ const toConnection = (row: Row): StoredConnection => ({
   epoch: row.epoch,
   barrierAt: row.barrier_at ?? undefined,
   disabledAt: row.disabled_at ?? undefined,
+  sha1Until: row.sha1_until ?? undefined,
   createdAt: row.created_at,
 })
 
@@ -80,6 +84,16 @@ export async function markConnectionDisabled(db: Db, tenant: TenantId, id: Conne
     tenant,
     id,
     at === undefined ? null : toTimestamp(at),
+  ])
+  return rowCount === 1
+}
+
+/** Until when, or not at all. Answers whether there is such a SAML connection. */
+export async function allowSha1(db: Db, tenant: TenantId, id: ConnectionId, until: Instant | undefined): Promise<boolean> {
+  const { rowCount } = await db.query(`UPDATE connections SET sha1_until = $3 WHERE tenant_id = $1 AND id = $2 AND kind = 'saml'`, [
+    tenant,
+    id,
+    until === undefined ? null : toTimestamp(until),
   ])
   return rowCount === 1
 }

@@ -17,6 +17,7 @@ import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.j
 import { adminList, momentPosition } from './admin-list.js'
 import { connectionDraft, keepSource, readConnectionDraft } from './connection-draft.js'
 import { ensureKeysFor } from './key-change.js'
+import { auditFreshnessEvidence } from './freshness-evidence.js'
 import { sealConnectionSecret } from './new-key.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -29,6 +30,7 @@ const shown = z.strictObject({
   configuration: z.unknown(),
   hasSecret: z.boolean(),
   disabledAt: timeOrNull,
+  sha1Until: timeOrNull.describe('SAML: until when signatures with SHA-1 are believed'),
   createdAt: time,
 })
 const shownWithWarnings = shown.extend({ warnings: z.array(z.string()).describe('What the metadata says and should not') })
@@ -39,6 +41,7 @@ const show = (connection: StoredConnection): z.output<typeof shown> => ({
   configuration: connection.configuration,
   hasSecret: connection.sealedSecret !== undefined,
   disabledAt: toIsoOrNull(connection.disabledAt),
+  sha1Until: toIsoOrNull(connection.sha1Until),
   createdAt: toIso(connection.createdAt),
 })
 
@@ -97,6 +100,7 @@ const create = adminEndpoint({
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.created', connectionId: id, detail: { name } })
+      await auditFreshnessEvidence({ db, tenant: tenant.id, http, deps }, id, undefined, configuration)
       return findConnection(db, tenant.id, id)
     })
     return json({ ...show(stored as StoredConnection), warnings }, { status: 201 })
@@ -128,6 +132,7 @@ const update = adminEndpoint({
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.updated', connectionId: id, detail: { name } })
+      await auditFreshnessEvidence({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       return findConnection(db, tenant.id, id)
     })
     return stored ? json({ ...show(stored), warnings }) : refuseAdmin('not_found')

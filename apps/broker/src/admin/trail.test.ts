@@ -40,6 +40,7 @@ beforeAll(async () => {
   const [row] = await asOwner<{ id: string }>(fixture.ownerUrl, grant, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
   made['grant'] = row?.id ?? ''
   await aWatchedConnection()
+  await aKeyedConnection()
 })
 afterAll(async () => {
   await broker?.close()
@@ -58,6 +59,19 @@ async function aWatchedConnection(): Promise<void> {
   const source = `INSERT INTO metadata_sources (tenant_id, connection_id, url, pinned_certificates, created_at) VALUES ($1, $2, 'https://idp.example', '{}', now())`
   await asOwner(fixture.ownerUrl, source, [acme.tenantId, made['saml']])
 }
+
+/** An OpenID connection with a key of ours that signs. */
+async function aKeyedConnection(): Promise<void> {
+  made['keyed'] = randomUUID()
+  const connection = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, $2, 'oidc', 'IdP', $3, now())`
+  await asOwner(fixture.ownerUrl, connection, [acme.tenantId, made['keyed'], JSON.stringify(oidc.configuration)])
+  const key = `INSERT INTO connection_keys (tenant_id, id, connection_id, algorithm, state, public_jwk, sealed_private_key, created_at)
+    VALUES ($1, 'first', $2, 'ES256', 'active', '{}', '\\x00', now())`
+  await asOwner(fixture.ownerUrl, key, [acme.tenantId, made['keyed']])
+}
+const clientKeysAt = (end = '') => `/tenants/acme/connections/${made['keyed']}/keys${end}`
+/** The answer lists all keys; the one that waits is the one just made. */
+const waitingKey = () => (made['clientKeys'] as unknown as { id: string; state: string }[]).find(({ state }) => state === 'next')?.id
 
 const reason = { reason: 'a test' }
 const oidc = { kind: 'oidc', name: 'IdP', configuration: { issuer: 'https://idp.example', clientId: 'x' } }
@@ -86,6 +100,19 @@ const lines: readonly Line[] = [
     kinds: ['connection.updated'],
   },
   {
+    write: 'POST /tenants/:tenant/connections/:id/keys',
+    at: clientKeysAt,
+    body: { algorithm: 'ES256' },
+    kinds: ['connection.key_created'],
+    keep: ['clientKeys', 'keys'],
+  },
+  {
+    write: 'POST /tenants/:tenant/connections/:id/keys/:kid/activate',
+    at: () => clientKeysAt(`/${waitingKey()}/activate`),
+    kinds: ['connection.key_activated'],
+  },
+  { write: 'DELETE /tenants/:tenant/connections/:id/keys/:kid', at: () => clientKeysAt('/first'), kinds: ['connection.key_removed'] },
+  {
     write: 'POST /tenants/:tenant/connections/:id/kill',
     at: () => `/tenants/acme/connections/${made['connection']}/kill`,
     body: reason,
@@ -111,6 +138,17 @@ const lines: readonly Line[] = [
     write: 'DELETE /tenants/:tenant/connections/:id/metadata',
     at: () => `/tenants/acme/connections/${made['saml']}/metadata`,
     kinds: ['connection.metadata_source_removed'],
+  },
+  {
+    write: 'POST /tenants/:tenant/connections/:id/sha1-exception',
+    at: () => `/tenants/acme/connections/${made['saml']}/sha1-exception`,
+    body: { days: 30, reason: 'their change window' },
+    kinds: ['connection.sha1_allowed'],
+  },
+  {
+    write: 'DELETE /tenants/:tenant/connections/:id/sha1-exception',
+    at: () => `/tenants/acme/connections/${made['saml']}/sha1-exception`,
+    kinds: ['connection.sha1_ended'],
   },
   { write: 'PUT /tenants/:tenant/provisioning', body: { mode: 'invited_only' }, kinds: ['tenant.provisioning_changed'] },
   {
@@ -333,6 +371,7 @@ const lines: readonly Line[] = [
 /** Writes nothing. */
 const readsOnly = [
   'POST /tenants/:tenant/policies/check',
+  'POST /tenants/:tenant/connections/diagnose-oidc',
   'POST /tenants/:tenant/connections/diagnose-metadata',
   'POST /tenants/:tenant/connections/:id/metadata/preview',
 ]

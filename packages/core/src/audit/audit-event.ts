@@ -34,6 +34,9 @@ export const auditEvents = {
   'connection.key_created': 'A key of ours before the OpenID provider of a connection was made.',
   'connection.key_removed': 'A key of ours before the OpenID provider of a connection was taken away.',
   'connection.removed': 'A connection that nobody had signed in through was removed.',
+  'connection.sha1_allowed':
+    'Until the time in the detail, signatures with SHA-1 of the IdP of a connection are believed; the reason says why.',
+  'connection.sha1_ended': 'Signatures with SHA-1 of the IdP of a connection are believed no more.',
   'connection.updated': 'The configuration of a connection changed.',
   consent_denied: 'A person said no on the consent page.',
   'deprovisioning.unmatched': 'Somebody asked to take away access of whom or what this tenant does not have; nothing changed.',

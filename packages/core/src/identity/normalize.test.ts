@@ -187,3 +187,30 @@ describe('a stable id of several attributes', () => {
     expect(parseClaimMapping({ stableId: { attribute: 'oid', attributes: ['tid', 'oid'] } }).ok).toBe(false)
   })
 })
+
+describe('the end of the session at the IdP', () => {
+  const ending = (seconds: number) => aSaml({}, { issuedAt: instant(1_000_000), sessionNotOnOrAfter: instant(1_000_000 + seconds * 1000) })
+  const endOf = (assertion: SamlAssertion, idpSessionEnd: unknown) => {
+    const end = valueOf(assertion, { idpSessionEnd }).sessionExpiresAt
+    return end === undefined ? undefined : (end - 1_000_000) / 1000
+  }
+  test.each([
+    { rule: 'honour', seconds: 300, end: 300 },
+    { rule: 'ignore', seconds: 300, end: undefined },
+    { rule: { floorSeconds: 3600 }, seconds: 300, end: 3600 },
+    { rule: { floorSeconds: 3600 }, seconds: 3600, end: 3600 },
+    { rule: { floorSeconds: 3600 }, seconds: 86_400, end: 86_400 },
+  ])('$seconds s away, by rule $rule: $end', ({ rule, seconds, end }) => {
+    expect(endOf(ending(seconds), rule)).toBe(end)
+  })
+
+  test('no floor makes an end where the IdP says none', () => {
+    expect(
+      valueOf(aSaml({}, { sessionNotOnOrAfter: undefined }), { idpSessionEnd: { floorSeconds: 3600 } }).sessionExpiresAt,
+    ).toBeUndefined()
+  })
+
+  test.each([59, 12 * 3600 + 1, 90.5])('a floor of %s s is refused', (floorSeconds) => {
+    expect(parseClaimMapping({ idpSessionEnd: { floorSeconds } }).ok).toBe(false)
+  })
+})

@@ -144,7 +144,8 @@ export const samlMessageErrors = {
     status: 403,
     spec: 'RFC 9231 §2.3.1',
     cause: 'The IdP signs with SHA-1, which can be forged.',
-    remedy: 'Set the signature algorithm of this application at the IdP to RSA-SHA256 with SHA-256 digests.',
+    remedy:
+      'Set the signature algorithm of this application at the IdP to RSA-SHA256 with SHA-256 digests. Until that is done, an admin can allow SHA-1 for this connection for some days.',
   },
   saml_algorithm_refused: {
     code: 'upstream_message_refused',
@@ -158,7 +159,8 @@ export const samlMessageErrors = {
     status: 403,
     spec: 'XML Signature §3.2',
     cause: 'No certificate of this connection made the signature, or the message was changed after signing.',
-    remedy: 'Try again in a minute: a new certificate is being fetched where the connection knows its address. Otherwise load the metadata again.',
+    remedy:
+      'Try again in a minute: a new certificate is being fetched where the connection knows its address. Otherwise load the metadata again.',
   },
   saml_encrypted_assertion: {
     code: 'upstream_message_refused',

@@ -18,9 +18,8 @@ import { decryptAssertion } from './decrypt-assertion.js'
 import { childrenNamed, type Element, isNamed, namespaces, walk } from './element.js'
 import { encryptionNamespace, readEncryptedAssertion } from './encrypted-assertion.js'
 import { isAuthenticated } from './encryption-algorithms.js'
-import type { ReadMessage, SignedPart } from './read-message.js'
+import type { ReadMessage, SignatureReader, SignedPart } from './read-message.js'
 import type { ServiceProvider } from './service-provider.js'
-import { signatureReaders } from './signature-reader.js'
 
 export type OpenedParts = { readonly response: Element | undefined; readonly assertion: Element }
 
@@ -40,11 +39,14 @@ export function checkOneEncrypted(root: Element): Opened<undefined> {
   return all.filter(({ name }) => name === 'EncryptedData').length === 1 ? ok(undefined) : refuse('saml_encryption_shape_invalid')
 }
 
-export function openEncrypted(
-  { root, findSigned }: ReadMessage,
-  connection: SamlConnection,
-  serviceProvider: Pick<ServiceProvider, 'decrypting'>,
-): Opened<OpenedParts> {
+/** `reader` reads what is inside, too. */
+export type Opening = {
+  readonly reader: SignatureReader
+  readonly connection: SamlConnection
+  readonly serviceProvider: Pick<ServiceProvider, 'decrypting'>
+}
+
+export function openEncrypted({ root, findSigned }: ReadMessage, { reader, connection, serviceProvider }: Opening): Opened<OpenedParts> {
   const signed = unlessUnsigned(findSigned(connection.certificates))
   if (!signed.ok) return signed
   const response = signed.value.find(({ of }) => of === 'response')?.element
@@ -57,7 +59,8 @@ export function openEncrypted(
     encrypted.value,
     serviceProvider.decrypting.map(({ privateKey }) => privateKey()),
   )
-  const assertion = text === undefined ? refuse('saml_decryption_failed') : readInside(text, connection, response !== undefined)
+  const assertion =
+    text === undefined ? refuse('saml_decryption_failed') : readInside(text, reader, connection.certificates, response !== undefined)
   if (assertion.ok) return ok({ response, assertion: assertion.value })
   return response !== undefined || isAuthenticated(encrypted.value.cipher) ? assertion : refuse('saml_decryption_failed')
 }
@@ -67,15 +70,14 @@ const unlessUnsigned = (signed: Opened<readonly SignedPart[]>): Opened<readonly 
   !signed.ok && signed.error.reason === 'saml_unsigned' ? ok([]) : signed
 
 /** The decrypted text, read by the connection's reader within the same limits, first by itself: it must be one assertion and nothing else. */
-function readInside(text: string, connection: SamlConnection, isVouchedFor: boolean): Opened<Element> {
-  const read = signatureReaders[connection.signatureReader]
+function readInside(text: string, read: SignatureReader, certificates: readonly string[], isVouchedFor: boolean): Opened<Element> {
   const alone = read(text)
   if (!alone.ok) return alone
   const shape = checkInside(alone.value.root)
   if (!shape.ok) return shape
   const wrapped = read(`<${envelope}:Response xmlns:${envelope}="${namespaces.protocol}">${text}</${envelope}:Response>`)
   if (!wrapped.ok) return wrapped
-  const signed = unlessUnsigned(wrapped.value.findSigned(connection.certificates))
+  const signed = unlessUnsigned(wrapped.value.findSigned(certificates))
   if (!signed.ok) return signed
   const [part] = signed.value
   if (part !== undefined) return part.of === 'assertion' ? ok(part.element) : refuse('saml_signature_misplaced')

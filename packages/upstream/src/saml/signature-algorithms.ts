@@ -2,10 +2,11 @@
 import { createHash, createVerify, type KeyObject, X509Certificate } from 'node:crypto'
 import type { HashAlgorithm, SignatureAlgorithm } from 'xml-crypto'
 
-type Hash = 'sha256' | 'sha384' | 'sha512'
+type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512'
+type Method = { readonly keyType: 'rsa' | 'ec'; readonly hash: Hash }
 
 /** @spec RFC 9231 §2.3 RSA and ECDSA with SHA-256 and stronger */
-const signatureMethods: ReadonlyMap<string, { readonly keyType: 'rsa' | 'ec'; readonly hash: Hash }> = new Map([
+const signatureMethods: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['http://www.w3.org/2001/04/xmldsig-more#rsa-sha256', { keyType: 'rsa', hash: 'sha256' }],
   ['http://www.w3.org/2001/04/xmldsig-more#rsa-sha384', { keyType: 'rsa', hash: 'sha384' }],
   ['http://www.w3.org/2001/04/xmldsig-more#rsa-sha512', { keyType: 'rsa', hash: 'sha512' }],
@@ -13,21 +14,36 @@ const signatureMethods: ReadonlyMap<string, { readonly keyType: 'rsa' | 'ec'; re
   ['http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384', { keyType: 'ec', hash: 'sha384' }],
   ['http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512', { keyType: 'ec', hash: 'sha512' }],
 ])
-const digestMethods: ReadonlyMap<string, Hash> = new Map([
+const digestMethods: ReadonlyMap<string, Hash> = new Map<string, Hash>([
   ['http://www.w3.org/2001/04/xmlenc#sha256', 'sha256'],
   ['http://www.w3.org/2001/04/xmldsig-more#sha384', 'sha384'],
   ['http://www.w3.org/2001/04/xmlenc#sha512', 'sha512'],
 ])
 
+/** `sha1-too` only while an admin's exception for the connection lasts; RSA alone, because no IdP ever used another key with it. */
+export type AllowedAlgorithms = 'sha2' | 'sha1-too'
+const signatureMethodsWithSha1: typeof signatureMethods = new Map<string, Method>([
+  ...signatureMethods,
+  ['http://www.w3.org/2000/09/xmldsig#rsa-sha1', { keyType: 'rsa', hash: 'sha1' }],
+])
+const digestMethodsWithSha1: typeof digestMethods = new Map<string, Hash>([
+  ...digestMethods,
+  ['http://www.w3.org/2000/09/xmldsig#sha1', 'sha1'],
+])
+const signatureMethodsOf = (allowed: AllowedAlgorithms) => (allowed === 'sha1-too' ? signatureMethodsWithSha1 : signatureMethods)
+const digestMethodsOf = (allowed: AllowedAlgorithms) => (allowed === 'sha1-too' ? digestMethodsWithSha1 : digestMethods)
+
 export type AlgorithmVerdict = 'accepted' | 'sha1' | 'refused'
 const judge = (known: boolean, uri: string): AlgorithmVerdict =>
   known ? 'accepted' : /sha1$/i.test(uri) && !/hmac/i.test(uri) ? 'sha1' : 'refused'
-export const judgeSignatureMethod = (uri: string): AlgorithmVerdict => judge(signatureMethods.has(uri), uri)
-export const judgeDigestMethod = (uri: string): AlgorithmVerdict => judge(digestMethods.has(uri), uri)
+export const judgeSignatureMethod = (uri: string, allowed: AllowedAlgorithms): AlgorithmVerdict =>
+  judge(signatureMethodsOf(allowed).has(uri), uri)
+export const judgeDigestMethod = (uri: string, allowed: AllowedAlgorithms): AlgorithmVerdict =>
+  judge(digestMethodsOf(allowed).has(uri), uri)
 
-export const hashAlgorithms = (): Record<string, new () => HashAlgorithm> =>
+export const hashAlgorithms = (allowed: AllowedAlgorithms): Record<string, new () => HashAlgorithm> =>
   Object.fromEntries(
-    [...digestMethods].map(([uri, hash]) => [
+    [...digestMethodsOf(allowed)].map(([uri, hash]) => [
       uri,
       class implements HashAlgorithm {
         getAlgorithmName = () => uri
@@ -40,9 +56,12 @@ export const hashAlgorithms = (): Record<string, new () => HashAlgorithm> =>
  * Verifiers that try each of the connection's keys, so that a rollover (old and new listed together) costs one pass over the message.
  * A key is tried only for the algorithm family that it belongs to; no key can be used as an HMAC secret.
  */
-export const signatureAlgorithmsFor = (keys: readonly KeyObject[]): Record<string, new () => SignatureAlgorithm> =>
+export const signatureAlgorithmsFor = (
+  keys: readonly KeyObject[],
+  allowed: AllowedAlgorithms,
+): Record<string, new () => SignatureAlgorithm> =>
   Object.fromEntries(
-    [...signatureMethods].map(([uri, method]) => [
+    [...signatureMethodsOf(allowed)].map(([uri, method]) => [
       uri,
       class {
         getAlgorithmName = () => uri

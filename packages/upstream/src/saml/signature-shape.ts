@@ -2,7 +2,7 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamErrorReason, UpstreamRefusal } from '../error.js'
 import { attributeOf, type Element, isNamed, namespaces, textOf } from './element.js'
-import { type AlgorithmVerdict, judgeDigestMethod, judgeSignatureMethod } from './signature-algorithms.js'
+import { type AlgorithmVerdict, type AllowedAlgorithms, judgeDigestMethod, judgeSignatureMethod } from './signature-algorithms.js'
 
 const enveloped = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
 const canonicalizations: readonly string[] = [namespaces.exclusiveC14n, namespaces.inclusiveC14n]
@@ -13,16 +13,16 @@ const base64Text = /^[A-Za-z0-9+/=\s]{1,8192}$/
  * @spec SAML Core §5.4.2 one reference, to the ID of the parent
  * @spec SAML Core §5.4.4 enveloped-signature and a canonicalisation without comments only
  */
-export function checkSignatureShape(signature: Element, parentId: string): Result<undefined, UpstreamRefusal> {
+export function checkSignatureShape(signature: Element, parentId: string, allowed: AllowedAlgorithms): Result<undefined, UpstreamRefusal> {
   const [info, value, keyInfo, ...others] = signature.children
   if (info === undefined || value === undefined || others.length > 0) return refuse('saml_signature_shape_invalid')
   if (!isDs(info, 'SignedInfo') || !isDs(value, 'SignatureValue')) return refuse('saml_signature_shape_invalid')
   if (keyInfo !== undefined && !isDs(keyInfo, 'KeyInfo')) return refuse('saml_signature_shape_invalid')
   if (!base64Text.test(textOf(value) ?? '')) return refuse('saml_signature_shape_invalid')
-  return checkSignedInfo(info, parentId)
+  return checkSignedInfo(info, parentId, allowed)
 }
 
-function checkSignedInfo(info: Element, parentId: string): Result<undefined, UpstreamRefusal> {
+function checkSignedInfo(info: Element, parentId: string, allowed: AllowedAlgorithms): Result<undefined, UpstreamRefusal> {
   const [canonicalization, method, reference, ...more] = info.children
   if (
     canonicalization === undefined ||
@@ -33,20 +33,20 @@ function checkSignedInfo(info: Element, parentId: string): Result<undefined, Ups
     return refuse('saml_signature_shape_invalid')
   if (!canonicalizations.includes(attributeOf(canonicalization, 'Algorithm') ?? '') || canonicalization.children.length > 0)
     return refuse('saml_transform_refused')
-  const algorithm = checkAlgorithm(method, judgeSignatureMethod)
+  const algorithm = checkAlgorithm(method, (uri) => judgeSignatureMethod(uri, allowed))
   if (!algorithm.ok) return algorithm
   if (reference === undefined || !isDs(reference, 'Reference') || more.length > 0) return refuse('saml_reference_invalid')
   if (!ncName.test(parentId) || attributeOf(reference, 'URI') !== `#${parentId}`) return refuse('saml_reference_invalid')
-  return checkReference(reference)
+  return checkReference(reference, allowed)
 }
 
-function checkReference(reference: Element): Result<undefined, UpstreamRefusal> {
+function checkReference(reference: Element, allowed: AllowedAlgorithms): Result<undefined, UpstreamRefusal> {
   const [transforms, method, value, ...more] = reference.children
   if (transforms === undefined || method === undefined || value === undefined || more.length > 0) return refuse('saml_reference_invalid')
   if (!isDs(transforms, 'Transforms') || !isDs(method, 'DigestMethod') || !isDs(value, 'DigestValue'))
     return refuse('saml_reference_invalid')
   if (!base64Text.test(textOf(value) ?? '')) return refuse('saml_reference_invalid')
-  const algorithm = checkAlgorithm(method, judgeDigestMethod)
+  const algorithm = checkAlgorithm(method, (uri) => judgeDigestMethod(uri, allowed))
   if (!algorithm.ok) return algorithm
   const [first, second, ...others] = transforms.children
   const twoKnown =

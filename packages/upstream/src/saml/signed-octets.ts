@@ -11,7 +11,7 @@ import { DOMParser } from '@xmldom/xmldom'
 import { SignedXml } from 'xml-crypto'
 import type { UpstreamRefusal } from '../error.js'
 import { attributeOf, type Element, isNamed, namespaces, walk } from './element.js'
-import { hashAlgorithms, keysOf, signatureAlgorithmsFor } from './signature-algorithms.js'
+import { type AllowedAlgorithms, hashAlgorithms, keysOf, signatureAlgorithmsFor } from './signature-algorithms.js'
 import { checkSignatureShape } from './signature-shape.js'
 
 export type SignedOctets = { readonly of: 'response' | 'assertion'; readonly id: string; readonly octets: string }
@@ -21,6 +21,7 @@ export function findSignedOctets(
   message: string,
   root: Element,
   certificates: readonly string[],
+  allowed: AllowedAlgorithms,
 ): Result<readonly SignedOctets[], UpstreamRefusal> {
   const unique = checkIdsUnique(root)
   if (!unique.ok) return unique
@@ -30,9 +31,9 @@ export function findSignedOctets(
   const found: SignedOctets[] = []
   for (const { signature, parent } of placed.value) {
     const id = attributeOf(parent, 'ID') ?? ''
-    const shape = checkSignatureShape(signature, id)
+    const shape = checkSignatureShape(signature, id, allowed)
     if (!shape.ok) return shape
-    const octets = verify(message, parent, certificates)
+    const octets = verify(message, parent, certificates, allowed)
     if (octets === undefined) return err({ reason: 'saml_signature_invalid' })
     found.push({ of: parent === root ? 'response' : 'assertion', id, octets })
   }
@@ -85,7 +86,7 @@ function isWhereSchemaWants(signature: Element, { children: [first, second] }: E
 const enveloped = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
 
 /** The canonical octets if one of the keys signed them, otherwise undefined. Whatever the library throws on is not signed. */
-function verify(message: string, parent: Element, certificates: readonly string[]): string | undefined {
+function verify(message: string, parent: Element, certificates: readonly string[], allowed: AllowedAlgorithms): string | undefined {
   const keys = keysOf(certificates)
   const key = keys[0]
   if (key === undefined) return undefined
@@ -93,8 +94,8 @@ function verify(message: string, parent: Element, certificates: readonly string[
     const signature = findDomSignature(message, parent)
     if (signature === undefined) return undefined
     const library = new SignedXml({ publicCert: key, getCertFromKeyInfo: () => null })
-    library.SignatureAlgorithms = signatureAlgorithmsFor(keys) as typeof library.SignatureAlgorithms
-    library.HashAlgorithms = hashAlgorithms() as typeof library.HashAlgorithms
+    library.SignatureAlgorithms = signatureAlgorithmsFor(keys, allowed) as typeof library.SignatureAlgorithms
+    library.HashAlgorithms = hashAlgorithms(allowed) as typeof library.HashAlgorithms
     library.CanonicalizationAlgorithms = pick(library.CanonicalizationAlgorithms, [
       enveloped,
       namespaces.exclusiveC14n,

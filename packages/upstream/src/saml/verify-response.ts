@@ -16,9 +16,9 @@ import { decodeMessage } from './decode-message.js'
 import { attributeOf, childrenNamed, type Element, isNamed, namespaces, walk } from './element.js'
 import { checkOneEncrypted, isEncrypted, openEncrypted } from './open-encrypted.js'
 import { checkAssertion, checkResponse, type ExpectedResponse, timeLimits } from './profile-rules.js'
-import type { ReadMessage, SignedPart } from './read-message.js'
+import type { ReadMessage, SignatureReader, SignedPart } from './read-message.js'
 import { noServiceProvider, type ServiceProvider } from './service-provider.js'
-import { signatureReaders } from './signature-reader.js'
+import { readerFor } from './signature-reader.js'
 
 export type SamlRefusal = UpstreamRefusal
 
@@ -41,7 +41,8 @@ export const spEntityIdOf = (connection: SamlConnection, acsUrl: string): string
 export function verifySamlResponse(parameter: string, expected: ExpectedSamlResponse): Result<SamlAssertion, SamlRefusal> {
   const text = decodeMessage(parameter)
   if (!text.ok) return text
-  const message = signatureReaders[expected.connection.signatureReader](text.value)
+  const reader = readerFor(expected.connection.signatureReader, expected.serviceProvider?.sha1Until, expected.now)
+  const message = reader(text.value)
   if (!message.ok) return message
   const { root } = message.value
   const envelope = readResponse(root)
@@ -54,7 +55,7 @@ export function verifySamlResponse(parameter: string, expected: ExpectedSamlResp
   // Unsigned words can only refuse. Asking them first keeps whoever has no pending login away from the costly part.
   const claimed = checkResponse(envelope.value, false, rules)
   if (!claimed.ok) return claimed
-  const read = readBelieved(message.value, expected)
+  const read = readBelieved(message.value, reader, expected)
   if (!read.ok) return read
   const response = checkResponse(read.value.response ?? envelope.value, read.value.response !== undefined, rules)
   if (!response.ok) return response
@@ -101,13 +102,13 @@ function checkForm(root: Element, { encryption }: SamlConnection): Result<undefi
 }
 
 /** What a key of the connection vouches for: its response if that is signed, and its assertion, opened first where it is encrypted. */
-function readBelieved(message: ReadMessage, expected: ExpectedSamlResponse): Result<SignedFacts, UpstreamRefusal> {
+function readBelieved(message: ReadMessage, reader: SignatureReader, expected: ExpectedSamlResponse): Result<SignedFacts, UpstreamRefusal> {
   const { connection, serviceProvider = noServiceProvider } = expected
   if (!isAnyEncrypted(message.root)) {
     const signed = message.findSigned(connection.certificates)
     return signed.ok ? readSigned(signed.value) : signed
   }
-  const opened = openEncrypted(message, connection, serviceProvider)
+  const opened = openEncrypted(message, { reader, connection, serviceProvider })
   if (!opened.ok) return opened
   const response = opened.value.response === undefined ? ok(undefined) : readResponse(opened.value.response)
   const assertion = readAssertion(opened.value.assertion)

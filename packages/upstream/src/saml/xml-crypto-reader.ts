@@ -4,16 +4,21 @@ import type { UpstreamRefusal } from '../error.js'
 import { attributeOf, type Element, isNamed, namespaces, readElement } from './element.js'
 import { prescan } from './prescan.js'
 import type { ReadMessage, SignedPart } from './read-message.js'
+import type { AllowedAlgorithms } from './signature-algorithms.js'
 import { findSignedOctets, type SignedOctets } from './signed-octets.js'
 
-export function readWithXmlCrypto(message: string): Result<ReadMessage, UpstreamRefusal> {
+export const readWithXmlCrypto = (message: string): Result<ReadMessage, UpstreamRefusal> => read(message, 'sha2')
+
+/** For the time of an admin's exception, whichever reader the connection has: the profile of our own knows no SHA-1. */
+export const readWithSha1Too = (message: string): Result<ReadMessage, UpstreamRefusal> => read(message, 'sha1-too')
+
+function read(message: string, allowed: AllowedAlgorithms): Result<ReadMessage, UpstreamRefusal> {
   const root = readScanned(message)
   if (!root.ok) return root
-  return ok({ root: root.value, findSigned: (certificates) => findSigned(message, root.value, certificates) })
+  return ok({ root: root.value, findSigned: (certificates) => findSigned(findSignedOctets(message, root.value, certificates, allowed)) })
 }
 
-function findSigned(message: string, root: Element, certificates: readonly string[]): Result<readonly SignedPart[], UpstreamRefusal> {
-  const octets = findSignedOctets(message, root, certificates)
+function findSigned(octets: Result<readonly SignedOctets[], UpstreamRefusal>): Result<readonly SignedPart[], UpstreamRefusal> {
   if (!octets.ok) return octets
   const parts: SignedPart[] = []
   for (const part of octets.value) {
