@@ -47,7 +47,7 @@ function show({ usable, issuer, vendor, endpoints, findings }: OidcDiagnosis): z
 
 const diagnose = adminEndpoint({
   method: 'POST',
-  path: '/tenants/:tenant/oidc-diagnosis',
+  path: '/tenants/:tenant/connections/diagnose-oidc',
   tag: 'Connections',
   summary: 'Look at an OpenID provider before a connection to it is saved: discovery, keys, what is wrong and how to mend it',
   // It makes the broker fetch an address of the caller's choice, as saving a connection does.

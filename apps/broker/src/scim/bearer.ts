@@ -35,7 +35,9 @@ export function subjectLinkOf(connection: ResolvedConnection | undefined): Subje
   const { scimLinkKey: key, mapping } = connection.configuration.value
   if (key === undefined) return undefined
   const protocols = connection.kind === 'saml' ? 'NameID' : 'sub'
-  const stable = mapping.stableId.from === 'protocol' ? protocols : mapping.stableId.name
+  // Several attributes together are equal to none of them: then only a claim that is mapped from it tells.
+  const stable =
+    mapping.stableId.from === 'attribute' ? mapping.stableId.name : mapping.stableId.from === 'protocol' ? protocols : undefined
   const claims = mapping.claims.filter((rule) => rule.from.includes(key.attribute)).map((rule) => rule.claim)
   return { scim: key.scim, claims, isStableId: stable === key.attribute }
 }
