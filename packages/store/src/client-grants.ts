@@ -47,8 +47,10 @@ export type OpenClientGrant = {
   readonly asked: Asked
 }
 
+type ClientGrantRow = GrantStateRow & { readonly access_token_ttl_seconds: number; readonly grant_expires_at: Instant }
+
 export type OpenedClientGrant =
-  | { readonly kind: 'opened'; readonly grant: GrantStateRow }
+  | { readonly kind: 'opened'; readonly grant: ClientGrantRow }
   | { readonly kind: 'decide_again'; readonly configurationVersion: number }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: 'tenant_suspended' }
@@ -56,7 +58,7 @@ export type OpenedClientGrant =
 /** Opens a grant of a client for itself, only if what it was decided under still holds; else nothing is written. */
 export async function openClientGrant(hot: HotDb, open: OpenClientGrant): Promise<OpenedClientGrant> {
   const { caller, resource, decidedUnder, asked } = open
-  const { rows } = await hot.query<GrantStateRow & { verdict: 'tenant_suspended' | 'decide_again' | null }>(openStatement, [
+  const { rows } = await hot.query<ClientGrantRow & { verdict: 'tenant_suspended' | 'decide_again' | null }>(openStatement, [
     ...[open.tenantId, toTimestamp(open.now), open.grantId, caller.issuerId, caller.clientId],
     ...[resource.tenantId, resource.id, resource.identifier],
     ...[open.scopes, open.accessTokenTtl.seconds, toTimestamp(open.expiresAt), JSON.stringify([open.accessTokenTtl])],

@@ -13,18 +13,12 @@ import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 export type Asked = { readonly requestId: string; readonly address: string | undefined }
 
 /**
- * The row of a grant `g` with the present state of all that it hangs on. Follow it with `FROM`, which must name `g`; `$2` is now.
- * `grant_refusal` holds the conditions of `core/oauth/grant.findGrantRefusal` in the same order.
+ * The barrier of a grant `g`: what an access token of it is compared with. `grant_refusal` holds the conditions of
+ * `core/oauth/grant.findGrantRefusal` in the same order. Follow it with `FROM`, which must name `g`; `$2` is now.
  */
-export const grantStateColumns = `
-  g.id AS grant_id, g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.resource_tenant_id, g.resource_id, g.audience, g.scopes,
-  g.epoch AS grant_epoch, g.tenant_epoch, g.client_epoch, g.connection_epoch, g.subject_epoch,
-  g.policy_version, g.claims_version, g.acr, g.amr, g.authenticated_at, g.access_token_ttl_seconds, g.refresh_ttl_seconds, g.expires_at AS grant_expires_at,
-  g.created_at AS grant_created_at,
+const grantBarrierColumns = `
+  g.id AS grant_id, g.scopes, g.epoch AS grant_epoch, t.configuration_version,
   t.epoch AS tenant_now, COALESCE(cl.epoch, 0) AS client_now, COALESCE(cn.epoch, 0) AS connection_now, COALESCE(s.epoch, 0) AS subject_now,
-  t.configuration_version, t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now,
-  GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
-  COALESCE('refresh_token' = ANY(cl.grant_types), false) AS client_refreshes,
   CASE
     WHEN t.suspended_at IS NOT NULL THEN 'tenant_suspended'
     WHEN g.revoked_at IS NOT NULL THEN 'grant_revoked'
@@ -37,6 +31,17 @@ export const grantStateColumns = `
     WHEN g.tenant_epoch < t.epoch OR g.client_epoch < cl.epoch OR g.connection_epoch < COALESCE(cn.epoch, 0) OR g.subject_epoch < COALESCE(s.epoch, 0)
       THEN 'grant_below_barrier'
   END AS grant_refusal`
+
+/**
+ * The row of a grant `g` with the present state of all that it hangs on: what issuing needs. Every column is set up anew in every part
+ * of a statement that looks at it, so what nobody reads is not in here.
+ */
+export const grantStateColumns = `${grantBarrierColumns},
+  g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.audience,
+  g.policy_version, g.claims_version, g.acr, g.amr, g.authenticated_at, g.created_at AS grant_created_at,
+  t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now,
+  GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
+  COALESCE('refresh_token' = ANY(cl.grant_types), false) AS client_refreshes`
 
 /** What a grant `g` hangs on. */
 export const grantStateJoins = `
@@ -63,36 +68,34 @@ export const revokeGrantCtes = (grantId: string, parts: { reason: string; source
 
 export const notified = `(SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM killed)::text AS notified`
 
-export type GrantStateRow = {
+type GrantBarrierRow = {
   readonly grant_id: string
-  readonly issuer_id: string
-  readonly client_id: string
-  readonly subject_id: string | null
-  readonly connection_id: string | null
-  readonly session_id: string | null
-  readonly resource_tenant_id: string
-  readonly resource_id: string
-  readonly audience: string
   readonly scopes: readonly string[]
   readonly grant_epoch: number
   readonly tenant_now: number
   readonly client_now: number
   readonly connection_now: number
   readonly subject_now: number
-  readonly acr: string | null
-  readonly amr: readonly string[]
-  readonly authenticated_at: Instant | null
-  readonly access_token_ttl_seconds: number
-  readonly refresh_ttl_seconds: number | null
-  readonly grant_expires_at: Instant
-  readonly grant_created_at: Instant
   readonly configuration_version: number
-  readonly barrier_at: Instant | null
   readonly grant_refusal: GrantRefusal | null
 }
 
+export type GrantStateRow = GrantBarrierRow & {
+  readonly issuer_id: string
+  readonly client_id: string
+  readonly subject_id: string | null
+  readonly connection_id: string | null
+  readonly session_id: string | null
+  readonly audience: string
+  readonly acr: string | null
+  readonly amr: readonly string[]
+  readonly authenticated_at: Instant | null
+  readonly grant_created_at: Instant
+  readonly barrier_at: Instant | null
+}
+
 /** The epochs as the statement saw them: what a token made from it carries. */
-export const epochsOf = (row: GrantStateRow): Epochs => ({
+export const epochsOf = (row: Omit<GrantBarrierRow, 'grant_id'>): Epochs => ({
   tenant: row.tenant_now,
   client: row.client_now,
   connection: row.connection_now,
@@ -212,7 +215,7 @@ export async function revokeGrantOfToken(
 const introspectStatement = hotStatement({
   name: 'introspect_grant',
   tenantParameter: 1,
-  text: `SELECT resource.identifier AS resource, ${grantStateColumns}
+  text: `SELECT resource.identifier AS resource, ${grantBarrierColumns}
     FROM resource_credentials credential
     JOIN resources resource ON resource.tenant_id = credential.tenant_id AND resource.id = credential.resource_id
     LEFT JOIN (grants g ${grantStateJoins}) ON g.tenant_id = $1 AND g.id = $5 AND g.issuer_id = $6 AND g.audience = resource.identifier
@@ -241,7 +244,7 @@ export async function introspectGrant(
     now: Instant
   },
 ): Promise<Introspected | undefined> {
-  const { rows } = await hot.query<GrantStateRow & { resource: string; grant_id: string | null }>(introspectStatement, [
+  const { rows } = await hot.query<Omit<GrantBarrierRow, 'grant_id'> & { resource: string; grant_id: string | null }>(introspectStatement, [
     ...[asked.tenantId, toTimestamp(asked.now), asked.credentialId, asked.secretHash, asked.grantId, asked.issuerId, vendorTenantId],
   ])
   const row = rows[0]

@@ -32,7 +32,8 @@ const rotateStatement = hotStatement({
   tenantParameter: 1,
   text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$19' })},
   token AS (
-    SELECT tokens.*, CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.rotated_at FROM refresh_tokens heir
+    SELECT tokens.grant_id, tokens.issuer_id, tokens.client_id, tokens.expires_at, tokens.rotated_at, tokens.grace_replays,
+      CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.rotated_at FROM refresh_tokens heir
       WHERE heir.tenant_id = $1 AND heir.token_hash = tokens.successor_hash) END AS successor_rotated_at
     FROM refresh_tokens tokens, caller WHERE tokens.tenant_id = $1 AND tokens.token_hash = $3 AND caller.is_current),
   state AS (
