@@ -15,21 +15,22 @@ export type WrappedKey = { readonly wrapped: Buffer; readonly paddings: readonly
 /** `keys` are in the order of likelihood; at least one. */
 export function unwrapKey(wrappedKey: WrappedKey, keys: readonly KeyObject[]): Buffer {
   for (const key of keys) {
-    for (const padding of wrappedKey.paddings) {
-      const opened = open(wrappedKey.wrapped, key, padding)
-      if (opened?.length === wrappedKey.keyOctets) return opened
-    }
+    const opened = open(wrappedKey, key).find((candidate) => candidate?.length === wrappedKey.keyOctets)
+    if (opened !== undefined) return opened
   }
   return unknowableKey(wrappedKey, keys[0] as KeyObject)
 }
 
-function open(wrapped: Buffer, key: KeyObject, padding: Oaep): Buffer | undefined {
+/** RSA is done once per key, whatever the number of paddings: it is what a hostile message costs us. */
+function open({ wrapped, paddings }: WrappedKey, key: KeyObject): readonly (Buffer | undefined)[] {
+  const [first, second] = paddings
   try {
-    return padding.digest === padding.mask
-      ? privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: padding.digest }, wrapped)
-      : decodeOaep(privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, wrapped), padding)
+    if (first !== undefined && second === undefined && first.digest === first.mask)
+      return [privateDecrypt({ key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: first.digest }, wrapped)]
+    const encoded = privateDecrypt({ key, padding: constants.RSA_NO_PADDING }, wrapped)
+    return paddings.map((padding) => decodeOaep(encoded, padding))
   } catch {
-    return undefined
+    return []
   }
 }
 
