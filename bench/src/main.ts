@@ -30,8 +30,8 @@ async function main(words: readonly string[]): Promise<void> {
   const unknown = named.filter((word) => !(parts as readonly string[]).includes(word))
   if (unknown.length > 0) throw new Error(`the bench has no part "${unknown.join(' ')}": name any of ${parts.join(', ')}, or none`)
   const wanted: Wanted = { isTrial, isWanted: (part) => (named.length === 0 ? part !== 'cold' : named.includes(part)) }
-  const load = loadavg()[0]?.toFixed(1)
-  console.log(`${new Date().toISOString()}, Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model}), load before: ${load}`)
+  console.log(`Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model})`)
+  printMoment('Begun')
   if (isTrial) console.log('A trial: these figures mean nothing.')
   if (wanted.isWanted('http') || wanted.isWanted('take-away')) await inLaboratory((laboratory) => runInLaboratory(laboratory, wanted))
   if (wanted.isWanted('start')) {
@@ -42,11 +42,16 @@ async function main(words: readonly string[]): Promise<void> {
     console.error('  npm start in a fresh clone …')
     printStarts('npm start in a fresh clone with empty caches', await measureColdStart(), ['first, cold', 'second, warm'])
   }
+  printMoment('Ended')
 }
+
+/** No figure is worth more than the machine was quiet, so each table stands between two of these. */
+const printMoment = (what: string): void => console.log(`\n${what} ${new Date().toISOString()}, load average ${loadavg()[0]?.toFixed(1)}`)
 
 async function runInLaboratory(laboratory: Laboratory, { isTrial, isWanted }: Wanted): Promise<void> {
   const brokerPid = await laboratory.startBroker()
   if (isWanted('http')) await runHttp(laboratory, brokerPid, isTrial)
+  if (isWanted('http')) printMoment('HTTP measured')
   if (isWanted('http')) await runDraining(laboratory)
   else await laboratory.startWorker()
   if (isWanted('take-away')) await runTakeAway(laboratory, isTrial ? takeAwayTrialRuns : takeAwayRuns)
@@ -63,11 +68,10 @@ async function runHttp(laboratory: Laboratory, brokerPid: number, isTrial: boole
     }
     printTable(
       `Per operation, closed loop, ${connections} keep-alive connections, medians of ${rounds} rounds (CPU in ms: broker + PostgreSQL)`,
-      ['operation', 'broker', 'PostgreSQL', 'aim', 'SQL', 'writing', 'per second', 'p50 ms', 'p99 ms'],
+      ['operation', 'measured', 'aim', 'SQL', 'writing', 'per second', 'p50 ms', 'p99 ms'],
       measured.map((row) => [
         row.name,
-        inMilliseconds(row.serverCpuMs),
-        inMilliseconds(row.databaseCpuMs),
+        `${inMilliseconds(row.serverCpuMs)} + ${inMilliseconds(row.databaseCpuMs)}`,
         row.aim,
         row.statements.toFixed(2),
         row.writing.toFixed(2),
