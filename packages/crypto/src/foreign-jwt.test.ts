@@ -138,7 +138,7 @@ test('one flipped bit is refused', async () => {
   const keys = keysOf(jwkOf('RS256'))
   const last = token.length - 1
   fc.assert(
-    fc.property(fc.nat(last - 1), fc.constantFrom(...'AQgwz-_.'), (at, letter) => {
+    fc.property(fc.nat(last - 1), fc.constantFrom('A', 'Q', 'g', 'w', 'z', '-', '_', '.'), (at, letter) => {
       const changed = token.slice(0, at) + letter + token.slice(at + 1)
       return changed === token || judge(changed, keys) !== 'believed'
     }),

@@ -60,7 +60,7 @@ import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { z } from 'zod'
 import type { UpstreamRefusal } from './error.js'
-import { findOidcMistake, type OidcSettings, oidcMembers, refedsMfa } from './oidc/configuration.js'
+import { findKeyMistake, findOidcMistake, type OidcSettings, oidcMembers, refedsMfa } from './oidc/configuration.js'
 import { findSamlMistake, pickSamlParty, type SamlPartySettings, samlPartyMembers } from './saml/configuration.js'
 import { type SignatureReaderName, signatureReaderNames } from './saml/signature-reader-name.js'
 
@@ -158,6 +158,8 @@ function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefus
   if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
   const common = parseShared({ mapping, stableIdAttribute, groupsAttribute, scimLinkKey })
   if (!common.ok) return common
+  const key = findKeyMistake(settings, common.value.mapping)
+  if (key !== undefined) return err({ reason: 'connection_configuration_invalid', detail: key })
   const scopes = settings.scopes.includes('openid') ? settings.scopes : ['openid', ...settings.scopes]
   return ok({ kind: 'oidc', ...common.value, ...settings, scopes })
 }

@@ -1,4 +1,5 @@
 /** What an OpenID connection can be told beside what every connection can; the meaning of each member is in `connection-configuration`. */
+import type { ClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { type ForeignAlgorithm, foreignAlgorithms } from '@drawbridge/crypto/foreign-algorithms'
 import { z } from 'zod'
 
@@ -101,4 +102,10 @@ export function findOidcMistake(settings: OidcSettings): OidcMistake | undefined
   if (graph !== undefined && tenantIds === undefined)
     return { member: 'tenantIds', message: 'Graph is asked about people of the listed tenants alone: list theirs' }
   return undefined
+}
+
+/** What names a person at one tenant may name another at the next: where several are trusted, `tid` is a part of the key. */
+export function findKeyMistake({ tenantIds = [] }: Pick<OidcSettings, 'tenantIds'>, { stableId }: ClaimMapping): OidcMistake | undefined {
+  if (tenantIds.length < 2 || (stableId.from === 'attributes' && stableId.names.includes('tid'))) return undefined
+  return { member: 'mapping', message: 'with several tenantIds the stable id needs {"stableId":{"attributes":["tid","oid"]}}' }
 }

@@ -20,6 +20,9 @@ test.each([
   { when: 'iat is missing', claims: { iat: undefined }, accepted: false },
   { when: 'nbf is in the future', claims: { nbf: toSeconds(now) + 181 }, accepted: false },
   { when: 'nbf is no time', claims: { nbf: 'x' }, accepted: false },
+  // It would be newer than any barrier that is still to come, and no barrier could end what it proves.
+  { when: 'auth_time is in the future', claims: { auth_time: toSeconds(now) + 181 }, accepted: false },
+  { when: 'auth_time is ahead by no more than the skew', claims: { auth_time: toSeconds(now) + 180 }, accepted: true },
   { when: 'exp is exactly the skew ago', claims: { exp: toSeconds(now) - 180 }, accepted: false },
   { when: 'exp is a second less than the skew ago', claims: { exp: toSeconds(now) - 179 }, accepted: true },
 ])('an ID token is accepted=$accepted when $when', ({ claims, accepted }) => {

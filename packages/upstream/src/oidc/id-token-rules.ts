@@ -66,8 +66,10 @@ function checkTimes(claims: ReadonlyMap<string, unknown>, { now, freshSince }: E
   if (nbf !== undefined && (notBefore === undefined || notBefore > addSeconds(now, oidcTimeLimits.skewSeconds))) return refuse('nbf')
   const sessionEnd = claims.get('session_expiry')
   if (sessionEnd !== undefined && now >= (instantOf(sessionEnd) ?? now)) return err({ reason: 'oidc_session_over' })
-  // Most IdPs send no auth_time, so its absence proves nothing; an old one proves that the login was not fresh.
+  // Most IdPs send no auth_time, so its absence proves nothing; an old one proves that the login was not fresh. One ahead of us would be
+  // newer than any barrier to come.
   const authTime = instantOf(claims.get('auth_time'))
+  if (authTime !== undefined && authTime > addSeconds(now, oidcTimeLimits.skewSeconds)) return refuse('auth_time')
   const isStale = freshSince !== undefined && authTime !== undefined && authTime < addSeconds(freshSince, -oidcTimeLimits.skewSeconds)
   return isStale ? err({ reason: 'oidc_authn_not_fresh' }) : ok(undefined)
 }

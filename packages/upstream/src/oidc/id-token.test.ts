@@ -121,6 +121,10 @@ describe('an issuer that many companies share', () => {
   ])('is refused when $when', async ({ claims, reason }) => {
     expect((await login(claims)).verdict).toMatchObject(refusal(reason))
   })
+  test('is believed about each of several, whose people have keys of their own', async () => {
+    const several = { ...entra, tenantIds: [tenant, foreignTenant], mapping: { stableId: { attributes: ['tid', 'oid'] } } }
+    for (const tid of several.tenantIds) expect((await login({ ...entraOf(tid), oid: 'o' }, several)).verdict.ok).toBe(true)
+  })
   test('each key of the shared set may sign for its own issuer alone', async () => {
     const signer = aSigner('k')
     const verdictWith = async (keyIssuer: string) =>
@@ -165,6 +169,11 @@ describe('an issuer that many companies share', () => {
       what: 'Google for every domain',
       configuration: { issuer: 'https://accounts.google.com', hostedDomains: ['*'] },
       member: 'hostedDomains',
+    },
+    {
+      what: 'several tenants whose people are keyed without them',
+      configuration: { ...entra, tenantIds: [tenant, foreignTenant] },
+      member: 'mapping',
     },
     { what: 'Graph for nobody in particular', configuration: { graph: {} }, member: 'tenantIds' },
   ])('$what cannot be configured', ({ configuration, member }) => {
