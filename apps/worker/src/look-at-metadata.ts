@@ -20,7 +20,7 @@ import { parseConnection } from '@drawbridge/upstream/connection'
 import type { SamlConnection } from '@drawbridge/upstream/connection-configuration'
 import { type FetchedMetadata, fetchMetadata } from '@drawbridge/upstream/saml/metadata-fetch'
 import type { MetadataFinding } from '@drawbridge/upstream/saml/metadata-findings'
-import { endOverlap, judgeRefresh, type RefreshVerdict } from '@drawbridge/upstream/saml/metadata-refresh'
+import { endOverlap, type Held, judgeRefresh, type Settled } from '@drawbridge/upstream/saml/metadata-refresh'
 import { overlapEndOf } from '@drawbridge/upstream/saml/metadata-rollover'
 import { drawChance, nextLookAt } from '@drawbridge/upstream/saml/metadata-schedule'
 import type { JobDeps } from './deps.js'
@@ -49,47 +49,37 @@ async function writeDown(deps: JobDeps, db: Db, { tenantId, connectionId }: DueM
   if (!parsed.ok || parsed.value.kind !== 'saml') return undefined
   const { note, configuration, told } = decide(deps, { source, stored, active: parsed.value, got })
   if (configuration !== undefined) await updateConnection(db, tenantId, connectionId, { name: stored.name, configuration })
-  if (told !== undefined) await tell(deps, db, tenantId, connectionId, told)
+  for (const line of told) await tell(deps, db, tenantId, connectionId, line)
   await noteMetadata(db, tenantId, connectionId, note)
   return note.outcome
 }
 
 type Told = Pick<AuditEvent, 'kind' | 'reason' | 'detail'>
-type Decision = { readonly note: MetadataNote; readonly configuration?: unknown; readonly told?: Told | undefined }
+type Decision = { readonly note: MetadataNote; readonly configuration?: unknown; readonly told: readonly Told[] }
 
 function decide(deps: JobDeps, look: Look): Decision {
   const { source, active, got } = look
   const now = deps.clock.now()
   if (!got.ok) return failed(deps, look, got.error)
-  const fetched = got.value
-  const { url, withdrawn } = source
-  const pinned = source.pinnedCertificates
-  if (fetched?.kind === 'document') {
-    const verdict = judgeRefresh({ active, document: fetched.document, url, pinned, withdrawn, now })
-    return settle(deps, look, verdict, fetched.etag)
-  }
-  return settle(deps, look, { digest: source.digest ?? '', ...endOverlap({ active, withdrawn, now }) }, source.etag)
+  const { url, withdrawn, pinnedCertificates: pinned } = source
+  if (got.value?.kind !== 'document')
+    return settle(deps, look, endOverlap({ active, withdrawn, now }), { digest: source.digest ?? '', etag: source.etag })
+  const verdict = judgeRefresh({ active, document: got.value.document, url, pinned, withdrawn, now })
+  if (verdict.kind === 'held') return hold(deps, look, verdict)
+  return settle(deps, look, verdict, { digest: verdict.digest, etag: got.value.etag })
 }
 
-function settle(deps: JobDeps, { source, stored }: Look, verdict: RefreshVerdict, etag: string | undefined): Decision {
-  const now = deps.clock.now()
-  const common = { failures: 0, now }
-  if (verdict.kind === 'held') {
-    const { digest, reason, findings, change } = verdict
-    const note = { ...common, outcome: 'held', outcomeReason: reason, held: { digest, change }, withdrawn: source.withdrawn } as const
-    const isKnown = source.heldDigest === digest && source.outcomeReason === reason
-    const told: Told = { kind: 'connection.metadata_held', reason, detail: { url: source.url, digest, findings, change } }
-    return { note: { ...note, nextFetchAt: nextLookAt(now, 0, drawChance(deps.random)) }, told: isKnown ? undefined : told }
-  }
-  const { kind: outcome, withdrawn, digest } = verdict
-  const note = { ...common, outcome, withdrawn, used: { digest, etag }, nextFetchAt: nextAfter(deps, source, withdrawn) }
-  if (verdict.kind === 'unchanged') return { note }
-  const configuration = { ...(stored.configuration as object), ...verdict.configuration }
-  return {
-    note,
-    configuration,
-    told: { kind: 'connection.metadata_refreshed', detail: { url: source.url, digest, change: verdict.change } },
-  }
+function settle(deps: JobDeps, look: Look, settled: Settled, used: NonNullable<MetadataNote['used']>): Decision {
+  const { kind: outcome, withdrawn } = settled
+  const nextFetchAt = nextAfter(deps, look.source, withdrawn)
+  return { note: { outcome, withdrawn, used, failures: 0, nextFetchAt, now: deps.clock.now() }, ...written(look, settled) }
+}
+
+/** What a rollover changes: the configuration, and the line that says so. */
+function written({ source, stored }: Look, settled: Settled): Omit<Decision, 'note'> {
+  if (settled.kind === 'unchanged') return { told: [] }
+  const configuration = { ...(stored.configuration as object), ...settled.configuration }
+  return { configuration, told: [{ kind: 'connection.metadata_refreshed', detail: { url: source.url, change: settled.change } }] }
 }
 
 /** Given by hand, nothing is fetched: only the end of an overlap is waited for. */
@@ -99,7 +89,23 @@ function nextAfter(deps: JobDeps, source: StoredMetadataSource, withdrawn: Metad
   return ends.length === 0 ? undefined : ends.reduce((one, other) => (one < other ? one : other))
 }
 
-function failed(deps: JobDeps, { source, active, stored }: Look, finding: MetadataFinding): Decision {
+/** Told once per document. A withdrawn key goes in its time all the same: whoever spoils the document must not keep it trusted. */
+function hold(deps: JobDeps, look: Look, { digest, reason, findings, change }: Held & { readonly digest: string }): Decision {
+  const { source, active } = look
+  const now = deps.clock.now()
+  const rollover = endOverlap({ active, withdrawn: source.withdrawn, now })
+  const nextFetchAt = nextLookAt(now, 0, drawChance(deps.random))
+  const common = { outcome: 'held', outcomeReason: reason, held: { digest, change }, failures: 0 } as const
+  const isKnown = source.heldDigest === digest && source.outcomeReason === reason
+  const told: readonly Told[] = isKnown
+    ? []
+    : [{ kind: 'connection.metadata_held', reason, detail: { url: source.url, digest, findings, change } }]
+  const ended = written(look, rollover)
+  return { ...ended, note: { ...common, withdrawn: rollover.withdrawn, nextFetchAt, now }, told: [...told, ...ended.told] }
+}
+
+function failed(deps: JobDeps, look: Look, finding: MetadataFinding): Decision {
+  const { source, active } = look
   const now = deps.clock.now()
   const failures = source.failures + 1
   const rollover = endOverlap({ active, withdrawn: source.withdrawn, now })
@@ -112,15 +118,10 @@ function failed(deps: JobDeps, { source, active, stored }: Look, finding: Metada
     nextFetchAt: nextLookAt(now, failures, drawChance(deps.random)),
     now,
   }
-  const configuration = rollover.kind === 'changed' ? { ...(stored.configuration as object), ...rollover.configuration } : undefined
   const detail = { url: source.url, failures, ...finding.detail }
-  const told: Told | undefined =
-    rollover.kind === 'changed'
-      ? { kind: 'connection.metadata_refreshed', reason: finding.code, detail: { ...detail, change: rollover.change } }
-      : failures === failuresUntilTold
-        ? { kind: 'connection.metadata_failed', reason: finding.code, detail }
-        : undefined
-  return { note, told, ...(configuration !== undefined && { configuration }) }
+  const told: readonly Told[] = failures === failuresUntilTold ? [{ kind: 'connection.metadata_failed', reason: finding.code, detail }] : []
+  const ended = written(look, rollover)
+  return { ...ended, note, told: [...told, ...ended.told] }
 }
 
 const tell = (deps: JobDeps, db: Db, tenant: TenantId, connectionId: ConnectionId, told: Told): Promise<void> =>

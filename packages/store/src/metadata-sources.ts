@@ -95,9 +95,12 @@ export async function deleteMetadataSource(db: Db, tenant: TenantId, connection:
   return rowCount === 1
 }
 
-/** An admin has written the configuration by hand: the next answer is compared whole, even where the document is the same. */
+/** An admin has written the configuration by hand: what she trusts is withdrawn no more, and the next answer is compared whole, even if it is the same. */
 export async function forgetMetadataEtag(db: Db, tenant: TenantId, connection: ConnectionId): Promise<void> {
-  await db.query('UPDATE metadata_sources SET etag = NULL WHERE tenant_id = $1 AND connection_id = $2', [tenant, connection])
+  await db.query("UPDATE metadata_sources SET etag = NULL, withdrawn = '[]' WHERE tenant_id = $1 AND connection_id = $2", [
+    tenant,
+    connection,
+  ])
 }
 
 /** An admin wants it now. Answers whether there is an address to ask. */

@@ -208,9 +208,11 @@ describe('the address', () => {
     served = offering([old])
     const id = await idOf({ metadataUrl: url })
     const configuration = { idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso', certificates: [fresh] }
+    const withdrawn = JSON.stringify([{ fingerprint: fingerprintOf(fresh), at: 0 }])
+    await asOwner(db.ownerUrl, 'UPDATE metadata_sources SET withdrawn = $2 WHERE connection_id = $1', [id, withdrawn])
     await call('PUT', `${connections}/${id}`, { kind: 'saml', name: 'By hand', configuration })
-    const [row] = await asOwner(db.ownerUrl, 'SELECT url, etag FROM metadata_sources WHERE connection_id = $1', [id])
-    expect(row).toEqual({ url, etag: null })
+    const [row] = await asOwner(db.ownerUrl, 'SELECT url, etag, withdrawn FROM metadata_sources WHERE connection_id = $1', [id])
+    expect(row).toEqual({ url, etag: null, withdrawn: [] })
   })
 })
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
-import { findConnection } from '@drawbridge/store/connections'
+import { findConnection, insertConnection } from '@drawbridge/store/connections'
 import {
   askForMetadata,
   claimDueMetadataAcrossTenants,
@@ -19,7 +19,7 @@ import { fingerprintOf } from '@drawbridge/upstream/saml/metadata-changes'
 import { rolloverOverlapSeconds } from '@drawbridge/upstream/saml/metadata-rollover'
 import { askAgainSeconds, firstPauseSeconds, refreshSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { aCompany, jobDeps } from '../../test/a-company.js'
+import { aCompany, jobDeps, random } from '../../test/a-company.js'
 import { failuresUntilTold } from '../look-at-metadata.js'
 import { claimSize, leaseSeconds, looksAtOnce, refreshIdpMetadata } from './refresh-idp-metadata.job.js'
 
@@ -31,10 +31,11 @@ let server: Server
 let origin: string
 let answer: (request: IncomingMessage, response: ServerResponse) => void
 let asked: IncomingMessage[]
-let tenants = 0
+let company: Awaited<ReturnType<typeof aCompany>>
 
 beforeAll(async () => {
   fixture = await testDatabase()
+  company = await aCompany(fixture, 'acme')
   server = createServer((request, response) => {
     asked.push(request)
     answer(request, response)
@@ -64,11 +65,12 @@ type Watched = { readonly tenant: TenantId; readonly connection: ConnectionId }
 
 /** A connection that trusts `old`, whose metadata is due now. */
 async function watched(source: Partial<Parameters<typeof putMetadataSource>[3]> = {}): Promise<Watched> {
-  const company = await aCompany(fixture, `watched-${(tenants += 1)}`)
   const { tenant } = company
-  const connection = company.connection as ConnectionId
+  const connection = random.uuid() as ConnectionId
   const configuration = { idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso', certificates: [old], groupsAttribute: 'memberOf' }
-  await asOwner(fixture.ownerUrl, 'UPDATE connections SET configuration = $2 WHERE id = $1', [connection, JSON.stringify(configuration)])
+  await inTenant(fixture.database, tenant, (db) =>
+    insertConnection(db, tenant, { id: connection, kind: 'saml', name: 'Corporate', configuration, now: start }),
+  )
   await inTenant(fixture.database, tenant, (db) =>
     putMetadataSource(db, tenant, connection, {
       ...{
@@ -90,11 +92,11 @@ const sourceOf = async ({ tenant, connection }: Watched) =>
   (await inTenant(fixture.database, tenant, (db) => findMetadataSource(db, tenant, connection))) as StoredMetadataSource
 const configurationOf = async ({ tenant, connection }: Watched) =>
   (await inTenant(fixture.database, tenant, (db) => findConnection(db, tenant, connection)))?.configuration
-const trailOf = ({ tenant }: Watched) =>
+const trailOf = ({ tenant, connection }: Watched) =>
   asOwner<{ kind: string; reason: string | null; detail: Record<string, unknown> }>(
     fixture.ownerUrl,
-    "SELECT kind, reason, detail FROM audit_events WHERE tenant_id = $1 AND kind LIKE 'connection.%' ORDER BY id",
-    [tenant],
+    'SELECT kind, reason, detail FROM audit_events WHERE tenant_id = $1 AND connection_id = $2 ORDER BY id',
+    [tenant, connection],
   )
 
 describe('what it may change by itself', () => {
@@ -158,6 +160,27 @@ describe('what it may change by itself', () => {
 })
 
 describe('what waits for an admin', () => {
+  it.each([
+    {
+      when: 'the document is held',
+      given: offering([old], { ssoUrl: 'https://evil.example/sso' }),
+      status: 200,
+      kinds: ['connection.metadata_held'],
+    },
+    { when: 'the address fails', given: '', status: 500, kinds: [] },
+  ])('a withdrawn key goes in its time even while $when', async ({ given, status, kinds }) => {
+    const at = addSeconds(start, -rolloverOverlapSeconds)
+    const here = await watched({ withdrawn: [{ fingerprint: fingerprintOf(old), at }] })
+    const certificates = JSON.stringify([fresh, old])
+    const sql = "UPDATE connections SET configuration = jsonb_set(configuration, '{certificates}', $2) WHERE id = $1"
+    await asOwner(fixture.ownerUrl, sql, [here.connection, certificates])
+    answer = (_request, response) => void response.writeHead(status).end(given)
+    await lookAt(start)
+    expect(await configurationOf(here)).toMatchObject({ certificates: [fresh], ssoUrl: 'https://idp.example/sso' })
+    expect((await trailOf(here)).map(({ kind }) => kind)).toEqual([...kinds, 'connection.metadata_refreshed'])
+    expect((await sourceOf(here)).withdrawn).toEqual([])
+  })
+
   const evil = 'https://evil.example/sso'
   it.each([
     { reason: 'endpoint_moved', given: () => offering([fresh], { ssoUrl: evil }), pinned: [] },
@@ -258,7 +281,7 @@ describe('a signature that did not verify', () => {
   })
 })
 
-describe('many tenants', () => {
+describe('many connections', () => {
   it('are shared between workers, each looked at once, never more at a time than the limit', async () => {
     const many = await Promise.all(Array.from({ length: claimSize + 8 }, () => watched()))
     let [underWay, most] = [0, 0]

@@ -5,7 +5,7 @@ import { parseConnection, type SamlConnection } from '../connection-configuratio
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { aKey, plainMetadata, signMetadata } from './fixtures/vendor-metadata.js'
 import { compareMetadata, fingerprintOf, hasChanges } from './metadata-changes.js'
-import { heldReasons, judgeRefresh, type RefreshQuestion } from './metadata-refresh.js'
+import { endOverlap, heldReasons, judgeRefresh, type RefreshQuestion } from './metadata-refresh.js'
 import { planRollover, rolloverOverlapSeconds } from './metadata-rollover.js'
 
 const now = instant(Date.UTC(2026, 10, 23))
@@ -48,6 +48,13 @@ describe('keys', () => {
       configuration: { certificates: [fresh] },
       withdrawn: [],
       change: { certificates: { removed: [{ fingerprint: fingerprintOf(old) }] } },
+    })
+  })
+  test('the last key is never taken away for want of a document', () => {
+    const withdrawn = [{ fingerprint: fingerprintOf(old), at: now }]
+    expect(endOverlap({ active: active([old]), withdrawn, now: addSeconds(now, 2 * rolloverOverlapSeconds) })).toEqual({
+      kind: 'unchanged',
+      withdrawn: [],
     })
   })
   test('a key that comes back is withdrawn no more', () => {

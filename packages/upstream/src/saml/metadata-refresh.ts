@@ -45,7 +45,8 @@ export type RefreshQuestion = {
   readonly withdrawn: readonly Withdrawn[]
   readonly now: Instant
 }
-export type RefreshVerdict = { readonly digest: string } & (
+/** What may be written without an admin. */
+export type Settled =
   | { readonly kind: 'unchanged'; readonly withdrawn: readonly Withdrawn[] }
   | {
       readonly kind: 'changed'
@@ -53,13 +54,13 @@ export type RefreshVerdict = { readonly digest: string } & (
       readonly change: MetadataChange
       readonly withdrawn: readonly Withdrawn[]
     }
-  | {
-      readonly kind: 'held'
-      readonly reason: HeldReason
-      readonly findings: readonly MetadataFindingCode[]
-      readonly change: MetadataChange | undefined
-    }
-)
+export type Held = {
+  readonly kind: 'held'
+  readonly reason: HeldReason
+  readonly findings: readonly MetadataFindingCode[]
+  readonly change: MetadataChange | undefined
+}
+export type RefreshVerdict = { readonly digest: string } & (Settled | Held)
 
 export function judgeRefresh(question: RefreshQuestion): RefreshVerdict {
   const { active, document, pinned, now, url } = question
@@ -81,15 +82,19 @@ export function judgeRefresh(question: RefreshQuestion): RefreshVerdict {
   return { digest, ...overlap(question, configuration) }
 }
 
-/** Where there was no new document: what the metadata listed it lists still, and what is withdrawn goes in its time. */
-export function endOverlap({ active, withdrawn, now }: Pick<RefreshQuestion, 'active' | 'withdrawn' | 'now'>) {
+/** Where there was no new document: what the metadata listed it lists still, and what is withdrawn goes in its time. The last certificate stays. */
+export function endOverlap({ active, withdrawn, now }: Pick<RefreshQuestion, 'active' | 'withdrawn' | 'now'>): Settled {
   const isWithdrawn = new Set(withdrawn.map(({ fingerprint }) => fingerprint))
   const certificates = active.certificates.filter((pem) => !isWithdrawn.has(fingerprintOf(pem)))
+  if (certificates.length === 0) return { kind: 'unchanged', withdrawn: [] }
   const { idpEntityId, ssoUrl, ssoBinding } = active
   return overlap({ active, withdrawn, now }, { idpEntityId, ssoUrl, ssoBinding, certificates })
 }
 
-function overlap({ active, withdrawn: known, now }: Pick<RefreshQuestion, 'active' | 'withdrawn' | 'now'>, offered: MetadataConfiguration) {
+function overlap(
+  { active, withdrawn: known, now }: Pick<RefreshQuestion, 'active' | 'withdrawn' | 'now'>,
+  offered: MetadataConfiguration,
+): Settled {
   const { certificates, withdrawn } = planRollover({ trusted: active.certificates, offered: offered.certificates, withdrawn: known, now })
   const configuration = { ...offered, certificates }
   const change = compareMetadata(active, configuration)

@@ -134,3 +134,9 @@ test('an address that only looks like a vendor’s is not taken for it', () => {
   ])
     expect(recogniseVendor('urn:x', [url])).toBeUndefined()
 })
+
+test('an endless address is looked at in time that grows with its length alone', () => {
+  const hosts = ['https://a', 'https://a.onelogin.com', 'https://login.microsoftonline.com']
+  for (const part of ['/', '/a', '/realms/', '/idp', '/app/a', '?', 'a'])
+    for (const host of hosts) expect(() => recogniseVendor(host + part.repeat(200_000), [host + part.repeat(200_000)])).not.toThrow()
+})
