@@ -22,6 +22,8 @@ const codesOf = (document: string, question: Partial<Parameters<typeof diagnose>
   diagnose(document, { now, ...question }).findings.map(({ code }) => code)
 const plain = (parts: Partial<Parameters<typeof plainMetadata>[0]> = {}) => plainMetadata({ certificates: [fresh], ...parts })
 const md = 'xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata"'
+const listed = (entities: string, attributes = '') =>
+  `<l:EntitiesDescriptor ${md.replace('md', 'l')}${attributes}>${entities}</l:EntitiesDescriptor>`
 const role = 'md:IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"'
 
 test('complete metadata has nothing to say and becomes a configuration that parses', () => {
@@ -111,6 +113,9 @@ describe('a warning is told and stops nothing', () => {
     { found: ['certificates_several'], given: plain({ certificates: [fresh, other] }) },
     { found: ['certificate_chain'], given: chain },
     { found: ['valid_until_passed'], given: plain({ attributes: ' validUntil="2026-01-01T00:00:00Z"' }) },
+    // Federations write it on the list alone, and it holds for everybody in it: an old list, played back, must not pass for a new one.
+    { found: ['valid_until_passed'], given: listed(plain(), ' validUntil="2026-01-01T00:00:00Z"') },
+    { found: ['valid_until_passed'], given: listed(listed(plain()), ' validUntil="2026-01-01T00:00:00Z"') },
     { found: ['valid_until_soon'], given: plain({ attributes: ' validUntil="2026-12-01T00:00:00Z"' }) },
     { found: ['valid_until_unreadable'], given: plain({ attributes: ' validUntil="tomorrow"' }) },
     { found: ['signature_unchecked'], given: signMetadata(plain(), publisher) },

@@ -3,7 +3,13 @@ import type { Instant } from '@drawbridge/core/instant'
 import { parseDateTime } from './date-time.js'
 import { attributeOf, childrenNamed, type Element, isNamed, namespaces, textOf, walk } from './element.js'
 
-export type MetadataEntity = { readonly entityId: string; readonly element: Element; readonly role: Element | undefined }
+export type MetadataEntity = {
+  readonly entityId: string
+  readonly element: Element
+  readonly role: Element | undefined
+  /** What it stands in: a list may say until when all that is in it holds. SAML Metadata §2.3.1 */
+  readonly enclosing: readonly Element[]
+}
 
 export type Endpoint = { readonly binding: 'redirect' | 'post' | 'other'; readonly url: string; readonly answersAt: string | undefined }
 export type MetadataFacts = {
@@ -26,10 +32,23 @@ const algorithmSupport = 'urn:oasis:names:tc:SAML:metadata:algsupport'
 
 /** Every entity of the document, at whatever level, with its role as identity provider for SAML 2.0 if it has one. */
 export function listEntities(root: Element): readonly MetadataEntity[] {
-  return [...walk(root)]
+  const placed = [...walk(root)]
+  const parents = new Map(placed.map(({ element, parent }) => [element, parent]))
+  return placed
     .map(({ element }) => element)
     .filter((element) => isNamed(element, namespaces.metadata, 'EntityDescriptor'))
-    .map((element) => ({ entityId: (attributeOf(element, 'entityID') ?? '').trim(), element, role: roleOf(element) }))
+    .map((element) => ({
+      entityId: (attributeOf(element, 'entityID') ?? '').trim(),
+      element,
+      role: roleOf(element),
+      enclosing: enclosingOf(element, parents),
+    }))
+}
+
+function enclosingOf(element: Element, parents: ReadonlyMap<Element, Element | undefined>): readonly Element[] {
+  const enclosing: Element[] = []
+  for (let outer = parents.get(element); outer !== undefined; outer = parents.get(outer)) enclosing.push(outer)
+  return enclosing
 }
 
 /** An absent list of protocols is taken for SAML 2.0: the namespace of the role says so. */
@@ -40,7 +59,7 @@ const roleOf = (entity: Element): Element | undefined =>
   })
 
 /** @spec SAML Metadata §2.4.3 */
-export function readFacts({ entityId, element, role }: MetadataEntity & { readonly role: Element }): MetadataFacts {
+export function readFacts({ entityId, element, role, enclosing }: MetadataEntity & { readonly role: Element }): MetadataFacts {
   const signing = certificatesFor(role, 'signing')
   return {
     entityId,
@@ -50,7 +69,7 @@ export function readFacts({ entityId, element, role }: MetadataEntity & { readon
     encryptionCertificates: certificatesFor(role, 'encryption').certificates,
     hasCertificateChain: signing.hasChain,
     nameIdFormats: childrenNamed(role, namespaces.metadata, 'NameIDFormat').flatMap((format) => textOf(format) || []),
-    validUntil: earliestValidUntil([element, role]),
+    validUntil: earliestValidUntil([...enclosing, element, role]),
     wantsSignedRequests: ['true', '1'].includes(attributeOf(role, 'WantAuthnRequestsSigned') ?? ''),
     hasOtherProtocols: childrenNamed(element, namespaces.metadata, 'RoleDescriptor').length > 0,
     announcesSha1Only: announcesSha1Only(element),
