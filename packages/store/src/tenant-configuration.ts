@@ -55,6 +55,8 @@ export type StoredConfiguration = {
   readonly connections: readonly StoredConnection[]
   readonly domains: readonly { readonly domain: string; readonly connectionId: ConnectionId | undefined; readonly verified: boolean }[]
   readonly resources: readonly StoredResource[]
+  /** As `core/tenant/connection-choice` reads it. */
+  readonly connectionChoice: unknown
   /** Never there but in a lab. */
   readonly labRateLimits: LabRateLimits | undefined
 }
@@ -72,7 +74,7 @@ export async function findConfigurationVersionAcrossTenants(database: Database, 
 }
 
 const loadText = `
-SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits,
+SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice,
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id AND p.version = t.policy_version) AS policy_document,
   i.id AS issuer_id, i.url AS issuer_url,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
@@ -141,6 +143,7 @@ function toConfiguration(row: Row): StoredConfiguration {
       ...resource,
       accessTokenTtlSeconds: resource.accessTokenTtlSeconds ?? undefined,
     })) as unknown as StoredResource[],
+    connectionChoice: row['connection_choice'] ?? undefined,
     labRateLimits: (row['lab_rate_limits'] as LabRateLimits | null) ?? undefined,
   }
 }

@@ -105,5 +105,15 @@ export async function markProvisioningModeIfUndecided(db: Db, tenant: TenantId, 
   return rowCount === 1
 }
 
+/** Which connection an address chooses; read and checked by `core/tenant/connection-choice`. */
+export async function markConnectionChoice(db: Db, tenant: TenantId, choice: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET connection_choice = $2 WHERE id = $1', [tenant, JSON.stringify(choice)])
+}
+
+export async function findConnectionChoice(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ connection_choice: unknown }>('SELECT connection_choice FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.connection_choice ?? undefined
+}
+
 /** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */
 export const isUniqueViolation = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '23505'

@@ -3,6 +3,7 @@ import type { Endpoint } from '../http/endpoint.js'
 import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
+import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
 import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
 import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
@@ -26,6 +27,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...connectionSha1Endpoints,
   ...oidcDiagnosisEndpoints,
   ...connectionMetadataEndpoints,
+  ...connectionChoiceEndpoints,
   ...domainEndpoints,
   ...provisioningEndpoints,
   ...resourceEndpoints,

@@ -112,3 +112,24 @@ describe('who may become a subject', () => {
     expect((await call('GET', path)).body.invitations).toMatchObject([{ id: made.body.id, revokedAt: expect.any(String) }])
   })
 })
+
+describe('which connection an address chooses', () => {
+  const path = '/tenants/acme/connection-choice'
+  it('is nothing until it is written, and then what was written', async () => {
+    expect((await call('GET', path)).body).toEqual({ rules: [], fallbackConnectionId: null })
+    const choice = {
+      rules: [{ when: "hint.startsWith('ext-')", connectionId: acme.connectionId }],
+      fallbackConnectionId: acme.connectionId,
+    }
+    expect(await call('PUT', path, choice)).toMatchObject({ status: 200, body: choice })
+    expect((await call('GET', path)).body).toEqual(choice)
+  })
+  it.each([
+    { rules: [{ when: 'hint.', connectionId: '00000000-0000-4000-8000-000000000000' }], paths: ['rules.0.connectionId', 'rules.0.when'] },
+    { rules: [], fallbackConnectionId: '00000000-0000-4000-8000-000000000000', paths: ['fallbackConnectionId'] },
+  ])('is refused with every mistake: $paths', async ({ paths, ...choice }) => {
+    const answer = await call('PUT', path, choice)
+    expect(answer).toMatchObject(refused(400, 'connection_choice_invalid'))
+    expect(answer.body.errors.map((error: { path: string }) => error.path)).toEqual(paths)
+  })
+})

@@ -86,6 +86,13 @@ export const adminErrors = {
     title: 'Metadata not usable',
     say: 'the metadata cannot be used as given; see errors',
   },
+  connection_choice_invalid: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'ours',
+    title: 'Choice not usable',
+    say: 'a rule does not compile, or names a connection that this tenant does not have; see errors',
+  },
   domain_malformed: {
     code: 'invalid_request',
     status: 400,

@@ -150,6 +150,7 @@ const lines: readonly Line[] = [
     at: () => `/tenants/acme/connections/${made['saml']}/sha1-exception`,
     kinds: ['connection.sha1_ended'],
   },
+  { write: 'PUT /tenants/:tenant/connection-choice', body: { rules: [] }, kinds: ['tenant.connection_choice_changed'] },
   { write: 'PUT /tenants/:tenant/provisioning', body: { mode: 'invited_only' }, kinds: ['tenant.provisioning_changed'] },
   {
     write: 'POST /tenants/:tenant/invitations',

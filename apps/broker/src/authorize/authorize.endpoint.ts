@@ -14,7 +14,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
-import type { ResolvedTenant } from '../http/tenant.js'
+import { type ResolvedTenant, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { bindBrowser } from './browser.js'
 import { dispatch } from './dispatch.js'
@@ -25,7 +25,8 @@ export const authorizeEndpoint = endpoint({
   method: 'GET',
   path: '/t/:tenant/authorize',
   spec: 'RFC 6749 §3.1',
-  summary: 'Starts an authorization code grant: PKCE S256 and resource are needed.',
+  summary:
+    'Starts an authorization code grant: PKCE S256 and resource are needed. `connection` names one of the tenant\u2019s connections by its id.',
   tag: 'OAuth',
   refusals: 'page',
   rateLimit: 'login',
@@ -37,8 +38,11 @@ export const authorizeEndpoint = endpoint({
     if (!claimed.ok) return refuseOnPage(claimed.error)
     const accepted = await acceptOfClient(deps, tenant, asked.value, claimed.value)
     if (!accepted.ok) return accepted.error
+    const named = asked.value.parameters['connection']
+    const connection = usableConnections(tenant).find(({ id }) => id === named)
+    if (named !== undefined && !connection) return refuseOnPage({ reason: 'connection_unknown' })
     const browser = bindBrowser(http, deps)
-    const flow = beginFlow({ http, deps, tenant, browserHash: browser.hash }, accepted.value)
+    const flow = beginFlow({ http, deps, tenant, browserHash: browser.hash }, accepted.value, connection?.id)
     return withCookies(await dispatch(flow), browser.setCookies)
   },
 })

@@ -1,8 +1,12 @@
 /** The step at which a person says where she signs in, when neither the hint nor the tenant's set-up does. */
+import { connectionOfAnyAddress } from '@drawbridge/core/tenant/connection-choice'
 import { endpoint } from '../http/endpoint.js'
+import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
+import { withCookies } from './authorize.endpoint.js'
+import { setChoiceCookie } from './browser.js'
 import { dispatch } from './dispatch.js'
-import { loadFlow, loadPostedStep } from './flow.js'
+import { type Flow, loadFlow, loadPostedStep } from './flow.js'
 import { chooseConnectionPage } from './pages.js'
 
 const path = '/t/:tenant/authorize/choose-connection'
@@ -26,8 +30,18 @@ export const chooseConnectionEndpoint = endpoint({
     const posted = await loadPostedStep(http, deps, 'choose_connection')
     if (!posted.ok) return posted.error
     const { flow, form } = posted.value
-    const chosen = flow.tenant.connection(form['connection'] ?? '')
-    if (!chosen || chosen.disabled) return refuseOnPage({ reason: 'connection_unknown' })
-    return dispatch({ ...flow, ongoing: { ...flow.ongoing, connectionId: chosen.id } })
+    const chosen = chosenBy(flow, form)
+    if (!chosen)
+      return form['email'] === undefined ? refuseOnPage({ reason: 'connection_unknown' }) : chooseConnectionPage(flow, 'email_malformed')
+    const remember = setChoiceCookie(deps, flow.tenant, chosen.id, form['remember'] === 'yes')
+    const pending = form['email'] === undefined ? flow.pending : { ...flow.pending, loginHint: form['email'] }
+    return withCookies(await dispatch({ ...flow, pending, ongoing: { ...flow.ongoing, connectionId: chosen.id } }), [remember])
   },
 })
+
+/** By the address that she typed, which leads somewhere whether anybody knows it or not; or by a click on a connection. */
+function chosenBy({ tenant }: Flow, form: Readonly<Record<string, string>>): ResolvedConnection | undefined {
+  const usable = usableConnections(tenant)
+  if (form['email'] !== undefined) return connectionOfAnyAddress(tenant, usable, form['email'])
+  return usable.find(({ id }) => id === form['connection'])
+}

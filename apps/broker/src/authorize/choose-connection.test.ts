@@ -2,7 +2,18 @@
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { type AnIdp, aCompany, aDomain, anAuthorizeUrl, anIdp, anotherConnection, aPlainBrowser, hidden } from '@drawbridge/testkit/a-login'
+import {
+  type AnIdp,
+  aCompany,
+  aCompanyPolicy,
+  aDomain,
+  anAuthorizeUrl,
+  anIdp,
+  anotherConnection,
+  aPlainBrowser,
+  hidden,
+  publish,
+} from '@drawbridge/testkit/a-login'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
@@ -135,4 +146,91 @@ describe('a choice that was not offered', () => {
     expect((await other.visit(url, { request, proof, connection: lisbon })).text).toContain('request_expired')
     expect(chosen()).toEqual([])
   })
+})
+
+describe('the address on the page of choice', () => {
+  const typed = async (email: string) => {
+    const browser = aBrowser()
+    const asked = await browser.visit(authorize())
+    return browser.submit(asked.location, { email })
+  }
+  it.each([
+    { email: 'ada@lisbon.example', connection: () => lisbon },
+    { email: 'ADA@LISBON.EXAMPLE', connection: () => lisbon },
+    { email: 'ada@unproven.example', connection: () => berlin },
+    { email: 'nobody@elsewhere.example', connection: () => berlin },
+  ])('$email leads away from here like any other, known or not', async ({ email, connection }) => {
+    const { status, location, text } = await typed(email)
+    expect([status, new URL(location).host, text]).toEqual([303, 'idp.example', ''])
+    expect(chosen()).toEqual([connection()])
+    expect(idp.started[0]?.loginHint).toBe(email)
+  })
+  it('that is none is asked for again', async () => {
+    expect(await typed('ada')).toMatchObject({ status: 400, text: expect.stringContaining('not an e-mail address') })
+    expect(chosen()).toEqual([])
+  })
+})
+
+describe('a remembered choice', () => {
+  const remembering = async (fields: Record<string, string>) => {
+    const browser = aBrowser()
+    await browser.submit((await browser.visit(authorize())).location, fields)
+    idp.started.length = 0
+    return browser
+  }
+  it('is taken without a page next time, until the client asks for a fresh sign-in', async () => {
+    const browser = await remembering({ connection: lisbon, remember: 'yes' })
+    expect((await browser.visit(authorize())).location).toContain('https://idp.example/login')
+    expect(chosen()).toEqual([lisbon])
+    expect((await browser.visit(authorize({ prompt: 'login' }))).location).toContain('/authorize/choose-connection?request=')
+  })
+  it('yields to a hint, and is forgotten by a choice that is not to be remembered', async () => {
+    const browser = await remembering({ email: 'ada@lisbon.example', remember: 'yes' })
+    await browser.visit(authorize({ login_hint: 'ada@berlin.example' }))
+    expect(chosen()).toEqual([berlin])
+    await browser.submit((await browser.visit(authorize({ prompt: 'login' }))).location, { connection: berlin })
+    expect((await browser.visit(authorize())).location).toContain('/authorize/choose-connection?request=')
+  })
+  it('of another tenant, or of nothing, chooses nothing', async () => {
+    const browser = aBrowser()
+    for (const value of [stranger, 'x', '']) {
+      browser.jar.set('drawbridge-connection-acme', value)
+      expect((await browser.visit(authorize())).location).toContain('/authorize/choose-connection?request=')
+    }
+  })
+})
+
+describe('a link to one connection', () => {
+  it('leads there without a page, whatever the hint says, and back to a code', async () => {
+    const browser = aBrowser()
+    const left = await browser.visit(authorize({ connection: lisbon, login_hint: 'ada@berlin.example' }))
+    expect(chosen()).toEqual([lisbon])
+    expect((await browser.comeHome(left, lisbon)).location).toContain('code=dbc_')
+  })
+  it('is not answered by a session of another connection', async () => {
+    const browser = aBrowser()
+    await browser.comeHome(await browser.visit(authorize({ connection: berlin })), berlin)
+    idp.started.length = 0
+    await browser.visit(authorize({ connection: lisbon }))
+    expect(chosen()).toEqual([lisbon])
+  })
+  it('takes nobody past the policy: it decides on the connection that was used', async () => {
+    const policy = (connection: string) =>
+      `version: 1\nrules: [{name: staff, effect: grant, scopes: [read], groups: [staff]}, {name: strong, effect: deny, scopes: ['*'], when: "subject.connection == '${connection}'"}]\n`
+    await publish(fixture, acme, now, policy(lisbon))
+    const browser = aBrowser()
+    const denied = await browser.comeHome(await browser.visit(authorize({ connection: lisbon })), lisbon)
+    await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
+    expect(denied.text).toContain('nothing_granted')
+  })
+  it.each([() => stranger as string, () => '00000000-0000-4000-8000-000000000000', () => 'x', () => ''])(
+    'to what is none of this tenant’s is refused, %#',
+    async (connection) => {
+      expect(await aBrowser().visit(authorize({ connection: connection() }))).toMatchObject({
+        status: 404,
+        text: expect.stringContaining('connection_unknown'),
+      })
+      expect(chosen()).toEqual([])
+    },
+  )
 })

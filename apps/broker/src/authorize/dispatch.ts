@@ -16,6 +16,7 @@ import { addSeconds } from '@drawbridge/core/instant'
 import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import { connectionOfAddress } from '@drawbridge/core/tenant/connection-choice'
 import type { BrowserSessionId, Scope } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type OngoingRequest, saveAuthorizationRequest } from '@drawbridge/store/authorization-requests'
@@ -24,9 +25,9 @@ import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { admit } from '../admission/admit.js'
 import { openGrantForCode } from '../admission/open-grant.js'
 import { type Answer, redirect } from '../http/answer.js'
-import type { ResolvedConnection } from '../http/tenant.js'
+import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
-import { sessionHandleOf } from './browser.js'
+import { rememberedConnectionOf, sessionHandleOf } from './browser.js'
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { denialPage } from './pages.js'
 import { type LoginDemand, startLogin } from './start-login.js'
@@ -129,17 +130,19 @@ async function goUpstream(flow: Flow, demand: LoginDemand | undefined): Promise<
   return startLogin(flow, connection, demand)
 }
 
-/** Chosen before, or the only one, or the one that owns the domain of the login hint; else the person says. */
-function connectionFor({ tenant, ongoing, pending }: Flow): ResolvedConnection | 'ask' | 'none' {
-  const usable = tenant.connections.filter((connection) => !connection.disabled && connection.configuration.ok)
+/**
+ * Chosen before, or named by the link, or the only one, or the one that the login hint leads to, or the one that this browser was told to
+ * remember; else the person says. `prompt=login` asks her anew.
+ */
+function connectionFor({ http, deps, tenant, ongoing, pending }: Flow): ResolvedConnection | 'ask' | 'none' {
+  const usable = usableConnections(tenant)
   const chosen = usable.find((connection) => connection.id === ongoing.connectionId)
   if (chosen) return chosen
   const [first] = usable
   if (!first) return 'none'
   if (usable.length === 1) return first
-  const domain = pending.loginHint?.split('@')[1]?.toLowerCase()
-  const owner = tenant.domains.find((candidate) => candidate.verified && candidate.domain === domain)
-  return usable.find((connection) => connection.id === owner?.connectionId) ?? 'ask'
+  const remembered = pending.prompt.includes('login') ? undefined : rememberedConnectionOf(http, deps, tenant)
+  return connectionOfAddress(tenant, usable, pending.loginHint) ?? usable.find(({ id }) => id === remembered) ?? 'ask'
 }
 
 /**

@@ -6,7 +6,7 @@ import { type PendingRequest, pendingRequestFromJson, toPendingRequest } from '@
 import { matchesRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { findResource, type ResourceServer } from '@drawbridge/core/oauth/resource'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { AuthorizationRequestId, ClientId, CredentialHash } from '@drawbridge/core/tenant/ids'
+import type { AuthorizationRequestId, ClientId, ConnectionId, CredentialHash } from '@drawbridge/core/tenant/ids'
 import {
   type DecidedWrite,
   type FoundRequest,
@@ -52,7 +52,12 @@ export const resourcesOf = (tenant: ResolvedTenant): readonly ResourceServer[] =
 export const authorizationRequestTtlSeconds = 1800
 
 /** The flow of a request that has just been accepted. It is only a value: the first step from which the browser has to come back stores it. */
-export function beginFlow(base: Pick<Flow, 'http' | 'deps' | 'tenant' | 'browserHash'>, accepted: AuthorizationRequest): Flow {
+export function beginFlow(
+  base: Pick<Flow, 'http' | 'deps' | 'tenant' | 'browserHash'>,
+  accepted: AuthorizationRequest,
+  /** The one that the link named: another one's session does not answer it. */
+  connectionId?: ConnectionId,
+): Flow {
   const { deps, tenant } = base
   const { client, resource } = accepted
   const now = deps.clock.now()
@@ -63,7 +68,7 @@ export function beginFlow(base: Pick<Flow, 'http' | 'deps' | 'tenant' | 'browser
     clientId: client.id,
     request: pending,
     step: 'login',
-    connectionId: undefined,
+    connectionId,
     subjectId: undefined,
     sessionId: undefined,
     noticedAt: undefined,

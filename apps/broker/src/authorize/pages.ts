@@ -6,6 +6,7 @@ import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import { type Answer, page } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
+import { usableConnections } from '../http/tenant.js'
 import { errorLocation } from './answer.js'
 import { type Flow, provenStep, stepLocation } from './flow.js'
 import { type ProvenStep, stepProof } from './step-proof.js'
@@ -41,17 +42,24 @@ const loopbackWarning = (client: Client): Html | false =>
   isLoopbackOnly(client.redirectUris) &&
   html`<p class="notice" role="note">This application runs on your own computer, so nobody can check that it is what it says. Continue only if you have just started it yourself.</p>`
 
-export const chooseConnectionPage = (flow: Flow): Answer =>
+const remember = html`<label><input type="checkbox" name="remember" value="yes"> Take me there next time on this device</label>`
+
+/** The address first; where it leads nobody can tell from how this page answers. The names of the connections are what the company chose to show. */
+export const chooseConnectionPage = (flow: Flow, mistake?: 'email_malformed'): Answer =>
   page(
     `Sign in to ${flow.tenant.name}`,
-    html`<p>How do you sign in at your company?</p>${form(
+    html`${mistake && html`<p class="notice" role="alert">That is not an e-mail address.</p>`}${form(
       flow,
       'choose_connection',
-      html`${flow.tenant.connections
-        .filter((connection) => !connection.disabled && connection.configuration.ok)
-        .map((connection) => html`<button name="connection" value="${connection.id}">${connection.name}</button>`)}`,
+      html`<label for="email">Your e-mail address at your company</label><input type="email" id="email" name="email" required maxlength="320" autocomplete="username">${remember}<button>Continue</button>`,
+    )}<h2>Or choose how you sign in</h2>${form(
+      flow,
+      'choose_connection',
+      html`${remember}${usableConnections(flow.tenant).map(
+        (connection) => html`<button name="connection" value="${connection.id}">${connection.name}</button>`,
+      )}`,
     )}`,
-    { ...noStore, formTargets: [...upstreamTargets(flow), clientTarget(flow)] },
+    { ...noStore, status: mistake ? 400 : 200, formTargets: [...upstreamTargets(flow), clientTarget(flow)] },
   )
 
 /** @spec MCP security best practices, confused deputy: announced before the login at the company's IdP starts */

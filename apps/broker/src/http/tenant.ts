@@ -9,6 +9,7 @@
 import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
+import { type ConnectionChoice, connectionChoiceFromJson } from '@drawbridge/core/tenant/connection-choice'
 import type { ConnectionId, ResourceIdentifier, TenantId, TenantSlug } from '@drawbridge/core/tenant/ids'
 import type { SigningKey, VerificationKey } from '@drawbridge/crypto/jwt'
 import type { Sealer } from '@drawbridge/crypto/seal'
@@ -59,7 +60,10 @@ export type ResolvedConnection = {
 }
 
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
-export type ResolvedTenant = Omit<StoredConfiguration, 'signingKeys' | 'connections' | 'resources' | 'policyDocument'> & {
+export type ResolvedTenant = Omit<
+  StoredConfiguration,
+  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'connectionChoice'
+> & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
   /** The active ES256 key for a purpose. Throws when there is none: an issuer is made with its keys. */
@@ -68,6 +72,8 @@ export type ResolvedTenant = Omit<StoredConfiguration, 'signingKeys' | 'connecti
   verificationKeys(purpose: 'tokens' | 'notices'): readonly VerificationKey[]
   readonly connections: readonly ResolvedConnection[]
   connection(id: string): ResolvedConnection | undefined
+  /** What an address that somebody gives chooses. */
+  readonly choice: ConnectionChoice
   readonly resources: readonly StoredResource[]
   resource(identifier: string): StoredResource | undefined
   /** Refuses everything but sign-in when the stored document no longer compiles. */
@@ -153,7 +159,7 @@ export function createConfigurationCache(deps: ConfigurationDeps): Configuration
 }
 
 function resolve(deps: ConfigurationDeps, stored: StoredConfiguration): ResolvedTenant {
-  const { signingKeys, connections: storedConnections, policyDocument, ...rest } = stored
+  const { signingKeys, connections: storedConnections, policyDocument, connectionChoice, ...rest } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
   const samlKeys = samlKeysOf(signingKeys, (key) =>
     unseal(deps, rest.id, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
@@ -190,6 +196,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration): Resolved
       published.filter((key) => key.purpose === purpose).map((key) => toVerificationKey(key.publicJwk as PublicJwk)),
     ),
     connections,
+    choice: connectionChoiceFromJson(connectionChoice),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (identifier) => rest.resources.find((resource) => resource.identifier === (identifier as ResourceIdentifier)),
     policy: compileStored(deps, stored, policyDocument),
@@ -227,3 +234,7 @@ function compileStored(deps: ConfigurationDeps, stored: StoredConfiguration, doc
   )
   return { ...safeDefaultPolicy, version: stored.policyVersion }
 }
+
+/** Those that a person can be sent to, the oldest first. */
+export const usableConnections = (tenant: Pick<ResolvedTenant, 'connections'>): readonly ResolvedConnection[] =>
+  tenant.connections.filter((connection) => !connection.disabled && connection.configuration.ok)

@@ -78,6 +78,7 @@ export const auditEvents = {
   'signing_key.rotated': 'The next signing key became the active one.',
   'subject.deprovisioned': 'The barrier of a person was raised: every token in her name is dead.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
+  'tenant.connection_choice_changed': 'The rules changed by which an address chooses a connection.',
   'tenant.created': 'A tenant was made.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',
   'tenant.provisioning_changed':

@@ -55,8 +55,20 @@ const celTypeOf: Readonly<Record<ClaimType, string>> = { string: 'string', numbe
 /** Same length as `matches`, so that columns in messages stay true. Reached only by replacing the name in a parsed call. */
 const linearMatches = 'matchRe'
 
-function environmentFor(claims: ClaimCatalogue): Environment {
+function policyEnvironment(claims: ClaimCatalogue): Environment {
   const claimFields = Object.fromEntries(Object.entries({ ...standardClaims, ...claims }).map(([name, type]) => [name, celTypeOf[type]]))
+  return boundedEnvironment()
+    .registerVariable({ name: 'subject', schema: { id: 'string', stableId: 'string', connection: 'string' } })
+    .registerVariable({ name: 'claims', schema: claimFields })
+    .registerVariable('groups', 'list<string>')
+    .registerVariable({ name: 'auth', schema: { acr: 'string', amr: 'list<string>', strength: 'string', ageSeconds: 'int' } })
+    .registerVariable({ name: 'client', schema: { id: 'string', host: 'string', kind: 'string' } })
+    .registerVariable('resource', 'string')
+    .registerVariable({ name: 'request', schema: { scopes: 'list<string>', time: 'google.protobuf.Timestamp' } })
+}
+
+/** Without variables: what strangers write is held to these limits, and `matches` to the linear-time engine. */
+function boundedEnvironment(): Environment {
   const patterns = new Map<string, RE2JS>()
   return new Environment({
     unlistedVariablesAreDyn: false,
@@ -67,26 +79,24 @@ function environmentFor(claims: ClaimCatalogue): Environment {
       maxMapEntries: 20,
       maxCallArguments: 4,
     },
+  }).registerFunction(`string.${linearMatches}(string): bool`, (text: string, pattern: string) => {
+    const known = patterns.get(pattern) ?? RE2JS.compile(pattern)
+    patterns.set(pattern, known)
+    return known.test(text)
   })
-    .registerVariable({ name: 'subject', schema: { id: 'string', stableId: 'string', connection: 'string' } })
-    .registerVariable({ name: 'claims', schema: claimFields })
-    .registerVariable('groups', 'list<string>')
-    .registerVariable({ name: 'auth', schema: { acr: 'string', amr: 'list<string>', strength: 'string', ageSeconds: 'int' } })
-    .registerVariable({ name: 'client', schema: { id: 'string', host: 'string', kind: 'string' } })
-    .registerVariable('resource', 'string')
-    .registerVariable({ name: 'request', schema: { scopes: 'list<string>', time: 'google.protobuf.Timestamp' } })
-    .registerFunction(`string.${linearMatches}(string): bool`, (text: string, pattern: string) => {
-      const known = patterns.get(pattern) ?? RE2JS.compile(pattern)
-      patterns.set(pattern, known)
-      return known.test(text)
-    })
 }
 
 /** Makes the compiler for one document's catalogue of claims. */
 export function conditionCompiler(claims: ClaimCatalogue): ConditionCompiler {
-  const environment = environmentFor(claims)
+  const environment = policyEnvironment(claims)
   const lists = Object.entries({ ...standardClaims, ...claims }).flatMap(([name, type]) => (type === 'list' ? [name] : []))
   return (source) => compileCondition(environment, source, lists)
+}
+
+/** Makes the compiler for conditions on an address that somebody gave: `hint` is the whole, `domain` what is behind the @. */
+export function hintConditionCompiler(): ConditionCompiler {
+  const environment = boundedEnvironment().registerVariable('hint', 'string').registerVariable('domain', 'string')
+  return (source) => compileCondition(environment, source, [])
 }
 
 function compileCondition(environment: Environment, source: string, listClaims: readonly string[]): Result<Condition, ExpressionMistake> {
