@@ -21,6 +21,7 @@ const { settingEntries } = await load('packages/runtime/dist/env.js')
 const { auditEvents } = await load('packages/core/dist/audit/audit-event.js')
 const { metricList } = await load('packages/runtime/dist/metrics.js')
 const { vendors } = await load('packages/upstream/dist/saml/metadata-vendors.js')
+const { oidcVendors } = await load('packages/upstream/dist/oidc/vendors.js')
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
 
 async function printErrors() {
@@ -44,14 +45,18 @@ async function printErrors() {
 
 /** What is proposed for each vendor's connections, as an admin sees it before she makes one. */
 function printIdentityProviders() {
-  const rows = Object.entries(vendors).map(([id, { name, stableId, preset, notices }]) => [
-    `${name} (\`${id}\`)`,
-    stableId,
-    `\`${JSON.stringify(preset)}\``,
-    notices.map((code) => `\`${code}\``).join(' '),
-  ])
   const head = ['vendor', 'what never changes', 'preset', 'told of every connection']
-  return `# Identity providers\n\n${generated}\n\nHow a SAML vendor is recognised by its metadata is in \`packages/upstream/src/saml/metadata-vendors.ts\`; what to click is in [connect a SAML IdP](../how-to/connect-a-saml-idp.md), what each code means in [errors](errors.md).\n\n${table(head, rows)}\n`
+  const tableOf = (rows) =>
+    table(
+      head,
+      Object.entries(rows).map(([id, { name, stableId, preset, notices }]) => [
+        `${name} (\`${id}\`)`,
+        stableId,
+        `\`${JSON.stringify(preset)}\``,
+        notices.map((code) => `\`${code}\``).join(' '),
+      ]),
+    )
+  return `# Identity providers\n\n${generated}\n\nWhat each code means is in [errors](errors.md).\n\n## SAML\n\nHow a vendor is recognised by its metadata is in \`packages/upstream/src/saml/metadata-vendors.ts\`; what to click is in [connect a SAML IdP](../how-to/connect-a-saml-idp.md).\n\n${tableOf(vendors)}\n\n## OpenID Connect\n\nHow a vendor is recognised by its issuer is in \`packages/upstream/src/oidc/vendors.ts\`; what to click is in [connect an OpenID provider](../how-to/connect-an-oidc-idp.md).\n\n${tableOf(oidcVendors)}\n`
 }
 
 function printEndpoints() {

@@ -11,6 +11,7 @@ export const faultIds = [
   'missing-groups',
   'no-mfa',
   'groups-overage',
+  'short-session',
   'old-session',
   'ignores-force',
   'expired-metadata',
@@ -64,6 +65,11 @@ export const faultCards: Readonly<Record<FaultId, FaultCard>> = {
     saml: 'Sends a link in place of the groups, as Entra ID does above 150.',
     oidc: 'Sends _claim_names in place of the groups, as Entra ID does above 200.',
   },
+  'short-session': {
+    title: 'Short session',
+    saml: 'Says that its own session with the person ends in ten minutes (SessionNotOnOrAfter).',
+    oidc: 'Says that its own session with the person ends in ten minutes (session_expiry).',
+  },
   'old-session': {
     title: 'Old session',
     saml: 'Answers from a session that began an hour ago, unless it is told to ask again (ForceAuthn); until taken back.',
@@ -81,6 +87,9 @@ export const faultCards: Readonly<Record<FaultId, FaultCard>> = {
 
 /** The IdP’s clock is that fast under the card; more than any sensible tolerance. */
 export const clockSkewSeconds = 600
+
+/** Until the end of the IdP's session under the card. */
+export const shortSessionSeconds = 600
 
 const oldSessionSeconds = 3600
 

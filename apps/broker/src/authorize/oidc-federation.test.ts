@@ -166,6 +166,15 @@ describe('too many groups for a token', () => {
   })
 })
 
+it('a session here ends with the session at the IdP, where the IdP says when', async () => {
+  simulator.armFault('globex', 'short-session')
+  expect(isLetIn(await signIn('globex', 'lena'))).toBe(true)
+  const text = `SELECT extract(epoch FROM b.expires_at - b.created_at)::float8 AS seconds FROM browser_sessions b
+    JOIN subjects s ON s.tenant_id = b.tenant_id AND s.id = b.subject_id WHERE s.stable_id = 'globex-lena'`
+  const [session] = await asOwner(fixture.ownerUrl, text, [])
+  expect(Number(session?.['seconds'])).toBeLessThanOrEqual(600)
+})
+
 describe('two companies on one issuer', () => {
   it('have people of their own, be the subject the same', async () => {
     for (const slug of ['globex', 'initech'] as const) expect(isLetIn(await signIn(slug, 'ada'))).toBe(true)

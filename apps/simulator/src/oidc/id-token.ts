@@ -1,6 +1,6 @@
 /** Rewrites an ID token that oidc-provider issued: to the simulator's clock, and broken as an armed fault card says. */
 import { decodeJwt, SignJWT } from 'jose'
-import { clockSkewSeconds, type FaultId } from '../faults.js'
+import { clockSkewSeconds, type FaultId, shortSessionSeconds } from '../faults.js'
 import { type CompanyKeys, privateKey } from '../keys.js'
 
 const hourSeconds = 3600
@@ -43,6 +43,7 @@ function signedInEarlier(claims: Record<string, unknown>, { sessionAgeSeconds }:
 function brokenClaims(claims: Record<string, unknown>, faults: ReadonlySet<FaultId>): Record<string, unknown> {
   const broken = { ...claims }
   if (faults.has('wrong-audience')) broken['aud'] = 'another-client'
+  if (faults.has('short-session')) broken['session_expiry'] = Number(broken['iat']) + shortSessionSeconds
   if (faults.has('missing-groups') || faults.has('groups-overage')) delete broken['groups']
   if (faults.has('groups-overage')) {
     broken['_claim_names'] = { groups: 'src1' }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import samlify from 'samlify'
 import type { Person } from '../companies.js'
-import { clockSkewSeconds, type FaultId } from '../faults.js'
+import { clockSkewSeconds, type FaultId, shortSessionSeconds } from '../faults.js'
 import { bareCertificate, type CompanyKeys, type SigningPair } from '../keys.js'
 import { escapeHtml } from '../pages/html.js'
 
@@ -76,7 +76,7 @@ function assertionXml(input: ResponseInput, person: Person, id: string): string 
       To: input.inResponseTo,
       Start: instant(input, -clockToleranceSeconds),
       End: instant(input, lifetimeSeconds),
-      SessionEnd: instant(input, sessionSeconds),
+      SessionEnd: instant(input, input.faults.has('short-session') ? shortSessionSeconds : sessionSeconds),
       Session: newId(),
       Audience: audience,
       Class: input.withMfa && !input.faults.has('no-mfa') ? mfaClassRef : passwordClassRef,

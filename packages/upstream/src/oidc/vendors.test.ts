@@ -1,4 +1,5 @@
 /** Each quirk of each vendor, in shapes as their providers send them, through the preset that is proposed for them. */
+import { readFileSync } from 'node:fs'
 import { authenticationStrength } from '@drawbridge/core/identity/authentication-strength'
 import { normalize } from '@drawbridge/core/identity/normalize'
 import { toSeconds } from '@drawbridge/core/instant'
@@ -76,6 +77,12 @@ test('every vendor has a shape, and every notice is given by one', () => {
     'logout_limited',
   ])
     expect(given).toContain(code)
+})
+
+test('every vendor has a section in the guide', () => {
+  const guide = readFileSync(new URL('../../../../docs/how-to/connect-an-oidc-idp.md', import.meta.url), 'utf8')
+  const sections = [...guide.matchAll(/^## (.+)$/gm)].map(([, title = '']) => title.toLowerCase().replaceAll(' ', '-'))
+  for (const { guide: section } of Object.values(oidcVendors)) expect(sections).toContain(section)
 })
 
 describe('an imitation is nobody', () => {
