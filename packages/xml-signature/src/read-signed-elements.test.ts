@@ -89,6 +89,12 @@ describe('the one shape of a signature', () => {
   test('a reference to all of the document', () => expect(change('URI="#_assertion1"', 'URI=""')).toBe('reference_invalid'))
   test('a reference to the response', () => expect(change('URI="#_assertion1"', 'URI="#_response1"')).toBe('reference_invalid'))
   test('comments in the canonicalisation', () => expect(change('xml-exc-c14n#"', 'xml-exc-c14n#WithComments"')).toBe('transform_refused'))
+  test('more than one prefix list in the transform that has no use for any', () => {
+    const list = '<InclusiveNamespaces PrefixList="xs"/>'
+    const enveloped = '<Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"'
+    expect(change(`${enveloped}/>`, `${enveloped}>${list}</Transform>`)).toBe('signature_invalid')
+    expect(change(`${enveloped}/>`, `${enveloped}>${list}${list}</Transform>`)).toBe('transform_refused')
+  })
   test('a child in the signature method', () =>
     expect(
       change(

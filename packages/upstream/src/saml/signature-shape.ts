@@ -55,6 +55,7 @@ function checkReference(reference: Element, allowed: AllowedAlgorithms): Result<
     others.length === 0 &&
     isTransform(first, enveloped) &&
     first.children.every(isStrayPrefixList) &&
+    first.children.length <= 1 &&
     isCanonicalization(second)
   return twoKnown ? ok(undefined) : refuse('saml_transform_refused')
 }
