@@ -5,13 +5,15 @@
  * reserved names are refused. An absent mapping is a sensible one for the connection's kind.
  */
 import { z } from 'zod'
-import type { ClaimType } from '../policy/cel.js'
+import { type ClaimExpression, type ClaimType, claimExpressionCompiler } from '../policy/cel.js'
 import { err, ok, type Result } from '../result.js'
 
 export type ClaimRule = {
   readonly claim: string
   readonly type: ClaimType /** The first of these that the IdP sent wins. */
   readonly from: readonly string[]
+  /** Instead of `from`: a CEL expression over the attributes. It cannot fail silently: a login for which it has no result is refused. */
+  readonly expression?: ClaimExpression
 }
 
 /** `attributes`: several that name the person only together, as Entra's `tid` and `oid` do. */
@@ -32,7 +34,10 @@ export type ClaimMapping = {
   readonly idpSessionEnd: 'honour' | 'ignore' | { readonly floorSeconds: number }
 }
 
-export type ClaimMappingRefusal = { readonly reason: 'mapping_malformed' | 'mapping_writes_reserved_claim'; readonly say: string }
+export type ClaimMappingRefusal = {
+  readonly reason: 'mapping_malformed' | 'mapping_writes_reserved_claim' | 'mapping_expression'
+  readonly say: string
+}
 
 const soap = 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/'
 const microsoft = 'http://schemas.microsoft.com/'
@@ -93,6 +98,8 @@ const reserved: ReadonlySet<string> = new Set([
 /** No session of ours is longer by itself. */
 const longestFloorSeconds = 12 * 3600
 const attributeName = z.string().min(1).max(256)
+const claimType = z.enum(['string', 'number', 'boolean', 'list']).default('string')
+const mostClaims = 50
 const wire = z.strictObject({
   stableId: z
     .union([z.strictObject({ attribute: attributeName }), z.strictObject({ attributes: z.array(attributeName).min(2).max(4) })])
@@ -100,11 +107,12 @@ const wire = z.strictObject({
   claims: z
     .record(
       z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/),
-      z.strictObject({
-        from: z.array(attributeName).min(1).max(10),
-        type: z.enum(['string', 'number', 'boolean', 'list']).default('string'),
-      }),
+      z.union([
+        z.strictObject({ from: z.array(attributeName).min(1).max(10), type: claimType }),
+        z.strictObject({ expression: z.string().min(1).max(2_000), type: claimType }),
+      ]),
     )
+    .refine((claims) => Object.keys(claims).length <= mostClaims, `at most ${mostClaims} claims`)
     .default({}),
   groups: z.union([z.strictObject({ from: z.array(attributeName).min(1).max(10) }), z.literal('none')]).optional(),
   methods: z.array(attributeName).max(10).optional(),
@@ -118,6 +126,21 @@ function toStableIdRule(given: z.output<typeof wire>['stableId']): StableIdRule 
   return 'attribute' in given ? { from: 'attribute', name: given.attribute } : { from: 'attributes', names: given.attributes }
 }
 
+function compileRules(claims: z.output<typeof wire>['claims']): Result<readonly ClaimRule[], ClaimMappingRefusal> {
+  const compile = claimExpressionCompiler()
+  const rules: ClaimRule[] = []
+  for (const [claim, rule] of Object.entries(claims)) {
+    if ('from' in rule) {
+      rules.push({ claim, type: rule.type, from: rule.from })
+      continue
+    }
+    const expression = compile(rule.expression, rule.type)
+    if (!expression.ok) return err({ reason: 'mapping_expression', say: `claims.${claim}.expression: ${expression.error.say}` })
+    rules.push({ claim, type: rule.type, from: [], expression: expression.value })
+  }
+  return ok(rules)
+}
+
 /** Reads the mapping of a connection's configuration. `undefined` means the default; what it names replaces the default claim of that name. */
 export function parseClaimMapping(value: unknown): Result<ClaimMapping, ClaimMappingRefusal> {
   if (value === undefined || value === null) return ok(defaultClaimMapping)
@@ -127,9 +150,11 @@ export function parseClaimMapping(value: unknown): Result<ClaimMapping, ClaimMap
     return err({ reason: 'mapping_malformed', say: `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'malformed'}` })
   }
   const { stableId, claims, groups, methods, idpSessionEnd } = parsed.data
-  const own = Object.entries(claims).map(([claim, rule]): ClaimRule => ({ claim, type: rule.type, from: rule.from }))
-  const forbidden = own.find((rule) => reserved.has(rule.claim))
-  if (forbidden !== undefined) return err({ reason: 'mapping_writes_reserved_claim', say: `a mapping may not write ${forbidden.claim}` })
+  const forbidden = Object.keys(claims).find((claim) => reserved.has(claim))
+  if (forbidden !== undefined) return err({ reason: 'mapping_writes_reserved_claim', say: `a mapping may not write ${forbidden}` })
+  const compiled = compileRules(claims)
+  if (!compiled.ok) return compiled
+  const own = compiled.value
   return ok({
     stableId: toStableIdRule(stableId),
     claims: [...defaultClaims.filter((rule) => !own.some((mine) => mine.claim === rule.claim)), ...own],

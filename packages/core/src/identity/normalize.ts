@@ -14,7 +14,7 @@ import type { IdentityAssertion, IdToken, SamlAssertion } from './identity-asser
 import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
 
 export type IdentityRefusal = {
-  readonly reason: 'identity_without_stable_id' | 'identity_stable_id_not_stable' | 'identity_text_malformed'
+  readonly reason: 'identity_without_stable_id' | 'identity_stable_id_not_stable' | 'identity_text_malformed' | 'identity_mapping_failed'
   readonly say: string
 }
 
@@ -45,11 +45,13 @@ export function normalize(assertion: IdentityAssertion, mapping: ClaimMapping): 
   const stableId = stableIdOf(facts, mapping.stableId)
   if (stableId === undefined || stableId === '' || stableId.length > stableIdCharacters)
     return err({ reason: 'identity_without_stable_id', say: 'the login carries no usable stable identifier of the person' })
+  const claims = mapClaims(facts.attributes, mapping.claims)
+  if (!claims.ok) return claims
   return ok({
     connectionId: assertion.connectionId,
     stableId,
     subjectId: undefined,
-    claims: mapClaims(facts.attributes, mapping.claims),
+    claims: claims.value,
     groups: groupsOf(facts, mapping),
     authentication: { acr: facts.acr, amr: methodsOf(facts, mapping), authenticatedAt: facts.authenticatedAt },
     sessionExpiresAt: sessionEndOf(facts.sessionExpiresAt, assertion.issuedAt, mapping.idpSessionEnd),
@@ -112,9 +114,17 @@ function asTexts(name: string, value: unknown): readonly (readonly [string, read
   return texts.length === 0 && !(Array.isArray(value) && value.length === 0) ? [] : [[name, texts]]
 }
 
-function mapClaims(attributes: Facts['attributes'], rules: readonly ClaimRule[]): ReadonlyMap<string, ClaimValue> {
+/** An expression without a result ends the login: a claim that is absent by mistake may be what a rule denies by. */
+function mapClaims(attributes: Facts['attributes'], rules: readonly ClaimRule[]): Result<ReadonlyMap<string, ClaimValue>, IdentityRefusal> {
   const claims = new Map<string, ClaimValue>()
   for (const rule of rules) {
+    if (rule.expression) {
+      const result = claimOfResult(rule.expression.evaluate(attributes))
+      if (result === undefined)
+        return err({ reason: 'identity_mapping_failed', say: `the expression of the claim ${rule.claim} has no result` })
+      if (result !== '') claims.set(rule.claim, result)
+      continue
+    }
     const source = rule.from.find((name) => attributes.has(name))
     const value = source === undefined ? undefined : typed(attributes.get(source) ?? [], rule.type)
     if (value !== undefined) claims.set(rule.claim, value)
@@ -122,7 +132,16 @@ function mapClaims(attributes: Facts['attributes'], rules: readonly ClaimRule[])
   // Whoever reads this claim takes it for an address; what we cannot read as one we cannot hold to the domains of others either.
   const email = claims.get('email')
   if (typeof email !== 'string' || parseEmailAddress(email) === undefined) claims.delete('email')
-  return claims
+  return ok(claims)
+}
+
+/** What an expression came to, if it is within the limits of a claim. The empty text is how an expression says that there is none. */
+function claimOfResult(result: unknown): ClaimValue | undefined {
+  if (typeof result === 'bigint' || typeof result === 'number') return Number.isFinite(Number(result)) ? Number(result) : undefined
+  if (typeof result === 'string') return result.length <= policyLimits.claimCharacters ? result : undefined
+  if (!Array.isArray(result)) return typeof result === 'boolean' ? result : undefined
+  const isList = result.every((item) => typeof item === 'string' && item.length <= policyLimits.claimCharacters)
+  return isList && result.length <= policyLimits.claimListItems ? (result as readonly string[]) : undefined
 }
 
 /** A value that is not of its declared type, or over a limit, is absent: half of it would be a different fact. */

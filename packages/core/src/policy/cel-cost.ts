@@ -12,6 +12,8 @@ export type ExpressionCost = {
   readonly cost: number
   /** Calls of `matches`, which must be moved to the linear-time engine, and of the name they are moved to. */
   readonly matches: readonly ASTNode[]
+  /** Attributes of a login that it names. */
+  readonly attributes: readonly string[]
 }
 
 export type CostRefusal = { readonly reason: 'expression_function'; readonly detail: string; readonly at: number }
@@ -53,7 +55,13 @@ const priceOf: ReadonlyMap<string, number> = new Map([
 
 const comprehensions: ReadonlySet<string> = new Set(['exists', 'all', 'exists_one', 'filter', 'map'])
 
+/** The variable that holds the attributes of a login: each a list. It is read by literal names only, so that its cost and its reach are known. */
+export const attributesVariable = 'attributes'
+
 type Walk = {
+  readonly attributes: Set<string>
+  readonly readsAttributes: boolean
+
   /** Names of fields that hold lists: claims declared so, and lists of our own variables. */
   readonly listFields: ReadonlySet<string>
   readonly matches: ASTNode[]
@@ -61,12 +69,18 @@ type Walk = {
 }
 
 /** `listClaims`: the claims that the document's catalogue declares as lists. */
-export function costOf(ast: ASTNode, listClaims: readonly string[]): Result<ExpressionCost, CostRefusal> {
-  const walk: Walk = { listFields: new Set([...listClaims, 'amr', 'scopes']), matches: [], unpriced: [] }
+export function costOf(ast: ASTNode, listClaims: readonly string[], readsAttributes = false): Result<ExpressionCost, CostRefusal> {
+  const walk: Walk = {
+    attributes: new Set(),
+    readsAttributes,
+    listFields: new Set([...listClaims, 'amr', 'scopes']),
+    matches: [],
+    unpriced: [],
+  }
   const cost = price(ast, walk)
   const first = walk.unpriced[0]
   return first === undefined
-    ? ok({ cost, matches: walk.matches })
+    ? ok({ cost, matches: walk.matches, attributes: [...walk.attributes] })
     : err({ reason: 'expression_function', detail: first.name, at: first.at })
 }
 
@@ -76,7 +90,23 @@ function unpriced(name: string, node: ASTNode, walk: Walk): number {
   return 0
 }
 
+/** Which attribute a node reads or looks for. `undefined`: none, or one that is not named by a literal. */
+function attributeOf(node: ASTNode, walk: Walk): string | undefined {
+  if (node.op === '.') return isAttributes(node.args[0], walk) ? node.args[1] : undefined
+  if (node.op !== '[]' && node.op !== 'in') return undefined
+  const [whole, key] = node.op === '[]' ? node.args : [node.args[1], node.args[0]]
+  return isAttributes(whole, walk) && key.op === 'value' && typeof key.args === 'string' ? key.args : undefined
+}
+
+const isAttributes = (node: ASTNode, walk: Walk): boolean => walk.readsAttributes && node.op === 'id' && node.args === attributesVariable
+
 function price(node: ASTNode, walk: Walk): number {
+  const attribute = attributeOf(node, walk)
+  if (attribute !== undefined) {
+    walk.attributes.add(attribute)
+    return 1
+  }
+  if (isAttributes(node, walk)) return unpriced('attributes other than by a literal name', node, walk)
   switch (node.op) {
     case 'value':
     case 'id':
@@ -132,6 +162,7 @@ function priceCall(name: string, receiver: ASTNode | undefined, parameters: read
 
 /** The most items that this expression's list can hold; 0 for what is certainly a single value, as a comprehension's variable is. */
 function largest(node: ASTNode, walk: Walk): number {
+  if (node.op !== 'in' && attributeOf(node, walk) !== undefined) return policyLimits.groups
   switch (node.op) {
     case 'id':
       return node.args === 'groups' ? policyLimits.groups : 0

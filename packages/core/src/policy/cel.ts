@@ -11,7 +11,7 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js'
 import { RE2JS } from 're2js'
 import { err, ok, type Result } from '../result.js'
-import { costOf } from './cel-cost.js'
+import { attributesVariable, costOf } from './cel-cost.js'
 import { type PolicyErrorReason, policyErrors, policyLimits } from './error.js'
 
 export type ClaimType = 'string' | 'number' | 'boolean' | 'list'
@@ -99,11 +99,73 @@ export function hintConditionCompiler(): ConditionCompiler {
   return (source) => compileCondition(environment, source, [])
 }
 
-function compileCondition(environment: Environment, source: string, listClaims: readonly string[]): Result<Condition, ExpressionMistake> {
+export type ClaimExpression = {
+  readonly source: string
+  /** The attributes that it reads; no other is shown to it. */
+  readonly attributes: readonly string[]
+  /** `undefined`: an error. The value is of the wanted type; who takes it holds it to the limits of claims. */
+  readonly evaluate: (attributes: ReadonlyMap<string, readonly string[]>) => unknown
+}
+
+/** What an expression may come to, to become a claim of that type. */
+const resultsOf: Readonly<Record<ClaimType, readonly string[]>> = {
+  string: ['string'],
+  number: ['double', 'int'],
+  boolean: ['bool'],
+  list: ['list<string>'],
+}
+
+/** Makes the compiler for expressions over the attributes of a login: held to the same limits as conditions, and to one type. */
+export function claimExpressionCompiler(): (source: string, type: ClaimType) => Result<ClaimExpression, ExpressionMistake> {
+  const environment = boundedEnvironment().registerVariable(attributesVariable, 'map<string, list<string>>')
+  return (source, type) => {
+    const compiled = compileExpression(environment, source, { lists: [], readsAttributes: true })
+    if (!compiled.ok) return compiled
+    const { expression, resultType, attributes } = compiled.value
+    if (!resultsOf[type].includes(resultType)) return refuse('expression_type', `a ${type} is wanted, this one is ${resultType}`, source, 0)
+    return ok({ source, attributes, evaluate: attributeReader(expression, attributes) })
+  }
+}
+
+/** Over an attribute that is larger than the cost was bound for there is no result. */
+function attributeReader(expression: ParseResult, names: readonly string[]): ClaimExpression['evaluate'] {
+  return (given) => {
+    const shown = new Map(names.flatMap((name) => (given.has(name) ? [[name, [...(given.get(name) ?? [])]] as const] : [])))
+    const isTooLarge = [...shown.values()].some(
+      (values) => values.length > policyLimits.groups || values.some((value) => value.length > policyLimits.claimCharacters),
+    )
+    try {
+      return isTooLarge ? undefined : expression({ [attributesVariable]: shown })
+    } catch {
+      return undefined
+    }
+  }
+}
+
+function compileCondition(environment: Environment, source: string, lists: readonly string[]): Result<Condition, ExpressionMistake> {
+  const compiled = compileExpression(environment, source, { lists, readsAttributes: false })
+  if (!compiled.ok) return compiled
+  const { expression, resultType, cost } = compiled.value
+  if (resultType !== 'bool') return refuse('expression_not_boolean', `this one is ${resultType}`, source, 0)
+  return ok({ source, cost, evaluate: evaluator(expression) })
+}
+
+type Compiled = {
+  readonly expression: ParseResult
+  readonly resultType: string
+  readonly cost: number
+  readonly attributes: readonly string[]
+}
+
+function compileExpression(
+  environment: Environment,
+  source: string,
+  { lists, readsAttributes }: { readonly lists: readonly string[]; readonly readsAttributes: boolean },
+): Result<Compiled, ExpressionMistake> {
   if (source.length > policyLimits.expressionCharacters) return refuse('expression_too_long', `${source.length} characters`)
   const parsed = parse(environment, source)
   if (!parsed.ok) return parsed
-  const cost = costOf(parsed.value.ast, listClaims)
+  const cost = costOf(parsed.value.ast, lists, readsAttributes)
   if (!cost.ok) return refuse(cost.error.reason, cost.error.detail, source, cost.error.at)
   const ours = cost.value.matches.find((call) => nameOfCall(call) === linearMatches)
   if (ours !== undefined) return refuse('expression_function', 'a name of our own', source, ours.start)
@@ -111,10 +173,10 @@ function compileCondition(environment: Environment, source: string, listClaims: 
   if (!safe.ok) return safe
   const checked = safe.value.check()
   if (!checked.valid) return refuse('expression_type', summaryOf(checked.error), source, positionOf(checked.error))
-  if (checked.type !== 'bool') return refuse('expression_not_boolean', `this one is ${checked.type ?? 'of an unknown type'}`, source, 0)
   if (cost.value.cost > policyLimits.expressionCost)
     return refuse('expression_too_costly', `bound ${cost.value.cost}, limit ${policyLimits.expressionCost}`, source, 0)
-  return ok({ source, cost: cost.value.cost, evaluate: evaluator(safe.value) })
+  const { attributes } = cost.value
+  return ok({ expression: safe.value, resultType: checked.type ?? 'of an unknown type', cost: cost.value.cost, attributes })
 }
 
 function parse(environment: Environment, source: string): Result<ParseResult, ExpressionMistake> {
