@@ -36,15 +36,14 @@ export async function lookAtMetadata(deps: JobDeps, { tenantId, connectionId }: 
   const source = await inTenant(deps.database, tenantId, (db) => findMetadataSource(db, tenantId, connectionId))
   if (source === undefined) return
   const got: Got = source.url === undefined ? ok(undefined) : await fetchMetadata(deps.fetchSafely, source.url, source.etag)
-  const outcome = await inTenant(deps.database, tenantId, (db) => writeDown(deps, db, { tenantId, connectionId }, source.url, got))
+  const outcome = await inTenant(deps.database, tenantId, (db) => writeDown(deps, db, { tenantId, connectionId }, source, got))
   if (outcome !== undefined) deps.metrics.count('drawbridge_metadata_looks_total', { outcome })
 }
 
-async function writeDown(deps: JobDeps, db: Db, { tenantId, connectionId }: DueMetadata, url: string | undefined, got: Got) {
+async function writeDown(deps: JobDeps, db: Db, { tenantId, connectionId }: DueMetadata, before: StoredMetadataSource, got: Got) {
   const stored = await lockConnection(db, tenantId, connectionId)
   const source = await findMetadataSource(db, tenantId, connectionId)
-  // Another address since: what was fetched is nobody's any more, and the new one has its own time.
-  if (stored === undefined || source === undefined || source.url !== url) return undefined
+  if (stored === undefined || source === undefined || isOvertaken(before, source)) return undefined
   const parsed = parseConnection(stored.kind, stored.configuration)
   if (!parsed.ok || parsed.value.kind !== 'saml') return undefined
   const { note, configuration, told } = decide(deps, { source, stored, active: parsed.value, got })
@@ -53,6 +52,10 @@ async function writeDown(deps: JobDeps, db: Db, { tenantId, connectionId }: DueM
   await noteMetadata(db, tenantId, connectionId, note)
   return note.outcome
 }
+
+/** Another address or another document since: what was fetched may be older, with a key that an admin took away, and the new one has its own time. */
+const isOvertaken = (before: StoredMetadataSource, now: StoredMetadataSource): boolean =>
+  now.url !== before.url || now.digest !== before.digest || now.fetchedAt !== before.fetchedAt
 
 type Told = Pick<AuditEvent, 'kind' | 'reason' | 'detail'>
 type Decision = { readonly note: MetadataNote; readonly configuration?: unknown; readonly told: readonly Told[] }

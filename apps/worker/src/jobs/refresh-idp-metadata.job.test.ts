@@ -327,3 +327,24 @@ it('an admin who gives another address while the old one answers is not overrule
   expect(await configurationOf(here)).toMatchObject({ certificates: [old] })
   expect(await sourceOf(here)).toMatchObject({ url: `${origin}/other`, digest: 'other' })
 })
+
+it('a document that was fetched before an admin applied a newer one brings no stolen key back', async () => {
+  const here = await watched()
+  const certificates = JSON.stringify([fresh])
+  answer = async (_request, response) => {
+    const sql = "UPDATE connections SET configuration = jsonb_set(configuration, '{certificates}', $2) WHERE id = $1"
+    await asOwner(fixture.ownerUrl, sql, [here.connection, certificates])
+    const applied = { digest: 'newer', withdrawn: [], nextFetchAt: addSeconds(start, refreshSeconds), now: addSeconds(start, 1) }
+    await inTenant(fixture.database, here.tenant, (db) =>
+      putMetadataSource(db, here.tenant, here.connection, {
+        ...{ url: `${origin}/metadata`, pinnedCertificates: [], etag: undefined },
+        ...applied,
+      }),
+    )
+    response.writeHead(200).end(offering([old]))
+  }
+  await lookAt(start)
+  expect(await configurationOf(here)).toMatchObject({ certificates: [fresh] })
+  expect(await sourceOf(here)).toMatchObject({ digest: 'newer', nextFetchAt: addSeconds(start, refreshSeconds) })
+  expect(await trailOf(here)).toEqual([])
+})
