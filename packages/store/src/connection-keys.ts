@@ -65,9 +65,17 @@ export async function listConnectionKeys(db: Db, tenant: TenantId, connection: C
   return rows.map(toKey)
 }
 
-/** The first key signs at once, because nothing did before; every later one waits until it is activated. Undefined: no such connection. */
-export async function insertConnectionKey(db: Db, tenant: TenantId, draft: ConnectionKeyDraft): Promise<ConnectionKeyState | undefined> {
-  if (!(await lockConnection(db, tenant, draft.connectionId))) return undefined
+/** One that signs, one that will, and those that did until a moment ago. */
+export const mostConnectionKeys = 4
+
+/** The first key signs at once, because nothing did before; every later one waits until it is activated. */
+export async function insertConnectionKey(
+  db: Db,
+  tenant: TenantId,
+  draft: ConnectionKeyDraft,
+): Promise<ConnectionKeyState | 'no_connection' | 'enough'> {
+  if (!(await lockConnection(db, tenant, draft.connectionId))) return 'no_connection'
+  if ((await listConnectionKeys(db, tenant, draft.connectionId)).length >= mostConnectionKeys) return 'enough'
   const { rows } = await db.query<{ state: ConnectionKeyState }>(
     `INSERT INTO connection_keys (tenant_id, id, connection_id, algorithm, state, public_jwk, certificate, sealed_private_key, created_at, activated_at)
      SELECT $1, $2, $3, $4, CASE WHEN first THEN 'active' ELSE 'next' END, $5, $6, $7, $8, CASE WHEN first THEN $8::timestamptz END
@@ -78,7 +86,7 @@ export async function insertConnectionKey(db: Db, tenant: TenantId, draft: Conne
       ...[draft.sealedPrivateKey, toTimestamp(draft.now)],
     ],
   )
-  return rows[0]?.state
+  return rows[0]?.state ?? 'next'
 }
 
 type Named = { readonly connectionId: ConnectionId; readonly kid: string; readonly now: Instant }

@@ -79,7 +79,7 @@ const create = adminEndpoint({
   body: z.strictObject({ algorithm: z.enum(clientAssertionAlgorithms).default('RS256') }),
   status: 201,
   answer,
-  refuses: ['not_found'],
+  refuses: ['not_found', 'connection_keys_enough'],
   run: async (http, deps) => {
     const { id: tenant, slug } = tenantOf(http)
     const connectionId = idParam<ConnectionId>(http)
@@ -90,10 +90,12 @@ const create = adminEndpoint({
     const sealedPrivateKey = deps.sealer.seal(privateKey, placeOf(deps, tenant, key.id))
     const state = await inTenant(deps.database, tenant, async (db) => {
       const made = await insertConnectionKey(db, tenant, { ...key, connectionId, algorithm, sealedPrivateKey, now })
-      if (made) await audit(db, tenant, http, deps, { kind: 'connection.key_created', connectionId, detail: { kid: key.id, state: made } })
+      if (made === 'next' || made === 'active')
+        await audit(db, tenant, http, deps, { kind: 'connection.key_created', connectionId, detail: { kid: key.id, state: made } })
       return made
     })
-    return state ? json(await showAll(http, deps, connectionId), { status: 201 }) : refuseAdmin('not_found')
+    if (state === 'enough') return refuseAdmin('connection_keys_enough')
+    return state === 'no_connection' ? refuseAdmin('not_found') : json(await showAll(http, deps, connectionId), { status: 201 })
   },
 })
 

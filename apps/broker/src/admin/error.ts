@@ -51,6 +51,13 @@ export const adminErrors = {
     title: 'Still in use',
     say: 'something refers to it, so its history keeps it: remove that first, or kill it',
   },
+  connection_keys_enough: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Enough keys',
+    say: 'this connection has four keys already: remove one that no longer signs first',
+  },
   scim_tokens_enough: {
     code: 'conflict',
     status: 409,

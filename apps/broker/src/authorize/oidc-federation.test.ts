@@ -130,6 +130,13 @@ describe('with a key of ours in place of a secret', () => {
     expect(listed.body.keys.filter(({ state }: { state: string }) => state === 'active')).toHaveLength(1)
     expect(JSON.stringify(listed.body)).not.toMatch(/"d":|PRIVATE/)
   })
+  it('has room for four keys', async () => {
+    expect((await call('POST', keys(), { algorithm: 'ES256' })).status).toBe(201)
+    expect(await call('POST', keys(), { algorithm: 'ES256' })).toMatchObject({
+      status: 409,
+      body: { type: 'urn:drawbridge:error:connection_keys_enough' },
+    })
+  })
   it('keeps the active key and gives up any other', async () => {
     const listed: { id: string; state: string }[] = (await call('GET', keys())).body.keys
     const active = listed.find(({ state }) => state === 'active')
