@@ -28,6 +28,7 @@ async function condemnNoticeKey(company: Awaited<ReturnType<typeof aCompany>>): 
       kid: noticeKey.kid,
       eventId: random.uuid(),
       makeKey: (purpose, state) => {
+        if (purpose === 'saml') throw new Error('this company has no key for SAML')
         const { privateKey, ...key } = generateSigningKey(random, purpose)
         const context = { installation: installationId, tenant, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
         return { ...key, issuerId, state, now, sealedPrivateKey: sealer.seal(privateKey, context) }

@@ -1,4 +1,5 @@
 /** Encrypted assertions: a signature decides, and what is wrong with a text is told to nobody who could have changed it. */
+import { Buffer } from 'node:buffer'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { beforeAll, describe, expect, test } from '@jest/globals'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'

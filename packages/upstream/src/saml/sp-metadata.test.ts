@@ -15,12 +15,14 @@ beforeAll(async () => {
   ours = await aServiceProvider()
 }, 30_000)
 
-function metadataWith(more: Record<string, unknown>): string {
+function connectionWith(more: Record<string, unknown>): SamlConnection {
   const bare = { idpEntityId: 'urn:acme.idp', ssoUrl: 'https://idp.acme.example/sso', certificates: [idp.certificate] }
   const parsed = parseConnection('saml', { ...bare, ...more })
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.error))
-  return buildSpMetadata({ connection: parsed.value as SamlConnection, acsUrl, serviceProvider: ours })
+  return parsed.value as SamlConnection
 }
+const metadataWith = (more: Record<string, unknown>): string =>
+  buildSpMetadata({ connection: connectionWith(more), acsUrl, serviceProvider: ours })
 const bareCertificates = () => ours.published.map(({ certificate }) => certificate.replace(/-----[^-]+-----|\s/g, ''))
 
 function keysOf(xml: string) {
@@ -72,8 +74,11 @@ test('elements stand in the order of the schema, which strict importers demand',
   expect(names).toEqual(['KeyDescriptor', 'KeyDescriptor', 'KeyDescriptor', 'KeyDescriptor', 'NameIDFormat', 'AssertionConsumerService'])
 })
 
-test('an entity ID is escaped', () => {
+test('entity ID and ACS are escaped', () => {
   expect(metadataWith({ spEntityId: 'urn:a"<&>' })).toContain('entityID="urn:a&quot;&lt;&amp;&gt;"')
+  const connection = connectionWith({})
+  const xml = buildSpMetadata({ connection, acsUrl: `${acsUrl}?x=1&y=2`, serviceProvider: ours })
+  expect(xml).toContain(`Location="${acsUrl}?x=1&amp;y=2"`)
 })
 
 describe('is imported by', () => {
