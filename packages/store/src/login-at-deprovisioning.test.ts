@@ -114,6 +114,33 @@ it.each(Object.keys(goodbyes))('whoever %s while her first login is written gets
   expect(await livingSessions(tenant)).toEqual([])
 })
 
+it('whom the directory deleted and created anew comes home, and is shut out with the new record', async () => {
+  const tenant = await aTenant(fixture, { slug: 'anew' })
+  const before = await createGrace(tenant)
+  await inDirectory(tenant, (db) => deleteScimUser(db, directoryOf(tenant), before))
+  const id = await createGrace(tenant)
+  expect(await (await leave(tenant))()).toBe('believed')
+  await inDirectory(tenant, (db) => deleteScimUser(db, directoryOf(tenant), id))
+  expect(await (await leave(tenant))()).toBe('subject_deactivated')
+  expect(await livingSessions(tenant)).toEqual([])
+})
+
+it('whoever was created anew and is deleted again while her first login is written gets no session', async () => {
+  const tenant = await aTenant(fixture, { slug: 'anew-off' })
+  const before = await createGrace(tenant)
+  await inDirectory(tenant, (db) => deleteScimUser(db, directoryOf(tenant), before))
+  const id = await createGrace(tenant)
+  const comeHome = await leave(tenant)
+  let login: Promise<string> | undefined
+  await inDirectory(tenant, async (db) => {
+    await deleteScimUser(db, directoryOf(tenant), id)
+    login = comeHome()
+    await somebodyWaits()
+  })
+  expect(await login).not.toBe('believed')
+  expect(await livingSessions(tenant)).toEqual([])
+})
+
 it('a login that is written first is found by the directory that switches her off, however they overlap', async () => {
   const tenant = await aTenant(fixture, { slug: 'overlap' })
   const id = await createGrace(tenant)
