@@ -19,6 +19,15 @@ export function parseEmailAddress(text: string): EmailAddress | undefined {
   return domain === undefined ? undefined : { key: `${address.slice(0, at).toLowerCase()}@${domain}`, domain }
 }
 
+/** One @, and nothing that quotes, separates, breaks a line or cannot be seen. */
+const plain = /^[^\s@"(),:;<>[\\\]\p{C}]+@[^\s@\p{C}]+$/u
+
+/**
+ * Whether everybody reads the same one address in it. We go by the last @, clients by the first or by a comma: an address that says another
+ * company's domain to them must not be called verified for the sake of the one that it says to us.
+ */
+export const isPlainAddress = (text: string): boolean => plain.test(text.trim()) && parseEmailAddress(text) !== undefined
+
 /** Claims in which a reader looks for an address. */
 const addressClaims = ['email', 'preferred_username'] as const
 

@@ -77,6 +77,17 @@ describe('claims', () => {
     )
     expect(Object.fromEntries(identity.claims)).toEqual({ email: 'ada@acme.example', roles: ['x', 'y'] })
   })
+  // Clients take it apart at the first @, or at a comma: it must be one address to all of them, and say one domain.
+  test.each(['ceo@acme.example@evil.example', '"ceo@acme.example"@evil.example', 'ceo@acme.example,x@evil.example', 'c eo@acme.example'])(
+    '%j is no address that a client could read in one way, and absent',
+    (email) => expect(valueOf(aSaml({ email: [email] })).claims.has('email')).toBe(false),
+  )
+  test.each(['ceo\u200B@acme.example', 'ceo@ac\u00ADme.example', 'ceo\r\nBcc:x@acme.example', '<ceo@acme.example'])('nor is %j', (email) =>
+    expect(valueOf(aSaml({ email: [email] })).claims.has('email')).toBe(false),
+  )
+  test.each(["o'neil+x@acme.example", 'jürgen@bücher.example', 'ADA#EXT#@acme.example'])('%j is one', (email) =>
+    expect(valueOf(aSaml({ email: [email] })).claims.get('email')).toBe(email),
+  )
   test('a declared type that does not hold makes the claim absent', () => {
     const mapping = {
       claims: {

@@ -9,7 +9,7 @@ import { addSeconds, fromSeconds } from '../instant.js'
 import { policyLimits } from '../policy/error.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClaimMapping, ClaimRule } from './claim-mapping.js'
-import { parseEmailAddress } from './email-address.js'
+import { isPlainAddress } from './email-address.js'
 import type { IdentityAssertion, IdToken, SamlAssertion } from './identity-assertion.js'
 import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
 
@@ -131,7 +131,7 @@ function mapClaims(attributes: Facts['attributes'], rules: readonly ClaimRule[])
   }
   // Whoever reads this claim takes it for an address; what we cannot read as one we cannot hold to the domains of others either.
   const email = claims.get('email')
-  if (typeof email !== 'string' || parseEmailAddress(email) === undefined) claims.delete('email')
+  if (typeof email !== 'string' || !isPlainAddress(email)) claims.delete('email')
   return ok(claims)
 }
 
