@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -40,7 +41,7 @@ beforeAll(async () => {
   const [row] = await asOwner<{ id: string }>(fixture.ownerUrl, grant, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
   made['grant'] = row?.id ?? ''
   await aWatchedConnection()
-  await aKeyedConnection()
+  made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
 })
 afterAll(async () => {
   await broker?.close()
@@ -60,15 +61,7 @@ async function aWatchedConnection(): Promise<void> {
   await asOwner(fixture.ownerUrl, source, [acme.tenantId, made['saml']])
 }
 
-/** An OpenID connection with a key of ours that signs. */
-async function aKeyedConnection(): Promise<void> {
-  made['keyed'] = randomUUID()
-  const connection = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, $2, 'oidc', 'IdP', $3, now())`
-  await asOwner(fixture.ownerUrl, connection, [acme.tenantId, made['keyed'], JSON.stringify(oidc.configuration)])
-  const key = `INSERT INTO connection_keys (tenant_id, id, connection_id, algorithm, state, public_jwk, sealed_private_key, created_at)
-    VALUES ($1, 'first', $2, 'ES256', 'active', '{}', '\\x00', now())`
-  await asOwner(fixture.ownerUrl, key, [acme.tenantId, made['keyed']])
-}
+const keysPath = '/tenants/:tenant/connections/:id/keys'
 const clientKeysAt = (end = '') => `/tenants/acme/connections/${made['keyed']}/keys${end}`
 /** The answer lists all keys; the one that waits is the one just made. */
 const waitingKey = () => (made['clientKeys'] as unknown as { id: string; state: string }[]).find(({ state }) => state === 'next')?.id
@@ -99,19 +92,9 @@ const lines: readonly Line[] = [
     body: oidc,
     kinds: ['connection.updated'],
   },
-  {
-    write: 'POST /tenants/:tenant/connections/:id/keys',
-    at: clientKeysAt,
-    body: { algorithm: 'ES256' },
-    kinds: ['connection.key_created'],
-    keep: ['clientKeys', 'keys'],
-  },
-  {
-    write: 'POST /tenants/:tenant/connections/:id/keys/:kid/activate',
-    at: () => clientKeysAt(`/${waitingKey()}/activate`),
-    kinds: ['connection.key_activated'],
-  },
-  { write: 'DELETE /tenants/:tenant/connections/:id/keys/:kid', at: () => clientKeysAt('/first'), kinds: ['connection.key_removed'] },
+  { write: `POST ${keysPath}`, at: clientKeysAt, body: {}, kinds: ['connection.key_created'], keep: ['clientKeys', 'keys'] },
+  { write: `POST ${keysPath}/:kid/activate`, at: () => clientKeysAt(`/${waitingKey()}/activate`), kinds: ['connection.key_activated'] },
+  { write: `DELETE ${keysPath}/:kid`, at: () => clientKeysAt('/first'), kinds: ['connection.key_removed'] },
   {
     write: 'POST /tenants/:tenant/connections/:id/kill',
     at: () => `/tenants/acme/connections/${made['connection']}/kill`,
