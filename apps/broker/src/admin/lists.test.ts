@@ -40,6 +40,7 @@ async function fillAcme(): Promise<void> {
       configuration: { issuer: `https://${name}.example`, clientId: 'x' },
     })
     await call('POST', '/tenants/acme/domains', { domain: `${name}.example` })
+    await call('POST', '/tenants/acme/invitations', { connectionId: acme.connectionId, namedBy: 'link_key', value: name })
     await call('POST', '/tenants/acme/clients', { name, redirectUris: ['http://127.0.0.1/callback'] })
     await call('POST', '/tenants/acme/resources', { identifier: `https://${name}.example/mcp`, name, scopes })
     await call('POST', `/tenants/acme/resources/${acme.resourceId}/credentials`, {})
