@@ -131,8 +131,8 @@ test('the old key is kept while a repeated refresh would derive with it, and whi
   const { grantId } = await aGrant(fixture, acme, { now })
   await owner(
     `INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, rotated_at, successor_hash, successor_key_version)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $2, 1)`,
-    [acme.tenantId, randomBytes(32), grantId, acme.issuerId, acme.clientId, new Date(now), new Date(now + 3_600_000)],
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $8, 1)`,
+    [acme.tenantId, randomBytes(32), grantId, acme.issuerId, acme.clientId, new Date(now), new Date(now + 3_600_000), randomBytes(32)],
   )
   const handle = randomBytes(32)
   await owner('INSERT INTO parked_messages (tenant_id, handle_hash, connection_id, sealed, expires_at) VALUES ($1, $2, $3, $4, $5)', [
