@@ -248,6 +248,21 @@ describe('one answer to whoever probes', () => {
     expect(judge(responseWith(encrypt(signedAssertion(), more)))).toEqual({ ok: false, error: { reason: 'saml_decryption_failed' } })
   })
 
+  test('a block in the KeyInfo of a signature that holds, whether it is text or not, of an assertion that was for another login', () => {
+    const { acsUrl, requestId } = fixtureParties
+    const forAnother = `InResponseTo="_another" Recipient="${acsUrl}" NotOnOrAfter="2099-01-01T00:00:00Z"`
+    const keyInfo = { keyInfoCertificate: idp.certificate }
+    const captured = signXml(assertionXml({ confirmationData: forAnother }), '_assertion1', idp, keyInfo)
+    const spliced = (block: string) => captured.replace(/(<(?:ds:)?X509Certificate>).{16}/s, (_, tag: string) => `${tag}${block}`)
+    const texts = [captured, spliced('sixteen letters.'), spliced('sixteen\u0001letters.'), spliced('sixteen <letters')]
+    const answers = (how: Partial<Encryption>) => texts.map((text) => told(responseWith(encrypt(text, how))))
+    expect(captured).not.toContain(requestId)
+    expect(answers(cbc)).toEqual(texts.map(() => 'saml_decryption_failed'))
+    const untold = ['saml_in_response_to_wrong', 'saml_in_response_to_wrong', 'saml_xml_malformed', 'saml_xml_malformed']
+    expect(answers({})).toEqual(untold)
+    expect(told(signResponse(responseWith(encrypt(captured, cbc))))).toBe('saml_in_response_to_wrong')
+  })
+
   test('AES-GCM presented as AES-CBC', () => {
     const captured = encrypt(signedAssertion()).replace(xenc.aes256Gcm, xenc.aes256Cbc)
     expect(told(responseWith(captured))).toBe('saml_decryption_failed')

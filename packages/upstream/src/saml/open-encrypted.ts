@@ -4,9 +4,10 @@
  * Encryption proves nothing about who wrote. So the assertion counts only if a key of the connection signed it inside, or signed the
  * response that carries the cipher text; what both signed must hold twice.
  *
- * Whoever changes AES-CBC bit by bit learns the text from our answers, if they differ. So until a signature holds, every failure behind the
- * decryption of an unsigned AES-CBC text is the same refusal. Where the response's signature or GCM's tag held, nobody can have changed
- * anything, and the refusal is told.
+ * Whoever changes AES-CBC bit by bit learns the text from our answers, if they differ. So every failure behind the decryption of an AES-CBC
+ * text in an unsigned response is the same refusal, the rules of the profile included: a signature inside that holds does not say that nothing
+ * was changed, because its own KeyInfo is not signed, and whether a block put there is text is just what an oracle tells. Where the
+ * response's signature or GCM's tag held, nobody can have changed anything, and the refusal is told.
  *
  * @spec SAML Core §6.2 combining signatures and encryption
  * @spec XML Encryption 1.1 §6.1 chosen-ciphertext attacks
@@ -21,7 +22,12 @@ import { isAuthenticated } from './encryption-algorithms.js'
 import type { ReadMessage, SignatureReader, SignedPart } from './read-message.js'
 import type { ServiceProvider } from './service-provider.js'
 
-export type OpenedParts = { readonly response: Element | undefined; readonly assertion: Element }
+export type OpenedParts = {
+  readonly response: Element | undefined
+  readonly assertion: Element
+  /** Whoever sent it may have changed the cipher text: what is wrong with the assertion is told to nobody. */
+  readonly mayBeProbed: boolean
+}
 
 type Opened<T> = Result<T, UpstreamRefusal>
 const refuse = (reason: UpstreamErrorReason): Result<never, UpstreamRefusal> => err({ reason })
@@ -61,8 +67,9 @@ export function openEncrypted({ root, findSigned }: ReadMessage, { reader, conne
   )
   const assertion =
     text === undefined ? refuse('saml_decryption_failed') : readInside(text, reader, connection.certificates, response !== undefined)
-  if (assertion.ok) return ok({ response, assertion: assertion.value })
-  return response !== undefined || isAuthenticated(encrypted.value.cipher) ? assertion : refuse('saml_decryption_failed')
+  const mayBeProbed = response === undefined && !isAuthenticated(encrypted.value.cipher)
+  if (assertion.ok) return ok({ response, assertion: assertion.value, mayBeProbed })
+  return mayBeProbed ? refuse('saml_decryption_failed') : assertion
 }
 
 /** Here it is no refusal yet that nothing is signed: the signature may be inside. */

@@ -57,11 +57,18 @@ export function verifySamlResponse(parameter: string, expected: ExpectedSamlResp
   if (!claimed.ok) return claimed
   const read = readBelieved(message.value, reader, expected)
   if (!read.ok) return read
-  const response = checkResponse(read.value.response ?? envelope.value, read.value.response !== undefined, rules)
-  if (!response.ok) return response
-  const assertion = checkAssertion(read.value.assertion, rules)
-  if (!assertion.ok) return assertion
+  const judged = checkBelieved(read.value, envelope.value, rules)
+  if (!judged.ok) return read.value.mayBeProbed ? err({ reason: 'saml_decryption_failed' }) : judged
   return ok(toSamlAssertion(expected, read.value.response ?? envelope.value, read.value.assertion))
+}
+
+function checkBelieved(
+  { response, assertion }: SignedFacts,
+  envelope: ResponseFacts,
+  rules: ExpectedResponse,
+): Result<undefined, SamlRefusal> {
+  const judged = checkResponse(response ?? envelope, response !== undefined, rules)
+  return judged.ok ? checkAssertion(assertion, rules) : judged
 }
 
 const rulesFor = ({ connection, acsUrl, expectedRequestId, now }: ExpectedSamlResponse): ExpectedResponse => ({
@@ -113,10 +120,12 @@ function readBelieved(message: ReadMessage, reader: SignatureReader, expected: E
   const response = opened.value.response === undefined ? ok(undefined) : readResponse(opened.value.response)
   const assertion = readAssertion(opened.value.assertion)
   if (!response.ok) return response
-  return assertion.ok ? ok({ response: response.value, assertion: assertion.value }) : assertion
+  const { mayBeProbed } = opened.value
+  if (assertion.ok) return ok({ response: response.value, assertion: assertion.value, mayBeProbed })
+  return mayBeProbed ? err({ reason: 'saml_decryption_failed' }) : assertion
 }
 
-type SignedFacts = { readonly response: ResponseFacts | undefined; readonly assertion: AssertionFacts }
+type SignedFacts = { readonly response: ResponseFacts | undefined; readonly assertion: AssertionFacts; readonly mayBeProbed: boolean }
 
 /** From here on only what a key of the connection signed is looked at for who the person is. */
 function readSigned(signed: readonly SignedPart[]): Result<SignedFacts, UpstreamRefusal> {
@@ -139,7 +148,7 @@ function readSigned(signed: readonly SignedPart[]): Result<SignedFacts, Upstream
   }
   if (assertion === undefined) return err({ reason: 'saml_unsigned' })
   const facts = readAssertion(assertion)
-  return facts.ok ? ok({ response, assertion: facts.value }) : facts
+  return facts.ok ? ok({ response, assertion: facts.value, mayBeProbed: false }) : facts
 }
 
 function toSamlAssertion(expected: ExpectedSamlResponse, response: ResponseFacts, assertion: AssertionFacts): SamlAssertion {
