@@ -71,4 +71,18 @@ export function* walk(root: Element): Generator<PlacedElement> {
 }
 
 /** Trimmed text of an element that must hold text only: pretty-printed messages exist. Undefined if elements are inside. */
-export const textOf = (element: Element): string | undefined => (element.children.length === 0 ? element.text.trim() : undefined)
+export const textOf = (element: Element): string | undefined => (element.children.length === 0 ? trimXmlSpace(element.text) : undefined)
+
+/**
+ * The white space of XML and no other: a no-break space is part of a name. Whoever may choose hers at an IdP must not become somebody else
+ * here by one that the IdP tells apart. XML 1.0 §2.3.
+ */
+function trimXmlSpace(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isXmlSpace(text.charCodeAt(start))) start += 1
+  while (end > start && isXmlSpace(text.charCodeAt(end - 1))) end -= 1
+  return text.slice(start, end)
+}
+
+const isXmlSpace = (code: number): boolean => code === 0x20 || (code >= 0x09 && code <= 0x0d && code !== 0x0b && code !== 0x0c)
