@@ -15,7 +15,7 @@
  *   forceAuthn           boolean                at every login; default false
  *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015); default 'xml-crypto'
  *   loginHintParameter   string                 query parameter that carries the login hint, e.g. `login_hint`; default none is sent
- *   signRequests         boolean                our requests carry our signature (docs/adr/0023); default false
+ *   signRequests         boolean                our requests carry our signature (docs/adr/0017); default false
  *   requestSignature     'rsa-sha256' | 'rsa-sha512'   default 'rsa-sha256'
  *   requestedClassComparison 'exact' | 'minimum' | 'maximum' | 'better'   how the asked classes are compared; Entra knows exact only; default 'exact'
  *   requestParameters    {name: value}          added to the query of the SSO URL; none of the protocol's own
@@ -43,7 +43,7 @@
  *   promptOnForce        'login' | 'select_account' | null   where a fresh sign-in is demanded; Google knows no login; default 'login'
  *   maxAgeOnForce        0 | 1 | null           max_age where a fresh sign-in is demanded; null: none; default 0
  *   authTimeClaim        boolean                where it is demanded, ask for auth_time by `claims`, too; default false
- *   freshnessEvidence    'auth_time' | 'issued_at_after_prompt'   what proves a fresh sign-in (docs/adr/0022); default 'auth_time'
+ *   freshnessEvidence    'auth_time' | 'issued_at_after_prompt'   what proves a fresh sign-in (docs/adr/0016); default 'auth_time'
  *   parameters           {name: value}          added to the request; names by allow-list: `staticParameterNames`
  *   userinfo             boolean                merge the userinfo answer; default true
  *   graph                {groups: 'id' | 'displayName', securityGroupsOnly, url, tokenUrl}   Entra: groups too many for a token are read from

@@ -11,7 +11,7 @@ type Writing = {
   readonly deps: BrokerDeps
 }
 
-/** docs/adr/0022. A new connection begins with the strict default. */
+/** docs/adr/0016. A new connection begins with the strict default. */
 export async function auditFreshnessEvidence(
   { db, tenant, http, deps }: Writing,
   connectionId: ConnectionId,

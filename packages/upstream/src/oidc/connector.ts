@@ -183,7 +183,7 @@ const provenContext = (connection: OidcConnection, state: LoginState): string | 
 
 /**
  * What an admin may have accepted in place of a missing `auth_time`: that the token was made in answer to a prompt of ours.
- * docs/adr/0022
+ * docs/adr/0016
  */
 function issuedAfterPrompt(connection: OidcConnection, state: LoginState, idToken: IdTokenClaims): Instant | undefined {
   const isAccepted = connection.freshnessEvidence === 'issued_at_after_prompt' && state.fresh && connection.promptOnForce !== null
