@@ -13,6 +13,7 @@ let broker: TestBroker
 let acme: ATenant
 let call: Call
 let shared = ''
+let keyed = ''
 const scopes = [{ name: 'read', description: 'Read', tier: 'read' }]
 
 beforeAll(async () => {
@@ -34,11 +35,13 @@ const later = '2099-01-01T00:00:00Z'
 /** Several of everything, and several of one moment. */
 async function fillAcme(): Promise<void> {
   for (const name of ['a', 'b', 'c']) {
-    await call('POST', '/tenants/acme/connections', {
+    const made = await call('POST', '/tenants/acme/connections', {
       kind: 'oidc',
       name,
       configuration: { issuer: `https://${name}.example`, clientId: 'x' },
     })
+    keyed = made.body.id
+    await call('POST', `/tenants/acme/connections/${keyed}/keys`, { algorithm: 'ES256' })
     await call('POST', '/tenants/acme/domains', { domain: `${name}.example` })
     await call('POST', '/tenants/acme/invitations', { connectionId: acme.connectionId, namedBy: 'link_key', value: name })
     await call('POST', '/tenants/acme/clients', { name, redirectUris: ['http://127.0.0.1/callback'] })
@@ -47,6 +50,7 @@ async function fillAcme(): Promise<void> {
     await call('POST', '/tenants/acme/policies', { document: 'version: 1\nrules: []\n', note: name })
     await call('POST', '/admin-keys', { name, permissions: ['configuration:read'], expiresAt: later, tenant: 'acme' })
   }
+  await call('POST', `/tenants/acme/connections/${keyed}/keys`, { algorithm: 'ES256' })
   for (const name of ['one', 'two']) await call('POST', '/tenants/acme/scim-tokens', { connectionId: acme.connectionId, name })
   const people = `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
     SELECT $1, gen_random_uuid(), $2, 'p' || n, '{}', now(), now(), '2026-01-01' FROM generate_series(1, 4) AS n`
@@ -78,16 +82,14 @@ const lists = adminEndpoints
     path: path.replace('/admin/v1', ''),
     parameter: propertiesOf(query).find((name) => name === 'before' || name === 'after') ?? 'none',
   }))
-const addressOf = (path: string) =>
-  path
-    .replace(':tenant', path.endsWith('signing-keys') ? 'keyed' : 'acme')
-    .replace(':id', path.startsWith('/shared-resources') ? shared : acme.resourceId)
+const idOf = (path: string) => (path.startsWith('/shared-resources') ? shared : path.endsWith('/keys') ? keyed : acme.resourceId)
+const addressOf = (path: string) => path.replace(':tenant', path.endsWith('signing-keys') ? 'keyed' : 'acme').replace(':id', idOf(path))
 
 it('finds the lists in the table of endpoints', () => {
   const answersList = (schema: z.ZodType | undefined) =>
     Object.values((schema as { shape?: Record<string, z.ZodType> } | undefined)?.shape ?? {}).some((member) => member instanceof z.ZodArray)
-  // One document, whose rules are limited by name, is no list.
-  const isDocument = (path: string) => path.endsWith('/connection-choice')
+  // One document, what it lists limited by name, is no list.
+  const isDocument = (path: string) => path.endsWith('/connection-choice') || path.endsWith('/metadata')
   const unpaged = adminEndpoints
     .filter(({ method, path, output }) => method === 'GET' && answersList(output?.schema) && !/\/:(id|client|version)$/.test(path))
     .map(({ path }) => path.replace('/admin/v1', ''))
