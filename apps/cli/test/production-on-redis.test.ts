@@ -87,6 +87,8 @@ onRedis('two brokers and two workers as processes, queue on Redis', () => {
     const [broker, worker] = [survivor('brokers'), survivor('workers')]
     const held = await holdTables(production.postgres.ownerUrl, ['refresh_tokens', 'revocations'])
     expect((await kill(ending.clientId)).status).toBe(200)
+    // The job first: it may have to be handed over, and a request on the hot path has only seconds to wait for the table.
+    await eventually(async () => (await held.waiting()) === 1)
     const answer = refresh(going)
     await eventually(async () => (await held.waiting()) === 2)
     const ends = [broker.process.stop(), worker.process.stop()]
