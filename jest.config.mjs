@@ -21,5 +21,7 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/'],
   globalSetup: '<rootDir>/tools/jest-setup.mjs',
   globalTeardown: '<rootDir>/tools/jest-teardown.mjs',
+  maxWorkers: '100%', // on two cores the default is one worker, and much of the suite waits for processes of the product
+  workerIdleMemoryLimit: '1GB', // modules of the test VM are not given back
   testTimeout: 60_000, // nothing waits for it but a test that hangs; a busy machine needs the room
 }
