@@ -254,7 +254,7 @@ describe('one answer to whoever probes', () => {
     const keyInfo = { keyInfoCertificate: idp.certificate }
     const captured = signXml(assertionXml({ confirmationData: forAnother }), '_assertion1', idp, keyInfo)
     const spliced = (block: string) => captured.replace(/(<(?:ds:)?X509Certificate>).{16}/s, (_, tag: string) => `${tag}${block}`)
-    const texts = [captured, spliced('sixteen letters.'), spliced('sixteen\u0001letters.'), spliced('sixteen <letters')]
+    const texts = [captured, spliced('sixteen letters.'), spliced('sixteen\u0001letters.'), spliced('sixteen <1etters')]
     const answers = (how: Partial<Encryption>) => texts.map((text) => told(responseWith(encrypt(text, how))))
     expect(captured).not.toContain(requestId)
     expect(answers(cbc)).toEqual(texts.map(() => 'saml_decryption_failed'))
