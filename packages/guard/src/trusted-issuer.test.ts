@@ -1,6 +1,7 @@
 /** Whom the guard believes: no condemned key, and no issuer about another one. */
 import { afterEach, beforeEach, describe, expect, it, test } from '@jest/globals'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
+import { eventually, reasonOf } from '../test/verdicts.js'
 import { createGuard, type Guard, type GuardOptions } from './create-guard.js'
 
 const issuerUrl = 'https://login.example/t/acme'
@@ -34,17 +35,6 @@ async function aStartedGuard(over: Partial<GuardOptions> = {}): Promise<Guard> {
   const guard = aGuard(over)
   await guard.start()
   return guard
-}
-const reasonOf = async (guard: Guard, token: string, needed: readonly string[] = ['documents:read']) => {
-  const verdict = await guard.check(`Bearer ${token}`, needed)
-  return verdict.ok ? 'let through' : verdict.error.reason
-}
-async function eventually(condition: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if (await condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it never came true')
 }
 /** The guard and `jose` ask by strings. */
 const urlOf = (input: unknown): string => (typeof input === 'string' ? input : '')

@@ -1,8 +1,7 @@
 /** An OpenID provider that nobody here wrote, behind the whole broker: our keys, Graph, two companies on one issuer. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { openBrowser, type Page } from '@drawbridge/simulator/browser'
 import { createSimulator, type Simulator } from '@drawbridge/simulator/simulator'
+import { freePort } from '@drawbridge/store/embedded-postgres'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
@@ -22,14 +21,6 @@ let app: BrokerApp
 let publicUrl: string
 let call: Call
 const tenants: Partial<Record<Slug, ATenant>> = {}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 beforeAll(async () => {
   fixture = await testDatabase()

@@ -1,7 +1,6 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { openBrowser } from '@drawbridge/simulator/browser'
 import { createSimulator, type Simulator } from '@drawbridge/simulator/simulator'
+import { freePort } from '@drawbridge/store/embedded-postgres'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
@@ -21,14 +20,6 @@ let plain: TestBroker
 let app: BrokerApp
 let publicUrl: string
 const tenants: Partial<Record<'acme' | 'globex', ATenant>> = {}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 beforeAll(async () => {
   fixture = await testDatabase()
