@@ -6,7 +6,8 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { ProofState, ProofVerdict } from '@drawbridge/core/tenant/domain-proof'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
-import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+import type { Database } from './database.js'
+import { type AcrossDb, acrossTenants, type Db, toTimestamp } from './transaction.js'
 
 export type DomainProof = 'dns' | 'vouched'
 
@@ -78,6 +79,42 @@ export async function listDomains(db: Db, tenant: TenantId, page: Page<string>):
     page.limit,
   ])
   return rows.map(toDomain)
+}
+
+/** Whose proof of a domain holds, and where it leads; `connection` is absent where the domain names none. */
+export type DomainOwner = {
+  readonly tenant: { readonly id: TenantId; readonly slug: string; readonly name: string; readonly suspendedAt: Instant | undefined }
+  readonly connection:
+    | { readonly id: ConnectionId; readonly kind: 'saml' | 'oidc'; readonly name: string; readonly disabledAt: Instant | undefined }
+    | undefined
+}
+
+type OwnerRow = {
+  tenant_id: TenantId
+  slug: string
+  tenant_name: string
+  suspended_at: Instant | null
+  connection_id: ConnectionId | null
+  kind: 'saml' | 'oidc'
+  connection_name: string
+  disabled_at: Instant | null
+}
+
+/** For the vendor: of all tenants that claim a domain, the one that has it proven. `undefined`: nobody has. */
+export async function findDomainOwnerAcrossTenants(database: Database, domain: string): Promise<DomainOwner | undefined> {
+  const text = `SELECT d.tenant_id, t.slug, t.name AS tenant_name, t.suspended_at, d.connection_id, c.kind, c.name AS connection_name, c.disabled_at
+    FROM domains AS d JOIN tenants AS t ON t.id = d.tenant_id
+      LEFT JOIN connections AS c ON c.tenant_id = d.tenant_id AND c.id = d.connection_id
+    WHERE d.domain = $1 AND d.verified_at IS NOT NULL`
+  const { rows } = await acrossTenants(database, (db) => db.query<OwnerRow>(text, [domain]))
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { tenant_id: id, slug, tenant_name: name, connection_id: connectionId } = row
+  const connection = { kind: row.kind, name: row.connection_name, disabledAt: row.disabled_at ?? undefined }
+  return {
+    tenant: { id, slug, name, suspendedAt: row.suspended_at ?? undefined },
+    connection: connectionId === null ? undefined : { id: connectionId, ...connection },
+  }
 }
 
 /** Whether a host is a proven domain of the tenant, or lies below one. */

@@ -67,7 +67,7 @@ export type AdminListDefinition<K extends PositionKind, Row, Shown extends z.Zod
     deps: BrokerDeps,
     page: Page<Positions[K]>,
   ) => Promise<readonly Row[] | undefined>
-  readonly show: (row: Row, deps: BrokerDeps) => z.output<Shown>
+  readonly show: (row: Row, deps: BrokerDeps, http: AdminRequest<undefined, Asked<F>>) => z.output<Shown>
   readonly positionOf: (row: Row) => string | number
 }
 
@@ -89,11 +89,12 @@ export function adminList<K extends PositionKind, Row, Shown extends z.ZodType, 
       const wanted = (asked['limit'] as number | undefined) ?? mostPerPage
       // One more than wanted tells whether there is a next page.
       const page = { from: asked[parameter] as Positions[K] | undefined, limit: wanted + 1 }
-      const rows = await read({ ...http, asked: asked as Asked<F> }, deps, page)
+      const request = { ...http, asked: asked as Asked<F> }
+      const rows = await read(request, deps, page)
       if (rows === undefined) return refuseAdmin('not_found')
       const last = rows.length > wanted ? rows[wanted - 1] : undefined
       const next = last === undefined ? null : String(positionOf(last))
-      return json({ [member]: rows.slice(0, wanted).map((row) => show(row, deps)), next })
+      return json({ [member]: rows.slice(0, wanted).map((row) => show(row, deps, request)), next })
     },
   })
 }

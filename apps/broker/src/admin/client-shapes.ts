@@ -15,6 +15,7 @@ export const clientShape = z.strictObject({
   scopeCeiling: z.array(z.string()).describe('Empty: all that policy allows'),
   accessTokenTtlSeconds: z.int().nullable(),
   blockedAt: timeOrNull,
+  jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
 })
 export const showClient = (client: Client): z.output<typeof clientShape> => ({
   clientId: client.id,
@@ -28,6 +29,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   scopeCeiling: [...client.scopeCeiling],
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
+  jwks: client.jwks ?? null,
 })
 
 const ttl = z.int().min(60).max(86_400)

@@ -22,6 +22,9 @@ export const connectionDraft = z.strictObject({
   configuration: z.record(z.string(), z.unknown()).default({}).describe('Bare fields of the connection; they win over metadata and preset'),
   clientSecret: z.string().min(1).max(1024).optional().describe('OIDC: sealed, never shown again'),
 })
+export const connectionChange = connectionDraft.extend({
+  ifRevision: z.string().max(64).optional().describe('Refuses the change where the connection is no longer the one that was read'),
+})
 type Draft = z.output<typeof connectionDraft>
 
 export type ReadDraft = {

@@ -12,6 +12,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { empty, json } from '../http/answer.js'
+import { jwksUriOf } from '../http/connection-addresses.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
@@ -45,9 +46,9 @@ const answer = z.strictObject({
 })
 
 async function showAll(http: HttpRequest, deps: BrokerDeps, connection: ConnectionId): Promise<z.output<typeof answer>> {
-  const { id: tenant, issuer } = tenantOf(http)
+  const { id: tenant } = tenantOf(http)
   const keys = await inTenant(deps.database, tenant, (db) => listConnectionKeys(db, tenant, connection))
-  return { keys: keys.map(show), jwksUri: `${issuer.url}/oidc/${connection}/jwks` }
+  return { keys: keys.map(show), jwksUri: jwksUriOf(tenantOf(http), connection) }
 }
 
 const list = adminList({

@@ -5,6 +5,7 @@ import {
   findConnection,
   insertConnection,
   listConnections,
+  lockConnection,
   markConnectionDisabled,
   type StoredConnection,
   updateConnection,
@@ -13,9 +14,11 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
-import { connectionDraft, keepSource, readConnectionDraft } from './connection-draft.js'
+import { connectionAddresses, revisionOf, showAddresses } from './connection-addresses.js'
+import { connectionChange, connectionDraft, keepSource, readConnectionDraft } from './connection-draft.js'
 import { auditFreshnessEvidence } from './freshness-evidence.js'
 import { ensureKeysFor } from './key-change.js'
 import { sealConnectionSecret } from './new-key.js'
@@ -32,9 +35,11 @@ const shown = z.strictObject({
   disabledAt: timeOrNull,
   sha1Until: timeOrNull.describe('SAML: until when signatures with SHA-1 are believed'),
   createdAt: time,
+  addresses: connectionAddresses.describe('Ours, as they are entered at the IdP'),
+  revision: z.string().describe('Of name and configuration; sent back as ifRevision, it keeps a change by somebody else'),
 })
 const shownWithWarnings = shown.extend({ warnings: z.array(z.string()).describe('What the metadata says and should not') })
-const show = (connection: StoredConnection): z.output<typeof shown> => ({
+const show = (connection: StoredConnection, tenant: ResolvedTenant): z.output<typeof shown> => ({
   id: connection.id,
   kind: connection.kind,
   name: connection.name,
@@ -43,6 +48,8 @@ const show = (connection: StoredConnection): z.output<typeof shown> => ({
   disabledAt: toIsoOrNull(connection.disabledAt),
   sha1Until: toIsoOrNull(connection.sha1Until),
   createdAt: toIso(connection.createdAt),
+  addresses: showAddresses(connection, tenant),
+  revision: revisionOf(connection),
 })
 
 const list = adminList({
@@ -57,7 +64,7 @@ const list = adminList({
     const { id } = tenantOf(http)
     return inTenant(deps.database, id, (db) => listConnections(db, id, page))
   },
-  show,
+  show: (connection, _deps, http) => show(connection, tenantOf(http)),
   positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),
 })
 
@@ -70,10 +77,10 @@ const read = adminEndpoint({
   answer: shown,
   refuses: ['not_found'],
   run: async (http, deps) => {
-    const { id: tenant } = tenantOf(http)
+    const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
-    const stored = id && (await inTenant(deps.database, tenant, (db) => findConnection(db, tenant, id)))
-    return stored ? json(show(stored)) : refuseAdmin('not_found')
+    const stored = id && (await inTenant(deps.database, tenant.id, (db) => findConnection(db, tenant.id, id)))
+    return stored ? json(show(stored, tenant)) : refuseAdmin('not_found')
   },
 })
 
@@ -103,7 +110,7 @@ const create = adminEndpoint({
       await auditFreshnessEvidence({ db, tenant: tenant.id, http, deps }, id, undefined, configuration)
       return findConnection(db, tenant.id, id)
     })
-    return json({ ...show(stored as StoredConnection), warnings }, { status: 201 })
+    return json({ ...show(stored as StoredConnection, tenant), warnings }, { status: 201 })
   },
 })
 
@@ -113,21 +120,22 @@ const update = adminEndpoint({
   tag,
   summary: 'Replace a connection’s name and configuration; its kind stays',
   permission: 'impersonate',
-  body: connectionDraft,
+  body: connectionChange,
   answer: shownWithWarnings,
-  refuses: ['not_found', 'connection_invalid', 'metadata_invalid'],
+  refuses: ['not_found', 'connection_invalid', 'metadata_invalid', 'connection_moved'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
     const draft = await readConnectionDraft(http.parsed, deps)
     if (!draft.ok) return draft.error
-    const { kind, name, clientSecret } = http.parsed
+    const { kind, name, clientSecret, ifRevision } = http.parsed
     const sealedSecret = clientSecret === undefined ? undefined : sealConnectionSecret(deps, tenant.id, id, clientSecret)
     const { configuration, warnings } = draft.value
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
-      const before = await findConnection(db, tenant.id, id)
+      const before = await lockConnection(db, tenant.id, id)
       if (before?.kind !== kind) return undefined
+      if (ifRevision !== undefined && ifRevision !== revisionOf(before)) return 'moved'
       await updateConnection(db, tenant.id, id, { name, configuration, sealedSecret })
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
@@ -135,7 +143,8 @@ const update = adminEndpoint({
       await auditFreshnessEvidence({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       return findConnection(db, tenant.id, id)
     })
-    return stored ? json({ ...show(stored), warnings }) : refuseAdmin('not_found')
+    if (stored === 'moved') return refuseAdmin('connection_moved')
+    return stored ? json({ ...show(stored, tenant), warnings }) : refuseAdmin('not_found')
   },
 })
 

@@ -5,6 +5,7 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import {
   challengeDomain,
   deleteDomain,
+  findDomainOwnerAcrossTenants,
   insertDomain,
   listDomains,
   markDomainProven,
@@ -188,4 +189,36 @@ const remove = adminEndpoint({
   },
 })
 
-export const domainEndpoints = [list, add, change, prove, remove]
+const owner = z.strictObject({
+  domain: z.string().describe('In A-labels'),
+  tenant: z.strictObject({ id: idShape, slug: z.string(), name: z.string(), issuer: z.url(), suspendedAt: timeOrNull }),
+  connection: z
+    .strictObject({ id: idShape, kind: z.enum(['saml', 'oidc']), name: z.string(), disabledAt: timeOrNull })
+    .nullable()
+    .describe('null: the domain names none, and the tenant chooses by its rules or asks'),
+})
+
+/** For the vendor's own sign-in page. No tenant key: whoever could ask would learn who the vendor's customers are. */
+const lookUp = adminEndpoint({
+  method: 'GET',
+  path: '/domains/:domain',
+  tag,
+  summary: 'Find the tenant that has a domain proven, and the connection that it leads to; what is only claimed finds nothing',
+  permission: 'configuration:read',
+  vendorOnly: true,
+  answer: owner,
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const domain = domainParam(http)
+    const found = await findDomainOwnerAcrossTenants(deps.database, domain)
+    if (found === undefined) return refuseAdmin('not_found')
+    const { tenant, connection } = found
+    return json({
+      domain,
+      tenant: { ...tenant, issuer: `${deps.settings.publicUrl}/t/${tenant.slug}`, suspendedAt: toIsoOrNull(tenant.suspendedAt) },
+      connection: connection === undefined ? null : { ...connection, disabledAt: toIsoOrNull(connection.disabledAt) },
+    })
+  },
+})
+
+export const domainEndpoints = [list, add, change, prove, remove, lookUp]

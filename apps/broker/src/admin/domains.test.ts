@@ -73,6 +73,32 @@ describe('a domain', () => {
     expect((await verify('acme', 'four.example')).body).toMatchObject({ proof: 'dns', verifiedAt: vouched.body.verifiedAt })
   })
 
+  it('leads the vendor to its tenant and connection as long as its proof holds, and nobody else', async () => {
+    const { body: proven } = await call('POST', '/tenants/acme/domains', {
+      domain: 'found.example',
+      connectionId: acme.connectionId,
+      verified: true,
+    })
+    await claim('globex', 'found.example')
+    const lookUp = (domain: string, key?: string) => call('GET', `/domains/${domain}`, undefined, key)
+    expect(await lookUp('Found.EXAMPLE')).toMatchObject({
+      status: 200,
+      body: {
+        domain: proven.domain,
+        tenant: { slug: 'acme', suspendedAt: null, issuer: expect.stringMatching('/t/acme$') },
+        connection: { id: acme.connectionId, disabledAt: null },
+      },
+    })
+    await call('PATCH', '/tenants/acme/domains/found.example', { connectionId: null })
+    expect((await lookUp('found.example')).body).toMatchObject({ tenant: { slug: 'acme' }, connection: null })
+    await call('PATCH', '/tenants/acme/domains/found.example', { verified: false })
+    expect(await lookUp('found.example')).toMatchObject(refused(404, 'not_found'))
+    expect(await lookUp('not a domain')).toMatchObject(refused(404, 'not_found'))
+    const theirs = { name: 'theirs', permissions: ['configuration:read'], expiresAt: '2099-01-01T00:00:00Z', tenant: 'acme' }
+    const { secret } = (await call('POST', '/admin-keys', theirs)).body
+    expect(await lookUp('found.example', secret)).toMatchObject(refused(403, 'vendor_only'))
+  })
+
   it('is kept in A-labels, whatever script it comes in', async () => {
     expect(await claim('acme', 'BÜCHER.example')).toMatchObject({ domain: 'xn--bcher-kva.example' })
     expect(await call('POST', '/tenants/acme/domains', { domain: 'xn--bcher-kva.example' })).toMatchObject(refused(409, 'conflict'))

@@ -128,6 +128,13 @@ export const adminErrors = {
     title: 'Invitation not usable',
     say: 'nobody could ever use this invitation; see errors',
   },
+  connection_moved: {
+    code: 'conflict',
+    status: 409,
+    spec: 'RFC 9110 §15.5.10',
+    title: 'Connection moved',
+    say: 'the connection is no longer the one that was read: somebody changed it, or its metadata did; read it again',
+  },
   metadata_moved: {
     code: 'conflict',
     status: 409,

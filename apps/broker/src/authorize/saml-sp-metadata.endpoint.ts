@@ -1,9 +1,9 @@
 /** What an IdP's admin imports: our side of one SAML connection. */
 import { buildSpMetadata } from '@drawbridge/upstream/saml/sp-metadata'
 import { text } from '../http/answer.js'
+import { callbackUrlOf } from '../http/connection-addresses.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseOnPage } from './answer.js'
-import { callbackUrlOf } from './start-login.js'
 
 /** @spec SAML Metadata §2.4.4 */
 export const samlSpMetadataEndpoint = endpoint({

@@ -6,6 +6,7 @@ import { insertLoginRequest } from '@drawbridge/store/login-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { UpstreamAnswer } from '@drawbridge/upstream/connector'
 import { type Answer, page, redirect } from '../http/answer.js'
+import { callbackUrlOf } from '../http/connection-addresses.js'
 import { html } from '../http/html.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
@@ -14,9 +15,6 @@ import { refuseUpstream } from './upstream-refusal.js'
 
 /** A person may need a while for her second factor; a trip that is older is a forgotten tab. */
 export const loginTtlSeconds = 600
-
-export const callbackUrlOf = (tenant: ResolvedTenant, connection: Pick<ResolvedConnection, 'id' | 'kind'>): string =>
-  connection.kind === 'saml' ? `${tenant.issuer.url}/saml/${connection.id}/acs` : `${tenant.issuer.url}/oidc/${connection.id}/callback`
 
 export const sealContextOf = (flow: { deps: Flow['deps']; tenant: ResolvedTenant }, table: string, column: string, row: string) => ({
   installation: flow.deps.installation.id,

@@ -1,0 +1,26 @@
+/** What an admin enters at the IdP, and the name of what a connection is at this moment. */
+import { sha256Base64url } from '@drawbridge/crypto/hash'
+import type { StoredConnection } from '@drawbridge/store/connections'
+import { parseConnection } from '@drawbridge/upstream/connection'
+import { spEntityIdOf } from '@drawbridge/upstream/saml/verify-response'
+import { z } from 'zod'
+import { callbackUrlOf, jwksUriOf, metadataUrlOf } from '../http/connection-addresses.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+
+export const connectionAddresses = z.union([
+  z.strictObject({ entityId: z.string(), acsUrl: z.url(), metadataUrl: z.url() }).describe('SAML'),
+  z.strictObject({ redirectUri: z.url(), jwksUri: z.url() }).describe('OpenID Connect; jwksUri with private_key_jwt'),
+])
+
+export function showAddresses(connection: StoredConnection, tenant: ResolvedTenant): z.output<typeof connectionAddresses> {
+  const callback = callbackUrlOf(tenant, connection)
+  if (connection.kind === 'oidc') return { redirectUri: callback, jwksUri: jwksUriOf(tenant, connection.id) }
+  const parsed = parseConnection('saml', connection.configuration)
+  const metadataUrl = metadataUrlOf(tenant, connection.id)
+  const entityId = parsed.ok && parsed.value.kind === 'saml' ? spEntityIdOf(parsed.value, callback) : metadataUrl
+  return { entityId, acsUrl: callback, metadataUrl }
+}
+
+/** The database keeps the members of JSON in an order of its own, so the same configuration is always the same text. */
+export const revisionOf = ({ name, configuration }: Pick<StoredConnection, 'name' | 'configuration'>): string =>
+  sha256Base64url(JSON.stringify([name, configuration]))

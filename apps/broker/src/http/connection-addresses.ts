@@ -1,0 +1,15 @@
+/** Where we are to an IdP: the addresses of one connection, as its admin enters them there. */
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+
+type Issuer = { readonly url: string }
+type Which = { readonly id: ConnectionId; readonly kind: 'saml' | 'oidc' }
+
+/** Where the IdP sends the browser back. */
+export const callbackUrlOf = ({ issuer }: { readonly issuer: Issuer }, { kind, id }: Which): string =>
+  kind === 'saml' ? `${issuer.url}/saml/${id}/acs` : `${issuer.url}/oidc/${id}/callback`
+
+/** Where a SAML IdP fetches our metadata. */
+export const metadataUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string => `${issuer.url}/saml/${id}/metadata`
+
+/** Where an OpenID provider fetches the keys with which we prove ourselves. */
+export const jwksUriOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string => `${issuer.url}/oidc/${id}/jwks`
