@@ -19,8 +19,10 @@ import { markProvisioningMode } from '@drawbridge/store/tenants'
 import { inTenant } from '@drawbridge/store/transaction'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import type { TestDatabase } from '@drawbridge/testkit/database'
+import { type BenchIdp, createBenchIdp } from './bench-idp.js'
+import { type FederationTenants, federationTenants } from './federation-tenants.js'
 import { giveIssuerKeys, type KeyMaking } from './issuer-keys.js'
-import { aLoginTenant, anOpenIdTenant, type LoginTenant } from './login-tenant.js'
+import { anOpenIdTenant, type LoginTenant } from './login-tenant.js'
 import { registerMachines } from './machine-clients.js'
 import { startServer } from './server-process.js'
 
@@ -32,8 +34,10 @@ export type Laboratory = {
   readonly fixture: TestDatabase
   /** Its grants are opened directly; its people sign in nowhere. */
   readonly tenant: ATenant
-  /** Their people sign in at the simulator, which runs in this process: over SAML, over OpenID Connect. */
-  readonly loginTenant: LoginTenant
+  /** Plays the companies' IdP, in this process. */
+  readonly idp: BenchIdp
+  readonly federation: FederationTenants
+  /** Its people sign in at the simulator's OpenID provider, which runs in this process, too. */
   readonly openIdTenant: LoginTenant
   readonly scimToken: string
   readonly databasePid: number
@@ -72,6 +76,7 @@ async function openLaboratory(parts: Stoppable[]): Promise<Laboratory> {
   parts.push({ name: 'simulator', stop: () => simulator.close() })
   const fixture: TestDatabase = { database: platform.database, url, ownerUrl, close: () => platform.database.close() }
   const making = keyMakingOf(platform)
+  const idp = createBenchIdp()
   const brokerUrl = environment.DRAWBRIDGE_PUBLIC_URL
   const tenant = await aTenant(fixture, { slug: benchSlug, publicUrl: brokerUrl })
   const start = async (command: 'broker' | 'worker', origin: string): Promise<number> => {
@@ -83,7 +88,8 @@ async function openLaboratory(parts: Stoppable[]): Promise<Laboratory> {
     platform,
     fixture,
     tenant,
-    loginTenant: await aLoginTenant({ fixture, making, simulator, publicUrl: brokerUrl }),
+    idp,
+    federation: await federationTenants({ fixture, making, publicUrl: brokerUrl }, idp),
     openIdTenant: await anOpenIdTenant({ fixture, making, simulator, publicUrl: brokerUrl }),
     scimToken: await furnish(fixture, platform, making, tenant),
     databasePid,

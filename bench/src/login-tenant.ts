@@ -20,7 +20,12 @@ export type LoginTenant = ATenant & {
   readonly callbackUrl: string
 }
 
-type Arranged = { readonly fixture: TestDatabase; readonly making: KeyMaking; readonly simulator: Simulator; readonly publicUrl: string }
+export type Arranged = {
+  readonly fixture: TestDatabase
+  readonly making: KeyMaking
+  readonly simulator: Simulator
+  readonly publicUrl: string
+}
 
 /** The simulator's SAML company plays its IdP. */
 export async function aLoginTenant(arranged: Arranged): Promise<LoginTenant> {
@@ -55,8 +60,8 @@ export async function anOpenIdTenant(arranged: Arranged): Promise<LoginTenant> {
   return tenant
 }
 
-async function aTenantWithPeople(
-  { fixture, making, publicUrl }: Arranged,
+export async function aTenantWithPeople(
+  { fixture, making, publicUrl }: Omit<Arranged, 'simulator'>,
   given: { readonly slug: string; readonly company: string; readonly callback: (connectionId: string) => string },
 ): Promise<LoginTenant> {
   const { slug, company } = given

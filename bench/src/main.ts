@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [http] [take-away] [start] [cold] [--trial]`: measures this checkout on this machine and prints tables. Without a
+ * `pnpm bench [http] [federation] [take-away] [start] [cold] [--trial]`: measures this checkout on this machine and prints tables. Without a
  * word: all but `cold`, which clones, downloads and builds everything anew. A trial runs little, to see that the bench itself works.
  *
  * Nothing here passes or fails. CPU per operation survives a noisy machine, requests per second do not; what must never grow, the
@@ -7,6 +7,7 @@
  */
 import { cpus, loadavg } from 'node:os'
 import { connections, createSender, type Measured, measure, percentile } from './closed-loop.js'
+import { measureOurs, printColumns } from './federation.js'
 import { inLaboratory, type Laboratory } from './laboratory.js'
 import { loginWorkloads } from './login-workloads.js'
 import { oauthWorkloads, rounds } from './oauth-workloads.js'
@@ -19,7 +20,7 @@ import { measureDraining } from './worker-drain.js'
 
 const takeAwayRuns = 100
 const takeAwayTrialRuns = 5
-const parts = ['http', 'take-away', 'start', 'cold'] as const
+const parts = ['http', 'federation', 'take-away', 'start', 'cold'] as const
 type Part = (typeof parts)[number]
 type Wanted = { readonly isTrial: boolean; readonly isWanted: (part: Part) => boolean }
 
@@ -33,7 +34,8 @@ async function main(words: readonly string[]): Promise<void> {
   console.log(`Node ${process.version}, ${cpus().length} cores (${cpus()[0]?.model})`)
   printMoment('Begun')
   if (isTrial) console.log('A trial: these figures mean nothing.')
-  if (wanted.isWanted('http') || wanted.isWanted('take-away')) await inLaboratory((laboratory) => runInLaboratory(laboratory, wanted))
+  if (wanted.isWanted('http') || wanted.isWanted('federation') || wanted.isWanted('take-away'))
+    await inLaboratory((laboratory) => runInLaboratory(laboratory, wanted))
   if (wanted.isWanted('start')) {
     console.error('  npm start, twice …')
     printStarts('npm start, packages installed and built', await measureStarts(), ['first, new database', 'second, warm'])
@@ -52,6 +54,8 @@ async function runInLaboratory(laboratory: Laboratory, { isTrial, isWanted }: Wa
   const brokerPid = await laboratory.startBroker()
   if (isWanted('http')) await runHttp(laboratory, brokerPid, isTrial)
   if (isWanted('http')) printMoment('HTTP measured')
+  if (isWanted('federation')) printColumns(await measureOurs(laboratory, brokerPid, isTrial))
+  if (isWanted('federation')) printMoment('Federation measured')
   if (isWanted('http')) await runDraining(laboratory)
   else await laboratory.startWorker()
   if (isWanted('take-away')) await runTakeAway(laboratory, isTrial ? takeAwayTrialRuns : takeAwayRuns)

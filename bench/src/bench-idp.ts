@@ -1,0 +1,102 @@
+/**
+ * A company's SAML IdP in the bench's own process, so that its CPU is in no figure. Whoever asks gets the same message: 6.5 KB, the
+ * assertion signed with RSA-2048 and SHA-256, the certificate in KeyInfo, nine attribute values, and encrypted where that is asked for.
+ */
+import { randomBytes } from 'node:crypto'
+import { inflateRawSync } from 'node:zlib'
+import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
+import { encodeMessage, signXml } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
+import { encryptAssertion } from '@drawbridge/upstream/saml/fixtures/an-encrypted-assertion'
+
+/** What is read out of an AuthnRequest, or told for a library that is handed a message without having asked. */
+export type Asked = { readonly requestId: string; readonly acsUrl: string; readonly audience: string }
+
+export type BenchIdp = {
+  readonly entityId: string
+  readonly ssoUrl: string
+  /** PEM. */
+  readonly certificate: string
+  readonly metadata: string
+  /** The AuthnRequest in the URL to which a browser was sent. */
+  read(url: string): Asked
+  /** As XML. `encryptTo`: PEM of whom the assertion is encrypted to, AES-256-GCM and RSA-OAEP. */
+  answer(asked: Asked, encryptTo?: string): string
+}
+
+/** One value as long as this, as a directory's distinguished names are, makes a message of 6.5 KB. */
+const longValue = 1700
+const sixHours = 6 * 3600
+const entityId = 'https://idp.bench.example/saml'
+const ssoUrl = 'https://idp.bench.example/sso'
+const bearer = 'urn:oasis:names:tc:SAML:2.0:cm:bearer'
+const protocol = 'urn:oasis:names:tc:SAML:2.0:protocol'
+const assertion = 'urn:oasis:names:tc:SAML:2.0:assertion'
+
+const newId = (): string => `_${randomBytes(20).toString('hex')}`
+const fromNow = (seconds: number): string => new Date(Date.now() + seconds * 1000).toISOString()
+
+export function createBenchIdp(): BenchIdp {
+  const key = aFixtureKey()
+  const sign = (xml: string, id: string): string => signXml(xml, id, key, { keyInfoCertificate: key.certificate })
+  return {
+    entityId,
+    ssoUrl,
+    certificate: key.certificate,
+    metadata: metadataXml(key.certificate),
+    read: readRequest,
+    answer: (asked, encryptTo) => {
+      const id = newId()
+      const signed = sign(responseXml(asked, assertionXml(asked, id)), id)
+      if (encryptTo === undefined) return signed
+      const from = signed.indexOf('<saml:Assertion')
+      const to = signed.indexOf('</saml:Assertion>') + '</saml:Assertion>'.length
+      return signed.slice(0, from) + encryptAssertion(signed.slice(from, to), { certificate: encryptTo }) + signed.slice(to)
+    },
+  }
+}
+
+/** As a browser posts it. */
+export const asParameter = (xml: string): string => encodeMessage(xml)
+
+function readRequest(url: string): Asked {
+  const deflated = new URL(url).searchParams.get('SAMLRequest') ?? ''
+  const xml = inflateRawSync(Buffer.from(deflated, 'base64')).toString('utf8')
+  const find = (pattern: RegExp): string => {
+    const found = pattern.exec(xml)?.[1]
+    if (found === undefined) throw new Error(`this is no AuthnRequest that the bench can answer: ${xml}`)
+    return found
+  }
+  return {
+    requestId: find(/\sID="([^"]+)"/),
+    acsUrl: find(/AssertionConsumerServiceURL="([^"]+)"/),
+    audience: find(/<(?:\w+:)?Issuer[^>]*>([^<]+)</),
+  }
+}
+
+const responseXml = ({ requestId, acsUrl }: Asked, inside: string): string =>
+  `<samlp:Response xmlns:samlp="${protocol}" xmlns:saml="${assertion}" ID="${newId()}" Version="2.0" IssueInstant="${fromNow(0)}" Destination="${acsUrl}" InResponseTo="${requestId}"><saml:Issuer>${entityId}</saml:Issuer><samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>${inside}</samlp:Response>`
+
+function assertionXml({ requestId, acsUrl, audience }: Asked, id: string): string {
+  // Prepared minutes before it is used, so it is valid longer than an IdP would make it.
+  const until = fromNow(sixHours)
+  const subject = `<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">ada@bench.example</saml:NameID><saml:SubjectConfirmation Method="${bearer}"><saml:SubjectConfirmationData InResponseTo="${requestId}" Recipient="${acsUrl}" NotOnOrAfter="${until}"/></saml:SubjectConfirmation></saml:Subject>`
+  const conditions = `<saml:Conditions NotBefore="${fromNow(-60)}" NotOnOrAfter="${until}"><saml:AudienceRestriction><saml:Audience>${audience}</saml:Audience></saml:AudienceRestriction></saml:Conditions>`
+  const statement = `<saml:AuthnStatement AuthnInstant="${fromNow(-5)}" SessionIndex="${id}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`
+  return `<saml:Assertion xmlns:saml="${assertion}" ID="${id}" Version="2.0" IssueInstant="${fromNow(0)}"><saml:Issuer>${entityId}</saml:Issuer>${subject}${conditions}${statement}<saml:AttributeStatement>${attributesXml()}</saml:AttributeStatement></saml:Assertion>`
+}
+
+function attributesXml(): string {
+  const one = (name: string, ...values: readonly string[]): string =>
+    `<saml:Attribute Name="${name}" NameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified">${values
+      .map((value) => `<saml:AttributeValue>${value}</saml:AttributeValue>`)
+      .join('')}</saml:Attribute>`
+  const person = one('email', 'ada@bench.example') + one('firstName', 'Ada') + one('lastName', 'Lovelace') + one('id', 'ada')
+  return (
+    person +
+    one('groups', 'staff', 'engineering', 'mcp-users', 'berlin') +
+    one('distinguishedName', `CN=Ada,${'OU=engineering,'.repeat(Math.floor(longValue / 15))}O=Bench`)
+  )
+}
+
+const metadataXml = (certificate: string): string =>
+  `<?xml version="1.0" encoding="UTF-8"?><md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="${entityId}"><md:IDPSSODescriptor WantAuthnRequestsSigned="false" protocolSupportEnumeration="${protocol}"><md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data><ds:X509Certificate>${certificate.replace(/-----[^-]+-----|\s/g, '')}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor><md:NameIDFormat>urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress</md:NameIDFormat><md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="${ssoUrl}"/><md:SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="${ssoUrl}"/></md:IDPSSODescriptor></md:EntityDescriptor>`
