@@ -18,11 +18,11 @@ export type ServerCommand = {
   readonly readyUrl: string
 }
 
-/** Answers once it says that it is ready; one that never does is stopped. `BENCH_NODE_OPTIONS` is for a profiler, say. */
+/** Answers once it says that it is ready; one that never does is stopped. `BENCH_NODE_FLAGS` is for a profiler, say. */
 export async function startServer({ command, environment, logFile, readyUrl }: ServerCommand): Promise<ServerProcess> {
-  const { PATH, BENCH_NODE_OPTIONS: NODE_OPTIONS } = processEnvironment()
-  const env = { PATH, NODE_OPTIONS, ...environment }
-  const child = spawn(process.execPath, [drawbridgeCommand, command], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const { PATH, BENCH_NODE_FLAGS: flags = '' } = processEnvironment()
+  const words = [...flags.split(' ').filter(Boolean), drawbridgeCommand, command]
+  const child = spawn(process.execPath, words, { env: { PATH, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   child.stderr.on('data', (data: Buffer) => {
     said = (said + data.toString('utf8')).slice(-keptCharacters)
