@@ -29,7 +29,10 @@ export function connectSimulator(simulator: Simulator, publicUrl: string, demons
       scimToken,
       ...(slug === 'acme'
         ? { acsUrl: `${issuer}/saml/${connectionId}/acs`, spEntityId: `${issuer}/saml/${connectionId}/metadata` }
-        : { oidcRedirectUri: `${issuer}/oidc/${connectionId}/callback` }),
+        : {
+            oidcRedirectUri: `${issuer}/oidc/${connectionId}/callback`,
+            initiateLoginUri: `${issuer}/oidc/${connectionId}/initiate`,
+          }),
     })
   }
 }

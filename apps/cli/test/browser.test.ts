@@ -83,6 +83,36 @@ withChromium('in Chromium, by keyboard only', () => {
     await context.close()
   })
 
+  it('a person opens an application from the portal of her company, and signs in as she always does', async () => {
+    const attempt = await anAsk('Documents')
+    const asked: URLSearchParams[] = []
+    const documents = createServer((request, response) => {
+      const query = new URL(request.url ?? '/', redirectUri).searchParams
+      asked.push(query)
+      response.writeHead(303, { location: `${attempt.url}&connection=${query.get('connection')}` }).end()
+    })
+    const initiateLoginUri = `http://127.0.0.1:${await freePort()}/login`
+    documents.listen(Number(new URL(initiateLoginUri).port), '127.0.0.1')
+    const { json } = await product.admin('GET', '/tenants/acme/connections')
+    const [own] = json['connections'] as readonly { id: string; kind: string; name: string; configuration: object }[]
+    const targets = [{ name: 'Documents', relayState: 'documents', initiateLoginUri }]
+    const opened = { kind: own?.kind, name: own?.name, configuration: { ...own?.configuration, idpInitiated: { targets } } }
+    expect(await product.admin('PUT', `/tenants/acme/connections/${own?.id}`, opened)).toMatchObject({ status: 200 })
+    const page = await browser.newPage()
+    const troubles = troublesOf(page)
+    await page.goto(`${product.started.simulatorUrl}/acme`)
+    await press(page, 'Open Documents from the company portal')
+    await press(page, 'Continue to sign-in')
+    await press(page, 'Ada, with MFA')
+    await press(page, 'Allow')
+    await page.getByText('back at the client').waitFor()
+    expect(new URL(page.url()).searchParams.get('code')).toMatch(/^dbc_/)
+    expect(asked.map((query) => query.get('iss'))).toEqual([product.issuer('acme')])
+    expect(troubles).toEqual([])
+    await page.close()
+    documents.close()
+  })
+
   it('a person whose company has two connections chooses one, and comes home by it', async () => {
     const { json } = await product.admin('GET', '/tenants/acme/connections')
     const [own] = json['connections'] as readonly { kind: string; name: string; configuration: unknown }[]

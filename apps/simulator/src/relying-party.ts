@@ -10,6 +10,8 @@ export type RelyingParty = {
   readonly sign?: 'response' | 'assertion' | 'both'
   /** OpenID Connect: where codes may be sent. */
   readonly oidcRedirectUri?: string | readonly string[]
+  /** OpenID Connect: where the tile of the portal leads. @spec OIDC Core §4 */
+  readonly initiateLoginUri?: string
   /** `client_secret_basic` by default. */
   readonly tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** With `private_key_jwt`: where its public keys are. */

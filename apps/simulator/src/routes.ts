@@ -32,6 +32,8 @@ const routes: readonly Route[] = [
   { method: 'POST', path: /^\/(acme|globex)\/faults\/([a-z-]+)$/, run: armFault },
   { method: 'POST', path: /^\/(acme|globex)\/scim\/provision$/, run: provisionEveryone },
   { method: 'POST', path: /^\/(acme|globex)\/scim\/active$/, run: changeActive },
+  { method: 'POST', path: /^\/acme\/tile$/, run: openSamlTile },
+  { method: 'POST', path: /^\/globex\/tile$/, run: openOidcTile },
   { method: 'GET', path: /^\/acme\/metadata$/, run: serveMetadata },
   { method: 'GET', path: /^\/acme\/sso$/, run: async (exchange) => beginSaml(exchange, exchange.url.searchParams) },
   {
@@ -77,7 +79,8 @@ async function showCompany({ desk, response, url, parts }: Exchange): Promise<vo
   const company = companyOf(parts)
   const told = url.searchParams.get('told') ?? undefined
   const view = { company, people: peopleOf(company.id), cards: desk.faults.cards(company), addresses: addresses(desk, company), told }
-  sendPage(response, 200, companyPage({ ...view, hasScim: desk.scimTarget(company.id) !== undefined }))
+  // As where somebody signs in: the tile's form is redirected to the relying party.
+  sendPage(response, 200, companyPage({ ...view, hasScim: desk.scimTarget(company.id) !== undefined }), '')
 }
 
 function addresses(desk: Desk, company: Company): readonly (readonly [string, string])[] {
@@ -191,6 +194,36 @@ function postSaml({ desk, response }: Exchange, handle: string, person: Person, 
   const posted = desk.saml.answer(handle, person, withMfa && person.hasMfa, takeFaults(desk, samlCompany))
   if (posted === undefined) return
   sendPage(response, 200, postResponsePage(posted.acsUrl, posted.samlResponse, posted.relayState), `; script-src ${submitScriptHash}`)
+}
+
+/** A click on a tile of the company portal: the response comes to a service that has not asked. */
+async function openSamlTile({ desk, request, response }: Exchange): Promise<void> {
+  const form = await readForm(request)
+  const person = findPerson(samlCompany.id, form.get('person') ?? '')
+  if (person === undefined) return sendPage(response, 400, refusalPage('Nobody chosen', 'There is no such person.', samlCompany))
+  try {
+    const posted = desk.saml.openTile(person, form.get('relayState') || undefined, takeFaults(desk, samlCompany))
+    sendPage(response, 200, postResponsePage(posted.acsUrl, posted.samlResponse, posted.relayState), `; script-src ${submitScriptHash}`)
+  } catch (error) {
+    if (!(error instanceof AuthnRequestRefused)) throw error
+    sendPage(response, 400, refusalPage('No such tile', error.message, samlCompany))
+  }
+}
+
+/** @spec OIDC Core §4 */
+async function openOidcTile({ desk, request, response }: Exchange): Promise<void> {
+  const form = await readForm(request)
+  const { initiateLoginUri } = desk.relyingParty(oidcCompany.id)
+  if (initiateLoginUri === undefined)
+    return sendPage(response, 400, refusalPage('No such tile', 'No address that begins a login is registered here.', oidcCompany))
+  const person = findPerson(oidcCompany.id, form.get('person') ?? '')
+  const target = form.get('relayState') || undefined
+  const query = new URLSearchParams({
+    iss: oidcIssuerAt(desk.publicUrl),
+    ...(person && { login_hint: person.email }),
+    ...(target !== undefined && { target_link_uri: target }),
+  })
+  redirect(response, `${initiateLoginUri}?${query}`)
 }
 
 async function askOidc(exchange: Exchange): Promise<void> {

@@ -1,6 +1,6 @@
 /** The audit trail: append-only, by grants and by a trigger. */
 import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
-import type { Instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
 import { type Db, toTimestamp } from './transaction.js'
@@ -59,6 +59,26 @@ export async function insertAuditEvent(db: Db, tenant: TenantId, event: AuditEve
       JSON.stringify(event.detail ?? {}),
       event.requestId ?? null,
       event.address ?? null,
+    ],
+  )
+}
+
+/** How often a connection is told of logins that nobody asked for: anybody can post one. */
+const unsolicitedSeconds = 3600
+
+/** Writes the line unless there is one of this connection that is younger than an hour, give or take callers of the same moment. */
+export async function insertUnsolicitedLogin(
+  db: Db,
+  tenant: TenantId,
+  event: Required<Pick<AuditEvent, 'at' | 'issuerId' | 'connectionId' | 'requestId' | 'address'>>,
+): Promise<void> {
+  await db.query(
+    `INSERT INTO audit_events (tenant_id, at, kind, issuer_id, connection_id, scopes, detail, request_id, address)
+     SELECT $1, $2, 'login_unsolicited', $3, $4, '{}', '{}', $5, $6 WHERE NOT EXISTS (
+       SELECT 1 FROM audit_events WHERE tenant_id = $1 AND connection_id = $4 AND kind = 'login_unsolicited' AND at > $7)`,
+    [
+      ...[tenant, toTimestamp(event.at), event.issuerId, event.connectionId, event.requestId, event.address],
+      toTimestamp(addSeconds(event.at, -unsolicitedSeconds)),
     ],
   )
 }

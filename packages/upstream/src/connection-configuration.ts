@@ -54,10 +54,13 @@
  *   stableIdAttribute    string                 short for mapping.stableId.attribute
  *   groupsAttribute      string                 short for mapping.groups.from with one name
  *   scimLinkKey          {attribute, scim: 'userName' | 'externalId'}   how a SCIM user is linked: an IdP-controlled value only (security.md §3)
+ *   idpInitiated         {targets: [{name, relayState, initiateLoginUri, targetLinkUri}]}   where a tile of the IdP's portal may lead, chosen by
+ *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0035); default: refused
  */
 import { X509Certificate } from 'node:crypto'
 import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { findInitiatedLoginMistake, type InitiatedLogin, initiatedLoginShape } from '@drawbridge/core/tenant/initiated-login'
 import { z } from 'zod'
 import type { UpstreamRefusal } from './error.js'
 import { findKeyMistake, findOidcMistake, type OidcSettings, oidcMembers, refedsMfa } from './oidc/configuration.js'
@@ -76,6 +79,7 @@ const shared = {
   stableIdAttribute: text.optional(),
   groupsAttribute: text.optional(),
   scimLinkKey: z.strictObject({ attribute: text, scim: z.enum(['userName', 'externalId']) }).optional(),
+  idpInitiated: initiatedLoginShape.optional(),
 }
 const samlSchema = z.strictObject({
   ...shared,
@@ -100,6 +104,8 @@ const oidcSchema = z.strictObject({ ...shared, ...oidcMembers })
 type Shared = {
   readonly mapping: ClaimMapping
   readonly scimLinkKey: { readonly attribute: string; readonly scim: 'userName' | 'externalId' } | undefined
+  /** Undefined: nobody but an application of ours begins a login. */
+  readonly idpInitiated: InitiatedLogin | undefined
 }
 export type SamlConnection = Shared &
   SamlPartySettings & {
@@ -151,12 +157,12 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
 function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefusal> {
   const parsed = oidcSchema.safeParse(configuration)
   if (!parsed.success) return err(invalid(parsed.error))
-  const { mapping, stableIdAttribute, groupsAttribute, scimLinkKey, ...settings } = parsed.data
+  const { mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, ...settings } = parsed.data
   const insecure = findInsecureUrl(settings)
   if (insecure !== undefined) return err({ reason: 'connection_url_insecure', detail: { member: insecure } })
   const mistake = findOidcMistake(settings)
   if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
-  const common = parseShared({ mapping, stableIdAttribute, groupsAttribute, scimLinkKey })
+  const common = parseShared({ mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated })
   if (!common.ok) return common
   const key = findKeyMistake(settings, common.value.mapping)
   if (key !== undefined) return err({ reason: 'connection_configuration_invalid', detail: key })
@@ -175,14 +181,17 @@ function parseShared({
   stableIdAttribute,
   groupsAttribute,
   scimLinkKey,
+  idpInitiated,
 }: z.infer<z.ZodObject<typeof shared>>): Result<Shared, UpstreamRefusal> {
+  const mistake = idpInitiated && findInitiatedLoginMistake(idpInitiated)
+  if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
   const parsed = parseClaimMapping({
     ...mapping,
     ...(stableIdAttribute !== undefined && { stableId: { attribute: stableIdAttribute } }),
     ...(groupsAttribute !== undefined && { groups: { from: [groupsAttribute] } }),
   })
   return parsed.ok
-    ? ok({ mapping: parsed.value, scimLinkKey })
+    ? ok({ mapping: parsed.value, scimLinkKey, idpInitiated })
     : err({ reason: 'connection_configuration_invalid', detail: { member: 'mapping', message: parsed.error.say } })
 }
 

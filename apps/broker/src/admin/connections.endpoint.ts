@@ -20,6 +20,7 @@ import { adminList, momentPosition } from './admin-list.js'
 import { connectionAddresses, revisionOf, showAddresses } from './connection-addresses.js'
 import { connectionChange, connectionDraft, keepSource, readConnectionDraft } from './connection-draft.js'
 import { auditFreshnessEvidence } from './freshness-evidence.js'
+import { auditInitiatedLogin } from './initiated-login-change.js'
 import { ensureKeysFor } from './key-change.js'
 import { sealConnectionSecret } from './new-key.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -108,6 +109,7 @@ const create = adminEndpoint({
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.created', connectionId: id, detail: { name } })
       await auditFreshnessEvidence({ db, tenant: tenant.id, http, deps }, id, undefined, configuration)
+      await auditInitiatedLogin({ db, tenant: tenant.id, http, deps }, id, undefined, configuration)
       return findConnection(db, tenant.id, id)
     })
     return json({ ...show(stored as StoredConnection, tenant), warnings }, { status: 201 })
@@ -141,6 +143,7 @@ const update = adminEndpoint({
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.updated', connectionId: id, detail: { name } })
       await auditFreshnessEvidence({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
+      await auditInitiatedLogin({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       return findConnection(db, tenant.id, id)
     })
     if (stored === 'moved') return refuseAdmin('connection_moved')

@@ -4,7 +4,7 @@ import type { Db } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import { type AdminRequest, audit } from './admin-endpoint.js'
 
-type Writing = {
+export type ConnectionWriting = {
   readonly db: Db
   readonly tenant: TenantId
   readonly http: AdminRequest<unknown, unknown>
@@ -13,7 +13,7 @@ type Writing = {
 
 /** docs/adr/0016. A new connection begins with the strict default. */
 export async function auditFreshnessEvidence(
-  { db, tenant, http, deps }: Writing,
+  { db, tenant, http, deps }: ConnectionWriting,
   connectionId: ConnectionId,
   before: unknown,
   after: unknown,

@@ -5,6 +5,7 @@ import { authorizeEndpoint } from './authorize.endpoint.js'
 import { chooseConnectionEndpoint, chooseConnectionPageEndpoint } from './choose-connection.endpoint.js'
 import { clientNoticeEndpoint, clientNoticePageEndpoint } from './client-notice.endpoint.js'
 import { consentEndpoint, consentPageEndpoint } from './consent.endpoint.js'
+import { initiateLoginEndpoints } from './initiate-login.endpoint.js'
 import { oidcCallbackEndpoint } from './oidc-callback.endpoint.js'
 import { oidcClientJwksEndpoint } from './oidc-client-jwks.endpoint.js'
 import { samlAcsEndpoint } from './saml-acs.endpoint.js'
@@ -22,6 +23,7 @@ export const authorizeEndpoints: readonly Endpoint[] = [
   samlAcsEndpoint,
   samlContinueEndpoint,
   oidcClientJwksEndpoint,
+  ...initiateLoginEndpoints,
   oidcCallbackEndpoint,
   consentPageEndpoint,
   consentEndpoint,

@@ -6,10 +6,14 @@ import { addSeconds } from '@drawbridge/core/instant'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertParkedMessage } from '@drawbridge/store/parked-messages'
 import { onHotPath } from '@drawbridge/store/transaction'
-import { redirect } from '../http/answer.js'
-import { endpoint, tenantOf } from '../http/endpoint.js'
+import { readUnsolicited } from '@drawbridge/upstream/saml/unsolicited-response'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, redirect } from '../http/answer.js'
+import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { loginRequestIdOf } from './finish-login.js'
+import { initiatedLoginOf, refuseUnsolicited, sendToTarget } from './initiated-login.js'
 import { sealContextOf } from './start-login.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
@@ -36,7 +40,7 @@ export const samlAcsEndpoint = endpoint({
     const response = form['SAMLResponse']
     if (!response) return refuseUpstream({ reason: 'saml_response_missing' })
     const loginRequestId = loginRequestIdOf(form['RelayState'])
-    if (!loginRequestId) return refuseOnPage({ reason: 'login_unsolicited' })
+    if (!loginRequestId) return answerUnsolicited(http, deps, connection, { response, relayState: form['RelayState'] || undefined })
     const handle = deps.random.token()
     const handleHash = hashCredential(handle)
     const context = sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex'))
@@ -51,3 +55,17 @@ export const samlAcsEndpoint = endpoint({
     return redirect(`${tenant.issuer.url}/saml/${connection.id}/continue?handle=${handle}`, { headers: { 'cache-control': 'no-store' } })
   },
 })
+
+/** No RelayState of ours: a tile of the IdP's portal, or an answer whose RelayState got lost. @spec SAML Profiles §4.1.5 */
+async function answerUnsolicited(
+  http: HttpRequest,
+  deps: BrokerDeps,
+  connection: ResolvedConnection,
+  { response, relayState }: { readonly response: string; readonly relayState: string | undefined },
+): Promise<Answer> {
+  const listed = initiatedLoginOf(connection)
+  if (!listed) return refuseUnsolicited(http, deps, connection)
+  const message = readUnsolicited(response)
+  if (!message.ok) return refuseUpstream(message.error)
+  return message.value === 'answer' ? refuseOnPage({ reason: 'relay_state_lost' }) : sendToTarget(http, connection, listed, { relayState })
+}

@@ -32,10 +32,19 @@ export function companyPage(view: CompanyView): string {
     html`${crumbs()}<h1>${company.name}</h1><p class="soft">${company.domain} · ${protocolName(company)}</p>
 ${view.told !== undefined && html`<p class="told" role="status">${view.told}</p>`}
 <h2 id="people">People</h2>${scimNote(view)}<ul class="cards">${view.people.map((person) => personCard(view, person))}</ul>
+${portal(view)}
 <h2 id="faults">Fault cards</h2><p class="soft">One click arms a fault for the next login of ${company.name}; then it is spent.</p>
 <ul class="cards">${view.cards.map((card) => faultCard(company, card))}</ul>
 <h2>Addresses</h2><dl>${view.addresses.map(([name, url]) => html`<dt>${name}</dt><dd><code>${url}</code></dd>`)}</dl>`,
   )
+}
+
+/** What a service gets that has not asked, or is asked to ask. */
+function portal({ company, people }: CompanyView): Html {
+  const options = people.map((person) => html`<option value="${person.id}">${person.givenName}</option>`)
+  const name = company.protocol === 'saml' ? 'RelayState' : 'target_link_uri'
+  return html`<h2 id="portal">Company portal</h2><form class="row" method="post" action="/${company.id}/tile"><label class="small soft">as <select name="person">${options}</select></label>
+<label class="small soft">${name} <input name="relayState" value="documents"></label><button>Open Documents from the company portal</button></form>`
 }
 
 function scimNote(view: CompanyView): Html {

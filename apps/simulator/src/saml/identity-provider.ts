@@ -26,6 +26,8 @@ export type SamlIdentityProvider = {
   canReplay(): boolean
   /** Answers a login once. `undefined`: there is no such login, or it was answered before. */
   answer(handle: string, person: Person, withMfa: boolean, faults: ReadonlySet<FaultId>): SamlAnswer | undefined
+  /** A tile of the portal: an answer that nobody asked for. Throws `AuthnRequestRefused`. */
+  openTile(person: Person, relayState: string | undefined, faults: ReadonlySet<FaultId>): SamlAnswer
 }
 
 export type SamlAnswer = { readonly acsUrl: string; readonly samlResponse: string; readonly relayState: string | undefined }
@@ -77,6 +79,14 @@ export function createSamlIdentityProvider(settings: SamlSettings): SamlIdentity
       if (faults.size === 0) previous = samlResponse
       return { acsUrl: request.acsUrl, samlResponse, relayState: request.relayState }
     },
+    openTile: (person, relayState, faults) => {
+      const { spEntityId, acsUrls } = registered(settings)
+      const [acsUrl] = acsUrls
+      if (acsUrl === undefined) throw new AuthnRequestRefused(`No service provider is registered at ${settings.company.name} yet.`)
+      const request = { id: undefined, issuer: spEntityId, acsUrl, forceAuthn: false }
+      const xml = build(settings, addresses, { request, person, withMfa: person.hasMfa, faults })
+      return { acsUrl, samlResponse: Buffer.from(xml).toString('base64'), relayState }
+    },
   }
 }
 
@@ -87,7 +97,12 @@ function registered(settings: SamlSettings) {
   return { spEntityId, acsUrls: listOf(acsUrl) }
 }
 
-type Login = { readonly request: AuthnRequest; readonly person: Person; readonly withMfa: boolean; readonly faults: ReadonlySet<FaultId> }
+type Login = {
+  readonly request: Pick<AuthnRequest, 'issuer' | 'acsUrl' | 'forceAuthn'> & { readonly id: string | undefined }
+  readonly person: Person
+  readonly withMfa: boolean
+  readonly faults: ReadonlySet<FaultId>
+}
 
 function build(settings: SamlSettings, addresses: IdpAddresses, login: Login): string {
   return buildResponse({

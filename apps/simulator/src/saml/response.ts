@@ -23,7 +23,8 @@ export type ResponseInput = {
   readonly idpEntityId: string
   readonly spEntityId: string
   readonly acsUrl: string
-  readonly inResponseTo: string
+  /** Undefined: nobody asked, a tile of the portal was clicked. @spec SAML Profiles §4.1.5 */
+  readonly inResponseTo: string | undefined
   readonly sign: Sign
   readonly keys: CompanyKeys
   readonly faults: ReadonlySet<FaultId>
@@ -50,9 +51,9 @@ function wrap(input: ResponseInput, signed: string): string {
 function responseXml(input: ResponseInput, assertion: string): string {
   return fill(
     '<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="{ID}" Version="2.0" ' +
-      'IssueInstant="{At}" Destination="{Acs}" InResponseTo="{To}"><saml:Issuer>{Idp}</saml:Issuer>' +
+      `IssueInstant="{At}" Destination="{Acs}"${answering(input)}><saml:Issuer>{Idp}</saml:Issuer>` +
       '<samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>',
-    { ID: newId(), At: instant(input, 0), Acs: input.acsUrl, To: input.inResponseTo, Idp: input.idpEntityId },
+    { ID: newId(), At: instant(input, 0), Acs: input.acsUrl, To: input.inResponseTo ?? '', Idp: input.idpEntityId },
   ).concat(assertion, '</samlp:Response>')
 }
 
@@ -62,7 +63,7 @@ function assertionXml(input: ResponseInput, person: Person, id: string): string 
     '<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="{ID}" Version="2.0" IssueInstant="{At}"><saml:Issuer>{Idp}</saml:Issuer>' +
       '<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">{NameID}</saml:NameID>' +
       '<saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer">' +
-      '<saml:SubjectConfirmationData NotOnOrAfter="{End}" Recipient="{Acs}" InResponseTo="{To}"/></saml:SubjectConfirmation></saml:Subject>' +
+      `<saml:SubjectConfirmationData NotOnOrAfter="{End}" Recipient="{Acs}"${answering(input)}/></saml:SubjectConfirmation></saml:Subject>` +
       '<saml:Conditions NotBefore="{Start}" NotOnOrAfter="{End}"><saml:AudienceRestriction><saml:Audience>{Audience}</saml:Audience>' +
       '</saml:AudienceRestriction></saml:Conditions><saml:AuthnStatement AuthnInstant="{SignedIn}" SessionIndex="{Session}" SessionNotOnOrAfter="{SessionEnd}">' +
       '<saml:AuthnContext><saml:AuthnContextClassRef>{Class}</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>',
@@ -73,7 +74,7 @@ function assertionXml(input: ResponseInput, person: Person, id: string): string 
       Idp: input.idpEntityId,
       NameID: person.id,
       Acs: input.acsUrl,
-      To: input.inResponseTo,
+      To: input.inResponseTo ?? '',
       Start: instant(input, -clockToleranceSeconds),
       End: instant(input, lifetimeSeconds),
       SessionEnd: instant(input, input.faults.has('short-session') ? shortSessionSeconds : sessionSeconds),
@@ -84,6 +85,8 @@ function assertionXml(input: ResponseInput, person: Person, id: string): string 
   )
   return `${head}<saml:AttributeStatement>${attributes(input, person).join('')}</saml:AttributeStatement></saml:Assertion>`
 }
+
+const answering = ({ inResponseTo }: ResponseInput): string => (inResponseTo === undefined ? '' : ' InResponseTo="{To}"')
 
 function attributes(input: ResponseInput, person: Person): readonly string[] {
   const plain = [

@@ -30,6 +30,8 @@ export const auditEvents = {
   'connection.metadata_source_removed': 'The metadata of a connection is fetched no more.',
   'connection.freshness_evidence_changed':
     'What proves a fresh sign-in at an OpenID provider changed: auth_time alone, or the time of issue after a prompt.',
+  'connection.idp_initiated_changed':
+    'Whether the portal of an identity provider may begin a login at a connection, or where its tiles lead, changed; the detail says to what.',
   'connection.key_activated': 'Another key of ours signs from now on before the OpenID provider of a connection.',
   'connection.key_created': 'A key of ours before the OpenID provider of a connection was made.',
   'connection.key_removed': 'A key of ours before the OpenID provider of a connection was taken away.',
@@ -57,6 +59,8 @@ export const auditEvents = {
   'lab.rate_limits_set': 'The rate limits of a tenant of a lab were set.',
   login_completed: 'A login at the identity provider was believed.',
   login_refused: 'A login at the identity provider was proven and yet refused; the reason says why.',
+  login_unsolicited:
+    'Somebody came by a tile of an identity provider at a connection that lists no place for it; told once an hour and connection.',
   'master_key.resealed': 'Everything sealed under an older master key was sealed anew; the detail counts it.',
   'master_key.retired': 'Nothing needs an older master key any more; processes may start without it.',
   notice_declined: 'A person did not go on to sign in for the client that was announced to her.',

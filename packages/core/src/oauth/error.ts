@@ -239,6 +239,27 @@ export const oauthErrors = {
     spec: 'SAML Profiles §4.1.5',
     say: 'nobody asked for this sign-in here; start from the application that you want to use',
   },
+  relay_state_lost: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'SAML Bindings §3.5.3',
+    say: 'your company\u2019s sign-in answered without the RelayState that it was given; ask your IT to have it returned unchanged',
+  },
+  initiation_malformed: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'OIDC Core §4',
+    say: 'the tile that you came by is not set up well: it repeats a parameter; ask your IT to mend it',
+  },
+  initiation_of_another_issuer: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'OIDC Core §4',
+    say: 'the tile that you came by names another issuer than the sign-in that it leads to; ask your IT to mend it',
+  },
   identity_unusable: {
     code: 'access_denied',
     status: 403,

@@ -28,5 +28,5 @@ export function readAnswer(
 }
 
 /** Who may answer: with a template the issuers of the listed tenants. */
-const issuersOf = ({ issuer, tenantIds = [] }: OidcConnection): readonly string[] =>
+export const issuersOf = ({ issuer, tenantIds = [] }: OidcConnection): readonly string[] =>
   isTemplate(issuer) ? [issuer, ...tenantIds.map((id) => issuer.replace(issuerPlaceholder, id))] : [issuer]
