@@ -122,6 +122,12 @@ module.exports = {
       ['packages/crypto', 'packages/guard', 'apps/simulator', 'bench'],
       'Keys and tokens are handled in crypto (and, for strangers, in the guard).',
     ),
+    only(
+      'yaml',
+      'yaml',
+      ['packages/core/src/placed-yaml'],
+      'What people write is read with its places, without aliases and within limits: readYaml. A second reader would forget one of them.',
+    ),
     only('public suffixes', 'tldts', ['packages/core/src/tenant'], 'What nobody may own is decided beside the names of domains.'),
     only('logs and metrics', 'pino|prom-client|undici', ['packages/runtime'], 'The shell around the process is packages/runtime.'),
   ],

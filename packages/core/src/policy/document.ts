@@ -1,7 +1,7 @@
 /** The policy document as its author writes it: YAML (JSON is YAML too), one schema, every value placed by its line. */
-import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { authenticationStrengths } from '../identity/authentication-strength.js'
+import { readYaml } from '../placed-yaml.js'
 import { err, ok, type Result } from '../result.js'
 import { sensitivityTiers } from './decision.js'
 import { type PolicyErrorReason, type PolicyMistake, policyErrors, policyLimits } from './error.js'
@@ -76,31 +76,19 @@ export type ReadDocument = { readonly document: PolicyDocument; readonly lineOf:
 export function parsePolicyDocument(text: string): Result<ReadDocument, readonly PolicyMistake[]> {
   if (Buffer.byteLength(text) > policyLimits.documentBytes)
     return err([mistake('document_too_large', '', undefined, String(Buffer.byteLength(text)))])
-  const counter = new LineCounter()
-  const yaml = parseDocument(text, { lineCounter: counter, uniqueKeys: true })
-  const broken = yaml.errors.map((error) => mistake('document_not_yaml', '', error.linePos?.[0].line, error.message.split('\n')[0] ?? ''))
-  if (broken.length > 0) return err(broken)
-  const lineOf: LineFinder = (path) => {
-    const node = yaml.getIn(path, true)
-    const start = typeof node === 'object' && node !== null ? (Reflect.get(node, 'range') as [number] | undefined)?.[0] : undefined
-    return start === undefined ? undefined : counter.linePos(start).line
-  }
-  const plain = toPlain(() => yaml.toJS({ maxAliasCount: 0 }))
-  if (!plain.ok) return err([mistake('document_has_alias', '', undefined, '')])
-  const parsed = schema.safeParse(plain.value ?? {})
+  const read = readYaml(text)
+  if (!read.ok) return err(read.error.map(({ kind, say, place }) => mistake(reasonOf[kind], '', place?.line, say)))
+  const [yaml, second] = read.value
+  if (second !== undefined) return err([mistake('document_not_yaml', '', second.placeOf([]).line, 'one document, not several')])
+  const lineOf: LineFinder = (path) => yaml?.placeOfValue(path)?.line
+  const parsed = schema.safeParse(yaml?.value ?? {})
   if (parsed.success) return ok({ document: parsed.data, lineOf })
   return err(
     parsed.error.issues.map((issue) => mistake('document_shape', pathText(issue.path), lineOf(issue.path.map(pathPart)), issue.message)),
   )
 }
 
-function toPlain(read: () => unknown): Result<unknown, 'alias'> {
-  try {
-    return ok(read())
-  } catch {
-    return err('alias')
-  }
-}
+const reasonOf = { syntax: 'document_not_yaml', alias: 'document_has_alias' } as const
 
 const pathPart = (part: PropertyKey): string | number => (typeof part === 'number' ? part : String(part))
 
