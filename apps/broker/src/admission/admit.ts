@@ -41,7 +41,7 @@ function scimLinkOf(configuration: ConnectionConfiguration, assertion: IdentityA
 
 /** SAML's NameID has no attribute name; `NameID` stands for it. */
 function readAttribute(assertion: IdentityAssertion, name: string): string | undefined {
-  if (assertion.kind === 'saml') return name === 'NameID' ? assertion.nameId.value : single(assertion.attributes.get(name))
+  if (assertion.kind === 'saml') return name === 'NameID' ? assertion.nameId?.value : single(assertion.attributes.get(name))
   const claim = name === 'sub' ? assertion.sub : assertion.claims.get(name)
   return typeof claim === 'string' && claim !== '' ? claim : undefined
 }

@@ -39,7 +39,7 @@ const strengthOfAcr: ReadonlyMap<string, AuthenticationStrength> = new Map<strin
 /** The category of each method; methods that prove no factor of their own (`user`, `rba`, `geo`, `wia`, `fed`) are in none. */
 const categoryOf: ReadonlyMap<string, 'knowledge' | 'possession' | 'inherence'> = new Map([
   ...(['pwd', 'pin', 'kba'] as const).map((method) => [method, 'knowledge'] as const),
-  ...(['otp', 'sms', 'tel', 'swk', 'hwk', 'sc', 'pop', 'okta_verify', 'duo', 'rsa', 'google_otp', 'yubikey'] as const).map(
+  ...(['otp', 'sms', 'tel', 'swk', 'hwk', 'sc', 'pop', 'okta_verify', 'duo', 'rsa', 'google_otp', 'symantec', 'yubikey'] as const).map(
     (method) => [method, 'possession'] as const,
   ),
   ...(['face', 'fpt', 'iris', 'retina', 'vbm'] as const).map((method) => [method, 'inherence'] as const),

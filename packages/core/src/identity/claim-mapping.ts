@@ -32,6 +32,8 @@ export type ClaimMapping = {
   readonly methods: readonly string[]
   /** PingOne sends the end of the assertion, minutes away, as end of the session: such a value may be ignored, or raised to a floor. */
   readonly idpSessionEnd: 'honour' | 'ignore' | { readonly floorSeconds: number }
+  /** Okta's SAML class is a setting of the application, the same at every login: such a one is no evidence, whatever it says. */
+  readonly authnContext: 'evidence' | 'ignore'
 }
 
 export type ClaimMappingRefusal = {
@@ -76,6 +78,7 @@ export const defaultClaimMapping: ClaimMapping = {
   },
   methods: ['http://schemas.microsoft.com/claims/authnmethodsreferences', 'session.amr', 'amr', 'AMR'],
   idpSessionEnd: 'honour',
+  authnContext: 'evidence',
 }
 
 /** What a mapping may never write: keys of the person, proofs of ours, evidence of the login, and what breaks objects. */
@@ -119,6 +122,7 @@ const wire = z.strictObject({
   idpSessionEnd: z
     .union([z.enum(['honour', 'ignore']), z.strictObject({ floorSeconds: z.number().int().min(60).max(longestFloorSeconds) })])
     .default('honour'),
+  authnContext: z.enum(['evidence', 'ignore']).default('evidence'),
 })
 
 function toStableIdRule(given: z.output<typeof wire>['stableId']): StableIdRule {
@@ -149,7 +153,7 @@ export function parseClaimMapping(value: unknown): Result<ClaimMapping, ClaimMap
     const issue = parsed.error.issues[0]
     return err({ reason: 'mapping_malformed', say: `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'malformed'}` })
   }
-  const { stableId, claims, groups, methods, idpSessionEnd } = parsed.data
+  const { stableId, claims, groups, methods, idpSessionEnd, authnContext } = parsed.data
   const forbidden = Object.keys(claims).find((claim) => reserved.has(claim))
   if (forbidden !== undefined) return err({ reason: 'mapping_writes_reserved_claim', say: `a mapping may not write ${forbidden}` })
   const compiled = compileRules(claims)
@@ -161,5 +165,6 @@ export function parseClaimMapping(value: unknown): Result<ClaimMapping, ClaimMap
     groups: groups === 'none' ? undefined : (groups ?? defaultClaimMapping.groups),
     methods: methods ?? defaultClaimMapping.methods,
     idpSessionEnd,
+    authnContext,
   })
 }

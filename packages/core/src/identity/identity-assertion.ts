@@ -11,7 +11,8 @@ export type SamlAssertion = {
   readonly assertionId: string
   readonly responseId: string
   readonly issuer: string
-  readonly nameId: NonNullable<IdpSession['nameId']>
+  /** Absent only where the connection finds the person by an attribute. */
+  readonly nameId: IdpSession['nameId']
   readonly sessionIndex: string | undefined
   /** Repeated attributes merged, values trimmed, empty ones kept as empty. */
   readonly attributes: ReadonlyMap<string, readonly string[]>

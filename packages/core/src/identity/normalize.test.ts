@@ -225,3 +225,20 @@ describe('the end of the session at the IdP', () => {
     expect(parseClaimMapping({ idpSessionEnd: { floorSeconds } }).ok).toBe(false)
   })
 })
+
+describe('the class of a login', () => {
+  const mfa = aSaml({ amr: ['pwd'] }, { authnContextClassRef: 'https://refeds.org/profile/mfa' })
+  test('is evidence unless the mapping says that it is a setting of the IdP', () => {
+    expect(valueOf(mfa).authentication.acr).toBe('https://refeds.org/profile/mfa')
+    expect(valueOf(mfa, { authnContext: 'ignore' }).authentication).toMatchObject({ acr: undefined, amr: ['pwd'] })
+  })
+  test.each(['believe', '', true])('%j is no choice', (authnContext) => {
+    expect(parseClaimMapping({ authnContext }).ok).toBe(false)
+  })
+})
+
+test('without a NameID there is no stable id but the attribute that was named', () => {
+  const nameless = aSaml({ guid: ['g1'] }, { nameId: undefined })
+  expect(valueOf(nameless, { stableId: { attribute: 'guid' } })).toMatchObject({ stableId: 'g1', idpSession: { nameId: undefined } })
+  expect(normalize(nameless, defaultClaimMapping)).toMatchObject({ error: { reason: 'identity_without_stable_id' } })
+})

@@ -37,7 +37,7 @@ const stableIdCharacters = 512
 export function normalize(assertion: IdentityAssertion, mapping: ClaimMapping): Result<NormalizedIdentity, IdentityRefusal> {
   const facts = assertion.kind === 'saml' ? factsOfSaml(assertion) : factsOfOidc(assertion)
   const usesProtocolId = mapping.stableId.from === 'protocol'
-  if (usesProtocolId && assertion.kind === 'saml' && assertion.nameId.format === transient)
+  if (usesProtocolId && assertion.kind === 'saml' && assertion.nameId?.format === transient)
     return err({
       reason: 'identity_stable_id_not_stable',
       say: 'the NameID is transient; map an attribute that never changes as stable identifier',
@@ -53,7 +53,11 @@ export function normalize(assertion: IdentityAssertion, mapping: ClaimMapping): 
     subjectId: undefined,
     claims: claims.value,
     groups: groupsOf(facts, mapping),
-    authentication: { acr: facts.acr, amr: methodsOf(facts, mapping), authenticatedAt: facts.authenticatedAt },
+    authentication: {
+      acr: mapping.authnContext === 'ignore' ? undefined : facts.acr,
+      amr: methodsOf(facts, mapping),
+      authenticatedAt: facts.authenticatedAt,
+    },
     sessionExpiresAt: sessionEndOf(facts.sessionExpiresAt, assertion.issuedAt, mapping.idpSessionEnd),
     idpSession: facts.idpSession,
   })
@@ -79,7 +83,7 @@ const entraOverageLink = 'http://schemas.microsoft.com/claims/groups.link'
 
 function factsOfSaml(assertion: SamlAssertion): Facts {
   return {
-    protocolId: assertion.nameId.value,
+    protocolId: assertion.nameId?.value ?? '',
     attributes: assertion.attributes,
     acr: assertion.authnContextClassRef,
     amr: [],

@@ -40,7 +40,7 @@ function told(assertions: string): string {
   const xml = assertions.startsWith('<samlp:Response') ? assertions : responseXml({ assertions })
   const expected = { connectionId: 'c1' as ConnectionId, connection: connectionWith(), acsUrl, expectedRequestId: requestId, now }
   const verdict = verifySamlResponse(encodeMessage(xml), { ...expected, serviceProvider: ours })
-  return verdict.ok ? verdict.value.nameId.value : verdict.error.reason
+  return verdict.ok ? (verdict.value.nameId?.value ?? 'nobody') : verdict.error.reason
 }
 
 const signedAssertion = () => signXml(assertionXml(), '_assertion1', idp)

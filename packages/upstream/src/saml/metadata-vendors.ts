@@ -20,6 +20,7 @@ export type VendorPreset = {
   readonly mapping?: {
     readonly idpSessionEnd?: 'honour' | 'ignore'
     readonly methods?: readonly string[]
+    readonly authnContext?: 'ignore'
     readonly claims?: Readonly<Record<string, { readonly from: readonly string[]; readonly type?: 'string' | 'list' }>>
   }
 }
@@ -45,7 +46,7 @@ export const vendors = {
     name: 'Okta',
     entityId: /^http:\/\/www\.okta\.com\/exk[A-Za-z0-9]+$/,
     signInUrl: /^https:\/\/([a-z0-9-]+\.(okta|oktapreview|okta-emea|okta-gov)\.com\/|[^/]+\/app\/[^/]+\/exk[A-Za-z0-9]+\/sso\/saml)/,
-    preset: { stepUpClassRef: null, groupsAttribute: 'groups', mapping: { methods: ['session.amr', 'amr'] } },
+    preset: { stepUpClassRef: null, groupsAttribute: 'groups', mapping: { methods: ['session.amr', 'amr'], authnContext: 'ignore' } },
     stableId: 'an attribute with the expression user.getInternalProperty("id") (00u…)',
     notices: ['stable_id_needs_mapping', 'groups_need_filter', 'no_mfa_evidence'],
   },

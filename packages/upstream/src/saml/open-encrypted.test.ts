@@ -35,7 +35,7 @@ function judge(xml: string, { more = {}, reader = 'xml-signature', serviceProvid
 }
 const told = (xml: string, options?: Options): string => {
   const verdict = judge(xml, options)
-  return verdict.ok ? verdict.value.nameId.value : verdict.error.reason
+  return verdict.ok ? (verdict.value.nameId?.value ?? 'nobody') : verdict.error.reason
 }
 
 const signedAssertion = () => signXml(assertionXml(), '_assertion1', idp)

@@ -85,7 +85,8 @@ export const samlProfileErrors = {
     status: 403,
     spec: 'SAML Core §2.2.3',
     cause: 'The Subject has no NameID, or an empty one.',
-    remedy: 'Configure a NameID for this application at the IdP, and check that this person has a value for it.',
+    remedy:
+      'Configure a NameID for this application at the IdP, and check that this person has a value for it; or name an attribute as stable identifier.',
   },
   saml_name_id_encrypted: {
     code: 'upstream_message_refused',

@@ -18,6 +18,8 @@ export type ExpectedResponse = {
   readonly spEntityId: string
   readonly acsUrl: string
   readonly requestId: string
+  /** Who the person is stands in no attribute. SAML Core §2.4.1 lets a subject have none of its own. */
+  readonly needsNameId: boolean
 } & Clocks
 /** `skewSeconds`: how far the IdP's clock may be from ours, either way. */
 type Clocks = { readonly now: Instant; readonly skewSeconds: number }
@@ -83,7 +85,8 @@ function checkIssueInstant(issuedAt: WrittenInstant, { now, skewSeconds }: Clock
 function checkSubject(assertion: AssertionFacts, expected: ExpectedResponse): Checked {
   if (!assertion.hasSubject) return refuse('saml_subject_missing')
   if (assertion.hasEncryptedId) return refuse('saml_name_id_encrypted')
-  if (assertion.nameId === undefined || assertion.nameId.value === '') return refuse('saml_name_id_missing')
+  const isMissing = assertion.nameId === undefined ? expected.needsNameId : assertion.nameId.value === ''
+  if (isMissing) return refuse('saml_name_id_missing')
   return checkConfirmations(assertion.confirmations, expected)
 }
 

@@ -76,6 +76,7 @@ const rulesFor = ({ connection, acsUrl, expectedRequestId, now }: ExpectedSamlRe
   spEntityId: spEntityIdOf(connection, acsUrl),
   acsUrl,
   requestId: expectedRequestId,
+  needsNameId: connection.mapping.stableId.from === 'protocol',
   now,
   skewSeconds: connection.clockSkewSeconds,
 })
@@ -160,7 +161,7 @@ function toSamlAssertion(expected: ExpectedSamlResponse, response: ResponseFacts
     assertionId: assertion.id,
     responseId: response.id,
     issuer: assertion.issuer as string,
-    nameId: assertion.nameId as SamlAssertion['nameId'],
+    nameId: assertion.nameId,
     sessionIndex: statement?.sessionIndex,
     attributes: assertion.attributes,
     authnContextClassRef: statement?.classRef,
