@@ -63,7 +63,7 @@ export type ScimCaller = {
 }
 
 /** First of all: changes of one connection queue here, and a login of it, which shares this lock (`hold_directory`), is written before or hears of them. */
-async function holdDirectory(db: Db, caller: ScimCaller): Promise<void> {
+export async function holdDirectory(db: Db, caller: Pick<ScimCaller, 'tenant' | 'connectionId'>): Promise<void> {
   await db.query("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))", [caller.tenant, caller.connectionId])
 }
 

@@ -18,6 +18,7 @@ import { resourceEndpoints } from './resources.endpoint.js'
 import { revocationEndpoints } from './revocations.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
+import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 
 export const adminEndpoints: readonly Endpoint[] = [
@@ -35,6 +36,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...policyEndpoints,
   ...readEndpoints,
   ...revocationEndpoints,
+  ...subjectLinkEndpoints,
   ...signingKeyEndpoints,
   ...scimTokenEndpoints,
   ...adminKeyEndpoints,

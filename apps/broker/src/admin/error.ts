@@ -65,6 +65,13 @@ export const adminErrors = {
     title: 'Two tokens live',
     say: 'two tokens of this connection live already: revoke one first',
   },
+  scim_user_linked: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Linked already',
+    say: 'another subject is linked to this user of the directory: take that link away first',
+  },
   conflict: {
     code: 'conflict',
     status: 409,

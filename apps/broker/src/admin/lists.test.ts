@@ -1,5 +1,6 @@
 /** Every list of the admin API, found in the table of endpoints: what no position can be is refused, and a walk meets every row once. */
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -52,6 +53,7 @@ async function fillAcme(): Promise<void> {
   }
   await call('POST', `/tenants/acme/connections/${keyed}/keys`, { algorithm: 'ES256' })
   for (const name of ['one', 'two']) await call('POST', '/tenants/acme/scim-tokens', { connectionId: acme.connectionId, name })
+  for (const name of ['ada', 'ben', 'cleo']) await aScimUser(fixture, acme, name)
   const people = `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
     SELECT $1, gen_random_uuid(), $2, 'p' || n, '{}', now(), now(), '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, people, [acme.tenantId, acme.connectionId])

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
+import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -41,6 +42,7 @@ beforeAll(async () => {
   const [row] = await asOwner<{ id: string }>(fixture.ownerUrl, grant, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
   made['grant'] = row?.id ?? ''
   await aWatchedConnection()
+  made['scimUser'] = await aScimUser(fixture, acme, 'ada@acme.example')
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
 })
 afterAll(async () => {
@@ -308,6 +310,23 @@ const lines: readonly Line[] = [
     at: () => `/tenants/acme/subjects/${acme.subjectId}/reinstate`,
     body: reason,
     kinds: ['admin.reinstated', 'subject.reinstated'],
+  },
+  {
+    write: 'POST /tenants/:tenant/subjects/:id/link',
+    at: () => `/tenants/acme/subjects/${acme.subjectId}/link`,
+    body: {
+      ...reason,
+      get scimUserId() {
+        return made['scimUser']
+      },
+    },
+    kinds: ['subject.linked', 'subject.deprovisioned'],
+  },
+  {
+    write: 'POST /tenants/:tenant/subjects/:id/unlink',
+    at: () => `/tenants/acme/subjects/${acme.subjectId}/unlink`,
+    body: reason,
+    kinds: ['subject.unlinked', 'subject.deprovisioned'],
   },
   {
     write: 'POST /tenants/:tenant/signing-keys/rotate',

@@ -1,0 +1,113 @@
+/**
+ * An admin's word on which directory user a subject is: where the link key made no link, or a wrong one. security: who a person is
+ *
+ * A link decides whom a deactivation hits, so a changed one is a barrier: whatever was issued under the old one is dead. Only a living user of
+ * the subject's own connection can be linked, and only one whom no other subject has. Nothing here lets anybody back in: a subject who is
+ * deactivated stays so, and one who is linked to an inactive user is deactivated by it, as if the directory had said so now.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
+import { deprovision } from './deprovisioning.js'
+import { holdDirectory } from './scim-users.js'
+import type { Db } from './transaction.js'
+
+export type LinkChange = {
+  readonly tenant: TenantId
+  readonly subjectId: SubjectId
+  /** Undefined: the link is taken away. */
+  readonly scimUserId: ScimUserId | undefined
+  readonly eventId: DeprovisioningEventId
+  readonly reason: string
+  readonly now: Instant
+  readonly requestId: string | undefined
+}
+export type LinkChanged = {
+  readonly from: ScimUserId | undefined
+  /** False: it was so already, and nothing happened. */
+  readonly changed: boolean
+  readonly epoch: number
+  readonly deactivated: boolean
+}
+export type LinkRefusal = 'subject_unknown' | 'scim_user_unknown' | 'scim_user_taken'
+
+type SubjectRow = { connection_id: ConnectionId; scim_user_id: ScimUserId | null; epoch: number; deactivated: boolean }
+
+/** Link, barrier and audit of the barrier in the caller's transaction. SCIM changes and logins of the connection come before or after, never between. */
+export async function changeSubjectLink(db: Db, change: LinkChange): Promise<Result<LinkChanged, LinkRefusal>> {
+  const { tenant, subjectId, scimUserId } = change
+  const found = await findSubject(db, change)
+  if (!found) return err('subject_unknown')
+  await holdDirectory(db, { tenant, connectionId: found.connection_id })
+  const subject = (await findSubject(db, change, 'FOR UPDATE')) ?? found
+  const from = subject.scim_user_id ?? undefined
+  if (from === scimUserId) return ok({ from, changed: false, epoch: subject.epoch, deactivated: subject.deactivated })
+  const user = scimUserId === undefined ? undefined : await findLinkable(db, tenant, subject.connection_id, scimUserId)
+  if (scimUserId !== undefined && user === undefined) return err('scim_user_unknown')
+  if (user?.taken) return err('scim_user_taken')
+  await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [tenant, subjectId, scimUserId ?? null])
+  const { epoch } = await raiseBarrier(db, change, user?.active === false)
+  return ok({ from, changed: true, epoch, deactivated: subject.deactivated || user?.active === false })
+}
+
+const raiseBarrier = (db: Db, { tenant, subjectId, eventId, reason, now, requestId }: LinkChange, deactivate: boolean) =>
+  deprovision(db, {
+    tenant,
+    eventId,
+    source: 'admin',
+    target: 'subject',
+    targetId: subjectId,
+    reason,
+    toldAt: undefined,
+    now,
+    requestId,
+    deactivate,
+  })
+
+async function findSubject(db: Db, { tenant, subjectId }: LinkChange, lock = ''): Promise<SubjectRow | undefined> {
+  const { rows } = await db.query<SubjectRow>(
+    `SELECT connection_id, scim_user_id, epoch, deactivated_at IS NOT NULL AS deactivated FROM subjects WHERE tenant_id = $1 AND id = $2 ${lock}`,
+    [tenant, subjectId],
+  )
+  return rows[0]
+}
+
+async function findLinkable(db: Db, tenant: TenantId, connectionId: ConnectionId, id: ScimUserId) {
+  const { rows } = await db.query<{ active: boolean; taken: boolean }>(
+    `SELECT active, EXISTS (SELECT 1 FROM subjects s WHERE s.tenant_id = $1 AND s.scim_user_id = u.id) AS taken FROM scim_users u
+     WHERE u.tenant_id = $1 AND u.connection_id = $2 AND u.id = $3 AND u.deleted_at IS NULL`,
+    [tenant, connectionId, id],
+  )
+  return rows[0]
+}
+
+export type ListedScimUser = {
+  readonly id: string
+  readonly connectionId: string
+  readonly userName: string
+  readonly externalId: string | null
+  readonly active: boolean
+  readonly createdAt: Instant
+  readonly deletedAt: Instant | null
+  readonly subjectId: string | null
+}
+
+/** Newest first, tombstones too: each with the subject who is linked to it. Name or externalId find exactly, names without case. */
+export async function listScimUsersWithSubjects(
+  db: Db,
+  tenant: TenantId,
+  { userName, externalId }: { readonly userName?: string | undefined; readonly externalId?: string | undefined },
+  page: Page<MomentPosition>,
+): Promise<readonly ListedScimUser[]> {
+  const { rows } = await db.query<ListedScimUser>(
+    `SELECT u.id, u.connection_id AS "connectionId", u.user_name AS "userName", u.external_id AS "externalId", u.active,
+       u.created_at AS "createdAt", u.deleted_at AS "deletedAt", s.id AS "subjectId"
+     FROM scim_users u LEFT JOIN subjects s ON s.tenant_id = u.tenant_id AND s.scim_user_id = u.id
+     WHERE u.tenant_id = $1 AND ($2::text IS NULL OR u.user_name_key = $2) AND ($3::text IS NULL OR u.external_id = $3)
+       AND ($4::timestamptz IS NULL OR (u.created_at, u.id) < ($4, $5::uuid))
+     ORDER BY u.created_at DESC, u.id DESC LIMIT $6`,
+    [tenant, userName?.toLowerCase() ?? null, externalId ?? null, ...momentParameters(page)],
+  )
+  return rows
+}
