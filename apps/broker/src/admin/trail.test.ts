@@ -69,6 +69,14 @@ const clientKeysAt = (end = '') => `/tenants/acme/connections/${made['keyed']}/k
 const waitingKey = () => (made['clientKeys'] as unknown as { id: string; state: string }[]).find(({ state }) => state === 'next')?.id
 
 const reason = { reason: 'a test' }
+const subjectPath = '/tenants/:tenant/subjects/:id'
+const subjectAt = (verb: string) => () => `/tenants/acme/subjects/${acme.subjectId}/${verb}`
+const linked = {
+  ...reason,
+  get scimUserId() {
+    return made['scimUser']
+  },
+}
 const oidc = { kind: 'oidc', name: 'IdP', configuration: { issuer: 'https://idp.example', clientId: 'x' } }
 const scopes = [{ name: 'read', description: 'Read', tier: 'read' }]
 const later = '2099-01-01T00:00:00Z'
@@ -299,35 +307,10 @@ const lines: readonly Line[] = [
     body: reason,
     kinds: ['admin.killed', 'grant.deprovisioned'],
   },
-  {
-    write: 'POST /tenants/:tenant/subjects/:id/kill',
-    at: () => `/tenants/acme/subjects/${acme.subjectId}/kill`,
-    body: reason,
-    kinds: ['admin.killed', 'subject.deprovisioned'],
-  },
-  {
-    write: 'POST /tenants/:tenant/subjects/:id/reinstate',
-    at: () => `/tenants/acme/subjects/${acme.subjectId}/reinstate`,
-    body: reason,
-    kinds: ['admin.reinstated', 'subject.reinstated'],
-  },
-  {
-    write: 'POST /tenants/:tenant/subjects/:id/link',
-    at: () => `/tenants/acme/subjects/${acme.subjectId}/link`,
-    body: {
-      ...reason,
-      get scimUserId() {
-        return made['scimUser']
-      },
-    },
-    kinds: ['subject.linked', 'subject.deprovisioned'],
-  },
-  {
-    write: 'POST /tenants/:tenant/subjects/:id/unlink',
-    at: () => `/tenants/acme/subjects/${acme.subjectId}/unlink`,
-    body: reason,
-    kinds: ['subject.unlinked', 'subject.deprovisioned'],
-  },
+  { write: `POST ${subjectPath}/kill`, at: subjectAt('kill'), body: reason, kinds: ['admin.killed', 'subject.deprovisioned'] },
+  { write: `POST ${subjectPath}/reinstate`, at: subjectAt('reinstate'), body: reason, kinds: ['admin.reinstated', 'subject.reinstated'] },
+  { write: `POST ${subjectPath}/link`, at: subjectAt('link'), body: linked, kinds: ['subject.linked', 'subject.deprovisioned'] },
+  { write: `POST ${subjectPath}/unlink`, at: subjectAt('unlink'), body: reason, kinds: ['subject.unlinked', 'subject.deprovisioned'] },
   {
     write: 'POST /tenants/:tenant/signing-keys/rotate',
     at: () => '/tenants/fresh/signing-keys/rotate',
