@@ -46,7 +46,7 @@ export const completeStatement = hotStatement({
       AND expires_at > $6
       AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
-    RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at
+    RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, created_at AS began_at
   ), entered AS (
     INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at)
     SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
@@ -87,14 +87,15 @@ export const completeStatement = hotStatement({
   ), verdict AS (
     SELECT trip.*, directory.scim_user_id, provisioning.asks_invitation, ${verdictOf} AS outcome FROM trip, barrier, directory, provisioning
   ), held AS MATERIALIZED (
-    SELECT 1 FROM verdict WHERE outcome = 'believed' AND hold_directory($1, $3, scim_user_id, $13, $14, $11)
+    SELECT hold_directory($1, $3, scim_user_id, $13, $14, $11) AS in_directory, hold_idp_session($1, $3, $31, began_at) AS in_idp_session
+    FROM verdict WHERE outcome = 'believed'
   ), taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
-      AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held) AND verdict.asks_invitation RETURNING i.id
+      AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND verdict.asks_invitation RETURNING i.id
   ), person AS (
     INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, claims_at, created_at, last_login_at)
     SELECT $1, $10, $3, $11, scim_user_id, $12, $6, $6, $6 FROM verdict
-    WHERE EXISTS (SELECT 1 FROM held) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
+    WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
       claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
@@ -104,8 +105,8 @@ export const completeStatement = hotStatement({
     RETURNING id, epoch, claims_version
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
-      acr, amr, authenticated_at, idp_session, created_at, expires_at)
-    SELECT $1, $15, $16, $17, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $18, $19, ${authenticatedAt}, $21, $6, $22
+      acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, created_at, expires_at)
+    SELECT $1, $15, $16, $17, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $18, $19, ${authenticatedAt}, $21, $32, $33, $6, $22
     FROM verdict, person
     RETURNING id, subject_id, tenant_epoch, connection_epoch, subject_epoch
   ), replaced AS (
@@ -117,6 +118,7 @@ export const completeStatement = hotStatement({
     RETURNING ${ongoingColumns}
   ), final AS (
     SELECT verdict.authorization_request_id, CASE WHEN outcome <> 'believed' OR EXISTS (SELECT 1 FROM session) THEN outcome
+      WHEN EXISTS (SELECT 1 FROM held WHERE NOT in_idp_session) THEN 'idp_session_ended'
       WHEN asks_invitation AND NOT EXISTS (SELECT 1 FROM taken) THEN 'not_invited' ELSE 'evidence_below_barrier' END AS outcome FROM verdict
   ), audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, scopes, reason, detail, request_id, address)

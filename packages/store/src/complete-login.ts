@@ -6,6 +6,8 @@
  * depends on the rows of the one before, so two copies of one answer cannot both win: the second finds the trip consumed (row lock) or an
  * id taken (primary key). The verdict stands on one snapshot; the subject is written only if her epoch has not moved since, and every
  * barrier moves it. A newcomer has no epoch yet: `hold_directory` waits for a directory that is speaking, and hears what it says of her.
+ * `hold_idp_session` does so for a logout: where the IdP has ended this session, or all of hers, since the trip began, the answer may be from
+ * before. Both moments are ours, so no clock of an IdP can bridge them.
  *
  * A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, evidence older than a barrier and a sign-in older than a barrier
  * get no session, and what such evidence says is not kept: an old answer must not bring old groups back. How and when she signed in is
@@ -21,6 +23,7 @@
 import { domainsOfAddresses, type EmailAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { ProvisioningVerdict } from '@drawbridge/core/identity/provisioning'
 import type { Instant } from '@drawbridge/core/instant'
+import { distinct, type IdpSessionNames } from '@drawbridge/core/logout/idp-session'
 import type {
   BrowserSessionId,
   ConnectionId,
@@ -61,6 +64,8 @@ export type LoginToComplete = {
     readonly amr: readonly string[]
     readonly authenticatedAt: Instant | undefined
     readonly idpSession: unknown
+    /** By which the IdP may end it later. */
+    readonly idpSessionNames: IdpSessionNames | undefined
     readonly expiresAt: Instant
   }
   /** The session that this browser had before: it ends, so whoever knew its handle has nothing. */
@@ -72,6 +77,7 @@ export type LoginToComplete = {
 export type LoginRefusal =
   | 'login_replayed'
   | 'evidence_below_barrier'
+  | 'idp_session_ended'
   | 'login_not_fresh'
   | 'subject_deactivated'
   | 'subject_not_provisioned'
@@ -91,6 +97,7 @@ type Outcome =
   | 'fresh_login_required'
   | 'login_replayed'
   | 'evidence_below_barrier'
+  | 'idp_session_ended'
   | 'login_not_fresh'
   | 'subject_deactivated'
   | DirectoryRefusal
@@ -122,6 +129,7 @@ export async function completeLogin(hot: HotDb, tenant: TenantId, login: LoginTo
 const publicReasons: Readonly<Record<Exclude<Outcome, 'believed' | 'fresh_login_required'>, LoginRefusal>> = {
   login_replayed: 'login_replayed',
   evidence_below_barrier: 'evidence_below_barrier',
+  idp_session_ended: 'idp_session_ended',
   login_not_fresh: 'login_not_fresh',
   subject_deactivated: 'subject_deactivated',
   directory_inactive: 'subject_deactivated',
@@ -182,6 +190,12 @@ const parametersOf = (tenant: TenantId, login: LoginToComplete): readonly unknow
   ...[JSON.stringify(login.session.idpSession), toTimestamp(login.session.expiresAt), login.requestId, login.address],
   login.previousHandleHash,
   ...addressParameters(login),
+  ...idpSessionParameters(login.session.idpSessionNames),
+]
+
+const idpSessionParameters = (names: IdpSessionNames | undefined): readonly unknown[] => [
+  names === undefined ? [] : distinct([names.session, names.subject]),
+  ...[names?.session ?? null, names?.subject ?? null],
 ]
 
 const addressParameters = ({ addresses, scimLink }: LoginToComplete): readonly unknown[] => {

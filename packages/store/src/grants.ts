@@ -105,20 +105,21 @@ export const epochsOf = (row: Omit<GrantBarrierRow, 'grant_id'>): Epochs => ({
 
 /**
  * Opened only on the `ground` that it was decided on: configuration with its policy, client, claims, every epoch, and a browser
- * session that has not ended meanwhile.
+ * session that has not ended meanwhile: `living` waits for whoever is ending it, and whoever ends it then waits for the grant and finds it.
  */
 const openStatement = hotStatement({
   name: 'open_grant_with_code',
   tenantParameter: 1,
-  text: `WITH ground AS (
+  text: `WITH living AS MATERIALIZED (
+    SELECT b.id FROM browser_sessions b WHERE b.tenant_id = $1 AND b.id = $11 AND b.ended_at IS NULL AND b.expires_at > $2 FOR SHARE),
+  ground AS (
     SELECT t.id FROM tenants t
     JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.version = $36 AND cl.epoch = $14 AND cl.blocked_at IS NULL
     LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = $10
     LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = $9
     WHERE t.id = $1 AND t.configuration_version = $35 AND t.epoch = $13 AND t.suspended_at IS NULL AND cn.disabled_at IS NULL AND s.deactivated_at IS NULL
       AND COALESCE(cn.epoch, 0) = $15 AND COALESCE(s.epoch, 0) = $16 AND COALESCE(s.claims_version, 0) = $18
-      AND ($11::uuid IS NULL OR EXISTS (SELECT 1 FROM browser_sessions b
-        WHERE b.tenant_id = $1 AND b.id = $11 AND b.ended_at IS NULL AND b.expires_at > $2))
+      AND ($11::uuid IS NULL OR EXISTS (SELECT 1 FROM living))
       AND EXISTS (SELECT 1 FROM resource_issuers ri
         WHERE ri.tenant_id = $6 AND ri.resource_id = $7 AND ri.issuer_tenant_id = $1 AND ri.issuer_id = $4)),
   answered AS (

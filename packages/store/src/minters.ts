@@ -8,7 +8,8 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
 import type { Database } from './database.js'
-import { acrossTenants, type Db, toTimestamp } from './transaction.js'
+import { endGrants } from './end-grants.js'
+import { acrossTenants, type Db } from './transaction.js'
 
 export type Minter = { readonly resourceId: ResourceId; readonly issuerTenantId: TenantId; readonly issuerId: IssuerId }
 
@@ -50,7 +51,7 @@ export async function listMintersAcrossTenants(
   return rows
 }
 
-export type EndGrants = {
+export type EndGrantsOfMinter = {
   readonly resourceTenantId: TenantId
   readonly resourceId: ResourceId
   readonly issuerId: IssuerId
@@ -58,28 +59,15 @@ export type EndGrants = {
   readonly requestId: string
 }
 
-/**
- * Kills every living grant of one issuer for one resource: raises its epoch, and lets every guard hear of it. Answers how many there were.
- * One statement, whatever their number; a notice for each, because a guard knows no barrier of a resource.
- */
-export async function endGrantsOfMinter(db: Db, tenant: TenantId, end: EndGrants): Promise<number> {
-  const { rows } = await db.query<{ ended: number }>(
-    `WITH killed AS (
-       UPDATE grants SET epoch = epoch + 1, revoked_at = $2, revoked_reason = 'resource_withdrawn'
-       WHERE tenant_id = $1 AND resource_tenant_id = $3 AND resource_id = $4 AND issuer_id = $5 AND revoked_at IS NULL AND expires_at > $2
-       RETURNING id, epoch, issuer_id, subject_id, client_id, connection_id, gen_random_uuid() AS event_id),
-     told AS (
-       INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
-       SELECT $1, event_id, 'admin', 'grant', id::text, 'resource_withdrawn', $2, $2 FROM killed),
-     audited AS (
-       INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
-       SELECT $1, $2, 'grant.deprovisioned', issuer_id, subject_id, client_id, connection_id, id, '{}', 'resource_withdrawn',
-         jsonb_build_object('eventId', event_id, 'source', 'admin', 'matched', true, 'epoch', epoch), $6 FROM killed),
-     queued AS (
-       INSERT INTO outbox (tenant_id, kind, payload, created_at)
-       SELECT $1, 'revoke', jsonb_build_object('eventId', event_id, 'target', 'grant', 'targetId', id, 'epoch', epoch), $2 FROM killed)
-     SELECT count(*)::int AS ended, (SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM killed LIMIT 1)::text AS notified FROM killed`,
-    [tenant, toTimestamp(end.now), end.resourceTenantId, end.resourceId, end.issuerId, end.requestId],
-  )
-  return rows[0]?.ended ?? 0
-}
+/** Kills every living grant of one issuer for one resource; answers how many there were. A guard knows no barrier of a resource. */
+export const endGrantsOfMinter = (db: Db, tenant: TenantId, end: EndGrantsOfMinter): Promise<number> =>
+  endGrants(db, tenant, {
+    which: {
+      sql: 'resource_tenant_id = $6 AND resource_id = $7 AND issuer_id = $8',
+      parameters: [end.resourceTenantId, end.resourceId, end.issuerId],
+    },
+    source: 'admin',
+    reason: 'resource_withdrawn',
+    now: end.now,
+    requestId: end.requestId,
+  })

@@ -108,6 +108,7 @@ async function signIn(tenant: ATenant, stableId: string, connectionId = tenant.c
       amr: [],
       authenticatedAt: instant(now + 5_000),
       idpSession: {},
+      idpSessionNames: undefined,
       expiresAt: instant(now + 60_000),
     },
     previousHandleHash: undefined,

@@ -16,6 +16,7 @@ type Swept = { readonly key: readonly string[]; readonly keepSeconds: number }
  */
 export const sweptTables = {
   parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: hour },
+  idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
   replays: { key: ['tenant_id', 'connection_id', 'kind', 'id_hash'], keepSeconds: hour },
   login_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
   authorization_requests: { key: ['tenant_id', 'id'], keepSeconds: day },

@@ -105,6 +105,11 @@ export async function markProvisioningModeIfUndecided(db: Db, tenant: TenantId, 
   return rowCount === 1
 }
 
+/** Whether what was granted from a session outlives it from now on; read by `end-session`. */
+export async function markGrantsOutliveLogout(db: Db, tenant: TenantId, outlive: boolean): Promise<void> {
+  await db.query('UPDATE tenants SET grants_outlive_logout = $2 WHERE id = $1', [tenant, outlive])
+}
+
 /** Which connection an address chooses; read and checked by `core/tenant/connection-choice`. */
 export async function markConnectionChoice(db: Db, tenant: TenantId, choice: unknown): Promise<void> {
   await db.query('UPDATE tenants SET connection_choice = $2 WHERE id = $1', [tenant, JSON.stringify(choice)])

@@ -3,7 +3,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
 import { openGrant } from '@drawbridge/core/oauth/grant'
-import type { CredentialHash, GrantId, Scope } from '@drawbridge/core/tenant/ids'
+import type { BrowserSessionId, CredentialHash, GrantId, Scope } from '@drawbridge/core/tenant/ids'
 import type { DecidedOn } from '@drawbridge/store/authorization-requests'
 import { openGrantWithCode } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
@@ -29,6 +29,7 @@ export async function aGrant(
     sessionSeconds?: number
     epochs?: { subject: number }
     nonce?: string
+    sessionId?: BrowserSessionId
   },
 ): Promise<AGrant> {
   const { now, scopes = ['read', 'write'], sessionSeconds = 28_800 } = given
@@ -40,7 +41,7 @@ export async function aGrant(
       id: randomUUID() as GrantId,
       resourceTenantId: tenant.tenantId,
       audience: tenant.resource,
-      sessionId: undefined,
+      sessionId: given.sessionId,
       scopes: scopes as readonly Scope[],
       epochs: { tenant: 1, client: 1, connection: 1, subject: given.epochs?.subject ?? 1, grant: 1 },
       policyVersion: 0,

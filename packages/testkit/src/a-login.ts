@@ -69,6 +69,12 @@ export type AnIdp = {
   says: { readonly sub: string; readonly groups: readonly string[]; readonly amr: readonly string[] }
 }
 
+/** An IdP that knows no logout. */
+export const withoutLogout: Pick<Connector, 'startLogout' | 'finishLogout'> = {
+  startLogout: async () => ok('not_offered'),
+  finishLogout: async () => ok('ended'),
+}
+
 export function anIdp(clock: () => Instant): AnIdp {
   const idp: AnIdp = {
     started: [],
@@ -91,6 +97,7 @@ export function anIdp(clock: () => Instant): AnIdp {
         const times = { acr: undefined, amr, authTime: now, sid: undefined, issuedAt: now, expiresAt: addSeconds(now, 300) }
         return ok({ kind: 'oidc', connectionId: connection.id, issuer, sub, claims, ...times } satisfies IdToken)
       },
+      ...withoutLogout,
     }),
   }
   return idp

@@ -1,5 +1,6 @@
 /** The port through which the broker speaks to any company's IdP. Two real implementations: SAML and OpenID Connect. */
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { IdpSession } from '@drawbridge/core/identity/normalized-identity'
 import type { Instant } from '@drawbridge/core/instant'
 import type { Result } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
@@ -11,6 +12,10 @@ import type { UpstreamRefusal } from './error.js'
 export type Connector = {
   start(request: StartLogin): Promise<Result<StartedLogin, UpstreamRefusal>>
   finish(message: UpstreamMessage, expected: ExpectedLogin): Promise<Result<IdentityAssertion, UpstreamRefusal>>
+  /** Takes the browser to the IdP, to end the session there too. Our side has ended it already, whatever becomes of this. */
+  startLogout(request: StartLogout): Promise<Result<StartedLogout | 'not_offered', UpstreamRefusal>>
+  /** The browser is back. Nothing hangs on it but what the page says: our side was over before it left. */
+  finishLogout(message: UpstreamMessage, expected: ExpectedLogout): Promise<Result<FinishedLogout, UpstreamRefusal>>
 }
 
 export type StartLogin = {
@@ -50,6 +55,23 @@ export type ExpectedLogin = {
   readonly callbackUrl: string
   readonly now: Instant
 }
+
+export type StartLogout = {
+  /** OIDC: post_logout_redirect_uri. Sent to the IdP byte for byte. */
+  readonly returnUrl: string
+  /** An opaque handle: RelayState in SAML, `state` in OIDC. At most 80 octets (SAML Bindings §3.4.3). */
+  readonly relayState: string
+  /** The session at the IdP that is to end, as it named it. */
+  readonly idpSession: IdpSession
+  /** What `finish` left to be kept for this moment. */
+  readonly hint: Secret | undefined
+  readonly now: Instant
+}
+
+export type StartedLogout = StartedLogin
+export type ExpectedLogout = Pick<ExpectedLogin, 'upstreamId' | 'state' | 'now'>
+/** `partly`: the IdP says that not every party of its session has heard of it. SAML Core §3.7.3.2 */
+export type FinishedLogout = 'ended' | 'partly'
 
 export type ConnectorDeps = {
   readonly random: Random

@@ -10,6 +10,7 @@ import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
+import { logoutSettingEndpoints } from './logout.endpoint.js'
 import { oidcDiagnosisEndpoints } from './oidc-diagnosis.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
@@ -31,6 +32,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...connectionChoiceEndpoints,
   ...domainEndpoints,
   ...provisioningEndpoints,
+  ...logoutSettingEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
   ...policyEndpoints,

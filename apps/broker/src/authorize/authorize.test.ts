@@ -6,6 +6,7 @@ import { Secret } from '@drawbridge/core/secret'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { withoutLogout } from '@drawbridge/testkit/a-login'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import type { Connector, StartLogin } from '@drawbridge/upstream/connector'
@@ -35,6 +36,7 @@ let authenticatedAt: Instant | null | undefined
 
 /** The port with a company behind it that always answers; the real connectors are tested in upstream and end to end. */
 const connector = (): Connector => ({
+  ...withoutLogout,
   start: async (request) => {
     if (isDown) return err({ reason: 'upstream_fetch_failed' })
     started.push(request)

@@ -9,6 +9,7 @@ import { claimedAddresses, parseEmailAddress } from '@drawbridge/core/identity/e
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { namesOfIdpSession } from '@drawbridge/core/logout/idp-session'
 import { Secret } from '@drawbridge/core/secret'
 import type { BrowserSessionId, CredentialHash, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
@@ -117,6 +118,7 @@ async function believe(home: Homecoming, configuration: ConnectionConfiguration,
 const pageReasons = {
   login_replayed: 'login_replayed',
   evidence_below_barrier: 'login_refused',
+  idp_session_ended: 'idp_session_ended',
   login_not_fresh: 'login_not_fresh',
   subject_deactivated: 'subject_deactivated',
   subject_not_provisioned: 'subject_not_provisioned',
@@ -147,6 +149,7 @@ function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Id
       handleHash,
       ...authentication,
       idpSession: claims.idpSession,
+      idpSessionNames: namesOfIdpSession(who.identity.idpSession),
       expiresAt: sessionExpiresAt !== undefined && sessionExpiresAt < outer ? sessionExpiresAt : outer,
     },
     previousHandleHash: sessionHandleOf(http, deps, tenant),

@@ -5,6 +5,7 @@ import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { err, ok } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { withoutLogout } from '@drawbridge/testkit/a-login'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import type { Connector, StartLogin } from '@drawbridge/upstream/connector'
@@ -22,6 +23,7 @@ let started: StartLogin | undefined
 let finished = 0
 
 const connector = (): Connector => ({
+  ...withoutLogout,
   start: async (request) => {
     started = request
     return ok({

@@ -238,7 +238,7 @@ describe('the token endpoint', () => {
       groups: { state: 'known', value: ['engineering'] },
       authentication: { acr: 'mfa', amr: ['otp'], authenticatedAt: now },
       sessionExpiresAt: undefined,
-      idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined },
+      idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
     }
     const publish = (document: string) =>
       inTenant(fixture.database, acme.tenantId, (db) => publishPolicy(db, acme.tenantId, { document, author: 'test', now }))

@@ -64,6 +64,10 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     ...[tenantId, randomBytes(32), connectionId, ends],
   )
   await write(
+    'INSERT INTO idp_session_ends (tenant_id, connection_id, name, ended_at, expires_at) VALUES ($1, $2, $3, $4, $4)',
+    ...[tenantId, connectionId, randomBytes(32), ends],
+  )
+  await write(
     "INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at) VALUES ($1, $2, 'saml_assertion', $3, $4)",
     ...[tenantId, connectionId, randomBytes(32), ends],
   )

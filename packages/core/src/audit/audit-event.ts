@@ -78,6 +78,8 @@ export const auditEvents = {
   'scim_user.created': 'The directory of the company created a person.',
   'scim_user.deleted': 'The directory of the company deleted a person.',
   'scim_user.updated': 'The directory of the company changed a person.',
+  session_ended:
+    'A session ended: by the IdP, or by the person here. The detail counts the browser sessions, and the grants that ended with them.',
   'signing_key.compromised': 'A signing key was declared compromised, and what it signed is no longer believed.',
   'signing_key.rotated': 'The next signing key became the active one.',
   'subject.deprovisioned': 'The barrier of a person was raised: every token in her name is dead.',
@@ -87,6 +89,7 @@ export const auditEvents = {
   'tenant.connection_choice_changed': 'The rules changed by which an address chooses a connection.',
   'tenant.created': 'A tenant was made.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',
+  'tenant.logout_changed': 'Whether what was granted from a session ends with it was chosen anew.',
   'tenant.provisioning_changed':
     'Who may become a subject of the tenant changed: whoever signs in, whom the directory knows, or who was invited.',
   'tenant.reinstated': 'A suspended tenant works again. Nothing revoked earlier comes back.',

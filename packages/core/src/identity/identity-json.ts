@@ -25,6 +25,8 @@ const wire = z.strictObject({
     sessionIndex: optional,
     nameId: z.strictObject({ value: text, format: optional, nameQualifier: optional, spNameQualifier: optional }).nullable(),
     sid: optional,
+    /** Absent in what was written before it was kept. */
+    subject: z.strictObject({ issuer: text, sub: text }).nullable().optional(),
   }),
 })
 
@@ -55,6 +57,7 @@ export function identityToJson(identity: NormalizedIdentity): IdentityJson {
               spNameQualifier: nameId.spNameQualifier ?? null,
             },
       sid: identity.idpSession.sid ?? null,
+      subject: identity.idpSession.subject ?? null,
     },
   }
 }
@@ -88,6 +91,7 @@ export function identityFromJson(json: unknown): Result<NormalizedIdentity, 'ide
               spNameQualifier: nameId.spNameQualifier ?? undefined,
             },
       sid: idpSession.sid ?? undefined,
+      subject: idpSession.subject ?? undefined,
     },
   })
 }

@@ -89,7 +89,7 @@ function factsOfSaml(assertion: SamlAssertion): Facts {
     amr: [],
     authenticatedAt: assertion.authnInstant,
     sessionExpiresAt: assertion.sessionNotOnOrAfter,
-    idpSession: { sessionIndex: assertion.sessionIndex, nameId: assertion.nameId, sid: undefined },
+    idpSession: { sessionIndex: assertion.sessionIndex, nameId: assertion.nameId, sid: undefined, subject: undefined },
     groupsOverage: assertion.attributes.has(entraOverageLink),
   }
 }
@@ -106,7 +106,7 @@ function factsOfOidc(token: IdToken): Facts {
     amr: token.amr,
     authenticatedAt: token.authTime,
     sessionExpiresAt: typeof sessionExpiry === 'number' && Number.isFinite(sessionExpiry) ? fromSeconds(sessionExpiry) : undefined,
-    idpSession: { sessionIndex: undefined, nameId: undefined, sid: token.sid },
+    idpSession: { sessionIndex: undefined, nameId: undefined, sid: token.sid, subject: { issuer: token.issuer, sub: token.sub } },
     groupsOverage: distributed || token.claims.get('hasgroups') === true || token.claims.get('hasgroups') === 'true',
   }
 }

@@ -40,4 +40,6 @@ export type IdpSession = {
       }
     | undefined
   readonly sid: string | undefined
+  /** OpenID Connect: who signed in, in the words of the issuer; `sub` means something only beside it. */
+  readonly subject: { readonly issuer: string; readonly sub: string } | undefined
 }

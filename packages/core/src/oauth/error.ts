@@ -225,6 +225,13 @@ export const oauthErrors = {
     spec: 'SAML Profiles §4.1.4.5',
     say: 'this sign-in was already used; go back to the application and start again',
   },
+  idp_session_ended: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'OIDC Back-Channel Logout §2.7, SAML Profiles §4.4',
+    say: 'your company\u2019s sign-in ended your session while you were signing in; start again',
+  },
   login_not_fresh: {
     code: 'access_denied',
     status: 403,

@@ -47,7 +47,7 @@ const anInput = (given: Given = {}): PolicyInput => ({
     groups: given.groups ?? { state: 'known', value: ['engineering'] },
     authentication: { acr: given.acr, amr: given.amr ?? ['pwd'], authenticatedAt: given.authenticatedAt ?? now },
     sessionExpiresAt: given.sessionExpiresAt,
-    idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined },
+    idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
   } satisfies NormalizedIdentity,
   client: {
     id: 'agent' as ClientId,

@@ -52,6 +52,8 @@ export function oidcConnector(
   return {
     start: (request) => start(parts, request),
     finish: (message, expected) => finish(parts, message, expected),
+    startLogout: async () => ok('not_offered'),
+    finishLogout: async () => err({ reason: 'login_state_invalid' }),
   }
 }
 

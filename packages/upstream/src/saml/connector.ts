@@ -26,6 +26,8 @@ export function samlConnector(
   return {
     start: async (request) => start({ random, serviceProvider }, connection, request),
     finish: async (message, expected) => finish({ connectionId, connection, serviceProvider }, message, expected),
+    startLogout: async () => ok('not_offered'),
+    finishLogout: async () => err({ reason: 'login_state_invalid' }),
   }
 }
 

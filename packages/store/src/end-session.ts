@@ -1,0 +1,232 @@
+/**
+ * The end of a session: of one at the IdP, which the IdP tells us signed, or of one here, which its person ends. security.md §16
+ *
+ * It ends browser sessions and what was granted from them, and no more: no epoch of the person moves, so her other sessions live on and her
+ * next login is an ordinary one. Everything is written in the caller's transaction, barrier and notices included, as in `deprovisioning`.
+ *
+ * Nothing slips through between: a login that is being written waits (`hold_idp_session`), a grant that is being opened holds its session
+ * (`open_grant_with_code`), and each statement here begins after the one before has waited for them.
+ */
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { type IdpSessionEnd, type IdpSessionName, namesOfEnd } from '@drawbridge/core/logout/idp-session'
+import { endsGrants, sessionEndKeepSeconds } from '@drawbridge/core/logout/logout-strength'
+import type { DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
+import type {
+  BrowserSessionId,
+  ConnectionId,
+  CredentialHash,
+  DeprovisioningEventId,
+  IssuerId,
+  SubjectId,
+  TenantId,
+} from '@drawbridge/core/tenant/ids'
+import { insertAuditEvent } from './audit-events.js'
+import { deprovision } from './deprovisioning.js'
+import { endGrants } from './end-grants.js'
+import { type Db, toTimestamp } from './transaction.js'
+
+/**
+ * What one end may touch row by row. Beyond it a barrier takes the place: it is one row, it takes more than was asked, and it is complete.
+ * No person has so many sessions in the half day that they live; an IdP that calls everybody by one name may.
+ */
+export const sessionEndLimits = { sessions: 500, grants: 500, subjects: 50 } as const
+
+export type SessionEnding = {
+  readonly tenant: TenantId
+  /** By which way it was said: for the trail. */
+  readonly reason: 'backchannel_logout' | 'frontchannel_logout' | 'saml_logout' | 'signed_out'
+  readonly now: Instant
+  readonly requestId: string
+  readonly address: string | undefined
+  readonly newId: () => string
+}
+
+export type SessionsEnded = {
+  /** Browser sessions that were open. 0 with no grants: a session that is unknown or over, which is no alarm. */
+  readonly sessions: number
+  readonly grants: number
+  /** Where there was too much to end one by one: whose barrier was raised instead. */
+  readonly barrier: Extract<DeprovisioningTarget, 'subject' | 'connection'> | undefined
+}
+
+const nothing: SessionsEnded = { sessions: 0, grants: 0, barrier: undefined }
+
+/**
+ * Once the caller's transaction commits, every browser session under the names of `ended` is over with what was granted from it, and no
+ * login that was under way is believed under them. Acts only on sessions of this connection. That nothing matches is a success.
+ */
+export async function endIdpSession(
+  db: Db,
+  ending: SessionEnding & { readonly connectionId: ConnectionId },
+  ended: IdpSessionEnd,
+): Promise<SessionsEnded> {
+  const names = namesOfEnd(ended)
+  await db.query('SELECT await_idp_session($1, $2, $3)', [ending.tenant, ending.connectionId, names])
+  await rememberEnd(db, ending, names)
+  const matched = await endSessionsNamed(db, ending, names)
+  if (matched.length === 0) return nothing
+  const done = await endWhatHangsOn(db, ending, matched, () => listPeopleNamed(db, ending, names))
+  if (done.sessions + done.grants > 0 || done.barrier !== undefined) await auditEnd(db, ending, done)
+  return done
+}
+
+/** The later end of one name counts; an end that is told twice changes nothing. */
+async function rememberEnd(db: Db, { tenant, connectionId, now }: Ending, names: readonly IdpSessionName[]): Promise<void> {
+  await db.query(
+    `INSERT INTO idp_session_ends (tenant_id, connection_id, name, ended_at, expires_at)
+     SELECT $1, $2, name, $4, $5 FROM unnest($3::bytea[]) AS given (name)
+     ON CONFLICT (tenant_id, connection_id, name) DO UPDATE SET
+       ended_at = GREATEST(idp_session_ends.ended_at, EXCLUDED.ended_at), expires_at = GREATEST(idp_session_ends.expires_at, EXCLUDED.expires_at)`,
+    [tenant, connectionId, names, toTimestamp(now), toTimestamp(addSeconds(now, sessionEndKeepSeconds))],
+  )
+}
+
+type Ending = SessionEnding & { readonly connectionId: ConnectionId }
+const named = `tenant_id = $1 AND connection_id = $2 AND (idp_session_name = ANY ($3) OR idp_subject_name = ANY ($3)) AND expires_at > $4`
+type Matched = { readonly id: BrowserSessionId; readonly subject_id: SubjectId; readonly was_open: boolean }
+
+/**
+ * Ends what is open and answers with all that match: a session that another login of the same browser has replaced is over already, and what
+ * was granted from it is not. Rows are locked in one order. One more than the limit says that there are too many.
+ */
+async function endSessionsNamed(
+  db: Db,
+  { tenant, connectionId, now }: Ending,
+  names: readonly IdpSessionName[],
+): Promise<readonly Matched[]> {
+  const { rows } = await db.query<Matched>(
+    `WITH matched AS MATERIALIZED (
+       SELECT id, subject_id, ended_at IS NULL AND expires_at > $4 AS was_open FROM browser_sessions
+       WHERE ${named} ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
+     closed AS (
+       UPDATE browser_sessions b SET ended_at = $4 FROM matched WHERE b.tenant_id = $1 AND b.id = matched.id AND b.ended_at IS NULL)
+     SELECT * FROM matched`,
+    [tenant, connectionId, names, toTimestamp(now), sessionEndLimits.sessions + 1],
+  )
+  return rows
+}
+
+/** The people concerned, one more than the limit if there are too many to name. */
+type ListPeople = () => Promise<readonly SubjectId[]>
+
+async function endWhatHangsOn(db: Db, ending: Ending, matched: readonly Matched[], listPeople: ListPeople): Promise<SessionsEnded> {
+  const sessions = matched.filter((session) => session.was_open).length
+  const ids = matched.map(({ id }) => id)
+  if (matched.length > sessionEndLimits.sessions)
+    return { sessions, grants: 0, barrier: await raiseBarriers(db, ending, await listPeople()) }
+  if (!endsGrants('session', await grantsOutliveLogout(db, ending.tenant))) return { ...nothing, sessions }
+  if ((await countGrants(db, ending, ids)) > sessionEndLimits.grants)
+    return { sessions, grants: 0, barrier: await raiseBarriers(db, ending, await listPeople()) }
+  return { sessions, grants: await endGrantsOfSessions(db, ending, ids), barrier: undefined }
+}
+
+const endGrantsOfSessions = (
+  db: Db,
+  { tenant, reason, now, requestId }: SessionEnding,
+  ids: readonly BrowserSessionId[],
+): Promise<number> =>
+  endGrants(db, tenant, {
+    which: { sql: 'session_id = ANY ($6::uuid[])', parameters: [ids] },
+    ...{ source: 'logout', reason, now, requestId },
+  })
+
+async function countGrants(db: Db, { tenant, now }: Ending, ids: readonly BrowserSessionId[]): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM (SELECT 1 FROM grants
+       WHERE tenant_id = $1 AND session_id = ANY ($2::uuid[]) AND revoked_at IS NULL AND expires_at > $3 LIMIT $4) AS living`,
+    [tenant, ids, toTimestamp(now), sessionEndLimits.grants + 1],
+  )
+  return rows[0]?.count ?? 0
+}
+
+/** Takes more than was asked and never less: everything of those people, or of the connection if even they are too many. */
+async function raiseBarriers(db: Db, ending: Ending, people: readonly SubjectId[]): Promise<'subject' | 'connection'> {
+  const { tenant, connectionId, reason, now, requestId, newId } = ending
+  const target = people.length <= sessionEndLimits.subjects ? 'subject' : 'connection'
+  for (const targetId of target === 'subject' ? people : [connectionId])
+    await deprovision(db, {
+      ...{ tenant, target, targetId, source: 'logout', reason, toldAt: undefined, now, requestId },
+      eventId: newId() as DeprovisioningEventId,
+    })
+  return target
+}
+
+async function listPeopleNamed(
+  db: Db,
+  { tenant, connectionId, now }: Ending,
+  names: readonly IdpSessionName[],
+): Promise<readonly SubjectId[]> {
+  const { rows } = await db.query<{ subject_id: SubjectId }>(`SELECT DISTINCT subject_id FROM browser_sessions WHERE ${named} LIMIT $5`, [
+    ...[tenant, connectionId, names, toTimestamp(now), sessionEndLimits.subjects + 1],
+  ])
+  return rows.map((row) => row.subject_id)
+}
+
+/** Whether the tenant lets what was granted from a session outlive it. */
+export async function grantsOutliveLogout(db: Db, tenant: TenantId): Promise<boolean> {
+  const { rows } = await db.query<{ outlive: boolean }>('SELECT grants_outlive_logout AS outlive FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.outlive ?? false
+}
+
+const auditEnd = (db: Db, ending: Ending, { sessions, grants, barrier }: SessionsEnded, subjectId?: SubjectId): Promise<void> =>
+  insertAuditEvent(db, ending.tenant, {
+    ...{ at: ending.now, kind: 'session_ended', connectionId: ending.connectionId, subjectId, reason: ending.reason },
+    detail: { sessions, grants, barrier: barrier ?? null },
+    ...{ requestId: ending.requestId, address: ending.address },
+  })
+
+export type BrowserAtIssuer = { readonly handleHash: CredentialHash; readonly issuerId: IssuerId }
+export type OwnSessionEnded = {
+  readonly connectionId: ConnectionId
+  readonly subjectId: SubjectId
+  /** As `identityToJson` wrote it. */
+  readonly idpSession: unknown
+}
+type OwnRow = Matched & { readonly connection_id: ConnectionId; readonly idp_session: unknown }
+
+/**
+ * The person ends her session in this browser, with what was granted from it and from others here of the same session at the IdP, where the
+ * IdP named it. `undefined`: the handle opens nothing, and nothing has changed.
+ */
+export async function endOwnSession(db: Db, ending: SessionEnding, browser: BrowserAtIssuer): Promise<OwnSessionEnded | undefined> {
+  const { rows } = await db.query<OwnRow>(
+    `WITH own AS (
+       SELECT id, subject_id, connection_id, idp_session, idp_session_name FROM browser_sessions
+       WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND ended_at IS NULL AND expires_at > $4),
+     matched AS MATERIALIZED (
+       SELECT b.id, b.ended_at IS NULL AS was_open FROM browser_sessions b, own
+       WHERE b.tenant_id = $1 AND b.expires_at > $4 AND (b.id = own.id OR b.idp_session_name = own.idp_session_name
+         AND b.connection_id = own.connection_id AND b.subject_id = own.subject_id
+         AND (b.idp_session ->> 'sid' IS NOT NULL OR b.idp_session ->> 'sessionIndex' IS NOT NULL))
+       ORDER BY b.id LIMIT $5 FOR NO KEY UPDATE OF b),
+     closed AS (
+       UPDATE browser_sessions b SET ended_at = $4
+       WHERE b.tenant_id = $1 AND b.ended_at IS NULL AND b.id IN (SELECT id FROM matched UNION SELECT id FROM own))
+     SELECT matched.id, matched.was_open, own.subject_id, own.connection_id, own.idp_session FROM own, matched`,
+    [ending.tenant, browser.handleHash, browser.issuerId, toTimestamp(ending.now), sessionEndLimits.sessions + 1],
+  )
+  const own = rows[0]
+  if (!own) return undefined
+  const { connection_id: connectionId, subject_id: subjectId } = own
+  const done = await endWhatHangsOn(db, { ...ending, connectionId }, rows, async () => [subjectId])
+  await auditEnd(db, { ...ending, connectionId }, done, subjectId)
+  return { connectionId, subjectId, idpSession: own.idp_session }
+}
+
+/**
+ * A browser logout, which nobody has signed: ends the session of this one browser, if it is of the session at the IdP that is named, and
+ * nothing that was granted. Answers whether there was one.
+ */
+export async function endSessionOfBrowser(
+  db: Db,
+  ending: Ending,
+  browser: BrowserAtIssuer & { readonly ended: IdpSessionEnd },
+): Promise<boolean> {
+  const { rows } = await db.query<{ subject_id: SubjectId }>(
+    `UPDATE browser_sessions SET ended_at = $4 WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND connection_id = $5
+       AND idp_session_name = ANY ($6) AND ended_at IS NULL AND expires_at > $4 RETURNING subject_id`,
+    [ending.tenant, browser.handleHash, browser.issuerId, toTimestamp(ending.now), ending.connectionId, namesOfEnd(browser.ended)],
+  )
+  if (rows[0]) await auditEnd(db, ending, { ...nothing, sessions: 1 }, rows[0].subject_id)
+  return rows.length > 0
+}
