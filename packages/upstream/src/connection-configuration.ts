@@ -23,6 +23,12 @@
  *   contentEncryption    'gcm' | 'gcm-or-cbc'   AES-CBC only for IdPs that know nothing better (AD FS, Entra); default 'gcm'
  *   authnInstant         'trusted' | 'when-forced' | 'untrusted'   whether it is the time of the sign-in: always, only where we demanded
  *                                               one (Keycloak, PingOne and OneLogin write the time of issue), never; default 'trusted'
+ *   responseBinding      'post' | 'redirect'    how the answer to a login comes; redirect only for IdPs that know nothing else: long answers do
+ *                                               not fit into an address, and the profile forbids it; default 'post'
+ *   sloUrl               https URL              where our logout messages go; default: none, and the IdP hears of no logout
+ *   sloResponseUrl       https URL              where our answers to its logout go (ResponseLocation); default: sloUrl
+ *   sloBinding           'redirect' | 'post'    of both; default 'redirect'
+ *   sloIssuer            string                 the name under which the IdP sends logout messages, where it is not idpEntityId (Entra)
  *   clockSkewSeconds     0..300                 how far the IdP's clock may be from ours, either way; default 180
  *
  * OIDC (`kind` column `oidc`; the client secret is the connection's sealed secret, never in here)
@@ -137,7 +143,8 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
   const parsed = samlSchema.safeParse(configuration)
   if (!parsed.success) return err(invalid(parsed.error))
   const { certificates: given, ...rest } = parsed.data
-  if (!isSecureUrl(rest.ssoUrl)) return err({ reason: 'connection_url_insecure', detail: { member: 'ssoUrl' } })
+  const insecure = (['ssoUrl', 'sloUrl', 'sloResponseUrl'] as const).find((member) => !isSecureUrl(rest[member] ?? rest.ssoUrl))
+  if (insecure !== undefined) return err({ reason: 'connection_url_insecure', detail: { member: insecure } })
   const certificates: string[] = []
   for (const [index, certificate] of given.entries()) {
     const pem = toUsablePem(certificate)

@@ -44,10 +44,11 @@ export type UpstreamAnswer =
   | { readonly kind: 'redirect'; readonly url: string }
   | { readonly kind: 'form'; readonly action: string; readonly fields: Readonly<Record<string, string>> }
 
-export type UpstreamMessage = {
-  readonly binding: 'post' | 'redirect' | 'query'
-  readonly parameters: ReadonlyMap<string, string>
-}
+export type UpstreamMessage = { readonly parameters: ReadonlyMap<string, string> } & (
+  | { readonly binding: 'post' | 'query' }
+  /** SAML signs the octets of the query: raw, as it stood behind the question mark. */
+  | { readonly binding: 'redirect'; readonly query: string }
+)
 
 export type ExpectedLogin = {
   readonly upstreamId: string

@@ -2,6 +2,7 @@
 import { connectionErrors } from './connection-error.js'
 import type { UpstreamErrorEntry } from './error-entry.js'
 import { oidcErrors } from './oidc/error.js'
+import { samlLogoutErrors } from './saml/logout-error.js'
 import { samlMessageErrors } from './saml/message-error.js'
 import { samlPartyErrors } from './saml/party-error.js'
 import { samlProfileErrors } from './saml/profile-error.js'
@@ -10,6 +11,7 @@ export const upstreamErrors = {
   ...samlMessageErrors,
   ...samlPartyErrors,
   ...samlProfileErrors,
+  ...samlLogoutErrors,
   ...oidcErrors,
   ...connectionErrors,
 } as const satisfies Record<string, UpstreamErrorEntry>

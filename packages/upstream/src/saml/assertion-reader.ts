@@ -3,6 +3,7 @@
  *
  * It says what is written, not whether that is acceptable: see `profile-rules`. What is missing is `undefined`.
  */
+import type { IdpSession } from '@drawbridge/core/identity/normalized-identity'
 import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamErrorReason, UpstreamRefusal } from '../error.js'
@@ -11,6 +12,8 @@ import { attributeOf, childrenNamed, type Element, isNamed, namespaces, textOf }
 
 /** `undefined`: not written. `'invalid'`: written, but no instant. The rules refuse the two for different reasons. */
 export type WrittenInstant = Instant | 'invalid' | undefined
+
+export type NameId = NonNullable<IdpSession['nameId']>
 
 export type ResponseFacts = {
   readonly id: string
@@ -39,14 +42,7 @@ export type AssertionFacts = {
   readonly issuer: string | undefined
   readonly hasSubject: boolean
   readonly hasEncryptedId: boolean
-  readonly nameId:
-    | {
-        readonly value: string
-        readonly format: string | undefined
-        readonly nameQualifier: string | undefined
-        readonly spNameQualifier: string | undefined
-      }
-    | undefined
+  readonly nameId: NameId | undefined
   readonly confirmations: readonly ConfirmationFacts[]
   readonly conditions:
     | {
@@ -75,8 +71,6 @@ export function readResponse(root: Element): Read<ResponseFacts> {
   const status = atMostOne(root, namespaces.protocol, 'Status')
   if (!issuer.ok) return issuer
   if (!status.ok) return status
-  const code = status.value && childrenNamed(status.value, namespaces.protocol, 'StatusCode')[0]
-  const inner = code && childrenNamed(code, namespaces.protocol, 'StatusCode')[0]
   return ok({
     id: attributeOf(root, 'ID') ?? '',
     version: attributeOf(root, 'Version'),
@@ -84,8 +78,15 @@ export function readResponse(root: Element): Read<ResponseFacts> {
     destination: attributeOf(root, 'Destination'),
     inResponseTo: attributeOf(root, 'InResponseTo'),
     issuer: issuer.value && textOf(issuer.value),
-    statusCodes: [code, inner].map((each) => each && attributeOf(each, 'Value')).filter((value) => value !== undefined),
+    statusCodes: readStatusCodes(status.value),
   })
+}
+
+/** The top-level code and the one inside it. */
+export function readStatusCodes(status: Element | undefined): readonly string[] {
+  const code = status && childrenNamed(status, namespaces.protocol, 'StatusCode')[0]
+  const inner = code && childrenNamed(code, namespaces.protocol, 'StatusCode')[0]
+  return [code, inner].map((each) => each && attributeOf(each, 'Value')).filter((value) => value !== undefined)
 }
 
 /** @spec SAML Core §2.3.3 */
@@ -119,17 +120,20 @@ export function readAssertion(assertion: Element): Read<AssertionFacts> {
   })
 }
 
-function readNameId(subject: Element): Read<AssertionFacts['nameId']> {
-  const nameId = atMostOne(subject, namespaces.assertion, 'NameID')
-  if (!nameId.ok) return nameId
-  if (nameId.value === undefined) return ok(undefined)
-  const value = textOf(nameId.value)
+/** The NameID directly in an element: a subject, or a LogoutRequest. */
+export function readNameId(parent: Element): Read<NameId | undefined> {
+  const nameId = atMostOne(parent, namespaces.assertion, 'NameID')
+  return nameId.ok && nameId.value !== undefined ? nameIdOf(nameId.value) : (nameId as Read<undefined>)
+}
+
+export function nameIdOf(element: Element): Read<NameId> {
+  const value = textOf(element)
   if (value === undefined) return refuse('saml_shape_invalid', 'NameID')
   return ok({
     value,
-    format: attributeOf(nameId.value, 'Format'),
-    nameQualifier: attributeOf(nameId.value, 'NameQualifier'),
-    spNameQualifier: attributeOf(nameId.value, 'SPNameQualifier'),
+    format: attributeOf(element, 'Format'),
+    nameQualifier: attributeOf(element, 'NameQualifier'),
+    spNameQualifier: attributeOf(element, 'SPNameQualifier'),
   })
 }
 
@@ -221,7 +225,7 @@ function atMostOne(element: Element, namespace: string, name: string): Read<Elem
   return found.length > 1 ? refuse('saml_shape_invalid', name) : ok(found[0])
 }
 
-function instantOf(element: Element, name: string): WrittenInstant {
+export function instantOf(element: Element, name: string): WrittenInstant {
   const written = attributeOf(element, name)
   return written === undefined ? undefined : (parseDateTime(written) ?? 'invalid')
 }

@@ -1,5 +1,4 @@
 /** Our request to a SAML IdP: as bare as possible, because every optional element breaks some IdP's first contact. */
-import { deflateRawSync } from 'node:zlib'
 import type { Instant } from '@drawbridge/core/instant'
 import type { SamlConnection } from '../connection-configuration.js'
 import type { UpstreamAnswer } from '../connector.js'
@@ -7,7 +6,7 @@ import { formatDateTime } from './date-time.js'
 import { namespaces } from './element.js'
 import { escapeXml } from './escape-xml.js'
 import type { ServiceProviderKey } from './service-provider.js'
-import { signEnveloped, signQuery } from './sign-request.js'
+import { sendMessage, toQuery, withQuery } from './send-message.js'
 import { spEntityIdOf } from './verify-response.js'
 
 export type AuthnRequest = {
@@ -20,7 +19,10 @@ export type AuthnRequest = {
   readonly now: Instant
 }
 
-const postBinding = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST'
+const answerBindings = {
+  post: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST',
+  redirect: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect',
+} as const
 
 /**
  * No Subject (Entra errors), no NameIDPolicy and no RequestedAuthnContext unless configured or stepping up: PasswordProtectedTransport,
@@ -38,7 +40,7 @@ export function buildAuthnRequest(request: AuthnRequest): string {
     ['Version', '2.0'],
     ['IssueInstant', formatDateTime(request.now)],
     ['Destination', connection.ssoUrl],
-    ['ProtocolBinding', postBinding],
+    ['ProtocolBinding', answerBindings[connection.responseBinding]],
     ['AssertionConsumerServiceURL', request.acsUrl],
     ...(demandsFreshLogin(request) ? [['ForceAuthn', 'true']] : []),
   ] as [string, string][]
@@ -74,36 +76,10 @@ export type AuthnRequestToSend = {
   readonly key: ServiceProviderKey | undefined
 }
 
-/**
- * What is signed is the octets of the query as they are sent, so the query is written here by hand and never parsed again.
- *
- * @spec SAML Bindings §3.4.4.1 DEFLATE encoding in the query, and its signature
- * @spec SAML Bindings §3.5.4 base64 in a form
- */
+/** What the connection adds to the query, and who is expected, stands in the address by either binding. */
 export function sendAuthnRequest({ id, xml, connection, relayState, loginHint, key }: AuthnRequestToSend): UpstreamAnswer {
-  const { requestSignature, loginHintParameter } = connection
+  const { requestSignature: algorithm, loginHintParameter, ssoBinding: binding } = connection
   const hint = loginHintParameter !== undefined && loginHint !== undefined ? { [loginHintParameter]: loginHint } : {}
   const address = withQuery(connection.ssoUrl, toQuery({ ...connection.requestParameters, ...hint }))
-  if (connection.ssoBinding === 'post') {
-    const message = key === undefined ? xml : signEnveloped(xml, id, key, requestSignature)
-    return {
-      kind: 'form',
-      action: address,
-      fields: { SAMLRequest: Buffer.from(message, 'utf8').toString('base64'), RelayState: relayState },
-    }
-  }
-  const deflated = deflateRawSync(Buffer.from(xml, 'utf8')).toString('base64')
-  const query = toQuery({ SAMLRequest: deflated, RelayState: relayState })
-  return { kind: 'redirect', url: withQuery(address, key === undefined ? query : signQuery(query, key, requestSignature)) }
-}
-
-const toQuery = (parameters: Readonly<Record<string, string>>): string =>
-  Object.entries(parameters)
-    .map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
-    .join('&')
-
-/** Keeps the query that the IdP's URL already has (Google: `?idpid=…`). */
-function withQuery(address: string, query: string): string {
-  const { href } = new URL(address)
-  return query === '' ? href : `${href}${href.includes('?') ? '&' : '?'}${query}`
+  return sendMessage({ carries: 'SAMLRequest', id, xml, address, binding, relayState, key, algorithm })
 }

@@ -10,6 +10,8 @@ const mostParameters = 10
 /** What the protocol says in the query is ours to say. @spec SAML Bindings §3.4.4.1 */
 const protocolParameters: readonly string[] = ['samlrequest', 'samlresponse', 'relaystate', 'sigalg', 'signature', 'samlencoding']
 
+const address = z.string().min(1).max(1024)
+
 export const samlPartyMembers = {
   signRequests: z.boolean().default(false),
   requestSignature: z.enum(requestSignatures).default('rsa-sha256'),
@@ -18,6 +20,11 @@ export const samlPartyMembers = {
   encryption: z.enum(['off', 'accepted', 'required']).default('off'),
   contentEncryption: z.enum(['gcm', 'gcm-or-cbc']).default('gcm'),
   authnInstant: z.enum(['trusted', 'when-forced', 'untrusted']).default('trusted'),
+  responseBinding: z.enum(['post', 'redirect']).default('post'),
+  sloUrl: address.optional(),
+  sloResponseUrl: address.optional(),
+  sloBinding: z.enum(['redirect', 'post']).default('redirect'),
+  sloIssuer: address.optional(),
   clockSkewSeconds: z.number().int().min(0).max(skewLimits.mostSeconds).default(skewLimits.defaultSeconds),
 }
 export type SamlPartySettings = Readonly<z.output<z.ZodObject<typeof samlPartyMembers>>>
@@ -30,6 +37,11 @@ export const pickSamlParty = (from: SamlPartySettings): SamlPartySettings => ({
   encryption: from.encryption,
   contentEncryption: from.contentEncryption,
   authnInstant: from.authnInstant,
+  responseBinding: from.responseBinding,
+  sloUrl: from.sloUrl,
+  sloResponseUrl: from.sloResponseUrl,
+  sloBinding: from.sloBinding,
+  sloIssuer: from.sloIssuer,
   clockSkewSeconds: from.clockSkewSeconds,
 })
 
@@ -37,6 +49,8 @@ export const pickSamlParty = (from: SamlPartySettings): SamlPartySettings => ({
 export function findSamlMistake(
   settings: SamlPartySettings & { readonly forceAuthn: boolean; readonly loginHintParameter?: string | undefined },
 ): { readonly member: string; readonly message: string } | undefined {
+  if (settings.sloResponseUrl !== undefined && settings.sloUrl === undefined)
+    return { member: 'sloResponseUrl', message: 'there is no sloUrl that it could stand beside' }
   const names = Object.keys(settings.requestParameters)
   if (names.length > mostParameters) return { member: 'requestParameters', message: `at most ${mostParameters}` }
   const taken = names.find((name) => protocolParameters.includes(name.toLowerCase()) || name === settings.loginHintParameter)

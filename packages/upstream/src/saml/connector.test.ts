@@ -41,7 +41,10 @@ test('after asking for a fresh login, an older AuthnInstant is refused and a fre
 })
 
 test('another binding, a missing parameter and an unreadable state are refused by name', async () => {
-  expect(await finish({ ...good, binding: 'redirect' })).toMatchObject({ ok: false, error: { reason: 'saml_binding_unsupported' } })
+  expect(await finish({ ...good, binding: 'redirect', query: '' })).toMatchObject({
+    ok: false,
+    error: { reason: 'saml_binding_unsupported' },
+  })
   expect(await finish({ binding: 'post', parameters: new Map() })).toMatchObject({ ok: false, error: { reason: 'saml_response_missing' } })
   expect(await finish(good, new Secret('not json'))).toMatchObject({ ok: false, error: { reason: 'login_state_invalid' } })
   expect(await finish(good, stateOf({ requestId: '_other' }))).toMatchObject({ ok: false, error: { reason: 'login_state_invalid' } })

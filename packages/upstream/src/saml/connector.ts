@@ -11,7 +11,7 @@ import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin,
 import type { UpstreamRefusal } from '../error.js'
 import { buildAuthnRequest, demandsFreshLogin, sendAuthnRequest } from './authn-request.js'
 import { noServiceProvider, type ServiceProvider } from './service-provider.js'
-import { verifySamlResponse } from './verify-response.js'
+import { verifyRedirectedResponse, verifySamlResponse } from './verify-response.js'
 
 const requestIdBytes = 20
 const stateSchema = z.strictObject({ requestId: z.string(), startedAt: z.number(), fresh: z.boolean() })
@@ -51,14 +51,16 @@ function finish(
   message: UpstreamMessage,
   expected: ExpectedLogin,
 ): Result<SamlAssertion, UpstreamRefusal> {
-  if (message.binding !== 'post') return err({ reason: 'saml_binding_unsupported' })
-  const response = message.parameters.get('SAMLResponse')
-  if (response === undefined) return err({ reason: 'saml_response_missing' })
+  if (message.binding !== party.connection.responseBinding) return err({ reason: 'saml_binding_unsupported' })
   const state = readState(expected)
   if (!state.ok) return state
   const { callbackUrl: acsUrl, now } = expected
   const { requestId: expectedRequestId, fresh } = state.value
-  const verified = verifySamlResponse(response, { ...party, acsUrl, expectedRequestId, now })
+  const judged = { ...party, acsUrl, expectedRequestId, now }
+  const verified =
+    message.binding === 'redirect'
+      ? verifyRedirectedResponse(message.query, judged)
+      : verifySamlResponse(message.parameters.get('SAMLResponse') ?? '', judged)
   if (!verified.ok) return verified
   const assertion = { ...verified.value, authnInstant: believedInstant(party.connection, verified.value, fresh) }
   if (!fresh) return ok(assertion)

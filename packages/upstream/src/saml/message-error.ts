@@ -14,8 +14,9 @@ export const samlMessageErrors = {
     code: 'upstream_message_malformed',
     status: 400,
     spec: 'SAML Profiles §4.1.2',
-    cause: 'The answer did not arrive by the HTTP-POST binding.',
-    remedy: 'Set the IdP to send responses with HTTP-POST.',
+    cause: 'The answer did not arrive by the binding that this connection asks for.',
+    remedy:
+      'Set the IdP to send responses with HTTP-POST. If it knows only redirects, set responseBinding of the connection to "redirect".',
   },
   saml_base64_invalid: {
     code: 'upstream_message_malformed',
@@ -100,8 +101,8 @@ export const samlMessageErrors = {
     code: 'upstream_message_refused',
     status: 403,
     spec: 'SAML Profiles §4.1.3.5',
-    cause: 'Neither the response nor the assertion is signed.',
-    remedy: 'Turn on signing of the response, the assertion or both at the IdP.',
+    cause: 'Nothing in the message is signed.',
+    remedy: 'Turn on signing of the response, the assertion or both at the IdP, and of logout messages.',
   },
   saml_duplicate_id: {
     code: 'upstream_message_refused',

@@ -55,7 +55,7 @@ export type Opening = {
 export function openEncrypted({ root, findSigned }: ReadMessage, { reader, connection, serviceProvider }: Opening): Opened<OpenedParts> {
   const signed = unlessUnsigned(findSigned(connection.certificates))
   if (!signed.ok) return signed
-  const response = signed.value.find(({ of }) => of === 'response')?.element
+  const response = signed.value.find(({ of }) => of === 'message')?.element
   const element = childrenNamed(response ?? root, namespaces.assertion, 'EncryptedAssertion')[0]
   if (element === undefined) return refuse('saml_encryption_shape_invalid')
   const encrypted = readEncryptedAssertion(element, connection.contentEncryption)
@@ -73,7 +73,7 @@ export function openEncrypted({ root, findSigned }: ReadMessage, { reader, conne
 }
 
 /** Here it is no refusal yet that nothing is signed: the signature may be inside. */
-const unlessUnsigned = (signed: Opened<readonly SignedPart[]>): Opened<readonly SignedPart[]> =>
+export const unlessUnsigned = (signed: Opened<readonly SignedPart[]>): Opened<readonly SignedPart[]> =>
   !signed.ok && signed.error.reason === 'saml_unsigned' ? ok([]) : signed
 
 /** The decrypted text, read by the connection's reader within the same limits, first by itself: it must be one assertion and nothing else. */

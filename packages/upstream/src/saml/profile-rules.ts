@@ -22,7 +22,7 @@ export type ExpectedResponse = {
   readonly needsNameId: boolean
 } & Clocks
 /** `skewSeconds`: how far the IdP's clock may be from ours, either way. */
-type Clocks = { readonly now: Instant; readonly skewSeconds: number }
+export type Clocks = { readonly now: Instant; readonly skewSeconds: number }
 
 type Checked = Result<undefined, UpstreamRefusal>
 const refuse = (reason: UpstreamErrorReason): Result<never, UpstreamRefusal> => err({ reason })
@@ -76,7 +76,7 @@ export function checkAssertion(assertion: AssertionFacts, expected: ExpectedResp
   return checkAuthnStatements(assertion.authnStatements, expected)
 }
 
-function checkIssueInstant(issuedAt: WrittenInstant, { now, skewSeconds }: Clocks): Checked {
+export function checkIssueInstant(issuedAt: WrittenInstant, { now, skewSeconds }: Clocks): Checked {
   if (issuedAt === undefined || issuedAt === 'invalid' || issuedAt > addSeconds(now, skewSeconds))
     return refuse('saml_issue_instant_invalid')
   return now > addSeconds(issuedAt, timeLimits.ageSeconds + skewSeconds) ? refuse('saml_too_old') : fine
@@ -135,5 +135,5 @@ function checkAuthnStatements(statements: AssertionFacts['authnStatements'], { n
 }
 
 /** Equal means past: "on or after". A missing or unreadable bound counts as past. */
-const isPast = (bound: WrittenInstant, { now, skewSeconds }: Clocks): boolean =>
+export const isPast = (bound: WrittenInstant, { now, skewSeconds }: Clocks): boolean =>
   bound === undefined || bound === 'invalid' || now >= addSeconds(bound, skewSeconds)

@@ -4,7 +4,7 @@ import type { UpstreamRefusal } from '../error.js'
 import type { Element } from './element.js'
 
 /** A part of the message with what was signed as its tree: an identity is read from `element` and from nowhere else. */
-export type SignedPart = { readonly of: 'response' | 'assertion'; readonly id: string; readonly element: Element }
+export type SignedPart = { readonly of: 'message' | 'assertion'; readonly id: string; readonly element: Element }
 
 export type ReadMessage = {
   /** As it arrived. It can refuse a message; it can never say who somebody is. */

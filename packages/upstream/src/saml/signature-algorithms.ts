@@ -1,5 +1,6 @@
 /** The signature and digest algorithms that we accept, as the signature library wants them: an allow-list, nothing more. */
 import { createHash, createVerify, type KeyObject, X509Certificate } from 'node:crypto'
+import type { Instant } from '@drawbridge/core/instant'
 import type { HashAlgorithm, SignatureAlgorithm } from 'xml-crypto'
 
 type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512'
@@ -82,6 +83,37 @@ function verifies(hash: Hash, key: KeyObject, material: string, value: string): 
     return false
   }
 }
+
+/**
+ * Whether one of the keys signed these octets of a query. ECDSA values come in both spellings: as XML Signature writes them, which the
+ * binding asks for, and in DER, which libraries on Java write.
+ *
+ * @spec SAML Bindings §3.4.4.1
+ */
+export function verifyOctets(
+  uri: string,
+  allowed: AllowedAlgorithms,
+  keys: readonly KeyObject[],
+  { octets, signature }: { readonly octets: Buffer; readonly signature: Buffer },
+): boolean {
+  const method = signatureMethodsOf(allowed).get(uri)
+  if (method === undefined) return false
+  const encodings = method.keyType === 'ec' ? (['ieee-p1363', 'der'] as const) : (['ieee-p1363'] as const)
+  const fitting = keys.filter((key) => key.asymmetricKeyType === method.keyType)
+  return fitting.some((key) => encodings.some((dsaEncoding) => holds(method.hash, octets, { key, dsaEncoding }, signature)))
+}
+
+function holds(hash: Hash, octets: Buffer, key: Parameters<ReturnType<typeof createVerify>['verify']>[0], signature: Buffer): boolean {
+  try {
+    return createVerify(hash).update(octets).verify(key, signature)
+  } catch {
+    return false
+  }
+}
+
+/** For as long as an admin's exception for SHA-1 lasts. */
+export const allowedAlgorithms = (sha1Until: Instant | undefined, now: Instant): AllowedAlgorithms =>
+  sha1Until !== undefined && now < sha1Until ? 'sha1-too' : 'sha2'
 
 const parsedKeys = new WeakMap<readonly string[], readonly KeyObject[]>()
 

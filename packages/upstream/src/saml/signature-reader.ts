@@ -6,6 +6,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { SignatureReader } from './read-message.js'
+import { allowedAlgorithms } from './signature-algorithms.js'
 import type { SignatureReaderName } from './signature-reader-name.js'
 import { readWithSha1Too, readWithXmlCrypto } from './xml-crypto-reader.js'
 import { readWithXmlSignature } from './xml-signature-reader.js'
@@ -17,4 +18,4 @@ export const signatureReaders: Readonly<Record<SignatureReaderName, SignatureRea
 
 /** The connection's reader; for as long as an admin's exception lasts, the one that knows SHA-1. */
 export const readerFor = (name: SignatureReaderName, sha1Until: Instant | undefined, now: Instant): SignatureReader =>
-  sha1Until !== undefined && now < sha1Until ? readWithSha1Too : signatureReaders[name]
+  allowedAlgorithms(sha1Until, now) === 'sha1-too' ? readWithSha1Too : signatureReaders[name]

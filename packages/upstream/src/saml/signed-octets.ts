@@ -14,7 +14,7 @@ import { attributeOf, type Element, isNamed, namespaces, walk } from './element.
 import { type AllowedAlgorithms, hashAlgorithms, keysOf, signatureAlgorithmsFor } from './signature-algorithms.js'
 import { checkSignatureShape } from './signature-shape.js'
 
-export type SignedOctets = { readonly of: 'response' | 'assertion'; readonly id: string; readonly octets: string }
+export type SignedOctets = { readonly of: 'message' | 'assertion'; readonly id: string; readonly octets: string }
 
 /** All signatures of the message, each verified; the response's first where both are signed. Refuses when there is none. */
 export function findSignedOctets(
@@ -35,7 +35,7 @@ export function findSignedOctets(
     if (!shape.ok) return shape
     const octets = verify(message, parent, certificates, allowed)
     if (octets === undefined) return err({ reason: 'saml_signature_invalid' })
-    found.push({ of: parent === root ? 'response' : 'assertion', id, octets })
+    found.push({ of: parent === root ? 'message' : 'assertion', id, octets })
   }
   return ok(found)
 }

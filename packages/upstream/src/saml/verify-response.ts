@@ -1,5 +1,5 @@
 /**
- * The pure entry point: one SAMLResponse, and everything it is compared with, to a verified assertion or the reason why not.
+ * The pure entry points: one response, and everything it is compared with, to a verified assertion or the reason why not.
  *
  * decode → read → which parts are signed → read only those → profile rules. No clock, no chance, no I/O; it does
  * not know whether the message was seen before: the caller consumes the login request and the ids in one statement.
@@ -14,10 +14,12 @@ import type { UpstreamRefusal } from '../error.js'
 import { type AssertionFacts, type ResponseFacts, readAssertion, readResponse } from './assertion-reader.js'
 import { decodeMessage } from './decode-message.js'
 import { attributeOf, childrenNamed, type Element, isNamed, namespaces, walk } from './element.js'
-import { checkOneEncrypted, isEncrypted, openEncrypted } from './open-encrypted.js'
+import { checkOneEncrypted, isEncrypted, openEncrypted, unlessUnsigned } from './open-encrypted.js'
 import { checkAssertion, checkResponse, type ExpectedResponse, timeLimits } from './profile-rules.js'
 import type { ReadMessage, SignatureReader, SignedPart } from './read-message.js'
+import { readRedirectMessage } from './redirect-message.js'
 import { noServiceProvider, type ServiceProvider } from './service-provider.js'
+import { allowedAlgorithms } from './signature-algorithms.js'
 import { readerFor } from './signature-reader.js'
 
 export type SamlRefusal = UpstreamRefusal
@@ -37,12 +39,31 @@ export type ExpectedSamlResponse = {
 export const spEntityIdOf = (connection: SamlConnection, acsUrl: string): string =>
   connection.spEntityId ?? acsUrl.replace(/\/acs$/, '/metadata')
 
-/** @spec SAML Profiles §4.1.4 */
+/** Of a form. @spec SAML Profiles §4.1.4 */
 export function verifySamlResponse(parameter: string, expected: ExpectedSamlResponse): Result<SamlAssertion, SamlRefusal> {
   const text = decodeMessage(parameter)
-  if (!text.ok) return text
+  return text.ok ? judge(text.value, expected, 'unsigned') : text
+}
+
+/**
+ * Of a redirect; `query` is raw. Its signature covers all of the response, so nothing inside needs another; one that is there must hold.
+ *
+ * @spec SAML Bindings §3.4.4.1
+ */
+export function verifyRedirectedResponse(query: string, expected: ExpectedSamlResponse): Result<SamlAssertion, SamlRefusal> {
+  const { connection, serviceProvider, now } = expected
+  const allowed = allowedAlgorithms(serviceProvider?.sha1Until, now)
+  const message = readRedirectMessage(query, { certificates: connection.certificates, allowed })
+  if (!message.ok) return message
+  return message.value.carries === 'SAMLResponse' ? judge(message.value.text, expected, 'signed') : err({ reason: 'saml_response_missing' })
+}
+
+/** What brought the text: `signed`, a key of the connection has vouched for every octet of it. */
+type Envelope = 'signed' | 'unsigned'
+
+function judge(text: string, expected: ExpectedSamlResponse, around: Envelope): Result<SamlAssertion, SamlRefusal> {
   const reader = readerFor(expected.connection.signatureReader, expected.serviceProvider?.sha1Until, expected.now)
-  const message = reader(text.value)
+  const message = reader(text)
   if (!message.ok) return message
   const { root } = message.value
   const envelope = readResponse(root)
@@ -55,12 +76,24 @@ export function verifySamlResponse(parameter: string, expected: ExpectedSamlResp
   // Unsigned words can only refuse. Asking them first keeps whoever has no pending login away from the costly part.
   const claimed = checkResponse(envelope.value, false, rules)
   if (!claimed.ok) return claimed
-  const read = readBelieved(message.value, reader, expected)
+  const vouched = around === 'signed' ? vouchFor(message.value) : message.value
+  const read = readBelieved(vouched, reader, expected)
   if (!read.ok) return read
   const judged = checkBelieved(read.value, envelope.value, rules)
   if (!judged.ok) return read.value.mayBeProbed ? err({ reason: 'saml_decryption_failed' }) : judged
   return ok(toSamlAssertion(expected, read.value.response ?? envelope.value, read.value.assertion))
 }
+
+/** The root counts as signed, whatever is signed in it besides. */
+const vouchFor = ({ root, findSigned }: ReadMessage): ReadMessage => ({
+  root,
+  findSigned: (certificates) => {
+    const inside = unlessUnsigned(findSigned(certificates))
+    if (!inside.ok) return inside
+    const whole: SignedPart = { of: 'message', id: attributeOf(root, 'ID') ?? '', element: root }
+    return ok([whole, ...inside.value.filter(({ of }) => of === 'assertion')])
+  },
+})
 
 function checkBelieved(
   { response, assertion }: SignedFacts,

@@ -15,14 +15,20 @@ export const readWithSha1Too = (message: string): Result<ReadMessage, UpstreamRe
 function read(message: string, allowed: AllowedAlgorithms): Result<ReadMessage, UpstreamRefusal> {
   const root = readScanned(message)
   if (!root.ok) return root
-  return ok({ root: root.value, findSigned: (certificates) => findSigned(findSignedOctets(message, root.value, certificates, allowed)) })
+  return ok({
+    root: root.value,
+    findSigned: (certificates) => findSigned(findSignedOctets(message, root.value, certificates, allowed), root.value),
+  })
 }
 
-function findSigned(octets: Result<readonly SignedOctets[], UpstreamRefusal>): Result<readonly SignedPart[], UpstreamRefusal> {
+function findSigned(
+  octets: Result<readonly SignedOctets[], UpstreamRefusal>,
+  root: Element,
+): Result<readonly SignedPart[], UpstreamRefusal> {
   if (!octets.ok) return octets
   const parts: SignedPart[] = []
   for (const part of octets.value) {
-    const element = reread(part)
+    const element = reread(part, root)
     if (!element.ok) return element
     parts.push({ of: part.of, id: part.id, element: element.value })
   }
@@ -30,12 +36,12 @@ function findSigned(octets: Result<readonly SignedOctets[], UpstreamRefusal>): R
 }
 
 /** The octets must be, themselves, the element whose signature was looked for. */
-function reread(part: SignedOctets): Result<Element, UpstreamRefusal> {
-  const root = readScanned(part.octets)
-  if (!root.ok) return root
+function reread(part: SignedOctets, { namespace, name }: Element): Result<Element, UpstreamRefusal> {
+  const read = readScanned(part.octets)
+  if (!read.ok) return read
   const isThatElement =
-    part.of === 'response' ? isNamed(root.value, namespaces.protocol, 'Response') : isNamed(root.value, namespaces.assertion, 'Assertion')
-  return isThatElement && attributeOf(root.value, 'ID') === part.id ? root : err({ reason: 'saml_signature_invalid' })
+    part.of === 'message' ? isNamed(read.value, namespace, name) : isNamed(read.value, namespaces.assertion, 'Assertion')
+  return isThatElement && attributeOf(read.value, 'ID') === part.id ? read : err({ reason: 'saml_signature_invalid' })
 }
 
 /** No XML parser sees what the linear scan has not let through. */

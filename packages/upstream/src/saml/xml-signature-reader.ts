@@ -34,7 +34,7 @@ function findSigned(root: XmlElement, certificates: readonly string[]): Result<r
   if (!signed.ok) return err({ reason: `saml_${signed.error.reason}` })
   return ok(
     signed.value.map(({ source, element }) => ({
-      of: source === root ? 'response' : 'assertion',
+      of: source === root ? 'message' : 'assertion',
       id: attributeOf(element, 'ID') ?? '',
       element,
     })),
