@@ -5,8 +5,8 @@ import type { UpstreamAnswer } from '../connector.js'
 import { formatDateTime } from './date-time.js'
 import { namespaces } from './element.js'
 import { escapeXml } from './escape-xml.js'
-import type { ServiceProviderKey } from './service-provider.js'
 import { sendMessage, toQuery, withQuery } from './send-message.js'
+import type { ServiceProviderKey } from './service-provider.js'
 import { spEntityIdOf } from './verify-response.js'
 
 export type AuthnRequest = {
