@@ -1,94 +1,47 @@
 /** Tiles of a company's portal, over both protocols: each begins a login that the application asks for, and none is believed itself. */
 import { createServer, type Server } from 'node:http'
-import { openBrowser, type Page } from '@drawbridge/simulator/browser'
-import { createSimulator, type Simulator } from '@drawbridge/simulator/simulator'
+import type { Page } from '@drawbridge/simulator/browser'
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { publishPolicy } from '@drawbridge/store/policies'
-import { inTenant } from '@drawbridge/store/transaction'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
-import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { asOwner } from '@drawbridge/testkit/database'
+import {
+  aPersonsBrowser as aPerson,
+  bothCompanies,
+  type Company,
+  type TwoCompanies,
+  theirRedirectUri,
+  twoCompanies,
+} from '@drawbridge/testkit/two-companies'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { type BrokerApp, createApp } from '../app.js'
 
-const redirectUri = 'http://127.0.0.1:51236/callback'
-const policy = 'version: 1\nrules: [{name: staff, effect: grant, scopes: [read], groups: [staff]}]\n'
-type Slug = 'acme' | 'globex'
-let fixture: TestDatabase
-let simulator: Simulator
-let portal: string
-let plain: TestBroker
-let app: BrokerApp
+let two: TwoCompanies
 let documents: Server
-let publicUrl: string
 let application: string
-let call: Call
-const tenants: Partial<Record<Slug, ATenant>> = {}
-const of = (slug: Slug) => tenants[slug] as ATenant
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  const port = await freePort()
-  publicUrl = `http://127.0.0.1:${port}`
-  simulator = createSimulator({ port: 0, host: '127.0.0.1', signInWithoutAsking: true })
-  portal = (await simulator.start()).url
-  plain = await aBroker(fixture.database)
-  for (const slug of ['acme', 'globex'] as const) await aCompanyOf(slug)
-  app = createApp({ ...plain.deps, settings: { ...plain.deps.settings, publicUrl } })
-  await new Promise<void>((resolve) => app.server.listen(port, '127.0.0.1', resolve))
-  call = anAdmin({ url: publicUrl, adminKey: plain.adminKey })
+  two = await twoCompanies()
   documents = await theApplication()
 })
 afterAll(async () => {
   documents?.close()
-  await app?.close()
-  await plain?.close()
-  await simulator?.close()
-  await fixture?.close()
+  await two?.close()
 })
-beforeEach(() => optIn('acme', [{ name: 'Documents', relayState: 'documents', initiateLoginUri: application }]))
-beforeEach(() => optIn('globex', [{ name: 'Documents', relayState: 'documents', initiateLoginUri: application }]))
-
-async function aCompanyOf(slug: Slug) {
-  const tenant = await aTenant(fixture, { slug, publicUrl })
-  tenants[slug] = tenant
-  const owner = (sql: string, ...parameters: unknown[]) => asOwner(fixture.ownerUrl, sql, parameters)
-  await owner('UPDATE clients SET pre_approved = true WHERE tenant_id = $1', tenant.tenantId)
-  const scope = `INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier, is_default) VALUES ($1, $2, 'read', 'read', 'read', false)`
-  await owner(scope, tenant.tenantId, tenant.resourceId)
-  const now = plain.deps.clock.now()
-  await inTenant(fixture.database, tenant.tenantId, (db) => publishPolicy(db, tenant.tenantId, { document: policy, author: 'test', now }))
-  await owner('UPDATE connections SET kind = $2 WHERE id = $1', tenant.connectionId, slug === 'acme' ? 'saml' : 'oidc')
-  const base = `${publicUrl}/t/${slug}/${slug === 'acme' ? 'saml' : 'oidc'}/${tenant.connectionId}`
-  if (slug === 'acme') return simulator.connect('acme', { acsUrl: `${base}/acs`, spEntityId: `${base}/metadata` })
-  const place = { tenant: tenant.tenantId, table: 'connections', column: 'sealed_secret', row: tenant.connectionId }
-  const sealed = plain.deps.sealer.seal(Buffer.from(simulator.oidcClient('globex').clientSecret), {
-    ...{ installation: plain.deps.installation.id, ...place },
-  })
-  await owner('UPDATE connections SET sealed_secret = $2 WHERE id = $1', tenant.connectionId, sealed)
-  simulator.connect('globex', { oidcRedirectUri: `${base}/callback`, initiateLoginUri: `${base}/initiate` })
-}
+const listed = () => [{ name: 'Documents', relayState: 'documents', initiateLoginUri: application }]
+beforeEach(async () => {
+  for (const company of bothCompanies) await optIn(company, listed())
+})
 
 /** An application that knows third-party initiated login: it asks for a code at the issuer that it is told, if that is one of its own. */
 async function theApplication(): Promise<Server> {
   const server = createServer((request, response) => {
     const asked = new URL(request.url ?? '/', application).searchParams
-    const slug = (['acme', 'globex'] as const).find((each) => asked.get('iss') === `${publicUrl}/t/${each}`)
+    const slug = bothCompanies.find((each) => asked.get('iss') === `${two.publicUrl}/t/${each}`)
     if (slug === undefined) return void response.writeHead(400).end('an issuer of somebody else')
-    const query = {
-      client_id: of(slug).clientId,
-      redirect_uri: redirectUri,
-      response_type: 'code',
-      code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
-      code_challenge_method: 'S256',
-      resource: `${of(slug).resource}/`,
-      scope: 'read',
+    const change = {
       state: 'of the application',
       login_hint: asked.get('login_hint') ?? `ada@${slug}.example`,
       connection: asked.get('connection') ?? '',
     }
-    response.writeHead(303, { location: `${publicUrl}/t/${slug}/authorize?${new URLSearchParams(query)}` }).end()
+    response.writeHead(303, { location: two.authorizeUrl(slug, change) }).end()
   })
   const port = await freePort()
   application = `http://127.0.0.1:${port}/login`
@@ -96,29 +49,15 @@ async function theApplication(): Promise<Server> {
   return server
 }
 
-const configurationOf = (slug: Slug): Record<string, unknown> => {
-  if (slug === 'globex') return { issuer: simulator.oidcIssuer('globex'), clientId: simulator.oidcClient('globex').clientId }
-  const metadata = simulator.metadataXml('acme')
-  const find = (pattern: RegExp) => pattern.exec(metadata)?.[1]
-  const certificates = [find(/X509Certificate>([^<]+)</)?.replace(/\s/g, '')]
-  const ssoUrl = find(/HTTP-Redirect"[^>]*Location="([^"]+)"/) ?? find(/Location="([^"]+)"[^>]*HTTP-Redirect/)
-  return { idpEntityId: find(/entityID="([^"]+)"/), ssoUrl, certificates, loginHintParameter: 'login_hint' }
-}
-
 /** By the admin API, as an admin would. */
-async function optIn(slug: Slug, targets: readonly Readonly<Record<string, string>>[] | undefined) {
-  const configuration = { ...configurationOf(slug), ...(targets && { idpInitiated: { targets } }) }
-  const draft = { kind: slug === 'acme' ? 'saml' : 'oidc', name: 'IdP', configuration }
-  const saved = await call('PUT', `/tenants/${slug}/connections/${of(slug).connectionId}`, draft)
-  expect(saved.status).toBe(200)
-  plain.deps.configuration.invalidate()
+async function optIn(slug: Company, targets: readonly Readonly<Record<string, string>>[] | undefined) {
+  expect((await two.configure(slug, targets && { idpInitiated: { targets } })).status).toBe(200)
 }
 
-const aPerson = (more: Parameters<typeof openBrowser>[0] = {}) => openBrowser({ stopAt: redirectUri, ...more })
 type Person = ReturnType<typeof aPerson>
-const openTile = (slug: Slug, relayState: string, browser: Person = aPerson()): Promise<Page> =>
-  browser.post(`${portal}/${slug}/tile`, { person: `${slug}-ada`, relayState })
-const countOf = async (table: string) => Number((await asOwner(fixture.ownerUrl, `SELECT count(*)::int AS n FROM ${table}`))[0]?.['n'])
+const openTile = (slug: Company, relayState: string, browser: Person = aPerson()): Promise<Page> =>
+  browser.post(`${two.portal}/${slug}/tile`, { person: `${slug}-ada`, relayState })
+const countOf = async (table: string) => Number((await asOwner(two.fixture.ownerUrl, `SELECT count(*)::int AS n FROM ${table}`))[0]?.['n'])
 const kept = async () => ({
   sessions: await countOf('browser_sessions'),
   grants: await countOf('grants'),
@@ -128,7 +67,7 @@ const kept = async () => ({
   trips: await countOf('login_requests WHERE consumed_at IS NOT NULL'),
   requests: await countOf('authorization_requests'),
 })
-const acs = () => `${publicUrl}/t/acme/saml/${of('acme').connectionId}/acs`
+const acs = () => `${two.connectionUrl('acme')}/acs`
 
 /** What the portal hands to a browser for it to post: the thing that is stolen, or planted. */
 async function aTileResponse(): Promise<string> {
@@ -137,18 +76,18 @@ async function aTileResponse(): Promise<string> {
 }
 const issuedTo = (page: Page) => Object.fromEntries(new URL(page.url).searchParams)
 
-describe.each(['acme', 'globex'] as const)('a tile of %s', (slug) => {
+describe.each(bothCompanies)('a tile of %s', (slug) => {
   it('leads through the application and its own login to a code, without a question', async () => {
     const consent = await openTile(slug, 'documents')
     expect(consent.trail.filter((url) => url.startsWith(application))).toEqual([
       `${application}?${new URLSearchParams({
-        iss: `${publicUrl}/t/${slug}`,
+        iss: `${two.publicUrl}/t/${slug}`,
         ...(slug === 'globex' && { login_hint: 'ada@globex.example' }),
-        connection: of(slug).connectionId,
+        connection: two.of(slug).connectionId,
       })}`,
     ])
     const done = await consent.form().submit({ answer: 'allow' })
-    expect(issuedTo(done)).toEqual({ code: expect.stringMatching(/^dbc_/), state: 'of the application', iss: `${publicUrl}/t/${slug}` })
+    expect(issuedTo(done)).toEqual({ code: expect.stringMatching(/^dbc_/), state: 'of the application', iss: `${two.publicUrl}/t/${slug}` })
   })
 
   it.each([
@@ -164,7 +103,7 @@ describe.each(['acme', 'globex'] as const)('a tile of %s', (slug) => {
   ])('that says %j leads to a page of the places that are listed', async (relayState) => {
     const before = await kept()
     const asked = await openTile(slug, relayState)
-    expect([asked.status, asked.url.startsWith(publicUrl)]).toEqual([200, true])
+    expect([asked.status, asked.url.startsWith(two.publicUrl)]).toEqual([200, true])
     const links = [...asked.html.matchAll(/<a href="([^"]+)"/g)].map(([, href]) => href ?? '')
     expect(links.map((href) => [href.startsWith(`${application}?iss=`), href.includes('evil')])).toEqual([[true, false]])
     expect(asked.text).toContain('Documents')
@@ -191,25 +130,22 @@ describe.each(['acme', 'globex'] as const)('a tile of %s', (slug) => {
     }
     expect(await kept()).toEqual(before)
     const text = `SELECT connection_id, subject_id, detail FROM audit_events WHERE tenant_id = $1 AND kind = 'login_unsolicited'`
-    expect(await asOwner(fixture.ownerUrl, text, [of(slug).tenantId])).toEqual([
-      { connection_id: of(slug).connectionId, subject_id: null, detail: {} },
+    expect(await asOwner(two.fixture.ownerUrl, text, [two.of(slug).tenantId])).toEqual([
+      { connection_id: two.of(slug).connectionId, subject_id: null, detail: {} },
     ])
   })
 
   it('is opened, changed and closed in lines of the trail of their own', async () => {
     await optIn(slug, undefined)
-    const { body } = await call('GET', `/tenants/${slug}/audit-events?kind=connection.idp_initiated_changed`)
+    const { body } = await two.call('GET', `/tenants/${slug}/audit-events?kind=connection.idp_initiated_changed`)
     const [closed, opened] = body.auditEvents as { detail: { from: unknown; to: unknown } }[]
-    const listed = { targets: [{ name: 'Documents', relayState: 'documents', initiateLoginUri: application }] }
-    expect(closed?.detail).toMatchObject({ from: listed, to: null })
-    expect(opened?.detail).toMatchObject({ to: listed })
+    expect(closed?.detail).toMatchObject({ from: { targets: listed() }, to: null })
+    expect(opened?.detail).toMatchObject({ to: { targets: listed() } })
   })
 
   it('cannot be made to lead where no address may lead', async () => {
     for (const initiateLoginUri of ['javascript:alert(1)', 'http://docs.example/login', 'https://a@evil.example/']) {
-      const configuration = { ...configurationOf(slug), idpInitiated: { targets: [{ name: 'x', initiateLoginUri }] } }
-      const draft = { kind: slug === 'acme' ? 'saml' : 'oidc', name: 'IdP', configuration }
-      expect(await call('PUT', `/tenants/${slug}/connections/${of(slug).connectionId}`, draft)).toMatchObject({
+      expect(await two.configure(slug, { idpInitiated: { targets: [{ name: 'x', initiateLoginUri }] } })).toMatchObject({
         status: 400,
         body: { type: 'urn:drawbridge:error:connection_invalid' },
       })
@@ -221,17 +157,17 @@ describe('what comes with a tile of SAML', () => {
   it('signs nobody in: a stolen response leads its thief to sign in herself', async () => {
     const stolen = await aTileResponse()
     const before = await kept()
-    const thief = aPerson({ stopAt: [redirectUri, application] })
+    const thief = aPerson({ stopAt: [theirRedirectUri, application] })
     const sent = await thief.post(acs(), { SAMLResponse: stolen, RelayState: 'documents' }, 'https://evil.example/')
     expect([sent.isStopped, sent.url.startsWith(application)]).toEqual([true, true])
-    expect([...thief.cookies(`${publicUrl}/t/acme/authorize`).keys()]).toEqual([])
+    expect([...thief.cookies(`${two.publicUrl}/t/acme/authorize`).keys()]).toEqual([])
     expect(await kept()).toEqual(before)
   })
 
   it('leaves a pending login of this browser alone, which is then answered by its own response', async () => {
     const planted = await aTileResponse()
-    const person = aPerson({ submitsSamlForms: false, stopAt: [redirectUri, application] })
-    const hers = await person.open(`${authorizeOf('acme')}&login_hint=ada@acme.example`)
+    const person = aPerson({ submitsSamlForms: false, stopAt: [theirRedirectUri, application] })
+    const hers = await person.open(two.authorizeUrl('acme', { login_hint: 'ada@acme.example' }))
     const before = await kept()
     const elsewhere = await person.post(acs(), { SAMLResponse: planted }, 'https://evil.example/')
     expect(elsewhere.text).toContain('Where do you want to go?')
@@ -243,7 +179,7 @@ describe('what comes with a tile of SAML', () => {
 
   it('that names a pending login without its RelayState is an answer gone astray, and consumes nothing', async () => {
     const person = aPerson({ submitsSamlForms: false })
-    const hers = (await person.open(`${authorizeOf('acme')}&login_hint=ada@acme.example`)).form('SAMLResponse')
+    const hers = (await person.open(two.authorizeUrl('acme', { login_hint: 'ada@acme.example' }))).form('SAMLResponse')
     const before = await kept()
     for (const relayState of [undefined, '', 'documents']) {
       const fields = { SAMLResponse: hers.fields['SAMLResponse'] ?? '', ...(relayState !== undefined && { RelayState: relayState }) }
@@ -257,7 +193,7 @@ describe('what comes with a tile of SAML', () => {
   it('is not an answer to a pending login, whose RelayState somebody put beside it', async () => {
     const planted = await aTileResponse()
     const person = aPerson({ submitsSamlForms: false })
-    const hers = (await person.open(`${authorizeOf('acme')}&login_hint=ada@acme.example`)).form('SAMLResponse')
+    const hers = (await person.open(two.authorizeUrl('acme', { login_hint: 'ada@acme.example' }))).form('SAMLResponse')
     const relayState = hers.fields['RelayState'] ?? ''
     const sessions = await countOf('browser_sessions')
     const refused = await person.post(acs(), { SAMLResponse: planted, RelayState: relayState })
@@ -281,13 +217,13 @@ describe('what comes with a tile of SAML', () => {
 })
 
 describe('the address that a tile of OpenID Connect calls', () => {
-  const initiate = () => `${publicUrl}/t/globex/oidc/${of('globex').connectionId}/initiate`
+  const initiate = () => `${two.connectionUrl('globex')}/initiate`
   const stopping = () => aPerson({ stopAt: application })
   it('takes GET and POST, with an issuer that is the connection’s or with none', async () => {
-    const issuer = simulator.oidcIssuer('globex')
+    const issuer = two.simulator.oidcIssuer('globex')
     const query = new URLSearchParams({ iss: issuer, target_link_uri: 'documents' })
     expect((await stopping().open(`${initiate()}?${query}`)).isStopped).toBe(true)
-    expect((await stopping().post(initiate(), Object.fromEntries(query), portal)).isStopped).toBe(true)
+    expect((await stopping().post(initiate(), Object.fromEntries(query), two.portal)).isStopped).toBe(true)
     expect((await stopping().open(`${initiate()}?target_link_uri=documents`)).isStopped).toBe(true)
   })
   it.each(['https://evil.example', '', `http://127.0.0.1/globex`])('refuses another issuer: %j', async (issuer) => {
@@ -297,8 +233,11 @@ describe('the address that a tile of OpenID Connect calls', () => {
   it('refuses what it reads twice, and what is no connection of the tenant', async () => {
     const twice = await stopping().open(`${initiate()}?target_link_uri=documents&target_link_uri=x`)
     expect([twice.status, twice.text.includes('initiation_malformed')]).toEqual([400, true])
-    for (const foreign of [`/t/globex/oidc/${of('acme').connectionId}/initiate`, `/t/acme/oidc/${of('acme').connectionId}/initiate`])
-      expect((await stopping().open(`${publicUrl}${foreign}`)).text).toContain('connection_unknown')
+    for (const foreign of [
+      `/t/globex/oidc/${two.of('acme').connectionId}/initiate`,
+      `/t/acme/oidc/${two.of('acme').connectionId}/initiate`,
+    ])
+      expect((await stopping().open(`${two.publicUrl}${foreign}`)).text).toContain('connection_unknown')
   })
   it('hands on a hint, but none that is no text', async () => {
     const hinted = async (hint: string) => {
@@ -312,17 +251,6 @@ describe('the address that a tile of OpenID Connect calls', () => {
 })
 
 it('an answer of an OpenID provider that nobody asked for is refused in any browser', async () => {
-  const refused = await aPerson().open(`${publicUrl}/t/globex/oidc/${of('globex').connectionId}/callback?code=x`)
+  const refused = await aPerson().open(`${two.connectionUrl('globex')}/callback?code=x`)
   expect([refused.status, refused.text.includes('login_unsolicited')]).toEqual([400, true])
 })
-
-const authorizeOf = (slug: Slug) =>
-  `${publicUrl}/t/${slug}/authorize?${new URLSearchParams({
-    client_id: of(slug).clientId,
-    redirect_uri: redirectUri,
-    response_type: 'code',
-    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
-    code_challenge_method: 'S256',
-    resource: `${of(slug).resource}/`,
-    scope: 'read',
-  })}`
