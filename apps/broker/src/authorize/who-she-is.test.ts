@@ -1,4 +1,6 @@
 /** Who a person is, over both protocols and by the directory's own calls: a stable subject, let in by the tenant's rule, gone when SCIM says so. */
+
+import { asOwner } from '@drawbridge/testkit/database'
 import {
   aPersonsBrowser,
   bothCompanies,
@@ -8,7 +10,6 @@ import {
   type TwoCompanies,
   twoCompanies,
 } from '@drawbridge/testkit/two-companies'
-import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 
 let two: TwoCompanies
