@@ -22,6 +22,9 @@ const { auditEvents } = await load('packages/core/dist/audit/audit-event.js')
 const { metricList } = await load('packages/runtime/dist/metrics.js')
 const { vendors } = await load('packages/upstream/dist/saml/metadata-vendors.js')
 const { oidcVendors } = await load('packages/upstream/dist/oidc/vendors.js')
+const { commandLineSettings } = await load('packages/runtime/dist/env.js')
+const { adminCommands } = await load('apps/cli/dist/admin/commands.js')
+const { referenceOf } = await load('apps/cli/dist/admin/help.js')
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
 
 async function printErrors() {
@@ -67,14 +70,21 @@ function printEndpoints() {
 }
 
 function printEnvironment() {
-  const rows = Object.values(settingEntries).map((entry) => [
-    `\`${entry.name}\``,
-    entry.description,
-    entry.default ? `\`${entry.default}\`` : 'not set',
-    `\`${entry.example}\``,
-  ])
-  return `# Environment\n\n${generated}\n\nAll mistakes are reported at once, at start. An empty variable counts as not set.\n\n${table(['name', 'what', 'default', 'example'], rows)}\n`
+  const tableOf = (entries) =>
+    table(
+      ['name', 'what', 'default', 'example'],
+      Object.values(entries).map((entry) => [
+        `\`${entry.name}\``,
+        entry.description,
+        entry.default ? `\`${entry.default}\`` : 'not set',
+        `\`${entry.example}\``,
+      ]),
+    )
+  return `# Environment\n\n${generated}\n\nAll mistakes are reported at once, at start. An empty variable counts as not set.\n\n${tableOf(settingEntries)}\n\n## Of the commands that speak to the admin API\n\nNo broker reads these, and [these commands](cli.md) read no others.\n\n${tableOf(commandLineSettings)}\n`
 }
+
+const printCommands = () =>
+  `# Command line\n\n${generated}\n\nCommands that speak to the admin API: clients like any other, with \`DRAWBRIDGE_ADMIN_URL\` and \`DRAWBRIDGE_ADMIN_KEY\` ([environment](environment.md)). What runs a broker itself is told by \`drawbridge\` alone.\n\n${referenceOf(adminCommands)}\n`
 
 function printEnvExample() {
   const parts = Object.values(settingEntries).map(
@@ -124,6 +134,7 @@ const nameOf = (test) => (test.includes('/') ? `\`${test.slice(test.lastIndexOf(
 
 const pages = {
   'docs/reference/audit-events.md': printAuditEvents(),
+  'docs/reference/cli.md': printCommands(),
   'docs/reference/database.md': printDatabase(),
   'docs/reference/openapi.json': `${JSON.stringify(printOpenApi(brokerEndpoints, version ?? '0.1.0'), undefined, 2)}\n`,
   'docs/reference/endpoints.md': printEndpoints(),

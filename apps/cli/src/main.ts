@@ -44,8 +44,8 @@ const commands: readonly Command[] = [
 /** Answers the exit code. */
 export async function main(words: readonly string[]): Promise<number> {
   const command = commands.find(({ name }) => words.join(' ') === name || words.join(' ').startsWith(`${name} `))
-  if (!command) return usage(words)
   try {
+    if (!command) return await administer(words)
     const rest = words.slice(command.name.split(' ').length)
     const settings = readEnv(environmentOf(rest))
     const run = await command.load()
@@ -56,14 +56,32 @@ export async function main(words: readonly string[]): Promise<number> {
   }
 }
 
+/** Commands of the admin API are a client's: they need an address and a key, and nothing that a broker does. */
+async function administer(words: readonly string[]): Promise<number> {
+  const { adminCommands } = await import('./admin/commands.js')
+  const { runAdminCommand } = await import('./admin/run-command.js')
+  const code = await runAdminCommand(adminCommands, words, processEnvironment())
+  return code ?? usage(words, nounsOf(adminCommands))
+}
+
+const nounsOf = (list: readonly { readonly name: string }[]): readonly string[] => [
+  ...new Set(list.map(({ name }) => name.split(' ')[0] ?? '')),
+]
+
 /** `--lab` is a setting like any other, so that the rules about lab hold for it too. */
 function environmentOf(rest: readonly string[]) {
   return rest.includes('--lab') ? { ...processEnvironment(), DRAWBRIDGE_LAB: 'true' } : processEnvironment()
 }
 
-function usage(words: readonly string[]): number {
+function usage(words: readonly string[], nouns: readonly string[]): number {
   const asked = words.length === 0 || words[0] === '--help' || words[0] === 'help'
   const lines = commands.map(({ name, does }) => `  drawbridge ${name.padEnd(18)} ${does}`)
-  console.error([...(asked ? [] : [`There is no command "${words.join(' ')}".`]), 'Commands:', ...lines].join('\n'))
+  const unknown = asked ? [] : [`There is no command "${words.join(' ')}".`]
+  const administering = [
+    '',
+    'Through the admin API (DRAWBRIDGE_ADMIN_URL, DRAWBRIDGE_ADMIN_KEY); each alone lists what it does:',
+    `  ${nouns.join(', ')}`,
+  ]
+  console.error([...unknown, 'Commands:', ...lines, ...administering].join('\n'))
   return asked ? 0 : 2
 }

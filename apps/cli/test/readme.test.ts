@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brokerEndpoints } from '@drawbridge/broker/app'
-import { settingEntries } from '@drawbridge/runtime/env'
+import { commandLineSettings, settingEntries } from '@drawbridge/runtime/env'
 import { expect, it } from '@jest/globals'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -35,6 +35,6 @@ it('sends nobody to an address that the broker does not have', () => {
 })
 
 it('names settings that exist', () => {
-  const known = Object.values(settingEntries).map(({ name }) => name as string)
+  const known = Object.values({ ...settingEntries, ...commandLineSettings }).map(({ name }) => name as string)
   for (const name of found(/\b(DRAWBRIDGE_[A-Z_]+)\b/g)) expect(known).toContain(name)
 })

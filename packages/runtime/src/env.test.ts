@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals'
-import { EnvError, readEnv, settingEntries } from './env.js'
+import { describe, expect, it, test } from '@jest/globals'
+import { EnvError, readCommandLineEnv, readEnv, settingEntries } from './env.js'
 
 const mistakesOf = (source: Record<string, string>): readonly string[] => {
   try {
@@ -66,4 +66,26 @@ test('neither production nor the broker’s address moves the worker from loopba
 })
 test('every default can be parsed', () => {
   for (const entry of Object.values(settingEntries)) expect(entry.parse(entry.default).ok).toBe(true)
+})
+
+describe('what the commands of the admin API read', () => {
+  const read = (source: Record<string, string>) => {
+    try {
+      return readCommandLineEnv(source)
+    } catch (error) {
+      return String(error)
+    }
+  }
+  it('needs nothing that a broker needs, and speaks to this machine by itself', () => {
+    expect(read({ NODE_ENV: 'production' })).toMatchObject({ adminUrl: 'http://localhost:4400', adminKey: undefined })
+  })
+  it.each([
+    { source: { DRAWBRIDGE_ADMIN_URL: 'http://broker.example' }, says: 'https://' },
+    { source: { DRAWBRIDGE_ADMIN_URL: 'https://broker.example/admin' }, says: 'origin' },
+    { source: { DRAWBRIDGE_ADMIN_KEY: 'dba_short' }, says: 'at least 47 characters' },
+    { source: { DRAWBRIDGE_ADMIN_KEY: `dba_${'x'.repeat(43)}`, DRAWBRIDGE_ADMIN_KEY_FILE: '/key' }, says: 'which one is meant' },
+  ])('refuses $source and shows no key', ({ source, says }) => {
+    expect(read(source)).toContain(says)
+    expect(read(source)).not.toMatch(/dba_(short|x)/)
+  })
 })

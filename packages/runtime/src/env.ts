@@ -1,5 +1,6 @@
 /** Every setting of the product; `readEnv` reports all mistakes at once. `.env.example` is printed from here. */
 import { combinationRules } from './env/combination-rules.js'
+import { type CommandLineSettings, commandLineSettings } from './env/command-line-settings.js'
 import { type KeySettings, keySettings } from './env/key-settings.js'
 import { type NetworkSettings, networkSettings } from './env/network-settings.js'
 import { type OperationSettings, operationSettings } from './env/operation-settings.js'
@@ -7,6 +8,7 @@ import type { SettingEntries, SettingEntry } from './env/setting.js'
 import { type StorageSettings, storageSettings } from './env/storage-settings.js'
 
 export { isLoopbackHost } from './env/combination-rules.js'
+export { adminOrigin, type CommandLineSettings, commandLineSettings } from './env/command-line-settings.js'
 export type { MasterKeySetting } from './env/key-settings.js'
 
 export type Settings = OperationSettings & NetworkSettings & StorageSettings & KeySettings
@@ -26,9 +28,27 @@ export type EnvSource = Readonly<Record<string, string | undefined>>
 
 /** Reads all settings, or throws one `EnvError` that names every mistake. An empty variable counts as not set. */
 export function readEnv(source: EnvSource): Settings {
+  const { settings, mistakes, wrong } = readEntries<Settings>(settingEntries, source)
+  // A rule that looks at a setting which is wrong by itself has nothing to judge yet.
+  const judged = combinationRules.filter(({ reads }) => reads.every((key) => !wrong.has(key)))
+  const impossible = judged.filter(({ holds }) => holds(settings)).map(({ message }) => message)
+  if (mistakes.length + impossible.length > 0) throw new EnvError([...mistakes, ...impossible])
+  return settings
+}
+
+/** What a command of the admin API needs, and nothing that only a broker does. Throws as `readEnv` does. */
+export function readCommandLineEnv(source: EnvSource): CommandLineSettings {
+  const { settings, mistakes } = readEntries<CommandLineSettings>(commandLineSettings, source)
+  const both = settings.adminKey !== undefined && settings.adminKeyFile !== undefined
+  const impossible = both ? ['DRAWBRIDGE_ADMIN_KEY and DRAWBRIDGE_ADMIN_KEY_FILE are both set: which one is meant?'] : []
+  if (mistakes.length + impossible.length > 0) throw new EnvError([...mistakes, ...impossible])
+  return settings
+}
+
+function readEntries<S>(entries: SettingEntries<S>, source: EnvSource) {
   const mistakes: string[] = []
   const wrong = new Set<string>()
-  const read = Object.entries(settingEntries).map(([key, entry]: [string, SettingEntry<unknown>]) => {
+  const read = Object.entries<SettingEntry<unknown>>(entries).map(([key, entry]) => {
     const given = source[entry.name]
     const parsed = entry.parse(given === undefined || given === '' ? entry.default : given)
     if (!parsed.ok) {
@@ -37,12 +57,7 @@ export function readEnv(source: EnvSource): Settings {
     }
     return [key, parsed.ok ? parsed.value : undefined]
   })
-  const settings = Object.fromEntries(read) as Settings
-  // A rule that looks at a setting which is wrong by itself has nothing to judge yet.
-  const judged = combinationRules.filter(({ reads }) => reads.every((key) => !wrong.has(key)))
-  const impossible = judged.filter(({ holds }) => holds(settings)).map(({ message }) => message)
-  if (mistakes.length + impossible.length > 0) throw new EnvError([...mistakes, ...impossible])
-  return settings
+  return { settings: Object.fromEntries(read) as S, mistakes, wrong }
 }
 
 /** The environment of this process; nothing else of the house reads it. */

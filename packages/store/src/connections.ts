@@ -119,6 +119,12 @@ export async function listConnections(db: Db, tenant: TenantId, page: Page<Momen
   return rows.map(toConnection)
 }
 
+/** All of them: what names one is held against these. */
+export async function listConnectionIds(db: Db, tenant: TenantId): Promise<readonly ConnectionId[]> {
+  const { rows } = await db.query<Pick<Row, 'id'>>('SELECT id FROM connections WHERE tenant_id = $1', [tenant])
+  return rows.map(({ id }) => id)
+}
+
 /**
  * Removes a connection that nothing refers to; answers whether there was one. The schema refuses one that people signed in through, or
  * that a domain or a SCIM token names: their history keeps it, and a kill ends it.

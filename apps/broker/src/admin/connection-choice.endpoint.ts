@@ -1,10 +1,10 @@
 /** Which connection an address chooses. Whoever says so says to whose sign-in page people are sent: `impersonate`. */
 import { compileConnectionChoice, connectionChoiceShape } from '@drawbridge/core/tenant/connection-choice'
+import { listConnectionIds } from '@drawbridge/store/connections'
 import { findConnectionChoice, markConnectionChoice } from '@drawbridge/store/tenants'
 import { inTenant } from '@drawbridge/store/transaction'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
-import type { ResolvedTenant } from '../http/tenant.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
 import { refuseAdmin } from './refuse-admin.js'
 
@@ -32,22 +32,26 @@ const replace = adminEndpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const choice = http.parsed
-    const mistakes = mistakesIn(choice, tenant)
-    if (mistakes.length > 0) return refuseAdmin('connection_choice_invalid', mistakes)
-    await inTenant(deps.database, tenant.id, async (db) => {
+    // Asked of the database: a connection that was made a moment ago may be in no cache yet.
+    const mistakes = await inTenant(deps.database, tenant.id, async (db) => {
+      const found = mistakesIn(choice, await listConnectionIds(db, tenant.id))
+      if (found.length > 0) return found
       await markConnectionChoice(db, tenant.id, choice)
       await audit(db, tenant.id, http, deps, { kind: 'tenant.connection_choice_changed', detail: choice })
+      return []
     })
-    return json(choice)
+    return mistakes.length > 0 ? refuseAdmin('connection_choice_invalid', mistakes) : json(choice)
   },
 })
 
-function mistakesIn(choice: (typeof connectionChoiceShape)['_output'], tenant: ResolvedTenant) {
+function mistakesIn(choice: (typeof connectionChoiceShape)['_output'], connections: readonly string[]) {
   const named = [
     ...choice.rules.map(({ connectionId }, index) => ({ path: `rules.${index}.connectionId`, id: connectionId })),
     ...(choice.fallbackConnectionId === null ? [] : [{ path: 'fallbackConnectionId', id: choice.fallbackConnectionId }]),
   ]
-  const unknown = named.filter(({ id }) => !tenant.connection(id)).map(({ path }) => ({ path, message: 'not a connection of this tenant' }))
+  const unknown = named
+    .filter(({ id }) => !connections.includes(id))
+    .map(({ path }) => ({ path, message: 'not a connection of this tenant' }))
   const compiled = compileConnectionChoice(choice)
   const unreadable = compiled.ok ? [] : compiled.error.map(({ path, mistake }) => ({ path, message: mistake.say }))
   return [...unknown, ...unreadable]

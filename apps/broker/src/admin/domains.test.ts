@@ -150,6 +150,15 @@ describe('which connection an address chooses', () => {
     expect(await call('PUT', path, choice)).toMatchObject({ status: 200, body: choice })
     expect((await call('GET', path)).body).toEqual(choice)
   })
+  it('may be a connection that was made a moment ago', async () => {
+    const made = await call('POST', '/tenants/acme/connections', {
+      kind: 'oidc',
+      name: 'New',
+      configuration: { issuer: 'https://new.example', clientId: 'x' },
+    })
+    expect((await call('PUT', path, { rules: [], fallbackConnectionId: made.body.id })).status).toBe(200)
+    await call('PUT', path, { rules: [] })
+  })
   it.each([
     { rules: [{ when: 'hint.', connectionId: '00000000-0000-4000-8000-000000000000' }], paths: ['rules.0.connectionId', 'rules.0.when'] },
     { rules: [], fallbackConnectionId: '00000000-0000-4000-8000-000000000000', paths: ['fallbackConnectionId'] },

@@ -1,0 +1,104 @@
+/** What a command of the admin API is: a line of data. Help, parser, call, output and the reference page all come from it. */
+import type { AdminClient, Refused } from './admin-client.js'
+
+/** What stands behind the words of a command, in order. Connections and resources are found by name or identifier, too. */
+export const argumentWords = {
+  tenant: 'the slug of a tenant',
+  connection: 'a connection: its name or its id',
+  resource: 'a resource: its identifier or its id',
+  'shared-resource': 'a resource of the vendor: its identifier or its id',
+  domain: 'an e-mail domain',
+  client: 'a client_id',
+  kid: 'a key id',
+  id: 'an id, as the list shows it',
+  version: 'the number of a version',
+  mode: 'just_in_time, scim_only or invited_only',
+  name: 'a name for people',
+  slug: 'lower-case letters, digits and hyphens, at most 63: part of the issuer, and for ever',
+} as const
+export type ArgumentName = keyof typeof argumentWords
+
+export type FlagKind =
+  | 'text'
+  | 'switch'
+  | 'number'
+  /** May be given several times. */
+  | 'list'
+  /** The text of a file; `-`: of standard input. */
+  | 'file'
+  | 'files'
+  /** A file with YAML or JSON, merged into the member. */
+  | 'document'
+  /** The value of a variable that is named: a secret is never an argument. */
+  | 'from-env'
+  /** The first line of a file that is named. */
+  | 'from-file'
+
+export type Flag = {
+  readonly kind: FlagKind
+  readonly says: string
+  /** Where it stands in the body or, of a list, in the query: `configuration.issuer`. Default: the flag in camelCase. */
+  readonly member?: string
+  readonly choices?: readonly string[]
+  readonly required?: true
+  /** One letter. */
+  readonly short?: string
+  /** What a switch says; default true. */
+  readonly value?: unknown
+}
+
+/** How an answer looks to people. Columns: heading and member; a member may be dotted. */
+export type Shows =
+  | { readonly rows: string; readonly columns: readonly (readonly [heading: string, member: string])[]; readonly newestFirst?: true }
+  | { readonly record: true }
+  /** Printed as it is: what another tool or a file takes. */
+  | { readonly text: string }
+
+export type Call = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** `{tenant}` and its like are arguments of the command; those of `inBody` stand in the body under that name. */
+  readonly path: string
+  readonly body?: Readonly<Record<string, unknown>>
+  readonly inBody?: Partial<Readonly<Record<ArgumentName, string>>>
+}
+
+/** Words and flags of a command, read: `body` holds the flags at their members. */
+export type Given = {
+  readonly arguments: Partial<Readonly<Record<ArgumentName, string>>>
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+export type Outcome =
+  | { readonly kind: 'done'; readonly answer: unknown; readonly says?: string; readonly exitCode?: number }
+  | { readonly kind: 'refused'; readonly refused: Refused }
+  /** Somebody was asked and said no; nobody was there to be asked. */
+  | { readonly kind: 'declined' }
+  | { readonly kind: 'unasked' }
+
+export type Tools = {
+  readonly client: AdminClient
+  /** Asks, unless --yes was said. */
+  readonly confirm: (question: string) => Promise<'agreed' | 'declined' | 'unasked'>
+  readonly say: (line: string) => void
+}
+export type Run = (given: Given, tools: Tools) => Promise<Outcome>
+
+export type AdminCommand = {
+  readonly name: string
+  readonly does: string
+  readonly takes: readonly ArgumentName[]
+  readonly flags?: Readonly<Record<string, Flag>>
+  /** One call of the API; or `load`, for what needs several. */
+  readonly call?: Call
+  readonly load?: () => Promise<Run>
+  /** Calls that `load` makes, `METHOD path`: the test that looks for every endpoint reads them. */
+  readonly calls?: readonly string[]
+  readonly shows?: Shows
+  /** Asked before: what takes access away is never done by a slip. */
+  readonly confirms?: string
+  /** Said when it is done. */
+  readonly done?: string
+  readonly example: string
+}
+
+export const camelCase = (name: string): string => name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())

@@ -1,0 +1,15 @@
+/** Every command that speaks to the admin API. */
+import type { AdminCommand } from './command.js'
+import { connectionCommands } from './commands/connection-commands.js'
+import { domainCommands } from './commands/domain-commands.js'
+import { grantCommands } from './commands/grant-commands.js'
+import { tenantCommands } from './commands/tenant-commands.js'
+import { watchCommands } from './commands/watch-commands.js'
+
+export const adminCommands: readonly AdminCommand[] = [
+  ...tenantCommands,
+  ...connectionCommands,
+  ...domainCommands,
+  ...grantCommands,
+  ...watchCommands,
+]

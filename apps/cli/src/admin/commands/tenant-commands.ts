@@ -1,0 +1,162 @@
+/** Tenants, and what of a tenant stands beside its connections: who may come in, invitations, the directory's tokens. */
+import type { AdminCommand, Flag } from '../command.js'
+
+export const reason: Flag = { kind: 'text', says: 'why; for the audit trail and the receipt', required: true }
+
+const tenants: readonly AdminCommand[] = [
+  {
+    name: 'tenant list',
+    does: 'List tenants',
+    takes: [],
+    call: { method: 'GET', path: '/tenants' },
+    shows: {
+      rows: 'tenants',
+      columns: [
+        ['slug', 'slug'],
+        ['name', 'name'],
+        ['issuer', 'issuer'],
+        ['policy', 'policyVersion'],
+        ['suspended', 'suspendedAt'],
+      ],
+    },
+    example: 'drawbridge tenant list',
+  },
+  {
+    name: 'tenant show',
+    does: 'Show a tenant',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}' },
+    example: 'drawbridge tenant show initech',
+  },
+  {
+    name: 'tenant create',
+    does: 'Create a tenant with its issuer and keys',
+    takes: ['slug'],
+    flags: { name: { kind: 'text', says: 'the name that people read', required: true } },
+    call: { method: 'POST', path: '/tenants', inBody: { slug: 'slug' } },
+    example: 'drawbridge tenant create initech --name Initech',
+  },
+  {
+    name: 'tenant rename',
+    does: 'Change the name that people read; the slug is for ever',
+    takes: ['tenant', 'name'],
+    call: { method: 'PATCH', path: '/tenants/{tenant}', inBody: { name: 'name' } },
+    example: 'drawbridge tenant rename initech "Initech Inc."',
+  },
+  {
+    name: 'tenant suspend',
+    does: 'Suspend a tenant and end everything of it: sessions, grants, tokens',
+    takes: ['tenant'],
+    flags: { reason },
+    call: { method: 'POST', path: '/tenants/{tenant}/kill' },
+    confirms: 'Suspend {tenant} and end everything of it, for everybody? Nothing that ends comes back.',
+    example: 'drawbridge tenant suspend initech --reason "contract ended"',
+  },
+  {
+    name: 'tenant resume',
+    does: 'Let a suspended tenant sign in again; nothing that ended comes back',
+    takes: ['tenant'],
+    call: { method: 'POST', path: '/tenants/{tenant}/reinstate' },
+    done: 'People may sign in again.',
+    example: 'drawbridge tenant resume initech',
+  },
+]
+
+const provisioning: readonly AdminCommand[] = [
+  {
+    name: 'provisioning show',
+    does: 'Show who may become a subject of a tenant',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/provisioning' },
+    example: 'drawbridge provisioning show initech',
+  },
+  {
+    name: 'provisioning set',
+    does: 'Choose who may become a subject: whoever signs in, whom the directory provisioned, or who was invited',
+    takes: ['tenant', 'mode'],
+    call: { method: 'PUT', path: '/tenants/{tenant}/provisioning', inBody: { mode: 'mode' } },
+    example: 'drawbridge provisioning set initech scim_only',
+  },
+  {
+    name: 'invitation list',
+    does: 'List invitations, used and revoked ones too',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/invitations' },
+    shows: {
+      rows: 'invitations',
+      columns: [
+        ['id', 'id'],
+        ['by', 'namedBy'],
+        ['value', 'value'],
+        ['expires', 'expiresAt'],
+        ['used', 'usedAt'],
+        ['revoked', 'revokedAt'],
+      ],
+    },
+    example: 'drawbridge invitation list initech',
+  },
+  {
+    name: 'invitation create',
+    does: 'Invite a person; her first login uses the invitation up',
+    takes: ['tenant', 'connection'],
+    flags: {
+      by: { kind: 'text', says: 'what names her', member: 'namedBy', choices: ['link_key', 'email'], required: true },
+      value: { kind: 'text', says: 'her link key or address', required: true },
+      'expires-at': { kind: 'text', says: 'when it ends, in UTC; 30 days from now at most' },
+    },
+    call: { method: 'POST', path: '/tenants/{tenant}/invitations', inBody: { connection: 'connectionId' } },
+    example: 'drawbridge invitation create initech Okta --by email --value ada@initech.example',
+  },
+  {
+    name: 'invitation revoke',
+    does: 'Take an invitation back that nobody has used',
+    takes: ['tenant', 'id'],
+    call: { method: 'DELETE', path: '/tenants/{tenant}/invitations/{id}' },
+    done: 'Taken back.',
+    example: 'drawbridge invitation revoke initech 0f0e7d0a-0000-4000-8000-000000000000',
+  },
+]
+
+const directory: readonly AdminCommand[] = [
+  {
+    name: 'scim-token list',
+    does: 'List SCIM tokens with their last use, revoked ones too',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/scim-tokens' },
+    shows: {
+      rows: 'scimTokens',
+      columns: [
+        ['id', 'id'],
+        ['name', 'name'],
+        ['connection', 'connectionId'],
+        ['last used', 'lastUsedAt'],
+        ['expires', 'expiresAt'],
+        ['revoked', 'revokedAt'],
+      ],
+    },
+    example: 'drawbridge scim-token list initech',
+  },
+  {
+    name: 'scim-token create',
+    does: 'Make the bearer token with which the IdP provisions a connection; shown once, at most two live',
+    takes: ['tenant', 'connection'],
+    flags: {
+      name: { kind: 'text', says: 'what it is called in the list', required: true },
+      'expires-at': { kind: 'text', says: 'when it ends, in UTC; default: never' },
+    },
+    call: { method: 'POST', path: '/tenants/{tenant}/scim-tokens', inBody: { connection: 'connectionId' } },
+    done: 'The secret is shown this once.',
+    example: 'drawbridge scim-token create initech Okta --name directory',
+  },
+  {
+    name: 'scim-token revoke',
+    does: 'Revoke a SCIM token: its directory tells us nothing any more',
+    takes: ['tenant', 'id'],
+    call: { method: 'DELETE', path: '/tenants/{tenant}/scim-tokens/{id}' },
+    confirms: 'Revoke the token {id} of {tenant}? Whom its directory deactivates afterwards keeps access until it has another one.',
+    done: 'Revoked.',
+    example: 'drawbridge scim-token revoke initech 0f0e7d0a-0000-4000-8000-000000000000',
+  },
+]
+
+export const tenantCommands: readonly AdminCommand[] = [...tenants, ...provisioning, ...directory]

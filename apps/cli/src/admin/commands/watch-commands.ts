@@ -1,0 +1,221 @@
+/** What happened, who has what, and how to take it back: people, grants, receipts, trails, keys. */
+import type { AdminCommand, Flag } from '../command.js'
+import { reason } from './tenant-commands.js'
+
+const all: Flag = { kind: 'switch', says: 'all of them, not the newest 200' }
+
+const people: readonly AdminCommand[] = [
+  {
+    name: 'subject list',
+    does: 'List people by their last login',
+    takes: ['tenant'],
+    flags: { 'stable-id': { kind: 'text', says: 'one person exactly' }, all },
+    call: { method: 'GET', path: '/tenants/{tenant}/subjects' },
+    shows: {
+      rows: 'subjects',
+      newestFirst: true,
+      columns: [
+        ['id', 'id'],
+        ['stable id', 'stableId'],
+        ['last login', 'lastLoginAt'],
+        ['deactivated', 'deactivatedAt'],
+      ],
+    },
+    example: 'drawbridge subject list initech',
+  },
+  {
+    name: 'subject kill',
+    does: 'Deactivate a person: everything ends, nothing new begins',
+    takes: ['tenant', 'id'],
+    flags: { reason },
+    call: { method: 'POST', path: '/tenants/{tenant}/subjects/{id}/kill' },
+    confirms: 'Deactivate the person {id} and end everything she has?',
+    example: 'drawbridge subject kill initech 0f0e7d0a-0000-4000-8000-000000000000 --reason "left the company"',
+  },
+  {
+    name: 'subject reinstate',
+    does: 'Let a deactivated person sign in again; nothing that ended comes back',
+    takes: ['tenant', 'id'],
+    flags: { reason },
+    call: { method: 'POST', path: '/tenants/{tenant}/subjects/{id}/reinstate' },
+    done: 'She may sign in again.',
+    example: 'drawbridge subject reinstate initech 0f0e7d0a-0000-4000-8000-000000000000 --reason "came back"',
+  },
+  {
+    name: 'grant list',
+    does: 'List grants',
+    takes: ['tenant'],
+    flags: { subject: { kind: 'text', says: 'of this person, by id' }, client: { kind: 'text', says: 'of this client' }, all },
+    call: { method: 'GET', path: '/tenants/{tenant}/grants' },
+    shows: {
+      rows: 'grants',
+      newestFirst: true,
+      columns: [
+        ['id', 'id'],
+        ['client', 'clientId'],
+        ['subject', 'subjectId'],
+        ['audience', 'audience'],
+        ['scopes', 'scopes'],
+        ['living', 'living'],
+      ],
+    },
+    example: 'drawbridge grant list initech --client agent',
+  },
+  {
+    name: 'grant revoke',
+    does: 'Revoke one grant and all its tokens',
+    takes: ['tenant', 'id'],
+    flags: { reason },
+    call: { method: 'POST', path: '/tenants/{tenant}/grants/{id}/revoke' },
+    confirms: 'Revoke the grant {id}?',
+    example: 'drawbridge grant revoke initech 0f0e7d0a-0000-4000-8000-000000000000 --reason "no longer needed"',
+  },
+]
+
+const auditRows = {
+  rows: 'auditEvents',
+  newestFirst: true,
+  columns: [
+    ['at', 'at'],
+    ['kind', 'kind'],
+    ['reason', 'reason'],
+    ['detail', 'detail'],
+  ],
+} as const
+const trails: readonly AdminCommand[] = [
+  {
+    name: 'receipt list',
+    does: 'List what was taken away, when, and which guards have acknowledged it',
+    takes: ['tenant'],
+    flags: { all },
+    call: { method: 'GET', path: '/tenants/{tenant}/revocations' },
+    shows: {
+      rows: 'revocations',
+      newestFirst: true,
+      columns: [
+        ['at', 'barrierAt'],
+        ['source', 'source'],
+        ['target', 'target'],
+        ['id', 'targetId'],
+        ['matched', 'matched'],
+        ['notices', 'notices'],
+        ['acknowledged', 'acknowledged'],
+        ['reason', 'reason'],
+      ],
+    },
+    example: 'drawbridge receipt list initech',
+  },
+  {
+    name: 'audit list',
+    does: 'Read the trail of a tenant',
+    takes: ['tenant'],
+    flags: { all },
+    call: { method: 'GET', path: '/tenants/{tenant}/audit-events' },
+    shows: auditRows,
+    example: 'drawbridge audit list initech',
+  },
+  {
+    name: 'audit vendor',
+    does: 'Read the vendor’s own trail',
+    takes: [],
+    flags: { all },
+    call: { method: 'GET', path: '/audit-events' },
+    shows: auditRows,
+    example: 'drawbridge audit vendor',
+  },
+]
+
+const adminKeyRows = {
+  rows: 'adminKeys',
+  columns: [
+    ['id', 'id'],
+    ['name', 'name'],
+    ['permissions', 'permissions'],
+    ['expires', 'expiresAt'],
+    ['revoked', 'revokedAt'],
+  ],
+} as const
+const keys: readonly AdminCommand[] = [
+  {
+    name: 'signing-key list',
+    does: 'List signing keys and their states',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/signing-keys' },
+    shows: {
+      rows: 'signingKeys',
+      columns: [
+        ['key id', 'id'],
+        ['purpose', 'purpose'],
+        ['algorithm', 'algorithm'],
+        ['state', 'state'],
+        ['activated', 'activatedAt'],
+      ],
+    },
+    example: 'drawbridge signing-key list initech',
+  },
+  {
+    name: 'signing-key rotate',
+    does: 'Activate the next key, retire the active one, make a new next one',
+    takes: ['tenant'],
+    flags: { purpose: { kind: 'text', says: 'whose', choices: ['tokens', 'notices', 'saml'], required: true } },
+    call: { method: 'POST', path: '/tenants/{tenant}/signing-keys/rotate' },
+    example: 'drawbridge signing-key rotate initech --purpose tokens',
+  },
+  {
+    name: 'signing-key condemn',
+    does: 'Condemn a key that was stolen: out of the JWKS at once, guards are told, and the next key takes its place',
+    takes: ['tenant', 'kid'],
+    call: { method: 'POST', path: '/tenants/{tenant}/signing-keys/{kid}/compromised' },
+    confirms: 'Condemn the key {kid}? Everything that it signed is worth nothing from then on.',
+    example: 'drawbridge signing-key condemn initech 8fJ…',
+  },
+  {
+    name: 'admin-key list',
+    does: 'List the admin keys of this key’s owner, revoked ones too',
+    takes: [],
+    call: { method: 'GET', path: '/admin-keys' },
+    shows: adminKeyRows,
+    example: 'drawbridge admin-key list',
+  },
+  {
+    name: 'admin-key issue',
+    does: 'Make an admin key, shown once; never wider than the key that makes it',
+    takes: ['name'],
+    flags: {
+      permission: { kind: 'list', says: 'what it may do; several', member: 'permissions', required: true },
+      'expires-at': { kind: 'text', says: 'when it ends, in UTC', required: true },
+      tenant: { kind: 'text', says: 'the slug of the tenant that it is for; default: the owner of the key that makes it' },
+    },
+    call: { method: 'POST', path: '/admin-keys', inBody: { name: 'name' } },
+    done: 'The secret is shown this once.',
+    example: 'drawbridge admin-key issue "Initech IT" --tenant initech --permission configuration:read --expires-at 2027-01-01T00:00:00Z',
+  },
+  {
+    name: 'admin-key revoke',
+    does: 'Revoke an admin key of this key’s owner',
+    takes: ['id'],
+    call: { method: 'DELETE', path: '/admin-keys/{id}' },
+    confirms: 'Revoke the admin key {id}?',
+    done: 'Revoked.',
+    example: 'drawbridge admin-key revoke 0f0e7d0a-0000-4000-8000-000000000000',
+  },
+  {
+    name: 'tenant-admin-key list',
+    does: 'List the admin keys of a tenant, revoked ones too',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/admin-keys' },
+    shows: adminKeyRows,
+    example: 'drawbridge tenant-admin-key list initech',
+  },
+  {
+    name: 'tenant-admin-key revoke',
+    does: 'Revoke an admin key of a tenant',
+    takes: ['tenant', 'id'],
+    call: { method: 'DELETE', path: '/tenants/{tenant}/admin-keys/{id}' },
+    confirms: 'Revoke the admin key {id} of {tenant}?',
+    done: 'Revoked.',
+    example: 'drawbridge tenant-admin-key revoke initech 0f0e7d0a-0000-4000-8000-000000000000',
+  },
+]
+
+export const watchCommands: readonly AdminCommand[] = [...people, ...trails, ...keys]
