@@ -6,6 +6,7 @@ import type { BrokerDeps } from './deps.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
 import { createHttpServer } from './http/server.js'
+import { logoutEndpoints } from './logout/endpoints.js'
 import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
 import { scimEndpoints } from './scim/endpoints.js'
@@ -23,6 +24,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   readyzEndpoint,
   metricsEndpoint,
   ...authorizeEndpoints,
+  ...logoutEndpoints,
   tokenEndpoint,
   introspectEndpoint,
   revokeEndpoint,

@@ -13,6 +13,11 @@ export const metricList = {
   drawbridge_rate_limited_total: { kind: 'counter', labels: ['limit'], help: 'Requests refused by a named rate limit' },
   drawbridge_tokens_issued_total: { kind: 'counter', labels: ['grant_type'], help: 'Access tokens issued' },
   drawbridge_deprovisioning_events_total: { kind: 'counter', labels: ['source', 'target'], help: 'Deprovisioning events accepted' },
+  drawbridge_logouts_total: {
+    kind: 'counter',
+    labels: ['way', 'outcome'],
+    help: 'Logouts by way (backchannel, frontchannel, here) and outcome (ended, nothing, refused)',
+  },
   drawbridge_notices_delivered_total: { kind: 'counter', labels: [], help: 'Revocation notices handed to guards' },
   drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard could not believe' },
   drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done' },

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto'
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
-import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 export type Replay = {
   /** The party whose ids these are: a connection, or our issuer for client assertions. */
   readonly scopeId: string
-  readonly kind: 'saml_assertion' | 'saml_response' | 'oidc_id_token' | 'client_assertion'
+  readonly kind: 'saml_assertion' | 'saml_response' | 'oidc_id_token' | 'oidc_logout_token' | 'client_assertion'
   readonly id: string
   readonly expiresAt: Instant
 }
@@ -15,21 +15,23 @@ export type Replay = {
 /** Ids come from strangers and have any length; their hash has 32 bytes. */
 export const hashOfId = (id: string): Buffer => createHash('sha256').update(id, 'utf8').digest()
 
-const insertStatement = hotStatement({
-  name: 'insert_replay',
-  tenantParameter: 1,
-  text: `INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (tenant_id, connection_id, kind, id_hash) DO NOTHING`,
-})
+const insertText = `INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (tenant_id, connection_id, kind, id_hash) DO NOTHING`
+const insertStatement = hotStatement({ name: 'insert_replay', tenantParameter: 1, text: insertText })
+const parametersOf = (tenant: TenantId, { scopeId, kind, id, expiresAt }: Replay) => [
+  tenant,
+  scopeId,
+  kind,
+  hashOfId(id),
+  toTimestamp(expiresAt),
+]
 
 /** Of any number of callers with the same id exactly one gets `true`. Call it only after the signature has been verified. */
 export async function believeOnce(hot: HotDb, tenant: TenantId, replay: Replay): Promise<boolean> {
-  const { rowCount } = await hot.query(insertStatement, [
-    tenant,
-    replay.scopeId,
-    replay.kind,
-    hashOfId(replay.id),
-    toTimestamp(replay.expiresAt),
-  ])
-  return rowCount === 1
+  return (await hot.query(insertStatement, parametersOf(tenant, replay))).rowCount === 1
+}
+
+/** The same in the transaction of what the message brings about: if that fails, the message may be sent again. */
+export async function believeOnceHere(db: Db, tenant: TenantId, replay: Replay): Promise<boolean> {
+  return (await db.query(insertText, parametersOf(tenant, replay))).rowCount === 1
 }

@@ -66,7 +66,7 @@ export type AnIdp = {
   /** Every trip that was begun, with the connection it was begun at. */
   readonly started: (StartLogin & { readonly connectionId: ConnectionId })[]
   /** Whom it names next. */
-  says: { readonly sub: string; readonly groups: readonly string[]; readonly amr: readonly string[] }
+  says: { readonly sub: string; readonly sid?: string; readonly groups: readonly string[]; readonly amr: readonly string[] }
 }
 
 /** An IdP that knows no logout. */
@@ -87,14 +87,14 @@ export function anIdp(clock: () => Instant): AnIdp {
         return ok({ answer, upstreamId, state: new Secret('sealed') })
       },
       finish: async (_message, expected) => {
-        const { sub, groups, amr } = idp.says
+        const { sub, sid, groups, amr } = idp.says
         const claims = new Map<string, unknown>([
           ['sub', sub],
           ['groups', groups],
           ['nonce', expected.upstreamId],
         ])
         const [now, issuer] = [clock(), 'https://idp.example']
-        const times = { acr: undefined, amr, authTime: now, sid: undefined, issuedAt: now, expiresAt: addSeconds(now, 300) }
+        const times = { acr: undefined, amr, authTime: now, sid, issuedAt: now, expiresAt: addSeconds(now, 300) }
         return ok({ kind: 'oidc', connectionId: connection.id, issuer, sub, claims, ...times } satisfies IdToken)
       },
       ...withoutLogout,

@@ -52,6 +52,8 @@
  *   freshnessEvidence    'auth_time' | 'issued_at_after_prompt'   what proves a fresh sign-in (docs/adr/0016); default 'auth_time'
  *   parameters           {name: value}          added to the request; names by allow-list: `staticParameterNames`
  *   userinfo             boolean                merge the userinfo answer; default true
+ *   logoutTokens         'typed' | 'untyped'    untyped: a logout token may say typ JWT or none, and no exp (Keycloak before 25, Hydra, authentik);
+ *                                               default 'typed'
  *   graph                {groups: 'id' | 'displayName', securityGroupsOnly, url, tokenUrl}   Entra: groups too many for a token are read from
  *                                               Microsoft Graph with our own credentials; default: they stay unknown
  *

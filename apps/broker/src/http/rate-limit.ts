@@ -13,6 +13,8 @@ export const rateLimits = {
   address: { perSecond: 200, burst: 1000 },
   /** Pages that start or continue a login, per client address. */
   login: { perSecond: 10, burst: 100 },
+  /** What an IdP tells by itself, per address of the IdP: at the end of a day a company logs out at once. */
+  signal: { perSecond: 50, burst: 1000 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
 } as const satisfies Record<string, RateLimit>

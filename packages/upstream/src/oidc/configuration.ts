@@ -63,6 +63,7 @@ export const oidcMembers = {
   freshnessEvidence: z.enum(['auth_time', 'issued_at_after_prompt']).default('auth_time'),
   parameters: z.partialRecord(z.enum(staticParameterNames), text).default({}),
   userinfo: z.boolean().default(true),
+  logoutTokens: z.enum(['typed', 'untyped']).default('typed'),
   graph: z
     .strictObject({
       groups: z.enum(['id', 'displayName']).default('id'),

@@ -227,4 +227,20 @@ export const oidcErrors = {
     cause: 'The state kept for this login is not readable.',
     remedy: 'Start the login again.',
   },
+  oidc_logout_token_refused: {
+    code: 'upstream_message_refused',
+    status: 400,
+    spec: 'OIDC Back-Channel Logout §2.6',
+    cause: 'This is no logout token of the connection’s issuer for this client, or it is too old, or nobody whom we know signed it.',
+    remedy:
+      'Compare issuer and client id of the connection with those at the IdP. An IdP that writes no typ or no exp needs logoutTokens: untyped.',
+  },
+  oidc_logout_token_replayed: {
+    code: 'upstream_message_refused',
+    status: 400,
+    spec: 'OIDC Back-Channel Logout §2.6',
+    proven: true,
+    cause: 'This logout token was accepted before. What it names has ended then.',
+    remedy: 'Nothing needs to be done.',
+  },
 } as const satisfies Record<string, UpstreamErrorEntry>

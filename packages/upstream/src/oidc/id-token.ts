@@ -7,24 +7,16 @@
  * @spec OIDC Core §3.1.3.7
  * @spec RFC 8725 §3.11
  */
-import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { type ForeignJwtRefusal, type ReadJwt, readForeignJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
+import { type ForeignJwtRefusal, readForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 import type { OidcConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
-import { issuerPlaceholder, isTemplate } from './configuration.js'
 import { checkIdTokenClaims, type ExpectedIdToken } from './id-token-rules.js'
-import type { IssuerKeys } from './issuer-keys.js'
+import { issuerOf, type SignatureCheck, verifyIssuerSignature } from './issuer-signature.js'
 
 export type IdTokenClaims = ReadonlyMap<string, unknown>
 
-export type IdTokenCheck = {
-  readonly connection: OidcConnection
-  readonly keys: IssuerKeys
-  readonly jwksUri: string
-  readonly expected: Omit<ExpectedIdToken, 'issuer' | 'clientId' | 'now'>
-  readonly now: Instant
-}
+export type IdTokenCheck = SignatureCheck & { readonly expected: Omit<ExpectedIdToken, 'issuer' | 'clientId' | 'now'> }
 
 type Verified = Result<IdTokenClaims, UpstreamRefusal>
 const refuse = (rule: string): { readonly ok: false; readonly error: UpstreamRefusal } =>
@@ -37,8 +29,8 @@ export async function verifyIdToken(token: string, check: IdTokenCheck): Promise
   if (jwt.value.typ !== undefined && jwt.value.typ !== 'jwt') return refuse('typ')
   if (jwt.value.claims.has('events')) return refuse('events')
   const issuer = issuerOf(connection, jwt.value.claims)
-  const signed = await verifySignature(jwt.value, check, issuer)
-  if (!signed.ok) return signed
+  const signed = await verifyIssuerSignature(jwt.value, check)
+  if (!signed.ok) return typeof signed.error === 'string' ? refuse(signed.error) : err(signed.error)
   const { clientId } = connection
   const checked = checkIdTokenClaims(jwt.value.claims, { ...check.expected, issuer, clientId, now: check.now })
   if (!checked.ok) return checked
@@ -61,21 +53,4 @@ function checkTenant(claims: IdTokenClaims, { tenantIds, hostedDomains }: OidcCo
   }
   if (!isOneOf('tid', tenantIds)) return err({ reason: 'oidc_tenant_refused', detail: { claim: 'tid' } })
   return isOneOf('hd', hostedDomains) ? ok(undefined) : err({ reason: 'oidc_tenant_refused', detail: { claim: 'hd' } })
-}
-
-/** With a template `iss` must fit the token's own `tid`, which `checkTenant` then looks up among those of the connection. */
-const issuerOf = ({ issuer }: OidcConnection, claims: IdTokenClaims): string =>
-  isTemplate(issuer) ? issuer.replace(issuerPlaceholder, String(claims.get('tid'))) : issuer
-
-async function verifySignature(jwt: ReadJwt, check: IdTokenCheck, issuer: string): Promise<Result<undefined, UpstreamRefusal>> {
-  const { keys, jwksUri, now } = check
-  const known = await keys.read(jwksUri, now)
-  if (!known.ok) return known
-  const first = verifyForeignJwt(jwt, known.value)
-  const newer = first.ok ? undefined : await keys.readAgain(jwksUri, now)
-  const verdict = newer === undefined ? first : verifyForeignJwt(jwt, newer)
-  if (!verdict.ok) return refuse(verdict.error)
-  // In a JWKS that tenants share, each key may say whose tokens it signs.
-  const signs = verdict.value.issuer?.replace(issuerPlaceholder, String(jwt.claims.get('tid')))
-  return signs === undefined || signs === issuer ? ok(undefined) : refuse('key_of_another_issuer')
 }

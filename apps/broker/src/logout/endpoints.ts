@@ -1,0 +1,5 @@
+/** Every endpoint at which a session ends. */
+import type { Endpoint } from '../http/endpoint.js'
+import { backchannelLogoutEndpoint } from './backchannel-logout.endpoint.js'
+
+export const logoutEndpoints: readonly Endpoint[] = [backchannelLogoutEndpoint]

@@ -1,0 +1,40 @@
+/**
+ * Whether the issuer of a connection signed this: the one way in which every kind of its messages is verified, ID tokens and logout tokens
+ * alike. Which kind it is, is for the validator of that kind to say; the keys are the same, so they can not.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { type ReadJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
+import type { OidcConnection } from '../connection-configuration.js'
+import type { UpstreamRefusal } from '../error.js'
+import { issuerPlaceholder, isTemplate } from './configuration.js'
+import type { IssuerKeys } from './issuer-keys.js'
+
+export type SignatureCheck = {
+  readonly connection: OidcConnection
+  readonly keys: IssuerKeys
+  readonly jwksUri: string
+  readonly now: Instant
+}
+
+/** With a template `iss` must fit the token's own `tid`, which the caller then looks up among those of the connection. */
+export const issuerOf = ({ issuer }: OidcConnection, claims: ReadonlyMap<string, unknown>): string =>
+  isTemplate(issuer) ? issuer.replace(issuerPlaceholder, String(claims.get('tid'))) : issuer
+
+export type SignatureFault = 'unknown_key' | 'bad_signature' | 'key_of_another_issuer'
+
+/** The keys of this connection alone, fetched once more where none of those we know has signed it. */
+export async function verifyIssuerSignature(
+  jwt: ReadJwt,
+  { connection, keys, jwksUri, now }: SignatureCheck,
+): Promise<Result<undefined, UpstreamRefusal | SignatureFault>> {
+  const known = await keys.read(jwksUri, now)
+  if (!known.ok) return known
+  const first = verifyForeignJwt(jwt, known.value)
+  const newer = first.ok ? undefined : await keys.readAgain(jwksUri, now)
+  const verdict = newer === undefined ? first : verifyForeignJwt(jwt, newer)
+  if (!verdict.ok) return verdict
+  // In a JWKS that tenants share, each key may say whose tokens it signs.
+  const signs = verdict.value.issuer?.replace(issuerPlaceholder, String(jwt.claims.get('tid')))
+  return signs === undefined || signs === issuerOf(connection, jwt.claims) ? ok(undefined) : err('key_of_another_issuer')
+}
