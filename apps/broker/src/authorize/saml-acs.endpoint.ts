@@ -10,11 +10,12 @@ import { readUnsolicited } from '@drawbridge/upstream/saml/unsolicited-response'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { loginRequestIdOf } from './finish-login.js'
 import { initiatedLoginOf, refuseUnsolicited, sendToTarget } from './initiated-login.js'
-import { sealContextOf } from './start-login.js'
+import { tracedStray } from './login-trace.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 const parkedSeconds = 120
@@ -67,5 +68,7 @@ async function answerUnsolicited(
   if (!listed) return refuseUnsolicited(http, deps, connection)
   const message = readUnsolicited(response)
   if (!message.ok) return refuseUpstream(message.error)
-  return message.value === 'answer' ? refuseOnPage({ reason: 'relay_state_lost' }) : sendToTarget(http, connection, listed, { relayState })
+  if (message.value !== 'answer') return sendToTarget(http, connection, listed, { relayState })
+  const at = { http, deps, tenant: tenantOf(http), connection, now: deps.clock.now() }
+  return tracedStray(at, 'relay_state_lost', refuseOnPage({ reason: 'relay_state_lost' }))
 }
