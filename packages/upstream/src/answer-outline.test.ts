@@ -6,9 +6,9 @@ import { describe, expect, it, test } from '@jest/globals'
 import { type AnswerOutline, clip, differences, outlineLimits, type Shown } from './answer-outline.js'
 import { parseConnection, type SamlConnection } from './connection-configuration.js'
 import { aSigner, logIn } from './oidc/fixtures/a-provider.js'
+import { samlConnector } from './saml/connector.js'
 import { aFixtureKey } from './saml/fixtures/a-certificate.js'
 import { assertionXml, encodeMessage, fixtureParties, responseXml, signXml } from './saml/fixtures/a-saml-response.js'
-import { samlConnector } from './saml/connector.js'
 
 const idp = aFixtureKey()
 const stranger = aFixtureKey()

@@ -1,8 +1,9 @@
 /** Describes an ID token that was refused, reduced to what a trace may keep: the token itself is forgotten. */
-import { readForeignJwt } from '@drawbridge/crypto/foreign-jwt'
+
 import type { Instant } from '@drawbridge/core/instant'
 import { foreignAlgorithms } from '@drawbridge/crypto/foreign-algorithms'
-import { type AnswerOutline, compare, outlineClaims, personal, secondsAgo, type Shown, timeText } from '../answer-outline.js'
+import { readForeignJwt } from '@drawbridge/crypto/foreign-jwt'
+import { type AnswerOutline, compare, outlineClaims, personal, type Shown, secondsAgo, timeText } from '../answer-outline.js'
 import type { OidcConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { issuerPlaceholder } from './configuration.js'

@@ -7,8 +7,8 @@ import {
   outlineClaims,
   outlineLimits,
   personal,
-  secondsAgo,
   type Shown,
+  secondsAgo,
   timeText,
 } from '../answer-outline.js'
 import type { UpstreamMessage } from '../connector.js'
