@@ -19,7 +19,7 @@ import { tracedStray } from './login-trace.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 const parkedSeconds = 120
-/** 256 KiB of base64 hold about a thousand groups. */
+/** 256 KiB of base64 hold 192 KiB of message (`messageLimits`), about 1500 groups; some of it is percent-encoded. */
 const maxMessageBytes = 384 * 1024
 
 /** @spec SAML Bindings §3.5 HTTP POST */

@@ -2,7 +2,7 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamRefusal } from '../error.js'
 import { attributeOf, type Element, isNamed, namespaces, readElement, walk } from './element.js'
-import { prescan } from './prescan.js'
+import { libraryLimits, prescan } from './prescan.js'
 import type { ReadMessage, SignedPart } from './read-message.js'
 import type { AllowedAlgorithms } from './signature-algorithms.js'
 import { findSignedOctets, type SignedOctets } from './signed-octets.js'
@@ -46,7 +46,7 @@ function reread(part: SignedOctets, { namespace, name }: Element): Result<Elemen
 
 /** No XML parser sees what the linear scan has not let through. */
 function readScanned(message: string): Result<Element, UpstreamRefusal> {
-  const scanned = prescan(message)
+  const scanned = prescan(message, libraryLimits)
   if (!scanned.ok) return scanned
   const root = readElement(message)
   return root.ok && !declaresAbsoluteNamespaces(root.value) ? err({ reason: 'saml_xml_malformed' }) : root
