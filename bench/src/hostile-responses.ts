@@ -10,8 +10,8 @@ import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { assertionXml, encodeMessage, fixtureParties, responseXml, signXml } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
 import { type SignatureReaderName, signatureReaderNames } from '@drawbridge/upstream/saml/signature-reader-name'
 import { verifySamlResponse } from '@drawbridge/upstream/saml/verify-response'
-import { hostileMessages } from './hostile-messages.js'
 import { median } from './closed-loop.js'
+import { hostileMessages } from './hostile-messages.js'
 import { inMilliseconds, printTable } from './table.js'
 
 const kilobyte = 1024
