@@ -29,14 +29,18 @@ const oidc = { issuer: 'https://idp.example', clientId: 'x' }
 const endpointOf = (url: string) =>
   brokerEndpoints.find((each) => new RegExp(`^${each.path.replaceAll(/:\w+/g, '[^/]+')}$`).test(new URL(url).pathname))?.path
 
-it('tells a SAML IdP’s admin entity id, ACS and metadata', async () => {
+it('tells a SAML IdP’s admin entity id, ACS, metadata and where logout goes', async () => {
   const { body } = await call('POST', path, { kind: 'saml', name: 'SAML', configuration: saml })
-  const { entityId, acsUrl, metadataUrl } = body.addresses
+  const { entityId, ...urls } = body.addresses
+  const { acsUrl, metadataUrl } = urls
   expect(entityId).toBe(metadataUrl)
   expect(acsUrl).toContain(`/t/acme/saml/${body.id}/`)
-  expect([acsUrl, metadataUrl].map(endpointOf)).toEqual(['/t/:tenant/saml/:connection/acs', '/t/:tenant/saml/:connection/metadata'])
+  const at = '/t/:tenant/saml/:connection'
+  expect(Object.values(urls as Record<string, string>).map(endpointOf)).toEqual(
+    ['acs', 'metadata', 'slo', 'slo/soap'].map((last) => `${at}/${last}`),
+  )
   const named = await call('PUT', `${path}/${body.id}`, { kind: 'saml', name: 'SAML', configuration: { ...saml, spEntityId: 'urn:us' } })
-  expect(named.body.addresses).toEqual({ entityId: 'urn:us', acsUrl, metadataUrl })
+  expect(named.body.addresses).toEqual({ entityId: 'urn:us', ...urls })
 })
 
 it('tells an OpenID provider’s admin the redirect URI and where our keys are', async () => {

@@ -2,13 +2,16 @@
 import { sha256Base64url } from '@drawbridge/crypto/hash'
 import type { StoredConnection } from '@drawbridge/store/connections'
 import { parseConnection } from '@drawbridge/upstream/connection'
+import { logoutUrlsOf } from '@drawbridge/upstream/saml/service-provider'
 import { spEntityIdOf } from '@drawbridge/upstream/saml/verify-response'
 import { z } from 'zod'
 import { callbackUrlOf, jwksUriOf, metadataUrlOf } from '../http/connection-addresses.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 export const connectionAddresses = z.union([
-  z.strictObject({ entityId: z.string(), acsUrl: z.url(), metadataUrl: z.url() }).describe('SAML'),
+  z
+    .strictObject({ entityId: z.string(), acsUrl: z.url(), metadataUrl: z.url(), sloUrl: z.url(), sloSoapUrl: z.url() })
+    .describe('SAML; sloUrl takes HTTP-Redirect and HTTP-POST, sloSoapUrl what the IdP sends from its server'),
   z.strictObject({ redirectUri: z.url(), jwksUri: z.url() }).describe('OpenID Connect; jwksUri with private_key_jwt'),
 ])
 
@@ -18,7 +21,8 @@ export function showAddresses(connection: StoredConnection, tenant: ResolvedTena
   const parsed = parseConnection('saml', connection.configuration)
   const metadataUrl = metadataUrlOf(tenant, connection.id)
   const entityId = parsed.ok && parsed.value.kind === 'saml' ? spEntityIdOf(parsed.value, callback) : metadataUrl
-  return { entityId, acsUrl: callback, metadataUrl }
+  const { browser: sloUrl, soap: sloSoapUrl } = logoutUrlsOf(callback)
+  return { entityId, acsUrl: callback, metadataUrl, sloUrl, sloSoapUrl }
 }
 
 /** The database keeps the members of JSON in an order of its own, so the same configuration is always the same text. */

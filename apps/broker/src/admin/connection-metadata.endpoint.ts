@@ -19,6 +19,7 @@ import { type Answer, empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { firstLookAt, metadataMembers, readGivenMetadata, refuseFindings } from './given-metadata.js'
+import { ensureKeysFor } from './key-change.js'
 import { showChange, showDiagnosis, shownChange, shownDiagnosis, shownSource, showSource } from './metadata-shapes.js'
 import { refuseAdmin } from './refuse-admin.js'
 
@@ -106,6 +107,7 @@ const apply = adminEndpoint({
       if (!plan.ok) return plan.error
       const { configuration, change, withdrawn, name } = plan.value
       await updateConnection(db, tenant, id, { name, configuration })
+      await ensureKeysFor(db, deps, tenantOf(http), { kind: 'saml', configuration })
       const nextFetchAt = firstLookAt(deps, source.url, withdrawn)
       await putMetadataSource(db, tenant, id, { ...source, withdrawn, nextFetchAt, now: deps.clock.now() })
       const detail = { url: source.url, digest: source.digest, change, keepOld }
@@ -130,7 +132,11 @@ type Plan = {
   readonly withdrawn: readonly Withdrawn[]
 }
 
-/** Another entity is another IdP: nothing of the one before is trusted beside it. */
+/** Who was signed in there is nobody that another IdP should hear of from us, or that one of this. */
+const withoutLogout = (configuration: object): object =>
+  Object.fromEntries(Object.entries(configuration).filter(([member]) => !member.startsWith('slo')))
+
+/** Another entity is another IdP: nothing of the one before is trusted beside it, and it is told of no logout. */
 async function planApply(db: Db, deps: BrokerDeps, { stored, tenant, offered, keepOld }: ToApply): Promise<Result<Plan, Answer>> {
   const active = readActive(stored)
   if (!stored || !active) return err(refuseAdmin('not_found'))
@@ -139,7 +145,8 @@ async function planApply(db: Db, deps: BrokerDeps, { stored, tenant, offered, ke
   const now = deps.clock.now()
   const rollover = planRollover({ trusted, offered: offered.certificates, withdrawn: source?.withdrawn ?? [], now })
   const used = { ...offered, certificates: rollover.certificates }
-  const configuration = { ...(stored.configuration as object), ...used }
+  const kept = active.idpEntityId === offered.idpEntityId ? (stored.configuration as object) : withoutLogout(stored.configuration as object)
+  const configuration = { ...kept, ...used }
   const parsed = parseConnection('saml', configuration)
   if (!parsed.ok) return err(refuseAdmin('connection_invalid', [{ path: 'configuration', message: parsed.error.reason }]))
   return ok({ name: stored.name, configuration, change: compareMetadata(active, used), withdrawn: rollover.withdrawn })

@@ -154,6 +154,22 @@ describe('a change is looked at, then applied', () => {
     expect(await trail('connection.metadata_applied')).toMatchObject({ connectionId: id, detail: { digest, keepOld: true } })
   })
 
+  it('sets up single logout with keys of ours to sign it, and another entity is told of none', async () => {
+    const id = await idOf({ metadataXml: offering([old]) })
+    const slo = '<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="https://idp.example/slo"/>'
+    const apply = async (metadataXml: string) => {
+      const { diagnosis } = (await call('POST', `${connections}/${id}/metadata/preview`, { metadataXml })).body
+      return call('POST', `${connections}/${id}/metadata/apply`, { metadataXml, digest: diagnosis.digest })
+    }
+    const { body } = await apply(offering([old], { inside: slo }))
+    const at = 'https://idp.example/slo'
+    expect(body.configuration).toMatchObject({ sloUrl: at, sloResponseUrl: at, sloBinding: 'redirect' })
+    expect(body.change).toMatchObject({ sloUrl: { from: null, to: at }, ssoUrl: null })
+    const { signingKeys } = (await call('GET', '/tenants/acme/signing-keys')).body
+    expect(signingKeys.some(({ purpose }: { purpose: string }) => purpose === 'saml')).toBe(true)
+    expect((await apply(offering([fresh], { entityId: 'urn:another' }))).body.configuration).not.toHaveProperty('sloUrl')
+  })
+
   it('drops the old key at once where it was stolen, or where it is another entity’s', async () => {
     const id = await idOf({ metadataXml: offering([old]) })
     const apply = async (metadataXml: string, more = {}) => {

@@ -3,6 +3,7 @@ import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { ensureSigningKeys, type KeyChange } from '@drawbridge/store/signing-keys'
 import type { Db } from '@drawbridge/store/transaction'
 import { parseConnection } from '@drawbridge/upstream/connection'
+import type { SamlConnection } from '@drawbridge/upstream/connection-configuration'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { sealNewKey, sealNewSamlKey } from './new-key.js'
@@ -18,7 +19,11 @@ export function keyChangeOf(deps: BrokerDeps, { id: tenant, issuer }: Owner): Ke
   }
 }
 
-/** A connection that signs or decrypts needs keys; most do neither, so their tenants have none. In the transaction that stores it. */
+/** Logout is always signed. */
+const needsKeys = ({ signRequests, encryption, sloUrl }: SamlConnection): boolean =>
+  signRequests || encryption !== 'off' || sloUrl !== undefined
+
+/** A connection that signs or decrypts needs keys; many do neither, so their tenants have none. In the transaction that stores it. */
 export async function ensureKeysFor(
   db: Db,
   deps: BrokerDeps,
@@ -26,6 +31,6 @@ export async function ensureKeysFor(
   connection: { readonly kind: string; readonly configuration: unknown },
 ): Promise<void> {
   const parsed = parseConnection(connection.kind, connection.configuration)
-  if (!parsed.ok || parsed.value.kind !== 'saml' || (!parsed.value.signRequests && parsed.value.encryption === 'off')) return
+  if (!parsed.ok || parsed.value.kind !== 'saml' || !needsKeys(parsed.value)) return
   await ensureSigningKeys(db, owner.id, { ...keyChangeOf(deps, owner), purpose: 'saml' })
 }

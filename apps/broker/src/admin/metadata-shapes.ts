@@ -60,18 +60,26 @@ export function showDiagnosis(seen: Diagnosis): z.output<typeof shownDiagnosis> 
   }
 }
 
-const moved = z.strictObject({ from: z.string(), to: z.string() }).nullable()
+const moved = z.strictObject({ from: z.string().nullable(), to: z.string() }).nullable()
 const named = z.array(z.strictObject({ fingerprint: z.string(), subject: z.string(), notAfter: time }))
 export const shownChange = z.strictObject({
   entityId: moved,
   ssoUrl: moved,
   ssoBinding: moved,
+  sloUrl: moved,
+  sloResponseUrl: moved,
+  sloBinding: moved,
+  sloIssuer: moved,
   certificates: z.strictObject({ added: named, removed: named, kept: z.array(z.string()) }),
 })
-export const showChange = ({ entityId, ssoUrl, ssoBinding, certificates }: MetadataChange): z.output<typeof shownChange> => ({
-  entityId: entityId ?? null,
-  ssoUrl: ssoUrl ?? null,
-  ssoBinding: ssoBinding ?? null,
+export const showChange = ({ certificates, ...others }: MetadataChange): z.output<typeof shownChange> => ({
+  entityId: others.entityId ?? null,
+  ssoUrl: others.ssoUrl ?? null,
+  ssoBinding: others.ssoBinding ?? null,
+  sloUrl: others.sloUrl ?? null,
+  sloResponseUrl: others.sloResponseUrl ?? null,
+  sloBinding: others.sloBinding ?? null,
+  sloIssuer: others.sloIssuer ?? null,
   certificates: { added: [...certificates.added], removed: [...certificates.removed], kept: [...certificates.kept] },
 })
 

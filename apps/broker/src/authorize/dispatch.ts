@@ -29,7 +29,6 @@ import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
 import { rememberedConnectionOf, sessionHandleOf } from './browser.js'
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
-import { failureOf, traced } from './login-trace.js'
 import { denialPage } from './pages.js'
 import { type LoginDemand, startLogin } from './start-login.js'
 
@@ -75,7 +74,7 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
     case 'deny':
       return decision.reason === 'session_ended' && flow.ongoing.sessionId !== session.id
         ? goUpstream(flow, undefined)
-        : deny(signedIn, decision)
+        : deny(flow, session, decision)
     case 'allow':
       return allow(signedIn, decision, agreed)
   }
@@ -164,7 +163,7 @@ async function move(flow: Flow, change: Partial<OngoingRequest>, location: strin
   return endStep(moved, () => redirect(location, { headers: { 'cache-control': 'no-store' } }))
 }
 
-async function deny({ flow, session, identity }: SignedIn, decision: Extract<PolicyDecision, { kind: 'deny' }>): Promise<StepEnd> {
+async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<PolicyDecision, { kind: 'deny' }>): Promise<StepEnd> {
   const { deps, tenant, client, http, now, pending } = flow
   const moved = await findMovedClient(flow)
   if (moved) return moved
@@ -184,10 +183,7 @@ async function deny({ flow, session, identity }: SignedIn, decision: Extract<Pol
     }),
   )
   if (pending.prompt.includes('none')) return answerUnaskedWithError(tenant, client, pending, { reason: 'access_refused' })
-  const { connectionId: id } = session
-  const kind = tenant.connection(id)?.kind ?? 'saml'
-  const denied = { stage: 'policy', outcome: 'denied', identity, explanation: decision.explanation } as const
-  return traced({ http, deps, tenant, connection: { id, kind }, now }, failureOf(decision.reason, denied), denialPage(flow, decision))
+  return denialPage(flow, decision)
 }
 
 /**

@@ -9,6 +9,7 @@ import { initiateLoginEndpoints } from './initiate-login.endpoint.js'
 import { oidcCallbackEndpoint } from './oidc-callback.endpoint.js'
 import { oidcClientJwksEndpoint } from './oidc-client-jwks.endpoint.js'
 import { samlAcsEndpoint } from './saml-acs.endpoint.js'
+import { samlAcsRedirectEndpoint } from './saml-acs-redirect.endpoint.js'
 import { samlContinueEndpoint } from './saml-continue.endpoint.js'
 import { samlSpMetadataEndpoint } from './saml-sp-metadata.endpoint.js'
 
@@ -21,6 +22,7 @@ export const authorizeEndpoints: readonly Endpoint[] = [
   clientNoticeEndpoint,
   samlSpMetadataEndpoint,
   samlAcsEndpoint,
+  samlAcsRedirectEndpoint,
   samlContinueEndpoint,
   oidcClientJwksEndpoint,
   ...initiateLoginEndpoints,

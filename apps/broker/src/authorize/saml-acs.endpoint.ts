@@ -10,16 +10,15 @@ import { readUnsolicited } from '@drawbridge/upstream/saml/unsolicited-response'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
-import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { loginRequestIdOf } from './finish-login.js'
 import { initiatedLoginOf, refuseUnsolicited, sendToTarget } from './initiated-login.js'
-import { tracedStray } from './login-trace.js'
+import { sealContextOf } from './start-login.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 const parkedSeconds = 120
-/** 256 KiB of base64 hold 192 KiB of message (`messageLimits`), about 1500 groups; some of it is percent-encoded. */
+/** 256 KiB of base64 hold about a thousand groups. */
 const maxMessageBytes = 384 * 1024
 
 /** @spec SAML Bindings §3.5 HTTP POST */
@@ -68,7 +67,5 @@ async function answerUnsolicited(
   if (!listed) return refuseUnsolicited(http, deps, connection)
   const message = readUnsolicited(response)
   if (!message.ok) return refuseUpstream(message.error)
-  if (message.value !== 'answer') return sendToTarget(http, connection, listed, { relayState })
-  const at = { http, deps, tenant: tenantOf(http), connection, now: deps.clock.now() }
-  return tracedStray(at, 'relay_state_lost', refuseOnPage({ reason: 'relay_state_lost' }))
+  return message.value === 'answer' ? refuseOnPage({ reason: 'relay_state_lost' }) : sendToTarget(http, connection, listed, { relayState })
 }

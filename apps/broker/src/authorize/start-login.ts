@@ -4,20 +4,23 @@ import type { LoginRequestId } from '@drawbridge/core/tenant/ids'
 import type { OngoingRequest } from '@drawbridge/store/authorization-requests'
 import { insertLoginRequest } from '@drawbridge/store/login-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
-import type { UpstreamAnswer } from '@drawbridge/upstream/connector'
-import type { UpstreamRefusal } from '@drawbridge/upstream/error'
-import { type Answer, page, redirect } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
-import { html } from '../http/html.js'
-import { sealContextOf } from '../http/seal-context.js'
-import type { ResolvedConnection } from '../http/tenant.js'
+import { leaveFor } from '../http/leave-for.js'
+import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { decidedOn, endStep, type Flow, type StepEnd } from './flow.js'
-import { failureOfAnswer, traced } from './login-trace.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 /** A person may need a while for her second factor; a trip that is older is a forgotten tab. */
 export const loginTtlSeconds = 600
+
+export const sealContextOf = (flow: { deps: Flow['deps']; tenant: ResolvedTenant }, table: string, column: string, row: string) => ({
+  installation: flow.deps.installation.id,
+  tenant: flow.tenant.id,
+  table,
+  column,
+  row,
+})
 
 /**
  * What the IdP must do beyond saying who she is: ask for a second factor, or ask again although it has a session. Once a request needs a
@@ -40,7 +43,7 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
     loginHint: pending.loginHint,
     now,
   })
-  if (!started.ok) return refuseStart(flow, connection, started.error)
+  if (!started.ok) return refuseUpstream(started.error, 'login_unavailable')
   const { answer, upstreamId, state } = started.value
   const sealedState = deps.sealer.seal(Buffer.from(state.reveal(), 'utf8'), sealContextOf(flow, 'login_requests', 'sealed_state', id))
   const left = await insertLoginRequest(
@@ -49,30 +52,11 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
     { ongoing: leaving(ongoing, connection, demand), browserHash, decidedOn: decidedOn(flow) },
     { id, connectionId: connection.id, upstreamId, sealedState, freshDemanded, now, expiresAt: addSeconds(now, loginTtlSeconds) },
   )
-  return endStep(left, () => leaveFor(answer))
+  return endStep(left, () => leaveFor(answer, 'Continue to your company\u2019s sign-in'))
 }
-
-const refuseStart = ({ http, deps, tenant, now }: Flow, connection: ResolvedConnection, refusal: UpstreamRefusal): Promise<Answer> =>
-  traced({ http, deps, tenant, connection, now }, failureOfAnswer(refusal, 'unavailable'), refuseUpstream(refusal, 'login_unavailable'))
 
 /** Bound to this connection from now on; after a step-up only the session that it brings about will count. */
 const leaving = (ongoing: OngoingRequest, connection: ResolvedConnection, demand: LoginDemand | undefined): OngoingRequest => {
   const bound = { ...ongoing, step: 'login' as const, connectionId: connection.id }
   return demand !== 'mfa' ? bound : { ...bound, stepUps: ongoing.stepUps + 1, sessionId: undefined }
-}
-
-const noStore = { headers: { 'cache-control': 'no-store' } }
-
-/** Without JavaScript a form needs a click; the redirect binding, which needs none, is the default. */
-function leaveFor(answer: UpstreamAnswer): Answer {
-  if (answer.kind === 'redirect') return redirect(answer.url, noStore)
-  const fields = Object.entries(answer.fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
-  return page(
-    'Continue to your company\u2019s sign-in',
-    html`<form method="post" action="${answer.action}">${fields}<button autofocus>Continue</button></form>`,
-    {
-      ...noStore,
-      formTargets: [new URL(answer.action).origin],
-    },
-  )
 }

@@ -23,6 +23,8 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   readonly path: string
   readonly params: Readonly<Record<string, string>>
   readonly query: Result<SingleValuedForm, FormRefusal>
+  /** As it stood behind the question mark: for whoever must verify a signature over its octets, and for nobody else. */
+  readonly rawQuery: string
   readonly form: Result<SingleValuedForm, FormRefusal>
   readonly json: Result<unknown, 'json_malformed'>
   readonly rawBody: Buffer

@@ -104,6 +104,7 @@ function toHttpRequest(
     path: matched.path,
     params: matched.params,
     query: parseForm(matched.search),
+    rawQuery: matched.search,
     form: isForm ? parseFormBody(rawBody) : err({ reason: 'form_absent' }),
     json: isForm || rawBody.length === 0 ? err('json_malformed') : parseJsonBody(rawBody),
     rawBody,

@@ -1,5 +1,11 @@
 /** Every endpoint at which a session ends. */
 import type { Endpoint } from '../http/endpoint.js'
 import { backchannelLogoutEndpoint } from './backchannel-logout.endpoint.js'
+import { samlSloPostEndpoint, samlSloRedirectEndpoint, samlSloSoapEndpoint } from './saml-slo.endpoint.js'
 
-export const logoutEndpoints: readonly Endpoint[] = [backchannelLogoutEndpoint]
+export const logoutEndpoints: readonly Endpoint[] = [
+  backchannelLogoutEndpoint,
+  samlSloRedirectEndpoint,
+  samlSloPostEndpoint,
+  samlSloSoapEndpoint,
+]

@@ -5,6 +5,7 @@ import { endsGrants } from './logout-strength.js'
 
 const issuer = 'https://idp.example'
 const ada = { value: 'ada', format: 'persistent', nameQualifier: undefined, spNameQualifier: undefined }
+const unspecified = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified'
 const oidc = (sub: string, sid?: string, of = issuer): IdpSession => ({
   ...{ sessionIndex: undefined, nameId: undefined, sid, subject: { issuer: of, sub } },
 })
@@ -36,6 +37,18 @@ test.each([
   { when: 'it has no index and one of its NameID is named', session: saml({}), end: slo({}, 'i1'), ended: true },
   { when: 'another index is named', session: saml({}, 'i2'), end: slo({}, 'i1'), ended: false },
   { when: 'the format differs', session: saml({}, 'i1'), end: slo({ format: undefined }), ended: false },
+  {
+    when: 'a format that was unspecified is left out',
+    session: saml({ format: unspecified }, 'i1'),
+    end: slo({ format: undefined }),
+    ended: true,
+  },
+  {
+    when: 'a format that was left out is unspecified',
+    session: saml({ format: undefined }, 'i1'),
+    end: slo({ format: unspecified }, 'i1'),
+    ended: true,
+  },
   { when: 'a qualifier differs', session: saml({}, 'i1'), end: slo({ nameQualifier: 'idp' }), ended: false },
   { when: 'the qualifier of the SP differs', session: saml({ spNameQualifier: 'sp' }, 'i1'), end: slo({}, 'i1'), ended: false },
   { when: 'the value differs in a letter', session: saml({}, 'i1'), end: slo({ value: 'Ada' }, 'i1'), ended: false },

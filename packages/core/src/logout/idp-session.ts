@@ -21,10 +21,15 @@ const nameOf = (kind: string, ...parts: readonly (string | null)[]): IdpSessionN
     .update(JSON.stringify([kind, ...parts]), 'utf8')
     .digest()
 
-/** Byte for byte as received, the qualifiers with it: SAML Core §8.3.7 and §3.3.4 let no other comparison be made. */
+const unspecifiedFormat = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified'
+
+/**
+ * Byte for byte as received, the qualifiers with it: SAML Core §8.3.7 and §3.3.4 let no other comparison be made. But a Format that is not
+ * written is the unspecified one (§2.2.2), and IdPs write it at a login and leave it out at a logout.
+ */
 const partsOf = ({ value, format, nameQualifier, spNameQualifier }: NameId): readonly (string | null)[] => [
   value,
-  format ?? null,
+  format === undefined || format === unspecifiedFormat ? null : format,
   nameQualifier ?? null,
   spNameQualifier ?? null,
 ]

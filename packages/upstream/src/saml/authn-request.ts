@@ -10,7 +10,6 @@ import type { ServiceProviderKey } from './service-provider.js'
 import { spEntityIdOf } from './verify-response.js'
 
 export type AuthnRequest = {
-  /** Starts with `_`: Entra refuses a leading digit, and an xs:ID may not have one. */
   readonly id: string
   readonly connection: SamlConnection
   readonly acsUrl: string

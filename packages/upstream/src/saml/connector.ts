@@ -6,16 +6,15 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { z } from 'zod'
-import type { RefusedAnswer, Shown } from '../answer-outline.js'
 import type { SamlConnection } from '../connection-configuration.js'
 import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin, UpstreamMessage } from '../connector.js'
 import type { UpstreamRefusal } from '../error.js'
 import { buildAuthnRequest, demandsFreshLogin, sendAuthnRequest } from './authn-request.js'
-import { outlineResponse } from './outline-response.js'
+import { finishSamlLogout, startSamlLogout } from './logout.js'
+import { newMessageId } from './message-id.js'
 import { noServiceProvider, type ServiceProvider } from './service-provider.js'
 import { verifyRedirectedResponse, verifySamlResponse } from './verify-response.js'
 
-const requestIdBytes = 20
 const stateSchema = z.strictObject({ requestId: z.string(), startedAt: z.number(), fresh: z.boolean() })
 
 export type SamlConnectorDeps = Pick<ConnectorDeps, 'random'> & { readonly serviceProvider?: ServiceProvider }
@@ -28,15 +27,15 @@ export function samlConnector(
   return {
     start: async (request) => start({ random, serviceProvider }, connection, request),
     finish: async (message, expected) => finish({ connectionId, connection, serviceProvider }, message, expected),
-    startLogout: async () => ok('not_offered'),
-    finishLogout: async () => err({ reason: 'login_state_invalid' }),
+    startLogout: async (request) => startSamlLogout({ connection, serviceProvider, random }, request),
+    finishLogout: async (message, expected) => finishSamlLogout({ connection, serviceProvider, random }, message, expected),
   }
 }
 
 function start(deps: Required<SamlConnectorDeps>, connection: SamlConnection, request: StartLogin): Result<StartedLogin, UpstreamRefusal> {
   const key = connection.signRequests ? deps.serviceProvider.active : undefined
   if (connection.signRequests && key === undefined) return err({ reason: 'sp_key_missing' })
-  const id = `_${deps.random.bytes(requestIdBytes).toString('hex')}`
+  const id = newMessageId(deps.random)
   const asked = { connection, stepUp: request.stepUpAcr === 'mfa', forceAuthn: request.forceAuthn }
   const xml = buildAuthnRequest({ ...asked, id, acsUrl: request.callbackUrl, now: request.now })
   const state = { requestId: id, startedAt: request.now, fresh: demandsFreshLogin(asked) }
@@ -52,7 +51,7 @@ function finish(
   party: { readonly connectionId: ConnectionId; readonly connection: SamlConnection; readonly serviceProvider: ServiceProvider },
   message: UpstreamMessage,
   expected: ExpectedLogin,
-): Result<SamlAssertion, RefusedAnswer> {
+): Result<SamlAssertion, UpstreamRefusal> {
   if (message.binding !== party.connection.responseBinding) return err({ reason: 'saml_binding_unsupported' })
   const state = readState(expected)
   if (!state.ok) return state
@@ -63,13 +62,10 @@ function finish(
     message.binding === 'redirect'
       ? verifyRedirectedResponse(message.query, judged)
       : verifySamlResponse(message.parameters.get('SAMLResponse') ?? '', judged)
-  const refused = (refusal: UpstreamRefusal) =>
-    err({ ...refusal, outline: (shown: Shown) => outlineResponse(message, judged, { refusal, shown }) })
-  if (!verified.ok) return refused(verified.error)
+  if (!verified.ok) return verified
   const assertion = { ...verified.value, authnInstant: believedInstant(party.connection, verified.value, fresh) }
   if (!fresh) return ok(assertion)
-  const isFresh = checkFresh(assertion, addSeconds(state.value.startedAt as Instant, -party.connection.clockSkewSeconds))
-  return isFresh.ok ? isFresh : refused(isFresh.error)
+  return checkFresh(assertion, addSeconds(state.value.startedAt as Instant, -party.connection.clockSkewSeconds))
 }
 
 /** Keycloak, PingOne and OneLogin write the time of issue: only after ForceAuthn is that the time of a sign-in, if the admin trusts them so far. */
@@ -84,7 +80,7 @@ function believedInstant(
 /** Asking for a fresh login proves nothing: an IdP that ignores ForceAuthn gives its old instant away. SAML Core §3.4.1. */
 function checkFresh(assertion: SamlAssertion, notBefore: Instant): Result<SamlAssertion, UpstreamRefusal> {
   const isFresh = assertion.authnInstant !== undefined && assertion.authnInstant >= notBefore
-  return isFresh ? ok(assertion) : err({ reason: 'saml_authn_not_fresh', proven: true })
+  return isFresh ? ok(assertion) : err({ reason: 'saml_authn_not_fresh' })
 }
 
 function readState(expected: ExpectedLogin): Result<z.infer<typeof stateSchema>, UpstreamRefusal> {

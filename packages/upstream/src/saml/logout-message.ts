@@ -5,7 +5,7 @@ import { formatDateTime } from './date-time.js'
 import { namespaces } from './element.js'
 import { escapeXml } from './escape-xml.js'
 
-type Message = { readonly id: string; readonly issuer: string; readonly destination: string; readonly now: Instant }
+type Message = { readonly id: string; readonly issuer: string; readonly destination: string | undefined; readonly now: Instant }
 
 export type LogoutRequest = Message & {
   /** Every attribute of it as the login brought it: AD FS refuses a session that it does not recognise to the letter (MSIS7084). */

@@ -1,14 +1,19 @@
 /** What would change in a connection if this metadata were applied: shown before, audited after. */
-import { certificateOf } from '../certificate.js'
+import { X509Certificate } from 'node:crypto'
 import type { SamlConnection } from '../connection-configuration.js'
 import type { MetadataConfiguration } from './metadata-diagnosis.js'
 
 export type NamedCertificate = { readonly fingerprint: string; readonly subject: string; readonly notAfter: string }
-type Moved = { readonly from: string; readonly to: string }
+/** null: there was none. Nothing that metadata says takes an address away. */
+type Moved = { readonly from: string | null; readonly to: string }
 export type MetadataChange = {
   readonly entityId: Moved | undefined
   readonly ssoUrl: Moved | undefined
   readonly ssoBinding: Moved | undefined
+  readonly sloUrl: Moved | undefined
+  readonly sloResponseUrl: Moved | undefined
+  readonly sloBinding: Moved | undefined
+  readonly sloIssuer: Moved | undefined
   readonly certificates: {
     readonly added: readonly NamedCertificate[]
     readonly removed: readonly NamedCertificate[]
@@ -20,7 +25,7 @@ export type MetadataChange = {
 export const fingerprintOf = (pem: string): string => nameCertificate(pem).fingerprint
 
 export function nameCertificate(pem: string): NamedCertificate {
-  const parsed = certificateOf(pem)
+  const parsed = new X509Certificate(pem)
   const fingerprint = parsed.fingerprint256.replaceAll(':', '').toLowerCase()
   return { fingerprint, subject: parsed.subject, notAfter: new Date(parsed.validTo).toISOString() }
 }
@@ -34,6 +39,10 @@ export function compareMetadata(active: SamlConnection, offered: MetadataConfigu
     entityId: moved(active.idpEntityId, offered.idpEntityId),
     ssoUrl: moved(active.ssoUrl, offered.ssoUrl),
     ssoBinding: moved(active.ssoBinding, offered.ssoBinding),
+    sloUrl: moved(active.sloUrl, offered.sloUrl),
+    sloResponseUrl: moved(active.sloResponseUrl ?? active.sloUrl, offered.sloResponseUrl),
+    sloBinding: moved(active.sloUrl === undefined ? undefined : active.sloBinding, offered.sloBinding),
+    sloIssuer: moved(active.sloIssuer, offered.sloIssuer),
     certificates: {
       added: after.filter((each) => !isIn(before)(each)),
       removed: before.filter((each) => !isIn(after)(each)),
@@ -42,7 +51,8 @@ export function compareMetadata(active: SamlConnection, offered: MetadataConfigu
   }
 }
 
-const moved = (from: string, to: string): Moved | undefined => (from === to ? undefined : { from, to })
+const moved = (from: string | undefined, to: string | undefined): Moved | undefined =>
+  to === undefined || from === to ? undefined : { from: from ?? null, to }
 
-export const hasChanges = ({ entityId, ssoUrl, ssoBinding, certificates }: MetadataChange): boolean =>
-  [entityId, ssoUrl, ssoBinding].some((each) => each !== undefined) || certificates.added.length + certificates.removed.length > 0
+export const hasChanges = ({ certificates, ...others }: MetadataChange): boolean =>
+  Object.values(others).some((each) => each !== undefined) || certificates.added.length + certificates.removed.length > 0

@@ -10,7 +10,7 @@ import { daysLeftOf, describeCertificate, type IdpCertificate } from './metadata
 import { digestOfDocument, type MetadataSignature, readMetadataDocument } from './metadata-document.js'
 import { type Endpoint, listEntities, type MetadataEntity, type MetadataFacts, readFacts } from './metadata-facts.js'
 import { isError, type MetadataFinding, type MetadataFindingCode } from './metadata-findings.js'
-import { recogniseVendor, type VendorId, vendorOf } from './metadata-vendors.js'
+import { recogniseVendor, type Vendor, type VendorId, vendorOf } from './metadata-vendors.js'
 
 /** Warn from here on; the events come at 60, 30, 14, 7 and 1 days. */
 export const metadataWarningDays = 60
@@ -22,6 +22,13 @@ export type MetadataConfiguration = {
   readonly ssoUrl: string
   readonly ssoBinding: 'redirect' | 'post'
   readonly certificates: readonly string[]
+} & MetadataLogout
+/** Where and as whom the IdP speaks of logout: all of it or none. */
+type MetadataLogout = {
+  readonly sloUrl?: string
+  readonly sloResponseUrl?: string
+  readonly sloBinding?: 'redirect' | 'post'
+  readonly sloIssuer?: string
 }
 export type Diagnosis = {
   /** Names the document: what was seen and what is applied are the same when this is. */
@@ -88,9 +95,11 @@ function diagnoseEntity(entity: IdpEntity, signature: MetadataSignature, questio
     facts.entityId,
     facts.signIn.map(({ url }) => url),
   )
+  const logout = chooseLogout(facts, vendor)
   const findings = [
     ...judgeEntityId(facts.entityId),
     ...judgeEndpoints(facts, endpoint),
+    ...judgeLogout(facts, logout),
     ...judgeKeys(facts, usable),
     ...judgeCertificates(certificates, question.now),
     ...judgeValidity(facts, question.now),
@@ -100,7 +109,7 @@ function diagnoseEntity(entity: IdpEntity, signature: MetadataSignature, questio
   const pems = certificates.map(({ pem }) => pem)
   const configuration =
     endpoint !== undefined && !findings.some(isError)
-      ? { idpEntityId: facts.entityId, ssoUrl: endpoint.url, ssoBinding: endpoint.binding, certificates: pems }
+      ? { idpEntityId: facts.entityId, ssoUrl: endpoint.url, ssoBinding: endpoint.binding, certificates: pems, ...logout }
       : undefined
   return { vendor, facts, certificates, findings, configuration }
 }
@@ -120,6 +129,17 @@ const chooseEndpoint = (endpoints: readonly Endpoint[]): Usable | undefined => {
   return usable.find(({ binding }) => binding === 'redirect') ?? usable[0]
 }
 
+/** By the binding that this vendor is known to answer, otherwise by redirect. A ResponseLocation that is no https URL takes the endpoint with it. */
+function chooseLogout({ signOut, entityId }: MetadataFacts, vendor: VendorId | undefined): MetadataLogout {
+  const { logoutBinding = 'redirect', logoutIssuer } = vendor === undefined ? ({} as Partial<Vendor>) : vendorOf(vendor)
+  const usable = signOut.filter(isUsable).filter(({ answersAt }) => answersAt === undefined || isSecureUrl(answersAt))
+  const chosen = usable.find(({ binding }) => binding === logoutBinding) ?? usable[0]
+  if (chosen === undefined) return {}
+  const issuer = logoutIssuer?.(entityId)
+  const at = { sloUrl: chosen.url, sloResponseUrl: chosen.answersAt ?? chosen.url, sloBinding: chosen.binding }
+  return { ...at, ...(issuer !== undefined && { sloIssuer: issuer }) }
+}
+
 type Findings = readonly MetadataFinding[]
 const when = (isSo: boolean, code: MetadataFindingCode, detail?: MetadataFinding['detail']): Findings =>
   isSo ? [{ code, ...(detail && { detail }) }] : []
@@ -134,6 +154,10 @@ function judgeEndpoints({ signIn }: MetadataFacts, chosen: Usable | undefined): 
     known.some(({ url }) => !isSecureUrl(url)),
     'endpoint_insecure_ignored',
   )
+}
+
+function judgeLogout({ signOut }: MetadataFacts, { sloBinding: binding }: MetadataLogout): Findings {
+  return binding === undefined ? when(signOut.length > 0, 'logout_unusable') : [{ code: 'logout_offered', detail: { binding } }]
 }
 
 function judgeKeys(facts: MetadataFacts, usable: readonly IdpCertificate[]): Findings {

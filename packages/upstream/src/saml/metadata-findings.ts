@@ -284,6 +284,19 @@ export const metadataFindings = {
     'This vendor ignores what sign-in is asked for unless the application allows it.',
     'Turn it on at the application before a step-up is relied on.',
   ),
+  logout_offered: notice(
+    'The IdP offers single logout, and tells us of its own: the connection is set to it, by the binding that the detail names.',
+    'Give the IdP our metadata again if it was loaded before: it names our logout addresses and the certificate of our signature.',
+  ),
+  logout_unusable: warning(
+    'SAML Metadata §2.4.1',
+    'The IdP lists single logout addresses, and none is an https URL with HTTP-Redirect or HTTP-POST. Nobody is signed out there by us.',
+    'Turn on one of the two bindings for single logout at the IdP.',
+  ),
+  logout_needs_certificate: notice(
+    'This vendor takes logout messages only if they are signed, and only once it has the certificate.',
+    'Load our metadata at the IdP, or upload the certificate from it for single logout.',
+  ),
   logout_redirect_only: notice('Single logout works by redirect only.', nothingToDo),
   logout_unsupported: notice('This vendor has no single logout.', 'Limit the session by policy; deprovision by SCIM.'),
   entity_id_typed_by_hand: notice(

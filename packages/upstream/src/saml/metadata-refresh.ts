@@ -1,8 +1,8 @@
 /**
  * What metadata fetched by itself, with no admin looking, may change in a connection.
  *
- * Keys may come and go, and the sign-in address may change on its host. Another entity ID, another host, or metadata whose time has passed
- * is held: nothing of the document is used, what is active stays, and the admin is told what she would get. Whoever takes over
+ * Keys may come and go, and the addresses for sign-in and logout may change on their hosts; logout is not begun where no admin has set it up.
+ * Another entity ID, another host, or metadata whose time has passed is held: nothing of the document is used, what is active stays, and the admin is told what she would get. Whoever takes over
  * the address of the metadata must not, by that alone, send people elsewhere; and an old document played back changes nothing.
  */
 import type { Instant } from '@drawbridge/core/instant'
@@ -26,7 +26,7 @@ export const heldReasons = {
   },
   endpoint_moved: {
     spec: 'ours',
-    cause: 'The sign-in address would move to another host or port.',
+    cause: 'The sign-in or the logout address would move to another host or port.',
     remedy: 'Ask the company whether it moved its IdP. If so, look at the document and apply it.',
   },
   metadata_outdated: {
@@ -73,13 +73,30 @@ export function judgeRefresh(question: RefreshQuestion): RefreshVerdict {
   if (configuration === undefined) {
     const isOther = seen.findings.some(({ code }) => code === 'entity_not_in_document')
     if (!isOther) return held('metadata_unusable')
-    const offered = diagnose(document, { now, pinned, url }).configuration
-    return held('entity_id_changed', offered && compareMetadata(active, offered))
+    const other = diagnose(document, { now, pinned, url }).configuration
+    return held('entity_id_changed', other && compareMetadata(active, other))
   }
-  const whole = compareMetadata(active, configuration)
+  const offered = active.sloUrl === undefined ? withoutLogout(configuration) : configuration
+  const whole = compareMetadata(active, offered)
   if (seen.findings.some(({ code }) => code === 'valid_until_passed')) return held('metadata_outdated', whole)
-  if (new URL(active.ssoUrl).host !== new URL(configuration.ssoUrl).host) return held('endpoint_moved', whole)
-  return { digest, ...overlap(question, configuration) }
+  if (leavesItsHost(active, offered)) return held('endpoint_moved', whole)
+  return { digest, ...overlap(question, offered) }
+}
+
+const withoutLogout = ({ idpEntityId, ssoUrl, ssoBinding, certificates }: MetadataConfiguration): MetadataConfiguration => ({
+  idpEntityId,
+  ssoUrl,
+  ssoBinding,
+  certificates,
+})
+
+function leavesItsHost(active: SamlConnection, offered: MetadataConfiguration): boolean {
+  const pairs = [
+    [active.ssoUrl, offered.ssoUrl],
+    [active.sloUrl, offered.sloUrl],
+    [active.sloResponseUrl ?? active.sloUrl, offered.sloResponseUrl],
+  ] as const
+  return pairs.some(([from, to]) => from !== undefined && to !== undefined && new URL(from).host !== new URL(to).host)
 }
 
 /** Where there was no new document: what the metadata listed it lists still, and what is withdrawn goes in its time. The last certificate stays. */

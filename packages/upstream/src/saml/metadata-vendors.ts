@@ -30,6 +30,10 @@ export type Vendor = {
   readonly entityId?: RegExp
   readonly signInUrl?: RegExp
   readonly preset: VendorPreset
+  /** Of several that the metadata lists, the binding of logout messages that it is known to answer. */
+  readonly logoutBinding?: 'redirect' | 'post'
+  /** What it calls itself in logout messages, where that is not its entity ID. */
+  readonly logoutIssuer?: (entityId: string) => string
   /** Which attribute never changes, in words. */
   readonly stableId: string
   readonly notices: readonly MetadataFindingCode[]
@@ -48,7 +52,7 @@ export const vendors = {
     signInUrl: /^https:\/\/([a-z0-9-]+\.(okta|oktapreview|okta-emea|okta-gov)\.com\/|[^/]+\/app\/[^/]+\/exk[A-Za-z0-9]+\/sso\/saml)/,
     preset: { stepUpClassRef: null, groupsAttribute: 'groups', mapping: { methods: ['session.amr', 'amr'], authnContext: 'ignore' } },
     stableId: 'an attribute with the expression user.getInternalProperty("id") (00u…)',
-    notices: ['stable_id_needs_mapping', 'groups_need_filter', 'no_mfa_evidence'],
+    notices: ['logout_needs_certificate', 'stable_id_needs_mapping', 'groups_need_filter', 'no_mfa_evidence'],
   },
   entra: {
     name: 'Microsoft Entra ID',
@@ -60,6 +64,7 @@ export const vendors = {
       stepUpClassRef: null,
       mapping: { methods: [methodsReferences] },
     },
+    logoutIssuer: (entityId) => entityId.replace('https://sts.windows.net/', 'https://login.microsoftonline.com/'),
     stableId: `${microsoft}identity/claims/objectidentifier (sent by default)`,
     notices: ['groups_overage', 'logout_redirect_only'],
   },
@@ -108,6 +113,7 @@ export const vendors = {
       stepUpClassRef: null,
       mapping: { claims: { email_provider: { from: ['http://schemas.auth0.com/identities/default/provider'] } } },
     },
+    logoutBinding: 'post',
     stableId: 'the NameID: it is user_id as it comes',
     notices: ['sha1_by_default', 'no_mfa_evidence'],
   },
@@ -121,7 +127,7 @@ export const vendors = {
       mapping: { methods: [methodsReferences] },
     },
     stableId: 'a rule that sends objectGUID or employeeID',
-    notices: ['claim_rules_needed', 'encrypts_when_offered', 'stable_id_needs_mapping'],
+    notices: ['logout_needs_certificate', 'claim_rules_needed', 'encrypts_when_offered', 'stable_id_needs_mapping'],
   },
   keycloak: {
     name: 'Keycloak',

@@ -17,3 +17,9 @@ export type ServiceProvider = {
 }
 
 export const noServiceProvider: ServiceProvider = { active: undefined, published: [], decrypting: [], sha1Until: undefined }
+
+/** Our addresses for logout, beside the ACS: for what comes through a browser, and for what the IdP's server sends by SOAP. */
+export const logoutUrlsOf = (acsUrl: string): { readonly browser: string; readonly soap: string } => {
+  const browser = acsUrl.replace(/\/acs$/, '/slo')
+  return { browser, soap: `${browser}/soap` }
+}

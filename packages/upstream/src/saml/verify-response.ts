@@ -80,12 +80,12 @@ function judge(text: string, expected: ExpectedSamlResponse, around: Envelope): 
   const read = readBelieved(vouched, reader, expected)
   if (!read.ok) return read
   const judged = checkBelieved(read.value, envelope.value, rules)
-  if (!judged.ok) return err(read.value.mayBeProbed ? { reason: 'saml_decryption_failed' } : { ...judged.error, proven: true })
+  if (!judged.ok) return read.value.mayBeProbed ? err({ reason: 'saml_decryption_failed' }) : judged
   return ok(toSamlAssertion(expected, read.value.response ?? envelope.value, read.value.assertion))
 }
 
 /** The root counts as signed, whatever is signed in it besides. */
-export const vouchFor = ({ root, findSigned }: ReadMessage): ReadMessage => ({
+const vouchFor = ({ root, findSigned }: ReadMessage): ReadMessage => ({
   root,
   findSigned: (certificates) => {
     const inside = unlessUnsigned(findSigned(certificates))
