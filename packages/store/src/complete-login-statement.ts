@@ -93,11 +93,11 @@ export const completeStatement = hotStatement({
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
       AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND verdict.asks_invitation RETURNING i.id
   ), person AS (
-    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, claims_at, created_at, last_login_at)
-    SELECT $1, $10, $3, $11, scim_user_id, $12, $6, $6, $6 FROM verdict
+    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, claims_at, created_at, last_login_at)
+    SELECT $1, $10, $3, $11, scim_user_id, $12, $29, $6, $6, $6 FROM verdict
     WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
-      claims = EXCLUDED.claims, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
+      claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
       claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
         = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
       scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)

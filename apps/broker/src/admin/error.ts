@@ -105,7 +105,7 @@ export const adminErrors = {
     status: 400,
     spec: 'ours',
     title: 'Choice not usable',
-    say: 'a rule does not compile, or names a connection that this tenant does not have; see errors',
+    say: 'a rule does not compile, names a connection that this tenant does not have, or asks for groups without accepting what that shows; see errors',
   },
   domain_malformed: {
     code: 'invalid_request',

@@ -1,5 +1,6 @@
 /** The step at which a person says where she signs in, when neither the hint nor the tenant's set-up does. */
 import { connectionOfAnyAddress } from '@drawbridge/core/tenant/connection-choice'
+import type { Answer } from '../http/answer.js'
 import { endpoint } from '../http/endpoint.js'
 import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
@@ -7,6 +8,7 @@ import { withCookies } from './authorize.endpoint.js'
 import { setChoiceCookie } from './browser.js'
 import { dispatch } from './dispatch.js'
 import { type Flow, loadFlow, loadPostedStep } from './flow.js'
+import { groupsOfHint } from './groups-of-hint.js'
 import { chooseConnectionPage } from './pages.js'
 
 const path = '/t/:tenant/authorize/choose-connection'
@@ -30,7 +32,8 @@ export const chooseConnectionEndpoint = endpoint({
     const posted = await loadPostedStep(http, deps, 'choose_connection')
     if (!posted.ok) return posted.error
     const { flow, form } = posted.value
-    const chosen = chosenBy(flow, form)
+    const chosen = await chosenBy(flow, form)
+    if (chosen && !('id' in chosen)) return chosen
     if (!chosen)
       return form['email'] === undefined ? refuseOnPage({ reason: 'connection_unknown' }) : chooseConnectionPage(flow, 'email_malformed')
     const remember = setChoiceCookie(deps, flow.tenant, chosen.id, form['remember'] === 'yes')
@@ -40,8 +43,9 @@ export const chooseConnectionEndpoint = endpoint({
 })
 
 /** By the address that she typed, which leads somewhere whether anybody knows it or not; or by a click on a connection. */
-function chosenBy({ tenant }: Flow, form: Readonly<Record<string, string>>): ResolvedConnection | undefined {
-  const usable = usableConnections(tenant)
-  if (form['email'] !== undefined) return connectionOfAnyAddress(tenant, usable, form['email'])
-  return usable.find(({ id }) => id === form['connection'])
+async function chosenBy(flow: Flow, form: Readonly<Record<string, string>>): Promise<ResolvedConnection | Answer | undefined> {
+  const usable = usableConnections(flow.tenant)
+  if (form['email'] === undefined) return usable.find(({ id }) => id === form['connection'])
+  const groups = await groupsOfHint(flow, usable, form['email'])
+  return groups.ok ? connectionOfAnyAddress(flow.tenant, usable, form['email'], groups.value) : groups.error
 }

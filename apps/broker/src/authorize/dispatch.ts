@@ -29,6 +29,7 @@ import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
 import { rememberedConnectionOf, sessionHandleOf } from './browser.js'
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
+import { groupsOfHint } from './groups-of-hint.js'
 import { denialPage } from './pages.js'
 import { type LoginDemand, startLogin } from './start-login.js'
 
@@ -121,9 +122,10 @@ function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefine
 async function goUpstream(flow: Flow, demand: LoginDemand | undefined): Promise<StepEnd> {
   const { ongoing, pending, client } = flow
   if (pending.prompt.includes('none')) return refuseSilently(flow, 'login_required')
-  const connection = connectionFor(flow)
+  const connection = await connectionFor(flow)
   if (connection === 'none') return refuseOnPage({ reason: 'connection_missing' })
   if (connection === 'ask') return move(flow, { step: 'choose_connection' }, stepLocation(flow, 'choose-connection'))
+  if (!('id' in connection)) return connection
   if (!client.preApproved && ongoing.noticedAt === undefined) {
     return move(flow, { step: 'client_notice', connectionId: connection.id }, stepLocation(flow, 'client-notice'))
   }
@@ -134,7 +136,8 @@ async function goUpstream(flow: Flow, demand: LoginDemand | undefined): Promise<
  * Chosen before, or named by the link, or the only one, or the one that the login hint leads to, or the one that this browser was told to
  * remember; else the person says. `prompt=login` asks her anew.
  */
-function connectionFor({ http, deps, tenant, ongoing, pending }: Flow): ResolvedConnection | 'ask' | 'none' {
+async function connectionFor(flow: Flow): Promise<ResolvedConnection | 'ask' | 'none' | Answer> {
+  const { http, deps, tenant, ongoing, pending } = flow
   const usable = usableConnections(tenant)
   const chosen = usable.find((connection) => connection.id === ongoing.connectionId)
   if (chosen) return chosen
@@ -142,7 +145,9 @@ function connectionFor({ http, deps, tenant, ongoing, pending }: Flow): Resolved
   if (!first) return 'none'
   if (usable.length === 1) return first
   const remembered = pending.prompt.includes('login') ? undefined : rememberedConnectionOf(http, deps, tenant)
-  return connectionOfAddress(tenant, usable, pending.loginHint) ?? usable.find(({ id }) => id === remembered) ?? 'ask'
+  const groups = await groupsOfHint(flow, usable, pending.loginHint)
+  if (!groups.ok) return groups.error
+  return connectionOfAddress(tenant, usable, pending.loginHint, groups.value) ?? usable.find(({ id }) => id === remembered) ?? 'ask'
 }
 
 /**

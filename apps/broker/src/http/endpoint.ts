@@ -36,6 +36,8 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   readonly tenant?: ResolvedTenant
   readonly parsed: Parsed
   readonly caller: Caller
+  /** Takes one of a further named limit of this client address. The refusal: there was none left. */
+  readonly spend: (limit: RateLimitName) => Answer | undefined
 }
 
 /** A parser shows its schema to the documentation and its type to the endpoint. */

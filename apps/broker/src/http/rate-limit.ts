@@ -15,6 +15,8 @@ export const rateLimits = {
   login: { perSecond: 10, burst: 100 },
   /** What an IdP tells by itself, per address of the IdP: at the end of a day a company logs out at once. */
   signal: { perSecond: 50, burst: 1000 },
+  /** Addresses whose groups choose a connection, per client address: who tries many would learn who is in which group. */
+  group_choice: { perSecond: 2, burst: 60 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
 } as const satisfies Record<string, RateLimit>

@@ -12,7 +12,7 @@ import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
 import type { Endpoint, HttpRequest, Method } from './endpoint.js'
 import { type FormRefusal, parseForm, type SingleValuedForm } from './form.js'
-import type { RateLimiter } from './rate-limit.js'
+import type { RateLimiter, RateLimitName } from './rate-limit.js'
 import { decodeUtf8, defaultMaxBodyBytes, parseJsonBody, readBody } from './read-body.js'
 import { newRequestId } from './request-id.js'
 import { writeAnswer } from './write-answer.js'
@@ -67,19 +67,21 @@ async function answerRequest(
   const address = clientAddress(request, deps.settings.trustedProxyHops)
   const slug = params['tenant']
   const quotas = slug === undefined ? undefined : await labQuotas(deps, endpoint, slug)
-  for (const limit of endpoint.rateLimit ? (['address', endpoint.rateLimit] as const) : (['address'] as const)) {
+  const spend = (limit: RateLimitName): Answer | undefined => {
     const own = quotas?.[limit]
     const taken = limiter.take(limit, limitKey(address), slug !== undefined && own ? { slug, limit: own } : undefined)
-    if (taken.allowed) continue
+    if (taken.allowed) return undefined
     deps.metrics.count('drawbridge_rate_limited_total', { limit })
     return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })
   }
+  const limited = spend('address') ?? (endpoint.rateLimit && spend(endpoint.rateLimit))
+  if (limited) return limited
   const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
   if (!body.ok) return refuseHttp(shape, body.error)
   const tenant = slug === undefined ? undefined : await deps.configuration.find(slug)
   if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
   if (tenant?.suspendedAt !== undefined && !endpoint.servesSuspended) return refuseHttp(shape, 'tenant_suspended')
-  const http = toHttpRequest(request, matched, body.value, address, requestId)
+  const http = { ...toHttpRequest(request, matched, body.value, { address, requestId }), spend }
   return endpoint.serve(tenant ? { ...http, tenant } : http, deps)
 }
 
@@ -93,9 +95,8 @@ function toHttpRequest(
   request: IncomingMessage,
   matched: Matched,
   rawBody: Buffer,
-  address: string,
-  requestId: HttpRequest['requestId'],
-): HttpRequest {
+  { address, requestId }: Pick<HttpRequest, 'address' | 'requestId'>,
+): Omit<HttpRequest, 'spend'> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>
   const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   const isForm = contentType === 'application/x-www-form-urlencoded'

@@ -1,5 +1,13 @@
 import { describe, expect, it, test } from '@jest/globals'
-import { compileConnectionChoice, connectionChoiceFromJson, connectionOfAddress, connectionOfAnyAddress } from './connection-choice.js'
+import {
+  addressToLookUp,
+  type ConnectionChoiceJson,
+  compileConnectionChoice,
+  connectionChoiceFromJson,
+  connectionOfAddress,
+  connectionOfAnyAddress,
+} from './connection-choice.js'
+import { type AddressGroups, unknownGroups } from './groups-of-address.js'
 
 const [oldest, staff, guests] = [1, 2, 3].map((digit) => ({ id: `00000000-0000-4000-8000-00000000000${digit}` })) as [
   { id: string },
@@ -45,7 +53,7 @@ test.each([
   { when: "hint.matches('(a)\\\\1')", reason: 'regex_refused' },
   { when: "hint == 'x'.repeat(10)", reason: 'expression_function' },
 ])('a rule is checked when it is saved: $when', ({ when, reason }) => {
-  const compiled = compileConnectionChoice({ rules: [{ when, connectionId: guests.id }], fallbackConnectionId: null })
+  const compiled = compileConnectionChoice({ rules: [{ when, connectionId: guests.id }], fallbackConnectionId: null, revealsGroups: false })
   expect(compiled).toMatchObject({ ok: false, error: [{ path: 'rules.0.when', mistake: { reason } }] })
 })
 
@@ -57,4 +65,67 @@ test('a pattern runs in linear time', () => {
 test('what the store holds and cannot be read chooses nothing', () => {
   for (const json of [null, 1, { rules: 'x' }, { rules: [{ when: '(', connectionId: guests.id }] }])
     expect(connectionChoiceFromJson(json)).toEqual({ rules: [], fallbackConnectionId: undefined })
+})
+
+describe('a rule on groups', () => {
+  const known = (...value: string[]): AddressGroups => ({ state: 'known', value })
+  const rules = [
+    { when: "hint.startsWith('root')", connectionId: oldest.id },
+    { when: "domain == 'acme.example'", groups: ['contractors', 'agency'], connectionId: guests.id },
+  ]
+  const configured = { choice: connectionChoiceFromJson({ rules, revealsGroups: true }), domains }
+
+  it.each([
+    { groups: known('contractors'), chosen: guests },
+    { groups: known('staff', 'agency'), chosen: guests },
+    { groups: known('Contractors'), chosen: staff },
+    { groups: known('staff'), chosen: staff },
+    { groups: known(), chosen: staff },
+    { groups: unknownGroups, chosen: staff },
+  ])('chooses by membership, and an unknown person goes where one in none of them goes: $groups', ({ groups, chosen }) => {
+    expect(connectionOfAddress(configured, usable, 'ada@acme.example', groups)).toBe(chosen)
+  })
+
+  it.each([
+    { hint: 'ada@acme.example', looked: true, why: 'whoever has it, or nobody' },
+    { hint: 'root@acme.example', looked: false, why: 'an earlier rule decides' },
+    { hint: 'ada@claimed.example', looked: false, why: 'the domain is not proven' },
+    { hint: 'ada@elsewhere.example', looked: false, why: 'the domain is nobody’s' },
+    { hint: 'ada', looked: false, why: 'it is no address' },
+    { hint: undefined, looked: false, why: 'there is none' },
+  ])('has $hint looked up: $looked, because $why', ({ hint, looked }) => {
+    expect(addressToLookUp(configured, usable, hint)?.key).toBe(looked ? hint : undefined)
+  })
+  it('has nothing looked up where its connection is switched off, or where no rule asks', () => {
+    expect(addressToLookUp(configured, [oldest, staff], 'ada@acme.example')).toBeUndefined()
+    expect(addressToLookUp({ choice: choiceOf('true'), domains }, usable, 'ada@acme.example')).toBeUndefined()
+  })
+
+  test.each([
+    {
+      what: 'without the word that this shows',
+      json: { rules, revealsGroups: false },
+      path: 'rules.1.groups',
+      reason: 'groups_unaccepted',
+    },
+    {
+      what: 'that asks nothing',
+      json: { rules: [{ connectionId: guests.id }], revealsGroups: true },
+      path: 'rules.0',
+      reason: 'rule_empty',
+    },
+  ])('is refused $what', ({ json, path, reason }) => {
+    const compiled = compileConnectionChoice({ ...json, fallbackConnectionId: null } as ConnectionChoiceJson)
+    expect(compiled).toMatchObject({ ok: false, error: [{ path, mistake: { reason } }] })
+    expect(connectionChoiceFromJson(json)).toEqual({ rules: [], fallbackConnectionId: undefined })
+  })
+  it('cannot ask for absence: a condition knows no groups', () => {
+    const when = "!('staff' in groups)"
+    const compiled = compileConnectionChoice({
+      rules: [{ when, connectionId: guests.id }],
+      fallbackConnectionId: null,
+      revealsGroups: true,
+    })
+    expect(compiled).toMatchObject({ ok: false, error: [{ path: 'rules.0.when', mistake: { reason: 'expression_type' } }] })
+  })
 })
