@@ -79,14 +79,3 @@ export async function findLiveBrowserSession(
     }
   )
 }
-
-const endStatement = hotStatement({
-  name: 'end_browser_session',
-  tenantParameter: 1,
-  text: 'UPDATE browser_sessions SET ended_at = $3 WHERE tenant_id = $1 AND handle_hash = $2 AND ended_at IS NULL',
-})
-
-/** Ends the session behind a handle: at logout, and when a login has put a new one in its place. */
-export async function endBrowserSession(hot: HotDb, tenant: TenantId, handleHash: CredentialHash, now: Instant): Promise<void> {
-  await hot.query(endStatement, [tenant, handleHash, toTimestamp(now)])
-}

@@ -105,12 +105,12 @@ export const completeStatement = hotStatement({
     RETURNING id, epoch, claims_version
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
-      acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, created_at, expires_at)
-    SELECT $1, $15, $16, $17, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $18, $19, ${authenticatedAt}, $21, $32, $33, $6, $22
+      acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, sealed_logout_hint, created_at, expires_at)
+    SELECT $1, $15, $16, $17, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $18, $19, ${authenticatedAt}, $21, $32, $33, $34, $6, $22
     FROM verdict, person
     RETURNING id, subject_id, tenant_epoch, connection_epoch, subject_epoch
   ), replaced AS (
-    UPDATE browser_sessions b SET ended_at = $6 FROM session WHERE b.tenant_id = $1 AND b.handle_hash = $25 AND b.ended_at IS NULL
+    UPDATE browser_sessions b SET ended_at = $6, sealed_logout_hint = NULL FROM session WHERE b.tenant_id = $1 AND b.handle_hash = $25 AND b.ended_at IS NULL
   ), moved AS (
     UPDATE authorization_requests r SET session_id = (SELECT id FROM session), subject_id = (SELECT id FROM person), step = 'login' FROM verdict
     WHERE r.tenant_id = $1 AND r.id = verdict.authorization_request_id AND r.browser_hash = $4 AND r.expires_at > $6 AND ${alive}

@@ -67,6 +67,8 @@ export type LoginToComplete = {
     /** By which the IdP may end it later. */
     readonly idpSessionNames: IdpSessionNames | undefined
     readonly expiresAt: Instant
+    /** What a sign-out at the IdP wants to see again. */
+    readonly sealedLogoutHint: Buffer | undefined
   }
   /** The session that this browser had before: it ends, so whoever knew its handle has nothing. */
   readonly previousHandleHash: CredentialHash | undefined
@@ -190,12 +192,12 @@ const parametersOf = (tenant: TenantId, login: LoginToComplete): readonly unknow
   ...[JSON.stringify(login.session.idpSession), toTimestamp(login.session.expiresAt), login.requestId, login.address],
   login.previousHandleHash,
   ...addressParameters(login),
-  ...idpSessionParameters(login.session.idpSessionNames),
+  ...idpSessionParameters(login.session),
 ]
 
-const idpSessionParameters = (names: IdpSessionNames | undefined): readonly unknown[] => [
+const idpSessionParameters = ({ idpSessionNames: names, sealedLogoutHint }: LoginToComplete['session']): readonly unknown[] => [
   names === undefined ? [] : distinct([names.session, names.subject]),
-  ...[names?.session ?? null, names?.subject ?? null],
+  ...[names?.session ?? null, names?.subject ?? null, sealedLogoutHint ?? null],
 ]
 
 const addressParameters = ({ addresses, scimLink }: LoginToComplete): readonly unknown[] => {

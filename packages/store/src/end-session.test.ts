@@ -57,7 +57,7 @@ async function leave({ sub = 'ada', sid, previous }: Who = {}, at: Instant = now
       addresses: { claimed: [], own: undefined },
       subject: { id: randomUUID() as SubjectId, stableId: sub, claims: {} },
       session: {
-        ...{ ...session, acr: undefined, amr: [], authenticatedAt: now, expiresAt: later },
+        ...{ ...session, acr: undefined, amr: [], authenticatedAt: now, expiresAt: later, sealedLogoutHint: Buffer.from('hint') },
         ...{ idpSession: { ...idpSession, sid: sid ?? null }, idpSessionNames: namesOfIdpSession(idpSession) },
       },
       ...{ previousHandleHash: previous as never, requestId: 'request', address: '127.0.0.1' },

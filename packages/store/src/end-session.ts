@@ -99,7 +99,7 @@ async function endSessionsNamed(
        SELECT id, subject_id, ended_at IS NULL AND expires_at > $4 AS was_open FROM browser_sessions
        WHERE ${named} ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
      closed AS (
-       UPDATE browser_sessions b SET ended_at = $4 FROM matched WHERE b.tenant_id = $1 AND b.id = matched.id AND b.ended_at IS NULL)
+       UPDATE browser_sessions b SET ended_at = $4, sealed_logout_hint = NULL FROM matched WHERE b.tenant_id = $1 AND b.id = matched.id AND b.ended_at IS NULL)
      SELECT * FROM matched`,
     [tenant, connectionId, names, toTimestamp(now), sessionEndLimits.sessions + 1],
   )
@@ -177,12 +177,19 @@ const auditEnd = (db: Db, ending: Ending, { sessions, grants, barrier }: Session
 
 export type BrowserAtIssuer = { readonly handleHash: CredentialHash; readonly issuerId: IssuerId }
 export type OwnSessionEnded = {
+  readonly id: BrowserSessionId
   readonly connectionId: ConnectionId
   readonly subjectId: SubjectId
   /** As `identityToJson` wrote it. */
   readonly idpSession: unknown
+  readonly sealedLogoutHint: Buffer | undefined
 }
-type OwnRow = Matched & { readonly connection_id: ConnectionId; readonly idp_session: unknown }
+type OwnRow = Matched & {
+  readonly own_id: BrowserSessionId
+  readonly connection_id: ConnectionId
+  readonly idp_session: unknown
+  readonly sealed_logout_hint: Buffer | null
+}
 
 /**
  * The person ends her session in this browser, with what was granted from it and from others here of the same session at the IdP, where the
@@ -191,7 +198,7 @@ type OwnRow = Matched & { readonly connection_id: ConnectionId; readonly idp_ses
 export async function endOwnSession(db: Db, ending: SessionEnding, browser: BrowserAtIssuer): Promise<OwnSessionEnded | undefined> {
   const { rows } = await db.query<OwnRow>(
     `WITH own AS (
-       SELECT id, subject_id, connection_id, idp_session, idp_session_name FROM browser_sessions
+       SELECT id, subject_id, connection_id, idp_session, idp_session_name, sealed_logout_hint FROM browser_sessions
        WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND ended_at IS NULL AND expires_at > $4),
      matched AS MATERIALIZED (
        SELECT b.id, b.ended_at IS NULL AS was_open FROM browser_sessions b, own
@@ -200,9 +207,9 @@ export async function endOwnSession(db: Db, ending: SessionEnding, browser: Brow
          AND (b.idp_session ->> 'sid' IS NOT NULL OR b.idp_session ->> 'sessionIndex' IS NOT NULL))
        ORDER BY b.id LIMIT $5 FOR NO KEY UPDATE OF b),
      closed AS (
-       UPDATE browser_sessions b SET ended_at = $4
+       UPDATE browser_sessions b SET ended_at = $4, sealed_logout_hint = NULL
        WHERE b.tenant_id = $1 AND b.ended_at IS NULL AND b.id IN (SELECT id FROM matched UNION SELECT id FROM own))
-     SELECT matched.id, matched.was_open, own.subject_id, own.connection_id, own.idp_session FROM own, matched`,
+     SELECT matched.id, matched.was_open, own.id AS own_id, own.subject_id, own.connection_id, own.idp_session, own.sealed_logout_hint FROM own, matched`,
     [ending.tenant, browser.handleHash, browser.issuerId, toTimestamp(ending.now), sessionEndLimits.sessions + 1],
   )
   const own = rows[0]
@@ -210,7 +217,7 @@ export async function endOwnSession(db: Db, ending: SessionEnding, browser: Brow
   const { connection_id: connectionId, subject_id: subjectId } = own
   const done = await endWhatHangsOn(db, { ...ending, connectionId }, rows, async () => [subjectId])
   await auditEnd(db, { ...ending, connectionId }, done, subjectId)
-  return { connectionId, subjectId, idpSession: own.idp_session }
+  return { id: own.own_id, connectionId, subjectId, idpSession: own.idp_session, sealedLogoutHint: own.sealed_logout_hint ?? undefined }
 }
 
 /**
@@ -223,7 +230,7 @@ export async function endSessionOfBrowser(
   browser: BrowserAtIssuer & { readonly ended: IdpSessionEnd },
 ): Promise<boolean> {
   const { rows } = await db.query<{ subject_id: SubjectId }>(
-    `UPDATE browser_sessions SET ended_at = $4 WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND connection_id = $5
+    `UPDATE browser_sessions SET ended_at = $4, sealed_logout_hint = NULL WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND connection_id = $5
        AND idp_session_name = ANY ($6) AND ended_at IS NULL AND expires_at > $4 RETURNING subject_id`,
     [ending.tenant, browser.handleHash, browser.issuerId, toTimestamp(ending.now), ending.connectionId, namesOfEnd(browser.ended)],
   )

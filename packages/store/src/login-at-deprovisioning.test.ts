@@ -60,7 +60,7 @@ async function leave(tenant: ATenant): Promise<() => Promise<string>> {
       subject: { id: randomUUID() as SubjectId, stableId: 'grace', claims: {} },
       session: {
         ...{ id: randomUUID() as BrowserSessionId, handleHash: hashCredential(randomUUID()), acr: undefined, amr: [] },
-        ...{ authenticatedAt: now, idpSession: {}, idpSessionNames: undefined, expiresAt: later },
+        ...{ authenticatedAt: now, idpSession: {}, idpSessionNames: undefined, sealedLogoutHint: undefined, expiresAt: later },
       },
       ...{ previousHandleHash: undefined, requestId: 'request', address: '127.0.0.1' },
     })

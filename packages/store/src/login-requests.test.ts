@@ -76,7 +76,15 @@ async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
   const trip = { id, connectionId, upstreamId: id, sealedState: Buffer.alloc(1), expiresAt }
   const asked = { freshDemanded: freshDemandedAt !== undefined, now: freshDemandedAt ?? now }
   expect(await insertLoginRequest(hot, tenant.tenantId, request, { ...trip, ...asked })).toEqual({ kind: 'written' })
-  const session = { acr: undefined, amr: [], authenticatedAt, idpSession: {}, idpSessionNames: undefined, expiresAt }
+  const session = {
+    acr: undefined,
+    amr: [],
+    authenticatedAt,
+    idpSession: {},
+    idpSessionNames: undefined,
+    sealedLogoutHint: undefined,
+    expiresAt,
+  }
   const done = await completeLogin(hot, tenant.tenantId, {
     ...{ id, issuerId: tenant.issuerId, connectionId, browserHash, issuedAt, now: addSeconds(now, 6) },
     replays: [{ kind: 'oidc_id_token', id }],

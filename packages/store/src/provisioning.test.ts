@@ -49,7 +49,15 @@ async function signIn(tenant: ATenant, { stableId = 'newcomer', email, link }: A
   const request = { ongoing, browserHash, decidedOn: await presentVersions(fixture, tenant) }
   const trip = { id, connectionId, upstreamId: id, sealedState: Buffer.alloc(1), expiresAt, freshDemanded: false, now }
   expect(await insertLoginRequest(hot, tenantId, request, trip)).toEqual({ kind: 'written' })
-  const session = { acr: undefined, amr: [], authenticatedAt: now, idpSession: {}, idpSessionNames: undefined, expiresAt }
+  const session = {
+    acr: undefined,
+    amr: [],
+    authenticatedAt: now,
+    idpSession: {},
+    idpSessionNames: undefined,
+    sealedLogoutHint: undefined,
+    expiresAt,
+  }
   const done = await completeLogin(hot, tenantId, {
     ...{ id, issuerId, connectionId, browserHash, issuedAt: now, now: addSeconds(now, 6), replayableUntil: expiresAt },
     replays: [{ kind: 'oidc_id_token', id }],

@@ -109,6 +109,7 @@ async function signIn(tenant: ATenant, stableId: string, connectionId = tenant.c
       authenticatedAt: instant(now + 5_000),
       idpSession: {},
       idpSessionNames: undefined,
+      sealedLogoutHint: undefined,
       expiresAt: instant(now + 60_000),
     },
     previousHandleHash: undefined,

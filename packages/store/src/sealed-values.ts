@@ -17,6 +17,7 @@ export type LastingSealedColumn = (typeof lastingSealedColumns)[number]
 export const expiringSealedColumns = [
   { table: 'login_requests', column: 'sealed_state' },
   { table: 'parked_messages', column: 'sealed' },
+  { table: 'browser_sessions', column: 'sealed_logout_hint' },
 ] as const
 
 export type SealedRow = { readonly tenant: TenantId; readonly id: string; readonly sealed: Buffer }

@@ -5,12 +5,12 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { IdToken } from '@drawbridge/core/identity/identity-assertion'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
-import { ok } from '@drawbridge/core/result'
+import { err, ok } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
-import type { Connector, StartLogin } from '@drawbridge/upstream/connector'
+import type { Connector, StartLogin, StartLogout } from '@drawbridge/upstream/connector'
 import { aChallenge } from './a-grant.js'
 import { type ATenant, aTenant } from './a-tenant.js'
 import { asOwner, type TestDatabase } from './database.js'
@@ -65,6 +65,9 @@ export type AnIdp = {
   readonly connectorFor: (tenant: unknown, connection: { readonly id: ConnectionId }) => Connector
   /** Every trip that was begun, with the connection it was begun at. */
   readonly started: (StartLogin & { readonly connectionId: ConnectionId })[]
+  /** Every sign-out that was begun there. */
+  readonly left: StartLogout[]
+  offersLogout: boolean
   /** Whom it names next. */
   says: { readonly sub: string; readonly sid?: string; readonly groups: readonly string[]; readonly amr: readonly string[] }
 }
@@ -78,6 +81,8 @@ export const withoutLogout: Pick<Connector, 'startLogout' | 'finishLogout'> = {
 export function anIdp(clock: () => Instant): AnIdp {
   const idp: AnIdp = {
     started: [],
+    left: [],
+    offersLogout: true,
     says: { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] },
     connectorFor: (_tenant, connection) => ({
       start: async (request) => {
@@ -95,9 +100,16 @@ export function anIdp(clock: () => Instant): AnIdp {
         ])
         const [now, issuer] = [clock(), 'https://idp.example']
         const times = { acr: undefined, amr, authTime: now, sid, issuedAt: now, expiresAt: addSeconds(now, 300) }
-        return ok({ kind: 'oidc', connectionId: connection.id, issuer, sub, claims, ...times } satisfies IdToken)
+        const logoutHint = new Secret(`id-token-of-${sub}`)
+        return ok({ kind: 'oidc', connectionId: connection.id, issuer, sub, claims, ...times, logoutHint } satisfies IdToken)
       },
-      ...withoutLogout,
+      startLogout: async (request) => {
+        idp.left.push(request)
+        const answer = { kind: 'redirect' as const, url: `https://idp.example/logout?state=${request.relayState}` }
+        return ok(idp.offersLogout ? { answer, upstreamId: request.relayState, state: new Secret('sealed') } : 'not_offered')
+      },
+      finishLogout: async ({ parameters }, { upstreamId }) =>
+        parameters.get('state') === upstreamId ? ok('ended') : err({ reason: 'oidc_state_mismatch' }),
     }),
   }
   return idp

@@ -62,6 +62,7 @@
  *   stableIdAttribute    string                 short for mapping.stableId.attribute
  *   groupsAttribute      string                 short for mapping.groups.from with one name
  *   scimLinkKey          {attribute, scim: 'userName' | 'externalId'}   how a SCIM user is linked: an IdP-controlled value only (security.md §3)
+ *   logoutUpstream       boolean                whoever signs out here is taken to the IdP to sign out there, too, where it offers that; default true
  *   idpInitiated         {targets: [{name, relayState, initiateLoginUri, targetLinkUri}]}   where a tile of the IdP's portal may lead, chosen by
  *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0035); default: refused
  */
@@ -88,6 +89,7 @@ const shared = {
   groupsAttribute: text.optional(),
   scimLinkKey: z.strictObject({ attribute: text, scim: z.enum(['userName', 'externalId']) }).optional(),
   idpInitiated: initiatedLoginShape.optional(),
+  logoutUpstream: z.boolean().default(true),
 }
 const samlSchema = z.strictObject({
   ...shared,
@@ -114,6 +116,8 @@ type Shared = {
   readonly scimLinkKey: { readonly attribute: string; readonly scim: 'userName' | 'externalId' } | undefined
   /** Undefined: nobody but an application of ours begins a login. */
   readonly idpInitiated: InitiatedLogin | undefined
+  /** Whoever signs out here is taken to the IdP to sign out there, where it offers that. */
+  readonly logoutUpstream: boolean
 }
 export type SamlConnection = Shared &
   SamlPartySettings & {
@@ -166,12 +170,12 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
 function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefusal> {
   const parsed = oidcSchema.safeParse(configuration)
   if (!parsed.success) return err(invalid(parsed.error))
-  const { mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, ...settings } = parsed.data
+  const { mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, logoutUpstream, ...settings } = parsed.data
   const insecure = findInsecureUrl(settings)
   if (insecure !== undefined) return err({ reason: 'connection_url_insecure', detail: { member: insecure } })
   const mistake = findOidcMistake(settings)
   if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
-  const common = parseShared({ mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated })
+  const common = parseShared({ mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, logoutUpstream })
   if (!common.ok) return common
   const key = findKeyMistake(settings, common.value.mapping)
   if (key !== undefined) return err({ reason: 'connection_configuration_invalid', detail: key })
@@ -191,6 +195,7 @@ function parseShared({
   groupsAttribute,
   scimLinkKey,
   idpInitiated,
+  logoutUpstream,
 }: z.infer<z.ZodObject<typeof shared>>): Result<Shared, UpstreamRefusal> {
   const mistake = idpInitiated && findInitiatedLoginMistake(idpInitiated)
   if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
@@ -200,7 +205,7 @@ function parseShared({
     ...(groupsAttribute !== undefined && { groups: { from: [groupsAttribute] } }),
   })
   return parsed.ok
-    ? ok({ mapping: parsed.value, scimLinkKey, idpInitiated })
+    ? ok({ mapping: parsed.value, scimLinkKey, idpInitiated, logoutUpstream })
     : err({ reason: 'connection_configuration_invalid', detail: { member: 'mapping', message: parsed.error.say } })
 }
 

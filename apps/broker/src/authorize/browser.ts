@@ -1,22 +1,16 @@
-/** The two cookies of a browser: the one that binds it to what it started, and its session at one tenant. Both are bare handles. */
+/** The cookies of a browser beside its session: the one that binds it to what it started, a bare handle, and where it wants to be sent. */
 
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import type { BrokerDeps } from '../deps.js'
 import { cookieName, setCookie } from '../http/cookies.js'
 import type { HttpRequest } from '../http/endpoint.js'
+import { readHandle } from '../http/session-cookie.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 const bindingCookie = 'drawbridge-browser'
-const sessionCookie = (tenant: ResolvedTenant): string => `drawbridge-session-${tenant.slug}`
-const handleShape = /^[A-Za-z0-9_-]{43}$/
 
 type WithCookies = Pick<HttpRequest, 'cookies'>
-
-const readHandle = (http: WithCookies, deps: BrokerDeps, base: string): string | undefined => {
-  const value = http.cookies.get(cookieName(base, deps.settings.publicUrl))
-  return value !== undefined && handleShape.test(value) ? value : undefined
-}
 
 /** `undefined`: this browser has started nothing here. */
 export function browserHashOf(http: WithCookies, deps: BrokerDeps): CredentialHash | undefined {
@@ -38,11 +32,6 @@ export function bindBrowser(
   }
 }
 
-export function sessionHandleOf(http: WithCookies, deps: BrokerDeps, tenant: ResolvedTenant): CredentialHash | undefined {
-  const handle = readHandle(http, deps, sessionCookie(tenant))
-  return handle === undefined ? undefined : hashCredential(handle)
-}
-
 /** Where somebody signed in last time, if she asked to be sent there again. It chooses among this tenant's connections and proves nothing. */
 const choiceCookie = (tenant: ResolvedTenant): string => `drawbridge-connection-${tenant.slug}`
 const rememberedForSeconds = 30 * 86_400
@@ -57,6 +46,3 @@ export const setChoiceCookie = (deps: BrokerDeps, tenant: ResolvedTenant, connec
     sameSite: 'Lax',
     maxAgeSeconds: isKept ? rememberedForSeconds : 0,
   })
-
-export const setSessionCookie = (deps: BrokerDeps, tenant: ResolvedTenant, handle: string): string =>
-  setCookie(sessionCookie(tenant), handle, { publicUrl: deps.settings.publicUrl, sameSite: 'Lax' })

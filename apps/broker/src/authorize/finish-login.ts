@@ -27,13 +27,13 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
 import type { HttpRequest } from '../http/endpoint.js'
+import { sealContextOf } from '../http/seal-context.js'
+import { sessionHandleOf, setSessionCookie } from '../http/session-cookie.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
-import { sessionHandleOf, setSessionCookie } from './browser.js'
 import { dispatch } from './dispatch.js'
 import { type FinishedLogin, resumeFlow } from './flow.js'
-import { sealContextOf } from './start-login.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 /** The row's outer limit; policy sets the real one, and the IdP may set an earlier one. */
@@ -133,6 +133,7 @@ function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Id
   const { authentication, sessionExpiresAt, stableId } = who.identity
   const claims = identityToJson(who.identity)
   const outer = addSeconds(now, sessionTtlSeconds)
+  const sessionId = deps.random.uuid() as BrowserSessionId
   return {
     id: trip.id,
     issuerId: tenant.issuer.id,
@@ -145,17 +146,27 @@ function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Id
     scimLink: who.scimLink,
     addresses: addressesOf(who),
     session: {
-      id: deps.random.uuid() as BrowserSessionId,
+      id: sessionId,
       handleHash,
       ...authentication,
       idpSession: claims.idpSession,
       idpSessionNames: namesOfIdpSession(who.identity.idpSession),
+      sealedLogoutHint: sealLogoutHint(home, assertion, sessionId),
       expiresAt: sessionExpiresAt !== undefined && sessionExpiresAt < outer ? sessionExpiresAt : outer,
     },
     previousHandleHash: sessionHandleOf(http, deps, tenant),
     requestId: http.requestId,
     address: http.address,
   }
+}
+
+/** What a sign-out at the IdP will want to see again. Nobody else has a use for it, so it rests sealed, and ends with the session. */
+function sealLogoutHint(home: Homecoming, assertion: IdentityAssertion, sessionId: BrowserSessionId): Buffer | undefined {
+  const hint = assertion.kind === 'oidc' ? assertion.logoutHint : undefined
+  return (
+    hint &&
+    home.deps.sealer.seal(Buffer.from(hint.reveal(), 'utf8'), sealContextOf(home, 'browser_sessions', 'sealed_logout_hint', sessionId))
+  )
 }
 
 function addressesOf({ identity, scimLink }: Identified): LoginToComplete['addresses'] {

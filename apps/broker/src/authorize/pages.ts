@@ -6,6 +6,7 @@ import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import { type Answer, page } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
+import { upstreamTargets } from '../http/leave-for.js'
 import { usableConnections } from '../http/tenant.js'
 import { errorLocation } from './answer.js'
 import { type Flow, provenStep, stepLocation } from './flow.js'
@@ -26,14 +27,6 @@ const clientTarget = (flow: Flow): string => {
   const url = new URL(flow.pending.redirectUri)
   return url.protocol === 'http:' || url.protocol === 'https:' ? url.origin : url.protocol
 }
-
-/** Where an OIDC issuer keeps its sign-in page is in its discovery document: any https host. */
-const upstreamTargets = (flow: Flow): readonly string[] =>
-  flow.tenant.connections.flatMap((connection) => {
-    if (!connection.configuration.ok) return []
-    const configuration = connection.configuration.value
-    return configuration.kind === 'saml' ? [new URL(configuration.ssoUrl).origin] : ['https:', new URL(configuration.issuer).origin]
-  })
 
 const clientFacts = (client: Client, flow: Flow): Html =>
   html`<dl><dt>Application</dt><dd><strong>${client.name}</strong></dd>${client.kind === 'metadata_document' && html`<dt>Published by</dt><dd><code>${hostOfUrl(client.id)}</code></dd>`}<dt>Sends you to</dt><dd><code>${hostOfUrl(flow.pending.redirectUri)}</code></dd><dt>To use</dt><dd>${flow.resource.name}</dd></dl>`
@@ -59,7 +52,7 @@ export const chooseConnectionPage = (flow: Flow, mistake?: 'email_malformed'): A
         (connection) => html`<button name="connection" value="${connection.id}">${connection.name}</button>`,
       )}`,
     )}`,
-    { ...noStore, status: mistake ? 400 : 200, formTargets: [...upstreamTargets(flow), clientTarget(flow)] },
+    { ...noStore, status: mistake ? 400 : 200, formTargets: [...upstreamTargets(flow.tenant.connections), clientTarget(flow)] },
   )
 
 /** @spec MCP security best practices, confused deputy: announced before the login at the company's IdP starts */
@@ -71,7 +64,7 @@ export const clientNoticePage = (flow: Flow): Answer =>
       'client_notice',
       html`<button name="answer" value="continue">Continue to sign-in</button><button class="quiet" name="answer" value="cancel">Cancel</button>`,
     )}`,
-    { ...noStore, formTargets: [...upstreamTargets(flow), clientTarget(flow)] },
+    { ...noStore, formTargets: [...upstreamTargets(flow.tenant.connections), clientTarget(flow)] },
   )
 
 const tierWords = { read: 'reads', write: 'changes', sensitive: 'sensitive', admin: 'administers' } as const

@@ -10,11 +10,11 @@ import { readUnsolicited } from '@drawbridge/upstream/saml/unsolicited-response'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { loginRequestIdOf } from './finish-login.js'
 import { initiatedLoginOf, refuseUnsolicited, sendToTarget } from './initiated-login.js'
-import { sealContextOf } from './start-login.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 const parkedSeconds = 120

@@ -3,10 +3,10 @@ import { hashCredential } from '@drawbridge/crypto/hash'
 import { takeParkedMessage } from '@drawbridge/store/parked-messages'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { endpoint, tenantOf } from '../http/endpoint.js'
+import { sealContextOf } from '../http/seal-context.js'
 import { refuseOnPage } from './answer.js'
 import { browserHashOf } from './browser.js'
 import { finishLogin } from './finish-login.js'
-import { sealContextOf } from './start-login.js'
 
 /** @spec SAML Profiles §4.1.4.3 processing of the response */
 export const samlContinueEndpoint = endpoint({

@@ -6,21 +6,14 @@ import { insertLoginRequest } from '@drawbridge/store/login-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callbackUrlOf } from '../http/connection-addresses.js'
 import { leaveFor } from '../http/leave-for.js'
-import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+import { sealContextOf } from '../http/seal-context.js'
+import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { decidedOn, endStep, type Flow, type StepEnd } from './flow.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 /** A person may need a while for her second factor; a trip that is older is a forgotten tab. */
 export const loginTtlSeconds = 600
-
-export const sealContextOf = (flow: { deps: Flow['deps']; tenant: ResolvedTenant }, table: string, column: string, row: string) => ({
-  installation: flow.deps.installation.id,
-  tenant: flow.tenant.id,
-  table,
-  column,
-  row,
-})
 
 /**
  * What the IdP must do beyond saying who she is: ask for a second factor, or ask again although it has a session. Once a request needs a

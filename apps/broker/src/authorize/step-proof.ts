@@ -1,14 +1,7 @@
-/**
- * The proof that a form was shown by us, to this browser, for this request, at this step, and what it showed.
- *
- * SameSite alone is not relied upon: a sibling subdomain is same-site. The proof is an HMAC, so nothing is stored for it, and it dies
- * with the request that it names.
- *
- * @spec RFC 9700 §4.7 CSRF
- */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+/** The proof that a form was shown by us, to this browser, for this request, at this step, and what it showed. It dies with the request that it names. */
 import type { AuthorizationRequestId, CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Sealer } from '@drawbridge/crypto/seal'
+import { type Bound, formProof, isFormProof } from '../http/form-proof.js'
 
 export type ProvenStep = {
   readonly tenant: TenantId
@@ -19,19 +12,9 @@ export type ProvenStep = {
   readonly shown?: string | undefined
 }
 
-const mac = (sealer: Sealer, version: number, at: ProvenStep): Buffer =>
-  createHmac('sha256', sealer.derive('step-proof', version))
-    .update(JSON.stringify([at.tenant, at.request, at.browserHash.toString('hex'), at.step, at.shown ?? null]))
-    .digest()
+const boundTo = (at: ProvenStep): Bound => [at.tenant, at.request, at.browserHash.toString('hex'), at.step, at.shown ?? null]
 
-export const stepProof = (sealer: Sealer, at: ProvenStep): string =>
-  `${sealer.currentVersion}.${mac(sealer, sealer.currentVersion, at).toString('base64url')}`
+export const stepProof = (sealer: Sealer, at: ProvenStep): string => formProof(sealer, 'step-proof', boundTo(at))
 
-export function isStepProof(sealer: Sealer, at: ProvenStep, presented: string | undefined): boolean {
-  const match = /^(\d{1,9})\.([A-Za-z0-9_-]{43})$/.exec(presented ?? '')
-  const version = Number(match?.[1])
-  if (!match || !sealer.versions.includes(version)) return false
-  const given = Buffer.from(match[2] as string, 'base64url')
-  const expected = mac(sealer, version, at)
-  return given.length === expected.length && timingSafeEqual(given, expected)
-}
+export const isStepProof = (sealer: Sealer, at: ProvenStep, presented: string | undefined): boolean =>
+  isFormProof(sealer, 'step-proof', boundTo(at), presented)

@@ -2,13 +2,25 @@
 import type { UpstreamAnswer } from '@drawbridge/upstream/connector'
 import { type Answer, page, redirect } from './answer.js'
 import { html } from './html.js'
-
-const noStore = { headers: { 'cache-control': 'no-store' } }
+import type { ResolvedConnection } from './tenant.js'
 
 /** Without JavaScript a form needs a click; the redirect binding, which needs none, is the default. */
-export function leaveFor(answer: UpstreamAnswer, title: string): Answer {
-  if (answer.kind === 'redirect') return redirect(answer.url, noStore)
+export function leaveFor(answer: UpstreamAnswer, title: string, setCookies: readonly string[] = []): Answer {
+  const extras = { headers: { 'cache-control': 'no-store' }, setCookies }
+  if (answer.kind === 'redirect') return redirect(answer.url, extras)
   const fields = Object.entries(answer.fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
   const form = html`<form method="post" action="${answer.action}">${fields}<button autofocus>Continue</button></form>`
-  return page(title, form, { ...noStore, formTargets: [new URL(answer.action).origin] })
+  return page(title, form, { ...extras, formTargets: [new URL(answer.action).origin] })
 }
+
+/**
+ * Where a form of ours may lead when it sends the browser to one of these IdPs: browsers hold every hop of its redirects to `form-action`.
+ * Where an OpenID provider keeps its pages is in its discovery document: any https host.
+ */
+export const upstreamTargets = (connections: readonly ResolvedConnection[]): readonly string[] =>
+  connections.flatMap((connection) => {
+    if (!connection.configuration.ok) return []
+    const configuration = connection.configuration.value
+    if (configuration.kind === 'oidc') return ['https:', new URL(configuration.issuer).origin]
+    return [configuration.ssoUrl, configuration.sloUrl].flatMap((url) => (url === undefined ? [] : [new URL(url).origin]))
+  })

@@ -1,5 +1,6 @@
 /** Verified upstream evidence: what a connector returns after every signature and profile rule held. */
 import type { Instant } from '../instant.js'
+import type { Secret } from '../secret.js'
 import type { ConnectionId } from '../tenant/ids.js'
 import type { IdpSession } from './normalized-identity.js'
 
@@ -38,6 +39,8 @@ export type IdToken = {
   readonly sid: string | undefined
   readonly issuedAt: Instant
   readonly expiresAt: Instant
+  /** The token itself, where a sign-out at the IdP will want to see it again. */
+  readonly logoutHint?: Secret | undefined
 }
 
 export type IdentityAssertion = SamlAssertion | IdToken

@@ -3,12 +3,19 @@ import { z } from 'zod'
 import { instant } from '../instant.js'
 import { err, ok, type Result } from '../result.js'
 import type { ConnectionId, SubjectId } from '../tenant/ids.js'
-import type { NormalizedIdentity } from './normalized-identity.js'
+import type { IdpSession, NormalizedIdentity } from './normalized-identity.js'
 
 export type IdentityJson = z.infer<typeof wire>
 
 const text = z.string()
 const optional = text.nullable()
+const idpSessionWire = z.strictObject({
+  sessionIndex: optional,
+  nameId: z.strictObject({ value: text, format: optional, nameQualifier: optional, spNameQualifier: optional }).nullable(),
+  sid: optional,
+  /** Absent in what was written before it was kept. */
+  subject: z.strictObject({ issuer: text, sub: text }).nullable().optional(),
+})
 const wire = z.strictObject({
   connectionId: text,
   stableId: text,
@@ -21,13 +28,7 @@ const wire = z.strictObject({
   ]),
   authentication: z.strictObject({ acr: optional, amr: z.array(text), authenticatedAt: z.number().int().nullable() }),
   sessionExpiresAt: z.number().int().nullable(),
-  idpSession: z.strictObject({
-    sessionIndex: optional,
-    nameId: z.strictObject({ value: text, format: optional, nameQualifier: optional, spNameQualifier: optional }).nullable(),
-    sid: optional,
-    /** Absent in what was written before it was kept. */
-    subject: z.strictObject({ issuer: text, sub: text }).nullable().optional(),
-  }),
+  idpSession: idpSessionWire,
 })
 
 /** Claims become pairs: a claim called `__proto__` stays an ordinary one. */
@@ -65,8 +66,7 @@ export function identityToJson(identity: NormalizedIdentity): IdentityJson {
 export function identityFromJson(json: unknown): Result<NormalizedIdentity, 'identity_json_malformed'> {
   const parsed = wire.safeParse(json)
   if (!parsed.success) return err('identity_json_malformed')
-  const { authentication, idpSession } = parsed.data
-  const { nameId } = idpSession
+  const { authentication } = parsed.data
   return ok({
     connectionId: parsed.data.connectionId as ConnectionId,
     stableId: parsed.data.stableId,
@@ -79,21 +79,29 @@ export function identityFromJson(json: unknown): Result<NormalizedIdentity, 'ide
       authenticatedAt: atOf(authentication.authenticatedAt),
     },
     sessionExpiresAt: atOf(parsed.data.sessionExpiresAt),
-    idpSession: {
-      sessionIndex: idpSession.sessionIndex ?? undefined,
-      nameId:
-        nameId === null
-          ? undefined
-          : {
-              value: nameId.value,
-              format: nameId.format ?? undefined,
-              nameQualifier: nameId.nameQualifier ?? undefined,
-              spNameQualifier: nameId.spNameQualifier ?? undefined,
-            },
-      sid: idpSession.sid ?? undefined,
-      subject: idpSession.subject ?? undefined,
-    },
+    idpSession: toIdpSession(parsed.data.idpSession),
   })
 }
+
+/** The part of it that a browser session keeps, to name the session at the IdP by. */
+export function idpSessionFromJson(json: unknown): Result<IdpSession, 'idp_session_malformed'> {
+  const parsed = idpSessionWire.safeParse(json)
+  return parsed.success ? ok(toIdpSession(parsed.data)) : err('idp_session_malformed')
+}
+
+const toIdpSession = ({ nameId, sessionIndex, sid, subject }: z.infer<typeof idpSessionWire>): IdpSession => ({
+  sessionIndex: sessionIndex ?? undefined,
+  nameId:
+    nameId === null
+      ? undefined
+      : {
+          value: nameId.value,
+          format: nameId.format ?? undefined,
+          nameQualifier: nameId.nameQualifier ?? undefined,
+          spNameQualifier: nameId.spNameQualifier ?? undefined,
+        },
+  sid: sid ?? undefined,
+  subject: subject ?? undefined,
+})
 
 const atOf = (milliseconds: number | null) => (milliseconds === null ? undefined : instant(milliseconds))

@@ -15,6 +15,7 @@ import { readAnswer } from './authorization-answer.js'
 import { authorizationParameters, demandOf } from './authorization-request.js'
 import type { ClientKey, FindClientKey } from './client-authentication.js'
 import { type Discovery, discoveryOf } from './discovery.js'
+import { finishLogout, keptHint, startLogout } from './end-session.js'
 import { graphGroups, hasGroupsOverage, withGroups } from './graph-groups.js'
 import { type IdTokenClaims, verifyIdToken } from './id-token.js'
 import { instantOf, mergeUserinfo, oidcTimeLimits } from './id-token-rules.js'
@@ -52,8 +53,8 @@ export function oidcConnector(
   return {
     start: (request) => start(parts, request),
     finish: (message, expected) => finish(parts, message, expected),
-    startLogout: async () => ok('not_offered'),
-    finishLogout: async () => err({ reason: 'login_state_invalid' }),
+    startLogout: (request) => startLogout(parts, request),
+    finishLogout: async (message, expected) => finishLogout(message, expected),
   }
 }
 
@@ -117,7 +118,7 @@ async function finish(parts: Parts, message: UpstreamMessage, expected: Expected
   const claims = await withUserinfo(reached.value, tokens.value.accessToken, idToken.value)
   if (!claims.ok) return claims
   const complete = await withResolvedGroups(parts, reached.value, claims.value)
-  return ok(toIdToken(parts, state.value, idToken.value, complete))
+  return ok({ ...toIdToken(parts, state.value, idToken.value, complete), logoutHint: keptHint(connection, provider, tokens.value.idToken) })
 }
 
 const expectedOf = (connection: OidcConnection, state: LoginState) => ({

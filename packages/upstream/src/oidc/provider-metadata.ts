@@ -24,6 +24,10 @@ const schema = z.object({
   code_challenge_methods_supported: list,
   claims_parameter_supported: z.boolean().optional(),
   authorization_response_iss_parameter_supported: z.boolean().optional(),
+  backchannel_logout_supported: z.unknown().optional(),
+  backchannel_logout_session_supported: z.unknown().optional(),
+  frontchannel_logout_supported: z.unknown().optional(),
+  frontchannel_logout_session_supported: z.unknown().optional(),
 })
 
 export type ProviderDocument = z.output<typeof schema>
@@ -33,6 +37,8 @@ export type ProviderMetadata = {
   readonly tokenEndpoint: string
   readonly jwksUri: string
   readonly userinfoEndpoint: string | undefined
+  /** Where a person signs out; one that is no proper address is none. OIDC RP-Initiated Logout §2.1 */
+  readonly endSessionEndpoint: string | undefined
   /** RFC 9207 §3: an answer without `iss` is not this provider's. */
   readonly promisesIssuer: boolean
 }
@@ -63,6 +69,7 @@ export function judgeProviderDocument(document: ProviderDocument, issuer: string
     tokenEndpoint: token as string,
     jwksUri: jwks as string,
     userinfoEndpoint: userinfo,
+    endSessionEndpoint: isSecureUrl(document.end_session_endpoint ?? '') ? document.end_session_endpoint : undefined,
     promisesIssuer: document.authorization_response_iss_parameter_supported === true,
   })
 }

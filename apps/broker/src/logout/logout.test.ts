@@ -1,0 +1,137 @@
+/** A person signs out: asked first, ended here, led to her IdP, and back to a page that says how far it went. */
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { type AnIdp, type APlainBrowser, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, hidden } from '@drawbridge/testkit/a-login'
+import type { ATenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+
+let now: Instant = instant(Date.now())
+let fixture: TestDatabase
+let broker: TestBroker
+let idp: AnIdp
+let company: ATenant
+let slugs = 0
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  idp = anIdp(() => now)
+  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor })
+})
+afterAll(async () => {
+  await broker.close()
+  await fixture.close()
+})
+beforeEach(async () => {
+  now = addSeconds(now, 5)
+  company = await aCompany(fixture, `bye-${(slugs += 1)}`, now)
+  idp.says = { sub: 'ada', sid: 's1', groups: ['staff'], amr: ['pwd', 'otp'] }
+  idp.offersLogout = true
+  idp.left.length = 0
+})
+
+const issuer = () => `http://localhost:4400/t/${company.slug}`
+const owner = <Row = Record<string, unknown>>(sql: string): Promise<Row[]> => asOwner<Row>(fixture.ownerUrl, sql, [company.tenantId])
+const livingGrants = () => owner('SELECT id FROM grants WHERE tenant_id = $1 AND revoked_at IS NULL')
+const isSignedIn = async (browser: APlainBrowser): Promise<boolean> =>
+  new URL((await browser.visit(anAuthorizeUrl(issuer(), company))).location).searchParams.has('code')
+
+async function signedIn(): Promise<APlainBrowser> {
+  const browser = aPlainBrowser({ issuer: issuer(), url: broker.url })
+  await browser.comeHome(await browser.visit(anAuthorizeUrl(issuer(), company)), company.connectionId)
+  expect(await livingGrants()).not.toEqual([])
+  return browser
+}
+const proofFor = async (browser: APlainBrowser): Promise<string> => hidden((await browser.visit(`${issuer()}/logout`)).text, 'proof')
+const signOut = async (browser: APlainBrowser) => browser.visit(`${issuer()}/logout`, { proof: await proofFor(browser) })
+
+describe('signing out', () => {
+  it('is asked first: coming to the address changes nothing', async () => {
+    const browser = await signedIn()
+    const page = await browser.visit(`${issuer()}/logout?id_token_hint=x&post_logout_redirect_uri=https://evil.example&state=s`)
+    expect(page).toMatchObject({ status: 200, text: expect.stringContaining('Sign out of') })
+    expect(page.text).not.toContain('evil.example')
+    expect(await isSignedIn(browser)).toBe(true)
+  })
+
+  it('ends session and grants, and leads on to the IdP with what it wants to see again', async () => {
+    const browser = await signedIn()
+    const left = await signOut(browser)
+    expect(left.location).toMatch(/^https:\/\/idp\.example\/logout\?state=/)
+    expect(await livingGrants()).toEqual([])
+    const [asked] = idp.left
+    expect(asked).toMatchObject({ returnUrl: `${issuer()}/logout/done`, idpSession: { sid: 's1', subject: { sub: 'ada' } } })
+    expect(asked?.hint?.reveal()).toBe('id-token-of-ada')
+    const kept = 'SELECT sealed_logout_hint FROM browser_sessions WHERE tenant_id = $1'
+    expect(await owner(kept)).toEqual([{ sealed_logout_hint: null }])
+    expect(await isSignedIn(browser)).toBe(false)
+  })
+
+  it('is over here although the IdP offers none', async () => {
+    idp.offersLogout = false
+    const browser = await signedIn()
+    expect(await signOut(browser)).toMatchObject({ status: 200, text: expect.stringContaining('may still know you') })
+    expect([await livingGrants(), await isSignedIn(browser)]).toEqual([[], false])
+  })
+
+  it('leaves other browsers alone', async () => {
+    const here = await signedIn()
+    idp.says = { ...idp.says, sid: 's2' }
+    const there = await signedIn()
+    await signOut(here)
+    expect(await isSignedIn(there)).toBe(true)
+  })
+
+  it('of somebody who is not signed in says that she is not', async () => {
+    const browser = aPlainBrowser({ issuer: issuer(), url: broker.url })
+    expect((await browser.visit(`${issuer()}/logout`)).text).toContain('You are signed out')
+    expect((await browser.visit(`${issuer()}/logout`, {})).text).toContain('You are signed out')
+    expect(idp.left).toEqual([])
+  })
+
+  it.each([
+    { when: 'without the proof of our page', proof: async () => '' },
+    { when: 'with the proof of another browser', proof: async () => proofFor(await signedIn()) },
+    { when: 'with one that it made up', proof: async () => `1.${'A'.repeat(43)}` },
+  ])('$when is refused, and nothing ends', async ({ proof }) => {
+    const browser = await signedIn()
+    const given = await proof()
+    const refused = await browser.visit(`${issuer()}/logout`, { proof: given })
+    expect(refused.text).toContain('step_proof_invalid')
+    expect(await isSignedIn(browser)).toBe(true)
+  })
+})
+
+describe('the way back from the IdP', () => {
+  const done = (browser: APlainBrowser, query: string) => browser.visit(`${issuer()}/logout/done${query}`)
+  const leftWith = async (browser: APlainBrowser) => new URL((await signOut(browser)).location).search
+
+  it('says that she is signed out there, too, and says it once', async () => {
+    const browser = await signedIn()
+    const query = await leftWith(browser)
+    expect((await done(browser, query)).text).toContain('has signed you out, too')
+    expect((await done(browser, query)).text).toContain('may still know you')
+  })
+  it.each([
+    { when: 'to another browser', act: async (_: APlainBrowser, query: string) => ({ browser: await signedIn(), query }) },
+    { when: 'with another state', act: async (browser: APlainBrowser) => ({ browser, query: '?state=other' }) },
+    { when: 'with nothing', act: async (browser: APlainBrowser) => ({ browser, query: '' }) },
+    {
+      when: 'after a long time',
+      act: async (browser: APlainBrowser, query: string) => {
+        now = addSeconds(now, 601)
+        return { browser, query }
+      },
+    },
+  ])('says only what is sure where it leads $when', async ({ act }) => {
+    const first = await signedIn()
+    const { browser, query } = await act(first, await leftWith(first))
+    expect(await done(browser, query)).toMatchObject({ status: 200, text: expect.stringContaining('may still know you') })
+  })
+  it('of a cookie that is none says no more', async () => {
+    const browser = await signedIn()
+    await leftWith(browser)
+    browser.jar.set(`drawbridge-logout-${company.slug}`, 'AAAA')
+    expect((await done(browser, '?state=x')).text).toContain('may still know you')
+  })
+})

@@ -1,0 +1,27 @@
+/** What a person reads when she signs out. */
+import { type Answer, page } from '../http/answer.js'
+import { html } from '../http/html.js'
+import { upstreamTargets } from '../http/leave-for.js'
+import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+
+const noStore = { 'cache-control': 'no-store' }
+
+/** Asked on a page of ours, because whoever leads a browser to an address could otherwise sign people out. OIDC RP-Initiated Logout §2 */
+export const askPage = (tenant: ResolvedTenant, connection: ResolvedConnection | undefined, proof: string): Answer =>
+  page(
+    `Sign out of ${tenant.name}?`,
+    html`<p>Applications that you let in from this browser lose their access.</p><form method="post" action="${tenant.issuer.url}/logout"><input type="hidden" name="proof" value="${proof}"><button>Sign out</button></form>`,
+    { headers: noStore, formTargets: connection ? upstreamTargets([connection]) : [] },
+  )
+
+/** How far it went: here alone, or at the company's sign-in, too. */
+export type SignedOut = 'here' | 'everywhere' | 'partly'
+
+const said: Readonly<Record<SignedOut, string>> = {
+  here: 'Your company\u2019s own sign-in may still know you: on a device that is not yours, sign out there as well.',
+  everywhere: 'Your company\u2019s own sign-in has signed you out, too.',
+  partly: 'Your company\u2019s own sign-in has signed you out, and says that some applications may not have heard of it.',
+}
+
+export const signedOutPage = (far: SignedOut, setCookies: readonly string[] = []): Answer =>
+  page('You are signed out', html`<p>${said[far]}</p>`, { headers: noStore, setCookies })
