@@ -12,7 +12,7 @@ import { hashCredential } from '@drawbridge/crypto/hash'
 import { readEnv } from '@drawbridge/runtime/env'
 import { createLog } from '@drawbridge/runtime/log'
 import { onShutdownSignal, type Stoppable, stopInOrder } from '@drawbridge/runtime/shutdown'
-import { createSimulator } from '@drawbridge/simulator/simulator'
+import { createSimulator, type Simulator } from '@drawbridge/simulator/simulator'
 import { freePort, startEmbeddedPostgres } from '@drawbridge/store/embedded-postgres'
 import { insertScimToken } from '@drawbridge/store/scim-tokens'
 import { markProvisioningMode } from '@drawbridge/store/tenants'
@@ -37,6 +37,7 @@ export type Laboratory = {
   /** Plays the companies' IdP, in this process. */
   readonly idp: BenchIdp
   readonly federation: FederationTenants
+  readonly simulator: Simulator
   /** Its people sign in at the simulator's OpenID provider, which runs in this process, too. */
   readonly openIdTenant: LoginTenant
   readonly scimToken: string
@@ -89,6 +90,7 @@ async function openLaboratory(parts: Stoppable[]): Promise<Laboratory> {
     fixture,
     tenant,
     idp,
+    simulator,
     federation: await federationTenants({ fixture, making, publicUrl: brokerUrl }, idp),
     openIdTenant: await anOpenIdTenant({ fixture, making, simulator, publicUrl: brokerUrl }),
     scimToken: await furnish(fixture, platform, making, tenant),

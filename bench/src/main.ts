@@ -11,6 +11,9 @@ import { measureOurs, printColumns } from './federation.js'
 import { inLaboratory, type Laboratory } from './laboratory.js'
 import { loginWorkloads } from './login-workloads.js'
 import { oauthWorkloads, rounds } from './oauth-workloads.js'
+import { measureJackson } from './peers/jackson.js'
+import { measureLibraries } from './peers/libraries.js'
+import { installPeers } from './peers/peer-packages.js'
 import { requireProc, residentBytesOf } from './process-figures.js'
 import { measureColdStart, measureStarts, type Start, type Starts } from './start-time.js'
 import { createStatementCounter } from './statement-count.js'
@@ -54,7 +57,7 @@ async function runInLaboratory(laboratory: Laboratory, { isTrial, isWanted }: Wa
   const brokerPid = await laboratory.startBroker()
   if (isWanted('http')) await runHttp(laboratory, brokerPid, isTrial)
   if (isWanted('http')) printMoment('HTTP measured')
-  if (isWanted('federation')) printColumns(await measureOurs(laboratory, brokerPid, isTrial))
+  if (isWanted('federation')) await runFederation(laboratory, brokerPid, isTrial)
   if (isWanted('federation')) printMoment('Federation measured')
   if (isWanted('http')) await runDraining(laboratory)
   else await laboratory.startWorker()
@@ -89,6 +92,14 @@ async function runHttp(laboratory: Laboratory, brokerPid: number, isTrial: boole
     sender.close()
     await counter.close()
   }
+}
+
+/** The peers after us, on the same PostgreSQL: what they leave behind burdens nobody else. */
+async function runFederation(laboratory: Laboratory, brokerPid: number, isTrial: boolean): Promise<void> {
+  const folder = installPeers()
+  const ours = await measureOurs(laboratory, brokerPid, isTrial)
+  const libraries = await measureLibraries(folder, laboratory.idp, isTrial)
+  printColumns([...ours, ...libraries, await measureJackson(laboratory, folder, isTrial)])
 }
 
 async function runDraining(laboratory: Laboratory): Promise<void> {
