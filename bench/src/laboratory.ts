@@ -72,7 +72,9 @@ async function openLaboratory(parts: Stoppable[]): Promise<Laboratory> {
   const environment = await labEnvironment(url)
   const platform = await openPlatform(readEnv(environment), { kind: 'lab', logFile: join(folder, 'bench.log') })
   parts.push({ name: 'connections', stop: () => platform.close() })
-  const simulator = createSimulator({ port: 0, signInWithoutAsking: true })
+  // By name, because Jackson believes no other host without TLS.
+  const simulatorPort = await freePort()
+  const simulator = createSimulator({ port: simulatorPort, publicUrl: `http://localhost:${simulatorPort}`, signInWithoutAsking: true })
   await simulator.start()
   parts.push({ name: 'simulator', stop: () => simulator.close() })
   const fixture: TestDatabase = { database: platform.database, url, ownerUrl, close: () => platform.database.close() }
