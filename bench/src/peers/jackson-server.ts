@@ -55,13 +55,13 @@ async function main(setting: JacksonSetting): Promise<void> {
     'GET /oidc': (query) => oauth.oidcAuthzResponse(query),
     'POST /token': (body) => oauth.token(body),
   }
-  createServer((request, response) => void serve(routes, request, response)).listen(setting.port, '127.0.0.1', async () => {
-    const ready: JacksonReady = {
-      ...{ samlClientId: saml.clientID, oidcClientId: oidc.clientID },
-      encryptTo: (await spConfig.get()).publicKey,
-    }
-    console.log(JSON.stringify(ready))
-  })
+  const ready: JacksonReady = {
+    ...{ samlClientId: saml.clientID, oidcClientId: oidc.clientID },
+    encryptTo: (await spConfig.get()).publicKey,
+  }
+  createServer((request, response) => void serve(routes, request, response)).listen(setting.port, '127.0.0.1', () =>
+    console.log(JSON.stringify(ready)),
+  )
 }
 
 async function serve(

@@ -14,10 +14,10 @@ import { loadPeer } from './peer-packages.js'
 type Library = {
   readonly name: string
   /** The URL to which a browser would be sent. */
-  authorize(): Promise<string>
+  readonly authorize: () => Promise<string>
   /** The NameID, or an exception. */
-  accept(parameter: string): Promise<string | undefined>
-  acceptEncrypted(parameter: string): Promise<string | undefined>
+  readonly accept: (parameter: string) => Promise<string | undefined>
+  readonly acceptEncrypted: (parameter: string) => Promise<string | undefined>
 }
 
 const party = { acsUrl: 'https://sp.bench.example/acs', audience: 'https://sp.bench.example/metadata' }
@@ -110,12 +110,16 @@ type Samlify = {
 }
 
 function samlify(folder: string, idp: BenchIdp, { privateKey }: Decryption): Library {
-  const { setSchemaValidator, IdentityProvider, ServiceProvider } = loadPeer<Samlify>(folder, 'samlify')
+  const library = loadPeer<Samlify>(folder, 'samlify')
   // It demands one; the others check no schema either.
-  setSchemaValidator({ validate: () => Promise.resolve('skipped') })
-  const plain = IdentityProvider({ metadata: idp.metadata })
-  const encrypting = IdentityProvider({ metadata: idp.metadata, isAssertionEncrypted: true, messageSigningOrder: 'sign-then-encrypt' })
-  const sp = ServiceProvider({
+  library.setSchemaValidator({ validate: () => Promise.resolve('skipped') })
+  const plain = library.IdentityProvider({ metadata: idp.metadata })
+  const encrypting = library.IdentityProvider({
+    metadata: idp.metadata,
+    isAssertionEncrypted: true,
+    messageSigningOrder: 'sign-then-encrypt',
+  })
+  const sp = library.ServiceProvider({
     ...{ entityID: party.audience, authnRequestsSigned: false, wantAssertionsSigned: true, encPrivateKey: privateKey },
     assertionConsumerService: [{ Binding: 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST', Location: party.acsUrl }],
   })
