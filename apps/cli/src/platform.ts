@@ -8,7 +8,7 @@ import { isLoopbackHost, type Settings } from '@drawbridge/runtime/env'
 import { createLog, type Log } from '@drawbridge/runtime/log'
 import { createMetrics, type Metrics } from '@drawbridge/runtime/metrics'
 import { type ChangeChannel, listen } from '@drawbridge/store/changes'
-import { listUpstreamUrlsAcrossTenants } from '@drawbridge/store/connections'
+import { listDoubtfulUpstreamsAcrossTenants } from '@drawbridge/store/connections'
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
 import { holdToMasterKeys, sealerOf } from './master-keys.js'
@@ -75,7 +75,7 @@ function refuseOtherKind(found: InstallationKind, wanted: InstallationKind): voi
 /** The simulator signs in whoever asks and is always on loopback, where no IdP of a public issuer can be (security.md §13). */
 async function refuseSimulator(settings: Settings, database: Database): Promise<void> {
   if (isLoopbackHost(new URL(settings.publicUrl).hostname)) return
-  const upstreams = await listUpstreamUrlsAcrossTenants(database)
+  const upstreams = await listDoubtfulUpstreamsAcrossTenants(database)
   const simulated = upstreams.find(({ url }) => URL.canParse(url) && isLoopbackHost(new URL(url).hostname))
   if (!simulated) return
   throw new Error(

@@ -134,10 +134,14 @@ export async function deleteConnection(db: Db, tenant: TenantId, id: ConnectionI
   return rowCount === 1
 }
 
-/** Where each enabled connection of every tenant sends a person; for a start that must refuse some of them. */
-export async function listUpstreamUrlsAcrossTenants(
+/**
+ * Where enabled connections of all tenants send a person, without those whose address is plainly a public name behind https: the few that may
+ * be this machine, for a start that must refuse them. Whether one is, the caller says; whatever is written oddly is among them.
+ */
+export async function listDoubtfulUpstreamsAcrossTenants(
   database: Database,
 ): Promise<readonly { readonly name: string; readonly url: string }[]> {
-  const text = `SELECT name, coalesce(configuration ->> 'ssoUrl', configuration ->> 'issuer', '') AS url FROM connections WHERE disabled_at IS NULL`
+  const text = `SELECT name, url FROM connections, LATERAL (SELECT coalesce(configuration ->> 'ssoUrl', configuration ->> 'issuer', '') AS url) AS upstream
+    WHERE disabled_at IS NULL AND (url !~* '^https://([a-z0-9-]+[.])+[a-z][a-z0-9-]*(:[0-9]+)?([/?#]|$)' OR url ~* '^https://[^/?#]*[.]localhost(:[0-9]+)?([/?#]|$)')`
   return (await acrossTenants(database, (db) => db.query<{ name: string; url: string }>(text))).rows
 }
