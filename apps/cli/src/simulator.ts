@@ -32,6 +32,8 @@ export function connectSimulator(simulator: Simulator, publicUrl: string, demons
         : {
             oidcRedirectUri: `${issuer}/oidc/${connectionId}/callback`,
             initiateLoginUri: `${issuer}/oidc/${connectionId}/initiate`,
+            backchannelLogoutUri: `${issuer}/oidc/${connectionId}/backchannel-logout`,
+            postLogoutRedirectUri: `${issuer}/logout/done`,
           }),
     })
   }

@@ -21,6 +21,8 @@ export type Hands = {
   disarm(company: Company, fault: string): Promise<void>
   provision(company: Company): Promise<void>
   setActive(company: Company, person: string, active: boolean): Promise<void>
+  /** At the company that speaks OpenID Connect: everything of this person is over there. */
+  logOut(person: string): Promise<void>
 }
 export type Product = Hands & { readonly started: Started; stop(): Promise<void> }
 type Addresses = { readonly publicUrl: string; readonly simulatorUrl: string; readonly mcpUrl: string; readonly adminKey: string }
@@ -61,6 +63,7 @@ export function handsOn({ publicUrl, simulatorUrl, mcpUrl, adminKey }: Addresses
     disarm: (company, fault) => press(`${company}/faults/${fault}`, { armed: 'false' }),
     provision: (company) => press(`${company}/scim/provision`, {}),
     setActive: (company, person, active) => press(`${company}/scim/active`, { person, active: String(active) }),
+    logOut: (person) => press('globex/logout', { person }),
   }
 }
 

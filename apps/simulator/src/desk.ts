@@ -47,6 +47,8 @@ export async function createDesk(settings: DeskSettings): Promise<Desk> {
       redirectUris: listOf(party.oidcRedirectUri),
       tokenEndpointAuthMethod: party.tokenEndpointAuthMethod ?? 'client_secret_basic',
       jwksUri: party.jwksUri,
+      backchannelLogoutUri: party.backchannelLogoutUri,
+      postLogoutRedirectUri: party.postLogoutRedirectUri,
     }
   }
   return {

@@ -12,6 +12,9 @@ export type RelyingParty = {
   readonly oidcRedirectUri?: string | readonly string[]
   /** OpenID Connect: where the tile of the portal leads. @spec OIDC Core §4 */
   readonly initiateLoginUri?: string
+  /** OpenID Connect: where logout tokens are sent, and where a browser is led after a sign-out. */
+  readonly backchannelLogoutUri?: string
+  readonly postLogoutRedirectUri?: string
   /** `client_secret_basic` by default. */
   readonly tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt'
   /** With `private_key_jwt`: where its public keys are. */

@@ -32,6 +32,7 @@ const routes: readonly Route[] = [
   { method: 'POST', path: /^\/(acme|globex)\/faults\/([a-z-]+)$/, run: armFault },
   { method: 'POST', path: /^\/(acme|globex)\/scim\/provision$/, run: provisionEveryone },
   { method: 'POST', path: /^\/(acme|globex)\/scim\/active$/, run: changeActive },
+  { method: 'POST', path: /^\/globex\/logout$/, run: logOutAtOidc },
   { method: 'POST', path: /^\/acme\/tile$/, run: openSamlTile },
   { method: 'POST', path: /^\/globex\/tile$/, run: openOidcTile },
   { method: 'GET', path: /^\/acme\/metadata$/, run: serveMetadata },
@@ -49,7 +50,8 @@ const routes: readonly Route[] = [
 ]
 
 /** What belongs to oidc-provider. */
-const providerPath = /^\/globex\/(\.well-known\/openid-configuration|auth|auth\/[\w-]+|token|me|jwks)$/
+const providerPath =
+  /^\/globex\/(\.well-known\/openid-configuration|auth|auth\/[\w-]+|token|me|jwks|session\/end|session\/end\/confirm|session\/end\/success)$/
 
 /** Which groups somebody is in, as Microsoft Graph tells it. */
 const graphPath = /^\/globex\/graph\//
@@ -80,8 +82,16 @@ async function showCompany({ desk, response, url, parts }: Exchange): Promise<vo
   const told = url.searchParams.get('told') ?? undefined
   const view = { company, people: peopleOf(company.id), cards: desk.faults.cards(company), addresses: addresses(desk, company), told }
   // As where somebody signs in: the tile's form is redirected to the relying party.
-  sendPage(response, 200, companyPage({ ...view, hasScim: desk.scimTarget(company.id) !== undefined }), '')
+  sendPage(
+    response,
+    200,
+    companyPage({ ...view, hasScim: desk.scimTarget(company.id) !== undefined, hasLogout: hasLogout(desk, company) }),
+    '',
+  )
 }
+
+const hasLogout = (desk: Desk, { id, protocol }: Company): boolean =>
+  protocol === 'oidc' && desk.relyingParty(id).backchannelLogoutUri !== undefined
 
 function addresses(desk: Desk, company: Company): readonly (readonly [string, string])[] {
   const party = desk.relyingParty(company.id)
@@ -132,6 +142,15 @@ async function changeActive({ desk, request, response, parts }: Exchange): Promi
     company,
     sentence(await attempt(() => setActive(target, person, form.get('active') === 'true', dialectOf(form.get('dialect'))))),
   )
+}
+
+/** The person is signed out at the company, and whoever let her in hears of it. */
+async function logOutAtOidc({ desk, request, response }: Exchange): Promise<void> {
+  const form = await readForm(request)
+  const person = findPerson(oidcCompany.id, form.get('person') ?? '')
+  const outcome = person && (await desk.oidc.logOut(person))
+  if (outcome === undefined) return tell(response, oidcCompany, 'No such person, or no address for logout tokens is configured.')
+  tell(response, oidcCompany, `Logged out: ${outcome.isDone ? outcome.said : `refused, ${outcome.said}`}.`)
 }
 
 function dialectOf(value: string | null): ScimDialect {

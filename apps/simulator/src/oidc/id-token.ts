@@ -28,7 +28,13 @@ export async function rewriteIdToken(idToken: string, rewrite: Rewrite): Promise
   return faults.has('signature-wrapping') ? forge(signed, claims) : signed
 }
 
-function movedClaims(claims: Record<string, unknown>, rewrite: Rewrite): Record<string, unknown> {
+/** The same logout token at the time of the simulator's clock. */
+export const moveLogoutToken = (token: string, { keys, offsetSeconds }: Pick<Rewrite, 'keys' | 'offsetSeconds'>): Promise<string> =>
+  new SignJWT(movedClaims(decodeJwt(token), { faults: new Set(), offsetSeconds }))
+    .setProtectedHeader({ alg: 'RS256', typ: 'logout+jwt', kid: keys.current.keyId })
+    .sign(privateKey(keys.current))
+
+function movedClaims(claims: Record<string, unknown>, rewrite: Pick<Rewrite, 'faults' | 'offsetSeconds'>): Record<string, unknown> {
   const slowSeconds = rewrite.faults.has('clock-skew') ? clockSkewSeconds + hourSeconds : 0
   const seconds = Math.round(rewrite.offsetSeconds) - slowSeconds
   const times = ['iat', 'exp', 'auth_time'].filter((name) => typeof claims[name] === 'number')

@@ -21,12 +21,15 @@ declare module 'oidc-provider' {
   }
   export type GrantModel = { addOIDCScope(scope: string): void; save(): Promise<string> }
 
+  export type ClientModel = { backchannelLogout(accountId: string, sid: string | undefined): Promise<void> }
+
   export default class Provider {
     constructor(issuer: string, configuration: Readonly<Record<string, unknown>>)
     readonly Grant: new (properties: {
       readonly accountId: string
       readonly clientId: string
     }) => GrantModel
+    readonly Client: { find(clientId: string): Promise<ClientModel | undefined> }
     use(middleware: (ctx: OidcContext, next: () => Promise<void>) => Promise<void>): void
     on(event: string, listener: (...args: readonly unknown[]) => void): void
     callback(): (request: IncomingMessage, response: ServerResponse) => Promise<void>

@@ -7,7 +7,7 @@ import { type FaultId, sessionAgeSeconds } from '../faults.js'
 import { type CompanyKeys, privateKey } from '../keys.js'
 import { escapeHtml } from '../pages/html.js'
 import { directoryIdOf, objectIdOf } from './directory-ids.js'
-import { rewriteIdToken } from './id-token.js'
+import { moveLogoutToken, rewriteIdToken } from './id-token.js'
 import { memoryAdapter } from './memory-adapter.js'
 
 export const mfaAcr = 'https://refeds.org/profile/mfa'
@@ -35,6 +35,8 @@ export type OidcSettings = {
     readonly redirectUris: readonly string[]
     readonly tokenEndpointAuthMethod: string
     readonly jwksUri: string | undefined
+    readonly backchannelLogoutUri: string | undefined
+    readonly postLogoutRedirectUri: string | undefined
   }
   readonly now: () => Date
 }
@@ -48,12 +50,16 @@ export type OpenIdProvider = {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<{ loginHint: string | undefined; asksForMfa: boolean; clientId: string }>
+  /** Tells the relying party, server to server, that everything of this person is over; undefined: it has given no address for that. */
+  logOut(person: Person): Promise<LogoutOutcome | undefined>
   finishLogin(
     request: IncomingMessage,
     response: ServerResponse,
     login: { person: Person; withMfa: boolean; faults: ReadonlySet<FaultId> },
   ): Promise<void>
 }
+
+export type LogoutOutcome = { readonly isDone: boolean; readonly said: string }
 
 /** The last ID token that left unbroken. */
 type Replay = { idToken: string | undefined }
@@ -93,6 +99,15 @@ export async function createOpenIdProvider(settings: OidcSettings): Promise<Open
       request.url = (request.url ?? '/').slice(mountPath.length) || '/'
       forgetSession(request)
       await callback(request, response)
+    },
+    logOut: async (person) => {
+      const { clientId, backchannelLogoutUri } = settings.client()
+      if (backchannelLogoutUri === undefined) return undefined
+      const client = await provider.Client.find(clientId)
+      return client?.backchannelLogout(person.id, undefined).then(
+        () => ({ isDone: true, said: 'the service has heard it' }),
+        (error: unknown) => ({ isDone: false, said: error instanceof Error ? error.message : 'no answer' }),
+      )
     },
     pendingLogin: async (request, response) => {
       const interaction = await provider.interactionDetails(request, response)
@@ -137,11 +152,12 @@ function configuration(settings: OidcSettings, openLogins: ReadonlyMap<string, O
     acrValues: [...mfaAcrs, passwordAcr],
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     pkce: { required: () => true },
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
+    features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, rpInitiatedLogout: rpInitiatedLogout() },
     interactions: { url: (_ctx: unknown, interaction: Interaction) => settings.signInPath(interaction.uid) },
     ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 3600, IdToken: 600, Interaction: 900, Session: 900 },
-    // A desk is one machine: the client's key set is on loopback, where the library would not go.
-    fetch: (url: string, { dispatcher: _guard, ...options }: RequestInit & { dispatcher?: unknown }) => fetch(url, options),
+    // A desk is one machine: the client's addresses are on loopback, where the library would not go.
+    fetch: async (url: string, { dispatcher: _guard, ...options }: RequestInit & { dispatcher?: unknown }) =>
+      fetch(url, await onOurClock(options, settings)),
     findAccount: (_ctx: unknown, accountId: string, token?: { readonly grantId?: string }) =>
       account(company, accountId, openLogins.get(token?.grantId ?? '')),
     renderError,
@@ -159,6 +175,11 @@ function clientMetadata(settings: OidcSettings, clientId: string) {
     response_types: ['code'],
     token_endpoint_auth_method: client.tokenEndpointAuthMethod,
     ...(client.jwksUri !== undefined && { jwks_uri: client.jwksUri }),
+    ...(client.postLogoutRedirectUri !== undefined && { post_logout_redirect_uris: [client.postLogoutRedirectUri] }),
+    ...(client.backchannelLogoutUri !== undefined && {
+      backchannel_logout_uri: client.backchannelLogoutUri,
+      backchannel_logout_session_required: true,
+    }),
   }
 }
 
@@ -191,17 +212,43 @@ function rewriteTokens(provider: Provider, settings: OidcSettings, openLogins: R
     if (ctx.oidc?.route !== 'token' || typeof body?.id_token !== 'string') return
     const login = openLogins.get(ctx.oidc.entities.AuthorizationCode?.grantId ?? '') ?? { faults: new Set<FaultId>(), sessionAgeSeconds: 0 }
     const { faults } = login
-    const offsetSeconds = Math.round((settings.now().getTime() - Date.now()) / 1000)
+    const offsetSeconds = offsetOf(settings.now)
     body.id_token = await rewriteIdToken(body.id_token, { keys: settings.keys, ...login, offsetSeconds, previous: replay.idToken })
     if (faults.size === 0) replay.idToken = body.id_token
   })
 }
 
-/** Without its session cookie the provider asks each time who is there, which is what this desk is for. */
+/** Without its session cookie the provider asks each time who is there, which is what this desk is for. A sign-out has to know. */
 function forgetSession(request: IncomingMessage): void {
+  if ((request.url ?? '').startsWith('/session/')) return
   const kept = (request.headers.cookie ?? '').split(/;\s*/).filter((pair) => !pair.startsWith('_session'))
   request.headers.cookie = kept.join('; ')
 }
+
+/** The pages of a sign-out: the person says yes, and reads that it is done where nobody has given an address to return to. */
+function rpInitiatedLogout(): Readonly<Record<string, unknown>> {
+  const show = (ctx: OidcContext, title: string, body: string): void => {
+    ctx.type = 'html'
+    ctx.body = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><p>Development tool: a simulated company.</p><h1>${title}</h1>${body}</html>`
+  }
+  const button = '<button form="op.logoutForm" name="logout" value="yes">Sign out</button>'
+  return {
+    enabled: true,
+    logoutSource: async (ctx: OidcContext, form: string) => show(ctx, 'Sign out of the company?', `${form}${button}`),
+    postLogoutSuccessSource: async (ctx: OidcContext) => show(ctx, 'Signed out', ''),
+  }
+}
+
+/** A logout token says the time of the library; where the desk's clock has been moved, it is made again with that one. */
+async function onOurClock(options: RequestInit, { keys, now }: OidcSettings): Promise<RequestInit> {
+  const token = options.body instanceof URLSearchParams ? options.body.get('logout_token') : null
+  const offsetSeconds = offsetOf(now)
+  if (token === null || offsetSeconds === 0) return options
+  return { ...options, body: new URLSearchParams({ logout_token: await moveLogoutToken(token, { keys, offsetSeconds }) }) }
+}
+
+/** The simulator's clock minus the machine's. */
+const offsetOf = (now: OidcSettings['now']): number => Math.round((now().getTime() - Date.now()) / 1000)
 
 function askedMfaAcr(interaction: Interaction): string | undefined {
   return text(interaction.params['acr_values'])

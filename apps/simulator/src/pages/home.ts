@@ -21,6 +21,8 @@ export type CompanyView = {
   readonly cards: readonly CardView[]
   readonly addresses: readonly (readonly [name: string, url: string])[]
   readonly hasScim: boolean
+  /** The service hears of logouts. */
+  readonly hasLogout: boolean
   /** What the last click did. */
   readonly told: string | undefined
 }
@@ -60,7 +62,11 @@ function personCard(view: CompanyView, person: Person): Html {
         ? `${person.groups.length} groups`
         : person.groups.join(', ')
   return html`<li class="card"><h3>${person.givenName} ${person.familyName}</h3><p class="soft small">${person.title}<br><code>${person.email}</code></p>
-<p><span class="tag">${person.hasMfa ? 'has MFA' : 'no MFA'}</span> <span class="tag">${groups}</span></p>${view.hasScim && scimButtons(view.company, person)}</li>`
+<p><span class="tag">${person.hasMfa ? 'has MFA' : 'no MFA'}</span> <span class="tag">${groups}</span></p>${view.hasScim && scimButtons(view.company, person)}${view.hasLogout && logoutButton(view.company, person)}</li>`
+}
+
+function logoutButton(company: Company, person: Person): Html {
+  return html`<form class="row" method="post" action="/${company.id}/logout"><button class="quiet" name="person" value="${person.id}" aria-label="Log ${person.givenName} out">Log out everywhere</button></form>`
 }
 
 function scimButtons(company: Company, person: Person): Html {
