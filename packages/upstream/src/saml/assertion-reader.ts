@@ -41,7 +41,8 @@ export type AssertionFacts = {
   readonly issueInstant: WrittenInstant
   readonly issuer: string | undefined
   readonly hasSubject: boolean
-  readonly hasEncryptedId: boolean
+  /** In the place of the NameID, or wrongly beside it. */
+  readonly encryptedId: Element | undefined
   readonly nameId: NameId | undefined
   readonly confirmations: readonly ConfirmationFacts[]
   readonly conditions:
@@ -98,10 +99,12 @@ export function readAssertion(assertion: Element): Read<AssertionFacts> {
   if (!subject.ok) return subject
   if (!conditions.ok) return conditions
   const nameId = subject.value === undefined ? ok(undefined) : readNameId(subject.value)
+  const encryptedId = subject.value === undefined ? ok(undefined) : atMostOne(subject.value, namespaces.assertion, 'EncryptedID')
   const confirmations = subject.value === undefined ? ok([]) : readConfirmations(subject.value)
   const statements = readAuthnStatements(assertion)
   const attributes = readAttributes(assertion)
   if (!nameId.ok) return nameId
+  if (!encryptedId.ok) return encryptedId
   if (!confirmations.ok) return confirmations
   if (!statements.ok) return statements
   if (!attributes.ok) return attributes
@@ -111,7 +114,7 @@ export function readAssertion(assertion: Element): Read<AssertionFacts> {
     issueInstant: instantOf(assertion, 'IssueInstant'),
     issuer: issuer.value && textOf(issuer.value),
     hasSubject: subject.value !== undefined,
-    hasEncryptedId: subject.value !== undefined && childrenNamed(subject.value, namespaces.assertion, 'EncryptedID').length > 0,
+    encryptedId: encryptedId.value,
     nameId: nameId.value,
     confirmations: confirmations.value,
     conditions: conditions.value && readConditions(conditions.value),

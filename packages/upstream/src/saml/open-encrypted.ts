@@ -16,7 +16,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import type { SamlConnection } from '../connection-configuration.js'
 import type { UpstreamErrorReason, UpstreamRefusal } from '../error.js'
 import { decryptAssertion } from './decrypt-assertion.js'
-import { childrenNamed, type Element, isNamed, namespaces, walk } from './element.js'
+import { childrenNamed, type Element, isNamed, namespaces, type PlacedElement, walk } from './element.js'
 import { encryptionNamespace, readEncryptedAssertion } from './encrypted-assertion.js'
 import { isAuthenticated } from './encryption-algorithms.js'
 import type { ReadMessage, SignatureReader, SignedPart } from './read-message.js'
@@ -32,8 +32,10 @@ export type OpenedParts = {
 type Opened<T> = Result<T, UpstreamRefusal>
 const refuse = (reason: UpstreamErrorReason): Result<never, UpstreamRefusal> => err({ reason })
 
-export const isEncrypted = (element: Element): boolean =>
-  isNamed(element, namespaces.assertion, 'EncryptedAssertion') || element.name === 'EncryptedData'
+/** Of an assertion. What is encrypted in an EncryptedID is the name in a plain one, see `open-name-id`. */
+export const isEncrypted = ({ element, parent }: PlacedElement): boolean =>
+  isNamed(element, namespaces.assertion, 'EncryptedAssertion') ||
+  (element.name === 'EncryptedData' && !(parent !== undefined && isNamed(parent, namespaces.assertion, 'EncryptedID')))
 
 /** One encrypted assertion directly in the response, and no other assertion of any kind. */
 export function checkOneEncrypted(root: Element): Opened<undefined> {

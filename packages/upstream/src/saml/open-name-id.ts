@@ -1,5 +1,5 @@
 /**
- * The NameID of a logout, where the IdP encrypts it (Shibboleth does as soon as our metadata offers a key).
+ * A NameID that the IdP encrypts, of a login or of a logout (Shibboleth does as soon as our metadata offers a key).
  *
  * Here a signature that covers the cipher text has held already, so whoever sees our answer cannot have changed it to learn from it.
  *

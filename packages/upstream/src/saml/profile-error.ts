@@ -92,8 +92,8 @@ export const samlProfileErrors = {
     code: 'upstream_message_refused',
     status: 400,
     spec: 'SAML Core §2.2.4',
-    cause: 'The NameID is encrypted; this release reads only plain ones.',
-    remedy: 'Turn off NameID encryption for this application at the IdP.',
+    cause: 'The NameID is encrypted, and this connection accepts no encryption; or a plain NameID stands beside the encrypted one.',
+    remedy: 'Set encryption of the connection to “accepted”, or turn off NameID encryption for this application at the IdP.',
   },
   saml_bearer_missing: {
     code: 'upstream_message_refused',

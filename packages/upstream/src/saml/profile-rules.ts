@@ -84,7 +84,8 @@ export function checkIssueInstant(issuedAt: WrittenInstant, { now, skewSeconds }
 
 function checkSubject(assertion: AssertionFacts, expected: ExpectedResponse): Checked {
   if (!assertion.hasSubject) return refuse('saml_subject_missing')
-  if (assertion.hasEncryptedId) return refuse('saml_name_id_encrypted')
+  // One that was opened is gone from here: this is one that stands beside a NameID.
+  if (assertion.encryptedId !== undefined) return refuse('saml_name_id_encrypted')
   const isMissing = assertion.nameId === undefined ? expected.needsNameId : assertion.nameId.value === ''
   if (isMissing) return refuse('saml_name_id_missing')
   return checkConfirmations(assertion.confirmations, expected)

@@ -4,12 +4,11 @@ import { beforeAll, describe, expect, test } from '@jest/globals'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { algorithms } from './fixtures/a-saml-response.js'
 import { aServiceProvider } from './fixtures/a-service-provider.js'
-import { connectionTo, finishLogin, identityOf, told } from './fixtures/a-vendor-login.js'
+import { connectionTo, expectationOf, finishLogin, identityOf, told, vendorLogins } from './fixtures/a-vendor-login.js'
 import { attributeOf, innerOf, removeElement, replaceElement, setAttribute, setInner } from './fixtures/edit-xml.js'
-import { expectedOf, type VendorExpectation } from './fixtures/expected-of-vendors.js'
 import { entraGroups, entraOverage } from './fixtures/messages-of-microsoft.js'
 import { duo, onelogin } from './fixtures/messages-of-services.js'
-import { sent, type VendorMessage, type VendorMessageName, vendorMessage, vendorMessages } from './fixtures/vendor-messages.js'
+import { sent, vendorMessage, vendorMessages } from './fixtures/vendor-messages.js'
 import { at } from './fixtures/vendor-words.js'
 import type { ServiceProvider, ServiceProviderKey } from './service-provider.js'
 import { signatureReaderNames } from './signature-reader-name.js'
@@ -20,31 +19,14 @@ beforeAll(async () => {
   ours = await aServiceProvider()
 }, 30_000)
 
-const rowOf = ({ vendor }: VendorMessage) => expectedOf[vendor] as VendorExpectation
-
-const encrypting = { encryption: 'required', contentEncryption: 'gcm-or-cbc' }
-/** The login of a message of this shape, after a change to what the vendor writes, with what the admin writes beside the preset. */
-async function loginOf(
-  name: VendorMessageName,
-  change: (xml: string) => string = (xml) => xml,
-  own: Record<string, unknown> = {},
-  forced = false,
-) {
-  const message = { ...vendorMessage(name), xml: change(vendorMessage(name).xml) }
-  const row = rowOf(message)
-  const settings = { ...row.own, ...(message.encryption !== undefined && encrypting), ...own }
-  const mapping = { ...(row.own?.['mapping'] as object | undefined), ...(own['mapping'] as object | undefined) }
-  const connection = connectionTo(message, [key.certificate], { ...settings, mapping })
-  return { connection, message: sent(message, key, ours.active.certificate), forced, serviceProvider: ours }
-}
-const tell = async (...asked: Parameters<typeof loginOf>) => told(await identityOf(await loginOf(...asked)))
+const { loginOf, tell } = vendorLogins(key, () => ours)
 
 describe.each(signatureReaderNames)('read by %s', (signatureReader) => {
   test.each(vendorMessages.map(({ name }) => name))(
     '%s: who it is, her claims, groups, evidence and session, with the preset',
     async (name) => {
       const identity = await identityOf(await loginOf(name, undefined, { signatureReader }))
-      const { strength, ...expected } = rowOf(vendorMessage(name)).expected
+      const { strength, ...expected } = expectationOf(vendorMessage(name)).expected
       expect(told(identity)).toEqual(expected)
       expect(authenticationStrength((identity as Exclude<typeof identity, string>).authentication)).toBe(strength)
     },

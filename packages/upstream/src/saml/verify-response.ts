@@ -13,8 +13,9 @@ import type { SamlConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { type AssertionFacts, type ResponseFacts, readAssertion, readResponse } from './assertion-reader.js'
 import { decodeMessage } from './decode-message.js'
-import { attributeOf, childrenNamed, type Element, isNamed, namespaces, walk } from './element.js'
+import { attributeOf, childrenNamed, type Element, namespaces, walk } from './element.js'
 import { checkOneEncrypted, isEncrypted, openEncrypted, unlessUnsigned } from './open-encrypted.js'
+import { openNameId } from './open-name-id.js'
 import { checkAssertion, checkResponse, type ExpectedResponse, timeLimits } from './profile-rules.js'
 import type { ReadMessage, SignatureReader, SignedPart } from './read-message.js'
 import { readRedirectMessage } from './redirect-message.js'
@@ -79,9 +80,20 @@ function judge(text: string, expected: ExpectedSamlResponse, around: Envelope): 
   const vouched = around === 'signed' ? vouchFor(message.value) : message.value
   const read = readBelieved(vouched, reader, expected)
   if (!read.ok) return read
-  const judged = checkBelieved(read.value, envelope.value, rules)
-  if (!judged.ok) return read.value.mayBeProbed ? err({ reason: 'saml_decryption_failed' }) : judged
-  return ok(toSamlAssertion(expected, read.value.response ?? envelope.value, read.value.assertion))
+  const named = openName(read.value, expected)
+  if (!named.ok) return named
+  const judged = checkBelieved(named.value, envelope.value, rules)
+  if (!judged.ok) return named.value.mayBeProbed ? err({ reason: 'saml_decryption_failed' }) : judged
+  return ok(toSamlAssertion(expected, named.value.response ?? envelope.value, named.value.assertion))
+}
+
+/** A signature holds over the cipher text, so that it is the IdP's own. One that stands beside a NameID is left for the rules to refuse. */
+function openName(read: SignedFacts, expected: ExpectedSamlResponse): Result<SignedFacts, SamlRefusal> {
+  const { encryptedId, nameId } = read.assertion
+  if (encryptedId === undefined || nameId !== undefined) return ok(read)
+  const { connection, serviceProvider = noServiceProvider } = expected
+  const opened = openNameId(encryptedId, { connection, serviceProvider })
+  return opened.ok ? ok({ ...read, assertion: { ...read.assertion, nameId: opened.value, encryptedId: undefined } }) : opened
 }
 
 /** The root counts as signed, whatever is signed in it besides. */
@@ -123,17 +135,16 @@ const isErrorWithoutAssertion = (response: ResponseFacts, root: Element): boolea
 /** Exactly one assertion in the whole message, a child of the response; none hidden in Extensions, Advice, Object or anywhere else. */
 function checkOneAssertion(root: Element): Result<undefined, UpstreamRefusal> {
   let count = 0
-  for (const { element } of walk(root)) {
-    if (isNamed(element, namespaces.assertion, 'EncryptedAssertion') || element.name === 'EncryptedData')
-      return err({ reason: 'saml_encrypted_assertion' })
-    if (element.name === 'Assertion') count += 1
+  for (const placed of walk(root)) {
+    if (isEncrypted(placed)) return err({ reason: 'saml_encrypted_assertion' })
+    if (placed.element.name === 'Assertion') count += 1
   }
   return count === 1 && childrenNamed(root, namespaces.assertion, 'Assertion').length === 1
     ? ok(undefined)
     : err({ reason: 'saml_assertion_count', detail: { count } })
 }
 
-const isAnyEncrypted = (root: Element): boolean => [...walk(root)].some(({ element }) => isEncrypted(element))
+const isAnyEncrypted = (root: Element): boolean => [...walk(root)].some(isEncrypted)
 
 /** Encrypted where the connection accepts that, plain where it does not demand more; one assertion in any case. */
 function checkForm(root: Element, { encryption }: SamlConnection): Result<undefined, UpstreamRefusal> {
