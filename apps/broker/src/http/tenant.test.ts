@@ -50,6 +50,17 @@ it('loads again for whoever saw a newer version in a statement', async () => {
   expect(await cache.atVersion(after, after.configurationVersion)).toBe(after)
 })
 
+it('keeps as many tenants as its limit, and lets the longest unused go', async () => {
+  for (const slug of ['first', 'second', 'third']) await admin('POST', '/tenants', { slug, name: slug })
+  const loaded: string[] = []
+  const metrics = { ...broker.deps.metrics, count: (name: string) => void loaded.push(name) } as typeof broker.deps.metrics
+  const cache = createConfigurationCache({ ...broker.deps, metrics, installationId: broker.deps.installation.id }, 2)
+  for (const slug of ['first', 'second', 'first', 'third', 'first']) await cache.find(slug)
+  expect(loaded).toHaveLength(3)
+  await cache.find('second')
+  expect(loaded).toHaveLength(4)
+})
+
 it('loads once for many that ask at once, and never for a slug that cannot be', async () => {
   const cache = aCache()
   const found = await Promise.all(Array.from({ length: 20 }, () => cache.find('acme')))

@@ -101,8 +101,11 @@ export type ConfigurationDeps = {
 }
 type Entry = { readonly tenant: ResolvedTenant; checkedAt: number }
 
-export function createConfigurationCache(deps: ConfigurationDeps): ConfigurationCache {
-  const entries = new Map<string, Entry>()
+export function createConfigurationCache(
+  deps: ConfigurationDeps,
+  mostTenants: number = configurationLimits.mostTenants,
+): ConfigurationCache {
+  const entries = new Map<string, Entry>() // the longest unused first
   const loading = new Map<string, Promise<ResolvedTenant | undefined>>()
   const absent = createAbsentSlugs(deps.clock, { forMs: configurationLimits.recheckAfterMs, most: configurationLimits.mostAbsentSlugs })
 
@@ -118,8 +121,9 @@ export function createConfigurationCache(deps: ConfigurationDeps): Configuration
       return undefined
     }
     const tenant = resolve(deps, stored)
-    if (entries.size >= configurationLimits.mostTenants) entries.delete(entries.keys().next().value as string)
+    entries.delete(slug)
     entries.set(slug, { tenant, checkedAt })
+    if (entries.size > mostTenants) entries.delete(entries.keys().next().value as string)
     return tenant
   }
   const loadOnce = (slug: string): Promise<ResolvedTenant | undefined> => {
@@ -134,6 +138,8 @@ export function createConfigurationCache(deps: ConfigurationDeps): Configuration
       if (!slugShape.test(slug)) return undefined
       const entry = entries.get(slug)
       if (!entry) return absent.has(slug) ? undefined : loadOnce(slug)
+      entries.delete(slug)
+      entries.set(slug, entry)
       const now = deps.clock.now()
       if (Math.abs(now - entry.checkedAt) < configurationLimits.recheckAfterMs) return entry.tenant
       const version = await findConfigurationVersionAcrossTenants(deps.database, slug)
