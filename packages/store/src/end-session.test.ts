@@ -307,7 +307,11 @@ describe('what ends here', () => {
   it('a browser logout ends the one session that matches, and no grant', async () => {
     const session = await signIn({ sid: 's1' })
     await openGrant(session)
-    const named = (sid: string) => ({ ...own(session), ended: { protocol: 'oidc' as const, issuer, sub: undefined, sid } })
+    const named = (sid: string) => ({
+      ...own(session),
+      sessionId: undefined,
+      ended: { protocol: 'oidc' as const, issuer, sub: undefined, sid },
+    })
     expect(await run((db) => endSessionOfBrowser(db, ending(), named('s2')))).toBe(false)
     expect(await isLive(session)).toBe(true)
     expect(await run((db) => endSessionOfBrowser(db, ending(), named('s1')))).toBe(true)

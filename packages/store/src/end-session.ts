@@ -220,6 +220,13 @@ export async function endOwnSession(db: Db, ending: SessionEnding, browser: Brow
   return { id: own.own_id, connectionId, subjectId, idpSession: own.idp_session, sealedLogoutHint: own.sealed_logout_hint ?? undefined }
 }
 
+/** Which session of this browser: by the handle in its cookie, or by its id, which the caller has opened a seal of ours for. */
+export type SessionOfBrowser = {
+  readonly handleHash: CredentialHash | undefined
+  readonly sessionId: BrowserSessionId | undefined
+  readonly issuerId: IssuerId
+}
+
 /**
  * A browser logout, which nobody has signed: ends the session of this one browser, if it is of the session at the IdP that is named, and
  * nothing that was granted. Answers whether there was one.
@@ -227,13 +234,17 @@ export async function endOwnSession(db: Db, ending: SessionEnding, browser: Brow
 export async function endSessionOfBrowser(
   db: Db,
   ending: Ending,
-  browser: BrowserAtIssuer & { readonly ended: IdpSessionEnd },
+  browser: SessionOfBrowser & { readonly ended: IdpSessionEnd },
 ): Promise<boolean> {
   const { rows } = await db.query<{ subject_id: SubjectId }>(
-    `UPDATE browser_sessions SET ended_at = $4, sealed_logout_hint = NULL WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND connection_id = $5
+    `UPDATE browser_sessions SET ended_at = $4, sealed_logout_hint = NULL
+     WHERE tenant_id = $1 AND (handle_hash = $2 OR id = $7) AND issuer_id = $3 AND connection_id = $5
        AND idp_session_name = ANY ($6) AND ended_at IS NULL AND expires_at > $4 RETURNING subject_id`,
-    [ending.tenant, browser.handleHash, browser.issuerId, toTimestamp(ending.now), ending.connectionId, namesOfEnd(browser.ended)],
+    [
+      ...[ending.tenant, browser.handleHash ?? null, browser.issuerId, toTimestamp(ending.now), ending.connectionId],
+      ...[namesOfEnd(browser.ended), browser.sessionId ?? null],
+    ],
   )
-  if (rows[0]) await auditEnd(db, ending, { ...nothing, sessions: 1 }, rows[0].subject_id)
+  if (rows[0]) await auditEnd(db, ending, { ...nothing, sessions: rows.length }, rows[0].subject_id)
   return rows.length > 0
 }

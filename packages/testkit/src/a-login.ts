@@ -21,8 +21,8 @@ export const aCompanyPolicy = (scopes: readonly string[]): string =>
 /** Its client is vouched for and has an https redirect URI, so that neither gate is shown; its scopes are read and write. */
 export const aWebRedirectUri = 'https://client.example/callback'
 
-export async function aCompany(fixture: TestDatabase, slug: string, now: Instant): Promise<ATenant> {
-  const tenant = await aTenant(fixture, { slug })
+export async function aCompany(fixture: TestDatabase, slug: string, now: Instant, publicUrl?: string): Promise<ATenant> {
+  const tenant = await aTenant(fixture, { slug, ...(publicUrl !== undefined && { publicUrl }) })
   const owner = (sql: string, ...parameters: unknown[]) => asOwner(fixture.ownerUrl, sql, parameters)
   await owner('UPDATE connections SET configuration = $2 WHERE tenant_id = $1', tenant.tenantId, anIdpConfiguration)
   await owner('UPDATE clients SET pre_approved = true, redirect_uris = $2 WHERE tenant_id = $1', tenant.tenantId, [aWebRedirectUri])

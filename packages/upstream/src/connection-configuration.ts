@@ -54,6 +54,8 @@
  *   userinfo             boolean                merge the userinfo answer; default true
  *   logoutTokens         'typed' | 'untyped'    untyped: a logout token may say typ JWT or none, and no exp (Keycloak before 25, Hydra, authentik);
  *                                               default 'typed'
+ *   frontchannelLogout   boolean                the IdP ends sessions from a frame in the browser (Entra, Okta, AD FS): a cookie goes along
+ *                                               there that can end a session and do nothing else; default false
  *   graph                {groups: 'id' | 'displayName', securityGroupsOnly, url, tokenUrl}   Entra: groups too many for a token are read from
  *                                               Microsoft Graph with our own credentials; default: they stay unknown
  *

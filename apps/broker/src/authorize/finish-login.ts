@@ -28,7 +28,7 @@ import type { Answer } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import { sealContextOf } from '../http/seal-context.js'
-import { sessionHandleOf, setSessionCookie } from '../http/session-cookie.js'
+import { sessionHandleOf, setFrameCookie, setSessionCookie } from '../http/session-cookie.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
@@ -107,12 +107,17 @@ async function believe(home: Homecoming, configuration: ConnectionConfiguration,
   const completed = await completeLogin(onHotPath(deps.database), tenant.id, login)
   switch (completed.kind) {
     case 'believed':
-      return goOn(home, completed, [setSessionCookie(deps, tenant, handle)])
+      return goOn(home, completed, sessionCookies(home, configuration, handle, login.session.id))
     case 'fresh_login_required':
       return goOn(home, completed, [])
     case 'refused':
       return refuseOnPage({ reason: pageReasons[completed.reason], detail: { why: completed.reason } })
   }
+}
+
+function sessionCookies({ deps, tenant }: Homecoming, configuration: ConnectionConfiguration, handle: string, id: BrowserSessionId) {
+  const isFramed = configuration.kind === 'oidc' && configuration.frontchannelLogout
+  return [setSessionCookie(deps, tenant, handle), ...(isFramed ? setFrameCookie(deps, tenant, id) : [])]
 }
 
 const pageReasons = {

@@ -10,6 +10,8 @@ type Common = {
   /** Whole `Set-Cookie` values, made by `cookies`. */
   readonly setCookies?: readonly string[]
   readonly refusal?: RefusalNote
+  /** The one origin whose pages may show it in a frame; nobody else’s may, and without it nobody’s. */
+  readonly framedBy?: string
 }
 export type Answer = Common &
   (
@@ -29,7 +31,7 @@ export type Problem = {
   readonly errors?: readonly { readonly path: string; readonly message: string }[]
 }
 
-type Extras = Pick<Common, 'headers' | 'setCookies' | 'refusal'>
+type Extras = Pick<Common, 'headers' | 'setCookies' | 'refusal' | 'framedBy'>
 
 export const json = (body: unknown, extras: Extras & { readonly status?: number; readonly contentType?: string } = {}): Answer => ({
   kind: 'json',

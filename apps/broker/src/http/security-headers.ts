@@ -13,3 +13,7 @@ export const transportSecurity = (publicUrl: string): Readonly<Record<string, st
 
 /** What is not a page loads nothing and is framed nowhere. */
 export const barePolicy = "default-src 'none'; frame-ancestors 'none'"
+
+/** The same for what one origin may frame. Whatever is no origin frames nothing. */
+export const framedPolicy = (origin: string): string =>
+  /^https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?$/.test(origin) ? `default-src 'none'; frame-ancestors ${origin}` : barePolicy

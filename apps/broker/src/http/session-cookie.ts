@@ -1,9 +1,10 @@
-/** The cookie of a browser's session at one tenant: a bare handle. */
-import type { CredentialHash } from '@drawbridge/core/tenant/ids'
+/** The cookies of a browser's session at one tenant: a bare handle, and where an IdP needs it, one that goes along into that IdP's frames. */
+import type { BrowserSessionId, CredentialHash } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import type { BrokerDeps } from '../deps.js'
 import { clearCookie, cookieName, setCookie } from './cookies.js'
 import type { HttpRequest } from './endpoint.js'
+import { sealContextOf } from './seal-context.js'
 import type { ResolvedTenant } from './tenant.js'
 
 const sessionCookie = (tenant: ResolvedTenant): string => `drawbridge-session-${tenant.slug}`
@@ -25,3 +26,28 @@ export const setSessionCookie = (deps: BrokerDeps, tenant: ResolvedTenant, handl
 
 export const clearSessionCookie = (deps: BrokerDeps, tenant: ResolvedTenant): string =>
   clearCookie(sessionCookie(tenant), deps.settings.publicUrl)
+
+/**
+ * A frame of another site carries no Lax cookie. This one goes along, and is worth nothing but a sign-out: it holds the id of the session,
+ * sealed, and nothing else here reads it. A browser that keeps cookies of others out of frames does not send it. OIDC Front-Channel Logout §4
+ */
+const frameCookie = (tenant: ResolvedTenant): string => `drawbridge-frame-${tenant.slug}`
+const frameContext = (deps: BrokerDeps, tenant: ResolvedTenant) => sealContextOf({ deps, tenant }, 'cookies', 'frame', tenant.slug)
+
+/** None where the world does not reach us over TLS: browsers refuse SameSite=None there. */
+export function setFrameCookie(deps: BrokerDeps, tenant: ResolvedTenant, session: BrowserSessionId): readonly string[] {
+  const { publicUrl } = deps.settings
+  if (!publicUrl.startsWith('https:')) return []
+  const sealed = deps.sealer.seal(Buffer.from(session, 'utf8'), frameContext(deps, tenant))
+  return [setCookie(frameCookie(tenant), sealed.toString('base64url'), { publicUrl, sameSite: 'None' })]
+}
+
+export function framedSessionOf(
+  http: Pick<HttpRequest, 'cookies'>,
+  deps: BrokerDeps,
+  tenant: ResolvedTenant,
+): BrowserSessionId | undefined {
+  const value = http.cookies.get(cookieName(frameCookie(tenant), deps.settings.publicUrl))
+  const opened = value === undefined ? undefined : deps.sealer.open(Buffer.from(value, 'base64url'), frameContext(deps, tenant))
+  return opened?.ok ? (opened.value.toString('utf8') as BrowserSessionId) : undefined
+}

@@ -4,7 +4,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { contentSecurityPolicy, renderPage } from './page.js'
 import { announcesBody } from './read-body.js'
-import { barePolicy, securityHeaders, transportSecurity } from './security-headers.js'
+import { barePolicy, framedPolicy, securityHeaders, transportSecurity } from './security-headers.js'
 
 export type AnswerContext = { readonly requestId: string; readonly cors: boolean }
 
@@ -20,13 +20,14 @@ export function writeAnswer(
   const headers: Record<string, string | string[]> = {
     ...securityHeaders,
     ...transportSecurity(deps.settings.publicUrl),
-    'content-security-policy': policy,
+    'content-security-policy': answer.framedBy === undefined ? policy : framedPolicy(answer.framedBy),
     'x-request-id': context.requestId,
     // Whatever has no other word on caching is not cached: most of what we say is about one person.
     'cache-control': 'no-store',
     ...(context.cors ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'www-authenticate, x-request-id' } : {}),
     ...answer.headers,
   }
+  if (answer.framedBy !== undefined) delete headers['x-frame-options'] // it can name no other origin; the policy does
   if (answer.kind === 'redirect') headers['location'] = answer.location
   if (answer.setCookies && answer.setCookies.length > 0) headers['set-cookie'] = [...answer.setCookies]
   if (contentType !== undefined) headers['content-type'] = contentType

@@ -64,6 +64,7 @@ export const oidcMembers = {
   parameters: z.partialRecord(z.enum(staticParameterNames), text).default({}),
   userinfo: z.boolean().default(true),
   logoutTokens: z.enum(['typed', 'untyped']).default('typed'),
+  frontchannelLogout: z.boolean().default(false),
   graph: z
     .strictObject({
       groups: z.enum(['id', 'displayName']).default('id'),
@@ -78,6 +79,10 @@ type Members = z.output<z.ZodObject<typeof oidcMembers>>
 export type OidcSettings = Readonly<Omit<Members, 'idTokenAlgorithms'>> & { readonly idTokenAlgorithms: readonly ForeignAlgorithm[] }
 
 export const isTemplate = (issuer: string): boolean => issuer.includes(issuerPlaceholder)
+
+/** Every issuer that may speak for the people of a connection: one, or with a template one for each tenant that is trusted. */
+export const issuersOf = ({ issuer, tenantIds = [] }: Pick<OidcSettings, 'issuer' | 'tenantIds'>): readonly string[] =>
+  isTemplate(issuer) ? tenantIds.map((tenant) => issuer.replace(issuerPlaceholder, tenant)) : [issuer]
 
 export const discoveryUrlOf = ({ issuer, discoveryUrl }: Pick<OidcSettings, 'issuer' | 'discoveryUrl'>): string =>
   discoveryUrl ?? `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
