@@ -15,6 +15,13 @@ export type Place = { readonly line: number; readonly column: number }
 export type YamlMistake = { readonly kind: 'syntax' | 'alias'; readonly say: string; readonly place: Place | undefined }
 export type Path = readonly (string | number)[]
 
+/** `rules[2].when` */
+export const pathText = (path: readonly PropertyKey[]): string =>
+  path.reduce<string>(
+    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : `${text}${text === '' ? '' : '.'}${String(part)}`),
+    '',
+  )
+
 export type PlacedYaml = {
   readonly value: unknown
   /** Of the key, or of the item of a list; of what is around it where there is no such thing. */

@@ -70,7 +70,8 @@ export type Given = {
 
 export type Outcome =
   | { readonly kind: 'done'; readonly answer: unknown; readonly says?: string; readonly exitCode?: number }
-  | { readonly kind: 'refused'; readonly refused: Refused }
+  /** `answer`: what was done before, for machines. */
+  | { readonly kind: 'refused'; readonly refused: Refused; readonly exitCode?: number; readonly answer?: unknown }
   /** Somebody was asked and said no; nobody was there to be asked. */
   | { readonly kind: 'declined' }
   | { readonly kind: 'unasked' }
@@ -79,7 +80,12 @@ export type Tools = {
   readonly client: AdminClient
   /** Asks, unless --yes was said. */
   readonly confirm: (question: string) => Promise<'agreed' | 'declined' | 'unasked'>
+  /** For people; with --json on standard error. */
   readonly say: (line: string) => void
+  /** What is shown once, at once: on standard output, unless --json puts it into the answer. */
+  readonly show: (line: string) => void
+  /** Of this process: secrets are named by their variables. */
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 export type Run = (given: Given, tools: Tools) => Promise<Outcome>
 

@@ -2,6 +2,7 @@
 import type { AdminCommand } from './command.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
+import { fileCommands } from './commands/file-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
@@ -12,4 +13,5 @@ export const adminCommands: readonly AdminCommand[] = [
   ...domainCommands,
   ...grantCommands,
   ...watchCommands,
+  ...fileCommands,
 ]

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { adminOrigin, EnvError, readCommandLineEnv } from '@drawbridge/runtime/env'
-import { type AdminClient, adminClient, type Refused } from './admin-client.js'
+import { type AdminClient, adminClient } from './admin-client.js'
 import { readAdminKey } from './admin-key-file.js'
 import type { AdminCommand, Given, Outcome, Tools } from './command.js'
 import { exitCodes, helpOf, helpOfMany } from './help.js'
@@ -27,7 +27,7 @@ export async function runAdminCommand(
   }
   const ready = await prepare(command, read.value, environment)
   if (!ready.ok) return complain(ready.error)
-  const outcome = await run(command, ready.value, toolsOf(ready.value.client, read.value))
+  const outcome = await run(command, ready.value, toolsOf(ready.value.client, read.value, environment))
   return report(command, outcome, read.value.json)
 }
 
@@ -68,8 +68,10 @@ async function prepare(command: AdminCommand, words: ReadWords, environment: Env
   }
 }
 
-const toolsOf = (client: AdminClient, { yes, json }: ReadWords): Tools => ({
+const toolsOf = (client: AdminClient, { yes, json }: ReadWords, environment: Environment): Tools => ({
   client,
+  environment,
+  show: (line) => (json ? undefined : console.log(plainLines(line))),
   say: (line) => (json ? console.error(plainLines(line)) : console.log(plainLines(line))),
   confirm: async (question) => {
     if (yes) return 'agreed'
@@ -100,16 +102,16 @@ function report(command: AdminCommand, outcome: Outcome, json: boolean): number 
     console.error('Nothing was done.')
     return outcome.kind === 'declined' ? exitCodes.declined.code : exitCodes.usage.code
   }
-  if (outcome.kind === 'refused') return reportRefused(outcome.refused, json)
+  if (outcome.kind === 'refused') return reportRefused(outcome, json)
   const says = outcome.says ?? command.done
-  const shown = json ? jsonText(outcome.answer ?? null) : showAnswer(outcome.answer, command.shows)
+  const shown = json ? jsonText(outcome.answer ?? null) : showAnswer(outcome.answer, command.shows, process.stdout.isTTY)
   if (shown !== '') console.log(shown)
   if (says !== undefined && !json) console.error(plainLines(says))
   return outcome.exitCode ?? exitCodes.done.code
 }
 
-function reportRefused(refused: Refused, json: boolean): number {
-  if (json) console.log(jsonText(refused))
+function reportRefused({ refused, exitCode, answer }: Extract<Outcome, { kind: 'refused' }>, json: boolean): number {
+  if (json) console.log(jsonText({ ...refused, ...(answer as object | undefined) }))
   else console.error(showRefused(refused))
-  return refused.status === 0 ? exitCodes.unreachable.code : exitCodes.refused.code
+  return exitCode ?? (refused.status === 0 ? exitCodes.unreachable.code : exitCodes.refused.code)
 }

@@ -5,7 +5,11 @@ import type { Shows } from './command.js'
 /** Names come from tenants and IdPs: an escape sequence in one must not move the cursor of an admin, nor must what turns text around. */
 export const plainText = (text: string): string => text.replaceAll(/\p{Cc}|[\u202A-\u202E\u2066-\u2069]/gu, '\uFFFD')
 /** The same for texts of several lines. */
-export const plainLines = (text: string): string => text.split(/\r?\n/).map(plainText).join('\n')
+export const plainLines = (text: string): string =>
+  text
+    .split(/\r?\n/)
+    .map((line) => line.split('\t').map(plainText).join('\t'))
+    .join('\n')
 
 /** JSON escapes what is below space; this also what terminals take for control beyond. */
 export const jsonText = (value: unknown): string =>
@@ -14,10 +18,14 @@ export const jsonText = (value: unknown): string =>
     (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
-export function showAnswer(answer: unknown, shows: Shows | undefined): string {
+/** A document that goes into a file or a pipe goes there as it is. */
+export function showAnswer(answer: unknown, shows: Shows | undefined, isTerminal = true): string {
   if (answer === undefined) return ''
   if (shows === undefined || 'record' in shows) return showRecord(answer)
-  if ('text' in shows) return plainLines(textOf(memberOf(answer, shows.text) ?? '').replace(/\n$/, ''))
+  if ('text' in shows) {
+    const text = textOf(memberOf(answer, shows.text) ?? '').replace(/\n$/, '')
+    return isTerminal ? plainLines(text) : text
+  }
   const rows = (memberOf(answer, shows.rows) as readonly unknown[] | undefined) ?? []
   return rows.length === 0 ? 'none' : showTable(shows.columns, rows)
 }

@@ -1,9 +1,10 @@
 /** From a document to something that decides: every expression checked, every limit only ever tightened, rules indexed by group. */
 import type { AuthenticationStrength } from '../identity/authentication-strength.js'
+import { pathText } from '../placed-yaml.js'
 import { err, ok, type Result } from '../result.js'
 import { type Condition, type ConditionCompiler, conditionCompiler } from './cel.js'
 import { type SensitivityTier, sensitivityTiers } from './decision.js'
-import { type LineFinder, type MfaDemand, mistake, type PolicyDocument, parsePolicyDocument, pathText } from './document.js'
+import { type LineFinder, type MfaDemand, mistake, type PolicyDocument, parsePolicyDocument } from './document.js'
 import { type PolicyMistake, policyLimits } from './error.js'
 import { defaultSessionLimits, defaultTierLimits, type SessionLimits, type TierLimit, type TierLimits } from './tier.js'
 

@@ -1,7 +1,7 @@
 /** The policy document as its author writes it: YAML (JSON is YAML too), one schema, every value placed by its line. */
 import { z } from 'zod'
 import { authenticationStrengths } from '../identity/authentication-strength.js'
-import { readYaml } from '../placed-yaml.js'
+import { pathText, readYaml } from '../placed-yaml.js'
 import { err, ok, type Result } from '../result.js'
 import { sensitivityTiers } from './decision.js'
 import { type PolicyErrorReason, type PolicyMistake, policyErrors, policyLimits } from './error.js'
@@ -80,7 +80,8 @@ export function parsePolicyDocument(text: string): Result<ReadDocument, readonly
   if (!read.ok) return err(read.error.map(({ kind, say, place }) => mistake(reasonOf[kind], '', place?.line, say)))
   const [yaml, second] = read.value
   if (second !== undefined) return err([mistake('document_not_yaml', '', second.placeOf([]).line, 'one document, not several')])
-  const lineOf: LineFinder = (path) => yaml?.placeOfValue(path)?.line
+  // Of what is missing: of what it is missing from.
+  const lineOf: LineFinder = (path) => (yaml?.placeOfValue(path) ?? yaml?.placeOf(path))?.line
   const parsed = schema.safeParse(yaml?.value ?? {})
   if (parsed.success) return ok({ document: parsed.data, lineOf })
   return err(
@@ -91,13 +92,6 @@ export function parsePolicyDocument(text: string): Result<ReadDocument, readonly
 const reasonOf = { syntax: 'document_not_yaml', alias: 'document_has_alias' } as const
 
 const pathPart = (part: PropertyKey): string | number => (typeof part === 'number' ? part : String(part))
-
-/** `rules[2].when` */
-export const pathText = (path: readonly PropertyKey[]): string =>
-  path.reduce<string>(
-    (text, part) => (typeof part === 'number' ? `${text}[${part}]` : `${text}${text === '' ? '' : '.'}${String(part)}`),
-    '',
-  )
 
 export function mistake(
   reason: PolicyErrorReason,

@@ -1,0 +1,125 @@
+/** What no single member of a tenant's file can tell: names that repeat, references to nothing, configurations, rules and policies that do not hold. */
+import type { Path } from '@drawbridge/core/placed-yaml'
+import { compilePolicy } from '@drawbridge/core/policy/compile'
+import { compileConnectionChoice } from '@drawbridge/core/tenant/connection-choice'
+import { parseOwnableDomain } from '@drawbridge/core/tenant/domain-proof'
+import { parseConnection, toUsablePem } from '@drawbridge/upstream/connection-configuration'
+import type { MetadataConfiguration } from '@drawbridge/upstream/saml/metadata-diagnosis'
+import type { FileConnection, FileDomain, TenantFile } from './shape.js'
+
+type Mistake = { readonly path: Path; readonly say: string }
+
+/** What the metadata of an IdP says of it, and nobody else where its metadata is fetched. A new member of it must be decided on here. */
+const ofMetadata: Readonly<Record<keyof MetadataConfiguration, true>> = {
+  idpEntityId: true,
+  ssoUrl: true,
+  ssoBinding: true,
+  certificates: true,
+}
+export const membersOfMetadata: readonly string[] = Object.keys(ofMetadata)
+
+/** Stands for the certificates that the metadata will bring, so that the rest of the configuration can be judged before. */
+const someCertificate = `MIIBbTCCAROgAwIBAgIULk1evBd5esANJRuyAPAr8TjWXKwwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBeDAeFw0yNjExMjgyMjU0MjFaFw0yNjExMjkyMjU0MjFaMAwxCjAIBgNVBAMM
+AXgwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATlEv5t44HBOqjcMaqNWPgxYP9GxaY4Qk+5LbN+/Bdo2GAMgRzl93oK7TaZNfWaZ2Ore4HybUPfMEYviSxgjYcio1MwUTAdBgNVHQ4EFgQUpoA9rZCt73UE
+x4S2oQ164As6sT4wHwYDVR0jBBgwFoAUpoA9rZCt73UEx4S2oQ164As6sT4wDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiEA9V517azqToampc6NomlcUFwazdYDs/jO6JvFge6qFL8CIE9b
+AnL2gxGIaylYiYfyHsExDKdjP9pRO/KOtQxMowE1`
+const asIfFetched = { idpEntityId: 'urn:later', ssoUrl: 'https://later.invalid', certificates: [someCertificate] }
+
+export function findMistakes(tenant: TenantFile): readonly Mistake[] {
+  const { connections = [], domains = [], resources = [], sharedResources = [], clients = [], policy } = tenant
+  return [
+    ...repeated(connections, 'connections', 'name', ({ name }) => name),
+    ...connections.flatMap((connection, index) => inConnection(connection, ['connections', index])),
+    ...repeated(domains, 'domains', 'domain', domainKey),
+    ...domains.flatMap((domain, index) => inDomain(domain, index, tenant)),
+    ...inChoice(tenant),
+    ...repeated(resources, 'resources', 'identifier', ({ identifier }) => identifier),
+    ...repeated(sharedResources, 'sharedResources', undefined, (identifier) => identifier),
+    ...repeated(clients, 'clients', 'clientId', ({ clientId }) => clientId),
+    ...(typeof policy === 'string' ? mistakesInPolicy(policy) : []),
+  ]
+}
+
+function repeated<T>(rows: readonly T[], section: string, member: string | undefined, keyOf: (row: T) => string): readonly Mistake[] {
+  const seen = new Set<string>()
+  return rows.flatMap((row, index) => {
+    const key = keyOf(row)
+    const isAgain = seen.has(key)
+    seen.add(key)
+    return isAgain ? [{ path: [section, index, ...(member === undefined ? [] : [member])], say: `"${key}" is said twice` }] : []
+  })
+}
+
+const domainKey = ({ domain }: FileDomain): string => {
+  const parsed = parseOwnableDomain(domain)
+  return parsed.ok ? parsed.value : domain
+}
+
+function inConnection(connection: FileConnection, at: Path): readonly Mistake[] {
+  const { kind, metadata, configuration, clientSecret } = connection
+  const mistakes: Mistake[] = []
+  if (kind === 'oidc' && metadata) mistakes.push({ path: [...at, 'metadata'], say: 'only a SAML connection has metadata' })
+  if (kind === 'saml' && clientSecret) mistakes.push({ path: [...at, 'clientSecret'], say: 'a SAML connection has no secret' })
+  for (const [index, pin] of (metadata?.pinnedCertificates ?? []).entries())
+    if (toUsablePem(pin) === undefined)
+      mistakes.push({ path: [...at, 'metadata', 'pinnedCertificates', index], say: 'not a usable certificate' })
+  const claimed = metadata ? membersOfMetadata.filter((member) => Object.hasOwn(configuration, member)) : []
+  for (const member of claimed)
+    mistakes.push({ path: [...at, 'configuration', member], say: 'the metadata says this; leave one of the two out' })
+  if (claimed.length > 0) return mistakes
+  const parsed = parseConnection(kind, metadata && kind === 'saml' ? { ...configuration, ...asIfFetched } : configuration)
+  if (parsed.ok) return mistakes
+  const detail = parsed.error.detail as Readonly<Record<string, string | number>> | undefined
+  const member = String(detail?.['member'] ?? '')
+  const steps = member === 'configuration' || member === '' ? [] : member.replaceAll(/\[(\d+)\]/g, '.$1').split('.')
+  const path = [...at, 'configuration', ...steps.map((step) => (/^\d+$/.test(step) ? Number(step) : step))]
+  return [...mistakes, { path, say: [parsed.error.reason, detail?.['message']].filter(Boolean).join(': ') }]
+}
+
+const domainWords = {
+  domain_malformed: 'not a domain that could hold e-mail addresses',
+  domain_public_suffix: 'under it anybody can register: it belongs to no company',
+} as const
+
+function inDomain({ domain, connection }: FileDomain, index: number, { connections }: TenantFile): readonly Mistake[] {
+  const ownable = parseOwnableDomain(domain)
+  return [
+    ...(ownable.ok ? [] : [{ path: ['domains', index, 'domain'], say: domainWords[ownable.error] }]),
+    ...unknownConnection(connection, ['domains', index, 'connection'], connections),
+  ]
+}
+
+/** Where the file does not manage connections, the tenant's are asked when the plan is made. */
+function unknownConnection(name: string | undefined, path: Path, connections: TenantFile['connections']): readonly Mistake[] {
+  if (name === undefined || connections === undefined || connections.some((connection) => connection.name === name)) return []
+  return [{ path, say: `no connection of this file is called "${name}"` }]
+}
+
+const anyId = '00000000-0000-4000-8000-000000000000'
+
+function inChoice({ connectionChoice: choice, connections }: TenantFile): readonly Mistake[] {
+  if (choice === undefined) return []
+  const compiled = compileConnectionChoice({
+    rules: choice.rules.map(({ when }) => ({ when, connectionId: anyId })),
+    fallbackConnectionId: null,
+  })
+  const unreadable = compiled.ok
+    ? []
+    : compiled.error.map(({ path, mistake }) => ({ path: ['connectionChoice', ...stepsOf(path)], say: mistake.say }))
+  const named = choice.rules.flatMap(({ connection }, index) =>
+    unknownConnection(connection, ['connectionChoice', 'rules', index, 'connection'], connections),
+  )
+  return [...unreadable, ...named, ...unknownConnection(choice.fallback, ['connectionChoice', 'fallback'], connections)]
+}
+
+const stepsOf = (path: string): Path => path.split('.').map((step) => (/^\d+$/.test(step) ? Number(step) : step))
+
+/** Lines count from the beginning of the policy. */
+export function mistakesInPolicy(text: string): readonly Mistake[] {
+  const compiled = compilePolicy(text)
+  if (compiled.ok) return []
+  return compiled.error.map(({ path, say, line }) => ({
+    path: ['policy'],
+    say: [line === undefined ? '' : `line ${line} of the policy: `, path === '' ? '' : `${path}: `, say].join(''),
+  }))
+}

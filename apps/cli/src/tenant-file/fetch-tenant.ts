@@ -1,0 +1,69 @@
+/** Reads a tenant through the admin API. */
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { AdminClient, Refused } from '../admin/admin-client.js'
+import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant } from './live-tenant.js'
+
+/** At most this many questions at once: a tenant with a hundred connections is not to look like an attack. */
+const atOnce = 4
+
+/** `undefined`: there is no such tenant, or none that this key may see. */
+export async function fetchTenant(client: AdminClient, slug: string): Promise<Result<LiveTenant | undefined, Refused>> {
+  const at = `/tenants/${encodeURIComponent(slug)}`
+  const tenant = await client.call('GET', at)
+  if (!tenant.ok) return tenant.error.status === 404 ? ok(undefined) : tenant
+  const { name, suspendedAt } = tenant.value as Pick<LiveTenant, 'name' | 'suspendedAt'>
+  const [provisioning, policy, choice, connections, domains, resources, clients] = await Promise.all([
+    client.call('GET', `${at}/provisioning`),
+    client.call('GET', `${at}/policy`),
+    client.call('GET', `${at}/connection-choice`),
+    fetchConnections(client, at),
+    client.list(`${at}/domains`, { member: 'domains' }),
+    client.list(`${at}/resources`, { member: 'resources' }),
+    client.list(`${at}/clients`, { member: 'clients' }),
+  ])
+  for (const each of [provisioning, policy, choice, connections, domains, resources, clients]) if (!each.ok) return each
+  const { mode, chosen } = valueOf(provisioning) as { mode: LiveTenant['provisioning']; chosen: boolean }
+  return ok({
+    slug,
+    name,
+    suspendedAt,
+    provisioning: chosen ? mode : undefined,
+    policy: (valueOf(policy) as { document: string | null }).document ?? undefined,
+    connections: valueOf(connections),
+    domains: valueOf(domains) as readonly LiveDomain[],
+    choice: valueOf(choice) as LiveTenant['choice'],
+    resources: valueOf(resources) as readonly LiveResource[],
+    clients: valueOf(clients) as readonly LiveClient[],
+  })
+}
+
+function valueOf<T>(result: Result<T, Refused>): T {
+  if (!result.ok) throw new Error('a refusal was overlooked')
+  return result.value
+}
+
+async function fetchConnections(client: AdminClient, at: string): Promise<Result<readonly LiveConnection[], Refused>> {
+  const listed = await client.list(`${at}/connections`, { member: 'connections' })
+  if (!listed.ok) return listed
+  const found: LiveConnection[] = []
+  const waiting = [...(listed.value as readonly LiveConnection[])]
+  while (waiting.length > 0) {
+    const read = await Promise.all(waiting.splice(0, atOnce).map((each) => withMetadata(client, at, each)))
+    for (const each of read) {
+      if (!each.ok) return each
+      found.push(each.value)
+    }
+  }
+  return ok(found)
+}
+
+async function withMetadata(client: AdminClient, at: string, connection: LiveConnection): Promise<Result<LiveConnection, Refused>> {
+  if (connection.kind !== 'saml') return ok({ ...connection, metadata: undefined })
+  const source = await client.call('GET', `${at}/connections/${connection.id}/metadata`)
+  if (!source.ok && source.error.status !== 404) return err(source.error)
+  const { url, pinnedCertificates } = (source.ok ? source.value : { url: null, pinnedCertificates: [] }) as {
+    url: string | null
+    pinnedCertificates: readonly string[]
+  }
+  return ok({ ...connection, metadata: url === null ? undefined : { url, pinnedCertificates } })
+}

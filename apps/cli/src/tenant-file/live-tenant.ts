@@ -1,0 +1,64 @@
+/** A tenant as the broker shows it, read whole before anything is compared with it. */
+import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
+
+export type LiveConnection = {
+  readonly id: string
+  readonly kind: 'saml' | 'oidc'
+  readonly name: string
+  readonly configuration: Readonly<Record<string, unknown>>
+  readonly hasSecret: boolean
+  readonly disabledAt: string | null
+  readonly sha1Until: string | null
+  readonly revision: string
+  /** Where its metadata is fetched; undefined: nowhere. */
+  readonly metadata: { readonly url: string; readonly pinnedCertificates: readonly string[] } | undefined
+}
+export type LiveDomain = {
+  readonly domain: string
+  readonly connectionId: string | null
+  readonly verifiedAt: string | null
+  readonly proof: 'dns' | 'vouched' | null
+  readonly lapsedAt: string | null
+}
+export type LiveScope = { readonly name: string; readonly description: string; readonly tier: string; readonly isDefault: boolean }
+export type LiveResource = {
+  readonly id: string
+  readonly identifier: string
+  readonly name: string
+  readonly shared: boolean
+  readonly mintable: boolean
+  readonly accessTokenTtlSeconds: number | null
+  readonly scopes: readonly LiveScope[]
+}
+export type LiveClient = {
+  readonly clientId: string
+  readonly kind: string
+  readonly name: string
+  readonly redirectUris: readonly string[]
+  readonly grantTypes: readonly string[]
+  readonly tokenEndpointAuthMethod: string
+  readonly applicationType: string
+  readonly preApproved: boolean
+  readonly scopeCeiling: readonly string[]
+  readonly accessTokenTtlSeconds: number | null
+  readonly blockedAt: string | null
+  readonly jwks: unknown
+}
+export type LiveTenant = {
+  readonly slug: string
+  readonly name: string
+  readonly suspendedAt: string | null
+  /** Undefined: nobody has chosen. */
+  readonly provisioning: ProvisioningMode | undefined
+  /** Undefined: none is published. */
+  readonly policy: string | undefined
+  readonly connections: readonly LiveConnection[]
+  readonly domains: readonly LiveDomain[]
+  readonly choice: {
+    readonly rules: readonly { readonly when: string; readonly connectionId: string }[]
+    readonly fallbackConnectionId: string | null
+  }
+  /** Its own, and the vendor's that are shared with it. */
+  readonly resources: readonly LiveResource[]
+  readonly clients: readonly LiveClient[]
+}

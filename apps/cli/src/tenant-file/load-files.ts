@@ -1,0 +1,48 @@
+/** Files of tenants, and the files and variables that they name. */
+import { readdirSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { type Environment, firstLineOf, readText } from '../admin/read-body.js'
+import { mistakesInPolicy } from './check-tenant.js'
+import { type FileMistake, type FileText, mistakeAt, type PlacedTenant } from './read-tenant-files.js'
+import { type SecretReference, tenantFileLimits } from './shape.js'
+
+const nowhere = (file: string, say: string): FileMistake => ({ file, line: 1, column: 1, path: '', say })
+
+/** A folder stands for its .yaml and .yml files, by name; folders inside are not looked into. */
+export function loadTexts(paths: readonly string[]): Result<readonly FileText[], readonly FileMistake[]> {
+  const files = paths.flatMap((path) => filesAt(path))
+  if (files.length > tenantFileLimits.files) return err([nowhere(files[0] ?? '', `more than ${tenantFileLimits.files} files`)])
+  const read = [...new Set(files)].map((file) => ({ file, text: readText(file) }))
+  const mistakes = read.flatMap(({ file, text }) => (text.ok ? [] : [nowhere(file, text.error)]))
+  const empty = paths.filter((path) => filesAt(path).length === 0).map((path) => nowhere(path, 'a folder without .yaml files'))
+  if (mistakes.length + empty.length > 0) return err([...mistakes, ...empty])
+  return ok(read.flatMap(({ file, text }) => (text.ok ? [{ file, text: text.value }] : [])))
+}
+
+function filesAt(path: string): readonly string[] {
+  if (path === '-' || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [path]
+  return readdirSync(path)
+    .filter((name) => /\.ya?ml$/.test(name))
+    .toSorted()
+    .map((name) => join(path, name))
+}
+
+/** Paths in a file are seen from that file. */
+const besideFile = (file: string, path: string): string => resolve(file === '-' ? '.' : dirname(file), path)
+
+/** The text of the policy, wherever it is; undefined: the file does not manage it. */
+export function loadPolicy(tenant: PlacedTenant): Result<string | undefined, readonly FileMistake[]> {
+  const { policy } = tenant.value
+  if (policy === undefined || typeof policy === 'string') return ok(policy)
+  const text = readText(besideFile(tenant.file, policy.fromFile))
+  if (!text.ok) return err([mistakeAt(tenant, ['policy', 'fromFile'], text.error)])
+  const mistakes = mistakesInPolicy(text.value)
+  return mistakes.length === 0 ? ok(text.value) : err(mistakes.map(({ say }) => mistakeAt(tenant, ['policy', 'fromFile'], say)))
+}
+
+export function loadSecret(file: string, reference: SecretReference, environment: Environment): Result<string, string> {
+  if ('fromFile' in reference) return firstLineOf(besideFile(file, reference.fromFile))
+  const value = environment[reference.fromEnv]
+  return value ? ok(value) : err(`the variable ${reference.fromEnv} is not set`)
+}

@@ -1,0 +1,81 @@
+/**
+ * What would bring a living tenant to what its file says. Pure: a plan is data, made from what was read, and nothing is written by making one.
+ *
+ * Two promises. A plan of what a file already says is empty. And a plan without `prune` takes nothing away and gives nothing back: what
+ * somebody killed, blocked, withdrew, suspended or let lapse stays so, and is told; what the file does not name is left alone, and is told.
+ */
+import { differencesOf } from './differences.js'
+import type { LiveTenant } from './live-tenant.js'
+import type { Compared, Plan, Planned, PlanOptions, Step } from './plan-change.js'
+import { planClients } from './plan-clients.js'
+import { planConnections } from './plan-connections.js'
+import { planChoice, planDomains } from './plan-domains.js'
+import { planResources, planShares } from './plan-resources.js'
+import type { TenantFile } from './shape.js'
+
+const nobody = (slug: string): LiveTenant => ({
+  slug,
+  name: '',
+  suspendedAt: null,
+  provisioning: undefined,
+  policy: undefined,
+  connections: [],
+  domains: [],
+  choice: { rules: [], fallbackConnectionId: null },
+  resources: [],
+  clients: [],
+})
+
+/** `policy`: its text, wherever the file has it from. */
+export function planTenant(file: TenantFile, policy: string | undefined, living: LiveTenant | undefined, options: PlanOptions): Plan {
+  const live = living ?? nobody(file.tenant.slug)
+  const compared = { file, live, options }
+  const parts: readonly Planned[] = [
+    planTenantItself(file, living),
+    planProvisioning(compared),
+    planPolicy(policy, live),
+    planConnections(compared),
+    planDomains(compared),
+    planChoice(compared),
+    planResources(compared),
+    planShares(compared),
+    planClients(compared),
+  ]
+  return {
+    slug: file.tenant.slug,
+    changes: [...parts.flatMap(({ changes }) => changes), ...parts.toReversed().flatMap(({ pruned = [] }) => pruned)],
+    leftAlone: parts.flatMap(({ leftAlone = [] }) => leftAlone),
+    warnings: parts.flatMap(({ warnings = [] }) => warnings),
+    impossible: parts.flatMap(({ impossible = [] }) => impossible),
+  }
+}
+
+function planTenantItself({ tenant: { slug, name } }: TenantFile, living: LiveTenant | undefined): Planned {
+  const what = `tenant ${slug}`
+  const differences = differencesOf(living === undefined ? undefined : { name: living.name }, { name })
+  if (living === undefined) {
+    const create: Step = { kind: 'call', method: 'POST', path: ['/tenants'], body: { slug, name } }
+    return { changes: [{ does: 'create', what, differences, steps: [create, { kind: 'await-tenant' }] }] }
+  }
+  const warnings =
+    living.suspendedAt === null ? [] : [`${what} is suspended since ${living.suspendedAt}, and stays so: drawbridge tenant resume`]
+  if (differences.length === 0) return { changes: [], warnings }
+  return {
+    changes: [{ does: 'change', what, differences, steps: [{ kind: 'call', method: 'PATCH', path: [''], body: { name } }] }],
+    warnings,
+  }
+}
+
+function planProvisioning({ file: { provisioning: mode }, live }: Compared): Planned {
+  if (mode === undefined || mode === live.provisioning) return { changes: [] }
+  const differences = [{ path: '', from: live.provisioning, to: mode }]
+  const steps = [{ kind: 'call', method: 'PUT', path: ['/provisioning'], body: { mode } }] as const
+  return { changes: [{ does: 'change', what: 'provisioning', differences, steps }] }
+}
+
+function planPolicy(policy: string | undefined, live: LiveTenant): Planned {
+  if (policy === undefined || policy === live.policy) return { changes: [] }
+  const differences = [{ path: '', from: live.policy, to: policy }]
+  const steps = [{ kind: 'call', method: 'POST', path: ['/policies'], body: { document: policy, note: 'drawbridge apply' } }] as const
+  return { changes: [{ does: live.policy === undefined ? 'create' : 'change', what: 'policy', differences, steps }] }
+}

@@ -1,0 +1,82 @@
+/**
+ * A tenant as a file says it: what people decide, by the names that people use. Nothing that is made by the broker (ids, keys, tokens,
+ * credentials) and no secret: a secret is named, by the variable or the file that holds it.
+ *
+ * A section that is left out is not managed: it stays as it is. What a section does not name is left alone, too, unless it is to be pruned.
+ */
+import { newClient } from '@drawbridge/broker/admin/client-shapes'
+import { newResource } from '@drawbridge/broker/admin/resource-shapes'
+import { provisioningModes } from '@drawbridge/core/identity/provisioning'
+import { connectionChoiceLimits } from '@drawbridge/core/tenant/connection-choice'
+import { z } from 'zod'
+
+export const tenantFileLimits = { bytes: 1_048_576, files: 500, documents: 500, rows: 1_000, policyBytes: 65_536 } as const
+
+const name = z.string().trim().min(1).max(200)
+const source = { fromEnv: z.string().regex(/^[A-Za-z_]\w*$/, 'the name of a variable'), fromFile: z.string().min(1).max(4096) }
+const secretReference = z.union([z.strictObject({ fromEnv: source.fromEnv }), z.strictObject({ fromFile: source.fromFile })], {
+  error: 'a secret is named, never written here: {fromEnv: NAME} or {fromFile: path}',
+})
+
+const connection = z.strictObject({
+  name,
+  kind: z.enum(['saml', 'oidc']),
+  metadata: z
+    .strictObject({
+      url: z.string().max(2048),
+      entityId: z.string().min(1).max(1024).optional(),
+      pinnedCertificates: z.array(z.string().max(16_384)).max(4).default([]),
+    })
+    .optional(),
+  configuration: z.record(z.string(), z.unknown()).default({}),
+  clientSecret: secretReference.optional(),
+  /** It signs nobody in. A file never brings a killed connection back. */
+  killed: z.boolean().default(false),
+})
+const domain = z.strictObject({
+  domain: z.string().min(1).max(253),
+  connection: name.optional(),
+  /** Proven by the word of the vendor; otherwise the DNS is to prove it. */
+  vouched: z.boolean().default(false),
+})
+const choice = z.strictObject({
+  rules: z
+    .array(z.strictObject({ when: z.string().min(1).max(2_000), connection: name }))
+    .max(connectionChoiceLimits.rules)
+    .default([]),
+  fallback: name.optional(),
+})
+const policy = z.union([z.string().min(1), z.strictObject({ fromFile: source.fromFile })], {
+  error: 'the policy as a block of text, or {fromFile: path}',
+})
+const clientId = z.string().regex(/^[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -')
+
+export const tenantShape = z.strictObject({
+  version: z.literal(1, { error: 'this Drawbridge reads version: 1' }),
+  tenant: z.strictObject({
+    slug: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits and hyphens, at most 63'),
+    name,
+  }),
+  provisioning: z.enum(provisioningModes).optional(),
+  policy: policy.optional(),
+  connections: z.array(connection).max(tenantFileLimits.rows).optional(),
+  domains: z.array(domain).max(tenantFileLimits.rows).optional(),
+  connectionChoice: choice.optional(),
+  resources: z
+    .array(newResource.extend({ withdrawn: z.boolean().default(false) }))
+    .max(tenantFileLimits.rows)
+    .optional(),
+  /** Of the vendor, by identifier. */
+  sharedResources: z.array(z.string().min(1).max(2048)).max(tenantFileLimits.rows).optional(),
+  clients: z
+    .array(newClient.safeExtend({ clientId, blocked: z.boolean().default(false) }))
+    .max(tenantFileLimits.rows)
+    .optional(),
+})
+
+export type TenantFile = z.output<typeof tenantShape>
+export type FileConnection = NonNullable<TenantFile['connections']>[number]
+export type FileDomain = NonNullable<TenantFile['domains']>[number]
+export type FileResource = NonNullable<TenantFile['resources']>[number]
+export type FileClient = NonNullable<TenantFile['clients']>[number]
+export type SecretReference = z.output<typeof secretReference>
