@@ -76,9 +76,11 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   policy: aPolicy,
   connections: [aLiveConnection(), aSamlConnection()],
   domains: [aLiveDomain()],
+  logout: { grantsOutliveLogout: false },
   choice: {
     rules: [{ when: "hint.startsWith('ext-')", connectionId: '00000000-0000-4000-8000-000000000002' }],
     fallbackConnectionId: null,
+    revealsGroups: false,
   },
   resources: [aLiveResource()],
   clients: [aLiveClient()],
@@ -138,10 +140,18 @@ export const anyLiveTenant: fc.Arbitrary<LiveTenant> = connections.chain((made) 
   const connectionId = fc.constantFrom(null, ...made.map(({ id }) => id))
   const rules =
     made.length === 0
-      ? fc.constant([])
-      : fc.array(fc.record({ when: fc.constant("domain == 'x.example'"), connectionId: fc.constantFrom(...made.map(({ id }) => id)) }), {
-          maxLength: 3,
-        })
+      ? fc.constant<LiveTenant['choice']['rules']>([])
+      : fc.array(
+          fc.record(
+            {
+              when: fc.constant("domain == 'x.example'"),
+              groups: fc.constant<string[]>(['staff']),
+              connectionId: fc.constantFrom(...made.map(({ id }) => id)),
+            },
+            { requiredKeys: ['when', 'connectionId'] },
+          ),
+          { maxLength: 3 },
+        )
   const domain = fc
     .record({
       domain: fc.constantFrom('a.example', 'b.example', 'xn--bcher-kva.example'),
@@ -194,7 +204,8 @@ export const anyLiveTenant: fc.Arbitrary<LiveTenant> = connections.chain((made) 
     policy: fc.constantFrom(undefined, aPolicy, aPolicy.trimEnd(), `# a comment\n\n${aPolicy}\n\n`),
     connections: fc.constant(made),
     domains: unique(domain, (row) => row.domain),
-    choice: fc.record({ rules, fallbackConnectionId: connectionId }),
+    logout: fc.record({ grantsOutliveLogout: fc.boolean() }),
+    choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),
     resources: unique(resource, (row) => row.identifier),
     clients: unique(client, (row) => row.clientId),
   }) as fc.Arbitrary<LiveTenant>

@@ -63,29 +63,26 @@ export const applyMetadata: Run = async (given, { client, confirm, say }) => {
   return answered.ok ? { kind: 'done', answer: answered.value } : { kind: 'refused', refused: answered.error }
 }
 
-const writtenChoice = z.strictObject({
-  rules: z.array(z.strictObject({ when: z.string(), connection: z.string() })).default([]),
-  fallback: z.string().optional(),
-})
-
 /** Connections stand in the file by name, as people know them. */
 export const setChoice: Run = async ({ arguments: named, body }, { client }) => {
-  const read = writtenChoice.safeParse(body['choice'])
-  if (!read.success)
-    return refusedBecause(
-      'No choice',
-      read.error.issues.map(({ path: at, message }) => `${at.join('.') || 'the file'}: ${message}`).join('; '),
-    )
-  const idOf = async (connection: string) => resolveNames({ ...named, connection }, client)
-  const rules: { when: string; connectionId: string | undefined }[] = []
-  for (const { when, connection } of read.data.rules) {
-    const found = await idOf(connection)
-    if (!found.ok) return { kind: 'refused', refused: found.error }
-    rules.push({ when, connectionId: found.value.connection })
+  const { choiceShape } = await import('../tenant-file/shape.js')
+  const read = choiceShape.safeParse(body['choice'])
+  if (!read.success) {
+    const mistakes = read.error.issues.map(({ path: at, message }) => `${at.join('.') || 'the file'}: ${message}`)
+    return refusedBecause('No choice', mistakes.join('; '))
   }
-  const fallback = read.data.fallback === undefined ? undefined : await idOf(read.data.fallback)
-  if (fallback && !fallback.ok) return { kind: 'refused', refused: fallback.error }
-  const choice = { rules, fallbackConnectionId: fallback?.value.connection ?? null }
+  const { rules, fallback, ...rest } = read.data
+  const ids = new Map<string, string | undefined>()
+  for (const connection of [...rules.map((rule) => rule.connection), ...(fallback === undefined ? [] : [fallback])]) {
+    const found = await resolveNames({ ...named, connection }, client)
+    if (!found.ok) return { kind: 'refused', refused: found.error }
+    ids.set(connection, found.value.connection)
+  }
+  const choice = {
+    ...rest,
+    rules: rules.map(({ connection, ...rule }) => ({ ...rule, connectionId: ids.get(connection) })),
+    fallbackConnectionId: fallback === undefined ? null : ids.get(fallback),
+  }
   const answered = await client.call('PUT', fillPath('/tenants/{tenant}/connection-choice', named), choice)
   return answered.ok ? { kind: 'done', answer: answered.value } : { kind: 'refused', refused: answered.error }
 }

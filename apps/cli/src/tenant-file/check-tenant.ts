@@ -15,6 +15,10 @@ const ofMetadata: Readonly<Record<keyof MetadataConfiguration, true>> = {
   ssoUrl: true,
   ssoBinding: true,
   certificates: true,
+  sloUrl: true,
+  sloResponseUrl: true,
+  sloBinding: true,
+  sloIssuer: true,
 }
 export const membersOfMetadata: readonly string[] = Object.keys(ofMetadata)
 
@@ -95,21 +99,24 @@ function unknownConnection(name: string | undefined, path: Path, connections: Te
   return [{ path, say: `no connection of this file is called "${name}"` }]
 }
 
-const anyId = '00000000-0000-4000-8000-000000000000'
+/** Whether the name is one is asked apart. */
+const anyIdFor = (_name: string): string => '00000000-0000-4000-8000-000000000000'
 
 function inChoice({ connectionChoice: choice, connections }: TenantFile): readonly Mistake[] {
   if (choice === undefined) return []
+  const { fallback, rules, ...rest } = choice
   const compiled = compileConnectionChoice({
-    rules: choice.rules.map(({ when }) => ({ when, connectionId: anyId })),
+    ...rest,
+    rules: rules.map(({ connection, ...rule }) => ({ ...rule, connectionId: anyIdFor(connection) })),
     fallbackConnectionId: null,
   })
   const unreadable = compiled.ok
     ? []
     : compiled.error.map(({ path, mistake }) => ({ path: ['connectionChoice', ...stepsOf(path)], say: mistake.say }))
-  const named = choice.rules.flatMap(({ connection }, index) =>
+  const named = rules.flatMap(({ connection }, index) =>
     unknownConnection(connection, ['connectionChoice', 'rules', index, 'connection'], connections),
   )
-  return [...unreadable, ...named, ...unknownConnection(choice.fallback, ['connectionChoice', 'fallback'], connections)]
+  return [...unreadable, ...named, ...unknownConnection(fallback, ['connectionChoice', 'fallback'], connections)]
 }
 
 const stepsOf = (path: string): Path => path.split('.').map((step) => (/^\d+$/.test(step) ? Number(step) : step))

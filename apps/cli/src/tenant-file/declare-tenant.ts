@@ -22,18 +22,18 @@ export const secretVariable = (slug: string, name: string): string =>
 
 export function declareTenant(live: LiveTenant): Declared {
   const nameOf = (id: string | null): string | undefined => live.connections.find((connection) => connection.id === id)?.name
-  const { choice } = live
   const own = live.resources.filter(({ shared }) => !shared)
   return compact({
     version: 1,
     tenant: { slug: live.slug, name: live.name },
     provisioning: live.provisioning,
+    logout: live.logout,
     policy: live.policy,
     connections: sortBy(live.connections, ({ name }) => name).map((connection) => declareConnection(live.slug, connection)),
     domains: sortBy(live.domains, ({ domain }) => domain).map((domain) => declareDomain(domain, nameOf)),
     connectionChoice: compact({
-      rules: choice.rules.map(({ when, connectionId }) => ({ when, connection: nameOf(connectionId) ?? connectionId })),
-      fallback: nameOf(choice.fallbackConnectionId),
+      ...choiceByName(live),
+      revealsGroups: live.choice.revealsGroups ? true : undefined,
     }),
     resources: sortBy(own, ({ identifier }) => identifier).map(declareResource),
     sharedResources: live.resources
@@ -42,6 +42,17 @@ export function declareTenant(live: LiveTenant): Declared {
       .toSorted(),
     clients: sortBy(registered(live.clients), ({ clientId }) => clientId).map(declareClient),
   })
+}
+
+/** An id that no connection has any more stays as it is, so that it differs from every name. */
+export function choiceByName({ choice, connections }: Pick<LiveTenant, 'choice' | 'connections'>) {
+  const nameOf = (id: string): string => connections.find((connection) => connection.id === id)?.name ?? id
+  const { rules, fallbackConnectionId, ...rest } = choice
+  return {
+    ...rest,
+    rules: rules.map(({ connectionId, ...rule }) => ({ ...rule, connection: nameOf(connectionId) })),
+    fallback: fallbackConnectionId === null ? undefined : nameOf(fallbackConnectionId),
+  }
 }
 
 const compact = (members: Readonly<Record<string, unknown>>): Declared =>

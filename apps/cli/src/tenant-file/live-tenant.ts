@@ -1,5 +1,6 @@
 /** A tenant as the broker shows it, read whole before anything is compared with it. */
 import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
+import type { ConnectionChoiceJson } from '@drawbridge/core/tenant/connection-choice'
 
 export type LiveConnection = {
   readonly id: string
@@ -54,10 +55,8 @@ export type LiveTenant = {
   readonly policy: string | undefined
   readonly connections: readonly LiveConnection[]
   readonly domains: readonly LiveDomain[]
-  readonly choice: {
-    readonly rules: readonly { readonly when: string; readonly connectionId: string }[]
-    readonly fallbackConnectionId: string | null
-  }
+  readonly logout: { readonly grantsOutliveLogout: boolean }
+  readonly choice: ConnectionChoiceJson
   /** Its own, and the vendor's that are shared with it. */
   readonly resources: readonly LiveResource[]
   readonly clients: readonly LiveClient[]

@@ -1,5 +1,6 @@
 /** Domains of a file, and what chooses a connection, against those of a tenant. */
 import { parseDomainName } from '@drawbridge/core/tenant/domain-name'
+import { choiceByName } from './declare-tenant.js'
 import { differencesOf, isSame } from './differences.js'
 import type { LiveDomain } from './live-tenant.js'
 import { type Change, type Compared, type Impossible, idOf, type Planned, type PlanOptions, type Step, together } from './plan-change.js'
@@ -88,16 +89,14 @@ export function planChoice(compared: Compared): Planned {
     ...unknownIn(compared, wanted.fallback, ['connectionChoice', 'fallback']),
   ]
   if (impossible.length > 0) return { changes: [], impossible }
-  const { rules, fallbackConnectionId } = compared.live.choice
-  const before = {
-    rules: rules.map(({ when, connectionId }) => ({ when, connection: nameOf(compared, connectionId) })),
-    fallback: nameOf(compared, fallbackConnectionId),
-  }
-  const after = { rules: wanted.rules.map(({ when, connection }) => ({ when, connection })), fallback: wanted.fallback }
+  const before = choiceByName(compared.live)
+  const after = { ...wanted, fallback: wanted.fallback }
   if (isSame(before, after)) return { changes: [] }
+  const { rules, fallback, ...rest } = wanted
   const body = {
-    rules: wanted.rules.map(({ when, connection }) => ({ when, connectionId: idOf('connection', connection) })),
-    fallbackConnectionId: wanted.fallback === undefined ? null : idOf('connection', wanted.fallback),
+    ...rest,
+    rules: rules.map(({ connection, ...rule }) => ({ ...rule, connectionId: idOf('connection', connection) })),
+    fallbackConnectionId: fallback === undefined ? null : idOf('connection', fallback),
   }
   const steps: readonly Step[] = [{ kind: 'call', method: 'PUT', path: ['/connection-choice'], body }]
   return { changes: [{ does: 'change', what: 'connection choice', differences: differencesOf(before, after), steps }] }

@@ -21,7 +21,8 @@ const nobody = (slug: string): LiveTenant => ({
   policy: undefined,
   connections: [],
   domains: [],
-  choice: { rules: [], fallbackConnectionId: null },
+  logout: { grantsOutliveLogout: false },
+  choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
   resources: [],
   clients: [],
 })
@@ -33,6 +34,7 @@ export function planTenant(file: TenantFile, policy: string | undefined, living:
   const parts: readonly Planned[] = [
     planTenantItself(file, living),
     planProvisioning(compared),
+    planLogout(compared),
     planPolicy(policy, live),
     planConnections(compared),
     planDomains(compared),
@@ -71,6 +73,15 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
   const differences = [{ path: '', from: live.provisioning, to: mode }]
   const steps = [{ kind: 'call', method: 'PUT', path: ['/provisioning'], body: { mode } }] as const
   return { changes: [{ does: 'change', what: 'provisioning', differences, steps }] }
+}
+
+function planLogout({ file: { logout }, live }: Compared): Planned {
+  if (logout === undefined) return { changes: [] }
+  const differences = differencesOf(live.logout, logout)
+  if (differences.length === 0) return { changes: [] }
+  return {
+    changes: [{ does: 'change', what: 'logout', differences, steps: [{ kind: 'call', method: 'PUT', path: ['/logout'], body: logout }] }],
+  }
 }
 
 function planPolicy(policy: string | undefined, live: LiveTenant): Planned {

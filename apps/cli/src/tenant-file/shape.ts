@@ -7,7 +7,7 @@
 import { newClient } from '@drawbridge/broker/admin/client-shapes'
 import { newResource } from '@drawbridge/broker/admin/resource-shapes'
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
-import { connectionChoiceLimits } from '@drawbridge/core/tenant/connection-choice'
+import { choiceRuleShape, connectionChoiceLimits, connectionChoiceShape } from '@drawbridge/core/tenant/connection-choice'
 import { z } from 'zod'
 
 export const tenantFileLimits = { bytes: 1_048_576, files: 500, documents: 500, rows: 1_000, policyBytes: 65_536 } as const
@@ -39,9 +39,10 @@ const domain = z.strictObject({
   /** Proven by the word of the vendor; otherwise the DNS is to prove it. */
   vouched: z.boolean().default(false),
 })
-const choice = z.strictObject({
+/** As the API takes it, connections by name. */
+export const choiceShape = connectionChoiceShape.omit({ rules: true, fallbackConnectionId: true }).extend({
   rules: z
-    .array(z.strictObject({ when: z.string().min(1).max(2_000), connection: name }))
+    .array(choiceRuleShape.omit({ connectionId: true }).extend({ connection: name }))
     .max(connectionChoiceLimits.rules)
     .default([]),
   fallback: name.optional(),
@@ -58,10 +59,11 @@ export const tenantShape = z.strictObject({
     name,
   }),
   provisioning: z.enum(provisioningModes).optional(),
+  logout: z.strictObject({ grantsOutliveLogout: z.boolean() }).optional(),
   policy: policy.optional(),
   connections: z.array(connection).max(tenantFileLimits.rows).optional(),
   domains: z.array(domain).max(tenantFileLimits.rows).optional(),
-  connectionChoice: choice.optional(),
+  connectionChoice: choiceShape.optional(),
   resources: z
     .array(newResource.extend({ withdrawn: z.boolean().default(false) }))
     .max(tenantFileLimits.rows)

@@ -14,7 +14,7 @@ import { type AddressGroups, unknownGroups } from './groups-of-address.js'
 
 export const connectionChoiceLimits = { rules: 50, groupsOfRule: 20, groupLength: 256 } as const
 
-const rule = z.strictObject({
+export const choiceRuleShape = z.strictObject({
   when: z.string().min(1).max(2_000).optional().describe('CEL on hint and domain; absent: any address'),
   groups: z
     .array(z.string().min(1).max(connectionChoiceLimits.groupLength))
@@ -26,7 +26,7 @@ const rule = z.strictObject({
 })
 
 export const connectionChoiceShape = z.strictObject({
-  rules: z.array(rule).max(connectionChoiceLimits.rules).default([]).describe('The first that holds chooses, before domains do'),
+  rules: z.array(choiceRuleShape).max(connectionChoiceLimits.rules).default([]).describe('The first that holds chooses, before domains do'),
   fallbackConnectionId: z.uuid().nullable().default(null).describe('Where an address goes that nothing else decides; null: the oldest'),
   revealsGroups: z
     .boolean()

@@ -246,7 +246,7 @@ const choice: readonly AdminCommand[] = [
   },
   {
     name: 'connection-choice set',
-    does: 'Replace the rules by which an address chooses a connection: rules with when and connection, and a fallback',
+    does: 'Replace the rules by which an address chooses a connection: rules with when, groups and connection, and a fallback',
     takes: ['tenant'],
     flags: {
       file: {

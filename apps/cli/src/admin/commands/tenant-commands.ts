@@ -78,6 +78,29 @@ const provisioning: readonly AdminCommand[] = [
     example: 'drawbridge provisioning set initech scim_only',
   },
   {
+    name: 'logout show',
+    does: 'Show whether what was granted from a session ends with it',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/logout' },
+    example: 'drawbridge logout show initech',
+  },
+  {
+    name: 'logout set',
+    does: 'Choose whether what was granted from a session ends with it; a deprovisioning ends everything, whatever is chosen',
+    takes: ['tenant'],
+    flags: {
+      'grants-end': {
+        kind: 'switch',
+        says: 'grants end with their session, as they do unless chosen',
+        member: 'grantsOutliveLogout',
+        value: false,
+      },
+      'grants-outlive': { kind: 'switch', says: 'grants live on until their own time', member: 'grantsOutliveLogout', value: true },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/logout', body: {} },
+    example: 'drawbridge logout set initech --grants-end',
+  },
+  {
     name: 'invitation list',
     does: 'List invitations, used and revoked ones too',
     takes: ['tenant'],
