@@ -6,7 +6,9 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asOwner } from '@drawbridge/testkit/database'
-import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
+import { mostKnownCertificates } from '@drawbridge/upstream/certificate'
+import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
+import { plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { inLaboratory, type Laboratory } from './laboratory.js'
 import { cpuMsOf, residentBytesOf } from './process-figures.js'
 import { inMebibytes, inMilliseconds, inSeconds, printTable } from './table.js'
@@ -17,19 +19,22 @@ const oneChangedOf = 100
 const pollMs = 1000
 const giveUpMs = 30 * 60_000
 
-const [old, fresh] = [aKey().certificate, aKey().certificate]
+/** More than a worker remembers, so that each look has to parse its own, as among ten thousand companies. */
+const certificates = Array.from({ length: 2 * mostKnownCertificates }, () => aFixtureKey({ type: 'ec' }).certificate)
+const fresh = aFixtureKey({ type: 'ec' }).certificate
+const certificateAt = (index: number): string => certificates[index % certificates.length] as string
 
 type Idp = { readonly server: Server; readonly origin: string; readonly atOnce: () => number; readonly asked: () => number }
 
 async function anIdp(): Promise<Idp> {
   let [underWay, most, asked] = [0, 0, 0]
-  const same = plainMetadata({ certificates: [old] })
-  const changed = plainMetadata({ certificates: [old, fresh] })
   const server = createServer((request, response) => {
     asked += 1
     most = Math.max(most, (underWay += 1))
     response.on('close', () => (underWay -= 1))
-    response.writeHead(200, { 'content-type': 'application/xml' }).end(Number(request.url?.slice(1)) % oneChangedOf === 0 ? changed : same)
+    const index = Number(request.url?.slice(1))
+    const offered = [certificateAt(index), ...(index % oneChangedOf === 0 ? [fresh] : [])]
+    response.writeHead(200, { 'content-type': 'application/xml' }).end(plainMetadata({ certificates: offered }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -38,15 +43,16 @@ async function anIdp(): Promise<Idp> {
 
 /** One tenant each, all of them due since an hour. */
 async function arrange({ fixture }: Laboratory, origin: string, count: number): Promise<void> {
-  const configuration = JSON.stringify({ idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso', certificates: [old] })
+  const configuration = JSON.stringify({ idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso' })
   await asOwner(
     fixture.ownerUrl,
     `WITH made AS (
        INSERT INTO tenants (id, slug, name, created_at) SELECT gen_random_uuid(), 'metadata-' || n, 'x', now() FROM generate_series(1, $1) AS n RETURNING id, slug),
      connected AS (
-       INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) SELECT id, id, 'saml', 'x', $2::jsonb, now() FROM made RETURNING id)
+       INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) SELECT id, id, 'saml', 'x', $2::jsonb || jsonb_build_object('certificates', jsonb_build_array(($3::text[])[1 + substr(slug, 10)::int % $4])), now()
+       FROM made RETURNING id)
      SELECT count(*) FROM connected`,
-    [count, configuration],
+    [count, configuration, certificates, certificates.length],
   )
   await asOwner(
     fixture.ownerUrl,

@@ -1,5 +1,5 @@
 /** The master key rotates on real PostgreSQL: everything that lasts is sealed anew, and the old key is kept while anything needs it. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { reportOf, reseal } from '@drawbridge/cli/reseal'
 import { instant } from '@drawbridge/core/instant'
 import { systemRandom } from '@drawbridge/crypto/random'
@@ -81,9 +81,21 @@ test('all rows of all tenants, more than one batch of them, open under the new k
     await owner('UPDATE connections SET sealed_secret = $2 WHERE id = $1', [tenant.connectionId, secret])
     for (let n = 0; n < 60; n += 1) await sealedKey(tenant)
   }
+  const [traced] = tenants as [ATenant]
+  const trace = randomUUID()
+  await owner(
+    `INSERT INTO login_traces (tenant_id, id, code, connection_id, at, outcome, reason, proven, sealed, expires_at)
+     VALUES ($1, $2, 'TRACE', $3, now(), 'refused', 'saml_unsigned', false, $4, now())`,
+    [traced.tenantId, trace, traced.connectionId, before.seal(Buffer.from('{}'), at(traced.tenantId, 'login_traces', 'sealed', trace))],
+  )
   const done = await run()
   expect(done).toEqual({
-    resealed: { 'signing_keys.sealed_private_key': 120, 'connections.sealed_secret': 2, 'connection_keys.sealed_private_key': 0 },
+    resealed: {
+      'signing_keys.sealed_private_key': 120,
+      'connections.sealed_secret': 2,
+      'connection_keys.sealed_private_key': 0,
+      'login_traces.sealed': 1,
+    },
     overtaken: 0,
     unopened: [],
     uses: [],
@@ -96,6 +108,7 @@ test('all rows of all tenants, more than one batch of them, open under the new k
     'signing_keys.sealed_private_key': 0,
     'connections.sealed_secret': 0,
     'connection_keys.sealed_private_key': 0,
+    'login_traces.sealed': 0,
   })
 })
 

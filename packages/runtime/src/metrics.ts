@@ -10,6 +10,11 @@ export const metricList = {
   },
   drawbridge_http_request_seconds: { kind: 'histogram', labels: ['endpoint'], help: 'Time from the first byte of a request to its answer' },
   drawbridge_refusals_total: { kind: 'counter', labels: ['reason'], help: 'Refusals, by catalogue reason' },
+  drawbridge_login_failures_total: {
+    kind: 'counter',
+    labels: ['stage', 'proven'],
+    help: 'Logins that failed, by stage, and whether the IdP was proven to have spoken',
+  },
   drawbridge_rate_limited_total: { kind: 'counter', labels: ['limit'], help: 'Requests refused by a named rate limit' },
   drawbridge_tokens_issued_total: { kind: 'counter', labels: ['grant_type'], help: 'Access tokens issued' },
   drawbridge_deprovisioning_events_total: { kind: 'counter', labels: ['source', 'target'], help: 'Deprovisioning events accepted' },

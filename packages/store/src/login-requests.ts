@@ -10,7 +10,7 @@ import {
   saveRequestCtes,
   toDecidedWrite,
 } from './authorization-requests.js'
-import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+import { type HotDb, hotStatement, toTimestamp, unhurriedCte } from './transaction.js'
 
 export type LoginRequestDraft = {
   readonly id: LoginRequestId
@@ -26,11 +26,11 @@ export type LoginRequestDraft = {
 const insertStatement = hotStatement({
   name: 'insert_login_request',
   tenantParameter: 1,
-  text: `WITH ${saveRequestCtes},
+  text: `WITH ${unhurriedCte}, ${saveRequestCtes},
   trip AS (
     INSERT INTO login_requests (tenant_id, id, authorization_request_id, connection_id, purpose, browser_hash, upstream_id, sealed_state,
       tenant_epoch, connection_epoch, created_at, expires_at, fresh_demanded)
-    SELECT $1, $18, saved.id, $19, 'login', $6, $20, $21, ground.tenant_epoch, connections.epoch, $22, $23, $24 FROM saved, ground
+    SELECT $1, $18, saved.id, $19, 'login', $6, $20, $21, ground.tenant_epoch, connections.epoch, $22, $23, $24 FROM unhurried, saved, ground
     JOIN connections ON connections.tenant_id = $1 AND connections.id = $19 AND connections.disabled_at IS NULL
     RETURNING id)
   ${groundColumns('trip')}`,

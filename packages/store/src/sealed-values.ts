@@ -10,6 +10,7 @@ export const lastingSealedColumns = [
   { table: 'signing_keys', column: 'sealed_private_key' },
   { table: 'connections', column: 'sealed_secret' },
   { table: 'connection_keys', column: 'sealed_private_key' },
+  { table: 'login_traces', column: 'sealed' },
 ] as const
 export type LastingSealedColumn = (typeof lastingSealedColumns)[number]
 

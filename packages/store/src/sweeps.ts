@@ -15,6 +15,8 @@ type Swept = { readonly key: readonly string[]; readonly keepSeconds: number }
  * trail is in none of these and is never swept.
  */
 export const sweptTables = {
+  login_traces: { key: ['tenant_id', 'id'], keepSeconds: 0 },
+  login_failures: { key: ['tenant_id', 'connection_id', 'hour', 'proven'], keepSeconds: 0 },
   parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: hour },
   idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
   replays: { key: ['tenant_id', 'connection_id', 'kind', 'id_hash'], keepSeconds: hour },

@@ -29,6 +29,15 @@ export type HotStatement = {
   readonly readsElsewhere?: Readonly<Record<string, string>>
 }
 
+/**
+ * A CTE for a hot statement whose rows may be lost: name `unhurried` in the part that writes, and the commit does not wait for the disk.
+ *
+ * For what only carries a person towards a login that is not yet believed. A crash within the following half second may forget it, and
+ * then she starts again. Nobody gains by that: what consumes, believes, opens, revokes or records waits as it always did, and brings
+ * everything before it to the disk, because the log is written in order.
+ */
+export const unhurriedCte = `unhurried AS (SELECT set_config('synchronous_commit', 'off', true))`
+
 const registered = new Map<string, HotStatement>()
 
 /** Registers a statement, so that the generated cross-tenant test covers it. */

@@ -68,11 +68,11 @@
  *   idpInitiated         {targets: [{name, relayState, initiateLoginUri, targetLinkUri}]}   where a tile of the IdP's portal may lead, chosen by
  *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0035); default: refused
  */
-import { X509Certificate } from 'node:crypto'
 import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { findInitiatedLoginMistake, type InitiatedLogin, initiatedLoginShape } from '@drawbridge/core/tenant/initiated-login'
 import { z } from 'zod'
+import { readCertificate } from './certificate.js'
 import type { UpstreamRefusal } from './error.js'
 import { findKeyMistake, findOidcMistake, type OidcSettings, oidcMembers, refedsMfa } from './oidc/configuration.js'
 import { findSamlMistake, pickSamlParty, type SamlPartySettings, samlPartyMembers } from './saml/configuration.js'
@@ -231,15 +231,14 @@ export function isSecureUrl(value: string): boolean {
 }
 
 /** PEM of a certificate whose key we would accept a signature from, or undefined. Expiry is not asked: metadata keys are raw trust. */
-export function toUsablePem(certificate: string): string | undefined {
-  const base64 = certificate.replace(/-----(BEGIN|END) CERTIFICATE-----/g, '').replace(/\s+/g, '')
-  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined
+export function toUsablePem(text: string): string | undefined {
+  const certificate = readCertificate(text)
+  if (certificate === undefined) return undefined
   try {
-    const parsed = new X509Certificate(Buffer.from(base64, 'base64'))
-    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = parsed.publicKey
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey
     const usable =
       (type === 'rsa' && (details?.modulusLength ?? 0) >= limits.rsaBits) || (type === 'ec' && ecCurves.includes(details?.namedCurve ?? ''))
-    return usable ? parsed.toString() : undefined
+    return usable ? certificate.toString() : undefined
   } catch {
     return undefined
   }

@@ -7,11 +7,12 @@ import type { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { Random } from '@drawbridge/crypto/random'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
+import type { RefusedAnswer } from './answer-outline.js'
 import type { UpstreamRefusal } from './error.js'
 
 export type Connector = {
   start(request: StartLogin): Promise<Result<StartedLogin, UpstreamRefusal>>
-  finish(message: UpstreamMessage, expected: ExpectedLogin): Promise<Result<IdentityAssertion, UpstreamRefusal>>
+  finish(message: UpstreamMessage, expected: ExpectedLogin): Promise<Result<IdentityAssertion, RefusedAnswer>>
   /** Takes the browser to the IdP, to end the session there too. Our side has ended it already, whatever becomes of this. */
   startLogout(request: StartLogout): Promise<Result<StartedLogout | 'not_offered', UpstreamRefusal>>
   /** The browser is back. Nothing hangs on it but what the page says: our side was over before it left. */

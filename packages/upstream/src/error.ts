@@ -19,7 +19,12 @@ export const upstreamErrors = {
 export type UpstreamErrorReason = keyof typeof upstreamErrors
 
 /** A refusal. `reason` names its line in the catalogue; `detail` is for log and admin and holds no secret and no personal value. */
-export type UpstreamRefusal = { readonly reason: UpstreamErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
+export type UpstreamRefusal = {
+  readonly reason: UpstreamErrorReason
+  readonly detail?: Readonly<Record<string, string | number>>
+  /** A signature of the IdP had held before this was found: what is refused are its own words. */
+  readonly proven?: true
+}
 
 const entryOf = ({ reason }: UpstreamRefusal): UpstreamErrorEntry => upstreamErrors[reason]
 

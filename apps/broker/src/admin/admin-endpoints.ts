@@ -10,6 +10,7 @@ import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
+import { loginTraceEndpoints } from './login-traces.endpoint.js'
 import { logoutSettingEndpoints } from './logout.endpoint.js'
 import { oidcDiagnosisEndpoints } from './oidc-diagnosis.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
@@ -43,5 +44,6 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...scimTokenEndpoints,
   ...adminKeyEndpoints,
   ...auditEndpoints,
+  ...loginTraceEndpoints,
   ...labEndpoints,
 ]

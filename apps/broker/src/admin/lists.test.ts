@@ -61,6 +61,18 @@ async function fillAcme(): Promise<void> {
       policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
     SELECT $1, gen_random_uuid(), $2, $3, $1, $4, 'x', '{}', 1, 1, 0, '{}', 60, '2099-01-01', '[]', '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, grants, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO login_traces (tenant_id, id, code, connection_id, at, outcome, reason, proven, sealed, expires_at)
+     SELECT $1, gen_random_uuid(), 'TRACE' || n, $2, '2026-01-01', 'refused', 'saml_unsigned', false, '', '2099-01-01' FROM generate_series(1, 4) AS n`,
+    [acme.tenantId, acme.connectionId],
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at)
+     SELECT $1, id, '2026-01-01', proven, 2, '{"saml_unsigned": 2}', '2099-01-01' FROM connections, UNNEST(ARRAY[true, false]) AS proven WHERE tenant_id = $1`,
+    [acme.tenantId],
+  )
   for (const { id } of (await call('GET', '/tenants/acme/grants')).body.grants.slice(0, 3))
     await call('POST', `/tenants/acme/grants/${id}/revoke`, { reason: 'a list needs receipts' })
 }
@@ -93,7 +105,7 @@ it('finds the lists in the table of endpoints', () => {
   // One document, what it lists limited by name, is no list.
   const isDocument = (path: string) => path.endsWith('/connection-choice') || path.endsWith('/metadata')
   const unpaged = adminEndpoints
-    .filter(({ method, path, output }) => method === 'GET' && answersList(output?.schema) && !/\/:(id|client|version)$/.test(path))
+    .filter(({ method, path, output }) => method === 'GET' && answersList(output?.schema) && !/\/:(id|client|version|code)$/.test(path))
     .map(({ path }) => path.replace('/admin/v1', ''))
     .filter((path) => !isDocument(path) && !lists.some((list) => list.path === path))
   expect(unpaged).toEqual([])

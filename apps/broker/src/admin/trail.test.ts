@@ -145,6 +145,7 @@ const lines: readonly Line[] = [
   },
   { write: 'PUT /tenants/:tenant/connection-choice', body: { rules: [] }, kinds: ['tenant.connection_choice_changed'] },
   { write: 'PUT /tenants/:tenant/logout', body: { grantsOutliveLogout: true }, kinds: ['tenant.logout_changed'] },
+  { write: 'PUT /tenants/:tenant/login-tracing', body: { recordClaims: true }, kinds: ['tenant.login_tracing_changed'] },
   { write: 'PUT /tenants/:tenant/provisioning', body: { mode: 'invited_only' }, kinds: ['tenant.provisioning_changed'] },
   {
     write: 'POST /tenants/:tenant/invitations',

@@ -31,6 +31,7 @@ import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.j
 import { rememberedConnectionOf } from './browser.js'
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { groupsOfHint } from './groups-of-hint.js'
+import { failureOf, traced } from './login-trace.js'
 import { denialPage } from './pages.js'
 import { type LoginDemand, startLogin } from './start-login.js'
 
@@ -76,7 +77,7 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
     case 'deny':
       return decision.reason === 'session_ended' && flow.ongoing.sessionId !== session.id
         ? goUpstream(flow, undefined)
-        : deny(flow, session, decision)
+        : deny(signedIn, decision)
     case 'allow':
       return allow(signedIn, decision, agreed)
   }
@@ -169,7 +170,7 @@ async function move(flow: Flow, change: Partial<OngoingRequest>, location: strin
   return endStep(moved, () => redirect(location, { headers: { 'cache-control': 'no-store' } }))
 }
 
-async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<PolicyDecision, { kind: 'deny' }>): Promise<StepEnd> {
+async function deny({ flow, session, identity }: SignedIn, decision: Extract<PolicyDecision, { kind: 'deny' }>): Promise<StepEnd> {
   const { deps, tenant, client, http, now, pending } = flow
   const moved = await findMovedClient(flow)
   if (moved) return moved
@@ -189,7 +190,10 @@ async function deny(flow: Flow, session: LiveBrowserSession, decision: Extract<P
     }),
   )
   if (pending.prompt.includes('none')) return answerUnaskedWithError(tenant, client, pending, { reason: 'access_refused' })
-  return denialPage(flow, decision)
+  const { connectionId: id } = session
+  const kind = tenant.connection(id)?.kind ?? 'saml'
+  const denied = { stage: 'policy', outcome: 'denied', identity, explanation: decision.explanation } as const
+  return traced({ http, deps, tenant, connection: { id, kind }, now }, failureOf(decision.reason, denied), denialPage(flow, decision))
 }
 
 /**

@@ -18,9 +18,10 @@ import { completeLogin, type LoginRefusal, type LoginToComplete } from '@drawbri
 import type { StoredLoginRequest } from '@drawbridge/store/login-requests'
 import { askForMetadata } from '@drawbridge/store/metadata-sources'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import type { RefusedAnswer } from '@drawbridge/upstream/answer-outline'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import type { UpstreamMessage } from '@drawbridge/upstream/connector'
-import { isProven, type UpstreamRefusal } from '@drawbridge/upstream/error'
+import { isProven } from '@drawbridge/upstream/error'
 import { askAgainSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
 import { type Identified, identify } from '../admission/admit.js'
 import type { BrokerDeps } from '../deps.js'
@@ -34,6 +35,7 @@ import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
 import { dispatch } from './dispatch.js'
 import { type FinishedLogin, resumeFlow } from './flow.js'
+import { failureOf, failureOfAnswer, traced } from './login-trace.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 /** The row's outer limit; policy sets the real one, and the IdP may set an earlier one. */
@@ -75,7 +77,7 @@ export async function finishLogin(home: Homecoming, message: UpstreamMessage): P
 }
 
 /** What was proven to be the IdP's word and yet refused is a line of the audit trail; what anybody could have sent is none. */
-async function refuseMessage(home: Homecoming, refusal: UpstreamRefusal): Promise<Answer> {
+async function refuseMessage(home: Homecoming, refusal: RefusedAnswer): Promise<Answer> {
   const { http, deps, tenant, connection, now } = home
   // A key that we do not know may be a new one. The person is told to try again; how often this counts is in the statement, not in the attacker's hand.
   if (refusal.reason === 'saml_signature_invalid')
@@ -95,13 +97,16 @@ async function refuseMessage(home: Homecoming, refusal: UpstreamRefusal): Promis
         address: http.address,
       }),
     )
-  return refuseUpstream(refusal)
+  return traced(home, failureOfAnswer(refusal, 'refused'), refuseUpstream(refusal))
 }
 
 async function believe(home: Homecoming, configuration: ConnectionConfiguration, assertion: IdentityAssertion): Promise<Answer> {
   const { deps, tenant } = home
   const identified = identify(configuration, assertion)
-  if (!identified.ok) return refuseOnPage({ reason: 'identity_unusable', detail: { why: identified.error.reason } })
+  if (!identified.ok) {
+    const { reason } = identified.error
+    return traced(home, failureOf(reason), refuseOnPage({ reason: 'identity_unusable', detail: { why: reason } }))
+  }
   const handle = deps.random.token()
   const login = loginToComplete(home, assertion, identified.value, hashCredential(handle))
   const completed = await completeLogin(onHotPath(deps.database), tenant.id, login)
@@ -111,7 +116,11 @@ async function believe(home: Homecoming, configuration: ConnectionConfiguration,
     case 'fresh_login_required':
       return goOn(home, completed, [])
     case 'refused':
-      return refuseOnPage({ reason: pageReasons[completed.reason], detail: { why: completed.reason } })
+      return traced(
+        home,
+        failureOf(completed.reason, { identity: identified.value.identity }),
+        refuseOnPage({ reason: pageReasons[completed.reason], detail: { why: completed.reason } }),
+      )
   }
 }
 

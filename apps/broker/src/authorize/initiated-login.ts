@@ -14,6 +14,7 @@ import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { html } from '../http/html.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
+import { tracedStray } from './login-trace.js'
 
 type Tile = {
   /** RelayState or target_link_uri: it is compared and goes nowhere. */
@@ -53,5 +54,9 @@ export async function refuseUnsolicited(http: HttpRequest, deps: BrokerDeps, con
       address: http.address,
     }),
   )
-  return refuseOnPage({ reason: 'login_unsolicited' })
+  return tracedStray(
+    { http, deps, tenant, connection, now: deps.clock.now() },
+    'login_unsolicited',
+    refuseOnPage({ reason: 'login_unsolicited' }),
+  )
 }

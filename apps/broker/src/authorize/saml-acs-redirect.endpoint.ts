@@ -9,6 +9,7 @@ import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseOnPage } from './answer.js'
 import { browserHashOf } from './browser.js'
 import { finishLogin, loginRequestIdOf } from './finish-login.js'
+import { refuseUnsolicited } from './initiated-login.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 /** @spec SAML Bindings §3.4 HTTP Redirect */
@@ -32,7 +33,7 @@ export const samlAcsRedirectEndpoint = endpoint({
     const parsed = parseRedirectQuery(http.rawQuery)
     if (!parsed.ok) return refuseUpstream(parsed.error)
     const id = loginRequestIdOf(parsed.value.relayState)
-    if (!id) return refuseOnPage({ reason: 'login_unsolicited' })
+    if (!id) return refuseUnsolicited(http, deps, connection)
     const now = deps.clock.now()
     const trip = await findLoginRequest(onHotPath(deps.database), tenant.id, { id, connectionId: connection.id, browserHash, now })
     if (!trip) return refuseOnPage({ reason: 'request_not_of_browser', detail: { why: 'no_open_login' } })

@@ -15,10 +15,11 @@ import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { loginRequestIdOf } from './finish-login.js'
 import { initiatedLoginOf, refuseUnsolicited, sendToTarget } from './initiated-login.js'
+import { tracedStray } from './login-trace.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 const parkedSeconds = 120
-/** 256 KiB of base64 hold about a thousand groups. */
+/** 256 KiB of base64 hold 192 KiB of message (`messageLimits`), about 1500 groups; some of it is percent-encoded. */
 const maxMessageBytes = 384 * 1024
 
 /** @spec SAML Bindings §3.5 HTTP POST */
@@ -67,5 +68,7 @@ async function answerUnsolicited(
   if (!listed) return refuseUnsolicited(http, deps, connection)
   const message = readUnsolicited(response)
   if (!message.ok) return refuseUpstream(message.error)
-  return message.value === 'answer' ? refuseOnPage({ reason: 'relay_state_lost' }) : sendToTarget(http, connection, listed, { relayState })
+  if (message.value !== 'answer') return sendToTarget(http, connection, listed, { relayState })
+  const at = { http, deps, tenant: tenantOf(http), connection, now: deps.clock.now() }
+  return tracedStray(at, 'relay_state_lost', refuseOnPage({ reason: 'relay_state_lost' }))
 }

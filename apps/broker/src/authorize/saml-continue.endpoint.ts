@@ -7,6 +7,7 @@ import { sealContextOf } from '../http/seal-context.js'
 import { refuseOnPage } from './answer.js'
 import { browserHashOf } from './browser.js'
 import { finishLogin } from './finish-login.js'
+import { tracedStray } from './login-trace.js'
 
 /** @spec SAML Profiles §4.1.4.3 processing of the response */
 export const samlContinueEndpoint = endpoint({
@@ -21,14 +22,20 @@ export const samlContinueEndpoint = endpoint({
     const tenant = tenantOf(http)
     const connection = tenant.connection(http.params['connection'] ?? '')
     if (!connection || connection.kind !== 'saml' || connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
-    const browserHash = browserHashOf(http, deps)
-    if (!browserHash) return refuseOnPage({ reason: 'request_not_of_browser' })
-    const handleHash = hashCredential((http.query.ok ? http.query.value['handle'] : undefined) ?? '')
     const now = deps.clock.now()
+    const stray = (why: string) =>
+      tracedStray(
+        { http, deps, tenant, connection, now },
+        'request_not_of_browser',
+        refuseOnPage({ reason: 'request_not_of_browser', detail: { why } }),
+      )
+    const browserHash = browserHashOf(http, deps)
+    if (!browserHash) return stray('no_cookie')
+    const handleHash = hashCredential((http.query.ok ? http.query.value['handle'] : undefined) ?? '')
     const taken = await takeParkedMessage(onHotPath(deps.database), tenant.id, {
       ...{ handleHash, connectionId: connection.id, browserHash, now },
     })
-    if (!taken) return refuseOnPage({ reason: 'request_not_of_browser', detail: { why: 'no_message_for_an_open_login' } })
+    if (!taken) return stray('no_message_for_an_open_login')
     const opened = deps.sealer.open(taken.sealed, sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex')))
     if (!opened.ok) return refuseOnPage({ reason: 'login_refused', detail: { why: 'unsealable' } })
     const message = { binding: 'post', parameters: new Map([['SAMLResponse', opened.value.toString('utf8')]]) } as const

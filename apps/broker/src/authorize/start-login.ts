@@ -4,12 +4,15 @@ import type { LoginRequestId } from '@drawbridge/core/tenant/ids'
 import type { OngoingRequest } from '@drawbridge/store/authorization-requests'
 import { insertLoginRequest } from '@drawbridge/store/login-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
+import type { UpstreamRefusal } from '@drawbridge/upstream/error'
+import type { Answer } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
 import { leaveFor } from '../http/leave-for.js'
 import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { decidedOn, endStep, type Flow, type StepEnd } from './flow.js'
+import { failureOfAnswer, traced } from './login-trace.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 /** A person may need a while for her second factor; a trip that is older is a forgotten tab. */
@@ -36,7 +39,7 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
     loginHint: pending.loginHint,
     now,
   })
-  if (!started.ok) return refuseUpstream(started.error, 'login_unavailable')
+  if (!started.ok) return refuseStart(flow, connection, started.error)
   const { answer, upstreamId, state } = started.value
   const sealedState = deps.sealer.seal(Buffer.from(state.reveal(), 'utf8'), sealContextOf(flow, 'login_requests', 'sealed_state', id))
   const left = await insertLoginRequest(
@@ -47,6 +50,9 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
   )
   return endStep(left, () => leaveFor(answer, 'Continue to your company\u2019s sign-in'))
 }
+
+const refuseStart = ({ http, deps, tenant, now }: Flow, connection: ResolvedConnection, refusal: UpstreamRefusal): Promise<Answer> =>
+  traced({ http, deps, tenant, connection, now }, failureOfAnswer(refusal, 'unavailable'), refuseUpstream(refusal, 'login_unavailable'))
 
 /** Bound to this connection from now on; after a step-up only the session that it brings about will count. */
 const leaving = (ongoing: OngoingRequest, connection: ResolvedConnection, demand: LoginDemand | undefined): OngoingRequest => {

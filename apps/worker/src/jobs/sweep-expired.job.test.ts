@@ -71,6 +71,15 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     "INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at) VALUES ($1, $2, 'saml_assertion', $3, $4)",
     ...[tenantId, connectionId, randomBytes(32), ends],
   )
+  await write(
+    `INSERT INTO login_traces (tenant_id, id, code, connection_id, at, outcome, reason, proven, sealed, expires_at)
+     VALUES ($1, $2, $3, $4, $5, 'refused', 'saml_unsigned', false, $6, $5)`,
+    ...[tenantId, randomUUID(), randomUUID(), connectionId, ends, randomBytes(32)],
+  )
+  await write(
+    "INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at) VALUES ($1, $2, $3, false, 1, '{}', $3)",
+    ...[tenantId, connectionId, ends],
+  )
 }
 
 test('each kind of row goes its named time after it expired, and not a second before', async () => {

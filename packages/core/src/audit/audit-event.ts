@@ -90,6 +90,7 @@ export const auditEvents = {
   'tenant.created': 'A tenant was made.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',
   'tenant.logout_changed': 'Whether what was granted from a session ends with it was chosen anew.',
+  'tenant.login_tracing_changed': 'Whether traces of failed logins hold claims changed.',
   'tenant.provisioning_changed':
     'Who may become a subject of the tenant changed: whoever signs in, whom the directory knows, or who was invited.',
   'tenant.reinstated': 'A suspended tenant works again. Nothing revoked earlier comes back.',

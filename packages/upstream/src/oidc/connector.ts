@@ -8,6 +8,7 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { buildAuthorizationUrl } from 'openid-client'
 import { z } from 'zod'
+import type { RefusedAnswer, Shown } from '../answer-outline.js'
 import type { OidcConnection } from '../connection-configuration.js'
 import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin, UpstreamMessage } from '../connector.js'
 import type { UpstreamRefusal } from '../error.js'
@@ -20,6 +21,7 @@ import { graphGroups, hasGroupsOverage, withGroups } from './graph-groups.js'
 import { type IdTokenClaims, verifyIdToken } from './id-token.js'
 import { instantOf, mergeUserinfo, oidcTimeLimits } from './id-token-rules.js'
 import { type IssuerKeys, issuerKeysOf } from './issuer-keys.js'
+import { outlineIdToken } from './outline-id-token.js'
 import { createProviderClient, fetchUserinfo, type ProviderClient, type ProviderClientDeps, redeemCode } from './provider-client.js'
 
 const stateSchema = z.strictObject({
@@ -96,7 +98,7 @@ async function start(parts: Parts, request: StartLogin): Promise<Result<StartedL
   })
 }
 
-async function finish(parts: Parts, message: UpstreamMessage, expected: ExpectedLogin): Promise<Result<IdToken, UpstreamRefusal>> {
+async function finish(parts: Parts, message: UpstreamMessage, expected: ExpectedLogin): Promise<Result<IdToken, RefusedAnswer>> {
   const state = readState(expected.state)
   if (!state.ok) return state
   const reached = await reach(parts, expected.now)
@@ -114,9 +116,12 @@ async function finish(parts: Parts, message: UpstreamMessage, expected: Expected
     expected: expectedOf(connection, state.value),
     now: expected.now,
   })
-  if (!idToken.ok) return idToken
+  const awaited = { connection, nonce: state.value.nonce, now: expected.now }
+  const refused = (refusal: UpstreamRefusal) =>
+    err({ ...refusal, outline: (shown: Shown) => outlineIdToken(tokens.value.idToken, awaited, refusal, shown) })
+  if (!idToken.ok) return refused(idToken.error)
   const claims = await withUserinfo(reached.value, tokens.value.accessToken, idToken.value)
-  if (!claims.ok) return claims
+  if (!claims.ok) return refused(claims.error)
   const complete = await withResolvedGroups(parts, reached.value, claims.value)
   return ok({ ...toIdToken(parts, state.value, idToken.value, complete), logoutHint: keptHint(connection, provider, tokens.value.idToken) })
 }
@@ -134,7 +139,7 @@ async function withUserinfo(
 ): Promise<Result<IdTokenClaims, UpstreamRefusal>> {
   if (!connection.userinfo || provider.userinfoEndpoint === undefined) return ok(claims)
   const userinfo = await fetchUserinfo(client, accessToken, String(claims.get('sub')))
-  return userinfo === undefined ? err({ reason: 'oidc_userinfo_refused' }) : ok(mergeUserinfo(claims, userinfo))
+  return userinfo === undefined ? err({ reason: 'oidc_userinfo_refused', proven: true }) : ok(mergeUserinfo(claims, userinfo))
 }
 
 /** Too many groups for a token stay unknown unless Graph tells them all. */

@@ -244,3 +244,41 @@ export const oidcErrors = {
     remedy: 'Nothing needs to be done.',
   },
 } as const satisfies Record<string, UpstreamErrorEntry>
+
+const clockRemedy = 'Synchronise the clock of the IdP with a time server; the trace says how far it is off.'
+
+/** What `oidc_id_token_refused` was refused for: the rule of its detail, in words. What is not here is told by the catalogue. */
+export const idTokenRules: Readonly<Record<string, { readonly cause: string; readonly remedy: string } | undefined>> = {
+  aud: {
+    cause: 'The ID token is made for another client than the one of this connection.',
+    remedy: 'Compare the client ID of the connection with that of the application at the IdP, character for character.',
+  },
+  azp: {
+    cause: 'The ID token names another client as the authorized party.',
+    remedy: 'Let the IdP issue the token for the client of this connection alone.',
+  },
+  nonce: {
+    cause: 'The ID token does not belong to the login that this browser started.',
+    remedy: 'Start the login again, in one window. If it repeats, the IdP does not send our nonce back.',
+  },
+  exp: { cause: 'The ID token had expired when it came.', remedy: clockRemedy },
+  iat: { cause: 'The ID token was issued in the future, or too long ago.', remedy: clockRemedy },
+  nbf: { cause: 'The ID token is not valid yet.', remedy: clockRemedy },
+  auth_time: { cause: 'The ID token says that the person signed in in the future.', remedy: clockRemedy },
+  sub: {
+    cause: 'The ID token names nobody: sub is missing, empty or too long.',
+    remedy: 'Let the IdP send a subject identifier of at most 255 characters.',
+  },
+  unknown_key: {
+    cause: 'The ID token is signed with a key that the issuer does not publish.',
+    remedy: 'Open the jwks_uri of the discovery document: it must list the key that signs. Compare the issuer of the connection, too.',
+  },
+  bad_signature: {
+    cause: 'The signature of the ID token does not fit the key that the issuer publishes under its name.',
+    remedy: 'Open the jwks_uri of the discovery document: a key that was replaced must have another kid.',
+  },
+  key_of_another_issuer: {
+    cause: 'The key that signed the ID token is published for another issuer.',
+    remedy: 'Set the issuer of the connection to the one of this directory.',
+  },
+}

@@ -33,9 +33,9 @@ export async function verifyIdToken(token: string, check: IdTokenCheck): Promise
   if (!signed.ok) return typeof signed.error === 'string' ? refuse(signed.error) : err(signed.error)
   const { clientId } = connection
   const checked = checkIdTokenClaims(jwt.value.claims, { ...check.expected, issuer, clientId, now: check.now })
-  if (!checked.ok) return checked
+  if (!checked.ok) return err({ ...checked.error, proven: true })
   const tenant = checkTenant(jwt.value.claims, connection)
-  return tenant.ok ? ok(jwt.value.claims) : tenant
+  return tenant.ok ? ok(jwt.value.claims) : err({ ...tenant.error, proven: true })
 }
 
 const refusalOfForm = (form: ForeignJwtRefusal): UpstreamRefusal =>

@@ -6,12 +6,14 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { z } from 'zod'
+import type { RefusedAnswer, Shown } from '../answer-outline.js'
 import type { SamlConnection } from '../connection-configuration.js'
 import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin, UpstreamMessage } from '../connector.js'
 import type { UpstreamRefusal } from '../error.js'
 import { buildAuthnRequest, demandsFreshLogin, sendAuthnRequest } from './authn-request.js'
 import { finishSamlLogout, startSamlLogout } from './logout.js'
 import { newMessageId } from './message-id.js'
+import { outlineResponse } from './outline-response.js'
 import { noServiceProvider, type ServiceProvider } from './service-provider.js'
 import { verifyRedirectedResponse, verifySamlResponse } from './verify-response.js'
 
@@ -51,7 +53,7 @@ function finish(
   party: { readonly connectionId: ConnectionId; readonly connection: SamlConnection; readonly serviceProvider: ServiceProvider },
   message: UpstreamMessage,
   expected: ExpectedLogin,
-): Result<SamlAssertion, UpstreamRefusal> {
+): Result<SamlAssertion, RefusedAnswer> {
   if (message.binding !== party.connection.responseBinding) return err({ reason: 'saml_binding_unsupported' })
   const state = readState(expected)
   if (!state.ok) return state
@@ -62,10 +64,13 @@ function finish(
     message.binding === 'redirect'
       ? verifyRedirectedResponse(message.query, judged)
       : verifySamlResponse(message.parameters.get('SAMLResponse') ?? '', judged)
-  if (!verified.ok) return verified
+  const refused = (refusal: UpstreamRefusal) =>
+    err({ ...refusal, outline: (shown: Shown) => outlineResponse(message, judged, { refusal, shown }) })
+  if (!verified.ok) return refused(verified.error)
   const assertion = { ...verified.value, authnInstant: believedInstant(party.connection, verified.value, fresh) }
   if (!fresh) return ok(assertion)
-  return checkFresh(assertion, addSeconds(state.value.startedAt as Instant, -party.connection.clockSkewSeconds))
+  const isFresh = checkFresh(assertion, addSeconds(state.value.startedAt as Instant, -party.connection.clockSkewSeconds))
+  return isFresh.ok ? isFresh : refused(isFresh.error)
 }
 
 /** Keycloak, PingOne and OneLogin write the time of issue: only after ForceAuthn is that the time of a sign-in, if the admin trusts them so far. */
@@ -80,7 +85,7 @@ function believedInstant(
 /** Asking for a fresh login proves nothing: an IdP that ignores ForceAuthn gives its old instant away. SAML Core §3.4.1. */
 function checkFresh(assertion: SamlAssertion, notBefore: Instant): Result<SamlAssertion, UpstreamRefusal> {
   const isFresh = assertion.authnInstant !== undefined && assertion.authnInstant >= notBefore
-  return isFresh ? ok(assertion) : err({ reason: 'saml_authn_not_fresh' })
+  return isFresh ? ok(assertion) : err({ reason: 'saml_authn_not_fresh', proven: true })
 }
 
 function readState(expected: ExpectedLogin): Result<z.infer<typeof stateSchema>, UpstreamRefusal> {

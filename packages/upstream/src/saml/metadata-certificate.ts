@@ -1,6 +1,6 @@
 /** One signing certificate as an admin wants to see it: whose, which, until when, and what is old about it. */
-import { X509Certificate } from 'node:crypto'
 import { type Instant, instant, secondsBetween } from '@drawbridge/core/instant'
+import { certificateOf } from '../certificate.js'
 import { toUsablePem } from '../connection-configuration.js'
 
 export type IdpCertificate = {
@@ -22,7 +22,7 @@ export const daysLeftOf = (notAfter: Instant, now: Instant): number => Math.floo
 export function describeCertificate(certificate: string, now: Instant): IdpCertificate | undefined {
   const pem = toUsablePem(certificate)
   if (pem === undefined) return undefined
-  const parsed = new X509Certificate(pem)
+  const parsed = certificateOf(pem)
   const notAfter = instant(Date.parse(parsed.validTo))
   return {
     pem,

@@ -1,5 +1,5 @@
 /** What would change in a connection if this metadata were applied: shown before, audited after. */
-import { X509Certificate } from 'node:crypto'
+import { certificateOf } from '../certificate.js'
 import type { SamlConnection } from '../connection-configuration.js'
 import type { MetadataConfiguration } from './metadata-diagnosis.js'
 
@@ -25,7 +25,7 @@ export type MetadataChange = {
 export const fingerprintOf = (pem: string): string => nameCertificate(pem).fingerprint
 
 export function nameCertificate(pem: string): NamedCertificate {
-  const parsed = new X509Certificate(pem)
+  const parsed = certificateOf(pem)
   const fingerprint = parsed.fingerprint256.replaceAll(':', '').toLowerCase()
   return { fingerprint, subject: parsed.subject, notAfter: new Date(parsed.validTo).toISOString() }
 }

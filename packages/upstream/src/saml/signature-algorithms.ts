@@ -1,7 +1,8 @@
 /** The signature and digest algorithms that we accept, as the signature library wants them: an allow-list, nothing more. */
-import { createHash, createVerify, type KeyObject, X509Certificate } from 'node:crypto'
+import { createHash, createVerify, type KeyObject } from 'node:crypto'
 import type { Instant } from '@drawbridge/core/instant'
 import type { HashAlgorithm, SignatureAlgorithm } from 'xml-crypto'
+import { certificateOf } from '../certificate.js'
 
 type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512'
 type Method = { readonly keyType: 'rsa' | 'ec'; readonly hash: Hash }
@@ -121,7 +122,7 @@ const parsedKeys = new WeakMap<readonly string[], readonly KeyObject[]>()
 export function keysOf(certificates: readonly string[]): readonly KeyObject[] {
   const known = parsedKeys.get(certificates)
   if (known !== undefined) return known
-  const keys = certificates.map((pem) => new X509Certificate(pem).publicKey)
+  const keys = certificates.map((pem) => certificateOf(pem).publicKey)
   parsedKeys.set(certificates, keys)
   return keys
 }

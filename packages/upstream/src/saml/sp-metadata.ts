@@ -3,7 +3,7 @@
  *
  * Bare, because importers are strict: no Extensions, no Organization, nothing that the schema leaves optional and nobody needs.
  */
-import { X509Certificate } from 'node:crypto'
+import { certificateOf } from '../certificate.js'
 import type { SamlConnection } from '../connection-configuration.js'
 import { namespaces } from './element.js'
 import { offeredEncryption } from './encryption-algorithms.js'
@@ -56,7 +56,7 @@ function logoutServices(acsUrl: string): string {
 }
 
 function keyDescriptor(use: 'signing' | 'encryption', certificate: string, methods: readonly string[]): string {
-  const bare = new X509Certificate(certificate).raw.toString('base64')
+  const bare = certificateOf(certificate).raw.toString('base64')
   const offered = methods.map((method) => `      <md:EncryptionMethod Algorithm="${method}"/>\n`).join('')
   return `    <md:KeyDescriptor use="${use}">
       <ds:KeyInfo><ds:X509Data><ds:X509Certificate>${bare}</ds:X509Certificate></ds:X509Data></ds:KeyInfo>

@@ -83,7 +83,7 @@ function judge(text: string, expected: ExpectedSamlResponse, around: Envelope): 
   const named = openName(read.value, expected)
   if (!named.ok) return named
   const judged = checkBelieved(named.value, envelope.value, rules)
-  if (!judged.ok) return named.value.mayBeProbed ? err({ reason: 'saml_decryption_failed' }) : judged
+  if (!judged.ok) return err(named.value.mayBeProbed ? { reason: 'saml_decryption_failed' } : { ...judged.error, proven: true })
   return ok(toSamlAssertion(expected, named.value.response ?? envelope.value, named.value.assertion))
 }
 
@@ -97,7 +97,7 @@ function openName(read: SignedFacts, expected: ExpectedSamlResponse): Result<Sig
 }
 
 /** The root counts as signed, whatever is signed in it besides. */
-const vouchFor = ({ root, findSigned }: ReadMessage): ReadMessage => ({
+export const vouchFor = ({ root, findSigned }: ReadMessage): ReadMessage => ({
   root,
   findSigned: (certificates) => {
     const inside = unlessUnsigned(findSigned(certificates))

@@ -1,8 +1,8 @@
 /** The library as a reader: it says which octets are signed, and those octets are parsed again by us, so that nothing else is read. */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamRefusal } from '../error.js'
-import { attributeOf, type Element, isNamed, namespaces, readElement } from './element.js'
-import { prescan } from './prescan.js'
+import { attributeOf, type Element, isNamed, namespaces, readElement, walk } from './element.js'
+import { libraryLimits, prescan } from './prescan.js'
 import type { ReadMessage, SignedPart } from './read-message.js'
 import type { AllowedAlgorithms } from './signature-algorithms.js'
 import { findSignedOctets, type SignedOctets } from './signed-octets.js'
@@ -46,6 +46,18 @@ function reread(part: SignedOctets, { namespace, name }: Element): Result<Elemen
 
 /** No XML parser sees what the linear scan has not let through. */
 function readScanned(message: string): Result<Element, UpstreamRefusal> {
-  const scanned = prescan(message)
-  return scanned.ok ? readElement(message) : scanned
+  const scanned = prescan(message, libraryLimits)
+  if (!scanned.ok) return scanned
+  const root = readElement(message)
+  return root.ok && !declaresAbsoluteNamespaces(root.value) ? err({ reason: 'saml_xml_malformed' }) : root
 }
+
+const declarations = 'http://www.w3.org/2000/xmlns/'
+
+/** Canonicalisation must refuse a relative one; where a library gives up there, nothing at all is what it signs and verifies. C14N 1.0 §1.3. */
+const declaresAbsoluteNamespaces = (root: Element): boolean =>
+  [...walk(root)].every(({ element }) =>
+    element.attributes.every(
+      ({ namespace, value }) => namespace !== declarations || value === '' || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(value),
+    ),
+  )
