@@ -101,7 +101,7 @@ function configurationFrom(metadata: string): Readonly<Record<string, unknown>> 
   }
   return {
     idpEntityId: find(/entityID="([^"]+)"/),
-    ssoUrl: find(/HTTP-Redirect"[^>]*Location="([^"]+)"/),
+    ssoUrl: find(/SingleSignOnService[^>]*HTTP-Redirect"[^>]*Location="([^"]+)"/),
     certificates: [find(/X509Certificate>([^<]+)</).replace(/\s/g, '')],
     loginHintParameter: 'login_hint',
   }

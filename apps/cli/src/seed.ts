@@ -11,7 +11,8 @@ import {
   vendorTenantId,
 } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
+import { generateSamlKey } from '@drawbridge/crypto/saml-key'
+import { type GeneratedKey, generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import type { Simulator } from '@drawbridge/simulator/simulator'
 import { findAdminKeyAcrossTenants } from '@drawbridge/store/admin-keys'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
@@ -106,6 +107,7 @@ async function seedTenant(
     await insertTenant(db, { id: tenant, slug: company.slug as TenantSlug, name: company.name, now })
     await insertIssuer(db, tenant, { id: issuerId, url: `${settings.publicUrl}/t/${company.slug}` as Issuer, kind: 'tenant', now })
     await seedKeys(platform, db, tenant, issuerId, now)
+    if (company.kind === 'saml') await seedSamlKeys(platform, db, tenant, issuerId, now)
     const context = { installation: installation.installationId, tenant, table: 'connections', column: 'sealed_secret', row: connectionId }
     await insertConnection(db, tenant, {
       id: connectionId,
@@ -130,17 +132,23 @@ async function seedTenant(
 }
 
 async function seedKeys(platform: Platform, db: Db, tenant: TenantId, issuerId: IssuerId, now: Instant): Promise<void> {
-  for (const purpose of ['tokens', 'notices'] as const) {
+  for (const purpose of ['tokens', 'notices'] as const)
     for (const state of ['active', 'next'] as const) {
-      const { privateKey, ...key } = generateSigningKey(platform.random, purpose)
-      const context = {
-        installation: platform.installation.installationId,
-        tenant,
-        table: 'signing_keys',
-        column: 'sealed_private_key',
-        row: key.id,
-      }
-      await insertSigningKey(db, tenant, { ...key, issuerId, state, now, sealedPrivateKey: platform.sealer.seal(privateKey, context) })
+      const made = generateSigningKey(platform.random, purpose)
+      await insertSigningKey(db, tenant, { ...sealKey(platform, tenant, made), issuerId, state, now })
     }
+}
+
+/** Logout is signed. */
+async function seedSamlKeys(platform: Platform, db: Db, tenant: TenantId, issuerId: IssuerId, now: Instant): Promise<void> {
+  for (const state of ['active', 'next'] as const) {
+    const { certificate, ...made } = await generateSamlKey(platform.random, 'demonstration', now)
+    await insertSigningKey(db, tenant, { ...sealKey(platform, tenant, made), certificate, issuerId, state, now })
   }
+}
+
+function sealKey(platform: Platform, tenant: TenantId, { privateKey, ...key }: GeneratedKey) {
+  const { installationId: installation } = platform.installation
+  const context = { installation, tenant, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
+  return { ...key, sealedPrivateKey: platform.sealer.seal(privateKey, context) }
 }

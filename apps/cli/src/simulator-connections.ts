@@ -13,6 +13,7 @@ export function samlConnectionOf(simulator: Simulator): UpstreamSetUp {
       idpEntityId: attribute(xml, /<(?:\w+:)?EntityDescriptor[^>]*\sentityID="([^"]+)"/),
       ssoUrl: attribute(xml, /<(?:\w+:)?SingleSignOnService[^>]*HTTP-Redirect"[^>]*\sLocation="([^"]+)"/),
       certificates: [...new Set(certificates)],
+      sloUrl: attribute(xml, /<(?:\w+:)?SingleLogoutService[^>]*HTTP-Redirect"[^>]*\sLocation="([^"]+)"/),
       loginHintParameter: 'login_hint', // in a lab, who is named in it is signed in without being asked
       scimLinkKey: { attribute: 'NameID', scim: 'externalId' },
     },

@@ -6,6 +6,8 @@ export type RelyingParty = {
   /** SAML: where responses may be posted, and who asks for them. */
   readonly acsUrl?: string | readonly string[]
   readonly spEntityId?: string
+  /** SAML: where its metadata are, which single logout needs; by default its entity ID. */
+  readonly spMetadataUrl?: string
   /** Which octets are signed; `both` by default. */
   readonly sign?: 'response' | 'assertion' | 'both'
   /** OpenID Connect: where codes may be sent. */

@@ -7,6 +7,7 @@ import { readForm, redirect, send, sendPage } from './http.js'
 import { companyPage, homePage } from './pages/home.js'
 import { postResponsePage, refusalPage, signInPage, submitScriptHash } from './pages/sign-in.js'
 import { AuthnRequestRefused } from './saml/authn-request.js'
+import { LogoutRefused } from './saml/logout.js'
 import { provisionPerson, type ScimDialect, type ScimOutcome, scimDialects, setActive } from './scim-client.js'
 
 type Exchange = {
@@ -42,6 +43,14 @@ const routes: readonly Route[] = [
     path: /^\/acme\/sso$/,
     isCrossSite: true,
     run: async (exchange) => beginSaml(exchange, await readForm(exchange.request)),
+  },
+  { method: 'POST', path: /^\/acme\/sign-out$/, run: signOutSaml },
+  { method: 'GET', path: /^\/acme\/slo$/, run: async (exchange) => takeLogout(exchange, 'redirect', new URLSearchParams()) },
+  {
+    method: 'POST',
+    path: /^\/acme\/slo$/,
+    isCrossSite: true,
+    run: async (exchange) => takeLogout(exchange, 'post', await readForm(exchange.request)),
   },
   { method: 'GET', path: /^\/acme\/sign-in\/([\w-]+)$/, run: askSaml },
   { method: 'POST', path: /^\/acme\/sign-in\/([\w-]+)$/, run: answerSaml },
@@ -85,9 +94,22 @@ async function showCompany({ desk, response, url, parts }: Exchange): Promise<vo
   sendPage(
     response,
     200,
-    companyPage({ ...view, hasScim: desk.scimTarget(company.id) !== undefined, hasLogout: hasLogout(desk, company) }),
+    companyPage({
+      ...view,
+      signedIn: signedIn(desk, company),
+      hasScim: desk.scimTarget(company.id) !== undefined,
+      hasLogout: hasLogout(desk, company),
+    }),
     '',
   )
+}
+
+function signedIn(desk: Desk, company: Company): readonly { readonly person: Person; readonly session: string }[] {
+  if (company.id !== samlCompany.id) return []
+  return desk.saml.logout.sessions().flatMap(({ personId, sessionIndex }) => {
+    const person = findPerson(company.id, personId)
+    return person === undefined ? [] : [{ person, session: sessionIndex }]
+  })
 }
 
 const hasLogout = (desk: Desk, { id, protocol }: Company): boolean =>
@@ -100,6 +122,7 @@ function addresses(desk: Desk, company: Company): readonly (readonly [string, st
       ? [
           ['Metadata', desk.saml.addresses.entityId],
           ['Single sign-on', desk.saml.addresses.ssoUrl],
+          ['Single logout', desk.saml.addresses.sloUrl],
         ]
       : [['Issuer', oidcIssuerAt(desk.publicUrl)]]
   return [
@@ -213,6 +236,30 @@ function postSaml({ desk, response }: Exchange, handle: string, person: Person, 
   const posted = desk.saml.answer(handle, person, withMfa && person.hasMfa, takeFaults(desk, samlCompany))
   if (posted === undefined) return
   sendPage(response, 200, postResponsePage(posted.acsUrl, posted.samlResponse, posted.relayState), `; script-src ${submitScriptHash}`)
+}
+
+/** She signs out at the IdP, which takes the news to the service. */
+async function signOutSaml({ desk, request, response }: Exchange): Promise<void> {
+  const form = await readForm(request)
+  await orRefuse(response, async () => redirect(response, await desk.saml.logout.signOut(form.get('session') ?? '')))
+}
+
+/** The service is back with its answer, or comes with a request of its own. */
+async function takeLogout({ desk, response, url }: Exchange, binding: 'redirect' | 'post', form: URLSearchParams): Promise<void> {
+  await orRefuse(response, async () => {
+    const taken = await desk.saml.logout.take({ binding, rawQuery: url.search.slice(1), form })
+    if ('url' in taken) return redirect(response, taken.url)
+    tell(response, samlCompany, taken.told)
+  })
+}
+
+async function orRefuse(response: ServerResponse, run: () => Promise<void>): Promise<void> {
+  try {
+    await run()
+  } catch (error) {
+    if (!(error instanceof LogoutRefused)) throw error
+    sendPage(response, 400, refusalPage('Sign-out refused', error.message, samlCompany))
+  }
 }
 
 /** A click on a tile of the company portal: the response comes to a service that has not asked. */

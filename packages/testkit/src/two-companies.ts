@@ -152,8 +152,9 @@ function samlOf(simulator: Simulator): Record<string, unknown> {
   const metadata = simulator.metadataXml('acme')
   const find = (pattern: RegExp) => pattern.exec(metadata)?.[1]
   const certificates = [find(/X509Certificate>([^<]+)</)?.replace(/\s/g, '')]
-  const ssoUrl = find(/HTTP-Redirect"[^>]*Location="([^"]+)"/) ?? find(/Location="([^"]+)"[^>]*HTTP-Redirect/)
-  return { idpEntityId: find(/entityID="([^"]+)"/), ssoUrl, certificates, loginHintParameter: 'login_hint' }
+  const ssoUrl = find(/SingleSignOnService[^>]*HTTP-Redirect"[^>]*Location="([^"]+)"/)
+  const sloUrl = find(/SingleLogoutService[^>]*HTTP-Redirect"[^>]*Location="([^"]+)"/)
+  return { idpEntityId: find(/entityID="([^"]+)"/), ssoUrl, sloUrl, certificates, loginHintParameter: 'login_hint' }
 }
 
 const oidcOf = (simulator: Simulator) => ({ issuer: simulator.oidcIssuer('globex'), clientId: simulator.oidcClient('globex').clientId })

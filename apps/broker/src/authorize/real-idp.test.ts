@@ -59,7 +59,7 @@ async function connectSaml({ connectionId }: ATenant) {
   const metadata = simulator.metadataXml('acme')
   const find = (pattern: RegExp) => pattern.exec(metadata)?.[1]
   const certificates = [find(/X509Certificate>([^<]+)</)?.replace(/\s/g, '')]
-  const ssoUrl = find(/HTTP-Redirect"[^>]*Location="([^"]+)"/) ?? find(/Location="([^"]+)"[^>]*HTTP-Redirect/)
+  const ssoUrl = find(/SingleSignOnService[^>]*HTTP-Redirect"[^>]*Location="([^"]+)"/)
   const configuration = { idpEntityId: find(/entityID="([^"]+)"/), ssoUrl, certificates, loginHintParameter: 'login_hint' }
   await asOwner(fixture.ownerUrl, "UPDATE connections SET kind = 'saml', configuration = $2 WHERE id = $1", [
     connectionId,

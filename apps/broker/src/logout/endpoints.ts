@@ -3,7 +3,7 @@ import type { Endpoint } from '../http/endpoint.js'
 import { backchannelLogoutEndpoint } from './backchannel-logout.endpoint.js'
 import { frontchannelLogoutEndpoint } from './frontchannel-logout.endpoint.js'
 import { signOutEndpoints } from './logout.endpoint.js'
-import { samlSloPostEndpoint, samlSloRedirectEndpoint, samlSloSoapEndpoint } from './saml-slo.endpoint.js'
+import { samlSloContinueEndpoint, samlSloPostEndpoint, samlSloRedirectEndpoint, samlSloSoapEndpoint } from './saml-slo.endpoint.js'
 
 export const logoutEndpoints: readonly Endpoint[] = [
   ...signOutEndpoints,
@@ -11,5 +11,6 @@ export const logoutEndpoints: readonly Endpoint[] = [
   frontchannelLogoutEndpoint,
   samlSloRedirectEndpoint,
   samlSloPostEndpoint,
+  samlSloContinueEndpoint,
   samlSloSoapEndpoint,
 ]

@@ -18,10 +18,14 @@ export async function presentConnection<Kind extends ConnectionConfiguration['ki
   deps: BrokerDeps,
   kind: Kind,
 ): Promise<PresentConnection<Kind> | undefined> {
-  const known = tenantOf(http)
-  const version = await findConfigurationVersionAcrossTenants(deps.database, known.slug)
-  const tenant = await deps.configuration.atVersion(known, version ?? known.configurationVersion)
+  const tenant = await presentTenant(http, deps)
   const connection = tenant.connection(http.params['connection'] ?? '')
   if (!connection || connection.disabled || !connection.configuration.ok || connection.configuration.value.kind !== kind) return undefined
   return { tenant, id: connection.id, configuration: connection.configuration.value as PresentConnection<Kind>['configuration'] }
+}
+
+export async function presentTenant(http: HttpRequest, deps: BrokerDeps): Promise<ResolvedTenant> {
+  const known = tenantOf(http)
+  const version = await findConfigurationVersionAcrossTenants(deps.database, known.slug)
+  return deps.configuration.atVersion(known, version ?? known.configurationVersion)
 }

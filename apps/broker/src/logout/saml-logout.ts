@@ -10,21 +10,26 @@ import { askForMetadata } from '@drawbridge/store/metadata-sources'
 import { believeOnceHere } from '@drawbridge/store/replays'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { SamlConnection } from '@drawbridge/upstream/connection-configuration'
+import type { UpstreamMessage } from '@drawbridge/upstream/connector'
 import { type UpstreamRefusal, upstreamErrors } from '@drawbridge/upstream/error'
 import { answerLogout, answerLogoutBySoap, type LogoutParty } from '@drawbridge/upstream/saml/logout'
 import type { LogoutAnswer } from '@drawbridge/upstream/saml/logout-message'
 import { askAgainSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
+import { parseRedirectQuery } from '@drawbridge/upstream/saml/redirect-query'
 import { logoutUrlsOf } from '@drawbridge/upstream/saml/service-provider'
 import { soapFault } from '@drawbridge/upstream/saml/soap-message'
 import { type ReceivedLogout, type SamlLogoutRequest, verifyLogout } from '@drawbridge/upstream/saml/verify-logout'
 import type { BrokerDeps } from '../deps.js'
-import { type Answer, page, type RefusalNote } from '../http/answer.js'
+import { type Answer, page, type RefusalNote, redirect } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
 import { isDatabaseGone } from '../http/database-gone.js'
-import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { HttpRequest } from '../http/endpoint.js'
 import { html } from '../http/html.js'
 import { leaveFor } from '../http/leave-for.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+import { presentTenant } from './present-connection.js'
+import { packAnswer, unpackAnswer } from './saml-answer.js'
+import { finishUpstream } from './upstream-logout.js'
 
 /** One IdP, and the request in which it spoke. */
 type Hearing = {
@@ -36,8 +41,9 @@ type Hearing = {
   readonly urls: ReturnType<typeof logoutUrlsOf>
 }
 
-function hear(http: HttpRequest, deps: BrokerDeps): Hearing | undefined {
-  const tenant = tenantOf(http)
+/** Its keys as they are at this moment: a cache that is a second old does not decide who is believed. security.md §14 */
+async function hear(http: HttpRequest, deps: BrokerDeps): Promise<Hearing | undefined> {
+  const tenant = await presentTenant(http, deps)
   const connection = tenant.connection(http.params['connection'] ?? '')
   if (connection?.configuration.ok !== true || connection.configuration.value.kind !== 'saml') return undefined
   const configuration: SamlConnection = connection.configuration.value
@@ -48,11 +54,12 @@ function hear(http: HttpRequest, deps: BrokerDeps): Hearing | undefined {
 const unknownConnection: UpstreamRefusal = { reason: 'saml_logout_unavailable', detail: { why: 'connection' } }
 
 export async function takeLogout(http: HttpRequest, deps: BrokerDeps, received: ReceivedLogout): Promise<Answer> {
-  const hearing = hear(http, deps)
+  const hearing = await hear(http, deps)
   if (!hearing) return refuseOnPage(deps, unknownConnection)
+  if (isAnswer(received)) return takeAnswer(hearing, received)
   const verified = await verify(hearing, received, hearing.urls.browser)
   if (!verified.ok) return refuseOnPage(deps, verified.error)
-  if (verified.value.kind === 'response') return refuseOnPage(deps, { reason: 'saml_logout_unsolicited' })
+  if (verified.value.kind === 'response') return refuseOnPage(deps, { reason: 'saml_not_a_logout_message' })
   const request = verified.value
   const answer = await end(hearing, request)
   if (answer === 'replayed') return refuseOnPage(deps, { reason: 'saml_logout_replayed' })
@@ -60,14 +67,41 @@ export async function takeLogout(http: HttpRequest, deps: BrokerDeps, received: 
   return sent === undefined ? signedOutPage : leaveFor(sent, 'You are signed out here')
 }
 
+/** By what carries it: the message must then be one. */
+function isAnswer(received: ReceivedLogout): boolean {
+  if (received.binding === 'post') return received.form['SAMLResponse'] !== undefined && received.form['SAMLRequest'] === undefined
+  const parsed = received.binding === 'redirect' ? parseRedirectQuery(received.query) : undefined
+  return parsed?.ok === true && parsed.value.carries === 'SAMLResponse'
+}
+
+/**
+ * The IdP's answer when somebody signed out here, judged in the browser that began it. A cross-site POST brings no cookie that would say so:
+ * it goes round by an address of ours, which the browser visits with its cookie. Nothing is kept meanwhile, and nothing hangs on it.
+ */
+async function takeAnswer({ http, deps, urls }: Hearing, received: ReceivedLogout): Promise<Answer> {
+  if (received.binding === 'redirect') return finish(http, deps, { binding: 'redirect', query: received.query, parameters: new Map() })
+  const message = received.binding === 'post' ? packAnswer(received.form['SAMLResponse'] ?? '') : undefined
+  if (message === undefined) return refuseOnPage(deps, { reason: 'saml_message_too_large' })
+  return redirect(`${urls.browser}/continue?message=${message}`, noStore)
+}
+
+export async function continueAnswer(http: HttpRequest, deps: BrokerDeps): Promise<Answer> {
+  const response = unpackAnswer((http.query.ok ? http.query.value['message'] : undefined) ?? '')
+  if (response === undefined) return refuseOnPage(deps, { reason: 'saml_message_missing' })
+  return finish(http, deps, { binding: 'post', parameters: new Map([['SAMLResponse', response]]) })
+}
+
+const finish = (http: HttpRequest, deps: BrokerDeps, message: UpstreamMessage): Promise<Answer> =>
+  finishUpstream(http, deps, message, () => refuseOnPage(deps, { reason: 'saml_logout_unsolicited' }))
+
 type SoapAnswer = { readonly status: number; readonly body: string; readonly refusal?: RefusalNote }
 
 export async function takeLogoutBySoap(http: HttpRequest, deps: BrokerDeps, body: string): Promise<SoapAnswer> {
-  const hearing = hear(http, deps)
+  const hearing = await hear(http, deps)
   if (!hearing) return refuseBySoap(deps, unknownConnection)
   const verified = await verify(hearing, { binding: 'soap', body }, hearing.urls.soap)
   if (!verified.ok) return refuseBySoap(deps, verified.error)
-  if (verified.value.kind === 'response') return refuseBySoap(deps, { reason: 'saml_logout_unsolicited' })
+  if (verified.value.kind === 'response') return refuseBySoap(deps, { reason: 'saml_not_a_logout_message' })
   const request = verified.value
   const answer = await end(hearing, request)
   if (answer === 'replayed') return refuseBySoap(deps, { reason: 'saml_logout_replayed' })

@@ -8,7 +8,7 @@ import { soapContentType } from '@drawbridge/upstream/saml/soap-message'
 import { text } from '../http/answer.js'
 import { endpoint } from '../http/endpoint.js'
 import { decodeUtf8 } from '../http/read-body.js'
-import { takeLogout, takeLogoutBySoap } from './saml-logout.js'
+import { continueAnswer, takeLogout, takeLogoutBySoap } from './saml-logout.js'
 
 /** A LogoutRequest has two kilobytes, with a long certificate in its KeyInfo five. */
 const maxMessageBytes = 64 * 1024
@@ -37,6 +37,18 @@ export const samlSloPostEndpoint = endpoint({
   rateLimit: 'signal',
   maxBodyBytes: maxMessageBytes,
   run: (http, deps) => takeLogout(http, deps, { binding: 'post', form: http.form.ok ? http.form.value : {} }),
+})
+
+/** @spec SAML Profiles §4.4.3.5 */
+export const samlSloContinueEndpoint = endpoint({
+  method: 'GET',
+  path: `${path}/continue`,
+  spec: 'SAML Profiles §4.4.3.5',
+  summary: 'Judges a LogoutResponse that came by a cross-site POST, in the browser that began the logout.',
+  tag: 'Logout',
+  refusals: 'page',
+  rateLimit: 'login',
+  run: (http, deps) => continueAnswer(http, deps),
 })
 
 /** @spec SAML Profiles §4.4, SAML Bindings §3.2 */

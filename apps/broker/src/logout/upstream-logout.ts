@@ -7,14 +7,16 @@ import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { Secret } from '@drawbridge/core/secret'
 import type { OwnSessionEnded } from '@drawbridge/store/end-session'
 import type { UpstreamMessage } from '@drawbridge/upstream/connector'
+import { logoutUrlsOf } from '@drawbridge/upstream/saml/service-provider'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
+import { callbackUrlOf } from '../http/connection-addresses.js'
 import { clearCookie, cookieName, setCookie } from '../http/cookies.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { leaveFor } from '../http/leave-for.js'
 import { sealContextOf } from '../http/seal-context.js'
-import type { ResolvedTenant } from '../http/tenant.js'
+import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 import { type SignedOut, signedOutPage } from './pages.js'
 
 /** A person may have to choose an account at her IdP. */
@@ -23,7 +25,9 @@ const relayBytes = 24
 const tripShape = z.strictObject({ connectionId: z.string(), upstreamId: z.string(), state: z.string(), expiresAt: z.number() })
 type Trip = z.infer<typeof tripShape>
 
-export const logoutReturnUrlOf = (tenant: ResolvedTenant): string => `${tenant.issuer.url}/logout/done`
+/** Where the IdP sends the browser back: over SAML to the address that takes every message about logout. */
+export const logoutReturnUrlOf = (tenant: ResolvedTenant, connection: ResolvedConnection): string =>
+  connection.kind === 'saml' ? logoutUrlsOf(callbackUrlOf(tenant, connection)).browser : `${tenant.issuer.url}/logout/done`
 const tripCookie = (tenant: ResolvedTenant): string => `drawbridge-logout-${tenant.slug}`
 const contextOf = (deps: BrokerDeps, tenant: ResolvedTenant) => sealContextOf({ deps, tenant }, 'cookies', 'logout', tenant.slug)
 
@@ -42,7 +46,7 @@ export async function leaveUpstream(
   if (!connector || !goesOn || !idpSession.ok) return signedOutPage('here', setCookies)
   const now = deps.clock.now()
   const started = await connector.startLogout({
-    returnUrl: logoutReturnUrlOf(tenant),
+    returnUrl: logoutReturnUrlOf(tenant, connection),
     relayState: deps.random.bytes(relayBytes).toString('base64url'),
     idpSession: idpSession.value,
     hint: openHint(deps, tenant, ended),
@@ -68,18 +72,24 @@ function tripCookieOf(deps: BrokerDeps, tenant: ResolvedTenant, trip: Trip): str
 
 /**
  * The browser is back from the IdP, or says so. Whatever it brings, she is signed out here; that she is so at the IdP is said only where the
- * answer is to the trip that this browser began.
+ * answer is to the trip that this browser began. `otherwise`: it began none.
  */
-export async function finishUpstream(http: HttpRequest, deps: BrokerDeps, message: UpstreamMessage): Promise<Answer> {
+export async function finishUpstream(
+  http: HttpRequest,
+  deps: BrokerDeps,
+  message: UpstreamMessage,
+  otherwise: () => Answer = () => signedOutPage('here'),
+): Promise<Answer> {
   const tenant = tenantOf(http)
   const trip = tripOf(http, deps, tenant)
   const connection = trip && tenant.connection(trip.connectionId)
   const connector = connection && deps.connectorFor(tenant, connection)
-  if (!connector) return signedOutPage('here')
+  if (!connector) return otherwise()
   const expected = { upstreamId: trip.upstreamId, state: new Secret(trip.state), now: deps.clock.now() }
   const finished = await connector.finishLogout(message, expected)
   const far: SignedOut = !finished.ok ? 'here' : finished.value === 'ended' ? 'everywhere' : 'partly'
-  return signedOutPage(far, [clearCookie(tripCookie(tenant), deps.settings.publicUrl)])
+  const told = signedOutPage(far, [clearCookie(tripCookie(tenant), deps.settings.publicUrl)])
+  return finished.ok ? told : { ...told, refusal: finished.error }
 }
 
 function tripOf(http: HttpRequest, deps: BrokerDeps, tenant: ResolvedTenant): Trip | undefined {

@@ -20,6 +20,8 @@ export type CompanyView = {
   readonly people: readonly Person[]
   readonly cards: readonly CardView[]
   readonly addresses: readonly (readonly [name: string, url: string])[]
+  /** Sessions at its IdP that somebody could end. */
+  readonly signedIn: readonly { readonly person: Person; readonly session: string }[]
   readonly hasScim: boolean
   /** The service hears of logouts. */
   readonly hasLogout: boolean
@@ -35,6 +37,7 @@ export function companyPage(view: CompanyView): string {
 ${view.told !== undefined && html`<p class="told" role="status">${view.told}</p>`}
 <h2 id="people">People</h2>${scimNote(view)}<ul class="cards">${view.people.map((person) => personCard(view, person))}</ul>
 ${portal(view)}
+${view.signedIn.length > 0 && signedInPart(view)}
 <h2 id="faults">Fault cards</h2><p class="soft">One click arms a fault for the next login of ${company.name}; then it is spent.</p>
 <ul class="cards">${view.cards.map((card) => faultCard(company, card))}</ul>
 <h2>Addresses</h2><dl>${view.addresses.map(([name, url]) => html`<dt>${name}</dt><dd><code>${url}</code></dd>`)}</dl>`,
@@ -75,6 +78,19 @@ function scimButtons(company: Company, person: Person): Html {
 <label class="small soft">as <select name="dialect" aria-label="SCIM dialect for ${person.givenName}">${options}</select></label>
 <button name="active" value="false" aria-label="Deactivate ${person.givenName}">Deactivate</button>
 <button class="quiet" name="active" value="true" aria-label="Reactivate ${person.givenName}">Reactivate</button></form>`
+}
+
+/** Single logout begins here. */
+function signedInPart({ company, signedIn }: CompanyView): Html {
+  const rows = signedIn.map(
+    ({
+      person,
+      session,
+    }) => html`<li class="card"><h3>${person.givenName} ${person.familyName}</h3><p class="soft small"><code>${session.slice(0, 9)}…</code></p>
+<form method="post" action="/${company.id}/sign-out"><input type="hidden" name="session" value="${session}">
+<button aria-label="Sign ${person.givenName} out everywhere">Sign out everywhere</button></form></li>`,
+  )
+  return html`<h2 id="signed-in">Signed in</h2><p class="soft">Signing out here ends the session at the service, too.</p><ul class="cards">${rows}</ul>`
 }
 
 function faultCard(company: Company, card: CardView): Html {

@@ -5,6 +5,7 @@ import { type FaultId, sessionAgeSeconds } from '../faults.js'
 import type { CompanyKeys } from '../keys.js'
 import { listOf, type RelyingParty } from '../relying-party.js'
 import { type AuthnRequest, AuthnRequestRefused, parseAuthnRequest } from './authn-request.js'
+import { createSamlLogout, type SamlLogout } from './logout.js'
 import { buildIdpMetadata, type IdpAddresses } from './metadata.js'
 import { buildResponse, mfaClassRef } from './response.js'
 
@@ -18,6 +19,7 @@ const mfaClassRefs = [
 
 export type SamlIdentityProvider = {
   readonly addresses: IdpAddresses
+  readonly logout: SamlLogout
   metadata(isExpired: boolean): string
   /** Throws `AuthnRequestRefused`. The handle names the login until it is answered. */
   begin(parameters: URLSearchParams): { readonly handle: string; readonly request: AuthnRequest; readonly asksForMfa: boolean }
@@ -42,11 +44,13 @@ export type SamlSettings = {
 
 export function createSamlIdentityProvider(settings: SamlSettings): SamlIdentityProvider {
   const base = `${settings.publicUrl}/${settings.company.id}`
-  const addresses = { entityId: `${base}/metadata`, ssoUrl: `${base}/sso` }
+  const addresses = { entityId: `${base}/metadata`, ssoUrl: `${base}/sso`, sloUrl: `${base}/slo` }
+  const logout = createSamlLogout(addresses, settings.keys, () => metadataUrlOf(settings.relyingParty()))
   const pending = new Map<string, AuthnRequest>()
   let previous: string | undefined
   return {
     addresses,
+    logout,
     metadata: (isExpired) =>
       buildIdpMetadata(
         addresses,
@@ -75,7 +79,8 @@ export function createSamlIdentityProvider(settings: SamlSettings): SamlIdentity
       if (request === undefined) return undefined
       pending.delete(handle)
       const replayed = faults.has('replay') ? previous : undefined
-      const samlResponse = replayed ?? Buffer.from(build(settings, addresses, { request, person, withMfa, faults })).toString('base64')
+      const samlResponse =
+        replayed ?? Buffer.from(build(settings, { addresses, logout }, { request, person, withMfa, faults })).toString('base64')
       if (faults.size === 0) previous = samlResponse
       return { acsUrl: request.acsUrl, samlResponse, relayState: request.relayState }
     },
@@ -84,7 +89,7 @@ export function createSamlIdentityProvider(settings: SamlSettings): SamlIdentity
       const [acsUrl] = acsUrls
       if (acsUrl === undefined) throw new AuthnRequestRefused(`No service provider is registered at ${settings.company.name} yet.`)
       const request = { id: undefined, issuer: spEntityId, acsUrl, forceAuthn: false }
-      const xml = build(settings, addresses, { request, person, withMfa: person.hasMfa, faults })
+      const xml = build(settings, { addresses, logout }, { request, person, withMfa: person.hasMfa, faults })
       return { acsUrl, samlResponse: Buffer.from(xml).toString('base64'), relayState }
     },
   }
@@ -104,8 +109,16 @@ type Login = {
   readonly faults: ReadonlySet<FaultId>
 }
 
-function build(settings: SamlSettings, addresses: IdpAddresses, login: Login): string {
+const metadataUrlOf = ({ spMetadataUrl, spEntityId }: RelyingParty): string | undefined => spMetadataUrl ?? spEntityId
+
+type Here = { readonly addresses: IdpAddresses; readonly logout: SamlLogout }
+
+/** A login is a session, which ends when she signs out at either end. */
+function build(settings: SamlSettings, { addresses, logout }: Here, login: Login): string {
+  const sessionIndex = `_${randomBytes(20).toString('hex')}`
+  logout.remember({ sessionIndex, personId: login.person.id, metadataUrl: metadataUrlOf(settings.relyingParty()) ?? login.request.issuer })
   return buildResponse({
+    sessionIndex,
     person: login.person,
     withMfa: login.withMfa,
     sessionAgeSeconds: sessionAgeSeconds(login.faults, login.request.forceAuthn),

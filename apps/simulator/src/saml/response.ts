@@ -25,6 +25,7 @@ export type ResponseInput = {
   readonly acsUrl: string
   /** Undefined: nobody asked, a tile of the portal was clicked. @spec SAML Profiles §4.1.5 */
   readonly inResponseTo: string | undefined
+  readonly sessionIndex: string
   readonly sign: Sign
   readonly keys: CompanyKeys
   readonly faults: ReadonlySet<FaultId>
@@ -78,7 +79,7 @@ function assertionXml(input: ResponseInput, person: Person, id: string): string 
       Start: instant(input, -clockToleranceSeconds),
       End: instant(input, lifetimeSeconds),
       SessionEnd: instant(input, input.faults.has('short-session') ? shortSessionSeconds : sessionSeconds),
-      Session: newId(),
+      Session: input.sessionIndex,
       Audience: audience,
       Class: input.withMfa && !input.faults.has('no-mfa') ? mfaClassRef : passwordClassRef,
     },
