@@ -129,7 +129,12 @@ module.exports = {
       'What people write is read with its places, without aliases and within limits: readYaml. A second reader would forget one of them.',
     ),
     only('public suffixes', 'tldts', ['packages/core/src/tenant'], 'What nobody may own is decided beside the names of domains.'),
-    only('logs and metrics', 'pino|prom-client|undici', ['packages/runtime'], 'The shell around the process is packages/runtime.'),
+    only(
+      'logs, metrics and mail',
+      'pino|prom-client|undici|nodemailer',
+      ['packages/runtime'],
+      'The shell around the process is packages/runtime.',
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -7,6 +7,7 @@ import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { createSendMail } from '@drawbridge/runtime/send-mail'
 import { createTxtResolver } from '@drawbridge/runtime/txt-resolver'
 import { type ConnectionConfiguration, createConnector } from '@drawbridge/upstream/connection'
 import type { Connector, ConnectorDeps } from '@drawbridge/upstream/connector'
@@ -56,10 +57,14 @@ export async function startWorker(platform: Platform, ownOrigins: readonly strin
     },
     metricsAccess: settings,
     resolveTxt: createTxtResolver(),
+    ...mailOf(settings),
     host: settings.workerHost,
     port: settings.workerPort,
   })
 }
+
+const mailOf = ({ smtpUrl, mailFrom, publicUrl: origin }: Platform['settings']) =>
+  smtpUrl === undefined || mailFrom === undefined ? {} : { mail: { send: createSendMail(smtpUrl.reveal(), mailFrom), origin } }
 
 const fetchSafelyFor = ({ settings, installation }: Platform, ownOrigins: readonly string[]) =>
   createFetchSafely({ allowedOrigins: [...settings.allowedOrigins, ...ownOrigins], allowLoopback: installation.kind === 'lab' })

@@ -13,6 +13,7 @@ export async function runDoctor(settings: Settings): Promise<number> {
   const findings = [
     nodeVersion(),
     freeDisk(),
+    mailServer(settings),
     ...(settings.databaseUrl ? [await database(settings.databaseUrl.reveal())] : await ports(settings)),
   ]
   for (const { ok, say } of findings) console.log(`${ok ? '  ok   ' : '  WRONG'} ${say}`)
@@ -28,6 +29,15 @@ function freeDisk(): Finding {
   const { bavail, bsize } = statfsSync(resolve('.'))
   return { ok: bavail * bsize > leastFreeBytes, say: `${Math.round((bavail * bsize) / 1e6)} MB free on this disk` }
 }
+
+/** No mistake: many installations have no mail server. But then nobody is told of changes unless somebody looks. */
+const mailServer = ({ smtpUrl }: Settings): Finding => ({
+  ok: true,
+  say:
+    smtpUrl === undefined
+      ? 'no mail server is set (DRAWBRIDGE_SMTP_URL): announcements to the contacts of tenants wait in the admin API'
+      : 'announcements to the contacts of tenants go out by mail',
+})
 
 async function database(url: string): Promise<Finding> {
   try {

@@ -7,6 +7,7 @@ import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
 import type { MetricsAccess } from '@drawbridge/runtime/metrics-access'
+import type { SendMail } from '@drawbridge/runtime/send-mail'
 import type { ResolveTxt } from '@drawbridge/runtime/txt-resolver'
 import type { Database } from '@drawbridge/store/database'
 import type { AcrossDb } from '@drawbridge/store/transaction'
@@ -29,6 +30,8 @@ export type JobDeps = {
   /** The only way out. */
   readonly fetchSafely: FetchSafely
   readonly resolveTxt: ResolveTxt
+  /** Absent: no mail server is configured, and announcements wait. */
+  readonly mail?: { readonly send: SendMail; readonly origin: string }
 }
 
 export type WorkerDeps = Omit<JobDeps, 'signNotice'> & {

@@ -5,6 +5,7 @@ import type { JobDeps } from './deps.js'
 import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
 import { runScheduled } from './jobs/run-scheduled.job.js'
+import { sendAnnouncements } from './jobs/send-announcements.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 import { tellCondemnedKey } from './jobs/tell-condemned-key.job.js'
 import { verifyDomains } from './jobs/verify-domains.job.js'
@@ -58,6 +59,7 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
   'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),
   'refresh-idp-metadata': job(z.object({}), { attempts: 1, firstPauseMs: 1000 }, (deps) => refreshIdpMetadata(deps)),
   'warn-certificates': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => warnCertificates(deps)),
+  'send-announcements': job(z.object({}), { attempts: 1, firstPauseMs: 1000 }, (deps) => sendAnnouncements(deps)),
   'verify-domains': job(z.object({}), { attempts: 2, firstPauseMs: 5000 }, (deps) => verifyDomains(deps)),
   'run-scheduled': job(askedFor, { attempts: 3, firstPauseMs: 1000 }, (deps, asked) =>
     runScheduled(

@@ -6,7 +6,7 @@
  */
 import { ok, type Result } from '@drawbridge/core/result'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
-import { type AuditEvent, insertAuditEvent } from '@drawbridge/store/audit-events'
+import type { AuditEvent } from '@drawbridge/store/audit-events'
 import { lockConnection, type StoredConnection, updateConnection } from '@drawbridge/store/connections'
 import {
   type DueMetadata,
@@ -24,6 +24,7 @@ import { endOverlap, type Held, judgeRefresh, type Settled } from '@drawbridge/u
 import { overlapEndOf } from '@drawbridge/upstream/saml/metadata-rollover'
 import { drawChance, nextLookAt } from '@drawbridge/upstream/saml/metadata-schedule'
 import type { JobDeps } from './deps.js'
+import { tellTenant } from './tell-tenant.js'
 
 /** So many failures in a row are told. One is the weather. */
 export const failuresUntilTold = 3
@@ -128,4 +129,4 @@ function failed(deps: JobDeps, look: Look, finding: MetadataFinding): Decision {
 }
 
 const tell = (deps: JobDeps, db: Db, tenant: TenantId, connectionId: ConnectionId, told: Told): Promise<void> =>
-  insertAuditEvent(db, tenant, { ...told, at: deps.clock.now(), connectionId })
+  tellTenant(db, tenant, { ...told, at: deps.clock.now(), connectionId })

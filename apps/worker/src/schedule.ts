@@ -6,6 +6,7 @@ export const schedule: readonly { readonly job: string; readonly everySeconds: n
   { job: 'refresh-idp-metadata', everySeconds: 30 },
   { job: 'warn-certificates', everySeconds: 6 * 3600 },
   { job: 'verify-domains', everySeconds: 600 },
+  { job: 'send-announcements', everySeconds: 30 },
 ]
 
 /** Declares the list; doing it again changes nothing. */

@@ -2,6 +2,7 @@
 import { combinationRules } from './env/combination-rules.js'
 import { type CommandLineSettings, commandLineSettings } from './env/command-line-settings.js'
 import { type KeySettings, keySettings } from './env/key-settings.js'
+import { type MailSettings, mailSettings } from './env/mail-settings.js'
 import { type NetworkSettings, networkSettings } from './env/network-settings.js'
 import { type OperationSettings, operationSettings } from './env/operation-settings.js'
 import type { SettingEntries, SettingEntry } from './env/setting.js'
@@ -11,10 +12,16 @@ export { isLoopbackHost } from './env/combination-rules.js'
 export { adminOrigin, type CommandLineSettings, commandLineSettings } from './env/command-line-settings.js'
 export type { MasterKeySetting } from './env/key-settings.js'
 
-export type Settings = OperationSettings & NetworkSettings & StorageSettings & KeySettings
+export type Settings = OperationSettings & NetworkSettings & StorageSettings & KeySettings & MailSettings
 
 /** The table, area by area. A new setting is a new line in its area, and nowhere else. */
-export const settingEntries: SettingEntries<Settings> = { ...operationSettings, ...networkSettings, ...storageSettings, ...keySettings }
+export const settingEntries: SettingEntries<Settings> = {
+  ...operationSettings,
+  ...networkSettings,
+  ...storageSettings,
+  ...keySettings,
+  ...mailSettings,
+}
 
 /** All that is wrong with the environment, in one error. */
 export class EnvError extends Error {

@@ -39,6 +39,12 @@ export const metricList = {
     labels: ['outcome'],
     help: 'Re-verifications of proven domains, by what the DNS said',
   },
+  drawbridge_announcements_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Announcements to contacts of tenants, by outcome of a try: sent, failed for good, delayed',
+  },
+  drawbridge_announcements_waiting: { kind: 'gauge', labels: [], help: 'Announcements to contacts that have not been sent yet' },
   drawbridge_configuration_loads_total: { kind: 'counter', labels: [], help: 'Loads of a tenant configuration into the cache' },
 } as const satisfies Record<string, MetricEntry>
 

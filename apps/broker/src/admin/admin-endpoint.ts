@@ -1,6 +1,9 @@
 /** How every endpoint of the admin API is made: key, permission and tenant are checked before anything of the request is read. */
+import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import type { AnnouncedAct } from '@drawbridge/core/tenant/announcement'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { announce } from '@drawbridge/store/announcements'
 import { type AuditEvent, insertAuditEvent } from '@drawbridge/store/audit-events'
 import type { Db } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -16,8 +19,11 @@ import { refuseAdmin } from './refuse-admin.js'
 type Output<S, Absent> = S extends z.ZodType ? z.output<S> : Absent
 type NoQuery = Readonly<Record<never, never>>
 
-/** `asked` is the query, parsed. */
-export type AdminRequest<Body = undefined, Query = NoQuery> = HttpRequest<Body, AdminCaller> & { readonly asked: Query }
+/** `asked` is the query, parsed; `permission` what the endpoint needs. */
+export type AdminRequest<Body = undefined, Query = NoQuery> = HttpRequest<Body, AdminCaller> & {
+  readonly asked: Query
+  readonly permission: AdminPermission
+}
 
 export type AdminEndpointDefinition<B extends z.ZodType | undefined, Q extends z.ZodType | undefined> = {
   readonly method: Method
@@ -63,7 +69,7 @@ export function adminEndpoint<B extends z.ZodType | undefined = undefined, Q ext
       const asked = parseQuery(query ?? noQuery, http)
       if (!asked.ok) return asked.error
       try {
-        return await run({ ...http, asked: asked.value as Output<Q, NoQuery> }, deps)
+        return await run({ ...http, asked: asked.value as Output<Q, NoQuery>, permission }, deps)
       } catch (cause) {
         const reason = reasonOfSqlState(cause)
         if (reason === undefined) throw cause
@@ -104,21 +110,38 @@ export async function answerRemoval(remove: () => Promise<boolean>): Promise<Ans
   }
 }
 
-/** Writes to the trail of the tenant that is touched, in the transaction that touches it. Which key did it is always there. */
-export const audit = (
+/**
+ * Writes to the trail of the tenant that is touched, in the transaction that touches it, and tells the tenant's contacts of what lets its
+ * doer become somebody (`impersonate`). Which key did it is always there.
+ */
+export async function audit(
   db: Db,
   tenant: TenantId,
   http: AdminRequest<unknown, unknown>,
   deps: BrokerDeps,
   event: Omit<AuditEvent, 'at' | 'requestId' | 'address'>,
-): Promise<void> =>
-  insertAuditEvent(db, tenant, {
-    ...event,
-    at: deps.clock.now(),
-    requestId: http.requestId,
-    address: http.address,
-    detail: { ...event.detail, adminKey: http.caller.key.id, vendor: http.caller.isVendor },
-  })
+): Promise<void> {
+  const { key, isVendor } = http.caller
+  const at = deps.clock.now()
+  const detail = { ...event.detail, adminKey: key.id, vendor: isVendor }
+  await insertAuditEvent(db, tenant, { ...event, at, requestId: http.requestId, address: http.address, detail })
+  if (http.permission === 'impersonate') await announce(db, tenant, actOf(http, event, at), { connectionId: event.connectionId })
+}
+
+/** What the contacts read of an act. */
+export const actOf = (
+  { caller: { key, isVendor }, address }: AdminRequest<unknown, unknown>,
+  { kind, detail }: Pick<AuditEvent, 'kind' | 'detail'>,
+  at: Instant,
+): AnnouncedAct => ({ at, kind, about: aboutOf(detail), by: { keyName: key.name, isVendor, address } })
+
+const namedBy = ['name', 'domain', 'mode'] as const
+
+/** The first member of the detail that names what was touched. */
+function aboutOf(detail: AuditEvent['detail']): string | undefined {
+  const named = namedBy.map((member) => detail?.[member]).find((value) => typeof value === 'string' && value !== '')
+  return named as string | undefined
+}
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 /** The `:id` of the path; malformed ones find nothing. */

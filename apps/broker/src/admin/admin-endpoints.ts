@@ -8,6 +8,7 @@ import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
 import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
 import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
+import { contactEndpoints } from './contacts.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
 import { loginTraceEndpoints } from './login-traces.endpoint.js'
@@ -32,6 +33,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...connectionMetadataEndpoints,
   ...connectionChoiceEndpoints,
   ...domainEndpoints,
+  ...contactEndpoints,
   ...provisioningEndpoints,
   ...logoutSettingEndpoints,
   ...resourceEndpoints,

@@ -2,12 +2,13 @@
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertAdminKey, listAdminKeys, markAdminKeyRevoked, type StoredAdminKey } from '@drawbridge/store/admin-keys'
+import { announce } from '@drawbridge/store/announcements'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty, json } from '../http/answer.js'
 import { type Endpoint, tenantOf } from '../http/endpoint.js'
-import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
+import { type AdminRequest, actOf, adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { adminPermissionNames } from './permission.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -59,7 +60,10 @@ const create = adminEndpoint({
     const key = { id, name, permissions: http.parsed.permissions, expiresAt, marked: maker.marked, now: deps.clock.now() }
     await inTenant(deps.database, owner, async (db) => {
       await insertAdminKey(db, owner, { ...key, secretHash: hashCredential(secret) })
-      await audit(db, owner, http, deps, { kind: 'admin_key.created', detail: { key: id, name, permissions: key.permissions } })
+      const event = { kind: 'admin_key.created' as const, detail: { key: id, name, permissions: key.permissions } }
+      await audit(db, owner, http, deps, event)
+      // A key that can become somebody is told of like what it can do.
+      if (key.permissions.includes('impersonate')) await announce(db, owner, actOf(http, event, key.now))
     })
     const tenant = owner === vendorTenantId ? null : (slug ?? null)
     return json({ id, name, permissions: key.permissions, tenant, expiresAt: toIso(expiresAt), secret }, { status: 201 })

@@ -135,6 +135,13 @@ export const adminErrors = {
     title: 'Invitation not usable',
     say: 'nobody could ever use this invitation; see errors',
   },
+  contacts_full: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Too many contacts',
+    say: 'a tenant has at most 20 contacts: remove one first',
+  },
   connection_moved: {
     code: 'conflict',
     status: 409,

@@ -60,6 +60,12 @@ async function fillAcme(): Promise<void> {
   const grants = `INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, scopes, tenant_epoch, client_epoch,
       policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
     SELECT $1, gen_random_uuid(), $2, $3, $1, $4, 'x', '{}', 1, 1, 0, '{}', 60, '2099-01-01', '[]', '2026-01-01' FROM generate_series(1, 4) AS n`
+  const contacts = `INSERT INTO contacts (tenant_id, id, name, email, created_at)
+    SELECT $1, gen_random_uuid(), 'c', n || '@acme.example', '2026-01-01' FROM generate_series(1, 4) AS n`
+  await asOwner(fixture.ownerUrl, contacts, [acme.tenantId])
+  const announcements = `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at)
+    SELECT $1, gen_random_uuid(), 'c', n || '@acme.example', '[]', 0, false, 'waiting', 0, '2026-01-01', '2026-01-01' FROM generate_series(1, 4) AS n`
+  await asOwner(fixture.ownerUrl, announcements, [acme.tenantId])
   await asOwner(fixture.ownerUrl, grants, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
   await asOwner(
     fixture.ownerUrl,

@@ -5,10 +5,10 @@
 import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
 import { addSeconds } from '@drawbridge/core/instant'
 import { challengeName, type DomainCheck, judgeProof, judgeRecords, type ProofVerdict } from '@drawbridge/core/tenant/domain-proof'
-import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type DueDomain, markDomainChecked, takeDueDomainsAcrossTenants } from '@drawbridge/store/domains'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
+import { tellTenant } from '../tell-tenant.js'
 
 /** Taken at once, and looked at in this many at a time: neither resolver nor database meets a herd. */
 export const domainsPerBatch = 200
@@ -37,7 +37,7 @@ async function verifyDomain(deps: JobDeps, due: DueDomain): Promise<void> {
     const marked = await markDomainChecked(db, due, verdict, now)
     const kind = kindOf(verdict)
     const detail = { domain: due.domain, check, failedChecks: verdict.failedChecks }
-    if (marked && kind) await insertAuditEvent(db, due.tenantId, { at: now, kind, reason: check, detail })
+    if (marked && kind) await tellTenant(db, due.tenantId, { at: now, kind, reason: check, detail }, due.domain)
     return marked
   })
   if (!isNoted) return

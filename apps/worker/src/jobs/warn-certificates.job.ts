@@ -7,7 +7,6 @@
 
 import { type CertificateExpiring, certificateWarningDays, crossedThresholds } from '@drawbridge/core/identity/certificate-expiring'
 import { secondsBetween } from '@drawbridge/core/instant'
-import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import {
   type ConnectionCertificates,
   listConnectionCertificatesAcrossTenants,
@@ -16,6 +15,7 @@ import {
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { describeCertificate, type IdpCertificate } from '@drawbridge/upstream/saml/metadata-certificate'
 import type { JobDeps } from '../deps.js'
+import { tellTenant } from '../tell-tenant.js'
 
 /** Connections per statement. */
 export const warnBatch = 200
@@ -41,7 +41,7 @@ async function warnOf(deps: JobDeps, { tenantId, connectionId, name, certificate
     const isNew = await inTenant(deps.database, tenantId, async (db) => {
       const recorded = await recordCertificateWarning(db, tenantId, { connectionId, fingerprint, crossed, now })
       const detail = toEvent(name, certificate, crossed)
-      if (recorded) await insertAuditEvent(db, tenantId, { at: now, kind: 'connection.certificate_expiring', connectionId, detail })
+      if (recorded) await tellTenant(db, tenantId, { at: now, kind: 'connection.certificate_expiring', connectionId, detail })
       return recorded
     })
     if (isNew) deps.metrics.count('drawbridge_certificate_warnings_total', { days: String(Math.min(...crossed)) })

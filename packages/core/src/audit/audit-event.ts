@@ -40,6 +40,9 @@ export const auditEvents = {
     'Until the time in the detail, signatures with SHA-1 of the IdP of a connection are believed; the reason says why.',
   'connection.sha1_ended': 'Signatures with SHA-1 of the IdP of a connection are believed no more.',
   'connection.updated': 'The configuration of a connection changed.',
+  'contact.added': 'Somebody is told from now on when the sign-in of the company is changed.',
+  'contact.changed': 'The name or address of a contact changed; she was told at the old one, too.',
+  'contact.removed': 'Somebody is told no more when the sign-in of the company is changed; she was told of that.',
   consent_denied: 'A person said no on the consent page.',
   'deprovisioning.unmatched': 'Somebody asked to take away access of whom or what this tenant does not have; nothing changed.',
   'domain.added': 'An e-mail domain was bound to a connection.',
@@ -101,3 +104,13 @@ export const auditEvents = {
 } as const satisfies Record<string, string>
 
 export type AuditEventKind = keyof typeof auditEvents
+
+/** What the product itself notices and a tenant's contacts are told, because somebody has to act. */
+export const announcedByItself: readonly AuditEventKind[] = [
+  'connection.certificate_expiring',
+  'connection.metadata_failed',
+  'connection.metadata_held',
+  'connection.metadata_refreshed',
+  'domain.proof_failing',
+  'domain.proof_lapsed',
+]

@@ -1,10 +1,11 @@
 /** What no two settings may say together. A rule names the settings that it reads: it judges nothing that is wrong by itself. */
 import type { KeySettings } from './key-settings.js'
+import type { MailSettings } from './mail-settings.js'
 import type { NetworkSettings } from './network-settings.js'
 import type { OperationSettings } from './operation-settings.js'
 import type { StorageSettings } from './storage-settings.js'
 
-type Judged = OperationSettings & NetworkSettings & StorageSettings & KeySettings
+type Judged = OperationSettings & NetworkSettings & StorageSettings & KeySettings & MailSettings
 
 export type CombinationRule = {
   readonly reads: readonly (keyof Judged)[]
@@ -51,5 +52,10 @@ export const combinationRules: readonly CombinationRule[] = [
     reads: ['production', 'publicUrl'],
     holds: (s) => s.production && publicHostIsLoopback(s),
     message: 'DRAWBRIDGE_PUBLIC_URL is on loopback: with NODE_ENV=production it must be the address that the world uses',
+  },
+  {
+    reads: ['smtpUrl', 'mailFrom'],
+    holds: (s) => (s.smtpUrl === undefined) !== (s.mailFrom === undefined),
+    message: 'DRAWBRIDGE_SMTP_URL and DRAWBRIDGE_MAIL_FROM go together: mail needs a server and an address that it comes from',
   },
 ]

@@ -1,0 +1,84 @@
+/**
+ * What a tenant's contacts are told when somebody changes how its people sign in: one plain mail of everything within a window.
+ *
+ * The words are ours. Names of tenants, connections and keys are other people's text: one line each, cut, without control characters.
+ * The mail holds no secret and no link that acts, so whoever steals it gains nothing, and nobody learns to click in such mails.
+ */
+import { type AuditEventKind, auditEvents } from '../audit/audit-event.js'
+import { addSeconds, type Instant } from '../instant.js'
+
+export const announcementLimits = {
+  /** Of one tenant. */
+  contacts: 20,
+  /** Listed in one mail; what is beyond is counted. */
+  acts: 100,
+  nameCharacters: 120,
+} as const
+
+/** What is done within this long after the first act goes into the same mail. */
+export const gatherSeconds = 60
+/** Sent or given up, it is kept this long. */
+export const keepAnnouncementSeconds = 90 * 86_400
+/** Pauses after each failed try, in seconds; behind the last one the mail is given up: about three days in all. */
+export const tryAgainSeconds: readonly number[] = [60, 300, 1800, 7200, 21_600, 43_200, 86_400, 86_400]
+
+/** When to try again after so many failed tries; `undefined`: no more. */
+export function nextTryAt(attempts: number, now: Instant): Instant | undefined {
+  const pause = tryAgainSeconds[attempts - 1]
+  return pause === undefined ? undefined : addSeconds(now, pause)
+}
+
+export type AnnouncedAct = {
+  readonly at: Instant
+  readonly kind: AuditEventKind
+  /** What it was done to, if that has a name: a connection, a domain. */
+  readonly about: string | undefined
+  /** `undefined`: nobody; the product noticed it by itself. */
+  readonly by: { readonly keyName: string; readonly isVendor: boolean; readonly address: string } | undefined
+}
+
+export type AnnouncementMail = { readonly subject: string; readonly text: string }
+
+export type AnnouncementContent = {
+  readonly tenantName: string
+  readonly recipientName: string
+  readonly origin: string
+  readonly acts: readonly AnnouncedAct[]
+  /** Of all acts, also of those that are not listed. */
+  readonly actCount: number
+}
+
+export function buildAnnouncementMail({ tenantName, recipientName, origin, acts, actCount }: AnnouncementContent): AnnouncementMail {
+  const tenant = oneLine(tenantName)
+  const more = actCount - acts.length
+  return {
+    subject: `${tenant}: how people sign in was changed`,
+    text: [
+      `Hello ${oneLine(recipientName)},`,
+      '',
+      `you are a contact of ${tenant} at ${origin}. This happened to the sign-in of your company there:`,
+      '',
+      ...acts.map(line),
+      ...(more > 0 ? [`- and ${more} more, which are in the audit trail`] : []),
+      '',
+      'If you expected this, there is nothing to do. If you did not, tell your administrators and whoever runs the service at once:',
+      'the audit trail of your tenant has every one of these acts with its request id, and a connection or a key can be ended at once.',
+      '',
+      'This mail has no links, and nobody will ask you for a password or a code because of it.',
+      '',
+    ].join('\n'),
+  }
+}
+
+function line({ at, kind, about, by }: AnnouncedAct): string {
+  const what = about === undefined ? '' : ` "${oneLine(about)}".`
+  const who =
+    by === undefined ? '' : ` By the ${by.isVendor ? 'vendor\u2019s' : 'tenant\u2019s'} key "${oneLine(by.keyName)}" from ${by.address}.`
+  return `- ${new Date(at).toISOString()}: ${auditEvents[kind]}${what}${who}`
+}
+
+/** A header, and a line of a list, end where a line ends; direction marks would let a name rewrite what stands beside it. */
+export const oneLine = (text: string): string =>
+  Array.from(text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim())
+    .slice(0, announcementLimits.nameCharacters)
+    .join('')

@@ -1,0 +1,146 @@
+/**
+ * Mails to the contacts of a tenant, written in the transaction of what they tell of.
+ *
+ * `announce` adds an act to the open mail of each contact, or opens one. The worker claims what is due, which closes it, sends it and marks
+ * what became of it. A claim is a lease: a worker that dies leaves its mails to the next one, so a mail may be sent twice, never not at all.
+ */
+import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { type AnnouncedAct, announcementLimits, gatherSeconds, keepAnnouncementSeconds } from '@drawbridge/core/tenant/announcement'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
+import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+
+export type AnnouncementState = 'waiting' | 'sent' | 'failed'
+
+export type Announcement = {
+  readonly id: string
+  readonly recipientName: string
+  readonly recipientEmail: string
+  readonly acts: readonly AnnouncedAct[]
+  readonly actCount: number
+  readonly state: AnnouncementState
+  readonly attempts: number
+  readonly trouble: string | undefined
+  readonly openedAt: Instant
+  readonly tryAt: Instant
+  readonly endedAt: Instant | undefined
+}
+
+/** As JSON in the row: `at` is a number, absent members are absent. */
+type StoredAct = { readonly at: number; readonly kind: AuditEventKind; readonly about?: string; readonly by?: AnnouncedAct['by'] }
+type Row = {
+  id: string
+  recipient_name: string
+  recipient_email: string
+  acts: StoredAct[]
+  act_count: number
+  state: AnnouncementState
+  attempts: number
+  trouble: string | null
+  opened_at: Instant
+  try_at: Instant
+  ended_at: Instant | null
+}
+const columns = 'id, recipient_name, recipient_email, acts, act_count, state, attempts, trouble, opened_at, try_at, ended_at'
+const toAnnouncement = (row: Row): Announcement => ({
+  id: row.id,
+  recipientName: row.recipient_name,
+  recipientEmail: row.recipient_email,
+  acts: row.acts.map(({ at, kind, about, by }) => ({ at: instant(at), kind, about, by })),
+  actCount: row.act_count,
+  state: row.state,
+  attempts: row.attempts,
+  trouble: row.trouble ?? undefined,
+  openedAt: row.opened_at,
+  tryAt: row.try_at,
+  endedAt: row.ended_at ?? undefined,
+})
+
+/** `connectionId`: an act that names nothing is told with the connection's name. `only`: the one address that is told. */
+export type AnnounceTo = { readonly connectionId?: string | undefined; readonly only?: string }
+
+/** Tells every contact that the tenant has at this moment of the transaction. */
+export async function announce(db: Db, tenant: TenantId, act: AnnouncedAct, { connectionId, only }: AnnounceTo = {}): Promise<void> {
+  await db.query(
+    `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at)
+     SELECT $1, gen_random_uuid(), to_tell.name, email, jsonb_build_array(jsonb_strip_nulls(
+         jsonb_build_object('about', (SELECT name FROM connections c WHERE c.tenant_id = $1 AND c.id = $7)) || $2::jsonb)), 1, true, 'waiting', 0, $3, $4
+     FROM contacts to_tell WHERE tenant_id = $1 AND ($5::text IS NULL OR email = $5) ORDER BY email
+     ON CONFLICT (tenant_id, recipient_email) WHERE is_open DO UPDATE SET act_count = announcements.act_count + 1,
+       acts = CASE WHEN announcements.act_count < $6 THEN announcements.acts || EXCLUDED.acts ELSE announcements.acts END`,
+    [
+      ...[tenant, JSON.stringify(act), toTimestamp(act.at), toTimestamp(addSeconds(act.at, gatherSeconds))],
+      ...[only ?? null, announcementLimits.acts, connectionId ?? null],
+    ],
+  )
+}
+
+/** Newest first. */
+export async function listAnnouncements(
+  db: Db,
+  tenant: TenantId,
+  state: AnnouncementState | undefined,
+  page: Page<MomentPosition>,
+): Promise<readonly Announcement[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM announcements WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (opened_at, id) < ($2, $3::uuid))
+       AND ($5::text IS NULL OR state = $5) ORDER BY opened_at DESC, id DESC LIMIT $4`,
+    [tenant, ...momentParameters(page), state ?? null],
+  )
+  return rows.map(toAnnouncement)
+}
+
+export type ClaimedAnnouncement = Announcement & { readonly tenantId: TenantId; readonly tenantName: string }
+
+/** Closes and leases what is due, the longest waiting first; no two workers get the same one within the lease. */
+export async function claimAnnouncementsAcrossTenants(
+  db: AcrossDb,
+  claim: { readonly now: Instant; readonly leaseUntil: Instant; readonly limit: number },
+): Promise<readonly ClaimedAnnouncement[]> {
+  const { rows } = await db.query<Row & { tenant_id: TenantId; tenant_name: string }>(
+    `WITH due AS (
+       SELECT tenant_id, id FROM announcements WHERE state = 'waiting' AND try_at <= $1 ORDER BY try_at LIMIT $3 FOR UPDATE SKIP LOCKED
+     ), taken AS (
+       UPDATE announcements AS a SET is_open = false, attempts = a.attempts + 1, try_at = $2 FROM due
+       WHERE a.tenant_id = due.tenant_id AND a.id = due.id RETURNING a.*
+     )
+     SELECT taken.tenant_id, t.name AS tenant_name, ${columns.replaceAll(/\b(\w+)\b/g, 'taken.$1')} FROM taken JOIN tenants t ON t.id = taken.tenant_id`,
+    [toTimestamp(claim.now), toTimestamp(claim.leaseUntil), claim.limit],
+  )
+  return rows.map((row) => ({ ...toAnnouncement(row), tenantId: row.tenant_id, tenantName: row.tenant_name }))
+}
+
+type Claimed = Pick<ClaimedAnnouncement, 'tenantId' | 'id' | 'attempts'>
+
+/** What became of a claimed mail. Says nothing of one that another worker has claimed since. */
+export async function markAnnouncementEndedAcrossTenants(
+  db: AcrossDb,
+  { tenantId, id, attempts }: Claimed,
+  end: { readonly state: 'sent' | 'failed'; readonly trouble?: string | undefined; readonly now: Instant },
+): Promise<void> {
+  await db.query(
+    `UPDATE announcements SET state = $4, trouble = $5, ended_at = $6, expires_at = $7
+     WHERE tenant_id = $1 AND id = $2 AND attempts = $3 AND state = 'waiting'`,
+    [
+      ...[tenantId, id, attempts, end.state, end.trouble ?? null],
+      ...[toTimestamp(end.now), toTimestamp(addSeconds(end.now, keepAnnouncementSeconds))],
+    ],
+  )
+}
+
+export async function markAnnouncementDelayedAcrossTenants(
+  db: AcrossDb,
+  { tenantId, id, attempts }: Claimed,
+  delay: { readonly tryAt: Instant; readonly trouble: string; readonly givesBackTry?: boolean },
+): Promise<void> {
+  await db.query(
+    `UPDATE announcements SET try_at = $4, trouble = $5, attempts = attempts - $6 WHERE tenant_id = $1 AND id = $2 AND attempts = $3 AND state = 'waiting'`,
+    [tenantId, id, attempts, toTimestamp(delay.tryAt), delay.trouble, delay.givesBackTry === true ? 1 : 0],
+  )
+}
+
+export async function countWaitingAnnouncementsAcrossTenants(db: AcrossDb): Promise<number> {
+  const { rows } = await db.query<{ count: number }>("SELECT count(*) AS count FROM announcements WHERE state = 'waiting'")
+  return rows[0]?.count ?? 0
+}
