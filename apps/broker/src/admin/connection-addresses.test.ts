@@ -45,9 +45,14 @@ it('tells a SAML IdP’s admin entity id, ACS, metadata and where logout goes', 
 
 it('tells an OpenID provider’s admin the redirect URI and where our keys are', async () => {
   const { body } = await call('POST', path, { kind: 'oidc', name: 'OIDC', configuration: oidc })
-  const { redirectUri, jwksUri } = body.addresses
+  const { redirectUri, jwksUri, ...logout } = body.addresses
   expect(redirectUri).toContain(`/t/acme/oidc/${body.id}/`)
   expect([redirectUri, jwksUri].map(endpointOf)).toEqual(['/t/:tenant/oidc/:connection/callback', '/t/:tenant/oidc/:connection/jwks'])
+  expect(Object.fromEntries(Object.entries<string>(logout).map(([name, url]) => [name, endpointOf(url)]))).toEqual({
+    backchannelLogoutUri: '/t/:tenant/oidc/:connection/backchannel-logout',
+    frontchannelLogoutUri: '/t/:tenant/oidc/:connection/frontchannel-logout',
+    postLogoutRedirectUri: '/t/:tenant/logout/done',
+  })
   const listed = (await call('GET', path)).body.connections.find(({ id }: { id: string }) => id === body.id)
   expect(listed.addresses).toEqual(body.addresses)
 })

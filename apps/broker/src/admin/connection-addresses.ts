@@ -5,19 +5,25 @@ import { parseConnection } from '@drawbridge/upstream/connection'
 import { logoutUrlsOf } from '@drawbridge/upstream/saml/service-provider'
 import { spEntityIdOf } from '@drawbridge/upstream/saml/verify-response'
 import { z } from 'zod'
-import { callbackUrlOf, jwksUriOf, metadataUrlOf } from '../http/connection-addresses.js'
+import { callbackUrlOf, jwksUriOf, metadataUrlOf, oidcLogoutUrlsOf } from '../http/connection-addresses.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 export const connectionAddresses = z.union([
   z
     .strictObject({ entityId: z.string(), acsUrl: z.url(), metadataUrl: z.url(), sloUrl: z.url(), sloSoapUrl: z.url() })
     .describe('SAML; sloUrl takes HTTP-Redirect and HTTP-POST, sloSoapUrl what the IdP sends from its server'),
-  z.strictObject({ redirectUri: z.url(), jwksUri: z.url() }).describe('OpenID Connect; jwksUri with private_key_jwt'),
+  z
+    .strictObject({
+      ...{ redirectUri: z.url(), jwksUri: z.url() },
+      ...{ backchannelLogoutUri: z.url(), frontchannelLogoutUri: z.url(), postLogoutRedirectUri: z.url() },
+    })
+    .describe('OpenID Connect; jwksUri with private_key_jwt, frontchannelLogoutUri where the IdP knows nothing better'),
 ])
 
 export function showAddresses(connection: StoredConnection, tenant: ResolvedTenant): z.output<typeof connectionAddresses> {
   const callback = callbackUrlOf(tenant, connection)
-  if (connection.kind === 'oidc') return { redirectUri: callback, jwksUri: jwksUriOf(tenant, connection.id) }
+  if (connection.kind === 'oidc')
+    return { redirectUri: callback, jwksUri: jwksUriOf(tenant, connection.id), ...oidcLogoutUrlsOf(tenant, connection.id) }
   const parsed = parseConnection('saml', connection.configuration)
   const metadataUrl = metadataUrlOf(tenant, connection.id)
   const entityId = parsed.ok && parsed.value.kind === 'saml' ? spEntityIdOf(parsed.value, callback) : metadataUrl

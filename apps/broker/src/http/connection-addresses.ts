@@ -13,3 +13,12 @@ export const metadataUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: Conne
 
 /** Where an OpenID provider fetches the keys with which we prove ourselves. */
 export const jwksUriOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string => `${issuer.url}/oidc/${id}/jwks`
+
+/** Where an OpenID provider says that a session has ended: from its server, from a frame in the browser; and where it leads a browser after a sign-out. */
+export const oidcLogoutUrlsOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId) => ({
+  backchannelLogoutUri: `${issuer.url}/oidc/${id}/backchannel-logout`,
+  frontchannelLogoutUri: `${issuer.url}/oidc/${id}/frontchannel-logout`,
+  postLogoutRedirectUri: signedOutUrlOf({ issuer }),
+})
+
+export const signedOutUrlOf = ({ issuer }: { readonly issuer: Issuer }): string => `${issuer.url}/logout/done`

@@ -11,7 +11,7 @@ import { logoutUrlsOf } from '@drawbridge/upstream/saml/service-provider'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
-import { callbackUrlOf } from '../http/connection-addresses.js'
+import { callbackUrlOf, signedOutUrlOf } from '../http/connection-addresses.js'
 import { clearCookie, cookieName, setCookie } from '../http/cookies.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { leaveFor } from '../http/leave-for.js'
@@ -27,7 +27,7 @@ type Trip = z.infer<typeof tripShape>
 
 /** Where the IdP sends the browser back: over SAML to the address that takes every message about logout. */
 export const logoutReturnUrlOf = (tenant: ResolvedTenant, connection: ResolvedConnection): string =>
-  connection.kind === 'saml' ? logoutUrlsOf(callbackUrlOf(tenant, connection)).browser : `${tenant.issuer.url}/logout/done`
+  connection.kind === 'saml' ? logoutUrlsOf(callbackUrlOf(tenant, connection)).browser : signedOutUrlOf(tenant)
 const tripCookie = (tenant: ResolvedTenant): string => `drawbridge-logout-${tenant.slug}`
 const contextOf = (deps: BrokerDeps, tenant: ResolvedTenant) => sealContextOf({ deps, tenant }, 'cookies', 'logout', tenant.slug)
 

@@ -68,6 +68,8 @@ describe('is told in plain words', () => {
     },
     { what: 'scopes_unsupported', given: { document: { ...good, scopes_supported: ['openid'] } } },
     { what: 'step_up_unsupported', given: { document: { ...good, acr_values_supported: ['0', '1'] } } },
+    { what: 'backchannel_logout_offered', given: { document: { ...good, backchannel_logout_supported: true } } },
+    { what: 'backchannel_logout_sessionless', given: { document: { ...good, backchannel_logout_supported: true } } },
     { what: 'pkce_unlisted', given: { document: without('code_challenge_methods_supported') } },
   ])('$what', async ({ what, given, configuration = {}, typed = issuer }) => {
     const codes = await codesOf(given, configuration, typed)
@@ -86,6 +88,12 @@ describe('is told in plain words', () => {
     })
     expect(seen).toMatchObject({ usable: true, vendor: 'entra', issuer: document.issuer })
   })
+})
+
+test('logout that names sessions is offered, and nothing is said of what the document does not say rightly', async () => {
+  const offered = { backchannel_logout_supported: true, backchannel_logout_session_supported: true }
+  expect(await codesOf({ document: { ...good, ...offered } })).toEqual(['backchannel_logout_offered'])
+  expect(await codesOf({ document: { ...good, backchannel_logout_supported: 'yes', frontchannel_logout_supported: 7 } })).toEqual([])
 })
 
 test('whatever a server answers becomes a diagnosis', async () => {

@@ -49,6 +49,7 @@ export async function diagnoseProvider(fetchSafely: FetchSafely, question: OidcQ
     ...findMissing(document.value),
     ...(await findKeyFaults(fetchSafely, document.value)),
     ...('finding' in connection ? [connection.finding] : findMismatches(document.value, connection.connection)),
+    ...findLogout(document.value),
     ...(vendor === undefined ? [] : oidcVendorOf(vendor).notices.map((code) => ({ code }))),
   ]
   return diagnosis(document.value, vendor, findings)
@@ -107,6 +108,13 @@ function readConfiguration(given: Readonly<Record<string, unknown>>, discoveryUr
   const isAboutTenant = member === 'tenantIds' || member === 'hostedDomains'
   const code = isAboutTenant && given[member] === undefined ? 'tenant_unknown' : 'configuration_invalid'
   return { finding: { code, detail: { member: String(member), message: String(message) } } }
+}
+
+/** What it offers of logout. Where it offers none, the row of its vendor says so; others say it in no document. */
+function findLogout(document: ProviderDocument): readonly OidcFinding[] {
+  if (document.backchannel_logout_supported !== true) return []
+  const namesSessions = document.backchannel_logout_session_supported === true
+  return [{ code: 'backchannel_logout_offered' }, ...(namesSessions ? [] : [{ code: 'backchannel_logout_sessionless' as const }])]
 }
 
 /** What the provider says that it can do, beside what it would be asked for. What it does not say is not held against it. */

@@ -166,6 +166,34 @@ export const oidcFindings = {
     'Names come as upn and unique_name; access_token_issuer differs from the issuer, which is right so.',
     'Nothing needs to be done.',
   ),
+  backchannel_logout_offered: notice(
+    'The IdP says server to server when a session has ended.',
+    'Register backchannelLogoutUri of the connection there, and let it send the session id (sid).',
+  ),
+  backchannel_logout_sessionless: notice(
+    'Its logout tokens name no session: a logout in one browser ends all sessions of the person here.',
+    'Nothing needs to be done, if that is what the company wants.',
+  ),
+  logout_frontchannel: notice(
+    'This IdP ends sessions from a frame in the browser alone. Many browsers keep cookies out of frames, and then nothing ends.',
+    'Register frontchannelLogoutUri of the connection, keep frontchannelLogout on, and let short sessions do the rest.',
+  ),
+  logout_claims: notice(
+    'Sessions and people are named for a logout only by optional claims of the ID token.',
+    'Add the optional claims sid and login_hint.',
+  ),
+  logout_none: notice(
+    'This IdP tells nobody of a logout, and has no page to sign out at.',
+    'Short sessions here take its place; signing out here ends what is here.',
+  ),
+  logout_siblings: notice(
+    'Signing out at this IdP takes away the tokens of its other applications, too.',
+    'Set logoutUpstream to false where people should stay signed in there.',
+  ),
+  logout_tokens_untyped: notice(
+    'Before version 25 its logout tokens do not say that they are some (typ), and older ones not when they end (exp).',
+    'Update it, or set logoutTokens to untyped.',
+  ),
   logout_limited: notice('This IdP offers no back-channel logout.', 'Short sessions here take its place.'),
 } as const satisfies Record<string, Entry>
 

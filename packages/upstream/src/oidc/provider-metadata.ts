@@ -26,8 +26,6 @@ const schema = z.object({
   authorization_response_iss_parameter_supported: z.boolean().optional(),
   backchannel_logout_supported: z.unknown().optional(),
   backchannel_logout_session_supported: z.unknown().optional(),
-  frontchannel_logout_supported: z.unknown().optional(),
-  frontchannel_logout_session_supported: z.unknown().optional(),
 })
 
 export type ProviderDocument = z.output<typeof schema>

@@ -36,9 +36,10 @@ export const oidcVendors = {
       clientAssertionAudience: 'token_endpoint',
       scopes: ['openid', 'profile', 'email', 'groups'],
       groupsAttribute: 'groups',
+      frontchannelLogout: true,
     },
     stableId: `${bySub} (00u…)`,
-    notices: ['groups_limit', 'groups_need_claim', 'logout_limited'],
+    notices: ['groups_limit', 'groups_need_claim', 'logout_frontchannel'],
     guide: 'okta',
   },
   entra: {
@@ -51,6 +52,7 @@ export const oidcVendors = {
       stepUpAcr: 'c1',
       maxAgeOnForce: null,
       groupsAttribute: 'groups',
+      frontchannelLogout: true,
     },
     stableId: 'sub (one per application), or oid together with tid: {"mapping":{"stableId":{"attributes":["tid","oid"]}}}',
     notices: [
@@ -60,7 +62,8 @@ export const oidcVendors = {
       'subject_pairwise',
       'email_unproven',
       'no_auth_time',
-      'logout_limited',
+      'logout_frontchannel',
+      'logout_claims',
     ],
     guide: 'microsoft-entra-id',
   },
@@ -75,7 +78,7 @@ export const oidcVendors = {
       clientAuthentication: 'client_secret_post',
     },
     stableId: bySub,
-    notices: ['issuer_shared', 'auth_time_on_request', 'no_step_up', 'groups_unavailable', 'logout_limited'],
+    notices: ['issuer_shared', 'auth_time_on_request', 'no_step_up', 'groups_unavailable', 'logout_none'],
     guide: 'google-workspace',
   },
   pingone: {
@@ -91,7 +94,7 @@ export const oidcVendors = {
     issuer: /^https:\/\/[a-z0-9-]+\.onelogin\.com\/oidc\/2$/,
     preset: { stepUpAcr: null, scopes: ['openid', 'profile', 'email', 'groups'], groupsAttribute: 'groups' },
     stableId: bySub,
-    notices: ['no_auth_time', 'no_step_up', 'logout_limited'],
+    notices: ['no_auth_time', 'no_step_up', 'logout_limited', 'logout_siblings'],
     guide: 'onelogin',
   },
   jumpcloud: {
@@ -126,9 +129,10 @@ export const oidcVendors = {
       stepUpAcr: 'http://schemas.microsoft.com/claims/multipleauthn',
       scopes: ['openid', 'profile', 'email', 'allatclaims'],
       userinfo: false,
+      frontchannelLogout: true,
     },
     stableId: 'sub (one per application), or a rule that sends objectGUID',
-    notices: ['subject_pairwise', 'names_in_upn', 'groups_need_claim', 'logout_limited'],
+    notices: ['subject_pairwise', 'names_in_upn', 'groups_need_claim', 'logout_frontchannel'],
     guide: 'ad-fs',
   },
   pingam: {
@@ -144,7 +148,7 @@ export const oidcVendors = {
     issuer: /^https?:\/\/[^/]+(\/[^/]+)*\/realms\/[^/]+$/,
     preset: { stepUpAsk: 'claims_acr', stepUpAcr: 'gold' },
     stableId: bySub,
-    notices: ['step_up_ignored', 'groups_need_claim'],
+    notices: ['step_up_ignored', 'groups_need_claim', 'logout_tokens_untyped'],
     guide: 'keycloak',
   },
 } as const satisfies Record<string, OidcVendor>
