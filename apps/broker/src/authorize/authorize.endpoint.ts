@@ -28,6 +28,7 @@ export const authorizeEndpoint = endpoint({
   summary:
     'Starts an authorization code grant: PKCE S256 and resource are needed. `connection` names one of the tenant\u2019s connections by its id.',
   tag: 'OAuth',
+  hot: true,
   refusals: 'page',
   rateLimit: 'login',
   run: async (http, deps) => {

@@ -17,6 +17,7 @@ export const oidcCallbackEndpoint = endpoint({
   spec: 'OIDC Core §3.1.2.5',
   summary: 'Takes the code from the OpenID provider and finishes the upstream login.',
   tag: 'Federation',
+  hot: true,
   refusals: 'page',
   rateLimit: 'login',
   run: async (http, deps) => {

@@ -16,6 +16,7 @@ export const samlContinueEndpoint = endpoint({
   spec: 'SAML Profiles §4.1.4.3',
   summary: 'Judges the parked SAML response in the browser that asked for it.',
   tag: 'Federation',
+  hot: true,
   refusals: 'page',
   rateLimit: 'login',
   run: async (http, deps) => {
