@@ -63,6 +63,11 @@ describe('of what an IdP lists', () => {
   })
 })
 
+test('of Okta and AD FS it is told that they want the certificate first', () => {
+  for (const vendor of ['okta', 'adfs'])
+    expect(diagnose(metadataLike(vendor, [certificate]), { now }).findings.map(({ code }) => code)).toContain('logout_needs_certificate')
+})
+
 describe('a refresh', () => {
   const active = (more: Record<string, unknown>): SamlConnection => {
     const parsed = parseConnection('saml', {
