@@ -19,7 +19,7 @@ import {
   redirectQuery,
   statusXml,
 } from './fixtures/a-logout-message.js'
-import { algorithms, fixtureParties, responseXml, signXml } from './fixtures/a-saml-response.js'
+import { algorithms, assertionXml, fixtureParties, responseXml, signXml } from './fixtures/a-saml-response.js'
 import { aServiceProvider } from './fixtures/a-service-provider.js'
 import { encryptAssertion } from './fixtures/an-encrypted-assertion.js'
 import { type Arrival, goodLogouts, logoutAttacks } from './fixtures/logout-cases.js'
@@ -313,6 +313,18 @@ describe('whatever arrives', () => {
       { numRuns: 400 },
     )
   })
+})
+
+test('a login by redirect may be encrypted: the query vouches for the cipher text, and a stranger’s for nothing', async () => {
+  const key = aFixtureKey()
+  const serviceProvider = await aServiceProvider()
+  const connection = connectionWith([key.certificate], { encryption: 'required' })
+  const assertions = encryptAssertion(assertionXml(), { certificate: serviceProvider.active.certificate })
+  const { acsUrl, requestId: expectedRequestId, now } = fixtureParties
+  const expected = { connectionId: 'c1' as ConnectionId, connection, acsUrl, expectedRequestId, now, serviceProvider }
+  const by = (signer: typeof key) => redirectQuery(responseXml({ assertions }), signer, { carries: 'SAMLResponse' })
+  expect(verifyRedirectedResponse(by(key), expected)).toMatchObject({ ok: true, value: { nameId: { value: 'ada@acme.example' } } })
+  expect(verifyRedirectedResponse(by(aFixtureKey()), expected)).toMatchObject({ ok: false, error: { reason: 'saml_signature_invalid' } })
 })
 
 test('a login by redirect is believed only while its own rules hold', () => {
