@@ -191,6 +191,17 @@ describe('a remembered choice', () => {
     await browser.submit((await browser.visit(authorize({ prompt: 'login' }))).location, { connection: berlin })
     expect((await browser.visit(authorize())).location).toContain('/authorize/choose-connection?request=')
   })
+  it('of a connection that has been switched off since chooses nothing', async () => {
+    const third = await anotherConnection(fixture, acme, 'Porto')
+    const browser = await remembering({ connection: third, remember: 'yes' })
+    await asOwner(fixture.ownerUrl, 'UPDATE connections SET disabled_at = now() WHERE id = $1', [third])
+    now = addSeconds(now, 5)
+    expect((await browser.visit(authorize())).location).toContain('/authorize/choose-connection?request=')
+    expect(chosen()).toEqual([])
+    await asOwner(fixture.ownerUrl, 'DELETE FROM login_requests WHERE connection_id = $1', [third])
+    await asOwner(fixture.ownerUrl, 'UPDATE authorization_requests SET connection_id = NULL WHERE connection_id = $1', [third])
+    await asOwner(fixture.ownerUrl, 'DELETE FROM connections WHERE id = $1', [third])
+  })
   it('of another tenant, or of nothing, chooses nothing', async () => {
     const browser = aBrowser()
     for (const value of [stranger, 'x', '']) {

@@ -177,3 +177,13 @@ test.each([
     await lab.close()
   }
 })
+
+it('sends a response that nobody asked for from its portal, as another library reads it', async () => {
+  const browser = openBrowser({ submitsSamlForms: false })
+  const carrying = await browser.post(`${url}/acme/tile`, { person: 'acme-ada', relayState: 'documents' })
+  const { action, fields } = carrying.form('SAMLResponse')
+  expect([action, fields['RelayState']]).toEqual([acsUrl, 'documents'])
+  const samlResponse = fields['SAMLResponse'] ?? ''
+  expect(Buffer.from(samlResponse, 'base64').toString()).not.toContain('InResponseTo')
+  await expect(serviceProvider().validatePostResponseAsync({ SAMLResponse: samlResponse })).rejects.toThrow('InResponseTo')
+})
