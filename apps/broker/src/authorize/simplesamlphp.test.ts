@@ -1,5 +1,5 @@
 /** A whole login at an IdP that nobody here wrote: SimpleSAMLphp reads our metadata, verifies our requests, signs and encrypts. */
-import { openBrowser, type Page } from '@drawbridge/simulator/browser'
+import { type Browser, openBrowser, type Page } from '@drawbridge/simulator/browser'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
@@ -70,7 +70,7 @@ withSimpleSamlPhp('SimpleSAMLphp', () => {
     await connect(configuration)
   }
 
-  async function startLogin(): Promise<Page> {
+  async function startLogin(browser: Browser = openBrowser({ stopAt: redirectUri })): Promise<Page> {
     const query = {
       client_id: tenant.clientId,
       redirect_uri: redirectUri,
@@ -81,12 +81,12 @@ withSimpleSamlPhp('SimpleSAMLphp', () => {
       scope: 'read',
       state: 'xyz',
     }
-    const notice = await openBrowser({ stopAt: redirectUri }).open(`${publicUrl}/t/acme/authorize?${new URLSearchParams(query)}`)
-    return notice.form().submit({ answer: 'continue' })
+    const notice = await browser.open(`${publicUrl}/t/acme/authorize?${new URLSearchParams(query)}`)
+    return notice.text.includes('An application wants you to sign in') ? notice.form().submit({ answer: 'continue' }) : notice
   }
 
-  async function signIn(name: keyof typeof people): Promise<Page> {
-    const login = await startLogin()
+  async function signIn(name: keyof typeof people, browser?: Browser): Promise<Page> {
+    const login = await startLogin(browser)
     return login.form('username').submit({ username: name, password: people[name].password })
   }
 
@@ -156,6 +156,41 @@ withSimpleSamlPhp('SimpleSAMLphp', () => {
       expect(page.forms.some(({ controls }) => controls.some(({ name }) => name === 'username'))).toBe(false)
       expect(page.text).toContain(told)
     }
+  })
+
+  describe('single logout, with every message signed and verified at both ends', () => {
+    const signsLogout = { 'sign.logout': true, 'validate.logout': true, 'redirect.sign': true, 'redirect.validate': true }
+    /** Where this browser comes out that asks for a login: at consent while its session here lives, else at the IdP, with or without its form. */
+    const isSignedIn = async (browser: Browser) => (await startLogin(browser)).text.includes('Allow Client?')
+    const isSignedInAtIdp = async (browser: Browser) =>
+      !(await browser.open(`${idp.url}module.php/core/authenticate.php?as=people`)).text.includes('Password')
+
+    it('begun at the IdP ends the session here, and the IdP hears of it', async () => {
+      await agree(signsLogout)
+      const browser = openBrowser({ stopAt: redirectUri })
+      await signIn('ada', browser)
+      expect(await isSignedIn(browser)).toBe(true)
+      const done = await browser.open(`${idp.url}saml2/idp/initSLO.php?RelayState=${encodeURIComponent(`${idp.url}logout.php`)}`)
+      const [asked, answered] = ['SAMLRequest', 'SAMLResponse'].map(
+        (name) => new URL(done.trail.find((url) => url.includes(`${name}=`)) ?? ''),
+      )
+      expect(asked?.pathname).toBe(`/t/acme/saml/${tenant.connectionId}/slo`)
+      expect(answered?.href.startsWith(`${idp.url}saml2/idp/SingleLogoutService.php`)).toBe(true)
+      for (const url of [asked, answered]) expect([...(url?.searchParams.keys() ?? [])].slice(-2)).toEqual(['SigAlg', 'Signature'])
+      expect(done.url).toBe(`${idp.url}logout.php`)
+      expect(await isSignedIn(browser)).toBe(false)
+    })
+
+    it('begun here ends the session at the IdP', async () => {
+      await agree(signsLogout)
+      const browser = openBrowser({ stopAt: redirectUri })
+      await signIn('ada', browser)
+      expect([await isSignedIn(browser), await isSignedInAtIdp(browser)]).toEqual([true, true])
+      const asked = await browser.open(`${publicUrl}/t/acme/logout`)
+      const done = await asked.form().submit()
+      expect(done.text).toContain('You are signed out')
+      expect([await isSignedIn(browser), await isSignedInAtIdp(browser)]).toEqual([false, false])
+    })
   })
 
   it('names another audience for eve, who is refused', async () => {
