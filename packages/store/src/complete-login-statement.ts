@@ -5,7 +5,7 @@ import { alive, ongoingColumns } from './authorization-requests.js'
 import { hotStatement } from './transaction.js'
 
 const second = (at: string): string => `date_trunc('second', ${at}::timestamptz)`
-const authenticatedAt = '$20'
+const authenticatedAt = '$13'
 
 /** Answers to what the directories say of her. */
 const directoryState = `CASE
@@ -20,7 +20,7 @@ const provisioningState = `CASE
   WHEN EXISTS (SELECT 1 FROM owners WHERE owners.tenant_id <> $1) THEN 'address_of_another'
   WHEN mode = 'scim_only' AND directory.state <> 'active' THEN 'directory_missing'
   WHEN of_lapsed_domain AND (NOT is_known OR makes_link) THEN 'domain_lapsed'
-  WHEN makes_link AND $28::text IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proven WHERE proven.domain = $28) THEN 'link_unproven'
+  WHEN makes_link AND $16::text IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proven WHERE proven.domain = $16) THEN 'link_unproven'
   WHEN asks_invitation AND NOT EXISTS (SELECT 1 FROM invitation) THEN 'not_invited' END`
 
 /** The last four lines are `judgeFreshness` of core; a test holds the two together. */
@@ -35,66 +35,75 @@ const verdictOf = `CASE
   WHEN ${authenticatedAt} >= trip.demanded_at - interval '${freshLoginSkewSeconds} seconds' THEN 'believed'
   ELSE 'login_not_fresh' END`
 
-export const completeStatement = hotStatement({
-  name: 'complete_login',
-  tenantParameter: 1,
-  readsElsewhere: {
-    domains: 'a login must not claim an address in a domain that another tenant has proven; nothing of that tenant is told',
-  },
-  text: `WITH trip AS (
-    UPDATE login_requests SET consumed_at = $6 WHERE tenant_id = $1 AND id = $2 AND connection_id = $3 AND browser_hash = $4 AND consumed_at IS NULL
-      AND expires_at > $6
-      AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
-      AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
-    RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, created_at AS began_at
-  ), entered AS (
+/** Why both statements that judge a login look at the domains of others. */
+export const readsDomainsElsewhere = {
+  domains: 'a login must not claim an address in a domain that another tenant has proven; nothing of that tenant is told',
+} as const
+
+/**
+ * From the `trip`, consumed, to the `verdict` on it: as CTEs, so that a test is judged by the very words that judge a login. Parameters $1
+ * to $18: `judgementParameters`.
+ */
+export const judgement = `entered AS (
     INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at)
     SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
     ON CONFLICT DO NOTHING RETURNING 1
   ), known AS (
-    SELECT id, scim_user_id, epoch, deactivated_at, barrier_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $11
+    SELECT id, scim_user_id, epoch, deactivated_at, barrier_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
   ), barrier AS (
     SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known)) AS at
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
   ), scim AS (
     SELECT u.id, u.active, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
-        AND NOT (other.connection_id = $3 AND other.stable_id = $11)) AS of_another
+        AND NOT (other.connection_id = $3 AND other.stable_id = $10)) AS of_another
     FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
-      AND (u.id = (SELECT scim_user_id FROM known) OR ($13::text = 'userName' AND u.user_name_key = $14)
-        OR ($13::text = 'externalId' AND u.external_id = $14) OR ($13::text IS NULL AND u.external_id = $11))
+      AND (u.id = (SELECT scim_user_id FROM known) OR ($11::text = 'userName' AND u.user_name_key = $12)
+        OR ($11::text = 'externalId' AND u.external_id = $12) OR ($11::text IS NULL AND u.external_id = $10))
   ), directory AS (
     SELECT ${directoryState} AS state, (SELECT id FROM scim WHERE living AND active LIMIT 1) AS scim_user_id
   ), owners AS (
-    SELECT DISTINCT ON (asked.address) d.tenant_id FROM UNNEST($26::text[], $27::int[]) AS asked (domain, address)
+    SELECT DISTINCT ON (asked.address) d.tenant_id FROM UNNEST($14::text[], $15::int[]) AS asked (domain, address)
     JOIN domains d ON d.domain = asked.domain AND d.verified_at IS NOT NULL ORDER BY asked.address, length(asked.domain) DESC
   ), proven AS (
     SELECT domain FROM domains WHERE tenant_id = $1 AND verified_at IS NOT NULL AND (connection_id IS NULL OR connection_id = $3)
   ), invitation AS (
     SELECT i.id FROM invitations i WHERE i.tenant_id = $1 AND i.connection_id = $3 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $6
-      AND (i.named_by = 'link_key' AND i.value = CASE WHEN $13::text IS NULL THEN $11 ELSE $14 END
-        OR i.named_by = 'email' AND i.value = $29 AND EXISTS (SELECT 1 FROM proven WHERE proven.domain = $30))
+      AND (i.named_by = 'link_key' AND i.value = CASE WHEN $11::text IS NULL THEN $10 ELSE $12 END
+        OR i.named_by = 'email' AND i.value = $17 AND EXISTS (SELECT 1 FROM proven WHERE proven.domain = $18))
     ORDER BY i.created_at, i.id LIMIT 1
   ), facts AS (
     SELECT COALESCE(t.provisioning_mode, '${undecidedProvisioning}') AS mode, EXISTS (SELECT 1 FROM known) AS is_known,
       (SELECT scim_user_id FROM known) IS NULL AND directory.scim_user_id IS NOT NULL AS makes_link,
       COALESCE(t.provisioning_mode, '${undecidedProvisioning}') = 'invited_only' AND NOT EXISTS (SELECT 1 FROM known) AS asks_invitation,
-      EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = $1 AND d.domain = ANY ($26::text[]) AND d.lapsed_at IS NOT NULL AND d.verified_at IS NULL)
+      EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = $1 AND d.domain = ANY ($14::text[]) AND d.lapsed_at IS NOT NULL AND d.verified_at IS NULL)
         AS of_lapsed_domain
     FROM tenants t, directory WHERE t.id = $1
   ), provisioning AS (
     SELECT asks_invitation, ${provisioningState} AS refusal FROM facts, directory
   ), verdict AS (
     SELECT trip.*, directory.scim_user_id, provisioning.asks_invitation, ${verdictOf} AS outcome FROM trip, barrier, directory, provisioning
-  ), held AS MATERIALIZED (
-    SELECT hold_directory($1, $3, scim_user_id, $13, $14, $11) AS in_directory, hold_idp_session($1, $3, $31, began_at) AS in_idp_session
+  )`
+
+export const completeStatement = hotStatement({
+  name: 'complete_login',
+  tenantParameter: 1,
+  readsElsewhere: readsDomainsElsewhere,
+  text: `WITH trip AS (
+    UPDATE login_requests SET consumed_at = $6 WHERE tenant_id = $1 AND id = $2 AND connection_id = $3 AND browser_hash = $4 AND consumed_at IS NULL
+      AND purpose = 'login' AND expires_at > $6
+      AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
+      AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
+    RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, created_at AS began_at
+  ), ${judgement}, held AS MATERIALIZED (
+    SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10) AS in_directory, hold_idp_session($1, $3, $31, began_at) AS in_idp_session
     FROM verdict WHERE outcome = 'believed'
   ), taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
       AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND verdict.asks_invitation RETURNING i.id
   ), person AS (
     INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, claims_at, created_at, last_login_at)
-    SELECT $1, $10, $3, $11, scim_user_id, $12, $29, $6, $6, $6 FROM verdict
+    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $6, $6, $6 FROM verdict
     WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
@@ -106,11 +115,11 @@ export const completeStatement = hotStatement({
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
       acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, sealed_logout_hint, created_at, expires_at)
-    SELECT $1, $15, $16, $17, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $18, $19, ${authenticatedAt}, $21, $32, $33, $34, $6, $22
+    SELECT $1, $21, $22, $23, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $24, $25, ${authenticatedAt}, $26, $32, $33, $34, $6, $27
     FROM verdict, person
     RETURNING id, subject_id, tenant_epoch, connection_epoch, subject_epoch
   ), replaced AS (
-    UPDATE browser_sessions b SET ended_at = $6, sealed_logout_hint = NULL FROM session WHERE b.tenant_id = $1 AND b.handle_hash = $25 AND b.ended_at IS NULL
+    UPDATE browser_sessions b SET ended_at = $6, sealed_logout_hint = NULL FROM session WHERE b.tenant_id = $1 AND b.handle_hash = $30 AND b.ended_at IS NULL
   ), moved AS (
     UPDATE authorization_requests r SET session_id = (SELECT id FROM session), subject_id = (SELECT id FROM person), step = 'login' FROM verdict
     WHERE r.tenant_id = $1 AND r.id = verdict.authorization_request_id AND r.browser_hash = $4 AND r.expires_at > $6 AND ${alive}
@@ -122,10 +131,10 @@ export const completeStatement = hotStatement({
       WHEN asks_invitation AND NOT EXISTS (SELECT 1 FROM taken) THEN 'not_invited' ELSE 'evidence_below_barrier' END AS outcome FROM verdict
   ), audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, scopes, reason, detail, request_id, address)
-    SELECT $1, $6, CASE WHEN outcome = 'believed' THEN 'login_completed' ELSE 'login_refused' END, $16,
+    SELECT $1, $6, CASE WHEN outcome = 'believed' THEN 'login_completed' ELSE 'login_refused' END, $22,
       COALESCE((SELECT id FROM person), (SELECT id FROM known)), asked.client_id, $3,
       ARRAY(SELECT jsonb_array_elements_text(asked.request->'scopes')), NULLIF(outcome, 'believed'),
-      jsonb_strip_nulls(jsonb_build_object('invitation', (SELECT id FROM taken))), $23, $24
+      jsonb_strip_nulls(jsonb_build_object('invitation', (SELECT id FROM taken))), $28, $29
     FROM final LEFT JOIN authorization_requests asked ON asked.tenant_id = $1 AND asked.id = final.authorization_request_id
   )
   SELECT final.outcome, moved.*, t.configuration_version, t.policy_version, session.id AS opened_id, session.subject_id AS opened_for,

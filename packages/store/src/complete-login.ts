@@ -76,6 +76,15 @@ export type LoginToComplete = {
   readonly address: string
 }
 
+/** What the verdict depends on, and no more. */
+export type LoginToJudge = Pick<
+  LoginToComplete,
+  'id' | 'connectionId' | 'browserHash' | 'issuedAt' | 'now' | 'replays' | 'replayableUntil' | 'scimLink' | 'addresses'
+> & {
+  readonly subject: Pick<LoginToComplete['subject'], 'stableId'>
+  readonly session: Pick<LoginToComplete['session'], 'authenticatedAt'>
+}
+
 export type LoginRefusal =
   | 'login_replayed'
   | 'evidence_below_barrier'
@@ -94,7 +103,7 @@ export type CompletedLogin =
   | { readonly kind: 'fresh_login_required'; readonly request: FoundRequest | undefined }
   | { readonly kind: 'refused'; readonly reason: LoginRefusal }
 
-type Outcome =
+export type Outcome =
   | 'believed'
   | 'fresh_login_required'
   | 'login_replayed'
@@ -128,7 +137,7 @@ export async function completeLogin(hot: HotDb, tenant: TenantId, login: LoginTo
 }
 
 /** What the audit trail tells apart and the person need not. */
-const publicReasons: Readonly<Record<Exclude<Outcome, 'believed' | 'fresh_login_required'>, LoginRefusal>> = {
+export const publicReasons: Readonly<Record<Exclude<Outcome, 'believed' | 'fresh_login_required'>, LoginRefusal>> = {
   login_replayed: 'login_replayed',
   evidence_below_barrier: 'evidence_below_barrier',
   idp_session_ended: 'idp_session_ended',
@@ -180,18 +189,23 @@ const toSession = (row: Row, { session, subject, connectionId, now }: LoginToCom
 })
 
 /** Lowered here as `scim-users` lowers what it stores: what PostgreSQL takes for a letter depends on the locale of its cluster. */
-const keyOfLink = (link: LoginToComplete['scimLink']): string | null =>
+const keyOfLink = (link: LoginToJudge['scimLink']): string | null =>
   link === undefined ? null : link.by === 'userName' ? link.value.toLowerCase() : link.value
 
-const parametersOf = (tenant: TenantId, login: LoginToComplete): readonly unknown[] => [
+/** What both statements that judge a login begin with. */
+export const judgementParameters = (tenant: TenantId, login: LoginToJudge): readonly unknown[] => [
   ...[tenant, login.id, login.connectionId, login.browserHash, toTimestamp(login.issuedAt), toTimestamp(login.now)],
   ...[login.replays.map((replay) => replay.kind), login.replays.map((replay) => hashOfId(replay.id)), toTimestamp(login.replayableUntil)],
-  ...[login.subject.id, login.subject.stableId, JSON.stringify(login.subject.claims), login.scimLink?.by, keyOfLink(login.scimLink)],
-  ...[login.session.id, login.issuerId, login.session.handleHash, login.session.acr, login.session.amr],
+  ...[login.subject.stableId, login.scimLink?.by, keyOfLink(login.scimLink)],
   login.session.authenticatedAt === undefined ? null : toTimestamp(login.session.authenticatedAt),
-  ...[JSON.stringify(login.session.idpSession), toTimestamp(login.session.expiresAt), login.requestId, login.address],
-  login.previousHandleHash,
   ...addressParameters(login),
+]
+
+const parametersOf = (tenant: TenantId, login: LoginToComplete): readonly unknown[] => [
+  ...judgementParameters(tenant, login),
+  ...[login.subject.id, JSON.stringify(login.subject.claims), login.session.id, login.issuerId, login.session.handleHash],
+  ...[login.session.acr, login.session.amr, JSON.stringify(login.session.idpSession), toTimestamp(login.session.expiresAt)],
+  ...[login.requestId, login.address, login.previousHandleHash],
   ...idpSessionParameters(login.session),
 ]
 
@@ -200,7 +214,7 @@ const idpSessionParameters = ({ idpSessionNames: names, sealedLogoutHint }: Logi
   ...[names?.session ?? null, names?.subject ?? null, sealedLogoutHint ?? null],
 ]
 
-const addressParameters = ({ addresses, scimLink }: LoginToComplete): readonly unknown[] => {
+const addressParameters = ({ addresses, scimLink }: LoginToJudge): readonly unknown[] => {
   const domains = domainsOfAddresses(addresses.claimed)
   const linked = scimLink && parseEmailAddress(scimLink.value)
   return [

@@ -17,10 +17,11 @@ const insertStatement = hotStatement({
   name: 'insert_parked_message',
   tenantParameter: 1,
   text: `INSERT INTO parked_messages (tenant_id, handle_hash, connection_id, login_request_id, sealed, expires_at)
-    SELECT $1, $2, c.id, $4, $5, $6 FROM connections AS c WHERE c.tenant_id = $1 AND c.id = $3 AND c.disabled_at IS NULL`,
+    SELECT $1, $2, c.id, $4, $5, $6 FROM connections AS c WHERE c.tenant_id = $1 AND c.id = $3 AND (c.disabled_at IS NULL OR EXISTS (
+      SELECT 1 FROM login_requests AS l WHERE l.tenant_id = $1 AND l.id = $4 AND l.connection_id = $3 AND l.purpose = 'test' AND l.consumed_at IS NULL))`,
 })
 
-/** False: the connection has been switched off or removed since whoever asks has last looked. */
+/** False: the connection is switched off, and this answers no test of it; or it has been removed. */
 export async function insertParkedMessage(hot: HotDb, tenant: TenantId, message: ParkedMessage): Promise<boolean> {
   const { rowCount } = await hot.query(insertStatement, [
     ...[tenant, message.handleHash, message.connectionId, message.loginRequestId, message.sealed, toTimestamp(message.expiresAt)],

@@ -19,6 +19,7 @@ export const expiringSealedColumns = [
   { table: 'login_requests', column: 'sealed_state' },
   { table: 'parked_messages', column: 'sealed' },
   { table: 'browser_sessions', column: 'sealed_logout_hint' },
+  { table: 'test_logins', column: 'sealed' },
 ] as const
 
 export type SealedRow = { readonly tenant: TenantId; readonly id: string; readonly sealed: Buffer }

@@ -22,6 +22,7 @@ export const sweptTables = {
   idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
   replays: { key: ['tenant_id', 'connection_id', 'kind', 'id_hash'], keepSeconds: hour },
   login_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
+  test_logins: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   authorization_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
   authorization_codes: { key: ['tenant_id', 'code_hash'], keepSeconds: day },
   refresh_tokens: { key: ['tenant_id', 'token_hash'], keepSeconds: 7 * day },

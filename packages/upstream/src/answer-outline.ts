@@ -18,7 +18,7 @@ export type OutlinedClaim = { readonly name: string; readonly values: number | r
 export type Compared = { readonly what: string; readonly expected: string; readonly received: readonly string[] }
 
 type Common = {
-  /** The IdP's signature held: all of this is its word. Else anybody may have written it. */
+  /** A signature of the IdP held, of the answer or of the assertion in it. Else anybody may have written this. */
   readonly proven: boolean
   readonly compared: readonly Compared[]
   /** How old the answer says it is; below zero the IdP’s clock is ahead of ours. */

@@ -23,6 +23,7 @@ import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
+import { testLoginEndpoints } from './test-logins.endpoint.js'
 
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
@@ -47,5 +48,6 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...adminKeyEndpoints,
   ...auditEndpoints,
   ...loginTraceEndpoints,
+  ...testLoginEndpoints,
   ...labEndpoints,
 ]

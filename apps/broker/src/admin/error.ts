@@ -170,6 +170,20 @@ export const adminErrors = {
     title: 'Host not proven',
     say: 'a tenant key may create resources only under the tenant’s proven domains',
   },
+  test_login_incomplete: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'ours',
+    title: 'Client or resource missing',
+    say: 'a policy is asked for a client and a resource: name both, or neither',
+  },
+  test_logins_enough: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Enough tests',
+    say: 'this tenant has fifty test logins open: the oldest ends within the hour',
+  },
   no_next_key: {
     code: 'conflict',
     status: 409,

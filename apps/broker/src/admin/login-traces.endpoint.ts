@@ -27,6 +27,7 @@ import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
+import { compared, explanation } from './failure-shapes.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id, time, toIso } from './shapes.js'
 
@@ -50,16 +51,10 @@ const showHeading = ({ sealed: _sealed, ...trace }: StoredLoginTrace): z.output<
   at: toIso(trace.at),
 })
 
-const compared = z.strictObject({ what: z.string(), expected: z.string(), received: z.array(z.string()) })
 const shown = heading.extend({
   connectionName: z.string(),
   steps: z.array(z.strictObject({ stage: z.enum(loginStages), verdict: z.enum(['passed', 'refused', 'not_judged', 'not_reached']) })),
-  cause: z.string(),
-  remedy: z.string(),
-  vendor: z
-    .strictObject({ name: z.string(), remedy: z.string().nullable().describe('What to change in the console of this vendor') })
-    .nullable(),
-  guide: z.string().describe('Page of the documentation, with its section'),
+  ...explanation.shape,
   requestId: z.string().describe('Under which the log has it'),
   detail: z.record(z.string(), z.unknown()),
   differences: z.array(compared).describe('What came and is not what this connection awaits'),

@@ -26,7 +26,7 @@ const showHeading = ({ version, author, note: said, publishedAt }: StoredPolicy)
 })
 const show = (policy: StoredPolicy): z.output<typeof shown> => ({ ...showHeading(policy), document: policy.document })
 
-function listMistakes(text: string): readonly { readonly path: string; readonly message: string }[] | undefined {
+export function listMistakes(text: string): readonly { readonly path: string; readonly message: string }[] | undefined {
   const compiled = compilePolicy(text)
   if (compiled.ok) return undefined
   return compiled.error.slice(0, mistakesShown).map(({ path, say, line, expression }) => ({

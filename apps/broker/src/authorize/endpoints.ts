@@ -12,6 +12,7 @@ import { samlAcsEndpoint } from './saml-acs.endpoint.js'
 import { samlAcsRedirectEndpoint } from './saml-acs-redirect.endpoint.js'
 import { samlContinueEndpoint } from './saml-continue.endpoint.js'
 import { samlSpMetadataEndpoint } from './saml-sp-metadata.endpoint.js'
+import { testLoginEndpoint, testLoginPageEndpoint } from './test-login.endpoint.js'
 
 export const authorizeEndpoints: readonly Endpoint[] = [
   registerEndpoint,
@@ -27,6 +28,8 @@ export const authorizeEndpoints: readonly Endpoint[] = [
   oidcClientJwksEndpoint,
   ...initiateLoginEndpoints,
   oidcCallbackEndpoint,
+  testLoginPageEndpoint,
+  testLoginEndpoint,
   consentPageEndpoint,
   consentEndpoint,
 ]

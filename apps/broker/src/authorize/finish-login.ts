@@ -5,54 +5,32 @@
  * statement consumes the trip, enters the ids, writes subject and session. Only then is there an identity, and dispatch goes on. Nothing
  * that fails before that statement consumes anything, so no forged answer ends somebody's pending login.
  */
-import { claimedAddresses, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
-import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { namesOfIdpSession } from '@drawbridge/core/logout/idp-session'
 import { Secret } from '@drawbridge/core/secret'
 import type { BrowserSessionId, CredentialHash, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { completeLogin, type LoginRefusal, type LoginToComplete } from '@drawbridge/store/complete-login'
-import type { StoredLoginRequest } from '@drawbridge/store/login-requests'
-import { askForMetadata } from '@drawbridge/store/metadata-sources'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import type { RefusedAnswer } from '@drawbridge/upstream/answer-outline'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import type { UpstreamMessage } from '@drawbridge/upstream/connector'
 import { isProven } from '@drawbridge/upstream/error'
-import { askAgainSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
 import { type Identified, identify } from '../admission/admit.js'
-import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
-import type { HttpRequest } from '../http/endpoint.js'
 import { sealContextOf } from '../http/seal-context.js'
 import { sessionHandleOf, setFrameCookie, setSessionCookie } from '../http/session-cookie.js'
-import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
 import { dispatch } from './dispatch.js'
+import { finishTestLogin } from './finish-test-login.js'
 import { type FinishedLogin, resumeFlow } from './flow.js'
+import { type Homecoming, loginToJudge, noteUnknownKey, sessionEndOf } from './homecoming.js'
 import { failureOf, failureOfAnswer, traced } from './login-trace.js'
 import { refuseUpstream } from './upstream-refusal.js'
-
-/** The row's outer limit; policy sets the real one, and the IdP may set an earlier one. */
-const sessionTtlSeconds = 12 * 3600
-/** An ID token is refused for its age long before this, so its entry may then be swept. */
-const idTokenReplaySeconds = 3600
-
-/** A trip that has come home to the browser that began it. */
-export type Homecoming = {
-  readonly http: HttpRequest
-  readonly deps: BrokerDeps
-  readonly tenant: ResolvedTenant
-  readonly connection: ResolvedConnection
-  readonly browserHash: CredentialHash
-  readonly trip: StoredLoginRequest
-  readonly now: Instant
-}
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
@@ -62,6 +40,8 @@ export const loginRequestIdOf = (relayState: string | undefined): LoginRequestId
 
 export async function finishLogin(home: Homecoming, message: UpstreamMessage): Promise<Answer> {
   const { deps, tenant, connection, trip, now } = home
+  // What is switched off may be tested, and nothing else.
+  if (connection.disabled && trip.testLoginId === undefined) return refuseOnPage({ reason: 'connection_unknown' })
   const connector = deps.connectorFor(tenant, connection)
   if (!connector || !connection.configuration.ok) return refuseOnPage({ reason: 'connection_unknown' })
   const state = deps.sealer.open(trip.sealedState, sealContextOf(home, 'login_requests', 'sealed_state', trip.id))
@@ -72,6 +52,8 @@ export async function finishLogin(home: Homecoming, message: UpstreamMessage): P
     callbackUrl: callbackUrlOf(tenant, connection),
     now,
   })
+  if (trip.testLoginId !== undefined)
+    return finishTestLogin({ ...home, testLoginId: trip.testLoginId }, connection.configuration.value, verified)
   if (!verified.ok) return refuseMessage(home, verified.error)
   return believe(home, connection.configuration.value, verified.value)
 }
@@ -79,11 +61,7 @@ export async function finishLogin(home: Homecoming, message: UpstreamMessage): P
 /** What was proven to be the IdP's word and yet refused is a line of the audit trail; what anybody could have sent is none. */
 async function refuseMessage(home: Homecoming, refusal: RefusedAnswer): Promise<Answer> {
   const { http, deps, tenant, connection, now } = home
-  // A key that we do not know may be a new one. The person is told to try again; how often this counts is in the statement, not in the attacker's hand.
-  if (refusal.reason === 'saml_signature_invalid')
-    await inTenant(deps.database, tenant.id, (db) =>
-      askForMetadata(db, tenant.id, connection.id, { now, askedBefore: addSeconds(now, -askAgainSeconds) }),
-    )
+  await noteUnknownKey(home, refusal)
   if (isProven(refusal))
     await inTenant(deps.database, tenant.id, (db) =>
       insertAuditEvent(db, tenant.id, {
@@ -143,22 +121,14 @@ const pageReasons = {
 } as const satisfies Record<LoginRefusal, string>
 
 function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Identified, handleHash: CredentialHash): LoginToComplete {
-  const { http, deps, tenant, connection, browserHash, trip, now } = home
-  const { authentication, sessionExpiresAt, stableId } = who.identity
+  const { http, deps, tenant, now } = home
+  const { authentication, stableId } = who.identity
   const claims = identityToJson(who.identity)
-  const outer = addSeconds(now, sessionTtlSeconds)
   const sessionId = deps.random.uuid() as BrowserSessionId
   return {
-    id: trip.id,
+    ...loginToJudge(home, assertion, who),
     issuerId: tenant.issuer.id,
-    connectionId: connection.id,
-    browserHash,
-    issuedAt: assertion.issuedAt,
-    now,
-    ...replaysOf(assertion, now),
     subject: { id: deps.random.uuid() as SubjectId, stableId, claims },
-    scimLink: who.scimLink,
-    addresses: addressesOf(who),
     session: {
       id: sessionId,
       handleHash,
@@ -166,7 +136,7 @@ function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Id
       idpSession: claims.idpSession,
       idpSessionNames: namesOfIdpSession(who.identity.idpSession),
       sealedLogoutHint: sealLogoutHint(home, assertion, sessionId),
-      expiresAt: sessionExpiresAt !== undefined && sessionExpiresAt < outer ? sessionExpiresAt : outer,
+      expiresAt: sessionEndOf(who.identity, now),
     },
     previousHandleHash: sessionHandleOf(http, deps, tenant),
     requestId: http.requestId,
@@ -183,14 +153,6 @@ function sealLogoutHint(home: Homecoming, assertion: IdentityAssertion, sessionI
   )
 }
 
-function addressesOf({ identity, scimLink }: Identified): LoginToComplete['addresses'] {
-  const email = identity.claims.get('email')
-  return {
-    claimed: claimedAddresses(identity.claims, scimLink?.value),
-    own: typeof email === 'string' ? parseEmailAddress(email) : undefined,
-  }
-}
-
 /** Back to dispatch, which decides. It is asked with the cookies that the answer sets, as the browser will ask from now on. */
 async function goOn(
   { http, deps, tenant, browserHash, now }: Homecoming,
@@ -201,17 +163,4 @@ async function goOn(
   const asked = { ...http, cookies: new Map([...http.cookies, ...set]) }
   const flow = await resumeFlow({ http: asked, deps, tenant, browserHash, now, login }, login.request)
   return withCookies(flow.ok ? await dispatch(flow.value) : flow.error, setCookies)
-}
-
-/** Both ids of a SAML answer count: the profile forbids a second use of the assertion, and a response is one message. */
-function replaysOf(assertion: IdentityAssertion, now: Instant): Pick<LoginToComplete, 'replays' | 'replayableUntil'> {
-  if (assertion.kind === 'saml') {
-    const replays = [
-      { kind: 'saml_assertion' as const, id: assertion.assertionId },
-      { kind: 'saml_response' as const, id: assertion.responseId },
-    ]
-    return { replays, replayableUntil: assertion.replayableUntil }
-  }
-  const id = JSON.stringify([assertion.issuer, assertion.sub, assertion.claims.get('nonce') ?? null, assertion.issuedAt])
-  return { replays: [{ kind: 'oidc_id_token', id }], replayableUntil: addSeconds(now, idTokenReplaySeconds) }
 }

@@ -25,7 +25,7 @@ import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseHttp } from '../http/write-error.js'
 import { refuseOnPage } from './answer.js'
 import { browserHashOf } from './browser.js'
-import { isStepProof, type ProvenStep } from './step-proof.js'
+import { type FlowStep, isStepProof, type ProvenStep } from './step-proof.js'
 
 export type Flow = {
   readonly http: HttpRequest
@@ -155,7 +155,7 @@ export function endStep(written: DecidedWrite, answer: () => Answer): StepEnd {
   return written.kind === 'written' ? answer() : refuseOnPage({ reason: 'request_expired' })
 }
 
-export const provenStep = (flow: Pick<Flow, 'tenant' | 'ongoing' | 'browserHash'>, step: ProvenStep['step']): ProvenStep => ({
+export const provenStep = (flow: Pick<Flow, 'tenant' | 'ongoing' | 'browserHash'>, step: FlowStep): ProvenStep => ({
   tenant: flow.tenant.id,
   request: flow.ongoing.id,
   browserHash: flow.browserHash,
@@ -166,7 +166,7 @@ export const provenStep = (flow: Pick<Flow, 'tenant' | 'ongoing' | 'browserHash'
 export type PostedStep = { readonly flow: Flow; readonly form: Readonly<Record<string, string>> }
 
 /** A posted form of one of our pages: the browser's own, at this step, with the proof that the page carried. */
-export async function loadPostedStep(http: HttpRequest, deps: BrokerDeps, step: ProvenStep['step']): Promise<Result<PostedStep, Answer>> {
+export async function loadPostedStep(http: HttpRequest, deps: BrokerDeps, step: FlowStep): Promise<Result<PostedStep, Answer>> {
   if (!http.form.ok) return err(refuseOnPage({ reason: 'step_proof_invalid' }))
   const form = http.form.value
   const flow = await loadFlow(http, deps, form['request'])

@@ -21,7 +21,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { Explanation } from '@drawbridge/core/policy/decision'
 import { keepLoginTrace, recordsFailedClaims } from '@drawbridge/store/login-traces'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
-import type { RefusedAnswer } from '@drawbridge/upstream/answer-outline'
+import type { AnswerOutline, RefusedAnswer, Shown } from '@drawbridge/upstream/answer-outline'
 import { stageOfRefusal } from '@drawbridge/upstream/explain-failure'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
@@ -46,20 +46,23 @@ export type LoginFailure = {
   /** The IdP was proven to have spoken. */
   readonly proven: boolean
   readonly detail?: TraceContents['detail']
-  readonly answer?: unknown
+  readonly answer?: AnswerOutline | undefined
   readonly identity?: NormalizedIdentity | undefined
   readonly explanation?: Explanation | undefined
 }
 
 /** The IdP could not be asked, or its answer does not count. */
-export const failureOfAnswer = (refusal: RefusedAnswer, outcome: 'unavailable' | 'refused'): LoginFailure => ({
-  stage: outcome === 'unavailable' ? 'start' : stageOfRefusal(refusal.reason),
-  outcome,
-  reason: refusal.reason,
-  proven: refusal.proven === true,
-  detail: { ...refusal.detail },
-  answer: refusal.outline?.('structure'),
-})
+export function failureOfAnswer(refusal: RefusedAnswer, outcome: 'unavailable' | 'refused', shown: Shown = 'structure'): LoginFailure {
+  const answer = refusal.outline?.(shown)
+  return {
+    stage: outcome === 'unavailable' ? 'start' : stageOfRefusal(refusal.reason),
+    outcome,
+    reason: refusal.reason,
+    proven: refusal.proven === true || answer?.proven === true,
+    detail: { ...refusal.detail },
+    answer,
+  }
+}
 
 /** A refusal by mapping, directory or policy; or of what belongs to no login of this browser. */
 export const failureOf = (reason: LoginFailureReason, rest: Partial<LoginFailure> = {}): LoginFailure => ({

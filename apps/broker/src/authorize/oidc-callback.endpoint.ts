@@ -23,7 +23,7 @@ export const oidcCallbackEndpoint = endpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const connection = tenant.connection(http.params['connection'] ?? '')
-    if (!connection || connection.kind !== 'oidc' || connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
+    if (!connection || connection.kind !== 'oidc') return refuseOnPage({ reason: 'connection_unknown' })
     const now = deps.clock.now()
     const stray = (why: string) =>
       tracedStray(
@@ -34,6 +34,7 @@ export const oidcCallbackEndpoint = endpoint({
     if (!http.query.ok) return refuseUpstream({ reason: 'oidc_answer_malformed', detail: { why: http.query.error.reason } })
     const parameters = new Map(Object.entries(http.query.value))
     const id = loginRequestIdOf(parameters.get('state'))
+    if (!id && connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
     if (!id) return refuseUnsolicited(http, deps, connection)
     const browserHash = browserHashOf(http, deps)
     if (!browserHash) return stray('no_cookie')

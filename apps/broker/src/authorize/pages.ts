@@ -10,16 +10,16 @@ import { upstreamTargets } from '../http/leave-for.js'
 import { usableConnections } from '../http/tenant.js'
 import { errorLocation } from './answer.js'
 import { type Flow, provenStep, stepLocation } from './flow.js'
-import { type ProvenStep, stepProof } from './step-proof.js'
+import { type FlowStep, stepProof } from './step-proof.js'
 
 const noStore = { headers: { 'cache-control': 'no-store' } }
 
 const pathOf = { choose_connection: 'choose-connection', client_notice: 'client-notice', consent: 'consent' } as const
 
-const proofFields = (flow: Flow, step: ProvenStep['step']): Html =>
+const proofFields = (flow: Flow, step: FlowStep): Html =>
   html`<input type="hidden" name="request" value="${flow.ongoing.id}"><input type="hidden" name="proof" value="${stepProof(flow.deps.sealer, provenStep(flow, step))}">`
 
-const form = (flow: Flow, step: ProvenStep['step'], body: Html): Html =>
+const form = (flow: Flow, step: FlowStep, body: Html): Html =>
   html`<form method="post" action="${stepLocation(flow, pathOf[step]).split('?')[0]}">${proofFields(flow, step)}${body}</form>`
 
 /** Browsers hold every hop of a form's redirects to `form-action`, so the page names where its answer may lead. */

@@ -36,11 +36,12 @@ export const samlAcsEndpoint = endpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const connection = tenant.connection(http.params['connection'] ?? '')
-    if (!connection || connection.kind !== 'saml' || connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
+    if (!connection || connection.kind !== 'saml') return refuseOnPage({ reason: 'connection_unknown' })
     const form = http.form.ok ? http.form.value : {}
     const response = form['SAMLResponse']
     if (!response) return refuseUpstream({ reason: 'saml_response_missing' })
     const loginRequestId = loginRequestIdOf(form['RelayState'])
+    if (!loginRequestId && connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
     if (!loginRequestId) return answerUnsolicited(http, deps, connection, { response, relayState: form['RelayState'] || undefined })
     const handle = deps.random.token()
     const handleHash = hashCredential(handle)

@@ -22,7 +22,7 @@ export const samlContinueEndpoint = endpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const connection = tenant.connection(http.params['connection'] ?? '')
-    if (!connection || connection.kind !== 'saml' || connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
+    if (!connection || connection.kind !== 'saml') return refuseOnPage({ reason: 'connection_unknown' })
     const now = deps.clock.now()
     const stray = (why: string) =>
       tracedStray(

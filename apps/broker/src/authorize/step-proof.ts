@@ -1,13 +1,16 @@
 /** The proof that a form was shown by us, to this browser, for this request, at this step, and what it showed. It dies with the request that it names. */
-import type { AuthorizationRequestId, CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
+import type { AuthorizationRequestId, CredentialHash, TenantId, TestLoginId } from '@drawbridge/core/tenant/ids'
 import type { Sealer } from '@drawbridge/crypto/seal'
 import { type Bound, formProof, isFormProof } from '../http/form-proof.js'
 
+/** Steps of an authorization request. */
+export type FlowStep = 'choose_connection' | 'client_notice' | 'consent'
+
 export type ProvenStep = {
   readonly tenant: TenantId
-  readonly request: AuthorizationRequestId
+  readonly request: AuthorizationRequestId | TestLoginId
   readonly browserHash: CredentialHash
-  readonly step: 'choose_connection' | 'client_notice' | 'consent'
+  readonly step: FlowStep | 'test_login'
   /** What the person says yes to, where the page asks for that: a yes to something else proves nothing. */
   readonly shown?: string | undefined
 }

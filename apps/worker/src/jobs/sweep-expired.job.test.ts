@@ -77,6 +77,10 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     ...[tenantId, randomUUID(), randomUUID(), connectionId, ends, randomBytes(32)],
   )
   await write(
+    "INSERT INTO test_logins (tenant_id, id, connection_id, token_hash, asked, created_at, expires_at) VALUES ($1, $2, $3, $4, '{}', $5, $5)",
+    ...[tenantId, randomUUID(), connectionId, randomBytes(32), ends],
+  )
+  await write(
     "INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at) VALUES ($1, $2, $3, false, 1, '{}', $3)",
     ...[tenantId, connectionId, ends],
   )

@@ -39,6 +39,8 @@ export const auditEvents = {
   'connection.sha1_allowed':
     'Until the time in the detail, signatures with SHA-1 of the IdP of a connection are believed; the reason says why.',
   'connection.sha1_ended': 'Signatures with SHA-1 of the IdP of a connection are believed no more.',
+  'connection.test_login_created':
+    'An admin asked for a test login: whoever opens it shows her what her own sign-in says. Nothing is opened by it.',
   'connection.updated': 'The configuration of a connection changed.',
   'contact.added': 'Somebody is told from now on when the sign-in of the company is changed.',
   'contact.changed': 'The name or address of a contact changed; she was told at the old one, too.',

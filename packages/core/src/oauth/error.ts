@@ -162,6 +162,13 @@ export const oauthErrors = {
     say: 'the policy of the company allows none of what was asked',
   },
   // Steps of the browser flow.
+  test_login_over: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'ours',
+    say: 'this test was started already, or it is over; ask for another one',
+  },
   request_not_of_browser: {
     code: 'invalid_request',
     status: 400,

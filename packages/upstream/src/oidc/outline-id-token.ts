@@ -48,10 +48,7 @@ export function outlineIdToken(
     proven: isProven,
     compared: comparedOf(claims, connection),
     issuedSecondsAgo: secondsAgo(instantOf(claims.get('iat')), now),
-    claims: outlineClaims(
-      [...claims].filter(([name]) => !notShown.has(name)).map(([name, value]) => [name, textsOf(value)]),
-      shown,
-    ),
+    claims: outlineClaims(claimsToShow(claims), shown),
     algorithm,
     nonce: given === undefined ? 'absent' : given === nonce ? 'ours' : 'another',
     sub: typeof sub === 'string' ? personal(sub, shown) : undefined,
@@ -80,3 +77,7 @@ const textsOf = (value: unknown): readonly string[] =>
     if (each === undefined || each === null) return []
     return [typeof each === 'object' ? '(structured)' : String(each)]
   })
+
+/** Claims that are told of as such: what is left out is told elsewhere, or could be used. */
+export const claimsToShow = (claims: ReadonlyMap<string, unknown>): readonly (readonly [string, readonly string[]])[] =>
+  [...claims].filter(([name]) => !notShown.has(name)).map(([name, value]) => [name, textsOf(value)])

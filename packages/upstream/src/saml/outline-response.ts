@@ -17,6 +17,7 @@ import { type AssertionFacts, type ResponseFacts, readAssertion, readResponse } 
 import { decodeMessage } from './decode-message.js'
 import { attributeOf, childrenNamed, type Element, namespaces, walk } from './element.js'
 import { isEncrypted, openEncrypted } from './open-encrypted.js'
+import { samlProfileErrors } from './profile-error.js'
 import type { ReadMessage, SignatureReader } from './read-message.js'
 import { readRedirectMessage } from './redirect-message.js'
 import { noServiceProvider } from './service-provider.js'
@@ -40,10 +41,11 @@ export function outlineResponse(
   const { root } = message.value
   const envelope = readResponse(root)
   if (!envelope.ok) return undefined
-  const isProven = refusal.proven === true
-  const shown = isProven ? asked : 'structure'
   const vouched = arrived.binding === 'redirect' ? vouchFor(message.value) : message.value
-  const element = isProven ? believedAssertion(vouched, reader, expected) : plainAssertion(root)
+  const isProven = refusal.proven === true || isSignedAllTheSame(vouched, expected, refusal)
+  const shown = isProven ? asked : 'structure'
+  const encrypted = [...walk(root)].some(isEncrypted)
+  const element = isProven && (refusal.proven === true || !encrypted) ? believedAssertion(vouched, reader, expected) : plainAssertion(root)
   const read = element && readAssertion(element)
   const assertion = read?.ok === true ? read.value : undefined
   return {
@@ -58,7 +60,7 @@ export function outlineResponse(
       inResponseTo: whose(envelope.value.inResponseTo, expected),
     },
     algorithms: algorithmsIn(root),
-    encrypted: [...walk(root)].some(isEncrypted),
+    encrypted,
     assertion: assertion && outlineAssertion(assertion, expected, shown),
   }
 }
@@ -73,6 +75,13 @@ function textOf(arrived: UpstreamMessage, { connection, serviceProvider, now }: 
   const decoded = decodeMessage(arrived.parameters.get('SAMLResponse') ?? '')
   return decoded.ok ? decoded.value : undefined
 }
+
+/**
+ * Words of the envelope are asked before the signature is looked at. Whether they are the IdP's own is what an admin wants to know, and who
+ * has only strangers' words to send shall not crowd those out. Nothing is decrypted for it.
+ */
+const isSignedAllTheSame = ({ findSigned }: ReadMessage, { connection }: ExpectedSamlResponse, { reason }: UpstreamRefusal): boolean =>
+  reason in samlProfileErrors && findSigned(connection.certificates).ok
 
 const plainAssertion = (element: Element): Element | undefined => childrenNamed(element, namespaces.assertion, 'Assertion')[0]
 

@@ -1,0 +1,151 @@
+/**
+ * Judges the IdP's answer to a test: everything that a login is judged by, in the same order and by the same words, and nothing is opened.
+ *
+ * The trip is consumed and the ids of the answer are entered by a statement of its own, which knows trips of tests alone, as the statement of
+ * a login knows trips of logins alone. No subject, session, claim, grant or code is written anywhere behind this door.
+ */
+import { authenticationStrength } from '@drawbridge/core/identity/authentication-strength'
+import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import { stepsOf } from '@drawbridge/core/identity/login-trace'
+import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
+import { passedSteps, type TestLoginAsked, testLoginAsked } from '@drawbridge/core/identity/test-login'
+import { findResource } from '@drawbridge/core/oauth/resource'
+import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from '@drawbridge/core/policy/compile'
+import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import type { Result } from '@drawbridge/core/result'
+import type { ClientId, Scope, TestLoginId } from '@drawbridge/core/tenant/ids'
+import { type JudgedTest, judgeTestLogin } from '@drawbridge/store/judge-test-login'
+import { findPolicy } from '@drawbridge/store/policies'
+import { findTestLogin } from '@drawbridge/store/test-logins'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import type { RefusedAnswer } from '@drawbridge/upstream/answer-outline'
+import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
+import { describeAssertion } from '@drawbridge/upstream/describe-assertion'
+import { admit, type Identified, identify } from '../admission/admit.js'
+import { type Answer, page } from '../http/answer.js'
+import { html } from '../http/html.js'
+import { refuseOnPage } from './answer.js'
+import { resourcesOf } from './flow.js'
+import { type Homecoming, loginToJudge, noteUnknownKey, sessionEndOf } from './homecoming.js'
+import { failureOf, failureOfAnswer, recordedOf } from './login-trace.js'
+import { type FoundByTest, foundOfFailure, keepFound, nothingFound } from './test-login-result.js'
+import { refuseUpstream } from './upstream-refusal.js'
+
+export type TestHomecoming = Homecoming & { readonly testLoginId: TestLoginId }
+type Verified = Result<IdentityAssertion, RefusedAnswer>
+
+export async function finishTestLogin(home: TestHomecoming, configuration: ConnectionConfiguration, verified: Verified): Promise<Answer> {
+  if (!verified.ok) return refuseAnswer(home, verified.error)
+  const assertion = verified.value
+  const answer = { ...describeAssertion(assertion) }
+  const identified = identify(configuration, assertion)
+  if (!identified.ok) {
+    const found = foundOfFailure(home.http.requestId, failureOf(identified.error.reason), answer)
+    return conclude(home, { outcome: 'refused', found, isFinal: true })
+  }
+  const { deps, tenant } = home
+  const judged = await judgeTestLogin(onHotPath(deps.database), tenant.id, loginToJudge(home, assertion, identified.value))
+  if (!judged) return refuseOnPage({ reason: 'login_replayed', detail: { why: 'test_over' } })
+  return conclude(home, await weigh(home, { answer, who: identified.value, judged }))
+}
+
+/** Nothing is consumed: whoever brought a wrong answer has not ended the test. An admin sees the last refusal until a right one comes. */
+async function refuseAnswer(home: TestHomecoming, refusal: RefusedAnswer): Promise<Answer> {
+  await noteUnknownKey(home, refusal)
+  const failure = failureOfAnswer(refusal, 'refused', 'values')
+  const found = foundOfFailure(home.http.requestId, failure, failure.answer === undefined ? null : { ...failure.answer })
+  const kept = await inTenant(home.deps.database, home.tenant.id, (db) =>
+    keepFound(db, home, { outcome: 'refused', found, isFinal: false }),
+  )
+  return kept ? refuseUpstream(refusal) : refuseOnPage({ reason: 'test_login_over' })
+}
+
+async function conclude(home: TestHomecoming, result: FoundByTest): Promise<Answer> {
+  const kept = await inTenant(home.deps.database, home.tenant.id, (db) => keepFound(db, home, result))
+  return kept ? verdictPage(result) : refuseOnPage({ reason: 'test_login_over' })
+}
+
+type Weighed = { readonly answer: Readonly<Record<string, unknown>>; readonly who: Identified; readonly judged: JudgedTest }
+
+/** Whether she would come in, and then what policy would say. */
+async function weigh(home: TestHomecoming, { answer, who: { identity }, judged }: Weighed): Promise<FoundByTest> {
+  const { refusal, mode, isKnown } = judged
+  const { requestId } = home.http
+  const admission = { comesIn: refusal === undefined, reason: refusal ?? null, mode, isKnown }
+  const common = { ...nothingFound, requestId, answer, identity: recordedOf(identity), admission }
+  if (refusal !== undefined)
+    return {
+      outcome: 'not_admitted',
+      isFinal: true,
+      found: { ...common, steps: [...stepsOf('admission', true)], failure: { reason: refusal, detail: {} } },
+    }
+  const asked = await askPolicy(home, identity)
+  if (asked === undefined) return { outcome: 'admitted', isFinal: true, found: { ...common, steps: passedSteps('admission') } }
+  const { decision, strength } = asked
+  const judgedByPolicy = { ...common, strength, decision: { ...decision } }
+  if (decision.kind === 'deny')
+    return {
+      outcome: 'denied',
+      isFinal: true,
+      found: { ...judgedByPolicy, steps: [...stepsOf('policy', true)], failure: { reason: decision.reason, detail: {} } },
+    }
+  return {
+    outcome: decision.kind === 'allow' ? 'allowed' : 'step_up',
+    isFinal: true,
+    found: { ...judgedByPolicy, steps: passedSteps('policy') },
+  }
+}
+
+/** Undefined: the admin named no client, or what she named is no longer there. */
+async function askPolicy(
+  home: TestHomecoming,
+  identity: NormalizedIdentity,
+): Promise<{ readonly decision: PolicyDecision; readonly strength: string } | undefined> {
+  const { deps, tenant, now, testLoginId } = home
+  const test = await inTenant(deps.database, tenant.id, (db) => findTestLogin(db, tenant.id, testLoginId, now))
+  const asked = testLoginAsked.parse(test?.asked ?? {})
+  const { clientId, resource: indicator } = asked
+  if (clientId === undefined || indicator === undefined) return undefined
+  const client = await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: clientId as ClientId })
+  const resource = findResource(indicator, resourcesOf(tenant))
+  const policy = await policyOf(home, asked)
+  if (!client || !resource || !policy) return undefined
+  const decision = admit({
+    tenant: { ...tenant, policy },
+    client,
+    resource,
+    identity: { ...identity, sessionExpiresAt: sessionEndOf(identity, now) },
+    scopes: asked.scopes.map((scope) => scope as Scope),
+    stepUpsDone: asked.secondFactor ? 1 : 0,
+    sessionStartedAt: now,
+    now,
+  })
+  return { decision, strength: authenticationStrength(identity.authentication, policy.acrMeans) }
+}
+
+async function policyOf({ deps, tenant }: TestHomecoming, asked: TestLoginAsked): Promise<CompiledPolicy | undefined> {
+  const { policyDocument, policyVersion } = asked
+  if (policyDocument === undefined && policyVersion === undefined) return tenant.policy
+  if (policyDocument === undefined && policyVersion === 0) return safeDefaultPolicy
+  const stored =
+    policyVersion === undefined ? undefined : await inTenant(deps.database, tenant.id, (db) => findPolicy(db, tenant.id, policyVersion))
+  const compiled = compilePolicy(policyDocument ?? stored?.document ?? '', policyVersion)
+  return compiled.ok ? compiled.value : undefined
+}
+
+const verdicts: Readonly<Record<FoundByTest['outcome'], string>> = {
+  unavailable: 'The sign-in page of your company could not be reached.',
+  refused: 'A login like this one would be refused: the answer does not say who you are in the form that was agreed.',
+  not_admitted: 'Your sign-in is right, and you would still not be let in.',
+  admitted: 'You would be let in. No policy was asked, because the test names no client.',
+  denied: 'You would be let in, and the policy would give this application nothing.',
+  step_up: 'You would be sent back once, for a second factor.',
+  allowed: 'You would be let in, and this application would get access.',
+}
+
+const verdictPage = ({ outcome, found }: FoundByTest): Answer =>
+  page(
+    'The test is done',
+    html`<p>${verdicts[outcome]}</p>${found.failure !== null && html`<p class="soft">Cause <code>${found.failure.reason}</code></p>`}<p>Nothing was opened by this. What was found, step by step, is in the answer that your test is read with. You may close this window.</p>`,
+    { headers: { 'cache-control': 'no-store' } },
+  )

@@ -1,0 +1,84 @@
+/** A trip that has come home to the browser that began it, and what a verdict on it depends on, whether it is a login's or a test's. */
+import { claimedAddresses, parseEmailAddress } from '@drawbridge/core/identity/email-address'
+import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import type { CredentialHash } from '@drawbridge/core/tenant/ids'
+import type { LoginToJudge } from '@drawbridge/store/complete-login'
+import type { StoredLoginRequest } from '@drawbridge/store/login-requests'
+import { askForMetadata } from '@drawbridge/store/metadata-sources'
+import { inTenant } from '@drawbridge/store/transaction'
+import type { UpstreamRefusal } from '@drawbridge/upstream/error'
+import { askAgainSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
+import type { Identified } from '../admission/admit.js'
+import type { BrokerDeps } from '../deps.js'
+import type { HttpRequest } from '../http/endpoint.js'
+import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+
+/** The row's outer limit; policy sets the real one, and the IdP may set an earlier one. */
+const sessionTtlSeconds = 12 * 3600
+/** An ID token is refused for its age long before this, so its entry may then be swept. */
+const idTokenReplaySeconds = 3600
+
+export type Homecoming = {
+  readonly http: HttpRequest
+  readonly deps: BrokerDeps
+  readonly tenant: ResolvedTenant
+  readonly connection: ResolvedConnection
+  readonly browserHash: CredentialHash
+  readonly trip: StoredLoginRequest
+  readonly now: Instant
+}
+
+/** A key that we do not know may be a new one. The person is told to try again; how often this counts is in the statement, not in the attacker's hand. */
+export async function noteUnknownKey({ deps, tenant, connection, now }: Homecoming, { reason }: UpstreamRefusal): Promise<void> {
+  if (reason !== 'saml_signature_invalid') return
+  const asked = { now, askedBefore: addSeconds(now, -askAgainSeconds) }
+  await inTenant(deps.database, tenant.id, (db) => askForMetadata(db, tenant.id, connection.id, asked))
+}
+
+export function loginToJudge(
+  { connection, browserHash, trip, now }: Homecoming,
+  assertion: IdentityAssertion,
+  who: Identified,
+): LoginToJudge {
+  const { authentication, stableId } = who.identity
+  return {
+    id: trip.id,
+    connectionId: connection.id,
+    browserHash,
+    issuedAt: assertion.issuedAt,
+    now,
+    ...replaysOf(assertion, now),
+    subject: { stableId },
+    scimLink: who.scimLink,
+    addresses: addressesOf(who),
+    session: { authenticatedAt: authentication.authenticatedAt },
+  }
+}
+
+export function sessionEndOf({ sessionExpiresAt }: NormalizedIdentity, now: Instant): Instant {
+  const outer = addSeconds(now, sessionTtlSeconds)
+  return sessionExpiresAt !== undefined && sessionExpiresAt < outer ? sessionExpiresAt : outer
+}
+
+function addressesOf({ identity, scimLink }: Identified): LoginToJudge['addresses'] {
+  const email = identity.claims.get('email')
+  return {
+    claimed: claimedAddresses(identity.claims, scimLink?.value),
+    own: typeof email === 'string' ? parseEmailAddress(email) : undefined,
+  }
+}
+
+/** Both ids of a SAML answer count: the profile forbids a second use of the assertion, and a response is one message. */
+function replaysOf(assertion: IdentityAssertion, now: Instant): Pick<LoginToJudge, 'replays' | 'replayableUntil'> {
+  if (assertion.kind === 'saml') {
+    const replays = [
+      { kind: 'saml_assertion' as const, id: assertion.assertionId },
+      { kind: 'saml_response' as const, id: assertion.responseId },
+    ]
+    return { replays, replayableUntil: assertion.replayableUntil }
+  }
+  const id = JSON.stringify([assertion.issuer, assertion.sub, assertion.claims.get('nonce') ?? null, assertion.issuedAt])
+  return { replays: [{ kind: 'oidc_id_token', id }], replayableUntil: addSeconds(now, idTokenReplaySeconds) }
+}
