@@ -12,6 +12,7 @@ export const argumentWords = {
   kid: 'a key id',
   id: 'an id, as the list shows it',
   version: 'the number of a version',
+  code: 'the code of a failed login, as the person was shown it',
   mode: 'just_in_time, scim_only or invited_only',
   name: 'a name for people',
   slug: 'lower-case letters, digits and hyphens, at most 63: part of the issuer, and for ever',

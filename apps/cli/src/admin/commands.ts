@@ -4,6 +4,7 @@ import { connectionCommands } from './commands/connection-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
 import { fileCommands } from './commands/file-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
+import { loginCommands } from './commands/login-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
 
@@ -13,5 +14,6 @@ export const adminCommands: readonly AdminCommand[] = [
   ...domainCommands,
   ...grantCommands,
   ...watchCommands,
+  ...loginCommands,
   ...fileCommands,
 ]
