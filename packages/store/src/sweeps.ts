@@ -41,3 +41,13 @@ export async function deleteExpiredAcrossTenants(db: AcrossDb, table: SweptTable
   )
   return rowCount
 }
+
+/** Erases what at most `limit` sessions, whose time was over at `now`, had kept for a sign-out; answers how many. Whoever ends one earlier erases it then. */
+export async function eraseLogoutHintsAcrossTenants(db: AcrossDb, now: Instant, limit: number): Promise<number> {
+  const { rowCount } = await db.query(
+    `UPDATE browser_sessions SET sealed_logout_hint = NULL WHERE (tenant_id, id) IN (
+       SELECT tenant_id, id FROM browser_sessions WHERE sealed_logout_hint IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2)`,
+    [toTimestamp(now), limit],
+  )
+  return rowCount
+}

@@ -15,11 +15,11 @@ import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { auditWeakenings } from './accepted-weakenings.js'
 import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { connectionAddresses, revisionOf, showAddresses } from './connection-addresses.js'
 import { connectionChange, connectionDraft, keepSource, readConnectionDraft } from './connection-draft.js'
-import { auditFreshnessEvidence } from './freshness-evidence.js'
 import { auditInitiatedLogin } from './initiated-login-change.js'
 import { ensureKeysFor } from './key-change.js'
 import { sealConnectionSecret } from './new-key.js'
@@ -108,7 +108,7 @@ const create = adminEndpoint({
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.created', connectionId: id, detail: { name } })
-      await auditFreshnessEvidence({ db, tenant: tenant.id, http, deps }, id, undefined, configuration)
+      await auditWeakenings({ db, tenant: tenant.id, http, deps }, id, undefined, configuration)
       await auditInitiatedLogin({ db, tenant: tenant.id, http, deps }, id, undefined, configuration)
       return findConnection(db, tenant.id, id)
     })
@@ -142,7 +142,7 @@ const update = adminEndpoint({
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.updated', connectionId: id, detail: { name } })
-      await auditFreshnessEvidence({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
+      await auditWeakenings({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       await auditInitiatedLogin({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       return findConnection(db, tenant.id, id)
     })

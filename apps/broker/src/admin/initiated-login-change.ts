@@ -1,8 +1,8 @@
 /** That a portal may begin logins at a connection, and where its tiles lead, is a choice of the admin's that has a line of its own. */
 import { isDeepStrictEqual } from 'node:util'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionWriting } from './accepted-weakenings.js'
 import { audit } from './admin-endpoint.js'
-import type { ConnectionWriting } from './freshness-evidence.js'
 
 /** docs/adr/0035. A new connection begins closed. */
 export async function auditInitiatedLogin(

@@ -59,19 +59,26 @@ it('is asked for by those alone who may save a connection', async () => {
   expect(refused).toMatchObject({ status: 403, body: { type: 'urn:drawbridge:error:permission_missing' } })
 })
 
-it('accepting the time of issue as proof, and taking that back, are lines of the trail of their own', async () => {
+it.each([
+  {
+    what: 'the time of issue as proof',
+    member: 'freshnessEvidence',
+    strict: 'auth_time',
+    weak: 'issued_at_after_prompt',
+    kind: 'freshness_evidence_changed',
+  },
+  { what: 'logout tokens without a type', member: 'logoutTokens', strict: 'typed', weak: 'untyped', kind: 'logout_tokens_changed' },
+])('accepting $what, and taking that back, are lines of the trail of their own', async ({ member, strict, weak, kind }) => {
   const base = { issuer: 'https://idp.example', clientId: 'x' }
-  const weak = { ...base, freshnessEvidence: 'issued_at_after_prompt' }
+  const weakened = { ...base, [member]: weak }
   const draft = (configuration: object) => ({ kind: 'oidc', name: 'IdP', configuration })
   const { body } = await call('POST', '/tenants/acme/connections', draft(base))
-  for (const configuration of [weak, { ...weak, userinfo: false }, base])
+  for (const configuration of [weakened, { ...weakened, userinfo: false }, base])
     await call('PUT', `/tenants/acme/connections/${body.id}`, draft(configuration))
   const trail: { kind: string; detail: Record<string, unknown> }[] = (await call('GET', '/tenants/acme/audit-events')).body.auditEvents
-  const changes = trail
-    .filter(({ kind }) => kind === 'connection.freshness_evidence_changed')
-    .map(({ detail: { from, to } }) => ({ from, to }))
+  const changes = trail.filter((event) => event.kind === `connection.${kind}`).map(({ detail: { from, to } }) => ({ from, to }))
   expect(changes.toReversed()).toEqual([
-    { from: 'auth_time', to: 'issued_at_after_prompt' },
-    { from: 'issued_at_after_prompt', to: 'auth_time' },
+    { from: strict, to: weak },
+    { from: weak, to: strict },
   ])
 })

@@ -5,7 +5,16 @@ import { signJwt } from '@drawbridge/crypto/jwt'
 import { generateSigningKey, toSigningKey } from '@drawbridge/crypto/signing-keys'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
-import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, anotherConnection, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import {
+  type AnIdp,
+  aCompany,
+  anAuthorizeUrl,
+  anIdp,
+  anotherConnection,
+  aPlainBrowser,
+  aWebRedirectUri,
+  hidden,
+} from '@drawbridge/testkit/a-login'
 import { aSigningIssuer } from '@drawbridge/testkit/a-signing-issuer'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -151,6 +160,31 @@ describe('a logout token', () => {
     expect((await tell(aLogoutToken({ sid: undefined, sub: 'ada' }))).status).toBe(200)
     const home = await browser.comeHome(left, company.connectionId)
     expect(home).toMatchObject({ status: 403, text: expect.stringContaining('idp_session_ended') })
+  })
+
+  it('ends a code that has not been redeemed yet', async () => {
+    const browser = aPlainBrowser({ issuer: issuer(), url: broker.url })
+    const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(issuer(), company)), company.connectionId)
+    expect((await tell(aLogoutToken())).status).toBe(200)
+    const code = new URL(home.location).searchParams.get('code') ?? ''
+    const form = { grant_type: 'authorization_code', code, redirect_uri: aWebRedirectUri, code_verifier: aVerifier }
+    const answer = await post(`${broker.url}/t/${company.slug}/token`, { ...form, client_id: company.clientId })
+    expect([answer.status, await answer.json()]).toMatchObject([400, { error: 'invalid_grant' }])
+  })
+
+  it('ends a request that waits for a yes on the consent page', async () => {
+    await asOwner(fixture.ownerUrl, 'UPDATE clients SET pre_approved = false WHERE tenant_id = $1', [company.tenantId])
+    const browser = aPlainBrowser({ issuer: issuer(), url: broker.url })
+    const noticed = await browser.visit(anAuthorizeUrl(issuer(), company))
+    const left = await browser.submit(noticed.location, { answer: 'continue' })
+    const consent = await browser.comeHome(left, company.connectionId)
+    expect(consent.location).toContain('/authorize/consent?request=')
+    const shown = await browser.visit(consent.location)
+    expect((await tell(aLogoutToken())).status).toBe(200)
+    const fields = { request: hidden(shown.text, 'request'), proof: hidden(shown.text, 'proof'), answer: 'allow' }
+    const said = await browser.visit(consent.location.split('?')[0] ?? '', fields)
+    expect(said.location).toContain('https://idp.example/login')
+    expect(await asOwner(fixture.ownerUrl, 'SELECT id FROM grants WHERE tenant_id = $1', [company.tenantId])).toEqual([])
   })
 
   it.each([

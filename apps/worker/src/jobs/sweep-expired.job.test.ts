@@ -134,3 +134,24 @@ test('one statement removes no more than its limit, the oldest first', async () 
   expect(new Date(left?.expires_at ?? 0).getTime()).toBe(addSeconds(now, 3))
   expect(await remove()).toBe(1)
 })
+
+test('what a session kept for a sign-out goes with its time, and the session stays', async () => {
+  const globex = await aTenant(fixture, { slug: 'globex' })
+  const later = addSeconds(now, 3600)
+  const make = `INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch,
+    subject_epoch, amr, idp_session, sealed_logout_hint, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, 1, 1, 1, '{}', '{}', $4, $7, $8)`
+  for (const ends of [later, addSeconds(later, 1)]) {
+    const place = [globex.tenantId, randomUUID(), globex.issuerId, randomBytes(32), globex.subjectId, globex.connectionId]
+    await write(make, ...place, new Date(now), new Date(ends))
+  }
+  const kept = () =>
+    asOwner<{ kept: boolean }>(
+      fixture.ownerUrl,
+      'SELECT sealed_logout_hint IS NOT NULL AS kept FROM browser_sessions WHERE tenant_id = $1 ORDER BY expires_at',
+      [globex.tenantId],
+    )
+  await sweepAt(addSeconds(later, -1))
+  expect(await kept()).toEqual([{ kept: true }, { kept: true }])
+  await sweepAt(later)
+  expect(await kept()).toEqual([{ kept: false }, { kept: true }])
+})

@@ -3,7 +3,13 @@ import { addSeconds } from '@drawbridge/core/instant'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
 import { countUndoneAcrossTenants, deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
-import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
+import {
+  deleteExpiredAcrossTenants,
+  eraseLogoutHintsAcrossTenants,
+  type SweptTable,
+  sweptTableNames,
+  sweptTables,
+} from '@drawbridge/store/sweeps'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 
@@ -20,6 +26,7 @@ export async function sweepExpired(deps: JobDeps): Promise<void> {
   const expired = await acrossTenants(deps.database, (db) => deleteExpiredNoticesAcrossTenants(db, now, sweepBatch))
   const closed = await acrossTenants(deps.database, (db) => closeLapsedStreamsAcrossTenants(db, now, addSeconds(now, -streamLapseSeconds)))
   deps.metrics.set('drawbridge_outbox_waiting', await acrossTenants(deps.database, countUndoneAcrossTenants))
+  await acrossTenants(deps.database, (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
   let rows = 0
   for (const table of sweptTableNames) rows += await sweepTable(deps, table)
   if (removed + expired + closed + rows > 0) deps.log.info({ removed, expired, closed, rows }, 'swept what had expired')

@@ -20,6 +20,8 @@ export const auditEvents = {
   'connection.deprovisioned': 'The barrier of a connection was raised: whoever signed in through it must sign in again.',
   'connection.enabled': 'A disabled connection was enabled again.',
   'connection.certificate_expiring': 'A signing certificate of an IdP ends within 60, 30, 14, 7 or 1 days; each is told once.',
+  'connection.logout_tokens_changed':
+    'Whether logout tokens of an OpenID provider must say what they are (typ) and when they end (exp) changed.',
   'connection.metadata_applied': 'An admin applied metadata to a connection; the detail says what changed.',
   'connection.metadata_demanded': 'An admin had the metadata of a connection looked at at once.',
   'connection.metadata_failed':

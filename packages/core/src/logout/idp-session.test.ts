@@ -36,6 +36,12 @@ test.each([
   { when: 'its index is among those named', session: saml({}, 'i2'), end: slo({}, 'i1', 'i2'), ended: true },
   { when: 'it has no index and one of its NameID is named', session: saml({}), end: slo({}, 'i1'), ended: true },
   { when: 'another index is named', session: saml({}, 'i2'), end: slo({}, 'i1'), ended: false },
+  {
+    when: 'more are named than anybody has',
+    session: saml({}, 'i2'),
+    end: slo({}, ...Array.from({ length: 21 }, (_, n) => `x${n}`)),
+    ended: true,
+  },
   { when: 'the format differs', session: saml({}, 'i1'), end: slo({ format: undefined }), ended: false },
   {
     when: 'a format that was unspecified is left out',

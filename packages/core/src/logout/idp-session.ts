@@ -58,9 +58,13 @@ export function namesOfIdpSession({ nameId, sessionIndex, sid, subject }: IdpSes
   }
 }
 
+/** As many sessions as one logout names one by one. */
+export const mostNamedSessions = 20
+
 /**
  * Every name under which something has ended, sorted, each once. A person named without a session has lost all of hers. Sessions named beside
- * a person end, and with them those of hers that the IdP never named: they cannot be told apart, and a logout must not miss one.
+ * a person end, and with them those of hers that the IdP never named: they cannot be told apart, and a logout must not miss one. More sessions
+ * than anybody has, each of which would be locked by its name, are all of hers.
  *
  * @spec OIDC Back-Channel Logout §2.7 a logout token without sid ends every session of the subject
  * @spec SAML Core §3.7.1 a LogoutRequest without SessionIndex ends every session of the principal
@@ -68,7 +72,7 @@ export function namesOfIdpSession({ nameId, sessionIndex, sid, subject }: IdpSes
 export function namesOfEnd(end: IdpSessionEnd): readonly IdpSessionName[] {
   if (end.protocol === 'saml') {
     const { nameId, sessionIndexes } = end
-    if (sessionIndexes.length === 0) return [samlSubject(nameId)]
+    if (sessionIndexes.length === 0 || sessionIndexes.length > mostNamedSessions) return [samlSubject(nameId)]
     return distinct([unnamedSamlSession(nameId), ...sessionIndexes.map((index) => samlSession(nameId, index))])
   }
   const { issuer, sid, sub } = end
