@@ -12,6 +12,7 @@ import { parseConnection, type SamlConnection } from '../connection-configuratio
 import { aFixtureKey, type FixtureKey } from './fixtures/a-certificate.js'
 import { fixtureParties, responseXml } from './fixtures/a-saml-response.js'
 import { insertAfter } from './fixtures/edit-xml.js'
+import { bareCertificate } from './fixtures/vendor-metadata.js'
 import { type SignatureReaderName, signatureReaderNames } from './signature-reader-name.js'
 import { verifySamlResponse } from './verify-response.js'
 
@@ -106,7 +107,42 @@ test.each(signatureReaderNames)('@boxyhq/saml20, read by %s', async (reader) => 
     ...{ privateKey: pemOf(keys.rsa), publicKey: keys.rsa.certificate },
   })
   const now = instant(Date.now())
-  expect(response.match(/:Signature /g)).toHaveLength(2)
+  expect(response.match(/<(\w+:)?Signature /g)).toHaveLength(2)
   expect(told(response, reader, now)).toBe('ada@acme.example')
   expect(told(response.replace('>ada@', '>eve@'), reader, now)).toBe('saml_signature_invalid')
+})
+
+type SamlifySigning = {
+  readonly rawSamlMessage: string
+  readonly isMessageSigned: boolean
+  readonly isBase64Output: false
+  readonly signingCert: string
+  readonly privateKey: string
+  readonly signatureAlgorithm: string
+  readonly signatureConfig: object
+  readonly referenceTagXPath?: string
+}
+type Samlify = { readonly SamlLib: { constructSAMLSignature(options: SamlifySigning): string } }
+describe.each([256, 512])('samlify with RSA-SHA%s', (bits) => {
+  const { SamlLib } = load('samlify') as Samlify
+  const sign = (rawSamlMessage: string, place: 'Response' | 'Assertion') => {
+    const element = `//*[local-name(.)='${place}']`
+    const location = { reference: `${element}/*[local-name(.)='Issuer']`, action: 'after' }
+    return SamlLib.constructSAMLSignature({
+      ...{ rawSamlMessage, isBase64Output: false, signingCert: bareCertificate(keys.rsa.certificate), privateKey: pemOf(keys.rsa) },
+      ...{ signatureAlgorithm: `http://www.w3.org/2001/04/xmldsig-more#rsa-sha${bits}`, signatureConfig: { prefix: 'ds', location } },
+      ...(place === 'Response' ? { isMessageSigned: true } : { isMessageSigned: false, referenceTagXPath: element }),
+    })
+  }
+  test.each([
+    { what: 'the response', places: ['Response'] },
+    { what: 'the assertion', places: ['Assertion'] },
+    { what: 'both', places: ['Assertion', 'Response'] },
+  ] as const)('on $what', ({ places }) => {
+    const message = places.reduce<string>(sign, responseXml())
+    for (const reader of signatureReaderNames) {
+      expect(told(message, reader)).toBe('ada@acme.example')
+      expect(told(message.replace('>ada@', '>eve@'), reader)).toBe('saml_signature_invalid')
+    }
+  })
 })
