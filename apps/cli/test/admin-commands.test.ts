@@ -120,6 +120,12 @@ describe('it says no', () => {
       code: 1,
       says: 'there is no connection "nothing"',
     },
+    {
+      what: 'for a name that leads elsewhere',
+      words: ['client', 'kill', 'initech', '..', '--reason', 'x', '--yes'],
+      code: 1,
+      says: 'leads elsewhere',
+    },
     { what: 'for words', words: ['tenant', 'list', 'all'], code: 2, says: 'one word too many' },
     {
       what: 'for a file that is not there',

@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brokerEndpoints } from '@drawbridge/broker/app'
+import { adminCommands } from '@drawbridge/cli/admin/commands'
+import { findCommand, readWords } from '@drawbridge/cli/admin/read-words'
 import { commandLineSettings, settingEntries } from '@drawbridge/runtime/env'
 import { expect, it } from '@jest/globals'
 
@@ -26,15 +28,28 @@ it('names scripts of package.json', () => {
 it('sends nobody to an address that the broker does not have', () => {
   const templates = brokerEndpoints.map(({ method, path }) => `${method} ${path.replaceAll(/:\w+/g, '*')}`)
   const variable = /<[^>]+>|\{\w+\}|\$[A-Z]+|\binitech\b/g
-  const calls = [...readme.matchAll(/admin (POST|GET|PUT|PATCH) (\/\S+)/g)].map(([, method, path]) => `${method} /admin/v1${path}`)
   const reads = [...readme.matchAll(/`GET (\/admin\S+)`/g)].map(([, path]) => `GET ${path}`)
   const atIdp = [...readme.matchAll(/`<origin>(\/t\/<tenant>\/(?:saml|oidc)\S+)`/g)].map(([, path = '']) => path)
-  expect([calls.length, reads.length, atIdp.length].every((length) => length > 0)).toBe(true)
-  for (const call of [...calls, ...reads]) expect(templates).toContain(call.replace(variable, '*'))
+  expect([reads.length, atIdp.length].every((length) => length > 0)).toBe(true)
+  for (const call of reads) expect(templates).toContain(call.replace(variable, '*'))
   for (const path of atIdp) expect(templates.map((template) => template.split(' ')[1])).toContain(path.replaceAll(variable, '*'))
 })
 
 it('names settings that exist', () => {
   const known = Object.values({ ...settingEntries, ...commandLineSettings }).map(({ name }) => name as string)
   for (const name of found(/\b(DRAWBRIDGE_[A-Z_]+)\b/g)) expect(known).toContain(name)
+})
+
+it('types commands that are there, with words that they understand', () => {
+  const guides = ['README.md', 'docs/how-to/keep-a-tenant-in-a-file.md', 'docs/how-to/prove-a-domain.md']
+  const lines = guides.flatMap((guide) =>
+    [...readFileSync(join(root, guide), 'utf8').matchAll(/^drawbridge (?!\()(.+)$/gm)].map(([, line = '']) => line),
+  )
+  expect(lines.length).toBeGreaterThan(6)
+  for (const line of lines) {
+    const words = [...line.replace(/ (#|>) ?.*$/, '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
+    const command = findCommand(adminCommands, words)
+    expect([line, command?.name]).toEqual([line, expect.any(String)])
+    expect([line, command && readWords(command, words.slice(command.name.split(' ').length))]).toMatchObject([line, { ok: true }])
+  }
 })

@@ -48,7 +48,7 @@ export const newClient = z
   .strictObject({
     clientId: z
       .string()
-      .regex(/^[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -')
+      .regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -, and neither . nor ..')
       .optional()
       .describe('Made up when absent'),
     name,

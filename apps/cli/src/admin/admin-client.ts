@@ -39,6 +39,7 @@ export type ListOptions = {
 
 export function adminClient(origin: string, key: Secret): AdminClient {
   const call = async (method: string, path: string, body?: unknown): Promise<Answered> => {
+    if (!isWhereItSays(origin, path)) return err(astray(path))
     try {
       const response = await fetch(`${origin}/admin/v1${path}`, {
         method,
@@ -64,10 +65,31 @@ export function adminClient(origin: string, key: Secret): AdminClient {
       if (typeof next !== 'string' || firstPageAlone) return ok(rows)
       position = { [newestFirst ? 'before' : 'after']: next }
     }
-    return ok(rows)
+    return err(tooMany(path))
   }
   return { origin, call, list }
 }
+
+/** A name that is `..` would turn the killing of a client into that of its tenant: such an address is never called. */
+const isWhereItSays = (origin: string, path: string): boolean => {
+  const whole = `${origin}/admin/v1${path}`
+  return URL.canParse(whole) && new URL(whole).pathname === `/admin/v1${path.split('?')[0] ?? ''}`
+}
+const astray = (path: string): Refused => ({
+  status: 400,
+  reason: '',
+  title: 'No address',
+  detail: `${path} leads elsewhere than it says: no name is . or ..`,
+  errors: [],
+})
+/** Part of a list would be taken for all of it. */
+const tooMany = (path: string): Refused => ({
+  status: 400,
+  reason: '',
+  title: 'Too many',
+  detail: `${path} has more than ${mostPages} pages`,
+  errors: [],
+})
 
 const problem = z.object({
   type: z.string(),

@@ -1,6 +1,7 @@
 /** Carries a plan out, change by change, and says exactly how far it came. */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { AdminClient, Refused } from '../admin/admin-client.js'
+import { plainText } from '../admin/show.js'
 import { membersOfMetadata } from './check-tenant.js'
 import type { LiveTenant } from './live-tenant.js'
 import { type Change, type Named, named, type PathOfCall, type Plan, type Step, secret } from './plan-change.js'
@@ -35,7 +36,7 @@ export async function carryOut({ slug, changes }: Plan, carrying: Carrying): Pro
       const refused = await take(step, trip)
       if (refused) return err({ done: changes.slice(0, index), at: change, stepsDone, left: changes.length - index, refused })
     }
-    carrying.say(`done: ${change.does} ${change.what}`)
+    carrying.say(plainText(`done: ${change.does} ${change.what}`))
   }
   return ok(changes)
 }

@@ -28,6 +28,7 @@ export function declareTenant(live: LiveTenant): Declared {
     tenant: { slug: live.slug, name: live.name },
     provisioning: live.provisioning,
     logout: live.logout,
+    loginTracing: live.loginTracing,
     policy: live.policy,
     connections: sortBy(live.connections, ({ name }) => name).map((connection) => declareConnection(live.slug, connection)),
     domains: sortBy(live.domains, ({ domain }) => domain).map((domain) => declareDomain(domain, nameOf)),

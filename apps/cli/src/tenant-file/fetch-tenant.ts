@@ -12,9 +12,10 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
   const tenant = await client.call('GET', at)
   if (!tenant.ok) return tenant.error.status === 404 ? ok(undefined) : tenant
   const { name, suspendedAt } = tenant.value as Pick<LiveTenant, 'name' | 'suspendedAt'>
-  const [provisioning, logout, policy, choice, connections, domains, resources, clients] = await Promise.all([
+  const [provisioning, logout, loginTracing, policy, choice, connections, domains, resources, clients] = await Promise.all([
     client.call('GET', `${at}/provisioning`),
     client.call('GET', `${at}/logout`),
+    client.call('GET', `${at}/login-tracing`),
     client.call('GET', `${at}/policy`),
     client.call('GET', `${at}/connection-choice`),
     fetchConnections(client, at),
@@ -22,7 +23,8 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     client.list(`${at}/resources`, { member: 'resources' }),
     client.list(`${at}/clients`, { member: 'clients' }),
   ])
-  for (const each of [provisioning, logout, policy, choice, connections, domains, resources, clients]) if (!each.ok) return each
+  for (const each of [provisioning, logout, loginTracing, policy, choice, connections, domains, resources, clients])
+    if (!each.ok) return each
   const { mode, chosen } = valueOf(provisioning) as { mode: LiveTenant['provisioning']; chosen: boolean }
   return ok({
     slug,
@@ -30,6 +32,7 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     suspendedAt,
     provisioning: chosen ? mode : undefined,
     logout: valueOf(logout) as LiveTenant['logout'],
+    loginTracing: valueOf(loginTracing) as LiveTenant['loginTracing'],
     policy: (valueOf(policy) as { document: string | null }).document ?? undefined,
     connections: valueOf(connections),
     domains: valueOf(domains) as readonly LiveDomain[],

@@ -56,6 +56,7 @@ export type LiveTenant = {
   readonly connections: readonly LiveConnection[]
   readonly domains: readonly LiveDomain[]
   readonly logout: { readonly grantsOutliveLogout: boolean }
+  readonly loginTracing: { readonly recordClaims: boolean }
   readonly choice: ConnectionChoiceJson
   /** Its own, and the vendor's that are shared with it. */
   readonly resources: readonly LiveResource[]

@@ -22,6 +22,7 @@ const nobody = (slug: string): LiveTenant => ({
   connections: [],
   domains: [],
   logout: { grantsOutliveLogout: false },
+  loginTracing: { recordClaims: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
   resources: [],
   clients: [],
@@ -34,7 +35,8 @@ export function planTenant(file: TenantFile, policy: string | undefined, living:
   const parts: readonly Planned[] = [
     planTenantItself(file, living),
     planProvisioning(compared),
-    planLogout(compared),
+    planDocument(compared, 'logout', '/logout'),
+    planDocument(compared, 'loginTracing', '/login-tracing'),
     planPolicy(policy, live),
     planConnections(compared),
     planDomains(compared),
@@ -75,13 +77,12 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
   return { changes: [{ does: 'change', what: 'provisioning', differences, steps }] }
 }
 
-function planLogout({ file: { logout }, live }: Compared): Planned {
-  if (logout === undefined) return { changes: [] }
-  const differences = differencesOf(live.logout, logout)
+/** What is one small document of the tenant, written whole. */
+function planDocument({ file, live }: Compared, member: 'logout' | 'loginTracing', path: string): Planned {
+  const wanted = file[member]
+  const differences = wanted === undefined ? [] : differencesOf(live[member], wanted)
   if (differences.length === 0) return { changes: [] }
-  return {
-    changes: [{ does: 'change', what: 'logout', differences, steps: [{ kind: 'call', method: 'PUT', path: ['/logout'], body: logout }] }],
-  }
+  return { changes: [{ does: 'change', what: member, differences, steps: [{ kind: 'call', method: 'PUT', path: [path], body: wanted }] }] }
 }
 
 function planPolicy(policy: string | undefined, live: LiveTenant): Planned {

@@ -50,7 +50,7 @@ export const choiceShape = connectionChoiceShape.omit({ rules: true, fallbackCon
 const policy = z.union([z.string().min(1), z.strictObject({ fromFile: source.fromFile })], {
   error: 'the policy as a block of text, or {fromFile: path}',
 })
-const clientId = z.string().regex(/^[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -')
+const clientId = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -, and neither . nor ..')
 
 export const tenantShape = z.strictObject({
   version: z.literal(1, { error: 'this Drawbridge reads version: 1' }),
@@ -60,6 +60,7 @@ export const tenantShape = z.strictObject({
   }),
   provisioning: z.enum(provisioningModes).optional(),
   logout: z.strictObject({ grantsOutliveLogout: z.boolean() }).optional(),
+  loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   policy: policy.optional(),
   connections: z.array(connection).max(tenantFileLimits.rows).optional(),
   domains: z.array(domain).max(tenantFileLimits.rows).optional(),

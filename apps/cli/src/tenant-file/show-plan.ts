@@ -1,4 +1,5 @@
-/** A plan for people, as a diff, and for machines. */
+/** A plan for people, as a diff, and for machines. Names are of tenants: none of them begins a line of its own. */
+import { plainText } from '../admin/show.js'
 import type { Difference } from './differences.js'
 import type { Change, Plan } from './plan-change.js'
 
@@ -10,26 +11,26 @@ export function showPlan({ slug, changes, leftAlone, warnings }: Plan): string {
   return [
     heading,
     ...changes.flatMap(showChange),
-    ...leftAlone.map((what) => `  . ${what}: left alone; --prune takes it away`),
-    ...warnings.map((what) => `  ! ${what}`),
+    ...leftAlone.map((what) => `  . ${plainText(what)}: left alone; --prune takes it away`),
+    ...warnings.map((what) => `  ! ${plainText(what)}`),
   ].join('\n')
 }
 
 const showChange = ({ does, what, differences }: Change): readonly string[] => [
-  `  ${signs[does]} ${what}`,
+  `  ${signs[does]} ${plainText(what)}`,
   ...differences.flatMap((difference) => showDifference(difference).map((line) => `      ${line}`)),
 ]
 
 function showDifference({ path, from, to }: Difference): readonly string[] {
-  const label = path === '' ? '' : `${path}: `
-  if (isText(from) || isText(to)) return [...(path === '' ? [] : [path]), ...linesThatDiffer(from, to)]
+  const label = path === '' ? '' : `${plainText(path)}: `
+  if (isText(from) || isText(to)) return [...(path === '' ? [] : [plainText(path)]), ...linesThatDiffer(from, to)]
   if (from === undefined) return [`+ ${label}${shown(to)}`]
   if (to === undefined) return [`- ${label}${shown(from)}`]
   return [`${label}${shown(from)} → ${shown(to)}`]
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value.includes('\n')
-const shown = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
+const shown = (value: unknown): string => plainText(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))
 
 /** What two texts do not share at their beginning and end. */
 function linesThatDiffer(from: unknown, to: unknown): readonly string[] {
