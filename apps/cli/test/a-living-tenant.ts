@@ -72,6 +72,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   slug: 'initech',
   name: 'Initech',
   suspendedAt: null,
+  contacts: [{ id: 'c1', name: 'Initech IT', email: 'it@initech.example' }],
   provisioning: 'scim_only',
   policy: aPolicy,
   connections: [aLiveConnection(), aSamlConnection()],
@@ -201,6 +202,14 @@ export const anyLiveTenant: fc.Arbitrary<LiveTenant> = connections.chain((made) 
     slug: fc.constantFrom('initech', 'x', '1-2'),
     name: trimmed,
     suspendedAt: moment,
+    contacts: fc.uniqueArray(
+      fc.record({
+        id: fc.uuid(),
+        name: fc.constantFrom('IT', 'Ada: Lovelace', '- x'),
+        email: fc.constantFrom('a@a.example', 'b+c@b.example'),
+      }),
+      { selector: ({ email }) => email },
+    ),
     provisioning: fc.constantFrom(undefined, 'just_in_time', 'scim_only', 'invited_only'),
     policy: fc.constantFrom(undefined, aPolicy, aPolicy.trimEnd(), `# a comment\n\n${aPolicy}\n\n`),
     connections: fc.constant(made),

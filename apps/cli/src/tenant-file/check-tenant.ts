@@ -30,8 +30,9 @@ AnL2gxGIaylYiYfyHsExDKdjP9pRO/KOtQxMowE1`
 const asIfFetched = { idpEntityId: 'urn:later', ssoUrl: 'https://later.invalid', certificates: [someCertificate] }
 
 export function findMistakes(tenant: TenantFile): readonly Mistake[] {
-  const { connections = [], domains = [], resources = [], sharedResources = [], clients = [], policy } = tenant
+  const { contacts = [], connections = [], domains = [], resources = [], sharedResources = [], clients = [], policy } = tenant
   return [
+    ...repeated(contacts, 'contacts', 'email', ({ email }) => email),
     ...repeated(connections, 'connections', 'name', ({ name }) => name),
     ...connections.flatMap((connection, index) => inConnection(connection, ['connections', index])),
     ...repeated(domains, 'domains', 'domain', domainKey),

@@ -26,6 +26,7 @@ export function declareTenant(live: LiveTenant): Declared {
   return compact({
     version: 1,
     tenant: { slug: live.slug, name: live.name },
+    contacts: sortBy(live.contacts, ({ email }) => email).map(({ name, email }) => ({ name, email })),
     provisioning: live.provisioning,
     logout: live.logout,
     loginTracing: live.loginTracing,

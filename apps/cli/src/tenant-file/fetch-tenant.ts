@@ -1,7 +1,7 @@
 /** Reads a tenant through the admin API. */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { AdminClient, Refused } from '../admin/admin-client.js'
-import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant } from './live-tenant.js'
+import type { LiveClient, LiveConnection, LiveContact, LiveDomain, LiveResource, LiveTenant } from './live-tenant.js'
 
 /** At most this many questions at once: a tenant with a hundred connections is not to look like an attack. */
 const atOnce = 4
@@ -12,7 +12,8 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
   const tenant = await client.call('GET', at)
   if (!tenant.ok) return tenant.error.status === 404 ? ok(undefined) : tenant
   const { name, suspendedAt } = tenant.value as Pick<LiveTenant, 'name' | 'suspendedAt'>
-  const [provisioning, logout, loginTracing, policy, choice, connections, domains, resources, clients] = await Promise.all([
+  const [contacts, provisioning, logout, loginTracing, policy, choice, connections, domains, resources, clients] = await Promise.all([
+    client.list(`${at}/contacts`, { member: 'contacts' }),
     client.call('GET', `${at}/provisioning`),
     client.call('GET', `${at}/logout`),
     client.call('GET', `${at}/login-tracing`),
@@ -23,13 +24,14 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     client.list(`${at}/resources`, { member: 'resources' }),
     client.list(`${at}/clients`, { member: 'clients' }),
   ])
-  for (const each of [provisioning, logout, loginTracing, policy, choice, connections, domains, resources, clients])
+  for (const each of [contacts, provisioning, logout, loginTracing, policy, choice, connections, domains, resources, clients])
     if (!each.ok) return each
   const { mode, chosen } = valueOf(provisioning) as { mode: LiveTenant['provisioning']; chosen: boolean }
   return ok({
     slug,
     name,
     suspendedAt,
+    contacts: valueOf(contacts) as readonly LiveContact[],
     provisioning: chosen ? mode : undefined,
     logout: valueOf(logout) as LiveTenant['logout'],
     loginTracing: valueOf(loginTracing) as LiveTenant['loginTracing'],

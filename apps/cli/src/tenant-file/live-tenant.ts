@@ -45,10 +45,12 @@ export type LiveClient = {
   readonly blockedAt: string | null
   readonly jwks: unknown
 }
+export type LiveContact = { readonly id: string; readonly name: string; readonly email: string }
 export type LiveTenant = {
   readonly slug: string
   readonly name: string
   readonly suspendedAt: string | null
+  readonly contacts: readonly LiveContact[]
   /** Undefined: nobody has chosen. */
   readonly provisioning: ProvisioningMode | undefined
   /** Undefined: none is published. */

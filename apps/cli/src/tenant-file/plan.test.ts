@@ -92,6 +92,7 @@ const rows: readonly Row[] = [
     live: undefined,
     changes: [
       'create tenant initech',
+      'create contact it@initech.example',
       'change provisioning',
       'create policy',
       'create connection "Entra"',
@@ -102,6 +103,13 @@ const rows: readonly Row[] = [
       'create client agent',
     ],
   },
+  {
+    what: 'a contact has another name',
+    file: { contacts: [{ name: 'Operations', email: 'it@initech.example' }] },
+    changes: ['change contact it@initech.example'],
+  },
+  { what: 'a contact is not in the file', file: { contacts: [] }, changes: [] },
+  { what: 'it is pruned', file: { contacts: [] }, options: { prune: true }, changes: ['take away contact it@initech.example'] },
   {
     what: 'a section is left out',
     file: { connections: undefined, domains: undefined, connectionChoice: undefined },

@@ -9,6 +9,7 @@ import type { LiveTenant } from './live-tenant.js'
 import type { Compared, Plan, Planned, PlanOptions, Step } from './plan-change.js'
 import { planClients } from './plan-clients.js'
 import { planConnections } from './plan-connections.js'
+import { planContacts } from './plan-contacts.js'
 import { planChoice, planDomains } from './plan-domains.js'
 import { planResources, planShares } from './plan-resources.js'
 import type { TenantFile } from './shape.js'
@@ -17,6 +18,7 @@ const nobody = (slug: string): LiveTenant => ({
   slug,
   name: '',
   suspendedAt: null,
+  contacts: [],
   provisioning: undefined,
   policy: undefined,
   connections: [],
@@ -34,6 +36,7 @@ export function planTenant(file: TenantFile, policy: string | undefined, living:
   const compared = { file, live, options }
   const parts: readonly Planned[] = [
     planTenantItself(file, living),
+    planContacts(compared),
     planProvisioning(compared),
     planDocument(compared, 'logout', '/logout'),
     planDocument(compared, 'loginTracing', '/login-tracing'),

@@ -6,7 +6,9 @@
  */
 import { newClient } from '@drawbridge/broker/admin/client-shapes'
 import { newResource } from '@drawbridge/broker/admin/resource-shapes'
+import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
+import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
 import { choiceRuleShape, connectionChoiceLimits, connectionChoiceShape } from '@drawbridge/core/tenant/connection-choice'
 import { z } from 'zod'
 
@@ -16,6 +18,16 @@ const name = z.string().trim().min(1).max(200)
 const source = { fromEnv: z.string().regex(/^[A-Za-z_]\w*$/, 'the name of a variable'), fromFile: z.string().min(1).max(4096) }
 const secretReference = z.union([z.strictObject({ fromEnv: source.fromEnv }), z.strictObject({ fromFile: source.fromFile })], {
   error: 'a secret is named, never written here: {fromEnv: NAME} or {fromFile: path}',
+})
+
+/** As the broker keeps it: the address is what makes a contact the same. */
+const contact = z.strictObject({
+  name: z.string().trim().min(1).max(announcementLimits.nameCharacters).transform(oneLine),
+  email: z
+    .string()
+    .max(320)
+    .refine(isPlainAddress, 'this is no plain e-mail address')
+    .transform((text) => parseEmailAddress(text)?.key ?? text),
 })
 
 const connection = z.strictObject({
@@ -58,6 +70,8 @@ export const tenantShape = z.strictObject({
     slug: z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'lower-case letters, digits and hyphens, at most 63'),
     name,
   }),
+  /** Who is told when somebody changes how the tenant's people sign in. */
+  contacts: z.array(contact).max(announcementLimits.contacts).optional(),
   provisioning: z.enum(provisioningModes).optional(),
   logout: z.strictObject({ grantsOutliveLogout: z.boolean() }).optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
@@ -78,6 +92,7 @@ export const tenantShape = z.strictObject({
 })
 
 export type TenantFile = z.output<typeof tenantShape>
+export type FileContact = NonNullable<TenantFile['contacts']>[number]
 export type FileConnection = NonNullable<TenantFile['connections']>[number]
 export type FileDomain = NonNullable<TenantFile['domains']>[number]
 export type FileResource = NonNullable<TenantFile['resources']>[number]

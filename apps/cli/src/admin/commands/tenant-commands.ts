@@ -140,6 +140,71 @@ const provisioning: readonly AdminCommand[] = [
   },
 ]
 
+const contacts: readonly AdminCommand[] = [
+  {
+    name: 'contact list',
+    does: 'List the people who are told when somebody changes how the tenant’s people sign in',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/contacts' },
+    shows: {
+      rows: 'contacts',
+      columns: [
+        ['name', 'name'],
+        ['email', 'email'],
+        ['id', 'id'],
+      ],
+    },
+    example: 'drawbridge contact list initech',
+  },
+  {
+    name: 'contact add',
+    does: 'Tell somebody from now on; she and the others are told of that',
+    takes: ['tenant'],
+    flags: { name: { kind: 'text', says: 'her name', required: true }, email: { kind: 'text', says: 'her address', required: true } },
+    call: { method: 'POST', path: '/tenants/{tenant}/contacts' },
+    example: 'drawbridge contact add initech --name "Initech IT" --email it@initech.example',
+  },
+  {
+    name: 'contact change',
+    does: 'Change the name and the address of a contact, who is told at both addresses',
+    takes: ['tenant', 'id'],
+    flags: { name: { kind: 'text', says: 'her name', required: true }, email: { kind: 'text', says: 'her address', required: true } },
+    call: { method: 'PUT', path: '/tenants/{tenant}/contacts/{id}' },
+    example: 'drawbridge contact change initech 0f0e7d0a-0000-4000-8000-000000000000 --name "Initech IT" --email security@initech.example',
+  },
+  {
+    name: 'contact remove',
+    does: 'Tell a contact no more; she and the others are told of that',
+    takes: ['tenant', 'id'],
+    call: { method: 'DELETE', path: '/tenants/{tenant}/contacts/{id}' },
+    confirms: 'Tell the contact {id} of {tenant} no more?',
+    done: 'Removed.',
+    example: 'drawbridge contact remove initech 0f0e7d0a-0000-4000-8000-000000000000',
+  },
+  {
+    name: 'announcement list',
+    does: 'List what the contacts were told, or will be',
+    takes: ['tenant'],
+    flags: {
+      state: { kind: 'text', says: 'how far it is', choices: ['waiting', 'sent', 'failed'] },
+      all: { kind: 'switch', says: 'all of them, not the newest 200' },
+    },
+    call: { method: 'GET', path: '/tenants/{tenant}/announcements' },
+    shows: {
+      rows: 'announcements',
+      newestFirst: true,
+      columns: [
+        ['opened', 'openedAt'],
+        ['to', 'recipientEmail'],
+        ['acts', 'actCount'],
+        ['state', 'state'],
+        ['trouble', 'trouble'],
+      ],
+    },
+    example: 'drawbridge announcement list initech --state waiting',
+  },
+]
+
 const directory: readonly AdminCommand[] = [
   {
     name: 'scim-token list',
@@ -182,4 +247,4 @@ const directory: readonly AdminCommand[] = [
   },
 ]
 
-export const tenantCommands: readonly AdminCommand[] = [...tenants, ...provisioning, ...directory]
+export const tenantCommands: readonly AdminCommand[] = [...tenants, ...provisioning, ...contacts, ...directory]
