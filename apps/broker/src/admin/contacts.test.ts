@@ -130,3 +130,15 @@ it('another tenant’s contacts and announcements are none of a tenant key’s b
   expect((await globex('DELETE', `/tenants/globex/contacts/${body.id}`)).status).toBe(404)
   expect((await globex('GET', '/tenants/globex/announcements')).body.announcements).toEqual([])
 })
+
+it('acts at the same time wait for each other in one order, and every one of them is told', async () => {
+  await add('ada')
+  await asOwner(fixture.ownerUrl, 'DELETE FROM announcements')
+  const configuration = { issuer: 'https://idp.example', clientId: 'x' }
+  const acts = Array.from({ length: 12 }, (_, n) => [
+    call('POST', '/tenants/acme/domains', { domain: `at-once-${n}.example` }),
+    call('POST', '/tenants/acme/connections', { kind: 'oidc', name: `At once ${n}`, configuration }),
+  ]).flat()
+  expect((await Promise.all(acts)).map(({ status }) => status)).toEqual(acts.map(() => 201))
+  expect((await told())['ada']).toHaveLength(acts.length)
+})

@@ -93,8 +93,9 @@ const add = adminEndpoint({
     const now = deps.clock.now()
     const verifiedAt = verified ? now : undefined
     const stored = await inTenant(deps.database, id, async (db) => {
+      const inserted = await insertDomain(db, id, { domain, connectionId, challenge: deps.random.token(), verifiedAt, now })
       await audit(db, id, http, deps, { kind: 'domain.added', connectionId, detail: { domain, verified } })
-      return insertDomain(db, id, { domain, connectionId, challenge: deps.random.token(), verifiedAt, now })
+      return inserted
     })
     return json(show(stored), { status: 201 })
   },

@@ -22,7 +22,7 @@ test('the mail says what happened, to what, when, by which key and from where', 
   expect(text).toContain(
     '- 2026-11-28T22:10:00.000Z: An admin added a connection to an identity provider. "Okta". By the vendor\u2019s key "operations" from 203.0.113.5.',
   )
-  expect(text).toMatch(/is proven no more\..* "initech\.example"\.$/m)
+  expect(text).toMatch(/is proven no more\..* "initech\[\.\]example"\.$/m)
 })
 
 test('acts beyond those that are listed are counted', () => {
@@ -41,6 +41,16 @@ describe('whatever a tenant calls itself, its connections or its people', () => 
         )
       }),
     )
+  })
+  it.each([
+    { name: 'https://evil.example/login', read: '"https evil[.]example/login"' },
+    { name: 'www.evil.example', read: '"www[.]evil[.]example"' },
+    { name: 'help@evil.example', read: '"help(at)evil[.]example"' },
+  ])('$name is no link in the mail', ({ name, read }) => {
+    const acts = [{ at, kind: 'connection.created' as const, about: name, by: { keyName: name, isVendor: false, address: '::1' } }]
+    const { subject, text } = buildAnnouncementMail({ ...content, tenantName: name, recipientName: name, acts })
+    expect(text).toContain(read)
+    expect(`${subject}${text}`).not.toContain('evil.example')
   })
   it.each([
     { name: 'a\r\nBcc: everybody@example.com', read: 'a Bcc: everybody@example.com' },

@@ -1,7 +1,8 @@
 /**
  * What a tenant's contacts are told when somebody changes how its people sign in: one plain mail of everything within a window.
  *
- * The words are ours. Names of tenants, connections and keys are other people's text: one line each, cut, without control characters.
+ * The words are ours. Names of tenants, connections and keys are other people's text: one line each, cut, without control characters, and
+ * written so that no mail program makes a link of them: a connection called like an address must not make our mail the phisher's.
  * The mail holds no secret and no link that acts, so whoever steals it gains nothing, and nobody learns to click in such mails.
  */
 import { type AuditEventKind, auditEvents } from '../audit/audit-event.js'
@@ -49,12 +50,12 @@ export type AnnouncementContent = {
 }
 
 export function buildAnnouncementMail({ tenantName, recipientName, origin, acts, actCount }: AnnouncementContent): AnnouncementMail {
-  const tenant = oneLine(tenantName)
+  const tenant = inert(tenantName)
   const more = actCount - acts.length
   return {
     subject: `${tenant}: how people sign in was changed`,
     text: [
-      `Hello ${oneLine(recipientName)},`,
+      `Hello ${inert(recipientName)},`,
       '',
       `you are a contact of ${tenant} at ${origin}. This happened to the sign-in of your company there:`,
       '',
@@ -71,9 +72,9 @@ export function buildAnnouncementMail({ tenantName, recipientName, origin, acts,
 }
 
 function line({ at, kind, about, by }: AnnouncedAct): string {
-  const what = about === undefined ? '' : ` "${oneLine(about)}".`
+  const what = about === undefined ? '' : ` "${inert(about)}".`
   const who =
-    by === undefined ? '' : ` By the ${by.isVendor ? 'vendor\u2019s' : 'tenant\u2019s'} key "${oneLine(by.keyName)}" from ${by.address}.`
+    by === undefined ? '' : ` By the ${by.isVendor ? 'vendor\u2019s' : 'tenant\u2019s'} key "${inert(by.keyName)}" from ${by.address}.`
   return `- ${new Date(at).toISOString()}: ${auditEvents[kind]}${what}${who}`
 }
 
@@ -82,3 +83,10 @@ export const oneLine = (text: string): string =>
   Array.from(text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').trim())
     .slice(0, announcementLimits.nameCharacters)
     .join('')
+
+/** As it stands in a mail: an address reads `acme[.]example`, and leads nowhere. */
+const inert = (text: string): string =>
+  oneLine(text)
+    .replaceAll('://', ' ')
+    .replaceAll('@', '(at)')
+    .replaceAll(/\.(?=\S)/g, '[.]')
