@@ -87,12 +87,14 @@ describe.each(ways)('its answer by $way', ({ send }) => {
   })
 })
 
-it('an answer that another key signed says nothing of the IdP', async () => {
+it('an answer that another key signed says nothing of the IdP, and takes no place of the one that it signs', async () => {
   const { browser } = await acme.signIn()
   const { location } = await signOut(browser)
   const answer = await byRedirect(browser, anAnswer(idIn(inflated(location, 'SAMLRequest'))), aFixtureKey())
   expect(answer.text).toContain('may still know you')
   expect(acme.told.take()).toEqual(['saml_signature_invalid'])
+  const genuine = await byRedirect(browser, anAnswer(idIn(inflated(location, 'SAMLRequest'))))
+  expect(genuine.text).toContain('signed you out, too')
 })
 
 it('by POST where the IdP wants that, over a page that leads nowhere else', async () => {

@@ -87,9 +87,10 @@ export async function finishUpstream(
   if (!connector) return otherwise()
   const expected = { upstreamId: trip.upstreamId, state: new Secret(trip.state), now: deps.clock.now() }
   const finished = await connector.finishLogout(message, expected)
-  const far: SignedOut = !finished.ok ? 'here' : finished.value === 'ended' ? 'everywhere' : 'partly'
-  const told = signedOutPage(far, [clearCookie(tripCookie(tenant), deps.settings.publicUrl)])
-  return finished.ok ? told : { ...told, refusal: finished.error }
+  // A forged answer leaves the trip open for the genuine one.
+  if (!finished.ok) return { ...signedOutPage('here'), refusal: finished.error }
+  const far: SignedOut = finished.value === 'ended' ? 'everywhere' : 'partly'
+  return signedOutPage(far, [clearCookie(tripCookie(tenant), deps.settings.publicUrl)])
 }
 
 function tripOf(http: HttpRequest, deps: BrokerDeps, tenant: ResolvedTenant): Trip | undefined {

@@ -29,6 +29,18 @@ export const libraryLimits = { ...messageLimits, elements: 1200, attributes: 320
 /** Metadata of an IdP lists more roles and certificates than a response, but is read rarely and only for an admin. */
 export const metadataLimits = { ...messageLimits, octets: 1024 * 1024 } as const
 
+/**
+ * A message about logout names one person and a few sessions. Whoever holds no key may send it to us as often as he likes, and what a hostile
+ * one costs the library under its signature grows with elements and namespaces.
+ */
+export const logoutMessageLimits = {
+  ...messageLimits,
+  octets: 32 * 1024,
+  elements: 256,
+  attributes: 512,
+  namespaceDeclarations: 64,
+} as const
+
 type Limits = { readonly [Name in keyof typeof messageLimits]: number }
 type Counts = { depth: number; elements: number; attributes: number; namespaceDeclarations: number }
 

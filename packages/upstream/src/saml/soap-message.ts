@@ -10,7 +10,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamRefusal } from '../error.js'
 import { childrenNamed, type Element, isNamed, readElement } from './element.js'
 import { escapeXml } from './escape-xml.js'
-import { prescan } from './prescan.js'
+import { logoutMessageLimits, prescan } from './prescan.js'
 
 const soap = 'http://schemas.xmlsoap.org/soap/envelope/'
 const declarations = 'http://www.w3.org/2000/xmlns/'
@@ -21,7 +21,7 @@ const malformed = err<UpstreamRefusal>({ reason: 'saml_soap_malformed' })
 
 /** From UTF-8 text. Headers with anything in them are refused: we would have to understand them. */
 export function unwrapSoap(text: string): Result<string, UpstreamRefusal> {
-  const scanned = prescan(text)
+  const scanned = prescan(text, logoutMessageLimits)
   if (!scanned.ok) return scanned
   const root = readElement(text)
   if (!root.ok) return root

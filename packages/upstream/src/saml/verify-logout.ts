@@ -14,7 +14,9 @@ import { type Element, walk } from './element.js'
 import { type LogoutEnvelope, readLogoutEnvelope, readLogoutRequest, readLogoutResponse } from './logout-reader.js'
 import { checkLogoutEnvelope, checkLogoutRequest, type ExpectedLogout, type LogoutOutcome, outcomeOf } from './logout-rules.js'
 import { openNameId } from './open-name-id.js'
+import { logoutMessageLimits, prescan } from './prescan.js'
 import { timeLimits } from './profile-rules.js'
+import type { ReadMessage } from './read-message.js'
 import { readRedirectMessage } from './redirect-message.js'
 import { redirectLimits } from './redirect-query.js'
 import type { ServiceProvider } from './service-provider.js'
@@ -134,22 +136,26 @@ function readRedirected(query: string, { connection, serviceProvider, now }: Exp
   const message = readRedirectMessage(query, { certificates: connection.certificates, allowed })
   if (!message.ok) return message
   const { text, carries, relayState } = message.value
-  const read = readerFor(connection.signatureReader, serviceProvider.sha1Until, now)(text)
+  const read = readSmall(text, { connection, serviceProvider, now })
   if (!read.ok) return read
   const isSignedInside = [...walk(read.value.root)].some(({ element }) => element.name === 'Signature')
   return isSignedInside ? err({ reason: 'saml_signature_misplaced' }) : ok({ element: read.value.root, carries, relayState })
 }
 
+function readSmall(text: string, { connection, serviceProvider, now }: Omit<ExpectedLogoutMessage, 'destination'>): Read<ReadMessage> {
+  const scanned = prescan(text, logoutMessageLimits)
+  return scanned.ok ? readerFor(connection.signatureReader, serviceProvider.sha1Until, now)(text) : scanned
+}
+
 /** Unsigned words can only refuse. Asking them first keeps strangers away from the costly part. */
 function readEnveloped(text: string, { carries, relayState }: Carried, expected: ExpectedLogoutMessage): Read<Signed> {
-  const { connection, serviceProvider, now } = expected
-  const read = readerFor(connection.signatureReader, serviceProvider.sha1Until, now)(text)
+  const read = readSmall(text, expected)
   if (!read.ok) return read
   const claimed = readLogoutEnvelope(read.value.root)
   if (!claimed.ok) return claimed
   const checked = checkLogoutEnvelope(claimed.value, rulesFor(expected))
   if (!checked.ok) return checked
-  const signed = read.value.findSigned(connection.certificates)
+  const signed = read.value.findSigned(expected.connection.certificates)
   if (!signed.ok) return signed
   const [part, second] = signed.value
   if (part === undefined || second !== undefined || part.of !== 'message') return err({ reason: 'saml_signature_misplaced' })
