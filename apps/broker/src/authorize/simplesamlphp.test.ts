@@ -4,6 +4,7 @@ import { freePort } from '@drawbridge/store/embedded-postgres'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { anAuthorizeUrl } from '@drawbridge/testkit/a-login'
 import { aSimpleSamlPhp, hasSimpleSamlPhp, type SimpleSamlPhp } from '@drawbridge/testkit/a-simplesamlphp'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
@@ -71,17 +72,8 @@ withSimpleSamlPhp('SimpleSAMLphp', () => {
   }
 
   async function startLogin(browser: Browser = openBrowser({ stopAt: redirectUri })): Promise<Page> {
-    const query = {
-      client_id: tenant.clientId,
-      redirect_uri: redirectUri,
-      response_type: 'code',
-      code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
-      code_challenge_method: 'S256',
-      resource: `${tenant.resource}/`,
-      scope: 'read',
-      state: 'xyz',
-    }
-    const notice = await browser.open(`${publicUrl}/t/acme/authorize?${new URLSearchParams(query)}`)
+    const asked = anAuthorizeUrl(`${publicUrl}/t/acme`, tenant, { redirect_uri: redirectUri, scope: 'read' })
+    const notice = await browser.open(asked)
     return notice.text.includes('An application wants you to sign in') ? notice.form().submit({ answer: 'continue' }) : notice
   }
 
