@@ -52,6 +52,8 @@ it('writes nothing by a dry run, then all of it, then nothing more and no line o
   const first = await apply(example)
   expect(first).toMatchObject({ code: 0, output: expect.stringMatching(/client initech-agent: \S{43} {3}\(shown this once\)/) })
   expect(first.output).not.toContain('the secret of the IdP')
+  const [, shown = ''] = /client initech-agent: (\S{43})/.exec(first.output) ?? []
+  expect(first.output.split(shown)).toHaveLength(2)
   const [connection] = (await here.call('GET', '/tenants/initech/connections')).body.connections
   expect(connection).toMatchObject({ name: 'Initech sign-in', hasSecret: true })
   expect((await here.call('GET', '/tenants/initech/connection-choice')).body.fallbackConnectionId).toBe(connection.id)

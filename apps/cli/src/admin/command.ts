@@ -52,6 +52,8 @@ export type Flag = {
 export type Shows =
   | { readonly rows: string; readonly columns: readonly (readonly [heading: string, member: string])[]; readonly newestFirst?: true }
   | { readonly record: true }
+  /** Said line by line already. */
+  | { readonly nothing: true }
   /** Printed as it is: what another tool or a file takes. */
   | { readonly text: string }
 

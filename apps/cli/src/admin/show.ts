@@ -20,7 +20,7 @@ export const jsonText = (value: unknown): string =>
 
 /** A document that goes into a file or a pipe goes there as it is. */
 export function showAnswer(answer: unknown, shows: Shows | undefined, isTerminal = true): string {
-  if (answer === undefined) return ''
+  if (answer === undefined || (shows !== undefined && 'nothing' in shows)) return ''
   if (shows === undefined || 'record' in shows) return showRecord(answer)
   if ('text' in shows) {
     const text = textOf(memberOf(answer, shows.text) ?? '').replace(/\n$/, '')

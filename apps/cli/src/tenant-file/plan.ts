@@ -59,7 +59,7 @@ export function planTenant(file: TenantFile, policy: string | undefined, living:
 
 function planTenantItself({ tenant: { slug, name } }: TenantFile, living: LiveTenant | undefined): Planned {
   const what = `tenant ${slug}`
-  const differences = differencesOf(living === undefined ? undefined : { name: living.name }, { name })
+  const differences = differencesOf(living === undefined ? {} : { name: living.name }, { name })
   if (living === undefined) {
     const create: Step = { kind: 'call', method: 'POST', path: ['/tenants'], body: { slug, name } }
     return { changes: [{ does: 'create', what, differences, steps: [create, { kind: 'await-tenant' }] }] }

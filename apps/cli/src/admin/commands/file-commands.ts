@@ -27,6 +27,7 @@ export const fileCommands: readonly AdminCommand[] = [
       secrets: { kind: 'switch', says: 'send the secrets that a file names even where the broker has one: after a change of them' },
     },
     load: async () => (await import('../../tenant-file/apply-tenants.js')).applyTenants,
+    shows: { nothing: true },
     example: 'drawbridge apply -f initech.yaml --dry-run',
   },
 ]
