@@ -90,7 +90,6 @@ export const samlLogoutErrors = {
     code: 'upstream_message_refused',
     status: 403,
     spec: 'SAML Profiles §4.4.3',
-    proven: true,
     cause: `This logout message was used before. ${noLogoutBelieved}`,
     remedy: 'Sign out at the IdP again: every message counts once.',
   },
