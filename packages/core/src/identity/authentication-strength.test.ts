@@ -1,6 +1,6 @@
 /** Evidence of real IdPs and what it proves: categories are counted, not values, and what nobody defined proves nothing. */
 import { describe, expect, test } from '@jest/globals'
-import { type AuthenticationStrength, authenticationStrength } from './authentication-strength.js'
+import { type AuthenticationStrength, authenticationStrength, authenticationStrengths, isAtLeast } from './authentication-strength.js'
 
 const classes = 'urn:oasis:names:tc:SAML:2.0:ac:classes:'
 const by = (amr: readonly string[], acr?: string): AuthenticationStrength =>
@@ -26,11 +26,20 @@ describe('methods, RFC 8176 and those of vendors', () => {
   test.each(['mfa', 'ngcmfa'])('%s says several factors outright', (method) => {
     expect([by([method]), by([method, 'pwd'])]).toEqual(['multi_factor', 'multi_factor'])
   })
-  test.each([['phr'], ['phrh'], ['sc'], ['pop', 'user'], ['pop', 'pin'], ['pop', 'fpt']])('%s, %s cannot be phished', (...amr) => {
+  test.each([['phr'], ['sc'], ['pop', 'user'], ['pop', 'pin'], ['pop', 'fpt']])('%s, %s cannot be phished', (...amr) => {
     expect(by(amr.filter((method) => typeof method === 'string'))).toBe('phishing_resistant')
   })
   test.each([['hwk'], ['hwk', 'user'], ['swk', 'user'], ['otp', 'user']])('%s, %s is one factor', (...amr) => {
     expect(by(amr.filter((method) => typeof method === 'string'))).toBe('single_factor')
+  })
+  test('phrh alone says hardware, which is more than every other', () => {
+    expect([by(['phrh']), by(['phr', 'hwk']), by(['sc', 'hwk'])]).toEqual([
+      'phishing_resistant_hardware',
+      'phishing_resistant',
+      'phishing_resistant',
+    ])
+    expect(authenticationStrengths.map((demanded) => isAtLeast(by(['phrh']), demanded))).toEqual([true, true, true, true, true])
+    expect(authenticationStrengths.map((demanded) => isAtLeast(by(['phr']), demanded))).toEqual([true, true, true, true, false])
   })
   test('no order, repetition or case of letters adds a factor', () => {
     expect([by(['pwd', 'pwd']), by(['PWD', 'OTP']), by(['otp', 'user', 'otp'])]).toEqual(['single_factor', 'unknown', 'single_factor'])
@@ -55,7 +64,7 @@ describe('classes seen in the wild', () => {
     { acr: 'urn:okta:loa:2fa:any', strength: 'multi_factor' },
     { acr: 'urn:okta:loa:2fa:any:ifpossible', strength: 'unknown' },
     { acr: 'phr', strength: 'phishing_resistant' },
-    { acr: 'phrh', strength: 'phishing_resistant' },
+    { acr: 'phrh', strength: 'phishing_resistant_hardware' },
     { acr: '1', strength: 'unknown' },
     { acr: 'c1', strength: 'unknown' },
   ] as const)('$acr is $strength', ({ acr, strength }) => {

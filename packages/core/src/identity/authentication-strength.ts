@@ -6,7 +6,14 @@
  */
 import type { AuthenticationContext } from './normalized-identity.js'
 
-export const authenticationStrengths = ['unknown', 'single_factor', 'multi_factor', 'phishing_resistant'] as const
+/** The last: phishing-resistant by a key in hardware. `sc` and the class Smartcard do not say that, because a virtual card calls itself one, too. */
+export const authenticationStrengths = [
+  'unknown',
+  'single_factor',
+  'multi_factor',
+  'phishing_resistant',
+  'phishing_resistant_hardware',
+] as const
 export type AuthenticationStrength = (typeof authenticationStrengths)[number]
 
 const classes = 'urn:oasis:names:tc:SAML:2.0:ac:classes:'
@@ -20,7 +27,7 @@ const strengthOfAcr: ReadonlyMap<string, AuthenticationStrength> = new Map<strin
   ['http://schemas.openid.net/pape/policies/2007/06/phishing-resistant', 'phishing_resistant'],
   ['mfa', 'multi_factor'],
   ['phr', 'phishing_resistant'],
-  ['phrh', 'phishing_resistant'],
+  ['phrh', 'phishing_resistant_hardware'],
   ['urn:okta:loa:1fa:any', 'single_factor'],
   ['urn:okta:loa:1fa:pwd', 'single_factor'],
   ['urn:okta:loa:2fa:any', 'multi_factor'],
@@ -52,7 +59,7 @@ const saysMultiFactor: ReadonlySet<string> = new Set([
   'multipleauthn',
   'http://schemas.microsoft.com/claims/multipleauthn',
 ])
-const saysPhishingResistant: ReadonlySet<string> = new Set(['phr', 'phrh', 'sc'])
+const saysPhishingResistant: ReadonlySet<string> = new Set(['phr', 'sc'])
 
 export const isAtLeast = (strength: AuthenticationStrength, demanded: AuthenticationStrength): boolean =>
   authenticationStrengths.indexOf(strength) >= authenticationStrengths.indexOf(demanded)
@@ -61,6 +68,7 @@ const stronger = (a: AuthenticationStrength, b: AuthenticationStrength): Authent
 
 /** @spec RFC 8176 §2 methods. `mca` (several channels) is not several factors, so it says nothing here. */
 function strengthOfMethods(amr: readonly string[]): AuthenticationStrength {
+  if (amr.includes('phrh')) return 'phishing_resistant_hardware'
   if (amr.some((method) => saysPhishingResistant.has(method))) return 'phishing_resistant'
   // A proof of possession of a key with the person verified beside it (WebAuthn): neither half alone is enough.
   if (amr.includes('pop') && amr.some((method) => method === 'pin' || method === 'user' || categoryOf.get(method) === 'inherence'))

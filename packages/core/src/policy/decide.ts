@@ -152,11 +152,12 @@ const plainStrength: Readonly<Record<AuthenticationStrength, string>> = {
   single_factor: 'one proven factor',
   multi_factor: 'multi-factor authentication',
   phishing_resistant: 'phishing-resistant authentication',
+  phishing_resistant_hardware: 'phishing-resistant authentication by a key in hardware',
 }
 
 function missingFor(demand: CompiledDemand, { input, strength }: Deciding): string | undefined {
   if (!isAtLeast(strength, demand.strength))
-    return `${plainStrength[demand.strength]}, which ${demand.name} demands; the identity provider proved ${strength.replace('_', ' ')}`
+    return `${plainStrength[demand.strength]}, which ${demand.name} demands; the identity provider proved ${strength.replaceAll('_', ' ')}`
   if (demand.freshSeconds === undefined || input.request.kind === 'refresh') return undefined
   const at = input.identity.authentication.authenticatedAt
   if (at === undefined) return `the time of the sign-in, which ${demand.name} demands; the identity provider did not say it`
