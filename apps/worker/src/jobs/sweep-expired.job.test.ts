@@ -64,6 +64,11 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     ...[tenantId, randomBytes(32), connectionId, ends],
   )
   await write(
+    `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at, ended_at,
+       expires_at) VALUES ($1, $2, 'Ada', 'ada@acme.example', '[]', 1, false, 'sent', 1, $3, $3, $3, $3)`,
+    ...[tenantId, randomUUID(), ends],
+  )
+  await write(
     'INSERT INTO idp_session_ends (tenant_id, connection_id, name, ended_at, expires_at) VALUES ($1, $2, $3, $4, $4)',
     ...[tenantId, connectionId, randomBytes(32), ends],
   )
