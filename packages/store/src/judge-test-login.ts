@@ -17,7 +17,7 @@ const judgeStatement = hotStatement({
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3)
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, created_at AS began_at
   ), ${judgement}
-  SELECT verdict.outcome, facts.mode, facts.is_known FROM verdict, facts`,
+  SELECT verdict.outcome, facts.mode, facts.is_known, t.configuration_version FROM verdict, facts, tenants t WHERE t.id = $1`,
 })
 
 export type JudgedTest = {
@@ -26,18 +26,26 @@ export type JudgedTest = {
   readonly mode: ProvisioningMode
   /** She is a subject of this connection already. */
   readonly isKnown: boolean
+  /** What policy is to be asked on. */
+  readonly configurationVersion: number
 }
-type Row = { readonly outcome: Outcome; readonly mode: ProvisioningMode; readonly is_known: boolean }
+type Row = {
+  readonly outcome: Outcome
+  readonly mode: ProvisioningMode
+  readonly is_known: boolean
+  readonly configuration_version: number
+}
 
 /** Of any number of callers with the same answer at most one gets a verdict. Undefined: the trip was over, or is no test. */
 export async function judgeTestLogin(hot: HotDb, tenant: TenantId, login: LoginToJudge): Promise<JudgedTest | undefined> {
   const { rows } = await hot.query<Row>(judgeStatement, judgementParameters(tenant, login))
   const row = rows[0]
   if (!row) return undefined
-  const { outcome, mode, is_known: isKnown } = row
+  const { outcome, mode, is_known: isKnown, configuration_version: configurationVersion } = row
   return {
     refusal: outcome === 'believed' ? undefined : outcome === 'fresh_login_required' ? outcome : publicReasons[outcome],
     mode,
     isKnown,
+    configurationVersion,
   }
 }

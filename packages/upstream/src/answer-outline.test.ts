@@ -3,6 +3,7 @@ import { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { describe, expect, it, test } from '@jest/globals'
+import fc from 'fast-check'
 import { type AnswerOutline, clip, differences, outlineLimits, type Shown } from './answer-outline.js'
 import { parseConnection, type SamlConnection } from './connection-configuration.js'
 import { aSigner, logIn } from './oidc/fixtures/a-provider.js'
@@ -115,6 +116,18 @@ describe('a SAML response that was refused', () => {
     expect(clip('x'.repeat(1000))).toHaveLength(outlineLimits.textLength + 1)
     expect(clip('a\u001b[31m\u202eb')).toBe('a\uFFFD[31m\uFFFDb')
   })
+})
+
+it('never throws, whatever is made of a message, and never shows a value that was not proven', async () => {
+  const genuine = signedResponse(otherAudience, stranger)
+  await fc.assert(
+    fc.asyncProperty(fc.nat(genuine.length - 1), fc.string({ unit: 'binary', maxLength: 8 }), fc.nat(40), async (at, put, cut) => {
+      const { outline } = await refusedSaml(genuine.slice(0, at) + put + genuine.slice(at + cut), 'values')
+      expect(outline?.proven ?? false).toBe(false)
+      expect(JSON.stringify(outline ?? null)).not.toContain('ada@acme.example')
+    }),
+    { numRuns: 150 },
+  )
 })
 
 describe('an ID token that was refused', () => {

@@ -79,7 +79,8 @@ async function weigh(home: TestHomecoming, { answer, who: { identity }, judged }
       isFinal: true,
       found: { ...common, steps: [...stepsOf('admission', true)], failure: { reason: refusal, detail: {} } },
     }
-  const asked = await askPolicy(home, identity)
+  const tenant = await home.deps.configuration.atVersion(home.tenant, judged.configurationVersion)
+  const asked = await askPolicy({ ...home, tenant }, identity)
   if (asked === undefined) return { outcome: 'admitted', isFinal: true, found: { ...common, steps: passedSteps('admission') } }
   const { decision, strength } = asked
   const judgedByPolicy = { ...common, strength, decision: { ...decision } }

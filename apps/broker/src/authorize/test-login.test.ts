@@ -1,4 +1,5 @@
 /** A test login runs the whole chain at a real IdP, in both protocols, and opens nothing; a test is never a login, nor a login a test. */
+import { readFileSync } from 'node:fs'
 import type { Browser, Page } from '@drawbridge/simulator/browser'
 import { asOwner } from '@drawbridge/testkit/database'
 import { aPersonsBrowser, bothCompanies, type Company, isLetIn, type TwoCompanies, twoCompanies } from '@drawbridge/testkit/two-companies'
@@ -117,6 +118,18 @@ describe.each(bothCompanies)('a test of %s', (company) => {
     })
     expect((await run(company, { ...forClient(company), policyVersion: 0 })).result.outcome).toBe('denied')
     expect((await run(company, { ...forClient(company), policyVersion: 1 })).result.outcome).toBe('allowed')
+  })
+
+  it('is judged by an example policy, as somebody drafts it', async () => {
+    const policyDocument = readFileSync(new URL('../../../../examples/policies/groups-to-scopes/policy.yaml', import.meta.url), 'utf8')
+    const scopes = ['read', 'orders:read'].map((name) => ({ name, description: name, tier: 'read', isDefault: false }))
+    await two.call('PUT', `/tenants/${company}/resources/${two.of(company).resourceId}/scopes`, { scopes })
+    const { outcome, found } = (await run(company, { ...forClient(company), scopes: ['read', 'orders:read'], policyDocument })).result
+    expect(outcome).toBe('allowed')
+    expect(found.decision.explanation.scopes).toEqual([
+      expect.objectContaining({ scope: 'read', granted: false, because: 'no rule grants it' }),
+      expect.objectContaining({ scope: 'orders:read', granted: true, because: expect.stringContaining('granted by rule') }),
+    ])
   })
 
   it('says that a second factor is missing, and after one was demanded that it is not there', async () => {
