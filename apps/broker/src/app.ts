@@ -1,6 +1,7 @@
 /** The broker: every endpoint it answers, in one list. */
 import type { Server } from 'node:http'
 import { adminEndpoints } from './admin/admin-endpoints.js'
+import { setupEndpoints } from './admin/setup/setup.endpoint.js'
 import { authorizeEndpoints } from './authorize/endpoints.js'
 import type { BrokerDeps } from './deps.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
@@ -24,6 +25,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   readyzEndpoint,
   metricsEndpoint,
   ...authorizeEndpoints,
+  ...setupEndpoints,
   ...logoutEndpoints,
   tokenEndpoint,
   introspectEndpoint,

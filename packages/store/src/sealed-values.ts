@@ -20,6 +20,7 @@ export const expiringSealedColumns = [
   { table: 'parked_messages', column: 'sealed' },
   { table: 'browser_sessions', column: 'sealed_logout_hint' },
   { table: 'test_logins', column: 'sealed' },
+  { table: 'connection_drafts', column: 'sealed_secret' },
 ] as const
 
 export type SealedRow = { readonly tenant: TenantId; readonly id: string; readonly sealed: Buffer }

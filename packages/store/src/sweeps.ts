@@ -21,6 +21,8 @@ export const sweptTables = {
   parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: hour },
   idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
   replays: { key: ['tenant_id', 'connection_id', 'kind', 'id_hash'], keepSeconds: hour },
+  connection_drafts: { key: ['tenant_id', 'id'], keepSeconds: day },
+  setup_links: { key: ['tenant_id', 'id'], keepSeconds: 60 * day },
   login_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
   test_logins: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   authorization_requests: { key: ['tenant_id', 'id'], keepSeconds: day },

@@ -20,6 +20,7 @@ import { readEndpoints } from './reads.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
 import { revocationEndpoints } from './revocations.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
+import { setupLinkEndpoints } from './setup-links.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
@@ -35,6 +36,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...connectionChoiceEndpoints,
   ...domainEndpoints,
   ...contactEndpoints,
+  ...setupLinkEndpoints,
   ...provisioningEndpoints,
   ...logoutSettingEndpoints,
   ...resourceEndpoints,

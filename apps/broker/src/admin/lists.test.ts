@@ -63,6 +63,12 @@ async function fillAcme(): Promise<void> {
   const contacts = `INSERT INTO contacts (tenant_id, id, name, email, created_at)
     SELECT $1, gen_random_uuid(), 'c', n || '@acme.example', '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, contacts, [acme.tenantId])
+  const links = `INSERT INTO setup_links (tenant_id, id, token_hash, note, created_at, expires_at)
+    SELECT $1, gen_random_uuid(), sha256(n::text::bytea), 'IT', '2026-01-01', '2099-01-01' FROM generate_series(1, 4) AS n`
+  await asOwner(fixture.ownerUrl, links, [acme.tenantId])
+  const drafts = `INSERT INTO connection_drafts (tenant_id, id, setup_link_id, state, kind, name, configuration, revision, created_at, changed_at, expires_at)
+    SELECT tenant_id, gen_random_uuid(), id, 'draft', 'oidc', 'IdP', '{}', 1, created_at, created_at, expires_at FROM setup_links`
+  await asOwner(fixture.ownerUrl, drafts)
   const announcements = `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at)
     SELECT $1, gen_random_uuid(), 'c', n || '@acme.example', '[]', 0, false, 'waiting', 0, '2026-01-01', '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, announcements, [acme.tenantId])

@@ -45,6 +45,7 @@ beforeAll(async () => {
     "INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, gen_random_uuid(), 'Ada', 'ada@acme.example', now())"
   await asOwner(fixture.ownerUrl, ada, [acme.tenantId])
   await aWatchedConnection()
+  for (const name of ['waitingDraft', 'unwantedDraft']) await aWaitingDraft(name)
   made['scimUser'] = await aScimUser(fixture, acme, 'ada@acme.example')
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
 })
@@ -61,6 +62,16 @@ async function aWatchedConnection(): Promise<void> {
   await asOwner(fixture.ownerUrl, connection, [acme.tenantId, made['saml'], configuration])
   const source = `INSERT INTO metadata_sources (tenant_id, connection_id, url, pinned_certificates, created_at) VALUES ($1, $2, 'https://idp.example', '{}', now())`
   await asOwner(fixture.ownerUrl, source, [acme.tenantId, made['saml']])
+}
+
+/** What a company's IT described by a set-up link, and asked approval for. */
+async function aWaitingDraft(name: string): Promise<void> {
+  made[name] = randomUUID()
+  const link = `INSERT INTO setup_links (tenant_id, id, token_hash, note, created_at, expires_at) VALUES ($1, $2, $3, 'IT', now(), '2099-01-01')`
+  await asOwner(fixture.ownerUrl, link, [acme.tenantId, made[name], Buffer.from(name)])
+  const draft = `INSERT INTO connection_drafts (tenant_id, id, setup_link_id, state, kind, name, configuration, revision, created_at, changed_at, expires_at)
+    VALUES ($1, $2, $2, 'waiting', 'oidc', 'IdP', '{"issuer": "https://idp.example", "clientId": "x"}', 1, now(), now(), '2099-01-01')`
+  await asOwner(fixture.ownerUrl, draft, [acme.tenantId, made[name]])
 }
 
 it('knows every write of the table of endpoints', () => {

@@ -1,5 +1,6 @@
 /** What an endpoint answers: plain data. Only `write-answer` turns it into HTTP. */
 import type { Html } from './html.js'
+import type { PageScript } from './page.js'
 
 /** Why an answer refuses. For the log and the counters, never for the wire. */
 export type RefusalNote = { readonly reason: string; readonly detail?: Readonly<Record<string, unknown>> }
@@ -16,7 +17,13 @@ type Common = {
 export type Answer = Common &
   (
     | { readonly kind: 'json'; readonly body: unknown; readonly contentType?: string }
-    | { readonly kind: 'page'; readonly title: string; readonly body: Html; readonly formTargets?: readonly string[] }
+    | {
+        readonly kind: 'page'
+        readonly title: string
+        readonly body: Html
+        readonly formTargets?: readonly string[]
+        readonly script?: PageScript
+      }
     | { readonly kind: 'redirect'; readonly location: string }
     | { readonly kind: 'problem'; readonly problem: Problem }
     | { readonly kind: 'text'; readonly contentType: string; readonly text: string }
@@ -42,7 +49,7 @@ export const json = (body: unknown, extras: Extras & { readonly status?: number;
 export const page = (
   title: string,
   body: Html,
-  extras: Extras & { readonly status?: number; readonly formTargets?: readonly string[] } = {},
+  extras: Extras & { readonly status?: number; readonly formTargets?: readonly string[]; readonly script?: PageScript } = {},
 ): Answer => ({ kind: 'page', status: 200, title, body, ...extras })
 /** 303 by default: the next request is a GET whatever this one was. RFC 9700 §4.12 forbids 307 here. */
 export const redirect = (location: string, extras: Extras & { readonly status?: 302 | 303 } = {}): Answer => ({

@@ -10,7 +10,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Sealer } from '@drawbridge/crypto/seal'
 
 /** Which kind of form; each has a key of its own. */
-export type FormKind = 'step-proof' | 'sign-out-proof'
+export type FormKind = 'step-proof' | 'sign-out-proof' | 'setup-proof'
 export type Bound = readonly (string | null)[]
 
 const mac = (sealer: Sealer, version: number, kind: FormKind, bound: Bound): Buffer =>

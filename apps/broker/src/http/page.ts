@@ -1,5 +1,6 @@
 /**
- * The frame of every page that a person sees: calm, readable on a phone and by keyboard, without a line of JavaScript.
+ * The frame of every page that a person sees: calm, readable on a phone and by keyboard, without JavaScript. One page has a script,
+ * because only a script can read a fragment; it works without, too.
  *
  * The one style sheet is inline and allowed by its hash, so the policy needs no `unsafe-inline` and no second request.
  */
@@ -24,7 +25,7 @@ dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere}
 code{font-size:.9em;overflow-wrap:anywhere}
 label{display:block;margin:1rem 0 .25rem}
-input[type=text],input[type=email]{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--soft);border-radius:8px}
+input[type=text],input[type=email],input[type=url],input[type=password],textarea{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--soft);border-radius:8px}
 button{width:100%;margin-top:.75rem;padding:.75rem 1rem;min-height:2.75rem;font:inherit;font-weight:600;color:var(--on-main);background:var(--main);border:1px solid var(--main);border-radius:8px;cursor:pointer}
 button.quiet{color:var(--ink);background:transparent;border-color:var(--soft);font-weight:400}
 :focus-visible{outline:3px solid var(--main);outline-offset:2px}
@@ -40,10 +41,20 @@ const styleHash = createHash('sha256').update(style).digest('base64')
 // Spliced, not passed as a hole: the sheet is ours and must not be escaped.
 const styleElement = html(Object.assign([`<style>${style}</style>`], { raw: [''] }) as unknown as TemplateStringsArray)
 
+/** The one script of a page that cannot do without: text of ours, known when the program starts. */
+export type PageScript = { readonly element: Html; readonly hash: string }
+
+export const pageScript = (text: string): PageScript => ({
+  element: html(Object.assign([`<script>${text}</script>`], { raw: [''] }) as unknown as TemplateStringsArray),
+  hash: createHash('sha256').update(text).digest('base64'),
+})
+
 export type PageFrame = {
   readonly title: string
   readonly body: Html
   readonly requestId: string
+  /** Of ours, and allowed by its hash alone. */
+  readonly script?: PageScript | undefined
   /** What kind of installation this is, where it must be announced. */
   readonly notice?: string | undefined
 }
@@ -52,16 +63,17 @@ export const renderPage = (frame: PageFrame): string =>
   renderHtml(html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex"><title>${frame.title}</title>${styleElement}</head>
-<body>${frame.notice !== undefined && html`<p class="notice" role="note">${frame.notice}</p>`}<main><h1>${frame.title}</h1>${frame.body}</main><footer>Request <code>${frame.requestId}</code></footer></body>
+<body>${frame.notice !== undefined && html`<p class="notice" role="note">${frame.notice}</p>`}<main><h1>${frame.title}</h1>${frame.body}</main><footer>Request <code>${frame.requestId}</code></footer>${frame.script?.element}</body>
 </html>`)
 
 /**
  * The policy of a page. `formTargets` are the origins that a form of this page may lead to, redirects included: browsers check
  * each hop, so a consent page must name the client's redirect host.
  */
-export function contentSecurityPolicy(formTargets: readonly string[]): string {
+export function contentSecurityPolicy(formTargets: readonly string[], script?: PageScript): string {
   const targets = ["'self'", ...formTargets.filter((target) => safeSource.test(target))].join(' ')
-  return `default-src 'none'; style-src 'sha256-${styleHash}'; form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`
+  const scripts = script === undefined ? '' : ` script-src 'sha256-${script.hash}';`
+  return `default-src 'none'; style-src 'sha256-${styleHash}';${scripts} form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`
 }
 
 /** An origin or a scheme; anything that could end the directive is left out. */

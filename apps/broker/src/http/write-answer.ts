@@ -54,11 +54,11 @@ function render(deps: BrokerDeps, answer: Answer, requestId: string): { contentT
         policy: barePolicy,
       }
     case 'page': {
-      const frame = { title: answer.title, body: answer.body, requestId, notice: installationNotice(deps) }
+      const frame = { title: answer.title, body: answer.body, requestId, script: answer.script, notice: installationNotice(deps) }
       return {
         contentType: 'text/html; charset=utf-8',
         body: renderPage(frame),
-        policy: contentSecurityPolicy(answer.formTargets ?? []),
+        policy: contentSecurityPolicy(answer.formTargets ?? [], answer.script),
       }
     }
     case 'text':

@@ -94,6 +94,15 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
      VALUES ($1, $2, 'IT', 'it@acme.example', '[]', 0, false, 'sent', 1, $3, $3, $3, $3)`,
     ...[tenantId, randomUUID(), ends],
   )
+  const link = randomUUID()
+  await write(
+    `INSERT INTO setup_links (tenant_id, id, token_hash, note, created_at, expires_at) VALUES ($1, $2, $3, 'IT', $4, $4)`,
+    ...[tenantId, link, randomBytes(32), ends],
+  )
+  await write(
+    `INSERT INTO connection_drafts (tenant_id, id, setup_link_id, state, revision, created_at, changed_at, expires_at) VALUES ($1, $2, $3, 'empty', 0, $4, $4, $4)`,
+    ...[tenantId, randomUUID(), link, ends],
+  )
 }
 
 test('each kind of row goes its named time after it expired, and not a second before', async () => {

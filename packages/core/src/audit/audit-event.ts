@@ -30,6 +30,9 @@ export const auditEvents = {
     'Fetched metadata would change more than may change by itself; it waits for an admin, and nothing of it is used.',
   'connection.metadata_refreshed': 'Fetched metadata changed keys or address of a connection; the detail says what.',
   'connection.metadata_source_removed': 'The metadata of a connection is fetched no more.',
+  'connection_draft.declined': 'A connection that a company’s IT described by a set-up link was declined.',
+  'connection_draft.saved': 'A company’s IT described a connection by a set-up link; nobody can sign in by it yet.',
+  'connection_draft.submitted': 'A connection that a company’s IT described waits for approval, because the tenant has one already.',
   'connection.freshness_evidence_changed':
     'What proves a fresh sign-in at an OpenID provider changed: auth_time alone, or the time of issue after a prompt.',
   'connection.idp_initiated_changed':
@@ -87,6 +90,9 @@ export const auditEvents = {
   'scim_user.updated': 'The directory of the company changed a person.',
   session_ended:
     'A session ended: by the IdP, or by the person here. The detail counts the browser sessions, and the grants that ended with them.',
+  'setup_link.created': 'A set-up link was made, with which a company’s IT may describe a connection.',
+  'setup_link.opened': 'A set-up link was opened in a browser, and works in no other from then on.',
+  'setup_link.revoked': 'A set-up link was taken back.',
   'signing_key.compromised': 'A signing key was declared compromised, and what it signed is no longer believed.',
   'signing_key.rotated': 'The next signing key became the active one.',
   'subject.deprovisioned': 'The barrier of a person was raised: every token in her name is dead.',

@@ -1,0 +1,152 @@
+/**
+ * The set-up pages: a company's IT describes its IdP with a link that is worth nothing but a draft.
+ *
+ * open (once, by POST) → describe, as often as needed → use: the tenant's first connection at once, any other after approval. What stands
+ * between is in the draft; the browser holds a handle. security.md §6
+ */
+import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
+import { addSeconds } from '@drawbridge/core/instant'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { announce } from '@drawbridge/store/announcements'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import { lockDraft, markDraft, writeDraft } from '@drawbridge/store/connection-drafts'
+import { listConnectionIds } from '@drawbridge/store/connections'
+import { exchangeSetupLink, lockLivingSetupLink, lockSetup, type SetupLink } from '@drawbridge/store/setup-links'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../../deps.js'
+import { type Answer, redirect } from '../../http/answer.js'
+import { type Endpoint, endpoint, type HttpRequest, tenantOf } from '../../http/endpoint.js'
+import { refuseAsPage } from '../../http/write-error.js'
+import { type AdminErrorReason, adminErrors } from '../error.js'
+import { activateDraft, keepDraftSeconds } from './activate-draft.js'
+import { describeConnection } from './describe-connection.js'
+import { entryPage, stepsPage } from './setup-pages.js'
+import { findSetupSession, isProven, type SetupSession, setSetupCookie } from './setup-session.js'
+
+const common = { spec: 'ours', tag: 'Set-up', refusals: 'page', rateLimit: 'login' } as const
+/** Metadata of one IdP, in a form; a federation's list is for the admin API. */
+const maxFormBytes = 512 * 1024
+
+const refuse = (reason: AdminErrorReason): Answer => refuseAsPage(adminErrors[reason], { reason })
+const toSteps = (http: HttpRequest, setCookies: readonly string[] = []): Answer =>
+  redirect(`${tenantOf(http).issuer.url}/setup`, { setCookies, headers: { 'cache-control': 'no-store' } })
+
+/** Acts of a link are in the trail, and told to the contacts, as an admin's are. */
+async function tell(
+  db: Db,
+  deps: BrokerDeps,
+  http: HttpRequest,
+  {
+    link,
+    kind,
+    name,
+  }: { readonly link: Pick<SetupLink, 'id' | 'draftId' | 'note'>; readonly kind: AuditEventKind; readonly name?: string },
+): Promise<void> {
+  const { id: tenant } = tenantOf(http)
+  const { requestId, address } = http
+  const at = deps.clock.now()
+  const connectionId = kind === 'connection.created' ? link.draftId : undefined
+  const detail = { setupLink: link.id, draft: link.draftId, ...(name !== undefined && { name }) }
+  await insertAuditEvent(db, tenant, { at, kind, connectionId, detail, requestId, address })
+  await announce(db, tenant, { at, kind, about: name, by: { keyName: `set-up link: ${link.note}`, isVendor: true, address } })
+}
+
+const show = endpoint({
+  ...common,
+  method: 'GET',
+  path: '/t/:tenant/setup',
+  summary:
+    'The page of a set-up link: asks for its code, or shows the steps to whoever has opened it. Opening the address alone does nothing.',
+  run: async (http, deps) => {
+    const session = await findSetupSession(http, deps)
+    return session ? stepsPage(session) : entryPage(tenantOf(http))
+  },
+})
+
+const tokenShape = /^[A-Za-z0-9_-]{43}$/
+
+const open = endpoint({
+  ...common,
+  method: 'POST',
+  path: '/t/:tenant/setup/open',
+  summary: 'Exchanges the code of a set-up link, once, for a cookie of this browser.',
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const token = (http.form.ok ? http.form.value['token'] : undefined)?.trim() ?? ''
+    if (!tokenShape.test(token)) return refuse('setup_link_unusable')
+    const handle = deps.random.token()
+    const exchange = { tokenHash: hashCredential(token), sessionHash: hashCredential(handle), now: deps.clock.now() }
+    const link = await inTenant(deps.database, tenant.id, async (db) => {
+      const exchanged = await exchangeSetupLink(db, tenant.id, exchange)
+      if (exchanged) await tell(db, deps, http, { link: exchanged, kind: 'setup_link.opened' })
+      return exchanged
+    })
+    return link ? toSteps(http, [setSetupCookie(deps, tenant, handle)]) : refuse('setup_link_unusable')
+  },
+})
+
+/** The session and the form of a POST, which must have been shown to this browser for the draft as it stands. */
+async function provenSession(http: HttpRequest, deps: BrokerDeps): Promise<SetupSession | Answer> {
+  const session = await findSetupSession(http, deps)
+  if (!session) return refuse('setup_link_unusable')
+  return http.form.ok && isProven(deps, session, http.form.value['proof']) ? session : refuse('setup_form_invalid')
+}
+const isAnswer = (value: SetupSession | Answer): value is Answer => 'kind' in value
+
+const describe = endpoint({
+  ...common,
+  method: 'POST',
+  path: '/t/:tenant/setup/draft',
+  summary: 'Reads what the company’s IT says of its IdP, tells what is wrong with it, and keeps it as a draft.',
+  maxBodyBytes: maxFormBytes,
+  run: async (http, deps) => {
+    const session = await provenSession(http, deps)
+    if (isAnswer(session)) return session
+    const { tenant, link, draft } = session
+    const { said, content } = await describeConnection(http.form.ok ? http.form.value : {}, session, deps)
+    if (!content) return stepsPage(session, said, 400)
+    const written = await inTenant(deps.database, tenant.id, async (db) => {
+      if (!(await lockLivingSetupLink(db, tenant.id, link.id, deps.clock.now()))) return false
+      const current = await lockDraft(db, tenant.id, draft.id)
+      if (current?.revision !== draft.revision) return false
+      const done = await writeDraft(db, tenant.id, draft.id, content, deps.clock.now())
+      if (done) await tell(db, deps, http, { link, kind: 'connection_draft.saved', name: content.name })
+      return done
+    })
+    const after = written && (await findSetupSession(http, deps))
+    return after ? stepsPage(after, said) : refuse('setup_form_invalid')
+  },
+})
+
+const use = endpoint({
+  ...common,
+  method: 'POST',
+  path: '/t/:tenant/setup/activate',
+  summary: 'Makes the draft the tenant’s connection if it has none; else it waits for approval.',
+  run: async (http, deps) => {
+    const session = await provenSession(http, deps)
+    if (isAnswer(session)) return session
+    const done = await inTenant(deps.database, session.tenant.id, (db) => useDraft(db, deps, http, session))
+    return done ? toSteps(http) : refuse('setup_form_invalid')
+  },
+})
+
+/** Under the lock: of two links that are used at once, one makes the first connection, and the other waits. */
+async function useDraft(db: Db, deps: BrokerDeps, http: HttpRequest, { tenant, link, draft }: SetupSession): Promise<boolean> {
+  await lockSetup(db, tenant.id)
+  const now = deps.clock.now()
+  if (!(await lockLivingSetupLink(db, tenant.id, link.id, now))) return false
+  const current = await lockDraft(db, tenant.id, draft.id)
+  if (current?.state !== 'draft' || current.revision !== draft.revision || !current.content) return false
+  const { name } = current.content
+  if ((await listConnectionIds(db, tenant.id)).length > 0) {
+    await markDraft(db, tenant.id, draft.id, { state: 'waiting', now, expiresAt: addSeconds(now, keepDraftSeconds) })
+    await tell(db, deps, http, { link, kind: 'connection_draft.submitted', name })
+    return true
+  }
+  await activateDraft(db, deps, tenant, current)
+  await tell(db, deps, http, { link, kind: 'connection.created', name })
+  return true
+}
+
+export const setupEndpoints: readonly Endpoint[] = [show, open, describe, use]
