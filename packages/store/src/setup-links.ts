@@ -65,9 +65,12 @@ export async function insertSetupLink(db: Db, tenant: TenantId, link: NewSetupLi
   return { id, draftId, note, createdAt: link.now, expiresAt: link.expiresAt, exchangedAt: undefined, revokedAt: undefined }
 }
 
-/** Until the end of the transaction nobody else makes a link, or a connection of a draft, of this tenant. */
+/**
+ * Until the end of the transaction nobody else makes a link or a connection of this tenant, by whatever way: a new connection raises the
+ * tenant's configuration version in its own transaction, and waits for this row to do so.
+ */
 export async function lockSetup(db: Db, tenant: TenantId): Promise<void> {
-  await db.query("SELECT pg_advisory_xact_lock(hashtextextended('setup ' || $1::text, 0))", [tenant])
+  await db.query('SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE', [tenant])
 }
 
 /** Newest first. */

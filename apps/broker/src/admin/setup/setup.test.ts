@@ -1,8 +1,10 @@
 /** A company's IT connects its IdP with a link, over HTTP as a browser does; and what a stolen, old, foreign or repeated link is worth. */
 import { randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import type { TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { createSimulator } from '@drawbridge/simulator/simulator'
+import { insertConnection } from '@drawbridge/store/connections'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
@@ -63,6 +65,11 @@ const aLink = async (slug = 'initech') => {
   expect(status).toBe(201)
   const [address = '', token = ''] = String(body.url).split('#')
   return { id: String(body.id), draftId: String(body.draftId), address, token }
+}
+/** Until a statement waits for the lock of another transaction. */
+async function somebodyWaits(): Promise<void> {
+  const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+  while ((await asOwner(fixture.ownerUrl, waiting, [])).length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 const { certificate } = aKey()
 const metadataXml = plainMetadata({ certificates: [certificate] })
@@ -283,6 +290,20 @@ describe('a draft', () => {
     const pages = await Promise.all(ready.map(({ browser, described }) => browser.ask('/activate', { proof: described.proof })))
     expect(pages.filter(({ text }) => text.includes('It is active'))).toHaveLength(1)
     expect(pages.filter(({ text }) => text.includes('It waits for approval'))).toHaveLength(1)
+    expect(await connectionsOf()).toHaveLength(1)
+  })
+  it('that is used while an admin makes the first connection waits for approval, as a second one does', async () => {
+    const { browser, page } = await opened()
+    const described = await browser.ask('/draft', saml(page))
+    const tenant = String((await call('GET', '/tenants/initech')).body.id) as TenantId
+    const used = await inTenant(fixture.database, tenant, async (db) => {
+      const configuration = { issuer: 'https://idp.example', clientId: 'x' }
+      await insertConnection(db, tenant, { id: randomUUID() as ConnectionId, kind: 'oidc', name: 'By an admin', configuration, now })
+      const asked = browser.ask('/activate', { proof: described.proof })
+      await Promise.race([asked, somebodyWaits()])
+      return { asked }
+    })
+    expect((await used.asked).text).toContain('It waits for approval')
     expect(await connectionsOf()).toHaveLength(1)
   })
 })
