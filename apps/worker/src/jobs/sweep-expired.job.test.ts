@@ -89,11 +89,6 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     "INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at) VALUES ($1, $2, $3, false, 1, '{}', $3)",
     ...[tenantId, connectionId, ends],
   )
-  await write(
-    `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at, ended_at, expires_at)
-     VALUES ($1, $2, 'IT', 'it@acme.example', '[]', 0, false, 'sent', 1, $3, $3, $3, $3)`,
-    ...[tenantId, randomUUID(), ends],
-  )
   const link = randomUUID()
   await write(
     `INSERT INTO setup_links (tenant_id, id, token_hash, note, created_at, expires_at) VALUES ($1, $2, $3, 'IT', $4, $4)`,
