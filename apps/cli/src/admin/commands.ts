@@ -5,12 +5,14 @@ import { domainCommands } from './commands/domain-commands.js'
 import { fileCommands } from './commands/file-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
 import { loginCommands } from './commands/login-commands.js'
+import { setupCommands } from './commands/setup-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
 
 export const adminCommands: readonly AdminCommand[] = [
   ...tenantCommands,
   ...connectionCommands,
+  ...setupCommands,
   ...domainCommands,
   ...grantCommands,
   ...watchCommands,
