@@ -13,7 +13,7 @@
  *   requestedClassRefs   string[]               classes asked for at every login; default none (most IdPs work best without)
  *   nameIdFormat         string                 NameIDPolicy/@Format; default absent
  *   forceAuthn           boolean                at every login; default false
- *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015); default 'xml-crypto'
+ *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015, 0039); default 'xml-signature'
  *   loginHintParameter   string                 query parameter that carries the login hint, e.g. `login_hint`; default none is sent
  *   signRequests         boolean                our requests carry our signature (docs/adr/0017); default false
  *   requestSignature     'rsa-sha256' | 'rsa-sha512'   default 'rsa-sha256'
@@ -104,7 +104,7 @@ const samlSchema = z.strictObject({
   requestedClassRefs: texts.default([]),
   nameIdFormat: text.optional(),
   forceAuthn: z.boolean().default(false),
-  signatureReader: z.enum(signatureReaderNames).default('xml-crypto'),
+  signatureReader: z.enum(signatureReaderNames).default('xml-signature'),
   loginHintParameter: z
     .string()
     .regex(/^[A-Za-z_]{1,40}$/)

@@ -12,7 +12,7 @@ test('bare fields are enough, and everything else has a default', () => {
     value: {
       kind: 'saml',
       ssoBinding: 'redirect',
-      signatureReader: 'xml-crypto',
+      signatureReader: 'xml-signature',
       stepUpClassRef: 'https://refeds.org/profile/mfa',
       forceAuthn: false,
       mapping: { stableId: { from: 'protocol' } },
