@@ -60,7 +60,10 @@ const toAnnouncement = (row: Row): Announcement => ({
 /** `connectionId`: an act that names nothing is told with the connection's name. `only`: the one address that is told. */
 export type AnnounceTo = { readonly connectionId?: string | undefined; readonly only?: string }
 
-/** Tells every contact that the tenant has at this moment of the transaction. */
+/**
+ * Tells every contact that the tenant has at this moment of the transaction. A mail that is full still lists the first act of each kind, so
+ * that nobody hides one behind a hundred others.
+ */
 export async function announce(db: Db, tenant: TenantId, act: AnnouncedAct, { connectionId, only }: AnnounceTo = {}): Promise<void> {
   await db.query(
     `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at)
@@ -68,7 +71,9 @@ export async function announce(db: Db, tenant: TenantId, act: AnnouncedAct, { co
          jsonb_build_object('about', (SELECT name FROM connections c WHERE c.tenant_id = $1 AND c.id = $7)) || $2::jsonb)), 1, true, 'waiting', 0, $3, $4
      FROM contacts to_tell WHERE tenant_id = $1 AND ($5::text IS NULL OR email = $5) ORDER BY email
      ON CONFLICT (tenant_id, recipient_email) WHERE is_open DO UPDATE SET act_count = announcements.act_count + 1,
-       acts = CASE WHEN announcements.act_count < $6 THEN announcements.acts || EXCLUDED.acts ELSE announcements.acts END`,
+       acts = CASE WHEN announcements.act_count < $6
+           OR NOT announcements.acts @> jsonb_build_array(jsonb_build_object('kind', EXCLUDED.acts->0->'kind'))
+         THEN announcements.acts || EXCLUDED.acts ELSE announcements.acts END`,
     [
       ...[tenant, JSON.stringify(act), toTimestamp(act.at), toTimestamp(addSeconds(act.at, gatherSeconds))],
       ...[only ?? null, announcementLimits.acts, connectionId ?? null],

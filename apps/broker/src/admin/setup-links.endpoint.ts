@@ -101,6 +101,10 @@ const shownDraft = z.strictObject({
   kind: z.enum(['saml', 'oidc']),
   name: z.string(),
   configuration: z.unknown(),
+  metadataUrl: z
+    .string()
+    .nullable()
+    .describe('From where the worker will fetch certificates, once it is a connection; null: given as text'),
   hasSecret: z.boolean(),
   revision: z.int().describe('Sent back with the decision: a draft that has changed since is not decided'),
   changedAt: time,
@@ -113,6 +117,7 @@ const showDraft = ({ content, ...draft }: StoredDraft): z.output<typeof shownDra
   kind: content?.kind ?? 'saml',
   name: content?.name ?? '',
   configuration: content?.configuration ?? {},
+  metadataUrl: content?.source?.url ?? null,
   hasSecret: content?.sealedSecret !== undefined,
   revision: draft.revision,
   changedAt: toIso(draft.changedAt),

@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { commandLineSettings, settingEntries } from '@drawbridge/runtime/env'
 import { type Environment, firstLineOf, readText } from '../admin/read-body.js'
 import { mistakesInPolicy } from './check-tenant.js'
 import { type FileMistake, type FileText, mistakeAt, type PlacedTenant } from './read-tenant-files.js'
@@ -41,8 +42,18 @@ export function loadPolicy(tenant: PlacedTenant): Result<string | undefined, rea
   return mistakes.length === 0 ? ok(text.value) : err(mistakes.map(({ say }) => mistakeAt(tenant, ['policy', 'fromFile'], say)))
 }
 
+/** A broker sends it to the issuer that the same file names, so whoever wrote the file is given nothing of whoever applies it. */
 export function loadSecret(file: string, reference: SecretReference, environment: Environment): Result<string, string> {
-  if ('fromFile' in reference) return firstLineOf(besideFile(file, reference.fromFile))
-  const value = environment[reference.fromEnv]
-  return value ? ok(value) : err(`the variable ${reference.fromEnv} is not set`)
+  const read = 'fromFile' in reference ? firstLineOf(besideFile(file, reference.fromFile)) : readVariable(reference.fromEnv, environment)
+  if (read.ok && adminKeyShape.test(read.value)) return err('that is an admin key of Drawbridge, and no secret of an IdP')
+  return read
+}
+
+const adminKeyShape = /^\s*dba_/
+const ownVariables: ReadonlySet<string> = new Set(Object.values({ ...settingEntries, ...commandLineSettings }).map(({ name }) => name))
+
+function readVariable(name: string, environment: Environment): Result<string, string> {
+  if (ownVariables.has(name)) return err(`${name} is a setting of Drawbridge, and no secret of an IdP`)
+  const value = environment[name]
+  return value ? ok(value) : err(`the variable ${name} is not set`)
 }

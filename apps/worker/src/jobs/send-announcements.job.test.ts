@@ -119,6 +119,18 @@ it('a mail lists a bounded number of acts and counts the rest', async () => {
   expect([one?.acts.length, one?.actCount]).toEqual([announcementLimits.acts, announcementLimits.acts + 3])
 })
 
+it('whoever fills a mail first hides no other kind of act in what is counted', async () => {
+  for (let index = 0; index <= announcementLimits.acts; index += 1) await act(`c${index}`)
+  const by = { keyName: 'k', isVendor: false, address: '192.0.2.1' }
+  for (const about of ['Okta', 'Entra'])
+    await inTenant(fixture.database, acme.tenant, (db) =>
+      announce(db, acme.tenant, { at: now, kind: 'connection.sha1_allowed', about, by }),
+    )
+  const [one] = await listed()
+  expect(one?.acts.slice(announcementLimits.acts)).toMatchObject([{ kind: 'connection.sha1_allowed', about: 'Okta' }])
+  expect(one?.actCount).toBe(announcementLimits.acts + 3)
+})
+
 it('what the product notices and somebody has to mend is told, too: an end of a certificate, a lapsed domain', async () => {
   const event = { at: now, detail: {} } as const
   await inTenant(fixture.database, acme.tenant, async (db) => {

@@ -11,7 +11,7 @@ import { addSeconds, type Instant } from '../instant.js'
 export const announcementLimits = {
   /** Of one tenant. */
   contacts: 20,
-  /** Listed in one mail; what is beyond is counted. */
+  /** Listed in one mail; what is beyond is counted, except for the first of each kind. */
   acts: 100,
   nameCharacters: 120,
 } as const

@@ -59,8 +59,9 @@ function summary({ content }: StoredDraft): Html | undefined {
     const value = configuration[member]
     return typeof value === 'string' ? [html`<dt>${member}</dt><dd><code>${value}</code></dd>`] : []
   })
+  const { url } = content.source ?? {}
   const certificates = Array.isArray(configuration['certificates']) ? configuration['certificates'].length : 0
-  return html`<h2>What was understood</h2><dl><dt>protocol</dt><dd>${content.kind === 'saml' ? 'SAML 2.0' : 'OpenID Connect'}</dd>${rows}${certificates > 0 && html`<dt>certificates</dt><dd>${certificates}</dd>`}${content.sealedSecret !== undefined && html`<dt>secret</dt><dd>kept, sealed</dd>`}</dl>`
+  return html`<h2>What was understood</h2><dl><dt>protocol</dt><dd>${content.kind === 'saml' ? 'SAML 2.0' : 'OpenID Connect'}</dd>${rows}${url !== undefined && html`<dt>metadata, fetched again</dt><dd><code>${url}</code></dd>`}${certificates > 0 && html`<dt>certificates</dt><dd>${certificates}</dd>`}${content.sealedSecret !== undefined && html`<dt>secret</dt><dd>kept, sealed</dd>`}</dl>`
 }
 
 function next({ tenant, draft, proof }: SetupSession): Html | undefined {

@@ -133,6 +133,19 @@ describe('with a link', () => {
     expect((await decide('decline', draft?.revision ?? 0)).status).toBe(409)
   })
 
+  it('whoever approves reads from where the certificates will be fetched from then on, and so does IT', async () => {
+    const { link, browser, page } = await opened('acme')
+    const described = await browser.ask('/draft', saml(page))
+    await browser.ask('/activate', { proof: described.proof })
+    const source = JSON.stringify({ url: 'https://elsewhere.example/metadata', pinnedCertificates: [], digest: 'x' })
+    expect(await draftsOf('acme')).toContainEqual(expect.objectContaining({ id: link.draftId, metadataUrl: null }))
+    await asOwner(fixture.ownerUrl, 'UPDATE connection_drafts SET source = $2 WHERE id = $1', [link.draftId, source])
+    expect(await draftsOf('acme')).toContainEqual(
+      expect.objectContaining({ id: link.draftId, metadataUrl: 'https://elsewhere.example/metadata' }),
+    )
+    expect((await browser.ask('')).text).toContain('https://elsewhere.example/metadata')
+  })
+
   it('an OpenID provider is looked at, and its secret rests sealed to the draft, then to the connection', async () => {
     const simulator = createSimulator({ port: 0, host: '127.0.0.1' })
     const { url } = await simulator.start()

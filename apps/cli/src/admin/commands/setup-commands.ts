@@ -60,6 +60,7 @@ export const setupCommands: readonly AdminCommand[] = [
         ['kind', 'kind'],
         ['state', 'state'],
         ['revision', 'revision'],
+        ['metadata', 'metadataUrl'],
         ['configuration', 'configuration'],
       ],
     },
