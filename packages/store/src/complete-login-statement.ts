@@ -114,8 +114,9 @@ export const completeStatement = hotStatement({
     RETURNING id, epoch, claims_version
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
-      acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, sealed_logout_hint, created_at, expires_at)
-    SELECT $1, $21, $22, $23, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $24, $25, ${authenticatedAt}, $26, $32, $33, $34, $6, $27
+      acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, sealed_logout_hint, created_at, expires_at, first_session_id)
+    SELECT $1, $21, $22, $23, person.id, $3, verdict.tenant_epoch, verdict.connection_epoch, person.epoch, $24, $25, ${authenticatedAt}, $26, $32, $33, $34, $6, $27,
+      (SELECT COALESCE(first_session_id, id) FROM browser_sessions WHERE tenant_id = $1 AND handle_hash = $30)
     FROM verdict, person
     RETURNING id, subject_id, tenant_epoch, connection_epoch, subject_epoch
   ), replaced AS (

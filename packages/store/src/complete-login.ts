@@ -70,7 +70,7 @@ export type LoginToComplete = {
     /** What a sign-out at the IdP wants to see again. */
     readonly sealedLogoutHint: Buffer | undefined
   }
-  /** The session that this browser had before: it ends, so whoever knew its handle has nothing. */
+  /** The session that this browser had before: it ends, so whoever knew its handle has nothing; what was granted from it can still be ended from the new one. */
   readonly previousHandleHash: CredentialHash | undefined
   readonly requestId: string
   readonly address: string

@@ -67,8 +67,8 @@ async function leave({ sub = 'ada', sid, previous }: Who = {}, at: Instant = now
   return { comeHome, session }
 }
 
-async function signIn(who: Who = {}): Promise<ASession> {
-  const { comeHome, session } = await leave(who)
+async function signIn(who: Who = {}, at: Instant = now): Promise<ASession> {
+  const { comeHome, session } = await leave(who, at)
   expect(await comeHome()).toBe('believed')
   return session
 }
@@ -123,6 +123,17 @@ describe('what an end at the IdP takes', () => {
     await openGrant(first)
     await signIn({ sid: 's1', previous: first.handleHash })
     expect(await end({ sid: 's1' })).toEqual({ sessions: 1, grants: 1, barrier: undefined })
+  })
+
+  it('what was granted from the sessions before it in the same browser, whatever the IdP called them, and nothing of the one after it', async () => {
+    const first = await signIn({ sid: 's1' })
+    await openGrant(first)
+    const stepUp = await signIn({ sid: 's2', previous: first.handleHash })
+    await openGrant(stepUp)
+    const last = await signIn({ sid: 's3', previous: stepUp.handleHash }, addSeconds(now, 1))
+    await openGrant(last)
+    expect(await end({ sid: 's2' })).toEqual({ sessions: 0, grants: 2, barrier: undefined })
+    expect([await isLive(last), await livingGrants()]).toEqual([true, 1])
   })
 
   it('nothing where nothing matches: no event, no line in the trail, no alarm', async () => {
@@ -293,6 +304,20 @@ describe('what ends here', () => {
     await openGrant(there)
     await run((db) => endOwnSession(db, { ...ending(), reason: 'signed_out' }, own(here)))
     expect([await isLive(here), await isLive(there), await livingGrants()]).toEqual([false, true, 1])
+  })
+
+  it.each<{ from: string; first: Who; after: Who }>([
+    { from: 'where the IdP names no session', first: {}, after: {} },
+    { from: 'where the IdP names each login anew', first: { sid: 's1' }, after: { sid: 's2' } },
+  ])('it takes what she let in from this browser before a step-up, $from, and nobody else’s', async ({ first, after }) => {
+    const before = await signIn(first)
+    await openGrant(before)
+    const bobs = await signIn({ sub: 'bob', previous: before.handleHash })
+    await openGrant(bobs)
+    const now = await signIn({ ...after, previous: bobs.handleHash })
+    await openGrant(now)
+    await run((db) => endOwnSession(db, { ...ending(), reason: 'signed_out' }, own(now)))
+    expect(await sql('SELECT session_id FROM grants WHERE tenant_id = $1 AND revoked_at IS NULL')).toEqual([{ session_id: bobs.id }])
   })
 
   it('a handle that opens nothing changes nothing', async () => {

@@ -86,8 +86,17 @@ const named = `tenant_id = $1 AND connection_id = $2 AND (idp_session_name = ANY
 type Matched = { readonly id: BrowserSessionId; readonly subject_id: SubjectId; readonly was_open: boolean }
 
 /**
- * Ends what is open and answers with all that match: a session that another login of the same browser has replaced is over already, and what
- * was granted from it is not. Rows are locked in one order. One more than the limit says that there are too many.
+ * Sessions of one person that logins in one browser have put in each other's place, up to the one that ends: those before it are over already,
+ * and what was granted from them is not. Many IdPs name each login anew, and then end the last name only. Between them another person may have
+ * used the browser; hers are not touched. A condition on `b` for each row of `one`; `$1` and `$4` as everywhere here.
+ */
+const sameBrowserBefore = `b.tenant_id = $1 AND b.subject_id = one.subject_id AND (b.id = one.first_id OR b.first_session_id = one.first_id)
+  AND b.created_at <= one.created_at AND b.expires_at > $4`
+const firstOfBrowser = 'COALESCE(first_session_id, id) AS first_id'
+
+/**
+ * Ends what is open and answers with all that match, and with those before them in the same browser. Rows are locked in one order. One more
+ * than the limit says that there are too many.
  */
 async function endSessionsNamed(
   db: Db,
@@ -95,9 +104,12 @@ async function endSessionsNamed(
   names: readonly IdpSessionName[],
 ): Promise<readonly Matched[]> {
   const { rows } = await db.query<Matched>(
-    `WITH matched AS MATERIALIZED (
+    `WITH one AS MATERIALIZED (
+       SELECT id, subject_id, created_at, ${firstOfBrowser} FROM browser_sessions WHERE ${named} ORDER BY id LIMIT $5),
+     matched AS MATERIALIZED (
        SELECT id, subject_id, ended_at IS NULL AND expires_at > $4 AS was_open FROM browser_sessions
-       WHERE ${named} ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
+       WHERE tenant_id = $1 AND id IN (SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${sameBrowserBefore})
+       ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
      closed AS (
        UPDATE browser_sessions b SET ended_at = $4, sealed_logout_hint = NULL FROM matched WHERE b.tenant_id = $1 AND b.id = matched.id AND b.ended_at IS NULL)
      SELECT * FROM matched`,
@@ -192,24 +204,26 @@ type OwnRow = Matched & {
 }
 
 /**
- * The person ends her session in this browser, with what was granted from it and from others here of the same session at the IdP, where the
- * IdP named it. `undefined`: the handle opens nothing, and nothing has changed.
+ * The person ends her session in this browser, with what was granted from it, from those that she had in this browser before it, and from
+ * others here of the same session at the IdP, where the IdP named it. `undefined`: the handle opens nothing, and nothing has changed.
  */
 export async function endOwnSession(db: Db, ending: SessionEnding, browser: BrowserAtIssuer): Promise<OwnSessionEnded | undefined> {
   const { rows } = await db.query<OwnRow>(
-    `WITH own AS (
-       SELECT id, subject_id, connection_id, idp_session, idp_session_name, sealed_logout_hint FROM browser_sessions
+    `WITH one AS MATERIALIZED (
+       SELECT id, subject_id, connection_id, idp_session, idp_session_name, sealed_logout_hint, created_at, ${firstOfBrowser} FROM browser_sessions
        WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND ended_at IS NULL AND expires_at > $4),
      matched AS MATERIALIZED (
-       SELECT b.id, b.ended_at IS NULL AS was_open FROM browser_sessions b, own
-       WHERE b.tenant_id = $1 AND b.expires_at > $4 AND (b.id = own.id OR b.idp_session_name = own.idp_session_name
-         AND b.connection_id = own.connection_id AND b.subject_id = own.subject_id
-         AND (b.idp_session ->> 'sid' IS NOT NULL OR b.idp_session ->> 'sessionIndex' IS NOT NULL))
-       ORDER BY b.id LIMIT $5 FOR NO KEY UPDATE OF b),
+       SELECT id, ended_at IS NULL AND expires_at > $4 AS was_open FROM browser_sessions
+       WHERE tenant_id = $1 AND id IN (
+         SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${sameBrowserBefore}
+         UNION SELECT b.id FROM one JOIN browser_sessions b ON b.tenant_id = $1 AND b.expires_at > $4
+           AND b.idp_session_name = one.idp_session_name AND b.connection_id = one.connection_id AND b.subject_id = one.subject_id
+           AND (b.idp_session ->> 'sid' IS NOT NULL OR b.idp_session ->> 'sessionIndex' IS NOT NULL))
+       ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
      closed AS (
        UPDATE browser_sessions b SET ended_at = $4, sealed_logout_hint = NULL
-       WHERE b.tenant_id = $1 AND b.ended_at IS NULL AND b.id IN (SELECT id FROM matched UNION SELECT id FROM own))
-     SELECT matched.id, matched.was_open, own.id AS own_id, own.subject_id, own.connection_id, own.idp_session, own.sealed_logout_hint FROM own, matched`,
+       WHERE b.tenant_id = $1 AND b.ended_at IS NULL AND b.id IN (SELECT id FROM matched UNION SELECT id FROM one))
+     SELECT matched.id, matched.was_open, one.id AS own_id, one.subject_id, one.connection_id, one.idp_session, one.sealed_logout_hint FROM one, matched`,
     [ending.tenant, browser.handleHash, browser.issuerId, toTimestamp(ending.now), sessionEndLimits.sessions + 1],
   )
   const own = rows[0]

@@ -39,6 +39,10 @@ describe('the way to the sign-out of the provider', () => {
   test('asks without a hint where none is kept', async () => {
     expect(await queryOf(offering, undefined)).toEqual(always)
   })
+  test('keeps from it the ID token of another issuer, which the connection had before', async () => {
+    const hint = await hintOf({ op: { ...offering.op, claims: { login_hint: 'O.CiRh' } } })
+    expect(await queryOf({ op: { ...offering.op, issuer: 'https://other.example' } }, hint)).toEqual(always)
+  })
   test('goes by POST where the address would be too long', async () => {
     const hint = await hintOf({ op: { ...offering.op, claims: { filler: 'x'.repeat(endSessionLimits.urlLength) } } })
     const left = await leave(offering, hint)

@@ -8,6 +8,7 @@ import type { OidcConnection } from '../connection-configuration.js'
 import type { ExpectedLogout, FinishedLogout, StartedLogout, StartLogout, UpstreamAnswer, UpstreamMessage } from '../connector.js'
 import type { UpstreamRefusal } from '../error.js'
 import type { Discovery } from './discovery.js'
+import { issuerOf } from './issuer-signature.js'
 import type { ProviderMetadata } from './provider-metadata.js'
 
 export const endSessionLimits = {
@@ -39,11 +40,8 @@ export async function startLogout(
   if (!provider.ok) return provider
   const { endSessionEndpoint } = provider.value
   if (endSessionEndpoint === undefined) return ok('not_offered')
-  const hint = request.hint?.reveal()
-  const loginHint = hint === undefined ? undefined : loginHintOf(hint)
   const parameters = {
-    ...(hint !== undefined && { id_token_hint: hint }),
-    ...(loginHint !== undefined && { logout_hint: loginHint }),
+    ...hintsOf(request.hint?.reveal() ?? '', connection),
     client_id: connection.clientId,
     post_logout_redirect_uri: request.returnUrl,
     state: request.relayState,
@@ -63,11 +61,15 @@ function answerOf(endpoint: string, parameters: Readonly<Record<string, string>>
     : { kind: 'form', action: endpoint, fields: parameters }
 }
 
-/** Entra takes its own optional claim `login_hint` for a logout hint. The token was believed when she signed in; here it names, and proves nothing. */
-function loginHintOf(idToken: string): string | undefined {
+/**
+ * Entra takes its own optional claim `login_hint` for a logout hint. The token was believed when she signed in; here it names, and proves
+ * nothing. The connection may have moved to another issuer since, who has no business with it.
+ */
+function hintsOf(idToken: string, connection: OidcConnection): Readonly<Record<string, string>> {
   const jwt = readForeignJwt(idToken, foreignAlgorithms)
-  const hint = jwt.ok ? jwt.value.claims.get('login_hint') : undefined
-  return typeof hint === 'string' && hint !== '' ? hint : undefined
+  if (!jwt.ok || jwt.value.claims.get('iss') !== issuerOf(connection, jwt.value.claims)) return {}
+  const hint = jwt.value.claims.get('login_hint')
+  return { id_token_hint: idToken, ...(typeof hint === 'string' && hint !== '' && { logout_hint: hint }) }
 }
 
 /** @spec OIDC RP-Initiated Logout §3 the state comes back as it was sent */
