@@ -81,6 +81,15 @@ export async function announce(db: Db, tenant: TenantId, act: AnnouncedAct, { co
   )
 }
 
+/** Whether the tenant may have this address told, beside those that were within a day. Who asks at the same time is bounded by the contacts. */
+export async function mayAnnounceTo(db: Db, tenant: TenantId, email: string, now: Instant): Promise<boolean> {
+  const { rows } = await db.query<{ told: number }>(
+    'SELECT count(DISTINCT recipient_email)::int AS told FROM announcements WHERE tenant_id = $1 AND opened_at > $2 AND recipient_email <> $3',
+    [tenant, toTimestamp(addSeconds(now, -86_400)), email],
+  )
+  return (rows[0]?.told ?? 0) < announcementLimits.addressesPerDay
+}
+
 /** Newest first. */
 export async function listAnnouncements(
   db: Db,

@@ -6,6 +6,9 @@ import type { ConnectionKind } from './connections.js'
 import type { MetadataSourceDraft } from './metadata-sources.js'
 import { type Db, toTimestamp } from './transaction.js'
 
+/** A link's holder may say it again so often: each time is a line of the trail, which nobody sweeps. */
+export const mostRevisionsOfDraft = 200
+
 export type DraftState = 'empty' | 'draft' | 'waiting' | 'activated' | 'declined'
 export type DraftSource = Pick<MetadataSourceDraft, 'url' | 'pinnedCertificates' | 'etag' | 'digest'>
 
@@ -67,20 +70,24 @@ export async function findDraft(db: Db, tenant: TenantId, id: ConnectionId): Pro
   return rows[0] && toDraft(rows[0])
 }
 
-/** The same, and nobody else changes it before this transaction ends. */
-export async function lockDraft(db: Db, tenant: TenantId, id: ConnectionId): Promise<StoredDraft | undefined> {
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connection_drafts WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [tenant, id])
+/** One whose time is not over; nobody else changes it before this transaction ends. */
+export async function lockDraft(db: Db, tenant: TenantId, id: ConnectionId, now: Instant): Promise<StoredDraft | undefined> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM connection_drafts WHERE tenant_id = $1 AND id = $2 AND expires_at > $3 FOR UPDATE`,
+    [tenant, id, toTimestamp(now)],
+  )
   return rows[0] && toDraft(rows[0])
 }
 
-/** Answers whether it was written: what waits for the vendor, or is decided, stays as it was seen. */
+/** Answers whether it was written: what waits for the vendor, or is decided, stays as it was seen, and so does what was said too often. */
 export async function writeDraft(db: Db, tenant: TenantId, id: ConnectionId, content: DraftContent, now: Instant): Promise<boolean> {
   const { rowCount } = await db.query(
     `UPDATE connection_drafts SET state = 'draft', kind = $3, name = $4, configuration = $5, source = $6, sealed_secret = $7, changed_at = $8, revision = revision + 1
-     WHERE tenant_id = $1 AND id = $2 AND state IN ('empty', 'draft')`,
+     WHERE tenant_id = $1 AND id = $2 AND state IN ('empty', 'draft') AND revision < $9`,
     [
       ...[tenant, id, content.kind, content.name, JSON.stringify(content.configuration)],
       ...[content.source === undefined ? null : JSON.stringify(content.source), content.sealedSecret ?? null, toTimestamp(now)],
+      mostRevisionsOfDraft,
     ],
   )
   return rowCount === 1

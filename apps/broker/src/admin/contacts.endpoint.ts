@@ -1,7 +1,7 @@
 /** Whom a tenant wants told, and what they were told. Whoever can silence the contacts can act unseen: `impersonate`, and told to those who are there. */
 import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
-import { type Announcement, announce, listAnnouncements } from '@drawbridge/store/announcements'
+import { type Announcement, announce, listAnnouncements, mayAnnounceTo } from '@drawbridge/store/announcements'
 import { type Contact, deleteContact, insertContact, listContacts, lockContact, updateContact } from '@drawbridge/store/contacts'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -52,16 +52,18 @@ const add = adminEndpoint({
   body: contactBody,
   status: 201,
   answer: shownContact,
-  refuses: ['contacts_full', 'conflict'],
+  refuses: ['contacts_full', 'contacts_changed_often', 'conflict'],
   run: async (http, deps) => {
     const { id: tenant } = tenantOf(http)
     const { name, email } = given(http.parsed)
     const contact = { id: deps.random.uuid(), name, email, now: deps.clock.now() }
     const added = await inTenant(deps.database, tenant, async (db) => {
+      if (!(await mayAnnounceTo(db, tenant, email, contact.now))) return 'often'
       const inserted = await insertContact(db, tenant, contact)
       if (inserted) await audit(db, tenant, http, deps, { kind: 'contact.added', detail: { contact: contact.id, name, email } })
       return inserted
     })
+    if (added === 'often') return refuseAdmin('contacts_changed_often')
     return added ? json(showContact(added), { status: 201 }) : refuseAdmin('contacts_full')
   },
 })
@@ -74,7 +76,7 @@ const change = adminEndpoint({
   permission: 'impersonate',
   body: contactBody,
   answer: shownContact,
-  refuses: ['not_found', 'conflict'],
+  refuses: ['not_found', 'contacts_changed_often', 'conflict'],
   run: async (http, deps) => {
     const { id: tenant } = tenantOf(http)
     const id = idParam(http)
@@ -82,12 +84,14 @@ const change = adminEndpoint({
     const changed = await inTenant(deps.database, tenant, async (db) => {
       const before = id === undefined ? undefined : await lockContact(db, tenant, id)
       if (!before) return undefined
+      if (email !== before.email && !(await mayAnnounceTo(db, tenant, email, deps.clock.now()))) return 'often'
       const event = { kind: 'contact.changed' as const, detail: { contact: before.id, name: before.name, from: before.email, to: email } }
       await audit(db, tenant, http, deps, event)
       await updateContact(db, tenant, { id: before.id, name, email })
       if (email !== before.email) await announce(db, tenant, actOf(http, event, deps.clock.now()), { only: email })
       return { ...before, name, email }
     })
+    if (changed === 'often') return refuseAdmin('contacts_changed_often')
     return changed ? json(showContact(changed)) : refuseAdmin('not_found')
   },
 })

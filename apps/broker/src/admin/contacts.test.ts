@@ -1,4 +1,5 @@
 /** Whoever acts in a tenant's sign-in cannot keep its contacts from reading it: not by silencing them first, nor by acting in another's name. */
+import { announcementLimits } from '@drawbridge/core/tenant/announcement'
 import { listAnnouncements } from '@drawbridge/store/announcements'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
@@ -108,6 +109,23 @@ describe('contacts cannot be silenced unseen', () => {
 it('a tenant has a bounded number of contacts, and the next is refused: contacts_full', async () => {
   for (let index = 0; index < 20; index += 1) expect((await add(`c${index}`)).status).toBe(201)
   expect(await add('one-more')).toMatchObject({ status: 409, body: { type: 'urn:drawbridge:error:contacts_full' } })
+})
+
+it('whoever names one address after the other has us write to no more than so many a day: contacts_changed_often', async () => {
+  const { body: kept } = await add('ada')
+  const statuses: number[] = []
+  for (let index = 0; index < announcementLimits.addressesPerDay + 5; index += 1) {
+    const { status, body } = await add(`victim-${index}`, `v${index}@elsewhere.example`)
+    statuses.push(status)
+    if (status === 201) await call('DELETE', `/tenants/acme/contacts/${body.id}`)
+  }
+  expect(statuses.filter((status) => status === 201)).toHaveLength(announcementLimits.addressesPerDay - 1)
+  const often = { status: 409, body: { type: 'urn:drawbridge:error:contacts_changed_often' } }
+  expect(await add('another')).toMatchObject(often)
+  expect(await call('PUT', `/tenants/acme/contacts/${kept.id}`, { name: 'Ada', email: 'x@elsewhere.example' })).toMatchObject(often)
+  expect((await call('PUT', `/tenants/acme/contacts/${kept.id}`, { name: 'Ada L.', email: 'ada@acme.example' })).status).toBe(200)
+  expect((await add('again', 'v1@elsewhere.example')).status).toBe(201)
+  expect((await add('ada', 'ada@globex.example', 'globex')).status).toBe(201)
 })
 
 it.each(['no address', 'a@b@acme.example', 'a@acme.example\r\nBcc: x@y.example', '"a b"@acme.example', 'Ada <ada@acme.example>'])(

@@ -170,6 +170,13 @@ export const adminErrors = {
     title: 'Too many contacts',
     say: 'a tenant has at most 20 contacts: remove one first',
   },
+  contacts_changed_often: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Contacts changed often',
+    say: 'sixty addresses of this tenant have been told something within a day: name another one tomorrow',
+  },
   connection_moved: {
     code: 'conflict',
     status: 409,

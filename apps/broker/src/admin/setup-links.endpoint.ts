@@ -149,7 +149,7 @@ async function decide(
   const id = idParam<ConnectionId>(http)
   const outcome = await inTenant(deps.database, tenant.id, async (db) => {
     await lockSetup(db, tenant.id)
-    const draft = id === undefined ? undefined : await lockDraft(db, tenant.id, id)
+    const draft = id === undefined ? undefined : await lockDraft(db, tenant.id, id, deps.clock.now())
     if (!draft || draft.state === 'empty') return 'not_found'
     if (draft.state !== 'waiting' || draft.revision !== http.parsed.revision) return 'draft_moved'
     await carryOut(db, draft)

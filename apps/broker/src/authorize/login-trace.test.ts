@@ -186,6 +186,30 @@ describe('what anybody can send', () => {
     expect((await failedLogin('acme', 'wrong-audience')).trace.reason).toBe('saml_audience_wrong')
   })
 
+  it('takes a bounded room, however many names an answer has that nobody signed', async () => {
+    const begun = await fetch(two.authorizeUrl('acme', { connection: two.of('acme').connectionId }), { redirect: 'manual' })
+    const relayState = new URL(begun.headers.get('location') ?? '').searchParams.get('RelayState') ?? ''
+    const cookie = begun.headers
+      .getSetCookie()
+      .map((each) => each.split(';')[0])
+      .join('; ')
+    const name = (index: number) => `${index}${'\u4E00'.repeat(300)}`
+    const attributes = Array.from(
+      { length: 80 },
+      (_, index) => `<Attribute Name="${name(index)}"><AttributeValue>x</AttributeValue></Attribute>`,
+    )
+    const assertion = `<Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion" ID="_a" Version="2.0" IssueInstant="2026-01-01T00:00:00Z"><Issuer>x</Issuer><Subject><NameID>x</NameID></Subject><AttributeStatement>${attributes.join('')}</AttributeStatement></Assertion>`
+    const response = `<Response xmlns="urn:oasis:names:tc:SAML:2.0:protocol" ID="_r" Version="2.0" IssueInstant="2026-01-01T00:00:00Z"><Status><StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></Status>${assertion}</Response>`
+    const form = new URLSearchParams({ SAMLResponse: Buffer.from(response).toString('base64'), RelayState: relayState })
+    const parked = await fetch(`${two.connectionUrl('acme')}/acs`, { method: 'POST', body: form, redirect: 'manual' })
+    const page = await (await fetch(parked.headers.get('location') ?? '', { headers: { cookie } })).text()
+    const code = /tell them the code\s*<strong><code>([0-9A-Z]{4}-[0-9A-Z]{4})/.exec(page)?.[1]
+    const { body: trace } = await two.call('GET', `/tenants/acme/login-traces/${code}`)
+    expect(trace).toMatchObject({ proven: false, reason: expect.stringMatching(/^saml_/), answer: null })
+    const [row] = await asOwner<{ octets: number }>(two.fixture.ownerUrl, 'SELECT octet_length(sealed) AS octets FROM login_traces')
+    expect(row?.octets).toBeLessThan(traceLimits.unprovenOctets + 200)
+  })
+
   it('in a browser that began no login leaves a trace that says so', async () => {
     const opened = await aPersonsBrowser().open(`${two.connectionUrl('globex')}/callback?code=x&state=11111111-2222-4333-8444-555555555555`)
     const code = /tell them the code\s*([0-9A-Z]{4}-[0-9A-Z]{4})/.exec(opened.text)?.[1]

@@ -15,6 +15,7 @@ import {
   traceCodeLength,
   traceCodeOf,
   traceContentsToText,
+  traceLimits,
 } from '@drawbridge/core/identity/login-trace'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import type { Instant } from '@drawbridge/core/instant'
@@ -92,9 +93,16 @@ async function keepTrace(db: Db, { http, deps, tenant, connection, now }: Failin
   const id = deps.random.uuid()
   const code = traceCodeOf(deps.random.bytes(traceCodeLength))
   const context = sealContextOf({ deps, tenant }, 'login_traces', 'sealed', id)
-  const sealed = deps.sealer.seal(Buffer.from(traceContentsToText(contents), 'utf8'), context)
+  const sealed = deps.sealer.seal(octetsToKeep(contents, proven), context)
   const kept = await keepLoginTrace(db, tenant.id, { id, code, connectionId: connection.id, at: now, outcome, reason, proven, sealed })
   return kept ? code : undefined
+}
+
+/** A stranger's words are not worth the room that many of them take. */
+function octetsToKeep(contents: TraceContents, proven: boolean): Buffer {
+  const whole = Buffer.from(traceContentsToText(contents), 'utf8')
+  if (proven || whole.byteLength <= traceLimits.unprovenOctets) return whole
+  return Buffer.from(traceContentsToText({ ...contents, answer: undefined }), 'utf8')
 }
 
 /** What the mapping made of the login. Handles of the session at the IdP are no claims, and a logout could name them. */

@@ -26,6 +26,8 @@ export const traceLimits = {
   unprovenPerHour: 60,
   /** Of one reason among these: a stranger who sends one kind of rubbish does not hide the others. */
   unprovenPerReason: 15,
+  /** Of one trace among these, before it is sealed: how a larger answer looked is left out. Those of honest IdPs take a few thousand. */
+  unprovenOctets: 8_192,
 } as const
 
 /** A refusal that needed no proof may stand before the signature was looked at: the trace does not say that it held. */

@@ -11,6 +11,8 @@ import { addSeconds, type Instant } from '../instant.js'
 export const announcementLimits = {
   /** Of one tenant. */
   contacts: 20,
+  /** Of one tenant, that are written to within a day, however often its contacts change: our mail server is nobody's to write to strangers. */
+  addressesPerDay: 60,
   /** Listed in one mail; what is beyond is counted, except for the first of each kind. */
   acts: 100,
   nameCharacters: 120,

@@ -107,7 +107,7 @@ const describe = endpoint({
     if (!content) return stepsPage(session, said, 400)
     const written = await inTenant(deps.database, tenant.id, async (db) => {
       if (!(await lockLivingSetupLink(db, tenant.id, link.id, deps.clock.now()))) return false
-      const current = await lockDraft(db, tenant.id, draft.id)
+      const current = await lockDraft(db, tenant.id, draft.id, deps.clock.now())
       if (current?.revision !== draft.revision) return false
       const done = await writeDraft(db, tenant.id, draft.id, content, deps.clock.now())
       if (done) await tell(db, deps, http, { link, kind: 'connection_draft.saved', name: content.name })
@@ -136,7 +136,7 @@ async function useDraft(db: Db, deps: BrokerDeps, http: HttpRequest, { tenant, l
   await lockSetup(db, tenant.id)
   const now = deps.clock.now()
   if (!(await lockLivingSetupLink(db, tenant.id, link.id, now))) return false
-  const current = await lockDraft(db, tenant.id, draft.id)
+  const current = await lockDraft(db, tenant.id, draft.id, now)
   if (current?.state !== 'draft' || current.revision !== draft.revision || !current.content) return false
   const { name } = current.content
   if ((await listConnectionIds(db, tenant.id)).length > 0) {

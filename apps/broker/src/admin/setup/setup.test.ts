@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { createSimulator } from '@drawbridge/simulator/simulator'
+import { mostRevisionsOfDraft } from '@drawbridge/store/connection-drafts'
 import { insertConnection } from '@drawbridge/store/connections'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
@@ -11,6 +12,7 @@ import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { keepDraftSeconds } from './activate-draft.js'
 
 const start = instant(Date.UTC(2026, 10, 28))
 let now: Instant = start
@@ -292,6 +294,24 @@ describe('a draft', () => {
     expect(
       (await call('PUT', '/tenants/acme/connection-choice', { rules: [], fallbackConnectionId: link.draftId })).status,
     ).toBeGreaterThanOrEqual(400)
+  })
+  it('is written so often and no more: each time is a line of a trail that nobody sweeps', async () => {
+    const { link, browser } = await opened()
+    const at = (revision: number) =>
+      asOwner(fixture.ownerUrl, 'UPDATE connection_drafts SET revision = $2 WHERE id = $1', [link.draftId, revision])
+    await at(mostRevisionsOfDraft - 1)
+    const last = await browser.ask('/draft', saml(await browser.ask('')))
+    expect(last.status).toBe(200)
+    expect((await browser.ask('/draft', saml(last))).status).toBe(403)
+    expect((await browser.ask('/activate', { proof: last.proof })).text).toContain('It is active')
+  })
+  it('that waited longer than it is kept is approved by nobody, swept or not', async () => {
+    const { link, browser, page } = await opened('acme')
+    const described = await browser.ask('/draft', saml(page))
+    await browser.ask('/activate', { proof: described.proof })
+    now = addSeconds(now, keepDraftSeconds)
+    expect((await call('POST', `/tenants/acme/connection-drafts/${link.draftId}/approve`, { revision: 1 })).status).toBe(404)
+    expect((await connectionsOf('acme')).map(({ id }) => id)).not.toContain(link.draftId)
   })
   it('of two links that are used at once makes one first connection; the other waits', async () => {
     const ready = await Promise.all(
