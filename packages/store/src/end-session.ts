@@ -86,16 +86,17 @@ const named = `tenant_id = $1 AND connection_id = $2 AND (idp_session_name = ANY
 type Matched = { readonly id: BrowserSessionId; readonly subject_id: SubjectId; readonly was_open: boolean }
 
 /**
- * Sessions of one person that logins in one browser have put in each other's place, up to the one that ends: those before it are over already,
- * and what was granted from them is not. Many IdPs name each login anew, and then end the last name only. Between them another person may have
- * used the browser; hers are not touched. A condition on `b` for each row of `one`; `$1` and `$4` as everywhere here.
+ * What one person had in one browser: sessions that logins there have put in each other's place. All but the last are over, and what was granted
+ * from them is not. Many IdPs name each login anew, and then end the last name only. Between them another person may have used the browser; hers
+ * are not touched, nor is one that is open under another name. By no time: those are of as many clocks as there are replicas. A condition on `b`
+ * for each row of `one`; `$1` and `$4` as everywhere here.
  */
-const sameBrowserBefore = `b.tenant_id = $1 AND b.subject_id = one.subject_id AND (b.id = one.first_id OR b.first_session_id = one.first_id)
-  AND b.created_at <= one.created_at AND b.expires_at > $4`
+const replacedInBrowser = `b.tenant_id = $1 AND b.subject_id = one.subject_id AND (b.id = one.first_id OR b.first_session_id = one.first_id)
+  AND b.ended_at IS NOT NULL AND b.expires_at > $4`
 const firstOfBrowser = 'COALESCE(first_session_id, id) AS first_id'
 
 /**
- * Ends what is open and answers with all that match, and with those before them in the same browser. Rows are locked in one order. One more
+ * Ends what is open and answers with all that match, and with those that were over before in the same browser. Rows are locked in one order. One more
  * than the limit says that there are too many.
  */
 async function endSessionsNamed(
@@ -105,10 +106,10 @@ async function endSessionsNamed(
 ): Promise<readonly Matched[]> {
   const { rows } = await db.query<Matched>(
     `WITH one AS MATERIALIZED (
-       SELECT id, subject_id, created_at, ${firstOfBrowser} FROM browser_sessions WHERE ${named} ORDER BY id LIMIT $5),
+       SELECT id, subject_id, ${firstOfBrowser} FROM browser_sessions WHERE ${named} ORDER BY id LIMIT $5),
      matched AS MATERIALIZED (
        SELECT id, subject_id, ended_at IS NULL AND expires_at > $4 AS was_open FROM browser_sessions
-       WHERE tenant_id = $1 AND id IN (SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${sameBrowserBefore})
+       WHERE tenant_id = $1 AND id IN (SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${replacedInBrowser})
        ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
      closed AS (
        UPDATE browser_sessions b SET ended_at = $4, sealed_logout_hint = NULL FROM matched WHERE b.tenant_id = $1 AND b.id = matched.id AND b.ended_at IS NULL)
@@ -168,9 +169,10 @@ async function listPeopleNamed(
   { tenant, connectionId, now }: Ending,
   names: readonly IdpSessionName[],
 ): Promise<readonly SubjectId[]> {
-  const { rows } = await db.query<{ subject_id: SubjectId }>(`SELECT DISTINCT subject_id FROM browser_sessions WHERE ${named} LIMIT $5`, [
-    ...[tenant, connectionId, names, toTimestamp(now), sessionEndLimits.subjects + 1],
-  ])
+  const { rows } = await db.query<{ subject_id: SubjectId }>(
+    `SELECT DISTINCT subject_id FROM browser_sessions WHERE ${named} ORDER BY subject_id LIMIT $5`,
+    [...[tenant, connectionId, names, toTimestamp(now), sessionEndLimits.subjects + 1]],
+  )
   return rows.map((row) => row.subject_id)
 }
 
@@ -210,12 +212,12 @@ type OwnRow = Matched & {
 export async function endOwnSession(db: Db, ending: SessionEnding, browser: BrowserAtIssuer): Promise<OwnSessionEnded | undefined> {
   const { rows } = await db.query<OwnRow>(
     `WITH one AS MATERIALIZED (
-       SELECT id, subject_id, connection_id, idp_session, idp_session_name, sealed_logout_hint, created_at, ${firstOfBrowser} FROM browser_sessions
+       SELECT id, subject_id, connection_id, idp_session, idp_session_name, sealed_logout_hint, ${firstOfBrowser} FROM browser_sessions
        WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND ended_at IS NULL AND expires_at > $4),
      matched AS MATERIALIZED (
        SELECT id, ended_at IS NULL AND expires_at > $4 AS was_open FROM browser_sessions
        WHERE tenant_id = $1 AND id IN (
-         SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${sameBrowserBefore}
+         SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${replacedInBrowser}
          UNION SELECT b.id FROM one JOIN browser_sessions b ON b.tenant_id = $1 AND b.expires_at > $4
            AND b.idp_session_name = one.idp_session_name AND b.connection_id = one.connection_id AND b.subject_id = one.subject_id
            AND (b.idp_session ->> 'sid' IS NOT NULL OR b.idp_session ->> 'sessionIndex' IS NOT NULL))
