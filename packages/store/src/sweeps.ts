@@ -11,14 +11,14 @@ type Swept = { readonly key: readonly string[]; readonly keepSeconds: number }
  * What is swept, in this order: whoever refers comes before what it refers to, so that hardly anything is left for the cascades.
  *
  * Nothing in here is usable after its expiry; what is kept beyond it is kept for what it can still tell. A code presented again is
- * recognised as a replay, and a refresh token as reused, until their time ends. Grants are what an admin's receipts point at. The audit
- * trail is in none of these and is never swept.
+ * recognised as a replay, and a refresh token as reused, until their time ends. A parked message tells nothing, and anybody can make us park
+ * a large one: it goes at once. Grants are what an admin's receipts point at. The audit trail is in none of these and is never swept.
  */
 export const sweptTables = {
   login_traces: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   announcements: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   login_failures: { key: ['tenant_id', 'connection_id', 'hour', 'proven'], keepSeconds: 0 },
-  parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: hour },
+  parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: 0 },
   idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
   replays: { key: ['tenant_id', 'connection_id', 'kind', 'id_hash'], keepSeconds: hour },
   connection_drafts: { key: ['tenant_id', 'id'], keepSeconds: day },

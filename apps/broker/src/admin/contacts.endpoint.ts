@@ -130,7 +130,14 @@ const shownAnnouncement = z.strictObject({
       at: time,
       kind: z.string(),
       about: z.string().nullable(),
-      by: z.strictObject({ keyName: z.string(), isVendor: z.boolean(), address: z.string() }).nullable(),
+      by: z
+        .strictObject({
+          keyName: z.string(),
+          isVendor: z.boolean(),
+          isLink: z.boolean().describe('By a set-up link, which is no key'),
+          address: z.string(),
+        })
+        .nullable(),
     }),
   ),
   actCount: z.int().describe('Of all acts that it tells of; acts lists the first of them'),
@@ -143,7 +150,12 @@ const shownAnnouncement = z.strictObject({
 })
 const showAnnouncement = (announcement: Announcement): z.output<typeof shownAnnouncement> => ({
   ...announcement,
-  acts: announcement.acts.map(({ at, kind, about, by }) => ({ at: toIso(at), kind, about: about ?? null, by: by ?? null })),
+  acts: announcement.acts.map(({ at, kind, about, by }) => ({
+    at: toIso(at),
+    kind,
+    about: about ?? null,
+    by: by === undefined ? null : { ...by, isLink: by.isLink === true },
+  })),
   trouble: announcement.trouble ?? null,
   openedAt: toIso(announcement.openedAt),
   tryAt: toIso(announcement.tryAt),

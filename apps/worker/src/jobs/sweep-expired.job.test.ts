@@ -169,3 +169,12 @@ test('what a session kept for a sign-out goes with its time, and the session sta
   await sweepAt(later)
   expect(await kept()).toEqual([{ kept: false }, { kept: true }])
 })
+
+test('what a stranger parked goes with its time: kept longer, hundreds of kilobytes each, it would fill the disk', async () => {
+  await write('DELETE FROM parked_messages')
+  const parked = 'INSERT INTO parked_messages (tenant_id, handle_hash, connection_id, sealed, expires_at) VALUES ($1, $2, $3, $2, $4)'
+  for (const seconds of [-1, 1]) await write(parked, acme.tenantId, randomBytes(32), acme.connectionId, new Date(addSeconds(now, seconds)))
+  await sweepAt(now)
+  const left = await asOwner<{ expires_at: Date }>(fixture.ownerUrl, 'SELECT expires_at FROM parked_messages')
+  expect(left.map(({ expires_at: at }) => new Date(at).getTime())).toEqual([addSeconds(now, 1)])
+})

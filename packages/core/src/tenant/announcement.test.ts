@@ -15,6 +15,13 @@ const content: AnnouncementContent = {
   actCount: 2,
 }
 
+test('what a set-up link did was done by no key, of the vendor or of the tenant', () => {
+  const by = { keyName: 'set-up link: Peter of IT', isVendor: false, isLink: true, address: '203.0.113.5' } as const
+  const { text } = buildAnnouncementMail({ ...content, acts: [{ at, kind: 'connection.created', about: 'Okta', by }], actCount: 1 })
+  expect(text).toContain('"Okta". By whoever holds the "set-up link: Peter of IT", from 203.0.113.5.')
+  expect(text).not.toContain('\u2019s key "')
+})
+
 test('the mail says what happened, to what, when, by which key and from where', () => {
   const { subject, text } = buildAnnouncementMail(content)
   expect(subject).toBe('Initech: how people sign in was changed')

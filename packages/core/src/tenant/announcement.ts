@@ -31,13 +31,16 @@ export function nextTryAt(attempts: number, now: Instant): Instant | undefined {
   return pause === undefined ? undefined : addSeconds(now, pause)
 }
 
+/** `isLink`: whoever has opened a set-up link, who holds no key. */
+export type AnnouncedDoer = { readonly keyName: string; readonly isVendor: boolean; readonly isLink?: true; readonly address: string }
+
 export type AnnouncedAct = {
   readonly at: Instant
   readonly kind: AuditEventKind
   /** What it was done to, if that has a name: a connection, a domain. */
   readonly about: string | undefined
   /** `undefined`: nobody; the product noticed it by itself. */
-  readonly by: { readonly keyName: string; readonly isVendor: boolean; readonly address: string } | undefined
+  readonly by: AnnouncedDoer | undefined
 }
 
 export type AnnouncementMail = { readonly subject: string; readonly text: string }
@@ -75,9 +78,13 @@ export function buildAnnouncementMail({ tenantName, recipientName, origin, acts,
 
 function line({ at, kind, about, by }: AnnouncedAct): string {
   const what = about === undefined ? '' : ` "${inert(about)}".`
-  const who =
-    by === undefined ? '' : ` By the ${by.isVendor ? 'vendor\u2019s' : 'tenant\u2019s'} key "${inert(by.keyName)}" from ${by.address}.`
-  return `- ${new Date(at).toISOString()}: ${auditEvents[kind]}${what}${who}`
+  return `- ${new Date(at).toISOString()}: ${auditEvents[kind]}${what}${by === undefined ? '' : doer(by)}`
+}
+
+function doer({ keyName, isVendor, isLink, address }: AnnouncedDoer): string {
+  const name = `"${inert(keyName)}"`
+  if (isLink === true) return ` By whoever holds the ${name}, from ${address}.`
+  return ` By the ${isVendor ? 'vendor\u2019s' : 'tenant\u2019s'} key ${name} from ${address}.`
 }
 
 /** A header, and a line of a list, end where a line ends; direction marks would let a name rewrite what stands beside it. */

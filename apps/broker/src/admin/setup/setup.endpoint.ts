@@ -48,7 +48,12 @@ async function tell(
   const connectionId = kind === 'connection.created' ? link.draftId : undefined
   const detail = { setupLink: link.id, draft: link.draftId, ...(name !== undefined && { name }) }
   await insertAuditEvent(db, tenant, { at, kind, connectionId, detail, requestId, address })
-  await announce(db, tenant, { at, kind, about: name, by: { keyName: `set-up link: ${link.note}`, isVendor: true, address } })
+  await announce(db, tenant, {
+    at,
+    kind,
+    about: name,
+    by: { keyName: `set-up link: ${link.note}`, isVendor: false, isLink: true, address },
+  })
 }
 
 const show = endpoint({

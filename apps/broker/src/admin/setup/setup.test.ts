@@ -116,7 +116,8 @@ describe('with a link', () => {
     expect(body.announcements[0].acts.map(({ kind }: { kind: string }) => kind)).toEqual(
       expect.arrayContaining(['setup_link.created', 'setup_link.opened', 'connection_draft.saved']),
     )
-    expect(JSON.stringify(body)).toContain('set-up link: Peter of IT')
+    const by = { keyName: 'set-up link: Peter of IT', isVendor: false, isLink: true }
+    expect(body.announcements[0].acts).toContainEqual(expect.objectContaining({ by: expect.objectContaining(by) }))
   })
 
   it('a tenant that has a connection is asked for approval, and gets a second one by it, once, as it was seen', async () => {
