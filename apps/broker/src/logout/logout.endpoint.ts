@@ -5,7 +5,7 @@
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { findLiveBrowserSession } from '@drawbridge/store/browser-sessions'
-import { endOwnSession } from '@drawbridge/store/end-session'
+import { endOwnSession, grantsOutliveLogout } from '@drawbridge/store/end-session'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { type Bound, formProof, isFormProof } from '../http/form-proof.js'
@@ -33,11 +33,11 @@ const ask = endpoint({
     const wanted = handleHash && { handleHash, issuerId: tenant.issuer.id, now: deps.clock.now() }
     const session = wanted && (await findLiveBrowserSession(onHotPath(deps.database), tenant.id, wanted))
     if (!session) return signedOutPage('here', handleHash ? [clearSessionCookie(deps, tenant)] : [])
-    return askPage(
-      tenant,
-      tenant.connection(session.connectionId),
-      formProof(deps.sealer, 'sign-out-proof', boundTo(tenant, wanted.handleHash)),
-    )
+    return askPage(tenant, {
+      connection: tenant.connection(session.connectionId),
+      proof: formProof(deps.sealer, 'sign-out-proof', boundTo(tenant, wanted.handleHash)),
+      grantsLiveOn: await inTenant(deps.database, tenant.id, (db) => grantsOutliveLogout(db, tenant.id)),
+    })
   },
 })
 

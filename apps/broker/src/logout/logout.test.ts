@@ -74,6 +74,18 @@ describe('signing out', () => {
     expect([await livingGrants(), await isSignedIn(browser)]).toEqual([[], false])
   })
 
+  it('promises no end of what was granted where the tenant lets it outlive a logout', async () => {
+    const promised = 'lose their access'
+    const browser = await signedIn()
+    expect((await browser.visit(`${issuer()}/logout`)).text).toContain(promised)
+    await owner('UPDATE tenants SET grants_outlive_logout = true WHERE id = $1')
+    const page = await browser.visit(`${issuer()}/logout`)
+    expect(page.text).not.toContain(promised)
+    expect(page.text).toContain('keep their access')
+    await signOut(browser)
+    expect([await isSignedIn(browser), (await livingGrants()).length]).toEqual([false, 1])
+  })
+
   it('leaves other browsers alone', async () => {
     const here = await signedIn()
     idp.says = { ...idp.says, sid: 's2' }

@@ -6,11 +6,14 @@ import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 
 const noStore = { 'cache-control': 'no-store' }
 
+/** `proof`: that we showed it. `grantsLiveOn`: the tenant lets what was granted outlive a logout. */
+type Asking = { readonly connection: ResolvedConnection | undefined; readonly proof: string; readonly grantsLiveOn: boolean }
+
 /** Asked on a page of ours, because whoever leads a browser to an address could otherwise sign people out. OIDC RP-Initiated Logout §2 */
-export const askPage = (tenant: ResolvedTenant, connection: ResolvedConnection | undefined, proof: string): Answer =>
+export const askPage = (tenant: ResolvedTenant, { connection, proof, grantsLiveOn }: Asking): Answer =>
   page(
     `Sign out of ${tenant.name}?`,
-    html`<p>Applications that you let in from this browser lose their access.</p><form method="post" action="${tenant.issuer.url}/logout"><input type="hidden" name="proof" value="${proof}"><button>Sign out</button></form>`,
+    html`<p>Applications that you let in from this browser ${grantsLiveOn ? 'keep' : 'lose'} their access.</p><form method="post" action="${tenant.issuer.url}/logout"><input type="hidden" name="proof" value="${proof}"><button>Sign out</button></form>`,
     { headers: noStore, formTargets: connection ? upstreamTargets([connection]) : [] },
   )
 
