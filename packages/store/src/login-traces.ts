@@ -20,25 +20,27 @@ const hourMs = 3_600_000
 
 /**
  * Counts the failure, and keeps its trace unless its hour has enough of them; answers whether it did. The row of the hour is locked by
- * whoever counts, so no number of callers at once keeps more than the limit.
+ * whoever counts, so no number of callers at once keeps more than the limit. Of a reason no more counts against the hour than is kept of it:
+ * what is sent a thousand times takes no place from the others.
  */
 export async function keepLoginTrace(db: Db, tenant: TenantId, trace: StoredLoginTrace): Promise<boolean> {
   const { at, proven } = trace
   const hour = instant(Math.floor(at / hourMs) * hourMs)
-  const { provenPerHour, unprovenPerHour, unprovenPerReason, keptSeconds } = traceLimits
+  const { provenPerHour, provenPerReason, unprovenPerHour, unprovenPerReason, keptSeconds } = traceLimits
   const { rowCount } = await db.query(
     `WITH counted AS (
        INSERT INTO login_failures AS f (tenant_id, connection_id, hour, proven, failures, reasons, expires_at)
        VALUES ($1, $2, $3, $4, 1, jsonb_build_object($5::text, 1), $6)
        ON CONFLICT (tenant_id, connection_id, hour, proven) DO UPDATE SET failures = f.failures + 1,
          reasons = f.reasons || jsonb_build_object($5::text, COALESCE((f.reasons->>$5::text)::int, 0) + 1)
-       RETURNING failures, (reasons->>$5::text)::int AS of_reason)
+       RETURNING (reasons->>$5::text)::int AS of_reason,
+         (SELECT sum(LEAST(of_each.failures::int, $13)) FROM jsonb_each_text(reasons) AS of_each (reason, failures)) AS sampled)
      INSERT INTO login_traces (tenant_id, id, code, connection_id, at, outcome, reason, proven, sealed, expires_at)
-     SELECT $1, $7, $8, $2, $9, $10, $5, $4, $11, $6 FROM counted WHERE failures <= $12 AND of_reason <= $13 ON CONFLICT DO NOTHING`,
+     SELECT $1, $7, $8, $2, $9, $10, $5, $4, $11, $6 FROM counted WHERE sampled <= $12 AND of_reason <= $13 ON CONFLICT DO NOTHING`,
     [
       ...[tenant, trace.connectionId, toTimestamp(hour), proven, trace.reason, toTimestamp(addSeconds(at, keptSeconds))],
       ...[trace.id, trace.code, toTimestamp(at), trace.outcome, trace.sealed],
-      ...(proven ? [provenPerHour, provenPerHour] : [unprovenPerHour, unprovenPerReason]),
+      ...(proven ? [provenPerHour, provenPerReason] : [unprovenPerHour, unprovenPerReason]),
     ],
   )
   return rowCount === 1

@@ -159,8 +159,8 @@ describe('what anybody can send', () => {
     )
 
   it('fills no more than its sample, is counted whole, and hides no other reason', async () => {
-    const { unprovenPerReason } = traceLimits
-    const pages = await Promise.all(Array.from({ length: unprovenPerReason + 10 }, () => postStray('acme')))
+    const { unprovenPerHour, unprovenPerReason } = traceLimits
+    const pages = await Promise.all(Array.from({ length: unprovenPerHour + 10 }, () => postStray('acme')))
     expect(pages.filter((page) => page.includes('tell them the code'))).toHaveLength(unprovenPerReason)
     expect((await two.call('GET', '/tenants/acme/login-traces')).body.loginTraces).toHaveLength(unprovenPerReason)
     const { trace } = await failedLogin('acme', 'expired-certificate')
@@ -169,8 +169,8 @@ describe('what anybody can send', () => {
     expect(body.loginFailures).toEqual([
       expect.objectContaining({
         proven: 0,
-        unproven: unprovenPerReason + 11,
-        reasons: { login_unsolicited: unprovenPerReason + 10, saml_signature_invalid: 1 },
+        unproven: unprovenPerHour + 11,
+        reasons: { login_unsolicited: unprovenPerHour + 10, saml_signature_invalid: 1 },
       }),
     ])
   })
@@ -179,11 +179,23 @@ describe('what anybody can send', () => {
     await asOwner(
       two.fixture.ownerUrl,
       `INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at)
-       VALUES ($1, $2, date_trunc('hour', now()), false, 1000000, '{}', now() + interval '1 day')`,
+       VALUES ($1, $2, date_trunc('hour', now()), false, 1000000, '{"a": 1000, "b": 1000, "c": 1000, "d": 1000}', now() + interval '1 day')`,
       [two.of('acme').tenantId, two.of('acme').connectionId],
     )
     expect(await postStray('acme')).not.toContain('tell them the code')
     expect((await failedLogin('acme', 'wrong-audience')).trace.reason).toBe('saml_audience_wrong')
+  })
+
+  it('nor does somebody of the company, who fails in one way again and again, hide how the others fail', async () => {
+    const { provenPerReason } = traceLimits
+    await asOwner(
+      two.fixture.ownerUrl,
+      `INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at)
+       VALUES ($1, $2, date_trunc('hour', now()), true, $3, jsonb_build_object('saml_audience_wrong', $3::int), now() + interval '1 day')`,
+      [two.of('acme').tenantId, two.of('acme').connectionId, 10 * provenPerReason],
+    )
+    expect((await failedLogin('acme', 'wrong-audience')).code).toBe('none')
+    expect((await failedLogin('acme', 'clock-skew')).trace.proven).toBe(true)
   })
 
   it('takes a bounded room, however many names an answer has that nobody signed', async () => {

@@ -22,6 +22,8 @@ export const traceLimits = {
   keptSeconds: 7 * 86_400,
   /** Traces of one connection and hour where the IdP was proven to have spoken. What comes beyond is counted. */
   provenPerHour: 200,
+  /** Of one reason among these: a person who fails in one way all day hides nobody else's failures. */
+  provenPerReason: 100,
   /** Where nobody was proven to be anybody, so that a stranger can fill nothing. */
   unprovenPerHour: 60,
   /** Of one reason among these: a stranger who sends one kind of rubbish does not hide the others. */
