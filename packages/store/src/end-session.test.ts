@@ -299,6 +299,18 @@ describe('what ends here', () => {
     expect([await isLive(second), await isLive(elsewhere), await livingGrants()]).toEqual([false, true, 1])
   })
 
+  it('a login of the same session at the IdP that was under way is not believed, one that begins afterwards is', async () => {
+    const session = await signIn({ sid: 's1' })
+    const [underWay, another] = [await leave({ sid: 's1' }), await leave({ sid: 's2' })]
+    await run((db) => endOwnSession(db, { ...ending(), reason: 'signed_out' }, own(session)))
+    const afterwards = await leave({ sid: 's1' }, addSeconds(now, 31))
+    expect([await underWay.comeHome(), await another.comeHome(), await afterwards.comeHome()]).toEqual([
+      'idp_session_ended',
+      'believed',
+      'believed',
+    ])
+  })
+
   it('without a name from the IdP it takes its own grants alone', async () => {
     const [here, there] = [await signIn(), await signIn()]
     await openGrant(here)

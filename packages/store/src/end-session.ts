@@ -61,8 +61,7 @@ export async function endIdpSession(
   ended: IdpSessionEnd,
 ): Promise<SessionsEnded> {
   const names = namesOfEnd(ended)
-  await db.query('SELECT await_idp_session($1, $2, $3)', [ending.tenant, ending.connectionId, names])
-  await rememberEnd(db, ending, names)
+  await holdEnd(db, ending, names)
   const matched = await endSessionsNamed(db, ending, names)
   if (matched.length === 0) return nothing
   const done = await endWhatHangsOn(db, ending, matched, () => listPeopleNamed(db, ending, names))
@@ -70,8 +69,9 @@ export async function endIdpSession(
   return done
 }
 
-/** The later end of one name counts; an end that is told twice changes nothing. */
-async function rememberEnd(db: Db, { tenant, connectionId, now }: Ending, names: readonly IdpSessionName[]): Promise<void> {
+/** From here on no login under these names is believed that began before. The later end of one name counts; one that is told twice changes nothing. */
+async function holdEnd(db: Db, { tenant, connectionId, now }: Ending, names: readonly IdpSessionName[]): Promise<void> {
+  await db.query('SELECT await_idp_session($1, $2, $3)', [tenant, connectionId, names])
   await db.query(
     `INSERT INTO idp_session_ends (tenant_id, connection_id, name, ended_at, expires_at)
      SELECT $1, $2, name, $4, $5 FROM unnest($3::bytea[]) AS given (name)
@@ -94,6 +94,8 @@ type Matched = { readonly id: BrowserSessionId; readonly subject_id: SubjectId; 
 const replacedInBrowser = `b.tenant_id = $1 AND b.subject_id = one.subject_id AND (b.id = one.first_id OR b.first_session_id = one.first_id)
   AND b.ended_at IS NOT NULL AND b.expires_at > $4`
 const firstOfBrowser = 'COALESCE(first_session_id, id) AS first_id'
+const isNamedByIdp = (row: string): string =>
+  `(${row}.idp_session ->> 'sid' IS NOT NULL OR ${row}.idp_session ->> 'sessionIndex' IS NOT NULL)`
 
 /**
  * Ends what is open and answers with all that match, and with those that were over before in the same browser. Rows are locked in one order. One more
@@ -210,6 +212,7 @@ type OwnRow = Matched & {
  * others here of the same session at the IdP, where the IdP named it. `undefined`: the handle opens nothing, and nothing has changed.
  */
 export async function endOwnSession(db: Db, ending: SessionEnding, browser: BrowserAtIssuer): Promise<OwnSessionEnded | undefined> {
+  await rememberOwnEnd(db, ending, browser)
   const { rows } = await db.query<OwnRow>(
     `WITH one AS MATERIALIZED (
        SELECT id, subject_id, connection_id, idp_session, idp_session_name, sealed_logout_hint, ${firstOfBrowser} FROM browser_sessions
@@ -220,7 +223,7 @@ export async function endOwnSession(db: Db, ending: SessionEnding, browser: Brow
          SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${replacedInBrowser}
          UNION SELECT b.id FROM one JOIN browser_sessions b ON b.tenant_id = $1 AND b.expires_at > $4
            AND b.idp_session_name = one.idp_session_name AND b.connection_id = one.connection_id AND b.subject_id = one.subject_id
-           AND (b.idp_session ->> 'sid' IS NOT NULL OR b.idp_session ->> 'sessionIndex' IS NOT NULL))
+           AND ${isNamedByIdp('b')})
        ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
      closed AS (
        UPDATE browser_sessions b SET ended_at = $4, sealed_logout_hint = NULL
@@ -234,6 +237,17 @@ export async function endOwnSession(db: Db, ending: SessionEnding, browser: Brow
   const done = await endWhatHangsOn(db, { ...ending, connectionId }, rows, async () => [subjectId])
   await auditEnd(db, { ...ending, connectionId }, done, subjectId)
   return { id: own.own_id, connectionId, subjectId, idpSession: own.idp_session, sealedLogoutHint: own.sealed_logout_hint ?? undefined }
+}
+
+/** A login in another tab that was under way when she signed out is not believed, as far as the IdP says that it is of the same session. */
+async function rememberOwnEnd(db: Db, ending: SessionEnding, { handleHash, issuerId }: BrowserAtIssuer): Promise<void> {
+  const { rows } = await db.query<{ connection_id: ConnectionId; name: IdpSessionName }>(
+    `SELECT b.connection_id, b.idp_session_name AS name FROM browser_sessions b
+     WHERE b.tenant_id = $1 AND b.handle_hash = $2 AND b.issuer_id = $3 AND b.ended_at IS NULL AND b.expires_at > $4
+       AND b.idp_session_name IS NOT NULL AND ${isNamedByIdp('b')}`,
+    [ending.tenant, handleHash, issuerId, toTimestamp(ending.now)],
+  )
+  for (const { connection_id: connectionId, name } of rows) await holdEnd(db, { ...ending, connectionId }, [name])
 }
 
 /** Which session of this browser: by the handle in its cookie, or by its id, which the caller has opened a seal of ours for. */

@@ -61,6 +61,8 @@ it('she is out here before she leaves, and the IdP is asked in its own words, si
 
 describe.each(ways)('its answer by $way', ({ send }) => {
   const leave = async () => {
+    // A login that began in the moment of a sign-out would count as under way.
+    acme.wait(1)
     const { browser } = await acme.signIn()
     const { location } = await signOut(browser)
     return { browser, id: idIn(inflated(location, 'SAMLRequest')) }
