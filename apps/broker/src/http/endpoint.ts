@@ -36,8 +36,8 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   readonly tenant?: ResolvedTenant
   readonly parsed: Parsed
   readonly caller: Caller
-  /** Takes one of a further named limit of this client address. The refusal: there was none left. */
-  readonly spend: (limit: RateLimitName) => Answer | undefined
+  /** Takes one of a further named limit of this client address, or of `of` alone, from wherever it comes. The refusal: there was none left. */
+  readonly spend: (limit: RateLimitName, of?: string) => Answer | undefined
 }
 
 /** A parser shows its schema to the documentation and its type to the endpoint. */

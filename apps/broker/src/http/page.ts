@@ -15,6 +15,7 @@ body{margin:0;min-height:100vh;display:flex;flex-direction:column;align-items:ce
 main{width:100%;max-width:30rem;margin:auto;padding:2rem 1.75rem;background:var(--paper);border:1px solid var(--line);border-radius:14px}
 h1{margin:0 0 .75rem;font-size:1.35rem;line-height:1.3}
 h2{margin:1.5rem 0 .5rem;font-size:1rem}
+h3{margin:1rem 0 .25rem;font-size:.9rem}
 p{margin:.5rem 0}
 a{color:var(--main)}
 ul{margin:.75rem 0;padding:0;list-style:none}
@@ -25,7 +26,7 @@ dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere}
 code{font-size:.9em;overflow-wrap:anywhere}
 label{display:block;margin:1rem 0 .25rem}
-input[type=text],input[type=email],input[type=url],input[type=password],textarea{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--soft);border-radius:8px}
+input[type=text],input[type=email],input[type=url],input[type=password],select,textarea{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--soft);border-radius:8px}
 button{width:100%;margin-top:.75rem;padding:.75rem 1rem;min-height:2.75rem;font:inherit;font-weight:600;color:var(--on-main);background:var(--main);border:1px solid var(--main);border-radius:8px;cursor:pointer}
 button.quiet{color:var(--ink);background:transparent;border-color:var(--soft);font-weight:400}
 :focus-visible{outline:3px solid var(--main);outline-offset:2px}

@@ -67,9 +67,9 @@ async function answerRequest(
   const address = clientAddress(request, deps.settings.trustedProxyHops)
   const slug = params['tenant']
   const quotas = slug === undefined ? undefined : await labQuotas(deps, endpoint, slug)
-  const spend = (limit: RateLimitName): Answer | undefined => {
+  const spend = (limit: RateLimitName, of = limitKey(address)): Answer | undefined => {
     const own = quotas?.[limit]
-    const taken = limiter.take(limit, limitKey(address), slug !== undefined && own ? { slug, limit: own } : undefined)
+    const taken = limiter.take(limit, of, slug !== undefined && own ? { slug, limit: own } : undefined)
     if (taken.allowed) return undefined
     deps.metrics.count('drawbridge_rate_limited_total', { limit })
     return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })

@@ -1,10 +1,13 @@
 /** What a company's IT reads and fills in: one step below the other on one page, in the order in which they are done. */
+import type { Instant } from '@drawbridge/core/instant'
 import type { StoredDraft } from '@drawbridge/store/connection-drafts'
 import { type Answer, page } from '../../http/answer.js'
 import { callbackUrlOf, metadataUrlOf, oidcLogoutUrlsOf } from '../../http/connection-addresses.js'
 import { type Html, html } from '../../http/html.js'
 import { pageScript } from '../../http/page.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
+import { factsOf } from './draft-facts.js'
+import { guideOf, type IdpId, type IdpSteps, idpNames, type OurAddress } from './idp-guides.js'
 import type { SetupSession } from './setup-session.js'
 
 const noStore = { headers: { 'cache-control': 'no-store' } }
@@ -25,9 +28,13 @@ export const entryPage = (tenant: ResolvedTenant): Answer =>
 export type Said = { readonly errors: readonly string[]; readonly warnings: readonly string[] }
 const nothing: Said = { errors: [], warnings: [] }
 
-export function stepsPage(session: SetupSession, said: Said = nothing, status = 200): Answer {
+/** `vendor`: the IdP that was chosen; none: the words that fit any. */
+type Shown = { readonly said?: Said; readonly status?: number; readonly vendor?: IdpId | undefined; readonly now: Instant }
+
+export function stepsPage(session: SetupSession, { said = nothing, status = 200, vendor, now }: Shown): Answer {
   const { tenant, draft } = session
-  const body = html`${notes(said)}${addresses(session)}${canBeSaid(draft) && forms(session)}${summary(draft)}${next(session)}`
+  const steps = canBeSaid(draft) && html`${addresses(session, vendor)}${forms(session, vendor)}`
+  const body = html`${notes(said)}${steps}${factsOf(draft, now)}${next(session)}`
   return page(`Connect ${tenant.name}`, body, { ...noStore, status })
 }
 
@@ -36,32 +43,35 @@ const canBeSaid = ({ state }: StoredDraft): boolean => state === 'empty' || stat
 const notes = ({ errors, warnings }: Said): Html =>
   html`${errors.length > 0 && html`<div role="alert"><h2>This cannot be used yet</h2><ul>${errors.map((text) => html`<li>${text}</li>`)}</ul></div>`}${warnings.length > 0 && html`<div role="status"><h2>To know</h2><ul>${warnings.map((text) => html`<li>${text}</li>`)}</ul></div>`}`
 
+const row = (name: string, value: string): Html => html`<dt>${name}</dt><dd><code>${value}</code></dd>`
+
 /** Known before anything is said, because the draft has the id that the connection will have. */
-function addresses({ tenant, draft: { id } }: SetupSession): Html {
-  const acs = callbackUrlOf(tenant, { kind: 'saml', id })
-  const logout = oidcLogoutUrlsOf(tenant, id)
-  const row = (name: string, value: string): Html => html`<dt>${name}</dt><dd><code>${value}</code></dd>`
-  return html`<h2>1. At your identity provider</h2><p>Make an application for SAML 2.0 or for OpenID Connect, and enter:</p><dl>${row('SAML: ACS', acs)}${row('SAML: entity ID', metadataUrlOf(tenant, id))}${row('SAML: metadata, once it is active', metadataUrlOf(tenant, id))}${row('OpenID: redirect', callbackUrlOf(tenant, { kind: 'oidc', id }))}${row('OpenID: back-channel logout', logout.backchannelLogoutUri)}</dl><p>Send the groups of your people along, if they shall decide what these may do.</p>`
+function addresses({ tenant, draft: { id } }: SetupSession, vendor: IdpId | undefined): Html {
+  const ours: Readonly<Record<OurAddress, string>> = {
+    acs: callbackUrlOf(tenant, { kind: 'saml', id }),
+    entityId: metadataUrlOf(tenant, id),
+    redirect: callbackUrlOf(tenant, { kind: 'oidc', id }),
+    logout: oidcLogoutUrlsOf(tenant, id).backchannelLogoutUri,
+  }
+  const options = idpNames.map(([key, name]) => html`<option value="${key}"${key === vendor && html` selected`}>${name}</option>`)
+  const choice = html`<form method="get" action="${tenant.issuer.url}/setup"><label for="vendor">Your identity provider</label><select id="vendor" name="vendor"><option value="">Another one</option>${options}</select><button class="quiet">Show what to enter there</button></form>`
+  return html`<h2>1. At your identity provider</h2>${choice}${vendor === undefined ? generalWords(ours) : guideWords(vendor, ours)}`
 }
 
-function forms({ tenant, proof }: SetupSession): Html {
+const generalWords = (ours: Readonly<Record<OurAddress, string>>): Html =>
+  html`<p>Make an application for SAML 2.0 or for OpenID Connect, and enter:</p><dl>${row('SAML: ACS', ours.acs)}${row('SAML: entity ID', ours.entityId)}${row('SAML: metadata, once it is active', ours.entityId)}${row('OpenID: redirect', ours.redirect)}${row('OpenID: back-channel logout', ours.logout)}</dl><p>Send the groups of your people along, if they shall decide what these may do.</p>`
+
+function guideWords(vendor: IdpId, ours: Readonly<Record<OurAddress, string>>): Html {
+  const { saml, oidc } = guideOf(vendor)
+  const way = (protocol: string, { where, enter, send, give }: IdpSteps): Html =>
+    html`<h3>${protocol}</h3><p>${where}</p><dl>${enter.map(([field, value]) => row(field, ours[value]))}</dl><p>To send: ${send}</p><p>Bring back to step 2: ${give}</p>`
+  return html`${saml && oidc && html`<p>One of the two ways is enough.</p>`}${saml && way('By SAML 2.0', saml)}${oidc && way('By OpenID Connect', oidc)}`
+}
+
+function forms({ tenant, proof }: SetupSession, vendor: IdpId | undefined): Html {
   const form = (kind: 'saml' | 'oidc', fields: Html): Html =>
-    html`<form method="post" action="${tenant.issuer.url}/setup/draft"><input type="hidden" name="proof" value="${proof}"><input type="hidden" name="kind" value="${kind}">${fields}<button class="quiet">Look at it</button></form>`
+    html`<form method="post" action="${tenant.issuer.url}/setup/draft"><input type="hidden" name="proof" value="${proof}"><input type="hidden" name="kind" value="${kind}"><input type="hidden" name="vendor" value="${vendor ?? ''}">${fields}<button class="quiet">Look at it</button></form>`
   return html`<h2>2. What your identity provider says</h2><p>SAML: the address of its metadata, or the document.</p>${form('saml', html`<label for="metadataUrl">Address (https)</label><input id="metadataUrl" name="metadataUrl" type="url" maxlength="2048" autocomplete="off"><label for="metadataXml">or the document</label><textarea id="metadataXml" name="metadataXml" rows="6" spellcheck="false"></textarea>`)}<p>OpenID Connect:</p>${form('oidc', html`<label for="issuer">Issuer (https)</label><input id="issuer" name="issuer" type="url" maxlength="2048" autocomplete="off"><label for="clientId">Client ID</label><input id="clientId" name="clientId" type="text" maxlength="512" autocomplete="off"><label for="clientSecret">Client secret</label><input id="clientSecret" name="clientSecret" type="password" maxlength="1024" autocomplete="new-password">`)}`
-}
-
-const shownMembers = ['idpEntityId', 'ssoUrl', 'issuer', 'clientId'] as const
-
-function summary({ content }: StoredDraft): Html | undefined {
-  if (!content) return undefined
-  const configuration = content.configuration as Readonly<Record<string, unknown>>
-  const rows = shownMembers.flatMap((member) => {
-    const value = configuration[member]
-    return typeof value === 'string' ? [html`<dt>${member}</dt><dd><code>${value}</code></dd>`] : []
-  })
-  const { url } = content.source ?? {}
-  const certificates = Array.isArray(configuration['certificates']) ? configuration['certificates'].length : 0
-  return html`<h2>What was understood</h2><dl><dt>protocol</dt><dd>${content.kind === 'saml' ? 'SAML 2.0' : 'OpenID Connect'}</dd>${rows}${url !== undefined && html`<dt>metadata, fetched again</dt><dd><code>${url}</code></dd>`}${certificates > 0 && html`<dt>certificates</dt><dd>${certificates}</dd>`}${content.sealedSecret !== undefined && html`<dt>secret</dt><dd>kept, sealed</dd>`}</dl>`
 }
 
 function next({ tenant, draft, proof }: SetupSession): Html | undefined {

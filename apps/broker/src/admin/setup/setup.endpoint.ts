@@ -20,6 +20,7 @@ import { refuseAsPage } from '../../http/write-error.js'
 import { type AdminErrorReason, adminErrors } from '../error.js'
 import { activateDraft, keepDraftSeconds } from './activate-draft.js'
 import { describeConnection } from './describe-connection.js'
+import { readIdpId } from './idp-guides.js'
 import { entryPage, stepsPage } from './setup-pages.js'
 import { findSetupSession, isProven, type SetupSession, setSetupCookie } from './setup-session.js'
 
@@ -64,7 +65,8 @@ const show = endpoint({
     'The page of a set-up link: asks for its code, or shows the steps to whoever has opened it. Opening the address alone does nothing.',
   run: async (http, deps) => {
     const session = await findSetupSession(http, deps)
-    return session ? stepsPage(session) : entryPage(tenantOf(http))
+    const vendor = readIdpId(http.query.ok ? http.query.value['vendor'] : undefined)
+    return session ? stepsPage(session, { vendor, now: deps.clock.now() }) : entryPage(tenantOf(http))
   },
 })
 
@@ -108,8 +110,12 @@ const describe = endpoint({
     const session = await provenSession(http, deps)
     if (isAnswer(session)) return session
     const { tenant, link, draft } = session
-    const { said, content } = await describeConnection(http.form.ok ? http.form.value : {}, session, deps)
-    if (!content) return stepsPage(session, said, 400)
+    const limited = http.spend('setup', link.id)
+    if (limited) return limited
+    const form = http.form.ok ? http.form.value : {}
+    const { said, content } = await describeConnection(form, session, deps)
+    const shown = { said, vendor: readIdpId(form['vendor']), now: deps.clock.now() }
+    if (!content) return stepsPage(session, { ...shown, status: 400 })
     const written = await inTenant(deps.database, tenant.id, async (db) => {
       if (!(await lockLivingSetupLink(db, tenant.id, link.id, deps.clock.now()))) return false
       const current = await lockDraft(db, tenant.id, draft.id, deps.clock.now())
@@ -119,7 +125,7 @@ const describe = endpoint({
       return done
     })
     const after = written && (await findSetupSession(http, deps))
-    return after ? stepsPage(after, said) : refuse('setup_form_invalid')
+    return after ? stepsPage(after, shown) : refuse('setup_form_invalid')
   },
 })
 

@@ -12,6 +12,7 @@ import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { rateLimits } from '../../http/rate-limit.js'
 import { keepDraftSeconds } from './activate-draft.js'
 
 const start = instant(Date.UTC(2026, 10, 28))
@@ -106,6 +107,39 @@ describe('with a link', () => {
     const { body } = await call('GET', '/tenants/initech/audit-events')
     const kinds = body.auditEvents.map(({ kind }: { kind: string }) => kind)
     expect(kinds.slice(0, 4)).toEqual(['connection.created', 'connection_draft.saved', 'setup_link.opened', 'setup_link.created'])
+  })
+
+  it('IT chooses its product and reads that product’s words; of an unknown one, those that fit any', async () => {
+    const { link, browser } = await opened()
+    const okta = await browser.ask('?vendor=okta')
+    expect(okta.text).toContain('Audience URI (SP Entity ID)')
+    expect(okta.text).toContain('<option value="okta" selected>')
+    expect(okta.text).toContain(`/t/initech/saml/${link.draftId}/acs`)
+    for (const vendor of ['__proto__', 'constructor', '%3Cscript%3E', '']) {
+      const general = await browser.ask(`?vendor=${vendor}`)
+      expect(general.status).toBe(200)
+      expect(general.text).toContain('Make an application for SAML 2.0 or for OpenID Connect')
+    }
+    const mistaken = await browser.ask('/draft', { ...saml(okta), vendor: 'okta', metadataXml: '<nonsense/>' })
+    expect(mistaken.text).toContain('<option value="okta" selected>')
+  })
+
+  it('IT reads whose certificate it is, how long it lasts, and whether sign-out is offered', async () => {
+    const { browser, page } = await opened()
+    const { text } = await browser.ask('/draft', saml(page))
+    expect(text).toMatch(/<dt>Certificate<\/dt><dd>[^<]*CN=[^<]+: \d+ days left/)
+    expect(text).toContain('<dt>Sign-out</dt>')
+  })
+
+  it('a link has us fetch so often and no more; another link at the same address is not slowed by it', async () => {
+    const { browser, page } = await opened()
+    const wrong = { ...saml(page), metadataXml: '<nonsense/>' }
+    for (let index = 0; index < rateLimits.setup.burst; index += 1) expect((await browser.ask('/draft', wrong)).status).toBe(400)
+    expect((await browser.ask('/draft', wrong)).status).toBe(429)
+    const other = await opened()
+    expect((await other.browser.ask('/draft', saml(other.page))).status).toBe(200)
+    now = addSeconds(now, 61)
+    expect((await browser.ask('/draft', wrong)).status).toBe(400)
   })
 
   it('the contacts of the tenant are told of each act, and whose link it was', async () => {
