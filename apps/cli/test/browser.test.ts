@@ -131,6 +131,47 @@ withChromium('in Chromium, by keyboard only', () => {
     expect(troubles).toEqual([])
     await page.close()
   })
+
+  const aSetupLink = async (slug: string): Promise<string> => {
+    expect(await product.admin('POST', '/tenants', { slug, name: 'Initech' })).toMatchObject({ status: 201 })
+    const { json } = await product.admin('POST', `/tenants/${slug}/setup-links`, { note: 'Peter of IT' })
+    return String(json['url'])
+  }
+
+  it('a company’s IT opens its link, chooses its product, describes its IdP and uses it', async () => {
+    const page = await browser.newPage({ viewport: { width: 1100, height: 900 } })
+    const troubles = troublesOf(page)
+    await page.goto(await aSetupLink('initech'))
+    await page.getByRole('heading', { name: '1. At your identity provider' }).waitFor()
+    expect(new URL(page.url()).hash).toBe('')
+    await page.getByLabel('Your identity provider').selectOption('okta')
+    await press(page, 'Show what to enter there')
+    await page.getByText('Audience URI (SP Entity ID)').waitFor()
+    await page.getByLabel('or the document').fill(await (await fetch(`${product.started.simulatorUrl}/acme/metadata`)).text())
+    await press(page, 'Look at it as SAML')
+    await page.getByRole('heading', { name: 'What was understood' }).waitFor()
+    await press(page, 'Use this connection')
+    await page.getByRole('heading', { name: 'It is active' }).waitFor()
+    expect((await product.admin('GET', '/tenants/initech/connections')).json['connections']).toHaveLength(1)
+    expect(troubles).toEqual([])
+    await page.close()
+  })
+
+  it('without JavaScript, on a phone, the code of a set-up link is typed, and the steps fit', async () => {
+    const context = await browser.newContext({ viewport: { width: 360, height: 740 }, javaScriptEnabled: false })
+    const page = await context.newPage()
+    const link = await aSetupLink('initrode')
+    await page.goto(link)
+    await page.getByLabel('The code behind the # of your link').fill(new URL(link).hash.slice(1))
+    await press(page, 'Begin')
+    for (const vendor of ['', 'onelogin', 'keycloak']) {
+      await page.getByLabel('Your identity provider').selectOption(vendor)
+      await press(page, 'Show what to enter there')
+      await page.waitForURL(`**/setup?vendor=${vendor}`)
+      expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+    }
+    await context.close()
+  })
 })
 
 const mostTabs = 60

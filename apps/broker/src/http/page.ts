@@ -16,12 +16,14 @@ main{width:100%;max-width:30rem;margin:auto;padding:2rem 1.75rem;background:var(
 h1{margin:0 0 .75rem;font-size:1.35rem;line-height:1.3}
 h2{margin:1.5rem 0 .5rem;font-size:1rem}
 h3{margin:1rem 0 .25rem;font-size:.9rem}
-p{margin:.5rem 0}
+p{margin:.5rem 0;overflow-wrap:anywhere}
 a{color:var(--main)}
 ul{margin:.75rem 0;padding:0;list-style:none}
 li{padding:.6rem 0;border-top:1px solid var(--line)}
 li:first-child{border-top:0}
 dl{margin:1rem 0;display:grid;grid-template-columns:auto 1fr;gap:.35rem 1rem}
+dl.stacked{grid-template-columns:1fr;gap:.1rem}
+dl.stacked dd{margin-bottom:.5rem}
 dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere}
 code{font-size:.9em;overflow-wrap:anywhere}
@@ -29,6 +31,7 @@ label{display:block;margin:1rem 0 .25rem}
 input[type=text],input[type=email],input[type=url],input[type=password],select,textarea{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--soft);border-radius:8px}
 button{width:100%;margin-top:.75rem;padding:.75rem 1rem;min-height:2.75rem;font:inherit;font-weight:600;color:var(--on-main);background:var(--main);border:1px solid var(--main);border-radius:8px;cursor:pointer}
 button.quiet{color:var(--ink);background:transparent;border-color:var(--soft);font-weight:400}
+summary{padding:.75rem 0;cursor:pointer}
 :focus-visible{outline:3px solid var(--main);outline-offset:2px}
 .soft,footer{color:var(--soft);font-size:.875rem}
 .tier{display:inline-block;padding:.05rem .5rem;font-size:.8rem;border:1px solid var(--soft);border-radius:99px}

@@ -51,5 +51,5 @@ function samlFacts(configuration: Configuration, now: Instant): Html {
       ? []
       : [html`<dt>Certificate</dt><dd>${certificate.subject.replaceAll('\n', ', ')}: ${certificate.daysLeft} days left</dd>`]
   })
-  return html`${certificates}<dt>Sign-out</dt><dd>${textAt(configuration, 'sloUrl') === undefined ? 'not offered by it' : 'told to each other'}</dd>`
+  return html`${certificates}<dt>Sign-out</dt><dd>${textAt(configuration, 'sloUrl') === undefined ? 'not offered by it' : 'offered by it'}</dd>`
 }

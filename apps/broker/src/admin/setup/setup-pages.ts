@@ -33,8 +33,11 @@ type Shown = { readonly said?: Said; readonly status?: number; readonly vendor?:
 
 export function stepsPage(session: SetupSession, { said = nothing, status = 200, vendor, now }: Shown): Answer {
   const { tenant, draft } = session
-  const steps = canBeSaid(draft) && html`${addresses(session, vendor)}${forms(session, vendor)}`
-  const body = html`${notes(said)}${steps}${factsOf(draft, now)}${next(session)}`
+  const steps = html`${addresses(session, vendor)}${forms(session, vendor)}`
+  // Once there is something to use, that is what is looked at, unless she is at work on the steps.
+  const isAtWork = draft.state === 'empty' || vendor !== undefined || said.errors.length > 0
+  const folded = html`<details><summary>Steps 1 and 2, if something is to change</summary>${steps}</details>`
+  const body = html`${notes(said)}${canBeSaid(draft) && (isAtWork ? steps : folded)}${factsOf(draft, now)}${next(session)}`
   return page(`Connect ${tenant.name}`, body, { ...noStore, status })
 }
 
@@ -59,18 +62,18 @@ function addresses({ tenant, draft: { id } }: SetupSession, vendor: IdpId | unde
 }
 
 const generalWords = (ours: Readonly<Record<OurAddress, string>>): Html =>
-  html`<p>Make an application for SAML 2.0 or for OpenID Connect, and enter:</p><dl>${row('SAML: ACS', ours.acs)}${row('SAML: entity ID', ours.entityId)}${row('SAML: metadata, once it is active', ours.entityId)}${row('OpenID: redirect', ours.redirect)}${row('OpenID: back-channel logout', ours.logout)}</dl><p>Send the groups of your people along, if they shall decide what these may do.</p>`
+  html`<p>Make an application for SAML 2.0 or for OpenID Connect, and enter:</p><dl class="stacked">${row('SAML: ACS', ours.acs)}${row('SAML: entity ID', ours.entityId)}${row('SAML: metadata, once it is active', ours.entityId)}${row('OpenID: redirect', ours.redirect)}${row('OpenID: back-channel logout', ours.logout)}</dl><p>Send the groups of your people along, if they shall decide what these may do.</p>`
 
 function guideWords(vendor: IdpId, ours: Readonly<Record<OurAddress, string>>): Html {
   const { saml, oidc } = guideOf(vendor)
   const way = (protocol: string, { where, enter, send, give }: IdpSteps): Html =>
-    html`<h3>${protocol}</h3><p>${where}</p><dl>${enter.map(([field, value]) => row(field, ours[value]))}</dl><p>To send: ${send}</p><p>Bring back to step 2: ${give}</p>`
+    html`<h3>${protocol}</h3><p>${where}</p><dl class="stacked">${enter.map(([field, value]) => row(field, ours[value]))}</dl><p>To send: ${send}</p><p>Bring back to step 2: ${give}</p>`
   return html`${saml && oidc && html`<p>One of the two ways is enough.</p>`}${saml && way('By SAML 2.0', saml)}${oidc && way('By OpenID Connect', oidc)}`
 }
 
 function forms({ tenant, proof }: SetupSession, vendor: IdpId | undefined): Html {
   const form = (kind: 'saml' | 'oidc', fields: Html): Html =>
-    html`<form method="post" action="${tenant.issuer.url}/setup/draft"><input type="hidden" name="proof" value="${proof}"><input type="hidden" name="kind" value="${kind}"><input type="hidden" name="vendor" value="${vendor ?? ''}">${fields}<button class="quiet">Look at it</button></form>`
+    html`<form method="post" action="${tenant.issuer.url}/setup/draft"><input type="hidden" name="proof" value="${proof}"><input type="hidden" name="kind" value="${kind}"><input type="hidden" name="vendor" value="${vendor ?? ''}">${fields}<button class="quiet">Look at it as ${kind === 'saml' ? 'SAML' : 'OpenID Connect'}</button></form>`
   return html`<h2>2. What your identity provider says</h2><p>SAML: the address of its metadata, or the document.</p>${form('saml', html`<label for="metadataUrl">Address (https)</label><input id="metadataUrl" name="metadataUrl" type="url" maxlength="2048" autocomplete="off"><label for="metadataXml">or the document</label><textarea id="metadataXml" name="metadataXml" rows="6" spellcheck="false"></textarea>`)}<p>OpenID Connect:</p>${form('oidc', html`<label for="issuer">Issuer (https)</label><input id="issuer" name="issuer" type="url" maxlength="2048" autocomplete="off"><label for="clientId">Client ID</label><input id="clientId" name="clientId" type="text" maxlength="512" autocomplete="off"><label for="clientSecret">Client secret</label><input id="clientSecret" name="clientSecret" type="password" maxlength="1024" autocomplete="new-password">`)}`
 }
 

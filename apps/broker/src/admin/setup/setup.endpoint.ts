@@ -114,8 +114,8 @@ const describe = endpoint({
     if (limited) return limited
     const form = http.form.ok ? http.form.value : {}
     const { said, content } = await describeConnection(form, session, deps)
-    const shown = { said, vendor: readIdpId(form['vendor']), now: deps.clock.now() }
-    if (!content) return stepsPage(session, { ...shown, status: 400 })
+    const shown = { said, now: deps.clock.now() }
+    if (!content) return stepsPage(session, { ...shown, vendor: readIdpId(form['vendor']), status: 400 })
     const written = await inTenant(deps.database, tenant.id, async (db) => {
       if (!(await lockLivingSetupLink(db, tenant.id, link.id, deps.clock.now()))) return false
       const current = await lockDraft(db, tenant.id, draft.id, deps.clock.now())
