@@ -129,6 +129,8 @@ describe('with a link', () => {
     const { text } = await browser.ask('/draft', saml(page))
     expect(text).toMatch(/<dt>Certificate<\/dt><dd>[^<]*CN=[^<]+: \d+ days left/)
     expect(text).toContain('<dt>Sign-out</dt>')
+    expect(text).toContain('<details>')
+    expect((await browser.ask('?vendor=okta')).text).not.toContain('<details>')
   })
 
   it('a link has us fetch so often and no more; another link at the same address is not slowed by it', async () => {
