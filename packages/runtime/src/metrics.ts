@@ -23,6 +23,11 @@ export const metricList = {
     labels: ['way', 'outcome'],
     help: 'Logouts by way (backchannel, frontchannel, saml, here) and outcome (ended, nothing, refused)',
   },
+  drawbridge_mass_logouts_total: {
+    kind: 'counter',
+    labels: ['barrier'],
+    help: 'ALARM: logouts of an IdP that a barrier had to carry out, by whose (subject, connection)',
+  },
   drawbridge_notices_delivered_total: { kind: 'counter', labels: [], help: 'Revocation notices handed to guards' },
   drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard could not believe' },
   drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done' },

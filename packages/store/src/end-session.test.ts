@@ -192,6 +192,9 @@ describe('what an end at the IdP takes', () => {
     expect(await end({ sid: 's1' })).toMatchObject({ barrier: 'connection' })
     expect(await isLive(session)).toBe(false)
     expect(await sql('SELECT epoch FROM connections WHERE tenant_id = $1')).toEqual([{ epoch: 2 }])
+    // Such an end is an alarm: a line of its own in the trail.
+    const alarms = "SELECT detail FROM audit_events WHERE tenant_id = $1 AND kind = 'connection.mass_logout' ORDER BY id DESC LIMIT 1"
+    expect(await sql(alarms)).toEqual([{ detail: { barrier: 'connection' } }])
   })
 })
 

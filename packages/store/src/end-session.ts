@@ -20,6 +20,7 @@ import type {
   SubjectId,
   TenantId,
 } from '@drawbridge/core/tenant/ids'
+import { announce } from './announcements.js'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision } from './deprovisioning.js'
 import { endGrants } from './end-grants.js'
@@ -66,7 +67,15 @@ export async function endIdpSession(
   if (matched.length === 0) return nothing
   const done = await endWhatHangsOn(db, ending, matched, () => listPeopleNamed(db, ending, names))
   if (done.sessions + done.grants > 0 || done.barrier !== undefined) await auditEnd(db, ending, done)
+  if (done.barrier !== undefined) await alarm(db, ending, done)
   return done
+}
+
+/** Nothing is taken back: what the IdP signed has happened. But somebody should know, and the tenant's contacts are told. */
+async function alarm(db: Db, { tenant, connectionId, now, requestId, address }: Ending, { barrier }: SessionsEnded): Promise<void> {
+  const event = { at: now, kind: 'connection.mass_logout' as const, connectionId }
+  await insertAuditEvent(db, tenant, { ...event, detail: { barrier }, requestId, address })
+  await announce(db, tenant, { ...event, about: undefined, by: undefined }, { connectionId })
 }
 
 /** From here on no login under these names is believed that began before. The later end of one name counts; one that is told twice changes nothing. */

@@ -58,6 +58,7 @@ function end(http: HttpRequest, deps: BrokerDeps, { connectionId, token, now }: 
 function accept(deps: BrokerDeps, { sessions, grants, barrier }: SessionsEnded): Answer {
   const outcome = sessions + grants > 0 || barrier !== undefined ? 'ended' : 'nothing'
   deps.metrics.count('drawbridge_logouts_total', { way: 'backchannel', outcome })
+  if (barrier !== undefined) deps.metrics.count('drawbridge_mass_logouts_total', { barrier })
   return empty(200)
 }
 

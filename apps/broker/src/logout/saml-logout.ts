@@ -127,6 +127,7 @@ async function end(hearing: Hearing, request: SamlLogoutRequest): Promise<Logout
   try {
     const ended = await endSessions(hearing, request)
     if (ended !== undefined) count(deps, ended.sessions + ended.grants > 0 || ended.barrier !== undefined ? 'ended' : 'nothing')
+    if (ended?.barrier !== undefined) deps.metrics.count('drawbridge_mass_logouts_total', { barrier: ended.barrier })
     return ended === undefined ? 'replayed' : 'complete'
   } catch (cause) {
     if (!isDatabaseGone(cause)) throw cause

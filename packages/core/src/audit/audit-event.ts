@@ -22,6 +22,8 @@ export const auditEvents = {
   'connection.certificate_expiring': 'A signing certificate of an IdP ends within 60, 30, 14, 7 or 1 days; each is told once.',
   'connection.logout_tokens_changed':
     'Whether logout tokens of an OpenID provider must say what they are (typ) and when they end (exp) changed.',
+  'connection.mass_logout':
+    'ALARM: one logout of an IdP ended more sessions or grants than are ended one by one, and a barrier took their place; the detail says whose.',
   'connection.metadata_applied': 'An admin applied metadata to a connection; the detail says what changed.',
   'connection.metadata_demanded': 'An admin had the metadata of a connection looked at at once.',
   'connection.metadata_failed':
