@@ -66,7 +66,7 @@
  *   scimLinkKey          {attribute, scim: 'userName' | 'externalId'}   how a SCIM user is linked: an IdP-controlled value only (security.md §3)
  *   logoutUpstream       boolean                whoever signs out here is taken to the IdP to sign out there, too, where it offers that; default true
  *   idpInitiated         {targets: [{name, relayState, initiateLoginUri, targetLinkUri}]}   where a tile of the IdP's portal may lead, chosen by
- *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0035); default: refused
+ *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0026); default: refused
  */
 import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { err, ok, type Result } from '@drawbridge/core/result'

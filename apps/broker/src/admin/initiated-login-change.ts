@@ -4,7 +4,7 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { ConnectionWriting } from './accepted-weakenings.js'
 import { audit } from './admin-endpoint.js'
 
-/** docs/adr/0035. A new connection begins closed. */
+/** docs/adr/0026. A new connection begins closed. */
 export async function auditInitiatedLogin(
   { db, tenant, http, deps }: ConnectionWriting,
   connectionId: ConnectionId,

@@ -8,7 +8,7 @@ import type { Answer } from '../http/answer.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import type { Flow } from './flow.js'
 
-/** Over the limit nobody is sent anywhere: another connection than hers would be worse than a wait. docs/adr/0036 */
+/** Over the limit nobody is sent anywhere: another connection than hers would be worse than a wait. docs/adr/0027 */
 export async function groupsOfHint(
   { http, deps, tenant, now }: Pick<Flow, 'http' | 'deps' | 'tenant' | 'now'>,
   usable: readonly ResolvedConnection[],

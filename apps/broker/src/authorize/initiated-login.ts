@@ -1,6 +1,6 @@
 /**
  * What becomes of a login that the company's side began: the browser goes to the application that the tile stands for, which begins a login
- * of its own. docs/adr/0035
+ * of its own. docs/adr/0026
  *
  * Nothing that came with the tile is believed, kept or consumed: no session, no grant, no pending request is touched. Whoever sends a
  * stolen answer, or her own answer from somebody else's browser, gets what a link would have got.

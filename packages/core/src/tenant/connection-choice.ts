@@ -4,7 +4,7 @@
  * The address proves nothing. Without a rule on groups nothing is looked up but what this tenant has configured, so the answer is the same, and
  * takes the same time, whether anybody of that name exists. A rule on groups names groups and can only ask whether she is known to be in
  * one: an address that nobody has, and one whose person is in none, look alike. That she is in one shows; a tenant accepts that in writing
- * (`revealsGroups`, docs/adr/0036). Being sent somewhere is no right: who comes back is judged as if she had gone there by herself.
+ * (`revealsGroups`, docs/adr/0027). Being sent somewhere is no right: who comes back is judged as if she had gone there by herself.
  */
 import { z } from 'zod'
 import { type EmailAddress, parseEmailAddress, type TenantDomain } from '../identity/email-address.js'

@@ -1,5 +1,5 @@
 /**
- * Which groups the person is in whose address somebody typed, as far as that may choose a connection. docs/adr/0036
+ * Which groups the person is in whose address somebody typed, as far as that may choose a connection. docs/adr/0027
  *
  * Whoever types an address sees where it leads, so an answer is given only where nothing else can be meant: one person has the address, in a
  * domain that the tenant has proven, she is switched off nowhere, and what is known of her is not old. Everything else is unknown, which

@@ -1,5 +1,5 @@
 /**
- * A login that the company's side begins: a tile of its portal. docs/adr/0035
+ * A login that the company's side begins: a tile of its portal. docs/adr/0026
  *
  * Whatever arrives with the tile is not believed. It chooses, by exact comparison, one of the places that the connection lists; the browser
  * is sent there, and the application begins a login of its own. So a tile leads where an ordinary link leads, and nowhere else.
