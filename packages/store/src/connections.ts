@@ -98,6 +98,19 @@ export async function allowSha1(db: Db, tenant: TenantId, id: ConnectionId, unti
   return rowCount === 1
 }
 
+/** After a barrier that says nothing of how old a sign-in may be: the epoch has ended what was made, and the time of the last barrier before counts. */
+export async function putBackBarrierTime(
+  db: Db,
+  tenant: TenantId,
+  { id, barrierAt }: Pick<StoredConnection, 'id' | 'barrierAt'>,
+): Promise<void> {
+  await db.query('UPDATE connections SET barrier_at = $3 WHERE tenant_id = $1 AND id = $2', [
+    tenant,
+    id,
+    barrierAt === undefined ? null : toTimestamp(barrierAt),
+  ])
+}
+
 export async function findConnection(db: Db, tenant: TenantId, id: ConnectionId): Promise<StoredConnection | undefined> {
   const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2`, [tenant, id])
   return rows[0] && toConnection(rows[0])

@@ -21,6 +21,7 @@ import { adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { firstLookAt, metadataMembers, readGivenMetadata, refuseFindings } from './given-metadata.js'
 import { ensureKeysFor } from './key-change.js'
 import { showChange, showDiagnosis, shownChange, shownDiagnosis, shownSource, showSource } from './metadata-shapes.js'
+import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
 
 const tag = 'Connections'
@@ -112,6 +113,7 @@ const apply = adminEndpoint({
       await putMetadataSource(db, tenant, id, { ...source, withdrawn, nextFetchAt, now: deps.clock.now() })
       const detail = { url: source.url, digest: source.digest, change, keepOld }
       await audit(db, tenant, http, deps, { kind: 'connection.metadata_applied', connectionId: id, detail })
+      if (stored) await endWhatTheOldIdpSaid({ db, tenant, http, deps }, stored, configuration)
       const kept = await findMetadataSource(db, tenant, id)
       return kept ? json({ configuration, change: showChange(change), source: showSource(kept) }) : refuseAdmin('not_found')
     })

@@ -23,6 +23,7 @@ import { connectionChange, connectionDraft, keepSource, readConnectionDraft } fr
 import { auditInitiatedLogin } from './initiated-login-change.js'
 import { ensureKeysFor } from './key-change.js'
 import { sealConnectionSecret } from './new-key.js'
+import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -142,6 +143,7 @@ const update = adminEndpoint({
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.updated', connectionId: id, detail: { name } })
+      await endWhatTheOldIdpSaid({ db, tenant: tenant.id, http, deps }, before, configuration)
       await auditWeakenings({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       await auditInitiatedLogin({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       return findConnection(db, tenant.id, id)

@@ -1,0 +1,43 @@
+/**
+ * A connection that is turned to another IdP: what was signed in by the old one was that one's word, and none of it is the new one's.
+ *
+ * So everything opened through the connection ends with the change, in its transaction: the epoch is raised, by which pending logins end,
+ * too. The time of the barrier stays: a sign-in at the new IdP may be older than the change, and is as good as any. Who keeps her stable id
+ * keeps her place, because the admin says that it is the same company.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
+import { putBackBarrierTime, type StoredConnection } from '@drawbridge/store/connections'
+import { deprovision } from '@drawbridge/store/deprovisioning'
+import type { Db } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../deps.js'
+import type { AdminRequest } from './admin-endpoint.js'
+
+/** What says which IdP it is: SAML's entity ID; the issuer of OpenID Connect, and whose of several companies that share one. */
+const identity = ['idpEntityId', 'issuer', 'tenantIds', 'hostedDomains'] as const
+
+const identityOf = (configuration: unknown): readonly unknown[] =>
+  identity.map((member) => (configuration as Readonly<Record<string, unknown>> | null)?.[member] ?? null)
+
+type Changing = { readonly db: Db; readonly tenant: TenantId; readonly http: AdminRequest<unknown, unknown>; readonly deps: BrokerDeps }
+
+/** `before`: as it was locked. */
+export async function endWhatTheOldIdpSaid(
+  { db, tenant, http, deps }: Changing,
+  before: StoredConnection,
+  configuration: unknown,
+): Promise<void> {
+  if (isDeepStrictEqual(identityOf(before.configuration), identityOf(configuration))) return
+  await deprovision(db, {
+    tenant,
+    eventId: deps.random.uuid() as DeprovisioningEventId,
+    source: 'admin',
+    target: 'connection',
+    targetId: before.id,
+    reason: 'another_idp',
+    toldAt: undefined,
+    now: deps.clock.now(),
+    requestId: http.requestId,
+  })
+  await putBackBarrierTime(db, tenant, before)
+}
