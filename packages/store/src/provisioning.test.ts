@@ -275,6 +275,24 @@ describe('an address that a login claims', () => {
     expect(await subjectsOf(tenant)).toEqual(['ada'])
   })
 
+  it('in a domain that passes to another tenant takes no subject along, and gives none back', async () => {
+    const [before, after] = [await freshTenant(), await freshTenant()]
+    const domain = `passed.${before.slug}.example`
+    const ada = { stableId: 'ada', email: `ada@${domain}` }
+    const idsOf = (tenant: ATenant) => sql<{ id: string }>('SELECT id FROM subjects WHERE tenant_id = $1 ORDER BY id', [tenant.tenantId])
+    await aDomain(before, domain, 'proven')
+    expect(await signIn(before, ada)).toBe('believed')
+    const hers = await idsOf(before)
+    await sql('UPDATE domains SET verified_at = NULL, lapsed_at = $2 WHERE domain = $1', [domain, new Date(now)])
+    await aDomain(after, domain, 'proven')
+    const theirs = await idsOf(after)
+    expect(await signIn(before, ada)).toBe('address_of_another')
+    expect(await signIn(after, { ...ada, stableId: 'ada-of-after' })).toBe('believed')
+    expect(await idsOf(before)).toEqual(hers)
+    expect((await idsOf(after)).filter(({ id }) => hers.some((one) => one.id === id))).toEqual([])
+    expect(await idsOf(after)).toHaveLength(theirs.length + 1)
+  })
+
   it('links nobody as long as its domain is not proven, and whoever is linked already stays so', async () => {
     const tenant = await freshTenant()
     const userName = `grace@${tenant.slug}.example`

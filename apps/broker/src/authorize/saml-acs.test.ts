@@ -9,7 +9,7 @@ import { withoutLogout } from '@drawbridge/testkit/a-login'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import type { Connector, StartLogin } from '@drawbridge/upstream/connector'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 
 const issuer = 'http://localhost:4400/t/acme'
 const now: Instant = instant(Date.now())
@@ -21,6 +21,12 @@ let broker: TestBroker
 let acme: ATenant
 let started: StartLogin | undefined
 let finished = 0
+
+/** `assertion@response`, or one name for both. */
+const idsOf = (message: string) => {
+  const [assertionId = '', responseId = `r-${message}`] = message.split('@')
+  return { assertionId, responseId }
+}
 
 const connector = (): Connector => ({
   ...withoutLogout,
@@ -38,8 +44,7 @@ const connector = (): Connector => ({
     const assertion: SamlAssertion = {
       kind: 'saml',
       connectionId: acme.connectionId,
-      assertionId: message.parameters.get('SAMLResponse') as string,
-      responseId: `r-${message.parameters.get('SAMLResponse')}`,
+      ...idsOf(message.parameters.get('SAMLResponse') as string),
       issuer: 'https://idp.example',
       nameId: { value: 'ada', format: undefined, nameQualifier: undefined, spNameQualifier: undefined },
       sessionIndex: 'session',
@@ -76,9 +81,9 @@ afterAll(async () => {
   await fixture.close()
 })
 
-const at = (url: string) => url.replace('http://localhost:4400', broker.url)
+const at = (url: string, process = broker) => url.replace('http://localhost:4400', process.url)
 const acs = () => `${issuer}/saml/${acme.connectionId}/acs`
-const begin = async (): Promise<string> => {
+const begin = async (process = broker): Promise<string> => {
   const query = {
     client_id: acme.clientId,
     redirect_uri: 'https://app.example/cb',
@@ -87,18 +92,19 @@ const begin = async (): Promise<string> => {
     code_challenge_method: 'S256',
     resource: acme.resource,
   }
-  const response = await fetch(at(`${issuer}/authorize?${new URLSearchParams(query)}`), { redirect: 'manual' })
+  const response = await fetch(at(`${issuer}/authorize?${new URLSearchParams(query)}`, process), { redirect: 'manual' })
   expect(response.headers.get('content-security-policy')).toContain("form-action 'self' https://idp.example")
   return response.headers.getSetCookie()[0]?.split(';')[0] as string
 }
-const post = (form: Record<string, string>) => fetch(at(acs()), { method: 'POST', body: new URLSearchParams(form), redirect: 'manual' })
-const follow = async (location: string, cookie?: string) => {
-  const response = await fetch(at(location), { redirect: 'manual', ...(cookie === undefined ? {} : { headers: { cookie } }) })
+const post = (form: Record<string, string>, process = broker) =>
+  fetch(at(acs(), process), { method: 'POST', body: new URLSearchParams(form), redirect: 'manual' })
+const follow = async (location: string, cookie?: string, process = broker) => {
+  const response = await fetch(at(location, process), { redirect: 'manual', ...(cookie === undefined ? {} : { headers: { cookie } }) })
   return { status: response.status, text: await response.text(), cookies: response.headers.getSetCookie() }
 }
 
 const countOf = async (table: 'browser_sessions' | 'parked_messages') =>
-  (await asOwner<{ count: number }>(fixture.ownerUrl, `SELECT count(*)::int AS count FROM ${table}`))[0]?.count
+  (await asOwner<{ count: number }>(fixture.ownerUrl, `SELECT count(*)::int AS count FROM ${table}`))[0]?.count ?? 0
 
 it('parks the cross-site POST unjudged and judges it once, in the browser that asked', async () => {
   const cookie = await begin()
@@ -153,6 +159,36 @@ it('refuses an assertion id that was believed before, in a new login of the same
   const parked = await post({ SAMLResponse: 'message-1', RelayState: started?.relayState as string })
   expect((await follow(parked.headers.get('location') as string, cookie)).text).toContain('login_replayed')
   expect(await countOf('browser_sessions')).toBe(before)
+})
+
+describe('a response counts once at whichever process', () => {
+  let another: TestBroker
+  beforeAll(async () => {
+    another = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: connector })
+  })
+  afterAll(() => another.close())
+
+  it.each([
+    { what: 'both ids again', first: 'a1@r1', again: 'a1@r1', outcome: 'login_replayed' },
+    { what: 'the assertion in a new envelope', first: 'a2@r2', again: 'a2@r3', outcome: 'login_replayed' },
+    { what: 'the envelope with a new assertion', first: 'a4@r4', again: 'a5@r4', outcome: 'login_replayed' },
+    {
+      what: 'the id of an assertion as that of an envelope, which is another kind',
+      first: 'a6@r6',
+      again: 'r6@a6',
+      outcome: 'nothing_granted',
+    },
+  ])('$what: $outcome', async ({ first, again, outcome }) => {
+    const believe = async (message: string, process: TestBroker) => {
+      const cookie = await begin(process)
+      const parked = await post({ SAMLResponse: message, RelayState: started?.relayState as string }, process)
+      return (await follow(parked.headers.get('location') as string, cookie, process)).text
+    }
+    expect(await believe(first, broker)).toContain('nothing_granted')
+    const before = await countOf('browser_sessions')
+    expect(await believe(again, another)).toContain(outcome)
+    expect(await countOf('browser_sessions')).toBe(before + (outcome === 'login_replayed' ? 0 : 1))
+  })
 })
 
 it.each([undefined, '', 'https://idp.example/portal', 'x'.repeat(100)])(

@@ -6,6 +6,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { parseConnection } from '../connection.js'
 import type { OidcConnection } from '../connection-configuration.js'
+import { upstreamErrors } from '../error.js'
 import { anOpenIdProvider, aSigner, issuer, later, now, type Signer } from './fixtures/a-provider.js'
 import { backchannelLogoutEvent, logoutTokenLimits, verifyLogoutToken } from './logout-token.js'
 
@@ -175,6 +176,30 @@ test('a flipped bit anywhere is refused, and nothing throws', async () => {
     }),
     { numRuns: 300 },
   )
+})
+
+describe('whatever arrives as a logout token', () => {
+  const json = fc.jsonValue({ maxDepth: 2 })
+  const claims = fc.dictionary(fc.constantFrom(...Object.keys(good), 'nonce', 'nbf', 'x'), json)
+  const header = fc.dictionary(fc.constantFrom('alg', 'kid', 'typ', 'crit', 'jku', 'b64', 'jwk'), json)
+  const segments = fc.tuple(header, claims).map(([first, second]) => `${encode(first)}.${encode(second)}.AAAA`)
+  const signed = fc.tuple(header, claims).map(([first, second]) => aToken(second, first as Record<string, string>))
+
+  test('has one verdict, the same twice, and none is an exception', async () => {
+    const { fetchSafely, connection } = anIssuer({ logoutTokens: 'untyped' })
+    let refusals = 0
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.string(), segments, signed), async (token) => {
+        const verdict = await verifyLogoutToken(fetchSafely, connection, { token, now })
+        expect(await verifyLogoutToken(fetchSafely, connection, { token, now })).toEqual(verdict)
+        if (verdict.ok) return
+        refusals += 1
+        expect(verdict.error.reason in upstreamErrors).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
+    expect(refusals).toBeGreaterThan(100)
+  })
 })
 
 function encode(value: unknown): string {

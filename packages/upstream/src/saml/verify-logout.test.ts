@@ -343,3 +343,23 @@ test('a login by redirect is believed only while its own rules hold', () => {
     error: { reason: 'saml_confirmation_expired' },
   })
 })
+
+test('a login by redirect with a flipped bit names the same person or is refused, and twice for one reason', () => {
+  const key = aFixtureKey()
+  const query = redirectQuery(responseXml(), key, { carries: 'SAMLResponse' })
+  const signedUntil = query.indexOf('&Signature=')
+  const { acsUrl, requestId: expectedRequestId, now } = fixtureParties
+  const expected = { connectionId: 'c1' as ConnectionId, connection: connectionWith([key.certificate]), acsUrl, expectedRequestId, now }
+  const honest = verifyRedirectedResponse(query, expected)
+  expect(honest).toMatchObject({ ok: true })
+  fc.assert(
+    fc.property(fc.nat(query.length - 1), fc.nat(6), (at, bit) => {
+      const changed = query.slice(0, at) + String.fromCharCode(query.charCodeAt(at) ^ (1 << bit)) + query.slice(at + 1)
+      const verdict = verifyRedirectedResponse(changed, expected)
+      expect(verifyRedirectedResponse(changed, expected)).toEqual(verdict)
+      if (at < signedUntil || !verdict.ok) expect(verdict).toMatchObject({ ok: false, error: { reason: expect.any(String) } })
+      else expect(verdict).toEqual(honest)
+    }),
+    { numRuns: 400 },
+  )
+})

@@ -39,6 +39,18 @@ describe.each(signatureReaderNames)('read by %s', (reader) => {
       })
     })
 
+    test('OneTimeUse and ProxyRestriction are conditions that we know: the first we keep always, the second is not about us', () => {
+      const key = aFixtureKey()
+      const audience = `<saml:AudienceRestriction><saml:Audience>${fixtureParties.spEntityId}</saml:Audience></saml:AudienceRestriction>`
+      const verdictOn = (more: string) =>
+        verifySamlResponse(
+          encodeMessage(signXml(responseXml({ assertions: assertionXml({ conditions: `${audience}${more}` }) }), '_response1', key)),
+          expecting([key.certificate]),
+        )
+      expect(verdictOn('<saml:OneTimeUse/><saml:ProxyRestriction Count="0"/>')).toMatchObject({ ok: true })
+      expect(verdictOn('<saml:OneTimeUse/><saml:TwoTimeUse/>')).toMatchObject({ ok: false, error: { reason: 'saml_condition_unknown' } })
+    })
+
     test('attributes are merged by name, and an empty one stays visible', () => {
       const verdict = verifySamlResponse(base64Of('good', 'response-signed.xml'), expected)
       expect(verdict.ok && [...verdict.value.attributes]).toEqual([
