@@ -2,7 +2,7 @@
  * A connection that is turned to another IdP: what was signed in by the old one was that one's word, and none of it is the new one's.
  *
  * So everything opened through the connection ends with the change, in its transaction: the epoch is raised, by which pending logins end,
- * too. The time of the barrier stays: a sign-in at the new IdP may be older than the change, and is as good as any. Who keeps her stable id
+ * too. The time of the barrier stays: a sign-in at the new IdP may be older than the change, and counts as well. Who keeps her stable id
  * keeps her place, because the admin says that it is the same company.
  */
 import { isDeepStrictEqual } from 'node:util'

@@ -1,5 +1,5 @@
 /**
- * The admin API over HTTP, as any other client meets it. The key goes to the one origin that was named and follows no redirect; what comes
+ * The admin API over HTTP, as every client meets it. The key goes to the one origin that was named and follows no redirect; what comes
  * back is a value: an answer, or a refusal in plain words.
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
