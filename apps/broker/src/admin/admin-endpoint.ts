@@ -74,6 +74,9 @@ export function adminEndpoint<B extends z.ZodType | undefined = undefined, Q ext
         const reason = reasonOfSqlState(cause)
         if (reason === undefined) throw cause
         return refuseAdmin(reason)
+      } finally {
+        // Whoever wrote reads what they wrote, here at once; the hint that the database sends reaches this process a moment later.
+        if (rest.method !== 'GET' && http.tenant) deps.configuration.invalidate(http.tenant.id)
       }
     },
   })

@@ -60,7 +60,6 @@ const setRateLimits = adminEndpoint({
       await setLabRateLimits(db, tenant.id, Object.keys(limits).length === 0 ? null : limits)
       await audit(db, tenant.id, http, deps, { kind: 'lab.rate_limits_set', detail: { limits } })
     })
-    deps.configuration.invalidate(tenant.id)
     return json({ rateLimits: { ...rateLimits, ...limits } })
   },
 })

@@ -41,6 +41,26 @@ it('sees a change of another process after the recheck, or at once when told', a
   expect((await find(cache)).connections).toHaveLength(2)
 })
 
+it('keeps nothing that a change overtook while it was read', async () => {
+  const loads: string[] = []
+  const metrics = { ...broker.deps.metrics, count: (name: string) => void loads.push(name) } as typeof broker.deps.metrics
+  const cache = createConfigurationCache({ ...broker.deps, metrics, installationId: broker.deps.installation.id })
+  const overtaken = find(cache)
+  cache.invalidate()
+  await overtaken
+  const kept = await find(cache)
+  expect(kept).not.toBe(await overtaken)
+  expect(await find(cache)).toBe(kept)
+  expect(loads).toHaveLength(2)
+})
+
+it('shows a change at once in the process that made it', async () => {
+  const published = async () => ((await (await fetch(`${broker.url}/t/acme/ssf/jwks`)).json()) as { keys: { kid: string }[] }).keys
+  const [active] = await published()
+  expect((await admin('POST', `/tenants/acme/signing-keys/${active?.kid}/compromised`)).status).toBe(200)
+  expect((await published()).map(({ kid }) => kid)).not.toContain(active?.kid)
+})
+
 it('loads again for whoever saw a newer version in a statement', async () => {
   const cache = aCache()
   const before = await find(cache)

@@ -107,11 +107,13 @@ export function createConfigurationCache(
 ): ConfigurationCache {
   const entries = new Map<string, Entry>() // the longest unused first
   const loading = new Map<string, Promise<ResolvedTenant | undefined>>()
+  let hints = 0
   const absent = createAbsentSlugs(deps.clock, { forMs: configurationLimits.recheckAfterMs, most: configurationLimits.mostAbsentSlugs })
 
   const load = async (slug: string): Promise<ResolvedTenant | undefined> => {
     // Taken before the read: a change during it makes the entry old, never fresh.
     const checkedAt = deps.clock.now()
+    const hintsBefore = hints
     const noteAbsent = absent.begin()
     const stored = await loadConfigurationAcrossTenants(deps.database, slug)
     deps.metrics.count('drawbridge_configuration_loads_total')
@@ -121,6 +123,8 @@ export function createConfigurationCache(
       return undefined
     }
     const tenant = resolve(deps, stored)
+    // What a change overtook on its way is good for whoever asked before it, and for nobody after.
+    if (hints !== hintsBefore) return tenant
     entries.delete(slug)
     entries.set(slug, { tenant, checkedAt })
     if (entries.size > mostTenants) entries.delete(entries.keys().next().value as string)
@@ -156,6 +160,7 @@ export function createConfigurationCache(
       return loaded
     },
     invalidate: (tenant) => {
+      hints += 1
       for (const [slug, entry] of entries) if (tenant === undefined || entry.tenant.id === tenant) entries.delete(slug as TenantSlug)
       // What is being read was asked for before the change.
       loading.clear()
