@@ -16,7 +16,7 @@ import type {
   SubjectId,
   TenantId,
 } from '@drawbridge/core/tenant/ids'
-import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
 export type AuthorizationStep = 'choose_connection' | 'client_notice' | 'login' | 'consent' | 'answered'
 
@@ -94,7 +94,7 @@ const findStatement = hotStatement({
   name: 'find_authorization_request',
   tenantParameter: 1,
   text: `SELECT ${ongoingColumns}, (SELECT configuration_version FROM tenants WHERE tenants.id = $1) AS configuration_version
-    FROM authorization_requests r WHERE r.tenant_id = $1 AND r.id = $2 AND r.browser_hash = $3 AND r.expires_at > $4 AND ${alive}`,
+    FROM authorization_requests r WHERE r.tenant_id = $1 AND r.id = $2 AND r.browser_hash = $3 AND ${judged('r.expires_at > $4')} AND ${alive}`,
 })
 
 export type BrowserAtRequest = { readonly id: AuthorizationRequestId; readonly browserHash: CredentialHash; readonly now: Instant }
@@ -189,7 +189,7 @@ const declineStatement = hotStatement({
   tenantParameter: 1,
   text: `WITH answered AS (
     UPDATE authorization_requests r SET step = 'answered', answered_at = $4
-    WHERE r.tenant_id = $1 AND r.id = $2 AND r.browser_hash = $3 AND r.expires_at > $4 AND ${alive}
+    WHERE r.tenant_id = $1 AND r.id = $2 AND r.browser_hash = $3 AND ${judged('r.expires_at > $4')} AND ${alive}
     RETURNING issuer_id, subject_id, client_id, connection_id),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, scopes, reason, detail, request_id, address)

@@ -1,7 +1,7 @@
 /** Browser sessions: each belongs to one issuer of one tenant, and the cookie is only a handle to it. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { BrowserSessionId, ConnectionId, CredentialHash, IssuerId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
-import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
 export type LiveBrowserSession = {
   readonly id: BrowserSessionId
@@ -50,7 +50,7 @@ const findStatement = hotStatement({
     JOIN connections AS c ON c.tenant_id = s.tenant_id AND c.id = s.connection_id AND c.epoch = s.connection_epoch AND c.disabled_at IS NULL
     JOIN subjects AS p ON p.tenant_id = s.tenant_id AND p.id = s.subject_id AND p.epoch = s.subject_epoch AND p.deactivated_at IS NULL
     LEFT JOIN scim_users AS u ON u.tenant_id = s.tenant_id AND u.id = p.scim_user_id
-    WHERE s.tenant_id = $1 AND s.handle_hash = $2 AND s.issuer_id = $3 AND s.ended_at IS NULL AND s.expires_at > $4
+    WHERE s.tenant_id = $1 AND s.handle_hash = $2 AND s.issuer_id = $3 AND s.ended_at IS NULL AND ${judged('s.expires_at > $4')}
       AND (u.id IS NULL OR (u.active AND u.deleted_at IS NULL))`,
 })
 

@@ -7,7 +7,7 @@ import type { Epochs } from '@drawbridge/core/revocation/epochs'
 import { type CredentialHash, type GrantId, type IssuerId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type DecidedOn, type DecidedWrite, type GroundRow, groundColumns, toDecidedWrite } from './authorization-requests.js'
 import { callerCte } from './caller.js'
-import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
 /** Where a hot statement was asked from: goes to the audit trail. */
 export type Asked = { readonly requestId: string; readonly address: string | undefined }
@@ -111,7 +111,7 @@ const openStatement = hotStatement({
   name: 'open_grant_with_code',
   tenantParameter: 1,
   text: `WITH living AS MATERIALIZED (
-    SELECT b.id FROM browser_sessions b WHERE b.tenant_id = $1 AND b.id = $11 AND b.ended_at IS NULL AND b.expires_at > $2 FOR SHARE),
+    SELECT b.id FROM browser_sessions b WHERE b.tenant_id = $1 AND b.id = $11 AND b.ended_at IS NULL AND ${judged('b.expires_at > $2')} FOR SHARE),
   ground AS (
     SELECT t.id FROM tenants t
     JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.version = $36 AND cl.epoch = $14 AND cl.blocked_at IS NULL
@@ -124,7 +124,7 @@ const openStatement = hotStatement({
         WHERE ri.tenant_id = $6 AND ri.resource_id = $7 AND ri.issuer_tenant_id = $1 AND ri.issuer_id = $4)),
   answered AS (
     UPDATE authorization_requests SET answered_at = $2, step = 'answered'
-    WHERE tenant_id = $1 AND id = $32 AND answered_at IS NULL AND expires_at > $2 AND EXISTS (SELECT 1 FROM ground) RETURNING id),
+    WHERE tenant_id = $1 AND id = $32 AND answered_at IS NULL AND ${judged('expires_at > $2')} AND EXISTS (SELECT 1 FROM ground) RETURNING id),
   opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
       tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, acr, amr, authenticated_at,

@@ -3,7 +3,7 @@ import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { judgementParameters, type LoginRefusal, type LoginToJudge, type Outcome, publicReasons } from './complete-login.js'
 import { judgement, readsDomainsElsewhere } from './complete-login-statement.js'
-import { type HotDb, hotStatement } from './transaction.js'
+import { type HotDb, hotStatement, judged } from './transaction.js'
 
 /** A connection that is switched off may be tested: nothing comes of a test. Its epoch still has to be the one that the trip began under. */
 const judgeStatement = hotStatement({
@@ -12,7 +12,7 @@ const judgeStatement = hotStatement({
   readsElsewhere: readsDomainsElsewhere,
   text: `WITH trip AS (
     UPDATE login_requests SET consumed_at = $6 WHERE tenant_id = $1 AND id = $2 AND connection_id = $3 AND browser_hash = $4 AND consumed_at IS NULL
-      AND purpose = 'test' AND expires_at > $6
+      AND purpose = 'test' AND ${judged('expires_at > $6')}
       AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3)
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, created_at AS began_at

@@ -10,7 +10,7 @@ import {
   saveRequestCtes,
   toDecidedWrite,
 } from './authorization-requests.js'
-import { type HotDb, hotStatement, toTimestamp, unhurriedCte } from './transaction.js'
+import { type HotDb, hotStatement, judged, toTimestamp, unhurriedCte } from './transaction.js'
 
 export type LoginRequestDraft = {
   readonly id: LoginRequestId
@@ -60,7 +60,7 @@ export type StoredLoginRequest = {
 }
 
 /** Of the trip `l`: open, to connection $2, begun by the browser $3, now $4. */
-export const openTrip = 'l.connection_id = $2 AND l.browser_hash = $3 AND l.expires_at > $4 AND l.consumed_at IS NULL'
+export const openTrip = `l.connection_id = $2 AND l.browser_hash = $3 AND ${judged('l.expires_at > $4')} AND l.consumed_at IS NULL`
 export const tripColumns = 'l.id, l.test_login_id, l.upstream_id, l.sealed_state'
 export type TripRow = {
   readonly id: LoginRequestId

@@ -2,7 +2,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { ConnectionId, CredentialHash, LoginRequestId, TenantId } from '@drawbridge/core/tenant/ids'
 import { openTrip, type StoredLoginRequest, type TripRow, toTrip, tripColumns } from './login-requests.js'
-import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
 export type ParkedMessage = {
   readonly handleHash: CredentialHash
@@ -33,7 +33,7 @@ const takeStatement = hotStatement({
   name: 'take_parked_message',
   tenantParameter: 1,
   text: `DELETE FROM parked_messages AS m USING login_requests AS l
-    WHERE m.tenant_id = $1 AND m.connection_id = $2 AND m.handle_hash = $5 AND m.expires_at > $4
+    WHERE m.tenant_id = $1 AND m.connection_id = $2 AND m.handle_hash = $5 AND ${judged('m.expires_at > $4')}
       AND l.tenant_id = $1 AND l.id = m.login_request_id AND ${openTrip}
     RETURNING m.sealed, ${tripColumns}`,
 })
