@@ -2,18 +2,18 @@
 import { freshLoginSkewSeconds } from '@drawbridge/core/identity/fresh-login'
 import { undecidedProvisioning } from '@drawbridge/core/identity/provisioning'
 import { alive, ongoingColumns } from './authorization-requests.js'
-import { hotStatement } from './transaction.js'
+import { hotStatement, judged } from './transaction.js'
 
 const second = (at: string): string => `date_trunc('second', ${at}::timestamptz)`
 const authenticatedAt = '$13'
 
 /** Answers to what the directories say of her. */
 const directoryState = `CASE
-  WHEN (SELECT count(*) FROM scim WHERE living) > 1 OR EXISTS (SELECT 1 FROM scim WHERE living AND of_another) THEN 'ambiguous'
-  WHEN EXISTS (SELECT 1 FROM scim WHERE living AND NOT active) THEN 'inactive'
-  WHEN EXISTS (SELECT 1 FROM scim WHERE hers AND NOT living) THEN 'tombstone'
-  WHEN EXISTS (SELECT 1 FROM scim WHERE living) THEN 'active'
-  WHEN EXISTS (SELECT 1 FROM scim) THEN 'tombstone' ELSE 'none' END`
+  WHEN count(*) FILTER (WHERE living) > 1 OR bool_or(living AND of_another) THEN 'ambiguous'
+  WHEN bool_or(living AND NOT active) THEN 'inactive'
+  WHEN bool_or(hers AND NOT living) THEN 'tombstone'
+  WHEN bool_or(living) THEN 'active'
+  WHEN count(*) > 0 THEN 'tombstone' ELSE 'none' END`
 
 /** What `judgeProvisioning` of core asks of a person whom the directory does not shut out; a test holds the two together. */
 const provisioningState = `CASE
@@ -61,7 +61,7 @@ export const judgement = `entered AS (
       AND (u.id = (SELECT scim_user_id FROM known) OR ($11::text = 'userName' AND u.user_name_key = $12)
         OR ($11::text = 'externalId' AND u.external_id = $12) OR ($11::text IS NULL AND u.external_id = $10))
   ), directory AS (
-    SELECT ${directoryState} AS state, (SELECT id FROM scim WHERE living AND active LIMIT 1) AS scim_user_id
+    SELECT ${directoryState} AS state, (array_agg(id) FILTER (WHERE living AND active))[1] AS scim_user_id FROM scim
   ), owners AS (
     SELECT DISTINCT ON (asked.address) d.tenant_id FROM UNNEST($14::text[], $15::int[]) AS asked (domain, address)
     JOIN domains d ON d.domain = asked.domain AND d.verified_at IS NOT NULL ORDER BY asked.address, length(asked.domain) DESC
@@ -72,14 +72,14 @@ export const judgement = `entered AS (
       AND (i.named_by = 'link_key' AND i.value = CASE WHEN $11::text IS NULL THEN $10 ELSE $12 END
         OR i.named_by = 'email' AND i.value = $17 AND EXISTS (SELECT 1 FROM proven WHERE proven.domain = $18))
     ORDER BY i.created_at, i.id LIMIT 1
-  ), facts AS (
+  ), facts AS MATERIALIZED (
     SELECT COALESCE(t.provisioning_mode, '${undecidedProvisioning}') AS mode, EXISTS (SELECT 1 FROM known) AS is_known,
       (SELECT scim_user_id FROM known) IS NULL AND directory.scim_user_id IS NOT NULL AS makes_link,
       COALESCE(t.provisioning_mode, '${undecidedProvisioning}') = 'invited_only' AND NOT EXISTS (SELECT 1 FROM known) AS asks_invitation,
       EXISTS (SELECT 1 FROM domains d WHERE d.tenant_id = $1 AND d.domain = ANY ($14::text[]) AND d.lapsed_at IS NOT NULL AND d.verified_at IS NULL)
         AS of_lapsed_domain
     FROM tenants t, directory WHERE t.id = $1
-  ), provisioning AS (
+  ), provisioning AS MATERIALIZED (
     SELECT asks_invitation, ${provisioningState} AS refusal FROM facts, directory
   ), verdict AS (
     SELECT trip.*, directory.scim_user_id, provisioning.asks_invitation, ${verdictOf} AS outcome FROM trip, barrier, directory, provisioning
@@ -91,7 +91,7 @@ export const completeStatement = hotStatement({
   readsElsewhere: readsDomainsElsewhere,
   text: `WITH trip AS (
     UPDATE login_requests SET consumed_at = $6 WHERE tenant_id = $1 AND id = $2 AND connection_id = $3 AND browser_hash = $4 AND consumed_at IS NULL
-      AND purpose = 'login' AND expires_at > $6
+      AND purpose = 'login' AND ${judged('expires_at > $6')}
       AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, created_at AS began_at
@@ -122,9 +122,9 @@ export const completeStatement = hotStatement({
   ), replaced AS (
     UPDATE browser_sessions b SET ended_at = $6, sealed_logout_hint = NULL FROM session WHERE b.tenant_id = $1 AND b.handle_hash = $30 AND b.ended_at IS NULL
   ), moved AS (
-    UPDATE authorization_requests r SET session_id = (SELECT id FROM session), subject_id = (SELECT id FROM person), step = 'login' FROM verdict
-    WHERE r.tenant_id = $1 AND r.id = verdict.authorization_request_id AND r.browser_hash = $4 AND r.expires_at > $6 AND ${alive}
-      AND (verdict.outcome = 'fresh_login_required' OR EXISTS (SELECT 1 FROM session))
+    UPDATE authorization_requests r SET session_id = (SELECT id FROM session), subject_id = (SELECT id FROM person), step = 'login'
+    WHERE r.tenant_id = $1 AND r.id = (SELECT authorization_request_id FROM verdict WHERE outcome = 'fresh_login_required' OR EXISTS (SELECT 1 FROM session))
+      AND r.browser_hash = $4 AND ${judged('r.expires_at > $6')} AND ${alive}
     RETURNING ${ongoingColumns}
   ), final AS (
     SELECT verdict.authorization_request_id, CASE WHEN outcome <> 'believed' OR EXISTS (SELECT 1 FROM session) THEN outcome
@@ -136,7 +136,7 @@ export const completeStatement = hotStatement({
       COALESCE((SELECT id FROM person), (SELECT id FROM known)), asked.client_id, $3,
       ARRAY(SELECT jsonb_array_elements_text(asked.request->'scopes')), NULLIF(outcome, 'believed'),
       jsonb_strip_nulls(jsonb_build_object('invitation', (SELECT id FROM taken))), $28, $29
-    FROM final LEFT JOIN authorization_requests asked ON asked.tenant_id = $1 AND asked.id = final.authorization_request_id
+    FROM final LEFT JOIN authorization_requests asked ON asked.tenant_id = $1 AND asked.id = (SELECT authorization_request_id FROM trip)
   )
   SELECT final.outcome, moved.*, t.configuration_version, t.policy_version, session.id AS opened_id, session.subject_id AS opened_for,
     session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version
