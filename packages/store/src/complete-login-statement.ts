@@ -127,7 +127,7 @@ export const completeStatement = hotStatement({
       AND r.browser_hash = $4 AND ${judged('r.expires_at > $6')} AND ${alive}
     RETURNING ${ongoingColumns}
   ), final AS (
-    SELECT verdict.authorization_request_id, CASE WHEN outcome <> 'believed' OR EXISTS (SELECT 1 FROM session) THEN outcome
+    SELECT CASE WHEN outcome <> 'believed' OR EXISTS (SELECT 1 FROM session) THEN outcome
       WHEN EXISTS (SELECT 1 FROM held WHERE NOT in_idp_session) THEN 'idp_session_ended'
       WHEN asks_invitation AND NOT EXISTS (SELECT 1 FROM taken) THEN 'not_invited' ELSE 'evidence_below_barrier' END AS outcome FROM verdict
   ), audited AS (

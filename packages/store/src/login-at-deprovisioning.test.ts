@@ -158,3 +158,18 @@ it('a directory that creates her in the moment of her first login has no fault o
     expect(await sql('SELECT id FROM subjects WHERE tenant_id = $1 AND stable_id = $2', [tenant.tenantId, 'grace'])).toHaveLength(1)
   }
 })
+
+it('a request that somebody writes in the same moment is still moved on by the login that answers it', async () => {
+  const tenant = await aTenant(fixture, { slug: 'written' })
+  const comeHome = await leave(tenant)
+  let login: Promise<string> | undefined
+  await inDirectory(tenant, async (db) => {
+    await db.query('UPDATE authorization_requests SET step_ups = 1 WHERE tenant_id = $1', [tenant.tenantId])
+    login = comeHome()
+    await somebodyWaits()
+  })
+  expect(await login).toBe('believed')
+  expect(
+    await sql('SELECT step_ups FROM authorization_requests WHERE tenant_id = $1 AND session_id IS NOT NULL', [tenant.tenantId]),
+  ).toEqual([{ step_ups: 1 }])
+})
