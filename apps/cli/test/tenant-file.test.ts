@@ -112,6 +112,20 @@ it('tells every mistake of a folder with its place, and writes nothing', async (
   })
 }, 60_000)
 
+it('names the tenant before it writes, and writes to no other than the one that was said', async () => {
+  const file = write('changed-again.yaml', written().replace('name: Documents', 'name: Leaflets'))
+  const lines = await trail(here)
+  const other = await apply(file, '--tenant', 'globex')
+  expect(other).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/changed-again\.yaml:\d+:\d+: tenant\.slug: the file is of initech, and --tenant names globex/),
+  })
+  expect(await trail(here)).toBe(lines)
+  const ended = await apply(file, '--tenant', 'initech')
+  expect(ended.output.split('\n').slice(0, 2)).toEqual([`At ${here.broker.url}`, 'Tenant initech, Initech: 2 changes'])
+  expect(await trail(here)).toBe(lines + 2)
+}, 60_000)
+
 it('takes away with prune alone, and asks', async () => {
   const saml = { idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso', certificates: [certificate] }
   await here.call('POST', '/tenants/initech/connections', { kind: 'saml', name: 'By hand', configuration: saml })
@@ -120,7 +134,7 @@ it('takes away with prune alone, and asks', async () => {
   expect((await apply(file)).output).toMatch(
     /connection "By hand" is not in the file: left alone[^]*domain by-hand\.example is not in the file/,
   )
-  expect(await apply(file, '--prune')).toMatchObject({ code: 2, output: expect.stringContaining('say --yes') })
+  expect(await apply(file, '--prune')).toMatchObject({ code: 2, output: expect.stringMatching(/of tenant initech\?[^]*say --yes/) })
   expect((await here.call('GET', '/tenants/initech/domains')).body.domains).toHaveLength(2)
   expect((await apply(file, '--prune', '--yes')).code).toBe(0)
   expect((await here.call('GET', '/tenants/initech/domains')).body.domains).toHaveLength(1)

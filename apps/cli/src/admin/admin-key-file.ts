@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import type { CommandLineSettings } from '@drawbridge/runtime/env'
-import { firstLineOf } from './read-body.js'
+import { firstLine, readTyped } from './read-file.js'
 
 const othersMay = 0o077
 
@@ -11,7 +11,7 @@ export function readAdminKey({ adminKey, adminKeyFile }: CommandLineSettings): R
   if (adminKey) return ok(adminKey)
   if (adminKeyFile === undefined)
     return err('there is no admin key: set DRAWBRIDGE_ADMIN_KEY, or DRAWBRIDGE_ADMIN_KEY_FILE to a file that holds it')
-  const read = firstLineOf(adminKeyFile)
+  const read = firstLine(adminKeyFile, readTyped(adminKeyFile))
   if (!read.ok) return err(`DRAWBRIDGE_ADMIN_KEY_FILE: ${read.error}`)
   // Windows has no such bits.
   const isOpen = process.platform !== 'win32' && (statSync(adminKeyFile).mode & othersMay) !== 0

@@ -1,13 +1,9 @@
 /** From flags to the body of a call: files, variables and documents are read, and each value stands at its member. */
-import { readFileSync } from 'node:fs'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { type AdminCommand, camelCase, type Flag } from './command.js'
+import { firstLine, readTyped } from './read-file.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
-
-/** Nothing that the admin API takes is larger. */
-const mostFileBytes = 1_048_576
-const standardInput = 0
 
 export async function readBody(
   { flags = {} }: Pick<AdminCommand, 'flags'>,
@@ -38,41 +34,22 @@ async function readFlag(flag: Flag, words: readonly string[], environment: Envir
     case 'list':
       return ok(words)
     case 'file':
-      return readText(word)
+      return readTyped(word)
     case 'files':
-      return all(words.map(readText))
+      return all(words.map(readTyped))
     case 'document':
       return readDocument(word)
     case 'from-env':
       return environment[word] ? ok(environment[word]) : err(`the variable ${word} is not set`)
     case 'from-file':
-      return firstLineOf(word)
-  }
-}
-
-/** What a secret is in: its first line, because editors end files with a newline that is part of no secret. */
-export function firstLineOf(file: string): Result<string, string> {
-  const read = readText(file)
-  if (!read.ok) return read
-  const line = read.value.split(/\r?\n/)[0] ?? ''
-  return line === '' ? err(`${file} is empty`) : ok(line)
-}
-
-export function readText(file: string): Result<string, string> {
-  try {
-    const bytes = readFileSync(file === '-' ? standardInput : file)
-    if (bytes.byteLength > mostFileBytes) return err(`${file} is larger than ${mostFileBytes} bytes`)
-    return ok(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (cause) {
-    const { code } = cause as { readonly code?: string }
-    return err(code === 'ENOENT' ? `there is no file ${file}` : `${file} cannot be read (${code ?? 'not UTF-8'})`)
+      return firstLine(word, readTyped(word))
   }
 }
 
 /** Most commands read no YAML, and start without it. */
 async function readDocument(file: string): Promise<Result<unknown, string>> {
   const { readYaml } = await import('@drawbridge/core/placed-yaml')
-  const text = readText(file)
+  const text = readTyped(file)
   if (!text.ok) return text
   const read = readYaml(text.value)
   if (!read.ok) return err(read.error.map(({ say, place }) => `${file}:${place?.line ?? 1}:${place?.column ?? 1} ${say}`).join('\n'))

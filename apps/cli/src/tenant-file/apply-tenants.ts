@@ -16,7 +16,13 @@ import { type FileMistake, mistakeAt, type PlacedTenant, readTenantFiles } from 
 import type { SecretReference } from './shape.js'
 import { planAsJson, showPlan } from './show-plan.js'
 
-type Said = { readonly files: readonly string[]; readonly dryRun?: boolean; readonly prune?: boolean; readonly secrets?: boolean }
+type Said = {
+  readonly files: readonly string[]
+  readonly tenant?: string
+  readonly dryRun?: boolean
+  readonly prune?: boolean
+  readonly secrets?: boolean
+}
 type Ready = {
   readonly tenant: PlacedTenant
   readonly live: LiveTenant | undefined
@@ -30,17 +36,19 @@ export const applyTenants: Run = async ({ body }, tools) => {
   const ready = await prepare(said, tools)
   if (!ready.ok) return 'refused' in ready.error ? { kind: 'refused', refused: ready.error.refused } : refuseMistakes(ready.error.mistakes)
   const plans = ready.value.map(({ plan }) => plan)
-  tools.say(plans.map(showPlan).join('\n'))
+  tools.say([`At ${tools.client.origin}`, ...plans.map(showPlan)].join('\n'))
   const changes = plans.flatMap((plan) => plan.changes)
   const answer = { tenants: plans.map(planAsJson), applied: false }
   if (changes.length === 0) return { kind: 'done', answer: { ...answer, applied: true }, says: 'Everything is as the files say.' }
   if (said.dryRun === true) return { kind: 'done', answer, says: 'Nothing was written: a dry run.' }
-  const taken = changes.filter(({ does }) => does === 'take away')
-  const agreed =
-    taken.length === 0
-      ? 'agreed'
-      : await tools.confirm(`Take away ${taken.map(({ what }) => what).join(', ')}? What ends by it does not come back.`)
+  const taken = plans.flatMap(takenAway)
+  const agreed = taken.length === 0 ? 'agreed' : await tools.confirm(`Take away ${taken.join('; ')}? What ends by it does not come back.`)
   return agreed === 'agreed' ? carryAllOut(ready.value, tools) : { kind: agreed }
+}
+
+const takenAway = ({ slug, changes }: Plan): readonly string[] => {
+  const taken = changes.filter(({ does }) => does === 'take away').map(({ what }) => what)
+  return taken.length === 0 ? [] : [`${taken.join(', ')} of tenant ${slug}`]
 }
 
 const refuseMistakes = (mistakes: readonly FileMistake[]): Outcome => ({
@@ -60,7 +68,7 @@ const refuseMistakes = (mistakes: readonly FileMistake[]): Outcome => ({
 async function prepare(said: Said, tools: Tools): Promise<Result<readonly Ready[], Refusal>> {
   const texts = loadTexts(said.files)
   if (!texts.ok) return err({ mistakes: texts.error })
-  const tenants = readTenantFiles(texts.value)
+  const tenants = readTenantFiles(texts.value, said.tenant)
   if (!tenants.ok) return err({ mistakes: tenants.error })
   const vendorResources = await vendorResourcesFor(tenants.value, tools.client)
   if (!vendorResources.ok) return err({ refused: vendorResources.error })

@@ -3,7 +3,8 @@ import { readdirSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { commandLineSettings, settingEntries } from '@drawbridge/runtime/env'
-import { type Environment, firstLineOf, readText } from '../admin/read-body.js'
+import type { Environment } from '../admin/read-body.js'
+import { firstLine, readNamed, readTyped } from '../admin/read-file.js'
 import { mistakesInPolicy } from './check-tenant.js'
 import { type FileMistake, type FileText, mistakeAt, type PlacedTenant } from './read-tenant-files.js'
 import { type SecretReference, tenantFileLimits } from './shape.js'
@@ -12,17 +13,20 @@ const nowhere = (file: string, say: string): FileMistake => ({ file, line: 1, co
 
 /** A folder stands for its .yaml and .yml files, by name; folders inside are not looked into. */
 export function loadTexts(paths: readonly string[]): Result<readonly FileText[], readonly FileMistake[]> {
-  const files = paths.flatMap((path) => filesAt(path))
+  const found = paths.map((path) => ({ path, inside: filesIn(path) }))
+  const files = found.flatMap(({ path, inside }) => inside ?? [path])
   if (files.length > tenantFileLimits.files) return err([nowhere(files[0] ?? '', `more than ${tenantFileLimits.files} files`)])
-  const read = [...new Set(files)].map((file) => ({ file, text: readText(file) }))
+  const typed = new Set(found.flatMap(({ path, inside }) => (inside === undefined ? [path] : [])))
+  const read = [...new Set(files)].map((file) => ({ file, text: typed.has(file) ? readTyped(file) : readNamed(file) }))
   const mistakes = read.flatMap(({ file, text }) => (text.ok ? [] : [nowhere(file, text.error)]))
-  const empty = paths.filter((path) => filesAt(path).length === 0).map((path) => nowhere(path, 'a folder without .yaml files'))
+  const empty = found.filter(({ inside }) => inside?.length === 0).map(({ path }) => nowhere(path, 'a folder without .yaml files'))
   if (mistakes.length + empty.length > 0) return err([...mistakes, ...empty])
   return ok(read.flatMap(({ file, text }) => (text.ok ? [{ file, text: text.value }] : [])))
 }
 
-function filesAt(path: string): readonly string[] {
-  if (path === '-' || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [path]
+/** Undefined: it is no folder. */
+function filesIn(path: string): readonly string[] | undefined {
+  if (path === '-' || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined
   return readdirSync(path)
     .filter((name) => /\.ya?ml$/.test(name))
     .toSorted()
@@ -36,7 +40,7 @@ const besideFile = (file: string, path: string): string => resolve(file === '-' 
 export function loadPolicy(tenant: PlacedTenant): Result<string | undefined, readonly FileMistake[]> {
   const { policy } = tenant.value
   if (policy === undefined || typeof policy === 'string') return ok(policy)
-  const text = readText(besideFile(tenant.file, policy.fromFile))
+  const text = readNamed(besideFile(tenant.file, policy.fromFile), tenantFileLimits.policyBytes)
   if (!text.ok) return err([mistakeAt(tenant, ['policy', 'fromFile'], text.error)])
   const mistakes = mistakesInPolicy(text.value)
   return mistakes.length === 0 ? ok(text.value) : err(mistakes.map(({ say }) => mistakeAt(tenant, ['policy', 'fromFile'], say)))
@@ -44,12 +48,16 @@ export function loadPolicy(tenant: PlacedTenant): Result<string | undefined, rea
 
 /** A broker sends it to the issuer that the same file names, so whoever wrote the file is given nothing of whoever applies it. */
 export function loadSecret(file: string, reference: SecretReference, environment: Environment): Result<string, string> {
-  const read = 'fromFile' in reference ? firstLineOf(besideFile(file, reference.fromFile)) : readVariable(reference.fromEnv, environment)
+  const read = 'fromFile' in reference ? readSecretFile(besideFile(file, reference.fromFile)) : readVariable(reference.fromEnv, environment)
   if (read.ok && adminKeyShape.test(read.value)) return err('that is an admin key of Drawbridge, and no secret of an IdP')
+  if (read.ok && /\p{Cc}/u.test(read.value)) return err('it holds control characters, and no secret of an IdP does')
   return read
 }
 
-const adminKeyShape = /^\s*dba_/
+const readSecretFile = (file: string): Result<string, string> => firstLine(file, readNamed(file, tenantFileLimits.secretBytes))
+
+/** Wherever it stands: the one line of another file may hold more than the key. */
+const adminKeyShape = /dba_[A-Za-z0-9_-]{43}|^\s*dba_/
 const ownVariables: ReadonlySet<string> = new Set(Object.values({ ...settingEntries, ...commandLineSettings }).map(({ name }) => name))
 
 function readVariable(name: string, environment: Environment): Result<string, string> {

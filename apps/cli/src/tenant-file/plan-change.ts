@@ -61,6 +61,8 @@ export type Planned = {
 }
 export type Plan = {
   readonly slug: string
+  /** What the broker calls the tenant; undefined: it is yet to be made. */
+  readonly knownAs: string | undefined
   readonly changes: readonly Change[]
   readonly leftAlone: readonly string[]
   readonly warnings: readonly string[]

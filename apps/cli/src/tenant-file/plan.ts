@@ -50,6 +50,7 @@ export function planTenant(file: TenantFile, policy: string | undefined, living:
   ]
   return {
     slug: file.tenant.slug,
+    knownAs: living?.name,
     changes: [...parts.flatMap(({ changes }) => changes), ...parts.toReversed().flatMap(({ pruned = [] }) => pruned)],
     leftAlone: parts.flatMap(({ leftAlone = [] }) => leftAlone),
     warnings: parts.flatMap(({ warnings = [] }) => warnings),

@@ -125,6 +125,20 @@ it('reads several tenants from one file, and a secret that is only named', () =>
   expect(result.ok && result.value.map(({ value }) => value.tenant.slug)).toEqual(['initech', 'globex'])
 })
 
+it('takes only the tenant that was named, where one was', () => {
+  const texts = [
+    { file: 'a.yaml', text: head },
+    { file: 'b.yaml', text: head.replace('initech', 'globex') },
+  ]
+  expect(readTenantFiles(texts.slice(0, 1), 'initech').ok).toBe(true)
+  expect(readTenantFiles(texts, 'initech')).toMatchObject({
+    ok: false,
+    error: [{ file: 'b.yaml', line: 2, path: 'tenant.slug', say: 'the file is of globex, and --tenant names initech' }],
+  })
+  // Given and empty, as by an unset variable of a pipeline, it names no tenant: it is not as if it were left out.
+  expect(readTenantFiles(texts, '').ok).toBe(false)
+})
+
 it('refuses what is larger than the limit', () => {
   expect(mistakesIn(`${head}# ${'x'.repeat(1_048_577)}`)).toEqual(['0.yaml:1:1 : larger than 1048576 bytes'])
 })

@@ -12,7 +12,8 @@ export type PlacedTenant = { readonly file: string; readonly value: TenantFile; 
 
 const mostMistakes = 100
 
-export function readTenantFiles(texts: readonly FileText[]): Result<readonly PlacedTenant[], readonly FileMistake[]> {
+/** `only`: the one slug that these files may name. */
+export function readTenantFiles(texts: readonly FileText[], only?: string): Result<readonly PlacedTenant[], readonly FileMistake[]> {
   const mistakes: FileMistake[] = []
   const tenants: PlacedTenant[] = []
   for (const { file, text } of texts) {
@@ -22,7 +23,10 @@ export function readTenantFiles(texts: readonly FileText[]): Result<readonly Pla
   }
   for (const tenant of tenants) for (const { path, say } of findMistakes(tenant.value)) mistakes.push(mistakeAt(tenant, path, say))
   for (const [index, tenant] of tenants.entries()) {
-    const earlier = tenants.slice(0, index).find(({ value }) => value.tenant.slug === tenant.value.tenant.slug)
+    const { slug } = tenant.value.tenant
+    if (only !== undefined && slug !== only)
+      mistakes.push(mistakeAt(tenant, ['tenant', 'slug'], `the file is of ${slug}, and --tenant names ${only}`))
+    const earlier = tenants.slice(0, index).find(({ value }) => value.tenant.slug === slug)
     if (earlier) mistakes.push(mistakeAt(tenant, ['tenant', 'slug'], `${earlier.file} says this tenant already`))
   }
   return mistakes.length === 0 ? ok(tenants) : err(mistakes.slice(0, mostMistakes))

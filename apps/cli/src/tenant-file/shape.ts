@@ -12,7 +12,15 @@ import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcemen
 import { choiceRuleShape, connectionChoiceLimits, connectionChoiceShape } from '@drawbridge/core/tenant/connection-choice'
 import { z } from 'zod'
 
-export const tenantFileLimits = { bytes: 1_048_576, files: 500, documents: 500, rows: 1_000, policyBytes: 65_536 } as const
+export const tenantFileLimits = {
+  bytes: 1_048_576,
+  files: 500,
+  documents: 500,
+  rows: 1_000,
+  /** Of what a file names. */
+  policyBytes: 65_536,
+  secretBytes: 16_384,
+} as const
 
 const name = z.string().trim().min(1).max(200)
 const source = { fromEnv: z.string().regex(/^[A-Za-z_]\w*$/, 'the name of a variable'), fromFile: z.string().min(1).max(4096) }

@@ -4,6 +4,7 @@ import { planAsJson, showPlan } from './show-plan.js'
 
 const plan: Plan = {
   slug: 'initech',
+  knownAs: 'Initech',
   changes: [
     {
       does: 'change',
@@ -22,7 +23,7 @@ const plan: Plan = {
 it('shows what would change, what is left alone and what stays as somebody left it', () => {
   expect(showPlan(plan)).toBe(
     [
-      'initech: 3 changes',
+      'Tenant initech, Initech: 3 changes',
       '  ~ policy',
       '        … 1 lines the same',
       '      - rules: []',
@@ -37,11 +38,13 @@ it('shows what would change, what is left alone and what stays as somebody left 
       '  ! tenant initech is suspended',
     ].join('\n'),
   )
-  expect(showPlan({ ...plan, changes: [], leftAlone: [], warnings: [] })).toBe('initech: nothing to change')
+  expect(showPlan({ ...plan, changes: [], leftAlone: [], warnings: [] })).toBe('Tenant initech, Initech: nothing to change')
+  expect(showPlan({ ...plan, knownAs: undefined }).split('\n')[0]).toBe('Tenant initech, which is not there yet: 3 changes')
 })
 
 it('lets no name forge a line', () => {
   const forged = showPlan({ ...plan, changes: [{ does: 'change', what: 'connection "a\n  - tenant"', differences: [], steps: [] }] })
+  expect(showPlan({ ...plan, knownAs: 'a\nTenant b' }).split('\n')[0]).toBe('Tenant initech, a\uFFFDTenant b: 3 changes')
   expect(forged.split('\n')[1]).toBe('  ~ connection "a\uFFFD  - tenant"')
 })
 

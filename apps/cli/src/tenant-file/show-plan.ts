@@ -5,11 +5,12 @@ import type { Change, Plan } from './plan-change.js'
 
 const signs = { create: '+', change: '~', 'take away': '-' } as const
 
-export function showPlan({ slug, changes, leftAlone, warnings }: Plan): string {
-  const heading =
-    changes.length === 0 ? `${slug}: nothing to change` : `${slug}: ${changes.length} ${changes.length === 1 ? 'change' : 'changes'}`
+/** Whose plan it is stands first, by the name that the broker knows: a copied file with a slug left in it is seen there. */
+export function showPlan({ slug, knownAs, changes, leftAlone, warnings }: Plan): string {
+  const whose = `Tenant ${slug}, ${knownAs === undefined ? 'which is not there yet' : plainText(knownAs)}`
+  const much = changes.length === 0 ? 'nothing to change' : `${changes.length} ${changes.length === 1 ? 'change' : 'changes'}`
   return [
-    heading,
+    `${whose}: ${much}`,
     ...changes.flatMap(showChange),
     ...leftAlone.map((what) => `  . ${plainText(what)}: left alone; --prune takes it away`),
     ...warnings.map((what) => `  ! ${plainText(what)}`),
