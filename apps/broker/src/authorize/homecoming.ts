@@ -30,9 +30,15 @@ export type Homecoming = {
   readonly now: Instant
 }
 
+/**
+ * What a signature of a new key looks like to us. Behind AES-CBC it is told from nothing else (`open-encrypted`), so there every failure counts:
+ * an IdP that encrypts changes its keys, too.
+ */
+const mayBeUnknownKey: readonly UpstreamRefusal['reason'][] = ['saml_signature_invalid', 'saml_decryption_failed']
+
 /** A key that we do not know may be a new one. The person is told to try again; how often this counts is in the statement, not in the attacker's hand. */
 export async function noteUnknownKey({ deps, tenant, connection, now }: Homecoming, { reason }: UpstreamRefusal): Promise<void> {
-  if (reason !== 'saml_signature_invalid') return
+  if (!mayBeUnknownKey.includes(reason)) return
   const asked = { now, askedBefore: addSeconds(now, -askAgainSeconds) }
   await inTenant(deps.database, tenant.id, (db) => askForMetadata(db, tenant.id, connection.id, asked))
 }

@@ -9,7 +9,7 @@ import { withoutLogout } from '@drawbridge/testkit/a-login'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import type { Connector, StartLogin } from '@drawbridge/upstream/connector'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 
 const issuer = 'http://localhost:4400/t/acme'
 const now: Instant = instant(Date.now())
@@ -40,7 +40,10 @@ const connector = (): Connector => ({
   },
   finish: async (message) => {
     finished += 1
-    if (message.parameters.get('SAMLResponse') === 'forged') return err({ reason: 'saml_signature_invalid' })
+    const said = message.parameters.get('SAMLResponse')
+    if (said === 'forged') return err({ reason: 'saml_signature_invalid' })
+    if (said === 'sealed by AES-CBC') return err({ reason: 'saml_decryption_failed' })
+    if (said === 'too old') return err({ reason: 'saml_too_old' })
     const assertion: SamlAssertion = {
       kind: 'saml',
       connectionId: acme.connectionId,
@@ -210,20 +213,33 @@ it('prints the metadata that the IdP imports', async () => {
   expect(await metadata.text()).toContain(acs())
 })
 
-it('has the metadata fetched anew when a signature does not verify, and forged ones cannot make that more often', async () => {
-  const source = `INSERT INTO metadata_sources (tenant_id, connection_id, url, pinned_certificates, next_fetch_at, created_at)
-    VALUES ($1, $2, 'https://idp.example/metadata', '{}', $3, $4)`
+describe('the metadata is fetched anew', () => {
   const later = new Date(addSeconds(now, 6 * 3600))
-  await asOwner(fixture.ownerUrl, source, [acme.tenantId, acme.connectionId, later, new Date(now)])
-  const forge = async () => {
+  beforeEach(async () => {
+    await asOwner(fixture.ownerUrl, 'DELETE FROM metadata_sources')
+    const source = `INSERT INTO metadata_sources (tenant_id, connection_id, url, pinned_certificates, next_fetch_at, created_at)
+      VALUES ($1, $2, 'https://idp.example/metadata', '{}', $3, $4)`
+    await asOwner(fixture.ownerUrl, source, [acme.tenantId, acme.connectionId, later, new Date(now)])
+  })
+  const answer = async (SAMLResponse: string) => {
     const cookie = await begin()
-    const parked = await post({ SAMLResponse: 'forged', RelayState: started?.relayState as string })
+    const parked = await post({ SAMLResponse, RelayState: started?.relayState as string })
     const { text } = await follow(parked.headers.get('location') as string, cookie)
-    expect(text).toContain('Try again in a minute')
     const [row] = await asOwner<{ next_fetch_at: Date }>(fixture.ownerUrl, 'SELECT next_fetch_at FROM metadata_sources')
-    return Number(row?.next_fetch_at)
+    return { text, nextFetchAt: Number(row?.next_fetch_at) }
   }
-  expect(await forge()).toBe(now)
-  await asOwner(fixture.ownerUrl, 'UPDATE metadata_sources SET next_fetch_at = $1', [later])
-  expect(await forge()).toBe(later.getTime())
+
+  it('when a signature does not verify, and forged ones cannot make that more often', async () => {
+    const first = await answer('forged')
+    expect(first.text).toContain('Try again in a minute')
+    expect(first.nextFetchAt).toBe(now)
+    await asOwner(fixture.ownerUrl, 'UPDATE metadata_sources SET next_fetch_at = $1', [later])
+    expect((await answer('forged')).nextFetchAt).toBe(later.getTime())
+  })
+  it('when the signature may be behind a cipher that tells nothing of it', async () => {
+    expect((await answer('sealed by AES-CBC')).nextFetchAt).toBe(now)
+  })
+  it('for no other refusal', async () => {
+    expect((await answer('too old')).nextFetchAt).toBe(later.getTime())
+  })
 })

@@ -15,6 +15,8 @@ test.each([
   { when: 'aud is a list without us', claims: { aud: ['d'] }, accepted: false },
   { when: 'sub is empty', claims: { sub: '' }, accepted: false },
   { when: 'sub is a number', claims: { sub: 7 }, accepted: false },
+  { when: 'sub is as long as it may be', claims: { sub: 'x'.repeat(255) }, accepted: true },
+  { when: 'sub is longer', claims: { sub: 'x'.repeat(256) }, accepted: false },
   { when: 'exp is text', claims: { exp: '9999999999' }, accepted: false },
   { when: 'exp is in milliseconds', claims: { exp: now + 300_000 }, accepted: false },
   { when: 'iat is missing', claims: { iat: undefined }, accepted: false },
