@@ -1,6 +1,7 @@
 /**
- * A company's SAML IdP in the bench's own process, so that its CPU is in no figure. Whoever asks gets the same message: 6.5 KB, the
- * assertion signed with RSA-2048 and SHA-256, the certificate in KeyInfo, nine attribute values, and encrypted where that is asked for.
+ * A company's SAML IdP in the bench's own process, so that its CPU is in no figure. Whoever asks gets the same message about another
+ * of its people: 6.5 KB, the assertion signed with RSA-2048 and SHA-256, the certificate in KeyInfo, nine attribute values, and
+ * encrypted where that is asked for.
  *
  * What is signed is written in its canonical form, so that no library has to make it: a thousand messages cost a second, not a minute.
  */
@@ -10,8 +11,8 @@ import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { algorithms, encodeMessage } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
 import { encryptAssertion } from '@drawbridge/upstream/saml/fixtures/an-encrypted-assertion'
 
-/** What is read out of an AuthnRequest, or told for a library that is handed a message without having asked. */
-export type Asked = { readonly requestId: string; readonly acsUrl: string; readonly audience: string }
+/** What is read out of an AuthnRequest and who signs in, or told for a library that is handed a message without having asked. */
+export type Asked = { readonly requestId: string; readonly acsUrl: string; readonly audience: string; readonly person: string }
 
 export type BenchIdp = {
   readonly entityId: string
@@ -19,7 +20,7 @@ export type BenchIdp = {
   /** PEM. */
   readonly certificate: string
   readonly metadata: string
-  /** The AuthnRequest in the URL to which a browser was sent. */
+  /** The AuthnRequest in the URL to which a browser was sent; the next of the IdP's people signs in. */
   read(url: string): Asked
   /** As XML. `encryptTo`: PEM of whom the assertion is encrypted to, AES-256-GCM and RSA-OAEP. */
   answer(asked: Asked, encryptTo?: string): string
@@ -28,6 +29,8 @@ export type BenchIdp = {
 /** One value as long as this, as a directory's distinguished names are, makes a message of 6.5 KB. */
 const longValue = 1700
 const sixHours = 6 * 3600
+/** More than there are connections by far: one person who signs in on all of them at once waits for her own row. */
+const people = 256
 const entityId = 'https://idp.bench.example/saml'
 const ssoUrl = 'https://idp.bench.example/sso'
 const bearer = 'urn:oasis:names:tc:SAML:2.0:cm:bearer'
@@ -39,12 +42,16 @@ const fromNow = (seconds: number): string => new Date(Date.now() + seconds * 100
 
 export function createBenchIdp(): BenchIdp {
   const { certificate, privateKey } = aFixtureKey()
+  let signedIn = 0
   return {
     entityId,
     ssoUrl,
     certificate,
     metadata: metadataXml(certificate),
-    read: readRequest,
+    read: (url) => {
+      signedIn += 1
+      return { ...readRequest(url), person: `ada${signedIn % people}` }
+    },
     answer: (asked, encryptTo) => {
       const id = newId()
       const canonical = assertionXml(asked, id)
@@ -69,7 +76,7 @@ const signatureXml = (info: string, value: string, certificate: string): string 
 /** As a browser posts it. */
 export const asParameter = (xml: string): string => encodeMessage(xml)
 
-function readRequest(url: string): Asked {
+function readRequest(url: string): Omit<Asked, 'person'> {
   const deflated = new URL(url).searchParams.get('SAMLRequest') ?? ''
   const xml = inflateRawSync(Buffer.from(deflated, 'base64')).toString('utf8')
   const find = (pattern: RegExp): string => {
@@ -87,23 +94,23 @@ function readRequest(url: string): Asked {
 const responseXml = ({ requestId, acsUrl }: Asked, inside: string): string =>
   `<samlp:Response xmlns:samlp="${protocol}" xmlns:saml="${assertion}" ID="${newId()}" Version="2.0" IssueInstant="${fromNow(0)}" Destination="${acsUrl}" InResponseTo="${requestId}"><saml:Issuer>${entityId}</saml:Issuer><samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"/></samlp:Status>${inside}</samlp:Response>`
 
-function assertionXml({ requestId, acsUrl, audience }: Asked, id: string): string {
+function assertionXml({ requestId, acsUrl, audience, person }: Asked, id: string): string {
   // Prepared minutes before it is used, so it is valid longer than an IdP would make it.
   const until = fromNow(sixHours)
-  const subject = `<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">ada@bench.example</saml:NameID><saml:SubjectConfirmation Method="${bearer}"><saml:SubjectConfirmationData InResponseTo="${requestId}" NotOnOrAfter="${until}" Recipient="${acsUrl}"></saml:SubjectConfirmationData></saml:SubjectConfirmation></saml:Subject>`
+  const subject = `<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress">${person}@bench.example</saml:NameID><saml:SubjectConfirmation Method="${bearer}"><saml:SubjectConfirmationData InResponseTo="${requestId}" NotOnOrAfter="${until}" Recipient="${acsUrl}"></saml:SubjectConfirmationData></saml:SubjectConfirmation></saml:Subject>`
   const conditions = `<saml:Conditions NotBefore="${fromNow(-60)}" NotOnOrAfter="${until}"><saml:AudienceRestriction><saml:Audience>${audience}</saml:Audience></saml:AudienceRestriction></saml:Conditions>`
   const statement = `<saml:AuthnStatement AuthnInstant="${fromNow(-5)}" SessionIndex="${id}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement>`
-  return `<saml:Assertion xmlns:saml="${assertion}" ID="${id}" IssueInstant="${fromNow(0)}" Version="2.0"><saml:Issuer>${entityId}</saml:Issuer>${subject}${conditions}${statement}<saml:AttributeStatement>${attributesXml()}</saml:AttributeStatement></saml:Assertion>`
+  return `<saml:Assertion xmlns:saml="${assertion}" ID="${id}" IssueInstant="${fromNow(0)}" Version="2.0"><saml:Issuer>${entityId}</saml:Issuer>${subject}${conditions}${statement}<saml:AttributeStatement>${attributesXml(person)}</saml:AttributeStatement></saml:Assertion>`
 }
 
-function attributesXml(): string {
+function attributesXml(person: string): string {
   const one = (name: string, ...values: readonly string[]): string =>
     `<saml:Attribute Name="${name}" NameFormat="urn:oasis:names:tc:SAML:2.0:attrname-format:unspecified">${values
       .map((value) => `<saml:AttributeValue>${value}</saml:AttributeValue>`)
       .join('')}</saml:Attribute>`
-  const person = one('email', 'ada@bench.example') + one('firstName', 'Ada') + one('lastName', 'Lovelace') + one('id', 'ada')
+  const her = one('email', `${person}@bench.example`) + one('firstName', 'Ada') + one('lastName', 'Lovelace') + one('id', person)
   return (
-    person +
+    her +
     one('groups', 'staff', 'engineering', 'mcp-users', 'berlin') +
     one('distinguishedName', `CN=Ada,${'OU=engineering,'.repeat(Math.floor(longValue / 15))}O=Bench`)
   )

@@ -77,11 +77,16 @@ export type Measured = {
 
 export type Watched = { readonly serverPid: number; readonly databasePid: number; readonly counter: StatementCounter }
 
-/** Warm-up, then rounds; the median of each figure over the rounds. Statements are counted over all rounds together. */
+/**
+ * Warm-up, then rounds; the median of each figure over the rounds. Statements are counted over all rounds together. Statistics are taken
+ * in the middle of the warm-up, of tables as the load fills them, so that no plan is measured that was made for empty ones.
+ */
 export async function measure(workload: Workload, watched: Watched): Promise<Measured> {
   await workload.prepare?.()
+  const half = Math.ceil(workload.warmUp / 2)
+  await loop(workload.run, 0, half)
   await watched.counter.analyze()
-  await loop(workload.run, 0, workload.warmUp)
+  await loop(workload.run, half, workload.warmUp - half)
   const rounds: Round[] = []
   const statements = await watched.counter.during(async () => {
     for (let round = 0; round < workload.rounds; round += 1)
