@@ -7,7 +7,7 @@
  * id taken (primary key). The verdict stands on one snapshot; the subject is written only if her epoch has not moved since, and every
  * barrier moves it. A newcomer has no epoch yet: `hold_directory` waits for a directory that is speaking, and hears what it says of her.
  * `hold_idp_session` does so for a logout: where the IdP has ended this session, or all of hers, since the trip began, the answer may be from
- * before. Both moments are ours, so no clock of an IdP can bridge them.
+ * before. Which came first is the order of the database: neither an IdP's clock nor a replica's can bridge it.
  *
  * A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, evidence older than a barrier and a sign-in older than a barrier
  * get no session, and what such evidence says is not kept: an old answer must not bring old groups back. How and when she signed in is

@@ -1,22 +1,19 @@
 /** The end of a session on a real PostgreSQL: what it takes, what it leaves, and that nothing slips through while it commits. */
 import { randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { type IdpSessionEnd, namesOfIdpSession } from '@drawbridge/core/logout/idp-session'
-import type { AuthorizationRequestId, BrowserSessionId, ConnectionId, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
+import type { IdpSessionEnd } from '@drawbridge/core/logout/idp-session'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { aGrant, presentVersions } from '@drawbridge/testkit/a-grant'
+import { aGrant } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { type ASession, aTrip, aTripIssuer as issuer, type Traveller } from '@drawbridge/testkit/a-trip'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { findLiveBrowserSession } from './browser-sessions.js'
-import { completeLogin } from './complete-login.js'
 import { endIdpSession, endOwnSession, endSessionOfBrowser, sessionEndLimits } from './end-session.js'
-import { insertLoginRequest } from './login-requests.js'
 import { type Db, inTenant, onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
-const later = instant(now + 3_600_000)
-const issuer = 'https://idp.example'
 let fixture: TestDatabase
 let tenant: ATenant
 let slugs = 0
@@ -32,42 +29,10 @@ beforeEach(async () => {
 const sql = <Row = Record<string, unknown>>(text: string, ...parameters: readonly unknown[]): Promise<Row[]> =>
   asOwner<Row>(fixture.ownerUrl, text, [tenant.tenantId, ...parameters])
 
-type Who = { readonly sub?: string; readonly sid?: string; readonly connectionId?: ConnectionId; readonly previous?: Buffer }
-type ASession = { readonly id: BrowserSessionId; readonly handleHash: ReturnType<typeof hashCredential> }
-
 /** Her trip to the IdP begins; what is answered comes home with the answer. */
-async function leave({ sub = 'ada', sid, previous }: Who = {}, at: Instant = now) {
-  const { tenantId, connectionId, issuerId, clientId } = tenant
-  const [id, browserHash, handleHash] = [randomUUID() as LoginRequestId, hashCredential(randomUUID()), hashCredential(randomUUID())]
-  const hot = onHotPath(fixture.database)
-  const ongoing = {
-    ...{ id: randomUUID() as AuthorizationRequestId, issuerId, clientId, request: {}, step: 'login' as const, connectionId },
-    ...{ subjectId: undefined, sessionId: undefined, noticedAt: undefined, stepUps: 0, decision: undefined },
-    ...{ clientEpoch: 1, createdAt: now, expiresAt: later, saved: false },
-  }
-  const request = { ongoing, browserHash, decidedOn: await presentVersions(fixture, tenant) }
-  const trip = { id, connectionId, upstreamId: id, sealedState: Buffer.alloc(1), expiresAt: later, freshDemanded: false, now: at }
-  expect(await insertLoginRequest(hot, tenantId, request, trip)).toEqual({ kind: 'written' })
-  const idpSession = { sessionIndex: undefined, nameId: undefined, sid, subject: { issuer, sub } }
-  const session = { id: randomUUID() as BrowserSessionId, handleHash }
-  const comeHome = async (): Promise<string> => {
-    const done = await completeLogin(hot, tenantId, {
-      ...{ id, issuerId, connectionId, browserHash, issuedAt: addSeconds(at, 3600), now: addSeconds(at, 10) },
-      ...{ replays: [{ kind: 'oidc_id_token' as const, id }], replayableUntil: later, scimLink: undefined },
-      addresses: { claimed: [], own: undefined },
-      subject: { id: randomUUID() as SubjectId, stableId: sub, claims: {} },
-      session: {
-        ...{ ...session, acr: undefined, amr: [], authenticatedAt: now, expiresAt: later, sealedLogoutHint: Buffer.from('hint') },
-        ...{ idpSession: { ...idpSession, sid: sid ?? null }, idpSessionNames: namesOfIdpSession(idpSession) },
-      },
-      ...{ previousHandleHash: previous as never, requestId: 'request', address: '127.0.0.1' },
-    })
-    return done.kind === 'refused' ? done.reason : done.kind
-  }
-  return { comeHome, session }
-}
+const leave = (who: Traveller = {}, at: Instant = now) => aTrip({ fixture, tenant, now: at }, who)
 
-async function signIn(who: Who = {}, at: Instant = now): Promise<ASession> {
+async function signIn(who: Traveller = {}, at: Instant = now): Promise<ASession> {
   const { comeHome, session } = await leave(who, at)
   expect(await comeHome()).toBe('believed')
   return session
@@ -322,7 +287,7 @@ describe('what ends here', () => {
     expect([await isLive(here), await isLive(there), await livingGrants()]).toEqual([false, true, 1])
   })
 
-  it.each<{ from: string; first: Who; after: Who }>([
+  it.each<{ from: string; first: Traveller; after: Traveller }>([
     { from: 'where the IdP names no session', first: {}, after: {} },
     { from: 'where the IdP names each login anew', first: { sid: 's1' }, after: { sid: 's2' } },
   ])('it takes what she let in from this browser before a step-up, $from, and nobody else’s', async ({ first, after }) => {

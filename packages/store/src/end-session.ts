@@ -78,7 +78,10 @@ async function alarm(db: Db, { tenant, connectionId, now, requestId, address }: 
   await announce(db, tenant, { ...event, about: undefined, by: undefined }, { connectionId })
 }
 
-/** From here on no login under these names is believed that began before. The later end of one name counts; one that is told twice changes nothing. */
+/**
+ * From here on no login under these names is believed that began before. The later end of one name counts. The times are for the sweep; what a
+ * login is compared with is the number that the database gives this end (`end_numbered`), whatever clock this process has.
+ */
 async function holdEnd(db: Db, { tenant, connectionId, now }: Ending, names: readonly IdpSessionName[]): Promise<void> {
   await db.query('SELECT await_idp_session($1, $2, $3)', [tenant, connectionId, names])
   await db.query(
