@@ -170,6 +170,19 @@ withChromium('in Chromium, by keyboard only', () => {
       await page.waitForURL(`**/setup?vendor=${vendor}`)
       expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
     }
+    const metadata = await (await fetch(`${product.started.simulatorUrl}/acme/metadata`)).text()
+    const upload = async (text: string) => {
+      const file = { name: 'metadata.xml', mimeType: 'text/xml', buffer: Buffer.from(text) }
+      await page.getByLabel('or the file').setInputFiles(file)
+      await press(page, 'Look at it as SAML')
+    }
+    await upload(metadata + ' '.repeat(600_000))
+    await page.getByRole('heading', { name: 'Too large' }).waitFor()
+    await page.goBack()
+    await upload(metadata)
+    await page.getByRole('heading', { name: 'What was understood' }).waitFor()
+    expect(await page.locator('dl').last().innerText()).toContain('NameID')
+    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
     await context.close()
   })
 })

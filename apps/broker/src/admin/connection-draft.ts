@@ -31,6 +31,8 @@ export type ReadDraft = {
   readonly configuration: unknown
   readonly warnings: readonly string[]
   readonly source: ReadMetadata['source'] | undefined
+  /** In which the IdP says that it names people, by its metadata. */
+  readonly nameIdFormats: readonly string[]
 }
 
 /** The same words make the same configuration, whether a connection is made with them or replaced. */
@@ -42,10 +44,11 @@ export async function readConnectionDraft(body: Draft, deps: BrokerDeps): Promis
   if (!parsed.ok) return err(refuseAdmin('connection_invalid', [explain(parsed.error, 'configuration')]))
   const findings = metadata.value?.findings ?? findingsOf(parsed.value, deps)
   const warnings = findings.filter((finding) => severityOf(finding) === 'warning').map(({ code }) => code)
-  return ok({ configuration, warnings, source: metadata.value?.source })
+  return ok({ configuration, warnings, source: metadata.value?.source, nameIdFormats: metadata.value?.nameIdFormats ?? [] })
 }
 
-type Proposed = Pick<ReadMetadata, 'source'> & { readonly proposed: Record<string, unknown>; readonly findings: readonly MetadataFinding[] }
+type Proposed = Pick<ReadDraft, 'nameIdFormats'> &
+  Pick<ReadMetadata, 'source'> & { readonly proposed: Record<string, unknown>; readonly findings: readonly MetadataFinding[] }
 
 async function readMetadataOf(body: Draft, deps: BrokerDeps): Promise<Result<Proposed | undefined, Answer>> {
   if (body.metadataXml === undefined && body.metadataUrl === undefined) return ok(undefined)
@@ -57,14 +60,21 @@ async function readMetadataOf(body: Draft, deps: BrokerDeps): Promise<Result<Pro
   const path = source.url === undefined ? 'metadataXml' : 'metadataUrl'
   if (diagnosis.configuration === undefined) return err(refuseFindings(diagnosis.findings.filter(isError), path))
   const preset = body.usePreset ? presetFor(diagnosis.vendor, diagnosis.facts?.wantsSignedRequests ?? false) : {}
-  return ok({ source, findings: diagnosis.findings, proposed: { ...preset, ...diagnosis.configuration } })
+  const nameIdFormats = diagnosis.facts?.nameIdFormats ?? []
+  return ok({ source, nameIdFormats, findings: diagnosis.findings, proposed: { ...preset, ...diagnosis.configuration } })
 }
 
 const findingsOf = (configuration: ConnectionConfiguration, deps: BrokerDeps): readonly MetadataFinding[] =>
   configuration.kind === 'saml' ? diagnoseCertificates(configuration.certificates, deps.clock.now()) : []
 
 /** Keeps where the metadata came from; a configuration written by hand is held against the address again, if there is one. */
-export async function keepSource(db: Db, deps: BrokerDeps, tenant: TenantId, id: ConnectionId, { source }: ReadDraft): Promise<void> {
+export async function keepSource(
+  db: Db,
+  deps: BrokerDeps,
+  tenant: TenantId,
+  id: ConnectionId,
+  { source }: Pick<ReadDraft, 'source'>,
+): Promise<void> {
   if (source === undefined) return forgetMetadataEtag(db, tenant, id)
   const nextFetchAt = firstLookAt(deps, source.url, [])
   await putMetadataSource(db, tenant, id, { ...source, withdrawn: [], nextFetchAt, now: deps.clock.now() })

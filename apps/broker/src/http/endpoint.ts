@@ -26,6 +26,8 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   /** As it stood behind the question mark: for whoever must verify a signature over its octets, and for nobody else. */
   readonly rawQuery: string
   readonly form: Result<SingleValuedForm, FormRefusal>
+  /** By the names of their fields; only of an endpoint that takes files. */
+  readonly files: ReadonlyMap<string, Buffer>
   readonly json: Result<unknown, 'json_malformed'>
   readonly rawBody: Buffer
   readonly headers: Readonly<Record<string, string | undefined>>
@@ -53,6 +55,8 @@ export type EndpointDefinition<Parsed, Caller> = {
   /** How refusals of the HTTP layer look here. Default json. */
   readonly refusals?: RefusalShape
   readonly maxBodyBytes?: number
+  /** Its form may come with files in it; elsewhere that is no form. */
+  readonly takesFiles?: true
   /** Browsers of other origins may call it, without credentials. */
   readonly cors?: true
   readonly rateLimit?: RateLimitName

@@ -28,7 +28,7 @@ dt{color:var(--soft)}
 dd{margin:0;overflow-wrap:anywhere}
 code{font-size:.9em;overflow-wrap:anywhere}
 label{display:block;margin:1rem 0 .25rem}
-input[type=text],input[type=email],input[type=url],input[type=password],select,textarea{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--soft);border-radius:8px}
+input[type=text],input[type=email],input[type=url],input[type=password],input[type=file],select,textarea{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--soft);border-radius:8px}
 button{width:100%;margin-top:.75rem;padding:.75rem 1rem;min-height:2.75rem;font:inherit;font-weight:600;color:var(--on-main);background:var(--main);border:1px solid var(--main);border-radius:8px;cursor:pointer}
 button.quiet{color:var(--ink);background:transparent;border-color:var(--soft);font-weight:400}
 summary{padding:.75rem 0;cursor:pointer}

@@ -4,7 +4,7 @@
  * No request ends in an exception: a database that is lost or too busy becomes 503 with Retry-After, anything else unexpected a 500 that says only its id.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { err, type Result } from '@drawbridge/core/result'
+import { err, ok, type Result } from '@drawbridge/core/result'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { clientAddress, limitKey } from './client-address.js'
@@ -12,6 +12,7 @@ import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
 import type { Endpoint, HttpRequest, Method } from './endpoint.js'
 import { type FormRefusal, parseForm, type SingleValuedForm } from './form.js'
+import { noFiles, parseMultipart } from './multipart.js'
 import type { RateLimiter, RateLimitName } from './rate-limit.js'
 import { decodeUtf8, defaultMaxBodyBytes, parseJsonBody, readBody } from './read-body.js'
 import { newRequestId } from './request-id.js'
@@ -100,14 +101,19 @@ function toHttpRequest(
   const headers = request.headers as Readonly<Record<string, string | undefined>>
   const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   const isForm = contentType === 'application/x-www-form-urlencoded'
+  const filled =
+    matched.endpoint.takesFiles && contentType === 'multipart/form-data'
+      ? parseMultipart(headers['content-type'] ?? '', rawBody)
+      : undefined
   return {
     method: matched.endpoint.method as Method,
     path: matched.path,
     params: matched.params,
     query: parseForm(matched.search),
     rawQuery: matched.search,
-    form: isForm ? parseFormBody(rawBody) : err({ reason: 'form_absent' }),
-    json: isForm || rawBody.length === 0 ? err('json_malformed') : parseJsonBody(rawBody),
+    form: filled?.ok ? ok(filled.value.form) : (filled ?? (isForm ? parseFormBody(rawBody) : err({ reason: 'form_absent' }))),
+    files: filled?.ok ? filled.value.files : noFiles,
+    json: isForm || filled || rawBody.length === 0 ? err('json_malformed') : parseJsonBody(rawBody),
     rawBody,
     headers,
     cookies: parseCookies(headers['cookie']),

@@ -26,7 +26,7 @@ export async function activateDraft(db: Db, deps: BrokerDeps, tenant: ResolvedTe
     sealedSecret: resealed(deps, tenant, id, content.sealedSecret),
     now,
   })
-  if (source) await keepSource(db, deps, tenant.id, id, { configuration, warnings: [], source })
+  if (source) await keepSource(db, deps, tenant.id, id, { source })
   await ensureKeysFor(db, deps, tenant, { kind, configuration })
   await markDraft(db, tenant.id, id, { state: 'activated', now, expiresAt: addSeconds(now, keepDraftSeconds) })
 }

@@ -7,32 +7,45 @@ import { type MetadataFindingCode, metadataFindings } from '@drawbridge/upstream
 import type { BrokerDeps } from '../../deps.js'
 import type { Answer } from '../../http/answer.js'
 import type { SingleValuedForm } from '../../http/form.js'
+import { decodeUtf8 } from '../../http/read-body.js'
 import { sealContextOf } from '../../http/seal-context.js'
 import { connectionDraft, readConnectionDraft } from '../connection-draft.js'
 import type { Said } from './setup-pages.js'
 import type { SetupSession } from './setup-session.js'
 
-type Described = { readonly said: Said; readonly content: DraftContent | undefined }
+type Understood = { readonly said: Said; readonly content: DraftContent | undefined }
 
-const refused = (...errors: readonly string[]): Described => ({ said: { errors, warnings: [] }, content: undefined })
+const refused = (...errors: readonly string[]): Understood => ({ said: { errors, warnings: [] }, content: undefined })
 
-export async function describeConnection(form: SingleValuedForm, session: SetupSession, deps: BrokerDeps): Promise<Described> {
-  if (form['kind'] === 'saml') return describeSaml(form, session, deps)
+/** As it was sent; `file`: the metadata, if a file was chosen. */
+export type Described = { readonly form: SingleValuedForm; readonly file: Buffer | undefined }
+
+export async function describeConnection(said: Described, session: SetupSession, deps: BrokerDeps): Promise<Understood> {
+  const { form } = said
+  if (form['kind'] === 'saml') return describeSaml(said, session, deps)
   return form['kind'] === 'oidc' ? describeOidc(form, session, deps) : refused('Choose SAML or OpenID Connect.')
 }
 
+/** Of the NameID formats that metadata lists, what a draft keeps: honest IdPs list eight at most. */
+const [mostFormats, longestFormat] = [12, 200]
+
+const wordsOfFinding = (code: MetadataFindingCode): string => `${metadataFindings[code].cause} ${metadataFindings[code].remedy}`
 const filled = (text: string | undefined): string | undefined => text?.trim() || undefined
 const nameOf = ({ tenant }: SetupSession): string => `${tenant.name} sign-in`.slice(0, 200)
 
-async function describeSaml(form: SingleValuedForm, session: SetupSession, deps: BrokerDeps): Promise<Described> {
+/** By its address, as a file or as text. A field of a file that was left empty is a file without octets. */
+async function describeSaml({ form, file }: Described, session: SetupSession, deps: BrokerDeps): Promise<Understood> {
   const metadataUrl = filled(form['metadataUrl'])
-  const metadataXml = filled(form['metadataXml'])
-  if ((metadataUrl === undefined) === (metadataXml === undefined))
-    return refused('Give the address of the metadata or the document, not both.')
+  const pasted = filled(form['metadataXml'])
+  const uploaded = file === undefined || file.length === 0 ? undefined : file
+  if ([metadataUrl, pasted, uploaded].filter((each) => each !== undefined).length !== 1)
+    return refused('Give the address of the metadata, its file or the document: one of them.')
+  const metadataXml = uploaded === undefined ? pasted : decodeUtf8(uploaded)
+  if (metadataXml === undefined && metadataUrl === undefined) return refused(wordsOfFinding('document_not_utf8'))
   return read({ kind: 'saml', name: nameOf(session), ...(metadataUrl === undefined ? { metadataXml } : { metadataUrl }) }, session, deps)
 }
 
-async function describeOidc(form: SingleValuedForm, session: SetupSession, deps: BrokerDeps): Promise<Described> {
+async function describeOidc(form: SingleValuedForm, session: SetupSession, deps: BrokerDeps): Promise<Understood> {
   const [issuer, clientId, clientSecret] = [filled(form['issuer']), filled(form['clientId']), filled(form['clientSecret'])]
   if (issuer === undefined || clientId === undefined) return refused('Issuer and client ID are needed.')
   const diagnosis = await diagnoseProvider(deps.fetchSafely, { issuer, configuration: { clientId } })
@@ -46,7 +59,7 @@ async function describeOidc(form: SingleValuedForm, session: SetupSession, deps:
   return { ...described, said: { errors: described.said.errors, warnings: [...warnings, ...described.said.warnings] } }
 }
 
-async function read(given: Readonly<Record<string, unknown>>, session: SetupSession, deps: BrokerDeps): Promise<Described> {
+async function read(given: Readonly<Record<string, unknown>>, session: SetupSession, deps: BrokerDeps): Promise<Understood> {
   const body = connectionDraft.safeParse(given)
   if (!body.success) return refused(...body.error.issues.slice(0, 5).map(({ path, message }) => `${path.join('.')}: ${message}`))
   const draft = await readConnectionDraft(body.data, deps)
@@ -54,9 +67,10 @@ async function read(given: Readonly<Record<string, unknown>>, session: SetupSess
   const { kind, name, clientSecret } = body.data
   const context = sealContextOf({ deps, tenant: session.tenant }, 'connection_drafts', 'sealed_secret', session.draft.id)
   const sealedSecret = clientSecret === undefined ? undefined : deps.sealer.seal(Buffer.from(clientSecret, 'utf8'), context)
-  const { configuration, source, warnings } = draft.value
-  const toWords = (code: string) =>
-    `${metadataFindings[code as MetadataFindingCode].cause} ${metadataFindings[code as MetadataFindingCode].remedy}`
+  const { configuration, warnings } = draft.value
+  const nameIdFormats = draft.value.nameIdFormats.slice(0, mostFormats).map((format) => Array.from(format).slice(0, longestFormat).join(''))
+  const source = draft.value.source && { ...draft.value.source, nameIdFormats }
+  const toWords = (code: string) => wordsOfFinding(code as MetadataFindingCode)
   return { said: { errors: [], warnings: warnings.map(toWords) }, content: { kind, name, configuration, source, sealedSecret } }
 }
 

@@ -27,7 +27,7 @@ export function factsOf({ content }: StoredDraft, now: Instant): Html | undefine
   })
   const fetched = source?.url !== undefined && html`<dt>Metadata, fetched again</dt><dd><code>${source.url}</code></dd>`
   const secret = sealedSecret !== undefined && html`<dt>Secret</dt><dd>kept, sealed</dd>`
-  return html`<h2>What was understood</h2><dl><dt>Product</dt><dd>${productOf(configuration) ?? 'none that is known here'}</dd><dt>Protocol</dt><dd>${kind === 'saml' ? 'SAML 2.0' : 'OpenID Connect'}</dd>${told}${fetched}${secret}${kind === 'saml' && samlFacts(configuration, now)}</dl>`
+  return html`<h2>What was understood</h2><dl><dt>Product</dt><dd>${productOf(configuration) ?? 'none that is known here'}</dd><dt>Protocol</dt><dd>${kind === 'saml' ? 'SAML 2.0' : 'OpenID Connect'}</dd>${told}${fetched}${secret}${kind === 'saml' && samlFacts(configuration, now)}${kind === 'saml' && nameIdFacts(source?.nameIdFormats)}</dl>`
 }
 
 /** Whoever imitates a product gains a name on her own page by it. */
@@ -52,4 +52,19 @@ function samlFacts(configuration: Configuration, now: Instant): Html {
       : [html`<dt>Certificate</dt><dd>${certificate.subject.replaceAll('\n', ', ')}: ${certificate.daysLeft} days left</dd>`]
   })
   return html`${certificates}<dt>Sign-out</dt><dd>${textAt(configuration, 'sloUrl') === undefined ? 'not offered by it' : 'offered by it'}</dd>`
+}
+
+/** The names that people know, and what each means for a sign-in. */
+const formats: Readonly<Record<string, string>> = {
+  'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent': 'persistent: stays with the person',
+  'urn:oasis:names:tc:SAML:2.0:nameid-format:transient': 'transient: another one at each sign-in',
+  'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress': 'emailAddress: changes with the address',
+  'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified': 'unspecified: whatever is set there',
+}
+
+/** `undefined`: an earlier version read the metadata, and did not keep them. @spec SAML Core §8.3 */
+function nameIdFacts(listed: readonly string[] | undefined): Html | undefined {
+  if (listed === undefined) return undefined
+  const named = listed.map((format) => (Object.hasOwn(formats, format) ? html`${formats[format]}` : html`<code>${format}</code>`))
+  return html`<dt>NameID</dt><dd>${named.length === 0 ? 'no format is named' : html`<ul>${named.map((each) => html`<li>${each}</li>`)}</ul>`}</dd>`
 }

@@ -25,7 +25,7 @@ import { entryPage, stepsPage } from './setup-pages.js'
 import { findSetupSession, isProven, type SetupSession, setSetupCookie } from './setup-session.js'
 
 const common = { spec: 'ours', tag: 'Set-up', refusals: 'page', rateLimit: 'login' } as const
-/** Metadata of one IdP, in a form; a federation's list is for the admin API. */
+/** Metadata of one IdP, as text or as a file; a federation's list is for the admin API. */
 const maxFormBytes = 512 * 1024
 
 const refuse = (reason: AdminErrorReason): Answer => refuseAsPage(adminErrors[reason], { reason })
@@ -106,6 +106,7 @@ const describe = endpoint({
   path: '/t/:tenant/setup/draft',
   summary: 'Reads what the company’s IT says of its IdP, tells what is wrong with it, and keeps it as a draft.',
   maxBodyBytes: maxFormBytes,
+  takesFiles: true,
   run: async (http, deps) => {
     const session = await provenSession(http, deps)
     if (isAnswer(session)) return session
@@ -113,7 +114,7 @@ const describe = endpoint({
     const limited = http.spend('setup', link.id)
     if (limited) return limited
     const form = http.form.ok ? http.form.value : {}
-    const { said, content } = await describeConnection(form, session, deps)
+    const { said, content } = await describeConnection({ form, file: http.files.get('metadataFile') }, session, deps)
     const shown = { said, now: deps.clock.now() }
     if (!content) return stepsPage(session, { ...shown, vendor: readIdpId(form['vendor']), status: 400 })
     const written = await inTenant(deps.database, tenant.id, async (db) => {
