@@ -45,7 +45,9 @@ async function aTestTrip(): Promise<Trip> {
   const [trip, tokenHash, testLoginId] = [aTrip(), hashCredential(randomUUID()), randomUUID() as TestLoginId]
   const { connectionId, tenantId } = acme
   await inTenant(fixture.database, tenantId, async (db) => {
-    expect(await insertTestLogin(db, tenantId, { id: testLoginId, connectionId, tokenHash, asked: {}, now })).toBe(true)
+    expect(await insertTestLogin(db, tenantId, { id: testLoginId, connectionId, tokenHash, asked: {}, askedBy: randomUUID(), now })).toBe(
+      true,
+    )
     expect(await redeemTestLogin(db, tenantId, tokenHash, now)).toBe(true)
     await insertTestTrip(db, tenantId, { ...trip, testLoginId, connectionId, ...leaving() })
   })

@@ -17,6 +17,8 @@ export type TestLoginDraft = {
   readonly connectionId: ConnectionId
   readonly tokenHash: CredentialHash
   readonly asked: unknown
+  /** The admin key that asks. */
+  readonly askedBy: string
   readonly now: Instant
 }
 
@@ -25,11 +27,11 @@ export async function insertTestLogin(db: Db, tenant: TenantId, draft: TestLogin
   // Whoever inserts waits for whoever does so too: the count is exact.
   await db.query('SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE', [tenant])
   const { rowCount } = await db.query(
-    `INSERT INTO test_logins (tenant_id, id, connection_id, token_hash, asked, created_at, expires_at) SELECT $1, $2, $3, $4, $5, $6, $7
+    `INSERT INTO test_logins (tenant_id, id, connection_id, token_hash, asked, created_at, expires_at, asked_by) SELECT $1, $2, $3, $4, $5, $6, $7, $9
      WHERE (SELECT count(*) FROM test_logins WHERE tenant_id = $1 AND expires_at > $6) < $8`,
     [
       ...[tenant, draft.id, draft.connectionId, draft.tokenHash, JSON.stringify(draft.asked), toTimestamp(draft.now)],
-      ...[toTimestamp(addSeconds(draft.now, testLoginLimits.keptSeconds)), testLoginLimits.most],
+      ...[toTimestamp(addSeconds(draft.now, testLoginLimits.keptSeconds)), testLoginLimits.most, draft.askedBy],
     ],
   )
   return rowCount === 1
@@ -70,10 +72,24 @@ const toTestLogin = (row: Row): StoredTestLogin => ({
   sealed: row.sealed ?? undefined,
 })
 
+/** For the trip of its browser. What an admin reads is `readTestLogin`. */
 export async function findTestLogin(db: Db, tenant: TenantId, id: TestLoginId, now: Instant): Promise<StoredTestLogin | undefined> {
   const { rows } = await db.query<Row>(`SELECT ${columns} FROM test_logins WHERE tenant_id = $1 AND id = $2 AND expires_at > $3`, [
     ...[tenant, id, toTimestamp(now)],
   ])
+  return rows[0] && toTestLogin(rows[0])
+}
+
+/** For the one admin key that asked for it; whoever holds another finds nothing, as of a test that there is not. */
+export async function readTestLogin(
+  db: Db,
+  tenant: TenantId,
+  { id, askedBy, now }: { readonly id: TestLoginId; readonly askedBy: string; readonly now: Instant },
+): Promise<StoredTestLogin | undefined> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM test_logins WHERE tenant_id = $1 AND id = $2 AND expires_at > $3 AND asked_by = $4`,
+    [tenant, id, toTimestamp(now), askedBy],
+  )
   return rows[0] && toTestLogin(rows[0])
 }
 

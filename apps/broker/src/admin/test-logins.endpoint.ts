@@ -1,7 +1,9 @@
 /**
  * Test logins: an admin asks for one, opens its URL in her own browser, and reads here what was found.
  *
- * Whoever reads it reads what a login says of a person, names and values: both calls are `impersonate`.
+ * Whoever reads it reads what a login says of a person, names and values: both calls are `impersonate`, and the result is for the very key
+ * that asked. The page that the person clicked on says that it is shown to whoever made the link, and that is one key: not another of the
+ * same tenant, and not the vendor's.
  */
 import {
   type TestLoginAsked,
@@ -16,7 +18,7 @@ import { findResource } from '@drawbridge/core/oauth/resource'
 import type { ClientId, ConnectionId, TestLoginId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { findPolicy } from '@drawbridge/store/policies'
-import { findTestLogin, insertTestLogin, type StoredTestLogin, testLoginLimits } from '@drawbridge/store/test-logins'
+import { insertTestLogin, readTestLogin, type StoredTestLogin, testLoginLimits } from '@drawbridge/store/test-logins'
 import { inTenant } from '@drawbridge/store/transaction'
 import { type AnswerOutline, differences } from '@drawbridge/upstream/answer-outline'
 import { explainFailure } from '@drawbridge/upstream/explain-failure'
@@ -63,7 +65,7 @@ const create = adminEndpoint({
     const token = `${testLoginTokenPrefix}${deps.random.token()}`
     const now = deps.clock.now()
     const made = await inTenant(deps.database, tenant.id, async (db) => {
-      const draft = { id, connectionId: connection.id, tokenHash: hashCredential(token), asked, now }
+      const draft = { id, connectionId: connection.id, tokenHash: hashCredential(token), asked, askedBy: http.caller.key.id, now }
       if (!(await insertTestLogin(db, tenant.id, draft))) return false
       const { policyDocument: draftPolicy, ...detail } = asked
       const event = { connectionId: connection.id, detail: { ...detail, testLogin: id, ofDraftPolicy: draftPolicy !== undefined } }
@@ -111,14 +113,15 @@ const read = adminEndpoint({
   path: '/tenants/:tenant/test-logins/:id',
   tag,
   summary:
-    'Read what a test login found: what the IdP sent, claims, groups, who would come in, second factor, ceilings and scopes with reasons',
+    'Read, with the key that asked for it, what a test login found: what the IdP sent, claims, groups, who would come in, second factor, ceilings and scopes with reasons',
   permission: 'impersonate',
   answer: shown,
   refuses: ['not_found'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const id = idParam<TestLoginId>(http)
-    const test = id && (await inTenant(deps.database, tenant.id, (db) => findTestLogin(db, tenant.id, id, deps.clock.now())))
+    const reader = { askedBy: http.caller.key.id, now: deps.clock.now() }
+    const test = id && (await inTenant(deps.database, tenant.id, (db) => readTestLogin(db, tenant.id, { id, ...reader })))
     return test ? json(show(deps, tenant, test)) : refuseAdmin('not_found')
   },
 })

@@ -220,6 +220,22 @@ describe('the one-time URL', () => {
     expect((await two.call('GET', `/tenants/globex/test-logins/${test.id}`)).status).toBe(404)
   })
 
+  it('its result is read with the key that asked for it, and with no other, whatever that may do', async () => {
+    const key = async (tenant?: string) => {
+      const wanted = { name: 'k', permissions: ['impersonate', 'configuration:read', 'audit:read'], expiresAt: '2099-01-01T00:00:00Z' }
+      return (await two.call('POST', '/admin-keys', { ...wanted, ...(tenant === undefined ? {} : { tenant }) })).body.secret as string
+    }
+    const [own, colleague, vendor] = [await key('acme'), await key('acme'), await key()]
+    const test = (await two.call('POST', pathOf('acme'), { loginHint: 'ada@acme.example' }, own)).body as { id: string; url: string }
+    await (await aPersonsBrowser().open(test.url)).form().submit()
+    const readWith = (secret: string | undefined) => two.call('GET', `/tenants/acme/test-logins/${test.id}`, undefined, secret)
+    expect((await readWith(own)).body).toMatchObject({ state: 'finished', outcome: 'admitted' })
+    for (const other of [colleague, vendor, undefined]) expect(await readWith(other)).toMatchObject({ status: 404 })
+    // Nor is it given to whoever finds a test that an earlier version wrote down, without the key.
+    await owner('UPDATE test_logins SET asked_by = NULL WHERE id = $1', test.id)
+    expect((await readWith(own)).status).toBe(404)
+  })
+
   it('is refused for what the tenant does not have, for half a question, and beyond the limit', async () => {
     const refusal = async (asked: Asked) => (await two.call('POST', pathOf('acme'), asked)).body.type
     expect(await refusal({ clientId: 'nobody', resource: two.of('acme').resource })).toContain('reference_unknown')

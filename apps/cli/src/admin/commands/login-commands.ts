@@ -100,7 +100,7 @@ const tests: readonly AdminCommand[] = [
   },
   {
     name: 'connection test-result',
-    does: 'Show what a test login found, step by step',
+    does: 'Show, with the key that asked for it, what a test login found, step by step',
     takes: ['tenant', 'id'],
     call: { method: 'GET', path: '/tenants/{tenant}/test-logins/{id}' },
     example: 'drawbridge connection test-result initech 0f0e7d0a-0000-4000-8000-000000000000',
