@@ -13,7 +13,11 @@ const directoryState = `CASE
   WHEN bool_or(living AND NOT active) THEN 'inactive'
   WHEN bool_or(hers AND NOT living) THEN 'tombstone'
   WHEN bool_or(living) THEN 'active'
-  WHEN count(*) > 0 THEN 'tombstone' ELSE 'none' END`
+  WHEN count(*) > 0 THEN 'tombstone'
+  WHEN EXISTS (SELECT 1 FROM namesakes WHERE gone) AND NOT EXISTS (SELECT 1 FROM namesakes WHERE NOT gone) THEN 'tombstone' ELSE 'none' END`
+
+/** A name without case, whatever the locale of the cluster: as `keyOfLink` lowers it. */
+const nameKey = (text: string): string => `lower(${text}::text COLLATE "und-x-icu")`
 
 /** What `judgeProvisioning` of core asks of a person whom the directory does not shut out; a test holds the two together. */
 const provisioningState = `CASE
@@ -60,6 +64,10 @@ export const judgement = `entered AS (
     FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
       AND (u.id = (SELECT scim_user_id FROM known) OR ($11::text = 'userName' AND u.user_name_key = $12)
         OR ($11::text = 'externalId' AND u.external_id = $12) OR ($11::text IS NULL AND u.external_id = $10))
+  ), namesakes AS (
+    SELECT u.deleted_at IS NOT NULL OR NOT u.active AS gone FROM scim_users u
+    WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
+      AND (u.user_name_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17]) OR u.external_id = ANY (ARRAY[$10, $12]::text[]))
   ), directory AS (
     SELECT ${directoryState} AS state, (array_agg(id) FILTER (WHERE living AND active))[1] AS scim_user_id FROM scim
   ), owners AS (

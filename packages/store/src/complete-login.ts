@@ -16,6 +16,9 @@
  * The SCIM link is made once, by the key the connection declared (without one: externalId is the stable id), to exactly one living user of
  * this connection whom no other subject has. Where this connection's directory does not know her, a tombstone or an inactive user of any
  * other one refuses: who is switched off there does not come back through here. A deleted user stays hers: only an admin undoes that.
+ * Whom no key finds is refused, too, where her stable id, link value or address is a name or an externalId that a directory of the tenant has
+ * switched off or deleted, unless the directory of this connection has somebody living by one of them: such a namesake links nobody, and
+ * lets nobody in whom the tenant's mode does not.
  *
  * Whom no directory shuts out may still have to be provisioned or invited, and may claim no address of another company: the rule is
  * `judgeProvisioning` of core. An invitation is used by the same statement, at most once; a login that is not believed uses none.

@@ -1,5 +1,6 @@
 /** Evidence that may no longer be believed, on a real PostgreSQL: it opens nothing, and it leaves nothing behind either. */
 import { randomUUID } from 'node:crypto'
+import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { judgeFreshness } from '@drawbridge/core/identity/fresh-login'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type {
@@ -46,6 +47,7 @@ type Answer = {
   readonly connectionId?: ConnectionId
   readonly issuedAt?: Instant
   readonly link?: { readonly by: 'userName' | 'externalId'; readonly value: string }
+  readonly email?: string
   readonly authenticatedAt?: Instant | undefined
   readonly freshDemandedAt?: Instant | undefined
   /** The session that this login opens, and the one that the browser had before. */
@@ -91,7 +93,7 @@ async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
     replayableUntil: expiresAt,
     subject: { id: randomUUID() as SubjectId, stableId, claims: { groups: ['admins'] } },
     scimLink: link,
-    addresses: { claimed: [], own: undefined },
+    addresses: { claimed: [], own: answer.email === undefined ? undefined : parseEmailAddress(answer.email) },
     session: { ...session, id: randomUUID() as BrowserSessionId, handleHash: hashCredential(handle) },
     previousHandleHash: answer.previous === undefined ? undefined : hashCredential(answer.previous),
     requestId: 'request',
@@ -100,11 +102,12 @@ async function signIn(tenant: ATenant, answer: Answer = {}): Promise<string> {
   return done.kind === 'refused' ? done.reason : done.kind
 }
 
-async function aScimUser(tenant: ATenant, user: { readonly userName: string; readonly active: boolean; readonly connectionId?: string }) {
+type Given = { readonly userName: string; readonly externalId?: string; readonly active: boolean; readonly connectionId?: string }
+async function aScimUser(tenant: ATenant, { userName, externalId = userName, active, connectionId = tenant.connectionId }: Given) {
   await sql(
     `INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at)
-     VALUES ($1, gen_random_uuid(), $2, $3, $3, $3, $4, '{}', $5, $5)`,
-    [tenant.tenantId, user.connectionId ?? tenant.connectionId, user.userName, user.active, new Date(now)],
+     VALUES ($1, gen_random_uuid(), $2, $3, $3, $4, $5, '{}', $6, $6)`,
+    [tenant.tenantId, connectionId, userName, externalId, active, new Date(now)],
   )
 }
 
@@ -156,6 +159,46 @@ describe('a person whom one directory of the tenant has switched off', () => {
     expect(await signIn(tenant, { connectionId: other, stableId: 'max' })).toBe('believed')
   })
 
+  describe.each([
+    { away: 'switched off', state: 'active = false' },
+    { away: 'deleted', state: 'active = false, deleted_at = now()' },
+  ])('and who is $away', ({ state }) => {
+    const lena = { userName: 'lena@acme.example', externalId: 'e-17' }
+    const takeAway = (tenant: ATenant) => sql(`UPDATE scim_users SET ${state} WHERE tenant_id = $1`, [tenant.tenantId])
+    it.each([
+      { by: 'her name as stable id', answer: { stableId: 'Lena@acme.example' } },
+      {
+        by: 'her externalId as stable id of a connection that links by name',
+        answer: { stableId: 'e-17', link: { by: 'userName', value: 'x' } },
+      },
+      { by: 'her externalId as name', answer: { stableId: 'u-1', link: { by: 'userName', value: 'e-17' } } },
+      { by: 'her name as externalId', answer: { stableId: 'u-1', link: { by: 'externalId', value: 'LENA@acme.example' } } },
+      { by: 'her name as address', answer: { stableId: 'u-1', email: 'Lena@ACME.example' } },
+    ] as const)('comes back by no key that the directory had of her, on whichever connection: $by', async ({ answer }) => {
+      const tenant = await freshTenant()
+      const other = await anotherConnection(tenant)
+      for (const connectionId of [tenant.connectionId, other]) expect(await signIn(tenant, { ...answer, connectionId })).toBe('believed')
+      await aScimUser(tenant, { ...lena, active: true })
+      await takeAway(tenant)
+      for (const connectionId of [tenant.connectionId, other])
+        expect(await signIn(tenant, { ...answer, connectionId })).toBe('subject_deactivated')
+      expect(await signIn(tenant, { stableId: 'max', email: 'max@acme.example', connectionId: other })).toBe('believed')
+      const elsewhere = await freshTenant()
+      expect(await signIn(elsewhere, answer)).toBe('believed')
+    })
+
+    it('shuts nobody out whom the directory of this connection has anew', async () => {
+      const tenant = await freshTenant()
+      const other = await anotherConnection(tenant)
+      await aScimUser(tenant, { ...lena, active: true })
+      await takeAway(tenant)
+      await aScimUser(tenant, { ...lena, externalId: 'e-18', active: true, connectionId: other })
+      const newcomer = { stableId: 'u-1', email: lena.userName }
+      expect(await signIn(tenant, { ...newcomer, connectionId: other })).toBe('believed')
+      expect(await signIn(tenant, newcomer)).toBe('subject_deactivated')
+    })
+  })
+
   it('is judged by the directory of the connection that she uses where it knows her', async () => {
     const tenant = await freshTenant()
     const other = await anotherConnection(tenant)
@@ -164,6 +207,18 @@ describe('a person whom one directory of the tenant has switched off', () => {
     expect(await signIn(tenant, { connectionId: other, stableId: 'lena' })).toBe('believed')
     expect(await signIn(tenant, { stableId: 'lena' })).toBe('subject_deactivated')
   })
+})
+
+it('whom one connection knows is nobody yet at another: not invited there, and not shut out there', async () => {
+  const tenant = await freshTenant()
+  const other = await anotherConnection(tenant)
+  await sql("UPDATE tenants SET provisioning_mode = 'invited_only' WHERE id = $1", [tenant.tenantId])
+  expect(await signIn(tenant)).toBe('believed')
+  expect(await signIn(tenant, { connectionId: other })).toBe('subject_not_invited')
+  await sql("UPDATE tenants SET provisioning_mode = 'just_in_time' WHERE id = $1", [tenant.tenantId])
+  await sql('UPDATE subjects SET deactivated_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now)])
+  expect(await signIn(tenant)).toBe('subject_deactivated')
+  expect(await signIn(tenant, { connectionId: other })).toBe('believed')
 })
 
 describe('one SCIM user', () => {
