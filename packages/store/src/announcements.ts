@@ -6,7 +6,13 @@
  */
 import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { type AnnouncedAct, announcementLimits, gatherSeconds, keepAnnouncementSeconds } from '@drawbridge/core/tenant/announcement'
+import {
+  type AnnouncedAct,
+  announcementLimits,
+  digestSeconds,
+  gatherSeconds,
+  keepAnnouncementSeconds,
+} from '@drawbridge/core/tenant/announcement'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
@@ -22,6 +28,8 @@ export type Announcement = {
   readonly state: AnnouncementState
   readonly attempts: number
   readonly trouble: string | undefined
+  /** It gathers longer, because its recipient was written to often. */
+  readonly isDigest: boolean
   readonly openedAt: Instant
   readonly tryAt: Instant
   readonly endedAt: Instant | undefined
@@ -38,11 +46,12 @@ type Row = {
   state: AnnouncementState
   attempts: number
   trouble: string | null
+  is_digest: boolean
   opened_at: Instant
   try_at: Instant
   ended_at: Instant | null
 }
-const columns = 'id, recipient_name, recipient_email, acts, act_count, state, attempts, trouble, opened_at, try_at, ended_at'
+const columns = 'id, recipient_name, recipient_email, acts, act_count, state, attempts, trouble, is_digest, opened_at, try_at, ended_at'
 const toAnnouncement = (row: Row): Announcement => ({
   id: row.id,
   recipientName: row.recipient_name,
@@ -52,6 +61,7 @@ const toAnnouncement = (row: Row): Announcement => ({
   state: row.state,
   attempts: row.attempts,
   trouble: row.trouble ?? undefined,
+  isDigest: row.is_digest,
   openedAt: row.opened_at,
   tryAt: row.try_at,
   endedAt: row.ended_at ?? undefined,
@@ -62,21 +72,26 @@ export type AnnounceTo = { readonly connectionId?: string | undefined; readonly 
 
 /**
  * Tells every contact that the tenant has at this moment of the transaction. A mail that is full still lists the first act of each kind, so
- * that nobody hides one behind a hundred others.
+ * that nobody hides one behind a hundred others. Whoever was written to often within a day gets what is new once an hour.
  */
 export async function announce(db: Db, tenant: TenantId, act: AnnouncedAct, { connectionId, only }: AnnounceTo = {}): Promise<void> {
   await db.query(
-    `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at)
+    `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at, is_digest)
      SELECT $1, gen_random_uuid(), to_tell.name, email, jsonb_build_array(jsonb_strip_nulls(
-         jsonb_build_object('about', (SELECT name FROM connections c WHERE c.tenant_id = $1 AND c.id = $7)) || $2::jsonb)), 1, true, 'waiting', 0, $3, $4
-     FROM contacts to_tell WHERE tenant_id = $1 AND ($5::text IS NULL OR email = $5) ORDER BY email
+         jsonb_build_object('about', (SELECT name FROM connections c WHERE c.tenant_id = $1 AND c.id = $7)) || $2::jsonb)), 1, true, 'waiting', 0, $3,
+       CASE WHEN COALESCE(mails.count, 0) < $8 THEN $4::timestamptz ELSE $9::timestamptz END, COALESCE(mails.count, 0) >= $8
+     FROM contacts to_tell LEFT JOIN (
+       SELECT recipient_email, count(*) AS count FROM announcements WHERE tenant_id = $1 AND opened_at > $10 GROUP BY recipient_email
+     ) mails ON mails.recipient_email = to_tell.email
+     WHERE to_tell.tenant_id = $1 AND ($5::text IS NULL OR email = $5) ORDER BY email
      ON CONFLICT (tenant_id, recipient_email) WHERE is_open DO UPDATE SET act_count = announcements.act_count + 1,
        acts = CASE WHEN announcements.act_count < $6
            OR NOT announcements.acts @> jsonb_build_array(jsonb_build_object('kind', EXCLUDED.acts->0->'kind'))
          THEN announcements.acts || EXCLUDED.acts ELSE announcements.acts END`,
     [
       ...[tenant, JSON.stringify(act), toTimestamp(act.at), toTimestamp(addSeconds(act.at, gatherSeconds))],
-      ...[only ?? null, announcementLimits.acts, connectionId ?? null],
+      ...[only ?? null, announcementLimits.acts, connectionId ?? null, announcementLimits.promptMailsPerDay],
+      ...[toTimestamp(addSeconds(act.at, digestSeconds)), toTimestamp(addSeconds(act.at, -86_400))],
     ],
   )
 }
@@ -103,6 +118,23 @@ export async function listAnnouncements(
     [tenant, ...momentParameters(page), state ?? null],
   )
   return rows.map(toAnnouncement)
+}
+
+/** A mail that was given up waits again, as if it had never been tried. Of any number of callers one gets it. */
+export async function retryAnnouncement(
+  db: Db,
+  tenant: TenantId,
+  id: string,
+  now: Instant,
+): Promise<Announcement | 'unknown' | 'not_given_up'> {
+  const { rows } = await db.query<Row>(
+    `UPDATE announcements SET state = 'waiting', attempts = 0, trouble = NULL, try_at = $3, ended_at = NULL, expires_at = NULL
+     WHERE tenant_id = $1 AND id = $2 AND state = 'failed' RETURNING ${columns}`,
+    [tenant, id, toTimestamp(now)],
+  )
+  if (rows[0]) return toAnnouncement(rows[0])
+  const { rowCount } = await db.query('SELECT 1 FROM announcements WHERE tenant_id = $1 AND id = $2', [tenant, id])
+  return rowCount === 0 ? 'unknown' : 'not_given_up'
 }
 
 export type ClaimedAnnouncement = Announcement & { readonly tenantId: TenantId; readonly tenantName: string }

@@ -1,6 +1,7 @@
 /** Every endpoint of the admin API. */
 import type { Endpoint } from '../http/endpoint.js'
 import { adminKeyEndpoints } from './admin-keys.endpoint.js'
+import { announcementEndpoints } from './announcements.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
@@ -36,6 +37,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...connectionChoiceEndpoints,
   ...domainEndpoints,
   ...contactEndpoints,
+  ...announcementEndpoints,
   ...setupLinkEndpoints,
   ...provisioningEndpoints,
   ...logoutSettingEndpoints,

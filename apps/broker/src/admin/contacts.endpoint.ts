@@ -1,7 +1,7 @@
-/** Whom a tenant wants told, and what they were told. Whoever can silence the contacts can act unseen: `impersonate`, and told to those who are there. */
+/** Whom a tenant wants told. Whoever can silence the contacts can act unseen: `impersonate`, and told to those who are there. */
 import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
-import { type Announcement, announce, listAnnouncements, mayAnnounceTo } from '@drawbridge/store/announcements'
+import { announce, mayAnnounceTo } from '@drawbridge/store/announcements'
 import { type Contact, deleteContact, insertContact, listContacts, lockContact, updateContact } from '@drawbridge/store/contacts'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -10,7 +10,7 @@ import { tenantOf } from '../http/endpoint.js'
 import { actOf, adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { refuseAdmin } from './refuse-admin.js'
-import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+import { id as idShape, time, toIso } from './shapes.js'
 
 const tag = 'Contacts'
 /** In lower case, and one address to whoever reads it. */
@@ -120,61 +120,4 @@ const remove = adminEndpoint({
   },
 })
 
-const states = ['waiting', 'sent', 'failed'] as const
-const shownAnnouncement = z.strictObject({
-  id: idShape,
-  recipientName: z.string(),
-  recipientEmail: z.string(),
-  acts: z.array(
-    z.strictObject({
-      at: time,
-      kind: z.string(),
-      about: z.string().nullable(),
-      by: z
-        .strictObject({
-          keyName: z.string(),
-          isVendor: z.boolean(),
-          isLink: z.boolean().describe('By a set-up link, which is no key'),
-          address: z.string(),
-        })
-        .nullable(),
-    }),
-  ),
-  actCount: z.int().describe('Of all acts that it tells of; acts lists the first of them'),
-  state: z.enum(states),
-  attempts: z.int(),
-  trouble: z.string().nullable().describe('Why it has not been sent yet, or never will be'),
-  openedAt: time,
-  tryAt: time.describe('When it is sent, or tried again'),
-  endedAt: timeOrNull,
-})
-const showAnnouncement = (announcement: Announcement): z.output<typeof shownAnnouncement> => ({
-  ...announcement,
-  acts: announcement.acts.map(({ at, kind, about, by }) => ({
-    at: toIso(at),
-    kind,
-    about: about ?? null,
-    by: by === undefined ? null : { ...by, isLink: by.isLink === true },
-  })),
-  trouble: announcement.trouble ?? null,
-  openedAt: toIso(announcement.openedAt),
-  tryAt: toIso(announcement.tryAt),
-  endedAt: toIsoOrNull(announcement.endedAt),
-})
-
-const announcements = adminList({
-  path: '/tenants/:tenant/announcements',
-  tag,
-  summary: 'List what the contacts were told, or will be, newest first; without a mail server all of it waits here',
-  permission: 'audit:read',
-  member: 'announcements',
-  shown: shownAnnouncement,
-  position: ['before', 'moment'],
-  filters: { state: z.enum(states).optional() },
-  read: (http, deps, page) =>
-    inTenant(deps.database, tenantOf(http).id, (db) => listAnnouncements(db, tenantOf(http).id, http.asked.state, page)),
-  show: showAnnouncement,
-  positionOf: ({ openedAt, id }) => momentPosition(openedAt, id),
-})
-
-export const contactEndpoints = [list, add, change, remove, announcements]
+export const contactEndpoints = [list, add, change, remove]

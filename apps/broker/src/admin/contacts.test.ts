@@ -1,4 +1,5 @@
 /** Whoever acts in a tenant's sign-in cannot keep its contacts from reading it: not by silencing them first, nor by acting in another's name. */
+import { randomUUID } from 'node:crypto'
 import { announcementLimits } from '@drawbridge/core/tenant/announcement'
 import { listAnnouncements } from '@drawbridge/store/announcements'
 import { inTenant } from '@drawbridge/store/transaction'
@@ -126,6 +127,25 @@ it('whoever names one address after the other has us write to no more than so ma
   expect((await call('PUT', `/tenants/acme/contacts/${kept.id}`, { name: 'Ada L.', email: 'ada@acme.example' })).status).toBe(200)
   expect((await add('again', 'v1@elsewhere.example')).status).toBe(201)
   expect((await add('ada', 'ada@globex.example', 'globex')).status).toBe(201)
+})
+
+it('a mail that was given up is listed with its reason and tried again when an admin says so; no other is: announcement_not_given_up', async () => {
+  await add('ada')
+  const failed = () => call('GET', '/tenants/acme/announcements?state=failed')
+  const [{ id }] = (await call('GET', '/tenants/acme/announcements')).body.announcements
+  const retry = (mail = id, tenant = 'acme') => call('POST', `/tenants/${tenant}/announcements/${mail}/retry`)
+  const notGivenUp = { status: 409, body: { type: 'urn:drawbridge:error:announcement_not_given_up' } }
+  expect(await retry()).toMatchObject(notGivenUp)
+  const end =
+    "UPDATE announcements SET state = 'failed', is_open = false, attempts = 9, trouble = 'no such box', ended_at = now(), expires_at = now()"
+  await asOwner(fixture.ownerUrl, end)
+  expect((await failed()).body.announcements).toMatchObject([{ id, trouble: 'no such box', recipientEmail: 'ada@acme.example' }])
+  expect((await retry(id, 'globex')).status).toBe(404)
+  expect((await retry(randomUUID())).status).toBe(404)
+  expect((await retry('no-id')).status).toBe(404)
+  expect(await retry()).toMatchObject({ status: 200, body: { state: 'waiting', attempts: 0, trouble: null, endedAt: null } })
+  expect(await retry()).toMatchObject(notGivenUp)
+  expect((await failed()).body.announcements).toEqual([])
 })
 
 it.each(['no address', 'a@b@acme.example', 'a@acme.example\r\nBcc: x@y.example', '"a b"@acme.example', 'Ada <ada@acme.example>'])(

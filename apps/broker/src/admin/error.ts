@@ -170,6 +170,13 @@ export const adminErrors = {
     title: 'Too many contacts',
     say: 'a tenant has at most 20 contacts: remove one first',
   },
+  announcement_not_given_up: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Not given up',
+    say: 'this mail was sent, or is tried again by itself: only one that failed is tried again by hand',
+  },
   contacts_changed_often: {
     code: 'conflict',
     status: 409,

@@ -44,6 +44,7 @@ beforeAll(async () => {
   const ada =
     "INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, gen_random_uuid(), 'Ada', 'ada@acme.example', now())"
   await asOwner(fixture.ownerUrl, ada, [acme.tenantId])
+  await aFailedMail()
   await aWatchedConnection()
   for (const name of ['waitingDraft', 'unwantedDraft']) await aWaitingDraft(name)
   made['scimUser'] = await aScimUser(fixture, acme, 'ada@acme.example')
@@ -53,6 +54,14 @@ afterAll(async () => {
   await broker?.close()
   await fixture?.close()
 })
+
+/** To somebody who is a contact no more. */
+async function aFailedMail(): Promise<void> {
+  made['failedMail'] = randomUUID()
+  const mail = `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, trouble, opened_at, try_at, ended_at, expires_at)
+    VALUES ($1, $2, 'Cleo', 'cleo@acme.example', '[]', 1, false, 'failed', 1, 'refused', now(), now(), now(), '2099-01-01')`
+  await asOwner(fixture.ownerUrl, mail, [acme.tenantId, made['failedMail']])
+}
 
 /** A SAML connection whose metadata has an address. */
 async function aWatchedConnection(): Promise<void> {

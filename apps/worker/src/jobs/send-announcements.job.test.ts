@@ -1,9 +1,15 @@
 /** Announcements go out over a real mail server: gathered, once, again after trouble, and never silently not at all. */
 import type { AddressInfo } from 'node:net'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { announcementLimits, gatherSeconds, keepAnnouncementSeconds, tryAgainSeconds } from '@drawbridge/core/tenant/announcement'
+import {
+  announcementLimits,
+  digestSeconds,
+  gatherSeconds,
+  keepAnnouncementSeconds,
+  tryAgainSeconds,
+} from '@drawbridge/core/tenant/announcement'
 import { createSendMail } from '@drawbridge/runtime/send-mail'
-import { announce, claimAnnouncementsAcrossTenants, listAnnouncements } from '@drawbridge/store/announcements'
+import { announce, claimAnnouncementsAcrossTenants, listAnnouncements, retryAnnouncement } from '@drawbridge/store/announcements'
 import { deleteContact, insertContact } from '@drawbridge/store/contacts'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -94,6 +100,39 @@ it('gathers what is done within the window into one mail to each contact, and se
   ])
 })
 
+it('whoever was written to often within a day gets the rest once an hour, from the first act on', async () => {
+  for (let mail = 0; mail < announcementLimits.promptMailsPerDay; mail += 1) {
+    await act(`c${mail}`)
+    later(gatherSeconds)
+    await run()
+  }
+  expect(received).toHaveLength(2 * announcementLimits.promptMailsPerDay)
+  received = []
+  await act('gathered')
+  later(digestSeconds - 1)
+  await act('gathered, too')
+  await run()
+  expect(received).toEqual([])
+  later(1)
+  await run()
+  expect(received.map(({ to }) => to).sort()).toEqual(['ada@acme.example', 'ben@acme.example'])
+  for (const { raw } of received) expect(raw.replaceAll('=\r\n', '')).toMatch(/gathered, too[^]*gathered for an hour/)
+  // Somebody who is new was written to not at all, and a day later all is as before.
+  await aContact('cleo')
+  await act('for all')
+  later(gatherSeconds)
+  received = []
+  await run()
+  expect(received.map(({ to }) => to)).toEqual(['cleo@acme.example'])
+  later(86_400)
+  await run()
+  received = []
+  await act('the next day')
+  later(gatherSeconds)
+  await run()
+  expect(received).toHaveLength(3)
+})
+
 it('what is done after the window, or while its mail is under way, goes into the next mail', async () => {
   await act('Okta')
   later(gatherSeconds)
@@ -159,6 +198,28 @@ describe('trouble', () => {
     later(86_400)
     await run()
     expect(received).toEqual([])
+  })
+
+  it('for good is tried again when somebody says so, and as often as a new mail', async () => {
+    answer = 550
+    await act('Okta')
+    later(gatherSeconds)
+    await run()
+    const [one] = await listed()
+    const retry = () => inTenant(fixture.database, acme.tenant, (db) => retryAnnouncement(db, acme.tenant, one?.id ?? '', now))
+    answer = 451
+    const all = await Promise.all([retry(), retry()])
+    expect(all.filter((each) => each === 'not_given_up')).toHaveLength(1)
+    await run()
+    expect((await listed()).map(({ state, attempts }) => [state, attempts]).sort()).toEqual([
+      ['failed', 1],
+      ['waiting', 1],
+    ])
+    answer = undefined
+    later(tryAgainSeconds[0] ?? 0)
+    await run()
+    expect(received.map(({ to }) => to)).toEqual([one?.recipientEmail])
+    expect(await retry()).toBe('not_given_up')
   })
 
   it('for now is tried again after ever longer pauses, and given up behind the last', async () => {

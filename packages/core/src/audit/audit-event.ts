@@ -5,6 +5,7 @@ export const auditEvents = {
   'admin.reinstated': 'An admin let a person sign in again. Nothing revoked earlier comes back.',
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
+  'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',

@@ -13,6 +13,7 @@ const content: AnnouncementContent = {
     { at, kind: 'domain.proof_lapsed', about: 'initech.example', by: undefined },
   ],
   actCount: 2,
+  isDigest: false,
 }
 
 test('what a set-up link did was done by no key, of the vendor or of the tenant', () => {
@@ -34,6 +35,13 @@ test('the mail says what happened, to what, when, by which key and from where', 
 
 test('acts beyond those that are listed are counted', () => {
   expect(buildAnnouncementMail({ ...content, actCount: 7 }).text).toContain('- and 5 more, which are in the audit trail')
+})
+
+test('a mail that was gathered for an hour says why it comes so late', () => {
+  expect(buildAnnouncementMail(content).text).not.toContain('gathered')
+  expect(buildAnnouncementMail({ ...content, isDigest: true }).text).toContain(
+    `You have been written to ${announcementLimits.promptMailsPerDay} times within a day, so what is new is gathered for an hour.`,
+  )
 })
 
 describe('whatever a tenant calls itself, its connections or its people', () => {

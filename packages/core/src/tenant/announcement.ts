@@ -13,6 +13,8 @@ export const announcementLimits = {
   contacts: 20,
   /** Of one tenant, that are written to within a day, however often its contacts change: our mail server is nobody's to write to strangers. */
   addressesPerDay: 60,
+  /** To one address of one tenant within a day; what is done beyond is gathered for an hour, so that it is at most 24 more. */
+  promptMailsPerDay: 20,
   /** Listed in one mail; what is beyond is counted, except for the first of each kind. */
   acts: 100,
   nameCharacters: 120,
@@ -20,6 +22,8 @@ export const announcementLimits = {
 
 /** What is done within this long after the first act goes into the same mail. */
 export const gatherSeconds = 60
+/** … and once its recipient was written to often within a day, this long. */
+export const digestSeconds = 3600
 /** Sent or given up, it is kept this long. */
 export const keepAnnouncementSeconds = 90 * 86_400
 /** Pauses after each failed try, in seconds; behind the last one the mail is given up: about three days in all. */
@@ -52,9 +56,17 @@ export type AnnouncementContent = {
   readonly acts: readonly AnnouncedAct[]
   /** Of all acts, also of those that are not listed. */
   readonly actCount: number
+  readonly isDigest: boolean
 }
 
-export function buildAnnouncementMail({ tenantName, recipientName, origin, acts, actCount }: AnnouncementContent): AnnouncementMail {
+export function buildAnnouncementMail({
+  tenantName,
+  recipientName,
+  origin,
+  acts,
+  actCount,
+  isDigest,
+}: AnnouncementContent): AnnouncementMail {
   const tenant = inert(tenantName)
   const more = actCount - acts.length
   return {
@@ -66,6 +78,12 @@ export function buildAnnouncementMail({ tenantName, recipientName, origin, acts,
       '',
       ...acts.map(line),
       ...(more > 0 ? [`- and ${more} more, which are in the audit trail`] : []),
+      ...(isDigest
+        ? [
+            '',
+            `You have been written to ${announcementLimits.promptMailsPerDay} times within a day, so what is new is gathered for an hour.`,
+          ]
+        : []),
       '',
       'If you expected this, there is nothing to do. If you did not, tell your administrators and whoever runs the service at once:',
       'the audit trail of your tenant has every one of these acts with its request id, and a connection or a key can be ended at once.',

@@ -199,9 +199,19 @@ const contacts: readonly AdminCommand[] = [
         ['acts', 'actCount'],
         ['state', 'state'],
         ['trouble', 'trouble'],
+        ['id', 'id'],
       ],
     },
-    example: 'drawbridge announcement list initech --state waiting',
+    example: 'drawbridge announcement list initech --state failed',
+  },
+  {
+    name: 'announcement retry',
+    does: 'Try a mail again that was given up, to the address that it was written to',
+    takes: ['tenant', 'id'],
+    call: { method: 'POST', path: '/tenants/{tenant}/announcements/{id}/retry' },
+    shows: { record: true },
+    done: 'It is sent within half a minute, or waits for the mail server: drawbridge announcement list.',
+    example: 'drawbridge announcement retry initech 0f0e7d0a-0000-4000-8000-000000000000',
   },
 ]
 
