@@ -55,17 +55,19 @@ export type DomainDraft = {
   readonly challenge?: string | undefined
   /** The vendor vouches for it. */
   readonly verifiedAt?: Instant | undefined
+  /** By which a company's IT claims it; absent: an admin does. */
+  readonly setupLinkId?: string | undefined
   readonly now: Instant
 }
 
 /** Fails on a domain that the tenant has, and on a proof where another tenant holds one: unique violations. */
 export async function insertDomain(db: Db, tenant: TenantId, draft: DomainDraft): Promise<StoredDomain> {
   const { rows } = await db.query<Row>(
-    `INSERT INTO domains (tenant_id, domain, connection_id, verified_at, proof, challenge, created_at)
-     VALUES ($1, $2, $3, $4, CASE WHEN $4::timestamptz IS NOT NULL THEN 'vouched' END, $5, $6) RETURNING ${columns}`,
+    `INSERT INTO domains (tenant_id, domain, connection_id, verified_at, proof, challenge, created_at, setup_link_id)
+     VALUES ($1, $2, $3, $4, CASE WHEN $4::timestamptz IS NOT NULL THEN 'vouched' END, $5, $6, $7) RETURNING ${columns}`,
     [
       ...[tenant, draft.domain, draft.connectionId ?? null, draft.verifiedAt === undefined ? null : toTimestamp(draft.verifiedAt)],
-      ...[draft.challenge ?? null, toTimestamp(draft.now)],
+      ...[draft.challenge ?? null, toTimestamp(draft.now), draft.setupLinkId ?? null],
     ],
   )
   return toDomain(rows[0] as Row)
@@ -78,6 +80,18 @@ export async function listDomains(db: Db, tenant: TenantId, page: Page<string>):
     page.from ?? '',
     page.limit,
   ])
+  return rows.map(toDomain)
+}
+
+/** One link claims no more than this: each is looked up by us when its holder says so. */
+export const mostDomainsOfSetupLink = 20
+
+/** What was claimed by one set-up link, by name; nothing else that the tenant has. */
+export async function listDomainsOfSetupLink(db: Db, tenant: TenantId, setupLinkId: string): Promise<readonly StoredDomain[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM domains WHERE tenant_id = $1 AND setup_link_id = $2 ORDER BY domain LIMIT $3`,
+    [tenant, setupLinkId, mostDomainsOfSetupLink],
+  )
   return rows.map(toDomain)
 }
 

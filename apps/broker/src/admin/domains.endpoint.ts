@@ -1,6 +1,6 @@
 /** E-mail domains. A domain chooses a connection and proves addresses, so whoever writes one decides who can be whom: `impersonate`. */
 import { parseDomainName } from '@drawbridge/core/tenant/domain-name'
-import { challengeName, challengeRecord, judgeProof, judgeRecords, parseOwnableDomain } from '@drawbridge/core/tenant/domain-proof'
+import { challengeName, challengeRecord, parseOwnableDomain } from '@drawbridge/core/tenant/domain-proof'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import {
   challengeDomain,
@@ -18,6 +18,7 @@ import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
+import { lookForProof } from './prove-domain.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, timeOrNull, toIsoOrNull } from './shapes.js'
 
@@ -147,28 +148,15 @@ const prove = adminEndpoint({
     const claim = await inTenant(deps.database, id, (db) => challengeDomain(db, id, name, deps.random.token()))
     if (claim?.challenge === undefined) return refuseAdmin('not_found')
     const { domain, challenge } = claim
-    const answer = await deps.resolveTxt(challengeName(domain))
-    if (answer.kind !== 'found' || judgeRecords(answer.records, challenge) !== 'proven')
-      return refuseAdmin('domain_unproven', [explainUnproven(claim, answer.kind)])
-    const now = deps.clock.now()
-    const { nextCheckAt = now } = judgeProof({ failingSince: undefined, failedChecks: 0 }, 'proven', now, 0)
+    const seen = await lookForProof(deps, { domain, challenge })
+    if (!seen.ok) return refuseAdmin('domain_unproven', [{ path: challengeName(domain), message: seen.error }])
     const proven = await inTenant(deps.database, id, async (db) => {
-      const marked = await markDomainProven(db, id, { domain, challenge, now, nextCheckAt })
+      const marked = await markDomainProven(db, id, seen.value)
       if (marked) await audit(db, id, http, deps, { kind: 'domain.proven', connectionId: marked.connectionId, detail: { domain } })
       return marked
     })
     return proven ? json(show(proven)) : refuseAdmin('not_found')
   },
-})
-
-const unprovenWords = {
-  found: 'has TXT records, but not this value',
-  absent: 'has no TXT record',
-  unreachable: 'could not be looked up: its name servers did not answer',
-} as const
-const explainUnproven = (claim: StoredDomain, answer: keyof typeof unprovenWords) => ({
-  path: challengeName(claim.domain),
-  message: `${unprovenWords[answer]}; publish ${challengeRecord(claim.challenge ?? '')} and ask again`,
 })
 
 const remove = adminEndpoint({

@@ -6,6 +6,7 @@ import { callbackUrlOf, metadataUrlOf, oidcLogoutUrlsOf } from '../../http/conne
 import { type Html, html } from '../../http/html.js'
 import { pageScript } from '../../http/page.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
+import { domainStep } from './domain-step.js'
 import { factsOf } from './draft-facts.js'
 import { guideOf, type IdpId, type IdpSteps, idpNames, type OurAddress } from './idp-guides.js'
 import type { SetupSession } from './setup-session.js'
@@ -29,15 +30,22 @@ export type Said = { readonly errors: readonly string[]; readonly warnings: read
 const nothing: Said = { errors: [], warnings: [] }
 
 /** `vendor`: the IdP that was chosen; none: the words that fit any. */
-type Shown = { readonly said?: Said; readonly status?: number; readonly vendor?: IdpId | undefined; readonly now: Instant }
+type Shown = {
+  readonly said?: Said
+  /** What keeps a domain from being claimed or proven. */
+  readonly domainTrouble?: string
+  readonly status?: number
+  readonly vendor?: IdpId | undefined
+  readonly now: Instant
+}
 
-export function stepsPage(session: SetupSession, { said = nothing, status = 200, vendor, now }: Shown): Answer {
+export function stepsPage(session: SetupSession, { said = nothing, domainTrouble, status = 200, vendor, now }: Shown): Answer {
   const { tenant, draft } = session
   const steps = html`${addresses(session, vendor)}${forms(session, vendor)}`
   // Once there is something to use, that is what is looked at, unless she is at work on the steps.
   const isAtWork = draft.state === 'empty' || vendor !== undefined || said.errors.length > 0
   const folded = html`<details><summary>Steps 1 and 2, if something is to change</summary>${steps}</details>`
-  const body = html`${notes(said)}${canBeSaid(draft) && (isAtWork ? steps : folded)}${factsOf(draft, now)}${next(session)}`
+  const body = html`${notes(said)}${canBeSaid(draft) && (isAtWork ? steps : folded)}${factsOf(draft, now)}${next(session)}${domainStep(session, domainTrouble)}`
   return page(`Connect ${tenant.name}`, body, { ...noStore, status })
 }
 

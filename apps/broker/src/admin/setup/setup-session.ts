@@ -6,6 +6,7 @@
  */
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { findDraft, type StoredDraft } from '@drawbridge/store/connection-drafts'
+import { listDomainsOfSetupLink, type StoredDomain } from '@drawbridge/store/domains'
 import { findLivingSetupLink, type SetupLink } from '@drawbridge/store/setup-links'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../../deps.js'
@@ -24,6 +25,8 @@ export type SetupSession = {
   readonly tenant: ResolvedTenant
   readonly link: SetupLink
   readonly draft: StoredDraft
+  /** Those that were claimed by this link. */
+  readonly domains: readonly StoredDomain[]
   readonly proof: string
 }
 
@@ -32,12 +35,12 @@ export async function findSetupSession(http: HttpRequest, deps: BrokerDeps): Pro
   const tenant = tenantOf(http)
   const handle = readHandle(http, deps, cookieOf(tenant))
   if (handle === undefined) return undefined
-  const { link, draft } = await inTenant(deps.database, tenant.id, async (db) => {
-    const found = await findLivingSetupLink(db, tenant.id, hashCredential(handle), deps.clock.now())
-    return { link: found, draft: found && (await findDraft(db, tenant.id, found.draftId)) }
+  const found = await inTenant(deps.database, tenant.id, async (db) => {
+    const link = await findLivingSetupLink(db, tenant.id, hashCredential(handle), deps.clock.now())
+    const draft = link && (await findDraft(db, tenant.id, link.draftId))
+    return draft && { link, draft, domains: await listDomainsOfSetupLink(db, tenant.id, link.id) }
   })
-  if (!link || !draft) return undefined
-  return { tenant, link, draft, proof: formProof(deps.sealer, 'setup-proof', boundTo(tenant, link, draft)) }
+  return found && { ...found, tenant, proof: formProof(deps.sealer, 'setup-proof', boundTo(tenant, found.link, found.draft)) }
 }
 
 /** A form is good for the draft as it stood when it was shown. */

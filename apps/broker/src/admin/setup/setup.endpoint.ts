@@ -4,61 +4,27 @@
  * open (once, by POST) → describe, as often as needed → use: the tenant's first connection at once, any other after approval. What stands
  * between is in the draft; the browser holds a handle. security.md §6
  */
-import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
 import { addSeconds } from '@drawbridge/core/instant'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { announce } from '@drawbridge/store/announcements'
-import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { lockDraft, markDraft, writeDraft } from '@drawbridge/store/connection-drafts'
 import { listConnectionIds } from '@drawbridge/store/connections'
-import { exchangeSetupLink, lockLivingSetupLink, lockSetup, type SetupLink } from '@drawbridge/store/setup-links'
+import { exchangeSetupLink, lockLivingSetupLink, lockSetup } from '@drawbridge/store/setup-links'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../../deps.js'
-import { type Answer, redirect } from '../../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest, tenantOf } from '../../http/endpoint.js'
-import { refuseAsPage } from '../../http/write-error.js'
-import { type AdminErrorReason, adminErrors } from '../error.js'
 import { activateDraft, keepDraftSeconds } from './activate-draft.js'
 import { describeConnection } from './describe-connection.js'
 import { readIdpId } from './idp-guides.js'
+import { isAnswer, provenSession, refuse, setupCommon, tell, toSteps } from './setup-act.js'
+import { setupDomainEndpoints } from './setup-domains.endpoint.js'
 import { entryPage, stepsPage } from './setup-pages.js'
-import { findSetupSession, isProven, type SetupSession, setSetupCookie } from './setup-session.js'
+import { findSetupSession, type SetupSession, setSetupCookie } from './setup-session.js'
 
-const common = { spec: 'ours', tag: 'Set-up', refusals: 'page', rateLimit: 'login' } as const
 /** Metadata of one IdP, as text or as a file; a federation's list is for the admin API. */
 const maxFormBytes = 512 * 1024
 
-const refuse = (reason: AdminErrorReason): Answer => refuseAsPage(adminErrors[reason], { reason })
-const toSteps = (http: HttpRequest, setCookies: readonly string[] = []): Answer =>
-  redirect(`${tenantOf(http).issuer.url}/setup`, { setCookies, headers: { 'cache-control': 'no-store' } })
-
-/** Acts of a link are in the trail, and told to the contacts, as an admin's are. */
-async function tell(
-  db: Db,
-  deps: BrokerDeps,
-  http: HttpRequest,
-  {
-    link,
-    kind,
-    name,
-  }: { readonly link: Pick<SetupLink, 'id' | 'draftId' | 'note'>; readonly kind: AuditEventKind; readonly name?: string },
-): Promise<void> {
-  const { id: tenant } = tenantOf(http)
-  const { requestId, address } = http
-  const at = deps.clock.now()
-  const connectionId = kind === 'connection.created' ? link.draftId : undefined
-  const detail = { setupLink: link.id, draft: link.draftId, ...(name !== undefined && { name }) }
-  await insertAuditEvent(db, tenant, { at, kind, connectionId, detail, requestId, address })
-  await announce(db, tenant, {
-    at,
-    kind,
-    about: name,
-    by: { keyName: `set-up link: ${link.note}`, isVendor: false, isLink: true, address },
-  })
-}
-
 const show = endpoint({
-  ...common,
+  ...setupCommon,
   method: 'GET',
   path: '/t/:tenant/setup',
   summary:
@@ -73,7 +39,7 @@ const show = endpoint({
 const tokenShape = /^[A-Za-z0-9_-]{43}$/
 
 const open = endpoint({
-  ...common,
+  ...setupCommon,
   method: 'POST',
   path: '/t/:tenant/setup/open',
   summary: 'Exchanges the code of a set-up link, once, for a cookie of this browser.',
@@ -92,16 +58,8 @@ const open = endpoint({
   },
 })
 
-/** The session and the form of a POST, which must have been shown to this browser for the draft as it stands. */
-async function provenSession(http: HttpRequest, deps: BrokerDeps): Promise<SetupSession | Answer> {
-  const session = await findSetupSession(http, deps)
-  if (!session) return refuse('setup_link_unusable')
-  return http.form.ok && isProven(deps, session, http.form.value['proof']) ? session : refuse('setup_form_invalid')
-}
-const isAnswer = (value: SetupSession | Answer): value is Answer => 'kind' in value
-
 const describe = endpoint({
-  ...common,
+  ...setupCommon,
   method: 'POST',
   path: '/t/:tenant/setup/draft',
   summary: 'Reads what the company’s IT says of its IdP, tells what is wrong with it, and keeps it as a draft.',
@@ -131,7 +89,7 @@ const describe = endpoint({
 })
 
 const use = endpoint({
-  ...common,
+  ...setupCommon,
   method: 'POST',
   path: '/t/:tenant/setup/activate',
   summary: 'Makes the draft the tenant’s connection if it has none; else it waits for approval.',
@@ -139,6 +97,7 @@ const use = endpoint({
     const session = await provenSession(http, deps)
     if (isAnswer(session)) return session
     const done = await inTenant(deps.database, session.tenant.id, (db) => useDraft(db, deps, http, session))
+    deps.configuration.invalidate(session.tenant.id)
     return done ? toSteps(http) : refuse('setup_form_invalid')
   },
 })
@@ -157,8 +116,8 @@ async function useDraft(db: Db, deps: BrokerDeps, http: HttpRequest, { tenant, l
     return true
   }
   await activateDraft(db, deps, tenant, current)
-  await tell(db, deps, http, { link, kind: 'connection.created', name })
+  await tell(db, deps, http, { link, kind: 'connection.created', name, connectionId: link.draftId })
   return true
 }
 
-export const setupEndpoints: readonly Endpoint[] = [show, open, describe, use]
+export const setupEndpoints: readonly Endpoint[] = [show, open, describe, use, ...setupDomainEndpoints]
