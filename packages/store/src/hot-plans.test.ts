@@ -71,6 +71,16 @@ test('no whole table or tenant although the tables were seen when they were near
   expect(await allWideScans()).toEqual({})
 })
 
+/** One with a condition is left out: it serves only whoever asks for what the condition says. */
+const findingByTenant = `SELECT c.relname AS index FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = ANY (i.indkey) AND a.attname = 'tenant_id'
+  WHERE t.relname = ANY ($1) AND NOT i.indisunique AND i.indpred IS NULL ORDER BY 1`
+
+test('of the tables that grow, nothing but a key holds the tenant', async () => {
+  const { rows } = await fixture.database.hotPool.query<{ index: string }>(findingByTenant, [[...growing, 'subjects']])
+  expect(rows.map(({ index }) => index)).toEqual([])
+})
+
 test('a statement that reads a whole table would be seen', async () => {
   expect(await wideScans({ name: 'wide', text: 'SELECT 1 FROM grants WHERE revoked_reason = $1' })).toHaveLength(1)
 })

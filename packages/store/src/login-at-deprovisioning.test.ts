@@ -1,6 +1,6 @@
 /**
  * A login and the directory's word about the same person in the same moment, on a real PostgreSQL: whichever commits first, nobody who is
- * switched off is left with a session, and nobody gets a fault of ours.
+ * switched off is left with a session, and nobody gets a fault of ours. And what else is written beside a login.
  */
 import { randomUUID } from 'node:crypto'
 import { type Instant, instant } from '@drawbridge/core/instant'
@@ -172,4 +172,14 @@ it('a request that somebody writes in the same moment is still moved on by the l
   expect(
     await sql('SELECT step_ups FROM authorization_requests WHERE tenant_id = $1 AND session_id IS NOT NULL', [tenant.tenantId]),
   ).toEqual([{ step_ups: 1 }])
+})
+
+it('a login does not wait for what is being written in the name of the same person', async () => {
+  const tenant = await aTenant(fixture, { slug: 'beside' })
+  expect(await (await leave(tenant))()).toBe('believed')
+  const comeHome = await leave(tenant)
+  await inDirectory(tenant, async (db) => {
+    await db.query('SELECT id FROM subjects WHERE tenant_id = $1 FOR KEY SHARE', [tenant.tenantId]) // as a foreign key does
+    expect(await comeHome()).toBe('believed')
+  })
 })
