@@ -29,6 +29,10 @@ test('a certificate may be bare base64, and becomes PEM', () => {
   expect(parseConnection('saml', { ...saml, certificates: [bare] })).toMatchObject({ ok: true, value: { certificates: [certificate] } })
 })
 
+test.each(['prime256v1', 'secp384r1', 'secp521r1'])('a key may be on the curve %s', (curve) => {
+  expect(parseConnection('saml', { ...saml, certificates: [aFixtureKey({ type: 'ec', curve }).certificate] }).ok).toBe(true)
+})
+
 test('short forms are folded into the mapping', () => {
   const parsed = parseConnection('saml', { ...saml, stableIdAttribute: 'objectId', groupsAttribute: 'memberOf' })
   expect(parsed).toMatchObject({
@@ -55,6 +59,55 @@ describe('is refused', () => {
     },
     { when: 'the SSO URL is http', kind: 'saml', given: { ...saml, ssoUrl: 'http://idp.example/sso' }, reason: 'connection_url_insecure' },
     { when: 'the SSO URL is a script', kind: 'saml', given: { ...saml, ssoUrl: 'javascript:alert(1)' }, reason: 'connection_url_insecure' },
+    {
+      when: 'an address carries credentials',
+      kind: 'saml',
+      given: { ...saml, ssoUrl: 'https://ada:s3cret@idp.example/sso' },
+      reason: 'connection_url_insecure',
+    },
+    {
+      when: 'an address carries a name',
+      kind: 'saml',
+      given: { ...saml, ssoUrl: 'https://ada@idp.example/sso' },
+      reason: 'connection_url_insecure',
+    },
+    {
+      when: 'an address has a fragment',
+      kind: 'saml',
+      given: { ...saml, ssoUrl: 'https://idp.example/sso#a' },
+      reason: 'connection_url_insecure',
+    },
+    { when: 'an address is none', kind: 'saml', given: { ...saml, ssoUrl: 'idp.example' }, reason: 'connection_url_insecure' },
+    {
+      when: 'the logout URL is http',
+      kind: 'saml',
+      given: { ...saml, sloUrl: 'http://idp.example/slo' },
+      reason: 'connection_url_insecure',
+    },
+    {
+      when: 'the URL for logout answers is http',
+      kind: 'saml',
+      given: { ...saml, sloUrl: 'https://idp.example/slo', sloResponseUrl: 'http://idp.example/slo' },
+      reason: 'connection_url_insecure',
+    },
+    {
+      when: 'the discovery URL is http',
+      kind: 'oidc',
+      given: { ...oidc, discoveryUrl: 'http://idp.example/discovery' },
+      reason: 'connection_url_insecure',
+    },
+    {
+      when: 'Graph is http',
+      kind: 'oidc',
+      given: { ...oidc, tenantIds: ['11111111-2222-4333-8444-555555555555'], graph: { url: 'http://graph.example' } },
+      reason: 'connection_url_insecure',
+    },
+    {
+      when: 'the token endpoint of Graph is http',
+      kind: 'oidc',
+      given: { ...oidc, tenantIds: ['11111111-2222-4333-8444-555555555555'], graph: { tokenUrl: 'http://graph.example' } },
+      reason: 'connection_url_insecure',
+    },
     { when: 'the issuer is http', kind: 'oidc', given: { ...oidc, issuer: 'http://idp.example' }, reason: 'connection_url_insecure' },
     {
       when: 'a certificate is garbage',
@@ -68,6 +121,12 @@ describe('is refused', () => {
       given: { ...saml, certificates: [aFixtureKey({ bits: 1024 }).certificate] },
       reason: 'connection_certificate_invalid',
     },
+    ...['secp256k1', 'secp224r1', 'brainpoolP256r1'].map((curve) => ({
+      when: `a key is on the curve ${curve}`,
+      kind: 'saml',
+      given: { ...saml, certificates: [aFixtureKey({ type: 'ec', curve }).certificate] },
+      reason: 'connection_certificate_invalid',
+    })),
   ])('a connection when $when', ({ kind, given, reason }) => {
     expect(parseConnection(kind, given)).toMatchObject({ ok: false, error: { reason } })
   })

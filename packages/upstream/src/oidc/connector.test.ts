@@ -124,6 +124,7 @@ test('code, PKCE and nonce lead to a verified ID token with merged userinfo, who
     .update(redeemed?.body.get('code_verifier') ?? '')
     .digest('base64url')
   expect(url.searchParams.get('code_challenge')).toBe(challenge)
+  expect(url.searchParams.get('code_challenge_method')).toBe('S256')
   expect(redeemed?.body.get('redirect_uri')).toBe(callbackUrl)
   expect(redeemed?.authorization).toMatch(/^Basic /)
   expect(url.searchParams.has('prompt') || url.searchParams.has('acr_values')).toBe(false)

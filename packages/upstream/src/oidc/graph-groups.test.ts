@@ -88,6 +88,20 @@ test('one token of ours serves until it ends', async () => {
   expect(tokens()).toBe(1)
 })
 
+test.each(['organizations', 'common'])('an authority for %s gives no token of its own: that of her tenant is asked', async (authority) => {
+  const base = 'https://login.microsoftonline.com'
+  const graph = aGraph(() => ({ status: 200, value: { value: ['g1'] } }))
+  const issuer = `${base}/{tenantid}/v2.0`
+  const op = {
+    ...{ issuer, discovery: { token_endpoint: `${base}/${authority}/oauth2/v2.0/token` }, graph },
+    claims: { ...overage, iss: `${base}/${tid}/v2.0` },
+  }
+  const discoveryUrl = `${base}/${authority}/v2.0/.well-known/openid-configuration`
+  const { groups, asked } = await groupsOf({ op, configuration: { tenantIds: [tid], discoveryUrl, graph: {} } })
+  expect(groups).toEqual({ state: 'known', value: ['g1'] })
+  expect(asked.map(({ url }) => url).filter((url) => url.endsWith('/token'))).toEqual([op.discovery.token_endpoint, tokenUrl])
+})
+
 describe('groups stay unknown when', () => {
   const endless = (url: string) => ({
     status: 200,

@@ -20,6 +20,12 @@ test.each([
   { when: 'exp is text', claims: { exp: '9999999999' }, accepted: false },
   { when: 'exp is in milliseconds', claims: { exp: now + 300_000 }, accepted: false },
   { when: 'iat is missing', claims: { iat: undefined }, accepted: false },
+  // Entra writes it into every token.
+  { when: 'nbf is now', claims: { nbf: toSeconds(now) }, accepted: true },
+  { when: 'nbf is ahead by no more than the skew', claims: { nbf: toSeconds(now) + 180 }, accepted: true },
+  { when: 'iat is ahead by no more than the skew', claims: { iat: toSeconds(now) + 180 }, accepted: true },
+  { when: 'it is as old as it may be', claims: { iat: toSeconds(now) - 780 }, accepted: true },
+  { when: 'it is older', claims: { iat: toSeconds(now) - 781 }, accepted: false },
   { when: 'nbf is in the future', claims: { nbf: toSeconds(now) + 181 }, accepted: false },
   { when: 'nbf is no time', claims: { nbf: 'x' }, accepted: false },
   // It would be newer than any barrier that is still to come, and no barrier could end what it proves.

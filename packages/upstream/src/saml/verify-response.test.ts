@@ -82,6 +82,25 @@ describe.each(signatureReaderNames)('read by %s', (reader) => {
     })
   })
 
+  describe('what a response may leave out', () => {
+    const key = aFixtureKey()
+    const anonymous = responseXml({ responseIssuer: '' })
+    const verdictOn = (message: string) => verifySamlResponse(encodeMessage(message), expecting([key.certificate]))
+    test('its Issuer, where it is not signed itself', () => {
+      expect(verdictOn(signXml(anonymous, '_assertion1', key)).ok).toBe(true)
+      expect(verdictOn(signXml(anonymous, '_response1', key, { first: true }))).toMatchObject({
+        ok: false,
+        error: { reason: 'saml_response_issuer_wrong' },
+      })
+    })
+    test('never its ID, nor that of the assertion, by which a second one of it is known', () => {
+      const unnamed = signXml(responseXml({ responseId: '' }), '_assertion1', key)
+      const inside = signXml(responseXml({ assertions: assertionXml({ id: '' }) }), '_response1', key)
+      for (const message of [unnamed, unnamed.replace(' ID=""', ''), inside])
+        expect(verdictOn(message)).toMatchObject({ ok: false, error: { reason: 'saml_shape_invalid' } })
+    })
+  })
+
   describe('the envelope of the parameter', () => {
     const good = base64Of('good', 'response-signed.xml')
     test.each([
