@@ -1,5 +1,5 @@
 /** What the token endpoint of a provider is shown, by each way in which a client can prove itself there. */
-import { createPublicKey, verify } from 'node:crypto'
+import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import { toSeconds } from '@drawbridge/core/instant'
 import { Secret } from '@drawbridge/core/secret'
 import { describe, expect, test } from '@jest/globals'
@@ -63,7 +63,7 @@ describe('a key of ours', () => {
     })
     expect(jti).toMatch(/^[0-9a-f-]{36}$/)
     expect(other.claims.jti).not.toBe(jti)
-    const publicKey = { key: createPublicKey({ key: jwk, format: 'jwk' }), padding: 6, saltLength: 32 }
+    const publicKey = { key: createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' }), padding: 6, saltLength: 32 }
     expect(verify('sha256', Buffer.from(one.signed), publicKey, Buffer.from(one.signature, 'base64url'))).toBe(true)
   })
   test('is named by its id, and by the certificate that Entra finds it by', async () => {

@@ -1,4 +1,4 @@
-import { instant, toSeconds } from '@drawbridge/core/instant'
+import { addSeconds, instant, toSeconds } from '@drawbridge/core/instant'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { checkIdTokenClaims, type ExpectedIdToken, mergeUserinfo } from './id-token-rules.js'
@@ -35,6 +35,16 @@ test.each([
   { when: 'exp is a second less than the skew ago', claims: { exp: toSeconds(now) - 179 }, accepted: true },
 ])('an ID token is accepted=$accepted when $when', ({ claims, accepted }) => {
   expect(check(claims)).toBe(accepted)
+})
+
+test.each([
+  { secondsBefore: -60, accepted: true },
+  { secondsBefore: 180, accepted: true },
+  { secondsBefore: 181, accepted: false },
+])('a sign-in $secondsBefore s before it was demanded anew is accepted=$accepted', ({ secondsBefore, accepted }) => {
+  const asked = { ...expected, freshSince: addSeconds(now, -60) }
+  const claims = { ...good, auth_time: toSeconds(now) - 60 - secondsBefore }
+  expect(checkIdTokenClaims(new Map(Object.entries(claims)), asked).ok).toBe(accepted)
 })
 
 test('any other value in a required claim is refused, never thrown on', () => {

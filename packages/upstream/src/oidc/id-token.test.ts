@@ -1,5 +1,9 @@
 import { toSeconds } from '@drawbridge/core/instant'
+import { Secret } from '@drawbridge/core/secret'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import { systemRandom } from '@drawbridge/crypto/random'
 import { describe, expect, test } from '@jest/globals'
+import { createConnector } from '../connection.js'
 import { aConnector, aSigner, goThrough, issuer, later, logIn, now } from './fixtures/a-provider.js'
 import { issuerKeyLimits } from './issuer-keys.js'
 
@@ -44,6 +48,7 @@ describe('algorithms and form', () => {
     { what: 'unsigned', token: (t: string) => `${encode({ alg: 'none' })}.${t.split('.')[1]}.`, reason: 'oidc_id_token_algorithm' },
     { what: 'HS256', token: (t: string) => `${encode({ alg: 'HS256' })}.${t.split('.')[1]}.AAAA`, reason: 'oidc_id_token_algorithm' },
     { what: 'encrypted', token: () => 'a.b.c.d.e', reason: 'oidc_id_token_encrypted' },
+    { what: 'no token', token: () => 'a.b', reason: 'oidc_id_token_refused' },
     { what: 'missing', token: () => undefined, reason: 'oidc_id_token_refused' },
     { what: 'no text', token: () => 7, reason: 'oidc_id_token_refused' },
   ])('$what is refused', async ({ token, reason }) => {
@@ -74,6 +79,15 @@ describe('key rollover', () => {
     expect(fetches(made)).toBe(1)
     expect((await goThrough(made, { at: later(issuerKeyLimits.refetchPauseSeconds) })).verdict.ok).toBe(true)
     expect(fetches(made)).toBe(2)
+  })
+  test('while a known key signs, nobody asks, though every login makes a connector of its own', async () => {
+    const made = aConnector({ op: { signer: old, jwks: () => ({ keys: [old.jwk] }) } })
+    const deps = { random: systemRandom(), fetchSafely: made.fetchSafely }
+    for (const seconds of [0, issuerKeyLimits.refetchPauseSeconds, 2 * issuerKeyLimits.refetchPauseSeconds]) {
+      const connector = createConnector(deps, 'c2' as ConnectionId, made.configuration, new Secret('s3cret'))
+      expect((await goThrough({ ...made, connector }, { at: later(seconds) })).verdict.ok).toBe(true)
+    }
+    expect(fetches(made)).toBe(1)
   })
   test('a new key under the old name is noticed by the signature that does not hold', async () => {
     const renewed = { ...aSigner('old'), kid: 'old' }
