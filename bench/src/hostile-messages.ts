@@ -15,6 +15,9 @@ function manyNamespacesAtDepth(size: number): string {
   return open + leaf.repeat(Math.min(3700, Math.max(0, Math.floor((size - open.length) / leaf.length)))) + '</e>'.repeat(depths.length)
 }
 
+const longNamespace = (size: number, length: number): string =>
+  `<a xmlns:p="urn:${'x'.repeat(length)}">${'<p:b/>'.repeat(Math.min(3990, Math.max(0, Math.floor((size - length) / 6))))}</a>`
+
 export const hostileMessages: Readonly<Record<string, (size: number) => string>> = {
   'text of entities': (size) => `<a>${filled('&amp;', size)}</a>`,
   'text of character references': (size) => `<a>${filled('&#13;', size)}</a>`,
@@ -27,6 +30,9 @@ export const hostileMessages: Readonly<Record<string, (size: number) => string>>
     `<a>${'<p:b xmlns:p="urn:p"><p:c xmlns:p="urn:q"/></p:b>'.repeat(Math.min(1990, Math.floor(size / 50)))}</a>`,
   'many attributes': (size) => `<a>${`<b ${numbered(24, (index) => `a${index}="v"`)}/>`.repeat(Math.min(333, Math.floor(size / 190)))}</a>`,
   'long names': (size) => `<a>${`<b ${numbered(24, (index) => `${'n'.repeat(240)}${index}=""`)}/>`.repeat(Math.floor(size / 6100))}</a>`,
+  /** Canonical text, exclusive, declares it again at each of them. */
+  'elements of one long namespace': (size) => longNamespace(size, 1000),
+  'elements of one very long namespace': (size) => longNamespace(size, Math.floor(size / 2)),
   'attributes of one long namespace': (size) =>
     `<a xmlns:p="urn:${'x'.repeat(1000)}">${`<b ${numbered(23, (index) => `p:${'n'.repeat(20)}${index}=""`)}/>`.repeat(Math.min(340, Math.floor(size / 700)))}</a>`,
   'many elements': (size) =>

@@ -140,6 +140,23 @@ test('the ID token’s rules are told one by one, and a rule without words falls
   )
 })
 
+test.each([
+  ['elements', 500, 'at most 500 elements'],
+  ['octets', 65536, 'at most 65536 octets'],
+  ['namespaceLength', 128, 'at most 128 characters in a namespace'],
+])('what exceeds the limit %s of the library is told with its name, and who takes it', (limit, most, says) => {
+  const told = explainFailure({ reason: 'saml_reader_limit_exceeded', detail: { limit, most } }, undefined)
+  expect(told?.cause).toContain(`The limit is ${limit}: ${says}.`)
+  expect(told?.cause).toContain('The default reader takes it.')
+  expect(told?.remedy).toContain('"xml-signature"')
+})
+
+test('a detail that is of no such refusal leaves the words of the catalogue', () => {
+  const { cause, remedy } = upstreamErrors.saml_reader_limit_exceeded
+  for (const detail of [undefined, {}, { limit: '__proto__', most: 1 }, { limit: 'elements', most: '1' }])
+    expect(explainFailure({ reason: 'saml_reader_limit_exceeded', ...(detail && { detail }) }, undefined)).toMatchObject({ cause, remedy })
+})
+
 test('every section of the guide that is linked is there', () => {
   const anchors = (file: string) =>
     readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8')

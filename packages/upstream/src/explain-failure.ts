@@ -13,6 +13,7 @@ import { type OidcVendorId, oidcVendorOf, recogniseOidcVendor } from './oidc/ven
 import { samlMessageErrors } from './saml/message-error.js'
 import { recogniseVendor, type VendorId, vendorOf } from './saml/metadata-vendors.js'
 import { samlPartyErrors } from './saml/party-error.js'
+import { explainReaderLimit } from './saml/reader-limit.js'
 import { oidcRemedies, samlRemedies } from './vendor-remedies.js'
 
 export type FailureExplanation = {
@@ -35,7 +36,7 @@ const anchorOf = (heading: string): string =>
 
 const isUpstreamError = (reason: string): reason is UpstreamErrorReason => Object.hasOwn(upstreamErrors, reason)
 
-export type Failed = { readonly reason: string; readonly detail?: Readonly<Record<string, unknown>> }
+export type Failed = { readonly reason: string; readonly detail?: Readonly<Record<string, unknown>> | undefined }
 
 /** Undefined: no reason that this version knows. */
 export function explainFailure(
@@ -44,8 +45,14 @@ export function explainFailure(
 ): FailureExplanation | undefined {
   const entry = isUpstreamError(reason) ? upstreamErrors[reason] : isLoginFailure(reason) ? loginFailures[reason] : undefined
   if (entry === undefined) return undefined
-  const { cause, remedy } = (reason === 'oidc_id_token_refused' && idTokenRules[String(detail?.['rule'])]) || entry
+  const { cause, remedy } = byDetail({ reason, detail }) ?? entry
   return { cause, remedy, ...ofVendor(reason, configuration) }
+}
+
+/** Where the detail says more than the catalogue can. */
+function byDetail({ reason, detail }: Failed): { readonly cause: string; readonly remedy: string } | undefined {
+  if (reason === 'oidc_id_token_refused') return idTokenRules[String(detail?.['rule'])]
+  return reason === 'saml_reader_limit_exceeded' ? explainReaderLimit(detail) : undefined
 }
 
 function ofVendor(reason: string, configuration: ConnectionConfiguration | undefined): Pick<FailureExplanation, 'vendor' | 'guide'> {

@@ -46,6 +46,15 @@ export const samlMessageErrors = {
     cause: 'The message has more elements, attributes, namespaces or depth than the named limits allow.',
     remedy: 'Send fewer attributes: filter groups at the IdP.',
   },
+  saml_reader_limit_exceeded: {
+    code: 'upstream_message_malformed',
+    status: 400,
+    spec: 'XML 1.0',
+    cause:
+      'The message exceeds a limit of the reader “xml-crypto”, which this connection names or which reads it while SHA-1 is allowed. The default reader takes it.',
+    remedy:
+      'Remove signatureReader from the configuration of the connection, or set it to "xml-signature"; where SHA-1 is allowed, set the IdP to SHA-256 and end the exception. Or filter groups at the IdP.',
+  },
   saml_doctype: {
     code: 'upstream_message_malformed',
     status: 400,

@@ -1,7 +1,6 @@
-/** The signature and digest algorithms that we accept, as the signature library wants them: an allow-list, nothing more. */
+/** The signature and digest algorithms that we accept, an allow-list, and what is verified by them. */
 import { createHash, createVerify, type KeyObject } from 'node:crypto'
 import type { Instant } from '@drawbridge/core/instant'
-import type { HashAlgorithm, SignatureAlgorithm } from 'xml-crypto'
 import { certificateOf } from '../certificate.js'
 
 type Hash = 'sha1' | 'sha256' | 'sha384' | 'sha512'
@@ -43,38 +42,29 @@ export const judgeSignatureMethod = (uri: string, allowed: AllowedAlgorithms): A
 export const judgeDigestMethod = (uri: string, allowed: AllowedAlgorithms): AlgorithmVerdict =>
   judge(digestMethodsOf(allowed).has(uri), uri)
 
-export const hashAlgorithms = (allowed: AllowedAlgorithms): Record<string, new () => HashAlgorithm> =>
-  Object.fromEntries(
-    [...digestMethodsOf(allowed)].map(([uri, hash]) => [
-      uri,
-      class implements HashAlgorithm {
-        getAlgorithmName = () => uri
-        getHash = (xml: string) => createHash(hash).update(xml, 'utf8').digest('base64')
-      },
-    ]),
-  )
+/** Whether `text` has the digest that a signature names. */
+export function hasDigest(
+  text: string,
+  { digestMethod, digest }: { readonly digestMethod: string; readonly digest: string },
+  allowed: AllowedAlgorithms,
+): boolean {
+  const hash = digestMethodsOf(allowed).get(digestMethod)
+  return hash !== undefined && createHash(hash).update(text, 'utf8').digest().equals(Buffer.from(digest, 'base64'))
+}
 
 /**
- * Verifiers that try each of the connection's keys, so that a rollover (old and new listed together) costs one pass over the message.
+ * Whether one of the connection's keys signed this text, so that a rollover (old and new listed together) costs one pass over the message.
  * A key is tried only for the algorithm family that it belongs to; no key can be used as an HMAC secret.
  */
-export const signatureAlgorithmsFor = (
-  keys: readonly KeyObject[],
-  allowed: AllowedAlgorithms,
-): Record<string, new () => SignatureAlgorithm> =>
-  Object.fromEntries(
-    [...signatureMethodsOf(allowed)].map(([uri, method]) => [
-      uri,
-      class {
-        getAlgorithmName = () => uri
-        getSignature = () => {
-          throw new Error('invariant broken: upstream never signs here')
-        }
-        verifySignature = (material: string, _key: unknown, value: string) =>
-          keys.some((key) => key.asymmetricKeyType === method.keyType && verifies(method.hash, key, material, value))
-      } as unknown as new () => SignatureAlgorithm,
-    ]),
-  )
+export function isSignedBy(
+  uri: string,
+  { keys, allowed }: { readonly keys: readonly KeyObject[]; readonly allowed: AllowedAlgorithms },
+  { text, value }: { readonly text: string; readonly value: string },
+): boolean {
+  const method = signatureMethodsOf(allowed).get(uri)
+  if (method === undefined) return false
+  return keys.some((key) => key.asymmetricKeyType === method.keyType && verifies(method.hash, key, text, value))
+}
 
 /** XML Signature writes ECDSA values as r and s side by side (RFC 9231 §2.3.6), not in DER. */
 function verifies(hash: Hash, key: KeyObject, material: string, value: string): boolean {

@@ -9,20 +9,38 @@ const canonicalizations: readonly string[] = [namespaces.exclusiveC14n, namespac
 const ncName = /^[A-Za-z_][A-Za-z0-9._-]{0,255}$/
 const base64Text = /^[A-Za-z0-9+/=\s]{1,8192}$/
 
+export type Canonicalization = { readonly kind: 'inclusive' } | { readonly kind: 'exclusive'; readonly prefixList: readonly string[] }
+export type SignedInfo = {
+  readonly canonicalization: Canonicalization
+  readonly method: string
+  /** Of the element, once the signature is taken out. */
+  readonly transform: Canonicalization
+  readonly digestMethod: string
+  /** Base64. */
+  readonly digest: string
+}
+export type SignatureFacts = { readonly info: SignedInfo; readonly value: string }
+type Read<T> = Result<T, UpstreamRefusal>
+
+/** As many as the reader of our own takes. Each is looked for among the namespaces of every element. */
+const longestPrefixList = 64
+
 /**
  * @spec SAML Core §5.4.2 one reference, to the ID of the parent
  * @spec SAML Core §5.4.4 enveloped-signature and a canonicalisation without comments only
  */
-export function checkSignatureShape(signature: Element, parentId: string, allowed: AllowedAlgorithms): Result<undefined, UpstreamRefusal> {
+export function readSignature(signature: Element, parentId: string, allowed: AllowedAlgorithms): Read<SignatureFacts> {
   const [info, value, keyInfo, ...others] = signature.children
   if (info === undefined || value === undefined || others.length > 0) return refuse('saml_signature_shape_invalid')
   if (!isDs(info, 'SignedInfo') || !isDs(value, 'SignatureValue')) return refuse('saml_signature_shape_invalid')
   if (keyInfo !== undefined && !isDs(keyInfo, 'KeyInfo')) return refuse('saml_signature_shape_invalid')
-  if (!base64Text.test(textOf(value) ?? '')) return refuse('saml_signature_shape_invalid')
-  return checkSignedInfo(info, parentId, allowed)
+  const text = textOf(value) ?? ''
+  if (!base64Text.test(text)) return refuse('saml_signature_shape_invalid')
+  const read = readSignedInfo(info, parentId, allowed)
+  return read.ok ? ok({ info: read.value, value: text }) : read
 }
 
-function checkSignedInfo(info: Element, parentId: string, allowed: AllowedAlgorithms): Result<undefined, UpstreamRefusal> {
+export function readSignedInfo(info: Element, parentId: string, allowed: AllowedAlgorithms): Read<SignedInfo> {
   const [canonicalization, method, reference, ...more] = info.children
   if (
     canonicalization === undefined ||
@@ -33,20 +51,22 @@ function checkSignedInfo(info: Element, parentId: string, allowed: AllowedAlgori
     return refuse('saml_signature_shape_invalid')
   if (!canonicalizations.includes(attributeOf(canonicalization, 'Algorithm') ?? '') || canonicalization.children.length > 0)
     return refuse('saml_transform_refused')
-  const algorithm = checkAlgorithm(method, (uri) => judgeSignatureMethod(uri, allowed))
+  const algorithm = readAlgorithm(method, (uri) => judgeSignatureMethod(uri, allowed))
   if (!algorithm.ok) return algorithm
   if (reference === undefined || !isDs(reference, 'Reference') || more.length > 0) return refuse('saml_reference_invalid')
   if (!ncName.test(parentId) || attributeOf(reference, 'URI') !== `#${parentId}`) return refuse('saml_reference_invalid')
-  return checkReference(reference, allowed)
+  const read = readReference(reference, allowed)
+  return read.ok ? ok({ canonicalization: canonicalizationOf(canonicalization), method: algorithm.value, ...read.value }) : read
 }
 
-function checkReference(reference: Element, allowed: AllowedAlgorithms): Result<undefined, UpstreamRefusal> {
+function readReference(reference: Element, allowed: AllowedAlgorithms): Read<Pick<SignedInfo, 'transform' | 'digestMethod' | 'digest'>> {
   const [transforms, method, value, ...more] = reference.children
   if (transforms === undefined || method === undefined || value === undefined || more.length > 0) return refuse('saml_reference_invalid')
   if (!isDs(transforms, 'Transforms') || !isDs(method, 'DigestMethod') || !isDs(value, 'DigestValue'))
     return refuse('saml_reference_invalid')
-  if (!base64Text.test(textOf(value) ?? '')) return refuse('saml_reference_invalid')
-  const algorithm = checkAlgorithm(method, (uri) => judgeDigestMethod(uri, allowed))
+  const digest = textOf(value) ?? ''
+  if (!base64Text.test(digest)) return refuse('saml_reference_invalid')
+  const algorithm = readAlgorithm(method, (uri) => judgeDigestMethod(uri, allowed))
   if (!algorithm.ok) return algorithm
   const [first, second, ...others] = transforms.children
   const twoKnown =
@@ -57,15 +77,25 @@ function checkReference(reference: Element, allowed: AllowedAlgorithms): Result<
     first.children.every(isStrayPrefixList) &&
     first.children.length <= 1 &&
     isCanonicalization(second)
-  return twoKnown ? ok(undefined) : refuse('saml_transform_refused')
+  if (!twoKnown) return refuse('saml_transform_refused')
+  return ok({ transform: canonicalizationOf(second), digestMethod: algorithm.value, digest })
 }
 
-function checkAlgorithm(method: Element, judge: (uri: string) => AlgorithmVerdict): Result<undefined, UpstreamRefusal> {
+function readAlgorithm(method: Element, judge: (uri: string) => AlgorithmVerdict): Read<string> {
   if (method.children.length > 0) return refuse('saml_algorithm_refused')
-  const verdict = judge(attributeOf(method, 'Algorithm') ?? '')
+  const uri = attributeOf(method, 'Algorithm') ?? ''
+  const verdict = judge(uri)
   if (verdict === 'sha1') return refuse('saml_algorithm_sha1')
-  return verdict === 'accepted' ? ok(undefined) : refuse('saml_algorithm_refused')
+  return verdict === 'accepted' ? ok(uri) : refuse('saml_algorithm_refused')
 }
+
+/** Of an element that has been judged already. */
+const canonicalizationOf = (element: Element): Canonicalization =>
+  attributeOf(element, 'Algorithm') === namespaces.inclusiveC14n
+    ? { kind: 'inclusive' }
+    : { kind: 'exclusive', prefixList: element.children.flatMap(prefixesOf) }
+const prefixesOf = (list: Element): readonly string[] =>
+  (attributeOf(list, 'PrefixList') ?? '').split(/\s+/).filter((prefix) => prefix !== '')
 
 /** Exclusive canonicalisation may have one prefix list, inclusive has no parameter. */
 const isCanonicalization = (transform: Element): boolean =>
@@ -77,7 +107,8 @@ const isTransform = (element: Element, algorithm: string): boolean =>
 const isPrefixList = (element: Element): boolean =>
   isNamed(element, namespaces.exclusiveC14n, 'InclusiveNamespaces') &&
   element.children.length === 0 &&
-  attributeOf(element, 'PrefixList') !== undefined
+  attributeOf(element, 'PrefixList') !== undefined &&
+  prefixesOf(element).length <= longestPrefixList
 /** xml-crypto as a signer writes its prefix list into every transform, in a namespace of its own making; there it means nothing. */
 const isStrayPrefixList = (element: Element): boolean => element.name === 'InclusiveNamespaces' && element.children.length === 0
 const refuse = (reason: UpstreamErrorReason): Result<never, UpstreamRefusal> => err({ reason })

@@ -2,17 +2,18 @@
  * Answers one question: which octets of this message did one of the connection's keys sign?
  *
  * Every shape that a signature may have is checked here on our own tree first (one reference to the parent, two known transforms,
- * known algorithms, unique ids). Then the library digests and verifies. It returns the canonical octets that it digested, and
- * those alone are read for an identity: where a parser difference made the library look at another element, that element's octets
- * are what we read, never what we thought it had verified.
+ * known algorithms, unique ids). Then the library writes canonical text, and what counts is text alone: a key must have signed the text of
+ * SignedInfo, which is read again by itself, and the digest that stands in it must be that of the octets which are handed on and read for an
+ * identity. So where a parser difference made the library look at another element, nothing is believed that no key signed.
  */
+import type { KeyObject } from 'node:crypto'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { DOMParser } from '@xmldom/xmldom'
-import { SignedXml } from 'xml-crypto'
 import type { UpstreamRefusal } from '../error.js'
-import { attributeOf, type Element, isNamed, namespaces, walk } from './element.js'
-import { type AllowedAlgorithms, hashAlgorithms, keysOf, signatureAlgorithmsFor } from './signature-algorithms.js'
-import { checkSignatureShape } from './signature-shape.js'
+import { attributeOf, type Element, isNamed, namespaces, readElement, walk } from './element.js'
+import { type LibraryTree, type OpenedSignature, readLibraryTree } from './library-tree.js'
+import { messageLimits, prescan } from './prescan.js'
+import { type AllowedAlgorithms, hasDigest, isSignedBy, keysOf } from './signature-algorithms.js'
+import { readSignature, readSignedInfo, type SignatureFacts, type SignedInfo } from './signature-shape.js'
 
 export type SignedOctets = { readonly of: 'message' | 'assertion'; readonly id: string; readonly octets: string }
 
@@ -28,16 +29,54 @@ export function findSignedOctets(
   const placed = findSignatures(root)
   if (!placed.ok) return placed
   if (placed.value.length === 0) return err({ reason: 'saml_unsigned' })
+  const trust = { keys: keysOf(certificates), allowed }
   const found: SignedOctets[] = []
+  let tree: LibraryTree | undefined
   for (const { signature, parent } of placed.value) {
     const id = attributeOf(parent, 'ID') ?? ''
-    const shape = checkSignatureShape(signature, id, allowed)
-    if (!shape.ok) return shape
-    const octets = verify(message, parent, certificates, allowed)
-    if (octets === undefined) return err({ reason: 'saml_signature_invalid' })
-    found.push({ of: parent === root ? 'message' : 'assertion', id, octets })
+    const claimed = readSignature(signature, id, allowed)
+    if (!claimed.ok) return claimed
+    try {
+      tree ??= readLibraryTree(message)
+      const octets = verify(tree.openSignature(parent), { id, claimed: claimed.value }, trust)
+      if (octets === undefined) return err({ reason: 'saml_signature_invalid' })
+      found.push({ of: parent === root ? 'message' : 'assertion', id, octets })
+    } catch {
+      // Whatever the library throws on is not signed.
+      return err({ reason: 'saml_signature_invalid' })
+    }
   }
   return ok(found)
+}
+
+type Trust = { readonly keys: readonly KeyObject[]; readonly allowed: AllowedAlgorithms }
+
+/**
+ * The canonical octets if one of the keys signed them. The signature comes before the element: whoever holds no key costs no
+ * canonicalisation of what may be large.
+ *
+ * @spec XML Signature §3.2 reference and signature validation
+ */
+function verify(
+  opened: OpenedSignature | undefined,
+  { id, claimed }: { readonly id: string; readonly claimed: SignatureFacts },
+  { keys, allowed }: Trust,
+): string | undefined {
+  if (opened === undefined) return undefined
+  const text = opened.signedInfo(claimed.info.canonicalization)
+  const info = readAgain(text, id, allowed)
+  if (info === undefined || info.canonicalization.kind !== claimed.info.canonicalization.kind) return undefined
+  if (!isSignedBy(info.method, { keys, allowed }, { text, value: claimed.value })) return undefined
+  const octets = opened.signedElement(info.transform)
+  return hasDigest(octets, info, allowed) ? octets : undefined
+}
+
+/** SignedInfo out of the very text that is verified. */
+function readAgain(text: string, id: string, allowed: AllowedAlgorithms): SignedInfo | undefined {
+  if (!prescan(text, messageLimits).ok) return undefined
+  const element = readElement(text)
+  const info = element.ok ? readSignedInfo(element.value, id, allowed) : element
+  return info.ok ? info.value : undefined
 }
 
 /** What some reader takes for an identifier, in any spelling; those of SAML 1.x too. */
@@ -81,55 +120,4 @@ function findSignatures(root: Element): Result<readonly PlacedSignature[], Upstr
 /** @spec SAML Core §2.3.3 and §3.2.2: Issuer, then Signature; where there is no Issuer the signature comes first */
 function isWhereSchemaWants(signature: Element, { children: [first, second] }: Element): boolean {
   return first === signature || (second === signature && first !== undefined && isNamed(first, namespaces.assertion, 'Issuer'))
-}
-
-const enveloped = 'http://www.w3.org/2000/09/xmldsig#enveloped-signature'
-
-/** The canonical octets if one of the keys signed them, otherwise undefined. Whatever the library throws on is not signed. */
-function verify(message: string, parent: Element, certificates: readonly string[], allowed: AllowedAlgorithms): string | undefined {
-  const keys = keysOf(certificates)
-  const key = keys[0]
-  if (key === undefined) return undefined
-  try {
-    const signature = findDomSignature(message, parent)
-    if (signature === undefined) return undefined
-    const library = new SignedXml({ publicCert: key, getCertFromKeyInfo: () => null })
-    library.SignatureAlgorithms = signatureAlgorithmsFor(keys, allowed) as typeof library.SignatureAlgorithms
-    library.HashAlgorithms = hashAlgorithms(allowed) as typeof library.HashAlgorithms
-    library.CanonicalizationAlgorithms = pick(library.CanonicalizationAlgorithms, [
-      enveloped,
-      namespaces.exclusiveC14n,
-      namespaces.inclusiveC14n,
-    ])
-    // Uniqueness over every spelling of ID was checked on our tree; the library need look for the one that SAML uses only.
-    library.idAttributes = ['ID']
-    library.loadSignature(signature)
-    if (!library.checkSignature(message)) return undefined
-    const signed = library.getSignedReferences()
-    return signed.length === 1 ? signed[0] : undefined
-  } catch {
-    return undefined
-  }
-}
-
-type DomElement = NonNullable<ReturnType<DOMParser['parseFromString']>['documentElement']>
-
-const pick = <T>(from: Record<string, T>, names: readonly string[]): Record<string, T> =>
-  Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)))
-
-/** The same signature in the library's own tree: the child of the element with the parent's ID. */
-function findDomSignature(message: string, parent: Element): DomElement | undefined {
-  const strict = { warning: () => undefined, error: stop, fatalError: stop }
-  const root = new DOMParser({ errorHandler: strict }).parseFromString(message, 'text/xml').documentElement
-  if (root === null) return undefined
-  const id = attributeOf(parent, 'ID')
-  const owner = [root, ...domChildren(root)].find((element) => element.localName === parent.name && element.getAttribute('ID') === id)
-  return owner && domChildren(owner).find((child) => child.localName === 'Signature' && child.namespaceURI === namespaces.signature)
-}
-
-const domChildren = (element: DomElement): DomElement[] =>
-  Array.from(element.childNodes).filter((node) => node.nodeType === 1) as DomElement[]
-
-function stop(message: string): never {
-  throw new Error(message)
 }

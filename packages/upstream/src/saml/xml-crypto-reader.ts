@@ -2,7 +2,7 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamRefusal } from '../error.js'
 import { attributeOf, type Element, isNamed, namespaces, readElement, walk } from './element.js'
-import { libraryLimits, prescan } from './prescan.js'
+import { type LimitName, libraryLimits, prescan } from './prescan.js'
 import type { ReadMessage, SignedPart } from './read-message.js'
 import type { AllowedAlgorithms } from './signature-algorithms.js'
 import { findSignedOctets, type SignedOctets } from './signed-octets.js'
@@ -13,6 +13,8 @@ export const readWithXmlCrypto = (message: string): Result<ReadMessage, Upstream
 export const readWithSha1Too = (message: string): Result<ReadMessage, UpstreamRefusal> => read(message, 'sha1-too')
 
 function read(message: string, allowed: AllowedAlgorithms): Result<ReadMessage, UpstreamRefusal> {
+  const scanned = prescanForLibrary(message)
+  if (!scanned.ok) return scanned
   const root = readScanned(message)
   if (!root.ok) return root
   return ok({
@@ -44,9 +46,20 @@ function reread(part: SignedOctets, { namespace, name }: Element): Result<Elemen
   return isThatElement && attributeOf(read.value, 'ID') === part.id ? read : err({ reason: 'saml_signature_invalid' })
 }
 
-/** No XML parser sees what the linear scan has not let through. */
-function readScanned(message: string): Result<Element, UpstreamRefusal> {
+/** What only the library may not be given is refused in words of its own: another reader of the connection takes it. */
+function prescanForLibrary(message: string): Result<undefined, UpstreamRefusal> {
   const scanned = prescan(message, libraryLimits)
+  if (scanned.ok) return scanned
+  const forAnyReader = prescan(message)
+  if (!forAnyReader.ok) return forAnyReader
+  const { reason, detail } = scanned.error
+  const limit = reason === 'saml_message_too_large' ? 'octets' : (detail?.['limit'] as LimitName)
+  return err({ reason: 'saml_reader_limit_exceeded', detail: { limit, most: libraryLimits[limit] } })
+}
+
+/** No XML parser sees what the linear scan has not let through. Canonical text may be longer than what it was made of. */
+function readScanned(message: string): Result<Element, UpstreamRefusal> {
+  const scanned = prescan(message)
   if (!scanned.ok) return scanned
   const root = readElement(message)
   return root.ok && !declaresAbsoluteNamespaces(root.value) ? err({ reason: 'saml_xml_malformed' }) : root

@@ -1,15 +1,20 @@
 /** Our own reader: one parse, and the signed parts are taken out of that very tree. Its reasons are ours with a prefix. */
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { type DocumentLimits, documentLimits } from '@drawbridge/xml-signature/document-limits'
 import { parseDocument } from '@drawbridge/xml-signature/parse-document'
 import { readSignedElements } from '@drawbridge/xml-signature/read-signed-elements'
 import type { DocumentRefusal } from '@drawbridge/xml-signature/refusal'
 import { attributeOf, type XmlElement } from '@drawbridge/xml-signature/xml-tree'
 import type { UpstreamErrorReason, UpstreamRefusal } from '../error.js'
+import { messageLimits } from './prescan.js'
 import type { ReadMessage, SignedPart } from './read-message.js'
 import { keysOf } from './signature-algorithms.js'
 
+const { octets: characters, ...counted } = messageLimits
+const limits: DocumentLimits = { ...documentLimits, ...counted, characters }
+
 export function readWithXmlSignature(message: string): Result<ReadMessage, UpstreamRefusal> {
-  const root = parseDocument(message)
+  const root = parseDocument(message, limits)
   if (!root.ok) return err(toRefusal(root.error))
   return ok({ root: root.value, findSigned: (certificates) => findSigned(root.value, certificates) })
 }
