@@ -6,7 +6,8 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { type ASession, aTrip, aTripIssuer, type Traveller } from '@drawbridge/testkit/a-trip'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { endIdpSession, endOwnSession } from './end-session.js'
+import { endOwnSession } from './end-own-session.js'
+import { endIdpSession } from './end-session.js'
 import { inTenant } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -39,7 +40,7 @@ describe.each([
   const itsNow = addSeconds(now, by)
   const signOut = ({ handleHash }: ASession) =>
     inTenant(fixture.database, tenant.tenantId, (db) =>
-      endOwnSession(db, { ...ending(now), reason: 'signed_out' }, { handleHash, issuerId: tenant.issuerId }),
+      endOwnSession(db, { ...ending(now), reason: 'signed_out' }, { handleHash, issuerId: tenant.issuerId, browserHash: undefined }),
     )
 
   it('the logout that comes after it counts', async () => {

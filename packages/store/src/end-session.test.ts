@@ -10,7 +10,8 @@ import { type ASession, aTrip, aTripIssuer as issuer, type Traveller } from '@dr
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { findLiveBrowserSession } from './browser-sessions.js'
-import { endIdpSession, endOwnSession, endSessionOfBrowser, sessionEndLimits } from './end-session.js'
+import { endOwnSession } from './end-own-session.js'
+import { endIdpSession, endSessionOfBrowser, sessionEndLimits } from './end-session.js'
 import { type Db, inTenant, onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -254,7 +255,7 @@ describe('in the same moment', () => {
 })
 
 describe('what ends here', () => {
-  const own = ({ handleHash }: ASession) => ({ handleHash, issuerId: tenant.issuerId })
+  const own = ({ handleHash }: ASession) => ({ handleHash, issuerId: tenant.issuerId, browserHash: undefined })
 
   it('her own session takes its grants, and those of the session at the IdP that it is of', async () => {
     const first = await signIn({ sid: 's1' })
@@ -303,9 +304,9 @@ describe('what ends here', () => {
 
   it('a handle that opens nothing changes nothing', async () => {
     const session = await signIn()
-    const wrong = { handleHash: hashCredential('none'), issuerId: tenant.issuerId }
+    const wrong = { handleHash: hashCredential('none'), issuerId: tenant.issuerId, browserHash: undefined }
     expect(await run((db) => endOwnSession(db, ending(), wrong))).toBeUndefined()
-    const elsewhere = { handleHash: session.handleHash, issuerId: randomUUID() as never }
+    const elsewhere = { ...own(session), issuerId: randomUUID() as never }
     expect(await run((db) => endOwnSession(db, ending(), elsewhere))).toBeUndefined()
     expect(await isLive(session)).toBe(true)
   })

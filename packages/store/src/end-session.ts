@@ -1,5 +1,5 @@
 /**
- * The end of a session: of one at the IdP, which the IdP tells us signed, or of one here, which its person ends. security.md §16
+ * The end of a session at the IdP, which the IdP tells us; and what it has in common with the end of one here (`end-own-session`). security.md §16
  *
  * It ends browser sessions and what was granted from them, and no more: no epoch of the person moves, so her other sessions live on and her
  * next login is an ordinary one. Everything is written in the caller's transaction, barrier and notices included, as in `deprovisioning`.
@@ -82,7 +82,7 @@ async function alarm(db: Db, { tenant, connectionId, now, requestId, address }: 
  * From here on no login under these names is believed that began before. The later end of one name counts. The times are for the sweep; what a
  * login is compared with is the number that the database gives this end (`end_numbered`), whatever clock this process has.
  */
-async function holdEnd(db: Db, { tenant, connectionId, now }: Ending, names: readonly IdpSessionName[]): Promise<void> {
+export async function holdEnd(db: Db, { tenant, connectionId, now }: Ending, names: readonly IdpSessionName[]): Promise<void> {
   await db.query('SELECT await_idp_session($1, $2, $3)', [tenant, connectionId, names])
   await db.query(
     `INSERT INTO idp_session_ends (tenant_id, connection_id, name, ended_at, expires_at)
@@ -95,18 +95,20 @@ async function holdEnd(db: Db, { tenant, connectionId, now }: Ending, names: rea
 
 type Ending = SessionEnding & { readonly connectionId: ConnectionId }
 const named = `tenant_id = $1 AND connection_id = $2 AND (idp_session_name = ANY ($3) OR idp_subject_name = ANY ($3)) AND expires_at > $4`
-type Matched = { readonly id: BrowserSessionId; readonly subject_id: SubjectId; readonly was_open: boolean }
+export type Matched = { readonly id: BrowserSessionId; readonly subject_id: SubjectId; readonly was_open: boolean }
 
 /**
  * What one person had in one browser: sessions that logins there have put in each other's place. All but the last are over, and what was granted
  * from them is not. Many IdPs name each login anew, and then end the last name only. Between them another person may have used the browser; hers
  * are not touched, nor is one that is open under another name. By no time: those are of as many clocks as there are replicas. A condition on `b`
- * for each row of `one`; `$1` and `$4` as everywhere here.
+ * for each row of `one`, in the tenant `$1`.
  */
-const replacedInBrowser = `b.tenant_id = $1 AND b.subject_id = one.subject_id AND (b.id = one.first_id OR b.first_session_id = one.first_id)
-  AND b.ended_at IS NOT NULL AND b.expires_at > $4`
-const firstOfBrowser = 'COALESCE(first_session_id, id) AS first_id'
-const isNamedByIdp = (row: string): string =>
+export const replacedInBrowser = (
+  now: '$4' | '$5',
+): string => `b.tenant_id = $1 AND b.subject_id = one.subject_id AND (b.id = one.first_id OR b.first_session_id = one.first_id)
+  AND b.ended_at IS NOT NULL AND b.expires_at > ${now}`
+export const firstOfBrowser = 'COALESCE(first_session_id, id) AS first_id'
+export const isNamedByIdp = (row: string): string =>
   `(${row}.idp_session ->> 'sid' IS NOT NULL OR ${row}.idp_session ->> 'sessionIndex' IS NOT NULL)`
 
 /**
@@ -123,7 +125,7 @@ async function endSessionsNamed(
        SELECT id, subject_id, ${firstOfBrowser} FROM browser_sessions WHERE ${named} ORDER BY id LIMIT $5),
      matched AS MATERIALIZED (
        SELECT id, subject_id, ended_at IS NULL AND expires_at > $4 AS was_open FROM browser_sessions
-       WHERE tenant_id = $1 AND id IN (SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${replacedInBrowser})
+       WHERE tenant_id = $1 AND id IN (SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${replacedInBrowser('$4')})
        ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
      closed AS (
        UPDATE browser_sessions b SET ended_at = $4, sealed_logout_hint = NULL FROM matched WHERE b.tenant_id = $1 AND b.id = matched.id AND b.ended_at IS NULL)
@@ -136,7 +138,7 @@ async function endSessionsNamed(
 /** The people concerned, one more than the limit if there are too many to name. */
 type ListPeople = () => Promise<readonly SubjectId[]>
 
-async function endWhatHangsOn(db: Db, ending: Ending, matched: readonly Matched[], listPeople: ListPeople): Promise<SessionsEnded> {
+export async function endWhatHangsOn(db: Db, ending: Ending, matched: readonly Matched[], listPeople: ListPeople): Promise<SessionsEnded> {
   const sessions = matched.filter((session) => session.was_open).length
   const ids = matched.map(({ id }) => id)
   if (matched.length > sessionEndLimits.sessions)
@@ -196,71 +198,12 @@ export async function grantsOutliveLogout(db: Db, tenant: TenantId): Promise<boo
   return rows[0]?.outlive ?? false
 }
 
-const auditEnd = (db: Db, ending: Ending, { sessions, grants, barrier }: SessionsEnded, subjectId?: SubjectId): Promise<void> =>
+export const auditEnd = (db: Db, ending: Ending, { sessions, grants, barrier }: SessionsEnded, subjectId?: SubjectId): Promise<void> =>
   insertAuditEvent(db, ending.tenant, {
     ...{ at: ending.now, kind: 'session_ended', connectionId: ending.connectionId, subjectId, reason: ending.reason },
     detail: { sessions, grants, barrier: barrier ?? null },
     ...{ requestId: ending.requestId, address: ending.address },
   })
-
-export type BrowserAtIssuer = { readonly handleHash: CredentialHash; readonly issuerId: IssuerId }
-export type OwnSessionEnded = {
-  readonly id: BrowserSessionId
-  readonly connectionId: ConnectionId
-  readonly subjectId: SubjectId
-  /** As `identityToJson` wrote it. */
-  readonly idpSession: unknown
-  readonly sealedLogoutHint: Buffer | undefined
-}
-type OwnRow = Matched & {
-  readonly own_id: BrowserSessionId
-  readonly connection_id: ConnectionId
-  readonly idp_session: unknown
-  readonly sealed_logout_hint: Buffer | null
-}
-
-/**
- * The person ends her session in this browser, with what was granted from it, from those that she had in this browser before it, and from
- * others here of the same session at the IdP, where the IdP named it. `undefined`: the handle opens nothing, and nothing has changed.
- */
-export async function endOwnSession(db: Db, ending: SessionEnding, browser: BrowserAtIssuer): Promise<OwnSessionEnded | undefined> {
-  await rememberOwnEnd(db, ending, browser)
-  const { rows } = await db.query<OwnRow>(
-    `WITH one AS MATERIALIZED (
-       SELECT id, subject_id, connection_id, idp_session, idp_session_name, sealed_logout_hint, ${firstOfBrowser} FROM browser_sessions
-       WHERE tenant_id = $1 AND handle_hash = $2 AND issuer_id = $3 AND ended_at IS NULL AND expires_at > $4),
-     matched AS MATERIALIZED (
-       SELECT id, ended_at IS NULL AND expires_at > $4 AS was_open FROM browser_sessions
-       WHERE tenant_id = $1 AND id IN (
-         SELECT id FROM one UNION SELECT b.id FROM one JOIN browser_sessions b ON ${replacedInBrowser}
-         UNION SELECT b.id FROM one JOIN browser_sessions b ON b.tenant_id = $1 AND b.expires_at > $4
-           AND b.idp_session_name = one.idp_session_name AND b.connection_id = one.connection_id AND b.subject_id = one.subject_id
-           AND ${isNamedByIdp('b')})
-       ORDER BY id LIMIT $5 FOR NO KEY UPDATE),
-     closed AS (
-       UPDATE browser_sessions b SET ended_at = $4, sealed_logout_hint = NULL
-       WHERE b.tenant_id = $1 AND b.ended_at IS NULL AND b.id IN (SELECT id FROM matched UNION SELECT id FROM one))
-     SELECT matched.id, matched.was_open, one.id AS own_id, one.subject_id, one.connection_id, one.idp_session, one.sealed_logout_hint FROM one, matched`,
-    [ending.tenant, browser.handleHash, browser.issuerId, toTimestamp(ending.now), sessionEndLimits.sessions + 1],
-  )
-  const own = rows[0]
-  if (!own) return undefined
-  const { connection_id: connectionId, subject_id: subjectId } = own
-  const done = await endWhatHangsOn(db, { ...ending, connectionId }, rows, async () => [subjectId])
-  await auditEnd(db, { ...ending, connectionId }, done, subjectId)
-  return { id: own.own_id, connectionId, subjectId, idpSession: own.idp_session, sealedLogoutHint: own.sealed_logout_hint ?? undefined }
-}
-
-/** A login in another tab that was under way when she signed out is not believed, as far as the IdP says that it is of the same session. */
-async function rememberOwnEnd(db: Db, ending: SessionEnding, { handleHash, issuerId }: BrowserAtIssuer): Promise<void> {
-  const { rows } = await db.query<{ connection_id: ConnectionId; name: IdpSessionName }>(
-    `SELECT b.connection_id, b.idp_session_name AS name FROM browser_sessions b
-     WHERE b.tenant_id = $1 AND b.handle_hash = $2 AND b.issuer_id = $3 AND b.ended_at IS NULL AND b.expires_at > $4
-       AND b.idp_session_name IS NOT NULL AND ${isNamedByIdp('b')}`,
-    [ending.tenant, handleHash, issuerId, toTimestamp(ending.now)],
-  )
-  for (const { connection_id: connectionId, name } of rows) await holdEnd(db, { ...ending, connectionId }, [name])
-}
 
 /** Which session of this browser: by the handle in its cookie, or by its id, which the caller has opened a seal of ours for. */
 export type SessionOfBrowser = {

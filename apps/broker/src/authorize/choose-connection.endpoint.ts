@@ -5,11 +5,11 @@ import { endpoint } from '../http/endpoint.js'
 import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
-import { setChoiceCookie } from './browser.js'
 import { dispatch } from './dispatch.js'
 import { type Flow, loadFlow, loadPostedStep } from './flow.js'
 import { groupsOfHint } from './groups-of-hint.js'
 import { chooseConnectionPage } from './pages.js'
+import { setChoiceCookie } from './remembered-connection.js'
 
 const path = '/t/:tenant/authorize/choose-connection'
 const common = { path, spec: 'RFC 6749 §3.1', tag: 'Browser flow', refusals: 'page', rateLimit: 'login' } as const

@@ -28,11 +28,11 @@ import { type Answer, redirect } from '../http/answer.js'
 import { sessionHandleOf } from '../http/session-cookie.js'
 import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
-import { rememberedConnectionOf } from './browser.js'
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { groupsOfHint } from './groups-of-hint.js'
 import { failureOf, traced } from './login-trace.js'
 import { denialPage } from './pages.js'
+import { rememberedConnectionOf } from './remembered-connection.js'
 import { type LoginDemand, startLogin } from './start-login.js'
 
 type Allowed = Extract<PolicyDecision, { kind: 'allow' }>

@@ -20,11 +20,11 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import type { ClientName } from '../clients/client-cache.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
+import { browserHashOf } from '../http/browser-binding.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseHttp } from '../http/write-error.js'
 import { refuseOnPage } from './answer.js'
-import { browserHashOf } from './browser.js'
 import { type FlowStep, isStepProof, type ProvenStep } from './step-proof.js'
 
 export type Flow = {

@@ -2,9 +2,9 @@
 
 import { findLoginRequest } from '@drawbridge/store/login-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
+import { browserHashOf } from '../http/browser-binding.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseOnPage } from './answer.js'
-import { browserHashOf } from './browser.js'
 import { finishLogin, loginRequestIdOf } from './finish-login.js'
 import { refuseUnsolicited } from './initiated-login.js'
 import { tracedStray } from './login-trace.js'

@@ -2,10 +2,10 @@
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { takeParkedMessage } from '@drawbridge/store/parked-messages'
 import { onHotPath } from '@drawbridge/store/transaction'
+import { browserHashOf } from '../http/browser-binding.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { sealContextOf } from '../http/seal-context.js'
 import { refuseOnPage } from './answer.js'
-import { browserHashOf } from './browser.js'
 import { finishLogin } from './finish-login.js'
 import { tracedStray } from './login-trace.js'
 

@@ -5,8 +5,10 @@
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { findLiveBrowserSession } from '@drawbridge/store/browser-sessions'
-import { endOwnSession, grantsOutliveLogout } from '@drawbridge/store/end-session'
+import { endOwnSession } from '@drawbridge/store/end-own-session'
+import { grantsOutliveLogout } from '@drawbridge/store/end-session'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { browserHashOf } from '../http/browser-binding.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { type Bound, formProof, isFormProof } from '../http/form-proof.js'
 import { clearSessionCookie, sessionHandleOf } from '../http/session-cookie.js'
@@ -65,7 +67,8 @@ const signOut = endpoint({
       address,
       newId: () => deps.random.uuid(),
     }
-    const ended = await inTenant(deps.database, tenant.id, (db) => endOwnSession(db, ending, { handleHash, issuerId: tenant.issuer.id }))
+    const browser = { handleHash, issuerId: tenant.issuer.id, browserHash: browserHashOf(http, deps) }
+    const ended = await inTenant(deps.database, tenant.id, (db) => endOwnSession(db, ending, browser))
     deps.metrics.count('drawbridge_logouts_total', { way: 'here', outcome: ended ? 'ended' : 'nothing' })
     const setCookies = [clearSessionCookie(deps, tenant)]
     return ended ? leaveUpstream(http, deps, ended, setCookies) : signedOutPage('here', setCookies)

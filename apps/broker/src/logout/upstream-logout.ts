@@ -5,7 +5,7 @@
 import { idpSessionFromJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { Secret } from '@drawbridge/core/secret'
-import type { OwnSessionEnded } from '@drawbridge/store/end-session'
+import type { OwnSessionEnded } from '@drawbridge/store/end-own-session'
 import type { UpstreamMessage } from '@drawbridge/upstream/connector'
 import { logoutUrlsOf } from '@drawbridge/upstream/saml/service-provider'
 import { z } from 'zod'

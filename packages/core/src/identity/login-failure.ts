@@ -20,7 +20,7 @@ export const loginFailures = {
   request_not_of_browser: {
     stage: 'message',
     cause:
-      'The answer came to a browser that has not started this login, or the login was over: answered already, older than ten minutes, or begun in another browser or a private window.',
+      'The answer came to a browser that has not started this login, or the login was over: answered already, ended by a sign-out, older than ten minutes, or begun in another browser or a private window.',
     remedy:
       'Start again, in one window, and let the browser keep our cookies. If it happens to everybody, compare the host in the ACS or redirect URL at the IdP with ours: another host is another cookie.',
   },
