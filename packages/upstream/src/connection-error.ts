@@ -24,4 +24,12 @@ export const connectionErrors = {
     cause: 'A URL of the IdP is not https.',
     remedy: 'Use the https URL. Plain http is accepted for loopback hosts only.',
   },
+  // Sign-out
+  idp_session_of_another: {
+    code: 'connection_misconfigured',
+    status: 422,
+    spec: 'SAML Profiles §4.4.3.1, OIDC RP-Initiated Logout §2',
+    cause: 'The session was opened by another IdP than the connection names now, so nobody there was asked to end it.',
+    remedy: 'Nothing: the session here is over. Who signed in before the change signs out at the earlier IdP herself.',
+  },
 } as const satisfies Record<string, UpstreamErrorEntry>

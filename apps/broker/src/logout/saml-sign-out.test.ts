@@ -61,8 +61,6 @@ it('she is out here before she leaves, and the IdP is asked in its own words, si
 
 describe.each(ways)('its answer by $way', ({ send }) => {
   const leave = async () => {
-    // A login that began in the moment of a sign-out would count as under way.
-    acme.wait(1)
     const { browser } = await acme.signIn()
     const { location } = await signOut(browser)
     return { browser, id: idIn(inflated(location, 'SAMLRequest')) }
@@ -106,6 +104,15 @@ it('by POST where the IdP wants that, over a page that leads nowhere else', asyn
   expect(page.text).toContain('action="https://idp.acme.example/slo"')
   const xml = Buffer.from(hidden(page.text, 'SAMLRequest'), 'base64').toString()
   expect(xml).toMatch(/<saml:Issuer>[^<]+<\/saml:Issuer><ds:Signature[ >]/)
+})
+
+it('another IdP that has taken the place of hers is told nothing, and the log says so', async () => {
+  const { browser, tokens } = await acme.signIn()
+  const asked = await browser.visit(`${acme.issuer()}/logout`)
+  await acme.configure({ ...idpAddresses, idpEntityId: 'https://new-idp.acme.example/metadata' })
+  const answer = await browser.visit(`${acme.issuer()}/logout`, { proof: hidden(asked.text, 'proof') })
+  expect(answer.text).toContain('may still know you')
+  expect([acme.told.take(), await acme.isActive(tokens)]).toEqual([['idp_session_of_another'], false])
 })
 
 it.each([

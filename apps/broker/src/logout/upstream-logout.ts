@@ -52,7 +52,8 @@ export async function leaveUpstream(
     hint: openHint(deps, tenant, ended),
     now,
   })
-  if (!started.ok || started.value === 'not_offered') return signedOutPage('here', setCookies)
+  if (!started.ok) return { ...signedOutPage('here', setCookies), refusal: started.error }
+  if (started.value === 'not_offered') return signedOutPage('here', setCookies)
   const { answer, upstreamId, state } = started.value
   const trip: Trip = { connectionId: ended.connectionId, upstreamId, state: state.reveal(), expiresAt: addSeconds(now, tripSeconds) }
   return leaveFor(answer, 'Sign out at your company, too', [...setCookies, tripCookieOf(deps, tenant, trip)])

@@ -89,7 +89,10 @@ function factsOfSaml(assertion: SamlAssertion): Facts {
     amr: [],
     authenticatedAt: assertion.authnInstant,
     sessionExpiresAt: assertion.sessionNotOnOrAfter,
-    idpSession: { sessionIndex: assertion.sessionIndex, nameId: assertion.nameId, sid: undefined, subject: undefined },
+    idpSession: {
+      ...{ sessionIndex: assertion.sessionIndex, nameId: assertion.nameId, sid: undefined },
+      subject: assertion.nameId && { issuer: assertion.issuer, sub: assertion.nameId.value },
+    },
     groupsOverage: assertion.attributes.has(entraOverageLink),
   }
 }

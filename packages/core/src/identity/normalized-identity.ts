@@ -40,6 +40,6 @@ export type IdpSession = {
       }
     | undefined
   readonly sid: string | undefined
-  /** OpenID Connect: who signed in, in the words of the issuer; `sub` means something only beside it. */
+  /** Who signed in, in the words of the IdP, which alone may be told of a logout. SAML: the entity that issued the assertion, and the NameID's value. */
   readonly subject: { readonly issuer: string; readonly sub: string } | undefined
 }

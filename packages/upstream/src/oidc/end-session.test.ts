@@ -39,9 +39,13 @@ describe('the way to the sign-out of the provider', () => {
   test('asks without a hint where none is kept', async () => {
     expect(await queryOf(offering, undefined)).toEqual(always)
   })
-  test('keeps from it the ID token of another issuer, which the connection had before', async () => {
-    const hint = await hintOf({ op: { ...offering.op, claims: { login_hint: 'O.CiRh' } } })
-    expect(await queryOf({ op: { ...offering.op, issuer: 'https://other.example' } }, hint)).toEqual(always)
+  test('leads to no other issuer than the one that opened the session', async () => {
+    const other = { op: { ...offering.op, issuer: 'https://other.example' } }
+    expect(await leave(other, await hintOf(offering))).toMatchObject({ ok: false, error: { reason: 'idp_session_of_another' } })
+  })
+  test('keeps from it the ID token of another issuer', async () => {
+    const hint = await hintOf({ op: { ...offering.op, issuer: 'https://other.example' } })
+    expect(await queryOf(offering, hint)).toEqual(always)
   })
   test('goes by POST where the address would be too long', async () => {
     const hint = await hintOf({ op: { ...offering.op, claims: { filler: 'x'.repeat(endSessionLimits.urlLength) } } })

@@ -7,6 +7,7 @@ import { sha256Base64url } from '@drawbridge/crypto/hash'
 import type { OidcConnection } from '../connection-configuration.js'
 import type { ExpectedLogout, FinishedLogout, StartedLogout, StartLogout, UpstreamAnswer, UpstreamMessage } from '../connector.js'
 import type { UpstreamRefusal } from '../error.js'
+import { issuersOf } from './configuration.js'
 import type { Discovery } from './discovery.js'
 import { issuerOf } from './issuer-signature.js'
 import type { ProviderMetadata } from './provider-metadata.js'
@@ -27,7 +28,8 @@ export const keptHint = (
   logoutUpstream && endSessionEndpoint !== undefined && idToken.length <= endSessionLimits.hintLength ? new Secret(idToken) : undefined
 
 /**
- * Without a hint the provider asks whom it should sign out, and OneLogin and Okta do not lead back.
+ * To the provider that opened the session, and to none that has taken its place. Without a hint it asks whom it should sign out, and OneLogin and
+ * Okta do not lead back.
  *
  * @spec OIDC RP-Initiated Logout §2 by GET or POST
  */
@@ -36,6 +38,8 @@ export async function startLogout(
   request: StartLogout,
 ): Promise<Result<StartedLogout | 'not_offered', UpstreamRefusal>> {
   if (!connection.logoutUpstream) return ok('not_offered')
+  const { subject } = request.idpSession
+  if (subject === undefined || !issuersOf(connection).includes(subject.issuer)) return err({ reason: 'idp_session_of_another' })
   const provider = await discovery(request.now)
   if (!provider.ok) return provider
   const { endSessionEndpoint } = provider.value

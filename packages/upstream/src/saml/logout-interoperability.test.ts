@@ -65,7 +65,7 @@ function judgeRequest(message: UpstreamMessage): SamlLogoutRequest {
 /** What we send when she signs out here, and what we make of the answer to it. */
 async function startHere(binding: Binding, answerOf: (answer: UpstreamAnswer) => Promise<UpstreamMessage>) {
   const connector = samlConnector({ random: systemRandom(), serviceProvider }, 'c1' as ConnectionId, connectionWith(binding))
-  const idpSession = { nameId: ada, sessionIndex: '_s1', sid: undefined, subject: undefined }
+  const idpSession = { nameId: ada, sessionIndex: '_s1', sid: undefined, subject: { issuer: idpEntityId, sub: ada.value } }
   const started = await connector.startLogout({ returnUrl: sloUrl, relayState: 'r', idpSession, hint: undefined, now: now() })
   if (!started.ok || started.value === 'not_offered') throw new Error('not started')
   const { answer, upstreamId, state } = started.value

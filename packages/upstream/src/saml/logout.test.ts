@@ -32,7 +32,7 @@ function partyWith(more: Record<string, unknown> = {}, given = serviceProvider) 
 const nameId = { value: 'a<b&"c', format: undefined, nameQualifier: 'https://idp/"x"', spNameQualifier: 'urn:sp' }
 const asking = (more = {}) => ({
   ...{ returnUrl: sloUrl, relayState: 'r', hint: undefined, now },
-  idpSession: { nameId, sessionIndex: '_s<1', sid: undefined, subject: undefined, ...more },
+  idpSession: { nameId, sessionIndex: '_s<1', sid: undefined, subject: { issuer: 'urn:idp', sub: 'a' }, ...more },
 })
 const request = { kind: 'request', id: '_theirs', relayState: undefined, replayableUntil: now, nameId, sessionIndexes: [] } as const
 
@@ -52,6 +52,13 @@ test('without SessionIndex none is sent; without a NameID or an address nothing 
   expect(startSamlLogout(partyWith({ sloUrl: undefined }), asking())).toEqual({ ok: true, value: 'not_offered' })
   expect(startSamlLogout(partyWith({}, noServiceProvider), asking())).toMatchObject({ ok: false, error: { reason: 'sp_key_missing' } })
 })
+
+test.each([{ issuer: 'urn:idp-of-before', sub: 'a' }, { issuer: 'urn:idp/', sub: 'a' }, undefined])(
+  'no other IdP than the one that named her is told: %j',
+  (subject) => {
+    expect(startSamlLogout(partyWith(), asking({ subject }))).toMatchObject({ ok: false, error: { reason: 'idp_session_of_another' } })
+  },
+)
 
 test('a logout of which not all has ended is answered as such', () => {
   const said = answerLogoutBySoap(partyWith(), { request, answer: 'incomplete', sloUrl, now })

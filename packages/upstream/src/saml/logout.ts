@@ -26,15 +26,17 @@ export type LogoutParty = {
 const stateSchema = z.strictObject({ requestId: z.string(), sloUrl: z.string() })
 
 /**
- * `returnUrl` is our single logout URL. Without a NameID, or an address of the IdP, there is nothing to ask and nobody to ask it of.
+ * `returnUrl` is our single logout URL. Without a NameID, or an address of the IdP, there is nothing to ask and nobody to ask it of. Whom another IdP
+ * named, this one has no business to know, and may call somebody else so.
  *
  * @spec SAML Profiles §4.4.3.1
  */
 export function startSamlLogout(party: LogoutParty, request: StartLogout): Result<StartedLogout | 'not_offered', UpstreamRefusal> {
   const { connection, serviceProvider, random } = party
-  const { nameId, sessionIndex } = request.idpSession
+  const { nameId, sessionIndex, subject } = request.idpSession
   const { sloUrl: destination, sloBinding: binding, requestSignature: algorithm } = connection
   if (destination === undefined || nameId === undefined) return ok('not_offered')
+  if (subject?.issuer !== connection.idpEntityId) return err({ reason: 'idp_session_of_another' })
   const key = serviceProvider.active
   if (key === undefined) return err({ reason: 'sp_key_missing' })
   const id = newMessageId(random)
