@@ -75,14 +75,18 @@ it.each(moments)(
   120_000,
 )
 
-it('a running product that was killed starts again with its data', async () => {
+it('a running product that was killed starts again with its data, and does not print its first key again', async () => {
   await aPlace('running')
   await until(start(), () => (running as Running).output().includes('Drawbridge is ready'))
   const before = await tenants()
+  const shown = /admin API key, shown this once: {2}(dba_[\w-]{43})\n/.exec((running as Running).output())?.[1] ?? 'none'
+  expect((running as Running).output().split(shown)).toHaveLength(2)
   await running?.stop('SIGKILL')
   await until(start(), () => (running as Running).output().includes('Drawbridge is ready'))
   expect(running?.output()).toContain('Data of earlier starts are kept')
   expect(await tenants()).toEqual(before)
+  expect((running as Running).output()).not.toContain(shown)
+  expect(readFileSync(join(folder, 'demo.log'), 'utf8')).not.toContain(shown)
   expect(await running?.stop()).toMatchObject({ code: 0 })
   expect(existsSync(join(folder, 'demo-database', 'postmaster.pid'))).toBe(false)
 }, 120_000)

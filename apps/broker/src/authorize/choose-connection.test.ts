@@ -82,6 +82,10 @@ describe('the page of choice', () => {
     ])
     expect(text).toMatch(/<form method="post" action="[^"]+\/authorize\/choose-connection">/)
     expect(text).not.toMatch(/<script|onclick|tabindex/i)
+    // The address comes first: what a company calls its connections is for those who know.
+    const [first = '', second = ''] = text.split('</form>')
+    expect([first.includes('type="email"'), first.includes('name="connection"')]).toEqual([true, false])
+    expect(second).toContain('name="connection"')
   })
   it('leads to the connection that was chosen, and back from it to a code', async () => {
     const browser = aBrowser()

@@ -1,5 +1,6 @@
 /** A login that fails at a real IdP leaves a trace that names cause and remedy; in both protocols, and with nothing usable in it. */
 
+import { existsSync } from 'node:fs'
 import { traceLimits } from '@drawbridge/core/identity/login-trace'
 import { asOwner } from '@drawbridge/testkit/database'
 import {
@@ -140,6 +141,21 @@ describe('a trace', () => {
     await asOwner(two.fixture.ownerUrl, "UPDATE login_traces SET expires_at = now() - interval '1 second'")
     expect((await two.call('GET', `/tenants/acme/login-traces/${code}`)).status).toBe(404)
     expect(await found('')).toBe(0)
+  })
+
+  it('is kept for seven days, and so is its count', async () => {
+    await failedLogin('acme', 'wrong-audience')
+    const kept = 'SELECT round(extract(epoch FROM expires_at - now()) / 86400)::int AS days FROM'
+    for (const table of ['login_traces', 'login_failures'])
+      expect([table, await asOwner(two.fixture.ownerUrl, `${kept} ${table}`)]).toEqual([table, [{ days: 7 }]])
+  })
+
+  it('of a reason that this version does not know leads to a page that is there', async () => {
+    const { code } = await failedLogin('acme', 'wrong-audience')
+    await asOwner(two.fixture.ownerUrl, "UPDATE login_traces SET reason = 'of_another_version'")
+    const { body } = await two.call('GET', `/tenants/acme/login-traces/${code}`)
+    expect(body.remedy).toContain('documentation of that version')
+    expect(existsSync(new URL(`../../../../${body.guide}`, import.meta.url))).toBe(true)
   })
 
   it('does not keep its connection from being removed', async () => {

@@ -178,3 +178,11 @@ test('what a stranger parked goes with its time: kept longer, hundreds of kiloby
   const left = await asOwner<{ expires_at: Date }>(fixture.ownerUrl, 'SELECT expires_at FROM parked_messages')
   expect(left.map(({ expires_at: at }) => new Date(at).getTime())).toEqual([addSeconds(now, 1)])
 })
+
+test('what is kept of failed logins and of tests goes with its time, and not some days later', async () => {
+  const tables = ['login_traces', 'login_failures', 'test_logins'] as const
+  for (const table of tables) await write(`DELETE FROM ${table}`)
+  await leaveFlow(addSeconds(now, -1))
+  await sweepAt(now)
+  for (const table of tables) expect([table, await countOf(fixture, table)]).toEqual([table, 0])
+})
