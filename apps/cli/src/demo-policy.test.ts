@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals'
 import { demoPolicy, demoScopes } from './demo-policy.js'
 
 test('the demonstration’s policy compiles', () => {
-  expect(compilePolicy(demoPolicy, 1)).toMatchObject({ ok: true })
+  expect(compilePolicy(demoPolicy, { version: 1 })).toMatchObject({ ok: true })
 })
 
 test('the demonstration knows every scope that a tool of the example needs', () => {

@@ -1,5 +1,6 @@
 /** Everything that is configured for one tenant, read in one statement, for the broker's cache. */
 import { type Instant, instant } from '@drawbridge/core/instant'
+import type { ResourceServer } from '@drawbridge/core/oauth/resource'
 import {
   type ConnectionId,
   type Issuer,
@@ -33,14 +34,7 @@ export type StoredConnection = {
   readonly disabled: boolean
   readonly sha1Until: Instant | undefined
 }
-export type StoredResource = {
-  readonly tenantId: TenantId
-  readonly id: ResourceId
-  readonly identifier: ResourceIdentifier
-  readonly name: string
-  readonly accessTokenTtlSeconds: number | undefined
-  readonly scopes: readonly { readonly name: string; readonly description: string; readonly tier: string; readonly isDefault: boolean }[]
-}
+export type StoredResource = ResourceServer
 export type StoredConfiguration = {
   readonly id: TenantId
   readonly slug: TenantSlug

@@ -12,7 +12,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { isKeepable } from '@drawbridge/core/keepable-text'
 import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
-import { decide } from '@drawbridge/core/policy/decide'
+import { decide, type PolicyInput } from '@drawbridge/core/policy/decide'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { Scope } from '@drawbridge/core/tenant/ids'
@@ -55,7 +55,8 @@ export type Admission = {
   readonly identity: NormalizedIdentity
   readonly scopes: readonly Scope[]
   readonly stepUpsDone: number
-  readonly sessionStartedAt: Instant
+  readonly session: PolicyInput['session']
+  readonly address: string
   readonly now: Instant
 }
 
@@ -71,8 +72,8 @@ export function admit(admission: Admission): PolicyDecision {
       accessTokenTtlSeconds: client.accessTokenTtlSeconds,
     },
     resource,
-    request: { scopes: admission.scopes, stepUpsDone: admission.stepUpsDone },
-    session: { startedAt: admission.sessionStartedAt },
+    request: { scopes: admission.scopes, stepUpsDone: admission.stepUpsDone, address: admission.address },
+    session: admission.session,
     now: admission.now,
   })
 }

@@ -18,7 +18,7 @@ import type { SingleValuedForm } from '../http/form.js'
 import { type ResolvedTenant, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { dispatch } from './dispatch.js'
-import { beginFlow, resourcesOf } from './flow.js'
+import { beginFlow } from './flow.js'
 
 /** @spec RFC 6749 §4.1.1 request, §4.1.2.1 errors; RFC 7636 PKCE; RFC 8707 resource; RFC 9207 iss */
 export const authorizeEndpoint = endpoint({
@@ -86,7 +86,7 @@ function accept(
   const answerable = matchClient(claimed, client)
   if (!answerable.ok) return err(refuseOnPage(answerable.error))
   if (asked.repeated) return err(answerUnaskedWithError(tenant, client, answerable.value, asked.repeated))
-  const request = acceptRequest(answerable.value, { resources: resourcesOf(tenant) })
+  const request = acceptRequest(answerable.value, { resources: tenant.resources })
   return request.ok ? request : err(answerUnaskedWithError(tenant, client, answerable.value, request.error))
 }
 

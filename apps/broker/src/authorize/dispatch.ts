@@ -73,7 +73,7 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
   const { decision } = signedIn
   switch (decision.kind) {
     case 'stepUp':
-      return goUpstream(flow, 'mfa')
+      return goUpstream(flow, decision.demand === 'mfa' ? 'mfa' : 'anew')
     case 'deny':
       return decision.reason === 'session_ended' && flow.ongoing.sessionId !== session.id
         ? goUpstream(flow, undefined)
@@ -115,7 +115,8 @@ function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefine
     identity,
     scopes: flow.pending.scopes,
     stepUpsDone: flow.ongoing.stepUps,
-    sessionStartedAt: session.createdAt,
+    session: { startedAt: session.createdAt, isOwn: flow.login?.kind === 'believed' || flow.ongoing.sessionId === session.id },
+    address: flow.http.address,
     now: flow.now,
   })
   return { session, decision, flow, identity }
@@ -197,11 +198,12 @@ async function deny({ flow, session, identity }: SignedIn, decision: Extract<Pol
 }
 
 /**
- * Consent is asked of every client that nobody vouched for, and one click of every client whose redirect stays on the person's own
- * machine, because any program there could pose as it. RFC 8252 §8.6
+ * Consent is asked of every client that nobody vouched for, for every grant of what is sensitive, and one click of every client whose
+ * redirect stays on the person's own machine, because any program there could pose as it. RFC 8252 §8.6
  */
-const needsConsent = ({ client, pending }: Flow): boolean =>
+const needsConsent = ({ client, pending }: Flow, decision: Allowed): boolean =>
   !client.preApproved ||
+  decision.asksConsentAnew ||
   pending.prompt.includes('consent') ||
   isLoopbackRedirect(pending.redirectUri) ||
   !pending.redirectUri.startsWith('https:')
@@ -215,7 +217,7 @@ async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision
     const shows: ShownDecision = { scopes: decision.scopes, sessionId: session.id }
     return move(flow, { step: 'consent', decision: shows, subjectId: session.subjectId }, stepLocation(flow, 'consent'))
   }
-  if (needsConsent(flow) && agreed === undefined)
+  if (needsConsent(flow, decision) && agreed === undefined)
     return pending.prompt.includes('none') ? refuseSilently(flow, 'interaction_required') : ask()
   const scopes = agreed === undefined ? decision.scopes : decision.scopes.filter((scope) => agreed.includes(scope))
   if (scopes.length === 0) return ask()

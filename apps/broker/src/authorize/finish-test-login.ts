@@ -4,7 +4,6 @@
  * The trip is consumed and the ids of the answer are entered by a statement of its own, which knows trips of tests alone, as the statement of
  * a login knows trips of logins alone. No subject, session, claim, grant or code is written anywhere behind this door.
  */
-import { authenticationStrength } from '@drawbridge/core/identity/authentication-strength'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { stepsOf } from '@drawbridge/core/identity/login-trace'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
@@ -12,6 +11,7 @@ import { passedSteps, type TestLoginAsked, testLoginAsked } from '@drawbridge/co
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from '@drawbridge/core/policy/compile'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import { strengthFor } from '@drawbridge/core/policy/strength'
 import type { Result } from '@drawbridge/core/result'
 import type { ClientId, Scope, TestLoginId } from '@drawbridge/core/tenant/ids'
 import { type JudgedTest, judgeTestLogin } from '@drawbridge/store/judge-test-login'
@@ -25,7 +25,6 @@ import { admit, type Identified, identify } from '../admission/admit.js'
 import { type Answer, page } from '../http/answer.js'
 import { html } from '../http/html.js'
 import { refuseOnPage } from './answer.js'
-import { resourcesOf } from './flow.js'
 import { type Homecoming, loginToJudge, noteUnknownKey, sessionEndOf } from './homecoming.js'
 import { failureOf, failureOfAnswer, recordedOf } from './login-trace.js'
 import { type FoundByTest, foundOfFailure, keepFound, nothingFound } from './test-login-result.js'
@@ -108,7 +107,7 @@ async function askPolicy(
   const { clientId, resource: indicator } = asked
   if (clientId === undefined || indicator === undefined) return undefined
   const client = await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: clientId as ClientId })
-  const resource = findResource(indicator, resourcesOf(tenant))
+  const resource = findResource(indicator, tenant.resources)
   const policy = await policyOf(home, asked)
   if (!client || !resource || !policy) return undefined
   const decision = admit({
@@ -118,10 +117,11 @@ async function askPolicy(
     identity: { ...identity, sessionExpiresAt: sessionEndOf(identity, now) },
     scopes: asked.scopes.map((scope) => scope as Scope),
     stepUpsDone: asked.secondFactor ? 1 : 0,
-    sessionStartedAt: now,
+    session: { startedAt: now, isOwn: true },
+    address: home.http.address,
     now,
   })
-  return { decision, strength: authenticationStrength(identity.authentication, policy.acrMeans) }
+  return { decision, strength: strengthFor('tenant', policy.strength, identity.authentication, identity.connectionId) }
 }
 
 async function policyOf({ deps, tenant }: TestHomecoming, asked: TestLoginAsked): Promise<CompiledPolicy | undefined> {
@@ -130,7 +130,7 @@ async function policyOf({ deps, tenant }: TestHomecoming, asked: TestLoginAsked)
   if (policyDocument === undefined && policyVersion === 0) return safeDefaultPolicy
   const stored =
     policyVersion === undefined ? undefined : await inTenant(deps.database, tenant.id, (db) => findPolicy(db, tenant.id, policyVersion))
-  const compiled = compilePolicy(policyDocument ?? stored?.document ?? '', policyVersion)
+  const compiled = compilePolicy(policyDocument ?? stored?.document ?? '', { version: policyVersion })
   return compiled.ok ? compiled.value : undefined
 }
 

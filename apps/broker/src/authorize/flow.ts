@@ -46,8 +46,6 @@ export type FinishedLogin = { readonly kind: 'believed'; readonly session: LiveB
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-export const resourcesOf = (tenant: ResolvedTenant): readonly ResourceServer[] => tenant.resources as unknown as readonly ResourceServer[]
-
 /** From the click in the application to the last click on our pages, second factors and coffee included. */
 export const authorizationRequestTtlSeconds = 1800
 
@@ -125,7 +123,7 @@ export async function reloadFlow(flow: Flow, moved: GroundMoved): Promise<Result
 
 function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'resource'>, client: Client | undefined): Result<Flow, Answer> {
   const pending = pendingRequestFromJson(base.ongoing.request)
-  const resource = pending.ok ? findResource(pending.value.resource, resourcesOf(base.tenant)) : undefined
+  const resource = pending.ok ? findResource(pending.value.resource, base.tenant.resources) : undefined
   if (!pending.ok || !client || !resource) return err(refuseOnPage({ reason: 'request_expired' }))
   if (client.blockedAt !== undefined) return err(refuseOnPage({ reason: 'client_blocked' }))
   // Proven when the request was accepted; the client may have given the URI up since then.

@@ -88,6 +88,7 @@ export function consentPage(flow: Flow, scopes: readonly Scope[]): Answer {
 
 const denialTitles = {
   mfa_missing: 'A second factor is needed',
+  login_not_fresh: 'You must sign in anew',
   nothing_granted: 'You have no access to this',
   session_ended: 'Your session has ended',
   subject_deactivated: 'Your account is deactivated',

@@ -19,10 +19,11 @@ import { refuseUpstream } from './upstream-refusal.js'
 export const loginTtlSeconds = 600
 
 /**
- * What the IdP must do beyond saying who she is: ask for a second factor, or ask again although it has a session. Once a request needs a
- * second factor, every further trip of it asks for one.
+ * What the IdP must do beyond saying who she is: ask for a second factor (`mfa`), or ask again although it has a session, because a barrier
+ * was raised (`fresh`) or because policy wants a sign-in for this request alone (`anew`). Policy sends her back once; once a request has been
+ * sent back, every further trip of it asks for a second factor.
  */
-export type LoginDemand = 'mfa' | 'fresh'
+export type LoginDemand = 'mfa' | 'fresh' | 'anew'
 
 export async function startLogin(flow: Flow, connection: ResolvedConnection, demand: LoginDemand | undefined): Promise<StepEnd> {
   const { deps, tenant, ongoing, pending, browserHash, now } = flow
@@ -57,5 +58,5 @@ const refuseStart = ({ http, deps, tenant, now }: Flow, connection: ResolvedConn
 /** Bound to this connection from now on; after a step-up only the session that it brings about will count. */
 const leaving = (ongoing: OngoingRequest, connection: ResolvedConnection, demand: LoginDemand | undefined): OngoingRequest => {
   const bound = { ...ongoing, step: 'login' as const, connectionId: connection.id }
-  return demand !== 'mfa' ? bound : { ...bound, stepUps: ongoing.stepUps + 1, sessionId: undefined }
+  return demand === undefined || demand === 'fresh' ? bound : { ...bound, stepUps: ongoing.stepUps + 1, sessionId: undefined }
 }

@@ -237,7 +237,7 @@ function unseal(deps: ConfigurationDeps, tenant: TenantId, table: string, column
 
 function compileStored(deps: ConfigurationDeps, stored: StoredConfiguration, document: string | undefined): CompiledPolicy {
   if (document === undefined) return safeDefaultPolicy
-  const compiled = compilePolicy(document, stored.policyVersion)
+  const compiled = compilePolicy(document, { version: stored.policyVersion })
   if (compiled.ok) return compiled.value
   deps.log.error(
     { tenant: stored.slug, policyVersion: stored.policyVersion },

@@ -7,7 +7,7 @@ import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import type { Instant } from '@drawbridge/core/instant'
 import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
-import { decide, type PolicyInput } from '@drawbridge/core/policy/decide'
+import { decide } from '@drawbridge/core/policy/decide'
 import { err, ok } from '@drawbridge/core/result'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
@@ -56,7 +56,7 @@ export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeeme
     if (outcome.kind === 'refused') return err({ reason: outcome.reason })
     const present = await deps.configuration.atVersion(tenant, outcome.grant.configuration_version)
     if (outcome.kind === 'decide_again') {
-      redecision = decideAgain(present, client, outcome.grant, now)
+      redecision = decideAgain({ ...context, tenant: present, client }, outcome.grant)
       if (!redecision) return denied(outcome.grant)
       continue
     }
@@ -77,7 +77,7 @@ function holdToCeilings(tenant: ResolvedTenant, client: Client, grant: DecidedRo
 }
 
 /** Asks policy about the grant as it stands. `undefined`: nothing is allowed any more; what cannot be read counts as that. */
-function decideAgain(tenant: ResolvedTenant, client: Client, grant: DecidedRow, now: Instant): Redecision | undefined {
+function decideAgain({ tenant, client, http, now }: ExchangeContext, grant: DecidedRow): Redecision | undefined {
   const identity = identityFromJson(grant.subject_claims)
   const resource = tenant.resource(grant.audience)
   if (!identity.ok || !resource) return undefined
@@ -94,9 +94,9 @@ function decideAgain(tenant: ResolvedTenant, client: Client, grant: DecidedRow, 
       scopeCeiling: client.scopeCeiling,
       accessTokenTtlSeconds: client.accessTokenTtlSeconds,
     },
-    resource: resource as unknown as PolicyInput['resource'],
-    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh' },
-    session: { startedAt: grant.authenticated_at ?? grant.grant_created_at },
+    resource,
+    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address: http.address },
+    session: { startedAt: grant.authenticated_at ?? grant.grant_created_at, consentedAt: grant.grant_created_at },
     now,
   })
   if (decision.kind !== 'allow') return undefined

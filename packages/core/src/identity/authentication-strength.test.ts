@@ -74,13 +74,4 @@ describe('classes seen in the wild', () => {
     expect(by(['pwd', 'otp'], `${classes}Password`)).toBe('multi_factor')
     expect(by(['pwd'], 'https://refeds.org/profile/mfa')).toBe('multi_factor')
   })
-  test('what a class means is said per tenant, and never against its specification', () => {
-    const context = (acr: string) => ({ acr, amr: [], authenticatedAt: undefined })
-    const means = new Map<string, AuthenticationStrength>([
-      ['http://eidas.europa.eu/LoA/high', 'multi_factor'],
-      [`${classes}Password`, 'phishing_resistant'],
-    ])
-    expect(authenticationStrength(context('http://eidas.europa.eu/LoA/high'), means)).toBe('multi_factor')
-    expect(authenticationStrength(context(`${classes}Password`), means)).toBe('single_factor')
-  })
 })

@@ -79,19 +79,17 @@ function strengthOfMethods(amr: readonly string[]): AuthenticationStrength {
   return categories.size === 1 ? 'single_factor' : 'unknown'
 }
 
+/** Whether a specification, or the vendor of the IdP, already says what this means. */
+export const isDefinedClass = (acr: string): boolean => strengthOfAcr.has(acr)
+export const isDefinedMethod = (method: string): boolean => strengthOfMethods([method]) !== 'unknown'
+
 /**
  * The strength that the evidence proves: the better of what the methods and what the context class say.
- *
- * `acrMeans` holds what this tenant declared about class references of its own IdPs; a tenant cannot weaken or rename what a
- * specification already defines.
  *
  * @spec RFC 8176 authentication method references
  * @spec SAML Core §2.7.2.2 authentication context
  */
-export function authenticationStrength(
-  context: AuthenticationContext,
-  acrMeans: ReadonlyMap<string, AuthenticationStrength> = new Map(),
-): AuthenticationStrength {
-  const byClass = context.acr === undefined ? 'unknown' : (strengthOfAcr.get(context.acr) ?? acrMeans.get(context.acr) ?? 'unknown')
+export function authenticationStrength(context: AuthenticationContext): AuthenticationStrength {
+  const byClass = context.acr === undefined ? 'unknown' : (strengthOfAcr.get(context.acr) ?? 'unknown')
   return stronger(strengthOfMethods(context.amr), byClass)
 }

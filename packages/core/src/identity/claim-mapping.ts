@@ -82,7 +82,8 @@ export const defaultClaimMapping: ClaimMapping = {
 }
 
 /** What a mapping may never write: keys of the person, proofs of ours, evidence of the login, and what breaks objects. */
-const reserved: ReadonlySet<string> = new Set([
+/** What no mapping and no policy may write. security.md §5 */
+export const reservedClaims: ReadonlySet<string> = new Set([
   'sub',
   'iss',
   'aud',
@@ -154,7 +155,7 @@ export function parseClaimMapping(value: unknown): Result<ClaimMapping, ClaimMap
     return err({ reason: 'mapping_malformed', say: `${issue?.path.map(String).join('.') ?? ''}: ${issue?.message ?? 'malformed'}` })
   }
   const { stableId, claims, groups, methods, idpSessionEnd, authnContext } = parsed.data
-  const forbidden = Object.keys(claims).find((claim) => reserved.has(claim))
+  const forbidden = Object.keys(claims).find((claim) => reservedClaims.has(claim))
   if (forbidden !== undefined) return err({ reason: 'mapping_writes_reserved_claim', say: `a mapping may not write ${forbidden}` })
   const compiled = compileRules(claims)
   if (!compiled.ok) return compiled

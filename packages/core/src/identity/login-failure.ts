@@ -102,7 +102,7 @@ export const loginFailures = {
     stage: 'policy',
     cause: 'The policy demands a stronger sign-in than the IdP has proven, and asking for it once did not help.',
     remedy:
-      'Compare acr and amr of the trace with what the policy counts as a second factor (acrMeans), and let the IdP demand one for this application and say so in its answer.',
+      'Compare acr and amr of the trace with what the policy counts as a second factor (`strength`), and let the IdP demand one for this application and say so in its answer.',
   },
   nothing_granted: {
     stage: 'policy',

@@ -170,12 +170,6 @@ test.each([
   expect(authenticationStrength(valueOf(assertion as SamlAssertion).authentication)).toBe(strength)
 })
 
-test('a tenant cannot redefine a class reference that a specification defines', () => {
-  const context = { acr: 'https://refeds.org/profile/sfa', amr: [], authenticatedAt: undefined }
-  expect(authenticationStrength(context, new Map([['https://refeds.org/profile/sfa', 'multi_factor']]))).toBe('single_factor')
-  expect(authenticationStrength({ ...context, acr: 'c1' }, new Map([['c1', 'multi_factor']]))).toBe('multi_factor')
-})
-
 test('an identity survives JSON, and reading never throws', () => {
   const identity = { ...valueOf(aSaml({ groups: ['a'], email: ['x@y'], Role: ['r'] })), subjectId: 's' as SubjectId }
   expect(identityFromJson(JSON.parse(JSON.stringify(identityToJson(identity))))).toEqual({ ok: true, value: identity })

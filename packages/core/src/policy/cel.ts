@@ -12,6 +12,7 @@ import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-j
 import { RE2JS } from 're2js'
 import { err, ok, type Result } from '../result.js'
 import { attributesVariable, costOf } from './cel-cost.js'
+import { type Facts, necessaryFacts, variablesRead } from './cel-facts.js'
 import { type PolicyErrorReason, policyErrors, policyLimits } from './error.js'
 
 export type ClaimType = 'string' | 'number' | 'boolean' | 'list'
@@ -38,6 +39,10 @@ export const standardClaims: ClaimCatalogue = {
 export type Condition = {
   readonly source: string
   readonly cost: number
+  /** Without which it is certainly false. */
+  readonly facts: Facts
+  /** The variables that it reads. */
+  readonly reads: readonly string[]
   /** `unclear`: an error, or something that nobody knows. Never `true` and never `false`. */
   readonly evaluate: (context: Readonly<Record<string, unknown>>) => boolean | 'unclear'
 }
@@ -50,6 +55,13 @@ export type ExpressionMistake = {
 
 export type ConditionCompiler = (source: string) => Result<Condition, ExpressionMistake>
 
+/** What a policy makes out of other claims. `undefined`: it has no result, and the claim is absent. */
+export type DerivedValue = {
+  readonly source: string
+  readonly cost: number
+  readonly evaluate: (context: Readonly<Record<string, unknown>>) => unknown
+}
+
 const celTypeOf: Readonly<Record<ClaimType, string>> = { string: 'string', number: 'double', boolean: 'bool', list: 'list<string>' }
 
 /** Same length as `matches`, so that columns in messages stay true. Reached only by replacing the name in a parsed call. */
@@ -61,11 +73,24 @@ function policyEnvironment(claims: ClaimCatalogue): Environment {
     .registerVariable({ name: 'subject', schema: { id: 'string', stableId: 'string', connection: 'string' } })
     .registerVariable({ name: 'claims', schema: claimFields })
     .registerVariable('groups', 'list<string>')
-    .registerVariable({ name: 'auth', schema: { acr: 'string', amr: 'list<string>', strength: 'string', ageSeconds: 'int' } })
-    .registerVariable({ name: 'client', schema: { id: 'string', host: 'string', kind: 'string' } })
+    .registerVariable({ name: 'auth', schema: authFields })
+    .registerVariable({ name: 'client', schema: { id: 'string', host: 'string', kind: 'string', attested: 'bool' } })
     .registerVariable('resource', 'string')
-    .registerVariable({ name: 'request', schema: { scopes: 'list<string>', time: 'google.protobuf.Timestamp' } })
+    .registerVariable({
+      name: 'request',
+      schema: { scopes: 'list<string>', time: 'google.protobuf.Timestamp', address: 'string', country: 'string' },
+    })
 }
+
+const authFields = {
+  acr: 'string',
+  amr: 'list<string>',
+  strength: 'string',
+  ageSeconds: 'int',
+  authenticatedAt: 'google.protobuf.Timestamp',
+  connection: 'string',
+}
+const policyVariables: ReadonlySet<string> = new Set(['subject', 'claims', 'groups', 'auth', 'client', 'resource', 'request'])
 
 /** Without variables: what strangers write is held to these limits, and `matches` to the linear-time engine. */
 function boundedEnvironment(): Environment {
@@ -89,8 +114,35 @@ function boundedEnvironment(): Environment {
 /** Makes the compiler for one document's catalogue of claims. */
 export function conditionCompiler(claims: ClaimCatalogue): ConditionCompiler {
   const environment = policyEnvironment(claims)
-  const lists = Object.entries({ ...standardClaims, ...claims }).flatMap(([name, type]) => (type === 'list' ? [name] : []))
+  const lists = listsOf(claims)
   return (source) => compileCondition(environment, source, lists)
+}
+
+const listsOf = (claims: ClaimCatalogue): readonly string[] =>
+  Object.entries({ ...standardClaims, ...claims }).flatMap(([name, type]) => (type === 'list' ? [name] : []))
+
+/** Makes the compiler for claims that a document makes out of those in the catalogue: held to the same limits, and to one type. */
+export function derivedClaimCompiler(claims: ClaimCatalogue): (source: string, type: ClaimType) => Result<DerivedValue, ExpressionMistake> {
+  const environment = policyEnvironment(claims)
+  const lists = listsOf(claims)
+  return (source, type) => {
+    const compiled = compileExpression(environment, source, { lists, readsAttributes: false })
+    if (!compiled.ok) return compiled
+    const { expression, resultType, cost } = compiled.value
+    if (!resultsOf[type].includes(resultType)) return refuse('expression_type', `a ${type} is wanted, this one is ${resultType}`, source, 0)
+    return ok({ source, cost, evaluate: valueOf(expression) })
+  }
+}
+
+function valueOf(expression: ParseResult): DerivedValue['evaluate'] {
+  return (context) => {
+    try {
+      const value: unknown = expression(context)
+      return typeof value === 'bigint' ? Number(value) : value
+    } catch {
+      return undefined
+    }
+  }
 }
 
 /** Makes the compiler for conditions on an address that somebody gave: `hint` is the whole, `domain` what is behind the @. */
@@ -147,7 +199,8 @@ function compileCondition(environment: Environment, source: string, lists: reado
   if (!compiled.ok) return compiled
   const { expression, resultType, cost } = compiled.value
   if (resultType !== 'bool') return refuse('expression_not_boolean', `this one is ${resultType}`, source, 0)
-  return ok({ source, cost, evaluate: evaluator(expression) })
+  const { ast } = expression
+  return ok({ source, cost, facts: necessaryFacts(ast), reads: variablesRead(ast, policyVariables), evaluate: evaluator(expression) })
 }
 
 type Compiled = {
@@ -169,7 +222,7 @@ function compileExpression(
   if (!cost.ok) return refuse(cost.error.reason, cost.error.detail, source, cost.error.at)
   const ours = cost.value.matches.find((call) => nameOfCall(call) === linearMatches)
   if (ours !== undefined) return refuse('expression_function', 'a name of our own', source, ours.start)
-  const safe = useLinearMatches(environment, source, cost.value.matches)
+  const safe = useLinearMatches(environment, source, { unchanged: parsed.value, calls: cost.value.matches })
   if (!safe.ok) return safe
   const checked = safe.value.check()
   if (!checked.valid) return refuse('expression_type', summaryOf(checked.error), source, positionOf(checked.error))
@@ -189,7 +242,12 @@ function parse(environment: Environment, source: string): Result<ParseResult, Ex
 }
 
 /** Parses again with every call of `matches` renamed to ours. A call that could not be renamed is refused, never left to the host's engine. */
-function useLinearMatches(environment: Environment, source: string, calls: readonly ASTNode[]): Result<ParseResult, ExpressionMistake> {
+function useLinearMatches(
+  environment: Environment,
+  source: string,
+  { unchanged, calls }: { readonly unchanged: ParseResult; readonly calls: readonly ASTNode[] },
+): Result<ParseResult, ExpressionMistake> {
+  if (calls.length === 0) return ok(unchanged)
   let renamed = source
   for (const call of calls) {
     if (call.op !== 'rcall') continue

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { compilePolicy, scopeMatcher } from './compile.js'
+import { compilePolicy } from './compile.js'
+import { scopePatterns } from './scope-pattern.js'
 
 const mistakesOf = (text: string) => {
   const compiled = compilePolicy(text)
@@ -19,6 +20,21 @@ describe('a document is refused', () => {
     [
       'version: 1\nrules: [{name: a, effect: grant, scopes: ["x"], everyone: true}, {name: a, effect: deny, scopes: ["x"], everyone: true}]',
       'rule_name_repeated',
+    ],
+    ['version: 1\nclients: [{name: c}]', 'client_rule_without_effect'],
+    ['version: 1\nclaims: {email: {type: string, from: "claims.name"}}', 'claim_reserved'],
+    ['version: 1\nclaims: {sub: {type: string, from: "claims.name"}}', 'claim_reserved'],
+    ['version: 1\nclaims: {email_verified: {type: boolean, from: "true"}}', 'claim_reserved'],
+    ['version: 1\nclaims: {a: {type: string, from: "1"}}', 'expression_type'],
+    ['version: 1\nclaims: {a: {type: string, from: "claims.b"}, b: {type: string, from: "claims.name"}}', 'expression_type'],
+    [
+      JSON.stringify({
+        version: 1,
+        bundles: [
+          { name: 'b', groups: Array.from({ length: 101 }, (_, i) => `g${i}`), scopes: Array.from({ length: 100 }, (_, i) => `s${i}`) },
+        ],
+      }),
+      'too_many_rules',
     ],
     ['version: 1\nlimits: {read: {accessTokenSeconds: 1801}}', 'limit_loosened'],
     ['version: 1\nlimits: {admin: {refreshTokenSeconds: 60}}', 'limit_loosened'],
@@ -66,5 +82,5 @@ test.each([
   ['a*b*c', 'a-c-b', false],
   ['orders:read', 'orders:readx', false],
 ])('pattern %s covers %s: %s', (pattern, scope, covered) => {
-  expect(scopeMatcher([pattern])(scope)).toBe(covered)
+  expect(scopePatterns([pattern]).covers(scope)).toBe(covered)
 })

@@ -6,6 +6,7 @@ import type { ClientId, ConnectionId, ResourceIdentifier, Scope } from '../tenan
 import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from './compile.js'
 import { decide, type PolicyInput } from './decide.js'
 import type { PolicyDecision, SensitivityTier } from './decision.js'
+import { aSituation } from './fixtures/a-situation.js'
 
 const now = instant(1_800_000_000_000)
 const tiers: Readonly<Record<string, SensitivityTier>> = {
@@ -17,7 +18,7 @@ const tiers: Readonly<Record<string, SensitivityTier>> = {
 const scopeNames = Object.keys(tiers) as Scope[]
 
 const policyOf = (text: string): CompiledPolicy => {
-  const compiled = compilePolicy(`version: 1\n${text}`, 7)
+  const compiled = compilePolicy(`version: 1\n${text}`, { version: 7 })
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.error))
   return compiled.value
 }
@@ -71,7 +72,7 @@ const anInput = (given: Given = {}): PolicyInput => ({
     stepUpsDone: given.stepUpsDone ?? 0,
     ...(given.kind === undefined ? {} : { kind: given.kind }),
   },
-  session: { startedAt: given.startedAt ?? now },
+  session: { startedAt: given.startedAt ?? now, isOwn: true },
   now,
 })
 
@@ -186,7 +187,7 @@ describe('lifetimes', () => {
     },
     {
       when: 'our session is nearly over',
-      given: { scopes: ['orders:read'], startedAt: addSeconds(now, -12 * 3600 + 30) },
+      given: { scopes: ['orders:read'], startedAt: addSeconds(now, -12 * 3600 + 30), kind: 'refresh' },
       access: [30, 'session_absolute'],
       refresh: [30, 'session_absolute'],
     },
@@ -200,6 +201,54 @@ describe('lifetimes', () => {
     },
   )
 
+  test.each([
+    [
+      'session: { authenticationMaxAgeSeconds: 1000 }',
+      { authenticatedSecondsAgo: 900 },
+      [100, 'authentication_age'],
+      [100, 'authentication_age'],
+    ],
+    ['session: { reconsentSeconds: 500 }', {}, [500, 'reconsent'], [500, 'reconsent']],
+    ['', { deactivatesInSeconds: 40 }, [40, 'deactivation'], [40, 'deactivation']],
+    ['session: { idleSeconds: 70 }', {}, [1800, 'tier'], [70, 'session_idle']],
+    ['clients: [{ name: c, refreshTokenSeconds: 60 }]', {}, [1800, 'tier'], [60, 'client_rule']],
+    ['clients: [{ name: c, refreshTokenSeconds: none }]', {}, [1800, 'tier'], undefined],
+    [
+      'clients: [{ name: c, accessTokenSeconds: 60, clients: { hosts: [other.example] } }]',
+      { client: { host: 'agent.example' } },
+      [1800, 'tier'],
+      [28_800, 'tier'],
+    ],
+    [
+      'clients: [{ name: c, accessTokenSeconds: 60, clients: { hosts: [Agent.example] } }]',
+      { client: { host: 'agent.example' } },
+      [60, 'client_rule'],
+      [28_800, 'tier'],
+    ],
+    ['clients: [{ name: c, accessTokenSeconds: 60, clients: { hosts: ["*.example"] } }]', {}, [60, 'client_rule'], [28_800, 'tier']],
+  ] as const)('%s for %j', (text, given, access, refresh) => {
+    const decision = decide(policyOf(`${everything}\n${text}`), aSituation({ ...given, request: ['orders:read'] }))
+    if (decision.kind !== 'allow') throw new Error(decision.kind)
+    expect([decision.accessTokenTtl.seconds, decision.accessTokenTtl.by]).toEqual(access)
+    expect(decision.refreshTokenTtl && [decision.refreshTokenTtl.seconds, decision.refreshTokenTtl.by]).toEqual(refresh)
+    const first = Math.min(...('deactivatesInSeconds' in given || /reconsent|authentication/.test(text) ? [access[0]] : [43_200]))
+    expect(decision.sessionExpiresAt).toBe(addSeconds(instant(Date.parse('2026-11-23T10:00:00Z')), first))
+  })
+
+  test('nobody can show how much of an unknown age is left', () => {
+    const policy = policyOf(`${everything}\nsession: { authenticationMaxAgeSeconds: 1000 }`)
+    expect(decide(policy, aSituation({ authenticatedSecondsAgo: 'unknown', request: ['orders:read'] }))).toMatchObject({
+      reason: 'session_ended',
+    })
+  })
+
+  test('an account that the directory has ended is given nothing', () => {
+    expect(decide(policyOf(everything), aSituation({ deactivatesInSeconds: 0 }))).toMatchObject({
+      kind: 'deny',
+      reason: 'subject_deactivated',
+    })
+  })
+
   test('a tightened tier is named as the tenant’s', () => {
     const decision = decide(
       policyOf(`${everything}\nlimits: { read: { accessTokenSeconds: 60, refreshTokenSeconds: none } }`),
@@ -210,6 +259,105 @@ describe('lifetimes', () => {
 
   test('a session that has ended grants nothing', () => {
     expect(decide(policyOf(everything), anInput({ sessionExpiresAt: now }))).toMatchObject({ kind: 'deny', reason: 'session_ended' })
+  })
+})
+
+describe('a new grant', () => {
+  const outcomeOf = (given: object): string => {
+    const decision = decide(policyOf(everything), aSituation(given))
+    return decision.kind === 'stepUp'
+      ? decision.demand
+      : decision.kind === 'deny'
+        ? decision.reason
+        : decision.asksConsentAnew
+          ? 'consent'
+          : 'allow'
+  }
+  const [hours, read, write, refund, admin] = [3600, ['orders:read'], ['orders:write'], ['orders:refund'], ['orders:admin']]
+  test.each([
+    ['what is privileged, right after signing in for it', { request: admin }, 'consent'],
+    ['what is privileged, from a session of before', { request: admin, isOwnSession: false }, 'fresh'],
+    ['what is privileged, though the IdP did not ask her', { request: admin, authenticatedSecondsAgo: 301 }, 'fresh'],
+    ['what is privileged, when nobody knows when she signed in', { request: admin, authenticatedSecondsAgo: 'unknown' }, 'fresh'],
+    [
+      'what is privileged, after she was sent back in vain',
+      { request: admin, authenticatedSecondsAgo: 301, stepUpsDone: 1 },
+      'login_not_fresh',
+    ],
+    ['what is privileged, at a refresh', { request: admin, isOwnSession: false, kind: 'refresh' }, 'consent'],
+    ['what is sensitive, within the hour', { request: refund, sessionSecondsAgo: hours, isOwnSession: false }, 'consent'],
+    ['what is sensitive, after it', { request: refund, sessionSecondsAgo: hours + 1, isOwnSession: false }, 'fresh'],
+    ['to write, within four hours', { request: write, sessionSecondsAgo: 4 * hours, isOwnSession: false }, 'allow'],
+    ['to write, after them', { request: write, sessionSecondsAgo: 4 * hours + 1, isOwnSession: false }, 'fresh'],
+    ['to read, within eight hours', { request: read, sessionSecondsAgo: 8 * hours, isOwnSession: false }, 'allow'],
+    ['to read, after them', { request: read, sessionSecondsAgo: 8 * hours + 1, isOwnSession: false }, 'fresh'],
+    ['to read, after them, at a refresh', { request: read, sessionSecondsAgo: 8 * hours + 1, kind: 'refresh' }, 'allow'],
+  ])('of %s', (_, given, outcome) => {
+    expect(outcomeOf(given)).toBe(outcome)
+  })
+})
+
+describe('claims that a policy makes', () => {
+  const manager =
+    'claims: { is_manager: { type: boolean, from: "\'managers\' in groups" }, level: { type: number, from: "size(claims.roles)" } }'
+  const rule = (when: string) => `rules: [{ name: r, effect: grant, scopes: ["*"], when: "${when}" }]`
+  const kindOf = (text: string, given: object): string => decide(policyOf(text), aSituation({ request: ['orders:read'], ...given })).kind
+
+  test('are read as any other', () => {
+    expect(kindOf(`${manager}\n${rule('claims.is_manager')}`, { groups: ['managers'] })).toBe('allow')
+    expect(kindOf(`${manager}\n${rule('claims.is_manager')}`, { groups: [] })).toBe('deny')
+    expect(kindOf(`${manager}\n${rule('claims.level >= 2.0')}`, { claims: { roles: ['a', 'b'] } })).toBe('allow')
+  })
+
+  test('are absent where they have no result', () => {
+    const deny =
+      'rules: [{ name: all, effect: grant, scopes: ["*"], everyone: true }, { name: d, effect: deny, scopes: ["*"], when: "claims.is_manager" }]'
+    expect(kindOf(`${manager}\n${deny}`, { groups: 'unknown' })).toBe('deny')
+    expect(kindOf(`${manager}\n${deny}`, { groups: [] })).toBe('allow')
+  })
+
+  test('hide what the login says under the same name', () => {
+    const made = 'claims: { color: { type: string, from: "\'red\'" } }'
+    expect(kindOf(`${made}\n${rule("claims.color == 'red'")}`, { claims: { color: 'blue' } })).toBe('allow')
+    expect(kindOf(`${made}\n${rule("claims.color == 'blue'")}`, { claims: { color: 'blue' } })).toBe('deny')
+  })
+
+  test('larger than the limit are absent', () => {
+    const long = 'claims: { long: { type: string, from: "claims.name + claims.name" } }'
+    const given = (length: number) => ({ claims: { name: 'x'.repeat(length) } })
+    expect(kindOf(`${long}\n${rule('has(claims.long)')}`, given(512))).toBe('allow')
+    expect(kindOf(`${long}\n${rule('has(claims.long)')}`, given(513))).toBe('deny')
+  })
+})
+
+test.each([
+  ['request.address', 'address', '192.0.2.1'],
+  ['request.country', 'country', 'CH'],
+])('%s is known only where somebody says it', (variable, member, value) => {
+  const policy = policyOf(`rules: [{ name: r, effect: grant, scopes: ["*"], when: "${variable} == '${value}'" }]`)
+  expect(decide(policy, aSituation({ request: ['orders:read'], [member]: value })).kind).toBe('allow')
+  const absent = decide(policy, aSituation({ request: ['orders:read'] }))
+  expect(absent).toMatchObject({
+    kind: 'deny',
+    explanation: { unclear: 1, notes: ['rule r (line 2) could not be evaluated and counts strictly'] },
+  })
+})
+
+test('a client is not attested unless somebody proved it', () => {
+  const policy = policyOf('rules: [{ name: r, effect: grant, scopes: ["*"], when: "client.attested" }]')
+  const input = aSituation({ request: ['orders:read'] })
+  expect(decide(policy, input).kind).toBe('deny')
+  expect(decide(policy, { ...input, client: { ...input.client, attested: true } }).kind).toBe('allow')
+})
+
+test('rules for clients bound what policy grants, refuse them, and hold where nobody can judge', () => {
+  const granting = (clients: string) => decide(policyOf(`${everything}\nclients: [${clients}]`), aSituation({ client: { id: 'a' } }))
+  expect(granting('{ name: c, clients: { ids: [a] }, scopes: ["*:read"] }')).toMatchObject({ kind: 'allow', scopes: ['orders:read'] })
+  expect(granting('{ name: c, clients: { ids: [b] }, scopes: ["*:read"] }')).toMatchObject({ kind: 'allow', scopes: scopeNames })
+  expect(granting('{ name: c, clients: { ids: [a] }, refuse: true }')).toMatchObject({ kind: 'deny', reason: 'nothing_granted' })
+  expect(granting('{ name: c, clients: { hosts: [x.example] }, refuse: true }')).toMatchObject({
+    kind: 'deny',
+    explanation: { notes: ['client rule c could not be evaluated and counts strictly'] },
   })
 })
 

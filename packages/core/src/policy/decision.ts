@@ -6,12 +6,22 @@ import type { Scope } from '../tenant/ids.js'
 export const sensitivityTiers = ['read', 'write', 'sensitive', 'admin'] as const
 export type SensitivityTier = (typeof sensitivityTiers)[number]
 
+export const ceilingKinds = [
+  'tier',
+  'tenant',
+  'resource',
+  'client',
+  'client_rule',
+  'session_absolute',
+  'session_idle',
+  'authentication_age',
+  'reconsent',
+  'idp_session',
+  'deactivation',
+] as const
+
 /** The limit that won. */
-export type Ceiling = {
-  readonly seconds: number
-  readonly by: 'tier' | 'resource' | 'client' | 'tenant' | 'session_absolute' | 'session_idle' | 'idp_session' | 'deactivation'
-  readonly detail: string
-}
+export type Ceiling = { readonly seconds: number; readonly by: (typeof ceilingKinds)[number]; readonly detail: string }
 
 export type ScopeExplanation = {
   readonly scope: Scope
@@ -20,13 +30,20 @@ export type ScopeExplanation = {
   /** Plain words, fit for an admin: which rule, or which wall. Holds no claim values. */
   readonly because: string
   readonly rule: string | undefined
+  /** Of the rule, in the document that it is in. */
+  readonly line: number | undefined
 }
 
 export type Explanation = {
   readonly policyVersion: number
   readonly scopes: readonly ScopeExplanation[]
   readonly notes: readonly string[]
+  /** Rules that could not be evaluated and counted strictly. */
+  readonly unclear: number
 }
+
+/** What the IdP is to be asked for, once: a second factor, or that she signs in again. */
+export type StepUpDemand = 'mfa' | 'fresh'
 
 export type PolicyDecision =
   | {
@@ -38,12 +55,14 @@ export type PolicyDecision =
       readonly refreshTokenTtl: Ceiling | undefined
       /** Nothing issued from this login lives longer. */
       readonly sessionExpiresAt: Instant
+      /** The person agrees to every grant of this tier, whoever vouches for the client. */
+      readonly asksConsentAnew: boolean
       readonly explanation: Explanation
     }
-  | { readonly kind: 'stepUp'; readonly acr: 'mfa'; readonly missing: string; readonly explanation: Explanation }
+  | { readonly kind: 'stepUp'; readonly demand: StepUpDemand; readonly missing: string; readonly explanation: Explanation }
   | {
       readonly kind: 'deny'
-      readonly reason: 'nothing_granted' | 'mfa_missing' | 'session_ended' | 'subject_deactivated'
+      readonly reason: 'nothing_granted' | 'mfa_missing' | 'login_not_fresh' | 'session_ended' | 'subject_deactivated'
       readonly missing: string
       readonly explanation: Explanation
     }

@@ -7,65 +7,137 @@ import { sensitivityTiers } from './decision.js'
 import { type PolicyErrorReason, type PolicyMistake, policyErrors, policyLimits } from './error.js'
 
 const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be letters, digits, dots, hyphens or underscores, 100 at most')
-/** A scope by name, or by pattern: `*` stands for any run of characters. */
-const scopePattern = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'must be a scope name or a pattern with *')
-const when = z.string().min(1)
+const claimName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)
+const claimType = z.enum(['string', 'number', 'boolean', 'list'])
+const scopePattern = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'must be a scope name or a pattern with *')
+  .describe('A scope by name, or by pattern: `*` stands for any run of characters')
+const scopePatterns = z.array(scopePattern).min(1).max(200)
+const when = z.string().min(1).describe('A condition in CEL')
+const resource = z.string().min(1).max(2_048).describe('The identifier of a resource; absent: every resource')
 const seconds = z.number().int().min(1).max(31_536_000)
-const tierLimit = z.strictObject({
-  accessTokenSeconds: seconds.optional(),
-  refreshTokenSeconds: z.union([seconds, z.literal('none')]).optional(),
-})
-const groupNames = z.array(z.string().min(1).max(256)).min(1).max(policyLimits.groups)
+const refreshSeconds = z.union([seconds, z.literal('none')])
+const tierLimit = z.strictObject({ accessTokenSeconds: seconds.optional(), refreshTokenSeconds: refreshSeconds.optional() })
+const groupText = z.string().min(1).max(256)
+const path = z.string().min(1).max(1_024).describe('`/Engineering/Platform`, or the end of a distinguished name')
+const groups = z
+  .array(z.union([groupText, z.strictObject({ path })]))
+  .min(1)
+  .max(policyLimits.groups)
+  .describe(
+    'Whoever is in one of them: a name or an id as the IdP sends it, a group that the document defines, or a place in the directory',
+  )
 const demandable = z.enum(authenticationStrengths.filter((strength) => strength !== 'unknown'))
+const tiers = z.array(z.enum(sensitivityTiers)).min(1)
+const texts = z.array(z.string().min(1).max(2_048)).min(1).max(200)
+const clients = z
+  .strictObject({
+    ids: texts.optional(),
+    hosts: texts.optional().describe('Hosts of metadata documents or redirect URIs; `*.example.com` is every host below it'),
+    kinds: z
+      .array(z.enum(['metadata_document', 'dynamic', 'preregistered']))
+      .min(1)
+      .optional(),
+  })
+  .describe('Which clients are meant: all that is given must hold')
 
-const schema = z.strictObject({
+const bundle = z
+  .strictObject({ name, groups, scopes: scopePatterns, resource: resource.optional() })
+  .describe('Groups earn scopes, without an expression')
+
+const rule = z
+  .strictObject({
+    name,
+    effect: z.enum(['grant', 'deny']),
+    scopes: scopePatterns,
+    resource: resource.optional(),
+    groups: groups.optional(),
+    clients: clients.optional(),
+    everyone: z.literal(true).optional(),
+    when: when.optional(),
+  })
+  .describe('Grants or denies scopes; a deny always wins, and order never matters')
+
+const clientRule = z
+  .strictObject({
+    name,
+    clients: clients.optional(),
+    when: when.optional(),
+    refuse: z.literal(true).optional().describe('These clients get nothing'),
+    scopes: scopePatterns.optional().describe('The most that these clients may have'),
+    accessTokenSeconds: seconds.optional(),
+    refreshTokenSeconds: refreshSeconds.optional(),
+  })
+  .describe('What some clients may have at most')
+
+const demand = z
+  .strictObject({
+    name: name.optional(),
+    strength: demandable.default('multi_factor'),
+    freshSeconds: seconds.optional().describe('How long ago the person may have proved it, at a new grant'),
+    tiers: tiers.optional(),
+    scopes: z.array(scopePattern).min(1).optional(),
+    resource: resource.optional(),
+    groups: groups.optional(),
+    clients: clients.optional(),
+    when: when.optional(),
+  })
+  .describe('Which strength of authentication must be proved for what')
+
+const strengthRule = z
+  .strictObject({
+    name,
+    connection: z.string().min(1).max(64).optional().describe('The id of the connection; absent: every one'),
+    acr: z.string().min(1).max(256).optional(),
+    amr: z.array(z.string().min(1).max(256)).min(1).max(policyLimits.amrValues).optional().describe('All of them must be there'),
+    means: demandable,
+  })
+  .describe('What evidence of this tenant\u2019s own IdPs means, beyond what specifications define')
+
+const groupDefinition = z.strictObject({
+  names: z.array(groupText).optional(),
+  ids: z.array(groupText).optional(),
+  paths: z.array(path).optional(),
+})
+
+export const policySchema = z.strictObject({
   version: z.literal(1),
   description: z.string().max(2_000).optional(),
-  /** Claims beyond the standard ones that conditions may name, with their types. */
-  claims: z.record(z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/), z.enum(['string', 'number', 'boolean', 'list'])).default({}),
-  /** What context classes of this tenant's own IdPs mean. */
-  acr: z.record(z.string().min(1).max(256), demandable).default({}),
+  claims: z
+    .record(claimName, z.union([claimType, z.strictObject({ type: claimType, from: z.string().min(1) })]))
+    .default({})
+    .describe('Claims beyond the standard ones that conditions may name, with their types; `from` makes one out of others, in CEL'),
+  groups: z.record(name, groupDefinition).default({}).describe('Groups by names of the document\u2019s own'),
+  acr: z.record(z.string().min(1).max(256), demandable).default({}).describe('Short for `strength` rules with an `acr` alone'),
+  strength: z.array(strengthRule).max(200).default([]),
   limits: z.partialRecord(z.enum(sensitivityTiers), tierLimit).default({}),
-  session: z.strictObject({ absoluteSeconds: seconds.optional(), idleSeconds: seconds.optional() }).default({}),
-  /** Groups → scopes, without an expression. */
-  bundles: z
-    .array(
-      z.strictObject({ name, groups: groupNames, scopes: z.array(scopePattern).min(1).max(200), resource: z.string().min(1).optional() }),
-    )
-    .default([]),
-  rules: z
-    .array(
-      z.strictObject({
-        name,
-        effect: z.enum(['grant', 'deny']),
-        scopes: z.array(scopePattern).min(1).max(200),
-        resource: z.string().min(1).optional(),
-        groups: groupNames.optional(),
-        everyone: z.literal(true).optional(),
-        when: when.optional(),
-      }),
-    )
-    .default([]),
-  mfa: z
-    .array(
-      z.strictObject({
-        name: name.optional(),
-        strength: demandable.default('multi_factor'),
-        /** How long ago the person may have proved it, at a new grant. */
-        freshSeconds: seconds.optional(),
-        tiers: z.array(z.enum(sensitivityTiers)).min(1).optional(),
-        scopes: z.array(scopePattern).min(1).optional(),
-        resource: z.string().min(1).optional(),
-        groups: groupNames.optional(),
-        when: when.optional(),
-      }),
-    )
-    .default([]),
+  session: z
+    .strictObject({
+      absoluteSeconds: seconds.optional(),
+      idleSeconds: seconds.optional(),
+      authenticationMaxAgeSeconds: seconds.optional().describe('Nothing outlives the authentication at the IdP by more'),
+      reconsentSeconds: seconds.optional().describe('After this long the person must consent anew'),
+    })
+    .default({}),
+  bundles: z.array(bundle).default([]),
+  rules: z.array(rule).default([]),
+  clients: z.array(clientRule).max(1_000).default([]),
+  mfa: z.array(demand).max(1_000).default([]),
+  acceptsStrengthOf: z
+    .array(z.string().min(1).max(64))
+    .max(10_000)
+    .default([])
+    .describe(
+      'Only in the vendor\u2019s policy: connections whose tenant\u2019s own `strength` rules count for the vendor\u2019s demands too',
+    ),
 })
 
-export type PolicyDocument = z.infer<typeof schema>
+export type PolicyDocument = z.infer<typeof policySchema>
 export type PolicyRule = PolicyDocument['rules'][number]
 export type MfaDemand = PolicyDocument['mfa'][number]
+export type ClientRule = PolicyDocument['clients'][number]
+export type ClientsEntry = z.infer<typeof clients>
 
 /** Finds the document's line for a path of keys and indexes. */
 export type LineFinder = (path: readonly (string | number)[]) => number | undefined
@@ -82,7 +154,7 @@ export function parsePolicyDocument(text: string): Result<ReadDocument, readonly
   if (second !== undefined) return err([mistake('document_not_yaml', '', second.placeOf([]).line, 'one document, not several')])
   // Of what is missing: of what it is missing from.
   const lineOf: LineFinder = (path) => (yaml?.placeOfValue(path) ?? yaml?.placeOf(path))?.line
-  const parsed = schema.safeParse(yaml?.value ?? {})
+  const parsed = policySchema.safeParse(yaml?.value ?? {})
   if (parsed.success) return ok({ document: parsed.data, lineOf })
   return err(
     parsed.error.issues.map((issue) => mistake('document_shape', pathText(issue.path), lineOf(issue.path.map(pathPart)), issue.message)),

@@ -4,7 +4,20 @@ export const policyErrors = {
   document_not_yaml: { spec: 'YAML 1.2', say: 'the document is not readable YAML' },
   document_has_alias: { spec: 'ours', say: 'anchors and aliases are not allowed in a policy' },
   document_shape: { spec: 'ours', say: 'the document does not have the shape of a policy' },
+  cases_too_large: { spec: 'ours: limit casesBytes', say: 'the test cases are larger than the limit casesBytes' },
+  cases_shape: { spec: 'ours', say: 'the test cases do not have their shape' },
   rule_name_repeated: { spec: 'ours', say: 'two rules carry the same name' },
+  too_many_rules: { spec: 'ours: limit rules', say: 'the policy has more rules than the limit rules' },
+  place_too_deep: { spec: 'ours: limit placeDepth', say: 'the place in the directory has more levels than the limit placeDepth' },
+  claim_reserved: {
+    spec: 'ours',
+    say: 'a claim of that name is made by Drawbridge or by the connection and cannot be written by a policy',
+  },
+  strength_defined: { spec: 'ours', say: 'what this evidence means is defined already, and a policy cannot give it another meaning' },
+  strength_without_evidence: { spec: 'ours', say: 'a rule for strength needs `acr` or `amr`' },
+  wall_grants: { spec: 'ours', say: 'the policy of the vendor is a wall: it denies, demands and limits, and grants nothing' },
+  wall_only: { spec: 'ours', say: 'only the policy of the vendor can say this' },
+  client_rule_without_effect: { spec: 'ours', say: 'a rule for clients needs `refuse`, `scopes` or a limit' },
   rule_without_condition: { spec: 'ours', say: 'a rule needs `when`, `groups`, or `everyone: true`' },
   limit_loosened: { spec: 'ours', say: 'a policy may only tighten the limits of a tier, never loosen them' },
   expression_too_long: { spec: 'ours: limit expressionCharacters', say: 'the expression is longer than the limit expressionCharacters' },
@@ -40,6 +53,8 @@ export type PolicyMistake = {
 /** Named limits of policies. Beyond one of them a document is refused with the limit's name. */
 export const policyLimits = {
   documentBytes: 64 * 1024,
+  casesBytes: 256 * 1024,
+  cases: 1_000,
   expressionCharacters: 2_000,
   expressionNodes: 400,
   expressionDepth: 16,
@@ -48,7 +63,11 @@ export const policyLimits = {
   /** Steps that one decision could take over all expressions. */
   policyCost: 5_000_000,
   regexCharacters: 256,
+  /** A bundle counts once for each pair of group and scope. */
+  rules: 10_000,
   groups: 1_000,
+  /** Levels of a place in the directory. */
+  placeDepth: 32,
   claimListItems: 100,
   claimCharacters: 1_024,
   amrValues: 20,

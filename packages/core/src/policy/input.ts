@@ -4,13 +4,19 @@ import type { Instant } from '../instant.js'
 import type { ClientId, ResourceIdentifier, Scope } from '../tenant/ids.js'
 import type { SensitivityTier } from './decision.js'
 
+export const clientKinds = ['metadata_document', 'dynamic', 'preregistered'] as const
+
 export type PolicyInput = {
   readonly identity: NormalizedIdentity
+  /** When the tenant's directory ends this person's access. Absent: it names no end. */
+  readonly deactivatesAt?: Instant | undefined
   readonly client: {
     readonly id: ClientId
     /** Host of its metadata document or of its redirect URI; undefined when it has none. */
     readonly host: string | undefined
-    readonly kind: 'metadata_document' | 'dynamic' | 'preregistered'
+    readonly kind: (typeof clientKinds)[number]
+    /** That this very installation is the one it claims to be was proven. Absent: it was not. */
+    readonly attested?: boolean
     /** Empty: no ceiling of its own. */
     readonly scopeCeiling: readonly Scope[]
     readonly accessTokenTtlSeconds: number | undefined
@@ -31,7 +37,17 @@ export type PolicyInput = {
     readonly stepUpsDone: number
     /** `refresh`: strength is demanded, freshness is not; it was proved when the grant was new. Absent: a new grant. */
     readonly kind?: 'new_grant' | 'refresh'
+    /** Of whoever asks; absent where nobody knows. */
+    readonly address?: string | undefined
+    /** Two letters, where the operator's proxy says it. ISO 3166-1 */
+    readonly country?: string | undefined
   }
-  readonly session: { readonly startedAt: Instant }
+  readonly session: {
+    readonly startedAt: Instant
+    /** This very request brought the session about: she has just signed in for it. Absent: she has not. */
+    readonly isOwn?: boolean
+    /** When she agreed to what is granted. Absent: now, or not asked yet. */
+    readonly consentedAt?: Instant | undefined
+  }
   readonly now: Instant
 }

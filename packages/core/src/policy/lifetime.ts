@@ -1,17 +1,9 @@
 /** How long what policy allows may live: the least of all ceilings, and which of them it was. */
 import { addSeconds, type Instant, secondsBetween } from '../instant.js'
 import type { CompiledPolicy } from './compile.js'
+import type { CompiledClientRule } from './compile-rules.js'
 import type { Ceiling, SensitivityTier } from './decision.js'
-import { defaultTierLimits } from './tier.js'
-
-export type LifetimeInput = {
-  readonly tiers: readonly SensitivityTier[]
-  readonly resourceSeconds: number | undefined
-  readonly clientSeconds: number | undefined
-  readonly sessionStartedAt: Instant
-  readonly idpSessionExpiresAt: Instant | undefined
-  readonly now: Instant
-}
+import type { PolicyInput } from './input.js'
 
 export type Lifetimes = {
   readonly accessTokenTtl: Ceiling
@@ -19,79 +11,99 @@ export type Lifetimes = {
   readonly sessionExpiresAt: Instant
 }
 
-/** Nothing issued from this login lives longer: our own limit from its start, or the IdP's end of its session, whichever is first. */
-export function sessionEnd(policy: CompiledPolicy, startedAt: Instant, idpSessionExpiresAt: Instant | undefined): Instant {
-  const absolute = addSeconds(startedAt, policy.session.absoluteSeconds)
-  return idpSessionExpiresAt !== undefined && idpSessionExpiresAt < absolute ? idpSessionExpiresAt : absolute
+/** An instant after which nothing lives, and why. */
+type End = { readonly at: Instant; readonly by: Ceiling['by']; readonly detail: string }
+
+/**
+ * The instants that end everything issued from this login. Several may be the same; the first listed is the one that is named.
+ *
+ * @spec SAML Core §2.7.2 SessionNotOnOrAfter
+ * @spec OIDC Core §2 auth_time; OpenID IPSIE session_expiry
+ */
+function endsOf({ session: limits }: CompiledPolicy, { identity, session, deactivatesAt, now }: PolicyInput): readonly End[] {
+  const { absoluteSeconds, authenticationMaxAgeSeconds: maxAge, reconsentSeconds } = limits
+  const { authenticatedAt } = identity.authentication
+  const ends: (End | undefined)[] = [
+    { at: addSeconds(session.startedAt, absoluteSeconds), by: 'session_absolute', detail: `a session lasts at most ${absoluteSeconds} s` },
+    identity.sessionExpiresAt === undefined
+      ? undefined
+      : { at: identity.sessionExpiresAt, by: 'idp_session', detail: 'the IdP ends its session then' },
+    // When she signed in is unknown: no time can be shown to be left.
+    maxAge === undefined
+      ? undefined
+      : {
+          at: authenticatedAt === undefined ? now : addSeconds(authenticatedAt, maxAge),
+          by: 'authentication_age',
+          detail: `nothing lives longer than ${maxAge} s after the sign-in at the IdP`,
+        },
+    reconsentSeconds === undefined
+      ? undefined
+      : {
+          at: addSeconds(session.consentedAt ?? now, reconsentSeconds),
+          by: 'reconsent',
+          detail: `consent lasts ${reconsentSeconds} s`,
+        },
+    deactivatesAt === undefined ? undefined : { at: deactivatesAt, by: 'deactivation', detail: 'the directory ends this access then' },
+  ]
+  return ends.filter((end) => end !== undefined)
 }
+
+const firstEnd = (ends: readonly End[]): End => ends.reduce((first, end) => (end.at < first.at ? end : first))
+
+/** Nothing issued from this login lives longer: whichever of all ends is first. */
+export const sessionEnd = (policy: CompiledPolicy, input: PolicyInput): End => firstEnd(endsOf(policy, input))
 
 /** Of equal ceilings the first listed is named. */
 const least = (ceilings: readonly Ceiling[]): Ceiling =>
   ceilings.reduce((winner, ceiling) => (ceiling.seconds < winner.seconds ? ceiling : winner))
 
-/**
- * The ceilings of access and refresh token. Several tiers: each of them binds, so the strictest wins number by number.
- *
- * @spec SAML Core §2.7.2 SessionNotOnOrAfter
- */
-export function lifetimes(policy: CompiledPolicy, input: LifetimeInput): Lifetimes {
-  const session = sessionCeilings(policy, input)
-  const access = [
-    ...input.tiers.map((tier) => tierCeiling(policy, tier, 'accessTokenSeconds')),
-    ...fixedCeilings(input),
-    ...session,
-  ].filter((ceiling) => ceiling !== undefined)
-  const refreshing = input.tiers.map((tier) => tierCeiling(policy, tier, 'refreshTokenSeconds'))
-  const refreshable = refreshing.filter((ceiling) => ceiling !== undefined)
-  const idle: Ceiling = {
-    seconds: policy.session.idleSeconds,
-    by: 'session_idle',
-    detail: `a session idles at most ${policy.session.idleSeconds} s`,
-  }
-  return {
-    accessTokenTtl: least(access),
-    refreshTokenTtl: refreshable.length < refreshing.length ? undefined : least([...refreshable, idle, ...session]),
-    sessionExpiresAt: sessionEnd(policy, input.sessionStartedAt, input.idpSessionExpiresAt),
-  }
-}
+/** Every ceiling of an access token, and of a refresh token; without the latter, none is issued. */
+export type Ceilings = { readonly access: readonly Ceiling[]; readonly refresh: readonly Ceiling[] | undefined; readonly end: End }
 
-function tierCeiling(
+/** Several tiers: each of them binds, so the strictest wins number by number. `clientRules`: those that apply. */
+export function ceilingsOf(
   policy: CompiledPolicy,
-  tier: SensitivityTier,
-  kind: 'accessTokenSeconds' | 'refreshTokenSeconds',
-): Ceiling | undefined {
-  const seconds = policy.tierLimits[tier][kind]
-  if (seconds === undefined) return undefined
-  const tightened = seconds !== defaultTierLimits[tier][kind]
-  return {
-    seconds,
-    by: tightened ? 'tenant' : 'tier',
-    detail: tightened ? `the tenant's limit for tier ${tier}` : `the limit of tier ${tier}`,
-  }
-}
-
-function fixedCeilings(input: LifetimeInput): readonly Ceiling[] {
-  const ceilings: Ceiling[] = []
-  if (input.resourceSeconds !== undefined)
-    ceilings.push({ seconds: input.resourceSeconds, by: 'resource', detail: 'the limit of the resource' })
-  if (input.clientSeconds !== undefined) ceilings.push({ seconds: input.clientSeconds, by: 'client', detail: 'the limit of the client' })
-  return ceilings
-}
-
-function sessionCeilings(policy: CompiledPolicy, input: LifetimeInput): readonly Ceiling[] {
-  const absolute = addSeconds(input.sessionStartedAt, policy.session.absoluteSeconds)
-  const ceilings: Ceiling[] = [
-    {
-      seconds: secondsBetween(input.now, absolute),
-      by: 'session_absolute',
-      detail: `a session lasts at most ${policy.session.absoluteSeconds} s`,
-    },
+  input: PolicyInput,
+  { tiers, clientRules }: { readonly tiers: readonly SensitivityTier[]; readonly clientRules: readonly CompiledClientRule[] },
+): Ceilings {
+  const ends = endsOf(policy, input)
+  const session = ends.map(({ at, by, detail }): Ceiling => ({ seconds: secondsBetween(input.now, at), by, detail }))
+  const { resource, client } = input
+  const access = [
+    ...tiers.map((tier) => tierCeiling(tier, policy.tierLimits[tier].accessTokenSeconds, policy.outerTierLimits[tier].accessTokenSeconds)),
+    ...fixed(resource.accessTokenTtlSeconds, 'resource', 'the limit of the resource'),
+    ...fixed(client.accessTokenTtlSeconds, 'client', 'the limit of the client'),
+    ...clientRules.flatMap(({ name, accessTokenSeconds }) => fixed(accessTokenSeconds, 'client_rule', `client rule ${name}`)),
+    ...session,
   ]
-  if (input.idpSessionExpiresAt !== undefined)
-    ceilings.push({
-      seconds: secondsBetween(input.now, input.idpSessionExpiresAt),
-      by: 'idp_session',
-      detail: 'the IdP ends its session then',
-    })
-  return ceilings
+  const { idleSeconds } = policy.session
+  const isRefused =
+    tiers.some((tier) => policy.tierLimits[tier].refreshTokenSeconds === undefined) ||
+    clientRules.some(({ refreshTokenSeconds }) => refreshTokenSeconds === 'none')
+  const refresh = [
+    ...tiers.flatMap((tier) => {
+      const seconds = policy.tierLimits[tier].refreshTokenSeconds
+      return seconds === undefined ? [] : [tierCeiling(tier, seconds, policy.outerTierLimits[tier].refreshTokenSeconds)]
+    }),
+    ...clientRules.flatMap(({ name, refreshTokenSeconds: seconds }) =>
+      seconds === 'none' ? [] : fixed(seconds, 'client_rule', `client rule ${name}`),
+    ),
+    { seconds: idleSeconds, by: 'session_idle' as const, detail: `a session idles at most ${idleSeconds} s` },
+    ...session,
+  ]
+  return { access, refresh: isRefused ? undefined : refresh, end: firstEnd(ends) }
 }
+
+export const leastOf = ({ access, refresh, end }: Ceilings): Lifetimes => ({
+  accessTokenTtl: least(access),
+  refreshTokenTtl: refresh && least(refresh),
+  sessionExpiresAt: end.at,
+})
+
+const tierCeiling = (tier: SensitivityTier, seconds: number, outer: number | undefined): Ceiling =>
+  seconds === outer
+    ? { seconds, by: 'tier', detail: `the limit of tier ${tier}` }
+    : { seconds, by: 'tenant', detail: `the tenant's limit for tier ${tier}` }
+
+const fixed = (seconds: number | undefined, by: Ceiling['by'], detail: string): readonly Ceiling[] =>
+  seconds === undefined ? [] : [{ seconds, by, detail }]

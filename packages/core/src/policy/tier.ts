@@ -1,4 +1,4 @@
-/** The four sensitivity tiers and how long what they allow may live. A tenant may tighten these, never loosen them. */
+/** The four sensitivity tiers: how long what they allow may live, and what a new grant of them needs. A tenant may tighten, never loosen. */
 import { type SensitivityTier, sensitivityTiers } from './decision.js'
 
 export type TierLimit = {
@@ -24,12 +24,30 @@ export type SessionLimits = {
   readonly absoluteSeconds: number
   /** A refresh token that is not used for so long is dead. */
   readonly idleSeconds: number
+  /** Nothing lives longer after the authentication at the IdP. Absent: only the session counts. */
+  readonly authenticationMaxAgeSeconds: number | undefined
+  /** Nothing lives longer after the person agreed to it. Absent: as long as the rest allows. */
+  readonly reconsentSeconds: number | undefined
 }
 
-export const defaultSessionLimits: SessionLimits = { absoluteSeconds: 12 * hours, idleSeconds: 8 * hours }
+export const defaultSessionLimits: SessionLimits = {
+  absoluteSeconds: 12 * hours,
+  idleSeconds: 8 * hours,
+  authenticationMaxAgeSeconds: undefined,
+  reconsentSeconds: undefined,
+}
+
+/** How recently several factors must have been proved for a new grant, where a demand says nothing else. */
+export const multiFactorFreshSeconds = 5 * minutes
+
+/** How recently she must have signed in, for this very request, to be given what is privileged. */
+export const privilegedFreshSeconds = 5 * minutes
 
 /** The tier of a scope that its resource never declared: unknown counts as the strict outcome. */
 export const undeclaredTier: SensitivityTier = 'sensitive'
+
+/** Financial, personal and privileged data: the person agrees to every grant, whoever vouches for the client. */
+export const asksConsentAnew = (tier: SensitivityTier): boolean => tier === 'sensitive' || tier === 'admin'
 
 export const isStricter = (a: SensitivityTier, b: SensitivityTier): boolean => sensitivityTiers.indexOf(a) > sensitivityTiers.indexOf(b)
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { authenticationStrength } from '@drawbridge/core/identity/authentication-strength'
 import { normalize } from '@drawbridge/core/identity/normalize'
+import { strengthFor } from '@drawbridge/core/policy/strength'
 import { toSeconds } from '@drawbridge/core/instant'
 import { describe, expect, test } from '@jest/globals'
 import { diagnoseProvider } from './diagnose.js'
@@ -189,7 +190,8 @@ describe('Ping', () => {
   test('PingOne answers with the name of the policy, which means nothing until the tenant says what', async () => {
     const { authentication } = await identityAt('pingone', { claims: { acr: 'Multi_Factor', amr: [] } }, stepUp)
     expect(authenticationStrength(authentication)).toBe('unknown')
-    expect(authenticationStrength(authentication, new Map([['Multi_Factor', 'multi_factor' as const]]))).toBe('multi_factor')
+    const means = { name: 'ping', connection: undefined, acr: 'Multi_Factor', amr: [], means: 'multi_factor' as const }
+    expect(strengthFor('tenant', { vendor: [], tenant: [means], accepted: new Set() }, authentication, 'pingone')).toBe('multi_factor')
   })
   test('PingOne takes several sign-on policies at every login', async () => {
     expect((await urlAt('pingone', { configuration: { acrValues: ['Single_Factor', 'Multi_Factor'] } })).get('acr_values')).toBe(

@@ -1,0 +1,73 @@
+/**
+ * What policy takes from a client that acts in its own name, without any person.
+ *
+ * Rules about people grant it nothing and deny it nothing. What speaks of nobody (who the client is, what time it is, from where it asks)
+ * binds it as it binds everybody: denies, rules for clients, and the limits of tiers. A condition that reads something of a person in a
+ * rule for clients is unclear here, and so it limits.
+ */
+import type { NormalizedIdentity } from '../identity/normalized-identity.js'
+import type { Scope } from '../tenant/ids.js'
+import type { CompiledPolicy } from './compile.js'
+import type { CompiledRule } from './compile-rules.js'
+import type { Ceiling, SensitivityTier } from './decision.js'
+import { beginEvaluating } from './evaluating.js'
+import type { PolicyInput } from './input.js'
+import { ceilingsOf, leastOf } from './lifetime.js'
+
+export type ClientAlone = Pick<PolicyInput, 'client' | 'resource' | 'now'> & {
+  readonly address?: string | undefined
+  readonly country?: string | undefined
+  /** What an admin gave it. */
+  readonly scopes: readonly { readonly name: Scope; readonly tier: SensitivityTier }[]
+}
+
+const nobody = {
+  stableId: '',
+  subjectId: undefined,
+  claims: new Map(),
+  groups: { state: 'absent' },
+  authentication: { acr: undefined, amr: [], authenticatedAt: undefined },
+  sessionExpiresAt: undefined,
+  idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
+} as const satisfies Omit<NormalizedIdentity, 'connectionId'>
+
+const ofPerson = /^(?:subject|claims|groups|auth)\b/
+const speaksOfNobody = ({ groups, when }: CompiledRule): boolean => groups === undefined && !when?.reads.some((name) => ofPerson.test(name))
+
+/** The scopes that are left of those that an admin gave it. */
+export function scopesLeftAlone(policy: CompiledPolicy, alone: ClientAlone): ClientAlone['scopes'] {
+  const { applies } = beginEvaluating(policy, inputOf(alone))
+  const denies = policy.rules.filter(
+    (rule) =>
+      rule.effect === 'deny' &&
+      (rule.resource === undefined || rule.resource === alone.resource.identifier) &&
+      speaksOfNobody(rule) &&
+      applies(rule) !== 'no',
+  )
+  const clientRules = policy.clientRules.filter((rule) => applies(rule) !== 'no')
+  return alone.scopes.filter(
+    ({ name }) =>
+      !denies.some(({ scopes }) => scopes.covers(name)) &&
+      !clientRules.some(({ refuse, scopes }) => refuse || scopes?.covers(name) === false),
+  )
+}
+
+/** How long its access token for these scopes may live. It has no refresh token. RFC 6749 §4.4.3 */
+export function lifetimeAlone(policy: CompiledPolicy, alone: ClientAlone): Ceiling {
+  const input = inputOf(alone)
+  const { applies } = beginEvaluating(policy, input)
+  const clientRules = policy.clientRules.filter((rule) => applies(rule) !== 'no')
+  // It authenticates with every request, so nothing that counts from then is over.
+  const authentication = { ...nobody.authentication, authenticatedAt: alone.now }
+  const present = { ...input, identity: { ...input.identity, authentication } }
+  return leastOf(ceilingsOf(policy, present, { tiers: alone.scopes.map(({ tier }) => tier), clientRules })).accessTokenTtl
+}
+
+const inputOf = ({ client, resource, scopes, address, country, now }: ClientAlone): PolicyInput => ({
+  identity: { ...nobody, connectionId: '' as NormalizedIdentity['connectionId'] },
+  client,
+  resource,
+  request: { scopes: scopes.map(({ name }) => name), stepUpsDone: 0, address, country },
+  session: { startedAt: now },
+  now,
+})

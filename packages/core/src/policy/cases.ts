@@ -1,0 +1,191 @@
+/**
+ * Test cases of a policy: somebody, a client, a request, and what must come of it. They live beside the policy and must hold before it
+ * is published, so that what its author meant is still true when somebody else changes it.
+ */
+import { z } from 'zod'
+import type { ClaimValue, NormalizedIdentity } from '../identity/normalized-identity.js'
+import { addSeconds, instant } from '../instant.js'
+import { pathText, readYaml } from '../placed-yaml.js'
+import { err, ok, type Result } from '../result.js'
+import type { ClientId, ConnectionId, ResourceIdentifier, Scope } from '../tenant/ids.js'
+import type { CompiledPolicy } from './compile.js'
+import { decide } from './decide.js'
+import { type PolicyDecision, sensitivityTiers } from './decision.js'
+import { mistake } from './document.js'
+import { type PolicyMistake, policyLimits } from './error.js'
+import { clientKinds, type PolicyInput } from './input.js'
+
+const scopes = z.array(z.string().min(1).max(200)).max(policyLimits.requestScopes)
+const seconds = z.number().int().min(0).max(31_536_000)
+const claimValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])
+
+export const policySituation = z.strictObject({
+  at: z.iso.datetime({ offset: true }).optional().describe('When it happens; absent: 2026-11-23T10:00:00Z, a Monday'),
+  groups: z
+    .union([z.array(z.string()).max(policyLimits.groups), z.literal('unknown'), z.literal('absent')])
+    .default([])
+    .describe('As the IdP names them'),
+  claims: z.record(z.string(), claimValue).default({}),
+  connection: z.string().default('connection'),
+  acr: z.string().optional(),
+  amr: z.array(z.string()).max(policyLimits.amrValues).default(['pwd']),
+  authenticatedSecondsAgo: z.union([seconds, z.literal('unknown')]).default(0),
+  sessionSecondsAgo: seconds.default(0).describe('When the session began'),
+  isOwnSession: z.boolean().default(true).describe('She has just signed in for this request'),
+  idpSessionEndsInSeconds: seconds.optional(),
+  deactivatesInSeconds: z.number().int().optional(),
+  client: z
+    .strictObject({
+      id: z.string().default('agent'),
+      host: z.string().optional(),
+      kind: z.enum(clientKinds).default('metadata_document'),
+      scopeCeiling: scopes.default([]),
+    })
+    .prefault({}),
+  resource: z.string().optional().describe('Absent: the only one'),
+  request: scopes.default([]).describe('Scopes asked for; absent: all that the resource declares'),
+  kind: z.enum(['new_grant', 'refresh']).default('new_grant'),
+  stepUpsDone: z.number().int().min(0).max(1).default(0),
+  address: z.string().optional(),
+  country: z.string().optional(),
+})
+export type PolicySituation = z.output<typeof policySituation>
+
+const expectation = z
+  .strictObject({
+    granted: scopes.optional().describe('Exactly these'),
+    stepUp: z.union([z.literal(true), z.enum(['mfa', 'fresh'])]).optional(),
+    denied: z.string().optional().describe('The reason'),
+    accessTokenSeconds: z.number().optional(),
+    refreshTokenSeconds: z.union([z.number(), z.literal('none')]).optional(),
+  })
+  .refine((expected) => Object.values(expected).some((value) => value !== undefined), 'expects nothing, so it could not fail')
+
+const policyCase = policySituation.extend({ name: z.string().min(1).max(200), expect: expectation })
+export type PolicyCase = z.output<typeof policyCase>
+
+const casesDocument = z.strictObject({
+  resource: z.string().optional().describe('Stands for a resource that is declared here; absent: the tenant\u2019s own'),
+  scopes: z.record(z.string(), z.enum(sensitivityTiers)).optional(),
+  cases: z.array(policyCase).max(policyLimits.cases),
+})
+export type CasesDocument = z.output<typeof casesDocument>
+
+/** Reads cases. Every mistake of shape at once; never throws. */
+export function parsePolicyCases(text: string): Result<CasesDocument, readonly PolicyMistake[]> {
+  if (Buffer.byteLength(text) > policyLimits.casesBytes)
+    return err([mistake('cases_too_large', '', undefined, String(Buffer.byteLength(text)))])
+  const read = readYaml(text)
+  if (!read.ok) return err(read.error.map(({ say, place }) => mistake('cases_shape', '', place?.line, say)))
+  const [yaml] = read.value
+  const parsed = casesDocument.safeParse(yaml?.value ?? {})
+  if (parsed.success) return ok(parsed.data)
+  return err(
+    parsed.error.issues.map((issue) => {
+      const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
+      return mistake('cases_shape', pathText(issue.path), (yaml?.placeOfValue(path) ?? yaml?.placeOf(path))?.line, issue.message)
+    }),
+  )
+}
+
+export type KnownResource = PolicyInput['resource']
+export type CaseFailure = { readonly name: string; readonly say: string }
+
+const anyMonday = '2026-11-23T10:00:00Z'
+
+/** The input that a situation describes. `undefined`: it names no resource that is known. */
+export function inputOfSituation(situation: PolicySituation, resources: readonly KnownResource[]): PolicyInput | undefined {
+  const resource =
+    situation.resource === undefined ? onlyOne(resources) : resources.find(({ identifier }) => identifier === situation.resource)
+  if (resource === undefined) return undefined
+  const now = instant(Date.parse(situation.at ?? anyMonday))
+  const after = (secondsLater: number | undefined) => (secondsLater === undefined ? undefined : addSeconds(now, secondsLater))
+  const { client, groups, authenticatedSecondsAgo: ago } = situation
+  return {
+    identity: {
+      connectionId: situation.connection as ConnectionId,
+      stableId: 'person',
+      subjectId: undefined,
+      claims: new Map<string, ClaimValue>(Object.entries(situation.claims)),
+      groups: typeof groups === 'string' ? { state: groups } : { state: 'known', value: groups },
+      authentication: { acr: situation.acr, amr: situation.amr, authenticatedAt: ago === 'unknown' ? undefined : addSeconds(now, -ago) },
+      sessionExpiresAt: after(situation.idpSessionEndsInSeconds),
+      idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
+    } satisfies NormalizedIdentity,
+    deactivatesAt: after(situation.deactivatesInSeconds),
+    client: {
+      id: client.id as ClientId,
+      host: client.host,
+      kind: client.kind,
+      scopeCeiling: client.scopeCeiling.map((scope) => scope as Scope),
+      accessTokenTtlSeconds: undefined,
+    },
+    resource,
+    request: {
+      scopes: situation.request.length > 0 ? situation.request.map((scope) => scope as Scope) : resource.scopes.map(({ name }) => name),
+      stepUpsDone: situation.stepUpsDone,
+      kind: situation.kind,
+      address: situation.address,
+      country: situation.country,
+    },
+    session: { startedAt: addSeconds(now, -situation.sessionSecondsAgo), isOwn: situation.isOwnSession },
+    now,
+  }
+}
+
+const onlyOne = <T>(items: readonly T[]): T | undefined => (items.length === 1 ? items[0] : undefined)
+
+/** The cases that do not hold, each with what came instead. */
+export function runPolicyCases(
+  policy: CompiledPolicy,
+  document: CasesDocument,
+  tenantResources: readonly KnownResource[],
+): readonly CaseFailure[] {
+  const resources = declaredResource(document) ?? tenantResources
+  return document.cases.flatMap((each) => {
+    const input = inputOfSituation(each, resources)
+    if (input === undefined)
+      return [{ name: each.name, say: `names no known resource${each.resource === undefined ? '' : `: ${each.resource}`}` }]
+    const say = differenceOf(decide(policy, input), each.expect)
+    return say === undefined ? [] : [{ name: each.name, say }]
+  })
+}
+
+function declaredResource({ resource, scopes: declared }: CasesDocument): readonly KnownResource[] | undefined {
+  if (resource === undefined || declared === undefined) return undefined
+  return [
+    {
+      identifier: resource as ResourceIdentifier,
+      scopes: Object.entries(declared).map(([name, tier]) => ({ name: name as Scope, tier, description: name, isDefault: false })),
+      accessTokenTtlSeconds: undefined,
+    },
+  ]
+}
+
+function differenceOf(decision: PolicyDecision, expected: PolicyCase['expect']): string | undefined {
+  const came = summaryOf(decision)
+  const wanted = (what: string): string => `wanted ${what}, got ${came}`
+  if (expected.granted !== undefined && !isSameSet(decision.kind === 'allow' ? decision.scopes : [], expected.granted))
+    return wanted(`[${expected.granted.join(', ')}]`)
+  if (expected.stepUp !== undefined && !(decision.kind === 'stepUp' && (expected.stepUp === true || expected.stepUp === decision.demand)))
+    return wanted(`a step-up${expected.stepUp === true ? '' : ` (${expected.stepUp})`}`)
+  if (expected.denied !== undefined && !(decision.kind === 'deny' && decision.reason === expected.denied)) return wanted(expected.denied)
+  const access = decision.kind === 'allow' ? decision.accessTokenTtl.seconds : undefined
+  if (expected.accessTokenSeconds !== undefined && access !== expected.accessTokenSeconds)
+    return wanted(`an access token of ${expected.accessTokenSeconds} s`)
+  const refresh = decision.kind === 'allow' ? (decision.refreshTokenTtl?.seconds ?? 'none') : undefined
+  return expected.refreshTokenSeconds !== undefined && refresh !== expected.refreshTokenSeconds
+    ? wanted(`a refresh token of ${expected.refreshTokenSeconds} s`)
+    : undefined
+}
+
+/** A decision in one line, with what stood in the way. */
+function summaryOf(decision: PolicyDecision): string {
+  if (decision.kind === 'stepUp') return `a step-up (${decision.demand}): ${decision.missing}`
+  if (decision.kind === 'deny') return `${decision.reason}: ${decision.missing}`
+  const { scopes: granted, accessTokenTtl, refreshTokenTtl } = decision
+  return `[${granted.join(', ')}] for ${accessTokenTtl.seconds} s, refresh ${refreshTokenTtl?.seconds ?? 'none'}`
+}
+
+const isSameSet = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === new Set(other).size && one.every((item) => other.includes(item))

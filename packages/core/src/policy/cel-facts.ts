@@ -1,0 +1,99 @@
+/**
+ * What a condition's syntax tree says about when it can hold: facts without which it is certainly false.
+ *
+ * They let a decision look only at the rules that could apply. A fact is necessary in this sense: if it is known and has none of the
+ * values, the whole condition is false, whatever the rest is, errors included, because `&&` absorbs them. Nothing is derived from a
+ * fact that is not known.
+ */
+import type { ASTNode } from '@marcbachmann/cel-js'
+
+/** A variable with a text, as `client.id` or `claims.department`; `groups` for being in a group. */
+export type FactName = string
+export type Facts = ReadonlyMap<FactName, ReadonlySet<string>>
+
+export const groupsFact: FactName = 'groups'
+const none: Facts = new Map()
+
+/** Facts of which at least one value must hold, for each name. */
+export function necessaryFacts(node: ASTNode): Facts {
+  switch (node.op) {
+    case '&&':
+      return both(necessaryFacts(node.args[0]), necessaryFacts(node.args[1]))
+    case '||':
+      return either(necessaryFacts(node.args[0]), necessaryFacts(node.args[1]))
+    case '==':
+      return equality(node.args[0], node.args[1]) ?? equality(node.args[1], node.args[0]) ?? none
+    case 'in':
+      return membership(node.args[0], node.args[1])
+    default:
+      return none
+  }
+}
+
+function equality(variable: ASTNode, value: ASTNode): Facts | undefined {
+  const name = textVariable(variable)
+  return name !== undefined && isText(value) ? new Map([[name, new Set([value.args])]]) : undefined
+}
+
+function membership(item: ASTNode, list: ASTNode): Facts {
+  if (isText(item) && list.op === 'id' && list.args === groupsFact) return new Map([[groupsFact, new Set([item.args])]])
+  const name = textVariable(item)
+  if (name === undefined || list.op !== 'list' || !list.args.every(isText)) return none
+  return new Map([[name, new Set(list.args.map((each) => String(each.args)))]])
+}
+
+const isText = (node: ASTNode): node is Extract<ASTNode, { op: 'value' }> & { readonly args: string } =>
+  node.op === 'value' && typeof node.args === 'string'
+
+/** Variables that are one text each. Others (numbers, lists) are no facts. */
+function textVariable(node: ASTNode): FactName | undefined {
+  if (node.op === 'id') return node.args === 'resource' ? 'resource' : undefined
+  if (node.op !== '.' || node.args[0].op !== 'id') return undefined
+  const [{ args: owner }, field] = node.args
+  return (owner === 'client' && (field === 'id' || field === 'host')) || owner === 'claims' ? `${owner}.${field}` : undefined
+}
+
+/** Each of two sets for one name is necessary, so only what is in both can hold; with nothing left the condition is never true. */
+function both(one: Facts, other: Facts): Facts {
+  const facts = new Map(one)
+  for (const [name, values] of other) {
+    const known = facts.get(name)
+    facts.set(
+      name,
+      known === undefined || name === groupsFact ? smaller(known, values) : new Set([...values].filter((value) => known.has(value))),
+    )
+  }
+  return facts
+}
+
+/** Somebody can be in both of two groups: the shorter list finds fewer people. */
+const smaller = (one: ReadonlySet<string> | undefined, other: ReadonlySet<string>): ReadonlySet<string> =>
+  one === undefined || other.size < one.size ? other : one
+
+const either = (one: Facts, other: Facts): Facts =>
+  new Map(
+    [...one].flatMap(([name, values]) => {
+      const others = other.get(name)
+      return others === undefined ? [] : [[name, new Set([...values, ...others])] as const]
+    }),
+  )
+
+/** The variables that a condition reads, as its author writes them: `claims.department`, `groups`, `client.host`. */
+export function variablesRead(root: ASTNode, known: ReadonlySet<string>): readonly string[] {
+  const names = new Set<string>()
+  const visit = (node: ASTNode): void => {
+    if (node.op === '.' && node.args[0].op === 'id' && known.has(node.args[0].args)) names.add(`${node.args[0].args}.${node.args[1]}`)
+    else if (node.op === 'id' && known.has(node.args)) names.add(node.args)
+    else for (const child of childrenOf(node)) visit(child)
+  }
+  visit(root)
+  return [...names].toSorted()
+}
+
+/** Operands of every shape: one node, a list of them, or a name beside them. */
+const childrenOf = (node: ASTNode): readonly ASTNode[] => nodesIn(node.args)
+
+function nodesIn(value: unknown): readonly ASTNode[] {
+  if (Array.isArray(value)) return value.flatMap(nodesIn)
+  return typeof value === 'object' && value !== null && 'op' in value ? [value as ASTNode] : []
+}

@@ -1,0 +1,75 @@
+/** What a person must have proved before she is given what policy allows: a strength of authentication, and how recent it must be. */
+import { type AuthenticationStrength, isAtLeast } from '../identity/authentication-strength.js'
+import { secondsBetween } from '../instant.js'
+import type { CompiledDemand } from './compile-rules.js'
+import type { ScopeExplanation, SensitivityTier, StepUpDemand } from './decision.js'
+import type { Applies, Evaluating } from './evaluating.js'
+import { privilegedFreshSeconds } from './tier.js'
+
+/** In plain words, and what to ask the IdP for. */
+export type Missing = { readonly demand: StepUpDemand; readonly say: string }
+
+export type DemandVerdict = { readonly demand: CompiledDemand; readonly applies: Applies; readonly missing: Missing | undefined }
+
+/** Every demand that concerns what would be granted, with what is missing for it. */
+export const judgeDemands = (evaluating: Evaluating, granted: readonly ScopeExplanation[]): readonly DemandVerdict[] =>
+  evaluating.policy.demands.flatMap((demand) => {
+    const applies = concerns(demand, evaluating, granted)
+    return applies === 'no' ? [] : [{ demand, applies, missing: missingFor(demand, evaluating) }]
+  })
+
+function concerns(demand: CompiledDemand, { input, applies }: Evaluating, granted: readonly ScopeExplanation[]): Applies {
+  if (demand.resource !== undefined && demand.resource !== input.resource.identifier) return 'no'
+  const isConcerned = granted.some(
+    ({ scope, tier }) => (demand.tiers === undefined || demand.tiers.has(tier)) && demand.scopes.covers(scope),
+  )
+  return isConcerned ? applies(demand) : 'no'
+}
+
+const plainStrength: Readonly<Record<AuthenticationStrength, string>> = {
+  unknown: 'any proof',
+  single_factor: 'one proven factor',
+  multi_factor: 'multi-factor authentication',
+  phishing_resistant: 'phishing-resistant authentication',
+  phishing_resistant_hardware: 'phishing-resistant authentication by a key in hardware',
+}
+
+/** Freshness is demanded of new grants; at a refresh it was proved when the grant was new. */
+function missingFor(demand: CompiledDemand, { input, strengthFor }: Evaluating): Missing | undefined {
+  const proved = strengthFor(demand.owner)
+  const missing = (say: string): Missing => ({ demand: 'mfa', say })
+  if (!isAtLeast(proved, demand.strength))
+    return missing(
+      `${plainStrength[demand.strength]}, which ${demand.name} demands; the identity provider proved ${proved.replaceAll('_', ' ')}`,
+    )
+  if (demand.freshSeconds === undefined || input.request.kind === 'refresh') return undefined
+  const at = input.identity.authentication.authenticatedAt
+  if (at === undefined) return missing(`the time of the sign-in, which ${demand.name} demands; the identity provider did not say it`)
+  return secondsBetween(at, input.now) <= demand.freshSeconds
+    ? undefined
+    : missing(`a sign-in within the last ${demand.freshSeconds} s, which ${demand.name} demands`)
+}
+
+/**
+ * What a tier itself demands of a new grant. What is privileged needs an interactive sign-in for this very request; the rest needs a
+ * session no older than a refresh token of the tier may become, so that an agent whose tokens have ended starts with a sign-in.
+ */
+export function missingFreshness({ policy, input }: Evaluating, tiers: readonly SensitivityTier[]): Missing | undefined {
+  if (input.request.kind === 'refresh') return undefined
+  for (const tier of tiers) {
+    const say = tier === 'admin' ? missingInteraction(input) : missingSession(policy.outerTierLimits[tier].refreshTokenSeconds, tier, input)
+    if (say !== undefined) return { demand: 'fresh', say }
+  }
+  return undefined
+}
+
+function missingInteraction({ identity, session, now }: Evaluating['input']): string | undefined {
+  const at = identity.authentication.authenticatedAt
+  const isInteractive = session.isOwn === true && at !== undefined && secondsBetween(at, now) <= privilegedFreshSeconds
+  return isInteractive ? undefined : 'a sign-in for this request alone, which every grant of tier admin demands'
+}
+
+function missingSession(mostSeconds: number | undefined, tier: SensitivityTier, { session, now }: Evaluating['input']): string | undefined {
+  if (mostSeconds === undefined || secondsBetween(session.startedAt, now) <= mostSeconds) return undefined
+  return `a sign-in within the last ${mostSeconds} s, which a new grant of tier ${tier} demands`
+}

@@ -1,0 +1,116 @@
+/**
+ * A decision with everything that was looked at: each rule that covers a scope, whether it applied, at which line, on which values; each
+ * demand and what it misses; each ceiling, not only the one that won.
+ *
+ * It shows what the login said, so it is for the admin who asked and never for a log. It walks all rules, where a decision walks those
+ * that its index finds; tests hold the two to the same verdict.
+ */
+import type { AuthenticationStrength } from '../identity/authentication-strength.js'
+import type { CompiledPolicy } from './compile.js'
+import type { Applicability, PolicyOwner } from './compile-rules.js'
+import { judge } from './decide.js'
+import type { Ceiling, PolicyDecision, ScopeExplanation } from './decision.js'
+import { judgeDemands } from './demands.js'
+import type { Applies, Evaluating } from './evaluating.js'
+import type { PolicyInput } from './input.js'
+import { type Ceilings, ceilingsOf } from './lifetime.js'
+
+export type ReadValue = { readonly variable: string; readonly value: string }
+
+/** One thing that was asked, and its answer. */
+export type Considered = {
+  readonly name: string
+  readonly owner: PolicyOwner
+  readonly line: number | undefined
+  readonly outcome: Applies
+  /** Why it is so, in plain words. */
+  readonly because: string
+  /** What its condition read. Absent ones are shown as such. */
+  readonly values: readonly ReadValue[]
+}
+
+export type ConsideredRule = Considered & { readonly effect: 'grant' | 'deny' }
+export type ConsideredDemand = Considered & { readonly strength: AuthenticationStrength; readonly missing: string | undefined }
+
+export type FullExplanation = {
+  readonly decision: PolicyDecision
+  readonly strength: Readonly<Record<PolicyOwner, AuthenticationStrength>>
+  readonly scopes: readonly (ScopeExplanation & { readonly rules: readonly ConsideredRule[] })[]
+  readonly clientRules: readonly Considered[]
+  readonly demands: readonly ConsideredDemand[]
+  readonly ceilings: {
+    readonly access: readonly Ceiling[]
+    readonly refresh: readonly Ceiling[] | undefined
+    readonly end: Ceilings['end']
+  }
+}
+
+/** How much of a value is shown. */
+export const shownValueLimits = { characters: 200, items: 20 } as const
+
+export function explain(policy: CompiledPolicy, input: PolicyInput): FullExplanation {
+  const { decision, judged } = judge(policy, input)
+  const { evaluating, granted, tiers, clientRules } = judged
+  const considered = (of: Applicability & { readonly name: string; readonly line: number | undefined }): Considered => {
+    const outcome = evaluating.applies(of)
+    return {
+      name: of.name,
+      owner: of.owner,
+      line: of.line,
+      outcome,
+      because: reasonOf(of, outcome, evaluating),
+      values: valuesOf(of, evaluating),
+    }
+  }
+  return {
+    decision,
+    strength: { vendor: evaluating.strengthFor('vendor'), tenant: evaluating.strengthFor('tenant') },
+    scopes: decision.explanation.scopes.map((scope) => ({
+      ...scope,
+      rules: policy.rules
+        .filter((rule) => (rule.resource === undefined || rule.resource === input.resource.identifier) && rule.scopes.covers(scope.scope))
+        .map((rule) => ({ ...considered(rule), effect: rule.effect })),
+    })),
+    clientRules: policy.clientRules.map(considered),
+    demands: judgeDemands(evaluating, granted).map(({ demand, missing }) => ({
+      ...considered(demand),
+      strength: demand.strength,
+      missing: missing?.say,
+    })),
+    ceilings: ceilingsOf(policy, input, { tiers, clientRules }),
+  }
+}
+
+function reasonOf({ groups, clients, when }: Applicability, outcome: Applies, { applies }: Evaluating): string {
+  const alone = (part: Partial<Applicability>): Applies =>
+    applies({ owner: 'tenant', groups: undefined, clients: undefined, when: undefined, ...part })
+  if (outcome === 'yes') return 'applies'
+  if (groups !== undefined && alone({ groups }) === outcome)
+    return outcome === 'no' ? 'she is in none of its groups' : 'nobody knows her groups'
+  if (clients !== undefined && alone({ clients }) === outcome)
+    return outcome === 'no' ? 'it is for other clients' : 'nobody knows the host of this client'
+  if (when === undefined) return outcome === 'no' ? 'does not apply' : 'cannot be judged'
+  return outcome === 'no' ? 'its condition is false' : 'its condition reads what is absent or unknown'
+}
+
+const valuesOf = ({ owner, when }: Applicability, { contextFor }: Evaluating): readonly ReadValue[] =>
+  (when?.reads ?? []).map((variable) => ({ variable, value: shown(read(contextFor(owner), variable)) }))
+
+function read(context: Readonly<Record<string, unknown>>, variable: string): unknown {
+  const [owner = '', field] = variable.split('.')
+  const whole = Object.hasOwn(context, owner) ? context[owner] : undefined
+  if (field === undefined) return whole
+  return typeof whole === 'object' && whole !== null && Object.hasOwn(whole, field) ? (whole as Record<string, unknown>)[field] : undefined
+}
+
+function shown(value: unknown): string {
+  if (value === undefined) return '(absent)'
+  if (value instanceof Date) return value.toISOString()
+  if (Array.isArray(value)) {
+    const items = value.slice(0, shownValueLimits.items).map(String)
+    return cut(`[${items.join(', ')}${value.length > items.length ? `, … ${value.length} in all` : ''}]`)
+  }
+  return cut(typeof value === 'object' ? '(several fields)' : String(value))
+}
+
+const cut = (text: string): string => (text.length > shownValueLimits.characters ? `${text.slice(0, shownValueLimits.characters)}…` : text)

@@ -1,0 +1,85 @@
+import { expect, test } from '@jest/globals'
+import { aPolicy, aWall, orders } from './fixtures/a-situation.js'
+import { lintLimits, lintPolicy } from './lint.js'
+
+const resources = [{ identifier: orders.identifier, scopes: orders.scopes.map(({ name }) => name) }]
+const warningsOf = (text: string, options = {}) => lintPolicy(aPolicy(text, options), resources).map(({ kind, rule }) => [kind, rule])
+
+const rule = (name: string, effect: string, scopes: string, rest = 'everyone: true'): string =>
+  `{ name: ${name}, effect: ${effect}, scopes: [${scopes}], ${rest} }`
+const rules = (...all: readonly string[]): string => `rules: [${all.join(', ')}]`
+const read = '"orders:read"'
+
+test.each([
+  ['nothing to say', rules(rule('a', 'grant', read)), []],
+  [
+    'a grant that a deny takes back from everybody',
+    rules(rule('a', 'grant', read), rule('no', 'deny', '"orders:*", "orders:read"')),
+    [['grant_always_denied', 'a']],
+  ],
+  [
+    'a deny with a condition may leave something',
+    rules(rule('a', 'grant', read), rule('no', 'deny', '"*"', 'when: "claims.name == \'x\'"')),
+    [],
+  ],
+  ['a deny for some may leave something', rules(rule('a', 'grant', read), rule('no', 'deny', '"*"', 'groups: [g]')), []],
+  [
+    'a grant and a deny for the same group',
+    rules(rule('a', 'grant', read, 'groups: [g, h]'), rule('no', 'deny', '"orders:*"', 'groups: [g]')),
+    [['grant_conflicts', 'a']],
+  ],
+  [
+    'for the same group at different resources',
+    rules(
+      rule('a', 'grant', read, 'groups: [g], resource: "https://mcp.example"'),
+      rule('no', 'deny', '"*"', 'groups: [g], resource: "https://other.example"'),
+    ),
+    [['resource_unknown', 'no']],
+  ],
+  ['a rule inside another', rules(rule('a', 'grant', '"*"'), rule('b', 'grant', read, 'groups: [g]')), [['rule_repeats', 'b']]],
+  ['a rule beside another', rules(rule('a', 'grant', '"*"', 'groups: [g]'), rule('b', 'grant', read, 'groups: [h]')), []],
+  [
+    'twins: the second repeats',
+    rules(rule('a', 'grant', read, 'groups: [g]'), rule('b', 'grant', read, 'groups: [g]')),
+    [['rule_repeats', 'b']],
+  ],
+  ['a scope that nobody declares', rules(rule('a', 'grant', '"orders:delete"')), [['scope_undeclared', 'a']]],
+  ['a pattern that covers something', rules(rule('a', 'grant', '"*:read"')), []],
+  [
+    'a resource that is not there',
+    rules(rule('a', 'grant', read, 'everyone: true, resource: "https://no.example"')),
+    [['resource_unknown', 'a']],
+  ],
+  ['a constant condition', rules(rule('a', 'grant', read, 'when: "1 < 2"')), [['condition_constant', 'a']]],
+  [
+    'one client that is to be two',
+    rules(rule('a', 'grant', read, "when: \"client.id == 'x' && client.id == 'y'\"")),
+    [['condition_contradicts', 'a']],
+  ],
+  [
+    'clients named twice and differently',
+    rules(rule('a', 'grant', read, 'clients: { ids: [x] }, when: "client.id == \'y\'"')),
+    [['condition_contradicts', 'a']],
+  ],
+  ['somebody in two groups', rules(rule('a', 'grant', read, "when: \"'x' in groups && 'y' in groups\"")), []],
+])('%s', (_, text, expected) => {
+  expect(warningsOf(text)).toEqual(expected)
+})
+
+test('the vendor’s denies are looked at, and the vendor’s rules are not the tenant’s to mend', () => {
+  const other = aWall(rules(rule('no', 'deny', '"orders:write", "*:nothing"')))
+  expect(warningsOf(rules(rule('a', 'grant', read)), { wall: other })).toEqual([])
+  const total = aWall(rules(rule('no', 'deny', '"*"')))
+  expect(warningsOf(rules(rule('a', 'grant', read)), { wall: total })).toEqual([['grant_always_denied', 'a']])
+})
+
+test('a tenant without resources is not told that nothing declares its scopes', () => {
+  expect(lintPolicy(aPolicy(rules(rule('a', 'grant', '"x"'))), [])).toEqual([])
+})
+
+test('there are no more warnings than the limit, by line', () => {
+  const many = Array.from({ length: 300 }, (_, index) => rule(`r${index}`, 'grant', '"none"'))
+  const found = lintPolicy(aPolicy(`rules:\n${many.map((each) => `  - ${each}`).join('\n')}`), resources)
+  expect(found).toHaveLength(lintLimits.warnings)
+  expect(found.map(({ line }) => line ?? 0)).toEqual(found.map(({ line }) => line ?? 0).toSorted((one, other) => one - other))
+})

@@ -1,0 +1,134 @@
+/**
+ * Finds the rules that could apply to somebody, so that a decision costs what those cost and not what all of them do.
+ *
+ * Each rule stands under one fact without which it certainly does not apply: the client, a claim, a group. Whoever lacks the fact never
+ * meets the rule. Where a fact is unknown every rule that stands under it is met, because a deny that nobody can judge holds. Inside,
+ * rules stand by the scopes that they name.
+ */
+import { type FactName, groupsFact } from './cel-facts.js'
+import type { CompiledRule } from './compile-rules.js'
+import { groupName } from './group-names.js'
+
+/** Rules by the scopes that they name, and those with patterns, which must be asked. */
+type ScopeBucket = {
+  readonly byScope: Map<string, CompiledRule[]>
+  readonly withPattern: CompiledRule[]
+  /** Whoever finds it is in a group of each of its rules: nobody need ask again. */
+  readonly isOfMembers: boolean
+}
+type Bucket = { readonly deny: ScopeBucket; readonly grant: ScopeBucket }
+type FactIndex = { readonly byValue: Map<string, Bucket>; readonly all: Bucket }
+
+export type RuleIndex = {
+  readonly always: Bucket
+  readonly byFact: ReadonlyMap<FactName, FactIndex>
+  readonly byGroup: FactIndex
+  readonly byPlace: ReadonlyMap<string, Bucket>
+}
+
+/** What is known of somebody: texts by fact, `undefined` where nobody knows; groups as the IdP names them. */
+export type KnownFacts = {
+  readonly valueOf: (fact: FactName) => string | undefined
+  readonly groups: readonly string[] | 'unknown'
+  readonly places: () => readonly string[]
+}
+
+export type Candidates = { readonly deny: readonly ScopeBucket[]; readonly grant: readonly ScopeBucket[] }
+
+const emptyScopes = (isOfMembers: boolean): ScopeBucket => ({ byScope: new Map(), withPattern: [], isOfMembers })
+const emptyBucket = (): Bucket => ({ deny: emptyScopes(false), grant: emptyScopes(false) })
+const bucketOfMembers = (): Bucket => ({ deny: emptyScopes(true), grant: emptyScopes(true) })
+const emptyFact = (): FactIndex => ({ byValue: new Map(), all: emptyBucket() })
+
+export function indexRules(rules: readonly CompiledRule[]): RuleIndex {
+  const always = emptyBucket()
+  const byFact = new Map<FactName, FactIndex>()
+  const byGroup = emptyFact()
+  const byPlace = new Map<string, Bucket>()
+  for (const rule of rules) {
+    const place = placeOfRule(rule)
+    if (place === undefined) add(always, rule)
+    else if (place.fact === groupsFact) {
+      add(byGroup.all, rule)
+      for (const name of place.values) add(getOrMake(byGroup.byValue, name, bucketOfMembers), rule)
+      for (const at of place.places) add(getOrMake(byPlace, at, bucketOfMembers), rule)
+    } else {
+      const index = getOrMake(byFact, place.fact, emptyFact)
+      add(index.all, rule)
+      for (const value of place.values) add(getOrMake(index.byValue, value, emptyBucket), rule)
+    }
+  }
+  return { always, byFact, byGroup, byPlace }
+}
+
+type Standing = { readonly fact: FactName; readonly values: ReadonlySet<string>; readonly places: ReadonlySet<string> }
+const nowhere: ReadonlySet<string> = new Set()
+
+/** The fact that leaves the fewest people: the client, then groups, then whatever else the condition needs. */
+function placeOfRule({ groups, clients, when }: CompiledRule): Standing | undefined {
+  const facts = when?.facts
+  const ids = clients?.ids ?? facts?.get('client.id')
+  if (ids) return { fact: 'client.id', values: ids, places: nowhere }
+  const hosts = facts?.get('client.host')
+  if (hosts) return { fact: 'client.host', values: hosts, places: nowhere }
+  if (groups) return { fact: groupsFact, values: groups.names, places: groups.places }
+  const inGroups = facts?.get(groupsFact)
+  if (inGroups) return { fact: groupsFact, values: new Set([...inGroups].map(groupName)), places: nowhere }
+  for (const [fact, values] of facts ?? []) if (fact !== 'resource') return { fact, values, places: nowhere }
+  return undefined
+}
+
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
+}
+
+function add(bucket: Bucket, rule: CompiledRule): void {
+  const { byScope, withPattern } = bucket[rule.effect]
+  if (rule.scopes.patterns.length > 0) withPattern.push(rule)
+  else for (const scope of rule.scopes.names) getOrMake(byScope, scope, () => []).push(rule)
+}
+
+/** The buckets in which every rule stands that could deny, or grant, somebody of whom this is known. */
+export function candidatesFor(index: RuleIndex, known: KnownFacts): Candidates {
+  const deny: ScopeBucket[] = []
+  const grant: ScopeBucket[] = []
+  const take = (bucket: Bucket | undefined): void => {
+    if (bucket === undefined) return
+    if (!isEmpty(bucket.deny)) deny.push(bucket.deny)
+    if (!isEmpty(bucket.grant)) grant.push(bucket.grant)
+  }
+  take(index.always)
+  for (const [fact, { byValue, all }] of index.byFact) {
+    const value = known.valueOf(fact)
+    take(value === undefined ? all : byValue.get(value))
+  }
+  if (known.groups === 'unknown') take(index.byGroup.all)
+  else if (index.byGroup.byValue.size > 0) for (const group of known.groups) take(index.byGroup.byValue.get(groupName(group)))
+  if (known.groups !== 'unknown' && index.byPlace.size > 0) for (const place of known.places()) take(index.byPlace.get(place))
+  return { deny, grant }
+}
+
+const isEmpty = ({ byScope, withPattern }: ScopeBucket): boolean => byScope.size === 0 && withPattern.length === 0
+
+/** Of the rules among them that cover a scope of a resource and that are wanted, the first by rank. */
+export function firstRule(
+  buckets: readonly ScopeBucket[],
+  { scope, resource }: { readonly scope: string; readonly resource: string },
+  isWanted: (rule: CompiledRule, isMember: boolean) => boolean,
+): CompiledRule | undefined {
+  let first: CompiledRule | undefined
+  const consider = (rule: CompiledRule, isMember: boolean): void => {
+    if (rule.resource !== undefined && rule.resource !== resource) return
+    if ((first === undefined || rule.rank < first.rank) && isWanted(rule, isMember)) first = rule
+  }
+  for (const { byScope, withPattern, isOfMembers } of buckets) {
+    const named = byScope.get(scope)
+    if (named !== undefined) for (const rule of named) consider(rule, isOfMembers)
+    for (const rule of withPattern) if (rule.scopes.covers(scope)) consider(rule, isOfMembers)
+  }
+  return first
+}

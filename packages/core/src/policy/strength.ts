@@ -1,0 +1,67 @@
+/**
+ * How strongly a person proved who she is, in the eyes of the tenant and in those of the vendor.
+ *
+ * A tenant may say what the evidence of its own IdPs means. That satisfies the tenant's own demands; the vendor's it satisfies only for
+ * connections for which the vendor accepted it. security.md §5
+ */
+import {
+  type AuthenticationStrength,
+  authenticationStrength,
+  isAtLeast,
+  isDefinedClass,
+  isDefinedMethod,
+} from '../identity/authentication-strength.js'
+import type { AuthenticationContext } from '../identity/normalized-identity.js'
+import type { PolicyOwner } from './compile-rules.js'
+import { type Compiling, report } from './compiling.js'
+import type { PolicyDocument } from './document.js'
+
+export type StrengthRule = {
+  readonly name: string
+  readonly connection: string | undefined
+  readonly acr: string | undefined
+  readonly amr: readonly string[]
+  readonly means: AuthenticationStrength
+}
+
+export type StrengthRules = {
+  readonly vendor: readonly StrengthRule[]
+  readonly tenant: readonly StrengthRule[]
+  /** Connections whose tenant's rules count for the vendor's demands too. */
+  readonly accepted: ReadonlySet<string>
+}
+
+export const noStrengthRules: StrengthRules = { vendor: [], tenant: [], accepted: new Set() }
+
+/** `acr` is short for rules with a class reference alone. What is defined already keeps its meaning. */
+export function compileStrength(document: PolicyDocument, compiling: Compiling): readonly StrengthRule[] {
+  for (const acr of Object.keys(document.acr)) if (isDefinedClass(acr)) report(compiling, 'strength_defined', ['acr', acr], acr)
+  document.strength.forEach(({ name, acr, amr = [] }, index) => {
+    const path = ['strength', index]
+    if (acr === undefined && amr.length === 0) report(compiling, 'strength_without_evidence', path, name)
+    const isDefined = acr === undefined ? amr.length > 0 && amr.every(isDefinedMethod) : isDefinedClass(acr)
+    if (isDefined) report(compiling, 'strength_defined', path, name)
+  })
+  return [
+    ...document.strength.map(({ name, connection, acr, amr, means }) => ({ name, connection, acr, amr: amr ?? [], means })),
+    ...Object.entries(document.acr).map(([acr, means]) => ({ name: `acr ${acr}`, connection: undefined, acr, amr: [], means })),
+  ]
+}
+
+export function strengthFor(
+  owner: PolicyOwner,
+  rules: StrengthRules,
+  authentication: AuthenticationContext,
+  connection: string,
+): AuthenticationStrength {
+  const proven = authenticationStrength(authentication)
+  const applying = owner === 'tenant' || rules.accepted.has(connection) ? [...rules.vendor, ...rules.tenant] : rules.vendor
+  return applying
+    .filter((rule) => isShown(rule, authentication, connection))
+    .reduce<AuthenticationStrength>((best, { means }) => (isAtLeast(best, means) ? best : means), proven)
+}
+
+function isShown(rule: StrengthRule, { acr, amr }: AuthenticationContext, connection: string): boolean {
+  if (rule.connection !== undefined && rule.connection !== connection) return false
+  return (rule.acr === undefined || rule.acr === acr) && rule.amr.every((method) => amr.includes(method))
+}
