@@ -1,16 +1,7 @@
 /** Everything that is configured for one tenant, read in one statement, for the broker's cache. */
 import { type Instant, instant } from '@drawbridge/core/instant'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
-import {
-  type ConnectionId,
-  type Issuer,
-  type IssuerId,
-  type ResourceId,
-  type ResourceIdentifier,
-  type TenantId,
-  type TenantSlug,
-  vendorTenantId,
-} from '@drawbridge/core/tenant/ids'
+import { type ConnectionId, type Issuer, type IssuerId, type TenantId, type TenantSlug, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import type { Database } from './database.js'
 import type { LabRateLimits } from './lab.js'
 

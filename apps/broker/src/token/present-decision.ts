@@ -4,7 +4,6 @@
  */
 import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
-import type { Instant } from '@drawbridge/core/instant'
 import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import { decide } from '@drawbridge/core/policy/decide'
@@ -44,7 +43,7 @@ export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeeme
   deps: BrokerDeps,
   { context, refusedAs, scopes, issue }: DecidedIssue<Issued>,
 ): Promise<Acted<Held<Issued>>> {
-  const { tenant, client, now } = context
+  const { tenant, client } = context
   const denied = async (grant: DecidedRow) => {
     await writeDenial(deps, context, grant, refusedAs)
     return err({ reason: 'grant_policy_denies' as const })

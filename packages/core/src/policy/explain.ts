@@ -110,7 +110,8 @@ function shown(value: unknown): string {
     const items = value.slice(0, shownValueLimits.items).map(String)
     return cut(`[${items.join(', ')}${value.length > items.length ? `, … ${value.length} in all` : ''}]`)
   }
-  return cut(typeof value === 'object' ? '(several fields)' : String(value))
+  const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
+  return isPlain ? cut(String(value)) : '(several fields)'
 }
 
 const cut = (text: string): string => (text.length > shownValueLimits.characters ? `${text.slice(0, shownValueLimits.characters)}…` : text)

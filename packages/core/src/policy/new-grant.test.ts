@@ -1,0 +1,107 @@
+import { describe, expect, test } from '@jest/globals'
+import { decide } from './decide.js'
+import { aPolicy, aSituation, orders } from './fixtures/a-situation.js'
+
+const everything = 'rules: [{ name: all, effect: grant, scopes: ["orders:*"], everyone: true }]'
+
+describe('a new grant', () => {
+  const outcomeOf = (given: object): string => {
+    const decision = decide(aPolicy(everything), aSituation(given))
+    return decision.kind === 'stepUp'
+      ? decision.demand
+      : decision.kind === 'deny'
+        ? decision.reason
+        : decision.asksConsentAnew
+          ? 'consent'
+          : 'allow'
+  }
+  const [hours, read, write, refund, admin] = [3600, ['orders:read'], ['orders:write'], ['orders:refund'], ['orders:admin']]
+  test.each([
+    ['what is privileged, right after signing in for it', { request: admin }, 'consent'],
+    ['what is privileged, from a session of before', { request: admin, isOwnSession: false }, 'fresh'],
+    ['what is privileged, though the IdP did not ask her', { request: admin, authenticatedSecondsAgo: 301 }, 'fresh'],
+    ['what is privileged, when nobody knows when she signed in', { request: admin, authenticatedSecondsAgo: 'unknown' }, 'fresh'],
+    [
+      'what is privileged, after she was sent back in vain',
+      { request: admin, authenticatedSecondsAgo: 301, stepUpsDone: 1 },
+      'login_not_fresh',
+    ],
+    ['what is privileged, at a refresh', { request: admin, isOwnSession: false, kind: 'refresh' }, 'consent'],
+    ['what is sensitive, within the hour', { request: refund, sessionSecondsAgo: hours, isOwnSession: false }, 'consent'],
+    ['what is sensitive, after it', { request: refund, sessionSecondsAgo: hours + 1, isOwnSession: false }, 'fresh'],
+    ['to write, within four hours', { request: write, sessionSecondsAgo: 4 * hours, isOwnSession: false }, 'allow'],
+    ['to write, after them', { request: write, sessionSecondsAgo: 4 * hours + 1, isOwnSession: false }, 'fresh'],
+    ['to read, within eight hours', { request: read, sessionSecondsAgo: 8 * hours, isOwnSession: false }, 'allow'],
+    ['to read, after them', { request: read, sessionSecondsAgo: 8 * hours + 1, isOwnSession: false }, 'fresh'],
+    ['to read, after them, at a refresh', { request: read, sessionSecondsAgo: 8 * hours + 1, kind: 'refresh' }, 'allow'],
+  ])('of %s', (_, given, outcome) => {
+    expect(outcomeOf(given)).toBe(outcome)
+  })
+})
+
+describe('claims that a policy makes', () => {
+  const manager =
+    'claims: { is_manager: { type: boolean, from: "\'managers\' in groups" }, level: { type: number, from: "size(claims.roles)" } }'
+  const rule = (when: string) => `rules: [{ name: r, effect: grant, scopes: ["*"], when: "${when}" }]`
+  const kindOf = (text: string, given: object): string => decide(aPolicy(text), aSituation({ request: ['orders:read'], ...given })).kind
+
+  test('are read as any other', () => {
+    expect(kindOf(`${manager}\n${rule('claims.is_manager')}`, { groups: ['managers'] })).toBe('allow')
+    expect(kindOf(`${manager}\n${rule('claims.is_manager')}`, { groups: [] })).toBe('deny')
+    expect(kindOf(`${manager}\n${rule('claims.level >= 2.0')}`, { claims: { roles: ['a', 'b'] } })).toBe('allow')
+  })
+
+  test('are absent where they have no result', () => {
+    const deny =
+      'rules: [{ name: all, effect: grant, scopes: ["*"], everyone: true }, { name: d, effect: deny, scopes: ["*"], when: "claims.is_manager" }]'
+    expect(kindOf(`${manager}\n${deny}`, { groups: 'unknown' })).toBe('deny')
+    expect(kindOf(`${manager}\n${deny}`, { groups: [] })).toBe('allow')
+  })
+
+  test('hide what the login says under the same name', () => {
+    const made = 'claims: { color: { type: string, from: "\'red\'" } }'
+    expect(kindOf(`${made}\n${rule("claims.color == 'red'")}`, { claims: { color: 'blue' } })).toBe('allow')
+    expect(kindOf(`${made}\n${rule("claims.color == 'blue'")}`, { claims: { color: 'blue' } })).toBe('deny')
+  })
+
+  test('larger than the limit are absent', () => {
+    const long = 'claims: { long: { type: string, from: "claims.name + claims.name" } }'
+    const given = (length: number) => ({ claims: { name: 'x'.repeat(length) } })
+    expect(kindOf(`${long}\n${rule('has(claims.long)')}`, given(512))).toBe('allow')
+    expect(kindOf(`${long}\n${rule('has(claims.long)')}`, given(513))).toBe('deny')
+  })
+})
+
+test.each([
+  ['request.address', 'address', '192.0.2.1'],
+  ['request.country', 'country', 'CH'],
+])('%s is known only where somebody says it', (variable, member, value) => {
+  const policy = aPolicy(`rules: [{ name: r, effect: grant, scopes: ["*"], when: "${variable} == '${value}'" }]`)
+  expect(decide(policy, aSituation({ request: ['orders:read'], [member]: value })).kind).toBe('allow')
+  const absent = decide(policy, aSituation({ request: ['orders:read'] }))
+  expect(absent).toMatchObject({
+    kind: 'deny',
+    explanation: { unclear: 1, notes: ['rule r (line 2) could not be evaluated and counts strictly'] },
+  })
+})
+
+test('a client is not attested unless somebody proved it', () => {
+  const policy = aPolicy('rules: [{ name: r, effect: grant, scopes: ["*"], when: "client.attested" }]')
+  const input = aSituation({ request: ['orders:read'] })
+  expect(decide(policy, input).kind).toBe('deny')
+  expect(decide(policy, { ...input, client: { ...input.client, attested: true } }).kind).toBe('allow')
+})
+
+test('rules for clients bound what policy grants, refuse them, and hold where nobody can judge', () => {
+  const granting = (clients: string) => decide(aPolicy(`${everything}\nclients: [${clients}]`), aSituation({ client: { id: 'a' } }))
+  expect(granting('{ name: c, clients: { ids: [a] }, scopes: ["*:read"] }')).toMatchObject({ kind: 'allow', scopes: ['orders:read'] })
+  expect(granting('{ name: c, clients: { ids: [b] }, scopes: ["*:read"] }')).toMatchObject({
+    kind: 'allow',
+    scopes: orders.scopes.map(({ name }) => name),
+  })
+  expect(granting('{ name: c, clients: { ids: [a] }, refuse: true }')).toMatchObject({ kind: 'deny', reason: 'nothing_granted' })
+  expect(granting('{ name: c, clients: { hosts: [x.example] }, refuse: true }')).toMatchObject({
+    kind: 'deny',
+    explanation: { notes: ['client rule c could not be evaluated and counts strictly'] },
+  })
+})
