@@ -4,6 +4,7 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { describe, expect, test } from '@jest/globals'
 import { createConnector } from '../connection.js'
+import { discoveryLifetimeSeconds } from './discovery.js'
 import { aConnector, aSigner, goThrough, issuer, later, logIn, now } from './fixtures/a-provider.js'
 import { issuerKeyLimits } from './issuer-keys.js'
 
@@ -113,6 +114,25 @@ describe('key rollover', () => {
     expect((await goThrough(made, { at: later(400) })).verdict.ok).toBe(true)
     expect((await goThrough(made, { at: later(issuerKeyLimits.lifetimeSeconds) })).verdict).toMatchObject(refusal('oidc_keys_unusable'))
   })
+  test('whoever comes while the new keys are being fetched has them, too', async () => {
+    let keys = [old.jwk]
+    const made = aConnector({ op: { signer: fresh, jwks: () => ({ keys }) } })
+    await goThrough(made, {})
+    keys = [old.jwk, fresh.jwk]
+    // Of several at once the provider of this test knows one nonce alone: what counts is that none of them lacks the key.
+    const at = later(issuerKeyLimits.refetchPauseSeconds)
+    const verdicts = (await Promise.all([1, 2, 3].map(() => goThrough(made, { at })))).map(({ verdict }) => JSON.stringify(verdict))
+    expect(verdicts.filter((verdict) => verdict.includes('unknown_key'))).toEqual([])
+    expect(fetches(made)).toBe(2)
+  })
+  test.each([
+    { status: 0, reason: 'upstream_fetch_failed' },
+    { status: 503, reason: 'upstream_fetch_failed' },
+    { status: 404, reason: 'oidc_keys_unusable' },
+  ])('keys that cannot be fetched, status $status: $reason', async ({ status, reason }) => {
+    const graph = (url: string) => (url.endsWith('/jwks') ? { status, value: {} } : undefined)
+    expect((await logIn({ op: { graph } })).verdict).toMatchObject(refusal(reason))
+  })
   test('a key set without a usable key is refused as such', async () => {
     expect((await logIn({ op: { jwks: () => ({ keys: [] }) } })).verdict).toMatchObject(refusal('oidc_keys_unusable'))
   })
@@ -192,6 +212,41 @@ describe('an issuer that many companies share', () => {
     { what: 'Graph for nobody in particular', configuration: { graph: {} }, member: 'tenantIds' },
   ])('$what cannot be configured', ({ configuration, member }) => {
     expect(() => aConnector({ configuration })).toThrow(member)
+  })
+})
+
+describe('the way back', () => {
+  test.each([
+    { answers: entraOf(tenant).iss, ok: true },
+    { answers: template, ok: true },
+    { answers: entraOf(foreignTenant).iss, ok: false },
+    { answers: issuer, ok: false },
+  ])('of an issuer of many tenants is taken=$ok from $answers', async ({ answers, ok }) => {
+    const { verdict } = await logIn({ op: { issuer: template, claims: entraOf(tenant) }, configuration: entra, answer: { iss: answers } })
+    expect(verdict).toMatchObject(ok ? { ok } : refusal('oidc_issuer_mismatch'))
+  })
+  test('to a state that is not ours is refused by value', async () => {
+    const { connector } = aConnector({})
+    const upstreamId = 'x'
+    for (const state of ['', 'not json', '{}', '{"verifier":"v"}'])
+      expect(
+        await connector.finish(
+          { binding: 'query', parameters: new Map() },
+          { upstreamId, state: new Secret(state), callbackUrl: `${issuer}/cb`, now },
+        ),
+      ).toMatchObject(refusal('login_state_invalid'))
+  })
+  test('is refused where the provider cannot be reached any more', async () => {
+    let isGone = false
+    const made = aConnector({ op: { graph: () => (isGone ? { status: 0, value: {} } : undefined) } })
+    expect((await goThrough(made, {})).verdict.ok).toBe(true)
+    const asking = { loginRequestId: 'l', callbackUrl: `${issuer}/cb`, relayState: 'handle', stepUpAcr: undefined, forceAuthn: false, now }
+    const started = await made.connector.start(asking)
+    if (!started.ok) throw new Error('refused')
+    isGone = true
+    const parameters = new Map(Object.entries({ code: 'code1', state: 'handle' }))
+    const expected = { ...started.value, callbackUrl: `${issuer}/cb`, now: later(discoveryLifetimeSeconds) }
+    expect(await made.connector.finish({ binding: 'query', parameters }, expected)).toMatchObject(refusal('upstream_fetch_failed'))
   })
 })
 

@@ -65,6 +65,8 @@ describe('what a logout token must say', () => {
     { when: 'it carries another event', claims: { events: { 'urn:other': {} } }, rule: 'events' },
     { when: 'its event is no object', claims: { events: { [backchannelLogoutEvent]: true } }, rule: 'events' },
     { when: 'its event is a list', claims: { events: { [backchannelLogoutEvent]: [] } }, rule: 'events' },
+    { when: 'its event is null', claims: { events: { [backchannelLogoutEvent]: null } }, rule: 'events' },
+    { when: 'its events are null', claims: { events: null }, rule: 'events' },
     { when: 'its events are a list', claims: { events: [backchannelLogoutEvent] }, rule: 'events' },
     { when: 'it names nobody', claims: { sub: undefined, sid: undefined }, rule: 'sub_or_sid' },
     { when: 'its person is no text', claims: { sub: ['ada'] }, rule: 'sub' },
@@ -74,6 +76,10 @@ describe('what a logout token must say', () => {
     const { verdict, asked } = await verdictOn(aToken(claims))
     expect(verdict).toMatchObject(refused(rule))
     expect(asked).toEqual([])
+  })
+  test('it may say from when on it holds', async () => {
+    expect((await verdictOn(aToken({ nbf: seconds }))).verdict.ok).toBe(true)
+    expect((await verdictOn(aToken({ nbf: null }))).verdict).toMatchObject(refused('nbf'))
   })
   test('the client may be one of several that it is for', async () => {
     expect((await verdictOn(aToken({ aud: ['another', 'drawbridge'] }))).verdict.ok).toBe(true)
@@ -142,9 +148,9 @@ describe('an issuer that many companies share', () => {
   })
   test('it may name no hosted domain, and none but ours', async () => {
     expect((await verdictOn(aToken(), { hostedDomains: ['globex.example'] })).verdict.ok).toBe(true)
-    expect((await verdictOn(aToken({ hd: 'other.example' }), { hostedDomains: ['globex.example'] })).verdict).toMatchObject(
-      refused('tenant'),
-    )
+    expect((await verdictOn(aToken({ hd: 'Globex.Example' }), { hostedDomains: ['globex.example'] })).verdict.ok).toBe(true)
+    for (const hd of ['other.example', 7, null, ['globex.example']])
+      expect((await verdictOn(aToken({ hd }), { hostedDomains: ['globex.example'] })).verdict).toMatchObject(refused('tenant'))
   })
 })
 

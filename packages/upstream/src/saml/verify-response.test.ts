@@ -101,6 +101,41 @@ describe.each(signatureReaderNames)('read by %s', (reader) => {
     })
   })
 
+  describe('what is in an assertion in a way that means two things', () => {
+    const key = aFixtureKey()
+    const verdictOn = (parts: Parameters<typeof assertionXml>[0]) =>
+      verifySamlResponse(
+        encodeMessage(signXml(responseXml({ assertions: assertionXml(parts) }), '_response1', key)),
+        expecting([key.certificate]),
+      )
+    const context = (name: string) =>
+      `<saml:AuthnContext><saml:AuthnContextClassRef>${name}</saml:AuthnContextClassRef></saml:AuthnContext>`
+    const attribute = (name: string, values: string) =>
+      `<saml:AttributeStatement><saml:Attribute Name="${name}">${values}</saml:Attribute></saml:AttributeStatement>`
+    test.each([
+      {
+        what: 'two encrypted names beside a plain one',
+        parts: { nameId: '<saml:NameID>ada@acme.example</saml:NameID><saml:EncryptedID/><saml:EncryptedID/>' },
+      },
+      {
+        what: 'two contexts in one statement',
+        parts: {
+          authnStatement: `<saml:AuthnStatement AuthnInstant="2026-11-23T11:59:40Z">${context('urn:a')}${context('urn:b')}</saml:AuthnStatement>`,
+        },
+      },
+      { what: 'an attribute whose name is empty', parts: { attributeStatement: attribute('  ', '') } },
+    ])('$what is refused', ({ parts }) => {
+      expect(verdictOn(parts)).toMatchObject({ ok: false, error: { reason: 'saml_shape_invalid' } })
+    })
+    test('no value is one that XML Schema calls so, and no other', () => {
+      const xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+      const values = ['xsi:nil="true"', 'xsi:nil="1"', 'xsi:nil="false"', 'nil="true"', 'xsi:type="true"', 'xmlns:x="urn:x" x:nil="true"']
+      const written = values.map((said, index) => `<saml:AttributeValue ${xsi} ${said}>v${index}</saml:AttributeValue>`).join('')
+      const verdict = verdictOn({ attributeStatement: attribute('a', written) })
+      expect(verdict.ok && verdict.value.attributes.get('a')).toEqual(['v2', 'v3', 'v4', 'v5'])
+    })
+  })
+
   describe('the envelope of the parameter', () => {
     const good = base64Of('good', 'response-signed.xml')
     test.each([
