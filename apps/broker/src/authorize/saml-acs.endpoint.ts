@@ -16,6 +16,7 @@ import { refuseOnPage } from './answer.js'
 import { loginRequestIdOf } from './finish-login.js'
 import { initiatedLoginOf, refuseUnsolicited, sendToTarget } from './initiated-login.js'
 import { tracedStray } from './login-trace.js'
+import { packMessage } from './packed-message.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
 const parkedSeconds = 120
@@ -50,7 +51,7 @@ export const samlAcsEndpoint = endpoint({
       handleHash,
       connectionId: connection.id,
       loginRequestId,
-      sealed: deps.sealer.seal(Buffer.from(response, 'utf8'), context),
+      sealed: deps.sealer.seal(packMessage(response), context),
       expiresAt: addSeconds(deps.clock.now(), parkedSeconds),
     })
     if (!parked) return refuseOnPage({ reason: 'connection_unknown' })

@@ -8,6 +8,7 @@ import { sealContextOf } from '../http/seal-context.js'
 import { refuseOnPage } from './answer.js'
 import { finishLogin } from './finish-login.js'
 import { tracedStray } from './login-trace.js'
+import { unpackMessage } from './packed-message.js'
 
 /** @spec SAML Profiles §4.1.4.3 processing of the response */
 export const samlContinueEndpoint = endpoint({
@@ -38,8 +39,9 @@ export const samlContinueEndpoint = endpoint({
     })
     if (!taken) return stray('no_message_for_an_open_login')
     const opened = deps.sealer.open(taken.sealed, sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex')))
-    if (!opened.ok) return refuseOnPage({ reason: 'login_refused', detail: { why: 'unsealable' } })
-    const message = { binding: 'post', parameters: new Map([['SAMLResponse', opened.value.toString('utf8')]]) } as const
+    const response = opened.ok ? unpackMessage(opened.value) : undefined
+    if (response === undefined) return refuseOnPage({ reason: 'login_refused', detail: { why: 'unsealable' } })
+    const message = { binding: 'post', parameters: new Map([['SAMLResponse', response]]) } as const
     return finishLogin({ http, deps, tenant, connection, browserHash, trip: taken.trip, now }, message)
   },
 })
