@@ -25,13 +25,21 @@ export async function listContacts(db: Db, tenant: TenantId, page: Page<MomentPo
   return rows.map(toContact)
 }
 
+/**
+ * Whoever changes the contacts of a tenant takes this first, before rows and mails: two who give one address at once would otherwise wait for
+ * each other, one holding the address and the other the mails.
+ */
+async function lockContacts(db: Db, tenant: TenantId): Promise<void> {
+  await db.query("SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1::text, 0))", [tenant])
+}
+
 /** Nothing is inserted beyond the limit. Throws where the tenant has that address already (unique). */
 export async function insertContact(
   db: Db,
   tenant: TenantId,
   contact: { readonly id: string; readonly name: string; readonly email: string; readonly now: Instant },
 ): Promise<Contact | undefined> {
-  await db.query("SELECT pg_advisory_xact_lock(hashtextextended('contacts ' || $1::text, 0))", [tenant])
+  await lockContacts(db, tenant)
   const { rows } = await db.query<Row>(
     `INSERT INTO contacts (tenant_id, id, name, email, created_at)
      SELECT $1, $2, $3, $4, $5 WHERE (SELECT count(*) FROM contacts WHERE tenant_id = $1) < $6 RETURNING ${columns}`,
@@ -42,6 +50,7 @@ export async function insertContact(
 
 /** Held until the end of the transaction, so that who is told and what is changed are one. */
 export async function lockContact(db: Db, tenant: TenantId, id: string): Promise<Contact | undefined> {
+  await lockContacts(db, tenant)
   const { rows } = await db.query<Row>(`SELECT ${columns} FROM contacts WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [tenant, id])
   return rows[0] && toContact(rows[0])
 }

@@ -169,6 +169,19 @@ it('another tenant’s contacts and announcements are none of a tenant key’s b
   expect((await globex('GET', '/tenants/globex/announcements')).body.announcements).toEqual([])
 })
 
+it('admins who give one new address at the same time: one of them does, and the others are told that it is taken', async () => {
+  const kept = await Promise.all(['ada', 'ben'].map(async (name) => (await add(name)).body.id as string))
+  for (let round = 0; round < 12; round += 1) {
+    const email = `new-${round}@acme.example`
+    const asks = [
+      ...kept.map((id) => call('PUT', `/tenants/acme/contacts/${id}`, { name: 'Ada', email })),
+      ...Array.from({ length: 3 }, () => add('cleo', email)),
+    ]
+    const answers = await Promise.all(asks)
+    expect(answers.map(({ status }) => (status === 201 ? 200 : status)).sort()).toEqual([200, 409, 409, 409, 409])
+  }
+})
+
 it('acts at the same time wait for each other in one order, and every one of them is told', async () => {
   await add('ada')
   await asOwner(fixture.ownerUrl, 'DELETE FROM announcements')
