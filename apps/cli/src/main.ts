@@ -61,7 +61,11 @@ async function administer(words: readonly string[]): Promise<number> {
   const { adminCommands } = await import('./admin/commands.js')
   const { runAdminCommand } = await import('./admin/run-command.js')
   const code = await runAdminCommand(adminCommands, words, processEnvironment())
-  return code ?? usage(words, nounsOf(adminCommands))
+  if (code !== undefined) return code
+  const { meant } = await import('./admin/read-words.js')
+  const nouns = nounsOf(adminCommands)
+  const near = meant(words.join(' '), [...commands, ...adminCommands].map(({ name }) => name).concat(nouns), 'drawbridge ')
+  return usage(words, nouns, near)
 }
 
 const nounsOf = (list: readonly { readonly name: string }[]): readonly string[] => [
@@ -73,10 +77,10 @@ function environmentOf(rest: readonly string[]) {
   return rest.includes('--lab') ? { ...processEnvironment(), DRAWBRIDGE_LAB: 'true' } : processEnvironment()
 }
 
-function usage(words: readonly string[], nouns: readonly string[]): number {
+function usage(words: readonly string[], nouns: readonly string[], near: string): number {
   const asked = words.length === 0 || words[0] === '--help' || words[0] === 'help'
   const lines = commands.map(({ name, does }) => `  drawbridge ${name.padEnd(18)} ${does}`)
-  const unknown = asked ? [] : [`There is no command "${words.join(' ')}".`]
+  const unknown = asked ? [] : [`There is no command "${words.join(' ')}"${near || '.'}`]
   const administering = [
     '',
     'Through the admin API (DRAWBRIDGE_ADMIN_URL, DRAWBRIDGE_ADMIN_KEY); each alone lists what it does:',

@@ -113,6 +113,14 @@ describe('the first customer', () => {
 
 describe('it says no', () => {
   it.each([
+    { what: 'to a noun that is misspelt', words: ['conection', 'list', 'initech'], code: 2, says: 'is drawbridge connection list meant?' },
+    { what: 'to a command of this machine that is misspelt', words: ['migrat'], code: 2, says: 'is drawbridge migrate meant?' },
+    {
+      what: 'to a verb of two words that is misspelt',
+      words: ['connection', 'metadata', 'aply', 'initech'],
+      code: 2,
+      says: 'There is no "connection metadata aply": is drawbridge connection metadata apply meant?',
+    },
     { what: 'by the broker', words: ['tenant', 'show', 'nobody'], code: 1, says: 'check the slug' },
     {
       what: 'for a name that nothing has',

@@ -68,6 +68,17 @@ it('suggests what is near, and nothing where nothing is', () => {
   expect(meant('xyz', ['connection', 'client'])).toBe('')
 })
 
+test.each([
+  { typed: 'conection list acme', near: 'drawbridge connection list' },
+  { typed: 'conection acme', near: 'drawbridge connection' },
+  { typed: 'conection metadata aply acme', near: 'drawbridge connection metadata apply' },
+  { typed: 'migrat', near: 'drawbridge migrate' },
+  { typed: 'aply -f x.yaml', near: 'drawbridge apply' },
+])('for "$typed" $near is suggested', ({ typed, near }) => {
+  const names = ['migrate', 'apply', 'connection', 'connection list', 'connection metadata apply', 'client list']
+  expect(meant(typed, names, 'drawbridge ')).toBe(`: is ${near} meant?`)
+})
+
 it('never throws, whatever is typed', () => {
   const word = fc.oneof(fc.string(), fc.constantFrom('--name', '--', '-', '--name=', '-f', '--tag', '--fast', '--__proto__', '---'))
   fc.assert(fc.property(fc.array(word, { maxLength: 8 }), (words) => typeof readWords(command, words).ok === 'boolean'))

@@ -80,12 +80,17 @@ function missingIn(command: AdminCommand, positionals: readonly string[], given:
 
 const furthest = 3
 
-/** `: --issuer is meant?`, or nothing where nothing is near. */
-export function meant(word: string, known: readonly string[], prefix = ''): string {
+/**
+ * `: is --issuer meant?`, or nothing where nothing is near. Of several words as many are held against a name as it has, and the name that is
+ * nearest word for word is told.
+ */
+export function meant(typed: string, known: readonly string[], prefix = ''): string {
+  const words = typed.split(' ')
   const near = known
-    .map((name) => ({ name, away: distance(word, name) }))
+    .map((name) => ({ name, many: name.split(' ').length }))
+    .map(({ name, many }) => ({ name, many, away: distance(words.slice(0, many).join(' '), name) }))
     .filter(({ name, away }) => away <= Math.min(furthest, Math.ceil(name.length / 2)))
-    .toSorted((one, other) => one.away - other.away)[0]
+    .toSorted((one, other) => one.away / one.many - other.away / other.many)[0]
   return near === undefined ? '' : `: is ${prefix}${near.name} meant?`
 }
 

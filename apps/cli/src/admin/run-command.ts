@@ -42,7 +42,9 @@ function explainNoun(commands: readonly AdminCommand[], words: readonly string[]
     console.log(helpOfMany(ofNoun))
     return rest.includes('--help') || rest.length === 0 ? exitCodes.done.code : exitCodes.usage.code
   }
-  return complain([`There is no "${noun} ${typed[0]}"${meant(typed[0] ?? '', verbs, `drawbridge ${noun} `)}`, helpOfMany(ofNoun)])
+  // `connection metadata aply` is mistaken in its third word.
+  const said = typed.slice(0, verbs.some((verb) => verb.startsWith(`${typed[0]} `)) ? 2 : 1).join(' ')
+  return complain([`There is no "${noun} ${said}"${meant(typed.join(' '), verbs, `drawbridge ${noun} `)}`, helpOfMany(ofNoun)])
 }
 
 function complain(lines: readonly string[]): number {
