@@ -51,12 +51,22 @@ export type FetchSafely = (url: string, options: FetchOptions) => Promise<Result
 export async function fetchSafely(deps: FetchDeps, url: string, options: FetchOptions): Promise<Result<Fetched, FetchRefusal>> {
   const target = judgeUrl(deps, url)
   if (!target.ok) return target
-  const signal = AbortSignal.timeout(options.timeoutMs)
-  const address = await beforeAbort(signal, resolveSafely(deps, target.value))
+  // AbortSignal.timeout() would keep each signal, and what listens to it, for all of the time-out, long after its fetch is over.
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), options.timeoutMs).unref()
+  try {
+    return await fetchFrom(deps, target.value, options, late.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function fetchFrom(deps: FetchDeps, url: URL, options: FetchOptions, signal: AbortSignal): Promise<Result<Fetched, FetchRefusal>> {
+  const address = await beforeAbort(signal, resolveSafely(deps, url))
   if (!address.ok) return address
   const agent = new Agent({ connect: { lookup: pinTo(address.value), timeout: options.timeoutMs }, pipelining: 0, connections: 1 })
   try {
-    return await exchange(agent, target.value, options, signal)
+    return await exchange(agent, url, options, signal)
   } catch (cause) {
     return err(
       signal.aborted
