@@ -119,6 +119,18 @@ export async function findLivingSetupLink(
   return rows[0] && toLink(rows[0])
 }
 
+/** Whether this is what it was sent with, whatever has become of it since. */
+export async function isTokenOfSetupLink(
+  db: Db,
+  tenant: TenantId,
+  { id, tokenHash }: { readonly id: string; readonly tokenHash: CredentialHash },
+): Promise<boolean> {
+  const { rowCount } = await db.query('SELECT 1 FROM setup_links WHERE tenant_id = $1 AND id = $2 AND token_hash = $3', [
+    ...[tenant, id, tokenHash],
+  ])
+  return rowCount === 1
+}
+
 /** Whether it lives now, and until this transaction ends: a revocation comes before all of what the link does, or after it. */
 export async function lockLivingSetupLink(db: Db, tenant: TenantId, id: string, now: Instant): Promise<boolean> {
   const { rowCount } = await db.query(

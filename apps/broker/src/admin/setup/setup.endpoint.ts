@@ -5,10 +5,11 @@
  * between is in the draft; the browser holds a handle. security.md §6
  */
 import { addSeconds } from '@drawbridge/core/instant'
+import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { lockDraft, markDraft, writeDraft } from '@drawbridge/store/connection-drafts'
 import { listConnectionIds } from '@drawbridge/store/connections'
-import { exchangeSetupLink, lockLivingSetupLink, lockSetup } from '@drawbridge/store/setup-links'
+import { exchangeSetupLink, isTokenOfSetupLink, lockLivingSetupLink, lockSetup } from '@drawbridge/store/setup-links'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../../deps.js'
 import { type Endpoint, endpoint, type HttpRequest, tenantOf } from '../../http/endpoint.js'
@@ -38,6 +39,17 @@ const show = endpoint({
 
 const tokenShape = /^[A-Za-z0-9_-]{43}$/
 
+/**
+ * Whether this browser has opened this very link, and it lives. Whoever clicks it in a mail again comes from another site, without the cookie,
+ * and is asked for the code; the form that sends it is ours, and the cookie comes along. Nothing new is given.
+ */
+async function isOpenHere(http: HttpRequest, deps: BrokerDeps, tokenHash: CredentialHash): Promise<boolean> {
+  const session = await findSetupSession(http, deps)
+  if (!session) return false
+  const { tenant, link } = session
+  return inTenant(deps.database, tenant.id, (db) => isTokenOfSetupLink(db, tenant.id, { id: link.id, tokenHash }))
+}
+
 const open = endpoint({
   ...setupCommon,
   method: 'POST',
@@ -54,7 +66,8 @@ const open = endpoint({
       if (exchanged) await tell(db, deps, http, { link: exchanged, kind: 'setup_link.opened' })
       return exchanged
     })
-    return link ? toSteps(http, [setSetupCookie(deps, tenant, handle)]) : refuse('setup_link_unusable')
+    if (link) return toSteps(http, [setSetupCookie(deps, tenant, handle)])
+    return (await isOpenHere(http, deps, exchange.tokenHash)) ? toSteps(http) : refuse('setup_link_unusable')
   },
 })
 
