@@ -10,6 +10,8 @@ export const testLoginLimits = {
   keptSeconds: 3600,
   /** Of one tenant at a time. */
   most: 50,
+  /** Of one set-up link at a time. */
+  mostOfSetupLink: 5,
 } as const
 
 export type TestLoginDraft = {
@@ -17,21 +19,25 @@ export type TestLoginDraft = {
   readonly connectionId: ConnectionId
   readonly tokenHash: CredentialHash
   readonly asked: unknown
-  /** The admin key that asks. */
+  /** The admin key, or the set-up link, that asks. */
   readonly askedBy: string
+  /** Of the asker at a time, where that is less than of the tenant. */
+  readonly most?: number | undefined
   readonly now: Instant
 }
 
-/** False: the tenant has as many as it may have. */
+/** False: the tenant, or the asker, has as many as it may have. */
 export async function insertTestLogin(db: Db, tenant: TenantId, draft: TestLoginDraft): Promise<boolean> {
   // Whoever inserts waits for whoever does so too: the count is exact.
   await db.query('SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE', [tenant])
   const { rowCount } = await db.query(
     `INSERT INTO test_logins (tenant_id, id, connection_id, token_hash, asked, created_at, expires_at, asked_by) SELECT $1, $2, $3, $4, $5, $6, $7, $9
-     WHERE (SELECT count(*) FROM test_logins WHERE tenant_id = $1 AND expires_at > $6) < $8`,
+     WHERE (SELECT count(*) FROM test_logins WHERE tenant_id = $1 AND expires_at > $6) < $8
+       AND (SELECT count(*) FROM test_logins WHERE tenant_id = $1 AND expires_at > $6 AND asked_by = $9) < $10`,
     [
       ...[tenant, draft.id, draft.connectionId, draft.tokenHash, JSON.stringify(draft.asked), toTimestamp(draft.now)],
       ...[toTimestamp(addSeconds(draft.now, testLoginLimits.keptSeconds)), testLoginLimits.most, draft.askedBy],
+      draft.most ?? testLoginLimits.most,
     ],
   )
   return rowCount === 1
@@ -41,6 +47,8 @@ export type StoredTestLogin = {
   readonly id: TestLoginId
   readonly connectionId: ConnectionId
   readonly asked: unknown
+  /** The set-up link that asked for it; `undefined`: an admin key did. */
+  readonly setupLinkId: string | undefined
   readonly createdAt: Instant
   readonly expiresAt: Instant
   readonly redeemedAt: Instant | undefined
@@ -52,6 +60,7 @@ type Row = {
   readonly id: TestLoginId
   readonly connection_id: ConnectionId
   readonly asked: unknown
+  readonly setup_link_id: string | null
   readonly created_at: Instant
   readonly expires_at: Instant
   readonly redeemed_at: Instant | null
@@ -59,11 +68,13 @@ type Row = {
   readonly outcome: string | null
   readonly sealed: Buffer | null
 }
-const columns = 'id, connection_id, asked, created_at, expires_at, redeemed_at, finished_at, outcome, sealed'
+const columns = `id, connection_id, asked, created_at, expires_at, redeemed_at, finished_at, outcome, sealed,
+  (SELECT l.id FROM setup_links AS l WHERE l.tenant_id = test_logins.tenant_id AND l.id = test_logins.asked_by) AS setup_link_id`
 const toTestLogin = (row: Row): StoredTestLogin => ({
   id: row.id,
   connectionId: row.connection_id,
   asked: row.asked,
+  setupLinkId: row.setup_link_id ?? undefined,
   createdAt: row.created_at,
   expiresAt: row.expires_at,
   redeemedAt: row.redeemed_at ?? undefined,
@@ -80,7 +91,7 @@ export async function findTestLogin(db: Db, tenant: TenantId, id: TestLoginId, n
   return rows[0] && toTestLogin(rows[0])
 }
 
-/** For the one admin key that asked for it; whoever holds another finds nothing, as of a test that there is not. */
+/** For the one admin key, or set-up link, that asked for it; whoever holds another finds nothing, as of a test that there is not. */
 export async function readTestLogin(
   db: Db,
   tenant: TenantId,
@@ -91,6 +102,15 @@ export async function readTestLogin(
     [tenant, id, toTimestamp(now), askedBy],
   )
   return rows[0] && toTestLogin(rows[0])
+}
+
+/** Of one asker, the newest first. */
+export async function listTestLogins(db: Db, tenant: TenantId, askedBy: string, now: Instant): Promise<readonly StoredTestLogin[]> {
+  const { rows } = await db.query<Row>(
+    `SELECT ${columns} FROM test_logins WHERE tenant_id = $1 AND asked_by = $2 AND expires_at > $3 ORDER BY created_at DESC, id LIMIT $4`,
+    [tenant, askedBy, toTimestamp(now), testLoginLimits.most],
+  )
+  return rows.map(toTestLogin)
 }
 
 /** Waiting for the browser that opens its URL: nobody has, and there is time. */

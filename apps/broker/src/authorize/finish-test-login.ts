@@ -7,7 +7,7 @@
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { stepsOf } from '@drawbridge/core/identity/login-trace'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
-import { passedSteps, type TestLoginAsked, testLoginAsked } from '@drawbridge/core/identity/test-login'
+import { passedSteps, type TestLoginAsked, testLoginAsked, testOutcomeWords } from '@drawbridge/core/identity/test-login'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from '@drawbridge/core/policy/compile'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
@@ -134,19 +134,9 @@ async function policyOf({ deps, tenant }: TestHomecoming, asked: TestLoginAsked)
   return compiled.ok ? compiled.value : undefined
 }
 
-const verdicts: Readonly<Record<FoundByTest['outcome'], string>> = {
-  unavailable: 'The sign-in page of your company could not be reached.',
-  refused: 'A login like this one would be refused: the answer does not say who you are in the form that was agreed.',
-  not_admitted: 'Your sign-in is right, and you would still not be let in.',
-  admitted: 'You would be let in. No policy was asked, because the test names no client.',
-  denied: 'You would be let in, and the policy would give this application nothing.',
-  step_up: 'You would be sent back once, for a second factor.',
-  allowed: 'You would be let in, and this application would get access.',
-}
-
 const verdictPage = ({ outcome, found }: FoundByTest): Answer =>
   page(
     'The test is done',
-    html`<p>${verdicts[outcome]}</p>${found.failure !== null && html`<p class="soft">Cause <code>${found.failure.reason}</code></p>`}<p>Nothing was opened by this. What was found, step by step, is in the answer that your test is read with. You may close this window.</p>`,
+    html`<p>${testOutcomeWords[outcome]}</p>${found.failure !== null && html`<p class="soft">Cause <code>${found.failure.reason}</code></p>`}<p>Nothing was opened by this. What was found, step by step, is read where the test was asked for. You may close this window.</p>`,
     { headers: { 'cache-control': 'no-store' } },
   )

@@ -9,6 +9,7 @@ import { addSeconds } from '@drawbridge/core/instant'
 import { Secret } from '@drawbridge/core/secret'
 import type { CredentialHash, LoginRequestId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
+import { findLivingSetupLink } from '@drawbridge/store/setup-links'
 import { findWaitingTestLogin, insertTestTrip, redeemTestLogin, type StoredTestLogin } from '@drawbridge/store/test-logins'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { StartedLogin } from '@drawbridge/upstream/connector'
@@ -21,6 +22,7 @@ import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { html } from '../http/html.js'
 import { leaveFor, upstreamTargets } from '../http/leave-for.js'
 import { sealContextOf } from '../http/seal-context.js'
+import { setupSessionHashOf } from '../http/setup-cookie.js'
 import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
@@ -43,8 +45,18 @@ async function findWaiting(http: HttpRequest, deps: BrokerDeps, token: string | 
   if (token === undefined || !tokenShape.test(token)) return undefined
   const tokenHash = hashCredential(new Secret(token))
   const test = await inTenant(deps.database, tenant.id, (db) => findWaitingTestLogin(db, tenant.id, tokenHash, deps.clock.now()))
+  if (test?.setupLinkId !== undefined && !(await isOfThisSetup(http, deps, test.setupLinkId))) return undefined
   const connection = test && tenant.connection(test.connectionId)
   return test && connection && { test, connection, tokenHash }
+}
+
+/** A company's IT runs its test itself: in the browser that has opened the link which asked for it, while that lives. */
+async function isOfThisSetup(http: HttpRequest, deps: BrokerDeps, setupLinkId: string): Promise<boolean> {
+  const { id: tenant } = tenantOf(http)
+  const session = setupSessionHashOf(http, deps)
+  if (session === undefined) return false
+  const link = await inTenant(deps.database, tenant, (db) => findLivingSetupLink(db, tenant, session, deps.clock.now()))
+  return link?.id === setupLinkId
 }
 
 const proofOf = (http: HttpRequest, { test }: Waiting, browserHash: CredentialHash): ProvenStep => ({
@@ -64,7 +76,7 @@ export const testLoginPageEndpoint = endpoint({
     const proof = stepProof(deps.sealer, proofOf(http, waiting, browser.hash))
     const shown = page(
       'Test the sign-in',
-      html`<p>You are about to sign in at <strong>${waiting.connection.name}</strong> of ${tenant.name}, as a test. Nothing is opened: no session, no access.</p><p class="notice" role="note">What this sign-in says of you, with names and values, will be shown to the administrator who made this link, for an hour. Go on only if that is you.</p><form method="post" action="${tenant.issuer.url}/test-login"><input type="hidden" name="token" value="${token}"><input type="hidden" name="proof" value="${proof}"><button>Start the test</button></form>`,
+      html`<p>You are about to sign in at <strong>${waiting.connection.name}</strong> of ${tenant.name}, as a test. Nothing is opened: no session, no access.</p><p class="notice" role="note">What this sign-in says of you, with names and values, will be shown ${waiting.test.setupLinkId === undefined ? 'to the administrator who made this link' : 'on the set-up page of this browser'}, for an hour. Go on only if that is you.</p><form method="post" action="${tenant.issuer.url}/test-login"><input type="hidden" name="token" value="${token}"><input type="hidden" name="proof" value="${proof}"><button>Start the test</button></form>`,
       { ...noStore, formTargets: upstreamTargets(tenant.connections) },
     )
     return withCookies(shown, browser.setCookies)

@@ -13,11 +13,28 @@ export const testLoginTokenPrefix = 'dbl_'
 export const testOutcomes = ['unavailable', 'refused', 'not_admitted', 'admitted', 'denied', 'step_up', 'allowed'] as const
 export type TestOutcome = (typeof testOutcomes)[number]
 
+/** As the person who ran it reads it. */
+export const testOutcomeWords: Readonly<Record<TestOutcome, string>> = {
+  unavailable: 'The sign-in page of your company could not be reached.',
+  refused: 'A login like this one would be refused: the answer does not say who you are in the form that was agreed.',
+  not_admitted: 'Your sign-in is right, and you would still not be let in.',
+  admitted: 'You would be let in. No policy was asked, because the test names no client.',
+  denied: 'You would be let in, and the policy would give this application nothing.',
+  step_up: 'You would be sent back once, for a second factor.',
+  allowed: 'You would be let in, and this application would get access.',
+}
+
+export const mostScopesAsked = 100
+
 /** Whom the login is for, and by which policy: client and resource, or neither. */
 export const testLoginAsked = z.strictObject({
   clientId: z.string().max(2048).optional().describe('Judged for this client; without it only who would come in is judged'),
   resource: z.string().max(2048).optional().describe('Identifier of the resource that the client asks for'),
-  scopes: z.array(z.string().min(1).max(200)).max(100).default([]).describe('What the client asks for; none: the defaults of the resource'),
+  scopes: z
+    .array(z.string().min(1).max(200))
+    .max(mostScopesAsked)
+    .default([])
+    .describe('What the client asks for; none: the defaults of the resource'),
   policyVersion: z.int().min(0).optional().describe('A published version in place of the one that holds; 0: the safe default'),
   policyDocument: z.string().min(1).max(65_536).optional().describe('A draft in place of what is published'),
   loginHint: z.string().min(1).max(320).optional().describe('Told to the IdP, where the connection sends it'),

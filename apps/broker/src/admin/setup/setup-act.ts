@@ -1,9 +1,8 @@
 /** What every act on the set-up pages shares: whose session and form it is, and that the trail and the contacts are told of it. */
 import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
-import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { announce } from '@drawbridge/store/announcements'
 import { type AuditEvent, insertAuditEvent } from '@drawbridge/store/audit-events'
-import type { SetupLink } from '@drawbridge/store/setup-links'
+import { lockLivingSetupLink, lockSetup, type SetupLink } from '@drawbridge/store/setup-links'
 import type { Db } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../../deps.js'
 import { type Answer, redirect } from '../../http/answer.js'
@@ -24,7 +23,7 @@ type SetupAct = {
   readonly kind: AuditEventKind
   /** What it is done to, as the contacts read it; of a connection that is one already, its name is found. */
   readonly name?: string
-  readonly connectionId?: ConnectionId | undefined
+  readonly connectionId?: string | undefined
   readonly detail?: AuditEvent['detail']
 }
 
@@ -51,3 +50,12 @@ export async function provenSession(http: HttpRequest, deps: BrokerDeps): Promis
   return http.form.ok && isProven(deps, session, http.form.value['proof']) ? session : refuse('setup_form_invalid')
 }
 export const isAnswer = (value: SetupSession | Answer): value is Answer => 'kind' in value
+
+/** Whether the link lives now, and until this transaction ends; nobody else changes what set-up pages may make meanwhile. */
+export async function staysAlive(db: Db, deps: BrokerDeps, { tenant, link }: SetupSession): Promise<boolean> {
+  await lockSetup(db, tenant.id)
+  return lockLivingSetupLink(db, tenant.id, link.id, deps.clock.now())
+}
+
+/** A line of the catalogue as a sentence of a page. */
+export const sentence = (say: string): string => `${say.charAt(0).toUpperCase()}${say.slice(1)}.`

@@ -12,14 +12,13 @@ import {
   mostDomainsOfSetupLink,
   type StoredDomain,
 } from '@drawbridge/store/domains'
-import { lockLivingSetupLink, lockSetup } from '@drawbridge/store/setup-links'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../../deps.js'
 import type { Answer } from '../../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest } from '../../http/endpoint.js'
 import { adminErrors } from '../error.js'
 import { lookForProof } from '../prove-domain.js'
-import { isAnswer, provenSession, refuse, setupCommon, tell, toSteps } from './setup-act.js'
+import { isAnswer, provenSession, refuse, sentence, setupCommon, staysAlive, tell, toSteps } from './setup-act.js'
 import { stepsPage } from './setup-pages.js'
 import type { SetupSession } from './setup-session.js'
 
@@ -32,9 +31,8 @@ async function claimingSession(http: HttpRequest, deps: BrokerDeps): Promise<Set
 }
 
 const given = (http: HttpRequest): string => (http.form.ok ? http.form.value['domain'] : undefined) ?? ''
-const sentence = (say: string): string => `${say.charAt(0).toUpperCase()}${say.slice(1)}.`
-const troubled = (session: SetupSession, deps: BrokerDeps, domainTrouble: string): Answer =>
-  stepsPage(session, { domainTrouble, status: 400, now: deps.clock.now() })
+const troubled = (session: SetupSession, deps: BrokerDeps, domain: string): Answer =>
+  stepsPage(session, { trouble: { domain }, status: 400, now: deps.clock.now() })
 
 /** What the schema refuses: in one tenant a domain stands once, and of all tenants one has it proven. */
 async function unlessTaken<T>(write: () => Promise<T>): Promise<T | 'taken'> {
@@ -47,11 +45,8 @@ async function unlessTaken<T>(write: () => Promise<T>): Promise<T | 'taken'> {
 }
 
 /** In a transaction in which the link lives until its end; `undefined`: it does no more. */
-const whileLiving = <T>(deps: BrokerDeps, { tenant, link }: SetupSession, act: (db: Db) => Promise<T>): Promise<T | undefined> =>
-  inTenant(deps.database, tenant.id, async (db) => {
-    await lockSetup(db, tenant.id)
-    return (await lockLivingSetupLink(db, tenant.id, link.id, deps.clock.now())) ? act(db) : undefined
-  })
+const whileLiving = <T>(deps: BrokerDeps, session: SetupSession, act: (db: Db) => Promise<T>): Promise<T | undefined> =>
+  inTenant(deps.database, session.tenant.id, async (db) => ((await staysAlive(db, deps, session)) ? act(db) : undefined))
 
 const claim = endpoint({
   ...setupCommon,

@@ -10,6 +10,7 @@ import { domainStep } from './domain-step.js'
 import { factsOf } from './draft-facts.js'
 import { guideOf, type IdpId, type IdpSteps, idpNames, type OurAddress } from './idp-guides.js'
 import type { SetupSession } from './setup-session.js'
+import { testStep } from './test-step.js'
 
 const noStore = { headers: { 'cache-control': 'no-store' } }
 
@@ -32,20 +33,20 @@ const nothing: Said = { errors: [], warnings: [] }
 /** `vendor`: the IdP that was chosen; none: the words that fit any. */
 type Shown = {
   readonly said?: Said
-  /** What keeps a domain from being claimed or proven. */
-  readonly domainTrouble?: string
+  /** What keeps a domain from being claimed or proven, or a test from beginning. */
+  readonly trouble?: { readonly domain?: string; readonly test?: string }
   readonly status?: number
   readonly vendor?: IdpId | undefined
   readonly now: Instant
 }
 
-export function stepsPage(session: SetupSession, { said = nothing, domainTrouble, status = 200, vendor, now }: Shown): Answer {
+export function stepsPage(session: SetupSession, { said = nothing, trouble, status = 200, vendor, now }: Shown): Answer {
   const { tenant, draft } = session
   const steps = html`${addresses(session, vendor)}${forms(session, vendor)}`
   // Once there is something to use, that is what is looked at, unless she is at work on the steps.
   const isAtWork = draft.state === 'empty' || vendor !== undefined || said.errors.length > 0
   const folded = html`<details><summary>Steps 1 and 2, if something is to change</summary>${steps}</details>`
-  const body = html`${notes(said)}${canBeSaid(draft) && (isAtWork ? steps : folded)}${factsOf(draft, now)}${next(session)}${domainStep(session, domainTrouble)}`
+  const body = html`${notes(said)}${canBeSaid(draft) && (isAtWork ? steps : folded)}${factsOf(draft, now)}${next(session)}${testStep(session, trouble?.test)}${domainStep(session, trouble?.domain)}`
   return page(`Connect ${tenant.name}`, body, { ...noStore, status })
 }
 
@@ -94,7 +95,7 @@ function next({ tenant, draft, proof }: SetupSession): Html | undefined {
     case 'waiting':
       return html`<h2>It waits for approval</h2><p>Your company has a connection already. Whoever runs this service has been asked.</p>`
     case 'activated':
-      return html`<h2>It is active</h2><p>Your people can sign in by it. There is nothing more to do here.</p>`
+      return html`<h2>It is active</h2><p>Your people can sign in by it.</p>`
     case 'declined':
       return html`<h2>It was declined</h2><p>Ask whoever sent you the link.</p>`
   }

@@ -13,13 +13,15 @@ import { exchangeSetupLink, isTokenOfSetupLink, lockLivingSetupLink, lockSetup }
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../../deps.js'
 import { type Endpoint, endpoint, type HttpRequest, tenantOf } from '../../http/endpoint.js'
+import { setSetupCookie } from '../../http/setup-cookie.js'
 import { activateDraft, keepDraftSeconds } from './activate-draft.js'
 import { describeConnection } from './describe-connection.js'
 import { readIdpId } from './idp-guides.js'
 import { isAnswer, provenSession, refuse, setupCommon, tell, toSteps } from './setup-act.js'
 import { setupDomainEndpoints } from './setup-domains.endpoint.js'
 import { entryPage, stepsPage } from './setup-pages.js'
-import { findSetupSession, type SetupSession, setSetupCookie } from './setup-session.js'
+import { findSetupSession, type SetupSession } from './setup-session.js'
+import { setupTestEndpoints } from './setup-tests.endpoint.js'
 
 /** Metadata of one IdP, as text or as a file; a federation's list is for the admin API. */
 const maxFormBytes = 512 * 1024
@@ -133,4 +135,4 @@ async function useDraft(db: Db, deps: BrokerDeps, http: HttpRequest, { tenant, l
   return true
 }
 
-export const setupEndpoints: readonly Endpoint[] = [show, open, describe, use, ...setupDomainEndpoints]
+export const setupEndpoints: readonly Endpoint[] = [show, open, describe, use, ...setupDomainEndpoints, ...setupTestEndpoints]
