@@ -65,12 +65,12 @@ function decide(deps: JobDeps, look: Look): Decision {
   const { source, active, got } = look
   const now = deps.clock.now()
   if (!got.ok) return failed(deps, look, got.error)
-  const { url, withdrawn, pinnedCertificates: pinned } = source
+  const { url, withdrawn, signedBy, pinnedCertificates: pinned } = source
   if (got.value?.kind !== 'document')
-    return settle(deps, look, endOverlap({ active, withdrawn, now }), { digest: source.digest ?? '', etag: source.etag })
-  const verdict = judgeRefresh({ active, document: got.value.document, url, pinned, withdrawn, now })
+    return settle(deps, look, endOverlap({ active, withdrawn, now }), { digest: source.digest ?? '', etag: source.etag, signedBy })
+  const verdict = judgeRefresh({ active, document: got.value.document, url, pinned, signedBy, withdrawn, now })
   if (verdict.kind === 'held') return hold(deps, look, verdict)
-  return settle(deps, look, verdict, { digest: verdict.digest, etag: got.value.etag })
+  return settle(deps, look, verdict, { digest: verdict.digest, etag: got.value.etag, signedBy: verdict.signedBy })
 }
 
 function settle(deps: JobDeps, look: Look, settled: Settled, used: NonNullable<MetadataNote['used']>): Decision {

@@ -10,7 +10,7 @@ import { type Db, toTimestamp } from './transaction.js'
 export const mostRevisionsOfDraft = 200
 
 export type DraftState = 'empty' | 'draft' | 'waiting' | 'activated' | 'declined'
-export type DraftSource = Pick<MetadataSourceDraft, 'url' | 'pinnedCertificates' | 'etag' | 'digest'> & {
+export type DraftSource = Pick<MetadataSourceDraft, 'url' | 'pinnedCertificates' | 'etag' | 'digest' | 'signedBy'> & {
   /** In which the IdP says that it names people. Absent: an earlier version stored the draft. */
   readonly nameIdFormats?: readonly string[]
 }

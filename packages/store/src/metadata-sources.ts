@@ -12,6 +12,8 @@ export type StoredMetadataSource = {
   readonly pinnedCertificates: readonly string[]
   readonly etag: string | undefined
   readonly digest: string | undefined
+  /** Fingerprint of the certificate that signed the document in use, where none is pinned. */
+  readonly signedBy: string | undefined
   readonly outcome: MetadataOutcome
   readonly outcomeReason: string | undefined
   readonly fetchedAt: Instant | undefined
@@ -28,6 +30,7 @@ type Row = {
   pinned_certificates: string[]
   etag: string | null
   digest: string | null
+  signed_by: string | null
   outcome: MetadataOutcome
   outcome_reason: string | null
   fetched_at: Instant | null
@@ -39,13 +42,14 @@ type Row = {
   next_fetch_at: Instant | null
 }
 const columns =
-  'url, pinned_certificates, etag, digest, outcome, outcome_reason, fetched_at, succeeded_at, failures, held_digest, held_change, withdrawn, next_fetch_at'
+  'url, pinned_certificates, etag, digest, signed_by, outcome, outcome_reason, fetched_at, succeeded_at, failures, held_digest, held_change, withdrawn, next_fetch_at'
 
 const toSource = (row: Row): StoredMetadataSource => ({
   url: row.url ?? undefined,
   pinnedCertificates: row.pinned_certificates,
   etag: row.etag ?? undefined,
   digest: row.digest ?? undefined,
+  signedBy: row.signed_by ?? undefined,
   outcome: row.outcome,
   outcomeReason: row.outcome_reason ?? undefined,
   fetchedAt: row.fetched_at ?? undefined,
@@ -63,6 +67,7 @@ export type MetadataSourceDraft = {
   readonly pinnedCertificates: readonly string[]
   readonly etag: string | undefined
   readonly digest: string
+  readonly signedBy?: string | undefined
   readonly withdrawn: readonly WithdrawnCertificate[]
   readonly nextFetchAt: Instant | undefined
   readonly now: Instant
@@ -71,14 +76,14 @@ export type MetadataSourceDraft = {
 /** What an admin has just applied: whatever was known of an earlier source of this connection is forgotten. */
 export async function putMetadataSource(db: Db, tenant: TenantId, connection: ConnectionId, draft: MetadataSourceDraft): Promise<void> {
   await db.query(
-    `INSERT INTO metadata_sources (tenant_id, connection_id, url, pinned_certificates, etag, digest, outcome, fetched_at, succeeded_at, withdrawn, next_fetch_at, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, 'changed', $9, $9, $7, $8, $9)
+    `INSERT INTO metadata_sources (tenant_id, connection_id, url, pinned_certificates, etag, digest, outcome, fetched_at, succeeded_at, withdrawn, next_fetch_at, created_at, signed_by)
+     VALUES ($1, $2, $3, $4, $5, $6, 'changed', $9, $9, $7, $8, $9, $10)
      ON CONFLICT (tenant_id, connection_id) DO UPDATE SET url = excluded.url, pinned_certificates = excluded.pinned_certificates, etag = excluded.etag,
        digest = excluded.digest, outcome = excluded.outcome, outcome_reason = NULL, fetched_at = excluded.fetched_at, succeeded_at = excluded.succeeded_at,
-       failures = 0, held_digest = NULL, held_change = NULL, withdrawn = excluded.withdrawn, next_fetch_at = excluded.next_fetch_at`,
+       failures = 0, held_digest = NULL, held_change = NULL, withdrawn = excluded.withdrawn, next_fetch_at = excluded.next_fetch_at, signed_by = excluded.signed_by`,
     [
       ...[tenant, connection, draft.url ?? null, [...draft.pinnedCertificates], draft.etag ?? null, draft.digest],
-      ...[JSON.stringify(draft.withdrawn), orNull(draft.nextFetchAt), toTimestamp(draft.now)],
+      ...[JSON.stringify(draft.withdrawn), orNull(draft.nextFetchAt), toTimestamp(draft.now), draft.signedBy ?? null],
     ],
   )
 }
@@ -153,7 +158,7 @@ export type MetadataNote = {
   readonly outcome: Exclude<MetadataOutcome, 'never'>
   readonly outcomeReason?: string | undefined
   /** Of the document that is in use from now on; left out: the one before still is. */
-  readonly used?: { readonly digest: string; readonly etag: string | undefined } | undefined
+  readonly used?: { readonly digest: string; readonly etag: string | undefined; readonly signedBy: string | undefined } | undefined
   readonly held?: { readonly digest: string; readonly change: unknown } | undefined
   readonly withdrawn: readonly WithdrawnCertificate[]
   readonly failures: number
@@ -165,13 +170,14 @@ export type MetadataNote = {
 export async function noteMetadata(db: Db, tenant: TenantId, connection: ConnectionId, note: MetadataNote): Promise<void> {
   await db.query(
     `UPDATE metadata_sources SET outcome = $3, outcome_reason = $4, fetched_at = $5, succeeded_at = CASE WHEN $3 IN ('unchanged', 'changed') THEN $5 ELSE succeeded_at END,
-       digest = coalesce($6, digest), etag = CASE WHEN $6::text IS NULL THEN etag ELSE $7 END, held_digest = $8, held_change = $9, withdrawn = $10, failures = $11, next_fetch_at = $12
+       digest = coalesce($6, digest), etag = CASE WHEN $6::text IS NULL THEN etag ELSE $7 END, held_digest = $8, held_change = $9, withdrawn = $10, failures = $11, next_fetch_at = $12,
+       signed_by = CASE WHEN $6::text IS NULL THEN signed_by ELSE $13 END
      WHERE tenant_id = $1 AND connection_id = $2`,
     [
       ...[tenant, connection, note.outcome, note.outcomeReason ?? null, toTimestamp(note.now)],
       ...[note.used?.digest ?? null, note.used?.etag ?? null],
       ...[note.held?.digest ?? null, note.held?.change === undefined ? null : JSON.stringify(note.held.change)],
-      ...[JSON.stringify(note.withdrawn), note.failures, orNull(note.nextFetchAt)],
+      ...[JSON.stringify(note.withdrawn), note.failures, orNull(note.nextFetchAt), note.used?.signedBy ?? null],
     ],
   )
 }

@@ -5,7 +5,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
-import { aKey, metadataLike, plainMetadata, signMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
+import { aKey, metadataLike, plainMetadata, signCarrying, signMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { fingerprintOf } from '@drawbridge/upstream/saml/metadata-changes'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 
@@ -58,6 +58,21 @@ describe('a diagnosis', () => {
     const overage = seen.body.findings.find(({ code }: { code: string }) => code === 'groups_overage')
     expect(overage).toMatchObject({ severity: 'notice', cause: expect.stringContaining('150 groups'), remedy: expect.any(String) })
     expect((await call('GET', connections)).body.connections).toEqual([])
+  })
+
+  it('of a signed document says by which certificate, and remembers it once it is applied', async () => {
+    const publisher = aFixtureKey()
+    const signedBy = fingerprintOf(publisher.certificate)
+    const metadataXml = signCarrying(offering([old]), publisher)
+    const seen = await call('POST', `${connections}/diagnose-metadata`, { metadataXml })
+    expect(seen.body).toMatchObject({
+      signature: 'intact',
+      signedBy,
+      findings: [{ code: 'signature_intact', detail: { fingerprint: signedBy } }],
+    })
+    const id = await idOf({ metadataXml })
+    expect((await call('GET', `${connections}/${id}/metadata`)).body).toMatchObject({ signedBy, pinnedCertificates: [] })
+    await call('DELETE', `${connections}/${id}`)
   })
 
   it('of what cannot be used says why, with status 200: it is an answer', async () => {

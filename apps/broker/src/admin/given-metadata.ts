@@ -30,7 +30,7 @@ export type MetadataGiven = z.output<typeof metadataGiven>
 export type ReadMetadata = {
   readonly diagnosis: Diagnosis
   /** What is kept of where it came from, once it is applied. */
-  readonly source: Pick<MetadataSourceDraft, 'url' | 'pinnedCertificates' | 'etag' | 'digest'>
+  readonly source: Pick<MetadataSourceDraft, 'url' | 'pinnedCertificates' | 'etag' | 'digest' | 'signedBy'>
 }
 
 /** Fetches where an address is given. The diagnosis may be of a document that cannot be used. */
@@ -46,7 +46,10 @@ export async function readGivenMetadata(given: MetadataGiven, deps: BrokerDeps):
   const got = url === undefined ? ok({ document: metadataXml as string, etag: undefined }) : await getDocument(deps, url)
   if (!got.ok) return err(refuseFindings([got.error], 'metadataUrl'))
   const diagnosis = diagnose(got.value.document, { now: deps.clock.now(), entityId, pinned: pinnedCertificates, url })
-  return ok({ diagnosis, source: { url, pinnedCertificates, etag: got.value.etag, digest: diagnosis.digest } })
+  return ok({
+    diagnosis,
+    source: { url, pinnedCertificates, etag: got.value.etag, digest: diagnosis.digest, signedBy: diagnosis.signedBy },
+  })
 }
 
 async function getDocument(

@@ -25,7 +25,11 @@ export const shownDiagnosis = z.strictObject({
   signOut: z.array(endpoint),
   nameIdFormats: z.array(z.string()),
   validUntil: timeOrNull,
-  signature: z.enum(['absent', 'unchecked', 'verified']).nullable(),
+  signature: z
+    .enum(['absent', 'unchecked', 'intact', 'verified'])
+    .nullable()
+    .describe('intact: by the certificate that it carries, which is no proof of origin'),
+  signedBy: z.string().nullable().describe('Fingerprint of the certificate that an intact document carries'),
   certificates: z.array(
     z.strictObject({ fingerprint: z.string(), subject: z.string(), notBefore: time, notAfter: time, daysLeft: z.number().int() }),
   ),
@@ -52,6 +56,7 @@ export function showDiagnosis(seen: Diagnosis): z.output<typeof shownDiagnosis> 
     nameIdFormats: [...(facts?.nameIdFormats ?? [])],
     validUntil: typeof facts?.validUntil === 'number' ? toIso(facts.validUntil) : null,
     signature: seen.signature ?? null,
+    signedBy: seen.signedBy ?? null,
     certificates: seen.certificates.map(({ fingerprint, subject, notBefore, notAfter, daysLeft }) => {
       return { fingerprint, subject, notBefore: toIso(notBefore), notAfter: toIso(notAfter), daysLeft }
     }),
@@ -86,6 +91,10 @@ export const showChange = ({ certificates, ...others }: MetadataChange): z.outpu
 export const shownSource = z.strictObject({
   url: z.string().nullable().describe('null: given by hand, and never fetched'),
   pinnedCertificates: z.array(z.string()),
+  signedBy: z
+    .string()
+    .nullable()
+    .describe('Fingerprint of who signed the document in use, where none is pinned: a refresh by anybody else waits'),
   outcome: z.enum(['never', 'unchanged', 'changed', 'held', 'failed']),
   outcomeReason: z.string().nullable(),
   fetchedAt: timeOrNull,
@@ -98,6 +107,7 @@ export const shownSource = z.strictObject({
 export const showSource = (source: StoredMetadataSource): z.output<typeof shownSource> => ({
   url: source.url ?? null,
   pinnedCertificates: [...source.pinnedCertificates],
+  signedBy: source.signedBy ?? null,
   outcome: source.outcome,
   outcomeReason: source.outcomeReason ?? null,
   fetchedAt: toIsoOrNull(source.fetchedAt),

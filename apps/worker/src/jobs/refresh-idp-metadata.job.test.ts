@@ -14,7 +14,7 @@ import {
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
-import { aKey, plainMetadata, signMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
+import { aKey, plainMetadata, signCarrying, signMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { fingerprintOf } from '@drawbridge/upstream/saml/metadata-changes'
 import { rolloverOverlapSeconds } from '@drawbridge/upstream/saml/metadata-rollover'
 import { askAgainSeconds, firstPauseSeconds, refreshSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
@@ -206,6 +206,47 @@ describe('what waits for an admin', () => {
     serve(signMetadata(offering([fresh]), publisher))
     await lookAt(start)
     expect(await configurationOf(here)).toMatchObject({ certificates: [fresh, old] })
+  })
+})
+
+describe('signed, and no certificate is pinned', () => {
+  it('who signed first is remembered, and what somebody else signed, or nobody, waits for an admin, told once', async () => {
+    const here = await watched()
+    const signedBy = fingerprintOf(publisher.certificate)
+    serve(signCarrying(offering([old]), publisher))
+    await lookAt(start)
+    expect(await sourceOf(here)).toMatchObject({ outcome: 'unchanged', signedBy })
+    const before = await configurationOf(here)
+    for (const [times, given] of [offering([old, fresh]), signCarrying(offering([old, fresh]), aFixtureKey())].entries()) {
+      serve(given)
+      await lookAt(addSeconds(start, (2 * times + 1) * 2 * refreshSeconds))
+      await lookAt(addSeconds(start, (2 * times + 2) * 2 * refreshSeconds))
+      expect(await sourceOf(here)).toMatchObject({ outcome: 'held', outcomeReason: 'signer_changed', signedBy })
+      expect(await configurationOf(here)).toEqual(before)
+      expect(await trailOf(here)).toHaveLength(times + 1)
+      expect((await trailOf(here)).at(-1)).toMatchObject({ kind: 'connection.metadata_held', reason: 'signer_changed' })
+    }
+    serve(signCarrying(offering([old, fresh]), publisher))
+    await lookAt(addSeconds(start, 10 * refreshSeconds))
+    expect(await configurationOf(here)).toMatchObject({ certificates: [old, fresh] })
+    expect(await sourceOf(here)).toMatchObject({ outcome: 'changed', signedBy })
+  })
+
+  it('the same document by its etag forgets nobody, and an admin who applies another begins anew', async () => {
+    const signedBy = fingerprintOf(publisher.certificate)
+    const here = await watched({ signedBy, etag: '"1"' })
+    serve(signCarrying(offering([old]), publisher), '"1"')
+    await lookAt(start)
+    expect(await sourceOf(here)).toMatchObject({ outcome: 'unchanged', signedBy })
+    await inTenant(fixture.database, here.tenant, (db) =>
+      putMetadataSource(db, here.tenant, here.connection, {
+        ...{ url: `${origin}/metadata`, pinnedCertificates: [], etag: undefined, digest: 'applied', withdrawn: [] },
+        ...{ signedBy: undefined, nextFetchAt: addSeconds(start, refreshSeconds), now: start },
+      }),
+    )
+    serve(offering([old, fresh]))
+    await lookAt(addSeconds(start, 2 * refreshSeconds))
+    expect(await sourceOf(here)).toMatchObject({ outcome: 'changed', signedBy: undefined })
   })
 })
 

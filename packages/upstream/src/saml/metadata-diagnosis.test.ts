@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { parseConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { algorithms, responseXml } from './fixtures/a-saml-response.js'
-import { aKey, bareCertificate, metadataLike, plainMetadata, signMetadata } from './fixtures/vendor-metadata.js'
+import { aKey, bareCertificate, metadataLike, plainMetadata, signCarrying, signMetadata } from './fixtures/vendor-metadata.js'
+import { fingerprintOf } from './metadata-changes.js'
 import { diagnose } from './metadata-diagnosis.js'
 import { isError, type MetadataFindingCode, metadataFindings, severityOf } from './metadata-findings.js'
 
@@ -118,6 +119,7 @@ describe('a warning is told and stops nothing', () => {
     { found: ['valid_until_soon'], given: plain({ attributes: ' validUntil="2026-12-01T00:00:00Z"' }) },
     { found: ['valid_until_unreadable'], given: plain({ attributes: ' validUntil="tomorrow"' }) },
     { found: ['signature_unchecked'], given: signMetadata(plain(), publisher) },
+    { found: ['signature_intact'], given: signCarrying(plain(), publisher) },
     { found: ['requests_wanted_signed'], given: plain().replace(role, `${role} WantAuthnRequestsSigned="true"`) },
     { found: ['name_id_transient_only'], given: plain({ inside: transient }) },
     { found: ['name_id_mutable'], given: plain({ inside: transient + email }) },
@@ -151,6 +153,38 @@ test('of several IdPs the one is taken that the admin names, at whatever level i
   const seen = diagnose(document, { now, entityId: 'urn:acme:two' })
   expect(seen.configuration).toMatchObject({ ssoUrl: 'https://two.acme.example/sso', ssoBinding: 'post', certificates: [other] })
   expect(codesOf(document, { entityId: 'urn:acme:application' })).toEqual(['entity_not_in_document'])
+})
+
+describe('signed, and no certificate is pinned', () => {
+  test('the certificate that it carries is told by its fingerprint, and its integrity with it', () => {
+    const fingerprint = fingerprintOf(publisher.certificate)
+    expect(diagnose(signCarrying(plain(), publisher), { now })).toMatchObject({
+      signature: 'intact',
+      signedBy: fingerprint,
+      findings: [{ code: 'signature_intact', detail: { fingerprint } }],
+      configuration: { certificates: [fresh] },
+    })
+  })
+  test.each([
+    ['an address', (text: string) => text.replace('https://idp.example/sso', 'https://evil.example/sso')],
+    ['white space', (text: string) => text.replace('<md:IDP', ' <md:IDP')],
+    [
+      'the carried certificate',
+      (text: string) => text.replace(bareCertificate(publisher.certificate), bareCertificate(aKey().certificate)),
+    ],
+  ])('%s that was changed after signing refuses it', (_, change) => {
+    expect(diagnose(change(signCarrying(plain(), publisher)), { now })).toMatchObject({
+      findings: [{ code: 'signature_broken' }],
+      configuration: undefined,
+    })
+  })
+  test.each([
+    ['in a list that nobody signed', (one: string) => `<md:EntitiesDescriptor ${md} ID="_list">${one}</md:EntitiesDescriptor>`, 'absent'],
+    ['with a key too short', () => signCarrying(plain(), aFixtureKey({ bits: 1024 })), 'unchecked'],
+  ])('an entity signed by itself %s is called %s', (_, wrap, signature) => {
+    const seen = diagnose(wrap(signCarrying(plain(), publisher)), { now })
+    expect(seen).toMatchObject({ signature, signedBy: undefined })
+  })
 })
 
 describe('where a certificate is pinned', () => {

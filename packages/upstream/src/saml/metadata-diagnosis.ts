@@ -34,6 +34,8 @@ export type Diagnosis = {
   /** Names the document: what was seen and what is applied are the same when this is. */
   readonly digest: string
   readonly signature: MetadataSignature | undefined
+  /** Fingerprint of the certificate that the document carries and that signed it, where no certificate is pinned. No proof of origin. */
+  readonly signedBy: string | undefined
   /** Entity IDs of the IdPs in it, at most `mostEntitiesShown`. */
   readonly entities: readonly string[]
   readonly vendor: VendorId | undefined
@@ -54,18 +56,18 @@ export type DiagnosisQuestion = {
 
 export function diagnose(document: string, question: DiagnosisQuestion): Diagnosis {
   const nothing = {
-    ...{ digest: digestOfDocument(document), signature: undefined, entities: [], vendor: undefined, facts: undefined },
+    ...{ digest: digestOfDocument(document), signature: undefined, signedBy: undefined, entities: [], vendor: undefined, facts: undefined },
     ...{ certificates: [], configuration: undefined },
   }
   const read = readMetadataDocument(document, question.pinned)
   if (!read.ok) return { ...nothing, findings: [read.error] }
-  const { root, signature } = read.value
+  const { root, signature, signedBy } = read.value
   const all = listEntities(root)
   const entities = all.filter(({ role }) => role !== undefined).map(({ entityId }) => entityId)
-  const seen = { ...nothing, signature, entities: entities.slice(0, mostEntitiesShown) }
+  const seen = { ...nothing, signature, signedBy, entities: entities.slice(0, mostEntitiesShown) }
   const entity = chooseEntity(all, question.entityId)
   if ('code' in entity) return { ...seen, findings: [entity] }
-  return { ...seen, ...diagnoseEntity(entity, signature, question) }
+  return { ...seen, ...diagnoseEntity(entity, { signature, signedBy }, question) }
 }
 
 type IdpEntity = MetadataEntity & { readonly role: NonNullable<MetadataEntity['role']> }
@@ -85,7 +87,9 @@ function chooseEntity(all: readonly MetadataEntity[], entityId: string | undefin
 
 const isServiceProvider = ({ element }: MetadataEntity): boolean => element.children.some(({ name }) => name === 'SPSSODescriptor')
 
-function diagnoseEntity(entity: IdpEntity, signature: MetadataSignature, question: DiagnosisQuestion) {
+type Signed = { readonly signature: MetadataSignature; readonly signedBy: string | undefined }
+
+function diagnoseEntity(entity: IdpEntity, signed: Signed, question: DiagnosisQuestion) {
   const facts = readFacts(entity)
   const described = facts.signingCertificates.map((certificate) => describeCertificate(certificate, question.now))
   const usable = described.filter((certificate) => certificate !== undefined)
@@ -103,7 +107,7 @@ function diagnoseEntity(entity: IdpEntity, signature: MetadataSignature, questio
     ...judgeKeys(facts, usable),
     ...judgeCertificates(certificates, question.now),
     ...judgeValidity(facts, question.now),
-    ...judgeRest(facts, signature),
+    ...judgeRest(facts, signed),
     ...judgeVendor(vendor, question.url),
   ]
   const pems = certificates.map(({ pem }) => pem)
@@ -204,10 +208,11 @@ const formats = {
   email: 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress',
 }
 
-const judgeRest = (facts: MetadataFacts, signature: MetadataSignature): Findings => {
+const judgeRest = (facts: MetadataFacts, { signature, signedBy }: Signed): Findings => {
   const { nameIdFormats } = facts
   return [
     ...when(signature === 'unchecked', 'signature_unchecked'),
+    ...when(signature === 'intact', 'signature_intact', { fingerprint: signedBy ?? '' }),
     ...when(facts.wantsSignedRequests, 'requests_wanted_signed'),
     ...when(nameIdFormats.length > 0 && nameIdFormats.every((each) => each === formats.transient), 'name_id_transient_only'),
     ...when(nameIdFormats.includes(formats.email) && !nameIdFormats.some((each) => each.endsWith(':persistent')), 'name_id_mutable'),

@@ -12,13 +12,24 @@ import { parseDocument } from '@drawbridge/xml-signature/parse-document'
 import { readSignedElements } from '@drawbridge/xml-signature/read-signed-elements'
 import type { XmlElement } from '@drawbridge/xml-signature/xml-tree'
 import type { UpstreamErrorReason } from '../error.js'
-import { isNamed, namespaces } from './element.js'
+import { certificateOf, readCertificate } from '../certificate.js'
+import { toUsablePem } from '../connection-configuration.js'
+import { isNamed, namespaces, walk } from './element.js'
 import type { MetadataFinding, MetadataFindingCode } from './metadata-findings.js'
 import { metadataLimits, prescan } from './prescan.js'
 import { keysOf } from './signature-algorithms.js'
 
-export type MetadataSignature = 'absent' | 'unchecked' | 'verified'
-export type MetadataDocument = { readonly root: XmlElement; readonly signature: MetadataSignature }
+/**
+ * `verified`: by a pinned certificate. `intact`: nothing was changed since the certificate that the document itself carries signed it, which
+ * says nothing of who that is. `unchecked`: signed by means that we do not verify, or with no certificate in it.
+ */
+export type MetadataSignature = 'absent' | 'unchecked' | 'intact' | 'verified'
+export type MetadataDocument = {
+  readonly root: XmlElement
+  readonly signature: MetadataSignature
+  /** Fingerprint of the certificate of an `intact` one: SHA-256, lower-case hex. */
+  readonly signedBy: string | undefined
+}
 type Read<T> = Result<T, MetadataFinding>
 
 /** Names a document: what an admin saw and what she applies are the same when this is. */
@@ -31,14 +42,43 @@ export function readMetadataDocument(given: string, pinned: readonly string[] = 
   const root = readRoot(given)
   if (!root.ok) return root
   const isSigned = root.value.children.some((child) => isNamed(child, namespaces.signature, 'Signature'))
-  if (pinned.length === 0) return ok({ root: root.value, signature: isSigned ? 'unchecked' : 'absent' })
+  if (pinned.length === 0) return isSigned ? readCarried(root.value) : ok({ root: root.value, signature: 'absent', signedBy: undefined })
   if (!isSigned) return found('signature_absent')
   const signed = readSignedElements(root.value, keysOf(pinned))
   if (!signed.ok)
     return found(signed.error.reason === 'algorithm_sha1' ? 'signature_sha1' : 'signature_invalid', { why: signed.error.reason })
   const [whole, ...others] = signed.value
   if (whole === undefined || others.length > 0 || whole.source !== root.value) return found('signature_invalid', { why: 'not_the_root' })
-  return ok({ root: whole.element, signature: 'verified' })
+  return ok({ root: whole.element, signature: 'verified', signedBy: undefined })
+}
+
+/** A chain is short; each costs one verification of a large document. */
+const mostCarried = 4
+
+/** By the certificate that came with it: whoever changes the document and cannot sign it anew is found out, and nobody else. */
+function readCarried(root: XmlElement): Read<MetadataDocument> {
+  const unchecked = ok({ root, signature: 'unchecked' as const, signedBy: undefined })
+  const carried = certificatesIn(root)
+  let isBroken = false
+  for (const signer of carried) {
+    const signed = readSignedElements(root, keysOf([signer]))
+    const [whole, ...others] = signed.ok ? signed.value : []
+    if (whole !== undefined && others.length === 0 && whole.source === root)
+      return ok({ root: whole.element, signature: 'intact', signedBy: fingerprintOf(signer) })
+    isBroken ||= !signed.ok && signed.error.reason === 'signature_invalid'
+  }
+  return isBroken ? found('signature_broken') : unchecked
+}
+
+const fingerprintOf = (pem: string): string => certificateOf(pem).fingerprint256.replaceAll(':', '').toLowerCase()
+
+function certificatesIn(root: XmlElement): readonly string[] {
+  const signature = root.children.find((child) => isNamed(child, namespaces.signature, 'Signature'))
+  const written = signature === undefined ? [] : [...walk(signature)].map(({ element }) => element)
+  return written
+    .filter((element) => isNamed(element as XmlElement, namespaces.signature, 'X509Certificate'))
+    .slice(0, mostCarried)
+    .flatMap(({ text }) => (readCertificate(text) === undefined ? [] : (toUsablePem(text) ?? [])))
 }
 
 function readRoot(given: string): Read<XmlElement> {

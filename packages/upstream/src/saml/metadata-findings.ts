@@ -210,8 +210,17 @@ export const metadataFindings = {
     'The metadata is signed with SHA-1, and a certificate is pinned for it.',
     'Ask whoever publishes it to sign with SHA-256.',
   ),
+  signature_broken: error(
+    'XML Signature §3.2',
+    'The metadata is signed, and was changed after signing: its signature does not hold with the certificate that it carries.',
+    'Load the file as the IdP gives it, and do not copy it out of a browser or an editor, which rewrite it.',
+  ),
+  signature_intact: notice(
+    'The metadata is signed by the certificate that it carries, whose fingerprint the detail names, and was not changed since. That says nothing of who signed it: the https address, or whoever gave the file, vouches for that.',
+    'Pin that certificate, if you know its fingerprint from a second source, so that every refresh is checked. Until then a refresh signed by nobody, or by a certificate that the connection does not know, waits for you.',
+  ),
   signature_unchecked: notice(
-    'The metadata is signed, and no certificate is pinned to check it with. The https address, or whoever gave the file, vouches for it.',
+    'The metadata is signed, by means or a key that cannot be checked, and no certificate is pinned. The https address, or whoever gave the file, vouches for it.',
     'Pin the certificate that signs the metadata if you know it from a second source.',
   ),
   // What it wants and offers

@@ -80,7 +80,7 @@ describe('a refresh', () => {
     return parsed.value as SamlConnection
   }
   const judge = (more: Record<string, unknown>, inside: string) =>
-    judgeRefresh({ active: active(more), document: offering(inside), url: undefined, pinned: [], withdrawn: [], now })
+    judgeRefresh({ active: active(more), document: offering(inside), url: undefined, pinned: [], signedBy: undefined, withdrawn: [], now })
 
   test('does not begin logout where no admin has set it up', () => {
     expect(judge({}, redirect)).toMatchObject({ kind: 'unchanged' })

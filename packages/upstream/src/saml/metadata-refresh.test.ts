@@ -3,7 +3,7 @@ import { addSeconds, instant } from '@drawbridge/core/instant'
 import { describe, expect, test } from '@jest/globals'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
-import { aKey, plainMetadata, signMetadata } from './fixtures/vendor-metadata.js'
+import { aKey, plainMetadata, signCarrying, signMetadata } from './fixtures/vendor-metadata.js'
 import { compareMetadata, fingerprintOf, hasChanges } from './metadata-changes.js'
 import { endOverlap, heldReasons, judgeRefresh, type RefreshQuestion } from './metadata-refresh.js'
 import { planRollover, rolloverOverlapSeconds } from './metadata-rollover.js'
@@ -16,9 +16,57 @@ const active = (certificates: readonly string[] = [old]): SamlConnection => {
   return parsed.value
 }
 const judge = (document: string, question: Partial<RefreshQuestion> = {}) =>
-  judgeRefresh({ active: active(), document, url: 'https://idp.example/metadata', pinned: [], withdrawn: [], now, ...question })
+  judgeRefresh({
+    active: active(),
+    document,
+    url: 'https://idp.example/metadata',
+    pinned: [],
+    signedBy: undefined,
+    withdrawn: [],
+    now,
+    ...question,
+  })
 const offering = (certificates: readonly string[], parts: Partial<Parameters<typeof plainMetadata>[0]> = {}) =>
   plainMetadata({ certificates, ...parts })
+
+describe('who signed it', () => {
+  const [publisher, other] = [aFixtureKey(), aFixtureKey()]
+  const signedBy = fingerprintOf(publisher.certificate)
+  const carrying = (certificates: readonly string[], by = publisher) => signCarrying(offering(certificates), by)
+  test('is remembered from the first signed document on', () => {
+    expect(judge(carrying([old, fresh]))).toMatchObject({ kind: 'changed', signedBy })
+    expect(judge(carrying([old]), { signedBy })).toMatchObject({ kind: 'unchanged', signedBy })
+  })
+  test.each([
+    { what: 'nobody signed', given: offering([old, fresh]) },
+    { what: 'nobody signed, and that changes nothing', given: offering([old]) },
+    { what: 'another key signed', given: carrying([old, fresh], other) },
+    { what: 'somebody signed who is not told', given: signMetadata(offering([old, fresh]), publisher) },
+    { what: 'a key signed that the document itself brings', given: carrying([old, other.certificate], other) },
+  ])('what $what replaces nothing that was signed', ({ given }) => {
+    expect(judge(given, { signedBy })).toMatchObject({ kind: 'held', reason: 'signer_changed' })
+  })
+  test('a key that the connection trusts for logins already may follow', () => {
+    const rolled = { active: active([old, other.certificate]), signedBy }
+    expect(judge(carrying([other.certificate], other), rolled)).toMatchObject({
+      kind: 'unchanged',
+      signedBy: fingerprintOf(other.certificate),
+    })
+  })
+  test('a broken signature is not used, whoever signed before', () => {
+    const broken = carrying([old]).replace('urn:idp', 'urn:idq')
+    for (const before of [undefined, signedBy])
+      expect(judge(broken, { signedBy: before })).toMatchObject({
+        kind: 'held',
+        reason: 'metadata_unusable',
+        findings: ['signature_broken'],
+      })
+  })
+  test('where a certificate is pinned, it alone decides', () => {
+    const pinned = { pinned: [other.certificate], signedBy }
+    expect(judge(carrying([old], other), pinned)).toMatchObject({ kind: 'unchanged', signedBy: undefined })
+  })
+})
 
 describe('keys', () => {
   test('nothing new is no change', () => {

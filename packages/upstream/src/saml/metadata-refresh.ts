@@ -29,6 +29,12 @@ export const heldReasons = {
     cause: 'The sign-in or the logout address would move to another host or port.',
     remedy: 'Ask the company whether it moved its IdP. If so, look at the document and apply it.',
   },
+  signer_changed: {
+    spec: 'SAML Metadata §3',
+    cause: 'The metadata was signed before. This document is signed by nobody, or by a certificate that the connection does not know.',
+    remedy:
+      'Ask the company whether its IdP signs metadata with another key now, or none. If so, look at the document and apply it; otherwise ask who changed the address.',
+  },
   metadata_outdated: {
     spec: 'SAML Metadata §2.3.2',
     cause: 'The time until which the document calls itself valid has passed: it may be an old one, played back.',
@@ -42,6 +48,8 @@ export type RefreshQuestion = {
   readonly document: string
   readonly url: string | undefined
   readonly pinned: readonly string[]
+  /** Fingerprint of who signed what is in use, where nothing is pinned. Undefined: nobody did. */
+  readonly signedBy: string | undefined
   readonly withdrawn: readonly Withdrawn[]
   readonly now: Instant
 }
@@ -60,7 +68,7 @@ export type Held = {
   readonly findings: readonly MetadataFindingCode[]
   readonly change: MetadataChange | undefined
 }
-export type RefreshVerdict = { readonly digest: string } & (Settled | Held)
+export type RefreshVerdict = { readonly digest: string } & ((Settled & { readonly signedBy: string | undefined }) | Held)
 
 export function judgeRefresh(question: RefreshQuestion): RefreshVerdict {
   const { active, document, pinned, now, url } = question
@@ -79,9 +87,15 @@ export function judgeRefresh(question: RefreshQuestion): RefreshVerdict {
   const offered = active.sloUrl === undefined ? withoutLogout(configuration) : configuration
   const whole = compareMetadata(active, offered)
   if (seen.findings.some(({ code }) => code === 'valid_until_passed')) return held('metadata_outdated', whole)
+  if (pinned.length === 0 && !mayReplace(question, seen.signedBy)) return held('signer_changed', whole)
   if (leavesItsHost(active, offered)) return held('endpoint_moved', whole)
-  return { digest, ...overlap(question, offered) }
+  return { digest, ...overlap(question, offered), signedBy: seen.signedBy }
 }
+
+/** Trust on first use: once signed, only the same certificate replaces it, or one that the connection trusts for logins already, as an IdP's next key is. */
+const mayReplace = ({ signedBy: before, active }: RefreshQuestion, signedBy: string | undefined): boolean =>
+  before === undefined ||
+  (signedBy !== undefined && (signedBy === before || active.certificates.some((pem) => fingerprintOf(pem) === signedBy)))
 
 const withoutLogout = ({ idpEntityId, ssoUrl, ssoBinding, certificates }: MetadataConfiguration): MetadataConfiguration => ({
   idpEntityId,
