@@ -7,7 +7,7 @@ export type UpstreamErrorEntry = {
     | 'upstream_login_failed'
     | 'upstream_unreachable'
     | 'connection_misconfigured'
-  readonly status: 400 | 403 | 422 | 502
+  readonly status: 400 | 403 | 422 | 502 | 503
   readonly spec: string
   /** Every signature held before this was found: the refusal is the IdP's own doing, and belongs in the audit trail. */
   readonly proven?: true

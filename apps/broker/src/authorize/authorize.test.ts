@@ -31,6 +31,7 @@ let started: StartLogin[] = []
 let says: { sub: string; groups: string[]; amr: string[] } = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
 let issuedAt: Instant | undefined
 let isDown = false
+let keysAreAwaited = false
 /** When she signed in there; `undefined`: now. `null`: it does not say. */
 let authenticatedAt: Instant | null | undefined
 
@@ -48,6 +49,7 @@ const connector = (): Connector => ({
     })
   },
   finish: async (message, expected) => {
+    if (keysAreAwaited) return err({ reason: 'oidc_keys_awaited', detail: { retryAfterSeconds: 7 } })
     if (message.parameters.get('code') !== 'good' || expected.state.reveal() !== 'sealed')
       return err({ reason: 'oidc_state_mismatch' as never })
     const claims = new Map<string, unknown>([
@@ -101,6 +103,7 @@ beforeEach(() => {
   issuedAt = undefined
   authenticatedAt = undefined
   isDown = false
+  keysAreAwaited = false
 })
 
 type Page = { status: number; location: string; text: string }
@@ -349,6 +352,15 @@ describe('a refusal', () => {
     expect(refused.status).toBe(502)
     for (const words of ['login_unavailable', 'upstream_fetch_failed', 'took too long', 'check that the IdP is reachable'])
       expect(refused.text).toContain(words)
+  })
+  it('is told to try again in a minute where the IdP signs with a key that may not be asked for yet', async () => {
+    const browser = aBrowser()
+    const left = await answerPage(browser, (await browser.visit(authorizeUrl())).location, 'continue')
+    keysAreAwaited = true
+    const callback = callbackUrl(new URL(left.location).searchParams.get('state') ?? '')
+    expect(await browser.visit(callback)).toMatchObject({ status: 503, text: expect.stringContaining('oidc_keys_awaited') })
+    keysAreAwaited = false
+    expect((await browser.visit(callback)).text).not.toContain('request_not_of_browser')
   })
   it('meets a form without the proof of its page', async () => {
     const browser = aBrowser()

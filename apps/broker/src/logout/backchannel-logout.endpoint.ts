@@ -62,8 +62,15 @@ function accept(deps: BrokerDeps, { sessions, grants, barrier }: SessionsEnded):
   return empty(200)
 }
 
-/** @spec OIDC Back-Channel Logout §2.8 whatever failed, 400 */
+/**
+ * What could not be judged, because the issuer's keys are not to be had at this moment, is not refused for good: a provider that tries again does so.
+ *
+ * @spec OIDC Back-Channel Logout §2.8 whatever is wrong with it, 400
+ */
 function refuse(deps: BrokerDeps, refusal: UpstreamRefusal): Answer {
   deps.metrics.count('drawbridge_logouts_total', { way: 'backchannel', outcome: 'refused' })
-  return refuseAsJson({ code: 'invalid_request', status: 400, say: upstreamErrors[refusal.reason].cause }, refusal)
+  const { cause: say, code } = upstreamErrors[refusal.reason]
+  if (code !== 'upstream_unreachable') return refuseAsJson({ code: 'invalid_request', status: 400, say }, refusal)
+  const retryAfter = String(refusal.detail?.['retryAfterSeconds'] ?? logoutTokenLimits.fetchPauseSeconds)
+  return refuseAsJson({ code: 'temporarily_unavailable', status: 503, say }, refusal, { headers: { 'retry-after': retryAfter } })
 }

@@ -198,6 +198,15 @@ describe('a logout token', () => {
     expect(told.take()).toEqual(['oidc_logout_token_refused'])
   })
 
+  it('of a key that may be a new one is not refused for good: the provider is told when to send it again', async () => {
+    await tell(aLogoutToken())
+    told.take()
+    const answer = await tell(aSigningIssuer(idpIssuer.issuer).sign({ typ: 'logout+jwt', kid: 'new' }, logoutClaims()))
+    expect([answer.status, answer.headers.get('retry-after'), answer.headers.get('cache-control')]).toEqual([503, '60', 'no-store'])
+    expect(told.take()).toEqual(['oidc_keys_awaited'])
+    expect((await tell(aLogoutToken())).status).toBe(200)
+  })
+
   it('is refused for a connection that is disabled, unknown or speaks SAML', async () => {
     const saml = randomUUID()
     const make = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, $2, 'saml', 'S', '{}', now())`

@@ -142,6 +142,14 @@ export const oidcErrors = {
     cause: 'The IdP says that its session with this person is over already.',
     remedy: 'Start the login again; if it repeats, correct the session lifetime or the clock of the IdP.',
   },
+  oidc_keys_awaited: {
+    code: 'upstream_unreachable',
+    status: 503,
+    spec: 'OIDC Core §10.1.1',
+    cause:
+      'No key that we know has signed the token, and the keys of the issuer were asked for so lately that they are not asked for again yet.',
+    remedy: 'Try again in a minute. If it happens every time, the IdP signs with a key that its JWKS does not show.',
+  },
   oidc_keys_unusable: {
     code: 'upstream_unreachable',
     status: 502,

@@ -4,9 +4,10 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { describe, expect, test } from '@jest/globals'
 import { createConnector } from '../connection.js'
+import type { OidcConnection } from '../connection-configuration.js'
 import { discoveryLifetimeSeconds } from './discovery.js'
 import { aConnector, aSigner, goThrough, issuer, later, logIn, now } from './fixtures/a-provider.js'
-import { issuerKeyLimits } from './issuer-keys.js'
+import { issuerKeyLimits, issuerKeysOf } from './issuer-keys.js'
 
 const tenant = '11111111-2222-4333-8444-555555555555'
 const foreignTenant = '99999999-2222-4333-8444-555555555555'
@@ -74,12 +75,25 @@ describe('key rollover', () => {
     let keys = [old.jwk]
     const made = aConnector({ op: { signer: fresh, jwks: () => ({ keys }) } })
     expect((await goThrough(made, {})).verdict).toMatchObject(refusal('oidc_id_token_refused', 'unknown_key'))
-    keys = [old.jwk, fresh.jwk]
-    const inPause = await goThrough(made, { at: later(issuerKeyLimits.refetchPauseSeconds - 1) })
-    expect(inPause.verdict.ok).toBe(false)
-    expect(fetches(made)).toBe(1)
-    expect((await goThrough(made, { at: later(issuerKeyLimits.refetchPauseSeconds) })).verdict.ok).toBe(true)
+    expect((await goThrough(made, { at: later(1) })).verdict).toMatchObject(refusal('oidc_id_token_refused', 'unknown_key'))
     expect(fetches(made)).toBe(2)
+    keys = [old.jwk, fresh.jwk]
+    const inPause = await goThrough(made, { at: later(issuerKeyLimits.refetchPauseSeconds) })
+    expect(inPause.verdict).toMatchObject({ ok: false, error: { reason: 'oidc_keys_awaited', detail: { retryAfterSeconds: 1 } } })
+    expect(fetches(made)).toBe(2)
+    expect((await goThrough(made, { at: later(1 + issuerKeyLimits.refetchPauseSeconds) })).verdict.ok).toBe(true)
+    expect(fetches(made)).toBe(3)
+  })
+  test('a forged logout token in the moment before delays no login', async () => {
+    let keys = [old.jwk]
+    const made = aConnector({ op: { signer: fresh, jwks: () => ({ keys }) } })
+    expect((await goThrough(made, {})).verdict.ok).toBe(false)
+    const issuerKeys = issuerKeysOf(made.fetchSafely, made.configuration as OidcConnection)
+    const jwksUri = made.asked.find(({ url }) => url.endsWith('/jwks'))?.url ?? ''
+    expect(await issuerKeys.readAgain(jwksUri, 'anybody', later(61))).toMatchObject({ kind: 'keys' })
+    keys = [fresh.jwk]
+    expect(await issuerKeys.readAgain(jwksUri, 'anybody', later(62))).toEqual({ kind: 'wait', seconds: 59 })
+    expect((await goThrough(made, { at: later(62) })).verdict.ok).toBe(true)
   })
   test('while a known key signs, nobody asks, though every login makes a connector of its own', async () => {
     const made = aConnector({ op: { signer: old, jwks: () => ({ keys: [old.jwk] }) } })
@@ -98,13 +112,14 @@ describe('key rollover', () => {
     keys = [renewed.jwk]
     expect((await goThrough(made, { at: later(60) })).verdict.ok).toBe(true)
   })
-  test('however many forged tokens come, the issuer is asked once in a pause', async () => {
+  test('however many tokens come that it has not signed, the issuer is asked once in a pause', async () => {
     const made = aConnector({ op: { signer: fresh, jwks: () => ({ keys: [old.jwk] }) } })
     await Promise.all(Array.from({ length: 10 }, () => goThrough(made, { at: later(120) })))
-    for (let second = 120; second < 179; second += 10) await goThrough(made, { at: later(second) })
     expect(fetches(made)).toBe(1)
-    await goThrough(made, { at: later(180) })
+    for (let second = 120; second < 179; second += 10) await goThrough(made, { at: later(second) })
     expect(fetches(made)).toBe(2)
+    await goThrough(made, { at: later(180) })
+    expect(fetches(made)).toBe(3)
   })
   test('keys that cannot be fetched again do not outlive their time', async () => {
     let reachable = true

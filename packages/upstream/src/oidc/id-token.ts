@@ -29,7 +29,7 @@ export async function verifyIdToken(token: string, check: IdTokenCheck): Promise
   if (jwt.value.typ !== undefined && jwt.value.typ !== 'jwt') return refuse('typ')
   if (jwt.value.claims.has('events')) return refuse('events')
   const issuer = issuerOf(connection, jwt.value.claims)
-  const signed = await verifyIssuerSignature(jwt.value, check)
+  const signed = await verifyIssuerSignature(jwt.value, check, 'issuer')
   if (!signed.ok) return typeof signed.error === 'string' ? refuse(signed.error) : err(signed.error)
   const { clientId } = connection
   const checked = checkIdTokenClaims(jwt.value.claims, { ...check.expected, issuer, clientId, now: check.now })

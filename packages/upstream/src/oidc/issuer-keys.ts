@@ -2,10 +2,11 @@
  * The keys by which a connection's issuer signs, kept for a while, and how a rollover is noticed.
  *
  * A token that no known key signed may come from a new key of the issuer's, or from a stranger. The keys are then fetched once more, but
- * never twice within `refetchPauseSeconds`, so that nobody makes us ask an IdP as often as he likes. Whoever forges a token right before a
- * rollover can delay that rollover by so long, and no longer.
+ * never twice within `refetchPauseSeconds`, so that nobody makes us ask an IdP as often as he likes. A token that comes in the pause is not judged: whoever
+ * sent it is told how long to wait. What anybody may send us has its own pause, so that no forged one delays a token which the issuer's own token endpoint
+ * has handed to us.
  */
-import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant, secondsBetween } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { readForeignJwks } from '@drawbridge/crypto/foreign-jwks'
 import type { ForeignKey } from '@drawbridge/crypto/foreign-jwt'
@@ -19,10 +20,16 @@ export const issuerKeyLimits = { lifetimeSeconds: 3600, refetchPauseSeconds: 60 
 type Keys = readonly ForeignKey[]
 type Answer = Promise<Result<Keys, UpstreamRefusal>>
 
+/** `justFetched`: by this very call, so no newer ones can be asked for. */
+export type KnownKeys = { readonly keys: Keys; readonly justFetched: boolean }
+/** From whom we have the token: anybody, or the issuer itself, over TLS. */
+export type TokenSource = 'anybody' | 'issuer'
+export type NewerKeys = { readonly kind: 'keys'; readonly keys: Keys } | { readonly kind: 'wait'; readonly seconds: number }
+
 export type IssuerKeys = {
-  read(jwksUri: string, now: Instant): Answer
-  /** Newer keys than those last read; undefined: none may be asked for yet, or none came. */
-  readAgain(jwksUri: string, now: Instant): Promise<Keys | undefined>
+  read(jwksUri: string, now: Instant): Promise<Result<KnownKeys, UpstreamRefusal>>
+  /** The keys of this moment. `wait`: they may not be asked for yet, or did not come. */
+  readAgain(jwksUri: string, source: TokenSource, now: Instant): Promise<NewerKeys>
 }
 
 const kept = new WeakMap<OidcConnection, IssuerKeys>()
@@ -41,10 +48,9 @@ type Fetched = { readonly uri: string; readonly keys: Keys; readonly at: Instant
 function cachedKeys(fetchSafely: FetchSafely): IssuerKeys {
   let fetched: Fetched | undefined
   let running: { readonly uri: string; readonly answer: Answer } | undefined
-  let askedAt: Instant | undefined
+  const askedAt = new Map<TokenSource, Instant>()
   const ask = (uri: string, now: Instant): Answer => {
     if (running?.uri === uri) return running.answer
-    askedAt = now
     const answer = fetchJwks(fetchSafely, uri).then((keys) => {
       if (keys.ok) fetched = { uri, keys: keys.value, at: now }
       if (running === mine) running = undefined
@@ -57,15 +63,24 @@ function cachedKeys(fetchSafely: FetchSafely): IssuerKeys {
   return {
     read: async (uri, now) => {
       const isFresh = fetched?.uri === uri && now < addSeconds(fetched.at, issuerKeyLimits.lifetimeSeconds)
-      return isFresh && fetched !== undefined ? ok(fetched.keys) : ask(uri, now)
+      if (isFresh && fetched !== undefined) return ok({ keys: fetched.keys, justFetched: false })
+      askedAt.set('anybody', now)
+      const answer = await ask(uri, now)
+      return answer.ok ? ok({ keys: answer.value, justFetched: true }) : answer
     },
-    readAgain: async (uri, now) => {
-      const mayAsk = askedAt === undefined || now >= addSeconds(askedAt, issuerKeyLimits.refetchPauseSeconds)
+    readAgain: async (uri, source, now) => {
+      const since = askedAt.get(source)
+      const mayAsk = since === undefined || now >= addSeconds(since, issuerKeyLimits.refetchPauseSeconds)
+      if (mayAsk) askedAt.set(source, now)
       const answer = mayAsk || running !== undefined ? await ask(uri, now) : undefined
-      return answer?.ok === true ? answer.value : undefined
+      if (answer?.ok === true) return { kind: 'keys', keys: answer.value }
+      return { kind: 'wait', seconds: secondsLeft(askedAt.get(source) ?? now, now) }
     },
   }
 }
+
+/** Of the pause; never none, for a header that says when to come again. */
+const secondsLeft = (since: Instant, now: Instant): number => Math.max(1, issuerKeyLimits.refetchPauseSeconds - secondsBetween(since, now))
 
 async function fetchJwks(fetchSafely: FetchSafely, uri: string): Answer {
   const fetched = await fetchJson(fetchSafely, uri)

@@ -8,7 +8,7 @@ import { type ReadJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 import type { OidcConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { issuerPlaceholder, isTemplate } from './configuration.js'
-import type { IssuerKeys } from './issuer-keys.js'
+import type { IssuerKeys, TokenSource } from './issuer-keys.js'
 
 export type SignatureCheck = {
   readonly connection: OidcConnection
@@ -23,16 +23,21 @@ export const issuerOf = ({ issuer }: OidcConnection, claims: ReadonlyMap<string,
 
 export type SignatureFault = 'unknown_key' | 'bad_signature' | 'key_of_another_issuer'
 
-/** The keys of this connection alone, fetched once more where none of those we know has signed it. */
+/**
+ * The keys of this connection alone, fetched once more where none of those we know has signed it. A fault is told only of keys that were fetched for this
+ * token: where they may not be, it may be of a new one, and is not judged.
+ */
 export async function verifyIssuerSignature(
   jwt: ReadJwt,
   { connection, keys, jwksUri, now }: SignatureCheck,
+  source: TokenSource,
 ): Promise<Result<undefined, UpstreamRefusal | SignatureFault>> {
   const known = await keys.read(jwksUri, now)
   if (!known.ok) return known
-  const first = verifyForeignJwt(jwt, known.value)
-  const newer = first.ok ? undefined : await keys.readAgain(jwksUri, now)
-  const verdict = newer === undefined ? first : verifyForeignJwt(jwt, newer)
+  const first = verifyForeignJwt(jwt, known.value.keys)
+  const newer = first.ok || known.value.justFetched ? undefined : await keys.readAgain(jwksUri, source, now)
+  if (newer?.kind === 'wait') return err({ reason: 'oidc_keys_awaited', detail: { retryAfterSeconds: newer.seconds } })
+  const verdict = newer === undefined ? first : verifyForeignJwt(jwt, newer.keys)
   if (!verdict.ok) return verdict
   // In a JWKS that tenants share, each key may say whose tokens it signs.
   const signs = verdict.value.issuer?.replace(issuerPlaceholder, String(jwt.claims.get('tid')))
