@@ -1,6 +1,6 @@
 /**
- * The assertion consumer service. A cross-site POST carries no cookie of ours, so nothing is judged here: the message is sealed, put
- * aside under a one-time handle, and the browser comes back with a same-site GET that does carry it. security.md §8
+ * The assertion consumer service. A cross-site POST carries no cookie of ours, so nothing is judged here: a message that names an open login is
+ * sealed, put aside under a one-time handle, and the browser comes back with a same-site GET that does carry it. security.md §8
  */
 import { addSeconds } from '@drawbridge/core/instant'
 import { hashCredential } from '@drawbridge/crypto/hash'
@@ -15,7 +15,7 @@ import type { ResolvedConnection } from '../http/tenant.js'
 import { refuseOnPage } from './answer.js'
 import { loginRequestIdOf } from './finish-login.js'
 import { initiatedLoginOf, refuseUnsolicited, sendToTarget } from './initiated-login.js'
-import { tracedStray } from './login-trace.js'
+import { type Failing, tracedStray } from './login-trace.js'
 import { packMessage } from './packed-message.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
@@ -44,6 +44,7 @@ export const samlAcsEndpoint = endpoint({
     const loginRequestId = loginRequestIdOf(form['RelayState'])
     if (!loginRequestId && connection.disabled) return refuseOnPage({ reason: 'connection_unknown' })
     if (!loginRequestId) return answerUnsolicited(http, deps, connection, { response, relayState: form['RelayState'] || undefined })
+    const now = deps.clock.now()
     const handle = deps.random.token()
     const handleHash = hashCredential(handle)
     const context = sealContextOf({ deps, tenant }, 'parked_messages', 'sealed', handleHash.toString('hex'))
@@ -52,12 +53,19 @@ export const samlAcsEndpoint = endpoint({
       connectionId: connection.id,
       loginRequestId,
       sealed: deps.sealer.seal(packMessage(response), context),
-      expiresAt: addSeconds(deps.clock.now(), parkedSeconds),
+      expiresAt: addSeconds(now, parkedSeconds),
+      now,
     })
-    if (!parked) return refuseOnPage({ reason: 'connection_unknown' })
+    if (!parked) return refuseUnparked({ http, deps, tenant, connection, now })
     return redirect(`${tenant.issuer.url}/saml/${connection.id}/continue?handle=${handle}`, { headers: { 'cache-control': 'no-store' } })
   },
 })
+
+/** The login that it answers is over, or never was: nothing of the message is kept. Which one it names is anybody's word, so nobody is told more. */
+const refuseUnparked = (at: Failing & { readonly connection: ResolvedConnection }): Promise<Answer> | Answer =>
+  at.connection.disabled
+    ? refuseOnPage({ reason: 'connection_unknown' })
+    : tracedStray(at, 'request_not_of_browser', refuseOnPage({ reason: 'request_not_of_browser', detail: { why: 'no_open_login' } }))
 
 /** No RelayState of ours: a tile of the IdP's portal, or an answer whose RelayState got lost. @spec SAML Profiles §4.1.5 */
 async function answerUnsolicited(

@@ -4,6 +4,7 @@ import type { SamlAssertion } from '@drawbridge/core/identity/identity-assertion
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { err, ok } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
+import { parkedLimits } from '@drawbridge/store/parked-messages'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { withoutLogout } from '@drawbridge/testkit/a-login'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -150,10 +151,64 @@ it('leaves the login open when what was parked in its name is forged', async () 
 })
 
 it('keeps the message sealed at rest', async () => {
-  await post({ SAMLResponse: 'message-at-rest', RelayState: randomUUID() })
+  await begin()
+  await asOwner(fixture.ownerUrl, 'DELETE FROM parked_messages')
+  await post({ SAMLResponse: 'message-at-rest', RelayState: started?.relayState as string })
   const rows = await asOwner<{ sealed: Buffer }>(fixture.ownerUrl, 'SELECT sealed FROM parked_messages')
   expect(rows).toHaveLength(1)
   expect(rows.some((row) => row.sealed.toString('latin1').includes('message-at-rest'))).toBe(false)
+})
+
+describe('what names no open login is not parked at all', () => {
+  const kept = async (relayState: string, to = acs()) => {
+    await asOwner(fixture.ownerUrl, 'DELETE FROM parked_messages')
+    const answer = await fetch(at(to), {
+      method: 'POST',
+      body: new URLSearchParams({ SAMLResponse: 'm', RelayState: relayState }),
+      redirect: 'manual',
+    })
+    return { status: answer.status, text: await answer.text(), parked: await countOf('parked_messages') }
+  }
+  const changed = async (change: string) => {
+    await begin()
+    await asOwner(fixture.ownerUrl, `UPDATE login_requests SET ${change} WHERE id = $1`, [started?.relayState as string])
+    return started?.relayState as string
+  }
+
+  it.each([
+    { what: 'one that never was', relayState: async () => randomUUID() as string },
+    { what: 'one that was answered', relayState: () => changed('consumed_at = now()') },
+    { what: 'one that is too old', relayState: () => changed("expires_at = now() - interval '1 hour'") },
+  ])('$what', async ({ relayState }) => {
+    const refused = await kept(await relayState())
+    expect(refused).toMatchObject({ status: 400, text: expect.stringContaining('request_not_of_browser'), parked: 0 })
+  })
+
+  it('one of another connection', async () => {
+    const other = randomUUID()
+    await begin()
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at)
+       SELECT tenant_id, $2, kind, 'Other', configuration, created_at FROM connections WHERE tenant_id = $1 LIMIT 1`,
+      [acme.tenantId, other],
+    )
+    broker.deps.configuration.invalidate()
+    expect(await kept(started?.relayState as string, `${issuer}/saml/${other}/acs`)).toMatchObject({ status: 400, parked: 0 })
+    await asOwner(fixture.ownerUrl, 'UPDATE connections SET disabled_at = now() WHERE id = $1', [other])
+    broker.deps.configuration.invalidate()
+  })
+
+  it('and in the name of one login rest only so many: a further one takes the place of the oldest, and the genuine one is judged', async () => {
+    const cookie = await begin()
+    const relayState = started?.relayState as string
+    await asOwner(fixture.ownerUrl, 'DELETE FROM parked_messages')
+    for (let count = 0; count < parkedLimits.messagesOfLogin + 3; count += 1) await post({ SAMLResponse: 'forged', RelayState: relayState })
+    expect(await countOf('parked_messages')).toBe(parkedLimits.messagesOfLogin)
+    const genuine = (await post({ SAMLResponse: 'message-in-a-crowd', RelayState: relayState })).headers.get('location') as string
+    expect(await countOf('parked_messages')).toBe(parkedLimits.messagesOfLogin)
+    expect((await follow(genuine, cookie)).text).toContain('nothing_granted')
+  })
 })
 
 it('refuses an assertion id that was believed before, in a new login of the same browser', async () => {
