@@ -1,6 +1,6 @@
 /** Who signs out is not signed in again by what the same browser has under way, whatever the IdP calls it; on a real PostgreSQL. */
 import { randomUUID } from 'node:crypto'
-import { addSeconds, instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { aGrant } from '@drawbridge/testkit/a-grant'
@@ -34,16 +34,23 @@ async function signIn(who: Traveller = {}): Promise<ASession> {
   return session
 }
 const run = <T>(act: (db: Db) => Promise<T>): Promise<T> => inTenant(fixture.database, tenant.tenantId, act)
-const signOutIn = (db: Db, { handleHash }: Pick<ASession, 'handleHash'>, browserHash: CredentialHash | undefined = browser) =>
-  endOwnSession(
-    db,
-    {
-      ...{ tenant: tenant.tenantId, reason: 'signed_out', now: addSeconds(now, 30), requestId: 'end', address: undefined },
-      newId: randomUUID,
-    },
-    { handleHash, issuerId: tenant.issuerId, browserHash },
-  )
-const signOut = (session: Pick<ASession, 'handleHash'>, browserHash?: CredentialHash) => run((db) => signOutIn(db, session, browserHash))
+const signOutIn = (
+  db: Db,
+  { handleHash }: Pick<ASession, 'handleHash'>,
+  { browserHash = browser, at = addSeconds(now, 30) }: { readonly browserHash?: CredentialHash; readonly at?: Instant } = {},
+) => {
+  const ending = {
+    tenant: tenant.tenantId,
+    reason: 'signed_out',
+    now: at,
+    requestId: 'end',
+    address: undefined,
+    newId: randomUUID,
+  } as const
+  return endOwnSession(db, ending, { handleHash, issuerId: tenant.issuerId, browserHash })
+}
+const signOut = (...[session, how]: [Pick<ASession, 'handleHash'>, Parameters<typeof signOutIn>[2]?]) =>
+  run((db) => signOutIn(db, session, how))
 const openSessions = async () =>
   (await sql<{ id: string }>('SELECT id FROM browser_sessions WHERE tenant_id = $1 AND ended_at IS NULL')).map(({ id }) => id)
 const livingGrants = () => sql('SELECT id FROM grants WHERE tenant_id = $1 AND revoked_at IS NULL')
@@ -59,6 +66,12 @@ describe('a sign-out', () => {
     await signOut(session)
     expect(await comeHome()).not.toBe('believed')
     expect(await openSessions()).toEqual([])
+  })
+
+  it('at a process whose clock is ahead ends what has time left at another', async () => {
+    const { comeHome } = await leave({ sid: 's2' })
+    await signOut({ handleHash: hashCredential('over') }, { at: addSeconds(now, 3601) })
+    expect(await comeHome()).not.toBe('believed')
   })
 
   it('ends none of another browser, and none that begins afterwards', async () => {
@@ -86,7 +99,7 @@ describe('a sign-out', () => {
   it('by a browser that has begun nothing here ends its session alone', async () => {
     const session = await signIn({ sid: 's1' })
     const { comeHome } = await leave({ sid: 's2' })
-    await run((db) => signOutIn(db, session, hashCredential('begun nothing')))
+    await signOut(session, { browserHash: hashCredential('begun nothing') })
     expect(await comeHome()).toBe('believed')
   })
 })
@@ -109,7 +122,7 @@ describe('a login that came home just before', () => {
   it('does so for no other browser that knows an old cookie', async () => {
     const before = await signIn({ sid: 's1' })
     const after = await signIn({ sid: 's2', previous: before.handleHash })
-    expect(await signOut(before, hashCredential('of a thief'))).toBeUndefined()
+    expect(await signOut(before, { browserHash: hashCredential('of a thief') })).toBeUndefined()
     expect(await openSessions()).toEqual([after.id])
   })
 })

@@ -14,12 +14,15 @@ export const loginEndLimits = { sessions: 20 } as const
 
 type OfBrowser = { readonly tenant: TenantId; readonly browserHash: CredentialHash; readonly now: Instant }
 
-/** Call it before anything else of the end is locked: a login locks its trip first, too. A test opens nothing, and goes on. */
+/**
+ * Call it before anything else of the end is locked: a login locks its trip first, too. Whatever time a trip still has: by the clock of another
+ * replica it may have more. A test opens nothing, and goes on.
+ */
 export async function endLoginsUnderWay(db: Db, { tenant, browserHash, now }: OfBrowser): Promise<void> {
   await db.query(
     `WITH open AS MATERIALIZED (
        SELECT id FROM login_requests WHERE tenant_id = $1 AND browser_hash = $2 AND purpose = 'login' AND consumed_at IS NULL
-         AND ${judged('expires_at > $3')} ORDER BY id FOR NO KEY UPDATE)
+       ORDER BY id FOR NO KEY UPDATE)
      UPDATE login_requests AS l SET consumed_at = $3 FROM open WHERE l.tenant_id = $1 AND l.id = open.id`,
     [tenant, browserHash, toTimestamp(now)],
   )
