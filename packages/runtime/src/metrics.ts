@@ -50,6 +50,11 @@ export const metricList = {
     help: 'Announcements to contacts of tenants, by outcome of a try: sent, failed for good, delayed',
   },
   drawbridge_announcements_waiting: { kind: 'gauge', labels: [], help: 'Announcements to contacts that have not been sent yet' },
+  drawbridge_policy_unclear_rules_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'Rules of policies that could not be evaluated in a decision and counted strictly',
+  },
   drawbridge_configuration_loads_total: { kind: 'counter', labels: [], help: 'Loads of a tenant configuration into the cache' },
 } as const satisfies Record<string, MetricEntry>
 

@@ -1,4 +1,7 @@
-/** Published versions of a tenant's policy, as their author wrote them. Versions are only ever added. */
+/**
+ * Published versions of a tenant's policy, as their author wrote them. Versions are only ever added. Those of the vendor's own tenant are the
+ * wall around all others: a trigger raises every tenant's version with it, so that whatever was decided before is decided again.
+ */
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
@@ -49,12 +52,11 @@ export async function publishPolicy(
   return version
 }
 
-/** The policy that holds now; undefined means the safe default. */
+/** The policy that holds now, which is the newest; undefined means the safe default. Its version may be below the tenant's: see the wall. */
 export async function findCurrentPolicy(db: Db, tenant: TenantId): Promise<StoredPolicy | undefined> {
-  const { rows } = await db.query<Row>(
-    `SELECT ${columns} FROM policies AS p JOIN tenants AS t ON t.id = p.tenant_id AND t.policy_version = p.version WHERE p.tenant_id = $1`,
-    [tenant],
-  )
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM policies AS p WHERE p.tenant_id = $1 ORDER BY p.version DESC LIMIT 1`, [
+    tenant,
+  ])
   return rows[0] && toPolicy(rows[0])
 }
 

@@ -35,6 +35,8 @@ export type StoredConfiguration = {
   readonly configurationVersion: number
   readonly policyVersion: number
   readonly policyDocument: string | undefined
+  /** The vendor's policy that holds around this one. */
+  readonly wall: { readonly version: number; readonly document: string } | undefined
   readonly issuer: { readonly id: IssuerId; readonly url: Issuer }
   readonly signingKeys: readonly StoredSigningKey[]
   readonly connections: readonly StoredConnection[]
@@ -60,7 +62,8 @@ export async function findConfigurationVersionAcrossTenants(database: Database, 
 
 const loadText = `
 SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice,
-  (SELECT p.document FROM policies p WHERE p.tenant_id = t.id AND p.version = t.policy_version) AS policy_document,
+  (SELECT p.document FROM policies p WHERE p.tenant_id = t.id ORDER BY p.version DESC LIMIT 1) AS policy_document,
+  (SELECT jsonb_build_object('version', p.version, 'document', p.document) FROM policies p WHERE p.tenant_id = $2 ORDER BY p.version DESC LIMIT 1) AS wall,
   i.id AS issuer_id, i.url AS issuer_url,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
       'sealedPrivateKey', encode(k.sealed_private_key, 'base64'), 'certificate', k.certificate) ORDER BY k.created_at), '[]')
@@ -103,6 +106,7 @@ function toConfiguration(row: Row): StoredConfiguration {
     configurationVersion: Number(row['configuration_version']),
     policyVersion: row['policy_version'] as number,
     policyDocument: (row['policy_document'] as string | null) ?? undefined,
+    wall: (row['wall'] as StoredConfiguration['wall'] | null) ?? undefined,
     issuer: { id: row['issuer_id'] as IssuerId, url: row['issuer_url'] as Issuer },
     signingKeys: keys.map(
       (key) =>

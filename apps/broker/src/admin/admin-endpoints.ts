@@ -26,6 +26,7 @@ import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
+import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
 
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
@@ -44,6 +45,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...policyEndpoints,
+  ...vendorPolicyEndpoints,
   ...readEndpoints,
   ...revocationEndpoints,
   ...subjectLinkEndpoints,

@@ -39,7 +39,7 @@ export async function askForTestLogin(
   if (!connection?.configuration.ok) return err({ reason: 'not_found' })
   if ((asked.clientId === undefined) !== (asked.resource === undefined)) return err({ reason: 'test_login_incomplete' })
   if (!(await isKnown(deps, tenant, asked))) return err({ reason: 'reference_unknown' })
-  const mistakes = asked.policyDocument === undefined ? undefined : listMistakes(asked.policyDocument)
+  const mistakes = asked.policyDocument === undefined ? undefined : listMistakes(asked.policyDocument, tenant)
   if (mistakes) return err({ reason: 'policy_invalid', mistakes })
   const id = deps.random.uuid() as TestLoginId
   const token = `${testLoginTokenPrefix}${deps.random.token()}`

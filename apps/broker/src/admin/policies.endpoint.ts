@@ -6,33 +6,28 @@ import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { type AdminRequest, adminEndpoint, audit } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
+import {
+  documentShape,
+  noteShape,
+  policyHeading,
+  policyShown,
+  publishedShape,
+  showHeading,
+  showMistakes,
+  showPolicy,
+} from './policy-shapes.js'
 import { refuseAdmin } from './refuse-admin.js'
-import { time, toIso } from './shapes.js'
+import { toIso } from './shapes.js'
 
 const tag = 'Policies'
-const document = z.string().min(1).max(65_536).describe('The policy as YAML')
-const note = z.string().max(500).default('')
-const mistakesShown = 50
 
-const heading = z.strictObject({ version: z.int(), author: z.string(), note: z.string(), publishedAt: time })
-const shown = heading.extend({ document: z.string() })
-const showHeading = ({ version, author, note: said, publishedAt }: StoredPolicy): z.output<typeof heading> => ({
-  version,
-  author,
-  note: said,
-  publishedAt: toIso(publishedAt),
-})
-const show = (policy: StoredPolicy): z.output<typeof shown> => ({ ...showHeading(policy), document: policy.document })
-
-export function listMistakes(text: string): readonly { readonly path: string; readonly message: string }[] | undefined {
-  const compiled = compilePolicy(text)
-  if (compiled.ok) return undefined
-  return compiled.error.slice(0, mistakesShown).map(({ path, say, line, expression }) => ({
-    path,
-    message: [line === undefined ? '' : `line ${line}: `, say, expression === undefined ? '' : `\n${expression.caret}`].join(''),
-  }))
+/** What refuses a document as this tenant's policy, inside the wall of the vendor. */
+export function listMistakes(text: string, { wall }: Pick<ResolvedTenant, 'wall'>): ReturnType<typeof showMistakes> | undefined {
+  const compiled = compilePolicy(text, { wall })
+  return compiled.ok ? undefined : showMistakes(compiled.error)
 }
 
 const current = adminEndpoint({
@@ -41,11 +36,11 @@ const current = adminEndpoint({
   tag,
   summary: 'Read the policy that holds; version 0 is the safe default',
   permission: 'configuration:read',
-  answer: z.union([shown, z.strictObject({ version: z.literal(0), document: z.null() })]),
+  answer: z.union([policyShown, z.strictObject({ version: z.literal(0), document: z.null() })]),
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     const policy = await inTenant(deps.database, id, (db) => findCurrentPolicy(db, id))
-    return json(policy ? show(policy) : { version: 0, document: null })
+    return json(policy ? showPolicy(policy) : { version: 0, document: null })
   },
 })
 
@@ -55,7 +50,7 @@ const list = adminList({
   summary: 'List the versions of the policy, newest first',
   permission: 'configuration:read',
   member: 'policies',
-  shown: heading,
+  shown: policyHeading,
   position: ['before', 'serial'],
   read: (http, deps, page) => {
     const { id } = tenantOf(http)
@@ -78,19 +73,18 @@ const read = adminEndpoint({
   tag,
   summary: 'Read one version of the policy',
   permission: 'configuration:read',
-  answer: shown,
+  answer: policyShown,
   refuses: ['not_found'],
   run: async (http, deps) => {
     const policy = await findVersion(http, deps)
-    return policy ? json(show(policy)) : refuseAdmin('not_found')
+    return policy ? json(showPolicy(policy)) : refuseAdmin('not_found')
   },
 })
 
-const published = z.strictObject({ version: z.int(), publishedAt: time })
-
 async function publishDocument(http: AdminRequest<unknown>, deps: BrokerDeps, text: string, said: string): Promise<Answer> {
-  const { id } = tenantOf(http)
-  const mistakes = listMistakes(text)
+  const tenant = tenantOf(http)
+  const { id } = tenant
+  const mistakes = listMistakes(text, tenant)
   if (mistakes) return refuseAdmin('policy_invalid', mistakes)
   const now = deps.clock.now()
   const version = await inTenant(deps.database, id, async (db) => {
@@ -108,8 +102,8 @@ const publish = adminEndpoint({
   summary: 'Publish the next version',
   permission: 'configuration:write',
   status: 201,
-  body: z.strictObject({ document, note }),
-  answer: published,
+  body: z.strictObject({ document: documentShape, note: noteShape }),
+  answer: publishedShape,
   refuses: ['policy_invalid'],
   run: (http, deps) => publishDocument(http, deps, http.parsed.document, http.parsed.note),
 })
@@ -121,7 +115,7 @@ const republish = adminEndpoint({
   summary: 'Publish an old version again, as the next one',
   permission: 'configuration:write',
   status: 201,
-  answer: published,
+  answer: publishedShape,
   refuses: ['not_found', 'policy_invalid'],
   run: async (http, deps) => {
     const old = await findVersion(http, deps)
@@ -135,11 +129,11 @@ const check = adminEndpoint({
   tag,
   summary: 'Compile a policy without publishing it',
   permission: 'configuration:read',
-  body: z.strictObject({ document }),
+  body: z.strictObject({ document: documentShape }),
   answer: z.strictObject({ compiles: z.literal(true) }),
   refuses: ['policy_invalid'],
   run: async (http) => {
-    const mistakes = listMistakes(http.parsed.document)
+    const mistakes = listMistakes(http.parsed.document, tenantOf(http))
     return mistakes ? refuseAdmin('policy_invalid', mistakes) : json({ compiles: true })
   },
 })

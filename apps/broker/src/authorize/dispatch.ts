@@ -119,6 +119,8 @@ function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefine
     address: flow.http.address,
     now: flow.now,
   })
+  const { unclear } = decision.explanation
+  if (unclear > 0) flow.deps.metrics.count('drawbridge_policy_unclear_rules_total', {}, unclear)
   return { session, decision, flow, identity }
 }
 

@@ -9,7 +9,7 @@ import { stepsOf } from '@drawbridge/core/identity/login-trace'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import { passedSteps, type TestLoginAsked, testLoginAsked, testOutcomeWords } from '@drawbridge/core/identity/test-login'
 import { findResource } from '@drawbridge/core/oauth/resource'
-import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from '@drawbridge/core/policy/compile'
+import { type CompiledPolicy, compilePolicy, safeDefault } from '@drawbridge/core/policy/compile'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { strengthFor } from '@drawbridge/core/policy/strength'
 import type { Result } from '@drawbridge/core/result'
@@ -127,10 +127,10 @@ async function askPolicy(
 async function policyOf({ deps, tenant }: TestHomecoming, asked: TestLoginAsked): Promise<CompiledPolicy | undefined> {
   const { policyDocument, policyVersion } = asked
   if (policyDocument === undefined && policyVersion === undefined) return tenant.policy
-  if (policyDocument === undefined && policyVersion === 0) return safeDefaultPolicy
+  if (policyDocument === undefined && policyVersion === 0) return safeDefault(tenant.wall)
   const stored =
     policyVersion === undefined ? undefined : await inTenant(deps.database, tenant.id, (db) => findPolicy(db, tenant.id, policyVersion))
-  const compiled = compilePolicy(policyDocument ?? stored?.document ?? '', { version: policyVersion })
+  const compiled = compilePolicy(policyDocument ?? stored?.document ?? '', { version: policyVersion, wall: tenant.wall })
   return compiled.ok ? compiled.value : undefined
 }
 

@@ -6,7 +6,7 @@
  * configuration changed is only a hint; without one, an entry is compared with the database after `recheckAfterMs`.
  */
 
-import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from '@drawbridge/core/policy/compile'
+import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { type ConnectionChoice, connectionChoiceFromJson } from '@drawbridge/core/tenant/connection-choice'
@@ -37,6 +37,7 @@ import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
 import { createAbsentSlugs } from './absent-slugs.js'
 import { samlKeysOf } from './saml-keys.js'
+import { createPolicyCompiler, type PolicyCompiler } from './tenant-policy.js'
 
 export type PublishedKey = {
   readonly kid: string
@@ -62,7 +63,7 @@ export type ResolvedConnection = {
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
-  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'connectionChoice'
+  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall' | 'connectionChoice'
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -78,6 +79,8 @@ export type ResolvedTenant = Omit<
   resource(identifier: string): StoredResource | undefined
   /** Refuses everything but sign-in when the stored document no longer compiles. */
   readonly policy: CompiledPolicy
+  /** The vendor's, inside which it was compiled. */
+  readonly wall: Wall
 }
 
 export type ConfigurationCache = {
@@ -107,6 +110,7 @@ export function createConfigurationCache(
 ): ConfigurationCache {
   const entries = new Map<string, Entry>() // the longest unused first
   const loading = new Map<string, Promise<ResolvedTenant | undefined>>()
+  const compile = createPolicyCompiler(deps.log, mostTenants)
   let hints = 0
   const absent = createAbsentSlugs(deps.clock, { forMs: configurationLimits.recheckAfterMs, most: configurationLimits.mostAbsentSlugs })
 
@@ -122,7 +126,7 @@ export function createConfigurationCache(
       noteAbsent(slug)
       return undefined
     }
-    const tenant = resolve(deps, stored)
+    const tenant = resolve(deps, stored, compile)
     // What a change overtook on its way is good for whoever asked before it, and for nobody after.
     if (hints !== hintsBefore) return tenant
     entries.delete(slug)
@@ -169,8 +173,8 @@ export function createConfigurationCache(
   }
 }
 
-function resolve(deps: ConfigurationDeps, stored: StoredConfiguration): ResolvedTenant {
-  const { signingKeys, connections: storedConnections, policyDocument, connectionChoice, ...rest } = stored
+function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: PolicyCompiler): ResolvedTenant {
+  const { signingKeys, connections: storedConnections, policyDocument: _document, wall: _wall, connectionChoice, ...rest } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
   const samlKeys = samlKeysOf(signingKeys, (key) =>
     unseal(deps, rest.id, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
@@ -210,7 +214,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration): Resolved
     choice: connectionChoiceFromJson(connectionChoice),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (identifier) => rest.resources.find((resource) => resource.identifier === (identifier as ResourceIdentifier)),
-    policy: compileStored(deps, stored, policyDocument),
+    ...compile(stored),
   }
 }
 
@@ -233,17 +237,6 @@ function unseal(deps: ConfigurationDeps, tenant: TenantId, table: string, column
   const opened = deps.sealer.open(sealed, { installation: deps.installationId, tenant, table, column, row })
   if (!opened.ok) throw new Error(`invariant broken: ${table}.${column} does not open; is this the master key of this database?`)
   return opened.value
-}
-
-function compileStored(deps: ConfigurationDeps, stored: StoredConfiguration, document: string | undefined): CompiledPolicy {
-  if (document === undefined) return safeDefaultPolicy
-  const compiled = compilePolicy(document, { version: stored.policyVersion })
-  if (compiled.ok) return compiled.value
-  deps.log.error(
-    { tenant: stored.slug, policyVersion: stored.policyVersion },
-    'a published policy does not compile; the safe default applies',
-  )
-  return { ...safeDefaultPolicy, version: stored.policyVersion }
 }
 
 /** Those that a person can be sent to, the oldest first. */

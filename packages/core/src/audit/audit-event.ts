@@ -78,6 +78,7 @@ export const auditEvents = {
   'master_key.retired': 'Nothing needs an older master key any more; processes may start without it.',
   notice_declined: 'A person did not go on to sign in for the client that was announced to her.',
   'policy.published': 'A new version of the policy took effect.',
+  'vendor_policy.published': 'A new version of the policy of the vendor took effect, around every tenant.',
   'resource.created': 'A resource was added.',
   'resource.credential_created': 'A resource server got a credential for introspection and notices.',
   'resource.credential_revoked': 'A credential of a resource server was revoked.',

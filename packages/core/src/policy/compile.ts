@@ -16,6 +16,7 @@ import type { Compiling } from './compiling.js'
 import { type LineFinder, mistake, type PolicyDocument, parsePolicyDocument } from './document.js'
 import { type PolicyMistake, policyLimits } from './error.js'
 import { indexRules, type RuleIndex } from './rule-index.js'
+import { everyScope } from './scope-pattern.js'
 import { compileStrength, noStrengthRules, type StrengthRule, type StrengthRules } from './strength.js'
 import { defaultSessionLimits, defaultTierLimits, type TierLimits } from './tier.js'
 
@@ -50,6 +51,25 @@ const noParts: Parts = { rules: [], demands: [], clientRules: [], derived: [], s
 /** Of a vendor that wrote none: the table of tiers, and nothing else. */
 export const defaultWall: Wall = { version: 0, accepted: new Set(), ...defaultLimits, ...noParts }
 
+/** Through which nothing comes: what holds when the vendor's own document cannot be read. */
+export const closedWall = (version: number): Wall => ({
+  ...defaultWall,
+  version,
+  rules: [
+    {
+      name: 'closed',
+      effect: 'deny',
+      owner: 'vendor',
+      line: undefined,
+      scopes: everyScope,
+      resource: undefined,
+      groups: undefined,
+      clients: undefined,
+      when: undefined,
+    },
+  ],
+})
+
 /** Compiles the vendor's document, or reports all of its mistakes. */
 export function compileWall(text: string, version = 0): Result<Wall, readonly PolicyMistake[]> {
   const read = parsePolicyDocument(text)
@@ -65,6 +85,8 @@ export type CompileOptions = {
   /** The one under which the store keeps it; 0 is the safe default. */
   readonly version?: number | undefined
   readonly wall?: Wall
+  /** Accepted before the wall was as it is: numbers that are looser than it are held to it instead of refused. */
+  readonly isPublished?: boolean
 }
 
 /** Compiles a tenant's document inside the vendor's wall, or reports all of its mistakes. */
@@ -76,11 +98,11 @@ export function compilePolicy(text: string, options: CompileOptions = {}): Resul
 /** The same for a document that was read already. */
 export function compileDocument(
   document: PolicyDocument,
-  { version = 0, wall = defaultWall, lineOf = () => undefined }: CompileOptions & { readonly lineOf?: LineFinder },
+  { version = 0, wall = defaultWall, isPublished = false, lineOf = () => undefined }: CompileOptions & { readonly lineOf?: LineFinder },
 ): Result<CompiledPolicy, readonly PolicyMistake[]> {
   const compiling: Compiling = { lineOf, mistakes: [], cost: 0 }
   const parts = compileParts(document, 'tenant', compiling)
-  const limits = tightenLimits(document, wall, compiling)
+  const limits = tightenLimits(document, wall, isPublished ? { ...compiling, mistakes: [] } : compiling)
   return withoutMistakes(compiling, () => assemble(wall, version, { ...limits, ...parts }))
 }
 

@@ -3,6 +3,16 @@ import type { AdminCommand, Flag, Shows } from '../command.js'
 import { reason } from './tenant-commands.js'
 
 const policyFile: Flag = { kind: 'file', says: 'the policy; - reads standard input', member: 'document', required: true }
+const policyRows: Shows = {
+  rows: 'policies',
+  newestFirst: true,
+  columns: [
+    ['version', 'version'],
+    ['published', 'publishedAt'],
+    ['by', 'author'],
+    ['note', 'note'],
+  ],
+}
 const policies: readonly AdminCommand[] = [
   {
     name: 'policy show',
@@ -18,16 +28,7 @@ const policies: readonly AdminCommand[] = [
     takes: ['tenant'],
     flags: { all: { kind: 'switch', says: 'all of them, not the newest 200' } },
     call: { method: 'GET', path: '/tenants/{tenant}/policies' },
-    shows: {
-      rows: 'policies',
-      newestFirst: true,
-      columns: [
-        ['version', 'version'],
-        ['published', 'publishedAt'],
-        ['by', 'author'],
-        ['note', 'note'],
-      ],
-    },
+    shows: policyRows,
     example: 'drawbridge policy list initech',
   },
   {
@@ -61,6 +62,39 @@ const policies: readonly AdminCommand[] = [
     takes: ['tenant', 'version'],
     call: { method: 'POST', path: '/tenants/{tenant}/policies/{version}/republish' },
     example: 'drawbridge policy republish initech 3',
+  },
+  {
+    name: 'vendor-policy show',
+    does: 'Print the policy of the vendor, the wall around every tenant; nothing where the table of tiers alone holds',
+    takes: [],
+    call: { method: 'GET', path: '/vendor-policy' },
+    shows: { text: 'document' },
+    example: 'drawbridge vendor-policy show > vendor-policy.yaml',
+  },
+  {
+    name: 'vendor-policy list',
+    does: 'List the versions of the policy of the vendor',
+    takes: [],
+    call: { method: 'GET', path: '/vendor-policies' },
+    shows: policyRows,
+    example: 'drawbridge vendor-policy list',
+  },
+  {
+    name: 'vendor-policy check',
+    does: 'Compile a policy of the vendor and show every mistake; nothing is published',
+    takes: [],
+    flags: { file: policyFile },
+    call: { method: 'POST', path: '/vendor-policies/check' },
+    done: 'It compiles.',
+    example: 'drawbridge vendor-policy check --file vendor-policy.yaml',
+  },
+  {
+    name: 'vendor-policy publish',
+    does: 'Publish the next version of the policy of the vendor; it holds for every tenant at once',
+    takes: [],
+    flags: { file: policyFile, note: { kind: 'text', says: 'what changed' } },
+    call: { method: 'POST', path: '/vendor-policies' },
+    example: 'drawbridge vendor-policy publish --file vendor-policy.yaml --note "nobody administers on Sundays"',
   },
 ]
 
