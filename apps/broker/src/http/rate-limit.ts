@@ -17,7 +17,7 @@ export const rateLimits = {
   signal: { perSecond: 50, burst: 1000 },
   /** Addresses whose groups choose a connection, per client address: who tries many would learn who is in which group. */
   group_choice: { perSecond: 2, burst: 60 },
-  /** Descriptions of an IdP, per set-up link: each may have us fetch addresses that its holder chose. */
+  /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */
   setup: { perSecond: 1 / 60, burst: 20 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },

@@ -23,7 +23,7 @@ function askForm({ tenant, testing, proof }: SetupSession): Html {
     clients.length > 0 &&
     resources.length > 0 &&
     html`<label for="clientId">For which application</label><select id="clientId" name="clientId"><option value="">None: only whether you come in</option>${clients}</select><label for="resource">and for what</label><select id="resource" name="resource">${resources}</select>`
-  return html`<form method="post" action="${tenant.issuer.url}/setup/test-logins" target="_blank"><input type="hidden" name="proof" value="${proof}">${forWhom}<label for="loginHint">Your address, if your identity provider shall be told</label><input id="loginHint" name="loginHint" type="email" maxlength="320" autocomplete="off"><label><input type="checkbox" name="secondFactor" value="yes"> Demand a second factor</label><button>Test the sign-in</button></form>`
+  return html`<form method="post" action="${tenant.issuer.url}/setup/test-logins" target="_blank" rel="noopener"><input type="hidden" name="proof" value="${proof}">${forWhom}<label for="loginHint">Your address, if your identity provider shall be told</label><input id="loginHint" name="loginHint" type="email" maxlength="320" autocomplete="off"><label><input type="checkbox" name="secondFactor" value="yes"> Demand a second factor</label><button>Test the sign-in</button></form>`
 }
 
 function line({ tenant }: SetupSession, test: StoredTestLogin): Html {
