@@ -224,7 +224,8 @@ const strength: Readonly<Record<string, readonly Proof[]>> = {
   'classes in the wild': [core('$acr is $strength')],
   'REFEDS exactly': [saml('authn-request', 'a step-up asks for REFEDS MFA, exactly, and for a fresh login')],
   'meaning per connection': [
-    core('what a class means is said per tenant, and never against its specification'),
+    ['packages/core/src/policy/strength.test.ts', 'a tenant says what the evidence of its own IdPs means'],
+    ['packages/core/src/policy/strength.test.ts', '%s is refused at save'],
     quirk('its class is a setting of the application'),
   ],
 }
