@@ -38,7 +38,8 @@ function spread(path: string): readonly string[] {
 }
 
 const quoted = (cell: string): readonly string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)
-const isPath = (name: string): boolean => /^[\w@.{},*/-]+$/.test(name) && (name.includes('/') || /\.(ts|md|mjs)$/.test(name))
+/** What begins with a slash is a file of a machine, or an address: ours are named from the root of the project. */
+const isPath = (name: string): boolean => /^[\w@.{},*-][\w@.{},*/-]*$/.test(name) && (name.includes('/') || /\.(ts|md|mjs)$/.test(name))
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
 
 /** The files that a name means: a whole path, the end of one, a folder, a fixture without its ending, or a pattern with `*`. */
@@ -90,7 +91,9 @@ test('every title that it names is in a test of its row', () => {
 })
 
 test('a row that outlived its code is found', () => {
-  const planted = rowsOf('| a | b | c | d |\n|---|\n| t | s | `packages/x/src/{here,gone}.ts` | `here.test.ts`: "is held", "was held" |')
+  const planted = rowsOf(
+    '| a | b | c | d |\n|---|\n| t | s | `packages/x/src/{here,gone}.ts`, `/proc/x` | `here.test.ts`: "is held", "was held" |',
+  )
   const files = ['packages/x/src/here.ts', 'packages/x/src/here.test.ts']
   expect(missingFiles(planted, files)).toEqual(['t: packages/x/src/gone.ts'])
   expect(missingTitles(planted, files, (path) => (basename(path) === 'here.test.ts' ? "test('is held')" : ''))).toEqual(['t: was held'])

@@ -50,6 +50,16 @@ describe('a step-up', () => {
       configuration: { stepUpAsk: 'claims_acrs', stepUpAcr: 'c1' },
       asked: { claims: '{"id_token":{"acrs":{"essential":true,"value":"c1"}}}' },
     },
+    {
+      of: 'by an essential claim, beside the wish that every login sends',
+      configuration: { stepUpAsk: 'claims_acr', stepUpAcr: 'gold', acrValues: ['loa1', 'loa2'] },
+      asked: { acr_values: 'loa1 loa2', claims: '{"id_token":{"acr":{"essential":true,"values":["gold"]}}}' },
+    },
+    {
+      of: 'by an authentication context of Entra, beside the wish that every login sends',
+      configuration: { stepUpAsk: 'claims_acrs', stepUpAcr: 'c1', acrValues: ['loa1'] },
+      asked: { acr_values: 'loa1', claims: '{"id_token":{"acrs":{"essential":true,"value":"c1"}}}' },
+    },
   ])('$of', async ({ configuration, asked }) => {
     expect(await parametersOf(configuration, stepUp)).toMatchObject(asked)
   })
@@ -88,9 +98,11 @@ describe('what is configured is added', () => {
       acr_values: 'Single_Factor MFA',
     })
   })
-  test('the hosted domain, or that it must be one', async () => {
+  test('the hosted domain, or that it must be one, unless the admin names the one to ask for', async () => {
     expect(await parametersOf({ hostedDomains: ['globex.example'] })).toMatchObject({ hd: 'globex.example' })
     expect(await parametersOf({ hostedDomains: ['globex.example', 'globex.test'] })).toMatchObject({ hd: '*' })
+    const chosen = { hostedDomains: ['globex.example', 'globex.test'], parameters: { hd: 'globex.test' } }
+    expect(await parametersOf(chosen)).toMatchObject({ hd: 'globex.test' })
   })
   test.each([
     'state',

@@ -1,7 +1,10 @@
 import { defaultClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { normalize } from '@drawbridge/core/identity/normalize'
+import { Secret } from '@drawbridge/core/secret'
+import { systemRandom } from '@drawbridge/crypto/random'
 import { describe, expect, test } from '@jest/globals'
-import { aConnector, goThrough, later, logIn, type Op } from './fixtures/a-provider.js'
+import { aConnector, goThrough, issuer, later, logIn, now, type Op } from './fixtures/a-provider.js'
+import { graphGroups } from './graph-groups.js'
 
 const tid = '11111111-2222-4333-8444-555555555555'
 const oid = 'aaaaaaaa-2222-4333-8444-555555555555'
@@ -159,4 +162,22 @@ test('where the token has the groups Graph is not asked', async () => {
   const { groups, asked } = await groupsOf({ op: { claims: { tid, oid, groups: ['g'] } }, configuration: configuration() })
   expect(groups).toEqual({ state: 'known', value: ['g'] })
   expect(asked.some(({ url }) => url.includes('graph'))).toBe(false)
+})
+
+test.each([
+  { tenantId: '../../organizations', objectId: oid },
+  { tenantId: 'globex.example', objectId: oid },
+  { tenantId: `${tid}/..`, objectId: oid },
+  { tenantId: undefined, objectId: oid },
+  { tenantId: [tid], objectId: oid },
+  { tenantId: tid, objectId: `${oid}/..` },
+])('nobody is asked anything about $objectId of $tenantId, which would be written into an address', async (person) => {
+  const { asked, fetchSafely, configuration: connection } = aConnector({ configuration: configuration() })
+  const endpoints = { authorizationEndpoint: `${issuer}/auth`, tokenEndpoint: `${issuer}/token`, jwksUri: `${issuer}/jwks` }
+  const provider = { issuer, ...endpoints, userinfoEndpoint: undefined, endSessionEndpoint: undefined, promisesIssuer: false }
+  if (connection.kind !== 'oidc' || connection.graph === undefined) throw new Error('no Graph')
+  const credential = { secret: new Secret('s3cret'), key: undefined }
+  const ask = graphGroups({ fetchSafely, connection, provider, credential, random: systemRandom(), now }, connection.graph)
+  expect(await ask(person)).toEqual({ ok: false, error: 'person_unnamed' })
+  expect(asked).toEqual([])
 })

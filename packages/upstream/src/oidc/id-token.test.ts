@@ -283,6 +283,16 @@ describe('what the token must say', () => {
     expect(verdict.value.claims.get('groups')).toEqual(['g'])
   })
   test.each([
+    { where: 'the connection says so', configuration: { userinfo: false }, op: {} },
+    { where: 'the provider has no such endpoint', configuration: {}, op: { discovery: { userinfo_endpoint: undefined } } },
+  ])('userinfo is not asked where $where, and the token stands alone', async ({ configuration, op }) => {
+    const spoken = { ...op, claims: { groups: ['of-the-token'] }, userinfo: { name: 'Ada' } }
+    const { verdict, asked } = await logIn({ configuration, op: spoken })
+    if (!verdict.ok || verdict.value.kind !== 'oidc') throw new Error('refused')
+    expect(asked.map(({ url }) => new URL(url).pathname)).toEqual(['/.well-known/openid-configuration', '/token', '/jwks'])
+    expect([verdict.value.claims.get('groups'), verdict.value.claims.get('name')]).toEqual([['of-the-token'], undefined])
+  })
+  test.each([
     { audience: 'drawbridge', azp: undefined, ok: true },
     { audience: ['drawbridge'], azp: undefined, ok: true },
     { audience: ['drawbridge', 'other'], azp: 'drawbridge', ok: true },

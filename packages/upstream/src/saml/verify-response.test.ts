@@ -124,6 +124,17 @@ describe.each(signatureReaderNames)('read by %s', (reader) => {
         },
       },
       { what: 'an attribute whose name is empty', parts: { attributeStatement: attribute('  ', '') } },
+      ...[
+        { what: 'a value that holds an element other than a NameID', value: '<saml:Issuer>ada</saml:Issuer>' },
+        { what: 'a value that holds a NameID of another namespace', value: '<NameID xmlns="urn:x">ada</NameID>' },
+        { what: 'a value that holds two NameIDs', value: '<saml:NameID>ada</saml:NameID><saml:NameID>root</saml:NameID>' },
+        { what: 'a value that holds text before its NameID', value: 'root<saml:NameID>ada</saml:NameID>' },
+        { what: 'a value that holds text after its NameID', value: '<saml:NameID>ada</saml:NameID>root' },
+        { what: 'a value whose NameID holds another', value: '<saml:NameID>ada<saml:NameID>root</saml:NameID></saml:NameID>' },
+      ].map(({ what, value }) => ({
+        what,
+        parts: { attributeStatement: attribute('a', `<saml:AttributeValue>${value}</saml:AttributeValue>`) },
+      })),
     ])('$what is refused', ({ parts }) => {
       expect(verdictOn(parts)).toMatchObject({ ok: false, error: { reason: 'saml_shape_invalid' } })
     })
