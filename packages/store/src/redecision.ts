@@ -3,17 +3,12 @@
  * at the moment of writing, and never over a decision that was made under newer versions.
  */
 import type { Instant } from '@drawbridge/core/instant'
+import type { GrantEvidence, Redecided } from '@drawbridge/core/oauth/redecide-grant'
 import type { GrantStateRow } from './grants.js'
 import { toTimestamp } from './transaction.js'
 
-export type Redecision = {
-  readonly policyVersion: number
-  readonly claimsVersion: number
-  readonly scopes: readonly string[]
-  readonly accessTokenTtlSeconds: number
-  readonly refreshTtlSeconds: number | undefined
-  readonly expiresAt: Instant
-}
+/** With the versions that it was made under. */
+export type Redecision = Redecided & { readonly policyVersion: number; readonly claimsVersion: number }
 
 /** A grant with what is left of it under the redecision, and the versions that a decision must have to count. */
 export type DecidedRow = GrantStateRow & {
@@ -25,6 +20,16 @@ export type DecidedRow = GrantStateRow & {
   /** Only with `decide_again`: what policy needs to decide. */
   readonly subject_claims: unknown
 }
+
+/** What the row keeps of what the grant was decided on. */
+export const evidenceOf = (
+  row: Pick<GrantStateRow, 'scopes' | 'acr' | 'amr' | 'authenticated_at' | 'grant_created_at'> & Pick<DecidedRow, 'subject_claims'>,
+): GrantEvidence => ({
+  scopes: row.scopes,
+  subjectClaims: row.subject_claims,
+  authentication: { acr: row.acr ?? undefined, amr: row.amr, authenticatedAt: row.authenticated_at ?? undefined },
+  createdAt: row.grant_created_at,
+})
 
 /** The six parameters of a redecision, all null without one. */
 export const redecisionParameters = (redecision: Redecision | undefined): readonly unknown[] => [

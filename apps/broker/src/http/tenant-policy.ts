@@ -1,19 +1,9 @@
 /**
  * The policies of tenants, compiled once per version: a tenant's configuration is loaded anew at every change of anything, its policy and the
  * vendor's wall seldom are.
- *
- * A published document that no longer compiles (after an upgrade that refuses what was accepted before) fails closed: the tenant's grants
- * nothing, the vendor's lets nothing through.
  */
-import {
-  type CompiledPolicy,
-  closedWall,
-  compilePolicy,
-  compileWall,
-  defaultWall,
-  safeDefault,
-  type Wall,
-} from '@drawbridge/core/policy/compile'
+import { type CompiledPolicy, defaultWall, type Wall } from '@drawbridge/core/policy/compile'
+import { compilePublishedPolicy, compilePublishedWall } from '@drawbridge/core/policy/published-policy'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Log } from '@drawbridge/runtime/log'
 import type { StoredConfiguration } from '@drawbridge/store/tenant-configuration'
@@ -43,17 +33,16 @@ export function createPolicyCompiler(log: Log, most: number): PolicyCompiler {
   }
 }
 
-function compileStoredWall(log: Log, { version, document }: NonNullable<Stored['wall']>): Wall {
-  const compiled = compileWall(document, version)
-  if (compiled.ok) return compiled.value
-  log.error({ wallVersion: version }, 'the published policy of the vendor does not compile; nothing is granted until it does')
-  return closedWall(version)
+function compileStoredWall(log: Log, published: NonNullable<Stored['wall']>): Wall {
+  const { value, isBroken } = compilePublishedWall(published)
+  if (isBroken)
+    log.error({ wallVersion: published.version }, 'the published policy of the vendor does not compile; nothing is granted until it does')
+  return value
 }
 
-function compileStored(log: Log, { slug, policyVersion: version, policyDocument }: Stored, wall: Wall): CompiledPolicy {
-  if (policyDocument === undefined) return { ...safeDefault(wall), version }
-  const compiled = compilePolicy(policyDocument, { version, wall, isPublished: true })
-  if (compiled.ok) return compiled.value
-  log.error({ tenant: slug, policyVersion: version }, 'a published policy does not compile; the safe default applies')
-  return { ...safeDefault(wall), version }
+function compileStored(log: Log, stored: Stored, wall: Wall): CompiledPolicy {
+  const { value, isBroken } = compilePublishedPolicy(stored, wall)
+  const { slug, policyVersion } = stored
+  if (isBroken) log.error({ tenant: slug, policyVersion }, 'a published policy does not compile; the safe default applies')
+  return value
 }

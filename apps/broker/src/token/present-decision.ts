@@ -2,15 +2,13 @@
  * Holds what is issued to the decision of this moment. Policy or claims may have changed since the grant was decided: then nothing moves until
  * policy has decided again, which can only take away. The admin's ceilings have no version that a grant could carry and bind at every answer.
  */
-import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
-import { identityFromJson } from '@drawbridge/core/identity/identity-json'
-import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
+import type { Client } from '@drawbridge/core/oauth/client'
+import { redecideGrant } from '@drawbridge/core/oauth/redecide-grant'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
-import { decide } from '@drawbridge/core/policy/decide'
 import { err, ok } from '@drawbridge/core/result'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
-import type { DecidedRow, Redecision } from '@drawbridge/store/redecision'
+import { type DecidedRow, evidenceOf, type Redecision } from '@drawbridge/store/redecision'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { Acted } from '../clients/as-proven-client.js'
 import type { BrokerDeps } from '../deps.js'
@@ -75,38 +73,12 @@ function holdToCeilings(tenant: ResolvedTenant, client: Client, grant: DecidedRo
   return { scopes, accessTokenTtlSeconds: Math.min(...seconds) }
 }
 
-/** Asks policy about the grant as it stands. `undefined`: nothing is allowed any more; what cannot be read counts as that. */
+/** Asks policy about the grant as it stands. `undefined`: nothing is allowed any more. */
 function decideAgain({ tenant, client, http, now }: ExchangeContext, grant: DecidedRow): Redecision | undefined {
-  const identity = identityFromJson(grant.subject_claims)
-  const resource = tenant.resource(grant.audience)
-  if (!identity.ok || !resource) return undefined
-  const decision = decide(tenant.policy, {
-    // The strength of the login behind this grant, not of a later one elsewhere.
-    identity: {
-      ...withVerifiedAddress(identity.value, tenant.domains),
-      authentication: { acr: grant.acr ?? undefined, amr: grant.amr, authenticatedAt: grant.authenticated_at ?? undefined },
-    },
-    client: {
-      id: client.id,
-      host: hostOfClient(client),
-      kind: client.kind,
-      scopeCeiling: client.scopeCeiling,
-      accessTokenTtlSeconds: client.accessTokenTtlSeconds,
-    },
-    resource,
-    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address: http.address },
-    session: { startedAt: grant.authenticated_at ?? grant.grant_created_at, consentedAt: grant.grant_created_at },
-    now,
-  })
-  if (decision.kind !== 'allow') return undefined
-  return {
-    policyVersion: grant.policy_now,
-    claimsVersion: grant.claims_now,
-    scopes: decision.scopes,
-    accessTokenTtlSeconds: decision.accessTokenTtl.seconds,
-    refreshTtlSeconds: decision.refreshTokenTtl?.seconds,
-    expiresAt: decision.sessionExpiresAt,
-  }
+  const { policy, domains } = tenant
+  const ground = { policy, domains, client, resource: tenant.resource(grant.audience) }
+  const redecided = redecideGrant(ground, evidenceOf(grant), { address: http.address, now })
+  return redecided && { ...redecided, policyVersion: grant.policy_now, claimsVersion: grant.claims_now }
 }
 
 /** The statement changed nothing and so wrote nothing; the refusal belongs in the audit trail all the same. */

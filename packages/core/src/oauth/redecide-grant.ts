@@ -1,0 +1,72 @@
+/**
+ * A grant decided again, because policy or claims have changed since: the same question as when it was new, on the evidence that it keeps.
+ *
+ * The answer may allow more than the grant holds. Whoever writes it takes the lesser of both, so that a grant never widens.
+ */
+import { type TenantDomain, withVerifiedAddress } from '../identity/email-address.js'
+import { identityFromJson } from '../identity/identity-json.js'
+import type { AuthenticationContext, NormalizedIdentity } from '../identity/normalized-identity.js'
+import type { Instant } from '../instant.js'
+import type { CompiledPolicy } from '../policy/compile.js'
+import { decide } from '../policy/decide.js'
+import type { Scope } from '../tenant/ids.js'
+import { type Client, hostOfClient } from './client.js'
+import type { ResourceServer } from './resource.js'
+
+/** What a grant keeps of what it was decided on. */
+export type GrantEvidence = {
+  readonly scopes: readonly string[]
+  /** The claims of its person as they are now, as JSON. `undefined`: a client holds it in its own name. */
+  readonly subjectClaims: unknown
+  /** Of the login behind this grant, not of a later one elsewhere. */
+  readonly authentication: AuthenticationContext
+  readonly createdAt: Instant
+}
+
+/** What it is decided under. */
+export type RedecisionGround = {
+  readonly policy: CompiledPolicy
+  readonly domains: readonly TenantDomain[]
+  /** `undefined`: this issuer may mint for it no longer. */
+  readonly resource: ResourceServer | undefined
+  readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'scopeCeiling' | 'accessTokenTtlSeconds'>
+}
+
+/** Who asks, and when. */
+export type RedecisionMoment = { readonly address: string | undefined; readonly now: Instant }
+
+export type Redecided = {
+  readonly scopes: readonly string[]
+  readonly accessTokenTtlSeconds: number
+  readonly refreshTtlSeconds: number | undefined
+  readonly expiresAt: Instant
+}
+
+/** `undefined`: nothing is allowed any more; what cannot be read counts as that. */
+export function redecideGrant(ground: RedecisionGround, grant: GrantEvidence, { address, now }: RedecisionMoment): Redecided | undefined {
+  const { policy, domains, resource, client } = ground
+  const identity = identityFromJson(grant.subjectClaims)
+  if (!identity.ok || resource === undefined) return undefined
+  const { id, kind, scopeCeiling, accessTokenTtlSeconds } = client
+  const decision = decide(policy, {
+    identity: identityBehind(identity.value, grant, domains),
+    client: { id, host: hostOfClient(client), kind, scopeCeiling, accessTokenTtlSeconds },
+    resource,
+    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address },
+    session: { startedAt: grant.authentication.authenticatedAt ?? grant.createdAt, consentedAt: grant.createdAt },
+    now,
+  })
+  if (decision.kind !== 'allow') return undefined
+  return {
+    scopes: decision.scopes,
+    accessTokenTtlSeconds: decision.accessTokenTtl.seconds,
+    refreshTtlSeconds: decision.refreshTokenTtl?.seconds,
+    expiresAt: decision.sessionExpiresAt,
+  }
+}
+
+const identityBehind = (
+  identity: NormalizedIdentity,
+  { authentication }: GrantEvidence,
+  domains: RedecisionGround['domains'],
+): NormalizedIdentity => ({ ...withVerifiedAddress(identity, domains), authentication })
