@@ -57,6 +57,8 @@ test.each([
   { when: 'a path in the public URL', source: { DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com/x' } },
   { when: 'a database without master keys', source: { DATABASE_URL: 'postgresql://u:p@db/x' } },
   { when: 'a current master key that is not there', source: { ...production, DRAWBRIDGE_CURRENT_MASTER_KEY: '2' } },
+  { when: 'a country header that no proxy of the operator’s own writes', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf-ipcountry' } },
+  { when: 'a country header that is none', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf ip', DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1' } },
   { when: 'production without a database', source: { NODE_ENV: 'production', DRAWBRIDGE_PUBLIC_URL: 'https://a.example' } },
 ])('$when is refused', ({ source }) => {
   expect(mistakesOf(source).length).toBeGreaterThan(0)

@@ -11,6 +11,11 @@ export type ListedGrant = {
   readonly connectionId: string | null
   readonly audience: string
   readonly scopes: readonly string[]
+  readonly accessTokenSeconds: number
+  /** null: it has no refresh token. */
+  readonly refreshTokenSeconds: number | null
+  /** As `WonCeilings`; what an earlier version wrote has another shape. */
+  readonly ceilings: unknown
   readonly createdAt: Instant
   readonly expiresAt: Instant
   readonly revokedAt: Instant | null
@@ -34,6 +39,7 @@ export async function listGrants(
 ): Promise<readonly ListedGrant[]> {
   const { rows } = await db.query<ListedGrant>(
     `SELECT g.id, g.client_id AS "clientId", g.subject_id AS "subjectId", g.connection_id AS "connectionId", g.audience, g.scopes,
+       g.access_token_ttl_seconds AS "accessTokenSeconds", g.refresh_ttl_seconds AS "refreshTokenSeconds", g.ceilings,
        g.created_at AS "createdAt", g.expires_at AS "expiresAt", g.revoked_at AS "revokedAt", g.revoked_reason AS "revokedReason",
        (g.revoked_at IS NULL AND g.expires_at > $2 AND t.suspended_at IS NULL AND g.tenant_epoch >= t.epoch
          AND c.blocked_at IS NULL AND g.client_epoch >= c.epoch

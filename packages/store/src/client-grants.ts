@@ -1,7 +1,7 @@
 /** Grants that a client holds in its own name: opened and audited by one statement, for one access token each. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Caller } from '@drawbridge/core/oauth/caller'
-import type { Ceiling } from '@drawbridge/core/policy/decision'
+import type { Ceiling, WonCeilings } from '@drawbridge/core/policy/decision'
 import type { GrantId, ResourceId, ResourceIdentifier, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Asked, GrantStateRow } from './grants.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
@@ -28,7 +28,7 @@ const openStatement = hotStatement({
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, client_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict IS NULL THEN 'client_token_issued' ELSE 'client_token_refused' END, $4, $5,
-      CASE WHEN verdict IS NULL THEN $3::uuid END, $9, verdict, '{}', $16, $17 FROM state WHERE verdict IS DISTINCT FROM 'decide_again')
+      CASE WHEN verdict IS NULL THEN $3::uuid END, $9, verdict, CASE WHEN verdict IS NULL THEN jsonb_build_object('ceilings', $12::jsonb) ELSE '{}' END, $16, $17 FROM state WHERE verdict IS DISTINCT FROM 'decide_again')
   SELECT state.*, opened.id AS grant_id, opened.client_id, opened.audience, opened.scopes, opened.epoch AS grant_epoch,
     opened.expires_at AS grant_expires_at, opened.access_token_ttl_seconds, 0 AS connection_now, 0 AS subject_now, '{}'::text[] AS amr
   FROM state LEFT JOIN opened ON true`,
@@ -58,10 +58,11 @@ export type OpenedClientGrant =
 /** Opens a grant of a client for itself, only if what it was decided under still holds; else nothing is written. */
 export async function openClientGrant(hot: HotDb, open: OpenClientGrant): Promise<OpenedClientGrant> {
   const { caller, resource, decidedUnder, asked } = open
+  const ceilings: WonCeilings = { accessToken: open.accessTokenTtl, refreshToken: null }
   const { rows } = await hot.query<ClientGrantRow & { verdict: 'tenant_suspended' | 'decide_again' | null }>(openStatement, [
     ...[open.tenantId, toTimestamp(open.now), open.grantId, caller.issuerId, caller.clientId],
     ...[resource.tenantId, resource.id, resource.identifier],
-    ...[open.scopes, open.accessTokenTtl.seconds, toTimestamp(open.expiresAt), JSON.stringify([open.accessTokenTtl])],
+    ...[open.scopes, open.accessTokenTtl.seconds, toTimestamp(open.expiresAt), JSON.stringify(ceilings)],
     ...[caller.clientVersion, decidedUnder.configurationVersion, decidedUnder.policyVersion, asked.requestId, asked.address],
   ])
   const row = rows[0]

@@ -146,7 +146,7 @@ export type OpenGrantWithCode = {
   readonly decidedOn: DecidedOn
   /** Answered by the same statement, so that one request yields one grant. `undefined`: answered at once, so it never had a row. */
   readonly authorizationRequestId: string | undefined
-  /** For the audit trail: the explanation of the decision. Holds no claim values. */
+  /** For the audit trail: the explanation of the decision, and which limits won. Holds no claim values. */
   readonly detail: Readonly<Record<string, unknown>>
   readonly asked: Asked
 }

@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import type { IdToken } from '@drawbridge/core/identity/identity-assertion'
-import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
 import { err, ok } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
@@ -69,7 +69,17 @@ export type AnIdp = {
   readonly left: StartLogout[]
   offersLogout: boolean
   /** Whom it names next. */
-  says: { readonly sub: string; readonly sid?: string; readonly groups: readonly string[]; readonly amr: readonly string[] }
+  says: {
+    readonly sub: string
+    readonly sid?: string
+    readonly groups: readonly string[]
+    readonly amr: readonly string[]
+    readonly acr?: string
+    /** When she signed in there. Not a member: just now; undefined: it does not say. */
+    readonly signedInAt?: Instant | undefined
+    /** When it ends its session. */
+    readonly sessionEndsAt?: Instant
+  }
 }
 
 /** An IdP that knows no logout. */
@@ -92,14 +102,16 @@ export function anIdp(clock: () => Instant): AnIdp {
         return ok({ answer, upstreamId, state: new Secret('sealed') })
       },
       finish: async (_message, expected) => {
-        const { sub, sid, groups, amr } = idp.says
+        const { sub, sid, groups, amr, acr, sessionEndsAt } = idp.says
         const claims = new Map<string, unknown>([
           ['sub', sub],
           ['groups', groups],
           ['nonce', expected.upstreamId],
         ])
+        if (sessionEndsAt !== undefined) claims.set('session_expiry', toSeconds(sessionEndsAt))
         const [now, issuer] = [clock(), 'https://idp.example']
-        const times = { acr: undefined, amr, authTime: now, sid, issuedAt: now, expiresAt: addSeconds(now, 300) }
+        const authTime = 'signedInAt' in idp.says ? idp.says.signedInAt : now
+        const times = { acr, amr, authTime, sid, issuedAt: now, expiresAt: addSeconds(now, 300) }
         const logoutHint = new Secret(`id-token-of-${sub}`)
         return ok({ kind: 'oidc', connectionId: connection.id, issuer, sub, claims, ...times, logoutHint } satisfies IdToken)
       },
@@ -118,11 +130,16 @@ export function anIdp(clock: () => Instant): AnIdp {
 export type APage = { readonly status: number; readonly location: string; readonly text: string }
 
 /** Keeps cookies, stops at every redirect. `issuer` is what the broker calls itself, `url` where it listens. */
-export function aPlainBrowser(at: { readonly issuer: string; readonly url: string }) {
+export function aPlainBrowser(at: {
+  readonly issuer: string
+  readonly url: string
+  /** What a proxy adds to every request. */
+  readonly headers?: Readonly<Record<string, string>>
+}) {
   const jar = new Map<string, string>()
   const origin = new URL(at.issuer).origin
   const visit = async (url: string, form?: Record<string, string>): Promise<APage> => {
-    const headers = { cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') }
+    const headers = { ...at.headers, cookie: [...jar].map(([name, value]) => `${name}=${value}`).join('; ') }
     const init = { headers, redirect: 'manual' as const, ...(form ? { method: 'POST', body: new URLSearchParams(form) } : {}) }
     const response = await fetch(url.replace(origin, at.url), init)
     for (const cookie of response.headers.getSetCookie()) {

@@ -4,13 +4,13 @@
  */
 import { inflateRawSync } from 'node:zlib'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
-import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import { aFixtureKey, type FixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { assertionXml, encodeMessage, fixtureParties, responseXml, signXml } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
 import { aBroker, type TestBroker } from './a-broker.js'
 import { aVerifier } from './a-grant.js'
 import { type APlainBrowser, aCompany, anAuthorizeUrl, aPlainBrowser, aWebRedirectUri } from './a-login.js'
 import type { ATenant } from './a-tenant.js'
+import { aTokenKey } from './a-token-key.js'
 import { anAdmin } from './an-admin.js'
 import { asOwner, type TestDatabase } from './database.js'
 import { type ToldRefusals, toldRefusals } from './told-refusals.js'
@@ -49,24 +49,12 @@ export async function aSamlCompany(fixture: TestDatabase) {
     if (saved.status !== 200) throw new Error(JSON.stringify(saved.body))
     broker.deps.configuration.invalidate()
   }
-  const aTokenKey = async (): Promise<void> => {
-    const { tenantId, issuerId } = company
-    const made = generateSigningKey(broker.deps.random, 'tokens')
-    const place = { tenant: tenantId, table: 'signing_keys', column: 'sealed_private_key', row: made.id }
-    const sealed = broker.deps.sealer.seal(made.privateKey, { installation: broker.deps.installation.id, ...place })
-    await asOwner(
-      fixture.ownerUrl,
-      `INSERT INTO signing_keys (tenant_id, id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, created_at)
-       VALUES ($1, $2, $3, 'tokens', 'ES256', 'active', $4, $5, now())`,
-      [tenantId, made.id, issuerId, JSON.stringify(made.publicJwk), sealed],
-    )
-  }
   const begin = async (): Promise<void> => {
     now = addSeconds(now, 2)
     company = await aCompany(fixture, `slo-${(count += 1)}`, now)
     await asOwner(fixture.ownerUrl, "UPDATE connections SET kind = 'saml' WHERE tenant_id = $1", [company.tenantId])
     await configure()
-    await aTokenKey()
+    await aTokenKey(fixture, broker, company)
     told.take()
   }
 

@@ -1,4 +1,5 @@
 /** What an admin looks through before and after taking something away: grants, subjects, receipts. */
+import { ceilingKinds } from '@drawbridge/core/policy/decision'
 import {
   type ListedGrant,
   type ListedSubject,
@@ -15,6 +16,9 @@ import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js
 
 const tag = 'Revocation'
 
+const ceiling = z.strictObject({ seconds: z.int(), by: z.enum(ceilingKinds), detail: z.string() })
+const wonCeilings = z.strictObject({ accessToken: ceiling, refreshToken: ceiling.nullable() })
+
 const grantShape = z.strictObject({
   id: idShape,
   clientId: z.string(),
@@ -22,6 +26,9 @@ const grantShape = z.strictObject({
   connectionId: idShape.nullable(),
   audience: z.string(),
   scopes: z.array(z.string()),
+  accessTokenSeconds: z.int().describe('How long an access token of it lives, unless the grant ends before'),
+  refreshTokenSeconds: z.int().nullable().describe('How long a refresh token of it waits to be used; null: it has none'),
+  ceilings: wonCeilings.nullable().describe('Which limits won when it was opened; null: opened by an earlier version'),
   createdAt: time,
   expiresAt: time,
   revokedAt: timeOrNull,
@@ -31,6 +38,7 @@ const grantShape = z.strictObject({
 const showGrant = (grant: ListedGrant): z.output<typeof grantShape> => ({
   ...grant,
   scopes: [...grant.scopes],
+  ceilings: wonCeilings.safeParse(grant.ceilings).data ?? null,
   createdAt: toIso(grant.createdAt),
   expiresAt: toIso(grant.expiresAt),
   revokedAt: toIsoOrNull(grant.revokedAt),

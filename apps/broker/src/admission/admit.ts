@@ -56,12 +56,13 @@ export type Admission = {
   readonly scopes: readonly Scope[]
   readonly stepUpsDone: number
   readonly session: PolicyInput['session']
-  readonly address: string
+  /** Who asks, as far as our own proxies say. */
+  readonly from: Pick<PolicyInput['request'], 'address' | 'country'>
   readonly now: Instant
 }
 
 export function admit(admission: Admission): PolicyDecision {
-  const { tenant, client, resource } = admission
+  const { tenant, client, resource, from } = admission
   return decide(tenant.policy, {
     identity: withVerifiedAddress(admission.identity, tenant.domains),
     client: {
@@ -72,7 +73,7 @@ export function admit(admission: Admission): PolicyDecision {
       accessTokenTtlSeconds: client.accessTokenTtlSeconds,
     },
     resource,
-    request: { scopes: admission.scopes, stepUpsDone: admission.stepUpsDone, address: admission.address },
+    request: { scopes: admission.scopes, stepUpsDone: admission.stepUpsDone, address: from.address, country: from.country },
     session: admission.session,
     now: admission.now,
   })

@@ -84,7 +84,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
     ),
     decidedOn: { configurationVersion: tenant.configurationVersion, clientVersion: client.version },
     authorizationRequestId: opening.authorizationRequestId,
-    detail: { explanation: decision.explanation },
+    detail: { explanation: decision.explanation, ceilings: grant.ceilings },
     asked: { requestId: opening.requestId as never, address: opening.address },
   })
   return { written, code }

@@ -116,7 +116,7 @@ function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefine
     scopes: flow.pending.scopes,
     stepUpsDone: flow.ongoing.stepUps,
     session: { startedAt: session.createdAt, isOwn: flow.login?.kind === 'believed' || flow.ongoing.sessionId === session.id },
-    address: flow.http.address,
+    from: flow.http,
     now: flow.now,
   })
   const { unclear } = decision.explanation

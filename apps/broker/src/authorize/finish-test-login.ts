@@ -118,7 +118,7 @@ async function askPolicy(
     scopes: asked.scopes.map((scope) => scope as Scope),
     stepUpsDone: asked.secondFactor ? 1 : 0,
     session: { startedAt: now, isOwn: true },
-    address: home.http.address,
+    from: home.http,
     now,
   })
   return { decision, strength: strengthFor('tenant', policy.strength, identity.authentication, identity.connectionId) }

@@ -33,6 +33,8 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   readonly headers: Readonly<Record<string, string | undefined>>
   readonly cookies: ReadonlyMap<string, string>
   readonly address: string
+  /** Two letters, where a proxy of the operator's own says it. */
+  readonly country: string | undefined
   readonly requestId: RequestId
   /** Resolved whenever the path has `:tenant`. */
   readonly tenant?: ResolvedTenant

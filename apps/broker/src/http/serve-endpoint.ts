@@ -8,6 +8,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { clientAddress, limitKey } from './client-address.js'
+import { clientCountry } from './client-country.js'
 import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
 import type { Endpoint, HttpRequest, Method } from './endpoint.js'
@@ -82,7 +83,10 @@ async function answerRequest(
   const tenant = slug === undefined ? undefined : await deps.configuration.find(slug)
   if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
   if (tenant?.suspendedAt !== undefined && !endpoint.servesSuspended) return refuseHttp(shape, 'tenant_suspended')
-  const http = { ...toHttpRequest(request, matched, body.value, { address, requestId }), spend }
+  const http = {
+    ...toHttpRequest(request, matched, body.value, { address, country: clientCountry(request, deps.settings), requestId }),
+    spend,
+  }
   return endpoint.serve(tenant ? { ...http, tenant } : http, deps)
 }
 
@@ -96,7 +100,7 @@ function toHttpRequest(
   request: IncomingMessage,
   matched: Matched,
   rawBody: Buffer,
-  { address, requestId }: Pick<HttpRequest, 'address' | 'requestId'>,
+  { address, country, requestId }: Pick<HttpRequest, 'address' | 'country' | 'requestId'>,
 ): Omit<HttpRequest, 'spend'> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>
   const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
@@ -118,6 +122,7 @@ function toHttpRequest(
     headers,
     cookies: parseCookies(headers['cookie']),
     address,
+    country,
     requestId,
     parsed: undefined,
     caller: undefined,

@@ -77,7 +77,7 @@ function holdToCeilings(tenant: ResolvedTenant, client: Client, grant: DecidedRo
 function decideAgain({ tenant, client, http, now }: ExchangeContext, grant: DecidedRow): Redecision | undefined {
   const { policy, domains } = tenant
   const ground = { policy, domains, client, resource: tenant.resource(grant.audience) }
-  const redecided = redecideGrant(ground, evidenceOf(grant), { address: http.address, now })
+  const redecided = redecideGrant(ground, evidenceOf(grant), { address: http.address, country: http.country, now })
   return redecided && { ...redecided, policyVersion: grant.policy_now, claimsVersion: grant.claims_now }
 }
 

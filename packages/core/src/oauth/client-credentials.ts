@@ -28,12 +28,13 @@ export function decideOwnAccess(
     readonly resource: PolicyInput['resource']
     readonly policy: CompiledPolicy
     readonly address?: string | undefined
+    readonly country?: string | undefined
   },
   now: Instant,
 ): Result<OwnAccess, OwnAccessRefusal> {
   if (client.kind !== 'preregistered' || client.authMethod === 'none') return err('grant_type_not_for_client')
-  const { resource, policy, address } = asked
-  const alone = { client: { ...client, host: hostOfClient(client) }, resource, address, now }
+  const { resource, policy, address, country } = asked
+  const alone = { client: { ...client, host: hostOfClient(client) }, resource, address, country, now }
   const given = resource.scopes.filter((scope) => client.scopeCeiling.includes(scope.name))
   const allowed = scopesLeftAlone(policy, { ...alone, scopes: given })
   const granted = asked.scopes === undefined ? allowed : allowed.filter((scope) => asked.scopes?.includes(scope.name))

@@ -1,6 +1,6 @@
 /** A grant: stored permission of one subject to one client installation for one resource. Everything issued hangs on it and dies with it. */
 import { addSeconds, type Instant } from '../instant.js'
-import type { Ceiling } from '../policy/decision.js'
+import type { Ceiling, WonCeilings } from '../policy/decision.js'
 import { type Epochs, isBelowBarrier } from '../revocation/epochs.js'
 import type {
   BrowserSessionId,
@@ -39,7 +39,7 @@ export type Grant = {
   readonly refreshTtlSeconds: number | undefined
   readonly expiresAt: Instant
   /** Which ceilings won, for the admin. */
-  readonly ceilings: readonly Ceiling[]
+  readonly ceilings: WonCeilings
   readonly createdAt: Instant
 }
 
@@ -66,7 +66,7 @@ export function openGrant(opening: GrantToOpen, now: Instant): Grant {
     accessTokenTtlSeconds: accessTokenTtl.seconds,
     refreshTtlSeconds: refreshTokenTtl?.seconds,
     expiresAt: useful < sessionExpiresAt ? useful : sessionExpiresAt,
-    ceilings: refreshTokenTtl ? [accessTokenTtl, refreshTokenTtl] : [accessTokenTtl],
+    ceilings: { accessToken: accessTokenTtl, refreshToken: refreshTokenTtl ?? null },
     createdAt: now,
   }
 }

@@ -32,8 +32,8 @@ export type RedecisionGround = {
   readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'scopeCeiling' | 'accessTokenTtlSeconds'>
 }
 
-/** Who asks, and when. */
-export type RedecisionMoment = { readonly address: string | undefined; readonly now: Instant }
+/** Who asks, from where, and when. */
+export type RedecisionMoment = { readonly address: string | undefined; readonly country?: string | undefined; readonly now: Instant }
 
 export type Redecided = {
   readonly scopes: readonly string[]
@@ -43,7 +43,11 @@ export type Redecided = {
 }
 
 /** `undefined`: nothing is allowed any more; what cannot be read counts as that. */
-export function redecideGrant(ground: RedecisionGround, grant: GrantEvidence, { address, now }: RedecisionMoment): Redecided | undefined {
+export function redecideGrant(
+  ground: RedecisionGround,
+  grant: GrantEvidence,
+  { address, country, now }: RedecisionMoment,
+): Redecided | undefined {
   const { policy, domains, resource, client } = ground
   const identity = identityFromJson(grant.subjectClaims)
   if (!identity.ok || resource === undefined) return undefined
@@ -52,7 +56,7 @@ export function redecideGrant(ground: RedecisionGround, grant: GrantEvidence, { 
     identity: identityBehind(identity.value, grant, domains),
     client: { id, host: hostOfClient(client), kind, scopeCeiling, accessTokenTtlSeconds },
     resource,
-    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address },
+    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address, country },
     session: { startedAt: grant.authentication.authenticatedAt ?? grant.createdAt, consentedAt: grant.createdAt },
     now,
   })

@@ -23,6 +23,9 @@ export const ceilingKinds = [
 /** The limit that won. */
 export type Ceiling = { readonly seconds: number; readonly by: (typeof ceilingKinds)[number]; readonly detail: string }
 
+/** Which limits won when a grant was opened, as they are stored with it and shown. `refreshToken: null`: it has none. */
+export type WonCeilings = { readonly accessToken: Ceiling; readonly refreshToken: Ceiling | null }
+
 export type ScopeExplanation = {
   readonly scope: Scope
   readonly tier: SensitivityTier

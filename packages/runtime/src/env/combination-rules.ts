@@ -54,6 +54,11 @@ export const combinationRules: readonly CombinationRule[] = [
     message: 'DRAWBRIDGE_PUBLIC_URL is on loopback: with NODE_ENV=production it must be the address that the world uses',
   },
   {
+    reads: ['countryHeader', 'trustedProxyHops'],
+    holds: (s) => s.countryHeader !== undefined && s.trustedProxyHops === 0,
+    message: 'DRAWBRIDGE_COUNTRY_HEADER needs DRAWBRIDGE_TRUSTED_PROXY_HOPS: without a proxy of yours, strangers write that header',
+  },
+  {
     reads: ['smtpUrl', 'mailFrom'],
     holds: (s) => (s.smtpUrl === undefined) !== (s.mailFrom === undefined),
     message: 'DRAWBRIDGE_SMTP_URL and DRAWBRIDGE_MAIL_FROM go together: mail needs a server and an address that it comes from',

@@ -1,5 +1,5 @@
 /** Settings of how the world reaches the product, and what the product may reach. */
-import { origin, origins, plain, port, required, type SettingEntries, whole } from './setting.js'
+import { headerName, optional, origin, origins, plain, port, required, type SettingEntries, whole } from './setting.js'
 
 export type NetworkSettings = {
   readonly publicUrl: string
@@ -8,6 +8,7 @@ export type NetworkSettings = {
   readonly workerHost: string
   readonly workerPort: number
   readonly trustedProxyHops: number
+  readonly countryHeader: string | undefined
   readonly rateLimitFactor: number
   readonly allowedOrigins: readonly string[]
 }
@@ -55,6 +56,14 @@ export const networkSettings: SettingEntries<NetworkSettings> = {
     example: '1',
     default: '0',
     parse: required(whole(0, 10)),
+  },
+  countryHeader: {
+    name: 'DRAWBRIDGE_COUNTRY_HEADER',
+    description:
+      'The header in which your own proxy says, in two letters, from which country a request comes: policies read it as request.country. The proxy must overwrite whatever a client sent in it. Not set: nobody knows the country.',
+    example: 'cf-ipcountry',
+    default: undefined,
+    parse: optional(headerName),
   },
   rateLimitFactor: {
     name: 'DRAWBRIDGE_RATE_LIMIT_FACTOR',

@@ -32,6 +32,9 @@ export const whole =
       ? ok(Number(text))
       : err(`must be a whole number from ${from} to ${to}`)
 export const port = whole(0, 65_535)
+/** As Node names headers: in small letters. RFC 9110 §5.6.2 */
+export const headerName = (text: string): Result<string, string> =>
+  /^[a-z0-9-]{1,64}$/i.test(text) ? ok(text.toLowerCase()) : err('must be the name of a header: letters, digits and hyphens')
 export const plain = (text: string): Result<string, string> => ok(text)
 export const oneOf =
   <T extends string>(choices: readonly T[]) =>

@@ -23,7 +23,8 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
   for (let round = 0; round < mostDecisions; round += 1) {
     const resource = tenant.resource(request.resource)
     if (!resource) return ifUnchanged(deps, client, err({ reason: 'resource_not_of_grant' }))
-    const access = decideOwnAccess(client, { scopes: request.scopes, resource, policy: tenant.policy, address: http.address }, now)
+    const { address, country } = http
+    const access = decideOwnAccess(client, { scopes: request.scopes, resource, policy: tenant.policy, address, country }, now)
     if (!access.ok) return ifUnchanged(deps, client, err({ reason: access.error }))
     const opened = await openClientGrant(onHotPath(deps.database), {
       tenantId: tenant.id,

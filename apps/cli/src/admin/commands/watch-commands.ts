@@ -95,6 +95,8 @@ const people: readonly AdminCommand[] = [
         ['subject', 'subjectId'],
         ['audience', 'audience'],
         ['scopes', 'scopes'],
+        ['access s', 'accessTokenSeconds'],
+        ['refresh s', 'refreshTokenSeconds'],
         ['living', 'living'],
       ],
     },
