@@ -5,7 +5,8 @@
  * browser session in place of the one before and moves the authorization request on; or it does none of the last three. Each part
  * depends on the rows of the one before, so two copies of one answer cannot both win: the second finds the trip consumed (row lock) or an
  * id taken (primary key). The verdict stands on one snapshot; the subject is written only if her epoch has not moved since, and every
- * barrier moves it. A newcomer has no epoch yet: `hold_directory` waits for a directory that is speaking, and hears what it says of her.
+ * barrier moves it. A newcomer has no epoch yet: `hold_directory` waits for the directory of this connection where it is speaking,
+ * and then looks at what the verdict looked at, the other directories included: one that commits after that look speaks after this login.
  * `hold_idp_session` does so for a logout: where the IdP has ended this session, or all of hers, since the trip began, the answer may be from
  * before. Which came first is the order of the database: neither an IdP's clock nor a replica's can bridge it.
  *

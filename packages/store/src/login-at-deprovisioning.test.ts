@@ -3,16 +3,24 @@
  * switched off is left with a session, and nobody gets a fault of ours. And what else is written beside a login.
  */
 import { randomUUID } from 'node:crypto'
+import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { type Instant, instant } from '@drawbridge/core/instant'
-import type { AuthorizationRequestId, BrowserSessionId, LoginRequestId, ScimUserId, SubjectId } from '@drawbridge/core/tenant/ids'
+import type {
+  AuthorizationRequestId,
+  BrowserSessionId,
+  ConnectionId,
+  LoginRequestId,
+  ScimUserId,
+  SubjectId,
+} from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { presentVersions } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { completeLogin } from './complete-login.js'
 import { insertLoginRequest } from './login-requests.js'
-import { deleteScimUser, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
+import { deleteScimUser, holdDirectory, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'
 import { type Db, inTenant, onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -39,8 +47,24 @@ async function createGrace(tenant: ATenant): Promise<ScimUserId> {
   return created.value.id
 }
 
+async function anotherConnection({ tenantId }: ATenant): Promise<ConnectionId> {
+  const id = randomUUID() as ConnectionId
+  const values = [tenantId, id, new Date(now)]
+  await sql(
+    `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, $2, 'saml', 'Other', '{}', $3)`,
+    values,
+  )
+  return id
+}
+
+type Her = {
+  readonly stableId?: string
+  readonly link?: { readonly by: 'userName' | 'externalId'; readonly value: string }
+  readonly email?: string
+}
+
 /** Her trip to the IdP is under way; the answer to it is `comeHome`. */
-async function leave(tenant: ATenant): Promise<() => Promise<string>> {
+async function leave(tenant: ATenant, { stableId = 'grace', link, email }: Her = {}): Promise<() => Promise<string>> {
   const { tenantId, connectionId, issuerId, clientId } = tenant
   const [id, browserHash] = [randomUUID() as LoginRequestId, hashCredential(randomUUID())]
   const hot = onHotPath(fixture.database)
@@ -55,9 +79,9 @@ async function leave(tenant: ATenant): Promise<() => Promise<string>> {
   return async () => {
     const done = await completeLogin(hot, tenantId, {
       ...{ id, issuerId, connectionId, browserHash, issuedAt: now, now: instant(now + 1000) },
-      ...{ replays: [{ kind: 'oidc_id_token' as const, id }], replayableUntil: later, scimLink: undefined },
-      addresses: { claimed: [], own: undefined },
-      subject: { id: randomUUID() as SubjectId, stableId: 'grace', claims: {} },
+      ...{ replays: [{ kind: 'oidc_id_token' as const, id }], replayableUntil: later, scimLink: link },
+      addresses: { claimed: [], own: email === undefined ? undefined : parseEmailAddress(email) },
+      subject: { id: randomUUID() as SubjectId, stableId, claims: {} },
       session: {
         ...{ id: randomUUID() as BrowserSessionId, handleHash: hashCredential(randomUUID()), acr: undefined, amr: [] },
         ...{ authenticatedAt: now, idpSession: {}, idpSessionNames: undefined, sealedLogoutHint: undefined, expiresAt: later },
@@ -68,14 +92,14 @@ async function leave(tenant: ATenant): Promise<() => Promise<string>> {
   }
 }
 
-/** A statement waits for a lock: what it judged by, it has read already. */
-async function somebodyWaits(): Promise<void> {
+/** So many statements wait for a lock: what they judged by, they have read already. */
+async function somebodyWaits(many = 1): Promise<void> {
   for (;;) {
     const [waiting] = await sql<{ count: number }>(
       "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
       [],
     )
-    if (waiting?.count === 1) return
+    if (waiting?.count === many) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
@@ -139,6 +163,97 @@ it('whoever was created anew and is deleted again while her first login is writt
   })
   expect(await login).not.toBe('believed')
   expect(await livingSessions(tenant)).toEqual([])
+})
+
+/** By no key that links: the record is hers to whoever reads it, and its directory may be that of another connection. */
+describe('whoever comes home as a namesake of somebody', () => {
+  const lena = { userName: 'Lena@acme.example', externalId: 'e-17', active: true, attributes: {} }
+  const ways: readonly (Her & { readonly by: string })[] = [
+    { by: 'her name as stable id', stableId: 'LENA@acme.example' },
+    { by: 'her externalId, where names link', stableId: 'e-17', link: { by: 'userName', value: 'x' } },
+    { by: 'her externalId as name', stableId: 'u-1', link: { by: 'userName', value: 'e-17' } },
+    { by: 'her name as externalId', stableId: 'u-1', link: { by: 'externalId', value: 'lena@ACME.example' } },
+    { by: 'her name as address', stableId: 'u-1', email: 'lena@acme.example' },
+    { by: 'the declared externalId', stableId: 'u-1', link: { by: 'externalId', value: 'e-17' } },
+    { by: 'her externalId as stable id', stableId: 'e-17' },
+  ]
+  const goodbyesOf: Readonly<Record<string, (db: Db, directory: ScimCaller, id: ScimUserId) => Promise<unknown>>> = {
+    'switched off': (db, directory, id) => updateScimUser(db, directory, id, () => ({ ok: true, value: { ...lena, active: false } })),
+    deleted: deleteScimUser,
+  }
+  async function arrange(another: boolean) {
+    const tenant = await aTenant(fixture, { slug: `namesake-${(slugs += 1)}` })
+    const connectionId = another ? await anotherConnection(tenant) : tenant.connectionId
+    const created = await inDirectory(tenant, (db) => insertScimUser(db, directoryOf({ ...tenant, connectionId }), lena))
+    if (!created.ok) throw new Error('taken')
+    return { tenant, directory: directoryOf({ ...tenant, connectionId }), id: created.value.id }
+  }
+  const cases = ways.flatMap(({ by, ...her }) => Object.keys(goodbyesOf).map((away) => ({ by, her, away })))
+
+  const byName: Her = { stableId: 'u-1', link: { by: 'userName', value: 'lena@acme.example' } }
+  it.each([...cases, { by: 'the declared name', her: byName, away: 'deleted' }])(
+    'another connection’s directory has $away meanwhile gets no session: $by',
+    async ({ her, away }) => {
+      const { tenant, directory, id } = await arrange(true)
+      const comeHome = await leave(tenant, her)
+      let login: Promise<string> | undefined
+      await inDirectory(tenant, async (own) => {
+        await holdDirectory(own, directoryOf(tenant))
+        login = comeHome()
+        await somebodyWaits()
+        await inDirectory(tenant, async (db) => goodbyesOf[away]?.(db, directory, id))
+      })
+      expect(await login).not.toBe('believed')
+      expect(await livingSessions(tenant)).toEqual([])
+    },
+  )
+
+  it.each(cases)('this directory has $away meanwhile gets no session: $by', async ({ her, away }) => {
+    const { tenant, directory, id } = await arrange(false)
+    const comeHome = await leave(tenant, her)
+    let login: Promise<string> | undefined
+    await inDirectory(tenant, async (db) => {
+      await holdDirectory(db, directory)
+      login = comeHome()
+      await somebodyWaits()
+      await goodbyesOf[away]?.(db, directory, id)
+    })
+    expect(await login).not.toBe('believed')
+    expect(await livingSessions(tenant)).toEqual([])
+  })
+
+  it.each([
+    { whose: 'this', another: false },
+    { whose: 'another', another: true },
+  ])('and is written before $whose directory speaks is let in this once, and never again', async ({ another }) => {
+    const { tenant, directory, id } = await arrange(another)
+    const her = { stableId: 'u-1', email: lena.userName }
+    const comeHome = await leave(tenant, her)
+    let [login, goodbye]: Promise<unknown>[] = []
+    await inTenant(fixture.database, tenant.tenantId, async (db) => {
+      await db.query('UPDATE authorization_requests SET step_ups = 1 WHERE tenant_id = $1', [tenant.tenantId])
+      login = comeHome() // which has looked at the directories, and waits to move the request on
+      await somebodyWaits()
+      goodbye = inDirectory(tenant, (speaking) => deleteScimUser(speaking, directory, id))
+      await (another ? goodbye : somebodyWaits(2))
+    })
+    expect([await login, await goodbye]).toEqual(['believed', true])
+    expect(await (await leave(tenant, her))()).toBe('subject_deactivated')
+  })
+
+  it('and whom this directory makes known anew meanwhile comes in', async () => {
+    const { tenant, directory, id } = await arrange(true)
+    const comeHome = await leave(tenant, { stableId: 'u-1', email: lena.userName })
+    let login: Promise<string> | undefined
+    await inDirectory(tenant, async (own) => {
+      await holdDirectory(own, directoryOf(tenant))
+      login = comeHome()
+      await somebodyWaits()
+      await inDirectory(tenant, (db) => deleteScimUser(db, directory, id))
+      await insertScimUser(own, directoryOf(tenant), { ...lena, externalId: 'e-18' })
+    })
+    expect(await login).toBe('believed')
+  })
 })
 
 it('a login that is written first is found by the directory that switches her off, however they overlap', async () => {
