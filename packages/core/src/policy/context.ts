@@ -11,14 +11,21 @@ export type ConditionContext = Readonly<Record<string, unknown>>
 const present = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
+/** What conditions see of a request alone: all there is where nobody signed in, so that whatever speaks of a person is unclear. */
+export const requestContext = ({ client, resource, request, now }: Omit<PolicyInput, 'identity'>): ConditionContext => ({
+  client: present({ id: client.id, host: client.host, kind: client.kind, attested: client.attested ?? false }),
+  resource: resource.identifier,
+  request: present({ scopes: request.scopes, time: new Date(now), address: request.address, country: request.country }),
+})
+
 export function conditionContext(
   input: PolicyInput,
   strength: AuthenticationStrength,
   derivedClaims: readonly DerivedClaim[],
 ): ConditionContext {
-  const { identity, client, request } = input
+  const { identity } = input
   const { authentication } = identity
-  const context = present({
+  const brought = present({
     subject: present({ id: identity.subjectId, stableId: identity.stableId, connection: identity.connectionId }),
     claims: Object.fromEntries(identity.claims),
     groups: identity.groups.state === 'unknown' ? undefined : identity.groups.state === 'known' ? identity.groups.value : [],
@@ -31,25 +38,30 @@ export function conditionContext(
       authenticatedAt: authentication.authenticatedAt === undefined ? undefined : new Date(authentication.authenticatedAt),
       connection: identity.connectionId,
     }),
-    client: present({ id: client.id, host: client.host, kind: client.kind, attested: client.attested ?? false }),
-    resource: input.resource.identifier,
-    request: present({ scopes: request.scopes, time: new Date(input.now), address: request.address, country: request.country }),
   })
-  return derivedClaims.length === 0
-    ? context
-    : { ...context, claims: { ...(context['claims'] as object), ...derive(derivedClaims, context) } }
+  const context = { ...brought, ...requestContext(input) }
+  return derivedClaims.length === 0 ? context : { ...context, claims: withDerived(identity.claims, derivedClaims, context) }
 }
 
 const age = (at: Instant | undefined, now: Instant): bigint | undefined => (at === undefined ? undefined : BigInt(secondsBetween(at, now)))
 
-/** Each from what the login said, never from another derived one, so their order does not matter. */
-const derive = (claims: readonly DerivedClaim[], context: ConditionContext): Record<string, unknown> =>
-  Object.fromEntries(
-    claims.flatMap(({ name, value }) => {
-      const result = value.evaluate(context)
-      return isWithinLimits(result) ? [[name, result]] : []
-    }),
-  )
+/**
+ * Each is made from what the login said, never from another derived one, so their order does not matter. One without a result is absent,
+ * also where the login says something under its name: that is not what the policy made.
+ */
+function withDerived(
+  brought: PolicyInput['identity']['claims'],
+  derived: readonly DerivedClaim[],
+  context: ConditionContext,
+): Record<string, unknown> {
+  const claims = new Map<string, unknown>(brought)
+  for (const { name, value } of derived) {
+    const result = value.evaluate(context)
+    if (isWithinLimits(result)) claims.set(name, result)
+    else claims.delete(name)
+  }
+  return Object.fromEntries(claims)
+}
 
 /** Costs are bound for claims of this size; a larger one is absent, as one that has no result is. */
 function isWithinLimits(value: unknown): boolean {

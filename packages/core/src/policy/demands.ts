@@ -51,25 +51,28 @@ function missingFor(demand: CompiledDemand, { input, strengthFor }: Evaluating):
 }
 
 /**
- * What a tier itself demands of a new grant. What is privileged needs an interactive sign-in for this very request; the rest needs a
- * session no older than a refresh token of the tier may become, so that an agent whose tokens have ended starts with a sign-in.
+ * What a tier itself demands of a new grant. What is privileged, and what may have no refresh token at all, needs an interactive sign-in for
+ * this very request; the rest needs a session no older than a refresh token of the tier may become, so that an agent whose tokens have ended
+ * starts with a sign-in.
  */
 export function missingFreshness({ policy, input }: Evaluating, tiers: readonly SensitivityTier[]): Missing | undefined {
   if (input.request.kind === 'refresh') return undefined
   for (const tier of tiers) {
-    const say = tier === 'admin' ? missingInteraction(input) : missingSession(policy.outerTierLimits[tier].refreshTokenSeconds, tier, input)
+    const most = policy.outerTierLimits[tier].refreshTokenSeconds
+    const say = tier === 'admin' || most === undefined ? missingInteraction(tier, input) : missingSession(tier, most, input)
     if (say !== undefined) return { demand: 'fresh', say }
   }
   return undefined
 }
 
-function missingInteraction({ identity, session, now }: Evaluating['input']): string | undefined {
+function missingInteraction(tier: SensitivityTier, { identity, session, now }: Evaluating['input']): string | undefined {
   const at = identity.authentication.authenticatedAt
   const isInteractive = session.isOwn === true && at !== undefined && secondsBetween(at, now) <= privilegedFreshSeconds
-  return isInteractive ? undefined : 'a sign-in for this request alone, which every grant of tier admin demands'
+  return isInteractive ? undefined : `a sign-in for this request alone, which every new grant of tier ${tier} demands`
 }
 
-function missingSession(mostSeconds: number | undefined, tier: SensitivityTier, { session, now }: Evaluating['input']): string | undefined {
-  if (mostSeconds === undefined || secondsBetween(session.startedAt, now) <= mostSeconds) return undefined
-  return `a sign-in within the last ${mostSeconds} s, which a new grant of tier ${tier} demands`
+function missingSession(tier: SensitivityTier, mostSeconds: number, { session, now }: Evaluating['input']): string | undefined {
+  return secondsBetween(session.startedAt, now) <= mostSeconds
+    ? undefined
+    : `a sign-in within the last ${mostSeconds} s, which a new grant of tier ${tier} demands`
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { decide } from './decide.js'
-import { aPolicy, aSituation, orders } from './fixtures/a-situation.js'
+import { aPolicy, aSituation, aWall, orders } from './fixtures/a-situation.js'
 
 const everything = 'rules: [{ name: all, effect: grant, scopes: ["orders:*"], everyone: true }]'
 
@@ -39,6 +39,14 @@ describe('a new grant', () => {
   })
 })
 
+test('a new grant of a tier that the vendor gives no refresh token needs a sign-in for this very request', () => {
+  const policy = aPolicy(everything, { wall: aWall('limits: { read: { refreshTokenSeconds: none } }') })
+  const asked = { request: ['orders:read'], isOwnSession: false, sessionSecondsAgo: 1 }
+  expect(decide(policy, aSituation(asked))).toMatchObject({ kind: 'stepUp', demand: 'fresh' })
+  expect(decide(policy, aSituation({ ...asked, isOwnSession: true })).kind).toBe('allow')
+  expect(decide(policy, aSituation({ ...asked, kind: 'refresh' })).kind).toBe('allow')
+})
+
 describe('claims that a policy makes', () => {
   const manager =
     'claims: { is_manager: { type: boolean, from: "\'managers\' in groups" }, level: { type: number, from: "size(claims.roles)" } }'
@@ -62,6 +70,11 @@ describe('claims that a policy makes', () => {
     const made = 'claims: { color: { type: string, from: "\'red\'" } }'
     expect(kindOf(`${made}\n${rule("claims.color == 'red'")}`, { claims: { color: 'blue' } })).toBe('allow')
     expect(kindOf(`${made}\n${rule("claims.color == 'blue'")}`, { claims: { color: 'blue' } })).toBe('deny')
+  })
+
+  test('hide it also where they have no result', () => {
+    const made = `claims: { cleared: { type: boolean, from: "'vetted' in claims.roles" } }`
+    expect(kindOf(`${made}\n${rule('claims.cleared')}`, { claims: { cleared: true } })).toBe('deny')
   })
 
   test('larger than the limit are absent', () => {
