@@ -66,6 +66,26 @@ describe('a client in its own name', () => {
       `clients: [{ name: c, when: "claims.title == 'x'", accessTokenSeconds: 60 }]`,
       [['orders:read', 'orders:write'], 60, 'client_rule'],
     ],
+    [
+      'is limited where their condition asks for a group, which it neither has nor lacks',
+      `clients: [{ name: c, when: "'trusted' in groups", accessTokenSeconds: 60 }]`,
+      [['orders:read', 'orders:write'], 60, 'client_rule'],
+    ],
+    [
+      'is limited where their condition asks whether there is a claim',
+      'clients: [{ name: c, when: "has(claims.title)", accessTokenSeconds: 60 }]',
+      [['orders:read', 'orders:write'], 60, 'client_rule'],
+    ],
+    [
+      'loses what is denied to it by name, whatever else the deny speaks of',
+      `rules: [{ name: n, effect: deny, scopes: ["*:write"], when: "client.id == 'robot' || claims.title == 'x'" }]`,
+      [['orders:read'], 1800, 'tier'],
+    ],
+    [
+      'keeps what is denied to whoever is in no group',
+      `rules: [{ name: n, effect: deny, scopes: ["*"], when: "!('staff' in groups) || !has(claims.title)" }]`,
+      [['orders:read', 'orders:write'], 900, 'tier'],
+    ],
     ['has no age of a sign-in', 'session: { authenticationMaxAgeSeconds: 1000 }', [['orders:read', 'orders:write'], 900, 'tier']],
   ] as const)('%s', (_, text, expected) => {
     expect(accessUnder(text)).toEqual(expected)

@@ -2,8 +2,8 @@
  * What policy takes from a client that acts in its own name, without any person.
  *
  * Rules about people grant it nothing and deny it nothing. What speaks of nobody (who the client is, what time it is, from where it asks)
- * binds it as it binds everybody: denies, rules for clients, and the limits of tiers. A condition that reads something of a person in a
- * rule for clients is unclear here, and so it limits.
+ * binds it as it binds everybody: denies, rules for clients, and the limits of tiers. So does a deny that holds whoever the person would be.
+ * Nothing of a person is known here, not even that she has no groups: a rule for clients that asks for it is unclear, and so it limits.
  */
 import type { NormalizedIdentity } from '../identity/normalized-identity.js'
 import type { Scope } from '../tenant/ids.js'
@@ -25,24 +25,22 @@ const nobody = {
   stableId: '',
   subjectId: undefined,
   claims: new Map(),
-  groups: { state: 'absent' },
+  groups: { state: 'unknown' },
   authentication: { acr: undefined, amr: [], authenticatedAt: undefined },
   sessionExpiresAt: undefined,
   idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
 } as const satisfies Omit<NormalizedIdentity, 'connectionId'>
 
 const ofPerson = /^(?:subject|claims|groups|auth)\b/
-const speaksOfNobody = ({ groups, when }: CompiledRule): boolean => groups === undefined && !when?.reads.some((name) => ofPerson.test(name))
+const speaksOfPerson = ({ groups, when }: CompiledRule): boolean =>
+  groups !== undefined || when?.reads.some((name) => ofPerson.test(name)) === true
 
 /** The scopes that are left of those that an admin gave it. */
 export function scopesLeftAlone(policy: CompiledPolicy, alone: ClientAlone): ClientAlone['scopes'] {
-  const { applies } = beginEvaluating(policy, inputOf(alone))
+  const { applies } = beginEvaluating(policy, inputOf(alone), 'nobody')
+  const holds = (deny: CompiledRule): boolean => (speaksOfPerson(deny) ? applies(deny) === 'yes' : applies(deny) !== 'no')
   const denies = policy.rules.filter(
-    (rule) =>
-      rule.effect === 'deny' &&
-      (rule.resource === undefined || rule.resource === alone.resource.identifier) &&
-      speaksOfNobody(rule) &&
-      applies(rule) !== 'no',
+    (rule) => rule.effect === 'deny' && (rule.resource === undefined || rule.resource === alone.resource.identifier) && holds(rule),
   )
   const clientRules = policy.clientRules.filter((rule) => applies(rule) !== 'no')
   return alone.scopes.filter(
@@ -55,7 +53,7 @@ export function scopesLeftAlone(policy: CompiledPolicy, alone: ClientAlone): Cli
 /** How long its access token for these scopes may live. It has no refresh token. RFC 6749 §4.4.3 */
 export function lifetimeAlone(policy: CompiledPolicy, alone: ClientAlone): Ceiling {
   const input = inputOf(alone)
-  const { applies } = beginEvaluating(policy, input)
+  const { applies } = beginEvaluating(policy, input, 'nobody')
   const clientRules = policy.clientRules.filter((rule) => applies(rule) !== 'no')
   // It authenticates with every request, so nothing that counts from then is over.
   const authentication = { ...nobody.authentication, authenticatedAt: alone.now }

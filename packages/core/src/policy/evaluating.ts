@@ -9,7 +9,7 @@ import { isMeant } from './client-match.js'
 import type { CompiledPolicy } from './compile.js'
 import type { DerivedClaim } from './compile-claims.js'
 import type { Applicability, PolicyOwner } from './compile-rules.js'
-import { type ConditionContext, conditionContext } from './context.js'
+import { type ConditionContext, conditionContext, requestContext } from './context.js'
 import { type GroupMatcher, groupName, placesAbove } from './group-names.js'
 import type { PolicyInput } from './input.js'
 import type { KnownFacts } from './rule-index.js'
@@ -27,12 +27,15 @@ export type Evaluating = {
   readonly applies: (of: Applicability, isMember?: boolean) => Applies
 }
 
-export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput): Evaluating {
+/** `who`: with `nobody`, conditions see nothing of the person whom the input names. */
+export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who: 'person' | 'nobody' = 'person'): Evaluating {
   const facts = knownFacts(policy, input)
   const strengths = lazily((owner: PolicyOwner) =>
     strengthFor(owner, policy.strength, input.identity.authentication, input.identity.connectionId),
   )
-  const contexts = lazily((owner: PolicyOwner) => conditionContext(input, strengths(owner), policy.derivedClaims[owner]))
+  const contexts = lazily((owner: PolicyOwner) =>
+    who === 'nobody' ? requestContext(input) : conditionContext(input, strengths(owner), policy.derivedClaims[owner]),
+  )
   const isMember = membership(facts)
   const applies = ({ owner, groups, clients, when }: Applicability, isFoundAsMember = false): Applies => {
     const member = groups === undefined || isFoundAsMember ? 'yes' : isMember(groups)
