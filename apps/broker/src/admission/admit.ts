@@ -4,6 +4,7 @@
  * `identify` turns the evidence into a `NormalizedIdentity`; `admit` lets policy decide on it. Neither writes anything.
  */
 import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
+import { addressesInIds } from '@drawbridge/core/identity/id-address'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { type IdentityRefusal, normalize } from '@drawbridge/core/identity/normalize'
@@ -19,14 +20,19 @@ import type { Scope } from '@drawbridge/core/tenant/ids'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import type { ResolvedTenant } from '../http/tenant.js'
 
-/** Who signed in, and by which value her SCIM user may be linked; `undefined`: nothing links. security.md §3 */
-export type Identified = { readonly identity: NormalizedIdentity; readonly scimLink: ScimLink | undefined }
+/** Who signed in, by which value her SCIM user may be linked (`undefined`: nothing links), and which of her ids are addresses. security.md §3 */
+export type Identified = {
+  readonly identity: NormalizedIdentity
+  readonly scimLink: ScimLink | undefined
+  readonly idAddresses: readonly string[]
+}
 type ScimLink = { readonly by: 'userName' | 'externalId'; readonly value: string }
 
 export function identify(configuration: ConnectionConfiguration, assertion: IdentityAssertion): Result<Identified, IdentityRefusal> {
   const identity = normalize(assertion, configuration.mapping)
   if (!identity.ok) return identity
-  const identified = { identity: identity.value, scimLink: scimLinkOf(configuration, assertion) }
+  const idAddresses = addressesInIds(assertion, configuration.mapping)
+  const identified = { identity: identity.value, scimLink: scimLinkOf(configuration, assertion), idAddresses }
   return isKeepable(identityToJson(identified.identity)) && isKeepable(identified.scimLink)
     ? ok(identified)
     : err({ reason: 'identity_text_malformed', say: 'the login carries text that is none: NUL, or half a character' })

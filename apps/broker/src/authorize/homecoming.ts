@@ -68,10 +68,10 @@ export function sessionEndOf({ sessionExpiresAt }: NormalizedIdentity, now: Inst
   return sessionExpiresAt !== undefined && sessionExpiresAt < outer ? sessionExpiresAt : outer
 }
 
-function addressesOf({ identity, scimLink }: Identified): LoginToJudge['addresses'] {
+function addressesOf({ identity, scimLink, idAddresses }: Identified): LoginToJudge['addresses'] {
   const email = identity.claims.get('email')
   return {
-    claimed: claimedAddresses(identity.claims, scimLink?.value),
+    claimed: claimedAddresses(identity.claims, scimLink?.value, ...idAddresses),
     own: typeof email === 'string' ? parseEmailAddress(email) : undefined,
   }
 }

@@ -150,6 +150,21 @@ describe.each(bothCompanies)('a person of %s', (company) => {
     expect(isLetIn(await two.signIn(company, 'ada'))).toBe(true)
   })
 
+  it('claims none as the id by which she is known, either, where it is an address by its mapping', async () => {
+    const other = company === 'acme' ? 'globex' : 'acme'
+    await provenDomain(other, `${company}.example`)
+    const claims = { email: { expression: "''" }, preferred_username: { expression: "''" } } // neither says it
+    const mapping = { claims, groups: { from: ['groups'] }, stableId: { attribute: 'email' } }
+    await two.configure(company, { mapping })
+    expect(await textOf(company, 'ada')).toContain('address_of_another')
+    expect(await subjectsOf(company)).toEqual([])
+    await two.configure(company, { mapping: { ...mapping, stableId: undefined } })
+    expect(isLetIn(await two.signIn(company, 'ada'))).toBe(true)
+    await two.call('DELETE', `/tenants/${other}/domains/${company}.example`)
+    await two.configure(company, { mapping })
+    expect(isLetIn(await two.signIn(company, 'ada'))).toBe(true)
+  })
+
   it('who is new does not come in by a domain whose proof has lapsed; who is known does', async () => {
     await provenDomain(company, `${company}.example`)
     expect(isLetIn(await two.signIn(company, 'ada'))).toBe(true)

@@ -29,11 +29,14 @@ const plain = /^[^\s@"(),:;<>[\\\]\p{C}]+@[^\s@\p{C}]+$/u
 export const isPlainAddress = (text: string): boolean => plain.test(text.trim()) && parseEmailAddress(text) !== undefined
 
 /** Claims in which a reader looks for an address. */
-const addressClaims = ['email', 'preferred_username'] as const
+export const addressClaims: readonly string[] = ['email', 'preferred_username']
 
-/** Every address that a login claims, by its claims and by the value of its link key. Longer lists than a login has reason to send are cut by the mapping. */
-export function claimedAddresses(claims: ReadonlyMap<string, ClaimValue>, linkValue: string | undefined): readonly EmailAddress[] {
-  const values = [...addressClaims.map((name) => claims.get(name)), linkValue]
+/** Every address that a login claims, by its claims, its ids and the value of its link key. Longer lists than a login has reason to send are cut by the mapping. */
+export function claimedAddresses(
+  claims: ReadonlyMap<string, ClaimValue>,
+  ...ids: readonly (string | undefined)[]
+): readonly EmailAddress[] {
+  const values = [...addressClaims.map((name) => claims.get(name)), ...ids]
   const texts = values.flatMap((value) => (typeof value === 'string' ? [value] : Array.isArray(value) ? (value as readonly string[]) : []))
   return texts.flatMap((text) => parseEmailAddress(text) ?? [])
 }
