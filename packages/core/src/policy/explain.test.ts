@@ -148,6 +148,6 @@ test('explanation and decision never disagree, whatever the index skips', () => 
         expect(decision.kind === 'allow' ? decision.scopes.includes(name) : false).toBe(granted)
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 5 * (fc.readConfigureGlobal().numRuns ?? 100) },
   )
 })
