@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { catalogues } from './catalogues.mjs'
+import { printPolicyPages } from './print-policy.mjs'
 import { readModels, readSpecCoverage } from './print-reference.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
@@ -142,6 +143,7 @@ const pages = {
   'docs/reference/errors.md': await printErrors(),
   'docs/reference/identity-providers.md': printIdentityProviders(),
   'docs/reference/metrics.md': printMetrics(),
+  ...(await printPolicyPages(root, { generated, table })),
   'docs/reference/spec-coverage.md': printSpecCoverage(),
   '.env.example': printEnvExample(),
 }

@@ -5,7 +5,8 @@
  * reserved names are refused. An absent mapping is a sensible one for the connection's kind.
  */
 import { z } from 'zod'
-import { type ClaimExpression, type ClaimType, claimExpressionCompiler } from '../policy/cel.js'
+import { type ClaimExpression, claimExpressionCompiler } from '../policy/cel.js'
+import type { ClaimType } from '../policy/cel-variables.js'
 import { err, ok, type Result } from '../result.js'
 
 export type ClaimRule = {

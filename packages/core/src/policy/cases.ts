@@ -25,51 +25,64 @@ export const policySituation = z.strictObject({
     .union([z.array(z.string()).max(policyLimits.groups), z.literal('unknown'), z.literal('absent')])
     .default([])
     .describe('As the IdP names them'),
-  claims: z.record(z.string(), claimValue).default({}),
-  connection: z.string().default('connection'),
-  acr: z.string().optional(),
-  amr: z.array(z.string()).max(policyLimits.amrValues).default(['pwd']),
-  authenticatedSecondsAgo: z.union([seconds, z.literal('unknown')]).default(0),
+  claims: z.record(z.string(), claimValue).default({}).describe('By the names that the connection gives them'),
+  connection: z.string().default('connection').describe('The id of the connection'),
+  acr: z.string().optional().describe('The class reference of the sign-in'),
+  amr: z.array(z.string()).max(policyLimits.amrValues).default(['pwd']).describe('Its methods; empty: the IdP said none'),
+  authenticatedSecondsAgo: z
+    .union([seconds, z.literal('unknown')])
+    .default(0)
+    .describe('When she signed in at the IdP; `unknown`: it does not say'),
   sessionSecondsAgo: seconds.default(0).describe('When the session began'),
   isOwnSession: z.boolean().default(true).describe('She has just signed in for this request'),
-  idpSessionEndsInSeconds: seconds.optional(),
-  deactivatesInSeconds: z.number().int().optional(),
+  idpSessionEndsInSeconds: seconds.optional().describe('When the IdP ends its session; absent: it names no end'),
+  deactivatesInSeconds: z.number().int().optional().describe('When the directory ends her access; absent: it names no end'),
   client: z
     .strictObject({
-      id: z.string().default('agent'),
-      host: z.string().optional(),
-      kind: z.enum(clientKinds).default('metadata_document'),
-      scopeCeiling: scopes.default([]),
+      id: z.string().default('agent').describe('Its client id'),
+      host: z.string().optional().describe('Of its metadata document or its redirect URI; absent: it has none'),
+      kind: z.enum(clientKinds).default('metadata_document').describe('How it became known'),
+      scopeCeiling: scopes.default([]).describe('The most that it may have; empty: no ceiling of its own'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('Who asks for her'),
   resource: z.string().optional().describe('Absent: the only one'),
   request: scopes.default([]).describe('Scopes asked for; absent: all that the resource declares'),
-  kind: z.enum(['new_grant', 'refresh']).default('new_grant'),
-  stepUpsDone: z.number().int().min(0).max(1).default(0),
-  address: z.string().optional(),
-  country: z.string().optional(),
+  kind: z.enum(['new_grant', 'refresh']).default('new_grant').describe('Whether something new is granted or what was granted goes on'),
+  stepUpsDone: z.number().int().min(0).max(1).default(0).describe('1: she comes back from being asked for more'),
+  address: z.string().optional().describe('From which she asks; absent: nobody knows'),
+  country: z.string().optional().describe('From which she asks, two letters; absent: nobody knows'),
 })
 export type PolicySituation = z.output<typeof policySituation>
 
 const expectation = z
   .strictObject({
     granted: scopes.optional().describe('Exactly these'),
-    stepUp: z.union([z.literal(true), z.enum(['mfa', 'fresh'])]).optional(),
+    stepUp: z
+      .union([z.literal(true), z.enum(['mfa', 'fresh'])])
+      .optional()
+      .describe('She is asked for more, or for exactly this'),
     denied: z.string().optional().describe('The reason'),
-    accessTokenSeconds: z.number().optional(),
-    refreshTokenSeconds: z.union([z.number(), z.literal('none')]).optional(),
+    accessTokenSeconds: z.number().optional().describe('Exactly so long'),
+    refreshTokenSeconds: z
+      .union([z.number(), z.literal('none')])
+      .optional()
+      .describe('Exactly so long'),
   })
   .refine((expected) => Object.values(expected).some((value) => value !== undefined), 'expects nothing, so it could not fail')
 
-const policyCase = policySituation.extend({ name: z.string().min(1).max(200), expect: expectation })
+const policyCase = policySituation.extend({
+  name: z.string().min(1).max(200).describe('What it shows'),
+  expect: expectation.describe('What must come of it: all that is said'),
+})
 export type PolicyCase = z.output<typeof policyCase>
 
-const casesDocument = z.strictObject({
+export const policyCasesSchema = z.strictObject({
   resource: z.string().optional().describe('Stands for a resource that is declared here; absent: the tenant\u2019s own'),
-  scopes: z.record(z.string(), z.enum(sensitivityTiers)).optional(),
-  cases: z.array(policyCase).max(policyLimits.cases),
+  scopes: z.record(z.string(), z.enum(sensitivityTiers)).optional().describe('Of that resource, each with its tier'),
+  cases: z.array(policyCase).max(policyLimits.cases).describe('Each must hold'),
 })
-export type CasesDocument = z.output<typeof casesDocument>
+export type CasesDocument = z.output<typeof policyCasesSchema>
 
 /** Reads cases. Every mistake of shape at once; never throws. */
 export function parsePolicyCases(text: string): Result<CasesDocument, readonly PolicyMistake[]> {
@@ -78,7 +91,7 @@ export function parsePolicyCases(text: string): Result<CasesDocument, readonly P
   const read = readYaml(text)
   if (!read.ok) return err(read.error.map(({ say, place }) => mistake('cases_shape', '', place?.line, say)))
   const [yaml] = read.value
-  const parsed = casesDocument.safeParse(yaml?.value ?? {})
+  const parsed = policyCasesSchema.safeParse(yaml?.value ?? {})
   if (parsed.success) return ok(parsed.data)
   return err(
     parsed.error.issues.map((issue) => {

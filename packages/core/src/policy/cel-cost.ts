@@ -55,6 +55,9 @@ const priceOf: ReadonlyMap<string, number> = new Map([
 
 const comprehensions: ReadonlySet<string> = new Set(['exists', 'all', 'exists_one', 'filter', 'map'])
 
+/** Every function that a condition may use, as its author writes it. */
+export const conditionFunctions: readonly string[] = [...priceOf.keys(), ...comprehensions].filter((name) => name !== 'matchRe')
+
 /** The variable that holds the attributes of a login: each a list. It is read by literal names only, so that its cost and its reach are known. */
 export const attributesVariable = 'attributes'
 

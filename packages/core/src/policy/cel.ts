@@ -13,28 +13,8 @@ import { RE2JS } from 're2js'
 import { err, ok, type Result } from '../result.js'
 import { attributesVariable, costOf } from './cel-cost.js'
 import { type Facts, necessaryFacts, variablesRead } from './cel-facts.js'
+import { type ClaimCatalogue, type ClaimType, conditionVariables, standardClaims } from './cel-variables.js'
 import { type PolicyErrorReason, policyErrors, policyLimits } from './error.js'
-
-export type ClaimType = 'string' | 'number' | 'boolean' | 'list'
-export type ClaimCatalogue = Readonly<Record<string, ClaimType>>
-
-/** Claims that every policy may name without declaring them. */
-export const standardClaims: ClaimCatalogue = {
-  email: 'string',
-  email_verified: 'boolean',
-  name: 'string',
-  given_name: 'string',
-  family_name: 'string',
-  preferred_username: 'string',
-  department: 'string',
-  title: 'string',
-  employee_type: 'string',
-  employee_number: 'string',
-  cost_center: 'string',
-  organization: 'string',
-  country: 'string',
-  roles: 'list',
-}
 
 export type Condition = {
   readonly source: string
@@ -67,30 +47,16 @@ const celTypeOf: Readonly<Record<ClaimType, string>> = { string: 'string', numbe
 /** Same length as `matches`, so that columns in messages stay true. Reached only by replacing the name in a parsed call. */
 const linearMatches = 'matchRe'
 
+const policyVariables: ReadonlySet<string> = new Set(['claims', ...Object.keys(conditionVariables)])
+
 function policyEnvironment(claims: ClaimCatalogue): Environment {
   const claimFields = Object.fromEntries(Object.entries({ ...standardClaims, ...claims }).map(([name, type]) => [name, celTypeOf[type]]))
-  return boundedEnvironment()
-    .registerVariable({ name: 'subject', schema: { id: 'string', stableId: 'string', connection: 'string' } })
-    .registerVariable({ name: 'claims', schema: claimFields })
-    .registerVariable('groups', 'list<string>')
-    .registerVariable({ name: 'auth', schema: authFields })
-    .registerVariable({ name: 'client', schema: { id: 'string', host: 'string', kind: 'string', attested: 'bool' } })
-    .registerVariable('resource', 'string')
-    .registerVariable({
-      name: 'request',
-      schema: { scopes: 'list<string>', time: 'google.protobuf.Timestamp', address: 'string', country: 'string' },
-    })
+  return Object.entries({ ...conditionVariables, claims: claimFields }).reduce(
+    (environment, [name, type]) =>
+      typeof type === 'string' ? environment.registerVariable(name, type) : environment.registerVariable({ name, schema: { ...type } }),
+    boundedEnvironment(),
+  )
 }
-
-const authFields = {
-  acr: 'string',
-  amr: 'list<string>',
-  strength: 'string',
-  ageSeconds: 'int',
-  authenticatedAt: 'google.protobuf.Timestamp',
-  connection: 'string',
-}
-const policyVariables: ReadonlySet<string> = new Set(['subject', 'claims', 'groups', 'auth', 'client', 'resource', 'request'])
 
 /** Without variables: what strangers write is held to these limits, and `matches` to the linear-time engine. */
 function boundedEnvironment(): Environment {

@@ -1,6 +1,7 @@
 /** The catalogue of claims that a document's conditions may name, and those among them that it makes itself. */
 import { reservedClaims } from '../identity/claim-mapping.js'
-import { type ClaimCatalogue, type DerivedValue, derivedClaimCompiler, standardClaims } from './cel.js'
+import { type DerivedValue, derivedClaimCompiler } from './cel.js'
+import { type ClaimCatalogue, standardClaims } from './cel-variables.js'
 import type { Compiling } from './compiling.js'
 import { placeMistake, report } from './compiling.js'
 import type { PolicyDocument } from './document.js'

@@ -5,20 +5,26 @@ import { pathText, readYaml } from '../placed-yaml.js'
 import { err, ok, type Result } from '../result.js'
 import { sensitivityTiers } from './decision.js'
 import { type PolicyErrorReason, type PolicyMistake, policyErrors, policyLimits } from './error.js'
+import { multiFactorFreshSeconds } from './tier.js'
 
-const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be letters, digits, dots, hyphens or underscores, 100 at most')
+const key = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be letters, digits, dots, hyphens or underscores, 100 at most')
+const name = key.describe('What explanations call it; no two rules, bundles or rules for clients share one')
 const claimName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)
 const claimType = z.enum(['string', 'number', 'boolean', 'list'])
 const scopePattern = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'must be a scope name or a pattern with *')
   .describe('A scope by name, or by pattern: `*` stands for any run of characters')
-const scopePatterns = z.array(scopePattern).min(1).max(200)
+const scopePatterns = z.array(scopePattern).min(1).max(200).describe('Scopes by name, or by pattern: `*` stands for any run of characters')
 const when = z.string().min(1).describe('A condition in CEL')
 const resource = z.string().min(1).max(2_048).describe('The identifier of a resource; absent: every resource')
 const seconds = z.number().int().min(1).max(31_536_000)
-const refreshSeconds = z.union([seconds, z.literal('none')])
-const tierLimit = z.strictObject({ accessTokenSeconds: seconds.optional(), refreshTokenSeconds: refreshSeconds.optional() })
+const accessTokenSeconds = seconds.optional().describe('The most that an access token lives')
+const refreshTokenSeconds = z
+  .union([seconds, z.literal('none')])
+  .optional()
+  .describe('The most that a refresh token lives; `none`: there is none')
+const tierLimit = z.strictObject({ accessTokenSeconds, refreshTokenSeconds }).describe('Only ever tighter than the wall\u2019s')
 const groupText = z.string().min(1).max(256)
 const path = z.string().min(1).max(1_024).describe('`/Engineering/Platform`, or the end of a distinguished name')
 const groups = z
@@ -28,17 +34,18 @@ const groups = z
   .describe(
     'Whoever is in one of them: a name or an id as the IdP sends it, a group that the document defines, or a place in the directory',
   )
-const demandable = z.enum(authenticationStrengths.filter((strength) => strength !== 'unknown'))
-const tiers = z.array(z.enum(sensitivityTiers)).min(1)
+const demandable = z.enum(authenticationStrengths.filter((strength) => strength !== 'unknown')).describe('A strength of authentication')
+const tiers = z.array(z.enum(sensitivityTiers)).min(1).describe('What is granted of one of these tiers; absent: of every tier')
 const texts = z.array(z.string().min(1).max(2_048)).min(1).max(200)
 const clients = z
   .strictObject({
-    ids: texts.optional(),
+    ids: texts.optional().describe('One of these client ids'),
     hosts: texts.optional().describe('Hosts of metadata documents or redirect URIs; `*.example.com` is every host below it'),
     kinds: z
       .array(z.enum(['metadata_document', 'dynamic', 'preregistered']))
       .min(1)
-      .optional(),
+      .optional()
+      .describe('How it became known'),
   })
   .describe('Which clients are meant: all that is given must hold')
 
@@ -49,12 +56,12 @@ const bundle = z
 const rule = z
   .strictObject({
     name,
-    effect: z.enum(['grant', 'deny']),
+    effect: z.enum(['grant', 'deny']).describe('A deny always wins'),
     scopes: scopePatterns,
     resource: resource.optional(),
     groups: groups.optional(),
     clients: clients.optional(),
-    everyone: z.literal(true).optional(),
+    everyone: z.literal(true).optional().describe('Needed where neither `groups` nor `clients` nor `when` says for whom it is'),
     when: when.optional(),
   })
   .describe('Grants or denies scopes; a deny always wins, and order never matters')
@@ -66,18 +73,22 @@ const clientRule = z
     when: when.optional(),
     refuse: z.literal(true).optional().describe('These clients get nothing'),
     scopes: scopePatterns.optional().describe('The most that these clients may have'),
-    accessTokenSeconds: seconds.optional(),
-    refreshTokenSeconds: refreshSeconds.optional(),
+    accessTokenSeconds,
+    refreshTokenSeconds,
   })
   .describe('What some clients may have at most')
 
 const demand = z
   .strictObject({
-    name: name.optional(),
-    strength: demandable.default('multi_factor'),
-    freshSeconds: seconds.optional().describe('How long ago the person may have proved it, at a new grant'),
+    name: key.optional().describe('What explanations call it'),
+    strength: demandable.default('multi_factor').describe('At least this one'),
+    freshSeconds: seconds
+      .optional()
+      .describe(
+        `How long ago the person may have proved it, at a new grant; absent: ${multiFactorFreshSeconds} for several factors, any time for one`,
+      ),
     tiers: tiers.optional(),
-    scopes: z.array(scopePattern).min(1).optional(),
+    scopes: z.array(scopePattern).min(1).optional().describe('What is granted of these scopes; absent: of every scope'),
     resource: resource.optional(),
     groups: groups.optional(),
     clients: clients.optional(),
@@ -89,41 +100,53 @@ const strengthRule = z
   .strictObject({
     name,
     connection: z.string().min(1).max(64).optional().describe('The id of the connection; absent: every one'),
-    acr: z.string().min(1).max(256).optional(),
+    acr: z.string().min(1).max(256).optional().describe('The class reference, exactly'),
     amr: z.array(z.string().min(1).max(256)).min(1).max(policyLimits.amrValues).optional().describe('All of them must be there'),
-    means: demandable,
+    means: demandable.describe('What it proves'),
   })
   .describe('What evidence of this tenant\u2019s own IdPs means, beyond what specifications define')
 
-const groupDefinition = z.strictObject({
-  names: z.array(groupText).optional(),
-  ids: z.array(groupText).optional(),
-  paths: z.array(path).optional(),
-})
+const groupDefinition = z
+  .strictObject({
+    names: z.array(groupText).optional().describe('As the IdP sends them'),
+    ids: z.array(groupText).optional().describe('As the IdP sends them; GUIDs without regard to case'),
+    paths: z.array(path).optional().describe('Places in the directory, with all that is below them'),
+  })
+  .describe('Whoever is in one of what it lists')
 
 export const policySchema = z.strictObject({
-  version: z.literal(1),
-  description: z.string().max(2_000).optional(),
+  version: z.literal(1).describe('Of this schema'),
+  description: z.string().max(2_000).optional().describe('For whoever reads it; nothing else reads it'),
   claims: z
-    .record(claimName, z.union([claimType, z.strictObject({ type: claimType, from: z.string().min(1) })]))
+    .record(
+      claimName,
+      z.union([
+        claimType,
+        z.strictObject({
+          type: claimType.describe('What `from` comes to'),
+          from: z.string().min(1).describe('What it is made of, in CEL; without a result the claim is absent'),
+        }),
+      ]),
+    )
     .default({})
     .describe('Claims beyond the standard ones that conditions may name, with their types; `from` makes one out of others, in CEL'),
-  groups: z.record(name, groupDefinition).default({}).describe('Groups by names of the document\u2019s own'),
+  groups: z.record(key, groupDefinition).default({}).describe('Groups by names of the document\u2019s own'),
   acr: z.record(z.string().min(1).max(256), demandable).default({}).describe('Short for `strength` rules with an `acr` alone'),
-  strength: z.array(strengthRule).max(200).default([]),
-  limits: z.partialRecord(z.enum(sensitivityTiers), tierLimit).default({}),
+  strength: z.array(strengthRule).max(200).default([]).describe('What evidence of the tenant\u2019s own IdPs proves'),
+  limits: z.partialRecord(z.enum(sensitivityTiers), tierLimit).default({}).describe('The table of tiers, tightened'),
   session: z
     .strictObject({
-      absoluteSeconds: seconds.optional(),
-      idleSeconds: seconds.optional(),
+      absoluteSeconds: seconds.optional().describe('Nothing outlives the sign-in by more'),
+      idleSeconds: seconds.optional().describe('A refresh token that is not used for so long is dead'),
       authenticationMaxAgeSeconds: seconds.optional().describe('Nothing outlives the authentication at the IdP by more'),
       reconsentSeconds: seconds.optional().describe('After this long the person must consent anew'),
     })
-    .default({}),
-  bundles: z.array(bundle).default([]),
-  rules: z.array(rule).default([]),
-  clients: z.array(clientRule).max(1_000).default([]),
-  mfa: z.array(demand).max(1_000).default([]),
+    .default({})
+    .describe('How long a session lasts, and what is issued from it'),
+  bundles: z.array(bundle).default([]).describe('Groups earn scopes, without an expression'),
+  rules: z.array(rule).default([]).describe('Grants and denies; their order never matters'),
+  clients: z.array(clientRule).max(1_000).default([]).describe('What some clients may have at most'),
+  mfa: z.array(demand).max(1_000).default([]).describe('What must be proved for what'),
   acceptsStrengthOf: z
     .array(z.string().min(1).max(64))
     .max(10_000)

@@ -58,18 +58,33 @@ export const policyLimits = {
   expressionCharacters: 2_000,
   expressionNodes: 400,
   expressionDepth: 16,
-  /** Steps that one evaluation could take at the very most. */
   expressionCost: 20_000,
-  /** Steps that one decision could take over all expressions. */
   policyCost: 5_000_000,
   regexCharacters: 256,
-  /** A bundle counts once for each pair of group and scope. */
   rules: 10_000,
   groups: 1_000,
-  /** Levels of a place in the directory. */
   placeDepth: 32,
   claimListItems: 100,
   claimCharacters: 1_024,
   amrValues: 20,
   requestScopes: 100,
 } as const
+
+export const policyLimitTexts: Readonly<Record<keyof typeof policyLimits, string>> = {
+  documentBytes: 'of a document',
+  casesBytes: 'of the document with its test cases',
+  cases: 'test cases of one policy',
+  expressionCharacters: 'of one condition',
+  expressionNodes: 'names, values, operators and calls of one condition',
+  expressionDepth: 'levels of parentheses, calls and operators within each other in one condition',
+  expressionCost: 'steps that evaluating one condition could take at the very most',
+  policyCost: 'steps that one decision could take at the very most, over all conditions',
+  regexCharacters: 'of a pattern of `matches`',
+  rules: 'rules of one policy; a bundle counts once for each pair of group and scope',
+  groups: 'groups of one person, and of one rule',
+  placeDepth: 'levels of a place in the directory',
+  claimListItems: 'items of a claim that is a list',
+  claimCharacters: 'of a claim that is a text',
+  amrValues: 'authentication methods of one sign-in',
+  requestScopes: 'scopes of one request',
+}
