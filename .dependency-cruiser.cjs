@@ -123,6 +123,18 @@ module.exports = {
       'Keys and tokens are handled in crypto (and, for strangers, in the guard).',
     ),
     only(
+      'second factors',
+      '@simplewebauthn/server|otpauth',
+      ['packages/crypto'],
+      'What proves a second factor is verified in crypto, with time and chance as arguments.',
+    ),
+    only(
+      'passkeys in a browser',
+      '@simplewebauthn/browser',
+      ['apps/broker/src/authorize'],
+      'Its text goes into one page of the browser flow; nothing here runs it.',
+    ),
+    only(
       'yaml',
       'yaml',
       ['packages/core/src/placed-yaml'],

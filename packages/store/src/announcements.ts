@@ -30,6 +30,8 @@ export type Announcement = {
   readonly trouble: string | undefined
   /** It gathers longer, because its recipient was written to often. */
   readonly isDigest: boolean
+  /** Its recipient is no contact: she is told of what was done to herself. */
+  readonly isOwn: boolean
   readonly openedAt: Instant
   readonly tryAt: Instant
   readonly endedAt: Instant | undefined
@@ -47,11 +49,13 @@ type Row = {
   attempts: number
   trouble: string | null
   is_digest: boolean
+  is_own: boolean
   opened_at: Instant
   try_at: Instant
   ended_at: Instant | null
 }
-const columns = 'id, recipient_name, recipient_email, acts, act_count, state, attempts, trouble, is_digest, opened_at, try_at, ended_at'
+const columns =
+  'id, recipient_name, recipient_email, acts, act_count, state, attempts, trouble, is_digest, is_own, opened_at, try_at, ended_at'
 const toAnnouncement = (row: Row): Announcement => ({
   id: row.id,
   recipientName: row.recipient_name,
@@ -62,6 +66,7 @@ const toAnnouncement = (row: Row): Announcement => ({
   attempts: row.attempts,
   trouble: row.trouble ?? undefined,
   isDigest: row.is_digest,
+  isOwn: row.is_own,
   openedAt: row.opened_at,
   tryAt: row.try_at,
   endedAt: row.ended_at ?? undefined,
@@ -94,6 +99,25 @@ export async function announce(db: Db, tenant: TenantId, act: AnnouncedAct, { co
       ...[toTimestamp(addSeconds(act.at, digestSeconds)), toTimestamp(addSeconds(act.at, -86_400))],
     ],
   )
+}
+
+/**
+ * Tells a person of what was done to herself, in a mail of its own that gathers nothing. The caller says that the address is hers. False: the
+ * tenant has had as many addresses told today as it may.
+ */
+export async function tellPerson(
+  db: Db,
+  tenant: TenantId,
+  to: { readonly name: string; readonly email: string },
+  act: AnnouncedAct,
+): Promise<boolean> {
+  if (!(await mayAnnounceTo(db, tenant, to.email, act.at))) return false
+  await db.query(
+    `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at, is_own)
+     VALUES ($1, gen_random_uuid(), $2, $3, $4, 1, false, 'waiting', 0, $5, $5, true)`,
+    [tenant, to.name, to.email, JSON.stringify([act]), toTimestamp(act.at)],
+  )
+  return true
 }
 
 /** Whether the tenant may have this address told, beside those that were within a day. Who asks at the same time is bounded by the contacts. */

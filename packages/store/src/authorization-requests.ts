@@ -18,7 +18,7 @@ import type {
 } from '@drawbridge/core/tenant/ids'
 import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
-export type AuthorizationStep = 'choose_connection' | 'client_notice' | 'login' | 'consent' | 'answered'
+export type AuthorizationStep = 'choose_connection' | 'client_notice' | 'login' | 'second_factor' | 'consent' | 'answered'
 
 export type OngoingRequest = {
   readonly id: AuthorizationRequestId

@@ -13,6 +13,8 @@ export type LiveBrowserSession = {
   readonly authenticatedAt: Instant | undefined
   readonly createdAt: Instant
   readonly expiresAt: Instant
+  /** When an admin last took the factors of the subject away. */
+  readonly factorsResetAt: Instant | undefined
   /** Of the subject: the normalised identity of the last login, and its version. */
   readonly claims: unknown
   readonly claimsVersion: number
@@ -32,6 +34,7 @@ type Row = {
   authenticated_at: Instant | null
   created_at: Instant
   expires_at: Instant
+  factors_reset_at: Instant | null
   claims: unknown
   claims_version: number
   scim_user_id: ScimUserId | null
@@ -44,7 +47,7 @@ const findStatement = hotStatement({
   name: 'find_live_browser_session',
   tenantParameter: 1,
   text: `SELECT s.id, s.subject_id, s.connection_id, s.tenant_epoch, s.connection_epoch, s.subject_epoch, s.acr, s.amr, s.authenticated_at,
-      s.created_at, s.expires_at, p.claims, p.claims_version, t.policy_version, t.configuration_version
+      s.created_at, s.expires_at, p.factors_reset_at, p.claims, p.claims_version, t.policy_version, t.configuration_version
     FROM browser_sessions AS s
     JOIN tenants AS t ON t.id = s.tenant_id AND t.epoch = s.tenant_epoch AND t.suspended_at IS NULL
     JOIN connections AS c ON c.tenant_id = s.tenant_id AND c.id = s.connection_id AND c.epoch = s.connection_epoch AND c.disabled_at IS NULL
@@ -72,6 +75,7 @@ export async function findLiveBrowserSession(
       authenticatedAt: row.authenticated_at ?? undefined,
       createdAt: row.created_at,
       expiresAt: row.expires_at,
+      factorsResetAt: row.factors_reset_at ?? undefined,
       claims: row.claims,
       claimsVersion: row.claims_version,
       policyVersion: row.policy_version,

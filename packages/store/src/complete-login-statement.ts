@@ -119,7 +119,7 @@ export const completeStatement = hotStatement({
         = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
       scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)
     WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
-    RETURNING id, epoch, claims_version
+    RETURNING id, epoch, claims_version, factors_reset_at
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
       acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, sealed_logout_hint, created_at, expires_at, first_session_id)
@@ -147,6 +147,6 @@ export const completeStatement = hotStatement({
     FROM final LEFT JOIN authorization_requests asked ON asked.tenant_id = $1 AND asked.id = (SELECT authorization_request_id FROM trip)
   )
   SELECT final.outcome, moved.*, t.configuration_version, t.policy_version, session.id AS opened_id, session.subject_id AS opened_for,
-    session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version
+    session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version, person.factors_reset_at
   FROM tenants t LEFT JOIN final ON true LEFT JOIN moved ON true LEFT JOIN session ON true LEFT JOIN person ON true WHERE t.id = $1`,
 })

@@ -125,6 +125,7 @@ type OpenedRow = {
   readonly connection_epoch: number
   readonly subject_epoch: number
   readonly claims_version: number
+  readonly factors_reset_at: Instant | null
 }
 type Row = Partial<OngoingRow> & OpenedRow & { outcome: Outcome | null; configuration_version: number; policy_version: number }
 
@@ -186,6 +187,7 @@ const toSession = (row: Row, { session, subject, connectionId, now }: LoginToCom
   authenticatedAt: session.authenticatedAt,
   createdAt: now,
   expiresAt: session.expiresAt,
+  factorsResetAt: row.factors_reset_at ?? undefined,
   claims: subject.claims,
   claimsVersion: row.claims_version,
   policyVersion: row.policy_version,

@@ -38,7 +38,7 @@ const grantBarrierColumns = `
  */
 export const grantStateColumns = `${grantBarrierColumns},
   g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.audience,
-  g.policy_version, g.claims_version, g.acr, g.amr, g.authenticated_at, g.created_at AS grant_created_at,
+  g.policy_version, g.claims_version, g.acr, g.amr, g.authenticated_at, g.own_methods, g.own_proved_at, g.created_at AS grant_created_at,
   t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now,
   GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
   COALESCE('refresh_token' = ANY(cl.grant_types), false) AS client_refreshes`
@@ -90,6 +90,8 @@ export type GrantStateRow = GrantBarrierRow & {
   readonly acr: string | null
   readonly amr: readonly string[]
   readonly authenticated_at: Instant | null
+  readonly own_methods: readonly string[]
+  readonly own_proved_at: Instant | null
   readonly grant_created_at: Instant
   readonly barrier_at: Instant | null
 }
@@ -128,8 +130,8 @@ const openStatement = hotStatement({
   opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
       tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, acr, amr, authenticated_at,
-      access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, created_at)
-    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $2
+      access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, own_methods, own_proved_at, created_at)
+    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $2
     FROM ground WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
   coded AS (
     INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at)
@@ -166,6 +168,7 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     ...[code.codeHash, code.redirectUri, code.codeChallenge, code.nonce, toTimestamp(code.expiresAt), JSON.stringify(opening.detail)],
     ...[opening.authorizationRequestId, asked.requestId, asked.address],
     ...[opening.decidedOn.configurationVersion, opening.decidedOn.clientVersion],
+    ...[grant.ownFactor?.methods ?? [], grant.ownFactor === undefined ? null : toTimestamp(grant.ownFactor.provedAt)],
   ])
   return toDecidedWrite(rows[0])
 }

@@ -23,11 +23,17 @@ export type DecidedRow = GrantStateRow & {
 
 /** What the row keeps of what the grant was decided on. */
 export const evidenceOf = (
-  row: Pick<GrantStateRow, 'scopes' | 'acr' | 'amr' | 'authenticated_at' | 'grant_created_at'> & Pick<DecidedRow, 'subject_claims'>,
+  row: Pick<GrantStateRow, 'scopes' | 'acr' | 'amr' | 'authenticated_at' | 'own_methods' | 'own_proved_at' | 'grant_created_at'> &
+    Pick<DecidedRow, 'subject_claims'>,
 ): GrantEvidence => ({
   scopes: row.scopes,
   subjectClaims: row.subject_claims,
-  authentication: { acr: row.acr ?? undefined, amr: row.amr, authenticatedAt: row.authenticated_at ?? undefined },
+  authentication: {
+    acr: row.acr ?? undefined,
+    amr: row.amr,
+    authenticatedAt: row.authenticated_at ?? undefined,
+    ownFactor: row.own_proved_at === null ? undefined : { methods: row.own_methods, provedAt: row.own_proved_at },
+  },
   createdAt: row.grant_created_at,
 })
 

@@ -11,6 +11,7 @@ export const lastingSealedColumns = [
   { table: 'connections', column: 'sealed_secret' },
   { table: 'connection_keys', column: 'sealed_private_key' },
   { table: 'login_traces', column: 'sealed' },
+  { table: 'factors', column: 'sealed_secret' },
 ] as const
 export type LastingSealedColumn = (typeof lastingSealedColumns)[number]
 

@@ -25,6 +25,8 @@ export const sweptTables = {
   setup_links: { key: ['tenant_id', 'id'], keepSeconds: 60 * day },
   login_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
   test_logins: { key: ['tenant_id', 'id'], keepSeconds: 0 },
+  factor_codes: { key: ['tenant_id', 'id'], keepSeconds: day },
+  factor_rounds: { key: ['tenant_id', 'authorization_request_id'], keepSeconds: 0 },
   authorization_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
   authorization_codes: { key: ['tenant_id', 'code_hash'], keepSeconds: day },
   refresh_tokens: { key: ['tenant_id', 'token_hash'], keepSeconds: 7 * day },

@@ -44,6 +44,8 @@ export type StoredConfiguration = {
   readonly resources: readonly StoredResource[]
   /** As `core/tenant/connection-choice` reads it. */
   readonly connectionChoice: unknown
+  /** As `core/factor/second-factor` reads it. */
+  readonly secondFactor: unknown
   /** Never there but in a lab. */
   readonly labRateLimits: LabRateLimits | undefined
 }
@@ -61,7 +63,7 @@ export async function findConfigurationVersionAcrossTenants(database: Database, 
 }
 
 const loadText = `
-SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice,
+SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor,
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id ORDER BY p.version DESC LIMIT 1) AS policy_document,
   (SELECT jsonb_build_object('version', p.version, 'document', p.document) FROM policies p WHERE p.tenant_id = $2 ORDER BY p.version DESC LIMIT 1) AS wall,
   i.id AS issuer_id, i.url AS issuer_url,
@@ -133,6 +135,7 @@ function toConfiguration(row: Row): StoredConfiguration {
       accessTokenTtlSeconds: resource.accessTokenTtlSeconds ?? undefined,
     })) as unknown as StoredResource[],
     connectionChoice: row['connection_choice'] ?? undefined,
+    secondFactor: row['second_factor'] ?? undefined,
     labRateLimits: (row['lab_rate_limits'] as LabRateLimits | null) ?? undefined,
   }
 }

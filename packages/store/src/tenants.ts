@@ -120,5 +120,15 @@ export async function findConnectionChoice(db: Db, tenant: TenantId): Promise<un
   return rows[0]?.connection_choice ?? undefined
 }
 
+/** When a second factor of ours is asked for; read and checked by `core/factor/second-factor`. */
+export async function markSecondFactor(db: Db, tenant: TenantId, setting: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET second_factor = $2 WHERE id = $1', [tenant, JSON.stringify(setting)])
+}
+
+export async function findSecondFactor(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ second_factor: unknown }>('SELECT second_factor FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.second_factor ?? undefined
+}
+
 /** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */
 export const isUniqueViolation = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '23505'

@@ -21,6 +21,7 @@ import { readEndpoints } from './reads.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
 import { revocationEndpoints } from './revocations.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
+import { secondFactorEndpoints } from './second-factor.endpoint.js'
 import { setupLinkEndpoints } from './setup-links.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
@@ -49,6 +50,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...readEndpoints,
   ...revocationEndpoints,
   ...subjectLinkEndpoints,
+  ...secondFactorEndpoints,
   ...signingKeyEndpoints,
   ...scimTokenEndpoints,
   ...adminKeyEndpoints,

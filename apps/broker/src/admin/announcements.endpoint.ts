@@ -35,6 +35,7 @@ const shownAnnouncement = z.strictObject({
   state: z.enum(states),
   attempts: z.int(),
   trouble: z.string().nullable().describe('Why it has not been sent yet, or was given up'),
+  isOwn: z.boolean().describe('Its recipient is no contact: she is told of what was done to herself'),
   isDigest: z.boolean().describe('It gathers for an hour, because its recipient was written to often within a day'),
   openedAt: time,
   tryAt: time.describe('When it is sent, or tried again'),

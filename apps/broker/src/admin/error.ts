@@ -226,6 +226,27 @@ export const adminErrors = {
     title: 'Enough tests',
     say: 'this tenant has fifty test logins open: the oldest ends within the hour',
   },
+  factor_enrolled: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'She has a factor',
+    say: 'this person has a second factor already, and a code enrols only the first: she adds another by the one she has, or has them reset',
+  },
+  factor_codes_enough: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Codes enough',
+    say: 'five codes were made for this person within a day: only the last one works; make another tomorrow',
+  },
+  second_factor_off: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Switched off',
+    say: 'this tenant asks for no second factor of ours: switch it on first',
+  },
   no_next_key: {
     code: 'conflict',
     status: 409,

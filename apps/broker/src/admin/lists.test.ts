@@ -58,6 +58,9 @@ async function fillAcme(): Promise<void> {
   const people = `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
     SELECT $1, gen_random_uuid(), $2, 'p' || n, '{}', now(), now(), '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, people, [acme.tenantId, acme.connectionId])
+  const factors = `INSERT INTO factors (tenant_id, id, subject_id, kind, name, enrolled_by, enrolled_in, sealed_secret, last_step, created_at)
+    SELECT tenant_id, gen_random_uuid(), id, 'totp', 'App', 'code', id, '', 0, '2026-01-01' FROM subjects WHERE tenant_id = $1`
+  await asOwner(fixture.ownerUrl, factors, [acme.tenantId])
   const grants = `INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, scopes, tenant_epoch, client_epoch,
       policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
     SELECT $1, gen_random_uuid(), $2, $3, $1, $4, 'x', '{}', 1, 1, 0, '{}', 60, '2099-01-01', '[]', '2026-01-01' FROM generate_series(1, 4) AS n`

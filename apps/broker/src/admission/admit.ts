@@ -64,6 +64,8 @@ export type Admission = {
   readonly session: PolicyInput['session']
   /** Who asks, as far as our own proxies say. */
   readonly from: Pick<PolicyInput['request'], 'address' | 'country'>
+  /** Absent: nothing is delayed. */
+  readonly privilegedFrom?: Instant | undefined
   readonly now: Instant
 }
 
@@ -81,6 +83,7 @@ export function admit(admission: Admission): PolicyDecision {
     resource,
     request: { scopes: admission.scopes, stepUpsDone: admission.stepUpsDone, address: from.address, country: from.country },
     session: admission.session,
+    privilegedFrom: admission.privilegedFrom,
     now: admission.now,
   })
 }

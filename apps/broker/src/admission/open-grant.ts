@@ -61,6 +61,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
       acr: session.acr,
       amr: session.amr,
       authenticatedAt: session.authenticatedAt,
+      ownFactor: opening.identity.authentication.ownFactor,
       accessTokenTtl: decision.accessTokenTtl,
       refreshTokenTtl: client.grantTypes.includes('refresh_token') ? decision.refreshTokenTtl : undefined,
       sessionExpiresAt: decision.sessionExpiresAt,

@@ -6,6 +6,7 @@
  * configuration changed is only a hint; without one, an entry is compared with the database after `recheckAfterMs`.
  */
 
+import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
@@ -63,7 +64,7 @@ export type ResolvedConnection = {
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
-  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall' | 'connectionChoice'
+  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall' | 'connectionChoice' | 'secondFactor'
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -75,6 +76,7 @@ export type ResolvedTenant = Omit<
   connection(id: string): ResolvedConnection | undefined
   /** What an address that somebody gives chooses. */
   readonly choice: ConnectionChoice
+  readonly secondFactor: SecondFactorSetting
   readonly resources: readonly StoredResource[]
   resource(identifier: string): StoredResource | undefined
   /** Refuses everything but sign-in when the stored document no longer compiles. */
@@ -174,7 +176,15 @@ export function createConfigurationCache(
 }
 
 function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: PolicyCompiler): ResolvedTenant {
-  const { signingKeys, connections: storedConnections, policyDocument: _document, wall: _wall, connectionChoice, ...rest } = stored
+  const {
+    signingKeys,
+    connections: storedConnections,
+    policyDocument: _document,
+    wall: _wall,
+    connectionChoice,
+    secondFactor,
+    ...rest
+  } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
   const samlKeys = samlKeysOf(signingKeys, (key) =>
     unseal(deps, rest.id, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
@@ -212,6 +222,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     ),
     connections,
     choice: connectionChoiceFromJson(connectionChoice),
+    secondFactor: secondFactorFromJson(secondFactor),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (identifier) => rest.resources.find((resource) => resource.identifier === (identifier as ResourceIdentifier)),
     ...compile(stored),

@@ -72,7 +72,7 @@ function issuanceOf(issuing: Issuing): Issuance {
     sessionId: grant.session_id ?? undefined,
     connectionId: grant.connection_id ?? undefined,
     acr: grant.acr ?? undefined,
-    amr: grant.amr,
+    amr: [...new Set([...grant.amr, ...grant.own_methods])],
     authenticatedAt: grant.authenticated_at ?? undefined,
     accessTokenTtlSeconds: issuing.accessTokenTtlSeconds,
     grantExpiresAt: issuing.grantExpiresAt,

@@ -2,6 +2,7 @@
 import type { AdminCommand } from './command.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
+import { factorCommands } from './commands/factor-commands.js'
 import { fileCommands } from './commands/file-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
 import { loginCommands } from './commands/login-commands.js'
@@ -15,6 +16,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...setupCommands,
   ...domainCommands,
   ...grantCommands,
+  ...factorCommands,
   ...watchCommands,
   ...loginCommands,
   ...fileCommands,

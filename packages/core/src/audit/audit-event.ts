@@ -94,6 +94,14 @@ export const auditEvents = {
   'scim_user.updated': 'The directory of the company changed a person.',
   session_ended:
     'A session ended: by the IdP, or by the person here. The detail counts the browser sessions, and the grants that ended with them.',
+  'second_factor.code_created': 'An admin made a code with which a person may enrol her first factor here; the contacts are told.',
+  'second_factor.code_used': 'A person used a code of an admin, and may enrol her first factor.',
+  'second_factor.enrolled': 'A person enrolled a second factor; the detail says of which kind, and what allowed it.',
+  'second_factor.proved': 'A person proved a second factor of ours for one request.',
+  'second_factor.refused':
+    'A second factor, or a code to enrol one, was not accepted; the reason says why. passkey_counter_back: there may be two of that passkey.',
+  'second_factor.reset':
+    'An admin took every factor of a person away. Everything issued to her until then is dead, and what is privileged waits a day.',
   'setup_link.created': 'A set-up link was made, with which a company’s IT may describe a connection.',
   'setup_link.opened': 'A set-up link was opened in a browser, and works in no other from then on.',
   'setup_link.revoked': 'A set-up link was taken back.',
@@ -110,6 +118,7 @@ export const auditEvents = {
   'tenant.login_tracing_changed': 'Whether traces of failed logins hold claims changed.',
   'tenant.provisioning_changed':
     'Who may become a subject of the tenant changed: whoever signs in, whom the directory knows, or who was invited.',
+  'tenant.second_factor_changed': 'When a second factor of ours is asked for beside the sign-in at the IdP was chosen anew.',
   'tenant.reinstated': 'A suspended tenant works again. Nothing revoked earlier comes back.',
   'tenant.renamed': 'The name of a tenant changed.',
   token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',

@@ -4,7 +4,7 @@
  * Evidence that is missing or not understood is `unknown`, and unknown never satisfies a demand. Two values of one category (a PIN and
  * a password, say) are one factor: only distinct categories count.
  */
-import type { AuthenticationContext } from './normalized-identity.js'
+import type { AuthenticationContext, OwnFactorProof } from './normalized-identity.js'
 
 /** The last: phishing-resistant by a key in hardware. `sc` and the class Smartcard do not say that, because a virtual card calls itself one, too. */
 export const authenticationStrengths = [
@@ -41,6 +41,13 @@ const strengthOfAcr: ReadonlyMap<string, AuthenticationStrength> = new Map<strin
   [`${classes}TLSClient`, 'phishing_resistant'],
   [`${classes}Smartcard`, 'phishing_resistant'],
   [`${classes}SmartcardPKI`, 'phishing_resistant'],
+])
+
+/** Classes that say which kind of factor the IdP asked for: what is proved beside it may be of another kind. */
+const classesOfPasswords: ReadonlySet<string> = new Set([
+  `${classes}Password`,
+  `${classes}PasswordProtectedTransport`,
+  'urn:okta:loa:1fa:pwd',
 ])
 
 /** The category of each method; methods that prove no factor of their own (`user`, `rba`, `geo`, `wia`, `fed`) are in none. */
@@ -93,3 +100,22 @@ export function authenticationStrength(context: AuthenticationContext): Authenti
   const byClass = context.acr === undefined ? 'unknown' : (strengthOfAcr.get(context.acr) ?? 'unknown')
   return stronger(strengthOfMethods(context.amr), byClass)
 }
+
+/** What a factor of ours proves by itself. */
+export const strengthOfOwnFactor = ({ methods }: OwnFactorProof): AuthenticationStrength => strengthOfMethods(methods)
+
+/**
+ * What the IdP's evidence and a factor of ours prove together: a factor of another category than those that the IdP named makes two. An
+ * IdP that names none has shown none, and then only a factor that is two by itself helps.
+ */
+export function strengthBeside(
+  { acr, amr }: Pick<AuthenticationContext, 'acr' | 'amr'>,
+  { methods }: OwnFactorProof,
+): AuthenticationStrength {
+  const ofClass = acr !== undefined && classesOfPasswords.has(acr) ? ['pwd'] : []
+  return strengthOfMethods([...ofClass, ...amr, ...methods])
+}
+
+/** Every method that was proved, whoever proved it. */
+export const methodsOf = ({ amr, ownFactor }: Pick<AuthenticationContext, 'amr' | 'ownFactor'>): readonly string[] =>
+  ownFactor === undefined ? amr : [...new Set([...amr, ...ownFactor.methods])]

@@ -5,6 +5,7 @@
  * person is shown; the code opens nothing, and only an admin's key reads what is behind it. security.md §17
  */
 import { z } from 'zod'
+import { parseReadableCode, readableCodeOf, showReadableCode } from '../readable-code.js'
 
 /** In the order of a login. `admission`: replays, barriers, the directory and who may come in. */
 export const loginStages = ['start', 'message', 'answer', 'signature', 'rules', 'mapping', 'admission', 'policy'] as const
@@ -42,22 +43,12 @@ export function stepsOf(refusedAt: LoginStage, isProven: boolean): readonly Trac
   })
 }
 
-/** No I, L, O or U: nothing that is read as something else, on a screen or over the telephone. */
-const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+/** Of five bits each. */
 export const traceCodeLength = 8
 
-/** Eight characters of five bits each, from as many random octets. */
-export const traceCodeOf = (octets: Uint8Array): string =>
-  [...octets.subarray(0, traceCodeLength)].map((octet) => alphabet[octet & 31]).join('')
-
-/** In two halves, as it is read aloud. */
-export const showTraceCode = (code: string): string => `${code.slice(0, 4)}-${code.slice(4)}`
-
-/** As somebody types it; undefined: no code. */
-export function parseTraceCode(text: string): string | undefined {
-  const code = text.toUpperCase().replace(/[\s-]/g, '').replace(/O/g, '0').replace(/[IL]/g, '1')
-  return code.length === traceCodeLength && Array.from(code).every((character) => alphabet.includes(character)) ? code : undefined
-}
+export const traceCodeOf = (octets: Uint8Array): string => readableCodeOf(octets, traceCodeLength)
+export const showTraceCode = showReadableCode
+export const parseTraceCode = (text: string): string | undefined => parseReadableCode(text, traceCodeLength)
 
 /** What of a personal value a trace keeps: enough to tell an address from a number, and a wrong one from an empty one. */
 export function redactedValue(value: string): string {

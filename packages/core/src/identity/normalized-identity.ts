@@ -7,6 +7,14 @@ export type AuthenticationContext = {
   readonly acr: string | undefined
   readonly amr: readonly string[]
   readonly authenticatedAt: Instant | undefined
+  /** A second factor of ours that she has proved beside it, for this grant alone. Absent: none. docs/adr/0034 */
+  readonly ownFactor?: OwnFactorProof | undefined
+}
+
+export type OwnFactorProof = {
+  /** As RFC 8176 names what was proved. */
+  readonly methods: readonly string[]
+  readonly provedAt: Instant
 }
 
 /** `unknown` is not `none`: the IdP could not or did not say (groups overage, an attribute that never came). */

@@ -1,4 +1,5 @@
 /** A grant: stored permission of one subject to one client installation for one resource. Everything issued hangs on it and dies with it. */
+import type { OwnFactorProof } from '../identity/normalized-identity.js'
 import { addSeconds, type Instant } from '../instant.js'
 import type { Ceiling, WonCeilings } from '../policy/decision.js'
 import { type Epochs, isBelowBarrier } from '../revocation/epochs.js'
@@ -34,6 +35,8 @@ export type Grant = {
   readonly acr: string | undefined
   readonly amr: readonly string[]
   readonly authenticatedAt: Instant | undefined
+  /** Absent: nothing of ours was proved beside the sign-in at the IdP. */
+  readonly ownFactor?: OwnFactorProof | undefined
   readonly accessTokenTtlSeconds: number
   /** `undefined`: no refresh token at all. */
   readonly refreshTtlSeconds: number | undefined

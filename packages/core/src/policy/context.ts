@@ -1,5 +1,5 @@
 /** The variables that conditions see. What is unknown or absent is left out, so that reading it is an error and never a default. */
-import type { AuthenticationStrength } from '../identity/authentication-strength.js'
+import { type AuthenticationStrength, methodsOf } from '../identity/authentication-strength.js'
 import { type Instant, secondsBetween } from '../instant.js'
 import type { DerivedClaim } from './compile-claims.js'
 import { policyLimits } from './error.js'
@@ -25,6 +25,7 @@ export function conditionContext(
 ): ConditionContext {
   const { identity } = input
   const { authentication } = identity
+  const methods = methodsOf(authentication)
   const brought = present({
     subject: present({ id: identity.subjectId, stableId: identity.stableId, connection: identity.connectionId }),
     claims: Object.fromEntries(identity.claims),
@@ -32,7 +33,7 @@ export function conditionContext(
     auth: present({
       acr: authentication.acr,
       // An IdP that says no method has said nothing: empty is unknown here.
-      amr: authentication.amr.length === 0 ? undefined : authentication.amr,
+      amr: methods.length === 0 ? undefined : methods,
       strength: strength === 'unknown' ? undefined : strength,
       ageSeconds: age(authentication.authenticatedAt, input.now),
       authenticatedAt: authentication.authenticatedAt === undefined ? undefined : new Date(authentication.authenticatedAt),

@@ -59,7 +59,7 @@ function conclude(judged: Judged, { notes, unclear }: Notes): PolicyDecision {
     missing,
     explanation: withheld(missing),
   })
-  if (granted.length === 0) return deny('nothing_granted', missingGrant(input))
+  if (granted.length === 0) return deny('nothing_granted', missingGrant(input, scopes))
   if (input.deactivatesAt !== undefined && input.deactivatesAt <= input.now)
     return deny('subject_deactivated', 'an account that is active: the directory has ended this one')
   const missing = judgeDemands(evaluating, granted).find((verdict) => verdict.missing)?.missing ?? missingFreshness(evaluating, tiers)
@@ -80,10 +80,12 @@ function conclude(judged: Judged, { notes, unclear }: Notes): PolicyDecision {
 const reasonOf: Readonly<Record<Missing['demand'], 'mfa_missing' | 'login_not_fresh'>> = { mfa: 'mfa_missing', fresh: 'login_not_fresh' }
 
 /** Unknown groups are another person's to mend than known ones: the IdP's administrator, not the policy's author. */
-const missingGrant = ({ identity }: PolicyInput): string =>
-  identity.groups.state === 'known'
+function missingGrant({ identity }: PolicyInput, scopes: readonly ScopeExplanation[]): string {
+  if (scopes.some(({ because }) => because === delayed)) return 'time: your second factor was reset lately, and what is privileged waits'
+  return identity.groups.state === 'known'
     ? 'no rule grants any of the requested scopes'
     : "your groups: your company's sign-in did not name them, and without them no rule grants any of the requested scopes"
+}
 
 /** What rules would have granted is not granted while something is missing; explanation and decision never disagree. */
 const withhold = (scope: ScopeExplanation, missing: string): ScopeExplanation =>
@@ -104,6 +106,10 @@ function noteUnclear({ notes, unclear }: Notes, rule: object, name: string): voi
 }
 
 const declaredScopes = new WeakMap<object, ReadonlyMap<string, SensitivityTier>>()
+
+/** Whoever had the factor of somebody reset and enrols one of his own has not at once what is worst to lose. */
+const isDelayed = ({ privilegedFrom, now }: PolicyInput): boolean => privilegedFrom !== undefined && now < privilegedFrom
+const delayed = 'the second factor of this person was reset lately, and what is privileged waits'
 
 /** Once per resource, not once per decision. */
 function tiersOf({ scopes }: PolicyInput['resource']): ReadonlyMap<string, SensitivityTier> {
@@ -135,6 +141,7 @@ function explainScopes(evaluating: Evaluating, clientRules: readonly CompiledCli
     const tier = declared.get(scope) ?? undeclaredTier
     const no = (because: string, rule?: CompiledRule): ScopeExplanation => explained(scope, tier, { granted: false, because, rule })
     if (!declared.has(scope)) return no('the resource has no such scope')
+    if (tier === 'admin' && isDelayed(input)) return no(delayed)
     if (input.client.scopeCeiling.length > 0 && !input.client.scopeCeiling.includes(scope)) return no("outside the client's ceiling")
     const walled = clientRules.find((rule) => rule.refuse || rule.scopes?.covers(scope) === false)
     if (walled !== undefined) return no(`outside what client rule ${walled.name} leaves`)

@@ -35,19 +35,22 @@ const plainStrength: Readonly<Record<AuthenticationStrength, string>> = {
 }
 
 /** Freshness is demanded of new grants; at a refresh it was proved when the grant was new. */
-function missingFor(demand: CompiledDemand, { input, strengthFor }: Evaluating): Missing | undefined {
-  const proved = strengthFor(demand.owner)
+function missingFor(demand: CompiledDemand, { input, evidenceFor, strengthFor }: Evaluating): Missing | undefined {
+  const evidence = evidenceFor(demand.owner)
   const missing = (say: string): Missing => ({ demand: 'mfa', say })
-  if (!isAtLeast(proved, demand.strength))
-    return missing(
-      `${plainStrength[demand.strength]}, which ${demand.name} demands; the identity provider proved ${proved.replaceAll('_', ' ')}`,
-    )
-  if (demand.freshSeconds === undefined || input.request.kind === 'refresh') return undefined
-  const at = input.identity.authentication.authenticatedAt
-  if (at === undefined) return missing(`the time of the sign-in, which ${demand.name} demands; the identity provider did not say it`)
-  return secondsBetween(at, input.now) <= demand.freshSeconds
+  const strong = evidence.filter(({ strength }) => isAtLeast(strength, demand.strength))
+  if (strong.length === 0) {
+    const proved = strengthFor(demand.owner).replaceAll('_', ' ')
+    const by = evidence.length === 1 ? `the identity provider proved ${proved}` : `with the second factor here, ${proved} is proved`
+    return missing(`${plainStrength[demand.strength]}, which ${demand.name} demands; ${by}`)
+  }
+  const { freshSeconds } = demand
+  if (freshSeconds === undefined || input.request.kind === 'refresh') return undefined
+  const times = strong.flatMap(({ at }) => at ?? [])
+  if (times.length === 0) return missing(`the time of the sign-in, which ${demand.name} demands; the identity provider did not say it`)
+  return times.some((at) => secondsBetween(at, input.now) <= freshSeconds)
     ? undefined
-    : missing(`a sign-in within the last ${demand.freshSeconds} s, which ${demand.name} demands`)
+    : missing(`a sign-in within the last ${freshSeconds} s, which ${demand.name} demands`)
 }
 
 /**

@@ -13,7 +13,7 @@ import { type ConditionContext, conditionContext, requestContext } from './conte
 import { type GroupMatcher, groupName, placesAbove } from './group-names.js'
 import type { PolicyInput } from './input.js'
 import type { KnownFacts } from './rule-index.js'
-import { strengthFor } from './strength.js'
+import { type Evidence, evidenceFor, strengthOf } from './strength.js'
 
 export type Applies = 'yes' | 'no' | 'unclear'
 
@@ -21,6 +21,7 @@ export type Evaluating = {
   readonly policy: CompiledPolicy
   readonly input: PolicyInput
   readonly facts: KnownFacts
+  readonly evidenceFor: (owner: PolicyOwner) => readonly Evidence[]
   readonly strengthFor: (owner: PolicyOwner) => AuthenticationStrength
   readonly contextFor: (owner: PolicyOwner) => ConditionContext
   /** `isMember`: it was found by a group of hers. */
@@ -30,9 +31,10 @@ export type Evaluating = {
 /** `who`: with `nobody`, conditions see nothing of the person whom the input names. */
 export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who: 'person' | 'nobody' = 'person'): Evaluating {
   const facts = knownFacts(policy, input)
-  const strengths = lazily((owner: PolicyOwner) =>
-    strengthFor(owner, policy.strength, input.identity.authentication, input.identity.connectionId),
+  const evidence = lazily((owner: PolicyOwner) =>
+    evidenceFor(owner, policy.strength, input.identity.authentication, input.identity.connectionId),
   )
+  const strengths = lazily((owner: PolicyOwner) => strengthOf(evidence(owner)))
   const contexts = lazily((owner: PolicyOwner) =>
     who === 'nobody' ? requestContext(input) : conditionContext(input, strengths(owner), policy.derivedClaims[owner]),
   )
@@ -46,7 +48,7 @@ export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who:
     if (holds === false) return 'no'
     return holds === 'unclear' || member === 'unclear' || meant === 'unclear' ? 'unclear' : 'yes'
   }
-  return { policy, input, facts, strengthFor: strengths, contextFor: contexts, applies }
+  return { policy, input, facts, evidenceFor: evidence, strengthFor: strengths, contextFor: contexts, applies }
 }
 
 function lazily<T>(make: (owner: PolicyOwner) => T): (owner: PolicyOwner) => T {

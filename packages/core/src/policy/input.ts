@@ -10,6 +10,8 @@ export type PolicyInput = {
   readonly identity: NormalizedIdentity
   /** When the tenant's directory ends this person's access. Absent: it names no end. */
   readonly deactivatesAt?: Instant | undefined
+  /** Until then nothing of tier `admin` is granted her: an admin has lately reset her second factor. Absent: nothing is delayed. */
+  readonly privilegedFrom?: Instant | undefined
   readonly client: {
     readonly id: ClientId
     /** Host of its metadata document or of its redirect URI; undefined when it has none. */

@@ -10,8 +10,11 @@ import {
   isAtLeast,
   isDefinedClass,
   isDefinedMethod,
+  strengthBeside,
+  strengthOfOwnFactor,
 } from '../identity/authentication-strength.js'
 import type { AuthenticationContext } from '../identity/normalized-identity.js'
+import type { Instant } from '../instant.js'
 import type { PolicyOwner } from './compile-rules.js'
 import { type Compiling, report } from './compiling.js'
 import type { PolicyDocument } from './document.js'
@@ -48,6 +51,28 @@ export function compileStrength(document: PolicyDocument, compiling: Compiling):
   ]
 }
 
+/** What somebody has proved, and when all of it was: a demand is met by one of these, never by the strength of one and the time of another. */
+export type Evidence = {
+  readonly strength: AuthenticationStrength
+  /** Of the oldest part. Absent: the IdP did not say when she signed in. */
+  readonly at: Instant | undefined
+}
+
+/** The IdP's alone; a factor of ours alone; both together. What a rule says of evidence, it says of the IdP's. */
+export function evidenceFor(
+  owner: PolicyOwner,
+  rules: StrengthRules,
+  authentication: AuthenticationContext,
+  connection: string,
+): readonly Evidence[] {
+  const { ownFactor: own, authenticatedAt } = authentication
+  const byIdp: Evidence = { strength: strengthFor(owner, rules, authentication, connection), at: authenticatedAt }
+  if (own === undefined) return [byIdp]
+  const oldest = authenticatedAt === undefined || authenticatedAt < own.provedAt ? authenticatedAt : own.provedAt
+  return [byIdp, { strength: strengthOfOwnFactor(own), at: own.provedAt }, { strength: strengthBeside(authentication, own), at: oldest }]
+}
+
+/** What the IdP alone proved. */
 export function strengthFor(
   owner: PolicyOwner,
   rules: StrengthRules,
@@ -56,10 +81,14 @@ export function strengthFor(
 ): AuthenticationStrength {
   const proven = authenticationStrength(authentication)
   const applying = owner === 'tenant' || rules.accepted.has(connection) ? [...rules.vendor, ...rules.tenant] : rules.vendor
-  return applying
-    .filter((rule) => isShown(rule, authentication, connection))
-    .reduce<AuthenticationStrength>((best, { means }) => (isAtLeast(best, means) ? best : means), proven)
+  return strongest([proven, ...applying.filter((rule) => isShown(rule, authentication, connection)).map(({ means }) => means)])
 }
+
+/** The strongest that anything of it proves. */
+export const strengthOf = (evidence: readonly Evidence[]): AuthenticationStrength => strongest(evidence.map(({ strength }) => strength))
+
+const strongest = (strengths: readonly AuthenticationStrength[]): AuthenticationStrength =>
+  strengths.reduce<AuthenticationStrength>((best, strength) => (isAtLeast(best, strength) ? best : strength), 'unknown')
 
 function isShown(rule: StrengthRule, { acr, amr }: AuthenticationContext, connection: string): boolean {
   if (rule.connection !== undefined && rule.connection !== connection) return false

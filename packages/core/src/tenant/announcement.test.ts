@@ -14,6 +14,7 @@ const content: AnnouncementContent = {
   ],
   actCount: 2,
   isDigest: false,
+  isOwn: false,
 }
 
 test('what a set-up link did was done by no key, of the vendor or of the tenant', () => {

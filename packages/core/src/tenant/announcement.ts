@@ -57,16 +57,36 @@ export type AnnouncementContent = {
   /** Of all acts, also of those that are not listed. */
   readonly actCount: number
   readonly isDigest: boolean
+  /** Its recipient is no contact: she is told of what was done to herself. */
+  readonly isOwn: boolean
 }
 
-export function buildAnnouncementMail({
-  tenantName,
-  recipientName,
-  origin,
-  acts,
-  actCount,
-  isDigest,
-}: AnnouncementContent): AnnouncementMail {
+export const buildAnnouncementMail = (content: AnnouncementContent): AnnouncementMail =>
+  content.isOwn ? ownMail(content) : contactMail(content)
+
+/** To a person about her own sign-in. */
+function ownMail({ tenantName, recipientName, origin, acts }: AnnouncementContent): AnnouncementMail {
+  const tenant = inert(tenantName)
+  return {
+    subject: `${tenant}: your second factor was changed`,
+    text: [
+      `Hello ${inert(recipientName)},`,
+      '',
+      `you sign in through ${tenant} at ${origin}. This happened to your second factor there:`,
+      '',
+      ...acts.map(line),
+      '',
+      'If it was you, or you asked your administrators for it, there is nothing to do. If not, tell them at once: somebody may be about to',
+      'sign in in your name.',
+      '',
+      ...noLinks,
+    ].join('\n'),
+  }
+}
+
+const noLinks = ['This mail has no links, and nobody will ask you for a password or a code because of it.', '']
+
+function contactMail({ tenantName, recipientName, origin, acts, actCount, isDigest }: AnnouncementContent): AnnouncementMail {
   const tenant = inert(tenantName)
   const more = actCount - acts.length
   return {
@@ -88,8 +108,7 @@ export function buildAnnouncementMail({
       'If you expected this, there is nothing to do. If you did not, tell your administrators and whoever runs the service at once:',
       'the audit trail of your tenant has every one of these acts with its request id, and a connection or a key can be ended at once.',
       '',
-      'This mail has no links, and nobody will ask you for a password or a code because of it.',
-      '',
+      ...noLinks,
     ].join('\n'),
   }
 }

@@ -34,6 +34,12 @@ export const combinationRules: readonly CombinationRule[] = [
     message: 'DRAWBRIDGE_PUBLIC_URL must begin with https:// unless its host is loopback (RFC 9700 §2.6)',
   },
   {
+    reads: ['publicUrl', 'webauthnRpId'],
+    holds: (s) => s.webauthnRpId !== undefined && !`.${new URL(s.publicUrl).hostname}`.endsWith(`.${s.webauthnRpId}`),
+    message:
+      'DRAWBRIDGE_WEBAUTHN_RP_ID must be the host of DRAWBRIDGE_PUBLIC_URL or a domain above it: no browser uses passkeys of another',
+  },
+  {
     reads: ['databaseUrl', 'masterKeys'],
     holds: (s) => s.databaseUrl !== undefined && s.masterKeys.length === 0,
     message: 'DRAWBRIDGE_MASTER_KEYS is missing: with DATABASE_URL the keys come from the environment, so that every process has the same',

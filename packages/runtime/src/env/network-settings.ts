@@ -1,8 +1,9 @@
 /** Settings of how the world reaches the product, and what the product may reach. */
-import { headerName, optional, origin, origins, plain, port, required, type SettingEntries, whole } from './setting.js'
+import { domain, headerName, optional, origin, origins, plain, port, required, type SettingEntries, whole } from './setting.js'
 
 export type NetworkSettings = {
   readonly publicUrl: string
+  readonly webauthnRpId: string | undefined
   readonly host: string
   readonly port: number
   readonly workerHost: string
@@ -20,6 +21,14 @@ export const networkSettings: SettingEntries<NetworkSettings> = {
     example: 'https://login.example.com',
     default: 'http://localhost:4400',
     parse: required(origin),
+  },
+  webauthnRpId: {
+    name: 'DRAWBRIDGE_WEBAUTHN_RP_ID',
+    description:
+      'The domain that passkeys belong to: the host of DRAWBRIDGE_PUBLIC_URL, which it is by default, or a domain above it. Chosen on the first day and never changed: every passkey dies with it.',
+    example: 'example.com',
+    default: undefined,
+    parse: optional(domain),
   },
   host: {
     name: 'DRAWBRIDGE_HOST',

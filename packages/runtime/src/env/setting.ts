@@ -61,6 +61,10 @@ export function origin(text: string): Result<string, string> {
   return url.origin === text ? ok(text) : err(`must be an origin without path, query or trailing slash, such as ${url.origin}`)
 }
 
+/** As it stands in a host: lower case, without port or trailing dot. */
+export const domain = (text: string): Result<string, string> =>
+  /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(text) ? ok(text) : err('must be a domain in lower case, such as example.com')
+
 export function origins(text: string): Result<readonly string[], string> {
   const list = listed(text)
   const bad = list.find((item) => !origin(item).ok)
