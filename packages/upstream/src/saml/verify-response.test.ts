@@ -147,6 +147,33 @@ describe.each(signatureReaderNames)('read by %s', (reader) => {
     })
   })
 
+  describe('what no signature covers, though it stands inside of what is signed', () => {
+    const key = aFixtureKey()
+    const signed = signXml(responseXml({ assertions: assertionXml({}) }), '_response1', key)
+    const verdictOn = (message: string) => verifySamlResponse(encodeMessage(message), expecting([key.certificate]))
+    test.each([
+      {
+        what: 'an attribute that the library takes for a namespace',
+        at: /<saml:Subject/,
+        more: ' xmlnsx="y"',
+        reason: 'saml_xml_malformed',
+      },
+      { what: 'such an attribute in SignedInfo', at: /<(\w+:)?Transforms/, more: ' xmlnsx="y"', reason: 'saml_xml_malformed' },
+      {
+        what: 'an attribute with such a prefix',
+        at: /<saml:Subject/,
+        more: ' xmlns:xmlnsx="urn:x" xmlnsx:Recipient="y"',
+        reason: 'saml_xml_malformed',
+      },
+      { what: 'text in the signature', at: /<\/(\w+:)?SignatureValue>/, more: 'text', reason: 'saml_signature_shape_invalid' },
+    ])('$what is refused', ({ at, more, reason }) => {
+      expect(verdictOn(signed).ok).toBe(true)
+      const message = signed.replace(at, (tag) => tag + more)
+      expect(message).not.toBe(signed)
+      expect(verdictOn(message)).toMatchObject({ ok: false, error: { reason } })
+    })
+  })
+
   describe('the envelope of the parameter', () => {
     const good = base64Of('good', 'response-signed.xml')
     test.each([

@@ -62,15 +62,18 @@ function readScanned(message: string): Result<Element, UpstreamRefusal> {
   const scanned = prescan(message)
   if (!scanned.ok) return scanned
   const root = readElement(message)
-  return root.ok && !declaresAbsoluteNamespaces(root.value) ? err({ reason: 'saml_xml_malformed' }) : root
+  return root.ok && ![...walk(root.value)].every(({ element }) => isCanonicalizable(element)) ? err({ reason: 'saml_xml_malformed' }) : root
 }
 
 const declarations = 'http://www.w3.org/2000/xmlns/'
 
-/** Canonicalisation must refuse a relative one; where a library gives up there, nothing at all is what it signs and verifies. C14N 1.0 §1.3. */
-const declaresAbsoluteNamespaces = (root: Element): boolean =>
-  [...walk(root)].every(({ element }) =>
-    element.attributes.every(
-      ({ namespace, value }) => namespace !== declarations || value === '' || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(value),
-    ),
-  )
+/**
+ * Canonicalisation must refuse a relative namespace (C14N 1.0 §1.3); where a library gives up there, nothing at all is what it signs and verifies.
+ * And the library leaves out every attribute whose name begins with `xmlns`, as if it were a declaration: nothing that we see is to be outside
+ * of what is signed. Such names are reserved (XML 1.0 §2.3).
+ */
+const isCanonicalizable = ({ attributes }: Element): boolean =>
+  attributes.every(({ namespace, name, value }) => {
+    if (name.startsWith('xmlns') && (namespace === '' || (namespace === declarations && name !== 'xmlns'))) return false
+    return namespace !== declarations || value === '' || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(value)
+  })
