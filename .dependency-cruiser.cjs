@@ -16,7 +16,7 @@ module.exports = {
       comment:
         'core holds data and rules. I/O, clocks and randomness come in as arguments; the code that does them belongs in runtime, crypto or store.',
       from: { path: '^packages/core/src/', pathNot: '[.]test[.]ts$' },
-      to: { path: '^(apps|packages/(?!core/))|node_modules/(?!(zod|yaml|@marcbachmann/cel-js|re2js|tldts|[.]pnpm)/)' },
+      to: { path: '^(apps|packages/(?!core/))|node_modules/(?!(zod|yaml|@marcbachmann/cel-js|re2js|tldts|diff|[.]pnpm)/)' },
     },
     {
       name: 'core-touches-no-system',
@@ -140,6 +140,7 @@ module.exports = {
       ['packages/core/src/placed-yaml'],
       'What people write is read with its places, without aliases and within limits: readYaml. A second reader would forget one of them.',
     ),
+    only('diff', 'diff', ['packages/core/src/line-diff'], 'What changed between two texts is found in bounded work: diffLines.'),
     only('public suffixes', 'tldts', ['packages/core/src/tenant'], 'What nobody may own is decided beside the names of domains.'),
     only(
       'logs, metrics and mail',

@@ -10,46 +10,73 @@ import { type Db, toTimestamp } from './transaction.js'
 export type StoredPolicy = {
   readonly version: number
   readonly document: string
+  /** Its test cases; empty: it has none. */
+  readonly cases: string
   readonly author: string
   readonly note: string
   readonly publishedAt: Instant
 }
 
-type Row = { version: number; document: string; author: string; note: string; published_at: Instant }
+type Row = { version: number; document: string; cases: string; author: string; note: string; published_at: Instant }
 
-const columns = 'p.version, p.document, p.author, p.note, p.published_at'
+const columns = 'p.version, p.document, p.cases, p.author, p.note, p.published_at'
 const toPolicy = (row: Row): StoredPolicy => ({
   version: row.version,
   document: row.document,
+  cases: row.cases,
   author: row.author,
   note: row.note,
   publishedAt: row.published_at,
 })
 
+export type PolicyToPublish = {
+  readonly document: string
+  readonly cases?: string
+  readonly author: string
+  readonly note?: string
+  readonly now: Instant
+}
+
 /**
  * Publishes the next version and answers its number. The tenant's row is locked by the update, so of two that publish at once each
  * gets its own number and the later one holds.
  */
-export async function publishPolicy(
-  db: Db,
-  tenant: TenantId,
-  policy: { readonly document: string; readonly author: string; readonly note?: string; readonly now: Instant },
-): Promise<number> {
+export async function publishPolicy(db: Db, tenant: TenantId, policy: PolicyToPublish): Promise<number> {
   const { rows } = await db.query<{ policy_version: number }>(
     'UPDATE tenants SET policy_version = policy_version + 1 WHERE id = $1 RETURNING policy_version',
     [tenant],
   )
   const version = rows[0]?.policy_version
   if (version === undefined) throw new Error('no such tenant')
-  await db.query('INSERT INTO policies (tenant_id, version, document, author, note, published_at) VALUES ($1, $2, $3, $4, $5, $6)', [
-    tenant,
-    version,
-    policy.document,
-    policy.author,
-    policy.note ?? '',
-    toTimestamp(policy.now),
-  ])
+  await db.query(
+    'INSERT INTO policies (tenant_id, version, document, cases, author, note, published_at) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+    [...[tenant, version, policy.document, policy.cases ?? '', policy.author, policy.note ?? '', toTimestamp(policy.now)]],
+  )
   return version
+}
+
+/** The same, if `newest` is still the newest version (0: there is none); `undefined`: somebody else has published since. */
+export async function publishPolicyAfter(db: Db, tenant: TenantId, newest: number, policy: PolicyToPublish): Promise<number | undefined> {
+  await db.query('SELECT 1 FROM tenants WHERE id = $1 FOR NO KEY UPDATE', [tenant])
+  return (await newestVersion(db, tenant)) === newest ? publishPolicy(db, tenant, policy) : undefined
+}
+
+/** 0: none is published. */
+export async function newestVersion(db: Db, tenant: TenantId): Promise<number> {
+  const { rows } = await db.query<{ version: number }>(
+    'SELECT COALESCE(max(version), 0)::int AS version FROM policies WHERE tenant_id = $1',
+    [tenant],
+  )
+  return rows[0]?.version ?? 0
+}
+
+/** The newest version below another; 0: there is none. */
+export async function versionBefore(db: Db, tenant: TenantId, version: number): Promise<number> {
+  const { rows } = await db.query<{ version: number }>(
+    'SELECT COALESCE(max(version), 0)::int AS version FROM policies WHERE tenant_id = $1 AND version < $2',
+    [tenant, version],
+  )
+  return rows[0]?.version ?? 0
 }
 
 /** The policy that holds now, which is the newest; undefined means the safe default. Its version may be below the tenant's: see the wall. */

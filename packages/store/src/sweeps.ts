@@ -22,6 +22,7 @@ export const sweptTables = {
   idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
   replays: { key: ['tenant_id', 'connection_id', 'kind', 'id_hash'], keepSeconds: hour },
   connection_drafts: { key: ['tenant_id', 'id'], keepSeconds: day },
+  policy_drafts: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   setup_links: { key: ['tenant_id', 'id'], keepSeconds: 60 * day },
   login_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
   test_logins: { key: ['tenant_id', 'id'], keepSeconds: 0 },

@@ -16,6 +16,8 @@ import { loginTraceEndpoints } from './login-traces.endpoint.js'
 import { logoutSettingEndpoints } from './logout.endpoint.js'
 import { oidcDiagnosisEndpoints } from './oidc-diagnosis.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
+import { policyDiffEndpoints } from './policy-diffs.endpoint.js'
+import { policyDraftEndpoints } from './policy-drafts.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
@@ -46,6 +48,8 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...policyEndpoints,
+  ...policyDraftEndpoints,
+  ...policyDiffEndpoints,
   ...vendorPolicyEndpoints,
   ...readEndpoints,
   ...revocationEndpoints,

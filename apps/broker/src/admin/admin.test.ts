@@ -191,7 +191,7 @@ describe('configuration', () => {
     const wrong = await call('POST', `/tenants/acme/policies`, { document: 'rules:\n  - name: x\n    when: identity.emial ==\n' })
     expect(wrong).toMatchObject(refused(400, 'policy_invalid'))
     expect(wrong.body.errors.length).toBeGreaterThan(0)
-    expect((await call('GET', `/tenants/acme/policy`)).body).toEqual({ version: 0, document: null })
+    expect((await call('GET', `/tenants/acme/policy`)).body).toEqual({ version: 0, document: null, cases: '' })
   })
 
   it('makes a SCIM token for a connection that exists, and only for that', async () => {
@@ -248,11 +248,11 @@ describe('configuration', () => {
   it('publishes an old version of the policy again, as the next one', async () => {
     const documents = ['version: 1\nrules: []\n', 'version: 1\n# the second\nrules: []\n']
     for (const document of documents) expect((await call('POST', `/tenants/globex/policies`, { document })).status).toBe(201)
-    expect((await call('POST', `/tenants/globex/policies/1/republish`)).body.version).toBe(3)
+    expect((await call('POST', `/tenants/globex/policies/1/republish`, {})).body.version).toBe(3)
     expect((await call('GET', `/tenants/globex/policy`)).body).toMatchObject({ version: 3, document: documents[0] })
     for (const version of ['4', '0', 'x', '9'.repeat(15)])
       expect(await call('GET', `/tenants/globex/policies/${version}`)).toMatchObject(refused(404, 'not_found'))
-    expect(await call('POST', `/tenants/globex/policies/9/republish`)).toMatchObject(refused(404, 'not_found'))
+    expect(await call('POST', `/tenants/globex/policies/9/republish`, {})).toMatchObject(refused(404, 'not_found'))
   })
 
   it('takes a credential of a resource back at once, and shows no secret twice', async () => {

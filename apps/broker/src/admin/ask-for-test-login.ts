@@ -11,8 +11,8 @@ import { insertTestLogin } from '@drawbridge/store/test-logins'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { listMistakes } from './check-policy.js'
 import type { AdminErrorReason } from './error.js'
-import { listMistakes } from './policies.endpoint.js'
 
 export type TestQuestion = {
   readonly connectionId: string

@@ -49,6 +49,7 @@ async function fillAcme(): Promise<void> {
     await call('POST', '/tenants/acme/resources', { identifier: `https://${name}.example/mcp`, name, scopes })
     await call('POST', `/tenants/acme/resources/${acme.resourceId}/credentials`, {})
     await call('POST', '/tenants/acme/policies', { document: 'version: 1\nrules: []\n', note: name })
+    await call('POST', '/tenants/acme/policy-drafts', { note: name })
     await call('POST', '/vendor-policies', { document: 'version: 1\nrules: []\n', note: name })
     await call('POST', '/admin-keys', { name, permissions: ['configuration:read'], expiresAt: later, tenant: 'acme' })
   }

@@ -1,34 +1,29 @@
-/** Policies: compiled before they are published, every mistake shown with its place. Versions are only ever added. */
-import { compilePolicy } from '@drawbridge/core/policy/compile'
-import { findCurrentPolicy, findPolicy, listPolicies, publishPolicy, type StoredPolicy } from '@drawbridge/store/policies'
+/** Policies: compiled and tested before they are published, every mistake shown with its place. Versions are only ever added. */
+import { findCurrentPolicy, findPolicy, listPolicies, type StoredPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
-import { type Answer, json } from '../http/answer.js'
+import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
-import type { ResolvedTenant } from '../http/tenant.js'
-import { type AdminRequest, adminEndpoint, audit } from './admin-endpoint.js'
+import { type AdminRequest, adminEndpoint } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
+import { checkPolicy, showCases, showWarnings } from './check-policy.js'
 import {
+  caseResultsShape,
+  casesShape,
   documentShape,
   noteShape,
   policyHeading,
-  policyShown,
-  publishedShape,
   showHeading,
   showMistakes,
-  showPolicy,
+  showTenantPolicy,
+  tenantPolicyShown,
+  warningShape,
 } from './policy-shapes.js'
+import { publicationRefusals, publicationShape, publishChecked } from './publish-policy.js'
 import { refuseAdmin } from './refuse-admin.js'
-import { toIso } from './shapes.js'
 
 const tag = 'Policies'
-
-/** What refuses a document as this tenant's policy, inside the wall of the vendor. */
-export function listMistakes(text: string, { wall }: Pick<ResolvedTenant, 'wall'>): ReturnType<typeof showMistakes> | undefined {
-  const compiled = compilePolicy(text, { wall })
-  return compiled.ok ? undefined : showMistakes(compiled.error)
-}
 
 const current = adminEndpoint({
   method: 'GET',
@@ -36,11 +31,11 @@ const current = adminEndpoint({
   tag,
   summary: 'Read the policy that holds; version 0 is the safe default',
   permission: 'configuration:read',
-  answer: z.union([policyShown, z.strictObject({ version: z.literal(0), document: z.null() })]),
+  answer: z.union([tenantPolicyShown, z.strictObject({ version: z.literal(0), document: z.null(), cases: z.literal('') })]),
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     const policy = await inTenant(deps.database, id, (db) => findCurrentPolicy(db, id))
-    return json(policy ? showPolicy(policy) : { version: 0, document: null })
+    return json(policy ? showTenantPolicy(policy) : { version: 0, document: null, cases: '' })
   },
 })
 
@@ -61,7 +56,7 @@ const list = adminList({
 })
 
 /** `undefined`: this tenant never published such a version. */
-async function findVersion(http: AdminRequest<unknown>, deps: BrokerDeps): Promise<StoredPolicy | undefined> {
+export async function findVersion(http: AdminRequest<unknown, unknown>, deps: BrokerDeps): Promise<StoredPolicy | undefined> {
   const { id } = tenantOf(http)
   const text = http.params['version'] ?? ''
   return /^\d{1,15}$/.test(text) ? inTenant(deps.database, id, (db) => findPolicy(db, id, Number(text))) : undefined
@@ -73,53 +68,51 @@ const read = adminEndpoint({
   tag,
   summary: 'Read one version of the policy',
   permission: 'configuration:read',
-  answer: policyShown,
+  answer: tenantPolicyShown,
   refuses: ['not_found'],
   run: async (http, deps) => {
     const policy = await findVersion(http, deps)
-    return policy ? json(showPolicy(policy)) : refuseAdmin('not_found')
+    return policy ? json(showTenantPolicy(policy)) : refuseAdmin('not_found')
   },
 })
-
-async function publishDocument(http: AdminRequest<unknown>, deps: BrokerDeps, text: string, said: string): Promise<Answer> {
-  const tenant = tenantOf(http)
-  const { id } = tenant
-  const mistakes = listMistakes(text, tenant)
-  if (mistakes) return refuseAdmin('policy_invalid', mistakes)
-  const now = deps.clock.now()
-  const version = await inTenant(deps.database, id, async (db) => {
-    const made = await publishPolicy(db, id, { document: text, note: said, author: http.caller.key.name, now })
-    await audit(db, id, http, deps, { kind: 'policy.published', detail: { version: made, note: said } })
-    return made
-  })
-  return json({ version, publishedAt: toIso(now) }, { status: 201 })
-}
 
 const publish = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/policies',
   tag,
-  summary: 'Publish the next version',
+  summary: 'Publish the next version; its test cases must hold',
   permission: 'configuration:write',
   status: 201,
-  body: z.strictObject({ document: documentShape, note: noteShape }),
-  answer: publishedShape,
-  refuses: ['policy_invalid'],
-  run: (http, deps) => publishDocument(http, deps, http.parsed.document, http.parsed.note),
+  body: z.strictObject({ document: documentShape, cases: casesShape.optional(), note: noteShape }),
+  answer: publicationShape,
+  refuses: publicationRefusals,
+  run: (http, deps) => {
+    const { document, cases, note } = http.parsed
+    return publishChecked(http, deps, { document, cases, note })
+  },
 })
 
 const republish = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/policies/:version/republish',
   tag,
-  summary: 'Publish an old version again, as the next one',
+  summary:
+    'Roll back: publish an old version again, as the next one, with its test cases. It must compile inside the wall as it is now; one that had no cases keeps those of the newest version',
   permission: 'configuration:write',
   status: 201,
-  answer: publishedShape,
-  refuses: ['not_found', 'policy_invalid'],
+  body: z.strictObject({ note: noteShape, cases: casesShape.optional().describe('In place of those of the old version') }),
+  answer: publicationShape,
+  refuses: ['not_found', ...publicationRefusals],
   run: async (http, deps) => {
     const old = await findVersion(http, deps)
-    return old ? publishDocument(http, deps, old.document, `version ${old.version} again`) : refuseAdmin('not_found')
+    if (!old) return refuseAdmin('not_found')
+    const { note, cases } = http.parsed
+    return publishChecked(http, deps, {
+      document: old.document,
+      cases: cases ?? (old.cases === '' ? undefined : old.cases),
+      note: note === '' ? `version ${old.version} again` : note,
+      from: { republished: old.version },
+    })
   },
 })
 
@@ -127,14 +120,18 @@ const check = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/policies/check',
   tag,
-  summary: 'Compile a policy without publishing it',
+  summary: 'Compile a policy and run its test cases without publishing it',
   permission: 'configuration:read',
-  body: z.strictObject({ document: documentShape }),
-  answer: z.strictObject({ compiles: z.literal(true) }),
+  body: z.strictObject({ document: documentShape, cases: casesShape.optional() }),
+  answer: z.strictObject({ compiles: z.literal(true), warnings: z.array(warningShape), cases: caseResultsShape }),
   refuses: ['policy_invalid'],
-  run: async (http) => {
-    const mistakes = listMistakes(http.parsed.document, tenantOf(http))
-    return mistakes ? refuseAdmin('policy_invalid', mistakes) : json({ compiles: true })
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const { document, cases } = http.parsed
+    const present = cases ?? (await inTenant(deps.database, tenant.id, (db) => findCurrentPolicy(db, tenant.id)))?.cases
+    const checked = await checkPolicy({ document, cases: present ?? '' }, tenant)
+    if (!checked.ok) return refuseAdmin('policy_invalid', showMistakes(checked.error))
+    return json({ compiles: true, warnings: showWarnings(checked.value.warnings), cases: showCases(checked.value.cases) })
   },
 })
 

@@ -47,6 +47,7 @@ beforeAll(async () => {
   await aFailedMail()
   await aWatchedConnection()
   for (const name of ['waitingDraft', 'unwantedDraft']) await aWaitingDraft(name)
+  await aThrownDraft()
   made['scimUser'] = await aScimUser(fixture, acme, 'ada@acme.example')
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
 })
@@ -81,6 +82,13 @@ async function aWaitingDraft(name: string): Promise<void> {
   const draft = `INSERT INTO connection_drafts (tenant_id, id, setup_link_id, state, kind, name, configuration, revision, created_at, changed_at, expires_at)
     VALUES ($1, $2, $2, 'waiting', 'oidc', 'IdP', '{"issuer": "https://idp.example", "clientId": "x"}', 1, now(), now(), '2099-01-01')`
   await asOwner(fixture.ownerUrl, draft, [acme.tenantId, made[name]])
+}
+
+async function aThrownDraft(): Promise<void> {
+  made['thrownDraft'] = randomUUID()
+  const draft = `INSERT INTO policy_drafts (tenant_id, id, base_version, document, cases, author, note, revision, created_at, changed_at, expires_at)
+    VALUES ($1, $2, 0, 'version: 1', '', 'x', '', 1, now(), now(), '2099-01-01')`
+  await asOwner(fixture.ownerUrl, draft, [acme.tenantId, made['thrownDraft']])
 }
 
 it('knows every write of the table of endpoints', () => {

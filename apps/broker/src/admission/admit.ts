@@ -69,9 +69,12 @@ export type Admission = {
   readonly now: Instant
 }
 
-export function admit(admission: Admission): PolicyDecision {
+export const admit = (admission: Admission): PolicyDecision => decide(admission.tenant.policy, policyInputOf(admission))
+
+/** What policy is told of a login. */
+export function policyInputOf(admission: Admission): PolicyInput {
   const { tenant, client, resource, from } = admission
-  return decide(tenant.policy, {
+  return {
     identity: withVerifiedAddress(admission.identity, tenant.domains),
     client: {
       id: client.id,
@@ -85,5 +88,5 @@ export function admit(admission: Admission): PolicyDecision {
     session: admission.session,
     privilegedFrom: admission.privilegedFrom,
     now: admission.now,
-  })
+  }
 }

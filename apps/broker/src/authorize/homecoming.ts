@@ -1,7 +1,6 @@
 /** A trip that has come home to the browser that began it, and what a verdict on it depends on, whether it is a login's or a test's. */
 import { claimedAddresses, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
-import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import type { LoginToJudge } from '@drawbridge/store/complete-login'
@@ -15,8 +14,6 @@ import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
 
-/** The row's outer limit; policy sets the real one, and the IdP may set an earlier one. */
-const sessionTtlSeconds = 12 * 3600
 /** An ID token is refused for its age long before this, so its entry may then be swept. */
 const idTokenReplaySeconds = 3600
 
@@ -61,11 +58,6 @@ export function loginToJudge(
     addresses: addressesOf(who),
     session: { authenticatedAt: authentication.authenticatedAt },
   }
-}
-
-export function sessionEndOf({ sessionExpiresAt }: NormalizedIdentity, now: Instant): Instant {
-  const outer = addSeconds(now, sessionTtlSeconds)
-  return sessionExpiresAt !== undefined && sessionExpiresAt < outer ? sessionExpiresAt : outer
 }
 
 function addressesOf({ identity, scimLink, idAddresses }: Identified): LoginToJudge['addresses'] {

@@ -85,7 +85,7 @@ describe.each(bothCompanies)('a login of %s', (company) => {
     expect(trace.explanation.scopes).toEqual([expect.objectContaining({ scope: 'read', granted: false })])
     expect(trace.claimNames).toContain('email')
     expect(verdicts(trace)).toMatchObject({ admission: 'passed', policy: 'refused' })
-    await two.call('POST', `/tenants/${company}/policies/1/republish`)
+    await two.call('POST', `/tenants/${company}/policies/1/republish`, {})
   })
 
   it('by somebody whom the directory does not know: not admitted; her claims only where the tenant records them', async () => {

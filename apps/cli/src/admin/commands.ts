@@ -6,6 +6,7 @@ import { factorCommands } from './commands/factor-commands.js'
 import { fileCommands } from './commands/file-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
 import { loginCommands } from './commands/login-commands.js'
+import { policyCommands } from './commands/policy-commands.js'
 import { setupCommands } from './commands/setup-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
@@ -15,6 +16,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...connectionCommands,
   ...setupCommands,
   ...domainCommands,
+  ...policyCommands,
   ...grantCommands,
   ...factorCommands,
   ...watchCommands,

@@ -89,6 +89,11 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     "INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at) VALUES ($1, $2, $3, false, 1, '{}', $3)",
     ...[tenantId, connectionId, ends],
   )
+  await write(
+    `INSERT INTO policy_drafts (tenant_id, id, base_version, document, cases, author, note, revision, created_at, changed_at, expires_at)
+     VALUES ($1, $2, 0, 'version: 1', '', 'x', '', 1, $3, $3, $3)`,
+    ...[tenantId, randomUUID(), ends],
+  )
   const link = randomUUID()
   await write(
     `INSERT INTO setup_links (tenant_id, id, token_hash, note, created_at, expires_at) VALUES ($1, $2, $3, 'IT', $4, $4)`,

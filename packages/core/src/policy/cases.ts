@@ -154,15 +154,22 @@ export function runPolicyCases(
   document: CasesDocument,
   tenantResources: readonly KnownResource[],
 ): readonly CaseFailure[] {
-  const resources = declaredResource(document) ?? tenantResources
-  return document.cases.flatMap((each) => {
-    const input = inputOfSituation(each, resources)
-    if (input === undefined)
-      return [{ name: each.name, say: `names no known resource${each.resource === undefined ? '' : `: ${each.resource}`}` }]
-    const say = differenceOf(decide(policy, input), each.expect)
-    return say === undefined ? [] : [{ name: each.name, say }]
-  })
+  const resources = resourcesOfCases(document, tenantResources)
+  return document.cases.flatMap((each) => runPolicyCase(policy, each, resources) ?? [])
 }
+
+/** `undefined`: it holds. For whoever has other things to do between two cases. */
+export function runPolicyCase(policy: CompiledPolicy, each: PolicyCase, resources: readonly KnownResource[]): CaseFailure | undefined {
+  const input = inputOfSituation(each, resources)
+  if (input === undefined)
+    return { name: each.name, say: `names no known resource${each.resource === undefined ? '' : `: ${each.resource}`}` }
+  const say = differenceOf(decide(policy, input), each.expect)
+  return say === undefined ? undefined : { name: each.name, say }
+}
+
+/** The one that the document declares, or the tenant’s own. */
+export const resourcesOfCases = (document: CasesDocument, tenantResources: readonly KnownResource[]): readonly KnownResource[] =>
+  declaredResource(document) ?? tenantResources
 
 function declaredResource({ resource, scopes: declared }: CasesDocument): readonly KnownResource[] | undefined {
   if (resource === undefined || declared === undefined) return undefined

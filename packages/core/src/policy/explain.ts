@@ -7,7 +7,7 @@
  */
 import type { AuthenticationStrength } from '../identity/authentication-strength.js'
 import type { CompiledPolicy } from './compile.js'
-import type { Applicability, PolicyOwner } from './compile-rules.js'
+import type { Applicability, CompiledRule, PolicyOwner } from './compile-rules.js'
 import { judge } from './decide.js'
 import type { Ceiling, PolicyDecision, ScopeExplanation } from './decision.js'
 import { judgeDemands } from './demands.js'
@@ -35,7 +35,8 @@ export type ConsideredDemand = Considered & { readonly strength: AuthenticationS
 export type FullExplanation = {
   readonly decision: PolicyDecision
   readonly strength: Readonly<Record<PolicyOwner, AuthenticationStrength>>
-  readonly scopes: readonly (ScopeExplanation & { readonly rules: readonly ConsideredRule[] })[]
+  /** `rulesLeftOut`: how many more cover the scope, none of them nearer to the answer than those that are shown. */
+  readonly scopes: readonly (ScopeExplanation & { readonly rules: readonly ConsideredRule[]; readonly rulesLeftOut: number })[]
   readonly clientRules: readonly Considered[]
   readonly demands: readonly ConsideredDemand[]
   readonly ceilings: {
@@ -44,6 +45,8 @@ export type FullExplanation = {
     readonly end: Ceilings['end']
   }
 }
+
+export const explainLimits = { rulesOfScope: 50 } as const
 
 /** How much of a value is shown. */
 export const shownValueLimits = { characters: 200, items: 20 } as const
@@ -65,12 +68,15 @@ export function explain(policy: CompiledPolicy, input: PolicyInput): FullExplana
   return {
     decision,
     strength: { vendor: evaluating.strengthFor('vendor'), tenant: evaluating.strengthFor('tenant') },
-    scopes: decision.explanation.scopes.map((scope) => ({
-      ...scope,
-      rules: policy.rules
-        .filter((rule) => (rule.resource === undefined || rule.resource === input.resource.identifier) && rule.scopes.covers(scope.scope))
-        .map((rule) => ({ ...considered(rule), effect: rule.effect })),
-    })),
+    scopes: decision.explanation.scopes.map((scope) => {
+      const covering = rulesCovering(scope.scope, policy, input)
+      const shownRules = nearest(covering, evaluating)
+      return {
+        ...scope,
+        rules: shownRules.map((rule) => ({ ...considered(rule), effect: rule.effect })),
+        rulesLeftOut: covering.length - shownRules.length,
+      }
+    }),
     clientRules: policy.clientRules.map(considered),
     demands: judgeDemands(evaluating, granted).map(({ demand, missing }) => ({
       ...considered(demand),
@@ -80,6 +86,20 @@ export function explain(policy: CompiledPolicy, input: PolicyInput): FullExplana
     ceilings: ceilingsOf(policy, input, { tiers, clientRules }),
   }
 }
+
+const rulesCovering = (scope: string, policy: CompiledPolicy, { resource }: PolicyInput): readonly CompiledRule[] =>
+  policy.rules.filter((rule) => (rule.resource === undefined || rule.resource === resource.identifier) && rule.scopes.covers(scope))
+
+/** Where there are more than can be shown: those that apply, then those that nobody can judge, then the others. */
+function nearest(rules: readonly CompiledRule[], evaluating: Evaluating): readonly CompiledRule[] {
+  if (rules.length <= explainLimits.rulesOfScope) return rules
+  const judged = rules.map((rule) => ({ rule, nearness: outcomesByNearness.indexOf(evaluating.applies(rule)) }))
+  return judged
+    .toSorted((one, other) => one.nearness - other.nearness)
+    .slice(0, explainLimits.rulesOfScope)
+    .map(({ rule }) => rule)
+}
+const outcomesByNearness: readonly Applies[] = ['yes', 'unclear', 'no']
 
 function reasonOf({ groups, clients, when }: Applicability, outcome: Applies, { applies }: Evaluating): string {
   const alone = (part: Partial<Applicability>): Applies =>

@@ -29,14 +29,27 @@ export type PolicyWarning = {
 /** What the tenant has: a policy may name what is not there yet, so this only warns. */
 export type KnownResources = readonly { readonly identifier: string; readonly scopes: readonly string[] }[]
 
-export const lintLimits = { warnings: 100, comparedRules: 1_000 } as const
+export const lintLimits = {
+  warnings: 100,
+  comparedRules: 1_000,
+  /** Comparisons of one scope with what a rule says of scopes: of the rules with each other, and with what resources declare. */
+  comparedScopes: 2_000_000,
+} as const
 
-/** At most `lintLimits.warnings`, by line. Rules beyond `comparedRules` are not compared with each other. */
+/** At most `lintLimits.warnings`, by line. What is more than `comparedRules` or `comparedScopes` is not compared. */
 export function lintPolicy({ rules }: CompiledPolicy, resources: KnownResources): readonly PolicyWarning[] {
   const own = rules.filter((rule) => rule.owner === 'tenant')
-  const warnings = [...own.flatMap((rule) => [...aboutResources(rule, resources), ...aboutCondition(rule)]), ...aboutPairs(own, rules)]
+  const declared = resources.reduce((sum, { scopes }) => sum + scopes.length, 0)
+  const isFewScopes = declared * entriesOf(own) <= lintLimits.comparedScopes
+  const warnings = [
+    ...own.flatMap((rule) => [...(isFewScopes ? aboutResources(rule, resources) : []), ...aboutCondition(rule)]),
+    ...aboutPairs(own, rules),
+  ]
   return warnings.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0)).slice(0, lintLimits.warnings)
 }
+
+const entriesOf = (rules: readonly CompiledRule[]): number =>
+  rules.reduce((sum, { scopes: { names, patterns } }) => sum + names.size + patterns.length, 0)
 
 const warn = (kind: PolicyWarningKind, { name, line }: CompiledRule, detail = ''): PolicyWarning => ({
   kind,
@@ -65,7 +78,9 @@ const isDisjoint = (one: ReadonlySet<string> | undefined, other: ReadonlySet<str
   one !== undefined && other !== undefined && ![...one].some((value) => other.has(value))
 
 function aboutPairs(own: readonly CompiledRule[], all: readonly CompiledRule[]): readonly PolicyWarning[] {
-  if (all.length > lintLimits.comparedRules) return []
+  // Each scope that one says may be asked of each other: its name, and every pattern.
+  const patterns = all.reduce((sum, { scopes }) => sum + scopes.patterns.length, all.length)
+  if (all.length > lintLimits.comparedRules || entriesOf(all) * patterns > lintLimits.comparedScopes) return []
   const denies = all.filter(({ effect, when }) => effect === 'deny' && when === undefined)
   return own.flatMap((rule) => {
     if (rule.effect === 'grant') {

@@ -1,102 +1,6 @@
-/** What is granted, to whom and for what: policy, resources, clients. */
+/** What is granted for what, and to which programs: resources and clients. */
 import type { AdminCommand, Flag, Shows } from '../command.js'
 import { reason } from './tenant-commands.js'
-
-const policyFile: Flag = { kind: 'file', says: 'the policy; - reads standard input', member: 'document', required: true }
-const policyRows: Shows = {
-  rows: 'policies',
-  newestFirst: true,
-  columns: [
-    ['version', 'version'],
-    ['published', 'publishedAt'],
-    ['by', 'author'],
-    ['note', 'note'],
-  ],
-}
-const policies: readonly AdminCommand[] = [
-  {
-    name: 'policy show',
-    does: 'Print the policy that holds; nothing where none is published and the safe default holds',
-    takes: ['tenant'],
-    call: { method: 'GET', path: '/tenants/{tenant}/policy' },
-    shows: { text: 'document' },
-    example: 'drawbridge policy show initech > policy.yaml',
-  },
-  {
-    name: 'policy list',
-    does: 'List the versions of the policy',
-    takes: ['tenant'],
-    flags: { all: { kind: 'switch', says: 'all of them, not the newest 200' } },
-    call: { method: 'GET', path: '/tenants/{tenant}/policies' },
-    shows: policyRows,
-    example: 'drawbridge policy list initech',
-  },
-  {
-    name: 'policy read',
-    does: 'Print one version of the policy',
-    takes: ['tenant', 'version'],
-    call: { method: 'GET', path: '/tenants/{tenant}/policies/{version}' },
-    shows: { text: 'document' },
-    example: 'drawbridge policy read initech 3',
-  },
-  {
-    name: 'policy check',
-    does: 'Compile a policy and show every mistake; nothing is published',
-    takes: ['tenant'],
-    flags: { file: policyFile },
-    call: { method: 'POST', path: '/tenants/{tenant}/policies/check' },
-    done: 'It compiles.',
-    example: 'drawbridge policy check initech --file policy.yaml',
-  },
-  {
-    name: 'policy publish',
-    does: 'Publish the next version of the policy',
-    takes: ['tenant'],
-    flags: { file: policyFile, note: { kind: 'text', says: 'what changed' } },
-    call: { method: 'POST', path: '/tenants/{tenant}/policies' },
-    example: 'drawbridge policy publish initech --file policy.yaml --note "contractors read only"',
-  },
-  {
-    name: 'policy republish',
-    does: 'Publish an old version again, as the next one',
-    takes: ['tenant', 'version'],
-    call: { method: 'POST', path: '/tenants/{tenant}/policies/{version}/republish' },
-    example: 'drawbridge policy republish initech 3',
-  },
-  {
-    name: 'vendor-policy show',
-    does: 'Print the policy of the vendor, the wall around every tenant; nothing where the table of tiers alone holds',
-    takes: [],
-    call: { method: 'GET', path: '/vendor-policy' },
-    shows: { text: 'document' },
-    example: 'drawbridge vendor-policy show > vendor-policy.yaml',
-  },
-  {
-    name: 'vendor-policy list',
-    does: 'List the versions of the policy of the vendor',
-    takes: [],
-    call: { method: 'GET', path: '/vendor-policies' },
-    shows: policyRows,
-    example: 'drawbridge vendor-policy list',
-  },
-  {
-    name: 'vendor-policy check',
-    does: 'Compile a policy of the vendor and show every mistake; nothing is published',
-    takes: [],
-    flags: { file: policyFile },
-    call: { method: 'POST', path: '/vendor-policies/check' },
-    done: 'It compiles.',
-    example: 'drawbridge vendor-policy check --file vendor-policy.yaml',
-  },
-  {
-    name: 'vendor-policy publish',
-    does: 'Publish the next version of the policy of the vendor; it holds for every tenant at once',
-    takes: [],
-    flags: { file: policyFile, note: { kind: 'text', says: 'what changed' } },
-    call: { method: 'POST', path: '/vendor-policies' },
-    example: 'drawbridge vendor-policy publish --file vendor-policy.yaml --note "nobody administers on Sundays"',
-  },
-]
 
 const resourceRows: Shows = {
   rows: 'resources',
@@ -369,7 +273,6 @@ const clients: readonly AdminCommand[] = [
 ]
 
 export const grantCommands: readonly AdminCommand[] = [
-  ...policies,
   ...resourceCommands('resource'),
   ...resourceCommands('shared-resource'),
   ...minting,

@@ -1,0 +1,70 @@
+/** What is said of a policy before it holds: its mistakes, what it says in vain, and which of its test cases do not hold at this tenant. */
+import { type CaseFailure, type CasesDocument, parsePolicyCases, resourcesOfCases, runPolicyCase } from '@drawbridge/core/policy/cases'
+import { type CompiledPolicy, compilePolicy } from '@drawbridge/core/policy/compile'
+import type { PolicyMistake } from '@drawbridge/core/policy/error'
+import { lintPolicy, type PolicyWarning } from '@drawbridge/core/policy/lint'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { z } from 'zod'
+import type { ResolvedTenant } from '../http/tenant.js'
+import { type caseResultsShape, type Placed, showMistakes, type warningShape } from './policy-shapes.js'
+
+export type PolicyTexts = { readonly document: string /** Empty: none. */; readonly cases: string }
+export type CheckedPolicy = {
+  readonly policy: CompiledPolicy
+  readonly warnings: readonly PolicyWarning[]
+  readonly cases: { readonly total: number; readonly failures: readonly CaseFailure[] }
+}
+
+/** Of a policy that does not compile. */
+export const noCases: CheckedPolicy['cases'] = { total: 0, failures: [] }
+
+type Tenant = Pick<ResolvedTenant, 'wall' | 'resources'>
+
+/** Inside the wall of the vendor. Cases run against what the tenant has, unless they declare a resource of their own. */
+export async function checkPolicy(
+  { document, cases }: PolicyTexts,
+  tenant: Tenant,
+): Promise<Result<CheckedPolicy, readonly PolicyMistake[]>> {
+  const compiled = compilePolicy(document, { wall: tenant.wall })
+  const read = cases === '' ? ok({ cases: [] }) : parsePolicyCases(cases)
+  if (!compiled.ok || !read.ok) return err([...(compiled.ok ? [] : compiled.error), ...(read.ok ? [] : read.error)])
+  const known = tenant.resources.map(({ identifier, scopes }) => ({ identifier, scopes: scopes.map(({ name }) => name) }))
+  return ok({
+    policy: compiled.value,
+    warnings: lintPolicy(compiled.value, known),
+    cases: { total: read.value.cases.length, failures: await runCases(compiled.value, read.value, tenant) },
+  })
+}
+
+/** One decision at a time, as logins bring them: a thousand cases keep nobody waiting. */
+async function runCases(policy: CompiledPolicy, document: CasesDocument, tenant: Tenant): Promise<readonly CaseFailure[]> {
+  const resources = resourcesOfCases(document, tenant.resources)
+  const failures: CaseFailure[] = []
+  for (const each of document.cases) {
+    const failure = runPolicyCase(policy, each, resources)
+    if (failure) failures.push(failure)
+    await nextTurn()
+  }
+  return failures
+}
+
+/** What refuses a document as this tenant's policy. */
+export function listMistakes(text: string, { wall }: Pick<ResolvedTenant, 'wall'>): readonly Placed[] | undefined {
+  const compiled = compilePolicy(text, { wall })
+  return compiled.ok ? undefined : showMistakes(compiled.error)
+}
+
+const failuresShown = 50
+
+export const showWarnings = (warnings: readonly PolicyWarning[]): z.output<typeof warningShape>[] =>
+  warnings.map(({ kind, rule, line, say }) => ({ kind, rule, line: line ?? null, message: say }))
+
+export const showCases = ({ total, failures }: CheckedPolicy['cases']): z.output<typeof caseResultsShape> => ({
+  total,
+  failed: failures.length,
+  failures: failures.slice(0, failuresShown).map(({ name, say }) => ({ name, message: say })),
+})
+
+export const failuresAsErrors = (failures: readonly CaseFailure[]): readonly Placed[] =>
+  failures.slice(0, failuresShown).map(({ name, say }) => ({ path: name, message: say }))
