@@ -1,10 +1,11 @@
 /** What is said of a policy before it holds: its mistakes, what it says in vain, and which of its test cases do not hold at this tenant. */
+
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type CaseFailure, type CasesDocument, parsePolicyCases, resourcesOfCases, runPolicyCase } from '@drawbridge/core/policy/cases'
 import { type CompiledPolicy, compilePolicy } from '@drawbridge/core/policy/compile'
 import type { PolicyMistake } from '@drawbridge/core/policy/error'
 import { lintPolicy, type PolicyWarning } from '@drawbridge/core/policy/lint'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { z } from 'zod'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { type caseResultsShape, type Placed, showMistakes, type warningShape } from './policy-shapes.js'

@@ -1,11 +1,11 @@
 /** What changed in a policy and in its test cases: between two versions, or between a draft and a version. */
 import { diffLines, type Hunk } from '@drawbridge/core/line-diff'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { findPolicy, newestVersion, versionBefore } from '@drawbridge/store/policies'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
-import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { adminEndpoint } from './admin-endpoint.js'
 import type { PolicyTexts } from './check-policy.js'
 import { findVersion } from './policies.endpoint.js'

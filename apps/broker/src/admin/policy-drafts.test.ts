@@ -1,9 +1,10 @@
 /** A policy from draft to version: its test cases must hold, nobody publishes over what she has not seen, and an old version comes back only if it still may. */
+
+import { policyDraftLimits } from '@drawbridge/store/policy-drafts'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { policyDraftLimits } from '@drawbridge/store/policy-drafts'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 
 let fixture: TestDatabase
