@@ -6,6 +6,7 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { expect, test } from '@jest/globals'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { fixtureParties } from './fixtures/a-saml-response.js'
+import { readerFor } from './signature-reader.js'
 import { type SignatureReaderName, signatureReaderNames } from './signature-reader-name.js'
 import { verifySamlResponse } from './verify-response.js'
 
@@ -27,6 +28,17 @@ test.each(files.filter((name) => name.endsWith('.xml')))('%s has one verdict und
   const [first, ...others] = signatureReaderNames.map((reader) => verdictOf(reader, file))
   for (const other of others) expect(other).toEqual(first)
 })
+
+test.each(signatureReaderNames)(
+  'half a character is no text to %s: in the octets that are digested each half would be the same',
+  (name) => {
+    const good = readFileSync(join(folder, 'good', 'response-signed.xml'), 'utf8')
+    const read = readerFor(name, undefined, now)
+    expect(read(good).ok).toBe(true)
+    for (const half of ['\uD800', '\uDFFF'])
+      expect(read(good.replace('ada@', `${half}da@`))).toMatchObject({ ok: false, error: { reason: 'saml_xml_malformed' } })
+  },
+)
 
 test('a connection that names no reader of ours is refused', () => {
   const given = { idpEntityId, ssoUrl: 'https://idp.acme.example/sso', certificates, signatureReader: 'lenient' }

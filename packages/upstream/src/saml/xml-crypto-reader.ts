@@ -57,10 +57,16 @@ function prescanForLibrary(message: string): Result<undefined, UpstreamRefusal> 
   return err({ reason: 'saml_reader_limit_exceeded', detail: { limit, most: libraryLimits[limit] } })
 }
 
-/** No XML parser sees what the linear scan has not let through. Canonical text may be longer than what it was made of. */
+const halfCharacter = /\p{Surrogate}/u
+
+/**
+ * No XML parser sees what the linear scan has not let through. Canonical text may be longer than what it was made of. UTF-8 writes every half
+ * of a character as the same replacement: a digest would not tell them apart, and text is what we read.
+ */
 function readScanned(message: string): Result<Element, UpstreamRefusal> {
   const scanned = prescan(message)
   if (!scanned.ok) return scanned
+  if (halfCharacter.test(message)) return err({ reason: 'saml_xml_malformed' })
   const root = readElement(message)
   return root.ok && ![...walk(root.value)].every(({ element }) => isCanonicalizable(element)) ? err({ reason: 'saml_xml_malformed' }) : root
 }
