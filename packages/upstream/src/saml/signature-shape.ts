@@ -31,7 +31,7 @@ const longestPrefixList = 64
  */
 export function readSignature(signature: Element, parentId: string, allowed: AllowedAlgorithms): Read<SignatureFacts> {
   const [info, value, keyInfo, ...others] = signature.children
-  if (info === undefined || value === undefined || others.length > 0 || signature.text.trim() !== '')
+  if (info === undefined || value === undefined || others.length > 0 || /[^ \t\r\n]/.test(signature.text))
     return refuse('saml_signature_shape_invalid')
   if (!isDs(info, 'SignedInfo') || !isDs(value, 'SignatureValue')) return refuse('saml_signature_shape_invalid')
   if (keyInfo !== undefined && !isDs(keyInfo, 'KeyInfo')) return refuse('saml_signature_shape_invalid')

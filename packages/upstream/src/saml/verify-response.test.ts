@@ -166,6 +166,12 @@ describe.each(signatureReaderNames)('read by %s', (reader) => {
         reason: 'saml_xml_malformed',
       },
       { what: 'text in the signature', at: /<\/(\w+:)?SignatureValue>/, more: 'text', reason: 'saml_signature_shape_invalid' },
+      {
+        what: 'white space there that is none of XML',
+        at: /<\/(\w+:)?SignatureValue>/,
+        more: '\uFEFF',
+        reason: 'saml_signature_shape_invalid',
+      },
     ])('$what is refused', ({ at, more, reason }) => {
       expect(verdictOn(signed).ok).toBe(true)
       const message = signed.replace(at, (tag) => tag + more)
