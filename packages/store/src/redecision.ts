@@ -19,12 +19,14 @@ export type DecidedRow = GrantStateRow & {
   readonly claims_now: number
   /** Only with `decide_again`: what policy needs to decide. */
   readonly subject_claims: unknown
+  /** Only with `decide_again`. */
+  readonly session_started_at: Instant | null
 }
 
 /** What the row keeps of what the grant was decided on. */
 export const evidenceOf = (
   row: Pick<GrantStateRow, 'scopes' | 'acr' | 'amr' | 'authenticated_at' | 'own_methods' | 'own_proved_at' | 'grant_created_at'> &
-    Pick<DecidedRow, 'subject_claims'>,
+    Pick<DecidedRow, 'subject_claims' | 'session_started_at'>,
 ): GrantEvidence => ({
   scopes: row.scopes,
   subjectClaims: row.subject_claims,
@@ -34,6 +36,7 @@ export const evidenceOf = (
     authenticatedAt: row.authenticated_at ?? undefined,
     ownFactor: row.own_proved_at === null ? undefined : { methods: row.own_methods, provedAt: row.own_proved_at },
   },
+  sessionStartedAt: row.session_started_at ?? undefined,
   createdAt: row.grant_created_at,
 })
 
@@ -76,6 +79,8 @@ export function redecisionSql(first: number) {
   }
 }
 
-/** The claims of the grant's subject, told only to whoever has to decide again. */
+/** The claims of the grant's subject, and when its session began, told only to whoever has to decide again. */
 export const claimsToDecideAgain = (verdict: string): string =>
-  `CASE WHEN ${verdict} = 'decide_again' THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS subject_claims`
+  `CASE WHEN ${verdict} = 'decide_again' THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS subject_claims,
+    CASE WHEN ${verdict} = 'decide_again'
+      THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = state.session_id) END AS session_started_at`

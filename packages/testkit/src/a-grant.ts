@@ -51,7 +51,7 @@ export async function aGrant(
       authenticatedAt: now,
       accessTokenTtl: { seconds: 900, by: 'tier', detail: 'write' },
       refreshTokenTtl: refreshSeconds === undefined ? undefined : { seconds: refreshSeconds, by: 'tier', detail: 'write' },
-      sessionExpiresAt: addSeconds(now, sessionSeconds),
+      endsAt: addSeconds(now, sessionSeconds),
     },
     now,
   )

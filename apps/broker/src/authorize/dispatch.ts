@@ -75,9 +75,7 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
     case 'stepUp':
       return goUpstream(flow, decision.demand === 'mfa' ? 'mfa' : 'anew')
     case 'deny':
-      return decision.reason === 'session_ended' && flow.ongoing.sessionId !== session.id
-        ? goUpstream(flow, undefined)
-        : deny(signedIn, decision)
+      return deny(signedIn, decision)
     case 'allow':
       return allow(signedIn, decision, agreed)
   }

@@ -1,5 +1,6 @@
 /** Sends the browser to the company's IdP. Called by dispatch only, and only behind the client-notice gate. */
 import { addSeconds } from '@drawbridge/core/instant'
+import { asksForInteraction } from '@drawbridge/core/policy/decide'
 import type { LoginRequestId } from '@drawbridge/core/tenant/ids'
 import type { OngoingRequest } from '@drawbridge/store/authorization-requests'
 import { insertLoginRequest } from '@drawbridge/store/login-requests'
@@ -30,7 +31,11 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
   const connector = deps.connectorFor(tenant, connection)
   if (!connector) return refuseOnPage({ reason: 'connection_unknown' })
   const id = deps.random.uuid() as LoginRequestId
-  const freshDemanded = demand !== undefined || pending.prompt.includes('login') || pending.maxAge !== undefined
+  const freshDemanded =
+    demand !== undefined ||
+    pending.prompt.includes('login') ||
+    pending.maxAge !== undefined ||
+    asksForInteraction(tenant.policy, { request: pending, resource: flow.resource })
   const started = await connector.start({
     loginRequestId: id,
     callbackUrl: callbackUrlOf(tenant, connection),

@@ -49,7 +49,8 @@ export type Grant = {
 export type GrantToOpen = Omit<Grant, 'accessTokenTtlSeconds' | 'refreshTtlSeconds' | 'expiresAt' | 'ceilings' | 'createdAt'> & {
   readonly accessTokenTtl: Ceiling
   readonly refreshTokenTtl: Ceiling | undefined
-  readonly sessionExpiresAt: Instant
+  /** Nothing of it lives longer, by whatever refresh. */
+  readonly endsAt: Instant
 }
 
 /** A grant without refresh token need not outlive its code and its one access token. */
@@ -58,17 +59,17 @@ export const codeTtlSeconds = 60
 /**
  * Builds the grant of a decision.
  *
- * Its ceiling is the session's end, and without refresh token no more than one access token's life after the code's: nothing that
+ * It ends when its last token would, and without refresh token no more than one access token's life after the code's: nothing that
  * could still be asked for would be lost.
  */
 export function openGrant(opening: GrantToOpen, now: Instant): Grant {
-  const { accessTokenTtl, refreshTokenTtl, sessionExpiresAt, ...rest } = opening
-  const useful = refreshTokenTtl ? sessionExpiresAt : addSeconds(now, codeTtlSeconds + accessTokenTtl.seconds)
+  const { accessTokenTtl, refreshTokenTtl, endsAt, ...rest } = opening
+  const useful = refreshTokenTtl ? endsAt : addSeconds(now, codeTtlSeconds + accessTokenTtl.seconds)
   return {
     ...rest,
     accessTokenTtlSeconds: accessTokenTtl.seconds,
     refreshTtlSeconds: refreshTokenTtl?.seconds,
-    expiresAt: useful < sessionExpiresAt ? useful : sessionExpiresAt,
+    expiresAt: useful < endsAt ? useful : endsAt,
     ceilings: { accessToken: accessTokenTtl, refreshToken: refreshTokenTtl ?? null },
     createdAt: now,
   }

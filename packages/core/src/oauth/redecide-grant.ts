@@ -20,6 +20,8 @@ export type GrantEvidence = {
   readonly subjectClaims: unknown
   /** Of the login behind this grant, not of a later one elsewhere. */
   readonly authentication: AuthenticationContext
+  /** Of the session that it was opened from. `undefined`: it is no longer known. */
+  readonly sessionStartedAt: Instant | undefined
   readonly createdAt: Instant
 }
 
@@ -57,7 +59,7 @@ export function redecideGrant(
     client: { id, host: hostOfClient(client), kind, scopeCeiling, accessTokenTtlSeconds },
     resource,
     request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address, country },
-    session: { startedAt: grant.authentication.authenticatedAt ?? grant.createdAt, consentedAt: grant.createdAt },
+    session: { startedAt: startOf(grant), grantedAt: grant.createdAt },
     now,
   })
   if (decision.kind !== 'allow') return undefined
@@ -65,12 +67,17 @@ export function redecideGrant(
     scopes: decision.scopes,
     accessTokenTtlSeconds: decision.accessTokenTtl.seconds,
     refreshTtlSeconds: decision.refreshTokenTtl?.seconds,
-    expiresAt: decision.sessionExpiresAt,
+    expiresAt: decision.endsAt,
   }
 }
 
+/** Where nobody knows it any more, the earliest that it can have been. */
+const startOf = ({ sessionStartedAt, authentication, createdAt }: GrantEvidence): Instant =>
+  sessionStartedAt ?? authentication.authenticatedAt ?? createdAt
+
+/** When the IdP ends its session, the claims tell of her latest login; the end of this grant holds what was told at its own. */
 const identityBehind = (
   identity: NormalizedIdentity,
   { authentication }: GrantEvidence,
   domains: RedecisionGround['domains'],
-): NormalizedIdentity => ({ ...withVerifiedAddress(identity, domains), authentication })
+): NormalizedIdentity => ({ ...withVerifiedAddress(identity, domains), authentication, sessionExpiresAt: undefined })

@@ -10,10 +10,10 @@ import type { Scope } from '../tenant/ids.js'
 import type { CompiledPolicy } from './compile.js'
 import type { CompiledClientRule, CompiledRule } from './compile-rules.js'
 import type { Explanation, PolicyDecision, ScopeExplanation, SensitivityTier } from './decision.js'
-import { judgeDemands, type Missing, missingFreshness } from './demands.js'
+import { judgeDemands, type Missing, missingFreshness, needsInteraction } from './demands.js'
 import { type Applies, beginEvaluating, type Evaluating } from './evaluating.js'
 import type { PolicyInput } from './input.js'
-import { ceilingsOf, leastOf, sessionEnd } from './lifetime.js'
+import { type Ceilings, ceilingsOf, leastOf } from './lifetime.js'
 import { candidatesFor, firstRule } from './rule-index.js'
 import { asksConsentAnew, strictestTier, undeclaredTier } from './tier.js'
 
@@ -62,20 +62,30 @@ function conclude(judged: Judged, { notes, unclear }: Notes): PolicyDecision {
   if (granted.length === 0) return deny('nothing_granted', missingGrant(input, scopes))
   if (input.deactivatesAt !== undefined && input.deactivatesAt <= input.now)
     return deny('subject_deactivated', 'an account that is active: the directory has ended this one')
-  const missing = judgeDemands(evaluating, granted).find((verdict) => verdict.missing)?.missing ?? missingFreshness(evaluating, tiers)
-  if (missing !== undefined && input.request.stepUpsDone === 0)
-    return { kind: 'stepUp', demand: missing.demand, missing: missing.say, explanation: withheld(missing.say) }
-  if (secondsBetween(input.now, sessionEnd(policy, input).at) < 1) return deny('session_ended', 'a new sign-in: the session has ended')
+  const ceilings = ceilingsOf(policy, input, { tiers, clientRules })
+  const ended = missingTime(input, ceilings)
+  const demands = judgeDemands(evaluating, granted)
+  const missing = demands.find((verdict) => verdict.missing)?.missing ?? missingFreshness(evaluating, tiers) ?? ended
+  if (missing !== undefined && input.request.stepUpsDone === 0 && input.request.kind !== 'refresh') {
+    // Signing in anew replaces what she has proved until now, so where more than a sign-in is demanded it is asked for at once.
+    const demand = demands.length > 0 ? 'mfa' : missing.demand
+    return { kind: 'stepUp', demand, missing: missing.say, explanation: withheld(missing.say) }
+  }
+  if (ended !== undefined) return deny('session_ended', ended.say)
   if (missing !== undefined) return deny(reasonOf[missing.demand], missing.say)
   return {
     kind: 'allow',
     scopes: granted.map(({ scope }) => scope),
     tier: strictestTier(tiers),
-    ...leastOf(ceilingsOf(policy, input, { tiers, clientRules })),
+    ...leastOf(ceilings),
     asksConsentAnew: tiers.some(asksConsentAnew),
     explanation,
   }
 }
+
+/** Where no time is left, only another sign-in brings some. */
+const missingTime = ({ now }: PolicyInput, { end }: Ceilings): Missing | undefined =>
+  secondsBetween(now, end.at) < 1 ? { demand: 'fresh', say: `a new sign-in, because no time is left: ${end.detail}` } : undefined
 
 const reasonOf: Readonly<Record<Missing['demand'], 'mfa_missing' | 'login_not_fresh'>> = { mfa: 'mfa_missing', fresh: 'login_not_fresh' }
 
@@ -120,8 +130,14 @@ function tiersOf({ scopes }: PolicyInput['resource']): ReadonlyMap<string, Sensi
   return tiers
 }
 
+type Asked = { readonly request: Pick<PolicyInput['request'], 'scopes'>; readonly resource: PolicyInput['resource'] }
+
+/** Whether anything is asked for that needs a sign-in for this very request: then the first trip demands it, because no other would count. */
+export const asksForInteraction = (policy: CompiledPolicy, { request, resource }: Asked): boolean =>
+  requestedScopes({ request, resource }).some((scope) => needsInteraction(policy, tiersOf(resource).get(scope) ?? undeclaredTier))
+
 /** What is asked for; without a scope, what the resource gives by default. */
-export const requestedScopes = ({ request, resource }: PolicyInput): readonly Scope[] =>
+export const requestedScopes = ({ request, resource }: Asked): readonly Scope[] =>
   request.scopes.length > 0 ? [...new Set(request.scopes)] : resource.scopes.filter((scope) => scope.isDefault).map((scope) => scope.name)
 
 function explainScopes(evaluating: Evaluating, clientRules: readonly CompiledClientRule[], noted: Notes): readonly ScopeExplanation[] {

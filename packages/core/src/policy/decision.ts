@@ -56,8 +56,8 @@ export type PolicyDecision =
       readonly accessTokenTtl: Ceiling
       /** `undefined`: no refresh token at all. */
       readonly refreshTokenTtl: Ceiling | undefined
-      /** Nothing issued from this login lives longer. */
-      readonly sessionExpiresAt: Instant
+      /** Nothing of this grant lives longer, by whatever refresh. */
+      readonly endsAt: Instant
       /** The person agrees to every grant of this tier, whoever vouches for the client. */
       readonly asksConsentAnew: boolean
       readonly explanation: Explanation

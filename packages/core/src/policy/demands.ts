@@ -53,6 +53,10 @@ function missingFor(demand: CompiledDemand, { input, evidenceFor, strengthFor }:
     : missing(`a sign-in within the last ${freshSeconds} s, which ${demand.name} demands`)
 }
 
+/** What is privileged, and what the vendor gives no refresh token at all. */
+export const needsInteraction = ({ outerTierLimits }: Evaluating['policy'], tier: SensitivityTier): boolean =>
+  tier === 'admin' || outerTierLimits[tier].refreshTokenSeconds === undefined
+
 /**
  * What a tier itself demands of a new grant. What is privileged, and what may have no refresh token at all, needs an interactive sign-in for
  * this very request; the rest needs a session no older than a refresh token of the tier may become, so that an agent whose tokens have ended
@@ -61,8 +65,10 @@ function missingFor(demand: CompiledDemand, { input, evidenceFor, strengthFor }:
 export function missingFreshness({ policy, input }: Evaluating, tiers: readonly SensitivityTier[]): Missing | undefined {
   if (input.request.kind === 'refresh') return undefined
   for (const tier of tiers) {
-    const most = policy.outerTierLimits[tier].refreshTokenSeconds
-    const say = tier === 'admin' || most === undefined ? missingInteraction(tier, input) : missingSession(tier, most, input)
+    const outer = policy.outerTierLimits[tier].refreshTokenSeconds
+    // Where a tenant gives no refresh tokens at all, the vendor's number stands.
+    const most = policy.tierLimits[tier].refreshTokenSeconds ?? outer
+    const say = needsInteraction(policy, tier) || most === undefined ? missingInteraction(tier, input) : missingSession(tier, most, input)
     if (say !== undefined) return { demand: 'fresh', say }
   }
   return undefined

@@ -48,8 +48,8 @@ export type PolicyInput = {
     readonly startedAt: Instant
     /** This very request brought the session about: she has just signed in for it. Absent: she has not. */
     readonly isOwn?: boolean
-    /** When she agreed to what is granted. Absent: now, or not asked yet. */
-    readonly consentedAt?: Instant | undefined
+    /** When the grant was opened that is refreshed: she agreed to it then, and its refresh tokens live from then. Absent: now. */
+    readonly grantedAt?: Instant | undefined
   }
   readonly now: Instant
 }

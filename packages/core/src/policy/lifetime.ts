@@ -8,7 +8,8 @@ import type { PolicyInput } from './input.js'
 export type Lifetimes = {
   readonly accessTokenTtl: Ceiling
   readonly refreshTokenTtl: Ceiling | undefined
-  readonly sessionExpiresAt: Instant
+  /** Nothing of this grant lives longer, by whatever refresh. */
+  readonly endsAt: Instant
 }
 
 /** An instant after which nothing lives, and why. */
@@ -34,12 +35,12 @@ function endsOf({ session: limits }: CompiledPolicy, { identity, session, deacti
       : {
           at: authenticatedAt === undefined ? now : addSeconds(authenticatedAt, maxAge),
           by: 'authentication_age',
-          detail: `nothing lives longer than ${maxAge} s after the sign-in at the IdP`,
+          detail: `nothing lives longer than ${maxAge} s after the sign-in at the IdP${authenticatedAt === undefined ? ', and the IdP does not say when that was' : ''}`,
         },
     reconsentSeconds === undefined
       ? undefined
       : {
-          at: addSeconds(session.consentedAt ?? now, reconsentSeconds),
+          at: addSeconds(session.grantedAt ?? now, reconsentSeconds),
           by: 'reconsent',
           detail: `consent lasts ${reconsentSeconds} s`,
         },
@@ -50,37 +51,49 @@ function endsOf({ session: limits }: CompiledPolicy, { identity, session, deacti
 
 const firstEnd = (ends: readonly End[]): End => ends.reduce((first, end) => (end.at < first.at ? end : first))
 
-/** Nothing issued from this login lives longer: whichever of all ends is first. */
-export const sessionEnd = (policy: CompiledPolicy, input: PolicyInput): End => firstEnd(endsOf(policy, input))
-
 /** Of equal ceilings the first listed is named. */
 const least = (ceilings: readonly Ceiling[]): Ceiling =>
   ceilings.reduce((winner, ceiling) => (ceiling.seconds < winner.seconds ? ceiling : winner))
 
-/** Every ceiling of an access token, and of a refresh token; without the latter, none is issued. */
+/**
+ * Every ceiling of an access token, and of a refresh token; without the latter, none is issued. `end`: nothing that is issued, by whatever
+ * refresh, lives longer.
+ */
 export type Ceilings = { readonly access: readonly Ceiling[]; readonly refresh: readonly Ceiling[] | undefined; readonly end: End }
 
-/** Several tiers: each of them binds, so the strictest wins number by number. `clientRules`: those that apply. */
-export function ceilingsOf(
-  policy: CompiledPolicy,
-  input: PolicyInput,
-  { tiers, clientRules }: { readonly tiers: readonly SensitivityTier[]; readonly clientRules: readonly CompiledClientRule[] },
-): Ceilings {
+/** What binds this grant: its tiers, and the rules for clients that apply. */
+type Bound = { readonly tiers: readonly SensitivityTier[]; readonly clientRules: readonly CompiledClientRule[] }
+
+/** Several tiers: each of them binds, so the strictest wins number by number. */
+export function ceilingsOf(policy: CompiledPolicy, input: PolicyInput, bound: Bound): Ceilings {
+  const { tiers, clientRules } = bound
   const ends = endsOf(policy, input)
-  const session = ends.map(({ at, by, detail }): Ceiling => ({ seconds: secondsBetween(input.now, at), by, detail }))
+  const refreshEnds = refreshEndsOf(policy, input, bound)
+  const leftUntil = ({ at, by, detail }: End): Ceiling => ({ seconds: secondsBetween(input.now, at), by, detail })
   const { resource, client } = input
   const access = [
     ...tiers.map((tier) => tierCeiling(tier, policy.tierLimits[tier].accessTokenSeconds, policy.outerTierLimits[tier].accessTokenSeconds)),
     ...fixed(resource.accessTokenTtlSeconds, 'resource', 'the limit of the resource'),
     ...fixed(client.accessTokenTtlSeconds, 'client', 'the limit of the client'),
     ...clientRules.flatMap(({ name, accessTokenSeconds }) => fixed(accessTokenSeconds, 'client_rule', `client rule ${name}`)),
-    ...session,
+    ...ends.map(leftUntil),
   ]
+  if (refreshEnds === undefined) return { access, refresh: undefined, end: firstEnd(ends) }
   const { idleSeconds } = policy.session
+  const idle = { seconds: idleSeconds, by: 'session_idle' as const, detail: `a session idles at most ${idleSeconds} s` }
+  return { access, refresh: [...refreshEnds.map(leftUntil), idle, ...ends.map(leftUntil)], end: firstEnd([...ends, ...refreshEnds]) }
+}
+
+/**
+ * When all refresh tokens of the grant end by the limits of tiers and clients. They count from its opening, so that a rotation wins no
+ * time: only idleness counts from the last use. `undefined`: it has no refresh token.
+ */
+function refreshEndsOf(policy: CompiledPolicy, { session, now }: PolicyInput, { tiers, clientRules }: Bound): readonly End[] | undefined {
   const isRefused =
     tiers.some((tier) => policy.tierLimits[tier].refreshTokenSeconds === undefined) ||
     clientRules.some(({ refreshTokenSeconds }) => refreshTokenSeconds === 'none')
-  const refresh = [
+  if (isRefused) return undefined
+  const limits = [
     ...tiers.flatMap((tier) => {
       const seconds = policy.tierLimits[tier].refreshTokenSeconds
       return seconds === undefined ? [] : [tierCeiling(tier, seconds, policy.outerTierLimits[tier].refreshTokenSeconds)]
@@ -88,16 +101,14 @@ export function ceilingsOf(
     ...clientRules.flatMap(({ name, refreshTokenSeconds: seconds }) =>
       seconds === 'none' ? [] : fixed(seconds, 'client_rule', `client rule ${name}`),
     ),
-    { seconds: idleSeconds, by: 'session_idle' as const, detail: `a session idles at most ${idleSeconds} s` },
-    ...session,
   ]
-  return { access, refresh: isRefused ? undefined : refresh, end: firstEnd(ends) }
+  return limits.map(({ seconds, by, detail }) => ({ at: addSeconds(session.grantedAt ?? now, seconds), by, detail }))
 }
 
 export const leastOf = ({ access, refresh, end }: Ceilings): Lifetimes => ({
   accessTokenTtl: least(access),
   refreshTokenTtl: refresh && least(refresh),
-  sessionExpiresAt: end.at,
+  endsAt: end.at,
 })
 
 const tierCeiling = (tier: SensitivityTier, seconds: number, outer: number | undefined): Ceiling =>

@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
-import { decide } from './decide.js'
+import type { Scope } from '../tenant/ids.js'
+import { asksForInteraction, decide } from './decide.js'
 import { aPolicy, aSituation, aWall, orders } from './fixtures/a-situation.js'
 
 const everything = 'rules: [{ name: all, effect: grant, scopes: ["orders:*"], everyone: true }]'
 
 describe('a new grant', () => {
-  const outcomeOf = (given: object): string => {
-    const decision = decide(aPolicy(everything), aSituation(given))
+  const outcomeOf = (given: object, text = ''): string => {
+    const decision = decide(aPolicy(`${everything}\n${text}`), aSituation(given))
     return decision.kind === 'stepUp'
       ? decision.demand
       : decision.kind === 'deny'
@@ -37,6 +38,39 @@ describe('a new grant', () => {
   ])('of %s', (_, given, outcome) => {
     expect(outcomeOf(given)).toBe(outcome)
   })
+  test('a sign-in anew, where a demand stands that she meets, is asked for with the second factor: what she proved before counts no more', () => {
+    const mfa = 'mfa: [{ name: strong, tiers: [admin] }]'
+    const met = { isOwnSession: false, amr: ['mfa'] }
+    expect([outcomeOf({ ...met, request: admin }, mfa), outcomeOf({ ...met, request: admin })]).toEqual(['mfa', 'fresh'])
+    expect(outcomeOf({ ...met, request: read, sessionSecondsAgo: 8 * hours + 1 }, mfa)).toBe('fresh')
+  })
+  test('a tier that the tenant tightened needs a session as young as its refresh tokens are; without any, as young as the vendor’s', () => {
+    const outcomes = (limit: string) =>
+      [600, 601, 8 * hours + 1].map((sessionSecondsAgo) =>
+        outcomeOf({ request: read, sessionSecondsAgo, isOwnSession: false }, `limits: { read: { refreshTokenSeconds: ${limit} } }`),
+      )
+    expect(outcomes('600')).toEqual(['allow', 'fresh', 'fresh'])
+    expect(outcomes('none')).toEqual(['allow', 'allow', 'fresh'])
+  })
+  test.each([
+    [[], ['a', 'b'], true, true],
+    [['a'], ['a', 'b'], false, true],
+    [['a', 'b'], [], true, true],
+    [['nothing'], ['b'], false, false],
+    [[], [], false, false],
+  ])(
+    'asked for %s, with %s by default, needs a sign-in of its own: %s; where the vendor gives no refresh token: %s',
+    (asked, defaults, privileged, walled) => {
+      const scopes = ['a', 'b'].map((name) => {
+        const tier = name === 'b' ? ('admin' as const) : ('read' as const)
+        return { name: name as Scope, tier, description: name, isDefault: (defaults as readonly string[]).includes(name) }
+      })
+      const of = { request: { scopes: asked as Scope[] }, resource: { ...orders, scopes } }
+      expect(asksForInteraction(aPolicy(everything), of)).toBe(privileged)
+      const wall = aWall('limits: { read: { refreshTokenSeconds: none } }')
+      expect(asksForInteraction(aPolicy(everything, { wall }), of)).toBe(walled)
+    },
+  )
 })
 
 test('a new grant of a tier that the vendor gives no refresh token needs a sign-in for this very request', () => {

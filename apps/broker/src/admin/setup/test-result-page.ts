@@ -67,7 +67,7 @@ const decided = z.object({
   kind: z.enum(['allow', 'stepUp', 'deny']),
   accessTokenTtl: ceiling.optional(),
   refreshTokenTtl: ceiling.optional(),
-  sessionExpiresAt: z.number().optional(),
+  endsAt: z.number().optional(),
   missing: z.string().optional(),
   explanation: z.object({
     policyVersion: z.number(),
@@ -79,14 +79,14 @@ const decided = z.object({
 function decisionOf(decision: NonNullable<Found['decision']>): Html {
   const read = decided.safeParse(decision)
   if (!read.success) return section('Policy', [fact('Decision', tree(decision))])
-  const { kind, accessTokenTtl, refreshTokenTtl, sessionExpiresAt, missing, explanation } = read.data
+  const { kind, accessTokenTtl, refreshTokenTtl, endsAt, missing, explanation } = read.data
   const limit = (name: string, it: z.output<typeof ceiling> | undefined) =>
     fact(name, it && `${it.seconds} seconds, by ${it.by}: ${it.detail}`)
   const scopes = explanation.scopes.map(({ scope, tier, granted, because }) =>
     fact(scope, html`<span class="tier">${tier}</span> ${granted ? 'granted' : 'not granted'}: ${because}`),
   )
   const none = { seconds: 0, by: 'policy', detail: 'none is given' }
-  return html`${section('Limits', [limit('Access token', accessTokenTtl), limit('Refresh token', kind === 'allow' ? (refreshTokenTtl ?? none) : undefined), fact('Session ends', time(sessionExpiresAt)), fact('Missing', missing)])}${section(`Scopes, by version ${explanation.policyVersion} of the policy`, scopes)}${explanation.notes.map((note) => html`<p>${note}</p>`)}`
+  return html`${section('Limits', [limit('Access token', accessTokenTtl), limit('Refresh token', kind === 'allow' ? (refreshTokenTtl ?? none) : undefined), fact('All ends', time(endsAt)), fact('Missing', missing)])}${section(`Scopes, by version ${explanation.policyVersion} of the policy`, scopes)}${explanation.notes.map((note) => html`<p>${note}</p>`)}`
 }
 
 const stages: Readonly<Record<LoginStage, string>> = {

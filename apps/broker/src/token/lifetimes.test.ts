@@ -1,0 +1,214 @@
+/**
+ * What policy decides is what is issued, shown and kept to: with each ceiling as the winner, a grant is opened through a browser, its tokens
+ * are rotated to the end, and nothing of it lives a second longer.
+ */
+import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/instant'
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aVerifier } from '@drawbridge/testkit/a-grant'
+import {
+  type AnIdp,
+  aCompany,
+  aCompanyPolicy,
+  anAuthorizeUrl,
+  anIdp,
+  aPlainBrowser,
+  aWebRedirectUri,
+  publish,
+} from '@drawbridge/testkit/a-login'
+import type { ATenant } from '@drawbridge/testkit/a-tenant'
+import { aTokenKey } from '@drawbridge/testkit/a-token-key'
+import { anAdmin } from '@drawbridge/testkit/an-admin'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { decodeJwt } from 'jose'
+
+let now: Instant = instant(Date.now() - (Date.now() % 1000))
+let fixture: TestDatabase
+let broker: TestBroker
+let idp: AnIdp
+let acme: ATenant
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aCompany(fixture, 'acme', now)
+  idp = anIdp(() => now)
+  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor })
+  await aTokenKey(fixture, broker, acme)
+})
+afterAll(async () => {
+  await broker.close()
+  await fixture.close()
+})
+beforeEach(async () => {
+  now = addSeconds(now, 100_000)
+  idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+  await sql('UPDATE resources SET access_token_ttl_seconds = NULL')
+  await sql('UPDATE clients SET access_token_ttl_seconds = NULL')
+})
+
+const issuer = 'http://localhost:4400/t/acme'
+const sql = <Row = Record<string, unknown>>(text: string, parameters: readonly unknown[] = []) =>
+  asOwner<Row>(fixture.ownerUrl, text, parameters)
+
+type Tokens = {
+  readonly access_token: string
+  readonly refresh_token?: string
+  readonly expires_in: number
+  readonly scope: string
+  readonly error?: string
+}
+async function post(form: Record<string, string>): Promise<Tokens> {
+  const body = new URLSearchParams({ client_id: acme.clientId, ...form })
+  return (await fetch(`${broker.url}/t/acme/token`, { method: 'POST', body })).json() as Promise<Tokens>
+}
+const refresh = (token: string | undefined) => post({ grant_type: 'refresh_token', refresh_token: token ?? '' })
+
+/** Signs in, and asks for access so many seconds later. */
+async function aGrantOf(scope: string, secondsLater = 0): Promise<Tokens> {
+  const browser = aPlainBrowser({ issuer, url: broker.url })
+  const ask = () => browser.visit(anAuthorizeUrl(issuer, acme, { scope }))
+  let end = await browser.comeHome(await ask(), acme.connectionId)
+  if (secondsLater > 0) {
+    now = addSeconds(now, secondsLater)
+    end = await ask()
+  }
+  const code = new URL(end.location).searchParams.get('code') ?? ''
+  return post({ grant_type: 'authorization_code', code, redirect_uri: aWebRedirectUri, code_verifier: aVerifier })
+}
+
+type Won = { readonly seconds: number; readonly by: string }
+type Case = {
+  readonly winner: string
+  readonly policy?: string
+  readonly arrange?: () => unknown
+  readonly secondsLater?: number
+  readonly access: Won
+  readonly refresh: Won
+  /** When all of it is over, counted from the opening. */
+  readonly end: number
+}
+
+const cases: readonly Case[] = [
+  { winner: 'tier', access: { seconds: 1800, by: 'tier' }, refresh: { seconds: 28_800, by: 'tier' }, end: 28_800 },
+  {
+    winner: 'tenant',
+    policy: 'limits: { read: { accessTokenSeconds: 60, refreshTokenSeconds: 600 } }',
+    ...{ access: { seconds: 60, by: 'tenant' }, refresh: { seconds: 600, by: 'tenant' }, end: 600 },
+  },
+  {
+    winner: 'resource',
+    arrange: () => sql('UPDATE resources SET access_token_ttl_seconds = 120'),
+    ...{ access: { seconds: 120, by: 'resource' }, refresh: { seconds: 28_800, by: 'tier' }, end: 28_800 },
+  },
+  {
+    winner: 'client',
+    arrange: () => sql('UPDATE clients SET access_token_ttl_seconds = 90'),
+    ...{ access: { seconds: 90, by: 'client' }, refresh: { seconds: 28_800, by: 'tier' }, end: 28_800 },
+  },
+  {
+    winner: 'client rule',
+    policy: 'clients: [{ name: c, accessTokenSeconds: 70, refreshTokenSeconds: 700 }]',
+    ...{ access: { seconds: 70, by: 'client_rule' }, refresh: { seconds: 700, by: 'client_rule' }, end: 700 },
+  },
+  {
+    winner: 'absolute session',
+    policy: 'session: { absoluteSeconds: 3000 }',
+    secondsLater: 2900,
+    ...{ access: { seconds: 100, by: 'session_absolute' }, refresh: { seconds: 100, by: 'session_absolute' }, end: 100 },
+  },
+  {
+    winner: 'idle session',
+    policy: 'session: { idleSeconds: 900 }',
+    ...{ access: { seconds: 1800, by: 'tier' }, refresh: { seconds: 900, by: 'session_idle' }, end: 28_800 },
+  },
+  {
+    winner: 'session of the IdP',
+    arrange: () => (idp.says = { ...idp.says, sessionEndsAt: addSeconds(now, 1000) }),
+    ...{ access: { seconds: 1000, by: 'idp_session' }, refresh: { seconds: 1000, by: 'idp_session' }, end: 1000 },
+  },
+  {
+    winner: 'age of the authentication',
+    policy: 'session: { authenticationMaxAgeSeconds: 1000 }',
+    arrange: () => (idp.says = { ...idp.says, signedInAt: addSeconds(now, -900) }),
+    ...{ access: { seconds: 100, by: 'authentication_age' }, refresh: { seconds: 100, by: 'authentication_age' }, end: 100 },
+  },
+  {
+    winner: 're-consent interval',
+    policy: 'session: { reconsentSeconds: 500 }',
+    ...{ access: { seconds: 500, by: 'reconsent' }, refresh: { seconds: 500, by: 'reconsent' }, end: 500 },
+  },
+]
+
+describe.each(cases)('where the winner is: $winner', ({ policy = '', arrange, secondsLater, access, refresh: refreshWon, end }) => {
+  it('what is issued is what was decided, and everybody is shown the same', async () => {
+    await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}${policy}`)
+    await arrange?.()
+    const tokens = await aGrantOf('read', secondsLater)
+    const [opened] = await sql<{ detail: Record<string, any> }>(
+      "SELECT detail FROM audit_events WHERE kind = 'grant_opened' ORDER BY id DESC LIMIT 1",
+    )
+    const { ceilings, explanation } = opened?.detail ?? {}
+    expect(ceilings).toMatchObject({ accessToken: access, refreshToken: refreshWon })
+    expect([tokens.expires_in, tokens.scope]).toEqual([
+      ceilings.accessToken.seconds,
+      explanation.scopes
+        .filter((scope: { granted: boolean }) => scope.granted)
+        .map((scope: { scope: string }) => scope.scope)
+        .join(' '),
+    ])
+    const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
+    expect(body.grants[0]).toMatchObject({ accessTokenSeconds: access.seconds, refreshTokenSeconds: refreshWon.seconds, ceilings })
+    expect(Object.keys(body.grants[0].ceilings.accessToken)).toEqual(['seconds', 'by', 'detail'])
+  })
+
+  it('rotations reach its end and not beyond', async () => {
+    await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}${policy}`)
+    await arrange?.()
+    let tokens = await aGrantOf('read', secondsLater)
+    const over = addSeconds(now, end)
+    const step = Math.min(Math.floor(end / 3), refreshWon.seconds - 1)
+    for (; addSeconds(now, step) < over; ) {
+      now = addSeconds(now, step)
+      tokens = await refresh(tokens.refresh_token)
+      expect(tokens.error).toBeUndefined()
+      expect(decodeJwt(tokens.access_token)['exp']).toBe(Math.min(toSeconds(now) + access.seconds, toSeconds(over)))
+    }
+    const [latest] = await sql<{ expires_at: Date }>('SELECT expires_at FROM refresh_tokens ORDER BY created_at DESC LIMIT 1')
+    expect(latest?.expires_at.getTime()).toBeLessThanOrEqual(over)
+    now = addSeconds(over, -1)
+    const last = await refresh(tokens.refresh_token)
+    expect(last).toMatchObject({ expires_in: 1 })
+    now = over
+    expect(await refresh(last.refresh_token)).toMatchObject({ error: 'invalid_grant' })
+  })
+})
+
+it('a refresh token that nobody used for its idle time is dead, though the grant is not over', async () => {
+  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}session: { idleSeconds: 900 }`)
+  const tokens = await aGrantOf('read')
+  now = addSeconds(now, 900)
+  expect(await refresh(tokens.refresh_token)).toMatchObject({ error: 'invalid_grant' })
+})
+
+it('limits that a policy tightens later count from the opening, and shrink or end what is open at its next refresh', async () => {
+  await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
+  const [shrunk, ended] = [await aGrantOf('read'), await aGrantOf('read')]
+  const opened = now
+  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}limits: { read: { refreshTokenSeconds: 600 } }`)
+  now = addSeconds(opened, 500)
+  const again = await refresh(shrunk.refresh_token)
+  expect(again).toMatchObject({ expires_in: 100 })
+  now = addSeconds(opened, 600)
+  for (const tokens of [again, ended]) expect(await refresh(tokens.refresh_token)).toMatchObject({ error: 'invalid_grant' })
+})
+
+it('a policy that is published anew leaves alone what is open from a session older at the IdP than it is here, and what she did elsewhere', async () => {
+  idp.says = { ...idp.says, signedInAt: addSeconds(now, -13 * 3600) }
+  await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
+  const tokens = await aGrantOf('read')
+  idp.says = { ...idp.says, sessionEndsAt: addSeconds(now, 30) }
+  await aGrantOf('read')
+  await publish(fixture, acme, now, aCompanyPolicy(['read']))
+  now = addSeconds(now, 60)
+  expect(await refresh(tokens.refresh_token)).toMatchObject({ expires_in: 1800 })
+})
