@@ -7,6 +7,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js'
 import { err, ok, type Result } from '../result.js'
 import { policyLimits } from './error.js'
+import type { Regexes } from './regexes.js'
 
 export type ExpressionCost = {
   readonly cost: number
@@ -20,6 +21,7 @@ export type CostRefusal = { readonly reason: 'expression_function'; readonly det
 
 /** Price of a function that walks a text: claims are capped at `claimCharacters`, and engines read many characters per step. */
 const textWalk = 16
+/** A step for each instruction of the pattern comes on top. */
 const regexWalk = 128
 /** Searching and comparing lists is a tight loop of the host's, far cheaper than a step of the evaluator. */
 const itemsPerStep = 10
@@ -64,19 +66,26 @@ export const attributesVariable = 'attributes'
 type Walk = {
   readonly attributes: Set<string>
   readonly readsAttributes: boolean
-
+  readonly regexes: Regexes
   /** Names of fields that hold lists: claims declared so, and lists of our own variables. */
   readonly listFields: ReadonlySet<string>
   readonly matches: ASTNode[]
   readonly unpriced: { readonly name: string; readonly at: number }[]
 }
 
-/** `listClaims`: the claims that the document's catalogue declares as lists. */
-export function costOf(ast: ASTNode, listClaims: readonly string[], readsAttributes = false): Result<ExpressionCost, CostRefusal> {
+export type CostOptions = {
+  /** The claims that the document's catalogue declares as lists. */
+  readonly lists: readonly string[]
+  readonly readsAttributes: boolean
+  readonly regexes: Regexes
+}
+
+export function costOf(ast: ASTNode, { lists, readsAttributes, regexes }: CostOptions): Result<ExpressionCost, CostRefusal> {
   const walk: Walk = {
     attributes: new Set(),
     readsAttributes,
-    listFields: new Set([...listClaims, 'amr', 'scopes']),
+    regexes,
+    listFields: new Set([...lists, 'amr', 'scopes']),
     matches: [],
     unpriced: [],
   }
@@ -159,8 +168,18 @@ function priceCall(name: string, receiver: ASTNode | undefined, parameters: read
   }
   const own = priceOf.get(name)
   if (own === undefined) return unpriced(name, node, walk)
-  if (name === 'matches' || name === 'matchRe') walk.matches.push(node)
-  return own + (receiver === undefined ? 0 : price(receiver, walk)) + sum(parameters, walk)
+  const isMatch = name === 'matches' || name === 'matchRe'
+  if (isMatch) walk.matches.push(node)
+  return (
+    own + (isMatch ? instructionsOf(parameters[0], walk) : 0) + (receiver === undefined ? 0 : price(receiver, walk)) + sum(parameters, walk)
+  )
+}
+
+/** What is refused as a pattern is never run: it costs nothing. */
+function instructionsOf(pattern: ASTNode | undefined, { regexes }: Walk): number {
+  if (pattern?.op !== 'value' || typeof pattern.args !== 'string') return 0
+  const regex = regexes(pattern.args)
+  return regex.ok ? regex.value.instructions : 0
 }
 
 /** The most items that this expression's list can hold; 0 for what is certainly a single value, as a comprehension's variable is. */

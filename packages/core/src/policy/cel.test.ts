@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { conditionCompiler } from './cel.js'
+import { policyLimits } from './error.js'
 
 const compile = conditionCompiler({ level: 'number', vip: 'boolean', skills: 'list' })
 const context = {
@@ -67,8 +68,18 @@ describe('a condition', () => {
     ['claims.email.matches(claims.name)', 'regex_not_literal'],
     ["claims.email.matches('(a)\\\\1')", 'regex_refused'],
     ["claims.email.matches('(?=a)')", 'regex_refused'],
+    ["claims.email.matches('[a-z]{257}')", 'regex_refused'],
+    ["claims.skills.exists(s, s.matches('[a-z]{200}'))", 'expression_too_costly'],
   ])('%s is refused as %s', (source, reason) => {
     expect(refusalOf(source)).toBe(reason)
+  })
+
+  test('patterns that together are too large are refused, also those that are small enough alone', () => {
+    const compileNext = conditionCompiler({})
+    const most = Math.ceil(policyLimits.regexInstructionsInAll / 200)
+    const outcomes = Array.from({ length: most + 1 }, (_, index) => compileNext(`claims.email.matches('a{200}${index}')`))
+    expect(outcomes[0]).toMatchObject({ ok: true })
+    expect(outcomes.at(-1)).toMatchObject({ ok: false, error: { reason: 'regex_refused', say: expect.stringContaining('InAll') } })
   })
 
   test('a refusal points at line and column with a caret', () => {

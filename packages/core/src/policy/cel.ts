@@ -9,12 +9,12 @@
  * says, and what remains is reported as `unclear`, which the caller takes for the strict outcome.
  */
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js'
-import { RE2JS } from 're2js'
 import { err, ok, type Result } from '../result.js'
-import { attributesVariable, costOf } from './cel-cost.js'
+import { attributesVariable, type CostOptions, costOf } from './cel-cost.js'
 import { type Facts, necessaryFacts, variablesRead } from './cel-facts.js'
 import { type ClaimCatalogue, type ClaimType, conditionVariables, standardClaims } from './cel-variables.js'
 import { type PolicyErrorReason, policyErrors, policyLimits } from './error.js'
+import { boundedRegexes, type Regexes } from './regexes.js'
 
 export type Condition = {
   readonly source: string
@@ -49,18 +49,24 @@ const linearMatches = 'matchRe'
 
 const policyVariables: ReadonlySet<string> = new Set(['claims', ...Object.keys(conditionVariables)])
 
-function policyEnvironment(claims: ClaimCatalogue): Environment {
-  const claimFields = Object.fromEntries(Object.entries({ ...standardClaims, ...claims }).map(([name, type]) => [name, celTypeOf[type]]))
-  return Object.entries({ ...conditionVariables, claims: claimFields }).reduce(
-    (environment, [name, type]) =>
-      typeof type === 'string' ? environment.registerVariable(name, type) : environment.registerVariable({ name, schema: { ...type } }),
-    boundedEnvironment(),
+/** What an expression is compiled for: variables, limits, and what is known of their sizes. */
+type Compiler = CostOptions & { readonly environment: Environment }
+
+function policyCompiler(claims: ClaimCatalogue): Compiler {
+  const catalogue = Object.entries({ ...standardClaims, ...claims })
+  const claimFields = Object.fromEntries(catalogue.map(([name, type]) => [name, celTypeOf[type]]))
+  const regexes = boundedRegexes()
+  const environment = Object.entries({ ...conditionVariables, claims: claimFields }).reduce(
+    (declared, [name, type]) =>
+      typeof type === 'string' ? declared.registerVariable(name, type) : declared.registerVariable({ name, schema: { ...type } }),
+    boundedEnvironment(regexes),
   )
+  const lists = catalogue.flatMap(([name, type]) => (type === 'list' ? [name] : []))
+  return { environment, lists, readsAttributes: false, regexes }
 }
 
 /** Without variables: what strangers write is held to these limits, and `matches` to the linear-time engine. */
-function boundedEnvironment(): Environment {
-  const patterns = new Map<string, RE2JS>()
+function boundedEnvironment(regexes: Regexes): Environment {
   return new Environment({
     unlistedVariablesAreDyn: false,
     limits: {
@@ -71,28 +77,23 @@ function boundedEnvironment(): Environment {
       maxCallArguments: 4,
     },
   }).registerFunction(`string.${linearMatches}(string): bool`, (text: string, pattern: string) => {
-    const known = patterns.get(pattern) ?? RE2JS.compile(pattern)
-    patterns.set(pattern, known)
-    return known.test(text)
+    const regex = regexes(pattern)
+    if (!regex.ok) throw new Error('a pattern that was not accepted')
+    return regex.value.test(text)
   })
 }
 
 /** Makes the compiler for one document's catalogue of claims. */
 export function conditionCompiler(claims: ClaimCatalogue): ConditionCompiler {
-  const environment = policyEnvironment(claims)
-  const lists = listsOf(claims)
-  return (source) => compileCondition(environment, source, lists)
+  const compiler = policyCompiler(claims)
+  return (source) => compileCondition(compiler, source)
 }
-
-const listsOf = (claims: ClaimCatalogue): readonly string[] =>
-  Object.entries({ ...standardClaims, ...claims }).flatMap(([name, type]) => (type === 'list' ? [name] : []))
 
 /** Makes the compiler for claims that a document makes out of those in the catalogue: held to the same limits, and to one type. */
 export function derivedClaimCompiler(claims: ClaimCatalogue): (source: string, type: ClaimType) => Result<DerivedValue, ExpressionMistake> {
-  const environment = policyEnvironment(claims)
-  const lists = listsOf(claims)
+  const compiler = policyCompiler(claims)
   return (source, type) => {
-    const compiled = compileExpression(environment, source, { lists, readsAttributes: false })
+    const compiled = compileExpression(compiler, source)
     if (!compiled.ok) return compiled
     const { expression, resultType, cost } = compiled.value
     if (!resultsOf[type].includes(resultType)) return refuse('expression_type', `a ${type} is wanted, this one is ${resultType}`, source, 0)
@@ -113,8 +114,9 @@ function valueOf(expression: ParseResult): DerivedValue['evaluate'] {
 
 /** Makes the compiler for conditions on an address that somebody gave: `hint` is the whole, `domain` what is behind the @. */
 export function hintConditionCompiler(): ConditionCompiler {
-  const environment = boundedEnvironment().registerVariable('hint', 'string').registerVariable('domain', 'string')
-  return (source) => compileCondition(environment, source, [])
+  const regexes = boundedRegexes()
+  const environment = boundedEnvironment(regexes).registerVariable('hint', 'string').registerVariable('domain', 'string')
+  return (source) => compileCondition({ environment, lists: [], readsAttributes: false, regexes }, source)
 }
 
 export type ClaimExpression = {
@@ -135,9 +137,10 @@ const resultsOf: Readonly<Record<ClaimType, readonly string[]>> = {
 
 /** Makes the compiler for expressions over the attributes of a login: held to the same limits as conditions, and to one type. */
 export function claimExpressionCompiler(): (source: string, type: ClaimType) => Result<ClaimExpression, ExpressionMistake> {
-  const environment = boundedEnvironment().registerVariable(attributesVariable, 'map<string, list<string>>')
+  const regexes = boundedRegexes()
+  const environment = boundedEnvironment(regexes).registerVariable(attributesVariable, 'map<string, list<string>>')
   return (source, type) => {
-    const compiled = compileExpression(environment, source, { lists: [], readsAttributes: true })
+    const compiled = compileExpression({ environment, lists: [], readsAttributes: true, regexes }, source)
     if (!compiled.ok) return compiled
     const { expression, resultType, attributes } = compiled.value
     if (!resultsOf[type].includes(resultType)) return refuse('expression_type', `a ${type} is wanted, this one is ${resultType}`, source, 0)
@@ -160,8 +163,8 @@ function attributeReader(expression: ParseResult, names: readonly string[]): Cla
   }
 }
 
-function compileCondition(environment: Environment, source: string, lists: readonly string[]): Result<Condition, ExpressionMistake> {
-  const compiled = compileExpression(environment, source, { lists, readsAttributes: false })
+function compileCondition(compiler: Compiler, source: string): Result<Condition, ExpressionMistake> {
+  const compiled = compileExpression(compiler, source)
   if (!compiled.ok) return compiled
   const { expression, resultType, cost } = compiled.value
   if (resultType !== 'bool') return refuse('expression_not_boolean', `this one is ${resultType}`, source, 0)
@@ -176,19 +179,15 @@ type Compiled = {
   readonly attributes: readonly string[]
 }
 
-function compileExpression(
-  environment: Environment,
-  source: string,
-  { lists, readsAttributes }: { readonly lists: readonly string[]; readonly readsAttributes: boolean },
-): Result<Compiled, ExpressionMistake> {
+function compileExpression(compiler: Compiler, source: string): Result<Compiled, ExpressionMistake> {
   if (source.length > policyLimits.expressionCharacters) return refuse('expression_too_long', `${source.length} characters`)
-  const parsed = parse(environment, source)
+  const parsed = parse(compiler.environment, source)
   if (!parsed.ok) return parsed
-  const cost = costOf(parsed.value.ast, lists, readsAttributes)
+  const cost = costOf(parsed.value.ast, compiler)
   if (!cost.ok) return refuse(cost.error.reason, cost.error.detail, source, cost.error.at)
   const ours = cost.value.matches.find((call) => nameOfCall(call) === linearMatches)
   if (ours !== undefined) return refuse('expression_function', 'a name of our own', source, ours.start)
-  const safe = useLinearMatches(environment, source, { unchanged: parsed.value, calls: cost.value.matches })
+  const safe = useLinearMatches(compiler, source, { unchanged: parsed.value, calls: cost.value.matches })
   if (!safe.ok) return safe
   const checked = safe.value.check()
   if (!checked.valid) return refuse('expression_type', summaryOf(checked.error), source, positionOf(checked.error))
@@ -209,7 +208,7 @@ function parse(environment: Environment, source: string): Result<ParseResult, Ex
 
 /** Parses again with every call of `matches` renamed to ours. A call that could not be renamed is refused, never left to the host's engine. */
 function useLinearMatches(
-  environment: Environment,
+  compiler: Compiler,
   source: string,
   { unchanged, calls }: { readonly unchanged: ParseResult; readonly calls: readonly ASTNode[] },
 ): Result<ParseResult, ExpressionMistake> {
@@ -220,19 +219,14 @@ function useLinearMatches(
     const [, receiver, parameters] = call.args
     const pattern = parameters[0]
     if (pattern?.op !== 'value' || typeof pattern.args !== 'string') return refuse('regex_not_literal', '', source, call.start)
-    if (pattern.args.length > policyLimits.regexCharacters)
-      return refuse('regex_refused', `longer than the limit regexCharacters`, source, pattern.start)
-    try {
-      RE2JS.compile(pattern.args)
-    } catch (error) {
-      return refuse('regex_refused', error instanceof Error ? error.message : '', source, pattern.start)
-    }
+    const regex = compiler.regexes(pattern.args)
+    if (!regex.ok) return refuse('regex_refused', regex.error, source, pattern.start)
     const at = source.indexOf('matches', receiver.end)
     renamed = `${renamed.slice(0, at)}${linearMatches}${renamed.slice(at + linearMatches.length)}`
   }
-  const parsed = parse(environment, renamed)
+  const parsed = parse(compiler.environment, renamed)
   if (!parsed.ok) return parsed
-  const left = costOf(parsed.value.ast, [])
+  const left = costOf(parsed.value.ast, compiler)
   const unsafe = left.ok ? left.value.matches.find((call) => nameOfCall(call) !== linearMatches) : parsed.value.ast
   return unsafe === undefined ? parsed : refuse('expression_function', 'matches', source, unsafe.start)
 }
