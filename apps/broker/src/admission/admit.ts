@@ -11,7 +11,7 @@ import { type IdentityRefusal, normalize } from '@drawbridge/core/identity/norma
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import type { Instant } from '@drawbridge/core/instant'
 import { isKeepable } from '@drawbridge/core/keepable-text'
-import { type Client, hostOfClient } from '@drawbridge/core/oauth/client'
+import { type Client, policyHostOf } from '@drawbridge/core/oauth/client'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
 import { decide, type PolicyInput } from '@drawbridge/core/policy/decide'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
@@ -78,7 +78,7 @@ export function policyInputOf(admission: Admission): PolicyInput {
     identity: withVerifiedAddress(admission.identity, tenant.domains),
     client: {
       id: client.id,
-      host: hostOfClient(client),
+      host: policyHostOf(client),
       kind: client.kind,
       scopeCeiling: client.scopeCeiling,
       accessTokenTtlSeconds: client.accessTokenTtlSeconds,

@@ -6,7 +6,7 @@ import type { Ceiling } from '../policy/decision.js'
 import type { PolicyInput } from '../policy/input.js'
 import { err, ok, type Result } from '../result.js'
 import type { Scope } from '../tenant/ids.js'
-import { type Client, hostOfClient } from './client.js'
+import { type Client, policyHostOf } from './client.js'
 import type { TokenErrorReason } from './token-error.js'
 
 export type OwnAccess = { readonly scopes: readonly Scope[]; readonly accessTokenTtl: Ceiling }
@@ -34,7 +34,7 @@ export function decideOwnAccess(
 ): Result<OwnAccess, OwnAccessRefusal> {
   if (client.kind !== 'preregistered' || client.authMethod === 'none') return err('grant_type_not_for_client')
   const { resource, policy, address, country } = asked
-  const alone = { client: { ...client, host: hostOfClient(client) }, resource, address, country, now }
+  const alone = { client: { ...client, host: policyHostOf(client) }, resource, address, country, now }
   const given = resource.scopes.filter((scope) => client.scopeCeiling.includes(scope.name))
   const allowed = scopesLeftAlone(policy, { ...alone, scopes: given })
   const granted = asked.scopes === undefined ? allowed : allowed.filter((scope) => asked.scopes?.includes(scope.name))

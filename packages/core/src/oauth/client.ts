@@ -47,6 +47,23 @@ export function hostOfClient(client: Pick<Client, 'kind' | 'id' | 'redirectUris'
 }
 
 /**
+ * The host by which policy knows a client: without port and closing dot, because the same host with either is no other. `undefined`: its
+ * redirect URIs lead to several. Whoever registers may write a trusted host before its own, so none of them speaks for the client.
+ */
+export function policyHostOf(client: Pick<Client, 'kind' | 'id' | 'redirectUris'>): string | undefined {
+  const urls = client.kind === 'metadata_document' ? [client.id] : client.redirectUris
+  const [host = 'unknown', ...others] = new Set(urls.map(hostName))
+  return others.length === 0 ? host : undefined
+}
+
+/** A private-scheme URI is at no host; its scheme stands for it. */
+function hostName(url: string): string {
+  if (!URL.canParse(url)) return 'unknown'
+  const { hostname, protocol } = new URL(url)
+  return hostname === '' ? protocol : hostname.replace(/\.$/, '')
+}
+
+/**
  * Says whether the browser may be sent to a client's redirect URI before the person has agreed to anything: if an admin vouches for
  * the client, or the URI cannot leave her own machine. RFC 9700 §4.11.2
  */

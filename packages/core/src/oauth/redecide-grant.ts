@@ -10,7 +10,7 @@ import type { Instant } from '../instant.js'
 import type { CompiledPolicy } from '../policy/compile.js'
 import { decide } from '../policy/decide.js'
 import type { Scope } from '../tenant/ids.js'
-import { type Client, hostOfClient } from './client.js'
+import { type Client, policyHostOf } from './client.js'
 import type { ResourceServer } from './resource.js'
 
 /** What a grant keeps of what it was decided on. */
@@ -56,7 +56,7 @@ export function redecideGrant(
   const { id, kind, scopeCeiling, accessTokenTtlSeconds } = client
   const decision = decide(policy, {
     identity: identityBehind(identity.value, grant, domains),
-    client: { id, host: hostOfClient(client), kind, scopeCeiling, accessTokenTtlSeconds },
+    client: { id, host: policyHostOf(client), kind, scopeCeiling, accessTokenTtlSeconds },
     resource,
     request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address, country },
     session: { startedAt: startOf(grant), grantedAt: grant.createdAt },

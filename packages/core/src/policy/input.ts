@@ -14,7 +14,7 @@ export type PolicyInput = {
   readonly privilegedFrom?: Instant | undefined
   readonly client: {
     readonly id: ClientId
-    /** Host of its metadata document or of its redirect URI; undefined when it has none. */
+    /** Host of its metadata document, or of its redirect URIs; undefined when they lead to several. */
     readonly host: string | undefined
     readonly kind: (typeof clientKinds)[number]
     /** That this very installation is the one it claims to be was proven. Absent: it was not. */
