@@ -44,6 +44,12 @@ const guid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 const multipleAuthn = `${microsoft}claims/multipleauthn`
 const methodsReferences = `${microsoft}claims/authnmethodsreferences`
 
+/**
+ * Of a vendor that cannot say how somebody signed in: its class is a setting or a constant, and an attribute that is called `amr` is a
+ * field that somebody filled in.
+ */
+const noEvidence = { methods: [], authnContext: 'ignore' } as const
+
 /** The first that fits is it: those with addresses of their own stand before products that run anywhere. */
 export const vendors = {
   okta: {
@@ -62,7 +68,7 @@ export const vendors = {
       stableIdAttribute: `${microsoft}identity/claims/objectidentifier`,
       groupsAttribute: `${microsoft}ws/2008/06/identity/claims/groups`,
       stepUpClassRef: null,
-      mapping: { methods: [methodsReferences] },
+      mapping: { methods: [methodsReferences], authnContext: 'ignore' },
     },
     logoutIssuer: (entityId) => entityId.replace('https://sts.windows.net/', 'https://login.microsoftonline.com/'),
     stableId: `${microsoft}identity/claims/objectidentifier (sent by default)`,
@@ -71,7 +77,7 @@ export const vendors = {
   google: {
     name: 'Google Workspace',
     entityId: /^https:\/\/accounts\.google\.com\/o\/saml2\?idpid=C[A-Za-z0-9]+$/,
-    preset: { stepUpClassRef: null, groupsAttribute: 'groups' },
+    preset: { stepUpClassRef: null, groupsAttribute: 'groups', mapping: noEvidence },
     stableId: 'a custom directory field that IT fills once per person; Google sends no identifier of its own',
     notices: ['no_metadata_url', 'stable_id_needs_mapping', 'no_mfa_evidence', 'logout_unsupported'],
   },
@@ -87,14 +93,14 @@ export const vendors = {
     name: 'OneLogin',
     entityId: /^https:\/\/app\.onelogin\.com\/saml\/metadata\//,
     signInUrl: /^https:\/\/[a-z0-9-]+\.onelogin\.com\/trust\/saml2\//,
-    preset: { authnInstant: 'when-forced', groupsAttribute: 'memberOf', stepUpClassRef: null },
+    preset: { authnInstant: 'when-forced', groupsAttribute: 'memberOf', stepUpClassRef: null, mapping: noEvidence },
     stableId: 'the parameter “OneLogin ID”, mapped to an attribute',
     notices: ['sha1_by_default', 'recipient_typed_by_hand', 'authn_instant_is_issue_time', 'stable_id_needs_mapping', 'no_mfa_evidence'],
   },
   jumpcloud: {
     name: 'JumpCloud',
     signInUrl: /^https:\/\/sso\.jumpcloud\.com\/saml2\//,
-    preset: { stepUpClassRef: null },
+    preset: { stepUpClassRef: null, mapping: noEvidence },
     stableId: 'a constant attribute mapped to the user’s JumpCloud id',
     notices: ['entity_id_typed_by_hand', 'stable_id_needs_mapping', 'no_mfa_evidence', 'logout_unsupported'],
   },
@@ -111,7 +117,7 @@ export const vendors = {
     signInUrl: /^https:\/\/[^/]+\/samlp\/[A-Za-z0-9]+([/?]|$)/,
     preset: {
       stepUpClassRef: null,
-      mapping: { claims: { email_provider: { from: ['http://schemas.auth0.com/identities/default/provider'] } } },
+      mapping: { ...noEvidence, claims: { email_provider: { from: ['http://schemas.auth0.com/identities/default/provider'] } } },
     },
     logoutBinding: 'post',
     stableId: 'the NameID: it is user_id as it comes',
