@@ -11,6 +11,7 @@ import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
+import { dryRunEndpoints } from './dry-runs.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
 import { loginTraceEndpoints } from './login-traces.endpoint.js'
 import { logoutSettingEndpoints } from './logout.endpoint.js'
@@ -50,6 +51,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...policyEndpoints,
   ...policyDraftEndpoints,
   ...policyDiffEndpoints,
+  ...dryRunEndpoints,
   ...vendorPolicyEndpoints,
   ...readEndpoints,
   ...revocationEndpoints,

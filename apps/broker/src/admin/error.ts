@@ -233,6 +233,13 @@ export const adminErrors = {
     title: 'Enough drafts',
     say: 'a tenant has at most 20 drafts of its policy: remove one first',
   },
+  dry_run_impossible: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'ours',
+    title: 'Nothing to decide',
+    say: 'there is nobody, or nothing, that a policy could be asked about; see errors',
+  },
   resource_not_owned: {
     code: 'forbidden',
     status: 403,

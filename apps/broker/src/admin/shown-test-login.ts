@@ -55,7 +55,8 @@ export function showTestLogin(deps: BrokerDeps, tenant: ResolvedTenant, test: St
 const stateOf = ({ redeemedAt, outcome, finishedAt }: StoredTestLogin): (typeof states)[number] =>
   finishedAt !== undefined ? 'finished' : outcome !== undefined ? 'answered' : redeemedAt !== undefined ? 'started' : 'waiting'
 
-function openFound(deps: BrokerDeps, tenant: ResolvedTenant, { id, sealed }: StoredTestLogin): TestLoginFound | undefined {
+/** `undefined`: nothing has been found yet. */
+export function openFound(deps: BrokerDeps, tenant: ResolvedTenant, { id, sealed }: StoredTestLogin): TestLoginFound | undefined {
   const opened = sealed && deps.sealer.open(sealed, sealContextOf({ deps, tenant }, 'test_logins', 'sealed', id))
   if (!opened?.ok) return undefined
   const parsed = testLoginFound.safeParse(JSON.parse(opened.value.toString('utf8')))

@@ -3,6 +3,7 @@ import type { AdminClient, Answered } from './admin-client.js'
 import type { Given, Outcome, Run, Tools } from './command.js'
 import { exitCodes } from './help.js'
 import { fillPath } from './make-call.js'
+import { type DryRun, dryRunLinesOf } from './show-dry-run.js'
 import { type Diff, type Draft, diffLinesOf, draftLinesOf, type Judged, judgedLinesOf } from './show-policy.js'
 
 const tenantPath = '/tenants/{tenant}'
@@ -73,3 +74,9 @@ async function diff(path: string, { arguments: named, body }: Given, tools: Tool
   const query = against === undefined ? '' : `?against=${against}`
   return told<Diff>(await tools.client.call('GET', `${fillPath(path, named)}${query}`), tools, diffLinesOf)
 }
+
+export const dryRun: Run = async ({ arguments: named, body }, tools) =>
+  told<DryRun>(await tools.client.call('POST', fillPath(`${tenantPath}/policies/dry-run`, named), body), tools, dryRunLinesOf)
+
+export const dryRunOfTest: Run = async ({ arguments: named, body }, tools) =>
+  told<DryRun>(await tools.client.call('POST', fillPath(`${tenantPath}/test-logins/{id}/dry-run`, named), body), tools, dryRunLinesOf)

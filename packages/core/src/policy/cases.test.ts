@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { parsePolicyCases, runPolicyCases } from './cases.js'
+import { parsePolicyCases, policySituation, runPolicyCases } from './cases.js'
 import { policyLimits } from './error.js'
 import { aPolicy, orders } from './fixtures/a-situation.js'
 
@@ -78,4 +78,14 @@ describe('cases are refused', () => {
     const parsed = parsePolicyCases(text)
     expect(parsed.ok ? [] : parsed.error.map((one) => one.reason)).toContain(reason)
   })
+})
+
+test.each([
+  ['a claim', { claims: { name: 'x'.repeat(policyLimits.claimCharacters + 1) } }],
+  ['a list', { claims: { roles: Array.from({ length: policyLimits.claimListItems + 1 }, String) } }],
+  ['claims', { claims: Object.fromEntries(Array.from({ length: policyLimits.claims + 1 }, (_, index) => [`claim${index}`, 'x'])) }],
+  ['groups', { groups: Array.from({ length: policyLimits.groups + 1 }, String) }],
+  ['a group', { groups: ['x'.repeat(policyLimits.claimCharacters + 1)] }],
+])('%s beyond what a login can bring are no situation: what a condition costs is reckoned by it', (_, situation) => {
+  expect(policySituation.safeParse(situation).success).toBe(false)
 })

@@ -17,18 +17,24 @@ import { clientKinds, type PolicyInput } from './input.js'
 
 const scopes = z.array(z.string().min(1).max(200)).max(policyLimits.requestScopes)
 const seconds = z.number().int().min(0).max(31_536_000)
-const claimValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])
+/** What a login can bring is bounded, and what conditions cost is reckoned by it: what is pasted is bounded alike. */
+const text = z.string().max(policyLimits.claimCharacters)
+const longText = z.string().max(2_048)
+const claimValue = z.union([text, z.number(), z.boolean(), z.array(text).max(policyLimits.claimListItems)])
+const claims = z
+  .record(text, claimValue)
+  .refine((given) => Object.keys(given).length <= policyLimits.claims, `at most ${policyLimits.claims}`)
 
 export const policySituation = z.strictObject({
   at: z.iso.datetime({ offset: true }).optional().describe('When it happens; absent: 2026-11-23T10:00:00Z, a Monday'),
   groups: z
-    .union([z.array(z.string()).max(policyLimits.groups), z.literal('unknown'), z.literal('absent')])
+    .union([z.array(text).max(policyLimits.groups), z.literal('unknown'), z.literal('absent')])
     .default([])
     .describe('As the IdP names them'),
-  claims: z.record(z.string(), claimValue).default({}).describe('By the names that the connection gives them'),
-  connection: z.string().default('connection').describe('The id of the connection'),
-  acr: z.string().optional().describe('The class reference of the sign-in'),
-  amr: z.array(z.string()).max(policyLimits.amrValues).default(['pwd']).describe('Its methods; empty: the IdP said none'),
+  claims: claims.default({}).describe('By the names that the connection gives them'),
+  connection: text.default('connection').describe('The id of the connection'),
+  acr: text.optional().describe('The class reference of the sign-in'),
+  amr: z.array(text).max(policyLimits.amrValues).default(['pwd']).describe('Its methods; empty: the IdP said none'),
   authenticatedSecondsAgo: z
     .union([seconds, z.literal('unknown')])
     .default(0)
@@ -39,19 +45,19 @@ export const policySituation = z.strictObject({
   deactivatesInSeconds: z.number().int().optional().describe('When the directory ends her access; absent: it names no end'),
   client: z
     .strictObject({
-      id: z.string().default('agent').describe('Its client id'),
-      host: z.string().optional().describe('Of its metadata document or its redirect URI; absent: it has none'),
+      id: longText.default('agent').describe('Its client id'),
+      host: text.optional().describe('Of its metadata document or its redirect URI; absent: it has none'),
       kind: z.enum(clientKinds).default('metadata_document').describe('How it became known'),
       scopeCeiling: scopes.default([]).describe('The most that it may have; empty: no ceiling of its own'),
     })
     .prefault({})
     .describe('Who asks for her'),
-  resource: z.string().optional().describe('Absent: the only one'),
+  resource: longText.optional().describe('Absent: the only one'),
   request: scopes.default([]).describe('Scopes asked for; absent: all that the resource declares'),
   kind: z.enum(['new_grant', 'refresh']).default('new_grant').describe('Whether something new is granted or what was granted goes on'),
   stepUpsDone: z.number().int().min(0).max(1).default(0).describe('1: she comes back from being asked for more'),
-  address: z.string().optional().describe('From which she asks; absent: nobody knows'),
-  country: z.string().optional().describe('From which she asks, two letters; absent: nobody knows'),
+  address: text.optional().describe('From which she asks; absent: nobody knows'),
+  country: text.optional().describe('From which she asks, two letters; absent: nobody knows'),
 })
 export type PolicySituation = z.output<typeof policySituation>
 

@@ -66,6 +66,8 @@ export const policyLimits = {
   rules: 10_000,
   groups: 1_000,
   placeDepth: 32,
+  /** Of a situation that somebody describes. */
+  claims: 200,
   claimListItems: 100,
   claimCharacters: 1_024,
   amrValues: 20,
@@ -87,6 +89,7 @@ export const policyLimitTexts: Readonly<Record<keyof typeof policyLimits, string
   rules: 'rules of one policy; a bundle counts once for each pair of group and scope',
   groups: 'groups of one person, and of one rule',
   placeDepth: 'levels of a place in the directory',
+  claims: 'claims of somebody whom a test case or a dry run describes',
   claimListItems: 'items of a claim that is a list',
   claimCharacters: 'of a claim that is a text',
   amrValues: 'authentication methods of one sign-in',

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
 import { compilePolicy } from './compile.js'
 import { decide } from './decide.js'
-import { type ConsideredRule, explain, shownValueLimits } from './explain.js'
+import { type ConsideredRule, explain, explainLimits, shownValueLimits } from './explain.js'
 import { aPolicy, aSituation, orders } from './fixtures/a-situation.js'
 
 describe('an explanation', () => {
@@ -150,4 +150,18 @@ test('explanation and decision never disagree, whatever the index skips', () => 
     }),
     { numRuns: 5 * (fc.readConfigureGlobal().numRuns ?? 100) },
   )
+})
+
+test('of many rules for one scope shows those that apply first, and says how many it leaves out', () => {
+  const rules = Array.from(
+    { length: explainLimits.rulesOfScope + 5 },
+    (_, index) => `{ name: a${index}, groups: [g${index}], scopes: ["*"] }`,
+  )
+  const found = explain(
+    aPolicy(`bundles: [${rules.join(', ')}, { name: z, groups: [staff], scopes: ["*"] }]`),
+    aSituation({ groups: ['staff'] }),
+  )
+  const [scope] = found.scopes
+  expect([scope?.rules.length, scope?.rulesLeftOut]).toEqual([explainLimits.rulesOfScope, 6])
+  expect(scope?.rules[0]).toMatchObject({ name: 'z', outcome: 'yes' })
 })

@@ -83,3 +83,15 @@ test('there are no more warnings than the limit, by line', () => {
   expect(found).toHaveLength(lintLimits.warnings)
   expect(found.map(({ line }) => line ?? 0)).toEqual(found.map(({ line }) => line ?? 0).toSorted((one, other) => one - other))
 })
+
+test('what is too much to compare is not compared, and the rest is said', () => {
+  const many = (prefix: string, star: string) => Array.from({ length: 150 }, (_, index) => `"${prefix}${index}${star}"`).join(', ')
+  const grants = Array.from({ length: 10 }, (_, index) => rule(`g${index}`, 'grant', many(`a${index}-`, '')))
+  const denies = Array.from({ length: 10 }, (_, index) => rule(`d${index}`, 'deny', many(`b${index}-`, '*')))
+  const found = (text: string) => new Set(warningsOf(text).map(([kind]) => kind))
+  expect(3_000 * 1_500).toBeGreaterThan(lintLimits.comparedScopes)
+  expect(found(rules(...grants, ...denies, rule('z', 'grant', read), rule('no', 'deny', '"*"')))).toEqual(new Set(['scope_undeclared']))
+  expect(found(rules(...grants, rule('z', 'grant', read), rule('no', 'deny', '"*"')))).toEqual(
+    new Set(['scope_undeclared', 'grant_always_denied']),
+  )
+})

@@ -101,6 +101,48 @@ const versions: readonly AdminCommand[] = [
   },
 ]
 
+const askedPolicy: Readonly<Record<string, Flag>> = {
+  file: { kind: 'file', says: 'a policy that is not published; - reads standard input', member: 'policy.document' },
+  'policy-version': { kind: 'number', says: 'a published version; 0: the safe default', member: 'policy.version' },
+  draft: { kind: 'text', says: 'a draft', member: 'policy.draft' },
+}
+const dryRuns: readonly AdminCommand[] = [
+  {
+    name: 'policy dry-run',
+    does: 'Ask a policy about somebody who is described: per scope granted or not, by which rule, with which values; nothing is written',
+    takes: ['tenant'],
+    flags: {
+      situation: {
+        kind: 'document',
+        says: 'who asks, as YAML or JSON, in the words of a test case: groups, claims, amr, client, request and so on; - reads standard input',
+        required: true,
+      },
+      ...askedPolicy,
+    },
+    load: async () => (await import('../policy-runs.js')).dryRun,
+    calls: ['POST /tenants/{tenant}/policies/dry-run'],
+    shows: nothing,
+    example: 'drawbridge policy dry-run initech --situation ada.yaml --file policy.yaml',
+  },
+  {
+    name: 'policy dry-run-test',
+    does: 'Ask a policy about the login that a test found, with the key that asked for the test; nothing is written',
+    takes: ['tenant', 'id'],
+    flags: {
+      ...askedPolicy,
+      client: { kind: 'text', says: 'a client_id, in place of the one of the test', member: 'clientId' },
+      resource: { kind: 'text', says: 'the identifier of a resource, in place of the one of the test' },
+      scope: { kind: 'list', says: 'a scope that is asked for; several', member: 'scopes' },
+      address: { kind: 'text', says: 'whence she asks' },
+      country: { kind: 'text', says: 'whence she asks, two letters' },
+    },
+    load: async () => (await import('../policy-runs.js')).dryRunOfTest,
+    calls: ['POST /tenants/{tenant}/test-logins/{id}/dry-run'],
+    shows: nothing,
+    example: 'drawbridge policy dry-run-test initech 0f0e7d0a-0000-4000-8000-000000000000 --file policy.yaml',
+  },
+]
+
 const drafts = '/tenants/{tenant}/policy-drafts'
 const draft = `${drafts}/{id}`
 const someDraft = '0f0e7d0a-0000-4000-8000-000000000000'
@@ -242,4 +284,4 @@ const wall: readonly AdminCommand[] = [
   },
 ]
 
-export const policyCommands: readonly AdminCommand[] = [...versions, ...draftCommands, ...wall]
+export const policyCommands: readonly AdminCommand[] = [...versions, ...dryRuns, ...draftCommands, ...wall]
