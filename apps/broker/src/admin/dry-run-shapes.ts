@@ -47,7 +47,7 @@ export const shownDryRun = z.strictObject({
   reason: z.string().nullable().describe('deny: why'),
   tier: z.enum(sensitivityTiers).nullable(),
   asksConsentAnew: z.boolean().nullable(),
-  sessionEndsAt: timeOrNull,
+  endsAt: timeOrNull.describe('Nothing of the grant lives longer, by whatever refresh'),
   at: time.describe('The moment for which it was decided'),
   strength: z.strictObject({ vendor: strength, tenant: strength }).describe('How strong the sign-in counts, by each document'),
   scopes: z.array(scope),
@@ -87,10 +87,7 @@ export function showDryRun(of: DryRunOf, now: Parameters<typeof toIso>[0], found
   }
 }
 
-type ShownOutcome = Pick<
-  z.output<typeof shownDryRun>,
-  'granted' | 'missing' | 'demand' | 'reason' | 'tier' | 'asksConsentAnew' | 'sessionEndsAt'
->
+type ShownOutcome = Pick<z.output<typeof shownDryRun>, 'granted' | 'missing' | 'demand' | 'reason' | 'tier' | 'asksConsentAnew' | 'endsAt'>
 const nothingGranted: ShownOutcome = {
   granted: [],
   missing: null,
@@ -98,14 +95,14 @@ const nothingGranted: ShownOutcome = {
   reason: null,
   tier: null,
   asksConsentAnew: null,
-  sessionEndsAt: null,
+  endsAt: null,
 }
 
 function showOutcome(decision: PolicyDecision): ShownOutcome {
   if (decision.kind === 'stepUp') return { ...nothingGranted, missing: decision.missing, demand: decision.demand }
   if (decision.kind === 'deny') return { ...nothingGranted, missing: decision.missing, reason: decision.reason }
-  const { scopes, tier, asksConsentAnew, sessionExpiresAt } = decision
-  return { ...nothingGranted, granted: [...scopes], tier, asksConsentAnew, sessionEndsAt: toIso(sessionExpiresAt) }
+  const { scopes, tier, asksConsentAnew, endsAt } = decision
+  return { ...nothingGranted, granted: [...scopes], tier, asksConsentAnew, endsAt: toIso(endsAt) }
 }
 
 const showConsidered = ({ name, owner, line, outcome, because, values }: Considered): z.output<typeof considered> => ({

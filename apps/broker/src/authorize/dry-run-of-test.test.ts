@@ -26,7 +26,7 @@ describe.each(bothCompanies)('a dry run on a test of %s', (company) => {
     const { body } = await dryRun(company, id)
     expect([body.outcome, body.granted]).toEqual(['allow', found.decision.scopes])
     expect([body.ceilings.access.won, body.ceilings.refresh.won]).toEqual([found.decision.accessTokenTtl, found.decision.refreshTokenTtl])
-    expect(body.sessionEndsAt).toBe(new Date(found.decision.sessionExpiresAt).toISOString())
+    expect(body.endsAt).toBe(new Date(found.decision.endsAt).toISOString())
     expect(body.scopes).toMatchObject([{ scope: 'read', granted: true, rule: 'staff', rules: [{ name: 'staff', outcome: 'yes' }] }])
   })
 

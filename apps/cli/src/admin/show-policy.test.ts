@@ -63,7 +63,7 @@ describe('a dry run', () => {
   const found: DryRun = {
     policy: { version: 3, draft: null, wallVersion: 0 },
     ...{ outcome: 'allow', granted: ['write'], missing: null, demand: null, reason: null, tier: 'write', asksConsentAnew: false },
-    ...{ sessionEndsAt: '2026-01-01T12:00:00Z', at: '2026-01-01T00:00:00Z', strength: { vendor: 'multi_factor', tenant: 'multi_factor' } },
+    ...{ endsAt: '2026-01-01T12:00:00Z', at: '2026-01-01T00:00:00Z', strength: { vendor: 'multi_factor', tenant: 'multi_factor' } },
     scopes: [
       {
         ...({ scope: 'write', tier: 'write', granted: true, because: 'granted by rule buyers (line 6)', rule: 'buyers', line: 6 } as const),
