@@ -45,7 +45,7 @@ export type BrokerApp = { readonly server: Server; readonly endpoints: readonly 
 export function createApp(deps: BrokerDeps): BrokerApp {
   const server = createHttpServer(deps, brokerEndpoints)
   const running = countRunning(server)
-  return { server, endpoints: brokerEndpoints, close: () => closeServer(server, running, deps) }
+  return { server, endpoints: brokerEndpoints, close: () => closeServer(server, running, deps).then(() => deps.logins.settled()) }
 }
 
 /** How often a closing server looks whether the running requests have ended, in milliseconds. */

@@ -10,6 +10,7 @@ import type { Metrics } from '@drawbridge/runtime/metrics'
 import type { ResolveTxt } from '@drawbridge/runtime/txt-resolver'
 import type { Database } from '@drawbridge/store/database'
 import type { Connector } from '@drawbridge/upstream/connector'
+import type { LoginRecorder } from './authorize/login-recorder.js'
 import type { ClientCache } from './clients/client-cache.js'
 import type { ConfigurationCache, ResolvedConnection, ResolvedTenant } from './http/tenant.js'
 
@@ -27,6 +28,7 @@ export type BrokerDeps = {
   readonly sealer: Sealer
   readonly configuration: ConfigurationCache
   readonly clients: ClientCache
+  readonly logins: LoginRecorder
   /** Of access tokens that were brought here before. */
   readonly signatures: VerifiedSignatures
   readonly fetchSafely: FetchSafely

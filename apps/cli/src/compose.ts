@@ -21,6 +21,7 @@ export type RunningBroker = { readonly port: number; close(): Promise<void> }
 export async function startBroker(platform: Platform, ownOrigins: readonly string[] = []): Promise<RunningBroker> {
   const { createApp } = await import('@drawbridge/broker/app')
   const { findClientKey } = await import('@drawbridge/broker/authorize/client-key')
+  const { createLoginRecorder } = await import('@drawbridge/broker/authorize/login-recorder')
   const { settings, installation } = platform
   const configuration = createConfigurationCache({ ...platform, installationId: installation.installationId })
   platform.onConfigurationChange((tenantId) => configuration.invalidate(tenantId as TenantId | undefined))
@@ -30,6 +31,7 @@ export async function startBroker(platform: Platform, ownOrigins: readonly strin
     installation: { id: installation.installationId, kind: installation.kind },
     configuration,
     clients: createClientCache(platform.database),
+    logins: createLoginRecorder({ ...platform, installation: { id: installation.installationId } }),
     signatures: createVerifiedSignatures(),
     fetchSafely,
     connectorFor: keptConnectors(

@@ -79,6 +79,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   domains: [aLiveDomain()],
   logout: { grantsOutliveLogout: false },
   loginTracing: { recordClaims: false },
+  loginRecording: { recordLogins: false },
   choice: {
     rules: [{ when: "hint.startsWith('ext-')", connectionId: '00000000-0000-4000-8000-000000000002' }],
     fallbackConnectionId: null,
@@ -216,6 +217,7 @@ export const anyLiveTenant: fc.Arbitrary<LiveTenant> = connections.chain((made) 
     domains: unique(domain, (row) => row.domain),
     logout: fc.record({ grantsOutliveLogout: fc.boolean() }),
     loginTracing: fc.record({ recordClaims: fc.boolean() }),
+    loginRecording: fc.record({ recordLogins: fc.boolean() }),
     choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),
     resources: unique(resource, (row) => row.identifier),
     clients: unique(client, (row) => row.clientId),

@@ -46,6 +46,7 @@ const whole = {
   provisioning: 'invited_only',
   logout: { grantsOutliveLogout: true },
   loginTracing: { recordClaims: true },
+  loginRecording: { recordLogins: true },
   policy: '# as somebody wrote it\nversion: 1\nrules:\n  - name: all\n    effect: grant\n    everyone: true\n    scopes: ["*"]\n',
   connections: [
     { name: 'Dead', kind: 'oidc', configuration: { issuer: 'https://dead.example', clientId: 'x' }, killed: true },

@@ -95,6 +95,7 @@ test('all rows of all tenants, more than one batch of them, open under the new k
       'connections.sealed_secret': 2,
       'connection_keys.sealed_private_key': 0,
       'login_traces.sealed': 1,
+      'recorded_logins.sealed': 0,
     },
     overtaken: 0,
     unopened: [],
@@ -109,6 +110,7 @@ test('all rows of all tenants, more than one batch of them, open under the new k
     'connections.sealed_secret': 0,
     'connection_keys.sealed_private_key': 0,
     'login_traces.sealed': 0,
+    'recorded_logins.sealed': 0,
   })
 })
 

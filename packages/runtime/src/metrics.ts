@@ -15,6 +15,11 @@ export const metricList = {
     labels: ['stage', 'proven'],
     help: 'Logins that failed, by stage, and whether the IdP was proven to have spoken',
   },
+  drawbridge_recorded_logins_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Logins to be recorded, by outcome: kept, unwanted (recording has just been switched off), too_many waiting, too_large, failed',
+  },
   drawbridge_rate_limited_total: { kind: 'counter', labels: ['limit'], help: 'Requests refused by a named rate limit' },
   drawbridge_tokens_issued_total: { kind: 'counter', labels: ['grant_type'], help: 'Access tokens issued' },
   drawbridge_deprovisioning_events_total: { kind: 'counter', labels: ['source', 'target'], help: 'Deprovisioning events accepted' },

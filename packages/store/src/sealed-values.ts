@@ -12,6 +12,7 @@ export const lastingSealedColumns = [
   { table: 'connection_keys', column: 'sealed_private_key' },
   { table: 'login_traces', column: 'sealed' },
   { table: 'factors', column: 'sealed_secret' },
+  { table: 'recorded_logins', column: 'sealed' },
 ] as const
 export type LastingSealedColumn = (typeof lastingSealedColumns)[number]
 

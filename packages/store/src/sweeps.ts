@@ -16,6 +16,7 @@ type Swept = { readonly key: readonly string[]; readonly keepSeconds: number }
  */
 export const sweptTables = {
   login_traces: { key: ['tenant_id', 'id'], keepSeconds: 0 },
+  recorded_logins: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   announcements: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   login_failures: { key: ['tenant_id', 'connection_id', 'hour', 'proven'], keepSeconds: 0 },
   parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: 0 },

@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net'
 import { createApp } from '@drawbridge/broker/app'
 import { findClientKey } from '@drawbridge/broker/authorize/client-key'
+import { createLoginRecorder } from '@drawbridge/broker/authorize/login-recorder'
 import { createClientCache } from '@drawbridge/broker/clients/client-cache'
 import type { BrokerDeps } from '@drawbridge/broker/deps'
 import { createConfigurationCache } from '@drawbridge/broker/http/tenant'
@@ -37,6 +38,7 @@ const everyPermission = [
   'revoke',
   'keys:rotate',
   'audit:read',
+  'claims:read',
   'admin-keys:write',
   'lab:clock',
   'lab:operate',
@@ -68,6 +70,7 @@ export async function aBroker(
     resolveTxt: async () => ({ kind: 'absent' }),
     configuration: createConfigurationCache({ database, clock, log, metrics, sealer, installationId: installation.installationId }),
     clients: createClientCache(database),
+    logins: createLoginRecorder({ database, sealer, metrics, log, installation: { id: installation.installationId } }),
     signatures: createVerifiedSignatures(),
     connectorFor: (tenant, connection) =>
       connection.configuration.ok

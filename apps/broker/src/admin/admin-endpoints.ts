@@ -21,6 +21,7 @@ import { policyDiffEndpoints } from './policy-diffs.endpoint.js'
 import { policyDraftEndpoints } from './policy-drafts.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
+import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
 import { revocationEndpoints } from './revocations.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
@@ -62,6 +63,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...adminKeyEndpoints,
   ...auditEndpoints,
   ...loginTraceEndpoints,
+  ...recordedLoginEndpoints,
   ...testLoginEndpoints,
   ...labEndpoints,
 ]

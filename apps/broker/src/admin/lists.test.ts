@@ -1,5 +1,6 @@
 /** Every list of the admin API, found in the table of endpoints: what no position can be is refused, and a walk meets every row once. */
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
@@ -84,6 +85,7 @@ async function fillAcme(): Promise<void> {
      SELECT $1, gen_random_uuid(), 'TRACE' || n, $2, '2026-01-01', 'refused', 'saml_unsigned', false, '', '2099-01-01' FROM generate_series(1, 4) AS n`,
     [acme.tenantId, acme.connectionId],
   )
+  for (let n = 0; n < 4; n += 1) await aRecordedLogin(fixture, acme)
   await asOwner(
     fixture.ownerUrl,
     `INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at)

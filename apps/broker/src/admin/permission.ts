@@ -12,6 +12,7 @@ export const adminPermissions = {
   revoke: 'revoke grants; kill subjects, clients, connections and tenants',
   'keys:rotate': 'make, rotate and condemn signing keys',
   'audit:read': 'audit events, grants and revocation receipts',
+  'claims:read': 'what recorded logins say of people, and policies tried on them',
   'admin-keys:write': 'make and revoke admin keys, never wider ones',
   'lab:clock': 'move the clock of a lab',
   'lab:operate': 'set quotas per tenant and run scheduled jobs in a lab',

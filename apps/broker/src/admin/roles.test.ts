@@ -158,6 +158,11 @@ describe('a key for support', () => {
     expect(await refusedFor(asked, await aKey(acme.tenantId, support))).toBe('permission_missing')
   })
 
+  test.each(endpoints.filter(({ permission }) => permission === 'claims:read'))('reads no claims: $name', async (asked) => {
+    expect(await refusedFor(asked, await aKey(vendorTenantId, support))).toBe('permission_missing')
+    expect(await refusedFor(asked, await aKey(acme.tenantId, [...support, 'configuration:write']))).toBe('permission_missing')
+  })
+
   it('makes no key, and one that may make keys makes none that can become somebody', async () => {
     const wanted = { name: 'x', permissions: ['impersonate'], expiresAt: later }
     expect((await call('POST', '/admin-keys', wanted, await aKey(vendorTenantId, support))).body.type).toContain('permission_missing')

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
+import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
@@ -49,6 +50,7 @@ beforeAll(async () => {
   for (const name of ['waitingDraft', 'unwantedDraft']) await aWaitingDraft(name)
   await aThrownDraft()
   made['scimUser'] = await aScimUser(fixture, acme, 'ada@acme.example')
+  made['recordedLogin'] = await aRecordedLogin(fixture, acme)
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
 })
 afterAll(async () => {

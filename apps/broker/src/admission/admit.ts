@@ -69,7 +69,13 @@ export type Admission = {
   readonly now: Instant
 }
 
-export const admit = (admission: Admission): PolicyDecision => decide(admission.tenant.policy, policyInputOf(admission))
+/** What was decided, and on what. */
+export type Admitted = { readonly decision: PolicyDecision; readonly input: PolicyInput }
+
+export function admit(admission: Admission): Admitted {
+  const input = policyInputOf(admission)
+  return { decision: decide(admission.tenant.policy, input), input }
+}
 
 /** What policy is told of a login. */
 export function policyInputOf(admission: Admission): PolicyInput {

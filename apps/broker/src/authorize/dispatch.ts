@@ -106,7 +106,7 @@ function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefine
     authentication: { acr, amr, authenticatedAt },
     sessionExpiresAt: session.expiresAt,
   }
-  const decision = admit({
+  const { decision, input } = admit({
     tenant: flow.tenant,
     client: flow.client,
     resource: flow.resource,
@@ -119,6 +119,7 @@ function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefine
   })
   const { unclear } = decision.explanation
   if (unclear > 0) flow.deps.metrics.count('drawbridge_policy_unclear_rules_total', {}, unclear)
+  flow.deps.logins.record({ tenant: flow.tenant, requestId: flow.ongoing.id, subjectId: session.subjectId, input, decision })
   return { session, decision, flow, identity }
 }
 

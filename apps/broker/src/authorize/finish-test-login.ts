@@ -111,7 +111,7 @@ async function askPolicy(
   const resource = findResource(indicator, tenant.resources)
   const policy = await policyOf(home, asked)
   if (!client || !resource || !policy) return undefined
-  const decision = admit({
+  const { decision } = admit({
     tenant: { ...tenant, policy },
     client,
     resource,

@@ -42,6 +42,7 @@ beforeAll(async () => {
     random: systemRandom(),
     configuration: createConfigurationCache({ ...common, installationId: randomUUID() }),
     clients: createClientCache(fixture.database),
+    logins: { record: () => undefined, settled: async () => undefined },
     signatures: createVerifiedSignatures(),
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
     resolveTxt: async () => ({ kind: 'absent' }),

@@ -66,6 +66,7 @@ beforeAll(async () => {
     ...deps,
     configuration: createConfigurationCache({ ...deps, installationId }),
     clients: createClientCache(fixture.database),
+    logins: { record: () => undefined, settled: async () => undefined },
     signatures: createVerifiedSignatures(),
   })
   await new Promise<void>((resolve) => app.server.listen(0, '127.0.0.1', resolve))

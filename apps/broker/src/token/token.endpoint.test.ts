@@ -54,6 +54,7 @@ beforeAll(async () => {
     installation: { id: installationId, kind: 'demo' },
     configuration: createConfigurationCache({ ...shared, installationId }),
     clients: createClientCache(fixture.database),
+    logins: { record: () => undefined, settled: async () => undefined },
     signatures: createVerifiedSignatures(),
     fetchSafely: () => Promise.reject(new Error('nothing is fetched here')),
     connectorFor: () => undefined,

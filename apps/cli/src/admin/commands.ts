@@ -7,6 +7,7 @@ import { fileCommands } from './commands/file-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
 import { loginCommands } from './commands/login-commands.js'
 import { policyCommands } from './commands/policy-commands.js'
+import { recordedLoginCommands } from './commands/recorded-login-commands.js'
 import { setupCommands } from './commands/setup-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
@@ -21,5 +22,6 @@ export const adminCommands: readonly AdminCommand[] = [
   ...factorCommands,
   ...watchCommands,
   ...loginCommands,
+  ...recordedLoginCommands,
   ...fileCommands,
 ]

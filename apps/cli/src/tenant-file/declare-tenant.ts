@@ -30,6 +30,7 @@ export function declareTenant(live: LiveTenant): Declared {
     provisioning: live.provisioning,
     logout: live.logout,
     loginTracing: live.loginTracing,
+    loginRecording: live.loginRecording,
     policy: live.policy,
     connections: sortBy(live.connections, ({ name }) => name).map((connection) => declareConnection(live.slug, connection)),
     domains: sortBy(live.domains, ({ domain }) => domain).map((domain) => declareDomain(domain, nameOf)),

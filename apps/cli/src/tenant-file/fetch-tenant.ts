@@ -12,19 +12,33 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
   const tenant = await client.call('GET', at)
   if (!tenant.ok) return tenant.error.status === 404 ? ok(undefined) : tenant
   const { name, suspendedAt } = tenant.value as Pick<LiveTenant, 'name' | 'suspendedAt'>
-  const [contacts, provisioning, logout, loginTracing, policy, choice, connections, domains, resources, clients] = await Promise.all([
-    client.list(`${at}/contacts`, { member: 'contacts' }),
-    client.call('GET', `${at}/provisioning`),
-    client.call('GET', `${at}/logout`),
-    client.call('GET', `${at}/login-tracing`),
-    client.call('GET', `${at}/policy`),
-    client.call('GET', `${at}/connection-choice`),
-    fetchConnections(client, at),
-    client.list(`${at}/domains`, { member: 'domains' }),
-    client.list(`${at}/resources`, { member: 'resources' }),
-    client.list(`${at}/clients`, { member: 'clients' }),
+  const [contacts, provisioning, logout, loginTracing, loginRecording, policy, choice, connections, domains, resources, clients] =
+    await Promise.all([
+      client.list(`${at}/contacts`, { member: 'contacts' }),
+      client.call('GET', `${at}/provisioning`),
+      client.call('GET', `${at}/logout`),
+      client.call('GET', `${at}/login-tracing`),
+      client.call('GET', `${at}/login-recording`),
+      client.call('GET', `${at}/policy`),
+      client.call('GET', `${at}/connection-choice`),
+      fetchConnections(client, at),
+      client.list(`${at}/domains`, { member: 'domains' }),
+      client.list(`${at}/resources`, { member: 'resources' }),
+      client.list(`${at}/clients`, { member: 'clients' }),
+    ])
+  for (const each of [
+    contacts,
+    provisioning,
+    logout,
+    loginTracing,
+    loginRecording,
+    policy,
+    choice,
+    connections,
+    domains,
+    resources,
+    clients,
   ])
-  for (const each of [contacts, provisioning, logout, loginTracing, policy, choice, connections, domains, resources, clients])
     if (!each.ok) return each
   const { mode, chosen } = valueOf(provisioning) as { mode: LiveTenant['provisioning']; chosen: boolean }
   return ok({
@@ -35,6 +49,7 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     provisioning: chosen ? mode : undefined,
     logout: valueOf(logout) as LiveTenant['logout'],
     loginTracing: valueOf(loginTracing) as LiveTenant['loginTracing'],
+    loginRecording: valueOf(loginRecording) as LiveTenant['loginRecording'],
     policy: (valueOf(policy) as { document: string | null }).document ?? undefined,
     connections: valueOf(connections),
     domains: valueOf(domains) as readonly LiveDomain[],

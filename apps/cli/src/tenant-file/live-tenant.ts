@@ -59,6 +59,7 @@ export type LiveTenant = {
   readonly domains: readonly LiveDomain[]
   readonly logout: { readonly grantsOutliveLogout: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }
+  readonly loginRecording: { readonly recordLogins: boolean }
   readonly choice: ConnectionChoiceJson
   /** Its own, and the vendor's that are shared with it. */
   readonly resources: readonly LiveResource[]

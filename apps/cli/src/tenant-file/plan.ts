@@ -25,6 +25,7 @@ const nobody = (slug: string): LiveTenant => ({
   domains: [],
   logout: { grantsOutliveLogout: false },
   loginTracing: { recordClaims: false },
+  loginRecording: { recordLogins: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
   resources: [],
   clients: [],
@@ -40,6 +41,7 @@ export function planTenant(file: TenantFile, policy: string | undefined, living:
     planProvisioning(compared),
     planDocument(compared, 'logout', '/logout'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
+    planDocument(compared, 'loginRecording', '/login-recording'),
     planPolicy(policy, live),
     planConnections(compared),
     planDomains(compared),
@@ -82,7 +84,7 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 }
 
 /** What is one small document of the tenant, written whole. */
-function planDocument({ file, live }: Compared, member: 'logout' | 'loginTracing', path: string): Planned {
+function planDocument({ file, live }: Compared, member: 'logout' | 'loginTracing' | 'loginRecording', path: string): Planned {
   const wanted = file[member]
   const differences = wanted === undefined ? [] : differencesOf(live[member], wanted)
   if (differences.length === 0) return { changes: [] }

@@ -83,6 +83,8 @@ export const tenantShape = z.strictObject({
   provisioning: z.enum(provisioningModes).optional(),
   logout: z.strictObject({ grantsOutliveLogout: z.boolean() }).optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
+  /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */
+  loginRecording: z.strictObject({ recordLogins: z.boolean() }).optional(),
   policy: policy.optional(),
   connections: z.array(connection).max(tenantFileLimits.rows).optional(),
   domains: z.array(domain).max(tenantFileLimits.rows).optional(),

@@ -82,6 +82,11 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     ...[tenantId, randomUUID(), randomUUID(), connectionId, ends, randomBytes(32)],
   )
   await write(
+    `INSERT INTO recorded_logins (tenant_id, id, at, connection_id, subject_id, client_id, outcome, policy_version, sealed, expires_at)
+     VALUES ($1, $2, $5, $3, $4, 'agent', 'allow', 1, $6, $5)`,
+    ...[tenantId, randomUUID(), connectionId, subjectId, ends, randomBytes(32)],
+  )
+  await write(
     "INSERT INTO test_logins (tenant_id, id, connection_id, token_hash, asked, created_at, expires_at) VALUES ($1, $2, $3, $4, '{}', $5, $5)",
     ...[tenantId, randomUUID(), connectionId, randomBytes(32), ends],
   )
@@ -185,7 +190,7 @@ test('what a stranger parked goes with its time: kept longer, hundreds of kiloby
 })
 
 test('what is kept of failed logins and of tests goes with its time, and not some days later', async () => {
-  const tables = ['login_traces', 'login_failures', 'test_logins'] as const
+  const tables = ['login_traces', 'login_failures', 'recorded_logins', 'test_logins'] as const
   for (const table of tables) await write(`DELETE FROM ${table}`)
   await leaveFlow(addSeconds(now, -1))
   await sweepAt(now)

@@ -81,6 +81,8 @@ export const auditEvents = {
   'policy_draft.changed': 'A draft of the policy changed. It decides nothing.',
   'policy_draft.created': 'A draft of the policy was begun. It decides nothing.',
   'policy_draft.removed': 'A draft of the policy was thrown away.',
+  'recorded_login.read': 'An admin read what a recorded login said of a person.',
+  'recorded_logins.deleted': 'An admin deleted recorded logins; the detail counts them.',
   'vendor_policy.published': 'A new version of the policy of the vendor took effect, around every tenant.',
   'resource.created': 'A resource was added.',
   'resource.credential_created': 'A resource server got a credential for introspection and notices.',
@@ -118,6 +120,8 @@ export const auditEvents = {
   'tenant.created': 'A tenant was made.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',
   'tenant.logout_changed': 'Whether what was granted from a session ends with it was chosen anew.',
+  'tenant.login_recording_changed':
+    'Whether logins are recorded, with claims, changed; what was recorded was deleted where it was switched off.',
   'tenant.login_tracing_changed': 'Whether traces of failed logins hold claims changed.',
   'tenant.provisioning_changed':
     'Who may become a subject of the tenant changed: whoever signs in, whom the directory knows, or who was invited.',

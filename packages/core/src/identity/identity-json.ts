@@ -66,22 +66,36 @@ export function identityToJson(identity: NormalizedIdentity): IdentityJson {
 export function identityFromJson(json: unknown): Result<NormalizedIdentity, 'identity_json_malformed'> {
   const parsed = wire.safeParse(json)
   if (!parsed.success) return err('identity_json_malformed')
-  const { authentication } = parsed.data
-  return ok({
-    connectionId: parsed.data.connectionId as ConnectionId,
-    stableId: parsed.data.stableId,
-    subjectId: (parsed.data.subjectId ?? undefined) as SubjectId | undefined,
-    claims: new Map(parsed.data.claims),
-    groups: parsed.data.groups,
-    authentication: {
-      acr: authentication.acr ?? undefined,
-      amr: authentication.amr,
-      authenticatedAt: atOf(authentication.authenticatedAt),
-    },
-    sessionExpiresAt: atOf(parsed.data.sessionExpiresAt),
-    idpSession: toIdpSession(parsed.data.idpSession),
-  })
+  return ok({ ...toIdentity(parsed.data), idpSession: toIdpSession(parsed.data.idpSession) })
 }
+
+const toIdentity = (json: Omit<IdentityJson, 'idpSession'>): Omit<NormalizedIdentity, 'idpSession'> => ({
+  connectionId: json.connectionId as ConnectionId,
+  stableId: json.stableId,
+  subjectId: (json.subjectId ?? undefined) as SubjectId | undefined,
+  claims: new Map(json.claims),
+  groups: json.groups,
+  authentication: {
+    acr: json.authentication.acr ?? undefined,
+    amr: json.authentication.amr,
+    authenticatedAt: atOf(json.authentication.authenticatedAt),
+  },
+  sessionExpiresAt: atOf(json.sessionExpiresAt),
+})
+
+/** What a record keeps of it: all but the handles of the session at the IdP, which are no claims, and by which a logout could name it. */
+export const recordedIdentity = wire.omit({ idpSession: true })
+export type RecordedIdentity = z.infer<typeof recordedIdentity>
+
+export function toRecordedIdentity(identity: NormalizedIdentity): RecordedIdentity {
+  const { idpSession: _handles, ...recorded } = identityToJson(identity)
+  return recorded
+}
+
+export const fromRecordedIdentity = (recorded: RecordedIdentity): NormalizedIdentity => ({
+  ...toIdentity(recorded),
+  idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
+})
 
 /** The part of it that a browser session keeps, to name the session at the IdP by. */
 export function idpSessionFromJson(json: unknown): Result<IdpSession, 'idp_session_malformed'> {
