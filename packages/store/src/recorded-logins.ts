@@ -1,7 +1,8 @@
 /** Decisions on logins, recorded by the tenant's opt-in: sealed, for a named time, and the newest of each tenant alone. */
-import { recordedLoginLimits } from '@drawbridge/core/policy/recorded-login'
+
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import { recordedLoginLimits } from '@drawbridge/core/policy/recorded-login'
 import type { ClientId, ConnectionId, RecordedLoginId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { type Db, toTimestamp } from './transaction.js'

@@ -1,6 +1,7 @@
 /** What is recorded of logins: by the tenant's opt-in, behind the login's back, bounded, and gone when the tenant says no. */
-import { recordedLoginLimits } from '@drawbridge/core/policy/recorded-login'
+
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { recordedLoginLimits } from '@drawbridge/core/policy/recorded-login'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { keepRecordedLogins } from '@drawbridge/store/recorded-logins'
 import { inTenant } from '@drawbridge/store/transaction'
