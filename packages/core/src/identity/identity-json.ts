@@ -83,19 +83,30 @@ const toIdentity = (json: Omit<IdentityJson, 'idpSession'>): Omit<NormalizedIden
   sessionExpiresAt: atOf(json.sessionExpiresAt),
 })
 
-/** What a record keeps of it: all but the handles of the session at the IdP, which are no claims, and by which a logout could name it. */
-export const recordedIdentity = wire.omit({ idpSession: true })
+/**
+ * What a record keeps of it: all but the handles of the session at the IdP, which are no claims, and by which a logout could name it. That
+ * she proved a second factor of ours is of this grant alone, so no other JSON of an identity has it.
+ */
+export const recordedIdentity = wire
+  .omit({ idpSession: true })
+  .extend({ ownFactor: z.strictObject({ methods: z.array(text), provedAt: z.int() }).nullable() })
 export type RecordedIdentity = z.infer<typeof recordedIdentity>
 
 export function toRecordedIdentity(identity: NormalizedIdentity): RecordedIdentity {
   const { idpSession: _handles, ...recorded } = identityToJson(identity)
-  return recorded
+  const { ownFactor } = identity.authentication
+  return { ...recorded, ownFactor: ownFactor === undefined ? null : { ...ownFactor, methods: [...ownFactor.methods] } }
 }
 
-export const fromRecordedIdentity = (recorded: RecordedIdentity): NormalizedIdentity => ({
-  ...toIdentity(recorded),
-  idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
-})
+export function fromRecordedIdentity({ ownFactor, ...recorded }: RecordedIdentity): NormalizedIdentity {
+  const identity = toIdentity(recorded)
+  const proof = ownFactor === null ? undefined : { methods: ownFactor.methods, provedAt: instant(ownFactor.provedAt) }
+  return {
+    ...identity,
+    authentication: { ...identity.authentication, ...(proof && { ownFactor: proof }) },
+    idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
+  }
+}
 
 /** The part of it that a browser session keeps, to name the session at the IdP by. */
 export function idpSessionFromJson(json: unknown): Result<IdpSession, 'idp_session_malformed'> {

@@ -38,9 +38,19 @@ const moments = fc.option(fc.integer({ min: 1_700_000_000_000, max: 1_800_000_00
 
 test('a record holds everything that the decision depended on: it is decided from it exactly alike', () =>
   fc.assert(
-    fc.property(aLogin, moments, moments, fc.boolean(), (situation, deactivatesAt, consentedAt, attested) => {
-      const { session, client } = situation
-      const input = { ...situation, deactivatesAt, session: { ...session, consentedAt }, client: { ...client, attested } }
+    fc.property(aLogin, fc.tuple(moments, moments, moments, moments), fc.boolean(), (situation, times, attested) => {
+      const { session, client, identity } = situation
+      const [deactivatesAt, consentedAt, privilegedFrom, provedAt] = times
+      const ownFactor = provedAt && { methods: ['otp'], provedAt }
+      const authentication = { ...identity.authentication, ...(ownFactor && { ownFactor }) }
+      const input = {
+        ...situation,
+        deactivatesAt,
+        privilegedFrom,
+        identity: { ...identity, authentication },
+        session: { ...session, consentedAt },
+        client: { ...client, attested },
+      }
       const decision = decide(policy, input)
       const record = recordLogin(input, decision)
       const read = recordedLoginFromText(JSON.stringify(record))

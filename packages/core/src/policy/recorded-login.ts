@@ -37,6 +37,7 @@ export const recordedLogin = z.strictObject({
   at,
   identity: recordedIdentity,
   deactivatesAt: at.nullable(),
+  privilegedFrom: at.nullable(),
   client: z.strictObject({
     id: text,
     host: optional,
@@ -79,6 +80,7 @@ export function recordLogin(input: PolicyInput, decision: PolicyDecision): Recor
   const facts = {
     identity: toRecordedIdentity(input.identity),
     deactivatesAt: input.deactivatesAt ?? null,
+    privilegedFrom: input.privilegedFrom ?? null,
     client: {
       id: client.id,
       host: client.host ?? null,
@@ -129,6 +131,7 @@ export function inputOfRecord({ identity, client, resource, request, session, ..
   return {
     identity: fromRecordedIdentity(identity),
     deactivatesAt: atOf(record.deactivatesAt),
+    privilegedFrom: atOf(record.privilegedFrom),
     client: {
       id: client.id as ClientId,
       host: client.host ?? undefined,
