@@ -40,7 +40,7 @@ test('a record holds everything that the decision depended on: it is decided fro
   fc.assert(
     fc.property(aLogin, fc.tuple(moments, moments, moments, moments), fc.boolean(), (situation, times, attested) => {
       const { session, client, identity } = situation
-      const [deactivatesAt, consentedAt, privilegedFrom, provedAt] = times
+      const [deactivatesAt, grantedAt, privilegedFrom, provedAt] = times
       const ownFactor = provedAt && { methods: ['otp'], provedAt }
       const authentication = { ...identity.authentication, ...(ownFactor && { ownFactor }) }
       const input = {
@@ -48,7 +48,7 @@ test('a record holds everything that the decision depended on: it is decided fro
         deactivatesAt,
         privilegedFrom,
         identity: { ...identity, authentication },
-        session: { ...session, consentedAt },
+        session: { ...session, grantedAt },
         client: { ...client, attested },
       }
       const decision = decide(policy, input)

@@ -52,7 +52,7 @@ export const recordedLogin = z.strictObject({
     accessTokenTtlSeconds: seconds,
   }),
   request: z.strictObject({ scopes: z.array(text), stepUpsDone: z.int(), address: optional, country: optional }),
-  session: z.strictObject({ startedAt: at, isOwn: z.boolean(), consentedAt: at.nullable() }),
+  session: z.strictObject({ startedAt: at, isOwn: z.boolean(), grantedAt: at.nullable() }),
   decision: z.strictObject({
     kind: z.enum(['allow', 'stepUp', 'deny']),
     scopes: z.array(text),
@@ -103,7 +103,7 @@ export function recordLogin(input: PolicyInput, decision: PolicyDecision): Recor
     session: {
       startedAt: session.startedAt,
       isOwn: session.isOwn ?? false,
-      consentedAt: session.consentedAt ?? null,
+      grantedAt: session.grantedAt ?? null,
     } satisfies Whole<PolicyInput['session']>,
   } satisfies Omit<Whole<PolicyInput>, 'now'>
   return { at: input.now, ...facts, decision: decided(decision) }
@@ -152,7 +152,7 @@ export function inputOfRecord({ identity, client, resource, request, session, ..
       address: request.address ?? undefined,
       country: request.country ?? undefined,
     },
-    session: { startedAt: instant(session.startedAt), isOwn: session.isOwn, consentedAt: atOf(session.consentedAt) },
+    session: { startedAt: instant(session.startedAt), isOwn: session.isOwn, grantedAt: atOf(session.grantedAt) },
     now: instant(record.at),
   }
 }
