@@ -1,7 +1,7 @@
 /** One signed notice to each resource server, inside the transaction that makes it due. */
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
-import { insertNotice } from '@drawbridge/store/notices'
+import { insertNotices } from '@drawbridge/store/notices'
 import type { RevokingIssuer, ToldResource } from '@drawbridge/store/revocations'
 import type { AcrossDb } from '@drawbridge/store/transaction'
 import type { JobDeps } from './deps.js'
@@ -24,7 +24,7 @@ export async function tellResources(deps: JobDeps, db: AcrossDb, resources: read
     const set = { iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, ...claims }
     const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, set)
     const signedBy = { tenant, id: issuer.id }
-    await insertNotice(db, { tenantId, resourceId: id, issuer: signedBy, eventId, jti, token, createdAt: at, expiresAt })
+    await insertNotices(db, { tenantId, resourceId: id, issuer: signedBy, createdAt: at, expiresAt }, [{ eventId, jti, token }])
   }
   return resources.length
 }

@@ -7,38 +7,36 @@ import { type AcrossDb, toTimestamp } from './transaction.js'
 export const noticesChannel = 'drawbridge_notices'
 
 export type StoredNotice = { readonly position: number; readonly jti: string; readonly token: string }
-export type NewNotice = {
+export type NoticesFor = {
   readonly tenantId: TenantId
   readonly resourceId: ResourceId
-  /** Who signed it: streams opened elsewhere do not carry it. */
+  /** Who signed them: streams opened elsewhere do not carry them. */
   readonly issuer: { readonly tenant: TenantId; readonly id: IssuerId }
-  readonly eventId: string
-  readonly jti: string
-  readonly token: string
   readonly createdAt: Instant
   readonly expiresAt: Instant
 }
+export type NewNotice = { readonly eventId: string; readonly jti: string; readonly token: string }
 
-/** Writes the notice at the resource's next position and wakes the brokers at commit. The row lock makes positions gapless. */
-export async function insertNotice(db: AcrossDb, notice: NewNotice): Promise<void> {
+/** Writes notices at the resource's next positions and wakes the brokers at commit. The row lock makes positions gapless. */
+export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: readonly NewNotice[]): Promise<void> {
   await db.query(
     `WITH raised AS (
-       UPDATE resources SET notice_position = notice_position + 1 WHERE tenant_id = $1 AND id = $2 RETURNING notice_position
+       UPDATE resources SET notice_position = notice_position + $10 WHERE tenant_id = $1 AND id = $2 RETURNING notice_position - $10 AS before
      ), written AS (
        INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
-       SELECT $1, $2, notice_position, $3, $4, $5, $6, $7, $8, $9 FROM raised RETURNING resource_id
+       SELECT $1, $2, before + n.ordinal, n.jti, n.event_id, n.token, $6, $7, $8, $9
+       FROM raised, unnest($3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY AS n (jti, event_id, token, ordinal) RETURNING resource_id
      )
-     SELECT pg_notify('${noticesChannel}', resource_id::text) FROM written`,
+     SELECT pg_notify('${noticesChannel}', resource_id::text) FROM written LIMIT 1`,
     [
-      notice.tenantId,
-      notice.resourceId,
-      notice.jti,
-      notice.eventId,
-      notice.token,
-      toTimestamp(notice.createdAt),
-      toTimestamp(notice.expiresAt),
-      notice.issuer.tenant,
-      notice.issuer.id,
+      ...[
+        to.tenantId,
+        to.resourceId,
+        notices.map(({ jti }) => jti),
+        notices.map(({ eventId }) => eventId),
+        notices.map(({ token }) => token),
+      ],
+      ...[toTimestamp(to.createdAt), toTimestamp(to.expiresAt), to.issuer.tenant, to.issuer.id, notices.length],
     ],
   )
 }

@@ -19,13 +19,14 @@ export type RevokingIssuer = { readonly id: IssuerId; readonly url: Issuer; read
 export type ToldResource = { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
 
 /** Written once per event, issuer and target, however often the job runs. */
-export async function insertRevocation(db: AcrossDb, revocation: Revocation): Promise<void> {
-  const { tenant, eventId, issuerId, target, targetId, epoch, at, expiresAt } = revocation
+export async function insertRevocations(db: AcrossDb, tenant: TenantId, revocations: readonly Omit<Revocation, 'tenant'>[]): Promise<void> {
+  const rows = revocations.map(({ at, expiresAt, ...rest }) => ({ ...rest, at: toTimestamp(at), expiresAt: toTimestamp(expiresAt) }))
   await db.query(
     `INSERT INTO revocations (tenant_id, event_id, issuer_id, target, target_id, epoch, at, expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     SELECT $1, r."eventId", r."issuerId", r.target, r."targetId", r.epoch, r.at, r."expiresAt" FROM jsonb_to_recordset($2::jsonb)
+       AS r ("eventId" uuid, "issuerId" uuid, target text, "targetId" text, epoch int, at timestamptz, "expiresAt" timestamptz)
      ON CONFLICT (tenant_id, event_id, issuer_id, target, target_id) DO NOTHING`,
-    [tenant, eventId, issuerId, target, targetId, epoch, toTimestamp(at), toTimestamp(expiresAt)],
+    [tenant, JSON.stringify(rows)],
   )
 }
 
@@ -57,6 +58,19 @@ export async function lockResourcesOfIssuer(
               UNION SELECT resource_tenant_id, resource_id FROM grants WHERE tenant_id = $1 AND issuer_id = $2 AND expires_at > $3)
       ORDER BY tenant_id, id FOR UPDATE`,
     [tenant, issuerId, toTimestamp(now)],
+  )
+  return rows
+}
+
+/** The same for resources that are known by name: in the one order in which everybody locks them. */
+export async function lockResources(
+  db: AcrossDb,
+  resources: readonly Pick<ToldResource, 'tenantId' | 'id'>[],
+): Promise<readonly ToldResource[]> {
+  const { rows } = await db.query<ToldResource>(
+    `SELECT tenant_id AS "tenantId", id, identifier FROM resources
+      WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY tenant_id, id FOR UPDATE`,
+    [resources.map(({ tenantId }) => tenantId), resources.map(({ id }) => id)],
   )
   return rows
 }
@@ -98,10 +112,15 @@ export async function findEventSource(
   return rows[0]?.source
 }
 
-export async function markEventSwept(db: AcrossDb, tenant: TenantId, eventId: DeprovisioningEventId, now: Instant): Promise<void> {
-  await db.query('UPDATE deprovisioning_events SET swept_at = coalesce(swept_at, $3) WHERE tenant_id = $1 AND id = $2', [
+export async function markEventsSwept(
+  db: AcrossDb,
+  tenant: TenantId,
+  events: readonly DeprovisioningEventId[],
+  now: Instant,
+): Promise<void> {
+  await db.query('UPDATE deprovisioning_events SET swept_at = coalesce(swept_at, $3) WHERE tenant_id = $1 AND id = ANY ($2::uuid[])', [
     tenant,
-    eventId,
+    events,
     toTimestamp(now),
   ])
 }

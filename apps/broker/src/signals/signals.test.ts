@@ -15,8 +15,8 @@ import { readEnv } from '@drawbridge/runtime/env'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
-import { insertNotice } from '@drawbridge/store/notices'
-import { insertRevocation, lockResourcesOfIssuer } from '@drawbridge/store/revocations'
+import { insertNotices } from '@drawbridge/store/notices'
+import { insertRevocations, lockResourcesOfIssuer } from '@drawbridge/store/revocations'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
@@ -165,10 +165,10 @@ async function revoke(subject: string, epoch: number): Promise<string> {
   )
   await acrossTenants(fixture.database, async (db) => {
     const told = await lockResourcesOfIssuer(db, tenant, issuerId, now)
-    await insertRevocation(db, { tenant, eventId, issuerId, target: 'subject', targetId: subject, epoch, at: now, expiresAt })
-    const notice = { issuer: { tenant, id: issuerId }, eventId, token, createdAt: now, expiresAt }
+    await insertRevocations(db, tenant, [{ eventId, issuerId, target: 'subject', targetId: subject, epoch, at: now, expiresAt }])
+    const to = { issuer: { tenant, id: issuerId }, createdAt: now, expiresAt }
     for (const { tenantId, id } of told)
-      await insertNotice(db, { ...notice, tenantId, resourceId: id, jti: id === ids.resource ? jti : random.uuid() })
+      await insertNotices(db, { ...to, tenantId, resourceId: id }, [{ eventId, token, jti: id === ids.resource ? jti : random.uuid() }])
   })
   return jti
 }

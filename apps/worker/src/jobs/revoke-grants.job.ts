@@ -12,10 +12,10 @@ import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/id
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import {
   findEventSource,
-  insertRevocation,
+  insertRevocations,
   listIssuersOfTenant,
   lockResourcesOfIssuer,
-  markEventSwept,
+  markEventsSwept,
   markGrantsRevoked,
   type RevocationTarget,
   type RevokingIssuer,
@@ -50,7 +50,7 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
     let count = 0
     const plan = planRevocation(job, await listIssuersOfTenant(db, tenant), now)
     for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, { tenant, by, revocation })
-    await markEventSwept(db, tenant, eventId, now)
+    await markEventsSwept(db, tenant, [eventId], now)
     await markDone(db, tenant, job.entry, now)
     return count
   })
@@ -64,7 +64,7 @@ async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, by, revocat
   const { issuer, target, targetId, epoch, at, expiresAt } = revocation
   const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
   const eventId = revocation.eventId as DeprovisioningEventId
-  await insertRevocation(db, { tenant, eventId, issuerId: issuer.id, target, targetId, epoch, at, expiresAt })
+  await insertRevocations(db, tenant, [{ eventId, issuerId: issuer.id, target, targetId, epoch, at, expiresAt }])
   const claims = claimsOf(revocation, by)
   return tellResources(deps, db, resources, { tenant, issuer, eventId, at, expiresAt, claims })
 }
