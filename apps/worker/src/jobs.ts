@@ -1,4 +1,6 @@
 /** The table of background work: job name → payload schema → handler → retries. A job that is not here does not exist. */
+
+import { settleGrantsEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
@@ -6,8 +8,10 @@ import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
 import { runScheduled } from './jobs/run-scheduled.job.js'
 import { sendAnnouncements } from './jobs/send-announcements.job.js'
+import { settleTenantGrants } from './jobs/settle-grants.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 import { tellCondemnedKey } from './jobs/tell-condemned-key.job.js'
+import { tellSettledGrants } from './jobs/tell-settled-grants.job.js'
 import { verifyDomains } from './jobs/verify-domains.job.js'
 import { warnCertificates } from './jobs/warn-certificates.job.js'
 import { schedule } from './schedule.js'
@@ -17,7 +21,8 @@ import { schedule } from './schedule.js'
  * trouble is healed by the relay, and must not pile up jobs for one entry.
  */
 export type Retries = { readonly attempts: number; readonly firstPauseMs: number }
-export type JobEntry = { readonly retries: Retries; run(deps: JobDeps, data: unknown): Promise<void> }
+/** `yields`: it comes after everything that does not, because many of it may be due at once and nobody waits for any. */
+export type JobEntry = { readonly retries: Retries; readonly yields?: true; run(deps: JobDeps, data: unknown): Promise<void> }
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
 const revokePayload = z.object({
@@ -37,6 +42,23 @@ const condemnedKeyPayload = z.object({
   payload: z.object({ eventId: uuid, issuerId: uuid, kid: z.string().min(1).max(200) }),
 })
 
+const settleGrantsPayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({ version: z.number().int().positive(), after: uuid.optional(), isLastLook: z.boolean().optional() }),
+})
+const tellSettledPayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({
+    grants: z.array(
+      z.object({
+        ...{ eventId: uuid, grantId: uuid, issuerId: uuid, resourceTenantId: uuid, resourceId: uuid },
+        ...{ epoch: z.number().int().positive(), scopes: z.array(z.string()), isEnded: z.boolean() },
+      }),
+    ),
+  }),
+})
 const askedFor = z.object({ tenant: uuid, entry: z.number().int().positive() })
 
 /** A payload that does not parse is our own mistake: it throws, is retried, and stays visible as a failed job. */
@@ -55,6 +77,15 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
   ),
   [condemnedKeyEntry]: job(condemnedKeyPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     tellCondemnedKey(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+  ),
+  [settleGrantsEntry]: {
+    ...job(settleGrantsPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+      settleTenantGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+    ),
+    yields: true,
+  },
+  [tellSettledEntry]: job(tellSettledPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+    tellSettledGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),
   'refresh-idp-metadata': job(z.object({}), { attempts: 1, firstPauseMs: 1000 }, (deps) => refreshIdpMetadata(deps)),

@@ -27,6 +27,8 @@ export const relayBatch = 500
 export const relayPollMs = 1000
 /** Relayed but not done for this long: the queue has lost it, or given up on it. */
 export const relayAgainSeconds = 30
+/** Any number above 0 does: a job without one goes first. */
+const priorityOfYielding = 1
 /** A finished job is remembered by the queue for this long, so that a repeated id is recognised. */
 export const rememberFinishedSeconds = 3600
 
@@ -43,12 +45,13 @@ const jobIdOf = (entry: WaitingEntry): string =>
   entry.relayedAt === null ? `ob-${entry.tenantId}-${entry.id}` : `ob-${entry.tenantId}-${entry.id}-${entry.relayedAt}`
 
 const toJob = (entry: WaitingEntry) => {
-  const retries = findJob(entry.kind)?.retries ?? { attempts: 1, firstPauseMs: 0 }
+  const { retries = { attempts: 1, firstPauseMs: 0 }, yields } = findJob(entry.kind) ?? {}
   return {
     name: entry.kind,
     data: { tenant: entry.tenantId, entry: entry.id, payload: entry.payload },
     opts: {
       jobId: jobIdOf(entry),
+      ...(yields ? { priority: priorityOfYielding } : {}),
       attempts: retries.attempts,
       backoff: { type: 'exponential', delay: retries.firstPauseMs, jitter: 0.5 },
       removeOnComplete: { age: rememberFinishedSeconds },

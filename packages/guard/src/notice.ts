@@ -1,6 +1,6 @@
 /**
- * Reads one notice: a signed security event token that takes something away. Two events are known: CAEP's session-revoked, which raises a
- * barrier, and our own signing-key-condemned, for which neither CAEP nor RISC has an event.
+ * Reads one notice: a signed security event token that takes something away. Three events are known: CAEP's session-revoked and
+ * token-claims-change, which raise a barrier, and our own signing-key-condemned, for which neither CAEP nor RISC has an event.
  *
  * @spec RFC 8417 §2
  */
@@ -16,6 +16,8 @@ export type Told = { readonly barrier: Barrier } | { readonly condemnedKey: stri
 export type Notice = { readonly jti: string; readonly told: Told }
 
 export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
+/** Older tokens of a grant claim what it has no longer. They die, and whoever has them gets narrower ones by a refresh. */
+export const tokenClaimsChange = 'https://schemas.openid.net/secevent/caep/event-type/token-claims-change'
 export const signingKeyCondemned = 'urn:drawbridge:event:signing-key-condemned'
 /** Longer than any notice that Drawbridge signs. */
 export const maxNoticeCharacters = 8192
@@ -43,7 +45,7 @@ export const parseKeyId = (value: unknown): string | undefined =>
 function parseTold(payload: JWTPayload, issuer: TrustedIssuer): Told | undefined {
   const { events, drawbridge: ours } = payload
   if (!isRecord(events) || !isRecord(ours) || ours['tenant'] !== issuer.tenant) return undefined
-  if (Object.hasOwn(events, sessionRevoked)) {
+  if (Object.hasOwn(events, sessionRevoked) || Object.hasOwn(events, tokenClaimsChange)) {
     const barrier = parseBarrier(ours, issuer)
     return barrier && { barrier }
   }

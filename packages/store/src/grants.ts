@@ -17,7 +17,7 @@ export type Asked = { readonly requestId: string; readonly address: string | und
  * `core/oauth/grant.findGrantRefusal` in the same order. Follow it with `FROM`, which must name `g`; `$2` is now.
  */
 const grantBarrierColumns = `
-  g.id AS grant_id, g.scopes, g.epoch AS grant_epoch, t.configuration_version,
+  g.id AS grant_id, g.scopes, g.epoch AS grant_epoch, t.configuration_version, g.policy_version < t.policy_barrier AS unsettled,
   t.epoch AS tenant_now, COALESCE(cl.epoch, 0) AS client_now, COALESCE(cn.epoch, 0) AS connection_now, COALESCE(s.epoch, 0) AS subject_now,
   CASE
     WHEN t.suspended_at IS NOT NULL THEN 'tenant_suspended'
@@ -32,13 +32,26 @@ const grantBarrierColumns = `
       THEN 'grant_below_barrier'
   END AS grant_refusal`
 
+/** What a grant `g` keeps of the login behind it: beside its scopes, what it is decided on again. */
+export const grantEvidenceColumns = 'g.acr, g.amr, g.authenticated_at, g.own_methods, g.own_proved_at, g.created_at AS grant_created_at'
+
+export type GrantEvidenceRow = {
+  readonly scopes: readonly string[]
+  readonly acr: string | null
+  readonly amr: readonly string[]
+  readonly authenticated_at: Instant | null
+  readonly own_methods: readonly string[]
+  readonly own_proved_at: Instant | null
+  readonly grant_created_at: Instant
+}
+
 /**
  * The row of a grant `g` with the present state of all that it hangs on: what issuing needs. Every column is set up anew in every part
  * of a statement that looks at it, so what nobody reads is not in here.
  */
 export const grantStateColumns = `${grantBarrierColumns},
   g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.audience,
-  g.policy_version, g.claims_version, g.acr, g.amr, g.authenticated_at, g.own_methods, g.own_proved_at, g.created_at AS grant_created_at,
+  g.policy_version, g.claims_version, ${grantEvidenceColumns},
   t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now,
   GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
   COALESCE('refresh_token' = ANY(cl.grant_types), false) AS client_refreshes`
@@ -77,24 +90,21 @@ type GrantBarrierRow = {
   readonly connection_now: number
   readonly subject_now: number
   readonly configuration_version: number
+  /** Decided under a policy below the tenant's barrier: it is to be settled before anything is said or issued of it (`settle-grants`). */
+  readonly unsettled: boolean
   readonly grant_refusal: GrantRefusal | null
 }
 
-export type GrantStateRow = GrantBarrierRow & {
-  readonly issuer_id: string
-  readonly client_id: string
-  readonly subject_id: string | null
-  readonly connection_id: string | null
-  readonly session_id: string | null
-  readonly audience: string
-  readonly acr: string | null
-  readonly amr: readonly string[]
-  readonly authenticated_at: Instant | null
-  readonly own_methods: readonly string[]
-  readonly own_proved_at: Instant | null
-  readonly grant_created_at: Instant
-  readonly barrier_at: Instant | null
-}
+export type GrantStateRow = GrantBarrierRow &
+  GrantEvidenceRow & {
+    readonly issuer_id: string
+    readonly client_id: string
+    readonly subject_id: string | null
+    readonly connection_id: string | null
+    readonly session_id: string | null
+    readonly audience: string
+    readonly barrier_at: Instant | null
+  }
 
 /** The epochs as the statement saw them: what a token made from it carries. */
 export const epochsOf = (row: Omit<GrantBarrierRow, 'grant_id'>): Epochs => ({
@@ -233,7 +243,9 @@ export type Introspected = {
   /** The resource whose credential asked. */
   readonly resource: string
   /** `undefined`: no living grant of that resource. */
-  readonly grant: { readonly epochs: Epochs; readonly scopes: readonly string[]; readonly configurationVersion: number } | undefined
+  readonly grant:
+    | { readonly epochs: Epochs; readonly scopes: readonly string[]; readonly configurationVersion: number; readonly unsettled: boolean }
+    | undefined
 }
 
 /** Finds the barrier of a grant for the resource server that proves itself; `undefined` if it does not. Reads only. */
@@ -256,6 +268,6 @@ export async function introspectGrant(
   if (row.grant_id === null || row.grant_refusal !== null) return { resource: row.resource, grant: undefined }
   return {
     resource: row.resource,
-    grant: { epochs: epochsOf(row), scopes: row.scopes, configurationVersion: row.configuration_version },
+    grant: { epochs: epochsOf(row), scopes: row.scopes, configurationVersion: row.configuration_version, unsettled: row.unsettled },
   }
 }

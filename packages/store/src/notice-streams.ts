@@ -6,6 +6,7 @@
  * revocations after it: whatever committed earlier is in the snapshot, whatever commits later gets a higher position.
  */
 import type { Instant } from '@drawbridge/core/instant'
+import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import type { StoredNotice } from './notices.js'
@@ -77,7 +78,10 @@ async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): P
     `SELECT i.url AS issuer, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
        FROM (SELECT target, target_id, epoch FROM revocations WHERE tenant_id = $1 AND issuer_id = $2 AND expires_at > $3
              UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int
-               FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind = 'revoke') v
+               FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind = 'revoke'
+             UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int
+               FROM outbox, jsonb_array_elements(payload -> 'grants') AS changed
+              WHERE tenant_id = $1 AND done_at IS NULL AND kind = '${tellSettledEntry}') v
        JOIN issuers i ON i.tenant_id = $1 AND i.id = $2
       GROUP BY i.url, v.target, v.target_id`,
     [issuer.tenantId, issuer.id, toTimestamp(now)],
@@ -167,12 +171,14 @@ export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant,
 }
 
 /**
- * Whether something that this issuer must tell has waited for the worker since `before`: then there is more to hear than the table of
+ * Whether something that this issuer must tell has waited for the worker since `before`, or a policy that was to take effect at once has got no
+ * further since then: then there is more to hear than the table of
  * notices holds, and an empty answer is no sign that nothing was revoked.
  */
 export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
   const { rowCount } = await db.query(
-    `SELECT 1 FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}') AND created_at < $2 LIMIT 1`,
+    `SELECT 1 FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND created_at < $2
+     UNION ALL SELECT 1 FROM policy_sweeps WHERE tenant_id = $1 AND settled_at IS NULL AND progressed_at < $2 LIMIT 1`,
     [issuer.tenantId, toTimestamp(before)],
   )
   return rowCount > 0

@@ -4,7 +4,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { GrantEvidence, Redecided } from '@drawbridge/core/oauth/redecide-grant'
-import type { GrantStateRow } from './grants.js'
+import type { GrantEvidenceRow, GrantStateRow } from './grants.js'
 import { toTimestamp } from './transaction.js'
 
 /** With the versions that it was made under. */
@@ -24,10 +24,7 @@ export type DecidedRow = GrantStateRow & {
 }
 
 /** What the row keeps of what the grant was decided on. */
-export const evidenceOf = (
-  row: Pick<GrantStateRow, 'scopes' | 'acr' | 'amr' | 'authenticated_at' | 'own_methods' | 'own_proved_at' | 'grant_created_at'> &
-    Pick<DecidedRow, 'subject_claims' | 'session_started_at'>,
-): GrantEvidence => ({
+export const evidenceOf = (row: GrantEvidenceRow & Pick<DecidedRow, 'subject_claims' | 'session_started_at'>): GrantEvidence => ({
   scopes: row.scopes,
   subjectClaims: row.subject_claims,
   authentication: {
@@ -64,8 +61,8 @@ export function redecisionSql(first: number) {
   return {
     /** What is left of the grant. */
     columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at`,
-    /** Condition over `state`: neither the grant nor the redecision was decided under the present policy and claims. */
-    isOutdated: `COALESCE(${policyVersion}::int, state.policy_version) <> state.policy_now
+    /** Condition over `state`: neither the grant nor the redecision was decided under the present policy and claims, or the grant is to be settled first. */
+    isOutdated: `state.unsettled OR COALESCE(${policyVersion}::int, state.policy_version) <> state.policy_now
       OR COALESCE(${claimsVersion}::int, state.claims_version) <> state.claims_now`,
     /**
      * Writes what is left into the grant that `grantId` selects. The expressions stand here once more, because whoever had to wait for a

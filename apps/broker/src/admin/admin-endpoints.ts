@@ -19,6 +19,7 @@ import { oidcDiagnosisEndpoints } from './oidc-diagnosis.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
 import { policyDiffEndpoints } from './policy-diffs.endpoint.js'
 import { policyDraftEndpoints } from './policy-drafts.endpoint.js'
+import { policySweepEndpoints } from './policy-sweeps.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
 import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
@@ -53,6 +54,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...policyDraftEndpoints,
   ...policyDiffEndpoints,
   ...dryRunEndpoints,
+  ...policySweepEndpoints,
   ...vendorPolicyEndpoints,
   ...readEndpoints,
   ...revocationEndpoints,

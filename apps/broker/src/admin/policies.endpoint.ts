@@ -12,6 +12,7 @@ import {
   caseResultsShape,
   casesShape,
   documentShape,
+  liveGrantsShape,
   noteShape,
   policyHeading,
   showHeading,
@@ -58,8 +59,13 @@ const list = adminList({
 /** `undefined`: this tenant never published such a version. */
 export async function findVersion(http: AdminRequest<unknown, unknown>, deps: BrokerDeps): Promise<StoredPolicy | undefined> {
   const { id } = tenantOf(http)
+  const version = parseVersion(http)
+  return version === undefined ? undefined : inTenant(deps.database, id, (db) => findPolicy(db, id, version))
+}
+
+export function parseVersion(http: AdminRequest<unknown, unknown>): number | undefined {
   const text = http.params['version'] ?? ''
-  return /^\d{1,15}$/.test(text) ? inTenant(deps.database, id, (db) => findPolicy(db, id, Number(text))) : undefined
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined
 }
 
 const read = adminEndpoint({
@@ -83,12 +89,12 @@ const publish = adminEndpoint({
   summary: 'Publish the next version; its test cases must hold',
   permission: 'configuration:write',
   status: 201,
-  body: z.strictObject({ document: documentShape, cases: casesShape.optional(), note: noteShape }),
+  body: z.strictObject({ document: documentShape, cases: casesShape.optional(), note: noteShape, liveGrants: liveGrantsShape }),
   answer: publicationShape,
   refuses: publicationRefusals,
   run: (http, deps) => {
-    const { document, cases, note } = http.parsed
-    return publishChecked(http, deps, { document, cases, note })
+    const { document, cases, note, liveGrants } = http.parsed
+    return publishChecked(http, deps, { document, cases, note, liveGrants })
   },
 })
 
@@ -100,17 +106,22 @@ const republish = adminEndpoint({
     'Roll back: publish an old version again, as the next one, with its test cases. It must compile inside the wall as it is now; one that had no cases keeps those of the newest version',
   permission: 'configuration:write',
   status: 201,
-  body: z.strictObject({ note: noteShape, cases: casesShape.optional().describe('In place of those of the old version') }),
+  body: z.strictObject({
+    note: noteShape,
+    cases: casesShape.optional().describe('In place of those of the old version'),
+    liveGrants: liveGrantsShape,
+  }),
   answer: publicationShape,
   refuses: ['not_found', ...publicationRefusals],
   run: async (http, deps) => {
     const old = await findVersion(http, deps)
     if (!old) return refuseAdmin('not_found')
-    const { note, cases } = http.parsed
+    const { note, cases, liveGrants } = http.parsed
     return publishChecked(http, deps, {
       document: old.document,
       cases: cases ?? (old.cases === '' ? undefined : old.cases),
       note: note === '' ? `version ${old.version} again` : note,
+      liveGrants,
       from: { republished: old.version },
     })
   },

@@ -25,6 +25,7 @@ import {
   casesShape,
   casesShown,
   documentShape,
+  liveGrantsShape,
   noteShape,
   placedShape,
   showMistakes,
@@ -227,7 +228,11 @@ const publish = adminEndpoint({
     'Publish a draft as the next version, if nothing was published since it was made and its test cases hold; the draft is gone then',
   permission: 'configuration:write',
   status: 201,
-  body: z.strictObject({ revision, note: z.string().max(500).optional().describe('In place of the one of the draft') }),
+  body: z.strictObject({
+    revision,
+    note: z.string().max(500).optional().describe('In place of the one of the draft'),
+    liveGrants: liveGrantsShape,
+  }),
   answer: publicationShape,
   refuses: ['not_found', 'policy_draft_moved', ...publicationRefusals],
   run: async (http, deps) => {
@@ -240,6 +245,7 @@ const publish = adminEndpoint({
       // One that never had cases was made before there were any: those that came since stay.
       cases: draft.cases === '' ? undefined : draft.cases,
       note: http.parsed.note ?? draft.note,
+      liveGrants: http.parsed.liveGrants,
       base: draft.baseVersion,
       from: { draft: draft.id },
       claim: (db) => lockPolicyDraft(db, tenant, draft),

@@ -1,6 +1,7 @@
 /** Policies as the admin API takes and shows them: the tenant's and the vendor's alike. */
 import { type PolicyMistake, policyLimits } from '@drawbridge/core/policy/error'
 import { policyWarnings } from '@drawbridge/core/policy/lint'
+import { liveGrantsChoices } from '@drawbridge/core/revocation/settled-grants'
 import type { StoredPolicy } from '@drawbridge/store/policies'
 import { z } from 'zod'
 import { time, toIso } from './shapes.js'
@@ -12,6 +13,12 @@ export const casesShape = z
   .max(policyLimits.casesBytes)
   .describe('Its test cases as YAML, which must all hold. Left out: those of the newest version stay; `cases: []` removes them')
 export const noteShape = z.string().max(500).default('')
+export const liveGrantsShape = z
+  .enum(liveGrantsChoices)
+  .default('at_next_refresh')
+  .describe(
+    'When it takes effect on what is open: `now` has every live grant decided again, and its older tokens die if it loses something',
+  )
 export const publishedShape = z.strictObject({ version: z.int(), publishedAt: time })
 export const policyHeading = z.strictObject({ version: z.int(), author: z.string(), note: z.string(), publishedAt: time })
 export const policyShown = policyHeading.extend({ document: z.string() })

@@ -2,7 +2,9 @@
  * How a version of a policy comes to hold, whoever wrote it: by hand, from a draft, or an old one again. It compiles inside the present wall and
  * all of its test cases hold, or nothing changes.
  */
+import type { LiveGrants } from '@drawbridge/core/revocation/settled-grants'
 import { findCurrentPolicy, publishPolicyAfter } from '@drawbridge/store/policies'
+import { demandPolicySweep } from '@drawbridge/store/policy-sweeps'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
@@ -26,6 +28,7 @@ export type Publication = {
   /** `undefined`: those of the newest version stay, so that nobody drops them by forgetting them. */
   readonly cases: string | undefined
   readonly note: string
+  readonly liveGrants: LiveGrants
   /** Refused unless this is the newest version. Absent: on top of whichever is. */
   readonly base?: number
   /** For the trail: where it comes from. */
@@ -50,7 +53,7 @@ export async function publishChecked(http: AdminRequest<unknown>, deps: BrokerDe
 /** What is kept is what was checked: `moved` where another version came in between. */
 async function publishOnce(http: AdminRequest<unknown>, deps: BrokerDeps, publication: Publication): Promise<Answer | 'moved'> {
   const tenant = tenantOf(http)
-  const { document, note, base, from, claim, conclude } = publication
+  const { document, note, liveGrants, base, from, claim, conclude } = publication
   const current = await inTenant(deps.database, tenant.id, (db) => findCurrentPolicy(db, tenant.id))
   const newest = current?.version ?? 0
   if (base !== undefined && base !== newest) return 'moved'
@@ -65,7 +68,9 @@ async function publishOnce(http: AdminRequest<unknown>, deps: BrokerDeps, public
     const made = await publishPolicyAfter(db, tenant.id, newest, { ...texts, note, author: http.caller.key.name, now })
     if (made === undefined) return undefined
     await conclude?.(db)
-    await audit(db, tenant.id, http, deps, { kind: 'policy.published', detail: { version: made, note, cases: cases.total, ...from } })
+    if (liveGrants === 'now') await demandPolicySweep(db, tenant.id, made, now)
+    const detail = { version: made, note, liveGrants, cases: cases.total, ...from }
+    await audit(db, tenant.id, http, deps, { kind: 'policy.published', detail })
     return made
   })
   if (version === undefined) return 'moved'

@@ -2,6 +2,7 @@
 import { compileWall } from '@drawbridge/core/policy/compile'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { findCurrentPolicy, listPolicies, publishPolicy } from '@drawbridge/store/policies'
+import { demandPolicySweepsEverywhere } from '@drawbridge/store/policy-sweeps'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { json } from '../http/answer.js'
@@ -9,6 +10,7 @@ import { adminEndpoint, audit } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
 import {
   documentShape,
+  liveGrantsShape,
   noteShape,
   policyHeading,
   policyShown,
@@ -62,17 +64,18 @@ const publish = adminEndpoint({
   permission: 'configuration:write',
   vendorOnly: true,
   status: 201,
-  body: z.strictObject({ document: documentShape, note: noteShape }),
+  body: z.strictObject({ document: documentShape, note: noteShape, liveGrants: liveGrantsShape }),
   answer: publishedShape,
   refuses: ['policy_invalid'],
   run: async (http, deps) => {
-    const { document, note } = http.parsed
+    const { document, note, liveGrants } = http.parsed
     const mistakes = mistakesIn(document)
     if (mistakes) return refuseAdmin('policy_invalid', mistakes)
     const now = deps.clock.now()
     const version = await inTenant(deps.database, vendorTenantId, async (db) => {
       const made = await publishPolicy(db, vendorTenantId, { document, note, author: http.caller.key.name, now })
-      await audit(db, vendorTenantId, http, deps, { kind: 'vendor_policy.published', detail: { version: made, note } })
+      if (liveGrants === 'now') await demandPolicySweepsEverywhere(db, now)
+      await audit(db, vendorTenantId, http, deps, { kind: 'vendor_policy.published', detail: { version: made, note, liveGrants } })
       return made
     })
     deps.configuration.invalidate()

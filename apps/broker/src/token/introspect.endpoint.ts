@@ -2,7 +2,8 @@
  * POST /introspect: a resource server asks whether an access token sent to it is alive.
  *
  * One statement proves the caller and reads the barrier, always, whatever the token looks like. The signature is judged by the keys of
- * the configuration that this statement saw, so a key that was declared compromised a moment ago makes its tokens inactive.
+ * the configuration that this statement saw, so a key that was declared compromised a moment ago makes its tokens inactive. It runs twice,
+ * with a decision between, only for a grant that an admin had a policy change at once and that nobody has decided again yet.
  */
 import { accessTokenType } from '@drawbridge/core/oauth/access-token'
 import {
@@ -15,13 +16,14 @@ import {
 import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
 import { Secret } from '@drawbridge/core/secret'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { introspectGrant } from '@drawbridge/store/grants'
+import { type Introspected, introspectGrant } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuse, refuseForm } from './refuse.js'
+import { settleOneGrant } from './settle-grant.js'
 
 export const introspectEndpoint = endpoint({
   method: 'POST',
@@ -38,21 +40,46 @@ export const introspectEndpoint = endpoint({
     if (!request.ok) return refuse(request.error)
     const tenant = tenantOf(http)
     const token = readToken(deps, tenant, request.value.token)
-    const seen = await introspectGrant(onHotPath(deps.database), {
+    const asked = {
       tenantId: tenant.id,
       issuerId: tenant.issuer.id,
       credentialId: credential.id,
       secretHash: hashCredential(credential.secret),
       grantId: token?.grantId,
       now: deps.clock.now(),
-    })
+    }
+    const seen = await introspectSettled(deps, tenant, asked, http.requestId)
     if (!seen) return refuse({ reason: 'resource_credential_refused' })
-    if (!token || !seen.grant || token.audience !== seen.resource || isBelowBarrier(token.epochs, seen.grant.epochs)) return json(inactive)
+    if (
+      !token ||
+      !seen.grant ||
+      seen.grant.unsettled ||
+      token.audience !== seen.resource ||
+      isBelowBarrier(token.epochs, seen.grant.epochs)
+    )
+      return json(inactive)
     const current = await deps.configuration.atVersion(tenant, seen.grant.configurationVersion)
     if (current !== tenant && !readToken(deps, current, request.value.token)) return json(inactive)
     return json(buildIntrospection(token, seen.grant.scopes))
   },
 })
+
+type Asked = Parameters<typeof introspectGrant>[1]
+
+/** What is said of a grant is what the present policy leaves of it, wherever that was to take effect at once. */
+async function introspectSettled(
+  deps: BrokerDeps,
+  tenant: ResolvedTenant,
+  asked: Asked,
+  requestId: string,
+): Promise<Introspected | undefined> {
+  const introspect = () => introspectGrant(onHotPath(deps.database), asked)
+  const seen = await introspect()
+  if (!seen?.grant?.unsettled || asked.grantId === undefined) return seen
+  const { configurationVersion } = seen.grant
+  await settleOneGrant(deps, tenant, { grantId: asked.grantId, configurationVersion, now: asked.now, requestId })
+  return introspect()
+}
 
 function readToken(deps: BrokerDeps, tenant: ResolvedTenant, token: Secret): IntrospectedToken | undefined {
   const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience: undefined, now: deps.clock.now(), skewSeconds: 0 }

@@ -1,6 +1,7 @@
 /**
  * Holds what is issued to the decision of this moment. Policy or claims may have changed since the grant was decided: then nothing moves until
- * policy has decided again, which can only take away. The admin's ceilings have no version that a grant could carry and bind at every answer.
+ * policy has decided again, which can only take away. Where an admin had a policy take effect at once, the grant is settled first, so that older
+ * tokens die with what is lost. The admin's ceilings have no version that a grant could carry and bind at every answer.
  */
 import type { Client } from '@drawbridge/core/oauth/client'
 import { redecideGrant } from '@drawbridge/core/oauth/redecide-grant'
@@ -14,6 +15,7 @@ import type { Acted } from '../clients/as-proven-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ExchangeContext } from './exchange.js'
+import { settleOneGrant, type Unsettled } from './settle-grant.js'
 
 /** Policy and claims may change again while they are being decided on; after this many rounds the client may try again. */
 const mostDecisions = 3
@@ -52,6 +54,11 @@ export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeeme
     if (outcome.kind === 'client_changed') return 'client_changed'
     if (outcome.kind === 'refused') return err({ reason: outcome.reason })
     const present = await deps.configuration.atVersion(tenant, outcome.grant.configuration_version)
+    if (outcome.kind === 'decide_again' && outcome.grant.unsettled) {
+      await settleOneGrant(deps, present, unsettledOf(outcome.grant, context))
+      redecision = undefined
+      continue
+    }
     if (outcome.kind === 'decide_again') {
       redecision = decideAgain({ ...context, tenant: present, client }, outcome.grant)
       if (!redecision) return denied(outcome.grant)
@@ -62,6 +69,13 @@ export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeeme
   }
   return err({ reason: 'decision_unsettled' })
 }
+
+const unsettledOf = (grant: DecidedRow, { http, now }: ExchangeContext): Unsettled => ({
+  grantId: grant.grant_id,
+  configurationVersion: grant.configuration_version,
+  now,
+  requestId: http.requestId,
+})
 
 /** What the admin's limits leave. `undefined`: nothing is left, or this issuer may no longer mint for the resource. */
 function holdToCeilings(tenant: ResolvedTenant, client: Client, grant: DecidedRow, asked: readonly Scope[] | undefined) {

@@ -6,11 +6,13 @@
 import { type TenantDomain, withVerifiedAddress } from '../identity/email-address.js'
 import { identityFromJson } from '../identity/identity-json.js'
 import type { AuthenticationContext, NormalizedIdentity } from '../identity/normalized-identity.js'
-import type { Instant } from '../instant.js'
+import { addSeconds, type Instant } from '../instant.js'
 import type { CompiledPolicy } from '../policy/compile.js'
 import { decide } from '../policy/decide.js'
+import { readsOfRequest } from '../policy/reads-of-request.js'
 import type { Scope } from '../tenant/ids.js'
 import { type Client, policyHostOf } from './client.js'
+import { decideOwnAccess } from './client-credentials.js'
 import type { ResourceServer } from './resource.js'
 
 /** What a grant keeps of what it was decided on. */
@@ -31,7 +33,7 @@ export type RedecisionGround = {
   readonly domains: readonly TenantDomain[]
   /** `undefined`: this issuer may mint for it no longer. */
   readonly resource: ResourceServer | undefined
-  readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'scopeCeiling' | 'accessTokenTtlSeconds'>
+  readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'authMethod' | 'scopeCeiling' | 'accessTokenTtlSeconds'>
 }
 
 /** Who asks, from where, and when. */
@@ -81,3 +83,30 @@ const identityBehind = (
   { authentication }: GrantEvidence,
   domains: RedecisionGround['domains'],
 ): NormalizedIdentity => ({ ...withVerifiedAddress(identity, domains), authentication, sessionExpiresAt: undefined })
+
+/** The same of a grant that a client holds in its own name: it is asked for anew with every token, so it has no refresh to wait for. */
+function redecideOwnGrant({ policy, resource, client }: RedecisionGround, grant: GrantEvidence, now: Instant): Redecided | undefined {
+  if (resource === undefined) return undefined
+  const access = decideOwnAccess(client, { scopes: undefined, resource, policy, address: undefined }, now)
+  if (!access.ok) return undefined
+  const { scopes, accessTokenTtl } = access.value
+  const expiresAt = addSeconds(grant.createdAt, accessTokenTtl.seconds)
+  return { scopes, accessTokenTtlSeconds: accessTokenTtl.seconds, refreshTtlSeconds: undefined, expiresAt }
+}
+
+/** `deferred`: what is left hangs on the request that will ask for it. Until then nothing that was issued may be believed. */
+export type Settlement = { readonly kind: 'decided'; readonly left: Redecided } | { readonly kind: 'deferred' } | { readonly kind: 'ended' }
+
+/**
+ * Decides a grant of which nobody is asking for anything: because a policy was published with effect at once.
+ *
+ * There is no request then, and so no address. A policy that reads it may say more to whoever asks than to nobody. Such a grant is not cut for
+ * ever by what nobody knows: it is deferred to its next refresh, unless it keeps everything whatever the request.
+ */
+export function settleGrant(ground: RedecisionGround, grant: GrantEvidence, now: Instant): Settlement {
+  const isOwn = grant.subjectClaims === undefined
+  const left = isOwn ? redecideOwnGrant(ground, grant, now) : redecideGrant(ground, grant, { address: undefined, now })
+  const keepsAll = left !== undefined && grant.scopes.every((scope) => left.scopes.includes(scope))
+  if (!isOwn && !keepsAll && ground.resource !== undefined && readsOfRequest(ground.policy)) return { kind: 'deferred' }
+  return left === undefined ? { kind: 'ended' } : { kind: 'decided', left }
+}

@@ -6,7 +6,7 @@ export const deprovisioningTargets = ['subject', 'grant', 'client', 'connection'
 export type DeprovisioningTarget = (typeof deprovisioningTargets)[number]
 
 /** Who said so. */
-export type DeprovisioningSource = 'scim' | 'admin' | 'token_theft' | 'code_replay' | 'revocation_endpoint' | 'logout' | 'signal'
+export type DeprovisioningSource = 'scim' | 'admin' | 'token_theft' | 'code_replay' | 'revocation_endpoint' | 'logout' | 'signal' | 'policy'
 
 export type InitiatingEntity = 'admin' | 'user' | 'policy' | 'system'
 
@@ -24,6 +24,7 @@ export const initiatingEntities: Readonly<Record<DeprovisioningSource, Initiatin
   revocation_endpoint: 'user',
   logout: 'user',
   signal: 'system',
+  policy: 'policy',
 }
 
 export type DeprovisioningEvent = {

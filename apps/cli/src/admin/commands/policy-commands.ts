@@ -1,10 +1,18 @@
 /** What the policies say: versions, drafts, test cases, dry runs, and the wall of the vendor. */
+import { liveGrantsChoices } from '@drawbridge/core/revocation/settled-grants'
 import type { AdminCommand, Flag, Shows } from '../command.js'
 
 const policyFile: Flag = { kind: 'file', says: 'the policy; - reads standard input', member: 'document', required: true }
 const optionalFile: Flag = { kind: 'file', says: 'the policy; - reads standard input', member: 'document' }
 const casesFile: Flag = { kind: 'file', says: 'its test cases; left out: those of the newest version', member: 'cases' }
 const note: Flag = { kind: 'text', says: 'what changed' }
+const liveGrants: Readonly<Record<string, Flag>> = {
+  'live-grants': {
+    kind: 'text',
+    says: 'when it takes effect on what is open; now: older tokens of whoever loses something die within seconds. Default: at_next_refresh',
+    choices: liveGrantsChoices,
+  },
+}
 const against: Flag = { kind: 'number', says: 'the version to compare with; 0: nothing at all' }
 const revision: Flag = { kind: 'number', says: 'the one that was looked at; left out: the one that is there now' }
 const policyRows: Shows = {
@@ -87,7 +95,7 @@ const versions: readonly AdminCommand[] = [
     name: 'policy publish',
     does: 'Publish the next version of the policy; its test cases must hold',
     takes: ['tenant'],
-    flags: { file: policyFile, cases: casesFile, note },
+    flags: { file: policyFile, cases: casesFile, note, ...liveGrants },
     call: { method: 'POST', path: '/tenants/{tenant}/policies' },
     example: 'drawbridge policy publish initech --file policy.yaml --cases cases.yaml --note "contractors read only"',
   },
@@ -95,9 +103,21 @@ const versions: readonly AdminCommand[] = [
     name: 'policy rollback',
     does: 'Publish an old version again, as the next one, with its test cases; it must be within the wall of the vendor as it is now',
     takes: ['tenant', 'version'],
-    flags: { note: { ...note, says: 'why' }, cases: { ...casesFile, says: 'in place of the test cases of the old version' } },
+    flags: {
+      note: { ...note, says: 'why' },
+      cases: { ...casesFile, says: 'in place of the test cases of the old version' },
+      ...liveGrants,
+    },
     call: { method: 'POST', path: '/tenants/{tenant}/policies/{version}/republish', body: {} },
-    example: 'drawbridge policy rollback initech 3 --note "contractors could write"',
+    example: 'drawbridge policy rollback initech 3 --note "contractors could write" --live-grants now',
+  },
+  {
+    name: 'policy sweep',
+    does: 'Show how far the live grants have been decided again under a version that was published for now',
+    takes: ['tenant', 'version'],
+    call: { method: 'GET', path: '/tenants/{tenant}/policies/{version}/sweep' },
+    shows: { record: true },
+    example: 'drawbridge policy sweep initech 4',
   },
 ]
 
@@ -232,7 +252,7 @@ const draftCommands: readonly AdminCommand[] = [
     name: 'policy draft publish',
     does: 'Publish a draft as the next version; its test cases must hold, and nobody may have published since it was made',
     takes: ['tenant', 'id'],
-    flags: { note, revision },
+    flags: { note, revision, ...liveGrants },
     load: async () => (await import('../policy-runs.js')).publishDraft,
     calls: [`GET ${draft}`, `POST ${draft}/publish`],
     example: `drawbridge policy draft publish initech ${someDraft} --revision 4`,
@@ -278,7 +298,7 @@ const wall: readonly AdminCommand[] = [
     name: 'vendor-policy publish',
     does: 'Publish the next version of the policy of the vendor; it holds for every tenant at once',
     takes: [],
-    flags: { file: policyFile, note: { kind: 'text', says: 'what changed' } },
+    flags: { file: policyFile, note: { kind: 'text', says: 'what changed' }, ...liveGrants },
     call: { method: 'POST', path: '/vendor-policies' },
     example: 'drawbridge vendor-policy publish --file vendor-policy.yaml --note "nobody administers on Sundays"',
   },

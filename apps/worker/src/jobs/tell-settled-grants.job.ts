@@ -1,0 +1,96 @@
+/**
+ * After grants lost something by a policy that took effect at once: the resource server of each is told that its older tokens are dead.
+ *
+ * A grant's tokens are for one resource and of one issuer, so nobody else need hear of it. One transaction: lock the outbox entry and the
+ * resources, write the revocations and the signed notices, mark the entry done. A second run finds it done and does nothing.
+ */
+import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
+import { revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-plan'
+import { type ChangedGrant, type TellSettledPayload, tokenClaimsChange } from '@drawbridge/core/revocation/settled-grants'
+import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import { insertNotices, type NewNotice } from '@drawbridge/store/notices'
+import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
+import {
+  insertRevocations,
+  listIssuersOfTenant,
+  lockResources,
+  markEventsSwept,
+  type RevokingIssuer,
+  type ToldResource,
+} from '@drawbridge/store/revocations'
+import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
+import type { JobDeps } from '../deps.js'
+import { sessionRevoked } from './revoke-grants.job.js'
+
+export type TellSettledJob = TellSettledPayload & { readonly tenant: string; readonly entry: number }
+
+/** Runs as often as it likes; has its effect once. */
+export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, grants }: TellSettledJob): Promise<void> {
+  const tenant = id as TenantId
+  const at = deps.clock.now()
+  const told = await acrossTenants(deps.database, async (db) => {
+    if (!(await lockUndoneEntry(db, tenant, entry))) return undefined
+    const issuers = await listIssuersOfTenant(db, tenant)
+    const wanted = grants.map(({ resourceTenantId, resourceId }) => ({
+      tenantId: resourceTenantId as TenantId,
+      id: resourceId as ResourceId,
+    }))
+    const resources = await lockResources(db, wanted)
+    const expiresAt = addSeconds(at, revocationKeepSeconds)
+    const revocations = grants.map((grant) => ({
+      ...{ eventId: grant.eventId as DeprovisioningEventId, issuerId: grant.issuerId as IssuerId, target: 'grant' as const },
+      ...{ targetId: grant.grantId, epoch: grant.epoch, at, expiresAt },
+    }))
+    await insertRevocations(db, tenant, revocations)
+    for (const resource of resources)
+      for (const issuer of issuers) {
+        const of = grants.filter(({ resourceId, issuerId }) => resourceId === resource.id && issuerId === issuer.id)
+        if (of.length > 0) await tellResource(deps, db, { tenant, issuer, resource, at, expiresAt }, of)
+      }
+    const events = grants.map(({ eventId }) => eventId as DeprovisioningEventId)
+    await markEventsSwept(db, tenant, events, at)
+    await markDone(db, tenant, entry, at)
+    return grants.length
+  })
+  if (told !== undefined) deps.log.info({ tenant, notices: told }, 'what a policy took from grants was told')
+}
+
+type Telling = {
+  readonly tenant: TenantId
+  readonly issuer: RevokingIssuer
+  readonly resource: ToldResource
+  readonly at: Instant
+  readonly expiresAt: Instant
+}
+
+async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grants: readonly ChangedGrant[]): Promise<void> {
+  const { tenant, issuer, resource, at, expiresAt } = telling
+  const signer = { tenant, id: issuer.id, url: issuer.url }
+  const notices: NewNotice[] = []
+  for (const grant of grants) {
+    const jti = deps.random.uuid()
+    const set = { iss: issuer.url, aud: resource.identifier, iat: toSeconds(at), jti, ...claimsOf(grant, issuer.tenantSlug, at) }
+    notices.push({ eventId: grant.eventId, jti, token: await deps.signNotice(db, signer, set) })
+  }
+  await insertNotices(db, { tenantId: resource.tenantId, resourceId: resource.id, issuer: signer, createdAt: at, expiresAt }, notices)
+}
+
+/**
+ * Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`, which says the same of both events.
+ *
+ * @spec CAEP 1.0 §3.1 session-revoked, §3.2 token-claims-change
+ * @spec RFC 9493 §3.2.5 opaque
+ */
+function claimsOf({ grantId, epoch, scopes, isEnded }: ChangedGrant, tenant: string, at: Instant): Readonly<Record<string, unknown>> {
+  const common = { event_timestamp: toSeconds(at), initiating_entity: 'policy' }
+  const event = isEnded
+    ? { [sessionRevoked]: { ...common, reason_admin: { en: 'the policy leaves nothing of this grant' } } }
+    : {
+        [tokenClaimsChange]: {
+          ...common,
+          reason_admin: { en: 'the policy leaves less of this grant' },
+          claims: { scope: scopes.join(' ') },
+        },
+      }
+  return { sub_id: { format: 'opaque', id: grantId }, events: event, drawbridge: { target: 'grant', targetId: grantId, epoch, tenant } }
+}
