@@ -138,14 +138,19 @@ function assemble(wall: Wall, version: number, { tierLimits, session, ...own }: 
     wallVersion: wall.version,
     rules,
     index: indexRules(rules),
-    demands: [...wall.demands, ...own.demands],
-    clientRules: [...wall.clientRules, ...own.clientRules],
+    demands: [...byName(wall.demands), ...byName(own.demands)],
+    clientRules: [...byName(wall.clientRules), ...byName(own.clientRules)],
     derivedClaims: { vendor: wall.derived, tenant: own.derived },
     strength: isEmptyStrength ? noStrengthRules : { vendor: wall.strength, tenant: own.strength, accepted: wall.accepted },
     tierLimits,
     outerTierLimits: wall.tierLimits,
     session,
   }
+}
+
+/** Which of several is named where each would do does not depend on the order in which they are written. */
+function byName<T extends { readonly name: string }>(list: readonly T[]): readonly T[] {
+  return list.toSorted(({ name: one }, { name: other }) => (one < other ? -1 : one === other ? 0 : 1))
 }
 
 /** The wall first, then by name: which rule is named does not depend on the order in which they are written. */

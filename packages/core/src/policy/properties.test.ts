@@ -1,0 +1,190 @@
+/**
+ * What must hold of every policy, every wall and everybody who asks.
+ *
+ * A demand or a ceiling of one scope binds all that are granted with it. So taking a scope away can end a step-up and lengthen what is
+ * left of the others, and "never adds a scope" alone is not true of decisions. What is true, and held here: whatever is allowed
+ * afterwards was to be had before, by asking for just that, and lived at least as long.
+ */
+import { describe, expect, test } from '@jest/globals'
+import * as fc from 'fast-check'
+import type { CompiledPolicy } from './compile.js'
+import { decide } from './decide.js'
+import type { PolicyDecision } from './decision.js'
+import { explain } from './explain.js'
+import * as any from './fixtures/any-policy.js'
+import type { PolicyInput } from './input.js'
+
+const { anySaid, anySituation, inputOf, leftByRules, named, policyOf, wallOf } = any
+
+type Asked = readonly [CompiledPolicy, PolicyInput]
+
+function expectNoLonger(after: PolicyDecision, before: PolicyDecision): void {
+  if (after.kind !== 'allow' || before.kind !== 'allow') throw new Error(`${after.kind} after ${before.kind}`)
+  expect(after.scopes).toEqual(before.scopes)
+  expect(after.accessTokenTtl.seconds).toBeLessThanOrEqual(before.accessTokenTtl.seconds)
+  expect(after.refreshTokenTtl?.seconds ?? 0).toBeLessThanOrEqual(before.refreshTokenTtl?.seconds ?? 0)
+  expect(after.sessionExpiresAt).toBeLessThanOrEqual(before.sessionExpiresAt)
+}
+
+/** Whatever is allowed afterwards was to be had before, for at least as long. */
+function expectNoMore([policyAfter, inputAfter]: Asked, [policyBefore, inputBefore]: Asked): void {
+  const after = decide(policyAfter, inputAfter)
+  const before = decide(policyBefore, inputBefore)
+  for (const scope of leftByRules(after)) expect(leftByRules(before)).toContain(scope)
+  if (after.kind !== 'allow') return
+  expectNoLonger(after, decide(policyBefore, { ...inputBefore, request: { ...inputBefore.request, scopes: after.scopes } }))
+}
+
+describe('for every policy and everybody', () => {
+  test('one deny more gives no more', () => {
+    fc.assert(
+      fc.property(anySaid, any.anyRule('deny'), anySituation, (said, deny, situation) => {
+        const stricter = { ...said, rules: [...said.rules, deny] }
+        expectNoMore([policyOf(named(stricter)), inputOf(situation)], [policyOf(named(said)), inputOf(situation)])
+      }),
+    )
+  })
+
+  test('one rule for clients more gives no more', () => {
+    fc.assert(
+      fc.property(anySaid, any.anyClientRule, anySituation, (said, rule, situation) => {
+        const stricter = { ...said, clients: [...said.clients, rule] }
+        expectNoMore([policyOf(named(stricter)), inputOf(situation)], [policyOf(named(said)), inputOf(situation)])
+      }),
+    )
+  })
+
+  test('one demand more gives no more, and takes no scope from what is allowed all the same', () => {
+    fc.assert(
+      fc.property(anySaid, any.anyDemand, anySituation, (said, demand, situation) => {
+        const stricter = policyOf(named({ ...said, mfa: [...said.mfa, demand] }))
+        const before = decide(policyOf(named(said)), inputOf(situation))
+        const after = decide(stricter, inputOf(situation))
+        expect(leftByRules(after)).toEqual(leftByRules(before))
+        if (after.kind === 'allow') expect(after).toEqual(before)
+      }),
+    )
+  })
+
+  test('lower numbers give no more and nothing that lives longer: of tiers, sessions and rules for clients', () => {
+    const numbers = any.anyLimits.chain((loose) => fc.tuple(fc.constant(loose), any.tightened(loose)))
+    fc.assert(
+      fc.property(anySaid, numbers, fc.integer({ min: 1, max: 3_600 }), anySituation, (said, [loose, tight], most, situation) => {
+        const stricter = { ...said, clients: said.clients.map((rule) => ({ ...rule, ...lowered(rule, most) })) }
+        const after = decide(policyOf(named(stricter), any.written(tight)), inputOf(situation))
+        const before = decide(policyOf(named(said), any.written(loose)), inputOf(situation))
+        if (after.kind === 'allow') expectNoLonger(after, before)
+        else expect(leftByRules(after)).toEqual(leftByRules(before))
+      }),
+    )
+  })
+
+  test('the order of bundles, rules, rules for clients and demands never matters', () => {
+    const shuffled = <T>(list: readonly T[]) => fc.shuffledSubarray([...list], { minLength: list.length })
+    const pair = anySaid.map(named).chain((said) =>
+      fc.tuple(
+        fc.constant(said),
+        fc.record({
+          ...{ bundles: shuffled(said.bundles), rules: shuffled(said.rules) },
+          ...{ clients: shuffled(said.clients), mfa: shuffled(said.mfa) },
+        }),
+      ),
+    )
+    fc.assert(
+      fc.property(pair, anySituation, ([one, other], situation) => {
+        const input = inputOf(situation)
+        expect(decide(policyOf(other), input)).toEqual(decide(policyOf(one), input))
+        expect(explain(policyOf(other), input)).toEqual(explain(policyOf(one), input))
+      }),
+    )
+  })
+
+  test.each<[string, Partial<any.AnySituation>]>([
+    ['groups', { groups: 'unknown' }],
+    ['claims', { claims: {} }],
+    ['methods', { amr: [], acr: undefined }],
+    ['the time of the sign-in', { authenticatedSecondsAgo: 'unknown' }],
+    ['the country', { country: undefined }],
+  ])('%s that nobody knows give no more than known ones', (_, unknown) => {
+    fc.assert(
+      fc.property(anySaid, anySituation, (said, situation) => {
+        const policy = policyOf(named(said))
+        expectNoMore([policy, inputOf({ ...situation, ...unknown })], [policy, inputOf(situation)])
+      }),
+    )
+  })
+
+  test('a client whose host nobody knows gets no more than one with a host', () => {
+    fc.assert(
+      fc.property(anySaid, anySituation, (said, situation) => {
+        const policy = policyOf(named(said))
+        const { client } = situation
+        expectNoMore([policy, inputOf({ ...situation, client: { ...client, host: undefined } })], [policy, inputOf(situation)])
+      }),
+    )
+  })
+})
+
+type ClientRule = any.AnySaid['clients'][number]
+
+function lowered({ accessTokenSeconds = 3_600, refreshTokenSeconds = 3_600 }: ClientRule, most: number): Partial<ClientRule> {
+  return {
+    accessTokenSeconds: Math.min(accessTokenSeconds, most),
+    refreshTokenSeconds: refreshTokenSeconds === 'none' ? 'none' : Math.min(refreshTokenSeconds, most),
+  }
+}
+
+describe('for every wall', () => {
+  const wallNumbers = any.anyLimits.chain((loose) => fc.tuple(fc.constant(loose), any.tightened(loose)))
+
+  test('whatever a policy allows inside it, the wall allows by itself, for at least as long', () => {
+    fc.assert(
+      fc.property(any.anyWallSaid, any.anyLimits, anySaid, any.anyLimits, anySituation, (said, limits, own, ownLimits, situation) => {
+        const wall = wallOf(named(said), any.written(limits))
+        const open = policyOf(named(any.openPolicy), { acr: {}, claims: {} }, wall)
+        expectNoMore([policyOf(named(own), any.written(ownLimits), wall), inputOf(situation)], [open, inputOf(situation)])
+      }),
+    )
+  })
+
+  test('a tighter one gives no more and nothing that lives longer', () => {
+    fc.assert(
+      fc.property(any.anyWallSaid, wallNumbers, anySaid, anySituation, (said, [loose, tight], own, situation) => {
+        const inside = (limits: any.AnyLimits) => policyOf(named(own), {}, wallOf(named(said), any.written(limits)))
+        const after = decide(inside(tight), inputOf(situation))
+        if (after.kind === 'allow') expectNoLonger(after, decide(inside(loose), inputOf(situation)))
+      }),
+    )
+  })
+})
+
+test('explanation and decision never disagree: scopes, demands and ceilings', () => {
+  fc.assert(
+    fc.property(any.anyWallSaid, anySaid, any.anyLimits, anySituation, (wallSaid, said, limits, situation) => {
+      const policy = policyOf(named(said), any.written(limits), wallOf(named(wallSaid)))
+      const input = inputOf(situation)
+      const decision = decide(policy, input)
+      const explained = explain(policy, input)
+      expect(explained.decision).toEqual(decision)
+      const left = explained.scopes.filter(({ scope, rules }) => {
+        const isDenied = rules.some(({ effect, outcome }) => effect === 'deny' && outcome !== 'no')
+        const isGranted = rules.some(({ effect, outcome }) => effect === 'grant' && outcome === 'yes')
+        const { scopeCeiling } = input.client
+        return isGranted && !isDenied && (scopeCeiling.length === 0 || scopeCeiling.includes(scope)) && isLeftByClientRules(scope)
+      })
+      expect(left.map(({ scope }) => scope)).toEqual(leftByRules(decision))
+      if (decision.kind !== 'allow') return
+      expect(explained.demands.filter(({ missing }) => missing !== undefined)).toEqual([])
+      expect(decision.accessTokenTtl.seconds).toBe(Math.min(...explained.ceilings.access.map(({ seconds }) => seconds)))
+      const refresh = explained.ceilings.refresh?.map(({ seconds }) => seconds)
+      expect(decision.refreshTokenTtl?.seconds).toBe(refresh && Math.min(...refresh))
+
+      function isLeftByClientRules(scope: string): boolean {
+        return explained.clientRules.every(({ name, owner, outcome }) => {
+          const rule = policy.clientRules.find((one) => one.name === name && one.owner === owner)
+          return outcome === 'no' || (rule?.refuse === false && rule.scopes?.covers(scope) !== false)
+        })
+      }
+    }),
+  )
+})
