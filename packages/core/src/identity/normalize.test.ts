@@ -64,10 +64,21 @@ describe('groups', () => {
       given: anIdToken({ groups: Array.from({ length: 1001 }, (_, index) => `g${index}`) }),
       groups: { state: 'unknown' },
     },
+    {
+      when: 'the name of one is longer than the limit',
+      given: anIdToken({ groups: ['a', 'x'.repeat(1_025)] }),
+      groups: { state: 'unknown' },
+    },
   ])('$groups.state when $when', ({ given, groups }) => {
     expect(valueOf(given).groups).toEqual(groups)
   })
   test('absent when the connection sends none', () => expect(valueOf(aSaml({}), { groups: 'none' }).groups).toEqual({ state: 'absent' }))
+})
+
+test('more methods than the limit are none, never some of them', () => {
+  const methods = (count: number) => Array.from({ length: count }, (_, index) => `m${index}`)
+  expect(valueOf(anIdToken({}, { amr: methods(20) })).authentication.amr).toEqual(methods(20))
+  expect(valueOf(anIdToken({}, { amr: methods(21) })).authentication.amr).toEqual([])
 })
 
 describe('claims', () => {

@@ -177,7 +177,8 @@ function groupsOf(facts: Facts, mapping: ClaimMapping): Known<readonly string[]>
   const source = mapping.groups.from.find((name) => facts.attributes.has(name))
   if (source === undefined) return { state: 'unknown' }
   const groups = [...new Set((facts.attributes.get(source) ?? []).filter((group) => group !== ''))]
-  return groups.length > policyLimits.groups ? { state: 'unknown' } : { state: 'known', value: groups }
+  const isWithin = groups.length <= policyLimits.groups && groups.every((group) => group.length <= policyLimits.claimCharacters)
+  return isWithin ? { state: 'known', value: groups } : { state: 'unknown' }
 }
 
 /** Entra names methods by URL; only the last word is the method. `multipleauthn` is its way to say MFA. */
@@ -189,11 +190,12 @@ const plainMethod = (method: string): string => {
   return word === 'password' ? 'pwd' : word
 }
 
-/** Okta joins several methods with commas in one value. */
+/** Okta joins several methods with commas in one value. More than the limit are none, which counts as unknown: half of them would be a different fact. */
 function methodsOf(facts: Facts, mapping: ClaimMapping): readonly string[] {
   const attributes = mapping.methods.flatMap((name) => facts.attributes.get(name) ?? [])
   const methods = [...facts.amr, ...attributes.flatMap((value) => value.split(','))]
     .map((method) => plainMethod(method.trim()))
     .filter((method) => method !== '')
-  return [...new Set(methods)].slice(0, policyLimits.amrValues)
+  const own = [...new Set(methods)]
+  return own.length > policyLimits.amrValues ? [] : own
 }

@@ -11,11 +11,11 @@ import type { ClientId, ConnectionId, ResourceIdentifier, Scope } from '../tenan
 import type { CompiledPolicy } from './compile.js'
 import { decide } from './decide.js'
 import { type PolicyDecision, sensitivityTiers } from './decision.js'
-import { mistake } from './document.js'
+import { mistake, most } from './document.js'
 import { type PolicyMistake, policyLimits } from './error.js'
 import { clientKinds, type PolicyInput } from './input.js'
 
-const scopes = z.array(z.string().min(1).max(200)).max(policyLimits.requestScopes)
+const scopes = z.array(z.string().min(1).max(200)).max(...most('requestScopes'))
 const seconds = z.number().int().min(0).max(31_536_000)
 /** What a login can bring is bounded, and what conditions cost is reckoned by it: what is pasted is bounded alike. */
 const text = z.string().max(policyLimits.claimCharacters)
@@ -28,13 +28,17 @@ const claims = z
 export const policySituation = z.strictObject({
   at: z.iso.datetime({ offset: true }).optional().describe('When it happens; absent: 2026-11-23T10:00:00Z, a Monday'),
   groups: z
-    .union([z.array(text).max(policyLimits.groups), z.literal('unknown'), z.literal('absent')])
+    .union([z.array(text).max(...most('groups')), z.literal('unknown'), z.literal('absent')])
     .default([])
     .describe('As the IdP names them'),
   claims: claims.default({}).describe('By the names that the connection gives them'),
   connection: text.default('connection').describe('The id of the connection'),
   acr: text.optional().describe('The class reference of the sign-in'),
-  amr: z.array(text).max(policyLimits.amrValues).default(['pwd']).describe('Its methods; empty: the IdP said none'),
+  amr: z
+    .array(text)
+    .max(...most('amrValues'))
+    .default(['pwd'])
+    .describe('Its methods; empty: the IdP said none'),
   authenticatedSecondsAgo: z
     .union([seconds, z.literal('unknown')])
     .default(0)
@@ -86,7 +90,10 @@ export type PolicyCase = z.output<typeof policyCase>
 export const policyCasesSchema = z.strictObject({
   resource: z.string().optional().describe('Stands for a resource that is declared here; absent: the tenant\u2019s own'),
   scopes: z.record(z.string(), z.enum(sensitivityTiers)).optional().describe('Of that resource, each with its tier'),
-  cases: z.array(policyCase).max(policyLimits.cases).describe('Each must hold'),
+  cases: z
+    .array(policyCase)
+    .max(...most('cases'))
+    .describe('Each must hold'),
 })
 export type CasesDocument = z.output<typeof policyCasesSchema>
 

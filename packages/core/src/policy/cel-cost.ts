@@ -1,7 +1,7 @@
 /**
  * The most that evaluating an expression can cost, read off its syntax tree.
  *
- * Each node costs one step; a comprehension costs its body once per item of the largest list that its range can be; comparing lists
+ * Each node costs one step, some 25 ns; a comprehension costs its body once per item of the largest list that its range can be; comparing lists
  * and searching them costs their length. Only functions listed here may be used, so nothing with an unknown price gets through.
  */
 import type { ASTNode } from '@marcbachmann/cel-js'
@@ -21,15 +21,21 @@ export type CostRefusal = { readonly reason: 'expression_function'; readonly det
 
 /** Price of a function that walks a text: claims are capped at `claimCharacters`, and engines read many characters per step. */
 const textWalk = 16
-/** A step for each instruction of the pattern comes on top. */
+/** Of what looks at no more of a text than a literal is long. */
+const textEdge = 2
 const regexWalk = 128
-/** Searching and comparing lists is a tight loop of the host's, far cheaper than a step of the evaluator. */
+/** For each instruction of a pattern: a quarter of what one costs over a whole text where the engine can keep nothing, which few patterns bring it to. */
+const regexInstruction = 256
+/** What time it is somewhere is asked of the host's time zones, which is slower by far than all else. */
+const inTimeZone = 3_000
+/** Searching a list is a tight loop of the host's, far cheaper than a step of the evaluator; joining and comparing lists is less so. */
 const itemsPerStep = 10
+const itemsPerCopy = 3
 
 const priceOf: ReadonlyMap<string, number> = new Map([
   ['size', 1],
-  ['startsWith', textWalk],
-  ['endsWith', textWalk],
+  ['startsWith', textEdge],
+  ['endsWith', textEdge],
   ['contains', textWalk],
   ['lowerAscii', textWalk],
   ['upperAscii', textWalk],
@@ -138,10 +144,11 @@ function price(node: ASTNode, walk: Walk): number {
     case '?:':
       return 1 + sum(node.args, walk)
     case 'in':
+      return 1 + sum(node.args, walk) + Math.ceil(largest(node.args[1], walk) / itemsPerStep)
     case '==':
     case '!=':
     case '+':
-      return 1 + sum(node.args, walk) + Math.ceil((largest(node.args[0], walk) + largest(node.args[1], walk)) / itemsPerStep)
+      return 1 + sum(node.args, walk) + Math.ceil((largest(node.args[0], walk) + largest(node.args[1], walk)) / itemsPerCopy)
     case '||':
     case '&&':
     case '[]':
@@ -170,10 +177,11 @@ function priceCall(name: string, receiver: ASTNode | undefined, parameters: read
   if (own === undefined) return unpriced(name, node, walk)
   const isMatch = name === 'matches' || name === 'matchRe'
   if (isMatch) walk.matches.push(node)
-  return (
-    own + (isMatch ? instructionsOf(parameters[0], walk) : 0) + (receiver === undefined ? 0 : price(receiver, walk)) + sum(parameters, walk)
-  )
+  const more = isMatch ? instructionsOf(parameters[0], walk) * regexInstruction : isInTimeZone(name, parameters) ? inTimeZone : 0
+  return own + more + (receiver === undefined ? 0 : price(receiver, walk)) + sum(parameters, walk)
 }
+
+const isInTimeZone = (name: string, parameters: readonly ASTNode[]): boolean => name.startsWith('get') && parameters.length > 0
 
 /** What is refused as a pattern is never run: it costs nothing. */
 function instructionsOf(pattern: ASTNode | undefined, { regexes }: Walk): number {

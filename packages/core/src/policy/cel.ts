@@ -72,9 +72,9 @@ function boundedEnvironment(regexes: Regexes): Environment {
     limits: {
       maxAstNodes: policyLimits.expressionNodes,
       maxDepth: policyLimits.expressionDepth,
-      maxListElements: 200,
-      maxMapEntries: 20,
-      maxCallArguments: 4,
+      maxListElements: policyLimits.expressionListItems,
+      maxMapEntries: 0,
+      maxCallArguments: policyLimits.expressionArguments,
     },
   }).registerFunction(`string.${linearMatches}(string): bool`, (text: string, pattern: string) => {
     const regex = regexes(pattern)

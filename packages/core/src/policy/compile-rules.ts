@@ -141,6 +141,8 @@ function groupsOf(entries: readonly GroupEntry[], path: Path, { document, compil
 }
 
 function compileWhen(source: string, path: Path, { compile, compiling }: RuleParts): Condition | undefined {
+  // The document is refused for its cost already: what is left would cost time and tell nobody anything.
+  if (compiling.cost > policyLimits.policyCost) return undefined
   const compiled = compile(source)
   if (!compiled.ok) {
     placeMistake(compiling, path, compiled.error)

@@ -7,6 +7,10 @@ import { sensitivityTiers } from './decision.js'
 import { type PolicyErrorReason, type PolicyMistake, policyErrors, policyLimits } from './error.js'
 import { multiFactorFreshSeconds } from './tier.js'
 
+/** A limit, and the refusal that names it. */
+export const most = (limit: keyof typeof policyLimits) =>
+  [policyLimits[limit], `more than the limit ${limit}: ${policyLimits[limit]}`] as const
+
 const key = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, 'must be letters, digits, dots, hyphens or underscores, 100 at most')
 const name = key.describe('What explanations call it; no two rules, bundles or rules for clients share one')
 const claimName = z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/)
@@ -15,7 +19,11 @@ const scopePattern = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'must be a scope name or a pattern with *')
   .describe('A scope by name, or by pattern: `*` stands for any run of characters')
-const scopePatterns = z.array(scopePattern).min(1).max(200).describe('Scopes by name, or by pattern: `*` stands for any run of characters')
+const scopePatterns = z
+  .array(scopePattern)
+  .min(1)
+  .max(...most('ruleScopes'))
+  .describe('Scopes by name, or by pattern: `*` stands for any run of characters')
 const when = z.string().min(1).describe('A condition in CEL')
 const resource = z.string().min(1).max(2_048).describe('The identifier of a resource; absent: every resource')
 const seconds = z.number().int().min(1).max(31_536_000)
@@ -30,13 +38,16 @@ const path = z.string().min(1).max(1_024).describe('`/Engineering/Platform`, or 
 const groups = z
   .array(z.union([groupText, z.strictObject({ path })]))
   .min(1)
-  .max(policyLimits.groups)
+  .max(...most('groups'))
   .describe(
     'Whoever is in one of them: a name or an id as the IdP sends it, a group that the document defines, or a place in the directory',
   )
 const demandable = z.enum(authenticationStrengths.filter((strength) => strength !== 'unknown')).describe('A strength of authentication')
 const tiers = z.array(z.enum(sensitivityTiers)).min(1).describe('What is granted of one of these tiers; absent: of every tier')
-const texts = z.array(z.string().min(1).max(2_048)).min(1).max(200)
+const texts = z
+  .array(z.string().min(1).max(2_048))
+  .min(1)
+  .max(...most('ruleClients'))
 const clients = z
   .strictObject({
     ids: texts.optional().describe('One of these client ids'),
@@ -88,7 +99,12 @@ const demand = z
         `How long ago the person may have proved it, at a new grant; absent: ${multiFactorFreshSeconds} for several factors, any time for one`,
       ),
     tiers: tiers.optional(),
-    scopes: z.array(scopePattern).min(1).optional().describe('What is granted of these scopes; absent: of every scope'),
+    scopes: z
+      .array(scopePattern)
+      .min(1)
+      .max(...most('ruleScopes'))
+      .optional()
+      .describe('What is granted of these scopes; absent: of every scope'),
     resource: resource.optional(),
     groups: groups.optional(),
     clients: clients.optional(),
@@ -101,7 +117,12 @@ const strengthRule = z
     name,
     connection: z.string().min(1).max(64).optional().describe('The id of the connection; absent: every one'),
     acr: z.string().min(1).max(256).optional().describe('The class reference, exactly'),
-    amr: z.array(z.string().min(1).max(256)).min(1).max(policyLimits.amrValues).optional().describe('All of them must be there'),
+    amr: z
+      .array(z.string().min(1).max(256))
+      .min(1)
+      .max(...most('amrValues'))
+      .optional()
+      .describe('All of them must be there'),
     means: demandable.describe('What it proves'),
   })
   .describe('What evidence of this tenant\u2019s own IdPs means, beyond what specifications define')
@@ -132,7 +153,11 @@ export const policySchema = z.strictObject({
     .describe('Claims beyond the standard ones that conditions may name, with their types; `from` makes one out of others, in CEL'),
   groups: z.record(key, groupDefinition).default({}).describe('Groups by names of the document\u2019s own'),
   acr: z.record(z.string().min(1).max(256), demandable).default({}).describe('Short for `strength` rules with an `acr` alone'),
-  strength: z.array(strengthRule).max(200).default([]).describe('What evidence of the tenant\u2019s own IdPs proves'),
+  strength: z
+    .array(strengthRule)
+    .max(...most('strengthRules'))
+    .default([])
+    .describe('What evidence of the tenant\u2019s own IdPs proves'),
   limits: z.partialRecord(z.enum(sensitivityTiers), tierLimit).default({}).describe('The table of tiers, tightened'),
   session: z
     .strictObject({
@@ -145,8 +170,16 @@ export const policySchema = z.strictObject({
     .describe('How long a session lasts, and what is issued from it'),
   bundles: z.array(bundle).default([]).describe('Groups earn scopes, without an expression'),
   rules: z.array(rule).default([]).describe('Grants and denies; their order never matters'),
-  clients: z.array(clientRule).max(1_000).default([]).describe('What some clients may have at most'),
-  mfa: z.array(demand).max(1_000).default([]).describe('What must be proved for what'),
+  clients: z
+    .array(clientRule)
+    .max(...most('clientRules'))
+    .default([])
+    .describe('What some clients may have at most'),
+  mfa: z
+    .array(demand)
+    .max(...most('demands'))
+    .default([])
+    .describe('What must be proved for what'),
   acceptsStrengthOf: z
     .array(z.string().min(1).max(64))
     .max(10_000)
