@@ -1,5 +1,5 @@
 /**
- * `pnpm bench [http] [federation] [take-away] [start] [cold] [--trial]`: measures this checkout on this machine and prints tables. Without a
+ * `pnpm bench [http] [federation] [take-away] [policy] [start] [cold] [--trial]`: measures this checkout on this machine and prints tables. Without a
  * word: all but `cold`, which clones, downloads and builds everything anew. A trial runs little, to see that the bench itself works.
  *
  * Nothing here passes or fails. CPU per operation survives a noisy machine, requests per second do not; what must never grow, the
@@ -14,6 +14,7 @@ import { oauthWorkloads, rounds } from './oauth-workloads.js'
 import { measureJackson } from './peers/jackson.js'
 import { measureLibraries } from './peers/libraries.js'
 import { installPeers } from './peers/peer-packages.js'
+import { measurePolicies } from './policy.js'
 import { requireProc, residentBytesOf } from './process-figures.js'
 import { measureColdStart, measureStarts, type Start, type Starts } from './start-time.js'
 import { createStatementCounter } from './statement-count.js'
@@ -23,7 +24,7 @@ import { measureDraining } from './worker-drain.js'
 
 const takeAwayRuns = 100
 const takeAwayTrialRuns = 5
-const parts = ['http', 'federation', 'take-away', 'start', 'cold'] as const
+const parts = ['http', 'federation', 'take-away', 'policy', 'start', 'cold'] as const
 type Part = (typeof parts)[number]
 type Wanted = { readonly isTrial: boolean; readonly isWanted: (part: Part) => boolean }
 
@@ -39,6 +40,11 @@ async function main(words: readonly string[]): Promise<void> {
   if (isTrial) console.log('A trial: these figures mean nothing.')
   if (wanted.isWanted('http') || wanted.isWanted('federation') || wanted.isWanted('take-away'))
     await inLaboratory((laboratory) => runInLaboratory(laboratory, wanted))
+  if (wanted.isWanted('policy')) {
+    console.error('  decisions …')
+    measurePolicies(isTrial)
+    printMoment('Policy measured')
+  }
   if (wanted.isWanted('start')) {
     console.error('  npm start, twice …')
     printStarts('npm start, packages installed and built', await measureStarts(), ['first, new database', 'second, warm'])
