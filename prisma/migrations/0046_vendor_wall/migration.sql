@@ -2,7 +2,9 @@
 -- were decided under what is no longer so. A tenant's version therefore rises without a document of its own: the one that holds is its newest.
 CREATE FUNCTION raise_policy_version_everywhere() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 BEGIN
-  UPDATE tenants SET policy_version = policy_version + 1 WHERE id <> NEW.id;
+  -- In one order, so that two who lock several tenants wait for each other and never both.
+  UPDATE tenants SET policy_version = policy_version + 1
+    FROM (SELECT id FROM tenants WHERE id <> NEW.id ORDER BY id FOR NO KEY UPDATE) AS held WHERE tenants.id = held.id;
   RETURN NULL;
 END
 $$;

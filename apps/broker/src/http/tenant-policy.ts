@@ -25,7 +25,7 @@ export function createPolicyCompiler(log: Log, most: number): PolicyCompiler {
     const present = wallOf(stored)
     const known = kept.get(stored.id)
     kept.delete(stored.id)
-    const isCurrent = known?.policy.version === stored.policyVersion && known.wall === present
+    const isCurrent = known?.policy.version === stored.policyVersion && known.policy.wallVersion === present.version
     const policy = isCurrent ? known : { wall: present, policy: compileStored(log, stored, present) }
     kept.set(stored.id, policy)
     if (kept.size > most) kept.delete(kept.keys().next().value as TenantId)

@@ -46,8 +46,11 @@ describe('a case', () => {
     const admin = (rest: string, expected: string) =>
       `cases: [{ name: c, groups: [staff], request: ["orders:admin"], ${rest}, expect: { ${expected} } }]`
     expect(failuresOf(admin('amr: [pwd]', 'stepUp: mfa'))).toEqual([])
-    expect(failuresOf(admin('amr: [mfa], isOwnSession: false', 'stepUp: fresh'))).toEqual([])
-    expect(failuresOf(admin('amr: [mfa], isOwnSession: false', 'stepUp: mfa'))).toHaveLength(1)
+    expect(failuresOf(admin('amr: [pwd]', 'stepUp: fresh'))).toHaveLength(1)
+    const old = (expected: string) =>
+      `cases: [{ name: c, groups: [staff], request: ["orders:read"], sessionSecondsAgo: 30000, isOwnSession: false, expect: { ${expected} } }]`
+    expect(failuresOf(old('stepUp: fresh'))).toEqual([])
+    expect(failuresOf(old('stepUp: mfa'))).toHaveLength(1)
     expect(failuresOf(admin('amr: [mfa]', 'granted: ["orders:admin"], refreshTokenSeconds: none'))).toEqual([])
   })
 

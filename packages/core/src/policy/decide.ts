@@ -105,7 +105,7 @@ const withhold = (scope: ScopeExplanation, missing: string): ScopeExplanation =>
 const applyingClientRules = (evaluating: Evaluating, noted: Notes): readonly CompiledClientRule[] =>
   evaluating.policy.clientRules.filter((rule) => {
     const outcome = evaluating.applies(rule)
-    if (outcome === 'unclear') noteUnclear(noted, rule, `client rule ${rule.name}`)
+    if (outcome === 'unclear') noteUnclear(noted, rule, nameOfClientRule(rule))
     return outcome !== 'no'
   })
 
@@ -144,13 +144,9 @@ function explainScopes(evaluating: Evaluating, clientRules: readonly CompiledCli
   const { input, policy } = evaluating
   const declared = tiersOf(input.resource)
   const candidates = candidatesFor(policy.index, evaluating.facts)
-  const outcomes = new Map<CompiledRule, Applies>()
   const outcomeOf = (rule: CompiledRule, isMember: boolean): Applies => {
-    const known = outcomes.get(rule)
-    if (known !== undefined) return known
     const outcome = evaluating.applies(rule, isMember)
     if (outcome === 'unclear') noteUnclear(noted, rule, nameOf(rule))
-    outcomes.set(rule, outcome)
     return outcome
   }
   return requestedScopes(input).map((scope) => {
@@ -160,11 +156,11 @@ function explainScopes(evaluating: Evaluating, clientRules: readonly CompiledCli
     if (tier === 'admin' && isDelayed(input)) return no(delayed)
     if (input.client.scopeCeiling.length > 0 && !input.client.scopeCeiling.includes(scope)) return no("outside the client's ceiling")
     const walled = clientRules.find((rule) => rule.refuse || rule.scopes?.covers(scope) === false)
-    if (walled !== undefined) return no(`outside what client rule ${walled.name} leaves`)
+    if (walled !== undefined) return no(`outside what ${nameOfClientRule(walled)} leaves`)
     const at = { scope, resource: input.resource.identifier }
     const denied = firstRule(candidates.deny, at, (rule, isMember) => outcomeOf(rule, isMember) !== 'no')
     if (denied !== undefined)
-      return no(`denied by ${nameOf(denied)}${outcomes.get(denied) === 'unclear' ? ' (unclear, so it holds)' : ''}`, denied)
+      return no(`denied by ${nameOf(denied)}${evaluating.applies(denied) === 'unclear' ? ' (unclear, so it holds)' : ''}`, denied)
     const granting = firstRule(candidates.grant, at, (rule, isMember) => outcomeOf(rule, isMember) === 'yes')
     if (granting === undefined) return no('no rule grants it')
     return explained(scope, tier, { granted: true, because: `granted by ${nameOf(granting)}`, rule: granting })
@@ -179,6 +175,8 @@ const explained = (scope: Scope, tier: SensitivityTier, { rule, ...found }: Foun
   rule: rule?.name,
   line: rule?.line,
 })
+
+const nameOfClientRule = ({ owner, name }: CompiledClientRule): string => `${owner === 'vendor' ? "the vendor's " : ''}client rule ${name}`
 
 export const nameOf = ({ owner, name, line }: Pick<CompiledRule, 'owner' | 'name' | 'line'>): string =>
   `${owner === 'vendor' ? "the vendor's rule" : 'rule'} ${name}${line === undefined ? '' : ` (line ${line})`}`

@@ -39,7 +39,7 @@ export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who:
     who === 'nobody' ? requestContext(input) : conditionContext(input, strengths(owner), policy.derivedClaims[owner]),
   )
   const isMember = membership(facts)
-  const applies = ({ owner, groups, clients, when }: Applicability, isFoundAsMember = false): Applies => {
+  const judge = ({ owner, groups, clients, when }: Applicability, isFoundAsMember: boolean): Applies => {
     const member = groups === undefined || isFoundAsMember ? 'yes' : isMember(groups)
     if (member === 'no') return 'no'
     const meant = isMeant(clients, input.client)
@@ -47,6 +47,15 @@ export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who:
     const holds = when === undefined ? true : when.evaluate(contexts(owner))
     if (holds === false) return 'no'
     return holds === 'unclear' || member === 'unclear' || meant === 'unclear' ? 'unclear' : 'yes'
+  }
+  // Each rule once: several scopes ask for it, and an explanation asks again.
+  const judged = new Map<Applicability, Applies>()
+  const applies = (of: Applicability, isFoundAsMember = false): Applies => {
+    const known = judged.get(of)
+    if (known !== undefined) return known
+    const outcome = judge(of, isFoundAsMember)
+    judged.set(of, outcome)
+    return outcome
   }
   return { policy, input, facts, evidenceFor: evidence, strengthFor: strengths, contextFor: contexts, applies }
 }
