@@ -4,6 +4,7 @@ import { generateKeyPair, type JWTPayload } from 'jose'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { eventually, reasonOf } from '../test/verdicts.js'
 import { createGuard, type Guard, type GuardOptions } from './create-guard.js'
+import { tokenClaimsChange } from './notice.js'
 
 const issuerUrl = 'https://login.example/t/acme'
 let nowMs = 0
@@ -158,6 +159,17 @@ describe('hearing', () => {
     issuer.push({ [notice.jti]: notice.token })
     await eventually(async () => (await reasonOf(guard, await issuer.signToken({ connection: 'saml-1' }))) === 'token_below_barrier')
     expect(await reasonOf(guard, await issuer.signToken({ connection: 'oidc-1' }))).toBe('let through')
+  })
+
+  it('a notice that a grant lost scopes ends its older tokens, and neither its newer ones nor any other', async () => {
+    const guard = await aStartedGuard()
+    const [wide, other] = [await issuer.signToken({ gid: 'g-1' }), await issuer.signToken({ gid: 'g-2' })]
+    const events = { [tokenClaimsChange]: { initiating_entity: 'policy', claims: { scope: 'documents:read' } } }
+    const notice = await issuer.signNotice({ target: 'grant', targetId: 'g-1', epoch: 2 }, { claims: { events } })
+    issuer.push({ [notice.jti]: notice.token })
+    await eventually(async () => (await reasonOf(guard, wide)) === 'token_below_barrier')
+    expect(await reasonOf(guard, await issuer.signToken({ gid: 'g-1', epochs: '1.1.1.1.2' }))).toBe('let through')
+    expect(await reasonOf(guard, other)).toBe('let through')
   })
 
   it('a forged notice takes nothing away, is reported, and makes the guard ask for a new snapshot', async () => {
