@@ -17,7 +17,7 @@ import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js
 const tag = 'Revocation'
 
 const ceiling = z.strictObject({ seconds: z.int(), by: z.enum(ceilingKinds), detail: z.string() })
-const wonCeilings = z.strictObject({ accessToken: ceiling, refreshToken: ceiling.nullable() })
+const wonCeilings = z.strictObject({ accessToken: ceiling.nullable(), refreshToken: ceiling.nullable() })
 
 const grantShape = z.strictObject({
   id: idShape,
@@ -28,17 +28,27 @@ const grantShape = z.strictObject({
   scopes: z.array(z.string()),
   accessTokenSeconds: z.int().describe('How long an access token of it lives, unless the grant ends before'),
   refreshTokenSeconds: z.int().nullable().describe('How long a refresh token of it waits to be used; null: it has none'),
-  ceilings: wonCeilings.nullable().describe('Which limits won when it was opened; null: opened by an earlier version'),
+  ceilings: wonCeilings.describe(
+    'Which limit won when it was opened; null where it no longer says it: tightened since, or opened by an earlier version',
+  ),
   createdAt: time,
   expiresAt: time,
   revokedAt: timeOrNull,
   revokedReason: z.string().nullable(),
   living: z.boolean().describe('What the token endpoints would say of it now'),
 })
+/** A decision made again tightens the seconds and does not tell by which limit: then none is named, rather than a wrong one. */
+function stillWon({ ceilings, accessTokenSeconds, refreshTokenSeconds }: ListedGrant): z.output<typeof wonCeilings> {
+  const { accessToken = null, refreshToken = null } = wonCeilings.safeParse(ceilings).data ?? {}
+  return {
+    accessToken: accessToken?.seconds === accessTokenSeconds ? accessToken : null,
+    refreshToken: refreshToken?.seconds === refreshTokenSeconds ? refreshToken : null,
+  }
+}
 const showGrant = (grant: ListedGrant): z.output<typeof grantShape> => ({
   ...grant,
   scopes: [...grant.scopes],
-  ceilings: wonCeilings.safeParse(grant.ceilings).data ?? null,
+  ceilings: stillWon(grant),
   createdAt: toIso(grant.createdAt),
   expiresAt: toIso(grant.expiresAt),
   revokedAt: toIsoOrNull(grant.revokedAt),

@@ -96,6 +96,11 @@ const cases: readonly Case[] = [
     ...{ access: { seconds: 60, by: 'tenant' }, refresh: { seconds: 600, by: 'tenant' }, end: 600 },
   },
   {
+    winner: 'end of the refresh tokens, for access tokens, too',
+    policy: 'limits: { read: { refreshTokenSeconds: 600 } }',
+    ...{ access: { seconds: 600, by: 'tenant' }, refresh: { seconds: 600, by: 'tenant' }, end: 600 },
+  },
+  {
     winner: 'resource',
     arrange: () => sql('UPDATE resources SET access_token_ttl_seconds = 120'),
     ...{ access: { seconds: 120, by: 'resource' }, refresh: { seconds: 28_800, by: 'tier' }, end: 28_800 },
@@ -198,6 +203,15 @@ it('limits that a policy tightens later count from the opening, and shrink or en
   now = addSeconds(opened, 500)
   const again = await refresh(shrunk.refresh_token)
   expect(again).toMatchObject({ expires_in: 100 })
+  // Whoever was listed first has not been decided again; of the other it is no longer said which limit won.
+  const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
+  const told = body.grants.slice(0, 2).map((grant: any) => [grant.accessTokenSeconds, grant.ceilings.accessToken?.by ?? null])
+  expect(told).toEqual(
+    expect.arrayContaining([
+      [100, null],
+      [1800, 'tier'],
+    ]),
+  )
   now = addSeconds(opened, 600)
   for (const tokens of [again, ended]) expect(await refresh(tokens.refresh_token)).toMatchObject({ error: 'invalid_grant' })
 })

@@ -211,7 +211,7 @@ describe('lifetimes', () => {
     ['session: { reconsentSeconds: 500 }', {}, [500, 'reconsent'], [500, 'reconsent']],
     ['', { deactivatesInSeconds: 40 }, [40, 'deactivation'], [40, 'deactivation']],
     ['session: { idleSeconds: 70 }', {}, [1800, 'tier'], [70, 'session_idle']],
-    ['clients: [{ name: c, refreshTokenSeconds: 60 }]', {}, [1800, 'tier'], [60, 'client_rule']],
+    ['clients: [{ name: c, refreshTokenSeconds: 60 }]', {}, [60, 'client_rule'], [60, 'client_rule']],
     ['clients: [{ name: c, refreshTokenSeconds: none }]', {}, [1800, 'tier'], undefined],
     [
       'clients: [{ name: c, accessTokenSeconds: 60, clients: { hosts: [other.example] } }]',

@@ -55,6 +55,7 @@ mfa: [{ name: strong, tiers: [write], freshSeconds: 60 }]`)
       ['tier', 600],
       ['client_rule', 120],
       ['session_absolute', 43_200],
+      ['tier', 3600],
     ])
     expect(found.decision).toMatchObject({ kind: 'allow', accessTokenTtl: { seconds: 120, by: 'client_rule' } })
   })

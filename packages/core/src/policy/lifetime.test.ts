@@ -34,3 +34,8 @@ test('idleness alone counts from the last use', () => {
   const decision = decide(aPolicy(`${everything}\nsession: { idleSeconds: 700 }`), { ...input, now, session })
   expect(decision).toMatchObject({ refreshTokenTtl: { seconds: 700, by: 'session_idle' }, endsAt: addSeconds(now, 27_800) })
 })
+
+test('an access token is decided to live no longer than its grant', () => {
+  const decision = decide(aPolicy(`${everything}\nlimits: { read: { refreshTokenSeconds: 600 } }`), aSituation(read))
+  expect(decision).toMatchObject({ accessTokenTtl: { seconds: 600, by: 'tenant' }, refreshTokenTtl: { seconds: 600, by: 'tenant' } })
+})

@@ -77,6 +77,8 @@ export function ceilingsOf(policy: CompiledPolicy, input: PolicyInput, bound: Bo
     ...fixed(client.accessTokenTtlSeconds, 'client', 'the limit of the client'),
     ...clientRules.flatMap(({ name, accessTokenSeconds }) => fixed(accessTokenSeconds, 'client_rule', `client rule ${name}`)),
     ...ends.map(leftUntil),
+    // An access token does not outlive its grant, and the first of these ends it.
+    ...(refreshEnds?.length ? [leftUntil(firstEnd(refreshEnds))] : []),
   ]
   if (refreshEnds === undefined) return { access, refresh: undefined, end: firstEnd(ends) }
   const { idleSeconds } = policy.session
