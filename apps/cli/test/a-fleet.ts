@@ -61,6 +61,12 @@ const openGrants = async ({ product }: Fleet, clientId: string): Promise<number>
   return (json['grants'] as { revokedAt: string | null }[]).filter(({ revokedAt }) => revokedAt === null).length
 }
 
+const publishAtSecond = async ({ product, second }: Fleet, end: string, body: object): Promise<number> => {
+  const headers = { authorization: `Bearer ${product.started.demonstration.adminKey}`, 'content-type': 'application/json' }
+  const url = `${new URL(second).origin}/admin/v1/tenants/acme/policies${end}`
+  return (await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })).status
+}
+
 const countOf = (answers: readonly Answered[], status: number) => answers.filter((answer) => answer.status === status).length
 
 export function describeFleet(theFleet: () => Fleet): void {
@@ -116,6 +122,21 @@ export function describeFleet(theFleet: () => Fleet): void {
     const anew = await signIn(fleet, 'lena')
     expect((await callTool(fleet.product.mcpUrl, anew.accessToken)).status).toBe(200)
     expect((await callTool(fleet.product.mcpUrl, sessions[0]?.accessToken)).status).toBe(401)
+  })
+
+  it('a policy that is published at one decides at the other within a second, for what is open and for what is new', async () => {
+    const fleet = theFleet()
+    const { clientId, refreshToken } = await signIn(fleet, 'ada')
+    const held = await fleet.product.admin('GET', '/tenants/acme/policy')
+    const document = `${String(held.json['document'])}rules: [{ name: read-only, effect: deny, scopes: ["*:write"], everyone: true }]\n`
+    expect(await publishAtSecond(fleet, '', { document })).toBe(201)
+    await nextSecond()
+    const refreshed = await refreshAt(fleet.first, clientId, refreshToken)
+    expect([refreshed.status, refreshed.json['scope']]).toEqual([200, 'documents:read'])
+    const attempt = anAttempt({ issuer: fleet.first, clientId, resource: fleet.product.mcpUrl, scope: 'documents:read documents:write' })
+    const { page } = await logIn(attempt, { name: 'ada' })
+    expect((await redeem(attempt, page, fleet.first)).json).toMatchObject({ scope: 'documents:read' })
+    expect(await publishAtSecond(fleet, `/${String(held.json['version'])}/republish`, { note: 'the test is over' })).toBe(201)
   })
 
   it('a change of configuration at one is known to the other', async () => {

@@ -75,6 +75,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   contacts: [{ id: 'c1', name: 'Initech IT', email: 'it@initech.example' }],
   provisioning: 'scim_only',
   policy: aPolicy,
+  policyCases: undefined,
   connections: [aLiveConnection(), aSamlConnection()],
   domains: [aLiveDomain()],
   logout: { grantsOutliveLogout: false },
@@ -138,8 +139,7 @@ const connections = fc
     ),
   )
 
-/** Whatever a tenant may have come to be. */
-export const anyLiveTenant: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
+const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
   const connectionId = fc.constantFrom(null, ...made.map(({ id }) => id))
   const rules =
     made.length === 0
@@ -212,6 +212,7 @@ export const anyLiveTenant: fc.Arbitrary<LiveTenant> = connections.chain((made) 
       { selector: ({ email }) => email },
     ),
     provisioning: fc.constantFrom(undefined, 'just_in_time', 'scim_only', 'invited_only'),
+    policyCases: fc.constantFrom(undefined, 'cases: []\n', '# none\n\ncases: []'),
     policy: fc.constantFrom(undefined, aPolicy, aPolicy.trimEnd(), `# a comment\n\n${aPolicy}\n\n`),
     connections: fc.constant(made),
     domains: unique(domain, (row) => row.domain),
@@ -223,3 +224,8 @@ export const anyLiveTenant: fc.Arbitrary<LiveTenant> = connections.chain((made) 
     clients: unique(client, (row) => row.clientId),
   }) as fc.Arbitrary<LiveTenant>
 })
+
+/** Whatever a tenant may have come to be: cases are of a policy. */
+export const anyLiveTenant: fc.Arbitrary<LiveTenant> = withAnyCases.map((live) =>
+  live.policy === undefined ? { ...live, policyCases: undefined } : live,
+)

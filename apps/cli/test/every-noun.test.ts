@@ -48,6 +48,9 @@ const whole = {
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },
   policy: '# as somebody wrote it\nversion: 1\nrules:\n  - name: all\n    effect: grant\n    everyone: true\n    scopes: ["*"]\n',
+  // Of a resource that the same file makes.
+  policyCases:
+    'cases:\n  - { name: all, resource: https://documents.example/mcp, request: [read], expect: { granted: [read] } }\n  # nothing else\n',
   connections: [
     { name: 'Dead', kind: 'oidc', configuration: { issuer: 'https://dead.example', clientId: 'x' }, killed: true },
     {

@@ -6,7 +6,9 @@ import { type CompiledPolicy, compilePolicy } from '@drawbridge/core/policy/comp
 import type { PolicyMistake } from '@drawbridge/core/policy/error'
 import { lintPolicy, type PolicyWarning } from '@drawbridge/core/policy/lint'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { findConfigurationVersionAcrossTenants } from '@drawbridge/store/tenant-configuration'
 import type { z } from 'zod'
+import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { type caseResultsShape, type Placed, showMistakes, type warningShape } from './policy-shapes.js'
 
@@ -19,6 +21,12 @@ export type CheckedPolicy = {
 
 /** Of a policy that does not compile. */
 export const noCases: CheckedPolicy['cases'] = { total: 0, failures: [] }
+
+/** As it is in the database, whatever this process has heard: another may have added a resource, or moved the wall, a moment ago. */
+export async function presentTenant({ configuration, database }: BrokerDeps, tenant: ResolvedTenant): Promise<ResolvedTenant> {
+  const version = await findConfigurationVersionAcrossTenants(database, tenant.slug)
+  return version === undefined ? tenant : configuration.atVersion(tenant, version)
+}
 
 type Tenant = Pick<ResolvedTenant, 'wall' | 'resources'>
 

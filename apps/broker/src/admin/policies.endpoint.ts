@@ -7,7 +7,7 @@ import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { type AdminRequest, adminEndpoint } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
-import { checkPolicy, showCases, showWarnings } from './check-policy.js'
+import { checkPolicy, presentTenant, showCases, showWarnings } from './check-policy.js'
 import {
   caseResultsShape,
   casesShape,
@@ -137,7 +137,7 @@ const check = adminEndpoint({
   answer: z.strictObject({ compiles: z.literal(true), warnings: z.array(warningShape), cases: caseResultsShape }),
   refuses: ['policy_invalid'],
   run: async (http, deps) => {
-    const tenant = tenantOf(http)
+    const tenant = await presentTenant(deps, tenantOf(http))
     const { document, cases } = http.parsed
     const present = cases ?? (await inTenant(deps.database, tenant.id, (db) => findCurrentPolicy(db, tenant.id)))?.cases
     const checked = await checkPolicy({ document, cases: present ?? '' }, tenant)

@@ -11,7 +11,7 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { type AdminRequest, audit } from './admin-endpoint.js'
-import { checkPolicy, failuresAsErrors, showWarnings } from './check-policy.js'
+import { checkPolicy, failuresAsErrors, presentTenant, showWarnings } from './check-policy.js'
 import type { AdminErrorReason } from './error.js'
 import { publishedShape, showMistakes, warningShape } from './policy-shapes.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -52,7 +52,7 @@ export async function publishChecked(http: AdminRequest<unknown>, deps: BrokerDe
 
 /** What is kept is what was checked: `moved` where another version came in between. */
 async function publishOnce(http: AdminRequest<unknown>, deps: BrokerDeps, publication: Publication): Promise<Answer | 'moved'> {
-  const tenant = tenantOf(http)
+  const tenant = await presentTenant(deps, tenantOf(http))
   const { document, note, liveGrants, base, from, claim, conclude } = publication
   const current = await inTenant(deps.database, tenant.id, (db) => findCurrentPolicy(db, tenant.id))
   const newest = current?.version ?? 0

@@ -10,7 +10,7 @@ import { carryOut, type ShownOnce, type Stopped } from './carry-out.js'
 import { fetchTenant } from './fetch-tenant.js'
 import type { LiveTenant } from './live-tenant.js'
 import { loadPolicy, loadSecret, loadTexts } from './load-files.js'
-import { planTenant } from './plan.js'
+import { type PolicyTexts, planTenant } from './plan.js'
 import { type Plan, type PlanOptions, type SecretNamed, secret } from './plan-change.js'
 import { type FileMistake, mistakeAt, type PlacedTenant, readTenantFiles } from './read-tenant-files.js'
 import type { SecretReference } from './shape.js'
@@ -94,6 +94,8 @@ async function vendorResourcesFor(tenants: readonly PlacedTenant[], client: Admi
   return ok(listed.value as PlanOptions['vendorResources'])
 }
 
+const noTexts: PolicyTexts = { policy: undefined, cases: undefined }
+
 async function planOne(
   tenant: PlacedTenant,
   live: LiveTenant | undefined,
@@ -101,7 +103,7 @@ async function planOne(
   tools: Tools,
 ): Promise<Result<Ready, Refusal>> {
   const policy = loadPolicy(tenant)
-  const plan = planTenant(tenant.value, policy.ok ? policy.value : undefined, live, options)
+  const plan = planTenant(tenant.value, policy.ok ? policy.value : noTexts, live, options)
   const secrets = loadSecrets(tenant, plan, tools)
   const mistakes = [
     ...(policy.ok ? [] : policy.error),

@@ -1,6 +1,8 @@
 /** What no single member of a tenant's file can tell: names that repeat, references to nothing, configurations, rules and policies that do not hold. */
 import type { Path } from '@drawbridge/core/placed-yaml'
+import { parsePolicyCases } from '@drawbridge/core/policy/cases'
 import { compilePolicy } from '@drawbridge/core/policy/compile'
+import type { PolicyMistake } from '@drawbridge/core/policy/error'
 import { compileConnectionChoice } from '@drawbridge/core/tenant/connection-choice'
 import { parseOwnableDomain } from '@drawbridge/core/tenant/domain-proof'
 import { parseConnection, toUsablePem } from '@drawbridge/upstream/connection-configuration'
@@ -30,7 +32,7 @@ AnL2gxGIaylYiYfyHsExDKdjP9pRO/KOtQxMowE1`
 const asIfFetched = { idpEntityId: 'urn:later', ssoUrl: 'https://later.invalid', certificates: [someCertificate] }
 
 export function findMistakes(tenant: TenantFile): readonly Mistake[] {
-  const { contacts = [], connections = [], domains = [], resources = [], sharedResources = [], clients = [], policy } = tenant
+  const { contacts = [], connections = [], domains = [], resources = [], sharedResources = [], clients = [], policy, policyCases } = tenant
   return [
     ...repeated(contacts, 'contacts', 'email', ({ email }) => email),
     ...repeated(connections, 'connections', 'name', ({ name }) => name),
@@ -42,6 +44,7 @@ export function findMistakes(tenant: TenantFile): readonly Mistake[] {
     ...repeated(sharedResources, 'sharedResources', undefined, (identifier) => identifier),
     ...repeated(clients, 'clients', 'clientId', ({ clientId }) => clientId),
     ...(typeof policy === 'string' ? mistakesInPolicy(policy) : []),
+    ...(typeof policyCases === 'string' ? mistakesInCases(policyCases) : []),
   ]
 }
 
@@ -125,9 +128,16 @@ const stepsOf = (path: string): Path => path.split('.').map((step) => (/^\d+$/.t
 /** Lines count from the beginning of the policy. */
 export function mistakesInPolicy(text: string): readonly Mistake[] {
   const compiled = compilePolicy(text)
-  if (compiled.ok) return []
-  return compiled.error.map(({ path, say, line }) => ({
-    path: ['policy'],
-    say: [line === undefined ? '' : `line ${line} of the policy: `, path === '' ? '' : `${path}: `, say].join(''),
-  }))
+  return compiled.ok ? [] : compiled.error.map((mistake) => inText(mistake, 'policy', 'the policy'))
 }
+
+/** Whether they hold is asked of the broker: they are about what the tenant has there. */
+export function mistakesInCases(text: string): readonly Mistake[] {
+  const parsed = parsePolicyCases(text)
+  return parsed.ok ? [] : parsed.error.map((mistake) => inText(mistake, 'policyCases', 'the test cases'))
+}
+
+const inText = ({ path, say, line }: PolicyMistake, member: string, what: string): Mistake => ({
+  path: [member],
+  say: [line === undefined ? '' : `line ${line} of ${what}: `, path === '' ? '' : `${path}: `, say].join(''),
+})

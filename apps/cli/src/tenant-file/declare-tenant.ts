@@ -32,6 +32,7 @@ export function declareTenant(live: LiveTenant): Declared {
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,
     policy: live.policy,
+    policyCases: live.policyCases,
     connections: sortBy(live.connections, ({ name }) => name).map((connection) => declareConnection(live.slug, connection)),
     domains: sortBy(live.domains, ({ domain }) => domain).map((domain) => declareDomain(domain, nameOf)),
     connectionChoice: compact({

@@ -41,6 +41,7 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
   ])
     if (!each.ok) return each
   const { mode, chosen } = valueOf(provisioning) as { mode: LiveTenant['provisioning']; chosen: boolean }
+  const held = valueOf(policy) as { document: string | null; cases: string }
   return ok({
     slug,
     name,
@@ -50,7 +51,8 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     logout: valueOf(logout) as LiveTenant['logout'],
     loginTracing: valueOf(loginTracing) as LiveTenant['loginTracing'],
     loginRecording: valueOf(loginRecording) as LiveTenant['loginRecording'],
-    policy: (valueOf(policy) as { document: string | null }).document ?? undefined,
+    policy: held.document ?? undefined,
+    policyCases: held.cases === '' ? undefined : held.cases,
     connections: valueOf(connections),
     domains: valueOf(domains) as readonly LiveDomain[],
     choice: valueOf(choice) as LiveTenant['choice'],

@@ -55,6 +55,8 @@ export type LiveTenant = {
   readonly provisioning: ProvisioningMode | undefined
   /** Undefined: none is published. */
   readonly policy: string | undefined
+  /** Undefined: it has none. */
+  readonly policyCases: string | undefined
   readonly connections: readonly LiveConnection[]
   readonly domains: readonly LiveDomain[]
   readonly logout: { readonly grantsOutliveLogout: boolean }

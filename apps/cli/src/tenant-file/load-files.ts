@@ -5,7 +5,8 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { commandLineSettings, settingEntries } from '@drawbridge/runtime/env'
 import type { Environment } from '../admin/read-body.js'
 import { firstLine, readNamed, readTyped } from '../admin/read-file.js'
-import { mistakesInPolicy } from './check-tenant.js'
+import { mistakesInCases, mistakesInPolicy } from './check-tenant.js'
+import type { PolicyTexts } from './plan.js'
 import { type FileMistake, type FileText, mistakeAt, type PlacedTenant } from './read-tenant-files.js'
 import { type SecretReference, tenantFileLimits } from './shape.js'
 
@@ -36,14 +37,27 @@ function filesIn(path: string): readonly string[] | undefined {
 /** Paths in a file are seen from that file. */
 const besideFile = (file: string, path: string): string => resolve(file === '-' ? '.' : dirname(file), path)
 
-/** The text of the policy, wherever it is; undefined: the file does not manage it. */
-export function loadPolicy(tenant: PlacedTenant): Result<string | undefined, readonly FileMistake[]> {
-  const { policy } = tenant.value
-  if (policy === undefined || typeof policy === 'string') return ok(policy)
-  const text = readNamed(besideFile(tenant.file, policy.fromFile), tenantFileLimits.policyBytes)
-  if (!text.ok) return err([mistakeAt(tenant, ['policy', 'fromFile'], text.error)])
-  const mistakes = mistakesInPolicy(text.value)
-  return mistakes.length === 0 ? ok(text.value) : err(mistakes.map(({ say }) => mistakeAt(tenant, ['policy', 'fromFile'], say)))
+/** The texts of the policy and of its cases, wherever they are; undefined: the file does not manage it. */
+export function loadPolicy(tenant: PlacedTenant): Result<PolicyTexts, readonly FileMistake[]> {
+  const policy = loadText(tenant, 'policy', { most: tenantFileLimits.policyBytes, mistakesIn: mistakesInPolicy })
+  const cases = loadText(tenant, 'policyCases', { most: tenantFileLimits.casesBytes, mistakesIn: mistakesInCases })
+  if (policy.ok && cases.ok) return ok({ policy: policy.value, cases: cases.value })
+  return err([...(policy.ok ? [] : policy.error), ...(cases.ok ? [] : cases.error)])
+}
+
+type Reading = { readonly most: number; readonly mistakesIn: (text: string) => readonly { readonly say: string }[] }
+
+function loadText(
+  tenant: PlacedTenant,
+  member: 'policy' | 'policyCases',
+  { most, mistakesIn }: Reading,
+): Result<string | undefined, readonly FileMistake[]> {
+  const said = tenant.value[member]
+  if (said === undefined || typeof said === 'string') return ok(said)
+  const text = readNamed(besideFile(tenant.file, said.fromFile), most)
+  if (!text.ok) return err([mistakeAt(tenant, [member, 'fromFile'], text.error)])
+  const mistakes = mistakesIn(text.value)
+  return mistakes.length === 0 ? text : err(mistakes.map(({ say }) => mistakeAt(tenant, [member, 'fromFile'], say)))
 }
 
 /** A broker sends it to the issuer that the same file names, so whoever wrote the file is given nothing of whoever applies it. */

@@ -19,8 +19,9 @@ import { readTenantFiles } from './read-tenant-files.js'
 import { type TenantFile, tenantShape } from './shape.js'
 
 const options: PlanOptions = { prune: false, secrets: false, vendorResources: [{ id: 'v1', identifier: 'https://vendor.example' }] }
+const textOf = (said: TenantFile['policy']) => (typeof said === 'string' ? said : undefined)
 const plan = (file: TenantFile, live: LiveTenant | undefined, change: Partial<PlanOptions> = {}) =>
-  planTenant(file, typeof file.policy === 'string' ? file.policy : undefined, live, { ...options, ...change })
+  planTenant(file, { policy: textOf(file.policy), cases: textOf(file.policyCases) }, live, { ...options, ...change })
 const fileOf = (live: LiveTenant): TenantFile => tenantShape.parse(declareTenant(live))
 const readBack = (live: LiveTenant): TenantFile => {
   const read = readTenantFiles([{ file: 'x.yaml', text: writeTenantFile(live) }])
@@ -94,12 +95,12 @@ const rows: readonly Row[] = [
       'create tenant initech',
       'create contact it@initech.example',
       'change provisioning',
-      'create policy',
       'create connection "Entra"',
       'create connection "Okta"',
       'create domain initech.example',
       'change connection choice',
       'create resource https://documents.example/mcp',
+      'create policy',
       'create client agent',
     ],
   },
@@ -117,6 +118,7 @@ const rows: readonly Row[] = [
     changes: [],
   },
   { what: 'the name differs', file: { tenant: { slug: 'initech', name: 'Initech Inc.' } }, changes: ['change tenant initech'] },
+  { what: 'the policy has test cases', file: { policyCases: 'cases: []\n' }, changes: ['change policy'] },
   { what: 'the policy differs by a newline', file: { policy: aPolicy.trimEnd() }, changes: ['change policy'] },
   {
     what: 'a configuration differs',
@@ -299,6 +301,13 @@ test.each<Told & { readonly path: readonly (string | number)[] }>([
     file: { clients: [{ ...(file.clients?.[0] as object), tokenEndpointAuthMethod: 'none' }] as never },
     path: ['clients', 0, 'tokenEndpointAuthMethod'],
     says: 'cannot become another',
+  },
+  {
+    what: 'test cases are of no policy',
+    file: { policy: undefined, policyCases: 'cases: []\n' } as never,
+    live: aLiveTenant({ policy: undefined }),
+    path: ['policyCases'],
+    says: 'there is no policy',
   },
   {
     what: 'a client introduced itself',

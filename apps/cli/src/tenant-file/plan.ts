@@ -21,6 +21,7 @@ const nobody = (slug: string): LiveTenant => ({
   contacts: [],
   provisioning: undefined,
   policy: undefined,
+  policyCases: undefined,
   connections: [],
   domains: [],
   logout: { grantsOutliveLogout: false },
@@ -31,8 +32,10 @@ const nobody = (slug: string): LiveTenant => ({
   clients: [],
 })
 
-/** `policy`: its text, wherever the file has it from. */
-export function planTenant(file: TenantFile, policy: string | undefined, living: LiveTenant | undefined, options: PlanOptions): Plan {
+/** Their texts, wherever the file has them from. */
+export type PolicyTexts = { readonly policy: string | undefined; readonly cases: string | undefined }
+
+export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTenant | undefined, options: PlanOptions): Plan {
   const live = living ?? nobody(file.tenant.slug)
   const compared = { file, live, options }
   const parts: readonly Planned[] = [
@@ -42,12 +45,13 @@ export function planTenant(file: TenantFile, policy: string | undefined, living:
     planDocument(compared, 'logout', '/logout'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
-    planPolicy(policy, live),
     planConnections(compared),
     planDomains(compared),
     planChoice(compared),
     planResources(compared),
     planShares(compared),
+    // Its test cases ask about what the tenant has.
+    planPolicy(texts, live),
     planClients(compared),
   ]
   return {
@@ -91,9 +95,18 @@ function planDocument({ file, live }: Compared, member: 'logout' | 'loginTracing
   return { changes: [{ does: 'change', what: member, differences, steps: [{ kind: 'call', method: 'PUT', path: [path], body: wanted }] }] }
 }
 
-function planPolicy(policy: string | undefined, live: LiveTenant): Planned {
-  if (policy === undefined || policy === live.policy) return { changes: [] }
-  const differences = [{ path: '', from: live.policy, to: policy }]
-  const steps = [{ kind: 'call', method: 'POST', path: ['/policies'], body: { document: policy, note: 'drawbridge apply' } }] as const
+function planPolicy({ policy, cases }: PolicyTexts, live: LiveTenant): Planned {
+  const document = policy ?? live.policy
+  if (document === undefined) {
+    const say = 'there is no policy that they could be about'
+    return { changes: [], ...(cases !== undefined && { impossible: [{ path: ['policyCases'], say }] }) }
+  }
+  const differences = [
+    ...(document === live.policy ? [] : [{ path: '', from: live.policy, to: document }]),
+    ...(cases === undefined || cases === live.policyCases ? [] : [{ path: 'cases', from: live.policyCases, to: cases }]),
+  ]
+  if (differences.length === 0) return { changes: [] }
+  const body = { document, ...(cases !== undefined && { cases }), note: 'drawbridge apply' }
+  const steps = [{ kind: 'call', method: 'POST', path: ['/policies'], body }] as const
   return { changes: [{ does: live.policy === undefined ? 'create' : 'change', what: 'policy', differences, steps }] }
 }

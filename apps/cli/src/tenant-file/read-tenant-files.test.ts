@@ -86,6 +86,11 @@ test.each([
     says: /clientSecret: a secret is named, never written here/,
   },
   {
+    what: 'test cases that are none',
+    text: `${head}policyCases: |\n  cases:\n    - { name: x }\n`,
+    says: /:3:1 policyCases: line 2 of the test cases: cases\[0\]\.expect/,
+  },
+  {
     what: 'a policy that does not compile',
     text: `${head}policy: |\n  version: 1\n  rules:\n    - name: x\n`,
     says: /:3:1 policy: line \d+ of the policy: rules\[0\]/,
@@ -155,6 +160,7 @@ it('never throws, whatever the file holds', () => {
       'resources',
       'clients',
       'policy',
+      'policyCases',
       '__proto__',
       'constructor',
     ),

@@ -8,6 +8,7 @@ import { newClient } from '@drawbridge/broker/admin/client-shapes'
 import { newResource } from '@drawbridge/broker/admin/resource-shapes'
 import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
+import { policyLimits } from '@drawbridge/core/policy/error'
 import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
 import { choiceRuleShape, connectionChoiceLimits, connectionChoiceShape } from '@drawbridge/core/tenant/connection-choice'
 import { z } from 'zod'
@@ -18,7 +19,8 @@ export const tenantFileLimits = {
   documents: 500,
   rows: 1_000,
   /** Of what a file names. */
-  policyBytes: 65_536,
+  policyBytes: policyLimits.documentBytes,
+  casesBytes: policyLimits.casesBytes,
   secretBytes: 16_384,
 } as const
 
@@ -67,9 +69,8 @@ export const choiceShape = connectionChoiceShape.omit({ rules: true, fallbackCon
     .default([]),
   fallback: name.optional(),
 })
-const policy = z.union([z.string().min(1), z.strictObject({ fromFile: source.fromFile })], {
-  error: 'the policy as a block of text, or {fromFile: path}',
-})
+const textOrFile = (what: string) =>
+  z.union([z.string().min(1), z.strictObject({ fromFile: source.fromFile })], { error: `${what} as a block of text, or {fromFile: path}` })
 const clientId = z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}$/, 'letters, digits and . _ ~ -, and neither . nor ..')
 
 export const tenantShape = z.strictObject({
@@ -85,7 +86,9 @@ export const tenantShape = z.strictObject({
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */
   loginRecording: z.strictObject({ recordLogins: z.boolean() }).optional(),
-  policy: policy.optional(),
+  policy: textOrFile('the policy').optional(),
+  /** Of the policy, and published with it: they must hold. */
+  policyCases: textOrFile('its test cases').optional(),
   connections: z.array(connection).max(tenantFileLimits.rows).optional(),
   domains: z.array(domain).max(tenantFileLimits.rows).optional(),
   connectionChoice: choiceShape.optional(),
