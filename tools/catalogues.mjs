@@ -5,6 +5,7 @@ export const catalogues = [
   ['Authorization', 'packages/core/dist/oauth/error.js', 'oauthErrors'],
   ['Tokens', 'packages/core/dist/oauth/token-error.js', 'tokenErrors'],
   ['Policy', 'packages/core/dist/policy/error.js', 'policyErrors'],
+  ['Second factor', 'packages/core/dist/factor/error.js', 'factorErrors'],
   ['SCIM', 'packages/core/dist/scim/error.js', 'scimErrors'],
   ['Signals', 'packages/core/dist/signals/error.js', 'signalErrors'],
   ['Upstream', 'packages/upstream/dist/error.js', 'upstreamErrors'],

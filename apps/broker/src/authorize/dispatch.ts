@@ -6,13 +6,12 @@
  *   no session ── which IdP? ── (choose-connection) ── client announced? ── (client-notice) ── upstream login ─┐
  *   came home, not fresh after a barrier ── back upstream, once, with the demand for a fresh sign-in
  *   session ───── policy ── stepUp, once ── back upstream; deny ── page that says what was missing            │
+ *                        ├─ what a factor of ours would add is all that is missing ── (second-factor) ── here again
  *                        └─ allow ── agreed? ── (consent) ── grant, code, redirect                  <──────────┘
  *
  * The gate before upstream protects the person from being carried through her IdP for a stranger; the gate after policy shows what
  * would really be granted. Nothing is remembered between requests in this process.
  */
-import { identityFromJson } from '@drawbridge/core/identity/identity-json'
-import { addSeconds } from '@drawbridge/core/instant'
 import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
@@ -20,28 +19,21 @@ import { connectionOfAddress } from '@drawbridge/core/tenant/connection-choice'
 import type { BrowserSessionId, Scope } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type OngoingRequest, saveAuthorizationRequest } from '@drawbridge/store/authorization-requests'
-import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
-import { admit } from '../admission/admit.js'
 import { openGrantForCode } from '../admission/open-grant.js'
 import { type Answer, redirect } from '../http/answer.js'
-import { sessionHandleOf } from '../http/session-cookie.js'
 import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { groupsOfHint } from './groups-of-hint.js'
 import { failureOf, traced } from './login-trace.js'
+import { mayAskIdp, ownFactorStep } from './own-factor.js'
 import { denialPage } from './pages.js'
 import { rememberedConnectionOf } from './remembered-connection.js'
+import { acceptableSession, decideFor, type SignedIn } from './signed-in.js'
 import { type LoginDemand, startLogin } from './start-login.js'
 
 type Allowed = Extract<PolicyDecision, { kind: 'allow' }>
-type SignedIn = {
-  readonly session: LiveBrowserSession
-  readonly decision: PolicyDecision
-  readonly flow: Flow
-  readonly identity: Parameters<typeof openGrantForCode>[1]['identity']
-}
 
 /** What a consent page showed, and to whom: the session that was decided on. */
 export type ShownDecision = { readonly scopes: readonly Scope[]; readonly sessionId: BrowserSessionId }
@@ -68,59 +60,26 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
   if (!session) return goUpstream(flow, undefined)
   const { configurationVersion } = session
   if (configurationVersion > flow.tenant.configurationVersion) return { kind: 'ground_moved', configurationVersion }
-  const signedIn = decideFor(flow, session)
+  const signedIn = await decideFor(flow, session)
   if (!signedIn) return goUpstream(flow, undefined)
   const { decision } = signedIn
   switch (decision.kind) {
     case 'stepUp':
-      return goUpstream(flow, decision.demand === 'mfa' ? 'mfa' : 'anew')
+      return (await ownFactor(signedIn)) ?? goUpstream(flow, decision.demand === 'mfa' && mayAskIdp(signedIn) ? 'mfa' : 'anew')
     case 'deny':
-      return deny(signedIn, decision)
+      return (await ownFactor(signedIn)) ?? deny(signedIn, decision)
     case 'allow':
       return allow(signedIn, decision, agreed)
   }
 }
 
-/** A session answers only a request of its own issuer and tenant, and only if the client did not ask for a fresh sign-in. */
-async function acceptableSession(flow: Flow): Promise<LiveBrowserSession | undefined> {
-  const { deps, http, tenant, ongoing, pending, now } = flow
-  if (flow.login?.kind === 'believed') return flow.login.session
-  const handleHash = sessionHandleOf(http, deps, tenant)
-  if (!handleHash) return undefined
-  const session = await findLiveBrowserSession(onHotPath(deps.database), tenant.id, { handleHash, issuerId: tenant.issuer.id, now })
-  if (!session || session.id === ongoing.sessionId) return session
-  // After a step-up, and where a sign-in was demanded, only the session that this very request brought about counts.
-  if (ongoing.stepUps > 0 || pending.prompt.includes('login')) return undefined
-  if (ongoing.connectionId !== undefined && ongoing.connectionId !== session.connectionId) return undefined
-  const signedInAt = session.authenticatedAt ?? session.createdAt
-  return pending.maxAge !== undefined && addSeconds(signedInAt, pending.maxAge) <= now ? undefined : session
-}
-
-function decideFor(flow: Flow, session: LiveBrowserSession): SignedIn | undefined {
-  const parsed = identityFromJson(session.claims)
-  if (!parsed.ok) return undefined
-  const { acr, amr, authenticatedAt } = session
-  const identity = {
-    ...parsed.value,
-    subjectId: session.subjectId,
-    authentication: { acr, amr, authenticatedAt },
-    sessionExpiresAt: session.expiresAt,
-  }
-  const { decision, input } = admit({
-    tenant: flow.tenant,
-    client: flow.client,
-    resource: flow.resource,
-    identity,
-    scopes: flow.pending.scopes,
-    stepUpsDone: flow.ongoing.stepUps,
-    session: { startedAt: session.createdAt, isOwn: flow.login?.kind === 'believed' || flow.ongoing.sessionId === session.id },
-    from: flow.http,
-    now: flow.now,
-  })
-  const { unclear } = decision.explanation
-  if (unclear > 0) flow.deps.metrics.count('drawbridge_policy_unclear_rules_total', {}, unclear)
-  flow.deps.logins.record({ tenant: flow.tenant, requestId: flow.ongoing.id, subjectId: session.subjectId, input, decision })
-  return { session, decision, flow, identity }
+/** To the page that asks for a factor of ours, where one is all that is missing. */
+async function ownFactor(signedIn: SignedIn): Promise<StepEnd | undefined> {
+  if ((await ownFactorStep(signedIn)) === undefined) return undefined
+  const { flow, session } = signedIn
+  if (flow.pending.prompt.includes('none')) return refuseSilently(flow, 'interaction_required')
+  const { subjectId, connectionId } = session
+  return move(flow, { step: 'second_factor', subjectId, connectionId }, stepLocation(flow, 'second-factor'))
 }
 
 async function goUpstream(flow: Flow, demand: LoginDemand | undefined): Promise<StepEnd> {

@@ -12,6 +12,7 @@ import { samlAcsEndpoint } from './saml-acs.endpoint.js'
 import { samlAcsRedirectEndpoint } from './saml-acs-redirect.endpoint.js'
 import { samlContinueEndpoint } from './saml-continue.endpoint.js'
 import { samlSpMetadataEndpoint } from './saml-sp-metadata.endpoint.js'
+import { secondFactorEndpoint, secondFactorPageEndpoint } from './second-factor.endpoint.js'
 import { testLoginEndpoint, testLoginPageEndpoint } from './test-login.endpoint.js'
 
 export const authorizeEndpoints: readonly Endpoint[] = [
@@ -30,6 +31,8 @@ export const authorizeEndpoints: readonly Endpoint[] = [
   oidcCallbackEndpoint,
   testLoginPageEndpoint,
   testLoginEndpoint,
+  secondFactorPageEndpoint,
+  secondFactorEndpoint,
   consentPageEndpoint,
   consentEndpoint,
 ]

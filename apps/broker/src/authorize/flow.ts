@@ -173,5 +173,7 @@ export async function loadPostedStep(http: HttpRequest, deps: BrokerDeps, step: 
   return ok({ flow: flow.value, form })
 }
 
-export const stepLocation = (flow: Pick<Flow, 'tenant' | 'ongoing'>, step: 'choose-connection' | 'client-notice' | 'consent'): string =>
-  `${flow.tenant.issuer.url}/authorize/${step}?request=${flow.ongoing.id}`
+export const stepLocation = (
+  flow: Pick<Flow, 'tenant' | 'ongoing'>,
+  step: 'choose-connection' | 'client-notice' | 'second-factor' | 'consent',
+): string => `${flow.tenant.issuer.url}/authorize/${step}?request=${flow.ongoing.id}`

@@ -14,21 +14,26 @@ import { type FlowStep, stepProof } from './step-proof.js'
 
 const noStore = { headers: { 'cache-control': 'no-store' } }
 
-const pathOf = { choose_connection: 'choose-connection', client_notice: 'client-notice', consent: 'consent' } as const
+const pathOf = {
+  choose_connection: 'choose-connection',
+  client_notice: 'client-notice',
+  second_factor: 'second-factor',
+  consent: 'consent',
+} as const
 
-const proofFields = (flow: Flow, step: FlowStep): Html =>
+export const proofFields = (flow: Flow, step: FlowStep): Html =>
   html`<input type="hidden" name="request" value="${flow.ongoing.id}"><input type="hidden" name="proof" value="${stepProof(flow.deps.sealer, provenStep(flow, step))}">`
 
 const form = (flow: Flow, step: FlowStep, body: Html): Html =>
   html`<form method="post" action="${stepLocation(flow, pathOf[step]).split('?')[0]}">${proofFields(flow, step)}${body}</form>`
 
 /** Browsers hold every hop of a form's redirects to `form-action`, so the page names where its answer may lead. */
-const clientTarget = (flow: Flow): string => {
+export const clientTarget = (flow: Flow): string => {
   const url = new URL(flow.pending.redirectUri)
   return url.protocol === 'http:' || url.protocol === 'https:' ? url.origin : url.protocol
 }
 
-const clientFacts = (client: Client, flow: Flow): Html =>
+export const clientFacts = (client: Client, flow: Flow): Html =>
   html`<dl><dt>Application</dt><dd><strong>${client.name}</strong></dd>${client.kind === 'metadata_document' && html`<dt>Published by</dt><dd><code>${hostOfUrl(client.id)}</code></dd>`}<dt>Sends you to</dt><dd><code>${hostOfUrl(flow.pending.redirectUri)}</code></dd><dt>To use</dt><dd>${flow.resource.name}</dd></dl>`
 
 const loopbackWarning = (client: Client): Html | false =>

@@ -1,0 +1,85 @@
+/** Who stands before an authorization request, with what proof, and what policy says of that. */
+import { privilegedFrom } from '@drawbridge/core/factor/second-factor'
+import { identityFromJson } from '@drawbridge/core/identity/identity-json'
+import type { NormalizedIdentity, OwnFactorProof } from '@drawbridge/core/identity/normalized-identity'
+import { addSeconds } from '@drawbridge/core/instant'
+import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
+import { type FactorRound, findFactorRound } from '@drawbridge/store/factor-rounds'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { type Admitted, admit } from '../admission/admit.js'
+import { sessionHandleOf } from '../http/session-cookie.js'
+import type { Flow } from './flow.js'
+
+export type SignedIn = {
+  readonly session: LiveBrowserSession
+  readonly decision: PolicyDecision
+  readonly flow: Flow
+  readonly identity: NormalizedIdentity
+  /** What the request has of a factor of ours. */
+  readonly round: FactorRound
+  /** This very request brought the session about. */
+  readonly isOwn: boolean
+}
+
+/** A session answers only a request of its own issuer and tenant, and only if the client did not ask for a fresh sign-in. */
+export async function acceptableSession(flow: Flow): Promise<LiveBrowserSession | undefined> {
+  const { deps, http, tenant, ongoing, pending, now } = flow
+  if (flow.login?.kind === 'believed') return flow.login.session
+  const handleHash = sessionHandleOf(http, deps, tenant)
+  if (!handleHash) return undefined
+  const session = await findLiveBrowserSession(onHotPath(deps.database), tenant.id, { handleHash, issuerId: tenant.issuer.id, now })
+  if (!session || session.id === ongoing.sessionId) return session
+  // After a step-up, and where a sign-in was demanded, only the session that this very request brought about counts.
+  if (ongoing.stepUps > 0 || pending.prompt.includes('login')) return undefined
+  if (ongoing.connectionId !== undefined && ongoing.connectionId !== session.connectionId) return undefined
+  const signedInAt = session.authenticatedAt ?? session.createdAt
+  return pending.maxAge !== undefined && addSeconds(signedInAt, pending.maxAge) <= now ? undefined : session
+}
+
+/** `undefined`: what her last login said cannot be read any more. */
+export async function decideFor(flow: Flow, session: LiveBrowserSession): Promise<SignedIn | undefined> {
+  const parsed = identityFromJson(session.claims)
+  if (!parsed.ok) return undefined
+  const round = await roundOf(flow, session)
+  const isOwn = flow.login?.kind === 'believed' || flow.ongoing.sessionId === session.id
+  const { acr, amr, authenticatedAt } = session
+  const identity = {
+    ...parsed.value,
+    subjectId: session.subjectId,
+    authentication: { acr, amr, authenticatedAt, ownFactor: round.proof },
+    sessionExpiresAt: session.expiresAt,
+  }
+  const { decision, input } = admitWith({ flow, session, identity, isOwn }, round.proof)
+  const { unclear } = decision.explanation
+  if (unclear > 0) flow.deps.metrics.count('drawbridge_policy_unclear_rules_total', {}, unclear)
+  flow.deps.logins.record({ tenant: flow.tenant, requestId: flow.ongoing.id, subjectId: session.subjectId, input, decision })
+  return { session, decision, flow, identity, round, isOwn }
+}
+
+/** What policy would say if this were proved beside the sign-in. */
+export const decisionWith = (signedIn: Asked, ownFactor: OwnFactorProof): PolicyDecision => admitWith(signedIn, ownFactor).decision
+
+type Asked = Pick<SignedIn, 'flow' | 'session' | 'identity' | 'isOwn'>
+
+const admitWith = ({ flow, session, identity, isOwn }: Asked, ownFactor: OwnFactorProof | undefined): Admitted =>
+  admit({
+    tenant: flow.tenant,
+    client: flow.client,
+    resource: flow.resource,
+    identity: { ...identity, authentication: { ...identity.authentication, ownFactor } },
+    scopes: flow.pending.scopes,
+    stepUpsDone: flow.ongoing.stepUps,
+    session: { startedAt: session.createdAt, isOwn },
+    privilegedFrom: privilegedFrom(session.factorsResetAt),
+    from: flow.http,
+    now: flow.now,
+  })
+
+const nothing: FactorRound = { proof: undefined, permittedBy: undefined }
+
+/** Only where the tenant has switched it on, and only of a request that has been somewhere: nobody else pays for the look. */
+async function roundOf({ deps, tenant, ongoing, now }: Flow, { id: sessionId }: LiveBrowserSession): Promise<FactorRound> {
+  if (tenant.secondFactor.mode === 'off' || !ongoing.saved) return nothing
+  return inTenant(deps.database, tenant.id, (db) => findFactorRound(db, tenant.id, { requestId: ongoing.id, sessionId, now }))
+}
