@@ -59,6 +59,15 @@ test.each([
   { when: 'a current master key that is not there', source: { ...production, DRAWBRIDGE_CURRENT_MASTER_KEY: '2' } },
   { when: 'a country header that no proxy of the operator’s own writes', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf-ipcountry' } },
   { when: 'a country header that is none', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf ip', DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1' } },
+  {
+    when: 'passkeys of another domain',
+    source: { DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com', DRAWBRIDGE_WEBAUTHN_RP_ID: 'ample.com' },
+  },
+  {
+    when: 'passkeys of a domain below',
+    source: { DRAWBRIDGE_PUBLIC_URL: 'https://example.com', DRAWBRIDGE_WEBAUTHN_RP_ID: 'login.example.com' },
+  },
+  { when: 'passkeys of a URL', source: { DRAWBRIDGE_WEBAUTHN_RP_ID: 'http://localhost' } },
   { when: 'production without a database', source: { NODE_ENV: 'production', DRAWBRIDGE_PUBLIC_URL: 'https://a.example' } },
 ])('$when is refused', ({ source }) => {
   expect(mistakesOf(source).length).toBeGreaterThan(0)
@@ -90,4 +99,9 @@ describe('what the commands of the admin API read', () => {
     expect(read(source)).toContain(says)
     expect(read(source)).not.toMatch(/dba_(short|x)/)
   })
+})
+
+test.each(['login.example.com', 'example.com'])('passkeys may belong to %s, where the world reaches login.example.com', (domain) => {
+  const settings = readEnv({ DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com', DRAWBRIDGE_WEBAUTHN_RP_ID: domain })
+  expect(settings.webauthnRpId).toBe(domain)
 })

@@ -1,6 +1,6 @@
 /** A factor of ours beside a sign-in that the IdP cannot strengthen: what it opens, what a grant keeps of it, and every way in which it must not be believed. */
 import { randomUUID } from 'node:crypto'
-import { factorErrors, type FactorRefusal } from '@drawbridge/core/factor/error'
+import { type FactorRefusal, factorErrors } from '@drawbridge/core/factor/error'
 import type { TestBroker } from '@drawbridge/testkit/a-broker'
 import {
   aFactorCompany,

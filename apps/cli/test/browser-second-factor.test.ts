@@ -1,0 +1,158 @@
+/** A second factor in a real browser with an authenticator of its own: the script runs under the page's policy, and a code needs none. */
+import { createServer, type Server } from 'node:http'
+import { instant } from '@drawbridge/core/instant'
+import { freePort } from '@drawbridge/store/embedded-postgres'
+import { appShows } from '@drawbridge/testkit/an-authenticator-app'
+import { hasTool } from '@drawbridge/testkit/required-tool'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { anAttempt, registerAt } from './a-client.js'
+import { aProduct, type Product } from './a-product.js'
+
+const executablePath = '/usr/bin/chromium'
+const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
+const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync', '--headless']
+const withChromium = hasTool('chromium', executablePath) ? describe : describe.skip // npm brings no browser; .ci/run installs and requires it
+
+withChromium('a second factor in Chromium', () => {
+  let product: Product
+  let browser: Browser
+  let callback: Server
+  let redirectUri = ''
+  let clientId = ''
+
+  beforeAll(async () => {
+    product = await aProduct()
+    redirectUri = `http://127.0.0.1:${await freePort()}/callback`
+    callback = createServer((_request, response) => response.end('back at the client')).listen(
+      Number(new URL(redirectUri).port),
+      '127.0.0.1',
+    )
+    browser = await chromium.launch({ executablePath, args: [...args, ...quiet] })
+    clientId = await registerAt(product.issuer('acme'), { client_name: 'Purging agent', redirect_uris: [redirectUri] })
+    const { json } = await product.admin('GET', '/tenants/acme/connections')
+    const [own] = json['connections'] as readonly { id: string }[]
+    const setting = { mode: 'on', cannotProve: [own?.id] }
+    expect(await product.admin('PUT', '/tenants/acme/second-factor', setting)).toMatchObject({ status: 200 })
+  }, 120_000)
+  afterAll(async () => {
+    await browser?.close()
+    callback?.close()
+    await product?.stop()
+  }, 60_000)
+
+  /** To our page: what may do harm demands a second factor, and the sign-in shows a password. */
+  async function toSecondFactor(page: Page, person: string): Promise<void> {
+    const scope = 'documents:read admin:purge'
+    await page.goto(anAttempt({ issuer: product.issuer('acme'), clientId, resource: product.mcpUrl, scope, redirectUri }).url)
+    for (let steps = 0; steps < 8; steps += 1) {
+      await page.waitForLoadState()
+      if (/\/authorize\/second-factor/.test(page.url())) return
+      const known = ['Continue to sign-in', person, 'Continue']
+      for (const name of known) {
+        const button = page.getByRole('button', { name, exact: true })
+        if ((await button.count()) > 0) {
+          await Promise.all([page.waitForNavigation(), button.first().click()])
+          break
+        }
+      }
+    }
+    throw new Error(`not sent to a second factor: ${page.url()} ${await page.locator('h1').innerText()}`)
+  }
+
+  async function aCodeFor(sub: RegExp): Promise<string> {
+    const { json } = await product.admin('GET', '/tenants/acme/subjects')
+    const people = json['subjects'] as readonly { id: string; stableId: string }[]
+    const found = people.find(({ stableId }) => sub.test(stableId))
+    const made = await product.admin('POST', `/tenants/acme/subjects/${found?.id}/factor-codes`)
+    expect(made.status).toBe(201)
+    return String(made.json['code'])
+  }
+
+  async function aBrowserOf(options: BrowserContextOptions): Promise<{ context: BrowserContext; page: Page; troubles: string[] }> {
+    const context = await browser.newContext(options)
+    const page = await context.newPage()
+    return { context, page, troubles: troublesOf(page) }
+  }
+
+  it('a person enrols a passkey by keyboard, and comes back with it', async () => {
+    const { context, page, troubles } = await aBrowserOf({ viewport: { width: 1100, height: 900 } })
+    const cdp = await context.newCDPSession(page)
+    await cdp.send('WebAuthn.enable')
+    const device = {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+    } as const
+    const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
+      options: { ...device, automaticPresenceSimulation: true },
+    })
+    await toSecondFactor(page, 'Ada, with a password only')
+    await page.getByLabel('The code that they told you').fill(await aCodeFor(/ada/i))
+    await press(page, 'Continue')
+    await press(page, 'Add a passkey')
+    await page.getByRole('heading', { name: 'Show that it is you' }).waitFor()
+    await press(page, 'Use a passkey')
+    await press(page, 'Allow')
+    await page.getByText('back at the client').waitFor()
+    const { credentials } = await cdp.send('WebAuthn.getCredentials', { authenticatorId })
+    expect(credentials.map(({ rpId, signCount }) => [rpId, signCount > 0])).toEqual([[new URL(product.publicUrl).hostname, true]])
+    // A device that verifies nobody is asked again, and the page says so.
+    await cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false })
+    await toSecondFactor(page, 'Ada, with a password only')
+    await press(page, 'Use a passkey')
+    await page.getByText('Your device did not answer with a passkey').waitFor({ timeout: 150_000 })
+    expect(troubles).toEqual([])
+    await context.close()
+  }, 240_000)
+
+  it('without JavaScript, on a phone, a person enrols an app and comes back with its code', async () => {
+    const { context, page, troubles } = await aBrowserOf({ viewport: { width: 360, height: 740 }, javaScriptEnabled: false })
+    const fits = async () => expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+    await toSecondFactor(page, 'Clark, with a password only')
+    await fits()
+    await page.getByLabel('The code that they told you').fill(await aCodeFor(/clark/i))
+    await press(page, 'Continue')
+    await page.getByRole('heading', { name: 'An authenticator app' }).waitFor()
+    await fits()
+    const key = (await page.locator('main code').first().innerText()).replaceAll(' ', '')
+    const field = page.getByLabel('The code that the app shows for it')
+    const enrolledAt = Date.now()
+    await field.fill(appShows(key, instant(enrolledAt)))
+    await press(page, 'Add the app')
+    await page.getByRole('heading', { name: 'Show that it is you' }).waitFor()
+    await fits()
+    // The code that enrolled it is used; the app's next one is near enough.
+    await page.getByLabel('The code that your authenticator app shows').fill(appShows(key, instant(enrolledAt + 30_000)))
+    await press(page, 'Continue with the code')
+    await press(page, 'Allow')
+    await page.getByText('back at the client').waitFor()
+    expect(troubles).toEqual([])
+    await context.close()
+  }, 120_000)
+})
+
+const mostTabs = 60
+
+/** Tab until the button of that name has the focus: one that no tab reaches is a failure. */
+async function press(page: Page, name: string): Promise<void> {
+  const button = page.getByRole('button', { name, exact: true })
+  await button.waitFor()
+  for (let tabs = 0; tabs < mostTabs; tabs++) {
+    if ((await button.and(page.locator(':focus')).count()) === 1) return page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+  }
+  throw new Error(`the keyboard does not reach "${name}"`)
+}
+
+/** What a strict Content-Security-Policy or a broken page would make the browser complain of. */
+function troublesOf(page: Page): string[] {
+  const troubles: string[] = []
+  page.on('pageerror', (error) => troubles.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('favicon')) troubles.push(message.text())
+  })
+  return troubles
+}
