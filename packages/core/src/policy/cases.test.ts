@@ -92,3 +92,11 @@ test.each([
 ])('%s beyond what a login can bring are no situation: what a condition costs is reckoned by it', (_, situation) => {
   expect(policySituation.safeParse(situation).success).toBe(false)
 })
+
+test('a resource that cases declare has a bounded number of scopes', () => {
+  const scopes = Array.from({ length: policyLimits.caseScopes + 1 }, (_, index) => `s${index}: read`).join(', ')
+  expect(parsePolicyCases(`resource: "https://mcp.example"\nscopes: { ${scopes} }\ncases: []\n`)).toMatchObject({
+    ok: false,
+    error: [{ reason: 'cases_shape', path: 'scopes' }],
+  })
+})

@@ -89,7 +89,11 @@ export type PolicyCase = z.output<typeof policyCase>
 
 export const policyCasesSchema = z.strictObject({
   resource: z.string().optional().describe('Stands for a resource that is declared here; absent: the tenant\u2019s own'),
-  scopes: z.record(z.string(), z.enum(sensitivityTiers)).optional().describe('Of that resource, each with its tier'),
+  scopes: z
+    .record(z.string().max(200), z.enum(sensitivityTiers))
+    .refine((given) => Object.keys(given).length <= policyLimits.caseScopes, `at most ${policyLimits.caseScopes}`)
+    .optional()
+    .describe('Of that resource, each with its tier'),
   cases: z
     .array(policyCase)
     .max(...most('cases'))

@@ -73,6 +73,7 @@ export const policyLimits = {
   ruleClients: 200,
   groups: 1_000,
   placeDepth: 32,
+  caseScopes: 200,
   /** Of a situation that somebody describes. */
   claims: 200,
   claimListItems: 100,
@@ -103,6 +104,7 @@ export const policyLimitTexts: Readonly<Record<keyof typeof policyLimits, string
   ruleClients: 'ids, and hosts, of the clients of one rule',
   groups: 'groups of one person (beyond, they count as unknown), and of one rule',
   placeDepth: 'levels of a place in the directory',
+  caseScopes: 'scopes of the resource that test cases declare',
   claims: 'claims of somebody whom a test case or a dry run describes',
   claimListItems: 'items of a claim that is a list',
   claimCharacters: 'of a claim that is a text, and of the name of a group',

@@ -54,8 +54,9 @@ export const shownValueLimits = { characters: 200, items: 20 } as const
 export function explain(policy: CompiledPolicy, input: PolicyInput): FullExplanation {
   const { decision, judged } = judge(policy, input)
   const { evaluating, granted, tiers, clientRules } = judged
-  const considered = (of: Applicability & { readonly name: string; readonly line: number | undefined }): Considered => {
-    const outcome = evaluating.applies(of)
+  const outcomeOf = once((of: Applicability) => evaluating.applies(of))
+  const considered = once((of: Applicability & { readonly name: string; readonly line: number | undefined }): Considered => {
+    const outcome = outcomeOf(of)
     return {
       name: of.name,
       owner: of.owner,
@@ -64,13 +65,13 @@ export function explain(policy: CompiledPolicy, input: PolicyInput): FullExplana
       because: reasonOf(of, outcome, evaluating),
       values: valuesOf(of, evaluating),
     }
-  }
+  })
   return {
     decision,
     strength: { vendor: evaluating.strengthFor('vendor'), tenant: evaluating.strengthFor('tenant') },
     scopes: decision.explanation.scopes.map((scope) => {
       const covering = rulesCovering(scope.scope, policy, input)
-      const shownRules = nearest(covering, evaluating)
+      const shownRules = nearest(covering, outcomeOf)
       return {
         ...scope,
         rules: shownRules.map((rule) => ({ ...considered(rule), effect: rule.effect })),
@@ -87,13 +88,25 @@ export function explain(policy: CompiledPolicy, input: PolicyInput): FullExplana
   }
 }
 
+/** A rule that covers many scopes is judged for the first of them. */
+function once<Of extends object, T>(make: (of: Of) => T): (of: Of) => T {
+  const made = new Map<Of, T>()
+  return (of) => {
+    const known = made.get(of)
+    if (known !== undefined) return known
+    const fresh = make(of)
+    made.set(of, fresh)
+    return fresh
+  }
+}
+
 const rulesCovering = (scope: string, policy: CompiledPolicy, { resource }: PolicyInput): readonly CompiledRule[] =>
   policy.rules.filter((rule) => (rule.resource === undefined || rule.resource === resource.identifier) && rule.scopes.covers(scope))
 
 /** Where there are more than can be shown: those that apply, then those that nobody can judge, then the others. */
-function nearest(rules: readonly CompiledRule[], evaluating: Evaluating): readonly CompiledRule[] {
+function nearest(rules: readonly CompiledRule[], outcomeOf: (rule: CompiledRule) => Applies): readonly CompiledRule[] {
   if (rules.length <= explainLimits.rulesOfScope) return rules
-  const judged = rules.map((rule) => ({ rule, nearness: outcomesByNearness.indexOf(evaluating.applies(rule)) }))
+  const judged = rules.map((rule) => ({ rule, nearness: outcomesByNearness.indexOf(outcomeOf(rule)) }))
   return judged
     .toSorted((one, other) => one.nearness - other.nearness)
     .slice(0, explainLimits.rulesOfScope)
