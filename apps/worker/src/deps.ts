@@ -12,12 +12,11 @@ import type { ResolveTxt } from '@drawbridge/runtime/txt-resolver'
 import type { Database } from '@drawbridge/store/database'
 import type { AcrossDb } from '@drawbridge/store/transaction'
 
-/** Signs a notice as this issuer, inside the transaction that writes it. */
-export type SignNotice = (
+/** What signs notices as this issuer, inside the transaction that writes them: by the key that is active then, looked for once. */
+export type OpenNoticeSigner = (
   db: AcrossDb,
   issuer: { readonly tenant: TenantId; readonly id: IssuerId; readonly url: Issuer },
-  claims: Readonly<Record<string, unknown>>,
-) => Promise<string>
+) => Promise<(claims: Readonly<Record<string, unknown>>) => string>
 
 /** What a job's handler sees. */
 export type JobDeps = {
@@ -26,7 +25,7 @@ export type JobDeps = {
   readonly log: Log
   readonly metrics: Metrics
   readonly database: Database
-  readonly signNotice: SignNotice
+  readonly openNoticeSigner: OpenNoticeSigner
   /** The only way out. */
   readonly fetchSafely: FetchSafely
   readonly resolveTxt: ResolveTxt
@@ -34,7 +33,7 @@ export type JobDeps = {
   readonly mail?: { readonly send: SendMail; readonly origin: string }
 }
 
-export type WorkerDeps = Omit<JobDeps, 'signNotice'> & {
+export type WorkerDeps = Omit<JobDeps, 'openNoticeSigner'> & {
   readonly sealer: Sealer
   /** The installation's id, part of what sealed keys are bound to. */
   readonly installationId: string

@@ -5,18 +5,19 @@ import { signJwt } from '@drawbridge/crypto/jwt'
 import type { Sealer } from '@drawbridge/crypto/seal'
 import { toSigningKey } from '@drawbridge/crypto/signing-keys'
 import { findActiveNoticeKey } from '@drawbridge/store/notices'
-import type { SignNotice } from './deps.js'
+import type { OpenNoticeSigner } from './deps.js'
 
 /** Opened keys kept in memory; beyond this the oldest is opened again when needed. */
 export const maxOpenedKeys = 1000
 
-export function createNoticeSigner(sealer: Sealer, installation: string): SignNotice {
+export function createNoticeSigner(sealer: Sealer, installation: string): OpenNoticeSigner {
   const opened = new Map<string, SigningKey>()
-  return async (db, issuer, claims) => {
+  return async (db, issuer) => {
     const row = await findActiveNoticeKey(db, issuer.tenant, issuer.id)
     assert(row !== undefined, `the issuer ${issuer.url} has an active key for notices`)
+    const signBy = (key: SigningKey) => (claims: Readonly<Record<string, unknown>>) => signJwt(key, { typ: 'secevent+jwt' }, claims)
     const cached = opened.get(row.id)
-    if (cached !== undefined) return signJwt(cached, { typ: 'secevent+jwt' }, claims)
+    if (cached !== undefined) return signBy(cached)
     const context = { installation, tenant: issuer.tenant, table: 'signing_keys', column: 'sealed_private_key', row: row.id }
     const plain = sealer.open(row.sealedPrivateKey, context)
     assert(plain.ok, `the key ${row.id} opens under the master key`)
@@ -26,6 +27,6 @@ export function createNoticeSigner(sealer: Sealer, installation: string): SignNo
       opened.delete(id)
     }
     opened.set(row.id, key)
-    return signJwt(key, { typ: 'secevent+jwt' }, claims)
+    return signBy(key)
   }
 }

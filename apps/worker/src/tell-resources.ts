@@ -19,10 +19,12 @@ export type News = {
 /** The resources must be locked: that is what keeps a stream that opens meanwhile from missing the news. @spec RFC 8417 §2.2 */
 export async function tellResources(deps: JobDeps, db: AcrossDb, resources: readonly ToldResource[], news: News): Promise<number> {
   const { tenant, issuer, eventId, at, expiresAt, claims } = news
+  if (resources.length === 0) return 0
+  const sign = await deps.openNoticeSigner(db, { tenant, id: issuer.id, url: issuer.url })
   for (const { tenantId, id, identifier } of resources) {
     const jti = deps.random.uuid()
     const set = { iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, ...claims }
-    const token = await deps.signNotice(db, { tenant, id: issuer.id, url: issuer.url }, set)
+    const token = sign(set)
     const signedBy = { tenant, id: issuer.id }
     await insertNotices(db, { tenantId, resourceId: id, issuer: signedBy, createdAt: at, expiresAt }, [{ eventId, jti, token }])
   }

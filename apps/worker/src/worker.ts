@@ -14,7 +14,7 @@ export type RunningWorker = { readonly port: number; close(): Promise<void> }
 
 /** Starts the worker; it runs until `close`. Any number may run at once. */
 export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
-  const jobDeps: JobDeps = { ...deps, signNotice: createNoticeSigner(deps.sealer, deps.installationId) }
+  const jobDeps: JobDeps = { ...deps, openNoticeSigner: createNoticeSigner(deps.sealer, deps.installationId) }
   const onQueueError = (error: Error) => deps.log.warn({ cause: error.message }, 'the queue is in trouble')
   const opened: { handle?: QueueHandle; relay?: Relay } = {}
   const checks = {

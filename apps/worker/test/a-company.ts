@@ -89,7 +89,7 @@ export function jobDeps(fixture: TestDatabase) {
     log: silentLog(),
     metrics: createMetrics({ withProcess: false }),
     database: fixture.database,
-    signNotice: createNoticeSigner(sealer, installationId),
+    openNoticeSigner: createNoticeSigner(sealer, installationId),
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: true }),
     resolveTxt: async () => ({ kind: 'absent' as const }),
   }

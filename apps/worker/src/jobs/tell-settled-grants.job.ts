@@ -66,12 +66,12 @@ type Telling = {
 async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grants: readonly ChangedGrant[]): Promise<void> {
   const { tenant, issuer, resource, at, expiresAt } = telling
   const signer = { tenant, id: issuer.id, url: issuer.url }
-  const notices: NewNotice[] = []
-  for (const grant of grants) {
+  const sign = await deps.openNoticeSigner(db, signer)
+  const notices = grants.map((grant): NewNotice => {
     const jti = deps.random.uuid()
     const set = { iss: issuer.url, aud: resource.identifier, iat: toSeconds(at), jti, ...claimsOf(grant, issuer.tenantSlug, at) }
-    notices.push({ eventId: grant.eventId, jti, token: await deps.signNotice(db, signer, set) })
-  }
+    return { eventId: grant.eventId, jti, token: sign(set) }
+  })
   await insertNotices(db, { tenantId: resource.tenantId, resourceId: resource.id, issuer: signer, createdAt: at, expiresAt }, notices)
 }
 
