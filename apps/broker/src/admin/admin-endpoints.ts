@@ -19,6 +19,7 @@ import { oidcDiagnosisEndpoints } from './oidc-diagnosis.endpoint.js'
 import { policyEndpoints } from './policies.endpoint.js'
 import { policyDiffEndpoints } from './policy-diffs.endpoint.js'
 import { policyDraftEndpoints } from './policy-drafts.endpoint.js'
+import { policyReplayEndpoints } from './policy-replay.endpoint.js'
 import { policySweepEndpoints } from './policy-sweeps.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
@@ -66,6 +67,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...auditEndpoints,
   ...loginTraceEndpoints,
   ...recordedLoginEndpoints,
+  ...policyReplayEndpoints,
   ...testLoginEndpoints,
   ...labEndpoints,
 ]

@@ -240,6 +240,13 @@ export const adminErrors = {
     title: 'Nothing to decide',
     say: 'there is nobody, or nothing, that a policy could be asked about; see errors',
   },
+  replay_running: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Another replay runs',
+    say: 'a tenant has one replay at a time: this one was not begun; try again in some seconds',
+  },
   resource_not_owned: {
     code: 'forbidden',
     status: 403,

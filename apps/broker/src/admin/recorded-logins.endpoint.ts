@@ -4,7 +4,7 @@
  * That somebody signed in, and what was decided, the audit trail says too, and so does the list. What a login said of a person is read with a
  * permission of its own, and each look leaves a line in the trail. docs/adr/0035
  */
-import { recordedLogin, recordedLoginFromText } from '@drawbridge/core/policy/recorded-login'
+import { type RecordedLogin, recordedLogin, recordedLoginFromText } from '@drawbridge/core/policy/recorded-login'
 import type { RecordedLoginId, SubjectId } from '@drawbridge/core/tenant/ids'
 import {
   deleteRecordedLogin,
@@ -66,12 +66,29 @@ const list = adminList({
 })
 
 /** `undefined`: another version wrote it, or its key is gone. */
-export function openRecordedLogin(deps: BrokerDeps, tenant: ResolvedTenant, { id: row, sealed }: StoredLogin) {
+export function openRecordedLogin(deps: BrokerDeps, tenant: ResolvedTenant, { id: row, sealed }: StoredLogin): RecordedLogin | undefined {
   const opened = deps.sealer.open(sealed, sealContextOf({ deps, tenant }, 'recorded_logins', 'sealed', row))
   return opened.ok ? recordedLoginFromText(opened.value.toString('utf8')) : undefined
 }
 
 const shown = heading.extend(recordedLogin.omit({ at: true }).shape)
+
+/** What is read of a person stands in the trail before it is answered. `undefined`: there is no such record, or none that opens. */
+export async function readRecordedLogin(
+  http: AdminRequest<unknown, unknown>,
+  deps: BrokerDeps,
+): Promise<{ readonly stored: StoredLogin; readonly record: RecordedLogin } | undefined> {
+  const tenant = tenantOf(http)
+  const wanted = idParam<RecordedLoginId>(http)
+  return inTenant(deps.database, tenant.id, async (db) => {
+    const stored = wanted && (await findRecordedLogin(db, tenant.id, { id: wanted, now: deps.clock.now() }))
+    const record = stored && openRecordedLogin(deps, tenant, stored)
+    if (!record) return undefined
+    const { subjectId, connectionId, clientId } = stored
+    await audit(db, tenant.id, http, deps, { kind: 'recorded_login.read', subjectId, connectionId, clientId, detail: { login: stored.id } })
+    return { stored, record }
+  })
+}
 
 const read = adminEndpoint({
   method: 'GET',
@@ -82,18 +99,10 @@ const read = adminEndpoint({
   answer: shown,
   refuses: ['not_found'],
   run: async (http, deps) => {
-    const tenant = tenantOf(http)
-    const wanted = idParam<RecordedLoginId>(http)
-    const stored =
-      wanted && (await inTenant(deps.database, tenant.id, (db) => findRecordedLogin(db, tenant.id, { id: wanted, now: deps.clock.now() })))
-    const login = stored && openRecordedLogin(deps, tenant, stored)
+    const login = await readRecordedLogin(http, deps)
     if (!login) return refuseAdmin('not_found')
-    const { subjectId, connectionId, clientId } = stored
-    await inTenant(deps.database, tenant.id, (db) =>
-      audit(db, tenant.id, http, deps, { kind: 'recorded_login.read', subjectId, connectionId, clientId, detail: { login: stored.id } }),
-    )
-    const { at: _at, ...said } = login
-    return json({ ...showHeading(stored), ...said })
+    const { at: _at, ...said } = login.record
+    return json({ ...showHeading(login.stored), ...said })
   },
 })
 

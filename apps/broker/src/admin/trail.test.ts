@@ -50,7 +50,7 @@ beforeAll(async () => {
   for (const name of ['waitingDraft', 'unwantedDraft']) await aWaitingDraft(name)
   await aThrownDraft()
   made['scimUser'] = await aScimUser(fixture, acme, 'ada@acme.example')
-  made['recordedLogin'] = await aRecordedLogin(fixture, acme)
+  made['recordedLogin'] = await aRecordedLogin(fixture, acme, broker.deps)
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
 })
 afterAll(async () => {

@@ -5,6 +5,7 @@ import { exitCodes } from './help.js'
 import { fillPath } from './make-call.js'
 import { type DryRun, dryRunLinesOf } from './show-dry-run.js'
 import { type Diff, type Draft, diffLinesOf, draftLinesOf, type Judged, judgedLinesOf } from './show-policy.js'
+import { type Replay, replayLinesOf } from './show-replay.js'
 
 const tenantPath = '/tenants/{tenant}'
 const draftPath = `${tenantPath}/policy-drafts/{id}`
@@ -80,3 +81,9 @@ export const dryRun: Run = async ({ arguments: named, body }, tools) =>
 
 export const dryRunOfTest: Run = async ({ arguments: named, body }, tools) =>
   told<DryRun>(await tools.client.call('POST', fillPath(`${tenantPath}/test-logins/{id}/dry-run`, named), body), tools, dryRunLinesOf)
+
+export const dryRunOfRecord: Run = async ({ arguments: named, body }, tools) =>
+  told<DryRun>(await tools.client.call('POST', fillPath(`${tenantPath}/recorded-logins/{id}/dry-run`, named), body), tools, dryRunLinesOf)
+
+export const replay: Run = async ({ arguments: named, body }, tools) =>
+  told<Replay>(await tools.client.call('POST', fillPath(`${tenantPath}/policies/replay`, named), body), tools, replayLinesOf)

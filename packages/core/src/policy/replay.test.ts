@@ -133,9 +133,14 @@ type Given = { readonly groups: readonly string[]; readonly client?: { readonly 
 
 describe('the report', () => {
   const replayed = (subject: string, given: Given, id = 'login'): Replayed => {
-    const situation = aSituation({ request: ['orders:read'], ...given })
-    const input = { ...situation, identity: { ...situation.identity, stableId: subject } }
-    return { id: id as RecordedLoginId, input, change: replayLogin(grant(read), present, input) }
+    const input = aSituation({ request: ['orders:read'], ...given })
+    return {
+      id: id as RecordedLoginId,
+      person: { connectionId: input.identity.connectionId, stableId: subject, subjectId: undefined, email: undefined },
+      clientId: input.client.id,
+      resource: input.resource.identifier,
+      change: replayLogin(grant(read), present, input),
+    }
   }
   const present = aPolicy(`rules:
     - { name: all, effect: grant, scopes: [${read}], everyone: true }
@@ -157,7 +162,7 @@ mfa: [{ groups: [finance] }]`)
       asked: { logins: 1, people: 1 },
       gains: { logins: 0, people: 0 },
     })
-    expect(report.people.map(({ identity, effects }) => [identity.stableId, effects])).toEqual([
+    expect(report.people.map(({ person, effects }) => [person.stableId, effects])).toEqual([
       ['con', ['shutOut', 'loses']],
       ['fin', ['asked']],
     ])

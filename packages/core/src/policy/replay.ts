@@ -127,7 +127,16 @@ function effectsOf(
 }
 
 /** A login that was recorded, decided anew. */
-export type Replayed = { readonly id: RecordedLoginId; readonly input: PolicyInput; readonly change: LoginChange | undefined }
+export type Replayed = {
+  readonly id: RecordedLoginId
+  readonly person: ReplayedIdentity
+  readonly clientId: ClientId
+  readonly resource: ResourceIdentifier
+  readonly change: LoginChange | undefined
+}
+export type ReplayedIdentity = Pick<PolicyInput['identity'], 'connectionId' | 'stableId' | 'subjectId'> & {
+  readonly email: string | undefined
+}
 
 /** Logins of one person that change alike: how many, and the newest of them. */
 export type PersonChange = LoginChange & {
@@ -138,7 +147,7 @@ export type PersonChange = LoginChange & {
 }
 
 export type ReplayedPerson = {
-  readonly identity: PolicyInput['identity']
+  readonly person: ReplayedIdentity
   readonly logins: number
   readonly changed: number
   readonly effects: readonly ReplayEffect[]
@@ -186,14 +195,14 @@ function groupsBy<T>(items: readonly T[], keyOf: (item: T) => string): readonly 
   return [...groups.values()]
 }
 
-const personOf = ({ input: { identity } }: Replayed): string =>
-  identity.subjectId ?? JSON.stringify([identity.connectionId, identity.stableId])
+const personOf = ({ person: { subjectId, connectionId, stableId } }: Replayed): string =>
+  subjectId ?? JSON.stringify([connectionId, stableId])
 
 function reportPerson(logins: readonly Replayed[]): ReplayedPerson {
   const touched = logins.filter(({ change }) => change !== undefined)
   const changes = groupsBy(touched, likeness).flatMap(mergeLogins)
   return {
-    identity: (logins[0] as Replayed).input.identity,
+    person: (logins[0] as Replayed).person,
     logins: logins.length,
     changed: touched.length,
     effects: replayEffects.filter((effect) => changes.some(({ effects }) => effects.includes(effect))),
@@ -203,14 +212,14 @@ function reportPerson(logins: readonly Replayed[]): ReplayedPerson {
 }
 
 /** Seconds differ from login to login, because sessions have less and less time left: they make no other kind of change. */
-const likeness = ({ input, change }: Replayed): string =>
-  JSON.stringify([input.client.id, input.resource.identifier, change?.outcome, change?.effects, change?.gained, change?.lost])
+const likeness = ({ clientId, resource, change }: Replayed): string =>
+  JSON.stringify([clientId, resource, change?.outcome, change?.effects, change?.gained, change?.lost])
 
 function mergeLogins(alike: readonly Replayed[]): readonly PersonChange[] {
   const [newest] = alike
   if (newest?.change === undefined) return []
-  const { client, resource } = newest.input
-  return [{ ...newest.change, clientId: client.id, resource: resource.identifier, logins: alike.length, newest: newest.id }]
+  const { id, clientId, resource, change } = newest
+  return [{ ...change, clientId, resource, logins: alike.length, newest: id }]
 }
 
 const rankOf = ({ effects }: ReplayedPerson): number => replayEffects.indexOf(effects[0] ?? 'livesLonger')

@@ -121,7 +121,7 @@ const versions: readonly AdminCommand[] = [
   },
 ]
 
-const askedPolicy: Readonly<Record<string, Flag>> = {
+export const askedPolicy: Readonly<Record<string, Flag>> = {
   file: { kind: 'file', says: 'a policy that is not published; - reads standard input', member: 'policy.document' },
   'policy-version': { kind: 'number', says: 'a published version; 0: the safe default', member: 'policy.version' },
   draft: { kind: 'text', says: 'a draft', member: 'policy.draft' },

@@ -1,5 +1,6 @@
 /** Logins that a tenant has recorded, so that policies can be tried on them before they are published. */
 import type { AdminCommand } from '../command.js'
+import { askedPolicy } from './policy-commands.js'
 
 const all = '/tenants/{tenant}/recorded-logins'
 const one = `${all}/{id}`
@@ -91,5 +92,25 @@ export const recordedLoginCommands: readonly AdminCommand[] = [
     shows: { record: true },
     confirms: 'Delete all recorded logins of {tenant}?',
     example: 'drawbridge recorded-login delete-all initech',
+  },
+  {
+    name: 'policy dry-run-recorded',
+    does: 'Ask a policy about a recorded login: per scope granted or not, by which rule, with which values; the trail says who asked',
+    takes: ['tenant', 'id'],
+    flags: askedPolicy,
+    load: async () => (await import('../policy-runs.js')).dryRunOfRecord,
+    calls: [`POST ${one}/dry-run`],
+    shows: { nothing: true },
+    example: `drawbridge policy dry-run-recorded initech ${exampleId} --file policy.yaml`,
+  },
+  {
+    name: 'policy replay',
+    does: 'Show who of those who signed in lately would gain, lose or be asked for more under another policy; nothing is changed',
+    takes: ['tenant'],
+    flags: { ...askedPolicy, logins: { kind: 'number', says: 'how many, the newest first; left out: all that are kept' } },
+    load: async () => (await import('../policy-runs.js')).replay,
+    calls: ['POST /tenants/{tenant}/policies/replay'],
+    shows: { nothing: true },
+    example: 'drawbridge policy replay initech --file policy.yaml',
   },
 ]
