@@ -19,7 +19,7 @@ import { shownDryRun } from './dry-run-shapes.js'
 import { openRecordedLogin, readRecordedLogin } from './recorded-logins.endpoint.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { type ReplayedLogins, type Replaying, replayLogins } from './replay-logins.js'
-import { id, time, timeOrNull, toIsoOrNull } from './shapes.js'
+import { id, timeOrNull, toIsoOrNull } from './shapes.js'
 
 const counted = z.strictObject({ logins: z.int(), people: z.int() })
 const outcome = z.enum(['allow', 'stepUp', 'deny'])
