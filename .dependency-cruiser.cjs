@@ -15,7 +15,7 @@ module.exports = {
       severity: 'error',
       comment:
         'core holds data and rules. I/O, clocks and randomness come in as arguments; the code that does them belongs in runtime, crypto or store.',
-      from: { path: '^packages/core/src/', pathNot: '[.]test[.]ts$' },
+      from: { path: '^packages/core/src/', pathNot: '[.]test[.]ts$|/fixtures/' },
       to: { path: '^(apps|packages/(?!core/))|node_modules/(?!(zod|yaml|@marcbachmann/cel-js|re2js|tldts|diff|[.]pnpm)/)' },
     },
     {

@@ -16,7 +16,6 @@ import type { Metrics } from '@drawbridge/runtime/metrics'
 import type { Database } from '@drawbridge/store/database'
 import { keepRecordedLogins, type StoredLogin } from '@drawbridge/store/recorded-logins'
 import { inTenant } from '@drawbridge/store/transaction'
-import type { InstallationFacts } from '../deps.js'
 import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
@@ -40,7 +39,7 @@ export type LoginRecorderDeps = {
   readonly sealer: Sealer
   readonly metrics: Metrics
   readonly log: Log
-  readonly installation: Pick<InstallationFacts, 'id'>
+  readonly installation: { readonly id: string }
 }
 
 export function createLoginRecorder(deps: LoginRecorderDeps): LoginRecorder {
