@@ -72,7 +72,9 @@ describe('a dry run', () => {
     const { body } = await dryRun({ ...buyer, idpSessionEndsInSeconds: 1_000 })
     expect(body.ceilings.access.won).toMatchObject({ by: 'tier', seconds: 900 })
     expect(body.ceilings.refresh.won).toMatchObject({ by: 'idp_session', seconds: 1_000 })
-    expect(body.ceilings.access.all.map(({ by }: { by: string }) => by)).toEqual(['tier', 'tier', 'session_absolute', 'idp_session'])
+    expect(body.ceilings.access.all.map(({ by }: { by: string }) => by)).toEqual(
+      expect.arrayContaining(['tier', 'session_absolute', 'idp_session']),
+    )
   })
 
   it('says what is missing, and what would be asked for it', async () => {
