@@ -99,6 +99,14 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
      VALUES ($1, $2, 0, 'version: 1', '', 'x', '', 1, $3, $3, $3)`,
     ...[tenantId, randomUUID(), ends],
   )
+  await write(
+    'INSERT INTO factor_codes (tenant_id, id, subject_id, code_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $5)',
+    ...[tenantId, randomUUID(), subjectId, randomBytes(32), ends],
+  )
+  await write(
+    'INSERT INTO factor_rounds (tenant_id, authorization_request_id, session_id, expires_at) VALUES ($1, $2, $3, $4)',
+    ...[tenantId, request, session, ends],
+  )
   const link = randomUUID()
   await write(
     `INSERT INTO setup_links (tenant_id, id, token_hash, note, created_at, expires_at) VALUES ($1, $2, $3, 'IT', $4, $4)`,

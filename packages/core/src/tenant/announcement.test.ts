@@ -82,3 +82,12 @@ test('a mail is tried again after ever longer pauses, and given up behind the la
   expect(nextTryAt(tryAgainSeconds.length, at)).toBe(addSeconds(at, 86_400))
   expect(nextTryAt(tryAgainSeconds.length + 1, at)).toBeUndefined()
 })
+
+test('a person who is told of her own sign-in is no contact, and learns what to do', () => {
+  const act = { at: content.acts[0]?.at ?? instant(0), kind: 'second_factor.reset', about: undefined, by: undefined } as const
+  const { subject, text } = buildAnnouncementMail({ ...content, acts: [act], actCount: 1, isOwn: true })
+  expect(subject).toContain('your second factor was changed')
+  expect(text).toContain('An admin took every factor of a person away')
+  expect(text).toContain('If not, tell them at once')
+  expect(text).not.toContain('you are a contact')
+})
