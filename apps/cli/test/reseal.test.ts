@@ -88,6 +88,12 @@ test('all rows of all tenants, more than one batch of them, open under the new k
      VALUES ($1, $2, 'TRACE', $3, now(), 'refused', 'saml_unsigned', false, $4, now())`,
     [traced.tenantId, trace, traced.connectionId, before.seal(Buffer.from('{}'), at(traced.tenantId, 'login_traces', 'sealed', trace))],
   )
+  const app = randomUUID()
+  await owner(
+    `INSERT INTO factors (tenant_id, id, subject_id, kind, name, enrolled_by, enrolled_in, sealed_secret, last_step, created_at)
+     VALUES ($1, $2, $3, 'totp', 'App', 'code', $2, $4, 0, now())`,
+    [traced.tenantId, app, traced.subjectId, before.seal(Buffer.from('KEY'), at(traced.tenantId, 'factors', 'sealed_secret', app))],
+  )
   const done = await run()
   expect(done).toEqual({
     resealed: {
@@ -96,6 +102,7 @@ test('all rows of all tenants, more than one batch of them, open under the new k
       'connection_keys.sealed_private_key': 0,
       'login_traces.sealed': 1,
       'recorded_logins.sealed': 0,
+      'factors.sealed_secret': 1,
     },
     overtaken: 0,
     unopened: [],
@@ -111,6 +118,7 @@ test('all rows of all tenants, more than one batch of them, open under the new k
     'connection_keys.sealed_private_key': 0,
     'login_traces.sealed': 0,
     'recorded_logins.sealed': 0,
+    'factors.sealed_secret': 0,
   })
 })
 
