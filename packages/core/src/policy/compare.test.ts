@@ -30,8 +30,8 @@ test.each([
   [
     'a shorter life',
     granting(read),
-    granting(read, 'limits: { read: { refreshTokenSeconds: 60 } }'),
-    { gained: [], lost: [], refreshTokenSeconds: { from: 28_800, to: 60 } },
+    granting(read, 'limits: { read: { refreshTokenSeconds: 3600 } }'),
+    { gained: [], lost: [], refreshTokenSeconds: { from: 28_800, to: 3600 } },
   ],
 ] as const)('%s', (_, before, after, change) => {
   const found = compareDecisions(before, after)
