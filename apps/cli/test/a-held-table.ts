@@ -2,8 +2,8 @@
 import pg from 'pg'
 
 export type HeldTables = {
-  /** How many statements wait for them, or how many of those that begin so: jobs may wait, too. */
-  waiting(beginning?: string): Promise<number>
+  /** How many statements wait for them, or how many of one role: what crosses tenants in the background may wait, too. */
+  waiting(role?: 'drawbridge_tenant'): Promise<number>
   release(): Promise<void>
 }
 
@@ -14,11 +14,11 @@ export async function holdTables(ownerUrl: string, tables: readonly string[]): P
   await client.query('BEGIN')
   await client.query(`LOCK TABLE ${tables.join(', ')} IN ACCESS EXCLUSIVE MODE`)
   return {
-    waiting: async (beginning = '') => {
+    waiting: async (role) => {
       const { rows } = await client.query<{ n: number }>(
         `SELECT count(DISTINCT l.pid)::int AS n FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
-          WHERE NOT l.granted AND l.relation = ANY ($1::regclass[]) AND starts_with(ltrim(a.query), $2)`,
-        [tables, beginning],
+          WHERE NOT l.granted AND l.relation = ANY ($1::regclass[]) AND ($2::text IS NULL OR a.application_name = $2)`,
+        [tables, role ?? null],
       )
       return rows[0]?.n ?? 0
     },

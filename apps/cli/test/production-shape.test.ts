@@ -94,7 +94,7 @@ describe('two brokers and two workers', () => {
   it('SIGTERM ends each cleanly, the one that answers a request only after its answer', async () => {
     const held = await holdTables(postgres.ownerUrl, ['tenants'])
     const answer = makeTenant(ports.brokers[0], 'umbrella')
-    await eventually(async () => (await held.waiting('INSERT INTO tenants')) > 0)
+    await eventually(async () => (await held.waiting('drawbridge_tenant')) > 0)
     const ending = Promise.all(running.map((process) => process.stop()))
     await eventually(async () => (await statusOf(at(ports.brokers[0], '/healthz'))) === 0)
     expect(running[0]?.child.exitCode).toBeNull()
