@@ -69,7 +69,8 @@ onRedis('two brokers and two workers as processes, queue on Redis', () => {
     const held = await holdTables(production.postgres.ownerUrl, ['grants'])
     const killed = await Promise.all(sessions.map(({ clientId }) => kill(clientId)))
     expect(killed.map(({ status }) => status)).toEqual(sessions.map(() => 200))
-    await eventually(async () => (await held.waiting()) === sessions.length)
+    // At least two: where one worker took all three, the third waits for a connection of its pool.
+    await eventually(async () => (await held.waiting()) >= 2)
     const ends = await Promise.all([production.brokers[0], production.workers[0]].map((part) => part?.process.stop('SIGKILL')))
     expect(ends.map((end) => end?.signal)).toEqual(['SIGKILL', 'SIGKILL'])
     await held.release()
