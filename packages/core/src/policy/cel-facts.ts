@@ -6,6 +6,7 @@
  * fact that is not known.
  */
 import type { ASTNode } from '@marcbachmann/cel-js'
+import { type VariableName, variableNames } from './cel-variables.js'
 
 /** A variable with a text, as `client.id` or `claims.department`; `groups` for being in a group. */
 export type FactName = string
@@ -78,17 +79,30 @@ const either = (one: Facts, other: Facts): Facts =>
     }),
   )
 
-/** The variables that a condition reads, as its author writes them: `claims.department`, `groups`, `client.host`. */
-export function variablesRead(root: ASTNode, known: ReadonlySet<string>): readonly string[] {
-  const names = new Set<string>()
+/** What an expression reads, as its author writes it: `claims.department`, `groups`, `client.host`. */
+export function fieldsRead(root: ASTNode): readonly string[] {
+  const fields = new Set<string>()
   const visit = (node: ASTNode): void => {
-    if (node.op === '.' && node.args[0].op === 'id' && known.has(node.args[0].args)) names.add(`${node.args[0].args}.${node.args[1]}`)
-    else if (node.op === 'id' && known.has(node.args)) names.add(node.args)
+    if (node.op === '.' && node.args[0].op === 'id' && isVariable(node.args[0].args)) fields.add(`${node.args[0].args}.${node.args[1]}`)
+    else if (node.op === 'id' && isVariable(node.args)) fields.add(node.args)
     else for (const child of childrenOf(node)) visit(child)
   }
   visit(root)
-  return [...names].toSorted()
+  return [...fields].toSorted()
 }
+
+/** The variables that an expression names anywhere, also where it only binds the name anew: one too many is made in vain, one too few is unclear. */
+export function variablesRead(root: ASTNode): readonly VariableName[] {
+  const names = new Set<VariableName>()
+  const visit = (node: ASTNode): void => {
+    if (node.op === 'id' && isVariable(node.args)) names.add(node.args)
+    for (const child of childrenOf(node)) visit(child)
+  }
+  visit(root)
+  return [...names]
+}
+
+const isVariable = (name: string): name is VariableName => (variableNames as ReadonlySet<string>).has(name)
 
 /** Operands of every shape: one node, a list of them, or a name beside them. */
 const childrenOf = (node: ASTNode): readonly ASTNode[] => nodesIn(node.args)

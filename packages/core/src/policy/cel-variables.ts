@@ -22,7 +22,7 @@ export const standardClaims: ClaimCatalogue = {
 }
 
 /** What a condition sees, beside the claims: each variable with its type in CEL, or its fields with theirs. */
-export const conditionVariables: Readonly<Record<string, string | Readonly<Record<string, string>>>> = {
+export const conditionVariables = {
   subject: { id: 'string', stableId: 'string', connection: 'string' },
   groups: 'list<string>',
   auth: {
@@ -36,4 +36,8 @@ export const conditionVariables: Readonly<Record<string, string | Readonly<Recor
   client: { id: 'string', host: 'string', kind: 'string', attested: 'bool' },
   resource: 'string',
   request: { scopes: 'list<string>', time: 'google.protobuf.Timestamp', address: 'string', country: 'string' },
-}
+} as const satisfies Readonly<Record<string, string | Readonly<Record<string, string>>>>
+
+/** Everything that a condition of a policy can name. */
+export type VariableName = 'claims' | keyof typeof conditionVariables
+export const variableNames: ReadonlySet<VariableName> = new Set(['claims', ...(Object.keys(conditionVariables) as VariableName[])])

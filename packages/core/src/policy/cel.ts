@@ -11,8 +11,8 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js'
 import { err, ok, type Result } from '../result.js'
 import { attributesVariable, type CostOptions, costOf } from './cel-cost.js'
-import { type Facts, necessaryFacts, variablesRead } from './cel-facts.js'
-import { type ClaimCatalogue, type ClaimType, conditionVariables, standardClaims } from './cel-variables.js'
+import { type Facts, fieldsRead, necessaryFacts, variablesRead } from './cel-facts.js'
+import { type ClaimCatalogue, type ClaimType, conditionVariables, standardClaims, type VariableName } from './cel-variables.js'
 import { type PolicyErrorReason, policyErrors, policyLimits } from './error.js'
 import { boundedRegexes, type Regexes } from './regexes.js'
 
@@ -21,8 +21,10 @@ export type Condition = {
   readonly cost: number
   /** Without which it is certainly false. */
   readonly facts: Facts
-  /** The variables that it reads. */
+  /** What it reads, as its author writes it: `claims.department`, `groups`. */
   readonly reads: readonly string[]
+  /** The variables in which that stands: all that its evaluation needs to be given. */
+  readonly variables: readonly VariableName[]
   /** `unclear`: an error, or something that nobody knows. Never `true` and never `false`. */
   readonly evaluate: (context: Readonly<Record<string, unknown>>) => boolean | 'unclear'
 }
@@ -39,6 +41,7 @@ export type ConditionCompiler = (source: string) => Result<Condition, Expression
 export type DerivedValue = {
   readonly source: string
   readonly cost: number
+  readonly variables: readonly VariableName[]
   readonly evaluate: (context: Readonly<Record<string, unknown>>) => unknown
 }
 
@@ -46,8 +49,6 @@ const celTypeOf: Readonly<Record<ClaimType, string>> = { string: 'string', numbe
 
 /** Same length as `matches`, so that columns in messages stay true. Reached only by replacing the name in a parsed call. */
 const linearMatches = 'matchRe'
-
-const policyVariables: ReadonlySet<string> = new Set(['claims', ...Object.keys(conditionVariables)])
 
 /** What an expression is compiled for: variables, limits, and what is known of their sizes. */
 type Compiler = CostOptions & { readonly environment: Environment }
@@ -97,7 +98,7 @@ export function derivedClaimCompiler(claims: ClaimCatalogue): (source: string, t
     if (!compiled.ok) return compiled
     const { expression, resultType, cost } = compiled.value
     if (!resultsOf[type].includes(resultType)) return refuse('expression_type', `a ${type} is wanted, this one is ${resultType}`, source, 0)
-    return ok({ source, cost, evaluate: valueOf(expression) })
+    return ok({ source, cost, variables: variablesRead(expression.ast), evaluate: valueOf(expression) })
   }
 }
 
@@ -169,7 +170,8 @@ function compileCondition(compiler: Compiler, source: string): Result<Condition,
   const { expression, resultType, cost } = compiled.value
   if (resultType !== 'bool') return refuse('expression_not_boolean', `this one is ${resultType}`, source, 0)
   const { ast } = expression
-  return ok({ source, cost, facts: necessaryFacts(ast), reads: variablesRead(ast, policyVariables), evaluate: evaluator(expression) })
+  const read = { reads: fieldsRead(ast), variables: variablesRead(ast) }
+  return ok({ source, cost, facts: necessaryFacts(ast), ...read, evaluate: evaluator(expression) })
 }
 
 type Compiled = {

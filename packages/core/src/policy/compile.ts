@@ -137,7 +137,7 @@ function assemble(wall: Wall, version: number, { tierLimits, session, ...own }: 
     version,
     wallVersion: wall.version,
     rules,
-    index: indexRules(rules),
+    index: indexRules(rules, new Set([...wall.derived, ...own.derived].map(({ name }) => name))),
     demands: [...byName(wall.demands), ...byName(own.demands)],
     clientRules: [...byName(wall.clientRules), ...byName(own.clientRules)],
     derivedClaims: { vendor: wall.derived, tenant: own.derived },

@@ -1,74 +1,104 @@
-/** The variables that conditions see. What is unknown or absent is left out, so that reading it is an error and never a default. */
+/**
+ * The variables that conditions see. What is unknown or absent has no value, so that reading it is an error and never a default.
+ *
+ * Each is made when the first condition reads it: most decisions read claims or groups, which lie ready in the login, and few the rest.
+ */
 import { type AuthenticationStrength, methodsOf } from '../identity/authentication-strength.js'
+import type { ClaimValue } from '../identity/normalized-identity.js'
 import { type Instant, secondsBetween } from '../instant.js'
+import type { VariableName } from './cel-variables.js'
 import type { DerivedClaim } from './compile-claims.js'
 import { policyLimits } from './error.js'
 import type { PolicyInput } from './input.js'
 
-export type ConditionContext = Readonly<Record<string, unknown>>
+export type ConditionContext = Readonly<Record<VariableName, unknown>>
+/** Gives a condition what it reads. What it does not read may stand there or not. */
+export type Variables = (reads: readonly VariableName[]) => ConditionContext
 
-/** Drops fields without a value. The names are ours, never a login's. Every decision runs through it, so it makes no lists. */
-function present(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const kept: Record<string, unknown> = {}
-  for (const name in fields) if (fields[name] !== undefined) kept[name] = fields[name]
-  return kept
+/** What is known of the person beside what the login says: how strongly she proved who she is, and the claims that a policy makes. */
+export type PersonSeen = { readonly strength: () => AuthenticationStrength; readonly derivedClaims: readonly DerivedClaim[] }
+
+/** Without a person conditions see the request alone: whatever speaks of a person is unclear. */
+export function variablesOf(input: PolicyInput, person: PersonSeen | undefined): Variables {
+  const made: Record<VariableName, unknown> = { ...nothing }
+  return (reads) => {
+    for (const name of reads) made[name] ??= person === undefined ? ofRequest(name, input) : ofPerson(name, input, person)
+    return made
+  }
 }
 
-/** What conditions see of a request alone: all there is where nobody signed in, so that whatever speaks of a person is unclear. */
-export const requestContext = ({ client, resource, request, now }: Omit<PolicyInput, 'identity'>): ConditionContext => ({
-  client: present({ id: client.id, host: client.host, kind: client.kind, attested: client.attested ?? false }),
-  resource: resource.identifier,
-  request: present({ scopes: request.scopes, time: new Date(now), address: request.address, country: request.country }),
-})
+const nothing: ConditionContext = {
+  subject: undefined,
+  claims: undefined,
+  groups: undefined,
+  auth: undefined,
+  client: undefined,
+  resource: undefined,
+  request: undefined,
+}
 
-export function conditionContext(
-  input: PolicyInput,
-  strength: AuthenticationStrength,
-  derivedClaims: readonly DerivedClaim[],
-): ConditionContext {
+function ofPerson(name: VariableName, input: PolicyInput, person: PersonSeen): unknown {
   const { identity } = input
-  const { authentication } = identity
-  const methods = methodsOf(authentication)
-  const brought = present({
-    subject: present({ id: identity.subjectId, stableId: identity.stableId, connection: identity.connectionId }),
-    claims: Object.fromEntries(identity.claims),
-    groups: identity.groups.state === 'unknown' ? undefined : identity.groups.state === 'known' ? identity.groups.value : [],
-    auth: present({
-      acr: authentication.acr,
-      // An IdP that says no method has said nothing: empty is unknown here.
-      amr: methods.length === 0 ? undefined : methods,
-      strength: strength === 'unknown' ? undefined : strength,
-      ageSeconds: age(authentication.authenticatedAt, input.now),
-      authenticatedAt: authentication.authenticatedAt === undefined ? undefined : new Date(authentication.authenticatedAt),
-      connection: identity.connectionId,
-    }),
-  })
-  const context = { ...brought, ...requestContext(input) }
-  return derivedClaims.length === 0 ? context : { ...context, claims: withDerived(identity.claims, derivedClaims, context) }
+  switch (name) {
+    case 'subject':
+      return { id: identity.subjectId, stableId: identity.stableId, connection: identity.connectionId }
+    case 'claims':
+      return person.derivedClaims.length === 0 ? identity.claims : withDerived(input, person)
+    case 'groups':
+      return identity.groups.state === 'unknown' ? undefined : identity.groups.state === 'known' ? identity.groups.value : []
+    case 'auth':
+      return authOf(input, person.strength())
+    default:
+      return ofRequest(name, input)
+  }
 }
 
-const age = (at: Instant | undefined, now: Instant): bigint | undefined => (at === undefined ? undefined : BigInt(secondsBetween(at, now)))
+function ofRequest(name: VariableName, { client, resource, request, now }: PolicyInput): unknown {
+  switch (name) {
+    case 'client':
+      return { id: client.id, host: client.host, kind: client.kind, attested: client.attested ?? false }
+    case 'resource':
+      return resource.identifier
+    case 'request':
+      return { scopes: request.scopes, time: new Date(now), address: request.address, country: request.country }
+    default:
+      return undefined
+  }
+}
+
+function authOf({ identity: { authentication, connectionId }, now }: PolicyInput, strength: AuthenticationStrength): object {
+  const methods = methodsOf(authentication)
+  const { acr, authenticatedAt } = authentication
+  return {
+    acr,
+    // An IdP that says no method has said nothing: empty is unknown here.
+    amr: methods.length === 0 ? undefined : methods,
+    strength: strength === 'unknown' ? undefined : strength,
+    ageSeconds: authenticatedAt === undefined ? undefined : age(authenticatedAt, now),
+    authenticatedAt: authenticatedAt === undefined ? undefined : new Date(authenticatedAt),
+    connection: connectionId,
+  }
+}
+
+const age = (at: Instant, now: Instant): bigint => BigInt(secondsBetween(at, now))
 
 /**
  * Each is made from what the login said, never from another derived one, so their order does not matter. One without a result is absent,
  * also where the login says something under its name: that is not what the policy made.
  */
-function withDerived(
-  brought: PolicyInput['identity']['claims'],
-  derived: readonly DerivedClaim[],
-  context: ConditionContext,
-): Record<string, unknown> {
-  const claims = new Map<string, unknown>(brought)
-  for (const { name, value } of derived) {
-    const result = value.evaluate(context)
+function withDerived(input: PolicyInput, { strength, derivedClaims }: PersonSeen): ReadonlyMap<string, ClaimValue> {
+  const brought = variablesOf(input, { strength, derivedClaims: [] })
+  const claims = new Map(input.identity.claims)
+  for (const { name, value } of derivedClaims) {
+    const result = value.evaluate(brought(value.variables))
     if (isWithinLimits(result)) claims.set(name, result)
     else claims.delete(name)
   }
-  return Object.fromEntries(claims)
+  return claims
 }
 
 /** Costs are bound for claims of this size; a larger one is absent, as one that has no result is. */
-function isWithinLimits(value: unknown): boolean {
+function isWithinLimits(value: unknown): value is ClaimValue {
   if (typeof value === 'string') return value.length <= policyLimits.claimCharacters
   if (Array.isArray(value)) return value.length <= policyLimits.claimListItems && value.every(isWithinLimits)
   return typeof value === 'boolean' || typeof value === 'number'

@@ -5,11 +5,12 @@
  * conditions never see what the tenant's document makes of a login: its claims and its meanings of evidence.
  */
 import type { AuthenticationStrength } from '../identity/authentication-strength.js'
+import type { Condition } from './cel.js'
+import type { VariableName } from './cel-variables.js'
 import { isMeant } from './client-match.js'
 import type { CompiledPolicy } from './compile.js'
-import type { DerivedClaim } from './compile-claims.js'
 import type { Applicability, PolicyOwner } from './compile-rules.js'
-import { type ConditionContext, conditionContext, requestContext } from './context.js'
+import { type ConditionContext, type Variables, variablesOf } from './context.js'
 import { type GroupMatcher, groupName, placesAbove } from './group-names.js'
 import type { PolicyInput } from './input.js'
 import type { KnownFacts } from './rule-index.js'
@@ -23,67 +24,69 @@ export type Evaluating = {
   readonly facts: KnownFacts
   readonly evidenceFor: (owner: PolicyOwner) => readonly Evidence[]
   readonly strengthFor: (owner: PolicyOwner) => AuthenticationStrength
-  readonly contextFor: (owner: PolicyOwner) => ConditionContext
+  /** The variables that are asked for; of others nothing is promised. */
+  readonly contextFor: (owner: PolicyOwner, reads: readonly VariableName[]) => ConditionContext
   /** `isMember`: it was found by a group of hers. */
   readonly applies: (of: Applicability, isMember?: boolean) => Applies
 }
 
 /** `who`: with `nobody`, conditions see nothing of the person whom the input names. */
 export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who: 'person' | 'nobody' = 'person'): Evaluating {
-  const facts = knownFacts(policy, input)
-  const evidence = lazily((owner: PolicyOwner) =>
-    evidenceFor(owner, policy.strength, input.identity.authentication, input.identity.connectionId),
+  const facts = knownFacts(input)
+  const evidence = lazily((owner) => evidenceFor(owner, policy.strength, input.identity.authentication, input.identity.connectionId))
+  const strengths = lazily((owner) => strengthOf(evidence(owner)))
+  const variables = lazily(
+    (owner): Variables =>
+      variablesOf(input, who === 'nobody' ? undefined : { strength: () => strengths(owner), derivedClaims: policy.derivedClaims[owner] }),
   )
-  const strengths = lazily((owner: PolicyOwner) => strengthOf(evidence(owner)))
-  const contexts = lazily((owner: PolicyOwner) =>
-    who === 'nobody' ? requestContext(input) : conditionContext(input, strengths(owner), policy.derivedClaims[owner]),
-  )
+  const contextFor = (owner: PolicyOwner, reads: readonly VariableName[]): ConditionContext => variables(owner)(reads)
+  const holds = onceEach((when, owner) => when.evaluate(contextFor(owner, when.variables)))
   const isMember = membership(facts)
-  const judge = ({ owner, groups, clients, when }: Applicability, isFoundAsMember: boolean): Applies => {
+  const applies = ({ owner, groups, clients, when }: Applicability, isFoundAsMember = false): Applies => {
     const member = groups === undefined || isFoundAsMember ? 'yes' : isMember(groups)
     if (member === 'no') return 'no'
     const meant = isMeant(clients, input.client)
     if (meant === 'no') return 'no'
-    const holds = when === undefined ? true : when.evaluate(contexts(owner))
-    if (holds === false) return 'no'
-    return holds === 'unclear' || member === 'unclear' || meant === 'unclear' ? 'unclear' : 'yes'
+    const outcome = when === undefined ? true : holds(when, owner)
+    if (outcome === false) return 'no'
+    return outcome === 'unclear' || member === 'unclear' || meant === 'unclear' ? 'unclear' : 'yes'
   }
-  // Each rule once: several scopes ask for it, and an explanation asks again.
-  const judged = new Map<Applicability, Applies>()
-  const applies = (of: Applicability, isFoundAsMember = false): Applies => {
-    const known = judged.get(of)
-    if (known !== undefined) return known
-    const outcome = judge(of, isFoundAsMember)
-    judged.set(of, outcome)
-    return outcome
-  }
-  return { policy, input, facts, evidenceFor: evidence, strengthFor: strengths, contextFor: contexts, applies }
+  return { policy, input, facts, evidenceFor: evidence, strengthFor: strengths, contextFor, applies }
 }
 
 function lazily<T>(make: (owner: PolicyOwner) => T): (owner: PolicyOwner) => T {
-  const made: Partial<Record<PolicyOwner, T>> = {}
-  return (owner) => (made[owner] ??= make(owner))
+  let vendor: T | undefined
+  let tenant: T | undefined
+  return (owner) => (owner === 'vendor' ? (vendor ??= make(owner)) : (tenant ??= make(owner)))
 }
 
-function knownFacts({ derivedClaims }: CompiledPolicy, { identity, client }: PolicyInput): KnownFacts {
+type Holds = ReturnType<Condition['evaluate']>
+
+/** Each condition belongs to one rule, and so to one owner. Several scopes ask for the rule, and an explanation asks again. */
+function onceEach(evaluate: (when: Condition, owner: PolicyOwner) => Holds): typeof evaluate {
+  let known: Map<Condition, Holds> | undefined
+  return (when, owner) => {
+    known ??= new Map()
+    const before = known.get(when)
+    if (before !== undefined) return before
+    const outcome = evaluate(when, owner)
+    known.set(when, outcome)
+    return outcome
+  }
+}
+
+function knownFacts({ identity, client }: PolicyInput): KnownFacts {
   const { groups } = identity
   let places: readonly string[] | undefined
   return {
     groups: groups.state === 'unknown' ? 'unknown' : groups.state === 'known' ? groups.value : [],
     places: () => (places ??= groups.state === 'known' ? [...new Set(groups.value.flatMap(placesAbove))] : []),
-    valueOf: (fact) => {
-      if (fact === 'client.id') return client.id
-      if (fact === 'client.host') return client.host
-      const name = fact.slice('claims.'.length)
-      // What a condition reads under this name is not what the login said.
-      if (isDerived(derivedClaims.vendor, name) || isDerived(derivedClaims.tenant, name)) return undefined
-      const claim = identity.claims.get(name)
-      return typeof claim === 'string' ? claim : undefined
+    valueOf: ({ owner, field }) => {
+      const value = owner === 'claims' ? identity.claims.get(field) : field === 'id' ? client.id : client.host
+      return typeof value === 'string' ? value : undefined
     },
   }
 }
-
-const isDerived = (claims: readonly DerivedClaim[], name: string): boolean => claims.some((claim) => claim.name === name)
 
 function membership({ groups, places }: KnownFacts): (matcher: GroupMatcher) => Applies {
   if (groups === 'unknown') return () => 'unclear'

@@ -127,12 +127,13 @@ function reasonOf({ groups, clients, when }: Applicability, outcome: Applies, { 
 }
 
 const valuesOf = ({ owner, when }: Applicability, { contextFor }: Evaluating): readonly ReadValue[] =>
-  (when?.reads ?? []).map((variable) => ({ variable, value: shown(read(contextFor(owner), variable)) }))
+  when === undefined ? [] : when.reads.map((field) => ({ variable: field, value: shown(read(contextFor(owner, when.variables), field)) }))
 
-function read(context: Readonly<Record<string, unknown>>, variable: string): unknown {
-  const [owner = '', field] = variable.split('.')
-  const whole = Object.hasOwn(context, owner) ? context[owner] : undefined
+function read(context: Readonly<Record<string, unknown>>, path: string): unknown {
+  const [variable = '', field] = path.split('.')
+  const whole = Object.hasOwn(context, variable) ? context[variable] : undefined
   if (field === undefined) return whole
+  if (whole instanceof Map) return whole.get(field)
   return typeof whole === 'object' && whole !== null && Object.hasOwn(whole, field) ? (whole as Record<string, unknown>)[field] : undefined
 }
 

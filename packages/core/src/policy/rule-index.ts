@@ -17,18 +17,22 @@ type ScopeBucket = {
   readonly isOfMembers: boolean
 }
 type Bucket = { readonly deny: ScopeBucket; readonly grant: ScopeBucket }
-type FactIndex = { readonly byValue: Map<string, Bucket>; readonly all: Bucket }
+/** `all`: for whoever does not know the fact. */
+type Values = { readonly byValue: Map<string, Bucket>; readonly all: Bucket }
+
+/** A text that a login or a request says: a claim, or a name of the client. */
+type Fact = { readonly owner: 'claims' | 'client'; readonly field: string }
 
 export type RuleIndex = {
   readonly always: Bucket
-  readonly byFact: ReadonlyMap<FactName, FactIndex>
-  readonly byGroup: FactIndex
+  readonly byFact: readonly (Fact & Values)[]
+  readonly byGroup: Values
   readonly byPlace: ReadonlyMap<string, Bucket>
 }
 
 /** What is known of somebody: texts by fact, `undefined` where nobody knows; groups as the IdP names them. */
 export type KnownFacts = {
-  readonly valueOf: (fact: FactName) => string | undefined
+  readonly valueOf: (fact: Fact) => string | undefined
   readonly groups: readonly string[] | 'unknown'
   readonly places: () => readonly string[]
 }
@@ -38,34 +42,43 @@ export type Candidates = { readonly deny: readonly ScopeBucket[]; readonly grant
 const emptyScopes = (isOfMembers: boolean): ScopeBucket => ({ byScope: new Map(), withPattern: [], isOfMembers })
 const emptyBucket = (): Bucket => ({ deny: emptyScopes(false), grant: emptyScopes(false) })
 const bucketOfMembers = (): Bucket => ({ deny: emptyScopes(true), grant: emptyScopes(true) })
-const emptyFact = (): FactIndex => ({ byValue: new Map(), all: emptyBucket() })
+const noValues = (): Values => ({ byValue: new Map(), all: emptyBucket() })
 
-export function indexRules(rules: readonly CompiledRule[]): RuleIndex {
+/** `made`: the claims that a policy makes. What a condition reads under such a name is not what the login said, so it is nothing to look up. */
+export function indexRules(rules: readonly CompiledRule[], made: ReadonlySet<string>): RuleIndex {
   const always = emptyBucket()
-  const byFact = new Map<FactName, FactIndex>()
-  const byGroup = emptyFact()
+  const byFact = new Map<FactName, Values>()
+  const byGroup = noValues()
   const byPlace = new Map<string, Bucket>()
+  const isSaid = (fact: FactName): boolean =>
+    fact !== 'resource' && !(fact.startsWith(claimFacts) && made.has(fact.slice(claimFacts.length)))
   for (const rule of rules) {
-    const place = placeOfRule(rule)
+    const place = placeOfRule(rule, isSaid)
     if (place === undefined) add(always, rule)
     else if (place.fact === groupsFact) {
       add(byGroup.all, rule)
       for (const name of place.values) add(getOrMake(byGroup.byValue, name, bucketOfMembers), rule)
       for (const at of place.places) add(getOrMake(byPlace, at, bucketOfMembers), rule)
     } else {
-      const index = getOrMake(byFact, place.fact, emptyFact)
-      add(index.all, rule)
-      for (const value of place.values) add(getOrMake(index.byValue, value, emptyBucket), rule)
+      const values = getOrMake(byFact, place.fact, noValues)
+      add(values.all, rule)
+      for (const value of place.values) add(getOrMake(values.byValue, value, emptyBucket), rule)
     }
   }
-  return { always, byFact, byGroup, byPlace }
+  return { always, byFact: [...byFact].map(([name, values]) => ({ ...factOf(name), ...values })), byGroup, byPlace }
 }
+
+const claimFacts = 'claims.'
+const factOf = (name: FactName): Fact =>
+  name.startsWith(claimFacts)
+    ? { owner: 'claims', field: name.slice(claimFacts.length) }
+    : { owner: 'client', field: name.slice('client.'.length) }
 
 type Standing = { readonly fact: FactName; readonly values: ReadonlySet<string>; readonly places: ReadonlySet<string> }
 const nowhere: ReadonlySet<string> = new Set()
 
 /** The fact that leaves the fewest people: the client, then groups, then whatever else the condition needs. */
-function placeOfRule({ groups, clients, when }: CompiledRule): Standing | undefined {
+function placeOfRule({ groups, clients, when }: CompiledRule, isSaid: (fact: FactName) => boolean): Standing | undefined {
   const facts = when?.facts
   const ids = clients?.ids ?? facts?.get('client.id')
   if (ids) return { fact: 'client.id', values: ids, places: nowhere }
@@ -74,7 +87,7 @@ function placeOfRule({ groups, clients, when }: CompiledRule): Standing | undefi
   if (groups) return { fact: groupsFact, values: groups.names, places: groups.places }
   const inGroups = facts?.get(groupsFact)
   if (inGroups) return { fact: groupsFact, values: new Set([...inGroups].map(groupName)), places: nowhere }
-  for (const [fact, values] of facts ?? []) if (fact !== 'resource') return { fact, values, places: nowhere }
+  for (const [fact, values] of facts ?? []) if (isSaid(fact)) return { fact, values, places: nowhere }
   return undefined
 }
 
@@ -102,9 +115,9 @@ export function candidatesFor(index: RuleIndex, known: KnownFacts): Candidates {
     if (!isEmpty(bucket.grant)) grant.push(bucket.grant)
   }
   take(index.always)
-  for (const [fact, { byValue, all }] of index.byFact) {
+  for (const fact of index.byFact) {
     const value = known.valueOf(fact)
-    take(value === undefined ? all : byValue.get(value))
+    take(value === undefined ? fact.all : fact.byValue.get(value))
   }
   if (known.groups === 'unknown') take(index.byGroup.all)
   else if (index.byGroup.byValue.size > 0) for (const group of known.groups) take(index.byGroup.byValue.get(groupName(group)))
