@@ -4,7 +4,7 @@ import { verifyJwt } from '@drawbridge/crypto/jwt'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { createPostgresBackend, Queue } from 'bullmq'
-import { aCompany, countOf, eventually, installationId, jobDeps, sealer } from '../test/a-company.js'
+import { aCompany, countOf, eventually, installationId, jobDeps, random, sealer } from '../test/a-company.js'
 import type { WorkerDeps } from './deps.js'
 import { revokeGrants, sessionRevoked } from './jobs/revoke-grants.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
@@ -172,6 +172,31 @@ it('what the queue has lost is relayed again after the named time, and only then
   expect(new Set(ids).size).toBe(2)
   expect(ids.every((id) => id.startsWith(`ob-${company.tenant}-`) && !id.includes(':'))).toBe(true)
   await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $1 WHERE done_at IS NULL', [new Date()])
+})
+
+it('an instance that fell silent is given up by the sweep: its receipt says so, and the event waits for nobody else', async () => {
+  const company = await aCompany(fixture, 'oscorp')
+  const [documents] = company.resources
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, opened_at, heard_at, issuer_tenant_id, issuer_id)
+     VALUES ($1, $2, $3, 'replica-1', $4, $4, $1, $5)`,
+    [company.tenant, random.uuid(), documents?.id, new Date(), company.issuerId],
+  )
+  await company.kill()
+  const [event] = await asOwner<{ id: string }>(fixture.ownerUrl, 'SELECT id FROM deprovisioning_events WHERE tenant_id = $1', [
+    company.tenant,
+  ])
+  const [entry] = await asOwner<{ id: string }>(fixture.ownerUrl, 'SELECT id FROM outbox WHERE tenant_id = $1', [company.tenant])
+  const told = { eventId: String(event?.id), target: 'subject', targetId: company.subject, epoch: 2 } as const
+  await revokeGrants(jobDeps(fixture), { tenant: company.tenant, entry: Number(entry?.id), ...told })
+  const silent = `notice_receipts WHERE tenant_id = $1 AND instance = 'replica-1'`
+  const dead = 'deprovisioning_events WHERE tenant_id = $1 AND dead_at IS NOT NULL'
+  await sweepExpired(jobDeps(fixture))
+  expect([await countOf(fixture, silent, [company.tenant]), await countOf(fixture, dead, [company.tenant])]).toEqual([1, 0])
+  await sweepExpired({ ...jobDeps(fixture), clock: { now: () => instant(Date.now() + 91_000) } })
+  expect(await countOf(fixture, `${silent} AND lapsed_at IS NOT NULL AND acknowledged_at IS NULL`, [company.tenant])).toBe(1)
+  expect(await countOf(fixture, dead, [company.tenant])).toBe(1)
 })
 
 it('the sweep removes what has expired and only what is done', async () => {

@@ -34,6 +34,16 @@ export const metricList = {
     help: 'ALARM: logouts of an IdP that a barrier had to carry out, by whose (subject, connection)',
   },
   drawbridge_notices_delivered_total: { kind: 'counter', labels: [], help: 'Revocation notices handed to guards' },
+  drawbridge_notice_acknowledged_seconds: {
+    kind: 'histogram',
+    labels: [],
+    help: 'From the barrier of a deprovisioning event to the acknowledgement by one guard instance',
+  },
+  drawbridge_time_to_dead_seconds: {
+    kind: 'histogram',
+    labels: [],
+    help: 'From the barrier of a deprovisioning event until every guard instance that had to hear had acknowledged, or had lapsed',
+  },
   drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard could not believe' },
   drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done' },
   drawbridge_jobs_total: { kind: 'counter', labels: ['job', 'outcome'], help: 'Background jobs run' },

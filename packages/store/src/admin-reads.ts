@@ -57,43 +57,6 @@ export async function listGrants(
   return rows
 }
 
-export type RevocationReceipt = {
-  readonly eventId: string
-  readonly source: string
-  readonly target: string
-  readonly targetId: string
-  readonly reason: string
-  /** False: it named nobody that we know; an alarm. */
-  readonly matched: boolean
-  readonly receivedAt: Instant
-  readonly barrierAt: Instant
-  readonly sweptAt: Instant | null
-  readonly notices: number
-  /** Deliveries to guard instances, and how many of those said that they have it, or that they cannot believe it. */
-  readonly delivered: number
-  readonly acknowledged: number
-  readonly refused: number
-  readonly lastAcknowledgedAt: Instant | null
-}
-
-/** Newest first: what was taken away, and how far the news has come. Notices of the tenant's own resources only. */
-export async function listRevocationReceipts(db: Db, tenant: TenantId, page: Page<MomentPosition>): Promise<readonly RevocationReceipt[]> {
-  const { rows } = await db.query<RevocationReceipt>(
-    `SELECT e.id AS "eventId", e.source, e.target, e.target_id AS "targetId", e.reason, e.matched, e.received_at AS "receivedAt",
-       e.barrier_at AS "barrierAt", e.swept_at AS "sweptAt", count(DISTINCT (n.resource_id, n.position))::int AS notices,
-       count(d.stream_id)::int AS delivered, count(d.acknowledged_at)::int AS acknowledged,
-       count(d.refused_at)::int AS refused, max(d.acknowledged_at) AS "lastAcknowledgedAt"
-     FROM (SELECT * FROM deprovisioning_events WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3::uuid))
-           ORDER BY received_at DESC, id DESC LIMIT $4) e
-     LEFT JOIN notices n ON n.tenant_id = e.tenant_id AND n.event_id = e.id
-     LEFT JOIN notice_deliveries d ON d.tenant_id = n.tenant_id AND d.resource_id = n.resource_id AND d.position = n.position
-     GROUP BY e.id, e.source, e.target, e.target_id, e.reason, e.matched, e.received_at, e.barrier_at, e.swept_at
-     ORDER BY e.received_at DESC, e.id DESC`,
-    [tenant, ...momentParameters(page)],
-  )
-  return rows
-}
-
 export type ListedSubject = {
   readonly id: string
   readonly connectionId: string

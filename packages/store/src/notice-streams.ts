@@ -9,6 +9,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { markEventsDead } from './notice-receipts.js'
 import type { StoredNotice } from './notices.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
@@ -120,24 +121,42 @@ export async function hearStream(db: AcrossDb, stream: StreamKey, now: Instant, 
 /** What an instance says about notices that it was sent: it has taken them, or cannot believe them and why. */
 export type NoticeAnswers = { readonly taken: readonly string[]; readonly refused: Readonly<Record<string, string>> }
 
+/** `refusals`: how many were news. The rest tells how long after its barrier an event was acknowledged here, and was dead everywhere. */
+export type RecordedAnswers = {
+  readonly refusals: number
+  readonly acknowledgedSeconds: readonly number[]
+  readonly deadSeconds: readonly number[]
+}
+
 /**
  * Records the answers, then moves the stream to the last position before which none is missing. A refused notice is not acknowledged and does
- * not come again: the instance has said that it never will take it (RFC 8936 §2.4). Answers how many refusals were news.
+ * not come again: the instance has said that it never will take it (RFC 8936 §2.4).
  */
-export async function recordNoticeAnswers(db: AcrossDb, stream: StreamKey, answers: NoticeAnswers, now: Instant): Promise<number> {
+export async function recordNoticeAnswers(db: AcrossDb, stream: StreamKey, answers: NoticeAnswers, now: Instant): Promise<RecordedAnswers> {
   const refused = Object.entries(answers.refused)
-  if (answers.taken.length === 0 && refused.length === 0) return 0
+  if (answers.taken.length === 0 && refused.length === 0) return { refusals: 0, acknowledgedSeconds: [], deadSeconds: [] }
   const { tenantId, resourceId } = stream.resource
   const unanswered = `notice_deliveries.tenant_id = $1 AND notice_deliveries.stream_id = $2 AND notice_deliveries.acknowledged_at IS NULL
         AND notice_deliveries.refused_at IS NULL AND notices.tenant_id = $1 AND notices.resource_id = $3 AND notices.position = notice_deliveries.position`
-  const parameters = [tenantId, stream.id, resourceId, toTimestamp(now)]
-  await db.query(
-    `UPDATE notice_deliveries SET acknowledged_at = $4 FROM notices WHERE ${unanswered} AND notices.jti::text = ANY ($5::text[])`,
+  const parameters = [tenantId, stream.id, resourceId, toTimestamp(now), stream.issuer.tenantId]
+  const acknowledged = await db.query<{ eventId: string; seconds: number }>(
+    `WITH answered AS (
+       UPDATE notice_deliveries SET acknowledged_at = $4 FROM notices WHERE ${unanswered} AND notices.jti::text = ANY ($6::text[]) RETURNING notices.event_id
+     )
+     UPDATE notice_receipts r SET acknowledged_at = $4 FROM answered, deprovisioning_events e
+      WHERE r.tenant_id = $5 AND r.event_id = answered.event_id AND r.stream_id = $2 AND r.acknowledged_at IS NULL AND e.tenant_id = $5 AND e.id = r.event_id
+     RETURNING r.event_id AS "eventId", extract(epoch FROM $4 - e.barrier_at)::float8 AS seconds`,
     [...parameters, answers.taken],
   )
-  const { rowCount } = await db.query(
-    `UPDATE notice_deliveries SET refused_at = $4, refusal = said.reason
-       FROM notices, unnest($5::text[], $6::text[]) AS said (jti, reason) WHERE ${unanswered} AND notices.jti::text = said.jti`,
+  const refusals = await db.query(
+    `WITH answered AS (
+       UPDATE notice_deliveries SET refused_at = $4, refusal = said.reason
+         FROM notices, unnest($6::text[], $7::text[]) AS said (jti, reason) WHERE ${unanswered} AND notices.jti::text = said.jti
+       RETURNING notices.event_id, said.reason
+     ), receipts AS (
+       UPDATE notice_receipts r SET refused_at = $4, refusal = answered.reason FROM answered
+        WHERE r.tenant_id = $5 AND r.event_id = answered.event_id AND r.stream_id = $2
+     ) SELECT 1 FROM answered`,
     [...parameters, refused.map(([jti]) => jti), refused.map(([, reason]) => reason)],
   )
   await db.query(
@@ -147,14 +166,19 @@ export async function recordNoticeAnswers(db: AcrossDb, stream: StreamKey, answe
      WHERE tenant_id = $1 AND id = $2`,
     [tenantId, stream.id],
   )
-  return rowCount
+  const events = acknowledged.rows.map(({ eventId }) => eventId)
+  return {
+    refusals: refusals.rowCount,
+    acknowledgedSeconds: acknowledged.rows.map(({ seconds }) => seconds),
+    deadSeconds: events.length === 0 ? [] : await markEventsDead(db, { tenant: stream.issuer.tenantId, ids: events }),
+  }
 }
 
 /** What the instance has not answered, oldest first. What was delivered but not acknowledged comes again: RFC 8936 §2.4. */
 export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant, limit: number): Promise<readonly StoredNotice[]> {
   const { rows } = await db.query<StoredNotice>(
     `WITH taken AS (
-       SELECT n.position, n.jti::text AS jti, n.token FROM notice_streams s
+       SELECT n.position, n.jti::text AS jti, n.token, n.event_id FROM notice_streams s
          JOIN notices n ON n.tenant_id = s.tenant_id AND n.resource_id = s.resource_id AND n.position > s.acknowledged
          LEFT JOIN notice_deliveries d ON d.tenant_id = s.tenant_id AND d.stream_id = s.id AND d.position = n.position
         WHERE s.tenant_id = $1 AND s.id = $2 AND d.acknowledged_at IS NULL AND d.refused_at IS NULL
@@ -163,9 +187,12 @@ export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant,
      ), recorded AS (
        INSERT INTO notice_deliveries (tenant_id, stream_id, resource_id, position, delivered_at)
        SELECT $1, $2, $3, position, $4 FROM taken ON CONFLICT DO NOTHING
+     ), notified AS (
+       UPDATE notice_receipts r SET notified_at = $4 FROM taken
+        WHERE r.tenant_id = $6 AND r.event_id = taken.event_id AND r.stream_id = $2 AND r.notified_at IS NULL
      )
      SELECT position, jti, token FROM taken ORDER BY position`,
-    [stream.resource.tenantId, stream.id, stream.resource.resourceId, toTimestamp(now), limit],
+    [stream.resource.tenantId, stream.id, stream.resource.resourceId, toTimestamp(now), limit, stream.issuer.tenantId],
   )
   return rows
 }
@@ -184,11 +211,15 @@ export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: In
   return rowCount > 0
 }
 
-/** Streams that have stopped listening are closed: "dead everywhere" waits only for those that live. */
+/** Streams that have stopped listening are closed: "dead everywhere" waits only for those that live, and their receipts say so. */
 export async function closeLapsedStreamsAcrossTenants(db: AcrossDb, now: Instant, lapsedBefore: Instant): Promise<number> {
-  const { rowCount } = await db.query('UPDATE notice_streams SET closed_at = $1 WHERE closed_at IS NULL AND heard_at < $2', [
-    toTimestamp(now),
-    toTimestamp(lapsedBefore),
-  ])
+  const { rowCount } = await db.query(
+    `WITH closed AS (UPDATE notice_streams SET closed_at = $1 WHERE closed_at IS NULL AND heard_at < $2 RETURNING id),
+     lapsed AS (
+       UPDATE notice_receipts SET lapsed_at = $1 FROM closed
+        WHERE notice_receipts.stream_id = closed.id AND acknowledged_at IS NULL AND lapsed_at IS NULL
+     ) SELECT 1 FROM closed`,
+    [toTimestamp(now), toTimestamp(lapsedBefore)],
+  )
   return rowCount
 }

@@ -17,11 +17,22 @@ export type NoticesFor = {
 }
 export type NewNotice = { readonly eventId: string; readonly jti: string; readonly token: string }
 
-/** Writes notices at the resource's next positions and wakes the brokers at commit. The row lock makes positions gapless. */
+/**
+ * Writes notices at the resource's next positions and wakes the brokers at commit. The row lock makes positions gapless. Each stream that lives
+ * owes a receipt from here on, for every notice that tells a deprovisioning event.
+ */
 export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: readonly NewNotice[]): Promise<void> {
   await db.query(
     `WITH raised AS (
-       UPDATE resources SET notice_position = notice_position + $10 WHERE tenant_id = $1 AND id = $2 RETURNING notice_position - $10 AS before
+       UPDATE resources SET notice_position = notice_position + $10 WHERE tenant_id = $1 AND id = $2
+         RETURNING notice_position - $10 AS before, identifier
+     ), due AS (
+       INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at)
+       SELECT e.tenant_id, e.id, s.id, raised.identifier, s.instance, $6
+         FROM raised, deprovisioning_events e, notice_streams s
+        WHERE e.tenant_id = $8 AND e.id = ANY ($4::uuid[])
+          AND s.tenant_id = $1 AND s.resource_id = $2 AND s.closed_at IS NULL AND s.issuer_tenant_id = $8 AND s.issuer_id = $9
+       ON CONFLICT DO NOTHING
      ), written AS (
        INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
        SELECT $1, $2, before + n.ordinal, n.jti, n.event_id, n.token, $6, $7, $8, $9

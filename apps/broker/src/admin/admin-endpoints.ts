@@ -23,6 +23,7 @@ import { policyReplayEndpoints } from './policy-replay.endpoint.js'
 import { policySweepEndpoints } from './policy-sweeps.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
+import { receiptEndpoints } from './receipts.endpoint.js'
 import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
 import { revocationEndpoints } from './revocations.endpoint.js'
@@ -58,6 +59,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...policySweepEndpoints,
   ...vendorPolicyEndpoints,
   ...readEndpoints,
+  ...receiptEndpoints,
   ...revocationEndpoints,
   ...subjectLinkEndpoints,
   ...secondFactorEndpoints,

@@ -1,13 +1,6 @@
-/** What an admin looks through before and after taking something away: grants, subjects, receipts. */
+/** What an admin looks through before and after taking something away: grants and subjects. */
 import { ceilingKinds } from '@drawbridge/core/policy/decision'
-import {
-  type ListedGrant,
-  type ListedSubject,
-  listGrants,
-  listRevocationReceipts,
-  listSubjects,
-  type RevocationReceipt,
-} from '@drawbridge/store/admin-reads'
+import { type ListedGrant, type ListedSubject, listGrants, listSubjects } from '@drawbridge/store/admin-reads'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { tenantOf } from '../http/endpoint.js'
@@ -104,44 +97,4 @@ const subjects = adminList({
   positionOf: ({ lastLoginAt, id }) => momentPosition(lastLoginAt, id),
 })
 
-const receiptShape = z.strictObject({
-  eventId: idShape,
-  source: z.string(),
-  target: z.string(),
-  targetId: z.string(),
-  reason: z.string(),
-  matched: z.boolean().describe('False: it named nobody that we know; an alarm'),
-  receivedAt: time,
-  barrierAt: time,
-  sweptAt: timeOrNull,
-  notices: z.int(),
-  delivered: z.int(),
-  acknowledged: z.int(),
-  refused: z.int(),
-  lastAcknowledgedAt: timeOrNull,
-})
-const showReceipt = (receipt: RevocationReceipt): z.output<typeof receiptShape> => ({
-  ...receipt,
-  receivedAt: toIso(receipt.receivedAt),
-  barrierAt: toIso(receipt.barrierAt),
-  sweptAt: toIsoOrNull(receipt.sweptAt),
-  lastAcknowledgedAt: toIsoOrNull(receipt.lastAcknowledgedAt),
-})
-
-const receipts = adminList({
-  path: '/tenants/:tenant/revocations',
-  tag,
-  summary: 'Receipts, newest first: what was taken away, when, and which guards have acknowledged it',
-  permission: 'audit:read',
-  member: 'revocations',
-  shown: receiptShape,
-  position: ['before', 'moment'],
-  read: (http, deps, page) => {
-    const { id } = tenantOf(http)
-    return inTenant(deps.database, id, (db) => listRevocationReceipts(db, id, page))
-  },
-  show: showReceipt,
-  positionOf: ({ receivedAt, eventId }) => momentPosition(receivedAt, eventId),
-})
-
-export const readEndpoints = [grants, subjects, receipts]
+export const readEndpoints = [grants, subjects]

@@ -70,8 +70,10 @@ async function hear(deps: BrokerDeps, stream: StreamKey, { ack, setErrs }: Poll)
   const refused = Object.fromEntries(Object.entries(setErrs).map(([jti, { err }]) => [jti, err]))
   const heard = await acrossTenants(deps.database, async (db) => {
     if (!(await hearStream(db, stream, now, addSeconds(now, -streamLapseSeconds)))) return undefined
-    return { refusals: await recordNoticeAnswers(db, stream, { taken: ack, refused }, now) }
+    return recordNoticeAnswers(db, stream, { taken: ack, refused }, now)
   })
+  for (const seconds of heard?.acknowledgedSeconds ?? []) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
+  for (const seconds of heard?.deadSeconds ?? []) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
   if (heard !== undefined && heard.refusals > 0) tellRefusals(deps, stream, setErrs, heard.refusals)
   return heard !== undefined
 }

@@ -1,5 +1,6 @@
 /** Removes what time has ended: done outbox entries, expired notices, revocations, flows and grants; closes streams that nobody listens to. */
 import { addSeconds } from '@drawbridge/core/instant'
+import { markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
 import { countUndoneAcrossTenants, deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
@@ -25,6 +26,8 @@ export async function sweepExpired(deps: JobDeps): Promise<void> {
   const removed = await acrossTenants(deps.database, (db) => deleteDoneAcrossTenants(db, addSeconds(now, -keepDoneSeconds), sweepBatch))
   const expired = await acrossTenants(deps.database, (db) => deleteExpiredNoticesAcrossTenants(db, now, sweepBatch))
   const closed = await acrossTenants(deps.database, (db) => closeLapsedStreamsAcrossTenants(db, now, addSeconds(now, -streamLapseSeconds)))
+  for (const seconds of await acrossTenants(deps.database, (db) => markEventsDeadAcrossTenants(db, sweepBatch)))
+    deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
   deps.metrics.set('drawbridge_outbox_waiting', await acrossTenants(deps.database, countUndoneAcrossTenants))
   await acrossTenants(deps.database, (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
   let rows = 0

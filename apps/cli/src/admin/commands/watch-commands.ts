@@ -126,9 +126,15 @@ const auditRows = {
 const trails: readonly AdminCommand[] = [
   {
     name: 'receipt list',
-    does: 'List what was taken away, when, and which guards have acknowledged it',
+    does: 'List what was taken away, when, and since when it is dead at every guard; with --receivers --all --json, as evidence',
     takes: ['tenant'],
-    flags: { all },
+    flags: {
+      since: { kind: 'text', says: 'received at or after this time' },
+      until: { kind: 'text', says: 'received before it' },
+      matched: { kind: 'text', says: 'false: the alarms, which named nobody', choices: ['true', 'false'] },
+      receivers: { kind: 'switch', says: 'with each guard instance that had to hear', value: 'true' },
+      all,
+    },
     call: { method: 'GET', path: '/tenants/{tenant}/revocations' },
     shows: {
       rows: 'revocations',
@@ -139,7 +145,8 @@ const trails: readonly AdminCommand[] = [
         ['target', 'target'],
         ['id', 'targetId'],
         ['matched', 'matched'],
-        ['notices', 'notices'],
+        ['dead after (s)', 'secondsToDead'],
+        ['due', 'due'],
         ['acknowledged', 'acknowledged'],
         ['reason', 'reason'],
       ],

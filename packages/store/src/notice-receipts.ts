@@ -1,0 +1,131 @@
+/**
+ * Receipts: which guard instances had to hear of an event, what became of it at each, and since when everything of its target is dead
+ * everywhere. They belong to the tenant of the event, also where the resource is the vendor's, and outlive the notices.
+ *
+ * `insertNotices` makes them, one for each stream that lives then. An instance that opens its stream later finds the barrier in its snapshot.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
+import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+
+/** Nothing more is awaited: it has acknowledged, or was silent for so long that it refuses by itself. */
+const isSettled = '(r.acknowledged_at IS NOT NULL OR r.lapsed_at IS NOT NULL)'
+
+/** Events whose last receipt may have come just now. */
+export type AnsweredEvents = { readonly tenant: TenantId; readonly ids: readonly string[] }
+
+/**
+ * Marks events dead of which no instance is awaited any more, at the time of the last answer; answers how long each took since its barrier.
+ *
+ * Two instances that answer at once may each see the other still missing: then neither marks it, and the sweep does, with the same time.
+ */
+export async function markEventsDead(db: AcrossDb, answered: AnsweredEvents): Promise<readonly number[]> {
+  return markDead(db, 'e.tenant_id = $1 AND e.id = ANY ($2::uuid[])', [answered.tenant, answered.ids])
+}
+
+/** The same for whatever was swept, at most `limit` events. */
+export function markEventsDeadAcrossTenants(db: AcrossDb, limit: number): Promise<readonly number[]> {
+  return markDead(db, 'true ORDER BY e.swept_at LIMIT $1', [limit])
+}
+
+async function markDead(db: AcrossDb, which: string, parameters: readonly unknown[]): Promise<readonly number[]> {
+  const { rows } = await db.query<{ seconds: number }>(
+    `UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
+        (SELECT max(coalesce(acknowledged_at, lapsed_at)) FROM notice_receipts r WHERE r.tenant_id = deprovisioning_events.tenant_id AND r.event_id = id))
+      WHERE dead_at IS NULL AND (tenant_id, id) IN (
+        SELECT e.tenant_id, e.id FROM deprovisioning_events e
+         WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND NOT ${isSettled}) AND ${which})
+      RETURNING extract(epoch FROM dead_at - barrier_at)::float8 AS seconds`,
+    parameters,
+  )
+  return rows.map(({ seconds }) => seconds)
+}
+
+export type Receiver = {
+  readonly resource: string
+  readonly instance: string
+  readonly dueAt: string
+  readonly notifiedAt: string | null
+  readonly acknowledgedAt: string | null
+  readonly refusedAt: string | null
+  /** By which word of RFC 8935 §2.4 it said that it cannot believe the notice. */
+  readonly refusal: string | null
+  /** When it was given up as silent: by then it refuses, or asks about each token, by its own setting. */
+  readonly lapsedAt: string | null
+}
+
+export type RevocationReceipt = {
+  readonly eventId: DeprovisioningEventId
+  readonly source: string
+  readonly target: string
+  readonly targetId: string
+  readonly reason: string
+  /** False: it named nobody that we know; an alarm. */
+  readonly matched: boolean
+  /** As the source says it; null: it did not. */
+  readonly toldAt: Instant | null
+  readonly receivedAt: Instant
+  readonly barrierAt: Instant
+  readonly sweptAt: Instant | null
+  readonly deadAt: Instant | null
+  readonly secondsToDead: number | null
+  /** How many instances had to hear of it, and what became of it. */
+  readonly due: number
+  readonly notified: number
+  readonly acknowledged: number
+  readonly refused: number
+  readonly lapsed: number
+  /** Null: nobody asked for them. */
+  readonly receivers: readonly Receiver[] | null
+}
+
+export type ReceiptFilter = {
+  readonly since: Instant | undefined
+  readonly until: Instant | undefined
+  readonly matched: boolean | undefined
+  readonly withReceivers: boolean
+}
+
+/** Of one event. Whoever runs more replicas than this sees by `due` that some are not listed. */
+export const mostReceiversListed = 1000
+
+/** Newest first: what was taken away, and how far the news has come. `since` and `until` are times at which the event was received. */
+export async function listRevocationReceipts(
+  db: Db,
+  tenant: TenantId,
+  filter: ReceiptFilter,
+  page: Page<MomentPosition>,
+): Promise<readonly RevocationReceipt[]> {
+  const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+  const { rows } = await db.query<RevocationReceipt>(
+    `SELECT e.id AS "eventId", e.source, e.target, e.target_id AS "targetId", e.reason, e.matched, e.told_at AS "toldAt",
+       e.received_at AS "receivedAt", e.barrier_at AS "barrierAt", e.swept_at AS "sweptAt", e.dead_at AS "deadAt",
+       extract(epoch FROM e.dead_at - e.barrier_at)::float8 AS "secondsToDead",
+       r.due, r.notified, r.acknowledged, r.refused, r.lapsed, l.receivers
+     FROM (SELECT * FROM deprovisioning_events
+            WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3::uuid))
+              AND ($5::timestamptz IS NULL OR received_at >= $5) AND ($6::timestamptz IS NULL OR received_at < $6) AND ($7::boolean IS NULL OR matched = $7)
+            ORDER BY received_at DESC, id DESC LIMIT $4) e
+     CROSS JOIN LATERAL (
+       SELECT count(*)::int AS due, count(notified_at)::int AS notified, count(acknowledged_at)::int AS acknowledged,
+         count(refused_at)::int AS refused, count(lapsed_at)::int AS lapsed
+         FROM notice_receipts WHERE tenant_id = $1 AND event_id = e.id) r
+     LEFT JOIN LATERAL (
+       SELECT coalesce(jsonb_agg(receiver ORDER BY resource, instance), '[]') AS receivers FROM (
+         SELECT resource, instance, jsonb_build_object('resource', resource, 'instance', instance, 'dueAt', ${iso('due_at')}, 'notifiedAt', ${iso('notified_at')},
+             'acknowledgedAt', ${iso('acknowledged_at')}, 'refusedAt', ${iso('refused_at')}, 'refusal', refusal, 'lapsedAt', ${iso('lapsed_at')}) AS receiver
+           FROM notice_receipts WHERE tenant_id = $1 AND event_id = e.id ORDER BY resource, instance LIMIT ${mostReceiversListed}) listed) l ON $8
+     ORDER BY e.received_at DESC, e.id DESC`,
+    [
+      tenant,
+      ...momentParameters(page),
+      filter.since === undefined ? null : toTimestamp(filter.since),
+      filter.until === undefined ? null : toTimestamp(filter.until),
+      filter.matched ?? null,
+      filter.withReceivers,
+    ],
+  )
+  return rows
+}
