@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from '@jest/globals'
 import fc from 'fast-check'
-import { readYaml, writeYaml } from './placed-yaml.js'
+import { readYaml, writeYaml, yamlLimits } from './placed-yaml.js'
 
 const valuesOf = (text: string) => {
   const read = readYaml(text)
@@ -29,6 +29,27 @@ test.each([
 
 test('thousands of keys are no work: comparing each with each would keep this test for half a minute', () => {
   expect(readYaml(Array.from({ length: 30_000 }, (_, index) => `k${index}: 1`).join('\n')).ok).toBe(true)
+})
+
+test.each(['[', '{', '[]', '!!x ', '&a ', '"', '{a: '])(
+  'a text of nothing but %j is refused for as much work as its length: telling each mistake with its line would keep this test for minutes',
+  (piece) => {
+    const read = readYaml(piece.repeat(65_536 / piece.length))
+    expect(read.ok ? 0 : read.error.length).toBeGreaterThan(0)
+    expect(read.ok ? 0 : read.error.length).toBeLessThanOrEqual(yamlLimits.mistakes)
+  },
+)
+
+test('documents beyond the limit are not read', () => {
+  expect(valuesOf('---\n'.repeat(yamlLimits.documents))).toHaveLength(yamlLimits.documents)
+  expect(valuesOf('---\n'.repeat(yamlLimits.documents + 1))).toMatchObject([{ say: 'more than 1000 documents' }])
+})
+
+test('the places of thousands of keys are no work: looking through all of them for each would keep this test for half a minute', () => {
+  const keys = Array.from({ length: 30_000 }, (_, index) => `k${index}`)
+  const read = readYaml(keys.map((key) => `${key}: 1`).join('\n'))
+  const [first] = read.ok ? read.value : []
+  expect(keys.map((key) => first?.placeOf([key]).line)).toEqual(keys.map((_, index) => index + 1))
 })
 
 test('a merge key is a key like any other', () => {

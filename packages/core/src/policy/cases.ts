@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { ClaimValue, NormalizedIdentity } from '../identity/normalized-identity.js'
 import { addSeconds, instant } from '../instant.js'
-import { pathText, readYaml } from '../placed-yaml.js'
+import { pathText, readYaml, yamlLimits } from '../placed-yaml.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClientId, ConnectionId, ResourceIdentifier, Scope } from '../tenant/ids.js'
 import type { CompiledPolicy } from './compile.js'
@@ -111,7 +111,7 @@ export function parsePolicyCases(text: string): Result<CasesDocument, readonly P
   const parsed = policyCasesSchema.safeParse(yaml?.value ?? {})
   if (parsed.success) return ok(parsed.data)
   return err(
-    parsed.error.issues.map((issue) => {
+    parsed.error.issues.slice(0, yamlLimits.mistakes).map((issue) => {
       const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
       return mistake('cases_shape', pathText(issue.path), (yaml?.placeOfValue(path) ?? yaml?.placeOf(path))?.line, issue.message)
     }),

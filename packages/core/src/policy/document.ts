@@ -1,7 +1,7 @@
 /** The policy document as its author writes it: YAML (JSON is YAML too), one schema, every value placed by its line. */
 import { z } from 'zod'
 import { authenticationStrengths } from '../identity/authentication-strength.js'
-import { pathText, readYaml } from '../placed-yaml.js'
+import { pathText, readYaml, yamlLimits } from '../placed-yaml.js'
 import { err, ok, type Result } from '../result.js'
 import { sensitivityTiers } from './decision.js'
 import { type PolicyErrorReason, type PolicyMistake, policyErrors, policyLimits } from './error.js'
@@ -213,7 +213,9 @@ export function parsePolicyDocument(text: string): Result<ReadDocument, readonly
   const parsed = policySchema.safeParse(yaml?.value ?? {})
   if (parsed.success) return ok({ document: parsed.data, lineOf })
   return err(
-    parsed.error.issues.map((issue) => mistake('document_shape', pathText(issue.path), lineOf(issue.path.map(pathPart)), issue.message)),
+    parsed.error.issues
+      .slice(0, yamlLimits.mistakes)
+      .map((issue) => mistake('document_shape', pathText(issue.path), lineOf(issue.path.map(pathPart)), issue.message)),
   )
 }
 
