@@ -81,10 +81,12 @@ const expectation = z
   })
   .refine((expected) => Object.values(expected).some((value) => value !== undefined), 'expects nothing, so it could not fail')
 
-const policyCase = policySituation.extend({
-  name: z.string().min(1).max(200).describe('What it shows'),
-  expect: expectation.describe('What must come of it: all that is said'),
-})
+const policyCase = policySituation
+  .extend({
+    name: z.string().min(1).max(200).describe('What it shows'),
+    expect: expectation.describe('What must come of it: all that is said'),
+  })
+  .describe('Somebody who asks, and what must come of it')
 export type PolicyCase = z.output<typeof policyCase>
 
 export const policyCasesSchema = z.strictObject({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { conditionCompiler } from './cel.js'
+import { claimExpressionCompiler, conditionCompiler, derivedClaimCompiler, hintConditionCompiler } from './cel.js'
 import { policyLimits } from './error.js'
 
 const compile = conditionCompiler({ level: 'number', vip: 'boolean', skills: 'list' })
@@ -95,4 +95,165 @@ describe('a condition', () => {
     expect(evaluate("claims.email.matches('^(a+)+$')", { ...context, claims: { email: text } })).toBe(false)
     expect(Number(process.hrtime.bigint() - started) / 1e6).toBeLessThan(1000)
   })
+})
+
+test.each([
+  ['1 +', 'the expression cannot be read', 1, 4, '1 +\n   ^'],
+  [
+    "claims.email\n  .matches('(')",
+    'the pattern of `matches` is not a linear-time regular expression',
+    2,
+    12,
+    "  .matches('(')\n           ^",
+  ],
+  [
+    'claims.email.matches(claims.name)',
+    'the pattern of `matches` must be written in the expression, not computed',
+    1,
+    1,
+    'claims.email.matches(claims.name)\n^',
+  ],
+  ["true &&\n\n  'text'", 'the expression does not type-check', 1, 1, 'true &&\n^'],
+  ["'text'", 'a condition must be true or false: this one is string', 1, 1, "'text'\n^"],
+  ['1', 'a condition must be true or false: this one is int', 1, 1, '1\n^'],
+  ['claims.email.split(1) == []', 'the function is not available in a policy: split', 1, 1, 'claims.email.split(1) == []\n^'],
+  [
+    'true && claims.email.matchRe(claims.name)',
+    'the function is not available in a policy: a name of our own',
+    1,
+    9,
+    `true && claims.email.matchRe(claims.name)\n${' '.repeat(8)}^`,
+  ],
+  [
+    "(claims.email) // matches here\n .matches('a')",
+    'the function is not available in a policy: matches',
+    1,
+    2,
+    '(claims.email) // matches here\n ^',
+  ],
+  [
+    'groups.exists(a, groups.exists(b, a == b))',
+    'the expression could take longer than the limit expressionCost: bound 4002001, limit 20000',
+    1,
+    1,
+    'groups.exists(a, groups.exists(b, a == b))\n^',
+  ],
+  [
+    `${'('.repeat(17)}true${')'.repeat(17)}`,
+    'the expression is beyond one of the limits',
+    1,
+    17,
+    `${'('.repeat(17)}true${')'.repeat(17)}\n${' '.repeat(16)}^`,
+  ],
+])('what is wrong with %s is said, and where', (source, says, line, column, caret) => {
+  const found = compile(source)
+  expect(found).toMatchObject({ ok: false, error: { say: expect.stringContaining(says) } })
+  expect(found.ok ? undefined : found.error.position).toEqual({ line, column, caret })
+})
+
+test('a condition that is too long is not looked at, so there is no place in it', () => {
+  const longest = `'${'x'.repeat(policyLimits.expressionCharacters - 8)}' == ''`
+  expect(compile(longest.slice(0, -1))).toMatchObject({ ok: false, error: { reason: 'expression_syntax' } })
+  expect(compile(` ${longest}`)).toEqual({
+    ok: false,
+    error: { reason: 'expression_too_long', say: expect.stringContaining(': 2001 characters'), position: undefined },
+  })
+  expect(refusalOf(longest.padEnd(policyLimits.expressionCharacters))).toBe('accepted')
+})
+
+test('the second of two patterns is looked for in its own call', () => {
+  expect(evaluate("claims.email.matches('^ada') && claims.email.matches('example$') && !claims.email.matches('matches')")).toBe(true)
+  expect(refusalOf("claims.email.matches('^ada') && claims.email.matches('(?=a)')")).toBe('regex_refused')
+})
+
+describe('a claim that a policy makes', () => {
+  const make = derivedClaimCompiler({ level: 'number', skills: 'list' })
+  const valueOf = (source: string, type: Parameters<typeof make>[1]) => {
+    const made = make(source, type)
+    return made.ok ? made.value.evaluate(context) : made.error.say
+  }
+  test.each([
+    ["claims.email + '!'", 'string', 'ada@acme.example!'],
+    ['size(groups)', 'number', 2],
+    ['claims.level * 2.0', 'number', 6],
+    ["'staff' in groups", 'boolean', true],
+    ['claims.skills', 'list', ['a']],
+    ['claims.department', 'string', undefined],
+    ['1', 'string', 'the expression does not type-check: a string is wanted, this one is int'],
+    ["'1'", 'number', 'the expression does not type-check: a number is wanted, this one is string'],
+    ['1.0', 'boolean', 'the expression does not type-check: a boolean is wanted, this one is double'],
+    ['[1]', 'list', 'the expression does not type-check: a list is wanted, this one is list<int>'],
+    ['claims.emial', 'string', expect.stringContaining('emial')],
+  ] as const)('out of %s, of type %s, is %j', (source, type, value) => {
+    expect(valueOf(source, type)).toEqual(value)
+  })
+
+  test('tells what it costs, and where it is wrong', () => {
+    expect(make("'staff' in groups", 'boolean')).toMatchObject({ ok: true, value: { source: "'staff' in groups", cost: 103 } })
+    expect(make('1', 'string')).toMatchObject({ error: { reason: 'expression_type', position: { line: 1, column: 1 } } })
+  })
+})
+
+describe('an expression over the attributes of a login', () => {
+  const make = claimExpressionCompiler()
+  const compiledOf = (source: string, type: Parameters<typeof make>[1] = 'string') => make(source, type)
+  const valueOf = (source: string, given: Readonly<Record<string, readonly string[]>>, type: Parameters<typeof make>[1] = 'string') => {
+    const made = compiledOf(source, type)
+    if (!made.ok) throw new Error(made.error.say)
+    return made.value.evaluate(new Map(Object.entries(given)))
+  }
+  test.each([
+    ["attributes['mail'][0]", { mail: ['a', 'b'] }, 'string', 'a'],
+    ['attributes.mail[1]', { mail: ['a', 'b'] }, 'string', 'b'],
+    ["attributes['roles']", { roles: ['a', 'b'] }, 'list', ['a', 'b']],
+    ["'mail' in attributes", { mail: [] }, 'boolean', true],
+    ["'mail' in attributes", {}, 'boolean', false],
+    ["attributes['mail'][1].matches('^a')", { mail: ['ba', 'ab'] }, 'boolean', true],
+    ["size(attributes['mail'])", { mail: ['a', 'b'] }, 'number', 2n],
+    ["attributes['mail'][0]", {}, 'string', undefined],
+    ["attributes['mail'][0]", { mail: [] }, 'string', undefined],
+  ] as const)('%s of %j as a %s is %p', (source, given, type, value) => {
+    expect(valueOf(source, given as Readonly<Record<string, readonly string[]>>, type)).toEqual(value)
+  })
+
+  test('tells which attributes it reads, and is shown no other', () => {
+    const made = compiledOf("'a' in attributes && attributes.b[0] == 'x' || attributes['c'].exists(c, c == 'x')", 'boolean')
+    expect(made).toMatchObject({ ok: true, value: { attributes: ['a', 'b', 'c'] } })
+  })
+
+  test.each([
+    ['size(attributes) > 0', 'boolean', 'attributes other than by a literal name'],
+    ["attributes['a' + 'b'][0]", 'string', 'attributes other than by a literal name'],
+    ["attributes.exists(name, name == 'a')", 'boolean', 'attributes other than by a literal name'],
+    ["attributes['a'][0] in attributes", 'boolean', 'attributes other than by a literal name'],
+    ["[attributes['a']].exists(a, true)", 'boolean', 'a list inside a list'],
+    ["attributes['a']", 'string', 'a string is wanted, this one is list<string>'],
+    ["attributes['a'].exists(a, attributes['b'].exists(b, a == b))", 'boolean', 'expressionCost'],
+    ["claims.email == 'x'", 'boolean', 'claims'],
+    ['1 +', 'string', 'cannot be read'],
+  ] as const)('is refused: %s as a %s', (source, type, says) => {
+    expect(compiledOf(source, type)).toMatchObject({ ok: false, error: { say: expect.stringContaining(says) } })
+  })
+
+  test('has no result over an attribute that is larger than its cost was reckoned for', () => {
+    const first = (values: readonly string[]) => valueOf("attributes['a'][0]", { a: values })
+    const [values, characters] = [policyLimits.groups, policyLimits.claimCharacters]
+    expect(first(Array.from({ length: values }, () => 'x'))).toBe('x')
+    expect(first(Array.from({ length: values + 1 }, () => 'x'))).toBeUndefined()
+    expect(first(['x'.repeat(characters)])).toHaveLength(characters)
+    expect(first(['x', 'x'.repeat(characters + 1)])).toBeUndefined()
+    expect(valueOf("attributes['a'][0]", { a: ['x'], other: ['x'.repeat(characters + 1)] })).toBe('x')
+  })
+})
+
+test('a condition on an address sees the whole and what is behind the @, and nothing of a login', () => {
+  const hint = hintConditionCompiler()
+  const holds = (source: string) => {
+    const made = hint(source)
+    return made.ok ? made.value.evaluate({ hint: 'ada@acme.example', domain: 'acme.example' }) : made.error.reason
+  }
+  expect(holds("hint.startsWith('ada@') && domain == 'acme.example'")).toBe(true)
+  expect(holds("hint.matches('^bob')")).toBe(false)
+  expect(holds("claims.email == 'x'")).toBe('expression_type')
+  expect(holds("'mail' in attributes")).toBe('expression_type')
 })

@@ -36,7 +36,7 @@ const tierLimit = z.strictObject({ accessTokenSeconds, refreshTokenSeconds }).de
 const groupText = z.string().min(1).max(256)
 const path = z.string().min(1).max(1_024).describe('`/Engineering/Platform`, or the end of a distinguished name')
 const groups = z
-  .array(z.union([groupText, z.strictObject({ path })]))
+  .array(z.union([groupText, z.strictObject({ path }).describe('A place in the directory, with all that is below it')]))
   .min(1)
   .max(...most('groups'))
   .describe(
@@ -143,10 +143,12 @@ export const policySchema = z.strictObject({
       claimName,
       z.union([
         claimType,
-        z.strictObject({
-          type: claimType.describe('What `from` comes to'),
-          from: z.string().min(1).describe('What it is made of, in CEL; without a result the claim is absent'),
-        }),
+        z
+          .strictObject({
+            type: claimType.describe('What `from` comes to'),
+            from: z.string().min(1).describe('What it is made of, in CEL; without a result the claim is absent'),
+          })
+          .describe('A claim that the policy makes'),
       ]),
     )
     .default({})
