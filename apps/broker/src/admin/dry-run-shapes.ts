@@ -56,6 +56,7 @@ export const shownDryRun = z.strictObject({
   ceilings: z
     .strictObject({ access: ceilings, refresh: ceilings.nullable().describe('null: no refresh token at all') })
     .describe('By what would be granted if nothing were missing'),
+  valuesLeftOut: z.int().describe('How many more values conditions read; only so many are shown in all'),
   unclear: z.int().describe('Rules that could not be evaluated'),
   notes: z.array(z.string()),
 })
@@ -82,6 +83,7 @@ export function showDryRun(of: DryRunOf, now: Parameters<typeof toIso>[0], found
     clientRules: clientRules.map(showConsidered),
     demands: demands.map((demand) => ({ ...showConsidered(demand), strength: demand.strength, missing: demand.missing ?? null })),
     ceilings: showCeilings(found.ceilings),
+    valuesLeftOut: found.valuesLeftOut,
     unclear,
     notes: [...notes],
   }

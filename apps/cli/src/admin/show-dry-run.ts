@@ -14,6 +14,7 @@ export const dryRunLinesOf = (found: DryRun): readonly string[] =>
     ...section('Rules for clients', found.clientRules.filter(isNear).map(consideredLine)),
     ...section('Must be proved', found.demands.map(demandLine)),
     ...lifetimeLines(found),
+    ...(found.valuesLeftOut > 0 ? [`… and ${found.valuesLeftOut} more values that conditions read`] : []),
     ...found.notes.map((note) => `! ${note}`),
   ].map(plainText)
 

@@ -74,6 +74,7 @@ describe('a dry run', () => {
     clientRules: [{ ...rule, name: 'others', outcome: 'no' }],
     demands: [{ ...rule, name: 'strong', values: [], strength: 'multi_factor', missing: null }],
     ceilings: { access: { won: tier, all: [tier, session] }, refresh: null },
+    valuesLeftOut: 0,
     unclear: 0,
     notes: [],
   }
@@ -90,6 +91,10 @@ describe('a dry run', () => {
       '    not 43200 s: a session lasts at most 43200 s',
       '  no refresh token',
     ])
+  })
+
+  it('says how many values it does not show', () => {
+    expect(dryRunLinesOf({ ...found, valuesLeftOut: 7 })).toContain('… and 7 more values that conditions read')
   })
 
   it('says what was missing', () => {

@@ -5,7 +5,7 @@ import { addSeconds, type Instant, instant } from '../instant.js'
 import type { ClientId, ConnectionId, ResourceIdentifier, Scope } from '../tenant/ids.js'
 import { type CompiledPolicy, compilePolicy, safeDefaultPolicy } from './compile.js'
 import { decide, type PolicyInput } from './decide.js'
-import type { PolicyDecision, SensitivityTier } from './decision.js'
+import { explanationLimits, type PolicyDecision, type SensitivityTier } from './decision.js'
 import { aSituation } from './fixtures/a-situation.js'
 
 const now = instant(1_800_000_000_000)
@@ -285,6 +285,11 @@ describe('MFA', () => {
     if (decision.kind !== 'allow') expect(decision.explanation.scopes.some((scope) => scope.granted)).toBe(false)
   })
 
+  test('an explanation names only so many conditions that nobody can judge, and counts them all', () => {
+    const many = Array.from({ length: 80 }, (_, n) => `{ name: r${n}, effect: grant, scopes: ["*"], when: "claims.department == 'x'" }`)
+    const { explanation } = decide(policyOf(`rules: [${many.join(', ')}]`), anInput())
+    expect([explanation.notes.length, explanation.unclear]).toEqual([explanationLimits.notes, 80])
+  })
   test('a demand whose condition is unclear stands', () => {
     const unclear = policyOf(`${everything}\nmfa: [{ name: strong, when: "claims.department == 'finance'" }]`)
     expect(decide(unclear, anInput()).kind).toBe('stepUp')

@@ -9,7 +9,7 @@ import { secondsBetween } from '../instant.js'
 import type { Scope } from '../tenant/ids.js'
 import type { CompiledPolicy } from './compile.js'
 import type { CompiledClientRule, CompiledRule } from './compile-rules.js'
-import type { Explanation, PolicyDecision, ScopeExplanation, SensitivityTier } from './decision.js'
+import { type Explanation, explanationLimits, type PolicyDecision, type ScopeExplanation, type SensitivityTier } from './decision.js'
 import { judgeDemands, type Missing, missingFreshness, needsInteraction } from './demands.js'
 import { type Applies, beginEvaluating, type Evaluating } from './evaluating.js'
 import type { PolicyInput } from './input.js'
@@ -112,7 +112,7 @@ const applyingClientRules = (evaluating: Evaluating, noted: Notes): readonly Com
 function noteUnclear({ notes, unclear }: Notes, rule: object, name: string): void {
   if (unclear.has(rule)) return
   unclear.add(rule)
-  notes.push(`${name} could not be evaluated and counts strictly`)
+  if (notes.length < explanationLimits.notes) notes.push(`${name} could not be evaluated and counts strictly`)
 }
 
 const declaredScopes = new WeakMap<object, ReadonlyMap<string, SensitivityTier>>()

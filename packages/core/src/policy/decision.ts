@@ -37,9 +37,13 @@ export type ScopeExplanation = {
   readonly line: number | undefined
 }
 
+/** A line of the trail holds an explanation, for each grant that is opened or denied. */
+export const explanationLimits = { notes: 50 } as const
+
 export type Explanation = {
   readonly policyVersion: number
   readonly scopes: readonly ScopeExplanation[]
+  /** The first of them; `unclear` counts them all. */
   readonly notes: readonly string[]
   /** Rules that could not be evaluated and counted strictly. */
   readonly unclear: number

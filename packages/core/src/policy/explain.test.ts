@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
+import type { Scope } from '../tenant/ids.js'
 import { compilePolicy } from './compile.js'
 import { decide } from './decide.js'
+import { policyLimits } from './error.js'
 import { type ConsideredRule, explain, explainLimits, shownValueLimits } from './explain.js'
 import { aPolicy, aSituation, orders } from './fixtures/a-situation.js'
 
@@ -165,4 +167,25 @@ test('of many rules for one scope shows those that apply first, and says how man
   const [scope] = found.scopes
   expect([scope?.rules.length, scope?.rulesLeftOut]).toEqual([explainLimits.rulesOfScope, 6])
   expect(scope?.rules[0]).toMatchObject({ name: 'z', outcome: 'yes' })
+})
+
+test('shows so many values in all, however many scopes stand under the rules that read them: an answer of 80 megabytes stops a process', () => {
+  const names = Array.from({ length: 150 }, (_, index) => `c${index}`)
+  const condition = names.slice(0, 60).map((name) => `claims.${name} == ''`)
+  const rules = Array.from(
+    { length: 50 },
+    (_, index) => `{ name: r${index}, effect: grant, scopes: ["*"], when: "${condition.join(' || ')}" }`,
+  )
+  const scopes = Array.from({ length: policyLimits.requestScopes }, (_, index) => `s${index}`)
+  const policy = aPolicy(`claims: { ${names.map((name) => `${name}: string`).join(', ')} }\nrules: [${rules.join(', ')}]`)
+  const claims = Object.fromEntries(names.map((name) => [name, 'x'.repeat(policyLimits.claimCharacters)]))
+  const resource = {
+    ...orders,
+    scopes: scopes.map((name) => ({ name: name as Scope, tier: 'read' as const, description: name, isDefault: false })),
+  }
+  const found = explain(policy, aSituation({ claims, request: scopes }, resource))
+  const shown = found.scopes.flatMap((scope) => scope.rules.flatMap(({ values }) => values))
+  expect(shown).toHaveLength(explainLimits.values)
+  expect(found.valuesLeftOut).toBe(scopes.length * rules.length * 60 - explainLimits.values)
+  expect(JSON.stringify(found).length).toBeLessThan(4_000_000)
 })

@@ -44,9 +44,11 @@ export type FullExplanation = {
     readonly refresh: readonly Ceiling[] | undefined
     readonly end: Ceilings['end']
   }
+  /** How many more values conditions read: what is shown of them is bounded in all, because a rule stands at every scope that it covers. */
+  readonly valuesLeftOut: number
 }
 
-export const explainLimits = { rulesOfScope: 50 } as const
+export const explainLimits = { rulesOfScope: 50, values: 2_000 } as const
 
 /** How much of a value is shown. */
 export const shownValueLimits = { characters: 200, items: 20 } as const
@@ -66,6 +68,7 @@ export function explain(policy: CompiledPolicy, input: PolicyInput): FullExplana
       values: valuesOf(of, evaluating),
     }
   })
+  const shownValues = boundedValues()
   return {
     decision,
     strength: { vendor: evaluating.strengthFor('vendor'), tenant: evaluating.strengthFor('tenant') },
@@ -74,17 +77,32 @@ export function explain(policy: CompiledPolicy, input: PolicyInput): FullExplana
       const shownRules = nearest(covering, outcomeOf)
       return {
         ...scope,
-        rules: shownRules.map((rule) => ({ ...considered(rule), effect: rule.effect })),
+        rules: shownRules.map((rule) => ({ ...shownValues.of(considered(rule)), effect: rule.effect })),
         rulesLeftOut: covering.length - shownRules.length,
       }
     }),
-    clientRules: policy.clientRules.map(considered),
+    clientRules: policy.clientRules.map((rule) => shownValues.of(considered(rule))),
     demands: judgeDemands(evaluating, granted).map(({ demand, missing }) => ({
-      ...considered(demand),
+      ...shownValues.of(considered(demand)),
       strength: demand.strength,
       missing: missing?.say,
     })),
     ceilings: ceilingsOf(policy, input, { tiers, clientRules }),
+    valuesLeftOut: shownValues.leftOut(),
+  }
+}
+
+/** The first that come are shown. */
+function boundedValues(): { readonly of: (considered: Considered) => Considered; readonly leftOut: () => number } {
+  let [shown, leftOut] = [0, 0]
+  return {
+    of: (considered) => {
+      const values = considered.values.slice(0, explainLimits.values - shown)
+      shown += values.length
+      leftOut += considered.values.length - values.length
+      return { ...considered, values }
+    },
+    leftOut: () => leftOut,
   }
 }
 
