@@ -18,6 +18,10 @@ const claimType = z.enum(['string', 'number', 'boolean', 'list'])
 const scopePattern = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/, 'must be a scope name or a pattern with *')
+  .refine(
+    (text) => text.split('*').length - 1 <= policyLimits.patternStars,
+    `more than the limit patternStars: ${policyLimits.patternStars}`,
+  )
   .describe('A scope by name, or by pattern: `*` stands for any run of characters')
 const scopePatterns = z
   .array(scopePattern)
