@@ -31,6 +31,8 @@ export type Settling = {
   /** What `decide` knows: if the tenant is configured otherwise by now, nothing is decided. */
   readonly configurationVersion: number
   readonly decide: (grant: GrantToSettle) => Settlement
+  /** Asked after each decision: the rest is let go, for somebody else or for later. Absent: all of them are decided. */
+  readonly isEnough?: () => boolean
   readonly now: Instant
   readonly requestId: string | undefined
 }
@@ -106,13 +108,17 @@ const written = (row: Row, settlement: Settlement) => {
 
 /** Settles a handful of grants, or one. Call it in a transaction of its own: it may have nothing else locked. */
 export async function settleGrants(db: Db, tenant: TenantId, settling: Settling): Promise<SettledGrants> {
-  const { which, configurationVersion, decide, now, requestId } = settling
+  const { which, configurationVersion, decide, isEnough, now, requestId } = settling
   const rows = await lockUnsettled(db, tenant, which, now)
   const [first] = rows
   if (first === undefined) return { kind: 'settled', lookedAt: 0, last: undefined }
   if (first.configuration_version > configurationVersion)
     return { kind: 'configuration_changed', configurationVersion: first.configuration_version }
-  const settled = rows.map((row) => written(row, decide(toSettle(row))))
+  const settled: ReturnType<typeof written>[] = []
+  for (const row of rows) {
+    settled.push(written(row, decide(toSettle(row))))
+    if (isEnough?.()) break
+  }
   await db.query(writeStatement, [
     tenant,
     toTimestamp(now),
@@ -121,7 +127,7 @@ export async function settleGrants(db: Db, tenant: TenantId, settling: Settling)
     first.policy_now,
     requestId ?? null,
   ])
-  return { kind: 'settled', lookedAt: rows.length, last: rows.at(-1)?.id }
+  return { kind: 'settled', lookedAt: settled.length, last: settled.at(-1)?.id }
 }
 
 /**

@@ -21,12 +21,22 @@ import type { JobDeps } from '../deps.js'
 /** Transactions of one piece: about a second, so that a revocation that comes meanwhile soon has its place. */
 export const stepsPerPiece = 10
 
+/** How long a transaction decides, in milliseconds, however costly the policy: meanwhile it holds grants, and nobody else has a turn here. */
+export const stretchMilliseconds = 100
+
+/** In milliseconds, of a clock that never stands still. */
+type Elapsed = () => number
+
 export type SettleGrantsJob = SettleGrantsPayload & { readonly tenant: string; readonly entry: number }
 
 /** Runs as often as it likes; settles each grant once. */
-export async function settleTenantGrants(deps: JobDeps, { tenant: id, entry, ...payload }: SettleGrantsJob): Promise<void> {
+export async function settleTenantGrants(
+  deps: JobDeps,
+  { tenant: id, entry, ...payload }: SettleGrantsJob,
+  elapsed: Elapsed = () => performance.now(),
+): Promise<void> {
   const tenant = id as TenantId
-  const next = await runPiece(deps, tenant, payload)
+  const next = await runPiece(deps, tenant, payload, elapsed)
   await inTenant(deps.database, tenant, (db) => endSweepPiece(db, tenant, { id: entry, payload }, next, deps.clock.now()))
   if (next === undefined) deps.log.info({ tenant, policyVersion: payload.version }, 'the grants of a tenant were decided again')
 }
@@ -39,15 +49,22 @@ async function runPiece(
   deps: JobDeps,
   tenant: TenantId,
   { version, after, isLastLook = false }: SettleGrantsPayload,
+  elapsed: Elapsed,
 ): Promise<NextPiece | undefined> {
   let ground = await loadGround(deps, tenant)
   let last = after
   for (let step = 0; step < stepsPerPiece; step += 1) {
+    let began: number | undefined
+    const isEnough = (): boolean => elapsed() - (began ?? 0) >= stretchMilliseconds
     const { configurationVersion, decideFor } = ground
     const now = deps.clock.now()
     const which = { after: last, waits: isLastLook }
+    const decide = (grant: GrantToSettle) => {
+      began ??= elapsed()
+      return decideFor(grant, now)
+    }
     const settled = await inTenant(deps.database, tenant, (db) =>
-      settleGrants(db, tenant, { which, configurationVersion, decide: (grant) => decideFor(grant, now), now, requestId: undefined }),
+      settleGrants(db, tenant, { which, configurationVersion, decide, isEnough, now, requestId: undefined }),
     )
     if (settled.kind === 'configuration_changed') {
       ground = await loadGround(deps, tenant)
