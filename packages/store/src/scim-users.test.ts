@@ -186,9 +186,13 @@ test('reinstatement opens the door and resurrects nothing', async () => {
 test('DELETE leaves a tombstone that refuses her return on any connection', async () => {
   const tenant = await freshTenant()
   const user = await created(tenant)
-  expect(await inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, callerOf(tenant), user.id))).toBe(true)
+  expect(await inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, callerOf(tenant), user.id))).toMatchObject({
+    ok: true,
+  })
   expect(await subjectOf(tenant)).toMatchObject({ epoch: 2, deactivated_at: expect.anything() })
-  expect(await inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, callerOf(tenant), user.id))).toBe(false)
+  expect(await inTenant(fixture.database, tenant.tenantId, (db) => deleteScimUser(db, callerOf(tenant), user.id))).toMatchObject({
+    error: { kind: 'not_found' },
+  })
   expect(await signIn(tenant, 'ada')).toBe('subject_deactivated')
   expect(await signIn(tenant, 'ada', await anotherConnection(tenant))).toBe('subject_deactivated')
   expect(await signIn(tenant, 'somebody')).toBe('believed')

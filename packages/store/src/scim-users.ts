@@ -6,14 +6,14 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { UserFilter } from '@drawbridge/core/scim/filter'
-import type { JsonObject, ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
+import { type JsonObject, sameJson } from '@drawbridge/core/scim/json'
+import type { ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
 import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
-import { type Db, toTimestamp } from './transaction.js'
+import { type Db, isUuid, toTimestamp } from './transaction.js'
 
-type Row = {
+export type ScimUserRow = {
   id: ScimUserId
   connection_id: ConnectionId
   user_name: string
@@ -25,8 +25,8 @@ type Row = {
   updated_at: Instant
 }
 
-const columns = 'id, connection_id, user_name, external_id, active, resource, version, created_at, updated_at'
-const toUser = (row: Row): ScimUser => ({
+export const scimUserColumns = 'id, connection_id, user_name, external_id, active, resource, version, created_at, updated_at'
+export const toScimUser = (row: ScimUserRow): ScimUser => ({
   id: row.id,
   connectionId: row.connection_id,
   userName: row.user_name,
@@ -86,9 +86,9 @@ async function isTaken(
 export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserData): Promise<Result<ScimUser, 'taken'>> {
   await holdDirectory(db, caller)
   if (await isTaken(db, caller, data, undefined)) return err('taken')
-  const { rows } = await db.query<Row>(
+  const { rows } = await db.query<ScimUserRow>(
     `INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${columns}`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${scimUserColumns}`,
     [
       caller.tenant,
       caller.newId(),
@@ -101,7 +101,7 @@ export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserD
       toTimestamp(caller.now),
     ],
   )
-  const user = toUser(rows[0] as Row)
+  const user = toScimUser(rows[0] as ScimUserRow)
   await audit(db, caller, user.id, 'scim_user.created')
   await linkSubject(db, caller, user)
   if (!user.active) await takeAway(db, caller, user, 'the directory created the user as inactive', false)
@@ -114,34 +114,12 @@ export async function findScimUser(
   id: string,
   lock = false,
 ): Promise<ScimUser | undefined> {
-  const { rows } = await db.query<Row>(
-    `SELECT ${columns} FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id::text = $3 AND deleted_at IS NULL ${lock ? 'FOR UPDATE' : ''}`,
+  if (!isUuid(id)) return undefined
+  const { rows } = await db.query<ScimUserRow>(
+    `SELECT ${scimUserColumns} FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND deleted_at IS NULL ${lock ? 'FOR UPDATE' : ''}`,
     [caller.tenant, caller.connectionId, id],
   )
-  return rows[0] && toUser(rows[0])
-}
-
-/** One page in a stable order, and how many there are in all. userName without case, externalId and id exactly. */
-export async function listScimUsers(
-  db: Db,
-  caller: Pick<ScimCaller, 'tenant' | 'connectionId'>,
-  filters: readonly UserFilter[],
-  page: { readonly startIndex: number; readonly count: number },
-): Promise<{ readonly users: readonly ScimUser[]; readonly total: number }> {
-  const valuesOf = (attribute: UserFilter['attribute']): readonly string[] =>
-    filters.filter((filter) => filter.attribute === attribute).map((filter) => filter.value)
-  const where = `tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL
-    AND (cardinality($3::text[]) = 0 OR user_name_key = ALL ($3::text[]))
-    AND (cardinality($4::text[]) = 0 OR external_id = ALL ($4::text[]))
-    AND (cardinality($5::text[]) = 0 OR id::text = ALL ($5::text[]))`
-  const parameters = [caller.tenant, caller.connectionId, valuesOf('userName').map(keyOf), valuesOf('externalId'), valuesOf('id')]
-  const counted = await db.query<{ total: string | number }>(`SELECT count(*) AS total FROM scim_users WHERE ${where}`, parameters)
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM scim_users WHERE ${where} ORDER BY created_at, id OFFSET $6 LIMIT $7`, [
-    ...parameters,
-    page.startIndex - 1,
-    page.count,
-  ])
-  return { users: rows.map(toUser), total: Number(counted.rows[0]?.total ?? 0) }
+  return rows[0] && toScimUser(rows[0])
 }
 
 /** What a change may answer instead of a new user. */
@@ -165,34 +143,54 @@ export async function updateScimUser<E>(
   if (before === undefined) return err({ kind: 'not_found' })
   const changed = change(before)
   if (!changed.ok) return err({ kind: 'refused', error: changed.error })
-  if (await isTaken(db, caller, changed.value, before.id)) return err({ kind: 'taken' })
-  const { rows } = await db.query<Row>(
-    `UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8
-     WHERE tenant_id = $1 AND id = $2 RETURNING ${columns}`,
-    [
-      caller.tenant,
-      before.id,
-      changed.value.userName,
-      keyOf(changed.value.userName),
-      changed.value.externalId ?? null,
-      changed.value.active ?? before.active,
-      JSON.stringify(changed.value.attributes),
-      toTimestamp(caller.now),
-    ],
-  )
-  const user = toUser(rows[0] as Row)
-  await audit(db, caller, user.id, 'scim_user.updated')
+  const user = isSame(before, changed.value) ? before : await rewrite(db, caller, before, changed.value)
+  if (user === undefined) return err({ kind: 'taken' })
   await linkSubject(db, caller, user)
   if (!user.active) await takeAway(db, caller, user, 'the directory set active to false', before.active)
   else if (!before.active) await giveBack(db, caller, user)
   return ok(user)
 }
 
-/** Leaves a tombstone that keeps the linking keys, and takes everything away. False when there is no such user. */
-export async function deleteScimUser(db: Db, caller: ScimCaller, id: string): Promise<boolean> {
+/** Saying what is known already makes no new version: RFC 7644 §3.5.2.1. */
+const isSame = (user: ScimUser, data: ScimUserData): boolean =>
+  user.userName === data.userName &&
+  user.externalId === data.externalId &&
+  user.active === (data.active ?? user.active) &&
+  sameJson(user.attributes, data.attributes)
+
+/** Undefined: the name is taken. */
+async function rewrite(db: Db, caller: ScimCaller, before: ScimUser, data: ScimUserData): Promise<ScimUser | undefined> {
+  if (await isTaken(db, caller, data, before.id)) return undefined
+  const { rows } = await db.query<ScimUserRow>(
+    `UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8
+     WHERE tenant_id = $1 AND id = $2 RETURNING ${scimUserColumns}`,
+    [
+      caller.tenant,
+      before.id,
+      data.userName,
+      keyOf(data.userName),
+      data.externalId ?? null,
+      data.active ?? before.active,
+      JSON.stringify(data.attributes),
+      toTimestamp(caller.now),
+    ],
+  )
+  await audit(db, caller, before.id, 'scim_user.updated')
+  return toScimUser(rows[0] as ScimUserRow)
+}
+
+/** Leaves a tombstone that keeps the linking keys, and takes everything away. */
+export async function deleteScimUser<E>(
+  db: Db,
+  caller: ScimCaller,
+  id: string,
+  check: (user: ScimUser) => Result<void, E> = () => ok(undefined),
+): Promise<Result<void, ScimChangeRefusal<E>>> {
   await holdDirectory(db, caller)
   const before = await findScimUser(db, caller, id, true)
-  if (before === undefined) return false
+  if (before === undefined) return err({ kind: 'not_found' })
+  const checked = check(before)
+  if (!checked.ok) return err({ kind: 'refused', error: checked.error })
   await db.query(
     'UPDATE scim_users SET active = false, deleted_at = $3, updated_at = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2',
     [caller.tenant, before.id, toTimestamp(caller.now)],
@@ -200,7 +198,7 @@ export async function deleteScimUser(db: Db, caller: ScimCaller, id: string): Pr
   await audit(db, caller, before.id, 'scim_user.deleted')
   await linkSubject(db, caller, before)
   await takeAway(db, caller, before, 'the directory deleted the user')
-  return true
+  return ok(undefined)
 }
 
 /**

@@ -31,11 +31,11 @@ export function writeAnswer(
   if (answer.kind === 'redirect') headers['location'] = answer.location
   if (answer.setCookies && answer.setCookies.length > 0) headers['set-cookie'] = [...answer.setCookies]
   if (contentType !== undefined) headers['content-type'] = contentType
-  if (answer.status !== 204) headers['content-length'] = String(Buffer.byteLength(body))
+  if (answer.status !== 204 && answer.status !== 304) headers['content-length'] = String(Buffer.byteLength(body))
   // A body that was refused is still on its way: close instead of reading it.
   if (!request.complete && announcesBody(request)) headers['connection'] = 'close'
   response.writeHead(answer.status, headers)
-  response.end(request.method === 'HEAD' || answer.status === 204 ? undefined : body)
+  response.end(request.method === 'HEAD' || answer.status === 204 || answer.status === 304 ? undefined : body)
 }
 
 /** Bodies stay text: `node:http` joins text with the headers, and sends both as one piece. */

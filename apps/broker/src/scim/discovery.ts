@@ -1,6 +1,7 @@
 /** What the discovery endpoints share: the bearer, the list shape, and no filters. RFC 7644 §4. */
+
+import type { JsonObject } from '@drawbridge/core/scim/json'
 import { listResponse } from '@drawbridge/core/scim/list-response'
-import type { JsonObject } from '@drawbridge/core/scim/user'
 import type { BrokerDeps } from '../deps.js'
 import { type Endpoint, endpoint, type HttpRequest } from '../http/endpoint.js'
 import { authorizeScim } from './bearer.js'

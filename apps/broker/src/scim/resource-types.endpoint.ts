@@ -1,16 +1,8 @@
-/** The kinds of resources: users, with the enterprise extension. RFC 7643 §6. */
-import { enterpriseUserSchema, userSchema } from '@drawbridge/core/scim/user'
+/** The kinds of resources. RFC 7643 §6. */
+import { resourceTypeDocument } from '@drawbridge/core/scim/resource-type'
 import { discoveryEndpoints } from './discovery.js'
+import { scimKinds } from './kinds.js'
 
-export const resourceTypesEndpoints = discoveryEndpoints('ResourceTypes', 'RFC 7643 §6', 'The kinds of resources', (baseUrl) => [
-  {
-    schemas: ['urn:ietf:params:scim:schemas:core:2.0:ResourceType'],
-    id: 'User',
-    name: 'User',
-    endpoint: '/Users',
-    description: 'A person of the directory',
-    schema: userSchema,
-    schemaExtensions: [{ schema: enterpriseUserSchema, required: false }],
-    meta: { resourceType: 'ResourceType', location: `${baseUrl}/ResourceTypes/User` },
-  },
-])
+export const resourceTypesEndpoints = discoveryEndpoints('ResourceTypes', 'RFC 7643 §6', 'The kinds of resources', (baseUrl) =>
+  scimKinds.map(({ type }) => resourceTypeDocument(type, baseUrl)),
+)

@@ -1,6 +1,6 @@
 /** How SCIM answers look: their own media type, their own error body. */
 import { type ScimError, scimContentType, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
-import type { JsonObject } from '@drawbridge/core/scim/user'
+import type { JsonObject } from '@drawbridge/core/scim/json'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'

@@ -1,26 +1,35 @@
-/** What we can do, told truthfully: no bulk, no sorting, no password, filters by equality. RFC 7643 §5. */
+/** What we can do, told truthfully. RFC 7643 §5, RFC 9865 §4. */
 import { scimLimits } from '@drawbridge/core/scim/error'
 import { endpoint } from '../http/endpoint.js'
-import { authorizeScim } from './bearer.js'
+import { scimCommon } from './resource-endpoints.js'
 import { scimBaseUrl, scimJson } from './scim-answer.js'
 
+const yes = { supported: true }
+const no = { supported: false }
+
 export const serviceProviderConfigEndpoint = endpoint({
+  ...scimCommon,
   method: 'GET',
   path: '/t/:tenant/scim/v2/ServiceProviderConfig',
   spec: 'RFC 7643 §5',
   summary: 'What this SCIM server can do',
-  tag: 'scim',
-  refusals: 'scim',
-  authorize: authorizeScim,
   run: (http, deps) =>
     scimJson({
       schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
-      patch: { supported: true },
+      patch: yes,
       bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
       filter: { supported: true, maxResults: scimLimits.pageSize },
-      changePassword: { supported: false },
-      sort: { supported: false },
-      etag: { supported: false },
+      changePassword: no,
+      sort: yes,
+      etag: yes,
+      pagination: {
+        cursor: true,
+        index: true,
+        defaultPaginationMethod: 'index',
+        defaultPageSize: scimLimits.defaultPageSize,
+        maxPageSize: scimLimits.pageSize,
+        cursorTimeout: scimLimits.cursorSeconds,
+      },
       authenticationSchemes: [
         {
           type: 'oauthbearertoken',

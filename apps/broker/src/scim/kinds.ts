@@ -1,0 +1,5 @@
+/** Every kind of resource that a directory may speak of. */
+import type { ScimKind } from './resource-kind.js'
+import { usersKind } from './users.js'
+
+export const scimKinds: readonly ScimKind[] = [usersKind]

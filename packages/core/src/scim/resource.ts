@@ -1,0 +1,75 @@
+/** A resource as a client sends it, read by the schemas of its type. RFC 7644 §3.3 and §3.5.1. */
+import { err, ok, type Result } from '../result.js'
+import type { Attribute } from './attribute.js'
+import { bindPath } from './attribute-path.js'
+import type { ScimError } from './error.js'
+import { foldName, isList, isObject, isUnset, type Json, type JsonObject, own, withMember } from './json.js'
+import { readMembers, readValue } from './read-value.js'
+import type { ResourceType } from './resource-type.js'
+
+/** Ours to say, or never to be known: ignored on input. */
+export const isIgnored = (definition: Attribute | undefined): boolean =>
+  definition?.mutability === 'readOnly' || definition?.mutability === 'writeOnly'
+
+/**
+ * The document that is kept: canonical names, extensions under their URNs, what no schema describes beside them, without what is ours to
+ * say, secret or not set. A client's `id`, `meta` and `schemas` are ignored.
+ *
+ * @spec RFC 7644 §3.3 read-only attributes in the body are ignored
+ */
+export function readResource(type: ResourceType, body: unknown): Result<JsonObject, ScimError> {
+  if (!isObject(body)) return err({ reason: 'scim_body_malformed' })
+  const flat = withoutCoreUrn(type, body)
+  let document: JsonObject = {}
+  const read = readMembers(flat, (name, value) => {
+    const placed = place(type, document, name, value)
+    if (!placed.ok) return placed
+    document = placed.value
+    return ok([name, undefined])
+  })
+  if (!read.ok) return read
+  return checkResource(type, document)
+}
+
+/** Some clients put the core attributes, too, under their URN. */
+function withoutCoreUrn(type: ResourceType, body: JsonObject): JsonObject {
+  const key = Object.keys(body).find((name) => foldName(name) === foldName(type.schema.id))
+  const inner = key === undefined ? undefined : own(body, key)
+  if (key === undefined || !isObject(inner)) return body
+  return { ...Object.fromEntries(Object.entries(body).filter(([name]) => name !== key)), ...inner }
+}
+
+function place(type: ResourceType, document: JsonObject, name: string, value: Json): Result<JsonObject, ScimError> {
+  const path = bindPath(type, name, () => isObject(value))
+  // No name of RFC 7643 §2.1; kept all the same.
+  const attribute = path === undefined || path.sub !== undefined ? { name, definition: undefined } : path.attribute
+  if (isIgnored(attribute.definition)) return ok(document)
+  const read = readValue(attribute.definition, attribute.name, value)
+  if (!read.ok) return read
+  const extension = path?.sub === undefined ? path?.extension : undefined
+  if (extension === undefined) return ok(merged(document, attribute.name, read.value))
+  const holder = own(document, extension)
+  const inside = isObject(holder) ? holder : {}
+  // What stands under its URN already was meant more exactly.
+  return ok(withMember(document, extension, { [attribute.name]: read.value ?? null, ...inside }))
+}
+
+/** An extension whose stray attribute came first is completed, not replaced. */
+const merged = (document: JsonObject, name: string, value: Json | undefined): JsonObject => {
+  const before = own(document, name)
+  return withMember(document, name, isObject(before) && isObject(value) ? { ...before, ...value } : value)
+}
+
+/** What must be there is there, and of a list at most one value is the primary one. */
+function checkResource(type: ResourceType, document: JsonObject): Result<JsonObject, ScimError> {
+  for (const definition of type.attributes) {
+    const value = own(document, definition.name)
+    if (definition.required && (isUnset(value) || (typeof value === 'string' && value.trim() === '')))
+      return err({ reason: 'scim_value_invalid', detail: definition.name })
+    if (primaries(value) > 1) return err({ reason: 'scim_value_invalid', detail: `${definition.name}, more than one is primary` })
+  }
+  return ok(document)
+}
+
+export const primaries = (value: Json | undefined): number =>
+  isList(value) ? value.filter((item) => isObject(item) && item['primary'] === true).length : 0
