@@ -25,6 +25,11 @@ const commands: readonly Command[] = [
     load: async () => (await import('./admin-key.js')).createAdminKeyCommand,
   },
   {
+    name: 'recover',
+    does: 'after a restore of the database: end everything issued before (--nothing-lost: write down that no commit was lost)',
+    load: async () => (await import('./recover.js')).runRecover,
+  },
+  {
     name: 'reseal',
     does: 'seal everything under the current master key, and say when older ones may go',
     load: async () => (await import('./reseal.js')).runReseal,

@@ -12,6 +12,7 @@ import { listDoubtfulUpstreamsAcrossTenants } from '@drawbridge/store/connection
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
 import { holdToMasterKeys, sealerOf } from './master-keys.js'
+import { HistoryError, holdToHistory } from './timeline.js'
 
 export type Platform = {
   readonly settings: Settings
@@ -33,6 +34,10 @@ export type PlatformOptions = {
   /** Written when the database is new. An existing one must be of this kind. */
   readonly kind: InstallationKind
   readonly logFile?: string
+  /** Only `drawbridge recover` opens a database whose history is in doubt. */
+  readonly isRecovering?: boolean
+  /** What happens when the database turns out to have lost history while this process runs. Default: it stops, as if told to. */
+  readonly onLostHistory?: () => void
 }
 
 /** Connections that listen and the queue are outside the pools; the rest of the budget is theirs. */
@@ -57,7 +62,14 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     const sealer = sealerOf(settings, random)
     await holdToMasterKeys({ database, sealer, installationId: installation.installationId, now: systemClock().now() })
     await refuseSimulator(settings, database)
-    return await assemble({ settings, installation, database, log, random, sealer })
+    const holdOn = () => holdToHistory({ database, settings, kind: installation.kind, clock: systemClock(), log })
+    if (!options.isRecovering) await holdOn()
+    const onLostHistory = options.onLostHistory ?? (() => process.kill(process.pid, 'SIGTERM'))
+    const holdAgain = () => {
+      if (options.isRecovering) return
+      holdOn().catch((error: unknown) => stopWhereLost(error, log, onLostHistory))
+    }
+    return await assemble({ settings, installation, database, log, random, sealer }, holdAgain)
   } catch (error) {
     await database.close()
     throw error
@@ -85,7 +97,15 @@ async function refuseSimulator(settings: Settings, database: Database): Promise<
 
 type Parts = Pick<Platform, 'settings' | 'installation' | 'database' | 'log' | 'random' | 'sealer'>
 
-async function assemble(parts: Parts): Promise<Platform> {
+/** A database that is merely away says so to everybody; only lost history ends the process. */
+function stopWhereLost(error: unknown, log: Log, stop: () => void): void {
+  if (!(error instanceof HistoryError)) return
+  log.error({ cause: error.message }, 'the database has lost history; this process stops')
+  stop()
+}
+
+/** `holdAgain`: after each reconnection, because a failover may lie in between. */
+async function assemble(parts: Parts, holdAgain: () => void): Promise<Platform> {
   const { installation, database, log } = parts
   let offsetMs = installation.labClockOffsetMs
   const hearers: ((tenantId: string | undefined) => void)[] = []
@@ -100,6 +120,7 @@ async function assemble(parts: Parts): Promise<Platform> {
       else for (const hear of hearers) hear(payload)
     },
     onGap: () => {
+      holdAgain()
       void readOffset().catch(() => undefined)
       for (const hear of hearers) hear(undefined)
     },

@@ -7,6 +7,7 @@ import { type EmbeddedPostgres, freePort, startEmbeddedPostgres } from '@drawbri
 export type PlainPostgres = {
   readonly ownerUrl: string
   readonly runtimeUrl: string
+  readonly dataDirectory: string
   stop(): Promise<void>
   start(): Promise<void>
   remove(): Promise<void>
@@ -23,6 +24,7 @@ export async function aPlainPostgres(): Promise<PlainPostgres> {
   return {
     ownerUrl: server.url('drawbridge'),
     runtimeUrl: `postgresql://${runtimeLogin}@127.0.0.1:${port}/drawbridge`,
+    dataDirectory: options.dataDirectory,
     stop: () => server.stop(),
     start: async () => {
       server = await startEmbeddedPostgres(options)

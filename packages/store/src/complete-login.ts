@@ -21,6 +21,9 @@
  * switched off or deleted, unless the directory of this connection has somebody living by one of them: such a namesake links nobody, and
  * lets nobody in whom the tenant's mode does not.
  *
+ * After a restore of the database (`recovery`) a directory may have told of somebody's leaving in what was lost: until it has been synchronised
+ * anew, only those come in through its connection of whom it has told since.
+ *
  * Whom no directory shuts out may still have to be provisioned or invited, and may claim no address of another company: the rule is
  * `judgeProvisioning` of core. An invitation is used by the same statement, at most once; a login that is not believed uses none.
  */
@@ -100,6 +103,7 @@ export type LoginRefusal =
   | 'subject_not_invited'
   | 'address_of_another'
   | 'domain_proof_missing'
+  | 'directory_resync_pending'
 
 /** `request`: what the browser was on its way for, as it now stands; undefined if it is over. */
 export type CompletedLogin =
@@ -115,6 +119,7 @@ export type Outcome =
   | 'idp_session_ended'
   | 'login_not_fresh'
   | 'subject_deactivated'
+  | 'directory_resync'
   | DirectoryRefusal
   | Exclude<ProvisioningVerdict, 'provisioned'>
 type DirectoryRefusal = 'directory_ambiguous' | 'directory_inactive' | 'directory_tombstone'
@@ -151,6 +156,7 @@ export const publicReasons: Readonly<Record<Exclude<Outcome, 'believed' | 'fresh
   directory_inactive: 'subject_deactivated',
   directory_tombstone: 'subject_deactivated',
   directory_ambiguous: 'subject_not_provisioned',
+  directory_resync: 'directory_resync_pending',
   directory_missing: 'subject_not_in_directory',
   not_invited: 'subject_not_invited',
   address_of_another: 'address_of_another',

@@ -18,6 +18,8 @@ export type StoredConnection = {
   readonly disabledAt: Instant | undefined
   /** Until when signatures with SHA-1 of a SAML IdP are believed. */
   readonly sha1Until: Instant | undefined
+  /** Since when nobody comes in of whom the directory has not told: after a restore. */
+  readonly resyncDemandedAt: Instant | undefined
   readonly createdAt: Instant
 }
 
@@ -31,10 +33,11 @@ type Row = {
   barrier_at: Instant | null
   disabled_at: Instant | null
   sha1_until: Instant | null
+  resync_demanded_at: Instant | null
   created_at: Instant
 }
 
-const columns = 'id, kind, name, configuration, sealed_secret, epoch, barrier_at, disabled_at, sha1_until, created_at'
+const columns = 'id, kind, name, configuration, sealed_secret, epoch, barrier_at, disabled_at, sha1_until, resync_demanded_at, created_at'
 
 const toConnection = (row: Row): StoredConnection => ({
   id: row.id,
@@ -46,6 +49,7 @@ const toConnection = (row: Row): StoredConnection => ({
   barrierAt: row.barrier_at ?? undefined,
   disabledAt: row.disabled_at ?? undefined,
   sha1Until: row.sha1_until ?? undefined,
+  resyncDemandedAt: row.resync_demanded_at ?? undefined,
   createdAt: row.created_at,
 })
 

@@ -10,6 +10,7 @@ import {
   type StoredConnection,
   updateConnection,
 } from '@drawbridge/store/connections'
+import { markDirectoryResynced } from '@drawbridge/store/recovery'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
@@ -36,6 +37,9 @@ const shown = z.strictObject({
   hasSecret: z.boolean(),
   disabledAt: timeOrNull,
   sha1Until: timeOrNull.describe('SAML: until when signatures with SHA-1 are believed'),
+  resyncDemandedAt: timeOrNull.describe(
+    'After a restore: nobody comes in of whom the directory has not told since; null: nothing is awaited',
+  ),
   createdAt: time,
   addresses: connectionAddresses.describe('Ours, as they are entered at the IdP'),
   revision: z.string().describe('Of name and configuration; sent back as ifRevision, it keeps a change by somebody else'),
@@ -49,6 +53,7 @@ const show = (connection: StoredConnection, tenant: ResolvedTenant): z.output<ty
   hasSecret: connection.sealedSecret !== undefined,
   disabledAt: toIsoOrNull(connection.disabledAt),
   sha1Until: toIsoOrNull(connection.sha1Until),
+  resyncDemandedAt: toIsoOrNull(connection.resyncDemandedAt),
   createdAt: toIso(connection.createdAt),
   addresses: showAddresses(connection, tenant),
   revision: revisionOf(connection),
@@ -173,6 +178,27 @@ const enable = adminEndpoint({
   },
 })
 
+/** Whether the directory has told of everybody only its admin can see. */
+const resynced = adminEndpoint({
+  method: 'POST',
+  path: '/tenants/:tenant/connections/:id/resynced',
+  tag,
+  summary: 'Say that the directory has been synchronised anew after a restore: its people come in again',
+  permission: 'impersonate',
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const id = idParam<ConnectionId>(http)
+    if (id === undefined) return refuseAdmin('not_found')
+    const found = await inTenant(deps.database, tenant.id, async (db) => {
+      const exists = await markDirectoryResynced(db, tenant.id, id)
+      if (exists) await audit(db, tenant.id, http, deps, { kind: 'connection.resynced', connectionId: id })
+      return exists
+    })
+    return found ? empty() : refuseAdmin('not_found')
+  },
+})
+
 const remove = adminEndpoint({
   method: 'DELETE',
   path: '/tenants/:tenant/connections/:id',
@@ -194,4 +220,4 @@ const remove = adminEndpoint({
   },
 })
 
-export const connectionEndpoints = [list, read, create, update, enable, remove]
+export const connectionEndpoints = [list, read, create, update, enable, resynced, remove]

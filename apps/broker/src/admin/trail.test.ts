@@ -12,7 +12,8 @@ import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { adminEndpoints } from './admin-endpoints.js'
-import { type AdminWrite, adminWrites, certificate, later, made, readsOnly } from './fixtures/admin-writes.js'
+import { type AdminWrite, later, made } from './fixtures/admin-write.js'
+import { adminWrites, certificate, readsOnly } from './fixtures/admin-writes.js'
 
 let fixture: TestDatabase
 let broker: TestBroker

@@ -119,6 +119,7 @@ const pageReasons = {
   subject_not_invited: 'subject_not_invited',
   address_of_another: 'address_of_another',
   domain_proof_missing: 'domain_proof_missing',
+  directory_resync_pending: 'directory_resync_pending',
 } as const satisfies Record<LoginRefusal, string>
 
 function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Identified, handleHash: CredentialHash): LoginToComplete {

@@ -93,6 +93,12 @@ export const loginFailures = {
     cause: 'The login claims an e-mail address in a domain that another company has proven to be its own.',
     remedy: 'Send an address of a domain of this company. If the domain is this company’s, prove it here.',
   },
+  directory_resync_pending: {
+    stage: 'admission',
+    cause: 'The database was restored, and the directory has not told of her since: she may have left in what was lost.',
+    remedy:
+      'Restart the provisioning of this application at the directory and wait for the whole cycle; then say so: drawbridge connection resynced.',
+  },
   domain_proof_missing: {
     stage: 'admission',
     cause: 'The domain of her e-mail address, or of the address by which she would be linked, is not proven at present.',

@@ -316,6 +316,13 @@ export const oauthErrors = {
     spec: 'RFC 9700 §4.4',
     say: 'your company\u2019s sign-in sent an e-mail address that is not of a domain of your company; ask your IT to send an address of a domain that it has proven',
   },
+  directory_resync_pending: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'RFC 7644 §3.1',
+    say: 'after a recovery your company\u2019s directory has to be synchronised anew before you can sign in; your IT has been told, please try again later',
+  },
   domain_proof_missing: {
     code: 'access_denied',
     status: 403,

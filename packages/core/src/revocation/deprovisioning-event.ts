@@ -6,7 +6,16 @@ export const deprovisioningTargets = ['subject', 'grant', 'client', 'connection'
 export type DeprovisioningTarget = (typeof deprovisioningTargets)[number]
 
 /** Who said so. */
-export type DeprovisioningSource = 'scim' | 'admin' | 'token_theft' | 'code_replay' | 'revocation_endpoint' | 'logout' | 'signal' | 'policy'
+export type DeprovisioningSource =
+  | 'scim'
+  | 'admin'
+  | 'token_theft'
+  | 'code_replay'
+  | 'revocation_endpoint'
+  | 'logout'
+  | 'signal'
+  | 'policy'
+  | 'recovery'
 
 export type InitiatingEntity = 'admin' | 'user' | 'policy' | 'system'
 
@@ -25,6 +34,7 @@ export const initiatingEntities: Readonly<Record<DeprovisioningSource, Initiatin
   logout: 'user',
   signal: 'system',
   policy: 'policy',
+  recovery: 'system',
 }
 
 export type DeprovisioningEvent = {

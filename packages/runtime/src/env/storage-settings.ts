@@ -1,6 +1,6 @@
 /** Settings of where things rest: PostgreSQL, Redis, and the folder of an embedded start. */
 import type { Secret } from '@drawbridge/core/secret'
-import { optional, plain, port, required, type SettingEntries, secretUrl, whole } from './setting.js'
+import { oneOf, optional, plain, port, required, type SettingEntries, secretUrl, whole } from './setting.js'
 
 export type StorageSettings = {
   readonly databaseUrl: Secret | undefined
@@ -9,7 +9,11 @@ export type StorageSettings = {
   readonly dataDirectory: string
   readonly embeddedDatabasePort: number
   readonly connectionBudget: number
+  readonly failover: Failover
 }
+
+const failovers = ['may-lose', 'lossless'] as const
+export type Failover = (typeof failovers)[number]
 
 export const storageSettings: SettingEntries<StorageSettings> = {
   databaseUrl: {
@@ -53,5 +57,13 @@ export const storageSettings: SettingEntries<StorageSettings> = {
     example: '40',
     default: '20',
     parse: required(whole(6, 1000)),
+  },
+  failover: {
+    name: 'DRAWBRIDGE_FAILOVER',
+    description:
+      'lossless: a standby that takes over has every commit that was answered (synchronous_standby_names), so its promotion is accepted. may-lose: after one, `drawbridge recover` decides.',
+    example: 'lossless',
+    default: 'may-lose',
+    parse: required(oneOf(failovers)),
   },
 }

@@ -103,6 +103,16 @@ const connections: readonly AdminCommand[] = [
     example: 'drawbridge connection enable initech Okta',
   },
   {
+    name: 'connection resynced',
+    does: 'Say that the directory has been synchronised anew after a restore: its people come in again',
+    takes: ['tenant', 'connection'],
+    call: { method: 'POST', path: `${one}/resynced` },
+    confirms:
+      'Has the directory of {connection} finished a whole cycle since the restore? Whoever left in what was lost comes in again if it has not.',
+    done: 'Its people come in again.',
+    example: 'drawbridge connection resynced initech Okta',
+  },
+  {
     name: 'connection kill',
     does: 'Disable a connection and end everything that was opened through it',
     takes: ['tenant', 'connection'],

@@ -1,0 +1,98 @@
+/** A database that was restored or promoted is not served from until somebody has said what that means; on a real PostgreSQL with timelines. */
+import { appendFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { migrate } from '@drawbridge/cli/migrate'
+import { openPlatform } from '@drawbridge/cli/platform'
+import { runRecover } from '@drawbridge/cli/recover'
+import { readEnv } from '@drawbridge/runtime/env'
+import { aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
+import { aPlainPostgres, type PlainPostgres, productionOn } from './a-plain-postgres.js'
+
+let postgres: PlainPostgres
+beforeAll(async () => {
+  postgres = await aPlainPostgres()
+  await migrate(postgres.ownerUrl, postgres.runtimeUrl)
+}, 120_000)
+afterAll(() => postgres.remove())
+
+const settingsWith = (over: Readonly<Record<string, string>> = {}) => readEnv({ ...productionOn(postgres), ...over })
+const start = async (over: Readonly<Record<string, string>> = {}) => {
+  const platform = await openPlatform(settingsWith(over), { kind: 'production' })
+  await platform.close()
+}
+const recover = async (...words: string[]) => {
+  const said: string[] = []
+  const log = jest.spyOn(console, 'log').mockImplementation((line) => void said.push(String(line)))
+  try {
+    expect(await runRecover(settingsWith(), words)).toBe(0)
+  } finally {
+    log.mockRestore()
+  }
+  return said.join('\n')
+}
+const epochs = async () =>
+  (await asOwner<{ epoch: number }>(postgres.ownerUrl, 'SELECT epoch FROM tenants ORDER BY id')).map(({ epoch }) => epoch)
+const trail = async () =>
+  (
+    await asOwner<{ kind: string }>(postgres.ownerUrl, "SELECT kind FROM audit_events WHERE kind LIKE 'installation.%' ORDER BY id", [])
+  ).map(({ kind }) => kind)
+
+/** What PostgreSQL does after a recovery to a point in time, and when a standby is promoted: it goes on on a new timeline. */
+async function goOnElsewhere(): Promise<void> {
+  await postgres.stop()
+  appendFileSync(join(postgres.dataDirectory, 'postgresql.auto.conf'), "restore_command = 'false'\n")
+  writeFileSync(join(postgres.dataDirectory, 'recovery.signal'), '')
+  await postgres.start()
+}
+
+it('a start that finds another timeline refuses, until a recovery has ended what was issued', async () => {
+  await start()
+  await start()
+  await aTenant({ ownerUrl: postgres.ownerUrl } as never, { slug: 'acme' })
+  const before = await epochs()
+  await goOnElsewhere()
+  await expect(start()).rejects.toThrow(
+    /restored or promoted since Drawbridge last ran on it \(timeline 1, now 2\).*run "drawbridge recover"/,
+  )
+  await expect(start()).rejects.toThrow('revocations may have been lost')
+  expect(await recover()).toContain('sessions, grants, codes and tokens of 2 tenants')
+  const after = await epochs()
+  expect(after.every((epoch, nth) => epoch > (before[nth] ?? 0) + 1_000_000)).toBe(true)
+  await start()
+  expect(await trail()).toEqual(['installation.recovered'])
+})
+
+it('whoever knows that nothing was lost says so, and nothing ends', async () => {
+  await start()
+  const before = await epochs()
+  await goOnElsewhere()
+  await expect(start()).rejects.toThrow('now 3')
+  expect(await recover('--nothing-lost')).toContain('nothing was lost')
+  await start()
+  expect(await epochs()).toEqual(before)
+  expect((await trail()).at(-1)).toBe('installation.promoted')
+})
+
+it('a database of another cluster is never taken for a promotion, whatever the failover loses', async () => {
+  await start()
+  await asOwner(postgres.ownerUrl, `UPDATE installation SET database_cluster = '7'`)
+  await expect(start()).rejects.toThrow('restored into another PostgreSQL')
+  await recover('--nothing-lost')
+})
+
+it('a failover that loses nothing needs a standby that PostgreSQL waits for', async () => {
+  await expect(start({ DRAWBRIDGE_FAILOVER: 'lossless' })).rejects.toThrow('set synchronous_standby_names')
+})
+
+it('a production whose commits are answered before they are durable does not start', async () => {
+  await asOwner(postgres.ownerUrl, 'ALTER DATABASE drawbridge SET synchronous_commit = off')
+  await expect(start()).rejects.toThrow('a revocation could be lost')
+  await asOwner(postgres.ownerUrl, 'ALTER DATABASE drawbridge RESET synchronous_commit')
+  await start()
+})
+
+it('knows its one word', async () => {
+  await expect(runRecover(settingsWith(), ['--nothing-at-all'])).rejects.toThrow('it takes --nothing-lost')
+})

@@ -1,0 +1,130 @@
+/** After a restore: what was issued is dead, above all that a guard may have been told, and nobody comes in whom the directory may have lost. */
+import { randomUUID } from 'node:crypto'
+import { addSeconds, instant } from '@drawbridge/core/instant'
+import type {
+  AuthorizationRequestId,
+  BrowserSessionId,
+  ConnectionId,
+  DeprovisioningEventId,
+  LoginRequestId,
+  SubjectId,
+} from '@drawbridge/core/tenant/ids'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { presentVersions } from '@drawbridge/testkit/a-grant'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { completeLogin } from './complete-login.js'
+import { insertLoginRequest } from './login-requests.js'
+import { markDirectoryResynced, recoverTenant, recoveryEpochJump } from './recovery.js'
+import { insertScimUser, updateScimUser } from './scim-users.js'
+import { inTenant, onHotPath } from './transaction.js'
+
+const restoredAt = instant(1_800_000_000_000)
+let fixture: TestDatabase
+let slugs = 0
+beforeAll(async () => {
+  fixture = await testDatabase()
+})
+afterAll(() => fixture.close())
+
+const freshTenant = () => aTenant(fixture, { slug: `restored-${(slugs += 1)}` })
+const recover = ({ tenantId: tenant }: ATenant) =>
+  inTenant(fixture.database, tenant, (db) => recoverTenant(db, { tenant, eventId: randomUUID() as DeprovisioningEventId, now: restoredAt }))
+const callerAt = ({ tenantId: tenant, connectionId }: ATenant, seconds: number) => ({
+  ...{ tenant, connectionId, now: addSeconds(restoredAt, seconds), requestId: undefined, newId: randomUUID },
+})
+const known = (name: string, over: object = {}) => ({ userName: name, externalId: name, active: true, attributes: {}, ...over })
+
+/** A login that begins `seconds` after the restore, or before it, and comes home two minutes after it. */
+async function leave(tenant: ATenant, stableId: string, seconds = 60): Promise<() => Promise<string>> {
+  const { tenantId, connectionId, issuerId, clientId } = tenant
+  const [id, browserHash] = [randomUUID() as LoginRequestId, hashCredential(randomUUID())]
+  const [now, expiresAt] = [addSeconds(restoredAt, seconds), addSeconds(restoredAt, 600)]
+  const hot = onHotPath(fixture.database)
+  const ongoing = {
+    ...{ id: randomUUID() as AuthorizationRequestId, issuerId, clientId, request: {}, step: 'login' as const, connectionId },
+    ...{ subjectId: undefined, sessionId: undefined, noticedAt: undefined, stepUps: 0, decision: undefined },
+    ...{ clientEpoch: 1, createdAt: now, expiresAt, saved: false },
+  }
+  const request = { ongoing, browserHash, decidedOn: await presentVersions(fixture, tenant) }
+  const trip = { id, connectionId, upstreamId: id, sealedState: Buffer.alloc(1), expiresAt, freshDemanded: true, now }
+  expect(await insertLoginRequest(hot, tenantId, request, trip)).toEqual({ kind: 'written' })
+  return async () => {
+    const at = addSeconds(restoredAt, 120)
+    const done = await completeLogin(hot, tenantId, {
+      ...{ id, issuerId, connectionId, browserHash, issuedAt: at, now: at, scimLink: undefined },
+      ...{ replays: [{ kind: 'oidc_id_token' as const, id }], replayableUntil: expiresAt, addresses: { claimed: [], own: undefined } },
+      subject: { id: randomUUID() as SubjectId, stableId, claims: {} },
+      session: {
+        ...{ id: randomUUID() as BrowserSessionId, handleHash: hashCredential(randomUUID()), acr: undefined, amr: [] },
+        ...{ authenticatedAt: at, idpSession: {}, idpSessionNames: undefined, sealedLogoutHint: undefined, expiresAt },
+      },
+      ...{ previousHandleHash: undefined, requestId: 'request', address: '127.0.0.1' },
+    })
+    return done.kind === 'refused' ? done.reason : done.kind
+  }
+}
+const signIn = async (tenant: ATenant, stableId: string) => (await leave(tenant, stableId))()
+const epochOf = async ({ tenantId }: ATenant) =>
+  Number((await asOwner<{ epoch: number }>(fixture.ownerUrl, 'SELECT epoch FROM tenants WHERE id = $1', [tenantId]))[0]?.epoch)
+
+it('raises the epoch beyond whatever may have been raised in what was lost, and again at every recovery', async () => {
+  const tenant = await freshTenant()
+  const before = await epochOf(tenant)
+  await recover(tenant)
+  expect(await epochOf(tenant)).toBeGreaterThan(before + recoveryEpochJump)
+  await recover(tenant)
+  expect(await epochOf(tenant)).toBeGreaterThan(before + 2 * recoveryEpochJump)
+})
+
+it('tells the guards of it, and leaves a receipt', async () => {
+  const tenant = await freshTenant()
+  await recover(tenant)
+  const told = await asOwner(
+    fixture.ownerUrl,
+    `SELECT e.source, e.target, (o.payload ->> 'epoch')::int AS epoch FROM deprovisioning_events e
+       JOIN outbox o ON o.tenant_id = e.tenant_id AND o.payload ->> 'eventId' = e.id::text WHERE e.tenant_id = $1`,
+    [tenant.tenantId],
+  )
+  expect(told).toEqual([{ source: 'recovery', target: 'tenant', epoch: await epochOf(tenant) }])
+})
+
+it('a login that was under way is over, and one that begins afterwards goes through', async () => {
+  const tenant = await freshTenant()
+  const comeHome = await leave(tenant, 'ada', -60)
+  await recover(tenant)
+  expect(await comeHome()).not.toBe('believed')
+  expect(await signIn(tenant, 'ada')).toBe('believed')
+})
+
+it('through a connection with a directory nobody comes in of whom it has not told since, until its admin says that it has told all', async () => {
+  const tenant = await freshTenant()
+  const { tenantId, connectionId } = tenant
+  const ids = await inTenant(fixture.database, tenantId, async (db) => {
+    const made = []
+    for (const name of ['ada', 'ben']) made.push(await insertScimUser(db, callerAt(tenant, -600), known(name)))
+    return made.map((one) => (one.ok ? one.value.id : undefined))
+  })
+  expect(await recover(tenant)).toEqual([connectionId])
+  expect(await signIn(tenant, 'ada')).toBe('directory_resync_pending')
+  expect(await signIn(tenant, 'a stranger to the directory')).toBe('directory_resync_pending')
+  await inTenant(fixture.database, tenantId, (db) =>
+    updateScimUser(db, callerAt(tenant, 30), ids[0] as NonNullable<(typeof ids)[0]>, () => ({
+      ok: true,
+      value: known('ada', { attributes: { title: 'x' } }),
+    })),
+  )
+  expect(await signIn(tenant, 'ada')).toBe('believed')
+  expect(await signIn(tenant, 'ben')).toBe('directory_resync_pending')
+  expect(await inTenant(fixture.database, tenantId, (db) => markDirectoryResynced(db, tenantId, randomUUID() as ConnectionId))).toBe(false)
+  expect(await inTenant(fixture.database, tenantId, (db) => markDirectoryResynced(db, tenantId, connectionId))).toBe(true)
+  expect(await signIn(tenant, 'ben')).toBe('believed')
+})
+
+it('whom the directory switches off meanwhile stays out, and is told the true reason', async () => {
+  const tenant = await freshTenant()
+  await inTenant(fixture.database, tenant.tenantId, (db) => insertScimUser(db, callerAt(tenant, -600), known('ada', { active: false })))
+  await recover(tenant)
+  expect(await signIn(tenant, 'ada')).toBe('subject_deactivated')
+})

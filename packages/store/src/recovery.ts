@@ -1,0 +1,65 @@
+/**
+ * What a tenant needs after the database lost commits: what was issued in the lost time must be dead, and whoever left in it must not come in.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import type { ConnectionId, DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
+import { announce } from './announcements.js'
+import { insertAuditEvent } from './audit-events.js'
+import { deprovision } from './deprovisioning.js'
+import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+
+/**
+ * How far the epoch of a tenant jumps: beyond every barrier that can have been raised in the lost time. Below it is whatever was issued, and
+ * above every barrier that a guard was told and the database has forgotten is whatever will be. An epoch is a 32-bit integer: enough for two
+ * thousand recoveries.
+ */
+export const recoveryEpochJump = 1_000_000
+
+export async function listTenantsAcrossTenants(db: AcrossDb): Promise<readonly TenantId[]> {
+  const { rows } = await db.query<{ id: TenantId }>('SELECT id FROM tenants ORDER BY id')
+  return rows.map(({ id }) => id)
+}
+
+export type Recovery = { readonly tenant: TenantId; readonly eventId: DeprovisioningEventId; readonly now: Instant }
+
+/**
+ * The barrier of a recovery: sessions, codes, logins under way, grants and every token of the tenant end. Connections with a directory let
+ * nobody in until it has been synchronised anew. Doing it again is harmless. Answers the connections.
+ */
+export async function recoverTenant(db: Db, { tenant, eventId, now }: Recovery): Promise<readonly ConnectionId[]> {
+  await db.query('UPDATE tenants SET epoch = epoch + $2 WHERE id = $1', [tenant, recoveryEpochJump])
+  const reason = 'the database was restored, and what happened since the copy is lost'
+  await deprovision(db, {
+    tenant,
+    eventId,
+    source: 'recovery',
+    target: 'tenant',
+    targetId: tenant,
+    reason,
+    toldAt: undefined,
+    now,
+    requestId: undefined,
+  })
+  const { rows } = await db.query<{ id: ConnectionId; name: string }>(
+    `UPDATE connections c SET resync_demanded_at = $2
+      WHERE tenant_id = $1 AND EXISTS (SELECT 1 FROM scim_tokens t WHERE t.tenant_id = $1 AND t.connection_id = c.id
+        UNION ALL SELECT 1 FROM scim_users u WHERE u.tenant_id = $1 AND u.connection_id = c.id)
+     RETURNING id, name`,
+    [tenant, toTimestamp(now)],
+  )
+  for (const { id: connectionId, name } of rows) {
+    const event = { at: now, kind: 'connection.resync_demanded' as const, connectionId, reason }
+    await insertAuditEvent(db, tenant, event)
+    await announce(db, tenant, { at: now, kind: event.kind, about: name, by: undefined }, { connectionId })
+  }
+  return rows.map(({ id }) => id)
+}
+
+/** Answers whether there is such a connection. */
+export async function markDirectoryResynced(db: Db, tenant: TenantId, connection: ConnectionId): Promise<boolean> {
+  const { rowCount } = await db.query('UPDATE connections SET resync_demanded_at = NULL WHERE tenant_id = $1 AND id = $2', [
+    tenant,
+    connection,
+  ])
+  return rowCount === 1
+}
