@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
-import type { RecordedLoginId } from '../tenant/ids.js'
+import type { RecordedLoginId, Scope } from '../tenant/ids.js'
+import { policyLimits } from './error.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'
 import { type Replayed, replayEffects, replayLimits, replayLogin, reportReplay } from './replay.js'
 
@@ -192,5 +193,18 @@ mfa: [{ groups: [finance] }]`)
     expect([report.people.length, report.peopleLeftOut]).toEqual([replayLimits.people, 4])
     expect(report.people[0]).toMatchObject({ changed: replayLimits.changesPerPerson + 2, changesLeftOut: 2 })
     expect(report.people[0]?.changes).toHaveLength(replayLimits.changesPerPerson)
+  })
+
+  test('tells so many scopes in all: two hundred people who gain a hundred each are an answer of a hundred megabytes', () => {
+    const scopes = Array.from({ length: policyLimits.requestScopes }, (_, index) => `s${index}` as Scope)
+    const gained = scopes.map((scope) => ({ scope, because: 'granted by rule all' }))
+    const many = Array.from({ length: replayLimits.people }, (_, index): Replayed => {
+      const login = replayed(`p${index}`, { groups: ['contractors'] })
+      return { ...login, change: login.change && { ...login.change, gained, lost: gained, granted: { from: scopes, to: scopes } } }
+    })
+    const report = reportReplay(many)
+    const fit = replayLimits.scopesTold / (4 * scopes.length)
+    expect([report.people.length, report.peopleLeftOut]).toEqual([fit, replayLimits.people - fit])
+    expect(report.changed.people).toBe(replayLimits.people)
   })
 })

@@ -23,6 +23,8 @@ export const replayLimits = {
   stretchMilliseconds: 10,
   people: 200,
   changesPerPerson: 10,
+  /** In all that is told of people; whoever does not fit any more is left out. */
+  scopesTold: 20_000,
 } as const
 
 /** The worst first: in this order people are shown. */
@@ -169,6 +171,7 @@ export type ReplayReport = {
 export function reportReplay(replayed: readonly Replayed[]): ReplayReport {
   const everybody = groupsBy(replayed, personOf).map(reportPerson)
   const touched = everybody.filter(({ changed }) => changed > 0).toSorted(byWorst)
+  const people = firstThatFit(touched)
   const changed = replayed.flatMap(({ change }) => change ?? [])
   const count = (effect: ReplayEffect): Counted => ({
     logins: changed.filter(({ effects }) => effects.includes(effect)).length,
@@ -178,9 +181,22 @@ export function reportReplay(replayed: readonly Replayed[]): ReplayReport {
     all: { logins: replayed.length, people: everybody.length },
     changed: { logins: changed.length, people: touched.length },
     effects: Object.fromEntries(replayEffects.map((effect) => [effect, count(effect)])) as ReplayReport['effects'],
-    people: touched.slice(0, replayLimits.people),
-    peopleLeftOut: Math.max(0, touched.length - replayLimits.people),
+    people,
+    peopleLeftOut: touched.length - people.length,
   }
+}
+
+/** The first of them, as many as an answer may tell of: a change names up to four times what was asked for. */
+function firstThatFit(people: readonly ReplayedPerson[]): readonly ReplayedPerson[] {
+  let told = 0
+  const tooMany = people.findIndex(({ changes }, index) => {
+    told += changes.reduce(
+      (sum, { gained, lost, granted }) => sum + gained.length + lost.length + granted.from.length + granted.to.length,
+      0,
+    )
+    return index === replayLimits.people || told > replayLimits.scopesTold
+  })
+  return tooMany < 0 ? people : people.slice(0, tooMany)
 }
 
 /** In the order in which each key was first met. */
