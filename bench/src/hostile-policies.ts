@@ -15,6 +15,9 @@ const conditions: Readonly<Record<string, (index: number) => string>> = {
   'a pattern that no engine can keep': (index) => `claims.email.matches('[ab]*a[ab]{29}[cd]${index}')`,
   'the same pattern, often': () => "claims.email.matches('[ab]*a[ab]{29}[cd]$')",
   'the time somewhere': () => "request.time.getHours('Europe/Vienna') == 77",
+  'errors in a loop': () => 'groups.exists(g, g == claims.title)',
+  'a text that grows': () => "[claims.email].map(e, e + e + e + e).map(e, e + e + e + e)[0].contains('zz')",
+  'a claim among the groups': () => 'claims.email in groups',
   'nothing but numbers': () => 'auth.ageSeconds > 99999',
 }
 

@@ -58,6 +58,14 @@ describe('a computed claim', () => {
 })
 
 describe('an expression is refused when it is saved', () => {
+  it('because its text grows, or because all together cost too much', () => {
+    const growing = `attributes['mail']${'.map(a, a + a + a + a)'.repeat(6)}[0]`
+    expect(mappingOf(growing)).toMatchObject({ ok: false, error: { say: expect.stringContaining('expressionText') } })
+    const costly = { expression: "attributes['roles'].exists(r, r.contains('x'))", type: 'boolean' }
+    const claims = (length: number) => Object.fromEntries(Array.from({ length }, (_, index) => [`c${index}`, costly]))
+    expect(parseClaimMapping({ claims: claims(4) }).ok).toBe(true)
+    expect(parseClaimMapping({ claims: claims(5) })).toMatchObject({ ok: false, error: { say: expect.stringContaining('policyCost') } })
+  })
   it.each([
     { expression: "attributes['a']", type: 'string' },
     { expression: "attributes['a'][0]", type: 'list' },

@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { type ClaimExpression, claimExpressionCompiler } from '../policy/cel.js'
 import type { ClaimType } from '../policy/cel-variables.js'
+import { policyErrors, policyLimits } from '../policy/error.js'
 import { err, ok, type Result } from '../result.js'
 
 export type ClaimRule = {
@@ -135,6 +136,7 @@ function toStableIdRule(given: z.output<typeof wire>['stableId']): StableIdRule 
 function compileRules(claims: z.output<typeof wire>['claims']): Result<readonly ClaimRule[], ClaimMappingRefusal> {
   const compile = claimExpressionCompiler()
   const rules: ClaimRule[] = []
+  let cost = 0
   for (const [claim, rule] of Object.entries(claims)) {
     if ('from' in rule) {
       rules.push({ claim, type: rule.type, from: rule.from })
@@ -142,6 +144,8 @@ function compileRules(claims: z.output<typeof wire>['claims']): Result<readonly 
     }
     const expression = compile(rule.expression, rule.type)
     if (!expression.ok) return err({ reason: 'mapping_expression', say: `claims.${claim}.expression: ${expression.error.say}` })
+    cost += expression.value.cost
+    if (cost > policyLimits.policyCost) return err({ reason: 'mapping_expression', say: policyErrors.policy_too_costly.say })
     rules.push({ claim, type: rule.type, from: [], expression: expression.value })
   }
   return ok(rules)

@@ -57,6 +57,20 @@ test.each([
   expect(compiled).toMatchObject({ ok: false, error: [{ path: 'rules.0.when', mistake: { reason } }] })
 })
 
+test('rules that together are too costly are refused, and one whose text grows', () => {
+  const rulesOf = (when: string, length: number) =>
+    compileConnectionChoice({
+      rules: Array.from({ length }, () => ({ when, connectionId: guests.id })),
+      fallbackConnectionId: null,
+      revealsGroups: false,
+    })
+  const costly = "hint.matches('[ab]*a[ab]{29}$')"
+  expect(rulesOf(costly, 1).ok).toBe(true)
+  expect(rulesOf(costly, 50)).toMatchObject({ ok: false, error: [{ path: 'rules', mistake: { reason: 'policy_too_costly' } }] })
+  const growing = `[hint]${'.map(a, a + a + a + a)'.repeat(8)}[0].contains('zz')`
+  expect(rulesOf(growing, 1)).toMatchObject({ ok: false, error: [{ path: 'rules.0.when', mistake: { reason: 'expression_text' } }] })
+})
+
 test('a pattern runs in linear time', () => {
   const configured = { choice: choiceOf("hint.matches('^(a+)+$')"), domains: [] }
   expect(connectionOfAddress(configured, usable, `${'a'.repeat(200)}!@acme.example`)).toBeUndefined()

@@ -9,6 +9,7 @@
 import { z } from 'zod'
 import { type EmailAddress, parseEmailAddress, type TenantDomain } from '../identity/email-address.js'
 import { type Condition, type ConditionCompiler, hintConditionCompiler } from '../policy/cel.js'
+import { policyErrors, policyLimits } from '../policy/error.js'
 import { err, ok, type Result } from '../result.js'
 import { type AddressGroups, unknownGroups } from './groups-of-address.js'
 
@@ -48,8 +49,13 @@ export type ChoiceMistake = { readonly path: string; readonly mistake: { readonl
 export function compileConnectionChoice(json: ConnectionChoiceJson): Result<ConnectionChoice, readonly ChoiceMistake[]> {
   const compile = hintConditionCompiler()
   const compiled = json.rules.map((each, index) => compileRule(compile, each, index))
+  const cost = compiled.reduce((sum, each) => sum + (each.ok ? (each.value.when?.cost ?? 0) : 0), 0)
   const revealed = json.revealsGroups ? -1 : json.rules.findIndex(({ groups }) => groups !== undefined)
-  const mistakes = [...compiled.flatMap((each) => (each.ok ? [] : [each.error])), ...(revealed < 0 ? [] : [unaccepted(revealed)])]
+  const mistakes = [
+    ...compiled.flatMap((each) => (each.ok ? [] : [each.error])),
+    ...(revealed < 0 ? [] : [unaccepted(revealed)]),
+    ...(cost > policyLimits.policyCost ? [tooCostly] : []),
+  ]
   if (mistakes.length > 0) return err(mistakes)
   const rules = compiled.flatMap((each) => (each.ok ? [each.value] : []))
   return ok({ rules, fallbackConnectionId: json.fallbackConnectionId ?? undefined })
@@ -65,6 +71,8 @@ function compileRule(
   const condition = when === undefined ? ok(undefined) : compile(when)
   return condition.ok ? ok({ when: condition.value, groups, connectionId }) : err({ path: `rules.${index}.when`, mistake: condition.error })
 }
+
+const tooCostly: ChoiceMistake = { path: 'rules', mistake: { reason: 'policy_too_costly', say: policyErrors.policy_too_costly.say } }
 
 const unaccepted = (index: number): ChoiceMistake => ({
   path: `rules.${index}.groups`,
