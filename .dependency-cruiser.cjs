@@ -135,6 +135,12 @@ module.exports = {
       'Its text goes into one page of the browser flow; nothing here runs it.',
     ),
     only(
+      'QR codes',
+      'qr',
+      ['apps/broker/src/http/qr-code'],
+      'Which squares are dark is asked in one place, which makes the markup: qrCode.',
+    ),
+    only(
       'yaml',
       'yaml',
       ['packages/core/src/placed-yaml'],

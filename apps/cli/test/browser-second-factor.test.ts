@@ -6,7 +6,9 @@ import { appShows } from '@drawbridge/testkit/an-authenticator-app'
 import { hasTool } from '@drawbridge/testkit/required-tool'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import decodeQR from 'qr/decode.js'
 import { anAttempt, registerAt } from './a-client.js'
+import { fitsIn, press, troublesOf } from './a-keyboard.js'
 import { aProduct, type Product } from './a-product.js'
 
 const executablePath = '/usr/bin/chromium'
@@ -110,7 +112,7 @@ withChromium('a second factor in Chromium', () => {
 
   it('without JavaScript, on a phone, a person enrols an app and comes back with its code', async () => {
     const { context, page, troubles } = await aBrowserOf({ viewport: { width: 360, height: 740 }, javaScriptEnabled: false })
-    const fits = async () => expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+    const fits = async () => expect(await fitsIn(page)).toBe(true)
     await toSecondFactor(page, 'Clark, with a password only')
     await fits()
     await page.getByLabel('The code that they told you').fill(await aCodeFor(/clark/i))
@@ -118,6 +120,7 @@ withChromium('a second factor in Chromium', () => {
     await page.getByRole('heading', { name: 'An authenticator app' }).waitFor()
     await fits()
     const key = (await page.locator('main code').first().innerText()).replaceAll(' ', '')
+    expect(new URL(await scanned(page)).searchParams.get('secret')).toBe(key)
     const field = page.getByLabel('The code that the app shows for it')
     const enrolledAt = Date.now()
     await field.fill(appShows(key, instant(enrolledAt)))
@@ -134,25 +137,24 @@ withChromium('a second factor in Chromium', () => {
   }, 120_000)
 })
 
-const mostTabs = 60
-
-/** Tab until the button of that name has the focus: one that no tab reaches is a failure. */
-async function press(page: Page, name: string): Promise<void> {
-  const button = page.getByRole('button', { name, exact: true })
-  await button.waitFor()
-  for (let tabs = 0; tabs < mostTabs; tabs++) {
-    if ((await button.and(page.locator(':focus')).count()) === 1) return page.keyboard.press('Enter')
-    await page.keyboard.press('Tab')
-  }
-  throw new Error(`the keyboard does not reach "${name}"`)
-}
-
-/** What a strict Content-Security-Policy or a broken page would make the browser complain of. */
-function troublesOf(page: Page): string[] {
-  const troubles: string[] = []
-  page.on('pageerror', (error) => troubles.push(error.message))
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('favicon')) troubles.push(message.text())
-  })
-  return troubles
+/** What a phone held before the page reads: of its pixels, in the colours of a dark page, too. */
+async function scanned(page: Page): Promise<string> {
+  await page.emulateMedia({ colorScheme: 'dark' })
+  const shot = await page.getByRole('img', { name: 'QR code of the key that stands below as text' }).screenshot()
+  await page.emulateMedia({ colorScheme: null })
+  const context = (await page.context().browser()?.newContext()) as BrowserContext
+  const beside = await context.newPage()
+  const { width, height, data } = await beside.evaluate(
+    async (png) => {
+      const image = await createImageBitmap(await (await fetch(png)).blob())
+      const canvas = new OffscreenCanvas(image.width, image.height)
+      const drawing = canvas.getContext('2d')
+      drawing?.drawImage(image, 0, 0)
+      const pixels = drawing?.getImageData(0, 0, image.width, image.height)
+      return { width: image.width, height: image.height, data: [...(pixels?.data ?? [])] }
+    },
+    `data:image/png;base64,${shot.toString('base64')}`,
+  )
+  await context.close()
+  return decodeQR({ width, height, data: Uint8ClampedArray.from(data) })
 }

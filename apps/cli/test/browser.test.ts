@@ -5,6 +5,7 @@ import { hasTool } from '@drawbridge/testkit/required-tool'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { type Attempt, anAttempt, post, registerAt } from './a-client.js'
+import { fitsIn, focus, press, troublesOf } from './a-keyboard.js'
 import { aProduct, type Product } from './a-product.js'
 
 const executablePath = '/usr/bin/chromium'
@@ -75,7 +76,7 @@ withChromium('in Chromium, by keyboard only', () => {
     await press(page, 'Ada, with MFA')
     await press(page, 'Continue') // the POST binding moves by itself only with scripts
     await page.getByRole('button', { name: 'Allow', exact: true }).waitFor()
-    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+    expect(await fitsIn(page)).toBe(true)
     expect(await page.evaluate('document.scripts.length')).toBe(0)
     expect(await page.evaluate('document.documentElement.lang')).not.toBe('')
     await focus(page, 'Allow')
@@ -187,7 +188,7 @@ withChromium('in Chromium, by keyboard only', () => {
       await page.getByLabel('Your identity provider').selectOption(vendor)
       await press(page, 'Show what to enter there')
       await page.waitForURL(`**/setup?vendor=${vendor}`)
-      expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+      expect(await fitsIn(page)).toBe(true)
     }
     const metadata = await (await fetch(`${product.started.simulatorUrl}/acme/metadata`)).text()
     const upload = async (text: string) => {
@@ -205,7 +206,7 @@ withChromium('in Chromium, by keyboard only', () => {
     await page.getByLabel('Domain of your addresses').fill('a-company-with-a-rather-long-name.example')
     await press(page, 'Claim this domain')
     await page.getByText('Not proven yet').waitFor()
-    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+    expect(await fitsIn(page)).toBe(true)
     const popup = page.waitForEvent('popup')
     await press(page, 'Test the sign-in')
     const test = await popup
@@ -213,35 +214,7 @@ withChromium('in Chromium, by keyboard only', () => {
     await press(page, 'Look whether a test is done')
     await page.getByRole('link', { name: /^Of / }).press('Enter')
     await page.getByRole('heading', { name: 'What the test found' }).waitFor()
-    expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true)
+    expect(await fitsIn(page)).toBe(true)
     await context.close()
   })
 })
-
-const mostTabs = 60
-
-/** Tab until the button of that name has the focus: one that no tab reaches is a failure. */
-async function focus(page: Page, name: string): Promise<void> {
-  const button = page.getByRole('button', { name, exact: true })
-  await button.waitFor()
-  for (let tabs = 0; tabs < mostTabs; tabs++) {
-    if ((await button.and(page.locator(':focus')).count()) === 1) return
-    await page.keyboard.press('Tab')
-  }
-  throw new Error(`the keyboard does not reach "${name}"`)
-}
-
-async function press(page: Page, name: string): Promise<void> {
-  await focus(page, name)
-  await page.keyboard.press('Enter')
-}
-
-/** What a strict Content-Security-Policy or a broken page would make the browser complain of. */
-function troublesOf(page: Page): string[] {
-  const troubles: string[] = []
-  page.on('pageerror', (error) => troubles.push(error.message))
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !message.text().includes('favicon')) troubles.push(message.text())
-  })
-  return troubles
-}

@@ -4,6 +4,7 @@ import type { Secret } from '@drawbridge/core/secret'
 import { type Answer, page } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
 import { upstreamTargets } from '../http/leave-for.js'
+import { qrCode } from '../http/qr-code.js'
 import { errorLocation } from './answer.js'
 import { type Flow, stepLocation } from './flow.js'
 import { clientFacts, clientTarget, proofFields } from './pages.js'
@@ -100,7 +101,7 @@ export function enrolPage(flow: Flow, { passkeyOptions, totp, maySkip, forNextTi
 }
 
 const appSteps = (flow: Flow, { secret, uri, sealed }: NonNullable<EnrolmentShown['totp']>): Html =>
-  html`<h2>An authenticator app</h2><p>Add this key to your app, as one of codes that change by time. It is shown only now.</p><p><code>${fours(secret.reveal())}</code></p><p><a href="${uri.reveal()}">Open it in the app on this device</a></p>${form(
+  html`<h2>An authenticator app</h2><p>Scan this with your app. It is shown only now.</p>${qrCode(uri.reveal(), 'QR code of the key that stands below as text')}<p>Or enter the key, as one of codes that change by time:</p><p><code>${fours(secret.reveal())}</code></p><p><a href="${uri.reveal()}">Open it in the app on this device</a></p>${form(
     flow,
     'enrol_totp',
     html`<input type="hidden" name="key" value="${sealed}">${codeField('The code that the app shows for it')}<button>Add the app</button>`,

@@ -31,6 +31,7 @@ label{display:block;margin:1rem 0 .25rem}
 input[type=text],input[type=email],input[type=url],input[type=password],input[type=file],select,textarea{width:100%;padding:.65rem .75rem;font:inherit;color:inherit;background:var(--ground);border:1px solid var(--soft);border-radius:8px}
 button{width:100%;margin-top:.75rem;padding:.75rem 1rem;min-height:2.75rem;font:inherit;font-weight:600;color:var(--on-main);background:var(--main);border:1px solid var(--main);border-radius:8px;cursor:pointer}
 button.quiet{color:var(--ink);background:transparent;border-color:var(--soft);font-weight:400}
+svg.qr{display:block;width:100%;max-width:15rem;height:auto;margin:.75rem auto;forced-color-adjust:none}
 summary{padding:.75rem 0;cursor:pointer}
 :focus-visible{outline:3px solid var(--main);outline-offset:2px}
 .soft,footer{color:var(--soft);font-size:.875rem}
