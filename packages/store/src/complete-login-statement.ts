@@ -100,7 +100,7 @@ export const completeStatement = hotStatement({
   readsElsewhere: readsDomainsElsewhere,
   text: `WITH trip AS (
     UPDATE login_requests SET consumed_at = $6, session_id = $21 WHERE tenant_id = $1 AND id = $2 AND connection_id = $3 AND browser_hash = $4 AND consumed_at IS NULL
-      AND purpose = 'login' AND ${judged('expires_at > $6')}
+      AND purpose IN ('login', 'enrol') AND ${judged('expires_at > $6')}
       AND tenant_epoch = (SELECT epoch FROM tenants WHERE id = $1 AND suspended_at IS NULL)
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, began_nth

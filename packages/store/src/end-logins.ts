@@ -21,7 +21,7 @@ type OfBrowser = { readonly tenant: TenantId; readonly browserHash: CredentialHa
 export async function endLoginsUnderWay(db: Db, { tenant, browserHash, now }: OfBrowser): Promise<void> {
   await db.query(
     `WITH open AS MATERIALIZED (
-       SELECT id FROM login_requests WHERE tenant_id = $1 AND browser_hash = $2 AND purpose = 'login' AND consumed_at IS NULL
+       SELECT id FROM login_requests WHERE tenant_id = $1 AND browser_hash = $2 AND purpose IN ('login', 'enrol') AND consumed_at IS NULL
        ORDER BY id FOR NO KEY UPDATE)
      UPDATE login_requests AS l SET consumed_at = $3 FROM open WHERE l.tenant_id = $1 AND l.id = open.id`,
     [tenant, browserHash, toTimestamp(now)],

@@ -1,10 +1,10 @@
 /** The second factors that people have here: each of one person, used with what keeps it from being used twice. */
+import type { FactorRefusal } from '@drawbridge/core/factor/error'
 import type { EnrolmentProof, Factor, FactorKind } from '@drawbridge/core/factor/second-factor'
 import { factorLimits } from '@drawbridge/core/factor/second-factor'
 import type { Instant } from '@drawbridge/core/instant'
-import type { AuthorizationRequestId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { AuthorizationRequestId, FactorVisitId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
-import { type AtRound, takePermit } from './factor-rounds.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 type PasskeyData = {
@@ -22,7 +22,7 @@ type Row = {
   kind: FactorKind
   name: string
   enrolled_by: EnrolmentProof
-  enrolled_in: AuthorizationRequestId
+  enrolled_in: AuthorizationRequestId | FactorVisitId
   rp_id: string | null
   credential_id: string | null
   public_key: Buffer | null
@@ -90,23 +90,26 @@ export type NewFactor = {
 )
 
 export type Enrolment = {
-  readonly at: AtRound
+  readonly enrolledIn: AuthorizationRequestId | FactorVisitId
+  readonly now: Instant
   readonly subjectId: SubjectId
   readonly subjectEpoch: number
   readonly factor: NewFactor
+  /** What permits it, once nobody else enrols, resets or ends this person. */
+  readonly takePermit: (db: Db) => Promise<EnrolmentProof | undefined>
 }
 
 /**
- * Enrols a factor where the round permits it, once. A first factor needs more than the sign-in, a later one an earlier factor: what was
+ * Enrols a factor where the place that she stands at permits it. A first factor needs more than the sign-in, a later one an earlier factor: what was
  * permitted while she had none is worth nothing once she has one, whoever enrolled it meanwhile.
  */
 export async function enrolFactor(
   db: Db,
   tenant: TenantId,
-  { at, subjectId, subjectEpoch, factor }: Enrolment,
+  { enrolledIn, now, subjectId, subjectEpoch, factor, takePermit }: Enrolment,
 ): Promise<EnrolmentProof | 'enrolment_not_permitted' | 'factors_enough' | 'passkey_known'> {
   if (!(await holdSubject(db, tenant, subjectId, subjectEpoch))) return 'enrolment_not_permitted'
-  const by = await takePermit(db, tenant, at)
+  const by = await takePermit(db)
   const { rows } = await db.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM factors WHERE tenant_id = $1 AND subject_id = $2',
     [tenant, subjectId],
@@ -121,9 +124,9 @@ export async function enrolFactor(
        sealed_secret, last_step, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT (tenant_id, credential_id) DO NOTHING`,
     [
-      ...[tenant, factor.id, subjectId, factor.kind, factor.name, by, at.requestId, key?.rpId ?? null, key?.passkey.credentialId ?? null],
+      ...[tenant, factor.id, subjectId, factor.kind, factor.name, by, enrolledIn, key?.rpId ?? null, key?.passkey.credentialId ?? null],
       ...[key?.passkey.publicKey ?? null, key?.passkey.counter ?? null, key?.passkey.transports ?? []],
-      ...[totp?.sealedSecret ?? null, totp?.lastStep ?? null, toTimestamp(at.now)],
+      ...[totp?.sealedSecret ?? null, totp?.lastStep ?? null, toTimestamp(now)],
     ],
   )
   return rowCount === 1 ? by : 'passkey_known'
@@ -156,6 +159,37 @@ export async function markPasskeyUsed(
     [tenant, id, subjectId, counter, toTimestamp(now)],
   )
   return rowCount === 1
+}
+
+export type Removal = {
+  readonly subjectId: SubjectId
+  readonly subjectEpoch: number
+  readonly id: string
+  /** Asked of what she has once nobody else adds to it or takes from it. */
+  readonly judge: (factors: readonly StoredFactor[]) => Promise<FactorRefusal | undefined>
+}
+
+/**
+ * Takes one factor of a person away, and what it had proved for a request that is still open. Two removals at once are judged one after the
+ * other, so that they do not take the last factor together.
+ */
+export async function removeFactor(
+  db: Db,
+  tenant: TenantId,
+  { subjectId, subjectEpoch, id, judge }: Removal,
+): Promise<StoredFactor | FactorRefusal> {
+  if (!(await holdSubject(db, tenant, subjectId, subjectEpoch))) return 'factor_not_shown'
+  const factors = await listFactorsOfSubject(db, tenant, subjectId)
+  const refusal = await judge(factors)
+  if (refusal !== undefined) return refusal
+  const factor = factors.find((each) => each.id === id)
+  if (factor === undefined) return 'factor_gone'
+  await db.query('DELETE FROM factors WHERE tenant_id = $1 AND subject_id = $2 AND id = $3', [tenant, subjectId, id])
+  await db.query(
+    "UPDATE factor_rounds SET methods = '{}', proved_at = NULL, factor_id = NULL, permitted_by = NULL WHERE tenant_id = $1 AND factor_id = $2",
+    [tenant, id],
+  )
+  return factor
 }
 
 /** Takes every factor of a person, what was guessed of them and what could still enrol one. The caller has raised her epoch in this transaction. */

@@ -1,6 +1,6 @@
 /** Trips to the IdP. Each is used once, by the browser that started it, under the epochs it was started under. */
 import type { Instant } from '@drawbridge/core/instant'
-import type { ConnectionId, CredentialHash, LoginRequestId, TenantId, TestLoginId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, CredentialHash, FactorVisitId, LoginRequestId, TenantId, TestLoginId } from '@drawbridge/core/tenant/ids'
 import {
   type DecidedWrite,
   type GroundRow,
@@ -53,24 +53,28 @@ export async function insertLoginRequest(
 
 export type StoredLoginRequest = {
   readonly id: LoginRequestId
-  /** The test that it is the trip of; undefined: a login. Fixed when it began. */
+  /** The test that it is the trip of; undefined: none. Fixed when it began. */
   readonly testLoginId: TestLoginId | undefined
+  /** The person's look at her own factors that it was begun for. Fixed when it began. */
+  readonly factorVisitId: FactorVisitId | undefined
   readonly upstreamId: string
   readonly sealedState: Buffer
 }
 
 /** Of the trip `l`: open, to connection $2, begun by the browser $3, now $4. */
 export const openTrip = `l.connection_id = $2 AND l.browser_hash = $3 AND ${judged('l.expires_at > $4')} AND l.consumed_at IS NULL`
-export const tripColumns = 'l.id, l.test_login_id, l.upstream_id, l.sealed_state'
+export const tripColumns = 'l.id, l.test_login_id, l.factor_visit_id, l.upstream_id, l.sealed_state'
 export type TripRow = {
   readonly id: LoginRequestId
   readonly test_login_id: TestLoginId | null
+  readonly factor_visit_id: FactorVisitId | null
   readonly upstream_id: string
   readonly sealed_state: Buffer
 }
 export const toTrip = (row: TripRow): StoredLoginRequest => ({
   id: row.id,
   testLoginId: row.test_login_id ?? undefined,
+  factorVisitId: row.factor_visit_id ?? undefined,
   upstreamId: row.upstream_id,
   sealedState: row.sealed_state,
 })

@@ -29,7 +29,7 @@ export const origin = 'http://localhost:4400'
 export const issuer = `${origin}/t/acme`
 
 /** Somebody with a browser. */
-export type Person = { readonly sub: string; readonly browser: APlainBrowser }
+export type Person = { readonly sub: string; readonly browser: APlainBrowser; readonly email?: string }
 
 const policy = (strength: string) => `version: 1
 rules: [{name: staff, effect: grant, scopes: [read, write, purge], groups: [staff]}]
@@ -70,12 +70,23 @@ export async function aFactorCompany() {
   const set = (setting: object) => call('PUT', '/tenants/acme/second-factor', setting)
 
   const aPerson = (at: TestBroker = broker): Person => ({ sub: randomUUID(), browser: aPlainBrowser({ issuer, url: at.url }) })
+  /** The same person, session and browser, at the other process. */
+  const atOther = ({ browser, ...person }: Person): Person => {
+    const same = aPlainBrowser({ issuer, url: other.url })
+    for (const [name, value] of browser.jar) same.jar.set(name, value)
+    return { ...person, browser: same }
+  }
 
   /** Along every redirect of ours and through the IdP, until a page or the client. */
-  async function walk({ sub, browser }: Person, from: APage, amr: readonly string[] = ['pwd']): Promise<APage> {
+  async function walk(
+    { sub, browser, email }: Person,
+    from: APage,
+    amr: readonly string[] = ['pwd'],
+    more: Partial<typeof idp.says> = {},
+  ): Promise<APage> {
     let page = from
     for (let hop = 0; hop < 10 && page.location !== '' && !page.location.startsWith(aWebRedirectUri); hop += 1) {
-      idp.says = { sub, groups: ['staff'], amr }
+      idp.says = { sub, groups: ['staff'], amr, ...(email !== undefined && { email }), ...more }
       page = page.location.startsWith('https://idp.example')
         ? await browser.comeHome(page, acme.connectionId)
         : await browser.visit(page.location)
@@ -87,6 +98,15 @@ export async function aFactorCompany() {
 
   const post = async (person: Person, page: APage, fields: Record<string, string>): Promise<APage> =>
     walk(person, await person.browser.visit(`${issuer}/authorize/second-factor`, { ...formOf(page), ...fields }))
+
+  /** Through the sign-in for it to the page of her own factors; `says`: what her IdP says of that sign-in. */
+  const visit = async (person: Person, says: Partial<typeof idp.says> = {}): Promise<APage> => {
+    const begin = await person.browser.visit(`${issuer}/factors`)
+    const fields = { proof: hidden(begin.text, 'proof'), connection: acme.connectionId }
+    return walk(person, await person.browser.visit(`${issuer}/factors/sign-in`, fields), ['pwd'], says)
+  }
+  const postVisit = async (person: Person, fields: Record<string, string>): Promise<APage> =>
+    walk(person, await person.browser.visit(`${issuer}/factors`, fields))
 
   const subjectOf = async ({ sub }: Person): Promise<string> =>
     (await owner<{ id: string }>('SELECT id FROM subjects WHERE tenant_id = $1 AND stable_id = $2', acme.tenantId, sub))[0]?.id ?? ''
@@ -148,6 +168,7 @@ export async function aFactorCompany() {
     await fixture.close()
   }
   return {
+    fixture,
     acme,
     idp,
     broker,
@@ -161,6 +182,9 @@ export async function aFactorCompany() {
     demand,
     set,
     aPerson,
+    atOther,
+    visit,
+    postVisit,
     walk,
     ask,
     post,

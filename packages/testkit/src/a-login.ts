@@ -75,6 +75,7 @@ export type AnIdp = {
     readonly groups: readonly string[]
     readonly amr: readonly string[]
     readonly acr?: string
+    readonly email?: string
     /** When she signed in there. Not a member: just now; undefined: it does not say. */
     readonly signedInAt?: Instant | undefined
     /** When it ends its session. */
@@ -102,12 +103,13 @@ export function anIdp(clock: () => Instant): AnIdp {
         return ok({ answer, upstreamId, state: new Secret('sealed') })
       },
       finish: async (_message, expected) => {
-        const { sub, sid, groups, amr, acr, sessionEndsAt } = idp.says
+        const { sub, sid, groups, amr, acr, email, sessionEndsAt } = idp.says
         const claims = new Map<string, unknown>([
           ['sub', sub],
           ['groups', groups],
           ['nonce', expected.upstreamId],
         ])
+        if (email !== undefined) claims.set('email', email)
         if (sessionEndsAt !== undefined) claims.set('session_expiry', toSeconds(sessionEndsAt))
         const [now, issuer] = [clock(), 'https://idp.example']
         const authTime = 'signedInAt' in idp.says ? idp.says.signedInAt : now

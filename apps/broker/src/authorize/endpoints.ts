@@ -5,6 +5,7 @@ import { authorizeEndpoint } from './authorize.endpoint.js'
 import { chooseConnectionEndpoint, chooseConnectionPageEndpoint } from './choose-connection.endpoint.js'
 import { clientNoticeEndpoint, clientNoticePageEndpoint } from './client-notice.endpoint.js'
 import { consentEndpoint, consentPageEndpoint } from './consent.endpoint.js'
+import { factorVisitEndpoints } from './factor-visit.endpoint.js'
 import { initiateLoginEndpoints } from './initiate-login.endpoint.js'
 import { oidcCallbackEndpoint } from './oidc-callback.endpoint.js'
 import { oidcClientJwksEndpoint } from './oidc-client-jwks.endpoint.js'
@@ -33,6 +34,7 @@ export const authorizeEndpoints: readonly Endpoint[] = [
   testLoginEndpoint,
   secondFactorPageEndpoint,
   secondFactorEndpoint,
+  ...factorVisitEndpoints,
   consentPageEndpoint,
   consentEndpoint,
 ]

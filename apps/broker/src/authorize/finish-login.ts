@@ -27,6 +27,7 @@ import { sessionHandleOf, setFrameCookie, setSessionCookie } from '../http/sessi
 import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
 import { dispatch } from './dispatch.js'
+import { arriveAtVisit } from './factor-visit.js'
 import { finishTestLogin } from './finish-test-login.js'
 import { type FinishedLogin, resumeFlow } from './flow.js'
 import { type Homecoming, loginToJudge, noteUnknownKey } from './homecoming.js'
@@ -157,10 +158,12 @@ function sealLogoutHint(home: Homecoming, assertion: IdentityAssertion, sessionI
 
 /** Back to dispatch, which decides. It is asked with the cookies that the answer sets, as the browser will ask from now on. */
 async function goOn(
-  { http, deps, tenant, browserHash, now }: Homecoming,
+  home: Homecoming,
   login: FinishedLogin & { readonly request: Parameters<typeof resumeFlow>[1] },
   setCookies: readonly string[],
 ): Promise<Answer> {
+  const { http, deps, tenant, browserHash, now, trip } = home
+  if (trip.factorVisitId !== undefined) return withCookies(await arriveAtVisit(home, trip.factorVisitId, login), setCookies)
   const set = setCookies.map((cookie) => (cookie.split(';', 1)[0] ?? '').split('=') as [string, string])
   const asked = { ...http, cookies: new Map([...http.cookies, ...set]) }
   const flow = await resumeFlow({ http: asked, deps, tenant, browserHash, now, login }, login.request)

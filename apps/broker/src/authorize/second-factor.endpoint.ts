@@ -1,7 +1,6 @@
 /** Beside the sign-in at the IdP: a factor of ours, asked for where it is all that is missing, or enrolled. docs/adr/0034 */
 import type { FactorRefusal } from '@drawbridge/core/factor/error'
 import { factorKinds } from '@drawbridge/core/factor/second-factor'
-import { authenticationOptions } from '@drawbridge/crypto/webauthn'
 import { writeFactorRound } from '@drawbridge/store/factor-rounds'
 import { listFactorsOfSubject, type StoredFactor } from '@drawbridge/store/factors'
 import { inTenant } from '@drawbridge/store/transaction'
@@ -10,9 +9,10 @@ import { endpoint } from '../http/endpoint.js'
 import { refuseOnPage } from './answer.js'
 import { dispatch } from './dispatch.js'
 import { enrolPasskey, enrolTotp, offerOf, redeemCode } from './enrol-factor.js'
+import { atRound, placeOfRequest } from './factor-place.js'
 import { type Flow, loadFlow, loadPostedStep } from './flow.js'
-import { ownFactorStep, relyingPartyOf } from './own-factor.js'
-import { atRound, proveByCode, proveByPasskey, refused } from './prove-factor.js'
+import { ownFactorStep } from './own-factor.js'
+import { challengeOf, proveByCode, proveByPasskey, refused } from './prove-factor.js'
 import { challengePage, enrolPage, type FactorAct, factorActs, redeemPage } from './second-factor-pages.js'
 import { acceptableSession, decideFor, type SignedIn } from './signed-in.js'
 
@@ -70,24 +70,14 @@ async function show(signedIn: SignedIn, turn: Turn, mistake?: Mistake): Promise<
       return redeemPage(flow, refusal)
     case 'challenge': {
       const asksForCode = turn.usable.some(({ kind }) => kind === 'totp')
-      const passkeyOptions = await challengeOf(signedIn, turn.usable)
+      const passkeyOptions = await challengeOf(placeOfRequest(signedIn), turn.usable)
       return challengePage(flow, { passkeyOptions, asksForCode, leadsToEnrolment: turn.leadsToEnrolment }, refusal)
     }
     case 'enrol': {
-      const offer = await offerOf(signedIn, turn.kinds, turn.others, mistake?.form['key'])
+      const offer = await offerOf(placeOfRequest(signedIn), turn.kinds, turn.others, mistake?.form['key'])
       return enrolPage(flow, { ...offer, maySkip: turn.isExtra, forNextTime: turn.forNextTime }, refusal)
     }
   }
-}
-
-/** A fresh challenge for this request and session, in place of the one before. */
-async function challengeOf(signedIn: SignedIn, usable: readonly StoredFactor[]): Promise<object | undefined> {
-  const { deps, tenant } = signedIn.flow
-  const passkeys = usable.flatMap(({ passkey }) => passkey ?? [])
-  if (passkeys.length === 0) return undefined
-  const challenge = deps.random.bytes(32)
-  const isWritten = await inTenant(deps.database, tenant.id, (db) => writeFactorRound(db, tenant.id, atRound(signedIn), { challenge }))
-  return isWritten ? authenticationOptions(relyingPartyOf(deps, tenant.name), challenge, passkeys) : undefined
 }
 
 export const secondFactorPageEndpoint = endpoint({
@@ -109,18 +99,19 @@ type Outcome = FactorRefusal | 'proved' | 'permitted' | 'enrolled' | 'skipped'
 async function carryOut(act: FactorAct, { signedIn, turn, form }: { signedIn: SignedIn; turn: Turn; form: Form }): Promise<Outcome> {
   if (act === 'redeem') return turn.kind === 'redeem' ? redeemCode(signedIn, form['code'] ?? '') : notPermitted(signedIn)
   if (act === 'skip') return turn.kind === 'enrol' && turn.isExtra ? 'skipped' : notPermitted(signedIn)
+  const place = placeOfRequest(signedIn)
   if (act === 'passkey' || act === 'totp') {
     const usable = turn.kind === 'challenge' ? turn.usable.filter(({ kind }) => kind === act) : []
-    const proving = { signedIn, usable, thenEnrols: form['add'] === 'yes' || (turn.kind === 'challenge' && turn.leadsToEnrolment) }
+    const proving = { place, usable, thenEnrols: form['add'] === 'yes' || (turn.kind === 'challenge' && turn.leadsToEnrolment) }
     return act === 'passkey' ? proveByPasskey(proving, form['answer'] ?? '') : proveByCode(proving, form['code'] ?? '')
   }
   const kind = act === 'enrol_passkey' ? 'passkey' : 'totp'
   if (turn.kind !== 'enrol' || !turn.kinds.includes(kind)) return notPermitted(signedIn)
   await permitByIdp(signedIn)
-  return kind === 'passkey' ? enrolPasskey(signedIn, form['answer'] ?? '') : enrolTotp(signedIn, form['key'] ?? '', form['code'] ?? '')
+  return kind === 'passkey' ? enrolPasskey(place, form['answer'] ?? '') : enrolTotp(place, form['key'] ?? '', form['code'] ?? '')
 }
 
-const notPermitted = (signedIn: SignedIn): Promise<FactorRefusal> => refused(signedIn, 'enrolment_not_permitted', 'code')
+const notPermitted = (signedIn: SignedIn): Promise<FactorRefusal> => refused(placeOfRequest(signedIn), 'enrolment_not_permitted', 'code')
 
 /** Several factors at the IdP, for this request and just now, permit a first one; whether they were proved has just been judged. */
 async function permitByIdp(signedIn: SignedIn): Promise<void> {

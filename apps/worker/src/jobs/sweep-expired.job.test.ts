@@ -107,6 +107,11 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     'INSERT INTO factor_rounds (tenant_id, authorization_request_id, session_id, expires_at) VALUES ($1, $2, $3, $4)',
     ...[tenantId, request, session, ends],
   )
+  await write(
+    `INSERT INTO factor_visits (tenant_id, id, issuer_id, browser_hash, session_id, subject_id, created_at, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`,
+    ...[tenantId, randomUUID(), issuerId, randomBytes(32), session, subjectId, ends],
+  )
   const link = randomUUID()
   await write(
     `INSERT INTO setup_links (tenant_id, id, token_hash, note, created_at, expires_at) VALUES ($1, $2, $3, 'IT', $4, $4)`,

@@ -110,10 +110,11 @@ export const auditEvents = {
     'A session ended: by the IdP, or by the person here. The detail counts the browser sessions, and the grants that ended with them.',
   'second_factor.code_created': 'An admin made a code with which a person may enrol her first factor here; the contacts are told.',
   'second_factor.code_used': 'A person used a code of an admin, and may enrol her first factor.',
-  'second_factor.enrolled': 'A person enrolled a second factor; the detail says of which kind, and what allowed it.',
-  'second_factor.proved': 'A person proved a second factor of ours for one request.',
+  'second_factor.enrolled': 'A person enrolled a second factor; she and the contacts are told of which kind, and what allowed it.',
+  'second_factor.proved': 'A person proved a second factor of ours, for one request or on the page of her own factors.',
   'second_factor.refused':
     'A second factor, or a code to enrol one, was not accepted; the reason says why. passkey_counter_back: there may be two of that passkey.',
+  'second_factor.removed': 'A person took one of her second factors away, by one that she has shown; she and the contacts are told.',
   'second_factor.reset':
     'An admin took every factor of a person away. Everything issued to her until then is dead, and what is privileged waits a day.',
   'setup_link.created': 'A set-up link was made, with which a company’s IT may describe a connection.',

@@ -32,6 +32,19 @@ export const factorErrors = {
   ),
   enrolment_code_wrong: entry(400, 'ours', 'that code does not work: it is of another person, was used, has run out, or was mistyped'),
   enrolment_not_permitted: entry(403, 'ours', 'nothing may be enrolled here now: start again in your application'),
+  factor_gone: entry(400, 'ours', 'that one is not among yours any more'),
+  factor_not_shown: entry(403, 'ours', 'show one of your factors once more before you change anything'),
+  factor_last: entry(403, 'ours', 'that is your last one: add another one first, or ask your administrators to reset your second factor'),
+  factor_too_weak: entry(
+    403,
+    'ours',
+    'a code of an app takes no passkey away: show a passkey, or ask your administrators to reset your second factor',
+  ),
+  factor_too_young: entry(
+    403,
+    'ours',
+    'the one that you have shown was added lately, and takes none away that is older until a day after: show another one, or wait',
+  ),
   factors_enough: entry(403, 'ours', 'you have as many factors as one person may have'),
 } as const satisfies Record<string, FactorErrorEntry>
 export type FactorRefusal = keyof typeof factorErrors

@@ -12,6 +12,7 @@ import {
   mayProve,
   nextFactorStep,
   noSecondFactor,
+  refuseRemoval,
   secondFactorFromJson,
   turnOfOwnFactor,
 } from './second-factor.js'
@@ -86,6 +87,47 @@ describe('the setting of a tenant', () => {
       expect(secondFactorFromJson(json)).toEqual(noSecondFactor)
     },
   )
+})
+
+describe('a person takes one of hers away', () => {
+  const day = 86_400_000
+  const now = instant(100 * day)
+  const added = (id: string, kind: FactorKind, daysAgo: number, rpId?: string): Factor => ({
+    ...factor(kind, 'factor', elsewhere, rpId),
+    ...{ id, createdAt: instant(now - daysAgo * day) },
+  })
+  const [old, other, young, app] = [
+    added('old', 'passkey', 9),
+    added('other', 'passkey', 8),
+    added('young', 'passkey', 0.5),
+    added('app', 'totp', 9),
+  ]
+  const dead = added('dead', 'passkey', 9, 'old.example')
+  test.each([
+    ['an older one by a younger that is no newcomer', [old, other], 'old', 'other', undefined],
+    ['a younger one by an older', [old, young], 'young', 'old', undefined],
+    ['the one that she has shown', [old, other], 'old', 'old', undefined],
+    ['a newcomer by itself', [old, young], 'young', 'young', undefined],
+    ['an app by a passkey', [old, app], 'app', 'old', undefined],
+    ['an app by itself', [old, app], 'app', 'app', undefined],
+    ['one of another RP ID by one that works', [old, dead], 'dead', 'old', undefined],
+    ['one of two apps by the other', [app, added('app2', 'totp', 8)], 'app', 'app2', undefined],
+    ['the only one', [old], 'old', 'old', 'factor_last'],
+    ['the last that works here', [old, dead], 'old', 'old', 'factor_last'],
+    ['a passkey by a code', [old, app], 'old', 'app', 'factor_too_weak'],
+    ['an older one by a newcomer', [old, young], 'old', 'young', 'factor_too_young'],
+    ['… not by a code of one either', [app, added('app2', 'totp', 0.9)], 'app', 'app2', 'factor_too_young'],
+    ['what she has shown nothing for', [old, other], 'old', undefined, 'factor_not_shown'],
+    ['by one that is gone itself', [old, other], 'old', 'gone', 'factor_not_shown'],
+    ['one that she does not have', [old, other], 'gone', 'old', 'factor_gone'],
+  ] as const)('%s', (_, factors, id, provedBy, refusal) => {
+    expect(refuseRemoval({ factors, id, provedBy, rpId: 'login.example', now })).toBe(refusal)
+  })
+  test('a newcomer is none from a day on', () => {
+    const of = (daysAgo: number) =>
+      refuseRemoval({ factors: [old, added('x', 'passkey', daysAgo)], id: 'old', provedBy: 'x', rpId: 'login.example', now })
+    expect([of(1), of(1 - 1 / 86_400)]).toEqual([undefined, 'factor_too_young'])
+  })
 })
 
 test('whoever guesses waits longer and longer, and is stopped', () => {

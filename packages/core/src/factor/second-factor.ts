@@ -5,8 +5,9 @@
  */
 import { z } from 'zod'
 import type { OwnFactorProof } from '../identity/normalized-identity.js'
-import { addSeconds, type Instant } from '../instant.js'
-import type { AuthorizationRequestId, ConnectionId, SubjectId } from '../tenant/ids.js'
+import { addSeconds, type Instant, secondsBetween } from '../instant.js'
+import type { AuthorizationRequestId, ConnectionId, FactorVisitId, SubjectId } from '../tenant/ids.js'
+import type { FactorRefusal } from './error.js'
 
 export const factorKinds = ['passkey', 'totp'] as const
 export type FactorKind = (typeof factorKinds)[number]
@@ -26,6 +27,14 @@ export const proofBy = (kind: FactorKind, provedAt: Instant): OwnFactorProof => 
 export const enrolmentProofs = ['code', 'idp', 'factor'] as const
 export type EnrolmentProof = (typeof enrolmentProofs)[number]
 
+/** In a mail, and on the page of one's own factors. */
+export const kindWords: Readonly<Record<FactorKind, string>> = { passkey: 'a passkey', totp: 'an authenticator app' }
+export const proofWords: Readonly<Record<EnrolmentProof, string>> = {
+  code: 'a code of an admin',
+  idp: 'several factors at the identity provider',
+  factor: 'another factor',
+}
+
 export const factorLimits = {
   /** Of one person. */
   factors: 10,
@@ -37,6 +46,12 @@ export const factorLimits = {
   challengeSeconds: 300,
   /** For one person and one kind, in a row without success: then an admin has to reset. NIST SP 800-63B §3.2.2 allows a hundred. */
   guesses: 20,
+  /** From the sign-in to the end of a look at one's own factors. */
+  visitSeconds: 900,
+  /** In it, from a factor that was shown to what that still permits. */
+  visitProofSeconds: 300,
+  /** A factor that is younger takes none away that is older: whoever was told of it has time to say that it is not hers. */
+  newcomerSeconds: 24 * 3600,
 } as const
 
 /** Eighty bits: who reads their hash finds no code within its time. */
@@ -97,8 +112,8 @@ export type Factor = {
   readonly kind: FactorKind
   readonly name: string
   readonly enrolledBy: EnrolmentProof
-  /** The request in which it was enrolled. */
-  readonly enrolledIn: AuthorizationRequestId
+  /** The request, or the visit, in which it was enrolled. */
+  readonly enrolledIn: AuthorizationRequestId | FactorVisitId
   readonly createdAt: Instant
   readonly usedAt: Instant | undefined
   /** Of a passkey: it works under this RP ID alone. */
@@ -109,8 +124,10 @@ export type Factor = {
  * Whether a factor may prove anything for a request. In the request that enrolled it only where an admin's code vouched for it: several
  * factors at the IdP, or a weaker factor of ours, must not become a stronger one within one request. security.md §18
  */
-export const mayProve = ({ enrolledBy, enrolledIn }: Pick<Factor, 'enrolledBy' | 'enrolledIn'>, request: AuthorizationRequestId): boolean =>
-  enrolledBy === 'code' || enrolledIn !== request
+export const mayProve = (
+  { enrolledBy, enrolledIn }: Pick<Factor, 'enrolledBy' | 'enrolledIn'>,
+  place: AuthorizationRequestId | FactorVisitId,
+): boolean => enrolledBy === 'code' || enrolledIn !== place
 
 /** What the person is asked next. `challenge`: one of `usable`. `enrol`: by `by`; her `others` are then shown to be hers first. */
 export type FactorStep<F> =
@@ -132,7 +149,7 @@ export type FactorSituation<F> = {
 /** `undefined`: nothing of ours helps, or the IdP is to be asked first. */
 export function nextFactorStep<F extends Factor>(situation: FactorSituation<F>): FactorStep<F> | undefined {
   const { factors, requestId, rpId, helps } = situation
-  const present = factors.filter((factor) => factor.kind !== 'passkey' || factor.rpId === rpId)
+  const present = factors.filter((factor) => worksUnder(rpId, factor))
   const usable = present.filter((factor) => helps(factor.kind) && mayProve(factor, requestId))
   if (usable.length > 0) return { kind: 'challenge', usable }
   // What was enrolled in this very request helps the next one; a further one would not help this one either.
@@ -141,4 +158,36 @@ export function nextFactorStep<F extends Factor>(situation: FactorSituation<F>):
   if (kinds.length === 0) return undefined
   const by = factors.length > 0 ? 'factor' : situation.idpProvedSeveral ? 'idp' : 'code'
   return { kind: 'enrol', kinds, by, others: present }
+}
+
+/** A passkey works under its RP ID alone. */
+export const worksUnder = (rpId: string, factor: Pick<Factor, 'kind' | 'rpId'>): boolean =>
+  factor.kind !== 'passkey' || factor.rpId === rpId
+
+export type FactorRemoval = {
+  readonly factors: readonly Factor[]
+  /** To be taken away. */
+  readonly id: string
+  /** The factor that she has shown. */
+  readonly provedBy: string | undefined
+  readonly rpId: string
+  readonly now: Instant
+}
+
+/**
+ * Why a person may not take this factor of hers away; `undefined`: she may. Whoever has learnt her password and one code of her app must not
+ * shut her out: a code takes no passkey away, and what was added lately nothing that was there before. The last one that works is the
+ * admin's to take: without it the next one would need no proof but a code. docs/adr/0055
+ */
+export function refuseRemoval({ factors, id, provedBy, rpId, now }: FactorRemoval): FactorRefusal | undefined {
+  const factor = factors.find((each) => each.id === id)
+  if (factor === undefined) return 'factor_gone'
+  const by = factors.find((each) => each.id === provedBy)
+  if (by === undefined) return 'factor_not_shown'
+  if (!factors.some((each) => each.id !== id && worksUnder(rpId, each))) return 'factor_last'
+  if (by.id === id) return undefined
+  if (by.kind === 'totp' && factor.kind === 'passkey') return 'factor_too_weak'
+  return by.createdAt > factor.createdAt && secondsBetween(by.createdAt, now) < factorLimits.newcomerSeconds
+    ? 'factor_too_young'
+    : undefined
 }

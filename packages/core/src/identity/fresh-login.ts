@@ -31,9 +31,13 @@ export function judgeFreshness(barrierAt: Instant | undefined, login: LoginInsta
   const wasDemanded = freshDemandedAt !== undefined && isAfter(freshDemandedAt, barrierAt)
   if (authenticatedAt !== undefined) {
     if (isAfter(authenticatedAt, barrierAt)) return 'fresh'
-    if (wasDemanded && authenticatedAt >= addSeconds(freshDemandedAt, -freshLoginSkewSeconds)) return 'fresh'
+    if (wasDemanded && meetsDemand(authenticatedAt, freshDemandedAt)) return 'fresh'
   }
   return wasDemanded ? 'login_not_fresh' : 'fresh_login_required'
 }
+
+/** She has signed in there since we demanded it. What the IdP does not say is no. */
+export const meetsDemand = (authenticatedAt: Instant | undefined, freshDemandedAt: Instant): boolean =>
+  authenticatedAt !== undefined && authenticatedAt >= addSeconds(freshDemandedAt, -freshLoginSkewSeconds)
 
 const isAfter = (at: Instant, barrierAt: Instant): boolean => toSeconds(at) > toSeconds(barrierAt)

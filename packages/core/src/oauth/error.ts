@@ -169,6 +169,27 @@ export const oauthErrors = {
     spec: 'ours',
     say: 'this test was started already, or it is over; ask for another one',
   },
+  factors_off: {
+    code: 'invalid_request',
+    status: 404,
+    answer: 'page',
+    spec: 'ours',
+    say: 'your company asks for no second factor here; ask its administrators',
+  },
+  factor_visit_over: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'page',
+    spec: 'RFC 9700 §4.7',
+    say: 'this page was opened in another browser, somebody else has signed in in this one, or it is over; start again',
+  },
+  factor_visit_not_fresh: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'OIDC Core §3.1.2.1, SAML Core §3.4.1',
+    say: 'this page needs a sign-in of just now, and your company\u2019s sign-in has not said that it asked you again; sign out there and start again, or ask your administrators to let it honour a demand for a fresh sign-in',
+  },
   request_not_of_browser: {
     code: 'invalid_request',
     status: 400,

@@ -19,6 +19,7 @@ export type GrantId = Brand<string, 'GrantId'>
 export type AuthorizationRequestId = Brand<string, 'AuthorizationRequestId'>
 export type LoginRequestId = Brand<string, 'LoginRequestId'>
 export type TestLoginId = Brand<string, 'TestLoginId'>
+export type FactorVisitId = Brand<string, 'FactorVisitId'>
 export type RecordedLoginId = Brand<string, 'RecordedLoginId'>
 export type BrowserSessionId = Brand<string, 'BrowserSessionId'>
 export type ScimUserId = Brand<string, 'ScimUserId'>
