@@ -203,6 +203,23 @@ export async function removeFactors(db: Db, tenant: TenantId, subject: SubjectId
   return rowCount
 }
 
+export type FactorsOfPerson = { readonly factors: readonly StoredFactor[]; readonly resetAt: Instant | undefined }
+
+/** Of whom a connection calls so; nothing where nobody is called so yet. */
+export async function findFactorsOfPerson(
+  db: Db,
+  tenant: TenantId,
+  { connectionId, stableId }: { readonly connectionId: string; readonly stableId: string },
+): Promise<FactorsOfPerson> {
+  const { rows } = await db.query<{ id: SubjectId; factors_reset_at: Instant | null }>(
+    'SELECT id, factors_reset_at FROM subjects WHERE tenant_id = $1 AND connection_id = $2 AND stable_id = $3',
+    [tenant, connectionId, stableId],
+  )
+  const person = rows[0]
+  if (person === undefined) return { factors: [], resetAt: undefined }
+  return { factors: await listFactorsOfSubject(db, tenant, person.id), resetAt: person.factors_reset_at ?? undefined }
+}
+
 /** What the last login said of her, as `identityFromJson` reads it. */
 export async function findClaimsOfSubject(db: Db, tenant: TenantId, subject: SubjectId): Promise<unknown> {
   const { rows } = await db.query<{ claims: unknown }>('SELECT claims FROM subjects WHERE tenant_id = $1 AND id = $2', [tenant, subject])

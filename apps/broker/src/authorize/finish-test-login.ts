@@ -4,16 +4,24 @@
  * The trip is consumed and the ids of the answer are entered by a statement of its own, which knows trips of tests alone, as the statement of
  * a login knows trips of logins alone. No subject, session, claim, grant or code is written anywhere behind this door.
  */
+import { nextFactorStep, privilegedFrom, proofBy, turnOfOwnFactor } from '@drawbridge/core/factor/second-factor'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { stepsOf } from '@drawbridge/core/identity/login-trace'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
-import { passedSteps, type TestLoginAsked, testLoginAsked, testOutcomeWords } from '@drawbridge/core/identity/test-login'
+import {
+  type OwnFactorOfTest,
+  passedSteps,
+  type TestLoginAsked,
+  testLoginAsked,
+  testOutcomeWords,
+} from '@drawbridge/core/identity/test-login'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type CompiledPolicy, compilePolicy, safeDefault } from '@drawbridge/core/policy/compile'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { strengthFor } from '@drawbridge/core/policy/strength'
 import type { Result } from '@drawbridge/core/result'
-import type { ClientId, Scope, TestLoginId } from '@drawbridge/core/tenant/ids'
+import type { AuthorizationRequestId, ClientId, Scope, TestLoginId } from '@drawbridge/core/tenant/ids'
+import { type FactorsOfPerson, findFactorsOfPerson } from '@drawbridge/store/factors'
 import { type JudgedTest, judgeTestLogin } from '@drawbridge/store/judge-test-login'
 import { findPolicy } from '@drawbridge/store/policies'
 import { findTestLogin } from '@drawbridge/store/test-logins'
@@ -21,13 +29,14 @@ import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import type { RefusedAnswer } from '@drawbridge/upstream/answer-outline'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import { describeAssertion } from '@drawbridge/upstream/describe-assertion'
-import { admit, type Identified, identify } from '../admission/admit.js'
+import { type Admission, admit, type Identified, identify } from '../admission/admit.js'
 import { sessionEndOf } from '../admission/session-end.js'
 import { type Answer, page } from '../http/answer.js'
 import { html } from '../http/html.js'
 import { refuseOnPage } from './answer.js'
 import { type Homecoming, loginToJudge, noteUnknownKey } from './homecoming.js'
 import { failureOf, failureOfAnswer, recordedOf } from './login-trace.js'
+import { isItsTurn, provesSeveral, relyingPartyOf } from './own-factor.js'
 import { type FoundByTest, foundOfFailure, keepFound, nothingFound } from './test-login-result.js'
 import { refuseUpstream } from './upstream-refusal.js'
 
@@ -82,8 +91,10 @@ async function weigh(home: TestHomecoming, { answer, who: { identity }, judged }
   const tenant = await home.deps.configuration.atVersion(home.tenant, judged.configurationVersion)
   const asked = await askPolicy({ ...home, tenant }, identity)
   if (asked === undefined) return { outcome: 'admitted', isFinal: true, found: { ...common, steps: passedSteps('admission') } }
-  const { decision, strength } = asked
-  const judgedByPolicy = { ...common, strength, decision: { ...decision } }
+  const { decision, strength, ownFactor } = asked
+  const judgedByPolicy = { ...common, strength, decision: { ...decision }, ownFactor: ownFactor ?? null }
+  if (ownFactor?.asked === 'at_once')
+    return { outcome: 'own_factor', isFinal: true, found: { ...judgedByPolicy, steps: passedSteps('policy') } }
   if (decision.kind === 'deny')
     return {
       outcome: 'denied',
@@ -97,11 +108,10 @@ async function weigh(home: TestHomecoming, { answer, who: { identity }, judged }
   }
 }
 
+type AskedPolicy = { readonly decision: PolicyDecision; readonly strength: string; readonly ownFactor: OwnFactorOfTest | undefined }
+
 /** Undefined: the admin named no client, or what she named is no longer there. */
-async function askPolicy(
-  home: TestHomecoming,
-  identity: NormalizedIdentity,
-): Promise<{ readonly decision: PolicyDecision; readonly strength: string } | undefined> {
+async function askPolicy(home: TestHomecoming, identity: NormalizedIdentity): Promise<AskedPolicy | undefined> {
   const { deps, tenant, now, testLoginId } = home
   const test = await inTenant(deps.database, tenant.id, (db) => findTestLogin(db, tenant.id, testLoginId, now))
   const asked = testLoginAsked.parse(test?.asked ?? {})
@@ -111,7 +121,8 @@ async function askPolicy(
   const resource = findResource(indicator, tenant.resources)
   const policy = await policyOf(home, asked)
   if (!client || !resource || !policy) return undefined
-  const { decision } = admit({
+  const person = await inTenant(deps.database, tenant.id, (db) => findFactorsOfPerson(db, tenant.id, identity))
+  const admission: Admission = {
     tenant: { ...tenant, policy },
     client,
     resource,
@@ -119,10 +130,55 @@ async function askPolicy(
     scopes: asked.scopes.map((scope) => scope as Scope),
     stepUpsDone: asked.secondFactor ? 1 : 0,
     session: { startedAt: now, isOwn: true },
+    privilegedFrom: privilegedFrom(person.resetAt),
     from: home.http,
     now,
+  }
+  const { decision } = admit(admission)
+  const ownFactor = ownFactorFor({ home, admission, person, decision })
+  return { decision, ownFactor, strength: strengthFor('tenant', policy.strength, identity.authentication, identity.connectionId) }
+}
+
+type WithoutFactor = {
+  readonly home: TestHomecoming
+  readonly admission: Admission
+  readonly person: FactorsOfPerson
+  readonly decision: PolicyDecision
+}
+
+/** What a login would be asked of a factor of ours, by the rule that asks it, and what policy would say then. Nothing is asked, and nothing written. */
+function ownFactorFor({ home, admission, person, decision }: WithoutFactor): OwnFactorOfTest | undefined {
+  const { deps, tenant, now, testLoginId } = home
+  const { identity } = admission
+  const turn = turnOfOwnFactor(tenant.secondFactor, identity.connectionId)
+  const isAtOnce = isItsTurn(decision, turn)
+  // The IdP is asked first: what is said if it is asked in vain.
+  const later = { ...admission, stepUpsDone: 1 }
+  if (!isAtOnce && (decision.kind !== 'stepUp' || !isItsTurn(admit(later).decision, turn))) return undefined
+  const asked = isAtOnce ? admission : later
+  const withProof = (kind: Parameters<typeof proofBy>[0]) =>
+    admit({ ...asked, identity: { ...identity, authentication: { ...identity.authentication, ownFactor: proofBy(kind, now) } } }).decision
+  const step = nextFactorStep({
+    factors: person.factors,
+    // Nothing was enrolled in a test.
+    requestId: testLoginId as string as AuthorizationRequestId,
+    rpId: relyingPartyOf(deps, tenant.name).id,
+    helps: (kind) => withProof(kind).kind === 'allow',
+    idpWasAsked: true,
+    idpProvedSeveral: provesSeveral(identity, asked.tenant.policy, now),
   })
-  return { decision, strength: strengthFor('tenant', policy.strength, identity.authentication, identity.connectionId) }
+  if (step === undefined) return undefined
+  const kinds = step.kind === 'challenge' ? [...new Set(step.usable.map(({ kind }) => kind))] : [...step.kinds]
+  const [first] = kinds
+  if (first === undefined) return undefined
+  return {
+    asked: isAtOnce ? 'at_once' : 'after_idp',
+    step: step.kind,
+    kinds,
+    permittedBy: step.kind === 'enrol' ? step.by : null,
+    helpsAtOnce: step.kind === 'challenge' || step.by === 'code',
+    decision: { ...withProof(first) },
+  }
 }
 
 async function policyOf({ deps, tenant }: TestHomecoming, asked: TestLoginAsked): Promise<CompiledPolicy | undefined> {

@@ -35,7 +35,15 @@ export function keepFound(
   return saveTestResult(db, tenant.id, { id, outcome, sealed, isFinal, now })
 }
 
-export const nothingFound = { answer: null, identity: null, admission: null, strength: null, decision: null, failure: null } as const
+export const nothingFound = {
+  answer: null,
+  identity: null,
+  admission: null,
+  strength: null,
+  decision: null,
+  ownFactor: null,
+  failure: null,
+} as const
 
 export const foundOfFailure = (requestId: string, failure: LoginFailure, answer: TestLoginFound['answer']): TestLoginFound => ({
   ...nothingFound,

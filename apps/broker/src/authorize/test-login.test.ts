@@ -144,6 +144,47 @@ describe.each(bothCompanies)('a test of %s', (company) => {
     expect(demanded).toMatchObject({ outcome: 'denied', found: { failure: { reason: 'mfa_missing' } } })
   })
 
+  it('says that a factor of ours would be asked for, and what policy would say with it', async () => {
+    const policyDocument =
+      'version: 1\nrules: [{name: staff, effect: grant, scopes: [read], groups: [staff]}]\nmfa: [{scopes: [read], freshSeconds: 300}]\n'
+    const clark = { ...forClient(company), policyDocument, loginHint: `clark@${company}.example` }
+    const set = (setting: object) => two.call('PUT', `/tenants/${company}/second-factor`, setting)
+    await set({ mode: 'on' })
+    const allowed = { kind: 'allow', scopes: ['read'] }
+    const toEnrol = { step: 'enrol', kinds: ['passkey', 'totp'], permittedBy: 'code', helpsAtOnce: true, decision: allowed }
+    const first = (await run(company, clark)).result
+    expect(first).toMatchObject({ outcome: 'step_up', found: { ownFactor: { asked: 'after_idp', ...toEnrol } } })
+    await set({ mode: 'on', cannotProve: [two.of(company).connectionId] })
+    const { done, result } = await run(company, clark)
+    expect(done.text).toContain('You would be asked for a second factor here')
+    expect(result).toMatchObject({ outcome: 'own_factor', found: { failure: null, ownFactor: { asked: 'at_once', ...toEnrol } } })
+    // She has an app.
+    const { tenantId, connectionId } = two.of(company)
+    const stableId = String((result.found.identity as { stableId: string }).stableId)
+    await owner(
+      `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+       VALUES ($1, gen_random_uuid(), $2, $3, '{}', now(), now(), now()) ON CONFLICT DO NOTHING`,
+      ...[tenantId, connectionId, stableId],
+    )
+    await owner(
+      `INSERT INTO factors (tenant_id, id, subject_id, kind, name, enrolled_by, enrolled_in, sealed_secret, last_step, created_at)
+       SELECT $1, gen_random_uuid(), id, 'totp', 'App', 'code', gen_random_uuid(), '', 0, now() FROM subjects WHERE tenant_id = $1 AND stable_id = $2`,
+      ...[tenantId, stableId],
+    )
+    const toShow = { asked: 'at_once', step: 'challenge', kinds: ['totp'], permittedBy: null, helpsAtOnce: true, decision: allowed }
+    expect((await run(company, clark)).result).toMatchObject({ outcome: 'own_factor', found: { ownFactor: toShow } })
+    // A code cannot answer a demand of what cannot be phished.
+    const strong = policyDocument.replace('mfa: [{', 'mfa: [{strength: phishing_resistant, ')
+    expect((await run(company, { ...clark, policyDocument: strong })).result).toMatchObject({
+      outcome: 'own_factor',
+      found: { ownFactor: { step: 'enrol', kinds: ['passkey'], permittedBy: 'factor', helpsAtOnce: false } },
+    })
+    await set({ mode: 'off' })
+    expect((await run(company, clark)).result).toMatchObject({ outcome: 'step_up', found: { ownFactor: null } })
+    await owner('DELETE FROM factors WHERE tenant_id = $1', tenantId)
+    await owner('DELETE FROM subjects WHERE tenant_id = $1 AND stable_id = $2', tenantId, stableId)
+  })
+
   it('tells whom the directory shuts out', async () => {
     await two.call('PUT', `/tenants/${company}/provisioning`, { mode: 'scim_only' })
     const { done, result } = await run(company, forClient(company))
@@ -324,7 +365,9 @@ describe('a test is never a login, and a login never a test', () => {
       ['NULL', 'NULL', 'test'],
       ['id', 'id', 'test'],
       ['NULL', 'NULL', 'login'],
+      ['NULL', 'NULL', 'enrol'],
+      ['NULL', 'id', 'enrol'],
     ] as const)
-      await expect(trip(request, test, purpose)).rejects.toMatchObject({ constraint: 'login_requests_test_check' })
+      await expect(trip(request, test, purpose)).rejects.toMatchObject({ constraint: 'login_requests_purpose_of_trip_check' })
   })
 })

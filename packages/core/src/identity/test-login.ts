@@ -4,13 +4,14 @@
  * The result holds what her own login says of her, so it is sealed and lives an hour. security.md §17
  */
 import { z } from 'zod'
+import { enrolmentProofs, factorKinds } from '../factor/second-factor.js'
 import { type LoginStage, loginStages, type TraceStep } from './login-trace.js'
 
 /** Of the token in the one-time URL. */
 export const testLoginTokenPrefix = 'dbl_'
 
 /** `admitted`: she would come in, and no policy was asked. */
-export const testOutcomes = ['unavailable', 'refused', 'not_admitted', 'admitted', 'denied', 'step_up', 'allowed'] as const
+export const testOutcomes = ['unavailable', 'refused', 'not_admitted', 'admitted', 'denied', 'step_up', 'own_factor', 'allowed'] as const
 export type TestOutcome = (typeof testOutcomes)[number]
 
 /** As the person who ran it reads it. */
@@ -21,6 +22,7 @@ export const testOutcomeWords: Readonly<Record<TestOutcome, string>> = {
   admitted: 'You would be let in. No policy was asked, because the test names no client.',
   denied: 'You would be let in, and the policy would give this application nothing.',
   step_up: 'You would be sent back once, for a second factor.',
+  own_factor: 'You would be asked for a second factor here.',
   allowed: 'You would be let in, and this application would get access.',
 }
 
@@ -63,8 +65,26 @@ export const testLoginFound = z.strictObject({
   /** How strong the sign-in counts by the policy that was asked. */
   strength: z.string().nullable(),
   decision: z.record(z.string(), z.unknown()).nullable(),
+  /** What a factor of ours would make of it; null: none would be asked for, or would help. Absent: from before it was judged. */
+  ownFactor: z
+    .strictObject({
+      /** `after_idp`: only once the IdP has been asked in vain. */
+      asked: z.enum(['at_once', 'after_idp']),
+      step: z.enum(['challenge', 'enrol']),
+      /** Of those that would help: what she has, or what she would enrol. */
+      kinds: z.array(z.enum(factorKinds)),
+      /** What would have to permit an enrolment; null: she has one. */
+      permittedBy: z.enum(enrolmentProofs).nullable(),
+      /** False: what she would enrol helps from the next request on. */
+      helpsAtOnce: z.boolean(),
+      /** What policy would say with it. */
+      decision: z.record(z.string(), z.unknown()),
+    })
+    .nullable()
+    .default(null),
 })
 export type TestLoginFound = z.infer<typeof testLoginFound>
+export type OwnFactorOfTest = NonNullable<TestLoginFound['ownFactor']>
 
 /** All that passed until here; `reached` is the last stage that was judged. */
 export const passedSteps = (reached: LoginStage): TraceStep[] =>

@@ -15,6 +15,11 @@ export type OAuthErrorEntry = {
 
 const badClient = 'client authentication failed; check client_id and its credentials, or register again'
 
+const pageEntry = (status: 400 | 403 | 404, spec: string, say: string) =>
+  ({ code: 'invalid_request', status, answer: 'page', spec, say }) as const
+const notFresh =
+  'this page needs a sign-in of just now, and your company\u2019s has not said that it asked you again; sign out there and start again, or ask your administrators'
+
 export const oauthErrors = {
   // Authorization endpoint, before client and redirect URI are proven: a page, never a redirect.
   authorization_request_malformed: {
@@ -162,48 +167,20 @@ export const oauthErrors = {
     say: 'the policy of the company allows none of what was asked',
   },
   // Steps of the browser flow.
-  test_login_over: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'page',
-    spec: 'ours',
-    say: 'this test was started already, or it is over; ask for another one',
-  },
-  factors_off: {
-    code: 'invalid_request',
-    status: 404,
-    answer: 'page',
-    spec: 'ours',
-    say: 'your company asks for no second factor here; ask its administrators',
-  },
-  factor_visit_over: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'page',
-    spec: 'RFC 9700 §4.7',
-    say: 'this page was opened in another browser, somebody else has signed in in this one, or it is over; start again',
-  },
-  factor_visit_not_fresh: {
-    code: 'access_denied',
-    status: 403,
-    answer: 'page',
-    spec: 'OIDC Core §3.1.2.1, SAML Core §3.4.1',
-    say: 'this page needs a sign-in of just now, and your company\u2019s sign-in has not said that it asked you again; sign out there and start again, or ask your administrators to let it honour a demand for a fresh sign-in',
-  },
-  request_not_of_browser: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'page',
-    spec: 'RFC 9700 §4.7',
-    say: 'this sign-in was not started in this browser, or it is over; go back to the application and start again',
-  },
-  request_expired: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'page',
-    spec: 'RFC 6749 §4.1.2.1',
-    say: 'this sign-in has expired; go back to the application and start again',
-  },
+  test_login_over: pageEntry(400, 'ours', 'this test was started already, or it is over; ask for another one'),
+  factors_off: pageEntry(404, 'ours', 'your company asks for no second factor here; ask its administrators'),
+  factor_visit_over: pageEntry(
+    400,
+    'RFC 9700 §4.7',
+    'this page was opened in another browser or by another sign-in, or it is over; start again',
+  ),
+  factor_visit_not_fresh: pageEntry(403, 'OIDC Core §3.1.2.1, SAML Core §3.4.1', notFresh),
+  request_not_of_browser: pageEntry(
+    400,
+    'RFC 9700 §4.7',
+    'this sign-in was not started in this browser, or it is over; go back to the application and start again',
+  ),
+  request_expired: pageEntry(400, 'RFC 6749 §4.1.2.1', 'this sign-in has expired; go back to the application and start again'),
   request_unsettled: {
     code: 'temporarily_unavailable',
     status: 503,
@@ -218,13 +195,7 @@ export const oauthErrors = {
     spec: 'RFC 9700 §4.7',
     say: 'this page does not belong to the sign-in in this browser; go back to the application and start again',
   },
-  connection_missing: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'page',
-    spec: 'RFC 6749 §4.1.2.1',
-    say: 'no sign-in connection is set up for this company; ask its administrators',
-  },
+  connection_missing: pageEntry(400, 'RFC 6749 §4.1.2.1', 'no sign-in connection is set up for this company; ask its administrators'),
   connection_unknown: {
     code: 'invalid_request',
     status: 404,

@@ -1,5 +1,6 @@
 /** What a test login found, in the order in which a login is judged: what was sent, what it became, who comes in, and what policy gives and why. */
 
+import { kindWords, proofWords } from '@drawbridge/core/factor/second-factor'
 import type { LoginStage, StageVerdict } from '@drawbridge/core/identity/login-trace'
 import { testOutcomeWords } from '@drawbridge/core/identity/test-login'
 import { z } from 'zod'
@@ -31,9 +32,9 @@ function whyNot({ found, explanation, differences }: ShownTestLogin): Html | und
   return html`<div role="status">${words?.map((each) => html`<p>${each}</p>`)}${compared.length > 0 && html`<dl class="stacked">${compared}</dl>`}<p class="soft">Cause <code>${found.failure.reason}</code></p></div>`
 }
 
-function findings({ steps, answer, identity, admission, strength, decision }: Found): Html {
+function findings({ steps, answer, identity, admission, strength, decision, ownFactor }: Found): Html {
   const raw = answer === null ? [] : Object.entries(answer).map(([name, value]) => fact(name, tree(value)))
-  return html`<h2>Step by step</h2><dl>${steps.map(({ stage, verdict }) => fact(stages[stage], verdicts[verdict]))}</dl>${section('What your identity provider sent', raw)}${identity !== null && claimsOf(identity)}${admission !== null && admissionOf(admission)}${identity !== null && strengthOf(identity, strength)}${decision !== null && decisionOf(decision)}`
+  return html`<h2>Step by step</h2><dl>${steps.map(({ stage, verdict }) => fact(stages[stage], verdicts[verdict]))}</dl>${section('What your identity provider sent', raw)}${identity !== null && claimsOf(identity)}${admission !== null && admissionOf(admission)}${identity !== null && strengthOf(identity, strength)}${decision !== null && decisionOf(decision)}${ownFactor !== null && ownFactorOf(ownFactor)}`
 }
 
 const time = (at: unknown): string | undefined => (typeof at === 'number' ? new Date(at).toISOString() : undefined)
@@ -52,6 +53,17 @@ const strengthOf = ({ authentication }: NonNullable<Found['identity']>, strength
     fact('Methods (amr)', tree(authentication['amr'])),
     fact('When', time(authentication['authenticatedAt'])),
   ])
+
+const ownFactorOf = ({ asked, step, kinds, permittedBy, helpsAtOnce, decision }: NonNullable<Found['ownFactor']>): Html =>
+  html`${section('A second factor of this service', [
+    fact('Asked of you', asked === 'at_once' ? 'at once' : 'if your identity provider is asked for one and proves none'),
+    fact(
+      step === 'challenge' ? 'You would show' : 'You have none that helps, and would add',
+      kinds.map((kind) => kindWords[kind]).join(', or '),
+    ),
+    fact('Which is permitted by', permittedBy && proofWords[permittedBy]),
+    fact('It would help', helpsAtOnce ? 'at once' : 'from the next sign-in on'),
+  ])}<h2>With it</h2>${decisionOf(decision)}`
 
 const claimsOf = ({ stableId, claims, groups, sessionExpiresAt }: NonNullable<Found['identity']>): Html =>
   section('What it became here', [
