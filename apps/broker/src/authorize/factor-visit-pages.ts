@@ -104,14 +104,15 @@ const day = (at: Instant): Html => {
 const facts = ({ createdAt, usedAt, enrolledBy }: StoredFactor): Html =>
   html`<span class="soft">Added ${day(createdAt)}, allowed by ${proofWords[enrolledBy]}. ${usedAt === undefined ? 'Never shown yet.' : html`Last shown ${day(usedAt)}.`}</span>`
 
-const said = ({ name, createdAt }: StoredFactor): string => `${name} of ${new Date(createdAt).toISOString().slice(0, 16).replace('T', ' ')}`
+/** Two may have been added in the same minute: each has its number. */
+const called = ({ name }: StoredFactor, index: number): string => `${index + 1}. ${name}`
 
 export const listPage = (visit: Visit, refusal?: FactorRefusal): Answer =>
   shown(
     title,
     html`<ul>${visit.factors.map(
-      (factor) =>
-        html`<li><strong>${factor.name}</strong>${factor.id === visit.provedBy && html` <span class="tier">shown just now</span>`}<br>${facts(factor)}${visit.factors.length > 1 && leadTo(visit, ['remove', factor.id], 'Remove', `Remove ${said(factor)}`)}</li>`,
+      (factor, index) =>
+        html`<li><strong>${called(factor, index)}</strong>${factor.id === visit.provedBy && html` <span class="tier">shown just now</span>`}<br>${facts(factor)}${visit.factors.length > 1 && leadTo(visit, ['remove', factor.id], 'Remove', `Remove ${called(factor, index)}`)}</li>`,
     )}</ul>${visit.factors.length === 1 && html`<p class="soft">It is the only one, so it cannot be removed here. Add another one, or ask your administrators.</p>`}${visit.factors.length < factorLimits.factors && leadTo(visit, ['step', 'add'], 'Add a passkey or an app')}<p class="soft">You do not know one of these? Tell your administrators at once.</p>${signOut(visit.place.tenant)}`,
     refusal,
   )
@@ -122,5 +123,5 @@ export const addPage = (visit: Visit, offer: EnrolmentOffer, refusal?: FactorRef
 export const removePage = (visit: Visit, factor: StoredFactor): Answer =>
   shown(
     'Remove this one?',
-    html`<p><strong>${factor.name}</strong><br>${facts(factor)}</p><p>It opens nothing from then on. What was opened with it goes on: if somebody else may have it, ask your administrators to reset your second factor, which ends that, too.</p>${actForm(formsOf(visit, factor.id), 'remove', html`<button>Remove it</button>`)}${back(visit)}`,
+    html`<p><strong>${called(factor, visit.factors.indexOf(factor))}</strong><br>${facts(factor)}</p><p>It opens nothing from then on. What was opened with it goes on: if somebody else may have it, ask your administrators to reset your second factor, which ends that, too.</p>${actForm(formsOf(visit, factor.id), 'remove', html`<button>Remove it</button>`)}${back(visit)}`,
   )
