@@ -44,7 +44,7 @@ export async function listGrants(
        (g.revoked_at IS NULL AND g.expires_at > $2 AND t.suspended_at IS NULL AND g.tenant_epoch >= t.epoch
          AND c.blocked_at IS NULL AND g.client_epoch >= c.epoch
          AND n.disabled_at IS NULL AND g.connection_epoch >= COALESCE(n.epoch, 0)
-         AND s.deactivated_at IS NULL AND g.subject_epoch >= COALESCE(s.epoch, 0)) AS living
+         AND s.deactivated_at IS NULL AND (s.deactivates_at <= $2) IS NOT TRUE AND g.subject_epoch >= COALESCE(s.epoch, 0)) AS living
      FROM grants g JOIN tenants t ON t.id = g.tenant_id
      JOIN clients c ON c.tenant_id = g.tenant_id AND c.issuer_id = g.issuer_id AND c.client_id = g.client_id
      LEFT JOIN connections n ON n.tenant_id = g.tenant_id AND n.id = g.connection_id

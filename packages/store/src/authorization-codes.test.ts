@@ -6,6 +6,7 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { type RedeemCode, redeemCode } from './authorization-codes.js'
+import type { Redecision } from './redecision.js'
 import { onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -156,12 +157,17 @@ test('a code whose grant was decided under an older policy or older claims waits
       now,
       asked: { requestId: 'test', address: undefined },
     })
-  const redecision = {
+  const redecision: Redecision = {
     policyVersion: 3,
     claimsVersion: 1,
     scopes: ['admin', 'read'],
     accessTokenTtlSeconds: 9999,
     refreshTtlSeconds: 60,
+    refreshEndsAt: addSeconds(now, 20_000),
+    ceilings: {
+      accessToken: { seconds: 9999, by: 'client_rule', detail: 'client rule short' },
+      refreshToken: { seconds: 60, by: 'tenant', detail: 'limit of the tenant' },
+    },
     expiresAt: addSeconds(now, 99_999),
   }
   expect(await given(undefined)).toMatchObject({ kind: 'decide_again', grant: { policy_now: 3, subject_claims: {} } })

@@ -11,7 +11,7 @@ const redecision = redecisionSql(14)
 
 /**
  * `caller` and `verdict` hold the conditions of `core/oauth/authorization-code.judgeCode` in the same order. Twins that arrive together all
- * pass them on their snapshots; the row lock of `consumed` lets one through and `outcome` calls the others replays. `$14` to `$19` are a
+ * pass them on their snapshots; the row lock of `consumed` lets one through and `outcome` calls the others replays. `$14` to `$21` are a
  * fresh decision of policy, or null.
  */
 const redeemStatement = hotStatement({
@@ -42,15 +42,15 @@ const redeemStatement = hotStatement({
     SELECT CASE WHEN verdict = 'redeem' AND NOT EXISTS (SELECT 1 FROM consumed) THEN 'code_replayed' ELSE verdict END AS verdict FROM verdict),
   issued AS (
     INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at)
-    SELECT $1, $8, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.ends_at)
-    FROM state, consumed WHERE state.refresh_seconds IS NOT NULL AND state.client_refreshes RETURNING token_hash),
+    SELECT $1, $8, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at)
+    FROM state, consumed WHERE state.refresh_seconds IS NOT NULL AND state.client_refreshes AND (state.refresh_ends_at <= $2) IS NOT TRUE RETURNING token_hash),
   ${redecision.writtenCte('SELECT grant_id FROM consumed')},
   ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'code_replayed'`, { reason: `'code_replayed'`, source: `'code_replay'`, eventId: '$9::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'redeem' THEN 'code_redeemed' ELSE 'code_refused' END, state.issuer_id, state.subject_id, state.client_id,
       state.connection_id, state.grant_id, state.allowed, CASE WHEN verdict <> 'redeem' THEN verdict END,
-      jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed)), $10, $11
+      jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed)) || ${redecision.told}, $10, $11
     FROM outcome, state WHERE verdict <> 'decide_again')
   SELECT caller.is_current, outcome.verdict, code.nonce, EXISTS (SELECT 1 FROM issued) AS refreshes, state.*,
     ${claimsToDecideAgain('outcome.verdict')}, ${notified}

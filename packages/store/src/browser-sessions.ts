@@ -15,6 +15,8 @@ export type LiveBrowserSession = {
   readonly expiresAt: Instant
   /** When an admin last took the factors of the subject away. */
   readonly factorsResetAt: Instant | undefined
+  /** When the directory ends the subject's access. `undefined`: it names no end. */
+  readonly deactivatesAt: Instant | undefined
   /** Of the subject: the normalised identity of the last login, and its version. */
   readonly claims: unknown
   readonly claimsVersion: number
@@ -35,6 +37,7 @@ type Row = {
   created_at: Instant
   expires_at: Instant
   factors_reset_at: Instant | null
+  deactivates_at: Instant | null
   claims: unknown
   claims_version: number
   scim_user_id: ScimUserId | null
@@ -47,11 +50,12 @@ const findStatement = hotStatement({
   name: 'find_live_browser_session',
   tenantParameter: 1,
   text: `SELECT s.id, s.subject_id, s.connection_id, s.tenant_epoch, s.connection_epoch, s.subject_epoch, s.acr, s.amr, s.authenticated_at,
-      s.created_at, s.expires_at, p.factors_reset_at, p.claims, p.claims_version, t.policy_version, t.configuration_version
+      s.created_at, s.expires_at, p.factors_reset_at, p.deactivates_at, p.claims, p.claims_version, t.policy_version, t.configuration_version
     FROM browser_sessions AS s
     JOIN tenants AS t ON t.id = s.tenant_id AND t.epoch = s.tenant_epoch AND t.suspended_at IS NULL
     JOIN connections AS c ON c.tenant_id = s.tenant_id AND c.id = s.connection_id AND c.epoch = s.connection_epoch AND c.disabled_at IS NULL
     JOIN subjects AS p ON p.tenant_id = s.tenant_id AND p.id = s.subject_id AND p.epoch = s.subject_epoch AND p.deactivated_at IS NULL
+      AND (p.deactivates_at <= $4) IS NOT TRUE
     LEFT JOIN scim_users AS u ON u.tenant_id = s.tenant_id AND u.id = p.scim_user_id
     WHERE s.tenant_id = $1 AND s.handle_hash = $2 AND s.issuer_id = $3 AND s.ended_at IS NULL AND ${judged('s.expires_at > $4')}
       AND (u.id IS NULL OR (u.active AND u.deleted_at IS NULL))`,
@@ -76,6 +80,7 @@ export async function findLiveBrowserSession(
       createdAt: row.created_at,
       expiresAt: row.expires_at,
       factorsResetAt: row.factors_reset_at ?? undefined,
+      deactivatesAt: row.deactivates_at ?? undefined,
       claims: row.claims,
       claimsVersion: row.claims_version,
       policyVersion: row.policy_version,

@@ -32,7 +32,7 @@ const verdictOf = `CASE
   WHEN (SELECT count(*) FROM entered) < cardinality($7::text[]) THEN 'login_replayed'
   WHEN barrier.resync_at IS NOT NULL AND directory.state IN ('active', 'none') AND (directory.told_at IS NULL OR directory.told_at < barrier.resync_at) THEN 'directory_resync'
   WHEN directory.state NOT IN ('active', 'none') THEN 'directory_' || directory.state
-  WHEN (SELECT deactivated_at FROM known) IS NOT NULL THEN 'subject_deactivated'
+  WHEN (SELECT deactivated_at IS NOT NULL OR deactivates_at <= $6 FROM known) THEN 'subject_deactivated'
   WHEN ${second('$5')} <= ${second('barrier.at')} THEN 'evidence_below_barrier'
   WHEN provisioning.refusal IS NOT NULL THEN provisioning.refusal
   WHEN barrier.at IS NULL OR ${second(authenticatedAt)} > ${second('barrier.at')} THEN 'believed'
@@ -54,7 +54,7 @@ export const judgement = `entered AS (
     SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
     ON CONFLICT DO NOTHING RETURNING 1
   ), known AS (
-    SELECT id, scim_user_id, epoch, deactivated_at, barrier_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
+    SELECT id, scim_user_id, epoch, deactivated_at, deactivates_at, barrier_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
   ), barrier AS (
     SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known)) AS at, c.resync_demanded_at AS resync_at
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
@@ -120,7 +120,8 @@ export const completeStatement = hotStatement({
         = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
       scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)
     WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
-    RETURNING id, epoch, claims_version, factors_reset_at
+      AND (subjects.deactivates_at <= $6) IS NOT TRUE
+    RETURNING id, epoch, claims_version, factors_reset_at, deactivates_at
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
       acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, sealed_logout_hint, created_at, expires_at, first_session_id)
@@ -148,6 +149,6 @@ export const completeStatement = hotStatement({
     FROM final LEFT JOIN authorization_requests asked ON asked.tenant_id = $1 AND asked.id = (SELECT authorization_request_id FROM trip)
   )
   SELECT final.outcome, moved.*, t.configuration_version, t.policy_version, session.id AS opened_id, session.subject_id AS opened_for,
-    session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version, person.factors_reset_at
+    session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version, person.factors_reset_at, person.deactivates_at
   FROM tenants t LEFT JOIN final ON true LEFT JOIN moved ON true LEFT JOIN session ON true LEFT JOIN person ON true WHERE t.id = $1`,
 })

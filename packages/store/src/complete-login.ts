@@ -131,6 +131,7 @@ type OpenedRow = {
   readonly subject_epoch: number
   readonly claims_version: number
   readonly factors_reset_at: Instant | null
+  readonly deactivates_at: Instant | null
 }
 type Row = Partial<OngoingRow> & OpenedRow & { outcome: Outcome | null; configuration_version: number; policy_version: number }
 
@@ -194,6 +195,7 @@ const toSession = (row: Row, { session, subject, connectionId, now }: LoginToCom
   createdAt: now,
   expiresAt: session.expiresAt,
   factorsResetAt: row.factors_reset_at ?? undefined,
+  deactivatesAt: row.deactivates_at ?? undefined,
   claims: subject.claims,
   claimsVersion: row.claims_version,
   policyVersion: row.policy_version,

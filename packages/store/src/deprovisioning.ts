@@ -88,8 +88,16 @@ export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisi
     event.requestId ?? null,
   ])
   const row = result.rows[0]
+  if (event.target === 'subject' && event.deactivate === true && row?.matched === true) await forgetLogins(db, event)
   return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0 }
 }
+
+/**
+ * What was recorded of the logins of somebody who is gone serves nobody. A statement of its own: it sees what was being kept while the
+ * barrier waited for her row, and nothing is kept after it (`recorded-logins`).
+ */
+const forgetLogins = (db: Db, { tenant, targetId }: Deprovision): Promise<unknown> =>
+  db.query('DELETE FROM recorded_logins WHERE tenant_id = $1 AND subject_id = $2', [tenant, targetId])
 
 export type UnmatchedEvent = {
   readonly tenant: TenantId

@@ -27,7 +27,7 @@ const grantBarrierColumns = `
     WHEN cl.blocked_at IS NOT NULL THEN 'grant_client_blocked'
     WHEN cn.disabled_at IS NOT NULL THEN 'grant_connection_disabled'
     WHEN g.subject_id IS NOT NULL AND s.id IS NULL THEN 'grant_subject_unknown'
-    WHEN s.deactivated_at IS NOT NULL THEN 'grant_subject_deactivated'
+    WHEN s.deactivated_at IS NOT NULL OR s.deactivates_at <= $2 THEN 'grant_subject_deactivated'
     WHEN g.tenant_epoch < t.epoch OR g.client_epoch < cl.epoch OR g.connection_epoch < COALESCE(cn.epoch, 0) OR g.subject_epoch < COALESCE(s.epoch, 0)
       THEN 'grant_below_barrier'
   END AS grant_refusal`
@@ -130,7 +130,7 @@ const openStatement = hotStatement({
     LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = $10
     LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = $9
     WHERE t.id = $1 AND t.configuration_version = $35 AND t.epoch = $13 AND t.suspended_at IS NULL AND cn.disabled_at IS NULL AND s.deactivated_at IS NULL
-      AND COALESCE(cn.epoch, 0) = $15 AND COALESCE(s.epoch, 0) = $16 AND COALESCE(s.claims_version, 0) = $18
+      AND (s.deactivates_at <= $2) IS NOT TRUE AND COALESCE(cn.epoch, 0) = $15 AND COALESCE(s.epoch, 0) = $16 AND COALESCE(s.claims_version, 0) = $18
       AND ($11::uuid IS NULL OR EXISTS (SELECT 1 FROM living))
       AND EXISTS (SELECT 1 FROM resource_issuers ri
         WHERE ri.tenant_id = $6 AND ri.resource_id = $7 AND ri.issuer_tenant_id = $1 AND ri.issuer_id = $4)),
@@ -140,8 +140,8 @@ const openStatement = hotStatement({
   opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
       tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, acr, amr, authenticated_at,
-      access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, own_methods, own_proved_at, created_at)
-    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $2
+      access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, own_methods, own_proved_at, refresh_ends_at, created_at)
+    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $39, $2
     FROM ground WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
   coded AS (
     INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at)
@@ -179,6 +179,7 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     ...[opening.authorizationRequestId, asked.requestId, asked.address],
     ...[opening.decidedOn.configurationVersion, opening.decidedOn.clientVersion],
     ...[grant.ownFactor?.methods ?? [], grant.ownFactor === undefined ? null : toTimestamp(grant.ownFactor.provedAt)],
+    grant.refreshEndsAt === undefined ? null : toTimestamp(grant.refreshEndsAt),
   ])
   return toDecidedWrite(rows[0])
 }

@@ -63,6 +63,7 @@ const calm = {
   blocked: false,
   disabled: false,
   deactivated: false,
+  ended: false,
   tenantEpoch: 1,
   clientEpoch: 1,
   connectionEpoch: 1,
@@ -76,6 +77,7 @@ const calm = {
   successorUsed: false,
   graceReplays: 0,
   tokenExpired: false,
+  refreshOver: false,
   offered: true,
   widened: false,
   policyVersion: 0,
@@ -96,6 +98,7 @@ const shared: readonly Partial<World>[] = [
   { blocked: true },
   { disabled: true },
   { deactivated: true },
+  { ended: true },
   { tenantEpoch: 2 },
   { clientEpoch: 2 },
   { connectionEpoch: 2 },
@@ -116,6 +119,7 @@ const ofRefresh: readonly Partial<World>[] = [
   { rotatedAt: now, graceReplays: 59 },
   { rotatedAt: now, graceReplays: 60 },
   { tokenExpired: true },
+  { refreshOver: true },
   { offered: false },
   { widened: true },
 ]
@@ -143,8 +147,8 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
     `WITH t AS (UPDATE tenants SET suspended_at = $4, epoch = $5, policy_version = $6 WHERE id = $1),
       cl AS (UPDATE clients SET blocked_at = $7, epoch = $8 WHERE tenant_id = $1 RETURNING issuer_id, client_id, version),
       cn AS (UPDATE connections SET disabled_at = $9, epoch = $10 WHERE tenant_id = $1),
-      s AS (UPDATE subjects SET deactivated_at = $11, epoch = $12, claims_version = $13 WHERE tenant_id = $1),
-      g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, epoch = 1 WHERE tenant_id = $1 AND id = $2),
+      s AS (UPDATE subjects SET deactivated_at = $11, deactivates_at = $23, epoch = $12, claims_version = $13 WHERE tenant_id = $1),
+      g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, refresh_ends_at = $24, epoch = 1 WHERE tenant_id = $1 AND id = $2),
       gone AS (DELETE FROM refresh_tokens WHERE tenant_id = $1 AND token_hash NOT IN ($3, '\\x00')),
       r AS (UPDATE refresh_tokens SET rotated_at = $17, successor_hash = CASE WHEN $17::timestamptz IS NOT NULL THEN '\\x00'::bytea END,
         successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, grace_replays = $19, expires_at = $20
@@ -173,6 +177,7 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       ],
       ...[at(world.successorUsed), world.graceReplays, new Date(world.tokenExpired ? now : later)],
       ...[at(world.redeemed), new Date(world.codeExpired ? now : later)],
+      ...[new Date(world.ended ? now : later), new Date(world.refreshOver ? now : later)],
     ],
   )
 }
@@ -191,7 +196,7 @@ const grantOf = (world: World): GrantState => ({
   expiresAt: world.grantExpired ? now : later,
   client: world.blocked ? 'blocked' : 'live',
   connection: world.disabled ? 'disabled' : 'live',
-  subject: world.deactivated ? 'deactivated' : 'live',
+  subject: world.deactivated || world.ended ? 'deactivated' : 'live',
 })
 type ClientVersion = { readonly issuerId: string; readonly clientId: string; readonly clientVersion: number }
 
@@ -223,7 +228,7 @@ test(
       const state = {
         issuerId: acme.issuerId,
         clientId: acme.clientId,
-        expiresAt: world.tokenExpired ? now : later,
+        expiresAt: world.tokenExpired || world.refreshOver ? now : later,
         rotatedAt: world.rotatedAt,
         successorUsed: world.successorUsed,
         graceReplays: world.graceReplays,

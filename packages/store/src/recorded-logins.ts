@@ -22,15 +22,19 @@ export type StoredLogin = {
  * Keeps these logins, if the tenant still wants it, and of all of them no more than the limit; answers how many it kept.
  *
  * The row of the tenant is held meanwhile: whoever switches recording off waits for this, and deletes it with the rest; or is waited for,
- * and then nothing is kept. What was decided later takes the place of what was decided on the same login before. Ids are given once.
+ * and then nothing is kept. The same holds of each person, who may be deactivated meanwhile. What was decided later takes the place of what was decided on the same login before. Ids are given once.
  */
 export async function keepRecordedLogins(db: Db, tenant: TenantId, logins: readonly StoredLogin[]): Promise<number> {
   const column = <K extends keyof StoredLogin>(name: K): readonly StoredLogin[K][] => logins.map((login) => login[name])
   const { rowCount } = await db.query(
-    `WITH willing AS (SELECT id FROM tenants WHERE id = $1 AND records_logins FOR SHARE)
+    `WITH willing AS (SELECT id FROM tenants WHERE id = $1 AND records_logins FOR SHARE),
+     present AS (
+       SELECT id FROM subjects WHERE tenant_id = $1 AND id = ANY ($5::uuid[]) AND deactivated_at IS NULL ORDER BY id FOR SHARE)
      INSERT INTO recorded_logins AS kept (tenant_id, id, at, connection_id, subject_id, client_id, outcome, policy_version, sealed, expires_at)
      SELECT willing.id, login.* FROM willing,
-       unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::int[], $9::bytea[], $10::timestamptz[]) AS login
+       unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::int[], $9::bytea[], $10::timestamptz[])
+         AS login (id, at, connection_id, subject_id, client_id, outcome, policy_version, sealed, expires_at)
+     WHERE login.subject_id IN (SELECT id FROM present)
      ON CONFLICT (tenant_id, id) DO UPDATE SET at = EXCLUDED.at, connection_id = EXCLUDED.connection_id, subject_id = EXCLUDED.subject_id,
        client_id = EXCLUDED.client_id, outcome = EXCLUDED.outcome, policy_version = EXCLUDED.policy_version, sealed = EXCLUDED.sealed,
        expires_at = EXCLUDED.expires_at

@@ -21,10 +21,17 @@ export type DecidedRow = GrantStateRow & {
   readonly subject_claims: unknown
   /** Only with `decide_again`. */
   readonly session_started_at: Instant | null
+  /** Only with `decide_again`. */
+  readonly deactivates_at: Instant | null
+  /** Only with `decide_again`. */
+  readonly factors_reset_at: Instant | null
 }
 
+/** What is to be known of the person behind a grant, beside its row. */
+export type PersonRow = Pick<DecidedRow, 'subject_claims' | 'session_started_at' | 'deactivates_at' | 'factors_reset_at'>
+
 /** What the row keeps of what the grant was decided on. */
-export const evidenceOf = (row: GrantEvidenceRow & Pick<DecidedRow, 'subject_claims' | 'session_started_at'>): GrantEvidence => ({
+export const evidenceOf = (row: GrantEvidenceRow & PersonRow): GrantEvidence => ({
   scopes: row.scopes,
   subjectClaims: row.subject_claims,
   authentication: {
@@ -34,10 +41,12 @@ export const evidenceOf = (row: GrantEvidenceRow & Pick<DecidedRow, 'subject_cla
     ownFactor: row.own_proved_at === null ? undefined : { methods: row.own_methods, provedAt: row.own_proved_at },
   },
   sessionStartedAt: row.session_started_at ?? undefined,
+  deactivatesAt: row.deactivates_at ?? undefined,
+  factorsResetAt: row.factors_reset_at ?? undefined,
   createdAt: row.grant_created_at,
 })
 
-/** The six parameters of a redecision, all null without one. */
+/** The eight parameters of a redecision, all null without one. */
 export const redecisionParameters = (redecision: Redecision | undefined): readonly unknown[] => [
   redecision?.policyVersion,
   redecision?.claimsVersion,
@@ -45,11 +54,23 @@ export const redecisionParameters = (redecision: Redecision | undefined): readon
   redecision?.accessTokenTtlSeconds,
   redecision?.refreshTtlSeconds,
   redecision && toTimestamp(redecision.expiresAt),
+  redecision?.refreshEndsAt && toTimestamp(redecision.refreshEndsAt),
+  redecision && JSON.stringify(redecision.ceilings),
 ]
+
+/** What two decisions on one grant leave of it: the seconds in the row of the grant `g`, and those of the other. */
+type TwoDecisions = { readonly accessSeconds: string; readonly refreshSeconds: string; readonly ceilings: string }
+
+/** Which limit won, for each token: that of the decision with fewer seconds, and of the latest where they are the same. */
+export const lesserCeilings = ({ accessSeconds, refreshSeconds, ceilings }: TwoDecisions): string => `jsonb_build_object(
+        'accessToken', CASE WHEN ${accessSeconds} <= g.access_token_ttl_seconds THEN ${ceilings} ELSE g.ceilings END -> 'accessToken',
+        'refreshToken', CASE WHEN g.refresh_ttl_seconds IS NULL OR ${refreshSeconds} IS NULL THEN NULL
+          WHEN ${refreshSeconds} <= g.refresh_ttl_seconds THEN ${ceilings} ELSE g.ceilings END -> 'refreshToken')`
 
 /** SQL over a grant `g`, for a statement whose parameters from `$first` on are those of a redecision. */
 export function redecisionSql(first: number) {
   const [policyVersion, claimsVersion, scopes, accessSeconds, refreshSeconds, expiresAt] = [0, 1, 2, 3, 4, 5].map((n) => `$${first + n}`)
+  const [refreshEndsAt, ceilings] = [`$${first + 6}::timestamptz`, `$${first + 7}::jsonb`]
   const left = {
     scopes: `CASE WHEN ${policyVersion}::int IS NULL THEN g.scopes ELSE ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n)
       WHERE u.scope = ANY(${scopes}::text[]) ORDER BY u.n) END`,
@@ -57,10 +78,12 @@ export function redecisionSql(first: number) {
     refreshSeconds: `CASE WHEN g.refresh_ttl_seconds IS NOT NULL AND (${policyVersion}::int IS NULL OR ${refreshSeconds}::int IS NOT NULL)
       THEN LEAST(g.refresh_ttl_seconds, ${refreshSeconds}::int) END`,
     expiresAt: `LEAST(g.expires_at, ${expiresAt}::timestamptz)`,
+    refreshEndsAt: `LEAST(g.refresh_ends_at, ${refreshEndsAt})`,
+    ceilings: lesserCeilings({ accessSeconds: `${accessSeconds}::int`, refreshSeconds: `${refreshSeconds}::int`, ceilings }),
   }
   return {
     /** What is left of the grant. */
-    columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at`,
+    columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at, ${left.refreshEndsAt} AS refresh_ends_at`,
     /** Condition over `state`: neither the grant nor the redecision was decided under the present policy and claims, or the grant is to be settled first. */
     isOutdated: `state.unsettled OR COALESCE(${policyVersion}::int, state.policy_version) <> state.policy_now
       OR COALESCE(${claimsVersion}::int, state.claims_version) <> state.claims_now`,
@@ -71,13 +94,19 @@ export function redecisionSql(first: number) {
     writtenCte: (grantId: string): string => `
   decided AS (
     UPDATE grants g SET policy_version = ${policyVersion}, claims_version = ${claimsVersion}, scopes = ${left.scopes},
-      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.expiresAt}
-    WHERE g.tenant_id = $1 AND g.id = (${grantId}) AND ${policyVersion}::int >= g.policy_version AND ${claimsVersion}::int >= g.claims_version)`,
+      access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.expiresAt},
+      refresh_ends_at = ${left.refreshEndsAt}, ceilings = ${left.ceilings}
+    WHERE g.tenant_id = $1 AND g.id = (${grantId}) AND ${policyVersion}::int >= g.policy_version AND ${claimsVersion}::int >= g.claims_version
+    RETURNING g.policy_version, g.ceilings)`,
+    /** What the audit trail is told of it, beside the rest: nothing, where nothing was decided again. */
+    told: `COALESCE((SELECT jsonb_build_object('policyVersion', policy_version, 'ceilings', ceilings) FROM decided), '{}')`,
   }
 }
 
-/** The claims of the grant's subject, and when its session began, told only to whoever has to decide again. */
+/** The claims of the grant's subject, when its session began, and what else of her counts, told only to whoever has to decide again. */
 export const claimsToDecideAgain = (verdict: string): string =>
   `CASE WHEN ${verdict} = 'decide_again' THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS subject_claims,
     CASE WHEN ${verdict} = 'decide_again'
-      THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = state.session_id) END AS session_started_at`
+      THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = state.session_id) END AS session_started_at,
+    CASE WHEN ${verdict} = 'decide_again' THEN (SELECT deactivates_at FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS deactivates_at,
+    CASE WHEN ${verdict} = 'decide_again' THEN (SELECT factors_reset_at FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS factors_reset_at`

@@ -20,7 +20,7 @@ const redecision = redecisionSql(13)
  * `caller` and `verdict` hold the conditions of `core/oauth/refresh-token.judgeRefresh` in the same order. `turned` is one update for the rotation and for
  * replays inside the grace: a twin that waited for the row's lock is judged again on the row as the winner left it, and counts as a replay.
  * `counted` counts the replays that are no longer answered, so that the rate of a whole family is known; it is asked for only when a replay
- * comes. `$13` to `$18` are a fresh decision of policy, or null.
+ * comes. `$13` to `$20` are a fresh decision of policy, or null.
  *
  * Used is a successor whose own row has rotated: nothing is written for it, and its row is looked for, by key, only when a replay comes. A
  * replay reads that row on its snapshot, without a lock. A successor that is being used at that moment therefore counts as unused, and the
@@ -30,7 +30,7 @@ const redecision = redecisionSql(13)
 const rotateStatement = hotStatement({
   name: 'rotate_refresh_token',
   tenantParameter: 1,
-  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$19' })},
+  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$21' })},
   token AS (
     SELECT tokens.grant_id, tokens.issuer_id, tokens.client_id, tokens.expires_at, tokens.rotated_at, tokens.grace_replays,
       CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.rotated_at FROM refresh_tokens heir
@@ -50,7 +50,7 @@ const rotateStatement = hotStatement({
       WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
       WHEN token.rotated_at IS NOT NULL AND token.successor_rotated_at IS NOT NULL THEN 'refresh_token_replayed'
       WHEN token.rotated_at IS NOT NULL AND token.grace_replays >= ${graceReplaysPerRotation} THEN 'refresh_grace_exhausted'
-      WHEN token.expires_at <= $2 THEN 'refresh_token_expired'
+      WHEN LEAST(token.expires_at, state.refresh_ends_at) <= $2 THEN 'refresh_token_expired'
       WHEN state.refresh_seconds IS NULL OR NOT state.client_refreshes THEN 'refresh_token_not_offered'
       WHEN state.audience <> $7::text THEN 'resource_not_of_grant'
       WHEN NOT ($6::text[] <@ state.allowed) THEN 'scope_widened'
@@ -73,7 +73,7 @@ const rotateStatement = hotStatement({
       WHEN verdict = 'rotate' AND EXISTS (SELECT 1 FROM turned WHERE grace_replays > 0) THEN 'grace' ELSE verdict END AS verdict FROM verdict),
   issued AS (
     INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at)
-    SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.ends_at)
+    SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at)
     FROM state, turned WHERE turned.grace_replays = 0),
   ${redecision.writtenCte('SELECT grant_id FROM turned')},
   ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'refresh_token_stolen'`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$10::uuid' })},
@@ -82,7 +82,7 @@ const rotateStatement = hotStatement({
     SELECT $1, $2, CASE WHEN verdict = 'rotate' THEN 'token_refreshed' WHEN verdict = 'grace' THEN 'token_refresh_repeated' ELSE 'token_refresh_refused' END,
       state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id, COALESCE($6::text[], state.allowed),
       CASE WHEN verdict NOT IN ('rotate', 'grace') THEN verdict END,
-      jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)), $11, $12
+      jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)) || ${redecision.told}, $11, $12
     FROM outcome, state WHERE verdict <> 'decide_again')
   SELECT caller.is_current, outcome.verdict, state.*, turned.successor_key_version, ${claimsToDecideAgain('outcome.verdict')}, ${notified}
   FROM caller LEFT JOIN (outcome CROSS JOIN state LEFT JOIN turned ON true) ON true`,

@@ -11,7 +11,7 @@ import type { GrantEvidence, Redecided, Settlement } from '@drawbridge/core/oaut
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { ClientId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import { type GrantEvidenceRow, grantEvidenceColumns } from './grants.js'
-import { evidenceOf } from './redecision.js'
+import { evidenceOf, lesserCeilings } from './redecision.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 /** Grants of one transaction: few enough that whoever waits for one of them hardly notices. */
@@ -48,6 +48,8 @@ type Row = GrantEvidenceRow & {
   readonly subject_id: string | null
   readonly subject_claims: unknown
   readonly session_started_at: Instant | null
+  readonly deactivates_at: Instant | null
+  readonly factors_reset_at: Instant | null
   readonly claims_now: number
   readonly policy_now: number
   readonly policy_barrier: number
@@ -63,7 +65,8 @@ type Row = GrantEvidenceRow & {
 async function lockUnsettled(db: Db, tenant: TenantId, which: WhichGrants, now: Instant): Promise<readonly Row[]> {
   const isOne = 'grantId' in which
   const { rows } = await db.query<Row>(
-    `SELECT g.id, g.scopes, ${grantEvidenceColumns}, g.audience, g.subject_id, s.claims AS subject_claims, b.created_at AS session_started_at, COALESCE(s.claims_version, 0) AS claims_now,
+    `SELECT g.id, g.scopes, ${grantEvidenceColumns}, g.audience, g.subject_id, s.claims AS subject_claims, b.created_at AS session_started_at,
+       s.deactivates_at, s.factors_reset_at, COALESCE(s.claims_version, 0) AS claims_now,
        t.policy_version AS policy_now, t.policy_barrier, t.configuration_version, cl.client_id, cl.kind, cl.redirect_uris,
        cl.token_endpoint_auth_method AS auth_method, cl.scope_ceiling, cl.access_token_ttl_seconds AS client_seconds
      FROM grants g JOIN tenants t ON t.id = $1 JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = g.issuer_id AND cl.client_id = g.client_id
@@ -103,6 +106,8 @@ const written = (row: Row, settlement: Settlement) => {
     access_seconds: left.accessTokenTtlSeconds ?? null,
     refresh_seconds: left.refreshTtlSeconds ?? null,
     ends_at: left.expiresAt === undefined ? null : toTimestamp(left.expiresAt),
+    refresh_ends_at: left.refreshEndsAt === undefined ? null : toTimestamp(left.refreshEndsAt),
+    ceilings: left.ceilings ?? null,
   }
 }
 
@@ -137,14 +142,16 @@ export async function settleGrants(db: Db, tenant: TenantId, settling: Settling)
 const writeStatement = `
   WITH decided AS (
     SELECT * FROM jsonb_to_recordset($3::jsonb) AS d (id uuid, outcome text, policy_version int, claims_version int, scopes text[],
-      access_seconds int, refresh_seconds int, ends_at timestamptz)),
+      access_seconds int, refresh_seconds int, ends_at timestamptz, refresh_ends_at timestamptz, ceilings jsonb)),
   judged AS (
     SELECT d.*, g.scopes AS before, g.access_token_ttl_seconds AS access_before, g.expires_at AS end_before, g.refresh_ttl_seconds AS refresh_before,
       CASE WHEN d.outcome = 'decided'
         THEN ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n) WHERE u.scope = ANY(d.scopes) ORDER BY u.n) ELSE g.scopes END AS held,
       LEAST(g.access_token_ttl_seconds, d.access_seconds) AS access_held, LEAST(g.expires_at, d.ends_at) AS end_held,
       CASE WHEN d.outcome <> 'decided' THEN g.refresh_ttl_seconds
-        WHEN d.refresh_seconds IS NOT NULL AND g.refresh_ttl_seconds IS NOT NULL THEN LEAST(g.refresh_ttl_seconds, d.refresh_seconds) END AS refresh_held
+        WHEN d.refresh_seconds IS NOT NULL AND g.refresh_ttl_seconds IS NOT NULL THEN LEAST(g.refresh_ttl_seconds, d.refresh_seconds) END AS refresh_held,
+      LEAST(g.refresh_ends_at, d.refresh_ends_at) AS refresh_end_held,
+      CASE WHEN d.outcome = 'decided' THEN ${lesserCeilings({ accessSeconds: 'd.access_seconds', refreshSeconds: 'd.refresh_seconds', ceilings: 'd.ceilings' })} ELSE g.ceilings END AS ceilings_held
     FROM decided d JOIN grants g ON g.tenant_id = $1 AND g.id = d.id),
   verdicts AS (
     SELECT judged.*, CASE
@@ -155,11 +162,11 @@ const writeStatement = `
       ELSE 'kept' END AS verdict FROM judged),
   written AS (
     UPDATE grants g SET policy_version = v.policy_version, claims_version = v.claims_version, scopes = v.held, access_token_ttl_seconds = v.access_held,
-      refresh_ttl_seconds = v.refresh_held, expires_at = v.end_held, epoch = g.epoch + CASE WHEN v.verdict = 'kept' THEN 0 ELSE 1 END,
+      refresh_ttl_seconds = v.refresh_held, expires_at = v.end_held, refresh_ends_at = v.refresh_end_held, ceilings = v.ceilings_held, epoch = g.epoch + CASE WHEN v.verdict = 'kept' THEN 0 ELSE 1 END,
       revoked_at = CASE WHEN v.verdict = 'ended' THEN $2::timestamptz END,
       revoked_reason = CASE WHEN v.verdict = 'ended' THEN format('version %s of the policy leaves nothing', $5::int) END
     FROM verdicts v WHERE g.tenant_id = $1 AND g.id = v.id AND g.revoked_at IS NULL
-    RETURNING g.id, g.epoch, g.issuer_id, g.subject_id, g.client_id, g.connection_id, g.resource_tenant_id, g.resource_id, v.held, v.before, v.verdict,
+    RETURNING g.id, g.epoch, g.issuer_id, g.subject_id, g.client_id, g.connection_id, g.resource_tenant_id, g.resource_id, v.held, v.before, v.verdict, v.ceilings_held,
       gen_random_uuid() AS event_id),
   changed AS (SELECT * FROM written WHERE verdict <> 'kept'),
   told AS (
@@ -168,7 +175,7 @@ const writeStatement = `
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
     SELECT $1, $2, CASE WHEN verdict = 'ended' THEN 'grant.ended_by_policy' ELSE 'grant.shrunk' END, issuer_id, subject_id, client_id, connection_id, id,
-      held, verdict, jsonb_build_object('eventId', event_id, 'policyVersion', $5::int, 'epoch', epoch,
+      held, verdict, jsonb_build_object('eventId', event_id, 'policyVersion', $5::int, 'epoch', epoch, 'ceilings', ceilings_held,
         'lost', ARRAY(SELECT unnest(before) EXCEPT SELECT unnest(held))), $6 FROM changed),
   queued AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)

@@ -5,7 +5,8 @@ import { type AcrossDb, toTimestamp } from './transaction.js'
 const hour = 3600
 const day = 24 * hour
 
-type Swept = { readonly key: readonly string[]; readonly keepSeconds: number }
+/** `over`: the column that says when a row's time was over, where that is not `expires_at`; one in which it is null is never removed. */
+type Swept = { readonly key: readonly string[]; readonly keepSeconds: number; readonly over?: string }
 
 /**
  * What is swept, in this order: whoever refers comes before what it refers to, so that hardly anything is left for the cascades.
@@ -35,15 +36,17 @@ export const sweptTables = {
   refresh_tokens: { key: ['tenant_id', 'token_hash'], keepSeconds: 7 * day },
   grants: { key: ['tenant_id', 'id'], keepSeconds: 30 * day },
   browser_sessions: { key: ['tenant_id', 'id'], keepSeconds: 30 * day },
+  policy_sweeps: { key: ['tenant_id', 'version'], keepSeconds: 30 * day, over: 'settled_at' },
 } as const satisfies Record<string, Swept>
 export type SweptTable = keyof typeof sweptTables
 export const sweptTableNames = Object.keys(sweptTables) as readonly SweptTable[]
 
 /** Removes at most `limit` rows that expired before `before`, the oldest first; answers how many. The names are ours, never input. */
 export async function deleteExpiredAcrossTenants(db: AcrossDb, table: SweptTable, before: Instant, limit: number): Promise<number> {
-  const key = sweptTables[table].key.join(', ')
+  const swept: Swept = sweptTables[table]
+  const [key, over] = [swept.key.join(', '), swept.over ?? 'expires_at']
   const { rowCount } = await db.query(
-    `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)`,
+    `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE ${over} < $1 ORDER BY ${over} LIMIT $2)`,
     [toTimestamp(before), limit],
   )
   return rowCount

@@ -51,6 +51,7 @@ export async function aGrant(
       authenticatedAt: now,
       accessTokenTtl: { seconds: 900, by: 'tier', detail: 'write' },
       refreshTokenTtl: refreshSeconds === undefined ? undefined : { seconds: refreshSeconds, by: 'tier', detail: 'write' },
+      refreshEndsAt: addSeconds(now, sessionSeconds),
       endsAt: addSeconds(now, sessionSeconds),
     },
     now,

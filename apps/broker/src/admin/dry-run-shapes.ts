@@ -120,7 +120,7 @@ function showCeilings(found: FullExplanation['ceilings']): z.output<typeof shown
   const { accessTokenTtl, refreshTokenTtl } = leastOf(found)
   return {
     access: { won: accessTokenTtl, all: copied(found.access) },
-    refresh: refreshTokenTtl && found.refresh ? { won: refreshTokenTtl, all: copied(found.refresh) } : null,
+    refresh: refreshTokenTtl && found.refresh ? { won: refreshTokenTtl, all: copied(found.refresh.ceilings) } : null,
   }
 }
 const copied = (all: readonly Ceiling[]): Ceiling[] => all.map((each) => ({ ...each }))

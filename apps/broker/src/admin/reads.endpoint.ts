@@ -22,7 +22,7 @@ const grantShape = z.strictObject({
   accessTokenSeconds: z.int().describe('How long an access token of it lives, unless the grant ends before'),
   refreshTokenSeconds: z.int().nullable().describe('How long a refresh token of it waits to be used; null: it has none'),
   ceilings: wonCeilings.describe(
-    'Which limit won when it was opened; null where it no longer says it: tightened since, or opened by an earlier version',
+    'Which limit won, when it was opened or decided again; null where there is no such token, or an earlier version opened or tightened it',
   ),
   createdAt: time,
   expiresAt: time,
@@ -30,7 +30,7 @@ const grantShape = z.strictObject({
   revokedReason: z.string().nullable(),
   living: z.boolean().describe('What the token endpoints would say of it now'),
 })
-/** A decision made again tightens the seconds and does not tell by which limit: then none is named, rather than a wrong one. */
+/** An earlier version tightens the seconds and does not tell by which limit: then none is named, rather than a wrong one. */
 function stillWon({ ceilings, accessTokenSeconds, refreshTokenSeconds }: ListedGrant): z.output<typeof wonCeilings> {
   const { accessToken = null, refreshToken = null } = wonCeilings.safeParse(ceilings).data ?? {}
   return {

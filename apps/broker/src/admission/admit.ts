@@ -66,6 +66,8 @@ export type Admission = {
   readonly from: Pick<PolicyInput['request'], 'address' | 'country'>
   /** Absent: nothing is delayed. */
   readonly privilegedFrom?: Instant | undefined
+  /** Absent: the directory names no end. */
+  readonly deactivatesAt?: Instant | undefined
   readonly now: Instant
 }
 
@@ -93,6 +95,7 @@ export function policyInputOf(admission: Admission): PolicyInput {
     request: { scopes: admission.scopes, stepUpsDone: admission.stepUpsDone, address: from.address, country: from.country },
     session: admission.session,
     privilegedFrom: admission.privilegedFrom,
+    deactivatesAt: admission.deactivatesAt,
     now: admission.now,
   }
 }

@@ -64,6 +64,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
       ownFactor: opening.identity.authentication.ownFactor,
       accessTokenTtl: decision.accessTokenTtl,
       refreshTokenTtl: client.grantTypes.includes('refresh_token') ? decision.refreshTokenTtl : undefined,
+      refreshEndsAt: decision.refreshEndsAt,
       endsAt: decision.endsAt,
     },
     now,

@@ -1,5 +1,6 @@
 /** What is recorded of logins: by the tenant's opt-in, behind the login's back, bounded, and gone when the tenant says no. */
 
+import { randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { recordedLoginLimits } from '@drawbridge/core/policy/recorded-login'
 import { createMetrics } from '@drawbridge/runtime/metrics'
@@ -240,3 +241,57 @@ describe('an admin', () => {
     expect(JSON.stringify(body.auditEvents[0])).not.toContain('ada')
   })
 })
+
+it('what is recorded of somebody goes when she is deactivated, whoever says so, and nothing is kept of her afterwards', async () => {
+  await signIn()
+  idp.says = { ...idp.says, sub: 'leaver' }
+  await signIn()
+  const [leaver, ada] = await recorded()
+  const [row] = await sql<StoredRow>('SELECT * FROM recorded_logins WHERE id = $1', [leaver?.id])
+  const killed = await call('POST', `/tenants/acme/subjects/${leaver?.subjectId}/kill`, { reason: 'she left' })
+  expect(killed.status).toBe(200)
+  expect((await recorded()).map(({ id }) => id)).toEqual([ada?.id])
+  const again = {
+    ...{
+      id: randomUUID() as never,
+      at: now,
+      connectionId: acme.connectionId,
+      subjectId: leaver?.subjectId as never,
+      clientId: acme.clientId,
+    },
+    ...{ outcome: 'allow' as const, policyVersion: 1, sealed: row?.sealed as Buffer },
+  }
+  const keep = (subjectId: unknown) =>
+    inTenant(fixture.database, acme.tenantId, (db) => keepRecordedLogins(db, acme.tenantId, [{ ...again, subjectId: subjectId as never }]))
+  expect([await keep(leaver?.subjectId), await keep(ada?.subjectId)]).toEqual([0, 1])
+})
+
+it('a record that is being written while its person is deactivated goes with the rest', async () => {
+  idp.says = { ...idp.says, sub: 'quitter' }
+  await signIn()
+  const [heading] = await recorded()
+  const [row] = await sql<StoredRow>('SELECT * FROM recorded_logins WHERE id = $1', [heading?.id])
+  const record = {
+    ...{
+      id: randomUUID() as never,
+      at: now,
+      connectionId: acme.connectionId,
+      subjectId: heading?.subjectId as never,
+      clientId: acme.clientId,
+    },
+    ...{ outcome: 'allow' as const, policyVersion: 1, sealed: row?.sealed as Buffer },
+  }
+  let killing: ReturnType<Call> | undefined
+  await inTenant(fixture.database, acme.tenantId, async (db) => {
+    expect(await keepRecordedLogins(db, acme.tenantId, [record])).toBe(1)
+    killing = call('POST', `/tenants/acme/subjects/${heading?.subjectId}/kill`, { reason: 'she left' })
+    const waiting = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    for (let looks = 0; looks < 500 && (await sql<{ n: number }>(waiting))[0]?.n === 0; looks += 1)
+      await new Promise((done) => setTimeout(done, 10))
+    expect(await sql(waiting)).toEqual([{ n: 1 }])
+  })
+  expect((await killing)?.status).toBe(200)
+  expect(await sql('SELECT 1 FROM recorded_logins WHERE subject_id = $1', [heading?.subjectId])).toEqual([])
+})
+
+type StoredRow = { readonly sealed: Buffer }

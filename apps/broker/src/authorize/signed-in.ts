@@ -72,6 +72,7 @@ const admitWith = ({ flow, session, identity, isOwn }: Asked, ownFactor: OwnFact
     stepUpsDone: flow.ongoing.stepUps,
     session: { startedAt: session.createdAt, isOwn },
     privilegedFrom: privilegedFrom(session.factorsResetAt),
+    deactivatesAt: session.deactivatesAt,
     from: flow.http,
     now: flow.now,
   })

@@ -3,6 +3,9 @@
  * are rotated to the end, and nothing of it lives a second longer.
  */
 import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/instant'
+import type { SubjectId } from '@drawbridge/core/tenant/ids'
+import { nameEndOfSubject } from '@drawbridge/store/subject-end'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
 import {
@@ -96,9 +99,9 @@ const cases: readonly Case[] = [
     ...{ access: { seconds: 60, by: 'tenant' }, refresh: { seconds: 600, by: 'tenant' }, end: 600 },
   },
   {
-    winner: 'end of the refresh tokens, for access tokens, too',
-    policy: 'limits: { read: { refreshTokenSeconds: 600 } }',
-    ...{ access: { seconds: 600, by: 'tenant' }, refresh: { seconds: 600, by: 'tenant' }, end: 600 },
+    winner: 'end of the refresh tokens, of the last access token, too',
+    policy: 'limits: { read: { refreshTokenSeconds: 1900 } }',
+    ...{ access: { seconds: 1800, by: 'tier' }, refresh: { seconds: 1900, by: 'tenant' }, end: 1900 },
   },
   {
     winner: 'resource',
@@ -188,6 +191,61 @@ describe.each(cases)('where the winner is: $winner', ({ policy = '', arrange, se
   })
 })
 
+it('without refresh tokens all ends with the first access token', async () => {
+  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}limits: { read: { refreshTokenSeconds: none } }`)
+  const tokens = await aGrantOf('read')
+  expect(tokens).toMatchObject({ expires_in: 1800 })
+  expect(tokens.refresh_token).toBeUndefined()
+  const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
+  expect(body.grants[0]).toMatchObject({ refreshTokenSeconds: null, ceilings: { accessToken: { by: 'tier' }, refreshToken: null } })
+  expect(Date.parse(body.grants[0].expiresAt)).toBe(addSeconds(now, 1860))
+})
+
+it('refresh tokens shorter than access tokens take nothing from the first one, and win no time by rotation', async () => {
+  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}limits: { read: { refreshTokenSeconds: 600 } }`)
+  let tokens = await aGrantOf('read')
+  const opened = now
+  expect(tokens).toMatchObject({ expires_in: 1800 })
+  for (const seconds of [300, 599]) {
+    now = addSeconds(opened, seconds)
+    tokens = await refresh(tokens.refresh_token)
+    expect(tokens).toMatchObject({ expires_in: 1860 - seconds })
+  }
+  now = addSeconds(opened, 600)
+  expect(await refresh(tokens.refresh_token)).toMatchObject({ error: 'invalid_grant' })
+})
+
+it('the end that a directory names binds logins and what is open, and from then on nothing is issued or believed', async () => {
+  await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
+  const [open, idle] = [await aGrantOf('read'), await aGrantOf('read')]
+  const [person] = await sql<{ id: SubjectId }>("SELECT id FROM subjects WHERE stable_id = 'ada'")
+  const nameEnd = (at: Instant | undefined) =>
+    inTenant(fixture.database, acme.tenantId, (db) => nameEndOfSubject(db, acme.tenantId, person?.id as SubjectId, at))
+  const end = addSeconds(now, 1000)
+  expect([await nameEnd(end), await nameEnd(end)]).toEqual([true, false])
+  const later = await aGrantOf('read')
+  const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
+  const won = { accessToken: { seconds: 1000, by: 'deactivation' }, refreshToken: { seconds: 1000, by: 'deactivation' } }
+  expect(body.grants[0]).toMatchObject({ ceilings: won, expiresAt: new Date(end).toISOString() })
+  now = addSeconds(now, 900)
+  const again = await refresh(open.refresh_token)
+  expect(again).toMatchObject({ expires_in: 100 })
+  const [told] = await sql<{ ceilings: unknown }>(
+    "SELECT detail -> 'ceilings' AS ceilings FROM audit_events WHERE kind = 'token_refreshed' ORDER BY id DESC LIMIT 1",
+  )
+  expect(told?.ceilings).toMatchObject({
+    accessToken: { seconds: 100, by: 'deactivation' },
+    refreshToken: { seconds: 100, by: 'deactivation' },
+  })
+  now = end
+  for (const tokens of [again, idle, later]) expect(await refresh(tokens.refresh_token)).toMatchObject({ error: 'invalid_grant' })
+  const browser = aPlainBrowser({ issuer, url: broker.url })
+  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(issuer, acme, { scope: 'read' })), acme.connectionId)
+  expect(home.location).not.toContain('code=')
+  await nameEnd(undefined)
+  expect(await aGrantOf('read')).toMatchObject({ expires_in: 1800 })
+})
+
 it('a refresh token that nobody used for its idle time is dead, though the grant is not over', async () => {
   await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}session: { idleSeconds: 900 }`)
   const tokens = await aGrantOf('read')
@@ -199,17 +257,23 @@ it('limits that a policy tightens later count from the opening, and shrink or en
   await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
   const [shrunk, ended] = [await aGrantOf('read'), await aGrantOf('read')]
   const opened = now
-  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}limits: { read: { refreshTokenSeconds: 600 } }`)
+  const tightened = 'limits: { read: { accessTokenSeconds: 300, refreshTokenSeconds: 600 } }'
+  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}${tightened}`)
   now = addSeconds(opened, 500)
   const again = await refresh(shrunk.refresh_token)
   expect(again).toMatchObject({ expires_in: 100 })
-  // Whoever was listed first has not been decided again; of the other it is no longer said which limit won.
+  // One of them has been decided again, and is told by which limits; of the other it is still said what it was opened with.
   const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
-  const told = body.grants.slice(0, 2).map((grant: any) => [grant.accessTokenSeconds, grant.ceilings.accessToken?.by ?? null])
+  const told = body.grants.slice(0, 2).map(({ ceilings, accessTokenSeconds }: any) => ({ accessTokenSeconds, ...ceilings }))
+  const [named, still] = [{ seconds: 100, by: 'tenant', detail: "the tenant's limit for tier read" }, { by: 'tier' }]
   expect(told).toEqual(
     expect.arrayContaining([
-      [100, null],
-      [1800, 'tier'],
+      { accessTokenSeconds: 100, accessToken: named, refreshToken: named },
+      expect.objectContaining({
+        accessTokenSeconds: 1800,
+        accessToken: expect.objectContaining(still),
+        refreshToken: expect.objectContaining(still),
+      }),
     ]),
   )
   now = addSeconds(opened, 600)

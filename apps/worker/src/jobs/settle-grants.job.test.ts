@@ -110,6 +110,7 @@ type Stored = {
   revoked: boolean
   access_token_ttl_seconds: number
   expires_at: Date
+  ceilings: unknown
 }
 const stored = async (id: string): Promise<Stored> => {
   const [row] = await owner<Stored>('SELECT *, revoked_at IS NOT NULL AS revoked FROM grants WHERE id = $1', [id])
@@ -127,7 +128,13 @@ describe('each grant', () => {
       'lives shorter, and its tokens die',
       granting('"read", "write"', 'limits: { write: { accessTokenSeconds: 300 } }\n'),
       {},
-      { epoch: 2, access_token_ttl_seconds: 300 },
+      {
+        ...{ epoch: 2, access_token_ttl_seconds: 300 },
+        ceilings: {
+          accessToken: { seconds: 300, by: 'tenant', detail: "the tenant's limit for tier write" },
+          refreshToken: expect.objectContaining({ by: 'tier' }),
+        },
+      },
     ],
     [
       'loses no life that no token has',

@@ -1,5 +1,5 @@
 /** Rows go some named time after they expire and not before, in batches, and the trail stays. */
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomInt, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { redeemCode } from '@drawbridge/store/authorization-codes'
 import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
@@ -121,13 +121,18 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     `INSERT INTO connection_drafts (tenant_id, id, setup_link_id, state, revision, created_at, changed_at, expires_at) VALUES ($1, $2, $3, 'empty', 0, $4, $4, $4)`,
     ...[tenantId, randomUUID(), link, ends],
   )
+  await write(
+    'INSERT INTO policy_sweeps (tenant_id, version, demanded_at, progressed_at, settled_at) VALUES ($1, $2, $3, $3, $3)',
+    ...[tenantId, randomInt(1_000_000), ends],
+  )
 }
 
 test('each kind of row goes its named time after it expired, and not a second before', async () => {
   const { code } = await aGrant(fixture, acme, { now })
   expect((await redeemAt(code, now)).kind).toBe('redeemed')
   await leaveFlow(now)
-  for (const table of sweptTableNames) await write(`UPDATE ${table} SET expires_at = $1`, new Date(now))
+  for (const table of sweptTableNames)
+    await write(`UPDATE ${table} SET ${table === 'policy_sweeps' ? 'settled_at' : 'expires_at'} = $1`, new Date(now))
   const trail = await countOf(fixture, 'audit_events')
   const byTime = [...sweptTableNames].sort((one, other) => sweptTables[one].keepSeconds - sweptTables[other].keepSeconds)
   for (const table of byTime) {
@@ -150,6 +155,15 @@ test('the job removes all of them in one run, and leaves what still lives', asyn
   const left = async (table: SweptTable) => [table, await countOf(fixture, table)]
   const living = sweptTableNames.filter((table) => table !== 'refresh_tokens')
   expect(await Promise.all(living.map(left))).toEqual(living.map((table) => [table, 1]))
+})
+
+test('a sweep that has not come to its end stays, however old', async () => {
+  await write('DELETE FROM policy_sweeps')
+  const sweep = 'INSERT INTO policy_sweeps (tenant_id, version, demanded_at, progressed_at) VALUES ($1, 1, $2, $2)'
+  await write(sweep, acme.tenantId, new Date(now))
+  await sweepAt(addSeconds(now, 4000 * 86_400))
+  expect(await countOf(fixture, 'policy_sweeps')).toBe(1)
+  await write('DELETE FROM policy_sweeps')
 })
 
 test('a code that comes back is recognised as a replay until its retention ends, and is unknown afterwards', async () => {

@@ -40,15 +40,21 @@ export type Grant = {
   readonly accessTokenTtlSeconds: number
   /** `undefined`: no refresh token at all. */
   readonly refreshTtlSeconds: number | undefined
+  /** No refresh token of it lives longer, by whatever rotation. `undefined`: it has none. */
+  readonly refreshEndsAt: Instant | undefined
   readonly expiresAt: Instant
   /** Which ceilings won, for the admin. */
   readonly ceilings: WonCeilings
   readonly createdAt: Instant
 }
 
-export type GrantToOpen = Omit<Grant, 'accessTokenTtlSeconds' | 'refreshTtlSeconds' | 'expiresAt' | 'ceilings' | 'createdAt'> & {
+export type GrantToOpen = Omit<
+  Grant,
+  'accessTokenTtlSeconds' | 'refreshTtlSeconds' | 'refreshEndsAt' | 'expiresAt' | 'ceilings' | 'createdAt'
+> & {
   readonly accessTokenTtl: Ceiling
   readonly refreshTokenTtl: Ceiling | undefined
+  readonly refreshEndsAt: Instant | undefined
   /** Nothing of it lives longer, by whatever refresh. */
   readonly endsAt: Instant
 }
@@ -63,12 +69,13 @@ export const codeTtlSeconds = 60
  * could still be asked for would be lost.
  */
 export function openGrant(opening: GrantToOpen, now: Instant): Grant {
-  const { accessTokenTtl, refreshTokenTtl, endsAt, ...rest } = opening
+  const { accessTokenTtl, refreshTokenTtl, refreshEndsAt, endsAt, ...rest } = opening
   const useful = refreshTokenTtl ? endsAt : addSeconds(now, codeTtlSeconds + accessTokenTtl.seconds)
   return {
     ...rest,
     accessTokenTtlSeconds: accessTokenTtl.seconds,
     refreshTtlSeconds: refreshTokenTtl?.seconds,
+    refreshEndsAt: refreshTokenTtl && refreshEndsAt,
     expiresAt: useful < endsAt ? useful : endsAt,
     ceilings: { accessToken: accessTokenTtl, refreshToken: refreshTokenTtl ?? null },
     createdAt: now,

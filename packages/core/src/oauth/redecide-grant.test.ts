@@ -4,7 +4,7 @@ import { identityToJson } from '../identity/identity-json.js'
 import { addSeconds, instant } from '../instant.js'
 import { compilePolicy } from '../policy/compile.js'
 import { readsOfRequest } from '../policy/reads-of-request.js'
-import { type GrantEvidence, type RedecisionGround, settleGrant } from './redecide-grant.js'
+import { type GrantEvidence, type RedecisionGround, redecideGrant, settleGrant } from './redecide-grant.js'
 
 const now = instant(1_800_000_000_000)
 const resource = {
@@ -21,7 +21,15 @@ const ada = identityToJson({
   ...{ authentication, sessionExpiresAt: undefined },
   idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
 })
-const evidence: GrantEvidence = { scopes: ['read', 'write'], subjectClaims: ada, authentication, sessionStartedAt: now, createdAt: now }
+const evidence: GrantEvidence = {
+  scopes: ['read', 'write'],
+  subjectClaims: ada,
+  authentication,
+  sessionStartedAt: now,
+  deactivatesAt: undefined,
+  factorsResetAt: undefined,
+  createdAt: now,
+}
 
 const compiled = (rules: string) => {
   const policy = compilePolicy(`version: 1\n${rules}\n`)
@@ -55,6 +63,27 @@ test.each([
   expect(settled(rules)).toEqual(left)
 })
 
+test('the end that a directory names binds what is decided again, and what is privileged waits after a reset', () => {
+  const left = (given: Partial<GrantEvidence>, scope = 'read') => {
+    const { policy, ...ground } = {
+      policy: compiled(everybody(`read, ${scope}`)),
+      domains: [],
+      resource,
+      client: { ...agent, scopeCeiling: [] },
+    }
+    const tiers = [...resource.scopes, { ...resource.scopes[0], name: 'admin', tier: 'admin' }] as typeof resource.scopes
+    const held = { ...evidence, scopes: ['read', scope], ...given }
+    return redecideGrant({ policy, ...ground, resource: { ...resource, scopes: tiers } }, held, { address: undefined, now })
+  }
+  expect(left({ deactivatesAt: addSeconds(now, 90) })).toMatchObject({
+    ...{ accessTokenTtlSeconds: 90, refreshTtlSeconds: 90, refreshEndsAt: addSeconds(now, 90), expiresAt: addSeconds(now, 90) },
+    ceilings: { accessToken: { by: 'deactivation' }, refreshToken: { by: 'deactivation' } },
+  })
+  expect(left({ deactivatesAt: now })).toBeUndefined()
+  expect(left({ factorsResetAt: addSeconds(now, -86_399) }, 'admin')?.scopes).toEqual(['read'])
+  expect(left({ factorsResetAt: addSeconds(now, -86_400) }, 'admin')?.scopes).toEqual(['read', 'admin'])
+})
+
 test('what cannot be read, or is for a resource that is minted for no longer, ends, whatever the policy reads', () => {
   expect(settled(everybody('read'), { subjectClaims: null })).toBe('ended')
   expect(settled(`rules: [${atOffice('grant', 'write')}]`, {}, { resource: undefined })).toBe('ended')
@@ -70,7 +99,14 @@ test('a client in its own name keeps what it may have, for as long as a token of
     { ...evidence, subjectClaims: undefined },
     addSeconds(now, 100),
   )
-  expect(outcome).toMatchObject({ kind: 'decided', left: { refreshTtlSeconds: undefined, expiresAt: addSeconds(now, 900) } })
+  expect(outcome).toMatchObject({
+    kind: 'decided',
+    left: {
+      refreshTtlSeconds: undefined,
+      expiresAt: addSeconds(now, 900),
+      ceilings: { accessToken: { seconds: 900 }, refreshToken: null },
+    },
+  })
 })
 
 test.each([

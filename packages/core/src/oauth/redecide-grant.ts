@@ -3,12 +3,14 @@
  *
  * The answer may allow more than the grant holds. Whoever writes it takes the lesser of both, so that a grant never widens.
  */
+import { privilegedFrom } from '../factor/second-factor.js'
 import { type TenantDomain, withVerifiedAddress } from '../identity/email-address.js'
 import { identityFromJson } from '../identity/identity-json.js'
 import type { AuthenticationContext, NormalizedIdentity } from '../identity/normalized-identity.js'
 import { addSeconds, type Instant } from '../instant.js'
 import type { CompiledPolicy } from '../policy/compile.js'
 import { decide } from '../policy/decide.js'
+import type { WonCeilings } from '../policy/decision.js'
 import { readsOfRequest } from '../policy/reads-of-request.js'
 import type { Scope } from '../tenant/ids.js'
 import { type Client, policyHostOf } from './client.js'
@@ -24,6 +26,10 @@ export type GrantEvidence = {
   readonly authentication: AuthenticationContext
   /** Of the session that it was opened from. `undefined`: it is no longer known. */
   readonly sessionStartedAt: Instant | undefined
+  /** When the directory ends the access of its person. `undefined`: it names no end. */
+  readonly deactivatesAt: Instant | undefined
+  /** When an admin last took the factors of its person away. */
+  readonly factorsResetAt: Instant | undefined
   readonly createdAt: Instant
 }
 
@@ -43,7 +49,10 @@ export type Redecided = {
   readonly scopes: readonly string[]
   readonly accessTokenTtlSeconds: number
   readonly refreshTtlSeconds: number | undefined
+  readonly refreshEndsAt: Instant | undefined
   readonly expiresAt: Instant
+  /** Which limits won. Of two decisions on one grant, the one with the lesser seconds is named. */
+  readonly ceilings: WonCeilings
 }
 
 /** `undefined`: nothing is allowed any more; what cannot be read counts as that. */
@@ -62,6 +71,8 @@ export function redecideGrant(
     resource,
     request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address, country },
     session: { startedAt: startOf(grant), grantedAt: grant.createdAt },
+    deactivatesAt: grant.deactivatesAt,
+    privilegedFrom: privilegedFrom(grant.factorsResetAt),
     now,
   })
   if (decision.kind !== 'allow') return undefined
@@ -69,7 +80,9 @@ export function redecideGrant(
     scopes: decision.scopes,
     accessTokenTtlSeconds: decision.accessTokenTtl.seconds,
     refreshTtlSeconds: decision.refreshTokenTtl?.seconds,
+    refreshEndsAt: decision.refreshEndsAt,
     expiresAt: decision.endsAt,
+    ceilings: { accessToken: decision.accessTokenTtl, refreshToken: decision.refreshTokenTtl ?? null },
   }
 }
 
@@ -91,7 +104,15 @@ function redecideOwnGrant({ policy, resource, client }: RedecisionGround, grant:
   if (!access.ok) return undefined
   const { scopes, accessTokenTtl } = access.value
   const expiresAt = addSeconds(grant.createdAt, accessTokenTtl.seconds)
-  return { scopes, accessTokenTtlSeconds: accessTokenTtl.seconds, refreshTtlSeconds: undefined, expiresAt }
+  const ceilings = { accessToken: accessTokenTtl, refreshToken: null }
+  return {
+    scopes,
+    accessTokenTtlSeconds: accessTokenTtl.seconds,
+    refreshTtlSeconds: undefined,
+    refreshEndsAt: undefined,
+    expiresAt,
+    ceilings,
+  }
 }
 
 /** `deferred`: what is left hangs on the request that will ask for it. Until then nothing that was issued may be believed. */

@@ -28,6 +28,7 @@ export const graceTheftWindowSeconds = 300
 export type RefreshTokenState = {
   readonly issuerId: IssuerId
   readonly clientId: ClientId
+  /** The token's own end, or that of all refresh tokens of its grant if that comes before: policy may have moved it since. */
   readonly expiresAt: Instant
   readonly rotatedAt: Instant | undefined
   /** The successor has been rotated itself. */

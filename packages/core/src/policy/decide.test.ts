@@ -211,7 +211,8 @@ describe('lifetimes', () => {
     ['session: { reconsentSeconds: 500 }', {}, [500, 'reconsent'], [500, 'reconsent']],
     ['', { deactivatesInSeconds: 40 }, [40, 'deactivation'], [40, 'deactivation']],
     ['session: { idleSeconds: 70 }', {}, [1800, 'tier'], [70, 'session_idle']],
-    ['clients: [{ name: c, refreshTokenSeconds: 60 }]', {}, [60, 'client_rule'], [60, 'client_rule']],
+    ['clients: [{ name: c, refreshTokenSeconds: 60 }]', {}, [1800, 'tier'], [60, 'client_rule']],
+    ['clients: [{ name: c, refreshTokenSeconds: 1861 }]', {}, [1800, 'tier'], [1861, 'client_rule']],
     ['clients: [{ name: c, refreshTokenSeconds: none }]', {}, [1800, 'tier'], undefined],
     [
       'clients: [{ name: c, accessTokenSeconds: 60, clients: { hosts: [other.example] } }]',
@@ -231,8 +232,9 @@ describe('lifetimes', () => {
     if (decision.kind !== 'allow') throw new Error(decision.kind)
     expect([decision.accessTokenTtl.seconds, decision.accessTokenTtl.by]).toEqual(access)
     expect(decision.refreshTokenTtl && [decision.refreshTokenTtl.seconds, decision.refreshTokenTtl.by]).toEqual(refresh)
-    // The limit of refresh tokens ends the grant, however often they rotate; idleness does not, and without one the session does.
-    const first = text.includes('idleSeconds') ? 28_800 : (refresh?.[0] ?? 43_200)
+    // The limit of refresh tokens ends the grant, however often they rotate, but not before its first access token; idleness does not.
+    const least = text.includes('refreshTokenSeconds') ? 1860 : 0
+    const first = text.includes('idleSeconds') ? 28_800 : Math.max(refresh?.[0] ?? 0, least)
     expect(decision.endsAt).toBe(addSeconds(instant(Date.parse('2026-11-23T10:00:00Z')), first))
   })
 

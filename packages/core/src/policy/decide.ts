@@ -73,6 +73,7 @@ function conclude(judged: Judged, { notes, unclear }: Notes): PolicyDecision {
   }
   if (ended !== undefined) return deny('session_ended', ended.say)
   if (missing !== undefined) return deny(reasonOf[missing.demand], missing.say)
+  if (ceilings.withoutRefresh !== undefined) notes.push(`no refresh token: ${ceilings.withoutRefresh}`)
   return {
     kind: 'allow',
     scopes: granted.map(({ scope }) => scope),

@@ -60,6 +60,8 @@ export type PolicyDecision =
       readonly accessTokenTtl: Ceiling
       /** `undefined`: no refresh token at all. */
       readonly refreshTokenTtl: Ceiling | undefined
+      /** No refresh token of this grant lives longer, by whatever rotation. `undefined`: it has none. */
+      readonly refreshEndsAt: Instant | undefined
       /** Nothing of this grant lives longer, by whatever refresh. */
       readonly endsAt: Instant
       /** The person agrees to every grant of this tier, whoever vouches for the client. */

@@ -1,10 +1,11 @@
 /** What a person must have proved before she is given what policy allows: a strength of authentication, and how recent it must be. */
 import { type AuthenticationStrength, isAtLeast } from '../identity/authentication-strength.js'
 import { secondsBetween } from '../instant.js'
+import { codeTtlSeconds } from '../oauth/grant.js'
 import type { CompiledDemand } from './compile-rules.js'
 import type { ScopeExplanation, SensitivityTier, StepUpDemand } from './decision.js'
 import type { Applies, Evaluating } from './evaluating.js'
-import { privilegedFreshSeconds } from './tier.js'
+import { privilegedFreshSeconds, type TierLimit } from './tier.js'
 
 /** In plain words, and what to ask the IdP for. */
 export type Missing = { readonly demand: StepUpDemand; readonly say: string }
@@ -59,20 +60,22 @@ export const needsInteraction = ({ outerTierLimits }: Evaluating['policy'], tier
 
 /**
  * What a tier itself demands of a new grant. What is privileged, and what may have no refresh token at all, needs an interactive sign-in for
- * this very request; the rest needs a session no older than a refresh token of the tier may become, so that an agent whose tokens have ended
- * starts with a sign-in.
+ * this very request; all of it needs a session no older than a grant of the tier may become, so that an agent whose tokens have ended starts
+ * with a sign-in.
  */
 export function missingFreshness({ policy, input }: Evaluating, tiers: readonly SensitivityTier[]): Missing | undefined {
   if (input.request.kind === 'refresh') return undefined
   for (const tier of tiers) {
-    const outer = policy.outerTierLimits[tier].refreshTokenSeconds
-    // Where a tenant gives no refresh tokens at all, the vendor's number stands.
-    const most = policy.tierLimits[tier].refreshTokenSeconds ?? outer
-    const say = needsInteraction(policy, tier) || most === undefined ? missingInteraction(tier, input) : missingSession(tier, most, input)
+    const interaction = needsInteraction(policy, tier) ? missingInteraction(tier, input) : undefined
+    const say = interaction ?? missingSession(tier, oldestSessionSeconds(policy.tierLimits[tier]), input)
     if (say !== undefined) return { demand: 'fresh', say }
   }
   return undefined
 }
+
+/** As old as what is granted may become, so less where refresh tokens live shorter, and least where there are none; what is fresh is never too old. */
+const oldestSessionSeconds = ({ accessTokenSeconds, refreshTokenSeconds = 0 }: TierLimit): number =>
+  Math.max(refreshTokenSeconds, codeTtlSeconds + accessTokenSeconds, privilegedFreshSeconds)
 
 function missingInteraction(tier: SensitivityTier, { identity, session, now }: Evaluating['input']): string | undefined {
   const at = identity.authentication.authenticatedAt

@@ -9,7 +9,7 @@ import type { AuthenticationStrength } from '../identity/authentication-strength
 import type { CompiledPolicy } from './compile.js'
 import type { Applicability, CompiledRule, PolicyOwner } from './compile-rules.js'
 import { judge } from './decide.js'
-import type { Ceiling, PolicyDecision, ScopeExplanation } from './decision.js'
+import type { PolicyDecision, ScopeExplanation } from './decision.js'
 import { judgeDemands } from './demands.js'
 import type { Applies, Evaluating } from './evaluating.js'
 import type { PolicyInput } from './input.js'
@@ -39,11 +39,7 @@ export type FullExplanation = {
   readonly scopes: readonly (ScopeExplanation & { readonly rules: readonly ConsideredRule[]; readonly rulesLeftOut: number })[]
   readonly clientRules: readonly Considered[]
   readonly demands: readonly ConsideredDemand[]
-  readonly ceilings: {
-    readonly access: readonly Ceiling[]
-    readonly refresh: readonly Ceiling[] | undefined
-    readonly end: Ceilings['end']
-  }
+  readonly ceilings: Ceilings
   /** How many more values conditions read: what is shown of them is bounded in all, because a rule stands at every scope that it covers. */
   readonly valuesLeftOut: number
 }

@@ -7,6 +7,8 @@
  */
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
+import { addSeconds } from '../instant.js'
+import { codeTtlSeconds } from '../oauth/grant.js'
 import type { CompiledPolicy } from './compile.js'
 import { decide } from './decide.js'
 import type { PolicyDecision } from './decision.js'
@@ -21,13 +23,10 @@ type Asked = readonly [CompiledPolicy, PolicyInput]
 function expectNoLonger(after: PolicyDecision, before: PolicyDecision): void {
   if (after.kind !== 'allow' || before.kind !== 'allow') throw new Error(`${after.kind} after ${before.kind}`)
   expect(after.scopes).toEqual(before.scopes)
-  // Refresh tokens that end sooner than an access token could end that one, too; where there are none at all, its own limit is what is left.
-  const [access, refresh] = [before.accessTokenTtl.seconds, before.refreshTokenTtl?.seconds]
-  const wasEndedByRefresh = after.refreshTokenTtl === undefined && refresh !== undefined && access >= refresh
-  if (!wasEndedByRefresh) expect(after.accessTokenTtl.seconds).toBeLessThanOrEqual(access)
+  expect(after.accessTokenTtl.seconds).toBeLessThanOrEqual(before.accessTokenTtl.seconds)
   expect(after.refreshTokenTtl?.seconds ?? 0).toBeLessThanOrEqual(before.refreshTokenTtl?.seconds ?? 0)
-  // Without a refresh token nothing outlives the access token.
-  if (after.refreshTokenTtl !== undefined) expect(after.endsAt).toBeLessThanOrEqual(before.endsAt)
+  expect(after.refreshEndsAt ?? 0).toBeLessThanOrEqual(before.refreshEndsAt ?? 0)
+  expect(after.endsAt).toBeLessThanOrEqual(before.endsAt)
 }
 
 /** Whatever is allowed afterwards was to be had before, for at least as long. */
@@ -79,6 +78,49 @@ describe('for every policy and everybody', () => {
         const before = decide(policyOf(named(said), any.written(loose)), inputOf(situation))
         if (after.kind === 'allow') expectNoLonger(after, before)
         else expect(leftByRules(after)).toEqual(leftByRules(before))
+      }),
+    )
+  })
+
+  test('less time in anything else that a decision is told gives no more and nothing that lives longer', () => {
+    fc.assert(
+      fc.property(
+        anySaid,
+        any.anyLimits,
+        anySituation,
+        any.anyTimes.chain((loose) => fc.tuple(fc.constant(loose), any.lessTime(loose))),
+        (said, limits, situation, [loose, tight]) => {
+          const policy = policyOf(named(said), any.written(limits))
+          const after = decide(policy, any.inTime(situation, tight))
+          if (after.kind === 'allow') expectNoLonger(after, decide(policy, any.inTime(situation, loose)))
+        },
+      ),
+    )
+  })
+
+  test('whatever is issued, by whatever refresh, ends by what each limit says of it', () => {
+    fc.assert(
+      fc.property(anySaid, any.anyLimits, anySituation, any.anyTimes, (said, limits, situation, times) => {
+        const policy = policyOf(named(said), any.written(limits))
+        const input = any.inTime(situation, times)
+        const decision = decide(policy, input)
+        if (decision.kind !== 'allow') return
+        const { access, refresh, end } = explain(policy, input).ceilings
+        expect(decision.endsAt).toBe(end.at)
+        expect(addSeconds(input.now, decision.accessTokenTtl.seconds)).toBeLessThanOrEqual(decision.endsAt)
+        const { refreshTokenTtl, refreshEndsAt = input.now } = decision
+        expect(addSeconds(input.now, refreshTokenTtl?.seconds ?? 0)).toBeLessThanOrEqual(refreshEndsAt)
+        expect(refreshEndsAt).toBeLessThanOrEqual(decision.endsAt)
+        for (const { seconds } of access) expect(decision.accessTokenTtl.seconds).toBeLessThanOrEqual(seconds)
+        for (const { seconds } of refresh?.ceilings ?? []) expect(decision.refreshTokenTtl?.seconds).toBeLessThanOrEqual(seconds)
+        const opened = input.session.grantedAt ?? input.now
+        for (const tier of new Set(decision.explanation.scopes.filter(({ granted }) => granted).map((scope) => scope.tier))) {
+          const limit = policy.tierLimits[tier]
+          const most = Math.max(limit.refreshTokenSeconds ?? 0, limit.accessTokenSeconds + codeTtlSeconds)
+          expect(decision.endsAt).toBeLessThanOrEqual(addSeconds(opened, most))
+          if (decision.refreshTokenTtl)
+            expect(decision.refreshEndsAt).toBeLessThanOrEqual(addSeconds(opened, limit.refreshTokenSeconds ?? 0))
+        }
       }),
     )
   })
@@ -180,7 +222,7 @@ test('explanation and decision never disagree: scopes, demands and ceilings', ()
       if (decision.kind !== 'allow') return
       expect(explained.demands.filter(({ missing }) => missing !== undefined)).toEqual([])
       expect(decision.accessTokenTtl.seconds).toBe(Math.min(...explained.ceilings.access.map(({ seconds }) => seconds)))
-      const refresh = explained.ceilings.refresh?.map(({ seconds }) => seconds)
+      const refresh = explained.ceilings.refresh?.ceilings.map(({ seconds }) => seconds)
       expect(decision.refreshTokenTtl?.seconds).toBe(refresh && Math.min(...refresh))
 
       function isLeftByClientRules(scope: string): boolean {
