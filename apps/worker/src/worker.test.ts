@@ -3,7 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { createPostgresBackend, Queue } from 'bullmq'
+import { createPostgresBackend, Queue, Worker } from 'bullmq'
 import { aCompany, countOf, eventually, installationId, jobDeps, random, sealer } from '../test/a-company.js'
 import type { WorkerDeps } from './deps.js'
 import { revokeGrants, sessionRevoked } from './jobs/revoke-grants.job.js'
@@ -207,4 +207,26 @@ it('the sweep removes what has expired and only what is done', async () => {
   expect(await countOf(fixture, 'notices')).toBe(0)
   expect(await countOf(fixture, 'revocations')).toBe(0)
   expect(await countOf(fixture, 'outbox')).toBe(1)
+})
+
+it('of what waits in the queue, what yields comes last, however early it was relayed', async () => {
+  await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $1 WHERE done_at IS NULL', [new Date()])
+  const company = await aCompany(fixture, 'many-pieces')
+  const entry = `INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'settle-grants', '{"version": 1}', $2)`
+  for (let pieces = 0; pieces < 3; pieces += 1) await asOwner(fixture.ownerUrl, entry, [company.tenant, new Date()])
+  await company.kill()
+  await company.kill()
+  const queue = new Queue('yielding', { connection: { connectionString: fixture.url, max: 1 } }, createPostgresBackend)
+  expect(await relayOnce({ ...jobDeps(fixture), queue })).toBe(5)
+  const order: string[] = []
+  const options = { connection: { connectionString: fixture.url, max: 2 }, concurrency: 1 }
+  const worker = new Worker('yielding', async (job) => void order.push(job.name), options, createPostgresBackend)
+  try {
+    await eventually(async () => order.length === 5)
+  } finally {
+    await worker.close()
+    await queue.close()
+  }
+  expect(order).toEqual(['revoke', 'revoke', 'settle-grants', 'settle-grants', 'settle-grants'])
+  await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $1 WHERE done_at IS NULL', [new Date()])
 })

@@ -264,62 +264,6 @@ test('when policy has changed nothing moves until it has decided again, and a de
   ])
 })
 
-test.each([
-  ['both of the newer decision', 300, 3600, ['client_rule', 'tenant']],
-  ['both of the grant', 901, 14_401, ['tier', 'tier']],
-  ['of the newer decision where they are the same', 900, 14_400, ['client_rule', 'tenant']],
-  ['one of each', 300, 14_401, ['client_rule', 'tier']],
-  ['none for a refresh token that is no more', 901, undefined, ['tier', undefined]],
-] as const)('of two decisions the lesser ceiling is named: %s', async (says, access, refreshSeconds, winners) => {
-  const tenant = await aTenant(fixture, { slug: `named-${says.replaceAll(/\W+/g, '-')}` })
-  const { code, grantId } = await aGrant(fixture, tenant, { now })
-  await owner('UPDATE tenants SET policy_version = 3 WHERE id = $1', [tenant.tenantId])
-  await redeemCode(onHotPath(fixture.database), {
-    tenantId: tenant.tenantId,
-    codeHash: hashOf(code),
-    presented: {
-      ...{ ...tenant, ...(await presentVersions(fixture, tenant)) },
-      ...{ redirectUri: aRedirectUri, codeChallenge: aChallenge, resource: undefined },
-    },
-    refreshTokenHash: hashOf(randomUUID()),
-    redecision: {
-      ...{
-        policyVersion: 3,
-        claimsVersion: 1,
-        scopes: ['read', 'write'],
-        accessTokenTtlSeconds: access,
-        refreshTtlSeconds: refreshSeconds,
-      },
-      ...{ refreshEndsAt: refreshSeconds && addSeconds(now, refreshSeconds), expiresAt: addSeconds(now, 99_999) },
-      ceilings: {
-        accessToken: { seconds: access, by: 'client_rule', detail: 'newer' },
-        refreshToken: refreshSeconds === undefined ? null : { seconds: refreshSeconds, by: 'tenant', detail: 'newer' },
-      },
-    },
-    ...{ eventId: randomUUID(), now, asked },
-  })
-  const [row] = await owner(
-    `SELECT g.ceilings, e.detail -> 'ceilings' AS told FROM grants g JOIN audit_events e ON e.grant_id = g.id AND e.kind = 'code_redeemed' WHERE g.id = $1`,
-    [grantId],
-  )
-  const { accessToken, refreshToken } = row?.['ceilings'] as { accessToken: { by: string }; refreshToken: { by: string } | null }
-  expect([accessToken.by, refreshToken?.by]).toEqual(winners)
-  expect(row?.['told']).toEqual(row?.['ceilings'])
-})
-
-test('refresh tokens end before their grant where policy says so, whatever was promised to those that are out', async () => {
-  const tenant = await aTenant(fixture, { slug: 'cyberdyne' })
-  const { grantId, first } = await aFamily({ tenant })
-  await owner('UPDATE grants SET refresh_ends_at = $2 WHERE id = $1', [grantId, new Date(addSeconds(now, 100))])
-  const rotated = await refresh(first, { tenant, at: addSeconds(now, 60) })
-  expect(rotated.kind).toBe('rotated')
-  const out = await owner('SELECT DISTINCT expires_at FROM refresh_tokens WHERE grant_id = $1 AND rotated_at IS NULL', [grantId])
-  expect(out).toEqual([{ expires_at: new Date(addSeconds(now, 100)) }])
-  await owner('UPDATE grants SET refresh_ends_at = $2 WHERE id = $1', [grantId, new Date(addSeconds(now, 90))])
-  const refused = { kind: 'refused', reason: 'refresh_token_expired' }
-  expect(await refresh(rotated.next, { tenant, at: addSeconds(now, 90) })).toMatchObject(refused)
-})
-
 test('a redecision that had to wait for another one takes away from what that one left, and never undoes a newer one', async () => {
   const tenant = await aTenant(fixture, { slug: 'hooli' })
   const { grantId, first } = await aFamily({ tenant, scopes: ['read', 'write'] })

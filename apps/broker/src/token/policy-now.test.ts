@@ -194,6 +194,28 @@ it('many who meet a grant at once settle it once', async () => {
   expect(await toldOf(one.grantId)).toBe(1)
 })
 
+it('what is published anew after the settling is not told of before it is settled, too', async () => {
+  const one = await login()
+  race.before('introspect_grant', () => publish(readsAndWrites, 'now'), 2)
+  expect(await introspect(one.access)).toEqual({ active: false })
+  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
+})
+
+it.each([
+  ['fails', "RAISE EXCEPTION 'no grant is settled today'"],
+  ['comes to nothing', 'RETURN NULL'],
+])('where the settling %s nothing is called active, and nothing is issued', async (_says, what) => {
+  const one = await login()
+  await publish(readsAndWrites, 'now')
+  await owner(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${what}; END $$`)
+  await owner('CREATE TRIGGER failing BEFORE UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION fail()')
+  expect((await introspect(one.access)).active).not.toBe(true)
+  expect((await refresh(one.refresh)).access_token).toBeUndefined()
+  await owner('DROP FUNCTION fail() CASCADE')
+  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
+  expect((await refresh(one.refresh)).scope).toBe('read write')
+})
+
 it('the vendor says it for every tenant, and nobody else can', async () => {
   const one = await login()
   await publish('version: 1\nrules: [{ name: wall, effect: deny, scopes: [write], everyone: true }]', 'now', vendorTenantId)

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { instant } from '../instant.js'
 import { err, ok, type Result } from '../result.js'
 import type { ConnectionId, SubjectId } from '../tenant/ids.js'
-import type { IdpSession, NormalizedIdentity } from './normalized-identity.js'
+import { beyondLimits, type IdpSession, type NormalizedIdentity } from './normalized-identity.js'
 
 export type IdentityJson = z.infer<typeof wire>
 
@@ -24,7 +24,7 @@ const wire = z.strictObject({
   groups: z.discriminatedUnion('state', [
     z.strictObject({ state: z.literal('known'), value: z.array(text) }),
     z.strictObject({ state: z.literal('absent') }),
-    z.strictObject({ state: z.literal('unknown') }),
+    z.strictObject({ state: z.literal('unknown'), beyond: z.enum(beyondLimits).optional() }),
   ]),
   authentication: z.strictObject({ acr: optional, amr: z.array(text), authenticatedAt: z.number().int().nullable() }),
   sessionExpiresAt: z.number().int().nullable(),

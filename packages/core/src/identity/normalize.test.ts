@@ -62,15 +62,17 @@ describe('groups', () => {
     {
       when: 'there are more than the limit',
       given: anIdToken({ groups: Array.from({ length: 1001 }, (_, index) => `g${index}`) }),
-      groups: { state: 'unknown' },
+      groups: { state: 'unknown', beyond: 'groups' },
     },
     {
       when: 'the name of one is longer than the limit',
       given: anIdToken({ groups: ['a', 'x'.repeat(1_025)] }),
-      groups: { state: 'unknown' },
+      groups: { state: 'unknown', beyond: 'claimCharacters' },
     },
   ])('$groups.state when $when', ({ given, groups }) => {
-    expect(valueOf(given).groups).toEqual(groups)
+    const identity = valueOf(given)
+    expect(identity.groups).toEqual(groups)
+    expect(identityFromJson(identityToJson(identity))).toMatchObject({ ok: true, value: { groups } })
   })
   test('absent when the connection sends none', () => expect(valueOf(aSaml({}), { groups: 'none' }).groups).toEqual({ state: 'absent' }))
 })

@@ -177,8 +177,9 @@ function groupsOf(facts: Facts, mapping: ClaimMapping): Known<readonly string[]>
   const source = mapping.groups.from.find((name) => facts.attributes.has(name))
   if (source === undefined) return { state: 'unknown' }
   const groups = [...new Set((facts.attributes.get(source) ?? []).filter((group) => group !== ''))]
-  const isWithin = groups.length <= policyLimits.groups && groups.every((group) => group.length <= policyLimits.claimCharacters)
-  return isWithin ? { state: 'known', value: groups } : { state: 'unknown' }
+  if (groups.length > policyLimits.groups) return { state: 'unknown', beyond: 'groups' }
+  const isTooLong = groups.some((group) => group.length > policyLimits.claimCharacters)
+  return isTooLong ? { state: 'unknown', beyond: 'claimCharacters' } : { state: 'known', value: groups }
 }
 
 /** Entra names methods by URL; only the last word is the method. `multipleauthn` is its way to say MFA. */

@@ -18,7 +18,14 @@ export type OwnFactorProof = {
 }
 
 /** `unknown` is not `none`: the IdP could not or did not say (groups overage, an attribute that never came). */
-export type Known<T> = { readonly state: 'known'; readonly value: T } | { readonly state: 'absent' } | { readonly state: 'unknown' }
+export type Known<T> =
+  | { readonly state: 'known'; readonly value: T }
+  | { readonly state: 'absent' }
+  /** `beyond`: the login brought more than this limit of a policy. */
+  | { readonly state: 'unknown'; readonly beyond?: BeyondLimit | undefined }
+/** Limits on the groups of one person: how many, and how long a name. */
+export const beyondLimits = ['groups', 'claimCharacters'] as const
+export type BeyondLimit = (typeof beyondLimits)[number]
 
 export type ClaimValue = string | number | boolean | readonly string[]
 

@@ -263,7 +263,7 @@ test.each([
     'cases_shape',
     'cases[0].claims',
     4,
-    'at most 200',
+    'more than the limit claims: 200',
   ],
 ])('a mistake in cases is told with its place: %s', (_, text, reason, path, line, says) => {
   const parsed = parsePolicyCases(text)
@@ -296,19 +296,24 @@ describe('cases are refused', () => {
 })
 
 test.each([
-  ['a claim', { claims: { name: 'x'.repeat(policyLimits.claimCharacters + 1) } }],
-  ['a list', { claims: { roles: Array.from({ length: policyLimits.claimListItems + 1 }, String) } }],
-  ['claims', { claims: Object.fromEntries(Array.from({ length: policyLimits.claims + 1 }, (_, index) => [`claim${index}`, 'x'])) }],
-  ['groups', { groups: Array.from({ length: policyLimits.groups + 1 }, String) }],
-  ['a group', { groups: ['x'.repeat(policyLimits.claimCharacters + 1)] }],
-])('%s beyond what a login can bring are no situation: what a condition costs is reckoned by it', (_, situation) => {
-  expect(policySituation.safeParse(situation).success).toBe(false)
+  ['claimCharacters', 'a claim', { claims: { name: 'x'.repeat(policyLimits.claimCharacters + 1) } }],
+  ['claimListItems', 'a list', { claims: { roles: Array.from({ length: policyLimits.claimListItems + 1 }, String) } }],
+  [
+    'claims',
+    'claims',
+    { claims: Object.fromEntries(Array.from({ length: policyLimits.claims + 1 }, (_, index) => [`claim${index}`, 'x'])) },
+  ],
+  ['groups', 'groups', { groups: Array.from({ length: policyLimits.groups + 1 }, String) }],
+  ['claimCharacters', 'a group', { groups: ['x'.repeat(policyLimits.claimCharacters + 1)] }],
+])('the limit %s: %s beyond what a login can bring are no situation: what a condition costs is reckoned by it', (limit, _, situation) => {
+  const parsed = policySituation.safeParse(situation)
+  expect(parsed.error?.issues.map(({ message }) => message)).toEqual([expect.stringContaining(`more than the limit ${limit}`)])
 })
 
 test('a resource that cases declare has a bounded number of scopes', () => {
   const scopes = Array.from({ length: policyLimits.caseScopes + 1 }, (_, index) => `s${index}: read`).join(', ')
   expect(parsePolicyCases(`resource: "https://mcp.example"\nscopes: { ${scopes} }\ncases: []\n`)).toMatchObject({
     ok: false,
-    error: [{ reason: 'cases_shape', path: 'scopes' }],
+    error: [{ reason: 'cases_shape', path: 'scopes', say: expect.stringContaining('more than the limit caseScopes') }],
   })
 })

@@ -18,17 +18,23 @@ import { clientKinds, type PolicyInput } from './input.js'
 const scopes = z.array(z.string().min(1).max(200)).max(...most('requestScopes'))
 const seconds = z.number().int().min(0).max(31_536_000)
 /** What a login can bring is bounded, and what conditions cost is reckoned by it: what is pasted is bounded alike. */
-const text = z.string().max(policyLimits.claimCharacters)
+const text = z.string().max(...most('claimCharacters'))
+/** What is wrong with one of several shapes is told of all of them; which limit it was is told here. */
+const beyond = (list: 'groups' | 'claimListItems') => ({
+  error: ({ input }: { readonly input?: unknown }): string | undefined => {
+    const isLong = (value: unknown) => typeof value === 'string' && value.length > policyLimits.claimCharacters
+    if (Array.isArray(input) && input.length > policyLimits[list]) return most(list)[1]
+    return isLong(input) || (Array.isArray(input) && input.some(isLong)) ? most('claimCharacters')[1] : undefined
+  },
+})
 const longText = z.string().max(2_048)
-const claimValue = z.union([text, z.number(), z.boolean(), z.array(text).max(policyLimits.claimListItems)])
-const claims = z
-  .record(text, claimValue)
-  .refine((given) => Object.keys(given).length <= policyLimits.claims, `at most ${policyLimits.claims}`)
+const claimValue = z.union([text, z.number(), z.boolean(), z.array(text).max(...most('claimListItems'))], beyond('claimListItems'))
+const claims = z.record(text, claimValue).refine((given) => Object.keys(given).length <= policyLimits.claims, most('claims')[1])
 
 export const policySituation = z.strictObject({
   at: z.iso.datetime({ offset: true }).optional().describe('When it happens; absent: 2026-11-23T10:00:00Z, a Monday'),
   groups: z
-    .union([z.array(text).max(...most('groups')), z.literal('unknown'), z.literal('absent')])
+    .union([z.array(text).max(...most('groups')), z.literal('unknown'), z.literal('absent')], beyond('groups'))
     .default([])
     .describe('As the IdP names them'),
   claims: claims.default({}).describe('By the names that the connection gives them'),
@@ -93,7 +99,7 @@ export const policyCasesSchema = z.strictObject({
   resource: z.string().optional().describe('Stands for a resource that is declared here; absent: the tenant\u2019s own'),
   scopes: z
     .record(z.string().max(200), z.enum(sensitivityTiers))
-    .refine((given) => Object.keys(given).length <= policyLimits.caseScopes, `at most ${policyLimits.caseScopes}`)
+    .refine((given) => Object.keys(given).length <= policyLimits.caseScopes, most('caseScopes')[1])
     .optional()
     .describe('Of that resource, each with its tier'),
   cases: z

@@ -14,6 +14,7 @@ import { attributesVariable, type CostOptions, costOf } from './cel-cost.js'
 import { type Facts, fieldsRead, necessaryFacts, variablesRead } from './cel-facts.js'
 import { type ClaimCatalogue, type ClaimType, conditionVariables, standardClaims, type VariableName } from './cel-variables.js'
 import { type PolicyErrorReason, policyErrors, policyLimits } from './error.js'
+import { withSameGuids } from './guids.js'
 import { boundedRegexes, type Regexes } from './regexes.js'
 
 export type Condition = {
@@ -87,14 +88,14 @@ function boundedEnvironment(regexes: Regexes): Environment {
 /** Makes the compiler for one document's catalogue of claims. */
 export function conditionCompiler(claims: ClaimCatalogue): ConditionCompiler {
   const compiler = policyCompiler(claims)
-  return (source) => compileCondition(compiler, source)
+  return (source) => compileCondition(compiler, withSameGuids(source))
 }
 
 /** Makes the compiler for claims that a document makes out of those in the catalogue: held to the same limits, and to one type. */
 export function derivedClaimCompiler(claims: ClaimCatalogue): (source: string, type: ClaimType) => Result<DerivedValue, ExpressionMistake> {
   const compiler = policyCompiler(claims)
   return (source, type) => {
-    const compiled = compileExpression(compiler, source)
+    const compiled = compileExpression(compiler, withSameGuids(source))
     if (!compiled.ok) return compiled
     const { expression, resultType, cost } = compiled.value
     if (!resultsOf[type].includes(resultType)) return refuse('expression_type', `a ${type} is wanted, this one is ${resultType}`, source, 0)

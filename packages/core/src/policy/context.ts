@@ -9,6 +9,7 @@ import { type Instant, secondsBetween } from '../instant.js'
 import type { VariableName } from './cel-variables.js'
 import type { DerivedClaim } from './compile-claims.js'
 import { policyLimits } from './error.js'
+import { sameGuid, sameGuids, sameGuidsIn, sameGuidsOf } from './guids.js'
 import type { PolicyInput } from './input.js'
 
 export type ConditionContext = Readonly<Record<VariableName, unknown>>
@@ -41,11 +42,11 @@ function ofPerson(name: VariableName, input: PolicyInput, person: PersonSeen): u
   const { identity } = input
   switch (name) {
     case 'subject':
-      return { id: identity.subjectId, stableId: identity.stableId, connection: identity.connectionId }
+      return { id: identity.subjectId, stableId: sameGuid(identity.stableId), connection: sameGuid(identity.connectionId) }
     case 'claims':
-      return person.derivedClaims.length === 0 ? identity.claims : withDerived(input, person)
+      return person.derivedClaims.length === 0 ? sameGuidsIn(identity.claims) : withDerived(input, person)
     case 'groups':
-      return identity.groups.state === 'unknown' ? undefined : identity.groups.state === 'known' ? identity.groups.value : []
+      return identity.groups.state === 'unknown' ? undefined : identity.groups.state === 'known' ? sameGuids(identity.groups.value) : []
     case 'auth':
       return authOf(input, person.strength())
     default:
@@ -56,11 +57,11 @@ function ofPerson(name: VariableName, input: PolicyInput, person: PersonSeen): u
 function ofRequest(name: VariableName, { client, resource, request, now }: PolicyInput): unknown {
   switch (name) {
     case 'client':
-      return { id: client.id, host: client.host, kind: client.kind, attested: client.attested ?? false }
+      return { id: sameGuid(client.id), host: client.host, kind: client.kind, attested: client.attested ?? false }
     case 'resource':
       return resource.identifier
     case 'request':
-      return { scopes: request.scopes, time: new Date(now), address: request.address, country: request.country }
+      return { scopes: sameGuids(request.scopes), time: new Date(now), address: request.address, country: request.country }
     default:
       return undefined
   }
@@ -70,13 +71,13 @@ function authOf({ identity: { authentication, connectionId }, now }: PolicyInput
   const methods = methodsOf(authentication)
   const { acr, authenticatedAt } = authentication
   return {
-    acr,
+    acr: acr === undefined ? undefined : sameGuid(acr),
     // An IdP that says no method has said nothing: empty is unknown here.
     amr: methods.length === 0 ? undefined : methods,
     strength: strength === 'unknown' ? undefined : strength,
     ageSeconds: authenticatedAt === undefined ? undefined : age(authenticatedAt, now),
     authenticatedAt: authenticatedAt === undefined ? undefined : new Date(authenticatedAt),
-    connection: connectionId,
+    connection: sameGuid(connectionId),
   }
 }
 
@@ -88,10 +89,10 @@ const age = (at: Instant, now: Instant): bigint => BigInt(secondsBetween(at, now
  */
 function withDerived(input: PolicyInput, { strength, derivedClaims }: PersonSeen): ReadonlyMap<string, ClaimValue> {
   const brought = variablesOf(input, { strength, derivedClaims: [] })
-  const claims = new Map(input.identity.claims)
+  const claims = new Map(sameGuidsIn(input.identity.claims))
   for (const { name, value } of derivedClaims) {
     const result = value.evaluate(brought(value.variables))
-    if (isWithinLimits(result)) claims.set(name, result)
+    if (isWithinLimits(result)) claims.set(name, sameGuidsOf(result))
     else claims.delete(name)
   }
   return claims

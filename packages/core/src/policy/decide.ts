@@ -11,6 +11,7 @@ import type { CompiledPolicy } from './compile.js'
 import type { CompiledClientRule, CompiledRule } from './compile-rules.js'
 import { type Explanation, explanationLimits, type PolicyDecision, type ScopeExplanation, type SensitivityTier } from './decision.js'
 import { judgeDemands, type Missing, missingFreshness, needsInteraction } from './demands.js'
+import { policyLimits } from './error.js'
 import { type Applies, beginEvaluating, type Evaluating } from './evaluating.js'
 import type { PolicyInput } from './input.js'
 import { type Ceilings, ceilingsOf, leastOf } from './lifetime.js'
@@ -38,8 +39,8 @@ export function decide(policy: CompiledPolicy, input: PolicyInput): PolicyDecisi
 export function judge(policy: CompiledPolicy, input: PolicyInput): { readonly decision: PolicyDecision; readonly judged: Judged } {
   const evaluating = beginEvaluating(policy, input)
   const noted: Notes = { notes: [], unclear: new Set() }
-  if (evaluating.facts.groups === 'unknown')
-    noted.notes.push('the groups of this person are unknown: rules that need them are decided strictly')
+  if (input.identity.groups.state === 'unknown')
+    noted.notes.push(`the groups of this person are unknown${beyond(input)}: rules that need them are decided strictly`)
   const clientRules = applyingClientRules(evaluating, noted)
   const scopes = explainScopes(evaluating, clientRules, noted)
   const granted = scopes.filter((scope) => scope.granted)
@@ -84,6 +85,11 @@ function conclude(judged: Judged, { notes, unclear }: Notes): PolicyDecision {
   }
 }
 
+const beyond = ({ identity: { groups } }: PolicyInput): string =>
+  groups.state === 'unknown' && groups.beyond !== undefined
+    ? `, because the login brought more than the limit ${groups.beyond} (${policyLimits[groups.beyond]})`
+    : ''
+
 /** Where no time is left, only another sign-in brings some. */
 const missingTime = ({ now }: PolicyInput, { end }: Ceilings): Missing | undefined =>
   secondsBetween(now, end.at) < 1 ? { demand: 'fresh', say: `a new sign-in, because no time is left: ${end.detail}` } : undefined
@@ -95,7 +101,7 @@ function missingGrant({ identity }: PolicyInput, scopes: readonly ScopeExplanati
   if (scopes.some(({ because }) => because === delayed)) return 'time: your second factor was reset lately, and what is privileged waits'
   return identity.groups.state === 'known'
     ? 'no rule grants any of the requested scopes'
-    : "your groups: your company's sign-in did not name them, and without them no rule grants any of the requested scopes"
+    : `your groups: ${identity.groups.state === 'unknown' && identity.groups.beyond !== undefined ? `your company's sign-in named more than the limit ${identity.groups.beyond}` : "your company's sign-in did not name them"}, and without them no rule grants any of the requested scopes`
 }
 
 /** What rules would have granted is not granted while something is missing; explanation and decision never disagree. */

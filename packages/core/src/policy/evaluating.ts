@@ -12,6 +12,7 @@ import type { CompiledPolicy } from './compile.js'
 import type { Applicability, PolicyOwner } from './compile-rules.js'
 import { type ConditionContext, type Variables, variablesOf } from './context.js'
 import { type GroupMatcher, groupName, placesAbove } from './group-names.js'
+import { sameGuid } from './guids.js'
 import type { PolicyInput } from './input.js'
 import type { KnownFacts } from './rule-index.js'
 import { type Evidence, evidenceFor, strengthOf } from './strength.js'
@@ -83,7 +84,7 @@ function knownFacts({ identity, client }: PolicyInput): KnownFacts {
     places: () => (places ??= groups.state === 'known' ? [...new Set(groups.value.flatMap(placesAbove))] : []),
     valueOf: ({ owner, field }) => {
       const value = owner === 'claims' ? identity.claims.get(field) : field === 'id' ? client.id : client.host
-      return typeof value === 'string' ? value : undefined
+      return typeof value === 'string' ? sameGuid(value) : undefined
     },
   }
 }

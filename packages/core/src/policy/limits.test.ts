@@ -102,3 +102,19 @@ describe('beyond a limit the refusal names it', () => {
     expect(parsed.ok ? '' : parsed.error.map(({ say }) => say).join()).toContain(limit)
   })
 })
+
+test.each([
+  ['groups', undefined, 'the groups of this person are unknown: rules that need them are decided strictly'],
+  ['groups', 'groups', 'because the login brought more than the limit groups (1000)'],
+  ['a name', 'claimCharacters', 'because the login brought more than the limit claimCharacters (1024)'],
+] as const)('a decision without %s says that it was the limit: %s', (_, beyond, note) => {
+  const compiled = compilePolicy(JSON.stringify({ version: 1, rules: [aRule(0)] }))
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.error))
+  const input = aSituation({ groups: 'unknown', request: ['orders:read'] })
+  const decision = decide(compiled.value, { ...input, identity: { ...input.identity, groups: { state: 'unknown', beyond } } })
+  expect(decision.explanation.notes[0]).toContain(note)
+  expect(decision).toMatchObject({
+    kind: 'deny',
+    missing: expect.stringContaining(beyond === undefined ? 'did not name them' : `more than the limit ${beyond}`),
+  })
+})
