@@ -27,7 +27,8 @@ export const sweptTables = {
   policy_drafts: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   setup_links: { key: ['tenant_id', 'id'], keepSeconds: 60 * day },
   login_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
-  factor_visits: { key: ['tenant_id', 'id'], keepSeconds: 0 },
+  // As long as its trip, by which a sign-out finds the session that came of it.
+  factor_visits: { key: ['tenant_id', 'id'], keepSeconds: day },
   test_logins: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   factor_codes: { key: ['tenant_id', 'id'], keepSeconds: day },
   factor_rounds: { key: ['tenant_id', 'authorization_request_id'], keepSeconds: 0 },
