@@ -1,13 +1,15 @@
 /** The table of background work: job name → payload schema → handler → retries. A job that is not here does not exist. */
 
-import { settleGrantsEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
+import { settleDirectoryEntry, settleGrantsEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
+import { mostNamedPeople } from '@drawbridge/store/directory'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
 import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
 import { runScheduled } from './jobs/run-scheduled.job.js'
 import { sendAnnouncements } from './jobs/send-announcements.job.js'
+import { settleDirectory } from './jobs/settle-directory.job.js'
 import { settleTenantGrants } from './jobs/settle-grants.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 import { tellCondemnedKey } from './jobs/tell-condemned-key.job.js'
@@ -47,6 +49,16 @@ const settleGrantsPayload = z.object({
   entry: z.number().int().positive(),
   payload: z.object({ version: z.number().int().positive(), after: uuid.optional(), isLastLook: z.boolean().optional() }),
 })
+const settleDirectoryPayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({
+    connection: uuid,
+    subjects: z.array(uuid).max(mostNamedPeople).optional(),
+    after: uuid.optional(),
+    isLastLook: z.boolean().optional(),
+  }),
+})
 const tellSettledPayload = z.object({
   tenant: uuid,
   entry: z.number().int().positive(),
@@ -55,6 +67,7 @@ const tellSettledPayload = z.object({
       z.object({
         ...{ eventId: uuid, grantId: uuid, issuerId: uuid, resourceTenantId: uuid, resourceId: uuid },
         ...{ epoch: z.number().int().positive(), scopes: z.array(z.string()), isEnded: z.boolean() },
+        cause: z.enum(['policy', 'directory']).optional(),
       }),
     ),
   }),
@@ -84,6 +97,9 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
     ),
     yields: true,
   },
+  [settleDirectoryEntry]: job(settleDirectoryPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+    settleDirectory(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+  ),
   [tellSettledEntry]: job(tellSettledPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     tellSettledGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),

@@ -160,6 +160,7 @@ test('a code whose grant was decided under an older policy or older claims waits
   const redecision: Redecision = {
     policyVersion: 3,
     claimsVersion: 1,
+    directoryVersion: 0,
     scopes: ['admin', 'read'],
     accessTokenTtlSeconds: 9999,
     refreshTtlSeconds: 60,

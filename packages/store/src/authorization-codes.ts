@@ -11,7 +11,7 @@ const redecision = redecisionSql(14)
 
 /**
  * `caller` and `verdict` hold the conditions of `core/oauth/authorization-code.judgeCode` in the same order. Twins that arrive together all
- * pass them on their snapshots; the row lock of `consumed` lets one through and `outcome` calls the others replays. `$14` to `$21` are a
+ * pass them on their snapshots; the row lock of `consumed` lets one through and `outcome` calls the others replays. `$14` to `$22` are a
  * fresh decision of policy, or null.
  */
 const redeemStatement = hotStatement({

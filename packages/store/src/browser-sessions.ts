@@ -1,6 +1,7 @@
 /** Browser sessions: each belongs to one issuer of one tenant, and the cookie is only a handle to it. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { BrowserSessionId, ConnectionId, CredentialHash, IssuerId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import { directorySays } from './directory.js'
 import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
 export type LiveBrowserSession = {
@@ -20,6 +21,9 @@ export type LiveBrowserSession = {
   /** Of the subject: the normalised identity of the last login, and its version. */
   readonly claims: unknown
   readonly claimsVersion: number
+  /** What the directory of the connection says of her beside them, and its version; null where it decides nothing. */
+  readonly directorySays: unknown
+  readonly directoryVersion: number
   readonly policyVersion: number
   readonly configurationVersion: number
 }
@@ -40,6 +44,8 @@ type Row = {
   deactivates_at: Instant | null
   claims: unknown
   claims_version: number
+  directory_says: unknown
+  directory_version: number
   scim_user_id: ScimUserId | null
   policy_version: number
   configuration_version: number
@@ -50,7 +56,8 @@ const findStatement = hotStatement({
   name: 'find_live_browser_session',
   tenantParameter: 1,
   text: `SELECT s.id, s.subject_id, s.connection_id, s.tenant_epoch, s.connection_epoch, s.subject_epoch, s.acr, s.amr, s.authenticated_at,
-      s.created_at, s.expires_at, p.factors_reset_at, p.deactivates_at, p.claims, p.claims_version, t.policy_version, t.configuration_version
+      s.created_at, s.expires_at, p.factors_reset_at, p.deactivates_at, p.claims, p.claims_version, c.directory_version,
+      ${directorySays({ connection: 'p.connection_id', user: 'p.scim_user_id' })} AS directory_says, t.policy_version, t.configuration_version
     FROM browser_sessions AS s
     JOIN tenants AS t ON t.id = s.tenant_id AND t.epoch = s.tenant_epoch AND t.suspended_at IS NULL
     JOIN connections AS c ON c.tenant_id = s.tenant_id AND c.id = s.connection_id AND c.epoch = s.connection_epoch AND c.disabled_at IS NULL
@@ -83,6 +90,8 @@ export async function findLiveBrowserSession(
       deactivatesAt: row.deactivates_at ?? undefined,
       claims: row.claims,
       claimsVersion: row.claims_version,
+      directorySays: row.directory_says,
+      directoryVersion: row.directory_version,
       policyVersion: row.policy_version,
       configurationVersion: row.configuration_version,
     }

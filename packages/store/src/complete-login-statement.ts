@@ -149,6 +149,8 @@ export const completeStatement = hotStatement({
     FROM final LEFT JOIN authorization_requests asked ON asked.tenant_id = $1 AND asked.id = (SELECT authorization_request_id FROM trip)
   )
   SELECT final.outcome, moved.*, t.configuration_version, t.policy_version, session.id AS opened_id, session.subject_id AS opened_for,
-    session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version, person.factors_reset_at, person.deactivates_at
-  FROM tenants t LEFT JOIN final ON true LEFT JOIN moved ON true LEFT JOIN session ON true LEFT JOIN person ON true WHERE t.id = $1`,
+    session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version, person.factors_reset_at, person.deactivates_at,
+    cn.directory_version, directory_decides_groups(cn.configuration, cn.groups_since) OR directory_decides_claims(cn.configuration) AS directory_decides
+  FROM tenants t LEFT JOIN final ON true LEFT JOIN moved ON true LEFT JOIN session ON true LEFT JOIN person ON true
+    LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = $3 WHERE t.id = $1`,
 })

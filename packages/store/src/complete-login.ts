@@ -12,7 +12,7 @@
  *
  * A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, evidence older than a barrier and a sign-in older than a barrier
  * get no session, and what such evidence says is not kept: an old answer must not bring old groups back. How and when she signed in is
- * no claim: it leaves `claims_version` alone.
+ * no claim: it leaves `claims_version` alone. So does it that she is linked: whom her directory does not know has unknown groups, and unknown is strictest.
  *
  * The SCIM link is made once, by the key the connection declared (without one: externalId is the stable id), to exactly one living user of
  * this connection whom no other subject has. Where this connection's directory does not know her, a tombstone or an inactive user of any
@@ -41,7 +41,7 @@ import type {
   TenantId,
 } from '@drawbridge/core/tenant/ids'
 import { type FoundRequest, type OngoingRow, toFound } from './authorization-requests.js'
-import type { LiveBrowserSession } from './browser-sessions.js'
+import { findLiveBrowserSession, type LiveBrowserSession } from './browser-sessions.js'
 import { completeStatement } from './complete-login-statement.js'
 import { hashOfId, type Replay } from './replays.js'
 import { type HotDb, type Rows, toTimestamp } from './transaction.js'
@@ -130,6 +130,8 @@ type OpenedRow = {
   readonly connection_epoch: number
   readonly subject_epoch: number
   readonly claims_version: number
+  readonly directory_version: number
+  readonly directory_decides: boolean
   readonly factors_reset_at: Instant | null
   readonly deactivates_at: Instant | null
 }
@@ -141,11 +143,21 @@ export async function completeLogin(hot: HotDb, tenant: TenantId, login: LoginTo
   const row = rows[0]
   if (!row?.outcome) return { kind: 'refused', reason: 'login_replayed' }
   const { outcome } = row
-  if (outcome === 'believed') return { kind: 'believed', session: toSession(row, login), request: requestOf(row) }
+  if (outcome === 'believed') {
+    const session = row.directory_decides ? await sessionWithDirectory(hot, tenant, login) : toSession(row, login)
+    return session ? { kind: 'believed', session, request: requestOf(row) } : { kind: 'refused', reason: 'evidence_below_barrier' }
+  }
   return outcome === 'fresh_login_required'
     ? { kind: outcome, request: requestOf(row) }
     : { kind: 'refused', reason: publicReasons[outcome] }
 }
+
+/**
+ * Where the directory decides something of her, what it says is read with the versions of everything that it is read beside, on one snapshot: that
+ * of the statement above may be older than the subject that it wrote. `undefined`: the session has already been ended by a barrier.
+ */
+const sessionWithDirectory = (hot: HotDb, tenant: TenantId, { session, issuerId, now }: LoginToComplete) =>
+  findLiveBrowserSession(hot, tenant, { handleHash: session.handleHash, issuerId, now })
 
 /** What the audit trail tells apart and the person need not. */
 export const publicReasons: Readonly<Record<Exclude<Outcome, 'believed' | 'fresh_login_required'>, LoginRefusal>> = {
@@ -198,6 +210,8 @@ const toSession = (row: Row, { session, subject, connectionId, now }: LoginToCom
   deactivatesAt: row.deactivates_at ?? undefined,
   claims: subject.claims,
   claimsVersion: row.claims_version,
+  directorySays: null,
+  directoryVersion: row.directory_version,
   policyVersion: row.policy_version,
   configurationVersion: row.configuration_version,
 })

@@ -13,11 +13,19 @@ import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 export type Asked = { readonly requestId: string; readonly address: string | undefined }
 
 /**
+ * Condition over a grant `g` with what it hangs on: it was decided under a policy, or on words of the directory, below the barrier of its tenant,
+ * person or connection, so it is to be settled first (`settle-grants`). One that was deferred has no token that could be believed, and is decided
+ * when it is refreshed.
+ */
+export const isUnsettled = `(g.policy_version < t.policy_barrier OR g.claims_version >= 0
+    AND (g.claims_version < COALESCE(s.claims_barrier, 0) OR g.directory_version < COALESCE(cn.directory_barrier, 0)))`
+
+/**
  * The barrier of a grant `g`: what an access token of it is compared with. `grant_refusal` holds the conditions of
  * `core/oauth/grant.findGrantRefusal` in the same order. Follow it with `FROM`, which must name `g`; `$2` is now.
  */
 const grantBarrierColumns = `
-  g.id AS grant_id, g.scopes, g.epoch AS grant_epoch, t.configuration_version, g.policy_version < t.policy_barrier AS unsettled,
+  g.id AS grant_id, g.scopes, g.epoch AS grant_epoch, t.configuration_version, ${isUnsettled} AS unsettled,
   t.epoch AS tenant_now, COALESCE(cl.epoch, 0) AS client_now, COALESCE(cn.epoch, 0) AS connection_now, COALESCE(s.epoch, 0) AS subject_now,
   CASE
     WHEN t.suspended_at IS NOT NULL THEN 'tenant_suspended'
@@ -51,8 +59,8 @@ export type GrantEvidenceRow = {
  */
 export const grantStateColumns = `${grantBarrierColumns},
   g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.audience,
-  g.policy_version, g.claims_version, ${grantEvidenceColumns},
-  t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now,
+  g.policy_version, g.claims_version, g.directory_version, ${grantEvidenceColumns},
+  t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now, COALESCE(cn.directory_version, 0) AS directory_now,
   GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
   COALESCE('refresh_token' = ANY(cl.grant_types), false) AS client_refreshes`
 
@@ -90,7 +98,7 @@ type GrantBarrierRow = {
   readonly connection_now: number
   readonly subject_now: number
   readonly configuration_version: number
-  /** Decided under a policy below the tenant's barrier: it is to be settled before anything is said or issued of it (`settle-grants`). */
+  /** It is to be settled before anything is said or issued of it: `isUnsettled`. */
   readonly unsettled: boolean
   readonly grant_refusal: GrantRefusal | null
 }
@@ -131,6 +139,7 @@ const openStatement = hotStatement({
     LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = $9
     WHERE t.id = $1 AND t.configuration_version = $35 AND t.epoch = $13 AND t.suspended_at IS NULL AND cn.disabled_at IS NULL AND s.deactivated_at IS NULL
       AND (s.deactivates_at <= $2) IS NOT TRUE AND COALESCE(cn.epoch, 0) = $15 AND COALESCE(s.epoch, 0) = $16 AND COALESCE(s.claims_version, 0) = $18
+      AND COALESCE(cn.directory_version, 0) = $40
       AND ($11::uuid IS NULL OR EXISTS (SELECT 1 FROM living))
       AND EXISTS (SELECT 1 FROM resource_issuers ri
         WHERE ri.tenant_id = $6 AND ri.resource_id = $7 AND ri.issuer_tenant_id = $1 AND ri.issuer_id = $4)),
@@ -140,8 +149,8 @@ const openStatement = hotStatement({
   opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
       tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, acr, amr, authenticated_at,
-      access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, own_methods, own_proved_at, refresh_ends_at, created_at)
-    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $39, $2
+      access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, own_methods, own_proved_at, refresh_ends_at, created_at, directory_version)
+    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $39, $2, $40
     FROM ground WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
   coded AS (
     INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at)
@@ -180,6 +189,7 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     ...[opening.decidedOn.configurationVersion, opening.decidedOn.clientVersion],
     ...[grant.ownFactor?.methods ?? [], grant.ownFactor === undefined ? null : toTimestamp(grant.ownFactor.provedAt)],
     grant.refreshEndsAt === undefined ? null : toTimestamp(grant.refreshEndsAt),
+    grant.directoryVersion,
   ])
   return toDecidedWrite(rows[0])
 }

@@ -3,6 +3,7 @@ import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { judgementParameters, type LoginRefusal, type LoginToJudge, type Outcome, publicReasons } from './complete-login.js'
 import { judgement, readsDomainsElsewhere } from './complete-login-statement.js'
+import { directorySays } from './directory.js'
 import { type HotDb, hotStatement, judged } from './transaction.js'
 
 /** A connection that is switched off may be tested: nothing comes of a test. Its epoch still has to be the one that the trip began under. */
@@ -17,7 +18,8 @@ const judgeStatement = hotStatement({
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3)
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at
   ), ${judgement}
-  SELECT verdict.outcome, facts.mode, facts.is_known, t.configuration_version FROM verdict, facts, tenants t WHERE t.id = $1`,
+  SELECT verdict.outcome, facts.mode, facts.is_known, t.configuration_version,
+    ${directorySays({ connection: '$3::uuid', user: 'directory.scim_user_id' })} AS directory_says FROM verdict, facts, directory, tenants t WHERE t.id = $1`,
 })
 
 export type JudgedTest = {
@@ -28,12 +30,15 @@ export type JudgedTest = {
   readonly isKnown: boolean
   /** What policy is to be asked on. */
   readonly configurationVersion: number
+  /** What the directory says of whom the login would be linked to; null where it decides nothing. */
+  readonly directorySays: unknown
 }
 type Row = {
   readonly outcome: Outcome
   readonly mode: ProvisioningMode
   readonly is_known: boolean
   readonly configuration_version: number
+  readonly directory_says: unknown
 }
 
 /** Of any number of callers with the same answer at most one gets a verdict. Undefined: the trip was over, or is no test. */
@@ -47,5 +52,6 @@ export async function judgeTestLogin(hot: HotDb, tenant: TenantId, login: LoginT
     mode,
     isKnown,
     configurationVersion,
+    directorySays: row.directory_says,
   }
 }

@@ -3,6 +3,8 @@
  * wall around all others: a trigger raises every tenant's version with it, so that whatever was decided before is decided again.
  */
 import type { Instant } from '@drawbridge/core/instant'
+import { parsePolicyDocument } from '@drawbridge/core/policy/document'
+import type { LiveGrants } from '@drawbridge/core/revocation/settled-grants'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
 import { type Db, toTimestamp } from './transaction.js'
@@ -43,8 +45,8 @@ export type PolicyToPublish = {
  */
 export async function publishPolicy(db: Db, tenant: TenantId, policy: PolicyToPublish): Promise<number> {
   const { rows } = await db.query<{ policy_version: number }>(
-    'UPDATE tenants SET policy_version = policy_version + 1 WHERE id = $1 RETURNING policy_version',
-    [tenant],
+    'UPDATE tenants SET policy_version = policy_version + 1, claim_changes = $2 WHERE id = $1 RETURNING policy_version',
+    [tenant, claimChangesOf(policy.document)],
   )
   const version = rows[0]?.policy_version
   if (version === undefined) throw new Error('no such tenant')
@@ -53,6 +55,12 @@ export async function publishPolicy(db: Db, tenant: TenantId, policy: PolicyToPu
     [...[tenant, version, policy.document, policy.cases ?? '', policy.author, policy.note ?? '', toTimestamp(policy.now)]],
   )
   return version
+}
+
+/** What the document says on it, beside the document: a change of the directory asks for it in its own transaction. */
+function claimChangesOf(document: string): LiveGrants | null {
+  const read = parsePolicyDocument(document)
+  return (read.ok ? read.value.document.claimChanges : undefined) ?? null
 }
 
 /** The same, if `newest` is still the newest version (0: there is none); `undefined`: somebody else has published since. */

@@ -45,6 +45,7 @@ test.each([
       ...{
         policyVersion: 3,
         claimsVersion: 1,
+        directoryVersion: 0,
         scopes: ['read', 'write'],
         accessTokenTtlSeconds: access,
         refreshTtlSeconds: refreshSeconds,

@@ -4,11 +4,12 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { GrantEvidence, Redecided } from '@drawbridge/core/oauth/redecide-grant'
+import { directorySays } from './directory.js'
 import type { GrantEvidenceRow, GrantStateRow } from './grants.js'
 import { toTimestamp } from './transaction.js'
 
 /** With the versions that it was made under. */
-export type Redecision = Redecided & { readonly policyVersion: number; readonly claimsVersion: number }
+export type Redecision = Redecided & { readonly policyVersion: number; readonly claimsVersion: number; readonly directoryVersion: number }
 
 /** A grant with what is left of it under the redecision, and the versions that a decision must have to count. */
 export type DecidedRow = GrantStateRow & {
@@ -17,8 +18,11 @@ export type DecidedRow = GrantStateRow & {
   readonly ends_at: Instant
   readonly policy_now: number
   readonly claims_now: number
+  readonly directory_now: number
   /** Only with `decide_again`: what policy needs to decide. */
   readonly subject_claims: unknown
+  /** Only with `decide_again`: what her directory says, null where it decides nothing. */
+  readonly directory_says: unknown
   /** Only with `decide_again`. */
   readonly session_started_at: Instant | null
   /** Only with `decide_again`. */
@@ -28,12 +32,13 @@ export type DecidedRow = GrantStateRow & {
 }
 
 /** What is to be known of the person behind a grant, beside its row. */
-export type PersonRow = Pick<DecidedRow, 'subject_claims' | 'session_started_at' | 'deactivates_at' | 'factors_reset_at'>
+export type PersonRow = Pick<DecidedRow, 'subject_claims' | 'directory_says' | 'session_started_at' | 'deactivates_at' | 'factors_reset_at'>
 
 /** What the row keeps of what the grant was decided on. */
 export const evidenceOf = (row: GrantEvidenceRow & PersonRow): GrantEvidence => ({
   scopes: row.scopes,
   subjectClaims: row.subject_claims,
+  directorySays: row.directory_says,
   authentication: {
     acr: row.acr ?? undefined,
     amr: row.amr,
@@ -46,7 +51,7 @@ export const evidenceOf = (row: GrantEvidenceRow & PersonRow): GrantEvidence => 
   createdAt: row.grant_created_at,
 })
 
-/** The eight parameters of a redecision, all null without one. */
+/** The nine parameters of a redecision, all null without one. */
 export const redecisionParameters = (redecision: Redecision | undefined): readonly unknown[] => [
   redecision?.policyVersion,
   redecision?.claimsVersion,
@@ -56,6 +61,7 @@ export const redecisionParameters = (redecision: Redecision | undefined): readon
   redecision && toTimestamp(redecision.expiresAt),
   redecision?.refreshEndsAt && toTimestamp(redecision.refreshEndsAt),
   redecision && JSON.stringify(redecision.ceilings),
+  redecision?.directoryVersion,
 ]
 
 /** What two decisions on one grant leave of it: the seconds in the row of the grant `g`, and those of the other. */
@@ -70,7 +76,7 @@ export const lesserCeilings = ({ accessSeconds, refreshSeconds, ceilings }: TwoD
 /** SQL over a grant `g`, for a statement whose parameters from `$first` on are those of a redecision. */
 export function redecisionSql(first: number) {
   const [policyVersion, claimsVersion, scopes, accessSeconds, refreshSeconds, expiresAt] = [0, 1, 2, 3, 4, 5].map((n) => `$${first + n}`)
-  const [refreshEndsAt, ceilings] = [`$${first + 6}::timestamptz`, `$${first + 7}::jsonb`]
+  const [refreshEndsAt, ceilings, directoryVersion] = [`$${first + 6}::timestamptz`, `$${first + 7}::jsonb`, `$${first + 8}`]
   const left = {
     scopes: `CASE WHEN ${policyVersion}::int IS NULL THEN g.scopes ELSE ARRAY(SELECT u.scope FROM unnest(g.scopes) WITH ORDINALITY AS u(scope, n)
       WHERE u.scope = ANY(${scopes}::text[]) ORDER BY u.n) END`,
@@ -86,26 +92,30 @@ export function redecisionSql(first: number) {
     columns: `${left.scopes} AS allowed, ${left.accessSeconds} AS access_seconds, ${left.refreshSeconds} AS refresh_seconds, ${left.expiresAt} AS ends_at, ${left.refreshEndsAt} AS refresh_ends_at`,
     /** Condition over `state`: neither the grant nor the redecision was decided under the present policy and claims, or the grant is to be settled first. */
     isOutdated: `state.unsettled OR COALESCE(${policyVersion}::int, state.policy_version) <> state.policy_now
-      OR COALESCE(${claimsVersion}::int, state.claims_version) <> state.claims_now`,
+      OR COALESCE(${claimsVersion}::int, state.claims_version) <> state.claims_now
+      OR COALESCE(${directoryVersion}::int, state.directory_version) <> state.directory_now`,
     /**
      * Writes what is left into the grant that `grantId` selects. The expressions stand here once more, because whoever had to wait for a
      * concurrent redecision is evaluated again on the row as that left it, which `state` knows nothing of.
      */
     writtenCte: (grantId: string): string => `
   decided AS (
-    UPDATE grants g SET policy_version = ${policyVersion}, claims_version = ${claimsVersion}, scopes = ${left.scopes},
+    UPDATE grants g SET policy_version = ${policyVersion}, claims_version = ${claimsVersion}, directory_version = ${directoryVersion}, scopes = ${left.scopes},
       access_token_ttl_seconds = ${left.accessSeconds}, refresh_ttl_seconds = ${left.refreshSeconds}, expires_at = ${left.expiresAt},
       refresh_ends_at = ${left.refreshEndsAt}, ceilings = ${left.ceilings}
     WHERE g.tenant_id = $1 AND g.id = (${grantId}) AND ${policyVersion}::int >= g.policy_version AND ${claimsVersion}::int >= g.claims_version
+      AND ${directoryVersion}::int >= g.directory_version
     RETURNING g.policy_version, g.ceilings)`,
     /** What the audit trail is told of it, beside the rest: nothing, where nothing was decided again. */
     told: `COALESCE((SELECT jsonb_build_object('policyVersion', policy_version, 'ceilings', ceilings) FROM decided), '{}')`,
   }
 }
 
-/** The claims of the grant's subject, when its session began, and what else of her counts, told only to whoever has to decide again. */
+/** The claims of the grant's subject, what her directory says, when its session began, and what else of her counts, told only to whoever has to decide again. */
 export const claimsToDecideAgain = (verdict: string): string =>
   `CASE WHEN ${verdict} = 'decide_again' THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS subject_claims,
+    CASE WHEN ${verdict} = 'decide_again' THEN (SELECT ${directorySays({ connection: 'p.connection_id', user: 'p.scim_user_id' })}
+      FROM subjects p WHERE p.tenant_id = $1 AND p.id = state.subject_id) END AS directory_says,
     CASE WHEN ${verdict} = 'decide_again'
       THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = state.session_id) END AS session_started_at,
     CASE WHEN ${verdict} = 'decide_again' THEN (SELECT deactivates_at FROM subjects WHERE tenant_id = $1 AND id = state.subject_id) END AS deactivates_at,

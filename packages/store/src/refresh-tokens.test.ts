@@ -232,6 +232,7 @@ test('when policy has changed nothing moves until it has decided again, and a de
   const redecision: Redecision = {
     policyVersion: 3,
     claimsVersion: 1,
+    directoryVersion: 0,
     scopes: ['write', 'admin'],
     accessTokenTtlSeconds: 300,
     refreshTtlSeconds: 3600,
@@ -271,6 +272,7 @@ test('a redecision that had to wait for another one takes away from what that on
   const redecision: Redecision = {
     policyVersion: 3,
     claimsVersion: 1,
+    directoryVersion: 0,
     scopes: ['read', 'write'],
     accessTokenTtlSeconds: 900,
     refreshTtlSeconds: 3600,

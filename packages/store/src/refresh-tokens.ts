@@ -20,7 +20,7 @@ const redecision = redecisionSql(13)
  * `caller` and `verdict` hold the conditions of `core/oauth/refresh-token.judgeRefresh` in the same order. `turned` is one update for the rotation and for
  * replays inside the grace: a twin that waited for the row's lock is judged again on the row as the winner left it, and counts as a replay.
  * `counted` counts the replays that are no longer answered, so that the rate of a whole family is known; it is asked for only when a replay
- * comes. `$13` to `$20` are a fresh decision of policy, or null.
+ * comes. `$13` to `$21` are a fresh decision of policy, or null.
  *
  * Used is a successor whose own row has rotated: nothing is written for it, and its row is looked for, by key, only when a replay comes. A
  * replay reads that row on its snapshot, without a lock. A successor that is being used at that moment therefore counts as unused, and the
@@ -30,7 +30,7 @@ const redecision = redecisionSql(13)
 const rotateStatement = hotStatement({
   name: 'rotate_refresh_token',
   tenantParameter: 1,
-  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$21' })},
+  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$22' })},
   token AS (
     SELECT tokens.grant_id, tokens.issuer_id, tokens.client_id, tokens.expires_at, tokens.rotated_at, tokens.grace_replays,
       CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.rotated_at FROM refresh_tokens heir

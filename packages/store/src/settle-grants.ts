@@ -1,5 +1,6 @@
 /**
- * Decides live grants again that were decided under a policy below the tenant's barrier, and writes what is left of them.
+ * Decides live grants again that were decided under a policy below the tenant's barrier, or on words of the directory below the barrier of their
+ * person or connection, and writes what is left of them.
  *
  * Whoever meets such a grant comes through here first: the worker's sweep, a refresh, a redemption, an introspection. The row is locked while
  * it is decided, so each is settled once, by whoever is first; the others then find it above the barrier. It only ever loses. Whatever was
@@ -8,9 +9,10 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { GrantEvidence, Redecided, Settlement } from '@drawbridge/core/oauth/redecide-grant'
-import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
+import { type SettlingCause, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { ClientId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
-import { type GrantEvidenceRow, grantEvidenceColumns } from './grants.js'
+import { directorySays } from './directory.js'
+import { type GrantEvidenceRow, grantEvidenceColumns, isUnsettled } from './grants.js'
 import { evidenceOf, lesserCeilings } from './redecision.js'
 import { type Db, toTimestamp } from './transaction.js'
 
@@ -18,7 +20,11 @@ import { type Db, toTimestamp } from './transaction.js'
 export const settledAtOnce = 100
 
 /** `after`: the next ones by id, passing over those that somebody else holds. `grantId`: this one, waiting for it. */
-export type WhichGrants = { readonly after: string | undefined; readonly waits: boolean } | { readonly grantId: string }
+export type WhichGrants =
+  | { readonly after: string | undefined; readonly waits: boolean; readonly of?: GrantsOfDirectory }
+  | { readonly grantId: string }
+/** Those of one connection, or of some of its people. Absent: those that a policy left unsettled. */
+export type GrantsOfDirectory = { readonly connection: string; readonly subjects: readonly string[] | undefined }
 
 export type GrantToSettle = {
   readonly audience: string
@@ -53,6 +59,11 @@ type Row = GrantEvidenceRow & {
   readonly claims_now: number
   readonly policy_now: number
   readonly policy_barrier: number
+  readonly directory_says: unknown
+  readonly directory_now: number
+  readonly is_of_policy: boolean
+  /** When the word of the directory was accepted that left it unsettled. */
+  readonly told_at: Instant | null
   readonly configuration_version: number
   readonly client_id: ClientId
   readonly kind: Client['kind']
@@ -64,17 +75,24 @@ type Row = GrantEvidenceRow & {
 
 async function lockUnsettled(db: Db, tenant: TenantId, which: WhichGrants, now: Instant): Promise<readonly Row[]> {
   const isOne = 'grantId' in which
+  const of = isOne ? undefined : which.of
   const { rows } = await db.query<Row>(
     `SELECT g.id, g.scopes, ${grantEvidenceColumns}, g.audience, g.subject_id, s.claims AS subject_claims, b.created_at AS session_started_at,
        s.deactivates_at, s.factors_reset_at, COALESCE(s.claims_version, 0) AS claims_now,
-       t.policy_version AS policy_now, t.policy_barrier, t.configuration_version, cl.client_id, cl.kind, cl.redirect_uris,
+       CASE WHEN s.id IS NOT NULL THEN ${directorySays({ connection: 's.connection_id', user: 's.scim_user_id' })} END AS directory_says,
+       COALESCE(cn.directory_version, 0) AS directory_now, g.policy_version < t.policy_barrier AS is_of_policy,
+       GREATEST(s.claims_barrier_at, cn.directory_barrier_at) AS told_at, t.policy_version AS policy_now, t.policy_barrier, t.configuration_version,
+       cl.client_id, cl.kind, cl.redirect_uris,
        cl.token_endpoint_auth_method AS auth_method, cl.scope_ceiling, cl.access_token_ttl_seconds AS client_seconds
      FROM grants g JOIN tenants t ON t.id = $1 JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = g.issuer_id AND cl.client_id = g.client_id
-     LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = g.subject_id LEFT JOIN browser_sessions b ON b.tenant_id = $1 AND b.id = g.session_id
+     LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = g.subject_id LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = g.connection_id LEFT JOIN browser_sessions b ON b.tenant_id = $1 AND b.id = g.session_id
      WHERE g.tenant_id = $1 AND ($3::uuid IS NULL OR g.id ${isOne ? '=' : '>'} $3) AND g.revoked_at IS NULL AND g.expires_at > $2
-       AND g.policy_version < t.policy_barrier
+       AND ($5::uuid IS NULL OR g.connection_id = $5) AND ($6::uuid[] IS NULL OR g.subject_id = ANY ($6)) AND ${isUnsettled}
      ORDER BY g.id LIMIT $4 FOR UPDATE OF g ${isOne || which.waits ? '' : 'SKIP LOCKED'}`,
-    [tenant, toTimestamp(now), (isOne ? which.grantId : which.after) ?? null, isOne || which.waits ? 1 : settledAtOnce],
+    [
+      ...[tenant, toTimestamp(now), (isOne ? which.grantId : which.after) ?? null, isOne || which.waits ? 1 : settledAtOnce],
+      ...[of?.connection ?? null, of?.subjects ?? null],
+    ],
   )
   return rows
 }
@@ -102,6 +120,9 @@ const written = (row: Row, settlement: Settlement) => {
     outcome: settlement.kind,
     policy_version: row.policy_now,
     claims_version: settlement.kind === 'deferred' ? noClaims : row.claims_now,
+    directory_version: row.directory_now,
+    cause: (row.is_of_policy ? 'policy' : 'directory') satisfies SettlingCause,
+    told_at: row.is_of_policy || row.told_at === null ? null : toTimestamp(row.told_at),
     scopes: left.scopes ?? [],
     access_seconds: left.accessTokenTtlSeconds ?? null,
     refresh_seconds: left.refreshTtlSeconds ?? null,
@@ -135,14 +156,17 @@ export async function settleGrants(db: Db, tenant: TenantId, settling: Settling)
   return { kind: 'settled', lookedAt: settled.length, last: settled.at(-1)?.id }
 }
 
+const because = `CASE v.cause WHEN 'policy' THEN format('version %s of the policy', $5::int) ELSE 'what the directory says now' END`
+
 /**
  * `$3` the decisions, `$4` the barrier, `$5` the version they were made under. Life has shrunk when an access token that is out could outlive
  * what is left. A second is allowed for, because lives are counted in whole ones.
  */
 const writeStatement = `
   WITH decided AS (
-    SELECT * FROM jsonb_to_recordset($3::jsonb) AS d (id uuid, outcome text, policy_version int, claims_version int, scopes text[],
-      access_seconds int, refresh_seconds int, ends_at timestamptz, refresh_ends_at timestamptz, ceilings jsonb)),
+    SELECT * FROM jsonb_to_recordset($3::jsonb) AS d (id uuid, outcome text, policy_version int, claims_version int, directory_version int,
+      cause text, told_at timestamptz, scopes text[], access_seconds int, refresh_seconds int, ends_at timestamptz, refresh_ends_at timestamptz,
+      ceilings jsonb)),
   judged AS (
     SELECT d.*, g.scopes AS before, g.access_token_ttl_seconds AS access_before, g.expires_at AS end_before, g.refresh_ttl_seconds AS refresh_before,
       CASE WHEN d.outcome = 'decided'
@@ -161,31 +185,32 @@ const writeStatement = `
         OR end_held < LEAST(end_before, $2::timestamptz + make_interval(secs => access_before)) - interval '1 second' THEN 'shrunk'
       ELSE 'kept' END AS verdict FROM judged),
   written AS (
-    UPDATE grants g SET policy_version = v.policy_version, claims_version = v.claims_version, scopes = v.held, access_token_ttl_seconds = v.access_held,
-      refresh_ttl_seconds = v.refresh_held, expires_at = v.end_held, refresh_ends_at = v.refresh_end_held, ceilings = v.ceilings_held, epoch = g.epoch + CASE WHEN v.verdict = 'kept' THEN 0 ELSE 1 END,
+    UPDATE grants g SET policy_version = v.policy_version, claims_version = v.claims_version, directory_version = v.directory_version, scopes = v.held,
+      access_token_ttl_seconds = v.access_held, refresh_ttl_seconds = v.refresh_held, expires_at = v.end_held, refresh_ends_at = v.refresh_end_held,
+      ceilings = v.ceilings_held, epoch = g.epoch + CASE WHEN v.verdict = 'kept' THEN 0 ELSE 1 END,
       revoked_at = CASE WHEN v.verdict = 'ended' THEN $2::timestamptz END,
-      revoked_reason = CASE WHEN v.verdict = 'ended' THEN format('version %s of the policy leaves nothing', $5::int) END
+      revoked_reason = CASE WHEN v.verdict = 'ended' THEN ${because} || ' leaves nothing' END
     FROM verdicts v WHERE g.tenant_id = $1 AND g.id = v.id AND g.revoked_at IS NULL
-    RETURNING g.id, g.epoch, g.issuer_id, g.subject_id, g.client_id, g.connection_id, g.resource_tenant_id, g.resource_id, v.held, v.before, v.verdict, v.ceilings_held,
-      gen_random_uuid() AS event_id),
+    RETURNING g.id, g.epoch, g.issuer_id, g.subject_id, g.client_id, g.connection_id, g.resource_tenant_id, g.resource_id, v.held, v.before, v.verdict,
+      v.ceilings_held, v.cause, ${because} AS reason, COALESCE(v.told_at, $2::timestamptz) AS told_at, gen_random_uuid() AS event_id),
   changed AS (SELECT * FROM written WHERE verdict <> 'kept'),
   told AS (
     INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
-    SELECT $1, event_id, 'policy', 'grant', id::text, format('version %s of the policy: %s', $5::int, verdict), $2, $2 FROM changed),
+    SELECT $1, event_id, CASE cause WHEN 'policy' THEN 'policy' ELSE 'scim' END, 'grant', id::text, format('%s: %s', reason, verdict), told_at, told_at FROM changed),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id)
     SELECT $1, $2, CASE WHEN verdict = 'ended' THEN 'grant.ended_by_policy' ELSE 'grant.shrunk' END, issuer_id, subject_id, client_id, connection_id, id,
-      held, verdict, jsonb_build_object('eventId', event_id, 'policyVersion', $5::int, 'epoch', epoch, 'ceilings', ceilings_held,
+      held, verdict, jsonb_build_object('eventId', event_id, 'cause', cause, 'policyVersion', $5::int, 'epoch', epoch, 'ceilings', ceilings_held,
         'lost', ARRAY(SELECT unnest(before) EXCEPT SELECT unnest(held))), $6 FROM changed),
   queued AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
     SELECT $1, '${tellSettledEntry}', jsonb_build_object('grants', jsonb_agg(jsonb_build_object('eventId', event_id, 'grantId', id, 'epoch', epoch,
-      'issuerId', issuer_id, 'resourceTenantId', resource_tenant_id, 'resourceId', resource_id, 'scopes', held, 'isEnded', verdict = 'ended'))), $2
+      'issuerId', issuer_id, 'resourceTenantId', resource_tenant_id, 'resourceId', resource_id, 'scopes', held, 'isEnded', verdict = 'ended', 'cause', cause))), $2
     FROM changed HAVING count(*) > 0 RETURNING id),
   counted AS (
     UPDATE policy_sweeps SET progressed_at = GREATEST(progressed_at, $2), looked_at = policy_sweeps.looked_at + c.looked_at, shrunk = policy_sweeps.shrunk + c.shrunk,
       deferred = policy_sweeps.deferred + c.deferred, ended = policy_sweeps.ended + c.ended
     FROM (SELECT count(*)::int AS looked_at, count(*) FILTER (WHERE verdict = 'shrunk')::int AS shrunk,
-      count(*) FILTER (WHERE verdict = 'deferred')::int AS deferred, count(*) FILTER (WHERE verdict = 'ended')::int AS ended FROM written) c
+      count(*) FILTER (WHERE verdict = 'deferred')::int AS deferred, count(*) FILTER (WHERE verdict = 'ended')::int AS ended FROM written WHERE cause = 'policy') c
     WHERE tenant_id = $1 AND version = $4)
   SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued`

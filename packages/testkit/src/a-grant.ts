@@ -30,6 +30,8 @@ export async function aGrant(
     epochs?: { subject: number }
     nonce?: string
     sessionId?: BrowserSessionId
+    /** What was known of the person when it was decided. */
+    versions?: { readonly claimsVersion: number; readonly directoryVersion: number }
   },
 ): Promise<AGrant> {
   const { now, scopes = ['read', 'write'], sessionSeconds = 28_800 } = given
@@ -45,7 +47,7 @@ export async function aGrant(
       scopes: scopes as readonly Scope[],
       epochs: { tenant: 1, client: 1, connection: 1, subject: given.epochs?.subject ?? 1, grant: 1 },
       policyVersion: 0,
-      claimsVersion: 1,
+      ...(given.versions ?? { claimsVersion: 1, directoryVersion: 0 }),
       acr: 'mfa',
       amr: ['pwd', 'otp'],
       authenticatedAt: now,

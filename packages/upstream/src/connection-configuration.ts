@@ -13,7 +13,7 @@
  *   requestedClassRefs   string[]               classes asked for at every login; default none (most IdPs work best without)
  *   nameIdFormat         string                 NameIDPolicy/@Format; default absent
  *   forceAuthn           boolean                at every login; default false
- *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015, 0039); default 'xml-signature'
+ *   signatureReader      'xml-signature' | 'xml-crypto'   who says what was signed (docs/adr/0015, 0029); default 'xml-signature'
  *   loginHintParameter   string                 query parameter that carries the login hint, e.g. `login_hint`; default none is sent
  *   signRequests         boolean                our requests carry our signature (docs/adr/0017); default false
  *   requestSignature     'rsa-sha256' | 'rsa-sha512'   default 'rsa-sha256'
@@ -64,6 +64,8 @@
  *   stableIdAttribute    string                 short for mapping.stableId.attribute
  *   groupsAttribute      string                 short for mapping.groups.from with one name
  *   scimLinkKey          {attribute, scim: 'userName' | 'externalId'}   how a SCIM user is linked: an IdP-controlled value only (security.md §3)
+ *   directory            {groups: 'directory' | 'login'}   who says in which groups somebody is (docs/adr/0039): the directory that speaks SCIM, or the
+ *                                               login; default: the login until the directory sends its first group, and the directory alone from then on
  *   logoutUpstream       boolean                whoever signs out here is taken to the IdP to sign out there, too, where it offers that; default true
  *   idpInitiated         {targets: [{name, relayState, initiateLoginUri, targetLinkUri}]}   where a tile of the IdP's portal may lead, chosen by
  *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0026); default: refused
@@ -92,6 +94,7 @@ const shared = {
   scimLinkKey: z.strictObject({ attribute: text, scim: z.enum(['userName', 'externalId']) }).optional(),
   idpInitiated: initiatedLoginShape.optional(),
   logoutUpstream: z.boolean().default(true),
+  directory: z.strictObject({ groups: z.enum(['directory', 'login']).optional() }).optional(),
 }
 const samlSchema = z.strictObject({
   ...shared,

@@ -10,6 +10,7 @@ import {
   type StoredConnection,
   updateConnection,
 } from '@drawbridge/store/connections'
+import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
 import { markDirectoryResynced } from '@drawbridge/store/recovery'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -145,6 +146,8 @@ const update = adminEndpoint({
       if (before?.kind !== kind) return undefined
       if (ifRevision !== undefined && ifRevision !== revisionOf(before)) return 'moved'
       await updateConnection(db, tenant.id, id, { name, configuration, sealedSecret })
+      const change = { tenant: tenant.id, connectionId: id, now: deps.clock.now() }
+      await raiseIfSourcesChanged(db, change, before.configuration, configuration)
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
       await audit(db, tenant.id, http, deps, { kind: 'connection.updated', connectionId: id, detail: { name } })

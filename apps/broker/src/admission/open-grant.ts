@@ -58,6 +58,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
       epochs: { ...session.epochs, client: opening.clientEpoch, grant: 1 },
       policyVersion: tenant.policyVersion,
       claimsVersion: session.claimsVersion,
+      directoryVersion: session.directoryVersion,
       acr: session.acr,
       amr: session.amr,
       authenticatedAt: session.authenticatedAt,

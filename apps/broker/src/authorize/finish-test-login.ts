@@ -5,6 +5,7 @@
  * a login knows trips of logins alone. No subject, session, claim, grant or code is written anywhere behind this door.
  */
 import { nextFactorStep, privilegedFrom, proofBy, turnOfOwnFactor } from '@drawbridge/core/factor/second-factor'
+import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { stepsOf } from '@drawbridge/core/identity/login-trace'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
@@ -55,7 +56,8 @@ export async function finishTestLogin(home: TestHomecoming, configuration: Conne
   const { deps, tenant } = home
   const judged = await judgeTestLogin(onHotPath(deps.database), tenant.id, loginToJudge(home, assertion, identified.value))
   if (!judged) return refuseOnPage({ reason: 'login_replayed', detail: { why: 'test_over' } })
-  return conclude(home, await weigh(home, { answer, who: identified.value, judged }))
+  const identity = withDirectory(identified.value.identity, judged.directorySays, configuration.mapping)
+  return conclude(home, await weigh(home, { answer, who: { ...identified.value, identity }, judged }))
 }
 
 /** Nothing is consumed: whoever brought a wrong answer has not ended the test. An admin sees the last refusal until a right one comes. */

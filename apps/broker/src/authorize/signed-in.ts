@@ -1,5 +1,6 @@
 /** Who stands before an authorization request, with what proof, and what policy says of that. */
 import { privilegedFrom } from '@drawbridge/core/factor/second-factor'
+import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import type { NormalizedIdentity, OwnFactorProof } from '@drawbridge/core/identity/normalized-identity'
 import { addSeconds } from '@drawbridge/core/instant'
@@ -8,6 +9,7 @@ import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/sto
 import { type FactorRound, findFactorRound } from '@drawbridge/store/factor-rounds'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { type Admitted, admit } from '../admission/admit.js'
+import { claimSourcesOf } from '../admission/claim-sources.js'
 import { sessionHandleOf } from '../http/session-cookie.js'
 import type { Flow } from './flow.js'
 
@@ -41,11 +43,12 @@ export async function acceptableSession(flow: Flow): Promise<LiveBrowserSession 
 export async function decideFor(flow: Flow, session: LiveBrowserSession): Promise<SignedIn | undefined> {
   const parsed = identityFromJson(session.claims)
   if (!parsed.ok) return undefined
+  const known = withDirectory(parsed.value, session.directorySays, claimSourcesOf(flow.tenant)(session.connectionId))
   const round = await roundOf(flow, session)
   const isOwn = flow.login?.kind === 'believed' || flow.ongoing.sessionId === session.id
   const { acr, amr, authenticatedAt } = session
   const identity = {
-    ...parsed.value,
+    ...known,
     subjectId: session.subjectId,
     authentication: { acr, amr, authenticatedAt, ownFactor: round.proof },
     sessionExpiresAt: session.expiresAt,

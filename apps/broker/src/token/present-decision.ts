@@ -1,7 +1,7 @@
 /**
  * Holds what is issued to the decision of this moment. Policy or claims may have changed since the grant was decided: then nothing moves until
- * policy has decided again, which can only take away. Where an admin had a policy take effect at once, the grant is settled first, so that older
- * tokens die with what is lost. The admin's ceilings have no version that a grant could carry and bind at every answer.
+ * policy has decided again, which can only take away. Where a policy, or a word of the directory, takes effect at once, the grant is settled first,
+ * so that older tokens die with what is lost. The admin's ceilings have no version that a grant could carry and bind at every answer.
  */
 import type { Client } from '@drawbridge/core/oauth/client'
 import { redecideGrant } from '@drawbridge/core/oauth/redecide-grant'
@@ -11,6 +11,7 @@ import type { Scope } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type DecidedRow, evidenceOf, type Redecision } from '@drawbridge/store/redecision'
 import { inTenant } from '@drawbridge/store/transaction'
+import { claimSourcesOf } from '../admission/claim-sources.js'
 import type { Acted } from '../clients/as-proven-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
@@ -90,9 +91,10 @@ function holdToCeilings(tenant: ResolvedTenant, client: Client, grant: DecidedRo
 /** Asks policy about the grant as it stands. `undefined`: nothing is allowed any more. */
 function decideAgain({ tenant, client, http, now }: ExchangeContext, grant: DecidedRow): Redecision | undefined {
   const { policy, domains } = tenant
-  const ground = { policy, domains, client, resource: tenant.resource(grant.audience) }
+  const ground = { policy, domains, client, resource: tenant.resource(grant.audience), mappingOf: claimSourcesOf(tenant) }
   const redecided = redecideGrant(ground, evidenceOf(grant), { address: http.address, country: http.country, now })
-  return redecided && { ...redecided, policyVersion: grant.policy_now, claimsVersion: grant.claims_now }
+  const { policy_now: policyVersion, claims_now: claimsVersion, directory_now: directoryVersion } = grant
+  return redecided && { ...redecided, policyVersion, claimsVersion, directoryVersion }
 }
 
 /** The statement changed nothing and so wrote nothing; the refusal belongs in the audit trail all the same. */

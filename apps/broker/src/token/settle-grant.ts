@@ -1,12 +1,13 @@
 /**
- * Settles one grant that was decided under a policy below the tenant's barrier: an admin had a policy take effect at once, and the worker has
- * not come to this grant yet. Nobody waits for it: whoever meets the grant decides it first.
+ * Settles one grant that was decided below a barrier: an admin had a policy take effect at once, or a directory changed somebody's groups or
+ * claims, and the worker has not come to this grant yet. Nobody waits for it: whoever meets the grant decides it first.
  */
 
 import type { Instant } from '@drawbridge/core/instant'
 import { settleGrant } from '@drawbridge/core/oauth/redecide-grant'
 import { settleGrants } from '@drawbridge/store/settle-grants'
 import { inTenant } from '@drawbridge/store/transaction'
+import { claimSourcesOf } from '../admission/claim-sources.js'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
@@ -31,7 +32,7 @@ export async function settleOneGrant(deps: BrokerDeps, known: ResolvedTenant, un
         which: { grantId },
         configurationVersion,
         decide: ({ audience, client, evidence }) =>
-          settleGrant({ policy, domains, client, resource: tenant.resource(audience) }, evidence, now),
+          settleGrant({ policy, domains, client, resource: tenant.resource(audience), mappingOf: claimSourcesOf(tenant) }, evidence, now),
         now,
         requestId,
       }),

@@ -6,14 +6,15 @@
  * stood, and two runs share the work. A piece of it is short and the next one goes to the end of the queue, behind what other tenants wait for.
  */
 import { assert } from '@drawbridge/core/assert'
+import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import type { Instant } from '@drawbridge/core/instant'
-import { type RedecisionGround, settleGrant } from '@drawbridge/core/oauth/redecide-grant'
+import { type RedecisionGround, type Settlement, settleGrant } from '@drawbridge/core/oauth/redecide-grant'
 import { compilePublishedPolicy, compilePublishedWall } from '@drawbridge/core/policy/published-policy'
 import type { SettleGrantsPayload } from '@drawbridge/core/revocation/settled-grants'
-import type { TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { endSweepPiece, type NextPiece } from '@drawbridge/store/policy-sweeps'
 import { listIssuersOfTenant } from '@drawbridge/store/revocations'
-import { type GrantToSettle, settleGrants } from '@drawbridge/store/settle-grants'
+import { type GrantsOfDirectory, type GrantToSettle, settleGrants } from '@drawbridge/store/settle-grants'
 import { loadConfigurationAcrossTenants } from '@drawbridge/store/tenant-configuration'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
@@ -25,7 +26,7 @@ export const stepsPerPiece = 10
 export const stretchMilliseconds = 100
 
 /** In milliseconds, of a clock that never stands still. */
-type Elapsed = () => number
+export type Elapsed = () => number
 
 export type SettleGrantsJob = SettleGrantsPayload & { readonly tenant: string; readonly entry: number }
 
@@ -51,14 +52,29 @@ async function runPiece(
   { version, after, isLastLook = false }: SettleGrantsPayload,
   elapsed: Elapsed,
 ): Promise<NextPiece | undefined> {
-  let ground = await loadGround(deps, tenant)
+  const { isOver, last } = await settlePart(deps, tenant, { after, isLastLook }, elapsed, await loadGround(deps, tenant))
+  if (isOver) return isLastLook ? undefined : { payload: { version, isLastLook: true }, waits: true }
+  return { payload: { version, after: last, isLastLook }, waits: false }
+}
+
+export type Pass = { readonly after: string | undefined; readonly isLastLook: boolean; readonly of?: GrantsOfDirectory }
+
+/** Settles some grants of a pass: answers the last one that it came to, or that there was none left. */
+export async function settlePart(
+  deps: JobDeps,
+  tenant: TenantId,
+  { after, isLastLook, of }: Pass,
+  elapsed: Elapsed,
+  known: Ground = unread,
+): Promise<{ readonly isOver: boolean; readonly last?: string | undefined }> {
+  let ground = known
   let last = after
   for (let step = 0; step < stepsPerPiece; step += 1) {
     let began: number | undefined
     const isEnough = (): boolean => elapsed() - (began ?? 0) >= stretchMilliseconds
     const { configurationVersion, decideFor } = ground
     const now = deps.clock.now()
-    const which = { after: last, waits: isLastLook }
+    const which = { after: last, waits: isLastLook, ...(of && { of }) }
     const decide = (grant: GrantToSettle) => {
       began ??= elapsed()
       return decideFor(grant, now)
@@ -70,25 +86,44 @@ async function runPiece(
       ground = await loadGround(deps, tenant)
       continue
     }
-    if (settled.last === undefined) return isLastLook ? undefined : { payload: { version, isLastLook: true }, waits: true }
+    if (settled.last === undefined) return { isOver: true }
     last = settled.last
   }
-  return { payload: { version, after: last, isLastLook }, waits: false }
+  return { isOver: false, last }
 }
 
+type Ground = {
+  readonly configurationVersion: number
+  readonly decideFor: (grant: GrantToSettle, now: Instant) => Settlement
+}
+/** Of many changes nobody holds anything that they touch: the configuration is read once there is something to decide, and never decided upon before. */
+const unread: Ground = { configurationVersion: 0, decideFor: () => ({ kind: 'deferred' }) }
+
 /** What decides, as of one version of the configuration. */
-async function loadGround({ database, log }: JobDeps, tenant: TenantId) {
+async function loadGround({ database, log }: JobDeps, tenant: TenantId): Promise<Ground> {
   const [issuer] = await acrossTenants(database, (db) => listIssuersOfTenant(db, tenant))
   const stored = issuer && (await loadConfigurationAcrossTenants(database, issuer.tenantSlug))
   assert(stored !== undefined, 'a tenant with an issuer is never deleted')
   const { value: policy, isBroken } = compilePublishedPolicy(stored, compilePublishedWall(stored.wall).value)
   if (isBroken) log.error({ tenant, policyVersion: stored.policyVersion }, 'a published policy does not compile; the safe default applies')
+  const mappings = new Map<string, ClaimMapping | undefined>()
+  const mappingOf = (id: ConnectionId): ClaimMapping | undefined => {
+    if (!mappings.has(id)) mappings.set(id, mappingIn(stored.connections.find((connection) => connection.id === id)?.configuration))
+    return mappings.get(id)
+  }
   const groundOf = ({ audience, client }: GrantToSettle): RedecisionGround => ({
     policy,
     client,
+    mappingOf,
     domains: stored.domains,
     resource: stored.resources.find(({ identifier }) => identifier === audience),
   })
   const decideFor = (grant: GrantToSettle, now: Instant) => settleGrant(groundOf(grant), grant.evidence, now)
   return { configurationVersion: stored.configurationVersion, decideFor }
+}
+
+/** The connection's claims alone matter here: its short forms say where groups and the stable id are in a login. */
+function mappingIn(configuration: unknown): ClaimMapping | undefined {
+  const parsed = parseClaimMapping((configuration as { readonly mapping?: unknown } | undefined)?.mapping)
+  return parsed.ok ? parsed.value : undefined
 }

@@ -1,12 +1,18 @@
 /**
- * After grants lost something by a policy that took effect at once: the resource server of each is told that its older tokens are dead.
+ * After grants lost something, by a policy that took effect at once or by what a directory says now: the resource server of each is told that its older tokens are dead.
  *
  * A grant's tokens are for one resource and of one issuer, so nobody else need hear of it. One transaction: lock the outbox entry and the
  * resources, write the revocations and the signed notices, mark the entry done. A second run finds it done and does nothing.
  */
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
+import { initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
 import { revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-plan'
-import { type ChangedGrant, type TellSettledPayload, tokenClaimsChange } from '@drawbridge/core/revocation/settled-grants'
+import {
+  type ChangedGrant,
+  type SettlingCause,
+  type TellSettledPayload,
+  tokenClaimsChange,
+} from '@drawbridge/core/revocation/settled-grants'
 import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertNotices, type NewNotice } from '@drawbridge/store/notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
@@ -55,6 +61,9 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
   if (told !== undefined) deps.log.info({ tenant, notices: told }, 'what a policy took from grants was told')
 }
 
+/** As an admin reads it. */
+const by: Readonly<Record<SettlingCause, string>> = { policy: 'the policy', directory: 'what the directory says now' }
+
 type Telling = {
   readonly tenant: TenantId
   readonly issuer: RevokingIssuer
@@ -81,14 +90,18 @@ async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grant
  * @spec CAEP 1.0 §3.1 session-revoked, §3.2 token-claims-change
  * @spec RFC 9493 §3.2.5 opaque
  */
-function claimsOf({ grantId, epoch, scopes, isEnded }: ChangedGrant, tenant: string, at: Instant): Readonly<Record<string, unknown>> {
-  const common = { event_timestamp: toSeconds(at), initiating_entity: 'policy' }
+function claimsOf(
+  { grantId, epoch, scopes, isEnded, cause = 'policy' }: ChangedGrant,
+  tenant: string,
+  at: Instant,
+): Readonly<Record<string, unknown>> {
+  const common = { event_timestamp: toSeconds(at), initiating_entity: initiatingEntities[cause === 'policy' ? 'policy' : 'scim'] }
   const event = isEnded
-    ? { [sessionRevoked]: { ...common, reason_admin: { en: 'the policy leaves nothing of this grant' } } }
+    ? { [sessionRevoked]: { ...common, reason_admin: { en: `${by[cause]} leaves nothing of this grant` } } }
     : {
         [tokenClaimsChange]: {
           ...common,
-          reason_admin: { en: 'the policy leaves less of this grant' },
+          reason_admin: { en: `${by[cause]} leaves less of this grant` },
           claims: { scope: scopes.join(' ') },
         },
       }

@@ -9,11 +9,14 @@ import { type ClaimExpression, claimExpressionCompiler } from '../policy/cel.js'
 import type { ClaimType } from '../policy/cel-variables.js'
 import { policyErrors, policyLimits } from '../policy/error.js'
 import { err, ok, type Result } from '../result.js'
+import { addressClaims } from './email-address.js'
 
 export type ClaimRule = {
   readonly claim: string
   readonly type: ClaimType /** The first of these that the IdP sent wins. */
   readonly from: readonly string[]
+  /** Instead of `from`: an attribute of her user in the directory. What the login says under the claim's name does not count then. */
+  readonly directory?: string
   /** Instead of `from`: a CEL expression over the attributes. It cannot fail silently: a login for which it has no result is refused. */
   readonly expression?: ClaimExpression
 }
@@ -39,7 +42,7 @@ export type ClaimMapping = {
 }
 
 export type ClaimMappingRefusal = {
-  readonly reason: 'mapping_malformed' | 'mapping_writes_reserved_claim' | 'mapping_expression'
+  readonly reason: 'mapping_malformed' | 'mapping_writes_reserved_claim' | 'mapping_expression' | 'mapping_of_directory'
   readonly say: string
 }
 
@@ -104,6 +107,11 @@ export const reservedClaims: ReadonlySet<string> = new Set([
 /** No session of ours is longer by itself. */
 const longestFloorSeconds = 12 * 3600
 const attributeName = z.string().min(1).max(256)
+/** Of SCIM: `userType`, `name.givenName`, `urn:…:enterprise:2.0:User:department`. RFC 7644 §3.10 */
+const directoryAttribute = z
+  .string()
+  .max(256)
+  .regex(/^(urn:[A-Za-z0-9._:-]+:)?[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*)?$/)
 const claimType = z.enum(['string', 'number', 'boolean', 'list']).default('string')
 const mostClaims = 50
 const wire = z.strictObject({
@@ -115,6 +123,7 @@ const wire = z.strictObject({
       z.string().regex(/^[A-Za-z][A-Za-z0-9_]{0,63}$/),
       z.union([
         z.strictObject({ from: z.array(attributeName).min(1).max(10), type: claimType }),
+        z.strictObject({ directory: directoryAttribute, type: claimType }),
         z.strictObject({ expression: z.string().min(1).max(2_000), type: claimType }),
       ]),
     )
@@ -138,6 +147,13 @@ function compileRules(claims: z.output<typeof wire>['claims']): Result<readonly 
   const rules: ClaimRule[] = []
   let cost = 0
   for (const [claim, rule] of Object.entries(claims)) {
+    if ('directory' in rule) {
+      // An address counts only as the login says it, where it is held to the domains of others.
+      if (addressClaims.includes(claim))
+        return err({ reason: 'mapping_of_directory', say: `${claim} is what the login says, never the directory` })
+      rules.push({ claim, type: rule.type, from: [], directory: rule.directory })
+      continue
+    }
     if ('from' in rule) {
       rules.push({ claim, type: rule.type, from: rule.from })
       continue

@@ -9,6 +9,7 @@ import { addSeconds, fromSeconds } from '../instant.js'
 import { policyLimits } from '../policy/error.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClaimMapping, ClaimRule } from './claim-mapping.js'
+import { claimOfTexts } from './claim-value.js'
 import { isPlainAddress } from './email-address.js'
 import type { IdentityAssertion, IdToken, SamlAssertion } from './identity-assertion.js'
 import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
@@ -133,7 +134,7 @@ function mapClaims(attributes: Facts['attributes'], rules: readonly ClaimRule[])
       continue
     }
     const source = rule.from.find((name) => attributes.has(name))
-    const value = source === undefined ? undefined : typed(attributes.get(source) ?? [], rule.type)
+    const value = source === undefined ? undefined : claimOfTexts(attributes.get(source) ?? [], rule.type)
     if (value !== undefined) claims.set(rule.claim, value)
   }
   // Whoever reads this claim takes it for an address; what we cannot read as one we cannot hold to the domains of others either.
@@ -150,24 +151,6 @@ function claimOfResult(result: unknown): ClaimValue | undefined {
   const isList = result.every((item) => typeof item === 'string' && item.length <= policyLimits.claimCharacters)
   return isList && result.length <= policyLimits.claimListItems ? (result as readonly string[]) : undefined
 }
-
-/** A value that is not of its declared type, or over a limit, is absent: half of it would be a different fact. */
-function typed(values: readonly string[], type: ClaimRule['type']): ClaimValue | undefined {
-  const filled = values.filter((value) => value !== '')
-  if (filled.some((value) => value.length > policyLimits.claimCharacters)) return undefined
-  if (type === 'list') return filled.length > policyLimits.claimListItems ? undefined : filled
-  const only = singleValue(filled)
-  if (only === undefined || type === 'string') return only
-  if (type === 'boolean') return booleans.get(only.toLowerCase())
-  return /^-?\d{1,15}(\.\d{1,15})?$/.test(only) ? Number(only) : undefined
-}
-
-const booleans: ReadonlyMap<string, boolean> = new Map([
-  ['true', true],
-  ['1', true],
-  ['false', false],
-  ['0', false],
-])
 
 const singleValue = (values: readonly string[] | undefined): string | undefined => (values?.length === 1 ? values[0] : undefined)
 

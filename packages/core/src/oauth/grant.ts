@@ -32,6 +32,8 @@ export type Grant = {
   readonly epochs: Epochs
   readonly policyVersion: number
   readonly claimsVersion: number
+  /** Of the connection's directory. */
+  readonly directoryVersion: number
   readonly acr: string | undefined
   readonly amr: readonly string[]
   readonly authenticatedAt: Instant | undefined

@@ -24,12 +24,14 @@ const ada = identityToJson({
 const evidence: GrantEvidence = {
   scopes: ['read', 'write'],
   subjectClaims: ada,
+  directorySays: null,
   authentication,
   sessionStartedAt: now,
   deactivatesAt: undefined,
   factorsResetAt: undefined,
   createdAt: now,
 }
+const mappingOf = () => undefined
 
 const compiled = (rules: string) => {
   const policy = compilePolicy(`version: 1\n${rules}\n`)
@@ -37,7 +39,11 @@ const compiled = (rules: string) => {
   return policy.value
 }
 const settled = (rules: string, grant: Partial<GrantEvidence> = {}, ground: Partial<RedecisionGround> = {}) => {
-  const outcome = settleGrant({ policy: compiled(rules), domains: [], resource, client: agent, ...ground }, { ...evidence, ...grant }, now)
+  const outcome = settleGrant(
+    { policy: compiled(rules), domains: [], resource, client: agent, mappingOf, ...ground },
+    { ...evidence, ...grant },
+    now,
+  )
   return outcome.kind === 'decided' ? outcome.left.scopes : outcome.kind
 }
 
@@ -68,6 +74,7 @@ test('the end that a directory names binds what is decided again, and what is pr
     const { policy, ...ground } = {
       policy: compiled(everybody(`read, ${scope}`)),
       domains: [],
+      mappingOf,
       resource,
       client: { ...agent, scopeCeiling: [] },
     }
@@ -95,7 +102,7 @@ test('a client in its own name keeps what it may have, for as long as a token of
   expect(settled(denied, { subjectClaims: undefined })).toEqual(['read'])
   expect(settled(denied, { subjectClaims: undefined }, { client: { ...agent, scopeCeiling: [] } })).toBe('ended')
   const outcome = settleGrant(
-    { policy: compiled('rules: []'), domains: [], resource, client: agent },
+    { policy: compiled('rules: []'), domains: [], resource, client: agent, mappingOf },
     { ...evidence, subjectClaims: undefined },
     addSeconds(now, 100),
   )

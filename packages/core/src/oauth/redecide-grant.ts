@@ -4,6 +4,7 @@
  * The answer may allow more than the grant holds. Whoever writes it takes the lesser of both, so that a grant never widens.
  */
 import { privilegedFrom } from '../factor/second-factor.js'
+import { type ClaimSources, withDirectory } from '../identity/directory-claims.js'
 import { type TenantDomain, withVerifiedAddress } from '../identity/email-address.js'
 import { identityFromJson } from '../identity/identity-json.js'
 import type { AuthenticationContext, NormalizedIdentity } from '../identity/normalized-identity.js'
@@ -12,7 +13,7 @@ import type { CompiledPolicy } from '../policy/compile.js'
 import { decide } from '../policy/decide.js'
 import type { WonCeilings } from '../policy/decision.js'
 import { readsOfRequest } from '../policy/reads-of-request.js'
-import type { Scope } from '../tenant/ids.js'
+import type { ConnectionId, Scope } from '../tenant/ids.js'
 import { type Client, policyHostOf } from './client.js'
 import { decideOwnAccess } from './client-credentials.js'
 import type { ResourceServer } from './resource.js'
@@ -22,6 +23,8 @@ export type GrantEvidence = {
   readonly scopes: readonly string[]
   /** The claims of its person as they are now, as JSON. `undefined`: a client holds it in its own name. */
   readonly subjectClaims: unknown
+  /** What her directory says beside them, as `withDirectory` reads it. */
+  readonly directorySays: unknown
   /** Of the login behind this grant, not of a later one elsewhere. */
   readonly authentication: AuthenticationContext
   /** Of the session that it was opened from. `undefined`: it is no longer known. */
@@ -40,6 +43,8 @@ export type RedecisionGround = {
   /** `undefined`: this issuer may mint for it no longer. */
   readonly resource: ResourceServer | undefined
   readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'authMethod' | 'scopeCeiling' | 'accessTokenTtlSeconds'>
+  /** How the claims of a connection are made. `undefined`: it can no longer be read. */
+  readonly mappingOf: (connection: ConnectionId) => ClaimSources | undefined
 }
 
 /** Who asks, from where, and when. */
@@ -66,7 +71,11 @@ export function redecideGrant(
   if (!identity.ok || resource === undefined) return undefined
   const { id, kind, scopeCeiling, accessTokenTtlSeconds } = client
   const decision = decide(policy, {
-    identity: identityBehind(identity.value, grant, domains),
+    identity: identityBehind(
+      withDirectory(identity.value, grant.directorySays, ground.mappingOf(identity.value.connectionId)),
+      grant,
+      domains,
+    ),
     client: { id, host: policyHostOf(client), kind, scopeCeiling, accessTokenTtlSeconds },
     resource,
     request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address, country },

@@ -165,6 +165,7 @@ function checkNames({ document, owner, compiling }: RuleParts): void {
     if (owner === 'vendor' && rule.effect === 'grant') report(compiling, 'wall_grants', ['rules', index], rule.name)
   })
   if (owner === 'vendor' && document.bundles.length > 0) report(compiling, 'wall_grants', ['bundles'], document.bundles[0]?.name ?? '')
+  if (owner === 'vendor' && document.claimChanges !== undefined) report(compiling, 'tenant_only', ['claimChanges'], '')
   if (owner === 'tenant' && document.acceptsStrengthOf.length > 0) report(compiling, 'wall_only', ['acceptsStrengthOf'], '')
   for (const [name, definition] of Object.entries(document.groups))
     if (definition.paths?.some((path) => depthOfPlace(path) > policyLimits.placeDepth))

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { authenticationStrengths } from '../identity/authentication-strength.js'
 import { pathText, readYaml, yamlLimits } from '../placed-yaml.js'
 import { err, ok, type Result } from '../result.js'
+import { liveGrantsChoices } from '../revocation/settled-grants.js'
 import { sensitivityTiers } from './decision.js'
 import { type PolicyErrorReason, type PolicyMistake, policyErrors, policyLimits } from './error.js'
 import { multiFactorFreshSeconds } from './tier.js'
@@ -175,6 +176,12 @@ export const policySchema = z.strictObject({
     .default({})
     .describe('How long a session lasts, and what is issued from it'),
   bundles: z.array(bundle).default([]).describe('Groups earn scopes, without an expression'),
+  claimChanges: z
+    .enum(liveGrantsChoices)
+    .optional()
+    .describe(
+      'When a group or claim that the directory changes takes effect on what is open: `now` (absent, too), or `at_next_refresh`. Only in the policy of a tenant',
+    ),
   rules: z.array(rule).default([]).describe('Grants and denies; their order never matters'),
   clients: z
     .array(clientRule)

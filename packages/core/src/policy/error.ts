@@ -17,6 +17,7 @@ export const policyErrors = {
   strength_without_evidence: { spec: 'ours', say: 'a rule for strength needs `acr` or `amr`' },
   wall_grants: { spec: 'ours', say: 'the policy of the vendor is a wall: it denies, demands and limits, and grants nothing' },
   wall_only: { spec: 'ours', say: 'only the policy of the vendor can say this' },
+  tenant_only: { spec: 'ours', say: 'only the policy of a tenant can say this' },
   client_rule_without_effect: { spec: 'ours', say: 'a rule for clients needs `refuse`, `scopes` or a limit' },
   rule_without_condition: { spec: 'ours', say: 'a rule needs `when`, `groups`, or `everyone: true`' },
   limit_loosened: { spec: 'ours', say: 'a policy may only tighten the limits of a tier, never loosen them' },

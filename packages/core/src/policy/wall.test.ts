@@ -14,6 +14,7 @@ const reasonsOf = (text: string): readonly string[] => {
 describe('a wall is refused that', () => {
   test.each([
     ['grants', everything, 'wall_grants'],
+    ['says when claims of a tenant count', 'claimChanges: now', 'tenant_only'],
     ['has bundles', 'bundles: [{ name: b, groups: [a], scopes: ["*"] }]', 'wall_grants'],
   ])('%s', (_, text, reason) => {
     expect(reasonsOf(text)).toEqual([reason])

@@ -1,7 +1,7 @@
 /**
- * What becomes of live grants when another policy is published.
+ * What becomes of live grants when another policy is published, or when the directory changes somebody's groups or claims.
  *
- * A grant is settled when it has been decided again under the policy that asked for it: it keeps what it has, loses some of it, or ends.
+ * A grant is settled when it has been decided again under whatever asked for it: it keeps what it has, loses some of it, or ends.
  */
 
 /** `at_next_refresh`: what is open lives until then, an access token of a tier at most. `now`: it is settled before anything more is said of it. */
@@ -19,6 +19,19 @@ export type SettleGrantsPayload = {
   readonly isLastLook?: boolean | undefined
 }
 
+/** The kind of the outbox entry by which a worker settles the grants that a change of the directory touched, and its payload. */
+export const settleDirectoryEntry = 'settle-directory'
+export type SettleDirectoryPayload = {
+  readonly connection: string
+  /** Absent: everybody of the connection. */
+  readonly subjects?: readonly string[] | undefined
+  readonly after?: string | undefined
+  readonly isLastLook?: boolean | undefined
+}
+
+/** What took something from a grant: another policy, or what the directory says of its person. */
+export type SettlingCause = 'policy' | 'directory'
+
 /** The kind of the outbox entry that has guards told of what a handful of grants lost, and its payload. */
 export const tellSettledEntry = 'tell-settled-grants'
 export type TellSettledPayload = { readonly grants: readonly ChangedGrant[] }
@@ -33,6 +46,8 @@ export type ChangedGrant = {
   readonly resourceId: string
   readonly scopes: readonly string[]
   readonly isEnded: boolean
+  /** Absent: the policy. */
+  readonly cause?: SettlingCause | undefined
 }
 
 /**

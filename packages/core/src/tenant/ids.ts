@@ -23,6 +23,7 @@ export type FactorVisitId = Brand<string, 'FactorVisitId'>
 export type RecordedLoginId = Brand<string, 'RecordedLoginId'>
 export type BrowserSessionId = Brand<string, 'BrowserSessionId'>
 export type ScimUserId = Brand<string, 'ScimUserId'>
+export type ScimGroupId = Brand<string, 'ScimGroupId'>
 export type DeprovisioningEventId = Brand<string, 'DeprovisioningEventId'>
 export type RequestId = Brand<string, 'RequestId'>
 export type Scope = Brand<string, 'Scope'>
