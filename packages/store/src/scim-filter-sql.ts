@@ -31,6 +31,8 @@ export type FilterTarget = {
   readonly columns: ReadonlyMap<string, ScimColumn>
   /** Conditions that hold wherever the path equals the text, and that an index serves. */
   readonly narrow: ReadonlyMap<string, (value: string, add: AddParameter) => string>
+  /** What it means that the path equals the text, wherever the values need not be looked at for it. */
+  readonly equal?: ReadonlyMap<string, (value: string, add: AddParameter) => string>
 }
 
 type Context = { readonly target: FilterTarget; readonly add: AddParameter; readonly nextAlias: () => string }
@@ -74,6 +76,8 @@ function comparison(filter: Comparison, holder: string, context: Context): strin
   const { path, operator, operand } = filter
   const column = columnOf(path, context)
   if (column !== undefined && column.kind !== 'values') return columnTest(column, operator, operand, context.add)
+  const known = operator === 'eq' && operand.type === 'text' && !('element' in path) ? context.target.equal?.get(pathText(path)) : undefined
+  if (known !== undefined && operand.type === 'text') return known(operand.value, context.add)
   const isUndeclared = leafOf(path).definition === undefined
   const test = (operatorOf: CompareOperator) => (value: string) =>
     jsonTest(isUndeclared ? `COALESCE(${value} -> 'value', ${value})` : value, operatorOf, operand, context.add)
@@ -87,6 +91,9 @@ function comparison(filter: Comparison, holder: string, context: Context): strin
 }
 
 function someValue(path: AttributePath, part: Filter, context: Context): string {
+  const only = part.kind === 'compare' ? equalValue(part) : undefined
+  const known = only === undefined ? undefined : context.target.equal?.get(`${pathText(path)}.value`)
+  if (known !== undefined && only !== undefined) return known(only, context.add)
   const exact = exists(
     path,
     context.target.document,

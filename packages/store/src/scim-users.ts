@@ -11,6 +11,8 @@ import type { ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
 import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
+import { raiseClaimsOfUser } from './directory.js'
+import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
 
 export type ScimUserRow = {
@@ -175,6 +177,7 @@ async function rewrite(db: Db, caller: ScimCaller, before: ScimUser, data: ScimU
       toTimestamp(caller.now),
     ],
   )
+  await raiseClaimsOfUser(db, caller, before.id)
   await audit(db, caller, before.id, 'scim_user.updated')
   return toScimUser(rows[0] as ScimUserRow)
 }
@@ -195,6 +198,7 @@ export async function deleteScimUser<E>(
     'UPDATE scim_users SET active = false, deleted_at = $3, updated_at = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2',
     [caller.tenant, before.id, toTimestamp(caller.now)],
   )
+  await removeFromGroups(db, caller, before.id)
   await audit(db, caller, before.id, 'scim_user.deleted')
   await linkSubject(db, caller, before)
   await takeAway(db, caller, before, 'the directory deleted the user')

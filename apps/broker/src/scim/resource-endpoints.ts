@@ -3,7 +3,7 @@ import { ok, type Result } from '@drawbridge/core/result'
 import type { ScimError } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
-import { type Projection, project } from '@drawbridge/core/scim/projection'
+import { nothingAsked, type Projection, project } from '@drawbridge/core/scim/projection'
 import type { ResourceType } from '@drawbridge/core/scim/resource-type'
 import type { SearchWords } from '@drawbridge/core/scim/search-request'
 import { isKnownVersion } from '@drawbridge/core/scim/version'
@@ -119,7 +119,11 @@ function writing(kind: ScimKind): readonly Endpoint[] {
     parse: parsing(givenBody(type, ok)),
     run: async (http, deps) => {
       const { body, projection } = http.parsed
-      return answer(type, await kind.replace(contextOf(http, deps), idOf(http), body, conditionOf(http.headers['if-match'])), projection)
+      return answer(
+        type,
+        await kind.replace(contextOf(http, deps), idOf(http), body, conditionOf(http.headers['if-match']), projection),
+        projection,
+      )
     },
   })
   const patch = endpoint<GivenBody<readonly PatchOperation[]>, ScimCaller>({
@@ -131,9 +135,11 @@ function writing(kind: ScimKind): readonly Endpoint[] {
     parse: parsing(givenPatch(type)),
     run: async (http, deps) => {
       const { body, projection } = http.parsed
-      const changed = await kind.patch(contextOf(http, deps), idOf(http), body, conditionOf(http.headers['if-match']))
       const asksForAnswer = projection.attributes !== undefined || projection.excluded.length > 0
-      if (!changed.ok || kind.patchAnswers === 'resource' || asksForAnswer) return answer(type, changed, projection)
+      const answers = kind.patchAnswers === 'resource' || asksForAnswer
+      const wanted = answers ? projection : nothingAsked
+      const changed = await kind.patch(contextOf(http, deps), idOf(http), body, conditionOf(http.headers['if-match']), wanted)
+      if (!changed.ok || answers) return answer(type, changed, projection)
       const { location, etag } = placeOf(changed.value)
       return empty(204, { headers: { location, etag } })
     },

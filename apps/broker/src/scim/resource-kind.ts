@@ -32,12 +32,19 @@ export type ScimKind = {
   readonly create: (context: ScimContext, body: unknown) => Promise<Result<JsonObject, ScimError>>
   readonly find: (context: ScimContext, id: string, projection: Projection) => Promise<JsonObject | undefined>
   readonly search: (context: ScimContext, question: SearchQuestion, projection: Projection) => Promise<SearchAnswer<JsonObject>>
-  readonly replace: (context: ScimContext, id: string, body: unknown, condition: Condition) => Promise<Result<JsonObject, ScimError>>
+  readonly replace: (
+    context: ScimContext,
+    id: string,
+    body: unknown,
+    condition: Condition,
+    projection?: Projection,
+  ) => Promise<Result<JsonObject, ScimError>>
   readonly patch: (
     context: ScimContext,
     id: string,
     operations: readonly PatchOperation[],
     condition: Condition,
+    projection?: Projection,
   ) => Promise<Result<JsonObject, ScimError>>
   readonly remove: (context: ScimContext, id: string, condition: Condition) => Promise<Result<void, ScimError>>
 }

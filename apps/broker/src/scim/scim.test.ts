@@ -195,7 +195,7 @@ describe('refusals', () => {
   test.each([
     ['a body that is too large', 'POST', 'Users', '', 413],
     ['a tenant that is not there', 'GET', 'Users', 'nobody-knows', 404],
-    ['a path that is not there', 'GET', 'Groups', '', 404],
+    ['a path that is not there', 'GET', 'Devices', '', 404],
     ['a method that is not there', 'DELETE', 'Schemas', '', 405],
   ])('%s is refused in the words of SCIM by the layer below', async (_what, method, path, otherTenant, status) => {
     const { tenant, token } = await aDirectory()

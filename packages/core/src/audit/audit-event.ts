@@ -102,6 +102,10 @@ export const auditEvents = {
   'resource.shared': 'The issuer of a tenant may mint for a resource from now on.',
   'resource.updated': 'The name of a resource or the longest life of its access tokens changed.',
   'resource.withdrawn': 'An issuer may no longer mint for a resource.',
+  'scim_group.created': 'The directory of the company created a group; the detail counts whom it holds.',
+  'scim_group.deleted': 'The directory of the company deleted a group; whoever was in it is so no more.',
+  'scim_group.updated':
+    'The directory of the company changed a group; the detail counts whom it added and took away. unknown: ids that it named and this directory does not have.',
   'scim_token.created': 'A token for the SCIM endpoint was made.',
   'scim_token.revoked': 'A token for the SCIM endpoint was revoked.',
   'scim_user.created': 'The directory of the company created a person.',

@@ -29,6 +29,12 @@ export const scimErrors = {
     spec: 'RFC 7644 §3.3',
     say: 'a user with this userName or externalId exists already',
   },
+  scim_group_unique: {
+    status: 409,
+    scimType: 'uniqueness',
+    spec: 'RFC 7644 §3.3',
+    say: 'a group with this displayName or externalId exists already',
+  },
   scim_not_found: { status: 404, scimType: undefined, spec: 'RFC 7644 §3.12', say: 'there is no such resource' },
   scim_version_stale: { status: 412, scimType: undefined, spec: 'RFC 7644 §3.14', say: 'the resource has another version by now' },
   scim_cursor_invalid: {
@@ -81,6 +87,8 @@ export function scimErrorBody(error: ScimError): ScimErrorBody {
 /** Named limits of SCIM. */
 export const scimLimits = {
   bodyBytes: 256 * 1024,
+  /** A whole list of members: a directory that knows no PATCH sends it at every change. */
+  groupBodyBytes: 8 * 1024 * 1024,
   operations: 100,
   pageSize: 200,
   defaultPageSize: 100,

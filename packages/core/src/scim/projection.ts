@@ -13,6 +13,8 @@ export type Projection = {
 }
 
 export const wholeResource: Projection = { attributes: undefined, excluded: [] }
+/** Nobody reads the answer: what always goes back is enough. */
+export const nothingAsked: Projection = { attributes: [], excluded: [] }
 
 /** Names that say nothing to us match nothing. Lists come as one text in a query and as a list in a SearchRequest. */
 export function parseProjection(type: ResourceType, attributes: unknown, excluded: unknown): Result<Projection, ScimError> {

@@ -1,0 +1,131 @@
+/** SCIM groups: in which groups people are, and what they lose when they are in one no more. RFC 7644 §3. */
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { applyPatch } from '@drawbridge/core/scim/apply-patch'
+import { type ScimError, scimLimits } from '@drawbridge/core/scim/error'
+import {
+  fromGroupDocument,
+  memberToJson,
+  parseScimGroup,
+  type ScimGroup,
+  type ScimMember,
+  toGroupDocument,
+  toScimGroupResource,
+} from '@drawbridge/core/scim/group'
+import type { JsonObject } from '@drawbridge/core/scim/json'
+import { membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import type { PatchOperation } from '@drawbridge/core/scim/patch'
+import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbridge/core/scim/projection'
+import { groupType } from '@drawbridge/core/scim/resource-type'
+import { versionTag } from '@drawbridge/core/scim/version'
+import { listMembers } from '@drawbridge/store/scim-group-members'
+import { searchScimGroups } from '@drawbridge/store/scim-group-search'
+import {
+  deleteScimGroup,
+  findScimGroup,
+  type GroupChange,
+  type GroupRefusal,
+  insertScimGroup,
+  updateScimGroup,
+} from '@drawbridge/store/scim-groups'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
+import type { Condition, ScimContext, ScimKind } from './resource-kind.js'
+
+const refusals = {
+  not_found: { reason: 'scim_not_found' },
+  taken: { reason: 'scim_group_unique' },
+  members_unknown: { reason: 'scim_value_invalid', detail: 'members, somebody whom this directory has not sent' },
+  members_too_many: { reason: 'scim_value_invalid', detail: 'members, more than the limit mostMembers' },
+} as const satisfies Record<string, ScimError>
+
+const refusalOf = (refusal: GroupRefusal<ScimError>): ScimError => (refusal.kind === 'refused' ? refusal.error : refusals[refusal.kind])
+
+/** With its members only if they are asked for: there may be a hundred thousand. */
+async function shown(db: Db, { caller, baseUrl }: ScimContext, group: ScimGroup, projection: Projection): Promise<JsonObject> {
+  const members = asksFor(projection, 'members') ? (await listMembers(db, caller, [group.id])).get(group.id) : undefined
+  return toScimGroupResource(group, members, baseUrl)
+}
+
+type Rule = (group: ScimGroup, readMembers: () => Promise<readonly ScimMember[]>) => Promise<Result<GroupChange, ScimError>>
+
+/** A change of the locked row, if it has the version that the request demands. */
+async function change(context: ScimContext, id: string, condition: Condition, projection: Projection, rule: Rule) {
+  const { deps, caller } = context
+  return inTenant(deps.database, caller.tenant, async (db): Promise<Result<JsonObject, ScimError>> => {
+    const changed = await updateScimGroup<ScimError>(db, caller, id, async (group, readMembers) => {
+      const meets = condition(versionTag(group.version))
+      return meets.ok ? rule(group, readMembers) : meets
+    })
+    return changed.ok ? ok(await shown(db, context, changed.value, projection)) : err(refusalOf(changed.error))
+  })
+}
+
+/** Members are sets of rows and the rest is a document; only a filter that looks into members has them read. */
+const patching =
+  (operations: readonly PatchOperation[], baseUrl: string): Rule =>
+  async (group, readMembers) => {
+    const plan = planGroupPatch(operations)
+    if (!plan.ok) return plan
+    if (plan.value.kind === 'unclear') return patchingWhole(operations, group, await readMembers(), baseUrl)
+    const patched = applyPatch(toGroupDocument(group), plan.value.attributes)
+    const data = patched.ok ? fromGroupDocument(patched.value) : patched
+    return data.ok ? ok({ data: data.value, members: plan.value.members }) : data
+  }
+
+function patchingWhole(
+  operations: readonly PatchOperation[],
+  group: ScimGroup,
+  before: readonly ScimMember[],
+  baseUrl: string,
+): Result<GroupChange, ScimError> {
+  const document = { ...toGroupDocument(group), members: before.map((member) => memberToJson(member, baseUrl)) }
+  const patched = applyPatch(document, operations)
+  if (!patched.ok) return patched
+  const data = fromGroupDocument(patched.value)
+  const members = membersIn(patched.value['members'])
+  if (!data.ok || !members.ok) return data.ok ? (members as Result<never, ScimError>) : data
+  return ok({ data: data.value, members: onlyMembers(members.value) })
+}
+
+export const groupsKind: ScimKind = {
+  type: groupType,
+  maxBodyBytes: scimLimits.groupBodyBytes,
+  patchAnswers: 'nothing',
+  create: async (context, body) => {
+    const { deps, caller } = context
+    const parsed = parseScimGroup(body)
+    if (!parsed.ok) return parsed
+    return inTenant(deps.database, caller.tenant, async (db): Promise<Result<JsonObject, ScimError>> => {
+      const created = await insertScimGroup(db, caller, parsed.value.data, parsed.value.members)
+      return created.ok ? ok(await shown(db, context, created.value, wholeResource)) : err(refusalOf(created.error))
+    })
+  },
+  find: ({ deps, caller, baseUrl }, id, projection) =>
+    inTenant(deps.database, caller.tenant, async (db) => {
+      const group = await findScimGroup(db, caller, id)
+      return group && shown(db, { deps, caller, baseUrl }, group, projection)
+    }),
+  search: (context, question, projection) =>
+    inTenant(context.deps.database, context.caller.tenant, async (db) => {
+      const { caller, baseUrl } = context
+      const withMembers = asksFor(projection, 'members')
+      const found = await searchScimGroups(db, caller, question, baseUrl, withMembers)
+      const ids = found.rows.map(({ id }) => id)
+      const members = withMembers ? await listMembers(db, caller, ids) : undefined
+      return { ...found, rows: found.rows.map((group) => toScimGroupResource(group, members?.get(group.id), baseUrl)) }
+    }),
+  /** A replacement says all that there is: without `members` the group has none. */
+  replace: async (context, id, body, condition, projection = nothingAsked) => {
+    const parsed = parseScimGroup(body)
+    if (!parsed.ok) return parsed
+    const { data, members } = parsed.value
+    return change(context, id, condition, projection, () => Promise.resolve(ok({ data, members: onlyMembers(members) })))
+  },
+  patch: (context, id, operations, condition, projection = nothingAsked) =>
+    change(context, id, condition, projection, patching(operations, context.baseUrl)),
+  remove: async ({ deps, caller }, id, condition) => {
+    const deleted = await inTenant(deps.database, caller.tenant, (db) =>
+      deleteScimGroup<ScimError>(db, caller, id, (group) => condition(versionTag(group.version))),
+    )
+    return deleted.ok ? deleted : err(refusalOf(deleted.error))
+  },
+}

@@ -1,0 +1,153 @@
+/** Members of groups: rows that count while their generation is that of their living group. Each change touches the rows of those whom it names. */
+import type { Instant } from '@drawbridge/core/instant'
+import type { ScimMember } from '@drawbridge/core/scim/group'
+import type { MemberChange } from '@drawbridge/core/scim/member-change'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { mostNamedPeople, type Touched } from './directory.js'
+import { type Db, isUuid, toTimestamp } from './transaction.js'
+
+/** People and groups in one group. */
+export const mostMembers = 100_000
+
+export type Directory = { readonly tenant: TenantId; readonly connectionId: ConnectionId }
+type Group = { readonly id: string; readonly generation: number; readonly member_count: number }
+
+/** How a member `m`, user `mu` or group `mg`, is called. */
+export const memberDisplay = `COALESCE(mg.display_name, mu.resource ->> 'displayName', mu.user_name)`
+
+/** The members of some groups, in a stable order. */
+export async function listMembers(
+  db: Db,
+  { tenant }: Directory,
+  groups: readonly string[],
+): Promise<ReadonlyMap<string, readonly ScimMember[]>> {
+  const { rows } = await db.query<{ group_id: string; id: string; is_group: boolean; display: string }>(
+    `SELECT m.group_id, m.member_id AS id, m.nested_id IS NOT NULL AS is_group, ${memberDisplay} AS display
+     FROM scim_groups g JOIN scim_group_members m ON m.tenant_id = $1 AND m.group_id = g.id AND m.generation = g.generation
+     LEFT JOIN scim_users mu ON mu.tenant_id = $1 AND mu.id = m.user_id LEFT JOIN scim_groups mg ON mg.tenant_id = $1 AND mg.id = m.nested_id
+     WHERE g.tenant_id = $1 AND g.id = ANY ($2::uuid[]) ORDER BY m.group_id, m.member_id`,
+    [tenant, groups],
+  )
+  const members = new Map<string, ScimMember[]>(groups.map((id) => [id, []]))
+  for (const { group_id: group, id, is_group: isGroup, display } of rows) members.get(group)?.push({ id, isGroup, display })
+  return members
+}
+
+export type KnownMember = { readonly id: string; readonly isGroup: boolean }
+
+/** Those of the ids that are living users or groups of this directory. */
+export async function findMembers(db: Db, { tenant, connectionId }: Directory, ids: ReadonlySet<string>): Promise<readonly KnownMember[]> {
+  const uuids = [...ids].filter(isUuid)
+  if (uuids.length === 0) return []
+  const { rows } = await db.query<KnownMember>(
+    `SELECT id, false AS "isGroup" FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id = ANY ($3::uuid[]) AND deleted_at IS NULL
+     UNION ALL
+     SELECT id, true FROM scim_groups WHERE tenant_id = $1 AND connection_id = $2 AND id = ANY ($3::uuid[]) AND deleted_at IS NULL`,
+    [tenant, connectionId, uuids],
+  )
+  return rows
+}
+
+/** Answers the ids of those who were not in it. */
+export async function insertMembers(
+  db: Db,
+  { tenant }: Directory,
+  { id, generation }: Group,
+  members: readonly KnownMember[],
+): Promise<readonly string[]> {
+  if (members.length === 0) return []
+  const { rows } = await db.query<{ id: string }>(
+    `INSERT INTO scim_group_members AS m (tenant_id, group_id, member_id, user_id, nested_id, generation)
+     SELECT $1, $2, given.id, CASE WHEN NOT given.is_group THEN given.id END, CASE WHEN given.is_group THEN given.id END, $5
+     FROM unnest($3::uuid[], $4::boolean[]) AS given (id, is_group)
+     ON CONFLICT (tenant_id, group_id, member_id) DO UPDATE SET generation = EXCLUDED.generation WHERE m.generation <> EXCLUDED.generation
+     RETURNING m.member_id AS id`,
+    [tenant, id, members.map((member) => member.id), members.map(({ isGroup }) => isGroup), generation],
+  )
+  return rows.map((row) => row.id)
+}
+
+type MembersChanged = {
+  readonly added: number
+  readonly removed: number
+  readonly count: number
+  readonly generation: number
+  readonly touched: Touched
+}
+
+/** To be found out one by one, the members that stay must not be many more than those who are named. */
+const compared = (named: number): number => Math.max(2 * mostNamedPeople, 4 * named)
+
+export async function changeMembers(
+  db: Db,
+  caller: Directory,
+  group: Group,
+  change: MemberChange,
+  known: readonly KnownMember[],
+): Promise<MembersChanged> {
+  if (change.from === 'none' && group.member_count > compared(known.length)) return emptyAndAdd(db, caller, group, known)
+  const removed = await deleteMembers(db, caller, group, change)
+  const added = await insertMembers(db, caller, group, known)
+  const fresh = new Set(added)
+  return {
+    ...{ added: added.length, removed: removed.length, generation: group.generation },
+    count: group.member_count + added.length - removed.length,
+    touched: touchedOf([...removed, ...known.filter(({ id }) => fresh.has(id))]),
+  }
+}
+
+/** Costs what is added, whatever the group held. */
+async function emptyAndAdd(db: Db, caller: Directory, group: Group, known: readonly KnownMember[]): Promise<MembersChanged> {
+  const generation = group.generation + 1
+  await insertMembers(db, caller, { ...group, generation }, known)
+  return { added: known.length, removed: group.member_count, count: known.length, generation, touched: 'everybody' }
+}
+
+async function deleteMembers(
+  db: Db,
+  { tenant }: Directory,
+  group: Group,
+  { from, add, remove }: MemberChange,
+): Promise<readonly KnownMember[]> {
+  if (from === 'present' && remove.size === 0) return []
+  const ids = [...(from === 'none' ? add : remove)].filter(isUuid)
+  const { rows } = await db.query<KnownMember>(
+    `DELETE FROM scim_group_members WHERE tenant_id = $1 AND group_id = $2 AND generation = $3
+     AND ${from === 'none' ? 'NOT member_id = ANY ($4::uuid[])' : 'member_id = ANY ($4::uuid[])'}
+     RETURNING member_id AS id, nested_id IS NOT NULL AS "isGroup"`,
+    [tenant, group.id, group.generation, ids],
+  )
+  return rows
+}
+
+/** Who is in a group that is in this one cannot be named without looking. */
+export const touchedOf = (members: readonly KnownMember[]): Touched =>
+  members.length > mostNamedPeople || members.some(({ isGroup }) => isGroup) ? 'everybody' : members.map(({ id }) => id)
+
+export const both = (one: Touched, other: Touched): Touched =>
+  one === 'everybody' || other === 'everybody' ? 'everybody' : [...one, ...other]
+
+/** Whom it touches that the group as a whole is another one, or gone. */
+export async function touchedByGroup(db: Db, { tenant }: Directory, group: Group): Promise<Touched> {
+  if (group.member_count > mostNamedPeople) return 'everybody'
+  const { rows } = await db.query<KnownMember>(
+    `SELECT member_id AS id, nested_id IS NOT NULL AS "isGroup" FROM scim_group_members
+     WHERE tenant_id = $1 AND group_id = $2 AND generation = $3 LIMIT $4`,
+    [tenant, group.id, group.generation, mostNamedPeople + 1],
+  )
+  return touchedOf(rows)
+}
+
+/** Whoever is deleted, person or group, is in no group any more. */
+export async function removeFromGroups(
+  db: Db,
+  caller: { readonly tenant: TenantId; readonly now: Instant },
+  member: string,
+): Promise<void> {
+  await db.query(
+    `WITH gone AS (DELETE FROM scim_group_members WHERE tenant_id = $1 AND member_id = $2 RETURNING group_id, generation)
+     UPDATE scim_groups g SET member_count = g.member_count - 1, version = g.version + 1, updated_at = $3
+     FROM gone WHERE g.tenant_id = $1 AND g.id = gone.group_id AND g.generation = gone.generation`,
+    [caller.tenant, member, toTimestamp(caller.now)],
+  )
+}
