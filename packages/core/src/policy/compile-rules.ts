@@ -7,7 +7,7 @@ import { type Compiling, placeMistake, report } from './compiling.js'
 import type { SensitivityTier } from './decision.js'
 import type { PolicyDocument } from './document.js'
 import { policyLimits } from './error.js'
-import { depthOfPlace, type GroupEntry, type GroupMatcher, groupMatcher } from './group-names.js'
+import { depthOfPlace, type GroupEntry, type GroupMatcher, type GroupSet, groupMatcher, sizeOfMatcher } from './group-names.js'
 import { everyScope, type ScopePatterns, scopePatterns } from './scope-pattern.js'
 import { multiFactorFreshSeconds } from './tier.js'
 
@@ -56,6 +56,8 @@ export type RuleParts = {
   readonly owner: PolicyOwner
   readonly compile: ConditionCompiler
   readonly compiling: Compiling
+  /** The groups that the document defines. */
+  readonly definitions: ReadonlyMap<string, GroupSet>
 }
 
 type Path = readonly (string | number)[]
@@ -134,10 +136,15 @@ const applicability = ({ groups, clients, when }: Written, path: Path, parts: Ru
   when: when === undefined ? undefined : compileWhen(when, [...path, 'when'], parts),
 })
 
-function groupsOf(entries: readonly GroupEntry[], path: Path, { document, compiling }: RuleParts): GroupMatcher {
+function groupsOf(entries: readonly GroupEntry[], path: Path, { definitions, compiling }: RuleParts): GroupMatcher {
   const deep = entries.find((entry) => typeof entry !== 'string' && depthOfPlace(entry.path) > policyLimits.placeDepth)
   if (deep !== undefined) report(compiling, 'place_too_deep', path, `limit ${policyLimits.placeDepth}`)
-  return groupMatcher(entries, document.groups)
+  const matcher = groupMatcher(entries, definitions)
+  const before = compiling.groups
+  compiling.groups += sizeOfMatcher(matcher)
+  if (before <= policyLimits.groupsInAll && compiling.groups > policyLimits.groupsInAll)
+    report(compiling, 'too_many_groups', path, `limit ${policyLimits.groupsInAll}`)
+  return matcher
 }
 
 function compileWhen(source: string, path: Path, { compile, compiling }: RuleParts): Condition | undefined {
@@ -167,7 +174,10 @@ function checkNames({ document, owner, compiling }: RuleParts): void {
   if (owner === 'vendor' && document.bundles.length > 0) report(compiling, 'wall_grants', ['bundles'], document.bundles[0]?.name ?? '')
   if (owner === 'vendor' && document.claimChanges !== undefined) report(compiling, 'tenant_only', ['claimChanges'], '')
   if (owner === 'tenant' && document.acceptsStrengthOf.length > 0) report(compiling, 'wall_only', ['acceptsStrengthOf'], '')
-  for (const [name, definition] of Object.entries(document.groups))
-    if (definition.paths?.some((path) => depthOfPlace(path) > policyLimits.placeDepth))
+  for (const [name, { names = [], ids = [], paths = [] }] of Object.entries(document.groups)) {
+    if (paths.some((path) => depthOfPlace(path) > policyLimits.placeDepth))
       report(compiling, 'place_too_deep', ['groups', name, 'paths'], `limit ${policyLimits.placeDepth}`)
+    const size = names.length + ids.length + paths.length
+    if (size > policyLimits.groups) report(compiling, 'group_too_large', ['groups', name], `${size}, limit ${policyLimits.groups}`)
+  }
 }

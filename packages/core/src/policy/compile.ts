@@ -4,6 +4,7 @@ import { conditionCompiler } from './cel.js'
 import { compileClaims, type DerivedClaim } from './compile-claims.js'
 import { type Limits, tightenLimits, wallLimits } from './compile-limits.js'
 import {
+  type Applicability,
   type CompiledClientRule,
   type CompiledDemand,
   type CompiledRule,
@@ -15,6 +16,7 @@ import {
 import type { Compiling } from './compiling.js'
 import { type LineFinder, mistake, type PolicyDocument, parsePolicyDocument } from './document.js'
 import { type PolicyMistake, policyLimits } from './error.js'
+import { depthsOfPlaces, groupSets, type PlaceDepths } from './group-names.js'
 import { indexRules, type RuleIndex } from './rule-index.js'
 import { everyScope } from './scope-pattern.js'
 import { compileStrength, noStrengthRules, type StrengthRule, type StrengthRules } from './strength.js'
@@ -30,6 +32,8 @@ export type CompiledPolicy = Limits & {
   readonly index: RuleIndex
   readonly demands: readonly CompiledDemand[]
   readonly clientRules: readonly CompiledClientRule[]
+  /** Of the places in a directory that anything in it names: no others of somebody's groups are looked at. */
+  readonly placeDepths: PlaceDepths
   readonly derivedClaims: Readonly<Record<PolicyOwner, readonly DerivedClaim[]>>
   readonly strength: StrengthRules
 }
@@ -75,7 +79,7 @@ export function compileWall(text: string, version = 0): Result<Wall, readonly Po
   const read = parsePolicyDocument(text)
   if (!read.ok) return read
   const { document, lineOf } = read.value
-  const compiling: Compiling = { lineOf, mistakes: [], cost: 0 }
+  const compiling: Compiling = { lineOf, mistakes: [], cost: 0, groups: 0 }
   const parts = compileParts(document, 'vendor', compiling)
   const wall = { version, accepted: new Set(document.acceptsStrengthOf), ...wallLimits(document, defaultLimits), ...parts }
   return withoutMistakes(compiling, () => wall)
@@ -100,7 +104,7 @@ export function compileDocument(
   document: PolicyDocument,
   { version = 0, wall = defaultWall, isPublished = false, lineOf = () => undefined }: CompileOptions & { readonly lineOf?: LineFinder },
 ): Result<CompiledPolicy, readonly PolicyMistake[]> {
-  const compiling: Compiling = { lineOf, mistakes: [], cost: 0 }
+  const compiling: Compiling = { lineOf, mistakes: [], cost: 0, groups: 0 }
   const parts = compileParts(document, 'tenant', compiling)
   const limits = tightenLimits(document, wall, isPublished ? { ...compiling, mistakes: [] } : compiling)
   return withoutMistakes(compiling, () => assemble(wall, version, { ...limits, ...parts }))
@@ -113,7 +117,7 @@ export const safeDefaultPolicy: CompiledPolicy = safeDefault(defaultWall)
 
 function compileParts(document: PolicyDocument, owner: PolicyOwner, compiling: Compiling): Parts {
   const { catalogue, derived } = compileClaims(document, compiling)
-  const rules = { document, owner, compile: conditionCompiler(catalogue), compiling }
+  const rules = { document, owner, compile: conditionCompiler(catalogue), compiling, definitions: groupSets(document.groups) }
   return {
     rules: compileRules(rules),
     demands: compileDemands(rules),
@@ -132,20 +136,30 @@ function withoutMistakes<T>(compiling: Compiling, make: () => T): Result<T, read
 
 function assemble(wall: Wall, version: number, { tierLimits, session, ...own }: Limits & Parts): CompiledPolicy {
   const rules = ranked([...wall.rules, ...own.rules])
+  const [demands, clientRules] = [
+    [...byName(wall.demands), ...byName(own.demands)],
+    [...byName(wall.clientRules), ...byName(own.clientRules)],
+  ]
   const isEmptyStrength = wall.strength.length === 0 && own.strength.length === 0
   return {
     version,
     wallVersion: wall.version,
     rules,
     index: indexRules(rules, new Set([...wall.derived, ...own.derived].map(({ name }) => name))),
-    demands: [...byName(wall.demands), ...byName(own.demands)],
-    clientRules: [...byName(wall.clientRules), ...byName(own.clientRules)],
+    demands,
+    clientRules,
+    placeDepths: depthsOfPlaces(placesOf([...rules, ...demands, ...clientRules])),
     derivedClaims: { vendor: wall.derived, tenant: own.derived },
     strength: isEmptyStrength ? noStrengthRules : { vendor: wall.strength, tenant: own.strength, accepted: wall.accepted },
     tierLimits,
     outerTierLimits: wall.tierLimits,
     session,
   }
+}
+
+function placesOf(all: readonly Applicability[]): ReadonlySet<string> {
+  const sets = new Set(all.flatMap(({ groups }) => (groups === undefined ? [] : [groups, ...groups.defined])))
+  return new Set([...sets].flatMap(({ places }) => [...places]))
 }
 
 /** Which of several is named where each would do does not depend on the order in which they are written. */

@@ -8,6 +8,14 @@ export const policyErrors = {
   cases_shape: { spec: 'ours', say: 'the test cases do not have their shape' },
   rule_name_repeated: { spec: 'ours', say: 'two rules carry the same name' },
   too_many_rules: { spec: 'ours: limit rules', say: 'the policy has more rules than the limit rules' },
+  group_too_large: {
+    spec: 'ours: limit groups',
+    say: 'a group that the document defines lists more names, ids and paths than the limit groups',
+  },
+  too_many_groups: {
+    spec: 'ours: limit groupsInAll',
+    say: 'the rules of the policy stand for more groups, each time that one is named, than the limit groupsInAll',
+  },
   place_too_deep: { spec: 'ours: limit placeDepth', say: 'the place in the directory has more levels than the limit placeDepth' },
   claim_reserved: {
     spec: 'ours',
@@ -79,6 +87,7 @@ export const policyLimits = {
   patternStars: 8,
   ruleClients: 200,
   groups: 1_000,
+  groupsInAll: 200_000,
   placeDepth: 32,
   caseScopes: 200,
   /** Of a situation that somebody describes. */
@@ -111,7 +120,9 @@ export const policyLimitTexts: Readonly<Record<keyof typeof policyLimits, string
   ruleScopes: 'scopes and patterns of one rule',
   patternStars: '`*` in one pattern of scopes',
   ruleClients: 'ids, and hosts, of the clients of one rule',
-  groups: 'groups of one person (beyond, they count as unknown), and of one rule',
+  groups: 'groups of one person (beyond, they count as unknown), of one rule, and of one that the document defines',
+  groupsInAll:
+    'groups that all rules together stand for; a group that the document defines counts for all that it lists, each time that a rule names it',
   placeDepth: 'levels of a place in the directory',
   caseScopes: 'scopes of the resource that test cases declare',
   claims: 'claims of somebody whom a test case or a dry run describes',

@@ -11,7 +11,7 @@ import { isMeant } from './client-match.js'
 import type { CompiledPolicy } from './compile.js'
 import type { Applicability, PolicyOwner } from './compile-rules.js'
 import { type ConditionContext, type Variables, variablesOf } from './context.js'
-import { type GroupMatcher, groupName, placesAbove } from './group-names.js'
+import { type GroupMatcher, type GroupSet, groupName, placesAbove } from './group-names.js'
 import { sameGuid } from './guids.js'
 import type { PolicyInput } from './input.js'
 import type { KnownFacts } from './rule-index.js'
@@ -33,7 +33,7 @@ export type Evaluating = {
 
 /** `who`: with `nobody`, conditions see nothing of the person whom the input names. */
 export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who: 'person' | 'nobody' = 'person'): Evaluating {
-  const facts = knownFacts(input)
+  const facts = knownFacts(policy, input)
   const evidence = lazily((owner) => evidenceFor(owner, policy.strength, input.identity.authentication, input.identity.connectionId))
   const strengths = lazily((owner) => strengthOf(evidence(owner)))
   const variables = lazily(
@@ -76,12 +76,13 @@ function onceEach(evaluate: (when: Condition, owner: PolicyOwner) => Holds): typ
   }
 }
 
-function knownFacts({ identity, client }: PolicyInput): KnownFacts {
+function knownFacts({ placeDepths }: CompiledPolicy, { identity, client }: PolicyInput): KnownFacts {
   const { groups } = identity
   let places: readonly string[] | undefined
   return {
     groups: groups.state === 'unknown' ? 'unknown' : groups.state === 'known' ? groups.value : [],
-    places: () => (places ??= groups.state === 'known' ? [...new Set(groups.value.flatMap(placesAbove))] : []),
+    places: () =>
+      (places ??= groups.state === 'known' ? [...new Set(groups.value.flatMap((group) => placesAbove(group, placeDepths)))] : []),
     valueOf: ({ owner, field }) => {
       const value = owner === 'claims' ? identity.claims.get(field) : field === 'id' ? client.id : client.host
       return typeof value === 'string' ? sameGuid(value) : undefined
@@ -92,9 +93,24 @@ function knownFacts({ identity, client }: PolicyInput): KnownFacts {
 function membership({ groups, places }: KnownFacts): (matcher: GroupMatcher) => Applies {
   if (groups === 'unknown') return () => 'unclear'
   let own: ReadonlySet<string> | undefined
-  return (matcher) => {
+  const isIn = (set: GroupSet): boolean => {
     own ??= new Set(groups.map(groupName))
-    for (const name of matcher.names) if (own.has(name)) return 'yes'
-    return matcher.places.size > 0 && places().some((place) => matcher.places.has(place)) ? 'yes' : 'no'
+    return isOverlap(set.names, own) || (set.places.size > 0 && places().some((place) => set.places.has(place)))
   }
+  // A group that many rules name is asked for once.
+  const known = new Map<GroupSet, boolean>()
+  const isInDefined = (set: GroupSet): boolean => {
+    const before = known.get(set)
+    if (before !== undefined) return before
+    const found = isIn(set)
+    known.set(set, found)
+    return found
+  }
+  return (matcher) => (isIn(matcher) || matcher.defined.some(isInDefined) ? 'yes' : 'no')
+}
+
+function isOverlap(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  const [few, many] = one.size < other.size ? [one, other] : [other, one]
+  for (const name of few) if (many.has(name)) return true
+  return false
 }

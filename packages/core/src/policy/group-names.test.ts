@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { decide } from './decide.js'
 import { policyLimits } from './error.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'
-import { placeOf, placesAbove } from './group-names.js'
+import { depthsOfPlaces, placeOf, placesAbove } from './group-names.js'
 
 const isGranted = (policy: string, groups: readonly string[]): boolean =>
   decide(aPolicy(policy), aSituation({ groups: [...groups], request: ['orders:read'] })).kind === 'allow'
@@ -59,12 +59,33 @@ test('whatever a group is called, it is at its own place and at nobody else’s'
   fc.assert(
     fc.property(fc.array(part, { minLength: 1, maxLength: 6 }), fc.array(part, { minLength: 1, maxLength: 6 }), (one, other) => {
       const [path, place] = [`/${one.join('/')}`, `/${other.join('/')}`]
-      expect(placesAbove(path)).toContain(placeOf(path))
-      expect(placesAbove(path).includes(placeOf(place))).toBe(path === place || path.startsWith(`${place}/`))
+      const above = (group: string, ...of: string[]) => placesAbove(group, depthsOfPlaces(of.map(placeOf)))
+      expect(above(path, path)).toEqual([placeOf(path)])
+      expect(above(path, path, place)).toContain(placeOf(path))
+      expect(above(path, place).includes(placeOf(place))).toBe(path === place || path.startsWith(`${place}/`))
       const [name, end] = [one.map((text) => `OU=${text}`).join(','), other.map((text) => `ou=${text}`).join(', ')]
-      expect(placesAbove(name)).toContain(placeOf(name))
+      expect(above(name, name)).toEqual([placeOf(name)])
+      expect(above(name, name, end, path)).toContain(placeOf(name))
       const lower = (text: string) => text.toLowerCase().replaceAll(', ', ',')
-      expect(placesAbove(name).includes(placeOf(end))).toBe(`,${lower(name)}`.endsWith(`,${lower(end)}`))
+      expect(above(name, end).includes(placeOf(end))).toBe(`,${lower(name)}`.endsWith(`,${lower(end)}`))
     }),
   )
+})
+
+test('only places as deep as one of the policy are made, so a long name costs little', () => {
+  const name = Array.from({ length: 30 }, (_, index) => `OU=${index}`).join(',')
+  expect(placesAbove(name, depthsOfPlaces([]))).toEqual([])
+  expect(placesAbove(name, depthsOfPlaces(['/a']))).toEqual([])
+  expect(placesAbove(name, depthsOfPlaces([placeOf('DC=x'), placeOf('OU=b,DC=x'), placeOf('OU=c,DC=x')]))).toEqual(['ou=29', 'ou=28,ou=29'])
+  expect(placesAbove('/a/b/c/', depthsOfPlaces(['/', '/x/y']))).toEqual(['/a', '/a/b'])
+})
+
+test('a group that lists too much is refused by its name, and so are too many of them together', () => {
+  const names = Array.from({ length: 1_000 }, (_, index) => `n${index}`).join(', ')
+  const bundles = Array.from({ length: 201 }, (_, index) => `{ name: b${index}, groups: [g], scopes: [s${index}] }`)
+  const policy = (listed: string, count: number) =>
+    aPolicy(`groups: { g: { names: [${listed}] } }\nbundles: [${bundles.slice(0, count).join(', ')}]`)
+  expect(policy(names, 200).rules).toHaveLength(200)
+  expect(() => policy(`${names}, more`, 1)).toThrow('group_too_large')
+  expect(() => policy(names, 201)).toThrow('too_many_groups')
 })

@@ -6,8 +6,6 @@
  *
  * @spec RFC 4514 distinguished names
  */
-import { policyLimits } from './error.js'
-
 /** What a document calls a group: a name of its own, the IdP's name or id, or a place in the directory. */
 export type GroupEntry = string | { readonly path: string }
 export type GroupDefinition = {
@@ -17,24 +15,39 @@ export type GroupDefinition = {
 }
 
 /** Whoever is in one of `names`, or in a group at or below one of `places`. */
-export type GroupMatcher = { readonly names: ReadonlySet<string>; readonly places: ReadonlySet<string> }
+export type GroupSet = { readonly names: ReadonlySet<string>; readonly places: ReadonlySet<string> }
+/** Whoever is in one of the groups that a rule names itself, or in one that the document defines: the same one for every rule that names it. */
+export type GroupMatcher = GroupSet & { readonly defined: readonly GroupSet[] }
+
+/** What each group stands for that a document defines: made once, however many rules name it. */
+export const groupSets = (definitions: Readonly<Record<string, GroupDefinition>>): ReadonlyMap<string, GroupSet> =>
+  new Map(
+    Object.entries(definitions).map(([own, { names = [], ids = [], paths = [] }]) => [
+      own,
+      { names: new Set([...names, ...ids].map(groupName)), places: new Set(paths.map(placeOf)) },
+    ]),
+  )
 
 /** What each of these entries stands for. A group that the document defines is what its definition says, and nothing else. */
-export function groupMatcher(entries: readonly GroupEntry[], definitions: Readonly<Record<string, GroupDefinition>>): GroupMatcher {
+export function groupMatcher(entries: readonly GroupEntry[], definitions: ReadonlyMap<string, GroupSet>): GroupMatcher {
   const names = new Set<string>()
   const places = new Set<string>()
+  const defined = new Set<GroupSet>()
   for (const entry of entries) {
-    const { names: ownNames = [], ids = [], paths = [] } = definitionOf(entry, definitions)
-    for (const name of [...ownNames, ...ids]) names.add(groupName(name))
-    for (const path of paths) places.add(placeOf(path))
+    if (typeof entry !== 'string') {
+      places.add(placeOf(entry.path))
+      continue
+    }
+    const definition = definitions.get(entry)
+    if (definition === undefined) names.add(groupName(entry))
+    else defined.add(definition)
   }
-  return { names, places }
+  return { names, places, defined: [...defined] }
 }
 
-function definitionOf(entry: GroupEntry, definitions: Readonly<Record<string, GroupDefinition>>): GroupDefinition {
-  if (typeof entry !== 'string') return { paths: [entry.path] }
-  return (Object.hasOwn(definitions, entry) ? definitions[entry] : undefined) ?? { names: [entry] }
-}
+/** How many groups it stands for, those that several of its parts name counted as often. */
+export const sizeOfMatcher = (matcher: GroupMatcher): number =>
+  [matcher, ...matcher.defined].reduce((sum, { names, places }) => sum + names.size + places.size, 0)
 
 /** A group as it is compared. Cheap on purpose: it is asked of every group of every login. */
 export const groupName = (name: string): string => (looksLikeGuid(name) ? name.toLowerCase() : name)
@@ -51,19 +64,47 @@ export const placeOf = (place: string): string => (isPath(place) ? withoutEnd(pl
 export const depthOfPlace = (place: string): number =>
   isPath(place) ? withoutEnd(place).split('/').length - 1 : relativeNames(place).length
 
-/** Every place at or above a group, from the root down to the limit `placeDepth`; none for a group that is named without a place. */
-export function placesAbove(group: string): readonly string[] {
-  if (isPath(group)) return placesOf(withoutEnd(group).split('/').slice(1), (parts, depth) => `/${parts.slice(0, depth).join('/')}`)
-  return group.includes('=') ? placesOf(relativeNames(group), (parts, depth) => parts.slice(parts.length - depth).join(',')) : []
+/** How many levels the places of a policy have, each once: of paths, and of names. */
+export type PlaceDepths = { readonly ofPaths: readonly number[]; readonly ofNames: readonly number[] }
+
+export function depthsOfPlaces(places: Iterable<string>): PlaceDepths {
+  const [ofPaths, ofNames] = [new Set<number>(), new Set<number>()]
+  for (const place of places) (isPath(place) ? ofPaths : ofNames).add(depthOfPlace(place))
+  return { ofPaths: [...ofPaths], ofNames: [...ofNames] }
 }
 
-const placesOf = (parts: readonly string[], at: (parts: readonly string[], depth: number) => string): readonly string[] =>
-  Array.from({ length: Math.min(parts.length, policyLimits.placeDepth) }, (_, index) => at(parts, index + 1))
+/** The places at or above a group that are as deep as one of a policy can be; none for a group that is named without a place. */
+export function placesAbove(group: string, { ofPaths, ofNames }: PlaceDepths): readonly string[] {
+  if (isPath(group)) return ofPaths.length === 0 ? [] : placesOfPath(withoutEnd(group), ofPaths)
+  return ofNames.length > 0 && group.includes('=') ? placesOfName(relativeNames(group), ofNames) : []
+}
+
+function placesOfPath(path: string, depths: readonly number[]): readonly string[] {
+  const ends = [...path.slice(1).matchAll(/\/|$/g)].map(({ index }) => index + 1)
+  return depths.flatMap((depth) => (depth > ends.length ? [] : [path.slice(0, ends[depth - 1])]))
+}
+
+/** Each is the end of one text, so that a long name is put together once. */
+function placesOfName(parts: readonly string[], depths: readonly number[]): readonly string[] {
+  const name = parts.join(',')
+  const begins: number[] = []
+  let at = name.length + 1
+  for (const part of parts.toReversed()) begins.push((at -= part.length + 1))
+  return depths.flatMap((depth) => (depth > begins.length ? [] : [name.slice(begins[depth - 1])]))
+}
 
 const withoutEnd = (path: string): string => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path)
 
 /** The parts of a distinguished name. An escaped comma separates nothing. */
 function relativeNames(name: string): readonly string[] {
+  return separated(name).map((part) => {
+    const at = part.indexOf('=')
+    return (at < 0 ? part.trim() : `${part.slice(0, at).trim()}=${part.slice(at + 1).trim()}`).toLowerCase()
+  })
+}
+
+function separated(name: string): readonly string[] {
+  if (!name.includes('\\')) return name.split(',')
   const parts: string[] = []
   let begin = 0
   for (let at = 0; at < name.length; at += 1) {
@@ -73,8 +114,5 @@ function relativeNames(name: string): readonly string[] {
       begin = at + 1
     }
   }
-  return [...parts, name.slice(begin)].map((part) => {
-    const at = part.indexOf('=')
-    return (at < 0 ? part.trim() : `${part.slice(0, at).trim()}=${part.slice(at + 1).trim()}`).toLowerCase()
-  })
+  return [...parts, name.slice(begin)]
 }

@@ -74,6 +74,14 @@ describe('beyond a limit the refusal names it', () => {
     ['patternStars', { clients: [{ name: 'c', scopes: ['*a'.repeat(9)] }] }],
     ['ruleClients', { rules: [aRule(0, { clients: { ids: sized(201, (index) => `c${index}`) } })] }],
     ['groups', { rules: [aRule(0, { groups: sized(1_001, (index) => `g${index}`) })] }],
+    ['groups', { groups: { g: { names: sized(600, (index) => `g${index}`), ids: sized(401, (index) => `i${index}`) } } }],
+    [
+      'groupsInAll',
+      {
+        groups: { g: { names: sized(1_000, (index) => `g${index}`) } },
+        bundles: sized(201, (index) => ({ name: `b${index}`, groups: ['g'], scopes: [`s${index}`] })),
+      },
+    ],
     ['amrValues', { strength: [{ name: 's', amr: sized(21, (index) => `m${index}`), means: 'multi_factor' }] }],
     ['placeDepth', { rules: [aRule(0, { groups: [{ path: '/x'.repeat(33) }] })] }],
     ['expressionCharacters', { rules: [aRule(0, { when: `${email} == '${'x'.repeat(2_000)}'` })] }],

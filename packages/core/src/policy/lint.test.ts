@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { aPolicy, aWall, orders } from './fixtures/a-situation.js'
-import { lintLimits, lintPolicy } from './lint.js'
+import { lintInTurns, lintPolicy } from './lint.js'
+import { lintLimits } from './lint-limits.js'
 
 const resources = [{ identifier: orders.identifier, scopes: orders.scopes.map(({ name }) => name) }]
 const warningsOf = (text: string, options = {}) => lintPolicy(aPolicy(text, options), resources).map(({ kind, rule }) => [kind, rule])
@@ -90,8 +91,51 @@ test('what is too much to compare is not compared, and the rest is said', () => 
   const denies = Array.from({ length: 10 }, (_, index) => rule(`d${index}`, 'deny', many(`b${index}-`, '*')))
   const found = (text: string) => new Set(warningsOf(text).map(([kind]) => kind))
   expect(3_000 * 1_500).toBeGreaterThan(lintLimits.comparedScopes)
-  expect(found(rules(...grants, ...denies, rule('z', 'grant', read), rule('no', 'deny', '"*"')))).toEqual(new Set(['scope_undeclared']))
+  expect(found(rules(...grants, ...denies, rule('z', 'grant', read), rule('no', 'deny', '"*"')))).toEqual(
+    new Set(['not_compared', 'scope_undeclared']),
+  )
   expect(found(rules(...grants, rule('z', 'grant', read), rule('no', 'deny', '"*"')))).toEqual(
     new Set(['scope_undeclared', 'grant_always_denied']),
   )
+})
+
+test('what is not compared is said first, at the rule from which on it was not', () => {
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, index) => `{name: g${1_000 + index}, effect: grant, scopes: [a], groups: [g${index}]}`)
+  const found = (count: number) => lintPolicy(aPolicy(rules(...many(count))), []).map(({ kind, rule: at }) => [kind, at])
+  expect(found(lintLimits.comparedRules)).toEqual([])
+  expect(found(lintLimits.comparedRules + 1)).toEqual([['not_compared', 'g1000']])
+})
+
+/** Each of them but for its last name is within each other, which takes a look at every name. */
+const nearlyWithin = (rulesOfEach: number): string => {
+  const names = (last: string) => [...Array.from({ length: 990 }, (_, index) => `n${index}`), last].join(', ')
+  const groups = ['a', 'b', 'c', 'd'].map((name) => `${name}: { names: [${names(name)}] }`).join(', ')
+  const all = ['a', 'b', 'c', 'd'].flatMap((group) =>
+    Array.from({ length: rulesOfEach }, (_, index) => rule(`${group}${index}`, 'grant', read, `groups: [${group}, y]`)),
+  )
+  return `groups: { ${groups} }\n${rules(...all)}`
+}
+
+test('comparing groups ends, however many rules name the same large ones', () => {
+  expect(warningsOf(nearlyWithin(1))).toEqual([])
+  expect(warningsOf(nearlyWithin(40))[0]?.[0]).toBe('not_compared')
+})
+
+test('a large group that many rules name is compared once', () => {
+  const names = (prefix: string) => Array.from({ length: 1_000 }, (_, index) => `${prefix}${index}`).join(', ')
+  const all = ['A', 'B'].flatMap((group) =>
+    Array.from({ length: 90 }, (_, index) => rule(`${group}${index}`, 'grant', `"${group}${index}"`, `groups: [${group}]`)),
+  )
+  const text = `groups: { A: { names: [${names('a')}] }, B: { names: [${names('b')}] } }\n${rules(...all, rule('z', 'grant', '"*"', 'groups: [A]'))}`
+  const repeats = lintPolicy(aPolicy(text), []).map(({ kind, rule: at }) => `${kind} ${at[0]}`)
+  expect(new Set(repeats)).toEqual(new Set(['rule_repeats A']))
+  expect(repeats).toHaveLength(90)
+})
+
+test('others have their turn after each rule', () => {
+  const turns = lintInTurns(aPolicy(rules(rule('a', 'grant', read), rule('b', 'grant', '"*"'))), resources)
+  let taken = 0
+  while (turns.next().done !== true) taken += 1
+  expect(taken).toBe(4)
 })

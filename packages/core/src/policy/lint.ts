@@ -5,10 +5,12 @@
  * certain is said: where a condition decides, nothing is claimed.
  */
 import type { CompiledPolicy } from './compile.js'
-import type { Applicability, CompiledRule } from './compile-rules.js'
-import type { ScopePatterns } from './scope-pattern.js'
+import type { CompiledRule } from './compile-rules.js'
+import { lintLimits } from './lint-limits.js'
+import { comparePairs } from './lint-pairs.js'
 
 export const policyWarnings = {
+  not_compared: 'the policy is too large for everything to be looked at, so what is not said here may be so all the same',
   grant_always_denied: 'another rule denies whatever this one grants, to everybody',
   grant_conflicts: 'another rule denies some of what this one grants to the same people; the deny wins',
   rule_repeats: 'another rule says the same to the same people and more',
@@ -29,23 +31,41 @@ export type PolicyWarning = {
 /** What the tenant has: a policy may name what is not there yet, so this only warns. */
 export type KnownResources = readonly { readonly identifier: string; readonly scopes: readonly string[] }[]
 
-export const lintLimits = {
-  warnings: 100,
-  comparedRules: 1_000,
-  /** Comparisons of one scope with what a rule says of scopes: of the rules with each other, and with what resources declare. */
-  comparedScopes: 2_000_000,
-} as const
+/** At once; for who has others waiting there is `lintInTurns`. */
+export function lintPolicy(policy: CompiledPolicy, resources: KnownResources): readonly PolicyWarning[] {
+  const turns = lintInTurns(policy, resources)
+  for (;;) {
+    const turn = turns.next()
+    if (turn.done === true) return turn.value
+  }
+}
 
-/** At most `lintLimits.warnings`, by line. What is more than `comparedRules` or `comparedScopes` is not compared. */
-export function lintPolicy({ rules }: CompiledPolicy, resources: KnownResources): readonly PolicyWarning[] {
+/**
+ * At most `lintLimits.warnings`, by line. What is more than a limit is not compared, which is said first. It stops after each rule, so that
+ * others can have their turn.
+ */
+export function* lintInTurns({ rules }: CompiledPolicy, resources: KnownResources): Generator<undefined, readonly PolicyWarning[]> {
   const own = rules.filter((rule) => rule.owner === 'tenant')
+  const warnings: PolicyWarning[] = []
+  const skipped: PolicyWarning[] = []
+  const notCompared = (rule: CompiledRule, detail: string): void => void skipped.push(warn('not_compared', rule, detail))
   const declared = resources.reduce((sum, { scopes }) => sum + scopes.length, 0)
+  const [first] = own
   const isFewScopes = declared * entriesOf(own) <= lintLimits.comparedScopes
-  const warnings = [
-    ...own.flatMap((rule) => [...(isFewScopes ? aboutResources(rule, resources) : []), ...aboutCondition(rule)]),
-    ...aboutPairs(own, rules),
-  ]
-  return warnings.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0)).slice(0, lintLimits.warnings)
+  if (!isFewScopes && first) notCompared(first, 'its scopes with those that resources declare')
+  for (const rule of own) {
+    if (isFewScopes) warnings.push(...aboutResources(rule, resources))
+    warnings.push(...aboutCondition(rule))
+    yield
+  }
+  // Each scope that one says may be asked of each other: its name, and every pattern.
+  const patterns = rules.reduce((sum, { scopes }) => sum + scopes.patterns.length, rules.length)
+  if (rules.length <= lintLimits.comparedRules && entriesOf(rules) * patterns <= lintLimits.comparedScopes) {
+    const unseen = yield* comparePairs(own, rules, (kind, rule, other) => void warnings.push(warn(kind, rule, other)))
+    if (unseen) notCompared(unseen, 'rules with each other, from this one on')
+  } else if (first) notCompared(first, 'rules with each other')
+  const sorted = warnings.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0))
+  return [...skipped, ...sorted].slice(0, lintLimits.warnings)
 }
 
 const entriesOf = (rules: readonly CompiledRule[]): number =>
@@ -76,56 +96,3 @@ function aboutCondition(rule: CompiledRule): readonly PolicyWarning[] {
 
 const isDisjoint = (one: ReadonlySet<string> | undefined, other: ReadonlySet<string> | undefined): boolean =>
   one !== undefined && other !== undefined && ![...one].some((value) => other.has(value))
-
-function aboutPairs(own: readonly CompiledRule[], all: readonly CompiledRule[]): readonly PolicyWarning[] {
-  // Each scope that one says may be asked of each other: its name, and every pattern.
-  const patterns = all.reduce((sum, { scopes }) => sum + scopes.patterns.length, all.length)
-  if (all.length > lintLimits.comparedRules || entriesOf(all) * patterns > lintLimits.comparedScopes) return []
-  const denies = all.filter(({ effect, when }) => effect === 'deny' && when === undefined)
-  return own.flatMap((rule) => {
-    if (rule.effect === 'grant') {
-      const total = denies.find((deny) => isForAll(deny) && coversAll(deny, rule))
-      if (total) return [warn('grant_always_denied', rule, total.name)]
-      const partial = denies.find((deny) => overlaps(deny, rule))
-      if (partial) return [warn('grant_conflicts', rule, partial.name)]
-    }
-    const wider = own.find((other) => other !== rule && saysMore(other, rule))
-    return wider ? [warn('rule_repeats', rule, wider.name)] : []
-  })
-}
-
-const isForAll = ({ groups, clients, when }: Applicability): boolean => groups === undefined && clients === undefined && when === undefined
-
-const isForResourceOf = (one: CompiledRule, other: CompiledRule): boolean => one.resource === undefined || one.resource === other.resource
-
-const coversAll = (wide: CompiledRule, narrow: CompiledRule): boolean =>
-  isForResourceOf(wide, narrow) && [...narrow.scopes.names].every(wide.scopes.covers) && patternsWithin(narrow.scopes, wide.scopes)
-
-/** A pattern is surely within another only if it is the same, or the other is `*`. */
-const patternsWithin = (narrow: ScopePatterns, wide: ScopePatterns): boolean =>
-  narrow.patterns.every((pattern) => wide.patterns.includes('*') || wide.patterns.includes(pattern))
-
-function overlaps(deny: CompiledRule, grant: CompiledRule): boolean {
-  if (deny.resource !== undefined && grant.resource !== undefined && deny.resource !== grant.resource) return false
-  if (deny.clients !== undefined || deny.groups === undefined || grant.groups === undefined) return false
-  const isSamePeople = [...grant.groups.names].some((name) => deny.groups?.names.has(name))
-  return isSamePeople && ([...grant.scopes.names].some(deny.scopes.covers) || [...deny.scopes.names].some(grant.scopes.covers))
-}
-
-/** The same effect, at least the same scopes, at least the same people, and no condition that could make it less. Of twins the later repeats. */
-function saysMore(wide: CompiledRule, narrow: CompiledRule): boolean {
-  if (wide.effect !== narrow.effect || wide.when !== undefined || wide.clients !== undefined || !coversAll(wide, narrow)) return false
-  const isWiderPeople = wide.groups === undefined || (narrow.groups !== undefined && isWithin(narrow.groups, wide.groups))
-  if (!isWiderPeople) return false
-  const isTwin = narrow.when === undefined && narrow.clients === undefined && coversAll(narrow, wide) && isSamePeople(wide, narrow)
-  return !isTwin || wide.rank < narrow.rank
-}
-
-type Groups = NonNullable<CompiledRule['groups']>
-const isWithin = (narrow: Groups, wide: Groups): boolean =>
-  [...narrow.names].every((name) => wide.names.has(name)) && [...narrow.places].every((place) => wide.places.has(place))
-
-function isSamePeople({ groups: one }: CompiledRule, { groups: other }: CompiledRule): boolean {
-  if (one === undefined || other === undefined) return one === other
-  return isWithin(one, other) && isWithin(other, one)
-}

@@ -41,3 +41,28 @@ test('of several rules that hold the first by name is told, wherever the index f
   const decision = decide(aPolicy(`rules: ${JSON.stringify(rules)}`), aSituation({ request: ['orders:read'], groups: ['c', 'a', 'b'] }))
   expect(decision.explanation.scopes[0]).toMatchObject({ rule: 'a' })
 })
+
+test('a group that the document defines is indexed once, however many rules name it', () => {
+  const names = Array.from({ length: 998 }, (_, index) => `n${index}`)
+  const bundles = Array.from({ length: 150 }, (_, index) => ({ name: `b${index}`, groups: ['all', `own-${index}`], scopes: [`s${index}`] }))
+  const policy = aPolicy(`groups: { all: { names: [${names.join(', ')}], paths: [/a, /b] } }\nbundles: ${JSON.stringify(bundles)}`)
+  const { definedByName, definedByPlace, byGroup } = policy.index
+  expect([definedByName.size, definedByPlace.size, byGroup.byValue.size]).toEqual([998, 2, 150])
+  expect(new Set([...definedByName.values(), ...definedByPlace.values()].flat()).size).toBe(1)
+  expect(new Set(policy.rules.map(({ groups }) => groups?.defined[0])).size).toBe(1)
+})
+
+test.each([[['n7']], [['n7', 'n8', 'own']], [['/a/b']], [['x', '/b']], [['own']]])(
+  'whoever is in %j is found by a defined group, or by a name beside it',
+  (groups) => {
+    const defined = 'groups: { all: { names: [n7, n8], paths: [/a, /b] }, none: { names: [m] } }'
+    const rules = [
+      { name: 'grant', effect: 'grant', scopes: ['orders:read'], groups: ['all', 'none', 'own'] },
+      { name: 'deny', effect: 'deny', scopes: ['orders:read'], groups: ['none'] },
+    ]
+    const policy = aPolicy(`${defined}\nrules: ${JSON.stringify(rules)}`)
+    expect(decide(policy, aSituation({ request: ['orders:read'], groups })).kind).toBe('allow')
+    expect(decide(policy, aSituation({ request: ['orders:read'], groups: [...groups, 'm'] })).kind).toBe('deny')
+    expect(decide(policy, aSituation({ request: ['orders:read'], groups: ['y'] })).kind).toBe('deny')
+  },
+)

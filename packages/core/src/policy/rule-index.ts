@@ -7,7 +7,7 @@
  */
 import { type FactName, groupsFact } from './cel-facts.js'
 import type { CompiledRule } from './compile-rules.js'
-import { groupName } from './group-names.js'
+import { type GroupSet, groupName } from './group-names.js'
 
 /** Rules by the scopes that they name, and those with patterns, which must be asked. */
 type ScopeBucket = {
@@ -17,6 +17,7 @@ type ScopeBucket = {
   readonly isOfMembers: boolean
 }
 type Bucket = { readonly deny: ScopeBucket; readonly grant: ScopeBucket }
+type Buckets = Map<string, Bucket[]>
 /** `all`: for whoever does not know the fact. */
 type Values = { readonly byValue: Map<string, Bucket>; readonly all: Bucket }
 
@@ -28,6 +29,9 @@ export type RuleIndex = {
   readonly byFact: readonly (Fact & Values)[]
   readonly byGroup: Values
   readonly byPlace: ReadonlyMap<string, Bucket>
+  /** One for each group that a document defines, under every name and place of it: rules stand there once, however much it lists. */
+  readonly definedByName: Buckets
+  readonly definedByPlace: Buckets
 }
 
 /** What is known of somebody: texts by fact, `undefined` where nobody knows; groups as the IdP names them. */
@@ -50,6 +54,7 @@ export function indexRules(rules: readonly CompiledRule[], made: ReadonlySet<str
   const byFact = new Map<FactName, Values>()
   const byGroup = noValues()
   const byPlace = new Map<string, Bucket>()
+  const byDefinition = new Map<GroupSet, Bucket>()
   const isSaid = (fact: FactName): boolean =>
     fact !== 'resource' && !(fact.startsWith(claimFacts) && made.has(fact.slice(claimFacts.length)))
   for (const rule of rules) {
@@ -59,13 +64,22 @@ export function indexRules(rules: readonly CompiledRule[], made: ReadonlySet<str
       add(byGroup.all, rule)
       for (const name of place.values) add(getOrMake(byGroup.byValue, name, bucketOfMembers), rule)
       for (const at of place.places) add(getOrMake(byPlace, at, bucketOfMembers), rule)
+      for (const set of place.defined) add(getOrMake(byDefinition, set, bucketOfMembers), rule)
     } else {
       const values = getOrMake(byFact, place.fact, noValues)
       add(values.all, rule)
       for (const value of place.values) add(getOrMake(values.byValue, value, emptyBucket), rule)
     }
   }
-  return { always, byFact: [...byFact].map(([name, values]) => ({ ...factOf(name), ...values })), byGroup, byPlace }
+  const facts = [...byFact].map(([name, values]) => ({ ...factOf(name), ...values }))
+  const definedByName = bucketsOf(byDefinition, ({ names }) => names)
+  return { always, byFact: facts, byGroup, byPlace, definedByName, definedByPlace: bucketsOf(byDefinition, ({ places }) => places) }
+}
+
+function bucketsOf(byDefinition: ReadonlyMap<GroupSet, Bucket>, keysOf: (set: GroupSet) => ReadonlySet<string>): Buckets {
+  const buckets: Buckets = new Map()
+  for (const [set, bucket] of byDefinition) for (const key of keysOf(set)) getOrMake(buckets, key, () => []).push(bucket)
+  return buckets
 }
 
 const claimFacts = 'claims.'
@@ -74,20 +88,25 @@ const factOf = (name: FactName): Fact =>
     ? { owner: 'claims', field: name.slice(claimFacts.length) }
     : { owner: 'client', field: name.slice('client.'.length) }
 
-type Standing = { readonly fact: FactName; readonly values: ReadonlySet<string>; readonly places: ReadonlySet<string> }
-const nowhere: ReadonlySet<string> = new Set()
+type Standing = {
+  readonly fact: FactName
+  readonly values: ReadonlySet<string>
+  readonly places: ReadonlySet<string>
+  readonly defined: readonly GroupSet[]
+}
+const nowhere = { places: new Set<string>(), defined: [] }
 
 /** The fact that leaves the fewest people: the client, then groups, then whatever else the condition needs. */
 function placeOfRule({ groups, clients, when }: CompiledRule, isSaid: (fact: FactName) => boolean): Standing | undefined {
   const facts = when?.facts
   const ids = clients?.ids ?? facts?.get('client.id')
-  if (ids) return { fact: 'client.id', values: ids, places: nowhere }
+  if (ids) return { fact: 'client.id', values: ids, ...nowhere }
   const hosts = facts?.get('client.host')
-  if (hosts) return { fact: 'client.host', values: hosts, places: nowhere }
-  if (groups) return { fact: groupsFact, values: groups.names, places: groups.places }
+  if (hosts) return { fact: 'client.host', values: hosts, ...nowhere }
+  if (groups) return { fact: groupsFact, values: groups.names, places: groups.places, defined: groups.defined }
   const inGroups = facts?.get(groupsFact)
-  if (inGroups) return { fact: groupsFact, values: new Set([...inGroups].map(groupName)), places: nowhere }
-  for (const [fact, values] of facts ?? []) if (isSaid(fact)) return { fact, values, places: nowhere }
+  if (inGroups) return { fact: groupsFact, values: new Set([...inGroups].map(groupName)), ...nowhere }
+  for (const [fact, values] of facts ?? []) if (isSaid(fact)) return { fact, values, ...nowhere }
   return undefined
 }
 
@@ -120,10 +139,33 @@ export function candidatesFor(index: RuleIndex, known: KnownFacts): Candidates {
     take(value === undefined ? fact.all : fact.byValue.get(value))
   }
   if (known.groups === 'unknown') take(index.byGroup.all)
-  else if (index.byGroup.byValue.size > 0) for (const group of known.groups) take(index.byGroup.byValue.get(groupName(group)))
-  if (known.groups !== 'unknown' && index.byPlace.size > 0) for (const place of known.places()) take(index.byPlace.get(place))
+  else takeOfGroups(index, { groups: known.groups, places: known.places }, take)
   return { deny, grant }
 }
+
+/** A group that the document defines is met once, however many of hers it lists. */
+function takeOfGroups(
+  { byGroup, byPlace, definedByName, definedByPlace }: RuleIndex,
+  { groups, places }: { readonly groups: readonly string[]; readonly places: () => readonly string[] },
+  take: (bucket: Bucket | undefined) => void,
+): void {
+  const met = new Set<Bucket>()
+  const isByName = byGroup.byValue.size + definedByName.size > 0
+  if (isByName)
+    for (const group of groups) {
+      const name = groupName(group)
+      take(byGroup.byValue.get(name))
+      for (const bucket of definedByName.get(name) ?? none) met.add(bucket)
+    }
+  if (byPlace.size + definedByPlace.size > 0)
+    for (const place of places()) {
+      take(byPlace.get(place))
+      for (const bucket of definedByPlace.get(place) ?? none) met.add(bucket)
+    }
+  for (const bucket of met) take(bucket)
+}
+
+const none: readonly Bucket[] = []
 
 const isEmpty = ({ byScope, withPattern }: ScopeBucket): boolean => byScope.size === 0 && withPattern.length === 0
 
