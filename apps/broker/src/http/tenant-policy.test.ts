@@ -15,7 +15,7 @@ const stored = (given: object = {}) => ({
 })
 
 it('compiles again only for another version of the tenant or of the wall', () => {
-  const compile = createPolicyCompiler(log, 10)
+  const compile = createPolicyCompiler(log, { most: 10, weight: 1_000 })
   const first = compile(stored())
   expect(compile(stored())).toBe(first)
   expect(compile(stored({ policyVersion: 4 }))).not.toBe(first)
@@ -27,14 +27,23 @@ it('compiles again only for another version of the tenant or of the wall', () =>
 })
 
 it('keeps as many tenants as its limit', () => {
-  const compile = createPolicyCompiler(log, 1)
+  const compile = createPolicyCompiler(log, { most: 1, weight: 1_000 })
   const first = compile(stored())
   compile(stored({ id: 'other' }))
   expect(compile(stored())).not.toBe(first)
 })
 
+it('keeps as many characters of documents as its limit', () => {
+  const compile = createPolicyCompiler(log, { most: 10, weight: 60 })
+  const policyDocument = 'version: 1'.padEnd(40)
+  const first = compile(stored({ policyDocument }))
+  expect(compile(stored({ policyDocument }))).toBe(first)
+  compile(stored({ id: 'other', policyDocument }))
+  expect(compile(stored({ policyDocument }))).not.toBe(first)
+})
+
 it('grants nothing where a published document does not compile any more, and lets nothing through where the vendor’s does not', () => {
-  const compile = createPolicyCompiler(log, 10)
+  const compile = createPolicyCompiler(log, { most: 10, weight: 1_000 })
   const broken = compile(stored({ policyDocument: 'version: 1\nrules: [' }))
   expect(broken.policy).toMatchObject({ version: 3, rules: [] })
   const closed = compile(stored({ id: 'u', wall: { version: 9, document: 'version: 2' } }))
@@ -47,7 +56,7 @@ it('grants nothing where a published document does not compile any more, and let
 })
 
 it('holds what was published before the wall to the wall', () => {
-  const compile = createPolicyCompiler(log, 10)
+  const compile = createPolicyCompiler(log, { most: 10, weight: 1_000 })
   const policyDocument = 'version: 1\nlimits: { read: { accessTokenSeconds: 600 } }'
   const wall = { version: 5, document: 'version: 1\nlimits: { read: { accessTokenSeconds: 60, refreshTokenSeconds: none } }' }
   expect(compile(stored({ policyDocument, wall })).policy.tierLimits.read).toEqual({

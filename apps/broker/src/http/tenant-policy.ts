@@ -7,14 +7,17 @@ import { compilePublishedPolicy, compilePublishedWall } from '@drawbridge/core/p
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Log } from '@drawbridge/runtime/log'
 import type { StoredConfiguration } from '@drawbridge/store/tenant-configuration'
+import { createLatestUsed } from './latest-used.js'
 
 type Stored = Pick<StoredConfiguration, 'id' | 'slug' | 'policyVersion' | 'policyDocument' | 'wall'>
 export type TenantPolicy = { readonly wall: Wall; readonly policy: CompiledPolicy }
 export type PolicyCompiler = (stored: Stored) => TenantPolicy
 
-/** `most`: tenants whose policy is kept; the longest unloaded goes first. */
-export function createPolicyCompiler(log: Log, most: number): PolicyCompiler {
-  const kept = new Map<TenantId, TenantPolicy>()
+/** Tenants whose policy is kept, and the characters of their documents; the longest unloaded goes first. */
+export type KeptPolicies = { readonly most: number; readonly weight: number }
+
+export function createPolicyCompiler(log: Log, limits: KeptPolicies): PolicyCompiler {
+  const kept = createLatestUsed<TenantId, TenantPolicy>(limits)
   let wall: Wall = defaultWall
   const wallOf = (stored: Stored): Wall => {
     if (stored.wall === undefined) return defaultWall
@@ -24,11 +27,9 @@ export function createPolicyCompiler(log: Log, most: number): PolicyCompiler {
   return (stored) => {
     const present = wallOf(stored)
     const known = kept.get(stored.id)
-    kept.delete(stored.id)
     const isCurrent = known?.policy.version === stored.policyVersion && known.policy.wallVersion === present.version
     const policy = isCurrent ? known : { wall: present, policy: compileStored(log, stored, present) }
-    kept.set(stored.id, policy)
-    if (kept.size > most) kept.delete(kept.keys().next().value as TenantId)
+    kept.set(stored.id, policy, stored.policyDocument?.length ?? 0)
     return policy
   }
 }

@@ -11,7 +11,7 @@ import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { type ConnectionChoice, connectionChoiceFromJson } from '@drawbridge/core/tenant/connection-choice'
-import type { ConnectionId, ResourceIdentifier, TenantId, TenantSlug } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import type { SigningKey, VerificationKey } from '@drawbridge/crypto/jwt'
 import type { Sealer } from '@drawbridge/crypto/seal'
 import {
@@ -37,6 +37,7 @@ import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstr
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
 import { createAbsentSlugs } from './absent-slugs.js'
+import { createLatestUsed } from './latest-used.js'
 import { samlKeysOf } from './saml-keys.js'
 import { createPolicyCompiler, type PolicyCompiler } from './tenant-policy.js'
 
@@ -93,7 +94,14 @@ export type ConfigurationCache = {
   invalidate(tenant?: TenantId): void
 }
 
-export const configurationLimits = { recheckAfterMs: 1000, mostTenants: 5000, mostAbsentSlugs: 5000, slugLength: 63 } as const
+export const configurationLimits = {
+  recheckAfterMs: 1000,
+  mostTenants: 5000,
+  /** Of all policies that are kept compiled: some 50 to 100 octets of memory for each. */
+  policyCharacters: 8 * 1024 * 1024,
+  mostAbsentSlugs: 5000,
+  slugLength: 63,
+} as const
 const slugShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 export type ConfigurationDeps = {
@@ -110,9 +118,10 @@ export function createConfigurationCache(
   deps: ConfigurationDeps,
   mostTenants: number = configurationLimits.mostTenants,
 ): ConfigurationCache {
-  const entries = new Map<string, Entry>() // the longest unused first
+  const limits = { most: mostTenants, weight: configurationLimits.policyCharacters }
+  const entries = createLatestUsed<string, Entry>(limits)
   const loading = new Map<string, Promise<ResolvedTenant | undefined>>()
-  const compile = createPolicyCompiler(deps.log, mostTenants)
+  const compile = createPolicyCompiler(deps.log, limits)
   let hints = 0
   const absent = createAbsentSlugs(deps.clock, { forMs: configurationLimits.recheckAfterMs, most: configurationLimits.mostAbsentSlugs })
 
@@ -131,9 +140,7 @@ export function createConfigurationCache(
     const tenant = resolve(deps, stored, compile)
     // What a change overtook on its way is good for whoever asked before it, and for nobody after.
     if (hints !== hintsBefore) return tenant
-    entries.delete(slug)
-    entries.set(slug, { tenant, checkedAt })
-    if (entries.size > mostTenants) entries.delete(entries.keys().next().value as string)
+    entries.set(slug, { tenant, checkedAt }, stored.policyDocument?.length ?? 0)
     return tenant
   }
   const loadOnce = (slug: string): Promise<ResolvedTenant | undefined> => {
@@ -148,8 +155,6 @@ export function createConfigurationCache(
       if (!slugShape.test(slug)) return undefined
       const entry = entries.get(slug)
       if (!entry) return absent.has(slug) ? undefined : loadOnce(slug)
-      entries.delete(slug)
-      entries.set(slug, entry)
       const now = deps.clock.now()
       if (Math.abs(now - entry.checkedAt) < configurationLimits.recheckAfterMs) return entry.tenant
       const version = await findConfigurationVersionAcrossTenants(deps.database, slug)
@@ -167,7 +172,7 @@ export function createConfigurationCache(
     },
     invalidate: (tenant) => {
       hints += 1
-      for (const [slug, entry] of entries) if (tenant === undefined || entry.tenant.id === tenant) entries.delete(slug as TenantSlug)
+      for (const { tenant: each } of entries.values()) if (tenant === undefined || each.id === tenant) entries.delete(each.slug)
       // What is being read was asked for before the change.
       loading.clear()
       absent.forget()
