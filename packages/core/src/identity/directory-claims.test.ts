@@ -55,17 +55,28 @@ test.each([
 
 test.each([
   ['says it', { [enterprise]: { department: 'R&D' } }, 'R&D'],
+  ['says that there is none', { [enterprise]: { department: null } }, undefined],
+  ['says several', { [enterprise]: { department: ['R', 'D'] } }, 'unknown'],
   ['writes the name otherwise', { [enterprise.toUpperCase()]: { DEPARTMENT: 'R&D' } }, 'R&D'],
   ['says nothing of it', { [enterprise]: {} }, undefined],
-  ['says something that it cannot be', { [enterprise]: { department: { value: { deep: true } } } }, undefined],
-  ['does not know her', null, undefined],
+  ['says something that it cannot be', { [enterprise]: { department: { value: { deep: true } } } }, 'unknown'],
+  ['does not know her', null, 'unknown'],
 ])('a claim that is the directory’s, where it %s: the login’s own word never counts', (_says, user, value) => {
   const composed = withDirectory(identity, { groups: 'login', user }, department)
-  expect([composed.claims.get('department'), composed.claims.get('title')]).toEqual([value, 'of the login'])
+  const { claims, unknownClaims } = composed
+  expect([unknownClaims?.has('department') ? 'unknown' : claims.get('department'), claims.get('title')]).toEqual([value, 'of the login'])
+  if (value === 'unknown') expect(claims.has('department')).toBe(false)
 })
 
-test('where nothing was asked of the directory, a claim that is its own is absent all the same', () => {
-  expect(withDirectory(identity, null, department).claims.has('department')).toBe(false)
+test('what the login cannot say and the directory does is known, and the rest stays unknown', () => {
+  const unclear = { ...identity, unknownClaims: new Set(['department', 'title']) }
+  const { unknownClaims } = withDirectory(unclear, { groups: 'login', user: { [enterprise]: { department: 'R&D' } } }, department)
+  expect(unknownClaims).toEqual(new Set(['title']))
+})
+
+test('where nothing was asked of the directory, a claim that is its own is unknown all the same', () => {
+  const { claims, unknownClaims } = withDirectory(identity, null, department)
+  expect([claims.has('department'), unknownClaims]).toEqual([false, new Set(['department'])])
 })
 
 test.each([

@@ -1,15 +1,16 @@
 /**
  * What a person's directory says beside her login: claims have sources, and where the directory decides, it alone does. security.md
  *
- * The login's own word on the same thing is dropped, never united with it. A directory that has not said anything of her leaves groups unknown and
- * its claims absent, which policy reads as strictly as it can.
+ * The login's own word on the same thing is dropped, never united with it. A directory that has not said anything of her, or nothing that can be
+ * read, leaves groups and its claims unknown, which policy reads as strictly as it can.
  *
  * @spec RFC 7643 §4.1, §4.2, §4.3
  */
 import { z } from 'zod'
+import type { ClaimType } from '../policy/cel-variables.js'
 import { policyLimits } from '../policy/error.js'
 import type { ClaimMapping } from './claim-mapping.js'
-import { claimOfTexts } from './claim-value.js'
+import { claimOfTexts, unknownValue } from './claim-value.js'
 import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
 
 /** Groups that hold groups: as far up as this a person is in them. Deeper nesting leaves her groups unknown, never cut short. */
@@ -33,13 +34,20 @@ export function withDirectory(identity: NormalizedIdentity, directorySays: unkno
   const word: Said | null = parsed.success ? parsed.data : { groups: 'unknown', user: null }
   if (word === null && rules.length === 0) return identity
   const claims = new Map<string, ClaimValue>(identity.claims)
+  const unknownClaims = new Set(identity.unknownClaims)
   for (const { claim, type, directory = '' } of rules) {
-    const texts = word?.user ? textsAt(word.user, directory) : []
-    const value = texts.length === 0 ? undefined : claimOfTexts(texts, type)
-    if (value === undefined) claims.delete(claim)
-    else claims.set(claim, value)
+    const value = word?.user ? valueAt(word.user, directory, type) : unknownValue
+    if (value.state === 'known') claims.set(claim, value.value)
+    else claims.delete(claim)
+    if (value.state === 'unknown') unknownClaims.add(claim)
+    else unknownClaims.delete(claim)
   }
-  return { ...identity, claims, groups: word === null || word.groups === 'login' ? identity.groups : groupsOf(word.groups) }
+  return {
+    ...identity,
+    claims,
+    unknownClaims: unknownClaims.size === 0 ? undefined : unknownClaims,
+    groups: word === null || word.groups === 'login' ? identity.groups : groupsOf(word.groups),
+  }
 }
 
 /** A group is known by its name and by the id that the directory gave it. */
@@ -51,13 +59,21 @@ function groupsOf(list: Exclude<Said['groups'], 'login'>): Known<readonly string
     : { state: 'unknown' }
 }
 
+/** Nothing there: absent. Something that is no text: nobody can read it. */
+function valueAt(user: Readonly<Record<string, unknown>>, path: string, type: ClaimType): Known<ClaimValue> {
+  const texts = textsAt(user, path)
+  if (texts === undefined) return { state: 'absent' }
+  return texts.length === 0 ? unknownValue : claimOfTexts(texts, type)
+}
+
 /** `urn:…:User:department`, `name.givenName`, `roles`: of several values each, or its `value`. */
-function textsAt(user: Readonly<Record<string, unknown>>, path: string): readonly string[] {
+function textsAt(user: Readonly<Record<string, unknown>>, path: string): readonly string[] | undefined {
   const colon = path.lastIndexOf(':')
   const extension = colon < 0 ? user : member(user, path.slice(0, colon))
   const [attribute = '', sub] = path.slice(colon + 1).split('.')
   const value = member(extension, attribute)
-  const values = Array.isArray(value) ? value : [value]
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value]
+  if (value === undefined || value === null || values.length === 0) return undefined
   return values.flatMap((one) => {
     const text = sub === undefined ? (isRecord(one) ? member(one, 'value') : one) : member(one, sub)
     return typeof text === 'string' || typeof text === 'number' || typeof text === 'boolean' ? [String(text)] : []

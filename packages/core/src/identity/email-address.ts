@@ -69,5 +69,9 @@ export function withVerifiedAddress(identity: NormalizedIdentity, domains: reado
   const claims = new Map(identity.claims)
   claims.delete('email_verified')
   if (email !== undefined) claims.set('email_verified', isVerifiedAddress(email, identity.connectionId, domains))
-  return { ...identity, claims }
+  // Of an address that nobody knows, nobody knows whether it is verified.
+  const { unknownClaims } = identity
+  return unknownClaims?.has('email')
+    ? { ...identity, claims, unknownClaims: new Set([...unknownClaims, 'email_verified']) }
+    : { ...identity, claims }
 }

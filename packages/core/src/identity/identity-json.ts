@@ -21,6 +21,8 @@ const wire = z.strictObject({
   stableId: text,
   subjectId: optional,
   claims: z.array(z.tuple([text, z.union([text, z.number(), z.boolean(), z.array(text)])])),
+  /** Written only where there are some. Whoever does not know it refuses the whole: it would take what is unknown for absent. */
+  unknownClaims: z.array(text).optional(),
   groups: z.discriminatedUnion('state', [
     z.strictObject({ state: z.literal('known'), value: z.array(text) }),
     z.strictObject({ state: z.literal('absent') }),
@@ -39,6 +41,7 @@ export function identityToJson(identity: NormalizedIdentity): IdentityJson {
     stableId: identity.stableId,
     subjectId: identity.subjectId ?? null,
     claims: [...identity.claims].map(([name, value]) => [name, typeof value === 'object' ? [...value] : value]),
+    ...(identity.unknownClaims && identity.unknownClaims.size > 0 && { unknownClaims: [...identity.unknownClaims] }),
     groups: identity.groups.state === 'known' ? { state: 'known', value: [...identity.groups.value] } : identity.groups,
     authentication: {
       acr: identity.authentication.acr ?? null,
@@ -74,6 +77,7 @@ const toIdentity = (json: Omit<IdentityJson, 'idpSession'>): Omit<NormalizedIden
   stableId: json.stableId,
   subjectId: (json.subjectId ?? undefined) as SubjectId | undefined,
   claims: new Map(json.claims),
+  ...(json.unknownClaims && { unknownClaims: new Set(json.unknownClaims) }),
   groups: json.groups,
   authentication: {
     acr: json.authentication.acr ?? undefined,

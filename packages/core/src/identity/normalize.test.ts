@@ -4,6 +4,7 @@ import { instant } from '../instant.js'
 import type { ConnectionId, SubjectId } from '../tenant/ids.js'
 import { authenticationStrength } from './authentication-strength.js'
 import { defaultClaimMapping, parseClaimMapping } from './claim-mapping.js'
+import { withVerifiedAddress } from './email-address.js'
 import type { IdToken, SamlAssertion } from './identity-assertion.js'
 import { identityFromJson, identityToJson } from './identity-json.js'
 import { normalize } from './normalize.js'
@@ -84,11 +85,12 @@ test('more methods than the limit are none, never some of them', () => {
 })
 
 describe('claims', () => {
-  test('names of several vendors become ours; what is empty or repeated is absent', () => {
+  test('names of several vendors become ours; what is empty is absent, what is repeated unknown', () => {
     const identity = valueOf(
       aSaml({ 'urn:oid:0.9.2342.19200300.100.1.3': ['ada@acme.example'], department: [''], title: ['a', 'b'], Role: ['x', 'y'] }),
     )
     expect(Object.fromEntries(identity.claims)).toEqual({ email: 'ada@acme.example', roles: ['x', 'y'] })
+    expect(identity.unknownClaims).toEqual(new Set(['title']))
   })
   // Clients take it apart at the first @, or at a comma: it must be one address to all of them, and say one domain.
   test.each(['ceo@acme.example@evil.example', '"ceo@acme.example"@evil.example', 'ceo@acme.example,x@evil.example', 'c eo@acme.example'])(
@@ -101,7 +103,7 @@ describe('claims', () => {
   test.each(["o'neil+x@acme.example", 'jürgen@bücher.example', 'ADA#EXT#@acme.example'])('%j is one', (email) =>
     expect(valueOf(aSaml({ email: [email] })).claims.get('email')).toBe(email),
   )
-  test('a declared type that does not hold makes the claim absent', () => {
+  test('a declared type that does not hold makes the claim unknown', () => {
     const mapping = {
       claims: {
         level: { from: ['level'], type: 'number' },
@@ -109,10 +111,40 @@ describe('claims', () => {
         bad: { from: ['bad'], type: 'number' },
       },
     }
-    expect(Object.fromEntries(valueOf(anIdToken({ level: 3, vip: true, bad: '3x', nested: { a: 1 } }), mapping).claims)).toEqual({
-      level: 3,
-      vip: true,
-    })
+    const { claims, unknownClaims } = valueOf(anIdToken({ level: 3, vip: true, bad: '3x', nested: { a: 1 } }), mapping)
+    expect(Object.fromEntries(claims)).toEqual({ level: 3, vip: true })
+    expect(unknownClaims).toEqual(new Set(['bad']))
+  })
+  const one = (from: readonly string[], type = 'string') => ({ claims: { own: { from, type } } })
+  test.each<[string, Record<string, unknown>, object, unknown]>([
+    ['to be had elsewhere', { _claim_names: { department: 'src1' } }, one(['department']), 'unknown'],
+    [
+      'to be had elsewhere, and the expression reads it',
+      { _claim_names: { d: 's' } },
+      { claims: { own: { expression: "attributes['d'][0]", type: 'string' } } },
+      'unknown',
+    ],
+    ['to be had elsewhere, though another that would do is here', { _claim_names: { a: 's' }, b: 'x' }, one(['a', 'b']), 'unknown'],
+    ['here, and the other one elsewhere', { _claim_names: { b: 's' }, a: 'x' }, one(['a', 'b']), 'x'],
+    ['here, though it is named as elsewhere too', { _claim_names: { a: 's' }, a: 'x' }, one(['a']), 'x'],
+    ['of no form that can be read', { a: { b: 'x' } }, one(['a']), 'unknown'],
+    ['null', { a: null }, one(['a']), undefined],
+    ['too long', { a: 'x'.repeat(1_025) }, one(['a']), 'unknown'],
+    ['a list of too many', { a: Array.from({ length: 101 }, () => 'x') }, one(['a'], 'list'), 'unknown'],
+    ['no truth', { a: 'perhaps' }, one(['a'], 'boolean'), 'unknown'],
+    ['empty', { a: '' }, one(['a']), undefined],
+    ['not there', {}, one(['a']), undefined],
+    ['not there, and the names of what is elsewhere are none', { _claim_names: 'x' }, one(['a']), undefined],
+  ])('what is %s', (_, claims, mapping, expected) => {
+    const identity = valueOf(anIdToken(claims), mapping)
+    expect(identity.unknownClaims?.has('own') ? 'unknown' : identity.claims.get('own')).toBe(expected)
+    expect(identityFromJson(identityToJson(identity))).toEqual({ ok: true, value: identity })
+  })
+  test('an address that cannot be read is unknown, and whether it is verified too', () => {
+    const identity = valueOf(aSaml({ email: ['a@b@c'] }))
+    expect(identity.unknownClaims).toEqual(new Set(['email']))
+    expect(withVerifiedAddress(identity, []).unknownClaims).toEqual(new Set(['email', 'email_verified']))
+    expect(valueOf(aSaml({})).unknownClaims).toBeUndefined()
   })
   test.each(['sub', 'acr', 'amr', 'email_verified', 'tenant', 'groups', 'constructor'])('a mapping cannot write %s', (claim) => {
     expect(parseClaimMapping({ claims: { [claim]: { from: ['x'] } } })).toMatchObject({

@@ -2,14 +2,14 @@
  * From a verified assertion to what the rest of the house may know of a login.
  *
  * Both protocols become the same shape first (names with lists of texts); then one mapping applies. Whatever is missing stays missing:
- * no default is made up, and groups that the IdP did not or could not say are `unknown`, never empty.
+ * no default is made up, and what the IdP did not or could not say in a way that can be read is `unknown`, never empty and never absent.
  */
 import type { Instant } from '../instant.js'
 import { addSeconds, fromSeconds } from '../instant.js'
 import { policyLimits } from '../policy/error.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClaimMapping, ClaimRule } from './claim-mapping.js'
-import { claimOfTexts } from './claim-value.js'
+import { claimOfTexts, unknownValue } from './claim-value.js'
 import { isPlainAddress } from './email-address.js'
 import type { IdentityAssertion, IdToken, SamlAssertion } from './identity-assertion.js'
 import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
@@ -27,6 +27,8 @@ type Facts = {
   readonly authenticatedAt: Instant | undefined
   readonly sessionExpiresAt: Instant | undefined
   readonly idpSession: NormalizedIdentity['idpSession']
+  /** Sent, or named as to be had elsewhere, and nothing that can be read here. */
+  readonly unreadable: ReadonlySet<string>
   /** The IdP said outright that there are more groups than it sends. */
   readonly groupsOverage: boolean
 }
@@ -46,13 +48,13 @@ export function normalize(assertion: IdentityAssertion, mapping: ClaimMapping): 
   const stableId = stableIdOf(facts, mapping.stableId)
   if (stableId === undefined || stableId === '' || stableId.length > stableIdCharacters)
     return err({ reason: 'identity_without_stable_id', say: 'the login carries no usable stable identifier of the person' })
-  const claims = mapClaims(facts.attributes, mapping.claims)
+  const claims = mapClaims(facts, mapping.claims)
   if (!claims.ok) return claims
   return ok({
     connectionId: assertion.connectionId,
     stableId,
     subjectId: undefined,
-    claims: claims.value,
+    ...claims.value,
     groups: groupsOf(facts, mapping),
     authentication: {
       acr: mapping.authnContext === 'ignore' ? undefined : facts.acr,
@@ -94,24 +96,28 @@ function factsOfSaml(assertion: SamlAssertion): Facts {
       ...{ sessionIndex: assertion.sessionIndex, nameId: assertion.nameId, sid: undefined },
       subject: assertion.nameId && { issuer: assertion.issuer, sub: assertion.nameId.value },
     },
+    unreadable: new Set(),
     groupsOverage: assertion.attributes.has(entraOverageLink),
   }
 }
 
-/** @spec OIDC Core §5.6.2 distributed claims: Entra names `groups` there when there are too many to send */
+/** @spec OIDC Core §5.6.2 distributed claims: they are not in the token. Entra names `groups` there when there are too many to send */
 function factsOfOidc(token: IdToken): Facts {
   const claimNames = token.claims.get('_claim_names')
-  const distributed = typeof claimNames === 'object' && claimNames !== null && Object.hasOwn(claimNames, 'groups')
+  const distributed = new Set(typeof claimNames === 'object' && claimNames !== null ? Object.keys(claimNames) : [])
+  const attributes = new Map([...token.claims].flatMap(([name, value]) => asTexts(name, value)))
+  const unmade = [...token.claims].flatMap(([name, value]) => (attributes.has(name) || value === null || value === undefined ? [] : [name]))
   const sessionExpiry = token.claims.get('session_expiry')
   return {
     protocolId: token.sub,
-    attributes: new Map([...token.claims].flatMap(([name, value]) => asTexts(name, value))),
+    attributes,
     acr: token.acr,
     amr: token.amr,
     authenticatedAt: token.authTime,
     sessionExpiresAt: typeof sessionExpiry === 'number' && Number.isFinite(sessionExpiry) ? fromSeconds(sessionExpiry) : undefined,
     idpSession: { sessionIndex: undefined, nameId: undefined, sid: token.sid, subject: { issuer: token.issuer, sub: token.sub } },
-    groupsOverage: distributed || token.claims.get('hasgroups') === true || token.claims.get('hasgroups') === 'true',
+    unreadable: new Set([...[...distributed].filter((name) => !attributes.has(name)), ...unmade]),
+    groupsOverage: distributed.has('groups') || token.claims.get('hasgroups') === true || token.claims.get('hasgroups') === 'true',
   }
 }
 
@@ -123,24 +129,37 @@ function asTexts(name: string, value: unknown): readonly (readonly [string, read
 }
 
 /** An expression without a result ends the login: a claim that is absent by mistake may be what a rule denies by. */
-function mapClaims(attributes: Facts['attributes'], rules: readonly ClaimRule[]): Result<ReadonlyMap<string, ClaimValue>, IdentityRefusal> {
+function mapClaims(
+  { attributes, unreadable }: Facts,
+  rules: readonly ClaimRule[],
+): Result<Pick<NormalizedIdentity, 'claims' | 'unknownClaims'>, IdentityRefusal> {
   const claims = new Map<string, ClaimValue>()
+  const unknownClaims = new Set<string>()
   for (const rule of rules) {
     if (rule.expression) {
+      if (rule.expression.attributes.some((name) => unreadable.has(name))) {
+        unknownClaims.add(rule.claim)
+        continue
+      }
       const result = claimOfResult(rule.expression.evaluate(attributes))
       if (result === undefined)
         return err({ reason: 'identity_mapping_failed', say: `the expression of the claim ${rule.claim} has no result` })
       if (result !== '') claims.set(rule.claim, result)
       continue
     }
-    const source = rule.from.find((name) => attributes.has(name))
-    const value = source === undefined ? undefined : claimOfTexts(attributes.get(source) ?? [], rule.type)
-    if (value !== undefined) claims.set(rule.claim, value)
+    const source = rule.from.find((name) => attributes.has(name) || unreadable.has(name))
+    if (source === undefined) continue
+    const value = unreadable.has(source) ? unknownValue : claimOfTexts(attributes.get(source) ?? [], rule.type)
+    if (value.state === 'known') claims.set(rule.claim, value.value)
+    else if (value.state === 'unknown') unknownClaims.add(rule.claim)
   }
   // Whoever reads this claim takes it for an address; what we cannot read as one we cannot hold to the domains of others either.
   const email = claims.get('email')
-  if (typeof email !== 'string' || !isPlainAddress(email)) claims.delete('email')
-  return ok(claims)
+  if (email !== undefined && (typeof email !== 'string' || !isPlainAddress(email))) {
+    claims.delete('email')
+    unknownClaims.add('email')
+  }
+  return ok(unknownClaims.size === 0 ? { claims } : { claims, unknownClaims })
 }
 
 /** What an expression came to, if it is within the limits of a claim. The empty text is how an expression says that there is none. */

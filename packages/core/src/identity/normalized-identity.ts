@@ -36,6 +36,8 @@ export type NormalizedIdentity = {
   /** Filled once the subject has been found or created. */
   readonly subjectId: SubjectId | undefined
   readonly claims: ReadonlyMap<string, ClaimValue>
+  /** Claims of which nobody knows whether she has them: named elsewhere (distributed), or sent in a way that cannot be read. Absent: none. */
+  readonly unknownClaims?: ReadonlySet<string> | undefined
   readonly groups: Known<readonly string[]>
   readonly authentication: AuthenticationContext
   /** The IdP ends its session then: SAML SessionNotOnOrAfter, OIDC session_expiry. A ceiling for everything that we issue. */

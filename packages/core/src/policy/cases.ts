@@ -38,6 +38,11 @@ export const policySituation = z.strictObject({
     .default([])
     .describe('As the IdP names them'),
   claims: claims.default({}).describe('By the names that the connection gives them'),
+  unknownClaims: z
+    .array(text)
+    .max(policyLimits.claims, `at most ${policyLimits.claims}`)
+    .default([])
+    .describe('Claims of which nobody knows whether she has them'),
   connection: text.default('connection').describe('The id of the connection'),
   acr: text.optional().describe('The class reference of the sign-in'),
   amr: z
@@ -144,7 +149,8 @@ export function inputOfSituation(situation: PolicySituation, resources: readonly
       connectionId: situation.connection as ConnectionId,
       stableId: 'person',
       subjectId: undefined,
-      claims: new Map<string, ClaimValue>(Object.entries(situation.claims)),
+      claims: new Map<string, ClaimValue>(Object.entries(situation.claims).filter(([name]) => !situation.unknownClaims.includes(name))),
+      ...(situation.unknownClaims.length > 0 && { unknownClaims: new Set(situation.unknownClaims) }),
       groups: typeof groups === 'string' ? { state: groups } : { state: 'known', value: groups },
       authentication: { acr: situation.acr, amr: situation.amr, authenticatedAt: ago === 'unknown' ? undefined : addSeconds(now, -ago) },
       sessionExpiresAt: after(situation.idpSessionEndsInSeconds),

@@ -38,7 +38,7 @@ export type ExpressionMistake = {
 
 export type ConditionCompiler = (source: string) => Result<Condition, ExpressionMistake>
 
-/** What a policy makes out of other claims. `undefined`: it has no result, and the claim is absent. */
+/** What a policy makes out of other claims. `undefined`: it has no result, and the claim is unknown. */
 export type DerivedValue = {
   readonly source: string
   readonly cost: number

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import { addSeconds } from '../instant.js'
 import { conditionCompiler } from './cel.js'
 import { type VariableName, variableNames } from './cel-variables.js'
-import { variablesOf } from './context.js'
+import { unknownClaim, variablesOf } from './context.js'
 import { decide } from './decide.js'
 import { policyLimits } from './error.js'
 import { aPolicy, aSituation, orders } from './fixtures/a-situation.js'
@@ -131,9 +131,9 @@ describe('a claim that a policy makes', () => {
     ['a truth', false, true],
     ['a moment', new Date(0), false],
     ['nothing', undefined, false],
-  ])('is seen when it comes to %s; otherwise there is none of its name', (_, result, isSeen) => {
+  ])('is seen when it comes to %s; otherwise it is unknown', (_, result, isSeen) => {
     const other = ['other', 1] as const
-    expect(seenFor(result)).toEqual(new Map<string, unknown>(isSeen ? [['made', result], other] : [other]))
+    expect(seenFor(result)).toEqual(new Map<string, unknown>([['made', isSeen ? result : unknownClaim], other]))
   })
 
   test('is made of what the login said, never of another that is made', () => {

@@ -1,5 +1,6 @@
 /**
- * The variables that conditions see. What is unknown or absent has no value, so that reading it is an error and never a default.
+ * The variables that conditions see. What is unknown or absent has no value, so that reading it is an error and never a default. Of a claim
+ * that is unknown even `has()` is an error: nobody knows whether she has it.
  *
  * Each is made when the first condition reads it: most decisions read claims or groups, which lie ready in the login, and few the rest.
  */
@@ -17,7 +18,15 @@ export type ConditionContext = Readonly<Record<VariableName, unknown>>
 export type Variables = (reads: readonly VariableName[]) => ConditionContext
 
 /** What is known of the person beside what the login says: how strongly she proved who she is, and the claims that a policy makes. */
-export type PersonSeen = { readonly strength: () => AuthenticationStrength; readonly derivedClaims: readonly DerivedClaim[] }
+export type PersonSeen = {
+  readonly strength: () => AuthenticationStrength
+  readonly derivedClaims: readonly DerivedClaim[]
+  /** Told of each of them that has no result. */
+  readonly onUnmade?: ((name: string) => void) | undefined
+}
+
+/** Stands for a claim that nobody knows. It is of no type that a claim can be declared with, so that the engine errs wherever it meets it. */
+export const unknownClaim = null
 
 /** Without a person conditions see the request alone: whatever speaks of a person is unclear. */
 export function variablesOf(input: PolicyInput, person: PersonSeen | undefined): Variables {
@@ -44,7 +53,7 @@ function ofPerson(name: VariableName, input: PolicyInput, person: PersonSeen): u
     case 'subject':
       return { id: identity.subjectId, stableId: sameGuid(identity.stableId), connection: sameGuid(identity.connectionId) }
     case 'claims':
-      return person.derivedClaims.length === 0 ? sameGuidsIn(identity.claims) : withDerived(input, person)
+      return person.derivedClaims.length === 0 ? claimsOf(input) : withDerived(input, person)
     case 'groups':
       return identity.groups.state === 'unknown' ? undefined : identity.groups.state === 'known' ? sameGuids(identity.groups.value) : []
     case 'auth':
@@ -83,22 +92,34 @@ function authOf({ identity: { authentication, connectionId }, now }: PolicyInput
 
 const age = (at: Instant, now: Instant): bigint => BigInt(secondsBetween(at, now))
 
+type SeenClaims = ReadonlyMap<string, ClaimValue | typeof unknownClaim>
+
+/** As they lie in the login, where all of them are known. */
+function claimsOf({ identity: { claims, unknownClaims } }: PolicyInput): SeenClaims {
+  if (unknownClaims === undefined || unknownClaims.size === 0) return sameGuidsIn(claims)
+  return new Map<string, ClaimValue | typeof unknownClaim>([
+    ...sameGuidsIn(claims),
+    ...[...unknownClaims].map((name) => [name, unknownClaim] as const),
+  ])
+}
+
 /**
- * Each is made from what the login said, never from another derived one, so their order does not matter. One without a result is absent,
- * also where the login says something under its name: that is not what the policy made.
+ * Each is made from what the login said, never from another derived one, so their order does not matter. One without a result is unknown,
+ * also where the login says something under its name: that is not what the policy made. security.md §5
  */
-function withDerived(input: PolicyInput, { strength, derivedClaims }: PersonSeen): ReadonlyMap<string, ClaimValue> {
+function withDerived(input: PolicyInput, { strength, derivedClaims, onUnmade }: PersonSeen): SeenClaims {
   const brought = variablesOf(input, { strength, derivedClaims: [] })
-  const claims = new Map(sameGuidsIn(input.identity.claims))
+  const claims = new Map<string, ClaimValue | typeof unknownClaim>(claimsOf(input))
   for (const { name, value } of derivedClaims) {
     const result = value.evaluate(brought(value.variables))
-    if (isWithinLimits(result)) claims.set(name, sameGuidsOf(result))
-    else claims.delete(name)
+    const isMade = isWithinLimits(result)
+    claims.set(name, isMade ? sameGuidsOf(result) : unknownClaim)
+    if (!isMade) onUnmade?.(name)
   }
   return claims
 }
 
-/** Costs are bound for claims of this size; a larger one is absent, as one that has no result is. */
+/** Costs are bound for claims of this size; a larger one is unknown, as one that has no result is. */
 function isWithinLimits(value: unknown): value is ClaimValue {
   if (typeof value === 'string') return value.length <= policyLimits.claimCharacters
   if (Array.isArray(value)) return value.length <= policyLimits.claimListItems && value.every(isWithinLimits)

@@ -10,7 +10,7 @@ import type { Scope } from '../tenant/ids.js'
 import type { CompiledPolicy } from './compile.js'
 import type { CompiledClientRule, CompiledRule } from './compile-rules.js'
 import { type Explanation, explanationLimits, type PolicyDecision, type ScopeExplanation, type SensitivityTier } from './decision.js'
-import { judgeDemands, type Missing, missingFreshness, needsInteraction } from './demands.js'
+import { type DemandVerdict, judgeDemands, type Missing, missingFreshness, needsInteraction } from './demands.js'
 import { policyLimits } from './error.js'
 import { type Applies, beginEvaluating, type Evaluating } from './evaluating.js'
 import type { PolicyInput } from './input.js'
@@ -41,6 +41,9 @@ export function judge(policy: CompiledPolicy, input: PolicyInput): { readonly de
   const noted: Notes = { notes: [], unclear: new Set() }
   if (input.identity.groups.state === 'unknown')
     noted.notes.push(`the groups of this person are unknown${beyond(input)}: rules that need them are decided strictly`)
+  const { unknownClaims } = input.identity
+  if (unknownClaims !== undefined && unknownClaims.size > 0)
+    noted.notes.push(`claims of this person are unknown, and rules that need them are decided strictly: ${firstOf(unknownClaims)}`)
   const clientRules = applyingClientRules(evaluating, noted)
   const scopes = explainScopes(evaluating, clientRules, noted)
   const granted = scopes.filter((scope) => scope.granted)
@@ -49,10 +52,19 @@ export function judge(policy: CompiledPolicy, input: PolicyInput): { readonly de
   return { decision: conclude(judged, noted), judged }
 }
 
-function conclude(judged: Judged, { notes, unclear }: Notes): PolicyDecision {
+function conclude(judged: Judged, noted: Notes): PolicyDecision {
   const { evaluating, scopes, granted, tiers, clientRules } = judged
   const { policy, input } = evaluating
-  const explanation: Explanation = { policyVersion: policy.version, scopes, notes, unclear: unclear.size }
+  const demands = judgeDemands(evaluating, granted)
+  for (const { demand, applies } of demands) if (applies === 'unclear') noteUnclear(noted, demand, nameOfDemand(demand))
+  for (const claim of [...evaluating.unmadeClaims].toSorted())
+    note(noted, `${claim} could not be made: it is unknown, and rules that need it are decided strictly`)
+  const explanation: Explanation = {
+    policyVersion: policy.version,
+    scopes,
+    notes: noted.notes,
+    unclear: noted.unclear.size + evaluating.unmadeClaims.size,
+  }
   const withheld = (missing: string): Explanation => ({ ...explanation, scopes: scopes.map((scope) => withhold(scope, missing)) })
   const deny = (reason: Extract<PolicyDecision, { kind: 'deny' }>['reason'], missing: string): PolicyDecision => ({
     kind: 'deny',
@@ -65,7 +77,6 @@ function conclude(judged: Judged, { notes, unclear }: Notes): PolicyDecision {
     return deny('subject_deactivated', 'an account that is active: the directory has ended this one')
   const ceilings = ceilingsOf(policy, input, { tiers, clientRules })
   const ended = missingTime(input, ceilings)
-  const demands = judgeDemands(evaluating, granted)
   const missing = demands.find((verdict) => verdict.missing)?.missing ?? missingFreshness(evaluating, tiers) ?? ended
   if (missing !== undefined && input.request.stepUpsDone === 0 && input.request.kind !== 'refresh') {
     // Signing in anew replaces what she has proved until now, so where more than a sign-in is demanded it is asked for at once.
@@ -74,7 +85,7 @@ function conclude(judged: Judged, { notes, unclear }: Notes): PolicyDecision {
   }
   if (ended !== undefined) return deny('session_ended', ended.say)
   if (missing !== undefined) return deny(reasonOf[missing.demand], missing.say)
-  if (ceilings.withoutRefresh !== undefined) notes.push(`no refresh token: ${ceilings.withoutRefresh}`)
+  if (ceilings.withoutRefresh !== undefined) noted.notes.push(`no refresh token: ${ceilings.withoutRefresh}`)
   return {
     kind: 'allow',
     scopes: granted.map(({ scope }) => scope),
@@ -116,10 +127,20 @@ const applyingClientRules = (evaluating: Evaluating, noted: Notes): readonly Com
     return outcome !== 'no'
   })
 
-function noteUnclear({ notes, unclear }: Notes, rule: object, name: string): void {
-  if (unclear.has(rule)) return
-  unclear.add(rule)
-  if (notes.length < explanationLimits.notes) notes.push(`${name} could not be evaluated and counts strictly`)
+function noteUnclear(noted: Notes, rule: object, name: string): void {
+  if (noted.unclear.has(rule)) return
+  noted.unclear.add(rule)
+  note(noted, `${name} could not be evaluated and counts strictly`)
+}
+
+function note({ notes }: Notes, say: string): void {
+  if (notes.length < explanationLimits.notes) notes.push(say)
+}
+
+const shownUnknown = 10
+const firstOf = (names: ReadonlySet<string>): string => {
+  const shown = [...names].toSorted().slice(0, shownUnknown)
+  return `${shown.join(', ')}${names.size > shown.length ? `, … ${names.size} in all` : ''}`
 }
 
 const declaredScopes = new WeakMap<object, ReadonlyMap<string, SensitivityTier>>()
@@ -182,6 +203,8 @@ const explained = (scope: Scope, tier: SensitivityTier, { rule, ...found }: Foun
   rule: rule?.name,
   line: rule?.line,
 })
+
+const nameOfDemand = ({ owner, name }: DemandVerdict['demand']): string => `${owner === 'vendor' ? "the vendor's " : ''}demand ${name}`
 
 const nameOfClientRule = ({ owner, name }: CompiledClientRule): string => `${owner === 'vendor' ? "the vendor's " : ''}client rule ${name}`
 

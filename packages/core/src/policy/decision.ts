@@ -45,7 +45,7 @@ export type Explanation = {
   readonly scopes: readonly ScopeExplanation[]
   /** The first of them; `unclear` counts them all. */
   readonly notes: readonly string[]
-  /** Rules that could not be evaluated and counted strictly. */
+  /** Rules, demands and claims of the policy that could not be evaluated and counted strictly. */
   readonly unclear: number
 }
 

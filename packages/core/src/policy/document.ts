@@ -151,7 +151,10 @@ export const policySchema = z.strictObject({
         z
           .strictObject({
             type: claimType.describe('What `from` comes to'),
-            from: z.string().min(1).describe('What it is made of, in CEL; without a result the claim is absent'),
+            from: z
+              .string()
+              .min(1)
+              .describe('What it is made of, in CEL; without a result the claim is unknown, and even `has()` of it counts strictly'),
           })
           .describe('A claim that the policy makes'),
       ]),

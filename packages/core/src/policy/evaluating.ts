@@ -10,7 +10,7 @@ import type { VariableName } from './cel-variables.js'
 import { isMeant } from './client-match.js'
 import type { CompiledPolicy } from './compile.js'
 import type { Applicability, PolicyOwner } from './compile-rules.js'
-import { type ConditionContext, type Variables, variablesOf } from './context.js'
+import { type ConditionContext, type PersonSeen, type Variables, variablesOf } from './context.js'
 import { type GroupMatcher, type GroupSet, groupName, placesAbove } from './group-names.js'
 import { sameGuid } from './guids.js'
 import type { PolicyInput } from './input.js'
@@ -27,6 +27,8 @@ export type Evaluating = {
   readonly strengthFor: (owner: PolicyOwner) => AuthenticationStrength
   /** The variables that are asked for; of others nothing is promised. */
   readonly contextFor: (owner: PolicyOwner, reads: readonly VariableName[]) => ConditionContext
+  /** Claims of a policy that conditions have read until now and that could not be made. */
+  readonly unmadeClaims: ReadonlySet<string>
   /** `isMember`: it was found by a group of hers. */
   readonly applies: (of: Applicability, isMember?: boolean) => Applies
 }
@@ -36,10 +38,14 @@ export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who:
   const facts = knownFacts(policy, input)
   const evidence = lazily((owner) => evidenceFor(owner, policy.strength, input.identity.authentication, input.identity.connectionId))
   const strengths = lazily((owner) => strengthOf(evidence(owner)))
-  const variables = lazily(
-    (owner): Variables =>
-      variablesOf(input, who === 'nobody' ? undefined : { strength: () => strengths(owner), derivedClaims: policy.derivedClaims[owner] }),
-  )
+  const unmadeClaims = new Set<string>()
+  const onUnmade = (owner: PolicyOwner) => (name: string) => unmadeClaims.add(`${owner === 'vendor' ? "the vendor's " : ''}claim ${name}`)
+  const seenBy = (owner: PolicyOwner): PersonSeen => ({
+    strength: () => strengths(owner),
+    derivedClaims: policy.derivedClaims[owner],
+    onUnmade: onUnmade(owner),
+  })
+  const variables = lazily((owner): Variables => variablesOf(input, who === 'nobody' ? undefined : seenBy(owner)))
   const contextFor = (owner: PolicyOwner, reads: readonly VariableName[]): ConditionContext => variables(owner)(reads)
   const holds = onceEach((when, owner) => when.evaluate(contextFor(owner, when.variables)))
   const isMember = membership(facts)
@@ -52,7 +58,7 @@ export function beginEvaluating(policy: CompiledPolicy, input: PolicyInput, who:
     if (outcome === false) return 'no'
     return outcome === 'unclear' || member === 'unclear' || meant === 'unclear' ? 'unclear' : 'yes'
   }
-  return { policy, input, facts, evidenceFor: evidence, strengthFor: strengths, contextFor, applies }
+  return { policy, input, facts, evidenceFor: evidence, strengthFor: strengths, contextFor, unmadeClaims, applies }
 }
 
 function lazily<T>(make: (owner: PolicyOwner) => T): (owner: PolicyOwner) => T {

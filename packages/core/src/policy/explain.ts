@@ -8,6 +8,7 @@
 import type { AuthenticationStrength } from '../identity/authentication-strength.js'
 import type { CompiledPolicy } from './compile.js'
 import type { Applicability, CompiledRule, PolicyOwner } from './compile-rules.js'
+import { unknownClaim } from './context.js'
 import { judge } from './decide.js'
 import type { PolicyDecision, ScopeExplanation } from './decision.js'
 import { judgeDemands } from './demands.js'
@@ -153,6 +154,7 @@ function read(context: Readonly<Record<string, unknown>>, path: string): unknown
 
 function shown(value: unknown): string {
   if (value === undefined) return '(absent)'
+  if (value === unknownClaim) return '(unknown)'
   if (value instanceof Date) return value.toISOString()
   if (Array.isArray(value)) {
     const items = value.slice(0, shownValueLimits.items).map(String)

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Scope } from '../tenant/ids.js'
 import { asksForInteraction, decide } from './decide.js'
+import { explain } from './explain.js'
 import { aPolicy, aSituation, aWall, orders } from './fixtures/a-situation.js'
 
 const everything = 'rules: [{ name: all, effect: grant, scopes: ["orders:*"], everyone: true }]'
@@ -99,11 +100,31 @@ describe('claims that a policy makes', () => {
     expect(kindOf(`${manager}\n${rule('claims.level >= 2.0')}`, { claims: { roles: ['a', 'b'] } })).toBe('allow')
   })
 
-  test('are absent where they have no result', () => {
-    const deny =
-      'rules: [{ name: all, effect: grant, scopes: ["*"], everyone: true }, { name: d, effect: deny, scopes: ["*"], when: "claims.is_manager" }]'
-    expect(kindOf(`${manager}\n${deny}`, { groups: 'unknown' })).toBe('deny')
-    expect(kindOf(`${manager}\n${deny}`, { groups: [] })).toBe('allow')
+  const all = '{ name: all, effect: grant, scopes: ["*"], everyone: true }'
+  const deny = (when: string) => `rules: [${all}, { name: d, effect: deny, scopes: ["*"], when: "${when}" }]`
+  const demand = (when: string) => `rules: [${all}]\nmfa: [{ name: m, when: "${when}" }]`
+  const ofGroups = 'claims: { external: { type: boolean, from: "\'ext\' in groups" } }'
+  const ofClaims = 'claims: { external: { type: boolean, from: "claims.employee_type == \'ext\'" } }'
+
+  test.each<[string, string, string, object, object]>([
+    ['a deny', ofGroups, deny('claims.external'), { groups: 'unknown' }, { groups: [] }],
+    ['a deny of whoever has it', ofGroups, deny('has(claims.external) && claims.external'), { groups: 'unknown' }, { groups: [] }],
+    ['a deny of whoever has it not', ofGroups, deny('!has(claims.external)'), { groups: 'unknown' }, { groups: [] }],
+    ['a demand', ofGroups, demand('has(claims.external) && claims.external'), { groups: 'unknown' }, { groups: [] }],
+    ['a grant to whoever has it', ofGroups, rule('has(claims.external)'), { groups: 'unknown' }, { groups: [] }],
+    ['a grant to whoever has it not', ofGroups, rule('!has(claims.external) || !claims.external'), { groups: 'unknown' }, { groups: [] }],
+    ['a deny, made of what is absent', ofClaims, deny('has(claims.external) && claims.external'), {}, { claims: { employee_type: 'int' } }],
+  ])('are unknown where they have no result, and count strictly: in %s', (_, made, text, unknown, known) => {
+    const policy = aPolicy(`${made}\n${text}`)
+    const decided = (given: object) => decide(policy, aSituation({ request: ['orders:read'], ...given }))
+    expect(decided(known).kind).toBe('allow')
+    const strict = decided(unknown)
+    expect(strict.kind).not.toBe('allow')
+    // What could not be made, and the rule that needed it.
+    expect(strict.explanation.unclear).toBe(2)
+    expect(strict.explanation.notes.filter((note) => note.startsWith('claim external'))).toEqual([
+      'claim external could not be made: it is unknown, and rules that need it are decided strictly',
+    ])
   })
 
   test('hide what the login says under the same name', () => {
@@ -117,11 +138,48 @@ describe('claims that a policy makes', () => {
     expect(kindOf(`${made}\n${rule('claims.cleared')}`, { claims: { cleared: true } })).toBe('deny')
   })
 
-  test('larger than the limit are absent', () => {
+  test('larger than the limit are unknown', () => {
     const long = 'claims: { long: { type: string, from: "claims.name + claims.name" } }'
     const given = (length: number) => ({ claims: { name: 'x'.repeat(length) } })
     expect(kindOf(`${long}\n${rule('has(claims.long)')}`, given(512))).toBe('allow')
     expect(kindOf(`${long}\n${rule('has(claims.long)')}`, given(513))).toBe('deny')
+    expect(kindOf(`${long}\n${rule('!has(claims.long)')}`, given(513))).toBe('deny')
+  })
+})
+
+describe('a claim of which nobody knows whether she has it', () => {
+  const all = '{ name: all, effect: grant, scopes: ["*"], everyone: true }'
+  const deny = (when: string) => `rules: [${all}, { name: d, effect: deny, scopes: ["*"], when: "${when}" }]`
+  const unknown = { request: ['orders:read'], unknownClaims: ['department'] }
+  test.each(['has(claims.department)', '!has(claims.department)', "claims.department == 'x'", "claims.department != 'x'"])(
+    'counts strictly in %s',
+    (when) => {
+      const denied = decide(aPolicy(deny(when)), aSituation(unknown))
+      expect(denied).toMatchObject({ kind: 'deny', explanation: { unclear: 1 } })
+      expect(denied.explanation.notes[0]).toBe(
+        'claims of this person are unknown, and rules that need them are decided strictly: department',
+      )
+      const grant = aPolicy(`rules: [{ name: g, effect: grant, scopes: ["*"], when: "${when}" }]`)
+      expect(decide(grant, aSituation(unknown)).kind).toBe('deny')
+    },
+  )
+  test('is unknown in what the policy makes of it, and shown as such', () => {
+    const made = 'claims: { own: { type: boolean, from: "has(claims.department)" } }'
+    const policy = aPolicy(`${made}\n${deny('has(claims.own) && has(claims.department)')}`)
+    const explained = explain(policy, aSituation(unknown))
+    expect(explained.decision).toMatchObject({ kind: 'deny', explanation: { unclear: 2 } })
+    expect(explained.scopes[0]?.rules.flatMap(({ values }) => values)).toEqual([
+      { variable: 'claims.department', value: '(unknown)' },
+      { variable: 'claims.own', value: '(unknown)' },
+    ])
+  })
+  test('changes nothing for whoever does not ask for it', () => {
+    expect(decide(aPolicy(deny("claims.title == 'x'")), aSituation({ ...unknown, claims: { title: 'y' } })).kind).toBe('allow')
+  })
+  test('named ones beyond ten are counted', () => {
+    const unknownClaims = Array.from({ length: 12 }, (_, index) => `c${index}`)
+    const [note] = decide(aPolicy(`rules: [${all}]`), aSituation({ unknownClaims })).explanation.notes
+    expect(note).toMatch(/: c0, c1, c10, c11, c2, c3, c4, c5, c6, c7, … 12 in all$/)
   })
 })
 

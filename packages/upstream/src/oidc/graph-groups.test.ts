@@ -4,7 +4,7 @@ import { Secret } from '@drawbridge/core/secret'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { describe, expect, test } from '@jest/globals'
 import { aConnector, goThrough, issuer, later, logIn, now, type Op } from './fixtures/a-provider.js'
-import { graphGroups } from './graph-groups.js'
+import { graphGroups, withGroups } from './graph-groups.js'
 
 const tid = '11111111-2222-4333-8444-555555555555'
 const oid = 'aaaaaaaa-2222-4333-8444-555555555555'
@@ -154,8 +154,18 @@ describe('groups stay unknown when', () => {
   test('there are more than policy takes', async () => {
     const many = Array.from({ length: 1001 }, (_, index) => `g${index}`)
     const graph = aGraph(() => ({ status: 200, value: { value: many } }))
-    expect((await groupsOf({ op: { claims: overage, graph }, configuration: configuration() })).groups).toEqual({ state: 'unknown' })
+    expect((await groupsOf({ op: { claims: overage, graph }, configuration: configuration() })).groups).toEqual({ state: 'unknown', beyond: 'groups' })
   })
+})
+
+test('what else is to be had elsewhere stays named when the groups were fetched', () => {
+  const elsewhere = (names: object) => new Map(Object.entries({ sub: 'ada', hasgroups: true, _claim_names: names, _claim_sources: {} }))
+  expect(Object.fromEntries(withGroups(elsewhere({ groups: 'src1', department: 'src2' }), ['g']))).toEqual({
+    sub: 'ada',
+    groups: ['g'],
+    _claim_names: { department: 'src2' },
+  })
+  expect(Object.fromEntries(withGroups(elsewhere({ groups: 'src1' }), ['g']))).toEqual({ sub: 'ada', groups: ['g'] })
 })
 
 test('where the token has the groups Graph is not asked', async () => {

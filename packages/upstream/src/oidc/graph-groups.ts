@@ -139,8 +139,11 @@ export function hasGroupsOverage(claims: ReadonlyMap<string, unknown>): boolean 
   return isDistributed || claims.get('hasgroups') === true || claims.get('hasgroups') === 'true'
 }
 
-/** The claims with the groups in place of the words that there are too many. */
+/** The claims with the groups in place of the words that there are too many. What else is to be had elsewhere stays named. */
 export function withGroups(claims: ReadonlyMap<string, unknown>, groups: readonly string[]): ReadonlyMap<string, unknown> {
   const overage = ['_claim_names', '_claim_sources', 'hasgroups']
-  return new Map([...[...claims].filter(([name]) => !overage.includes(name)), ['groups', groups]])
+  const names = claims.get('_claim_names')
+  const others = typeof names === 'object' && names !== null ? Object.entries(names).filter(([name]) => name !== 'groups') : []
+  const named: readonly [string, unknown][] = others.length === 0 ? [] : [['_claim_names', Object.fromEntries(others)]]
+  return new Map([...[...claims].filter(([name]) => !overage.includes(name)), ...named, ['groups', groups]])
 }
