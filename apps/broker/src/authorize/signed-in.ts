@@ -5,6 +5,7 @@ import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import type { NormalizedIdentity, OwnFactorProof } from '@drawbridge/core/identity/normalized-identity'
 import { addSeconds } from '@drawbridge/core/instant'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { type FactorRound, findFactorRound } from '@drawbridge/store/factor-rounds'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
@@ -54,8 +55,7 @@ export async function decideFor(flow: Flow, session: LiveBrowserSession): Promis
     sessionExpiresAt: session.expiresAt,
   }
   const { decision, input } = admitWith({ flow, session, identity, isOwn }, round.proof)
-  const { unclear } = decision.explanation
-  if (unclear > 0) flow.deps.metrics.count('drawbridge_policy_unclear_rules_total', {}, unclear)
+  countUnclear(flow.deps)(decision.explanation.unclear)
   flow.deps.logins.record({ tenant: flow.tenant, requestId: flow.ongoing.id, subjectId: session.subjectId, input, decision })
   return { session, decision, flow, identity, round, isOwn }
 }

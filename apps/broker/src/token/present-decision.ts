@@ -8,6 +8,7 @@ import { redecideGrant } from '@drawbridge/core/oauth/redecide-grant'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import { err, ok } from '@drawbridge/core/result'
 import type { Scope } from '@drawbridge/core/tenant/ids'
+import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type DecidedRow, evidenceOf, type Redecision } from '@drawbridge/store/redecision'
 import { inTenant } from '@drawbridge/store/transaction'
@@ -61,7 +62,7 @@ export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeeme
       continue
     }
     if (outcome.kind === 'decide_again') {
-      redecision = decideAgain({ ...context, tenant: present, client }, outcome.grant)
+      redecision = decideAgain(deps, { ...context, tenant: present, client }, outcome.grant)
       if (!redecision) return denied(outcome.grant)
       continue
     }
@@ -89,9 +90,10 @@ function holdToCeilings(tenant: ResolvedTenant, client: Client, grant: DecidedRo
 }
 
 /** Asks policy about the grant as it stands. `undefined`: nothing is allowed any more. */
-function decideAgain({ tenant, client, http, now }: ExchangeContext, grant: DecidedRow): Redecision | undefined {
+function decideAgain(deps: BrokerDeps, { tenant, client, http, now }: ExchangeContext, grant: DecidedRow): Redecision | undefined {
   const { policy, domains } = tenant
-  const ground = { policy, domains, client, resource: tenant.resource(grant.audience), mappingOf: claimSourcesOf(tenant) }
+  const resource = tenant.resource(grant.audience)
+  const ground = { policy, domains, client, resource, mappingOf: claimSourcesOf(tenant), onUnclear: countUnclear(deps) }
   const redecided = redecideGrant(ground, evidenceOf(grant), { address: http.address, country: http.country, now })
   const { policy_now: policyVersion, claims_now: claimsVersion, directory_now: directoryVersion } = grant
   return redecided && { ...redecided, policyVersion, claimsVersion, directoryVersion }

@@ -5,6 +5,7 @@
 
 import type { Instant } from '@drawbridge/core/instant'
 import { settleGrant } from '@drawbridge/core/oauth/redecide-grant'
+import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { settleGrants } from '@drawbridge/store/settle-grants'
 import { inTenant } from '@drawbridge/store/transaction'
 import { claimSourcesOf } from '../admission/claim-sources.js'
@@ -23,6 +24,7 @@ export type Unsettled = {
 
 export async function settleOneGrant(deps: BrokerDeps, known: ResolvedTenant, unsettled: Unsettled): Promise<void> {
   const { grantId, now, requestId } = unsettled
+  const onUnclear = countUnclear(deps)
   let version = unsettled.configurationVersion
   for (let round = 0; round < mostRounds; round += 1) {
     const tenant = await deps.configuration.atVersion(known, version)
@@ -32,7 +34,11 @@ export async function settleOneGrant(deps: BrokerDeps, known: ResolvedTenant, un
         which: { grantId },
         configurationVersion,
         decide: ({ audience, client, evidence }) =>
-          settleGrant({ policy, domains, client, resource: tenant.resource(audience), mappingOf: claimSourcesOf(tenant) }, evidence, now),
+          settleGrant(
+            { policy, domains, client, resource: tenant.resource(audience), mappingOf: claimSourcesOf(tenant), onUnclear },
+            evidence,
+            now,
+          ),
         now,
         requestId,
       }),

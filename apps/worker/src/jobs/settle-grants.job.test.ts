@@ -3,6 +3,7 @@ import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { settleGrantsEntry, tellSettledEntry, tokenClaimsChange } from '@drawbridge/core/revocation/settled-grants'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
+import { createMetrics } from '@drawbridge/runtime/metrics'
 import { hasLateNews, openStreamAcrossTenants } from '@drawbridge/store/notice-streams'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { demandPolicySweep, findPolicySweep } from '@drawbridge/store/policy-sweeps'
@@ -174,6 +175,20 @@ describe('each grant', () => {
     })
     expect(await sweepOf(company, version)).toMatchObject({ lookedAt: 1, deferred: 1, shrunk: 0, ended: 0 })
   })
+})
+
+it('rules that nobody can judge are counted, once for each grant', async () => {
+  const company = await aTenantWithClient('nobody-knows')
+  const policyVersion = await publish(company, all, 'later')
+  await aGrant(company, { policyVersion })
+  await aGrant(company, { policyVersion })
+  const guests = '{ name: guests, effect: deny, scopes: ["write"], when: "claims.title == \'guest\'" }'
+  await publish(company, all.replace(' }]', ` }, ${guests}]`), 'now')
+  const metrics = createMetrics({ withProcess: false })
+  const [entry] = await undone(company, settleGrantsEntry)
+  const job = { tenant: company.tenant, entry: Number(entry?.id), version: entry?.payload.version ?? 0 }
+  await settleTenantGrants({ ...deps(), metrics }, job, noTime)
+  expect(await metrics.print()).toContain('\ndrawbridge_policy_unclear_rules_total 2\n')
 })
 
 it('every loss is one line of the trail, one receipt and one notice to the one resource server, however often the jobs run', async () => {

@@ -12,6 +12,7 @@ import { type RedecisionGround, type Settlement, settleGrant } from '@drawbridge
 import { compilePublishedPolicy, compilePublishedWall } from '@drawbridge/core/policy/published-policy'
 import type { SettleGrantsPayload } from '@drawbridge/core/revocation/settled-grants'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { endSweepPiece, type NextPiece } from '@drawbridge/store/policy-sweeps'
 import { listIssuersOfTenant } from '@drawbridge/store/revocations'
 import { type GrantsOfDirectory, type GrantToSettle, settleGrants } from '@drawbridge/store/settle-grants'
@@ -100,7 +101,7 @@ type Ground = {
 const unread: Ground = { configurationVersion: 0, decideFor: () => ({ kind: 'deferred' }) }
 
 /** What decides, as of one version of the configuration. */
-async function loadGround({ database, log }: JobDeps, tenant: TenantId): Promise<Ground> {
+async function loadGround({ database, log, metrics }: JobDeps, tenant: TenantId): Promise<Ground> {
   const [issuer] = await acrossTenants(database, (db) => listIssuersOfTenant(db, tenant))
   const stored = issuer && (await loadConfigurationAcrossTenants(database, issuer.tenantSlug))
   assert(stored !== undefined, 'a tenant with an issuer is never deleted')
@@ -115,6 +116,7 @@ async function loadGround({ database, log }: JobDeps, tenant: TenantId): Promise
     policy,
     client,
     mappingOf,
+    onUnclear: countUnclear({ metrics }),
     domains: stored.domains,
     resource: stored.resources.find(({ identifier }) => identifier === audience),
   })

@@ -9,6 +9,9 @@ import type { Scope } from '../tenant/ids.js'
 import { type Client, policyHostOf } from './client.js'
 import type { TokenErrorReason } from './token-error.js'
 
+/** Hears of rules that could not be evaluated and counted strictly: whoever decides counts them. */
+export type OnUnclear = (rules: number) => void
+
 export type OwnAccess = { readonly scopes: readonly Scope[]; readonly accessTokenTtl: Ceiling }
 export type OwnAccessRefusal = Extract<TokenErrorReason, 'grant_type_not_for_client' | 'scope_widened'>
 
@@ -29,6 +32,8 @@ export function decideOwnAccess(
     readonly policy: CompiledPolicy
     readonly address?: string | undefined
     readonly country?: string | undefined
+    /** Told how many rules took from it because nobody could judge them, whatever is decided. */
+    readonly onUnclear?: OnUnclear | undefined
   },
   now: Instant,
 ): Result<OwnAccess, OwnAccessRefusal> {
@@ -36,7 +41,8 @@ export function decideOwnAccess(
   const { resource, policy, address, country } = asked
   const alone = { client: { ...client, host: policyHostOf(client) }, resource, address, country, now }
   const given = resource.scopes.filter((scope) => client.scopeCeiling.includes(scope.name))
-  const allowed = scopesLeftAlone(policy, { ...alone, scopes: given })
+  const { scopes: allowed, unclear } = scopesLeftAlone(policy, { ...alone, scopes: given })
+  if (unclear > 0) asked.onUnclear?.(unclear)
   const granted = asked.scopes === undefined ? allowed : allowed.filter((scope) => asked.scopes?.includes(scope.name))
   if (granted.length === 0 || granted.length < (asked.scopes?.length ?? 0)) return err('scope_widened')
   return ok({ scopes: granted.map((scope) => scope.name), accessTokenTtl: lifetimeAlone(policy, { ...alone, scopes: granted }) })

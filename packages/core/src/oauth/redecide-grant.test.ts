@@ -40,13 +40,14 @@ const compiled = (rules: string) => {
 }
 const settled = (rules: string, grant: Partial<GrantEvidence> = {}, ground: Partial<RedecisionGround> = {}) => {
   const outcome = settleGrant(
-    { policy: compiled(rules), domains: [], resource, client: agent, mappingOf, ...ground },
+    { policy: compiled(rules), domains: [], resource, client: agent, mappingOf, onUnclear: unheard, ...ground },
     { ...evidence, ...grant },
     now,
   )
   return outcome.kind === 'decided' ? outcome.left.scopes : outcome.kind
 }
 
+const unheard = () => undefined
 const everybody = (scopes: string) => `rules: [{ name: all, effect: grant, scopes: [${scopes}], everyone: true }]`
 const atOffice = (effect: string, scopes: string) =>
   `{ name: office, effect: ${effect}, scopes: [${scopes}], when: "request.address != '192.0.2.1'" }`
@@ -77,6 +78,7 @@ test('the end that a directory names binds what is decided again, and what is pr
       mappingOf,
       resource,
       client: { ...agent, scopeCeiling: [] },
+      onUnclear: unheard,
     }
     const tiers = [...resource.scopes, { ...resource.scopes[0], name: 'admin', tier: 'admin' }] as typeof resource.scopes
     const held = { ...evidence, scopes: ['read', scope], ...given }
@@ -125,4 +127,18 @@ test.each([
   ['claims: { inside: { type: boolean, from: "request.address == \'192.0.2.1\'" } }', true],
 ])('whether a policy reads where a request comes from: %s', (rules, reads) => {
   expect(readsOfRequest(compiled(rules))).toBe(reads)
+})
+
+test('rules that nobody can judge are told, whatever is left, of people and of clients in their own name', () => {
+  const heard = (rules: string, grant: Partial<GrantEvidence> = {}): readonly number[] => {
+    const told: number[] = []
+    settled(rules, grant, { onUnclear: (count) => told.push(count) })
+    return told
+  }
+  const deny = (scopes: string) =>
+    `${everybody('read, write').slice(0, -1)}, { name: d, effect: deny, scopes: [${scopes}], when: "claims.title == 'x'" }]`
+  expect([heard(everybody('read')), heard(deny('write')), heard(deny('"*"'))]).toEqual([[], [1], [1]])
+  const abroad = 'clients: [{ name: c, when: "request.country == \'CH\'", refuse: true }]'
+  expect(heard(`${deny('"*"')}\n${abroad}`, { subjectClaims: undefined })).toEqual([1])
+  expect(heard(deny('"*"'), { subjectClaims: undefined })).toEqual([])
 })

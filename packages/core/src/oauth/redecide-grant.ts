@@ -15,7 +15,7 @@ import type { WonCeilings } from '../policy/decision.js'
 import { readsOfRequest } from '../policy/reads-of-request.js'
 import type { ConnectionId, Scope } from '../tenant/ids.js'
 import { type Client, policyHostOf } from './client.js'
-import { decideOwnAccess } from './client-credentials.js'
+import { decideOwnAccess, type OnUnclear } from './client-credentials.js'
 import type { ResourceServer } from './resource.js'
 
 /** What a grant keeps of what it was decided on. */
@@ -45,6 +45,8 @@ export type RedecisionGround = {
   readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'authMethod' | 'scopeCeiling' | 'accessTokenTtlSeconds'>
   /** How the claims of a connection are made. `undefined`: it can no longer be read. */
   readonly mappingOf: (connection: ConnectionId) => ClaimSources | undefined
+  /** Whatever is decided, also that nothing is left. */
+  readonly onUnclear: OnUnclear
 }
 
 /** Who asks, from where, and when. */
@@ -84,6 +86,7 @@ export function redecideGrant(
     privilegedFrom: privilegedFrom(grant.factorsResetAt),
     now,
   })
+  if (decision.explanation.unclear > 0) ground.onUnclear(decision.explanation.unclear)
   if (decision.kind !== 'allow') return undefined
   return {
     scopes: decision.scopes,
@@ -107,9 +110,13 @@ const identityBehind = (
 ): NormalizedIdentity => ({ ...withVerifiedAddress(identity, domains), authentication, sessionExpiresAt: undefined })
 
 /** The same of a grant that a client holds in its own name: it is asked for anew with every token, so it has no refresh to wait for. */
-function redecideOwnGrant({ policy, resource, client }: RedecisionGround, grant: GrantEvidence, now: Instant): Redecided | undefined {
+function redecideOwnGrant(
+  { policy, resource, client, onUnclear }: RedecisionGround,
+  grant: GrantEvidence,
+  now: Instant,
+): Redecided | undefined {
   if (resource === undefined) return undefined
-  const access = decideOwnAccess(client, { scopes: undefined, resource, policy, address: undefined }, now)
+  const access = decideOwnAccess(client, { scopes: undefined, resource, policy, address: undefined, onUnclear }, now)
   if (!access.ok) return undefined
   const { scopes, accessTokenTtl } = access.value
   const expiresAt = addSeconds(grant.createdAt, accessTokenTtl.seconds)

@@ -35,19 +35,22 @@ const ofPerson = /^(?:subject|claims|groups|auth)\b/
 const speaksOfPerson = ({ groups, when }: CompiledRule): boolean =>
   groups !== undefined || when?.reads.some((name) => ofPerson.test(name)) === true
 
-/** The scopes that are left of those that an admin gave it. */
-export function scopesLeftAlone(policy: CompiledPolicy, alone: ClientAlone): ClientAlone['scopes'] {
+/** The scopes that are left of those that an admin gave it, and how many rules took from them because nobody could judge them. */
+export function scopesLeftAlone(
+  policy: CompiledPolicy,
+  alone: ClientAlone,
+): { readonly scopes: ClientAlone['scopes']; readonly unclear: number } {
   const { applies } = beginEvaluating(policy, inputOf(alone), 'nobody')
   const holds = (deny: CompiledRule): boolean => (speaksOfPerson(deny) ? applies(deny) === 'yes' : applies(deny) !== 'no')
   const denies = policy.rules.filter(
     (rule) => rule.effect === 'deny' && (rule.resource === undefined || rule.resource === alone.resource.identifier) && holds(rule),
   )
   const clientRules = policy.clientRules.filter((rule) => applies(rule) !== 'no')
-  return alone.scopes.filter(
+  const scopes = alone.scopes.filter(
     ({ name }) =>
-      !denies.some(({ scopes }) => scopes.covers(name)) &&
-      !clientRules.some(({ refuse, scopes }) => refuse || scopes?.covers(name) === false),
+      !denies.some((deny) => deny.scopes.covers(name)) && !clientRules.some((rule) => rule.refuse || rule.scopes?.covers(name) === false),
   )
+  return { scopes, unclear: [...denies, ...clientRules].filter((rule) => applies(rule) === 'unclear').length }
 }
 
 /** How long its access token for these scopes may live. It has no refresh token. RFC 6749 §4.4.3 */

@@ -79,6 +79,36 @@ const either = (one: Facts, other: Facts): Facts =>
     }),
   )
 
+/** A text that an expression asks something to be, or not to be. */
+export type ComparedText = { readonly field: string; readonly text: string; readonly at: number }
+
+/** Of `==`, `!=` and `in`, with texts that are written out: `client.kind == 'dynamic'`, `'staff' in groups`. */
+export function comparedTexts(root: ASTNode): readonly ComparedText[] {
+  const found: ComparedText[] = []
+  const compare = (variable: ASTNode, values: readonly ASTNode[]): void => {
+    const field = fieldOf(variable)
+    if (field !== undefined) for (const value of values) if (isText(value)) found.push({ field, text: value.args, at: value.start })
+  }
+  const visit = (node: ASTNode): void => {
+    if (node.op === '==' || node.op === '!=') {
+      compare(node.args[0], [node.args[1]])
+      compare(node.args[1], [node.args[0]])
+    } else if (node.op === 'in') {
+      const [item, list] = node.args
+      if (list.op === 'list') compare(item, list.args)
+      else compare(list, [item])
+    }
+    for (const child of childrenOf(node)) visit(child)
+  }
+  visit(root)
+  return found
+}
+
+function fieldOf(node: ASTNode): string | undefined {
+  if (node.op === 'id') return isVariable(node.args) ? node.args : undefined
+  return node.op === '.' && node.args[0].op === 'id' && isVariable(node.args[0].args) ? `${node.args[0].args}.${node.args[1]}` : undefined
+}
+
 /** What an expression reads, as its author writes it: `claims.department`, `groups`, `client.host`. */
 export function fieldsRead(root: ASTNode): readonly string[] {
   const fields = new Set<string>()

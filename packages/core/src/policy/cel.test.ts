@@ -292,3 +292,27 @@ test('a condition on an address sees the whole and what is behind the @, and not
   expect(holds("claims.email == 'x'")).toBe('expression_type')
   expect(holds("'mail' in attributes")).toBe('expression_type')
 })
+
+describe('a text that can never be there is refused where it stands', () => {
+  const compile = conditionCompiler({})
+  test.each([
+    ["client.kind == 'dyn'", 16, "client.kind is never 'dyn'"],
+    ["client.kind in ['dynamic', 'static']", 28, "client.kind is never 'static'"],
+    ["!('multifactor' != auth.strength)", 3, "auth.strength is never 'multifactor'"],
+    ["auth.strength == 'unknown'", 18, "auth.strength is never 'unknown'"],
+    ["client.host == 'https://evil.example'", 16, "client.host is never 'https://evil.example'"],
+    ["groups.exists(g, client.host in ['*.evil.example', g])", 34, "client.host is never '*.evil.example'"],
+  ])('%s', (source, column, says) => {
+    expect(compile(source)).toMatchObject({
+      ok: false,
+      error: { reason: 'expression_vain', say: expect.stringContaining(says), position: { line: 1, column } },
+    })
+  })
+  test.each([
+    "client.kind in ['metadata_document', 'dynamic', 'preregistered']",
+    "auth.strength in ['single_factor', 'multi_factor', 'phishing_resistant', 'phishing_resistant_hardware']",
+    "client.host == 'Claude.example' || client.host == 'com.example.app:'",
+    "client.id == 'https://evil.example' || 'dyn' in groups || claims.department == 'dyn'",
+    "client.kind + 'x' == 'dynx'",
+  ])('%s is taken', (source) => expect(compile(source).ok).toBe(true))
+})

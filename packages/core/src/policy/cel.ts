@@ -11,8 +11,8 @@
 import { type ASTNode, Environment, type ParseResult } from '@marcbachmann/cel-js'
 import { err, ok, type Result } from '../result.js'
 import { attributesVariable, type CostOptions, costOf } from './cel-cost.js'
-import { type Facts, fieldsRead, necessaryFacts, variablesRead } from './cel-facts.js'
-import { type ClaimCatalogue, type ClaimType, conditionVariables, standardClaims, type VariableName } from './cel-variables.js'
+import { type ComparedText, comparedTexts, type Facts, fieldsRead, necessaryFacts, variablesRead } from './cel-facts.js'
+import { type ClaimCatalogue, type ClaimType, conditionVariables, isPossible, standardClaims, type VariableName } from './cel-variables.js'
 import { type PolicyErrorReason, policyErrors, policyLimits } from './error.js'
 import { withSameGuids } from './guids.js'
 import { boundedRegexes, type Regexes } from './regexes.js'
@@ -24,6 +24,8 @@ export type Condition = {
   readonly facts: Facts
   /** What it reads, as its author writes it: `claims.department`, `groups`. */
   readonly reads: readonly string[]
+  /** Texts that it asks something to be. */
+  readonly compared: readonly ComparedText[]
   /** The variables in which that stands: all that its evaluation needs to be given. */
   readonly variables: readonly VariableName[]
   /** `unclear`: an error, or something that nobody knows. Never `true` and never `false`. */
@@ -164,7 +166,10 @@ function compileCondition(compiler: Compiler, source: string): Result<Condition,
   const { expression, resultType, cost } = compiled.value
   if (resultType !== 'bool') return refuse('expression_not_boolean', `this one is ${resultType}`, source, 0)
   const { ast } = expression
-  const read = { reads: fieldsRead(ast), variables: variablesRead(ast) }
+  const compared = comparedTexts(ast)
+  const vain = compared.find(({ field, text }) => !isPossible(field, text))
+  if (vain !== undefined) return refuse('expression_vain', `${vain.field} is never '${vain.text}'`, source, vain.at)
+  const read = { compared, reads: fieldsRead(ast), variables: variablesRead(ast) }
   return ok({ source, cost, facts: necessaryFacts(ast), ...read, evaluate: evaluator(expression) })
 }
 

@@ -5,7 +5,7 @@ import type { Condition, ConditionCompiler } from './cel.js'
 import { type ClientMatcher, clientMatcher } from './client-match.js'
 import { type Compiling, placeMistake, report } from './compiling.js'
 import type { SensitivityTier } from './decision.js'
-import type { PolicyDocument } from './document.js'
+import type { MfaDemand, PolicyDocument } from './document.js'
 import { policyLimits } from './error.js'
 import { depthOfPlace, type GroupEntry, type GroupMatcher, type GroupSet, groupMatcher, sizeOfMatcher } from './group-names.js'
 import { everyScope, type ScopePatterns, scopePatterns } from './scope-pattern.js'
@@ -94,9 +94,10 @@ export function compileRules(parts: RuleParts): readonly Unranked[] {
   return [...bundles, ...rules]
 }
 
-export const compileDemands = (parts: RuleParts): readonly CompiledDemand[] =>
-  parts.document.mfa.map((demand, index) => ({
-    name: demand.name ?? `mfa[${index}]`,
+export function compileDemands(parts: RuleParts): readonly CompiledDemand[] {
+  const nameOf = namesOfUnnamed(parts.document.mfa)
+  return parts.document.mfa.map((demand, index) => ({
+    name: demand.name ?? nameOf(demand),
     line: parts.compiling.lineOf(['mfa', index]),
     strength: demand.strength,
     // A second factor is proved for the grant that needs it, not once for a whole session.
@@ -106,6 +107,17 @@ export const compileDemands = (parts: RuleParts): readonly CompiledDemand[] =>
     resource: demand.resource,
     ...applicability(demand, ['mfa', index], parts),
   }))
+}
+
+/** By what they say, never by where they stand: what a refusal calls one does not depend on the order of demands. */
+function namesOfUnnamed(demands: readonly MfaDemand[]): (demand: MfaDemand) => string {
+  const said = new Set(demands.filter(({ name }) => name === undefined).map(contentOf))
+  const names = new Map([...said].toSorted().map((content, index) => [content, `unnamed demand ${index + 1}`]))
+  return (demand) => names.get(contentOf(demand)) ?? 'unnamed demand'
+}
+
+const contentOf = (demand: MfaDemand): string =>
+  JSON.stringify(demand, (_, value: unknown) => (Array.isArray(value) ? value.map((item) => JSON.stringify(item)).toSorted() : value))
 
 export const compileClientRules = (parts: RuleParts): readonly CompiledClientRule[] =>
   parts.document.clients.map((rule, index) => {
@@ -159,13 +171,19 @@ function compileWhen(source: string, path: Path, { compile, compiling }: RulePar
   return compiled.value
 }
 
+/** Within each of these no two are called the same. */
+const nameSpaces = [['bundles', 'rules', 'clients'], ['mfa'], ['strength']] as const
+
 function checkNames({ document, owner, compiling }: RuleParts): void {
-  const seen = new Set<string>()
-  for (const list of ['bundles', 'rules', 'clients'] as const)
-    document[list].forEach(({ name }, index) => {
-      if (seen.has(name)) report(compiling, 'rule_name_repeated', [list, index, 'name'], name)
-      seen.add(name)
-    })
+  for (const lists of nameSpaces) {
+    const seen = new Set<string>()
+    for (const list of lists)
+      document[list].forEach(({ name }, index) => {
+        if (name === undefined) return
+        if (seen.has(name)) report(compiling, 'rule_name_repeated', [list, index, 'name'], name)
+        seen.add(name)
+      })
+  }
   document.rules.forEach((rule, index) => {
     if (rule.when === undefined && rule.groups === undefined && rule.clients === undefined && rule.everyone === undefined)
       report(compiling, 'rule_without_condition', ['rules', index], rule.name)

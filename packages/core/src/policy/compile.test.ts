@@ -102,6 +102,12 @@ describe('every mistake is told with its place and with what it is about', () =>
       `bundles:\n  - { name: a, groups: [g], scopes: [x] }\nrules:\n  - { name: a, ${rule} }`,
       [['rule_name_repeated', 'rules[0].name', 5, ': a']],
     ],
+    ['mfa:\n  - { name: m }\n  - {}\n  - {}\n  - { name: m, strength: single_factor }', [['rule_name_repeated', 'mfa[3].name', 6, ': m']]],
+    [
+      'strength:\n  - { name: s, acr: a, means: multi_factor }\n  - { name: s, acr: b, means: multi_factor }',
+      [['rule_name_repeated', 'strength[1].name', 4, ': s']],
+    ],
+    [`rules:\n  - { name: a, ${rule} }\nmfa:\n  - { name: a }`, []],
     [`rules:\n  - { name: a, ${rule} }\nclients:\n  - { name: a, refuse: true }`, [['rule_name_repeated', 'clients[0].name', 5, ': a']]],
     ['rules:\n  - { name: a, effect: deny, scopes: [x] }', [['rule_without_condition', 'rules[0]', 3, ': a']]],
     ['rules:\n  - { name: a, effect: deny, scopes: [x], groups: [g] }', []],
@@ -201,7 +207,7 @@ strength: [{ name: t, acr: u, means: multi_factor }]`,
     const names = (list: readonly { readonly owner: string; readonly name: string }[]) => list.map(({ owner, name }) => `${owner} ${name}`)
     expect(names(policy.rules)).toEqual(['vendor z', 'tenant b', 'tenant m', 'tenant n'])
     expect(policy.rules.map(({ rank }) => rank)).toEqual([0, 1, 2, 3])
-    expect(names(policy.demands)).toEqual(['vendor y', 'vendor z', 'tenant a', 'tenant b', 'tenant mfa[2]'])
+    expect(names(policy.demands)).toEqual(['vendor y', 'vendor z', 'tenant a', 'tenant b', 'tenant unnamed demand 1'])
     expect(names(policy.clientRules)).toEqual(['vendor x', 'tenant c', 'tenant k'])
   })
 

@@ -21,7 +21,12 @@ describe('the sizes that a document may have', () => {
     ['a resource', 1, 2_048, (size) => ({ rules: [{ ...rule, resource: letters(size) }] })],
     ['the groups of a rule', 1, 1_000, (size) => ({ rules: [{ ...rule, groups: list(size, 'g') }] })],
     ['the name of a group', 1, 256, (size) => ({ rules: [{ ...rule, groups: [letters(size)] }] })],
-    ['a place in the directory', 1, 1_024, (size) => ({ rules: [{ ...rule, groups: [{ path: letters(size) }] }] })],
+    [
+      'a place in the directory',
+      1,
+      1_024,
+      (size) => ({ rules: [{ ...rule, groups: [{ path: size === 0 ? '' : `/${letters(size - 1)}` }] }] }),
+    ],
     ['the ids of clients', 1, 200, (size) => ({ rules: [{ ...rule, clients: { ids: list(size, 'x') } }] })],
     ['the host of a client', 1, 2_048, (size) => ({ rules: [{ ...rule, clients: { hosts: [letters(size)] } }] })],
     ['an acr', 1, 256, (size) => ({ acr: { [letters(size)]: 'multi_factor' } })],

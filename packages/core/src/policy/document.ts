@@ -6,6 +6,8 @@ import { err, ok, type Result } from '../result.js'
 import { liveGrantsChoices } from '../revocation/settled-grants.js'
 import { sensitivityTiers } from './decision.js'
 import { type PolicyErrorReason, type PolicyMistake, policyErrors, policyLimits } from './error.js'
+import { isPlace } from './group-names.js'
+import { isHostPattern } from './host-pattern.js'
 import { multiFactorFreshSeconds } from './tier.js'
 
 /** A limit, and the refusal that names it. */
@@ -39,7 +41,12 @@ const refreshTokenSeconds = z
   .describe('The most that a refresh token lives; `none`: there is none')
 const tierLimit = z.strictObject({ accessTokenSeconds, refreshTokenSeconds }).describe('Only ever tighter than the wall\u2019s')
 const groupText = z.string().min(1).max(256)
-const path = z.string().min(1).max(1_024).describe('`/Engineering/Platform`, or the end of a distinguished name')
+const path = z
+  .string()
+  .min(1)
+  .max(1_024)
+  .refine(isPlace, 'must begin with / or be the end of a distinguished name: what is neither is at no place')
+  .describe('`/Engineering/Platform`, or the end of a distinguished name')
 const groups = z
   .array(z.union([groupText, z.strictObject({ path }).describe('A place in the directory, with all that is below it')]))
   .min(1)
@@ -56,7 +63,21 @@ const texts = z
 const clients = z
   .strictObject({
     ids: texts.optional().describe('One of these client ids'),
-    hosts: texts.optional().describe('Hosts of metadata documents or redirect URIs; `*.example.com` is every host below it'),
+    hosts: z
+      .array(
+        z
+          .string()
+          .min(1)
+          .max(2_048)
+          .refine(
+            isHostPattern,
+            'must be a host as an address has it, in ASCII, without scheme, port or path; or `*.` before one; or a private scheme with its colon',
+          ),
+      )
+      .min(1)
+      .max(...most('ruleClients'))
+      .optional()
+      .describe('Hosts of metadata documents or redirect URIs; `*.example.com` is every host below it'),
     kinds: z
       .array(z.enum(['metadata_document', 'dynamic', 'preregistered']))
       .min(1)
@@ -96,7 +117,7 @@ const clientRule = z
 
 const demand = z
   .strictObject({
-    name: key.optional().describe('What explanations call it'),
+    name: key.optional().describe('What explanations call it; no two demands share one'),
     strength: demandable.default('multi_factor').describe('At least this one'),
     freshSeconds: seconds
       .optional()
@@ -119,7 +140,7 @@ const demand = z
 
 const strengthRule = z
   .strictObject({
-    name,
+    name: key.describe('What explanations call it; no two rules for strength share one'),
     connection: z.string().min(1).max(64).optional().describe('The id of the connection; absent: every one'),
     acr: z.string().min(1).max(256).optional().describe('The class reference, exactly'),
     amr: z

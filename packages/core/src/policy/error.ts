@@ -44,6 +44,7 @@ export const policyErrors = {
   },
   expression_too_costly: { spec: 'ours: limit expressionCost', say: 'the expression could take longer than the limit expressionCost' },
   policy_too_costly: { spec: 'ours: limit policyCost', say: 'all expressions together could take longer than the limit policyCost' },
+  expression_vain: { spec: 'ours', say: 'the condition compares something with what it can never be' },
   regex_not_literal: { spec: 'ours', say: 'the pattern of `matches` must be written in the expression, not computed' },
   regex_refused: { spec: 'RE2 syntax', say: 'the pattern of `matches` is not a linear-time regular expression' },
 } as const satisfies Record<string, { readonly spec: string; readonly say: string }>

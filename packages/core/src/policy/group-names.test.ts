@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
+import { compilePolicy } from './compile.js'
 import { decide } from './decide.js'
 import { policyLimits } from './error.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'
@@ -25,6 +26,15 @@ describe('a group is meant', () => {
     ['whatever the case and the blanks', '[{ path: "ou=eng, dc=ACME" }]', ['CN=SRE, OU=Eng,DC=acme'], true],
     ['not by another unit', '[{ path: "OU=Eng,DC=acme" }]', ['CN=SRE,OU=Sales,DC=acme'], false],
     ['not across an escaped comma', '[{ path: "OU=Eng,DC=acme" }]', ['CN=a\\,OU=Eng,DC=acme'], false],
+    ['by an escaped comma, however it is escaped', '[{ path: "OU=R\\\\, D,DC=acme" }]', ['CN=x,OU=R\\2C D,DC=acme'], true],
+    ['by it the other way round', '[{ path: "OU=R\\\\2c D,DC=acme" }]', ['CN=x,OU=R\\, D,DC=acme'], true],
+    ['by a letter of two octets', '[{ path: "OU=B\u00fcro,DC=acme" }]', ['CN=x,OU=B\\C3\\BCro,DC=acme'], true],
+    ['by a letter that need not be escaped', '[{ path: "OU=R#D,DC=acme" }]', ['CN=x,OU=R\\#D,DC=acme'], true],
+    ['by a plus of its own', '[{ path: "OU=a\\\\+b=c,DC=acme" }]', ['CN=x,OU=a\\2Bb=c,DC=acme'], true],
+    ['not by a plus that joins two', '[{ path: "OU=a\\\\+b=c,DC=acme" }]', ['CN=x,OU=a+b=c,DC=acme'], false],
+    ['not by an escape that only looks like another', '[{ path: "OU=R\\\\\\\\2C,DC=acme" }]', ['CN=x,OU=R\\2C,DC=acme'], false],
+    ['by a blank that is its own', '[{ path: "OU=R\\\\20 ,DC=acme" }]', ['CN=x,OU=R\\ ,DC=acme'], true],
+    ['not by a blank that is not', '[{ path: "OU=R ,DC=acme" }]', ['CN=x,OU=R\\ ,DC=acme'], false],
     ['a place is no name', '["/Engineering"]', ['/Engineering/Platform'], false],
   ] as const)('%s', (_, entry, groups, granted) => {
     expect(isGranted(bundleFor(entry), groups)).toBe(granted)
@@ -52,6 +62,28 @@ test('a place with more levels than the limit is refused, and a deep group is fo
   expect(isGranted(bundleFor(`[{ path: "${highest}" }]`), [slashes])).toBe(true)
   const name = deep.map((level) => `ou=${level}`).toReversed()
   expect(isGranted(bundleFor(`[{ path: "${name.slice(-policyLimits.placeDepth).join(',')}" }]`), [name.join(',')])).toBe(true)
+})
+
+test.each([
+  ['/Engineering', true],
+  ['OU=Eng,DC=acme', true],
+  ['ou = Eng , dc=acme', true],
+  ['Contractors', false],
+  ['OU=Eng,acme', false],
+  ['=Eng', false],
+  ['OU=Eng,,DC=acme', false],
+])('%s is a place in a directory: %s', (path, isTaken) => {
+  const compiled = compilePolicy(
+    `version: 1\nrules:\n  - { name: d, effect: deny, scopes: ["*"], groups: [{ path: "${path}" }] }\ngroups: { g: { paths: ["${path}"] } }`,
+  )
+  expect(compiled.ok ? [] : compiled.error.map(({ reason, path: where, line }) => [reason, where, line])).toEqual(
+    isTaken
+      ? []
+      : [
+          ['document_shape', 'groups.g.paths[0]', 4],
+          ['document_shape', 'rules[0].groups[0].path', 3],
+        ],
+  )
 })
 
 test('whatever a group is called, it is at its own place and at nobody else’s', () => {

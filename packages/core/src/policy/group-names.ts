@@ -57,6 +57,9 @@ const looksLikeGuid = (text: string): boolean =>
 
 const isPath = (text: string): boolean => text.startsWith('/')
 
+/** What could be a place of somebody's group. */
+export const isPlace = (text: string): boolean => isPath(text) || relativeNames(text).every((part) => part.indexOf('=') > 0)
+
 /** A place as it is compared: paths as they are, names in lower case and without the blanks around separators. */
 export const placeOf = (place: string): string => (isPath(place) ? withoutEnd(place) : relativeNames(place).join(','))
 
@@ -95,12 +98,33 @@ function placesOfName(parts: readonly string[], depths: readonly number[]): read
 
 const withoutEnd = (path: string): string => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path)
 
-/** The parts of a distinguished name. An escaped comma separates nothing. */
-function relativeNames(name: string): readonly string[] {
-  return separated(name).map((part) => {
-    const at = part.indexOf('=')
-    return (at < 0 ? part.trim() : `${part.slice(0, at).trim()}=${part.slice(at + 1).trim()}`).toLowerCase()
-  })
+/** The parts of a distinguished name, however it escapes what it must. An escaped comma separates nothing. */
+const relativeNames = (name: string): readonly string[] => separated(name).map(sameName)
+
+/** One form for each relative name: small letters, no blanks around it that are not escaped, and escaped only what would separate. RFC 4514 §2.4 */
+function sameName(part: string): string {
+  const at = part.indexOf('=')
+  if (at < 0) return part.trim().toLowerCase()
+  const value = part.slice(at + 1)
+  return `${part.slice(0, at).trim()}=${value.includes('\\') ? sameValue(value) : value.trim()}`.toLowerCase()
+}
+
+const escaped = /\\(?:((?:[0-9a-f]{2})(?:\\[0-9a-f]{2})*)|(.)|$)/gis
+const separates = /[,+\\]/g
+
+/** Octets are UTF-8, several of them one character. Blanks at the ends are the value's own where they are escaped. */
+function sameValue(value: string): string {
+  const begin = value.length - value.trimStart().length
+  const end = value.trimEnd().length
+  // The last blank belongs to a backslash before it, unless that one is escaped itself.
+  const slashes = /\\*$/.exec(value.slice(0, end))?.[0].length ?? 0
+  return value
+    .slice(begin, slashes % 2 === 1 ? end + 1 : end)
+    .replace(escaped, (_, octets: string | undefined, character: string | undefined) => {
+      const text = octets === undefined ? (character ?? '') : Buffer.from(octets.replaceAll('\\', ''), 'hex').toString('utf8')
+      // Octets that are no text stay what they are.
+      return octets !== undefined && text.includes('\uFFFD') ? `\\${octets}` : text.replace(separates, (one) => `\\${one}`)
+    })
 }
 
 function separated(name: string): readonly string[] {

@@ -127,14 +127,20 @@ describe('for every policy and everybody', () => {
     )
   })
 
-  test('the order of bundles, rules, rules for clients and demands never matters', () => {
+  test('the order of bundles, rules, rules for clients, demands, named or not, and meanings of evidence never matters', () => {
     const shuffled = <T>(list: readonly T[]) => fc.shuffledSubarray([...list], { minLength: list.length })
-    const pair = anySaid.map(named).chain((said) =>
+    const saidOfAll = fc.tuple(anySaid.map(named), fc.boolean(), any.anyMeanings).map(([said, isNamed, meanings]) => ({
+      ...said,
+      ...meanings,
+      mfa: isNamed ? said.mfa : said.mfa.map(({ name: _name, ...demand }) => demand),
+    }))
+    const pair = saidOfAll.chain((said) =>
       fc.tuple(
         fc.constant(said),
         fc.record({
           ...{ bundles: shuffled(said.bundles), rules: shuffled(said.rules) },
-          ...{ clients: shuffled(said.clients), mfa: shuffled(said.mfa) },
+          ...{ clients: shuffled(said.clients), mfa: shuffled(said.mfa), strength: shuffled(said.strength) },
+          acr: shuffled(Object.entries(said.acr)).map((entries) => Object.fromEntries(entries)),
         }),
       ),
     )
@@ -185,13 +191,29 @@ function lowered({ accessTokenSeconds = 3_600, refreshTokenSeconds = 3_600 }: Cl
 describe('for every wall', () => {
   const wallNumbers = any.anyLimits.chain((loose) => fc.tuple(fc.constant(loose), any.tightened(loose)))
 
+  const anyOfStrength = fc.tuple(fc.constantFrom<string[]>([], ['other'], ['connection'], ['other', 'connection']), any.anyMeanings)
+
   test('whatever a policy allows inside it, the wall allows by itself, for at least as long', () => {
     fc.assert(
-      fc.property(any.anyWallSaid, any.anyLimits, anySaid, any.anyLimits, anySituation, (said, limits, own, ownLimits, situation) => {
-        const wall = wallOf(named(said), any.written(limits))
-        const open = policyOf(named(any.openPolicy), { acr: {}, claims: {} }, wall)
-        expectNoMore([policyOf(named(own), any.written(ownLimits), wall), inputOf(situation)], [open, inputOf(situation)])
-      }),
+      fc.property(
+        any.anyWallSaid,
+        any.anyLimits,
+        anySaid,
+        any.anyLimits,
+        anyOfStrength,
+        anySituation,
+        (said, limits, own, ownLimits, [acceptsStrengthOf, meanings], situation) => {
+          const wall = wallOf(named(said), { ...any.written(limits), acceptsStrengthOf })
+          // What the vendor accepts a connection's evidence to mean is no less the wall's word: its tenant's meanings are then in both.
+          const open = policyOf(
+            named(any.openPolicy),
+            { ...(acceptsStrengthOf.includes('connection') ? meanings : { acr: {} }), claims: {} },
+            wall,
+          )
+          const inside = policyOf(named(own), { ...any.written(ownLimits), ...meanings }, wall)
+          expectNoMore([inside, inputOf(situation)], [open, inputOf(situation)])
+        },
+      ),
     )
   })
 

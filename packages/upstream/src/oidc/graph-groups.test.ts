@@ -154,7 +154,10 @@ describe('groups stay unknown when', () => {
   test('there are more than policy takes', async () => {
     const many = Array.from({ length: 1001 }, (_, index) => `g${index}`)
     const graph = aGraph(() => ({ status: 200, value: { value: many } }))
-    expect((await groupsOf({ op: { claims: overage, graph }, configuration: configuration() })).groups).toEqual({ state: 'unknown', beyond: 'groups' })
+    expect((await groupsOf({ op: { claims: overage, graph }, configuration: configuration() })).groups).toEqual({
+      state: 'unknown',
+      beyond: 'groups',
+    })
   })
 })
 

@@ -4,6 +4,7 @@ import { decideOwnAccess } from '@drawbridge/core/oauth/client-credentials'
 import type { ClientCredentialsRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
+import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { openClientGrant } from '@drawbridge/store/client-grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
@@ -24,7 +25,8 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
     const resource = tenant.resource(request.resource)
     if (!resource) return ifUnchanged(deps, client, err({ reason: 'resource_not_of_grant' }))
     const { address, country } = http
-    const access = decideOwnAccess(client, { scopes: request.scopes, resource, policy: tenant.policy, address, country }, now)
+    const asked = { scopes: request.scopes, resource, policy: tenant.policy, address, country, onUnclear: countUnclear(deps) }
+    const access = decideOwnAccess(client, asked, now)
     if (!access.ok) return ifUnchanged(deps, client, err({ reason: access.error }))
     const opened = await openClientGrant(onHotPath(deps.database), {
       tenantId: tenant.id,
