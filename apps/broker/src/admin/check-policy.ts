@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type CaseFailure, type CasesDocument, parsePolicyCases, resourcesOfCases, runPolicyCase } from '@drawbridge/core/policy/cases'
 import { type CompiledPolicy, compilePolicy } from '@drawbridge/core/policy/compile'
 import type { PolicyMistake } from '@drawbridge/core/policy/error'
-import { type KnownResources, lintInTurns, type PolicyWarning } from '@drawbridge/core/policy/lint'
+import { lintInTurns, type PolicyWarning } from '@drawbridge/core/policy/lint'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { findConfigurationVersionAcrossTenants } from '@drawbridge/store/tenant-configuration'
 import type { z } from 'zod'
@@ -28,7 +28,7 @@ export async function presentTenant({ configuration, database }: BrokerDeps, ten
   return version === undefined ? tenant : configuration.atVersion(tenant, version)
 }
 
-type Tenant = Pick<ResolvedTenant, 'wall' | 'resources'>
+type Tenant = Pick<ResolvedTenant, 'wall' | 'resources' | 'connections'>
 
 /** Inside the wall of the vendor. Cases run against what the tenant has, unless they declare a resource of their own. */
 export async function checkPolicy(
@@ -41,7 +41,13 @@ export async function checkPolicy(
   const known = tenant.resources.map(({ identifier, scopes }) => ({ identifier, scopes: scopes.map(({ name }) => name) }))
   return ok({
     policy: compiled.value,
-    warnings: await lint(compiled.value, known),
+    warnings: await lint(
+      lintInTurns(
+        compiled.value,
+        known,
+        tenant.connections.map(({ id }) => id),
+      ),
+    ),
     cases: { total: read.value.cases.length, failures: await runCases(compiled.value, read.value, tenant) },
   })
 }
@@ -49,8 +55,7 @@ export async function checkPolicy(
 const stretchMilliseconds = 10
 
 /** In stretches between which others have their turn. */
-async function lint(policy: CompiledPolicy, known: KnownResources): Promise<readonly PolicyWarning[]> {
-  const turns = lintInTurns(policy, known)
+async function lint(turns: ReturnType<typeof lintInTurns>): Promise<readonly PolicyWarning[]> {
   let began = performance.now()
   for (;;) {
     const turn = turns.next()

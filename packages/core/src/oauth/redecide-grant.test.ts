@@ -104,7 +104,7 @@ test('a client in its own name keeps what it may have, for as long as a token of
   expect(settled(denied, { subjectClaims: undefined })).toEqual(['read'])
   expect(settled(denied, { subjectClaims: undefined }, { client: { ...agent, scopeCeiling: [] } })).toBe('ended')
   const outcome = settleGrant(
-    { policy: compiled('rules: []'), domains: [], resource, client: agent, mappingOf },
+    { policy: compiled('rules: []'), domains: [], resource, client: agent, mappingOf, onUnclear: unheard },
     { ...evidence, subjectClaims: undefined },
     addSeconds(now, 100),
   )

@@ -16,7 +16,7 @@ import {
 import type { Compiling } from './compiling.js'
 import { type LineFinder, mistake, type PolicyDocument, parsePolicyDocument } from './document.js'
 import { type PolicyMistake, policyLimits } from './error.js'
-import { depthsOfPlaces, groupSets, type PlaceDepths } from './group-names.js'
+import { depthsOfPlaces, type GroupSet, groupSets, type PlaceDepths } from './group-names.js'
 import { indexRules, type RuleIndex } from './rule-index.js'
 import { everyScope } from './scope-pattern.js'
 import { compileStrength, noStrengthRules, type StrengthRule, type StrengthRules } from './strength.js'
@@ -36,6 +36,8 @@ export type CompiledPolicy = Limits & {
   readonly placeDepths: PlaceDepths
   readonly derivedClaims: Readonly<Record<PolicyOwner, readonly DerivedClaim[]>>
   readonly strength: StrengthRules
+  /** What the tenant's document calls groups by names of its own. */
+  readonly ownGroups: ReadonlyMap<string, GroupSet>
 }
 
 /** The policy of the vendor: what no tenant's policy can undo. It grants nothing. */
@@ -47,10 +49,11 @@ type Parts = {
   readonly clientRules: readonly CompiledClientRule[]
   readonly derived: readonly DerivedClaim[]
   readonly strength: readonly StrengthRule[]
+  readonly ownGroups: ReadonlyMap<string, GroupSet>
 }
 
 const defaultLimits: Limits = { tierLimits: defaultTierLimits, session: defaultSessionLimits }
-const noParts: Parts = { rules: [], demands: [], clientRules: [], derived: [], strength: [] }
+const noParts: Parts = { rules: [], demands: [], clientRules: [], derived: [], strength: [], ownGroups: new Map() }
 
 /** Of a vendor that wrote none: the table of tiers, and nothing else. */
 export const defaultWall: Wall = { version: 0, accepted: new Set(), ...defaultLimits, ...noParts }
@@ -117,13 +120,15 @@ export const safeDefaultPolicy: CompiledPolicy = safeDefault(defaultWall)
 
 function compileParts(document: PolicyDocument, owner: PolicyOwner, compiling: Compiling): Parts {
   const { catalogue, derived } = compileClaims(document, compiling)
-  const rules = { document, owner, compile: conditionCompiler(catalogue), compiling, definitions: groupSets(document.groups) }
+  const definitions = groupSets(document.groups)
+  const rules = { document, owner, compile: conditionCompiler(catalogue), compiling, definitions }
   return {
     rules: compileRules(rules),
     demands: compileDemands(rules),
     clientRules: compileClientRules(rules),
     derived,
     strength: compileStrength(document, compiling),
+    ownGroups: definitions,
   }
 }
 
@@ -152,6 +157,7 @@ function assemble(wall: Wall, version: number, { tierLimits, session, ...own }: 
     derivedClaims: { vendor: wall.derived, tenant: own.derived },
     strength: isEmptyStrength ? noStrengthRules : { vendor: wall.strength, tenant: own.strength, accepted: wall.accepted },
     tierLimits,
+    ownGroups: own.ownGroups,
     outerTierLimits: wall.tierLimits,
     session,
   }

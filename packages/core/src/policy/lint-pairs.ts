@@ -1,8 +1,10 @@
 /** Which rules say something in vain beside another: each is compared with each, as far as that is little work. */
+import type { ClientMatcher } from './client-match.js'
 import type { CompiledRule } from './compile-rules.js'
-import type { GroupMatcher } from './group-names.js'
+import { policyLimits } from './error.js'
+import { type GroupMatcher, placesAbove } from './group-names.js'
 import { lintLimits } from './lint-limits.js'
-import type { ScopePatterns } from './scope-pattern.js'
+import { haveScopeInCommon, type ScopePatterns } from './scope-pattern.js'
 
 export type PairWarning = 'grant_always_denied' | 'grant_conflicts' | 'rule_repeats'
 type Found = (kind: PairWarning, rule: CompiledRule, other: string) => void
@@ -14,13 +16,11 @@ export function* comparePairs(
   found: Found,
 ): Generator<undefined, CompiledRule | undefined> {
   const people = comparePeople(all)
-  const denies = all.filter(({ effect, when }) => effect === 'deny' && when === undefined)
-  const total = denies.filter(({ groups, clients }) => groups === undefined && clients === undefined)
-  const partial = denies.filter(({ groups, clients }) => groups !== undefined && clients === undefined)
-  const wide = own.filter(({ when, clients }) => when === undefined && clients === undefined)
+  const partial = all.filter(({ effect }) => effect === 'deny')
+  const total = partial.filter(({ groups, clients, when }) => groups === undefined && clients === undefined && when === undefined)
   for (const rule of own) {
     if (people.left() < 0) return rule
-    const [kind, other] = findFor(rule, { total, partial, wide, people })
+    const [kind, other] = findFor(rule, { total, partial, wide: own, people })
     if (kind !== undefined && other !== undefined && people.left() >= 0) found(kind, rule, other.name)
     yield
   }
@@ -38,7 +38,7 @@ function findFor(rule: CompiledRule, { total, partial, wide, people }: Candidate
   if (rule.effect === 'grant') {
     const always = total.find((deny) => coversAll(deny, rule))
     if (always) return ['grant_always_denied', always]
-    const some = partial.find((deny) => isSomeScope(deny, rule) && people.isOverlap(deny, rule))
+    const some = partial.find((deny) => isNoNarrower(deny, rule) && isSomeScope(deny, rule) && people.isOverlap(deny, rule))
     if (some) return ['grant_conflicts', some]
   }
   const wider = wide.find((other) => other !== rule && saysMore(other, rule, people))
@@ -59,24 +59,42 @@ const patternsWithin = (narrow: ScopePatterns, wide: ScopePatterns): boolean =>
 
 function isSomeScope(deny: CompiledRule, grant: CompiledRule): boolean {
   if (deny.resource !== undefined && grant.resource !== undefined && deny.resource !== grant.resource) return false
-  for (const name of grant.scopes.names) if (deny.scopes.covers(name)) return true
-  for (const name of deny.scopes.names) if (grant.scopes.covers(name)) return true
-  return false
+  return haveScopeInCommon(deny.scopes, grant.scopes)
+}
+
+/** Wherever the narrow one applies, the condition and the clients of the wide one let it apply too: it has none, or the same. */
+const isNoNarrower = (wide: CompiledRule, narrow: CompiledRule): boolean =>
+  (wide.when === undefined || wide.when.source === narrow.when?.source) &&
+  (wide.clients === undefined || (narrow.clients !== undefined && clientsKey(wide.clients) === clientsKey(narrow.clients)))
+
+const clientsKeys = new WeakMap<ClientMatcher, string>()
+function clientsKey(clients: ClientMatcher): string {
+  const known = clientsKeys.get(clients)
+  if (known !== undefined) return known
+  const { ids, hosts, hostSuffixes, kinds } = clients
+  const key = JSON.stringify([ids, hosts, hostSuffixes, kinds].map((list) => (list === undefined ? null : [...list].toSorted())))
+  clientsKeys.set(clients, key)
+  return key
 }
 
 /** The same effect, at least the same scopes, at least the same people, and no condition that could make it less. Of twins the later repeats. */
 function saysMore(wide: CompiledRule, narrow: CompiledRule, people: People): boolean {
-  if (wide.effect !== narrow.effect || !coversAll(wide, narrow) || !people.isWithin(narrow, wide)) return false
-  const isTwin = narrow.when === undefined && narrow.clients === undefined && coversAll(narrow, wide) && people.isWithin(wide, narrow)
+  if (wide.effect !== narrow.effect || !isNoNarrower(wide, narrow) || !coversAll(wide, narrow) || !people.isWithin(narrow, wide))
+    return false
+  const isTwin = isNoNarrower(narrow, wide) && coversAll(narrow, wide) && people.isWithin(wide, narrow)
   return !isTwin || wide.rank < narrow.rank
 }
+
+const nobody: ReadonlySet<string> = new Set()
+const depths = Array.from({ length: policyLimits.placeDepth }, (_, index) => index + 1)
+const everyDepth = { ofPaths: depths, ofNames: depths }
 
 /** Looked at again sooner than an answer is kept. */
 const fewGroups = 16
 
 type People = {
-  /** Somebody is certainly meant by both. */
-  readonly isOverlap: (one: CompiledRule, other: CompiledRule) => boolean
+  /** A deny for everybody means whomever a grant means, one for a place whoever is below it. One below the grant's own place is its exception. */
+  readonly isOverlap: (deny: CompiledRule, grant: CompiledRule) => boolean
   /** Whoever the narrow one means, the wide one means. */
   readonly isWithin: (narrow: CompiledRule, wide: CompiledRule) => boolean
   /** How many more groups are looked for; below zero, answers are worth nothing. */
@@ -109,6 +127,17 @@ function comparePeople(all: readonly CompiledRule[]): People {
     }
     return false
   }
+  /** At it or above it. */
+  const isBelow = (place: string, places: ReadonlySet<string>): boolean =>
+    places.size > 0 && placesAbove(place, everyDepth).some((above) => left >= 0 && isIn(places, above))
+  const someBelow = (below: ReadonlySet<string>, above: ReadonlySet<string>): boolean => {
+    for (const place of below) if (left < 0 || isBelow(place, above)) return left >= 0
+    return false
+  }
+  const everyBelow = (below: ReadonlySet<string>, above: ReadonlySet<string>): boolean => {
+    for (const place of below) if (left < 0 || !isBelow(place, above)) return false
+    return true
+  }
   const once = (known: Map<Whole, Map<Whole, boolean>>, [one, other]: readonly [Whole, Whole], ask: () => boolean): boolean => {
     left -= 1
     if (one.names.size + one.places.size < fewGroups) return ask()
@@ -122,13 +151,16 @@ function comparePeople(all: readonly CompiledRule[]): People {
     left: () => left,
     isOverlap: (a, b) => {
       const [one, other] = [wholes.get(a), wholes.get(b)]
-      return one !== undefined && other !== undefined && once(overlaps, [one, other], () => some(one.names, other.names))
+      if (one === undefined) return true
+      const ask = () => some(one.names, other?.names ?? nobody) || someBelow(other?.places ?? nobody, one.places)
+      return other !== undefined && once(overlaps, [one, other], ask)
     },
     isWithin: (a, b) => {
       const [narrow, wide] = [wholes.get(a), wholes.get(b)]
       if (wide === undefined || narrow === wide) return true
       return (
-        narrow !== undefined && once(within, [narrow, wide], () => every(narrow.names, wide.names) && every(narrow.places, wide.places))
+        narrow !== undefined &&
+        once(within, [narrow, wide], () => every(narrow.names, wide.names) && everyBelow(narrow.places, wide.places))
       )
     },
   }

@@ -139,3 +139,114 @@ test('others have their turn after each rule', () => {
   while (turns.next().done !== true) taken += 1
   expect(taken).toBe(4)
 })
+
+test.each<[string, string, readonly unknown[]]>([
+  [
+    'a pattern that is granted and denied to one group',
+    rules(rule('a', 'grant', '"orders:*"', 'groups: [g]'), rule('no', 'deny', '"*:write"', 'groups: [g]')),
+    [['grant_conflicts', 'a']],
+  ],
+  [
+    'patterns that have nothing in common',
+    rules(rule('a', 'grant', '"*:read"', 'groups: [g]'), rule('no', 'deny', '"*:write"', 'groups: [g]')),
+    [],
+  ],
+  [
+    'part of a grant that is denied to everybody',
+    rules(rule('a', 'grant', '"orders:read", "orders:write"', 'groups: [g]'), rule('no', 'deny', '"orders:write"')),
+    [['grant_conflicts', 'a']],
+  ],
+  [
+    'a place below one that is denied',
+    rules(rule('a', 'grant', read, 'groups: [{ path: /f/a }]'), rule('no', 'deny', read, 'groups: [{ path: /f }]')),
+    [['grant_conflicts', 'a']],
+  ],
+  [
+    'a place above one that is denied, which is the exception',
+    rules(rule('a', 'grant', read, 'groups: [{ path: "OU=F,DC=x" }]'), rule('no', 'deny', read, 'groups: [{ path: "OU=A,ou=f,dc=x" }]')),
+    [],
+  ],
+  [
+    'places beside each other',
+    rules(rule('a', 'grant', read, 'groups: [{ path: /f/a }]'), rule('no', 'deny', read, 'groups: [{ path: /f/b }]')),
+    [],
+  ],
+  [
+    'a place inside another',
+    rules(rule('a', 'grant', read, 'groups: [{ path: /f }]'), rule('b', 'grant', read, 'groups: [{ path: /f/a }]')),
+    [['rule_repeats', 'b']],
+  ],
+  [
+    'equal conditions of a grant and a deny',
+    rules(rule('a', 'grant', read, 'when: "claims.name == \'x\'"'), rule('no', 'deny', '"*"', 'when: "claims.name == \'x\'"')),
+    [['grant_conflicts', 'a']],
+  ],
+  [
+    'equal conditions of two grants',
+    rules(rule('a', 'grant', read, 'when: "claims.name == \'x\'"'), rule('b', 'grant', read, 'when: "claims.name == \'x\'"')),
+    [['rule_repeats', 'b']],
+  ],
+  [
+    'the same clients of a grant and a deny',
+    rules(rule('a', 'grant', read, 'clients: { ids: [x, y] }'), rule('no', 'deny', '"*"', 'clients: { ids: [y, x] }')),
+    [['grant_conflicts', 'a']],
+  ],
+  [
+    'other clients of a deny',
+    rules(rule('a', 'grant', read, 'clients: { ids: [x] }'), rule('no', 'deny', '"*"', 'clients: { ids: [y] }')),
+    [],
+  ],
+  [
+    'some clients of a deny, which are the exception',
+    rules(rule('a', 'grant', read), rule('no', 'deny', '"*"', 'clients: { ids: [y] }')),
+    [],
+  ],
+  ['a misspelt scope beside one that is there', rules(rule('no', 'deny', '"orders:read", "orders:raed"')), [['scope_undeclared', 'no']]],
+  ['a misspelt scope of a demand', 'mfa: [{ name: m, scopes: ["finanse:*"] }]', [['scope_undeclared', 'm']]],
+  ['a demand of every scope', 'mfa: [{ name: m }]', []],
+  ['a resource of a demand that is not there', 'mfa: [{ resource: "https://no.example" }]', [['resource_unknown', 'unnamed demand 1']]],
+  ['a misspelt scope of a rule for clients', 'clients: [{ name: c, scopes: ["nothing"] }]', [['scope_undeclared', 'c']]],
+  ['a rule for clients without scopes', 'clients: [{ name: c, refuse: true }]', []],
+  ['a constant condition of a rule for clients', 'clients: [{ name: c, refuse: true, when: "1 < 2" }]', [['condition_constant', 'c']]],
+  [
+    'a demand of clients that are to be two',
+    'mfa: [{ name: m, clients: { ids: [x] }, when: "client.id == \'y\'" }]',
+    [['condition_contradicts', 'm']],
+  ],
+  [
+    'a group that is defined as nothing',
+    `groups: { g: {} }\n${rules(rule('a', 'grant', read, 'groups: [g, h]'))}`,
+    [['groups_empty', 'a']],
+  ],
+  [
+    'a condition on a name of the document',
+    `groups: { g: { names: [EXT] } }\n${rules(rule('no', 'deny', read, 'when: "!(\'g\' in groups)"'))}`,
+    [['group_of_document', 'no']],
+  ],
+  [
+    'a condition on such a name, which the IdP sends too',
+    `groups: { g: { names: [g, h] } }\n${rules(rule('no', 'deny', read, 'when: "\'g\' in groups"'))}`,
+    [],
+  ],
+  [
+    'a connection that is not there',
+    rules(rule('no', 'deny', read, 'when: "auth.connection == \'nowhere\'"')),
+    [['connection_unknown', 'no']],
+  ],
+  [
+    'connections that are there',
+    rules(rule('no', 'deny', read, "when: \"auth.connection != 'here' && subject.connection in ['here']\"")),
+    [],
+  ],
+  [
+    'a connection of a meaning that is not there',
+    'strength: [{ name: s, connection: nowhere, acr: a, means: multi_factor }]',
+    [['connection_unknown', 's']],
+  ],
+])('said of %s', (_, text, expected) => {
+  expect(lintPolicy(aPolicy(text), resources, ['here']).map(({ kind, rule: name }) => [kind, name])).toEqual(expected)
+})
+
+test('where nobody knows the connections nothing is said of them', () => {
+  expect(warningsOf(rules(rule('no', 'deny', read, 'when: "auth.connection == \'nowhere\'"')))).toEqual([])
+})

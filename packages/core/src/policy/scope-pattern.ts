@@ -14,6 +14,23 @@ export function scopePatterns(written: readonly string[]): ScopePatterns {
   return { names, patterns, covers: (scope) => names.has(scope) || globs.some((parts) => matchesGlob(parts, scope)) }
 }
 
+/**
+ * Whether some scope is meant by both, each a name or a pattern. Of two patterns that is so where neither their beginnings nor their ends
+ * contradict each other: what one has between its stars fits between those of the other.
+ */
+export function haveScopeInCommon(one: ScopePatterns, other: ScopePatterns): boolean {
+  for (const name of one.names) if (other.covers(name)) return true
+  for (const name of other.names) if (one.covers(name)) return true
+  return one.patterns.some((pattern) => other.patterns.some((another) => meet(pattern, another)))
+}
+
+function meet(one: string, other: string): boolean {
+  const [begins, ends] = [[beginOf(one), beginOf(other)] as const, [endOf(one), endOf(other)] as const]
+  return (begins[0].startsWith(begins[1]) || begins[1].startsWith(begins[0])) && (ends[0].endsWith(ends[1]) || ends[1].endsWith(ends[0]))
+}
+const beginOf = (pattern: string): string => pattern.slice(0, pattern.indexOf('*'))
+const endOf = (pattern: string): string => pattern.slice(pattern.lastIndexOf('*') + 1)
+
 /** What covers every scope. */
 export const everyScope: ScopePatterns = scopePatterns(['*'])
 
