@@ -5,6 +5,7 @@ import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemne
 import { mostNamedPeople } from '@drawbridge/store/directory'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
+import { endSubjects } from './jobs/end-subjects.job.js'
 import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
 import { runScheduled } from './jobs/run-scheduled.job.js'
@@ -104,6 +105,7 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
     tellSettledGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),
+  'end-subjects': job(z.object({}), { attempts: 3, firstPauseMs: 1000 }, (deps) => endSubjects(deps)),
   'refresh-idp-metadata': job(z.object({}), { attempts: 1, firstPauseMs: 1000 }, (deps) => refreshIdpMetadata(deps)),
   'warn-certificates': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => warnCertificates(deps)),
   'send-announcements': job(z.object({}), { attempts: 1, firstPauseMs: 1000 }, (deps) => sendAnnouncements(deps)),

@@ -59,7 +59,7 @@ export const judgement = `entered AS (
     SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known)) AS at, c.resync_demanded_at AS resync_at
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
   ), scim AS (
-    SELECT u.id, u.active, u.updated_at, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
+    SELECT u.id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.updated_at, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
         AND NOT (other.connection_id = $3 AND other.stable_id = $10)) AS of_another
     FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
@@ -105,20 +105,21 @@ export const completeStatement = hotStatement({
       AND connection_epoch = (SELECT epoch FROM connections WHERE tenant_id = $1 AND id = $3 AND disabled_at IS NULL)
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, began_nth
   ), ${judgement}, held AS MATERIALIZED (
-    SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17) AS in_directory, hold_idp_session($1, $3, $31, began_nth) AS in_idp_session
+    SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17) AS in_directory, hold_idp_session($1, $3, $31, began_nth) AS in_idp_session,
+      directory_end($1, scim_user_id) AS ends_at
     FROM verdict WHERE outcome = 'believed'
   ), taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
       AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND verdict.asks_invitation RETURNING i.id
   ), person AS (
-    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, claims_at, created_at, last_login_at)
-    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $6, $6, $6 FROM verdict
+    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, claims_at, created_at, last_login_at, deactivates_at)
+    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
     WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
       claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
         = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
-      scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id)
+      scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id), deactivates_at = COALESCE(EXCLUDED.deactivates_at, subjects.deactivates_at)
     WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
       AND (subjects.deactivates_at <= $6) IS NOT TRUE
     RETURNING id, epoch, claims_version, factors_reset_at, deactivates_at

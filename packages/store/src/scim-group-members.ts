@@ -4,7 +4,7 @@ import type { ScimMember } from '@drawbridge/core/scim/group'
 import type { MemberChange } from '@drawbridge/core/scim/member-change'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { mostNamedPeople, type Touched } from './directory.js'
-import { type Db, isUuid, toTimestamp } from './transaction.js'
+import { type AcrossDb, type Db, isUuid, toTimestamp } from './transaction.js'
 
 /** People and groups in one group. */
 export const mostMembers = 100_000
@@ -150,4 +150,24 @@ export async function removeFromGroups(
      FROM gone WHERE g.tenant_id = $1 AND g.id = gone.group_id AND g.generation = gone.generation`,
     [caller.tenant, member, toTimestamp(caller.now)],
   )
+}
+
+/** Removes at most `limit` rows of members that count no more, of groups that were emptied or deleted; answers how many. */
+export async function sweepMembersAcrossTenants(db: AcrossDb, limit: number): Promise<number> {
+  const { rows } = await db.query<{ removed: number }>(
+    `WITH stale AS (SELECT tenant_id, id, generation FROM scim_groups WHERE swept_generation < generation ORDER BY tenant_id, id LIMIT 1),
+     gone AS (
+       DELETE FROM scim_group_members d USING stale
+       -- Asked of the row once more: whoever was added again meanwhile counts again.
+       WHERE d.tenant_id = stale.tenant_id AND d.group_id = stale.id AND d.generation < stale.generation AND (d.tenant_id, d.group_id, d.member_id) IN (
+         SELECT m.tenant_id, m.group_id, m.member_id FROM stale JOIN scim_group_members m ON m.tenant_id = stale.tenant_id AND m.group_id = stale.id
+           AND m.generation < stale.generation LIMIT $1)
+       RETURNING 1),
+     swept AS (
+       UPDATE scim_groups g SET swept_generation = stale.generation FROM stale
+       WHERE g.tenant_id = stale.tenant_id AND g.id = stale.id AND (SELECT count(*) FROM gone) < $1)
+     SELECT count(*)::int AS removed FROM gone`,
+    [limit],
+  )
+  return rows[0]?.removed ?? 0
 }

@@ -12,6 +12,7 @@ import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, Tenant
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
 import { raiseClaimsOfUser } from './directory.js'
+import { keepEndDate } from './end-dates.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
 
@@ -62,6 +63,8 @@ export type ScimCaller = {
   readonly newId: () => string
   /** Declared by the connection. Without it only externalId links, to the stable id. */
   readonly link?: SubjectLink | undefined
+  /** The attribute by which this directory names the end of somebody's access. Absent: it names none. */
+  readonly endDate?: string | undefined
 }
 
 /** First of all: changes of one connection queue here, and a login of it, which shares this lock (`hold_directory`), is written before or hears of them. */
@@ -106,6 +109,7 @@ export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserD
   const user = toScimUser(rows[0] as ScimUserRow)
   await audit(db, caller, user.id, 'scim_user.created')
   await linkSubject(db, caller, user)
+  await keepEndDate(db, caller, user)
   if (!user.active) await takeAway(db, caller, user, 'the directory created the user as inactive', false)
   return ok(user)
 }
@@ -148,6 +152,7 @@ export async function updateScimUser<E>(
   const user = isSame(before, changed.value) ? before : await rewrite(db, caller, before, changed.value)
   if (user === undefined) return err({ kind: 'taken' })
   await linkSubject(db, caller, user)
+  await keepEndDate(db, caller, user)
   if (!user.active) await takeAway(db, caller, user, 'the directory set active to false', before.active)
   else if (!before.active) await giveBack(db, caller, user)
   return ok(user)

@@ -46,7 +46,11 @@ export async function changeSubjectLink(db: Db, change: LinkChange): Promise<Res
   const user = scimUserId === undefined ? undefined : await findLinkable(db, tenant, subject.connection_id, scimUserId)
   if (scimUserId !== undefined && user === undefined) return err('scim_user_unknown')
   if (user?.taken) return err('scim_user_taken')
-  await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [tenant, subjectId, scimUserId ?? null])
+  await db.query(
+    `UPDATE subjects SET scim_user_id = $3, deactivates_at = (SELECT ends_at FROM scim_users u WHERE u.tenant_id = $1 AND u.id = $3)
+     WHERE tenant_id = $1 AND id = $2`,
+    [tenant, subjectId, scimUserId ?? null],
+  )
   const { epoch } = await raiseBarrier(db, change, user?.active === false)
   return ok({ from, changed: true, epoch, deactivated: subject.deactivated || user?.active === false })
 }

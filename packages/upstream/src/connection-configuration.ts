@@ -64,8 +64,9 @@
  *   stableIdAttribute    string                 short for mapping.stableId.attribute
  *   groupsAttribute      string                 short for mapping.groups.from with one name
  *   scimLinkKey          {attribute, scim: 'userName' | 'externalId'}   how a SCIM user is linked: an IdP-controlled value only (security.md §3)
- *   directory            {groups: 'directory' | 'login'}   who says in which groups somebody is (docs/adr/0039): the directory that speaks SCIM, or the
- *                                               login; default: the login until the directory sends its first group, and the directory alone from then on
+ *   directory            {groups: 'directory' | 'login', endDate}   who says in which groups somebody is (docs/adr/0039): the directory that speaks SCIM, or the
+ *                                               login; default: the login until the directory sends its first group, and the directory alone from then on. endDate: the attribute
+ *                                               of SCIM users that names the end of somebody's access; default: none
  *   logoutUpstream       boolean                whoever signs out here is taken to the IdP to sign out there, too, where it offers that; default true
  *   idpInitiated         {targets: [{name, relayState, initiateLoginUri, targetLinkUri}]}   where a tile of the IdP's portal may lead, chosen by
  *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0026); default: refused
@@ -87,6 +88,11 @@ const ecCurves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
 
 const text = z.string().min(1).max(limits.textLength)
 const texts = z.array(text).max(limits.listLength)
+/** An attribute, or one behind the URN of an extension. */
+const directoryAttribute = z
+  .string()
+  .max(256)
+  .regex(/^(urn:[A-Za-z0-9._:-]+:)?[A-Za-z][A-Za-z0-9_-]*$/)
 const shared = {
   mapping: z.record(z.string(), z.unknown()).optional(),
   stableIdAttribute: text.optional(),
@@ -94,7 +100,7 @@ const shared = {
   scimLinkKey: z.strictObject({ attribute: text, scim: z.enum(['userName', 'externalId']) }).optional(),
   idpInitiated: initiatedLoginShape.optional(),
   logoutUpstream: z.boolean().default(true),
-  directory: z.strictObject({ groups: z.enum(['directory', 'login']).optional() }).optional(),
+  directory: z.strictObject({ groups: z.enum(['directory', 'login']).optional(), endDate: directoryAttribute.optional() }).optional(),
 }
 const samlSchema = z.strictObject({
   ...shared,
@@ -121,6 +127,8 @@ type Shared = {
   readonly scimLinkKey: { readonly attribute: string; readonly scim: 'userName' | 'externalId' } | undefined
   /** Undefined: nobody but an application of ours begins a login. */
   readonly idpInitiated: InitiatedLogin | undefined
+  /** What the directory that speaks SCIM says beside the login. */
+  readonly directory: { readonly endDate: string | undefined }
   /** Whoever signs out here is taken to the IdP to sign out there, where it offers that. */
   readonly logoutUpstream: boolean
 }
@@ -175,12 +183,12 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
 function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefusal> {
   const parsed = oidcSchema.safeParse(configuration)
   if (!parsed.success) return err(invalid(parsed.error))
-  const { mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, logoutUpstream, ...settings } = parsed.data
+  const { mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, logoutUpstream, directory, ...settings } = parsed.data
   const insecure = findInsecureUrl(settings)
   if (insecure !== undefined) return err({ reason: 'connection_url_insecure', detail: { member: insecure } })
   const mistake = findOidcMistake(settings)
   if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
-  const common = parseShared({ mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, logoutUpstream })
+  const common = parseShared({ mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, logoutUpstream, directory })
   if (!common.ok) return common
   const key = findKeyMistake(settings, common.value.mapping)
   if (key !== undefined) return err({ reason: 'connection_configuration_invalid', detail: key })
@@ -201,6 +209,7 @@ function parseShared({
   scimLinkKey,
   idpInitiated,
   logoutUpstream,
+  directory,
 }: z.infer<z.ZodObject<typeof shared>>): Result<Shared, UpstreamRefusal> {
   const mistake = idpInitiated && findInitiatedLoginMistake(idpInitiated)
   if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
@@ -210,7 +219,7 @@ function parseShared({
     ...(groupsAttribute !== undefined && { groups: { from: [groupsAttribute] } }),
   })
   return parsed.ok
-    ? ok({ mapping: parsed.value, scimLinkKey, idpInitiated, logoutUpstream })
+    ? ok({ mapping: parsed.value, scimLinkKey, idpInitiated, logoutUpstream, directory: { endDate: directory?.endDate } })
     : err({ reason: 'connection_configuration_invalid', detail: { member: 'mapping', message: parsed.error.say } })
 }
 

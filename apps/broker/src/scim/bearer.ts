@@ -22,8 +22,10 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   const now = deps.clock.now()
   const token = await inTenant(deps.database, tenant, (db) => findLivingScimToken(db, tenant, hashCredential(credential), now))
   if (token === undefined) return err(refuseScim({ reason: 'scim_token_invalid' }))
-  const link = subjectLinkOf(tenantOf(http).connection(token.connectionId))
-  return ok({ tenant, connectionId: token.connectionId, now, requestId: http.requestId, newId: () => deps.random.uuid(), link })
+  const connection = tenantOf(http).connection(token.connectionId)
+  const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined
+  const link = subjectLinkOf(connection)
+  return ok({ tenant, connectionId: token.connectionId, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
 }
 
 /**

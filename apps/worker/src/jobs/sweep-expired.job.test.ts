@@ -5,6 +5,8 @@ import { redeemCode } from '@drawbridge/store/authorization-codes'
 import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
 import { acrossTenants, onHotPath } from '@drawbridge/store/transaction'
 import { aChallenge, aGrant, aRedirectUri, hashOf, presentVersions } from '@drawbridge/testkit/a-grant'
+import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
+import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
@@ -222,4 +224,24 @@ test('what is kept of failed logins and of tests goes with its time, and not som
   await leaveFlow(addSeconds(now, -1))
   await sweepAt(now)
   for (const table of tables) expect([table, await countOf(fixture, table)]).toEqual([table, 0])
+})
+
+test('members of a group that was emptied or deleted go, those that count stay', async () => {
+  const users = await Promise.all(['ada', 'bob'].map((name) => aScimUser(fixture, acme, name)))
+  const [emptied, deleted, living] = [
+    await aScimGroup(fixture, acme, 'emptied', { users }),
+    await aScimGroup(fixture, acme, 'deleted', { users }),
+    await aScimGroup(fixture, acme, 'living', { users }),
+  ]
+  await write('UPDATE scim_groups SET generation = 2 WHERE id = ANY ($1)', [emptied, deleted])
+  await write('UPDATE scim_groups SET deleted_at = now() WHERE id = $1', deleted)
+  await write('UPDATE scim_group_members SET generation = 2 WHERE group_id = $1 AND member_id = $2', emptied, users[0])
+  await sweepAt(now)
+  const left = await asOwner<{ group_id: string; member_id: string }>(
+    fixture.ownerUrl,
+    'SELECT group_id, member_id FROM scim_group_members',
+  )
+  expect(new Set(left.map((row) => `${row.group_id} ${row.member_id}`))).toEqual(
+    new Set([`${emptied} ${users[0]}`, `${living} ${users[0]}`, `${living} ${users[1]}`]),
+  )
 })

@@ -4,6 +4,7 @@ import { markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
 import { countUndoneAcrossTenants, deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
+import { sweepMembersAcrossTenants } from '@drawbridge/store/scim-group-members'
 import {
   deleteExpiredAcrossTenants,
   eraseLogoutHintsAcrossTenants,
@@ -30,9 +31,17 @@ export async function sweepExpired(deps: JobDeps): Promise<void> {
     deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
   deps.metrics.set('drawbridge_outbox_waiting', await acrossTenants(deps.database, countUndoneAcrossTenants))
   await acrossTenants(deps.database, (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
-  let rows = 0
+  let rows = await sweepMembers(deps)
   for (const table of sweptTableNames) rows += await sweepTable(deps, table)
   if (removed + expired + closed + rows > 0) deps.log.info({ removed, expired, closed, rows }, 'swept what had expired')
+}
+
+/** Of groups that were emptied or deleted: one group at a time, so a batch may be short and there is more. */
+async function sweepMembers(deps: JobDeps): Promise<number> {
+  let rows = 0
+  for (let batch = 0; batch < mostBatches; batch++)
+    rows += await acrossTenants(deps.database, (db) => sweepMembersAcrossTenants(db, sweepBatch))
+  return rows
 }
 
 /** Each batch is a transaction of its own. */

@@ -110,6 +110,9 @@ export const auditEvents = {
   'scim_token.revoked': 'A token for the SCIM endpoint was revoked.',
   'scim_user.created': 'The directory of the company created a person.',
   'scim_user.deleted': 'The directory of the company deleted a person.',
+  'scim_user.end_changed': 'The directory of the company named another end of a person’s access, or none; the detail says which.',
+  'scim_user.end_unreadable':
+    'ALARM: what the directory of the company named as the end of a person’s access is no date; the end that was known holds.',
   'scim_user.updated': 'The directory of the company changed a person.',
   session_ended:
     'A session ended: by the IdP, or by the person here. The detail counts the browser sessions, and the grants that ended with them.',

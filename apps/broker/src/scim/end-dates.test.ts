@@ -1,0 +1,97 @@
+/** The end of somebody's access that a directory names in advance: kept with the person, whoever came first, and a reason to decide again. */
+import { instant } from '@drawbridge/core/instant'
+import type { SubjectId } from '@drawbridge/core/tenant/ids'
+import { endSubject, listEndedSubjectsAcrossTenants } from '@drawbridge/store/end-dates'
+import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
+import { asOwner } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
+
+let broker: ScimBroker
+beforeAll(async () => {
+  broker = await aScimBroker()
+})
+afterAll(() => broker.close())
+
+const hr = 'urn:acme:params:scim:schemas:extension:hr:2.0:User'
+const owner = <Row = Record<string, unknown>>(sql: string, parameters: readonly unknown[] = []) =>
+  asOwner<Row>(broker.fixture.ownerUrl, sql, parameters)
+async function aDirectory(): Promise<Directory> {
+  const directory = await broker.aDirectory()
+  const configuration = { issuer: 'https://idp.example', clientId: 'drawbridge', directory: { endDate: `${hr}:endDate` } }
+  await owner('UPDATE connections SET configuration = $2 WHERE id = $1', [directory.tenant.connectionId, JSON.stringify(configuration)])
+  return directory
+}
+const ada = (endDate?: unknown) => ({ userName: 'ada', externalId: 'ada', ...(endDate === undefined ? {} : { [hr]: { endDate } }) })
+type Subject = { deactivates_at: Date | null; claims_version: number; claims_barrier: number; epoch: number; deactivated_at: Date | null }
+const subjectOf = async ({ tenant }: Directory) =>
+  (
+    await owner<Subject>('SELECT deactivates_at, claims_version, claims_barrier, epoch, deactivated_at FROM subjects WHERE id = $1', [
+      tenant.subjectId,
+    ])
+  )[0]
+const kindsOf = async ({ tenant }: Directory) =>
+  (
+    await owner<{ kind: string }>("SELECT kind FROM audit_events WHERE tenant_id = $1 AND kind LIKE 'scim_user.end%' ORDER BY id", [
+      tenant.tenantId,
+    ])
+  ).map(({ kind }) => kind)
+
+test('is kept when it is named, changed and taken back, and each time what is open is decided again', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada('2030-06-30'))).body['id'])
+  expect(await subjectOf(directory)).toMatchObject({
+    deactivates_at: new Date('2030-07-01T00:00:00Z'),
+    claims_version: 2,
+    claims_barrier: 2,
+  })
+  const change = (value: unknown) =>
+    directory.call('PATCH', `/Users/${id}`, { Operations: [{ op: 'replace', path: `${hr}:endDate`, value }] })
+  await change('2029-01-31T18:00:00+01:00')
+  expect(await subjectOf(directory)).toMatchObject({
+    deactivates_at: new Date('2029-01-31T17:00:00Z'),
+    claims_version: 3,
+    claims_barrier: 3,
+  })
+  await directory.call('PATCH', `/Users/${id}`, { Operations: [{ op: 'replace', path: 'title', value: 'Analyst' }] })
+  expect(await subjectOf(directory)).toMatchObject({ claims_version: 3 })
+  await directory.call('PUT', `/Users/${id}`, ada())
+  expect(await subjectOf(directory)).toMatchObject({ deactivates_at: null, claims_version: 4, claims_barrier: 4 })
+  expect(await kindsOf(directory)).toEqual(['scim_user.end_changed', 'scim_user.end_changed', 'scim_user.end_changed'])
+})
+
+test('what is no date changes nothing and stands in the trail; without the setting nothing is read', async () => {
+  const directory = await aDirectory()
+  const id = String((await directory.call('POST', '/Users', ada('2030-06-30'))).body['id'])
+  expect((await directory.call('PUT', `/Users/${id}`, ada('soon'))).status).toBe(200)
+  expect(await subjectOf(directory)).toMatchObject({ deactivates_at: new Date('2030-07-01T00:00:00Z') })
+  expect(await kindsOf(directory)).toEqual(['scim_user.end_changed', 'scim_user.end_unreadable'])
+  const other = await broker.aDirectory()
+  await other.call('POST', '/Users', ada('2030-06-30'))
+  expect(await subjectOf(other)).toMatchObject({ deactivates_at: null, claims_version: 1 })
+})
+
+test('when it has come, the barrier is raised once, and again for another end; the door is left to the end itself', async () => {
+  const directory = await aDirectory()
+  const { tenant } = directory
+  const id = String((await directory.call('POST', '/Users', ada('2027-01-31'))).body['id'])
+  const end = async (at: string) => {
+    const now = instant(Date.parse(at))
+    const due = await acrossTenants(broker.fixture.database, (db) => listEndedSubjectsAcrossTenants(db, now, 10))
+    const mine = due.filter((one) => one.tenant === tenant.tenantId)
+    const who = { tenant: tenant.tenantId, id: tenant.subjectId as SubjectId }
+    const raised = await inTenant(broker.fixture.database, tenant.tenantId, (db) => endSubject(db, who, crypto.randomUUID() as never, now))
+    return [mine.length, raised]
+  }
+  expect(await end('2027-01-31T23:59:59Z')).toEqual([0, false])
+  expect(await end('2027-02-01T00:00:00Z')).toEqual([1, true])
+  expect(await end('2027-02-01T00:01:00Z')).toEqual([0, false])
+  expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivated_at: null })
+  await directory.call('PUT', `/Users/${id}`, ada('2027-03-31'))
+  expect(await end('2027-04-01T00:00:00Z')).toEqual([1, true])
+  expect(await subjectOf(directory)).toMatchObject({ epoch: 3, deactivated_at: null })
+  const events = await owner("SELECT source, reason FROM deprovisioning_events WHERE tenant_id = $1 AND target = 'subject'", [
+    tenant.tenantId,
+  ])
+  expect(events).toEqual(Array.from({ length: 2 }, () => ({ source: 'scim', reason: 'the end that the directory named has come' })))
+})
