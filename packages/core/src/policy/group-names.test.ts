@@ -34,6 +34,8 @@ describe('a group is meant', () => {
     ['not by a plus that joins two', '[{ path: "OU=a\\\\+b=c,DC=acme" }]', ['CN=x,OU=a+b=c,DC=acme'], false],
     ['not by an escape that only looks like another', '[{ path: "OU=R\\\\\\\\2C,DC=acme" }]', ['CN=x,OU=R\\2C,DC=acme'], false],
     ['by a blank that is its own', '[{ path: "OU=R\\\\20 ,DC=acme" }]', ['CN=x,OU=R\\ ,DC=acme'], true],
+    ['not by a blank after a backslash that is its own', '[{ path: "OU=R\\\\20,DC=acme" }]', ['CN=x,OU=R\\\\ ,DC=acme'], false],
+    ['by a backslash that is its own, without the blank', '[{ path: "OU=R\\\\5C,DC=acme" }]', ['CN=x,OU=R\\\\ ,DC=acme'], true],
     ['not by a blank that is not', '[{ path: "OU=R ,DC=acme" }]', ['CN=x,OU=R\\ ,DC=acme'], false],
     ['a place is no name', '["/Engineering"]', ['/Engineering/Platform'], false],
   ] as const)('%s', (_, entry, groups, granted) => {

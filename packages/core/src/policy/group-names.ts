@@ -117,7 +117,8 @@ function sameValue(value: string): string {
   const begin = value.length - value.trimStart().length
   const end = value.trimEnd().length
   // The last blank belongs to a backslash before it, unless that one is escaped itself.
-  const slashes = /\\*$/.exec(value.slice(0, end))?.[0].length ?? 0
+  let slashes = 0
+  while (slashes < end - begin && value[end - 1 - slashes] === '\\') slashes += 1
   return value
     .slice(begin, slashes % 2 === 1 ? end + 1 : end)
     .replace(escaped, (_, octets: string | undefined, character: string | undefined) => {
