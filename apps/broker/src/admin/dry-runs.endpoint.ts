@@ -10,7 +10,6 @@ import { readTestLogin, type StoredTestLogin } from '@drawbridge/store/test-logi
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { policyInputOf } from '../admission/admit.js'
-import { sessionEndOf } from '../admission/session-end.js'
 import type { BrokerDeps } from '../deps.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
@@ -100,7 +99,7 @@ async function inputOfTest(deps: BrokerDeps, tenant: ResolvedTenant, test: Store
     tenant,
     client,
     resource,
-    identity: { ...identity.value, sessionExpiresAt: sessionEndOf(identity.value, now) },
+    identity: identity.value,
     scopes: scopes.map((scope) => scope as Scope),
     stepUpsDone: asked.secondFactor ? 1 : 0,
     session: { startedAt: now, isOwn: true },

@@ -31,7 +31,6 @@ import type { RefusedAnswer } from '@drawbridge/upstream/answer-outline'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import { describeAssertion } from '@drawbridge/upstream/describe-assertion'
 import { type Admission, admit, type Identified, identify } from '../admission/admit.js'
-import { sessionEndOf } from '../admission/session-end.js'
 import { type Answer, page } from '../http/answer.js'
 import { html } from '../http/html.js'
 import { refuseOnPage } from './answer.js'
@@ -128,7 +127,7 @@ async function askPolicy(home: TestHomecoming, identity: NormalizedIdentity): Pr
     tenant: { ...tenant, policy },
     client,
     resource,
-    identity: { ...identity, sessionExpiresAt: sessionEndOf(identity, now) },
+    identity,
     scopes: asked.scopes.map((scope) => scope as Scope),
     stepUpsDone: asked.secondFactor ? 1 : 0,
     session: { startedAt: now, isOwn: true },

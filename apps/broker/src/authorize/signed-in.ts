@@ -11,6 +11,7 @@ import { type FactorRound, findFactorRound } from '@drawbridge/store/factor-roun
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { type Admitted, admit } from '../admission/admit.js'
 import { claimSourcesOf } from '../admission/claim-sources.js'
+import { idpEndOf } from '../admission/session-end.js'
 import { sessionHandleOf } from '../http/session-cookie.js'
 import type { Flow } from './flow.js'
 
@@ -52,7 +53,7 @@ export async function decideFor(flow: Flow, session: LiveBrowserSession): Promis
     ...known,
     subjectId: session.subjectId,
     authentication: { acr, amr, authenticatedAt, ownFactor: round.proof },
-    sessionExpiresAt: session.expiresAt,
+    sessionExpiresAt: idpEndOf(session),
   }
   const { decision, input } = admitWith({ flow, session, identity, isOwn }, round.proof)
   countUnclear(flow.deps)(decision.explanation.unclear)

@@ -125,6 +125,11 @@ const cases: readonly Case[] = [
     ...{ access: { seconds: 100, by: 'session_absolute' }, refresh: { seconds: 100, by: 'session_absolute' }, end: 100 },
   },
   {
+    winner: 'absolute session, without a word of policy or IdP',
+    secondsLater: 28_000,
+    ...{ access: { seconds: 1800, by: 'tier' }, refresh: { seconds: 15_200, by: 'session_absolute' }, end: 15_200 },
+  },
+  {
     winner: 'idle session',
     policy: 'session: { idleSeconds: 900 }',
     ...{ access: { seconds: 1800, by: 'tier' }, refresh: { seconds: 900, by: 'session_idle' }, end: 28_800 },

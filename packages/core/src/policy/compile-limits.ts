@@ -2,6 +2,7 @@
 import { type Compiling, report } from './compiling.js'
 import type { SensitivityTier } from './decision.js'
 import type { PolicyDocument } from './document.js'
+import { policyLimits } from './error.js'
 import type { SessionLimits, TierLimit, TierLimits } from './tier.js'
 
 export type Limits = {
@@ -50,8 +51,14 @@ function tightenSession(document: PolicyDocument, outer: SessionLimits, compilin
   }
 }
 
-/** The wall's own limits are the vendor's to set, instead of the defaults. */
-export function wallLimits(document: PolicyDocument, defaults: Limits): Limits {
+/**
+ * The wall's own limits are the vendor's to set, instead of the defaults; but no session outlasts `sessionSeconds`, whatever it says. What was
+ * published with more is held to that.
+ */
+export function wallLimits(document: PolicyDocument, defaults: Limits, compiling: Compiling): Limits {
+  const absoluteSeconds = document.session.absoluteSeconds ?? defaults.session.absoluteSeconds
+  if (absoluteSeconds > policyLimits.sessionSeconds && !compiling.isPublished)
+    report(compiling, 'session_too_long', ['session', 'absoluteSeconds'], `${absoluteSeconds}, limit ${policyLimits.sessionSeconds}`)
   const tier = (name: SensitivityTier): TierLimit => {
     const own = document.limits[name]
     const outer = defaults.tierLimits[name]
@@ -64,6 +71,10 @@ export function wallLimits(document: PolicyDocument, defaults: Limits): Limits {
   const { session } = defaults
   return {
     tierLimits: { read: tier('read'), write: tier('write'), sensitive: tier('sensitive'), admin: tier('admin') },
-    session: { ...session, ...Object.fromEntries(Object.entries(document.session).filter(([, seconds]) => seconds !== undefined)) },
+    session: {
+      ...session,
+      ...Object.fromEntries(Object.entries(document.session).filter(([, seconds]) => seconds !== undefined)),
+      absoluteSeconds: Math.min(absoluteSeconds, policyLimits.sessionSeconds),
+    },
   }
 }

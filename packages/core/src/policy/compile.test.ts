@@ -148,7 +148,11 @@ describe('every mistake is told with its place and with what it is about', () =>
   test.each([
     [`rules:\n  - { name: a, effect: grant, scopes: [x], everyone: true }`, [['wall_grants', 'rules[0]', 3, ': a']]],
     [`bundles:\n  - { name: b, groups: [g], scopes: [x] }`, [['wall_grants', 'bundles', 3, ': b']]],
-    ['acceptsStrengthOf: [c]', []],
+    ['acceptsStrengthOf: [{ connection: c, acr: x, means: multi_factor }]', []],
+    ['acceptsStrengthOf: [c]', [['strength_not_named', 'acceptsStrengthOf[0]', 2, ': c']]],
+    ['acceptsStrengthOf:\n  - { connection: c, means: multi_factor }', [['strength_without_evidence', 'acceptsStrengthOf[0]', 3, '']]],
+    ['acceptsStrengthOf:\n  - { connection: c, amr: [otp], means: multi_factor }', [['strength_defined', 'acceptsStrengthOf[0]', 3, '']]],
+    ['session: { absoluteSeconds: 43201 }', [['session_too_long', 'session.absoluteSeconds', 2, ': 43201, limit 43200']]],
     [`rules:\n  - { name: a, ${rule} }`, []],
   ] as const)('of a wall: %s', (text, expected) => {
     expect(told(text, compileWall)).toEqual(expected)
@@ -190,7 +194,7 @@ rules: [{ name: z, effect: deny, scopes: [x], everyone: true }]
 mfa: [{ name: z }, { name: y }]
 clients: [{ name: x, refuse: true, when: "false" }]
 strength: [{ name: z, acr: v, means: multi_factor }]
-acceptsStrengthOf: [c]`,
+acceptsStrengthOf: [{ connection: c, acr: u, means: multi_factor }, { connection: d, acr: w, means: multi_factor }]`,
     5,
   )
   const policy = aPolicy(
@@ -212,7 +216,11 @@ strength: [{ name: t, acr: u, means: multi_factor }]`,
   })
 
   test('keeps what was written', () => {
-    expect(policy).toMatchObject({ version: 8, wallVersion: 5, strength: { accepted: new Set(['c']) } })
+    expect(policy).toMatchObject({
+      version: 8,
+      wallVersion: 5,
+      strength: { accepted: new Map([['c', [expect.objectContaining({ acr: 'u' })]]]) },
+    })
     expect(policy.derivedClaims.vendor.map(({ name }) => name)).toEqual(['far'])
     expect(policy.derivedClaims.tenant.map(({ name }) => name)).toEqual(['own'])
     expect([policy.strength.vendor, policy.strength.tenant].map((rules) => rules.map(({ name }) => name))).toEqual([['z'], ['t']])

@@ -19,7 +19,15 @@ import { type PolicyMistake, policyLimits } from './error.js'
 import { depthsOfPlaces, type GroupSet, groupSets, type PlaceDepths } from './group-names.js'
 import { indexRules, type RuleIndex } from './rule-index.js'
 import { everyScope } from './scope-pattern.js'
-import { compileStrength, noStrengthRules, type StrengthRule, type StrengthRules } from './strength.js'
+import {
+  type AcceptedStrength,
+  acceptedOf,
+  compileAccepted,
+  compileStrength,
+  noStrengthRules,
+  type StrengthRule,
+  type StrengthRules,
+} from './strength.js'
 import { defaultSessionLimits, defaultTierLimits, type TierLimits } from './tier.js'
 
 export type CompiledPolicy = Limits & {
@@ -41,7 +49,7 @@ export type CompiledPolicy = Limits & {
 }
 
 /** The policy of the vendor: what no tenant's policy can undo. It grants nothing. */
-export type Wall = Limits & Parts & { readonly version: number; readonly accepted: ReadonlySet<string> }
+export type Wall = Limits & Parts & { readonly version: number; readonly accepted: readonly AcceptedStrength[] }
 
 type Parts = {
   readonly rules: readonly Omit<CompiledRule, 'rank'>[]
@@ -56,7 +64,7 @@ const defaultLimits: Limits = { tierLimits: defaultTierLimits, session: defaultS
 const noParts: Parts = { rules: [], demands: [], clientRules: [], derived: [], strength: [], ownGroups: new Map() }
 
 /** Of a vendor that wrote none: the table of tiers, and nothing else. */
-export const defaultWall: Wall = { version: 0, accepted: new Set(), ...defaultLimits, ...noParts }
+export const defaultWall: Wall = { version: 0, accepted: [], ...defaultLimits, ...noParts }
 
 /** Through which nothing comes: what holds when the vendor's own document cannot be read. */
 export const closedWall = (version: number): Wall => ({
@@ -77,14 +85,14 @@ export const closedWall = (version: number): Wall => ({
   ],
 })
 
-/** Compiles the vendor's document, or reports all of its mistakes. */
-export function compileWall(text: string, version = 0): Result<Wall, readonly PolicyMistake[]> {
+/** Compiles the vendor's document, or reports all of its mistakes. `isPublished`: it was accepted by an earlier version of ours, see its parts. */
+export function compileWall(text: string, version = 0, isPublished = false): Result<Wall, readonly PolicyMistake[]> {
   const read = parsePolicyDocument(text)
   if (!read.ok) return read
   const { document, lineOf } = read.value
-  const compiling: Compiling = { lineOf, mistakes: [], cost: 0, groups: 0 }
+  const compiling: Compiling = { lineOf, mistakes: [], cost: 0, groups: 0, isPublished }
   const parts = compileParts(document, 'vendor', compiling)
-  const wall = { version, accepted: new Set(document.acceptsStrengthOf), ...wallLimits(document, defaultLimits), ...parts }
+  const wall = { version, accepted: compileAccepted(document, compiling), ...wallLimits(document, defaultLimits, compiling), ...parts }
   return withoutMistakes(compiling, () => wall)
 }
 
@@ -155,7 +163,9 @@ function assemble(wall: Wall, version: number, { tierLimits, session, ...own }: 
     clientRules,
     placeDepths: depthsOfPlaces(placesOf([...rules, ...demands, ...clientRules])),
     derivedClaims: { vendor: wall.derived, tenant: own.derived },
-    strength: isEmptyStrength ? noStrengthRules : { vendor: wall.strength, tenant: own.strength, accepted: wall.accepted },
+    strength: isEmptyStrength
+      ? noStrengthRules
+      : { vendor: wall.strength, tenant: own.strength, accepted: acceptedOf(own.strength, wall.accepted) },
     tierLimits,
     ownGroups: own.ownGroups,
     outerTierLimits: wall.tierLimits,

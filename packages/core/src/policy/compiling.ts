@@ -4,7 +4,14 @@ import type { ExpressionMistake } from './cel.js'
 import { type LineFinder, mistake } from './document.js'
 import type { PolicyMistake } from './error.js'
 
-export type Compiling = { readonly lineOf: LineFinder; readonly mistakes: PolicyMistake[]; cost: number; groups: number }
+export type Compiling = {
+  readonly lineOf: LineFinder
+  readonly mistakes: PolicyMistake[]
+  cost: number
+  groups: number
+  /** It was accepted before, by us or by an earlier version. Absent: it is to be saved. */
+  readonly isPublished?: boolean
+}
 type Path = readonly (string | number)[]
 
 export function report(compiling: Compiling, reason: PolicyMistake['reason'], path: Path, detail: string): void {

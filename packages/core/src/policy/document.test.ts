@@ -39,6 +39,18 @@ describe('the sizes that a document may have', () => {
     ['the demands', 0, 1_000, (size) => ({ mfa: list(size, {}) })],
     ['a connection whose strength is accepted', 1, 64, (size) => ({ acceptsStrengthOf: [letters(size)] })],
     ['the connections whose strength is accepted', 0, 10_000, (size) => ({ acceptsStrengthOf: list(size, 'c') })],
+    [
+      'the connection of an accepted rule',
+      1,
+      64,
+      (size) => ({ acceptsStrengthOf: [{ connection: letters(size), acr: 'a', means: 'multi_factor' }] }),
+    ],
+    [
+      'the methods of an accepted rule',
+      1,
+      20,
+      (size) => ({ acceptsStrengthOf: [{ connection: 'c', amr: list(size, 'm'), means: 'multi_factor' }] }),
+    ],
     ['the seconds of an access token', 1, 31_536_000, (size) => ({ limits: { read: { accessTokenSeconds: size } } })],
     ['the seconds of a refresh token', 1, 31_536_000, (size) => ({ limits: { read: { refreshTokenSeconds: size } } })],
     ['the seconds of a session', 1, 31_536_000, (size) => ({ session: { absoluteSeconds: size } })],

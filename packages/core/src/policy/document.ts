@@ -153,6 +153,13 @@ const strengthRule = z
   })
   .describe('What evidence of this tenant\u2019s own IdPs means, beyond what specifications define')
 
+const acceptedStrength = z
+  .strictObject({
+    connection: z.string().min(1).max(64).describe('The id of the connection that the vendor has looked at'),
+    ...strengthRule.pick({ acr: true, amr: true, means: true }).shape,
+  })
+  .describe('A rule of a tenant that counts for the vendor, too, for one connection: this evidence and this meaning, no other')
+
 const groupDefinition = z
   .strictObject({
     names: z.array(groupText).optional().describe('As the IdP sends them'),
@@ -218,11 +225,11 @@ export const policySchema = z.strictObject({
     .default([])
     .describe('What must be proved for what'),
   acceptsStrengthOf: z
-    .array(z.string().min(1).max(64))
+    .array(z.union([acceptedStrength, z.string().min(1).max(64).describe('As earlier versions wrote it: accepts nothing, and is refused')]))
     .max(10_000)
     .default([])
     .describe(
-      'Only in the vendor\u2019s policy: connections whose tenant\u2019s own `strength` rules count for the vendor\u2019s demands too',
+      'Only in the vendor\u2019s policy: rules of `strength` that count for the vendor\u2019s demands, too, if a tenant writes exactly them',
     ),
 })
 

@@ -23,6 +23,11 @@ export const policyErrors = {
   },
   strength_defined: { spec: 'ours', say: 'what this evidence means is defined already, and a policy cannot give it another meaning' },
   strength_without_evidence: { spec: 'ours', say: 'a rule for strength needs `acr` or `amr`' },
+  strength_not_named: {
+    spec: 'ours',
+    say: 'the vendor accepts one rule at a time: name connection, `acr` or `amr`, and what it means; the id of a connection alone accepts nothing',
+  },
+  session_too_long: { spec: 'ours: limit sessionSeconds', say: 'no session lasts longer than the limit sessionSeconds' },
   wall_grants: { spec: 'ours', say: 'the policy of the vendor is a wall: it denies, demands and limits, and grants nothing' },
   wall_only: { spec: 'ours', say: 'only the policy of the vendor can say this' },
   tenant_only: { spec: 'ours', say: 'only the policy of a tenant can say this' },
@@ -87,6 +92,7 @@ export const policyLimits = {
   ruleScopes: 200,
   patternStars: 8,
   ruleClients: 200,
+  sessionSeconds: 12 * 3_600,
   groups: 1_000,
   groupsInAll: 200_000,
   placeDepth: 32,
@@ -124,6 +130,7 @@ export const policyLimitTexts: Readonly<Record<keyof typeof policyLimits, string
   groups: 'groups of one person (beyond, they count as unknown), of one rule, and of one that the document defines',
   groupsInAll:
     'groups that all rules together stand for; a group that the document defines counts for all that it lists, each time that a rule names it',
+  sessionSeconds: 'of a session, whatever the wall of the vendor says',
   placeDepth: 'levels of a place in the directory',
   caseScopes: 'scopes of the resource that test cases declare',
   claims: 'claims of somebody whom a test case or a dry run describes',

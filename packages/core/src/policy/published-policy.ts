@@ -13,7 +13,7 @@ export type Holding<T> = { readonly value: T; readonly isBroken: boolean }
 
 export function compilePublishedWall(published: PublishedWall | undefined): Holding<Wall> {
   if (published === undefined) return { value: defaultWall, isBroken: false }
-  const compiled = compileWall(published.document, published.version)
+  const compiled = compileWall(published.document, published.version, true)
   return compiled.ok ? { value: compiled.value, isBroken: false } : { value: closedWall(published.version), isBroken: true }
 }
 

@@ -1,5 +1,6 @@
 /** The four sensitivity tiers: how long what they allow may live, and what a new grant of them needs. A tenant may tighten, never loosen. */
 import { type SensitivityTier, sensitivityTiers } from './decision.js'
+import { policyLimits } from './error.js'
 
 export type TierLimit = {
   readonly accessTokenSeconds: number
@@ -31,7 +32,7 @@ export type SessionLimits = {
 }
 
 export const defaultSessionLimits: SessionLimits = {
-  absoluteSeconds: 12 * hours,
+  absoluteSeconds: policyLimits.sessionSeconds,
   idleSeconds: 8 * hours,
   authenticationMaxAgeSeconds: undefined,
   reconsentSeconds: undefined,

@@ -2,8 +2,10 @@ import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
 import { compilePolicy, compileWall, safeDefault } from './compile.js'
 import { decide } from './decide.js'
+import { policyLimits } from './error.js'
 import { explain } from './explain.js'
 import { aPolicy, aSituation, aWall, orders } from './fixtures/a-situation.js'
+import { compilePublishedWall } from './published-policy.js'
 
 const everything = 'rules: [{ name: all, effect: grant, scopes: ["*"], everyone: true }]'
 const reasonsOf = (text: string): readonly string[] => {
@@ -70,7 +72,7 @@ describe('inside the wall', () => {
     expect(decide(policy, aSituation({ claims: { clearance: 'high' } }))).toMatchObject({ kind: 'allow' })
   })
 
-  test('a tenant’s own meaning of evidence satisfies its own demand and not the vendor’s, unless the vendor accepted it for the connection', () => {
+  test('a tenant’s own meaning of evidence satisfies its own demand and not the vendor’s, unless the vendor accepted that rule for the connection', () => {
     const own = `${everything}\nacr: { "urn:acme:strong": multi_factor }\nmfa: [{ name: own, tiers: [read] }]`
     const strong = aSituation({ acr: 'urn:acme:strong', amr: [], request: ['orders:read'] })
     const demand = 'mfa: [{ name: vendors, tiers: [read] }]'
@@ -80,8 +82,51 @@ describe('inside the wall', () => {
       demand: 'mfa',
       missing: expect.stringContaining('vendors'),
     })
-    expect(decide(aPolicy(own, { wall: aWall(`${demand}\nacceptsStrengthOf: [connection]`) }), strong).kind).toBe('allow')
-    expect(decide(aPolicy(own, { wall: aWall(`${demand}\nacceptsStrengthOf: [other]`) }), strong).kind).toBe('stepUp')
+    const accepts = (entry: string) => aWall(`${demand}\nacceptsStrengthOf: [{ ${entry} }]`)
+    const kindWithin = (entry: string) => decide(aPolicy(own, { wall: accepts(entry) }), strong).kind
+    expect(kindWithin('connection: connection, acr: "urn:acme:strong", means: multi_factor')).toBe('allow')
+    expect(kindWithin('connection: other, acr: "urn:acme:strong", means: multi_factor')).toBe('stepUp')
+  })
+
+  describe('the vendor accepts one rule, and of a connection no other, present or future', () => {
+    const demand = 'mfa: [{ name: vendors, strength: phishing_resistant, tiers: [read] }]'
+    const accepted = '{ connection: connection, amr: [badge, "pin-pad"], means: phishing_resistant }'
+    const wall = aWall(`${demand}\nacceptsStrengthOf: [${accepted}]`)
+    const shown = aSituation({ amr: ['pin-pad', 'badge', 'nonsense'], request: ['orders:read'] })
+    test.each([
+      ['it', 'amr: ["pin-pad", badge], means: phishing_resistant', 'allow'],
+      ['it, for this connection', 'connection: connection, amr: [badge, "pin-pad"], means: phishing_resistant', 'allow'],
+      ['it, for another connection', 'connection: other, amr: [badge, "pin-pad"], means: phishing_resistant', 'stepUp'],
+      ['less evidence', 'amr: [badge], means: phishing_resistant', 'stepUp'],
+      ['other evidence', 'amr: [nonsense], means: phishing_resistant', 'stepUp'],
+      ['more evidence', 'amr: [badge, "pin-pad", nonsense], means: phishing_resistant', 'stepUp'],
+      ['another kind of evidence', 'acr: badge, means: phishing_resistant', 'stepUp'],
+      ['a stronger meaning', 'amr: [badge, "pin-pad"], means: phishing_resistant_hardware', 'stepUp'],
+      ['a weaker meaning', 'amr: [badge, "pin-pad"], means: multi_factor', 'stepUp'],
+    ])('a tenant that says %s', (_, rule, kind) => {
+      expect(decide(aPolicy(`${everything}\nstrength: [{ name: own, ${rule} }]`, { wall }), shown).kind).toBe(kind)
+    })
+
+    test('and what it accepts counts for nothing while no tenant says it', () => {
+      expect(decide(aPolicy(everything, { wall }), shown).kind).toBe('stepUp')
+    })
+  })
+
+  test('what an earlier version accepted by the connection alone accepts nothing, and is not saved again', () => {
+    const text = 'mfa: [{ name: vendors, tiers: [read] }]\nacceptsStrengthOf: [connection]'
+    expect(reasonsOf(text)).toEqual(['strength_not_named'])
+    const published = compilePublishedWall({ version: 1, document: `version: 1\n${text}` })
+    expect(published.isBroken).toBe(false)
+    const own = aPolicy(`${everything}\nacr: { "urn:acme:strong": multi_factor }`, { wall: published.value })
+    expect(decide(own, aSituation({ acr: 'urn:acme:strong', amr: [], request: ['orders:read'] })).kind).toBe('stepUp')
+  })
+
+  test('no wall gives a session more than the limit sessionSeconds; one that was published with more is held to it', () => {
+    const text = `session: { absoluteSeconds: ${policyLimits.sessionSeconds + 1} }`
+    expect(reasonsOf(text)).toEqual(['session_too_long'])
+    expect(reasonsOf(`session: { absoluteSeconds: ${policyLimits.sessionSeconds} }`)).toEqual([])
+    const published = compilePublishedWall({ version: 1, document: `version: 1\n${text}` })
+    expect(published).toMatchObject({ isBroken: false, value: { session: { absoluteSeconds: policyLimits.sessionSeconds } } })
   })
 
   test('nor does it reach a condition of the vendor', () => {
