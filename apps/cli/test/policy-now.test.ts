@@ -79,7 +79,9 @@ it('is said by the vendor for every tenant at once', async () => {
   await publish(readsAndWrites)
   const ada = await signIn('ada')
   const noWriting = 'version: 1\nrules: [{ name: no-writing, effect: deny, scopes: ["*:write"], everyone: true }]\n'
-  expect((await product.admin('POST', '/vendor-policies', { document: noWriting, note: 'test', liveGrants: 'now' })).status).toBe(201)
+  expect((await product.admin('POST', '/vendor-policies', { base: 0, document: noWriting, note: 'test', liveGrants: 'now' })).status).toBe(
+    201,
+  )
   await eventually(async () => (await statusOf(ada.accessToken)) === 401)
   expect((await ada.refresh()).json['scope']).toBe('documents:read')
 })

@@ -69,6 +69,15 @@ export async function publishPolicyAfter(db: Db, tenant: TenantId, newest: numbe
   return (await newestVersion(db, tenant)) === newest ? publishPolicy(db, tenant, policy) : undefined
 }
 
+/** When the version was published that has so many, itself among them, from it to the newest. `undefined`: there are not so many. */
+export async function findPublicationBefore(db: Db, tenant: TenantId, count: number): Promise<Instant | undefined> {
+  const { rows } = await db.query<{ published_at: Instant }>(
+    'SELECT published_at FROM policies WHERE tenant_id = $1 ORDER BY version DESC OFFSET $2 LIMIT 1',
+    [tenant, count - 1],
+  )
+  return rows[0]?.published_at
+}
+
 /** 0: none is published. */
 export async function newestVersion(db: Db, tenant: TenantId): Promise<number> {
   const { rows } = await db.query<{ version: number }>(

@@ -35,6 +35,7 @@ import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
+import { wallTrialEndpoints } from './wall-trials.endpoint.js'
 
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
@@ -58,6 +59,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...dryRunEndpoints,
   ...policySweepEndpoints,
   ...vendorPolicyEndpoints,
+  ...wallTrialEndpoints,
   ...readEndpoints,
   ...receiptEndpoints,
   ...revocationEndpoints,

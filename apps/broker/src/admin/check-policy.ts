@@ -41,7 +41,7 @@ export async function checkPolicy(
   const known = tenant.resources.map(({ identifier, scopes }) => ({ identifier, scopes: scopes.map(({ name }) => name) }))
   return ok({
     policy: compiled.value,
-    warnings: await lint(
+    warnings: await inStretches(
       lintInTurns(
         compiled.value,
         known,
@@ -55,7 +55,7 @@ export async function checkPolicy(
 const stretchMilliseconds = 10
 
 /** In stretches between which others have their turn. */
-async function lint(turns: ReturnType<typeof lintInTurns>): Promise<readonly PolicyWarning[]> {
+export async function inStretches<T>(turns: Generator<undefined, T>): Promise<T> {
   let began = performance.now()
   for (;;) {
     const turn = turns.next()
@@ -64,6 +64,14 @@ async function lint(turns: ReturnType<typeof lintInTurns>): Promise<readonly Pol
     await nextTurn()
     began = performance.now()
   }
+}
+
+/** Those of a published policy, as it would be inside this wall. */
+export async function casesUnder({ document, cases }: PolicyTexts, tenant: Tenant): Promise<CheckedPolicy['cases']> {
+  const compiled = compilePolicy(document, { wall: tenant.wall, isPublished: true })
+  const read = parsePolicyCases(cases)
+  if (!compiled.ok || !read.ok) return noCases
+  return { total: read.value.cases.length, failures: await runCases(compiled.value, read.value, tenant) }
 }
 
 /** One decision at a time, as logins bring them: a thousand cases keep nobody waiting. */

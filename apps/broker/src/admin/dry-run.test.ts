@@ -5,6 +5,7 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { publishWall } from './fixtures/publish-wall.js'
 
 let fixture: TestDatabase
 let broker: TestBroker
@@ -101,11 +102,11 @@ describe('a dry run', () => {
 
   it('is within the wall of the vendor, whose rules it names as the vendor’s', async () => {
     const wall = 'version: 1\nrules: [{ name: none-writes, effect: deny, scopes: ["*:write"], everyone: true }]\n'
-    const { version } = (await call('POST', '/vendor-policies', { document: wall })).body
+    const { version } = (await publishWall(call, wall)).body
     const { body } = await dryRun(buyer, { document })
     expect(body).toMatchObject({ granted: ['documents:read'], policy: { wallVersion: version } })
     expect(body.scopes[1].rules).toContainEqual(expect.objectContaining({ name: 'none-writes', owner: 'vendor', effect: 'deny' }))
-    await call('POST', '/vendor-policies', { document: 'version: 1\n' })
+    await publishWall(call, 'version: 1\n')
   })
 
   it('is refused for what does not compile, what is not there, and what describes nobody', async () => {

@@ -38,8 +38,8 @@ const ofSituation = adminEndpoint({
   },
 })
 
-const noResource = 'name one of the resources of this tenant; where it has only one, that is meant'
-const impossible = (path: string, message: string) => refuseAdmin('dry_run_impossible', [{ path, message }])
+export const noResource = 'name one of the resources of this tenant; where it has only one, that is meant'
+export const impossible = (path: string, message: string) => refuseAdmin('dry_run_impossible', [{ path, message }])
 
 const ofTestLogin = adminEndpoint({
   method: 'POST',

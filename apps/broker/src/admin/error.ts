@@ -219,6 +219,13 @@ export const adminErrors = {
     title: 'Policy moved on',
     say: 'another version was published since: look at what it changed, and base the draft on it',
   },
+  policy_versions_full: {
+    code: 'slow_down',
+    status: 429,
+    spec: 'ours: limits versionsADay and versionsADayWithRollbacks',
+    title: 'Enough versions for a day',
+    say: 'as many versions of the policy were published within a day as the limit versionsADay says; wait as long as Retry-After says. An old version can be published again: rollbacks have room of their own',
+  },
   policy_draft_moved: {
     code: 'conflict',
     status: 409,

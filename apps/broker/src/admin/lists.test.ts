@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { z } from 'zod'
 import { adminEndpoints } from './admin-endpoints.js'
+import { publishWall } from './fixtures/publish-wall.js'
 
 let fixture: TestDatabase
 let broker: TestBroker
@@ -51,7 +52,7 @@ async function fillAcme(): Promise<void> {
     await call('POST', `/tenants/acme/resources/${acme.resourceId}/credentials`, {})
     await call('POST', '/tenants/acme/policies', { document: 'version: 1\nrules: []\n', note: name })
     await call('POST', '/tenants/acme/policy-drafts', { note: name })
-    await call('POST', '/vendor-policies', { document: 'version: 1\nrules: []\n', note: name })
+    await publishWall(call, 'version: 1\nrules: []\n', name)
     await call('POST', '/admin-keys', { name, permissions: ['configuration:read'], expiresAt: later, tenant: 'acme' })
   }
   await call('POST', `/tenants/acme/connections/${keyed}/keys`, { algorithm: 'ES256' })

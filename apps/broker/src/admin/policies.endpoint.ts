@@ -1,4 +1,5 @@
 /** Policies: compiled and tested before they are published, every mistake shown with its place. Versions are only ever added. */
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { findCurrentPolicy, findPolicy, listPolicies, type StoredPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -57,10 +58,16 @@ const list = adminList({
 })
 
 /** `undefined`: this tenant never published such a version. */
-export async function findVersion(http: AdminRequest<unknown, unknown>, deps: BrokerDeps): Promise<StoredPolicy | undefined> {
-  const { id } = tenantOf(http)
+export const findVersion = (http: AdminRequest<unknown, unknown>, deps: BrokerDeps): Promise<StoredPolicy | undefined> =>
+  findVersionOf(tenantOf(http).id, http, deps)
+
+export async function findVersionOf(
+  owner: TenantId,
+  http: AdminRequest<unknown, unknown>,
+  deps: BrokerDeps,
+): Promise<StoredPolicy | undefined> {
   const version = parseVersion(http)
-  return version === undefined ? undefined : inTenant(deps.database, id, (db) => findPolicy(db, id, version))
+  return version === undefined ? undefined : inTenant(deps.database, owner, (db) => findPolicy(db, owner, version))
 }
 
 export function parseVersion(http: AdminRequest<unknown, unknown>): number | undefined {
@@ -123,6 +130,7 @@ const republish = adminEndpoint({
       note: note === '' ? `version ${old.version} again` : note,
       liveGrants,
       from: { republished: old.version },
+      isRollback: true,
     })
   },
 })

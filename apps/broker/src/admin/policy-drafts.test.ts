@@ -6,6 +6,7 @@ import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { publishWall } from './fixtures/publish-wall.js'
 
 let fixture: TestDatabase
 let broker: TestBroker
@@ -139,7 +140,7 @@ describe('a draft', () => {
   it('is not stopped by the wall of the vendor, whose versions are not the tenant’s', async () => {
     await publish(granting('staff'))
     const draft = await begin({ document: granting('contractors') })
-    await call('POST', '/vendor-policies', { document: 'version: 1\nrules: []\n' })
+    await publishWall(call, 'version: 1\nrules: []\n')
     expect((await call('POST', draftAt(draft.id, '/publish'), { revision: 1 })).status).toBe(201)
   })
 
@@ -242,9 +243,9 @@ describe('a roll back', () => {
   it('to a version that is looser than the wall as it is now is refused', async () => {
     await publish('version: 1\nlimits: { read: { accessTokenSeconds: 900 } }\n')
     await publish(granting('staff'))
-    await call('POST', '/vendor-policies', { document: 'version: 1\nlimits: { read: { accessTokenSeconds: 600 } }\n' })
+    await publishWall(call, 'version: 1\nlimits: { read: { accessTokenSeconds: 600 } }\n')
     expect(await call('POST', `${at}/policies/1/republish`, {})).toMatchObject(refused(400, 'policy_invalid'))
     expect((await call('GET', `${at}/policy`)).body).toMatchObject({ version: 2, document: granting('staff') })
-    await call('POST', '/vendor-policies', { document: 'version: 1\nrules: []\n' })
+    await publishWall(call, 'version: 1\nrules: []\n')
   })
 })

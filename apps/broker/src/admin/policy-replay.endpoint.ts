@@ -10,10 +10,10 @@ import { listRecordedLogins } from '@drawbridge/store/recorded-logins'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
-import { json } from '../http/answer.js'
+import { type Answer, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
-import { adminEndpoint, audit } from './admin-endpoint.js'
+import { type AdminRequest, adminEndpoint, audit } from './admin-endpoint.js'
 import { type Asked, answerDryRun, dryRunRefusals, findChosenPolicy, policyChoice } from './dry-run.js'
 import { shownDryRun } from './dry-run-shapes.js'
 import { openRecordedLogin, readRecordedLogin } from './recorded-logins.endpoint.js'
@@ -86,6 +86,8 @@ async function alone<T>({ database }: BrokerDeps, tenant: TenantId, run: () => P
   }
 }
 
+export const loginsShape = z.int().min(1).max(replayLimits.logins).default(replayLimits.logins).describe('How many, the newest first')
+
 const replay = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/policies/replay',
@@ -94,7 +96,7 @@ const replay = adminEndpoint({
   permission: 'claims:read',
   body: z.strictObject({
     policy: policyChoice.nonoptional(),
-    logins: z.int().min(1).max(replayLimits.logins).default(replayLimits.logins).describe('How many, the newest first'),
+    logins: loginsShape,
   }),
   answer: replayShown,
   refuses: ['not_found', 'policy_invalid', 'replay_running'],
@@ -103,18 +105,32 @@ const replay = adminEndpoint({
     const { policy: choice, logins } = http.parsed
     const chosen = await findChosenPolicy(deps, tenant, choice)
     if (!chosen.ok) return chosen.error
-    const done = await alone(deps, tenant.id, () => replayLogins(replayingOf(deps, tenant, { other: chosen.value.policy, most: logins })))
-    if (done === 'another_runs') return refuseAdmin('replay_running', undefined, { 'retry-after': '10' })
-    const shown = show(tenant, done)
-    await inTenant(deps.database, tenant.id, (db) =>
-      audit(db, tenant.id, http, deps, {
-        kind: 'policy.replayed',
-        detail: { ...namesOf(chosen.value), logins: shown.all.logins, changed: shown.changed.logins },
-      }),
-    )
-    return json(shown)
+    return answerReplay(http, deps, { tenant, chosen: chosen.value, logins })
   },
 })
+
+type AskedReplay = {
+  readonly tenant: ResolvedTenant
+  readonly chosen: Asked
+  readonly logins: number
+  /** More for the trail. */
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+/** Against the policy that holds, inside the wall that holds. */
+export async function answerReplay(http: AdminRequest<unknown>, deps: BrokerDeps, asked: AskedReplay): Promise<Answer> {
+  const { tenant, chosen, logins, detail } = asked
+  const done = await alone(deps, tenant.id, () => replayLogins(replayingOf(deps, tenant, { other: chosen.policy, most: logins })))
+  if (done === 'another_runs') return refuseAdmin('replay_running', undefined, { 'retry-after': '10' })
+  const shown = show(tenant, done)
+  await inTenant(deps.database, tenant.id, (db) =>
+    audit(db, tenant.id, http, deps, {
+      kind: 'policy.replayed',
+      detail: { ...namesOf(chosen), ...detail, logins: shown.all.logins, changed: shown.changed.logins },
+    }),
+  )
+  return json(shown)
+}
 
 /** Which it was: its text is not for the trail. */
 const namesOf = ({ version, draft }: Asked) => (draft !== undefined ? { draft } : version !== undefined ? { version } : { ofText: true })

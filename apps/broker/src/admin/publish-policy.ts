@@ -14,10 +14,16 @@ import { type AdminRequest, audit } from './admin-endpoint.js'
 import { checkPolicy, failuresAsErrors, presentTenant, showWarnings } from './check-policy.js'
 import type { AdminErrorReason } from './error.js'
 import { publishedShape, showMistakes, warningShape } from './policy-shapes.js'
+import { refusePublication, untilNextPublication } from './publication-room.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { toIso } from './shapes.js'
 
-export const publicationRefusals = ['policy_invalid', 'policy_cases_fail', 'policy_moved_on'] as const satisfies readonly AdminErrorReason[]
+export const publicationRefusals = [
+  'policy_invalid',
+  'policy_cases_fail',
+  'policy_moved_on',
+  'policy_versions_full',
+] as const satisfies readonly AdminErrorReason[]
 export const publicationShape = publishedShape.extend({
   warnings: z.array(warningShape).describe('What the policy says in vain'),
   cases: z.int().describe('How many test cases it has; all hold'),
@@ -31,6 +37,7 @@ export type Publication = {
   readonly liveGrants: LiveGrants
   /** Refused unless this is the newest version. Absent: on top of whichever is. */
   readonly base?: number
+  readonly isRollback?: true
   /** For the trail: where it comes from. */
   readonly from?: Readonly<Record<string, unknown>>
   /** Beside it, in the same transaction; false: nothing is written. */
@@ -65,6 +72,8 @@ async function publishOnce(http: AdminRequest<unknown>, deps: BrokerDeps, public
   const now = deps.clock.now()
   const version = await inTenant(deps.database, tenant.id, async (db) => {
     if (claim && !(await claim(db))) return 'unclaimed'
+    const wait = await untilNextPublication(db, tenant.id, { isRollback: publication.isRollback === true, now })
+    if (wait !== undefined) return { wait }
     const made = await publishPolicyAfter(db, tenant.id, newest, { ...texts, note, author: http.caller.key.name, now })
     if (made === undefined) return undefined
     await conclude?.(db)
@@ -74,6 +83,7 @@ async function publishOnce(http: AdminRequest<unknown>, deps: BrokerDeps, public
     return made
   })
   if (version === undefined) return 'moved'
+  if (typeof version === 'object') return refusePublication(version.wait)
   if (version === 'unclaimed') return refuseAdmin('policy_draft_moved')
   return json({ version, publishedAt: toIso(now), warnings: showWarnings(warnings), cases: cases.total }, { status: 201 })
 }

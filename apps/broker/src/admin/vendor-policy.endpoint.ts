@@ -1,32 +1,34 @@
-/** The vendor's policy: the wall around every tenant's. It holds for all tenants from its commit on, and every grant is decided anew under it. */
-import { compileWall } from '@drawbridge/core/policy/compile'
+/**
+ * The vendor's policy: the wall around every tenant's. It holds for all tenants from its commit on, and every grant is decided anew under it. So
+ * nobody publishes over what she has not seen, and a check says beforehand what it would do to whom.
+ */
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
-import { findCurrentPolicy, listPolicies, publishPolicy } from '@drawbridge/store/policies'
-import { demandPolicySweepsEverywhere } from '@drawbridge/store/policy-sweeps'
+import { findCurrentPolicy, listPolicies } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { json } from '../http/answer.js'
-import { adminEndpoint, audit } from './admin-endpoint.js'
+import { adminEndpoint } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
+import { showWarnings } from './check-policy.js'
+import { findVersionOf } from './policies.endpoint.js'
+import { answerVersionDiff, diffQuery, shownDiff } from './policy-diffs.endpoint.js'
 import {
   documentShape,
   liveGrantsShape,
   noteShape,
   policyHeading,
   policyShown,
-  publishedShape,
   showHeading,
-  showMistakes,
   showPolicy,
+  warningShape,
 } from './policy-shapes.js'
+import { checkWall, publishedWallShape, publishWall, wallRefusals } from './publish-wall.js'
 import { refuseAdmin } from './refuse-admin.js'
-import { toIso } from './shapes.js'
+import { effectsOfWall, showEffects, wallEffectsShape } from './wall-effects.js'
 
 const tag = 'Vendor policy'
-const mistakesIn = (text: string) => {
-  const compiled = compileWall(text)
-  return compiled.ok ? undefined : showMistakes(compiled.error)
-}
+const path = '/vendor-policies'
+const base = z.int().min(0).describe('The version that it is made from, which must be the newest; 0: there was none')
 
 const current = adminEndpoint({
   method: 'GET',
@@ -43,7 +45,7 @@ const current = adminEndpoint({
 })
 
 const list = adminList({
-  path: '/vendor-policies',
+  path,
   tag,
   summary: 'List the versions of the policy of the vendor, newest first',
   permission: 'configuration:read',
@@ -56,47 +58,96 @@ const list = adminList({
   positionOf: ({ version }) => version,
 })
 
+const read = adminEndpoint({
+  method: 'GET',
+  path: `${path}/:version`,
+  tag,
+  summary: 'Read one version of the policy of the vendor',
+  permission: 'configuration:read',
+  vendorOnly: true,
+  answer: policyShown,
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const policy = await findVersionOf(vendorTenantId, http, deps)
+    return policy ? json(showPolicy(policy)) : refuseAdmin('not_found')
+  },
+})
+
+const diff = adminEndpoint({
+  method: 'GET',
+  path: `${path}/:version/diff`,
+  tag,
+  summary: 'What a version of the policy of the vendor changed; default: against the version before it',
+  permission: 'configuration:read',
+  vendorOnly: true,
+  query: diffQuery,
+  answer: shownDiff,
+  refuses: ['not_found'],
+  run: async (http, deps) =>
+    answerVersionDiff(deps, vendorTenantId, { to: await findVersionOf(vendorTenantId, http, deps), against: http.asked.against }),
+})
+
 const publish = adminEndpoint({
   method: 'POST',
-  path: '/vendor-policies',
+  path,
   tag,
-  summary: 'Publish the next version of the policy of the vendor, for all tenants',
+  summary:
+    'Publish the next version of the policy of the vendor, for all tenants, if nobody has published since the one that it is made from',
   permission: 'configuration:write',
   vendorOnly: true,
   status: 201,
-  body: z.strictObject({ document: documentShape, note: noteShape, liveGrants: liveGrantsShape }),
-  answer: publishedShape,
-  refuses: ['policy_invalid'],
+  body: z.strictObject({ base, document: documentShape, note: noteShape, liveGrants: liveGrantsShape }),
+  answer: publishedWallShape,
+  refuses: wallRefusals,
+  run: (http, deps) => publishWall(http, deps, http.parsed),
+})
+
+const republish = adminEndpoint({
+  method: 'POST',
+  path: `${path}/:version/republish`,
+  tag,
+  summary: 'Roll back: publish an old version of the policy of the vendor again, as the next one',
+  permission: 'configuration:write',
+  vendorOnly: true,
+  status: 201,
+  body: z.strictObject({ base, note: noteShape, liveGrants: liveGrantsShape }),
+  answer: publishedWallShape,
+  refuses: ['not_found', ...wallRefusals],
   run: async (http, deps) => {
-    const { document, note, liveGrants } = http.parsed
-    const mistakes = mistakesIn(document)
-    if (mistakes) return refuseAdmin('policy_invalid', mistakes)
-    const now = deps.clock.now()
-    const version = await inTenant(deps.database, vendorTenantId, async (db) => {
-      const made = await publishPolicy(db, vendorTenantId, { document, note, author: http.caller.key.name, now })
-      if (liveGrants === 'now') await demandPolicySweepsEverywhere(db, now)
-      await audit(db, vendorTenantId, http, deps, { kind: 'vendor_policy.published', detail: { version: made, note, liveGrants } })
-      return made
+    const old = await findVersionOf(vendorTenantId, http, deps)
+    if (!old) return refuseAdmin('not_found')
+    const { note, ...rest } = http.parsed
+    return publishWall(http, deps, {
+      ...rest,
+      document: old.document,
+      note: note === '' ? `version ${old.version} again` : note,
+      republished: old.version,
     })
-    deps.configuration.invalidate()
-    return json({ version, publishedAt: toIso(now) }, { status: 201 })
   },
 })
 
 const check = adminEndpoint({
   method: 'POST',
-  path: '/vendor-policies/check',
+  path: `${path}/check`,
   tag,
-  summary: 'Compile a policy of the vendor without publishing it',
+  summary:
+    'Compile a policy of the vendor without publishing it: what it says in vain, and which tenants have policies that are looser, or test cases that would hold no more',
   permission: 'configuration:read',
   vendorOnly: true,
-  body: z.strictObject({ document: documentShape }),
-  answer: z.strictObject({ compiles: z.literal(true) }),
+  body: z.strictObject({
+    document: documentShape,
+    after: z.string().max(63).optional().describe('To go on where an answer that was not complete ended'),
+  }),
+  answer: z.strictObject({ compiles: z.literal(true), warnings: z.array(warningShape), tenants: wallEffectsShape }),
   refuses: ['policy_invalid'],
-  run: async (http) => {
-    const mistakes = mistakesIn(http.parsed.document)
-    return mistakes ? refuseAdmin('policy_invalid', mistakes) : json({ compiles: true })
+  run: async (http, deps) => {
+    const { document, after } = http.parsed
+    const checked = await checkWall(document)
+    if (!checked.ok) return checked.error
+    const { wall, warnings } = checked.value
+    const effects = await effectsOfWall(deps, wall, after)
+    return json({ compiles: true, warnings: showWarnings(warnings), tenants: showEffects(effects) })
   },
 })
 
-export const vendorPolicyEndpoints = [current, list, publish, check]
+export const vendorPolicyEndpoints = [current, list, read, diff, publish, republish, check]

@@ -6,6 +6,7 @@ import { fillPath } from './make-call.js'
 import { type DryRun, dryRunLinesOf } from './show-dry-run.js'
 import { type Diff, type Draft, diffLinesOf, draftLinesOf, type Judged, judgedLinesOf } from './show-policy.js'
 import { type Replay, replayLinesOf } from './show-replay.js'
+import { type CheckedWall, wallLinesOf } from './show-wall.js'
 
 const tenantPath = '/tenants/{tenant}'
 const draftPath = `${tenantPath}/policy-drafts/{id}`
@@ -68,6 +69,7 @@ async function ofRevision(
 }
 
 export const diffVersion: Run = (given, tools) => diff(`${tenantPath}/policies/{version}/diff`, given, tools)
+export const diffWall: Run = (given, tools) => diff('/vendor-policies/{version}/diff', given, tools)
 export const diffDraft: Run = (given, tools) => diff(`${draftPath}/diff`, given, tools)
 
 async function diff(path: string, { arguments: named, body }: Given, tools: Tools): Promise<Outcome> {
@@ -87,3 +89,19 @@ export const dryRunOfRecord: Run = async ({ arguments: named, body }, tools) =>
 
 export const replay: Run = async ({ arguments: named, body }, tools) =>
   told<Replay>(await tools.client.call('POST', fillPath(`${tenantPath}/policies/replay`, named), body), tools, replayLinesOf)
+
+export const checkWall: Run = async ({ body }, tools) =>
+  told<CheckedWall>(
+    await tools.client.call('POST', '/vendor-policies/check', body),
+    tools,
+    wallLinesOf,
+    ({ tenants: { changed, next } }) => changed.length > 0 || next !== null,
+  )
+
+const wallPath = `${tenantPath}/vendor-policies`
+
+export const dryRunInWall: Run = async ({ arguments: named, body }, tools) =>
+  told<DryRun>(await tools.client.call('POST', fillPath(`${wallPath}/dry-run`, named), body), tools, dryRunLinesOf)
+
+export const replayInWall: Run = async ({ arguments: named, body }, tools) =>
+  told<Replay>(await tools.client.call('POST', fillPath(`${wallPath}/replay`, named), body), tools, replayLinesOf)

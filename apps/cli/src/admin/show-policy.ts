@@ -29,16 +29,19 @@ export function judgedLinesOf({ mistakes = [], warnings, cases }: Judged): reado
   return [
     mistakes.length === 0 ? 'It compiles.' : `It does not compile: ${mistakes.length} ${mistakes.length === 1 ? 'mistake' : 'mistakes'}.`,
     ...mistakes.flatMap(mistakeLines),
-    ...warnings.map(({ rule, line, message }) => plainText(`! ${line === null ? '' : `line ${line}, `}rule ${rule}: ${message}`)),
+    ...warnings.map(warningLine),
     ...(mistakes.length > 0 ? [] : caseLines(cases)),
   ]
 }
 
+export const warningLine = ({ rule, line, message }: Warning): string =>
+  plainText(`! ${line === null ? '' : `line ${line}, `}rule ${rule}: ${message}`)
+
 /** A caret stands below the line that it is about. */
-const mistakeLines = ({ path, message }: Placed): readonly string[] =>
+export const mistakeLines = ({ path, message }: Placed): readonly string[] =>
   (path === '' ? message : `${path}: ${message}`).split('\n').map((line, index) => `  ${index === 0 ? '' : '  '}${line}`)
 
-function caseLines({ total, failed, failures }: Cases): readonly string[] {
+export function caseLines({ total, failed, failures }: Cases): readonly string[] {
   if (total === 0) return ['It has no test cases.']
   const more = failed - failures.length
   return [

@@ -93,6 +93,8 @@ export const policyLimits = {
   patternStars: 8,
   ruleClients: 200,
   sessionSeconds: 12 * 3_600,
+  versionsADay: 100,
+  versionsADayWithRollbacks: 120,
   groups: 1_000,
   groupsInAll: 200_000,
   placeDepth: 32,
@@ -130,6 +132,8 @@ export const policyLimitTexts: Readonly<Record<keyof typeof policyLimits, string
   groups: 'groups of one person (beyond, they count as unknown), of one rule, and of one that the document defines',
   groupsInAll:
     'groups that all rules together stand for; a group that the document defines counts for all that it lists, each time that a rule names it',
+  versionsADay: 'versions of the policy of one tenant, or of the vendor, that are published within a day',
+  versionsADayWithRollbacks: 'the same, where an old version is published again',
   sessionSeconds: 'of a session, whatever the wall of the vendor says',
   placeDepth: 'levels of a place in the directory',
   caseScopes: 'scopes of the resource that test cases declare',

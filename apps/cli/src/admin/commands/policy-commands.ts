@@ -268,6 +268,15 @@ const draftCommands: readonly AdminCommand[] = [
   },
 ]
 
+const base: Flag = {
+  kind: 'number',
+  says: 'the version that was looked at, which must be the newest still; 0: there is none',
+  required: true,
+}
+const askedWall: Readonly<Record<string, Flag>> = {
+  wall: { kind: 'file', says: 'the policy of the vendor that is tried; - reads standard input', member: 'wall.document' },
+  'wall-version': { kind: 'number', says: 'a published version of it; 0: the table of tiers alone', member: 'wall.version' },
+}
 const wall: readonly AdminCommand[] = [
   {
     name: 'vendor-policy show',
@@ -286,21 +295,72 @@ const wall: readonly AdminCommand[] = [
     example: 'drawbridge vendor-policy list',
   },
   {
+    name: 'vendor-policy read',
+    does: 'Print one version of the policy of the vendor',
+    takes: ['version'],
+    call: { method: 'GET', path: '/vendor-policies/{version}' },
+    shows: { text: 'document' },
+    example: 'drawbridge vendor-policy read 3',
+  },
+  {
+    name: 'vendor-policy diff',
+    does: 'Show what a version of the policy of the vendor changed',
+    takes: ['version'],
+    flags: { against: { ...against, says: `${against.says}; left out: the one before it` } },
+    load: async () => (await import('../policy-runs.js')).diffWall,
+    calls: ['GET /vendor-policies/{version}/diff'],
+    shows: nothing,
+    example: 'drawbridge vendor-policy diff 4 --against 2',
+  },
+  {
     name: 'vendor-policy check',
-    does: 'Compile a policy of the vendor and show every mistake; nothing is published',
+    does: 'Compile a policy of the vendor, and show every mistake, what it says in vain, and which tenants would notice; nothing is published',
     takes: [],
-    flags: { file: policyFile },
-    call: { method: 'POST', path: '/vendor-policies/check' },
-    done: 'It compiles.',
+    flags: { file: policyFile, after: { kind: 'text', says: 'the tenant after which to go on, where there are too many for one answer' } },
+    load: async () => (await import('../policy-runs.js')).checkWall,
+    calls: ['POST /vendor-policies/check'],
+    shows: nothing,
     example: 'drawbridge vendor-policy check --file vendor-policy.yaml',
+  },
+  {
+    name: 'vendor-policy dry-run',
+    does: 'Ask the policy of a tenant, inside another policy of the vendor, about somebody who is described; nothing is written',
+    takes: ['tenant'],
+    flags: {
+      ...askedWall,
+      situation: { kind: 'document', says: 'who asks, as for policy dry-run; - reads standard input', required: true },
+      ...askedPolicy,
+    },
+    load: async () => (await import('../policy-runs.js')).dryRunInWall,
+    calls: ['POST /tenants/{tenant}/vendor-policies/dry-run'],
+    shows: nothing,
+    example: 'drawbridge vendor-policy dry-run initech --wall vendor-policy.yaml --situation ada.yaml',
+  },
+  {
+    name: 'vendor-policy replay',
+    does: 'Show who of those who signed in lately at a tenant would gain, lose or be asked for more inside another policy of the vendor; nothing is changed',
+    takes: ['tenant'],
+    flags: { ...askedWall, ...askedPolicy, logins: { kind: 'number', says: 'how many, the newest first; left out: all that are kept' } },
+    load: async () => (await import('../policy-runs.js')).replayInWall,
+    calls: ['POST /tenants/{tenant}/vendor-policies/replay'],
+    shows: nothing,
+    example: 'drawbridge vendor-policy replay initech --wall vendor-policy.yaml',
   },
   {
     name: 'vendor-policy publish',
     does: 'Publish the next version of the policy of the vendor; it holds for every tenant at once',
     takes: [],
-    flags: { file: policyFile, note: { kind: 'text', says: 'what changed' }, ...liveGrants },
+    flags: { file: policyFile, base, note, ...liveGrants },
     call: { method: 'POST', path: '/vendor-policies' },
-    example: 'drawbridge vendor-policy publish --file vendor-policy.yaml --note "nobody administers on Sundays"',
+    example: 'drawbridge vendor-policy publish --file vendor-policy.yaml --base 3 --note "nobody administers on Sundays"',
+  },
+  {
+    name: 'vendor-policy rollback',
+    does: 'Publish an old version of the policy of the vendor again, as the next one',
+    takes: ['version'],
+    flags: { base, note: { ...note, says: 'why' }, ...liveGrants },
+    call: { method: 'POST', path: '/vendor-policies/{version}/republish' },
+    example: 'drawbridge vendor-policy rollback 3 --base 4 --note "agents could not read"',
   },
 ]
 
