@@ -191,7 +191,7 @@ describe('Ping', () => {
     const { authentication } = await identityAt('pingone', { claims: { acr: 'Multi_Factor', amr: [] } }, stepUp)
     expect(authenticationStrength(authentication)).toBe('unknown')
     const means = { name: 'ping', connection: undefined, acr: 'Multi_Factor', amr: [], means: 'multi_factor' as const }
-    expect(strengthFor('tenant', { vendor: [], tenant: [means], accepted: new Set() }, authentication, 'pingone')).toBe('multi_factor')
+    expect(strengthFor('tenant', { vendor: [], tenant: [means], accepted: new Map() }, authentication, 'pingone')).toBe('multi_factor')
   })
   test('PingOne takes several sign-on policies at every login', async () => {
     expect((await urlAt('pingone', { configuration: { acrValues: ['Single_Factor', 'Multi_Factor'] } })).get('acr_values')).toBe(
