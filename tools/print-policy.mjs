@@ -97,6 +97,7 @@ async function conditions(load, table) {
     '## Conditions',
     'In CEL. What is absent or unknown is an error to read, and an error counts as the strict outcome; `has(claims.department)` asks whether it is there.',
     table(['variable', 'type'], variables),
+    'No client that signs in today has its installation attested: `client.attested` is false of every one, and what wants it true is not given yet.',
     'Claims that every policy may read; others are declared in `claims`.',
     table(['claim', 'type'], claims),
     `Functions: ${conditionFunctions.map((name) => `\`${name}\``).join(', ')}. The pattern of \`matches\` is a literal in the syntax of RE2. Operators: \`&&\`, \`||\`, \`!\`, \`?:\`, \`==\`, \`!=\`, \`<\`, \`<=\`, \`>\`, \`>=\`, \`in\`, \`+\`, \`-\`, \`*\`, \`/\`, \`%\`, \`[]\`.`,

@@ -67,7 +67,7 @@ export async function inStretches<T>(turns: Generator<undefined, T>): Promise<T>
 }
 
 /** Those of a published policy, as it would be inside this wall. */
-export async function casesUnder({ document, cases }: PolicyTexts, tenant: Tenant): Promise<CheckedPolicy['cases']> {
+export async function casesUnder({ document, cases }: PolicyTexts, tenant: Omit<Tenant, 'connections'>): Promise<CheckedPolicy['cases']> {
   const compiled = compilePolicy(document, { wall: tenant.wall, isPublished: true })
   const read = parsePolicyCases(cases)
   if (!compiled.ok || !read.ok) return noCases
@@ -75,7 +75,11 @@ export async function casesUnder({ document, cases }: PolicyTexts, tenant: Tenan
 }
 
 /** One decision at a time, as logins bring them: a thousand cases keep nobody waiting. */
-async function runCases(policy: CompiledPolicy, document: CasesDocument, tenant: Tenant): Promise<readonly CaseFailure[]> {
+async function runCases(
+  policy: CompiledPolicy,
+  document: CasesDocument,
+  tenant: Pick<Tenant, 'resources'>,
+): Promise<readonly CaseFailure[]> {
   const resources = resourcesOfCases(document, tenant.resources)
   const failures: CaseFailure[] = []
   for (const each of document.cases) {

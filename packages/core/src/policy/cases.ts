@@ -7,10 +7,10 @@ import type { ClaimValue, NormalizedIdentity } from '../identity/normalized-iden
 import { addSeconds, instant } from '../instant.js'
 import { pathText, readYaml, yamlLimits } from '../placed-yaml.js'
 import { err, ok, type Result } from '../result.js'
-import type { ClientId, ConnectionId, ResourceIdentifier, Scope } from '../tenant/ids.js'
+import type { ClientId, ConnectionId, ResourceIdentifier, Scope, SubjectId } from '../tenant/ids.js'
 import type { CompiledPolicy } from './compile.js'
 import { decide } from './decide.js'
-import { type PolicyDecision, sensitivityTiers } from './decision.js'
+import { ceilingKinds, type PolicyDecision, sensitivityTiers } from './decision.js'
 import { mistake, most } from './document.js'
 import { type PolicyMistake, policyLimits } from './error.js'
 import { clientKinds, type PolicyInput } from './input.js'
@@ -44,6 +44,8 @@ export const policySituation = z.strictObject({
     .default([])
     .describe('Claims of which nobody knows whether she has them'),
   connection: text.default('connection').describe('The id of the connection'),
+  stableId: text.default('person').describe('Her id at the IdP'),
+  subjectId: text.optional().describe('Her id here (`subject.id`); absent: she has none yet'),
   acr: text.optional().describe('The class reference of the sign-in'),
   amr: z
     .array(text)
@@ -54,15 +56,34 @@ export const policySituation = z.strictObject({
     .union([seconds, z.literal('unknown')])
     .default(0)
     .describe('When she signed in at the IdP; `unknown`: it does not say'),
+  ownFactor: z
+    .strictObject({
+      methods: z
+        .array(text)
+        .min(1)
+        .max(...most('amrValues'))
+        .describe('As RFC 8176 names what was proved: `[hwk, user]` by a passkey, `[otp]` by an app'),
+      provedSecondsAgo: seconds.default(0).describe('When'),
+    })
+    .optional()
+    .describe('A second factor of ours, proved for this request; absent: none'),
   sessionSecondsAgo: seconds.default(0).describe('When the session began'),
   isOwnSession: z.boolean().default(true).describe('She has just signed in for this request'),
+  grantedSecondsAgo: seconds.optional().describe('Of a refresh: when the grant was opened; absent: now'),
   idpSessionEndsInSeconds: seconds.optional().describe('When the IdP ends its session; absent: it names no end'),
   deactivatesInSeconds: z.number().int().optional().describe('When the directory ends her access; absent: it names no end'),
+  privilegedInSeconds: z
+    .number()
+    .int()
+    .optional()
+    .describe('Until when what is privileged waits, because an admin has reset her second factor; absent: it does not wait'),
   client: z
     .strictObject({
       id: longText.default('agent').describe('Its client id'),
       host: text.optional().describe('Of its metadata document or its redirect URI; absent: it has none'),
       kind: z.enum(clientKinds).default('metadata_document').describe('How it became known'),
+      attested: z.boolean().optional().describe('Its installation is proven (`client.attested`); of no client that signs in today it is'),
+      accessTokenSeconds: seconds.min(1).optional().describe('The most that its access tokens live; absent: no limit of its own'),
       scopeCeiling: scopes.default([]).describe('The most that it may have; empty: no ceiling of its own'),
     })
     .prefault({})
@@ -84,6 +105,12 @@ const expectation = z
       .optional()
       .describe('She is asked for more, or for exactly this'),
     denied: z.string().optional().describe('The reason'),
+    rules: z
+      .record(z.string().max(200), z.string().max(100).nullable())
+      .optional()
+      .describe('By scope: the name of the rule that grants or denies it; null: none has a say in it'),
+    accessTokenBy: z.enum(ceilingKinds).optional().describe('Which limit wins for the access token'),
+    refreshTokenBy: z.enum(ceilingKinds).optional().describe('Which limit wins for the refresh token'),
     accessTokenSeconds: z.number().optional().describe('Exactly so long'),
     refreshTokenSeconds: z
       .union([z.number(), z.literal('none')])
@@ -143,26 +170,33 @@ export function inputOfSituation(situation: PolicySituation, resources: readonly
   if (resource === undefined) return undefined
   const now = instant(Date.parse(situation.at ?? anyMonday))
   const after = (secondsLater: number | undefined) => (secondsLater === undefined ? undefined : addSeconds(now, secondsLater))
-  const { client, groups, authenticatedSecondsAgo: ago } = situation
+  const { client, groups, authenticatedSecondsAgo: ago, grantedSecondsAgo: granted, ownFactor: own } = situation
   return {
     identity: {
       connectionId: situation.connection as ConnectionId,
-      stableId: 'person',
-      subjectId: undefined,
+      stableId: situation.stableId,
+      subjectId: situation.subjectId as SubjectId | undefined,
       claims: new Map<string, ClaimValue>(Object.entries(situation.claims).filter(([name]) => !situation.unknownClaims.includes(name))),
       ...(situation.unknownClaims.length > 0 && { unknownClaims: new Set(situation.unknownClaims) }),
       groups: typeof groups === 'string' ? { state: groups } : { state: 'known', value: groups },
-      authentication: { acr: situation.acr, amr: situation.amr, authenticatedAt: ago === 'unknown' ? undefined : addSeconds(now, -ago) },
+      authentication: {
+        acr: situation.acr,
+        amr: situation.amr,
+        authenticatedAt: ago === 'unknown' ? undefined : addSeconds(now, -ago),
+        ...(own && { ownFactor: { methods: own.methods, provedAt: addSeconds(now, -own.provedSecondsAgo) } }),
+      },
       sessionExpiresAt: after(situation.idpSessionEndsInSeconds),
       idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
     } satisfies NormalizedIdentity,
     deactivatesAt: after(situation.deactivatesInSeconds),
+    privilegedFrom: after(situation.privilegedInSeconds),
     client: {
       id: client.id as ClientId,
       host: client.host,
       kind: client.kind,
+      ...(client.attested !== undefined && { attested: client.attested }),
       scopeCeiling: client.scopeCeiling.map((scope) => scope as Scope),
-      accessTokenTtlSeconds: undefined,
+      accessTokenTtlSeconds: client.accessTokenSeconds,
     },
     resource,
     request: {
@@ -172,7 +206,11 @@ export function inputOfSituation(situation: PolicySituation, resources: readonly
       address: situation.address,
       country: situation.country,
     },
-    session: { startedAt: addSeconds(now, -situation.sessionSecondsAgo), isOwn: situation.isOwnSession },
+    session: {
+      startedAt: addSeconds(now, -situation.sessionSecondsAgo),
+      isOwn: situation.isOwnSession,
+      grantedAt: granted === undefined ? undefined : addSeconds(now, -granted),
+    },
     now,
   }
 }
@@ -221,6 +259,19 @@ function differenceOf(decision: PolicyDecision, expected: PolicyCase['expect']):
   if (expected.stepUp !== undefined && !(decision.kind === 'stepUp' && (expected.stepUp === true || expected.stepUp === decision.demand)))
     return wanted(`a step-up${expected.stepUp === true ? '' : ` (${expected.stepUp})`}`)
   if (expected.denied !== undefined && !(decision.kind === 'deny' && decision.reason === expected.denied)) return wanted(expected.denied)
+  const other = Object.entries(expected.rules ?? {}).find(([scope, rule]) => ruleFor(decision, scope) !== rule)
+  if (other !== undefined) {
+    const [scope, rule] = other
+    return `wanted ${rule === null ? 'no rule' : `rule ${rule}`} for ${scope}, got ${ruleFor(decision, scope) ?? 'none'}; ${came}`
+  }
+  for (const [token, by] of [
+    ['access', expected.accessTokenBy],
+    ['refresh', expected.refreshTokenBy],
+  ] as const) {
+    const won = decision.kind === 'allow' ? decision[`${token}TokenTtl`]?.by : undefined
+    if (by !== undefined && won !== by)
+      return wanted(`the limit ${by} for the ${token} token${won === undefined ? '' : ` instead of ${won}`}`)
+  }
   const access = decision.kind === 'allow' ? decision.accessTokenTtl.seconds : undefined
   if (expected.accessTokenSeconds !== undefined && access !== expected.accessTokenSeconds)
     return wanted(`an access token of ${expected.accessTokenSeconds} s`)
@@ -229,6 +280,10 @@ function differenceOf(decision: PolicyDecision, expected: PolicyCase['expect']):
     ? wanted(`a refresh token of ${expected.refreshTokenSeconds} s`)
     : undefined
 }
+
+/** `null`: none has a say, or nobody asks for it. */
+const ruleFor = ({ explanation }: PolicyDecision, scope: string): string | null =>
+  explanation.scopes.find((one) => one.scope === scope)?.rule ?? null
 
 /** A decision in one line, with what stood in the way. */
 function summaryOf(decision: PolicyDecision): string {

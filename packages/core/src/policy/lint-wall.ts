@@ -5,7 +5,13 @@ import { lintInTurns, type PolicyWarning } from './lint.js'
 export function* lintWallInTurns(wall: Wall): Generator<undefined, readonly PolicyWarning[]> {
   const policy = safeDefault(wall)
   const own = <T extends object>(list: readonly T[]) => list.map((one) => ({ ...one, owner: 'tenant' as const }))
-  const seen = { ...policy, rules: own(policy.rules), demands: own(policy.demands), clientRules: own(policy.clientRules) }
+  const seen = {
+    ...policy,
+    ownGroups: wall.ownGroups,
+    rules: own(policy.rules),
+    demands: own(policy.demands),
+    clientRules: own(policy.clientRules),
+  }
   const warnings = yield* lintInTurns(seen, [])
   return warnings.filter(({ kind }) => kind !== 'resource_unknown')
 }
