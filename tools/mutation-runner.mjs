@@ -4,7 +4,7 @@
  * A file is compiled once and evaluated anew for each change, so whatever a change does when a module is loaded is seen, and nothing that
  * one change left behind reaches the next. The tests run until one fails: first those beside the changed file, then the quickest.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { compileFunction } from 'node:vm'
@@ -14,7 +14,6 @@ import { expect } from 'expect'
 const folder = 'packages/core/src/policy'
 const swc = { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'commonjs' } }
 const stryker = (globalThis.__stryker__ ??= {})
-const millisecondsSince = (began) => Number(process.hrtime.bigint() - began) / 1e6
 
 /** A file as a function of its imports. Stryker changes files before this process starts and never after, so one compilation will do. */
 const compiled = new Map()
@@ -70,77 +69,90 @@ function wordsOf(fileName, tests) {
   return { describe: Object.assign(describe, { each: each(describe) }), test: Object.assign(test, { each: each(test) }) }
 }
 
+/** What this process took of the processor: the clock on the wall says little on a busy machine. */
+const processorMilliseconds = () => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
+
 // Stryker's numbers.
 const passed = 0
 const failed = 1
 
-async function run({ id, name, fileName, run: body }) {
-  const began = process.hrtime.bigint()
+function run({ id, name, fileName, run: body }) {
+  const began = processorMilliseconds()
+  const result = (rest) => ({ id, name, fileName, timeSpentMs: processorMilliseconds() - began, ...rest })
   stryker.currentTestId = id
   try {
-    await body()
-    return { id, name, fileName, status: passed, timeSpentMs: millisecondsSince(began) }
+    if (body() instanceof Promise) throw new Error('a test of the policy that is not synchronous')
+    return result({ status: passed })
   } catch (error) {
-    return { id, name, fileName, status: failed, failureMessage: String(error?.stack ?? error), timeSpentMs: millisecondsSince(began) }
+    return result({ status: failed, failureMessage: String(error?.stack ?? error) })
   } finally {
     stryker.currentTestId = undefined
   }
 }
 
-/** Files of tests: what each took when nothing was changed, and each test in it. */
+/** Files of tests: what each took when nothing was changed, and each test in it. The first process tells the others. */
 const known = new Map()
+const costsFile = 'test-costs.json'
+function readCosts() {
+  for (const [path, { cost, tests }] of JSON.parse(readFileSync(costsFile, 'utf8'))) known.set(path, { cost, tests: new Map(tests) })
+}
 
 const runner = {
   capabilities: () => ({ reloadEnvironment: true }),
 
-  async init() {
-    for (const name of readdirSync(folder))
-      if (name.endsWith('.test.ts')) known.set(join(process.cwd(), folder, name), { cost: 0, tests: new Map() })
+  init() {
     // The same few examples every time, and no search for the smallest that fails.
     const { configureGlobal } = createRequire(join(process.cwd(), folder, 'x'))('fast-check')
     configureGlobal({ seed: 1, numRuns: 10, endOnFailure: true })
-    await this.dryRun()
   },
 
-  async dryRun() {
+  dryRun() {
     Object.assign(stryker, { activeMutant: undefined, hitCount: undefined, mutantCoverage: { static: {}, perTest: {} } })
     const testsOf = freshWorld()
     const results = []
-    for (const path of known.keys()) {
-      const began = process.hrtime.bigint()
-      const ran = []
-      for (const test of testsOf(path)) ran.push(await run(test))
-      known.set(path, { cost: millisecondsSince(began), tests: new Map(ran.map(({ id, timeSpentMs }) => [id, timeSpentMs])) })
+    for (const name of readdirSync(folder).filter((file) => file.endsWith('.test.ts'))) {
+      const path = join(process.cwd(), folder, name)
+      const began = processorMilliseconds()
+      const ran = testsOf(path).map(run)
+      known.set(path, { cost: processorMilliseconds() - began, tests: new Map(ran.map(({ id, timeSpentMs }) => [id, timeSpentMs])) })
       results.push(...ran)
     }
+    writeFileSync(costsFile, JSON.stringify([...known].map(([path, { cost, tests }]) => [path, { cost, tests: [...tests] }])))
     return { status: 'complete', tests: results, mutantCoverage: stryker.mutantCoverage }
   },
 
   /** `testFilter` absent: the change acts when modules are loaded, so every test could notice it. */
-  async mutantRun({ activeMutant, mutantActivation, sandboxFileName, testFilter, hitLimit }) {
-    const isOfLoading = mutantActivation === 'static'
+  mutantRun({ activeMutant, mutantActivation, sandboxFileName, testFilter, hitLimit }) {
     const wanted = testFilter && new Set(testFilter)
     const isWanted = (id) => wanted === undefined || wanted.has(id)
-    const killed = (by, failureMessage) => ({ status: 'killed', killedBy: [by], failureMessage, nrOfTests })
+    const atLoading = mutantActivation === 'static' ? activeMutant.id : undefined
+    const testsOf = freshWorld()
     let nrOfTests = 0
     Object.assign(stryker, { hitCount: hitLimit && 0, hitLimit })
-    const testsOf = freshWorld()
+    const killed = (by, failureMessage) => ({ status: 'killed', killedBy: [by], failureMessage, nrOfTests })
+    if (known.size === 0) readCosts()
     for (const [path, { tests: costs }] of filesInOrder(sandboxFileName)) {
-      if (![...costs.keys()].some(isWanted)) continue
-      stryker.activeMutant = isOfLoading ? activeMutant.id : undefined
+      const [anyTest] = [...costs.keys()].filter(isWanted)
+      if (anyTest === undefined) continue
+      stryker.activeMutant = atLoading
       let tests
       try {
         tests = testsOf(path).filter(({ id }) => isWanted(id))
       } catch (error) {
-        return killed([...costs.keys()][0], `cannot be loaded: ${error?.stack ?? error}`)
+        if (atLoading === undefined) throw error
+        return killed(anyTest, `cannot be loaded: ${error?.stack ?? error}`)
       }
       stryker.activeMutant = activeMutant.id
       for (const test of tests.toSorted((one, other) => (costs.get(one.id) ?? 0) - (costs.get(other.id) ?? 0))) {
         nrOfTests += 1
-        const { status, failureMessage } = await run(test)
+        const { status, failureMessage } = run(test)
         if (status === failed) return killed(test.id, failureMessage)
       }
     }
+    if (nrOfTests === 0) throw new Error('no test was run, so nothing is known of this change')
     return { status: 'survived', nrOfTests }
   },
 }

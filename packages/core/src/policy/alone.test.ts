@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import { instant } from '../instant.js'
 import { decideOwnAccess } from '../oauth/client-credentials.js'
 import type { ClientId, Scope } from '../tenant/ids.js'
-import { aPolicy, aWall, orders } from './fixtures/a-situation.js'
+import { lifetimeAlone, scopesLeftAlone } from './alone.js'
+import { aPolicy, aSituation, aWall, orders } from './fixtures/a-situation.js'
 
 const now = instant(Date.parse('2026-11-27T10:00:00Z')) // a Friday
 const client = {
@@ -108,5 +109,59 @@ describe('a client in its own name', () => {
   ] as const)('one %s is not served', (_, other) => {
     const asked = { scopes: undefined, resource: orders, policy: aPolicy('') }
     expect(decideOwnAccess(other, asked, now)).toEqual({ ok: false, error: 'grant_type_not_for_client' })
+  })
+})
+
+describe('of a client in its own name', () => {
+  const alone = {
+    client: { ...aSituation().client, id: 'robot' as ClientId, scopeCeiling: [] },
+    resource: orders,
+    scopes: orders.scopes.slice(0, 2),
+    now,
+  }
+  const left = (text: string, more: object = {}): readonly string[] =>
+    scopesLeftAlone(aPolicy(text), { ...alone, ...more }).scopes.map(({ name }) => name)
+  const deny = (when: string): string => `rules: [{ name: n, effect: deny, scopes: ["*"], when: "${when}" }]`
+  const all = ['orders:read', 'orders:write']
+
+  test.each([
+    ['from where it asks', "request.address == '192.0.2.1'", { address: '192.0.2.1' }, []],
+    ['from elsewhere', "request.address == '192.0.2.1'", { address: '192.0.2.2' }, all],
+    ['from nobody knows where', "request.address == '192.0.2.1'", {}, []],
+    ['of a country', "request.country == 'AT'", { country: 'AT' }, []],
+    ['of another', "request.country == 'AT'", { country: 'CH' }, all],
+    ['what it may have', "'orders:write' in request.scopes", {}, []],
+    ['who it is', "client.id == 'robot'", {}, []],
+    ['where it goes', "resource == 'https://mcp.example'", {}, []],
+    ['a person', "subject.id == 'a'", {}, all],
+    ['how somebody signed in', "auth.acr == 'a'", {}, all],
+    ['who it is and a person', "client.id == 'robot' && claims.title == 'x'", {}, all],
+    ['how somebody signed in, or what holds for everybody', "auth.acr == 'a' || client.id == 'robot'", {}, []],
+  ] as const)('a deny that reads %s', (_, when, more, scopes) => {
+    expect(left(deny(when), more)).toEqual(scopes)
+  })
+
+  test('a grant takes nothing, and a rule for clients of which one scope is left takes the other', () => {
+    expect(left('rules: [{ name: n, effect: grant, scopes: ["orders:read"], everyone: true }]')).toEqual(all)
+    expect(left('clients: [{ name: c, scopes: ["orders:read"] }]')).toEqual(['orders:read'])
+    expect(left('clients: [{ name: c, clients: { ids: [other] }, refuse: true }]')).toEqual(all)
+    expect(left('clients: [{ name: c, accessTokenSeconds: 5 }]')).toEqual(all)
+  })
+
+  test.each([
+    ['the strictest tier', '', {}, [900, 'tier']],
+    ['a rule for this client', 'clients: [{ name: c, clients: { ids: [robot] }, accessTokenSeconds: 60 }]', {}, [60, 'client_rule']],
+    ['no rule for another', 'clients: [{ name: c, clients: { ids: [other] }, accessTokenSeconds: 60 }]', {}, [900, 'tier']],
+    ['its own limit', '', { client: { ...alone.client, accessTokenTtlSeconds: 70 } }, [70, 'client']],
+    ['a session that begins with the request', 'session: { absoluteSeconds: 50 }', {}, [50, 'session_absolute']],
+    ['the limit of the resource', '', { resource: { ...orders, accessTokenTtlSeconds: 80 } }, [80, 'resource']],
+    [
+      'no age of a sign-in that it never had, but that of this request',
+      'session: { authenticationMaxAgeSeconds: 90 }',
+      {},
+      [90, 'authentication_age'],
+    ],
+  ] as const)('an access token lives by %s', (_, text, more, [seconds, by]) => {
+    expect(lifetimeAlone(aPolicy(text), { ...alone, ...more })).toMatchObject({ seconds, by })
   })
 })

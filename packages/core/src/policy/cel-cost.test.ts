@@ -42,6 +42,7 @@ const priced: readonly (readonly [string, number])[] = [
   ["claims.skills == ['a']", 1 + 2 + 2 + 34],
   ["claims.skills != ['a']", 1 + 2 + 2 + 34],
   ["groups + ['a'] == ['b']", 1 + (1 + 1 + 2 + 334) + 2 + 334],
+  ["groups + claims.roles == ['b']", 1 + (1 + 1 + 2 + 367) + 2 + 367],
   ["(true ? groups : ['a']) == ['b']", 1 + 5 + 2 + 334],
   ["(true ? ['a'] : groups) == ['b']", 1 + 5 + 2 + 334],
   // Comprehensions: the body and one more for each item.
@@ -128,6 +129,9 @@ describe('nothing that has no known price gets through', () => {
     ["[groups + ['a']].exists(g, true)", 'a list inside a list'],
     ["[claims['roles']].exists(g, true)", 'a list inside a list'],
     ['exists(groups)', 'exists'],
+    ["b'ab' == b'ab'", 'a literal of bytes'],
+    ["claims[resource] == 'x'", 'a field whose name is computed'],
+    ['{} == {}', 'map'],
   ])('%s: %s', (source, name) => {
     expect(costOf(source)).toBe(`${unavailable}${name}`)
   })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { claimExpressionCompiler, conditionCompiler, derivedClaimCompiler, hintConditionCompiler } from './cel.js'
-import { policyLimits } from './error.js'
+import { policyErrors, policyLimits } from './error.js'
 
 const compile = conditionCompiler({ level: 'number', vip: 'boolean', skills: 'list' })
 const context = {
@@ -66,6 +66,8 @@ describe('a condition', () => {
     // The name that `matches` is moved to takes computed patterns, so nobody else may call it.
     ['claims.email.matchRe(claims.name)', 'expression_function'],
     ['claims.email.matches(claims.name)', 'regex_not_literal'],
+    ['claims.email.matches(1)', 'regex_not_literal'],
+    ['claims.email.matches()', 'regex_not_literal'],
     ["claims.email.matches('(a)\\\\1')", 'regex_refused'],
     ["claims.email.matches('(?=a)')", 'regex_refused'],
     ["claims.email.matches('[a-z]{257}')", 'regex_refused'],
@@ -186,6 +188,14 @@ test.each([
   expect(found.ok ? undefined : found.error.position).toEqual({ line, column, caret })
 })
 
+test('what is not literal is refused in words that name no detail, and `matches` by the name that its author wrote', () => {
+  const { say } = policyErrors.regex_not_literal
+  expect(compile('claims.email.matches(claims.name)')).toMatchObject({ error: { say } })
+  const mistyped = compile("claims.level.matches('a')")
+  expect(mistyped).toMatchObject({ ok: false, error: { reason: 'expression_type', say: expect.stringContaining('matches') } })
+  expect(mistyped).not.toMatchObject({ error: { say: expect.stringContaining('matchRe') } })
+})
+
 test('a condition that is too long is not looked at, so there is no place in it', () => {
   const longest = `'${'x'.repeat(policyLimits.expressionCharacters - 8)}' == ''`
   expect(compile(longest.slice(0, -1))).toMatchObject({ ok: false, error: { reason: 'expression_syntax' } })
@@ -245,6 +255,7 @@ describe('an expression over the attributes of a login', () => {
     ["'mail' in attributes", {}, 'boolean', false],
     ["attributes['mail'][1].matches('^a')", { mail: ['ba', 'ab'] }, 'boolean', true],
     ["size(attributes['mail'])", { mail: ['a', 'b'] }, 'number', 2n],
+    ["attributes['mail'][0] == 'attributes'", { mail: ['attributes'] }, 'boolean', true],
     ["attributes['mail'][0]", {}, 'string', undefined],
     ["attributes['mail'][0]", { mail: [] }, 'string', undefined],
   ] as const)('%s of %j as a %s is %p', (source, given, type, value) => {
@@ -261,6 +272,9 @@ describe('an expression over the attributes of a login', () => {
     ["attributes['a' + 'b'][0]", 'string', 'attributes other than by a literal name'],
     ["attributes.exists(name, name == 'a')", 'boolean', 'attributes other than by a literal name'],
     ["attributes['a'][0] in attributes", 'boolean', 'attributes other than by a literal name'],
+    ["attributes['a'].exists(a, a in attributes)", 'boolean', 'attributes other than by a literal name'],
+    ["attributes['a'].exists(a, attributes[a][0] == 'x')", 'boolean', 'attributes other than by a literal name'],
+    ['1 in attributes', 'boolean', 'attributes other than by a literal name'],
     ["[attributes['a']].exists(a, true)", 'boolean', 'a list inside a list'],
     ["attributes['a']", 'string', 'a string is wanted, this one is list<string>'],
     ["attributes['a'].exists(a, attributes['b'].exists(b, a == b))", 'boolean', 'expressionCost'],
@@ -289,6 +303,8 @@ test('a condition on an address sees the whole and what is behind the @, and not
   }
   expect(holds("hint.startsWith('ada@') && domain == 'acme.example'")).toBe(true)
   expect(holds("hint.matches('^bob')")).toBe(false)
+  const asked = hint("domain == 'acme.example'")
+  expect(asked.ok ? [asked.value.facts.size, asked.value.reads, asked.value.variables] : asked).toEqual([0, [], []])
   expect(holds("claims.email == 'x'")).toBe('expression_type')
   expect(holds("'mail' in attributes")).toBe('expression_type')
 })

@@ -16,7 +16,7 @@ export function clientMatcher(entry: ClientsEntry | undefined): ClientMatcher | 
   const hosts = entry.hosts?.map((host) => host.toLowerCase())
   return {
     ids: entry.ids && new Set(entry.ids),
-    hosts: hosts && new Set(hosts.filter((host) => !host.startsWith('*.'))),
+    hosts: hosts && new Set(hosts),
     hostSuffixes: hosts?.filter((host) => host.startsWith('*.')).map((host) => host.slice(1)) ?? [],
     kinds: entry.kinds && new Set(entry.kinds),
   }

@@ -64,16 +64,11 @@ function ofPerson(name: VariableName, input: PolicyInput, person: PersonSeen): u
 }
 
 function ofRequest(name: VariableName, { client, resource, request, now }: PolicyInput): unknown {
-  switch (name) {
-    case 'client':
-      return { id: sameGuid(client.id), host: client.host, kind: client.kind, attested: client.attested ?? false }
-    case 'resource':
-      return resource.identifier
-    case 'request':
-      return { scopes: sameGuids(request.scopes), time: new Date(now), address: request.address, country: request.country }
-    default:
-      return undefined
-  }
+  if (name === 'client') return { id: sameGuid(client.id), host: client.host, kind: client.kind, attested: client.attested ?? false }
+  if (name === 'resource') return resource.identifier
+  return name === 'request'
+    ? { scopes: sameGuids(request.scopes), time: new Date(now), address: request.address, country: request.country }
+    : undefined
 }
 
 function authOf({ identity: { authentication, connectionId }, now }: PolicyInput, strength: AuthenticationStrength): object {

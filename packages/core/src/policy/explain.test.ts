@@ -5,7 +5,7 @@ import { compilePolicy } from './compile.js'
 import { decide } from './decide.js'
 import { policyLimits } from './error.js'
 import { type ConsideredRule, explain, explainLimits, shownValueLimits } from './explain.js'
-import { aPolicy, aSituation, orders } from './fixtures/a-situation.js'
+import { aPolicy, aSituation, aWall, orders } from './fixtures/a-situation.js'
 
 describe('an explanation', () => {
   const policy = aPolicy(`
@@ -188,4 +188,148 @@ test('shows so many values in all, however many scopes stand under the rules tha
   expect(shown).toHaveLength(explainLimits.values)
   expect(found.valuesLeftOut).toBe(scopes.length * rules.length * 60 - explainLimits.values)
   expect(JSON.stringify(found).length).toBeLessThan(4_000_000)
+})
+
+describe('how near a look an explanation takes', () => {
+  const rule = (name: string, rest: string): string => `{ name: ${name}, effect: grant, scopes: ["*"], ${rest} }`
+  const lookAt = (rules: readonly string[], given: object, wall?: string) => {
+    const policy = aPolicy(`rules: [${rules.join(', ')}]`, wall === undefined ? {} : { wall: aWall(wall) })
+    return explain(policy, aSituation({ request: ['orders:read'], ...given }))
+  }
+  const rulesFor = (...[rules, given, wall]: Parameters<typeof lookAt>) => lookAt(rules, given, wall).scopes[0]?.rules ?? []
+  const valueOf = (when: string, given: object): string | undefined => rulesFor([rule('r', `when: "${when}"`)], given)[0]?.values[0]?.value
+
+  test.each([
+    ['a text', 'resource.size() > 0', {}, 'https://mcp.example'],
+    ['a number', 'claims.level > 1.0', { claims: { level: 2 } }, '2'],
+    ['a truth', 'claims.email_verified', { claims: { email_verified: false } }, 'false'],
+    ['a whole number of seconds', 'auth.ageSeconds > 1', { authenticatedSecondsAgo: 7 }, '7'],
+    ['a moment', 'auth.authenticatedAt < request.time', { authenticatedSecondsAgo: 1 }, '2026-11-23T09:59:59.000Z'],
+    ['a list', "'b' in claims.roles", { claims: { roles: ['a', 'b'] } }, '[a, b]'],
+    ['an empty list', "'b' in groups", { groups: [] }, '[]'],
+    ['of what nobody knows, nothing', "'b' in groups", { groups: 'unknown' }, '(absent)'],
+    ['of a claim that is absent, nothing', "claims.name == 'a'", {}, '(absent)'],
+    ['of all claims, that they are several', "claims['name'] == 'a'", { claims: { name: 'a' } }, '(several fields)'],
+  ] as const)('of %s it shows what was read', (_, when, given, shown) => {
+    const policy = aPolicy(`claims: { level: number }\nrules: [${rule('r', `when: "${when}"`)}]`)
+    expect(explain(policy, aSituation({ request: ['orders:read'], ...(given as object) })).scopes[0]?.rules[0]?.values[0]?.value).toBe(
+      shown,
+    )
+  })
+
+  test('of a long text and of a long list it shows the beginning, to the last character and item', () => {
+    const { characters, items } = shownValueLimits
+    const text = (length: number) => valueOf("claims.name == 'a'", { claims: { name: 'x'.repeat(length) } })
+    expect([text(characters), text(characters + 1)]).toEqual(['x'.repeat(characters), `${'x'.repeat(characters)}…`])
+    const list = (length: number) => valueOf("'a' in groups", { groups: Array.from({ length }, () => 'g') })
+    const whole = Array.from({ length: items }, () => 'g').join(', ')
+    expect([list(items), list(items + 1)]).toEqual([`[${whole}]`, `[${whole}, … ${items + 1} in all]`])
+  })
+
+  test.each([
+    ['a rule that applies', 'everyone: true', {}, 'yes', 'applies'],
+    ['groups that she is in, and another client', 'groups: [g], clients: { ids: [x] }', { groups: ['g'] }, 'no', 'it is for other clients'],
+    ['groups that she is not in, and another client', 'groups: [g], clients: { ids: [x] }', {}, 'no', 'she is in none of its groups'],
+    [
+      'groups that she is in, and a false condition',
+      `groups: [g], when: "claims.name == 'x'"`,
+      { groups: ['g'], claims: { name: 'y' } },
+      'no',
+      'its condition is false',
+    ],
+    [
+      'groups that she is in, and an unclear condition',
+      `groups: [g], when: "claims.name == 'x'"`,
+      { groups: ['g'] },
+      'unclear',
+      'its condition reads what is absent or unknown',
+    ],
+    [
+      'its client, and a false condition',
+      `clients: { ids: [agent] }, when: "claims.name == 'x'"`,
+      { claims: { name: 'y' } },
+      'no',
+      'its condition is false',
+    ],
+    [
+      'its client, and an unclear condition',
+      `clients: { ids: [agent] }, when: "claims.name == 'x'"`,
+      {},
+      'unclear',
+      'its condition reads what is absent or unknown',
+    ],
+    [
+      'groups that nobody knows, and a client of a host',
+      'groups: [g], clients: { hosts: [a.example] }',
+      { groups: 'unknown', client: { host: 'a.example' } },
+      'unclear',
+      'nobody knows her groups',
+    ],
+    [
+      'groups that she is in, and a client without a host',
+      'groups: [g], clients: { hosts: [a.example] }',
+      { groups: ['g'] },
+      'unclear',
+      'nobody knows the host of this client',
+    ],
+    [
+      'groups that nobody knows, and another client',
+      'groups: [g], clients: { ids: [x] }',
+      { groups: 'unknown' },
+      'no',
+      'it is for other clients',
+    ],
+  ] as const)('it says of %s why: %s', (_, rest, given, outcome, because) => {
+    expect(rulesFor([rule('r', rest)], given as object)).toMatchObject([{ outcome, because }])
+  })
+
+  test('it shows rules for the scope and the resource alone, the vendor’s among them', () => {
+    const rules = [
+      rule('all', 'everyone: true'),
+      rule('here', 'everyone: true, resource: "https://mcp.example"'),
+      rule('there', 'everyone: true, resource: "https://other.example"'),
+      '{ name: write, effect: deny, scopes: ["orders:write"], everyone: true }',
+    ]
+    const found = rulesFor(rules, {}, 'rules: [{ name: wall, effect: deny, scopes: ["orders:r*"], groups: [g] }]')
+    expect(found.map(({ owner, name, effect, outcome }) => [owner, name, effect, outcome])).toEqual([
+      ['vendor', 'wall', 'deny', 'no'],
+      ['tenant', 'all', 'grant', 'yes'],
+      ['tenant', 'here', 'grant', 'yes'],
+    ])
+  })
+
+  test('it shows demands with what they miss, and no refresh ceilings where there is no refresh token', () => {
+    const policy = aPolicy(
+      `rules: [${rule('all', 'everyone: true')}]\nmfa: [{ name: strong, when: "claims.name == 'x'" }, { name: other, tiers: [admin] }]`,
+    )
+    const found = explain(policy, aSituation({ request: ['orders:read'] }))
+    expect(found.demands).toMatchObject([
+      {
+        name: 'strong',
+        owner: 'tenant',
+        line: 3,
+        outcome: 'unclear',
+        strength: 'multi_factor',
+        missing: expect.stringContaining('multi-factor authentication'),
+      },
+    ])
+    expect(found.demands[0]?.values).toEqual([{ variable: 'claims.name', value: '(absent)' }])
+    expect(explain(policy, aSituation({ request: ['orders:admin'], amr: ['mfa'] })).ceilings.refresh).toBeUndefined()
+  })
+
+  test('it tells how strong she is in the eyes of each', () => {
+    const policy = aPolicy('acr: { "urn:a": multi_factor }')
+    expect(explain(policy, aSituation({ acr: 'urn:a' })).strength).toEqual({ vendor: 'single_factor', tenant: 'multi_factor' })
+  })
+
+  test('of more rules than it shows, those that nobody can judge come after those that apply and before the others', () => {
+    const many = Array.from({ length: explainLimits.rulesOfScope - 1 }, (_, index) => rule(`a${index + 10}`, 'groups: [other]'))
+    const few = [rule('u', 'when: "claims.name == \'x\'"'), rule('y', 'everyone: true')]
+    const look = lookAt([...many.slice(1), ...few], {})
+    expect([look.scopes[0]?.rules.length, look.scopes[0]?.rulesLeftOut]).toEqual([explainLimits.rulesOfScope, 0])
+    expect(look.scopes[0]?.rules[0]).toMatchObject({ name: 'a11' })
+    const closer = lookAt([...many, ...few], {})
+    expect([closer.scopes[0]?.rules.length, closer.scopes[0]?.rulesLeftOut]).toEqual([explainLimits.rulesOfScope, 1])
+    expect(closer.scopes[0]?.rules.slice(0, 3)).toMatchObject([{ name: 'y' }, { name: 'u' }, { name: 'a10' }])
+  })
 })

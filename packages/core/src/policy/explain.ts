@@ -129,15 +129,14 @@ function nearest(rules: readonly CompiledRule[], outcomeOf: (rule: CompiledRule)
 }
 const outcomesByNearness: readonly Applies[] = ['yes', 'unclear', 'no']
 
-function reasonOf({ groups, clients, when }: Applicability, outcome: Applies, { applies }: Evaluating): string {
+function reasonOf({ owner, groups, clients }: Applicability, outcome: Applies, { applies }: Evaluating): string {
   const alone = (part: Partial<Applicability>): Applies =>
-    applies({ owner: 'tenant', groups: undefined, clients: undefined, when: undefined, ...part })
+    applies({ owner, groups: undefined, clients: undefined, when: undefined, ...part })
   if (outcome === 'yes') return 'applies'
   if (groups !== undefined && alone({ groups }) === outcome)
     return outcome === 'no' ? 'she is in none of its groups' : 'nobody knows her groups'
   if (clients !== undefined && alone({ clients }) === outcome)
     return outcome === 'no' ? 'it is for other clients' : 'nobody knows the host of this client'
-  if (when === undefined) return outcome === 'no' ? 'does not apply' : 'cannot be judged'
   return outcome === 'no' ? 'its condition is false' : 'its condition reads what is absent or unknown'
 }
 
@@ -145,7 +144,7 @@ const valuesOf = ({ owner, when }: Applicability, { contextFor }: Evaluating): r
   when === undefined ? [] : when.reads.map((field) => ({ variable: field, value: shown(read(contextFor(owner, when.variables), field)) }))
 
 function read(context: Readonly<Record<string, unknown>>, path: string): unknown {
-  const [variable = '', field] = path.split('.')
+  const [variable, field] = path.split('.') as [string, string?]
   const whole = Object.hasOwn(context, variable) ? context[variable] : undefined
   if (field === undefined) return whole
   if (whole instanceof Map) return whole.get(field)

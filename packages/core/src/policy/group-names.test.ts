@@ -4,7 +4,7 @@ import { compilePolicy } from './compile.js'
 import { decide } from './decide.js'
 import { policyLimits } from './error.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'
-import { depthsOfPlaces, placeOf, placesAbove } from './group-names.js'
+import { depthOfPlace, depthsOfPlaces, groupMatcher, groupName, groupSets, placeOf, placesAbove, sizeOfMatcher } from './group-names.js'
 
 const isGranted = (policy: string, groups: readonly string[]): boolean =>
   decide(aPolicy(policy), aSituation({ groups: [...groups], request: ['orders:read'] })).kind === 'allow'
@@ -122,4 +122,57 @@ test('a group that lists too much is refused by its name, and so are too many of
   expect(policy(names, 200).rules).toHaveLength(200)
   expect(() => policy(`${names}, more`, 1)).toThrow('group_too_large')
   expect(() => policy(names, 201)).toThrow('too_many_groups')
+})
+
+test.each([
+  ['/Eng', ['/Eng']],
+  ['/Eng/SRE/', ['/Eng', '/Eng/SRE']],
+  ['/', ['/']],
+  ['OU=SRE, ou = Eng ,DC=acme', ['dc=acme', 'ou=eng,dc=acme', 'ou=sre,ou=eng,dc=acme']],
+  ['CN=a\\,OU=b,DC=c', ['dc=c', 'cn=a\\,ou=b,dc=c']],
+  ['CN=a\\\\,DC=c', ['dc=c', 'cn=a\\\\,dc=c']],
+  ['a=b, Plain Name ', ['plain name', 'a=b,plain name']],
+  ['staff', []],
+  ['Eng/SRE', []],
+  ['Eng,SRE', []],
+])('the group %s is at %j', (group, places) => {
+  const depths = [1, 2, 3]
+  expect(placesAbove(group, { ofPaths: depths, ofNames: depths })).toEqual(places)
+})
+
+test.each([
+  ['/', '/', 1],
+  ['/Eng', '/Eng', 1],
+  ['/Eng/SRE/', '/Eng/SRE', 2],
+  ['OU=SRE , DC = Acme', 'ou=sre,dc=acme', 2],
+  [' Eng ', 'eng', 1],
+])('the place %s is compared as %s and has as many levels as %i', (place, compared, levels) => {
+  expect([placeOf(place), depthOfPlace(place)]).toEqual([compared, levels])
+})
+
+test.each([
+  ['an id', guid, guid.toLowerCase()],
+  ['a name', 'Staff', 'Staff'],
+  ['a name as long as an id', 'Staff of the Engineering Department!', 'Staff of the Engineering Department!'],
+  ['an id with one hyphen elsewhere', guid.replace(/-/, 'X'), guid.replace(/-/, 'X')],
+  ['an id with the second hyphen elsewhere', guid.replace(/(-.{4})-/, '$1X'), guid.replace(/(-.{4})-/, '$1X')],
+  ['an id with the third hyphen elsewhere', guid.replace(/(-.{4}-.{4})-/, '$1X'), guid.replace(/(-.{4}-.{4})-/, '$1X')],
+  ['an id with the last hyphen elsewhere', guid.replace(/-(?=.{12}$)/, 'X'), guid.replace(/-(?=.{12}$)/, 'X')],
+  ['an id and more', `${guid}X`, `${guid}X`],
+])('%s is compared as it should be', (_, name, compared) => {
+  expect(groupName(name)).toBe(compared)
+})
+
+test('entries stand for names and places, and for what the document defines; of an object underneath they know nothing', () => {
+  const definitions = groupSets({ own: { names: ['A', guid], ids: ['b'], paths: ['/x/'] }, empty: {} })
+  const matcher = groupMatcher(['own', 'empty', 'own', 'c', 'toString', guid, { path: 'OU=Y' }], definitions)
+  expect(matcher).toEqual({
+    names: new Set(['c', 'toString', guid.toLowerCase()]),
+    places: new Set(['ou=y']),
+    defined: [
+      { names: new Set(['A', guid.toLowerCase(), 'b']), places: new Set(['/x']) },
+      { names: new Set(), places: new Set() },
+    ],
+  })
+  expect(sizeOfMatcher(matcher)).toBe(3 + 1 + 3 + 1)
 })

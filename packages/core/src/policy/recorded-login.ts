@@ -66,8 +66,8 @@ export type RecordedLogin = z.infer<typeof recordedLogin>
 /** One for a request and for each time that a second factor was asked for in it. It names nothing that a browser could present. */
 export function recordedLoginId(request: AuthorizationRequestId, stepUpsDone: number): RecordedLoginId {
   const octets = createHash('sha256').update(`recorded login of ${request}, step-ups ${stepUpsDone}`).digest().subarray(0, 16)
-  octets[6] = ((octets[6] ?? 0) & 0x0f) | 0x80 // RFC 9562 §5.8: of a form of our own
-  octets[8] = ((octets[8] ?? 0) & 0x3f) | 0x80
+  octets.writeUInt8((octets.readUInt8(6) & 0x0f) | 0x80, 6) // RFC 9562 §5.8: of a form of our own
+  octets.writeUInt8((octets.readUInt8(8) & 0x3f) | 0x80, 8)
   return octets.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-') as RecordedLoginId
 }
 

@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import type { RecordedLoginId, Scope } from '../tenant/ids.js'
 import { policyLimits } from './error.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'
+import { recordedLoginLimits } from './recorded-login.js'
 import { type Replayed, replayEffects, replayLimits, replayLogin, reportReplay } from './replay.js'
 
 const grant = (scopes: string, rest = '') => aPolicy(`rules: [{ name: all, effect: grant, scopes: [${scopes}], everyone: true }]\n${rest}`)
@@ -207,4 +208,180 @@ mfa: [{ groups: [finance] }]`)
     expect([report.people.length, report.peopleLeftOut]).toEqual([fit, replayLimits.people - fit])
     expect(report.changed.people).toBe(replayLimits.people)
   })
+})
+
+describe('what is told of one login', () => {
+  const login = (given: object = {}) => aSituation({ request: ['orders:read'], ...given })
+  const demanding = grant(read, 'mfa: [{ name: strong, tiers: [read] }]')
+  const seconds = (access: number, refresh: number | 'none') =>
+    grant(read, `limits: { read: { accessTokenSeconds: ${access}, refreshTokenSeconds: ${refresh} } }`)
+
+  test.each([
+    [
+      'an access token lives shorter',
+      seconds(600, 3600),
+      seconds(500, 3600),
+      { accessTokenSeconds: { from: 600, to: 500 } },
+      ['livesShorter'],
+    ],
+    [
+      'an access token lives longer',
+      seconds(500, 3600),
+      seconds(600, 3600),
+      { accessTokenSeconds: { from: 500, to: 600 } },
+      ['livesLonger'],
+    ],
+    [
+      'a refresh token lives shorter',
+      seconds(600, 3600),
+      seconds(600, 3000),
+      { refreshTokenSeconds: { from: 3600, to: 3000 } },
+      ['livesShorter'],
+    ],
+    [
+      'a refresh token is no more',
+      seconds(600, 3600),
+      seconds(600, 'none'),
+      { refreshTokenSeconds: { from: 3600, to: undefined } },
+      ['livesShorter'],
+    ],
+    [
+      'a refresh token is new',
+      seconds(600, 'none'),
+      seconds(600, 3600),
+      { refreshTokenSeconds: { from: undefined, to: 3600 } },
+      ['livesLonger'],
+    ],
+    [
+      'one lives shorter and one longer',
+      seconds(600, 3000),
+      seconds(500, 3600),
+      { accessTokenSeconds: { from: 600, to: 500 }, refreshTokenSeconds: { from: 3000, to: 3600 } },
+      ['livesShorter', 'livesLonger'],
+    ],
+  ] as const)('%s', (_, present, other, lives, effects) => {
+    expect(replayLogin(present, other, login())).toStrictEqual({
+      outcome: { from: 'allow', to: 'allow' },
+      effects,
+      ...{ gained: [], lost: [], granted: { from: ['orders:read'], to: ['orders:read'] } },
+      ...lives,
+      missing: undefined,
+    })
+  })
+
+  test('that she is asked for more: for what, and that no life has changed', () => {
+    expect(replayLogin(grant(read), demanding, login())).toStrictEqual({
+      outcome: { from: 'allow', to: 'stepUp' },
+      effects: ['asked'],
+      ...{ gained: [], lost: [], granted: { from: ['orders:read'], to: [] } },
+      missing: expect.stringContaining('multi-factor authentication, which strong demands'),
+    })
+  })
+
+  test('that she is asked for something else than before, and not that she is asked for the same', () => {
+    const fresh = login({ request: ['orders:admin'], isOwnSession: false })
+    const admin = (rest = '') => grant('"orders:admin"', rest)
+    const mfa = 'mfa: [{ name: a, tiers: [admin] }]'
+    expect(replayLogin(admin(), admin(mfa), fresh)).toMatchObject({ outcome: { from: 'stepUp', to: 'stepUp' }, effects: ['asked'] })
+    expect(replayLogin(admin(mfa), admin(mfa.replace('a,', 'b,')), fresh)).toBeUndefined()
+  })
+
+  test('that she is refused anew for another reason is nothing that changes for her', () => {
+    const denying = aPolicy('rules: [{ name: no, effect: deny, scopes: ["*"], everyone: true }]')
+    expect(replayLogin(grant('"none"'), denying, login())).toBeUndefined()
+  })
+
+  test('that she who was refused is asked now: she gains what she may have then, and is not yet let in', () => {
+    const change = replayLogin(grant('"none"'), demanding, login())
+    expect(change).toMatchObject({ outcome: { from: 'deny', to: 'stepUp' }, effects: ['asked', 'gains'], granted: { from: [], to: [] } })
+    expect(change?.gained).toEqual([{ scope: 'orders:read', because: expect.stringMatching(/^would be granted by rule all/) }])
+  })
+
+  test('that she who was asked is refused now loses what she could have had', () => {
+    const change = replayLogin(demanding, grant('"none"'), login())
+    expect(change).toMatchObject({ outcome: { from: 'stepUp', to: 'deny' }, effects: ['shutOut', 'loses'], gained: [] })
+    expect(change?.lost).toEqual([{ scope: 'orders:read', because: 'no rule grants it' }])
+    expect(change?.missing).toBe('no rule grants any of the requested scopes')
+  })
+})
+
+describe('who is told of, and in which order', () => {
+  type Change = NonNullable<Replayed['change']>
+  const change = (...effects: Change['effects']): Change => ({
+    outcome: { from: 'allow', to: 'deny' },
+    effects,
+    ...{ gained: [], lost: [], granted: { from: [], to: [] }, missing: undefined },
+  })
+  const replayed = (who: string, of: Change | undefined, more: Partial<Replayed> = {}): Replayed => ({
+    id: `${who}'s` as RecordedLoginId,
+    person: { connectionId: 'c' as never, stableId: who, subjectId: undefined, email: undefined },
+    clientId: 'agent' as never,
+    resource: 'https://mcp.example' as never,
+    change: of,
+    ...more,
+  })
+
+  test('the worst off first, and of those who are as badly off whoever is so more often', () => {
+    const report = reportReplay([
+      replayed('longer', change('livesLonger')),
+      replayed('once', change('loses')),
+      replayed('twice', change('loses')),
+      replayed('twice', change('loses')),
+      replayed('worst', change('shutOut', 'loses')),
+      replayed('same', undefined),
+    ])
+    expect(report.people.map(({ person, changed }) => [person.stableId, changed])).toEqual([
+      ['worst', 1],
+      ['twice', 2],
+      ['once', 1],
+      ['longer', 1],
+    ])
+    expect(report).toMatchObject({ all: { logins: 6, people: 5 }, changed: { logins: 5, people: 4 } })
+  })
+
+  test('a person is whom her subject says, whatever the connections; without one, the id at her connection', () => {
+    const as = (connectionId: string, stableId: string, subjectId?: string): Partial<Replayed> => ({
+      person: { connectionId: connectionId as never, stableId, subjectId: subjectId as never, email: undefined },
+    })
+    const people = (...persons: readonly Partial<Replayed>[]) =>
+      reportReplay(persons.map((person) => replayed('x', change('loses'), person))).all.people
+    expect(people(as('c1', 'a', 's'), as('c2', 'b', 's'))).toBe(1)
+    expect(people(as('c1', 'a', 's'), as('c1', 'a', 't'))).toBe(2)
+    expect(people(as('c1', 'a'), as('c1', 'a'))).toBe(1)
+    expect(people(as('c1', 'a'), as('c2', 'a'))).toBe(2)
+    expect(people(as('c1', 'a'), as('c1', 'b'))).toBe(2)
+  })
+
+  test('logins that change alike are told once with the newest; others apart', () => {
+    const loses = change('loses')
+    const logins = [
+      replayed('a', loses, { id: 'newest' as RecordedLoginId }),
+      replayed('a', { ...loses, refreshTokenSeconds: { from: 2, to: 1 } }, { id: 'older' as RecordedLoginId }),
+      replayed('a', undefined),
+      replayed('a', loses, { clientId: 'other' as never }),
+      replayed('a', loses, { resource: 'https://other.example' as never }),
+      replayed('a', { ...loses, outcome: { from: 'allow', to: 'stepUp' } }),
+      replayed('a', change('shutOut', 'loses')),
+      replayed('a', { ...loses, gained: [{ scope: 's' as never, because: 'b' }] }),
+      replayed('a', { ...loses, lost: [{ scope: 's' as never, because: 'b' }] }),
+    ]
+    const [person] = reportReplay(logins).people
+    expect(person).toMatchObject({ logins: 9, changed: 8, effects: ['shutOut', 'loses'], changesLeftOut: 0 })
+    expect(person?.changes.map(({ logins: count }) => count)).toEqual([2, 1, 1, 1, 1, 1, 1])
+    expect(person?.changes[0]).toEqual({ ...loses, clientId: 'agent', resource: 'https://mcp.example', logins: 2, newest: 'newest' })
+  })
+
+  test('as many people, and changes of one, as the limit are left out by none', () => {
+    const all = Array.from({ length: replayLimits.people }, (_, index) => replayed(`p${index}`, change('loses')))
+    const busy = Array.from({ length: replayLimits.changesPerPerson }, (_, index) =>
+      replayed('p0', change('gains'), { clientId: `c${index}` as never }),
+    )
+    const report = reportReplay([...all, ...busy.slice(1)])
+    expect([report.people.length, report.peopleLeftOut, report.people[0]?.changesLeftOut]).toEqual([replayLimits.people, 0, 0])
+  })
+})
+
+test('a replay takes as many logins as a tenant keeps, and gives others their turn', () => {
+  expect(replayLimits).toMatchObject({ logins: recordedLoginLimits.perTenant, people: 200, changesPerPerson: 10 })
+  expect(replayLimits.stretchMilliseconds).toBeLessThan(replayLimits.milliseconds)
 })

@@ -83,10 +83,9 @@ function difference(has: Reach, other: Reach, fresh: Reach): readonly ScopeChang
   if (has.decision.kind === 'deny') return []
   const isLost = has !== fresh
   const kept = isLost && other.decision.kind === 'deny' ? [] : other.scopes
-  const reasons = fresh.decision.explanation.scopes
-  return has.scopes
-    .filter((scope) => !kept.includes(scope))
-    .map((scope) => ({ scope, because: reasons.find((each) => each.scope === scope)?.because ?? 'not asked for' }))
+  return fresh.decision.explanation.scopes.flatMap(({ scope, because }) =>
+    has.scopes.includes(scope) && !kept.includes(scope) ? [{ scope, because }] : [],
+  )
 }
 
 const grantedBy = (decision: PolicyDecision): readonly Scope[] => (decision.kind === 'allow' ? decision.scopes : [])
@@ -199,9 +198,11 @@ function firstThatFit(people: readonly ReplayedPerson[]): readonly ReplayedPerso
   return tooMany < 0 ? people : people.slice(0, tooMany)
 }
 
+type Some<T> = readonly [T, ...(readonly T[])]
+
 /** In the order in which each key was first met. */
-function groupsBy<T>(items: readonly T[], keyOf: (item: T) => string): readonly (readonly T[])[] {
-  const groups = new Map<string, T[]>()
+function groupsBy<T>(items: readonly T[], keyOf: (item: T) => string): readonly Some<T>[] {
+  const groups = new Map<string, [T, ...T[]]>()
   for (const item of items) {
     const key = keyOf(item)
     const group = groups.get(key)
@@ -214,11 +215,13 @@ function groupsBy<T>(items: readonly T[], keyOf: (item: T) => string): readonly 
 const personOf = ({ person: { subjectId, connectionId, stableId } }: Replayed): string =>
   subjectId ?? JSON.stringify([connectionId, stableId])
 
-function reportPerson(logins: readonly Replayed[]): ReplayedPerson {
-  const touched = logins.filter(({ change }) => change !== undefined)
-  const changes = groupsBy(touched, likeness).flatMap(mergeLogins)
+type Touched = Replayed & { readonly change: LoginChange }
+
+function reportPerson(logins: Some<Replayed>): ReplayedPerson {
+  const touched = logins.filter((login): login is Touched => login.change !== undefined)
+  const changes = groupsBy(touched, likeness).map(mergeLogins)
   return {
-    person: (logins[0] as Replayed).person,
+    person: logins[0].person,
     logins: logins.length,
     changed: touched.length,
     effects: replayEffects.filter((effect) => changes.some(({ effects }) => effects.includes(effect))),
@@ -228,15 +231,13 @@ function reportPerson(logins: readonly Replayed[]): ReplayedPerson {
 }
 
 /** Seconds differ from login to login, because sessions have less and less time left: they make no other kind of change. */
-const likeness = ({ clientId, resource, change }: Replayed): string =>
-  JSON.stringify([clientId, resource, change?.outcome, change?.effects, change?.gained, change?.lost])
+const likeness = ({ clientId, resource, change: { outcome, effects, gained, lost } }: Touched): string =>
+  JSON.stringify([clientId, resource, outcome, effects, gained, lost])
 
-function mergeLogins(alike: readonly Replayed[]): readonly PersonChange[] {
-  const [newest] = alike
-  if (newest?.change === undefined) return []
-  const { id, clientId, resource, change } = newest
-  return [{ ...change, clientId, resource, logins: alike.length, newest: id }]
+function mergeLogins(alike: Some<Touched>): PersonChange {
+  const [{ id, clientId, resource, change }] = alike
+  return { ...change, clientId, resource, logins: alike.length, newest: id }
 }
 
-const rankOf = ({ effects }: ReplayedPerson): number => replayEffects.indexOf(effects[0] ?? 'livesLonger')
+const rankOf = ({ effects }: ReplayedPerson): number => replayEffects.findIndex((effect) => effects.includes(effect))
 const byWorst = (one: ReplayedPerson, other: ReplayedPerson): number => rankOf(one) - rankOf(other) || other.changed - one.changed

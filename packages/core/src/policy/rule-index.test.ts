@@ -16,6 +16,8 @@ test.each([
   ['a group by its id, as it is written', `'${guid}' in groups`, { groups: [guid] }],
   ['the resource', `resource == 'https://mcp.example'`, { claims: { e: 'x' } }],
   ['a host that nobody knows', `client.host == 'a.example'`, {}],
+  ['a client’s id, beside a host', `client.id == 'robot'`, { client: { id: 'robot', host: 'a.example' } }],
+  ['a client’s host, beside an id', `client.host == 'a.example'`, { client: { id: 'robot', host: 'a.example' } }],
   ['what is not equal', `claims.title != 'a'`, { claims: { title: 'b' } }],
   ['a claim of another type than it should be', `claims.title == 'a'`, { claims: { title: 5 } }],
   ['a variable that a macro hides', `['a'].exists(claims, claims == 'a')`, {}],
@@ -26,6 +28,17 @@ test.each([
   ]
   const input = aSituation({ request: ['orders:read'], ...(given as object) })
   expect(decide(aPolicy(`rules: ${JSON.stringify(rules)}`), input)).toMatchObject({ kind: 'deny', reason: 'nothing_granted' })
+})
+
+test.each([
+  ['the client’s id', { clients: { ids: ['robot'] } }],
+  ['the client’s host', { clients: { hosts: ['a.example'] } }],
+  ['the resource', { resource: 'https://mcp.example', everyone: true }],
+  ['the resource and a group', { resource: 'https://mcp.example', groups: ['g'] }],
+])('a grant is found that is for %s', (_, rest) => {
+  const rules = [{ name: 'r', effect: 'grant', scopes: ['orders:read'], ...rest }]
+  const input = aSituation({ request: ['orders:read'], groups: ['g'], client: { id: 'robot', host: 'a.example' } })
+  expect(decide(aPolicy(`rules: ${JSON.stringify(rules)}`), input).kind).toBe('allow')
 })
 
 test('a deny of the vendor is found that reads a claim which the vendor’s policy makes', () => {

@@ -20,6 +20,12 @@ describe('a tenant says what the evidence of its own IdPs means', () => {
     ['a weaker meaning', 'acr: { "urn:a": multi_factor }', { acr: 'urn:a' }, false],
     ['class and methods together', both, { acr: 'urn:a', amr: ['x', 'y', 'z'] }, true],
     ['only one of two methods', both, { acr: 'urn:a', amr: ['x'] }, false],
+    [
+      'methods alone, beside whatever class',
+      'strength: [{ name: s, amr: [x], means: phishing_resistant }]',
+      { acr: 'urn:z', amr: ['x'] },
+      true,
+    ],
     ['methods without the class', both, { amr: ['x', 'y'] }, false],
     ['this connection', 'strength: [{ name: s, connection: c1, acr: a, means: phishing_resistant }]', { connection: 'c1', acr: 'a' }, true],
     [
