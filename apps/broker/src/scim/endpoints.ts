@@ -1,5 +1,6 @@
 /** Every SCIM endpoint, for the one visible list of the broker. */
 import type { Endpoint } from '../http/endpoint.js'
+import { bulkEndpoint } from './bulk.endpoint.js'
 import { scimKinds } from './kinds.js'
 import { meEndpoints } from './me.endpoint.js'
 import { resourceEndpoints } from './resource-endpoints.js'
@@ -11,6 +12,7 @@ import { serviceProviderConfigEndpoint } from './service-provider-config.endpoin
 export const scimEndpoints: readonly Endpoint[] = [
   ...scimKinds.flatMap(resourceEndpoints),
   searchEndpoint,
+  bulkEndpoint,
   ...meEndpoints,
   serviceProviderConfigEndpoint,
   ...resourceTypesEndpoints,

@@ -232,7 +232,7 @@ test('discovery tells the truth', async () => {
     status: 200,
     body: {
       patch: { supported: true },
-      bulk: { supported: false },
+      bulk: { supported: true, maxOperations: 1000, maxPayloadSize: 1_048_576 },
       filter: { supported: true, maxResults: 200 },
       sort: { supported: true },
       etag: { supported: true },

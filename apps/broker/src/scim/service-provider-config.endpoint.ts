@@ -17,7 +17,7 @@ export const serviceProviderConfigEndpoint = endpoint({
     scimJson({
       schemas: ['urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'],
       patch: yes,
-      bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+      bulk: { supported: true, maxOperations: scimLimits.bulkOperations, maxPayloadSize: scimLimits.bulkBytes },
       filter: { supported: true, maxResults: scimLimits.pageSize },
       changePassword: no,
       sort: yes,

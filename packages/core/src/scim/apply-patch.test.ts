@@ -125,6 +125,27 @@ describe('PATCH', () => {
       [{ op: 'replace', path: 'name', value: { givenName: 'A' } }],
       { name: { givenName: 'A', familyName: 'L' } },
     ],
+    [
+      'an object that says nothing changes nothing',
+      [
+        { op: 'replace', path: 'name', value: {} },
+        { op: 'replace', value: { name: {} } },
+      ],
+      {},
+    ],
+    [
+      'null inside a complex value unsets that alone',
+      [{ op: 'replace', path: 'name', value: { givenName: null } }],
+      { name: { familyName: 'L' } },
+    ],
+    [
+      '… of an extension too',
+      [
+        { op: 'add', value: { [enterprise]: { department: 'R', division: 'D' } } },
+        { op: 'replace', path: enterprise, value: { Department: null, costCenter: '7' } },
+      ],
+      { [enterprise]: { division: 'D', costCenter: '7' } },
+    ],
     ['removal by condition', [{ op: 'remove', path: 'emails[type eq "work"]' }], { emails: undefined }],
     ['null means not set', [{ op: 'replace', path: 'name', value: null }], { name: undefined }],
     ['removal of what is not there', [{ op: 'remove', path: 'title' }], {}],

@@ -100,6 +100,10 @@ function changed(
   if (op === 'remove') return undefined
   if (value === undefined) return op === 'replace' ? undefined : before
   if (!isObject(before) || !isObject(value) || namesAnother(before, value)) return value
+  return merged(before, value, op, definition)
+}
+
+function merged(before: JsonObject, value: JsonObject, op: Change['op'], definition: Attribute | undefined): JsonObject {
   return Object.entries(value).reduce<JsonObject>((object, [name, inner]) => {
     const sub = definition?.subAttributes.find((one) => one.name === name)
     const key = keyOf(object, { name, definition: sub })
@@ -141,13 +145,12 @@ function applyWhere(list: readonly Json[], operation: PatchOperation & { readonl
   if (op === 'remove' && sub === undefined) return ok(list.filter((item) => !meets(item)))
   if (sub === undefined && !isObject(value)) return err({ reason: 'scim_value_invalid', detail: pathText(path) })
   // Replaced are whole values: RFC 7644 §3.5.2.3.
-  const whole = (item: JsonObject): Json => (op === 'replace' ? value : changed(item, operation, single(path.attribute.definition))) ?? item
+  const whole = (item: JsonObject): Json =>
+    op === 'add' && isObject(value) ? merged(item, value, op, path.attribute.definition) : (value ?? item)
   const change = (item: JsonObject): Json => (sub === undefined ? whole(item) : changeItem(item, sub, operation))
   const after = list.map((item) => (isObject(item) && meets(item) ? change(item) : item))
   return ok(handingOverIn(list, after).filter((item) => !isUnset(item)))
 }
-
-const single = (definition: Attribute | undefined): Attribute | undefined => definition && { ...definition, multiValued: false }
 
 /** A value that was not there is made of what the filter says of it. Nothing is made up from `or`, `not` or a comparison. */
 function make(list: readonly Json[], operation: PatchOperation & { readonly where: Filter }): Applied<readonly Json[]> {

@@ -50,6 +50,20 @@ export const scimErrors = {
     spec: 'RFC 9865 §2.3',
     say: 'the count of a page with a cursor is a whole number',
   },
+  scim_bulk_too_large: {
+    status: 413,
+    scimType: undefined,
+    spec: 'RFC 7644 §3.7.4',
+    say: 'the bulk request holds more operations than are allowed',
+  },
+  scim_bulk_path_unknown: { status: 404, scimType: undefined, spec: 'RFC 7644 §3.7', say: 'the operation names no endpoint that takes it' },
+  scim_bulk_reference_unknown: {
+    status: 400,
+    scimType: 'invalidValue',
+    spec: 'RFC 7644 §3.7.2',
+    say: 'the operation names a bulkId that stands for nothing: it is not in this request, or was refused',
+  },
+  scim_bulk_circular: { status: 409, scimType: undefined, spec: 'RFC 7644 §3.7.1', say: 'operations name each other in a circle' },
   scim_me_absent: { status: 501, scimType: undefined, spec: 'RFC 7644 §3.11', say: 'a directory is nobody: there is no /Me here' },
   scim_filter_not_here: { status: 403, scimType: undefined, spec: 'RFC 7644 §4', say: 'discovery endpoints do not take a filter' },
 } as const satisfies Record<

@@ -5,9 +5,9 @@
  * A path-less operation becomes one operation per member, so that whoever applies them sees only paths and values that were read.
  */
 import { err, ok, type Result } from '../result.js'
-import { pathText } from './attribute-path.js'
+import { bindSub, pathText } from './attribute-path.js'
 import { type ScimError, scimLimits } from './error.js'
-import { isList, isObject, isUnset, type Json } from './json.js'
+import { isList, isObject, isUnset, type Json, type JsonObject } from './json.js'
 import { type PatchPath, parsePatchPath } from './patch-path.js'
 import { fromText, readValue } from './read-value.js'
 import { isIgnored } from './resource.js'
@@ -73,10 +73,35 @@ function parsePathless(type: ResourceType, op: PatchOperation['op'], value: Json
 const isReadOnly = ({ attribute, sub }: PatchPath): boolean =>
   attribute.definition?.mutability === 'readOnly' || sub?.definition?.mutability === 'readOnly'
 
-/** An operation with its value read as the attribute's; with a filter, the value is one of the list's. */
 function bind(op: PatchOperation['op'], path: PatchPath, given: Json | undefined): Operations {
   // A password is accepted and goes nowhere.
   if (isIgnored(path.attribute.definition)) return ok([])
+  if (isComplexWhole(path) && isObject(given) && op !== 'remove') return bindMembers(op, path, given)
+  return bindValue(op, path, given)
+}
+
+const isComplexWhole = ({ attribute, sub, where }: PatchPath): boolean =>
+  attribute.definition?.type === 'complex' && !attribute.definition.multiValued && sub === undefined && where === undefined
+
+/** Of a complex value only what is mentioned changes: what is null is unset alone, and an object that says nothing changes nothing. */
+function bindMembers(op: PatchOperation['op'], path: PatchPath, given: JsonObject): Operations {
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => !isUnset(value)))
+  const unset = op === 'add' ? [] : Object.entries(given).flatMap(([name, value]) => (isUnset(value) ? [name] : []))
+  const first = Object.keys(said).length === 0 ? ok([]) : bindValue(op, path, said)
+  return flatten([
+    first,
+    ...unset.map((name): Operations => ok([{ op, path: memberPath(path, name), value: undefined, isEmptyList: false }])),
+  ])
+}
+
+/** Of an extension as a whole the members are attributes. */
+const memberPath = (path: PatchPath, name: string): PatchPath => {
+  const sub = bindSub(path.attribute.definition, name)
+  return /^urn:/i.test(path.attribute.name) ? { ...path, extension: path.attribute.name, attribute: sub } : { ...path, sub }
+}
+
+/** An operation with its value read as the attribute's; with a filter, the value is one of the list's. */
+function bindValue(op: PatchOperation['op'], path: PatchPath, given: Json | undefined): Operations {
   const { definition, name } = path.sub ?? path.attribute
   const one =
     path.where !== undefined && path.sub === undefined && definition !== undefined ? { ...definition, multiValued: false } : definition

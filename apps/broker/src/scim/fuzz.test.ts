@@ -1,0 +1,167 @@
+/** Whatever a directory sends, in body, path, filter, cursor or header: never a fault of ours, and always an answer of SCIM. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import * as fc from 'fast-check'
+import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
+
+let broker: ScimBroker
+let directory: Directory
+let id: string
+beforeAll(async () => {
+  broker = await aScimBroker()
+  directory = await broker.aDirectory()
+  id = (await directory.call('POST', '/Users', { userName: 'ada', emails: [{ value: 'a@x', type: 'work' }] })).body['id'] as string
+})
+afterAll(() => broker.close())
+
+const enterprise = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
+const names = fc.constantFrom(
+  'userName',
+  'externalId',
+  'active',
+  'emails',
+  'name',
+  'name.givenName',
+  'members',
+  'id',
+  'meta',
+  'meta.created',
+  'schemas',
+  'password',
+  'manager',
+  enterprise,
+  `${enterprise}:manager.value`,
+  'emails[type eq "work"].value',
+  'urn:x:y',
+  '__proto__',
+  'constructor',
+  'a.b.c',
+  '',
+)
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.constantFrom('\0', '\ud800', '😀', '"', '[', '{"a":', 'bulkId:x', '%', 'W/"1"', '9'.repeat(400)),
+)
+const value = fc.oneof(
+  { weight: 3, arbitrary: fc.jsonValue() as fc.Arbitrary<unknown> },
+  text,
+  fc.record({ value: text, primary: fc.boolean(), type: text }),
+  fc.constant(null),
+  fc.constant([]),
+)
+const object = fc.dictionary(fc.oneof(names, text), value, { maxKeys: 5 })
+const operation = fc.record(
+  { op: fc.constantFrom('add', 'Replace', 'remove', 'x'), path: fc.oneof(names, text), value: fc.oneof(value, object) },
+  { requiredKeys: ['op'] },
+)
+const patch = fc.record({ Operations: fc.array(operation, { maxLength: 4 }) })
+const bulk = fc.record({
+  Operations: fc.array(
+    fc.record(
+      {
+        method: fc.constantFrom('POST', 'PUT', 'PATCH', 'DELETE', 'GET'),
+        path: fc.constantFrom('/Users', '/Users/bulkId:a', '/Users/x', '/', 'Users', ''),
+        bulkId: fc.constantFrom('a', 'b', ''),
+        data: fc.oneof(object, patch),
+        version: text,
+      },
+      { requiredKeys: ['method'] },
+    ),
+    { maxLength: 3 },
+  ),
+  failOnErrors: value,
+})
+const words = fc.constantFrom(
+  'userName',
+  'emails',
+  'emails.value',
+  'active',
+  'meta.lastModified',
+  'shoeSize',
+  enterprise,
+  'id',
+  'schemas',
+  'eq',
+  'ne',
+  'co',
+  'sw',
+  'gt',
+  'le',
+  'pr',
+  'and',
+  'or',
+  'not',
+  '(',
+  ')',
+  '[',
+  ']',
+  '"a"',
+  '"2011-05-13T04:42:34Z"',
+  '"0000-01-01T00:00:00Z"',
+  '"9999-12-31T23:59:59-23:59"',
+  '.value',
+  'true',
+  'null',
+  '1',
+  '1e308',
+  '-0',
+)
+const filter = fc.oneof(
+  fc.array(words, { maxLength: 9 }).map((parts) => parts.join(' ')),
+  text,
+)
+const query = fc.record(
+  {
+    filter,
+    sortBy: fc.oneof(names, text),
+    sortOrder: text,
+    startIndex: fc.oneof(text, fc.integer()),
+    count: fc.oneof(text, fc.integer()),
+    cursor: text,
+    attributes: fc.oneof(names, text),
+    excludedAttributes: fc.oneof(names, text),
+  },
+  { requiredKeys: [] },
+)
+type Call = { readonly method: string; readonly path: string; readonly body?: unknown; readonly headers?: Record<string, string> }
+
+const encoded = (words: object): string => new URLSearchParams(Object.entries(words).map(([name, one]) => [name, String(one)])).toString()
+const tag = fc.constantFrom('W/"1"', '*', '', '"', ',,', 'x'.repeat(500))
+const call: fc.Arbitrary<Call> = fc.oneof(
+  fc
+    .tuple(fc.constantFrom('/Users', '/Users/.search', '/.search'), query)
+    .map(
+      ([path, words]): Call =>
+        path === '/Users' ? { method: 'GET', path: `${path}?${encoded(words)}` } : { method: 'POST', path, body: words },
+    ),
+  fc
+    .tuple(fc.constantFrom('POST', 'PUT'), fc.oneof(object, value), query)
+    .map(([method, body, words]): Call => ({ method, path: `/Users${method === 'PUT' ? '/{id}' : ''}?${encoded(words)}`, body })),
+  fc
+    .tuple(fc.oneof(patch, value), tag)
+    .map(([body, version]): Call => ({ method: 'PATCH', path: '/Users/{id}', body, headers: { 'if-match': version } })),
+  fc
+    .tuple(text, tag)
+    .map(
+      ([name, version]): Call => ({
+        method: 'GET',
+        path: `/Users/${encodeURIComponent(Buffer.from(name).toString())}`,
+        headers: { 'if-none-match': version },
+      }),
+    ),
+  fc.oneof(bulk, value).map((body): Call => ({ method: 'POST', path: '/Bulk', body })),
+  text.map((body): Call => ({ method: 'POST', path: '/Users', body })),
+)
+
+test('never a 5xx', async () => {
+  const seen = new Map<number, number>()
+  await fc.assert(
+    fc.asyncProperty(call, async ({ method, path, body, headers }) => {
+      const answer = await directory.call(method, path.replace('{id}', id), body, headers)
+      seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1)
+      expect({ method, path, body, isFault: answer.status >= 500 }).toEqual({ method, path, body, isFault: false })
+      if (answer.status >= 400) expect(answer.body).toMatchObject({ status: String(answer.status), detail: expect.any(String) })
+    }),
+    { numRuns: 800 },
+  )
+  expect([...seen.keys()]).toEqual(expect.arrayContaining([200, 400]))
+})
