@@ -24,7 +24,7 @@ export const isUnsettled = `(g.policy_version < t.policy_barrier OR g.claims_ver
  * The barrier of a grant `g`: what an access token of it is compared with. `grant_refusal` holds the conditions of
  * `core/oauth/grant.findGrantRefusal` in the same order. Follow it with `FROM`, which must name `g`; `$2` is now.
  */
-const grantBarrierColumns = `
+export const grantBarrierColumns = `
   g.id AS grant_id, g.scopes, g.epoch AS grant_epoch, t.configuration_version, ${isUnsettled} AS unsettled,
   t.epoch AS tenant_now, COALESCE(cl.epoch, 0) AS client_now, COALESCE(cn.epoch, 0) AS connection_now, COALESCE(s.epoch, 0) AS subject_now,
   CASE
@@ -89,7 +89,7 @@ export const revokeGrantCtes = (grantId: string, parts: { reason: string; source
 
 export const notified = `(SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM killed)::text AS notified`
 
-type GrantBarrierRow = {
+export type GrantBarrierRow = {
   readonly grant_id: string
   readonly scopes: readonly string[]
   readonly grant_epoch: number

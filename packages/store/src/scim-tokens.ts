@@ -1,8 +1,13 @@
-/** Bearer tokens with which a tenant's directory speaks SCIM: kept as hashes, each bound to the connection whose people it provisions. */
+/**
+ * With what a tenant's directory speaks SCIM, each bound to the connection whose people it provisions: bearer tokens, kept as hashes, and OAuth
+ * clients, whose access tokens are judged like any other.
+ */
 import type { Instant } from '@drawbridge/core/instant'
-import type { ConnectionId, CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
+import type { Epochs } from '@drawbridge/core/revocation/epochs'
+import type { ClientId, ConnectionId, CredentialHash, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { insertAuditEvent } from './audit-events.js'
+import { epochsOf, type GrantBarrierRow, grantBarrierColumns, grantStateJoins } from './grants.js'
 import { markProvisioningModeIfUndecided } from './tenants.js'
 import { type Db, toTimestamp } from './transaction.js'
 
@@ -10,6 +15,8 @@ export type ScimToken = {
   readonly id: string
   readonly connectionId: ConnectionId
   readonly name: string
+  /** The OAuth client that proves itself; absent: a secret does. */
+  readonly clientId: ClientId | undefined
   readonly createdAt: Instant
   readonly expiresAt: Instant | undefined
   readonly revokedAt: Instant | undefined
@@ -20,32 +27,36 @@ type Row = {
   id: string
   connection_id: ConnectionId
   name: string
+  client_id: ClientId | null
   created_at: Instant
   expires_at: Instant | null
   revoked_at: Instant | null
   last_used_at: Instant | null
 }
 
-const columns = 'id, connection_id, name, created_at, expires_at, revoked_at, last_used_at'
+const columns = 'id, connection_id, name, client_id, created_at, expires_at, revoked_at, last_used_at'
 const toToken = (row: Row): ScimToken => ({
   id: row.id,
   connectionId: row.connection_id,
   name: row.name,
+  clientId: row.client_id ?? undefined,
   createdAt: row.created_at,
   expiresAt: row.expires_at ?? undefined,
   revokedAt: row.revoked_at ?? undefined,
   lastUsedAt: row.last_used_at ?? undefined,
 })
 
-export type NewScimToken = {
+type NewScimTokenCommon = {
   readonly id: string
   readonly connectionId: ConnectionId
   readonly name: string
-  readonly secretHash: CredentialHash
   /** Absent: never; Entra puts an expired token's job into quarantine. */
   readonly expiresAt?: Instant | undefined
   readonly now: Instant
 }
+/** Proven by a secret, or by an OAuth client of the tenant. */
+export type NewScimToken = NewScimTokenCommon &
+  ({ readonly secretHash: CredentialHash } | { readonly client: { readonly issuerId: IssuerId; readonly clientId: ClientId } })
 
 /**
  * A tenant whose directory speaks SCIM lets nobody in whom that directory does not know: the first token chooses so, unless an admin has
@@ -53,13 +64,14 @@ export type NewScimToken = {
  */
 export async function insertScimToken(db: Db, tenant: TenantId, token: NewScimToken): Promise<void> {
   await db.query(
-    'INSERT INTO scim_tokens (tenant_id, id, connection_id, name, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+    `INSERT INTO scim_tokens (tenant_id, id, connection_id, name, secret_hash, issuer_id, client_id, created_at, expires_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     [
       tenant,
       token.id,
       token.connectionId,
       token.name,
-      token.secretHash,
+      ...('client' in token ? [null, token.client.issuerId, token.client.clientId] : [token.secretHash, null, null]),
       toTimestamp(token.now),
       token.expiresAt === undefined ? null : toTimestamp(token.expiresAt),
     ],
@@ -87,6 +99,54 @@ export async function findLivingScimToken(db: Db, tenant: TenantId, hash: Creden
     [tenant, hash, toTimestamp(now)],
   )
   return rows[0] && toToken(rows[0])
+}
+
+/** What the grant of a client's access token for SCIM hangs on, and what the client may speak for. */
+export type ScimClientState = {
+  readonly connectionId: ConnectionId
+  readonly epochs: Epochs
+  readonly scopes: readonly string[]
+  readonly configurationVersion: number
+}
+
+type ClientRow = GrantBarrierRow & { connection_id: ConnectionId }
+
+/**
+ * The binding of the client to whom a grant belongs, with the barrier of that grant, read now; notes the use. Undefined for a grant of a person, for
+ * another audience, for a client that an admin bound to nothing, and for whatever is dead or to be decided again.
+ */
+export async function findScimClient(
+  db: Db,
+  tenant: TenantId,
+  asked: { readonly grantId: string; readonly issuerId: IssuerId; readonly audience: string; readonly now: Instant },
+): Promise<ScimClientState | undefined> {
+  const { rows } = await db.query<ClientRow>(
+    `WITH bound AS (
+       SELECT st.id AS token_id, st.connection_id, st.last_used_at, ${grantBarrierColumns}
+       FROM grants g ${grantStateJoins}
+       JOIN scim_tokens st ON st.tenant_id = $1 AND st.issuer_id = g.issuer_id AND st.client_id = g.client_id
+         AND st.revoked_at IS NULL AND (st.expires_at IS NULL OR st.expires_at > $2)
+       WHERE g.tenant_id = $1 AND g.id = $3 AND g.issuer_id = $4 AND g.audience = $5 AND g.subject_id IS NULL
+     ), used AS (
+       UPDATE scim_tokens SET last_used_at = $2 FROM bound
+       WHERE scim_tokens.tenant_id = $1 AND scim_tokens.id = bound.token_id AND bound.grant_refusal IS NULL
+         AND (bound.last_used_at IS NULL OR bound.last_used_at < $2::timestamptz - make_interval(secs => ${useRecordedEverySeconds}))
+     )
+     SELECT * FROM bound`,
+    [tenant, toTimestamp(asked.now), asked.grantId, asked.issuerId, asked.audience],
+  )
+  const row = rows[0]
+  if (!row || row.grant_refusal !== null || row.unsettled) return undefined
+  return { connectionId: row.connection_id, epochs: epochsOf(row), scopes: row.scopes, configurationVersion: row.configuration_version }
+}
+
+/** Whether the client speaks for a connection already: it may speak for one. */
+export async function isScimClient(db: Db, tenant: TenantId, issuerId: IssuerId, clientId: ClientId): Promise<boolean> {
+  const { rowCount } = await db.query(
+    'SELECT 1 FROM scim_tokens WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND revoked_at IS NULL',
+    [tenant, issuerId, clientId],
+  )
+  return rowCount > 0
 }
 
 /** Oldest first. */

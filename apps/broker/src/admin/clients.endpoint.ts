@@ -4,6 +4,7 @@ import type { ClientId, Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { deleteClient, replaceClientSecret, updateRegistration } from '@drawbridge/store/admin-clients'
 import { findClient, insertClient, listClients, updateClientGovernance } from '@drawbridge/store/clients'
+import { isScimClient } from '@drawbridge/store/scim-tokens'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { json } from '../http/answer.js'
@@ -142,17 +143,21 @@ const replaceSecret = adminEndpoint({
   permission: 'configuration:write',
   status: 201,
   answer: z.strictObject({ clientId: z.string(), clientSecret: z.string() }),
-  refuses: ['not_found'],
+  refuses: ['not_found', 'permission_missing'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const which = whichOf(http)
     const secret = deps.random.token()
-    const found = await inTenant(deps.database, tenant.id, async (db) => {
-      const replaced = await replaceClientSecret(db, tenant.id, which, hashCredential(secret))
-      if (replaced) await audit(db, tenant.id, http, deps, { kind: 'client.secret_replaced', clientId: which.id })
-      return replaced
+    const made = await inTenant(deps.database, tenant.id, async (db) => {
+      // Whoever has the secret of a directory says who works for the company: the same permission as for its token, and as audible.
+      const isDirectory = await isScimClient(db, tenant.id, which.issuerId, which.id)
+      if (isDirectory && !http.caller.key.permissions.includes('impersonate')) return 'permission_missing' as const
+      if (!(await replaceClientSecret(db, tenant.id, which, hashCredential(secret)))) return 'not_found' as const
+      const asked = isDirectory ? { ...http, permission: 'impersonate' as const } : http
+      await audit(db, tenant.id, asked, deps, { kind: 'client.secret_replaced', clientId: which.id })
+      return undefined
     })
-    return found ? json({ clientId: which.id, clientSecret: secret }, { status: 201 }) : refuseAdmin('not_found')
+    return made === undefined ? json({ clientId: which.id, clientSecret: secret }, { status: 201 }) : refuseAdmin(made)
   },
 })
 

@@ -79,6 +79,13 @@ export const adminErrors = {
     title: 'Already taken',
     say: 'that name or identifier is taken, here or by another tenant; it is never reused',
   },
+  scim_client_bound: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Client bound',
+    say: 'this client speaks for a connection already: revoke that first',
+  },
   reference_unknown: {
     code: 'conflict',
     status: 409,

@@ -1,20 +1,25 @@
-/** SCIM tokens: who holds one says who works for the company, so they are `impersonate`. Two may live at once, for a change without a gap. */
+/** SCIM tokens, and OAuth clients in place of one: who holds one says who works for the company, so they are `impersonate`. Two may live at once, for a change without a gap. */
 import { provisioningModes, undecidedProvisioning } from '@drawbridge/core/identity/provisioning'
-import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import type { Instant } from '@drawbridge/core/instant'
+import { scimScope } from '@drawbridge/core/scim/error'
+import type { ClientId, ConnectionId, ResourceId, ResourceIdentifier, Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
+import { findResourceByIdentifier, insertResource } from '@drawbridge/store/resources'
 import {
   countLivingScimTokens,
   insertScimToken,
+  isScimClient,
   listScimTokens,
   markScimTokenRevoked,
   mostLivingScimTokens,
   type ScimToken,
 } from '@drawbridge/store/scim-tokens'
 import { findTenant } from '@drawbridge/store/tenants'
-import { inTenant } from '@drawbridge/store/transaction'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -25,6 +30,7 @@ const shown = z.strictObject({
   id: idShape,
   name: z.string(),
   connectionId: idShape,
+  clientId: z.string().nullable().describe('The OAuth client that proves itself; null: the secret does'),
   createdAt: time,
   expiresAt: timeOrNull,
   revokedAt: timeOrNull,
@@ -34,6 +40,7 @@ const show = (token: ScimToken): z.output<typeof shown> => ({
   id: token.id,
   name: token.name,
   connectionId: token.connectionId,
+  clientId: token.clientId ?? null,
   createdAt: toIso(token.createdAt),
   expiresAt: toIsoOrNull(token.expiresAt),
   revokedAt: toIsoOrNull(token.revokedAt),
@@ -63,36 +70,77 @@ const create = adminEndpoint({
   summary: `Make the bearer token with which the IdP provisions a connection; shown once; at most ${mostLivingScimTokens} live`,
   permission: 'impersonate',
   status: 201,
-  body: z.strictObject({ connectionId: z.uuid(), name: z.string().trim().min(1).max(100), expiresAt: z.iso.datetime().optional() }),
+  body: z.strictObject({
+    connectionId: z.uuid(),
+    name: z.string().trim().min(1).max(100),
+    expiresAt: z.iso.datetime().optional(),
+    clientId: z
+      .string()
+      .min(1)
+      .max(2048)
+      .optional()
+      .describe('An OAuth client with the grant client_credentials and the scope scim in its ceiling, instead of a secret'),
+  }),
   answer: z.strictObject({
     id: idShape,
     name: z.string(),
     connectionId: idShape,
-    secret: z.string(),
+    secret: z.string().nullable().describe('Null: the client proves itself'),
     expiresAt: timeOrNull,
     baseUrl: z.url().describe('What the IdP asks for as the SCIM address'),
     provisioningMode: z.enum(provisioningModes).describe('Who may become a subject now: the first token of a tenant chooses scim_only'),
   }),
-  refuses: ['reference_unknown', 'scim_tokens_enough'],
+  refuses: ['reference_unknown', 'scim_tokens_enough', 'scim_client_bound'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const id = deps.random.uuid()
-    const secret = `dbs_${deps.random.token()}`
     const { name } = http.parsed
+    const clientId = http.parsed.clientId as ClientId | undefined
+    const secret = clientId === undefined ? `dbs_${deps.random.token()}` : undefined
     const connectionId = http.parsed.connectionId as ConnectionId
     const expiresAt = http.parsed.expiresAt === undefined ? undefined : fromIso(http.parsed.expiresAt)
     const now = deps.clock.now()
-    const mode = await inTenant(deps.database, tenant.id, async (db) => {
-      if ((await countLivingScimTokens(db, tenant.id, connectionId, now)) >= mostLivingScimTokens) return undefined
-      await insertScimToken(db, tenant.id, { id, connectionId, name, secretHash: hashCredential(secret), now, expiresAt })
-      await audit(db, tenant.id, http, deps, { kind: 'scim_token.created', connectionId, detail: { token: id, name } })
-      return (await findTenant(db, tenant.id))?.provisioningMode ?? undecidedProvisioning
-    })
-    if (mode === undefined) return refuseAdmin('scim_tokens_enough')
     const baseUrl = `${tenant.issuer.url}/scim/v2`
-    return json({ id, name, connectionId, secret, expiresAt: toIsoOrNull(expiresAt), baseUrl, provisioningMode: mode }, { status: 201 })
+    const issuerId = tenant.issuer.id
+    const proof = clientId === undefined ? { secretHash: hashCredential(secret ?? '') } : { client: { issuerId, clientId } }
+    const made = await inTenant(deps.database, tenant.id, async (db) => {
+      if ((await countLivingScimTokens(db, tenant.id, connectionId, now)) >= mostLivingScimTokens) return 'scim_tokens_enough' as const
+      if (clientId !== undefined && (await isScimClient(db, tenant.id, issuerId, clientId))) return 'scim_client_bound' as const
+      await insertScimToken(db, tenant.id, { id, connectionId, name, ...proof, now, expiresAt })
+      if (clientId !== undefined) await declareScim(db, tenant, { id: deps.random.uuid() as ResourceId, baseUrl, now })
+      await audit(db, tenant.id, http, deps, {
+        kind: 'scim_token.created',
+        connectionId,
+        ...(clientId === undefined ? {} : { clientId }),
+        detail: { token: id, name },
+      })
+      return { mode: (await findTenant(db, tenant.id))?.provisioningMode ?? undecidedProvisioning }
+    })
+    if (typeof made === 'string') return refuseAdmin(made)
+    const provisioningMode = made.mode
+    const shownOnce = { id, name, connectionId, secret: secret ?? null, expiresAt: toIsoOrNull(expiresAt), baseUrl, provisioningMode }
+    return json(shownOnce, { status: 201 })
   },
 })
+
+/** What a client asks tokens for: the tenant's SCIM address as a resource of its own, with one scope. Made once. */
+async function declareScim(
+  db: Db,
+  tenant: ResolvedTenant,
+  made: { readonly id: ResourceId; readonly baseUrl: string; readonly now: Instant },
+) {
+  const identifier = made.baseUrl as ResourceIdentifier
+  if ((await findResourceByIdentifier(db, tenant.id, identifier)) !== undefined) return
+  const scope = { name: scimScope as Scope, description: 'Say who works for the company', tier: 'admin', isDefault: false } as const
+  await insertResource(db, tenant.id, {
+    id: made.id,
+    identifier,
+    name: 'SCIM',
+    scopes: [scope],
+    issuerIds: [tenant.issuer.id],
+    now: made.now,
+  })
+}
 
 const revoke = adminEndpoint({
   method: 'DELETE',

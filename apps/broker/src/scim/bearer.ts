@@ -1,31 +1,76 @@
-/** Who speaks SCIM: the bearer of a tenant's token, which names the connection whose people it provisions. RFC 7644 §2. */
+/**
+ * Who speaks SCIM: the bearer of a tenant's token, or of an access token of a client that the tenant's admin bound to a connection. Either
+ * names the connection whose people are provisioned. RFC 7644 §2.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import { accessTokenType } from '@drawbridge/core/oauth/access-token'
+import { type IntrospectedToken, readIntrospectedToken } from '@drawbridge/core/oauth/introspection'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
+import { scimScope } from '@drawbridge/core/scim/error'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { findLivingScimToken } from '@drawbridge/store/scim-tokens'
+import { findLivingScimToken, findScimClient } from '@drawbridge/store/scim-tokens'
 import type { ScimCaller, SubjectLink } from '@drawbridge/store/scim-users'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
-import type { ResolvedConnection } from '../http/tenant.js'
-import { refuseScim } from './scim-answer.js'
+import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+import { refuseScim, scimBaseUrl } from './scim-answer.js'
 
-const bearer = /^Bearer +([A-Za-z0-9_-]{20,200})$/i
+const bearer = /^Bearer +([A-Za-z0-9_.-]{20,4096})$/i
 
-/** The token is looked up inside the tenant of the path, so one tenant's token is nothing at another's address. */
 export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promise<Result<ScimCaller, Answer>> {
   const header = http.headers['authorization']
   if (header === undefined) return err(refuseScim({ reason: 'scim_token_missing' }))
   const credential = bearer.exec(header)?.[1]
   if (credential === undefined) return err(refuseScim({ reason: 'scim_token_invalid' }))
-  const tenant = tenantOf(http).id
   const now = deps.clock.now()
-  const token = await inTenant(deps.database, tenant, (db) => findLivingScimToken(db, tenant, hashCredential(credential), now))
-  if (token === undefined) return err(refuseScim({ reason: 'scim_token_invalid' }))
-  const connection = tenantOf(http).connection(token.connectionId)
+  // A secret of ours has no dots, an access token has two.
+  const found = credential.includes('.') ? await byAccessToken(http, deps, credential, now) : await bySecret(http, deps, credential, now)
+  if (!found.ok) return err(refuseScim({ reason: found.error }))
+  const { id: tenant } = tenantOf(http)
+  const connection = tenantOf(http).connection(found.value)
   const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined
   const link = subjectLinkOf(connection)
-  return ok({ tenant, connectionId: token.connectionId, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
+  return ok({ tenant, connectionId: found.value, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
+}
+
+type Found = Promise<Result<ConnectionId, 'scim_token_invalid' | 'scim_scope_missing'>>
+
+/** Looked up inside the tenant of the path, so one tenant's token is nothing at another's address. */
+async function bySecret(http: HttpRequest, deps: BrokerDeps, secret: string, now: Instant): Found {
+  const tenant = tenantOf(http).id
+  const token = await inTenant(deps.database, tenant, (db) => findLivingScimToken(db, tenant, hashCredential(secret), now))
+  return token === undefined ? err('scim_token_invalid') : ok(token.connectionId)
+}
+
+/**
+ * The signature says who made the token and for what; whether it lives, and for which connection its client speaks, is read now. Like
+ * introspection: the keys are those of the configuration that the statement saw, so a condemned key opens nothing.
+ */
+async function byAccessToken(http: HttpRequest, deps: BrokerDeps, text: string, now: Instant): Found {
+  const tenant = tenantOf(http)
+  const audience = scimBaseUrl(http, deps)
+  const token = readToken(deps, tenant, { text, audience, now })
+  if (token === undefined) return err('scim_token_invalid')
+  const asked = { grantId: token.grantId, issuerId: tenant.issuer.id, audience, now }
+  const seen = await inTenant(deps.database, tenant.id, (db) => findScimClient(db, tenant.id, asked))
+  if (seen === undefined || isBelowBarrier(token.epochs, seen.epochs)) return err('scim_token_invalid')
+  const current = await deps.configuration.atVersion(tenant, seen.configurationVersion)
+  if (current !== tenant && readToken(deps, current, { text, audience, now }) === undefined) return err('scim_token_invalid')
+  return token.scopes.includes(scimScope) && seen.scopes.includes(scimScope) ? ok(seen.connectionId) : err('scim_scope_missing')
+}
+
+function readToken(
+  deps: BrokerDeps,
+  tenant: ResolvedTenant,
+  { text, audience, now }: { readonly text: string; readonly audience: string; readonly now: Instant },
+): IntrospectedToken | undefined {
+  const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience, now, skewSeconds: 0 }
+  const verified = deps.signatures.verify(text, tenant.verificationKeys('tokens'), expected)
+  return verified.ok ? readIntrospectedToken(verified.value) : undefined
 }
 
 /**

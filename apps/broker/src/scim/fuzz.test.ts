@@ -139,15 +139,13 @@ const call: fc.Arbitrary<Call> = fc.oneof(
   fc
     .tuple(fc.oneof(patch, value), tag)
     .map(([body, version]): Call => ({ method: 'PATCH', path: '/Users/{id}', body, headers: { 'if-match': version } })),
-  fc
-    .tuple(text, tag)
-    .map(
-      ([name, version]): Call => ({
-        method: 'GET',
-        path: `/Users/${encodeURIComponent(Buffer.from(name).toString())}`,
-        headers: { 'if-none-match': version },
-      }),
-    ),
+  fc.tuple(text, tag).map(
+    ([name, version]): Call => ({
+      method: 'GET',
+      path: `/Users/${encodeURIComponent(Buffer.from(name).toString())}`,
+      headers: { 'if-none-match': version },
+    }),
+  ),
   fc.oneof(bulk, value).map((body): Call => ({ method: 'POST', path: '/Bulk', body })),
   text.map((body): Call => ({ method: 'POST', path: '/Users', body })),
 )

@@ -38,6 +38,13 @@ export const serviceProviderConfigEndpoint = endpoint({
           specUri: 'https://www.rfc-editor.org/rfc/rfc6750',
           primary: true,
         },
+        {
+          type: 'oauth2',
+          name: 'OAuth client credentials',
+          description: 'A client that the tenant’s admin bound to this connection, with the scope scim for this address',
+          specUri: 'https://www.rfc-editor.org/rfc/rfc6749#section-4.4',
+          primary: false,
+        },
       ],
       meta: { resourceType: 'ServiceProviderConfig', location: `${scimBaseUrl(http, deps)}/ServiceProviderConfig` },
     }),

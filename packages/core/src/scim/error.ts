@@ -2,6 +2,12 @@
 export const scimErrors = {
   scim_token_missing: { status: 401, scimType: undefined, spec: 'RFC 7644 §2', say: 'a bearer token is needed' },
   scim_token_invalid: { status: 401, scimType: undefined, spec: 'RFC 7644 §2', say: 'the bearer token is not valid' },
+  scim_scope_missing: {
+    status: 403,
+    scimType: undefined,
+    spec: 'RFC 6750 §3.1',
+    say: 'the access token does not hold the scope scim',
+  },
   scim_body_malformed: {
     status: 400,
     scimType: 'invalidSyntax',
@@ -81,6 +87,9 @@ export type ScimErrorBody = {
   readonly scimType?: string
   readonly detail: string
 }
+
+/** The scope of an access token with which a client speaks SCIM. */
+export const scimScope = 'scim'
 
 /** Okta's test compares it exactly. */
 export const scimContentType = 'application/scim+json; charset=utf-8'

@@ -236,11 +236,12 @@ const directory: readonly AdminCommand[] = [
   },
   {
     name: 'scim-token create',
-    does: 'Make the bearer token with which the IdP provisions a connection; shown once, at most two live',
+    does: 'Make the bearer token with which the IdP provisions a connection; shown once, at most two live; or let an OAuth client do so',
     takes: ['tenant', 'connection'],
     flags: {
       name: { kind: 'text', says: 'what it is called in the list', required: true },
       'expires-at': { kind: 'text', says: 'when it ends, in UTC; default: never' },
+      'client-id': { kind: 'text', says: 'an OAuth client with client_credentials and the scope scim, instead of a secret' },
     },
     call: { method: 'POST', path: '/tenants/{tenant}/scim-tokens', inBody: { connection: 'connectionId' } },
     done: 'The secret is shown this once.',
