@@ -17,7 +17,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
-import { refuseScim, scimBaseUrl } from './scim-answer.js'
+import { refuseScim } from './scim-answer.js'
 
 const bearer = /^Bearer +([A-Za-z0-9_.-]{20,4096})$/i
 
@@ -52,7 +52,7 @@ async function bySecret(http: HttpRequest, deps: BrokerDeps, secret: string, now
  */
 async function byAccessToken(http: HttpRequest, deps: BrokerDeps, text: string, now: Instant): Found {
   const tenant = tenantOf(http)
-  const audience = scimBaseUrl(http, deps)
+  const audience = `${tenant.issuer.url}/scim/v2`
   const token = readToken(deps, tenant, { text, audience, now })
   if (token === undefined) return err('scim_token_invalid')
   const asked = { grantId: token.grantId, issuerId: tenant.issuer.id, audience, now }
@@ -70,7 +70,8 @@ function readToken(
 ): IntrospectedToken | undefined {
   const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience, now, skewSeconds: 0 }
   const verified = deps.signatures.verify(text, tenant.verificationKeys('tokens'), expected)
-  return verified.ok ? readIntrospectedToken(verified.value) : undefined
+  // A token that is bound to a key is nobody's who only bears it: RFC 7800 §3.1.
+  return verified.ok && verified.value['cnf'] === undefined ? readIntrospectedToken(verified.value) : undefined
 }
 
 /**

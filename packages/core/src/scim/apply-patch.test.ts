@@ -173,6 +173,7 @@ describe('PATCH', () => {
         ],
       },
     ],
+    ['a value of another type, where nothing depends on it', [{ op: 'replace', path: 'title', value: { a: 1 } }], { title: { a: 1 } }],
     ['a password goes nowhere', [{ op: 'replace', value: { password: 'x' } }], { password: undefined }],
     [
       'names that no schema knows, in any case',
@@ -217,26 +218,12 @@ describe('PATCH', () => {
     [[{ op: 'replace', value: false }], 'scim_value_invalid'],
     [[{ op: 'replace', path: 'active', value: null }], 'scim_value_invalid'],
     [[{ op: 'replace', path: 'active', value: 'maybe' }], 'scim_value_invalid'],
-    [[{ op: 'replace', path: 'title', value: { a: 1 } }], 'scim_value_invalid'],
     [
       [
         { op: 'replace', path: 'userName', value: '' },
         { op: 'remove', path: 'userName' },
       ],
       'scim_mutability',
-    ],
-    [
-      [
-        {
-          op: 'add',
-          path: 'emails',
-          value: [
-            { ...home, primary: true },
-            { value: 'c@x', primary: true },
-          ],
-        },
-      ],
-      'scim_value_invalid',
     ],
     [[{ op: 'add', path: 'title' }], 'scim_value_invalid'],
     [[{ op: 'move', path: 'active', value: false }], 'scim_body_malformed'],

@@ -39,7 +39,7 @@ function applyOperation(document: JsonObject, operation: PatchOperation): Applie
 }
 
 function applyIn(holder: JsonObject, operation: PatchOperation): Applied<JsonObject> {
-  const { path, value, op } = operation
+  const { path, op } = operation
   const { attribute, sub, where } = path
   if (unsets(operation) && sub === undefined && where === undefined && isNeeded(attribute.definition))
     return err(
@@ -52,8 +52,7 @@ function applyIn(holder: JsonObject, operation: PatchOperation): Applied<JsonObj
       ? applyWhere(listOf(before), { ...operation, where })
       : ok(sub === undefined ? applyWhole(before, operation) : applySub(before, attribute, sub, operation))
   if (!after.ok) return after
-  // Two that are primary in what was sent are a mistake; one that is new takes the mark from the old one.
-  return primaries(value) > 1 ? err({ reason: 'scim_value_invalid', detail: pathText(path) }) : ok(withMember(holder, key, after.value))
+  return ok(withMember(holder, key, after.value))
 }
 
 /** Nobody is without a name, and nobody is neither active nor inactive. */

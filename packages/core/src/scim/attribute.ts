@@ -14,6 +14,11 @@ export type Attribute = {
   readonly canonicalValues?: readonly string[]
   readonly referenceTypes?: readonly string[]
   readonly subAttributes: readonly Attribute[]
+  /**
+   * What it says has an effect here, so a value of another type is refused. Of all others such a value is kept as it came: a person who has
+   * left must not stay because the directory's template writes her title in a strange way.
+   */
+  readonly binding?: true
   /** How many values it may have, where that is not the ordinary limit. */
   readonly mostValues?: number
   /** Its `value` may be an object with `value` and `displayName`, written as JSON into a text (Entra's roles). */
@@ -39,7 +44,7 @@ export const attribute = (name: string, description: string, over: Partial<Attri
 
 /** What of an attribute is not our own bookkeeping, as the Schemas endpoint tells it. RFC 7643 §7. */
 export function attributeDocument(one: Attribute): { readonly [name: string]: never } {
-  const { subAttributes, mostValues: _values, mostCharacters: _characters, unwrapsJson: _unwraps, ...rest } = one
+  const { subAttributes, mostValues: _values, mostCharacters: _characters, unwrapsJson: _unwraps, binding: _binding, ...rest } = one
   const documents = subAttributes.map(attributeDocument)
   return { ...rest, ...(documents.length === 0 ? {} : { subAttributes: documents }) } as unknown as { readonly [name: string]: never }
 }

@@ -9,10 +9,11 @@ export const group: Schema = {
   name: 'Group',
   description: 'A group of the directory',
   attributes: [
-    attribute('displayName', 'The name of the group', { required: true, mostCharacters: 512 }),
+    attribute('displayName', 'The name of the group', { required: true, mostCharacters: 512, binding: true }),
     attribute('members', 'Who belongs to the group', {
       multiValued: true,
       mostValues: 100_000,
+      binding: true,
       subAttributes: [
         attribute('value', 'The id of the member', { caseExact: true, mutability: 'immutable' }),
         attribute('$ref', 'The address of the member', {

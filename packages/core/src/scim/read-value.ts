@@ -1,7 +1,7 @@
 /**
  * Values as directories write them, read by what the schemas say of the attribute: names in canonical spelling, texts for booleans
  * (Entra), one value where a list belongs, a bare text where an object with `value` belongs, JSON inside a text (Entra's roles).
- * What means "not set" is left out; what cannot be meant is refused. RFC 7643 §2.
+ * What means "not set" is left out. What cannot be meant is refused where it has an effect, and kept as it came elsewhere. RFC 7643 §2.
  */
 import { err, ok, type Result } from '../result.js'
 import type { Attribute } from './attribute.js'
@@ -18,17 +18,30 @@ const invalid = (name: string): Read => err({ reason: 'scim_value_invalid', deta
 export function readValue(definition: Attribute | undefined, name: string, value: Json): Read {
   if (isUnset(value)) return notSet
   if (definition === undefined) return readUnknown(name, value, 0)
-  if (!definition.multiValued) return readSingle(definition, isList(value) && definition.type === 'complex' ? firstOf(value) : value)
+  if (!definition.multiValued) return readOrKeep(definition, isList(value) && definition.type === 'complex' ? firstOf(value) : value)
   const given = definition.type === 'complex' ? fromText(value) : value
   const list = isList(given) ? given : [given]
   if (list.length > (definition.mostValues ?? scimLimits.arrayItems)) return invalid(`${name}, more than the limit`)
   const items: Json[] = []
   for (const one of list) {
-    const item = isUnset(one) ? notSet : readSingle(definition, one)
+    const item = isUnset(one) ? notSet : readOrKeep(definition, one)
     if (!item.ok) return item
     if (item.value !== undefined) items.push(item.value)
   }
-  return items.length === 0 ? notSet : ok(items)
+  return items.length === 0 ? notSet : ok(withOnePrimary(items))
+}
+
+/** At most one value is primary, RFC 7643 §2.4: of several the first. */
+function withOnePrimary(items: readonly Json[]): readonly Json[] {
+  const first = items.findIndex(isPrimary)
+  return items.map((item, at) => (isObject(item) && isPrimary(item) && at !== first ? { ...item, primary: false } : item))
+}
+
+const isPrimary = (item: Json): boolean => isObject(item) && own(item, 'primary') === true
+
+const readOrKeep = (definition: Attribute, value: Json): Read => {
+  const read = readSingle(definition, value)
+  return read.ok || definition.binding === true ? read : readUnknown(definition.name, value, 0)
 }
 
 /** Entra writes a manager as a list of one. */

@@ -48,6 +48,16 @@ describe('a resource', () => {
     ['core attributes under their URN', { 'urn:ietf:params:scim:schemas:core:2.0:User': { title: 'T' } }, { title: 'T' }],
     ['URNs that nobody described', { 'urn:acme:x:2.0:User': { Color: 'red', n: 1 } }, { 'urn:acme:x:2.0:User': { Color: 'red', n: 1 } }],
     ['a flat extension attribute', { [`${enterprise}:department`]: 'R' }, { [enterprise]: { department: 'R' } }],
+    [
+      'values of another type, where nothing depends on them',
+      { title: ['x', 'y'], name: 'Ada', locale: { a: 1 } },
+      { title: ['x', 'y'], name: 'Ada', locale: { a: 1 } },
+    ],
+    [
+      'one primary of several',
+      { emails: [{ value: 'a' }, { value: 'b', primary: true }, { value: 'c', primary: 'True' }] },
+      { emails: [{ value: 'a' }, { value: 'b', primary: true }, { value: 'c', primary: false }] },
+    ],
     ['numbers where texts belong', { title: 7 }, { title: '7' }],
     ['names that are none', { 'shoe size': 41, __proto__x: 1 }, { 'shoe size': 41, __proto__x: 1 }],
   ])('%s', (_, given, expected) => expect(user(given)).toEqual({ ok: true, value: { userName: 'ada', ...expected } }))
@@ -60,22 +70,13 @@ describe('a resource', () => {
     [{ userName: 'a', externalId: '' }],
     [{ userName: 'a', externalId: '界'.repeat(513) }],
     [{ userName: '界'.repeat(513) }],
-    [{ userName: 'a', title: ['x', 'y'] }],
-    [{ userName: 'a', name: 'Ada' }],
-    [{ userName: 'a', emails: [[{ value: 'a' }]] }],
     [{ userName: 'a', title: 'x'.repeat(scimLimits.textCharacters + 1) }],
     [{ userName: 'a', custom: Array.from({ length: scimLimits.arrayItems + 1 }, () => 1) }],
     [{ userName: 'a', custom: [[[[[[[[1]]]]]]]] }],
-    [
-      {
-        userName: 'a',
-        emails: [
-          { value: 'a', primary: true },
-          { value: 'b', primary: true },
-        ],
-      },
-    ],
     [{ userName: 'a', active: true, ACTIVE: false }],
+    [{ userName: 'a', active: true, 'urn:ietf:params:scim:schemas:core:2.0:User:active': false }],
+    [{ userName: 'a', active: true, 'urn:ietf:params:scim:schemas:core:2.0:User': { active: false } }],
+    [{ userName: 'a', active: [false] }],
     [[]],
     ['x'],
     [null],
@@ -85,6 +86,7 @@ describe('a resource', () => {
     const members = Array.from({ length: 5_000 }, (_, at) => ({ value: `u${at}` }))
     expect(readResource(groupType, { displayName: 'G', members })).toEqual({ ok: true, value: { displayName: 'G', members } })
     expect(readResource(groupType, { members }).ok).toBe(false)
+    expect(readResource(groupType, { displayName: 'G', members: [true] }).ok).toBe(false)
   })
 
   test('never throws, and reads what it read as the same', () => {

@@ -20,6 +20,7 @@ export const isIgnored = (definition: Attribute | undefined): boolean =>
 export function readResource(type: ResourceType, body: unknown): Result<JsonObject, ScimError> {
   if (!isObject(body)) return err({ reason: 'scim_body_malformed' })
   const flat = withoutCoreUrn(type, body)
+  if (flat === undefined) return err({ reason: 'scim_body_malformed', detail: 'an attribute is named twice' })
   let document: JsonObject = {}
   const read = readMembers(flat, (name, value) => {
     const placed = place(type, document, name, value)
@@ -31,12 +32,13 @@ export function readResource(type: ResourceType, body: unknown): Result<JsonObje
   return checkResource(type, document)
 }
 
-/** Some clients put the core attributes, too, under their URN. */
-function withoutCoreUrn(type: ResourceType, body: JsonObject): JsonObject {
+/** Some clients put the core attributes, too, under their URN. Undefined: one stands in both places. */
+function withoutCoreUrn(type: ResourceType, body: JsonObject): JsonObject | undefined {
   const key = Object.keys(body).find((name) => foldName(name) === foldName(type.schema.id))
   const inner = key === undefined ? undefined : own(body, key)
   if (key === undefined || !isObject(inner)) return body
-  return { ...Object.fromEntries(Object.entries(body).filter(([name]) => name !== key)), ...inner }
+  const outer = Object.fromEntries(Object.entries(body).filter(([name]) => name !== key))
+  return Object.keys(inner).some((name) => Object.hasOwn(outer, name)) ? undefined : { ...outer, ...inner }
 }
 
 function place(type: ResourceType, document: JsonObject, name: string, value: Json): Result<JsonObject, ScimError> {
@@ -47,6 +49,9 @@ function place(type: ResourceType, document: JsonObject, name: string, value: Js
   const read = readValue(attribute.definition, attribute.name, value)
   if (!read.ok) return read
   const extension = path?.sub === undefined ? path?.extension : undefined
+  // Once with its URN and once without: which one counts would be a guess.
+  const isTwice = extension === undefined && !/^urn:/i.test(attribute.name) && Object.hasOwn(document, attribute.name)
+  if (isTwice) return err({ reason: 'scim_body_malformed', detail: 'an attribute is named twice' })
   if (extension === undefined) return ok(merged(document, attribute.name, read.value))
   const holder = own(document, extension)
   const inside = isObject(holder) ? holder : {}
@@ -60,13 +65,12 @@ const merged = (document: JsonObject, name: string, value: Json | undefined): Js
   return withMember(document, name, isObject(before) && isObject(value) ? { ...before, ...value } : value)
 }
 
-/** What must be there is there, and of a list at most one value is the primary one. */
+/** What must be there is there. */
 function checkResource(type: ResourceType, document: JsonObject): Result<JsonObject, ScimError> {
   for (const definition of type.attributes) {
     const value = own(document, definition.name)
     if (definition.required && (isUnset(value) || (typeof value === 'string' && value.trim() === '')))
       return err({ reason: 'scim_value_invalid', detail: definition.name })
-    if (primaries(value) > 1) return err({ reason: 'scim_value_invalid', detail: `${definition.name}, more than one is primary` })
   }
   return ok(document)
 }

@@ -24,7 +24,12 @@ export const commonAttributes: readonly Attribute[] = [
     mutability: 'readOnly',
     uniqueness: 'server',
   }),
-  attribute('externalId', 'The identifier that the directory gave', { caseExact: true, uniqueness: 'server', mostCharacters: 512 }),
+  attribute('externalId', 'The identifier that the directory gave', {
+    caseExact: true,
+    uniqueness: 'server',
+    mostCharacters: 512,
+    binding: true,
+  }),
   attribute('meta', 'When the resource was made and changed, and where it is', {
     mutability: 'readOnly',
     subAttributes: [

@@ -21,7 +21,12 @@ const list = (name: string, description: string, types?: readonly string[], over
 
 const personal: readonly Attribute[] = [
   // As long as a stable id may be, and short enough for PostgreSQL to index in any script.
-  sub('userName', 'The name by which the directory knows the person', { required: true, uniqueness: 'server', mostCharacters: 512 }),
+  sub('userName', 'The name by which the directory knows the person', {
+    required: true,
+    uniqueness: 'server',
+    mostCharacters: 512,
+    binding: true,
+  }),
   sub('name', 'The parts of the name', {
     subAttributes: [
       sub('formatted', 'The whole name'),
@@ -40,7 +45,7 @@ const personal: readonly Attribute[] = [
   sub('preferredLanguage', 'As in Accept-Language'),
   sub('locale', 'For dates, times and sums'),
   sub('timezone', 'By its name in the time zone database'),
-  sub('active', 'false: the person may do nothing here, at once', { type: 'boolean' }),
+  sub('active', 'false: the person may do nothing here, at once', { type: 'boolean', binding: true }),
   sub('password', 'Accepted, never kept', { mutability: 'writeOnly', returned: 'never', caseExact: true }),
 ]
 
