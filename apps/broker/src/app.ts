@@ -11,8 +11,10 @@ import { logoutEndpoints } from './logout/endpoints.js'
 import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
 import { scimEndpoints } from './scim/endpoints.js'
+import { globalTokenRevocationEndpoint } from './signals/global-token-revocation.endpoint.js'
 import { endWaitingPolls } from './signals/notice-wakeups.js'
 import { pollEndpoint } from './signals/poll.endpoint.js'
+import { receiversEndpoint } from './signals/receivers.endpoint.js'
 import { ssfConfigurationEndpoint } from './signals/ssf-configuration.endpoint.js'
 import { streamsEndpoint } from './signals/streams.endpoint.js'
 import { introspectEndpoint } from './token/introspect.endpoint.js'
@@ -36,6 +38,8 @@ export const brokerEndpoints: readonly Endpoint[] = [
   noticeJwksEndpoint,
   streamsEndpoint,
   pollEndpoint,
+  globalTokenRevocationEndpoint,
+  receiversEndpoint,
   ...scimEndpoints,
   ...adminEndpoints,
 ]

@@ -23,6 +23,16 @@ export const metricList = {
   drawbridge_rate_limited_total: { kind: 'counter', labels: ['limit'], help: 'Requests refused by a named rate limit' },
   drawbridge_tokens_issued_total: { kind: 'counter', labels: ['grant_type'], help: 'Access tokens issued' },
   drawbridge_deprovisioning_events_total: { kind: 'counter', labels: ['source', 'target'], help: 'Deprovisioning events accepted' },
+  drawbridge_signals_total: {
+    kind: 'counter',
+    labels: ['way', 'outcome'],
+    help: 'Signals of IdPs by way (revocation, push) and outcome (done, nothing, unmatched, repeated, refused)',
+  },
+  drawbridge_mass_revocations_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'Alarms because signals of one connection took away very many people',
+  },
   drawbridge_logouts_total: {
     kind: 'counter',
     labels: ['way', 'outcome'],

@@ -82,7 +82,11 @@ async function alarm(db: Db, { tenant, connectionId, now, requestId, address }: 
  * From here on no login under these names is believed that began before. The later end of one name counts. The times are for the sweep; what a
  * login is compared with is the number that the database gives this end (`end_numbered`), whatever clock this process has.
  */
-export async function holdEnd(db: Db, { tenant, connectionId, now }: Ending, names: readonly IdpSessionName[]): Promise<void> {
+export async function holdEnd(
+  db: Db,
+  { tenant, connectionId, now }: Pick<Ending, 'tenant' | 'connectionId' | 'now'>,
+  names: readonly IdpSessionName[],
+): Promise<void> {
   await db.query('SELECT await_idp_session($1, $2, $3)', [tenant, connectionId, names])
   await db.query(
     `INSERT INTO idp_session_ends (tenant_id, connection_id, name, ended_at, expires_at)

@@ -7,7 +7,15 @@ import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js
 export type Replay = {
   /** The party whose ids these are: a connection, or our issuer for client assertions. */
   readonly scopeId: string
-  readonly kind: 'saml_assertion' | 'saml_response' | 'oidc_id_token' | 'oidc_logout_token' | 'saml_logout_request' | 'client_assertion'
+  readonly kind:
+    | 'saml_assertion'
+    | 'saml_response'
+    | 'oidc_id_token'
+    | 'oidc_logout_token'
+    | 'saml_logout_request'
+    | 'global_token_revocation'
+    | 'security_event_token'
+    | 'client_assertion'
   readonly id: string
   readonly expiresAt: Instant
 }

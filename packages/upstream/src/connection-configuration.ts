@@ -68,6 +68,10 @@
  *                                               login; default: the login until the directory sends its first group, and the directory alone from then on. endDate: the attribute
  *                                               of SCIM users that names the end of somebody's access; default: none
  *   logoutUpstream       boolean                whoever signs out here is taken to the IdP to sign out there, too, where it offers that; default true
+ *   signalIssuers        string[] 1..4          further names under which the IdP signs a Global Token Revocation and names people in it, beside issuer or
+ *                                               idpEntityId: an organization's own URL. OIDC: https URLs, each with a discovery document of its own
+ *   ssf                  {issuer, …}            whose security events are heard at `/t/<tenant>/ssf/receivers/<connection>`: `ssfTransmitterShape` in
+ *                                               signals/transmitter; default: nobody's
  *   idpInitiated         {targets: [{name, relayState, initiateLoginUri, targetLinkUri}]}   where a tile of the IdP's portal may lead, chosen by
  *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0026); default: refused
  */
@@ -80,10 +84,18 @@ import type { UpstreamRefusal } from './error.js'
 import { findKeyMistake, findOidcMistake, type OidcSettings, oidcMembers, refedsMfa } from './oidc/configuration.js'
 import { findSamlMistake, pickSamlParty, type SamlPartySettings, samlPartyMembers } from './saml/configuration.js'
 import { type SignatureReaderName, signatureReaderNames } from './saml/signature-reader-name.js'
+import { type SsfTransmitter, ssfTransmitterShape } from './signals/transmitter.js'
 
 /** As many keys of one IdP as are trusted at once. */
 export const mostCertificates = 8
-const limits = { certificates: mostCertificates, certificateLength: 16_384, textLength: 1024, listLength: 64, rsaBits: 2048 } as const
+const limits = {
+  certificates: mostCertificates,
+  certificateLength: 16_384,
+  textLength: 1024,
+  listLength: 64,
+  rsaBits: 2048,
+  signalIssuers: 4,
+} as const
 const ecCurves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
 
 const text = z.string().min(1).max(limits.textLength)
@@ -102,8 +114,13 @@ const shared = {
   logoutUpstream: z.boolean().default(true),
   directory: z.strictObject({ groups: z.enum(['directory', 'login']).optional(), endDate: directoryAttribute.optional() }).optional(),
 }
+const signalling = {
+  signalIssuers: z.array(text).min(1).max(limits.signalIssuers).default([]),
+  ssf: ssfTransmitterShape.optional(),
+}
 const samlSchema = z.strictObject({
   ...shared,
+  ...signalling,
   idpEntityId: text,
   ssoUrl: text,
   ssoBinding: z.enum(['redirect', 'post']).default('redirect'),
@@ -120,9 +137,15 @@ const samlSchema = z.strictObject({
     .optional(),
   ...samlPartyMembers,
 })
-const oidcSchema = z.strictObject({ ...shared, ...oidcMembers })
+const oidcSchema = z.strictObject({ ...shared, ...signalling, ...oidcMembers })
 
-type Shared = {
+type Signalling = {
+  /** Under which names beside its own the IdP signs revocations and names people in them. */
+  readonly signalIssuers: readonly string[]
+  /** Undefined: no security events are heard. */
+  readonly ssf: SsfTransmitter | undefined
+}
+type Shared = Signalling & {
   readonly mapping: ClaimMapping
   readonly scimLinkKey: { readonly attribute: string; readonly scim: 'userName' | 'externalId' } | undefined
   /** Undefined: nobody but an application of ours begins a login. */
@@ -174,16 +197,42 @@ function parseSaml(configuration: unknown): Result<SamlConnection, UpstreamRefus
   if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
   const common = parseShared(rest)
   if (!common.ok) return common
+  const signals = parseSignalling(rest, 'saml')
+  if (!signals.ok) return signals
   const { ssoUrl, idpEntityId, ssoBinding, spEntityId, stepUpClassRef, requestedClassRefs } = rest
   const { nameIdFormat, forceAuthn, signatureReader, loginHintParameter } = rest
   const asked = { stepUpClassRef, requestedClassRefs, nameIdFormat, forceAuthn, loginHintParameter, ...pickSamlParty(rest) }
-  return ok({ kind: 'saml', ...common.value, idpEntityId, ssoUrl, ssoBinding, spEntityId, ...asked, signatureReader, certificates })
+  return ok({
+    kind: 'saml',
+    ...common.value,
+    ...signals.value,
+    idpEntityId,
+    ssoUrl,
+    ssoBinding,
+    spEntityId,
+    ...asked,
+    signatureReader,
+    certificates,
+  })
 }
 
 function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefusal> {
   const parsed = oidcSchema.safeParse(configuration)
   if (!parsed.success) return err(invalid(parsed.error))
-  const { mapping, stableIdAttribute, groupsAttribute, scimLinkKey, idpInitiated, logoutUpstream, directory, ...settings } = parsed.data
+  const {
+    mapping,
+    stableIdAttribute,
+    groupsAttribute,
+    scimLinkKey,
+    idpInitiated,
+    logoutUpstream,
+    directory,
+    signalIssuers,
+    ssf,
+    ...settings
+  } = parsed.data
+  const signals = parseSignalling({ signalIssuers, ssf }, 'oidc')
+  if (!signals.ok) return signals
   const insecure = findInsecureUrl(settings)
   if (insecure !== undefined) return err({ reason: 'connection_url_insecure', detail: { member: insecure } })
   const mistake = findOidcMistake(settings)
@@ -193,7 +242,18 @@ function parseOidc(configuration: unknown): Result<OidcConnection, UpstreamRefus
   const key = findKeyMistake(settings, common.value.mapping)
   if (key !== undefined) return err({ reason: 'connection_configuration_invalid', detail: key })
   const scopes = settings.scopes.includes('openid') ? settings.scopes : ['openid', ...settings.scopes]
-  return ok({ kind: 'oidc', ...common.value, ...settings, scopes })
+  return ok({ kind: 'oidc', ...common.value, ...signals.value, ...settings, scopes })
+}
+
+/** Of a SAML IdP further names are names alone; of an OpenID provider they are addresses, too. */
+function parseSignalling(
+  { signalIssuers, ssf }: z.infer<z.ZodObject<typeof signalling>>,
+  kind: 'saml' | 'oidc',
+): Result<Signalling, UpstreamRefusal> {
+  const addresses = { 'ssf.issuer': ssf?.issuer, 'ssf.jwksUri': ssf?.jwksUri, 'ssf.configurationUrl': ssf?.configurationUrl }
+  const further = kind === 'oidc' ? Object.fromEntries(signalIssuers.map((url, index) => [`signalIssuers[${index}]`, url])) : {}
+  const insecure = Object.entries({ ...addresses, ...further }).find(([, url]) => url !== undefined && !isSecureUrl(url))?.[0]
+  return insecure === undefined ? ok({ signalIssuers, ssf }) : err({ reason: 'connection_url_insecure', detail: { member: insecure } })
 }
 
 function findInsecureUrl({ issuer, discoveryUrl, graph }: OidcSettings): string | undefined {
@@ -210,7 +270,7 @@ function parseShared({
   idpInitiated,
   logoutUpstream,
   directory,
-}: z.infer<z.ZodObject<typeof shared>>): Result<Shared, UpstreamRefusal> {
+}: z.infer<z.ZodObject<typeof shared>>): Result<Omit<Shared, keyof Signalling>, UpstreamRefusal> {
   const mistake = idpInitiated && findInitiatedLoginMistake(idpInitiated)
   if (mistake !== undefined) return err({ reason: 'connection_configuration_invalid', detail: mistake })
   const parsed = parseClaimMapping({

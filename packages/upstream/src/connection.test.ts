@@ -97,6 +97,22 @@ describe('is refused', () => {
       reason: 'connection_url_insecure',
     },
     {
+      when: 'a further issuer of an OpenID provider is http',
+      ...{ kind: 'oidc', given: { ...oidc, signalIssuers: ['http://idp.example'] }, reason: 'connection_url_insecure' },
+    },
+    ...['issuer', 'jwksUri', 'configurationUrl'].map((member) => ({
+      when: `the ${member} of the transmitter is http`,
+      ...{
+        kind: 'saml',
+        given: { ...saml, ssf: { issuer: 'https://tx.example', [member]: 'http://tx.example' } },
+        reason: 'connection_url_insecure',
+      },
+    })),
+    ...[{ events: ['unheard-of'] }, { events: [] }, { pushTokenSha256: ['abc'] }, { bearer: 'x' }, { issuer: undefined }].map((more) => ({
+      when: `the transmitter says ${JSON.stringify(more)}`,
+      ...{ kind: 'oidc', given: { ...oidc, ssf: { issuer: 'https://tx.example', ...more } }, reason: 'connection_configuration_invalid' },
+    })),
+    {
       when: 'Graph is http',
       kind: 'oidc',
       given: { ...oidc, tenantIds: ['11111111-2222-4333-8444-555555555555'], graph: { url: 'http://graph.example' } },

@@ -14,6 +14,13 @@ export const metadataUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: Conne
 /** Where an OpenID provider fetches the keys with which we prove ourselves. */
 export const jwksUriOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string => `${issuer.url}/oidc/${id}/jwks`
 
+/** Where an IdP of either kind says that everything of a person must end. It is also what its JWT is for, byte for byte. */
+export const globalTokenRevocationUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string =>
+  `${issuer.url}/global-token-revocation/${id}`
+
+/** Where a transmitter delivers security events about people of a connection. */
+export const ssfReceiverUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string => `${issuer.url}/ssf/receivers/${id}`
+
 /** Where an OpenID provider says that a session has ended: from its server, from a frame in the browser; and where it leads a browser after a sign-out. */
 export const oidcLogoutUrlsOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId) => ({
   backchannelLogoutUri: `${issuer.url}/oidc/${id}/backchannel-logout`,

@@ -15,6 +15,8 @@ export const rateLimits = {
   login: { perSecond: 10, burst: 100 },
   /** What an IdP tells by itself, per address of the IdP: at the end of a day a company logs out at once. */
   signal: { perSecond: 50, burst: 1000 },
+  /** Signed signals of one connection, counted once their signature holds: a sender that is told to wait sends them again, and none is lost. */
+  signal_source: { perSecond: 50, burst: 2000 },
   /** Addresses whose groups choose a connection, per client address: who tries many would learn who is in which group. */
   group_choice: { perSecond: 2, burst: 60 },
   /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */

@@ -13,8 +13,8 @@ import { type LogoutToken, logoutTokenLimits, verifyLogoutToken } from '@drawbri
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { presentConnection } from '../http/present-connection.js'
 import { refuseAsJson } from '../http/write-error.js'
-import { presentConnection } from './present-connection.js'
 
 const formBytes = 1024
 

@@ -12,8 +12,8 @@ import { issuersOf } from '@drawbridge/upstream/oidc/configuration'
 import type { BrokerDeps } from '../deps.js'
 import { empty } from '../http/answer.js'
 import { endpoint, type HttpRequest } from '../http/endpoint.js'
+import { type PresentConnection, presentConnection } from '../http/present-connection.js'
 import { framedSessionOf, sessionHandleOf } from '../http/session-cookie.js'
-import { type PresentConnection, presentConnection } from './present-connection.js'
 
 /** @spec OIDC Front-Channel Logout §2 */
 export const frontchannelLogoutEndpoint = endpoint({

@@ -48,6 +48,10 @@ export const auditEvents = {
   'connection.key_activated': 'Another key of ours signs from now on before the OpenID provider of a connection.',
   'connection.key_created': 'A key of ours before the OpenID provider of a connection was made.',
   'connection.key_removed': 'A key of ours before the OpenID provider of a connection was taken away.',
+  'connection.mass_revocation':
+    'ALARM: an identity provider took away the access of very many people by signals within a few minutes; nothing was held back.',
+  'connection.signal_alarm':
+    'ALARM: a signal of an identity provider says what an admin must look at: a person’s identifier changed hands, or its stream of signals stands still.',
   'connection.removed': 'A connection that nobody had signed in through was removed.',
   'connection.sha1_allowed':
     'Until the time in the detail, signatures with SHA-1 of the IdP of a connection are believed; the reason says why.',
@@ -125,6 +129,7 @@ export const auditEvents = {
   'second_factor.removed': 'A person took one of her second factors away, by one that she has shown; she and the contacts are told.',
   'second_factor.reset':
     'An admin took every factor of a person away. Everything issued to her until then is dead, and what is privileged waits a day.',
+  'signal.received': 'A security event of an identity provider was accepted; the detail names it and what came of it.',
   'setup_link.created': 'A set-up link was made, with which a company’s IT may describe a connection.',
   'setup_link.opened': 'A set-up link was opened in a browser, and works in no other from then on.',
   'setup_link.revoked': 'A set-up link was taken back.',

@@ -11,7 +11,6 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { readForeignJwks } from '@drawbridge/crypto/foreign-jwks'
 import type { ForeignKey } from '@drawbridge/crypto/foreign-jwt'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
-import type { OidcConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { fetchJson } from './fetch-json.js'
 
@@ -32,13 +31,14 @@ export type IssuerKeys = {
   readAgain(jwksUri: string, source: TokenSource, now: Instant): Promise<NewerKeys>
 }
 
-const kept = new WeakMap<OidcConnection, IssuerKeys>()
+const kept = new WeakMap<object, IssuerKeys>()
 
-export function issuerKeysOf(fetchSafely: FetchSafely, connection: OidcConnection): IssuerKeys {
-  const known = kept.get(connection)
+/** `owner`: the configuration value that names the issuer. A new version of it starts anew. */
+export function issuerKeysOf(fetchSafely: FetchSafely, owner: object): IssuerKeys {
+  const known = kept.get(owner)
   if (known !== undefined) return known
   const made = cachedKeys(fetchSafely)
-  kept.set(connection, made)
+  kept.set(owner, made)
   return made
 }
 

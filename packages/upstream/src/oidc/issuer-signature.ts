@@ -4,18 +4,13 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { type ReadJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
+import { type ForeignKey, type ReadJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 import type { OidcConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { issuerPlaceholder, isTemplate } from './configuration.js'
 import type { IssuerKeys, TokenSource } from './issuer-keys.js'
 
-export type SignatureCheck = {
-  readonly connection: OidcConnection
-  readonly keys: IssuerKeys
-  readonly jwksUri: string
-  readonly now: Instant
-}
+export type SignatureCheck = KeysOfSigner & { readonly connection: OidcConnection }
 
 /** With a template `iss` must fit the token's own `tid`, which the caller then looks up among those of the connection. */
 export const issuerOf = ({ issuer }: OidcConnection, claims: ReadonlyMap<string, unknown>): string =>
@@ -23,21 +18,31 @@ export const issuerOf = ({ issuer }: OidcConnection, claims: ReadonlyMap<string,
 
 export type SignatureFault = 'unknown_key' | 'bad_signature' | 'key_of_another_issuer'
 
+export type KeysOfSigner = { readonly keys: IssuerKeys; readonly jwksUri: string; readonly now: Instant }
+
 /**
- * The keys of this connection alone, fetched once more where none of those we know has signed it. A fault is told only of keys that were fetched for this
+ * The keys of this signer alone, fetched once more where none of those we know has signed it. A fault is told only of keys that were fetched for this
  * token: where they may not be, it may be of a new one, and is not judged.
  */
-export async function verifyIssuerSignature(
+export async function verifyBySigner(
   jwt: ReadJwt,
-  { connection, keys, jwksUri, now }: SignatureCheck,
+  { keys, jwksUri, now }: KeysOfSigner,
   source: TokenSource,
-): Promise<Result<undefined, UpstreamRefusal | SignatureFault>> {
+): Promise<Result<ForeignKey, UpstreamRefusal | SignatureFault>> {
   const known = await keys.read(jwksUri, now)
   if (!known.ok) return known
   const first = verifyForeignJwt(jwt, known.value.keys)
   const newer = first.ok || known.value.justFetched ? undefined : await keys.readAgain(jwksUri, source, now)
   if (newer?.kind === 'wait') return err({ reason: 'oidc_keys_awaited', detail: { retryAfterSeconds: newer.seconds } })
-  const verdict = newer === undefined ? first : verifyForeignJwt(jwt, newer.keys)
+  return newer === undefined ? first : verifyForeignJwt(jwt, newer.keys)
+}
+
+export async function verifyIssuerSignature(
+  jwt: ReadJwt,
+  { connection, ...signer }: SignatureCheck,
+  source: TokenSource,
+): Promise<Result<undefined, UpstreamRefusal | SignatureFault>> {
+  const verdict = await verifyBySigner(jwt, signer, source)
   if (!verdict.ok) return verdict
   // In a JWKS that tenants share, each key may say whose tokens it signs.
   const signs = verdict.value.issuer?.replace(issuerPlaceholder, String(jwt.claims.get('tid')))

@@ -3,8 +3,8 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { findConfigurationVersionAcrossTenants } from '@drawbridge/store/tenant-configuration'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import type { BrokerDeps } from '../deps.js'
-import { type HttpRequest, tenantOf } from '../http/endpoint.js'
-import type { ResolvedTenant } from '../http/tenant.js'
+import { type HttpRequest, tenantOf } from './endpoint.js'
+import type { ResolvedTenant } from './tenant.js'
 
 export type PresentConnection<Kind extends ConnectionConfiguration['kind']> = {
   readonly tenant: ResolvedTenant
@@ -22,6 +22,19 @@ export async function presentConnection<Kind extends ConnectionConfiguration['ki
   const connection = tenant.connection(http.params['connection'] ?? '')
   if (!connection || connection.disabled || !connection.configuration.ok || connection.configuration.value.kind !== kind) return undefined
   return { tenant, id: connection.id, configuration: connection.configuration.value as PresentConnection<Kind>['configuration'] }
+}
+
+export type AnyPresentConnection = {
+  readonly tenant: ResolvedTenant
+  readonly id: ConnectionId
+  readonly configuration: ConnectionConfiguration
+}
+
+/** Of either kind, and also one that is switched off: what only takes away is heard there, too, because what was issued before may be alive. */
+export async function presentConnectionToHear(http: HttpRequest, deps: BrokerDeps): Promise<AnyPresentConnection | undefined> {
+  const tenant = await presentTenant(http, deps)
+  const connection = tenant.connection(http.params['connection'] ?? '')
+  return connection?.configuration.ok ? { tenant, id: connection.id, configuration: connection.configuration.value } : undefined
 }
 
 export async function presentTenant(http: HttpRequest, deps: BrokerDeps): Promise<ResolvedTenant> {

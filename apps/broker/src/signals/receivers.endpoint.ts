@@ -1,0 +1,134 @@
+/**
+ * Where a transmitter of the company pushes security events (SSF): sessions revoked, credentials changed, accounts disabled.
+ *
+ * What is answered 202 has happened: the id of the token is entered in the transaction that takes away. A token that comes again is a success
+ * and does nothing, because transmitters send again whatever they are not sure of.
+ */
+import { isKeepable } from '@drawbridge/core/keepable-text'
+import { err, type Result } from '@drawbridge/core/result'
+import { signalErrors } from '@drawbridge/core/signals/error'
+import { effectOfSignal, type SignalEffect } from '@drawbridge/core/signals/signal-effects'
+import { describeSubject, parseSignalSubject } from '@drawbridge/core/signals/subject-identifier'
+import type { CredentialHash } from '@drawbridge/core/tenant/ids'
+import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
+import { believeOnceHere } from '@drawbridge/store/replays'
+import { heardNothing, type NamedPerson, recordSignal, takeAway } from '@drawbridge/store/signals'
+import { inTenant } from '@drawbridge/store/transaction'
+import { issuersOfConnection } from '@drawbridge/upstream/signals/connection-signature'
+import { type SecurityEvent, securityEventLimits, verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
+import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
+import type { SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, empty, json } from '../http/answer.js'
+import { ssfReceiverUrlOf } from '../http/connection-addresses.js'
+import { endpoint, type HttpRequest } from '../http/endpoint.js'
+import { type AnyPresentConnection, presentConnectionToHear } from '../http/present-connection.js'
+
+const contentType = /^application\/secevent\+jwt *(;|$)/i
+const bearer = /^Bearer +(\S{1,1024})$/i
+
+/** @spec RFC 8935 §2 */
+export const receiversEndpoint = endpoint({
+  method: 'POST',
+  path: '/t/:tenant/ssf/receivers/:connection',
+  spec: 'RFC 8935 §2',
+  summary: 'Takes a security event token of the transmitter that a connection hears, and ends what it says.',
+  tag: 'Signals',
+  permission: 'token signed by the transmitter of the connection',
+  rateLimit: 'signal',
+  servesSuspended: true,
+  maxBodyBytes: securityEventLimits.length,
+  output: { status: 202 },
+  run: async (http, deps) => {
+    const connection = await presentConnectionToHear(http, deps)
+    const transmitter = connection?.configuration.ssf
+    if (!connection || !transmitter) return refuse(deps, { reason: 'set_not_heard' })
+    const verified = await verify(http, deps, connection, transmitter)
+    if (!verified.ok) return refuse(deps, verified.error)
+    const busy = http.spend('signal_source', connection.id)
+    if (busy) return busy
+    return accept(deps, await hear(http, deps, { connection, transmitter, event: verified.value }))
+  },
+})
+
+async function verify(
+  http: HttpRequest,
+  deps: BrokerDeps,
+  { tenant, id }: AnyPresentConnection,
+  transmitter: SsfTransmitter,
+): Promise<Result<SecurityEvent, SignalRefusal>> {
+  if (!isProvenSender(http.headers['authorization'], transmitter)) return err({ reason: 'set_sender_unproven' })
+  if (!contentType.test(http.headers['content-type'] ?? '')) return err({ reason: 'set_malformed', detail: { rule: 'content_type' } })
+  const audience = transmitter.audience ?? ssfReceiverUrlOf(tenant, id)
+  return verifySecurityEvent(deps.fetchSafely, transmitter, {
+    token: http.rawBody.toString('latin1').trim(),
+    audience,
+    now: deps.clock.now(),
+  })
+}
+
+/** The bearer token is no proof of what is said, the signature is: it keeps strangers from having us look at what they send. */
+function isProvenSender(authorization: string | undefined, { pushTokenSha256 }: SsfTransmitter): boolean {
+  if (pushTokenSha256.length === 0) return true
+  const token = bearer.exec(authorization ?? '')?.[1]
+  if (token === undefined) return false
+  const hash = hashCredential(token)
+  return pushTokenSha256.some((expected) => sameHash(Buffer.from(expected, 'hex') as CredentialHash, hash))
+}
+
+type Heard = { readonly connection: AnyPresentConnection; readonly transmitter: SsfTransmitter; readonly event: SecurityEvent }
+type Came = { readonly outcome: 'done' | 'nothing' | 'unmatched' | 'repeated'; readonly isMass: boolean }
+
+/** An event that is not on the list of the connection does as little as one that nobody knows. */
+function hear(http: HttpRequest, deps: BrokerDeps, { connection, transmitter, event }: Heard): Promise<Came> {
+  const { tenant, id: connectionId } = connection
+  const known = effectOfSignal(event.type, event.event)
+  const effect = known !== undefined && transmitter.events.includes(known.name) ? known : undefined
+  const at = { tenant: tenant.id, connectionId, now: deps.clock.now(), requestId: http.requestId }
+  return inTenant(deps.database, tenant.id, async (db) => {
+    const replay = { scopeId: connectionId, kind: 'security_event_token' as const, id: event.id, expiresAt: event.replayableUntil }
+    if (!(await believeOnceHere(db, tenant.id, replay))) return { outcome: 'repeated', isMass: false }
+    const came =
+      effect === undefined || effect.takes === 'nothing'
+        ? heardNothing
+        : await takeAway(db, {
+            ...at,
+            ...whatIsTaken(effect),
+            person: personOf(connection, transmitter, event),
+            toldAt: event.toldAt,
+            newId: () => deps.random.uuid(),
+          })
+    await recordSignal(db, at, { event: known?.name ?? nameOfUnknown(event.type), outcome: came.outcome, alarms: effect?.alarms === true })
+    return { outcome: came.outcome === 'done' || came.outcome === 'nothing' ? came.outcome : 'unmatched', isMass: came.isMass }
+  })
+}
+
+const longestName = 200
+const nameOfUnknown = (type: string): string => (isKeepable(type) && type.length <= longestName ? type : 'unknown')
+
+const whatIsTaken = ({ name, takes }: SignalEffect & { readonly name: string }) => ({ reason: name, deactivate: takes === 'deactivation' })
+
+/** By a stable id alone: an address names nobody here (security.md §12). */
+function personOf({ configuration }: AnyPresentConnection, transmitter: SsfTransmitter, { subject }: SecurityEvent): NamedPerson {
+  const named = parseSignalSubject(subject)
+  const issuers = [...issuersOfConnection(configuration), transmitter.issuer]
+  const isOurs = named?.format === 'opaque' || (named?.format === 'iss_sub' && issuers.includes(named.issuer))
+  if (named === undefined || named.format === 'email' || !isOurs) return { by: 'nobody', named: describeSubject(named) }
+  const id = named.format === 'iss_sub' ? named.sub : named.id
+  return { by: 'id', id, issuer: configuration.kind === 'oidc' ? configuration.issuer : undefined }
+}
+
+function accept(deps: BrokerDeps, { outcome, isMass }: Came): Answer {
+  deps.metrics.count('drawbridge_signals_total', { way: 'push', outcome })
+  if (isMass) deps.metrics.count('drawbridge_mass_revocations_total')
+  return empty(202, { headers: { 'cache-control': 'no-store' } })
+}
+
+/** @spec RFC 8935 §2.3 */
+function refuse(deps: BrokerDeps, refusal: SignalRefusal): Answer {
+  deps.metrics.count('drawbridge_signals_total', { way: 'push', outcome: 'refused' })
+  const { code, status, say } = signalErrors[refusal.reason]
+  const later = status === 503 ? { 'retry-after': String(refusal.detail?.['retryAfterSeconds'] ?? 1) } : {}
+  const headers = { 'cache-control': 'no-store', 'content-language': 'en', ...later }
+  return json({ err: code, description: say }, { status, headers, refusal })
+}

@@ -1,0 +1,149 @@
+/**
+ * What a signed signal of an IdP does to whom it names. security.md §12
+ *
+ * It acts on people of its own connection alone, and it only takes away. Everything happens in the caller's transaction, which has entered the
+ * id of the message: both are there, or neither, and then the IdP may send it again.
+ */
+import type { EmailAddress } from '@drawbridge/core/identity/email-address'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { namesOfEnd } from '@drawbridge/core/logout/idp-session'
+import type { ConnectionId, DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import { announce } from './announcements.js'
+import { insertAuditEvent } from './audit-events.js'
+import { deprovision, recordUnmatchedEvent } from './deprovisioning.js'
+import { holdEnd } from './end-session.js'
+import { type Db, toTimestamp } from './transaction.js'
+
+/** A person as a signal names her, once the caller has judged that this connection may speak of her. */
+export type NamedPerson =
+  /** `issuer`: in whose words the id stands. `undefined`: of an IdP whose logins are not known by it (SAML). */
+  | { readonly by: 'id'; readonly id: string; readonly issuer: string | undefined }
+  | { readonly by: 'email'; readonly address: EmailAddress }
+  /** Whom the connection may not speak of, or cannot name: an alarm, with what she was called. */
+  | { readonly by: 'nobody'; readonly named: string }
+
+export type Signalled = {
+  readonly tenant: TenantId
+  readonly connectionId: ConnectionId
+  readonly person: NamedPerson
+  readonly deactivate: boolean
+  readonly reason: string
+  /** When the IdP says that it happened: for the receipt alone. */
+  readonly toldAt: Instant | undefined
+  readonly now: Instant
+  readonly requestId: string
+  readonly newId: () => string
+}
+
+/** `done`: from the commit on. Otherwise nothing was taken away, and the event is kept as an alarm. */
+export type SignalOutcome = 'done' | 'unknown' | 'ambiguous'
+/** `isMass`: it was the one that made the connection's signals so many that somebody was told. */
+export type TakenAway = { readonly outcome: SignalOutcome; readonly isMass: boolean }
+
+export const signalLimits = {
+  /** So many people in so short a time are an alarm. Nothing is held back for it: what the IdP signed has happened. docs/adr/0056 */
+  massPeople: 50,
+  massWindowSeconds: 600,
+} as const
+
+export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway> {
+  const { tenant, person } = signalled
+  // Before anybody is looked for: a first login under this name either is seen below, or sees this and is not believed.
+  if (person.by === 'id' && person.issuer !== undefined)
+    await holdEnd(db, signalled, namesOfEnd({ protocol: 'oidc', issuer: person.issuer, sid: undefined, sub: person.id }))
+  const found = await find(db, signalled, person)
+  const event = { tenant, source: 'signal' as const, reason: signalled.reason, now: signalled.now, requestId: signalled.requestId }
+  const newEventId = () => signalled.newId() as DeprovisioningEventId
+  if (typeof found === 'string') {
+    await recordUnmatchedEvent(db, { ...event, eventId: newEventId(), targetId: nameOf(signalled) })
+    return { outcome: found, isMass: false }
+  }
+  const taking = { ...event, target: 'subject' as const, toldAt: signalled.toldAt, deactivate: signalled.deactivate }
+  for (const targetId of found) await deprovision(db, { ...taking, eventId: newEventId(), targetId })
+  return { outcome: 'done', isMass: await countTowardsAlarm(db, signalled) }
+}
+
+/** Last of all, so that whoever holds the row of the connection waits for nobody's. Once a window, when the limit is reached. */
+async function countTowardsAlarm(db: Db, { tenant, connectionId, now, requestId }: Signalled): Promise<boolean> {
+  const { rows } = await db.query<{ people: number }>(
+    `INSERT INTO signal_windows AS w (tenant_id, connection_id, began_at, people) VALUES ($1, $2, $3, 1)
+     ON CONFLICT (tenant_id, connection_id) DO UPDATE SET
+       people = CASE WHEN w.began_at > $4 THEN w.people + 1 ELSE 1 END, began_at = CASE WHEN w.began_at > $4 THEN w.began_at ELSE $3 END
+     RETURNING people`,
+    [tenant, connectionId, toTimestamp(now), toTimestamp(addSeconds(now, -signalLimits.massWindowSeconds))],
+  )
+  if (rows[0]?.people !== signalLimits.massPeople) return false
+  await alarm(db, { tenant, connectionId, now, requestId }, 'connection.mass_revocation', { people: signalLimits.massPeople })
+  return true
+}
+
+type Alarm = Pick<Signalled, 'tenant' | 'connectionId' | 'now' | 'requestId'>
+
+/** In the trail, and to the contacts of the tenant. */
+export async function alarm(
+  db: Db,
+  { tenant, connectionId, now, requestId }: Alarm,
+  kind: 'connection.mass_revocation' | 'connection.signal_alarm',
+  detail: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await insertAuditEvent(db, tenant, { at: now, kind, connectionId, detail, requestId })
+  await announce(db, tenant, { at: now, kind, about: undefined, by: undefined }, { connectionId })
+}
+
+/** What the alarm calls her. */
+const nameOf = ({ connectionId, person }: Signalled): string =>
+  person.by === 'nobody'
+    ? `signal:${connectionId}:${person.named}`
+    : `signal:${connectionId}:${person.by === 'id' ? person.id : person.address.key}`
+
+type Found = readonly SubjectId[] | 'unknown' | 'ambiguous'
+type Row = { readonly id: SubjectId; readonly is_living: boolean }
+
+function find(db: Db, signalled: Signalled, person: NamedPerson): Promise<Found> {
+  if (person.by === 'nobody') return Promise.resolve('unknown')
+  return person.by === 'id' ? findById(db, signalled, person.id) : findByAddress(db, signalled, person.address)
+}
+
+/**
+ * By the stable id, or by the id that the connection's directory gave the user that she is: where the stable id is an address, that is how the
+ * IdP names her. Both may be hers, and whoever is named is meant. In one order, so that two signals do not wait for each other.
+ */
+async function findById(db: Db, { tenant, connectionId }: Signalled, id: string): Promise<Found> {
+  const { rows } = await db.query<Row>(
+    `SELECT id FROM subjects WHERE tenant_id = $1 AND connection_id = $2 AND stable_id = $3
+     UNION
+     SELECT s.id FROM scim_users u JOIN subjects s ON s.tenant_id = $1 AND s.scim_user_id = u.id AND s.connection_id = $2
+     WHERE u.tenant_id = $1 AND u.connection_id = $2 AND u.external_id = $3 ORDER BY id`,
+    [tenant, connectionId, id],
+  )
+  return rows.length === 0 ? 'unknown' : rows.map((row) => row.id)
+}
+
+/**
+ * An address names somebody only where the tenant holds a live proof of its domain for this connection, and exactly one living person of the
+ * connection has it: whoever was deactivated has nothing left that could be meant.
+ */
+async function findByAddress(db: Db, { tenant, connectionId }: Signalled, { key, domain }: EmailAddress): Promise<Found> {
+  const { rows } = await db.query<Row>(
+    `SELECT s.id, s.deactivated_at IS NULL AS is_living FROM subjects s
+     WHERE s.tenant_id = $1 AND s.connection_id = $2 AND s.email_key = $3 AND EXISTS (
+       SELECT 1 FROM domains d WHERE d.tenant_id = $1 AND d.domain = $4 AND d.verified_at IS NOT NULL AND (d.connection_id IS NULL OR d.connection_id = $2))
+     ORDER BY is_living DESC, s.id LIMIT 2`,
+    [tenant, connectionId, key, domain],
+  )
+  const [first, second] = rows
+  if (first === undefined) return 'unknown'
+  return second?.is_living === true || (second !== undefined && !first.is_living) ? 'ambiguous' : [first.id]
+}
+
+/** What came of a signal that takes nothing away. */
+export const heardNothing = { outcome: 'nothing', isMass: false } as const
+
+export type RecordedSignal = { readonly event: string; readonly outcome: SignalOutcome | 'nothing'; readonly alarms: boolean }
+
+/** The line of the trail on what was accepted, whatever it did; and the alarm where an admin must look. */
+export async function recordSignal(db: Db, at: Alarm, { event, outcome, alarms }: RecordedSignal): Promise<void> {
+  const { tenant, connectionId, now, requestId } = at
+  await insertAuditEvent(db, tenant, { at: now, kind: 'signal.received', connectionId, detail: { event, outcome }, requestId })
+  if (alarms) await alarm(db, at, 'connection.signal_alarm', { event, outcome })
+}
