@@ -11,11 +11,7 @@ import { believeOnceHere } from '@drawbridge/store/replays'
 import { type NamedPerson, type TakenAway, takeAway } from '@drawbridge/store/signals'
 import { inTenant } from '@drawbridge/store/transaction'
 import { issuersOfConnection } from '@drawbridge/upstream/signals/connection-signature'
-import {
-  type GlobalTokenRevocationToken,
-  globalTokenRevocationLimits,
-  verifyGlobalTokenRevocation,
-} from '@drawbridge/upstream/signals/global-token-revocation'
+import { type GlobalTokenRevocationToken, verifyGlobalTokenRevocation } from '@drawbridge/upstream/signals/global-token-revocation'
 import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'

@@ -3,10 +3,6 @@ import { describe, expect, test } from '@jest/globals'
 import { parsePolicyCases, runPolicyCases } from './cases.js'
 import { aPolicy, orders } from './fixtures/a-situation.js'
 
-const policy = aPolicy(`
-bundles: [{ name: staff, groups: [staff], scopes: ["orders:read", "orders:admin"] }]
-mfa: [{ name: strong, tiers: [admin] }]`)
-
 describe('a case says all that a decision depends on', () => {
   const grant = 'rules: [{ name: all, effect: grant, scopes: ["*"], everyone: true }'
   const holds = (policy: string, given: object, expected: object): string | undefined => {
