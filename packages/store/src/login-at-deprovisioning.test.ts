@@ -237,7 +237,7 @@ describe('whoever comes home as a namesake of somebody', () => {
       goodbye = inDirectory(tenant, (speaking) => deleteScimUser(speaking, directory, id))
       await (another ? goodbye : somebodyWaits(2))
     })
-    expect([await login, await goodbye]).toEqual(['believed', true])
+    expect([await login, await goodbye]).toEqual(['believed', { ok: true, value: undefined }])
     expect(await (await leave(tenant, her))()).toBe('subject_deactivated')
   })
 

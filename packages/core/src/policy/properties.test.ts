@@ -191,7 +191,7 @@ function lowered({ accessTokenSeconds = 3_600, refreshTokenSeconds = 3_600 }: Cl
 describe('for every wall', () => {
   const wallNumbers = any.anyLimits.chain((loose) => fc.tuple(fc.constant(loose), any.tightened(loose)))
 
-  const anyOfStrength = fc.tuple(fc.constantFrom<string[]>([], ['other'], ['connection'], ['other', 'connection']), any.anyMeanings)
+  const anyOfStrength = fc.tuple(any.anyAccepted, any.anyMeanings)
 
   test('whatever a policy allows inside it, the wall allows by itself, for at least as long', () => {
     fc.assert(
@@ -204,12 +204,9 @@ describe('for every wall', () => {
         anySituation,
         (said, limits, own, ownLimits, [acceptsStrengthOf, meanings], situation) => {
           const wall = wallOf(named(said), { ...any.written(limits), acceptsStrengthOf })
-          // What the vendor accepts a connection's evidence to mean is no less the wall's word: its tenant's meanings are then in both.
-          const open = policyOf(
-            named(any.openPolicy),
-            { ...(acceptsStrengthOf.includes('connection') ? meanings : { acr: {} }), claims: {} },
-            wall,
-          )
+          // What the vendor accepts is no less the wall's word, where its tenant says the same.
+          const accepted = acceptsStrengthOf.map((rule, nth) => ({ name: `s${nth}`, ...rule }))
+          const open = policyOf(named(any.openPolicy), { acr: {}, strength: accepted, claims: {} }, wall)
           const inside = policyOf(named(own), { ...any.written(ownLimits), ...meanings }, wall)
           expectNoMore([inside, inputOf(situation)], [open, inputOf(situation)])
         },
