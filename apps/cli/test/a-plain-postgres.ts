@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmbeddedPostgres, freePort, startEmbeddedPostgres } from '@drawbridge/store/embedded-postgres'
+import { asOwner } from '@drawbridge/testkit/database'
 
 export type PlainPostgres = {
   readonly ownerUrl: string
@@ -21,6 +22,8 @@ export async function aPlainPostgres(): Promise<PlainPostgres> {
   const port = await freePort()
   const options = { dataDirectory: join(folder, 'data'), port, durable: false, password: 'the-owner-of-the-test' }
   let server: EmbeddedPostgres = await startEmbeddedPostgres(options)
+  // A production refuses a server that answers commits before they are durable.
+  await asOwner(server.url('postgres'), 'ALTER ROLE ALL SET synchronous_commit = on')
   return {
     ownerUrl: server.url('drawbridge'),
     runtimeUrl: `postgresql://${runtimeLogin}@127.0.0.1:${port}/drawbridge`,

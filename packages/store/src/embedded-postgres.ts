@@ -150,7 +150,7 @@ function initialise(place: ServerPlace, options: EmbeddedPostgresOptions): void 
  * Durability is the same.
  */
 const hasSyncfs = process.platform === 'linux'
-const quick = { fsync: 'off', full_page_writes: 'off' }
+const quick = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 
 function syncFlags({ durable }: EmbeddedPostgresOptions): readonly string[] {
   if (!durable) return ['--no-sync']
