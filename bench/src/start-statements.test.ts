@@ -15,7 +15,7 @@ let fixture: TestDatabase
 let counter: StatementCounter
 
 beforeAll(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForCommits: true })
   await migrateQueue(fixture.ownerUrl, fixture.url)
   counter = await createStatementCounter(fixture.ownerUrl)
 })

@@ -147,7 +147,7 @@ it('says on its pages that it is a lab', async () => {
 
 it('starts on no other database, and nothing else starts on its own', async () => {
   await expect(openPlatform(beside.settings, { kind: 'production' })).rejects.toThrow('lab installation')
-  const other = await testDatabase()
+  const other = await testDatabase({ waitsForCommits: true })
   try {
     const settings = readEnv({
       DATABASE_URL: other.url,

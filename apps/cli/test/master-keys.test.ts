@@ -17,7 +17,7 @@ import { run, stackLine } from './a-process.js'
 
 let fixture: TestDatabase
 beforeEach(async () => {
-  fixture = await testDatabase()
+  fixture = await testDatabase({ waitsForCommits: true })
 })
 afterEach(() => fixture.close())
 

@@ -18,7 +18,7 @@ let taken: Server
 let takenPort = 0
 
 beforeAll(async () => {
-  database = await testDatabase()
+  database = await testDatabase({ waitsForCommits: true })
   takenPort = await freePort()
   taken = createServer().listen(takenPort, '127.0.0.1')
   production = {

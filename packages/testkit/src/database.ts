@@ -17,12 +17,16 @@ export type TestDatabase = {
 
 const testConnectionBudget = 8
 
+/** `waitsForCommits`: answers a commit when it is durable, as a production demands of its database. */
+export type TestDatabaseOptions = { readonly waitsForCommits?: true }
+
 /** Call it in `beforeAll` and `close()` in `afterAll`. `DRAWBRIDGE_TEST_*` are set by the setup of the run, not by a person. */
-export async function testDatabase(): Promise<TestDatabase> {
+export async function testDatabase({ waitsForCommits }: TestDatabaseOptions = {}): Promise<TestDatabase> {
   const ownerTemplate = required('DRAWBRIDGE_TEST_OWNER_URL')
   const runtimeTemplate = required('DRAWBRIDGE_TEST_RUNTIME_URL')
   const name = `test_${process.pid}_${(made += 1)}_${Math.trunc(performance.now())}`
   await asOwner(at(ownerTemplate, 'postgres'), `CREATE DATABASE "${name}" TEMPLATE drawbridge_template`)
+  if (waitsForCommits) await asOwner(at(ownerTemplate, 'postgres'), `ALTER DATABASE "${name}" SET synchronous_commit = on`)
   const url = at(runtimeTemplate, name)
   const database = createDatabase({ url, connectionBudget: testConnectionBudget })
   return {

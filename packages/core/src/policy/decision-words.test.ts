@@ -61,7 +61,7 @@ describe('a decision says in words', () => {
       {},
       'would be granted by rule all (line 2), but this is missing: multi-factor authentication, which d demands; the identity provider proved single factor',
     ],
-  ])('%s', (_, text, given, says, wall) => {
+  ])('%s', (_, text, given, says, ...[wall]) => {
     expect(because(text, given, wall)).toBe(says)
   })
 
