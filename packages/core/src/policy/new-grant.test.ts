@@ -94,7 +94,7 @@ describe('claims that a policy makes', () => {
   const rule = (when: string) => `rules: [{ name: r, effect: grant, scopes: ["*"], when: "${when}" }]`
   const kindOf = (text: string, given: object): string => decide(aPolicy(text), aSituation({ request: ['orders:read'], ...given })).kind
 
-  test('are read as any other', () => {
+  test('are read like those that a login brings', () => {
     expect(kindOf(`${manager}\n${rule('claims.is_manager')}`, { groups: ['managers'] })).toBe('allow')
     expect(kindOf(`${manager}\n${rule('claims.is_manager')}`, { groups: [] })).toBe('deny')
     expect(kindOf(`${manager}\n${rule('claims.level >= 2.0')}`, { claims: { roles: ['a', 'b'] } })).toBe('allow')

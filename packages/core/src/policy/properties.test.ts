@@ -13,10 +13,10 @@ import type { CompiledPolicy } from './compile.js'
 import { decide } from './decide.js'
 import type { PolicyDecision } from './decision.js'
 import { explain } from './explain.js'
-import * as any from './fixtures/any-policy.js'
+import * as arbitrary from './fixtures/any-policy.js'
 import type { PolicyInput } from './input.js'
 
-const { anySaid, anySituation, inputOf, leftByRules, named, policyOf, wallOf } = any
+const { anySaid, anySituation, inputOf, leftByRules, named, policyOf, wallOf } = arbitrary
 
 type Asked = readonly [CompiledPolicy, PolicyInput]
 
@@ -41,7 +41,7 @@ function expectNoMore([policyAfter, inputAfter]: Asked, [policyBefore, inputBefo
 describe('for every policy and everybody', () => {
   test('one deny more gives no more', () => {
     fc.assert(
-      fc.property(anySaid, any.anyRule('deny'), anySituation, (said, deny, situation) => {
+      fc.property(anySaid, arbitrary.anyRule('deny'), anySituation, (said, deny, situation) => {
         const stricter = { ...said, rules: [...said.rules, deny] }
         expectNoMore([policyOf(named(stricter)), inputOf(situation)], [policyOf(named(said)), inputOf(situation)])
       }),
@@ -50,7 +50,7 @@ describe('for every policy and everybody', () => {
 
   test('one rule for clients more gives no more', () => {
     fc.assert(
-      fc.property(anySaid, any.anyClientRule, anySituation, (said, rule, situation) => {
+      fc.property(anySaid, arbitrary.anyClientRule, anySituation, (said, rule, situation) => {
         const stricter = { ...said, clients: [...said.clients, rule] }
         expectNoMore([policyOf(named(stricter)), inputOf(situation)], [policyOf(named(said)), inputOf(situation)])
       }),
@@ -59,7 +59,7 @@ describe('for every policy and everybody', () => {
 
   test('one demand more gives no more, and takes no scope from what is allowed all the same', () => {
     fc.assert(
-      fc.property(anySaid, any.anyDemand, anySituation, (said, demand, situation) => {
+      fc.property(anySaid, arbitrary.anyDemand, anySituation, (said, demand, situation) => {
         const stricter = policyOf(named({ ...said, mfa: [...said.mfa, demand] }))
         const before = decide(policyOf(named(said)), inputOf(situation))
         const after = decide(stricter, inputOf(situation))
@@ -72,12 +72,12 @@ describe('for every policy and everybody', () => {
   })
 
   test('lower numbers give no more and nothing that lives longer: of tiers, sessions and rules for clients', () => {
-    const numbers = any.anyLimits.chain((loose) => fc.tuple(fc.constant(loose), any.tightened(loose)))
+    const numbers = arbitrary.anyLimits.chain((loose) => fc.tuple(fc.constant(loose), arbitrary.tightened(loose)))
     fc.assert(
       fc.property(anySaid, numbers, fc.integer({ min: 1, max: 3_600 }), anySituation, (said, [loose, tight], most, situation) => {
         const stricter = { ...said, clients: said.clients.map((rule) => ({ ...rule, ...lowered(rule, most) })) }
-        const after = decide(policyOf(named(stricter), any.written(tight)), inputOf(situation))
-        const before = decide(policyOf(named(said), any.written(loose)), inputOf(situation))
+        const after = decide(policyOf(named(stricter), arbitrary.written(tight)), inputOf(situation))
+        const before = decide(policyOf(named(said), arbitrary.written(loose)), inputOf(situation))
         if (after.kind === 'allow') expectNoLonger(after, before)
         else expect(leftByRules(after)).toEqual(leftByRules(before))
       }),
@@ -88,13 +88,13 @@ describe('for every policy and everybody', () => {
     fc.assert(
       fc.property(
         anySaid,
-        any.anyLimits,
+        arbitrary.anyLimits,
         anySituation,
-        any.anyTimes.chain((loose) => fc.tuple(fc.constant(loose), any.lessTime(loose))),
+        arbitrary.anyTimes.chain((loose) => fc.tuple(fc.constant(loose), arbitrary.lessTime(loose))),
         (said, limits, situation, [loose, tight]) => {
-          const policy = policyOf(named(said), any.written(limits))
-          const after = decide(policy, any.inTime(situation, tight))
-          if (after.kind === 'allow') expectNoLonger(after, decide(policy, any.inTime(situation, loose)))
+          const policy = policyOf(named(said), arbitrary.written(limits))
+          const after = decide(policy, arbitrary.inTime(situation, tight))
+          if (after.kind === 'allow') expectNoLonger(after, decide(policy, arbitrary.inTime(situation, loose)))
         },
       ),
     )
@@ -102,9 +102,9 @@ describe('for every policy and everybody', () => {
 
   test('whatever is issued, by whatever refresh, ends by what each limit says of it', () => {
     fc.assert(
-      fc.property(anySaid, any.anyLimits, anySituation, any.anyTimes, (said, limits, situation, times) => {
-        const policy = policyOf(named(said), any.written(limits))
-        const input = any.inTime(situation, times)
+      fc.property(anySaid, arbitrary.anyLimits, anySituation, arbitrary.anyTimes, (said, limits, situation, times) => {
+        const policy = policyOf(named(said), arbitrary.written(limits))
+        const input = arbitrary.inTime(situation, times)
         const decision = decide(policy, input)
         if (decision.kind !== 'allow') return
         const { access, refresh, end } = explain(policy, input).ceilings
@@ -129,7 +129,7 @@ describe('for every policy and everybody', () => {
 
   test('the order of bundles, rules, rules for clients, demands, named or not, and meanings of evidence never matters', () => {
     const shuffled = <T>(list: readonly T[]) => fc.shuffledSubarray([...list], { minLength: list.length })
-    const saidOfAll = fc.tuple(anySaid.map(named), fc.boolean(), any.anyMeanings).map(([said, isNamed, meanings]) => ({
+    const saidOfAll = fc.tuple(anySaid.map(named), fc.boolean(), arbitrary.anyMeanings).map(([said, isNamed, meanings]) => ({
       ...said,
       ...meanings,
       mfa: isNamed ? said.mfa : said.mfa.map(({ name: _name, ...demand }) => demand),
@@ -153,7 +153,7 @@ describe('for every policy and everybody', () => {
     )
   })
 
-  test.each<[string, Partial<any.AnySituation>]>([
+  test.each<[string, Partial<arbitrary.AnySituation>]>([
     ['groups', { groups: 'unknown' }],
     ['claims', { unknownClaims: ['department'] }],
     ['methods', { amr: [], acr: undefined }],
@@ -179,7 +179,7 @@ describe('for every policy and everybody', () => {
   })
 })
 
-type ClientRule = any.AnySaid['clients'][number]
+type ClientRule = arbitrary.AnySaid['clients'][number]
 
 function lowered({ accessTokenSeconds = 3_600, refreshTokenSeconds = 3_600 }: ClientRule, most: number): Partial<ClientRule> {
   return {
@@ -189,25 +189,25 @@ function lowered({ accessTokenSeconds = 3_600, refreshTokenSeconds = 3_600 }: Cl
 }
 
 describe('for every wall', () => {
-  const wallNumbers = any.anyLimits.chain((loose) => fc.tuple(fc.constant(loose), any.tightened(loose)))
+  const wallNumbers = arbitrary.anyLimits.chain((loose) => fc.tuple(fc.constant(loose), arbitrary.tightened(loose)))
 
-  const anyOfStrength = fc.tuple(any.anyAccepted, any.anyMeanings)
+  const anyOfStrength = fc.tuple(arbitrary.anyAccepted, arbitrary.anyMeanings)
 
   test('whatever a policy allows inside it, the wall allows by itself, for at least as long', () => {
     fc.assert(
       fc.property(
-        any.anyWallSaid,
-        any.anyLimits,
+        arbitrary.anyWallSaid,
+        arbitrary.anyLimits,
         anySaid,
-        any.anyLimits,
+        arbitrary.anyLimits,
         anyOfStrength,
         anySituation,
         (said, limits, own, ownLimits, [acceptsStrengthOf, meanings], situation) => {
-          const wall = wallOf(named(said), { ...any.written(limits), acceptsStrengthOf })
+          const wall = wallOf(named(said), { ...arbitrary.written(limits), acceptsStrengthOf })
           // What the vendor accepts is no less the wall's word, where its tenant says the same.
           const accepted = acceptsStrengthOf.map((rule, nth) => ({ name: `s${nth}`, ...rule }))
-          const open = policyOf(named(any.openPolicy), { acr: {}, strength: accepted, claims: {} }, wall)
-          const inside = policyOf(named(own), { ...any.written(ownLimits), ...meanings }, wall)
+          const open = policyOf(named(arbitrary.openPolicy), { acr: {}, strength: accepted, claims: {} }, wall)
+          const inside = policyOf(named(own), { ...arbitrary.written(ownLimits), ...meanings }, wall)
           expectNoMore([inside, inputOf(situation)], [open, inputOf(situation)])
         },
       ),
@@ -216,8 +216,8 @@ describe('for every wall', () => {
 
   test('a tighter one gives no more and nothing that lives longer', () => {
     fc.assert(
-      fc.property(any.anyWallSaid, wallNumbers, anySaid, anySituation, (said, [loose, tight], own, situation) => {
-        const inside = (limits: any.AnyLimits) => policyOf(named(own), {}, wallOf(named(said), any.written(limits)))
+      fc.property(arbitrary.anyWallSaid, wallNumbers, anySaid, anySituation, (said, [loose, tight], own, situation) => {
+        const inside = (limits: arbitrary.AnyLimits) => policyOf(named(own), {}, wallOf(named(said), arbitrary.written(limits)))
         const after = decide(inside(tight), inputOf(situation))
         if (after.kind === 'allow') expectNoLonger(after, decide(inside(loose), inputOf(situation)))
       }),
@@ -227,8 +227,8 @@ describe('for every wall', () => {
 
 test('explanation and decision never disagree: scopes, demands and ceilings', () => {
   fc.assert(
-    fc.property(any.anyWallSaid, anySaid, any.anyLimits, anySituation, (wallSaid, said, limits, situation) => {
-      const policy = policyOf(named(said), any.written(limits), wallOf(named(wallSaid)))
+    fc.property(arbitrary.anyWallSaid, anySaid, arbitrary.anyLimits, anySituation, (wallSaid, said, limits, situation) => {
+      const policy = policyOf(named(said), arbitrary.written(limits), wallOf(named(wallSaid)))
       const input = inputOf(situation)
       const decision = decide(policy, input)
       const explained = explain(policy, input)
