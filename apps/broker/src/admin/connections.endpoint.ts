@@ -1,5 +1,5 @@
 /** Connections: whoever writes them decides who can be whom, so all of it is `impersonate`. A kill, which is `revoke`, disables one. */
-import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import {
   deleteConnection,
   findConnection,
@@ -12,7 +12,7 @@ import {
 } from '@drawbridge/store/connections'
 import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
 import { markDirectoryResynced } from '@drawbridge/store/recovery'
-import { inTenant } from '@drawbridge/store/transaction'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
@@ -161,45 +161,48 @@ const update = adminEndpoint({
   },
 })
 
-const enable = adminEndpoint({
-  method: 'POST',
-  path: '/tenants/:tenant/connections/:id/enable',
-  tag,
+type Opening = {
+  readonly verb: string
+  readonly summary: string
+  readonly kind: 'connection.enabled' | 'connection.resynced'
+  /** Answers whether there is such a connection. */
+  readonly mark: (db: Db, tenant: TenantId, id: ConnectionId) => Promise<boolean>
+}
+/** What lets people come in through a connection again: a mark in its row, and a line of the trail. */
+const opening = ({ verb, summary, kind, mark }: Opening) =>
+  adminEndpoint({
+    method: 'POST',
+    path: `/tenants/:tenant/connections/:id/${verb}`,
+    tag,
+    summary,
+    permission: 'impersonate',
+    refuses: ['not_found'],
+    run: async (http, deps) => {
+      const tenant = tenantOf(http)
+      const id = idParam<ConnectionId>(http)
+      if (id === undefined) return refuseAdmin('not_found')
+      const found = await inTenant(deps.database, tenant.id, async (db) => {
+        const exists = await mark(db, tenant.id, id)
+        if (exists) await audit(db, tenant.id, http, deps, { kind, connectionId: id })
+        return exists
+      })
+      return found ? empty() : refuseAdmin('not_found')
+    },
+  })
+
+const enable = opening({
+  verb: 'enable',
   summary: 'Let a killed connection sign people in again; nothing that died comes back',
-  permission: 'impersonate',
-  refuses: ['not_found'],
-  run: async (http, deps) => {
-    const tenant = tenantOf(http)
-    const id = idParam<ConnectionId>(http)
-    if (id === undefined) return refuseAdmin('not_found')
-    const found = await inTenant(deps.database, tenant.id, async (db) => {
-      const changed = await markConnectionDisabled(db, tenant.id, id, undefined)
-      if (changed) await audit(db, tenant.id, http, deps, { kind: 'connection.enabled', connectionId: id })
-      return changed
-    })
-    return found ? empty() : refuseAdmin('not_found')
-  },
+  kind: 'connection.enabled',
+  mark: (db, tenant, id) => markConnectionDisabled(db, tenant, id, undefined),
 })
 
 /** Whether the directory has told of everybody only its admin can see. */
-const resynced = adminEndpoint({
-  method: 'POST',
-  path: '/tenants/:tenant/connections/:id/resynced',
-  tag,
+const resynced = opening({
+  verb: 'resynced',
   summary: 'Say that the directory has been synchronised anew after a restore: its people come in again',
-  permission: 'impersonate',
-  refuses: ['not_found'],
-  run: async (http, deps) => {
-    const tenant = tenantOf(http)
-    const id = idParam<ConnectionId>(http)
-    if (id === undefined) return refuseAdmin('not_found')
-    const found = await inTenant(deps.database, tenant.id, async (db) => {
-      const exists = await markDirectoryResynced(db, tenant.id, id)
-      if (exists) await audit(db, tenant.id, http, deps, { kind: 'connection.resynced', connectionId: id })
-      return exists
-    })
-    return found ? empty() : refuseAdmin('not_found')
-  },
+  kind: 'connection.resynced',
+  mark: markDirectoryResynced,
 })
 
 const remove = adminEndpoint({

@@ -5,18 +5,18 @@
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { instant } from '@drawbridge/core/instant'
 import type { ScimGroupId, ScimUserId } from '@drawbridge/core/tenant/ids'
-import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import { mostNamedPeople, raiseClaims, type Touched } from '@drawbridge/store/directory'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { holdDirectory } from '@drawbridge/store/scim-users'
-import { insertSigningKey } from '@drawbridge/store/signing-keys'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
+import { aGrant, hashOf } from '@drawbridge/testkit/a-grant'
 import { type ARace, aRace } from '@drawbridge/testkit/a-race'
 import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { aTokenClient, type TokenAnswer, type TokenClient } from '@drawbridge/testkit/a-token-client'
+import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
 import pg from 'pg'
@@ -26,6 +26,7 @@ let fixture: TestDatabase
 let acme: ATenant
 let race: ARace
 let broker: TestBroker
+let client: TokenClient
 let ada: ScimUserId
 let writers: ScimGroupId
 
@@ -34,13 +35,8 @@ beforeAll(async () => {
   acme = await aTenant(fixture, { slug: 'acme' })
   race = aRace(fixture.database)
   broker = await aBroker(race.database, { clock: { now: () => now } })
-  const { sealer, random, installation } = broker.deps
-  const { privateKey, ...key } = generateSigningKey(random, 'tokens')
-  const context = { installation: installation.id, tenant: acme.tenantId, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
-  const sealedPrivateKey = sealer.seal(privateKey, context)
-  await inTenant(fixture.database, acme.tenantId, (db) =>
-    insertSigningKey(db, acme.tenantId, { ...key, issuerId: acme.issuerId, state: 'active', now, sealedPrivateKey }),
-  )
+  client = aTokenClient(broker, acme)
+  await aTokenKey(fixture, broker, acme)
   for (const name of ['read', 'write'])
     await owner('INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier) VALUES ($1, $2, $3, $3, $3)', [
       ...[acme.tenantId, acme.resourceId, name],
@@ -89,18 +85,6 @@ const takeOut = (touched: Touched = [ada]) =>
     await raiseClaims(db, { tenant, connectionId, now }, touched)
   })
 
-type Tokens = { readonly access_token: string; readonly refresh_token: string; readonly scope: string; readonly error?: string }
-const post = async (path: string, form: Record<string, string>, headers: Record<string, string> = {}) => {
-  const answer = await fetch(`${broker.url}/t/acme/${path}`, { method: 'POST', body: new URLSearchParams(form), headers })
-  return (await answer.json()) as Tokens & { active?: boolean }
-}
-const redeem = (code: string) =>
-  post('token', { grant_type: 'authorization_code', code, redirect_uri: aRedirectUri, code_verifier: aVerifier, client_id: acme.clientId })
-const refresh = (token: string) => post('token', { grant_type: 'refresh_token', refresh_token: token, client_id: acme.clientId })
-const introspect = (token: string) => {
-  const authorization = `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}`
-  return post('introspect', { token }, { authorization })
-}
 /** Decided on what the directory says at this moment. */
 const granted = async (scopes: readonly string[]) => {
   const [versions] = await owner<{ claimsVersion: number; directoryVersion: number }>(
@@ -112,7 +96,7 @@ const granted = async (scopes: readonly string[]) => {
 }
 async function login(scopes: readonly string[] = ['read', 'write']) {
   const { code, grantId } = await granted(scopes)
-  const tokens = await redeem(code)
+  const tokens = await client.redeem(code)
   expect(tokens).toMatchObject({ scope: scopes.join(' ') })
   return { grantId, access: tokens.access_token, refresh: tokens.refresh_token }
 }
@@ -126,15 +110,15 @@ it.each([
   const loses = await login()
   const keeps = await login(['read'])
   await takeOut([ada, ...others])
-  expect(await introspect(loses.access)).toEqual({ active: false })
-  expect(await introspect(keeps.access)).toMatchObject({ active: true, scope: 'read' })
+  expect(await client.introspect(loses.access)).toEqual({ active: false })
+  expect(await client.introspect(keeps.access)).toMatchObject({ active: true, scope: 'read' })
   expect([await stored(loses.grantId), await stored(keeps.grantId)]).toEqual([
     { scopes: ['read'], epoch: 2 },
     { scopes: ['read'], epoch: 1 },
   ])
-  const refreshed = await refresh(loses.refresh)
+  const refreshed = await client.refresh(loses.refresh)
   expect(refreshed.scope).toBe('read')
-  expect(await introspect(refreshed.access_token)).toMatchObject({ active: true, scope: 'read' })
+  expect(await client.introspect(refreshed.access_token)).toMatchObject({ active: true, scope: 'read' })
 })
 
 it('the worker is asked for those whom it named, and for the connection where it named too many', async () => {
@@ -149,48 +133,48 @@ it('at the next refresh, if the policy says so: until then introspection answers
   const before = await entries()
   const one = await login()
   await takeOut()
-  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
+  expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
   expect(await entries()).toEqual(before)
-  expect((await refresh(one.refresh)).scope).toBe('read')
-  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read' })
+  expect((await client.refresh(one.refresh)).scope).toBe('read')
+  expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read' })
 })
 
 it('a code that was granted before is worth what is left when it is redeemed', async () => {
   const { code } = await granted(['read', 'write'])
   await takeOut()
-  const tokens = await redeem(code)
+  const tokens = await client.redeem(code)
   expect(tokens.scope).toBe('read')
-  expect(await introspect(tokens.access_token)).toMatchObject({ active: true, scope: 'read' })
+  expect(await client.introspect(tokens.access_token)).toMatchObject({ active: true, scope: 'read' })
 })
 
 it('a change between the decision to refresh and its statement: the refresh is narrower, and not refused', async () => {
   const one = await login()
   race.before('rotate_refresh_token', () => takeOut())
-  const refreshed = await refresh(one.refresh)
+  const refreshed = await client.refresh(one.refresh)
   expect(refreshed.scope).toBe('read')
-  expect(await introspect(one.access)).toEqual({ active: false })
+  expect(await client.introspect(one.access)).toEqual({ active: false })
 })
 
 it('a refresh whose statement began before the change and ends after it: its wide token is dead wherever it is shown', async () => {
   const one = await login()
   const late = await whileHeld('SELECT 1 FROM refresh_tokens WHERE token_hash = $1 FOR UPDATE', hashOf(one.refresh), {
-    work: () => refresh(one.refresh),
+    work: () => client.refresh(one.refresh),
     meanwhile: () => takeOut(),
   })
   expect(late.scope).toBe('read write')
-  expect(await introspect(late.access_token)).toEqual({ active: false })
-  expect((await refresh(late.refresh_token)).scope).toBe('read')
+  expect(await client.introspect(late.access_token)).toEqual({ active: false })
+  expect((await client.refresh(late.refresh_token)).scope).toBe('read')
 })
 
 it('under many refreshes at once nothing that began after the commit has the lost scope, and nothing older is believed', async () => {
   const grants = await Promise.all(Array.from({ length: 4 }, () => login()))
-  const handed: { readonly began: number; readonly tokens: Tokens }[] = []
+  const handed: { readonly began: number; readonly tokens: TokenAnswer }[] = []
   let isOver = false
   const refreshing = grants.map(async (grant) => {
     let token = grant.refresh
     while (!isOver) {
       const began = performance.now()
-      const tokens = await refresh(token)
+      const tokens = await client.refresh(token)
       handed.push({ began, tokens })
       token = tokens.refresh_token
     }
@@ -204,7 +188,7 @@ it('under many refreshes at once nothing that began after the commit has the los
   expect(handed.filter(({ began }) => began > committed).map(({ tokens }) => tokens.scope)).toContain('read')
   expect(handed.filter(({ began, tokens }) => began > committed && tokens.scope !== 'read')).toEqual([])
   const answers = await Promise.all(
-    [...handed.map(({ tokens }) => tokens.access_token), ...grants.map(({ access }) => access)].map(introspect),
+    [...handed.map(({ tokens }) => tokens.access_token), ...grants.map(({ access }) => access)].map(client.introspect),
   )
   expect(answers.filter(({ active, scope }) => active === true && scope !== 'read')).toEqual([])
 })
@@ -213,10 +197,10 @@ it('what a grant keeps by another group it keeps, and where the directory decide
   const one = await login()
   await aScimGroup(fixture, acme, 'of the login alone', { users: [ada] })
   await takeOut()
-  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
+  expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
   await owner("DELETE FROM scim_groups WHERE display_name = 'of the login alone'")
   await takeOut()
-  expect(await introspect(one.access)).toEqual({ active: false })
+  expect(await client.introspect(one.access)).toEqual({ active: false })
 })
 
 it('a grant that is deferred to its next refresh is settled once, and not at every look', async () => {
@@ -230,8 +214,8 @@ rules: [{ name: office, effect: grant, scopes: [read, write], when: "request.add
     }),
   )
   await takeOut()
-  expect(await introspect(one.access)).toEqual({ active: false })
-  expect(await introspect(one.access)).toEqual({ active: false })
+  expect(await client.introspect(one.access)).toEqual({ active: false })
+  expect(await client.introspect(one.access)).toEqual({ active: false })
   expect(await stored(one.grantId)).toEqual({ scopes: ['read', 'write'], epoch: 2 })
 })
 

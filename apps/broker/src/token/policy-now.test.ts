@@ -5,15 +5,15 @@
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, instant } from '@drawbridge/core/instant'
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
-import { generateSigningKey } from '@drawbridge/crypto/signing-keys'
 import { publishPolicy } from '@drawbridge/store/policies'
 import { demandPolicySweep, demandPolicySweepsEverywhere, findPolicySweep } from '@drawbridge/store/policy-sweeps'
-import { insertSigningKey } from '@drawbridge/store/signing-keys'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
+import { aGrant, hashOf } from '@drawbridge/testkit/a-grant'
 import { type ARace, aRace } from '@drawbridge/testkit/a-race'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { aTokenClient, type TokenClient } from '@drawbridge/testkit/a-token-client'
+import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
 import pg from 'pg'
@@ -23,19 +23,15 @@ let fixture: TestDatabase
 let acme: ATenant
 let race: ARace
 let broker: TestBroker
+let client: TokenClient
 
 beforeAll(async () => {
   fixture = await testDatabase()
   acme = await aTenant(fixture, { slug: 'acme' })
   race = aRace(fixture.database)
   broker = await aBroker(race.database, { clock: { now: () => now } })
-  const { sealer, random, installation } = broker.deps
-  const { privateKey, ...key } = generateSigningKey(random, 'tokens')
-  const context = { installation: installation.id, tenant: acme.tenantId, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
-  const sealedPrivateKey = sealer.seal(privateKey, context)
-  await inTenant(fixture.database, acme.tenantId, (db) =>
-    insertSigningKey(db, acme.tenantId, { ...key, issuerId: acme.issuerId, state: 'active', now, sealedPrivateKey }),
-  )
+  client = aTokenClient(broker, acme)
+  await aTokenKey(fixture, broker, acme)
   for (const name of ['read', 'write'])
     await owner('INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier) VALUES ($1, $2, $3, $3, $3)', [
       ...[acme.tenantId, acme.resourceId, name],
@@ -72,21 +68,9 @@ const publish = (document: string, effect: 'now' | 'later', tenant: TenantId = a
     return version
   })
 
-type Tokens = { readonly access_token: string; readonly refresh_token: string; readonly scope: string; readonly error?: string }
-const post = async (path: string, form: Record<string, string>, headers: Record<string, string> = {}) => {
-  const answer = await fetch(`${broker.url}/t/acme/${path}`, { method: 'POST', body: new URLSearchParams(form), headers })
-  return (await answer.json()) as Tokens & { active?: boolean }
-}
-const redeem = (code: string) =>
-  post('token', { grant_type: 'authorization_code', code, redirect_uri: aRedirectUri, code_verifier: aVerifier, client_id: acme.clientId })
-const refresh = (token: string) => post('token', { grant_type: 'refresh_token', refresh_token: token, client_id: acme.clientId })
-const introspect = (token: string) => {
-  const authorization = `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}`
-  return post('introspect', { token }, { authorization })
-}
 async function login(scopes: readonly string[] = ['read', 'write']) {
   const { code, grantId } = await aGrant(fixture, acme, { now, scopes })
-  const tokens = await redeem(code)
+  const tokens = await client.redeem(code)
   expect(tokens.scope).toBe(scopes.join(' '))
   return { grantId, access: tokens.access_token, refresh: tokens.refresh_token }
 }
@@ -105,16 +89,16 @@ it('introspection decides first: what is lost is inactive from the commit on, wh
   const keeps = await login(['read'])
   const ends = await login(['write'])
   const version = await publish(onlyReads, 'now')
-  expect(await introspect(loses.access)).toEqual({ active: false })
-  expect(await introspect(ends.access)).toEqual({ active: false })
-  expect(await introspect(keeps.access)).toMatchObject({ active: true, scope: 'read' })
+  expect(await client.introspect(loses.access)).toEqual({ active: false })
+  expect(await client.introspect(ends.access)).toEqual({ active: false })
+  expect(await client.introspect(keeps.access)).toMatchObject({ active: true, scope: 'read' })
   expect(await stored(loses.grantId)).toEqual({ scopes: ['read'], epoch: 2, policy_version: version, revoked: false })
   expect(await stored(ends.grantId)).toMatchObject({ epoch: 2, revoked: true })
   expect(await stored(keeps.grantId)).toEqual({ scopes: ['read'], epoch: 1, policy_version: version, revoked: false })
   expect([await toldOf(loses.grantId), await toldOf(ends.grantId), await toldOf(keeps.grantId)]).toEqual([1, 1, 0])
-  const refreshed = await refresh(loses.refresh)
-  expect(await introspect(refreshed.access_token)).toMatchObject({ active: true, scope: 'read' })
-  expect((await refresh(ends.refresh)).error).toBe('invalid_grant')
+  const refreshed = await client.refresh(loses.refresh)
+  expect(await client.introspect(refreshed.access_token)).toMatchObject({ active: true, scope: 'read' })
+  expect((await client.refresh(ends.refresh)).error).toBe('invalid_grant')
   const sweep = await inTenant(fixture.database, acme.tenantId, (db) => findPolicySweep(db, acme.tenantId, version))
   expect(sweep).toMatchObject({ lookedAt: 3, shrunk: 1, ended: 1, settledAt: null })
 })
@@ -122,9 +106,9 @@ it('introspection decides first: what is lost is inactive from the commit on, wh
 it('without that word introspection answers by what the grant holds until it is refreshed', async () => {
   const one = await login()
   await publish(onlyReads, 'later')
-  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
-  expect((await refresh(one.refresh)).scope).toBe('read')
-  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read' })
+  expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
+  expect((await client.refresh(one.refresh)).scope).toBe('read')
+  expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read' })
 })
 
 it('a refresh and a redemption decide first, too, and what they lose ends older tokens and is told', async () => {
@@ -132,17 +116,17 @@ it('a refresh and a redemption decide first, too, and what they lose ends older 
   const waiting = await aGrant(fixture, acme, { now, scopes: ['read', 'write'] })
   const hopeless = await aGrant(fixture, acme, { now, scopes: ['write'] })
   await publish(onlyReads, 'now')
-  const refreshed = await refresh(one.refresh)
+  const refreshed = await client.refresh(one.refresh)
   expect(refreshed.scope).toBe('read')
-  expect(await introspect(one.access)).toEqual({ active: false })
-  expect(await introspect(refreshed.access_token)).toMatchObject({ active: true, scope: 'read' })
-  expect((await redeem(waiting.code)).scope).toBe('read')
-  expect((await redeem(hopeless.code)).error).toBe('invalid_grant')
+  expect(await client.introspect(one.access)).toEqual({ active: false })
+  expect(await client.introspect(refreshed.access_token)).toMatchObject({ active: true, scope: 'read' })
+  expect((await client.redeem(waiting.code)).scope).toBe('read')
+  expect((await client.redeem(hopeless.code)).error).toBe('invalid_grant')
   expect([await toldOf(one.grantId), await toldOf(waiting.grantId), await toldOf(hopeless.grantId)]).toEqual([1, 1, 1])
 })
 
 it('a client that acts for itself is held to it in the same way', async () => {
-  const own = await post('token', {
+  const own = await client.post('token', {
     grant_type: 'client_credentials',
     resource: acme.resource,
     client_id: 'robot',
@@ -150,33 +134,33 @@ it('a client that acts for itself is held to it in the same way', async () => {
   })
   expect(own.scope).toBe('read write')
   await publish('version: 1\nrules: [{ name: nobody, effect: deny, scopes: [write], everyone: true }]', 'now')
-  expect(await introspect(own.access_token)).toEqual({ active: false })
+  expect(await client.introspect(own.access_token)).toEqual({ active: false })
 })
 
 it('a publish between the decision to refresh and its statement: the refresh is narrower, and not refused', async () => {
   const one = await login()
   race.before('rotate_refresh_token', () => publish(onlyReads, 'now'))
-  const refreshed = await refresh(one.refresh)
+  const refreshed = await client.refresh(one.refresh)
   expect(refreshed.scope).toBe('read')
-  expect(await introspect(refreshed.access_token)).toMatchObject({ active: true, scope: 'read' })
-  expect(await introspect(one.access)).toEqual({ active: false })
+  expect(await client.introspect(refreshed.access_token)).toMatchObject({ active: true, scope: 'read' })
+  expect(await client.introspect(one.access)).toEqual({ active: false })
   expect((await stored(one.grantId))?.['epoch']).toBe(2)
 })
 
 it('a refresh whose statement began before the publish and ends after the settling: its wide token is born dead, its refresh token lives', async () => {
   const one = await login()
   const late = await whileHeld('SELECT 1 FROM refresh_tokens WHERE token_hash = $1 FOR UPDATE', hashOf(one.refresh), {
-    work: () => refresh(one.refresh),
+    work: () => client.refresh(one.refresh),
     meanwhile: async () => {
       await publish(onlyReads, 'now')
-      expect(await introspect(one.access)).toEqual({ active: false })
+      expect(await client.introspect(one.access)).toEqual({ active: false })
     },
   })
   expect(late.scope).toBe('read write')
-  expect(await introspect(late.access_token)).toEqual({ active: false })
-  const next = await refresh(late.refresh_token)
+  expect(await client.introspect(late.access_token)).toEqual({ active: false })
+  const next = await client.refresh(late.refresh_token)
   expect(next.scope).toBe('read')
-  expect(await introspect(next.access_token)).toMatchObject({ active: true, scope: 'read' })
+  expect(await client.introspect(next.access_token)).toMatchObject({ active: true, scope: 'read' })
   expect(await stored(one.grantId)).toMatchObject({ scopes: ['read'], epoch: 2 })
 })
 
@@ -184,9 +168,9 @@ it('many who meet a grant at once settle it once', async () => {
   const one = await login()
   await publish(onlyReads, 'now')
   const answers = await Promise.all([
-    ...Array.from({ length: 5 }, () => introspect(one.access)),
-    refresh(one.refresh),
-    refresh(one.refresh),
+    ...Array.from({ length: 5 }, () => client.introspect(one.access)),
+    client.refresh(one.refresh),
+    client.refresh(one.refresh),
   ])
   expect(answers.slice(0, 5)).toEqual(Array.from({ length: 5 }, () => ({ active: false })))
   expect(answers.slice(5).map(({ scope }) => scope)).toEqual(['read', 'read'])
@@ -197,8 +181,8 @@ it('many who meet a grant at once settle it once', async () => {
 it('what is published anew after the settling is not told of before it is settled, too', async () => {
   const one = await login()
   race.before('introspect_grant', () => publish(readsAndWrites, 'now'), 2)
-  expect(await introspect(one.access)).toEqual({ active: false })
-  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
+  expect(await client.introspect(one.access)).toEqual({ active: false })
+  expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
 })
 
 it.each([
@@ -209,18 +193,18 @@ it.each([
   await publish(readsAndWrites, 'now')
   await owner(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${what}; END $$`)
   await owner('CREATE TRIGGER failing BEFORE UPDATE ON grants FOR EACH ROW EXECUTE FUNCTION fail()')
-  expect((await introspect(one.access)).active).not.toBe(true)
-  expect((await refresh(one.refresh)).access_token).toBeUndefined()
+  expect((await client.introspect(one.access)).active).not.toBe(true)
+  expect((await client.refresh(one.refresh)).access_token).toBeUndefined()
   await owner('DROP FUNCTION fail() CASCADE')
-  expect(await introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
-  expect((await refresh(one.refresh)).scope).toBe('read write')
+  expect(await client.introspect(one.access)).toMatchObject({ active: true, scope: 'read write' })
+  expect((await client.refresh(one.refresh)).scope).toBe('read write')
 })
 
 it('the vendor says it for every tenant, and nobody else can', async () => {
   const one = await login()
   await publish('version: 1\nrules: [{ name: wall, effect: deny, scopes: [write], everyone: true }]', 'now', vendorTenantId)
-  expect(await introspect(one.access)).toEqual({ active: false })
-  expect((await refresh(one.refresh)).scope).toBe('read')
+  expect(await client.introspect(one.access)).toEqual({ active: false })
+  expect((await client.refresh(one.refresh)).scope).toBe('read')
   const entries = await owner("SELECT tenant_id FROM outbox WHERE kind = 'settle-grants' AND tenant_id = $1", [vendorTenantId])
   expect(entries).toEqual([])
   const asTenant = inTenant(fixture.database, acme.tenantId, (db) => demandPolicySweepsEverywhere(db, addSeconds(now, 1)))
