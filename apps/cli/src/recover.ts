@@ -59,7 +59,7 @@ const reportOf = ({ tenants, connections }: Recovered): readonly string[] => [
   ...(connections === 0
     ? []
     : [
-        `${connections} connections have a directory that may have told of leavers in what was lost. Nobody comes in through them of whom it has not told since.`,
+        `${connections} connections have a directory that may have told of leavers in what was lost. Nobody comes in through them but whom it has created since.`,
         'Their tenants restart the provisioning at their directory, wait for the whole cycle, and say so: drawbridge connection resynced <tenant> <connection>',
       ]),
   'Start brokers and workers now.',

@@ -30,7 +30,7 @@ const provisioningState = `CASE
 /** The last four lines are `judgeFreshness` of core; a test holds the two together. */
 const verdictOf = `CASE
   WHEN (SELECT count(*) FROM entered) < cardinality($7::text[]) THEN 'login_replayed'
-  WHEN barrier.resync_at IS NOT NULL AND directory.state IN ('active', 'none') AND (directory.told_at IS NULL OR directory.told_at < barrier.resync_at) THEN 'directory_resync'
+  WHEN barrier.resync_at IS NOT NULL AND directory.state IN ('active', 'none') AND (directory.created_at IS NULL OR directory.created_at < barrier.resync_at) THEN 'directory_resync'
   WHEN directory.state NOT IN ('active', 'none') THEN 'directory_' || directory.state
   WHEN (SELECT deactivated_at IS NOT NULL OR deactivates_at <= $6 FROM known) THEN 'subject_deactivated'
   WHEN ${second('$5')} <= ${second('barrier.at')} THEN 'evidence_below_barrier'
@@ -59,7 +59,7 @@ export const judgement = `entered AS (
     SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known)) AS at, c.resync_demanded_at AS resync_at
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
   ), scim AS (
-    SELECT u.id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.updated_at, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
+    SELECT u.id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
         AND NOT (other.connection_id = $3 AND other.stable_id = $10)) AS of_another
     FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
@@ -70,7 +70,7 @@ export const judgement = `entered AS (
     WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
       AND (u.user_name_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17]) OR u.external_id = ANY (ARRAY[$10, $12]::text[]))
   ), directory AS (
-    SELECT ${directoryState} AS state, max(updated_at) FILTER (WHERE living AND active) AS told_at, (array_agg(id) FILTER (WHERE living AND active))[1] AS scim_user_id FROM scim
+    SELECT ${directoryState} AS state, max(created_at) FILTER (WHERE living AND active) AS created_at, (array_agg(id) FILTER (WHERE living AND active))[1] AS scim_user_id FROM scim
   ), owners AS (
     SELECT DISTINCT ON (asked.address) d.tenant_id FROM UNNEST($14::text[], $15::int[]) AS asked (domain, address)
     JOIN domains d ON d.domain = asked.domain AND d.verified_at IS NOT NULL ORDER BY asked.address, length(asked.domain) DESC

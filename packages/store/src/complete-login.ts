@@ -22,7 +22,8 @@
  * lets nobody in whom the tenant's mode does not.
  *
  * After a restore of the database (`recovery`) a directory may have told of somebody's leaving in what was lost: until it has been synchronised
- * anew, only those come in through its connection of whom it has told since.
+ * anew, only those come in through its connection whom it has created since. A change of somebody says nothing of whether she may come in: what
+ * a directory believes to have said it does not say again.
  *
  * Whom no directory shuts out may still have to be provisioned or invited, and may claim no address of another company: the rule is
  * `judgeProvisioning` of core. An invitation is used by the same statement, at most once; a login that is not believed uses none.

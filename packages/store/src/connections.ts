@@ -18,7 +18,7 @@ export type StoredConnection = {
   readonly disabledAt: Instant | undefined
   /** Until when signatures with SHA-1 of a SAML IdP are believed. */
   readonly sha1Until: Instant | undefined
-  /** Since when nobody comes in of whom the directory has not told: after a restore. */
+  /** Since when nobody comes in but whom the directory has created since: after a restore. */
   readonly resyncDemandedAt: Instant | undefined
   readonly createdAt: Instant
 }

@@ -39,7 +39,7 @@ const shown = z.strictObject({
   disabledAt: timeOrNull,
   sha1Until: timeOrNull.describe('SAML: until when signatures with SHA-1 are believed'),
   resyncDemandedAt: timeOrNull.describe(
-    'After a restore: nobody comes in of whom the directory has not told since; null: nothing is awaited',
+    'After a restore: nobody comes in but whom the directory has created since; null: nothing is awaited',
   ),
   createdAt: time,
   addresses: connectionAddresses.describe('Ours, as they are entered at the IdP'),

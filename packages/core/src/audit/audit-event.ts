@@ -20,7 +20,7 @@ export const auditEvents = {
   'connection.created': 'An admin added a connection to an identity provider.',
   'connection.deprovisioned': 'The barrier of a connection was raised: whoever signed in through it must sign in again.',
   'connection.resync_demanded':
-    'The database was restored: until its directory has been synchronised anew, nobody comes in through this connection whom it has not told of since.',
+    'The database was restored: until its directory has been synchronised anew, nobody comes in through this connection but whom it has created since.',
   'connection.resynced': 'An admin said that the directory of a connection has been synchronised anew after a restore.',
   'installation.recovered': 'The database was restored or promoted with possible loss: everything issued before is dead.',
   'installation.promoted': 'The database stands on another timeline, and nothing was lost, as the operator says or has set up.',

@@ -95,7 +95,7 @@ export const loginFailures = {
   },
   directory_resync_pending: {
     stage: 'admission',
-    cause: 'The database was restored, and the directory has not told of her since: she may have left in what was lost.',
+    cause: 'The database was restored, and the directory has not been synchronised anew since: she may have left in what was lost.',
     remedy:
       'Restart the provisioning of this application at the directory and wait for the whole cycle; then say so: drawbridge connection resynced.',
   },
