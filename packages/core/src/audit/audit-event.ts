@@ -73,9 +73,9 @@ export const auditEvents = {
   'domain.proven': 'The DNS of a domain said what it should, and the tenant owns it from now on.',
   'grant.deprovisioned': 'The barrier of one grant was raised: its tokens are dead.',
   'grant.ended_by_policy':
-    'A policy that took effect at once, or what the directory says now, left nothing of a grant, and it ended; the detail says which.',
+    'A policy that took effect at once, or what the directory or a login says now, left nothing of a grant, and it ended; the detail says which.',
   'grant.shrunk':
-    'A policy that took effect at once, or what the directory says now, took scopes or life from a grant; its older tokens are dead. Deferred: its next refresh says what is left.',
+    'A policy that took effect at once, or what the directory or a login says now, took scopes or life from a grant; its older tokens are dead. Deferred: its next refresh says what is left.',
   grant_opened: 'A permission was stored, and a code handed to the client.',
   grant_revoked: 'A client gave a token back, and its grant was revoked.',
   'invitation.created': 'An admin invited a person.',
