@@ -1,5 +1,6 @@
 /** Dry runs: a policy is asked about somebody who is described, or about a test login, and explains itself scope by scope. */
 
+import type { Instant } from '@drawbridge/core/instant'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import { mostScopesAsked, testLoginAsked } from '@drawbridge/core/identity/test-login'
 import { findResource } from '@drawbridge/core/oauth/resource'
@@ -103,6 +104,7 @@ async function inputOfTest(deps: BrokerDeps, tenant: ResolvedTenant, test: Store
     scopes: scopes.map((scope) => scope as Scope),
     stepUpsDone: asked.secondFactor ? 1 : 0,
     session: { startedAt: now, isOwn: true },
+    deactivatesAt: found.admission?.endsAt == null ? undefined : (found.admission.endsAt as Instant),
     from: { address, country },
     now,
   })
