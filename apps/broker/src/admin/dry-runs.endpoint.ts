@@ -1,8 +1,8 @@
 /** Dry runs: a policy is asked about somebody who is described, or about a test login, and explains itself scope by scope. */
 
-import type { Instant } from '@drawbridge/core/instant'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import { mostScopesAsked, testLoginAsked } from '@drawbridge/core/identity/test-login'
+import type { Instant } from '@drawbridge/core/instant'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { inputOfSituation, policySituation } from '@drawbridge/core/policy/cases'
 import type { PolicyInput } from '@drawbridge/core/policy/decide'
