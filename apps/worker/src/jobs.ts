@@ -20,12 +20,22 @@ import { warnCertificates } from './jobs/warn-certificates.job.js'
 import { schedule } from './schedule.js'
 
 /**
- * Tries and the first pause between them, which doubles. For work from the outbox all tries lie within `relayAgainSeconds`: a longer
- * trouble is healed by the relay, and must not pile up jobs for one entry.
+ * Tries and the first pause between them, which doubles. For work from the outbox they are one round, of a few seconds: a longer trouble is the
+ * relay's, which makes further rounds with growing pauses.
  */
 export type Retries = { readonly attempts: number; readonly firstPauseMs: number }
 /** `yields`: it comes after everything that does not, because many of it may be due at once and nobody waits for any. */
-export type JobEntry = { readonly retries: Retries; readonly yields?: true; run(deps: JobDeps, data: unknown): Promise<void> }
+export type JobEntry = {
+  readonly retries: Retries
+  readonly limitSeconds: number
+  readonly yields?: true
+  run(deps: JobDeps, data: unknown): Promise<void>
+}
+
+/** Longer than any statement may take, so that the database's word comes first where it has one. */
+export const outboxJobLimitSeconds = 90
+/** What is swept or looked at in a row may be much. */
+export const scheduledJobLimitSeconds = 900
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
 const revokePayload = z.object({
@@ -80,10 +90,14 @@ const job = <Payload>(
   schema: z.ZodType<Payload>,
   retries: Retries,
   handler: (deps: JobDeps, payload: Payload) => Promise<void>,
+  limitSeconds: number = outboxJobLimitSeconds,
 ): JobEntry => ({
-  retries,
+  ...{ retries, limitSeconds },
   run: (deps, data) => handler(deps, schema.parse(data)),
 })
+
+const scheduled = (retries: Retries, handler: (deps: JobDeps) => Promise<void>): JobEntry =>
+  job(z.object({}), retries, (deps) => handler(deps), scheduledJobLimitSeconds)
 
 export const jobs: Readonly<Record<string, JobEntry>> = {
   revoke: job(revokePayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
@@ -98,24 +112,31 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
     ),
     yields: true,
   },
-  [settleDirectoryEntry]: job(settleDirectoryPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
-    settleDirectory(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
-  ),
+  [settleDirectoryEntry]: {
+    ...job(settleDirectoryPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+      settleDirectory(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+    ),
+    yields: true,
+  },
   [tellSettledEntry]: job(tellSettledPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     tellSettledGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
-  'sweep-expired': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => sweepExpired(deps)),
-  'end-subjects': job(z.object({}), { attempts: 3, firstPauseMs: 1000 }, (deps) => endSubjects(deps)),
-  'refresh-idp-metadata': job(z.object({}), { attempts: 1, firstPauseMs: 1000 }, (deps) => refreshIdpMetadata(deps)),
-  'warn-certificates': job(z.object({}), { attempts: 3, firstPauseMs: 5000 }, (deps) => warnCertificates(deps)),
-  'send-announcements': job(z.object({}), { attempts: 1, firstPauseMs: 1000 }, (deps) => sendAnnouncements(deps)),
-  'verify-domains': job(z.object({}), { attempts: 2, firstPauseMs: 5000 }, (deps) => verifyDomains(deps)),
-  'run-scheduled': job(askedFor, { attempts: 3, firstPauseMs: 1000 }, (deps, asked) =>
-    runScheduled(
-      deps,
-      asked,
-      schedule.map((entry) => async () => findJob(entry.job)?.run(deps, {})),
-    ),
+  'sweep-expired': scheduled({ attempts: 3, firstPauseMs: 5000 }, sweepExpired),
+  'end-subjects': scheduled({ attempts: 3, firstPauseMs: 1000 }, endSubjects),
+  'refresh-idp-metadata': scheduled({ attempts: 1, firstPauseMs: 1000 }, refreshIdpMetadata),
+  'warn-certificates': scheduled({ attempts: 3, firstPauseMs: 5000 }, warnCertificates),
+  'send-announcements': scheduled({ attempts: 1, firstPauseMs: 1000 }, sendAnnouncements),
+  'verify-domains': scheduled({ attempts: 2, firstPauseMs: 5000 }, verifyDomains),
+  'run-scheduled': job(
+    askedFor,
+    { attempts: 3, firstPauseMs: 1000 },
+    (deps, asked) =>
+      runScheduled(
+        deps,
+        asked,
+        schedule.map((entry) => async () => findJob(entry.job)?.run(deps, {})),
+      ),
+    scheduledJobLimitSeconds,
   ),
 }
 

@@ -4,10 +4,10 @@ import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
 import { createPostgresBackend, DEFAULT_SCHEMA, type Processor, Queue, runMigrations, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { QueueSettings } from './deps.js'
+import { defaultPlaces, heldJobs } from './fair-slots.js'
 
 export const defaultQueueName = 'drawbridge'
 const defaultMaxConnections = 4
-const defaultConcurrency = 8
 /** A job whose worker has not renewed its claim for this long has lost it: another worker takes the job, which may run twice. */
 export const claimMs = 10_000
 /** How often each worker looks for such jobs. */
@@ -40,6 +40,8 @@ export async function migrateQueue(ownerUrl: string, runtimeUrl: string = ownerU
 
 const claims = { lockDuration: claimMs, stalledInterval: lostClaimCheckMs, maxStalledCount: mostLostClaims } as const
 
+/** Jobs that run at a time in this process. */
+export const placesOf = (settings: QueueSettings) => settings.concurrency ?? defaultPlaces
 const nameOf = (settings: QueueSettings) => settings.name ?? defaultQueueName
 
 /** Opens queue and worker; jobs begin to run at once. */
@@ -58,7 +60,7 @@ function onPostgres(settings: QueueSettings, run: Processor): QueueHandle {
   const worker = new Worker(
     nameOf(settings),
     run,
-    { connection, ...claims, concurrency: settings.concurrency ?? defaultConcurrency },
+    { connection, ...claims, concurrency: heldJobs(placesOf(settings)) },
     createPostgresBackend,
   )
   // Only the engine's own type parameters differ; the methods that we call are the same.
@@ -69,7 +71,7 @@ function onPostgres(settings: QueueSettings, run: Processor): QueueHandle {
 function onRedis(settings: QueueSettings, url: string, run: Processor): QueueHandle {
   const connection = new Redis(url, { maxRetriesPerRequest: null })
   const queue = new Queue(nameOf(settings), { connection })
-  const worker = new Worker(nameOf(settings), run, { connection, ...claims, concurrency: settings.concurrency ?? defaultConcurrency })
+  const worker = new Worker(nameOf(settings), run, { connection, ...claims, concurrency: heldJobs(placesOf(settings)) })
   const close = async () => {
     // Redis is gone: nothing can be handed back to it, and waiting would last until it returns. The relay heals what was under way.
     if (connection.status === 'ready') await closeBoth(queue, worker)

@@ -1,56 +1,76 @@
 /**
  * Carries outbox entries to the queue.
  *
- * The design: claim entries with their row locks held (two relays never take the same ones), add them to the queue under an id made from
- * the entry (twice is once), and only then mark them relayed and commit. A crash before the commit leaves the entries unmarked and they
- * are carried again, which the job id and the handler's own `done_at` make harmless. A queue that loses jobs is healed in the same way:
- * entries that are not done long after they were relayed are relayed again, under a new job id, because the old id may still be held
- * by a job that failed for good. NOTIFY wakes the relay; a poll every second is the safety net.
+ * The design: whose turn it is and how much of the queue each tenant gets is decided first (`share-out`). Then entries are claimed with their row locks
+ * held (two relays never take the same ones), added to the queue under an id made from the entry and the round (twice is once), and only then
+ * marked and committed. A crash before the commit leaves them unmarked and they are carried again, which the job id and the handler's own `done_at`
+ * make harmless. A job that fails for good says so itself (`end-round`). Of what nothing was heard the relay asks the queue: what it still has is left
+ * alone, what it has lost gets another round. NOTIFY wakes the relay, and so do jobs that end while something is held back for want of room; a poll
+ * every second is the safety net.
  */
-import { addSeconds } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { decidingLane, type QueueLane, type Share, shareOut, tellingLane } from '@drawbridge/core/outbox/share-out'
+import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import type { Random } from '@drawbridge/crypto/random'
 import type { Clock } from '@drawbridge/runtime/clock'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
 import { listen } from '@drawbridge/store/changes'
 import type { Database } from '@drawbridge/store/database'
+import { countDeadLettersAcrossTenants } from '@drawbridge/store/dead-letters'
 import {
   claimOutboxAcrossTenants,
+  countHandedOverAcrossTenants,
   countUndoneAcrossTenants,
+  type Lane,
+  listWaitingTenantsAcrossTenants,
+  lookAgainAcrossTenants,
   markRelayedAcrossTenants,
   type WaitingEntry,
 } from '@drawbridge/store/outbox-relay'
-import { acrossTenants } from '@drawbridge/store/transaction'
+import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { Queue } from 'bullmq'
+import { writeRoundEnd } from './end-round.js'
 import { findJob } from './jobs.js'
+import { withinLimit } from './within-limit.js'
 
-export const relayBatch = 500
 export const relayPollMs = 1000
-/** Relayed but not done for this long: the queue has lost it, or given up on it. */
-export const relayAgainSeconds = 30
+/** How many tenants have a turn in one pass. What a pass costs grows with it, not with what waits. */
+export const tenantsPerPass = 256
+/** Handed over, and nothing heard for this long: the relay asks the queue. */
+export const askAgainSeconds = 30
+/** A queue that takes longer cannot be reached: the entries are let go, and another relay may carry them. */
+export const handOverLimitSeconds = 5
+/** While something is held back, so many jobs that ended here make it worth another look. */
+export const endsPerLook = 8
+export const measureEveryMs = 5000
 /** Any number above 0 does: a job without one goes first. */
 const priorityOfYielding = 1
 /** A finished job is remembered by the queue for this long, so that a repeated id is recognised. */
 export const rememberFinishedSeconds = 3600
 
+const lanes: Readonly<Record<Lane, QueueLane>> = { telling: tellingLane, deciding: decidingLane }
+
 export type RelayDeps = {
   readonly database: Database
   readonly clock: Clock
+  readonly random: Random
   readonly log: Log
   readonly metrics: Metrics
-  readonly queue: Pick<Queue, 'addBulk'>
+  readonly queue: Pick<Queue, 'addBulk' | 'getJobState'>
+  readonly handOverLimitSeconds?: number
 }
 
-/** BullMQ refuses integers and colons. A later round of the same entry gets an id of its own. */
-const jobIdOf = (entry: WaitingEntry): string =>
-  entry.relayedAt === null ? `ob-${entry.tenantId}-${entry.id}` : `ob-${entry.tenantId}-${entry.id}-${entry.relayedAt}`
+/** BullMQ refuses integers and colons. Each round of an entry has an id of its own, because the queue remembers those that ended. */
+const jobIdOf = ({ tenantId, id }: WaitingEntry, round: number): string => `ob-${tenantId}-${id}-${round}`
 
 const toJob = (entry: WaitingEntry) => {
   const { retries = { attempts: 1, firstPauseMs: 0 }, yields } = findJob(entry.kind) ?? {}
   return {
     name: entry.kind,
-    data: { tenant: entry.tenantId, entry: entry.id, payload: entry.payload },
+    data: { tenant: entry.tenantId, entry: entry.id, attempt: entry.attempts + 1, payload: entry.payload },
     opts: {
-      jobId: jobIdOf(entry),
+      jobId: jobIdOf(entry, entry.attempts + 1),
       ...(yields ? { priority: priorityOfYielding } : {}),
       attempts: retries.attempts,
       backoff: { type: 'exponential', delay: retries.firstPauseMs, jitter: 0.5 },
@@ -60,42 +80,128 @@ const toJob = (entry: WaitingEntry) => {
   }
 }
 
-/** Relays one batch, says how many wait, and answers how many it carried. Throws when the queue or the database is away: nothing is marked then. */
-export function relayOnce(deps: RelayDeps): Promise<number> {
+/** `next`: who begins the next pass. `isMore`: somebody may have more than could be carried now. */
+export type Pass = { readonly carried: number; readonly isMore: boolean; readonly next: TenantId }
+
+/** Carries to each tenant's share what is due. Throws when the queue or the database is away: nothing is marked then. */
+export function relayOnce(deps: RelayDeps, from: TenantId = vendorTenantId): Promise<Pass> {
   return acrossTenants(deps.database, async (db) => {
     const now = deps.clock.now()
-    const entries = await claimOutboxAcrossTenants(db, { limit: relayBatch, relayedBefore: addSeconds(now, -relayAgainSeconds) })
-    deps.metrics.set('drawbridge_outbox_waiting', await countUndoneAcrossTenants(db))
-    if (entries.length === 0) return 0
-    await deps.queue.addBulk(entries.map(toJob))
-    await markRelayedAcrossTenants(db, entries, now)
-    return entries.length
+    const { tenants, next } = await listTurns(db, from)
+    if (tenants.length === 0) return { carried: 0, isMore: false, next }
+    const held = await countHandedOverAcrossTenants(db, now)
+    let carried = 0
+    let isMore = false
+    for (const lane of ['telling', 'deciding'] as const) {
+      const shares = shareOut(lanes[lane], { tenants, held: held[lane] })
+      const claimed = await claimOutboxAcrossTenants(db, { lane, shares, now, relayedBefore: addSeconds(now, -askAgainSeconds) })
+      isMore ||= mayHaveMore(claimed, shares) || tenants.some((tenant) => (held[lane].get(tenant) ?? 0) >= lanes[lane].share)
+      carried += await handOver(deps, db, claimed, now)
+    }
+    return { carried, isMore, next }
   })
 }
 
-export type Relay = { isListening(): boolean; stop(): Promise<void> }
+/** Somebody filled what she was given. */
+function mayHaveMore(claimed: readonly WaitingEntry[], shares: readonly Share<TenantId>[]): boolean {
+  const counts = new Map<TenantId, number>()
+  for (const { tenantId } of claimed) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1)
+  return shares.some(({ tenant, most }) => counts.get(tenant) === most)
+}
 
-/** Relays until stopped: at every notification, and every second. */
+/** Whose turn it is, from where the last pass ended, once around. */
+async function listTurns(db: AcrossDb, from: TenantId): Promise<{ readonly tenants: readonly TenantId[]; readonly next: TenantId }> {
+  const ahead = await listWaitingTenantsAcrossTenants(db, { from, limit: tenantsPerPass + 1 })
+  const around =
+    ahead.length > tenantsPerPass || from === vendorTenantId
+      ? []
+      : await listWaitingTenantsAcrossTenants(db, { from: vendorTenantId, limit: tenantsPerPass + 1 - ahead.length })
+  const turns = [...new Set([...ahead, ...around])]
+  return { tenants: turns.slice(0, tenantsPerPass), next: turns[tenantsPerPass] ?? turns[1] ?? vendorTenantId }
+}
+
+async function handOver(deps: RelayDeps, db: AcrossDb, claimed: readonly WaitingEntry[], now: Instant): Promise<number> {
+  const overdue = claimed.filter(({ isHandedOver, attempts }) => isHandedOver && attempts > 0)
+  const held = new Set<WaitingEntry>()
+  const over = new Set<WaitingEntry>()
+  for (const entry of overdue)
+    if (await isStillQueued(deps, entry)) held.add(entry)
+    else if ((await writeRoundEnd(deps, db, { ...entry, attempt: entry.attempts, end: 'lost' })) !== 'at_once') over.add(entry)
+  const dueAt = addSeconds(now, askAgainSeconds)
+  if (held.size > 0) await lookAgainAcrossTenants(db, [...held], dueAt)
+  const entries = claimed.filter((entry) => !held.has(entry) && !over.has(entry))
+  if (entries.length === 0) return 0
+  await withinLimit(deps.handOverLimitSeconds ?? handOverLimitSeconds, () => deps.queue.addBulk(entries.map(toJob)))
+  await markRelayedAcrossTenants(db, entries, { now, dueAt })
+  return entries.length
+}
+
+/** It waits there, runs, or pauses between two tries. */
+const living = new Set(['waiting', 'active', 'delayed', 'prioritized', 'waiting-children'])
+const isStillQueued = async ({ queue }: RelayDeps, entry: WaitingEntry): Promise<boolean> =>
+  living.has(await withinLimit(handOverLimitSeconds, () => queue.getJobState(jobIdOf(entry, entry.attempts))))
+
+/** What waits, and what nobody tries any more. */
+export async function measureOutbox({ database, metrics }: Pick<RelayDeps, 'database' | 'metrics'>): Promise<void> {
+  const [waiting, dead] = await acrossTenants(database, async (db) => [
+    await countUndoneAcrossTenants(db),
+    await countDeadLettersAcrossTenants(db),
+  ])
+  const inAll = Object.values(dead).reduce((sum, count) => sum + count, 0)
+  metrics.set('drawbridge_outbox_waiting', waiting - inAll)
+  metrics.set('drawbridge_dead_letters', dead['revoke'] ?? 0, { kind: 'revoke' })
+  metrics.set('drawbridge_dead_letters', inAll - (dead['revoke'] ?? 0), { kind: 'other' })
+}
+
+export type Relay = {
+  isListening(): boolean
+  /** A job ended in this process: there may be room again. */
+  jobEnded(): void
+  stop(): Promise<void>
+}
+
+/** Relays until stopped: at every notification, every second, and as room comes. */
 export async function startRelay(deps: RelayDeps): Promise<Relay> {
   let isStopped = false
   let isListening = false
   let isWanted = false
+  let isHeldBack = false
+  let ended = 0
+  let from: TenantId = vendorTenantId
   let working: Promise<void> | undefined
 
+  const tryTo = async (what: string, run: () => Promise<void>): Promise<void> => {
+    try {
+      await run()
+    } catch (error) {
+      deps.log.warn({ cause: error instanceof Error ? error.message : String(error) }, what)
+    }
+  }
+  const carryAll = async (): Promise<void> => {
+    for (;;) {
+      const pass = await relayOnce(deps, from)
+      from = pass.next
+      isHeldBack = pass.isMore
+      if (isStopped || pass.carried === 0 || !pass.isMore) return
+    }
+  }
   const work = async (): Promise<void> => {
     while (isWanted && !isStopped) {
       isWanted = false
-      try {
-        while (!isStopped && (await relayOnce(deps)) === relayBatch);
-      } catch (error) {
-        deps.log.warn({ cause: error instanceof Error ? error.message : String(error) }, 'the outbox could not be relayed')
-      }
+      ended = 0
+      await tryTo('the outbox could not be relayed', carryAll)
     }
     working = undefined
   }
   const wake = (): void => {
     isWanted = true
     if (!isStopped) working ??= work()
+  }
+  let measuring: Promise<void> | undefined
+  const measure = (): void => {
+    measuring ??= tryTo('the outbox could not be measured', () => measureOutbox(deps)).finally(() => {
+      measuring = undefined
+    })
   }
   const listening = await listen(deps.database, {
     channels: ['drawbridge_outbox'],
@@ -108,15 +214,20 @@ export async function startRelay(deps: RelayDeps): Promise<Relay> {
       isListening = false
     },
   })
-  const poll = setInterval(wake, relayPollMs)
+  const timers = [setInterval(wake, relayPollMs), setInterval(measure, measureEveryMs)]
   wake()
+  measure()
   return {
     isListening: () => isListening,
+    jobEnded: () => {
+      ended += 1
+      if (isHeldBack && ended >= endsPerLook) wake()
+    },
     stop: async () => {
       isStopped = true
-      clearInterval(poll)
+      for (const timer of timers) clearInterval(timer)
       await listening.close()
-      await working
+      await Promise.all([working, measuring])
     },
   }
 }

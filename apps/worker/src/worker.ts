@@ -1,12 +1,17 @@
 /** The background process: the relay, the jobs and the schedule. The only user of the queue. */
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Job } from 'bullmq'
+import { z } from 'zod'
 import type { JobDeps, WorkerDeps } from './deps.js'
+import { endFailedRound } from './end-round.js'
+import { type FairSlots, fairSlots } from './fair-slots.js'
 import { serveHealth } from './health.js'
 import { findJob } from './jobs.js'
 import { createNoticeSigner } from './notice-signer.js'
-import { openQueue, type QueueHandle } from './queue.js'
+import { openQueue, placesOf, type QueueHandle } from './queue.js'
 import { type Relay, startRelay } from './relay-outbox.js'
 import { declareSchedule } from './schedule.js'
+import { JobOverdue, withinLimit } from './within-limit.js'
 
 export { migrateQueue } from './queue.js'
 
@@ -30,7 +35,9 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     await health.close()
   }
   try {
-    opened.handle = await openQueue(deps.queue, (job) => runJob(jobDeps, job), onQueueError)
+    const slots = fairSlots(placesOf(deps.queue))
+    const run = (job: Job) => runJob(jobDeps, slots, job).finally(() => opened.relay?.jobEnded())
+    opened.handle = await openQueue(deps.queue, run, onQueueError)
     opened.relay = await startRelay({ ...deps, queue: opened.handle.queue })
     await declareSchedule(opened.handle.queue)
     return { port: health.port, close }
@@ -40,19 +47,37 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   }
 }
 
-/** Runs one job by the table; throws so that the queue retries. */
-async function runJob(deps: JobDeps, job: Job): Promise<void> {
+/** Runs one job by the table, when its tenant has a place; throws so that the queue retries. */
+async function runJob(deps: JobDeps, slots: FairSlots, job: Job): Promise<void> {
   const entry = findJob(job.name)
-  if (entry === undefined) throw new Error(`there is no job ${job.name}`)
+  const from = outboxEntryOf(job)
   try {
-    await entry.run({ ...deps, log: deps.log.child({ job: job.name, jobId: job.id }) }, job.data)
+    if (entry === undefined) throw new Error(`there is no job ${job.name}`)
+    const childDeps = { ...deps, log: deps.log.child({ job: job.name, jobId: job.id }) }
+    await slots.run({ tenant: from?.tenantId ?? 'scheduled', yields: entry.yields === true }, () =>
+      withinLimit(entry.limitSeconds, () => entry.run(childDeps, job.data)),
+    )
     deps.metrics.count('drawbridge_jobs_total', { job: job.name, outcome: 'done' })
   } catch (error) {
-    deps.metrics.count('drawbridge_jobs_total', { job: job.name, outcome: 'failed' })
-    deps.log.error(
-      { job: job.name, jobId: job.id, attempt: job.attemptsMade, cause: error instanceof Error ? error.message : String(error) },
-      'job failed',
-    )
+    const cause = error instanceof Error ? error.message : String(error)
+    deps.metrics.count('drawbridge_jobs_total', { job: job.name, outcome: error instanceof JobOverdue ? 'overdue' : 'failed' })
+    deps.log.error({ job: job.name, jobId: job.id, attempt: job.attemptsMade, cause }, 'job failed')
+    if (from !== undefined && job.attemptsMade + 1 >= (job.opts.attempts ?? 1)) await endRoundOf(deps, { ...from, kind: job.name, cause })
     throw error
+  }
+}
+
+const outboxData = z.object({ tenant: z.string(), entry: z.number(), attempt: z.number() })
+/** Of a job that a version without rounds handed over nothing is known; the relay asks the queue about it. */
+function outboxEntryOf(job: Job) {
+  const { success, data } = outboxData.safeParse(job.data)
+  return success ? { tenantId: data.tenant as TenantId, id: data.entry, attempt: data.attempt } : undefined
+}
+
+async function endRoundOf(deps: JobDeps, failed: Parameters<typeof endFailedRound>[1]): Promise<void> {
+  try {
+    await endFailedRound(deps, failed)
+  } catch (error) {
+    deps.log.warn({ cause: error instanceof Error ? error.message : String(error) }, 'the end of a round could not be written')
   }
 }

@@ -55,8 +55,18 @@ export const metricList = {
     help: 'From the barrier of a deprovisioning event until every guard instance that had to hear had acknowledged, or had lapsed',
   },
   drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard could not believe' },
-  drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done' },
-  drawbridge_jobs_total: { kind: 'counter', labels: ['job', 'outcome'], help: 'Background jobs run' },
+  drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done, without dead letters' },
+  drawbridge_dead_letters: {
+    kind: 'gauge',
+    labels: ['kind'],
+    help: 'ALARM above 0: work that was given up until an admin replays it, by kind (revoke: an emergency; other)',
+  },
+  drawbridge_dead_letters_total: { kind: 'counter', labels: ['kind'], help: 'Work that was given up after its last round' },
+  drawbridge_jobs_total: {
+    kind: 'counter',
+    labels: ['job', 'outcome'],
+    help: 'Background jobs run, by outcome: done, failed, overdue (longer than its limit)',
+  },
   drawbridge_metadata_looks_total: {
     kind: 'counter',
     labels: ['outcome'],

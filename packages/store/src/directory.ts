@@ -9,7 +9,7 @@
 import { nestedGroupDepth } from '@drawbridge/core/identity/directory-claims'
 import type { Instant } from '@drawbridge/core/instant'
 import { policyLimits } from '@drawbridge/core/policy/error'
-import { type SettleDirectoryPayload, settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
+import { lastLookSeconds, type SettleDirectoryPayload, settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, toTimestamp } from './transaction.js'
 
@@ -117,8 +117,8 @@ export async function endDirectoryPiece(
   await db.query(
     `WITH done AS (UPDATE outbox SET done_at = $3 WHERE tenant_id = $1 AND id = $2 AND done_at IS NULL RETURNING id),
      queued AS (
-       INSERT INTO outbox (tenant_id, kind, payload, created_at, relayed_at)
-       SELECT $1, '${settleDirectoryEntry}', $4::jsonb, $3, CASE WHEN $5 THEN $3::timestamptz END FROM done WHERE $4::jsonb IS NOT NULL RETURNING id)
+       INSERT INTO outbox (tenant_id, kind, payload, created_at, relayed_at, due_at)
+       SELECT $1, '${settleDirectoryEntry}', $4::jsonb, $3, CASE WHEN $5 THEN $3::timestamptz END, CASE WHEN $5 THEN $3::timestamptz + interval '${lastLookSeconds} seconds' ELSE '-infinity' END FROM done WHERE $4::jsonb IS NOT NULL RETURNING id)
      SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued WHERE NOT $5`,
     [tenant, entry.id, toTimestamp(now), next === undefined ? null : JSON.stringify(next.payload), next?.waits ?? true],
   )

@@ -6,7 +6,7 @@
  * revocations after it: whatever committed earlier is in the snapshot, whatever commits later gets a higher position.
  */
 import type { Instant } from '@drawbridge/core/instant'
-import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
+import { settleDirectoryEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { markEventsDead } from './notice-receipts.js'
@@ -198,13 +198,15 @@ export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant,
 }
 
 /**
- * Whether something that this issuer must tell has waited for the worker since `before`, or a policy that was to take effect at once has got no
- * further since then: then there is more to hear than the table of
- * notices holds, and an empty answer is no sign that nothing was revoked.
+ * Whether something that this issuer must tell has waited for the worker since `before`, or a policy or a directory's change that was to take effect at
+ * once has got no further since then: then there is more to hear than the table of notices holds, and an empty answer is no sign that nothing was
+ * revoked. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with everything settled before it.
  */
 export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
   const { rowCount } = await db.query(
     `SELECT 1 FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND created_at < $2
+     UNION ALL SELECT 1 FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind = '${settleDirectoryEntry}' AND created_at < $2
+       AND payload ->> 'isLastLook' IS DISTINCT FROM 'true'
      UNION ALL SELECT 1 FROM policy_sweeps WHERE tenant_id = $1 AND settled_at IS NULL AND progressed_at < $2 LIMIT 1`,
     [issuer.tenantId, toTimestamp(before)],
   )

@@ -1,5 +1,13 @@
-/** The relay's side of the outbox: what must be handed to the queue, and what is done. The write side is in `outbox.ts`. */
+/**
+ * The relay's side of the outbox: what must be handed to the queue, whose turn it is, and what is done. The write side is with what makes
+ * the work necessary.
+ *
+ * An entry is due (`due_at` has come: new, or its pause is over), or the queue holds it (`relayed_at` is set, `due_at` is when the relay wonders
+ * what became of it), or it pauses (`relayed_at` is null, `due_at` is to come), or it is dead (`due_at` is beyond all time), or done.
+ */
 import type { Instant } from '@drawbridge/core/instant'
+import type { Share } from '@drawbridge/core/outbox/share-out'
+import { settleDirectoryEntry, settleGrantsEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -8,32 +16,142 @@ export type WaitingEntry = {
   readonly id: number
   readonly kind: string
   readonly payload: unknown
-  /** Null: never relayed. */
-  readonly relayedAt: Instant | null
+  /** How often the queue was given it. */
+  readonly attempts: number
+  /** Of these, before it was last replayed. */
+  readonly forgiven: number
+  /** The queue was given it and has not said what became of it. */
+  readonly isHandedOver: boolean
 }
-export type Claim = { readonly limit: number; readonly relayedBefore: Instant }
+export type Claim = {
+  readonly lane: Lane
+  readonly shares: readonly Share<TenantId>[]
+  readonly now: Instant
+  /** A version without `due_at` handed it over; it counts as in the queue until then. */
+  readonly relayedBefore: Instant
+}
+
+/** What only decides anew, for whom it may concern, has a lane of its own behind what tells of an end. As the index `outbox_undone` has it. */
+export type Lane = 'telling' | 'deciding'
+const laneOf = (row: string): string => `(CASE WHEN ${row}kind IN ('${settleGrantsEntry}', '${settleDirectoryEntry}') THEN 1 ELSE 0 END)`
+/** In the order of that index, so that no other serves: by it the first row of a tenant, or of what is due, is one step away. */
+const inTurn = (row: string): string => `ORDER BY ${row}tenant_id, ${laneOf(row)}, ${row}due_at, ${row}id`
+
+/** What each tenant has in the queue, by lane. */
+export async function countHandedOverAcrossTenants(
+  db: AcrossDb,
+  now: Instant,
+): Promise<Readonly<Record<Lane, ReadonlyMap<TenantId, number>>>> {
+  const { rows } = await db.query<{ tenantId: TenantId; lane: Lane; held: number }>(
+    `SELECT tenant_id AS "tenantId", CASE ${laneOf('')} WHEN 1 THEN 'deciding' ELSE 'telling' END AS lane, count(*) AS held
+       FROM outbox WHERE done_at IS NULL AND relayed_at IS NOT NULL AND due_at > $1 GROUP BY 1, 2`,
+    [toTimestamp(now)],
+  )
+  const of = (lane: Lane) => new Map(rows.filter((row) => row.lane === lane).map(({ tenantId, held }) => [tenantId, held]))
+  return { telling: of('telling'), deciding: of('deciding') }
+}
 
 /**
- * Locks entries that nobody has relayed, or that were relayed so long ago that the queue must have lost them. Two relays never get the
- * same entry at the same time; an entry whose relay dies before its commit is simply claimed again.
+ * Tenants that have something undone, beginning with `from`, at most `limit`: one step of the index each, however much they have. Some of them may
+ * have nothing that is due.
  */
-export async function claimOutboxAcrossTenants(db: AcrossDb, claim: Claim): Promise<readonly WaitingEntry[]> {
-  const { rows } = await db.query<WaitingEntry>(
-    `SELECT tenant_id AS "tenantId", id, kind, payload, relayed_at AS "relayedAt" FROM outbox
-      WHERE done_at IS NULL AND (relayed_at IS NULL OR relayed_at < $1)
-      ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED`,
-    [toTimestamp(claim.relayedBefore), claim.limit],
+export async function listWaitingTenantsAcrossTenants(
+  db: AcrossDb,
+  { from, limit }: { readonly from: TenantId; readonly limit: number },
+): Promise<readonly TenantId[]> {
+  const { rows } = await db.query<{ tenantId: TenantId }>(
+    `WITH RECURSIVE turn (tenant_id) AS (
+       (SELECT tenant_id FROM outbox WHERE done_at IS NULL AND tenant_id >= $1 ${inTurn('')} LIMIT 1)
+       UNION ALL
+       SELECT (SELECT o.tenant_id FROM outbox o WHERE o.done_at IS NULL AND o.tenant_id > turn.tenant_id ${inTurn('o.')} LIMIT 1)
+         FROM turn WHERE turn.tenant_id IS NOT NULL
+     )
+     SELECT tenant_id AS "tenantId" FROM turn WHERE tenant_id IS NOT NULL LIMIT $2`,
+    [from, limit],
   )
+  return rows.map(({ tenantId }) => tenantId)
+}
+
+export const claimStatement = (lane: Lane): string => `
+  SELECT due.tenant_id AS "tenantId", due.id, due.kind, due.payload, due.attempts, due.attempts_forgiven AS forgiven, due.is_handed_over AS "isHandedOver"
+    FROM unnest($1::uuid[], $2::int[]) AS shared (tenant_id, most) CROSS JOIN LATERAL (
+      SELECT o.tenant_id, o.id, o.kind, o.payload, o.attempts, o.attempts_forgiven, o.relayed_at IS NOT NULL AS is_handed_over FROM outbox o
+       WHERE o.tenant_id = shared.tenant_id AND o.done_at IS NULL AND ${laneOf('o.')} = ${lane === 'deciding' ? 1 : 0} AND o.due_at <= $3
+         AND (o.relayed_at IS NULL OR o.due_at > '-infinity' OR o.relayed_at < $4)
+       ${inTurn('o.')} LIMIT shared.most FOR UPDATE SKIP LOCKED) due
+   ORDER BY due.id`
+
+/**
+ * Locks what is due of each tenant, at most its share. Two relays never get the same entry at the same time; an entry whose relay dies before its
+ * commit is simply claimed again.
+ */
+export async function claimOutboxAcrossTenants(
+  db: AcrossDb,
+  { lane, shares, now, relayedBefore }: Claim,
+): Promise<readonly WaitingEntry[]> {
+  if (shares.length === 0) return []
+  const { rows } = await db.query<WaitingEntry>(claimStatement(lane), [
+    shares.map(({ tenant }) => tenant),
+    shares.map(({ most }) => most),
+    toTimestamp(now),
+    toTimestamp(relayedBefore),
+  ])
   return rows
 }
 
-export async function markRelayedAcrossTenants(db: AcrossDb, entries: readonly WaitingEntry[], now: Instant): Promise<void> {
+export type Entries = readonly Pick<WaitingEntry, 'tenantId' | 'id'>[]
+const keysOf = (entries: Entries) => [entries.map(({ tenantId }) => tenantId), entries.map(({ id }) => id)]
+
+/** The queue has them; `dueAt` is when the relay wonders what became of them. */
+export async function markRelayedAcrossTenants(
+  db: AcrossDb,
+  entries: Entries,
+  { now, dueAt }: { readonly now: Instant; readonly dueAt: Instant },
+): Promise<void> {
   await db.query(
-    `UPDATE outbox SET relayed_at = $1
-       FROM unnest($2::uuid[], $3::bigint[]) AS relayed (tenant_id, id)
+    `UPDATE outbox SET relayed_at = $1, due_at = $2, attempts = attempts + 1
+       FROM unnest($3::uuid[], $4::bigint[]) AS relayed (tenant_id, id)
       WHERE outbox.tenant_id = relayed.tenant_id AND outbox.id = relayed.id`,
-    [toTimestamp(now), entries.map((entry) => entry.tenantId), entries.map((entry) => entry.id)],
+    [toTimestamp(now), toTimestamp(dueAt), ...keysOf(entries)],
   )
+}
+
+/** The queue still has them: the relay looks again then. */
+export async function lookAgainAcrossTenants(db: AcrossDb, entries: Entries, dueAt: Instant): Promise<void> {
+  await db.query(
+    `UPDATE outbox SET due_at = $1 FROM unnest($2::uuid[], $3::bigint[]) AS held (tenant_id, id)
+      WHERE outbox.tenant_id = held.tenant_id AND outbox.id = held.id`,
+    [toTimestamp(dueAt), ...keysOf(entries)],
+  )
+}
+
+export type EndedRound = {
+  readonly tenant: TenantId
+  readonly id: number
+  /** Which hand-over it was. What an older one has to say is not heard. */
+  readonly attempt: number
+  /** `dueAt`: the next round. `deadAt`: there is none. */
+  readonly next: { readonly dueAt: Instant } | { readonly deadAt: Instant; readonly reason: string }
+}
+
+/** Nothing came of a round. True: it is as was said; false: it is done meanwhile, dead, or in another round. */
+export async function endRound(db: AcrossDb, { tenant, id, attempt, next }: EndedRound): Promise<boolean> {
+  const deadAt = 'deadAt' in next ? toTimestamp(next.deadAt) : null
+  const { rowCount } = await db.query(
+    `UPDATE outbox SET relayed_at = NULL, due_at = coalesce($4::timestamptz, 'infinity'), dead_at = $5, dead_reason = $6
+      WHERE tenant_id = $1 AND id = $2 AND attempts = $3 AND done_at IS NULL AND dead_at IS NULL`,
+    [tenant, id, attempt, 'dueAt' in next ? toTimestamp(next.dueAt) : null, deadAt, 'reason' in next ? next.reason : null],
+  )
+  return rowCount === 1
+}
+
+/** How many of its rounds count: those since it was last replayed. Undefined: it is done, or there is none. */
+export async function findForgiven(db: AcrossDb, tenant: TenantId, id: number): Promise<number | undefined> {
+  const { rows } = await db.query<{ forgiven: number }>(
+    'SELECT attempts_forgiven AS forgiven FROM outbox WHERE tenant_id = $1 AND id = $2 AND done_at IS NULL AND dead_at IS NULL',
+    [tenant, id],
+  )
+  return rows[0]?.forgiven
 }
 
 /** True for exactly one transaction that commits: a second run of the same job waits for the first and then finds it done. */

@@ -1,6 +1,6 @@
 /** How far the grants of a tenant have been decided again, after a policy that was published with effect at once. */
 import type { Instant } from '@drawbridge/core/instant'
-import { type SettleGrantsPayload, settleGrantsEntry } from '@drawbridge/core/revocation/settled-grants'
+import { lastLookSeconds, type SettleGrantsPayload, settleGrantsEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, toTimestamp } from './transaction.js'
 
@@ -47,7 +47,7 @@ export async function findPolicySweep(db: Db, tenant: TenantId, version: number)
 }
 
 export type SweepEntry = { readonly id: number; readonly payload: SettleGrantsPayload }
-/** What comes after this piece of the work. One that waits comes when the relay repeats what it has handed over in vain. */
+/** What comes after this piece of the work. One that waits comes a last look's pause later; a version without `due_at` takes it for handed over. */
 export type NextPiece = { readonly payload: SettleGrantsPayload; readonly waits: boolean }
 
 /**
@@ -61,8 +61,8 @@ export async function endSweepPiece(db: Db, tenant: TenantId, entry: SweepEntry,
        UPDATE policy_sweeps SET settled_at = COALESCE(settled_at, $3), progressed_at = $3
        WHERE tenant_id = $1 AND version <= $4 AND settled_at IS NULL AND $6 AND EXISTS (SELECT 1 FROM done)),
      queued AS (
-       INSERT INTO outbox (tenant_id, kind, payload, created_at, relayed_at)
-       SELECT $1, '${settleGrantsEntry}', $5::jsonb, $3, CASE WHEN $6 THEN $3::timestamptz END FROM done WHERE $5::jsonb IS NOT NULL RETURNING id)
+       INSERT INTO outbox (tenant_id, kind, payload, created_at, relayed_at, due_at)
+       SELECT $1, '${settleGrantsEntry}', $5::jsonb, $3, CASE WHEN $6 THEN $3::timestamptz END, CASE WHEN $6 THEN $3::timestamptz + interval '${lastLookSeconds} seconds' ELSE '-infinity' END FROM done WHERE $5::jsonb IS NOT NULL RETURNING id)
      SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued WHERE NOT $6`,
     [
       ...[tenant, entry.id, toTimestamp(now), entry.payload.version],

@@ -99,17 +99,33 @@ export async function markGrantsRevoked(db: Db, revoked: Omit<Revocation, 'issue
   return rowCount
 }
 
-/** Who said so. Undefined: no such event, which only a mistake of ours can bring. */
-export async function findEventSource(
+export type ToldEvent = { readonly source: DeprovisioningSource; readonly barrierAt: Instant }
+
+/** Who said it and since when it holds, by event. One that is missing only a mistake of ours can bring. */
+export async function findEvents(
   db: AcrossDb,
   tenant: TenantId,
-  eventId: DeprovisioningEventId,
-): Promise<DeprovisioningSource | undefined> {
-  const { rows } = await db.query<{ source: DeprovisioningSource }>(
-    'SELECT source FROM deprovisioning_events WHERE tenant_id = $1 AND id = $2',
-    [tenant, eventId],
+  events: readonly DeprovisioningEventId[],
+): Promise<ReadonlyMap<DeprovisioningEventId, ToldEvent>> {
+  const { rows } = await db.query<ToldEvent & { readonly id: DeprovisioningEventId }>(
+    'SELECT id, source, barrier_at AS "barrierAt" FROM deprovisioning_events WHERE tenant_id = $1 AND id = ANY ($2::uuid[])',
+    [tenant, events],
   )
-  return rows[0]?.source
+  return new Map(rows.map(({ id, ...event }) => [id, event]))
+}
+
+export type GrantNow = { readonly epoch: number; readonly scopes: readonly string[]; readonly isEnded: boolean }
+
+/**
+ * What grants hold now. Asked for after the resources were locked, so that of two who tell of the same grant the later one knows at least as much,
+ * whatever the order of their entries was.
+ */
+export async function findGrantsNow(db: AcrossDb, tenant: TenantId, grants: readonly string[]): Promise<ReadonlyMap<string, GrantNow>> {
+  const { rows } = await db.query<GrantNow & { readonly id: string }>(
+    `SELECT id, epoch, scopes, revoked_at IS NOT NULL AS "isEnded" FROM grants WHERE tenant_id = $1 AND id = ANY ($2::uuid[])`,
+    [tenant, grants],
+  )
+  return new Map(rows.map(({ id, ...grant }) => [id, grant]))
 }
 
 export async function markEventsSwept(

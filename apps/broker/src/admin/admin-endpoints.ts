@@ -10,6 +10,7 @@ import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
 import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
+import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
@@ -69,6 +70,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...scimTokenEndpoints,
   ...adminKeyEndpoints,
   ...auditEndpoints,
+  ...deadLetterEndpoints,
   ...loginTraceEndpoints,
   ...recordedLoginEndpoints,
   ...policyReplayEndpoints,

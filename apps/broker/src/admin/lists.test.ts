@@ -98,6 +98,9 @@ async function fillAcme(): Promise<void> {
 }
 
 async function fillVendor(): Promise<void> {
+  const letters = `INSERT INTO outbox (tenant_id, kind, payload, created_at, due_at, attempts, dead_at, dead_reason)
+    SELECT $1, 'revoke', '{}', '2026-01-01', 'infinity', 12, '2026-01-01', 'a test' FROM generate_series(1, 4)`
+  await asOwner(fixture.ownerUrl, letters, [acme.tenantId])
   await call('POST', '/tenants', { slug: 'keyed', name: 'Made with its keys' })
   for (const name of ['one', 'two', 'three']) {
     const made = await call('POST', '/shared-resources', { identifier: `https://${name}.vendor.example`, name, scopes })

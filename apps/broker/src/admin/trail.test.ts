@@ -47,6 +47,7 @@ beforeAll(async () => {
     "INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, gen_random_uuid(), 'Ada', 'ada@acme.example', now())"
   await asOwner(fixture.ownerUrl, ada, [acme.tenantId])
   await aFailedMail()
+  await aDeadLetter()
   await aWatchedConnection()
   for (const name of ['waitingDraft', 'unwantedDraft']) await aWaitingDraft(name)
   await aThrownDraft()
@@ -65,6 +66,12 @@ async function aFailedMail(): Promise<void> {
   const mail = `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, trouble, opened_at, try_at, ended_at, expires_at)
     VALUES ($1, $2, 'Cleo', 'cleo@acme.example', '[]', 1, false, 'failed', 1, 'refused', now(), now(), now(), '2099-01-01')`
   await asOwner(fixture.ownerUrl, mail, [acme.tenantId, made['failedMail']])
+}
+
+async function aDeadLetter(): Promise<void> {
+  const letter = `INSERT INTO outbox (tenant_id, kind, payload, created_at, due_at, attempts, dead_at, dead_reason)
+    VALUES ($1, 'revoke', '{}', now(), 'infinity', 12, now(), 'a test')`
+  await asOwner(fixture.ownerUrl, letter, [acme.tenantId])
 }
 
 /** A SAML connection whose metadata has an address. */

@@ -1,6 +1,7 @@
 /** Every command that speaks to the admin API. */
 import type { AdminCommand } from './command.js'
 import { connectionCommands } from './commands/connection-commands.js'
+import { deadLetterCommands } from './commands/dead-letter-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
 import { factorCommands } from './commands/factor-commands.js'
 import { fileCommands } from './commands/file-commands.js'
@@ -21,6 +22,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...grantCommands,
   ...factorCommands,
   ...watchCommands,
+  ...deadLetterCommands,
   ...loginCommands,
   ...recordedLoginCommands,
   ...fileCommands,

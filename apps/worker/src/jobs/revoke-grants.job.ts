@@ -5,13 +5,13 @@
  * revocation per issuer, raise each resource's position with a signed notice, mark the event swept and the entry done. A second run finds
  * the entry done and does nothing; a crash leaves nothing behind.
  */
-import { toSeconds } from '@drawbridge/core/instant'
+import { type Instant, toSeconds } from '@drawbridge/core/instant'
 import { type InitiatingEntity, initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
 import { type PlannedRevocation, planRevocation } from '@drawbridge/core/revocation/revocation-plan'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import {
-  findEventSource,
+  findEvents,
   insertRevocations,
   listIssuersOfTenant,
   lockResourcesOfIssuer,
@@ -45,11 +45,12 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
   )
   const told = await acrossTenants(deps.database, async (db) => {
     if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
-    const source = await findEventSource(db, tenant, eventId)
-    const by = source === undefined ? 'system' : (initiatingEntities[source] ?? 'system')
+    const event = (await findEvents(db, tenant, [eventId])).get(eventId)
+    const by = event === undefined ? 'system' : (initiatingEntities[event.source] ?? 'system')
     let count = 0
     const plan = planRevocation(job, await listIssuersOfTenant(db, tenant), now)
-    for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, { tenant, by, revocation })
+    for (const revocation of plan.revocations)
+      count += await revokeAtIssuer(deps, db, { tenant, by, barrierAt: event?.barrierAt ?? now, revocation })
     await markEventsSwept(db, tenant, [eventId], now)
     await markDone(db, tenant, job.entry, now)
     return count
@@ -58,31 +59,36 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
 }
 
 type AtIssuer = PlannedRevocation<RevokingIssuer>
-type Telling = { readonly tenant: TenantId; readonly by: InitiatingEntity; readonly revocation: AtIssuer }
+type Telling = { readonly tenant: TenantId; readonly by: InitiatingEntity; readonly barrierAt: Instant; readonly revocation: AtIssuer }
 
-async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, by, revocation }: Telling): Promise<number> {
+async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, by, barrierAt, revocation }: Telling): Promise<number> {
   const { issuer, target, targetId, epoch, at, expiresAt } = revocation
   const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
   const eventId = revocation.eventId as DeprovisioningEventId
   await insertRevocations(db, tenant, [{ eventId, issuerId: issuer.id, target, targetId, epoch, at, expiresAt }])
-  const claims = claimsOf(revocation, by)
+  const claims = claimsOf(revocation, by, barrierAt)
   return tellResources(deps, db, resources, { tenant, issuer, eventId, at, expiresAt, claims })
 }
 
 /**
- * What a notice of a revocation says. Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`.
+ * What a notice of a revocation says. Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`. The time is
+ * the barrier's, however late the sweep comes: who compares it with `iat` must not refuse what was issued after a reinstatement meanwhile.
  *
  * @spec RFC 8417 §2.2
  * @spec RFC 9493 §3.2.4 iss_sub, §3.2.5 opaque
  * @spec CAEP 1.0 §3.1 session-revoked
  */
-function claimsOf({ issuer, target, targetId, epoch, at }: AtIssuer, by: InitiatingEntity): Readonly<Record<string, unknown>> {
+function claimsOf(
+  { issuer, target, targetId, epoch }: AtIssuer,
+  by: InitiatingEntity,
+  barrierAt: Instant,
+): Readonly<Record<string, unknown>> {
   const subject = target === 'subject' ? { format: 'iss_sub', iss: issuer.url, sub: targetId } : { format: 'opaque', id: targetId }
   return {
     sub_id: subject,
     events: {
       [sessionRevoked]: {
-        event_timestamp: toSeconds(at),
+        event_timestamp: toSeconds(barrierAt),
         initiating_entity: by,
         reason_admin: { en: `access of this ${target} was revoked` },
       },

@@ -4,8 +4,9 @@ import { instant } from '@drawbridge/core/instant'
 import { settleDirectoryEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { raiseClaims, type Touched } from '@drawbridge/store/directory'
+import { hasLateNews } from '@drawbridge/store/notice-streams'
 import { publishPolicy } from '@drawbridge/store/policies'
-import { inTenant } from '@drawbridge/store/transaction'
+import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -135,4 +136,16 @@ it('who loses nothing keeps her tokens, and a second run finds nothing to do', a
   const [left] = await owner('SELECT scopes, epoch, claims_version FROM grants WHERE id = $1', [acme.grant])
   expect(left).toEqual({ scopes: ['read', 'write'], epoch: 1, claims_version: 2 })
   expect(await undone(acme, tellSettledEntry)).toEqual([])
+})
+
+it('a change that the worker leaves lying makes guards deaf until its people are settled; the last look does not', async () => {
+  const acme = await aDirectory('left-lying')
+  await takeOut(acme, [acme.user])
+  const isLate = () =>
+    acrossTenants(fixture.database, (db) => hasLateNews(db, { tenantId: acme.tenant, id: acme.issuerId as never }, instant(now + 1)))
+  expect(await isLate()).toBe(true)
+  await runUndone(acme, settleDirectoryEntry)
+  await runUndone(acme, tellSettledEntry)
+  expect(await undone(acme, settleDirectoryEntry)).toHaveLength(1)
+  expect(await isLate()).toBe(false)
 })

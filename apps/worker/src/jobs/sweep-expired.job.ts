@@ -3,7 +3,7 @@ import { addSeconds } from '@drawbridge/core/instant'
 import { markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
-import { countUndoneAcrossTenants, deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
+import { deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
 import { sweepMembersAcrossTenants } from '@drawbridge/store/scim-group-members'
 import {
   deleteExpiredAcrossTenants,
@@ -29,7 +29,6 @@ export async function sweepExpired(deps: JobDeps): Promise<void> {
   const closed = await acrossTenants(deps.database, (db) => closeLapsedStreamsAcrossTenants(db, now, addSeconds(now, -streamLapseSeconds)))
   for (const seconds of await acrossTenants(deps.database, (db) => markEventsDeadAcrossTenants(db, sweepBatch)))
     deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
-  deps.metrics.set('drawbridge_outbox_waiting', await acrossTenants(deps.database, countUndoneAcrossTenants))
   await acrossTenants(deps.database, (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
   let rows = await sweepMembers(deps)
   for (const table of sweptTableNames) rows += await sweepTable(deps, table)

@@ -17,6 +17,8 @@ import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@dra
 import { insertNotices, type NewNotice } from '@drawbridge/store/notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import {
+  findEvents,
+  findGrantsNow,
   insertRevocations,
   listIssuersOfTenant,
   lockResources,
@@ -42,6 +44,7 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
       id: resourceId as ResourceId,
     }))
     const resources = await lockResources(db, wanted)
+    const present = await asTheyAreNow(db, tenant, grants)
     const expiresAt = addSeconds(at, revocationKeepSeconds)
     const revocations = grants.map((grant) => ({
       ...{ eventId: grant.eventId as DeprovisioningEventId, issuerId: grant.issuerId as IssuerId, target: 'grant' as const },
@@ -50,7 +53,7 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
     await insertRevocations(db, tenant, revocations)
     for (const resource of resources)
       for (const issuer of issuers) {
-        const of = grants.filter(({ resourceId, issuerId }) => resourceId === resource.id && issuerId === issuer.id)
+        const of = present.filter(({ resourceId, issuerId }) => resourceId === resource.id && issuerId === issuer.id)
         if (of.length > 0) await tellResource(deps, db, { tenant, issuer, resource, at, expiresAt }, of)
       }
     const events = grants.map(({ eventId }) => eventId as DeprovisioningEventId)
@@ -59,6 +62,30 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
     return grants.length
   })
   if (told !== undefined) deps.log.info({ tenant, notices: told }, 'what a policy took from grants was told')
+}
+
+type ToldGrant = ChangedGrant & { readonly barrierAt: Instant | undefined }
+
+/**
+ * What they hold now, not what they held when the entry was written: entries of one grant may be carried out in any order, and who hears two of them
+ * must end with what holds.
+ */
+async function asTheyAreNow(db: AcrossDb, tenant: TenantId, grants: readonly ChangedGrant[]): Promise<readonly ToldGrant[]> {
+  const ids = grants.map(({ grantId }) => grantId)
+  const now = await findGrantsNow(db, tenant, ids)
+  const events = await findEvents(
+    db,
+    tenant,
+    grants.map(({ eventId }) => eventId as DeprovisioningEventId),
+  )
+  return grants.map((grant) => {
+    const held = now.get(grant.grantId)
+    return {
+      ...grant,
+      ...(held !== undefined && held.epoch >= grant.epoch && held),
+      barrierAt: events.get(grant.eventId as DeprovisioningEventId)?.barrierAt,
+    }
+  })
 }
 
 /** As an admin reads it. */
@@ -72,7 +99,7 @@ type Telling = {
   readonly expiresAt: Instant
 }
 
-async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grants: readonly ChangedGrant[]): Promise<void> {
+async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grants: readonly ToldGrant[]): Promise<void> {
   const { tenant, issuer, resource, at, expiresAt } = telling
   const signer = { tenant, id: issuer.id, url: issuer.url }
   const sign = await deps.openNoticeSigner(db, signer)
@@ -91,11 +118,14 @@ async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grant
  * @spec RFC 9493 §3.2.5 opaque
  */
 function claimsOf(
-  { grantId, epoch, scopes, isEnded, cause = 'policy' }: ChangedGrant,
+  { grantId, epoch, scopes, isEnded, barrierAt, cause = 'policy' }: ToldGrant,
   tenant: string,
   at: Instant,
 ): Readonly<Record<string, unknown>> {
-  const common = { event_timestamp: toSeconds(at), initiating_entity: initiatingEntities[cause === 'policy' ? 'policy' : 'scim'] }
+  const common = {
+    event_timestamp: toSeconds(barrierAt ?? at),
+    initiating_entity: initiatingEntities[cause === 'policy' ? 'policy' : 'scim'],
+  }
   const event = isEnded
     ? { [sessionRevoked]: { ...common, reason_admin: { en: `${by[cause]} leaves nothing of this grant` } } }
     : {

@@ -64,6 +64,8 @@ export const auditEvents = {
   'contact.removed': 'Somebody is told no more when the sign-in of the company is changed; she was told of that.',
   consent_denied: 'A person said no on the consent page.',
   'deprovisioning.unmatched': 'Somebody asked to take away access of whom or what this tenant does not have; nothing changed.',
+  'dead_letters.replayed':
+    'The vendor had work tried again that was given up after its last round; the detail says of which kind, and how many.',
   'domain.added': 'An e-mail domain was claimed; it counts once it is proven.',
   'domain.changed': 'An e-mail domain moved to another connection, or its proof was noted or withdrawn.',
   'domain.removed': 'An e-mail domain was given up.',
@@ -73,9 +75,9 @@ export const auditEvents = {
   'domain.proven': 'The DNS of a domain said what it should, and the tenant owns it from now on.',
   'grant.deprovisioned': 'The barrier of one grant was raised: its tokens are dead.',
   'grant.ended_by_policy':
-    'A policy that took effect at once, or what the directory or a login says now, left nothing of a grant, and it ended; the detail says which.',
+    'A policy that took effect at once, or what the directory says now, left nothing of a grant, and it ended; the detail says which.',
   'grant.shrunk':
-    'A policy that took effect at once, or what the directory or a login says now, took scopes or life from a grant; its older tokens are dead. Deferred: its next refresh says what is left.',
+    'A policy that took effect at once, or what the directory says now, took scopes or life from a grant; its older tokens are dead. Deferred: its next refresh says what is left.',
   grant_opened: 'A permission was stored, and a code handed to the client.',
   grant_revoked: 'A client gave a token back, and its grant was revoked.',
   'invitation.created': 'An admin invited a person.',

@@ -8,6 +8,9 @@
 export const liveGrantsChoices = ['at_next_refresh', 'now'] as const
 export type LiveGrants = (typeof liveGrantsChoices)[number]
 
+/** How long the last look over what was settled waits: no statement that began before the change lives as long. */
+export const lastLookSeconds = 30
+
 /** The kind of the outbox entry by which a worker settles the grants of one tenant, and its payload. */
 export const settleGrantsEntry = 'settle-grants'
 export type SettleGrantsPayload = {
@@ -19,7 +22,7 @@ export type SettleGrantsPayload = {
   readonly isLastLook?: boolean | undefined
 }
 
-/** The kind of the outbox entry by which a worker settles the grants that a change of claims touched, by a directory or a login, and its payload. */
+/** The kind of the outbox entry by which a worker settles the grants that a change of the directory touched, and its payload. */
 export const settleDirectoryEntry = 'settle-directory'
 export type SettleDirectoryPayload = {
   readonly connection: string
@@ -29,7 +32,7 @@ export type SettleDirectoryPayload = {
   readonly isLastLook?: boolean | undefined
 }
 
-/** What took something from a grant: another policy, or what the directory, or a newer login, says of its person. */
+/** What took something from a grant: another policy, or what the directory says of its person. */
 export type SettlingCause = 'policy' | 'directory'
 
 /** The kind of the outbox entry that has guards told of what a handful of grants lost, and its payload. */

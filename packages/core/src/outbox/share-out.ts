@@ -1,0 +1,39 @@
+/**
+ * How much of the queue each tenant gets. The queue is short and first-come-first-served; fairness is made before it, so that whoever has one
+ * entry waits for a share of everybody else's, never for all that they have.
+ */
+
+/** `share`: what one tenant may have in the queue at a time. `bound`: what the queue may hold in all. */
+export type QueueLane = { readonly share: number; readonly bound: number }
+
+/** For what tells somebody that access has ended. Enough to keep a fleet of workers busy, little enough that others hardly notice. */
+export const tellingLane: QueueLane = { share: 32, bound: 256 }
+/** For what decides grants anew, which is slower and for which nobody waits. */
+export const decidingLane: QueueLane = { share: 8, bound: 64 }
+
+export type Share<Tenant> = { readonly tenant: Tenant; readonly most: number }
+export type Waiting<Tenant> = {
+  /** Whoever has something waiting, in the order of the turn. */
+  readonly tenants: readonly Tenant[]
+  /** What each has in the queue already. Absent: nothing. */
+  readonly held: ReadonlyMap<Tenant, number>
+}
+
+/**
+ * What each may put in now. The room is divided evenly; where there are more tenants than room, those whose turn comes first get one each and
+ * the turn goes on behind them.
+ */
+export function shareOut<Tenant>({ share, bound }: QueueLane, { tenants, held }: Waiting<Tenant>): readonly Share<Tenant>[] {
+  const inQueue = [...held.values()].reduce((sum, count) => sum + count, 0)
+  let room = Math.max(0, bound - inQueue)
+  const free = tenants.map((tenant) => ({ tenant, free: share - (held.get(tenant) ?? 0) })).filter((each) => each.free > 0)
+  const even = Math.max(1, Math.floor(room / Math.max(1, free.length)))
+  const shares: Share<Tenant>[] = []
+  for (const { tenant, free: most } of free) {
+    const now = Math.min(even, most, room)
+    if (now === 0) break
+    shares.push({ tenant, most: now })
+    room -= now
+  }
+  return shares
+}
