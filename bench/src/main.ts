@@ -102,7 +102,7 @@ async function runHttp(laboratory: Laboratory, brokerPid: number, isTrial: boole
 
 /** The peers after us, on the same PostgreSQL: what they leave behind burdens nobody else. */
 async function runFederation(laboratory: Laboratory, brokerPid: number, isTrial: boolean): Promise<void> {
-  const folder = installPeers()
+  const folder = installPeers('federation')
   const ours = await measureOurs(laboratory, brokerPid, isTrial)
   const libraries = await measureLibraries(folder, laboratory.idp, isTrial)
   printColumns([...ours, ...libraries, await measureJackson(laboratory, folder, isTrial)])

@@ -54,3 +54,13 @@ const isWriting = (text: string): boolean => /\b(INSERT\s+INTO|UPDATE\s+\w+(\s+\
 export const callsOf = (counts: readonly StatementCount[]): number => counts.reduce((sum, { calls }) => sum + calls, 0)
 export const rowsOf = (counts: readonly StatementCount[]): number => counts.reduce((sum, { rows }) => sum + rows, 0)
 export const writingCallsOf = (counts: readonly StatementCount[]): number => callsOf(counts.filter(({ writes }) => writes))
+
+/** For a server that is not ours. */
+export const uncounted: StatementCounter = {
+  analyze: async () => undefined,
+  during: async (run) => {
+    await run()
+    return []
+  },
+  close: async () => undefined,
+}

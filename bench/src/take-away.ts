@@ -21,7 +21,7 @@ const toolCall = JSON.stringify({
   params: { name: 'search_documents', arguments: { text: 'welcome' } },
 })
 
-type Person = { readonly scimUserId: string; readonly accessToken: string }
+export type Person = { readonly scimUserId: string; readonly accessToken: string }
 
 /** Answers the milliseconds of each run. The clock starts before the PATCH is sent and stops when the 401 has arrived. */
 export async function measureTakingAway(laboratory: Laboratory, runs: number): Promise<readonly number[]> {
@@ -49,11 +49,7 @@ export async function measureTakingAway(laboratory: Laboratory, runs: number): P
 
 async function takeAwayFrom(laboratory: Laboratory, person: Person, callTool: (person: Person) => Promise<number>): Promise<number> {
   const begun = performance.now()
-  const patch = {
-    schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
-    Operations: [{ op: 'replace', value: { active: false } }],
-  }
-  await scim(laboratory, 'PATCH', `/Users/${person.scimUserId}`, patch)
+  await deactivate(laboratory, person)
   for (;;) {
     const status = await callTool(person)
     const elapsed = performance.now() - begun
@@ -63,8 +59,22 @@ async function takeAwayFrom(laboratory: Laboratory, person: Person, callTool: (p
   }
 }
 
+export const deactivation = {
+  schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+  Operations: [{ op: 'replace', value: { active: false } }],
+}
+export const deactivatePath = (scimUserId: string): string => `/t/bench/scim/v2/Users/${scimUserId}`
+export const scimHeaders = ({ scimToken }: Laboratory) => ({
+  authorization: `Bearer ${scimToken}`,
+  'content-type': 'application/scim+json',
+})
+
+/** As a directory does it; what it answers has been committed. */
+export const deactivate = async (laboratory: Laboratory, { scimUserId }: Pick<Person, 'scimUserId'>): Promise<void> =>
+  void (await scim(laboratory, 'PATCH', `/Users/${scimUserId}`, deactivation))
+
 /** Somebody whom the directory knows, who has signed in and holds an access token. */
-async function aPerson(laboratory: Laboratory): Promise<Person> {
+export async function aPerson(laboratory: Laboratory): Promise<Person> {
   const { fixture, tenant, platform } = laboratory
   const subjectId = randomUUID() as SubjectId
   const now = platform.clock.now()
@@ -105,7 +115,7 @@ async function scim(
 ): Promise<string> {
   const answer = await fetch(`${laboratory.issuer}/scim/v2${path}`, {
     method,
-    headers: { authorization: `Bearer ${laboratory.scimToken}`, 'content-type': 'application/scim+json' },
+    headers: scimHeaders(laboratory),
     body: JSON.stringify({ schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], ...body }),
   })
   const text = await answer.text()

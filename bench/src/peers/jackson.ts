@@ -13,17 +13,12 @@ import type { Column, Figure } from '../federation.js'
 import { type FederationRow, federationRows, federationSizes, next } from '../federation-workloads.js'
 import type { Laboratory } from '../laboratory.js'
 import { stopChild } from '../server-process.js'
+import { uncounted } from '../statement-count.js'
 import type { JacksonReady, JacksonSetting } from './jackson-server.js'
 import { tamper } from './libraries.js'
 
 const redirectUri = 'https://client.bench.example/callback'
 const rounds = 5
-const uncounted = {
-  analyze: async () => undefined,
-  during: async (run: () => Promise<unknown>) => (await run(), []),
-  close: async () => undefined,
-}
-
 type Server = JacksonReady & { readonly url: string; readonly pid: number; stop(): Promise<void> }
 
 export async function measureJackson(laboratory: Laboratory, folder: string, isTrial: boolean): Promise<Column> {

@@ -8,13 +8,18 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export const peerVersions = { '@boxyhq/saml-jackson': '26.2.0', '@node-saml/node-saml': '5.1.0', samlify: '2.13.1' } as const
-export type PeerName = keyof typeof peerVersions
+export const peerVersions = {
+  federation: { '@boxyhq/saml-jackson': '26.2.0', '@node-saml/node-saml': '5.1.0', samlify: '2.13.1' },
+  scim: { scimmy: '1.3.5', 'scimmy-routers': '1.3.2', express: '5.3.0' },
+} as const
+export type PeerSet = keyof typeof peerVersions
+export type PeerName = { [Set in PeerSet]: keyof (typeof peerVersions)[Set] }[PeerSet]
 
 /** Kept between runs. No script of any package runs: none of what they would build is used here. */
-export function installPeers(): string {
-  const names = Object.entries(peerVersions).map(([name, version]) => `${name}@${version}`)
-  const folder = join(tmpdir(), `drawbridge-bench-peers-${Object.values(peerVersions).join('-')}`)
+export function installPeers(set: PeerSet): string {
+  const versions = Object.entries(peerVersions[set])
+  const names = versions.map(([name, version]) => `${name}@${version}`)
+  const folder = join(tmpdir(), `drawbridge-bench-peers-${versions.map(([, version]) => version).join('-')}`)
   if (existsSync(join(folder, 'installed.json'))) return folder
   mkdirSync(folder, { recursive: true })
   console.error(`  installing ${names.join(', ')} into ${folder}, once: a minute or two …`)
