@@ -9,7 +9,7 @@ import { type MomentPosition, momentParameters, type Page } from './admin-page.j
 import { insertAuditEvent } from './audit-events.js'
 import { epochsOf, type GrantBarrierRow, grantBarrierColumns, grantStateJoins } from './grants.js'
 import { markProvisioningModeIfUndecided } from './tenants.js'
-import { type Db, toTimestamp } from './transaction.js'
+import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 export type ScimToken = {
   readonly id: string
@@ -84,10 +84,10 @@ export async function insertScimToken(db: Db, tenant: TenantId, token: NewScimTo
 /** How exact `last_used_at` is: a sync of thousands of people must not write this row thousands of times. */
 const useRecordedEverySeconds = 60
 
-/** The living token of this tenant with this hash; notes its use. Undefined for a stranger's, a revoked, an expired one alike. */
-export async function findLivingScimToken(db: Db, tenant: TenantId, hash: CredentialHash, now: Instant): Promise<ScimToken | undefined> {
-  const { rows } = await db.query<Row>(
-    `WITH living AS (
+const livingStatement = hotStatement({
+  name: 'find_living_scim_token',
+  tenantParameter: 1,
+  text: `WITH living AS (
        SELECT ${columns} FROM scim_tokens
        WHERE tenant_id = $1 AND secret_hash = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
      ), used AS (
@@ -96,8 +96,16 @@ export async function findLivingScimToken(db: Db, tenant: TenantId, hash: Creden
          AND (living.last_used_at IS NULL OR living.last_used_at < $3::timestamptz - make_interval(secs => ${useRecordedEverySeconds}))
      )
      SELECT ${columns} FROM living`,
-    [tenant, hash, toTimestamp(now)],
-  )
+})
+
+/** The living token of this tenant with this hash; notes its use. Undefined for a stranger's, a revoked, an expired one alike. */
+export async function findLivingScimToken(
+  hot: HotDb,
+  tenant: TenantId,
+  hash: CredentialHash,
+  now: Instant,
+): Promise<ScimToken | undefined> {
+  const { rows } = await hot.query<Row>(livingStatement, [tenant, hash, toTimestamp(now)])
   return rows[0] && toToken(rows[0])
 }
 

@@ -12,7 +12,7 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { findLivingScimToken, findScimClient } from '@drawbridge/store/scim-tokens'
 import type { ScimCaller, SubjectLink } from '@drawbridge/store/scim-users'
-import { inTenant } from '@drawbridge/store/transaction'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -42,7 +42,7 @@ type Found = Promise<Result<ConnectionId, 'scim_token_invalid' | 'scim_scope_mis
 /** Looked up inside the tenant of the path, so one tenant's token is nothing at another's address. */
 async function bySecret(http: HttpRequest, deps: BrokerDeps, secret: string, now: Instant): Found {
   const tenant = tenantOf(http).id
-  const token = await inTenant(deps.database, tenant, (db) => findLivingScimToken(db, tenant, hashCredential(secret), now))
+  const token = await findLivingScimToken(onHotPath(deps.database), tenant, hashCredential(secret), now)
   return token === undefined ? err('scim_token_invalid') : ok(token.connectionId)
 }
 
