@@ -12,6 +12,7 @@ import { connectionEndpoints } from './connections.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
+import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
 import { loginTraceEndpoints } from './login-traces.endpoint.js'
@@ -63,6 +64,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...wallTrialEndpoints,
   ...readEndpoints,
   ...receiptEndpoints,
+  ...drillEndpoints,
   ...revocationEndpoints,
   ...subjectLinkEndpoints,
   ...secondFactorEndpoints,

@@ -163,6 +163,13 @@ export const adminErrors = {
     title: 'Links enough',
     say: 'a tenant has at most 5 set-up links that still work: revoke one first',
   },
+  drill_impossible: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'No drill now',
+    say: 'nothing was opened: the connection or the client of drills is switched off, something of the tenant changed in this moment, the resource declares the scope drawbridge:drill, or the user of the directory was not made for a drill (userName …@drill.invalid, active, linked to nobody)',
+  },
   draft_moved: {
     code: 'conflict',
     status: 409,

@@ -3,6 +3,7 @@ import type { AdminCommand } from './command.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { deadLetterCommands } from './commands/dead-letter-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
+import { drillCommands } from './commands/drill-commands.js'
 import { factorCommands } from './commands/factor-commands.js'
 import { fileCommands } from './commands/file-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
@@ -23,6 +24,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...factorCommands,
   ...watchCommands,
   ...deadLetterCommands,
+  ...drillCommands,
   ...loginCommands,
   ...recordedLoginCommands,
   ...fileCommands,

@@ -24,7 +24,12 @@ export function parseChallenge(
 /** @spec RFC 7636 §4.6 verification; a verifier outside the syntax of §4.1 never matches */
 export function matchesChallenge(verifier: string, challenge: string): boolean {
   if (!verifierSyntax.test(verifier) || !challengeSyntax.test(challenge)) return false
-  const computed = createHash('sha256').update(verifier, 'ascii').digest()
+  const computed = digestOf(verifier)
   const expected = Buffer.from(challenge, 'base64url')
   return computed.length === expected.length && timingSafeEqual(computed, expected)
 }
+
+/** @spec RFC 7636 §4.2 method S256 */
+export const challengeOf = (verifier: string): string => digestOf(verifier).toString('base64url')
+
+const digestOf = (verifier: string): Buffer => createHash('sha256').update(verifier, 'ascii').digest()
