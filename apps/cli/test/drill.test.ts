@@ -25,7 +25,9 @@ type Shown = {
 const drill = (...flags: string[]) => run(['drill', 'acme', acme.connection, acme.resource, ...flags], environment)
 const drilled = async (...flags: string[]): Promise<Shown> => JSON.parse((await drill('--json', ...flags)).output)
 const tokens = async () => {
-  const { scimTokens } = (await product.admin('GET', '/tenants/acme/scim-tokens')).json as { scimTokens: { name: string; revokedAt: unknown }[] }
+  const { scimTokens } = (await product.admin('GET', '/tenants/acme/scim-tokens')).json as {
+    scimTokens: { name: string; revokedAt: unknown }[]
+  }
   return scimTokens.filter(({ revokedAt }) => revokedAt === null).map(({ name }) => name)
 }
 
@@ -60,7 +62,10 @@ it('fails, and says so, where a guard does not answer in time', async () => {
   const { status, json } = await product.admin('GET', '/shared-resources')
   expect(status).toBe(200)
   const { resources } = json as { resources: { id: string }[] }
-  const credential = (await product.admin('POST', `/shared-resources/${resources[0]?.id}/credentials`, {})).json as { id: string; secret: string }
+  const credential = (await product.admin('POST', `/shared-resources/${resources[0]?.id}/credentials`, {})).json as {
+    id: string
+    secret: string
+  }
   const basic = Buffer.from(`${credential.id}:${credential.secret}`).toString('base64')
   const opened = await fetch(`${product.issuer('acme')}/ssf/streams`, {
     method: 'POST',
@@ -70,7 +75,10 @@ it('fails, and says so, where a guard does not answer in time', async () => {
   expect(opened.status).toBe(201)
   const { code, output } = await drill('--json', '--within', '1')
   expect(code).toBe(1)
-  expect(JSON.parse(output)).toMatchObject({ isDead: false, receivers: expect.arrayContaining([expect.objectContaining({ acknowledgedAt: null })]) })
+  expect(JSON.parse(output)).toMatchObject({
+    isDead: false,
+    receivers: expect.arrayContaining([expect.objectContaining({ acknowledgedAt: null })]),
+  })
 }, 60_000)
 
 it('begins no directory where there is none, and says how else', async () => {

@@ -68,7 +68,14 @@ const begin = adminEndpoint({
     const stableId = drillStableId(id)
     const ground = await inTenant(deps.database, asked.id, async (db) => {
       const claims = drillIdentity(connectionId as ConnectionId, stableId)
-      const person = { id, connectionId: connectionId as ConnectionId, stableId, scimUserId: scimUserId as ScimUserId | undefined, claims, now }
+      const person = {
+        id,
+        connectionId: connectionId as ConnectionId,
+        stableId,
+        scimUserId: scimUserId as ScimUserId | undefined,
+        claims,
+        now,
+      }
       const made = await insertDrillSubject(db, asked.id, person)
       if (made === undefined) return undefined
       await insertDrillClient(db, asked.id, asked.issuer.id, now)
@@ -78,7 +85,16 @@ const begin = adminEndpoint({
     })
     if (ground === undefined) return refuseAdmin('drill_impossible')
     const tenant = await presentTenant(deps, asked)
-    const opened = await open(deps, { tenant, ground, resource, connectionId: connectionId as ConnectionId, subjectId: id, now, requestId: http.requestId, address: http.address })
+    const opened = await open(deps, {
+      tenant,
+      ground,
+      resource,
+      connectionId: connectionId as ConnectionId,
+      subjectId: id,
+      now,
+      requestId: http.requestId,
+      address: http.address,
+    })
     if (opened === undefined) return refuseAdmin('drill_impossible')
     const given = { ...opened, subjectId: id, clientId: drillClientId, redirectUri: drillRedirectUri, resource: resource.identifier }
     return json(

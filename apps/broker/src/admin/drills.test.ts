@@ -39,12 +39,18 @@ async function redeemed(more: object = {}) {
   const form = { grant_type: 'authorization_code', redirect_uri: body.redirectUri, code: body.code, code_verifier: body.codeVerifier }
   return { ...(await client.post('token', { ...form, client_id: body.clientId })), subjectId: body.subjectId as string }
 }
-const refresh = (refresh_token: string) => client.post('token', { grant_type: 'refresh_token', refresh_token, client_id: 'drawbridge-drill' })
+const refresh = (refresh_token: string) =>
+  client.post('token', { grant_type: 'refresh_token', refresh_token, client_id: 'drawbridge-drill' })
 
 it('gives living tokens that open nothing, which end with the person, and by themselves within minutes', async () => {
   const tokens = await redeemed()
   expect(tokens).toMatchObject({ scope: 'drawbridge:drill' })
-  expect(await client.introspect(tokens.access_token)).toMatchObject({ active: true, scope: 'drawbridge:drill', sub: tokens.subjectId, aud: acme.resource })
+  expect(await client.introspect(tokens.access_token)).toMatchObject({
+    active: true,
+    scope: 'drawbridge:drill',
+    sub: tokens.subjectId,
+    aud: acme.resource,
+  })
   const rotated = await refresh(tokens.refresh_token)
   expect(await client.introspect(rotated.access_token)).toMatchObject({ active: true, scope: 'drawbridge:drill' })
   expect((await call('POST', `/tenants/acme/subjects/${tokens.subjectId}/kill`, { reason: 'drill' })).status).toBe(200)
@@ -60,7 +66,12 @@ it('asks for more in vain: neither its refresh nor a sign-in for its client give
   const tokens = await redeemed()
   const wider = { grant_type: 'refresh_token', refresh_token: tokens.refresh_token, client_id: 'drawbridge-drill', scope: 'read' }
   expect(await client.post('token', wider)).toMatchObject({ error: 'invalid_scope' })
-  const query = new URLSearchParams({ client_id: 'drawbridge-drill', redirect_uri: 'urn:drawbridge:drill', response_type: 'code', scope: 'read' })
+  const query = new URLSearchParams({
+    client_id: 'drawbridge-drill',
+    redirect_uri: 'urn:drawbridge:drill',
+    response_type: 'code',
+    scope: 'read',
+  })
   const answer = await fetch(`${broker.url}/t/acme/authorize?${query}`, { redirect: 'manual' })
   expect([answer.status, answer.headers.get('location')]).toEqual([400, null])
 })

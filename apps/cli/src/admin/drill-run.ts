@@ -23,7 +23,12 @@ type Place = { readonly client: AdminClient; readonly tenant: string; readonly c
 type Drill = { readonly subjectId: string; readonly accessToken: string; readonly refreshToken: string; readonly tokenEndpoint: string }
 type Directory = { readonly scim: string; readonly secret: string; readonly remove: () => Promise<unknown> }
 type Step = { readonly what: string; readonly milliseconds: number }
-type Asked = { readonly by: 'scim' | 'admin'; readonly probe: string | undefined; readonly withinMs: number; readonly secret: string | undefined }
+type Asked = {
+  readonly by: 'scim' | 'admin'
+  readonly probe: string | undefined
+  readonly withinMs: number
+  readonly secret: string | undefined
+}
 type Answer<T> = Promise<Result<T, Refused>>
 
 export const runDrill: Run = async ({ arguments: named, body }, tools) => {
@@ -95,7 +100,9 @@ async function drillByScim(place: Place, asked: Asked, directory: Directory): Pr
 
 const drillByAdmin = (place: Place, asked: Asked): Promise<Outcome> =>
   drill(place, {}, asked, ({ subjectId }) =>
-    place.client.call('POST', fillPath('/tenants/{tenant}/subjects/{id}/kill', { tenant: place.tenant, id: subjectId }), { reason: 'drill' }),
+    place.client.call('POST', fillPath('/tenants/{tenant}/subjects/{id}/kill', { tenant: place.tenant, id: subjectId }), {
+      reason: 'drill',
+    }),
   )
 
 async function drill(place: Place, more: object, asked: Asked, takeAway: (of: Drill) => Answer<unknown>): Promise<Outcome> {
@@ -124,7 +131,9 @@ async function drill(place: Place, more: object, asked: Asked, takeAway: (of: Dr
   return {
     kind: 'done',
     answer: { tenant: place.tenant, by: asked.by, subjectId: held.subjectId, isDead, steps: shown, receivers: receipt.receivers },
-    says: isDead ? 'Nothing of hers is left.' : `NOT dead everywhere within ${asked.withinMs / 1000} seconds: drawbridge receipt list shows who has not answered.`,
+    says: isDead
+      ? 'Nothing of hers is left.'
+      : `NOT dead everywhere within ${asked.withinMs / 1000} seconds: drawbridge receipt list shows who has not answered.`,
     ...(isDead ? {} : { exitCode: exitCodes.refused.code }),
   }
 }

@@ -73,7 +73,8 @@ export const auditEvents = {
   'domain.proof_lapsed': 'ALARM: a domain is proven no more. Nobody new comes in by it, and its addresses are not called verified.',
   'domain.proof_recovered': 'The DNS of a proven domain says again what it should.',
   'domain.proven': 'The DNS of a domain said what it should, and the tenant owns it from now on.',
-  'drill.begun': 'Somebody ordered a drill: a person who does not exist was given tokens that open nothing, to see how long it takes to end them.',
+  'drill.begun':
+    'Somebody ordered a drill: a person who does not exist was given tokens that open nothing, to see how long it takes to end them.',
   'grant.deprovisioned': 'The barrier of one grant was raised: its tokens are dead.',
   'grant.ended_by_policy':
     'A policy that took effect at once, or what the directory says now, left nothing of a grant, and it ended; the detail says which.',

@@ -31,7 +31,16 @@ export const drillIdentity = (connectionId: ConnectionId, stableId: string) =>
     idpSession: { sessionIndex: undefined, nameId: undefined, sid: undefined, subject: undefined },
   })
 
-type Decided = 'scopes' | 'accessTokenTtl' | 'refreshTokenTtl' | 'refreshEndsAt' | 'endsAt' | 'acr' | 'amr' | 'authenticatedAt' | 'sessionId'
+type Decided =
+  | 'scopes'
+  | 'accessTokenTtl'
+  | 'refreshTokenTtl'
+  | 'refreshEndsAt'
+  | 'endsAt'
+  | 'acr'
+  | 'amr'
+  | 'authenticatedAt'
+  | 'sessionId'
 
 /** The one way to a grant that no policy is asked about: it could give nothing less. */
 export function openDrillGrant(of: Omit<GrantToOpen, Decided>, now: Instant): Grant {

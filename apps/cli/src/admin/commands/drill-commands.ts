@@ -7,7 +7,11 @@ export const drillCommands: readonly AdminCommand[] = [
     does: 'Give somebody who does not exist access that opens nothing, take it away, and stop the time until it is dead everywhere',
     takes: ['tenant', 'connection', 'resource'],
     flags: {
-      by: { kind: 'text', choices: ['scim', 'admin'], says: 'how it is taken away: by the directory of the connection, as if absent, or by an admin' },
+      by: {
+        kind: 'text',
+        choices: ['scim', 'admin'],
+        says: 'how it is taken away: by the directory of the connection, as if absent, or by an admin',
+      },
       'scim-token-env': {
         kind: 'from-env',
         says: 'the variable that holds a SCIM token of the connection; absent: one is made, and revoked at the end',
