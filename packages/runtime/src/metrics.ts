@@ -43,7 +43,7 @@ export const metricList = {
     labels: ['barrier'],
     help: 'ALARM: logouts of an IdP that a barrier had to carry out, by whose (subject, connection)',
   },
-  drawbridge_notices_delivered_total: { kind: 'counter', labels: [], help: 'Revocation notices handed to guards' },
+  drawbridge_notices_delivered_total: { kind: 'counter', labels: [], help: 'Revocation notices handed to guards and receivers' },
   drawbridge_notice_acknowledged_seconds: {
     kind: 'histogram',
     labels: [],
@@ -54,7 +54,17 @@ export const metricList = {
     labels: [],
     help: 'From the barrier of a deprovisioning event until every guard instance that had to hear had acknowledged, or had lapsed',
   },
-  drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard could not believe' },
+  drawbridge_notices_refused_total: { kind: 'counter', labels: [], help: 'Revocation notices that a guard or receiver could not believe' },
+  drawbridge_pushes_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Events pushed to receivers, by outcome of a try: taken, disbelieved, trouble',
+  },
+  drawbridge_event_streams_ended_total: {
+    kind: 'counter',
+    labels: ['reason'],
+    help: 'ALARM: event streams that were disabled or held, by reason: backlog_too_old, backlog_too_long, inactive, credential_ended',
+  },
   drawbridge_outbox_waiting: { kind: 'gauge', labels: [], help: 'Outbox entries not yet done, without dead letters' },
   drawbridge_dead_letters: {
     kind: 'gauge',

@@ -3,7 +3,7 @@ import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
-import { type Db, toTimestamp } from './transaction.js'
+import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type AuditEvent = {
   readonly at: Instant
@@ -41,7 +41,7 @@ type Row = {
 
 const columns = 'id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address'
 
-export async function insertAuditEvent(db: Db, tenant: TenantId, event: AuditEvent): Promise<void> {
+export async function insertAuditEvent(db: Db | AcrossDb, tenant: TenantId, event: AuditEvent): Promise<void> {
   await db.query(
     `INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,

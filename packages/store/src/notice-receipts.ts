@@ -1,5 +1,5 @@
 /**
- * Receipts: which guard instances had to hear of an event, what became of it at each, and since when everything of its target is dead
+ * Receipts: which guard instances and event streams had to hear of an event, what became of it at each, and since when everything of its target is dead
  * everywhere. They belong to the tenant of the event, also where the resource is the vendor's, and outlive the notices.
  *
  * `insertNotices` makes them, one for each stream that lives then. An instance that opens its stream later finds the barrier in its snapshot.
@@ -54,6 +54,8 @@ export type Receiver = {
   readonly refusal: string | null
   /** When it was given up as silent: by then it refuses, or asks about each token, by its own setting. */
   readonly lapsedAt: string | null
+  /** Since when its stream is paused, so that it has not been told. */
+  readonly pausedAt: string | null
 }
 
 export type RevocationReceipt = {
@@ -77,6 +79,7 @@ export type RevocationReceipt = {
   readonly acknowledged: number
   readonly refused: number
   readonly lapsed: number
+  readonly paused: number
   /** Null: nobody asked for them. */
   readonly receivers: readonly Receiver[] | null
 }
@@ -103,19 +106,20 @@ export async function listRevocationReceipts(
     `SELECT e.id AS "eventId", e.source, e.target, e.target_id AS "targetId", e.reason, e.matched, e.told_at AS "toldAt",
        e.received_at AS "receivedAt", e.barrier_at AS "barrierAt", e.swept_at AS "sweptAt", e.dead_at AS "deadAt",
        extract(epoch FROM e.dead_at - e.barrier_at)::float8 AS "secondsToDead",
-       r.due, r.notified, r.acknowledged, r.refused, r.lapsed, l.receivers
+       r.due, r.notified, r.acknowledged, r.refused, r.lapsed, r.paused, l.receivers
      FROM (SELECT * FROM deprovisioning_events
             WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (received_at, id) < ($2, $3::uuid))
               AND ($5::timestamptz IS NULL OR received_at >= $5) AND ($6::timestamptz IS NULL OR received_at < $6) AND ($7::boolean IS NULL OR matched = $7)
             ORDER BY received_at DESC, id DESC LIMIT $4) e
      CROSS JOIN LATERAL (
        SELECT count(*)::int AS due, count(notified_at)::int AS notified, count(acknowledged_at)::int AS acknowledged,
-         count(refused_at)::int AS refused, count(lapsed_at)::int AS lapsed
+         count(refused_at)::int AS refused, count(lapsed_at)::int AS lapsed, count(paused_at) FILTER (WHERE refused_at IS NULL)::int AS paused
          FROM notice_receipts WHERE tenant_id = $1 AND event_id = e.id) r
      LEFT JOIN LATERAL (
        SELECT coalesce(jsonb_agg(receiver ORDER BY resource, instance), '[]') AS receivers FROM (
          SELECT resource, instance, jsonb_build_object('resource', resource, 'instance', instance, 'dueAt', ${iso('due_at')}, 'notifiedAt', ${iso('notified_at')},
-             'acknowledgedAt', ${iso('acknowledged_at')}, 'refusedAt', ${iso('refused_at')}, 'refusal', refusal, 'lapsedAt', ${iso('lapsed_at')}) AS receiver
+             'acknowledgedAt', ${iso('acknowledged_at')}, 'refusedAt', ${iso('refused_at')}, 'refusal', refusal, 'lapsedAt', ${iso('lapsed_at')},
+             'pausedAt', ${iso('paused_at')}) AS receiver
            FROM notice_receipts WHERE tenant_id = $1 AND event_id = e.id ORDER BY resource, instance LIMIT ${mostReceiversListed}) listed) l ON $8
      ORDER BY e.received_at DESC, e.id DESC`,
     [

@@ -1,5 +1,6 @@
 /** Signed news to resource servers, at gapless positions, and who has had it. */
-import type { Instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { eventTypeOf, noticeHoldSeconds } from '@drawbridge/core/signals/event-stream'
 import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -18,25 +19,36 @@ export type NoticesFor = {
 export type NewNotice = { readonly eventId: string; readonly jti: string; readonly token: string }
 
 /**
- * Writes notices at the resource's next positions and wakes the brokers at commit. The row lock makes positions gapless. Each stream that lives
- * owes a receipt from here on, for every notice that tells a deprovisioning event.
+ * Writes notices at the resource's next positions and wakes brokers and workers at commit. The row lock makes positions gapless. Each stream that
+ * is owed one owes a receipt from here on, for every notice that tells a deprovisioning event. Where a receiver may be away for long, what it is
+ * owed is kept for longer than that.
  */
 export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: readonly NewNotice[]): Promise<void> {
   await db.query(
     `WITH raised AS (
        UPDATE resources SET notice_position = notice_position + $10 WHERE tenant_id = $1 AND id = $2
          RETURNING notice_position - $10 AS before, identifier
+     ), given AS (
+       SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $11::text[]) WITH ORDINALITY AS n (jti, event_id, token, event_type, ordinal)
+     ), receivers AS (
+       SELECT id, instance, NULL::text[] AS wanted, NULL::timestamptz AS paused_at FROM notice_streams
+        WHERE tenant_id = $1 AND resource_id = $2 AND closed_at IS NULL AND issuer_tenant_id = $8 AND issuer_id = $9
+       UNION ALL
+       SELECT id, 'event stream ' || id, events_requested, CASE WHEN status = 'paused' THEN $6::timestamptz END FROM event_streams
+        WHERE tenant_id = $1 AND resource_id = $2 AND status <> 'disabled' AND issuer_tenant_id = $8 AND issuer_id = $9
      ), due AS (
-       INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at)
-       SELECT e.tenant_id, e.id, s.id, raised.identifier, s.instance, $6
-         FROM raised, deprovisioning_events e, notice_streams s
-        WHERE e.tenant_id = $8 AND e.id = ANY ($4::uuid[])
-          AND s.tenant_id = $1 AND s.resource_id = $2 AND s.closed_at IS NULL AND s.issuer_tenant_id = $8 AND s.issuer_id = $9
+       INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at, paused_at)
+       SELECT e.tenant_id, e.id, r.id, raised.identifier, r.instance, $6, r.paused_at
+         FROM raised, given, receivers r, deprovisioning_events e
+        WHERE e.tenant_id = $8 AND e.id = given.event_id AND (r.wanted IS NULL OR given.event_type = ANY (r.wanted))
        ON CONFLICT DO NOTHING
      ), written AS (
-       INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
-       SELECT $1, $2, before + n.ordinal, n.jti, n.event_id, n.token, $6, $7, $8, $9
-       FROM raised, unnest($3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY AS n (jti, event_id, token, ordinal) RETURNING resource_id
+       INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id, event_type)
+       SELECT $1, $2, before + n.ordinal, n.jti, n.event_id, n.token, $6,
+         CASE WHEN EXISTS (SELECT 1 FROM event_streams WHERE tenant_id = $1 AND resource_id = $2 AND status <> 'disabled'
+                              AND issuer_tenant_id = $8 AND issuer_id = $9) THEN greatest($7::timestamptz, $12) ELSE $7 END,
+         $8, $9, n.event_type
+       FROM raised, given n RETURNING resource_id
      )
      SELECT pg_notify('${noticesChannel}', resource_id::text) FROM written LIMIT 1`,
     [
@@ -48,6 +60,7 @@ export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: reado
         notices.map(({ token }) => token),
       ],
       ...[toTimestamp(to.createdAt), toTimestamp(to.expiresAt), to.issuer.tenant, to.issuer.id, notices.length],
+      ...[notices.map(({ token }) => eventTypeOf(token) ?? null), toTimestamp(addSeconds(to.createdAt, noticeHoldSeconds))],
     ],
   )
 }

@@ -114,7 +114,14 @@ export async function findEvents(
   return new Map(rows.map(({ id, ...event }) => [id, event]))
 }
 
-export type GrantNow = { readonly epoch: number; readonly scopes: readonly string[]; readonly isEnded: boolean }
+/** `subject`, `session`: whose it is, and the session at our issuer in which it was opened; null: nobody's, none. */
+export type GrantNow = {
+  readonly epoch: number
+  readonly scopes: readonly string[]
+  readonly isEnded: boolean
+  readonly subject: string | null
+  readonly session: string | null
+}
 
 /**
  * What grants hold now. Asked for after the resources were locked, so that of two who tell of the same grant the later one knows at least as much,
@@ -122,7 +129,7 @@ export type GrantNow = { readonly epoch: number; readonly scopes: readonly strin
  */
 export async function findGrantsNow(db: AcrossDb, tenant: TenantId, grants: readonly string[]): Promise<ReadonlyMap<string, GrantNow>> {
   const { rows } = await db.query<GrantNow & { readonly id: string }>(
-    `SELECT id, epoch, scopes, revoked_at IS NOT NULL AS "isEnded" FROM grants WHERE tenant_id = $1 AND id = ANY ($2::uuid[])`,
+    `SELECT id, epoch, scopes, revoked_at IS NOT NULL AS "isEnded", subject_id AS subject, session_id AS session FROM grants WHERE tenant_id = $1 AND id = ANY ($2::uuid[])`,
     [tenant, grants],
   )
   return new Map(rows.map(({ id, ...grant }) => [id, grant]))

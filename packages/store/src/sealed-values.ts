@@ -13,6 +13,7 @@ export const lastingSealedColumns = [
   { table: 'login_traces', column: 'sealed' },
   { table: 'factors', column: 'sealed_secret' },
   { table: 'recorded_logins', column: 'sealed' },
+  { table: 'event_streams', column: 'sealed_authorization' },
 ] as const
 export type LastingSealedColumn = (typeof lastingSealedColumns)[number]
 

@@ -1,0 +1,119 @@
+/** Event streams that hold back more than they may, and what an admin sees of the streams of a resource. */
+import type { Instant } from '@drawbridge/core/instant'
+import { eventStreamLimits, type StatusReason } from '@drawbridge/core/signals/event-stream'
+import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
+import { hasLivingCredential, owed } from './event-stream-delivery.js'
+import { type EventStream, type OwnEvent, streamColumns } from './event-streams.js'
+import { noticesChannel } from './notices.js'
+import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+
+export type BoundsAt = { readonly now: Instant; readonly oldest: Instant; readonly silentSince: Instant; readonly limit: number }
+
+/** Streams to be ended or held, locked, each with the reason. Those that somebody else looks at are left to him. */
+export async function listStreamsBeyondBoundsAcrossTenants(
+  db: AcrossDb,
+  { now, oldest, silentSince, limit }: BoundsAt,
+): Promise<readonly (EventStream & { readonly beyond: StatusReason })[]> {
+  const { rows } = await db.query<EventStream & { readonly beyond: StatusReason }>(
+    `SELECT * FROM (
+       SELECT ${streamColumns}, created_at AS made_at, CASE
+         WHEN EXISTS (SELECT 1 FROM notices n WHERE ${owed} AND n.created_at < $2) THEN 'backlog_too_old'
+         WHEN (SELECT r.notice_position FROM resources r WHERE r.tenant_id = s.tenant_id AND r.id = s.resource_id) - s.position > ${eventStreamLimits.heldNotices}
+           AND (SELECT count(*) FROM (SELECT 1 FROM notices n WHERE ${owed} LIMIT ${eventStreamLimits.heldNotices + 1}) held) > ${eventStreamLimits.heldNotices}
+           THEN 'backlog_too_long'
+         WHEN s.method = 'poll' AND s.heard_at < $3 THEN 'inactive'
+         WHEN s.status = 'enabled' AND NOT ${hasLivingCredential('$1')} THEN 'credential_ended' END AS beyond
+         FROM event_streams s WHERE s.status <> 'disabled' FOR UPDATE OF s SKIP LOCKED) judged
+      WHERE beyond IS NOT NULL ORDER BY made_at LIMIT $4`,
+    [toTimestamp(now), toTimestamp(oldest), toTimestamp(silentSince), limit],
+  )
+  return rows
+}
+
+/** That a stream was disabled is tried to be told for so long, and no longer. */
+export async function forgetOwnEventsAcrossTenants(db: AcrossDb, disabledBefore: Instant): Promise<number> {
+  const { rowCount } = await db.query(
+    `UPDATE event_streams SET own_events = '[]' WHERE status = 'disabled' AND own_events <> '[]' AND status_at < $1`,
+    [toTimestamp(disabledBefore)],
+  )
+  return rowCount
+}
+
+export type ListedStream = Pick<
+  EventStream,
+  'id' | 'description' | 'method' | 'endpointUrl' | 'eventsRequested' | 'status' | 'statusReason' | 'statusBy'
+> & {
+  readonly issuer: string
+  readonly statusAt: Instant
+  readonly createdAt: Instant
+  readonly heardAt: Instant
+  /** Counted up to `mostWaitingCounted`. */
+  readonly waiting: number
+  readonly oldestWaitingAt: Instant | null
+  readonly refusals: number
+  readonly failures: number
+  readonly trouble: string | null
+  readonly tryAt: Instant | null
+}
+export const mostWaitingCounted = 10_000
+
+/** Of one resource of the owner, oldest first. The issuers may be other tenants'. */
+export async function listStreamsOfResourceAcrossTenants(
+  db: AcrossDb,
+  owner: TenantId,
+  resource: ResourceId,
+  page: Page<MomentPosition>,
+): Promise<readonly ListedStream[]> {
+  const { rows } = await db.query<ListedStream>(
+    `SELECT s.id, s.description, s.method, s.endpoint_url AS "endpointUrl", s.events_requested AS "eventsRequested", s.status, s.status_reason AS "statusReason",
+       s.status_by AS "statusBy", s.status_at AS "statusAt", s.created_at AS "createdAt", s.heard_at AS "heardAt", s.refusals, s.failures, s.trouble,
+       s.try_at AS "tryAt", i.url AS issuer, w.waiting, w.oldest AS "oldestWaitingAt"
+     FROM event_streams s JOIN issuers i ON i.tenant_id = s.issuer_tenant_id AND i.id = s.issuer_id
+     CROSS JOIN LATERAL (SELECT count(*)::int AS waiting, min(created_at) AS oldest FROM
+       (SELECT n.created_at FROM notices n WHERE ${owed} AND s.status <> 'disabled' ORDER BY n.position LIMIT ${mostWaitingCounted}) counted) w
+     WHERE s.tenant_id = $1 AND s.resource_id = $2 AND ($3::timestamptz IS NULL OR (s.created_at, s.id) > ($3, $4::uuid))
+     ORDER BY s.created_at, s.id LIMIT $5`,
+    [owner, resource, ...momentParameters(page)],
+  )
+  return rows
+}
+
+export type StreamOfOwner = { readonly owner: TenantId; readonly resourceId: ResourceId; readonly id: string }
+/** Whose news it carries, and who signs what it is told of itself. */
+export type CarriedFor = { readonly tenantId: TenantId; readonly slug: string; readonly issuerId: IssuerId; readonly audience: string }
+
+export async function findCarriedForAcrossTenants(db: AcrossDb, { owner, resourceId, id }: StreamOfOwner): Promise<CarriedFor | undefined> {
+  const { rows } = await db.query<CarriedFor>(
+    `SELECT t.id AS "tenantId", t.slug, s.issuer_id AS "issuerId", r.identifier AS audience
+       FROM event_streams s JOIN tenants t ON t.id = s.issuer_tenant_id JOIN resources r ON r.tenant_id = s.tenant_id AND r.id = s.resource_id
+      WHERE s.tenant_id = $1 AND s.resource_id = $2 AND s.id = $3`,
+    [owner, resourceId, id],
+  )
+  return rows[0]
+}
+
+export type Hold = { readonly isHeld: boolean; readonly reason: string | undefined; readonly now: Instant; readonly event: OwnEvent }
+
+/** An operator holds a stream, whoever had paused it, or lets go what he holds: then its receiver says again what it is to be. False: neither. */
+export async function holdStream(db: Db, { owner, resourceId, id }: StreamOfOwner, hold: Hold): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE event_streams SET status = $4, status_reason = $5, status_by = $6, status_at = $7, own_events = $8, lease_id = NULL, lease_until = NULL, try_at = NULL
+      WHERE tenant_id = $1 AND resource_id = $2 AND id = $3 AND status <> 'disabled' AND ($9 OR (status = 'paused' AND status_by = 'operator'))`,
+    [
+      ...[owner, resourceId, id, hold.isHeld ? 'paused' : 'enabled', hold.reason ?? null, hold.isHeld ? 'operator' : 'receiver'],
+      ...[toTimestamp(hold.now), JSON.stringify([hold.event]), hold.isHeld],
+    ],
+  )
+  if (rowCount === 1) await db.query('SELECT pg_notify($1, $2)', [noticesChannel, resourceId])
+  return rowCount === 1
+}
+
+export async function deleteStreamOfResource(db: Db, { owner, resourceId, id }: StreamOfOwner): Promise<boolean> {
+  const { rowCount } = await db.query('DELETE FROM event_streams WHERE tenant_id = $1 AND resource_id = $2 AND id = $3', [
+    owner,
+    resourceId,
+    id,
+  ])
+  return rowCount === 1
+}

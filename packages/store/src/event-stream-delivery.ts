@@ -1,0 +1,250 @@
+/**
+ * What event streams owe their receivers: handed to a poll, pushed by whoever holds the stream's lease, and what the receivers said.
+ *
+ * The notices of the resource, from the stream's position on, are the only queue. Events about the stream itself come before them. A stream whose
+ * credential is dead pushes nothing. One worker pushes a stream at a time: every mark names the lease, and one that was taken away marks nothing.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import { advance, eventStreamLimits } from '@drawbridge/core/signals/event-stream'
+import type { ResourceId } from '@drawbridge/core/tenant/ids'
+import type { EventStream, OwnEvent } from './event-streams.js'
+import { markEventsDead } from './notice-receipts.js'
+import { type AcrossDb, toTimestamp } from './transaction.js'
+
+/** What the stream `s` carries of the notices `n`, whatever has been answered. */
+const carried = `n.tenant_id = s.tenant_id AND n.resource_id = s.resource_id AND n.issuer_tenant_id = s.issuer_tenant_id AND n.issuer_id = s.issuer_id
+  AND n.position > s.position AND (s.events_requested IS NULL OR n.event_type IS NULL OR n.event_type = ANY (s.events_requested))`
+/** What it still owes. */
+export const owed = `${carried} AND NOT n.position = ANY (s.answered)`
+
+export const hasLivingCredential = (at: string): string => `EXISTS (SELECT 1 FROM resource_credentials c
+  WHERE c.tenant_id = s.tenant_id AND c.id = s.credential_id AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > ${at}))`
+
+export type OwedNotice = { readonly position: number; readonly jti: string; readonly token: string; readonly eventId: string }
+
+export type ClaimedPush = Pick<EventStream, 'tenantId' | 'id' | 'issuerTenantId' | 'sealedAuthorization'> & {
+  readonly resourceId: ResourceId
+  readonly endpointUrl: string
+  readonly leaseId: string
+}
+export type PushClaim = {
+  readonly leaseId: string
+  readonly leaseUntil: Instant
+  readonly now: Instant
+  readonly limit: number
+}
+
+/** Streams that have something to push and whose time to try has come: each is given to one caller, until its lease ends. */
+export async function claimPushesAcrossTenants(db: AcrossDb, claim: PushClaim): Promise<readonly ClaimedPush[]> {
+  const { rows } = await db.query<ClaimedPush>(
+    `WITH ready AS MATERIALIZED (
+       SELECT s.tenant_id, s.id FROM event_streams s
+        WHERE s.method = 'push' AND (s.try_at IS NULL OR s.try_at <= $3) AND (s.lease_until IS NULL OR s.lease_until <= $3)
+          AND ${hasLivingCredential('$3')}
+          AND (s.own_events <> '[]' OR (s.status = 'enabled' AND EXISTS (SELECT 1 FROM notices n WHERE ${owed})))
+        ORDER BY s.try_at NULLS FIRST, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED
+     )
+     UPDATE event_streams s SET lease_id = $1, lease_until = $2 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id
+     RETURNING s.tenant_id AS "tenantId", s.id, s.resource_id AS "resourceId", s.issuer_tenant_id AS "issuerTenantId",
+       s.sealed_authorization AS "sealedAuthorization", s.endpoint_url AS "endpointUrl", s.lease_id AS "leaseId"`,
+    [claim.leaseId, toTimestamp(claim.leaseUntil), toTimestamp(claim.now), claim.limit],
+  )
+  return rows
+}
+
+/** What a stream owes now. Not `enabled`: only what it says of itself. */
+export type OwedEvents = { readonly own: readonly OwnEvent[]; readonly notices: readonly OwedNotice[] }
+
+const ownedBy = 'tenant_id = $1 AND id = $2 AND lease_id = $3'
+
+/** Undefined: the lease is no longer ours. */
+export async function findOwedEvents(db: AcrossDb, { tenantId, id, leaseId }: ClaimedPush, limit: number): Promise<OwedEvents | undefined> {
+  const { rows } = await db.query<{ own: readonly OwnEvent[]; notices: readonly OwedNotice[] }>(
+    `SELECT s.own_events AS own, coalesce((SELECT jsonb_agg(to_jsonb(o) ORDER BY o.position) FROM (
+         SELECT n.position, n.jti::text AS jti, n.token, n.event_id AS "eventId" FROM notices n
+          WHERE ${owed} AND s.status = 'enabled' ORDER BY n.position LIMIT $4) o), '[]') AS notices
+       FROM event_streams s WHERE s.tenant_id = $1 AND s.id = $2 AND s.lease_id = $3`,
+    [tenantId, id, leaseId, limit],
+  )
+  return rows[0]
+}
+
+export type Answered = { readonly acknowledgedSeconds: readonly number[]; readonly deadSeconds: readonly number[] }
+
+/** The receiver took it, or refused it for good. Undefined: the lease is no longer ours, and nothing was recorded. */
+export async function markPushAnswered(
+  db: AcrossDb,
+  push: ClaimedPush,
+  answer: { readonly notice: OwedNotice; readonly refusal: string | undefined; readonly now: Instant; readonly leaseUntil: Instant },
+): Promise<Answered | undefined> {
+  const { notice, refusal, now } = answer
+  const { rowCount } = await db.query(
+    `UPDATE event_streams SET position = greatest(position, $4), delivered_to = greatest(delivered_to, $4),
+       answered = ARRAY(SELECT a FROM unnest(answered) a WHERE a > $4), failures = 0, disbelieved = 0, try_at = NULL, heard_at = $5, lease_until = $6,
+       trouble = $7, refusals = refusals + CASE WHEN $7::text IS NULL THEN 0 ELSE 1 END
+      WHERE ${ownedBy}`,
+    [
+      ...[push.tenantId, push.id, push.leaseId, notice.position, toTimestamp(now), toTimestamp(answer.leaseUntil)],
+      refusal === undefined ? null : `refused: ${refusal}`,
+    ],
+  )
+  if (rowCount === 0) return undefined
+  const { eventId } = notice
+  return settleReceipts(
+    db,
+    push,
+    refusal === undefined ? { taken: [eventId], refused: [], now } : { taken: [], refused: [[eventId, refusal]], now },
+  )
+}
+
+/** The same of an event about the stream itself. False: the lease is no longer ours. */
+export async function markOwnEventAnswered(
+  db: AcrossDb,
+  push: ClaimedPush,
+  answer: { readonly jti: string; readonly refusal: string | undefined; readonly now: Instant },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE event_streams SET ${withoutOwn('$4::text[]')}, failures = 0, disbelieved = 0, try_at = NULL, heard_at = $5, trouble = $6 WHERE ${ownedBy}`,
+    [
+      ...[push.tenantId, push.id, push.leaseId, [answer.jti], toTimestamp(answer.now)],
+      answer.refusal === undefined ? null : `refused: ${answer.refusal}`,
+    ],
+  )
+  return rowCount === 1
+}
+
+const withoutOwn = (jtis: string): string =>
+  `own_events = coalesce((SELECT jsonb_agg(e) FROM jsonb_array_elements(own_events) e WHERE NOT e ->> 'jti' = ANY (${jtis})), '[]')`
+
+export type PushFailure = { readonly trouble: string; readonly isRefusal: boolean; readonly tryAt: (failures: number) => Instant }
+
+/** Nothing came of it: it is tried again. Answers how often in a row it came to nothing, and how often it was disbelieved. */
+export async function markPushFailed(
+  db: AcrossDb,
+  { tenantId, id, leaseId }: ClaimedPush,
+  { trouble, isRefusal, tryAt }: PushFailure,
+): Promise<{ readonly failures: number; readonly disbelieved: number } | undefined> {
+  const { rows } = await db.query<{ failures: number; disbelieved: number }>(
+    `UPDATE event_streams SET failures = failures + 1, disbelieved = disbelieved + $4, trouble = $5 WHERE ${ownedBy} RETURNING failures, disbelieved`,
+    [tenantId, id, leaseId, isRefusal ? 1 : 0, trouble],
+  )
+  const [failed] = rows
+  if (failed === undefined) return undefined
+  await db.query(`UPDATE event_streams SET try_at = $4 WHERE ${ownedBy}`, [tenantId, id, leaseId, toTimestamp(tryAt(failed.failures))])
+  return failed
+}
+
+/** Whoever comes next may push it. */
+export async function releasePush(db: AcrossDb, { tenantId, id, leaseId }: ClaimedPush): Promise<void> {
+  await db.query(`UPDATE event_streams SET lease_id = NULL, lease_until = NULL WHERE ${ownedBy}`, [tenantId, id, leaseId])
+}
+
+type Said = {
+  readonly taken: readonly string[]
+  readonly refused: readonly (readonly [eventId: string, code: string])[]
+  readonly now: Instant
+}
+
+async function settleReceipts(
+  db: AcrossDb,
+  stream: Pick<EventStream, 'id' | 'issuerTenantId'>,
+  { taken, refused, now }: Said,
+): Promise<Answered> {
+  const of = [stream.issuerTenantId, stream.id, toTimestamp(now)]
+  const acknowledged = await db.query<{ eventId: string; seconds: number }>(
+    `UPDATE notice_receipts r SET notified_at = coalesce(r.notified_at, $3), acknowledged_at = $3, paused_at = NULL FROM deprovisioning_events e
+      WHERE r.tenant_id = $1 AND r.stream_id = $2 AND r.event_id = ANY ($4::uuid[]) AND r.acknowledged_at IS NULL AND e.tenant_id = $1 AND e.id = r.event_id
+     RETURNING r.event_id AS "eventId", extract(epoch FROM $3 - e.barrier_at)::float8 AS seconds`,
+    [...of, taken],
+  )
+  if (refused.length > 0)
+    await db.query(
+      `UPDATE notice_receipts r SET notified_at = coalesce(r.notified_at, $3), refused_at = $3, refusal = said.code FROM unnest($4::uuid[], $5::text[]) AS said (id, code)
+        WHERE r.tenant_id = $1 AND r.stream_id = $2 AND r.event_id = said.id AND r.acknowledged_at IS NULL AND r.refused_at IS NULL`,
+      [...of, refused.map(([id]) => id), refused.map(([, code]) => code)],
+    )
+  const ids = acknowledged.rows.map(({ eventId }) => eventId)
+  return {
+    acknowledgedSeconds: acknowledged.rows.map(({ seconds }) => seconds),
+    deadSeconds: ids.length === 0 ? [] : await markEventsDead(db, { tenant: stream.issuerTenantId, ids }),
+  }
+}
+
+type Standing = {
+  readonly position: number
+  readonly deliveredTo: number
+  readonly answered: readonly number[]
+  readonly own: readonly OwnEvent[]
+}
+
+export type PollAnswers = { readonly taken: readonly string[]; readonly refused: Readonly<Record<string, string>> }
+
+/** What a poll says of what it was handed before. The stream must be locked. Only what was handed out can be answered. */
+export async function recordPollAnswers(
+  db: AcrossDb,
+  stream: EventStream,
+  said: PollAnswers,
+  now: Instant,
+): Promise<Answered & { readonly refusals: number }> {
+  const standing = await readStanding(db, stream)
+  const { rows } = await db.query<{ position: number; jti: string; eventId: string; isOpen: boolean }>(
+    `SELECT n.position, n.jti::text AS jti, n.event_id AS "eventId", NOT n.position = ANY (s.answered) AS "isOpen" FROM event_streams s JOIN notices n ON ${carried}
+      WHERE s.tenant_id = $1 AND s.id = $2 AND n.position <= s.delivered_to ORDER BY n.position`,
+    [stream.tenantId, stream.id],
+  )
+  const taken = new Set(said.taken)
+  const open = rows.filter(({ isOpen }) => isOpen)
+  const refused = open.filter(({ jti }) => !taken.has(jti) && Object.hasOwn(said.refused, jti))
+  const news = [...open.filter(({ jti }) => taken.has(jti)), ...refused]
+  const own = standing.own.filter(({ jti }) => taken.has(jti) || Object.hasOwn(said.refused, jti)).map(({ jti }) => jti)
+  const progress = advance(
+    standing,
+    rows.map(({ position }) => position),
+    new Set(news.map(({ position }) => position)),
+  )
+  await db.query(
+    `UPDATE event_streams SET position = $3, answered = $4::bigint[], refusals = refusals + $5, ${withoutOwn('$6::text[]')} WHERE tenant_id = $1 AND id = $2`,
+    [stream.tenantId, stream.id, progress.position, progress.answered, refused.length, own],
+  )
+  const answered = await settleReceipts(db, stream, {
+    taken: news.filter((each) => !refused.includes(each)).map(({ eventId }) => eventId),
+    refused: refused.map(({ eventId, jti }) => [eventId, said.refused[jti] ?? '']),
+    now,
+  })
+  return { ...answered, refusals: refused.length }
+}
+
+async function readStanding(db: AcrossDb, { tenantId, id }: EventStream): Promise<Standing> {
+  const { rows } = await db.query<Standing>(
+    'SELECT position, delivered_to AS "deliveredTo", to_jsonb(answered) AS answered, own_events AS own FROM event_streams WHERE tenant_id = $1 AND id = $2 FOR UPDATE',
+    [tenantId, id],
+  )
+  return rows[0] ?? { position: 0, deliveredTo: 0, answered: [], own: [] }
+}
+
+export type Polled = { readonly sets: readonly { readonly jti: string; readonly token: string }[]; readonly notices: number }
+
+/** What a poll is handed, oldest first; what it was handed before and has not answered comes again. */
+export async function takeForPoll(db: AcrossDb, stream: EventStream, now: Instant, limit: number): Promise<Polled> {
+  const standing = await readStanding(db, stream)
+  const own = standing.own.slice(0, limit)
+  const room = Math.min(limit - own.length, Math.max(1, eventStreamLimits.answeredAhead - standing.answered.length))
+  const { rows } = await db.query<OwedNotice>(
+    `SELECT n.position, n.jti::text AS jti, n.token, n.event_id AS "eventId" FROM event_streams s JOIN notices n ON ${owed}
+      WHERE s.tenant_id = $1 AND s.id = $2 AND s.status = 'enabled' ORDER BY n.position LIMIT $3`,
+    [stream.tenantId, stream.id, Math.min(room, limit - own.length)],
+  )
+  const last = rows.at(-1)
+  if (last !== undefined) {
+    await db.query('UPDATE event_streams SET delivered_to = greatest(delivered_to, $3) WHERE tenant_id = $1 AND id = $2', [
+      stream.tenantId,
+      stream.id,
+      last.position,
+    ])
+    await db.query(
+      'UPDATE notice_receipts SET notified_at = $4 WHERE tenant_id = $1 AND stream_id = $2 AND event_id = ANY ($3::uuid[]) AND notified_at IS NULL',
+      [stream.issuerTenantId, stream.id, rows.map(({ eventId }) => eventId), toTimestamp(now)],
+    )
+  }
+  return { sets: [...own, ...rows].map(({ jti, token }) => ({ jti, token })), notices: rows.length }
+}
