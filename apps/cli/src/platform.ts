@@ -41,7 +41,7 @@ export type PlatformOptions = {
 }
 
 /** Connections that listen and the queue are outside the pools; the rest of the budget is theirs. */
-const outsidePools = 5
+const outsidePools = 6
 
 export async function openPlatform(settings: Settings, options: PlatformOptions): Promise<Platform> {
   const { databaseUrl } = settings

@@ -12,7 +12,7 @@ export type News = {
   readonly eventId: string
   readonly at: Instant
   readonly expiresAt: Instant
-  /** What is said beside `iss`, `aud`, `iat` and `jti`. */
+  /** What is said beside `iss`, `aud`, `iat`, `jti`, and `txn`: the same event at every resource. */
   readonly claims: Readonly<Record<string, unknown>>
 }
 
@@ -23,7 +23,7 @@ export async function tellResources(deps: JobDeps, db: AcrossDb, resources: read
   const sign = await deps.openNoticeSigner(db, { tenant, id: issuer.id, url: issuer.url })
   for (const { tenantId, id, identifier } of resources) {
     const jti = deps.random.uuid()
-    const set = { iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, ...claims }
+    const set = { iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, txn: eventId, ...claims }
     const token = sign(set)
     const signedBy = { tenant, id: issuer.id }
     await insertNotices(db, { tenantId, resourceId: id, issuer: signedBy, createdAt: at, expiresAt }, [{ eventId, jti, token }])

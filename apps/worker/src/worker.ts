@@ -1,4 +1,4 @@
-/** The background process: the relay, the jobs and the schedule. The only user of the queue. */
+/** The background process: the relay, the jobs, the schedule, and pushes to receivers. The only user of the queue. */
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Job } from 'bullmq'
 import { z } from 'zod'
@@ -8,6 +8,7 @@ import { type FairSlots, fairSlots } from './fair-slots.js'
 import { serveHealth } from './health.js'
 import { findJob } from './jobs.js'
 import { createNoticeSigner } from './notice-signer.js'
+import { type Pushing, startPushing } from './push-events.js'
 import { openQueue, placesOf, type QueueHandle } from './queue.js'
 import { type Relay, startRelay } from './relay-outbox.js'
 import { declareSchedule } from './schedule.js'
@@ -21,15 +22,16 @@ export type RunningWorker = { readonly port: number; close(): Promise<void> }
 export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const jobDeps: JobDeps = { ...deps, openNoticeSigner: createNoticeSigner(deps.sealer, deps.installationId) }
   const onQueueError = (error: Error) => deps.log.warn({ cause: error.message }, 'the queue is in trouble')
-  const opened: { handle?: QueueHandle; relay?: Relay } = {}
+  const opened: { handle?: QueueHandle; relay?: Relay; pushing?: Pushing } = {}
   const checks = {
     postgresql: () => deps.database.isReachable(),
     queue: () => opened.handle?.isReachable() ?? false,
-    listening: () => opened.relay?.isListening() ?? false,
+    listening: () => (opened.relay?.isListening() ?? false) && (opened.pushing?.isListening() ?? false),
   }
   // Its port first: where that is taken nothing has begun yet; until the rest is open it answers "unready".
   const health = await serveHealth({ ...deps, checks })
   const close = async () => {
+    await opened.pushing?.stop()
     await opened.relay?.stop()
     await opened.handle?.close()
     await health.close()
@@ -39,6 +41,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     const run = (job: Job) => runJob(jobDeps, slots, job).finally(() => opened.relay?.jobEnded())
     opened.handle = await openQueue(deps.queue, run, onQueueError)
     opened.relay = await startRelay({ ...deps, queue: opened.handle.queue })
+    opened.pushing = await startPushing(deps)
     await declareSchedule(opened.handle.queue)
     return { port: health.port, close }
   } catch (error) {

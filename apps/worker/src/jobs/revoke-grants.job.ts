@@ -6,12 +6,16 @@
  * the entry done and does nothing; a crash leaves nothing behind.
  */
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
-import { type InitiatingEntity, initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
+import { initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
 import { type PlannedRevocation, planRevocation } from '@drawbridge/core/revocation/revocation-plan'
+import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
+import { type SetSubject, subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import {
   findEvents,
+  findGrantsNow,
+  type GrantNow,
   insertRevocations,
   listIssuersOfTenant,
   lockResourcesOfIssuer,
@@ -19,12 +23,11 @@ import {
   markGrantsRevoked,
   type RevocationTarget,
   type RevokingIssuer,
+  type ToldEvent,
 } from '@drawbridge/store/revocations'
 import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 import { tellResources } from '../tell-resources.js'
-
-export const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 
 export type RevokeJob = {
   readonly tenant: string
@@ -46,11 +49,10 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
   const told = await acrossTenants(deps.database, async (db) => {
     if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
     const event = (await findEvents(db, tenant, [eventId])).get(eventId)
-    const by = event === undefined ? 'system' : (initiatingEntities[event.source] ?? 'system')
+    const grant = job.target === 'grant' ? (await findGrantsNow(db, tenant, [job.targetId])).get(job.targetId) : undefined
     let count = 0
     const plan = planRevocation(job, await listIssuersOfTenant(db, tenant), now)
-    for (const revocation of plan.revocations)
-      count += await revokeAtIssuer(deps, db, { tenant, by, barrierAt: event?.barrierAt ?? now, revocation })
+    for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, { tenant, event, grant, revocation })
     await markEventsSwept(db, tenant, [eventId], now)
     await markDone(db, tenant, job.entry, now)
     return count
@@ -59,14 +61,22 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
 }
 
 type AtIssuer = PlannedRevocation<RevokingIssuer>
-type Telling = { readonly tenant: TenantId; readonly by: InitiatingEntity; readonly barrierAt: Instant; readonly revocation: AtIssuer }
+type Telling = {
+  readonly tenant: TenantId
+  readonly event: ToldEvent | undefined
+  /** That is revoked. */
+  readonly grant: GrantNow | undefined
+  readonly revocation: AtIssuer
+}
 
-async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, by, barrierAt, revocation }: Telling): Promise<number> {
+async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, event, grant, revocation }: Telling): Promise<number> {
   const { issuer, target, targetId, epoch, at, expiresAt } = revocation
   const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
   const eventId = revocation.eventId as DeprovisioningEventId
   await insertRevocations(db, tenant, [{ eventId, issuerId: issuer.id, target, targetId, epoch, at, expiresAt }])
-  const claims = claimsOf(revocation, by, barrierAt)
+  const named = { subject: grant?.subject ?? undefined, session: grant?.session ?? undefined }
+  const of = { issuer: issuer.url, tenantSlug: issuer.tenantSlug, target, targetId, grant: named, isSessionEnd: event?.source === 'logout' }
+  const claims = claimsOf(revocation, event, subjectOfRevocation(of))
   return tellResources(deps, db, resources, { tenant, issuer, eventId, at, expiresAt, claims })
 }
 
@@ -75,21 +85,20 @@ async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, by, barrier
  * the barrier's, however late the sweep comes: who compares it with `iat` must not refuse what was issued after a reinstatement meanwhile.
  *
  * @spec RFC 8417 §2.2
- * @spec RFC 9493 §3.2.4 iss_sub, §3.2.5 opaque
- * @spec CAEP 1.0 §3.1 session-revoked
+ * @spec CAEP 1.0 §2, §3.1 session-revoked
  */
 function claimsOf(
-  { issuer, target, targetId, epoch }: AtIssuer,
-  by: InitiatingEntity,
-  barrierAt: Instant,
+  { issuer, target, targetId, epoch, at }: AtIssuer,
+  event: ToldEvent | undefined,
+  subject: SetSubject,
 ): Readonly<Record<string, unknown>> {
-  const subject = target === 'subject' ? { format: 'iss_sub', iss: issuer.url, sub: targetId } : { format: 'opaque', id: targetId }
+  const barrierAt: Instant = event?.barrierAt ?? at
   return {
     sub_id: subject,
     events: {
       [sessionRevoked]: {
         event_timestamp: toSeconds(barrierAt),
-        initiating_entity: by,
+        initiating_entity: event === undefined ? 'system' : (initiatingEntities[event.source] ?? 'system'),
         reason_admin: { en: `access of this ${target} was revoked` },
       },
     },

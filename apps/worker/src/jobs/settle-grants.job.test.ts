@@ -2,6 +2,7 @@
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { settleGrantsEntry, tellSettledEntry, tokenClaimsChange } from '@drawbridge/core/revocation/settled-grants'
+import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { hasLateNews, openStreamAcrossTenants } from '@drawbridge/store/notice-streams'
@@ -13,7 +14,6 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { aCompany, countOf, jobDeps, random } from '../../test/a-company.js'
 import { findJob } from '../jobs.js'
-import { sessionRevoked } from './revoke-grants.job.js'
 import { settleTenantGrants, stepsPerPiece, stretchMilliseconds } from './settle-grants.job.js'
 
 type Company = Awaited<ReturnType<typeof aCompany>>
@@ -229,7 +229,11 @@ it('every loss is one line of the trail, one receipt and one notice to the one r
     return verified.ok ? verified.value : verified
   })
   const of = (grant: string) => ({
-    sub_id: { format: 'opaque', id: grant },
+    txn: expect.any(String),
+    sub_id: {
+      ...{ format: 'complex', user: { format: 'iss_sub', iss: company.issuer, sub: company.subject } },
+      ...{ session: { format: 'opaque', id: grant }, tenant: { format: 'opaque', id: 'acme' } },
+    },
     drawbridge: { target: 'grant', targetId: grant, epoch: 2, tenant: 'acme' },
   })
   expect(read).toEqual(

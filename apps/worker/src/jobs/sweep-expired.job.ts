@@ -1,4 +1,4 @@
-/** Removes what time has ended: done outbox entries, expired notices, revocations, flows and grants; closes streams that nobody listens to. */
+/** Removes what time has ended: done outbox entries, expired notices, revocations, flows and grants; closes streams that nobody listens to, and ends event streams beyond their bounds. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
@@ -13,6 +13,7 @@ import {
   sweptTables,
 } from '@drawbridge/store/sweeps'
 import { acrossTenants } from '@drawbridge/store/transaction'
+import { boundEventStreams } from '../bound-event-streams.js'
 import type { JobDeps } from '../deps.js'
 
 /** Done entries are kept this long, so that an admin sees what happened. */
@@ -25,6 +26,8 @@ export const mostBatches = 20
 export async function sweepExpired(deps: JobDeps): Promise<void> {
   const now = deps.clock.now()
   const removed = await acrossTenants(deps.database, (db) => deleteDoneAcrossTenants(db, addSeconds(now, -keepDoneSeconds), sweepBatch))
+  // First the streams that would miss what goes then: they are told so.
+  const ended = await boundEventStreams(deps)
   const expired = await acrossTenants(deps.database, (db) => deleteExpiredNoticesAcrossTenants(db, now, sweepBatch))
   const closed = await acrossTenants(deps.database, (db) => closeLapsedStreamsAcrossTenants(db, now, addSeconds(now, -streamLapseSeconds)))
   for (const seconds of await acrossTenants(deps.database, (db) => markEventsDeadAcrossTenants(db, sweepBatch)))
@@ -32,7 +35,7 @@ export async function sweepExpired(deps: JobDeps): Promise<void> {
   await acrossTenants(deps.database, (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
   let rows = await sweepMembers(deps)
   for (const table of sweptTableNames) rows += await sweepTable(deps, table)
-  if (removed + expired + closed + rows > 0) deps.log.info({ removed, expired, closed, rows }, 'swept what had expired')
+  if (removed + expired + closed + ended + rows > 0) deps.log.info({ removed, expired, closed, ended, rows }, 'swept what had expired')
 }
 
 /** Of groups that were emptied or deleted: one group at a time, so a batch may be short and there is more. */

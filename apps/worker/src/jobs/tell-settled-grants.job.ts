@@ -13,6 +13,8 @@ import {
   type TellSettledPayload,
   tokenClaimsChange,
 } from '@drawbridge/core/revocation/settled-grants'
+import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
+import { subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
 import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertNotices, type NewNotice } from '@drawbridge/store/notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
@@ -28,7 +30,6 @@ import {
 } from '@drawbridge/store/revocations'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
-import { sessionRevoked } from './revoke-grants.job.js'
 
 export type TellSettledJob = TellSettledPayload & { readonly tenant: string; readonly entry: number }
 
@@ -64,7 +65,7 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
   if (told !== undefined) deps.log.info({ tenant, notices: told }, 'what a policy took from grants was told')
 }
 
-type ToldGrant = ChangedGrant & { readonly barrierAt: Instant | undefined }
+type ToldGrant = ChangedGrant & { readonly barrierAt: Instant | undefined; readonly subject: string | undefined }
 
 /**
  * What they hold now, not what they held when the entry was written: entries of one grant may be carried out in any order, and who hears two of them
@@ -83,6 +84,7 @@ async function asTheyAreNow(db: AcrossDb, tenant: TenantId, grants: readonly Cha
     return {
       ...grant,
       ...(held !== undefined && held.epoch >= grant.epoch && held),
+      subject: held?.subject ?? undefined,
       barrierAt: events.get(grant.eventId as DeprovisioningEventId)?.barrierAt,
     }
   })
@@ -105,7 +107,10 @@ async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grant
   const sign = await deps.openNoticeSigner(db, signer)
   const notices = grants.map((grant): NewNotice => {
     const jti = deps.random.uuid()
-    const set = { iss: issuer.url, aud: resource.identifier, iat: toSeconds(at), jti, ...claimsOf(grant, issuer.tenantSlug, at) }
+    const named = { issuer: issuer.url, tenantSlug: issuer.tenantSlug, target: 'grant', targetId: grant.grantId } as const
+    const subject = subjectOfRevocation({ ...named, grant: { subject: grant.subject, session: undefined } })
+    const claims = { txn: grant.eventId, sub_id: subject, ...claimsOf(grant, issuer.tenantSlug, at) }
+    const set = { iss: issuer.url, aud: resource.identifier, iat: toSeconds(at), jti, ...claims }
     return { eventId: grant.eventId, jti, token: sign(set) }
   })
   await insertNotices(db, { tenantId: resource.tenantId, resourceId: resource.id, issuer: signer, createdAt: at, expiresAt }, notices)
@@ -115,7 +120,6 @@ async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grant
  * Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`, which says the same of both events.
  *
  * @spec CAEP 1.0 §3.1 session-revoked, §3.2 token-claims-change
- * @spec RFC 9493 §3.2.5 opaque
  */
 function claimsOf(
   { grantId, epoch, scopes, isEnded, barrierAt, cause = 'policy' }: ToldGrant,
@@ -135,5 +139,5 @@ function claimsOf(
           claims: { scope: scopes.join(' ') },
         },
       }
-  return { sub_id: { format: 'opaque', id: grantId }, events: event, drawbridge: { target: 'grant', targetId: grantId, epoch, tenant } }
+  return { events: event, drawbridge: { target: 'grant', targetId: grantId, epoch, tenant } }
 }
