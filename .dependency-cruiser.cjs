@@ -119,8 +119,8 @@ module.exports = {
     only(
       'jose',
       'jose',
-      ['packages/crypto', 'packages/guard', 'apps/simulator', 'bench'],
-      'Keys and tokens are handled in crypto (and, for strangers, in the guard).',
+      ['packages/crypto', 'packages/guard', 'apps/simulator', 'packages/testkit/src/an-ssf-receiver', 'bench'],
+      'Keys and tokens are handled in crypto (and, for strangers, in the guard and in the receiver that tests speak to).',
     ),
     only(
       'second factors',
