@@ -11,11 +11,15 @@ import { logoutEndpoints } from './logout/endpoints.js'
 import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
 import { scimEndpoints } from './scim/endpoints.js'
+import { eventPollEndpoint } from './signals/event-poll.endpoint.js'
+import { eventStreamEndpoints } from './signals/event-streams.endpoint.js'
 import { globalTokenRevocationEndpoint } from './signals/global-token-revocation.endpoint.js'
 import { endWaitingPolls } from './signals/notice-wakeups.js'
 import { pollEndpoint } from './signals/poll.endpoint.js'
 import { receiversEndpoint } from './signals/receivers.endpoint.js'
-import { ssfConfigurationEndpoint } from './signals/ssf-configuration.endpoint.js'
+import { ssfConfigurationEndpoints } from './signals/ssf-configuration.endpoint.js'
+import { streamStatusEndpoints } from './signals/stream-status.endpoint.js'
+import { streamVerificationEndpoint } from './signals/stream-verification.endpoint.js'
 import { streamsEndpoint } from './signals/streams.endpoint.js'
 import { introspectEndpoint } from './token/introspect.endpoint.js'
 import { revokeEndpoint } from './token/revoke.endpoint.js'
@@ -34,9 +38,13 @@ export const brokerEndpoints: readonly Endpoint[] = [
   revokeEndpoint,
   jwksEndpoint,
   ...serverMetadataEndpoints,
-  ssfConfigurationEndpoint,
+  ...ssfConfigurationEndpoints,
   noticeJwksEndpoint,
   streamsEndpoint,
+  ...eventStreamEndpoints,
+  ...streamStatusEndpoints,
+  streamVerificationEndpoint,
+  eventPollEndpoint,
   pollEndpoint,
   globalTokenRevocationEndpoint,
   receiversEndpoint,

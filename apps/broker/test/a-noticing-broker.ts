@@ -1,7 +1,8 @@
 /** A broker that speaks for one tenant, for tests of notices: a resource of the tenant's and one of the vendor's, and a hand in place of the worker. */
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
-import { addSeconds, instant } from '@drawbridge/core/instant'
+import { addSeconds } from '@drawbridge/core/instant'
+import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { type DeprovisioningEventId, type IssuerId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { signJwt } from '@drawbridge/crypto/jwt'
@@ -9,7 +10,7 @@ import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
 import { generateSigningKey, toSigningKey } from '@drawbridge/crypto/signing-keys'
 import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
-import { systemClock } from '@drawbridge/runtime/clock'
+import { type Clock, systemClock } from '@drawbridge/runtime/clock'
 import { readEnv } from '@drawbridge/runtime/env'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { silentLog } from '@drawbridge/runtime/log'
@@ -17,6 +18,7 @@ import { createMetrics } from '@drawbridge/runtime/metrics'
 import { insertNotices } from '@drawbridge/store/notices'
 import { insertRevocations, lockResourcesOfIssuer } from '@drawbridge/store/revocations'
 import { acrossTenants } from '@drawbridge/store/transaction'
+import type { PushDeps } from '@drawbridge/testkit/a-pusher'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { createApp } from '../src/app.js'
 import { createClientCache } from '../src/clients/client-cache.js'
@@ -45,23 +47,31 @@ export const metrics = createMetrics({ withProcess: false })
 type Place = { readonly fixture: TestDatabase; readonly issuer: string }
 
 export type NoticingBroker = Place & {
+  /** What pushes beside it would be given. */
+  readonly pushDeps: PushDeps
+  /** The database's secret keeper, for those who look at what rests in it. */
+  readonly sealer: typeof sealer
+  /** Moves its clock, and that of whoever pushes. */
+  readonly later: (seconds: number) => void
   /** What the worker's job does, in its own order; answers the `jti` of the tenant's own resource. */
   revoke(subject: string, epoch: number): Promise<string>
   close(): Promise<void>
 }
 
-export async function aNoticingBroker(): Promise<NoticingBroker> {
+/** `allowedOrigins`: where receivers of the test may be, in plain http. */
+export async function aNoticingBroker(allowedOrigins: readonly string[] = []): Promise<NoticingBroker> {
   const fixture = await testDatabase()
+  const moved = { by: 0 }
   const deps = {
-    settings: readEnv({}),
+    settings: { ...readEnv({}), allowedOrigins },
     installation: { id: installationId, kind: 'demo' as const },
-    clock: systemClock(),
+    clock: { now: () => addSeconds(systemClock().now(), moved.by) },
     random,
     log: silentLog(),
     metrics,
     database: fixture.database,
     sealer,
-    fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: false }),
+    fetchSafely: createFetchSafely({ allowedOrigins, allowLoopback: false }),
     resolveTxt: async () => ({ kind: 'absent' as const }),
     connectorFor: () => undefined,
   }
@@ -78,7 +88,12 @@ export async function aNoticingBroker(): Promise<NoticingBroker> {
   await arrange(place)
   return {
     ...place,
-    revoke: (subject, epoch) => revoke(place, subject, epoch),
+    pushDeps: { ...deps, installationId },
+    sealer,
+    later: (seconds) => {
+      moved.by += seconds
+    },
+    revoke: (subject, epoch) => revoke(place, deps.clock, subject, epoch),
     close: async () => {
       await app.close()
       await fixture.close()
@@ -150,8 +165,8 @@ async function arrangeResource(
   ])
 }
 
-async function revoke({ fixture, issuer }: Place, subject: string, epoch: number): Promise<string> {
-  const now = instant(Date.now())
+async function revoke({ fixture, issuer }: Place, clock: Clock, subject: string, epoch: number): Promise<string> {
+  const now = clock.now()
   const [tenant, eventId, jti] = [ids.tenant as TenantId, random.uuid() as DeprovisioningEventId, random.uuid()]
   const issuerId = ids.issuer as IssuerId
   const expiresAt = addSeconds(now, 3600)
@@ -163,7 +178,9 @@ async function revoke({ fixture, issuer }: Place, subject: string, epoch: number
       aud: resource,
       iat: Math.floor(now / 1000),
       jti,
-      events: { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} },
+      txn: eventId,
+      sub_id: { format: 'iss_sub', iss: issuer, sub: subject },
+      events: { [sessionRevoked]: { event_timestamp: Math.floor(now / 1000), initiating_entity: 'admin' } },
       drawbridge: { target: 'subject', targetId: subject, epoch, tenant: 'acme' },
     },
   )

@@ -30,15 +30,16 @@ export const lateAfterSeconds = 30
 /** Of one poll. */
 const refusalsLogged = 20
 
-const body = z.object({
-  streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/),
+/** @spec RFC 8936 §2.2 */
+export const pollSaid = {
   maxEvents: z.number().int().min(0).max(10_000).default(mostNoticesPerPoll),
   returnImmediately: z.boolean().default(false),
   ack: z.array(z.string().max(100)).max(1000).default([]),
   setErrs: z.record(z.string().max(100), z.object({ err: z.string().max(100), description: z.string().max(500).optional() })).default({}),
-})
+} as const
+const body = z.object({ streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/), ...pollSaid })
 type Poll = z.output<typeof body>
-const output = z.object({ sets: z.record(z.string(), z.string()), moreAvailable: z.boolean() })
+export const pollOutput = z.object({ sets: z.record(z.string(), z.string()), moreAvailable: z.boolean() })
 
 export const pollEndpoint = endpoint<Poll, ProvenResource>({
   method: 'POST',
@@ -48,7 +49,7 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   servesSuspended: true,
   tag: 'signals',
   permission: 'resource credential (HTTP Basic)',
-  output: { status: 200, schema: output },
+  output: { status: 200, schema: pollOutput },
   authorize: proveResource,
   parse: jsonParser(body),
   run: async (http, deps) => {

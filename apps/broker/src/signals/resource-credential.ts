@@ -1,4 +1,7 @@
-/** Which resource server is calling: its credential in HTTP Basic, good at every issuer that may mint for the resource. */
+/**
+ * Which resource server is calling: its credential in HTTP Basic, or as a bearer token, which is what receivers of other makers have a field for. It is
+ * good at every issuer that may mint for the resource.
+ */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { type SignalErrorReason, signalErrors } from '@drawbridge/core/signals/error'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
@@ -10,12 +13,19 @@ import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+/** Id and secret, joined by a dot. */
+const bearer = /^Bearer +([0-9a-f-]{36})\.([A-Za-z0-9_-]{1,1024})$/i
 const basic = /^Basic +([A-Za-z0-9+/]{1,1024}={0,2})$/i
 
-/** The one refusal that challenges: @spec RFC 7617 §2 */
-export function refuseSignal(reason: SignalErrorReason): Answer {
+/** Who calls, and by which of its credentials. */
+export type ProvenReceiver = ProvenResource & { readonly credentialId: string }
+
+/** The one refusal that challenges: @spec RFC 7617 §2, RFC 6750 §3 */
+export function refuseSignal(reason: SignalErrorReason, retryAfter?: string): Answer {
   const entry = signalErrors[reason]
-  const headers = entry.status === 401 ? { 'www-authenticate': 'Basic realm="drawbridge", charset="UTF-8"' } : {}
+  if (retryAfter !== undefined) return refuseAsJson(entry, { reason }, { headers: { 'retry-after': retryAfter } })
+  const headers: Readonly<Record<string, string>> =
+    entry.status === 401 ? { 'www-authenticate': 'Basic realm="drawbridge", charset="UTF-8", Bearer realm="drawbridge"' } : {}
   return refuseAsJson(entry, { reason }, { headers })
 }
 
@@ -31,15 +41,22 @@ function readBasic(header: string | undefined): { id: string; secret: string } |
   }
 }
 
-export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenResource, Answer>> {
-  const presented = readBasic(http.headers['authorization'])
+/** @spec RFC 6750 §2.1 */
+function readBearer(header: string | undefined): { id: string; secret: string } | undefined {
+  const [, id, secret] = bearer.exec(header ?? '') ?? []
+  return id === undefined || secret === undefined ? undefined : { id, secret }
+}
+
+export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promise<Result<ProvenReceiver, Answer>> {
+  const header = http.headers['authorization']
+  const presented = readBasic(header) ?? readBearer(header)
   if (presented === undefined) return err(refuseSignal('resource_credential_missing'))
   if (!uuid.test(presented.id)) return err(refuseSignal('resource_credential_unknown'))
   const asked = { issuerTenant: tenantOf(http).id, credentialId: presented.id, now: deps.clock.now() }
   const found = await acrossTenants(deps.database, (db) => findResourceCredentialAcrossTenants(db, asked))
   if (found === undefined) return err(refuseSignal('resource_credential_unknown'))
   if (!sameHash(found.secretHash, hashCredential(presented.secret))) return err(refuseSignal('resource_credential_wrong'))
-  return ok({ tenantId: found.tenantId, resourceId: found.resourceId, identifier: found.identifier })
+  return ok({ tenantId: found.tenantId, resourceId: found.resourceId, identifier: found.identifier, credentialId: presented.id })
 }
 
 /** A stream belongs to the issuer at whose address it was opened. */

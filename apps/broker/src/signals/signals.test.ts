@@ -34,7 +34,8 @@ it.each([
   ['a true credential at an issuer that may not mint for its resource', () => `${ids.credential}:${secret}`, 'globex'],
 ])('refuses %s with the same 401', async (_name, credential, tenant) => {
   const answer = await guard.post('/ssf/streams', { instance: 'a' }, credential(), tenant)
-  expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="drawbridge", charset="UTF-8"'])
+  const challenge = 'Basic realm="drawbridge", charset="UTF-8", Bearer realm="drawbridge"'
+  expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, challenge])
   expect(answer.body).toMatchObject({ error: 'access_denied', error_description: 'prove yourself with the credential of your resource' })
 })
 
