@@ -1,9 +1,11 @@
 /** Every list of the admin API, found in the table of endpoints: what no position can be is refused, and a walk meets every row once. */
+import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
+import { anEventStream } from '@drawbridge/testkit/an-event-stream'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
@@ -108,7 +110,11 @@ async function fillVendor(): Promise<void> {
     await call('POST', '/admin-keys', { name, permissions: ['configuration:read'], expiresAt: later })
   }
   for (const tenant of ['acme', 'globex']) await call('POST', `/tenants/${tenant}/shared-resources/${shared}`)
-  for (let n = 0; n < 3; n += 1) await call('POST', `/shared-resources/${shared}/credentials`, {})
+  for (let n = 0; n < 3; n += 1) {
+    const { id: credentialId } = (await call('POST', `/shared-resources/${shared}/credentials`, {})).body
+    await anEventStream(fixture, acme, { tenantId: vendorTenantId, resourceId: shared, credentialId })
+    await anEventStream(fixture, acme, acme)
+  }
 }
 
 const propertiesOf = (schema: z.ZodType | undefined) =>

@@ -8,13 +8,14 @@ import { fromIso, id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './
 
 const receiverShape = z.strictObject({
   resource: z.string(),
-  instance: z.string().describe('How the replica names itself'),
+  instance: z.string().describe('How the replica names itself, or which event stream it is'),
   dueAt: time.describe('When it had to be told'),
   notifiedAt: timeOrNull.describe('When it was handed the notice'),
   acknowledgedAt: timeOrNull,
   refusedAt: timeOrNull,
   refusal: z.string().nullable().describe('RFC 8935 §2.4'),
   lapsedAt: timeOrNull.describe('When it was given up as silent; by then it refuses, or asks about each token, by its own setting'),
+  pausedAt: timeOrNull.describe('Since when its event stream is paused: it has not been told, and does not refuse by itself'),
 })
 
 const receiptShape = z.strictObject({
@@ -30,11 +31,12 @@ const receiptShape = z.strictObject({
   sweptAt: timeOrNull.describe('When the notices were written'),
   deadAt: timeOrNull.describe('Since when it is dead everywhere; null: an instance has not answered yet, or nothing matched'),
   secondsToDead: z.number().nullable().describe('From the barrier until dead everywhere'),
-  due: z.int().describe('Guard instances that had to hear of it'),
+  due: z.int().describe('Guard instances and event streams that had to hear of it'),
   notified: z.int(),
   acknowledged: z.int(),
   refused: z.int(),
   lapsed: z.int(),
+  paused: z.int(),
   receivers: z.array(receiverShape).max(mostReceiversListed).nullable().describe('Each of them, where asked for'),
 })
 const showReceipt = (receipt: RevocationReceipt): z.output<typeof receiptShape> => ({

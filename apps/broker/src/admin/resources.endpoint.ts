@@ -15,6 +15,7 @@ import { type Answer, empty } from '../http/answer.js'
 import { type Endpoint, tenantOf } from '../http/endpoint.js'
 import { type AdminEndpointDefinition, type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
+import { resourceStreamEndpoints } from './event-streams.endpoint.js'
 import { ownedResourceEndpoints, type ResourceOwner, resourceCredentialEndpoints } from './owned-resources.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape } from './shapes.js'
@@ -159,8 +160,10 @@ export const resourceEndpoints: readonly Endpoint[] = [
   withdraw,
   restore,
   ...resourceCredentialEndpoints(ofTenant),
+  ...resourceStreamEndpoints(ofTenant),
   ...ownedResourceEndpoints(ofVendor),
   ...resourceCredentialEndpoints(ofVendor),
+  ...resourceStreamEndpoints(ofVendor),
   minters,
   share,
   unshare,

@@ -3,12 +3,15 @@
  * A new write endpoint fails here until it has a line.
  */
 import { randomUUID } from 'node:crypto'
+import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
+import { anEventStream } from '@drawbridge/testkit/an-event-stream'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { adminEndpoints } from './admin-endpoints.js'
@@ -54,11 +57,31 @@ beforeAll(async () => {
   made['scimUser'] = await aScimUser(fixture, acme, 'ada@acme.example')
   made['recordedLogin'] = await aRecordedLogin(fixture, acme, broker.deps)
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
+  await aTokenKey(fixture, broker, acme, 'notices')
+  await twoEventStreams()
 })
 afterAll(async () => {
   await broker?.close()
   await fixture?.close()
 })
+
+/** One of a resource of the tenant's own, and one of a resource of the vendor's, which carries the tenant's events. */
+async function twoEventStreams(): Promise<void> {
+  const [vendors, credential] = [randomUUID(), randomUUID()]
+  const resource =
+    "INSERT INTO resources (tenant_id, id, identifier, name, created_at) VALUES ($1, $2, 'https://streams.vendor.example', 'x', now())"
+  await asOwner(fixture.ownerUrl, resource, [vendorTenantId, vendors])
+  const proof = `INSERT INTO resource_credentials (tenant_id, id, resource_id, secret_hash, created_at) VALUES ($1, $2, $3, '', now())`
+  await asOwner(fixture.ownerUrl, proof, [vendorTenantId, credential, vendors])
+  made['ownResource'] = acme.resourceId
+  made['vendorResource'] = vendors
+  made['stream'] = await anEventStream(fixture, acme, {
+    tenantId: acme.tenantId,
+    resourceId: acme.resourceId,
+    credentialId: acme.credentialId,
+  })
+  made['vendorStream'] = await anEventStream(fixture, acme, { tenantId: vendorTenantId, resourceId: vendors, credentialId: credential })
+}
 
 /** To somebody who is a contact no more. */
 async function aFailedMail(): Promise<void> {

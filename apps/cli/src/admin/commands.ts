@@ -11,6 +11,7 @@ import { loginCommands } from './commands/login-commands.js'
 import { policyCommands } from './commands/policy-commands.js'
 import { recordedLoginCommands } from './commands/recorded-login-commands.js'
 import { setupCommands } from './commands/setup-commands.js'
+import { streamCommands } from './commands/stream-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
 
@@ -21,6 +22,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...domainCommands,
   ...policyCommands,
   ...grantCommands,
+  ...streamCommands,
   ...factorCommands,
   ...watchCommands,
   ...deadLetterCommands,
