@@ -126,7 +126,7 @@ describe('a stream', () => {
     ['an address of his own for polls', { method: poll, endpoint_url: endpoint }],
     ['an unknown method', { method: 'urn:ietf:rfc:0', endpoint_url: endpoint }],
     ['a header that is two', { method: push, endpoint_url: endpoint, authorization_header: 'a\r\nb: c' }],
-  ])('refuses %s', async (_name, delivery) => {
+  ])('refuses delivery by %s', async (_name, delivery) => {
     expect((await streams.create({ delivery })).status).toBe(400)
     const { stream_id } = await made()
     expect((await streams.update({ stream_id, delivery })).status).toBe(400)
