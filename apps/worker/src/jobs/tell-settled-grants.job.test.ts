@@ -1,11 +1,11 @@
 /** Two losses of one grant may be told in any order: whoever hears both ends with what the grant holds. */
 import { instant } from '@drawbridge/core/instant'
 import { tellSettledEntry, tokenClaimsChange } from '@drawbridge/core/revocation/settled-grants'
+import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { aCompany, jobDeps, random } from '../../test/a-company.js'
 import { findJob } from '../jobs.js'
-import { sessionRevoked } from './revoke-grants.job.js'
 
 let fixture: TestDatabase
 beforeAll(async () => {
