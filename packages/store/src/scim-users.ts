@@ -167,7 +167,9 @@ const isSame = (user: ScimUser, data: ScimUserData): boolean =>
 
 /** Undefined: the name is taken. */
 async function rewrite(db: Db, caller: ScimCaller, before: ScimUser, data: ScimUserData): Promise<ScimUser | undefined> {
-  if (await isTaken(db, caller, data, before.id)) return undefined
+  // What she has already, nobody else has: changes of one connection queue.
+  const isRenamed = keyOf(data.userName) !== keyOf(before.userName) || data.externalId !== before.externalId
+  if (isRenamed && (await isTaken(db, caller, data, before.id))) return undefined
   const { rows } = await db.query<ScimUserRow>(
     `UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8
      WHERE tenant_id = $1 AND id = $2 RETURNING ${scimUserColumns}`,
