@@ -1,6 +1,7 @@
 /** The statement of `complete-login`: the SQL alone. What it promises, and why, is told there. */
 import { freshLoginSkewSeconds } from '@drawbridge/core/identity/fresh-login'
 import { undecidedProvisioning } from '@drawbridge/core/identity/provisioning'
+import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
 import { alive, ongoingColumns } from './authorization-requests.js'
 import { hotStatement, judged } from './transaction.js'
 
@@ -15,6 +16,9 @@ const directoryState = `CASE
   WHEN bool_or(living) THEN 'active'
   WHEN count(*) > 0 THEN 'tombstone'
   WHEN EXISTS (SELECT 1 FROM namesakes WHERE gone) AND NOT EXISTS (SELECT 1 FROM namesakes WHERE NOT gone) THEN 'tombstone' ELSE 'none' END`
+
+/** What a login says of her, without how and when she signed in. */
+const said = (claims: string): string => `(${claims} - '{authentication,idpSession,sessionExpiresAt}'::text[])`
 
 /** A name without case, whatever the locale of the cluster: as `keyOfLink` lowers it. */
 const nameKey = (text: string): string => `lower(${text}::text COLLATE "und-x-icu")`
@@ -111,18 +115,27 @@ export const completeStatement = hotStatement({
   ), taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
       AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND verdict.asks_invitation RETURNING i.id
+  ), changes AS (
+    SELECT COALESCE(claim_changes, 'now') = 'now' AS is_now FROM tenants WHERE id = $1
   ), person AS (
     INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, claims_at, created_at, last_login_at, deactivates_at)
     SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
     WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
-      claims_version = subjects.claims_version + CASE WHEN subjects.claims - '{authentication,idpSession,sessionExpiresAt}'::text[]
-        = EXCLUDED.claims - '{authentication,idpSession,sessionExpiresAt}'::text[] THEN 0 ELSE 1 END,
+      claims_version = subjects.claims_version + CASE WHEN ${said('subjects.claims')} = ${said('EXCLUDED.claims')} THEN 0 ELSE 1 END,
+      claims_barrier = CASE WHEN ${said('subjects.claims')} = ${said('EXCLUDED.claims')} OR NOT (SELECT is_now FROM changes) THEN subjects.claims_barrier
+        ELSE subjects.claims_version + 1 END,
+      claims_barrier_at = CASE WHEN ${said('subjects.claims')} = ${said('EXCLUDED.claims')} OR NOT (SELECT is_now FROM changes) THEN subjects.claims_barrier_at
+        ELSE $6 END,
       scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id), deactivates_at = COALESCE(EXCLUDED.deactivates_at, subjects.deactivates_at)
     WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
       AND (subjects.deactivates_at <= $6) IS NOT TRUE
-    RETURNING id, epoch, claims_version, factors_reset_at, deactivates_at
+    RETURNING id, epoch, claims_version, claims_barrier, claims_barrier_at, factors_reset_at, deactivates_at
+  ), queued AS (
+    INSERT INTO outbox (tenant_id, kind, payload, created_at)
+    SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', $3::uuid, 'subjects', jsonb_build_array(person.id)), $6
+    FROM person WHERE claims_barrier_at = $6 AND claims_barrier = claims_version AND EXISTS (SELECT 1 FROM known) RETURNING id
   ), session AS (
     INSERT INTO browser_sessions (tenant_id, id, issuer_id, handle_hash, subject_id, connection_id, tenant_epoch, connection_epoch, subject_epoch,
       acr, amr, authenticated_at, idp_session, idp_session_name, idp_subject_name, sealed_logout_hint, created_at, expires_at, first_session_id)
@@ -151,7 +164,8 @@ export const completeStatement = hotStatement({
   )
   SELECT final.outcome, moved.*, t.configuration_version, t.policy_version, session.id AS opened_id, session.subject_id AS opened_for,
     session.tenant_epoch, session.connection_epoch, session.subject_epoch, person.claims_version, person.factors_reset_at, person.deactivates_at,
-    cn.directory_version, directory_decides_groups(cn.configuration, cn.groups_since) OR directory_decides_claims(cn.configuration) AS directory_decides
+    cn.directory_version, directory_decides_groups(cn.configuration, cn.groups_since) OR directory_decides_claims(cn.configuration) AS directory_decides,
+    (SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued) AS woken
   FROM tenants t LEFT JOIN final ON true LEFT JOIN moved ON true LEFT JOIN session ON true LEFT JOIN person ON true
     LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = $3 WHERE t.id = $1`,
 })

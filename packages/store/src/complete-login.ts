@@ -12,7 +12,8 @@
  *
  * A deactivated subject, a tombstoned, inactive or ambiguous SCIM user, evidence older than a barrier and a sign-in older than a barrier
  * get no session, and what such evidence says is not kept: an old answer must not bring old groups back. How and when she signed in is
- * no claim: it leaves `claims_version` alone. So does it that she is linked: whom her directory does not know has unknown groups, and unknown is strictest.
+ * no claim: it leaves `claims_version` alone. Anything else that it says and the last login did not is a change of claims: with effect at once,
+ * where the tenant's policy wants that, on all that she holds. So does it that she is linked: whom her directory does not know has unknown groups, and unknown is strictest.
  *
  * The SCIM link is made once, by the key the connection declared (without one: externalId is the stable id), to exactly one living user of
  * this connection whom no other subject has. Where this connection's directory does not know her, a tombstone or an inactive user of any

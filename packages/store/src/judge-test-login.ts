@@ -1,5 +1,6 @@
 /** The statement in which a test is judged as a login would be, and its trip is over: it writes no subject, session, claim or trail of a login. */
 import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
+import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { judgementParameters, type LoginRefusal, type LoginToJudge, type Outcome, publicReasons } from './complete-login.js'
 import { judgement, readsDomainsElsewhere } from './complete-login-statement.js'
@@ -19,7 +20,8 @@ const judgeStatement = hotStatement({
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at
   ), ${judgement}
   SELECT verdict.outcome, facts.mode, facts.is_known, t.configuration_version,
-    ${directorySays({ connection: '$3::uuid', user: 'directory.scim_user_id' })} AS directory_says FROM verdict, facts, directory, tenants t WHERE t.id = $1`,
+    ${directorySays({ connection: '$3::uuid', user: 'directory.scim_user_id' })} AS directory_says,
+    COALESCE(directory_end($1, directory.scim_user_id), (SELECT deactivates_at FROM known)) AS deactivates_at FROM verdict, facts, directory, tenants t WHERE t.id = $1`,
 })
 
 export type JudgedTest = {
@@ -32,6 +34,8 @@ export type JudgedTest = {
   readonly configurationVersion: number
   /** What the directory says of whom the login would be linked to; null where it decides nothing. */
   readonly directorySays: unknown
+  /** When her access ends, by her directory or by what is known of her. */
+  readonly deactivatesAt: Instant | undefined
 }
 type Row = {
   readonly outcome: Outcome
@@ -39,6 +43,7 @@ type Row = {
   readonly is_known: boolean
   readonly configuration_version: number
   readonly directory_says: unknown
+  readonly deactivates_at: Instant | null
 }
 
 /** Of any number of callers with the same answer at most one gets a verdict. Undefined: the trip was over, or is no test. */
@@ -53,5 +58,6 @@ export async function judgeTestLogin(hot: HotDb, tenant: TenantId, login: LoginT
     isKnown,
     configurationVersion,
     directorySays: row.directory_says,
+    deactivatesAt: row.deactivates_at ?? undefined,
   }
 }

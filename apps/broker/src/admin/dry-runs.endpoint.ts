@@ -2,6 +2,7 @@
 
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import { mostScopesAsked, testLoginAsked } from '@drawbridge/core/identity/test-login'
+import type { Instant } from '@drawbridge/core/instant'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { inputOfSituation, policySituation } from '@drawbridge/core/policy/cases'
 import type { PolicyInput } from '@drawbridge/core/policy/decide'
@@ -103,6 +104,7 @@ async function inputOfTest(deps: BrokerDeps, tenant: ResolvedTenant, test: Store
     scopes: scopes.map((scope) => scope as Scope),
     stepUpsDone: asked.secondFactor ? 1 : 0,
     session: { startedAt: now, isOwn: true },
+    deactivatesAt: found.admission?.endsAt == null ? undefined : (found.admission.endsAt as Instant),
     from: { address, country },
     now,
   })

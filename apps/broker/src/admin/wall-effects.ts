@@ -53,10 +53,18 @@ export type WallEffects = {
 
 const perPage = 100
 
-export async function effectsOfWall(deps: BrokerDeps, wall: Wall, after: string | undefined): Promise<WallEffects> {
+type Reads = Pick<BrokerDeps, 'database'>
+type Limits = { readonly [Name in keyof typeof wallEffectLimits]: number }
+
+export async function effectsOfWall(
+  deps: Reads,
+  wall: Wall,
+  after: string | undefined,
+  limits: Limits = wallEffectLimits,
+): Promise<WallEffects> {
   const stored = await inTenant(deps.database, vendorTenantId, (db) => findCurrentPolicy(db, vendorTenantId))
   const walls = { present: compilePublishedWall(stored).value, other: wall }
-  const until = performance.now() + wallEffectLimits.milliseconds
+  const until = performance.now() + limits.milliseconds
   const changed: Changed[] = []
   let [looked, leftOut, last] = [0, 0, after]
   for (;;) {
@@ -73,7 +81,7 @@ export async function effectsOfWall(deps: BrokerDeps, wall: Wall, after: string 
       looked += 1
       last = tenant.slug
       if (found === undefined) continue
-      if (changed.length < wallEffectLimits.tenantsShown) changed.push(found)
+      if (changed.length < limits.tenantsShown) changed.push(found)
       else leftOut += 1
     }
     if (page.length < perPage) return { looked, next: undefined, changed, leftOut }
@@ -83,7 +91,7 @@ export async function effectsOfWall(deps: BrokerDeps, wall: Wall, after: string 
 type Walls = { readonly present: Wall; readonly other: Wall }
 
 /** `undefined`: none that can be told. */
-async function effectOn(deps: BrokerDeps, tenant: Tenant, walls: Walls): Promise<Changed | undefined> {
+async function effectOn(deps: Reads, tenant: Tenant, walls: Walls): Promise<Changed | undefined> {
   const policy = await inTenant(deps.database, tenant.id, (db) => findCurrentPolicy(db, tenant.id))
   if (policy === undefined) return undefined
   const looser = newsOf(mistakesUnder(policy, walls.other), mistakesUnder(policy, walls.present), ({ path, say }) => `${path} ${say}`)
@@ -99,7 +107,7 @@ function mistakesUnder({ document }: StoredPolicy, wall: Wall): readonly PolicyM
 
 type UnderWalls = { readonly policy: StoredPolicy; readonly walls: Walls }
 
-async function casesOf(deps: BrokerDeps, tenant: Tenant, { policy, walls }: UnderWalls): Promise<Changed['cases']> {
+async function casesOf(deps: Reads, tenant: Tenant, { policy, walls }: UnderWalls): Promise<Changed['cases']> {
   const resources = (await loadConfigurationAcrossTenants(deps.database, tenant.slug))?.resources ?? []
   const other = await casesUnder(policy, { wall: walls.other, resources })
   if (other.failures.length === 0) return other

@@ -30,6 +30,19 @@ describe.each(bothCompanies)('a dry run on a test of %s', (company) => {
     expect(body.scopes).toMatchObject([{ scope: 'read', granted: true, rule: 'staff', rules: [{ name: 'staff', outcome: 'yes' }] }])
   })
 
+  it('is bound by the end that her directory gave her access, as the test was', async () => {
+    await two.signIn(company, 'ada')
+    const ofCompany = 'tenant_id = (SELECT id FROM tenants WHERE slug = $1)'
+    const end = new Date(Date.now() + 120_000).toISOString()
+    await asOwner(two.fixture.ownerUrl, `UPDATE subjects SET deactivates_at = $2 WHERE ${ofCompany}`, [company, end])
+    const id = await run(company, forClient(company))
+    await asOwner(two.fixture.ownerUrl, `UPDATE subjects SET deactivates_at = NULL WHERE ${ofCompany}`, [company])
+    const { found } = (await two.call('GET', `/tenants/${company}/test-logins/${id}`)).body
+    expect(found.decision).toMatchObject({ accessTokenTtl: { by: 'deactivation' }, refreshTokenTtl: { by: 'deactivation' } })
+    const { body } = await dryRun(company, id)
+    expect([body.ceilings.access.won, body.ceilings.refresh.won]).toEqual([found.decision.accessTokenTtl, found.decision.refreshTokenTtl])
+  })
+
   it('asks another policy about the same login, for a client that the test did not name', async () => {
     const id = await run(company, {})
     expect(await dryRun(company, id)).toMatchObject({ status: 400, body: { type: 'urn:drawbridge:error:dry_run_impossible' } })

@@ -79,9 +79,9 @@ type Weighed = { readonly answer: Readonly<Record<string, unknown>>; readonly wh
 
 /** Whether she would come in, and then what policy would say. */
 async function weigh(home: TestHomecoming, { answer, who: { identity }, judged }: Weighed): Promise<FoundByTest> {
-  const { refusal, mode, isKnown } = judged
+  const { refusal, mode, isKnown, deactivatesAt } = judged
   const { requestId } = home.http
-  const admission = { comesIn: refusal === undefined, reason: refusal ?? null, mode, isKnown }
+  const admission = { comesIn: refusal === undefined, reason: refusal ?? null, mode, isKnown, endsAt: deactivatesAt ?? null }
   const common = { ...nothingFound, requestId, answer, identity: recordedOf(identity), admission }
   if (refusal !== undefined)
     return {
@@ -90,7 +90,7 @@ async function weigh(home: TestHomecoming, { answer, who: { identity }, judged }
       found: { ...common, steps: [...stepsOf('admission', true)], failure: { reason: refusal, detail: {} } },
     }
   const tenant = await home.deps.configuration.atVersion(home.tenant, judged.configurationVersion)
-  const asked = await askPolicy({ ...home, tenant }, identity)
+  const asked = await askPolicy({ ...home, tenant }, identity, judged)
   if (asked === undefined) return { outcome: 'admitted', isFinal: true, found: { ...common, steps: passedSteps('admission') } }
   const { decision, strength, ownFactor } = asked
   const judgedByPolicy = { ...common, strength, decision: { ...decision }, ownFactor: ownFactor ?? null }
@@ -112,7 +112,11 @@ async function weigh(home: TestHomecoming, { answer, who: { identity }, judged }
 type AskedPolicy = { readonly decision: PolicyDecision; readonly strength: string; readonly ownFactor: OwnFactorOfTest | undefined }
 
 /** Undefined: the admin named no client, or what she named is no longer there. */
-async function askPolicy(home: TestHomecoming, identity: NormalizedIdentity): Promise<AskedPolicy | undefined> {
+async function askPolicy(
+  home: TestHomecoming,
+  identity: NormalizedIdentity,
+  { deactivatesAt }: Pick<JudgedTest, 'deactivatesAt'>,
+): Promise<AskedPolicy | undefined> {
   const { deps, tenant, now, testLoginId } = home
   const test = await inTenant(deps.database, tenant.id, (db) => findTestLogin(db, tenant.id, testLoginId, now))
   const asked = testLoginAsked.parse(test?.asked ?? {})
@@ -132,6 +136,7 @@ async function askPolicy(home: TestHomecoming, identity: NormalizedIdentity): Pr
     stepUpsDone: asked.secondFactor ? 1 : 0,
     session: { startedAt: now, isOwn: true },
     privilegedFrom: privilegedFrom(person.resetAt),
+    deactivatesAt,
     from: home.http,
     now,
   }

@@ -77,9 +77,9 @@ export const auditEvents = {
     'Somebody ordered a drill: a person who does not exist was given tokens that open nothing, to see how long it takes to end them.',
   'grant.deprovisioned': 'The barrier of one grant was raised: its tokens are dead.',
   'grant.ended_by_policy':
-    'A policy that took effect at once, or what the directory says now, left nothing of a grant, and it ended; the detail says which.',
+    'A policy that took effect at once, or what the directory or a login says now, left nothing of a grant, and it ended; the detail says which.',
   'grant.shrunk':
-    'A policy that took effect at once, or what the directory says now, took scopes or life from a grant; its older tokens are dead. Deferred: its next refresh says what is left.',
+    'A policy that took effect at once, or what the directory or a login says now, took scopes or life from a grant; its older tokens are dead. Deferred: its next refresh says what is left.',
   grant_opened: 'A permission was stored, and a code handed to the client.',
   grant_revoked: 'A client gave a token back, and its grant was revoked.',
   'invitation.created': 'An admin invited a person.',

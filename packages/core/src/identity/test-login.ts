@@ -61,7 +61,16 @@ export const testLoginFound = z.strictObject({
       sessionExpiresAt: z.number().nullable(),
     })
     .nullable(),
-  admission: z.strictObject({ comesIn: z.boolean(), reason: z.string().nullable(), mode: z.string(), isKnown: z.boolean() }).nullable(),
+  admission: z
+    .strictObject({
+      comesIn: z.boolean(),
+      reason: z.string().nullable(),
+      mode: z.string(),
+      isKnown: z.boolean(),
+      /** When her directory ends her access; null: it does not say. */
+      endsAt: z.number().nullable().default(null),
+    })
+    .nullable(),
   /** How strong the sign-in counts by the policy that was asked. */
   strength: z.string().nullable(),
   decision: z.record(z.string(), z.unknown()).nullable(),

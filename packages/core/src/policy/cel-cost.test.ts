@@ -98,7 +98,7 @@ const priced: readonly (readonly [string, number])[] = [
     'getSeconds',
   ].flatMap((name) => [
     [`request.time.${name}() == 1`, 1 + inTime + 1] as const,
-    [`request.time.${name}('Europe/Vienna') == 1`, 1 + inTime + 3_000 + 1 + 1] as const,
+    [`request.time.${name}('Europe/Vienna') == 1`, 1 + inTime + 8_000 + 1 + 1] as const,
   ]),
   ...['a', 'ab', '[a-z]{9}'].map((pattern) => [`claims.email.matches('${pattern}')`, 128 + 256 * instructionsOf(pattern) + 2 + 1] as const),
 ]

@@ -58,7 +58,7 @@ const number: PriceOf = ([text = none]) => ({ steps: walking(48, text), throws: 
 const timestamp: PriceOf = () => ({ steps: 16, throws: true })
 
 /** What time it is somewhere is asked of the host's time zones, which is slower by far than all else. */
-const inTimeZone = 3_000
+const inTimeZone = 8_000
 const partOfTime: PriceOf = ([, zone]) => (zone === undefined ? { steps: 16 } : { steps: 16 + inTimeZone, throws: true })
 
 export const priceOf: ReadonlyMap<string, PriceOf> = new Map<string, PriceOf>([

@@ -211,7 +211,7 @@ export const policySchema = z.strictObject({
     .enum(liveGrantsChoices)
     .optional()
     .describe(
-      'When a group or claim that the directory changes takes effect on what is open: `now` (absent, too), or `at_next_refresh`. Only in the policy of a tenant',
+      'When a group or claim that the directory or a newer login changes takes effect on what is open: `now` (absent, too), or `at_next_refresh`. Only in the policy of a tenant',
     ),
   rules: z.array(rule).default([]).describe('Grants and denies; their order never matters'),
   clients: z

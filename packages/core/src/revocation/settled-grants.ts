@@ -22,7 +22,7 @@ export type SettleGrantsPayload = {
   readonly isLastLook?: boolean | undefined
 }
 
-/** The kind of the outbox entry by which a worker settles the grants that a change of the directory touched, and its payload. */
+/** The kind of the outbox entry by which a worker settles the grants that a change of claims touched, by a directory or a login, and its payload. */
 export const settleDirectoryEntry = 'settle-directory'
 export type SettleDirectoryPayload = {
   readonly connection: string
@@ -32,7 +32,7 @@ export type SettleDirectoryPayload = {
   readonly isLastLook?: boolean | undefined
 }
 
-/** What took something from a grant: another policy, or what the directory says of its person. */
+/** What took something from a grant: another policy, or what the directory, or a newer login, says of its person. */
 export type SettlingCause = 'policy' | 'directory'
 
 /** The kind of the outbox entry that has guards told of what a handful of grants lost, and its payload. */
