@@ -176,3 +176,27 @@ it('that a stream was disabled is tried to be told for a day', async () => {
   await boundEventStreams(deps())
   expect(await owner(`SELECT 1 FROM event_streams WHERE own_events <> '[]'`)).toEqual([])
 })
+
+it('what an operator holds is still his when it ends', async () => {
+  const id = await aStream()
+  const stream = await found(id)
+  await acrossTenants(fixture.database, (db) =>
+    changeEventStreamStatus(db, stream, { status: 'paused', reason: undefined, by: 'operator', now }),
+  )
+  await notices(1)
+  now = addSeconds(now, eventStreamLimits.heldSeconds + 60)
+  await boundEventStreams(deps())
+  expect(await stateOf(id)).toEqual(['disabled', 'operator', statusReasons.backlog_too_old])
+})
+
+it('a notice that is still owed is not removed, whenever it was said to expire', async () => {
+  await aStream()
+  await notices(1)
+  await owner('UPDATE notices SET expires_at = created_at')
+  now = addSeconds(now, 3600)
+  await sweepExpired(deps())
+  expect(await owner('SELECT 1 FROM notices')).toHaveLength(1)
+  await owner('UPDATE event_streams SET position = 1000000')
+  await sweepExpired(deps())
+  expect(await owner('SELECT 1 FROM notices')).toEqual([])
+})

@@ -42,7 +42,9 @@ async function end(deps: JobDeps, db: AcrossDb, stream: Beyond): Promise<void> {
   const status = beyond === 'credential_ended' ? 'paused' : 'disabled'
   const reason = statusReasons[beyond]
   const event = await sign(deps, db, stream, streamUpdatedClaims(stream.id, status, reason))
-  await changeEventStreamStatus(db, stream, { status, reason, by: 'transmitter', now: deps.clock.now(), event })
+  // What an operator holds stays his: its receiver cannot come round that by waiting until it ends.
+  const by = stream.statusBy === 'operator' ? 'operator' : 'transmitter'
+  await changeEventStreamStatus(db, stream, { status, reason, by, now: deps.clock.now(), event })
   deps.metrics.count('drawbridge_event_streams_ended_total', { reason: beyond })
   deps.log.warn({ streamId: stream.id, resourceId: stream.resourceId, reason: beyond }, `an event stream was ${status}`)
 }

@@ -3,9 +3,9 @@ import type { Instant } from '@drawbridge/core/instant'
 import { eventStreamLimits, type StatusReason } from '@drawbridge/core/signals/event-stream'
 import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
-import { hasLivingCredential, owed } from './event-stream-delivery.js'
 import { type EventStream, type OwnEvent, streamColumns } from './event-streams.js'
 import { noticesChannel } from './notices.js'
+import { hasLivingCredential, owed } from './owed-notices.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type BoundsAt = { readonly now: Instant; readonly oldest: Instant; readonly silentSince: Instant; readonly limit: number }
@@ -93,20 +93,38 @@ export async function findCarriedForAcrossTenants(db: AcrossDb, { owner, resourc
   return rows[0]
 }
 
-export type Hold = { readonly isHeld: boolean; readonly reason: string | undefined; readonly now: Instant; readonly event: OwnEvent }
+export type Hold = { readonly reason: string | undefined; readonly now: Instant; readonly event: OwnEvent }
 
-/** An operator holds a stream, whoever had paused it, or lets go what he holds: then its receiver says again what it is to be. False: neither. */
+/** An operator holds a stream, whoever had paused it. False: there is none that could be held. */
 export async function holdStream(db: Db, { owner, resourceId, id }: StreamOfOwner, hold: Hold): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE event_streams SET status = $4, status_reason = $5, status_by = $6, status_at = $7, own_events = $8, lease_id = NULL, lease_until = NULL, try_at = NULL
-      WHERE tenant_id = $1 AND resource_id = $2 AND id = $3 AND status <> 'disabled' AND ($9 OR (status = 'paused' AND status_by = 'operator'))`,
-    [
-      ...[owner, resourceId, id, hold.isHeld ? 'paused' : 'enabled', hold.reason ?? null, hold.isHeld ? 'operator' : 'receiver'],
-      ...[toTimestamp(hold.now), JSON.stringify([hold.event]), hold.isHeld],
-    ],
+    `UPDATE event_streams SET status = 'paused', status_reason = $4, status_by = 'operator', status_at = $5, own_events = $6, ${noLease}
+      WHERE tenant_id = $1 AND resource_id = $2 AND id = $3 AND status <> 'disabled'`,
+    [owner, resourceId, id, hold.reason ?? null, toTimestamp(hold.now), JSON.stringify([hold.event])],
   )
-  if (rowCount === 1) await db.query('SELECT pg_notify($1, $2)', [noticesChannel, resourceId])
-  return rowCount === 1
+  return wakeIf(db, rowCount === 1, resourceId)
+}
+
+/** Lets go what an operator holds. One that went beyond its bounds meanwhile stays disabled, and is its receiver's to enable. False: nobody holds it. */
+export async function letStreamGo(
+  db: Db,
+  { owner, resourceId, id }: StreamOfOwner,
+  { now, event }: Omit<Hold, 'reason'>,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE event_streams SET status_by = 'receiver', status_at = $4, status_reason = CASE status WHEN 'paused' THEN NULL ELSE status_reason END,
+       own_events = CASE status WHEN 'paused' THEN $5::jsonb ELSE own_events END, status = CASE status WHEN 'paused' THEN 'enabled' ELSE status END, ${noLease}
+      WHERE tenant_id = $1 AND resource_id = $2 AND id = $3 AND status_by = 'operator'`,
+    [owner, resourceId, id, toTimestamp(now), JSON.stringify([event])],
+  )
+  return wakeIf(db, rowCount === 1, resourceId)
+}
+
+const noLease = 'lease_id = NULL, lease_until = NULL, try_at = NULL'
+
+async function wakeIf(db: Db, isDone: boolean, resourceId: ResourceId): Promise<boolean> {
+  if (isDone) await db.query('SELECT pg_notify($1, $2)', [noticesChannel, resourceId])
+  return isDone
 }
 
 export async function deleteStreamOfResource(db: Db, { owner, resourceId, id }: StreamOfOwner): Promise<boolean> {

@@ -9,16 +9,8 @@ import { advance, eventStreamLimits } from '@drawbridge/core/signals/event-strea
 import type { ResourceId } from '@drawbridge/core/tenant/ids'
 import type { EventStream, OwnEvent } from './event-streams.js'
 import { markEventsDead } from './notice-receipts.js'
+import { carried, hasLivingCredential, owed } from './owed-notices.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
-
-/** What the stream `s` carries of the notices `n`, whatever has been answered. */
-const carried = `n.tenant_id = s.tenant_id AND n.resource_id = s.resource_id AND n.issuer_tenant_id = s.issuer_tenant_id AND n.issuer_id = s.issuer_id
-  AND n.position > s.position AND (s.events_requested IS NULL OR n.event_type IS NULL OR n.event_type = ANY (s.events_requested))`
-/** What it still owes. */
-export const owed = `${carried} AND NOT n.position = ANY (s.answered)`
-
-export const hasLivingCredential = (at: string): string => `EXISTS (SELECT 1 FROM resource_credentials c
-  WHERE c.tenant_id = s.tenant_id AND c.id = s.credential_id AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > ${at}))`
 
 export type OwedNotice = { readonly position: number; readonly jti: string; readonly token: string; readonly eventId: string }
 

@@ -2,10 +2,10 @@
  * Event streams of receivers that speak the standard: made, changed, held and ended. What they carry is read in `event-stream-delivery`.
  *
  * Each belongs to a resource and to the issuer at whose address it was made. It begins with what may still matter: the notices that are younger
- * than the longest life of a token, as the stream of a guard begins with its snapshot. So it does when it was disabled in between.
+ * than a guard's snapshot reaches back, which is the longest life of a token and a margin. So it does when it was disabled in between.
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
-import { longestAccessTokenSeconds } from '@drawbridge/core/revocation/revocation-plan'
+import { revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-plan'
 import {
   type DeliveryMethod,
   eventStreamLimits,
@@ -99,7 +99,7 @@ const configurationOf = (set: EventStreamConfiguration) => [
 
 /** Where a stream begins, and that nothing from there on goes before the stream may have been away for its longest. */
 async function holdWhatLives(db: AcrossDb, of: StreamsOf, now: Instant): Promise<number> {
-  const since = toTimestamp(addSeconds(now, -longestAccessTokenSeconds))
+  const since = toTimestamp(addSeconds(now, -revocationKeepSeconds))
   const { rows } = await db.query<{ position: number }>(
     `SELECT coalesce((SELECT min(position) - 1 FROM notices WHERE ${ofThese} AND created_at > $5), notice_position) AS position
        FROM resources WHERE tenant_id = $1 AND id = $2`,

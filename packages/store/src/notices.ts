@@ -2,6 +2,7 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { eventTypeOf, noticeHoldSeconds } from '@drawbridge/core/signals/event-stream'
 import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import { owed } from './owed-notices.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 /** NOTIFY channel; its payload is the resource's id. */
@@ -78,13 +79,14 @@ export async function findActiveNoticeKey(db: AcrossDb, tenant: TenantId, issuer
   return rows[0]
 }
 
-/** What expires by time: notices, their delivery records, revocations. Each at most `limit` rows per call. */
+/** What expires by time: notices, their delivery records, revocations. Each at most `limit` rows per call. What an event stream still owes stays. */
 export async function deleteExpiredNoticesAcrossTenants(db: AcrossDb, now: Instant, limit: number): Promise<number> {
   const at = toTimestamp(now)
   const notices = await db.query(
     `WITH gone AS (
        DELETE FROM notices WHERE (tenant_id, resource_id, position) IN
-         (SELECT tenant_id, resource_id, position FROM notices WHERE expires_at < $1 LIMIT $2) RETURNING tenant_id, resource_id, position
+         (SELECT n.tenant_id, n.resource_id, n.position FROM notices n
+           WHERE n.expires_at < $1 AND NOT EXISTS (SELECT 1 FROM event_streams s WHERE s.status <> 'disabled' AND ${owed}) LIMIT $2) RETURNING tenant_id, resource_id, position
      ), records AS (
        DELETE FROM notice_deliveries USING gone WHERE notice_deliveries.tenant_id = gone.tenant_id
           AND notice_deliveries.resource_id = gone.resource_id AND notice_deliveries.position = gone.position

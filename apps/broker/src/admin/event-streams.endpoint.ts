@@ -8,11 +8,12 @@ import {
   findCarriedForAcrossTenants,
   holdStream,
   type ListedStream,
+  letStreamGo,
   listStreamsOfResourceAcrossTenants,
   mostWaitingCounted,
   type StreamOfOwner,
 } from '@drawbridge/store/event-stream-bounds'
-import { tellReceipts } from '@drawbridge/store/event-streams'
+import { type OwnEvent, tellReceipts } from '@drawbridge/store/event-streams'
 import { findOwnResource } from '@drawbridge/store/resources'
 import { acrossTenants, type Db, inTenant, inTenantAndThen } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -77,22 +78,24 @@ const list = (owned: ResourceOwner): Endpoint =>
     positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),
   })
 
-type Acting = { readonly stream: StreamOfOwner; readonly of: CarriedFor }
 type Act = {
   readonly kind: 'event_stream.paused' | 'event_stream.resumed' | 'event_stream.deleted'
-  readonly write: (db: Db, acting: Acting) => Promise<boolean>
+  /** What its receiver is told of it. */
+  readonly tells?: { readonly status: 'paused' | 'enabled'; readonly reason: string | undefined }
+  readonly write: (db: Db, stream: StreamOfOwner, event: OwnEvent | undefined) => Promise<boolean>
   readonly receipts: 'paused' | 'enabled' | 'deleted'
 }
 
 /** The stream rests with the resource's owner, the receipts with the tenant whose news it carried: one transaction in both. */
-async function act(http: AdminRequest<unknown>, deps: BrokerDeps, owner: TenantId, { kind, write, receipts }: Act): Promise<Answer> {
+async function act(http: AdminRequest<unknown>, deps: BrokerDeps, owner: TenantId, { kind, tells, write, receipts }: Act): Promise<Answer> {
   const [resourceId, id] = [idParam<ResourceId>(http), idParam(http, 'stream')]
   if (resourceId === undefined || id === undefined) return refuseAdmin('not_found')
   const stream = { owner, resourceId, id }
   const of = await acrossTenants(deps.database, (db) => findCarriedForAcrossTenants(db, stream))
   if (of === undefined) return refuseAdmin('not_found')
+  const event = tells && (await updatedEvent(deps, of, streamUpdatedClaims(id, tells.status, tells.reason)))
   const inOwner = async (db: Db): Promise<true | undefined> => {
-    if (!(await write(db, { stream, of }))) return undefined
+    if (!(await write(db, stream, event))) return undefined
     await audit(db, owner, http, deps, { kind, detail: { resource: of.audience, stream: id, tenant: of.slug } })
     return true
   }
@@ -101,15 +104,15 @@ async function act(http: AdminRequest<unknown>, deps: BrokerDeps, owner: TenantI
   return done ? empty() : refuseAdmin('not_found')
 }
 
-/** What its receiver is told: signed by the issuer whose events the stream carries. */
-async function updatedEvent(deps: BrokerDeps, { stream, of }: Acting, status: 'paused' | 'enabled', reason: string | undefined) {
-  const tenant = await deps.configuration.find(of.slug)
+/** Signed by the issuer whose events the stream carries. */
+async function updatedEvent(
+  deps: BrokerDeps,
+  { slug, audience }: CarriedFor,
+  claims: Readonly<Record<string, unknown>>,
+): Promise<OwnEvent> {
+  const tenant = await deps.configuration.find(slug)
   if (tenant === undefined) throw new Error('invariant broken: a stream is of a tenant that exists')
-  return signOwnEvent(deps, tenant, {
-    kind: 'stream-updated',
-    audience: of.audience,
-    claims: streamUpdatedClaims(stream.id, status, reason),
-  })
+  return signOwnEvent(deps, tenant, { kind: 'stream-updated', audience, claims })
 }
 
 const pauseBody = z.strictObject({ reason: z.string().trim().min(1).max(200).optional().describe('Its receiver reads it') })
@@ -125,14 +128,10 @@ const pause = (owned: ResourceOwner): Endpoint =>
     refuses: ['not_found'],
     run: (http, deps) => {
       const { reason } = http.parsed
-      const write: Act['write'] = async (db, acting) =>
-        holdStream(db, acting.stream, {
-          isHeld: true,
-          reason,
-          now: deps.clock.now(),
-          event: await updatedEvent(deps, acting, 'paused', reason),
-        })
-      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.paused', write, receipts: 'paused' })
+      const write: Act['write'] = async (db, stream, event) =>
+        event !== undefined && holdStream(db, stream, { reason, now: deps.clock.now(), event })
+      const tells = { status: 'paused', reason } as const
+      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.paused', tells, write, receipts: 'paused' })
     },
   })
 
@@ -145,12 +144,10 @@ const resume = (owned: ResourceOwner): Endpoint =>
     permission: 'configuration:write',
     refuses: ['not_found'],
     run: (http, deps) => {
-      const write: Act['write'] = async (db, acting) =>
-        holdStream(db, acting.stream, {
-          ...{ isHeld: false, reason: undefined, now: deps.clock.now() },
-          event: await updatedEvent(deps, acting, 'enabled', undefined),
-        })
-      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.resumed', write, receipts: 'enabled' })
+      const write: Act['write'] = async (db, stream, event) =>
+        event !== undefined && letStreamGo(db, stream, { now: deps.clock.now(), event })
+      const tells = { status: 'enabled', reason: undefined } as const
+      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.resumed', tells, write, receipts: 'enabled' })
     },
   })
 
@@ -163,7 +160,7 @@ const remove = (owned: ResourceOwner): Endpoint =>
     permission: 'configuration:write',
     refuses: ['not_found'],
     run: (http, deps) => {
-      const write: Act['write'] = (db, { stream }) => deleteStreamOfResource(db, stream)
+      const write: Act['write'] = (db, stream) => deleteStreamOfResource(db, stream)
       return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.deleted', write, receipts: 'deleted' })
     },
   })

@@ -99,6 +99,15 @@ it('what its receiver has paused is not an operator’s to let go', async () => 
   expect((await statusOf()).status).toBe('paused')
 })
 
+it('one that ended while an operator held it is its receiver’s to enable once he has let go', async () => {
+  await asOwner(fixture.ownerUrl, `UPDATE event_streams SET status = 'disabled', status_by = 'operator', status_reason = 'too old'`)
+  expect((await call('POST', `${streams()}/${stream}/pause`, {})).status).toBe(404)
+  expect((await asReceiver('POST', 'status', { stream_id: stream, status: 'enabled' })).status).toBe(403)
+  expect((await call('POST', `${streams()}/${stream}/resume`)).status).toBe(204)
+  expect(await statusOf()).toEqual({ stream_id: stream, status: 'disabled', reason: 'too old' })
+  expect((await asReceiver('POST', 'status', { stream_id: stream, status: 'enabled' })).status).toBe(200)
+})
+
 it('a stream that an admin deletes is gone, and its receipts say what it had not heard', async () => {
   const { eventId } = await aNotice()
   expect((await call('DELETE', `${streams()}/${stream}`)).status).toBe(204)
