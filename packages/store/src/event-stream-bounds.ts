@@ -5,7 +5,7 @@ import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { type EventStream, type OwnEvent, streamColumns } from './event-streams.js'
 import { noticesChannel } from './notices.js'
-import { hasLivingCredential, owed } from './owed-notices.js'
+import { firstOwedAt, hasLivingCredential, owed } from './owed-notices.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type BoundsAt = { readonly now: Instant; readonly oldest: Instant; readonly silentSince: Instant; readonly limit: number }
@@ -18,9 +18,9 @@ export async function listStreamsBeyondBoundsAcrossTenants(
   const { rows } = await db.query<EventStream & { readonly beyond: StatusReason }>(
     `SELECT * FROM (
        SELECT ${streamColumns}, created_at AS made_at, CASE
-         WHEN EXISTS (SELECT 1 FROM notices n WHERE ${owed} AND n.created_at < $2) THEN 'backlog_too_old'
+         WHEN ${firstOwedAt} < $2 THEN 'backlog_too_old'
          WHEN (SELECT r.notice_position FROM resources r WHERE r.tenant_id = s.tenant_id AND r.id = s.resource_id) - s.position > ${eventStreamLimits.heldNotices}
-           AND (SELECT count(*) FROM (SELECT 1 FROM notices n WHERE ${owed} LIMIT ${eventStreamLimits.heldNotices + 1}) held) > ${eventStreamLimits.heldNotices}
+           AND (SELECT count(*) FROM (SELECT 1 FROM notices n WHERE ${owed} ORDER BY n.position LIMIT ${eventStreamLimits.heldNotices + 1}) held) > ${eventStreamLimits.heldNotices}
            THEN 'backlog_too_long'
          WHEN s.method = 'poll' AND s.heard_at < $3 THEN 'inactive'
          WHEN s.status = 'enabled' AND NOT ${hasLivingCredential('$1')} THEN 'credential_ended' END AS beyond

@@ -9,7 +9,7 @@ import { advance, eventStreamLimits } from '@drawbridge/core/signals/event-strea
 import type { ResourceId } from '@drawbridge/core/tenant/ids'
 import type { EventStream, OwnEvent } from './event-streams.js'
 import { markEventsDead } from './notice-receipts.js'
-import { carried, hasLivingCredential, owed } from './owed-notices.js'
+import { carried, firstOwedAt, hasLivingCredential, owed } from './owed-notices.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 export type OwedNotice = { readonly position: number; readonly jti: string; readonly token: string; readonly eventId: string }
@@ -33,7 +33,7 @@ export async function claimPushesAcrossTenants(db: AcrossDb, claim: PushClaim): 
        SELECT s.tenant_id, s.id FROM event_streams s
         WHERE s.method = 'push' AND (s.try_at IS NULL OR s.try_at <= $3) AND (s.lease_until IS NULL OR s.lease_until <= $3)
           AND ${hasLivingCredential('$3')}
-          AND (s.own_events <> '[]' OR (s.status = 'enabled' AND EXISTS (SELECT 1 FROM notices n WHERE ${owed})))
+          AND (s.own_events <> '[]' OR (s.status = 'enabled' AND ${firstOwedAt} IS NOT NULL))
         ORDER BY s.try_at NULLS FIRST, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED
      )
      UPDATE event_streams s SET lease_id = $1, lease_until = $2 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id

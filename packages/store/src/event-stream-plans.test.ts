@@ -1,0 +1,80 @@
+/** How PostgreSQL finds the event streams that have something to push: a stream for each tenant at a shared resource, and very much news that is not theirs. */
+import { instant } from '@drawbridge/core/instant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { claimPushesAcrossTenants } from './event-stream-delivery.js'
+import { deleteExpiredNoticesAcrossTenants } from './notices.js'
+import { type AcrossDb, acrossTenants } from './transaction.js'
+
+const streams = 300
+const loud = 50_000
+const now = instant(Date.UTC(2026, 10, 29))
+const vendor = '00000000-0000-4000-8000-0000000000aa'
+const resource = '00000000-0000-4000-8000-0000000000bb'
+let fixture: TestDatabase
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  const run = (sql: string) => asOwner(fixture.ownerUrl, sql)
+  await run(`INSERT INTO tenants (id, slug, name, created_at) VALUES ('${vendor}', 'the-vendor', 'V', '2026-01-01')`)
+  await run(
+    `INSERT INTO tenants (id, slug, name, created_at) SELECT gen_random_uuid(), 'tenant-' || n, 'T', '2026-01-01' FROM generate_series(1, ${streams}) n`,
+  )
+  await run(
+    `INSERT INTO issuers (tenant_id, id, url, kind, created_at) SELECT id, gen_random_uuid(), 'https://a.example/t/' || slug, 'tenant', '2026-01-01' FROM tenants WHERE slug LIKE 'tenant-%'`,
+  )
+  await run(
+    `INSERT INTO resources (tenant_id, id, identifier, name, notice_position, created_at) VALUES ('${vendor}', '${resource}', 'https://shared.example/', 'S', ${loud}, '2026-01-01')`,
+  )
+  await run(
+    `INSERT INTO resource_credentials (tenant_id, id, resource_id, secret_hash, created_at) VALUES ('${vendor}', '${resource}', '${resource}', '', '2026-01-01')`,
+  )
+  await run(
+    `INSERT INTO event_streams (tenant_id, id, resource_id, issuer_tenant_id, issuer_id, credential_id, method, endpoint_url, status, status_by, status_at, position, delivered_to, created_at, heard_at)
+     SELECT '${vendor}', gen_random_uuid(), '${resource}', i.tenant_id, i.id, '${resource}', 'push', 'https://receiver.example/', 'enabled', 'receiver', '2026-01-01',
+       CASE t.slug WHEN 'tenant-1' THEN ${loud} ELSE 0 END, 0, '2026-01-01', '2026-01-01' FROM issuers i JOIN tenants t ON t.id = i.tenant_id`,
+  )
+  await run(
+    `INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
+     SELECT '${vendor}', '${resource}', n, gen_random_uuid(), gen_random_uuid(), 'a.b.c', '2026-11-28', '2026-12-28', i.tenant_id, i.id
+       FROM issuers i JOIN tenants t ON t.id = i.tenant_id, generate_series(1, ${loud}) n WHERE t.slug = 'tenant-1'`,
+  )
+}, 120_000)
+afterAll(() => fixture.close())
+
+type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
+const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
+
+/** Rows of notices that the statements of `run` look at. */
+async function noticesReadBy(run: (db: AcrossDb) => Promise<unknown>): Promise<number> {
+  const plans: PlanNode[] = []
+  await acrossTenants(fixture.database, async (db) => {
+    const explaining = {
+      query: async (text: string, parameters: readonly unknown[]) => {
+        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
+        plans.push(...nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode))
+        return { rows: [], rowCount: 0 }
+      },
+    }
+    await run(explaining as unknown as AcrossDb)
+  })
+  const scans = plans.filter((node) => node['Relation Name'] === 'notices' && String(node['Node Type']).includes('Scan'))
+  const rowsOf = (node: PlanNode) =>
+    (Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)) * Number(node['Actual Loops'])
+  return Math.round(scans.reduce((sum, node) => sum + rowsOf(node), 0))
+}
+
+test.each(['before anything is known of the tables', 'after ANALYZE'])(
+  '%s, whoever looks for what is due reads nothing of what is not',
+  async (when) => {
+    if (when === 'after ANALYZE') await asOwner(fixture.ownerUrl, 'ANALYZE notices, event_streams')
+    const claim = { leaseId: resource, leaseUntil: now, now, limit: 16 }
+    expect(await noticesReadBy((db) => claimPushesAcrossTenants(db, claim))).toBeLessThanOrEqual(streams)
+  },
+)
+
+test('the sweep removes what has expired and is owed to nobody', async () => {
+  await asOwner(fixture.ownerUrl, `UPDATE notices SET expires_at = '2026-11-01' WHERE position <= 100`)
+  await acrossTenants(fixture.database, (db) => deleteExpiredNoticesAcrossTenants(db, now, 5000))
+  expect(await asOwner(fixture.ownerUrl, 'SELECT count(*)::int AS left FROM notices')).toEqual([{ left: loud - 100 }])
+})
