@@ -12,7 +12,7 @@ import { createMetrics } from '@drawbridge/runtime/metrics'
 import { deprovision } from '@drawbridge/store/deprovisioning'
 import { inTenant } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase } from '@drawbridge/testkit/database'
-import { createNoticeSigner } from '../src/notice-signer.js'
+import { createSigners } from '../src/signers.js'
 
 export const random = systemRandom()
 export const installationId = random.uuid()
@@ -89,7 +89,7 @@ export function jobDeps(fixture: TestDatabase) {
     log: silentLog(),
     metrics: createMetrics({ withProcess: false }),
     database: fixture.database,
-    openNoticeSigner: createNoticeSigner(sealer, installationId),
+    ...createSigners(sealer, installationId),
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: true }),
     resolveTxt: async () => ({ kind: 'absent' as const }),
   }

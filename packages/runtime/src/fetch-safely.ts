@@ -41,6 +41,8 @@ export type FetchOptions = {
   readonly body?: string | Buffer
   readonly maxBytes: number
   readonly timeoutMs: number
+  /** Only the status is of interest: nothing of the body is read, however long it is. */
+  readonly discardBody?: boolean
   /** Media types that the answer may have, without parameters. Checked on 2xx only. */
   readonly accept?: readonly string[] | string
 }
@@ -144,6 +146,10 @@ async function exchange(agent: Agent, url: URL, options: FetchOptions, signal: A
   const headers = flatten(answer.headers)
   const type = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? ''
   if (accepted && status < 300 && !accepted.includes(type)) return refuse({ reason: 'type_refused', detail: { type } })
+  if (options.discardBody) {
+    answer.body.destroy()
+    return ok({ status, headers, body: Buffer.alloc(0) })
+  }
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of answer.body as AsyncIterable<Buffer>) {

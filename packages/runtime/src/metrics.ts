@@ -95,6 +95,18 @@ export const metricList = {
     help: 'Announcements to contacts of tenants, by outcome of a try: sent, failed for good, delayed',
   },
   drawbridge_announcements_waiting: { kind: 'gauge', labels: [], help: 'Announcements to contacts that have not been sent yet' },
+  drawbridge_deliveries_total: {
+    kind: 'counter',
+    labels: ['kind', 'outcome'],
+    help: 'Tries of calls that must arrive, by kind (backchannel_logout, webhook) and outcome: delivered, delayed, dead (ALARM: given up)',
+  },
+  drawbridge_webhooks_disabled_total: { kind: 'counter', labels: [], help: 'ALARM: webhook endpoints that were disabled, because they had failed for days' },
+  drawbridge_deliveries_waiting: { kind: 'gauge', labels: [], help: 'Calls that must arrive and have not yet' },
+  drawbridge_deliveries_dead: {
+    kind: 'gauge',
+    labels: [],
+    help: 'ALARM: calls that were given up, and neither replayed nor forgotten yet',
+  },
   drawbridge_policy_unclear_rules_total: {
     kind: 'counter',
     labels: [],

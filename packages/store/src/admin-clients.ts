@@ -4,17 +4,30 @@ import type { Db } from './transaction.js'
 
 export type WhichClient = { readonly issuerId: IssuerId; readonly id: ClientId }
 
+export type RegistrationChange = {
+  readonly name?: string | undefined
+  readonly redirectUris?: readonly string[] | undefined
+  /** Null: it hears of no logouts any more. */
+  readonly backchannelLogoutUri?: string | null | undefined
+  readonly backchannelLogoutSessionRequired?: boolean | undefined
+}
+
 /** What is left out stays. Only of a client that an admin registered: the others speak for themselves. Answers whether there was one. */
 export async function updateRegistration(
   db: Db,
   tenant: TenantId,
   which: WhichClient,
-  change: { readonly name?: string | undefined; readonly redirectUris?: readonly string[] | undefined },
+  change: RegistrationChange,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE clients SET name = coalesce($4, name), redirect_uris = coalesce($5::text[], redirect_uris)
+    `UPDATE clients SET name = coalesce($4, name), redirect_uris = coalesce($5::text[], redirect_uris),
+       backchannel_logout_uri = CASE WHEN $6::boolean THEN $7::text ELSE backchannel_logout_uri END,
+       backchannel_logout_session_required = coalesce($8::boolean, backchannel_logout_session_required)
      WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND kind = 'preregistered'`,
-    [tenant, which.issuerId, which.id, change.name ?? null, change.redirectUris ?? null],
+    [
+      ...[tenant, which.issuerId, which.id, change.name ?? null, change.redirectUris ?? null],
+      ...[change.backchannelLogoutUri !== undefined, change.backchannelLogoutUri ?? null, change.backchannelLogoutSessionRequired ?? null],
+    ],
   )
   return rowCount === 1
 }

@@ -25,10 +25,13 @@ type Row = {
   blocked_at: Instant | null
   document_expires_at: Instant | null
   version: number
+  backchannel_logout_uri: string | null
+  backchannel_logout_session_required: boolean
 }
 
 const columns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
-  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version`
+  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
+  backchannel_logout_uri, backchannel_logout_session_required`
 
 const toClient = (row: Row): Client => ({
   tenantId: row.tenant_id,
@@ -49,6 +52,8 @@ const toClient = (row: Row): Client => ({
   blockedAt: row.blocked_at ?? undefined,
   documentExpiresAt: row.document_expires_at ?? undefined,
   version: row.version,
+  backchannelLogoutUri: row.backchannel_logout_uri ?? undefined,
+  backchannelLogoutSessionRequired: row.backchannel_logout_session_required,
 })
 
 const findStatement = hotStatement({
@@ -69,8 +74,9 @@ export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'block
 }
 
 const insert = `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
-  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
+  application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at,
+  backchannel_logout_uri, backchannel_logout_session_required)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
 
 const values = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   tenant,
@@ -89,6 +95,8 @@ const values = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   draft.accessTokenTtlSeconds ?? null,
   draft.documentExpiresAt === undefined ? null : toTimestamp(draft.documentExpiresAt),
   toTimestamp(draft.now),
+  draft.backchannelLogoutUri ?? null,
+  draft.backchannelLogoutSessionRequired ?? false,
 ]
 
 /** Fails on a client_id that this issuer already knows: unique violation. */
@@ -102,7 +110,8 @@ export async function upsertClientOfDocument(db: Db, tenant: TenantId, draft: Cl
   const { rows } = await db.query<Row>(
     `${insert} ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
        grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks,
-       application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at
+       application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at,
+       backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required
      WHERE clients.kind = 'metadata_document' RETURNING ${columns}`,
     values(tenant, draft),
   )

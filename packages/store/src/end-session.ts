@@ -10,6 +10,7 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { type IdpSessionEnd, type IdpSessionName, namesOfEnd } from '@drawbridge/core/logout/idp-session'
 import { endsGrants, sessionEndKeepSeconds } from '@drawbridge/core/logout/logout-strength'
+import { tellSessionEndedEntry } from '@drawbridge/core/logout/session-ended'
 import type { DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
 import type {
   BrowserSessionId,
@@ -147,11 +148,23 @@ export async function endWhatHangsOn(db: Db, ending: Ending, matched: readonly M
   const ids = matched.map(({ id }) => id)
   if (matched.length > sessionEndLimits.sessions)
     return { sessions, grants: 0, barrier: await raiseBarriers(db, ending, await listPeople()) }
+  await tellClients(db, ending, ids)
   if (!endsGrants('session', await grantsOutliveLogout(db, ending.tenant))) return { ...nothing, sessions }
   if ((await countGrants(db, ending, ids)) > sessionEndLimits.grants)
     return { sessions, grants: 0, barrier: await raiseBarriers(db, ending, await listPeople()) }
   return { sessions, grants: await endGrantsOfSessions(db, ending, ids), barrier: undefined }
 }
+
+/** Clients that hear of logouts are told of the sessions themselves, whatever becomes of what was granted from them. Writes nothing where there is none. */
+const tellClients = (db: Db, { tenant, now, newId }: SessionEnding, sessions: readonly BrowserSessionId[]): Promise<unknown> =>
+  db.query(
+    `WITH entry AS (
+       INSERT INTO outbox (tenant_id, kind, payload, created_at)
+       SELECT $1, '${tellSessionEndedEntry}', jsonb_build_object('eventId', $2::uuid, 'sessions', to_jsonb($3::uuid[])), $4
+        WHERE EXISTS (SELECT 1 FROM clients WHERE tenant_id = $1 AND backchannel_logout_uri IS NOT NULL) RETURNING id)
+     SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM entry`,
+    [tenant, newId(), sessions, toTimestamp(now)],
+  )
 
 const endGrantsOfSessions = (
   db: Db,

@@ -1,5 +1,6 @@
 /** Clients as the admin API writes and shows them. */
 import { type Client, clientAuthMethods } from '@drawbridge/core/oauth/client'
+import { isAcceptableLogoutUri } from '@drawbridge/core/logout/logout-token'
 import { z } from 'zod'
 import { timeOrNull, toIsoOrNull } from './shapes.js'
 
@@ -15,6 +16,8 @@ export const clientShape = z.strictObject({
   scopeCeiling: z.array(z.string()).describe('Empty: all that policy allows'),
   accessTokenTtlSeconds: z.int().nullable(),
   blockedAt: timeOrNull,
+  backchannelLogoutUri: z.string().nullable().describe('Where it hears of logouts; null: it does not'),
+  backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
 })
 export const showClient = (client: Client): z.output<typeof clientShape> => ({
@@ -29,6 +32,8 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   scopeCeiling: [...client.scopeCeiling],
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
+  backchannelLogoutUri: client.backchannelLogoutUri ?? null,
+  backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   jwks: client.jwks ?? null,
 })
 
@@ -43,6 +48,11 @@ const redirectUris = z
       .refine((uri) => !uri.includes('#'), 'no fragment: RFC 6749 §3.1.2'),
   )
   .max(20)
+const backchannelLogoutUri = z
+  .string()
+  .max(2048)
+  .refine(isAcceptableLogoutUri, 'https without a fragment: OpenID Connect Back-Channel Logout 1.0 §2.2')
+const backchannelLogoutSessionRequired = z.boolean().describe('Its logout tokens must name the session')
 
 export const newClient = z
   .strictObject({
@@ -71,6 +81,8 @@ export const newClient = z
     preApproved: z.boolean().default(false),
     scopeCeiling: scopeCeiling.default([]),
     accessTokenTtlSeconds: ttl.optional(),
+    backchannelLogoutUri: backchannelLogoutUri.optional().describe('Where it hears of logouts'),
+    backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
   })
   .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined, {
     path: ['jwks'],
@@ -92,4 +104,9 @@ export const governance = z.strictObject({
   blocked: z.boolean().optional().describe('Refuses what is new; kill the client to end what exists'),
 })
 
-export const registrationChange = z.strictObject({ name: name.optional(), redirectUris: redirectUris.min(1).optional() })
+export const registrationChange = z.strictObject({
+  name: name.optional(),
+  redirectUris: redirectUris.min(1).optional(),
+  backchannelLogoutUri: backchannelLogoutUri.nullable().optional().describe('Where it hears of logouts; null: nowhere any more'),
+  backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.optional(),
+})

@@ -117,7 +117,7 @@ const correct = adminEndpoint({
   method: 'PATCH',
   path: '/tenants/:tenant/clients/:client/registration',
   tag,
-  summary: 'Correct the name or the redirect URIs of a client that an admin registered; others speak for themselves',
+  summary: 'Correct the name, the redirect URIs or the logout URI of a client that an admin registered; others speak for themselves',
   permission: 'configuration:write',
   body: registrationChange,
   answer: clientShape,

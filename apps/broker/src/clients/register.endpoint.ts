@@ -62,6 +62,12 @@ export const registerEndpoint = endpoint({
       token_endpoint_auth_method: metadata.authMethod,
       application_type: metadata.applicationType,
       ...(metadata.jwks === undefined ? {} : { jwks: metadata.jwks }),
+      ...(metadata.backchannelLogoutUri === undefined
+        ? {}
+        : {
+            backchannel_logout_uri: metadata.backchannelLogoutUri,
+            backchannel_logout_session_required: metadata.backchannelLogoutSessionRequired,
+          }),
     }
     return json(body, { status: 201, headers: { 'cache-control': 'no-store' } })
   },

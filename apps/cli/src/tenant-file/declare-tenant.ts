@@ -119,6 +119,8 @@ const declareClient = (client: LiveClient): Declared =>
     scopeCeiling: orAbsent(client.scopeCeiling),
     accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? undefined,
     blocked: client.blockedAt === null ? undefined : true,
+    backchannelLogoutUri: client.backchannelLogoutUri ?? undefined,
+    backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ? true : undefined,
   })
 
 const head = [

@@ -43,6 +43,9 @@ export type LiveClient = {
   readonly scopeCeiling: readonly string[]
   readonly accessTokenTtlSeconds: number | null
   readonly blockedAt: string | null
+  /** A broker of an earlier version says nothing of it. */
+  readonly backchannelLogoutUri?: string | null
+  readonly backchannelLogoutSessionRequired?: boolean
   readonly jwks: unknown
 }
 export type LiveContact = { readonly id: string; readonly name: string; readonly email: string }

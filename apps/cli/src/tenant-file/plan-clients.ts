@@ -30,7 +30,12 @@ const prune = ({ clientId }: LiveClient): Change => ({
 const inOrder = (names: readonly string[]) => names.toSorted((one, other) => (one < other ? -1 : 1))
 
 type Whole = FileClient | LiveClient
-const registrationOf = ({ name, redirectUris }: Whole) => ({ name, redirectUris })
+const registrationOf = ({ name, redirectUris, backchannelLogoutUri, backchannelLogoutSessionRequired }: Whole) => ({
+  name,
+  redirectUris,
+  backchannelLogoutUri: backchannelLogoutUri ?? null,
+  backchannelLogoutSessionRequired: backchannelLogoutSessionRequired ?? false,
+})
 const governanceOf = ({ preApproved, scopeCeiling, accessTokenTtlSeconds }: Whole) => ({
   preApproved,
   scopeCeiling: inOrder(scopeCeiling),

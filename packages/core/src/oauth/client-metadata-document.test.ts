@@ -35,6 +35,11 @@ test.each([
   { when: 'a redirect URI is plain http', change: { redirect_uris: ['http://a.example/'] }, field: 'redirect_uris' },
   { when: 'a private key is published', change: { jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }] } }, field: 'jwks' },
   { when: 'a shared key is published', change: { jwks: { keys: [{ kty: 'oct', k: 'k' }] } }, field: 'jwks' },
+  {
+    when: 'it has logouts told at a stranger’s',
+    change: { backchannel_logout_uri: 'https://victim.example/logout' },
+    field: 'backchannel_logout_uri',
+  },
   { when: 'there is no name', change: { client_name: ' ' }, field: 'client_name' },
 ])('a document is refused when $when', ({ change, field }) => {
   expect(parseClientMetadataDocument(url, { ...document, ...change })).toEqual({ ok: false, error: { field } })
@@ -43,6 +48,14 @@ test.each([
 test('a plain document is a public client for the code grant', () => {
   const parsed = parseClientMetadataDocument(url, document)
   expect(parsed.ok && parsed.value).toMatchObject({ authMethod: 'none', grantTypes: ['authorization_code'] })
+})
+
+test('a client may hear of logouts where it is', () => {
+  const backchannel_logout_uri = 'https://client.example/logout'
+  const parsed = parseClientMetadataDocument(url, { ...document, backchannel_logout_uri, backchannel_logout_session_required: true })
+  expect(parsed.ok && parsed.value).toMatchObject({ backchannelLogoutUri: backchannel_logout_uri, backchannelLogoutSessionRequired: true })
+  const registered = parseRegistrationRequest({ redirect_uris: ['https://client.example/cb'], backchannel_logout_uri })
+  expect(registered.ok && registered.value).toMatchObject({ backchannelLogoutUri: backchannel_logout_uri, backchannelLogoutSessionRequired: false })
 })
 
 test.each([
@@ -74,6 +87,11 @@ test.each([
   {
     when: 'only client_credentials is asked for',
     body: { redirect_uris: ['https://a.example/cb'], grant_types: ['client_credentials'] },
+    reason: 'registration_malformed',
+  },
+  {
+    when: 'logouts are to be told at a stranger’s',
+    body: { redirect_uris: ['https://a.example/cb'], backchannel_logout_uri: 'https://victim.example/logout' },
     reason: 'registration_malformed',
   },
   { when: 'it is no object', body: undefined, reason: 'registration_malformed' },

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { addSeconds, type Instant } from '../instant.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey } from './client.js'
+import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { isAcceptableRedirectUri } from './redirect-uri.js'
 
 /** The draft recommends 5 kB; a longer document is not read. */
@@ -16,6 +17,8 @@ export type ClientMetadataDocument = {
   readonly authMethod: Extract<ClientAuthMethod, 'none' | 'private_key_jwt'>
   readonly jwks: unknown
   readonly applicationType: 'native' | 'web'
+  readonly backchannelLogoutUri: string | undefined
+  readonly backchannelLogoutSessionRequired: boolean
 }
 
 export type DocumentRefusal = { readonly field: string }
@@ -46,6 +49,8 @@ const wire = z.object({
   token_endpoint_auth_methods_supported: strings(20).optional(),
   jwks: z.object({ keys: z.array(z.looseObject({})).max(20) }).optional(),
   application_type: z.enum(['native', 'web']).optional(),
+  backchannel_logout_uri: z.string().max(2048).optional(),
+  backchannel_logout_session_required: z.boolean().optional(),
 })
 
 /** A secret that is published, or that every copy of the client shares, proves nothing: such a document is refused. */
@@ -61,6 +66,8 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
   if (secret) return err({ field: secret })
   if (holdsSecretKey(document.jwks)) return err({ field: 'jwks' })
   if (!document.redirect_uris.every(isAcceptableRedirectUri)) return err({ field: 'redirect_uris' })
+  const logoutUri = document.backchannel_logout_uri
+  if (logoutUri !== undefined && !isOwnLogoutUri(logoutUri, [url])) return err({ field: 'backchannel_logout_uri' })
   const authMethod = chooseMethod(document)
   if (!authMethod) return err({ field: 'token_endpoint_auth_method' })
   return ok({
@@ -70,6 +77,8 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
     authMethod,
     jwks: document.jwks,
     applicationType: document.application_type ?? 'web',
+    backchannelLogoutUri: logoutUri,
+    backchannelLogoutSessionRequired: document.backchannel_logout_session_required ?? false,
   })
 }
 

@@ -31,6 +31,10 @@ export type Client = {
   readonly blockedAt: Instant | undefined
   /** Metadata documents only: from then on the stored copy is fetched again. */
   readonly documentExpiresAt: Instant | undefined
+  /** Where it hears of logouts. Absent: it does not. */
+  readonly backchannelLogoutUri?: string | undefined
+  /** Its logout tokens must name the session. */
+  readonly backchannelLogoutSessionRequired?: boolean | undefined
   /** Another number after every change of the row, and never one that any client had before. */
   readonly version: number
 }

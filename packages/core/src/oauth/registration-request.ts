@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey } from './client.js'
 import type { OAuthError } from './error.js'
+import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { isAcceptableRedirectUri, isLoopbackRedirect } from './redirect-uri.js'
 
 export type RegistrationRequest = {
@@ -12,6 +13,8 @@ export type RegistrationRequest = {
   readonly authMethod: ClientAuthMethod
   readonly jwks: unknown
   readonly applicationType: 'native' | 'web'
+  readonly backchannelLogoutUri: string | undefined
+  readonly backchannelLogoutSessionRequired: boolean
 }
 
 /** What a client that nobody vouched for may ever use. */
@@ -26,6 +29,8 @@ const wire = z.object({
   token_endpoint_auth_method: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']).optional(),
   jwks: z.object({ keys: z.array(z.looseObject({})).min(1).max(20) }).optional(),
   application_type: z.enum(['native', 'web']).optional(),
+  backchannel_logout_uri: z.string().max(2048).optional(),
+  backchannel_logout_session_required: z.boolean().optional(),
 })
 
 /**
@@ -50,6 +55,9 @@ export function parseRegistrationRequest(
   if (metadata.response_types && !metadata.response_types.includes('code')) {
     return err({ reason: 'registration_malformed', detail: { field: 'response_types' } })
   }
+  const logoutUri = metadata.backchannel_logout_uri
+  if (logoutUri !== undefined && !isOwnLogoutUri(logoutUri, metadata.redirect_uris))
+    return err({ reason: 'registration_malformed', detail: { field: 'backchannel_logout_uri' } })
   const authMethod = metadata.token_endpoint_auth_method ?? 'client_secret_basic'
   if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined) || holdsSecretKey(metadata.jwks))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
@@ -59,6 +67,8 @@ export function parseRegistrationRequest(
     grantTypes,
     authMethod,
     jwks: metadata.jwks,
+    backchannelLogoutUri: logoutUri,
+    backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
     applicationType:
       metadata.application_type ??
       (metadata.redirect_uris.every((uri) => !uri.startsWith('https:') || isLoopbackRedirect(uri)) ? 'native' : 'web'),

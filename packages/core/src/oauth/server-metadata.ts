@@ -12,6 +12,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec RFC 8414 §2
  * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
  * @spec OpenID Connect Discovery 1.0 §3
+ * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  */
 export function buildServerMetadata(issuer: Issuer): ServerMetadata {
   return {
@@ -33,6 +34,8 @@ export function buildServerMetadata(issuer: Issuer): ServerMetadata {
     introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
     authorization_response_iss_parameter_supported: true,
     client_id_metadata_document_supported: true,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['ES256'],
     scopes_supported: ['openid'],

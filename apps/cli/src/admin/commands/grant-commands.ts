@@ -234,11 +234,12 @@ const clients: readonly AdminCommand[] = [
   },
   {
     name: 'client correct',
-    does: 'Correct the name or the redirect URIs of a client that an admin registered',
+    does: 'Correct the name, the redirect URIs or the logout URI of a client that an admin registered',
     takes: ['tenant', 'client'],
     flags: {
       name: { kind: 'text', says: 'its name' },
       'redirect-uri': { kind: 'list', says: 'a redirect URI; several, and all of them', member: 'redirectUris' },
+      'backchannel-logout-uri': { kind: 'text', says: 'where it hears of logouts' },
     },
     call: { method: 'PATCH', path: `${client}/registration`, body: {} },
     example: 'drawbridge client correct initech agent --redirect-uri https://agent.example/callback',

@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { addSeconds, instant } from '../instant.js'
+import { deliveryLimits, judgeTry, nextAttemptAt, pauseSeconds } from './delivery.js'
+
+const now = instant(Date.UTC(2026, 10, 29))
+
+test.each([
+  { given: { status: 200 }, is: 'delivered' },
+  { given: { status: 204 }, is: 'delivered' },
+  { given: { status: 304 }, is: 'message' },
+  { given: { status: 400 }, is: 'message' },
+  { given: { status: 404 }, is: 'message' },
+  { given: { status: 410 }, is: 'message' },
+  { given: { status: 408 }, is: 'destination' },
+  { given: { status: 425 }, is: 'destination' },
+  { given: { status: 429 }, is: 'destination' },
+  { given: { status: 500 }, is: 'destination' },
+  { given: { status: 503 }, is: 'destination' },
+  { given: { trouble: 'timed_out' }, is: 'destination' },
+  { given: { trouble: 'scheme_refused' }, is: 'hopeless' },
+  { given: { trouble: 'no_longer_wanted' }, is: 'hopeless' },
+])('$given is $is', ({ given, is }) => {
+  const verdict = judgeTry(given)
+  expect(verdict.kind === 'failed' ? verdict.whose : verdict.kind).toBe(is)
+})
+
+test('a pause doubles up to the longest, and chance takes at most half of it away', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 10_000 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (failures, chance) => {
+      const pause = pauseSeconds(failures, chance)
+      expect(pause).toBeGreaterThanOrEqual(deliveryLimits.firstPauseSeconds / 2)
+      expect(pause).toBeLessThanOrEqual(deliveryLimits.longestPauseSeconds)
+      expect(pauseSeconds(failures + 1, chance)).toBeGreaterThanOrEqual(pause)
+    }),
+  )
+  expect([1, 2, 3, 99].map((failures) => pauseSeconds(failures, 0))).toEqual([1, 2, 4, deliveryLimits.longestPauseSeconds / 2])
+})
+
+test('a message is given up after so many tries, or when it is too old, whichever comes first', () => {
+  const begunAt = addSeconds(now, -deliveryLimits.ageSeconds)
+  expect(nextAttemptAt({ attempts: 1, begunAt: now }, now, 0)).toBe(addSeconds(now, 1))
+  expect(nextAttemptAt({ attempts: deliveryLimits.attempts - 1, begunAt: now }, now, 0)).toBeGreaterThan(now)
+  expect(nextAttemptAt({ attempts: deliveryLimits.attempts, begunAt: now }, now, 0)).toBeUndefined()
+  expect(nextAttemptAt({ attempts: 1, begunAt: addSeconds(begunAt, 1) }, now, 0)).toBeGreaterThan(now)
+  expect(nextAttemptAt({ attempts: 1, begunAt }, now, 0)).toBeUndefined()
+})
+
+test('the limits leave room for each other', () => {
+  const { slots, perTenant, perOrigin, perDestination, timeoutSeconds, leaseSeconds } = deliveryLimits
+  expect([perTenant, perOrigin, perDestination].every((share) => share < slots)).toBe(true)
+  expect(perDestination).toBeLessThan(perTenant)
+  expect(perTenant).toBeLessThan(perOrigin)
+  expect(timeoutSeconds).toBeLessThan(leaseSeconds)
+})

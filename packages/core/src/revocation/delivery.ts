@@ -1,0 +1,81 @@
+/**
+ * The rules of calls that must arrive: when one is tried again, what an answer means, and when one is given up.
+ *
+ * Trouble is either the message's own (the receiver answered, and does not want this one) or the destination's (it is away, or unwell). Only
+ * the second pauses the destination as a whole, so that neither a poisoned message nor a dead receiver holds up anybody else.
+ */
+import { addSeconds, type Instant, secondsBetween } from '../instant.js'
+
+export const deliveryKinds = ['backchannel_logout', 'webhook'] as const
+export type DeliveryKind = (typeof deliveryKinds)[number]
+
+export const deliveryLimits = {
+  /** Under way at once in one process. */
+  slots: 32,
+  /** … of one tenant, … */
+  perTenant: 8,
+  /** … to one host and port, whichever tenants named it: fewer than all, so that one that hangs cannot hold every slot, */
+  perOrigin: 12,
+  /** … and to one destination. One that has failed is tried with a single call. */
+  perDestination: 4,
+  /** Tries of one message. */
+  attempts: 100,
+  /** A message is given up when it is this old: a receiver may be away over a weekend. */
+  ageSeconds: 72 * 3600,
+  firstPauseSeconds: 2,
+  longestPauseSeconds: 3600,
+  /** A try takes at most so long, and is another worker's business after the lease. */
+  timeoutSeconds: 10,
+  leaseSeconds: 60,
+  /** What was delivered is kept this long as a record, … */
+  keepDeliveredSeconds: 7 * 86_400,
+  /** … and what was given up this long, to be replayed. */
+  keepDeadSeconds: 30 * 86_400,
+} as const
+
+/** Of one try: its answer's status, or why there was none. */
+export type TryOutcome = { readonly status: number } | { readonly trouble: string }
+
+export type Verdict =
+  | { readonly kind: 'delivered' }
+  /** It never will: there is nowhere to go. */
+  | { readonly kind: 'hopeless'; readonly reason: string }
+  /** `whose`: the destination's own trouble pauses all of it. */
+  | { readonly kind: 'failed'; readonly whose: 'message' | 'destination'; readonly reason: string }
+
+/** Answers by which a receiver says that it cannot serve anybody now: RFC 9110 §15.5.9, RFC 8470, RFC 6585 §4. */
+const unwell: readonly number[] = [408, 425, 429]
+
+/** What no time heals: the address itself may not be called. Words of `fetch-safely`, and ours. */
+const hopeless: readonly string[] = ['url_invalid', 'scheme_refused', 'no_longer_wanted']
+
+/** 2xx means that it was taken. Nothing of the body is read: it is a stranger's. */
+export function judgeTry(outcome: TryOutcome): Verdict {
+  if ('trouble' in outcome) {
+    const { trouble: reason } = outcome
+    return hopeless.includes(reason) ? { kind: 'hopeless', reason } : { kind: 'failed', whose: 'destination', reason }
+  }
+  const { status } = outcome
+  if (status >= 200 && status < 300) return { kind: 'delivered' }
+  const whose = status >= 500 || unwell.includes(status) ? 'destination' : 'message'
+  return { kind: 'failed', whose, reason: `answered ${status}` }
+}
+
+/**
+ * The pause after so many failures in a row: doubled each time up to the longest, and between half and all of that, so that what failed
+ * together does not come back together. `chance` is from 0 up to 1.
+ */
+export function pauseSeconds(failures: number, chance: number): number {
+  const whole = Math.min(deliveryLimits.firstPauseSeconds * 2 ** Math.min(Math.max(failures, 1) - 1, 30), deliveryLimits.longestPauseSeconds)
+  return whole * (0.5 + chance / 2)
+}
+
+/** When a message that failed is tried again; `undefined`: it is given up. `attempts` counts the try that failed. */
+export function nextAttemptAt(
+  { attempts, begunAt }: { readonly attempts: number; readonly begunAt: Instant },
+  now: Instant,
+  chance: number,
+): Instant | undefined {
+  if (attempts >= deliveryLimits.attempts || secondsBetween(begunAt, now) >= deliveryLimits.ageSeconds) return undefined
+  return addSeconds(now, pauseSeconds(attempts, chance))
+}
