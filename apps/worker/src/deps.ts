@@ -1,7 +1,7 @@
 /** What the worker is given. The composition root makes it; nothing in here reads the environment, the clock or chance by itself. */
 import type { Issuer, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Random } from '@drawbridge/crypto/random'
-import type { Sealer } from '@drawbridge/crypto/seal'
+import type { SealContext, Sealer } from '@drawbridge/crypto/seal'
 import type { Clock } from '@drawbridge/runtime/clock'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import type { Log } from '@drawbridge/runtime/log'
@@ -12,11 +12,14 @@ import type { ResolveTxt } from '@drawbridge/runtime/txt-resolver'
 import type { Database } from '@drawbridge/store/database'
 import type { AcrossDb } from '@drawbridge/store/transaction'
 
-/** What signs notices as this issuer, inside the transaction that writes them: by the key that is active then, looked for once. */
-export type OpenNoticeSigner = (
+/** What signs as this issuer, inside the transaction that writes them: by the key that is active then, looked for once. */
+export type OpenSigner = (
   db: AcrossDb,
   issuer: { readonly tenant: TenantId; readonly id: IssuerId; readonly url: Issuer },
 ) => Promise<(claims: Readonly<Record<string, unknown>>) => string>
+
+/** Opens what rests sealed in a row of this tenant. Throws where no key of ours opens it. */
+export type OpenSealed = (sealed: Buffer, place: Omit<SealContext, 'installation'>) => Buffer
 
 /** What a job's handler sees. */
 export type JobDeps = {
@@ -25,7 +28,9 @@ export type JobDeps = {
   readonly log: Log
   readonly metrics: Metrics
   readonly database: Database
-  readonly openNoticeSigner: OpenNoticeSigner
+  readonly openNoticeSigner: OpenSigner
+  readonly openLogoutSigner: OpenSigner
+  readonly openSealed: OpenSealed
   /** The only way out. */
   readonly fetchSafely: FetchSafely
   readonly resolveTxt: ResolveTxt
@@ -33,7 +38,7 @@ export type JobDeps = {
   readonly mail?: { readonly send: SendMail; readonly origin: string }
 }
 
-export type WorkerDeps = Omit<JobDeps, 'openNoticeSigner'> & {
+export type WorkerDeps = Omit<JobDeps, 'openNoticeSigner' | 'openLogoutSigner' | 'openSealed'> & {
   readonly sealer: Sealer
   /** The installation's id, part of what sealed keys are bound to. */
   readonly installationId: string

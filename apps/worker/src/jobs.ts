@@ -1,8 +1,11 @@
 /** The table of background work: job name → payload schema → handler → retries. A job that is not here does not exist. */
 
+import { tellSessionEndedEntry } from '@drawbridge/core/logout/session-ended'
 import { settleDirectoryEntry, settleGrantsEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
+import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import { mostNamedPeople } from '@drawbridge/store/directory'
+import { sessionEndLimits } from '@drawbridge/store/end-session'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
 import { endSubjects } from './jobs/end-subjects.job.js'
@@ -14,6 +17,8 @@ import { settleDirectory } from './jobs/settle-directory.job.js'
 import { settleTenantGrants } from './jobs/settle-grants.job.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 import { tellCondemnedKey } from './jobs/tell-condemned-key.job.js'
+import { tellReinstated } from './jobs/tell-reinstated.job.js'
+import { tellSessionEnded } from './jobs/tell-session-ended.job.js'
 import { tellSettledGrants } from './jobs/tell-settled-grants.job.js'
 import { verifyDomains } from './jobs/verify-domains.job.js'
 import { warnCertificates } from './jobs/warn-certificates.job.js'
@@ -46,6 +51,7 @@ const revokePayload = z.object({
     target: z.enum(['subject', 'grant', 'client', 'connection', 'tenant']),
     targetId: z.string().min(1).max(2048),
     epoch: z.number().int().positive(),
+    deactivated: z.boolean().optional(),
   }),
 })
 
@@ -82,6 +88,16 @@ const tellSettledPayload = z.object({
       }),
     ),
   }),
+})
+const sessionEndedPayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({ eventId: uuid, sessions: z.array(uuid).min(1).max(sessionEndLimits.sessions) }),
+})
+const reinstatedPayload = z.object({
+  tenant: uuid,
+  entry: z.number().int().positive(),
+  payload: z.object({ eventId: uuid, subjectId: uuid, at: z.iso.datetime() }),
 })
 const askedFor = z.object({ tenant: uuid, entry: z.number().int().positive() })
 
@@ -120,6 +136,12 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
   },
   [tellSettledEntry]: job(tellSettledPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     tellSettledGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+  ),
+  [tellSessionEndedEntry]: job(sessionEndedPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+    tellSessionEnded(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
+  ),
+  [tellReinstatedEntry]: job(reinstatedPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+    tellReinstated(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   'sweep-expired': scheduled({ attempts: 3, firstPauseMs: 5000 }, sweepExpired),
   'end-subjects': scheduled({ attempts: 3, firstPauseMs: 1000 }, endSubjects),

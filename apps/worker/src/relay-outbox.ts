@@ -18,6 +18,7 @@ import type { Metrics } from '@drawbridge/runtime/metrics'
 import { listen } from '@drawbridge/store/changes'
 import type { Database } from '@drawbridge/store/database'
 import { countDeadLettersAcrossTenants } from '@drawbridge/store/dead-letters'
+import { deliveriesChannel } from '@drawbridge/store/deliveries'
 import {
   claimOutboxAcrossTenants,
   countHandedOverAcrossTenants,
@@ -59,6 +60,8 @@ export type RelayDeps = {
   readonly metrics: Metrics
   readonly queue: Pick<Queue, 'addBulk' | 'getJobState'>
   readonly handOverLimitSeconds?: number
+  /** Told by the same connection that this listens on. */
+  readonly onDeliveriesDue?: () => void
 }
 
 /** BullMQ refuses integers and colons. Each round of an entry has an id of its own, because the queue remembers those that ended. */
@@ -204,10 +207,11 @@ export async function startRelay(deps: RelayDeps): Promise<Relay> {
     })
   }
   const listening = await listen(deps.database, {
-    channels: ['drawbridge_outbox'],
-    onChange: wake,
+    channels: ['drawbridge_outbox', deliveriesChannel],
+    onChange: ({ channel }) => (channel === deliveriesChannel ? deps.onDeliveriesDue?.() : wake()),
     onGap: () => {
       isListening = true
+      deps.onDeliveriesDue?.()
       wake()
     },
     onError: () => {

@@ -1,17 +1,18 @@
-/** The background process: the relay, the jobs, the schedule, and pushes to receivers. The only user of the queue. */
+/** The background process: the relay, the jobs, the schedule, pushes to receivers and the deliveries. The only user of the queue. */
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Job } from 'bullmq'
 import { z } from 'zod'
+import { type Deliveries, startDeliveries } from './deliver.js'
 import type { JobDeps, WorkerDeps } from './deps.js'
 import { endFailedRound } from './end-round.js'
 import { type FairSlots, fairSlots } from './fair-slots.js'
 import { serveHealth } from './health.js'
 import { findJob } from './jobs.js'
-import { createNoticeSigner } from './notice-signer.js'
 import { type Pushing, startPushing } from './push-events.js'
 import { openQueue, placesOf, type QueueHandle } from './queue.js'
 import { type Relay, startRelay } from './relay-outbox.js'
 import { declareSchedule } from './schedule.js'
+import { createSigners } from './signers.js'
 import { JobOverdue, withinLimit } from './within-limit.js'
 
 export { migrateQueue } from './queue.js'
@@ -20,9 +21,9 @@ export type RunningWorker = { readonly port: number; close(): Promise<void> }
 
 /** Starts the worker; it runs until `close`. Any number may run at once. */
 export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
-  const jobDeps: JobDeps = { ...deps, openNoticeSigner: createNoticeSigner(deps.sealer, deps.installationId) }
+  const jobDeps: JobDeps = { ...deps, ...createSigners(deps.sealer, deps.installationId) }
   const onQueueError = (error: Error) => deps.log.warn({ cause: error.message }, 'the queue is in trouble')
-  const opened: { handle?: QueueHandle; relay?: Relay; pushing?: Pushing } = {}
+  const opened: { handle?: QueueHandle; relay?: Relay; pushing?: Pushing; deliveries?: Deliveries } = {}
   const checks = {
     postgresql: () => deps.database.isReachable(),
     queue: () => opened.handle?.isReachable() ?? false,
@@ -33,6 +34,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const close = async () => {
     await opened.pushing?.stop()
     await opened.relay?.stop()
+    await opened.deliveries?.stop()
     await opened.handle?.close()
     await health.close()
   }
@@ -40,7 +42,9 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     const slots = fairSlots(placesOf(deps.queue))
     const run = (job: Job) => runJob(jobDeps, slots, job).finally(() => opened.relay?.jobEnded())
     opened.handle = await openQueue(deps.queue, run, onQueueError)
-    opened.relay = await startRelay({ ...deps, queue: opened.handle.queue })
+    const deliveries = startDeliveries(jobDeps)
+    opened.deliveries = deliveries
+    opened.relay = await startRelay({ ...deps, queue: opened.handle.queue, onDeliveriesDue: () => deliveries.wake() })
     opened.pushing = await startPushing(deps)
     await declareSchedule(opened.handle.queue)
     return { port: health.port, close }

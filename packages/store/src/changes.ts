@@ -7,7 +7,7 @@
 import pg from 'pg'
 import type { Database } from './database.js'
 
-export const changeChannels = ['drawbridge_changes', 'drawbridge_notices', 'drawbridge_outbox'] as const
+export const changeChannels = ['drawbridge_changes', 'drawbridge_notices', 'drawbridge_outbox', 'drawbridge_deliveries'] as const
 export type ChangeChannel = (typeof changeChannels)[number]
 
 /** `payload` is the tenant's id, or `installation` when the lab clock moved. */

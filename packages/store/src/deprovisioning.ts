@@ -8,6 +8,7 @@
 
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEvent, DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
+import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
 import type { DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, toTimestamp } from './transaction.js'
 
@@ -60,7 +61,7 @@ const statementFor = (target: DeprovisioningTarget): string => `
   ),
   entry AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
-    SELECT $1, 'revoke', jsonb_build_object('eventId', $6::text, 'target', '${target}', 'targetId', $2::text, 'epoch', epoch), $3
+    SELECT $1, 'revoke', jsonb_build_object('eventId', $6::text, 'target', '${target}', 'targetId', $2::text, 'epoch', epoch, 'deactivated', $4::boolean), $3
     FROM barrier WHERE matched
     RETURNING id
   )
@@ -136,10 +137,15 @@ export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> 
   const result = await db.query(
     `WITH hit AS (
        UPDATE subjects SET deactivated_at = NULL WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL RETURNING id, epoch
+     ), queued AS (
+       INSERT INTO outbox (tenant_id, kind, payload, created_at)
+       SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', $6::text), $3 FROM hit RETURNING id
+     ), audited AS (
+       INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
+       SELECT $1, $3, 'subject.reinstated', id, '{}', $4, jsonb_build_object('epoch', epoch), $5 FROM hit
      )
-     INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
-     SELECT $1, $3, 'subject.reinstated', id, '{}', $4, jsonb_build_object('epoch', epoch), $5 FROM hit RETURNING id`,
-    [event.tenant, event.subjectId, toTimestamp(event.now), event.reason, event.requestId ?? null],
+     SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM queued`,
+    [event.tenant, event.subjectId, toTimestamp(event.now), event.reason, event.requestId ?? null, toTimestamp(event.now).toISOString()],
   )
   return result.rowCount > 0
 }

@@ -5,9 +5,13 @@
  * `insertNotices` makes them, one for each stream that lives then. An instance that opens its stream later finds the barrier in its snapshot.
  */
 import type { Instant } from '@drawbridge/core/instant'
-import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { WebhookEvent } from '@drawbridge/core/revocation/webhook'
+import { type DeprovisioningEventId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
+import { deliveriesChannel } from './deliveries.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+
+const deadEverywhere = 'access.dead_everywhere' satisfies WebhookEvent
 
 /** Nothing more is awaited: it has acknowledged, or was silent for so long that it refuses by itself. */
 const isSettled = '(r.acknowledged_at IS NOT NULL OR r.lapsed_at IS NOT NULL)'
@@ -29,15 +33,35 @@ export function markEventsDeadAcrossTenants(db: AcrossDb, limit: number): Promis
   return markDead(db, 'true ORDER BY e.swept_at LIMIT $1', [limit])
 }
 
+const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+
+/** To the endpoints that hear it; behind what was said of the same person before. */
+const newsOfDeath = `
+  INSERT INTO deliveries (tenant_id, id, destination_id, order_key, sequence, event_id, part, payload, due_at, created_at, begun_at)
+  SELECT w.tenant_id, gen_random_uuid(), w.id, coalesce(person.id, dead.target_id), nextval('outbox_id_seq'), dead.id, '${deadEverywhere}',
+    jsonb_build_object('type', '${deadEverywhere}', 'timestamp', ${iso('dead.dead_at')}, 'data', jsonb_strip_nulls(jsonb_build_object(
+      'tenant', t.slug, 'eventId', dead.id, 'target', dead.target, 'targetId', dead.target_id, 'subject', person.id,
+      'barrierAt', ${iso('dead.barrier_at')}, 'deadAt', ${iso('dead.dead_at')}))), dead.dead_at, dead.dead_at, dead.dead_at
+    FROM dead JOIN tenants t ON t.id = dead.tenant_id
+    JOIN webhook_endpoints w ON w.tenant_id = ANY (ARRAY[dead.tenant_id, '${vendorTenantId}'::uuid]) AND w.disabled_at IS NULL AND '${deadEverywhere}' = ANY (w.events)
+    LEFT JOIN LATERAL (
+      SELECT dead.target_id AS id WHERE dead.target = 'subject'
+      UNION ALL SELECT g.subject_id::text FROM grants g WHERE dead.target = 'grant' AND g.tenant_id = dead.tenant_id AND g.id::text = dead.target_id) person ON true
+  ON CONFLICT (tenant_id, event_id, destination_id, order_key, part) DO NOTHING RETURNING id`
+
 async function markDead(db: AcrossDb, which: string, parameters: readonly unknown[]): Promise<readonly number[]> {
   const { rows } = await db.query<{ seconds: number }>(
-    `UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
-        (SELECT max(coalesce(acknowledged_at, lapsed_at)) FROM notice_receipts r WHERE r.tenant_id = deprovisioning_events.tenant_id AND r.event_id = id))
-      WHERE dead_at IS NULL AND (tenant_id, id) IN (
-        SELECT e.tenant_id, e.id FROM deprovisioning_events e
-         WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL
-           AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND NOT ${isSettled}) AND ${which})
-      RETURNING extract(epoch FROM dead_at - barrier_at)::float8 AS seconds`,
+    `WITH dead AS (
+       UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
+          (SELECT max(coalesce(acknowledged_at, lapsed_at)) FROM notice_receipts r WHERE r.tenant_id = deprovisioning_events.tenant_id AND r.event_id = id))
+        WHERE dead_at IS NULL AND (tenant_id, id) IN (
+          SELECT e.tenant_id, e.id FROM deprovisioning_events e
+           WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL
+             AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND NOT ${isSettled}) AND ${which})
+        RETURNING tenant_id, id, target, target_id, barrier_at, dead_at
+     ), told AS (${newsOfDeath})
+     SELECT extract(epoch FROM dead_at - barrier_at)::float8 AS seconds, (SELECT pg_notify('${deliveriesChannel}', '') FROM told LIMIT 1)::text AS notified
+       FROM dead`,
     parameters,
   )
   return rows.map(({ seconds }) => seconds)
@@ -101,7 +125,6 @@ export async function listRevocationReceipts(
   filter: ReceiptFilter,
   page: Page<MomentPosition>,
 ): Promise<readonly RevocationReceipt[]> {
-  const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
   const { rows } = await db.query<RevocationReceipt>(
     `SELECT e.id AS "eventId", e.source, e.target, e.target_id AS "targetId", e.reason, e.matched, e.told_at AS "toldAt",
        e.received_at AS "receivedAt", e.barrier_at AS "barrierAt", e.swept_at AS "sweptAt", e.dead_at AS "deadAt",

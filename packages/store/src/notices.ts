@@ -66,15 +66,19 @@ export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: reado
   )
 }
 
-export type SealedNoticeKey = { readonly id: string; readonly sealedPrivateKey: Buffer }
+export type SealedKey = { readonly id: string; readonly sealedPrivateKey: Buffer }
 
-/** The key that signs this issuer's notices now, sealed. */
-export async function findActiveNoticeKey(db: AcrossDb, tenant: TenantId, issuerId: IssuerId): Promise<SealedNoticeKey | undefined> {
-  const { rows } = await db.query<SealedNoticeKey>(
+/** The key that signs for this issuer now, sealed. */
+export async function findActiveKey(
+  db: AcrossDb,
+  tenant: TenantId,
+  { issuerId, purpose }: { readonly issuerId: IssuerId; readonly purpose: 'tokens' | 'notices' },
+): Promise<SealedKey | undefined> {
+  const { rows } = await db.query<SealedKey>(
     `SELECT id, sealed_private_key AS "sealedPrivateKey" FROM signing_keys
-      WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = 'notices' AND state = 'active'
+      WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = 'active'
       ORDER BY activated_at DESC NULLS LAST LIMIT 1`,
-    [tenant, issuerId],
+    [tenant, issuerId, purpose],
   )
   return rows[0]
 }

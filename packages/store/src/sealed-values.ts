@@ -12,6 +12,8 @@ export const lastingSealedColumns = [
   { table: 'connection_keys', column: 'sealed_private_key' },
   { table: 'login_traces', column: 'sealed' },
   { table: 'factors', column: 'sealed_secret' },
+  { table: 'webhook_endpoints', column: 'sealed_secret' },
+  { table: 'webhook_endpoints', column: 'sealed_former_secret' },
   { table: 'recorded_logins', column: 'sealed' },
   { table: 'event_streams', column: 'sealed_authorization' },
 ] as const

@@ -11,6 +11,7 @@ import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
+import { deliveryEndpoints } from './deliveries.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
@@ -38,6 +39,7 @@ import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
 import { wallTrialEndpoints } from './wall-trials.endpoint.js'
+import { webhookEndpoints } from './webhooks.endpoint.js'
 
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
@@ -65,6 +67,8 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...readEndpoints,
   ...receiptEndpoints,
   ...drillEndpoints,
+  ...deliveryEndpoints,
+  ...webhookEndpoints,
   ...revocationEndpoints,
   ...subjectLinkEndpoints,
   ...secondFactorEndpoints,

@@ -191,6 +191,27 @@ export const adminErrors = {
     title: 'Not given up',
     say: 'this mail was sent, or is tried again by itself: only one that failed is tried again by hand',
   },
+  webhooks_enough: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Enough webhooks',
+    say: 'there are at most 10 webhook endpoints: remove one first',
+  },
+  webhook_not_https: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'Standard Webhooks 1.0.0',
+    title: 'Not https',
+    say: 'a production calls https addresses alone',
+  },
+  delivery_not_given_up: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Not given up',
+    say: 'this delivery arrived, or is tried again by itself: only one that was given up is replayed by hand',
+  },
   contacts_changed_often: {
     code: 'conflict',
     status: 409,

@@ -81,6 +81,12 @@ async function fillAcme(): Promise<void> {
   const announcements = `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at)
     SELECT $1, gen_random_uuid(), 'c', n || '@acme.example', '[]', 0, false, 'waiting', 0, '2026-01-01', '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, announcements, [acme.tenantId])
+  const destinations = `INSERT INTO delivery_destinations (tenant_id, id, kind, issuer_id, client_id, origin)
+    VALUES ($1, $1, 'backchannel_logout', $2, $3, 'https://agent.example')`
+  await asOwner(fixture.ownerUrl, destinations, [acme.tenantId, acme.issuerId, acme.clientId])
+  const deliveries = `INSERT INTO deliveries (tenant_id, id, destination_id, order_key, sequence, event_id, part, payload, due_at, created_at, begun_at)
+    SELECT $1, gen_random_uuid(), $1, n, n, gen_random_uuid(), '', '{}', '2026-01-01', '2026-01-01', '2026-01-01' FROM generate_series(1, 4) AS n`
+  await asOwner(fixture.ownerUrl, deliveries, [acme.tenantId])
   await asOwner(fixture.ownerUrl, grants, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
   await asOwner(
     fixture.ownerUrl,
@@ -100,6 +106,12 @@ async function fillAcme(): Promise<void> {
 }
 
 async function fillVendor(): Promise<void> {
+  const webhook = { url: 'https://siem.example/hook', events: ['access.ended'] }
+  for (const name of ['one', 'two', 'three'])
+    for (const path of ['/webhooks', '/tenants/acme/webhooks']) {
+      const made = await call('POST', path, { ...webhook, name })
+      if (path === '/webhooks') for (let n = 0; n < 2; n += 1) await call('POST', `/webhooks/${made.body.id}/test`)
+    }
   const letters = `INSERT INTO outbox (tenant_id, kind, payload, created_at, due_at, attempts, dead_at, dead_reason)
     SELECT $1, 'revoke', '{}', '2026-01-01', 'infinity', 12, '2026-01-01', 'a test' FROM generate_series(1, 4)`
   await asOwner(fixture.ownerUrl, letters, [acme.tenantId])

@@ -50,6 +50,8 @@ beforeAll(async () => {
     "INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, gen_random_uuid(), 'Ada', 'ada@acme.example', now())"
   await asOwner(fixture.ownerUrl, ada, [acme.tenantId])
   await aFailedMail()
+  await aDeadDelivery()
+  await aDeadDeliveryOfVendor()
   await aDeadLetter()
   await aWatchedConnection()
   for (const name of ['waitingDraft', 'unwantedDraft']) await aWaitingDraft(name)
@@ -89,6 +91,26 @@ async function aFailedMail(): Promise<void> {
   const mail = `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, trouble, opened_at, try_at, ended_at, expires_at)
     VALUES ($1, $2, 'Cleo', 'cleo@acme.example', '[]', 1, false, 'failed', 1, 'refused', now(), now(), now(), '2099-01-01')`
   await asOwner(fixture.ownerUrl, mail, [acme.tenantId, made['failedMail']])
+}
+
+async function aDeadDeliveryOfVendor(): Promise<void> {
+  made['deadDeliveryOfVendor'] = randomUUID()
+  const endpoint = `INSERT INTO webhook_endpoints (tenant_id, id, name, url, events, sealed_secret, created_at) VALUES ($1, $2, 'x', 'https://x.example', '{}', '', now())`
+  await asOwner(fixture.ownerUrl, endpoint, [vendorTenantId, made['deadDeliveryOfVendor']])
+  const destination = `INSERT INTO delivery_destinations (tenant_id, id, kind, endpoint_id, origin) VALUES ($1, $2, 'webhook', $2, '')`
+  await asOwner(fixture.ownerUrl, destination, [vendorTenantId, made['deadDeliveryOfVendor']])
+  const dead = `INSERT INTO deliveries (tenant_id, id, destination_id, order_key, sequence, event_id, part, payload, attempts, due_at, created_at, begun_at, dead_at, expires_at)
+    VALUES ($1, $2, $2, 'x', 1, $2, '', '{}', 9, now(), now(), now(), now(), '2099-01-01')`
+  await asOwner(fixture.ownerUrl, dead, [vendorTenantId, made['deadDeliveryOfVendor']])
+}
+
+async function aDeadDelivery(): Promise<void> {
+  made['deadDelivery'] = randomUUID()
+  const destination = `INSERT INTO delivery_destinations (tenant_id, id, kind, issuer_id, client_id, origin) VALUES ($1, $2, 'backchannel_logout', $3, $4, '')`
+  await asOwner(fixture.ownerUrl, destination, [acme.tenantId, made['deadDelivery'], acme.issuerId, acme.clientId])
+  const dead = `INSERT INTO deliveries (tenant_id, id, destination_id, order_key, sequence, event_id, part, payload, attempts, due_at, created_at, begun_at, dead_at, reason, expires_at)
+    VALUES ($1, $2, $2, 'x', 1, $2, '', '{}', 9, now(), now(), now(), now(), 'answered 400', '2099-01-01')`
+  await asOwner(fixture.ownerUrl, dead, [acme.tenantId, made['deadDelivery']])
 }
 
 async function aDeadLetter(): Promise<void> {

@@ -2,6 +2,7 @@
 import type { AdminCommand } from './command.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { deadLetterCommands } from './commands/dead-letter-commands.js'
+import { deliveryCommands } from './commands/delivery-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
 import { drillCommands } from './commands/drill-commands.js'
 import { factorCommands } from './commands/factor-commands.js'
@@ -14,6 +15,7 @@ import { setupCommands } from './commands/setup-commands.js'
 import { streamCommands } from './commands/stream-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
+import { webhookCommands } from './commands/webhook-commands.js'
 
 export const adminCommands: readonly AdminCommand[] = [
   ...tenantCommands,
@@ -27,6 +29,8 @@ export const adminCommands: readonly AdminCommand[] = [
   ...watchCommands,
   ...deadLetterCommands,
   ...drillCommands,
+  ...deliveryCommands,
+  ...webhookCommands,
   ...loginCommands,
   ...recordedLoginCommands,
   ...fileCommands,

@@ -1,17 +1,18 @@
 /**
  * The sweep after a barrier: what the deprovisioning transaction has already killed is written down, and every resource server is told.
  *
- * Grants are marked first, as the tenant, which may be done any number of times. Then one transaction: lock the outbox entry, write a
- * revocation per issuer, raise each resource's position with a signed notice, mark the event swept and the entry done. A second run finds
+ * Grants are marked first, as the tenant, which may be done any number of times. Then one transaction: lock the outbox entry, write what
+ * clients are told, write a revocation per issuer, raise each resource's position with a signed notice, mark the event swept and the entry done. A second run finds
  * the entry done and does nothing; a crash leaves nothing behind.
  */
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
-import { initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
+import { type DeprovisioningSource, initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
 import { type PlannedRevocation, planRevocation } from '@drawbridge/core/revocation/revocation-plan'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { type SetSubject, subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
+import { planLogouts } from '@drawbridge/store/plan-logouts'
 import {
   findEvents,
   findGrantsNow,
@@ -27,7 +28,14 @@ import {
 } from '@drawbridge/store/revocations'
 import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
+import { tellNewsOfEnd } from '../tell-news.js'
 import { tellResources } from '../tell-resources.js'
+
+/**
+ * Of one grant, what logs nobody out: a client that handed its own token back knows, and of sessions that ended clients are told by session
+ * (`tell-session-ended`).
+ */
+const ofTheClientAlone: readonly DeprovisioningSource[] = ['revocation_endpoint', 'logout']
 
 export type RevokeJob = {
   readonly tenant: string
@@ -36,6 +44,7 @@ export type RevokeJob = {
   readonly target: RevocationTarget
   readonly targetId: string
   readonly epoch: number
+  readonly deactivated?: boolean | undefined
 }
 
 /** Runs as often as it likes; has its effect once. */
@@ -50,6 +59,9 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
     if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
     const event = (await findEvents(db, tenant, [eventId])).get(eventId)
     const grant = job.target === 'grant' ? (await findGrantsNow(db, tenant, [job.targetId])).get(job.targetId) : undefined
+    if (!(job.target === 'grant' && event !== undefined && ofTheClientAlone.includes(event.source)))
+      await planLogouts(db, { tenant, eventId, sequence: job.entry, now, target: job.target, targetId: job.targetId, epoch: job.epoch })
+    await tellNewsOfEnd(db, { tenant, eventId, sequence: job.entry, isDeactivated: job.deactivated ?? false, now })
     let count = 0
     const plan = planRevocation(job, await listIssuersOfTenant(db, tenant), now)
     for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, { tenant, event, grant, revocation })

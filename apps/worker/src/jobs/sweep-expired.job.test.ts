@@ -70,6 +70,17 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
        expires_at) VALUES ($1, $2, 'Ada', 'ada@acme.example', '[]', 1, false, 'sent', 1, $3, $3, $3, $3)`,
     ...[tenantId, randomUUID(), ends],
   )
+  const destination = randomUUID()
+  await write(
+    `INSERT INTO delivery_destinations (tenant_id, id, kind, issuer_id, client_id, origin) VALUES ($1, $2, 'backchannel_logout', $3, $4, '')
+     ON CONFLICT (tenant_id, issuer_id, client_id) DO NOTHING`,
+    ...[tenantId, destination, issuerId, clientId],
+  )
+  await write(
+    `INSERT INTO deliveries (tenant_id, id, destination_id, order_key, sequence, event_id, part, payload, due_at, created_at, begun_at, delivered_at, expires_at)
+     SELECT $1, $2, id, 'x', 1, $2, '', '{}', $3, $3, $3, $3, $3 FROM delivery_destinations WHERE tenant_id = $1`,
+    ...[tenantId, destination, ends],
+  )
   await write(
     'INSERT INTO idp_session_ends (tenant_id, connection_id, name, ended_at, expires_at) VALUES ($1, $2, $3, $4, $4)',
     ...[tenantId, connectionId, randomBytes(32), ends],

@@ -1,9 +1,11 @@
 /** Removes what time has ended: done outbox entries, expired notices, revocations, flows and grants; closes streams that nobody listens to, and ends event streams beyond their bounds. */
 import { addSeconds } from '@drawbridge/core/instant'
+import { countDeliveriesAcrossTenants, giveUpOldDeliveriesAcrossTenants } from '@drawbridge/store/deliveries'
 import { markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
 import { closeLapsedStreamsAcrossTenants, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { deleteExpiredNoticesAcrossTenants } from '@drawbridge/store/notices'
 import { deleteDoneAcrossTenants } from '@drawbridge/store/outbox-relay'
+import { eraseFormerSecretsAcrossTenants } from '@drawbridge/store/plan-webhooks'
 import { sweepMembersAcrossTenants } from '@drawbridge/store/scim-group-members'
 import {
   deleteExpiredAcrossTenants,
@@ -32,10 +34,24 @@ export async function sweepExpired(deps: JobDeps): Promise<void> {
   const closed = await acrossTenants(deps.database, (db) => closeLapsedStreamsAcrossTenants(db, now, addSeconds(now, -streamLapseSeconds)))
   for (const seconds of await acrossTenants(deps.database, (db) => markEventsDeadAcrossTenants(db, sweepBatch)))
     deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
+  await giveUpOldDeliveries(deps)
+  await acrossTenants(deps.database, (db) => eraseFormerSecretsAcrossTenants(db, now))
   await acrossTenants(deps.database, (db) => eraseLogoutHintsAcrossTenants(db, now, sweepBatch))
   let rows = await sweepMembers(deps)
   for (const table of sweptTableNames) rows += await sweepTable(deps, table)
   if (removed + expired + closed + ended + rows > 0) deps.log.info({ removed, expired, closed, ended, rows }, 'swept what had expired')
+}
+
+/** What no destination has taken in days. It is an alarm, and counted. */
+async function giveUpOldDeliveries(deps: JobDeps): Promise<void> {
+  const given = await acrossTenants(deps.database, (db) => giveUpOldDeliveriesAcrossTenants(db, deps.clock.now(), sweepBatch))
+  for (const { kind, count } of given) {
+    deps.metrics.count('drawbridge_deliveries_total', { kind, outcome: 'dead' }, count)
+    deps.log.error({ kind, count }, 'deliveries were given up')
+  }
+  const { waiting, dead } = await acrossTenants(deps.database, countDeliveriesAcrossTenants)
+  deps.metrics.set('drawbridge_deliveries_waiting', waiting)
+  deps.metrics.set('drawbridge_deliveries_dead', dead)
 }
 
 /** Of groups that were emptied or deleted: one group at a time, so a batch may be short and there is more. */

@@ -30,6 +30,7 @@ import {
 } from '@drawbridge/store/revocations'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
+import { tellNewsOfEnd } from '../tell-news.js'
 
 export type TellSettledJob = TellSettledPayload & { readonly tenant: string; readonly entry: number }
 
@@ -58,6 +59,8 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
         if (of.length > 0) await tellResource(deps, db, { tenant, issuer, resource, at, expiresAt }, of)
       }
     const events = grants.map(({ eventId }) => eventId as DeprovisioningEventId)
+    for (const { eventId, isEnded } of grants)
+      if (isEnded) await tellNewsOfEnd(db, { tenant, eventId, sequence: entry, isDeactivated: false, now: at })
     await markEventsSwept(db, tenant, events, at)
     await markDone(db, tenant, entry, at)
     return grants.length

@@ -66,6 +66,7 @@ export const auditEvents = {
   'deprovisioning.unmatched': 'Somebody asked to take away access of whom or what this tenant does not have; nothing changed.',
   'dead_letters.replayed':
     'The vendor had work tried again that was given up after its last round; the detail says of which kind, and how many.',
+  'delivery.replayed': 'Calls that had been given up are tried again, because an admin said so; the detail counts them.',
   'domain.added': 'An e-mail domain was claimed; it counts once it is proven.',
   'domain.changed': 'An e-mail domain moved to another connection, or its proof was noted or withdrawn.',
   'domain.removed': 'An e-mail domain was given up.',
@@ -163,6 +164,14 @@ export const auditEvents = {
   token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',
   token_refresh_repeated: 'A refresh token was sent again within the grace, and got the same successor.',
   token_refreshed: 'A refresh token was rotated.',
+  'webhook.created': 'An endpoint hears the news of access from now on.',
+  'webhook.disabled': 'ALARM: an endpoint had taken nothing for days and hears no news until an admin resumes it.',
+  'webhook.paused': 'News waits for an endpoint, because an admin said so.',
+  'webhook.removed': 'An endpoint hears no news any more, and what waited for it is gone.',
+  'webhook.resumed': 'An endpoint that was paused or disabled hears the news again.',
+  'webhook.secret_replaced': 'An endpoint got a new secret; the one before it signs beside it for a day.',
+  'webhook.tested': 'A test message was sent to an endpoint.',
+  'webhook.updated': 'The name, address or choice of news of an endpoint changed.',
 } as const satisfies Record<string, string>
 
 export type AuditEventKind = keyof typeof auditEvents
@@ -175,4 +184,5 @@ export const announcedByItself: readonly AuditEventKind[] = [
   'connection.metadata_refreshed',
   'domain.proof_failing',
   'domain.proof_lapsed',
+  'webhook.disabled',
 ]

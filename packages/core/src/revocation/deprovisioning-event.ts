@@ -56,4 +56,6 @@ export type RevokePayload = {
   readonly targetId: string
   /** Everything of the target below it is dead. */
   readonly epoch: number
+  /** The door was shut, too. Absent: an earlier version wrote it, or it was not. */
+  readonly deactivated?: boolean | undefined
 }
