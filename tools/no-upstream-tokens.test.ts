@@ -51,10 +51,13 @@ test('every column that may hold a credential is known, and none is a token of a
   expect(columns.toSorted()).toEqual(Object.keys(known).toSorted())
 })
 
+const isSource = (name: string): boolean => name.endsWith('.ts') && !name.endsWith('.test.ts')
 const sourcesBelow = (folder: string): readonly string[] =>
-  readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) =>
-    entry.isDirectory() ? sourcesBelow(`${folder}/${entry.name}`) : /\.ts$/.test(entry.name) && !/\.test\.ts$/.test(entry.name) ? [`${folder}/${entry.name}`] : [],
-  )
+  readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) return sourcesBelow(path)
+    return isSource(entry.name) ? [path] : []
+  })
 
 test('towards an IdP no token is asked for that outlives the login', () => {
   const sources = sourcesBelow('packages/upstream/src')
