@@ -148,7 +148,26 @@ export async function recordNoticeAnswers(db: AcrossDb, stream: StreamKey, answe
      RETURNING r.event_id AS "eventId", extract(epoch FROM $4 - e.barrier_at)::float8 AS seconds`,
     [...parameters, answers.taken],
   )
-  const refusals = await db.query(
+  const refusals = refused.length === 0 ? 0 : await recordRefusals(db, { unanswered, parameters }, refused)
+  await db.query(
+    `UPDATE notice_streams SET acknowledged = greatest(acknowledged, coalesce(
+       (SELECT min(position) - 1 FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2 AND acknowledged_at IS NULL AND refused_at IS NULL),
+       (SELECT max(position) FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2), 0))
+     WHERE tenant_id = $1 AND id = $2`,
+    [tenantId, stream.id],
+  )
+  const events = acknowledged.rows.map(({ eventId }) => eventId)
+  return {
+    refusals,
+    acknowledgedSeconds: acknowledged.rows.map(({ seconds }) => seconds),
+    deadSeconds: events.length === 0 ? [] : await markEventsDead(db, { tenant: stream.issuer.tenantId, ids: events }),
+  }
+}
+
+type Unanswered = { readonly unanswered: string; readonly parameters: readonly unknown[] }
+
+async function recordRefusals(db: AcrossDb, { unanswered, parameters }: Unanswered, refused: readonly [string, string][]): Promise<number> {
+  const { rowCount } = await db.query(
     `WITH answered AS (
        UPDATE notice_deliveries SET refused_at = $4, refusal = said.reason
          FROM notices, unnest($6::text[], $7::text[]) AS said (jti, reason) WHERE ${unanswered} AND notices.jti::text = said.jti
@@ -159,24 +178,35 @@ export async function recordNoticeAnswers(db: AcrossDb, stream: StreamKey, answe
      ) SELECT 1 FROM answered`,
     [...parameters, refused.map(([jti]) => jti), refused.map(([, reason]) => reason)],
   )
-  await db.query(
-    `UPDATE notice_streams SET acknowledged = greatest(acknowledged, coalesce(
-       (SELECT min(position) - 1 FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2 AND acknowledged_at IS NULL AND refused_at IS NULL),
-       (SELECT max(position) FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2), 0))
-     WHERE tenant_id = $1 AND id = $2`,
-    [tenantId, stream.id],
-  )
-  const events = acknowledged.rows.map(({ eventId }) => eventId)
-  return {
-    refusals: refusals.rowCount,
-    acknowledgedSeconds: acknowledged.rows.map(({ seconds }) => seconds),
-    deadSeconds: events.length === 0 ? [] : await markEventsDead(db, { tenant: stream.issuer.tenantId, ids: events }),
-  }
+  return rowCount
 }
 
+/**
+ * SQL: whether something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
+ * effect at once has got no further since then: then there is more to hear than the table of notices holds, and an empty answer is no sign that
+ * nothing was revoked. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with everything settled
+ * before it.
+ */
+const lateNews = ({ tenant, before }: { readonly tenant: string; readonly before: string }): string => `EXISTS (
+  SELECT 1 FROM outbox WHERE tenant_id = ${tenant} AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND created_at < ${before}
+  UNION ALL SELECT 1 FROM outbox WHERE tenant_id = ${tenant} AND done_at IS NULL AND kind = '${settleDirectoryEntry}' AND created_at < ${before}
+    AND payload ->> 'isLastLook' IS DISTINCT FROM 'true'
+  UNION ALL SELECT 1 FROM policy_sweeps WHERE tenant_id = ${tenant} AND settled_at IS NULL AND progressed_at < ${before})`
+
+export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
+  const { rows } = await db.query<{ isLate: boolean }>(`SELECT ${lateNews({ tenant: '$1', before: '$2' })} AS "isLate"`, [
+    issuer.tenantId,
+    toTimestamp(before),
+  ])
+  return rows[0]?.isLate === true
+}
+
+export type TakenNotices = { readonly notices: readonly StoredNotice[] /** `hasLateNews` */; readonly isLate: boolean }
+export type Taking = { readonly now: Instant; readonly limit: number; readonly lateBefore: Instant }
+
 /** What the instance has not answered, oldest first. What was delivered but not acknowledged comes again: RFC 8936 §2.4. */
-export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant, limit: number): Promise<readonly StoredNotice[]> {
-  const { rows } = await db.query<StoredNotice>(
+export async function takeNotices(db: AcrossDb, stream: StreamKey, { now, limit, lateBefore }: Taking): Promise<TakenNotices> {
+  const { rows } = await db.query<{ readonly isLate: boolean; readonly position: number | null } & Omit<StoredNotice, 'position'>>(
     `WITH taken AS (
        SELECT n.position, n.jti::text AS jti, n.token, n.event_id FROM notice_streams s
          JOIN notices n ON n.tenant_id = s.tenant_id AND n.resource_id = s.resource_id AND n.position > s.acknowledged
@@ -191,26 +221,15 @@ export async function takeNotices(db: AcrossDb, stream: StreamKey, now: Instant,
        UPDATE notice_receipts r SET notified_at = $4 FROM taken
         WHERE r.tenant_id = $6 AND r.event_id = taken.event_id AND r.stream_id = $2 AND r.notified_at IS NULL
      )
-     SELECT position, jti, token FROM taken ORDER BY position`,
-    [stream.resource.tenantId, stream.id, stream.resource.resourceId, toTimestamp(now), limit, stream.issuer.tenantId],
+     SELECT late.is_late AS "isLate", position, jti, token FROM (SELECT ${lateNews({ tenant: '$6', before: '$7' })} AS is_late) late
+       LEFT JOIN taken ON true ORDER BY position`,
+    [
+      ...[stream.resource.tenantId, stream.id, stream.resource.resourceId, toTimestamp(now), limit, stream.issuer.tenantId],
+      toTimestamp(lateBefore),
+    ],
   )
-  return rows
-}
-
-/**
- * Whether something that this issuer must tell has waited for the worker since `before`, or a policy or a directory's change that was to take effect at
- * once has got no further since then: then there is more to hear than the table of notices holds, and an empty answer is no sign that nothing was
- * revoked. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with everything settled before it.
- */
-export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `SELECT 1 FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND created_at < $2
-     UNION ALL SELECT 1 FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind = '${settleDirectoryEntry}' AND created_at < $2
-       AND payload ->> 'isLastLook' IS DISTINCT FROM 'true'
-     UNION ALL SELECT 1 FROM policy_sweeps WHERE tenant_id = $1 AND settled_at IS NULL AND progressed_at < $2 LIMIT 1`,
-    [issuer.tenantId, toTimestamp(before)],
-  )
-  return rowCount > 0
+  const notices = rows.flatMap(({ position, jti, token }) => (position === null ? [] : [{ position, jti, token }]))
+  return { notices, isLate: rows[0]?.isLate === true }
 }
 
 /** Streams that have stopped listening are closed: "dead everywhere" waits only for those that live, and their receipts say so. */

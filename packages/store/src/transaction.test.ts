@@ -2,7 +2,7 @@ import { instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { acrossTenants, type Db, inTenant, inTenantAndThen, toTimestamp } from './transaction.js'
+import { acrossTenants, acrossTenantsInOneStatement, type Db, inTenant, inTenantAndThen, toTimestamp } from './transaction.js'
 
 const acme = 'aaaaaaaa-0000-4000-8000-000000000001' as TenantId
 const globex = 'bbbbbbbb-0000-4000-8000-000000000002' as TenantId
@@ -82,4 +82,16 @@ test('a connection that breaks between two statements fails the transaction, and
   })
   await expect(cut).rejects.toThrow()
   expect((await inTenant(fixture.database, acme, (db) => db.query('SELECT 1 AS one'))).rows).toEqual([{ one: 1 }])
+})
+
+test('what promised one statement across tenants sees all of them, and runs no second one', async () => {
+  const names = 'SELECT slug FROM tenants WHERE id = ANY ($1::uuid[]) ORDER BY slug'
+  const { rows } = await acrossTenantsInOneStatement(fixture.database, (db) => db.query<{ slug: string }>(names, [[acme, globex]]))
+  expect(rows).toEqual([{ slug: 'acme' }, { slug: 'globex' }])
+  const twice = acrossTenantsInOneStatement(fixture.database, async (db) => {
+    await db.query("UPDATE tenants SET name = 'once' WHERE id = $1", [acme])
+    await db.query("UPDATE tenants SET name = 'twice' WHERE id = $1", [acme])
+  })
+  await expect(twice).rejects.toThrow('one statement')
+  expect(await asOwner(fixture.ownerUrl, 'SELECT name FROM tenants WHERE id = $1', [acme])).toEqual([{ name: 'once' }])
 })

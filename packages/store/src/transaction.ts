@@ -102,6 +102,21 @@ export function acrossTenants<T>(database: Database, run: (db: AcrossDb) => Prom
 }
 
 /**
+ * The same for what is one statement, and so a transaction by itself: one way to the database instead of three. A second statement throws: it would
+ * not be held together with the first.
+ */
+export function acrossTenantsInOneStatement<T>(database: Database, run: (db: AcrossDb) => Promise<T>): Promise<T> {
+  let isUsed = false
+  const query = async <Row>(text: string, parameters: readonly unknown[] = []): Promise<Rows<Row>> => {
+    if (isUsed) throw new Error('one statement was promised')
+    isUsed = true
+    const result = await database.acrossPool.query(text, [...parameters])
+    return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
+  }
+  return run({ query } as Queries as AcrossDb)
+}
+
+/**
  * Whether the schema refused a statement for what somebody removed while it was already running: a client, a connection, the right to mint
  * (`minter_held`). It has then done nothing; run once more, it sees that it is gone, and says so in its own terms.
  */

@@ -3,18 +3,17 @@
  *
  * What was delivered and not answered comes again; what was refused is recorded as refused. No database connection is held while waiting.
  */
-import { addSeconds } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import {
-  hasLateNews,
   hearStream,
   type ProvenResource,
   recordNoticeAnswers,
   type StreamKey,
   streamLapseSeconds,
+  type TakenNotices,
   takeNotices,
 } from '@drawbridge/store/notice-streams'
-import type { StoredNotice } from '@drawbridge/store/notices'
-import { acrossTenants } from '@drawbridge/store/transaction'
+import { acrossTenants, acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
@@ -54,56 +53,52 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   parse: jsonParser(body),
   run: async (http, deps) => {
     const stream = { id: http.parsed.streamId, resource: http.caller, issuer: streamIssuerOf(http) }
-    if (!(await hear(deps, stream, http.parsed))) return refuseSignal('stream_unknown')
     const limit = Math.min(http.parsed.maxEvents, mostNoticesPerPoll)
-    if (limit === 0) return json({ sets: {}, moreAvailable: false }, { headers: { 'cache-control': 'no-store' } })
-    const taken = http.parsed.returnImmediately ? await take(deps, stream, limit) : await takeOrWait(deps, stream, limit)
-    const { notices, isLate } = taken
-    deps.metrics.count('drawbridge_notices_delivered_total', {}, notices.length)
-    const sets = Object.fromEntries(notices.map((notice) => [notice.jti, notice.token]))
-    return json({ sets, moreAvailable: isLate || notices.length === limit }, { headers: { 'cache-control': 'no-store' } })
+    const found =
+      http.parsed.returnImmediately || limit === 0
+        ? await hear(deps, stream, http.parsed, limit)
+        : await hearOrWait(deps, stream, http.parsed, limit)
+    if (found === undefined) return refuseSignal('stream_unknown')
+    deps.metrics.count('drawbridge_notices_delivered_total', {}, found.notices.length)
+    const sets = Object.fromEntries(found.notices.map((notice) => [notice.jti, notice.token]))
+    const moreAvailable = limit > 0 && (found.isLate || found.notices.length === limit)
+    return json({ sets, moreAvailable }, { headers: { 'cache-control': 'no-store' } })
   },
 })
 
-/** False: there is no such stream, and nothing was recorded. */
-async function hear(deps: BrokerDeps, stream: StreamKey, { ack, setErrs }: Poll): Promise<boolean> {
+/** Records what the guard says and takes what it has not heard, in one transaction. Undefined: there is no such stream, and nothing was recorded. */
+async function hear(deps: BrokerDeps, stream: StreamKey, { ack, setErrs }: Poll, limit: number): Promise<TakenNotices | undefined> {
   const now = deps.clock.now()
   const refused = Object.fromEntries(Object.entries(setErrs).map(([jti, { err }]) => [jti, err]))
-  const heard = await acrossTenants(deps.database, async (db) => {
+  const done = await acrossTenants(deps.database, async (db) => {
     if (!(await hearStream(db, stream, now, addSeconds(now, -streamLapseSeconds)))) return undefined
-    return recordNoticeAnswers(db, stream, { taken: ack, refused }, now)
+    const answers = await recordNoticeAnswers(db, stream, { taken: ack, refused }, now)
+    return { answers, taken: limit === 0 ? nothing : await takeNotices(db, stream, takingOf(now, limit)) }
   })
-  for (const seconds of heard?.acknowledgedSeconds ?? []) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
-  for (const seconds of heard?.deadSeconds ?? []) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
-  if (heard !== undefined && heard.refusals > 0) tellRefusals(deps, stream, setErrs, heard.refusals)
-  return heard !== undefined
+  for (const seconds of done?.answers.acknowledgedSeconds ?? []) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
+  for (const seconds of done?.answers.deadSeconds ?? []) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
+  if (done !== undefined && done.answers.refusals > 0) tellRefusals(deps, stream, setErrs, done.answers.refusals)
+  return done?.taken
+}
+
+const nothing: TakenNotices = { notices: [], isLate: false }
+const takingOf = (now: Instant, limit: number) => ({ now, limit, lateBefore: addSeconds(now, -lateAfterSeconds) })
+
+/** Begins to listen before it looks, so that nothing written in between is missed. */
+async function hearOrWait(deps: BrokerDeps, stream: StreamKey, poll: Poll, limit: number): Promise<TakenNotices | undefined> {
+  const waiting = await waitForNotice(deps.database, stream.resource.resourceId, longPollMs)
+  try {
+    const taken = await hear(deps, stream, poll, limit)
+    if (taken === undefined || taken.notices.length > 0) return taken
+    await waiting.woken
+  } finally {
+    waiting.cancel()
+  }
+  return acrossTenantsInOneStatement(deps.database, (db) => takeNotices(db, stream, takingOf(deps.clock.now(), limit)))
 }
 
 /** A guard that cannot believe us is not told what we revoke until its next snapshot: somebody should look. */
 function tellRefusals(deps: BrokerDeps, stream: StreamKey, setErrs: Poll['setErrs'], count: number): void {
   deps.metrics.count('drawbridge_notices_refused_total', {}, count)
   deps.log.warn({ streamId: stream.id, refused: Object.entries(setErrs).slice(0, refusalsLogged) }, 'a guard refused notices')
-}
-
-type Taken = { readonly notices: readonly StoredNotice[]; readonly isLate: boolean }
-
-function take(deps: BrokerDeps, stream: StreamKey, limit: number): Promise<Taken> {
-  const now = deps.clock.now()
-  return acrossTenants(deps.database, async (db) => ({
-    isLate: await hasLateNews(db, stream.issuer, addSeconds(now, -lateAfterSeconds)),
-    notices: await takeNotices(db, stream, now, limit),
-  }))
-}
-
-/** Begins to listen before it looks, so that nothing written in between is missed. */
-async function takeOrWait(deps: BrokerDeps, stream: StreamKey, limit: number): Promise<Taken> {
-  const waiting = await waitForNotice(deps.database, stream.resource.resourceId, longPollMs)
-  try {
-    const taken = await take(deps, stream, limit)
-    if (taken.notices.length > 0) return taken
-    await waiting.woken
-  } finally {
-    waiting.cancel()
-  }
-  return take(deps, stream, limit)
 }

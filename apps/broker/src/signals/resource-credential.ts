@@ -6,7 +6,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { type SignalErrorReason, signalErrors } from '@drawbridge/core/signals/error'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
 import { findResourceCredentialAcrossTenants, type ProvenResource, type StreamIssuer } from '@drawbridge/store/notice-streams'
-import { acrossTenants } from '@drawbridge/store/transaction'
+import { acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -53,7 +53,7 @@ export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promis
   if (presented === undefined) return err(refuseSignal('resource_credential_missing'))
   if (!uuid.test(presented.id)) return err(refuseSignal('resource_credential_unknown'))
   const asked = { issuerTenant: tenantOf(http).id, credentialId: presented.id, now: deps.clock.now() }
-  const found = await acrossTenants(deps.database, (db) => findResourceCredentialAcrossTenants(db, asked))
+  const found = await acrossTenantsInOneStatement(deps.database, (db) => findResourceCredentialAcrossTenants(db, asked))
   if (found === undefined) return err(refuseSignal('resource_credential_unknown'))
   if (!sameHash(found.secretHash, hashCredential(presented.secret))) return err(refuseSignal('resource_credential_wrong'))
   return ok({ tenantId: found.tenantId, resourceId: found.resourceId, identifier: found.identifier, credentialId: presented.id })
