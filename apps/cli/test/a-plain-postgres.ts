@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmbeddedPostgres, freePort, startEmbeddedPostgres } from '@drawbridge/store/embedded-postgres'
 import { asOwner } from '@drawbridge/testkit/database'
+import { answersAt } from './a-redis.js'
 
 export type PlainPostgres = {
   readonly ownerUrl: string
   readonly runtimeUrl: string
   readonly dataDirectory: string
   stop(): Promise<void>
+  /** As a machine that loses power, as far as a process can: nothing is told to anybody, nothing is finished. Answers when it is gone. */
+  kill(): Promise<void>
   start(): Promise<void>
   remove(): Promise<void>
 }
@@ -29,6 +32,10 @@ export async function aPlainPostgres(): Promise<PlainPostgres> {
     runtimeUrl: `postgresql://${runtimeLogin}@127.0.0.1:${port}/drawbridge`,
     dataDirectory: options.dataDirectory,
     stop: () => server.stop(),
+    kill: async () => {
+      process.kill(server.processId, 'SIGKILL')
+      while (await answersAt(port)) await new Promise((resolve) => setTimeout(resolve, 10))
+    },
     start: async () => {
       server = await startEmbeddedPostgres(options)
     },

@@ -31,7 +31,7 @@ export type Production = {
 
 export const publicUrl = 'https://login.example.com'
 export const issuer = `${publicUrl}/t/initech`
-const idpUrl = 'https://idp.initech.example'
+export const idpUrl = 'https://idp.initech.example'
 const each = 2
 
 const policy = `version: 1
@@ -53,12 +53,7 @@ export async function aProduction(): Promise<Production> {
   const [brokers, workers] = await Promise.all([startSeveral('broker', environment), startSeveral('worker', environment)])
   const balancer = await aLoadBalancer(brokers.map(({ port }) => port))
   const adminKey = (await run(['admin-key', 'create'], environment)).output.trim()
-  const admin: Production['admin'] = async (method, path, body) => {
-    const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
-    const response = await fetch(`${balancer.url}/admin/v1${path}`, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) })
-    const text = await response.text()
-    return { status: response.status, json: text === '' ? {} : JSON.parse(text) }
-  }
+  const admin = adminAt(balancer.url, adminKey)
   const idp = await aCompanyIdp()
   const server = await setUpCustomer(admin, idp.simulator, balancer)
   const servers = new Map([
@@ -79,6 +74,15 @@ export async function aProduction(): Promise<Production> {
   }
 }
 
+export const adminAt =
+  (brokersAt: string, adminKey: string): Production['admin'] =>
+  async (method, path, body) => {
+    const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
+    const response = await fetch(`${brokersAt}/admin/v1${path}`, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) })
+    const text = await response.text()
+    return { status: response.status, json: text === '' ? {} : JSON.parse(text) }
+  }
+
 async function startSeveral(kind: 'broker' | 'worker', environment: Environment): Promise<readonly Part[]> {
   const variable = kind === 'broker' ? 'DRAWBRIDGE_PORT' : 'DRAWBRIDGE_WORKER_PORT'
   const parts: Part[] = []
@@ -90,15 +94,26 @@ async function startSeveral(kind: 'broker' | 'worker', environment: Environment)
   return parts
 }
 
-async function aCompanyIdp(): Promise<{ simulator: Simulator; at: string }> {
+export async function aCompanyIdp(): Promise<{ simulator: Simulator; at: string }> {
   const port = await freePort()
   const simulator = createSimulator({ publicUrl: idpUrl, port })
   await simulator.start()
   return { simulator, at: `http://127.0.0.1:${port}` }
 }
 
-/** All that the vendor's operator and the company's administrator enter, and the MCP server that trusts the issuer. */
-async function setUpCustomer(admin: Production['admin'], simulator: Simulator, balancer: LoadBalancer): Promise<ExampleMcpServer> {
+export type Customer = {
+  readonly resource: string
+  readonly credential: { readonly id: string; readonly secret: string }
+  readonly scimToken: string
+}
+
+/** All that the vendor's operator and the company's administrator enter. `brokersAt`: where its directory finds the brokers. */
+export async function makeCustomer(
+  admin: Production['admin'],
+  simulator: Simulator,
+  { brokersAt, resource }: { readonly brokersAt: string; readonly resource: string },
+  configuration: Readonly<Record<string, unknown>> = {},
+): Promise<Customer> {
   const make = async (path: string, body: unknown): Promise<Record<string, string>> => {
     const { status, json } = await admin('POST', path, body)
     if (status !== 201) throw new Error(`${path} was answered ${status}: ${JSON.stringify(json)}`)
@@ -109,26 +124,33 @@ async function setUpCustomer(admin: Production['admin'], simulator: Simulator, b
     kind: 'saml',
     name: 'Initech sign-in',
     metadataXml: simulator.metadataXml('acme'),
-    configuration: { scimLinkKey: { attribute: 'NameID', scim: 'externalId' } },
+    configuration: { scimLinkKey: { attribute: 'NameID', scim: 'externalId' }, ...configuration },
   })
   await admin('PUT', '/tenants/initech/provisioning', { mode: 'just_in_time' })
   const token = await make('/tenants/initech/scim-tokens', { connectionId: connection['id'], name: 'directory' })
   await make('/tenants/initech/policies', { document: policy })
-  const port = await freePort()
-  const resource = `http://127.0.0.1:${port}/mcp`
   const made = await make('/tenants/initech/resources', { identifier: resource, name: 'Documents', scopes })
   const credential = await make(`/tenants/initech/resources/${made['id']}/credentials`, {})
+  const scimToken = token['secret'] ?? ''
   simulator.connect('acme', {
     issuer,
     acsUrl: `${issuer}/saml/${connection['id']}/acs`,
     spEntityId: `${issuer}/saml/${connection['id']}/metadata`,
-    scimBaseUrl: `${balancer.url}/t/initech/scim/v2`,
-    scimToken: token['secret'] ?? '',
+    scimBaseUrl: `${brokersAt}/t/initech/scim/v2`,
+    scimToken,
   })
+  return { resource, credential: { id: credential['id'] ?? '', secret: credential['secret'] ?? '' }, scimToken }
+}
+
+/** The customer, and the MCP server that trusts the issuer. */
+async function setUpCustomer(admin: Production['admin'], simulator: Simulator, balancer: LoadBalancer): Promise<ExampleMcpServer> {
+  const port = await freePort()
+  const resource = `http://127.0.0.1:${port}/mcp`
+  const { credential } = await makeCustomer(admin, simulator, { brokersAt: balancer.url, resource })
   return createExampleMcpServer({
     resource,
     port,
-    issuers: [{ issuer, credential: { id: credential['id'] ?? '', secret: credential['secret'] ?? '' } }],
+    issuers: [{ issuer, credential }],
     fetch: (input, init) => fetch(String(input instanceof Request ? input.url : input).replace(publicUrl, balancer.url), init),
   })
 }

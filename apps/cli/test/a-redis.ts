@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process'
 import { connect } from 'node:net'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 
-export type TestRedis = { readonly url: string; stop(): Promise<void> }
+/** `stop` kills it. `start`: anew, empty, at the same port. */
+export type TestRedis = { readonly url: string; readonly port: number; stop(): Promise<void>; start(): Promise<void> }
 
 const inMemory = ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction']
 const lookMs = 20
@@ -11,19 +12,28 @@ const lookMs = 20
 /** Waits until it answers. */
 export async function aRedis(): Promise<TestRedis> {
   const port = await freePort()
-  const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', ...inMemory], { stdio: 'ignore' })
-  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()))
-  while (!(await answersAt(port)) && server.exitCode === null) await new Promise((resolve) => setTimeout(resolve, lookMs))
+  let stop = await serve(port)
   return {
     url: `redis://127.0.0.1:${port}`,
-    stop: () => {
-      server.kill('SIGKILL')
-      return ended
+    port,
+    stop: () => stop(),
+    start: async () => {
+      stop = await serve(port)
     },
   }
 }
 
-const answersAt = (port: number): Promise<boolean> =>
+async function serve(port: number): Promise<() => Promise<void>> {
+  const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', ...inMemory], { stdio: 'ignore' })
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()))
+  while (!(await answersAt(port)) && server.exitCode === null) await new Promise((resolve) => setTimeout(resolve, lookMs))
+  return () => {
+    server.kill('SIGKILL')
+    return ended
+  }
+}
+
+export const answersAt = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => resolve(true))
     socket.once('connect', () => socket.destroy())

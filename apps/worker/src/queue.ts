@@ -1,5 +1,6 @@
 /** The one place that knows which engine carries the queue: PostgreSQL, or Redis when its URL is given. The queue code is the same. */
 
+import { keepAliveAfterMs } from '@drawbridge/store/database'
 import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
 import { createPostgresBackend, DEFAULT_SCHEMA, type Processor, Queue, runMigrations, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
@@ -42,6 +43,11 @@ const claims = { lockDuration: claimMs, stalledInterval: lostClaimCheckMs, maxSt
 
 /** Jobs that run at a time in this process. */
 export const placesOf = (settings: QueueSettings) => settings.concurrency ?? defaultPlaces
+/**
+ * How long the queue's engine may be silent after it was asked, before the connection counts as lost. Longer than a worker's blocking wait for work,
+ * ten seconds at most.
+ */
+export const queueAnswerMs = 20_000
 const nameOf = (settings: QueueSettings) => settings.name ?? defaultQueueName
 
 /** Opens queue and worker; jobs begin to run at once. */
@@ -55,7 +61,10 @@ export async function openQueue(settings: QueueSettings, run: Processor, onError
 
 function onPostgres(settings: QueueSettings, run: Processor): QueueHandle {
   const max = settings.maxConnections ?? defaultMaxConnections
-  const connection = { connectionString: settings.databaseUrl, max: Math.max(1, Math.floor(max / 2)) }
+  const connection = {
+    ...{ connectionString: settings.databaseUrl, max: Math.max(1, Math.floor(max / 2)) },
+    ...{ query_timeout: queueAnswerMs, keepAlive: true, keepAliveInitialDelayMillis: keepAliveAfterMs },
+  }
   const queue = new Queue(nameOf(settings), { connection }, createPostgresBackend)
   const worker = new Worker(
     nameOf(settings),
@@ -69,7 +78,7 @@ function onPostgres(settings: QueueSettings, run: Processor): QueueHandle {
 }
 
 function onRedis(settings: QueueSettings, url: string, run: Processor): QueueHandle {
-  const connection = new Redis(url, { maxRetriesPerRequest: null })
+  const connection = new Redis(url, { maxRetriesPerRequest: null, socketTimeout: queueAnswerMs, keepAlive: keepAliveAfterMs })
   const queue = new Queue(nameOf(settings), { connection })
   const worker = new Worker(nameOf(settings), run, { connection, ...claims, concurrency: heldJobs(placesOf(settings)) })
   const close = async () => {

@@ -38,8 +38,10 @@ import { withinLimit } from './within-limit.js'
 export const relayPollMs = 1000
 /** How many tenants have a turn in one pass. What a pass costs grows with it, not with what waits. */
 export const tenantsPerPass = 256
-/** Handed over, and nothing heard for this long: the relay asks the queue. */
-export const askAgainSeconds = 30
+/** Handed over, and nothing heard for this long: the relay asks the queue, which costs little; a queue that lost everything is filled again by then. */
+export const askAgainSeconds = 10
+/** A version without rounds hands over again what it has handed over for so long: until then it is left to it. */
+const olderVersionSeconds = 30
 /** A queue that takes longer cannot be reached: the entries are let go, and another relay may carry them. */
 export const handOverLimitSeconds = 5
 /** While something is held back, so many jobs that ended here make it worth another look. */
@@ -97,7 +99,7 @@ export function relayOnce(deps: RelayDeps, from: TenantId = vendorTenantId): Pro
     let isMore = false
     for (const lane of ['telling', 'deciding'] as const) {
       const shares = shareOut(lanes[lane], { tenants, held: held[lane] })
-      const claimed = await claimOutboxAcrossTenants(db, { lane, shares, now, relayedBefore: addSeconds(now, -askAgainSeconds) })
+      const claimed = await claimOutboxAcrossTenants(db, { lane, shares, now, relayedBefore: addSeconds(now, -olderVersionSeconds) })
       isMore ||= mayHaveMore(claimed, shares) || tenants.some((tenant) => (held[lane].get(tenant) ?? 0) >= lanes[lane].share)
       carried += await handOver(deps, db, claimed, now)
     }

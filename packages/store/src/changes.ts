@@ -21,9 +21,12 @@ export type ListenOptions = {
   /** Called after each (re)connection, the first included: anything may have changed before it. */
   readonly onGap?: () => void
   readonly onError?: (error: Error) => void
+  readonly heartbeat?: { readonly everyMs: number; readonly answerMs: number }
 }
 
 const retryMs = 500
+/** A connection that only listens would never notice that the network has forgotten it: it is asked now and then. */
+export const heartbeat = { everyMs: 10_000, answerMs: 5_000 } as const
 
 /** Resolves when the first connection listens. */
 export async function listen(database: Pick<Database, 'url'>, options: ListenOptions): Promise<Listening> {
@@ -43,14 +46,27 @@ export async function listen(database: Pick<Database, 'url'>, options: ListenOpt
     options.onError?.(error instanceof Error ? error : new Error(String(error)))
     reconnect()
   }
+  const { everyMs, answerMs } = options.heartbeat ?? heartbeat
   const open = async () => {
-    const client = new pg.Client({ connectionString: database.url, application_name: 'drawbridge_listen', keepAlive: true })
+    const client = new pg.Client({
+      ...{ connectionString: database.url, application_name: 'drawbridge_listen', keepAlive: true },
+      ...{ connectionTimeoutMillis: answerMs, query_timeout: answerMs },
+    })
     client.on('error', lost)
     client.on('end', reconnect)
     client.on('notification', (message) => options.onChange({ channel: message.channel as ChangeChannel, payload: message.payload ?? '' }))
     await client.connect()
     await client.query(options.channels.map((channel) => `LISTEN ${channel}`).join('; '))
     state.client = client
+    const beat = setInterval(() => {
+      client.query('SELECT 1').catch((error: unknown) => {
+        clearInterval(beat)
+        lost(error)
+        // It has an unanswered question, so this breaks it at once.
+        client.end().catch(() => undefined)
+      })
+    }, everyMs)
+    client.once('end', () => clearInterval(beat))
     if (state.closed) await client.end()
     else options.onGap?.()
   }

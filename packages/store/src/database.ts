@@ -15,6 +15,10 @@ export type DatabaseOptions = {
   /** All connections that this process may hold, the listening one included. */
   readonly connectionBudget?: number
   readonly onError?: (error: Error) => void
+  /** How long an answer is waited for beyond the limit that the server has for its statement. */
+  readonly answerGraceMs?: number
+  /** In place of the limits of the roles. */
+  readonly statementTimeoutMs?: number
 }
 
 export type PrismaTransaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0]
@@ -37,6 +41,13 @@ export const defaultConnectionBudget = 20
 const smallestBudget = 4
 const connectTimeoutMs = 5_000
 const statementTimeoutMs = { drawbridge_tenant: 15_000, drawbridge_hot: 5_000, drawbridge_across: 60_000 } as const
+/**
+ * The server ends a statement that takes too long; but where the network has lost the connection without a word (a firewall that forgets, a host that is
+ * gone), nobody answers at all, and TCP alone notices after a quarter of an hour. Until then each such connection would be one less of the budget.
+ */
+export const answerGraceMs = 5_000
+/** Idle connections are looked after by the system, from then on. */
+export const keepAliveAfterMs = 10_000
 const idleTransactionTimeoutMs = 30_000
 /** A new connection plans each of its statements anew, 3 to 8 ms for a large one: one that is asked for every minute or so keeps its plans. */
 const keepIdleMs = 300_000
@@ -81,14 +92,18 @@ export function createDatabase(options: DatabaseOptions): Database {
 type Role = keyof typeof statementTimeoutMs
 
 function openPool(options: DatabaseOptions, role: Role, max: number): pg.Pool {
+  const limitMs = options.statementTimeoutMs ?? statementTimeoutMs[role]
   const pool = new pg.Pool({
     connectionString: options.url,
     max,
     application_name: role,
     connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: limitMs + (options.answerGraceMs ?? answerGraceMs),
+    keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveAfterMs,
     idleTimeoutMillis: keepIdleMs,
     types,
-    options: `-c role=${role} -c statement_timeout=${statementTimeoutMs[role]} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC ${planningOf[role]}`,
+    options: `-c role=${role} -c statement_timeout=${limitMs} -c idle_in_transaction_session_timeout=${idleTransactionTimeoutMs} -c timezone=UTC ${planningOf[role]}`,
   })
   // An idle connection that breaks would end the process; the next query meets the fault where it can be answered.
   pool.on('error', (error) => options.onError?.(error))

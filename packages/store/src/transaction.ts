@@ -145,18 +145,21 @@ function queriesOf(client: pg.PoolClient): Queries {
   }
 }
 
+/** It waits for nobody: a pooled connection that does not answer it was forgotten by the network, and is found out here. */
+const beginMs = 5_000
+
 async function transaction<T>(pool: pg.Pool, begin: string, run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect()
   let broken: Error | undefined
   // The pool hears only of idle connections. One that breaks between two statements would end the process; the next statement meets the fault.
   client.on('error', leaveToTheNextStatement)
   try {
-    await client.query(begin)
+    await client.query({ text: begin, query_timeout: beginMs } as pg.QueryConfig)
     const value = await run(client)
     await client.query('COMMIT')
     return value
   } catch (error) {
-    broken = await rollBack(client)
+    broken = isUnanswered(error) ? error : await rollBack(client)
     throw error
   } finally {
     client.off('error', leaveToTheNextStatement)
@@ -165,6 +168,9 @@ async function transaction<T>(pool: pg.Pool, begin: string, run: (client: pg.Poo
 }
 
 const leaveToTheNextStatement = (): void => undefined
+
+/** pg says it without a code: the answer did not come in time. What was sent may have happened, and the connection answers nothing any more. */
+const isUnanswered = (error: unknown): error is Error => error instanceof Error && error.message === 'Query read timeout'
 
 /** Answers the fault that makes this connection unfit for the pool, if there is one. */
 async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {

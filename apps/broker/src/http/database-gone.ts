@@ -1,6 +1,6 @@
 /**
  * Tells a database that is lost, or has no time for us, from a mistake of ours: the first is answered 503, the second 500. Whatever is told
- * here has changed nothing, so whoever asked may ask again.
+ * here has changed nothing, or nobody knows whether it has; either way whoever asked may ask again.
  */
 
 /**
@@ -27,7 +27,7 @@ const networkCodes: ReadonlySet<string> = new Set([
 const sqlState = /^(08...|53...|57P0[1-5]|57014|55P03|25P0[34]|40001|40P01)$/
 /** pg says these without a code. */
 const messages =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end/
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after calling end|Query read timeout/
 const deepestCause = 5
 
 export function isDatabaseGone(cause: unknown, depth = 0): boolean {

@@ -1,0 +1,75 @@
+/**
+ * Nothing is lost, whatever dies: processes, database, queue and network are broken at random moments under load, and the ledger of what was promised
+ * is held against what was seen. `pnpm faults --minutes 10 --seed 4711` runs it long; a run that found something names its seed.
+ */
+
+import { asOwner } from '@drawbridge/testkit/database'
+import { hasTool } from '@drawbridge/testkit/required-tool'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { aShakenFleet, type Engine, type ShakenFleet } from './faults/a-shaken-fleet.js'
+import { type Run, runFaults } from './faults/run-faults.js'
+
+const asked = {
+  seconds: Number(process.env['DRAWBRIDGE_FAULTS_SECONDS'] ?? 0),
+  seed: process.env['DRAWBRIDGE_FAULTS_SEED'],
+  queue: process.env['DRAWBRIDGE_FAULTS_QUEUE'],
+}
+const fixedSeed = 20_261_129
+const seconds = asked.seconds || 10
+const aSeed = () => Math.floor(Math.random() * 2 ** 31)
+const limitMs = (seconds + 300) * 1000
+
+async function nothingIsLost(fleet: ShakenFleet, run: Run): Promise<void> {
+  console.log(`faults: seed ${run.seed}, ${run.seconds} s`)
+  const { contradictions, shaken, figures } = await runFaults(fleet, run)
+  const told = `seed ${run.seed}: ${JSON.stringify(figures)}`
+  console.log(told)
+  if (contradictions.length > 0) {
+    const weather = shaken.map(({ at, what }) => `${(at / 1000).toFixed(3)} s ${what}`)
+    throw new Error([told, ...contradictions.slice(0, 20), `${contradictions.length} contradictions. The weather:`, ...weather].join('\n'))
+  }
+  expect(figures['acknowledged']).toBeGreaterThan(0)
+}
+
+const withRedis: readonly Engine[] = hasTool('redis-server') ? ['postgresql', 'redis'] : ['postgresql']
+const engines = withRedis.filter((engine) => asked.queue === undefined || asked.queue === engine)
+describe.each(engines)('with the queue on %s', (engine) => {
+  let fleet: ShakenFleet
+  beforeAll(async () => {
+    fleet = await aShakenFleet(engine)
+  }, 240_000)
+  afterAll(() => fleet?.stop(), 60_000)
+
+  const seeds =
+    asked.seed === undefined ? (engine === 'postgresql' && !asked.seconds ? [fixedSeed, aSeed()] : [aSeed()]) : [Number(asked.seed)]
+  it.each(seeds)(
+    'seed %i: every acknowledged end holds everywhere, nothing is done twice, nobody is shut out without one',
+    async (seed) => {
+      await nothingIsLost(fleet, { seed, seconds })
+    },
+    limitMs,
+  )
+
+  if (engine === 'redis' || asked.seconds > 0) return
+  it(
+    'the ledger notices an end that was acknowledged and never written',
+    async () => {
+      const plant = () => async () => ({ status: 200, json: {} })
+      const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 4, isShaken: false, noticeMs: 500, plant })
+      expect(contradictions).toContainEqual(expect.stringMatching(/broker-\d called .* active at .* its end was acknowledged/))
+    },
+    limitMs,
+  )
+
+  it(
+    'the ledger notices notices that were dropped',
+    async () => {
+      const run = (sql: string) => asOwner(fleet.postgres.ownerUrl, sql)
+      await run('CREATE FUNCTION dropped() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$')
+      await run('CREATE TRIGGER dropped BEFORE INSERT ON notices FOR EACH ROW EXECUTE FUNCTION dropped()')
+      const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 4, isShaken: false, noticeMs: 2000 })
+      expect(contradictions).toContainEqual(expect.stringMatching(/guard-\d still calls a token of \w+ active, whose end was acknowledged/))
+    },
+    limitMs,
+  )
+})

@@ -1,0 +1,183 @@
+/** Two brokers, two workers, a PostgreSQL, perhaps a Redis, three guards; each a process of its own, or nearly, and each on a line that can be cut. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createGuard, type Guard, leastDeafAfterSeconds } from '@drawbridge/guard/create-guard'
+import { type Browser, openBrowser } from '@drawbridge/simulator/browser'
+import { freePort } from '@drawbridge/store/embedded-postgres'
+import { aTcpProxy, type TcpProxy } from '@drawbridge/testkit/a-tcp-proxy'
+import { redirectUri } from '../a-client.js'
+import { aLoadBalancer } from '../a-load-balancer.js'
+import { aPlainPostgres, type PlainPostgres, productionOn } from '../a-plain-postgres.js'
+import { aProcess, type Environment, type Running, run, statusOf } from '../a-process.js'
+import { aCompanyIdp, adminAt, idpUrl, issuer, makeCustomer, type Production, publicUrl } from '../a-production.js'
+import { aRedis, type TestRedis } from '../a-redis.js'
+
+/** A process that may be killed and comes back, and the lines that it has. */
+export type Member = {
+  readonly name: string
+  readonly port: number
+  readonly lines: readonly TcpProxy[]
+  /** Milliseconds by which its clock is ahead. */
+  setClock(ahead: number): void
+  kill(): Promise<void>
+  start(): void
+  isReady(): Promise<boolean>
+  /** All that it said in all its lives. */
+  output(): string
+}
+export type Receiver = { readonly name: string; readonly line: TcpProxy; guard(): Guard; restart(): Promise<void>; instance(): string }
+export type ShakenFleet = {
+  readonly postgres: PlainPostgres
+  readonly redis: TestRedis | undefined
+  readonly brokers: readonly Member[]
+  readonly workers: readonly Member[]
+  readonly receivers: readonly Receiver[]
+  readonly resource: string
+  readonly credential: { readonly id: string; readonly secret: string }
+  readonly scimToken: string
+  /** Where the brokers are found, in turn. */
+  readonly brokersAt: string
+  readonly admin: Production['admin']
+  readonly adminKey: string
+  browser(): Browser
+  /** Waits until everybody serves. */
+  mended(): Promise<void>
+  stop(): Promise<void>
+}
+export type Engine = 'postgresql' | 'redis'
+
+const skewedClock = new URL('./skewed-clock.mjs', import.meta.url).href
+const patienceMs = 120_000
+const restartMs = 500
+const host = '127.0.0.1'
+const receiverCount = 3
+
+export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
+  const folder = mkdtempSync(join(tmpdir(), 'drawbridge-faults-'))
+  const [postgres, redis] = await Promise.all([aPlainPostgres(), engine === 'redis' ? aRedis() : undefined])
+  const environment = { ...productionOn(postgres), DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1', DRAWBRIDGE_LOG_LEVEL: 'info' }
+  const migrated = await run(['migrate'], { ...environment, DATABASE_OWNER_URL: postgres.ownerUrl })
+  if (migrated.code !== 0) throw new Error(migrated.output)
+  const place = { folder, postgres, redis, environment }
+  const brokers = [await aMember(place, 'broker', 1), await aMember(place, 'broker', 2)]
+  const workers = [await aMember(place, 'worker', 1), await aMember(place, 'worker', 2)]
+  const balancer = await aLoadBalancer(brokers.map(({ port }) => port))
+  const adminKey = (await run(['admin-key', 'create'], environment)).output.trim()
+  const admin = adminAt(balancer.url, adminKey)
+  const idp = await aCompanyIdp()
+  const members = [...brokers, ...workers]
+  await allReady(members)
+  const resource = 'https://documents.initech.example/mcp'
+  const customer = await makeCustomer(admin, idp.simulator, { brokersAt: balancer.url, resource }, { logoutUpstream: false })
+  await idp.simulator.provision('acme')
+  const receivers: Receiver[] = []
+  for (let made = 1; made <= receiverCount; made += 1)
+    receivers.push(await aReceiver(`guard-${made}`, customer, Number(new URL(balancer.url).port)))
+  const servers = new Map([
+    [publicUrl, balancer.url],
+    [idpUrl, idp.at],
+  ])
+  return {
+    ...{ postgres, redis, brokers, workers, receivers, admin, adminKey, brokersAt: balancer.url },
+    ...customer,
+    browser: () =>
+      openBrowser({ stopAt: redirectUri, findServer: (url) => new URL(url.pathname + url.search, servers.get(url.origin) ?? url.origin) }),
+    mended: () => allReady(members),
+    stop: async () => {
+      await Promise.all(receivers.map((receiver) => receiver.guard().stop()))
+      await Promise.all(members.map((member) => member.kill()))
+      await Promise.all([...members.flatMap(({ lines }) => lines), ...receivers.map(({ line }) => line)].map((line) => line.close()))
+      await Promise.all([balancer.close(), idp.simulator.close(), redis?.stop(), postgres.remove()])
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+type Place = {
+  readonly folder: string
+  readonly postgres: PlainPostgres
+  readonly redis: TestRedis | undefined
+  readonly environment: Environment
+}
+
+async function aMember({ folder, postgres, redis, environment }: Place, kind: 'broker' | 'worker', which: number): Promise<Member> {
+  const name = `${kind}-${which}`
+  const port = await freePort()
+  const database = new URL(postgres.runtimeUrl)
+  const toDatabase = await aTcpProxy(await freePort(), () => Number(database.port))
+  const throughLine = new URL(postgres.runtimeUrl)
+  throughLine.port = String(toDatabase.port)
+  const toRedis = redis && kind === 'worker' ? await aTcpProxy(await freePort(), () => redis.port) : undefined
+  const clockFile = join(folder, `${name}.clock`)
+  writeFileSync(clockFile, '0')
+  const own = {
+    ...environment,
+    [kind === 'broker' ? 'DRAWBRIDGE_PORT' : 'DRAWBRIDGE_WORKER_PORT']: String(port),
+    DATABASE_URL: throughLine.href,
+    ...(redis ? { REDIS_URL: toRedis ? `redis://${host}:${toRedis.port}` : redis.url } : {}),
+    NODE_OPTIONS: `--import ${skewedClock}`,
+    CLOCK_OFFSET_FILE: clockFile,
+  }
+  const lives: Running[] = []
+  let isWanted = true
+  const start = (): void => {
+    isWanted = true
+    const life = aProcess([kind], own)
+    lives.push(life)
+    // As a service manager does: a process that could not start, because there was no database, is started again.
+    void life.ended.then(() => setTimeout(() => isWanted && life === lives.at(-1) && start(), restartMs))
+  }
+  start()
+  return {
+    ...{ name, port, start },
+    lines: toRedis ? [toDatabase, toRedis] : [toDatabase],
+    setClock: (ahead) => writeFileSync(clockFile, String(ahead)),
+    kill: async () => {
+      isWanted = false
+      await lives.at(-1)?.stop('SIGKILL')
+    },
+    isReady: async () => (await statusOf(`http://${host}:${port}/readyz`)) === 200,
+    output: () => lives.map((life) => life.output()).join('\n'),
+  }
+}
+
+async function allReady(members: readonly Member[]): Promise<void> {
+  const begun = performance.now()
+  for (const member of members)
+    while (!(await member.isReady())) {
+      if (performance.now() - begun > patienceMs) throw new Error(`${member.name} is not ready:\n${member.output().slice(-4000)}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+}
+
+async function aReceiver(
+  name: string,
+  { resource, credential }: Pick<ShakenFleet, 'resource' | 'credential'>,
+  brokersPort: number,
+): Promise<Receiver> {
+  const line = await aTcpProxy(await freePort(), () => brokersPort)
+  const at = `http://${host}:${line.port}`
+  let lives = 0
+  let instance = ''
+  const begin = (): Guard => {
+    instance = `${name}-${(lives += 1)}`
+    return createGuard({
+      ...{ resource, instance, toolScopes: { read: ['documents:read'] }, onDeaf: 'refuse', deafAfterSeconds: leastDeafAfterSeconds },
+      issuers: [{ issuer, credential }],
+      fetch: (input, init) => fetch(String(input instanceof Request ? input.url : input).replace(publicUrl, at), init),
+    })
+  }
+  let guard = begin()
+  await guard.start()
+  return {
+    ...{ name, line },
+    guard: () => guard,
+    instance: () => instance,
+    restart: async () => {
+      await guard.stop()
+      guard = begin()
+      await guard.start()
+    },
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What was promised and what was seen: every token that came back, every event that was acknowledged, every answer about a token. `judge` holds
+ * the one against the other. It knows nothing of the product: it is the outside's idea of what "taken away" means.
+ *
+ * Times are of the one clock of the process that writes the ledger. What overlaps in time proves nothing; only "answered before it was sent" does.
+ */
+
+export type Span = {
+  readonly sentAt: number
+  /** Undefined: no answer came; it may have happened, or may still happen within the doubt. */
+  readonly answeredAt: number | undefined
+}
+export type Issue = Span & {
+  readonly answeredAt: number
+  readonly token: string
+  readonly subject: string
+  readonly grant: string
+  /** Of the same token on the same clock: nobody is asked about it afterwards. */
+  readonly expiresAt: number
+}
+export type Takes = Span & {
+  readonly effect: 'takes'
+  readonly way: string
+  readonly subject: string
+  /** Absent: all of the subject's, and she stays outside until she is let in again. */
+  readonly grant?: string
+}
+export type Gives = Span & { readonly effect: 'gives'; readonly way: string; readonly subject: string }
+export type LedgerEvent = Takes | Gives
+/** `unsure`: nobody could say (no answer, 503). */
+export type Verdict = 'active' | 'dead' | 'unsure'
+export type Probe = {
+  readonly at: string
+  readonly issue: Issue
+  readonly sentAt: number
+  readonly answeredAt: number
+  readonly said: Verdict
+}
+
+export type Ledger = {
+  readonly issues: Issue[]
+  readonly events: LedgerEvent[]
+  readonly probes: Probe[]
+  /** Grants of which a refresh got no answer: the family may have been believed stolen, rightly. */
+  readonly doubtful: Set<string>
+}
+export const aLedger = (): Ledger => ({ issues: [], events: [], probes: [], doubtful: new Set() })
+
+export type Bounds = {
+  /** How long after it was sent an event without an answer may still happen. */
+  readonly doubtMs: number
+  /** How long a receiver that was cut off may believe what it knew: its own deafness, and what the broker tells it of late news. */
+  readonly receiverMs: number
+}
+export const isReceiver = (at: string): boolean => at.startsWith('guard')
+
+const endOf = (event: LedgerEvent, { doubtMs }: Bounds): number => event.answeredAt ?? event.sentAt + doubtMs
+const isAbout = (event: LedgerEvent, { subject, grant }: Issue): boolean =>
+  event.subject === subject && (event.effect === 'gives' || event.grant === undefined || event.grant === grant)
+
+/** Since when this token must be dead: the first acknowledged event that came after it. Undefined: no event says so. */
+export function deadSince(ledger: Ledger, issue: Issue): number | undefined {
+  const ends = ledger.events
+    .filter((event) => event.effect === 'takes' && isAbout(event, issue) && event.sentAt >= issue.answeredAt)
+    .map(({ answeredAt }) => answeredAt)
+    .filter((at) => at !== undefined)
+  return ends.length === 0 ? undefined : Math.min(...ends)
+}
+
+/** True: from its issue until then nothing can have taken it away. */
+function mustLive(ledger: Ledger, issue: Issue, until: number, bounds: Bounds): boolean {
+  if (ledger.doubtful.has(issue.grant) || until >= issue.expiresAt) return false
+  return !ledger.events.some(
+    (event) => event.effect === 'takes' && isAbout(event, issue) && event.sentAt <= until && endOf(event, bounds) >= issue.sentAt,
+  )
+}
+
+const tail = (token: string): string => `…${token.slice(-8)}`
+const at = (ms: number): string => `${(ms / 1000).toFixed(3)} s`
+
+/** Every contradiction, in words. None: what was promised is what was seen. */
+export function judge(ledger: Ledger, bounds: Bounds): readonly string[] {
+  const found: string[] = []
+  for (const probe of ledger.probes) {
+    const { issue } = probe
+    const dead = deadSince(ledger, issue)
+    const grace = isReceiver(probe.at) ? bounds.receiverMs : 0
+    if (probe.said === 'active' && dead !== undefined && probe.sentAt >= dead + grace)
+      found.push(
+        `${probe.at} called ${tail(issue.token)} of ${issue.subject} active at ${at(probe.sentAt)}: its end was acknowledged at ${at(dead)}`,
+      )
+    if (probe.said === 'dead' && mustLive(ledger, issue, probe.answeredAt, bounds))
+      found.push(
+        `${probe.at} refused ${tail(issue.token)} of ${issue.subject} at ${at(probe.sentAt)}: issued at ${at(issue.answeredAt)}, and nothing was taken away since`,
+      )
+  }
+  for (const issue of ledger.issues) {
+    const shut = whatShutOut(ledger, issue, bounds)
+    if (shut !== undefined)
+      found.push(
+        `${tail(issue.token)} was issued to ${issue.subject} at ${at(issue.answeredAt)}, asked for at ${at(issue.sentAt)}: ${shut.way} was acknowledged at ${at(shut.answeredAt ?? 0)}`,
+      )
+  }
+  return found
+}
+
+/** An event that had been acknowledged before this token was asked for, and after which nobody let her in. */
+function whatShutOut(ledger: Ledger, issue: Issue, bounds: Bounds): Takes | undefined {
+  const letIn = ledger.events.filter((event): event is Gives => event.effect === 'gives' && event.subject === issue.subject)
+  return ledger.events.find(
+    (event): event is Takes =>
+      event.effect === 'takes' &&
+      isAbout(event, issue) &&
+      event.answeredAt !== undefined &&
+      event.answeredAt <= issue.sentAt &&
+      (event.grant !== undefined || !letIn.some((given) => endOf(given, bounds) >= event.sentAt && given.sentAt <= issue.answeredAt)),
+  )
+}
+
+/** How long after its acknowledgement each receiver still believed something of it, in milliseconds: one number per event and receiver that was asked. */
+export function timesToDead(ledger: Ledger): readonly number[] {
+  const last = new Map<string, number>()
+  for (const probe of ledger.probes) {
+    const dead = deadSince(ledger, probe.issue)
+    if (dead === undefined || !isReceiver(probe.at) || probe.sentAt < dead) continue
+    const key = `${probe.at} ${dead}`
+    last.set(key, Math.max(last.get(key) ?? 0, probe.said === 'active' ? probe.answeredAt - dead : 0))
+  }
+  return [...last.values()].sort((one, other) => one - other)
+}

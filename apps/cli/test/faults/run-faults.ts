@@ -1,0 +1,187 @@
+/** One run: a seed, a length, a fleet in bad weather, and the judgement after it has cleared. */
+import { asOwner } from '@drawbridge/testkit/database'
+import type { Receiver, ShakenFleet } from './a-shaken-fleet.js'
+import { aChance, type Chance } from './chance.js'
+import { aLedger, deadSince, judge, type Ledger, timesToDead } from './ledger.js'
+import { type Ask, ask, callReceiver, findPeople, introspect, type Load, letIn, live, now, type Person, probe, signIn } from './load.js'
+import { type Shaken, shake } from './shake.js'
+
+export type Run = {
+  readonly seed: number
+  readonly seconds: number
+  /** Without: the load alone. */
+  readonly isShaken?: boolean
+  /** What a broken product would do. */
+  readonly plant?: (fleet: ShakenFleet) => Ask
+  /** How long a notice may be on its way when the weather has cleared: the worker has written it, and a poll may have been lost. */
+  readonly noticeMs?: number
+}
+export type Report = {
+  readonly contradictions: readonly string[]
+  readonly shaken: readonly Shaken[]
+  readonly figures: Readonly<Record<string, number>>
+}
+
+const bounds = {
+  /** A statement of the broker's longest limit, and a request that waits for a connection before it. */
+  doubtMs: 25_000,
+  /** Deaf after 35 s; before that what a worker has not told is late after 30 s, and a poll lasts 25 s. */
+  receiverMs: 95_000,
+}
+/** Of acknowledged ends, in a run that counts. */
+const fewestEnds = 5
+const mostPatienceMs = 60_000
+const settleMs = 120_000
+const probers = 2
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = true, plant, noticeMs = 60_000 }: Run): Promise<Report> {
+  const chance = aChance(seed)
+  const ledger = aLedger()
+  const people = await findPeople(fleet)
+  const takeAway = plant?.(fleet) ?? ask
+  const began = new Date()
+  for (const person of people) await signIn({ fleet, ledger, takeAway, isOver: () => false }, person)
+  const until = now() + seconds * 1000
+  const acknowledged = () => ledger.events.filter(({ effect, answeredAt }) => effect === 'takes' && answeredAt !== undefined).length
+  // On a busy machine little happens in a time that is much elsewhere; a run that proved nothing would be no run.
+  const isOver = () => now() >= until && (acknowledged() >= fewestEnds || now() >= until + mostPatienceMs)
+  const load: Load = { fleet, ledger, takeAway, isOver }
+  const [shaken] = await Promise.all([
+    isShaken ? shake(fleet, chance.fork('weather'), isOver) : [],
+    ...people.map((person) => live(load, chance.fork(person.name), person)),
+    ...Array.from({ length: probers }, (_, which) => probe(load, chance.fork(`prober ${which}`))),
+  ])
+  const clearAt = now()
+  await fleet.mended()
+  const late = await waitUntilDone(fleet)
+  const settledAt = now()
+  const after = await lastLook({ ...load, takeAway: ask, isOver: () => false }, chance.fork('afterwards'), people, noticeMs)
+  const stored = await contradictionsOf(fleet, began)
+  return {
+    shaken,
+    contradictions: [...judge(ledger, bounds), ...late, ...after, ...stored],
+    figures: figuresOf(ledger, shaken, settledAt - clearAt),
+  }
+}
+
+const rowsOf = <Row>(fleet: ShakenFleet, sql: string, parameters: readonly unknown[] = []) =>
+  asOwner<Row>(fleet.postgres.ownerUrl, sql, parameters)
+
+async function waitUntilDone(fleet: ShakenFleet): Promise<readonly string[]> {
+  const begun = now()
+  const undone = () =>
+    rowsOf<{ id: string; kind: string; attempts: number }>(fleet, 'SELECT id, kind, attempts FROM outbox WHERE done_at IS NULL')
+  let left = await undone()
+  while (left.length > 0 && now() - begun < settleMs) {
+    await sleep(100)
+    left = await undone()
+  }
+  return left.map(
+    ({ id, kind, attempts }) =>
+      `the outbox entry ${id} (${kind}) was not done ${settleMs} ms after the weather cleared, after ${attempts} rounds`,
+  )
+}
+
+/** Everybody is let in and signs in once more; then every token that can still be asked about is asked about, everywhere. */
+async function lastLook(load: Load, chance: Chance, people: readonly Person[], noticeMs: number): Promise<readonly string[]> {
+  const { fleet, ledger } = load
+  const found: string[] = []
+  for (const receiver of fleet.receivers) found.push(...(await waitUntilItHears(receiver)))
+  for (const person of people) {
+    await letIn(load, chance, person)
+    const issue = await signInAtLast(load, person)
+    if (issue === undefined) found.push(`${person.name} was let in again and cannot sign in`)
+  }
+  const until = now() + noticeMs
+  for (const issue of ledger.issues) {
+    if (now() >= issue.expiresAt) continue
+    for (const broker of fleet.brokers)
+      if ((await introspect(load, issue, broker)) === 'unsure')
+        found.push(`${broker.name} cannot say whether a token is active, in good weather`)
+    for (const receiver of fleet.receivers) {
+      const said = await receiverAtLast(load, issue, receiver, until)
+      if (said !== 'dead' && deadSince(ledger, issue) !== undefined)
+        found.push(`${receiver.name} still calls a token of ${issue.subject} ${said}, whose end was acknowledged, when everything was done`)
+      if (said === 'unsure') found.push(`${receiver.name} cannot judge a token, in good weather`)
+    }
+  }
+  return found
+}
+
+/** A poll that began in the bad weather may still be waiting for its end. */
+async function waitUntilItHears(receiver: Receiver): Promise<readonly string[]> {
+  const begun = now()
+  while (now() - begun < settleMs) {
+    if (receiver.guard().isReady()) return []
+    await sleep(100)
+  }
+  return [`${receiver.name} did not hear again`]
+}
+
+async function receiverAtLast(load: Load, issue: Ledger['issues'][number], receiver: Receiver, until: number) {
+  const mustDie = deadSince(load.ledger, issue) !== undefined
+  for (;;) {
+    const said = await callReceiver(load, issue, receiver)
+    if ((mustDie ? said === 'dead' : said !== 'unsure') || now() > until) return said
+    await sleep(50)
+  }
+}
+
+async function signInAtLast(load: Load, person: Person) {
+  const begun = now()
+  for (;;) {
+    const issue = await signIn(load, person)
+    // A barrier that was written by a clock ahead of the others' asks for a sign-in that is fresher than it: until then nobody is believed.
+    if (issue !== undefined || now() - begun > settleMs) return issue
+    await sleep(1000)
+  }
+}
+
+/** What the database says of the same: nothing lost, nothing twice. */
+async function contradictionsOf(fleet: ShakenFleet, began: Date): Promise<readonly string[]> {
+  const instances = fleet.receivers.map((receiver) => receiver.instance())
+  const checks: readonly (readonly [string, string, readonly unknown[]])[] = [
+    ['dead letters', 'SELECT id, kind, dead_reason FROM outbox WHERE dead_at IS NOT NULL', []],
+    ['events that were not swept', 'SELECT id, target, source FROM deprovisioning_events WHERE swept_at IS NULL AND matched', []],
+    ['news that was told twice', 'SELECT resource_id, event_id, count(*) FROM notices GROUP BY 1, 2 HAVING count(*) > 1', []],
+    ['positions with a gap', 'SELECT resource_id, count(*), max(position) FROM notices GROUP BY 1 HAVING count(*) <> max(position)', []],
+    [
+      'people whose epoch is not the number of their events',
+      `SELECT s.id, s.epoch, count(e.id) FROM subjects s LEFT JOIN deprovisioning_events e ON e.tenant_id = s.tenant_id AND e.target = 'subject' AND e.target_id = s.id::text
+        GROUP BY s.tenant_id, s.id, s.epoch HAVING s.epoch <> count(e.id) + 1`,
+      [],
+    ],
+    [
+      'receipts that a living receiver owes',
+      // Of its present stream: whoever came back by a new one has everything in its snapshot, and the old one lapses by itself.
+      `SELECT r.event_id, r.instance, r.notified_at FROM notice_receipts r JOIN notice_streams s ON s.id = r.stream_id
+        WHERE r.instance = ANY ($1) AND r.acknowledged_at IS NULL AND r.lapsed_at IS NULL AND r.due_at >= $2
+          AND NOT EXISTS (SELECT 1 FROM notice_streams later WHERE later.instance = s.instance AND later.opened_at > s.opened_at)`,
+      [instances, began],
+    ],
+  ]
+  const found: string[] = []
+  for (const [what, sql, parameters] of checks) {
+    const rows = await rowsOf(fleet, sql, parameters)
+    if (rows.length > 0) found.push(`${what}: ${rows.length}, of them ${JSON.stringify(rows[0])}`)
+  }
+  return found
+}
+
+function figuresOf(ledger: Ledger, shaken: readonly Shaken[], settledMs: number): Report['figures'] {
+  const times = timesToDead(ledger)
+  const at = (part: number) => Math.round(times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0)
+  const takes = ledger.events.filter(({ effect }) => effect === 'takes')
+  return {
+    faults: shaken.length,
+    tokens: ledger.issues.length,
+    probes: ledger.probes.length,
+    takenAway: takes.length,
+    acknowledged: takes.filter(({ answeredAt }) => answeredAt !== undefined).length,
+    receiverP50Ms: at(0.5),
+    receiverP99Ms: at(0.99),
+    receiverWorstMs: at(1),
+    settledMs: Math.round(settledMs),
+  }
+}
