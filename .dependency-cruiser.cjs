@@ -115,7 +115,12 @@ module.exports = {
       ['packages/upstream/src/saml', 'packages/xml-signature/src/differential', 'apps/simulator', 'bench'],
       'SAML is read in upstream/saml alone.',
     ),
-    only('standardwebhooks', 'standardwebhooks', ['no home: tests alone'], 'It is the second opinion on what we sign, so it never signs for us.'),
+    only(
+      'standardwebhooks',
+      'standardwebhooks',
+      ['no home: tests alone'],
+      'It is the second opinion on what we sign, so it never signs for us.',
+    ),
     only('openid-client', 'openid-client', ['packages/upstream/src/oidc'], 'OpenID Connect towards the IdP is upstream/oidc.'),
     only(
       'jose',

@@ -9,7 +9,8 @@ const root = join(fileURLToPath(new URL('.', import.meta.url)), '..')
 /** Every column by whose name a credential might rest in it. Hashes are of what we issued; what is sealed is said here. */
 const known: Readonly<Record<string, string>> = {
   'AdminKey.secretHash': 'of a key of ours',
-  'BrowserSession.sealedLogoutHint': 'the ID token of the login, to be shown to its provider at a sign-out; it opens nothing there (ADR 21)',
+  'BrowserSession.sealedLogoutHint':
+    'the ID token of the login, to be shown to its provider at a sign-out; it opens nothing there (ADR 21)',
   'Client.secretHash': 'of a secret of ours',
   'Client.tokenEndpointAuthMethod': 'a word',
   'Connection.sealedSecret': 'our own secret at the IdP',
@@ -66,13 +67,16 @@ test('towards an IdP no token is asked for that outlives the login', () => {
 })
 
 test('the port through which a login leaves upstream has no place for a token', () => {
-  for (const path of ['packages/upstream/src/connector.ts', 'packages/core/src/identity/identity-assertion.ts', 'packages/core/src/identity/normalized-identity.ts'])
+  for (const path of [
+    'packages/upstream/src/connector.ts',
+    'packages/core/src/identity/identity-assertion.ts',
+    'packages/core/src/identity/normalized-identity.ts',
+  ])
     expect([path, /access_?token|refresh_?token/i.test(readFileSync(join(root, path), 'utf8'))]).toEqual([path, false])
 })
 
 test('a column that were one would be noticed', () => {
-  expect(columnsOf('model Subject {\n  upstreamRefreshToken Bytes? @map("upstream_refresh_token")\n  sealedTokens Bytes\n  name String\n}')).toEqual([
-    'Subject.upstreamRefreshToken',
-    'Subject.sealedTokens',
-  ])
+  expect(
+    columnsOf('model Subject {\n  upstreamRefreshToken Bytes? @map("upstream_refresh_token")\n  sealedTokens Bytes\n  name String\n}'),
+  ).toEqual(['Subject.upstreamRefreshToken', 'Subject.sealedTokens'])
 })

@@ -58,7 +58,12 @@ async function judge({ path, headers, body }: Heard) {
   const client = path.slice(1)
   const token = new URLSearchParams(body).get('logout_token') ?? ''
   const keys = createLocalJWKSet({ keys: [acme.tokenJwk] as never })
-  const { payload, protectedHeader } = await jwtVerify(token, keys, { issuer: acme.issuer, audience: client, typ: 'logout+jwt', algorithms: ['ES256'] })
+  const { payload, protectedHeader } = await jwtVerify(token, keys, {
+    issuer: acme.issuer,
+    audience: client,
+    typ: 'logout+jwt',
+    algorithms: ['ES256'],
+  })
   expect(payload['nonce']).toBeUndefined()
   expect(payload['events']).toEqual({ 'http://schemas.openid.net/event/backchannel-logout': {} })
   expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBeLessThanOrEqual(120)

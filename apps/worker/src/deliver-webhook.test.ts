@@ -30,9 +30,11 @@ beforeAll(async () => {
   fixture = await testDatabase()
   deps = { ...jobDeps(fixture), clock: { now: () => now } }
   receiver = await aReceiver()
-  await asOwner(fixture.ownerUrl, "INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, 'vendor', 'Vendor', now()) ON CONFLICT DO NOTHING", [
-    vendorTenantId,
-  ])
+  await asOwner(
+    fixture.ownerUrl,
+    "INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, 'vendor', 'Vendor', now()) ON CONFLICT DO NOTHING",
+    [vendorTenantId],
+  )
   acme = await aToldCompany(fixture, 'acme')
   globex = await aToldCompany(fixture, 'globex')
   for (const { aClient } of [acme, globex]) await aClient('agent', null)
@@ -49,7 +51,13 @@ beforeEach(async () => {
   await asOwner(fixture.ownerUrl, 'UPDATE deprovisioning_events SET dead_at = received_at')
 })
 
-const place = (tenant: TenantId, column: string, row: string) => ({ installation: installationId, tenant, table: 'webhook_endpoints', column, row })
+const place = (tenant: TenantId, column: string, row: string) => ({
+  installation: installationId,
+  tenant,
+  table: 'webhook_endpoints',
+  column,
+  row,
+})
 async function anEndpoint(tenant: TenantId, path: string, events: readonly WebhookEvent[] = webhookEventNames) {
   const [id, secret] = [random.uuid(), newWebhookSecret(random)]
   const sealedSecret = sealer.seal(secret, place(tenant, 'sealed_secret', id))
@@ -75,7 +83,14 @@ type Company = Awaited<ReturnType<typeof aToldCompany>>
 const end = (company: Company, target: DeprovisioningTarget, targetId: string, deactivate = false) =>
   inTenant(fixture.database, company.tenant, (db) =>
     deprovision(db, {
-      ...{ tenant: company.tenant, eventId: random.uuid() as DeprovisioningEventId, source: 'scim', target, targetId, reason: 'Ada Lovelace left' },
+      ...{
+        tenant: company.tenant,
+        eventId: random.uuid() as DeprovisioningEventId,
+        source: 'scim',
+        target,
+        targetId,
+        reason: 'Ada Lovelace left',
+      },
       ...{ now, requestId: undefined, toldAt: undefined, deactivate },
     }),
   )
@@ -127,7 +142,11 @@ it('a tenant hears of itself alone, the vendor of all, and everybody only what i
   await anEndpoint(vendorTenantId, '/vendor', ['access.ended'])
   for (const company of [acme, globex]) await end(company, 'subject', await company.aPerson(random.uuid()))
   await sweep()
-  expect(receiver.heard.map((heard) => `${heard.path} ${read(heard).data['tenant']}`).sort()).toEqual(['/acme acme', '/vendor acme', '/vendor globex'])
+  expect(receiver.heard.map((heard) => `${heard.path} ${read(heard).data['tenant']}`).sort()).toEqual([
+    '/acme acme',
+    '/vendor acme',
+    '/vendor globex',
+  ])
 })
 
 it('that somebody is back comes behind the news that she was gone, and not at all where she is gone again', async () => {
@@ -157,7 +176,9 @@ it('that an end is complete is told once, by whoever finds it so', async () => {
   await sweepExpired(deps)
   await sweepExpired(deps)
   await sweep()
-  expect(receiver.heard.map(read)).toMatchObject([{ type: 'access.dead_everywhere', data: { tenant: 'acme', target: 'subject', targetId: ada, subject: ada } }])
+  expect(receiver.heard.map(read)).toMatchObject([
+    { type: 'access.dead_everywhere', data: { tenant: 'acme', target: 'subject', targetId: ada, subject: ada } },
+  ])
   const [heard] = receiver.heard
   if (heard) expect(new Webhook(secret).verify(heard.body, heard.headers as Record<string, string>)).toBeDefined()
 })
@@ -174,7 +195,12 @@ it('two secrets sign during a change, and the former rests nowhere when its time
   )
   const tell = () =>
     inTenant(fixture.database, acme.tenant, (db) =>
-      insertWebhookTest(db, acme.tenant, { endpoint: id, id: random.uuid(), message: { type: 'webhook.test', timestamp: 't', data: {} }, now }),
+      insertWebhookTest(db, acme.tenant, {
+        endpoint: id,
+        id: random.uuid(),
+        message: { type: 'webhook.test', timestamp: 't', data: {} },
+        now,
+      }),
     )
   await tell()
   await deliverDue(deps)
@@ -220,26 +246,29 @@ it('while an admin pauses it news waits, also if something under way succeeds; i
   expect(types()).toEqual(['access.ended'])
 })
 
-it.each([404, 503])('an endpoint that answers %s for days is disabled with an alarm, hears nothing more, and goes on when an admin says so', async (status) => {
-  const { id } = await anEndpoint(acme.tenant, '/acme', ['access.ended'])
-  receiver.answerWith(status)
-  await end(acme, 'subject', await acme.aPerson(random.uuid()))
-  await runOutbox()
-  await deliverDue(deps)
-  now = addSeconds(now, webhookLimits.disableAfterSeconds)
-  await deliverDue(deps)
-  expect(await countOf(fixture, 'webhook_endpoints WHERE id = $1 AND disabled_at IS NOT NULL', [id])).toBe(1)
-  expect(await countOf(fixture, "audit_events WHERE kind = 'webhook.disabled' AND detail ->> 'webhook' = $1", [id])).toBe(1)
-  expect(await deps.metrics.print()).toMatch(/drawbridge_webhooks_disabled_total [12]/)
-  receiver.forget()
-  await end(acme, 'subject', await acme.aPerson(random.uuid()))
-  await sweep()
-  expect(receiver.heard).toHaveLength(0)
-  await inTenant(fixture.database, acme.tenant, (db) => resumeWebhook(db, acme.tenant, id))
-  await end(acme, 'subject', await acme.aPerson(random.uuid()))
-  await sweep()
-  expect(types()).toEqual(['access.ended'])
-})
+it.each([404, 503])(
+  'an endpoint that answers %s for days is disabled with an alarm, hears nothing more, and goes on when an admin says so',
+  async (status) => {
+    const { id } = await anEndpoint(acme.tenant, '/acme', ['access.ended'])
+    receiver.answerWith(status)
+    await end(acme, 'subject', await acme.aPerson(random.uuid()))
+    await runOutbox()
+    await deliverDue(deps)
+    now = addSeconds(now, webhookLimits.disableAfterSeconds)
+    await deliverDue(deps)
+    expect(await countOf(fixture, 'webhook_endpoints WHERE id = $1 AND disabled_at IS NOT NULL', [id])).toBe(1)
+    expect(await countOf(fixture, "audit_events WHERE kind = 'webhook.disabled' AND detail ->> 'webhook' = $1", [id])).toBe(1)
+    expect(await deps.metrics.print()).toMatch(/drawbridge_webhooks_disabled_total [12]/)
+    receiver.forget()
+    await end(acme, 'subject', await acme.aPerson(random.uuid()))
+    await sweep()
+    expect(receiver.heard).toHaveLength(0)
+    await inTenant(fixture.database, acme.tenant, (db) => resumeWebhook(db, acme.tenant, id))
+    await end(acme, 'subject', await acme.aPerson(random.uuid()))
+    await sweep()
+    expect(types()).toEqual(['access.ended'])
+  },
+)
 
 it('one success ends the time of failing', async () => {
   await anEndpoint(acme.tenant, '/acme', ['access.ended'])

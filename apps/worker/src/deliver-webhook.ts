@@ -16,7 +16,8 @@ export const prepareWebhook: Prepare = async (deps, { tenantId: tenant, id, dest
   const now = deps.clock.now()
   const endpoint = await acrossTenants(deps.database, (db) => findToldEndpoint(db, tenant, destinationId, now))
   if (endpoint === undefined) return err('no_longer_wanted')
-  const open = (column: string, sealed: Buffer) => deps.openSealed(sealed, { tenant, table: 'webhook_endpoints', column, row: destinationId })
+  const open = (column: string, sealed: Buffer) =>
+    deps.openSealed(sealed, { tenant, table: 'webhook_endpoints', column, row: destinationId })
   const secrets = [open('sealed_secret', endpoint.sealedSecret)]
   if (endpoint.sealedFormerSecret !== null) secrets.push(open('sealed_former_secret', endpoint.sealedFormerSecret))
   const body = JSON.stringify(payload)

@@ -221,15 +221,19 @@ it('a redirect is not followed, and an address that may not be called is given u
   await tell(acme, 'subject', people[1] ?? '')
   await deliverDue(deps)
   expect(await listed()).toMatchObject([{ state: 'waiting', reason: 'answered 302' }])
-  await asOwner(fixture.ownerUrl, "UPDATE clients SET backchannel_logout_uri = 'http://agent.example/logout' WHERE client_id = 'one' AND tenant_id = $1", [
-    acme.tenant,
-  ])
+  await asOwner(
+    fixture.ownerUrl,
+    "UPDATE clients SET backchannel_logout_uri = 'http://agent.example/logout' WHERE client_id = 'one' AND tenant_id = $1",
+    [acme.tenant],
+  )
   later(deliveryLimits.longestPauseSeconds)
   await deliverDue(deps)
   expect(await listed()).toMatchObject([{ state: 'dead', reason: 'scheme_refused' }])
-  await asOwner(fixture.ownerUrl, "UPDATE clients SET backchannel_logout_uri = 'https://10.0.0.1/logout' WHERE client_id = 'one' AND tenant_id = $1", [
-    acme.tenant,
-  ])
+  await asOwner(
+    fixture.ownerUrl,
+    "UPDATE clients SET backchannel_logout_uri = 'https://10.0.0.1/logout' WHERE client_id = 'one' AND tenant_id = $1",
+    [acme.tenant],
+  )
   await tell(acme, 'subject', people[2] ?? '')
   await deliverDue(deps)
   expect((await listed()).find(({ orderKey }) => orderKey === people[2])).toMatchObject({ reason: 'address_refused' })

@@ -6,7 +6,15 @@
  * point it leaves a lease that ends: before the call nothing was said, after it the receiver hears the same message, under the same id, once more.
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
-import { type DeliveryKind, deliveryLimits, judgeTry, nextAttemptAt, pauseSeconds, type TryOutcome, type Verdict } from '@drawbridge/core/revocation/delivery'
+import {
+  type DeliveryKind,
+  deliveryLimits,
+  judgeTry,
+  nextAttemptAt,
+  pauseSeconds,
+  type TryOutcome,
+  type Verdict,
+} from '@drawbridge/core/revocation/delivery'
 import {
   type ClaimedDelivery,
   claimDeliveriesAcrossTenants,

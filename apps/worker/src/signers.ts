@@ -15,10 +15,7 @@ export const maxOpenedKeys = 1000
  * Notices are believed by the keys for notices. A logout token is believed by the keys that sign ID tokens, for a client knows no others
  * (OpenID Connect Back-Channel Logout 1.0 §2.6); its type keeps it from passing for anything else.
  */
-export function createSigners(
-  sealer: Sealer,
-  installation: string,
-): Pick<JobDeps, 'openNoticeSigner' | 'openLogoutSigner' | 'openSealed'> {
+export function createSigners(sealer: Sealer, installation: string): Pick<JobDeps, 'openNoticeSigner' | 'openLogoutSigner' | 'openSealed'> {
   const openSealed: OpenSealed = (sealed, place) => {
     const plain = sealer.open(sealed, { installation, ...place })
     assert(plain.ok, `what rests in ${place.table}.${place.column} of ${place.row} opens under the master key`)

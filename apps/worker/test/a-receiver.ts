@@ -16,7 +16,10 @@ export async function aReceiver() {
     heard.push(one)
     const answer = await state.answers(one)
     if (answer === 'nothing') request.socket.destroy()
-    else response.writeHead(answer, answer >= 300 && answer < 400 ? { location: 'https://elsewhere.example' } : {}).end('a body that nobody reads')
+    else
+      response
+        .writeHead(answer, answer >= 300 && answer < 400 ? { location: 'https://elsewhere.example' } : {})
+        .end('a body that nobody reads')
   }
   const server = createServer((request, response) => void hear(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

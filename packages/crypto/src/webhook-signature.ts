@@ -22,5 +22,7 @@ export type SignedMessage = {
 export const webhookHeaders = ({ id, seconds, body }: SignedMessage, secrets: readonly Buffer[]): Readonly<Record<string, string>> => ({
   'webhook-id': id,
   'webhook-timestamp': String(seconds),
-  'webhook-signature': secrets.map((secret) => `v1,${createHmac('sha256', secret).update(`${id}.${seconds}.${body}`).digest('base64')}`).join(' '),
+  'webhook-signature': secrets
+    .map((secret) => `v1,${createHmac('sha256', secret).update(`${id}.${seconds}.${body}`).digest('base64')}`)
+    .join(' '),
 })

@@ -100,7 +100,11 @@ export const metricList = {
     labels: ['kind', 'outcome'],
     help: 'Tries of calls that must arrive, by kind (backchannel_logout, webhook) and outcome: delivered, delayed, dead (ALARM: given up)',
   },
-  drawbridge_webhooks_disabled_total: { kind: 'counter', labels: [], help: 'ALARM: webhook endpoints that were disabled, because they had failed for days' },
+  drawbridge_webhooks_disabled_total: {
+    kind: 'counter',
+    labels: [],
+    help: 'ALARM: webhook endpoints that were disabled, because they had failed for days',
+  },
   drawbridge_deliveries_waiting: { kind: 'gauge', labels: [], help: 'Calls that must arrive and have not yet' },
   drawbridge_deliveries_dead: {
     kind: 'gauge',

@@ -13,12 +13,7 @@ export type RegistrationChange = {
 }
 
 /** What is left out stays. Only of a client that an admin registered: the others speak for themselves. Answers whether there was one. */
-export async function updateRegistration(
-  db: Db,
-  tenant: TenantId,
-  which: WhichClient,
-  change: RegistrationChange,
-): Promise<boolean> {
+export async function updateRegistration(db: Db, tenant: TenantId, which: WhichClient, change: RegistrationChange): Promise<boolean> {
   const { rowCount } = await db.query(
     `UPDATE clients SET name = coalesce($4, name), redirect_uris = coalesce($5::text[], redirect_uris),
        backchannel_logout_uri = CASE WHEN $6::boolean THEN $7::text ELSE backchannel_logout_uri END,

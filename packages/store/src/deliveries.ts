@@ -112,7 +112,11 @@ async function markDestinationWell(db: AcrossDb, { tenantId, destinationId }: De
 }
 
 /** The same, but it did not want what it was sent. Answers since when it has taken nothing. */
-export async function markDestinationAnswers(db: AcrossDb, { tenantId, destinationId }: Destination, now: Instant): Promise<Instant | undefined> {
+export async function markDestinationAnswers(
+  db: AcrossDb,
+  { tenantId, destinationId }: Destination,
+  now: Instant,
+): Promise<Instant | undefined> {
   const { rows } = await db.query<{ since: Instant }>(
     `UPDATE delivery_destinations SET failures = 0, paused_until = NULL, failing_since = coalesce(failing_since, $3)
      WHERE tenant_id = $1 AND id = $2 RETURNING failing_since AS since`,
@@ -122,14 +126,23 @@ export async function markDestinationAnswers(db: AcrossDb, { tenantId, destinati
 }
 
 /** A dead letter: given up, kept for a replay, and no longer in the way of what comes after it. */
-export async function markDead(db: AcrossDb, { tenantId, id, attempts }: Claimed, { now, reason }: { now: Instant; reason: string }): Promise<boolean> {
-  const { rowCount } = await db.query(`UPDATE deliveries SET dead_at = $4, leased_until = NULL, reason = $5, expires_at = $6 WHERE ${fence}`, [
-    ...[tenantId, id, attempts, toTimestamp(now), reason, toTimestamp(addSeconds(now, deliveryLimits.keepDeadSeconds))],
-  ])
+export async function markDead(
+  db: AcrossDb,
+  { tenantId, id, attempts }: Claimed,
+  { now, reason }: { now: Instant; reason: string },
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `UPDATE deliveries SET dead_at = $4, leased_until = NULL, reason = $5, expires_at = $6 WHERE ${fence}`,
+    [...[tenantId, id, attempts, toTimestamp(now), reason, toTimestamp(addSeconds(now, deliveryLimits.keepDeadSeconds))]],
+  )
   return rowCount === 1
 }
 
-export async function markDelayed(db: AcrossDb, { tenantId, id, attempts }: Claimed, { dueAt, reason }: { dueAt: Instant; reason: string }): Promise<void> {
+export async function markDelayed(
+  db: AcrossDb,
+  { tenantId, id, attempts }: Claimed,
+  { dueAt, reason }: { dueAt: Instant; reason: string },
+): Promise<void> {
   await db.query(`UPDATE deliveries SET due_at = $4, leased_until = NULL, reason = $5 WHERE ${fence}`, [
     ...[tenantId, id, attempts, toTimestamp(dueAt), reason],
   ])
@@ -150,11 +163,7 @@ export async function pauseDestination(
 }
 
 /** Where it was called last, for the share of its host. */
-export async function markOrigin(
-  db: AcrossDb,
-  { tenantId, destinationId }: Destination,
-  origin: string,
-): Promise<void> {
+export async function markOrigin(db: AcrossDb, { tenantId, destinationId }: Destination, origin: string): Promise<void> {
   await db.query('UPDATE delivery_destinations SET origin = $3 WHERE tenant_id = $1 AND id = $2 AND origin <> $3', [
     tenantId,
     destinationId,

@@ -108,10 +108,11 @@ export async function replaceWebhookSecret(
 
 /** News waits. Answers whether there is such an endpoint. */
 export async function pauseWebhook(db: Db, tenant: TenantId, id: string, now: Instant): Promise<boolean> {
-  const { rowCount } = await db.query(
-    'UPDATE webhook_endpoints SET paused_at = coalesce(paused_at, $3) WHERE tenant_id = $1 AND id = $2',
-    [tenant, id, toTimestamp(now)],
-  )
+  const { rowCount } = await db.query('UPDATE webhook_endpoints SET paused_at = coalesce(paused_at, $3) WHERE tenant_id = $1 AND id = $2', [
+    tenant,
+    id,
+    toTimestamp(now),
+  ])
   await db.query('UPDATE delivery_destinations SET held_at = coalesce(held_at, $3) WHERE tenant_id = $1 AND id = $2', [
     ...[tenant, id, toTimestamp(now)],
   ])

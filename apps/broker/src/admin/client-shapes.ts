@@ -1,6 +1,7 @@
 /** Clients as the admin API writes and shows them. */
-import { type Client, clientAuthMethods } from '@drawbridge/core/oauth/client'
+
 import { isAcceptableLogoutUri } from '@drawbridge/core/logout/logout-token'
+import { type Client, clientAuthMethods } from '@drawbridge/core/oauth/client'
 import { z } from 'zod'
 import { timeOrNull, toIsoOrNull } from './shapes.js'
 

@@ -40,12 +40,21 @@ async function aDelivery(isDead: boolean): Promise<string> {
   )
   return id
 }
-const idsOf = async (query = '') => (await call('GET', `/tenants/acme/deliveries${query}`)).body.deliveries.map(({ id }: { id: string }) => id)
+const idsOf = async (query = '') =>
+  (await call('GET', `/tenants/acme/deliveries${query}`)).body.deliveries.map(({ id }: { id: string }) => id)
 
 it('what was given up is listed with its reason and replayed when an admin says so; nothing else is: delivery_not_given_up', async () => {
   const [dead, waiting] = [await aDelivery(true), await aDelivery(false)]
   expect((await call('GET', '/tenants/acme/deliveries?state=dead')).body.deliveries).toMatchObject([
-    { id: dead, kind: 'backchannel_logout', clientId: acme.clientId, state: 'dead', attempts: 9, reason: 'answered 400', pausedUntil: '2099-01-01T00:00:00.000Z' },
+    {
+      id: dead,
+      kind: 'backchannel_logout',
+      clientId: acme.clientId,
+      state: 'dead',
+      attempts: 9,
+      reason: 'answered 400',
+      pausedUntil: '2099-01-01T00:00:00.000Z',
+    },
   ])
   const replay = (id: string, tenant = 'acme') => call('POST', `/tenants/${tenant}/deliveries/${id}/replay`)
   expect(await replay(waiting)).toMatchObject({ status: 409, body: { type: 'urn:drawbridge:error:delivery_not_given_up' } })
@@ -74,7 +83,9 @@ it('all that was given up is replayed, or that of one destination; another tenan
 it('a client that an admin registers hears of logouts at an https address, and of none when she says so', async () => {
   const client = { clientId: 'portal', name: 'Portal', redirectUris: ['https://portal.example/cb'] }
   const told = { backchannelLogoutUri: 'https://portal.example/logout', backchannelLogoutSessionRequired: true }
-  expect((await call('POST', '/tenants/acme/clients', { ...client, backchannelLogoutUri: 'http://portal.example/logout' })).status).toBe(400)
+  expect((await call('POST', '/tenants/acme/clients', { ...client, backchannelLogoutUri: 'http://portal.example/logout' })).status).toBe(
+    400,
+  )
   expect(await call('POST', '/tenants/acme/clients', { ...client, ...told })).toMatchObject({ status: 201, body: told })
   const change = (body: unknown) => call('PATCH', '/tenants/acme/clients/portal/registration', body)
   expect(await change({ name: 'The portal' })).toMatchObject({ status: 200, body: told })

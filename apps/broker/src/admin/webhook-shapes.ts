@@ -29,11 +29,7 @@ export const showWebhook = ({ formerUntil, ...endpoint }: WebhookEndpoint): z.ou
 
 const name = z.string().trim().min(1).max(100)
 const url = z.string().max(2048).refine(isAcceptableLogoutUri, 'https without a fragment; http on loopback in a laboratory alone')
-const events = z
-  .array(z.enum(webhookEventNames))
-  .min(1)
-  .max(webhookEventNames.length)
-  .describe('Which news it hears')
+const events = z.array(z.enum(webhookEventNames)).min(1).max(webhookEventNames.length).describe('Which news it hears')
 
 export const newWebhook = z.strictObject({ name, url, events })
 export const webhookChange = z.strictObject({ name: name.optional(), url: url.optional(), events: events.optional() })

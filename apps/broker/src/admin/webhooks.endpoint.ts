@@ -30,7 +30,7 @@ import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoi
 import { adminList, momentPosition } from './admin-list.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, toIso } from './shapes.js'
-import { newWebhook, showWebhook, shownWebhook, webhookChange } from './webhook-shapes.js'
+import { newWebhook, shownWebhook, showWebhook, webhookChange } from './webhook-shapes.js'
 
 const tag = 'Webhooks'
 
@@ -107,7 +107,12 @@ const traced = ({ name, url, events }: z.output<typeof webhookChange>) => ({
 type Act = (db: Db, tenant: TenantId, id: string) => Promise<boolean>
 async function act(
   owner: Owner,
-  { http, deps, kind, detail = {} }: { http: AdminRequest<unknown, unknown>; deps: BrokerDeps; kind: AuditEventKind; detail?: Readonly<Record<string, string>> },
+  {
+    http,
+    deps,
+    kind,
+    detail = {},
+  }: { http: AdminRequest<unknown, unknown>; deps: BrokerDeps; kind: AuditEventKind; detail?: Readonly<Record<string, string>> },
   change: Act,
 ) {
   const [tenant, id] = [owner.tenantId(http), idParam(http)]

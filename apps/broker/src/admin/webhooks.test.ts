@@ -27,20 +27,26 @@ beforeEach(() => asOwner(fixture.ownerUrl, 'DELETE FROM webhook_endpoints'))
 const siem = { name: 'SIEM', url: 'https://siem.example/hook', events: ['access.ended', 'subject.reinstated'] }
 const acme = '/tenants/acme/webhooks'
 
-it.each([acme, '/webhooks'])('an endpoint at %s shows its secret once, and a new one beside which the former signs for a day', async (path) => {
-  const made = await call('POST', path, siem)
-  expect(made).toMatchObject({ status: 201, body: { ...siem, pausedAt: null, disabledAt: null, formerSecretUntil: null } })
-  const { id, secret } = made.body
-  expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
-  const next = await call('POST', `${path}/${id}/secret`)
-  expect(next).toMatchObject({ status: 201, body: { id, secret: expect.stringMatching(/^whsec_/), formerSecretUntil: expect.any(String) } })
-  expect(next.body.secret).not.toBe(secret)
-  const listed = await call('GET', path)
-  expect(listed.body.webhooks).toMatchObject([{ id, formerSecretUntil: next.body.formerSecretUntil }])
-  const trail = await call('GET', path === acme ? '/tenants/acme/audit-events' : '/audit-events')
-  for (const shown of [listed, trail]) expect(JSON.stringify(shown.body)).not.toContain('whsec_')
-  expect(JSON.stringify(trail.body)).not.toContain('/hook') // some receivers put secrets into their addresses
-})
+it.each([acme, '/webhooks'])(
+  'an endpoint at %s shows its secret once, and a new one beside which the former signs for a day',
+  async (path) => {
+    const made = await call('POST', path, siem)
+    expect(made).toMatchObject({ status: 201, body: { ...siem, pausedAt: null, disabledAt: null, formerSecretUntil: null } })
+    const { id, secret } = made.body
+    expect(secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
+    const next = await call('POST', `${path}/${id}/secret`)
+    expect(next).toMatchObject({
+      status: 201,
+      body: { id, secret: expect.stringMatching(/^whsec_/), formerSecretUntil: expect.any(String) },
+    })
+    expect(next.body.secret).not.toBe(secret)
+    const listed = await call('GET', path)
+    expect(listed.body.webhooks).toMatchObject([{ id, formerSecretUntil: next.body.formerSecretUntil }])
+    const trail = await call('GET', path === acme ? '/tenants/acme/audit-events' : '/audit-events')
+    for (const shown of [listed, trail]) expect(JSON.stringify(shown.body)).not.toContain('whsec_')
+    expect(JSON.stringify(trail.body)).not.toContain('/hook') // some receivers put secrets into their addresses
+  },
+)
 
 it.each([
   { when: 'the address is plain http', change: { url: 'http://siem.example/hook' } },
@@ -81,7 +87,9 @@ it('it is changed, paused, resumed, tested and removed, by its owner alone', asy
   expect((await call('POST', `${acme}/${id}/pause`)).body.pausedAt).toEqual(expect.any(String))
   expect((await call('POST', `${acme}/${id}/resume`)).body.pausedAt).toBeNull()
   const { delivery } = (await call('POST', `${acme}/${id}/test`)).body
-  expect((await call('GET', `/tenants/acme/deliveries?destinationId=${id}`)).body.deliveries).toMatchObject([{ id: delivery, kind: 'webhook' }])
+  expect((await call('GET', `/tenants/acme/deliveries?destinationId=${id}`)).body.deliveries).toMatchObject([
+    { id: delivery, kind: 'webhook' },
+  ])
   for (const path of ['/tenants/globex/webhooks', '/webhooks'])
     for (const [method, verb] of [
       ['PATCH', ''],

@@ -55,7 +55,10 @@ test('a client may hear of logouts where it is', () => {
   const parsed = parseClientMetadataDocument(url, { ...document, backchannel_logout_uri, backchannel_logout_session_required: true })
   expect(parsed.ok && parsed.value).toMatchObject({ backchannelLogoutUri: backchannel_logout_uri, backchannelLogoutSessionRequired: true })
   const registered = parseRegistrationRequest({ redirect_uris: ['https://client.example/cb'], backchannel_logout_uri })
-  expect(registered.ok && registered.value).toMatchObject({ backchannelLogoutUri: backchannel_logout_uri, backchannelLogoutSessionRequired: false })
+  expect(registered.ok && registered.value).toMatchObject({
+    backchannelLogoutUri: backchannel_logout_uri,
+    backchannelLogoutSessionRequired: false,
+  })
 })
 
 test.each([

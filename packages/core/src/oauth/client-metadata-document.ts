@@ -1,9 +1,9 @@
 /** A client that describes itself at its own URL. OAuth Client ID Metadata Document; RFC 7591 §2 gives the words. */
 import { z } from 'zod'
 import { addSeconds, type Instant } from '../instant.js'
+import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey } from './client.js'
-import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { isAcceptableRedirectUri } from './redirect-uri.js'
 
 /** The draft recommends 5 kB; a longer document is not read. */

@@ -1,9 +1,9 @@
 /** A client that registers itself. RFC 7591; kept beside metadata documents for clients that know nothing else. */
 import { z } from 'zod'
+import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey } from './client.js'
 import type { OAuthError } from './error.js'
-import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { isAcceptableRedirectUri, isLoopbackRedirect } from './redirect-uri.js'
 
 export type RegistrationRequest = {

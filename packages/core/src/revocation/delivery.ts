@@ -66,7 +66,10 @@ export function judgeTry(outcome: TryOutcome): Verdict {
  * together does not come back together. `chance` is from 0 up to 1.
  */
 export function pauseSeconds(failures: number, chance: number): number {
-  const whole = Math.min(deliveryLimits.firstPauseSeconds * 2 ** Math.min(Math.max(failures, 1) - 1, 30), deliveryLimits.longestPauseSeconds)
+  const whole = Math.min(
+    deliveryLimits.firstPauseSeconds * 2 ** Math.min(Math.max(failures, 1) - 1, 30),
+    deliveryLimits.longestPauseSeconds,
+  )
   return whole * (0.5 + chance / 2)
 }
 

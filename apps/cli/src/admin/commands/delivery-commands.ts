@@ -13,7 +13,10 @@ const owners: readonly Owner[] = [
 export const deliveryCommands: readonly AdminCommand[] = owners.flatMap(({ word, path, takes, example }): readonly AdminCommand[] => [
   {
     name: `${word} list`,
-    does: word === 'delivery' ? 'List calls that must arrive: logouts told to clients, and webhooks' : 'List calls to the webhooks of the vendor',
+    does:
+      word === 'delivery'
+        ? 'List calls that must arrive: logouts told to clients, and webhooks'
+        : 'List calls to the webhooks of the vendor',
     takes,
     flags: {
       state: { kind: 'text', says: 'how it stands', choices: ['waiting', 'delivered', 'dead'] },

@@ -6,7 +6,13 @@ const all: Flag = { kind: 'switch', says: 'all of them, not the first 200' }
 const event: Flag = { kind: 'list', says: `news it hears, several: ${webhookEventNames.join(', ')}`, member: 'events' }
 const id = '0f0e7d0a-0000-4000-8000-000000000000'
 
-type Owner = { readonly word: string; readonly path: string; readonly takes: readonly ArgumentName[]; readonly example: string; readonly whose: string }
+type Owner = {
+  readonly word: string
+  readonly path: string
+  readonly takes: readonly ArgumentName[]
+  readonly example: string
+  readonly whose: string
+}
 const owners: readonly Owner[] = [
   { word: 'webhook', path: '/tenants/{tenant}/webhooks', takes: ['tenant'], example: ' initech', whose: 'of a tenant' },
   { word: 'vendor-webhook', path: '/webhooks', takes: [], example: '', whose: 'of the vendor, for all tenants' },
@@ -49,7 +55,11 @@ const makeAndChange = ({ word, path, takes, example, whose }: Owner): readonly A
     name: `${word} change`,
     does: `Change a webhook endpoint ${whose}; what is left out stays`,
     takes: [...takes, 'id'],
-    flags: { name: { kind: 'text', says: 'a name for people' }, address: { kind: 'text', says: 'where it hears, https', member: 'url' }, event },
+    flags: {
+      name: { kind: 'text', says: 'a name for people' },
+      address: { kind: 'text', says: 'where it hears, https', member: 'url' },
+      event,
+    },
     call: { method: 'PATCH', path: `${path}/{id}`, body: {} },
     example: `drawbridge ${word} change${example} ${id} --event access.ended --event subject.reinstated`,
   },
