@@ -16,6 +16,7 @@ export function samlConnectionOf(simulator: Simulator): UpstreamSetUp {
       sloUrl: attribute(xml, /<(?:\w+:)?SingleLogoutService[^>]*HTTP-Redirect"[^>]*\sLocation="([^"]+)"/),
       loginHintParameter: 'login_hint', // in a lab, who is named in it is signed in without being asked
       scimLinkKey: { attribute: 'NameID', scim: 'externalId' },
+      ssf: { issuer: simulator.signals('acme').issuer },
     },
   }
 }
@@ -24,7 +25,10 @@ export function oidcConnectionOf(simulator: Simulator): UpstreamSetUp {
   const { clientId, clientSecret } = simulator.oidcClient('globex')
   return {
     secret: clientSecret,
-    configuration: { issuer: simulator.oidcIssuer('globex'), clientId, scimLinkKey: { attribute: 'sub', scim: 'externalId' } },
+    configuration: {
+      ...{ issuer: simulator.oidcIssuer('globex'), clientId, scimLinkKey: { attribute: 'sub', scim: 'externalId' } },
+      ssf: { issuer: simulator.signals('globex').issuer },
+    },
   }
 }
 

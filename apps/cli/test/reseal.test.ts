@@ -94,6 +94,10 @@ test('all rows of all tenants, more than one batch of them, open under the new k
      VALUES ($1, $2, $3, 'totp', 'App', 'code', $2, $4, 0, now())`,
     [traced.tenantId, app, traced.subjectId, before.seal(Buffer.from('KEY'), at(traced.tenantId, 'factors', 'sealed_secret', app))],
   )
+  const stream = before.seal(Buffer.from('{}'), at(traced.tenantId, 'signal_streams', 'sealed_credential', traced.connectionId))
+  await owner("INSERT INTO signal_streams (tenant_id, id, delivery, sealed_credential, created_at) VALUES ($1, $2, 'push', $3, now())", [
+    ...[traced.tenantId, traced.connectionId, stream],
+  ])
   const done = await run()
   expect(done).toEqual({
     resealed: {
@@ -103,6 +107,7 @@ test('all rows of all tenants, more than one batch of them, open under the new k
       'login_traces.sealed': 1,
       'recorded_logins.sealed': 0,
       'factors.sealed_secret': 1,
+      'signal_streams.sealed_credential': 1,
     },
     overtaken: 0,
     unopened: [],
@@ -119,6 +124,7 @@ test('all rows of all tenants, more than one batch of them, open under the new k
     'login_traces.sealed': 0,
     'recorded_logins.sealed': 0,
     'factors.sealed_secret': 0,
+    'signal_streams.sealed_credential': 0,
   })
 })
 

@@ -7,6 +7,7 @@ import { createOpenIdProvider, type OpenIdProvider } from './oidc/provider.js'
 import { listOf, type RelyingParty } from './relying-party.js'
 import { createSamlIdentityProvider, type SamlIdentityProvider } from './saml/identity-provider.js'
 import type { ScimTarget } from './scim-client.js'
+import { createTransmitter, type Transmitter } from './ssf/transmitter.js'
 
 export type Desk = {
   readonly publicUrl: string
@@ -15,6 +16,7 @@ export type Desk = {
   readonly saml: SamlIdentityProvider
   readonly oidc: OpenIdProvider
   readonly graph: Graph
+  transmitter(company: CompanyId): Transmitter
   relyingParty(company: CompanyId): RelyingParty
   scimTarget(company: CompanyId): ScimTarget | undefined
 }
@@ -51,8 +53,12 @@ export async function createDesk(settings: DeskSettings): Promise<Desk> {
       postLogoutRedirectUri: party.postLogoutRedirectUri,
     }
   }
+  const transmitters = new Map(
+    companies.map(({ id }) => [id, createTransmitter({ issuer: `${publicUrl}/${id}`, keys: () => keys[id].current, now })]),
+  )
   return {
     publicUrl,
+    transmitter: (company) => transmitters.get(company) as Transmitter,
     faults: settings.faults,
     signInWithoutAsking: settings.signInWithoutAsking,
     relyingParty,

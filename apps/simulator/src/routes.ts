@@ -9,6 +9,7 @@ import { postResponsePage, refusalPage, signInPage, submitScriptHash } from './p
 import { AuthnRequestRefused } from './saml/authn-request.js'
 import { LogoutRefused } from './saml/logout.js'
 import { provisionPerson, type ScimDialect, type ScimOutcome, scimDialects, setActive } from './scim-client.js'
+import { eventTypes } from './ssf/streams.js'
 
 type Exchange = {
   readonly desk: Desk
@@ -33,6 +34,7 @@ const routes: readonly Route[] = [
   { method: 'POST', path: /^\/(acme|globex)\/faults\/([a-z-]+)$/, run: armFault },
   { method: 'POST', path: /^\/(acme|globex)\/scim\/provision$/, run: provisionEveryone },
   { method: 'POST', path: /^\/(acme|globex)\/scim\/active$/, run: changeActive },
+  { method: 'POST', path: /^\/(acme|globex)\/signal$/, run: sendSignal },
   { method: 'POST', path: /^\/globex\/logout$/, run: logOutAtOidc },
   { method: 'POST', path: /^\/acme\/tile$/, run: openSamlTile },
   { method: 'POST', path: /^\/globex\/tile$/, run: openOidcTile },
@@ -65,6 +67,10 @@ const providerPath =
 /** Which groups somebody is in, as Microsoft Graph tells it. */
 const graphPath = /^\/globex\/graph\//
 
+/** Security events: the configuration document, and everything below `/<company>/ssf`. */
+const configurationPath = /^\/\.well-known\/ssf-configuration\/(acme|globex)$/
+const transmitterPath = /^\/(acme|globex)\/ssf(\/.+)$/
+
 /** Answers one request. */
 export async function answer(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', desk.publicUrl)
@@ -75,6 +81,10 @@ export async function answer(desk: Desk, request: IncomingMessage, response: Ser
       return sendPage(response, 403, refusalPage('Not from here', 'This form was sent from another site.'))
     return route.run({ desk, request, response, url, parts: match.slice(1) })
   }
+  const configured = configurationPath.exec(url.pathname)
+  if (configured !== null) return desk.transmitter(companyOf(configured.slice(1)).id).serve(request, response, '/configuration')
+  const transmitted = transmitterPath.exec(url.pathname)
+  if (transmitted !== null) return desk.transmitter(companyOf(transmitted.slice(1)).id).serve(request, response, transmitted[2] ?? '')
   if (graphPath.test(url.pathname)) return desk.graph.serve(request, response)
   if (providerPath.test(url.pathname)) return desk.oidc.serve(request, response)
   sendPage(response, 404, refusalPage('Not found', 'There is no such page in the simulator.'))
@@ -99,6 +109,7 @@ async function showCompany({ desk, response, url, parts }: Exchange): Promise<vo
       signedIn: signedIn(desk, company),
       hasScim: desk.scimTarget(company.id) !== undefined,
       hasLogout: hasLogout(desk, company),
+      signals: desk.transmitter(company.id).streams.all.size > 0 ? Object.keys(eventTypes) : [],
     }),
     '',
   )
@@ -125,8 +136,11 @@ function addresses(desk: Desk, company: Company): readonly (readonly [string, st
           ['Single logout', desk.saml.addresses.sloUrl],
         ]
       : [['Issuer', oidcIssuerAt(desk.publicUrl)]]
+  const { issuer, bearerToken } = desk.transmitter(company.id)
   return [
     ...own,
+    ['Security events (SSF)', issuer],
+    ['Token for its streams', bearerToken],
     ...(party.issuer === undefined ? [] : [['Signs in to', party.issuer] as const]),
     ...(party.scimBaseUrl === undefined ? [] : [['SCIM', party.scimBaseUrl] as const]),
   ]
@@ -174,6 +188,23 @@ async function logOutAtOidc({ desk, request, response }: Exchange): Promise<void
   const outcome = person && (await desk.oidc.logOut(person))
   if (outcome === undefined) return tell(response, oidcCompany, 'No such person, or no address for logout tokens is configured.')
   tell(response, oidcCompany, `Logged out: ${outcome.isDone ? outcome.said : `refused, ${outcome.said}`}.`)
+}
+
+/** What the company's IdP has found out about somebody goes to whoever has a stream here. */
+async function sendSignal({ desk, request, response, parts }: Exchange): Promise<void> {
+  const company = companyOf(parts)
+  const form = await readForm(request)
+  const person = findPerson(company.id, form.get('person') ?? '')
+  const event = form.get('event') ?? ''
+  const { streams, emit } = desk.transmitter(company.id)
+  if (person === undefined || eventTypes[event] === undefined || streams.all.size === 0)
+    return tell(response, company, 'No such person or event, or nobody has a stream here.')
+  await emit(event, person.id)
+  tell(
+    response,
+    company,
+    `Sent ${event} of ${person.givenName} to ${streams.all.size === 1 ? 'the stream' : `${streams.all.size} streams`}.`,
+  )
 }
 
 function dialectOf(value: string | null): ScimDialect {

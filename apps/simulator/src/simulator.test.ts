@@ -83,6 +83,30 @@ describe('SCIM', () => {
   })
 })
 
+describe('security events', () => {
+  const call = async (path: string, body?: unknown, authorization = `Bearer ${simulator.signals('acme').bearerToken}`) => {
+    const headers = { authorization, 'content-type': 'application/json' }
+    const answer = await fetch(url + path, body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) })
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
+  }
+
+  it('are offered at the page once somebody has a stream, and wait in it until they are acknowledged', async () => {
+    const configuration = await call('/.well-known/ssf-configuration/acme')
+    expect(configuration.body).toMatchObject({ issuer: `${url}/acme`, configuration_endpoint: `${url}/acme/ssf/stream` })
+    const before = await openBrowser().open(`${url}/acme`)
+    expect(() => before.form('/acme/signal')).toThrow('no form')
+    expect((await call('/acme/ssf/stream', {}, 'Bearer another')).status).toBe(401)
+    const made = await call('/acme/ssf/stream', { delivery: { method: 'urn:ietf:rfc:8936' } })
+    const poll = new URL((made.body['delivery'] as { endpoint_url: string }).endpoint_url).pathname
+    const page = await openBrowser().open(`${url}/acme`)
+    expect((await page.form('/acme/signal').submit({ event: 'account-disabled' })).text).toContain('Sent account-disabled of Ada')
+    const first = await call(poll, { returnImmediately: true })
+    const [jti = ''] = Object.keys(first.body['sets'] as object)
+    expect((await call(poll, { ack: [jti], returnImmediately: true })).body).toEqual({ sets: {} })
+    simulator.signals('acme').streams.remove(String(made.body['stream_id']))
+  })
+})
+
 describe('pages', () => {
   test.each(['/', '/acme', '/globex', '/nowhere', '/acme/sso', '/acme/sign-in/x', '/globex/sign-in/x', '/globex/nowhere'])(
     '%s says what it is and never breaks',

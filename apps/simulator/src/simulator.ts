@@ -10,6 +10,7 @@ import { refusalPage } from './pages/sign-in.js'
 import type { RelyingParty } from './relying-party.js'
 import { answer } from './routes.js'
 import { provisionPerson, type ScimDialect, type ScimOutcome, setActive } from './scim-client.js'
+import type { Transmitter } from './ssf/transmitter.js'
 
 export type SimulatorSettings = {
   /** Where browsers and the broker reach it; by default `http://<host>:<port>`. */
@@ -41,6 +42,8 @@ export type Simulator = {
   oidcClient(company: CompanyId): { readonly clientId: string; readonly clientSecret: string }
   /** Microsoft Graph for the OpenID Connect company: where it is, where its tokens are, and the company's tenant id. */
   graph(company: CompanyId): { readonly url: string; readonly tokenUrl: string; readonly tenantId: string }
+  /** Its transmitter of security events: who it is, what an administrator enters, its streams, and what makes events. */
+  signals(company: CompanyId): Transmitter
   people(company: CompanyId): readonly Person[]
   armFault(company: CompanyId, fault: FaultId): void
   disarmFault(company: CompanyId, fault: FaultId): void
@@ -102,6 +105,7 @@ export function createSimulator(settings: SimulatorSettings): Simulator {
       const base = `${oidcIssuerAt(now().desk.publicUrl)}/graph`
       return { url: `${base}/v1.0`, tokenUrl: `${base}/{tenantid}/oauth2/v2.0/token`, tenantId: directoryIdOf(company) }
     },
+    signals: (company) => now().desk.transmitter(company),
     people: peopleOf,
     armFault: (company, fault) => {
       if (!faults.arm(getCompany(company), fault)) throw new Error(`${company} has no fault ${fault}`)

@@ -31,6 +31,9 @@ export type JobDeps = {
   readonly openNoticeSigner: OpenSigner
   readonly openLogoutSigner: OpenSigner
   readonly openSealed: OpenSealed
+  readonly sealer: Sealer
+  /** The installation's id, part of what sealed values are bound to. */
+  readonly installationId: string
   /** The only way out. */
   readonly fetchSafely: FetchSafely
   readonly resolveTxt: ResolveTxt
@@ -39,9 +42,6 @@ export type JobDeps = {
 }
 
 export type WorkerDeps = Omit<JobDeps, 'openNoticeSigner' | 'openLogoutSigner' | 'openSealed'> & {
-  readonly sealer: Sealer
-  /** The installation's id, part of what sealed keys are bound to. */
-  readonly installationId: string
   readonly queue: QueueSettings
   /** Who may read the figures. */
   readonly metricsAccess: MetricsAccess

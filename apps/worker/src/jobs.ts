@@ -8,6 +8,7 @@ import { mostNamedPeople } from '@drawbridge/store/directory'
 import { sessionEndLimits } from '@drawbridge/store/end-session'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
+import { checkSignalStreams } from './jobs/check-signal-streams.job.js'
 import { endSubjects } from './jobs/end-subjects.job.js'
 import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
@@ -148,6 +149,7 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
   'refresh-idp-metadata': scheduled({ attempts: 1, firstPauseMs: 1000 }, refreshIdpMetadata),
   'warn-certificates': scheduled({ attempts: 3, firstPauseMs: 5000 }, warnCertificates),
   'send-announcements': scheduled({ attempts: 1, firstPauseMs: 1000 }, sendAnnouncements),
+  'check-signal-streams': scheduled({ attempts: 1, firstPauseMs: 1000 }, checkSignalStreams),
   'verify-domains': scheduled({ attempts: 2, firstPauseMs: 5000 }, verifyDomains),
   'run-scheduled': job(
     askedFor,

@@ -7,6 +7,7 @@ export const schedule: readonly { readonly job: string; readonly everySeconds: n
   { job: 'refresh-idp-metadata', everySeconds: 30 },
   { job: 'warn-certificates', everySeconds: 6 * 3600 },
   { job: 'verify-domains', everySeconds: 600 },
+  { job: 'check-signal-streams', everySeconds: 60 },
   { job: 'send-announcements', everySeconds: 30 },
 ]
 

@@ -8,11 +8,13 @@ import { endFailedRound } from './end-round.js'
 import { type FairSlots, fairSlots } from './fair-slots.js'
 import { serveHealth } from './health.js'
 import { findJob } from './jobs.js'
+import { type Poller, startPolling } from './poll-transmitters.js'
 import { type Pushing, startPushing } from './push-events.js'
 import { openQueue, placesOf, type QueueHandle } from './queue.js'
 import { type Relay, startRelay } from './relay-outbox.js'
 import { declareSchedule } from './schedule.js'
 import { createSigners } from './signers.js'
+import { createStreamMemory } from './stream-memory.js'
 import { JobOverdue, withinLimit } from './within-limit.js'
 
 export { migrateQueue } from './queue.js'
@@ -23,7 +25,7 @@ export type RunningWorker = { readonly port: number; close(): Promise<void> }
 export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const jobDeps: JobDeps = { ...deps, ...createSigners(deps.sealer, deps.installationId) }
   const onQueueError = (error: Error) => deps.log.warn({ cause: error.message }, 'the queue is in trouble')
-  const opened: { handle?: QueueHandle; relay?: Relay; pushing?: Pushing; deliveries?: Deliveries } = {}
+  const opened: { handle?: QueueHandle; relay?: Relay; pushing?: Pushing; deliveries?: Deliveries; poller?: Poller } = {}
   const checks = {
     postgresql: () => deps.database.isReachable(),
     queue: () => opened.handle?.isReachable() ?? false,
@@ -33,6 +35,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const health = await serveHealth({ ...deps, checks })
   const close = async () => {
     await opened.pushing?.stop()
+    await opened.poller?.stop()
     await opened.relay?.stop()
     await opened.deliveries?.stop()
     await opened.handle?.close()
@@ -47,6 +50,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     opened.relay = await startRelay({ ...deps, queue: opened.handle.queue, onDeliveriesDue: () => deliveries.wake() })
     opened.pushing = await startPushing(deps)
     await declareSchedule(opened.handle.queue)
+    opened.poller = startPolling({ ...deps, memory: createStreamMemory(deps) })
     return { port: health.port, close }
   } catch (error) {
     await close()

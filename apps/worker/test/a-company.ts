@@ -90,6 +90,8 @@ export function jobDeps(fixture: TestDatabase) {
     metrics: createMetrics({ withProcess: false }),
     database: fixture.database,
     ...createSigners(sealer, installationId),
+    sealer,
+    installationId,
     fetchSafely: createFetchSafely({ allowedOrigins: [], allowLoopback: true }),
     resolveTxt: async () => ({ kind: 'absent' as const }),
   }

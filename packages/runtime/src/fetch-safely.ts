@@ -45,6 +45,8 @@ export type FetchOptions = {
   readonly discardBody?: boolean
   /** Media types that the answer may have, without parameters. Checked on 2xx only. */
   readonly accept?: readonly string[] | string
+  /** Ends it early: of whoever waits long and may have to stop. */
+  readonly signal?: AbortSignal
 }
 
 export type Fetched = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Buffer }
@@ -56,10 +58,14 @@ export async function fetchSafely(deps: FetchDeps, url: string, options: FetchOp
   // AbortSignal.timeout() would keep each signal, and what listens to it, for all of the time-out, long after its fetch is over.
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), options.timeoutMs).unref()
+  const stop = () => late.abort()
+  if (options.signal?.aborted) stop()
+  options.signal?.addEventListener('abort', stop, { once: true })
   try {
     return await fetchFrom(deps, target.value, options, late.signal)
   } finally {
     clearTimeout(timer)
+    options.signal?.removeEventListener('abort', stop)
   }
 }
 
@@ -166,6 +172,7 @@ const flatten = (headers: Readonly<Record<string, string | string[] | undefined>
 const causeOf = (cause: unknown): string => (cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.name) : 'unknown')
 
 async function beforeAbort<T>(signal: AbortSignal, work: Promise<Result<T, FetchRefusal>>): Promise<Result<T, FetchRefusal>> {
+  if (signal.aborted) return err({ reason: 'timed_out' })
   const late = new Promise<Result<T, FetchRefusal>>((resolve) => {
     signal.addEventListener('abort', () => resolve(err({ reason: 'timed_out' })), { once: true })
   })

@@ -26,7 +26,22 @@ export const metricList = {
   drawbridge_signals_total: {
     kind: 'counter',
     labels: ['way', 'outcome'],
-    help: 'Signals of IdPs by way (revocation, push) and outcome (done, nothing, unmatched, repeated, refused)',
+    help: 'Signals of IdPs by way (revocation, push, poll) and outcome (done, nothing, unmatched, repeated, refused)',
+  },
+  drawbridge_signal_polls_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Turns of streams of security events that are fetched from their transmitters, by outcome (answered, failed)',
+  },
+  drawbridge_signal_verifications_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Checks of streams of security events, by outcome (asked, unanswered, failed: the transmitter did not take the question)',
+  },
+  drawbridge_signal_stream_alarms_total: {
+    kind: 'counter',
+    labels: ['reason'],
+    help: 'ALARM: streams of security events that cannot be fetched (unreachable), or did not verify themselves (silent)',
   },
   drawbridge_mass_revocations_total: {
     kind: 'counter',

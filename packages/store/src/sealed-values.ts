@@ -16,6 +16,7 @@ export const lastingSealedColumns = [
   { table: 'webhook_endpoints', column: 'sealed_former_secret' },
   { table: 'recorded_logins', column: 'sealed' },
   { table: 'event_streams', column: 'sealed_authorization' },
+  { table: 'signal_streams', column: 'sealed_credential' },
 ] as const
 export type LastingSealedColumn = (typeof lastingSealedColumns)[number]
 

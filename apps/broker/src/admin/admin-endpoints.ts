@@ -33,6 +33,7 @@ import { revocationEndpoints } from './revocations.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
 import { secondFactorEndpoints } from './second-factor.endpoint.js'
 import { setupLinkEndpoints } from './setup-links.endpoint.js'
+import { signalStreamEndpoints } from './signal-streams.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
@@ -48,6 +49,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...connectionSha1Endpoints,
   ...oidcDiagnosisEndpoints,
   ...connectionMetadataEndpoints,
+  ...signalStreamEndpoints,
   ...connectionChoiceEndpoints,
   ...domainEndpoints,
   ...contactEndpoints,

@@ -27,6 +27,7 @@ import { ensureKeysFor } from './key-change.js'
 import { sealConnectionSecret } from './new-key.js'
 import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
+import { retirementOf } from './set-up-signal-stream.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
 const tag = 'Connections'
@@ -216,13 +217,16 @@ const remove = adminEndpoint({
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
-    return answerRemoval(() =>
-      inTenant(deps.database, tenant.id, async (db) => {
+    const retire = await retirementOf(deps, { tenant, connectionId: id })
+    return answerRemoval(async () => {
+      const isRemoved = await inTenant(deps.database, tenant.id, async (db) => {
         const removed = await deleteConnection(db, tenant.id, id)
         if (removed) await audit(db, tenant.id, http, deps, { kind: 'connection.removed', connectionId: id })
         return removed
-      }),
-    )
+      })
+      if (isRemoved) await retire()
+      return isRemoved
+    })
   },
 })
 

@@ -100,6 +100,27 @@ export const adminErrors = {
     title: 'Connection not usable',
     say: 'the connection cannot be used as given; see errors',
   },
+  signals_not_configured: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'No transmitter named',
+    say: 'the configuration of this connection names no transmitter of security events: give it the member ssf first',
+  },
+  signal_stream_by_hand: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Set up by hand',
+    say: 'this stream was set up by hand at the transmitter, and we have no credential and name for it: set it up here, or ask for a verification there',
+  },
+  transmitter_failed: {
+    code: 'failed_dependency',
+    status: 424,
+    spec: 'SSF 1.0 §8.1',
+    title: 'Transmitter refuses',
+    say: 'the transmitter of security events did not do what it was asked; see errors',
+  },
   metadata_invalid: {
     code: 'invalid_request',
     status: 400,

@@ -1,4 +1,5 @@
 /** Where we are to an IdP: the addresses of one connection, as its admin enters them there. */
+import { receiverUrlOf } from '@drawbridge/core/signals/security-event'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 
 type Issuer = { readonly url: string }
@@ -19,7 +20,7 @@ export const globalTokenRevocationUrlOf = ({ issuer }: { readonly issuer: Issuer
   `${issuer.url}/global-token-revocation/${id}`
 
 /** Where a transmitter delivers security events about people of a connection. */
-export const ssfReceiverUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string => `${issuer.url}/ssf/receivers/${id}`
+export const ssfReceiverUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string => receiverUrlOf(issuer.url, id)
 
 /** Where an OpenID provider says that a session has ended: from its server, from a frame in the browser; and where it leads a browser after a sign-out. */
 export const oidcLogoutUrlsOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId) => ({

@@ -4,18 +4,14 @@
  * What is answered 202 has happened: the id of the token is entered in the transaction that takes away. A token that comes again is a success
  * and does nothing, because transmitters send again whatever they are not sure of.
  */
-import { isKeepable } from '@drawbridge/core/keepable-text'
 import { err, type Result } from '@drawbridge/core/result'
 import { signalErrors } from '@drawbridge/core/signals/error'
-import { effectOfSignal, type SignalEffect } from '@drawbridge/core/signals/signal-effects'
-import { describeSubject, parseSignalSubject } from '@drawbridge/core/signals/subject-identifier'
+import type { SecurityEvent } from '@drawbridge/core/signals/security-event'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
-import { believeOnceHere } from '@drawbridge/store/replays'
-import { heardNothing, type NamedPerson, recordSignal, takeAway } from '@drawbridge/store/signals'
-import { inTenant } from '@drawbridge/store/transaction'
-import { issuersOfConnection } from '@drawbridge/upstream/signals/connection-signature'
-import { type SecurityEvent, securityEventLimits, verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
+import { type CameOfEvent, hearSecurityEvent } from '@drawbridge/store/hear-security-event'
+import { heardWordsOf } from '@drawbridge/upstream/signals/connection-signature'
+import { securityEventLimits, verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
 import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
 import type { SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
 import type { BrokerDeps } from '../deps.js'
@@ -77,48 +73,14 @@ function isProvenSender(authorization: string | undefined, { pushTokenSha256 }: 
 }
 
 type Heard = { readonly connection: AnyPresentConnection; readonly transmitter: SsfTransmitter; readonly event: SecurityEvent }
-type Came = { readonly outcome: 'done' | 'nothing' | 'unmatched' | 'repeated'; readonly isMass: boolean }
 
-/** An event that is not on the list of the connection does as little as one that nobody knows. */
-function hear(http: HttpRequest, deps: BrokerDeps, { connection, transmitter, event }: Heard): Promise<Came> {
-  const { tenant, id: connectionId } = connection
-  const known = effectOfSignal(event.type, event.event)
-  const effect = known !== undefined && transmitter.events.includes(known.name) ? known : undefined
-  const at = { tenant: tenant.id, connectionId, now: deps.clock.now(), requestId: http.requestId }
-  return inTenant(deps.database, tenant.id, async (db) => {
-    const replay = { scopeId: connectionId, kind: 'security_event_token' as const, id: event.id, expiresAt: event.replayableUntil }
-    if (!(await believeOnceHere(db, tenant.id, replay))) return { outcome: 'repeated', isMass: false }
-    const came =
-      effect === undefined || effect.takes === 'nothing'
-        ? heardNothing
-        : await takeAway(db, {
-            ...at,
-            ...whatIsTaken(effect),
-            person: personOf(connection, transmitter, event),
-            toldAt: event.toldAt,
-            newId: () => deps.random.uuid(),
-          })
-    await recordSignal(db, at, { event: known?.name ?? nameOfUnknown(event.type), outcome: came.outcome, alarms: effect?.alarms === true })
-    return { outcome: came.outcome === 'done' || came.outcome === 'nothing' ? came.outcome : 'unmatched', isMass: came.isMass }
+const hear = (http: HttpRequest, deps: BrokerDeps, { connection, transmitter, event }: Heard): Promise<CameOfEvent> =>
+  hearSecurityEvent(deps.database, {
+    ...{ tenant: connection.tenant.id, connectionId: connection.id, words: heardWordsOf(connection.configuration, transmitter), event },
+    ...{ way: 'push', now: deps.clock.now(), requestId: http.requestId, newId: () => deps.random.uuid() },
   })
-}
 
-const longestName = 200
-const nameOfUnknown = (type: string): string => (isKeepable(type) && type.length <= longestName ? type : 'unknown')
-
-const whatIsTaken = ({ name, takes }: SignalEffect & { readonly name: string }) => ({ reason: name, deactivate: takes === 'deactivation' })
-
-/** By a stable id alone: an address names nobody here (security.md §12). */
-function personOf({ configuration }: AnyPresentConnection, transmitter: SsfTransmitter, { subject }: SecurityEvent): NamedPerson {
-  const named = parseSignalSubject(subject)
-  const issuers = [...issuersOfConnection(configuration), transmitter.issuer]
-  const isOurs = named?.format === 'opaque' || (named?.format === 'iss_sub' && issuers.includes(named.issuer))
-  if (named === undefined || named.format === 'email' || !isOurs) return { by: 'nobody', named: describeSubject(named) }
-  const id = named.format === 'iss_sub' ? named.sub : named.id
-  return { by: 'id', id, issuer: configuration.kind === 'oidc' ? configuration.issuer : undefined }
-}
-
-function accept(deps: BrokerDeps, { outcome, isMass }: Came): Answer {
+function accept(deps: BrokerDeps, { outcome, isMass }: CameOfEvent): Answer {
   deps.metrics.count('drawbridge_signals_total', { way: 'push', outcome })
   if (isMass) deps.metrics.count('drawbridge_mass_revocations_total')
   return empty(202, { headers: { 'cache-control': 'no-store' } })

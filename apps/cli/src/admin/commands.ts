@@ -12,6 +12,7 @@ import { loginCommands } from './commands/login-commands.js'
 import { policyCommands } from './commands/policy-commands.js'
 import { recordedLoginCommands } from './commands/recorded-login-commands.js'
 import { setupCommands } from './commands/setup-commands.js'
+import { signalCommands } from './commands/signal-commands.js'
 import { streamCommands } from './commands/stream-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
@@ -20,6 +21,7 @@ import { webhookCommands } from './commands/webhook-commands.js'
 export const adminCommands: readonly AdminCommand[] = [
   ...tenantCommands,
   ...connectionCommands,
+  ...signalCommands,
   ...setupCommands,
   ...domainCommands,
   ...policyCommands,

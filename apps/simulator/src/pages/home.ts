@@ -25,6 +25,8 @@ export type CompanyView = {
   readonly hasScim: boolean
   /** The service hears of logouts. */
   readonly hasLogout: boolean
+  /** Security events that may be sent about a person; none: nobody has a stream here. */
+  readonly signals: readonly string[]
   /** What the last click did. */
   readonly told: string | undefined
 }
@@ -65,11 +67,18 @@ function personCard(view: CompanyView, person: Person): Html {
         ? `${person.groups.length} groups`
         : person.groups.join(', ')
   return html`<li class="card"><h3>${person.givenName} ${person.familyName}</h3><p class="soft small">${person.title}<br><code>${person.email}</code></p>
-<p><span class="tag">${person.hasMfa ? 'has MFA' : 'no MFA'}</span> <span class="tag">${groups}</span></p>${view.hasScim && scimButtons(view.company, person)}${view.hasLogout && logoutButton(view.company, person)}</li>`
+<p><span class="tag">${person.hasMfa ? 'has MFA' : 'no MFA'}</span> <span class="tag">${groups}</span></p>${view.hasScim && scimButtons(view.company, person)}${view.hasLogout && logoutButton(view.company, person)}${view.signals.length > 0 && signalButton(view, person)}</li>`
 }
 
 function logoutButton(company: Company, person: Person): Html {
   return html`<form class="row" method="post" action="/${company.id}/logout"><button class="quiet" name="person" value="${person.id}" aria-label="Log ${person.givenName} out">Log out everywhere</button></form>`
+}
+
+function signalButton({ company, signals }: CompanyView, person: Person): Html {
+  const options = signals.map((event) => html`<option value="${event}">${event}</option>`)
+  return html`<form class="row" method="post" action="/${company.id}/signal"><input type="hidden" name="person" value="${person.id}">
+<label class="small soft">event <select name="event" aria-label="Security event about ${person.givenName}">${options}</select></label>
+<button class="quiet" aria-label="Send a security event about ${person.givenName}">Send</button></form>`
 }
 
 function scimButtons(company: Company, person: Person): Html {

@@ -52,6 +52,13 @@ export const auditEvents = {
     'ALARM: an identity provider took away the access of very many people by signals within a few minutes; nothing was held back.',
   'connection.signal_alarm':
     'ALARM: a signal of an identity provider says what an admin must look at: a person’s identifier changed hands, or its stream of signals stands still.',
+  'connection.signals_unheard':
+    'ALARM: the security events of an identity provider cannot be heard: its transmitter cannot be reached, does not answer us, or is silent. What it says meanwhile is not acted on.',
+  'connection.signals_heard_again': 'The transmitter of security events that could not be heard answers again.',
+  'connection.signal_stream_put': 'An admin set up how the security events of a connection are heard; the detail says by which delivery.',
+  'connection.signal_verification_asked': 'An admin had the stream of security events of a connection verify itself.',
+  'connection.signal_stream_removed':
+    'The stream of security events of a connection was given up, and our credential at its transmitter with it.',
   'connection.removed': 'A connection that nobody had signed in through was removed.',
   'connection.sha1_allowed':
     'Until the time in the detail, signatures with SHA-1 of the IdP of a connection are believed; the reason says why.',
@@ -182,6 +189,7 @@ export const announcedByItself: readonly AuditEventKind[] = [
   'connection.metadata_failed',
   'connection.metadata_held',
   'connection.metadata_refreshed',
+  'connection.signals_unheard',
   'domain.proof_failing',
   'domain.proof_lapsed',
   'webhook.disabled',

@@ -59,6 +59,12 @@ const rules: Readonly<Record<string, Rule>> = {
 /** Every event that we know, by its last word. */
 export const signalEventNames: readonly string[] = Object.keys(rules).map((type) => type.slice(type.lastIndexOf('/') + 1))
 
+/** The events that are asked for at a transmitter: of those that a connection lists, all that are about people and may do something. */
+export const eventTypesToRequest = (names: readonly string[]): readonly string[] =>
+  Object.entries(rules).flatMap(([type, rule]) =>
+    rule !== nothing && !isOfStream(type) && names.includes(type.slice(type.lastIndexOf('/') + 1)) ? [type] : [],
+  )
+
 /** `undefined`: an event of which we know nothing. It is acknowledged, recorded, and does nothing. */
 export function effectOfSignal(type: string, event: Event): (SignalEffect & { readonly name: string }) | undefined {
   const rule = Object.hasOwn(rules, type) ? rules[type] : undefined

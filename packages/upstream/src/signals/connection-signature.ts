@@ -2,6 +2,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import { addSeconds } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import type { HeardWords } from '@drawbridge/core/signals/security-event'
 import { type ForeignAlgorithm, foreignAlgorithms } from '@drawbridge/crypto/foreign-algorithms'
 import { type ForeignKey, type ReadJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
@@ -12,6 +13,7 @@ import { discoveryOf } from '../oidc/discovery.js'
 import { issuerKeysOf } from '../oidc/issuer-keys.js'
 import { type SignatureFault, verifyIssuerSignature } from '../oidc/issuer-signature.js'
 import type { SignalRefusal } from './signal-refusal.js'
+import type { SsfTransmitter } from './transmitter.js'
 
 /** After a fetch that failed no other is begun for so long. */
 export const signalFetchPauseSeconds = 5
@@ -24,6 +26,13 @@ export const issuersOfConnection = (connection: ConnectionConfiguration): readon
   ...(connection.kind === 'oidc' ? issuersOf(connection) : [connection.idpEntityId]),
   ...connection.signalIssuers,
 ]
+
+/** In whose words the transmitter of a connection may speak of its people. */
+export const heardWordsOf = (connection: ConnectionConfiguration, { issuer, events }: SsfTransmitter): HeardWords => ({
+  issuers: [...issuersOfConnection(connection), issuer],
+  loginIssuer: connection.kind === 'oidc' ? connection.issuer : undefined,
+  events,
+})
 
 type Given = { readonly jwt: ReadJwt; readonly now: Instant }
 type Checked = Result<undefined, SignalRefusal | SignatureFault>

@@ -9,6 +9,7 @@
  */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import type { SecurityEvent } from '@drawbridge/core/signals/security-event'
 import { isOfStream } from '@drawbridge/core/signals/signal-effects'
 import { foreignAlgorithms } from '@drawbridge/crypto/foreign-algorithms'
 import { type ReadJwt, readForeignJwt } from '@drawbridge/crypto/foreign-jwt'
@@ -27,18 +28,6 @@ export const securityEventLimits = {
   length: 32_768,
   idLength: 1024,
 } as const
-
-export type SecurityEvent = {
-  /** Once per issuer of the connection. */
-  readonly id: string
-  readonly replayableUntil: Instant
-  readonly type: string
-  readonly event: Readonly<Record<string, unknown>>
-  /** As it stands; who is meant, `parseSignalSubject` says. */
-  readonly subject: unknown
-  /** When the transmitter says that it happened: for the receipt alone. */
-  readonly toldAt: Instant | undefined
-}
 
 type Checked<T> = Result<T, SignalRefusal>
 type Expected = { readonly token: string; readonly audience: string; readonly now: Instant }
@@ -76,10 +65,15 @@ function readClaims({ typ, claims }: ReadJwt, { transmitter, audience, now }: Gi
   const jti = claims.get('jti')
   if (typeof jti !== 'string' || jti === '' || jti.length > idLength) return malformed('jti')
   const event = readEvent(claims, transmitter)
-  return event.ok ? ok({ ...event.value, id: JSON.stringify([transmitter.issuer, jti]), replayableUntil: addSeconds(tooOldAt, 1) }) : event
+  return event.ok
+    ? ok({ ...event.value, id: JSON.stringify([transmitter.issuer, jti]), issuedAt: iat, replayableUntil: addSeconds(tooOldAt, 1) })
+    : event
 }
 
-function readEvent(claims: ReadJwt['claims'], { legacySubjects }: SsfTransmitter): Checked<Omit<SecurityEvent, 'id' | 'replayableUntil'>> {
+function readEvent(
+  claims: ReadJwt['claims'],
+  { legacySubjects }: SsfTransmitter,
+): Checked<Omit<SecurityEvent, 'id' | 'replayableUntil' | 'issuedAt'>> {
   const events = claims.get('events')
   const [only, second] = isObject(events) ? Object.entries(events) : []
   if (only === undefined || second !== undefined) return malformed('events')

@@ -7,8 +7,8 @@ import { fetchJson } from '../oidc/fetch-json.js'
 
 const url = z.string().min(1).max(1024)
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex')
-/** Two, so that one can be replaced while the other is in use. */
-const mostPushTokens = 2
+/** So that one can be replaced while another is in use, also where a transmitter may or may not have taken the new one. */
+export const mostPushTokens = 4
 
 /**
  *   issuer             https URL    `iss` of its tokens, byte for byte
@@ -17,7 +17,7 @@ const mostPushTokens = 2
  *   audience           string       `aud` of its tokens; default: the address of our receiver
  *   events             string[]     last words of the events that may do something; default all that we know
  *   legacySubjects     boolean      Okta before SSF 1.0: the subject stands inside the event, times are milliseconds; default false
- *   pushTokenSha256    string[] 0..2  SHA-256 of bearer tokens, one of which it must send; default: none is asked for
+ *   pushTokenSha256    string[] 0..4  SHA-256 of bearer tokens, one of which it must send; default: none is asked for
  */
 export const ssfTransmitterShape = z.strictObject({
   issuer: url,

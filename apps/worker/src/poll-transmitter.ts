@@ -1,0 +1,223 @@
+/**
+ * One turn of one stream that has to be fetched (RFC 8936): requests, one after the other, until there is nothing more.
+ *
+ * An event is acknowledged in the request after the one that brought it, and only if its transaction has committed: whatever stops us between
+ * has it delivered again, and then it does nothing twice. Nothing is fetched before everything of the answer before is written down. One that is
+ * not believed is said so; one that cannot be judged or kept at this moment is neither, and comes again.
+ */
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import { signalErrors } from '@drawbridge/core/signals/error'
+import { receiverUrlOf } from '@drawbridge/core/signals/security-event'
+import type { StreamTrouble } from '@drawbridge/core/signals/stream-trouble'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { findConnection, type StoredConnection } from '@drawbridge/store/connections'
+import { hearSecurityEvent } from '@drawbridge/store/hear-security-event'
+import { listIssuers } from '@drawbridge/store/issuers'
+import {
+  type HeldStream,
+  notePoll,
+  type PollNote,
+  releaseStream,
+  renewStreamLease,
+  type StoredStream,
+} from '@drawbridge/store/signal-streams'
+import { inTenant } from '@drawbridge/store/transaction'
+import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
+import { heardWordsOf } from '@drawbridge/upstream/signals/connection-signature'
+import { type PollAnswered, type PollAsked, pollLimits, pollTransmitter, type TransmitterFault } from '@drawbridge/upstream/signals/poll'
+import { verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
+import { authorizationOf, forgetAuthorization, type StreamCredential } from '@drawbridge/upstream/signals/stream-credential'
+import type { SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
+import type { JobDeps } from './deps.js'
+import type { StreamMemory } from './stream-memory.js'
+import { tellTenant } from './tell-tenant.js'
+
+export const pollTurn = {
+  /** Requests of one turn: a transmitter with very much to say comes again after the others. */
+  requests: 20,
+  /** Longer than a request may take, and what it brought to be written. */
+  leaseSeconds: 120,
+  /** After an answer without events: a transmitter that keeps no request waiting is not asked without end. */
+  idleSeconds: 2,
+  /** After the first failure; doubled with each. */
+  failedSeconds: 5,
+  longestPauseSeconds: 600,
+  /** Told when it cannot be reached for so long. */
+  alarmSeconds: 900,
+} as const
+
+export type PollDeps = Pick<JobDeps, 'clock' | 'random' | 'log' | 'metrics' | 'database' | 'fetchSafely'> & {
+  readonly memory: StreamMemory
+}
+/** `waits`: its requests may be kept until there is something. */
+export type Turn = { readonly waits: boolean; readonly signal: AbortSignal }
+
+type Stream = {
+  readonly held: HeldStream
+  readonly configuration: ConnectionConfiguration
+  readonly transmitter: SsfTransmitter
+  readonly audience: string
+}
+type Answers = Pick<PollAsked, 'ack' | 'setErrs'> & { readonly trouble: StreamTrouble | undefined }
+const noAnswers: Answers = { ack: [], setErrs: {}, trouble: undefined }
+
+export async function pollStream(deps: PollDeps, held: HeldStream, turn: Turn): Promise<void> {
+  const fault = await takeTurn(deps, held, turn)
+  if (turn.signal.aborted) return release(deps, held)
+  const now = deps.clock.now()
+  if (fault === 'lost') return
+  deps.metrics.count('drawbridge_signal_polls_total', { outcome: fault === undefined ? 'answered' : 'failed' })
+  const note: PollNote =
+    fault === undefined
+      ? { outcome: 'answered', nextPollAt: addSeconds(now, pollTurn.idleSeconds * spread(deps)), now }
+      : {
+          ...{ outcome: 'failed', error: fault.trouble, now, alarmBefore: addSeconds(now, -pollTurn.alarmSeconds) },
+          nextPollAt: addSeconds(now, await pauseAfter(deps, held, fault)),
+        }
+  await writeDown(deps, held, note)
+}
+
+/** Half of it to one and a half: pollers that failed together do not come back together. */
+const spread = (deps: PollDeps): number => 0.5 + deps.random.bytes(4).readUInt32BE() / 2 ** 32
+
+async function pauseAfter(deps: PollDeps, held: HeldStream, { retryAfterSeconds }: TransmitterFault): Promise<number> {
+  const stream = await renew(deps, held)
+  const pause = Math.min(pollTurn.failedSeconds * 2 ** Math.min(stream?.failures ?? 0, 10), pollTurn.longestPauseSeconds) * spread(deps)
+  return Math.max(pause, retryAfterSeconds ?? 0)
+}
+
+async function writeDown(deps: PollDeps, held: HeldStream, note: PollNote): Promise<void> {
+  const { tenantId, connectionId } = held
+  const noted = await inTenant(deps.database, tenantId, async (db) => {
+    const came = await notePoll(db, held, note)
+    const kind = came === 'alarmed' ? 'connection.signals_unheard' : came === 'recovered' ? 'connection.signals_heard_again' : undefined
+    const detail = note.outcome === 'failed' ? { trouble: note.error } : {}
+    if (kind !== undefined) await tellTenant(db, tenantId, { at: note.now, kind, connectionId, detail })
+    return came
+  })
+  if (noted === 'alarmed') deps.metrics.count('drawbridge_signal_stream_alarms_total', { reason: 'unreachable' })
+}
+
+/** A worker that stops gives its turn back at once. What it fetched and did not acknowledge comes again. */
+async function release(deps: PollDeps, held: HeldStream): Promise<void> {
+  const now = deps.clock.now()
+  await inTenant(deps.database, held.tenantId, (db) => releaseStream(db, held, now))
+}
+
+const renew = (deps: PollDeps, held: HeldStream): Promise<StoredStream | undefined> =>
+  inTenant(deps.database, held.tenantId, (db) => renewStreamLease(db, held, addSeconds(deps.clock.now(), pollTurn.leaseSeconds)))
+
+/** `undefined`: the transmitter answered well, to the last. Whoever waits for events waits with what it acknowledges already told. */
+async function takeTurn(deps: PollDeps, held: HeldStream, turn: Turn): Promise<TransmitterFault | 'lost' | undefined> {
+  let [answers, events] = [noAnswers, pollLimits.events as number]
+  for (let request = 0; !turn.signal.aborted; request += 1) {
+    // An event that cannot be kept now would be the first of the next answer, too.
+    const isLast = request >= pollTurn.requests || answers.trouble !== undefined
+    if (isLast && !saysAnything(answers)) break
+    const asked = await ask(deps, held, { ...turn, ...answers, maxEvents: isLast ? 0 : events })
+    if (asked === 'lost') return 'lost'
+    if ('trouble' in asked && asked.trouble === 'transmitter_answer_too_large' && events > 1) {
+      events = Math.floor(events / 10)
+      continue
+    }
+    if ('trouble' in asked) return asked
+    if (isLast) break
+    answers = await hearAll(deps, asked.stream, asked.answer)
+    if (asked.answer.sets.length === 0 && !asked.answer.moreAvailable) break
+  }
+  return answers.trouble === undefined ? undefined : { trouble: answers.trouble }
+}
+
+const saysAnything = ({ ack, setErrs }: Answers): boolean => ack.length > 0 || Object.keys(setErrs).length > 0
+
+type Asking = Pick<PollAsked, 'ack' | 'setErrs' | 'maxEvents'> & Turn
+type Asked = { readonly stream: Stream; readonly answer: PollAnswered }
+
+/** Reads everything anew: what an admin has changed since the last request holds for this one. */
+async function ask(
+  deps: PollDeps,
+  held: HeldStream,
+  { ack, setErrs, maxEvents, waits, signal }: Asking,
+): Promise<Asked | TransmitterFault | 'lost'> {
+  const stored = await renew(deps, held)
+  if (stored?.pollUrl === undefined) return 'lost'
+  const credential = deps.memory.credentialOf(held, stored)
+  if (credential === undefined) return { trouble: 'credential_unreadable' }
+  const stream = await readStream(deps, held)
+  if (stream === undefined) return { trouble: 'connection_hears_nobody' }
+  const authorization = await authorizationOf(deps.fetchSafely, credential, deps.clock.now())
+  if (!authorization.ok) return { trouble: authorization.error }
+  const asked = { url: stored.pollUrl, authorization: authorization.value, ack, setErrs, maxEvents, waits, signal }
+  const answer = await pollTransmitter(deps.fetchSafely, asked)
+  return answer.ok ? { stream, answer: answer.value } : forgetIfRefused(credential, answer.error)
+}
+
+function forgetIfRefused(credential: StreamCredential, fault: TransmitterFault): TransmitterFault {
+  if (fault.trouble === 'transmitter_says_no') forgetAuthorization(credential)
+  return fault
+}
+
+async function readStream(deps: PollDeps, held: HeldStream): Promise<Stream | undefined> {
+  const { tenantId, connectionId } = held
+  const { connection, issuerUrl } = await inTenant(deps.database, tenantId, async (db) => ({
+    connection: await findConnection(db, tenantId, connectionId),
+    issuerUrl: (await listIssuers(db, tenantId)).find(({ kind }) => kind === 'tenant')?.url,
+  }))
+  const configuration = connection && configurationOf(deps, tenantId, connection)
+  if (configuration?.ssf === undefined || issuerUrl === undefined) return undefined
+  const transmitter = configuration.ssf
+  return { held, configuration, transmitter, audience: transmitter.audience ?? receiverUrlOf(issuerUrl, connectionId) }
+}
+
+const configurationOf = (deps: PollDeps, tenant: TenantId, connection: StoredConnection): ConnectionConfiguration | undefined =>
+  deps.memory.configurationOf(tenant, connection)
+
+/** One after the other, in the order of the answer: of one connection no two at once. */
+async function hearAll(deps: PollDeps, stream: Stream, { sets }: PollAnswered): Promise<Answers> {
+  const ack: string[] = []
+  const setErrs: Record<string, { err: string; description: string }> = {}
+  let trouble: StreamTrouble | undefined
+  for (const [id, token] of sets) {
+    const heard = await hearOne(deps, stream, token)
+    if (heard === 'done') ack.push(id)
+    else if (typeof heard === 'string') trouble = heard
+    else setErrs[id] = heard
+  }
+  return { ack, setErrs, trouble }
+}
+
+type HeardOne = 'done' | StreamTrouble | { readonly err: string; readonly description: string }
+
+async function hearOne(deps: PollDeps, stream: Stream, token: string): Promise<HeardOne> {
+  const now: Instant = deps.clock.now()
+  const { held, configuration, transmitter, audience } = stream
+  const verified = await verifySecurityEvent(deps.fetchSafely, transmitter, { token: token.trim(), audience, now })
+  if (!verified.ok) {
+    if (verified.error.reason === 'signal_keys_awaited') return 'event_keys_awaited'
+    count(deps, 'refused')
+    const { code, say } = signalErrors[verified.error.reason]
+    deps.log.warn({ ...tenantOf(held), reason: verified.error.reason, detail: verified.error.detail }, 'a security event was not believed')
+    return { err: code, description: say }
+  }
+  try {
+    const { outcome, isMass } = await hearSecurityEvent(deps.database, {
+      ...{ tenant: held.tenantId, connectionId: held.connectionId, words: heardWordsOf(configuration, transmitter), event: verified.value },
+      ...{ way: 'poll', now, requestId: deps.random.uuid(), newId: () => deps.random.uuid() },
+    })
+    count(deps, outcome)
+    if (isMass) deps.metrics.count('drawbridge_mass_revocations_total')
+    return 'done'
+  } catch (cause) {
+    deps.log.error(
+      { ...tenantOf(held), cause: cause instanceof Error ? cause.message : String(cause) },
+      'a security event could not be kept',
+    )
+    return 'event_not_kept'
+  }
+}
+
+const count = (deps: PollDeps, outcome: string): void => deps.metrics.count('drawbridge_signals_total', { way: 'poll', outcome })
+const tenantOf = ({ tenantId, connectionId }: { readonly tenantId: TenantId; readonly connectionId: ConnectionId }) => ({
+  tenant: tenantId,
+  connection: connectionId,
+})

@@ -1,0 +1,18 @@
+/** What may be wrong between us and a transmitter of security events: recorded with the stream, and shown to its admin. */
+export const streamTroubles = {
+  transmitter_unreachable: 'the transmitter cannot be reached, or answers with 5xx',
+  transmitter_busy: 'the transmitter says that we ask too often',
+  transmitter_says_no: 'the transmitter does not accept our credential, or does not let us do this',
+  transmitter_answer_malformed: 'the transmitter answered with what is no answer to this',
+  transmitter_answer_too_large: 'the transmitter answered with more than we read',
+  transmitter_lacks_this: 'the configuration document of the transmitter cannot be had, is another issuer’s, or names no endpoint for this',
+  stream_gone: 'the transmitter knows no such stream',
+  token_endpoint_says_no: 'the token endpoint does not give us an access token',
+  credential_unreadable: 'our credential cannot be unsealed; enter it again',
+  connection_hears_nobody: 'the configuration of the connection names no transmitter (ssf)',
+  event_keys_awaited: 'the keys of the transmitter cannot be had; its events wait',
+  event_not_kept: 'an event could not be written down; it is not acknowledged and comes again',
+  verification_unanswered: 'the stream did not answer when it was asked to verify itself',
+} as const
+
+export type StreamTrouble = keyof typeof streamTroubles
