@@ -6,7 +6,7 @@ import { hashCredential } from '@drawbridge/crypto/hash'
 import { systemRandom } from '@drawbridge/crypto/random'
 import { createSealer } from '@drawbridge/crypto/seal'
 import { createVerifiedSignatures } from '@drawbridge/crypto/verified-signatures'
-import { readEnv } from '@drawbridge/runtime/env'
+import { readEnv, type Settings } from '@drawbridge/runtime/env'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
@@ -36,7 +36,8 @@ export type ScimBroker = {
   close(): Promise<void>
 }
 
-export async function aScimBroker(): Promise<ScimBroker> {
+/** `settings`: what is otherwise than by default. */
+export async function aScimBroker(settings: Partial<Settings> = {}): Promise<ScimBroker> {
   const fixture = await testDatabase()
   const clock = { at: instant(1_800_000_000_000) }
   const common = {
@@ -48,7 +49,7 @@ export async function aScimBroker(): Promise<ScimBroker> {
   }
   const app = createApp({
     ...common,
-    settings: readEnv({}),
+    settings: { ...readEnv({}), ...settings },
     installation: { id: randomUUID(), kind: 'demo' },
     random: systemRandom(),
     configuration: createConfigurationCache({ ...common, installationId: randomUUID() }),

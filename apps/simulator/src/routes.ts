@@ -196,14 +196,15 @@ async function sendSignal({ desk, request, response, parts }: Exchange): Promise
   const form = await readForm(request)
   const person = findPerson(company.id, form.get('person') ?? '')
   const event = form.get('event') ?? ''
-  const { streams, emit } = desk.transmitter(company.id)
-  if (person === undefined || eventTypes[event] === undefined || streams.all.size === 0)
+  const transmitter = desk.transmitter(company.id)
+  const { all: streams } = transmitter.streams
+  if (person === undefined || eventTypes[event] === undefined || streams.size === 0)
     return tell(response, company, 'No such person or event, or nobody has a stream here.')
-  await emit(event, person.id)
+  await transmitter.emit(event, person.id)
   tell(
     response,
     company,
-    `Sent ${event} of ${person.givenName} to ${streams.all.size === 1 ? 'the stream' : `${streams.all.size} streams`}.`,
+    `Sent ${event} of ${person.givenName} to ${streams.size === 1 ? 'the stream' : `${streams.size} streams`}.`,
   )
 }
 

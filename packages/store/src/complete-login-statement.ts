@@ -23,6 +23,15 @@ const said = (claims: string): string => `(${claims} - '{authentication,idpSessi
 /** A name without case, whatever the locale of the cluster: as `keyOfLink` lowers it. */
 const nameKey = (text: string): string => `lower(${text}::text COLLATE "und-x-icu")`
 
+/** Whoever is out, by whichever word: what she could be let in by again is a tombstone. */
+const goneAt = (subject: string): string => `COALESCE(${subject}.deactivated_at, ${subject}.deactivates_at)`
+const isGone = (subject: string): string => `(${subject}.deactivated_at IS NOT NULL OR ${subject}.deactivates_at <= $6)`
+
+/** An invitation that she could use. */
+const isHers = `i.tenant_id = $1 AND i.connection_id = $3 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $6
+      AND (i.named_by = 'link_key' AND i.value = CASE WHEN $11::text IS NULL THEN $10 ELSE $12 END
+        OR i.named_by = 'email' AND i.value = $17 AND EXISTS (SELECT 1 FROM proven WHERE proven.domain = $18))`
+
 /** What `judgeProvisioning` of core asks of a person whom the directory does not shut out; a test holds the two together. */
 const provisioningState = `CASE
   WHEN EXISTS (SELECT 1 FROM owners WHERE owners.tenant_id <> $1) THEN 'address_of_another'
@@ -37,6 +46,9 @@ const verdictOf = `CASE
   WHEN barrier.resync_at IS NOT NULL AND directory.state IN ('active', 'none') AND (directory.created_at IS NULL OR directory.created_at < barrier.resync_at) THEN 'directory_resync'
   WHEN directory.state NOT IN ('active', 'none') THEN 'directory_' || directory.state
   WHEN (SELECT deactivated_at IS NOT NULL OR deactivates_at <= $6 FROM known) THEN 'subject_deactivated'
+  WHEN told.deactivates THEN 'subject_deactivated'
+  WHEN NOT facts.is_known AND directory.state = 'none' AND EXISTS (SELECT 1 FROM departed
+    WHERE NOT EXISTS (SELECT 1 FROM invitations i WHERE ${isHers} AND i.created_at > departed.at)) THEN 'subject_tombstone'
   WHEN ${second('$5')} <= ${second('barrier.at')} THEN 'evidence_below_barrier'
   WHEN provisioning.refusal IS NOT NULL THEN provisioning.refusal
   WHEN barrier.at IS NULL OR ${second(authenticatedAt)} > ${second('barrier.at')} THEN 'believed'
@@ -59,16 +71,28 @@ export const judgement = `entered AS (
     ON CONFLICT DO NOTHING RETURNING 1
   ), known AS (
     SELECT id, scim_user_id, epoch, deactivated_at, deactivates_at, barrier_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10
-  ), barrier AS (
-    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known)) AS at, c.resync_demanded_at AS resync_at
-    FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
   ), scim AS (
-    SELECT u.id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
+    SELECT u.id, u.external_id, u.active AND (u.ends_at <= $6) IS NOT TRUE AS active, u.created_at, u.deleted_at IS NULL AND u.connection_id = $3 AS living, u.id = (SELECT scim_user_id FROM known) AS hers,
       EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = u.id
         AND NOT (other.connection_id = $3 AND other.stable_id = $10)) AS of_another
     FROM scim_users u WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
       AND (u.id = (SELECT scim_user_id FROM known) OR ($11::text = 'userName' AND u.user_name_key = $12)
         OR ($11::text = 'externalId' AND u.external_id = $12) OR ($11::text IS NULL AND u.external_id = $10))
+  ), told AS (
+    SELECT max(said_at) FILTER (WHERE connection_id = $3) AS at,
+      COALESCE(bool_or(deactivates AND (connection_id = $3 OR NOT EXISTS (SELECT 1 FROM known))), false) AS deactivates
+    FROM unmatched_signals WHERE tenant_id = $1 AND name = ANY (ARRAY(
+      SELECT unmatched_name(id) FROM UNNEST(ARRAY[$10, $12]::text[]) AS given (id) UNION SELECT unmatched_name(external_id) FROM scim WHERE living))
+  ), barrier AS (
+    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)) AS at, c.resync_demanded_at AS resync_at
+    FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
+  ), departed AS (
+    SELECT ${goneAt('s')} AS at FROM subjects s WHERE s.tenant_id = $1 AND ${isGone('s')} AND s.stable_id = ANY (ARRAY[$10, $12]::text[])
+    UNION ALL
+    SELECT ${goneAt('s')} AS at FROM subjects s WHERE s.tenant_id = $1 AND ${isGone('s')} AND s.email_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17])
+    UNION ALL
+    SELECT ${goneAt('s')} FROM scim_users u JOIN subjects s ON s.tenant_id = $1 AND s.scim_user_id = u.id AND ${isGone('s')}
+    WHERE u.tenant_id = $1 AND (u.user_name_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17]) OR u.external_id = ANY (ARRAY[$10, $12]::text[]))
   ), namesakes AS (
     SELECT u.deleted_at IS NOT NULL OR NOT u.active AS gone FROM scim_users u
     WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)
@@ -81,9 +105,7 @@ export const judgement = `entered AS (
   ), proven AS (
     SELECT domain FROM domains WHERE tenant_id = $1 AND verified_at IS NOT NULL AND (connection_id IS NULL OR connection_id = $3)
   ), invitation AS (
-    SELECT i.id FROM invitations i WHERE i.tenant_id = $1 AND i.connection_id = $3 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $6
-      AND (i.named_by = 'link_key' AND i.value = CASE WHEN $11::text IS NULL THEN $10 ELSE $12 END
-        OR i.named_by = 'email' AND i.value = $17 AND EXISTS (SELECT 1 FROM proven WHERE proven.domain = $18))
+    SELECT i.id FROM invitations i WHERE ${isHers}
     ORDER BY i.created_at, i.id LIMIT 1
   ), facts AS MATERIALIZED (
     SELECT COALESCE(t.provisioning_mode, '${undecidedProvisioning}') AS mode, EXISTS (SELECT 1 FROM known) AS is_known,
@@ -95,7 +117,7 @@ export const judgement = `entered AS (
   ), provisioning AS MATERIALIZED (
     SELECT asks_invitation, ${provisioningState} AS refusal FROM facts, directory
   ), verdict AS (
-    SELECT trip.*, directory.scim_user_id, provisioning.asks_invitation, ${verdictOf} AS outcome FROM trip, barrier, directory, provisioning
+    SELECT trip.*, directory.scim_user_id, provisioning.asks_invitation, ${verdictOf} AS outcome FROM trip, barrier, told, directory, facts, provisioning
   )`
 
 export const completeStatement = hotStatement({
@@ -110,17 +132,17 @@ export const completeStatement = hotStatement({
     RETURNING authorization_request_id, tenant_epoch, connection_epoch, CASE WHEN fresh_demanded THEN created_at END AS demanded_at, began_nth
   ), ${judgement}, held AS MATERIALIZED (
     SELECT hold_directory($1, $3, scim_user_id, $11, $12, $10, $17) AS in_directory, hold_idp_session($1, $3, $31, began_nth) AS in_idp_session,
-      directory_end($1, scim_user_id) AS ends_at
+      hold_signals($1, $3, $10, $12, scim_user_id, (SELECT at FROM told)) AS in_signals, directory_end($1, scim_user_id) AS ends_at
     FROM verdict WHERE outcome = 'believed'
   ), taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
-      AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND verdict.asks_invitation RETURNING i.id
+      AND i.revoked_at IS NULL AND EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session AND in_signals) AND verdict.asks_invitation RETURNING i.id
   ), changes AS (
     SELECT COALESCE(claim_changes, 'now') = 'now' AS is_now FROM tenants WHERE id = $1
   ), person AS (
     INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, claims_at, created_at, last_login_at, deactivates_at)
     SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
-    WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
+    WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session AND in_signals) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
       claims_version = subjects.claims_version + CASE WHEN ${said('subjects.claims')} = ${said('EXCLUDED.claims')} THEN 0 ELSE 1 END,

@@ -18,6 +18,11 @@
  * The SCIM link is made once, by the key the connection declared (without one: externalId is the stable id), to exactly one living user of
  * this connection whom no other subject has. Where this connection's directory does not know her, a tombstone or an inactive user of any
  * other one refuses: who is switched off there does not come back through here. A deleted user stays hers: only an admin undoes that.
+ * Whoever of the tenant is out, by a signal, an admin or her directory, leaves a tombstone of all her linking keys: nobody is made a subject of any
+ * connection whose stable id, link value or address is one of them, unless the directory of this connection has her, or an admin invited her
+ * since: an address may have been given to somebody else. And what a signal said of an
+ * id that nobody had (`unmatched-signals`) holds for whoever first comes under it: `hold_signals` waits for one that is just being said.
+ *
  * Whom no key finds is refused, too, where her stable id, link value or address is a name or an externalId that a directory of the tenant has
  * switched off or deleted, unless the directory of this connection has somebody living by one of them: such a namesake links nobody, and
  * lets nobody in whom the tenant's mode does not.
@@ -121,6 +126,7 @@ export type Outcome =
   | 'idp_session_ended'
   | 'login_not_fresh'
   | 'subject_deactivated'
+  | 'subject_tombstone'
   | 'directory_resync'
   | DirectoryRefusal
   | Exclude<ProvisioningVerdict, 'provisioned'>
@@ -168,6 +174,7 @@ export const publicReasons: Readonly<Record<Exclude<Outcome, 'believed' | 'fresh
   idp_session_ended: 'idp_session_ended',
   login_not_fresh: 'login_not_fresh',
   subject_deactivated: 'subject_deactivated',
+  subject_tombstone: 'subject_deactivated',
   directory_inactive: 'subject_deactivated',
   directory_tombstone: 'subject_deactivated',
   directory_ambiguous: 'subject_not_provisioned',

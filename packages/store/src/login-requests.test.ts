@@ -209,7 +209,7 @@ describe('a person whom one directory of the tenant has switched off', () => {
   })
 })
 
-it('whom one connection knows is nobody yet at another: not invited there, and not shut out there', async () => {
+it('whom one connection knows is nobody yet at another: not invited there; once she is out she is made nobody there either', async () => {
   const tenant = await freshTenant()
   const other = await anotherConnection(tenant)
   await sql("UPDATE tenants SET provisioning_mode = 'invited_only' WHERE id = $1", [tenant.tenantId])
@@ -218,7 +218,8 @@ it('whom one connection knows is nobody yet at another: not invited there, and n
   await sql("UPDATE tenants SET provisioning_mode = 'just_in_time' WHERE id = $1", [tenant.tenantId])
   await sql('UPDATE subjects SET deactivated_at = $2 WHERE tenant_id = $1', [tenant.tenantId, new Date(now)])
   expect(await signIn(tenant)).toBe('subject_deactivated')
-  expect(await signIn(tenant, { connectionId: other })).toBe('believed')
+  expect(await signIn(tenant, { connectionId: other })).toBe('subject_deactivated')
+  expect(await signIn(tenant, { connectionId: other, stableId: 'somebody-else' })).toBe('believed')
 })
 
 describe('one SCIM user', () => {

@@ -111,13 +111,15 @@ export async function findLivingScimToken(
 
 /** What the grant of a client's access token for SCIM hangs on, and what the client may speak for. */
 export type ScimClientState = {
+  /** Of the binding, which every access token of the client shares. */
+  readonly tokenId: string
   readonly connectionId: ConnectionId
   readonly epochs: Epochs
   readonly scopes: readonly string[]
   readonly configurationVersion: number
 }
 
-type ClientRow = GrantBarrierRow & { connection_id: ConnectionId }
+type ClientRow = GrantBarrierRow & { token_id: string; connection_id: ConnectionId }
 
 /**
  * The binding of the client to whom a grant belongs, with the barrier of that grant, read now; notes the use. Undefined for a grant of a person, for
@@ -145,7 +147,8 @@ export async function findScimClient(
   )
   const row = rows[0]
   if (!row || row.grant_refusal !== null || row.unsettled) return undefined
-  return { connectionId: row.connection_id, epochs: epochsOf(row), scopes: row.scopes, configurationVersion: row.configuration_version }
+  const { token_id: tokenId, connection_id: connectionId, scopes, configuration_version: configurationVersion } = row
+  return { tokenId, connectionId, epochs: epochsOf(row), scopes, configurationVersion }
 }
 
 /** Whether the client speaks for a connection already: it may speak for one. */

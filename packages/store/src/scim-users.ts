@@ -15,6 +15,7 @@ import { raiseClaimsOfUser } from './directory.js'
 import { keepEndDate } from './end-dates.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
+import { liftUnmatchedOfUser } from './unmatched-signals.js'
 
 export type ScimUserRow = {
   id: ScimUserId
@@ -287,6 +288,7 @@ async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, reason: stri
 }
 
 async function giveBack(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<void> {
+  await liftUnmatchedOfUser(db, caller.tenant, user.id, caller.now)
   for (const subject of await linkedSubjects(db, caller, user)) {
     await reinstate(db, {
       tenant: caller.tenant,

@@ -13,6 +13,7 @@ import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent } from './deprovisioning.js'
 import { holdEnd } from './end-session.js'
 import { type Db, toTimestamp } from './transaction.js'
+import { holdSignalled, keepUnmatchedSignal } from './unmatched-signals.js'
 
 /** A person as a signal names her, once the caller has judged that this connection may speak of her. */
 export type NamedPerson =
@@ -51,17 +52,23 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
   // Before anybody is looked for: a first login under this name either is seen below, or sees this and is not believed.
   if (person.by === 'id' && person.issuer !== undefined)
     await holdEnd(db, signalled, namesOfEnd({ protocol: 'oidc', issuer: person.issuer, sid: undefined, sub: person.id }))
+  if (person.by === 'id') await holdSignalled(db, tenant, signalled.connectionId, person.id)
   const found = await find(db, signalled, person)
   const event = { tenant, source: 'signal' as const, reason: signalled.reason, now: signalled.now, requestId: signalled.requestId }
   const newEventId = () => signalled.newId() as DeprovisioningEventId
   if (typeof found === 'string') {
     await recordUnmatchedEvent(db, { ...event, eventId: newEventId(), targetId: nameOf(signalled) })
+    if (person.by === 'id') await keepForLater(db, signalled, person.id)
     return { outcome: found, isMass: false }
   }
   const taking = { ...event, target: 'subject' as const, toldAt: signalled.toldAt, deactivate: signalled.deactivate }
   for (const targetId of found) await deprovision(db, { ...taking, eventId: newEventId(), targetId })
   return { outcome: 'done', isMass: await countTowardsAlarm(db, signalled) }
 }
+
+/** Whoever comes under this id later meets it: it is an alarm for the admin, and never a silent success. */
+const keepForLater = (db: Db, { tenant, connectionId, reason, deactivate, now, newId }: Signalled, stableId: string): Promise<void> =>
+  keepUnmatchedSignal(db, tenant, { id: newId(), connectionId, stableId, reason, deactivates: deactivate, saidAt: now })
 
 /** Last of all, so that whoever holds the row of the connection waits for nobody's. Once a window, when the limit is reached. */
 async function countTowardsAlarm(db: Db, { tenant, connectionId, now, requestId }: Signalled): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** A company whose OpenID provider can sign whatever a test wants with its own key, whose people sign in, and whose tokens can be asked about. */
 import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/instant'
 import { ok } from '@drawbridge/core/result'
+import { readEnv, type Settings } from '@drawbridge/runtime/env'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { aBroker, type TestBroker } from './a-broker.js'
 import { aVerifier } from './a-grant.js'
@@ -13,8 +14,12 @@ import { type ToldRefusals, toldRefusals } from './told-refusals.js'
 export type HerTokens = { readonly access_token: string; readonly refresh_token: string }
 export type ASignallingCompany = Awaited<ReturnType<typeof aSignallingCompany>>
 
-/** `publish`: what the world serves at which address. What is not there is not reachable. */
-export async function aSignallingCompany(fixture: TestDatabase, published: Readonly<Record<string, unknown>>) {
+/** `publish`: what the world serves at which address. What is not there is not reachable. `settings`: what is otherwise than by default. */
+export async function aSignallingCompany(
+  fixture: TestDatabase,
+  published: Readonly<Record<string, unknown>>,
+  settings: Partial<Settings> = {},
+) {
   const told: ToldRefusals = toldRefusals()
   let now: Instant = instant(Date.now())
   let company = undefined as unknown as ATenant
@@ -27,7 +32,10 @@ export async function aSignallingCompany(fixture: TestDatabase, published: Reado
     return ok({ status: body === undefined ? 404 : 200, headers: {}, body: Buffer.from(JSON.stringify(body ?? {})) })
   }
   const clock = { now: () => now }
-  const broker: TestBroker = await aBroker(fixture.database, { clock, connectorFor: idp.connectorFor, fetchSafely, metrics: told.metrics })
+  const broker: TestBroker = await aBroker(fixture.database, {
+    ...{ clock, connectorFor: idp.connectorFor, fetchSafely, metrics: told.metrics },
+    settings: { ...readEnv({}), ...settings },
+  })
   const issuer = () => `http://localhost:4400/t/${company.slug}`
   const owner = (sql: string, ...more: unknown[]) => asOwner(fixture.ownerUrl, sql, [company.tenantId, ...more])
   const post = (path: string, form: Record<string, string>, headers: Record<string, string> = {}) =>

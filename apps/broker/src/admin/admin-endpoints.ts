@@ -38,6 +38,7 @@ import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
+import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
 import { wallTrialEndpoints } from './wall-trials.endpoint.js'
 import { webhookEndpoints } from './webhooks.endpoint.js'
@@ -72,6 +73,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...deliveryEndpoints,
   ...webhookEndpoints,
   ...revocationEndpoints,
+  ...unmatchedSignalEndpoints,
   ...subjectLinkEndpoints,
   ...secondFactorEndpoints,
   ...signingKeyEndpoints,

@@ -29,6 +29,9 @@ const oidc = { issuer: 'https://idp.example', clientId: 'x' }
 const endpointOf = (url: string) =>
   brokerEndpoints.find((each) => new RegExp(`^${each.path.replaceAll(/:\w+/g, '[^/]+')}$`).test(new URL(url).pathname))?.path
 
+/** Where signals of the IdP are heard. */
+const heardAt = ['/t/:tenant/ssf/receivers/:connection', '/t/:tenant/global-token-revocation/:connection']
+
 it('tells a SAML IdP’s admin entity id, ACS, metadata and where logout goes', async () => {
   const { body } = await call('POST', path, { kind: 'saml', name: 'SAML', configuration: saml })
   const { entityId, ...urls } = body.addresses
@@ -36,16 +39,21 @@ it('tells a SAML IdP’s admin entity id, ACS, metadata and where logout goes', 
   expect(entityId).toBe(metadataUrl)
   expect(acsUrl).toContain(`/t/acme/saml/${body.id}/`)
   const at = '/t/:tenant/saml/:connection'
-  expect(Object.values(urls as Record<string, string>).map(endpointOf)).toEqual(
-    ['acs', 'metadata', 'slo', 'slo/soap'].map((last) => `${at}/${last}`),
-  )
+  const { scimBaseUrl, ...called } = urls
+  expect(scimBaseUrl).toMatch(/\/t\/acme\/scim\/v2$/)
+  expect(Object.values(called as Record<string, string>).map(endpointOf)).toEqual([
+    ...['acs', 'metadata', 'slo', 'slo/soap'].map((last) => `${at}/${last}`),
+    ...heardAt,
+  ])
   const named = await call('PUT', `${path}/${body.id}`, { kind: 'saml', name: 'SAML', configuration: { ...saml, spEntityId: 'urn:us' } })
   expect(named.body.addresses).toEqual({ entityId: 'urn:us', ...urls })
 })
 
 it('tells an OpenID provider’s admin the redirect URI and where our keys are', async () => {
   const { body } = await call('POST', path, { kind: 'oidc', name: 'OIDC', configuration: oidc })
-  const { redirectUri, jwksUri, ...logout } = body.addresses
+  const { redirectUri, jwksUri, scimBaseUrl, ssfPushUrl, globalTokenRevocationUrl, ...logout } = body.addresses
+  expect(endpointOf(`${scimBaseUrl}/Users`)).toBe('/t/:tenant/scim/v2/Users')
+  expect([ssfPushUrl, globalTokenRevocationUrl].map(endpointOf)).toEqual(heardAt)
   expect(redirectUri).toContain(`/t/acme/oidc/${body.id}/`)
   expect([redirectUri, jwksUri].map(endpointOf)).toEqual(['/t/:tenant/oidc/:connection/callback', '/t/:tenant/oidc/:connection/jwks'])
   expect(Object.fromEntries(Object.entries<string>(logout).map(([name, url]) => [name, endpointOf(url)]))).toEqual({

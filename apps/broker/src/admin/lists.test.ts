@@ -95,6 +95,9 @@ async function fillAcme(): Promise<void> {
     [acme.tenantId, acme.connectionId],
   )
   for (let n = 0; n < 4; n += 1) await aRecordedLogin(fixture, acme)
+  const unmatched = `INSERT INTO unmatched_signals (tenant_id, id, connection_id, name, stable_id, reason, deactivates, said_at)
+    SELECT $1, gen_random_uuid(), $2, unmatched_name('p' || n), 'p' || n, 'account-disabled', true, '2026-01-01' FROM generate_series(1, 4) AS n`
+  await asOwner(fixture.ownerUrl, unmatched, [acme.tenantId, acme.connectionId])
   await asOwner(
     fixture.ownerUrl,
     `INSERT INTO login_failures (tenant_id, connection_id, hour, proven, failures, reasons, expires_at)

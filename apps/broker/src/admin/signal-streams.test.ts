@@ -214,7 +214,9 @@ describe('a transmitter that does not do what it is asked is said so, and nothin
   it('a connection that names no transmitter has no stream', async () => {
     id = await aConnection({ issuer: transmitter().issuer, clientId: 'x' })
     for (const more of [{}, { pollUrl: 'https://idp.example/poll' }])
-      expect((await setUp({ delivery: 'poll', credential: bearer(), ...more })).body.type).toBe('urn:drawbridge:error:signals_not_configured')
+      expect((await setUp({ delivery: 'poll', credential: bearer(), ...more })).body.type).toBe(
+        'urn:drawbridge:error:signals_not_configured',
+      )
   })
 
   it.each([

@@ -56,6 +56,7 @@ beforeAll(async () => {
   await aWatchedConnection()
   for (const name of ['waitingDraft', 'unwantedDraft']) await aWaitingDraft(name)
   await aThrownDraft()
+  await anUnmatchedSignal()
   made['scimUser'] = await aScimUser(fixture, acme, 'ada@acme.example')
   made['recordedLogin'] = await aRecordedLogin(fixture, acme, broker.deps)
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
@@ -137,6 +138,14 @@ async function aWaitingDraft(name: string): Promise<void> {
   const draft = `INSERT INTO connection_drafts (tenant_id, id, setup_link_id, state, kind, name, configuration, revision, created_at, changed_at, expires_at)
     VALUES ($1, $2, $2, 'waiting', 'oidc', 'IdP', '{"issuer": "https://idp.example", "clientId": "x"}', 1, now(), now(), '2099-01-01')`
   await asOwner(fixture.ownerUrl, draft, [acme.tenantId, made[name]])
+}
+
+/** An IdP has disabled somebody who was never here. */
+async function anUnmatchedSignal(): Promise<void> {
+  made['unmatchedSignal'] = randomUUID()
+  const signal = `INSERT INTO unmatched_signals (tenant_id, id, connection_id, name, stable_id, reason, deactivates, said_at)
+    VALUES ($1, $2, $3, unmatched_name('eve'), 'eve', 'account-disabled', true, now())`
+  await asOwner(fixture.ownerUrl, signal, [acme.tenantId, made['unmatchedSignal'], acme.connectionId])
 }
 
 async function aThrownDraft(): Promise<void> {

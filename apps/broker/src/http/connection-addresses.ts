@@ -19,6 +19,9 @@ export const jwksUriOf = ({ issuer }: { readonly issuer: Issuer }, id: Connectio
 export const globalTokenRevocationUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string =>
   `${issuer.url}/global-token-revocation/${id}`
 
+/** Where the directories of a tenant provision: which connection one is of, its token says. */
+export const scimBaseUrlOf = ({ issuer }: { readonly issuer: Issuer }): string => `${issuer.url}/scim/v2`
+
 /** Where a transmitter delivers security events about people of a connection. */
 export const ssfReceiverUrlOf = ({ issuer }: { readonly issuer: Issuer }, id: ConnectionId): string => receiverUrlOf(issuer.url, id)
 

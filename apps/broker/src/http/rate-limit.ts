@@ -17,6 +17,13 @@ export const rateLimits = {
   signal: { perSecond: 50, burst: 1000 },
   /** Signed signals of one connection, counted once their signature holds: a sender that is told to wait sends them again, and none is lost. */
   signal_source: { perSecond: 50, burst: 2000 },
+  /** What a directory asks, tells of newcomers, changes, and takes away: each counted for one of its tokens, and apart from the others. */
+  scim_read: { perSecond: 100, burst: 2000 },
+  scim_create: { perSecond: 100, burst: 2000 },
+  scim_change: { perSecond: 100, burst: 4000 },
+  scim_removal: { perSecond: 100, burst: 10_000 },
+  /** Of what may take away, per client address, in place of the limit of everything: whatever else comes from there leaves it alone. */
+  scim_address: { perSecond: 200, burst: 2000 },
   /** Addresses whose groups choose a connection, per client address: who tries many would learn who is in which group. */
   group_choice: { perSecond: 2, burst: 60 },
   /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */

@@ -76,7 +76,7 @@ async function answerRequest(
     deps.metrics.count('drawbridge_rate_limited_total', { limit })
     return refuseHttp(shape, 'rate_limited', { limit }, { headers: { 'retry-after': String(taken.retryAfterSeconds) } })
   }
-  const limited = spend('address') ?? (endpoint.rateLimit && spend(endpoint.rateLimit))
+  const limited = spend(endpoint.addressLimit ?? 'address') ?? (endpoint.rateLimit && spend(endpoint.rateLimit))
   if (limited) return limited
   const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
   if (!body.ok) return refuseHttp(shape, body.error)

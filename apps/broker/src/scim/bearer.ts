@@ -17,6 +17,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+import { scimLimitOf } from './limit.js'
 import { refuseScim } from './scim-answer.js'
 
 const bearer = /^Bearer +([A-Za-z0-9_.-]{20,4096})$/i
@@ -30,20 +31,23 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   // A secret of ours has no dots, an access token has two.
   const found = credential.includes('.') ? await byAccessToken(http, deps, credential, now) : await bySecret(http, deps, credential, now)
   if (!found.ok) return err(refuseScim({ reason: found.error }))
+  const { connectionId, tokenId } = found.value
+  const busy = http.spend(scimLimitOf(http), tokenId)
+  if (busy) return err(busy)
   const { id: tenant } = tenantOf(http)
-  const connection = tenantOf(http).connection(found.value)
+  const connection = tenantOf(http).connection(connectionId)
   const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined
   const link = subjectLinkOf(connection)
-  return ok({ tenant, connectionId: found.value, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
+  return ok({ tenant, connectionId, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
 }
 
-type Found = Promise<Result<ConnectionId, 'scim_token_invalid' | 'scim_scope_missing'>>
+type Found = Promise<Result<{ readonly connectionId: ConnectionId; readonly tokenId: string }, 'scim_token_invalid' | 'scim_scope_missing'>>
 
 /** Looked up inside the tenant of the path, so one tenant's token is nothing at another's address. */
 async function bySecret(http: HttpRequest, deps: BrokerDeps, secret: string, now: Instant): Found {
   const tenant = tenantOf(http).id
   const token = await findLivingScimToken(onHotPath(deps.database), tenant, hashCredential(secret), now)
-  return token === undefined ? err('scim_token_invalid') : ok(token.connectionId)
+  return token === undefined ? err('scim_token_invalid') : ok({ connectionId: token.connectionId, tokenId: token.id })
 }
 
 /**
@@ -60,7 +64,7 @@ async function byAccessToken(http: HttpRequest, deps: BrokerDeps, text: string, 
   if (seen === undefined || isBelowBarrier(token.epochs, seen.epochs)) return err('scim_token_invalid')
   const current = await deps.configuration.atVersion(tenant, seen.configurationVersion)
   if (current !== tenant && readToken(deps, current, { text, audience, now }) === undefined) return err('scim_token_invalid')
-  return token.scopes.includes(scimScope) && seen.scopes.includes(scimScope) ? ok(seen.connectionId) : err('scim_scope_missing')
+  return token.scopes.includes(scimScope) && seen.scopes.includes(scimScope) ? ok(seen) : err('scim_scope_missing')
 }
 
 function readToken(

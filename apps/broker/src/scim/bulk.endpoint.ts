@@ -11,6 +11,7 @@ import { scimJson } from './scim-answer.js'
 
 export const bulkEndpoint = endpoint<BulkRequest, ScimCaller>({
   ...scimCommon,
+  addressLimit: 'scim_address',
   maxBodyBytes: scimLimits.bulkBytes,
   method: 'POST',
   path: '/t/:tenant/scim/v2/Bulk',

@@ -112,6 +112,7 @@ function writing(kind: ScimKind): readonly Endpoint[] {
   })
   const replace = endpoint<GivenBody<unknown>, ScimCaller>({
     ...common,
+    addressLimit: 'scim_address',
     method: 'PUT',
     path: one,
     spec: 'RFC 7644 §3.5.1',
@@ -128,6 +129,7 @@ function writing(kind: ScimKind): readonly Endpoint[] {
   })
   const patch = endpoint<GivenBody<readonly PatchOperation[]>, ScimCaller>({
     ...common,
+    addressLimit: 'scim_address',
     method: 'PATCH',
     path: one,
     spec: 'RFC 7644 §3.5.2',
@@ -146,6 +148,7 @@ function writing(kind: ScimKind): readonly Endpoint[] {
   })
   const remove = endpoint<undefined, ScimCaller>({
     ...common,
+    addressLimit: 'scim_address',
     method: 'DELETE',
     path: one,
     spec: 'RFC 7644 §3.6',

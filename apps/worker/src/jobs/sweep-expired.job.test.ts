@@ -86,6 +86,11 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     ...[tenantId, connectionId, randomBytes(32), ends],
   )
   await write(
+    `INSERT INTO unmatched_signals (tenant_id, id, connection_id, name, stable_id, reason, deactivates, said_at, expires_at)
+     VALUES ($1, $2, $3, $4, 'eve', 'session-revoked', false, $5, $5)`,
+    ...[tenantId, randomUUID(), connectionId, randomBytes(32), ends],
+  )
+  await write(
     "INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at) VALUES ($1, $2, 'saml_assertion', $3, $4)",
     ...[tenantId, connectionId, randomBytes(32), ends],
   )

@@ -3,6 +3,7 @@ export const auditEvents = {
   access_denied: 'The policy of the tenant denied what a person asked for; reason and explanation say why.',
   'admin.killed': 'An admin revoked a person, grant, client, connection or the whole tenant.',
   'admin.reinstated': 'An admin let a person sign in again. Nothing revoked earlier comes back.',
+  'admin.unmatched_signal_lifted': 'An admin lets somebody come in of whom an IdP had said, before she was here, that she is disabled.',
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',

@@ -1,5 +1,6 @@
 /** The stream of security events that a connection hears. */
 import type { AdminCommand } from '../command.js'
+import { reason } from './tenant-commands.js'
 
 const stream = '/tenants/{tenant}/connections/{connection}/signal-stream'
 
@@ -58,5 +59,34 @@ export const signalCommands: readonly AdminCommand[] = [
     confirms: 'Delete the stream of security events of {connection}? What its IdP finds out by itself is then heard no more.',
     done: 'Deleted.',
     example: 'drawbridge connection signals retire initech Okta',
+  },
+  {
+    name: 'unmatched-signal list',
+    does: 'List what IdPs said of people who were not here: it holds for whoever comes under that id',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/unmatched-signals' },
+    shows: {
+      rows: 'unmatchedSignals',
+      columns: [
+        ['said', 'saidAt'],
+        ['id of the person', 'stableId'],
+        ['reason', 'reason'],
+        ['keeps out', 'keepsOut'],
+        ['id', 'id'],
+      ],
+      newestFirst: true,
+    },
+    flags: { all: { kind: 'switch', says: 'all of them, not the first page alone' } },
+    example: 'drawbridge unmatched-signal list initech',
+  },
+  {
+    name: 'unmatched-signal lift',
+    does: 'Let somebody come in whom an IdP disabled before she was here',
+    takes: ['tenant', 'id'],
+    flags: { reason },
+    call: { method: 'POST', path: '/tenants/{tenant}/unmatched-signals/{id}/lift' },
+    confirms: 'Let the person of {id} come in? Her IdP said that she is disabled.',
+    done: 'She may come in.',
+    example: 'drawbridge unmatched-signal lift initech 0b7d1f6e-6f0e-4f0f-9a55-5b2f9c6f4a10 --reason "enabled again at the IdP"',
   },
 ]

@@ -1,0 +1,114 @@
+/** A directory that asks too much is told to wait, in its own words; what takes access away has room whatever else it sends, and is not lost. */
+import { addSeconds } from '@drawbridge/core/instant'
+import { asOwner, type TestDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { aScimBroker, type Directory, type ScimAnswer, type ScimBroker } from '../../test/a-directory.js'
+import { scimLimitOf } from './limit.js'
+
+const patched = (...Operations: object[]) => ({ schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations })
+
+describe('what a request counts under', () => {
+  const user = 'urn:ietf:params:scim:schemas:core:2.0:User'
+  it.each([
+    ['GET', '/Users', undefined, 'scim_read'],
+    ['POST', '/Users/.search', {}, 'scim_read'],
+    ['POST', '/.search', { filter: 'active eq false' }, 'scim_read'],
+    ['POST', '/Users', { userName: 'ada', active: true }, 'scim_create'],
+    ['POST', '/Users', { userName: 'ada', active: false }, 'scim_removal'],
+    ['PUT', '/Users/1', { userName: 'ada', active: true }, 'scim_change'],
+    ['PUT', '/Users/1', { userName: 'ada', active: false }, 'scim_removal'],
+    ['PATCH', '/Users/1', patched({ op: 'replace', path: 'title', value: 'Engineer' }), 'scim_change'],
+    ['PATCH', '/Users/1', patched({ op: 'Replace', path: 'active', value: 'False' }), 'scim_removal'],
+    ['PATCH', '/Users/1', patched({ op: 'replace', value: { active: false } }), 'scim_removal'],
+    ['PATCH', '/Users/1', patched({ op: 'replace', path: `${user}:active`, value: false }), 'scim_removal'],
+    ['PATCH', '/Groups/1', patched({ op: 'add', path: 'members', value: [{ value: '1' }] }), 'scim_change'],
+    ['DELETE', '/Users/1', undefined, 'scim_removal'],
+    ['POST', '/Bulk', { Operations: [{ method: 'POST', path: '/Users', data: { userName: 'ada' } }] }, 'scim_change'],
+    ['POST', '/Bulk', { Operations: [{ method: 'DELETE', path: '/Users/1' }] }, 'scim_removal'],
+    [
+      'POST',
+      '/Bulk',
+      { Operations: [{ method: 'PATCH', path: '/Users/1', data: patched({ op: 'replace', path: 'active', value: false }) }] },
+      'scim_removal',
+    ],
+  ] as const)('%s %s %j: %s', (method, path, body, limit) => {
+    const json = body === undefined ? ({ ok: false, error: 'json_malformed' } as const) : ({ ok: true, value: body } as const)
+    expect(scimLimitOf({ method, path, json })).toBe(limit)
+  })
+})
+
+describe('at the endpoints', () => {
+  let broker: ScimBroker
+  let fixture: TestDatabase
+  let directory: Directory
+  let callers = 0
+  beforeAll(async () => {
+    // A fiftieth of every limit, and a proxy that says who calls.
+    broker = await aScimBroker({ rateLimitFactor: 0.02, trustedProxyHops: 1 })
+    fixture = broker.fixture
+  })
+  afterAll(() => broker.close())
+  beforeEach(async () => {
+    wait(3600)
+    directory = await broker.aDirectory()
+  })
+  const wait = (seconds: number): void => {
+    broker.clock.at = addSeconds(broker.clock.at, seconds)
+  }
+
+  const ada = { schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], userName: 'ada@acme.example', externalId: 'ada' }
+  const from = (address: string) => ({ 'x-forwarded-for': address })
+  const elsewhere = () => from(`203.0.${(callers += 1) % 250}.${callers % 249}`)
+  /** Until it is told to wait. Time stands still meanwhile, so that a bucket stays as it is. */
+  async function flood(method: string, path: string, body: object | undefined, caller: () => Record<string, string>): Promise<ScimAnswer> {
+    for (let sent = 0; sent < 500; sent += 1) {
+      const answer = await directory.call(method, path, body, caller())
+      if (answer.status === 429) return answer
+    }
+    throw new Error('it is never told to wait')
+  }
+  const gone = patched({ op: 'replace', path: 'active', value: false })
+  const isGone = async (): Promise<boolean> => {
+    const said = "SELECT deactivated_at IS NOT NULL AS gone FROM subjects WHERE tenant_id = $1 AND stable_id = 'ada'"
+    return (await asOwner<{ gone: boolean }>(fixture.ownerUrl, said, [directory.tenant.tenantId]))[0]?.gone === true
+  }
+  const create = async () => (await directory.call('POST', '/Users', ada, elsewhere())).body['id']
+
+  it('one that asks too much is told in SCIM’s words when to come again, and is heard then; another one is heard at once', async () => {
+    const refused = await flood('GET', '/Users?count=0', undefined, elsewhere)
+    expect(refused.headers.get('content-type')).toBe('application/scim+json; charset=utf-8')
+    expect(refused.body).toMatchObject({ schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '429' })
+    expect((await (await broker.aDirectory()).call('GET', '/Users?count=0', undefined, elsewhere())).status).toBe(200)
+    wait(Number(refused.headers.get('retry-after')))
+    expect((await directory.call('GET', '/Users?count=0', undefined, elsewhere())).status).toBe(200)
+  })
+
+  it.each([
+    { way: 'DELETE', method: 'DELETE', body: undefined },
+    { way: 'active=false', method: 'PATCH', body: gone },
+  ])('a flood of reads leaves room for $way, with the same token and from the same address', async ({ method, body }) => {
+    const id = await create()
+    await flood('GET', '/Users?count=0', undefined, elsewhere)
+    await flood('GET', '/Users?count=0', undefined, () => from('203.0.113.7'))
+    expect((await directory.call(method, `/Users/${id}`, body, from('203.0.113.7'))).status).toBeLessThan(300)
+    expect(await isGone()).toBe(true)
+  })
+
+  it('a flood of newcomers and of other changes leaves room, too', async () => {
+    const id = await create()
+    await flood('POST', '/Users', {}, elsewhere)
+    await flood('PATCH', '/Users/none', patched({ op: 'replace', path: 'title', value: 'x' }), elsewhere)
+    expect((await directory.call('PATCH', `/Users/${id}`, gone, elsewhere())).status).toBe(200)
+    expect(await isGone()).toBe(true)
+  })
+
+  it('a goodbye that is told to wait takes nothing, and everything when it comes again', async () => {
+    const id = await create()
+    const refused = await flood('PATCH', '/Users/none', gone, elsewhere)
+    expect((await directory.call('PATCH', `/Users/${id}`, gone, elsewhere())).status).toBe(429)
+    expect(await isGone()).toBe(false)
+    wait(Number(refused.headers.get('retry-after')))
+    expect((await directory.call('PATCH', `/Users/${id}`, gone, elsewhere())).status).toBe(200)
+    expect(await isGone()).toBe(true)
+  })
+})

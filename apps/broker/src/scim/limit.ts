@@ -1,0 +1,31 @@
+/**
+ * Which limit a request of a directory counts under. What takes access away has limits of its own, also of its address: no flood of anything else
+ * leaves it without room. A directory that is told to wait sends again, so that none is lost; it is told when.
+ */
+import type { HttpRequest } from '../http/endpoint.js'
+import type { RateLimitName } from '../http/rate-limit.js'
+
+export type ScimLimit = Extract<RateLimitName, `scim_${string}`>
+
+export function scimLimitOf({ method, path, json }: Pick<HttpRequest, 'method' | 'path' | 'json'>): ScimLimit {
+  if (method === 'DELETE') return 'scim_removal'
+  if (method === 'GET' || path.endsWith('/.search')) return 'scim_read'
+  if (json.ok && saysGone(json.value)) return 'scim_removal'
+  return method === 'POST' && !path.endsWith('/Bulk') ? 'scim_create' : 'scim_change'
+}
+
+/** Deeper than any body of SCIM nests what matters here: Bulk, its data, a PATCH in it, the value of an operation. */
+const deepest = 8
+
+/** It only chooses a limit: what looks like a goodbye and is none costs nothing. */
+function saysGone(value: unknown, depth = 0): boolean {
+  if (typeof value !== 'object' || value === null || depth > deepest) return false
+  if (Array.isArray(value)) return value.some((one) => saysGone(one, depth + 1))
+  const entries = Object.entries(value)
+  const said = Object.fromEntries(entries.map(([name, one]) => [name.toLowerCase(), one]))
+  if (isFalse(said['active']) || (isNamed(said['path'], /(^|:)active$/i) && isFalse(said['value']))) return true
+  if (isNamed(said['method'], /^delete$/i)) return true
+  return entries.some(([, one]) => saysGone(one, depth + 1))
+}
+const isFalse = (value: unknown): boolean => value === false || (typeof value === 'string' && value.toLowerCase() === 'false')
+const isNamed = (value: unknown, pattern: RegExp): boolean => typeof value === 'string' && pattern.test(value)

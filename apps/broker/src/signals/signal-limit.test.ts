@@ -1,0 +1,57 @@
+/** A connection whose IdP signs very much at once is told to wait, is counted by itself, and loses nothing by it. */
+import { randomUUID } from 'node:crypto'
+import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
+import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { rateLimits } from '../http/rate-limit.js'
+
+const idp = 'https://idp.example'
+const factor = 0.002
+type Key = Awaited<ReturnType<typeof generateKeyPair>>['privateKey']
+let [key, stranger] = [undefined, undefined] as unknown as [Key, Key]
+let fixture: TestDatabase
+let acme: ASignallingCompany
+let callers = 0
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  const made = await generateKeyPair('RS256', { modulusLength: 2048 })
+  key = made.privateKey
+  stranger = (await generateKeyPair('RS256', { modulusLength: 2048 })).privateKey
+  const jwk = { ...(await exportJWK(made.publicKey)), kid: 'one', use: 'sig', alg: 'RS256' }
+  const published = { [`${idp}/.well-known/openid-configuration`]: undefined, [`${idp}/keys`]: { keys: [jwk] } }
+  acme = await aSignallingCompany(fixture, published, { rateLimitFactor: factor, trustedProxyHops: 1 })
+  await acme.begin()
+  await acme.configure({ issuer: idp, clientId: 'drawbridge', ssf: { issuer: idp, jwksUri: `${idp}/keys` } })
+})
+afterAll(async () => {
+  await acme?.broker.close()
+  await fixture?.close()
+})
+
+const address = () => `${acme.issuer()}/ssf/receivers/${acme.tenant().connectionId}`
+const aToken = (by: Key): Promise<string> => {
+  const events = { 'https://schemas.openid.net/secevent/risc/event-type/account-disabled': {} }
+  const said = { iss: idp, aud: address(), jti: randomUUID(), iat: acme.seconds(), sub_id: { format: 'opaque', id: randomUUID() }, events }
+  return new SignJWT(said).setProtectedHeader({ alg: 'RS256', kid: 'one', typ: 'secevent+jwt' }).sign(by)
+}
+/** Each from another address: what is counted is the connection. */
+const push = (token: string) =>
+  fetch(acme.broker.url + new URL(address()).pathname, {
+    ...{ method: 'POST', body: token },
+    headers: { 'content-type': 'application/secevent+jwt', 'x-forwarded-for': `203.0.113.${(callers += 1)}` },
+  })
+
+it('signed signals of one connection are limited, forged ones do not count, and what was told to wait is heard when it comes again', async () => {
+  const most = rateLimits.signal_source.burst * factor
+  for (let forged = 0; forged < most + 2; forged += 1) expect((await push(await aToken(stranger))).status).not.toBe(429)
+  for (let sent = 0; sent < most; sent += 1) expect((await push(await aToken(key))).status).toBe(202)
+  const token = await aToken(key)
+  const refused = await push(token)
+  expect([refused.status, acme.told.take()]).toEqual([429, expect.arrayContaining(['rate_limited'])])
+  expect(await acme.events()).toHaveLength(most)
+  acme.wait(Number(refused.headers.get('retry-after')))
+  expect((await push(token)).status).toBe(202)
+  expect(await acme.events()).toHaveLength(most + 1)
+})
