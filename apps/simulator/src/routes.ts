@@ -201,11 +201,7 @@ async function sendSignal({ desk, request, response, parts }: Exchange): Promise
   if (person === undefined || eventTypes[event] === undefined || streams.size === 0)
     return tell(response, company, 'No such person or event, or nobody has a stream here.')
   await transmitter.emit(event, person.id)
-  tell(
-    response,
-    company,
-    `Sent ${event} of ${person.givenName} to ${streams.size === 1 ? 'the stream' : `${streams.size} streams`}.`,
-  )
+  tell(response, company, `Sent ${event} of ${person.givenName} to ${streams.size === 1 ? 'the stream' : `${streams.size} streams`}.`)
 }
 
 function dialectOf(value: string | null): ScimDialect {
