@@ -88,10 +88,15 @@ test('what promised one statement across tenants sees all of them, and runs no s
   const names = 'SELECT slug FROM tenants WHERE id = ANY ($1::uuid[]) ORDER BY slug'
   const { rows } = await acrossTenantsInOneStatement(fixture.database, (db) => db.query<{ slug: string }>(names, [[acme, globex]]))
   expect(rows).toEqual([{ slug: 'acme' }, { slug: 'globex' }])
+  await asOwner(fixture.ownerUrl, "INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'test', '{}', $2)", [
+    ...[acme, toTimestamp(instant(0))],
+  ])
+  const relay = (at: number) =>
+    ["UPDATE outbox SET relayed_at = $2 WHERE tenant_id = $1 AND kind = 'test'", [acme, toTimestamp(instant(at))]] as const
   const twice = acrossTenantsInOneStatement(fixture.database, async (db) => {
-    await db.query("UPDATE tenants SET name = 'once' WHERE id = $1", [acme])
-    await db.query("UPDATE tenants SET name = 'twice' WHERE id = $1", [acme])
+    await db.query(...relay(1))
+    await db.query(...relay(2))
   })
   await expect(twice).rejects.toThrow('one statement')
-  expect(await asOwner(fixture.ownerUrl, 'SELECT name FROM tenants WHERE id = $1', [acme])).toEqual([{ name: 'once' }])
+  expect(await asOwner(fixture.ownerUrl, "SELECT relayed_at FROM outbox WHERE kind = 'test'")).toEqual([{ relayed_at: new Date(1) }])
 })
