@@ -10,6 +10,7 @@ import { assert } from '@drawbridge/core/assert'
 import { addSeconds } from '@drawbridge/core/instant'
 import { judgePushAnswer, nextPushAt, type PushOutcome, refusalsBelieved } from '@drawbridge/core/signals/push-answer'
 import type { Sealer } from '@drawbridge/crypto/seal'
+import { findSignedByCondemned } from '@drawbridge/store/condemned-notices'
 import {
   type ClaimedPush,
   findOwedEvents,
@@ -65,7 +66,7 @@ function openAuthorization({ sealer, installationId }: PushDeps, { tenantId, id,
 
 /** Whether the next may be pushed. */
 async function pushOne(deps: PushDeps, push: ClaimedPush, event: Owed, authorization: string | undefined): Promise<boolean> {
-  const outcome = await post(deps, push, 'own' in event ? event.own.token : event.notice.token, authorization)
+  const outcome = await post(deps, push, tokenOf(event), authorization)
   deps.metrics.count('drawbridge_pushes_total', { outcome: outcome.kind })
   if (outcome.kind === 'taken') return markAnswered(deps, push, event, undefined)
   if (outcome.kind === 'trouble') {
@@ -74,9 +75,18 @@ async function pushOne(deps: PushDeps, push: ClaimedPush, event: Owed, authoriza
   }
   const failed = await markFailed(deps, push, `refused: ${outcome.code}`, true)
   if (failed === undefined || failed.disbelieved < refusalsBelieved) return false
+  if ('notice' in event && (await isOfCondemnedKey(deps, push, event.notice.token))) return false
   deps.metrics.count('drawbridge_notices_refused_total')
   deps.log.warn({ streamId: push.id, refusal: outcome.code }, 'a receiver refused an event for good')
   return markAnswered(deps, push, event, outcome.code)
+}
+
+const tokenOf = (event: Owed): string => ('own' in event ? event.own.token : event.notice.token)
+
+/** No receiver believes it, and rightly: it is about to be signed by another key, and what a receiver says of it until then is not its last word. */
+async function isOfCondemnedKey(deps: PushDeps, { issuerTenantId, issuerId }: ClaimedPush, token: string): Promise<boolean> {
+  const issuer = { tenant: issuerTenantId, id: issuerId }
+  return acrossTenants(deps.database, async (db) => (await findSignedByCondemned(db, issuer, [token])).has(token))
 }
 
 async function post(deps: PushDeps, { endpointUrl }: ClaimedPush, token: string, authorization: string | undefined): Promise<PushOutcome> {

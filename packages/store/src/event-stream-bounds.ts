@@ -10,22 +10,22 @@ import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type BoundsAt = { readonly now: Instant; readonly oldest: Instant; readonly silentSince: Instant; readonly limit: number }
 
+const held = eventStreamLimits.heldNotices
+
 /** Streams to be ended or held, locked, each with the reason. Those that somebody else looks at are left to him. */
 export async function listStreamsBeyondBoundsAcrossTenants(
   db: AcrossDb,
   { now, oldest, silentSince, limit }: BoundsAt,
 ): Promise<readonly (EventStream & { readonly beyond: StatusReason })[]> {
   const { rows } = await db.query<EventStream & { readonly beyond: StatusReason }>(
-    `SELECT * FROM (
-       SELECT ${streamColumns}, created_at AS made_at, CASE
+    `SELECT ${streamColumns}, beyond FROM event_streams s CROSS JOIN LATERAL (SELECT CASE
          WHEN ${firstOwedAt} < $2 THEN 'backlog_too_old'
-         WHEN (SELECT r.notice_position FROM resources r WHERE r.tenant_id = s.tenant_id AND r.id = s.resource_id) - s.position > ${eventStreamLimits.heldNotices}
-           AND (SELECT count(*) FROM (SELECT 1 FROM notices n WHERE ${owed} ORDER BY n.position LIMIT ${eventStreamLimits.heldNotices + 1}) held) > ${eventStreamLimits.heldNotices}
+         WHEN (SELECT r.notice_position FROM resources r WHERE r.tenant_id = s.tenant_id AND r.id = s.resource_id) - s.position > ${held}
+           AND (SELECT count(*) FROM (SELECT 1 FROM notices n WHERE ${owed} ORDER BY n.position LIMIT ${held + 1}) counted) > ${held}
            THEN 'backlog_too_long'
          WHEN s.method = 'poll' AND s.heard_at < $3 THEN 'inactive'
-         WHEN s.status = 'enabled' AND NOT ${hasLivingCredential('$1')} THEN 'credential_ended' END AS beyond
-         FROM event_streams s WHERE s.status <> 'disabled' FOR UPDATE OF s SKIP LOCKED) judged
-      WHERE beyond IS NOT NULL ORDER BY made_at LIMIT $4`,
+         WHEN s.status = 'enabled' AND NOT ${hasLivingCredential('$1')} THEN 'credential_ended' END AS beyond) judged
+      WHERE s.status <> 'disabled' AND beyond IS NOT NULL ORDER BY s.created_at, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED`,
     [toTimestamp(now), toTimestamp(oldest), toTimestamp(silentSince), limit],
   )
   return rows

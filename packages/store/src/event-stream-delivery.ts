@@ -6,7 +6,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import { advance, eventStreamLimits } from '@drawbridge/core/signals/event-stream'
-import type { ResourceId } from '@drawbridge/core/tenant/ids'
+import { findSignedByCondemned } from './condemned-notices.js'
 import type { EventStream, OwnEvent } from './event-streams.js'
 import { markEventsDead } from './notice-receipts.js'
 import { carried, firstOwedAt, hasLivingCredential, owed } from './owed-notices.js'
@@ -14,8 +14,7 @@ import { type AcrossDb, toTimestamp } from './transaction.js'
 
 export type OwedNotice = { readonly position: number; readonly jti: string; readonly token: string; readonly eventId: string }
 
-export type ClaimedPush = Pick<EventStream, 'tenantId' | 'id' | 'issuerTenantId' | 'sealedAuthorization'> & {
-  readonly resourceId: ResourceId
+export type ClaimedPush = Pick<EventStream, 'tenantId' | 'id' | 'resourceId' | 'issuerTenantId' | 'issuerId' | 'sealedAuthorization'> & {
   readonly endpointUrl: string
   readonly leaseId: string
 }
@@ -37,7 +36,7 @@ export async function claimPushesAcrossTenants(db: AcrossDb, claim: PushClaim): 
         ORDER BY s.try_at NULLS FIRST, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED
      )
      UPDATE event_streams s SET lease_id = $1, lease_until = $2 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id
-     RETURNING s.tenant_id AS "tenantId", s.id, s.resource_id AS "resourceId", s.issuer_tenant_id AS "issuerTenantId",
+     RETURNING s.tenant_id AS "tenantId", s.id, s.resource_id AS "resourceId", s.issuer_tenant_id AS "issuerTenantId", s.issuer_id AS "issuerId",
        s.sealed_authorization AS "sealedAuthorization", s.endpoint_url AS "endpointUrl", s.lease_id AS "leaseId"`,
     [claim.leaseId, toTimestamp(claim.leaseUntil), toTimestamp(claim.now), claim.limit],
   )
@@ -186,7 +185,11 @@ export async function recordPollAnswers(
   )
   const taken = new Set(said.taken)
   const open = rows.filter(({ isOpen }) => isOpen)
-  const refused = open.filter(({ jti }) => !taken.has(jti) && Object.hasOwn(said.refused, jti))
+  const refused = await withoutCondemned(
+    db,
+    stream,
+    open.filter(({ jti }) => !taken.has(jti) && Object.hasOwn(said.refused, jti)),
+  )
   const news = [...open.filter(({ jti }) => taken.has(jti)), ...refused]
   const own = standing.own.filter(({ jti }) => taken.has(jti) || Object.hasOwn(said.refused, jti)).map(({ jti }) => jti)
   const progress = advance(
@@ -204,6 +207,27 @@ export async function recordPollAnswers(
     now,
   })
   return { ...answered, refusals: refused.length }
+}
+
+/** What a condemned key had signed is not refused: it comes again, signed by another. */
+async function withoutCondemned<Row extends { readonly position: number }>(
+  db: AcrossDb,
+  { tenantId, resourceId, issuerTenantId, issuerId }: EventStream,
+  refused: readonly Row[],
+): Promise<readonly Row[]> {
+  if (refused.length === 0) return refused
+  const { rows } = await db.query<{ position: number; token: string }>(
+    'SELECT position, token FROM notices WHERE tenant_id = $1 AND resource_id = $2 AND position = ANY ($3::bigint[])',
+    [tenantId, resourceId, refused.map(({ position }) => position)],
+  )
+  const issuer = { tenant: issuerTenantId, id: issuerId }
+  const condemned = await findSignedByCondemned(
+    db,
+    issuer,
+    rows.map(({ token }) => token),
+  )
+  const spared = new Set(rows.filter(({ token }) => condemned.has(token)).map(({ position }) => position))
+  return refused.filter(({ position }) => !spared.has(position))
 }
 
 async function readStanding(db: AcrossDb, { tenantId, id }: EventStream): Promise<Standing> {

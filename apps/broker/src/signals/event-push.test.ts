@@ -173,6 +173,21 @@ describe('a receiver in trouble', () => {
     expect(await receiptOf('believed')).toMatchObject({ acknowledged: 1, deadAt: expect.any(Number) })
   })
 
+  it('that refuses what a condemned key had signed has not refused it: it waits to be signed by another', async () => {
+    const id = await aStream()
+    const jtis = await revokeAll(['by a condemned key'])
+    const set = (state: string) => owner(`UPDATE signing_keys SET state = $1 WHERE purpose = 'notices'`, [state])
+    await set('compromised')
+    receiver.answers(() => ({ status: 400, err: 'invalid_key' }))
+    await once()
+    for (let tries = 0; tries < refusalsBelieved + 1; tries += 1) await again()
+    expect(await rowOf(id)).toMatchObject({ refusals: 0, trouble: 'refused: invalid_key' })
+    await set('active')
+    receiver.answers(undefined)
+    await again()
+    expect(heard()).toEqual(jtis)
+  })
+
   it('holds up no other receiver', async () => {
     await aStream()
     const elsewhere = await anSsfReceiver(() => judge)

@@ -221,6 +221,19 @@ describe('by poll', () => {
     expect((await streams.poll(delivery.endpoint_url)).body).toEqual({ sets: {}, moreAvailable: false })
   })
 
+  it('what a receiver refuses does not come again, unless a condemned key had signed it', async () => {
+    const { delivery } = await made()
+    const jti = await broker.revoke('poll-refused', 2)
+    await streams.poll(delivery.endpoint_url)
+    const refuse = () => streams.poll(delivery.endpoint_url, { setErrs: { [jti]: { err: 'invalid_key' } }, returnImmediately: true })
+    const set = (state: string) => owner(`UPDATE signing_keys SET state = $1 WHERE purpose = 'notices'`, [state])
+    await set('compromised')
+    expect(jtisOf(await refuse())).toEqual([jti])
+    await set('active')
+    expect(jtisOf(await refuse())).toEqual([])
+    expect(await owner('SELECT refusals FROM event_streams')).toEqual([{ refusals: 1 }])
+  })
+
   it('an answer to what was never handed out counts for nothing', async () => {
     const { delivery } = await made()
     const jti = await broker.revoke('poll-early', 2)

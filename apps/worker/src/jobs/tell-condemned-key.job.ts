@@ -2,16 +2,18 @@
  * After a signing key was condemned: every resource server of its issuer is told, so that none believes its cached copy until that expires.
  *
  * The condemnation itself is in force since its commit: the key is out of the JWKS, introspection calls its tokens inactive, and the snapshot
- * of a stream names it. The notice is signed by a key that is not condemned, because one became active in the same commit.
+ * of a stream names it. What event streams still owe is signed anew. The notice is signed by a key that is not condemned, because one became active in the same commit.
  */
 import { assert } from '@drawbridge/core/assert'
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
 import { revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-plan'
+import { claimsOfNotice } from '@drawbridge/core/signals/event-stream'
 import { type CondemnedKeyPayload, signingKeyCondemned, subjectOfKey } from '@drawbridge/core/signals/signing-key-condemned'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { type HeldNotice, listNoticesOfKey, replaceNoticeTokens } from '@drawbridge/store/condemned-notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import { listIssuersOfTenant, lockResourcesOfIssuer } from '@drawbridge/store/revocations'
-import { acrossTenants } from '@drawbridge/store/transaction'
+import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 import { tellResources } from '../tell-resources.js'
 
@@ -35,11 +37,29 @@ export async function tellCondemnedKey(deps: JobDeps, job: CondemnedKeyJob): Pro
       expiresAt: addSeconds(at, revocationKeepSeconds),
       claims: claimsOf(kid, issuer.tenantSlug, at),
     }
+    await signAnew(deps, db, { tenant, id: issuer.id, url: issuer.url }, kid)
     const count = await tellResources(deps, db, resources, news)
     await markDone(db, tenant, job.entry, at)
     return count
   })
   if (told !== undefined) deps.log.info({ tenant, kid, notices: told }, 'a condemned key was told')
+}
+
+/** Read and signed at once. */
+const signedAtOnce = 1000
+
+/** What event streams still owe and the condemned key had signed: the same words, by the key that is active now, or no receiver would believe them. */
+async function signAnew(deps: JobDeps, db: AcrossDb, issuer: Parameters<JobDeps['openNoticeSigner']>[1], kid: string): Promise<void> {
+  const sign = await deps.openNoticeSigner(db, issuer)
+  let after: HeldNotice | undefined
+  do {
+    const held = await listNoticesOfKey(db, issuer, { kid, after, limit: signedAtOnce })
+    await replaceNoticeTokens(
+      db,
+      held.map((notice) => ({ ...notice, token: sign(claimsOfNotice(notice.token)) })),
+    )
+    after = held.at(-1)
+  } while (after !== undefined)
 }
 
 /** @spec RFC 8417 §2.2 an event of our own */

@@ -6,6 +6,7 @@ import {
   eventsDelivered,
   eventTypeOf,
   isHeaderValue,
+  kidOf,
   noticeHoldSeconds,
   parseEndpointUrl,
   sessionRevoked,
@@ -75,4 +76,13 @@ test.each([
   ['of null', `x.${Buffer.from('null').toString('base64url')}.y`, undefined],
 ])('the type %s is read', (_name, token, type) => {
   expect(eventTypeOf(token)).toBe(type)
+})
+
+test.each([
+  ['is read', `${Buffer.from('{"kid":"k"}').toString('base64url')}.x.y`, 'k'],
+  ['that is no text is none', `${Buffer.from('{"kid":1}').toString('base64url')}.x.y`, undefined],
+  ['of nonsense is none', 'nonsense', undefined],
+  ['of an empty text is none', '', undefined],
+])('the key of a notice %s', (_name, token, kid) => {
+  expect(kidOf(token)).toBe(kid)
 })

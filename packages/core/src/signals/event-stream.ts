@@ -93,13 +93,25 @@ export const statusReasons = {
 } as const
 export type StatusReason = keyof typeof statusReasons
 
-/** The type of a notice's one event, read without judging it: it is ours. */
-export function eventTypeOf(token: string): string | undefined {
+/** A part of a token of ours, read without judging it. */
+function partOf(token: string, index: 0 | 1): Readonly<Record<string, unknown>> {
   try {
-    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
-    const events = (claims as { readonly events?: Readonly<Record<string, unknown>> } | null)?.events
-    return Object.keys(events ?? {})[0]
+    const part: unknown = JSON.parse(Buffer.from(token.split('.')[index] ?? '', 'base64url').toString('utf8'))
+    return typeof part === 'object' && part !== null ? (part as Readonly<Record<string, unknown>>) : {}
   } catch {
-    return undefined
+    return {}
   }
+}
+
+/** What a notice of ours says. */
+export const claimsOfNotice = (token: string): Readonly<Record<string, unknown>> => partOf(token, 1)
+
+/** The type of its one event. */
+export const eventTypeOf = (token: string): string | undefined =>
+  Object.keys((claimsOfNotice(token)['events'] as Readonly<Record<string, unknown>> | undefined) ?? {})[0]
+
+/** Which key signed it. */
+export function kidOf(token: string): string | undefined {
+  const { kid } = partOf(token, 0)
+  return typeof kid === 'string' ? kid : undefined
 }
