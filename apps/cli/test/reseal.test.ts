@@ -100,6 +100,13 @@ test('all rows of all tenants, more than one batch of them, open under the new k
   await owner("INSERT INTO signal_streams (tenant_id, id, delivery, sealed_credential, created_at) VALUES ($1, $2, 'push', $3, now())", [
     ...[traced.tenantId, traced.connectionId, stream],
   ])
+  const hook = randomUUID()
+  const hookSecret = (column: string) => before.seal(Buffer.from('whsec'), at(traced.tenantId, 'webhook_endpoints', column, hook))
+  await owner(
+    `INSERT INTO webhook_endpoints (tenant_id, id, name, url, events, sealed_secret, sealed_former_secret, former_until, created_at)
+     VALUES ($1, $2, 'SIEM', 'https://siem.example', '{}', $3, $4, '2099-01-01', now())`,
+    [traced.tenantId, hook, hookSecret('sealed_secret'), hookSecret('sealed_former_secret')],
+  )
   const done = await run()
   expect(done).toEqual({
     resealed: {
@@ -109,6 +116,8 @@ test('all rows of all tenants, more than one batch of them, open under the new k
       'login_traces.sealed': 1,
       'factors.sealed_secret': 1,
       'signal_streams.sealed_credential': 1,
+      'webhook_endpoints.sealed_secret': 1,
+      'webhook_endpoints.sealed_former_secret': 1,
     },
     overtaken: 0,
     unopened: [],
