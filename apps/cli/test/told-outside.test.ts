@@ -95,7 +95,8 @@ it('who signs out here is logged out at her client, also where that was away at 
   isDown = true
   const asked = await session.browser.open(`${session.issuer}/logout`)
   await asked.form('proof').submit()
-  const waiting = async () => (await product.admin('GET', '/tenants/globex/deliveries?state=waiting')).json['deliveries'] as { reason: string | null }[]
+  const waiting = async () =>
+    (await product.admin('GET', '/tenants/globex/deliveries?state=waiting')).json['deliveries'] as { reason: string | null }[]
   await eventually(async () => (await waiting()).some(({ reason }) => reason === 'answered 503'))
   isDown = false
   await eventually(async () => to('/away').length === 1)
