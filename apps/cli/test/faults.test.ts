@@ -40,8 +40,9 @@ describe.each(engines)('with the queue on %s', (engine) => {
   }, 240_000)
   afterAll(() => fleet?.stop(), 60_000)
 
-  const seeds =
-    asked.seed === undefined ? (engine === 'postgresql' && !asked.seconds ? [fixedSeed, aSeed()] : [aSeed()]) : [Number(asked.seed)]
+  // Small, the fixed seed runs on PostgreSQL and a drawn one where there is another queue.
+  const small = engine === 'redis' ? [aSeed()] : withRedis.length > 1 ? [fixedSeed] : [fixedSeed, aSeed()]
+  const seeds = asked.seed !== undefined ? [Number(asked.seed)] : asked.seconds > 0 ? [aSeed()] : small
   it.each(seeds)(
     'seed %i: every acknowledged end holds everywhere, nothing is done twice, nobody is shut out without one',
     async (seed) => {
@@ -55,7 +56,7 @@ describe.each(engines)('with the queue on %s', (engine) => {
     'the ledger notices an end that was acknowledged and never written',
     async () => {
       const plant = () => async () => ({ status: 200, json: {} })
-      const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 4, isShaken: false, noticeMs: 500, plant })
+      const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 3, isShaken: false, noticeMs: 500, plant })
       expect(contradictions).toContainEqual(expect.stringMatching(/broker-\d called .* active at .* its end was acknowledged/))
     },
     limitMs,
@@ -67,7 +68,7 @@ describe.each(engines)('with the queue on %s', (engine) => {
       const run = (sql: string) => asOwner(fleet.postgres.ownerUrl, sql)
       await run('CREATE FUNCTION dropped() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$')
       await run('CREATE TRIGGER dropped BEFORE INSERT ON notices FOR EACH ROW EXECUTE FUNCTION dropped()')
-      const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 4, isShaken: false, noticeMs: 2000 })
+      const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 3, isShaken: false, noticeMs: 2000 })
       expect(contradictions).toContainEqual(expect.stringMatching(/guard-\d still calls a token of \w+ active, whose end was acknowledged/))
     },
     limitMs,
