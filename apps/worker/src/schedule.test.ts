@@ -50,6 +50,7 @@ it('metadata is looked at, certificates are watched, domains are asked for, the 
   try {
     await eventually(async () => (await done()).length === schedule.length, 30_000)
     expect((await done()).toSorted()).toEqual([
+      'check-signal-streams',
       'end-subjects',
       'refresh-idp-metadata',
       'send-announcements',

@@ -4,6 +4,7 @@
  * Every change runs in the caller's transaction: the row, the link to the subject, the barrier, the audit event and the outbox entry
  * commit together or not at all. Deleted rows stay as tombstones.
  */
+import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { type JsonObject, sameJson } from '@drawbridge/core/scim/json'
@@ -13,6 +14,7 @@ import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
 import { raiseClaimsOfUser } from './directory.js'
 import { keepEndDate } from './end-dates.js'
+import { findByRecordedKey } from './recorded-key.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
 import { liftUnmatchedOfUser } from './unmatched-signals.js'
@@ -44,16 +46,6 @@ export const toScimUser = (row: ScimUserRow): ScimUser => ({
 
 /** userName is compared without case: RFC 7643 §4.1.1. */
 const keyOf = (userName: string): string => userName.toLowerCase()
-
-/**
- * Where a subject recorded the value that the connection's link key names: claims of her last login, and the stable id itself if the key
- * is what the stable id is made of.
- */
-export type SubjectLink = {
-  readonly scim: 'userName' | 'externalId'
-  readonly claims: readonly string[]
-  readonly isStableId: boolean
-}
 
 /** Whose directory speaks, when, and in which request. */
 export type ScimCaller = {
@@ -235,20 +227,9 @@ async function linkByRecordedKey(
   caller: ScimCaller,
   user: Pick<ScimUser, 'id' | 'userName' | 'externalId'>,
 ): Promise<'linked' | 'none' | 'ambiguous'> {
-  const { link } = caller
-  const value = link?.scim === 'userName' ? user.userName.toLowerCase() : user.externalId
-  if (link === undefined || value === undefined || value === '') return 'none'
-  // The plain lower() knows only the letters of the cluster's locale, ASCII in the embedded one; ICU's root collation knows all.
-  const same = (text: string) => (link.scim === 'userName' ? `lower((${text}) COLLATE "und-x-icu") = $4` : `${text} = $4`)
-  const { rows } = await db.query<{ id: SubjectId }>(
-    `SELECT id FROM subjects WHERE tenant_id = $1 AND connection_id = $2 AND scim_user_id IS NULL AND ($5 AND ${same('stable_id')}
-       OR EXISTS (SELECT 1 FROM jsonb_array_elements(CASE WHEN jsonb_typeof(claims -> 'claims') = 'array' THEN claims -> 'claims' ELSE '[]' END) AS claim
-         WHERE claim ->> 0 = ANY ($3::text[]) AND jsonb_typeof(claim -> 1) = 'string' AND ${same('claim ->> 1')}))
-     LIMIT 2 FOR UPDATE`,
-    [caller.tenant, caller.connectionId, link.claims, value, link.isStableId],
-  )
-  if (rows.length !== 1) return rows.length === 0 ? 'none' : 'ambiguous'
-  await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [caller.tenant, rows[0]?.id, user.id])
+  const found = await findByRecordedKey(db, caller, user)
+  if (found.length !== 1) return found.length === 0 ? 'none' : 'ambiguous'
+  await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [caller.tenant, found[0], user.id])
   return 'linked'
 }
 

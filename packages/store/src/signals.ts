@@ -5,6 +5,7 @@
  * id of the message: both are there, or neither, and then the IdP may send it again.
  */
 import type { EmailAddress } from '@drawbridge/core/identity/email-address'
+import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { namesOfEnd } from '@drawbridge/core/logout/idp-session'
 import type { ConnectionId, DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
@@ -12,13 +13,14 @@ import { announce } from './announcements.js'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent } from './deprovisioning.js'
 import { holdEnd } from './end-session.js'
+import { findByRecordedKey, type KeyedUser } from './recorded-key.js'
 import { type Db, toTimestamp } from './transaction.js'
 import { holdSignalled, keepUnmatchedSignal } from './unmatched-signals.js'
 
 /** A person as a signal names her, once the caller has judged that this connection may speak of her. */
 export type NamedPerson =
   /** `issuer`: in whose words the id stands. `undefined`: of an IdP whose logins are not known by it (SAML). */
-  | { readonly by: 'id'; readonly id: string; readonly issuer: string | undefined }
+  | { readonly by: 'id'; readonly id: string; readonly issuer: string | undefined; readonly link: SubjectLink | undefined }
   | { readonly by: 'email'; readonly address: EmailAddress }
   /** Whom the connection may not speak of, or cannot name: an alarm, with what she was called. */
   | { readonly by: 'nobody'; readonly named: string }
@@ -108,14 +110,17 @@ type Row = { readonly id: SubjectId; readonly is_living: boolean }
 
 function find(db: Db, signalled: Signalled, person: NamedPerson): Promise<Found> {
   if (person.by === 'nobody') return Promise.resolve('unknown')
-  return person.by === 'id' ? findById(db, signalled, person.id) : findByAddress(db, signalled, person.address)
+  return person.by === 'id' ? findById(db, signalled, person) : findByAddress(db, signalled, person.address)
 }
+
+type ById = Extract<NamedPerson, { readonly by: 'id' }>
 
 /**
  * By the stable id, or by the id that the connection's directory gave the user that she is: where the stable id is an address, that is how the
  * IdP names her. Both may be hers, and whoever is named is meant. In one order, so that two signals do not wait for each other.
  */
-async function findById(db: Db, { tenant, connectionId }: Signalled, id: string): Promise<Found> {
+async function findById(db: Db, signalled: Signalled, { id, link }: ById): Promise<Found> {
+  const { tenant, connectionId } = signalled
   const { rows } = await db.query<Row>(
     `SELECT id FROM subjects WHERE tenant_id = $1 AND connection_id = $2 AND stable_id = $3
      UNION
@@ -123,7 +128,21 @@ async function findById(db: Db, { tenant, connectionId }: Signalled, id: string)
      WHERE u.tenant_id = $1 AND u.connection_id = $2 AND u.external_id = $3 ORDER BY id`,
     [tenant, connectionId, id],
   )
-  return rows.length === 0 ? 'unknown' : rows.map((row) => row.id)
+  return rows.length === 0 ? findUnlinked(db, { tenant, connectionId, link }, id) : rows.map((row) => row.id)
+}
+
+/**
+ * Whoever signed in before her directory told of her, and has not since: what she recorded says which user of that id she is. A signal links
+ * nobody, and among several it chooses nobody.
+ */
+async function findUnlinked(db: Db, at: Parameters<typeof findByRecordedKey>[1], id: string): Promise<Found> {
+  const { rows } = await db.query<KeyedUser>(
+    `SELECT user_name AS "userName", external_id AS "externalId" FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND external_id = $3
+     ORDER BY deleted_at IS NOT NULL, id LIMIT 1`,
+    [at.tenant, at.connectionId, id],
+  )
+  const found = rows[0] === undefined ? [] : await findByRecordedKey(db, at, rows[0])
+  return found.length === 0 ? 'unknown' : found.length === 1 ? found : 'ambiguous'
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
+import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import { type Instant, instant } from '@drawbridge/core/instant'
 import type { AuthorizationRequestId, BrowserSessionId, ConnectionId, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
@@ -91,12 +92,13 @@ async function leave({
 const signIn = async (her: Her = {}): Promise<string> => (await leave(her))()
 
 /** Over SAML: no name of a session holds her. */
-const tell = (db: Db, reason: string, { id = 'grace', now = at(30), connectionId = acme.connectionId } = {}) =>
+type Told = { readonly id?: string; readonly now?: Instant; readonly connectionId?: ConnectionId; readonly link?: SubjectLink }
+const tell = (db: Db, reason: string, { id = 'grace', now = at(30), connectionId = acme.connectionId, link }: Told = {}) =>
   takeAway(db, {
-    ...{ tenant: acme.tenantId, connectionId, person: { by: 'id', id, issuer: undefined }, reason, toldAt: undefined },
+    ...{ tenant: acme.tenantId, connectionId, person: { by: 'id', id, issuer: undefined, link }, reason, toldAt: undefined },
     ...{ deactivate: reason.startsWith('account-'), now, requestId: 'signal', newId: randomUUID },
   })
-const told = (reason: string, more: Parameters<typeof tell>[2] = {}) => here((db) => tell(db, reason, more))
+const told = (reason: string, more: Told = {}) => here((db) => tell(db, reason, more))
 const unmatched = () => here((db) => listUnmatchedSignals(db, acme.tenantId, { from: undefined, limit: 10 }))
 
 async function somebodyWaits(): Promise<void> {
@@ -166,6 +168,30 @@ describe('what was said of somebody who was not here', () => {
       updateScimUser(db, directory(acme.connectionId, at(50)), created.value.id, () => ({ ok: true, value: { ...user, active: true } })),
     )
     expect(await signIn()).toBe('believed')
+  })
+})
+
+describe('somebody who signed in before her directory told of her, and has not since', () => {
+  const link = { scim: 'userName', claims: [], isStableId: true } as const
+  const inDirectory = () =>
+    here((db) => insertScimUser(db, directory(), { userName: 'Grace@acme.example', externalId: 'e-17', active: true, attributes: {} }))
+
+  it('is found by what she recorded, where the signal names the id of the directory; it links nobody', async () => {
+    expect(await signIn({ stableId: 'grace@ACME.example' })).toBe('believed')
+    await inDirectory()
+    expect(await told('account-disabled', { id: 'e-17', link, now: at(70) })).toMatchObject({ outcome: 'done' })
+    const said = 'SELECT deactivated_at IS NOT NULL AS gone, scim_user_id FROM subjects WHERE tenant_id = $1 AND stable_id = $2'
+    expect(await sql(said, [acme.tenantId, 'grace@ACME.example'])).toEqual([{ gone: true, scim_user_id: null }])
+    expect(await unmatched()).toEqual([])
+  })
+
+  it('is nobody whom a connection without a link key could find, and one of two is not chosen', async () => {
+    expect(await signIn({ stableId: 'grace@ACME.example' })).toBe('believed')
+    expect(await signIn({ stableId: 'GRACE@acme.example' })).toBe('believed')
+    await inDirectory()
+    expect(await told('account-disabled', { id: 'e-17', now: at(70) })).toMatchObject({ outcome: 'unknown' })
+    expect(await told('account-disabled', { id: 'e-17', link, now: at(70) })).toMatchObject({ outcome: 'ambiguous' })
+    expect(await unmatched()).toMatchObject([{ stableId: 'e-17', deactivates: true }])
   })
 })
 

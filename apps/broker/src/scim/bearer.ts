@@ -11,12 +11,13 @@ import { scimScope } from '@drawbridge/core/scim/error'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { findLivingScimToken, findScimClient } from '@drawbridge/store/scim-tokens'
-import type { ScimCaller, SubjectLink } from '@drawbridge/store/scim-users'
+import type { ScimCaller } from '@drawbridge/store/scim-users'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { subjectLinkOf } from '@drawbridge/upstream/subject-link'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
-import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { scimLimitOf } from './limit.js'
 import { refuseScim } from './scim-answer.js'
 
@@ -37,7 +38,7 @@ export async function authorizeScim(http: HttpRequest, deps: BrokerDeps): Promis
   const { id: tenant } = tenantOf(http)
   const connection = tenantOf(http).connection(connectionId)
   const endDate = connection?.configuration.ok ? connection.configuration.value.directory.endDate : undefined
-  const link = subjectLinkOf(connection)
+  const link = connection?.configuration.ok ? subjectLinkOf(connection.configuration.value) : undefined
   return ok({ tenant, connectionId, now, requestId: http.requestId, newId: () => deps.random.uuid(), link, endDate })
 }
 
@@ -76,20 +77,4 @@ function readToken(
   const verified = deps.signatures.verify(text, tenant.verificationKeys('tokens'), expected)
   // A token that is bound to a key is nobody's who only bears it: RFC 7800 §3.1.
   return verified.ok && verified.value['cnf'] === undefined ? readIntrospectedToken(verified.value) : undefined
-}
-
-/**
- * Where subjects of this connection recorded the value of its link key: in whichever claims are mapped from that attribute, and in the
- * stable id where the attribute is what the stable id is made of.
- */
-export function subjectLinkOf(connection: ResolvedConnection | undefined): SubjectLink | undefined {
-  if (!connection?.configuration.ok) return undefined
-  const { scimLinkKey: key, mapping } = connection.configuration.value
-  if (key === undefined) return undefined
-  const protocols = connection.kind === 'saml' ? 'NameID' : 'sub'
-  // Several attributes together are equal to none of them: then only a claim that is mapped from it tells.
-  const stable =
-    mapping.stableId.from === 'attribute' ? mapping.stableId.name : mapping.stableId.from === 'protocol' ? protocols : undefined
-  const claims = mapping.claims.filter((rule) => rule.from.includes(key.attribute)).map((rule) => rule.claim)
-  return { scim: key.scim, claims, isStableId: stable === key.attribute }
 }

@@ -13,6 +13,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { issuersOfConnection } from '@drawbridge/upstream/signals/connection-signature'
 import { type GlobalTokenRevocationToken, verifyGlobalTokenRevocation } from '@drawbridge/upstream/signals/global-token-revocation'
 import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
+import { subjectLinkOf } from '@drawbridge/upstream/subject-link'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
 import { globalTokenRevocationUrlOf } from '../http/connection-addresses.js'
@@ -72,7 +73,8 @@ function toPerson(named: SubjectIdentifier, { configuration }: AnyPresentConnect
   const issuers = issuersOfConnection(configuration)
   if (named.format === 'iss_sub' && !issuers.includes(named.issuer)) return err({ reason: 'revocation_subject_of_another' })
   const id = named.format === 'iss_sub' ? named.sub : named.id
-  return ok({ by: 'id', id, issuer: configuration.kind === 'oidc' ? configuration.issuer : undefined })
+  const issuer = configuration.kind === 'oidc' ? configuration.issuer : undefined
+  return ok({ by: 'id', id, issuer, link: subjectLinkOf(configuration) })
 }
 
 type Revocation = {

@@ -1,4 +1,5 @@
 /** A security event whose signature has been verified, and which people the connection that it came by may speak of. */
+import type { SubjectLink } from '../identity/subject-link.js'
 import type { Instant } from '../instant.js'
 import type { ConnectionId } from '../tenant/ids.js'
 
@@ -21,6 +22,8 @@ export type HeardWords = {
   readonly issuers: readonly string[]
   /** By which its logins are known; `undefined`: they are not known by one (SAML). */
   readonly loginIssuer: string | undefined
+  /** By which its directory's users are its people. */
+  readonly link: SubjectLink | undefined
   /** Last words of events. */
   readonly events: readonly string[]
 }

@@ -12,6 +12,7 @@ import { issuersOf } from '../oidc/configuration.js'
 import { discoveryOf } from '../oidc/discovery.js'
 import { issuerKeysOf } from '../oidc/issuer-keys.js'
 import { type SignatureFault, verifyIssuerSignature } from '../oidc/issuer-signature.js'
+import { subjectLinkOf } from '../subject-link.js'
 import type { SignalRefusal } from './signal-refusal.js'
 import type { SsfTransmitter } from './transmitter.js'
 
@@ -31,6 +32,7 @@ export const issuersOfConnection = (connection: ConnectionConfiguration): readon
 export const heardWordsOf = (connection: ConnectionConfiguration, { issuer, events }: SsfTransmitter): HeardWords => ({
   issuers: [...issuersOfConnection(connection), issuer],
   loginIssuer: connection.kind === 'oidc' ? connection.issuer : undefined,
+  link: subjectLinkOf(connection),
   events,
 })
 
