@@ -1,10 +1,11 @@
 /**
- * `node bench/dist/deprovisioning.js [time] [mass] [scim] [guard] [--trial]`: from IT's click to every token dead. Without a word: all four.
+ * `node bench/dist/deprovisioning.js [time] [mass] [scim] [large] [guard] [--trial]`: from IT's click to every token dead. Without a word: all five.
  */
 import { loadavg } from 'node:os'
 import { createSender, type Measured, measure } from './closed-loop.js'
 import { measureGuardMemory } from './guard-memory.js'
 import { inLaboratory, type Laboratory } from './laboratory.js'
+import { measureLargeDirectory } from './large-directory.js'
 import { measureMass, p99 } from './mass-deprovisioning.js'
 import { installPeers } from './peers/peer-packages.js'
 import { measureScimmy } from './peers/scimmy.js'
@@ -15,7 +16,7 @@ import { inMebibytes, inMilliseconds, inSeconds, printTable } from './table.js'
 import { scimHeaders } from './take-away.js'
 import { measureTimeToDead, timesOf } from './time-to-dead.js'
 
-const parts = ['time', 'mass', 'scim', 'guard'] as const
+const parts = ['time', 'mass', 'scim', 'large', 'guard'] as const
 const words = process.argv.slice(2)
 const isTrial = words.includes('--trial')
 const named = words.filter((word) => word !== '--trial')
@@ -47,6 +48,16 @@ async function printScim(laboratory: Laboratory, broker: number): Promise<void> 
       const peer = theirs[index] as Measured
       return [own.name, ...cells(own), own.statements.toFixed(1), inMilliseconds(own.p99Ms), ...cells(peer), inMilliseconds(peer.p99Ms)]
     }),
+  )
+}
+
+async function printLarge(laboratory: Laboratory, broker: number): Promise<void> {
+  const size = isTrial ? { people: 500, members: 200, runs: 3 } : { people: 100_000, members: 50_000, runs: 50 }
+  const rows = await measureLargeDirectory(laboratory, broker, size)
+  printTable(
+    `A directory of ${size.people} people and a group of ${size.members} (ms; CPU of broker + PostgreSQL)`,
+    ['request', 'runs', 'p50', 'longest', 'CPU'],
+    rows.map(({ name, runs, p50Ms, longestMs, cpuMs }) => [name, String(runs), ...[p50Ms, longestMs, cpuMs].map(inMilliseconds)]),
   )
 }
 
@@ -111,10 +122,11 @@ if (unknown.length > 0) throw new Error(`there is no part "${unknown.join(' ')}"
 moment('Begun')
 if (isTrial) console.log('A trial: these figures mean nothing.')
 if (isWanted('guard')) printGuard()
-if (isWanted('time') || isWanted('mass') || isWanted('scim'))
+if (named.length === 0 || named.some((word) => word !== 'guard'))
   await inLaboratory(async (laboratory) => {
     const broker = await laboratory.startBroker()
     if (isWanted('scim')) await printScim(laboratory, broker)
+    if (isWanted('large')) await printLarge(laboratory, broker)
     const worker = await laboratory.startWorker()
     if (isWanted('time')) await printTimes(laboratory)
     if (isWanted('mass')) await printMass(laboratory, { broker, worker })
