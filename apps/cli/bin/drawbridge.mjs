@@ -5,6 +5,9 @@ import { existsSync } from 'node:fs'
 /** What has ended its work may linger this long: to write its last lines, not to wait for a server that is gone. */
 const lingerMs = 1000
 
+// Looking a name up holds a thread until its name servers answer; whoever names silent ones must not stop the look-ups of all others.
+process.env.UV_THREADPOOL_SIZE ??= '64'
+
 const built = new URL('../dist/main.js', import.meta.url)
 if (!existsSync(built)) {
   console.error('drawbridge is not built yet: run "npm start" or "npm run build" first')

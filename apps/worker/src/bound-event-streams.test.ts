@@ -153,6 +153,29 @@ it('a stream whose credential was revoked is held, not ended: what it owes waits
   expect(await owner('SELECT 1 FROM event_streams s JOIN notices n ON n.position > s.position')).toHaveLength(1)
 })
 
+it('a stream that is polled is not held for the credential that set it up: each poll proves a living one', async () => {
+  const id = await aStream({ method: 'poll', revokedAt: new Date(now) })
+  await notices(1)
+  expect(await boundEventStreams(deps())).toBe(0)
+  expect((await stateOf(id))[0]).toBe('enabled')
+})
+
+it('a stream that owes nothing moves past what it does not carry, and hears what comes then', async () => {
+  const id = await aStream({ method: 'poll' })
+  await owner("UPDATE event_streams SET events_requested = '{urn:rare}' WHERE id = $1", [id])
+  await notices(3)
+  await owner("UPDATE notices SET event_type = 'urn:common'")
+  await boundEventStreams(deps())
+  await notices(1)
+  await owner('UPDATE event_streams SET events_requested = NULL WHERE id = $1', [id])
+  const { position, resource } = (
+    await owner('SELECT s.position, r.notice_position AS resource FROM event_streams s JOIN resources r ON r.id = s.resource_id WHERE s.id = $1', [id])
+  )[0]
+  expect(resource - position).toBe(1)
+  const stream = await found(id)
+  expect((await acrossTenants(fixture.database, (db) => takeForPoll(db, stream, now, 10))).notices).toBe(1)
+})
+
 it('one that is enabled again after it was disabled begins with what may still matter', async () => {
   const id = await aStream({ method: 'poll' })
   await notices(1)

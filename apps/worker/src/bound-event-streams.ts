@@ -6,7 +6,7 @@ import { assert } from '@drawbridge/core/assert'
 import { addSeconds, toSeconds } from '@drawbridge/core/instant'
 import { eventStreamLimits, type StatusReason, statusReasons } from '@drawbridge/core/signals/event-stream'
 import { streamUpdatedClaims } from '@drawbridge/core/signals/set-claims'
-import { forgetOwnEventsAcrossTenants, listStreamsBeyondBoundsAcrossTenants } from '@drawbridge/store/event-stream-bounds'
+import { forgetOwnEventsAcrossTenants, listStreamsBeyondBoundsAcrossTenants, moveIdleStreamsAcrossTenants } from '@drawbridge/store/event-stream-bounds'
 import { changeEventStreamStatus, type EventStream, findStreamIssuer } from '@drawbridge/store/event-streams'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from './deps.js'
@@ -25,6 +25,7 @@ export async function boundEventStreams(deps: JobDeps): Promise<number> {
     count = await acrossTenants(deps.database, (db) => boundSome(deps, db))
     total += count
   }
+  await acrossTenants(deps.database, moveIdleStreamsAcrossTenants)
   await acrossTenants(deps.database, (db) => forgetOwnEventsAcrossTenants(db, addSeconds(deps.clock.now(), -tellDisabledSeconds)))
   return total
 }

@@ -14,13 +14,15 @@ import { leaseSeconds, type PushDeps, pushStream } from './push-stream.js'
 export const pushLookMs = 1000
 /** Streams that one worker pushes at the same time. */
 export const mostPushedAtOnce = 16
+/** Of all streams that carry one tenant's news, whoever pushes them. */
+export const mostPushedOfTenant = 4
 
 export type Pushing = { isListening(): boolean; stop(): Promise<void> }
 
 /** Streams that are due, at most `limit`; each is this worker's alone until its lease ends. */
 export function claimPushes(deps: PushDeps, limit: number): Promise<readonly ClaimedPush[]> {
   const now = deps.clock.now()
-  const claim = { leaseId: deps.random.uuid(), leaseUntil: addSeconds(now, leaseSeconds), now, limit }
+  const claim = { leaseId: deps.random.uuid(), leaseUntil: addSeconds(now, leaseSeconds), now, limit, mostOfTenant: mostPushedOfTenant }
   return acrossTenants(deps.database, (db) => claimPushesAcrossTenants(db, claim))
 }
 

@@ -34,6 +34,8 @@ export const leaseSeconds = 60
 export const pushTimeoutMs = 10_000
 /** Read at once. */
 const batch = 20
+/** Then it is the turn of others, and this one stands behind them. */
+export const turn = { events: 100, milliseconds: 15_000 } as const
 /** Of an answer; what it may say of a refusal is short. */
 const mostAnswerBytes = 16_384
 
@@ -42,14 +44,21 @@ type Owed = { readonly own: OwnEvent } | { readonly notice: OwedNotice }
 /** Every failure ends in the stream's row; only the database's own throw. Stopped, it ends after the event that is under way. */
 export async function pushStream(deps: PushDeps, push: ClaimedPush, isStopped: () => boolean): Promise<void> {
   const authorization = openAuthorization(deps, push)
+  const until = performance.now() + turn.milliseconds
+  let pushed = 0
   let goesOn = true
   while (goesOn) {
-    const owed = await acrossTenants(deps.database, (db) => findOwedEvents(db, push, batch))
-    if (owed === undefined) return
+    const owed = await acrossTenants(deps.database, (db) => findOwedEvents(db, push, { limit: batch, now: deps.clock.now() }))
+    if (owed === undefined) break
     const events: readonly Owed[] = [...owed.own.map((own) => ({ own })), ...owed.notices.map((notice) => ({ notice }))]
     goesOn = events.length > 0
     for (const event of events) {
       goesOn = !isStopped() && (await pushOne(deps, push, event, authorization))
+      pushed += 1
+      if (goesOn && (pushed >= turn.events || performance.now() >= until)) {
+        await acrossTenants(deps.database, (db) => releasePush(db, push, deps.clock.now()))
+        return
+      }
       if (!goesOn) break
     }
   }

@@ -120,8 +120,18 @@ async function resolveSafely(deps: FetchDeps, url: URL): Promise<Result<string, 
   return refused === undefined ? ok(first) : err({ reason: 'address_refused', detail: { host: hostname, address: refused } })
 }
 
-const resolveAll = async (hostname: string): Promise<readonly string[]> =>
-  (await lookup(hostname, { all: true, order: 'ipv4first' })).map(({ address }) => address)
+const lookupsUnderWay = new Map<string, Promise<readonly string[]>>()
+
+/** One look-up of a name at a time: each holds a thread for as long as its name servers are silent, and the host has few. */
+function resolveAll(hostname: string): Promise<readonly string[]> {
+  const underWay = lookupsUnderWay.get(hostname)
+  if (underWay !== undefined) return underWay
+  const found = lookup(hostname, { all: true, order: 'ipv4first' })
+    .then((all) => all.map(({ address }) => address))
+    .finally(() => lookupsUnderWay.delete(hostname))
+  lookupsUnderWay.set(hostname, found)
+  return found
+}
 
 const pinTo =
   (address: string): LookupFunction =>

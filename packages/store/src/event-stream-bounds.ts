@@ -24,11 +24,25 @@ export async function listStreamsBeyondBoundsAcrossTenants(
            AND (SELECT count(*) FROM (SELECT 1 FROM notices n WHERE ${owed} ORDER BY n.position LIMIT ${held + 1}) counted) > ${held}
            THEN 'backlog_too_long'
          WHEN s.method = 'poll' AND s.heard_at < $3 THEN 'inactive'
-         WHEN s.status = 'enabled' AND NOT ${hasLivingCredential('$1')} THEN 'credential_ended' END AS beyond) judged
+         WHEN s.method = 'push' AND s.status = 'enabled' AND NOT ${hasLivingCredential('$1')} THEN 'credential_ended' END AS beyond) judged
       WHERE s.status <> 'disabled' AND beyond IS NOT NULL ORDER BY s.created_at, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED`,
     [toTimestamp(now), toTimestamp(oldest), toTimestamp(silentSince), limit],
   )
   return rows
+}
+
+/**
+ * Streams that owe nothing move past what they do not carry: whoever looks for what they owe reads on from there, and not from the last event that
+ * they wanted. What commits later has a higher position.
+ */
+export async function moveIdleStreamsAcrossTenants(db: AcrossDb): Promise<void> {
+  await db.query(
+    `WITH idle AS MATERIALIZED (
+       SELECT s.tenant_id, s.id, r.notice_position FROM event_streams s JOIN resources r ON r.tenant_id = s.tenant_id AND r.id = s.resource_id
+        WHERE s.status <> 'disabled' AND s.position < r.notice_position AND ${firstOwedAt} IS NULL FOR UPDATE OF s SKIP LOCKED)
+     UPDATE event_streams s SET position = idle.notice_position, delivered_to = greatest(s.delivered_to, idle.notice_position), answered = '{}'
+       FROM idle WHERE s.tenant_id = idle.tenant_id AND s.id = idle.id`,
+  )
 }
 
 /** That a stream was disabled is tried to be told for so long, and no longer. */

@@ -23,22 +23,32 @@ export type PushClaim = {
   readonly leaseUntil: Instant
   readonly now: Instant
   readonly limit: number
+  /** Of the streams that carry one tenant's news, those under way counted. */
+  readonly mostOfTenant: number
 }
 
-/** Streams that have something to push and whose time to try has come: each is given to one caller, until its lease ends. */
+/**
+ * Streams that have something to push and whose time to try has come: each is given to one caller, until its lease ends. Tenants take turns, and
+ * none has more under way than its share, so that slow receivers of one hold up nobody else's.
+ */
 export async function claimPushesAcrossTenants(db: AcrossDb, claim: PushClaim): Promise<readonly ClaimedPush[]> {
   const { rows } = await db.query<ClaimedPush>(
-    `WITH ready AS MATERIALIZED (
-       SELECT s.tenant_id, s.id FROM event_streams s
+    `WITH due AS MATERIALIZED (
+       SELECT s.tenant_id, s.id, s.try_at, row_number() OVER (PARTITION BY s.issuer_tenant_id ORDER BY s.try_at NULLS FIRST, s.id)
+         + (SELECT count(*) FROM event_streams b WHERE b.issuer_tenant_id = s.issuer_tenant_id AND b.lease_until > $3) AS nth
+         FROM event_streams s
         WHERE s.method = 'push' AND (s.try_at IS NULL OR s.try_at <= $3) AND (s.lease_until IS NULL OR s.lease_until <= $3)
           AND ${hasLivingCredential('$3')}
           AND (s.own_events <> '[]' OR (s.status = 'enabled' AND ${firstOwedAt} IS NOT NULL))
-        ORDER BY s.try_at NULLS FIRST, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED
+     ), ready AS MATERIALIZED (
+       SELECT s.tenant_id, s.id FROM due JOIN event_streams s ON s.tenant_id = due.tenant_id AND s.id = due.id
+        WHERE due.nth <= $5 AND (s.lease_until IS NULL OR s.lease_until <= $3)
+        ORDER BY due.nth, due.try_at NULLS FIRST, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED
      )
      UPDATE event_streams s SET lease_id = $1, lease_until = $2 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id
      RETURNING s.tenant_id AS "tenantId", s.id, s.resource_id AS "resourceId", s.issuer_tenant_id AS "issuerTenantId", s.issuer_id AS "issuerId",
        s.sealed_authorization AS "sealedAuthorization", s.endpoint_url AS "endpointUrl", s.lease_id AS "leaseId"`,
-    [claim.leaseId, toTimestamp(claim.leaseUntil), toTimestamp(claim.now), claim.limit],
+    [claim.leaseId, toTimestamp(claim.leaseUntil), toTimestamp(claim.now), claim.limit, claim.mostOfTenant],
   )
   return rows
 }
@@ -48,14 +58,18 @@ export type OwedEvents = { readonly own: readonly OwnEvent[]; readonly notices: 
 
 const ownedBy = 'tenant_id = $1 AND id = $2 AND lease_id = $3'
 
-/** Undefined: the lease is no longer ours. */
-export async function findOwedEvents(db: AcrossDb, { tenantId, id, leaseId }: ClaimedPush, limit: number): Promise<OwedEvents | undefined> {
+/** Undefined: the lease is no longer ours, or the credential has died. */
+export async function findOwedEvents(
+  db: AcrossDb,
+  { tenantId, id, leaseId }: ClaimedPush,
+  { limit, now }: { readonly limit: number; readonly now: Instant },
+): Promise<OwedEvents | undefined> {
   const { rows } = await db.query<{ own: readonly OwnEvent[]; notices: readonly OwedNotice[] }>(
     `SELECT s.own_events AS own, coalesce((SELECT jsonb_agg(to_jsonb(o) ORDER BY o.position) FROM (
          SELECT n.position, n.jti::text AS jti, n.token, n.event_id AS "eventId" FROM notices n
           WHERE ${owed} AND s.status = 'enabled' ORDER BY n.position LIMIT $4) o), '[]') AS notices
-       FROM event_streams s WHERE s.tenant_id = $1 AND s.id = $2 AND s.lease_id = $3`,
-    [tenantId, id, leaseId, limit],
+       FROM event_streams s WHERE s.tenant_id = $1 AND s.id = $2 AND s.lease_id = $3 AND ${hasLivingCredential('$5')}`,
+    [tenantId, id, leaseId, limit, toTimestamp(now)],
   )
   return rows[0]
 }
@@ -125,9 +139,11 @@ export async function markPushFailed(
   return failed
 }
 
-/** Whoever comes next may push it. */
-export async function releasePush(db: AcrossDb, { tenantId, id, leaseId }: ClaimedPush): Promise<void> {
-  await db.query(`UPDATE event_streams SET lease_id = NULL, lease_until = NULL WHERE ${ownedBy}`, [tenantId, id, leaseId])
+/** Whoever comes next may push it; with `behind`, after those who have waited longer. */
+export async function releasePush(db: AcrossDb, { tenantId, id, leaseId }: ClaimedPush, behind?: Instant): Promise<void> {
+  await db.query(`UPDATE event_streams SET lease_id = NULL, lease_until = NULL, try_at = coalesce(try_at, $4) WHERE ${ownedBy}`, [
+    ...[tenantId, id, leaseId, behind === undefined ? null : toTimestamp(behind)],
+  ])
 }
 
 type Said = {

@@ -68,7 +68,7 @@ test.each(['before anything is known of the tables', 'after ANALYZE'])(
   '%s, whoever looks for what is due reads nothing of what is not',
   async (when) => {
     if (when === 'after ANALYZE') await asOwner(fixture.ownerUrl, 'ANALYZE notices, event_streams')
-    const claim = { leaseId: resource, leaseUntil: now, now, limit: 16 }
+    const claim = { leaseId: resource, leaseUntil: now, now, limit: 16, mostOfTenant: 4 }
     expect(await noticesReadBy((db) => claimPushesAcrossTenants(db, claim))).toBeLessThanOrEqual(streams)
   },
 )
@@ -77,4 +77,29 @@ test('the sweep removes what has expired and is owed to nobody', async () => {
   await asOwner(fixture.ownerUrl, `UPDATE notices SET expires_at = '2026-11-01' WHERE position <= 100`)
   await acrossTenants(fixture.database, (db) => deleteExpiredNoticesAcrossTenants(db, now, 5000))
   expect(await asOwner(fixture.ownerUrl, 'SELECT count(*)::int AS left FROM notices')).toEqual([{ left: loud - 100 }])
+})
+
+test('however many streams of one tenant are due, it has its share at a time, and others come beside it', async () => {
+  const run = (sql: string) => asOwner<{ slug: string; n: number }>(fixture.ownerUrl, sql)
+  await run(
+    `INSERT INTO event_streams (tenant_id, id, resource_id, issuer_tenant_id, issuer_id, credential_id, method, endpoint_url, status, status_by, status_at, position, delivered_to, created_at, heard_at)
+     SELECT s.tenant_id, gen_random_uuid(), resource_id, issuer_tenant_id, issuer_id, credential_id, method, endpoint_url, status, status_by, status_at, position, delivered_to, s.created_at, heard_at
+       FROM event_streams s JOIN tenants t ON t.id = s.issuer_tenant_id, generate_series(1, 19) WHERE t.slug = 'tenant-2'`,
+  )
+  await run(
+    `INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
+     SELECT '${vendor}', '${resource}', ${loud} + row_number() OVER (), gen_random_uuid(), gen_random_uuid(), 'a.b.c', '2026-11-28', '2026-12-28', i.tenant_id, i.id
+       FROM issuers i JOIN tenants t ON t.id = i.tenant_id WHERE t.slug IN ('tenant-2', 'tenant-3')`,
+  )
+  const claim = { leaseId: resource, leaseUntil: instant(now + 60_000), now, limit: 16, mostOfTenant: 4 }
+  await acrossTenants(fixture.database, (db) => claimPushesAcrossTenants(db, claim))
+  await acrossTenants(fixture.database, (db) => claimPushesAcrossTenants(db, claim))
+  expect(
+    await run(
+      `SELECT t.slug, count(*)::int AS n FROM event_streams s JOIN tenants t ON t.id = s.issuer_tenant_id WHERE s.lease_until IS NOT NULL GROUP BY 1 ORDER BY 1`,
+    ),
+  ).toEqual([
+    { slug: 'tenant-2', n: 4 },
+    { slug: 'tenant-3', n: 1 },
+  ])
 })

@@ -107,7 +107,8 @@ async function holdWhatLives(db: AcrossDb, of: StreamsOf, now: Instant): Promise
   )
   const position = rows[0]?.position ?? 0
   await db.query(
-    `UPDATE notices SET expires_at = greatest(expires_at, created_at + interval '${noticeHoldSeconds} seconds') WHERE ${ofThese} AND position > $5`,
+    `UPDATE notices SET expires_at = created_at + interval '${noticeHoldSeconds} seconds'
+      WHERE ${ofThese} AND position > $5 AND expires_at < created_at + interval '${noticeHoldSeconds} seconds'`,
     [...keyOf(of), position],
   )
   return position

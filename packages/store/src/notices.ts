@@ -21,7 +21,8 @@ export type NewNotice = { readonly eventId: string; readonly jti: string; readon
 
 /**
  * Writes notices at the resource's next positions and wakes brokers and workers at commit. The row lock makes positions gapless. Each stream that
- * is owed one owes a receipt from here on, for every notice that tells a deprovisioning event. Where a receiver may be away for long, what it is
+ * is owed one owes a receipt from here on, for every notice that tells a deprovisioning event; one that we have ended will not hear it, goes on believing,
+ * and so nothing is called dead everywhere. Where a receiver may be away for long, what it is
  * owed is kept for longer than that.
  */
 export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: readonly NewNotice[]): Promise<void> {
@@ -32,14 +33,15 @@ export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: reado
      ), given AS (
        SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $11::text[]) WITH ORDINALITY AS n (jti, event_id, token, event_type, ordinal)
      ), receivers AS (
-       SELECT id, instance, NULL::text[] AS wanted, NULL::timestamptz AS paused_at FROM notice_streams
+       SELECT id, instance, NULL::text[] AS wanted, NULL::timestamptz AS paused_at, false AS is_ended FROM notice_streams
         WHERE tenant_id = $1 AND resource_id = $2 AND closed_at IS NULL AND issuer_tenant_id = $8 AND issuer_id = $9
        UNION ALL
-       SELECT id, 'event stream ' || id, events_requested, CASE WHEN status = 'paused' THEN $6::timestamptz END FROM event_streams
-        WHERE tenant_id = $1 AND resource_id = $2 AND status <> 'disabled' AND issuer_tenant_id = $8 AND issuer_id = $9
+       SELECT id, 'event stream ' || id, events_requested, CASE WHEN status = 'paused' THEN $6::timestamptz END, status = 'disabled' FROM event_streams
+        WHERE tenant_id = $1 AND resource_id = $2 AND (status <> 'disabled' OR status_by <> 'receiver') AND issuer_tenant_id = $8 AND issuer_id = $9
      ), due AS (
-       INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at, paused_at)
-       SELECT e.tenant_id, e.id, r.id, raised.identifier, r.instance, $6, r.paused_at
+       INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at, paused_at, refused_at, refusal)
+       SELECT e.tenant_id, e.id, r.id, raised.identifier, r.instance, $6, r.paused_at, CASE WHEN r.is_ended THEN $6::timestamptz END,
+           CASE WHEN r.is_ended THEN 'stream_disabled' END
          FROM raised, given, receivers r, deprovisioning_events e
         WHERE e.tenant_id = $8 AND e.id = given.event_id AND (r.wanted IS NULL OR given.event_type = ANY (r.wanted))
        ON CONFLICT DO NOTHING

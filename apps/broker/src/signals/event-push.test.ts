@@ -291,6 +291,17 @@ describe('a stream that holds back', () => {
     expect(await receiptOf('after that')).toMatchObject({ due: 0 })
   })
 
+  it('that we ended hears nothing of what comes after, goes on believing, and so nothing is called dead', async () => {
+    const id = await aStream()
+    await owner("UPDATE event_streams SET status = 'disabled', status_by = 'transmitter' WHERE id = $1", [id])
+    await revokeAll(['after its end'])
+    await swept()
+    expect(await receiptOf('after its end')).toMatchObject({ due: 1, refused: 1, deadAt: null })
+    await streams.setStatus({ stream_id: id, status: 'enabled' })
+    await once()
+    expect(await receiptOf('after its end')).toMatchObject({ acknowledged: 1, deadAt: expect.any(Number) })
+  })
+
   it('is owed a receipt only for what it asked for', async () => {
     await aStream({ events_requested: ['urn:other'] })
     await revokeAll(['unasked'])

@@ -69,7 +69,9 @@ function record(
 ): Promise<void> {
   const { tenantId, identifier, credentialId } = http.caller
   const { id, method, endpointUrl } = stream
-  const detail = { resource: identifier, issuer: tenantOf(http).issuer.url, stream: id, method, endpointUrl, credential: credentialId }
+  // Receivers put secrets into paths.
+  const endpointHost = endpointUrl === null ? null : new URL(endpointUrl).host
+  const detail = { resource: identifier, issuer: tenantOf(http).issuer.url, stream: id, method, endpointHost, credential: credentialId }
   return insertAuditEvent(db, tenantId, { at: deps.clock.now(), kind, detail, requestId: http.requestId, address: http.address })
 }
 
@@ -81,6 +83,8 @@ export async function createEventStream(http: Receiving<NewStream>, deps: Broker
   const of = streamsOf(http)
   const made = { ...of, ...configuration.value, id, credentialId: http.caller.credentialId, now: deps.clock.now() }
   return acrossTenants(deps.database, async (db) => {
+    // Another stream would carry what the operator holds back.
+    if ((await listEventStreams(db, of)).some(({ statusBy }) => statusBy === 'operator')) return refuseSignal('stream_held')
     if (!(await insertEventStream(db, made))) return refuseSignal('streams_enough')
     await record(db, http, deps, { kind: 'event_stream.created', stream: made })
     const stream = await findEventStreamHeard(db, of, id, made.now)
@@ -116,6 +120,7 @@ type Change = (
 
 const change = (http: Receiving<ChangedStream>, deps: BrokerDeps, decide: Change): Promise<Answer> =>
   withStream(http, deps, http.parsed.stream_id, async (db, stream) => {
+    if (stream.statusBy === 'operator') return refuseSignal('stream_held')
     if (!repeatsOurs(http.parsed, show(http, stream))) return refuseSignal('stream_property_wrong')
     const configuration = decide(http, deps, stream)
     if (!configuration.ok) return refuseSignal(configuration.error)
@@ -157,6 +162,7 @@ const remove = endpoint<undefined, ProvenReceiver>({
   output: { status: 204 },
   run: (http, deps) =>
     withStream(http, deps, streamIdOf(http), async (db, stream) => {
+      if (stream.statusBy === 'operator') return refuseSignal('stream_held')
       await deleteEventStream(db, stream, deps.clock.now())
       await record(db, http, deps, { kind: 'event_stream.deleted', stream })
       return empty(204, noStore)

@@ -302,6 +302,13 @@ describe('a status', () => {
     expect(await streams.setStatus({ stream_id, status: 'enabled' })).toMatchObject({ status: 403, body: { error: 'access_denied' } })
     expect((await streams.setStatus({ stream_id, status: 'paused' })).status).toBe(200)
     expect((await owner('SELECT status_by FROM event_streams'))[0].status_by).toBe('operator')
+    for (const around of [
+      await streams.update({ stream_id, description: 'another' }),
+      await streams.replace({ stream_id }),
+      await streams.remove(stream_id),
+      await streams.create({}),
+    ])
+      expect(around).toMatchObject({ status: 403, body: { error: 'access_denied' } })
   })
 })
 
