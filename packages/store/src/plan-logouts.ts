@@ -1,8 +1,9 @@
 /**
  * Which clients must be told that somebody is logged out, written as deliveries in the sweep's own transaction.
  *
- * A client is told of whoever ever came to it by a grant that is still remembered (`sweeps.ts`), living or over: its own session may outlast our grant. What
- * an earlier event ended it was told of then.
+ * A client is told of whoever ever came to it by a grant that is still remembered (`sweeps.ts`), living or over: its own session may outlast our grant, and
+ * a grant may have ended without a word, handed back by the client itself or left empty by policy. So it may hear twice of what it had heard before.
+ * Logouts only take away: none waits for another, and what a client cannot do with one of them holds up no other.
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
@@ -21,17 +22,13 @@ type Planned = {
 export type EndedAccess = Planned & { readonly target: RevocationTarget; readonly targetId: string; readonly epoch: number }
 export type EndedSessions = Planned & { readonly sessions: readonly string[] }
 
-/** Clocks of broker and worker may differ by as much: what was marked so long before the barrier was an earlier event's. */
-const skew = "interval '1 day'"
-const toldBefore = `g.revoked_at < (SELECT barrier_at FROM deprovisioning_events e WHERE e.tenant_id = $1 AND e.id = $2) - ${skew}`
-
 /** A condition on `g`: `$5` the target's id, `$6` its epoch. Ours, never input. */
 const ofTarget: Readonly<Record<RevocationTarget, string>> = {
-  subject: `g.subject_id = $5::uuid AND g.subject_epoch < $6 AND (${toldBefore}) IS NOT TRUE`,
+  subject: `g.subject_id = $5::uuid AND g.subject_epoch < $6`,
   grant: `g.id = $5::uuid AND $6::int IS NOT NULL`,
-  client: `g.client_id = $5 AND g.client_epoch < $6 AND (${toldBefore}) IS NOT TRUE`,
-  connection: `g.connection_id = $5::uuid AND g.connection_epoch < $6 AND (${toldBefore}) IS NOT TRUE`,
-  tenant: `g.tenant_id = $5::uuid AND g.tenant_epoch < $6 AND (${toldBefore}) IS NOT TRUE`,
+  client: `g.client_id = $5 AND g.client_epoch < $6`,
+  connection: `g.connection_id = $5::uuid AND g.connection_epoch < $6`,
+  tenant: `g.tenant_id = $5::uuid AND g.tenant_epoch < $6`,
 }
 
 /**
@@ -73,7 +70,7 @@ async function plan(
     `WITH told AS (${told}),
      written AS (
        INSERT INTO deliveries (tenant_id, id, destination_id, order_key, sequence, event_id, part, payload, due_at, created_at, begun_at)
-       SELECT $1, gen_random_uuid(), t.id, told.subject_id::text, $3, $2, coalesce(told.session_id::text, ''),
+       SELECT $1, gen_random_uuid(), t.id, concat_ws(' ', told.subject_id, $2::uuid, told.session_id), $3, $2, coalesce(told.session_id::text, ''),
          jsonb_strip_nulls(jsonb_build_object('sub', told.subject_id, 'sid', told.session_id)), $4, $4, $4
          FROM told JOIN delivery_destinations t ON t.tenant_id = $1 AND t.issuer_id = told.issuer_id AND t.client_id = told.client_id
         ORDER BY told.subject_id, t.id

@@ -25,7 +25,7 @@ const shown = z.strictObject({
   destinationId: idShape.describe('Of a webhook: its id'),
   clientId: z.string().nullable().describe('Of a client that hears of logouts'),
   eventId: idShape,
-  orderKey: z.string().describe('What has the same arrives in order: the sub of a person, mostly'),
+  orderKey: z.string().describe('What has the same arrives in order: news of one person. Logouts have none: each begins with the sub'),
   state: z.enum(deliveryStates),
   attempts: z.int(),
   reason: z.string().nullable().describe('Why the last try failed, or why it was given up'),

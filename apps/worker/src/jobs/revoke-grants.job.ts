@@ -61,10 +61,11 @@ export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void>
     const grant = job.target === 'grant' ? (await findGrantsNow(db, tenant, [job.targetId])).get(job.targetId) : undefined
     if (!(job.target === 'grant' && event !== undefined && ofTheClientAlone.includes(event.source)))
       await planLogouts(db, { tenant, eventId, sequence: job.entry, now, target: job.target, targetId: job.targetId, epoch: job.epoch })
-    await tellNewsOfEnd(db, { tenant, eventId, sequence: job.entry, isDeactivated: job.deactivated ?? false, now })
     let count = 0
     const plan = planRevocation(job, await listIssuersOfTenant(db, tenant), now)
     for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, { tenant, event, grant, revocation })
+    // Resources are locked before news of a person, here and wherever else both are: no two jobs wait for each other.
+    await tellNewsOfEnd(db, { tenant, eventId, sequence: job.entry, isDeactivated: job.deactivated ?? false, now })
     await markEventsSwept(db, tenant, [eventId], now)
     await markDone(db, tenant, job.entry, now)
     return count

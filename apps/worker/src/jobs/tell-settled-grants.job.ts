@@ -59,8 +59,9 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
         if (of.length > 0) await tellResource(deps, db, { tenant, issuer, resource, at, expiresAt }, of)
       }
     const events = grants.map(({ eventId }) => eventId as DeprovisioningEventId)
-    for (const { eventId, isEnded } of grants)
-      if (isEnded) await tellNewsOfEnd(db, { tenant, eventId, sequence: entry, isDeactivated: false, now: at })
+    // One person after the other in an order that all jobs share, because each is locked until the commit.
+    const ended = present.filter(({ isEnded }) => isEnded).toSorted((one, other) => ((one.subject ?? '') < (other.subject ?? '') ? -1 : 1))
+    for (const { eventId } of ended) await tellNewsOfEnd(db, { tenant, eventId, sequence: entry, isDeactivated: false, now: at })
     await markEventsSwept(db, tenant, events, at)
     await markDone(db, tenant, entry, at)
     return grants.length
