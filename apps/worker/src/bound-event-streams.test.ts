@@ -169,7 +169,10 @@ it('a stream that owes nothing moves past what it does not carry, and hears what
   await notices(1)
   await owner('UPDATE event_streams SET events_requested = NULL WHERE id = $1', [id])
   const { position, resource } = (
-    await owner('SELECT s.position, r.notice_position AS resource FROM event_streams s JOIN resources r ON r.id = s.resource_id WHERE s.id = $1', [id])
+    await owner(
+      'SELECT s.position, r.notice_position AS resource FROM event_streams s JOIN resources r ON r.id = s.resource_id WHERE s.id = $1',
+      [id],
+    )
   )[0]
   expect(resource - position).toBe(1)
   const stream = await found(id)

@@ -6,7 +6,11 @@ import { assert } from '@drawbridge/core/assert'
 import { addSeconds, toSeconds } from '@drawbridge/core/instant'
 import { eventStreamLimits, type StatusReason, statusReasons } from '@drawbridge/core/signals/event-stream'
 import { streamUpdatedClaims } from '@drawbridge/core/signals/set-claims'
-import { forgetOwnEventsAcrossTenants, listStreamsBeyondBoundsAcrossTenants, moveIdleStreamsAcrossTenants } from '@drawbridge/store/event-stream-bounds'
+import {
+  forgetOwnEventsAcrossTenants,
+  listStreamsBeyondBoundsAcrossTenants,
+  moveIdleStreamsAcrossTenants,
+} from '@drawbridge/store/event-stream-bounds'
 import { changeEventStreamStatus, type EventStream, findStreamIssuer } from '@drawbridge/store/event-streams'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from './deps.js'

@@ -78,7 +78,10 @@ export async function updateWebhook(db: Db, tenant: TenantId, id: string, change
   )
   // Another address has not failed yet.
   if (rowCount === 1 && change.url !== undefined)
-    await db.query('UPDATE delivery_destinations SET paused_until = NULL, failures = 0, failing_since = NULL WHERE tenant_id = $1 AND id = $2', [tenant, id])
+    await db.query(
+      'UPDATE delivery_destinations SET paused_until = NULL, failures = 0, failing_since = NULL WHERE tenant_id = $1 AND id = $2',
+      [tenant, id],
+    )
   return rowCount === 1
 }
 
