@@ -35,7 +35,9 @@ export async function testDatabase({ waitsForCommits }: TestDatabaseOptions = {}
     ownerUrl: at(ownerTemplate, name),
     close: async () => {
       await database.close()
+      await leave(at(ownerTemplate, name))
       await asOwner(at(ownerTemplate, 'postgres'), `DROP DATABASE "${name}" WITH (FORCE)`)
+      await leave(at(ownerTemplate, 'postgres'))
     },
   }
 }
@@ -48,13 +50,27 @@ export async function asOwner<Row = Record<string, unknown>>(
   sql: string,
   parameters: readonly unknown[] = [],
 ): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: ownerUrl })
-  await client.connect()
-  try {
-    return (await client.query(sql, [...parameters])).rows as Row[]
-  } finally {
-    await client.end()
-  }
+  return (await ownersAt(ownerUrl).query(sql, [...parameters])).rows as Row[]
+}
+
+/** Proving a password costs more than most statements, so a few connections wait for the next one. None of them keeps a process alive. */
+const idleOwnerMs = 1000
+const owners = new Map<string, pg.Pool>()
+
+async function leave(url: string): Promise<void> {
+  const pool = owners.get(url)
+  owners.delete(url)
+  await pool?.end()
+}
+
+function ownersAt(url: string): pg.Pool {
+  const known = owners.get(url)
+  if (known !== undefined) return known
+  const pool = new pg.Pool({ connectionString: url, max: 4, idleTimeoutMillis: idleOwnerMs, allowExitOnIdle: true })
+  // A database that is dropped or stopped ends the connections that wait: the next statement opens another.
+  pool.on('error', () => undefined)
+  owners.set(url, pool)
+  return pool
 }
 
 function at(url: string, name: string): string {

@@ -217,9 +217,9 @@ function holdPages(database: TestDatabase['database']) {
         ? Reflect.get(pool, property)
         : async () => {
             const client = await pool.connect()
-            const query = client.query.bind(client) as (text: string, values?: unknown[]) => Promise<unknown>
-            client.query = (async (text: string, values?: unknown[]) => {
-              if (text.includes('FROM recorded_logins')) {
+            const query = client.query.bind(client) as (text: unknown, values?: unknown[]) => Promise<unknown>
+            client.query = (async (text: unknown, values?: unknown[]) => {
+              if (typeof text === 'string' && text.includes('FROM recorded_logins')) {
                 reach()
                 await released
               }
