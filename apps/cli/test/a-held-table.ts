@@ -3,7 +3,7 @@ import pg from 'pg'
 
 export type HeldTables = {
   /** How many statements wait for them, or how many of one role: what crosses tenants in the background may wait, too. */
-  waiting(role?: 'drawbridge_tenant'): Promise<number>
+  waiting(role?: 'drawbridge_tenant' | 'drawbridge_hot'): Promise<number>
   release(): Promise<void>
 }
 
