@@ -141,7 +141,9 @@ async function findUnlinked(db: Db, at: Parameters<typeof findByRecordedKey>[1],
      ORDER BY deleted_at IS NOT NULL, id LIMIT 1`,
     [at.tenant, at.connectionId, id],
   )
-  const found = rows[0] === undefined ? [] : await findByRecordedKey(db, at, rows[0])
+  // Where her key is the very id, nobody need have told of her for it to name her.
+  const named: KeyedUser | undefined = rows[0] ?? (at.link?.scim === 'externalId' ? { userName: '', externalId: id } : undefined)
+  const found = named === undefined ? [] : await findByRecordedKey(db, at, named)
   return found.length === 0 ? 'unknown' : found.length === 1 ? found : 'ambiguous'
 }
 

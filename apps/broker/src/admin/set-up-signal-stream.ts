@@ -110,7 +110,10 @@ export async function setUpStream(
   const pushToken = asked.delivery === 'push' ? deps.random.token() : undefined
   const hash = pushToken === undefined ? undefined : hashCredential(pushToken).toString('hex')
   if (hash !== undefined)
-    await changeTransmitter(deps, at, (ssf) => withPushTokens(ssf, [hash, ...pushTokensOf(ssf).slice(1 - mostPushTokens)]))
+    // Where none is asked for, none is until the transmitter has ours: what is pushed by a stream that was made by hand goes on being heard.
+    await changeTransmitter(deps, at, (ssf) =>
+      pushTokensOf(ssf).length === 0 ? ssf : withPushTokens(ssf, [hash, ...pushTokensOf(ssf).slice(1 - mostPushTokens)]),
+    )
   const made = await putStream(
     managing.value,
     {
@@ -134,7 +137,8 @@ export async function setUpStream(
       )
     return made
   }
-  if (hash !== undefined) await changeTransmitter(deps, at, (ssf) => withPushTokens(ssf, pushTokensOf(ssf).slice(0, 2)))
+  if (hash !== undefined)
+    await changeTransmitter(deps, at, (ssf) => withPushTokens(ssf, [hash, ...pushTokensOf(ssf).filter((one) => one !== hash)].slice(0, 2)))
   await keepStream(deps, at, { asked, stream: made.value, transmitter: transmitter.value }, audit)
   await askForVerification(deps, at, managing.value, made.value.id)
   return ok(undefined)

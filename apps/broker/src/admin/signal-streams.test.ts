@@ -143,6 +143,12 @@ describe('a stream that is pushed', () => {
     expect((await ssfOf())['pushTokenSha256']).toHaveLength(2)
   })
 
+  it.each([409, 500])('that could not be set up (%i) asks no token of what is pushed by a stream that was made by hand', async (status) => {
+    broken = ['/stream', { ok: true, value: { status, headers: {}, body: Buffer.alloc(0) } }]
+    expect((await setUp({ delivery: 'push', credential: bearer() })).status).toBe(424)
+    expect((await ssfOf())['pushTokenSha256'] ?? []).toEqual([])
+  })
+
   it('that the transmitter has forgotten is made anew', async () => {
     await setUp({ delivery: 'push', credential: bearer() })
     const { id: gone } = theStream()
