@@ -40,6 +40,10 @@ const provisioningState = `CASE
   WHEN makes_link AND $16::text IS NOT NULL AND NOT EXISTS (SELECT 1 FROM proven WHERE proven.domain = $16) THEN 'link_unproven'
   WHEN asks_invitation AND NOT EXISTS (SELECT 1 FROM invitation) THEN 'not_invited' END`
 
+/** By which signals of nobody may have meant her. */
+const namesOfHers = `ARRAY(
+      SELECT unmatched_name(id) FROM UNNEST(ARRAY[$10, $12]::text[]) AS given (id) UNION SELECT unmatched_name(external_id) FROM scim WHERE living)`
+
 /** The last four lines are `judgeFreshness` of core; a test holds the two together. */
 const verdictOf = `CASE
   WHEN (SELECT count(*) FROM entered) < cardinality($7::text[]) THEN 'login_replayed'
@@ -80,9 +84,8 @@ export const judgement = `entered AS (
         OR ($11::text = 'externalId' AND u.external_id = $12) OR ($11::text IS NULL AND u.external_id = $10))
   ), told AS (
     SELECT max(said_at) FILTER (WHERE connection_id = $3) AS at,
-      COALESCE(bool_or(deactivates AND (connection_id = $3 OR NOT EXISTS (SELECT 1 FROM known))), false) AS deactivates
-    FROM unmatched_signals WHERE tenant_id = $1 AND name = ANY (ARRAY(
-      SELECT unmatched_name(id) FROM UNNEST(ARRAY[$10, $12]::text[]) AS given (id) UNION SELECT unmatched_name(external_id) FROM scim WHERE living))
+      COALESCE(bool_or(deactivates AND connection_id = $3), false) AS deactivates
+    FROM unmatched_signals WHERE tenant_id = $1 AND name = ANY (${namesOfHers})
   ), barrier AS (
     SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)) AS at, c.resync_demanded_at AS resync_at
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
@@ -93,6 +96,8 @@ export const judgement = `entered AS (
     UNION ALL
     SELECT ${goneAt('s')} FROM scim_users u JOIN subjects s ON s.tenant_id = $1 AND s.scim_user_id = u.id AND ${isGone('s')}
     WHERE u.tenant_id = $1 AND (u.user_name_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17]) OR u.external_id = ANY (ARRAY[$10, $12]::text[]))
+    UNION ALL
+    SELECT said_at FROM unmatched_signals WHERE tenant_id = $1 AND connection_id <> $3 AND deactivates AND name = ANY (${namesOfHers})
   ), namesakes AS (
     SELECT u.deleted_at IS NOT NULL OR NOT u.active AS gone FROM scim_users u
     WHERE u.tenant_id = $1 AND (u.connection_id = $3 OR u.deleted_at IS NOT NULL OR NOT u.active)

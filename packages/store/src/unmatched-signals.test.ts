@@ -300,6 +300,12 @@ describe('whoever is out leaves a tombstone of all her linking keys', () => {
     expect(await signIn({ connectionId: other })).toBe('subject_deactivated')
   })
 
+  it('an id that another IdP purged of nobody keeps out nobody whom the directory of this connection has', async () => {
+    await told('account-purged', { id: 'grace' })
+    await here((db) => insertScimUser(db, directory(other), { userName: 'grace.o', externalId: 'grace', active: true, attributes: {} }))
+    expect(await signIn({ stableId: 'grace', connectionId: other, issuedAt: at(90) })).toBe('believed')
+  })
+
   it('whom the directory of the other connection has is let in by it; whoever was there already stays', async () => {
     await here((db) => insertScimUser(db, directory(other), { userName: 'grace.o', externalId: 'grace', active: true, attributes: {} }))
     expect(await signIn({ stableId: 'was-here', email: 'grace@acme.example', connectionId: other })).toBe('believed')
