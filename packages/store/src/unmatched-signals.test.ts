@@ -188,7 +188,9 @@ describe('somebody who signed in before her directory told of her, and has not s
   it('is found by the id itself, where that is her key, though no directory has told of her at all', async () => {
     const byId = { scim: 'externalId', claims: ['oid'], isStableId: false } as const
     expect(await signIn({ stableId: 'pairwise' })).toBe('believed')
-    await sql(`UPDATE subjects SET claims = '{"claims": [["oid", "e-17"]]}' WHERE tenant_id = $1 AND stable_id = 'pairwise'`, [acme.tenantId])
+    await sql(`UPDATE subjects SET claims = '{"claims": [["oid", "e-17"]]}' WHERE tenant_id = $1 AND stable_id = 'pairwise'`, [
+      acme.tenantId,
+    ])
     expect(await told('account-disabled', { id: 'e-17', link: byId, now: at(70) })).toMatchObject({ outcome: 'done' })
     const said = "SELECT deactivated_at IS NOT NULL AS gone FROM subjects WHERE tenant_id = $1 AND stable_id = 'pairwise'"
     expect(await sql(said, [acme.tenantId])).toEqual([{ gone: true }])
