@@ -57,6 +57,11 @@ it('one grant that is revoked is named by the person, the gid of its tokens and 
   expect(typeOf(event)).toBe(`${caep}session-revoked`)
 })
 
+type Receipt = {
+  readonly eventId: string
+  readonly receivers: readonly { readonly instance: string; readonly acknowledgedAt: string | null }[]
+}
+
 it('a person whom the directory switches off is named by sub; the receipt says that the receiver took it, and a poll tells the same', async () => {
   const polled = (await streams.create({ description: 'polled' })).body
   await product.provision('acme')
@@ -69,10 +74,10 @@ it('a person whom the directory switches off is named by sub; the receipt says t
   const told = await Promise.all(Object.values(body.sets as Record<string, string>).map((token) => judge(token)))
   expect(told.map(({ txn }) => txn)).toContain(event['txn'])
   await streams.poll(polled.delivery.endpoint_url, { ack: Object.keys(body.sets), maxEvents: 0 })
-  const receipts = (await product.admin('GET', '/tenants/acme/revocations?receivers=true')).json['revocations'] as any[]
-  const receivers = receipts.find(({ eventId }) => eventId === event['txn']).receivers as any[]
-  const foreign = receivers.filter(({ instance }) => instance.startsWith('event stream'))
-  expect(foreign.map(({ acknowledgedAt }) => typeof acknowledgedAt)).toEqual(['string', 'string'])
+  const { json } = await product.admin('GET', '/tenants/acme/revocations?receivers=true')
+  const receipt = (json['revocations'] as readonly Receipt[]).find(({ eventId }) => eventId === event['txn'])
+  const foreign = receipt?.receivers.filter(({ instance }) => instance.startsWith('event stream'))
+  expect(foreign?.map(({ acknowledgedAt }) => typeof acknowledgedAt)).toEqual(['string', 'string'])
 })
 
 it('nothing of all this was refused', () => {

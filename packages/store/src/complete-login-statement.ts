@@ -150,11 +150,11 @@ export const completeStatement = hotStatement({
     WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session AND in_signals) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
       claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
-      claims_version = subjects.claims_version + CASE WHEN ${said('subjects.claims')} = ${said('EXCLUDED.claims')} THEN 0 ELSE 1 END,
-      claims_barrier = CASE WHEN ${said('subjects.claims')} = ${said('EXCLUDED.claims')} OR NOT (SELECT is_now FROM changes) THEN subjects.claims_barrier
-        ELSE subjects.claims_version + 1 END,
-      claims_barrier_at = CASE WHEN ${said('subjects.claims')} = ${said('EXCLUDED.claims')} OR NOT (SELECT is_now FROM changes) THEN subjects.claims_barrier_at
-        ELSE $6 END,
+      (claims_version, claims_barrier, claims_barrier_at) = (
+        SELECT subjects.claims_version + CASE WHEN differs THEN 1 ELSE 0 END,
+          CASE WHEN differs AND is_now THEN subjects.claims_version + 1 ELSE subjects.claims_barrier END,
+          CASE WHEN differs AND is_now THEN $6 ELSE subjects.claims_barrier_at END
+        FROM changes, (SELECT ${said('subjects.claims')} <> ${said('EXCLUDED.claims')} AS differs) compared),
       scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id), deactivates_at = COALESCE(EXCLUDED.deactivates_at, subjects.deactivates_at)
     WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
       AND (subjects.deactivates_at <= $6) IS NOT TRUE

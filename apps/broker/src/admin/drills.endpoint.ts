@@ -1,6 +1,6 @@
 /**
  * The material of a drill: somebody who does not exist, and a code for a grant that opens nothing. Whoever runs the drill redeems the code at the
- * token endpoint as any client does, takes the access away, and looks at what becomes of the tokens. `drawbridge drill` does all of it.
+ * token endpoint like every other client, takes the access away, and looks at what becomes of the tokens. `drawbridge drill` does all of it.
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'

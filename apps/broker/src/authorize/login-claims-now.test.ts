@@ -83,6 +83,13 @@ it('the worker is asked once for the person whose login it was, and not where a 
   expect(told.at(-1)?.payload).toEqual({ connection: acme.connectionId, subjects: [expect.any(String)] })
 })
 
+it('the same groups in another order are nothing new', async () => {
+  await signIn(everything)
+  const known = (await entries()).length
+  await signIn({ ...everything, groups: everything.groups.toReversed() })
+  expect(await entries()).toHaveLength(known)
+})
+
 it('at the next refresh, where the policy says so', async () => {
   const before = await signIn(everything)
   await policy('at_next_refresh')

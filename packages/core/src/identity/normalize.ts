@@ -178,7 +178,8 @@ function groupsOf(facts: Facts, mapping: ClaimMapping): Known<readonly string[]>
   if (facts.groupsOverage) return { state: 'unknown' }
   const source = mapping.groups.from.find((name) => facts.attributes.has(name))
   if (source === undefined) return { state: 'unknown' }
-  const groups = [...new Set((facts.attributes.get(source) ?? []).filter((group) => group !== ''))]
+  // In an order of ours: an IdP that names them in another one says nothing new of her.
+  const groups = [...new Set((facts.attributes.get(source) ?? []).filter((group) => group !== ''))].toSorted()
   if (groups.length > policyLimits.groups) return { state: 'unknown', beyond: 'groups' }
   const isTooLong = groups.some((group) => group.length > policyLimits.claimCharacters)
   return isTooLong ? { state: 'unknown', beyond: 'claimCharacters' } : { state: 'known', value: groups }
