@@ -1,6 +1,5 @@
 /** Calls that must arrive, as an admin sees them; what was given up is tried again when she says so. The vendor's own are those of its webhooks. */
 import { deliveryKinds } from '@drawbridge/core/revocation/delivery'
-import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import {
   type DeliveryRecord,
   deliveryStates,
@@ -12,10 +11,10 @@ import {
 import { inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import { json } from '../http/answer.js'
-import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { refuseAdmin } from './refuse-admin.js'
+import { ownedByTenant, ownedByVendor, type RowOwner, reservedFor } from './row-owner.js'
 import { id as idShape, time, timeOrNull, toIso } from './shapes.js'
 
 const tag = 'Deliveries'
@@ -47,17 +46,11 @@ const show = (delivery: DeliveryRecord): z.output<typeof shown> => ({
   failingSince: orNull(delivery.failingSince),
 })
 
-type Owner = {
-  readonly path: string
-  readonly whose: string
-  readonly tenantId: (http: HttpRequest<unknown, unknown>) => TenantId
-  readonly vendorOnly?: true
-}
-const ofTenant: Owner = { path: '/tenants/:tenant/deliveries', whose: '', tenantId: (http) => tenantOf(http).id }
-const ofVendor: Owner = { path: '/deliveries', whose: ' to webhooks of the vendor', tenantId: () => vendorTenantId, vendorOnly: true }
-const commonOf = ({ vendorOnly }: Owner) => ({ tag, ...(vendorOnly ? { vendorOnly } : {}) })
+const ofTenant = ownedByTenant('deliveries', '')
+const ofVendor = ownedByVendor('deliveries', ' to webhooks of the vendor')
+const commonOf = (owner: RowOwner) => ({ tag, ...reservedFor(owner) })
 
-const list = (owner: Owner) =>
+const list = (owner: RowOwner) =>
   adminList({
     ...commonOf(owner),
     path: owner.path,
@@ -78,7 +71,7 @@ const list = (owner: Owner) =>
 
 const replayed = z.strictObject({ replayed: z.int().max(mostReplayed) })
 
-const replay = (owner: Owner) =>
+const replay = (owner: RowOwner) =>
   adminEndpoint({
     ...commonOf(owner),
     method: 'POST',
@@ -101,7 +94,7 @@ const replay = (owner: Owner) =>
     },
   })
 
-const replayAll = (owner: Owner) =>
+const replayAll = (owner: RowOwner) =>
   adminEndpoint({
     ...commonOf(owner),
     method: 'POST',

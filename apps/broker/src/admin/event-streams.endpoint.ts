@@ -23,7 +23,7 @@ import type { Endpoint } from '../http/endpoint.js'
 import { signOwnEvent } from '../http/own-event.js'
 import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
-import type { ResourceOwner } from './owned-resources.js'
+import { commonOf, type ResourceOwner } from './owned-resources.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -57,11 +57,9 @@ const show = (stream: ListedStream): z.output<typeof shown> => ({
   tryAt: toIsoOrNull(stream.tryAt),
 })
 
-const common = ({ tag, vendorOnly }: ResourceOwner) => ({ tag, ...(vendorOnly ? { vendorOnly } : {}) })
-
 const list = (owned: ResourceOwner): Endpoint =>
   adminList({
-    ...common(owned),
+    ...commonOf(owned),
     path: `${owned.path}/:id/streams`,
     summary: 'List the event streams of a resource of this owner, oldest first, with what waits and why',
     permission: 'configuration:read',
@@ -119,7 +117,7 @@ const pauseBody = z.strictObject({ reason: z.string().trim().min(1).max(200).opt
 
 const pause = (owned: ResourceOwner): Endpoint =>
   adminEndpoint({
-    ...common(owned),
+    ...commonOf(owned),
     method: 'POST',
     path: `${owned.path}/:id/streams/:stream/pause`,
     summary: 'Pause an event stream; it holds back what it owes within its bounds, and only an admin lets it go on',
@@ -137,7 +135,7 @@ const pause = (owned: ResourceOwner): Endpoint =>
 
 const resume = (owned: ResourceOwner): Endpoint =>
   adminEndpoint({
-    ...common(owned),
+    ...commonOf(owned),
     method: 'POST',
     path: `${owned.path}/:id/streams/:stream/resume`,
     summary: 'Let an event stream go on that an admin has paused',
@@ -153,7 +151,7 @@ const resume = (owned: ResourceOwner): Endpoint =>
 
 const remove = (owned: ResourceOwner): Endpoint =>
   adminEndpoint({
-    ...common(owned),
+    ...commonOf(owned),
     method: 'DELETE',
     path: `${owned.path}/:id/streams/:stream`,
     summary: 'Delete an event stream; what it still owed is not told, and its receipts say so',

@@ -27,6 +27,7 @@ import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoi
 import { adminList, momentPosition } from './admin-list.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { newResource, resourceChange, resourceShape, scopesShape, showResource, toScopes } from './resource-shapes.js'
+import { reservedFor } from './row-owner.js'
 import { fromIso, id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
 export type ResourceOwner = {
@@ -58,7 +59,7 @@ async function changeOwn(http: AdminRequest<unknown>, deps: BrokerDeps, owner: T
 }
 
 /** What every endpoint of one owner shares. */
-const commonOf = ({ tag, vendorOnly }: ResourceOwner) => ({ tag, ...(vendorOnly ? { vendorOnly } : {}) })
+export const commonOf = (owned: ResourceOwner) => ({ tag: owned.tag, ...reservedFor(owned) })
 
 const listOwned = (owned: ResourceOwner): Endpoint =>
   adminList({

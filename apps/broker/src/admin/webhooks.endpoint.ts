@@ -5,7 +5,7 @@
  */
 import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
 import { webhookLimits, webhookTest } from '@drawbridge/core/revocation/webhook'
-import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { newWebhookSecret, showWebhookSecret } from '@drawbridge/crypto/webhook-signature'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import {
@@ -24,36 +24,26 @@ import {
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { empty, json } from '../http/answer.js'
-import { type Endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { Endpoint } from '../http/endpoint.js'
 import { sealContextOf } from '../http/seal-context.js'
 import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { refuseAdmin } from './refuse-admin.js'
+import { ownedByTenant, ownedByVendor, type RowOwner, reservedFor } from './row-owner.js'
 import { id as idShape, time, toIso } from './shapes.js'
 import { newWebhook, shownWebhook, showWebhook, webhookChange } from './webhook-shapes.js'
 
 const tag = 'Webhooks'
 
-type Owner = {
-  readonly path: string
-  readonly whose: string
-  readonly tenantId: (http: HttpRequest<unknown, unknown>) => TenantId
-  readonly vendorOnly?: true
-}
-const ofTenant: Owner = { path: '/tenants/:tenant/webhooks', whose: 'of the tenant', tenantId: (http) => tenantOf(http).id }
-const ofVendor: Owner = {
-  path: '/webhooks',
-  whose: 'of the vendor, for all tenants',
-  tenantId: () => vendorTenantId,
-  vendorOnly: true,
-}
+const ofTenant = ownedByTenant('webhooks', 'of the tenant')
+const ofVendor = ownedByVendor('webhooks', 'of the vendor, for all tenants')
 
 const sealFor = (deps: BrokerDeps, tenant: TenantId, column: string, row: string) =>
   sealContextOf({ deps, tenant: { id: tenant } }, 'webhook_endpoints', column, row)
 
-function listAndCreate(owner: Owner): readonly Endpoint[] {
-  const { path, whose, tenantId, vendorOnly } = owner
-  const common = { tag, ...(vendorOnly ? { vendorOnly } : {}) }
+function listAndCreate(owner: RowOwner): readonly Endpoint[] {
+  const { path, whose, tenantId } = owner
+  const common = { tag, ...reservedFor(owner) }
   const list = adminList({
     ...common,
     path,
@@ -106,7 +96,7 @@ const traced = ({ name, url, events }: z.output<typeof webhookChange>) => ({
 /** Does something to an endpoint that is there, writes it to the trail, and answers how it is then. */
 type Act = (db: Db, tenant: TenantId, id: string) => Promise<boolean>
 async function act(
-  owner: Owner,
+  owner: RowOwner,
   {
     http,
     deps,
@@ -125,9 +115,9 @@ async function act(
   return after ? json(showWebhook(after)) : refuseAdmin('not_found')
 }
 
-function changes(owner: Owner): readonly Endpoint[] {
-  const { path, whose, vendorOnly } = owner
-  const common = { tag, permission: 'configuration:write' as const, answer: shownWebhook, ...(vendorOnly ? { vendorOnly } : {}) }
+function changes(owner: RowOwner): readonly Endpoint[] {
+  const { path, whose } = owner
+  const common = { tag, permission: 'configuration:write' as const, answer: shownWebhook, ...reservedFor(owner) }
   const update = adminEndpoint({
     ...common,
     method: 'PATCH',
@@ -162,9 +152,9 @@ function changes(owner: Owner): readonly Endpoint[] {
   return [update, pause, resume]
 }
 
-function secretAndTest(owner: Owner): readonly Endpoint[] {
-  const { path, whose, tenantId, vendorOnly } = owner
-  const common = { tag, permission: 'configuration:write' as const, ...(vendorOnly ? { vendorOnly } : {}) }
+function secretAndTest(owner: RowOwner): readonly Endpoint[] {
+  const { path, whose, tenantId } = owner
+  const common = { tag, permission: 'configuration:write' as const, ...reservedFor(owner) }
   const rotate = adminEndpoint({
     ...common,
     method: 'POST',
