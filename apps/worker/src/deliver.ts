@@ -30,6 +30,7 @@ import { prepareLogout } from './deliver-logout.js'
 import { disableIfFailingLong, prepareWebhook } from './deliver-webhook.js'
 import type { JobDeps } from './deps.js'
 import type { Prepare } from './outbound-call.js'
+import { keepAwake, type Wakeful } from './wakeful.js'
 
 export const deliveryPollMs = 1000
 
@@ -92,47 +93,30 @@ async function settle(deps: JobDeps, db: AcrossDb, delivery: ClaimedDelivery, ve
 
 const chance = ({ random }: Pick<JobDeps, 'random'>): number => random.bytes(4).readUInt32BE() / 2 ** 32
 
-export type Deliveries = { wake(): void; stop(): Promise<void> }
-
 /** Delivers until stopped, at most `slots` at once; what is under way at the stop is waited for. */
-export function startDeliveries(deps: JobDeps): Deliveries {
+export function startDeliveries(deps: JobDeps): Wakeful {
   const flying = new Set<Promise<void>>()
-  let isStopped = false
-  let isWanted = false
-  let working: Promise<void> | undefined
-
   const launch = (delivery: ClaimedDelivery): void => {
     const flight = deliverOne(deps, delivery)
       .catch((error: unknown) => deps.log.warn({ cause: causeOf(error), delivery: delivery.id }, 'a delivery could not be tried'))
       .finally(() => {
         flying.delete(flight)
-        wake()
+        claiming.wake()
       })
     flying.add(flight)
   }
-  const work = async (): Promise<void> => {
-    while (isWanted && !isStopped && flying.size < deliveryLimits.slots) {
-      isWanted = false
-      try {
-        for (const delivery of await claim(deps, deliveryLimits.slots - flying.size)) launch(delivery)
-      } catch (error) {
-        deps.log.warn({ cause: causeOf(error) }, 'deliveries could not be claimed')
-      }
-    }
-    working = undefined
-  }
-  const wake = (): void => {
-    isWanted = true
-    if (!isStopped) working ??= work()
-  }
-  const poll = setInterval(wake, deliveryPollMs)
-  wake()
+  const claiming = keepAwake(deps, {
+    everyMs: deliveryPollMs,
+    trouble: 'deliveries could not be claimed',
+    run: async () => {
+      const room = deliveryLimits.slots - flying.size
+      if (room > 0) for (const delivery of await claim(deps, room)) launch(delivery)
+    },
+  })
   return {
-    wake,
+    wake: () => claiming.wake(),
     stop: async () => {
-      isStopped = true
-      clearInterval(poll)
-      await working
+      await claiming.stop()
       await Promise.all(flying)
     },
   }

@@ -6,18 +6,16 @@
  * that fails is left until its next try is due, so that it holds up nobody else.
  */
 import { addSeconds } from '@drawbridge/core/instant'
-import { listen } from '@drawbridge/store/changes'
 import { type ClaimedPush, claimPushesAcrossTenants } from '@drawbridge/store/event-stream-delivery'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { leaseSeconds, type PushDeps, pushStream } from './push-stream.js'
+import { keepAwake, type Wakeful } from './wakeful.js'
 
 export const pushLookMs = 1000
 /** Streams that one worker pushes at the same time. */
 export const mostPushedAtOnce = 16
 /** Of all streams that carry one tenant's news, whoever pushes them. */
 export const mostPushedOfTenant = 4
-
-export type Pushing = { isListening(): boolean; stop(): Promise<void> }
 
 /** Streams that are due, at most `limit`; each is this worker's alone until its lease ends. */
 export function claimPushes(deps: PushDeps, limit: number): Promise<readonly ClaimedPush[]> {
@@ -36,58 +34,30 @@ async function pushSafely(deps: PushDeps, push: ClaimedPush, isStopped: () => bo
 }
 
 /** Pushes until stopped. */
-export async function startPushing(deps: PushDeps): Promise<Pushing> {
+export function startPushing(deps: PushDeps): Wakeful {
   const running = new Set<Promise<void>>()
   let isStopped = false
-  let isListening = false
-  let isWanted = false
-  let looking: Promise<void> | undefined
-
   const begin = (push: ClaimedPush): void => {
     const pushing = pushSafely(deps, push, () => isStopped).then(() => {
       running.delete(pushing)
       // What was written while its last look was over has woken nobody: the stream was taken.
-      wake()
+      looking.wake()
     })
     running.add(pushing)
   }
-  const look = async (): Promise<void> => {
-    while (isWanted && !isStopped) {
-      isWanted = false
+  const looking = keepAwake(deps, {
+    everyMs: pushLookMs,
+    trouble: 'event streams could not be looked at',
+    run: async () => {
       const room = mostPushedAtOnce - running.size
-      if (room === 0) break
-      try {
-        for (const push of await claimPushes(deps, room)) begin(push)
-      } catch (error) {
-        deps.log.warn({ cause: error instanceof Error ? error.message : String(error) }, 'event streams could not be looked at')
-      }
-    }
-    looking = undefined
-  }
-  const wake = (): void => {
-    isWanted = true
-    if (!isStopped) looking ??= look()
-  }
-  const listening = await listen(deps.database, {
-    channels: ['drawbridge_notices'],
-    onChange: wake,
-    onGap: () => {
-      isListening = true
-      wake()
-    },
-    onError: () => {
-      isListening = false
+      if (room > 0) for (const push of await claimPushes(deps, room)) begin(push)
     },
   })
-  const timer = setInterval(wake, pushLookMs)
-  wake()
   return {
-    isListening: () => isListening,
+    wake: () => looking.wake(),
     stop: async () => {
       isStopped = true
-      clearInterval(timer)
-      await listening.close()
-      await looking
+      await looking.stop()
       await Promise.all(running)
     },
   }

@@ -15,10 +15,8 @@ import type { Random } from '@drawbridge/crypto/random'
 import type { Clock } from '@drawbridge/runtime/clock'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
-import { listen } from '@drawbridge/store/changes'
 import type { Database } from '@drawbridge/store/database'
 import { countDeadLettersAcrossTenants } from '@drawbridge/store/dead-letters'
-import { deliveriesChannel } from '@drawbridge/store/deliveries'
 import {
   claimOutboxAcrossTenants,
   countHandedOverAcrossTenants,
@@ -33,6 +31,7 @@ import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { Queue } from 'bullmq'
 import { writeRoundEnd } from './end-round.js'
 import { findJob } from './jobs.js'
+import { keepAwake, type Wakeful } from './wakeful.js'
 import { withinLimit } from './within-limit.js'
 
 export const relayPollMs = 1000
@@ -62,8 +61,6 @@ export type RelayDeps = {
   readonly metrics: Metrics
   readonly queue: Pick<Queue, 'addBulk' | 'getJobState'>
   readonly handOverLimitSeconds?: number
-  /** Told by the same connection that this listens on. */
-  readonly onDeliveriesDue?: () => void
 }
 
 /** BullMQ refuses integers and colons. Each round of an entry has an id of its own, because the queue remembers those that ended. */
@@ -158,31 +155,20 @@ export async function measureOutbox({ database, metrics }: Pick<RelayDeps, 'data
   metrics.set('drawbridge_dead_letters', inAll - (dead['revoke'] ?? 0), { kind: 'other' })
 }
 
-export type Relay = {
-  isListening(): boolean
+export type Relay = Wakeful & {
   /** A job ended in this process: there may be room again. */
   jobEnded(): void
-  stop(): Promise<void>
 }
 
-/** Relays until stopped: at every notification, every second, and as room comes. */
-export async function startRelay(deps: RelayDeps): Promise<Relay> {
+/** Relays until stopped: when it is woken, every second, and as room comes. */
+export function startRelay(deps: RelayDeps): Relay {
   let isStopped = false
-  let isListening = false
-  let isWanted = false
   let isHeldBack = false
   let ended = 0
   let from: TenantId = vendorTenantId
-  let working: Promise<void> | undefined
 
-  const tryTo = async (what: string, run: () => Promise<void>): Promise<void> => {
-    try {
-      await run()
-    } catch (error) {
-      deps.log.warn({ cause: error instanceof Error ? error.message : String(error) }, what)
-    }
-  }
   const carryAll = async (): Promise<void> => {
+    ended = 0
     for (;;) {
       const pass = await relayOnce(deps, from)
       from = pass.next
@@ -190,50 +176,21 @@ export async function startRelay(deps: RelayDeps): Promise<Relay> {
       if (isStopped || pass.carried === 0 || !pass.isMore) return
     }
   }
-  const work = async (): Promise<void> => {
-    while (isWanted && !isStopped) {
-      isWanted = false
-      ended = 0
-      await tryTo('the outbox could not be relayed', carryAll)
-    }
-    working = undefined
-  }
-  const wake = (): void => {
-    isWanted = true
-    if (!isStopped) working ??= work()
-  }
-  let measuring: Promise<void> | undefined
-  const measure = (): void => {
-    measuring ??= tryTo('the outbox could not be measured', () => measureOutbox(deps)).finally(() => {
-      measuring = undefined
-    })
-  }
-  const listening = await listen(deps.database, {
-    channels: ['drawbridge_outbox', deliveriesChannel],
-    onChange: ({ channel }) => (channel === deliveriesChannel ? deps.onDeliveriesDue?.() : wake()),
-    onGap: () => {
-      isListening = true
-      deps.onDeliveriesDue?.()
-      wake()
-    },
-    onError: () => {
-      isListening = false
-    },
+  const carrying = keepAwake(deps, { everyMs: relayPollMs, trouble: 'the outbox could not be relayed', run: carryAll })
+  const measuring = keepAwake(deps, {
+    everyMs: measureEveryMs,
+    trouble: 'the outbox could not be measured',
+    run: () => measureOutbox(deps),
   })
-  const timers = [setInterval(wake, relayPollMs), setInterval(measure, measureEveryMs)]
-  wake()
-  measure()
   return {
-    isListening: () => isListening,
+    wake: () => carrying.wake(),
     jobEnded: () => {
       ended += 1
-      if (isHeldBack && ended >= endsPerLook) wake()
+      if (isHeldBack && ended >= endsPerLook) carrying.wake()
     },
     stop: async () => {
       isStopped = true
-      for (const timer of timers) clearInterval(timer)
-      await listening.close()
-      await Promise.all([working, measuring])
+      await Promise.all([carrying.stop(), measuring.stop()])
     },
   }
 }

@@ -1,20 +1,24 @@
 /** The background process: the relay, the jobs, the schedule, pushes to receivers and the deliveries. The only user of the queue. */
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { deliveriesChannel } from '@drawbridge/store/deliveries'
+import { noticesChannel } from '@drawbridge/store/notices'
 import type { Job } from 'bullmq'
 import { z } from 'zod'
-import { type Deliveries, startDeliveries } from './deliver.js'
+import { startDeliveries } from './deliver.js'
 import type { JobDeps, WorkerDeps } from './deps.js'
 import { endFailedRound } from './end-round.js'
 import { type FairSlots, fairSlots } from './fair-slots.js'
 import { serveHealth } from './health.js'
 import { findJob } from './jobs.js'
+import { type ListeningForWork, listenForWork } from './listen-for-work.js'
 import { type Poller, startPolling } from './poll-transmitters.js'
-import { type Pushing, startPushing } from './push-events.js'
+import { startPushing } from './push-events.js'
 import { openQueue, placesOf, type QueueHandle } from './queue.js'
 import { type Relay, startRelay } from './relay-outbox.js'
 import { declareSchedule } from './schedule.js'
 import { createSigners } from './signers.js'
 import { createStreamMemory } from './stream-memory.js'
+import type { Wakeful } from './wakeful.js'
 import { JobOverdue, withinLimit } from './within-limit.js'
 
 export { migrateQueue } from './queue.js'
@@ -25,15 +29,23 @@ export type RunningWorker = { readonly port: number; close(): Promise<void> }
 export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const jobDeps: JobDeps = { ...deps, ...createSigners(deps.sealer, deps.installationId) }
   const onQueueError = (error: Error) => deps.log.warn({ cause: error.message }, 'the queue is in trouble')
-  const opened: { handle?: QueueHandle; relay?: Relay; pushing?: Pushing; deliveries?: Deliveries; poller?: Poller } = {}
+  const opened: {
+    handle?: QueueHandle
+    relay?: Relay
+    deliveries?: Wakeful
+    pushing?: Wakeful
+    listening?: ListeningForWork
+    poller?: Poller
+  } = {}
   const checks = {
     postgresql: () => deps.database.isReachable(),
     queue: () => opened.handle?.isReachable() ?? false,
-    listening: () => (opened.relay?.isListening() ?? false) && (opened.pushing?.isListening() ?? false),
+    listening: () => opened.listening?.isListening() ?? false,
   }
   // Its port first: where that is taken nothing has begun yet; until the rest is open it answers "unready".
   const health = await serveHealth({ ...deps, checks })
   const close = async () => {
+    await opened.listening?.stop()
     await opened.pushing?.stop()
     await opened.poller?.stop()
     await opened.relay?.stop()
@@ -45,10 +57,14 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     const slots = fairSlots(placesOf(deps.queue))
     const run = (job: Job) => runJob(jobDeps, slots, job).finally(() => opened.relay?.jobEnded())
     opened.handle = await openQueue(deps.queue, run, onQueueError)
-    const deliveries = startDeliveries(jobDeps)
-    opened.deliveries = deliveries
-    opened.relay = await startRelay({ ...deps, queue: opened.handle.queue, onDeliveriesDue: () => deliveries.wake() })
-    opened.pushing = await startPushing(deps)
+    opened.relay = startRelay({ ...deps, queue: opened.handle.queue })
+    opened.deliveries = startDeliveries(jobDeps)
+    opened.pushing = startPushing(deps)
+    opened.listening = await listenForWork(deps.database, {
+      drawbridge_outbox: opened.relay.wake,
+      [deliveriesChannel]: opened.deliveries.wake,
+      [noticesChannel]: opened.pushing.wake,
+    })
     await declareSchedule(opened.handle.queue)
     opened.poller = startPolling({ ...deps, memory: createStreamMemory(deps) })
     return { port: health.port, close }

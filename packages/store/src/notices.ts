@@ -2,11 +2,12 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { eventTypeOf, noticeHoldSeconds } from '@drawbridge/core/signals/event-stream'
 import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { ChangeChannel } from './changes.js'
 import { owed } from './owed-notices.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 /** NOTIFY channel; its payload is the resource's id. */
-export const noticesChannel = 'drawbridge_notices'
+export const noticesChannel = 'drawbridge_notices' satisfies ChangeChannel
 
 export type StoredNotice = { readonly position: number; readonly jti: string; readonly token: string }
 export type NoticesFor = {

@@ -1,5 +1,6 @@
 /** The worker's pushing, by hand or at work by itself, beside a broker of another test. */
-import { claimPushes, type Pushing, startPushing } from '@drawbridge/worker/push-events'
+import { type ListeningForWork, listenForWork } from '@drawbridge/worker/listen-for-work'
+import { claimPushes, startPushing } from '@drawbridge/worker/push-events'
 import { type PushDeps, pushStream } from '@drawbridge/worker/push-stream'
 
 export type { PushDeps }
@@ -11,4 +12,14 @@ export async function pushOnce(deps: PushDeps, most = 100): Promise<number> {
   return claimed.length
 }
 
-export const pushing = (deps: PushDeps): Promise<Pushing> => startPushing(deps)
+export async function pushing(deps: PushDeps): Promise<ListeningForWork> {
+  const worker = startPushing(deps)
+  const listening = await listenForWork(deps.database, { drawbridge_notices: worker.wake })
+  return {
+    isListening: listening.isListening,
+    stop: async () => {
+      await listening.stop()
+      await worker.stop()
+    },
+  }
+}
