@@ -2,7 +2,8 @@
 import type { Log } from '@drawbridge/runtime/log'
 
 export type Wakeful = {
-  wake(): void
+  /** Stands alone: whoever listens is handed it. */
+  readonly wake: () => void
   /** Ends after what is under way. */
   stop(): Promise<void>
 }
@@ -10,7 +11,7 @@ export type WakefulWork = {
   readonly everyMs: number
   /** Said where it throws; it is tried again when it is woken next. */
   readonly trouble: string
-  run(): Promise<void>
+  readonly run: () => Promise<void>
 }
 
 /** Never twice at once: who wakes it meanwhile has it run once more. It begins at once. */
