@@ -106,13 +106,11 @@ describe('a stream that is fetched', () => {
     expect((await acme.ada())?.epoch).toBe(2)
   })
 
-  it('is of one connection: what another transmitter signs is not believed', async () => {
-    const { issuer } = acme.simulator.signals('acme')
-    await acme.owner(`UPDATE connections SET configuration = jsonb_set(configuration, '{ssf,issuer}', to_jsonb($2::text)) WHERE id = $1`, [
-      acme.connectionId(),
-      issuer,
-    ])
-    await acme.transmitter().emit('account-disabled', 'globex-ada')
+  it('is of one transmitter: what another signs is not believed', async () => {
+    const other = acme.simulator.signals('acme')
+    const theirs = other.streams.create((id) => ({ method: 'urn:ietf:rfc:8936', endpoint_url: `${other.issuer}/ssf/poll/${id}` }), [])
+    await other.emit('account-disabled', 'globex-ada')
+    for (const [jti, token] of theirs.waiting) acme.theStream().waiting.set(jti, token)
     await poll()
     expect([...acme.theStream().refused.values()]).toEqual(['invalid_issuer'])
     expect((await acme.ada())?.gone).toBe(false)
@@ -188,6 +186,26 @@ describe('a transmitter that does not answer well', () => {
     await poll()
     expect(await acme.audits('connection.signals_heard_again')).toBe(1)
     expect((await acme.stored()).alarmedAt).toBeUndefined()
+  })
+
+  it.each([
+    { is: 'another', change: { issuer: 'https://another.example' } },
+    { is: 'at another address', change: { configurationUrl: 'https://evil.example/.well-known/ssf-configuration' } },
+  ])('is $is than our credential was given for: nobody is asked, nothing is taken, and it is an alarm', async ({ change }) => {
+    await acme.configure(change)
+    await acme.transmitter().emit('account-disabled', 'globex-ada')
+    await poll()
+    acme.wait(pollTurn.alarmSeconds * 2)
+    await poll()
+    expect([asked.length, acme.theStream().refused.size, acme.theStream().waiting.size]).toEqual([0, 0, 1])
+    expect((await acme.stored()).lastError).toBe('stream_of_another_transmitter')
+    expect(await acme.audits('connection.signals_unheard')).toBe(1)
+  })
+
+  it('is not known of a credential that was kept without it: nobody is asked', async () => {
+    await acme.owner('UPDATE signal_streams SET sealed_credential = $1', [acme.seal({ bearerToken: acme.transmitter().bearerToken })])
+    await poll()
+    expect([(await acme.stored()).lastError, asked.length]).toEqual(['stream_of_another_transmitter', 0])
   })
 
   it.each([

@@ -26,7 +26,7 @@ import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import { heardWordsOf } from '@drawbridge/upstream/signals/connection-signature'
 import { type PollAnswered, type PollAsked, pollLimits, pollTransmitter, type TransmitterFault } from '@drawbridge/upstream/signals/poll'
 import { verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
-import { authorizationOf, forgetAuthorization, type StreamCredential } from '@drawbridge/upstream/signals/stream-credential'
+import { authorizationOf, credentialFor, forgetAuthorization, type StreamCredential } from '@drawbridge/upstream/signals/stream-credential'
 import type { SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
 import type { JobDeps } from './deps.js'
 import type { StreamMemory } from './stream-memory.js'
@@ -141,15 +141,15 @@ async function ask(
 ): Promise<Asked | TransmitterFault | 'lost'> {
   const stored = await renew(deps, held)
   if (stored?.pollUrl === undefined) return 'lost'
-  const credential = deps.memory.credentialOf(held, stored)
-  if (credential === undefined) return { trouble: 'credential_unreadable' }
   const stream = await readStream(deps, held)
   if (stream === undefined) return { trouble: 'connection_hears_nobody' }
-  const authorization = await authorizationOf(deps.fetchSafely, credential, deps.clock.now())
+  const credential = credentialFor(stream.transmitter, deps.memory.credentialOf(held, stored))
+  if (!credential.ok) return { trouble: credential.error }
+  const authorization = await authorizationOf(deps.fetchSafely, credential.value, deps.clock.now())
   if (!authorization.ok) return { trouble: authorization.error }
   const asked = { url: stored.pollUrl, authorization: authorization.value, ack, setErrs, maxEvents, waits, signal }
   const answer = await pollTransmitter(deps.fetchSafely, asked)
-  return answer.ok ? { stream, answer: answer.value } : forgetIfRefused(credential, answer.error)
+  return answer.ok ? { stream, answer: answer.value } : forgetIfRefused(credential.value, answer.error)
 }
 
 function forgetIfRefused(credential: StreamCredential, fault: TransmitterFault): TransmitterFault {

@@ -7,10 +7,10 @@ import type { Sealer } from '@drawbridge/crypto/seal'
 import type { StoredConnection } from '@drawbridge/store/connections'
 import type { StoredStream } from '@drawbridge/store/signal-streams'
 import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
-import { parseStreamCredential, type StreamCredential } from '@drawbridge/upstream/signals/stream-credential'
+import { type KeptCredential, parseKeptCredential } from '@drawbridge/upstream/signals/stream-credential'
 
 export type StreamMemory = {
-  credentialOf(at: { readonly tenantId: TenantId; readonly connectionId: ConnectionId }, stream: StoredStream): StreamCredential | undefined
+  credentialOf(at: { readonly tenantId: TenantId; readonly connectionId: ConnectionId }, stream: StoredStream): KeptCredential | undefined
   configurationOf(tenant: TenantId, connection: StoredConnection): ConnectionConfiguration | undefined
 }
 
@@ -18,7 +18,7 @@ export type StreamMemory = {
 const mostKept = 5000
 
 export function createStreamMemory({ sealer, installationId }: { readonly sealer: Sealer; readonly installationId: string }): StreamMemory {
-  const credentials = new Map<string, { readonly text: string; readonly value: StreamCredential | undefined }>()
+  const credentials = new Map<string, { readonly text: string; readonly value: KeptCredential | undefined }>()
   const configurations = new Map<string, { readonly text: string; readonly value: ConnectionConfiguration | undefined }>()
   return {
     credentialOf: ({ tenantId, connectionId }, { sealedCredential }) => {
@@ -28,7 +28,7 @@ export function createStreamMemory({ sealer, installationId }: { readonly sealer
       }
       return remember(credentials, `${tenantId} ${connectionId}`, sealedCredential.toString('base64'), () => {
         const opened = sealer.open(sealedCredential, context)
-        return opened.ok ? parseStreamCredential(opened.value) : undefined
+        return opened.ok ? parseKeptCredential(opened.value) : undefined
       })
     },
     configurationOf: (tenant, { id, kind, configuration }) =>

@@ -7,6 +7,7 @@ import type { Stream } from '@drawbridge/simulator/ssf/streams'
 import { findSignalStream, putSignalStream, type StoredStream } from '@drawbridge/store/signal-streams'
 import { inTenant } from '@drawbridge/store/transaction'
 import { asOwner, testDatabase } from '@drawbridge/testkit/database'
+import { configurationUrlOf } from '@drawbridge/upstream/signals/transmitter'
 import { createStreamMemory } from '../src/stream-memory.js'
 import { aCompany, countOf, installationId, jobDeps, random, sealer } from './a-company.js'
 
@@ -53,13 +54,22 @@ export async function aListeningCompany(slug: string, fetches: (real: FetchSafel
     const draft = {
       ...{ delivery, streamId: isNamed ? stream.id : undefined, nextCheckAt: isNamed ? now : undefined, now },
       ...{ pollUrl: delivery === 'poll' ? stream.delivery.endpoint_url : undefined, nextPollAt: delivery === 'poll' ? now : undefined },
-      sealedCredential: seal(credential ?? { bearerToken }),
+      sealedCredential: seal({
+        credential: credential ?? { bearerToken },
+        givenFor: { issuer, configurationUrl: configurationUrlOf({ issuer }) },
+      }),
     }
     await inTenant(fixture.database, company.tenant, (db) => putSignalStream(db, company.tenant, connectionId, draft))
   }
   return {
     ...{ fixture, simulator, company, deps, transmitter, listen, owner, seal, real },
     now: () => now,
+    /** Changes what the connection says of its transmitter. */
+    configure: (change: Record<string, unknown>) =>
+      owner(
+        `UPDATE connections SET configuration = jsonb_set(configuration, '{ssf}', (configuration -> 'ssf') || $2::jsonb) WHERE id = $1`,
+        [...[connectionId, JSON.stringify(change)]],
+      ),
     wait: (seconds: number): void => {
       now = addSeconds(now, seconds)
     },

@@ -15,7 +15,13 @@ import { awaitVerification, noteCheck } from '@drawbridge/store/signal-stream-ch
 import { findSignalStream, putSignalStream, type StoredStream } from '@drawbridge/store/signal-streams'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { parseConnection } from '@drawbridge/upstream/connection'
-import { authorizationOf, parseStreamCredential, type StreamCredential } from '@drawbridge/upstream/signals/stream-credential'
+import {
+  authorizationOf,
+  credentialFor,
+  parseKeptCredential,
+  type StreamCredential,
+  textOfCredential,
+} from '@drawbridge/upstream/signals/stream-credential'
 import { mostPushTokens, type SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
 import {
   askToVerify,
@@ -45,8 +51,12 @@ type WithAudit = (db: Db, detail: Readonly<Record<string, unknown>>) => Promise<
 const sealedFor = (deps: BrokerDeps, tenant: TenantId, row: string) => ({
   ...{ installation: deps.installation.id, tenant, table: 'signal_streams', column: 'sealed_credential', row },
 })
-const seal = (deps: BrokerDeps, { tenant, connectionId }: StreamAt, credential: StreamCredential): Buffer =>
-  deps.sealer.seal(Buffer.from(JSON.stringify(credential), 'utf8'), sealedFor(deps, tenant.id, connectionId))
+/** For the transmitter that it was given for, which is the one that was asked. */
+const seal = (
+  deps: BrokerDeps,
+  { tenant, connectionId }: StreamAt,
+  { credential, transmitter }: { readonly credential: StreamCredential; readonly transmitter: SsfTransmitter },
+): Buffer => deps.sealer.seal(textOfCredential(credential, transmitter), sealedFor(deps, tenant.id, connectionId))
 
 export async function findTransmitter(deps: BrokerDeps, { tenant, connectionId }: StreamAt): Promise<Result<SsfTransmitter, SetUpRefusal>> {
   const stored = await inTenant(deps.database, tenant.id, (db) => findConnection(db, tenant.id, connectionId))
@@ -70,7 +80,7 @@ export async function keepByHand(
     delivery: 'poll' as const,
     streamId,
     pollUrl,
-    sealedCredential: seal(deps, at, credential),
+    sealedCredential: seal(deps, at, { credential, transmitter: transmitter.value }),
     nextPollAt: now,
     nextCheckAt,
     now,
@@ -155,7 +165,8 @@ async function keepStream(deps: BrokerDeps, at: StreamAt, { asked, stream, trans
   const now = deps.clock.now()
   await inTenant(deps.database, tenant.id, async (db) => {
     await putSignalStream(db, tenant.id, connectionId, {
-      ...{ delivery: asked.delivery, streamId: stream.id, pollUrl: stream.pollUrl, sealedCredential: seal(deps, at, asked.credential) },
+      ...{ delivery: asked.delivery, streamId: stream.id, pollUrl: stream.pollUrl },
+      sealedCredential: seal(deps, at, { credential: asked.credential, transmitter }),
       ...{ nextPollAt: asked.delivery === 'poll' ? now : undefined, nextCheckAt: addSeconds(now, verificationAnswerSeconds), now },
     })
     await audit(db, { delivery: asked.delivery, streamId: stream.id.slice(0, 200), audience: expected === audience ? undefined : audience })
@@ -216,8 +227,8 @@ async function manageStored(deps: BrokerDeps, at: StreamAt, stream: Managed): Pr
   const transmitter = await findTransmitter(deps, at)
   if (!transmitter.ok) return transmitter
   const opened = deps.sealer.open(stream.sealedCredential, sealedFor(deps, at.tenant.id, at.connectionId))
-  const credential = opened.ok ? parseStreamCredential(opened.value) : undefined
-  return credential === undefined ? err({ trouble: 'credential_unreadable' }) : manage(deps, transmitter.value, credential)
+  const credential = credentialFor(transmitter.value, opened.ok ? parseKeptCredential(opened.value) : undefined)
+  return credential.ok ? manage(deps, transmitter.value, credential.value) : err({ trouble: credential.error })
 }
 
 export async function verifyStream(deps: BrokerDeps, at: StreamAt, stream: Managed): Promise<void> {

@@ -269,6 +269,37 @@ describe('a verification', () => {
   })
 })
 
+describe('a connection that is moved to another transmitter', () => {
+  /** Where somebody who may change the connection would have our credential sent. */
+  const move = () =>
+    call('PUT', `/tenants/acme/connections/${id}`, {
+      ...{ kind: 'oidc', name: 'Globex', configuration: configuration({ configurationUrl: `${simulator.signals('acme').issuer}/evil` }) },
+    })
+  it('takes no credential with it: nobody is asked, and the stream says what is to be done', async () => {
+    await setUp({ delivery: 'push', credential: bearer() })
+    expect((await move()).status).toBe(200)
+    sent.length = 0
+    const verified = await call('POST', at('/verify'))
+    expect([verified.status, verified.body.lastError, sent]).toEqual([200, 'stream_of_another_transmitter', []])
+    const refused = await call('POST', at('/retire'), {})
+    expect([refused.status, refused.body.errors?.[0]?.path, sent]).toEqual([424, 'stream_of_another_transmitter', []])
+    expect((await call('POST', at('/retire'), { forget: true })).status).toBe(204)
+    expect(sent).toEqual([])
+  })
+
+  it('has it again where it is entered again', async () => {
+    await setUp({ delivery: 'push', credential: bearer() })
+    await asOwner(
+      fixture.ownerUrl,
+      `UPDATE connections SET configuration = jsonb_set(configuration, '{ssf,configurationUrl}', $2) WHERE id = $1`,
+      [...[id, JSON.stringify(`${new URL(transmitter().issuer).origin}/.well-known/ssf-configuration/globex?moved`)]],
+    )
+    expect((await call('POST', at('/verify'))).body.lastError).toBe('stream_of_another_transmitter')
+    await setUp({ delivery: 'push', credential: bearer() })
+    expect((await call('POST', at('/verify'))).body.lastError).toBeNull()
+  })
+})
+
 describe('given up', () => {
   it('the stream is gone at the transmitter, and our credential here', async () => {
     await setUp({ delivery: 'push', credential: bearer() })

@@ -89,6 +89,17 @@ it.each([
   expect(await acme.audits('connection.signals_heard_again')).toBe(alarms)
 })
 
+it('our credential goes to no other transmitter than it was given for, and a pushed stream says so: an alarm', async () => {
+  await acme.listen({ delivery: 'push', isNamed: true })
+  await acme.configure({ configurationUrl: 'https://evil.example/ssf-configuration' })
+  for (let seconds = 0; seconds <= pollTurn.alarmSeconds * 2; seconds += streamChecks.answerSeconds) {
+    await check()
+    acme.wait(streamChecks.answerSeconds)
+  }
+  expect([asked, (await acme.stored()).lastError]).toEqual([[], 'stream_of_another_transmitter'])
+  expect(await acme.audits('connection.signals_unheard')).toBe(1)
+})
+
 it('a stream without a name at the transmitter, and what is gone meanwhile, is asked nothing', async () => {
   await acme.owner('UPDATE signal_streams SET stream_id = NULL')
   await check()

@@ -20,7 +20,7 @@ import {
 import { findSignalStream, type StoredStream } from '@drawbridge/store/signal-streams'
 import { alarm } from '@drawbridge/store/signals'
 import { acrossTenants, type Db, inTenant } from '@drawbridge/store/transaction'
-import { authorizationOf } from '@drawbridge/upstream/signals/stream-credential'
+import { authorizationOf, credentialFor } from '@drawbridge/upstream/signals/stream-credential'
 import { askToVerify, findTransmitterEndpoints, type Managing, readStreamStatus } from '@drawbridge/upstream/signals/transmitter-management'
 import type { JobDeps } from '../deps.js'
 import { pollTurn } from '../poll-transmitter.js'
@@ -120,11 +120,11 @@ async function manage(deps: CheckDeps, due: DueCheck, stream: StoredStream): Pro
   const connection = await inTenant(deps.database, tenantId, (db) => findConnection(db, tenantId, connectionId))
   const transmitter = connection && deps.memory.configurationOf(tenantId, connection)?.ssf
   if (transmitter === undefined) return { trouble: 'connection_hears_nobody' }
-  const credential = deps.memory.credentialOf(due, stream)
-  if (credential === undefined) return { trouble: 'credential_unreadable' }
+  const credential = credentialFor(transmitter, deps.memory.credentialOf(due, stream))
+  if (!credential.ok) return { trouble: credential.error }
   const endpoints = await findTransmitterEndpoints(deps.fetchSafely, transmitter)
   if (!endpoints.ok) return endpoints.error
-  const authorization = await authorizationOf(deps.fetchSafely, credential, deps.clock.now())
+  const authorization = await authorizationOf(deps.fetchSafely, credential.value, deps.clock.now())
   if (!authorization.ok) return { trouble: authorization.error }
   return { fetchSafely: deps.fetchSafely, authorization: authorization.value, endpoints: endpoints.value }
 }

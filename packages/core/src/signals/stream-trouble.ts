@@ -9,6 +9,8 @@ export const streamTroubles = {
   stream_gone: 'the transmitter knows no such stream',
   token_endpoint_says_no: 'the token endpoint does not give us an access token',
   credential_unreadable: 'our credential cannot be unsealed; enter it again',
+  stream_of_another_transmitter:
+    'the connection names another transmitter, or another address of it, than our credential was given for; nothing is sent there until the stream is set up anew',
   connection_hears_nobody: 'the configuration of the connection names no transmitter (ssf)',
   event_keys_awaited: 'the keys of the transmitter cannot be had; its events wait',
   event_not_kept: 'an event could not be written down; it is not acknowledged and comes again',

@@ -1,9 +1,15 @@
-/** What we prove ourselves with at a transmitter: a bearer token that it gave, or client credentials at its token endpoint. */
+/**
+ * What we prove ourselves with at a transmitter: a bearer token that it gave, or client credentials at its token endpoint.
+ *
+ * It is sealed together with the transmitter that it was given for. Where a connection speaks to is read from its configuration at each use, which
+ * others may change: what was given for one transmitter goes to no other. docs/adr/0059
+ */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { StreamTrouble } from '@drawbridge/core/signals/stream-trouble'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { z } from 'zod'
+import { configurationUrlOf, type SsfTransmitter } from './transmitter.js'
 
 const text = (length: number) =>
   z
@@ -12,7 +18,7 @@ const text = (length: number) =>
     .max(length)
     .regex(/^[\x21-\x7e]+$/, 'printable ASCII without blanks')
 
-/** Of the admin's body, and, sealed, of the database. */
+/** Of the admin's body. */
 export const streamCredentialShape = z.union([
   z.strictObject({ bearerToken: text(4096) }),
   z.strictObject({
@@ -24,13 +30,36 @@ export const streamCredentialShape = z.union([
 ])
 export type StreamCredential = z.output<typeof streamCredentialShape>
 
-export function parseStreamCredential(sealedText: Buffer): StreamCredential | undefined {
-  try {
-    const read = streamCredentialShape.safeParse(JSON.parse(sealedText.toString('utf8')))
-    return read.success ? read.data : undefined
-  } catch {
-    return undefined
-  }
+const addressShape = z.strictObject({ issuer: z.string(), configurationUrl: z.string() })
+/** By `issuer` its tokens are told, and from the document at `configurationUrl` it says where our credential goes. */
+type TransmitterAddress = z.output<typeof addressShape>
+type Addressed = Pick<SsfTransmitter, 'issuer' | 'configurationUrl'>
+const addressOf = (transmitter: Addressed): TransmitterAddress => ({
+  ...{ issuer: transmitter.issuer, configurationUrl: configurationUrlOf(transmitter) },
+})
+
+const keptShape = z.strictObject({ credential: streamCredentialShape, givenFor: addressShape })
+/** As it rests, sealed. */
+export type KeptCredential = z.output<typeof keptShape> | { readonly credential: StreamCredential; readonly givenFor: undefined }
+
+export const textOfCredential = (credential: StreamCredential, transmitter: Addressed): Buffer =>
+  Buffer.from(JSON.stringify({ credential, givenFor: addressOf(transmitter) } satisfies KeptCredential), 'utf8')
+
+/** What was kept before the transmitter was kept with it says nothing of one. */
+export function parseKeptCredential(sealedText: Buffer): KeptCredential | undefined {
+  const value = parseJson(sealedText)
+  const kept = keptShape.safeParse(value)
+  if (kept.success) return kept.data
+  const alone = streamCredentialShape.safeParse(value)
+  return alone.success ? { credential: alone.data, givenFor: undefined } : undefined
+}
+
+/** For this transmitter and for no other. */
+export function credentialFor(transmitter: Addressed, kept: KeptCredential | undefined): Result<StreamCredential, StreamTrouble> {
+  if (kept === undefined) return err('credential_unreadable')
+  const { issuer, configurationUrl } = addressOf(transmitter)
+  const isGivenForIt = kept.givenFor?.issuer === issuer && kept.givenFor.configurationUrl === configurationUrl
+  return isGivenForIt ? ok(kept.credential) : err('stream_of_another_transmitter')
 }
 
 export const streamCredentialLimits = {
