@@ -1,6 +1,7 @@
 /** Security events that have to be fetched, from a transmitter that shares no code with us: what is acknowledged has happened, and nothing is lost. */
 import { addSeconds } from '@drawbridge/core/instant'
 import type { FetchOptions, FetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { refusedEventLimits } from '@drawbridge/store/refused-security-events'
 import { pollLimits } from '@drawbridge/upstream/signals/poll'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { eventually, installationId, sealer } from '../test/a-company.js'
@@ -102,6 +103,7 @@ describe('a stream that is fetched', () => {
     const [jti] = await acme.transmitter().emit('session-revoked', 'globex-ada')
     await poll()
     expect([...acme.theStream().refused]).toEqual([['forged', 'invalid_request']])
+    expect(await acme.stored()).toMatchObject({ refusals: 1, refusal: expect.stringMatching(/^set_malformed: /), refusedAt: acme.now() })
     expect(asked[1]?.body).toMatchObject({ ack: [jti], setErrs: { forged: { err: 'invalid_request' } } })
     expect((await acme.ada())?.epoch).toBe(2)
   })
@@ -114,6 +116,66 @@ describe('a stream that is fetched', () => {
     await poll()
     expect([...acme.theStream().refused.values()]).toEqual(['invalid_issuer'])
     expect((await acme.ada())?.gone).toBe(false)
+  })
+
+  it.each([
+    { what: 'for another audience', wrong: () => ({ audience: 'mistyped' }), trouble: 'event_for_another_audience' },
+    {
+      what: 'of another issuer',
+      wrong: () => ({ issuer: 'https://renamed.example', jwksUri: `${acme.transmitter().issuer}/jwks` }),
+      trouble: 'event_of_another_issuer',
+    },
+  ])('$what than the connection says, and signed by its transmitter, is not lost: it waits until that is mended', async (one) => {
+    const right = { issuer: acme.transmitter().issuer, audience: acme.theStream().audience }
+    await acme.configure(one.wrong(), { isGiven: true })
+    await acme.transmitter().emit('account-disabled', 'globex-ada')
+    await poll()
+    acme.wait(pollTurn.alarmSeconds)
+    await poll()
+    expect([acme.theStream().waiting.size, acme.theStream().refused.size, (await acme.ada())?.gone]).toEqual([1, 0, false])
+    expect([(await acme.stored()).lastError, await acme.audits('connection.signals_unheard')]).toEqual([one.trouble, 1])
+    await acme.configure(right, { isGiven: true })
+    acme.wait(pollTurn.longestPauseSeconds * 2)
+    await poll()
+    expect([acme.theStream().waiting.size, (await acme.ada())?.gone, await acme.audits('connection.signals_heard_again')]).toEqual([
+      0,
+      true,
+      1,
+    ])
+  })
+
+  it('for another audience is neither lost nor refused while the keys cannot be had', async () => {
+    await acme.configure({ audience: 'mistyped', jwksUri: 'http://127.0.0.1:1/jwks' })
+    await acme.transmitter().emit('account-disabled', 'globex-ada')
+    await poll()
+    expect([acme.theStream().waiting.size, (await acme.stored()).lastError]).toEqual([1, 'event_keys_awaited'])
+  })
+
+  it('that is only too old is refused, is an alarm with whom it meant, and so is she in the trail; the others of the hour are counted', async () => {
+    await acme.transmitter().emit('account-disabled', 'globex-ada')
+    await acme.transmitter().emit('session-revoked', 'globex-eve')
+    acme.wait(8 * 86_400)
+    await poll()
+    const [refusals, named] = [(await acme.stored()).refusals, `signal:${acme.connectionId()}:globex-ada`]
+    expect([acme.theStream().refused.size, refusals, (await acme.ada())?.gone]).toEqual([2, 2, false])
+    const told = await acme.owner(`SELECT detail FROM audit_events WHERE connection_id = $1 AND kind = 'connection.signal_alarm'`, [
+      acme.connectionId(),
+    ])
+    expect(told).toEqual([{ detail: { event: 'refused', reason: 'set_malformed', rule: 'too_old', named } }])
+    const unmatched = await acme.owner<{ target_id: string }>(
+      'SELECT target_id FROM deprovisioning_events WHERE received_at = $1 AND NOT matched',
+      [new Date(acme.now())],
+    )
+    expect(unmatched.map((row) => row.target_id)).toEqual([named, `signal:${acme.connectionId()}:globex-eve`])
+  })
+
+  it('that nobody believes is an alarm once in an hour', async () => {
+    for (const seconds of [0, 60, refusedEventLimits.alarmWindowSeconds]) {
+      acme.wait(seconds)
+      acme.theStream().waiting.set(`forged ${seconds}`, 'a.b.c')
+      await poll()
+    }
+    expect([(await acme.stored()).refusals, await acme.audits('connection.signal_alarm')]).toEqual([3, 2])
   })
 
   it('of a suspended company and of a connection that is switched off is still heard', async () => {
@@ -203,7 +265,9 @@ describe('a transmitter that does not answer well', () => {
   })
 
   it('is not known of a credential that was kept without it: nobody is asked', async () => {
-    await acme.owner('UPDATE signal_streams SET sealed_credential = $1', [acme.seal({ bearerToken: acme.transmitter().bearerToken })])
+    await acme.owner('UPDATE signal_streams SET sealed_credential = $1', [
+      acme.seal(Buffer.from(JSON.stringify({ bearerToken: acme.transmitter().bearerToken }))),
+    ])
     await poll()
     expect([(await acme.stored()).lastError, asked.length]).toEqual(['stream_of_another_transmitter', 0])
   })

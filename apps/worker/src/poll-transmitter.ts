@@ -3,7 +3,8 @@
  *
  * An event is acknowledged in the request after the one that brought it, and only if its transaction has committed: whatever stops us between
  * has it delivered again, and then it does nothing twice. Nothing is fetched before everything of the answer before is written down. One that is
- * not believed is said so; one that cannot be judged or kept at this moment is neither, and comes again.
+ * not believed is said so, and somebody is told; one that cannot be judged or kept at this moment is neither, and comes again. So does one that the
+ * transmitter has signed for another receiver, or under another name: it is the connection that may be wrong of it.
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { signalErrors } from '@drawbridge/core/signals/error'
@@ -13,6 +14,7 @@ import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { findConnection, type StoredConnection } from '@drawbridge/store/connections'
 import { hearSecurityEvent } from '@drawbridge/store/hear-security-event'
 import { listIssuers } from '@drawbridge/store/issuers'
+import { noteRefusedEvent } from '@drawbridge/store/refused-security-events'
 import {
   type HeldStream,
   notePoll,
@@ -25,7 +27,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import { heardWordsOf } from '@drawbridge/upstream/signals/connection-signature'
 import { type PollAnswered, type PollAsked, pollLimits, pollTransmitter, type TransmitterFault } from '@drawbridge/upstream/signals/poll'
-import { verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
+import { type EventRefusal, verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
 import { authorizationOf, credentialFor, forgetAuthorization, type StreamCredential } from '@drawbridge/upstream/signals/stream-credential'
 import type { SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
 import type { JobDeps } from './deps.js'
@@ -192,14 +194,8 @@ async function hearOne(deps: PollDeps, stream: Stream, token: string): Promise<H
   const now: Instant = deps.clock.now()
   const { held, configuration, transmitter, audience } = stream
   const verified = await verifySecurityEvent(deps.fetchSafely, transmitter, { token: token.trim(), audience, now })
-  if (!verified.ok) {
-    if (verified.error.reason === 'signal_keys_awaited') return 'event_keys_awaited'
-    count(deps, 'refused')
-    const { code, say } = signalErrors[verified.error.reason]
-    deps.log.warn({ ...tenantOf(held), reason: verified.error.reason, detail: verified.error.detail }, 'a security event was not believed')
-    return { err: code, description: say }
-  }
   try {
+    if (!verified.ok) return await refuse(deps, stream, verified.error)
     const { outcome, isMass } = await hearSecurityEvent(deps.database, {
       ...{ tenant: held.tenantId, connectionId: held.connectionId, words: heardWordsOf(configuration, transmitter), event: verified.value },
       ...{ way: 'poll', now, requestId: deps.random.uuid(), newId: () => deps.random.uuid() },
@@ -215,6 +211,30 @@ async function hearOne(deps: PollDeps, stream: Stream, token: string): Promise<H
     return 'event_not_kept'
   }
 }
+
+/** Whoever is asked over TLS, with our credential, is the transmitter: what it hands over and we do not believe is told, whoever has signed it. */
+async function refuse(deps: PollDeps, { held, configuration, transmitter }: Stream, refusal: EventRefusal): Promise<HeardOne> {
+  const { reason, isSigned, unheard, detail } = refusal
+  if (reason === 'signal_keys_awaited') return 'event_keys_awaited'
+  deps.log.warn({ ...tenantOf(held), reason, detail, isSigned }, 'a security event was not believed')
+  const misjudged = isSigned ? troubleOf(reason) : undefined
+  if (misjudged !== undefined) return misjudged
+  count(deps, 'refused')
+  const isAlarm = await noteRefusedEvent(deps.database, {
+    ...{ tenant: held.tenantId, connectionId: held.connectionId, way: 'poll', reason, rule: detail?.['rule']?.toString() },
+    ...{ words: heardWordsOf(configuration, transmitter), unheard },
+    ...{ now: deps.clock.now(), requestId: deps.random.uuid(), newId: () => deps.random.uuid() },
+  })
+  if (isAlarm) deps.metrics.count('drawbridge_signal_stream_alarms_total', { reason: 'refused' })
+  return { err: signalErrors[reason].code, description: signalErrors[reason].say }
+}
+
+const troubleOf = (reason: EventRefusal['reason']): StreamTrouble | undefined =>
+  reason === 'set_for_another_audience'
+    ? 'event_for_another_audience'
+    : reason === 'set_of_another_issuer'
+      ? 'event_of_another_issuer'
+      : undefined
 
 const count = (deps: PollDeps, outcome: string): void => deps.metrics.count('drawbridge_signals_total', { way: 'poll', outcome })
 const tenantOf = ({ tenantId, connectionId }: { readonly tenantId: TenantId; readonly connectionId: ConnectionId }) => ({

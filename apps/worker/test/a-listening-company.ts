@@ -7,13 +7,14 @@ import type { Stream } from '@drawbridge/simulator/ssf/streams'
 import { findSignalStream, putSignalStream, type StoredStream } from '@drawbridge/store/signal-streams'
 import { inTenant } from '@drawbridge/store/transaction'
 import { asOwner, testDatabase } from '@drawbridge/testkit/database'
-import { configurationUrlOf } from '@drawbridge/upstream/signals/transmitter'
+import { type StreamCredential, textOfCredential } from '@drawbridge/upstream/signals/stream-credential'
+import type { SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
 import { createStreamMemory } from '../src/stream-memory.js'
 import { aCompany, countOf, installationId, jobDeps, random, sealer } from './a-company.js'
 
 export type Listening = {
   readonly delivery?: 'push' | 'poll'
-  readonly credential?: Record<string, unknown>
+  readonly credential?: StreamCredential
   /** Of no name: it was made at the transmitter by hand, and is not asked how it is. */
   readonly isNamed?: boolean
 }
@@ -30,8 +31,8 @@ export async function aListeningCompany(slug: string, fetches: (real: FetchSafel
   const memory = createStreamMemory({ sealer, installationId })
   const deps = { ...jobDeps(fixture), clock: { now: () => now }, memory, fetchSafely: fetches(real) }
   const owner = <Row extends object>(sql: string, parameters: readonly unknown[] = []) => asOwner<Row>(fixture.ownerUrl, sql, parameters)
-  const seal = (value: unknown): Buffer =>
-    sealer.seal(Buffer.from(JSON.stringify(value)), {
+  const seal = (text: Buffer): Buffer =>
+    sealer.seal(text, {
       ...{ installation: installationId, tenant: company.tenant, table: 'signal_streams', column: 'sealed_credential', row: connectionId },
     })
   /** The only stream of the database, and of the transmitter: due at once. */
@@ -54,22 +55,24 @@ export async function aListeningCompany(slug: string, fetches: (real: FetchSafel
     const draft = {
       ...{ delivery, streamId: isNamed ? stream.id : undefined, nextCheckAt: isNamed ? now : undefined, now },
       ...{ pollUrl: delivery === 'poll' ? stream.delivery.endpoint_url : undefined, nextPollAt: delivery === 'poll' ? now : undefined },
-      sealedCredential: seal({
-        credential: credential ?? { bearerToken },
-        givenFor: { issuer, configurationUrl: configurationUrlOf({ issuer }) },
-      }),
+      sealedCredential: seal(textOfCredential(credential ?? { bearerToken }, { issuer, configurationUrl: undefined })),
     }
     await inTenant(fixture.database, company.tenant, (db) => putSignalStream(db, company.tenant, connectionId, draft))
   }
   return {
     ...{ fixture, simulator, company, deps, transmitter, listen, owner, seal, real },
     now: () => now,
-    /** Changes what the connection says of its transmitter. */
-    configure: (change: Record<string, unknown>) =>
-      owner(
-        `UPDATE connections SET configuration = jsonb_set(configuration, '{ssf}', (configuration -> 'ssf') || $2::jsonb) WHERE id = $1`,
-        [...[connectionId, JSON.stringify(change)]],
-      ),
+    /** Changes what the connection says of its transmitter. `isGiven`: our credential is given anew for what it says then. */
+    configure: async (change: Record<string, unknown>, { isGiven = false } = {}): Promise<void> => {
+      const [changed] = await owner<{ ssf: SsfTransmitter }>(
+        `UPDATE connections SET configuration = jsonb_set(configuration, '{ssf}', (configuration -> 'ssf') || $2::jsonb) WHERE id = $1
+         RETURNING configuration -> 'ssf' AS ssf`,
+        [connectionId, JSON.stringify(change)],
+      )
+      if (changed === undefined || !isGiven) return
+      const sealed = seal(textOfCredential({ bearerToken: transmitter().bearerToken }, changed.ssf))
+      await owner('UPDATE signal_streams SET sealed_credential = $2 WHERE id = $1', [connectionId, sealed])
+    },
     wait: (seconds: number): void => {
       now = addSeconds(now, seconds)
     },

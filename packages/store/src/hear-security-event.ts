@@ -56,7 +56,7 @@ const nameOfUnknown = (type: string): string => (isKeepable(type) && type.length
 const whatIsTaken = ({ name, takes }: SignalEffect & { readonly name: string }) => ({ reason: name, deactivate: takes === 'deactivation' })
 
 /** By a stable id alone: an address names nobody here (security.md §12). */
-function personOf({ issuers, loginIssuer, link }: HeardWords, { subject }: SecurityEvent): NamedPerson {
+export function personOf({ issuers, loginIssuer, link }: HeardWords, { subject }: SecurityEvent): NamedPerson {
   const named = parseSignalSubject(subject)
   const isOurs = named?.format === 'opaque' || (named?.format === 'iss_sub' && issuers.includes(named.issuer))
   if (named === undefined || named.format === 'email' || !isOurs) return { by: 'nobody', named: describeSubject(named) }

@@ -27,6 +27,9 @@ export type StoredStream = {
   readonly lastErrorAt: Instant | undefined
   readonly alarmedAt: Instant | undefined
   readonly silentSince: Instant | undefined
+  readonly refusals: number
+  readonly refusal: string | undefined
+  readonly refusedAt: Instant | undefined
   readonly nextPollAt: Instant | undefined
   readonly nextCheckAt: Instant | undefined
   readonly createdAt: Instant
@@ -40,7 +43,7 @@ export const streamColumns = `delivery, stream_id AS "streamId", poll_url AS "po
   status_at AS "statusAt", verification_state AS "verificationState", verification_asked_at AS "verificationAskedAt", verified_at AS "verifiedAt",
   last_event_at AS "lastEventAt", last_event_issued_at AS "lastEventIssuedAt", answered_at AS "answeredAt", failures, failing_since AS "failingSince",
   last_error AS "lastError", last_error_at AS "lastErrorAt", alarmed_at AS "alarmedAt", silent_since AS "silentSince", next_poll_at AS "nextPollAt", next_check_at AS "nextCheckAt",
-  created_at AS "createdAt"`
+  refusals, refusal, refused_at AS "refusedAt", created_at AS "createdAt"`
 
 export const toStream = (row: StreamRow): StoredStream =>
   Object.fromEntries(Object.entries(row).map(([member, value]) => [member, value ?? undefined])) as StoredStream
@@ -64,7 +67,8 @@ export async function putSignalStream(db: Db, tenant: TenantId, id: ConnectionId
      ON CONFLICT (tenant_id, id) DO UPDATE SET delivery = excluded.delivery, stream_id = excluded.stream_id, poll_url = excluded.poll_url,
        sealed_credential = excluded.sealed_credential, next_poll_at = excluded.next_poll_at, next_check_at = excluded.next_check_at, status = 'unknown',
        status_reason = NULL, status_at = NULL, verification_state = NULL, verification_asked_at = NULL, failures = 0, failing_since = NULL,
-       last_error = NULL, last_error_at = NULL, alarmed_at = NULL, silent_since = NULL, lease = NULL, lease_until = NULL`,
+       last_error = NULL, last_error_at = NULL, alarmed_at = NULL, silent_since = NULL, refusals = 0, refusal = NULL, refused_at = NULL,
+       refusal_alarmed_at = NULL, lease = NULL, lease_until = NULL`,
     [
       ...[tenant, id, draft.delivery, draft.streamId ?? null, draft.pollUrl ?? null, draft.sealedCredential],
       ...[orNull(draft.nextPollAt), orNull(draft.nextCheckAt), toTimestamp(draft.now)],

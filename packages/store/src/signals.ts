@@ -100,7 +100,7 @@ export async function alarm(
 }
 
 /** What the alarm calls her. */
-const nameOf = ({ connectionId, person }: Signalled): string =>
+export const nameOf = ({ connectionId, person }: Pick<Signalled, 'connectionId' | 'person'>): string =>
   person.by === 'nobody'
     ? `signal:${connectionId}:${person.named}`
     : `signal:${connectionId}:${person.by === 'id' ? person.id : person.address.key}`

@@ -3,6 +3,7 @@
  * says whose word ends access, and gives a credential away from here: `impersonate`, as all that is believed of an IdP.
  */
 import { toSeconds } from '@drawbridge/core/instant'
+import { type SignalErrorReason, signalErrors } from '@drawbridge/core/signals/error'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { deleteSignalStream, findSignalStream, type StoredStream } from '@drawbridge/store/signal-streams'
 import { inTenant } from '@drawbridge/store/transaction'
@@ -50,6 +51,12 @@ const shown = z.strictObject({
   lastErrorSays: z.string().nullable(),
   lastErrorAt: timeOrNull,
   nextPollAt: timeOrNull,
+  refusals: z
+    .number()
+    .describe('Of events that the transmitter signed and we did not believe: they did nothing, and are delivered no more'),
+  refusal: z.string().nullable().describe('Of the last of them'),
+  refusalSays: z.string().nullable(),
+  refusedAt: timeOrNull,
 })
 
 const show = (stream: StoredStream, { tenant, connectionId }: StreamAt): z.output<typeof shown> => {
@@ -64,7 +71,15 @@ const show = (stream: StoredStream, { tenant, connectionId }: StreamAt): z.outpu
     ...{ answeredAt: toIsoOrNull(stream.answeredAt), failures: stream.failures, failingSince: toIsoOrNull(stream.failingSince) },
     ...{ lastError: stream.lastError ?? null, lastErrorSays: stream.lastError === undefined ? null : sayOf(stream.lastError) },
     ...{ lastErrorAt: toIsoOrNull(stream.lastErrorAt), nextPollAt: toIsoOrNull(stream.nextPollAt) },
+    ...{ refusals: stream.refusals, refusal: stream.refusal ?? null, refusedAt: toIsoOrNull(stream.refusedAt) },
+    refusalSays: sayOfRefusal(stream.refusal),
   }
+}
+
+/** A refusal is kept as its reason, and the rule. */
+function sayOfRefusal(refusal: string | undefined): string | null {
+  const [reason = ''] = (refusal ?? '').split(':')
+  return Object.hasOwn(signalErrors, reason) ? signalErrors[reason as SignalErrorReason].say : null
 }
 
 const at = (http: HttpRequest<unknown, unknown>): StreamAt | undefined => {

@@ -102,6 +102,11 @@ describe('a stream that is pushed', () => {
       body: token as string,
     })
     expect([stranger.status, await deliver()]).toEqual([400, [202]])
+    const refused = { refusals: 1, refusal: 'set_sender_unproven', refusedAt: new Date(now).toISOString() }
+    expect((await call('GET', at())).body).toMatchObject({ ...refused, refusalSays: expect.stringContaining('authorization header') })
+    // Set up anew it begins anew.
+    await setUp({ delivery: 'push', credential: bearer() })
+    expect((await call('GET', at())).body).toMatchObject({ refusals: 0, refusal: null, refusalSays: null, refusedAt: null })
   })
 
   it('has another token after it is set up again, at the same stream, and the one before is believed until it is changed once more', async () => {

@@ -10,8 +10,9 @@ import type { SecurityEvent } from '@drawbridge/core/signals/security-event'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
 import { type CameOfEvent, hearSecurityEvent } from '@drawbridge/store/hear-security-event'
+import { noteRefusedEvent } from '@drawbridge/store/refused-security-events'
 import { heardWordsOf } from '@drawbridge/upstream/signals/connection-signature'
-import { securityEventLimits, verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
+import { type EventRefusal, securityEventLimits, verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
 import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
 import type { SsfTransmitter } from '@drawbridge/upstream/signals/transmitter'
 import type { BrokerDeps } from '../deps.js'
@@ -40,9 +41,13 @@ export const receiversEndpoint = endpoint({
     const transmitter = connection?.configuration.ssf
     if (!connection || !transmitter) return refuse(deps, { reason: 'set_not_heard' })
     const verified = await verify(http, deps, connection, transmitter)
-    if (!verified.ok) return refuse(deps, verified.error)
+    if (!verified.ok && !verified.error.isSigned) return refuse(deps, verified.error)
     const busy = http.spend('signal_source', connection.id)
     if (busy) return busy
+    if (!verified.ok) {
+      await note(http, deps, { connection, transmitter, refusal: verified.error })
+      return refuse(deps, verified.error)
+    }
     return accept(deps, await hear(http, deps, { connection, transmitter, event: verified.value }))
   },
 })
@@ -52,18 +57,21 @@ async function verify(
   deps: BrokerDeps,
   { tenant, id }: AnyPresentConnection,
   transmitter: SsfTransmitter,
-): Promise<Result<SecurityEvent, SignalRefusal>> {
-  if (!isProvenSender(http.headers['authorization'], transmitter)) return err({ reason: 'set_sender_unproven' })
-  if (!contentType.test(http.headers['content-type'] ?? '')) return err({ reason: 'set_malformed', detail: { rule: 'content_type' } })
+): Promise<Result<SecurityEvent, EventRefusal>> {
+  if (!contentType.test(http.headers['content-type'] ?? ''))
+    return err({ reason: 'set_malformed', detail: { rule: 'content_type' }, isSigned: false })
   const audience = transmitter.audience ?? ssfReceiverUrlOf(tenant, id)
-  return verifySecurityEvent(deps.fetchSafely, transmitter, {
-    token: http.rawBody.toString('latin1').trim(),
-    audience,
-    now: deps.clock.now(),
-  })
+  const token = http.rawBody.toString('latin1').trim()
+  const verified = await verifySecurityEvent(deps.fetchSafely, transmitter, { token, audience, now: deps.clock.now() })
+  if (isProvenSender(http.headers['authorization'], transmitter)) return verified
+  if (verified.ok) return err({ reason: 'set_sender_unproven', isSigned: true, unheard: verified.value })
+  return verified.error.reason === 'signal_keys_awaited' ? verified : err({ reason: 'set_sender_unproven', isSigned: verified.error.isSigned })
 }
 
-/** The bearer token is no proof of what is said, the signature is: it keeps strangers from having us look at what they send. */
+/**
+ * The bearer token is no proof of what is said, the signature is. Without it nothing is believed; it is asked of the signature alone whether the
+ * transmitter itself comes without what we expect of it.
+ */
 function isProvenSender(authorization: string | undefined, { pushTokenSha256 }: SsfTransmitter): boolean {
   if (pushTokenSha256.length === 0) return true
   const token = bearer.exec(authorization ?? '')?.[1]
@@ -86,8 +94,26 @@ function accept(deps: BrokerDeps, { outcome, isMass }: CameOfEvent): Answer {
   return empty(202, { headers: { 'cache-control': 'no-store' } })
 }
 
+type Refused = { readonly connection: AnyPresentConnection; readonly transmitter: SsfTransmitter; readonly refusal: EventRefusal }
+
+/** Of what the transmitter itself has signed, before it is told that we do not hear it; if that cannot be written down it may send it again. */
+async function note(http: HttpRequest, deps: BrokerDeps, { connection, transmitter, refusal }: Refused): Promise<void> {
+  const isAlarm = await noteRefusedEvent(deps.database, {
+    ...{
+      tenant: connection.tenant.id,
+      connectionId: connection.id,
+      way: 'push',
+      words: heardWordsOf(connection.configuration, transmitter),
+    },
+    ...{ reason: refusal.reason, rule: refusal.detail?.['rule']?.toString(), unheard: refusal.unheard },
+    ...{ now: deps.clock.now(), requestId: http.requestId, newId: () => deps.random.uuid() },
+  })
+  if (isAlarm) deps.metrics.count('drawbridge_signal_stream_alarms_total', { reason: 'refused' })
+}
+
 /** @spec RFC 8935 §2.3 */
-function refuse(deps: BrokerDeps, refusal: SignalRefusal): Answer {
+function refuse(deps: BrokerDeps, { reason, detail }: SignalRefusal): Answer {
+  const refusal = detail === undefined ? { reason } : { reason, detail }
   deps.metrics.count('drawbridge_signals_total', { way: 'push', outcome: 'refused' })
   const { code, status, say } = signalErrors[refusal.reason]
   const later = status === 503 ? { 'retry-after': String(refusal.detail?.['retryAfterSeconds'] ?? 1) } : {}

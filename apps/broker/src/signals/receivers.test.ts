@@ -270,7 +270,7 @@ describe('is refused by the code of the RFC, and takes nothing, where', () => {
       const answer = await push(await token())
       expect([where, answer.status, ((await answer.json()) as { err: string }).err, acme.told.take()]).toEqual([where, 400, err, [reason]])
     }
-    expect(await acme.events()).toEqual([])
+    expect((await acme.events()).filter(({ matched }) => matched !== false)).toEqual([])
   })
   it('the sender does not present what the stream was set up with', async () => {
     const sha = (token: string) => createHash('sha256').update(token).digest('hex')
@@ -297,12 +297,70 @@ describe('is refused by the code of the RFC, and takes nothing, where', () => {
   })
   it('its keys cannot be had: told when to come', async () => {
     await configure({ jwksUri: 'https://nowhere.example/keys' })
-    const answer = await push(await aToken(event))
-    expect([answer.status, Number(answer.headers.get('retry-after')) > 0, acme.told.take()]).toEqual([503, true, ['signal_keys_awaited']])
+    // Whatever it says: as long as nobody knows who says it, it may be heard later.
+    for (const claims of [{}, { aud: 'drawbridge' }]) {
+      const answer = await push(await aToken(event, { claims }))
+      expect([answer.status, Number(answer.headers.get('retry-after')) > 0, acme.told.take()]).toEqual([503, true, ['signal_keys_awaited']])
+    }
   })
   it('its configuration document is another issuer’s', async () => {
     await configure({ issuer: 'https://else.example', configurationUrl: `${transmitter}/.well-known/ssf-configuration` })
     expect((await push(await aToken(event, { claims: { iss: 'https://else.example' } }))).status).toBe(503)
+  })
+})
+
+describe('what its transmitter signed and we do not believe', () => {
+  const event = { [`${caep}/session-revoked`]: {} }
+  const row = async () =>
+    (await acme.owner('SELECT refusals, refusal, refused_at FROM signal_streams WHERE tenant_id = $1'))[0] as
+      | Record<string, unknown>
+      | undefined
+  const old = () => ({ iat: acme.seconds() - securityEventLimits.ageSeconds - securityEventLimits.skewSeconds })
+
+  it.each([
+    { is: 'for another', claims: () => ({ aud: 'drawbridge' }), refusal: 'set_for_another_audience', alarm: {} },
+    { is: 'of another issuer', claims: () => ({ iss: idp }), refusal: 'set_of_another_issuer', alarm: {} },
+    { is: 'of another form', claims: () => ({ sub_id: undefined }), refusal: 'set_malformed: sub_id', alarm: { rule: 'sub_id' } },
+    {
+      is: 'too old',
+      claims: old,
+      refusal: 'set_malformed: too_old',
+      alarm: { rule: 'too_old', named: expect.stringMatching(/^signal:.*:ada$/) },
+    },
+  ])('$is: it is counted, and somebody is told once with the reason', async ({ claims, refusal, alarm }) => {
+    for (let times = 0; times < 2; times += 1) expect((await push(await aToken(event, { claims: claims() }))).status).toBe(400)
+    expect(await row()).toMatchObject({ refusals: 2, refusal })
+    const reason = refusal.split(':')[0]
+    expect(await audited('connection.signal_alarm')).toEqual([{ event: 'refused', reason, ...alarm }])
+  })
+
+  it('too old: whom it meant is in the trail, once, and the same made anew is heard', async () => {
+    const jti = randomUUID()
+    const token = await aToken(event, { claims: { ...old(), jti } })
+    for (let times = 0; times < 2; times += 1) await push(token)
+    expect(await acme.events()).toMatchObject([{ source: 'signal', matched: false, reason: 'session-revoked' }])
+    expect((await push(await aToken(event, { claims: { jti } }))).status).toBe(202)
+    expect(await acme.events()).toHaveLength(2)
+  })
+
+  it('without the bearer token of the stream: nothing is taken, and whom it meant is told', async () => {
+    await configure({ pushTokenSha256: ['0'.repeat(64)] })
+    for (let times = 0; times < 2; times += 1) expect((await push(await aToken(event))).status).toBe(400)
+    expect(await row()).toMatchObject({ refusals: 2, refusal: 'set_sender_unproven' })
+    const named = `signal:${acme.tenant().connectionId}:ada`
+    expect(await audited('connection.signal_alarm')).toEqual([{ event: 'refused', reason: 'set_sender_unproven', named }])
+    expect(await acme.events()).toMatchObject([{ matched: false }, { matched: false }])
+  })
+
+  it.each([{}, { pushTokenSha256: ['0'.repeat(64)] }])('is nothing that a stranger can bring about: %j', async (more) => {
+    await configure(more)
+    const strangers = [{ key: keys.stranger }, { key: keys.stranger, claims: { aud: 'drawbridge' } }, { key: keys.stranger, claims: old() }]
+    for (const shape of strangers) {
+      acme.wait(61)
+      expect((await push(await aToken(event, shape))).status).toBe(400)
+    }
+    await push('a.b.c')
+    expect([await row(), await audited('connection.signal_alarm'), await acme.events()]).toEqual([undefined, [], []])
   })
 })
 

@@ -52,7 +52,7 @@ export const auditEvents = {
   'connection.mass_revocation':
     'ALARM: an identity provider took away the access of very many people by signals within a few minutes; nothing was held back.',
   'connection.signal_alarm':
-    'ALARM: a signal of an identity provider says what an admin must look at: a person’s identifier changed hands, or its stream of signals stands still.',
+    'ALARM: a signal of an identity provider says what an admin must look at: a person’s identifier changed hands, its stream of signals stands still, or what it says is refused and not acted on.',
   'connection.signals_unheard':
     'ALARM: the security events of an identity provider cannot be heard: its transmitter cannot be reached, does not answer us, or is silent. What it says meanwhile is not acted on.',
   'connection.signals_heard_again': 'The transmitter of security events that could not be heard answers again.',

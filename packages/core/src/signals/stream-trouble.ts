@@ -13,6 +13,10 @@ export const streamTroubles = {
     'the connection names another transmitter, or another address of it, than our credential was given for; nothing is sent there until the stream is set up anew',
   connection_hears_nobody: 'the configuration of the connection names no transmitter (ssf)',
   event_keys_awaited: 'the keys of the transmitter cannot be had; its events wait',
+  event_for_another_audience:
+    'its events are for another audience than the connection expects (ssf.audience); they are neither acknowledged nor lost, and wait until that is mended',
+  event_of_another_issuer:
+    'its events are of another issuer than the connection hears (ssf.issuer); they are neither acknowledged nor lost, and wait until that is mended',
   event_not_kept: 'an event could not be written down; it is not acknowledged and comes again',
   verification_unanswered: 'the stream did not answer when it was asked to verify itself',
 } as const

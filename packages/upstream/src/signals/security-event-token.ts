@@ -2,7 +2,8 @@
  * The one place where a security event token is believed: its kind, its claims, and its signature by a key of the transmitter that the
  * connection names. It is never an ID token: `sub` and `exp` must not be there, and its typ is its own.
  *
- * Anybody may send one: what its text shows to be wrong is refused before the network is touched.
+ * Anybody may send one: what is no such token is refused before the network is touched. Of every other it is known who has signed it before
+ * anything is said of it, under the pauses of the keys: where the transmitter says something that is not heard, somebody has to know.
  *
  * @spec RFC 8417 §2.2, §4.5 and §4.6
  * @spec SSF 1.0 §4.1 one event, sub_id, no sub, no exp
@@ -36,23 +37,34 @@ const malformed = (rule: string): { readonly ok: false; readonly error: SignalRe
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+export type EventRefusal = SignalRefusal & {
+  /** By the transmitter, whatever it says. */
+  readonly isSigned: boolean
+  /** What it says, where it is one of ours but for its age, or for how it came. */
+  readonly unheard?: SecurityEvent
+}
+
 export async function verifySecurityEvent(
   fetchSafely: FetchSafely,
   transmitter: SsfTransmitter,
   { token, audience, now }: Expected,
-): Promise<Checked<SecurityEvent>> {
+): Promise<Result<SecurityEvent, EventRefusal>> {
   const jwt = token.length > securityEventLimits.length ? err('malformed') : readForeignJwt(token, foreignAlgorithms)
-  if (!jwt.ok) return malformed(jwt.error)
-  const said = readClaims(jwt.value, { transmitter, audience, now })
-  if (!said.ok) return said
+  if (!jwt.ok) return err({ ...malformed(jwt.error).error, isSigned: false })
+  if (jwt.value.typ !== 'secevent+jwt') return err({ ...malformed('typ').error, isSigned: false })
   const signed = await verifySignature(fetchSafely, transmitter, { jwt: jwt.value, now })
-  return signed.ok ? said : signed
+  if (!signed.ok && signed.error.reason === 'signal_keys_awaited') return err({ ...signed.error, isSigned: false })
+  const said = readClaims(jwt.value, { transmitter, audience, now })
+  if (!said.ok) return err({ ...said.error, isSigned: signed.ok })
+  return signed.ok ? said : err({ ...signed.error, isSigned: false })
 }
 
 type Given = { readonly transmitter: SsfTransmitter; readonly audience: string; readonly now: Instant }
 
-function readClaims({ typ, claims }: ReadJwt, { transmitter, audience, now }: Given): Checked<SecurityEvent> {
-  if (typ !== 'secevent+jwt') return malformed('typ')
+function readClaims(
+  { claims }: ReadJwt,
+  { transmitter, audience, now }: Given,
+): Result<SecurityEvent, SignalRefusal & Pick<EventRefusal, 'unheard'>> {
   if (claims.get('iss') !== transmitter.issuer) return err({ reason: 'set_of_another_issuer' })
   const said = claims.get('aud')
   if (!(Array.isArray(said) ? said : [said]).includes(audience)) return err({ reason: 'set_for_another_audience' })
@@ -60,14 +72,15 @@ function readClaims({ typ, claims }: ReadJwt, { transmitter, audience, now }: Gi
   if (forbidden !== undefined) return malformed(forbidden)
   const iat = instantOf(claims.get('iat'))
   const { skewSeconds, ageSeconds, idLength } = securityEventLimits
-  const tooOldAt = iat === undefined ? now : addSeconds(iat, ageSeconds + skewSeconds)
-  if (iat === undefined || iat > addSeconds(now, skewSeconds) || now >= tooOldAt) return malformed('iat')
+  if (iat === undefined || iat > addSeconds(now, skewSeconds)) return malformed('iat')
   const jti = claims.get('jti')
   if (typeof jti !== 'string' || jti === '' || jti.length > idLength) return malformed('jti')
-  const event = readEvent(claims, transmitter)
-  return event.ok
-    ? ok({ ...event.value, id: JSON.stringify([transmitter.issuer, jti]), issuedAt: iat, replayableUntil: addSeconds(tooOldAt, 1) })
-    : event
+  const read = readEvent(claims, transmitter)
+  if (!read.ok) return read
+  const tooOldAt = addSeconds(iat, ageSeconds + skewSeconds)
+  const event = { ...read.value, id: JSON.stringify([transmitter.issuer, jti]), issuedAt: iat, replayableUntil: addSeconds(tooOldAt, 1) }
+  if (now < tooOldAt) return ok(event)
+  return err({ ...malformed('too_old').error, unheard: { ...event, replayableUntil: addSeconds(now, ageSeconds) } })
 }
 
 function readEvent(
