@@ -52,7 +52,12 @@ async function nameWhomItMeant(db: Db, refused: RefusedEvent, unheard: SecurityE
   if (effect === undefined || effect.takes === 'nothing' || !words.events.includes(effect.name)) return undefined
   const named = nameOf({ connectionId, person: personOf(words, unheard) })
   // An id of its own: the same event, made anew by the transmitter, is one that is heard.
-  const replay = { scopeId: connectionId, kind: 'security_event_token', id: `unheard ${unheard.id}`, expiresAt: unheard.replayableUntil } as const
+  const replay = {
+    scopeId: connectionId,
+    kind: 'security_event_token',
+    id: `unheard ${unheard.id}`,
+    expiresAt: unheard.replayableUntil,
+  } as const
   if (await believeOnceHere(db, tenant, replay)) {
     const eventId = refused.newId() as DeprovisioningEventId
     await recordUnmatchedEvent(db, { tenant, eventId, source: 'signal', targetId: named, reason: effect.name, now, requestId })

@@ -65,7 +65,9 @@ async function verify(
   const verified = await verifySecurityEvent(deps.fetchSafely, transmitter, { token, audience, now: deps.clock.now() })
   if (isProvenSender(http.headers['authorization'], transmitter)) return verified
   if (verified.ok) return err({ reason: 'set_sender_unproven', isSigned: true, unheard: verified.value })
-  return verified.error.reason === 'signal_keys_awaited' ? verified : err({ reason: 'set_sender_unproven', isSigned: verified.error.isSigned })
+  return verified.error.reason === 'signal_keys_awaited'
+    ? verified
+    : err({ reason: 'set_sender_unproven', isSigned: verified.error.isSigned })
 }
 
 /**
