@@ -7,21 +7,23 @@ import { parseFilter } from '@drawbridge/core/scim/parse-filter'
 import { readResource } from '@drawbridge/core/scim/resource'
 import { userType } from '@drawbridge/core/scim/resource-type'
 import { parseSearch } from '@drawbridge/core/scim/search-request'
-import { fromDocument, toScimResource } from '@drawbridge/core/scim/user'
+import { fromDocument, type ScimUser, type ScimUserGroup, toScimResource } from '@drawbridge/core/scim/user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
+import { deleteScimGroup, insertScimGroup } from './scim-groups.js'
 import { searchScimUsers } from './scim-user-search.js'
 import { insertScimUser, type ScimCaller } from './scim-users.js'
 import { inTenant } from './transaction.js'
 
-const usersUrl = 'https://broker.example/t/acme/scim/v2/Users'
+const baseUrl = 'https://broker.example/t/acme/scim/v2'
 const enterprise = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 const badge = 'urn:acme:params:badge:2.0:User'
 let fixture: TestDatabase
 let tenant: ATenant
 let people: readonly JsonObject[]
+const groupIds = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000003']
 const at = instant(1_800_000_000_000)
 
 /** Letters whose lower case is no matter of course, what LIKE and JSON paths would take for signs, and both ends of UTF-16. */
@@ -81,7 +83,7 @@ beforeAll(async () => {
   fixture = await testDatabase()
   tenant = await aTenant(fixture, { slug: 'filters' })
   const given = fc.sample(person, { numRuns: 120, seed: 7 })
-  const made: JsonObject[] = []
+  const made: ScimUser[] = []
   for (const [index, one] of given.entries()) {
     const caller: ScimCaller = {
       ...tenant,
@@ -97,11 +99,29 @@ beforeAll(async () => {
     const data = document.ok ? fromDocument(document.value) : document
     if (!data.ok) throw new Error(data.error.detail)
     const user = await inTenant(fixture.database, tenant.tenantId, (db) => insertScimUser(db, caller, data.value))
-    if (user.ok) made.push(toScimResource(user.value, usersUrl))
+    if (user.ok) made.push(user.value)
   }
-  people = made
+  const groups = await inGroups(made.map(({ id }) => id))
+  people = made.map((user) => toScimResource(user, groups.get(user.id) ?? [], baseUrl))
 })
 afterAll(() => fixture.close())
+
+/** Everybody in none, one or two of three groups, the last of which is not theirs any more. */
+async function inGroups(ids: readonly string[]): Promise<ReadonlyMap<string, readonly ScimUserGroup[]>> {
+  const held = new Map<string, ScimUserGroup[]>()
+  for (const [nth, id] of groupIds.entries()) {
+    const display = ['a', 'ẞ', 'Ab c'][nth] as string
+    const members = ids.filter((_, at) => at % (nth + 2) === 0)
+    const caller: ScimCaller = { ...tenant, tenant: tenant.tenantId, now: at, requestId: undefined, newId: () => id }
+    const data = { displayName: display, externalId: undefined, attributes: {} }
+    await inTenant(fixture.database, tenant.tenantId, async (db) => {
+      await insertScimGroup(db, caller, data, new Set(members))
+      if (nth === 2) await deleteScimGroup(db, caller, id)
+    })
+    if (nth < 2) for (const member of members) held.set(member, [...(held.get(member) ?? []), { id, display }])
+  }
+  return held
+}
 
 const idsOf = (resources: readonly JsonObject[]): readonly string[] => resources.map((one) => one['id'] as string).sort()
 
@@ -110,9 +130,9 @@ async function inDatabase(filter: string): Promise<readonly string[]> {
   if (!parsed.ok) throw new Error(`${filter}: ${parsed.error.detail}`)
   const question = { filter: parsed.value, sort: undefined, page: { by: 'index', startIndex: 1, count: 200 } } as const
   const { rows } = await inTenant(fixture.database, tenant.tenantId, (db) =>
-    searchScimUsers(db, { ...tenant, tenant: tenant.tenantId }, question, usersUrl),
+    searchScimUsers(db, { ...tenant, tenant: tenant.tenantId }, question, baseUrl, false),
   )
-  return rows.map(({ id }) => String(id)).sort()
+  return rows.map(({ user }) => String(user.id)).sort()
 }
 
 function inMemory(filter: string): readonly string[] {
@@ -183,6 +203,20 @@ const term = fc.oneof(
       fc.constantFrom('W/"1"', enterprise, 'urn:', 'User', '1', 'f'),
     )
     .map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
+  fc
+    .tuple(fc.constantFrom('groups', 'groups.value', 'GROUPS.$ref'), onText, fc.constantFrom(...groupIds, '', 'no id'))
+    .map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
+  fc.tuple(fc.constantFrom('groups.display', 'groups.type'), onText, text).map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
+  fc.constantFrom('groups pr', 'groups.display pr', 'groups.nothing pr'),
+)
+const inGroup = fc.oneof(
+  fc.tuple(fc.constantFrom('display', 'TYPE', 'value'), onText, text).map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
+  fc.constantFrom(...groupIds).map((id) => `value eq "${id}"`),
+)
+const groupFilter = fc.oneof(
+  inGroup,
+  fc.tuple(inGroup, fc.constantFrom('and', 'or'), inGroup).map((parts) => parts.join(' ')),
+  inGroup.map((one) => `not (${one})`),
 )
 const inEmail = fc.oneof(
   fc
@@ -199,6 +233,7 @@ const emailFilter = fc.oneof(
 const leaf = fc.oneof(
   { weight: 4, arbitrary: term },
   { weight: 2, arbitrary: emailFilter.map((inner) => `emails[${inner}]`) },
+  { weight: 1, arbitrary: groupFilter.map((inner) => `groups[${inner}]`) },
   { weight: 1, arbitrary: fc.tuple(emailFilter, inEmail).map(([inner, outer]) => `emails[${inner}].${outer}`) },
   { weight: 1, arbitrary: fc.constantFrom('shoeSize[kind eq "a"]', 'SHOESIZE[value gt 8]', 'shoeSize[not (Kind pr)]', 'nothing[a pr]') },
 )
@@ -250,18 +285,18 @@ describe('a filter in PostgreSQL', () => {
         if (!search.ok) throw new Error(sortBy)
         const ask = (page: Parameters<typeof searchScimUsers>[2]['page']) =>
           inTenant(fixture.database, tenant.tenantId, (db) =>
-            searchScimUsers(db, { ...tenant, tenant: tenant.tenantId }, { filter: undefined, sort: search.value.sort, page }, usersUrl),
+            searchScimUsers(db, { ...tenant, tenant: tenant.tenantId }, { filter: undefined, sort: search.value.sort, page }, baseUrl, false),
           )
-        const whole = (await ask({ by: 'index', startIndex: 1, count: 200 })).rows.map(({ id }) => id)
+        const whole = (await ask({ by: 'index', startIndex: 1, count: 200 })).rows.map(({ user }) => user.id)
         const pages: string[] = []
         for (let after: { key: string | undefined; id: string } | undefined; ; ) {
           const found = await ask({ by: 'position', after, count: 50 })
-          pages.push(...found.rows.map(({ id }) => id))
+          pages.push(...found.rows.map(({ user }) => user.id))
           if (found.next === undefined) break
           after = found.next
         }
         expect({ sortBy, sortOrder, ids: pages }).toEqual({ sortBy, sortOrder, ids: whole })
-        expect((await ask({ by: 'index', startIndex: 51, count: 10 })).rows.map(({ id }) => id)).toEqual(whole.slice(50, 60))
+        expect((await ask({ by: 'index', startIndex: 51, count: 10 })).rows.map(({ user }) => user.id)).toEqual(whole.slice(50, 60))
         expect(new Set(whole).size).toBe(people.length)
       }
     }
@@ -277,10 +312,11 @@ describe('a filter in PostgreSQL', () => {
         db,
         { ...tenant, tenant: tenant.tenantId },
         { filter: undefined, sort, page: { by: 'index', startIndex: 1, count: 200 } },
-        usersUrl,
+        baseUrl,
+        false,
       ),
     )
-    const names = rows.map(({ attributes }) => attributes['displayName'] as string | undefined)
+    const names = rows.map(({ user }) => user.attributes['displayName'] as string | undefined)
     const set = names.filter((name) => name !== undefined).map((name) => name.toLowerCase())
     expect(names.slice(set.length).every((name) => name === undefined)).toBe(true)
     expect(set).toEqual([...set].sort((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other))))

@@ -91,25 +91,27 @@ function comparison(filter: Comparison, holder: string, context: Context): strin
 }
 
 function someValue(path: AttributePath, part: Filter, context: Context): string {
-  const only = part.kind === 'compare' ? equalValue(part) : undefined
-  const known = only === undefined ? undefined : context.target.equal?.get(`${pathText(path)}.value`)
-  if (known !== undefined && only !== undefined) return known(only, context.add)
+  const only = part.kind === 'compare' ? equalities(part)[0] : undefined
+  const known = only && context.target.equal?.get(`${pathText(path)}.${only.name}`)
+  if (known !== undefined && only !== undefined) return known(only.value, context.add)
   const exact = exists(
     path,
     context.target.document,
     context,
     (value) => `(jsonb_typeof(${value}) = 'object' AND ${conditionOf(part, value, context)})`,
   )
-  const equal = equalValue(part)
-  const narrow = equal === undefined ? undefined : context.target.narrow.get(`${pathText(path)}.value`)
-  return narrow === undefined || equal === undefined ? exact : `(${narrow(equal, context.add)} AND ${exact})`
+  const narrower = equalities(part).flatMap(({ name, value }) => {
+    const narrow = context.target.narrow.get(`${pathText(path)}.${name}`)
+    return narrow === undefined ? [] : [narrow(value, context.add)]
+  })
+  return narrower.length === 0 ? exact : `(${[...narrower, exact].join(' AND ')})`
 }
 
-/** What `value` must equal wherever the filter holds. */
-function equalValue(filter: Filter): string | undefined {
-  if (filter.kind === 'and') return filter.parts.map(equalValue).find((value) => value !== undefined)
-  if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.operand.type !== 'text') return undefined
-  return 'element' in filter.path && filter.path.element.name === 'value' ? filter.operand.value : undefined
+/** What members of a value must equal wherever the filter holds. */
+function equalities(filter: Filter): readonly { readonly name: string; readonly value: string }[] {
+  if (filter.kind === 'and') return filter.parts.flatMap(equalities)
+  if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.operand.type !== 'text') return []
+  return 'element' in filter.path ? [{ name: filter.path.element.name, value: filter.operand.value }] : []
 }
 
 /** One of the values at a path meets the test. */

@@ -27,7 +27,22 @@ beforeAll(async () => {
      FROM generate_series(1, ${people}) AS n`,
     [tenant.tenantId, tenant.connectionId],
   )
-  await asOwner(fixture.ownerUrl, 'ANALYZE scim_users, scim_user_keys')
+  // One of fifty thousand, five hundred of two hundred: everybody is in one or two, and in no living one more.
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO scim_groups (tenant_id, id, connection_id, display_name, display_name_key, resource, created_at, updated_at)
+     SELECT $1, lpad(n::text, 32, '0')::uuid, $2, 'Group ' || n, 'group ' || n, '{}', timestamptz '2020-01-01', timestamptz '2020-01-01' FROM generate_series(0, 500) AS n`,
+    [tenant.tenantId, tenant.connectionId],
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO scim_group_members (tenant_id, group_id, member_id, user_id, generation)
+     SELECT $1, lpad(g::text, 32, '0')::uuid, id, id, 1
+     FROM (SELECT id, row_number() OVER (ORDER BY created_at) AS n FROM scim_users WHERE tenant_id = $1) AS u,
+       LATERAL (VALUES (1 + n % 500), (CASE WHEN n % 2 = 0 THEN 0 END)) AS of (g) WHERE g IS NOT NULL`,
+    [tenant.tenantId],
+  )
+  await asOwner(fixture.ownerUrl, 'ANALYZE scim_users, scim_user_keys, scim_groups, scim_group_members')
 }, 180_000)
 afterAll(() => fixture.close())
 
@@ -35,7 +50,7 @@ type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<strin
 const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
 
 /** The plans of the statements by which a question is answered, as they were carried out. */
-async function plansOf(words: SearchWords, position: boolean): Promise<readonly PlanNode[]> {
+async function plansOf(words: SearchWords, position: boolean, withGroups = false): Promise<readonly PlanNode[]> {
   const search = parseSearch(userType, words)
   if (!search.ok) throw new Error(search.error.detail)
   const { filter, sort } = search.value
@@ -55,11 +70,14 @@ async function plansOf(words: SearchWords, position: boolean): Promise<readonly 
       explaining,
       { tenant: tenant.tenantId, connectionId: tenant.connectionId },
       { filter, sort, page },
-      'https://x/Users',
+      'https://x',
+      withGroups,
     )
   })
   return plans
 }
+
+const groupId = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`
 
 /** Rows that a scan took up, whether it kept them or not. */
 const readBy = (node: PlanNode): number =>
@@ -80,6 +98,11 @@ test.each<[string, SearchWords]>([
   ['userName and externalId', { filter: 'userName eq "user77@acme.example" and externalId eq "ext-77"' }],
   ['userName or externalId', { filter: 'userName eq "user77@acme.example" or externalId eq "ext-78"' }],
   ['whoever is inactive', { filter: 'active eq false' }],
+  ['a group of hers', { filter: `groups.value eq "${groupId(7)}"` }],
+  ['a group of hers, in brackets', { filter: `groups[value eq "${groupId(7)}" and type eq "direct"]` }],
+  ['the name of a group of hers', { filter: 'groups.display eq "GROUP 7"' }],
+  ['the name of a group of hers, in brackets', { filter: 'groups[display eq "Group 7"]' }],
+  ['a group of hers that nobody knows', { filter: `groups.value eq "${groupId(999)}"` }],
   ['what was changed lately', { filter: 'meta.lastModified gt "2021-03-11T10:00:00Z"' }],
 ])('by %s an index finds them', async (_, words) => {
   for (const plan of [await plansOf(words, false), await plansOf(words, true)]) {
@@ -94,6 +117,22 @@ test.each<[string, SearchWords]>([
   ['by change', { sortBy: 'meta.lastModified' }],
 ])('a page by cursor %s reads a page', async (_, words) => {
   expect(Math.max(...(await plansOf(words, true)).map(readBy))).toBeLessThan(people / 100)
+})
+
+test('the groups of a page are read by an index, for its people alone', async () => {
+  for (const position of [false, true]) {
+    const [alone, together] = [await plansOf({ filter: 'active eq false' }, position), await plansOf({ filter: 'active eq false' }, position, true)]
+    expect(together.length).toBeGreaterThan(alone.length)
+    // Five hundred groups may be read as a whole, people and members never.
+    expect(together.filter((node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] !== 'scim_groups')).toEqual([])
+    expect(Math.max(...together.map(readBy))).toBeLessThan(people / 100)
+  }
+})
+
+test('whoever is in a group of fifty thousand is found by what it holds, or by whoever comes next, and never by looking at everybody', async () => {
+  const plan = await plansOf({ filter: `groups.value eq "${groupId(0)}"` }, true)
+  expect(plan.filter((node) => node['Node Type'] === 'Seq Scan')).toEqual([])
+  expect(Math.max(...plan.map(readBy))).toBeLessThanOrEqual(people / 2)
 })
 
 test('what no index serves would be seen', async () => {

@@ -90,6 +90,7 @@ export const groupsKind: ScimKind = {
   type: groupType,
   maxBodyBytes: scimLimits.groupBodyBytes,
   patchAnswers: 'nothing',
+  unversioned: [],
   create: async (context, body) => {
     const { deps, caller } = context
     const parsed = parseScimGroup(body)

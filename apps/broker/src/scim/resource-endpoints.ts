@@ -3,7 +3,7 @@ import { ok, type Result } from '@drawbridge/core/result'
 import type { ScimError } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
-import { nothingAsked, type Projection, project } from '@drawbridge/core/scim/projection'
+import { asksFor, nothingAsked, type Projection, project } from '@drawbridge/core/scim/projection'
 import type { ResourceType } from '@drawbridge/core/scim/resource-type'
 import type { SearchWords } from '@drawbridge/core/scim/search-request'
 import { isKnownVersion } from '@drawbridge/core/scim/version'
@@ -91,7 +91,8 @@ function reading(kind: ScimKind): readonly Endpoint[] {
       const found = await kind.find(contextOf(http, deps), idOf(http), http.parsed)
       if (found === undefined) return refuseScim({ reason: 'scim_not_found' })
       const { etag } = placeOf(found)
-      return isKnownVersion(http.headers['if-none-match'], etag) ? empty(304, { headers: { etag } }) : show(type, found, http.parsed)
+      const isOfVersion = !kind.unversioned.some((name) => asksFor(http.parsed, name))
+      return isOfVersion && isKnownVersion(http.headers['if-none-match'], etag) ? empty(304, { headers: { etag } }) : show(type, found, http.parsed)
     },
   })
   return [read]

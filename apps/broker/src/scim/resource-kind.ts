@@ -29,6 +29,8 @@ export type ScimKind = {
   readonly maxBodyBytes: number
   /** How a PATCH is answered where no attributes are asked for. */
   readonly patchAnswers: 'resource' | 'nothing'
+  /** Attributes that become others without a new version of the resource: an answer with them is never said to be known. */
+  readonly unversioned: readonly string[]
   readonly create: (context: ScimContext, body: unknown) => Promise<Result<JsonObject, ScimError>>
   readonly find: (context: ScimContext, id: string, projection: Projection) => Promise<JsonObject | undefined>
   readonly search: (context: ScimContext, question: SearchQuestion, projection: Projection) => Promise<SearchAnswer<JsonObject>>

@@ -44,6 +44,7 @@ export async function searchAllKinds(
   const rows: JsonObject[] = []
   let total = 0
   let startIndex = 1
+  let isShort = false
   for (const kind of kinds) {
     const request = parseSearch(kind.type, { ...words, cursor: undefined })
     if (!request.ok) return request
@@ -52,8 +53,11 @@ export async function searchAllKinds(
     startIndex = page.startIndex
     // What of the page is left behind those of the kinds before.
     const from = Math.max(1, page.startIndex + rows.length - total)
-    const found = await pageOf(context, kind, request.value, from, page.count - rows.length)
+    const count = isShort ? 0 : page.count - rows.length
+    const found = await pageOf(context, kind, request.value, from, count)
     rows.push(...found.rows)
+    // What is left out of a page, because it would be too much, comes before what other kinds have.
+    if (found.rows.length < Math.min(count, found.total - from + 1)) isShort = true
     total += found.total
   }
   return ok(listResponse(rows, total, startIndex))

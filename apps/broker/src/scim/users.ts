@@ -3,67 +3,76 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { applyPatch } from '@drawbridge/core/scim/apply-patch'
 import { type ScimError, scimLimits } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
+import { asksFor, nothingAsked, type Projection } from '@drawbridge/core/scim/projection'
 import { userType } from '@drawbridge/core/scim/resource-type'
 import { fromDocument, parseScimUser, type ScimUser, type ScimUserData, toDocument, toScimResource } from '@drawbridge/core/scim/user'
 import { versionTag } from '@drawbridge/core/scim/version'
+import { listGroupsOf } from '@drawbridge/store/scim-user-groups'
 import { searchScimUsers } from '@drawbridge/store/scim-user-search'
 import { deleteScimUser, findScimUser, insertScimUser, type ScimChangeRefusal, updateScimUser } from '@drawbridge/store/scim-users'
-import { inTenant } from '@drawbridge/store/transaction'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { Condition, ScimContext, ScimKind } from './resource-kind.js'
-
-const usersUrl = ({ baseUrl }: ScimContext): string => `${baseUrl}/Users`
 
 const refusalOf = (refusal: ScimChangeRefusal<ScimError>): ScimError =>
   refusal.kind === 'refused' ? refusal.error : { reason: refusal.kind === 'not_found' ? 'scim_not_found' : 'scim_unique' }
+
+/** With her groups only if they are asked for. */
+async function shown(db: Db, { caller, baseUrl }: ScimContext, user: ScimUser, projection: Projection): Promise<JsonObject> {
+  const groups = asksFor(projection, 'groups') ? (await listGroupsOf(db, caller, [user.id])).get(user.id) : undefined
+  return toScimResource(user, groups, baseUrl)
+}
 
 /** A change of the locked row, if it has the version that the request demands. */
 async function change(
   context: ScimContext,
   id: string,
   condition: Condition,
+  projection: Projection,
   rule: (user: ScimUser) => Result<ScimUserData, ScimError>,
 ): Promise<Result<JsonObject, ScimError>> {
   const { deps, caller } = context
-  const changed = await inTenant(deps.database, caller.tenant, (db) =>
-    updateScimUser<ScimError>(db, caller, id, (user) => {
+  return inTenant(deps.database, caller.tenant, async (db): Promise<Result<JsonObject, ScimError>> => {
+    const changed = await updateScimUser<ScimError>(db, caller, id, (user) => {
       const meets = condition(versionTag(user.version))
       return meets.ok ? rule(user) : meets
-    }),
-  )
-  return changed.ok ? ok(toScimResource(changed.value, usersUrl(context))) : err(refusalOf(changed.error))
+    })
+    return changed.ok ? ok(await shown(db, context, changed.value, projection)) : err(refusalOf(changed.error))
+  })
 }
 
 export const usersKind: ScimKind = {
   type: userType,
   maxBodyBytes: scimLimits.bodyBytes,
   patchAnswers: 'resource',
+  unversioned: ['groups'],
   create: async (context, body) => {
     const { deps, caller } = context
     const parsed = parseScimUser(body)
     if (!parsed.ok) return parsed
     const created = await inTenant(deps.database, caller.tenant, (db) => insertScimUser(db, caller, parsed.value))
-    return created.ok ? ok(toScimResource(created.value, usersUrl(context))) : err({ reason: 'scim_unique' })
+    // Nobody holds whom nobody knew.
+    return created.ok ? ok(toScimResource(created.value, undefined, context.baseUrl)) : err({ reason: 'scim_unique' })
   },
-  find: async (context, id) => {
-    const { deps, caller } = context
-    const user = await inTenant(deps.database, caller.tenant, (db) => findScimUser(db, caller, id))
-    return user && toScimResource(user, usersUrl(context))
-  },
-  search: async (context, question) => {
-    const { deps, caller } = context
-    const url = usersUrl(context)
-    const found = await inTenant(deps.database, caller.tenant, (db) => searchScimUsers(db, caller, question, url))
-    return { ...found, rows: found.rows.map((user) => toScimResource(user, url)) }
+  find: (context, id, projection) =>
+    inTenant(context.deps.database, context.caller.tenant, async (db) => {
+      const user = await findScimUser(db, context.caller, id)
+      return user && shown(db, context, user, projection)
+    }),
+  search: async ({ deps, caller, baseUrl }, question, projection) => {
+    const found = await inTenant(deps.database, caller.tenant, (db) =>
+      searchScimUsers(db, caller, question, baseUrl, asksFor(projection, 'groups')),
+    )
+    return { ...found, rows: found.rows.map(({ user, groups }) => toScimResource(user, groups, baseUrl)) }
   },
   /** Without `active` the stored value stays: to default it to true would revive somebody who has left. */
-  replace: async (context, id, body, condition) => {
+  replace: async (context, id, body, condition, projection = nothingAsked) => {
     const parsed = parseScimUser(body)
     return parsed.ok
-      ? change(context, id, condition, (user) => ok({ ...parsed.value, active: parsed.value.active ?? user.active }))
+      ? change(context, id, condition, projection, (user) => ok({ ...parsed.value, active: parsed.value.active ?? user.active }))
       : parsed
   },
-  patch: (context, id, operations, condition) =>
-    change(context, id, condition, (user) => {
+  patch: (context, id, operations, condition, projection = nothingAsked) =>
+    change(context, id, condition, projection, (user) => {
       const patched = applyPatch(toDocument(user), operations)
       return patched.ok ? fromDocument(patched.value) : patched
     }),

@@ -17,6 +17,9 @@ export type ScimUserData = {
   readonly attributes: JsonObject
 }
 
+/** A group that holds a person herself, not through another group. */
+export type ScimUserGroup = { readonly id: string; readonly display: string }
+
 export type ScimUser = Omit<ScimUserData, 'active'> & {
   readonly id: ScimUserId
   readonly connectionId: ConnectionId
@@ -50,18 +53,28 @@ export const toDocument = (user: Pick<ScimUser, 'userName' | 'externalId' | 'act
   active: user.active,
 })
 
-/** The resource as it goes on the wire. @spec RFC 7643 §3.1 common attributes */
-export function toScimResource(user: ScimUser, usersUrl: string): JsonObject {
+/** @spec RFC 7643 §4.1.2 groups: read-only, and changed at the groups */
+const groupToJson = ({ id, display }: ScimUserGroup, baseUrl: string): JsonObject => ({
+  value: id,
+  $ref: `${baseUrl}/Groups/${id}`,
+  display,
+  type: 'direct',
+})
+
+/** The resource as it goes on the wire; `groups` absent: nobody asked for them. @spec RFC 7643 §3.1 common attributes */
+export function toScimResource(user: ScimUser, groups: readonly ScimUserGroup[] | undefined, baseUrl: string): JsonObject {
   const document = toDocument(user)
   return {
     schemas: schemasOf(userType, document),
     id: user.id,
     ...document,
+    // What is in none has no such attribute: an empty list is not set. RFC 7643 §2.5.
+    ...(groups === undefined || groups.length === 0 ? {} : { groups: groups.map((group) => groupToJson(group, baseUrl)) }),
     meta: {
       resourceType: 'User',
       created: new Date(user.createdAt).toISOString(),
       lastModified: new Date(user.updatedAt).toISOString(),
-      location: `${usersUrl}/${user.id}`,
+      location: `${baseUrl}/Users/${user.id}`,
       version: versionTag(user.version),
     },
   }
