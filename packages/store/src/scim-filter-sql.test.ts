@@ -206,11 +206,15 @@ const term = fc.oneof(
   fc
     .tuple(fc.constantFrom('groups', 'groups.value', 'GROUPS.$ref'), onText, fc.constantFrom(...groupIds, '', 'no id'))
     .map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
-  fc.tuple(fc.constantFrom('groups.display', 'groups.type'), onText, text).map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
+  fc
+    .tuple(fc.constantFrom('groups.display', 'groups.type'), onText, text)
+    .map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
   fc.constantFrom('groups pr', 'groups.display pr', 'groups.nothing pr'),
 )
 const inGroup = fc.oneof(
-  fc.tuple(fc.constantFrom('display', 'TYPE', 'value'), onText, text).map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
+  fc
+    .tuple(fc.constantFrom('display', 'TYPE', 'value'), onText, text)
+    .map(([path, operator, value]) => `${path} ${operator} ${quoted(value)}`),
   fc.constantFrom(...groupIds).map((id) => `value eq "${id}"`),
 )
 const groupFilter = fc.oneof(
@@ -285,7 +289,13 @@ describe('a filter in PostgreSQL', () => {
         if (!search.ok) throw new Error(sortBy)
         const ask = (page: Parameters<typeof searchScimUsers>[2]['page']) =>
           inTenant(fixture.database, tenant.tenantId, (db) =>
-            searchScimUsers(db, { ...tenant, tenant: tenant.tenantId }, { filter: undefined, sort: search.value.sort, page }, baseUrl, false),
+            searchScimUsers(
+              db,
+              { ...tenant, tenant: tenant.tenantId },
+              { filter: undefined, sort: search.value.sort, page },
+              baseUrl,
+              false,
+            ),
           )
         const whole = (await ask({ by: 'index', startIndex: 1, count: 200 })).rows.map(({ user }) => user.id)
         const pages: string[] = []

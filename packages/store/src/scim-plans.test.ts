@@ -121,7 +121,10 @@ test.each<[string, SearchWords]>([
 
 test('the groups of a page are read by an index, for its people alone', async () => {
   for (const position of [false, true]) {
-    const [alone, together] = [await plansOf({ filter: 'active eq false' }, position), await plansOf({ filter: 'active eq false' }, position, true)]
+    const [alone, together] = [
+      await plansOf({ filter: 'active eq false' }, position),
+      await plansOf({ filter: 'active eq false' }, position, true),
+    ]
     expect(together.length).toBeGreaterThan(alone.length)
     // Five hundred groups may be read as a whole, people and members never.
     expect(together.filter((node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] !== 'scim_groups')).toEqual([])

@@ -28,7 +28,11 @@ beforeAll(async () => {
       if (made.ok) people.push(made.value.id)
     }
     const [ada = '', bob = '', , dan = ''] = people
-    for (const [displayName, members] of [['c', [ada]], ['B', [ada, bob]], ['a', [ada, bob, dan]]] as const)
+    for (const [displayName, members] of [
+      ['c', [ada]],
+      ['B', [ada, bob]],
+      ['a', [ada, bob, dan]],
+    ] as const)
       await insertScimGroup(db, caller, { displayName, externalId: undefined, attributes: {} }, new Set(members))
   })
 })

@@ -92,7 +92,9 @@ function reading(kind: ScimKind): readonly Endpoint[] {
       if (found === undefined) return refuseScim({ reason: 'scim_not_found' })
       const { etag } = placeOf(found)
       const isOfVersion = !kind.unversioned.some((name) => asksFor(http.parsed, name))
-      return isOfVersion && isKnownVersion(http.headers['if-none-match'], etag) ? empty(304, { headers: { etag } }) : show(type, found, http.parsed)
+      return isOfVersion && isKnownVersion(http.headers['if-none-match'], etag)
+        ? empty(304, { headers: { etag } })
+        : show(type, found, http.parsed)
     },
   })
   return [read]

@@ -24,7 +24,12 @@ async function aCompany() {
   const groupsOf = async (id: string): Promise<unknown> => (await directory.call('GET', `/Users/${id}`)).body['groups']
   return { ...directory, ada, bob, cy, engineers, admins, staff, groupsOf }
 }
-const shown = (id: string, display: string) => ({ value: id, $ref: expect.stringMatching(new RegExp(`/scim/v2/Groups/${id}$`)), display, type: 'direct' })
+const shown = (id: string, display: string) => ({
+  value: id,
+  $ref: expect.stringMatching(new RegExp(`/scim/v2/Groups/${id}$`)),
+  display,
+  type: 'direct',
+})
 
 test('a person is shown with the groups that hold her herself, by name; who is in none has no such attribute', async () => {
   const { groupsOf, ada, bob, cy, engineers, admins } = await aCompany()
@@ -101,7 +106,10 @@ test('a directory cannot write them: in POST, PUT and in a path-less PATCH they 
   expect(made.status).toBe(201)
   expect(made.body).not.toHaveProperty('groups')
   expect(await call('PUT', `/Users/${cy}`, { userName: 'cy', groups })).toMatchObject({ status: 200 })
-  expect(await call('PATCH', `/Users/${cy}`, patchOf({ op: 'add', value: { groups, title: 'x' } }))).toMatchObject({ status: 200, body: { title: 'x' } })
+  expect(await call('PATCH', `/Users/${cy}`, patchOf({ op: 'add', value: { groups, title: 'x' } }))).toMatchObject({
+    status: 200,
+    body: { title: 'x' },
+  })
   // RFC 7644 §3.5.2: whoever names what is read-only is told.
   expect(await call('PATCH', `/Users/${cy}`, patchOf({ op: 'add', path: 'groups', value: groups }))).toMatchObject({
     status: 400,
@@ -123,7 +131,10 @@ test('Schemas describes them as read-only', async () => {
 
 test("groups of another tenant's directory are in no answer", async () => {
   const [one, other] = [await aCompany(), await aCompany()]
-  const { body } = await other.call('GET', `/Users?filter=${encodeURIComponent(`groups.value eq "${one.engineers}" or groups.value eq "${other.admins}"`)}`)
+  const { body } = await other.call(
+    'GET',
+    `/Users?filter=${encodeURIComponent(`groups.value eq "${one.engineers}" or groups.value eq "${other.admins}"`)}`,
+  )
   expect((body['Resources'] as { id: string }[]).map(({ id }) => id)).toEqual([other.ada])
 })
 
@@ -137,13 +148,23 @@ test('a page of people who are together in too many groups is shorter, and nobod
     SELECT $1, gen_random_uuid(), $2, 'g' || n, 'g' || n, '{}', timestamptz '2020-01-01', timestamptz '2020-01-01' FROM generate_series(1, 4400) AS n`)
   await owner(`INSERT INTO scim_group_members (tenant_id, group_id, member_id, user_id, generation)
     SELECT $1, g.id, u.id, u.id, 1 FROM scim_users AS u, scim_groups AS g WHERE u.tenant_id = $1 AND g.tenant_id = $1 AND u.connection_id = $2`)
-  const namesIn = (body: Record<string, unknown>) => (body['Resources'] as Record<string, unknown>[]).map((one) => one['userName'] ?? one['displayName'])
+  const namesIn = (body: Record<string, unknown>) =>
+    (body['Resources'] as Record<string, unknown>[]).map((one) => one['userName'] ?? one['displayName'])
   const first = await call('GET', '/Users?cursor=&sortBy=userName')
   const second = await call('GET', `/Users?cursor=${String(first.body['nextCursor'])}&sortBy=userName`)
-  expect([namesIn(first.body), namesIn(second.body), second.body['nextCursor']]).toEqual([['u1', 'u2', 'u3', 'u4'], ['u5', 'u6'], undefined])
+  expect([namesIn(first.body), namesIn(second.body), second.body['nextCursor']]).toEqual([
+    ['u1', 'u2', 'u3', 'u4'],
+    ['u5', 'u6'],
+    undefined,
+  ])
   expect(await call('GET', '/Users?sortBy=userName&startIndex=2')).toMatchObject({ body: { totalResults: 6, itemsPerPage: 4 } })
   const all = await call('POST', '/.search', { attributes: ['userName', 'displayName', 'groups.value'], sortBy: 'userName', count: 8 })
   expect([namesIn(all.body), all.body['totalResults']]).toEqual([['u1', 'u2', 'u3', 'u4'], 4406])
-  const more = await call('POST', '/.search', { attributes: ['userName', 'displayName', 'groups.value'], sortBy: 'userName', startIndex: 5, count: 3 })
+  const more = await call('POST', '/.search', {
+    attributes: ['userName', 'displayName', 'groups.value'],
+    sortBy: 'userName',
+    startIndex: 5,
+    count: 3,
+  })
   expect(namesIn(more.body)).toEqual(['u5', 'u6', expect.stringMatching(/^g/)])
 }, 60_000)
