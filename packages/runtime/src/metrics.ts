@@ -41,7 +41,7 @@ export const metricList = {
   drawbridge_signal_stream_alarms_total: {
     kind: 'counter',
     labels: ['reason'],
-    help: 'ALARM: streams of security events that cannot be fetched (unreachable), did not verify themselves (silent), or brought what is not believed (refused)',
+    help: 'ALARM: streams of security events that cannot be fetched (unreachable), are fetched but cannot be asked how they are (unmanaged), did not verify themselves (silent), or brought what is not believed (refused)',
   },
   drawbridge_mass_revocations_total: {
     kind: 'counter',

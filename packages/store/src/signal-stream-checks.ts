@@ -57,11 +57,16 @@ export type CheckNote =
 
 const longestReason = 200
 
-/** What the transmitter answered to a question about the stream, or that it did not. A verification that it did not take is awaited no more. */
+/**
+ * What the transmitter answered to a question about the stream, or that it did not. A verification that it did not take is awaited no more. Of a stream
+ * that is fetched this is apart from how its polls go, which would otherwise take it back each time.
+ */
 export async function noteCheck(db: Db, tenant: TenantId, id: ConnectionId, note: CheckNote): Promise<void> {
   if (note.kind === 'trouble') {
-    const text =
-      'UPDATE signal_streams SET last_error = $3, last_error_at = $4, verification_state = NULL, verification_asked_at = NULL, failing_since = coalesce(failing_since, $4) WHERE tenant_id = $1 AND id = $2'
+    const text = `UPDATE signal_streams SET last_error = $3, last_error_at = $4, verification_state = NULL, verification_asked_at = NULL,
+         failing_since = CASE WHEN delivery = 'poll' THEN failing_since ELSE coalesce(failing_since, $4) END,
+         check_failing_since = CASE WHEN delivery = 'poll' THEN coalesce(check_failing_since, $4) END
+       WHERE tenant_id = $1 AND id = $2`
     await db.query(text, [tenant, id, note.trouble, toTimestamp(note.now)])
     return
   }
@@ -78,12 +83,22 @@ export async function forgetVerification(db: Db, tenant: TenantId, id: Connectio
   await db.query(text, [tenant, id, toTimestamp(nextCheckAt)])
 }
 
-/** Somebody was told that the transmitter is away. */
+/** Since when the transmitter takes no question about the stream, and whether somebody was told so. */
+export const failingChecksOf = (stream: StoredStream): Pick<StoredStream, 'failingSince' | 'alarmedAt'> =>
+  stream.delivery === 'poll' ? { failingSince: stream.checkFailingSince, alarmedAt: stream.checkAlarmedAt } : stream
+
+/** Somebody was told so. */
 export async function markAlarmed(db: Db, tenant: TenantId, id: ConnectionId, at: Instant): Promise<void> {
-  await db.query('UPDATE signal_streams SET alarmed_at = $3 WHERE tenant_id = $1 AND id = $2', [tenant, id, toTimestamp(at)])
+  const text = `UPDATE signal_streams SET alarmed_at = CASE WHEN delivery = 'poll' THEN alarmed_at ELSE $3::timestamptz END,
+      check_alarmed_at = CASE WHEN delivery = 'poll' THEN $3::timestamptz END
+    WHERE tenant_id = $1 AND id = $2`
+  await db.query(text, [tenant, id, toTimestamp(at)])
 }
 
 /** The transmitter took every question. */
 export async function markTaken(db: Db, tenant: TenantId, id: ConnectionId): Promise<void> {
-  await db.query('UPDATE signal_streams SET failing_since = NULL, alarmed_at = NULL WHERE tenant_id = $1 AND id = $2', [tenant, id])
+  const text = `UPDATE signal_streams SET failing_since = CASE WHEN delivery = 'poll' THEN failing_since END, alarmed_at = CASE WHEN delivery = 'poll' THEN alarmed_at END,
+      check_failing_since = NULL, check_alarmed_at = NULL
+    WHERE tenant_id = $1 AND id = $2`
+  await db.query(text, [tenant, id])
 }

@@ -27,6 +27,8 @@ export type StoredStream = {
   readonly lastErrorAt: Instant | undefined
   readonly alarmedAt: Instant | undefined
   readonly silentSince: Instant | undefined
+  readonly checkFailingSince: Instant | undefined
+  readonly checkAlarmedAt: Instant | undefined
   readonly refusals: number
   readonly refusal: string | undefined
   readonly refusedAt: Instant | undefined
@@ -43,7 +45,7 @@ export const streamColumns = `delivery, stream_id AS "streamId", poll_url AS "po
   status_at AS "statusAt", verification_state AS "verificationState", verification_asked_at AS "verificationAskedAt", verified_at AS "verifiedAt",
   last_event_at AS "lastEventAt", last_event_issued_at AS "lastEventIssuedAt", answered_at AS "answeredAt", failures, failing_since AS "failingSince",
   last_error AS "lastError", last_error_at AS "lastErrorAt", alarmed_at AS "alarmedAt", silent_since AS "silentSince", next_poll_at AS "nextPollAt", next_check_at AS "nextCheckAt",
-  refusals, refusal, refused_at AS "refusedAt", created_at AS "createdAt"`
+  check_failing_since AS "checkFailingSince", check_alarmed_at AS "checkAlarmedAt", refusals, refusal, refused_at AS "refusedAt", created_at AS "createdAt"`
 
 export const toStream = (row: StreamRow): StoredStream =>
   Object.fromEntries(Object.entries(row).map(([member, value]) => [member, value ?? undefined])) as StoredStream
@@ -68,7 +70,7 @@ export async function putSignalStream(db: Db, tenant: TenantId, id: ConnectionId
        sealed_credential = excluded.sealed_credential, next_poll_at = excluded.next_poll_at, next_check_at = excluded.next_check_at, status = 'unknown',
        status_reason = NULL, status_at = NULL, verification_state = NULL, verification_asked_at = NULL, failures = 0, failing_since = NULL,
        last_error = NULL, last_error_at = NULL, alarmed_at = NULL, silent_since = NULL, refusals = 0, refusal = NULL, refused_at = NULL,
-       refusal_alarmed_at = NULL, lease = NULL, lease_until = NULL`,
+       refusal_alarmed_at = NULL, check_failing_since = NULL, check_alarmed_at = NULL, lease = NULL, lease_until = NULL`,
     [
       ...[tenant, id, draft.delivery, draft.streamId ?? null, draft.pollUrl ?? null, draft.sealedCredential],
       ...[orNull(draft.nextPollAt), orNull(draft.nextCheckAt), toTimestamp(draft.now)],

@@ -89,6 +89,50 @@ it.each([
   expect(await acme.audits('connection.signals_heard_again')).toBe(alarms)
 })
 
+it.each([
+  { broken: ['/status', 404] as const, trouble: 'stream_gone', alarms: 1 },
+  { broken: ['/verification', 403] as const, trouble: 'transmitter_says_no', alarms: 1 },
+  { broken: ['/ssf-configuration/globex', 404] as const, trouble: 'transmitter_lacks_this', alarms: 1 },
+  { broken: ['/status', 500] as const, trouble: 'transmitter_unreachable', alarms: 1 },
+  { broken: ['/verification', 429] as const, trouble: undefined, alarms: 0 },
+])('a fetched stream that can be asked nothing ($broken) is an alarm after a named time, once, though polls go well: $alarms', async (one) => {
+  broken = one.broken
+  for (let seconds = 0; seconds <= pollTurn.alarmSeconds * 3; seconds += 300) {
+    await check()
+    await poll()
+    acme.wait(300)
+  }
+  expect(await acme.stored()).toMatchObject({ failures: 0, failingSince: undefined, lastError: one.trouble })
+  expect(await acme.audits('connection.signals_unheard')).toBe(one.alarms)
+  broken = undefined
+  acme.wait(streamChecks.everySeconds)
+  await check()
+  expect(await acme.audits('connection.signals_heard_again')).toBe(one.alarms)
+  expect((await acme.stored()).checkFailingSince).toBeUndefined()
+})
+
+it('a transmitter that is away altogether is one alarm, that of the polls', async () => {
+  broken = ['', 500]
+  for (let seconds = 0; seconds <= pollTurn.alarmSeconds * 3; seconds += 300) {
+    await check()
+    await poll()
+    acme.wait(300)
+  }
+  expect(await acme.audits('connection.signals_unheard')).toBe(1)
+})
+
+it('a silent stream that can be asked nothing any more speaks by that no more than before', async () => {
+  await check()
+  acme.wait(streamChecks.answerSeconds)
+  await check()
+  broken = ['/verification', 403]
+  for (let times = 0; times < 3; times += 1) {
+    acme.wait(streamChecks.answerSeconds)
+    await check()
+  }
+  expect([await acme.audits('connection.signals_heard_again'), (await acme.stored()).silentSince !== undefined]).toEqual([0, true])
+})
+
 it('our credential goes to no other transmitter than it was given for, and a pushed stream says so: an alarm', async () => {
   await acme.listen({ delivery: 'push', isNamed: true })
   await acme.configure({ configurationUrl: 'https://evil.example/ssf-configuration' })

@@ -9,6 +9,7 @@ import {
   awaitVerification,
   claimDueChecksAcrossTenants,
   type DueCheck,
+  failingChecksOf,
   forgetVerification,
   lockSignalStream,
   markAlarmed,
@@ -84,7 +85,7 @@ async function settleLast(deps: CheckDeps, { tenantId, connectionId }: DueCheck)
   return inTenant(deps.database, tenantId, async (db) => {
     const stream = await lockSignalStream(db, tenantId, connectionId)
     if (stream === undefined) return false
-    const { verificationState: awaited, verificationAskedAt: askedAt, silentSince } = stream
+    const { verificationState: awaited, verificationAskedAt: askedAt, silentSince, verifiedAt } = stream
     if (awaited !== undefined && askedAt !== undefined) {
       const lateAt = addSeconds(askedAt, streamChecks.answerSeconds)
       if (now < lateAt) {
@@ -94,7 +95,8 @@ async function settleLast(deps: CheckDeps, { tenantId, connectionId }: DueCheck)
       if (silentSince === undefined) await tellSilent(deps, db, { tenantId, connectionId }, askedAt)
       return true
     }
-    if (silentSince !== undefined) {
+    // That nobody awaits an answer any more is none.
+    if (silentSince !== undefined && verifiedAt !== undefined && verifiedAt >= silentSince) {
       await markSilent(db, tenantId, connectionId, undefined)
       await tellTenant(db, tenantId, { at: now, kind: 'connection.signals_heard_again', connectionId })
     }
@@ -129,7 +131,7 @@ async function manage(deps: CheckDeps, due: DueCheck, stream: StoredStream): Pro
   return { fetchSafely: deps.fetchSafely, authorization: authorization.value, endpoints: endpoints.value }
 }
 
-/** A stream that is fetched has its own alarm for a transmitter that is away. */
+/** While the polls of a stream that is fetched fail, too, theirs is the alarm. */
 async function noteTrouble(deps: CheckDeps, { tenantId, connectionId }: DueCheck, trouble: StreamTrouble): Promise<void> {
   const now = deps.clock.now()
   deps.metrics.count('drawbridge_signal_verifications_total', { outcome: 'failed' })
@@ -139,11 +141,12 @@ async function noteTrouble(deps: CheckDeps, { tenantId, connectionId }: DueCheck
     await noteCheck(db, tenantId, connectionId, { kind: 'trouble', trouble, now })
     await putOffCheck(db, tenantId, connectionId, addSeconds(now, streamChecks.answerSeconds))
     const stream = await lockSignalStream(db, tenantId, connectionId)
-    const isLong = stream?.failingSince !== undefined && stream.failingSince <= addSeconds(now, -pollTurn.alarmSeconds)
-    if (!isLong || stream.alarmedAt !== undefined || stream.delivery === 'poll') return
+    if (stream === undefined || (stream.delivery === 'poll' && stream.failingSince !== undefined)) return
+    const { failingSince, alarmedAt } = failingChecksOf(stream)
+    if (failingSince === undefined || failingSince > addSeconds(now, -pollTurn.alarmSeconds) || alarmedAt !== undefined) return
     await markAlarmed(db, tenantId, connectionId, now)
     await tellTenant(db, tenantId, { at: now, kind: 'connection.signals_unheard', connectionId, detail: { trouble } })
-    deps.metrics.count('drawbridge_signal_stream_alarms_total', { reason: 'unreachable' })
+    deps.metrics.count('drawbridge_signal_stream_alarms_total', { reason: stream.delivery === 'poll' ? 'unmanaged' : 'unreachable' })
   })
 }
 
@@ -153,9 +156,8 @@ async function noteTaken(deps: CheckDeps, { tenantId, connectionId }: DueCheck, 
     const stream = await lockSignalStream(db, tenantId, connectionId)
     if (stream === undefined) return
     await putOffCheck(db, tenantId, connectionId, nextCheckAt)
-    if (stream.delivery === 'poll') return
     await markTaken(db, tenantId, connectionId)
-    if (stream.alarmedAt === undefined) return
+    if (failingChecksOf(stream).alarmedAt === undefined) return
     await tellTenant(db, tenantId, { at: deps.clock.now(), kind: 'connection.signals_heard_again', connectionId })
   })
 }
