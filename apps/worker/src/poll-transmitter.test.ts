@@ -2,12 +2,13 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import type { FetchOptions, FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { refusedEventLimits } from '@drawbridge/store/refused-security-events'
+import { issuerKeyLimits } from '@drawbridge/upstream/oidc/issuer-keys'
 import { pollLimits } from '@drawbridge/upstream/signals/poll'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { eventually, installationId, sealer } from '../test/a-company.js'
+import { installationId, sealer } from '../test/a-company.js'
 import { aListeningCompany } from '../test/a-listening-company.js'
 import { type PollDeps, pollTurn } from './poll-transmitter.js'
-import { pollDueStreams, startPolling, turnsAtOnce } from './poll-transmitters.js'
+import { pollDueStreams, turnsAtOnce } from './poll-transmitters.js'
 import { createStreamMemory } from './stream-memory.js'
 
 let acme: Awaited<ReturnType<typeof aListeningCompany>>
@@ -75,12 +76,47 @@ describe('a stream that is fetched', () => {
     await poll()
     expect([acme.theStream().waiting.size, (await acme.ada())?.gone]).toEqual([1, false])
     expect(asked[1]?.body).toMatchObject({ ack: [other], maxEvents: 0 })
-    expect(await acme.stored()).toMatchObject({ failures: 1, lastError: 'event_not_kept' })
+    expect(await acme.stored()).toMatchObject({ failures: 0, answeredAt: acme.now(), lastError: 'event_not_kept' })
     await acme.owner('ALTER TABLE deprovisioning_events DROP CONSTRAINT no_ada', [])
-    acme.wait(60)
+    acme.wait(pollTurn.heldSeconds * 2)
     await poll()
     expect([acme.theStream().waiting.size, (await acme.ada())?.gone]).toEqual([0, true])
-    expect(await acme.stored()).toMatchObject({ failures: 0 })
+    expect(await acme.stored()).toMatchObject({ failures: 0, failingSince: undefined })
+  })
+
+  it('has what could not be written tried again at an even pace, and it is an alarm when it lasts', async () => {
+    await acme.transmitter().emit('account-disabled', 'globex-ada')
+    await acme.owner(`ALTER TABLE deprovisioning_events ADD CONSTRAINT no_ada CHECK (reason <> 'account-disabled') NOT VALID`, [])
+    const began = acme.now()
+    while (acme.now() < addSeconds(began, pollTurn.alarmSeconds * 1.5)) {
+      await poll()
+      const pause = Number((await acme.stored()).nextPollAt) - acme.now()
+      expect(pause).toBeLessThanOrEqual(pollTurn.heldSeconds * 1500)
+      acme.wait(pause / 1000)
+    }
+    await acme.owner('ALTER TABLE deprovisioning_events DROP CONSTRAINT no_ada', [])
+    expect([(await acme.stored()).failures, await acme.audits('connection.signals_unheard')]).toEqual([0, 1])
+  })
+
+  it('has everything else fetched in the same turn, where one of more than an answer holds cannot be written', async () => {
+    await acme.transmitter().emit('account-disabled', 'globex-ada')
+    for (let count = 0; count < pollLimits.events * 2; count += 1) await acme.transmitter().emit('session-revoked', 'globex-nobody')
+    await acme.owner(`ALTER TABLE deprovisioning_events ADD CONSTRAINT no_ada CHECK (reason <> 'account-disabled') NOT VALID`, [])
+    await poll()
+    await acme.owner('ALTER TABLE deprovisioning_events DROP CONSTRAINT no_ada', [])
+    expect([acme.theStream().waiting.size, (await acme.stored()).lastError]).toEqual([1, 'event_not_kept'])
+  })
+
+  it('of whose events many are of a key that nobody has, has all of them judged at once: keys that came after them are final', async () => {
+    await acme.transmitter().emit('session-revoked', 'globex-ada')
+    const [token = ''] = acme.theStream().waiting.values()
+    await poll()
+    const header = { ...(JSON.parse(String(Buffer.from(token.split('.')[0] ?? '', 'base64url'))) as object), kid: 'nobody’s' }
+    const forged = [Buffer.from(JSON.stringify(header)).toString('base64url'), ...token.split('.').slice(1)].join('.')
+    for (let count = 0; count < 5; count += 1) acme.theStream().waiting.set(`forged ${count}`, forged)
+    acme.wait(issuerKeyLimits.refetchPauseSeconds)
+    await poll()
+    expect([acme.theStream().refused.size, acme.theStream().waiting.size, (await acme.stored()).lastError]).toEqual([5, 0, undefined])
   })
 
   it('whose acknowledgement was lost is delivered again and counts once', async () => {
@@ -309,63 +345,8 @@ describe('a transmitter that does not answer well', () => {
       0,
       'event_keys_awaited',
     ])
-    acme.wait(60)
+    acme.wait(pollTurn.heldSeconds * 2)
     await poll()
     expect((await acme.ada())?.gone).toBe(true)
-  })
-})
-
-describe('among several workers', () => {
-  it('each stream has one poller at a time', async () => {
-    const signal = new AbortController().signal
-    const both = await Promise.all([1, 2, 3].map(() => pollDueStreams(acme.deps, turnsAtOnce, { waits: false, signal })))
-    await Promise.all(both.flat())
-    expect(both.flat()).toHaveLength(1)
-  })
-
-  it('the turn of one that died is another’s when its lease ends, and what the dead one would write counts no more', async () => {
-    let goOn: () => void = () => {}
-    instead = () =>
-      new Promise((resolve) => {
-        goOn = () => resolve({ ok: true, value: { status: 500, headers: {}, body: Buffer.alloc(0) } })
-      })
-    const [late] = await pollDueStreams(acme.deps, 1, { waits: true, signal: new AbortController().signal })
-    await eventually(() => asked.length === 1)
-    expect(await poll()).toBe(0)
-    acme.wait(pollTurn.leaseSeconds + 1)
-    instead = undefined
-    await acme.transmitter().emit('account-disabled', 'globex-ada')
-    expect(await poll()).toBe(1)
-    expect((await acme.ada())?.gone).toBe(true)
-    goOn()
-    await late
-    expect(await acme.stored()).toMatchObject({ failures: 0 })
-  })
-
-  it('nobody is kept waiting where more are due than there is room for', async () => {
-    await poll(1)
-    expect(asked[0]?.body).toMatchObject({ returnImmediately: true })
-    acme.wait(60)
-    asked.length = 0
-    await poll(2)
-    expect(asked[0]?.body).toMatchObject({ returnImmediately: false, maxEvents: pollLimits.events })
-  })
-
-  it('a worker that stops breaks off its requests and gives its turns back', async () => {
-    acme.transmitter().waitMs = 60_000
-    const poller = startPolling(acme.deps)
-    await eventually(() => asked.length === 1)
-    await poller.stop()
-    expect(await poll(1)).toBe(1)
-    expect(await acme.stored()).toMatchObject({ failures: 0 })
-  })
-
-  it('an event that comes while a request waits is heard at once', async () => {
-    acme.transmitter().waitMs = 60_000
-    const poller = startPolling(acme.deps)
-    await eventually(() => asked.length === 1)
-    await acme.transmitter().emit('account-disabled', 'globex-ada')
-    await eventually(async () => (await acme.ada())?.gone === true)
-    await poller.stop()
   })
 })

@@ -44,6 +44,8 @@ export const pollTurn = {
   /** After the first failure; doubled with each. */
   failedSeconds: 5,
   longestPauseSeconds: 600,
+  /** While events of a transmitter that answers cannot be judged or kept. */
+  heldSeconds: 60,
   /** Told when it cannot be reached for so long. */
   alarmSeconds: 900,
 } as const
@@ -60,32 +62,37 @@ type Stream = {
   readonly transmitter: SsfTransmitter
   readonly audience: string
 }
+/** `trouble`: of events that wait. */
 type Answers = Pick<PollAsked, 'ack' | 'setErrs'> & { readonly trouble: StreamTrouble | undefined }
 const noAnswers: Answers = { ack: [], setErrs: {}, trouble: undefined }
+type Came =
+  | { readonly outcome: 'answered' }
+  | { readonly outcome: 'lost' }
+  | { readonly outcome: 'held'; readonly trouble: StreamTrouble }
+  | { readonly outcome: 'failed'; readonly trouble: StreamTrouble; readonly retryAfterSeconds?: number }
 
 export async function pollStream(deps: PollDeps, held: HeldStream, turn: Turn): Promise<void> {
-  const fault = await takeTurn(deps, held, turn)
+  const came = await takeTurn(deps, held, turn)
   if (turn.signal.aborted) return release(deps, held)
+  if (came.outcome === 'lost') return
+  deps.metrics.count('drawbridge_signal_polls_total', { outcome: came.outcome })
   const now = deps.clock.now()
-  if (fault === 'lost') return
-  deps.metrics.count('drawbridge_signal_polls_total', { outcome: fault === undefined ? 'answered' : 'failed' })
+  const nextPollAt = addSeconds(now, await pauseAfter(deps, held, came))
   const note: PollNote =
-    fault === undefined
-      ? { outcome: 'answered', nextPollAt: addSeconds(now, pollTurn.idleSeconds * spread(deps)), now }
-      : {
-          ...{ outcome: 'failed', error: fault.trouble, now, alarmBefore: addSeconds(now, -pollTurn.alarmSeconds) },
-          nextPollAt: addSeconds(now, await pauseAfter(deps, held, fault)),
-        }
+    came.outcome === 'answered'
+      ? { outcome: 'answered', nextPollAt, now }
+      : { outcome: came.outcome, error: came.trouble, nextPollAt, now, alarmBefore: addSeconds(now, -pollTurn.alarmSeconds) }
   await writeDown(deps, held, note)
 }
 
 /** Half of it to one and a half: pollers that failed together do not come back together. */
 const spread = (deps: PollDeps): number => 0.5 + deps.random.bytes(4).readUInt32BE() / 2 ** 32
 
-async function pauseAfter(deps: PollDeps, held: HeldStream, { retryAfterSeconds }: TransmitterFault): Promise<number> {
+async function pauseAfter(deps: PollDeps, held: HeldStream, came: Came): Promise<number> {
+  if (came.outcome !== 'failed') return (came.outcome === 'held' ? pollTurn.heldSeconds : pollTurn.idleSeconds) * spread(deps)
   const stream = await renew(deps, held)
   const pause = Math.min(pollTurn.failedSeconds * 2 ** Math.min(stream?.failures ?? 0, 10), pollTurn.longestPauseSeconds) * spread(deps)
-  return Math.max(pause, retryAfterSeconds ?? 0)
+  return Math.max(pause, came.retryAfterSeconds ?? 0)
 }
 
 async function writeDown(deps: PollDeps, held: HeldStream, note: PollNote): Promise<void> {
@@ -93,7 +100,7 @@ async function writeDown(deps: PollDeps, held: HeldStream, note: PollNote): Prom
   const noted = await inTenant(deps.database, tenantId, async (db) => {
     const came = await notePoll(db, held, note)
     const kind = came === 'alarmed' ? 'connection.signals_unheard' : came === 'recovered' ? 'connection.signals_heard_again' : undefined
-    const detail = note.outcome === 'failed' ? { trouble: note.error } : {}
+    const detail = note.outcome === 'answered' ? {} : { trouble: note.error }
     if (kind !== undefined) await tellTenant(db, tenantId, { at: note.now, kind, connectionId, detail })
     return came
   })
@@ -109,25 +116,28 @@ async function release(deps: PollDeps, held: HeldStream): Promise<void> {
 const renew = (deps: PollDeps, held: HeldStream): Promise<StoredStream | undefined> =>
   inTenant(deps.database, held.tenantId, (db) => renewStreamLease(db, held, addSeconds(deps.clock.now(), pollTurn.leaseSeconds)))
 
-/** `undefined`: the transmitter answered well, to the last. Whoever waits for events waits with what it acknowledges already told. */
-async function takeTurn(deps: PollDeps, held: HeldStream, turn: Turn): Promise<TransmitterFault | 'lost' | undefined> {
+/** Whoever waits for events waits with what it acknowledges already told. */
+async function takeTurn(deps: PollDeps, held: HeldStream, turn: Turn): Promise<Came> {
   let [answers, events] = [noAnswers, pollLimits.events as number]
+  let [trouble, isDone]: [StreamTrouble | undefined, boolean] = [undefined, false]
   for (let request = 0; !turn.signal.aborted; request += 1) {
-    // An event that cannot be kept now would be the first of the next answer, too.
-    const isLast = request >= pollTurn.requests || answers.trouble !== undefined
+    const isLast = isDone || request >= pollTurn.requests
     if (isLast && !saysAnything(answers)) break
     const asked = await ask(deps, held, { ...turn, ...answers, maxEvents: isLast ? 0 : events })
-    if (asked === 'lost') return 'lost'
+    if (asked === 'lost') return { outcome: 'lost' }
     if ('trouble' in asked && asked.trouble === 'transmitter_answer_too_large' && events > 1) {
       events = Math.floor(events / 10)
       continue
     }
-    if ('trouble' in asked) return asked
+    if ('trouble' in asked) return { outcome: 'failed', ...asked }
     if (isLast) break
     answers = await hearAll(deps, asked.stream, asked.answer)
+    trouble ??= answers.trouble
+    // One that waits would be the first of the next answer, too: another is asked for only where it was in nobody's way.
+    isDone = answers.trouble !== undefined && !(saysAnything(answers) && asked.answer.moreAvailable)
     if (asked.answer.sets.length === 0 && !asked.answer.moreAvailable) break
   }
-  return answers.trouble === undefined ? undefined : { trouble: answers.trouble }
+  return trouble === undefined ? { outcome: 'answered' } : { outcome: 'held', trouble }
 }
 
 const saysAnything = ({ ack, setErrs }: Answers): boolean => ack.length > 0 || Object.keys(setErrs).length > 0
@@ -176,11 +186,12 @@ const configurationOf = (deps: PollDeps, tenant: TenantId, connection: StoredCon
 
 /** One after the other, in the order of the answer: of one connection no two at once. */
 async function hearAll(deps: PollDeps, stream: Stream, { sets }: PollAnswered): Promise<Answers> {
+  const cameAt = deps.clock.now()
   const ack: string[] = []
   const setErrs: Record<string, { err: string; description: string }> = {}
   let trouble: StreamTrouble | undefined
   for (const [id, token] of sets) {
-    const heard = await hearOne(deps, stream, token)
+    const heard = await hearOne(deps, stream, { token: token.trim(), cameAt })
     if (heard === 'done') ack.push(id)
     else if (typeof heard === 'string') trouble = heard
     else setErrs[id] = heard
@@ -190,10 +201,12 @@ async function hearAll(deps: PollDeps, stream: Stream, { sets }: PollAnswered): 
 
 type HeardOne = 'done' | StreamTrouble | { readonly err: string; readonly description: string }
 
-async function hearOne(deps: PollDeps, stream: Stream, token: string): Promise<HeardOne> {
+type HandedOver = { readonly token: string; readonly cameAt: Instant }
+
+async function hearOne(deps: PollDeps, stream: Stream, { token, cameAt }: HandedOver): Promise<HeardOne> {
   const now: Instant = deps.clock.now()
   const { held, configuration, transmitter, audience } = stream
-  const verified = await verifySecurityEvent(deps.fetchSafely, transmitter, { token: token.trim(), audience, now })
+  const verified = await verifySecurityEvent(deps.fetchSafely, transmitter, { token, audience, now, cameAt })
   try {
     if (!verified.ok) return await refuse(deps, stream, verified.error)
     const { outcome, isMass } = await hearSecurityEvent(deps.database, {

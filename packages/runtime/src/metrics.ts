@@ -31,7 +31,7 @@ export const metricList = {
   drawbridge_signal_polls_total: {
     kind: 'counter',
     labels: ['outcome'],
-    help: 'Turns of streams of security events that are fetched from their transmitters, by outcome (answered, failed)',
+    help: 'Turns of streams of security events that are fetched from their transmitters, by outcome (answered; held: answered with events that cannot be judged or kept now; failed)',
   },
   drawbridge_signal_verifications_total: {
     kind: 'counter',

@@ -162,7 +162,8 @@ export async function releaseStream(db: Db, held: HeldStream, nextPollAt: Instan
 export type PollNote =
   | { readonly outcome: 'answered'; readonly nextPollAt: Instant; readonly now: Instant }
   | {
-      readonly outcome: 'failed'
+      /** `held`: the transmitter answered, and some of its events wait: no failure of its, though one that is told when it lasts. */
+      readonly outcome: 'failed' | 'held'
       readonly error: string
       readonly nextPollAt: Instant
       readonly now: Instant
@@ -180,16 +181,16 @@ export async function notePoll(db: Db, held: HeldStream, note: PollNote): Promis
   const before = rows[0]
   if (before === undefined) return 'overtaken'
   const isOk = note.outcome === 'answered'
-  const alarms = note.outcome === 'failed' && before.alarmedAt === null && (before.failingSince ?? note.now) <= note.alarmBefore
+  const alarms = note.outcome !== 'answered' && before.alarmedAt === null && (before.failingSince ?? note.now) <= note.alarmBefore
   await db.query(
-    `UPDATE signal_streams SET lease = NULL, lease_until = NULL, next_poll_at = $3, answered_at = CASE WHEN $4 THEN $5 ELSE answered_at END,
-       failures = CASE WHEN $4 THEN 0 ELSE failures + 1 END, failing_since = CASE WHEN $4 THEN NULL ELSE coalesce(failing_since, $5) END,
+    `UPDATE signal_streams SET lease = NULL, lease_until = NULL, next_poll_at = $3, answered_at = CASE WHEN $8 THEN $5 ELSE answered_at END,
+       failures = CASE WHEN $8 THEN 0 ELSE failures + 1 END, failing_since = CASE WHEN $4 THEN NULL ELSE coalesce(failing_since, $5) END,
        last_error = CASE WHEN $4 THEN last_error ELSE $6 END, last_error_at = CASE WHEN $4 THEN last_error_at ELSE $5 END,
        alarmed_at = CASE WHEN $4 THEN NULL WHEN $7 THEN $5 ELSE alarmed_at END
      WHERE tenant_id = $1 AND id = $2`,
     [
       ...[held.tenantId, held.connectionId, toTimestamp(note.nextPollAt), isOk, toTimestamp(note.now)],
-      ...[note.outcome === 'failed' ? note.error : null, alarms],
+      ...[note.outcome === 'answered' ? null : note.error, alarms, note.outcome !== 'failed'],
     ],
   )
   if (isOk) return before.alarmedAt === null ? 'noted' : 'recovered'

@@ -19,8 +19,8 @@ export const issuerKeyLimits = { lifetimeSeconds: 3600, refetchPauseSeconds: 60 
 type Keys = readonly ForeignKey[]
 type Answer = Promise<Result<Keys, UpstreamRefusal>>
 
-/** `justFetched`: by this very call, so no newer ones can be asked for. */
-export type KnownKeys = { readonly keys: Keys; readonly justFetched: boolean }
+/** `justFetched`: by this very call, so no newer ones can be asked for. `fetchedAt`: when they were asked for. */
+export type KnownKeys = { readonly keys: Keys; readonly justFetched: boolean; readonly fetchedAt: Instant }
 /** From whom we have the token: anybody, or the issuer itself, over TLS. */
 export type TokenSource = 'anybody' | 'issuer'
 export type NewerKeys = { readonly kind: 'keys'; readonly keys: Keys } | { readonly kind: 'wait'; readonly seconds: number }
@@ -63,10 +63,10 @@ function cachedKeys(fetchSafely: FetchSafely): IssuerKeys {
   return {
     read: async (uri, now) => {
       const isFresh = fetched?.uri === uri && now < addSeconds(fetched.at, issuerKeyLimits.lifetimeSeconds)
-      if (isFresh && fetched !== undefined) return ok({ keys: fetched.keys, justFetched: false })
+      if (isFresh && fetched !== undefined) return ok({ keys: fetched.keys, justFetched: false, fetchedAt: fetched.at })
       askedAt.set('anybody', now)
       const answer = await ask(uri, now)
-      return answer.ok ? ok({ keys: answer.value, justFetched: true }) : answer
+      return answer.ok ? ok({ keys: answer.value, justFetched: true, fetchedAt: now }) : answer
     },
     readAgain: async (uri, source, now) => {
       const since = askedAt.get(source)

@@ -18,21 +18,28 @@ export const issuerOf = ({ issuer }: OidcConnection, claims: ReadonlyMap<string,
 
 export type SignatureFault = 'unknown_key' | 'bad_signature' | 'key_of_another_issuer'
 
-export type KeysOfSigner = { readonly keys: IssuerKeys; readonly jwksUri: string; readonly now: Instant }
+export type KeysOfSigner = {
+  readonly keys: IssuerKeys
+  readonly jwksUri: string
+  readonly now: Instant
+  /** When the message came to us, where that is earlier: keys that were asked for since are final for it. */
+  readonly cameAt?: Instant | undefined
+}
 
 /**
  * The keys of this signer alone, fetched once more where none of those we know has signed it. A fault is told only of keys that were fetched for this
- * token: where they may not be, it may be of a new one, and is not judged.
+ * token, or since it came: where they may not be, it may be of a new one, and is not judged.
  */
 export async function verifyBySigner(
   jwt: ReadJwt,
-  { keys, jwksUri, now }: KeysOfSigner,
+  { keys, jwksUri, now, cameAt }: KeysOfSigner,
   source: TokenSource,
 ): Promise<Result<ForeignKey, UpstreamRefusal | SignatureFault>> {
   const known = await keys.read(jwksUri, now)
   if (!known.ok) return known
   const first = verifyForeignJwt(jwt, known.value.keys)
-  const newer = first.ok || known.value.justFetched ? undefined : await keys.readAgain(jwksUri, source, now)
+  const isFinal = known.value.justFetched || (cameAt !== undefined && known.value.fetchedAt >= cameAt)
+  const newer = first.ok || isFinal ? undefined : await keys.readAgain(jwksUri, source, now)
   if (newer?.kind === 'wait') return err({ reason: 'oidc_keys_awaited', detail: { retryAfterSeconds: newer.seconds } })
   return newer === undefined ? first : verifyForeignJwt(jwt, newer.keys)
 }

@@ -31,7 +31,13 @@ export const securityEventLimits = {
 } as const
 
 type Checked<T> = Result<T, SignalRefusal>
-type Expected = { readonly token: string; readonly audience: string; readonly now: Instant }
+type Expected = {
+  readonly token: string
+  readonly audience: string
+  readonly now: Instant
+  /** When it came to us, among others. */
+  readonly cameAt?: Instant
+}
 const malformed = (rule: string): { readonly ok: false; readonly error: SignalRefusal } =>
   err({ reason: 'set_malformed', detail: { rule } })
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -47,12 +53,12 @@ export type EventRefusal = SignalRefusal & {
 export async function verifySecurityEvent(
   fetchSafely: FetchSafely,
   transmitter: SsfTransmitter,
-  { token, audience, now }: Expected,
+  { token, audience, now, cameAt }: Expected,
 ): Promise<Result<SecurityEvent, EventRefusal>> {
   const jwt = token.length > securityEventLimits.length ? err('malformed') : readForeignJwt(token, foreignAlgorithms)
   if (!jwt.ok) return err({ ...malformed(jwt.error).error, isSigned: false })
   if (jwt.value.typ !== 'secevent+jwt') return err({ ...malformed('typ').error, isSigned: false })
-  const signed = await verifySignature(fetchSafely, transmitter, { jwt: jwt.value, now })
+  const signed = await verifySignature(fetchSafely, transmitter, { jwt: jwt.value, now, cameAt })
   if (!signed.ok && signed.error.reason === 'signal_keys_awaited') return err({ ...signed.error, isSigned: false })
   const said = readClaims(jwt.value, { transmitter, audience, now })
   if (!said.ok) return err({ ...said.error, isSigned: signed.ok })
@@ -110,13 +116,13 @@ const awaited = (retryAfterSeconds: number): Checked<undefined> => err({ reason:
 async function verifySignature(
   fetchSafely: FetchSafely,
   transmitter: SsfTransmitter,
-  { jwt, now }: { readonly jwt: ReadJwt; readonly now: Instant },
+  { jwt, now, cameAt }: { readonly jwt: ReadJwt; readonly now: Instant; readonly cameAt: Instant | undefined },
 ): Promise<Checked<undefined>> {
   const failedAt = failures.get(transmitter)
   if (failedAt !== undefined && now < addSeconds(failedAt, signalFetchPauseSeconds)) return awaited(signalFetchPauseSeconds)
   const jwksUri = await jwksUriOfTransmitter(fetchSafely, transmitter, now)
   const keys = issuerKeysOf(fetchSafely, transmitter)
-  const signed = jwksUri === undefined ? undefined : await verifyBySigner(jwt, { keys, jwksUri, now }, 'anybody')
+  const signed = jwksUri === undefined ? undefined : await verifyBySigner(jwt, { keys, jwksUri, now, cameAt }, 'anybody')
   if (signed?.ok === true) return ok(undefined)
   if (typeof signed?.error === 'string') return err({ reason: 'set_signature_wrong', detail: { rule: signed.error } })
   if (signed?.error.reason === 'oidc_keys_awaited')
