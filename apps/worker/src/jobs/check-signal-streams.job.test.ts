@@ -95,21 +95,24 @@ it.each([
   { broken: ['/ssf-configuration/globex', 404] as const, trouble: 'transmitter_lacks_this', alarms: 1 },
   { broken: ['/status', 500] as const, trouble: 'transmitter_unreachable', alarms: 1 },
   { broken: ['/verification', 429] as const, trouble: undefined, alarms: 0 },
-])('a fetched stream that can be asked nothing ($broken) is an alarm after a named time, once, though polls go well: $alarms', async (one) => {
-  broken = one.broken
-  for (let seconds = 0; seconds <= pollTurn.alarmSeconds * 3; seconds += 300) {
+])(
+  'a fetched stream that can be asked nothing ($broken) is an alarm after a named time, once, though polls go well: $alarms',
+  async (one) => {
+    broken = one.broken
+    for (let seconds = 0; seconds <= pollTurn.alarmSeconds * 3; seconds += 300) {
+      await check()
+      await poll()
+      acme.wait(300)
+    }
+    expect(await acme.stored()).toMatchObject({ failures: 0, failingSince: undefined, lastError: one.trouble })
+    expect(await acme.audits('connection.signals_unheard')).toBe(one.alarms)
+    broken = undefined
+    acme.wait(streamChecks.everySeconds)
     await check()
-    await poll()
-    acme.wait(300)
-  }
-  expect(await acme.stored()).toMatchObject({ failures: 0, failingSince: undefined, lastError: one.trouble })
-  expect(await acme.audits('connection.signals_unheard')).toBe(one.alarms)
-  broken = undefined
-  acme.wait(streamChecks.everySeconds)
-  await check()
-  expect(await acme.audits('connection.signals_heard_again')).toBe(one.alarms)
-  expect((await acme.stored()).checkFailingSince).toBeUndefined()
-})
+    expect(await acme.audits('connection.signals_heard_again')).toBe(one.alarms)
+    expect((await acme.stored()).checkFailingSince).toBeUndefined()
+  },
+)
 
 it('a transmitter that is away altogether is one alarm, that of the polls', async () => {
   broken = ['', 500]
