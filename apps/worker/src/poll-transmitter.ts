@@ -37,6 +37,8 @@ import { tellTenant } from './tell-tenant.js'
 export const pollTurn = {
   /** Requests of one turn: a transmitter with very much to say comes again after the others. */
   requests: 20,
+  /** Of one turn, too: no request is begun after it but that which says what became of the last events. */
+  wallSeconds: 40,
   /** Longer than a request may take, and what it brought to be written. */
   leaseSeconds: 120,
   /** After an answer without events: a transmitter that keeps no request waiting is not asked without end. */
@@ -120,8 +122,9 @@ const renew = (deps: PollDeps, held: HeldStream): Promise<StoredStream | undefin
 async function takeTurn(deps: PollDeps, held: HeldStream, turn: Turn): Promise<Came> {
   let [answers, events] = [noAnswers, pollLimits.events as number]
   let [trouble, isDone]: [StreamTrouble | undefined, boolean] = [undefined, false]
+  const endsAt = addSeconds(deps.clock.now(), pollTurn.wallSeconds)
   for (let request = 0; !turn.signal.aborted; request += 1) {
-    const isLast = isDone || request >= pollTurn.requests
+    const isLast = isDone || request >= pollTurn.requests || deps.clock.now() >= endsAt
     if (isLast && !saysAnything(answers)) break
     const asked = await ask(deps, held, { ...turn, ...answers, maxEvents: isLast ? 0 : events })
     if (asked === 'lost') return { outcome: 'lost' }

@@ -1,11 +1,15 @@
 /** Who polls which stream when: several workers, several companies, and one that stops. */
+import { randomUUID } from 'node:crypto'
+import { addSeconds } from '@drawbridge/core/instant'
 import type { FetchOptions, FetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { claimDueStreamsAcrossTenants, type HeldStream } from '@drawbridge/store/signal-streams'
+import { acrossTenants } from '@drawbridge/store/transaction'
 import { pollLimits } from '@drawbridge/upstream/signals/poll'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { eventually } from '../test/a-company.js'
+import { aCompany, eventually } from '../test/a-company.js'
 import { aListeningCompany } from '../test/a-listening-company.js'
 import { pollTurn } from './poll-transmitter.js'
-import { pollDueStreams, startPolling, turnsAtOnce } from './poll-transmitters.js'
+import { pollDueStreams, startPolling, turnsAtOnce, turnsOfTenant } from './poll-transmitters.js'
 
 let acme: Awaited<ReturnType<typeof aListeningCompany>>
 const asked: { url: string; options: FetchOptions; body: Record<string, unknown> }[] = []
@@ -85,5 +89,62 @@ describe('among several workers', () => {
     await acme.transmitter().emit('account-disabled', 'globex-ada')
     await eventually(async () => (await acme.ada())?.gone === true)
     await poller.stop()
+  })
+})
+
+describe('among several companies', () => {
+  const at = (tenant: string, count: number, minutesAgo: number) =>
+    acme.owner(
+      `WITH made AS (
+         INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at)
+         SELECT $1, gen_random_uuid(), 'oidc', gen_random_uuid()::text, c.configuration, $4 FROM connections c, generate_series(1, $2::int) WHERE c.id = $3
+         RETURNING tenant_id, id)
+       INSERT INTO signal_streams (tenant_id, id, delivery, poll_url, sealed_credential, next_poll_at, created_at)
+       SELECT tenant_id, id, 'poll', 'https://slow.example/poll/1', '\\x00', $4, $4 FROM made`,
+      [tenant, count, acme.connectionId(), new Date(addSeconds(acme.now(), -60 * minutesAgo))],
+    )
+  const claim = (limit: number) =>
+    acrossTenants(acme.fixture.database, (db) =>
+      claimDueStreamsAcrossTenants(db, {
+        ...{ now: acme.now(), limit, mostOfTenant: turnsOfTenant, lease: randomUUID(), leaseUntil: addSeconds(acme.now(), 60) },
+      }),
+    )
+  const tenantsOf = (held: readonly HeldStream[]) => held.map(({ tenantId }) => (tenantId === acme.company.tenant ? 'acme' : 'initech'))
+
+  it('none has more turns at once than its share, whoever takes them, and all take turns', async () => {
+    const initech = await aCompany(acme.fixture, 'initech')
+    await at(initech.tenant, turnsOfTenant * 3, 10)
+    await at(acme.company.tenant, 2, 1)
+    // The longest waiting are all of one company: the other is not behind them.
+    expect(tenantsOf(await claim(4)).sort()).toEqual(['acme', 'acme', 'initech', 'initech'])
+    const rest = tenantsOf(await claim(turnsAtOnce))
+    expect([rest.filter((one) => one === 'initech').length, rest.filter((one) => one === 'acme').length]).toEqual([turnsOfTenant - 2, 1])
+    expect(await claim(turnsAtOnce)).toEqual([])
+    acme.wait(61)
+    expect(tenantsOf(await claim(turnsAtOnce)).filter((one) => one === 'initech')).toHaveLength(turnsOfTenant)
+  })
+
+  it.each([
+    { others: turnsOfTenant - 1, kept: false },
+    { others: turnsOfTenant - 2, kept: true },
+  ])('the last of a share is not kept waiting, because more may stand behind it: $others others', async ({ others, kept }) => {
+    await at(acme.company.tenant, others, 1)
+    await poll()
+    expect(asked.map(({ body }) => body['returnImmediately'])).toEqual([!kept])
+  })
+
+  it('one that has very much to say comes again after the others', async () => {
+    const { real } = acme
+    let requests = 0
+    instead = async (url, options) => {
+      requests += 1
+      acme.wait(pollTurn.wallSeconds / 2)
+      for (let count = 0; count < pollLimits.events * 2; count += 1) acme.theStream().waiting.set(`${requests} ${count}`, 'a.b.c')
+      return real(url, options)
+    }
+    await poll()
+    // The last only says what became of what the one before brought.
+    expect(asked.map(({ body }) => body['maxEvents'])).toEqual([pollLimits.events, pollLimits.events, 0])
+    expect(await acme.stored()).toMatchObject({ failures: 0, failingSince: undefined })
   })
 })

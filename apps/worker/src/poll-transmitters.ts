@@ -11,21 +11,23 @@ import { type PollDeps, pollStream, pollTurn, type Turn } from './poll-transmitt
 
 /** Of one worker. */
 export const turnsAtOnce = 32
+/** Of one company, at all workers: however slow its transmitters are, the others have places. */
+export const turnsOfTenant = 8
 export const lookForDueMs = 1000
 
 export type Poller = { stop(): Promise<void> }
 
 /**
  * Begins what is due, at most `room`. Where there is more than room nobody is kept waiting, so that a few patient transmitters do not take all
- * places from the others.
+ * places from the others; nor is the last of a company's share, which all others of its streams go through.
  */
 export async function pollDueStreams(deps: PollDeps, room: number, { waits, signal }: Turn): Promise<readonly Promise<void>[]> {
   const now = deps.clock.now()
-  const claim = { now, limit: room, lease: deps.random.uuid(), leaseUntil: addSeconds(now, pollTurn.leaseSeconds) }
+  const claim = { now, limit: room, mostOfTenant: turnsOfTenant, lease: deps.random.uuid(), leaseUntil: addSeconds(now, pollTurn.leaseSeconds) }
   const held = await acrossTenants(deps.database, (db) => claimDueStreamsAcrossTenants(db, claim))
-  const turn = { waits: waits && held.length < room, signal }
+  const isRoom = waits && held.length < room
   return held.map((one) =>
-    pollStream(deps, one, turn).catch((cause: unknown) => {
+    pollStream(deps, one, { waits: isRoom && !one.isLastOfShare, signal }).catch((cause: unknown) => {
       const { tenantId: tenant, connectionId: connection } = one
       deps.log.error({ tenant, connection, cause: cause instanceof Error ? cause.message : String(cause) }, 'a turn of a stream failed')
     }),

@@ -127,19 +127,42 @@ export async function noteEvent(db: Db, { tenant, connectionId, way, issuedAt, o
   )
 }
 
-export type HeldStream = { readonly tenantId: TenantId; readonly connectionId: ConnectionId; readonly lease: string }
-export type StreamClaim = { readonly now: Instant; readonly limit: number; readonly lease: string; readonly leaseUntil: Instant }
+export type HeldStream = {
+  readonly tenantId: TenantId
+  readonly connectionId: ConnectionId
+  readonly lease: string
+  /** Its tenant has no more turns than this: others of its streams may wait for one. */
+  readonly isLastOfShare: boolean
+}
+export type StreamClaim = {
+  readonly now: Instant
+  readonly limit: number
+  /** Those under way counted, whoever has them. */
+  readonly mostOfTenant: number
+  readonly lease: string
+  readonly leaseUntil: Instant
+}
 
-/** Takes what is due, the longest waiting first: until the lease ends nobody else polls it, and what a dead worker held comes up again by itself. */
+/**
+ * Takes what is due: until the lease ends nobody else polls it, and what a dead worker held comes up again by itself. Tenants take turns, the longest
+ * waiting stream of each first, and none has more under way than its share, so that slow transmitters of one hold up nobody else's.
+ */
 export async function claimDueStreamsAcrossTenants(db: AcrossDb, claim: StreamClaim): Promise<readonly HeldStream[]> {
-  const { rows } = await db.query<{ tenant_id: TenantId; id: ConnectionId }>(
-    `UPDATE signal_streams SET lease = $3, lease_until = $4 WHERE (tenant_id, id) IN (
-       SELECT tenant_id, id FROM signal_streams WHERE next_poll_at <= $1 AND (lease_until <= $1) IS NOT FALSE
-       ORDER BY next_poll_at LIMIT $2 FOR UPDATE SKIP LOCKED)
-     RETURNING tenant_id, id`,
-    [toTimestamp(claim.now), claim.limit, claim.lease, toTimestamp(claim.leaseUntil)],
+  const { rows } = await db.query<{ tenant_id: TenantId; id: ConnectionId; nth: number }>(
+    `WITH due AS MATERIALIZED (
+       SELECT s.tenant_id, s.id, s.next_poll_at, (row_number() OVER (PARTITION BY s.tenant_id ORDER BY s.next_poll_at, s.id)
+         + (SELECT count(*) FROM signal_streams b WHERE b.tenant_id = s.tenant_id AND b.lease_until > $1))::int AS nth
+         FROM signal_streams s WHERE s.next_poll_at <= $1 AND (s.lease_until <= $1) IS NOT FALSE
+     ), ready AS MATERIALIZED (
+       SELECT s.tenant_id, s.id, due.nth FROM due JOIN signal_streams s ON s.tenant_id = due.tenant_id AND s.id = due.id
+        WHERE due.nth <= $3 AND (s.lease_until <= $1) IS NOT FALSE
+        ORDER BY due.nth, due.next_poll_at, s.id LIMIT $2 FOR UPDATE OF s SKIP LOCKED
+     )
+     UPDATE signal_streams s SET lease = $4, lease_until = $5 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id
+     RETURNING s.tenant_id, s.id, ready.nth`,
+    [toTimestamp(claim.now), claim.limit, claim.mostOfTenant, claim.lease, toTimestamp(claim.leaseUntil)],
   )
-  return rows.map((row) => ({ tenantId: row.tenant_id, connectionId: row.id, lease: claim.lease }))
+  return rows.map((row) => ({ tenantId: row.tenant_id, connectionId: row.id, lease: claim.lease, isLastOfShare: row.nth >= claim.mostOfTenant }))
 }
 
 /** Keeps the turn for one more request, and answers with the stream as it now is. `undefined`: the turn is somebody else's, or the stream is gone. */
