@@ -23,7 +23,13 @@ export type Poller = { stop(): Promise<void> }
  */
 export async function pollDueStreams(deps: PollDeps, room: number, { waits, signal }: Turn): Promise<readonly Promise<void>[]> {
   const now = deps.clock.now()
-  const claim = { now, limit: room, mostOfTenant: turnsOfTenant, lease: deps.random.uuid(), leaseUntil: addSeconds(now, pollTurn.leaseSeconds) }
+  const claim = {
+    now,
+    limit: room,
+    mostOfTenant: turnsOfTenant,
+    lease: deps.random.uuid(),
+    leaseUntil: addSeconds(now, pollTurn.leaseSeconds),
+  }
   const held = await acrossTenants(deps.database, (db) => claimDueStreamsAcrossTenants(db, claim))
   const isRoom = waits && held.length < room
   return held.map((one) =>

@@ -162,7 +162,12 @@ export async function claimDueStreamsAcrossTenants(db: AcrossDb, claim: StreamCl
      RETURNING s.tenant_id, s.id, ready.nth`,
     [toTimestamp(claim.now), claim.limit, claim.mostOfTenant, claim.lease, toTimestamp(claim.leaseUntil)],
   )
-  return rows.map((row) => ({ tenantId: row.tenant_id, connectionId: row.id, lease: claim.lease, isLastOfShare: row.nth >= claim.mostOfTenant }))
+  return rows.map((row) => ({
+    tenantId: row.tenant_id,
+    connectionId: row.id,
+    lease: claim.lease,
+    isLastOfShare: row.nth >= claim.mostOfTenant,
+  }))
 }
 
 /** Keeps the turn for one more request, and answers with the stream as it now is. `undefined`: the turn is somebody else's, or the stream is gone. */
