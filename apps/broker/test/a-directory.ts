@@ -75,8 +75,11 @@ export async function aScimBroker(settings: Partial<Settings> = {}): Promise<Sci
   }
 }
 
-async function aDirectory(fixture: TestDatabase, origin: string, slug: string, now: Instant): Promise<Directory> {
-  const tenant = await aTenant(fixture, { slug })
+const aDirectory = async (fixture: TestDatabase, origin: string, slug: string, now: Instant): Promise<Directory> =>
+  directoryOf(fixture, origin, await aTenant(fixture, { slug }), now)
+
+/** The directory of a tenant that is there, at whatever broker. */
+export async function directoryOf(fixture: TestDatabase, origin: string, tenant: ATenant, now: Instant): Promise<Directory> {
   const token = `dbs_${randomBytes(32).toString('base64url')}`
   const tokenId = randomUUID()
   await inTenant(fixture.database, tenant.tenantId, (db) =>
