@@ -30,6 +30,7 @@ import { receiptEndpoints } from './receipts.endpoint.js'
 import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
 import { revocationEndpoints } from './revocations.endpoint.js'
+import { scimGroupEndpoints } from './scim-groups.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
 import { secondFactorEndpoints } from './second-factor.endpoint.js'
 import { setupLinkEndpoints } from './setup-links.endpoint.js'
@@ -77,6 +78,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...subjectLinkEndpoints,
   ...secondFactorEndpoints,
   ...signingKeyEndpoints,
+  ...scimGroupEndpoints,
   ...scimTokenEndpoints,
   ...adminKeyEndpoints,
   ...auditEndpoints,

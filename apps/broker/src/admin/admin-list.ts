@@ -42,8 +42,10 @@ const serial = z
   .regex(/^\d{1,15}$/, 'a whole number')
   .transform(Number)
 
-const positions = { name, moment, serial } as const
-type Positions = { readonly name: string; readonly moment: MomentPosition; readonly serial: number }
+const id = z.uuid('what the member next of the page before says').toLowerCase()
+
+const positions = { name, moment, serial, id } as const
+type Positions = { readonly name: string; readonly moment: MomentPosition; readonly serial: number; readonly id: string }
 export type PositionKind = keyof Positions
 
 export const momentPosition = (at: Parameters<typeof toIso>[0], id: string): string => `${toIso(at)}~${id}`

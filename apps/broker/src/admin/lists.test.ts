@@ -2,6 +2,7 @@
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
+import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
@@ -19,6 +20,7 @@ let acme: ATenant
 let call: Call
 let shared = ''
 let keyed = ''
+let group = ''
 const scopes = [{ name: 'read', description: 'Read', tier: 'read' }]
 
 beforeAll(async () => {
@@ -59,7 +61,9 @@ async function fillAcme(): Promise<void> {
   }
   await call('POST', `/tenants/acme/connections/${keyed}/keys`, { algorithm: 'ES256' })
   for (const name of ['one', 'two']) await call('POST', '/tenants/acme/scim-tokens', { connectionId: acme.connectionId, name })
-  for (const name of ['ada', 'ben', 'cleo']) await aScimUser(fixture, acme, name)
+  const users: string[] = []
+  for (const name of ['ada', 'ben', 'cleo']) users.push(await aScimUser(fixture, acme, name))
+  for (const name of ['readers', 'writers']) group = await aScimGroup(fixture, acme, name, { users, groups: group === '' ? [] : [group] })
   const people = `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
     SELECT $1, gen_random_uuid(), $2, 'p' || n, '{}', now(), now(), '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, people, [acme.tenantId, acme.connectionId])
@@ -140,7 +144,8 @@ const lists = adminEndpoints
     path: path.replace('/admin/v1', ''),
     parameter: propertiesOf(query).find((name) => name === 'before' || name === 'after') ?? 'none',
   }))
-const idOf = (path: string) => (path.startsWith('/shared-resources') ? shared : path.endsWith('/keys') ? keyed : acme.resourceId)
+const idOf = (path: string) =>
+  path.startsWith('/shared-resources') ? shared : path.endsWith('/keys') ? keyed : path.endsWith('/members') ? group : acme.resourceId
 const addressOf = (path: string) => path.replace(':tenant', path.endsWith('signing-keys') ? 'keyed' : 'acme').replace(':id', idOf(path))
 
 it('finds the lists in the table of endpoints', () => {
