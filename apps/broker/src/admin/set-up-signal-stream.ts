@@ -10,7 +10,7 @@ import { eventTypesToRequest } from '@drawbridge/core/signals/signal-effects'
 import { type StreamTrouble, streamTroubles } from '@drawbridge/core/signals/stream-trouble'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
-import { findConnection, lockConnection, updateConnection } from '@drawbridge/store/connections'
+import { findConnection } from '@drawbridge/store/connections'
 import { awaitVerification, noteCheck } from '@drawbridge/store/signal-stream-checks'
 import { findSignalStream, putSignalStream, type StoredStream } from '@drawbridge/store/signal-streams'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
@@ -35,6 +35,7 @@ import {
 import type { BrokerDeps } from '../deps.js'
 import { ssfReceiverUrlOf } from '../http/connection-addresses.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { type ChangeRefusal, changeTransmitter, pushTokensOf, type WrittenTransmitter, withPushTokens } from './change-transmitter.js'
 
 /** The answer of the stream is looked for after this; then it is asked again at the pace of the worker. */
 export const verificationAnswerSeconds = 600
@@ -43,9 +44,9 @@ export type StreamAt = { readonly tenant: ResolvedTenant; readonly connectionId:
 export type SetUp = { readonly delivery: 'push' | 'poll'; readonly credential: StreamCredential }
 /** By hand: the transmitter has made the stream already. */
 export type ByHand = { readonly pollUrl: string; readonly streamId: string | undefined; readonly credential: StreamCredential }
-export type SetUpRefusal = 'not_found' | 'signals_not_configured' | { readonly trouble: StreamTrouble }
+export type SetUpRefusal = ChangeRefusal
 
-/** What is written in the transaction that keeps the stream. */
+/** What is written in the transaction that keeps the stream, and in each that changes what the connection believes. */
 type WithAudit = (db: Db, detail: Readonly<Record<string, unknown>>) => Promise<void>
 
 const sealedFor = (deps: BrokerDeps, tenant: TenantId, row: string) => ({
@@ -119,11 +120,14 @@ export async function setUpStream(
   const before = await inTenant(deps.database, tenant.id, (db) => findSignalStream(db, tenant.id, connectionId))
   const pushToken = asked.delivery === 'push' ? deps.random.token() : undefined
   const hash = pushToken === undefined ? undefined : hashCredential(pushToken).toString('hex')
-  if (hash !== undefined)
+  if (hash !== undefined) {
     // Where none is asked for, none is until the transmitter has ours: what is pushed by a stream that was made by hand goes on being heard.
-    await changeTransmitter(deps, at, (ssf) =>
-      pushTokensOf(ssf).length === 0 ? ssf : withPushTokens(ssf, [hash, ...pushTokensOf(ssf).slice(1 - mostPushTokens)]),
-    )
+    const added = await changeStep(deps, at, audit, {
+      step: 'push_token_added',
+      change: (ssf) => (pushTokensOf(ssf).length === 0 ? ssf : withPushTokens(ssf, [hash, ...pushTokensOf(ssf).slice(1 - mostPushTokens)])),
+    })
+    if (!added.ok) return added
+  }
   const made = await putStream(
     managing.value,
     {
@@ -139,61 +143,81 @@ export async function setUpStream(
   if (!made.ok) {
     // It said no: the stream is as it was, and so is what we believe. Where we cannot know, both tokens count.
     if (hash !== undefined && !isUncertain(made.error.trouble))
-      await changeTransmitter(deps, at, (ssf) =>
-        withPushTokens(
-          ssf,
-          pushTokensOf(ssf).filter((one) => one !== hash),
-        ),
-      )
+      await changeStep(deps, at, audit, {
+        step: 'push_token_withdrawn',
+        change: (ssf) =>
+          withPushTokens(
+            ssf,
+            pushTokensOf(ssf).filter((one) => one !== hash),
+          ),
+      })
     return made
   }
-  if (hash !== undefined)
-    await changeTransmitter(deps, at, (ssf) => withPushTokens(ssf, [hash, ...pushTokensOf(ssf).filter((one) => one !== hash)].slice(0, 2)))
-  await keepStream(deps, at, { asked, stream: made.value, transmitter: transmitter.value }, audit)
+  const kept = await keepStream(deps, at, { asked, stream: made.value, transmitter: transmitter.value, hash }, audit)
+  if (!kept.ok) return kept
   await askForVerification(deps, at, managing.value, made.value.id)
   return ok(undefined)
 }
 
-type Kept = { readonly asked: SetUp; readonly stream: TransmittersStream; readonly transmitter: SsfTransmitter }
+type Step = { readonly step: string; readonly change: (ssf: WrittenTransmitter) => WrittenTransmitter }
 
-/** By which name the transmitter calls us is its to say: what its tokens are for is kept where everything stands that is believed of it. */
-async function keepStream(deps: BrokerDeps, at: StreamAt, { asked, stream, transmitter }: Kept, audit: WithAudit): Promise<void> {
+async function changeStep(
+  deps: BrokerDeps,
+  { tenant, connectionId }: StreamAt,
+  audit: WithAudit,
+  { step, change }: Step,
+): Promise<Result<undefined, SetUpRefusal>> {
+  const changed = await inTenant(deps.database, tenant.id, async (db) => {
+    const what = await changeTransmitter(db, { tenant: tenant.id, connectionId, change })
+    if (what.ok && Object.keys(what.value).length > 0) await audit(db, { step, ...what.value })
+    return what
+  })
+  deps.configuration.invalidate(tenant.id)
+  return changed.ok ? ok(undefined) : changed
+}
+
+type Kept = {
+  readonly asked: SetUp
+  readonly stream: TransmittersStream
+  readonly transmitter: SsfTransmitter
+  /** Of the bearer token that the transmitter now has, where it pushes. */
+  readonly hash: string | undefined
+}
+
+/**
+ * By which name the transmitter calls us is its to say: what its tokens are for is kept where everything stands that is believed of it, in place of
+ * what stood there, which may be what a stream before it was called; the trail has both.
+ */
+async function keepStream(
+  deps: BrokerDeps,
+  at: StreamAt,
+  { asked, stream, transmitter, hash }: Kept,
+  audit: WithAudit,
+): Promise<Result<undefined, SetUpRefusal>> {
   const { tenant, connectionId } = at
-  const expected = transmitter.audience ?? ssfReceiverUrlOf(tenant, connectionId)
-  const [audience] = stream.audiences
-  if (!stream.audiences.includes(expected)) await changeTransmitter(deps, at, (ssf) => ({ ...ssf, audience }))
   const now = deps.clock.now()
-  await inTenant(deps.database, tenant.id, async (db) => {
+  const change = (ssf: WrittenTransmitter): WrittenTransmitter => {
+    const isNamed = stream.audiences.includes((ssf['audience'] as string | undefined) ?? ssfReceiverUrlOf(tenant, connectionId))
+    const named = isNamed ? ssf : { ...ssf, audience: stream.audiences[0] }
+    return hash === undefined ? named : withPushTokens(named, [hash, ...pushTokensOf(ssf).filter((one) => one !== hash)].slice(0, 2))
+  }
+  const kept = await inTenant(deps.database, tenant.id, async (db) => {
+    const changed = await changeTransmitter(db, { tenant: tenant.id, connectionId, change })
+    if (!changed.ok) return changed
     await putSignalStream(db, tenant.id, connectionId, {
       ...{ delivery: asked.delivery, streamId: stream.id, pollUrl: stream.pollUrl },
       sealedCredential: seal(deps, at, { credential: asked.credential, transmitter }),
       ...{ nextPollAt: asked.delivery === 'poll' ? now : undefined, nextCheckAt: addSeconds(now, verificationAnswerSeconds), now },
     })
-    await audit(db, { delivery: asked.delivery, streamId: stream.id.slice(0, 200), audience: expected === audience ? undefined : audience })
+    await audit(db, { delivery: asked.delivery, streamId: stream.id.slice(0, 200), ...changed.value })
+    return ok(undefined)
   })
+  deps.configuration.invalidate(tenant.id)
+  return kept
 }
-
-type Written = Readonly<Record<string, unknown>>
-
-const pushTokensOf = (ssf: Written): readonly string[] =>
-  Array.isArray(ssf['pushTokenSha256']) ? (ssf['pushTokenSha256'] as readonly string[]) : []
-/** The newest first. Whatever breaks off, the oldest stay: among them is the one that the transmitter last took. */
-const withPushTokens = (ssf: Written, pushTokenSha256: readonly string[]): Written => ({ ...ssf, pushTokenSha256 })
 
 const isUncertain = (trouble: StreamTrouble): boolean =>
   trouble === 'transmitter_unreachable' || trouble === 'transmitter_answer_malformed' || trouble === 'transmitter_answer_too_large'
-
-async function changeTransmitter(deps: BrokerDeps, { tenant, connectionId }: StreamAt, change: (ssf: Written) => Written): Promise<void> {
-  await inTenant(deps.database, tenant.id, async (db) => {
-    const stored = await lockConnection(db, tenant.id, connectionId)
-    const configuration = stored?.configuration as Written | undefined
-    if (stored === undefined || configuration?.['ssf'] === undefined) return
-    const changed = { ...configuration, ssf: change(configuration['ssf'] as Written) }
-    if (parseConnection(stored.kind, changed).ok)
-      await updateConnection(db, tenant.id, connectionId, { name: stored.name, configuration: changed })
-  })
-  deps.configuration.invalidate(tenant.id)
-}
 
 /** What is awaited is written before it is asked for. That the transmitter does not take the question is recorded, and is no refusal. */
 async function askForVerification(

@@ -180,6 +180,66 @@ describe('a stream that is fetched', () => {
   })
 })
 
+describe('what a set-up changes of what the connection believes is in the trail, and the contacts are told', () => {
+  const trail = async () =>
+    (
+      await asOwner<{ detail: Record<string, unknown> }>(
+        fixture.ownerUrl,
+        `SELECT detail - 'adminKey' - 'vendor' AS detail FROM audit_events WHERE connection_id = $1 AND kind = 'connection.signal_stream_put' ORDER BY id`,
+        [id],
+      )
+    ).map(({ detail }) => detail)
+  const told = async (): Promise<number> => {
+    const sql = `SELECT coalesce(sum(act_count), 0)::int AS count FROM announcements WHERE tenant_id = $1`
+    return (await asOwner<{ count: number }>(fixture.ownerUrl, sql, [acme.tenantId]))[0]?.count ?? 0
+  }
+  const refusing = (status: number) => {
+    broken = ['/stream', { ok: true, value: { status, headers: {}, body: Buffer.alloc(0) } }]
+  }
+
+  it('where it ends well: the name, and the one before it', async () => {
+    await setUp({ delivery: 'poll', credential: bearer() })
+    const { id: streamId, audience } = theStream()
+    expect(await trail()).toEqual([{ delivery: 'poll', streamId, audience, audienceBefore: null }])
+    await setUp({ delivery: 'poll', credential: bearer() })
+    expect((await trail())[1]).toEqual({ delivery: 'poll', streamId })
+    id = await aConnection(configuration({ audience: 'given by an admin' }))
+    await setUp({ delivery: 'poll', credential: bearer() })
+    expect(await trail()).toMatchObject([{ audience: expect.any(String), audienceBefore: 'given by an admin' }])
+  })
+
+  it.each([
+    { status: 403, steps: ['push_token_added', 'push_token_withdrawn'] },
+    { status: 500, steps: ['push_token_added'] },
+  ])('where the transmitter answers $status: each step', async ({ status, steps }) => {
+    await call('POST', '/tenants/acme/contacts', { name: 'Ida', email: 'ida@acme.example' })
+    await setUp({ delivery: 'push', credential: bearer() })
+    const before = await told()
+    refusing(status)
+    expect((await setUp({ delivery: 'push', credential: bearer() })).status).toBe(424)
+    expect((await trail()).slice(1)).toEqual(steps.map((step) => ({ step, pushTokens: true })))
+    expect((await told()) - before).toBe(steps.length)
+  })
+
+  it('where it changes nothing: nothing', async () => {
+    refusing(403)
+    expect((await setUp({ delivery: 'push', credential: bearer() })).status).toBe(424)
+    expect(await trail()).toEqual([])
+  })
+
+  it('and a name that cannot be kept is refused: what was believed is believed, and the token of the transmitter is', async () => {
+    await setUp({ delivery: 'push', credential: bearer() })
+    const [first] = (await ssfOf())['pushTokenSha256'] as string[]
+    const said = { stream_id: theStream().id, aud: 'x'.repeat(2000) }
+    broken = ['/stream', { ok: true, value: { status: 200, headers: {}, body: Buffer.from(JSON.stringify(said)) } }]
+    const put = await setUp({ delivery: 'push', credential: bearer() })
+    expect([put.status, put.body.errors?.[0]?.path]).toEqual([424, 'transmitter_named_unusably'])
+    expect(await ssfOf()).toMatchObject({ pushTokenSha256: [expect.any(String), first] })
+    expect(await ssfOf()).not.toHaveProperty('audience')
+    expect((await trail()).slice(1)).toEqual([{ step: 'push_token_added', pushTokens: true }])
+  })
+})
+
 it('the credential is sealed, and shown nowhere', async () => {
   await setUp({ delivery: 'push', credential: bearer() })
   const everything = JSON.stringify([

@@ -56,7 +56,8 @@ export const auditEvents = {
   'connection.signals_unheard':
     'ALARM: the security events of an identity provider cannot be heard: its transmitter cannot be reached, does not answer us, or is silent. What it says meanwhile is not acted on.',
   'connection.signals_heard_again': 'The transmitter of security events that could not be heard answers again.',
-  'connection.signal_stream_put': 'An admin set up how the security events of a connection are heard; the detail says by which delivery.',
+  'connection.signal_stream_put':
+    'An admin set up how the security events of a connection are heard; the detail says by which delivery, and what the connection believes otherwise than before. With `step`: the set-up had come so far, whether it ended well or not.',
   'connection.signal_verification_asked': 'An admin had the stream of security events of a connection verify itself.',
   'connection.signal_stream_removed':
     'The stream of security events of a connection was given up, and our credential at its transmitter with it.',

@@ -6,6 +6,8 @@ export const streamTroubles = {
   transmitter_answer_malformed: 'the transmitter answered with what is no answer to this',
   transmitter_answer_too_large: 'the transmitter answered with more than we read',
   transmitter_lacks_this: 'the configuration document of the transmitter cannot be had, is another issuer’s, or names no endpoint for this',
+  transmitter_named_unusably:
+    'the name by which the transmitter calls us (aud) cannot be kept in the connection: nothing was changed here, though the stream may be made there',
   stream_gone: 'the transmitter knows no such stream',
   token_endpoint_says_no: 'the token endpoint does not give us an access token',
   credential_unreadable: 'our credential cannot be unsealed; enter it again',
