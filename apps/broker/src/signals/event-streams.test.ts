@@ -45,6 +45,19 @@ it('the configuration is complete, offers nothing that is not served, and is fou
     expect(await (await fetch(`${broker.issuer}${path}`)).json()).toEqual(configuration)
 })
 
+it('nobody is taken out of a stream: no address for it is served, and a stream that asks to hear of nobody hears of everybody', async () => {
+  const { stream_id, ...stream } = await made({ default_subjects: 'NONE', subjects: [], description: 'quiet' })
+  expect(Object.keys(stream).filter((name) => name.includes('subject'))).toEqual([])
+  const subject = { format: 'iss_sub', iss: broker.issuer, sub: 'ada' }
+  for (const path of ['subjects:add', 'subjects:remove', 'subject:add', 'subject:remove', `streams/${stream_id}/subjects:remove`])
+    for (const authorization of [acme.authorization, 'Bearer nobody']) {
+      const headers = { authorization, 'content-type': 'application/json' }
+      const answer = await fetch(`${broker.issuer}/ssf/${path}`, { method: 'POST', headers, body: JSON.stringify({ stream_id, subject }) })
+      expect([path, answer.status]).toEqual([path, 404])
+    }
+  expect((await streams.read(stream_id)).body).toEqual({ stream_id, ...stream })
+})
+
 describe('a stream', () => {
   it('is made by poll unless it is asked otherwise, at an address that is ours', async () => {
     const { status, body, headers } = await streams.create({})

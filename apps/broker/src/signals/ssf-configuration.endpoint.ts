@@ -5,7 +5,7 @@ import { json } from '../http/answer.js'
 import { type Endpoint, endpoint, tenantOf } from '../http/endpoint.js'
 
 /**
- * Subjects cannot be added or removed: a receiver hears of everybody whose tokens it may have seen. So no endpoint says otherwise.
+ * Subjects cannot be added or removed (docs/adr/0060): a receiver hears of everybody whose tokens it may have seen. So no endpoint says otherwise.
  * A resource proves itself by the credential that it has for introspection, in one of two ways.
  *
  * @spec SSF 1.0 §7.1
