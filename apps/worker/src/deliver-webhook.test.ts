@@ -7,7 +7,14 @@ import { type DeprovisioningEventId, type SubjectId, type TenantId, vendorTenant
 import { newWebhookSecret, showWebhookSecret } from '@drawbridge/crypto/webhook-signature'
 import { deprovision, reinstate } from '@drawbridge/store/deprovisioning'
 import { inTenant } from '@drawbridge/store/transaction'
-import { insertWebhook, insertWebhookTest, pauseWebhook, replaceWebhookSecret, resumeWebhook } from '@drawbridge/store/webhook-endpoints'
+import {
+  insertWebhook,
+  insertWebhookTest,
+  pauseWebhook,
+  replaceWebhookSecret,
+  resumeWebhook,
+  updateWebhook,
+} from '@drawbridge/store/webhook-endpoints'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
 import { Webhook } from 'standardwebhooks'
@@ -269,6 +276,50 @@ it.each([404, 503])(
     expect(types()).toEqual(['access.ended'])
   },
 )
+
+it('an endpoint that says that it is gone is disabled at once, its tenant is told, and nobody else’s news suffers', async () => {
+  const { id } = await anEndpoint(acme.tenant, '/gone', ['access.ended'])
+  await anEndpoint(acme.tenant, '/there', ['access.ended'])
+  await asOwner(
+    fixture.ownerUrl,
+    "INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, $2, 'IT', 'it@acme.example', now()) ON CONFLICT DO NOTHING",
+    [acme.tenant, random.uuid()],
+  )
+  receiver.answerWith(({ path }) => (path === '/gone' ? 410 : 200))
+  for (let n = 0; n < 3; n += 1) await end(acme, 'subject', await acme.aPerson(random.uuid()))
+  await sweep()
+  expect(await countOf(fixture, 'webhook_endpoints WHERE disabled_at IS NOT NULL')).toBe(1)
+  const told = "audit_events WHERE kind = 'webhook.disabled' AND detail ->> 'webhook' = $1 AND detail ->> 'because' = 'gone'"
+  expect(await countOf(fixture, told, [id])).toBe(1)
+  expect(await countOf(fixture, "announcements WHERE acts::text LIKE '%webhook.disabled%'")).toBe(1)
+  expect(receiver.heard.filter(({ path }) => path === '/there')).toHaveLength(3)
+  // What it did not take is a dead letter, and nothing more is written for it.
+  expect(await countOf(fixture, 'deliveries WHERE destination_id = $1 AND dead_at IS NOT NULL', [id])).toBe(3)
+  receiver.forget()
+  await end(acme, 'subject', await acme.aPerson(random.uuid()))
+  await sweep()
+  expect(receiver.heard.map(({ path }) => path)).toEqual(['/there'])
+  await inTenant(fixture.database, acme.tenant, (db) => resumeWebhook(db, acme.tenant, id))
+  receiver.forget()
+  await end(acme, 'subject', await acme.aPerson(random.uuid()))
+  await sweep()
+  expect(receiver.heard.map(({ path }) => path).sort()).toEqual(['/gone', '/there'])
+})
+
+it('an address that is gone says nothing of the one that an admin has named meanwhile', async () => {
+  const { id } = await anEndpoint(acme.tenant, '/old', ['access.ended'])
+  receiver.answerWith(async ({ path }) => {
+    if (path !== '/old') return 200
+    await inTenant(fixture.database, acme.tenant, (db) => updateWebhook(db, acme.tenant, id, { url: `${receiver.origin}/new` }))
+    return 410
+  })
+  await end(acme, 'subject', await acme.aPerson(random.uuid()))
+  await sweep()
+  expect(await countOf(fixture, 'webhook_endpoints WHERE disabled_at IS NOT NULL')).toBe(0)
+  await end(acme, 'subject', await acme.aPerson(random.uuid()))
+  await sweep()
+  expect(receiver.heard.map(({ path }) => path)).toEqual(['/old', '/new'])
+})
 
 it('one success ends the time of failing', async () => {
   await anEndpoint(acme.tenant, '/acme', ['access.ended'])

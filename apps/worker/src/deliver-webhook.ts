@@ -2,6 +2,7 @@
 import { type Instant, secondsBetween, toSeconds } from '@drawbridge/core/instant'
 import { err, ok } from '@drawbridge/core/result'
 import { webhookLimits } from '@drawbridge/core/revocation/webhook'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { webhookHeaders } from '@drawbridge/crypto/webhook-signature'
 import type { ClaimedDelivery } from '@drawbridge/store/deliveries'
 import { findToldEndpoint } from '@drawbridge/store/plan-webhooks'
@@ -31,15 +32,25 @@ export async function disableIfFailingLong(
   { tenantId: tenant, destinationId, kind }: ClaimedDelivery,
   since: Instant | undefined,
 ): Promise<void> {
+  if (kind !== 'webhook' || since === undefined || secondsBetween(since, deps.clock.now()) < webhookLimits.disableAfterSeconds) return
+  await disable(deps, { tenant, id: destinationId, because: 'failing' })
+}
+
+/** An endpoint that says that it is gone is disabled at once, if it is still that address by which it is told. */
+export const disableGone = (deps: JobDeps, { tenantId: tenant, destinationId }: ClaimedDelivery, url: string): Promise<void> =>
+  disable(deps, { tenant, id: destinationId, because: 'gone', url })
+
+type Disabled = { readonly tenant: TenantId; readonly id: string; readonly because: 'failing' | 'gone'; readonly url?: string }
+
+async function disable(deps: JobDeps, { tenant, id, because, url }: Disabled): Promise<void> {
   const now = deps.clock.now()
-  if (kind !== 'webhook' || since === undefined || secondsBetween(since, now) < webhookLimits.disableAfterSeconds) return
   const name = await inTenant(deps.database, tenant, async (db) => {
-    const disabled = await disableWebhook(db, tenant, destinationId, now)
+    const disabled = await disableWebhook(db, tenant, { id, url, now })
     if (disabled !== undefined)
-      await tellTenant(db, tenant, { at: now, kind: 'webhook.disabled', detail: { webhook: destinationId, name: disabled } }, disabled)
+      await tellTenant(db, tenant, { at: now, kind: 'webhook.disabled', detail: { webhook: id, name: disabled, because } }, disabled)
     return disabled
   })
   if (name === undefined) return
   deps.metrics.count('drawbridge_webhooks_disabled_total')
-  deps.log.error({ tenant, webhook: destinationId }, 'a webhook endpoint was disabled')
+  deps.log.error({ tenant, webhook: id, because }, 'a webhook endpoint was disabled')
 }

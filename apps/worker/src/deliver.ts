@@ -27,7 +27,7 @@ import {
 } from '@drawbridge/store/deliveries'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import { prepareLogout } from './deliver-logout.js'
-import { disableIfFailingLong, prepareWebhook } from './deliver-webhook.js'
+import { disableGone, disableIfFailingLong, prepareWebhook } from './deliver-webhook.js'
 import type { JobDeps } from './deps.js'
 import type { Prepare } from './outbound-call.js'
 import { keepAwake, type Wakeful } from './wakeful.js'
@@ -48,25 +48,30 @@ export async function deliverDue(deps: JobDeps): Promise<number> {
 
 /** One try of a claimed message. What throws leaves the lease to end by itself. */
 export async function deliverOne(deps: JobDeps, delivery: ClaimedDelivery): Promise<void> {
-  const verdict = judgeTry(await tryOnce(deps, delivery))
+  const { tried, url } = await tryOnce(deps, delivery)
+  const verdict = judgeTry(tried, delivery.kind)
   const { outcome, failingSince } = await acrossTenants(deps.database, (db) => settle(deps, db, delivery, verdict))
-  await disableIfFailingLong(deps, delivery, failingSince)
+  if (verdict.kind === 'gone') await disableGone(deps, delivery, url)
+  else await disableIfFailingLong(deps, delivery, failingSince)
   deps.metrics.count('drawbridge_deliveries_total', { kind: delivery.kind, outcome })
   if (outcome !== 'dead') return
   const { tenantId: tenant, id, kind, attempts } = delivery
   deps.log.error({ tenant, delivery: id, kind, attempts, reason: 'reason' in verdict ? verdict.reason : '' }, 'a delivery was given up')
 }
 
-async function tryOnce(deps: JobDeps, delivery: ClaimedDelivery): Promise<TryOutcome> {
+/** `url` is empty where there was nowhere to call. */
+type Tried = { readonly tried: TryOutcome; readonly url: string }
+
+async function tryOnce(deps: JobDeps, delivery: ClaimedDelivery): Promise<Tried> {
   const call = await prepare[delivery.kind](deps, delivery)
-  if (!call.ok) return { trouble: call.error }
+  if (!call.ok) return { tried: { trouble: call.error }, url: '' }
   const { url, headers, body } = call.value
   const origin = URL.canParse(url) ? new URL(url).origin : ''
   if (origin !== delivery.origin) await acrossTenants(deps.database, (db) => markOrigin(db, delivery, origin))
   const limits = { maxBytes: 0, discardBody: true, timeoutMs: deliveryLimits.timeoutSeconds * 1000 }
   const answered = await deps.fetchSafely(url, { method: 'POST', headers, body, ...limits })
-  if (answered.ok) return { status: answered.value.status }
-  return answered.error.reason === 'redirect_refused' ? { status: 302 } : { trouble: answered.error.reason }
+  if (answered.ok) return { tried: { status: answered.value.status }, url }
+  return { tried: answered.error.reason === 'redirect_refused' ? { status: 302 } : { trouble: answered.error.reason }, url }
 }
 
 type Settled = { readonly outcome: 'delivered' | 'delayed' | 'dead'; readonly failingSince?: Instant | undefined }
@@ -78,7 +83,7 @@ async function settle(deps: JobDeps, db: AcrossDb, delivery: ClaimedDelivery, ve
     return { outcome: 'delivered' }
   }
   const { reason } = verdict
-  if (verdict.kind === 'hopeless') {
+  if (verdict.kind === 'hopeless' || verdict.kind === 'gone') {
     await markDead(db, delivery, { now, reason })
     return { outcome: 'dead' }
   }

@@ -118,7 +118,7 @@ export const metricList = {
   drawbridge_webhooks_disabled_total: {
     kind: 'counter',
     labels: [],
-    help: 'ALARM: webhook endpoints that were disabled, because they had failed for days',
+    help: 'ALARM: webhook endpoints that were disabled, because they had failed for days or said that they are gone',
   },
   drawbridge_deliveries_waiting: { kind: 'gauge', labels: [], help: 'Calls that must arrive and have not yet' },
   drawbridge_deliveries_dead: {

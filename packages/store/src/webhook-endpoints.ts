@@ -140,11 +140,19 @@ export async function resumeWebhook(db: Db, tenant: TenantId, id: string): Promi
   return rowCount === 1
 }
 
-/** There is no more news for it until an admin says so. Answers its name; undefined: it is gone, or disabled already. */
-export async function disableWebhook(db: Db, tenant: TenantId, id: string, now: Instant): Promise<string | undefined> {
+/**
+ * There is no more news for it until an admin says so. Answers its name; undefined: it was removed, or disabled already, or is told at another
+ * address than `url` by now.
+ */
+export async function disableWebhook(
+  db: Db,
+  tenant: TenantId,
+  { id, url, now }: { readonly id: string; readonly url: string | undefined; readonly now: Instant },
+): Promise<string | undefined> {
   const { rows } = await db.query<{ name: string }>(
-    'UPDATE webhook_endpoints SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL RETURNING name',
-    [tenant, id, toTimestamp(now)],
+    `UPDATE webhook_endpoints SET disabled_at = $3
+     WHERE tenant_id = $1 AND id = $2 AND disabled_at IS NULL AND ($4::text IS NULL OR url = $4) RETURNING name`,
+    [tenant, id, toTimestamp(now), url ?? null],
   )
   return rows[0]?.name
 }

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { addSeconds, instant } from '../instant.js'
-import { deliveryLimits, judgeTry, nextAttemptAt, pauseSeconds } from './delivery.js'
+import { deliveryKinds, deliveryLimits, judgeTry, nextAttemptAt, pauseSeconds } from './delivery.js'
 
 const now = instant(Date.UTC(2026, 10, 29))
 
@@ -21,8 +21,10 @@ test.each([
   { given: { trouble: 'scheme_refused' }, is: 'hopeless' },
   { given: { trouble: 'no_longer_wanted' }, is: 'hopeless' },
 ])('$given is $is', ({ given, is }) => {
-  const verdict = judgeTry(given)
-  expect(verdict.kind === 'failed' ? verdict.whose : verdict.kind).toBe(is)
+  for (const kind of deliveryKinds) {
+    const verdict = judgeTry(given, kind)
+    expect(verdict.kind === 'failed' ? verdict.whose : verdict.kind).toBe(kind === 'webhook' && given.status === 410 ? 'gone' : is)
+  }
 })
 
 test('a pause doubles up to the longest, and chance takes at most half of it away', () => {

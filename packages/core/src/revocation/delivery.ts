@@ -40,6 +40,8 @@ export type Verdict =
   | { readonly kind: 'delivered' }
   /** It never will: there is nowhere to go. */
   | { readonly kind: 'hopeless'; readonly reason: string }
+  /** Nor will anything else: the endpoint asks to be told nothing more. */
+  | { readonly kind: 'gone'; readonly reason: string }
   /** `whose`: the destination's own trouble pauses all of it. */
   | { readonly kind: 'failed'; readonly whose: 'message' | 'destination'; readonly reason: string }
 
@@ -49,14 +51,22 @@ const unwell: readonly number[] = [408, 425, 429]
 /** What no time heals: the address itself may not be called. Words of `fetch-safely`, and ours. */
 const hopeless: readonly string[] = ['url_invalid', 'scheme_refused', 'no_longer_wanted']
 
-/** 2xx means that it was taken. Nothing of the body is read: it is a stranger's. */
-export function judgeTry(outcome: TryOutcome): Verdict {
+/** Of a webhook alone: a client of which sessions must end is not asked whether it wants to hear. */
+const gone = 410
+
+/**
+ * 2xx means that it was taken. Nothing of the body is read: it is a stranger's.
+ *
+ * @spec Standard Webhooks, 410 Gone: the endpoint is disabled
+ */
+export function judgeTry(outcome: TryOutcome, kind: DeliveryKind): Verdict {
   if ('trouble' in outcome) {
     const { trouble: reason } = outcome
     return hopeless.includes(reason) ? { kind: 'hopeless', reason } : { kind: 'failed', whose: 'destination', reason }
   }
   const { status } = outcome
   if (status >= 200 && status < 300) return { kind: 'delivered' }
+  if (status === gone && kind === 'webhook') return { kind: 'gone', reason: `answered ${status}` }
   const whose = status >= 500 || unwell.includes(status) ? 'destination' : 'message'
   return { kind: 'failed', whose, reason: `answered ${status}` }
 }
