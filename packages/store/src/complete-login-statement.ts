@@ -20,12 +20,15 @@ const directoryState = `CASE
 /** What a login says of her, without how and when she signed in. */
 const said = (claims: string): string => `(${claims} - '{authentication,idpSession,sessionExpiresAt}'::text[])`
 
-/** A name without case, whatever the locale of the cluster: as `keyOfLink` lowers it. */
-const nameKey = (text: string): string => `lower(${text}::text COLLATE "und-x-icu")`
+/** A name without case, whatever the locale of the cluster: as `keyOfLink` lowers it. With the collation of the columns, whose indexes serve no other. */
+const nameKey = (text: string): string => `(lower(${text}::text COLLATE "und-x-icu") COLLATE "default")`
 
 /** Whoever is out, by whichever word: what she could be let in by again is a tombstone. */
 const goneAt = (subject: string): string => `COALESCE(${subject}.deactivated_at, ${subject}.deactivates_at)`
 const isGone = (subject: string): string => `(${subject}.deactivated_at IS NOT NULL OR ${subject}.deactivates_at <= $6)`
+
+/** All that a newcomer could be somebody by who is out. */
+const namesOfNewcomer = `ARRAY[tombstone_key($10), tombstone_key($12), tombstone_key($17)]`
 
 /** An invitation that she could use. */
 const isHers = `i.tenant_id = $1 AND i.connection_id = $3 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $6
@@ -90,7 +93,9 @@ export const judgement = `entered AS (
     SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)) AS at, c.resync_demanded_at AS resync_at
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
   ), departed AS (
-    SELECT ${goneAt('s')} AS at FROM subjects s WHERE s.tenant_id = $1 AND ${isGone('s')} AND s.stable_id = ANY (ARRAY[$10, $12]::text[])
+    SELECT ${goneAt('s')} AS at FROM subjects s WHERE s.tenant_id = $1 AND ${isGone('s')} AND tombstone_key(s.stable_id) = ANY (${namesOfNewcomer})
+    UNION ALL
+    SELECT ${goneAt('s')} AS at FROM subjects s WHERE s.tenant_id = $1 AND ${isGone('s')} AND tombstone_key(s.link_value) = ANY (${namesOfNewcomer})
     UNION ALL
     SELECT ${goneAt('s')} AS at FROM subjects s WHERE s.tenant_id = $1 AND ${isGone('s')} AND s.email_key = ANY (ARRAY[${nameKey('$10')}, ${nameKey('$12')}, $17])
     UNION ALL
@@ -145,11 +150,11 @@ export const completeStatement = hotStatement({
   ), changes AS (
     SELECT COALESCE(claim_changes, 'now') = 'now' AS is_now FROM tenants WHERE id = $1
   ), person AS (
-    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, claims_at, created_at, last_login_at, deactivates_at)
-    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
+    INSERT INTO subjects (tenant_id, id, connection_id, stable_id, scim_user_id, claims, email_key, link_value, claims_at, created_at, last_login_at, deactivates_at)
+    SELECT $1, $19, $3, $10, scim_user_id, $20, $17, $12, $6, $6, $6, (SELECT ends_at FROM held) FROM verdict
     WHERE EXISTS (SELECT 1 FROM held WHERE in_directory AND in_idp_session AND in_signals) AND (NOT asks_invitation OR EXISTS (SELECT 1 FROM taken))
     ON CONFLICT (tenant_id, connection_id, stable_id) DO UPDATE SET
-      claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
+      claims = EXCLUDED.claims, email_key = EXCLUDED.email_key, link_value = COALESCE(EXCLUDED.link_value, subjects.link_value), claims_at = EXCLUDED.claims_at, last_login_at = EXCLUDED.last_login_at,
       (claims_version, claims_barrier, claims_barrier_at) = (
         SELECT subjects.claims_version + CASE WHEN differs THEN 1 ELSE 0 END,
           CASE WHEN differs AND is_now THEN subjects.claims_version + 1 ELSE subjects.claims_barrier END,
