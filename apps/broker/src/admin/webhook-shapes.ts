@@ -12,7 +12,9 @@ export const shownWebhook = z.strictObject({
   events: z.array(z.enum(webhookEventNames)),
   createdAt: time,
   pausedAt: timeOrNull.describe('By an admin: news waits'),
-  disabledAt: timeOrNull.describe('It had taken nothing for three days, or said that it is gone (410), and hears nothing until it is resumed'),
+  disabledAt: timeOrNull.describe(
+    'It had taken nothing for three days, or said that it is gone (410), and hears nothing until it is resumed',
+  ),
   failingSince: timeOrNull.describe('Since when it has taken nothing'),
   formerSecretUntil: timeOrNull.describe('Until then the secret before this one signs, too'),
 })

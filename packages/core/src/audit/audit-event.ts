@@ -174,7 +174,8 @@ export const auditEvents = {
   token_refresh_repeated: 'A refresh token was sent again within the grace, and got the same successor.',
   token_refreshed: 'A refresh token was rotated.',
   'webhook.created': 'An endpoint hears the news of access from now on.',
-  'webhook.disabled': 'ALARM: an endpoint had taken nothing for days, or said that it is gone (410), and hears no news until an admin resumes it.',
+  'webhook.disabled':
+    'ALARM: an endpoint had taken nothing for days, or said that it is gone (410), and hears no news until an admin resumes it.',
   'webhook.paused': 'News waits for an endpoint, because an admin said so.',
   'webhook.removed': 'An endpoint hears no news any more, and what waited for it is gone.',
   'webhook.resumed': 'An endpoint that was paused or disabled hears the news again.',
