@@ -2,6 +2,8 @@
 import { instant } from '@drawbridge/core/instant'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
+import { freePort } from '@drawbridge/store/embedded-postgres'
+import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { createPostgresBackend, Queue, Worker } from 'bullmq'
@@ -57,7 +59,7 @@ it('a deprovisioning becomes one signed notice per resource, in a swept event', 
     const ready = await fetch(`http://127.0.0.1:${worker.port}/readyz`)
     expect([ready.status, await ready.json()]).toEqual([
       200,
-      { status: 'ready', needs: { postgresql: true, queue: true, listening: true } },
+      { status: 'ready', needs: { postgresql: true, queue: true, listening: true, schedule: true } },
     ])
     expect(await (await fetch(`http://127.0.0.1:${worker.port}/metrics`)).text()).toContain(
       'drawbridge_jobs_total{job="revoke",outcome="done"} 1',
@@ -242,4 +244,22 @@ it('of what waits in the queue, what yields comes last, however early it was rel
   }
   expect(order).toEqual(['revoke', 'revoke', 'settle-grants', 'settle-grants', 'settle-grants'])
   await asOwner(fixture.ownerUrl, 'UPDATE outbox SET done_at = $1 WHERE done_at IS NULL', [new Date()])
+})
+
+it('is not called ready before its start is over', async () => {
+  const port = await freePort()
+  const readiness = () =>
+    fetch(`http://127.0.0.1:${port}/readyz`)
+      .then((answer) => answer.json())
+      .catch(() => undefined)
+  const { starting } = await asDatabaseOwner(fixture.ownerUrl, async (session) => {
+    await session.query('BEGIN; LOCK TABLE bullmq.scheduler')
+    const starting = createWorker(workerDeps({ port }))
+    const allButTheLast = { status: 'unready', needs: { postgresql: true, queue: true, listening: true, schedule: false } }
+    await eventually(async () => JSON.stringify(await readiness()) === JSON.stringify(allButTheLast))
+    return { starting }
+  })
+  const worker = await starting
+  expect(await readiness()).toMatchObject({ status: 'ready' })
+  await worker.close()
 })

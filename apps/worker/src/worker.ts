@@ -36,11 +36,14 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
     pushing?: Wakeful
     listening?: ListeningForWork
     poller?: Poller
+    hasSchedule?: true
   } = {}
   const checks = {
     postgresql: () => deps.database.isReachable(),
     queue: () => opened.handle?.isReachable() ?? false,
     listening: () => opened.listening?.isListening() ?? false,
+    // The last that the start waits for: until then it is not told to end either.
+    schedule: () => opened.hasSchedule ?? false,
   }
   // Its port first: where that is taken nothing has begun yet; until the rest is open it answers "unready".
   const health = await serveHealth({ ...deps, checks })
@@ -66,6 +69,7 @@ export async function createWorker(deps: WorkerDeps): Promise<RunningWorker> {
       [noticesChannel]: opened.pushing.wake,
     })
     await declareSchedule(opened.handle.queue)
+    opened.hasSchedule = true
     opened.poller = startPolling({ ...deps, memory: createStreamMemory(deps) })
     return { port: health.port, close }
   } catch (error) {
