@@ -61,13 +61,15 @@ async function printLarge(laboratory: Laboratory, broker: number): Promise<void>
   )
 }
 
-async function printTimes(laboratory: Laboratory): Promise<void> {
-  const events = isTrial ? 5 : 1000
+type Processes = { readonly broker: number; readonly worker: number }
+
+async function printTimes(laboratory: Laboratory, processes: Processes): Promise<void> {
   const rows: string[][] = []
   for (const guards of [1, 100])
     for (const lanes of [0, 4]) {
+      const events = isTrial ? 5 : guards === 1 ? 1000 : 200
       console.error(`  ${events} people, ${guards} guards, ${lanes === 0 ? 'idle' : 'under load'} …`)
-      const found = await measureTimeToDead({ laboratory, guards, events, lanes })
+      const found = await measureTimeToDead({ laboratory, processes, guards, events, lanes })
       const times = (values: readonly number[]) => timesOf(values).map(inMilliseconds)
       rows.push([
         `${guards}, ${found.load}`,
@@ -75,17 +77,18 @@ async function printTimes(laboratory: Laboratory): Promise<void> {
         ...times(found.answered),
         ...times(found.first),
         ...times(found.last),
+        [found.cpuMs.broker, found.cpuMs.worker, found.cpuMs.database, found.cpuMs.guards].map((ms) => ms.toFixed(0)).join(' + '),
       ])
       console.error(`    load average ${loadavg()[0]?.toFixed(1)}`)
     }
   printTable(
-    `From SCIM PATCH active=false, ${events} people one after the other (ms: p50, p99, longest; aims for all guards: 100, 1000)`,
-    ['guards', 'tokens/s', 'answered', 'p99', 'max', 'first guard', 'p99', 'max', 'all guards', 'p99', 'max'],
+    `From SCIM PATCH active=false, one person after the other (ms: p50, p99, longest; aims for all guards: 100, 1000; CPU for each: broker + worker + PostgreSQL + guards)`,
+    ['guards', 'tokens/s', 'answered', 'p99', 'max', 'first guard', 'p99', 'max', 'all guards', 'p99', 'max', 'CPU'],
     rows,
   )
 }
 
-async function printMass(laboratory: Laboratory, processes: { readonly broker: number; readonly worker: number }): Promise<void> {
+async function printMass(laboratory: Laboratory, processes: Processes): Promise<void> {
   const size = isTrial ? { people: 50, grants: 5 } : { people: 10_000, grants: 5 }
   console.error(`  ${size.people} people with ${size.grants} grants each …`)
   const found = await measureMass(laboratory, processes, size)
@@ -128,7 +131,7 @@ if (named.length === 0 || named.some((word) => word !== 'guard'))
     if (isWanted('scim')) await printScim(laboratory, broker)
     if (isWanted('large')) await printLarge(laboratory, broker)
     const worker = await laboratory.startWorker()
-    if (isWanted('time')) await printTimes(laboratory)
+    if (isWanted('time')) await printTimes(laboratory, { broker, worker })
     if (isWanted('mass')) await printMass(laboratory, { broker, worker })
   })
 moment('Ended')

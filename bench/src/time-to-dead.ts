@@ -9,6 +9,7 @@ import { createGuard, type Guard } from '@drawbridge/guard/create-guard'
 import { connections, createSender, loop, percentile } from './closed-loop.js'
 import type { Laboratory } from './laboratory.js'
 import { bySecret } from './machine-clients.js'
+import { cpuMsOf } from './process-figures.js'
 import { aPerson, deactivate, type Person } from './take-away.js'
 
 const giveUpMs = 20_000
@@ -25,20 +26,37 @@ export type TimeToDead = {
   readonly last: readonly number[]
   /** Tokens per second that were issued meanwhile. */
   readonly tokensPerSecond: number
+  /** CPU milliseconds for each event, the acknowledgements of it included. */
+  readonly cpuMs: CpuOf<number>
 }
 
+/** `guards`: this process, in which all of them live, with its asking of each until it refuses. */
+export type CpuOf<Value> = { readonly broker: Value; readonly worker: Value; readonly database: Value; readonly guards: Value }
+type Processes = { readonly broker: number; readonly worker: number }
+
 type Listening = { readonly guard: Guard; hasNews: boolean }
-type Measuring = { readonly laboratory: Laboratory; readonly guards: number; readonly events: number; readonly lanes: number }
+type Measuring = {
+  readonly laboratory: Laboratory
+  readonly processes: Processes
+  readonly guards: number
+  readonly events: number
+  readonly lanes: number
+}
+/** The last acknowledgements come with the polls that follow. */
+const settleMs = 1000
 
 export async function measureTimeToDead(measuring: Measuring): Promise<TimeToDead> {
-  const { laboratory, guards, events, lanes } = measuring
+  const { laboratory, processes, guards, events, lanes } = measuring
   const people: Person[] = []
   await loop(async () => void people.push(await aPerson(laboratory)), 0, events)
   const listening = await startGuards(laboratory, guards)
   const load = startLoad(laboratory, lanes)
   try {
     const took: { answered: number; first: number; last: number }[] = []
+    const before = readCpu(laboratory, processes)
     for (const person of people) took.push(await untilDead(laboratory, listening, person))
+    await sleep(settleMs)
+    const after = readCpu(laboratory, processes)
     const issued = await load.stop()
     return {
       ...{ guards, events, tokensPerSecond: issued },
@@ -46,12 +64,25 @@ export async function measureTimeToDead(measuring: Measuring): Promise<TimeToDea
       answered: took.map(({ answered }) => answered),
       first: took.map(({ first }) => first),
       last: took.map(({ last }) => last),
+      cpuMs: perEvent(before, after, events),
     }
   } finally {
     await load.stop()
     await Promise.all(listening.map(({ guard }) => guard.stop()))
   }
 }
+
+function readCpu({ databasePid }: Laboratory, { broker, worker }: Processes): CpuOf<number> {
+  const { user, system } = process.cpuUsage()
+  return { broker: cpuMsOf(broker), worker: cpuMsOf(worker), database: cpuMsOf(databasePid), guards: (user + system) / 1000 }
+}
+
+const perEvent = (before: CpuOf<number>, after: CpuOf<number>, events: number): CpuOf<number> => ({
+  broker: (after.broker - before.broker) / events,
+  worker: (after.worker - before.worker) / events,
+  database: (after.database - before.database) / events,
+  guards: (after.guards - before.guards) / events,
+})
 
 async function startGuards({ tenant, issuer }: Laboratory, count: number): Promise<readonly Listening[]> {
   const listening = Array.from({ length: count }, (_, index): Listening => {
