@@ -22,7 +22,7 @@ export type AnsweredEvents = { readonly tenant: TenantId; readonly ids: readonly
 /**
  * Marks events dead of which no instance is awaited any more, at the time of the last answer; answers how long each took since its barrier.
  *
- * Two instances that answer at once may each see the other still missing: then neither marks it, and the sweep does, with the same time.
+ * Events are locked in the order of their ids. Two instances that answer at once may each see the other still missing: then neither marks it, and the sweep does, with the same time.
  */
 export async function markEventsDead(db: AcrossDb, answered: AnsweredEvents): Promise<readonly number[]> {
   return markDead(db, 'e.tenant_id = $1 AND e.id = ANY ($2::uuid[])', [answered.tenant, answered.ids])
@@ -51,14 +51,17 @@ const newsOfDeath = `
 
 async function markDead(db: AcrossDb, which: string, parameters: readonly unknown[]): Promise<readonly number[]> {
   const { rows } = await db.query<{ seconds: number }>(
-    `WITH dead AS (
-       UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
-          (SELECT max(coalesce(acknowledged_at, lapsed_at)) FROM notice_receipts r WHERE r.tenant_id = deprovisioning_events.tenant_id AND r.event_id = id))
-        WHERE dead_at IS NULL AND (tenant_id, id) IN (
+    `WITH due AS MATERIALIZED (
+       SELECT tenant_id, id FROM deprovisioning_events WHERE dead_at IS NULL AND (tenant_id, id) IN (
           SELECT e.tenant_id, e.id FROM deprovisioning_events e
            WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL
              AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND NOT ${isSettled}) AND ${which})
-        RETURNING tenant_id, id, target, target_id, barrier_at, dead_at
+        ORDER BY tenant_id, id FOR NO KEY UPDATE
+     ), dead AS (
+       UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
+          (SELECT max(coalesce(acknowledged_at, lapsed_at)) FROM notice_receipts r WHERE r.tenant_id = deprovisioning_events.tenant_id AND r.event_id = deprovisioning_events.id))
+         FROM due WHERE deprovisioning_events.tenant_id = due.tenant_id AND deprovisioning_events.id = due.id
+        RETURNING deprovisioning_events.tenant_id, deprovisioning_events.id, target, target_id, barrier_at, dead_at
      ), told AS (${newsOfDeath})
      SELECT extract(epoch FROM dead_at - barrier_at)::float8 AS seconds, (SELECT pg_notify('${deliveriesChannel}', '') FROM told LIMIT 1)::text AS notified
        FROM dead`,

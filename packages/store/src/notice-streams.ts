@@ -6,11 +6,8 @@
  * revocations after it: whatever committed earlier is in the snapshot, whatever commits later gets a higher position.
  */
 import type { Instant } from '@drawbridge/core/instant'
-import { settleDirectoryEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
-import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
+import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
-import { markEventsDead } from './notice-receipts.js'
-import type { StoredNotice } from './notices.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -31,8 +28,9 @@ export type OpenedStream = {
   readonly condemnedKeys: readonly string[]
 }
 export type StreamIssuer = { readonly tenantId: TenantId; readonly id: IssuerId }
-export type StreamKey = { readonly id: string; readonly resource: ProvenResource; readonly issuer: StreamIssuer }
-export type NewStream = StreamKey & { readonly instance: string; readonly now: Instant }
+/** Whose streams: the instances of one resource server that listen to one issuer. */
+export type StreamsOf = { readonly resource: ProvenResource; readonly issuer: StreamIssuer }
+export type NewStream = StreamsOf & { readonly id: string; readonly instance: string; readonly now: Instant }
 
 /**
  * The resource of a credential, as seen from one tenant's issuer: a resource that all tenants share belongs to the vendor, so the look-up
@@ -97,139 +95,6 @@ async function listCondemnedKeys(db: AcrossDb, issuer: StreamIssuer): Promise<re
     [issuer.tenantId, issuer.id],
   )
   return rows.map(({ id }) => id)
-}
-
-/** Keeps the stream alive; false when it is unknown, closed, another resource's or issuer's, or has not been heard since `lapsedBefore`. */
-export async function hearStream(db: AcrossDb, stream: StreamKey, now: Instant, lapsedBefore: Instant): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `UPDATE notice_streams SET heard_at = $4
-      WHERE tenant_id = $1 AND id = $2 AND resource_id = $3 AND closed_at IS NULL AND heard_at >= $5
-        AND issuer_tenant_id = $6 AND issuer_id = $7`,
-    [
-      stream.resource.tenantId,
-      stream.id,
-      stream.resource.resourceId,
-      toTimestamp(now),
-      toTimestamp(lapsedBefore),
-      stream.issuer.tenantId,
-      stream.issuer.id,
-    ],
-  )
-  return rowCount === 1
-}
-
-/** What an instance says about notices that it was sent: it has taken them, or cannot believe them and why. */
-export type NoticeAnswers = { readonly taken: readonly string[]; readonly refused: Readonly<Record<string, string>> }
-
-/** `refusals`: how many were news. The rest tells how long after its barrier an event was acknowledged here, and was dead everywhere. */
-export type RecordedAnswers = {
-  readonly refusals: number
-  readonly acknowledgedSeconds: readonly number[]
-  readonly deadSeconds: readonly number[]
-}
-
-/**
- * Records the answers, then moves the stream to the last position before which none is missing. A refused notice is not acknowledged and does
- * not come again: the instance has said that it never will take it (RFC 8936 §2.4).
- */
-export async function recordNoticeAnswers(db: AcrossDb, stream: StreamKey, answers: NoticeAnswers, now: Instant): Promise<RecordedAnswers> {
-  const refused = Object.entries(answers.refused)
-  if (answers.taken.length === 0 && refused.length === 0) return { refusals: 0, acknowledgedSeconds: [], deadSeconds: [] }
-  const { tenantId, resourceId } = stream.resource
-  const unanswered = `notice_deliveries.tenant_id = $1 AND notice_deliveries.stream_id = $2 AND notice_deliveries.acknowledged_at IS NULL
-        AND notice_deliveries.refused_at IS NULL AND notices.tenant_id = $1 AND notices.resource_id = $3 AND notices.position = notice_deliveries.position`
-  const parameters = [tenantId, stream.id, resourceId, toTimestamp(now), stream.issuer.tenantId]
-  const acknowledged = await db.query<{ eventId: string; seconds: number }>(
-    `WITH answered AS (
-       UPDATE notice_deliveries SET acknowledged_at = $4 FROM notices WHERE ${unanswered} AND notices.jti::text = ANY ($6::text[]) RETURNING notices.event_id
-     )
-     UPDATE notice_receipts r SET acknowledged_at = $4 FROM answered, deprovisioning_events e
-      WHERE r.tenant_id = $5 AND r.event_id = answered.event_id AND r.stream_id = $2 AND r.acknowledged_at IS NULL AND e.tenant_id = $5 AND e.id = r.event_id
-     RETURNING r.event_id AS "eventId", extract(epoch FROM $4 - e.barrier_at)::float8 AS seconds`,
-    [...parameters, answers.taken],
-  )
-  const refusals = refused.length === 0 ? 0 : await recordRefusals(db, { unanswered, parameters }, refused)
-  await db.query(
-    `UPDATE notice_streams SET acknowledged = greatest(acknowledged, coalesce(
-       (SELECT min(position) - 1 FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2 AND acknowledged_at IS NULL AND refused_at IS NULL),
-       (SELECT max(position) FROM notice_deliveries WHERE tenant_id = $1 AND stream_id = $2), 0))
-     WHERE tenant_id = $1 AND id = $2`,
-    [tenantId, stream.id],
-  )
-  const events = acknowledged.rows.map(({ eventId }) => eventId)
-  return {
-    refusals,
-    acknowledgedSeconds: acknowledged.rows.map(({ seconds }) => seconds),
-    deadSeconds: events.length === 0 ? [] : await markEventsDead(db, { tenant: stream.issuer.tenantId, ids: events }),
-  }
-}
-
-type Unanswered = { readonly unanswered: string; readonly parameters: readonly unknown[] }
-
-async function recordRefusals(db: AcrossDb, { unanswered, parameters }: Unanswered, refused: readonly [string, string][]): Promise<number> {
-  const { rowCount } = await db.query(
-    `WITH answered AS (
-       UPDATE notice_deliveries SET refused_at = $4, refusal = said.reason
-         FROM notices, unnest($6::text[], $7::text[]) AS said (jti, reason) WHERE ${unanswered} AND notices.jti::text = said.jti
-       RETURNING notices.event_id, said.reason
-     ), receipts AS (
-       UPDATE notice_receipts r SET refused_at = $4, refusal = answered.reason FROM answered
-        WHERE r.tenant_id = $5 AND r.event_id = answered.event_id AND r.stream_id = $2
-     ) SELECT 1 FROM answered`,
-    [...parameters, refused.map(([jti]) => jti), refused.map(([, reason]) => reason)],
-  )
-  return rowCount
-}
-
-/**
- * SQL: whether something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
- * effect at once has got no further since then: then there is more to hear than the table of notices holds, and an empty answer is no sign that
- * nothing was revoked. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with everything settled
- * before it.
- */
-const lateNews = ({ tenant, before }: { readonly tenant: string; readonly before: string }): string => `EXISTS (
-  SELECT 1 FROM outbox WHERE tenant_id = ${tenant} AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND created_at < ${before}
-  UNION ALL SELECT 1 FROM outbox WHERE tenant_id = ${tenant} AND done_at IS NULL AND kind = '${settleDirectoryEntry}' AND created_at < ${before}
-    AND payload ->> 'isLastLook' IS DISTINCT FROM 'true'
-  UNION ALL SELECT 1 FROM policy_sweeps WHERE tenant_id = ${tenant} AND settled_at IS NULL AND progressed_at < ${before})`
-
-export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
-  const { rows } = await db.query<{ isLate: boolean }>(`SELECT ${lateNews({ tenant: '$1', before: '$2' })} AS "isLate"`, [
-    issuer.tenantId,
-    toTimestamp(before),
-  ])
-  return rows[0]?.isLate === true
-}
-
-export type TakenNotices = { readonly notices: readonly StoredNotice[] /** `hasLateNews` */; readonly isLate: boolean }
-export type Taking = { readonly now: Instant; readonly limit: number; readonly lateBefore: Instant }
-
-/** What the instance has not answered, oldest first. What was delivered but not acknowledged comes again: RFC 8936 §2.4. */
-export async function takeNotices(db: AcrossDb, stream: StreamKey, { now, limit, lateBefore }: Taking): Promise<TakenNotices> {
-  const { rows } = await db.query<{ readonly isLate: boolean; readonly position: number | null } & Omit<StoredNotice, 'position'>>(
-    `WITH taken AS (
-       SELECT n.position, n.jti::text AS jti, n.token, n.event_id FROM notice_streams s
-         JOIN notices n ON n.tenant_id = s.tenant_id AND n.resource_id = s.resource_id AND n.position > s.acknowledged
-         LEFT JOIN notice_deliveries d ON d.tenant_id = s.tenant_id AND d.stream_id = s.id AND d.position = n.position
-        WHERE s.tenant_id = $1 AND s.id = $2 AND d.acknowledged_at IS NULL AND d.refused_at IS NULL
-          AND (n.issuer_id IS NULL OR (n.issuer_tenant_id = s.issuer_tenant_id AND n.issuer_id = s.issuer_id))
-        ORDER BY n.position LIMIT $5
-     ), recorded AS (
-       INSERT INTO notice_deliveries (tenant_id, stream_id, resource_id, position, delivered_at)
-       SELECT $1, $2, $3, position, $4 FROM taken ON CONFLICT DO NOTHING
-     ), notified AS (
-       UPDATE notice_receipts r SET notified_at = $4 FROM taken
-        WHERE r.tenant_id = $6 AND r.event_id = taken.event_id AND r.stream_id = $2 AND r.notified_at IS NULL
-     )
-     SELECT late.is_late AS "isLate", position, jti, token FROM (SELECT ${lateNews({ tenant: '$6', before: '$7' })} AS is_late) late
-       LEFT JOIN taken ON true ORDER BY position`,
-    [
-      ...[stream.resource.tenantId, stream.id, stream.resource.resourceId, toTimestamp(now), limit, stream.issuer.tenantId],
-      toTimestamp(lateBefore),
-    ],
-  )
-  const notices = rows.flatMap(({ position, jti, token }) => (position === null ? [] : [{ position, jti, token }]))
-  return { notices, isLate: rows[0]?.isLate === true }
 }
 
 /** Streams that have stopped listening are closed: "dead everywhere" waits only for those that live, and their receipts say so. */

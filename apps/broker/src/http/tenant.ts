@@ -38,6 +38,7 @@ import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
 import { createAbsentSlugs } from './absent-slugs.js'
 import { createLatestUsed } from './latest-used.js'
+import { createRounds } from './rounds.js'
 import { samlKeysOf } from './saml-keys.js'
 import { createPolicyCompiler, type PolicyCompiler } from './tenant-policy.js'
 
@@ -102,6 +103,7 @@ export const configurationLimits = {
   mostAbsentSlugs: 5000,
   slugLength: 63,
 } as const
+const mostOfRecheck = 1000
 const slugShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 export type ConfigurationDeps = {
@@ -143,6 +145,13 @@ export function createConfigurationCache(
     entries.set(slug, { tenant, checkedAt }, stored.policyDocument?.length ?? 0)
     return tenant
   }
+  const rechecks = createRounds<undefined, number | undefined>(mostOfRecheck)
+  /** A hundred long-polls that end together ask once. */
+  const versionNow = (slug: string): Promise<number | undefined> =>
+    rechecks.ask(slug, undefined, async (askers) => {
+      const version = await findConfigurationVersionAcrossTenants(deps.database, slug)
+      return askers.map(() => version)
+    })
   const loadOnce = (slug: string): Promise<ResolvedTenant | undefined> => {
     const running = loading.get(slug)
     if (running) return running
@@ -157,7 +166,7 @@ export function createConfigurationCache(
       if (!entry) return absent.has(slug) ? undefined : loadOnce(slug)
       const now = deps.clock.now()
       if (Math.abs(now - entry.checkedAt) < configurationLimits.recheckAfterMs) return entry.tenant
-      const version = await findConfigurationVersionAcrossTenants(deps.database, slug)
+      const version = await versionNow(slug)
       if (version !== entry.tenant.configurationVersion) return loadOnce(slug)
       entry.checkedAt = now
       return entry.tenant

@@ -3,29 +3,19 @@
  *
  * What was delivered and not answered comes again; what was refused is recorded as refused. No database connection is held while waiting.
  */
-import { addSeconds, type Instant } from '@drawbridge/core/instant'
-import {
-  hearStream,
-  type ProvenResource,
-  recordNoticeAnswers,
-  type StreamKey,
-  streamLapseSeconds,
-  type TakenNotices,
-  takeNotices,
-} from '@drawbridge/store/notice-streams'
-import { acrossTenants, acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
+import type { TakenNotices } from '@drawbridge/store/notice-polls'
+import type { ProvenResource, StreamsOf } from '@drawbridge/store/notice-streams'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, jsonParser } from '../http/endpoint.js'
 import { waitForNotice } from './notice-wakeups.js'
+import { hearPoll, type SaidByPoll, takeForPoll } from './poll-rounds.js'
 import { proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
 
 /** Shorter than the patience of common proxies (30 s). */
 export const longPollMs = 25_000
 export const mostNoticesPerPoll = 100
-/** A revocation that the worker has left lying for longer is told as `moreAvailable`: a guard that hears only this goes deaf, and refuses. */
-export const lateAfterSeconds = 30
 /** Of one poll. */
 const refusalsLogged = 20
 
@@ -52,53 +42,40 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   authorize: proveResource,
   parse: jsonParser(body),
   run: async (http, deps) => {
-    const stream = { id: http.parsed.streamId, resource: http.caller, issuer: streamIssuerOf(http) }
-    const limit = Math.min(http.parsed.maxEvents, mostNoticesPerPoll)
-    const found =
-      http.parsed.returnImmediately || limit === 0
-        ? await hear(deps, stream, http.parsed, limit)
-        : await hearOrWait(deps, stream, http.parsed, limit)
+    const of = { resource: http.caller, issuer: streamIssuerOf(http) }
+    const { streamId, ack, setErrs, maxEvents, returnImmediately } = http.parsed
+    const refused = Object.fromEntries(Object.entries(setErrs).map(([jti, { err }]) => [jti, err]))
+    const poll = { streamId, taken: ack, refused, limit: Math.min(maxEvents, mostNoticesPerPoll) }
+    const found = returnImmediately || poll.limit === 0 ? await hear(deps, of, poll) : await hearOrWait(deps, of, poll)
     if (found === undefined) return refuseSignal('stream_unknown')
     deps.metrics.count('drawbridge_notices_delivered_total', {}, found.notices.length)
     const sets = Object.fromEntries(found.notices.map((notice) => [notice.jti, notice.token]))
-    const moreAvailable = limit > 0 && (found.isLate || found.notices.length === limit)
+    const moreAvailable = poll.limit > 0 && (found.isLate || found.notices.length === poll.limit)
     return json({ sets, moreAvailable }, { headers: { 'cache-control': 'no-store' } })
   },
 })
 
-/** Records what the guard says and takes what it has not heard, in one transaction. Undefined: there is no such stream, and nothing was recorded. */
-async function hear(deps: BrokerDeps, stream: StreamKey, { ack, setErrs }: Poll, limit: number): Promise<TakenNotices | undefined> {
-  const now = deps.clock.now()
-  const refused = Object.fromEntries(Object.entries(setErrs).map(([jti, { err }]) => [jti, err]))
-  const done = await acrossTenants(deps.database, async (db) => {
-    if (!(await hearStream(db, stream, now, addSeconds(now, -streamLapseSeconds)))) return undefined
-    const answers = await recordNoticeAnswers(db, stream, { taken: ack, refused }, now)
-    return { answers, taken: limit === 0 ? nothing : await takeNotices(db, stream, takingOf(now, limit)) }
-  })
-  for (const seconds of done?.answers.acknowledgedSeconds ?? []) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
-  for (const seconds of done?.answers.deadSeconds ?? []) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
-  if (done !== undefined && done.answers.refusals > 0) tellRefusals(deps, stream, setErrs, done.answers.refusals)
-  return done?.taken
+async function hear(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<TakenNotices | undefined> {
+  const heard = await hearPoll(deps, of, poll)
+  if (heard !== undefined && heard.refusals > 0) tellRefusals(deps, poll, heard.refusals)
+  return heard
 }
 
-const nothing: TakenNotices = { notices: [], isLate: false }
-const takingOf = (now: Instant, limit: number) => ({ now, limit, lateBefore: addSeconds(now, -lateAfterSeconds) })
-
 /** Begins to listen before it looks, so that nothing written in between is missed. */
-async function hearOrWait(deps: BrokerDeps, stream: StreamKey, poll: Poll, limit: number): Promise<TakenNotices | undefined> {
-  const waiting = await waitForNotice(deps.database, stream.resource.resourceId, longPollMs)
+async function hearOrWait(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<TakenNotices | undefined> {
+  const waiting = await waitForNotice(deps.database, of.resource.resourceId, longPollMs)
   try {
-    const taken = await hear(deps, stream, poll, limit)
-    if (taken === undefined || taken.notices.length > 0) return taken
+    const heard = await hear(deps, of, poll)
+    if (heard === undefined || heard.notices.length > 0) return heard
     await waiting.woken
   } finally {
     waiting.cancel()
   }
-  return acrossTenantsInOneStatement(deps.database, (db) => takeNotices(db, stream, takingOf(deps.clock.now(), limit)))
+  return takeForPoll(deps, of, poll)
 }
 
 /** A guard that cannot believe us is not told what we revoke until its next snapshot: somebody should look. */
-function tellRefusals(deps: BrokerDeps, stream: StreamKey, setErrs: Poll['setErrs'], count: number): void {
+function tellRefusals(deps: BrokerDeps, { streamId, refused }: SaidByPoll, count: number): void {
   deps.metrics.count('drawbridge_notices_refused_total', {}, count)
-  deps.log.warn({ streamId: stream.id, refused: Object.entries(setErrs).slice(0, refusalsLogged) }, 'a guard refused notices')
+  deps.log.warn({ streamId, refused: Object.entries(refused).slice(0, refusalsLogged) }, 'a guard refused notices')
 }

@@ -2,8 +2,8 @@
 import { instant } from '@drawbridge/core/instant'
 import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { createDatabase } from '@drawbridge/store/database'
+import { recordNoticeAnswers } from '@drawbridge/store/notice-polls'
 import { listRevocationReceipts, markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
-import { recordNoticeAnswers } from '@drawbridge/store/notice-streams'
 import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
@@ -68,17 +68,16 @@ it('of two instances that answer at the same moment the sweep sees both, and giv
   const jti = await broker.revoke('at once', 2)
   await sweptNow()
   for (const { streamId } of streams) await guard.poll(streamId)
-  const answers = streams.map(({ streamId }) => ({
-    id: streamId,
+  const of = {
+    resource: { tenantId: ids.tenant as TenantId, resourceId: ids.resource as ResourceId, identifier: resource as ResourceIdentifier },
     issuer: { tenantId: ids.tenant as TenantId, id: ids.issuer as IssuerId },
-  }))
-  const owner = { tenantId: ids.tenant as TenantId, resourceId: ids.resource as ResourceId, identifier: resource as ResourceIdentifier }
-  const acknowledge = (db: AcrossDb, one: (typeof answers)[number]) =>
-    recordNoticeAnswers(db, { ...one, resource: owner }, { taken: [jti], refused: {} }, instant(Date.now()))
+  }
+  const acknowledge = (db: AcrossDb, { streamId }: (typeof streams)[number]) =>
+    recordNoticeAnswers(db, { ...of, ids: [streamId] }, [{ streamId, taken: [jti], refused: {} }], instant(Date.now()))
   const elsewhere = createDatabase({ url: broker.fixture.url, connectionBudget: 8 })
   await acrossTenants(elsewhere, async (one) => {
-    await acknowledge(one, answers[0] as (typeof answers)[number])
-    await acrossTenants(broker.fixture.database, (other) => acknowledge(other, answers[1] as (typeof answers)[number]))
+    await acknowledge(one, streams[0] as (typeof streams)[number])
+    await acrossTenants(broker.fixture.database, (other) => acknowledge(other, streams[1] as (typeof streams)[number]))
   })
   await elsewhere.close()
   expect(await receiptOf('at once')).toMatchObject({ acknowledged: 2, deadAt: null })

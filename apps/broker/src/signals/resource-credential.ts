@@ -4,12 +4,15 @@
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { type SignalErrorReason, signalErrors } from '@drawbridge/core/signals/error'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
+import type { Database } from '@drawbridge/store/database'
 import { findResourceCredentialAcrossTenants, type ProvenResource, type StreamIssuer } from '@drawbridge/store/notice-streams'
 import { acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { createRounds, type Rounds } from '../http/rounds.js'
 import { refuseAsJson } from '../http/write-error.js'
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -52,11 +55,27 @@ export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promis
   const presented = readBasic(header) ?? readBearer(header)
   if (presented === undefined) return err(refuseSignal('resource_credential_missing'))
   if (!uuid.test(presented.id)) return err(refuseSignal('resource_credential_unknown'))
-  const asked = { issuerTenant: tenantOf(http).id, credentialId: presented.id, now: deps.clock.now() }
-  const found = await acrossTenantsInOneStatement(deps.database, (db) => findResourceCredentialAcrossTenants(db, asked))
+  const found = await findCredential(deps, { issuerTenant: tenantOf(http).id, credentialId: presented.id })
   if (found === undefined) return err(refuseSignal('resource_credential_unknown'))
   if (!sameHash(found.secretHash, hashCredential(presented.secret))) return err(refuseSignal('resource_credential_wrong'))
   return ok({ tenantId: found.tenantId, resourceId: found.resourceId, identifier: found.identifier, credentialId: presented.id })
+}
+
+type Asked = { readonly issuerTenant: TenantId; readonly credentialId: string }
+type Found = Awaited<ReturnType<typeof findResourceCredentialAcrossTenants>>
+const mostOfRound = 1000
+const byDatabase = new WeakMap<Database, Rounds<undefined, Found>>()
+
+/** Asked anew for every call, and once for all that come at the same time: nobody is believed by what was read before he called. */
+function findCredential({ database, clock }: BrokerDeps, asked: Asked): Promise<Found> {
+  const rounds = byDatabase.get(database) ?? createRounds(mostOfRound)
+  byDatabase.set(database, rounds)
+  return rounds.ask(`${asked.issuerTenant} ${asked.credentialId}`, undefined, async (callers) => {
+    const found = await acrossTenantsInOneStatement(database, (db) =>
+      findResourceCredentialAcrossTenants(db, { ...asked, now: clock.now() }),
+    )
+    return callers.map(() => found)
+  })
 }
 
 /** A stream belongs to the issuer at whose address it was opened. */

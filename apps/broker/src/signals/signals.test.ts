@@ -17,7 +17,7 @@ import {
   secret,
   tokenKey,
 } from '../../test/a-noticing-broker.js'
-import { lateAfterSeconds } from './poll.endpoint.js'
+import { lateAfterSeconds } from './poll-rounds.js'
 
 let broker: NoticingBroker
 let guard: ReturnType<typeof aGuardOf>

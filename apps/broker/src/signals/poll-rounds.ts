@@ -1,0 +1,90 @@
+/**
+ * Polls of one resource server's instances at one issuer, heard and served together. They share one transaction, never with another resource server's.
+ */
+import { addSeconds } from '@drawbridge/core/instant'
+import type { Database } from '@drawbridge/store/database'
+import {
+  lockLivingStreams,
+  type NoticeAnswers,
+  recordNoticeAnswers,
+  type TakenNotices,
+  takeNotices,
+  type Wanted,
+} from '@drawbridge/store/notice-polls'
+import { type StreamsOf, streamLapseSeconds } from '@drawbridge/store/notice-streams'
+import { acrossTenants, acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../deps.js'
+import { createRounds, type Rounds } from '../http/rounds.js'
+
+/** A revocation that the worker has left lying for longer is told as `moreAvailable`: a guard that hears only this goes deaf, and refuses. */
+export const lateAfterSeconds = 30
+export const mostPollsPerRound = 100
+
+/** `limit` 0: it wants nothing, and only says something. */
+export type SaidByPoll = NoticeAnswers & Wanted
+/** `refusals`: how many of its own were news. */
+export type HeardPoll = TakenNotices & { readonly refusals: number }
+
+type PollRounds = { readonly hear: Rounds<SaidByPoll, HeardPoll | undefined>; readonly take: Rounds<Wanted, TakenNotices> }
+const byDatabase = new WeakMap<Database, PollRounds>()
+
+function roundsOf(database: Database): PollRounds {
+  const known = byDatabase.get(database)
+  if (known !== undefined) return known
+  const made: PollRounds = { hear: createRounds(mostPollsPerRound), take: createRounds(mostPollsPerRound) }
+  byDatabase.set(database, made)
+  return made
+}
+
+const keyOf = ({ resource, issuer }: StreamsOf): string => `${resource.tenantId} ${resource.resourceId} ${issuer.tenantId} ${issuer.id}`
+
+/** Records what a guard says and takes what it has not heard. Undefined: there is no such stream, and nothing was recorded. */
+export function hearPoll(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<HeardPoll | undefined> {
+  return roundsOf(deps.database).hear.ask(keyOf(of), poll, (polls) => hearRound(deps, of, polls))
+}
+
+/** What has come while the poll waited. */
+export function takeForPoll(deps: BrokerDeps, of: StreamsOf, wanted: Wanted): Promise<TakenNotices> {
+  return roundsOf(deps.database).take.ask(keyOf(of), wanted, async (all) => {
+    const take = await acrossTenantsInOneStatement(deps.database, (db) => takeNotices(db, of, all, takingOf(deps)))
+    return all.map((one) => upTo(one, take(one.streamId)))
+  })
+}
+
+function takingOf({ clock }: BrokerDeps) {
+  const now = clock.now()
+  return { now, lateBefore: addSeconds(now, -lateAfterSeconds) }
+}
+
+async function hearRound(deps: BrokerDeps, of: StreamsOf, polls: readonly SaidByPoll[]): Promise<readonly (HeardPoll | undefined)[]> {
+  const taking = takingOf(deps)
+  const { now } = taking
+  const asked = [...new Set(polls.map(({ streamId }) => streamId))]
+  const { answers, take } = await acrossTenants(deps.database, async (db) => {
+    const living = await lockLivingStreams(db, of, asked, addSeconds(now, -streamLapseSeconds))
+    const heard = polls.filter(({ streamId }) => living.has(streamId))
+    if (heard.length === 0) return nobodyHeard
+    const answers = await recordNoticeAnswers(db, { ...of, ids: [...living] }, heard, now)
+    const wanting = heard.filter(({ limit }) => limit > 0)
+    const taken = wanting.length === 0 ? () => nothing : await takeNotices(db, of, wanting, taking)
+    return { answers, take: (streamId: string) => (living.has(streamId) ? taken(streamId) : undefined) }
+  })
+  for (const seconds of answers.acknowledgedSeconds) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
+  for (const seconds of answers.deadSeconds) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
+  return polls.map(({ streamId, limit }) => {
+    const taken = take(streamId)
+    return taken && { ...(limit > 0 ? upTo({ limit }, taken) : nothing), refusals: answers.refusals.get(streamId) ?? 0 }
+  })
+}
+
+/** Two polls of the same stream in one round may want different numbers. */
+const upTo = ({ limit }: Pick<Wanted, 'limit'>, { notices, isLate }: TakenNotices): TakenNotices => ({
+  notices: notices.slice(0, limit),
+  isLate,
+})
+
+const nothing: TakenNotices = { notices: [], isLate: false }
+const nobodyHeard = {
+  answers: { refusals: new Map<string, number>(), acknowledgedSeconds: [], deadSeconds: [] },
+  take: (_streamId: string): TakenNotices | undefined => undefined,
+}

@@ -1,0 +1,106 @@
+/** How PostgreSQL finds what guards are owed and what they have answered: many instances, and a long history that none of them is asked about again. */
+import { instant } from '@drawbridge/core/instant'
+import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { lockLivingStreams, recordNoticeAnswers, takeNotices } from './notice-polls.js'
+import { type AcrossDb, acrossTenants } from './transaction.js'
+
+const streams = 20
+const history = 5000
+/** Of the history, of which their deliveries are still known. */
+const remembered = 300
+/** Handed out and not answered; then those that are new. */
+const [open, fresh] = [3, 2]
+const now = instant(Date.UTC(2026, 10, 29))
+const [tenant, resource, issuer] = ['aa', 'bb', 'cc'].map((end) => `00000000-0000-4000-8000-0000000000${end}`) as [string, string, string]
+const of = {
+  resource: {
+    tenantId: tenant as TenantId,
+    resourceId: resource as ResourceId,
+    identifier: 'https://documents.example/' as ResourceIdentifier,
+  },
+  issuer: { tenantId: tenant as TenantId, id: issuer as IssuerId },
+}
+let fixture: TestDatabase
+let ids: readonly string[]
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  const run = (sql: string) => asOwner(fixture.ownerUrl, sql)
+  await run(`INSERT INTO tenants (id, slug, name, created_at) VALUES ('${tenant}', 'acme', 'A', '2026-01-01')`)
+  await run(
+    `INSERT INTO issuers (tenant_id, id, url, kind, created_at) VALUES ('${tenant}', '${issuer}', 'https://a.example/', 'tenant', '2026-01-01')`,
+  )
+  await run(
+    `INSERT INTO resources (tenant_id, id, identifier, name, notice_position, created_at) VALUES ('${tenant}', '${resource}', 'https://documents.example/', 'D', ${history}, '2026-01-01')`,
+  )
+  await run(
+    `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, acknowledged, opened_at, heard_at, issuer_tenant_id, issuer_id)
+     SELECT '${tenant}', gen_random_uuid(), '${resource}', 'replica-' || n, ${history}, '2026-01-01', '2026-11-28', '${tenant}', '${issuer}' FROM generate_series(1, ${streams}) n`,
+  )
+  await run(
+    `INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
+     SELECT '${tenant}', '${resource}', n, gen_random_uuid(), gen_random_uuid(), 'a.b.c', '2026-11-28', '2026-12-28', '${tenant}', '${issuer}' FROM generate_series(1, ${history + open + fresh}) n`,
+  )
+  await run(
+    `INSERT INTO notice_deliveries (tenant_id, stream_id, resource_id, position, delivered_at, acknowledged_at)
+     SELECT '${tenant}', s.id, '${resource}', n, '2026-11-28', CASE WHEN n <= ${history} THEN timestamptz '2026-11-28' END
+       FROM notice_streams s, generate_series(${history - remembered}, ${history + open}) n`,
+  )
+  ids = (await asOwner<{ id: string }>(fixture.ownerUrl, 'SELECT id FROM notice_streams')).map(({ id }) => id)
+})
+afterAll(() => fixture.close())
+
+type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
+const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
+
+/** Rows of notices and of their deliveries that the statements of `run` look at. Nothing of what they do stays. */
+async function rowsReadBy(run: (db: AcrossDb) => Promise<unknown>): Promise<number> {
+  const plans: PlanNode[] = []
+  const done = acrossTenants(fixture.database, async (db) => {
+    const explaining = {
+      query: async (text: string, parameters: readonly unknown[]) => {
+        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
+        plans.push(...nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode))
+        return { rows: [{ isLate: false, notices: [], streams: {} }], rowCount: 0 }
+      },
+    }
+    await run(explaining as unknown as AcrossDb)
+    throw new Error('taken back')
+  })
+  await expect(done).rejects.toThrow('taken back')
+  const isRead = (node: PlanNode) =>
+    /^notice(s|_deliveries)$/.test(String(node['Relation Name'])) && String(node['Node Type']).includes('Scan')
+  const rowsOf = (node: PlanNode) =>
+    (Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)) * Number(node['Actual Loops'])
+  return Math.round(plans.filter(isRead).reduce((sum, node) => sum + rowsOf(node), 0))
+}
+
+test('a round of polls reads what is open and nothing of what was', async () => {
+  // Autovacuum does it within a minute of such a load.
+  await asOwner(fixture.ownerUrl, 'ANALYZE notices, notice_deliveries, notice_streams')
+  const wanted = ids.map((streamId) => ({ streamId, limit: 100 }))
+  // Each stream: its open notices with their deliveries, and the new ones.
+  expect(await rowsReadBy((db) => takeNotices(db, of, wanted, { now, lateBefore: now }))).toBeLessThanOrEqual(streams * 4 * (open + fresh))
+  const jtis = await asOwner<{ jti: string }>(
+    fixture.ownerUrl,
+    'SELECT jti::text AS jti FROM notices WHERE position > $1 AND position <= $2',
+    [...[history, history + open]],
+  )
+  const answers = ids.map((streamId) => ({ streamId, taken: jtis.map(({ jti }) => jti), refused: {} }))
+  const answering = (db: AcrossDb) => recordNoticeAnswers(db, { ...of, ids }, answers, now)
+  expect(await rowsReadBy(answering)).toBeLessThanOrEqual(streams * 6 * (open + fresh))
+})
+
+test('of two instances one of which is closed and one of which is silent, only the third is heard', async () => {
+  const [closed, silent, living] = ids as [string, string, string]
+  await asOwner(fixture.ownerUrl, `UPDATE notice_streams SET closed_at = '2026-11-28' WHERE id = '${closed}'`)
+  await asOwner(fixture.ownerUrl, `UPDATE notice_streams SET heard_at = '2026-11-27' WHERE id = '${silent}'`)
+  const lapsedBefore = instant(Date.UTC(2026, 10, 27, 12))
+  expect([...(await acrossTenants(fixture.database, (db) => lockLivingStreams(db, of, [closed, silent, living], lapsedBefore)))]).toEqual([
+    living,
+  ])
+  const elsewhere = { ...of, issuer: { ...of.issuer, id: resource as IssuerId } }
+  expect((await acrossTenants(fixture.database, (db) => lockLivingStreams(db, elsewhere, [living], lapsedBefore))).size).toBe(0)
+})

@@ -1,0 +1,222 @@
+/**
+ * What guards say at their polls and what they are handed, for all instances of one resource server that poll one issuer at the same time: the
+ * number of statements is that of the rounds, not that of the instances.
+ *
+ * Streams are locked in the order of their ids, so that two brokers that hear the same ones wait for each other and never for ever.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import { settleDirectoryEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
+import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
+import { markEventsDead } from './notice-receipts.js'
+import type { StreamIssuer, StreamsOf } from './notice-streams.js'
+import type { StoredNotice } from './notices.js'
+import { type AcrossDb, isUuid, toTimestamp } from './transaction.js'
+
+/** Locks those that live, until the transaction ends. The others are unknown, closed, another resource's or issuer's, or not heard since `lapsedBefore`. */
+export async function lockLivingStreams(
+  db: AcrossDb,
+  { resource, issuer }: StreamsOf,
+  ids: readonly string[],
+  lapsedBefore: Instant,
+): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ id: string }>(
+    `SELECT id FROM notice_streams
+      WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND resource_id = $3 AND closed_at IS NULL AND heard_at >= $4
+        AND issuer_tenant_id = $5 AND issuer_id = $6
+      ORDER BY id FOR NO KEY UPDATE`,
+    [resource.tenantId, ids, resource.resourceId, toTimestamp(lapsedBefore), issuer.tenantId, issuer.id],
+  )
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** What one instance says about notices that it was sent: it has taken them, or cannot believe them and why. */
+export type NoticeAnswers = {
+  readonly streamId: string
+  readonly taken: readonly string[]
+  readonly refused: Readonly<Record<string, string>>
+}
+
+/** `refusals`: how many of each stream were news. The rest tells how long after its barrier an event was acknowledged here, and was dead everywhere. */
+export type RecordedAnswers = {
+  readonly refusals: ReadonlyMap<string, number>
+  readonly acknowledgedSeconds: readonly number[]
+  readonly deadSeconds: readonly number[]
+}
+
+/** Streams that a round of polls is about. They are locked. */
+export type HeardStreams = StreamsOf & { readonly ids: readonly string[] }
+
+/**
+ * Records the answers, and moves each stream to the last position before which none is missing: all of them were heard now. A refused notice is not
+ * acknowledged and does not come again: the instance has said that it never will take it (RFC 8936 §2.4).
+ */
+export async function recordNoticeAnswers(
+  db: AcrossDb,
+  streams: HeardStreams,
+  answers: readonly NoticeAnswers[],
+  now: Instant,
+): Promise<RecordedAnswers> {
+  const taken = answers.flatMap(({ streamId, taken }) => taken.filter(isUuid).map((jti) => ({ streamId, jti })))
+  const refused = answers.flatMap(({ streamId, refused, taken }) =>
+    Object.entries(refused)
+      .filter(([jti]) => isUuid(jti) && !taken.includes(jti))
+      .map(([jti, reason]) => ({ streamId, jti, reason })),
+  )
+  const acknowledged = taken.length === 0 ? [] : await recordTaken(db, streams, taken, now)
+  const refusals = refused.length === 0 ? [] : await recordRefused(db, streams, refused, now)
+  await moveStreams(db, streams, [...new Set([...taken, ...refused].map(({ streamId }) => streamId))], now)
+  const events = [...new Set(acknowledged.map(({ eventId }) => eventId))]
+  return {
+    refusals: countEach(refusals),
+    acknowledgedSeconds: acknowledged.map(({ seconds }) => seconds),
+    deadSeconds: events.length === 0 ? [] : await markEventsDead(db, { tenant: streams.issuer.tenantId, ids: events }),
+  }
+}
+
+type Taken = { readonly streamId: string; readonly jti: string }
+type Refused = Taken & { readonly reason: string }
+
+/**
+ * SQL: what the streams were handed and have not answered. Nothing lies below the position of a stream, so its history is not read; `OFFSET 0` keeps the
+ * planner on the keys.
+ */
+const unanswered = `open AS MATERIALIZED (
+       SELECT d.stream_id, d.position, n.jti, n.event_id FROM notice_streams s
+         CROSS JOIN LATERAL (
+           SELECT d.stream_id, d.position FROM notice_deliveries d
+            WHERE d.tenant_id = $1 AND d.stream_id = s.id AND d.position > s.acknowledged AND d.acknowledged_at IS NULL AND d.refused_at IS NULL OFFSET 0) d
+         CROSS JOIN LATERAL (
+           SELECT n.jti, n.event_id FROM notices n WHERE n.tenant_id = $1 AND n.resource_id = $2 AND n.position = d.position OFFSET 0) n
+        WHERE s.tenant_id = $1 AND s.id = ANY ($4::uuid[])
+     )`
+const ofUnanswered = 'd.tenant_id = $1 AND d.stream_id = open.stream_id AND d.position = open.position'
+
+async function recordTaken(db: AcrossDb, { resource, issuer }: HeardStreams, taken: readonly Taken[], now: Instant) {
+  const { rows } = await db.query<{ eventId: string; seconds: number }>(
+    `WITH said AS (SELECT * FROM unnest($4::uuid[], $5::uuid[]) AS said (stream_id, jti)), ${unanswered}, answered AS (
+       UPDATE notice_deliveries d SET acknowledged_at = $3 FROM open JOIN said ON said.stream_id = open.stream_id AND said.jti = open.jti
+        WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id
+     )
+     UPDATE notice_receipts r SET acknowledged_at = $3 FROM answered, deprovisioning_events e
+      WHERE r.tenant_id = $6 AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id AND r.acknowledged_at IS NULL
+        AND e.tenant_id = $6 AND e.id = r.event_id
+     RETURNING r.event_id AS "eventId", extract(epoch FROM $3 - e.barrier_at)::float8 AS seconds`,
+    [
+      ...[resource.tenantId, resource.resourceId, toTimestamp(now), taken.map(({ streamId }) => streamId)],
+      ...[taken.map(({ jti }) => jti), issuer.tenantId],
+    ],
+  )
+  return rows
+}
+
+/** Answers the stream of each that was news. */
+async function recordRefused(db: AcrossDb, { resource, issuer }: HeardStreams, refused: readonly Refused[], now: Instant) {
+  const { rows } = await db.query<{ id: string }>(
+    `WITH said AS (SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[]) AS said (stream_id, jti, reason)), ${unanswered}, answered AS (
+       UPDATE notice_deliveries d SET refused_at = $3, refusal = said.reason
+         FROM open JOIN said ON said.stream_id = open.stream_id AND said.jti = open.jti
+        WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id, said.reason
+     ), receipts AS (
+       UPDATE notice_receipts r SET refused_at = $3, refusal = answered.reason FROM answered
+        WHERE r.tenant_id = $7 AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id
+     ) SELECT stream_id AS id FROM answered`,
+    [
+      ...[resource.tenantId, resource.resourceId, toTimestamp(now), refused.map(({ streamId }) => streamId)],
+      ...[refused.map(({ jti }) => jti), refused.map(({ reason }) => reason), issuer.tenantId],
+    ],
+  )
+  return rows.map(({ id }) => id)
+}
+
+async function moveStreams(db: AcrossDb, { resource, ids }: HeardStreams, answering: readonly string[], now: Instant): Promise<void> {
+  await db.query(
+    `UPDATE notice_streams s SET heard_at = $3, acknowledged = CASE WHEN s.id = ANY ($4::uuid[]) THEN greatest(s.acknowledged, coalesce(
+       (SELECT min(d.position) - 1 FROM notice_deliveries d
+         WHERE d.tenant_id = $1 AND d.stream_id = s.id AND d.position > s.acknowledged AND d.acknowledged_at IS NULL AND d.refused_at IS NULL),
+       (SELECT max(d.position) FROM notice_deliveries d WHERE d.tenant_id = $1 AND d.stream_id = s.id), 0)) ELSE s.acknowledged END
+     WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[])`,
+    [resource.tenantId, ids, toTimestamp(now), answering],
+  )
+}
+
+function countEach(ids: readonly string[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1)
+  return counts
+}
+
+/**
+ * SQL: whether something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
+ * effect at once has got no further since then: then there is more to hear than the table of notices holds, and an empty answer is no sign that
+ * nothing was revoked. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with everything settled
+ * before it.
+ */
+const lateNews = ({ tenant, before }: { readonly tenant: string; readonly before: string }): string => `EXISTS (
+  SELECT 1 FROM outbox WHERE tenant_id = ${tenant} AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND created_at < ${before}
+  UNION ALL SELECT 1 FROM outbox WHERE tenant_id = ${tenant} AND done_at IS NULL AND kind = '${settleDirectoryEntry}' AND created_at < ${before}
+    AND payload ->> 'isLastLook' IS DISTINCT FROM 'true'
+  UNION ALL SELECT 1 FROM policy_sweeps WHERE tenant_id = ${tenant} AND settled_at IS NULL AND progressed_at < ${before})`
+
+export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
+  const { rows } = await db.query<{ isLate: boolean }>(`SELECT ${lateNews({ tenant: '$1', before: '$2' })} AS "isLate"`, [
+    issuer.tenantId,
+    toTimestamp(before),
+  ])
+  return rows[0]?.isLate === true
+}
+
+/** `isLate`: see `hasLateNews`. */
+export type TakenNotices = { readonly notices: readonly StoredNotice[]; readonly isLate: boolean }
+export type Taking = { readonly now: Instant; readonly lateBefore: Instant }
+/** What a poll wants. Two of the same stream are handed as many as either. */
+export type Wanted = { readonly streamId: string; readonly limit: number }
+
+type TakenRow = {
+  readonly isLate: boolean
+  readonly notices: readonly StoredNotice[]
+  readonly streams: Readonly<Record<string, readonly number[]>>
+}
+
+/**
+ * What each instance has not answered, oldest first. What was delivered but not acknowledged comes again: RFC 8936 §2.4. The text of a notice is read
+ * once, however many instances are handed it.
+ */
+export async function takeNotices(
+  db: AcrossDb,
+  { resource, issuer }: StreamsOf,
+  wanted: readonly Wanted[],
+  { now, lateBefore }: Taking,
+): Promise<(streamId: string) => TakenNotices> {
+  const limits = new Map<string, number>()
+  for (const { streamId, limit } of wanted) limits.set(streamId, Math.max(limit, limits.get(streamId) ?? 0))
+  const { rows } = await db.query<TakenRow>(
+    `WITH taken AS (
+       SELECT s.id AS stream_id, n.position, n.jti, n.token, n.event_id FROM unnest($3::uuid[], $4::int[]) AS wanted (id, most)
+         JOIN notice_streams s ON s.tenant_id = $1 AND s.id = wanted.id AND s.resource_id = $2 AND s.issuer_tenant_id = $6 AND s.issuer_id = $7
+         CROSS JOIN LATERAL (
+           SELECT n.position, n.jti, n.token, n.event_id FROM notices n
+             LEFT JOIN notice_deliveries d ON d.tenant_id = $1 AND d.stream_id = s.id AND d.position = n.position AND d.position > s.acknowledged
+            WHERE n.tenant_id = $1 AND n.resource_id = $2 AND n.position > s.acknowledged AND d.acknowledged_at IS NULL AND d.refused_at IS NULL
+              AND (n.issuer_id IS NULL OR (n.issuer_tenant_id = $6 AND n.issuer_id = $7))
+            ORDER BY n.position LIMIT wanted.most) n
+     ), recorded AS (
+       INSERT INTO notice_deliveries (tenant_id, stream_id, resource_id, position, delivered_at)
+       SELECT $1, stream_id, $2, position, $5 FROM taken ON CONFLICT DO NOTHING
+     ), notified AS (
+       UPDATE notice_receipts r SET notified_at = $5 FROM taken
+        WHERE r.tenant_id = $6 AND r.event_id = taken.event_id AND r.stream_id = taken.stream_id AND r.notified_at IS NULL
+     )
+     SELECT ${lateNews({ tenant: '$6', before: '$8' })} AS "isLate",
+       coalesce((SELECT jsonb_agg(jsonb_build_object('position', position, 'jti', jti, 'token', token))
+         FROM (SELECT DISTINCT ON (position) position, jti, token FROM taken ORDER BY position) texts), '[]') AS notices,
+       coalesce((SELECT jsonb_object_agg(stream_id, positions)
+         FROM (SELECT stream_id, jsonb_agg(position ORDER BY position) AS positions FROM taken GROUP BY stream_id) each), '{}') AS streams`,
+    [
+      ...[resource.tenantId, resource.resourceId, [...limits.keys()], [...limits.values()]],
+      ...[toTimestamp(now), issuer.tenantId, issuer.id, toTimestamp(lateBefore)],
+    ],
+  )
+  const { isLate, notices, streams } = rows[0] as TakenRow
+  const byPosition = new Map(notices.map((notice) => [notice.position, notice]))
+  return (streamId) => ({ isLate, notices: (streams[streamId] ?? []).map((position) => byPosition.get(position) as StoredNotice) })
+}
