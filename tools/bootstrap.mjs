@@ -117,11 +117,6 @@ if (command === 'start') await checkPorts()
 install()
 build()
 say(`ready to ${command} after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
-const jest = [
-  '--experimental-vm-modules',
-  '--disable-warning=ExperimentalWarning',
-  join(root, 'node_modules', 'jest', 'bin', 'jest.js'),
-  '-c',
-  'jest.config.mjs',
-]
-handOver(command === 'test' ? [...jest, ...rest] : [join(root, 'apps', 'cli', 'bin', 'drawbridge.mjs'), command, ...rest])
+if (!process.stdout.isTTY) env.NO_COLOR = '1' // CI alone would colour the lines of a log
+const vitest = [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run']
+handOver(command === 'test' ? [...vitest, ...rest] : [join(root, 'apps', 'cli', 'bin', 'drawbridge.mjs'), command, ...rest])

@@ -14,11 +14,10 @@ if (
   console.error('usage: pnpm faults [--minutes <number>] [--seed <whole number>] [--queue postgresql|redis]')
   process.exit(2)
 }
-const { status } = spawnSync(process.execPath, ['node_modules/jest/bin/jest.js', 'apps/cli/test/faults.test', '-w', '1'], {
+const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', 'apps/cli/test/faults.test'], {
   stdio: 'inherit',
   env: {
     ...process.env,
-    NODE_OPTIONS: '--experimental-vm-modules',
     DRAWBRIDGE_FAULTS_SECONDS: String(Math.round(minutes * 60)),
     ...(values.seed ? { DRAWBRIDGE_FAULTS_SEED: values.seed } : {}),
     ...(values.queue ? { DRAWBRIDGE_FAULTS_QUEUE: values.queue } : {}),

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 
 const root = join(fileURLToPath(new URL('.', import.meta.url)), '..')
 const expected = /^(\[\*\] Changed the `\w+` table|\s*\[-\] Removed foreign key on columns \([\w, ]+\))?\s*$/

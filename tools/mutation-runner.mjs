@@ -1,5 +1,5 @@
 /**
- * Runs the policy's tests for Stryker (docs/mutation-testing.md): jest's words, without jest's new world for every change.
+ * Runs the policy's tests for Stryker (docs/mutation-testing.md): vitest's words, without a process of its own for every change.
  *
  * A file is compiled once and evaluated anew for each change, so whatever a change does when a module is loaded is seen, and nothing that
  * one change left behind reaches the next. The tests run until one fails: first those beside the changed file, then the quickest.
@@ -35,7 +35,7 @@ function freshWorld() {
     modules.set(path, exports)
     const { evaluate, require } = compile(path)
     evaluate(exports, (name) => {
-      if (name === '@jest/globals') return { expect, ...wordsOf(path, tests) }
+      if (name === 'vitest') return { expect, ...wordsOf(path, tests) }
       return name.startsWith('.') ? load(resolve(dirname(path), name.replace(/\.js$/, '.ts')), tests) : require(name)
     })
     return exports

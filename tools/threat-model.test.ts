@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 
 const root = join(fileURLToPath(new URL('.', import.meta.url)), '..')
 const sources = ['apps', 'packages', 'bench', 'prisma', 'docs', 'tools']

@@ -8,7 +8,7 @@ import { createSimulator, type Simulator } from '@drawbridge/simulator/simulator
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aLoginTenant, type LoginTenant } from './login-tenant.js'
 import { callsOf, createStatementCounter, type StatementCounter, writingCallsOf } from './statement-count.js'
 

@@ -5,7 +5,7 @@ import { readEnv } from '@drawbridge/runtime/env'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { migrateQueue } from '@drawbridge/worker/worker'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { insertManyConnections } from './many-connections.js'
 import { callsOf, createStatementCounter, rowsOf, type StatementCounter } from './statement-count.js'
 

@@ -1,6 +1,6 @@
 /** Steps of a client's sequence, as they stand in the fixtures: what it sends, and what its answer must be. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { expect } from '@jest/globals'
+import { expect } from 'vitest'
 import type { Directory, ScimAnswer } from './a-directory.js'
 
 export type ScimStep = {

@@ -1,6 +1,6 @@
 import { compilePolicy } from '@drawbridge/core/policy/compile'
 import { toolScopes } from '@drawbridge/example-mcp-server/example-server'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { demoPolicy, demoScopes } from './demo-policy.js'
 
 test('the demonstration’s policy compiles', () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemRandom } from '@drawbridge/crypto/random'
-import { afterAll, expect, test } from '@jest/globals'
+import { afterAll, expect, test } from 'vitest'
 import { ensureSecrets } from './secrets-file.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'drawbridge-secrets-'))

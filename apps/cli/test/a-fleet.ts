@@ -3,7 +3,7 @@ import { type RunningBroker, startBroker, startWorker } from '@drawbridge/cli/co
 import { callTool } from '@drawbridge/cli/demo-client'
 import { openPlatform, type Platform } from '@drawbridge/cli/platform'
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { type Answered, anAttempt, logIn, post, redeem, refreshAt, registerAt } from './a-client.js'
 import { aProduct, eventually, nextSecond, type Product } from './a-product.js'
 

@@ -6,7 +6,7 @@ import { freePort } from '@drawbridge/store/embedded-postgres'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run, stackLine } from './a-process.js'
 
 let fixture: TestDatabase

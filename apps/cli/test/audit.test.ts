@@ -1,6 +1,6 @@
 /** The audit trail of a whole life: issuance, refresh, refusal, revocation; who, for which client, which scopes, why, when. */
 import { callTool } from '@drawbridge/cli/demo-client'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { anAttempt, logIn, redeem, refreshAt, registerAt } from './a-client.js'
 import { aProduct, eventually, type Product } from './a-product.js'
 

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { hasTool } from '@drawbridge/testkit/required-tool'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Browser, chromium } from 'playwright-core'
 import { type Attempt, anAttempt, post, registerAt } from './a-client.js'
 import { fitsIn, focus, press, troublesOf } from './a-keyboard.js'

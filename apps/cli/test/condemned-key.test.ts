@@ -5,7 +5,7 @@ import { signJwt } from '@drawbridge/crypto/jwt'
 import { toSigningKey } from '@drawbridge/crypto/signing-keys'
 import { listSigningKeys } from '@drawbridge/store/signing-keys'
 import { inTenant } from '@drawbridge/store/transaction'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { anAttempt, logIn, redeem, refreshAt, registerAt } from './a-client.js'
 import { aProduct, eventually, type Product } from './a-product.js'
 

@@ -1,7 +1,7 @@
 /** PostgreSQL goes away under a running broker and worker, and comes back: 503 meanwhile, no accepted event lost, nobody restarts anything. */
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aPlainPostgres, type PlainPostgres, productionOn } from './a-plain-postgres.js'
 import { answers, aProcess, type Environment, type Running, run, stackLine, statusOf, until } from './a-process.js'
 

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { serverLimits } from '@drawbridge/broker/http/server'
 import { readEnv, settingEntries } from '@drawbridge/runtime/env'
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))

@@ -1,5 +1,5 @@
 /** `drawbridge drill` against the whole product: real tokens, a real directory's request, a guarded MCP server that is asked itself. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from './a-process.js'
 import { aProduct, type Product } from './a-product.js'
 

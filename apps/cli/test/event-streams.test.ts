@@ -1,6 +1,6 @@
 /** The whole product and a receiver of another maker: whatever ends somebody's access arrives, signed, in words that stand in her tokens. */
 import { anSsfReceiver, discover, judging, managing, type SecurityEvent, type SsfReceiver } from '@drawbridge/testkit/an-ssf-receiver'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { anAttempt, logIn, redeem, registerAt } from './a-client.js'
 import { aProduct, eventually, type Product } from './a-product.js'
 

@@ -5,7 +5,7 @@
 import { randomInt } from 'node:crypto'
 import { asOwner } from '@drawbridge/testkit/database'
 import { hasTool } from '@drawbridge/testkit/required-tool'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aShakenFleet, type Engine, type ShakenFleet } from './faults/a-shaken-fleet.js'
 import { type Run, runFaults } from './faults/run-faults.js'
 

@@ -1,6 +1,6 @@
 /** The same fleet with its queue on a real Redis. */
 import { hasTool } from '@drawbridge/testkit/required-tool'
-import { afterAll, beforeAll, describe } from '@jest/globals'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { aFleet, describeFleet, type Fleet } from './a-fleet.js'
 import { aRedis, type TestRedis } from './a-redis.js'
 

@@ -1,5 +1,5 @@
 /** No state in a process: two brokers and two workers on one database, the queue in PostgreSQL. */
-import { afterAll, beforeAll, describe } from '@jest/globals'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { aFleet, describeFleet, type Fleet } from './a-fleet.js'
 
 let fleet: Fleet

@@ -1,5 +1,5 @@
 /** After a barrier the IdP's own session is not enough: over SAML and OpenID Connect the person must have signed in there since. */
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { anAttempt, answerOf, logIn, redeem, registerAt } from './a-client.js'
 import { aProduct, type Company, nextSecond, type Product } from './a-product.js'
 

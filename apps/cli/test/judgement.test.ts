@@ -1,5 +1,5 @@
 /** Who is let in, who is sent back for more, who is refused and told why: people and faults of both companies. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, answerOf, logIn, redeem, registerAt } from './a-client.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort, startEmbeddedPostgres } from '@drawbridge/store/embedded-postgres'
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { answers, aProcess, type Environment, type Running, stackLine, until } from './a-process.js'
 
 const root = mkdtempSync(join(tmpdir(), 'drawbridge killed '))

@@ -14,7 +14,7 @@ import { freePort } from '@drawbridge/store/embedded-postgres'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { createConnector, parseConnection } from '@drawbridge/upstream/connection'
 import { migrateQueue } from '@drawbridge/worker/worker'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const never = () => Promise.reject(new Error('SAML fetches nothing'))
 let fixture: TestDatabase

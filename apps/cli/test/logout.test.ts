@@ -1,6 +1,6 @@
 /** Logout with an OpenID provider that nobody here wrote: it tells us of an end, and it is told of one. */
 import { callTool } from '@drawbridge/cli/demo-client'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, answerOf, logIn, redeem, refreshAt, registerAt } from './a-client.js'
 import { aProduct, eventually, type Product } from './a-product.js'
 

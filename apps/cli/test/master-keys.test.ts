@@ -12,7 +12,7 @@ import { insertSigningKey } from '@drawbridge/store/signing-keys'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { run, stackLine } from './a-process.js'
 
 let fixture: TestDatabase

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { expect, it, jest } from '@jest/globals'
+import { expect, it, vi } from 'vitest'
 import { run, stackLine } from './a-process.js'
 
 /** Processes start in these tests, and on a busy machine each takes its time. */
-jest.setTimeout(180_000)
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const bootstrap = fileURLToPath(new URL('../../../tools/bootstrap.mjs', import.meta.url))
 

@@ -6,7 +6,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { run } from './a-process.js'
 
 let fixture: TestDatabase

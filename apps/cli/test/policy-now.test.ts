@@ -1,6 +1,6 @@
 /** What a publish does to what is open: at the next refresh, or now. A person whom it takes nothing from notices neither. */
 import { callTool } from '@drawbridge/cli/demo-client'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Answered, anAttempt, logIn, redeem, refreshAt, registerAt } from './a-client.js'
 import { aProduct, eventually, type Product } from './a-product.js'
 

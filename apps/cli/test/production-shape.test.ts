@@ -1,13 +1,13 @@
 /** The production shape as real processes: a migration, two brokers, two workers, on a PostgreSQL that somebody else runs. */
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { holdTables } from './a-held-table.js'
 import { aPlainPostgres, type PlainPostgres, productionOn } from './a-plain-postgres.js'
 import { answers, aProcess, type Environment, type Running, run, stackLine, statusOf } from './a-process.js'
 import { eventually } from './a-product.js'
 
 /** Processes start in these tests, and on a busy machine each takes its time. */
-jest.setTimeout(180_000)
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 let postgres: PlainPostgres
 let production: Environment

@@ -6,7 +6,7 @@ import { brokerEndpoints } from '@drawbridge/broker/app'
 import { adminCommands } from '@drawbridge/cli/admin/commands'
 import { findCommand, readWords } from '@drawbridge/cli/admin/read-words'
 import { commandLineSettings, settingEntries } from '@drawbridge/runtime/env'
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const readme = readFileSync(join(root, 'README.md'), 'utf8')

@@ -7,7 +7,7 @@ import { runRecover } from '@drawbridge/cli/recover'
 import { readEnv } from '@drawbridge/runtime/env'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { aPlainPostgres, type PlainPostgres, productionOn } from './a-plain-postgres.js'
 
 let postgres: PlainPostgres
@@ -24,7 +24,7 @@ const start = async (over: Readonly<Record<string, string>> = {}) => {
 }
 const recover = async (...words: string[]) => {
   const said: string[] = []
-  const log = jest.spyOn(console, 'log').mockImplementation((line) => void said.push(String(line)))
+  const log = vi.spyOn(console, 'log').mockImplementation((line) => void said.push(String(line)))
   try {
     expect(await runRecover(settingsWith(), words)).toBe(0)
   } finally {

@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type Environment, run, stackLine } from './a-process.js'
 
 /** Processes start in these tests, and on a busy machine each takes its time. */
-jest.setTimeout(180_000)
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 let database: TestDatabase
 let production: Environment

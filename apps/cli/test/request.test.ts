@@ -1,6 +1,6 @@
 /** What a client or a stranger can get wrong: pages where nobody is proven, errors with `iss` where somebody is, nothing for a forger. */
 import { openBrowser, type Page } from '@drawbridge/simulator/browser'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, answerOf, logIn, redeem, redirectUri, registerAt, webRedirectUri } from './a-client.js'
 import { aProduct, type Product } from './a-product.js'
 

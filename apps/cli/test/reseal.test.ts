@@ -16,10 +16,10 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { aGrant } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
 /** More than one batch of rows is written and sealed anew here, each in a statement of its own. */
-jest.setTimeout(180_000)
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const now = instant(1_800_000_000_000)
 const random = systemRandom()

@@ -1,7 +1,7 @@
 /** Single logout through the whole product: over at the IdP is over at the MCP server within seconds, and over here is over at the IdP. */
 import { callTool, discover } from '@drawbridge/cli/demo-client'
 import type { Browser } from '@drawbridge/simulator/browser'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aBrowser, anAttempt, logIn, redeem, refreshAt, registerAt } from './a-client.js'
 import { aProduct, eventually, nextSecond, type Product } from './a-product.js'
 

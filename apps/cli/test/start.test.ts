@@ -9,7 +9,7 @@ import { readEnv } from '@drawbridge/runtime/env'
 import { silentLog } from '@drawbridge/runtime/log'
 import { stopInOrder } from '@drawbridge/runtime/shutdown'
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { environmentIn } from './a-product.js'
 
 const pastTheSecondMs = 1100

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import { callTool, discover } from '@drawbridge/cli/demo-client'
 import { createExampleAgent } from '@drawbridge/example-agent/example-agent'
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { anAttempt, answerOf, logIn, redeem, redirectUri, refreshAt, registerAt, webRedirectUri } from './a-client.js'
 import { aProduct, type Company, eventually, nextSecond, type Product } from './a-product.js'
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { certificate } from './a-living-tenant.js'
 import { run, stackLine } from './a-process.js'
 

@@ -1,5 +1,5 @@
 /** The vendor's policy is a wall around every tenant's: it holds at once, for what is open already too, and no tenant gets over it. */
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { anAttempt, logIn, redeem, refreshAt, registerAt } from './a-client.js'
 import { aProduct, type Product } from './a-product.js'
 

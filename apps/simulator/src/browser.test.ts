@@ -1,7 +1,7 @@
 /** The browser against a small server, so that its cookies, redirects and forms can be trusted in the tests that use it. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, expect, it, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, it, test } from 'vitest'
 import { openBrowser } from './browser.js'
 import { createCookieJar } from './cookie-jar.js'
 

@@ -8,7 +8,7 @@ import { changeEventStreamStatus, type EventStream, findEventStreamHeard, insert
 import { insertNotices } from '@drawbridge/store/notices'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { aCompany, jobDeps, random } from '../test/a-company.js'
 import { boundEventStreams } from './bound-event-streams.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'

@@ -1,5 +1,5 @@
 /** Places are for everybody: one tenant never takes all, and what yields comes last. */
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { fairSlots, placesForOthers } from './fair-slots.js'
 
 /** Work that begins when it is let, is written down, and ends when it is told to. */

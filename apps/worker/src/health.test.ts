@@ -2,7 +2,7 @@
 import { networkInterfaces } from 'node:os'
 import { Secret } from '@drawbridge/core/secret'
 import { createMetrics } from '@drawbridge/runtime/metrics'
-import { afterEach, expect, it } from '@jest/globals'
+import { afterEach, expect, it } from 'vitest'
 import { type Health, type HealthOptions, serveHealth } from './health.js'
 
 let health: Health | undefined

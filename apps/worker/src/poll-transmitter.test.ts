@@ -4,7 +4,7 @@ import type { FetchOptions, FetchSafely } from '@drawbridge/runtime/fetch-safely
 import { refusedEventLimits } from '@drawbridge/store/refused-security-events'
 import { issuerKeyLimits } from '@drawbridge/upstream/oidc/issuer-keys'
 import { pollLimits } from '@drawbridge/upstream/signals/poll'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { installationId, sealer } from '../test/a-company.js'
 import { aListeningCompany } from '../test/a-listening-company.js'
 import { type PollDeps, pollTurn } from './poll-transmitter.js'

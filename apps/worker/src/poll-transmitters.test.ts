@@ -5,7 +5,7 @@ import type { FetchOptions, FetchSafely } from '@drawbridge/runtime/fetch-safely
 import { claimDueStreamsAcrossTenants, type HeldStream } from '@drawbridge/store/signal-streams'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { pollLimits } from '@drawbridge/upstream/signals/poll'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aCompany, eventually } from '../test/a-company.js'
 import { aListeningCompany } from '../test/a-listening-company.js'
 import { pollTurn } from './poll-transmitter.js'

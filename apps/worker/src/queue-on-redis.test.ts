@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { hasTool } from '@drawbridge/testkit/required-tool'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aCompany, countOf, eventually, installationId, jobDeps, sealer } from '../test/a-company.js'
 import { createWorker } from './worker.js'
 

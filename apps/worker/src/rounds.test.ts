@@ -7,7 +7,7 @@ import { listDeadLettersAcrossTenants, type Replay, replayDeadLettersAcrossTenan
 import { endRound } from '@drawbridge/store/outbox-relay'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aCompany, countOf, eventually, installationId, jobDeps, sealer } from '../test/a-company.js'
 import { bothQueues, type TestQueue } from '../test/both-queues.js'
 import { measureOutbox, relayOnce, tenantsPerPass } from './relay-outbox.js'

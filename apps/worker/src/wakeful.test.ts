@@ -1,6 +1,6 @@
 /** Work is never done twice at once, never missed when it is asked for meanwhile, and over when it is stopped. */
 import { silentLog } from '@drawbridge/runtime/log'
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { keepAwake } from './wakeful.js'
 
 const deps = { log: silentLog() }

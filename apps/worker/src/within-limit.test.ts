@@ -1,5 +1,5 @@
 /** A job that never ends is over all the same. */
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { JobOverdue, withinLimit } from './within-limit.js'
 
 it('fails what takes longer than its limit, and leaves the rest as it is', async () => {

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { CompactSign, importJWK, SignJWT } from 'jose'
 import { type ForeignAlgorithm, foreignAlgorithms } from './foreign-algorithms.js'

@@ -1,5 +1,5 @@
 import { fromSeconds } from '@drawbridge/core/instant'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { importJWK, type JWK, jwtVerify } from 'jose'
 import { signJwt, verifyJwt } from './jwt.js'
 import { systemRandom } from './random.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { checkValuesOf, judgeMasterKeys, type RecordedMasterKey } from './master-key-check.js'
 import { createSealer } from './seal.js'
 

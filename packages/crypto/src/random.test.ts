@@ -1,5 +1,5 @@
 import { Secret } from '@drawbridge/core/secret'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { hashCredential, sameHash } from './hash.js'
 import { randomOver, systemRandom } from './random.js'
 

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { createSealer } from './seal.js'
 
 const first = { version: 1, key: Buffer.alloc(32, 1) }

@@ -1,7 +1,7 @@
 /** The codes of RFC 6238 appendix B, cut to six digits, and what is none. */
 import { instant } from '@drawbridge/core/instant'
 import { Secret } from '@drawbridge/core/secret'
-import { describe, expect, it, test } from '@jest/globals'
+import { describe, expect, it, test } from 'vitest'
 import { systemRandom } from './random.js'
 import { newTotpSecret, totpStepOf, totpUri } from './totp.js'
 

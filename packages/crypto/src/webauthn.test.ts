@@ -1,6 +1,6 @@
 /** Passkeys against an authenticator that lies in one thing at a time: nothing but the honest answer is believed. */
 import { type APasskey, aPasskey, type PasskeyLie } from '@drawbridge/testkit/a-passkey'
-import { beforeEach, describe, expect, it, test } from '@jest/globals'
+import { beforeEach, describe, expect, it, test } from 'vitest'
 import {
   authenticationOptions,
   credentialIdOf,

@@ -1,5 +1,5 @@
 /** Barriers: they only grow, they are forgotten in time, and forgetting early refuses too much rather than too little. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { createBarriers, floorMarginSeconds, parseTokenEpochs } from './barriers.js'
 
 const issuer = 'https://login.example/t/acme'

@@ -1,5 +1,5 @@
 /** The guard as a resource server sees it: tokens good and bad, notices true and forged, hearing and deaf. */
-import { afterEach, beforeEach, describe, expect, it, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { generateKeyPair, type JWTPayload } from 'jose'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { eventually, reasonOf } from '../test/verdicts.js'

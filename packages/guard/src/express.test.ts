@@ -1,7 +1,7 @@
 /** The guard in front of an Express app, over HTTP. */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, expect, it, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, it, test } from 'vitest'
 import express from 'express'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { createGuard, type Guard } from './create-guard.js'

@@ -1,5 +1,5 @@
 /** What an MCP request body asks for. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { maxMessagesPerBatch, scopesOfRequest } from './mcp.js'
 
 const tools = { search: ['documents:read'], publish: ['documents:write', 'documents:read'], open: [] }

@@ -1,5 +1,5 @@
 /** Whom the guard believes: no condemned key, and no issuer about another one. */
-import { afterEach, beforeEach, describe, expect, it, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { eventually, reasonOf } from '../test/verdicts.js'
 import { createGuard, type Guard, type GuardOptions } from './create-guard.js'

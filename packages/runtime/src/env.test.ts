@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from '@jest/globals'
+import { describe, expect, it, test } from 'vitest'
 import { EnvError, readCommandLineEnv, readEnv, settingEntries } from './env.js'
 
 const mistakesOf = (source: Record<string, string>): readonly string[] => {

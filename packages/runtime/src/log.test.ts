@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream'
 import { Secret } from '@drawbridge/core/secret'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { createLog, type LogFields, redactedNames } from './log.js'
 
 function written(fields: LogFields): string {

@@ -1,5 +1,5 @@
 import { Secret } from '@drawbridge/core/secret'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { mayReadMetrics } from './metrics-access.js'
 
 const token = 'a token of 32 characters or more'

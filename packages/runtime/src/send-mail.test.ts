@@ -1,6 +1,6 @@
 /** Over a real mail server: what it says decides whether the mail, or the server, is in trouble. */
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it } from 'vitest'
 import { SMTPServer } from 'smtp-server'
 import { createSendMail, type Mail } from './send-mail.js'
 

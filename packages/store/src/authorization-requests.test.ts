@@ -6,7 +6,7 @@ import { hashCredential } from '@drawbridge/crypto/hash'
 import { presentVersions } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   type DecidedOn,
   declineAuthorizationRequest,

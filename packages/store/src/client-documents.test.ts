@@ -2,7 +2,7 @@ import { instant } from '@drawbridge/core/instant'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type ClientDraft, upsertClientOfDocument } from './clients.js'
 import { inTenant } from './transaction.js'
 

@@ -5,7 +5,7 @@ import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { directorySays, noteFirstGroup, raiseClaimsOfUser, raiseIfSourcesChanged } from './directory.js'
 import { inTenant } from './transaction.js'
 

@@ -1,7 +1,7 @@
 /** A start finds the connections that may lead to this machine without reading all of them: none of those may be missed. */
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listDoubtfulUpstreamsAcrossTenants } from './connections.js'
 
 let fixture: TestDatabase

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, test } from '@jest/globals'
+import { afterAll, expect, test } from 'vitest'
 import { placeServer } from './embedded-postgres-place.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'drawbridge-place-'))

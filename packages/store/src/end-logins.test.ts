@@ -7,7 +7,7 @@ import { aGrant } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { type ASession, aTrip, type Traveller } from '@drawbridge/testkit/a-trip'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { endOwnSession } from './end-own-session.js'
 import { type Db, inTenant } from './transaction.js'
 

@@ -1,7 +1,7 @@
 /** How PostgreSQL finds the event streams that have something to push: a stream for each tenant at a shared resource, and very much news that is not theirs. */
 import { instant } from '@drawbridge/core/instant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { claimPushesAcrossTenants } from './event-stream-delivery.js'
 import { deleteExpiredNoticesAcrossTenants } from './notices.js'
 import { type AcrossDb, acrossTenants } from './transaction.js'

@@ -1,7 +1,7 @@
 /** A network that forgets connections without a word costs one answer, not the connection for ever, and nobody listens to nothing. */
 import { aTcpProxy, type TcpProxy } from '@drawbridge/testkit/a-tcp-proxy'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { listen } from './changes.js'
 import { createDatabase, type Database } from './database.js'
 import { freePort } from './embedded-postgres.js'

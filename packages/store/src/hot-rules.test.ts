@@ -13,7 +13,7 @@ import type { ClientId, CredentialHash, GrantId, IssuerId, Scope } from '@drawbr
 import { aChallenge, aGrant, aRedirectUri, hashOf } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { redeemCode } from './authorization-codes.js'
 import { rotateRefreshToken } from './refresh-tokens.js'

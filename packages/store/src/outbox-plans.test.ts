@@ -3,7 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import { shareOut, tellingLane } from '@drawbridge/core/outbox/share-out'
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   claimOutboxAcrossTenants,
   countHandedOverAcrossTenants,

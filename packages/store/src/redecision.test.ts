@@ -4,7 +4,7 @@ import { addSeconds, instant } from '@drawbridge/core/instant'
 import { aChallenge, aGrant, aRedirectUri, hashOf, presentVersions } from '@drawbridge/testkit/a-grant'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { redeemCode } from './authorization-codes.js'
 import { onHotPath } from './transaction.js'
 

@@ -7,7 +7,7 @@ import { userType } from '@drawbridge/core/scim/resource-type'
 import { parseSearch, type SearchWords } from '@drawbridge/core/scim/search-request'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { searchScimUsers } from './scim-user-search.js'
 import { type Db, inTenant } from './transaction.js'
 

@@ -7,7 +7,7 @@ import type { BrowserSessionId, DeprovisioningEventId, LoginRequestId } from '@d
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { completeLogin } from './complete-login.js'
 import { type Deprovision, deprovision, reinstate } from './deprovisioning.js'
 import { deleteScimUser, insertScimUser, type ScimCaller, updateScimUser } from './scim-users.js'

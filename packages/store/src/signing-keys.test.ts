@@ -5,7 +5,7 @@ import { generateSamlKey } from '@drawbridge/crypto/saml-key'
 import { generateSigningKey, type KeyPurpose } from '@drawbridge/crypto/signing-keys'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import {
   condemnSigningKey,
   ensureSigningKeys,

@@ -1,7 +1,7 @@
 import { instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { acrossTenants, acrossTenantsInOneStatement, type Db, inTenant, inTenantAndThen, toTimestamp } from './transaction.js'
 
 const acme = 'aaaaaaaa-0000-4000-8000-000000000001' as TenantId

@@ -1,7 +1,7 @@
 /** The network of the fault tests does what it says: a test that relies on a cut must not be passing through an open line. */
 import { createServer, type Server } from 'node:net'
 import { freePort } from '@drawbridge/store/embedded-postgres'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aTcpProxy, type TcpProxy } from './a-tcp-proxy.js'
 
 let echo: Server

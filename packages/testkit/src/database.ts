@@ -1,5 +1,5 @@
 /**
- * A fresh, migrated database for one test file, cloned from a template in the throw-away cluster of `tools/jest-setup.mjs`.
+ * A fresh, migrated database for one test file, cloned from a template in the throw-away cluster of `tools/test-setup.mjs`.
  *
  * The pools log in as the runtime role, never as the owner: what the roles forbid in production they forbid in tests.
  */
@@ -81,6 +81,6 @@ function at(url: string, name: string): string {
 
 function required(name: string): string {
   const value = process.env[name]
-  if (value === undefined) throw new Error(`${name} is not set: run tests through jest.config.mjs`)
+  if (value === undefined) throw new Error(`${name} is not set: run tests through vitest.config.mjs`)
   return value
 }

@@ -2,7 +2,7 @@
 import { Secret } from '@drawbridge/core/secret'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { systemRandom } from '@drawbridge/crypto/random'
-import { describe, expect, it, test } from '@jest/globals'
+import { describe, expect, it, test } from 'vitest'
 import fc from 'fast-check'
 import { type AnswerOutline, clip, differences, outlineLimits, type Shown } from './answer-outline.js'
 import { parseConnection, type SamlConnection } from './connection-configuration.js'

@@ -1,5 +1,5 @@
 /** Parsing once must never make one certificate another, nor keep what is none. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { certificateOf, mostKnownCertificates, readCertificate } from './certificate.js'
 import { aFixtureKey } from './saml/fixtures/a-certificate.js'
 

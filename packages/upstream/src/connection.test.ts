@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parseConnection } from './connection.js'
 import { aFixtureKey } from './saml/fixtures/a-certificate.js'
 

@@ -8,7 +8,7 @@ import type { IdentityAssertion } from '@drawbridge/core/identity/identity-asser
 import { normalize } from '@drawbridge/core/identity/normalize'
 import { instant } from '@drawbridge/core/instant'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parseConnection } from './connection.js'
 import { type OidcVendorId, oidcVendors } from './oidc/vendors.js'
 import { aFixtureKey } from './saml/fixtures/a-certificate.js'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type LoginFailureReason, loginFailures } from '@drawbridge/core/identity/login-failure'
 import { loginStages } from '@drawbridge/core/identity/login-trace'
-import { describe, expect, it, test } from '@jest/globals'
+import { describe, expect, it, test } from 'vitest'
 import { type ConnectionConfiguration, parseConnection } from './connection-configuration.js'
 import { type UpstreamErrorReason, upstreamErrors } from './error.js'
 import { explainFailure, stageOfRefusal } from './explain-failure.js'

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { oidcVendors } from './oidc/vendors.js'
 import { vendors } from './saml/metadata-vendors.js'
 

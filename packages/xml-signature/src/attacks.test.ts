@@ -1,5 +1,5 @@
 // How we would attack this reader: each message is right in all but one thing, and that one thing is meant for us.
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { aSigner, publicKeyOf } from './differential/a-signer.js'
 import { idPlaces } from './differential/generate-message.js'
 import { identityOf } from './differential/identity.js'

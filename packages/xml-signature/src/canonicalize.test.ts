@@ -1,5 +1,5 @@
 // The examples of the specifications, corner cases by hand, and the canonicaliser of somebody else over generated documents.
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { DOMParser } from '@xmldom/xmldom'
 import fc from 'fast-check'
 import { SignedXml } from 'xml-crypto'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { canonicalize } from './canonicalize.js'
 import { aSigner } from './differential/a-signer.js'

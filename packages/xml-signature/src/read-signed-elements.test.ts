@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { aSigner, publicKeyOf } from './differential/a-signer.js'
 import { generateMessage, idPlaces, type SignedPlace } from './differential/generate-message.js'

@@ -5,7 +5,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type Answered, anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 let db: TestDatabase

@@ -4,7 +4,7 @@ import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aKey } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { brokerEndpoints } from '../app.js'
 
 let fixture: TestDatabase

@@ -7,7 +7,7 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { aKey, metadataLike, plainMetadata, signCarrying, signMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { fingerprintOf } from '@drawbridge/upstream/saml/metadata-changes'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const [old, fresh] = [aKey().certificate, aKey().certificate]
 const publisher = aFixtureKey()

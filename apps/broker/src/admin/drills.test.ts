@@ -7,7 +7,7 @@ import { aTokenClient, type TokenClient } from '@drawbridge/testkit/a-token-clie
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 let now: Instant = instant(1_800_000_000_000)
 let fixture: TestDatabase

@@ -16,7 +16,7 @@ import {
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { adminEndpoints } from './admin-endpoints.js'
 import { keyChangeOf } from './key-change.js'

@@ -6,7 +6,7 @@ import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aDiscoveryDocument, aSigner } from '@drawbridge/upstream/oidc/fixtures/a-provider'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 let fixture: TestDatabase
 let broker: TestBroker

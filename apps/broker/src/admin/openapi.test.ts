@@ -1,5 +1,5 @@
 /** The printed OpenAPI document is valid, and says of every endpoint of the admin API what it takes, answers, refuses and needs. */
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from 'vitest'
 import { validate } from '@readme/openapi-parser'
 import { brokerEndpoints } from '../app.js'
 import { httpErrors } from '../http/error.js'

@@ -5,7 +5,7 @@ import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { digestOfDocument } from '@drawbridge/upstream/saml/metadata-document'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 let fixture: TestDatabase
 let broker: TestBroker

@@ -8,7 +8,7 @@ import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { replayLogins } from './replay-logins.js'
 
 let now: Instant = instant(Date.now())

@@ -13,7 +13,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { adminEndpoints } from './admin-endpoints.js'
 import { type AdminPermission, adminPermissionNames } from './permission.js'
 

@@ -4,7 +4,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const idp = { idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso', certificates: [aFixtureKey().certificate] }
 let db: TestDatabase

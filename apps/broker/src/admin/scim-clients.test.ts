@@ -4,7 +4,7 @@ import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type Answered, anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 
 let fixture: TestDatabase
 let broker: TestBroker

@@ -6,7 +6,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
 let fixture: TestDatabase

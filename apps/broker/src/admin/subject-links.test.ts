@@ -9,7 +9,7 @@ import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const issuer = 'http://localhost:4400/t/acme'
 let now: Instant = instant(1_800_000_000_000)

@@ -5,7 +5,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { publishWall } from './fixtures/publish-wall.js'
 
 let fixture: TestDatabase

@@ -5,7 +5,7 @@ import { publishPolicy } from '@drawbridge/store/policies'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { effectsOfWall, showEffects, wallEffectLimits } from './wall-effects.js'
 
 let fixture: TestDatabase

@@ -1,7 +1,7 @@
 /** Our own end of a session is never told as the IdP's. */
 import { addSeconds, instant } from '@drawbridge/core/instant'
 import { policyLimits } from '@drawbridge/core/policy/error'
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from 'vitest'
 import { idpEndOf, sessionEndOf } from './session-end.js'
 
 const now = instant(Date.UTC(2026, 10, 23, 10))

@@ -3,7 +3,7 @@ import { defaultClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import { normalize } from '@drawbridge/core/identity/normalize'
 import { instant } from '@drawbridge/core/instant'
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 
 const now = instant(1_800_000_000_000)
 const seenOf = (claims: Record<string, unknown>, verified: boolean) => {

@@ -10,7 +10,7 @@ import { withoutLogout } from '@drawbridge/testkit/a-login'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import type { Connector, StartLogin } from '@drawbridge/upstream/connector'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const issuer = 'http://localhost:4400/t/acme'
 const redirectUri = 'http://127.0.0.1:51234/callback'

@@ -7,7 +7,7 @@ import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { rateLimits } from '../http/rate-limit.js'
 
 const issuer = 'http://localhost:4400/t/acme'

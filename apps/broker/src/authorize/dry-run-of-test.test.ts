@@ -1,7 +1,7 @@
 /** A policy is asked about the login that a test found: as it would have been judged then, by the one key that may read the test. */
 import { asOwner } from '@drawbridge/testkit/database'
 import { aPersonsBrowser, bothCompanies, type Company, type TwoCompanies, twoCompanies } from '@drawbridge/testkit/two-companies'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 let two: TwoCompanies
 beforeAll(async () => {

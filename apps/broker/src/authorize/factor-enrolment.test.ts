@@ -4,7 +4,7 @@ import { aFactorCompany, type FactorCompany, isGranted, keyOf, optionsOf, origin
 import { hidden } from '@drawbridge/testkit/a-login'
 import { aPasskey } from '@drawbridge/testkit/a-passkey'
 import { appShows } from '@drawbridge/testkit/an-authenticator-app'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let c: FactorCompany
 beforeAll(async () => {

@@ -15,7 +15,7 @@ import {
 import { type APage, aCompany, aPlainBrowser, hidden } from '@drawbridge/testkit/a-login'
 import { type APasskey, aPasskey } from '@drawbridge/testkit/a-passkey'
 import { appShows } from '@drawbridge/testkit/an-authenticator-app'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let c: FactorCompany
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import {
   theirRedirectUri,
   twoCompanies,
 } from '@drawbridge/testkit/two-companies'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let two: TwoCompanies
 let documents: Server

@@ -8,7 +8,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BrokerApp, createApp } from '../app.js'
 
 const redirectUri = 'http://127.0.0.1:51235/callback'

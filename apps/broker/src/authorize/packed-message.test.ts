@@ -1,4 +1,4 @@
-import { expect, it, test } from '@jest/globals'
+import { expect, it, test } from 'vitest'
 import { packMessage, unpackMessage } from './packed-message.js'
 
 const message = Buffer.from('<samlp:Response>é</samlp:Response>').toString('base64')

@@ -5,7 +5,7 @@ import { type AnIdp, aCompany, aCompanyPolicy, anAuthorizeUrl, anIdp, aPlainBrow
 import { type ARace, aRace } from '@drawbridge/testkit/a-race'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
 let fixture: TestDatabase

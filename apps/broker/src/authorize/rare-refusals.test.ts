@@ -7,7 +7,7 @@ import { type ARace, aRace } from '@drawbridge/testkit/a-race'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { toldRefusals } from '@drawbridge/testkit/told-refusals'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
 let fixture: TestDatabase

@@ -6,7 +6,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type BrokerApp, createApp } from '../app.js'
 
 const redirectUri = 'http://127.0.0.1:51234/callback'

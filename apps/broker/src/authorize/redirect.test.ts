@@ -2,7 +2,7 @@
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 
 let fixture: TestDatabase
 let broker: TestBroker

@@ -17,7 +17,7 @@ import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { type APage, aWebRedirectUri, hidden } from '@drawbridge/testkit/a-login'
 import { aPasskey, type PasskeyLie } from '@drawbridge/testkit/a-passkey'
 import { appShows } from '@drawbridge/testkit/an-authenticator-app'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest'
 
 let c: FactorCompany
 beforeAll(async () => {

@@ -9,7 +9,7 @@ import {
   type TwoCompanies,
   twoCompanies,
 } from '@drawbridge/testkit/two-companies'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 let two: TwoCompanies
 beforeAll(async () => {

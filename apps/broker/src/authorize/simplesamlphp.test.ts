@@ -9,7 +9,7 @@ import { aSimpleSamlPhp, hasSimpleSamlPhp, type SimpleSamlPhp } from '@drawbridg
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BrokerApp, createApp } from '../app.js'
 
 const withSimpleSamlPhp = hasSimpleSamlPhp() ? describe : describe.skip // npm brings no PHP; .ci/run installs and requires it

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Browser, Page } from '@drawbridge/simulator/browser'
 import { asOwner } from '@drawbridge/testkit/database'
 import { aPersonsBrowser, bothCompanies, type Company, isLetIn, type TwoCompanies, twoCompanies } from '@drawbridge/testkit/two-companies'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 let two: TwoCompanies
 beforeAll(async () => {

@@ -8,7 +8,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser } from '@drawbridge/testkit/a-login'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 const now: Instant = instant(1_800_000_000_000)
 const issuer = 'http://localhost:4400/t/acme'

@@ -2,7 +2,7 @@ import type { Client } from '@drawbridge/core/oauth/client'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ClientCache, createClientCache } from './client-cache.js'
 
 let fixture: TestDatabase

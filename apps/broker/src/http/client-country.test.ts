@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { clientCountry } from './client-country.js'
 
 const behindProxy = { trustedProxyHops: 1, countryHeader: 'cf-ipcountry' }

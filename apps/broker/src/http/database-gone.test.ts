@@ -2,7 +2,7 @@
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { isDatabaseGone } from './database-gone.js'
 
 const acme = 'aaaaaaaa-0000-4000-8000-000000000001' as TenantId

@@ -1,6 +1,6 @@
 /** Input that nobody honest sends: it is refused by name, and never becomes a fault of ours. */
 import { instant } from '@drawbridge/core/instant'
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from 'vitest'
 import { createRateLimiter, rateLimits } from './rate-limit.js'
 import { parseJsonBody } from './read-body.js'
 

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { createLatestUsed } from './latest-used.js'
 
 it('keeps what was used lately, as many as its limit', () => {

@@ -1,5 +1,5 @@
 /** Forms with a file: what browsers write is read, anything else is refused, and nothing throws. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { formLimits } from './form.js'
 import { parseMultipart } from './multipart.js'

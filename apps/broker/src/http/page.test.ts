@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { html, renderHtml } from './html.js'
 import { contentSecurityPolicy, renderPage } from './page.js'

@@ -1,5 +1,5 @@
 /** What a QR code of a page says to a camera, and that it says nothing but drawing to a browser. */
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
 import decodeQR from 'qr/decode.js'
 import { renderHtml } from './html.js'

@@ -1,6 +1,6 @@
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Log } from '@drawbridge/runtime/log'
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { createPolicyCompiler } from './tenant-policy.js'
 
 const errors: string[] = []

@@ -1,7 +1,7 @@
 import { instant } from '@drawbridge/core/instant'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createAbsentSlugs } from './absent-slugs.js'
 import { createConfigurationCache, type ResolvedTenant } from './tenant.js'
 

@@ -19,7 +19,7 @@ import { aSigningIssuer } from '@drawbridge/testkit/a-signing-issuer'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { toldRefusals } from '@drawbridge/testkit/told-refusals'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const idpIssuer = aSigningIssuer('https://idp.example')
 const told = toldRefusals()

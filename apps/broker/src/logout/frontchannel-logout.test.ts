@@ -6,7 +6,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type AnIdp, type APlainBrowser, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser } from '@drawbridge/testkit/a-login'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 
 const publicUrl = 'https://broker.example'
 let now: Instant = instant(Date.now())

@@ -4,7 +4,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type AnIdp, type APlainBrowser, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, hidden } from '@drawbridge/testkit/a-login'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
 let fixture: TestDatabase

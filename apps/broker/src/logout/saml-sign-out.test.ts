@@ -6,7 +6,7 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { logoutResponseXml, redirectQuery, statusXml } from '@drawbridge/upstream/saml/fixtures/a-logout-message'
 import { encodeMessage } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let fixture: TestDatabase
 let acme: ASamlCompany

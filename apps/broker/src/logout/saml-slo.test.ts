@@ -12,7 +12,7 @@ import {
   soapEnvelope,
 } from '@drawbridge/upstream/saml/fixtures/a-logout-message'
 import { encodeMessage } from '@drawbridge/upstream/saml/fixtures/a-saml-response'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let fixture: TestDatabase
 let acme: ASamlCompany

@@ -1,7 +1,7 @@
 /** Bulk over HTTP: each operation is what it would be alone. RFC 7644 §3.7. */
 import { scimLimits } from '@drawbridge/core/scim/error'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker

@@ -4,7 +4,7 @@ import type { SubjectId } from '@drawbridge/core/tenant/ids'
 import { endSubject, listEndedSubjectsAcrossTenants } from '@drawbridge/store/end-dates'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker

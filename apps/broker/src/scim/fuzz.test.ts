@@ -1,5 +1,5 @@
 /** Whatever a directory sends, in body, path, filter, cursor or header: never a fault of ours, and always an answer of SCIM. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 

@@ -17,7 +17,7 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenClient, type TokenAnswer, type TokenClient } from '@drawbridge/testkit/a-token-client'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Directory, directoryOf } from '../../test/a-directory.js'
 import { filled, type Saved, type ScimStep, sequencesIn, take } from '../../test/scim-steps.js'
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { mostNamedPeople } from '@drawbridge/store/directory'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker

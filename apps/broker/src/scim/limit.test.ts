@@ -1,7 +1,7 @@
 /** A directory that asks too much is told to wait, in its own words; what takes access away has room whatever else it sends, and is not lost. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { asOwner, type TestDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aScimBroker, type Directory, type ScimAnswer, type ScimBroker } from '../../test/a-directory.js'
 import { scimLimitOf } from './limit.js'
 

@@ -1,7 +1,7 @@
 /** What every kind of SCIM resource does alike: versions, attributes, orders, pages, searches, and what is refused. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { scimLimits } from '@drawbridge/core/scim/error'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker

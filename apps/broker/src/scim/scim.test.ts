@@ -4,7 +4,7 @@ import { markScimTokenRevoked } from '@drawbridge/store/scim-tokens'
 import { inTenant } from '@drawbridge/store/transaction'
 import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { asOwner, type TestDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker

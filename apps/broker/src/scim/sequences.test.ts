@@ -4,7 +4,7 @@
  * A step is told in `test/scim-steps`; `subject` is what became of the person who signed in as `ada`.
  */
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 import { filled, type Saved, type ScimStep, sequencesIn, take } from '../../test/scim-steps.js'
 

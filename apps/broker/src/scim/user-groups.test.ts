@@ -1,6 +1,6 @@
 /** In which groups people are, as their directory reads it back, over HTTP to the real broker on a real PostgreSQL. RFC 7643 §4.1.2. */
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aScimBroker, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker

@@ -17,7 +17,7 @@ import {
   type SsfReceiver,
 } from '@drawbridge/testkit/an-ssf-receiver'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aNoticingBroker, ids, type NoticingBroker, random, resource, secret } from '../../test/a-noticing-broker.js'
 
 const verification = 'https://schemas.openid.net/secevent/ssf/event-type/verification'

@@ -4,7 +4,7 @@ import { eventStreamLimits, sessionRevoked, supportedEvents } from '@drawbridge/
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { discover, judging, type Managed, managing } from '@drawbridge/testkit/an-ssf-receiver'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aGuardOf, aNoticingBroker, ids, metrics, type NoticingBroker, random, resource, secret } from '../../test/a-noticing-broker.js'
 
 const push = 'urn:ietf:rfc:8935'

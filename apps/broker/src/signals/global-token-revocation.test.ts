@@ -9,7 +9,7 @@ import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { globalTokenRevocationLimits } from '@drawbridge/upstream/signals/global-token-revocation'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
 const idp = 'https://idp.example'

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
 const idp = 'https://idp.example'

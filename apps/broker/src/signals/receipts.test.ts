@@ -6,7 +6,7 @@ import { recordNoticeAnswers } from '@drawbridge/store/notice-polls'
 import { listRevocationReceipts, markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
 import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aGuardOf, aNoticingBroker, ids, metrics, type NoticingBroker, resource } from '../../test/a-noticing-broker.js'
 
 let broker: NoticingBroker

@@ -7,7 +7,7 @@ import { signalLimits } from '@drawbridge/store/signals'
 import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { securityEventLimits } from '@drawbridge/upstream/signals/security-event-token'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
 const idp = 'https://idp.example'

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { rateLimits } from '../http/rate-limit.js'
 

@@ -4,7 +4,7 @@ import { signJwt } from '@drawbridge/crypto/jwt'
 import { toSigningKey } from '@drawbridge/crypto/signing-keys'
 import { createGuard } from '@drawbridge/guard/create-guard'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
   aGuardOf,
   aNoticingBroker,

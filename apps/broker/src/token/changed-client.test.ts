@@ -12,7 +12,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
 let fixture: TestDatabase

@@ -7,7 +7,7 @@ import { aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri, publis
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
 let fixture: TestDatabase

@@ -22,7 +22,7 @@ import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { anAdmin } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { decodeJwt } from 'jose'
 
 let now: Instant = instant(Date.now() - (Date.now() % 1000))

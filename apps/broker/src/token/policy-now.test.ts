@@ -15,7 +15,7 @@ import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenClient, type TokenClient } from '@drawbridge/testkit/a-token-client'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import pg from 'pg'
 
 const now = instant(Date.now())

@@ -10,7 +10,7 @@ import { aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri } from 
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
 let fixture: TestDatabase

@@ -1,6 +1,6 @@
 /** The table of commands held against the table of endpoints: nothing of the admin API is out of reach, and no command asks for what is not there. */
 import { adminEndpoints } from '@drawbridge/broker/admin/admin-endpoints'
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { type AdminCommand, camelCase } from './command.js'
 import { adminCommands } from './commands.js'

@@ -1,4 +1,4 @@
-import { expect, it, test } from '@jest/globals'
+import { expect, it, test } from 'vitest'
 import fc from 'fast-check'
 import type { AdminCommand } from './command.js'
 import { findCommand, meant, readWords } from './read-words.js'

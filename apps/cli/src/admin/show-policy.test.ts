@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from 'vitest'
 import { type DryRun, dryRunLinesOf } from './show-dry-run.js'
 import { type Diff, type Draft, diffLinesOf, draftLinesOf, judgedLinesOf } from './show-policy.js'
 

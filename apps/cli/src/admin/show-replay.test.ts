@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { type Replay, replayLinesOf } from './show-replay.js'
 
 const none = { logins: 0, people: 0 }

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { type CheckedWall, wallLinesOf } from './show-wall.js'
 
 const none = { total: 0, failed: 0, failures: [] }

@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { jsonText, showAnswer, showRecord, showRefused } from './show.js'
 
 const escape = '\u001b[2J'

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, it } from '@jest/globals'
+import { afterAll, expect, it } from 'vitest'
 import { loadPolicy, loadSecret, loadTexts } from './load-files.js'
 import { type PlacedTenant, readTenantFiles } from './read-tenant-files.js'
 

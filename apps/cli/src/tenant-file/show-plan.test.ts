@@ -1,4 +1,4 @@
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import type { Plan } from './plan-change.js'
 import { planAsJson, showPlan } from './show-plan.js'
 

@@ -1,5 +1,5 @@
 /** The judge itself: what contradicts, and what only looks like it. */
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { aLedger, type Issue, judge, type Ledger, type LedgerEvent, timesToDead } from './ledger.js'
 
 const bounds = { doubtMs: 1000, receiverMs: 5000 }

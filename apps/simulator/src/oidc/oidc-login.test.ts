@@ -1,5 +1,5 @@
 /** The OpenID provider against openid-client, a relying party that nobody here wrote. */
-import { afterAll, beforeAll, describe, expect, it, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import * as client from 'openid-client'
 import { openBrowser } from '../browser.js'
 import type { FaultId } from '../faults.js'

@@ -1,5 +1,5 @@
 /** The SAML IdP against @node-saml/node-saml, a service provider that nobody here wrote. */
-import { afterAll, beforeAll, describe, expect, it, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { SAML, ValidateInResponseTo } from '@node-saml/node-saml'
 import { openBrowser } from '../browser.js'
 import type { FaultId } from '../faults.js'

@@ -1,5 +1,5 @@
 /** Single logout of the SAML IdP against @node-saml/node-saml, a service provider that nobody here wrote: both ways, and what it refuses. */
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { SAML } from '@node-saml/node-saml'
 import { openBrowser } from '../browser.js'
 import { bareCertificate, loadKeys, type SigningPair } from '../keys.js'

@@ -1,5 +1,5 @@
 /** A stream that stands still is found out: it is asked to verify itself, and its transmitter how it is, against one that shares no code with us. */
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { installationId, sealer } from '../../test/a-company.js'
 import { aListeningCompany } from '../../test/a-listening-company.js'
 import { pollTurn } from '../poll-transmitter.js'

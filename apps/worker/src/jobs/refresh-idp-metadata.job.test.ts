@@ -18,7 +18,7 @@ import { aKey, plainMetadata, signCarrying, signMetadata } from '@drawbridge/ups
 import { fingerprintOf } from '@drawbridge/upstream/saml/metadata-changes'
 import { rolloverOverlapSeconds } from '@drawbridge/upstream/saml/metadata-rollover'
 import { askAgainSeconds, firstPauseSeconds, refreshSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { aCompany, jobDeps, random } from '../../test/a-company.js'
 import { failuresUntilTold } from '../look-at-metadata.js'
 import { claimSize, leaseSeconds, looksAtOnce, refreshIdpMetadata } from './refresh-idp-metadata.job.js'

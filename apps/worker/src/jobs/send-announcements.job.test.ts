@@ -13,7 +13,7 @@ import { announce, claimAnnouncementsAcrossTenants, listAnnouncements, retryAnno
 import { deleteContact, insertContact } from '@drawbridge/store/contacts'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { SMTPServer } from 'smtp-server'
 import { aCompany, jobDeps, random } from '../../test/a-company.js'
 import type { JobDeps } from '../deps.js'

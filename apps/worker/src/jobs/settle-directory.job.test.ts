@@ -10,7 +10,7 @@ import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aCompany, jobDeps, random } from '../../test/a-company.js'
 import { findJob } from '../jobs.js'
 

@@ -12,7 +12,7 @@ import { demandPolicySweep, findPolicySweep } from '@drawbridge/store/policy-swe
 import { settledAtOnce } from '@drawbridge/store/settle-grants'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aCompany, countOf, jobDeps, random } from '../../test/a-company.js'
 import { findJob } from '../jobs.js'
 import { settleTenantGrants, stepsPerPiece, stretchMilliseconds } from './settle-grants.job.js'

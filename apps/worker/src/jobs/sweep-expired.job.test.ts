@@ -9,7 +9,7 @@ import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { countOf, jobDeps } from '../../test/a-company.js'
 import { sweepExpired } from './sweep-expired.job.js'
 

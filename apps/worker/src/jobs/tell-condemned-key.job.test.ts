@@ -9,7 +9,7 @@ import { condemnSigningKey, listSigningKeys } from '@drawbridge/store/signing-ke
 import { inTenant } from '@drawbridge/store/transaction'
 import { anEventStream } from '@drawbridge/testkit/an-event-stream'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aCompany, installationId, jobDeps, random, sealer } from '../../test/a-company.js'
 import { findJob } from '../jobs.js'
 

@@ -3,7 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import { tellSettledEntry, tokenClaimsChange } from '@drawbridge/core/revocation/settled-grants'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aCompany, jobDeps, random } from '../../test/a-company.js'
 import { findJob } from '../jobs.js'
 

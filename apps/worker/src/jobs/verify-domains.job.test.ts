@@ -5,7 +5,7 @@ import { createMetrics } from '@drawbridge/runtime/metrics'
 import type { TxtAnswer } from '@drawbridge/runtime/txt-resolver'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { jobDeps } from '../../test/a-company.js'
 import { verifyDomains } from './verify-domains.job.js'
 

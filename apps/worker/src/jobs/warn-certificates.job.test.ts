@@ -4,7 +4,7 @@ import { createMetrics } from '@drawbridge/runtime/metrics'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aKey } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { fingerprintOf } from '@drawbridge/upstream/saml/metadata-changes'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aCompany, jobDeps } from '../../test/a-company.js'
 import { warnBatch, warnCertificates } from './warn-certificates.job.js'
 

@@ -1,5 +1,5 @@
 /** When a factor of ours is asked for, and what it may prove: every situation as a line. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import type { AuthorizationRequestId, ConnectionId, SubjectId } from '../tenant/ids.js'
 import {

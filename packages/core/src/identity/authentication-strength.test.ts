@@ -1,5 +1,5 @@
 /** Evidence of real IdPs and what it proves: categories are counted, not values, and what nobody defined proves nothing. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { type AuthenticationStrength, authenticationStrength, authenticationStrengths, isAtLeast } from './authentication-strength.js'
 
 const classes = 'urn:oasis:names:tc:SAML:2.0:ac:classes:'

@@ -1,5 +1,5 @@
 /** Claims that a mapping computes: checked when they are saved, and strict when somebody signs in. */
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from 'vitest'
 import { instant } from '../instant.js'
 import { parseClaimMapping } from './claim-mapping.js'
 import { normalize } from './normalize.js'

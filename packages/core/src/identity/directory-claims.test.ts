@@ -1,5 +1,5 @@
 /** Claims have sources: what the directory decides, the login does not, and what nobody knows is unknown. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { policyLimits } from '../policy/error.js'
 import { parseClaimMapping } from './claim-mapping.js'

@@ -1,5 +1,5 @@
 /** Which addresses a login claims, and the domains whose owners are asked for: what is left out here may be another company's. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { claimedAddresses, domainsOfAddresses, withVerifiedAddress } from './email-address.js'
 import type { ClaimValue, NormalizedIdentity } from './normalized-identity.js'
 

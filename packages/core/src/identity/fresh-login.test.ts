@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { addSeconds, type Instant, instant } from '../instant.js'
 import { freshLoginSkewSeconds, judgeFreshness } from './fresh-login.js'
 

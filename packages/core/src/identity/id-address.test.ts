@@ -1,5 +1,5 @@
 /** Which ids count as addresses: one that is left out may be an address of another company, one too many shuts out whoever has a scoped id. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { type ClaimMapping, defaultClaimMapping, parseClaimMapping } from './claim-mapping.js'
 import { addressesInIds } from './id-address.js'
 import type { IdentityAssertion } from './identity-assertion.js'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { instant } from '../instant.js'
 import type { ConnectionId, SubjectId } from '../tenant/ids.js'

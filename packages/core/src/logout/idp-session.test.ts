@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import type { IdpSession } from '../identity/normalized-identity.js'
 import { distinct, type IdpSessionEnd, namesOfEnd, namesOfIdpSession } from './idp-session.js'
 import { endsGrants } from './logout-strength.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import { buildLogoutToken, isAcceptableLogoutUri, isOwnLogoutUri } from './logout-token.js'
 

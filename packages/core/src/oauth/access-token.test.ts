@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { addSeconds, instant, toSeconds } from '../instant.js'
 import type { ClientId, GrantId, Issuer, TenantSlug } from '../tenant/ids.js'

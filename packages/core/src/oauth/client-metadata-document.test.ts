@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import { documentExpiresAt, isDocumentUrl, parseClientMetadataDocument } from './client-metadata-document.js'
 import { parseRegistrationRequest } from './registration-request.js'

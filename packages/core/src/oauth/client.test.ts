@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import type { ClientId } from '../tenant/ids.js'
 import { policyHostOf } from './client.js'
 

@@ -1,5 +1,5 @@
 // Verifier and challenge of RFC 7636 appendix B.
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { matchesChallenge, parseChallenge } from './pkce.js'
 
 const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'

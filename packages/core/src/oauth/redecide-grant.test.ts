@@ -1,5 +1,5 @@
 /** A grant of which nobody is asking for anything: what the policy leaves of it, and when that cannot be said without a request. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { identityToJson } from '../identity/identity-json.js'
 import { addSeconds, instant } from '../instant.js'
 import { compilePolicy } from '../policy/compile.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { isAcceptableRedirectUri, isLoopbackOnly, matchesRedirectUri, withParameters } from './redirect-uri.js'
 

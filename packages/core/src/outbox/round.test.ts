@@ -1,5 +1,5 @@
 /** When work that failed is tried again, and when nobody tries it any more. */
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import fc from 'fast-check'
 import { decideNextRound, longestPauseSeconds, lossesWithoutPause, mostRounds } from './round.js'
 

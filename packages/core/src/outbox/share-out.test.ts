@@ -1,5 +1,5 @@
 /** Nobody gets more than a share, nobody is left out while there is room. */
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import fc from 'fast-check'
 import { decidingLane, shareOut, tellingLane } from './share-out.js'
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import { decideOwnAccess } from '../oauth/client-credentials.js'
 import type { ClientId, Scope } from '../tenant/ids.js'

@@ -1,5 +1,5 @@
 /** A situation and cases beyond their limits: each limit is told by its name. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parsePolicyCases, policySituation } from './cases.js'
 import { policyLimits } from './error.js'
 

@@ -1,5 +1,5 @@
 /** What a test case of a policy may say of a decision, and what it may expect of it. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parsePolicyCases, runPolicyCases } from './cases.js'
 import { aPolicy, orders } from './fixtures/a-situation.js'
 

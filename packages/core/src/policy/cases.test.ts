@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import { inputOfSituation, parsePolicyCases, policyCasesSchema, policySituation, resourcesOfCases, runPolicyCases } from './cases.js'
 import { policyLimits } from './error.js'

@@ -1,5 +1,5 @@
 /** Every limit of a life, by its number and in its words: what is shown to whoever asks why a token ends when it does. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { addSeconds } from '../instant.js'
 import { explain } from './explain.js'
 import { aPolicy, aSituation, orders } from './fixtures/a-situation.js'

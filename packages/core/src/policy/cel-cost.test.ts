@@ -1,5 +1,5 @@
 /** What a condition may cost at the very most: one step for each node, more for what walks a text, a list, or a pattern. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { conditionCompiler } from './cel.js'
 import { conditionFunctions } from './cel-cost.js'
 import { boundedRegexes } from './regexes.js'

@@ -1,5 +1,5 @@
 /** What conditions say about when they can hold. A fact too many would hide a rule from somebody whom it concerns; one too few makes decisions slow. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { conditionCompiler } from './cel.js'
 
 const compile = conditionCompiler({ level: 'number', city: 'string' })

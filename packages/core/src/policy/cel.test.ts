@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { claimExpressionCompiler, conditionCompiler, derivedClaimCompiler, hintConditionCompiler } from './cel.js'
 import { policyErrors, policyLimits } from './error.js'
 

@@ -1,5 +1,5 @@
 /** Inside the vendor's wall every number may only fall; what is looser is refused at save, and held to the wall when it was saved before. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { compilePolicy } from './compile.js'
 import { aPolicy, aWall } from './fixtures/a-situation.js'
 import { defaultSessionLimits, defaultTierLimits } from './tier.js'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { compilePolicy, compileWall, defaultWall, safeDefaultPolicy } from './compile.js'
 import { policyErrors, policyLimits } from './error.js'
 import { aPolicy, aWall } from './fixtures/a-situation.js'

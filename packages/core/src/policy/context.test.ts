@@ -1,5 +1,5 @@
 /** What conditions are given is what they read, no less, and nothing that only the language underneath would say is there. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { addSeconds } from '../instant.js'
 import { conditionCompiler } from './cel.js'
 import { type VariableName, variableNames } from './cel-variables.js'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import type { Known, NormalizedIdentity } from '../identity/normalized-identity.js'
 import { addSeconds, type Instant, instant } from '../instant.js'

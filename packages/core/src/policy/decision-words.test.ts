@@ -1,5 +1,5 @@
 /** What a decision says of itself: fit for an admin, and, where something is missing, for the person who signs in. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import { decide } from './decide.js'
 import { aPolicy, aSituation, aWall } from './fixtures/a-situation.js'

@@ -1,5 +1,5 @@
 /** What a login brings need not be of the type that a policy declares: then nobody can judge the condition, whichever way it asks. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { decide } from './decide.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'
 

@@ -1,5 +1,5 @@
 /** What the schema of a policy takes, at its edges. Compiling it, and every refusal beyond the schema, is in compile.test.ts. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parsePolicyDocument, policySchema } from './document.js'
 
 const takes = (document: object): boolean => policySchema.safeParse({ version: 1, ...document }).success

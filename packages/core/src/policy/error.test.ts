@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { policyErrors, policyLimits, policyLimitTexts } from './error.js'
 
 test.each(Object.entries(policyErrors))('%s says what is wrong in words of its own, and by what it is wrong', (reason, { say, spec }) => {

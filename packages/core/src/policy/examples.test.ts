@@ -1,7 +1,7 @@
 /** Runs every folder of examples/policies: drop one in, and a test appears. A folder with a wall.yaml stands inside that wall. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parsePolicyCases, runPolicyCases } from './cases.js'
 import { compilePolicy, compileWall, defaultWall } from './compile.js'
 import { lintPolicy } from './lint.js'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import type { Scope } from '../tenant/ids.js'
 import { compilePolicy } from './compile.js'

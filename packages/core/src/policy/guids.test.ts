@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { decide } from './decide.js'
 import { explain } from './explain.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'

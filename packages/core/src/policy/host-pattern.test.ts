@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { clientMatcher, isMeant } from './client-match.js'
 import { aSituation } from './fixtures/a-situation.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { addSeconds } from '../instant.js'
 import { decide } from './decide.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'

@@ -1,5 +1,5 @@
 /** What is handled, to the last one; and beyond, refused with the limit's name. */
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parsePolicyCases } from './cases.js'
 import { compileDocument, compilePolicy } from './compile.js'
 import { decide } from './decide.js'

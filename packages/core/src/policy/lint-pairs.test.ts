@@ -1,5 +1,5 @@
 /** What rules say in vain, each alone and beside each other. How much is looked at is in lint.test.ts. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { aPolicy, orders } from './fixtures/a-situation.js'
 import { lintPolicy, policyWarnings } from './lint.js'
 import { lintLimits } from './lint-limits.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { aPolicy, aWall, orders } from './fixtures/a-situation.js'
 import { lintInTurns, lintPolicy } from './lint.js'
 import { lintLimits } from './lint-limits.js'

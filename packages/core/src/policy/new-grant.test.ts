@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import type { Scope } from '../tenant/ids.js'
 import { asksForInteraction, decide } from './decide.js'
 import { explain } from './explain.js'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { printedCasesSchema, printedPolicySchema } from './printed-schema.js'
 
 type Printed = {

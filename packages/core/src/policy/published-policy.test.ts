@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { defaultWall } from './compile.js'
 import { decide } from './decide.js'
 import { aSituation } from './fixtures/a-situation.js'

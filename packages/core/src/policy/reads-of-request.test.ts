@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { aPolicy, aWall } from './fixtures/a-situation.js'
 import { readsOfRequest } from './reads-of-request.js'
 

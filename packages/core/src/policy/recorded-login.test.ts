@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { traceLimits } from '../identity/login-trace.js'
 import { addSeconds, instant } from '../instant.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { policyLimits } from './error.js'
 import { boundedRegexes } from './regexes.js'
 

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { decide } from './decide.js'
 import { aPolicy, aSituation, aWall } from './fixtures/a-situation.js'
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { compilePolicy } from './compile.js'
 import { decide } from './decide.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { compilePolicy, compileWall, safeDefault } from './compile.js'
 import { decide } from './decide.js'

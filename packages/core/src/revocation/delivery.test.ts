@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { addSeconds, instant } from '../instant.js'
 import { deliveryKinds, deliveryLimits, judgeTry, nextAttemptAt, pauseSeconds } from './delivery.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { addSeconds, instant } from '../instant.js'
 import { defaultTierLimits } from '../policy/tier.js'
 import { longestAccessTokenSeconds, planRevocation } from './revocation-plan.js'

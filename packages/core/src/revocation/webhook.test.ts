@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { deliveryLimits } from './delivery.js'
 import { newsOfEnd, type ToldEnd, webhookLimits } from './webhook.js'
 

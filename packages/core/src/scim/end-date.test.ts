@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { readEndDate } from './end-date.js'
 
 const hr = 'urn:acme:params:scim:schemas:extension:hr:2.0:User'

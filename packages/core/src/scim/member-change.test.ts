@@ -1,5 +1,5 @@
 /** Two sets say what any sequence of operations does to members: as if each had been applied to the list in turn. */
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { applyPatch } from './apply-patch.js'
 import { membersIn, onlyAdds, planGroupPatch } from './member-change.js'

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parseProjection, project } from './projection.js'
 import { userType } from './resource-type.js'
 import { parsePage, parseSearch, pickWords } from './search-request.js'

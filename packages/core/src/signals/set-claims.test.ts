@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { type Revoked, streamUpdatedClaims, subjectOfRevocation, verificationClaims } from './set-claims.js'
 
 const of = (over: Partial<Revoked>): Revoked => ({

@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from '@jest/globals'
+import { describe, expect, it, test } from 'vitest'
 import fc from 'fast-check'
 import { addSeconds, instant } from '../instant.js'
 import { type AnnouncementContent, announcementLimits, buildAnnouncementMail, nextTryAt, oneLine, tryAgainSeconds } from './announcement.js'

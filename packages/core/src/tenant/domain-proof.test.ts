@@ -1,4 +1,4 @@
-import { describe, expect, it, test } from '@jest/globals'
+import { describe, expect, it, test } from 'vitest'
 import fc from 'fast-check'
 import { isVerifiedAddress, parseEmailAddress } from '../identity/email-address.js'
 import { addSeconds, instant } from '../instant.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { addSeconds, instant } from '../instant.js'
 import { type AddressHolder, groupsOfAddressLimits, judgeGroupsOfAddress, unknownGroups } from './groups-of-address.js'
 

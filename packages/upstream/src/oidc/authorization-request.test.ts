@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { aConnector, logIn } from './fixtures/a-provider.js'
 
 const parametersOf = async (configuration: Record<string, unknown>, request: Parameters<typeof logIn>[0] = {}) => {

@@ -2,7 +2,7 @@
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import { toSeconds } from '@drawbridge/core/instant'
 import { Secret } from '@drawbridge/core/secret'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import type { ClientKey } from './client-authentication.js'
 import { clientAssertionSeconds } from './client-authentication.js'
 import { aSigner, issuer, type Login, logIn, now } from './fixtures/a-provider.js'

@@ -1,6 +1,6 @@
 import { err, ok } from '@drawbridge/core/result'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { diagnoseProvider } from './diagnose.js'
 import { oidcFindings } from './findings.js'

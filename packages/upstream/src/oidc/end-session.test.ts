@@ -1,6 +1,6 @@
 import { ok } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { endSessionLimits } from './end-session.js'
 import { aConnector, goThrough, issuer, type Login, logIn, now } from './fixtures/a-provider.js'
 

@@ -1,6 +1,6 @@
 import { judgeFreshness } from '@drawbridge/core/identity/fresh-login'
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { later, logIn, now } from './fixtures/a-provider.js'
 
 const accepting = { freshnessEvidence: 'issued_at_after_prompt', promptOnForce: 'select_account', maxAgeOnForce: null }

@@ -2,7 +2,7 @@ import { defaultClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { normalize } from '@drawbridge/core/identity/normalize'
 import { Secret } from '@drawbridge/core/secret'
 import { systemRandom } from '@drawbridge/crypto/random'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { aConnector, goThrough, issuer, later, logIn, now, type Op } from './fixtures/a-provider.js'
 import { graphGroups, withGroups } from './graph-groups.js'
 

@@ -1,5 +1,5 @@
 import { addSeconds, instant, toSeconds } from '@drawbridge/core/instant'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import { checkIdTokenClaims, type ExpectedIdToken, mergeUserinfo } from './id-token-rules.js'
 

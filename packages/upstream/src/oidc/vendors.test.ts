@@ -4,7 +4,7 @@ import { authenticationStrength } from '@drawbridge/core/identity/authentication
 import { normalize } from '@drawbridge/core/identity/normalize'
 import { toSeconds } from '@drawbridge/core/instant'
 import { strengthFor } from '@drawbridge/core/policy/strength'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { diagnoseProvider } from './diagnose.js'
 import { oidcFindings } from './findings.js'
 import { anOpenIdProvider, logIn, now } from './fixtures/a-provider.js'

@@ -1,6 +1,6 @@
 /** Every attack over every vendor's message, under both readers: each is refused, for the reason that it is refused for over the base message. */
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
-import { beforeAll, expect, test } from '@jest/globals'
+import { beforeAll, expect, test } from 'vitest'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { encodeMessage, fixtureParties } from './fixtures/a-saml-response.js'

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { readElement, textOf } from './element.js'
 
 const textIn = (written: string) => {

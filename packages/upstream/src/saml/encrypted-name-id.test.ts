@@ -1,6 +1,6 @@
 /** A NameID that is encrypted in a signed assertion: opened where the connection accepts encryption, and nowhere else a way in. */
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
-import { beforeAll, describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { assertionXml, encodeMessage, fixtureParties, responseXml, signXml } from './fixtures/a-saml-response.js'

@@ -3,7 +3,7 @@
 import { instant } from '@drawbridge/core/instant'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { systemRandom } from '@drawbridge/crypto/random'
-import { beforeAll, describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { samlConnector } from './connector.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { aServiceProvider } from './fixtures/a-service-provider.js'

@@ -4,7 +4,7 @@
  */
 import { addSeconds } from '@drawbridge/core/instant'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import type { SamlConnection } from '../connection-configuration.js'
 import { parseConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'

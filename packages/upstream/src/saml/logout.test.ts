@@ -2,7 +2,7 @@
 import { instant } from '@drawbridge/core/instant'
 import { Secret } from '@drawbridge/core/secret'
 import { systemRandom } from '@drawbridge/crypto/random'
-import { beforeAll, expect, test } from '@jest/globals'
+import { beforeAll, expect, test } from 'vitest'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { aServiceProvider } from './fixtures/a-service-provider.js'

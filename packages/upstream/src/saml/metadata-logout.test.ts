@@ -1,6 +1,6 @@
 /** What metadata says of single logout: which of several addresses is taken, what a refresh may do to them, and what ours says. */
 import { instant } from '@drawbridge/core/instant'
-import { beforeAll, describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { aServiceProvider } from './fixtures/a-service-provider.js'
 import { aKey, metadataLike, plainMetadata } from './fixtures/vendor-metadata.js'

@@ -2,7 +2,7 @@
 import { instant } from '@drawbridge/core/instant'
 import { mutations } from '@drawbridge/xml-signature/differential/mutate-message'
 import { randomFrom } from '@drawbridge/xml-signature/differential/random'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { parseConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { aKey, metadataLike, plainMetadata, signMetadata } from './fixtures/vendor-metadata.js'

@@ -1,6 +1,6 @@
 /** What fetched metadata may change by itself: keys and paths, with old and new trusted together. What it may not is held for the admin. */
 import { addSeconds, instant } from '@drawbridge/core/instant'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { aKey, plainMetadata, signCarrying, signMetadata } from './fixtures/vendor-metadata.js'

@@ -1,6 +1,6 @@
 /** Metadata in the shape of each vendor is recognised, needs nothing but the vendor's own advice, and has a preset that parses. */
 import { instant } from '@drawbridge/core/instant'
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from 'vitest'
 import { parseConnection } from '../connection-configuration.js'
 import { aKey, metadataLike } from './fixtures/vendor-metadata.js'
 import { diagnose } from './metadata-diagnosis.js'

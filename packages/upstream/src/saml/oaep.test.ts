@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import type { Oaep } from './encryption-algorithms.js'
 import { decodeOaep } from './oaep.js'
 

@@ -1,7 +1,7 @@
 /** Encrypted assertions: a signature decides, and what is wrong with a text is told to nobody who could have changed it. */
 import { Buffer } from 'node:buffer'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
-import { beforeAll, describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { algorithms, assertionXml, encodeMessage, fixtureParties, responseXml, signXml } from './fixtures/a-saml-response.js'

@@ -1,6 +1,6 @@
 /** Our metadata, imported by those who have to read it. */
 import { createRequire } from 'node:module'
-import { beforeAll, describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { attributeOf, childrenNamed, namespaces, readElement, walk } from './element.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'

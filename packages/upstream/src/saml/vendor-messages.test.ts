@@ -1,6 +1,6 @@
 /** Each vendor's response, in the shape in which it sends it, comes in on the first try with the preset that is proposed for the vendor. */
 import { authenticationStrength } from '@drawbridge/core/identity/authentication-strength'
-import { beforeAll, describe, expect, test } from '@jest/globals'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { algorithms } from './fixtures/a-saml-response.js'
 import { aServiceProvider } from './fixtures/a-service-provider.js'

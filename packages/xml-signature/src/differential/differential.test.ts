@@ -1,5 +1,5 @@
 // A small fixed part of the differential comparison. The large one is run by hand and prints docs/reference/xml-signature-differential.md.
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { compare } from './compare.js'
 
 test('no message is accepted by us alone, read with another identity, or refused though it is honest', async () => {

@@ -2,7 +2,7 @@
 
 import { type SetUpPages, type ShownPage, setUpPages } from '@drawbridge/testkit/set-up-pages'
 import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let pages: SetUpPages
 beforeAll(async () => {

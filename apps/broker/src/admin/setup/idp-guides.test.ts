@@ -1,7 +1,7 @@
 /** Whoever chooses her product reads its words for every protocol by which it is known here, with the addresses that this protocol needs. */
 import { oidcVendors } from '@drawbridge/upstream/oidc/vendors'
 import { vendors } from '@drawbridge/upstream/saml/metadata-vendors'
-import { expect, test } from '@jest/globals'
+import { expect, test } from 'vitest'
 import { guideOf, type IdpId, type IdpSteps, idpNames, readIdpId } from './idp-guides.js'
 
 const entered = (steps: IdpSteps | undefined) => new Set(steps?.enter.map(([, value]) => value))

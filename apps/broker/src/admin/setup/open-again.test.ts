@@ -1,7 +1,7 @@
 /** A set-up link that is clicked again in its mail: its own browser goes on where it was, and nobody else gains by it. */
 import { type SetUpPages, setUpPages } from '@drawbridge/testkit/set-up-pages'
 import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 
 let pages: SetUpPages
 beforeAll(async () => {

@@ -2,7 +2,7 @@
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { mostDomainsOfSetupLink } from '@drawbridge/store/domains'
 import { type SetUpPages, type ShownPage, setUpPages } from '@drawbridge/testkit/set-up-pages'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { BrokerDeps } from '../../deps.js'
 import { rateLimits } from '../../http/rate-limit.js'
 

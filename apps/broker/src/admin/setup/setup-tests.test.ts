@@ -10,7 +10,7 @@ import {
   type TwoCompanies,
   twoCompanies,
 } from '@drawbridge/testkit/two-companies'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let two: TwoCompanies
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { rateLimits } from '../../http/rate-limit.js'
 import { keepDraftSeconds } from './activate-draft.js'
 

@@ -1,11 +1,12 @@
-// Starts one throw-away PostgreSQL for the whole run and migrates the template that every test database is cloned from.
+// One throw-away PostgreSQL for the whole run, and the migrated template that every test database is cloned from.
 import { randomBytes } from 'node:crypto'
-import { chmodSync, existsSync, mkdtempSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const built = new URL('../packages/store/dist/embedded-postgres.js', import.meta.url)
 
+/** Answers how to end it and remove its files. */
 export default async function setUp() {
   if (!existsSync(built)) throw new Error('the packages are not built: run "npm test", or "npm run build" first')
   const { freePort, startEmbeddedPostgres } = await import(built.href)
@@ -18,7 +19,6 @@ export default async function setUp() {
     durable: false,
     settings: { max_connections: 300, shared_preload_libraries: 'pg_stat_statements', 'pg_stat_statements.max': 50_000 },
   })
-  globalThis.drawbridgeTest = { directory, server }
   const ownerUrl = server.url('drawbridge_template')
   await migrateDatabase(ownerUrl)
   process.env.DRAWBRIDGE_TEST_OWNER_URL = ownerUrl
@@ -26,4 +26,8 @@ export default async function setUp() {
     name: 'drawbridge_runtime',
     password: randomBytes(16).toString('hex'),
   })
+  return async () => {
+    await server.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }
 }
