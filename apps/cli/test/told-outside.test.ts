@@ -4,8 +4,8 @@
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { aBrowser, anAttempt, logIn, redeem, registerAt } from './a-client.js'
 import { aProduct, type Company, eventually, type Product } from './a-product.js'
 

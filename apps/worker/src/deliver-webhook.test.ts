@@ -16,8 +16,8 @@ import {
   updateWebhook,
 } from '@drawbridge/store/webhook-endpoints'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { Webhook } from 'standardwebhooks'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { countOf, installationId, jobDeps, random, sealer } from '../test/a-company.js'
 import { aReceiver, type Heard } from '../test/a-receiver.js'
 import { aToldCompany } from '../test/a-told-client.js'

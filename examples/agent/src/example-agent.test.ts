@@ -1,9 +1,9 @@
 /** The agent and the example server together, with the version 2 client and the version 1 SDK: from 401 to a tool call to 401 again. */
 import { createServer } from 'node:net'
 import { createExampleMcpServer, type ExampleMcpServer } from '@drawbridge/example-mcp-server/example-server'
-import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as TransportV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { aTinyIssuer, type TinyIssuer } from '../test/a-tiny-issuer.js'
 import { createBrowserLogin } from './browser-login.js'
 import { createExampleAgent, type ExampleAgent } from './example-agent.js'

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { diffLines, lineDiffLimits } from './line-diff.js'
 
 const lines = (...all: readonly string[]): string => all.map((line) => `${line}\n`).join('')

@@ -1,5 +1,5 @@
-import { describe, expect, it, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, it, test } from 'vitest'
 import { readYaml, writeYaml, yamlLimits } from './placed-yaml.js'
 
 const valuesOf = (text: string) => {

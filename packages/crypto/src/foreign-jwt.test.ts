@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { CompactSign, importJWK, SignJWT } from 'jose'
+import { describe, expect, test } from 'vitest'
 import { type ForeignAlgorithm, foreignAlgorithms } from './foreign-algorithms.js'
 import { foreignJwksMaxKeys, readForeignJwks } from './foreign-jwks.js'
 import { readForeignJwt, signForeignJwt, verifyForeignJwt } from './foreign-jwt.js'

@@ -1,6 +1,6 @@
 import { fromSeconds } from '@drawbridge/core/instant'
-import { expect, test } from 'vitest'
 import { importJWK, type JWK, jwtVerify } from 'jose'
+import { expect, test } from 'vitest'
 import { signJwt, verifyJwt } from './jwt.js'
 import { systemRandom } from './random.js'
 import { generateSigningKey, toJwks, toSigningKey, toVerificationKey } from './signing-keys.js'

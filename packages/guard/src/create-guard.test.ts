@@ -1,6 +1,7 @@
 /** The guard as a resource server sees it: tokens good and bad, notices true and forged, hearing and deaf. */
-import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
+
 import { generateKeyPair, type JWTPayload } from 'jose'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { eventually, reasonOf } from '../test/verdicts.js'
 import { createGuard, type Guard, type GuardOptions } from './create-guard.js'

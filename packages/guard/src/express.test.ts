@@ -1,8 +1,8 @@
 /** The guard in front of an Express app, over HTTP. */
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, expect, it, test } from 'vitest'
 import express from 'express'
+import { afterAll, beforeAll, expect, it, test } from 'vitest'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { createGuard, type Guard } from './create-guard.js'
 import { guardMcp, requireScopes, serveResourceMetadata, verifiedTokenOf } from './express.js'

@@ -1,7 +1,7 @@
 /** Over a real mail server: what it says decides whether the mail, or the server, is in trouble. */
 import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
 import { SMTPServer } from 'smtp-server'
+import { afterEach, describe, expect, it } from 'vitest'
 import { createSendMail, type Mail } from './send-mail.js'
 
 const mail: Mail = {

@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
 import pg from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { freePort, startEmbeddedPostgres } from './embedded-postgres.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'drawbridge embedded '))

@@ -2,7 +2,7 @@
 import { instant } from '@drawbridge/core/instant'
 import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { lockLivingStreams, recordNoticeAnswers, takeNotices } from './notice-polls.js'
 import { type AcrossDb, acrossTenants } from './transaction.js'
 

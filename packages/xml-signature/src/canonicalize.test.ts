@@ -1,7 +1,8 @@
 // The examples of the specifications, corner cases by hand, and the canonicaliser of somebody else over generated documents.
-import { describe, expect, test } from 'vitest'
+
 import { DOMParser } from '@xmldom/xmldom'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { SignedXml } from 'xml-crypto'
 import { type Canonicalization, canonicalize } from './canonicalize.js'
 import type { Path } from './namespace-context.js'

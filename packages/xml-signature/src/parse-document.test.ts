@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { canonicalize } from './canonicalize.js'
 import { aSigner } from './differential/a-signer.js'
 import { messageStream } from './differential/message-stream.js'

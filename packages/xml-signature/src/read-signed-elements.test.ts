@@ -1,6 +1,6 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { aSigner, publicKeyOf } from './differential/a-signer.js'
 import { generateMessage, idPlaces, type SignedPlace } from './differential/generate-message.js'
 import { identityOf } from './differential/identity.js'

@@ -1,6 +1,7 @@
 /** The printed OpenAPI document is valid, and says of every endpoint of the admin API what it takes, answers, refuses and needs. */
-import { describe, expect, it } from 'vitest'
+
 import { validate } from '@readme/openapi-parser'
+import { describe, expect, it } from 'vitest'
 import { brokerEndpoints } from '../app.js'
 import { httpErrors } from '../http/error.js'
 import { adminEndpoints } from './admin-endpoints.js'

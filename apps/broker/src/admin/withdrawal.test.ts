@@ -9,8 +9,8 @@ import { aGrant, aRedirectUri, aVerifier, hashOf } from '@drawbridge/testkit/a-g
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from 'vitest'
 import pg from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 
 let fixture: TestDatabase
 let broker: TestBroker

@@ -1,6 +1,7 @@
 /** Forms with a file: what browsers write is read, anything else is refused, and nothing throws. */
-import { expect, test } from 'vitest'
+
 import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { formLimits } from './form.js'
 import { parseMultipart } from './multipart.js'
 

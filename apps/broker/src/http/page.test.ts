@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { expect, test } from 'vitest'
 import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { html, renderHtml } from './html.js'
 import { contentSecurityPolicy, renderPage } from './page.js'
 

@@ -1,7 +1,8 @@
 /** What a QR code of a page says to a camera, and that it says nothing but drawing to a browser. */
-import { describe, expect, it } from 'vitest'
+
 import fc from 'fast-check'
 import decodeQR from 'qr/decode.js'
+import { describe, expect, it } from 'vitest'
 import { renderHtml } from './html.js'
 import { mostQrCodeBytes, qrCode } from './qr-code.js'
 

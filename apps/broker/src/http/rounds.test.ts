@@ -1,5 +1,5 @@
 /** Rounds: who asks at the same moment is answered together, and by nothing that was read before. */
-import { expect, it } from '@jest/globals'
+import { expect, it } from 'vitest'
 import { createRounds } from './rounds.js'
 
 const gate = () => {

@@ -1,6 +1,7 @@
 /** Whatever a directory sends, in body, path, filter, cursor or header: never a fault of ours, and always an answer of SCIM. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+
 import * as fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aScimBroker, type Directory, type ScimBroker } from '../../test/a-directory.js'
 
 let broker: ScimBroker

@@ -9,8 +9,8 @@ import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { globalTokenRevocationLimits } from '@drawbridge/upstream/signals/global-token-revocation'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const idp = 'https://idp.example'
 const organization = 'https://acme.okta.example'

@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const idp = 'https://idp.example'
 const sessionRevoked = { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} }

@@ -5,7 +5,7 @@ import { createDatabase, type Database } from '@drawbridge/store/database'
 import { lockLivingStreams, recordNoticeAnswers } from '@drawbridge/store/notice-polls'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { aGuardOf, aNoticingBroker, ids, type NoticingBroker, random, resource } from '../../test/a-noticing-broker.js'
 
 const instances = 30

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from 'vitest'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { rateLimits } from '../http/rate-limit.js'
 
 const idp = 'https://idp.example'

@@ -1,5 +1,5 @@
-import { expect, it, test } from 'vitest'
 import fc from 'fast-check'
+import { expect, it, test } from 'vitest'
 import type { AdminCommand } from './command.js'
 import { findCommand, meant, readWords } from './read-words.js'
 

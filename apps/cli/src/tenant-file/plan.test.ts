@@ -1,6 +1,7 @@
 /** Plans: empty where the file is what is there, and never taking away or giving back by themselves. */
-import { describe, expect, it, test } from 'vitest'
+
 import fc from 'fast-check'
+import { describe, expect, it, test } from 'vitest'
 import {
   aLiveClient,
   aLiveConnection,

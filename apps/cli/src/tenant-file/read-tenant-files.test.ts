@@ -1,6 +1,7 @@
 /** Files with mistakes: each is told with its file, line and column, all of them at once, and no text makes the reader throw. */
-import { expect, it, test } from 'vitest'
+
 import fc from 'fast-check'
+import { expect, it, test } from 'vitest'
 import { certificate } from '../../test/a-living-tenant.js'
 import { readTenantFiles } from './read-tenant-files.js'
 

@@ -1,6 +1,7 @@
 /** The OpenID provider against openid-client, a relying party that nobody here wrote. */
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+
 import * as client from 'openid-client'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { openBrowser } from '../browser.js'
 import type { FaultId } from '../faults.js'
 import { createSimulator, type Simulator } from '../simulator.js'

@@ -1,6 +1,7 @@
 /** The SAML IdP against @node-saml/node-saml, a service provider that nobody here wrote. */
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+
 import { SAML, ValidateInResponseTo } from '@node-saml/node-saml'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { openBrowser } from '../browser.js'
 import type { FaultId } from '../faults.js'
 import { createSimulator, type Simulator } from '../simulator.js'

@@ -1,6 +1,7 @@
 /** Single logout of the SAML IdP against @node-saml/node-saml, a service provider that nobody here wrote: both ways, and what it refuses. */
-import { afterAll, beforeAll, expect, it } from 'vitest'
+
 import { SAML } from '@node-saml/node-saml'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openBrowser } from '../browser.js'
 import { bareCertificate, loadKeys, type SigningPair } from '../keys.js'
 import { createSimulator, type Simulator } from '../simulator.js'

@@ -1,6 +1,7 @@
 /** Claims have sources: what the directory decides, the login does not, and what nobody knows is unknown. */
-import { expect, test } from 'vitest'
+
 import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { policyLimits } from '../policy/error.js'
 import { parseClaimMapping } from './claim-mapping.js'
 import { withDirectory } from './directory-claims.js'

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import type { ConnectionId, SubjectId } from '../tenant/ids.js'
 import { authenticationStrength } from './authentication-strength.js'

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { addSeconds, instant, toSeconds } from '../instant.js'
 import type { ClientId, GrantId, Issuer, TenantSlug } from '../tenant/ids.js'
 import { buildAccessTokenClaims, type Issuance, issuedAt } from './access-token.js'

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import type { ClientId, IssuerId, ResourceId, ResourceIdentifier, Scope, TenantId } from '../tenant/ids.js'
 import { acceptRequest, matchClient, parseAuthorizationRequest } from './authorization-request.js'

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import type { ClientId, IssuerId, Scope } from '../tenant/ids.js'
 import { findGrantRefusal, type GrantState } from './grant.js'

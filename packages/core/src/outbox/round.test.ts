@@ -1,6 +1,7 @@
 /** When work that failed is tried again, and when nobody tries it any more. */
-import { expect, it } from 'vitest'
+
 import fc from 'fast-check'
+import { expect, it } from 'vitest'
 import { decideNextRound, longestPauseSeconds, lossesWithoutPause, mostRounds } from './round.js'
 
 const chance = fc.double({ min: 0, max: 1, noNaN: true })

@@ -1,6 +1,7 @@
 /** Nobody gets more than a share, nobody is left out while there is room. */
-import { expect, it } from 'vitest'
+
 import fc from 'fast-check'
+import { expect, it } from 'vitest'
 import { decidingLane, shareOut, tellingLane } from './share-out.js'
 
 const { share: tenantShare, bound: queueBound } = tellingLane

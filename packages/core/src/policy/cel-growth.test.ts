@@ -2,9 +2,10 @@
  * Whatever is accepted does no more than its price: expressions that are made to grow are evaluated by the library itself, over the largest
  * login that there can be, and every step, every text and every list that it makes is counted.
  */
-import { expect, test } from 'vitest'
+
 import { type ASTNode, Environment } from '@marcbachmann/cel-js'
 import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { conditionCompiler } from './cel.js'
 import { policyLimits } from './error.js'
 

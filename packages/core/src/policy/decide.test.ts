@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import type { Known, NormalizedIdentity } from '../identity/normalized-identity.js'
 import { addSeconds, type Instant, instant } from '../instant.js'
 import type { ClientId, ConnectionId, ResourceIdentifier, Scope } from '../tenant/ids.js'

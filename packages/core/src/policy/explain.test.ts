@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import type { Scope } from '../tenant/ids.js'
 import { compilePolicy } from './compile.js'
 import { decide } from './decide.js'

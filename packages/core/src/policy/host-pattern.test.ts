@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { clientMatcher, isMeant } from './client-match.js'
 import { aSituation } from './fixtures/a-situation.js'
 import { isHostPattern } from './host-pattern.js'

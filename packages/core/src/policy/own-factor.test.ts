@@ -1,6 +1,7 @@
 /** What a factor of ours adds to a sign-in in the eyes of policy: strength, and the time of the oldest part that it needs. */
-import { describe, expect, test } from 'vitest'
+
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { methodsOfKind } from '../factor/second-factor.js'
 import { authenticationStrength, strengthBeside } from '../identity/authentication-strength.js'
 import type { AuthenticationContext } from '../identity/normalized-identity.js'

@@ -5,8 +5,9 @@
  * left of the others, and "never adds a scope" alone is not true of decisions. What is true, and held here: whatever is allowed
  * afterwards was to be had before, by asking for just that, and lived at least as long.
  */
-import { describe, expect, test } from 'vitest'
+
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { addSeconds } from '../instant.js'
 import { codeTtlSeconds } from '../oauth/grant.js'
 import type { CompiledPolicy } from './compile.js'

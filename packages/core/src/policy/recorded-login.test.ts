@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { traceLimits } from '../identity/login-trace.js'
 import { addSeconds, instant } from '../instant.js'
 import type { AuthorizationRequestId, SubjectId } from '../tenant/ids.js'

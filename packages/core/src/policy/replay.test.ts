@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import type { RecordedLoginId, Scope } from '../tenant/ids.js'
 import { policyLimits } from './error.js'
 import { aPolicy, aSituation } from './fixtures/a-situation.js'

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { haveScopeInCommon, scopePatterns } from './scope-pattern.js'
 
 /** What stands between two `*` must be there, in its order, and share no character with what stands before or behind it. */

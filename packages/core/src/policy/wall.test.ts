@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { compilePolicy, compileWall, safeDefault } from './compile.js'
 import { decide } from './decide.js'
 import { policyLimits } from './error.js'

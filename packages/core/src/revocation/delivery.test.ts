@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { addSeconds, instant } from '../instant.js'
 import { deliveryKinds, deliveryLimits, judgeTry, nextAttemptAt, pauseSeconds } from './delivery.js'
 

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { applyPatch } from './apply-patch.js'
 import type { JsonObject } from './json.js'
 import { parsePatch } from './patch.js'

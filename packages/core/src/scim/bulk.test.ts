@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { orderBulk, parseBulk, resolveBulk } from './bulk.js'
 import { scimLimits } from './error.js'
 

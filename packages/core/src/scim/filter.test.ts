@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { scimLimits } from './error.js'
 import { inCodePoints, matchesFilter } from './evaluate-filter.js'
 import { parseFilter } from './parse-filter.js'

@@ -1,6 +1,7 @@
 /** Two sets say what any sequence of operations does to members: as if each had been applied to the list in turn. */
-import { expect, test } from 'vitest'
+
 import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { applyPatch } from './apply-patch.js'
 import { membersIn, onlyAdds, planGroupPatch } from './member-change.js'
 import { parsePatch } from './patch.js'

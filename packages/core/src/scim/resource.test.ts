@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { scimErrorBody, scimLimits } from './error.js'
 import { readResource } from './resource.js'
 import { groupType, userType } from './resource-type.js'

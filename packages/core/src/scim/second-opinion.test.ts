@@ -2,9 +2,10 @@
  * A second opinion on PATCH: random operations on random people, by us and by the npm package scim-patch. Where both differ, the difference is
  * on the list below with the reason why ours holds, or the test fails; a reason that explains nothing any more fails it too.
  */
-import { expect, test } from 'vitest'
+
 import * as fc from 'fast-check'
 import { scimPatch } from 'scim-patch'
+import { expect, test } from 'vitest'
 import { applyPatch } from './apply-patch.js'
 import { isList, isObject, isUnset, type Json, type JsonObject, sameJson } from './json.js'
 import { parsePatch } from './patch.js'

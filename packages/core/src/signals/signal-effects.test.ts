@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { effectOfSignal, isOfStream, signalEventNames } from './signal-effects.js'
 
 const caep = 'https://schemas.openid.net/secevent/caep/event-type'

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { describeSubject, parseSignalSubject, parseSubjectIdentifier, subjectIdentifierLimits } from './subject-identifier.js'
 
 const long = 'x'.repeat(subjectIdentifierLimits.textLength + 1)

@@ -1,5 +1,5 @@
-import { describe, expect, it, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, it, test } from 'vitest'
 import { addSeconds, instant } from '../instant.js'
 import { type AnnouncementContent, announcementLimits, buildAnnouncementMail, nextTryAt, oneLine, tryAgainSeconds } from './announcement.js'
 

@@ -1,5 +1,5 @@
-import { describe, expect, it, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, it, test } from 'vitest'
 import { isVerifiedAddress, parseEmailAddress } from '../identity/email-address.js'
 import { addSeconds, instant } from '../instant.js'
 import { domainAndParents, parseDomainName } from './domain-name.js'

@@ -1,7 +1,7 @@
 import { err, ok } from '@drawbridge/core/result'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { diagnoseProvider } from './diagnose.js'
 import { oidcFindings } from './findings.js'
 import { aDiscoveryDocument, aSigner, issuer } from './fixtures/a-provider.js'

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { upstreamErrors } from '../error.js'
 import { refusalOfError } from './error-answer.js'
 import { logIn } from './fixtures/a-provider.js'

@@ -1,6 +1,6 @@
 import { addSeconds, instant, toSeconds } from '@drawbridge/core/instant'
-import { expect, test } from 'vitest'
 import fc from 'fast-check'
+import { expect, test } from 'vitest'
 import { checkIdTokenClaims, type ExpectedIdToken, mergeUserinfo } from './id-token-rules.js'
 
 const now = instant(Date.UTC(2026, 10, 23))

@@ -4,8 +4,8 @@
  */
 import { normalize } from '@drawbridge/core/identity/normalize'
 import { toSeconds } from '@drawbridge/core/instant'
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { upstreamErrors } from '../error.js'
 import { aDiscoveryDocument, aSigner, issuer, type Login, logIn, now } from './fixtures/a-provider.js'
 

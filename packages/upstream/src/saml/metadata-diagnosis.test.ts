@@ -1,7 +1,7 @@
 /** Whatever is pasted becomes a diagnosis in words from the catalogue; only metadata without an error becomes a configuration. */
 import { instant } from '@drawbridge/core/instant'
-import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
 import { parseConnection } from '../connection-configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import { algorithms, responseXml } from './fixtures/a-saml-response.js'
