@@ -1,5 +1,5 @@
 /** A tenant as the broker might show it: one for tables, and any for properties. */
-import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant } from '@drawbridge/cli/tenant-file/live-tenant'
+import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant, LiveWebhook } from '@drawbridge/cli/tenant-file/live-tenant'
 import { aKey } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import fc from 'fast-check'
 
@@ -68,11 +68,21 @@ export const aLiveClient = (change: Partial<LiveClient> = {}): LiveClient => ({
   jwks: null,
   ...change,
 })
+export const aLiveWebhook = (change: Partial<LiveWebhook> = {}): LiveWebhook => ({
+  id: 'w1',
+  name: 'SIEM',
+  url: 'https://siem.example/hook',
+  events: ['access.ended', 'access.dead_everywhere'],
+  pausedAt: null,
+  disabledAt: null,
+  ...change,
+})
 export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   slug: 'initech',
   name: 'Initech',
   suspendedAt: null,
   contacts: [{ id: 'c1', name: 'Initech IT', email: 'it@initech.example' }],
+  webhooks: [aLiveWebhook()],
   provisioning: 'scim_only',
   policy: aPolicy,
   policyCases: undefined,
@@ -210,6 +220,18 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
         email: fc.constantFrom('a@a.example', 'b+c@b.example'),
       }),
       { selector: ({ email }) => email },
+    ),
+    webhooks: unique(
+      fc
+        .record({
+          name: trimmed,
+          url: fc.constantFrom('https://a.example/hook', 'https://b.example/x?y=1'),
+          events: fc.uniqueArray(fc.constantFrom('access.ended', 'subject.reinstated', 'access.dead_everywhere'), { minLength: 1 }),
+          pausedAt: moment,
+          disabledAt: moment,
+        })
+        .map((change) => aLiveWebhook(change)),
+      (row) => row.name,
     ),
     provisioning: fc.constantFrom(undefined, 'just_in_time', 'scim_only', 'invited_only'),
     policyCases: fc.constantFrom(undefined, 'cases: []\n', '# none\n\ncases: []'),

@@ -43,6 +43,7 @@ const whole = {
   version: 1,
   tenant: { slug: 'initech', name: 'Initech' },
   contacts: [{ name: 'IT', email: 'it@initech.example' }],
+  webhooks: [{ name: 'SIEM', url: 'https://siem.example/hook', events: ['access.ended', 'subject.deactivated'] }],
   provisioning: 'invited_only',
   logout: { grantsOutliveLogout: true },
   loginTracing: { recordClaims: true },

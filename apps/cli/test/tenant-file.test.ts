@@ -45,6 +45,26 @@ const write = (name: string, text: string): string => {
 const trail = async ({ call }: Installation) => (await call('GET', '/tenants/initech/audit-events')).body.auditEvents.length as number
 const written = () => readFileSync(example, 'utf8').replace('../policies', join(example, '../../policies'))
 
+it('makes a webhook that a file declares, shows its secret once, changes it, and takes it away by --prune alone', async () => {
+  const declared = (text: string) => write('hooks.yaml', `version: 1\ntenant: {slug: hooks, name: Hooks}\nwebhooks:${text}`)
+  const hooks = async () => (await here.call('GET', '/tenants/hooks/webhooks')).body.webhooks
+  const siem = '\n  - {name: SIEM, url: https://siem.example/hook, events: [access.ended]}\n'
+  const first = await apply(declared(siem))
+  expect(first).toMatchObject({ code: 0, output: expect.stringMatching(/webhook "SIEM": whsec_\S+ {3}\(shown this once\)/) })
+  const [made] = await hooks()
+  expect(made).toMatchObject({ name: 'SIEM', url: 'https://siem.example/hook', events: ['access.ended'] })
+  const moved = await apply(declared(siem.replace('siem.example', 'other.example').replace('access.ended', 'subject.reinstated')))
+  expect(moved.output).not.toContain('whsec_')
+  expect(await hooks()).toMatchObject([{ id: made.id, url: 'https://other.example/hook', events: ['subject.reinstated'] }])
+  expect((await apply(declared(' []\n'))).output).toContain('webhook "SIEM" is not in the file')
+  expect(await hooks()).toHaveLength(1)
+  expect(await apply(declared(' []\n'), '--prune', '--yes')).toMatchObject({ code: 0 })
+  expect(await hooks()).toEqual([])
+  for (let n = 0; n < 2; n += 1)
+    await here.call('POST', '/tenants/hooks/webhooks', { name: 'SIEM', url: 'https://siem.example/hook', events: ['access.ended'] })
+  expect(await drawbridge(here, ['export', 'hooks'])).toMatchObject({ output: expect.stringContaining('two webhooks are called "SIEM"') })
+})
+
 it('writes nothing by a dry run, then all of it, then nothing more and no line of the trail', async () => {
   const dry = await apply(example, '--dry-run')
   expect(dry).toMatchObject({ code: 0, output: expect.stringContaining('+ connection "Initech sign-in"') })

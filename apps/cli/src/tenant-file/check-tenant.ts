@@ -32,9 +32,11 @@ AnL2gxGIaylYiYfyHsExDKdjP9pRO/KOtQxMowE1`
 const asIfFetched = { idpEntityId: 'urn:later', ssoUrl: 'https://later.invalid', certificates: [someCertificate] }
 
 export function findMistakes(tenant: TenantFile): readonly Mistake[] {
-  const { contacts = [], connections = [], domains = [], resources = [], sharedResources = [], clients = [], policy, policyCases } = tenant
+  const { contacts = [], webhooks = [], connections = [], domains = [], resources = [], sharedResources = [], clients = [] } = tenant
+  const { policy, policyCases } = tenant
   return [
     ...repeated(contacts, 'contacts', 'email', ({ email }) => email),
+    ...repeated(webhooks, 'webhooks', 'name', ({ name }) => name),
     ...repeated(connections, 'connections', 'name', ({ name }) => name),
     ...connections.flatMap((connection, index) => inConnection(connection, ['connections', index])),
     ...repeated(domains, 'domains', 'domain', domainKey),

@@ -5,13 +5,13 @@
 import type { Comment } from '@drawbridge/core/placed-yaml'
 import { writeYaml } from '@drawbridge/core/placed-yaml'
 import { membersOfMetadata } from './check-tenant.js'
-import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant } from './live-tenant.js'
+import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant, LiveWebhook } from './live-tenant.js'
 
 /** As it stands in the file: what is absent there is absent here. */
 export type Declared = Readonly<Record<string, unknown>>
 
-export const isUnique = (connections: readonly LiveConnection[], { name }: LiveConnection): boolean =>
-  connections.filter((other) => other.name === name).length === 1
+type Called = { readonly name: string }
+export const isUnique = (all: readonly Called[], { name }: Called): boolean => all.filter((other) => other.name === name).length === 1
 
 /** The variable that an export proposes for a secret. */
 export const secretVariable = (slug: string, name: string): string =>
@@ -27,6 +27,7 @@ export function declareTenant(live: LiveTenant): Declared {
     version: 1,
     tenant: { slug: live.slug, name: live.name },
     contacts: sortBy(live.contacts, ({ email }) => email).map(({ name, email }) => ({ name, email })),
+    webhooks: sortBy(live.webhooks, ({ name }) => name).map(declareWebhook),
     provisioning: live.provisioning,
     logout: live.logout,
     loginTracing: live.loginTracing,
@@ -89,6 +90,8 @@ function declareConnection(slug: string, connection: LiveConnection): Declared {
   })
 }
 
+const declareWebhook = ({ name, url, events }: LiveWebhook): Declared => ({ name, url, events: events.toSorted() })
+
 const orAbsent = <T>(rows: readonly T[]): readonly T[] | undefined => (rows.length === 0 ? undefined : rows)
 
 const declareDomain = ({ domain, connectionId, proof }: LiveDomain, nameOf: (id: string | null) => string | undefined): Declared =>
@@ -126,7 +129,7 @@ const declareClient = (client: LiveClient): Declared =>
 const head = [
   'A tenant of Drawbridge, as `drawbridge export` printed it; `drawbridge apply -f` brings a broker to it.',
   'A section that is left out is not managed. Secrets are named, never written: {fromEnv: NAME} or {fromFile: path}.',
-  'Not in here, because the broker makes them: ids, keys, SCIM tokens, credentials of resources, invitations, client secrets.',
+  'Not in here, because the broker makes them: ids, keys, SCIM tokens, credentials of resources, invitations, client secrets, secrets of webhooks.',
 ]
 
 /** What a reader of the file would otherwise have to look up. */

@@ -1,7 +1,7 @@
 /** Reads a tenant through the admin API. */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { AdminClient, Refused } from '../admin/admin-client.js'
-import type { LiveClient, LiveConnection, LiveContact, LiveDomain, LiveResource, LiveTenant } from './live-tenant.js'
+import type { LiveClient, LiveConnection, LiveContact, LiveDomain, LiveResource, LiveTenant, LiveWebhook } from './live-tenant.js'
 
 /** At most this many questions at once: a tenant with a hundred connections is not to look like an attack. */
 const atOnce = 4
@@ -12,9 +12,10 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
   const tenant = await client.call('GET', at)
   if (!tenant.ok) return tenant.error.status === 404 ? ok(undefined) : tenant
   const { name, suspendedAt } = tenant.value as Pick<LiveTenant, 'name' | 'suspendedAt'>
-  const [contacts, provisioning, logout, loginTracing, loginRecording, policy, choice, connections, domains, resources, clients] =
+  const [contacts, webhooks, provisioning, logout, loginTracing, loginRecording, policy, choice, connections, domains, resources, clients] =
     await Promise.all([
       client.list(`${at}/contacts`, { member: 'contacts' }),
+      client.list(`${at}/webhooks`, { member: 'webhooks' }),
       client.call('GET', `${at}/provisioning`),
       client.call('GET', `${at}/logout`),
       client.call('GET', `${at}/login-tracing`),
@@ -28,6 +29,7 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     ])
   for (const each of [
     contacts,
+    webhooks,
     provisioning,
     logout,
     loginTracing,
@@ -47,6 +49,7 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     name,
     suspendedAt,
     contacts: valueOf(contacts) as readonly LiveContact[],
+    webhooks: valueOf(webhooks) as readonly LiveWebhook[],
     provisioning: chosen ? mode : undefined,
     logout: valueOf(logout) as LiveTenant['logout'],
     loginTracing: valueOf(loginTracing) as LiveTenant['loginTracing'],

@@ -49,11 +49,20 @@ export type LiveClient = {
   readonly jwks: unknown
 }
 export type LiveContact = { readonly id: string; readonly name: string; readonly email: string }
+export type LiveWebhook = {
+  readonly id: string
+  readonly name: string
+  readonly url: string
+  readonly events: readonly string[]
+  readonly pausedAt: string | null
+  readonly disabledAt: string | null
+}
 export type LiveTenant = {
   readonly slug: string
   readonly name: string
   readonly suspendedAt: string | null
   readonly contacts: readonly LiveContact[]
+  readonly webhooks: readonly LiveWebhook[]
   /** Undefined: nobody has chosen. */
   readonly provisioning: ProvisioningMode | undefined
   /** Undefined: none is published. */

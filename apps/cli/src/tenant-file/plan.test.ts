@@ -8,6 +8,7 @@ import {
   aLiveDomain,
   aLiveResource,
   aLiveTenant,
+  aLiveWebhook,
   anyLiveTenant,
   aPolicy,
   aSamlConnection,
@@ -58,7 +59,7 @@ describe('for any tenant', () => {
     fc.assert(
       fc.property(anyLiveTenant, anyLiveTenant, fc.boolean(), (one, other, prune) => {
         const said = JSON.stringify(plan(fileOf(one), { ...other, slug: one.slug }, { prune }).changes)
-        for (const word of ['/enable', '/reinstate', '/restore', '"blocked":false']) expect(said).not.toContain(word)
+        for (const word of ['/enable', '/reinstate', '/restore', '/resume', '"blocked":false']) expect(said).not.toContain(word)
       }),
       { numRuns: 100 },
     )
@@ -95,6 +96,7 @@ const rows: readonly Row[] = [
     changes: [
       'create tenant initech',
       'create contact it@initech.example',
+      'create webhook "SIEM"',
       'change provisioning',
       'create connection "Entra"',
       'create connection "Okta"',
@@ -112,6 +114,24 @@ const rows: readonly Row[] = [
   },
   { what: 'a contact is not in the file', file: { contacts: [] }, changes: [] },
   { what: 'it is pruned', file: { contacts: [] }, options: { prune: true }, changes: ['take away contact it@initech.example'] },
+  {
+    what: 'a webhook leads elsewhere',
+    file: { webhooks: [{ name: 'SIEM', url: 'https://other.example/hook', events: ['access.ended', 'access.dead_everywhere'] }] },
+    changes: ['change webhook "SIEM"'],
+  },
+  {
+    what: 'it hears other news',
+    file: { webhooks: [{ name: 'SIEM', url: 'https://siem.example/hook', events: ['access.ended'] }] },
+    changes: ['change webhook "SIEM"'],
+  },
+  {
+    what: 'it hears the same news in another order',
+    file: { webhooks: [{ name: 'SIEM', url: 'https://siem.example/hook', events: ['access.dead_everywhere', 'access.ended'] }] },
+    changes: [],
+  },
+  { what: 'it is disabled', live: aLiveTenant({ webhooks: [aLiveWebhook({ disabledAt: '2026-01-01' })] }), changes: [] },
+  { what: 'a webhook is not in the file', file: { webhooks: [] }, changes: [] },
+  { what: 'that one is pruned', file: { webhooks: [] }, options: { prune: true }, changes: ['take away webhook "SIEM"'] },
   {
     what: 'a section is left out',
     file: { connections: undefined, domains: undefined, connectionChoice: undefined },
@@ -260,6 +280,16 @@ test.each<Told>([
     live: aLiveTenant({ clients: [aLiveClient({ blockedAt: 'then' })] }),
     says: 'client agent was blocked at then, and stays so',
   },
+  {
+    what: 'a webhook is disabled',
+    live: aLiveTenant({ webhooks: [aLiveWebhook({ disabledAt: 'then', pausedAt: 'before' })] }),
+    says: 'webhook "SIEM" is disabled since then, and stays so',
+  },
+  {
+    what: 'a webhook is paused',
+    live: aLiveTenant({ webhooks: [aLiveWebhook({ pausedAt: 'then' })] }),
+    says: 'webhook "SIEM" is paused since then, and stays so',
+  },
 ])('where $what nothing is given back, and that is told', ({ live: there, says }) => {
   const { changes, warnings } = plan(file, there)
   expect(changes).toEqual([])
@@ -272,6 +302,12 @@ test.each<Told & { readonly path: readonly (string | number)[] }>([
     live: aLiveTenant({ connections: [aLiveConnection(), aLiveConnection({ id: 'x' }), aSamlConnection()] }),
     path: ['connections', 0, 'name'],
     says: 'two connections',
+  },
+  {
+    what: 'two webhooks share a name',
+    live: aLiveTenant({ webhooks: [aLiveWebhook(), aLiveWebhook({ id: 'w2' })] }),
+    path: ['webhooks', 0, 'name'],
+    says: 'two webhooks',
   },
   {
     what: 'a connection has another kind',

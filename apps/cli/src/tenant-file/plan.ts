@@ -12,6 +12,7 @@ import { planConnections } from './plan-connections.js'
 import { planContacts } from './plan-contacts.js'
 import { planChoice, planDomains } from './plan-domains.js'
 import { planResources, planShares } from './plan-resources.js'
+import { planWebhooks } from './plan-webhooks.js'
 import type { TenantFile } from './shape.js'
 
 const nobody = (slug: string): LiveTenant => ({
@@ -19,6 +20,7 @@ const nobody = (slug: string): LiveTenant => ({
   name: '',
   suspendedAt: null,
   contacts: [],
+  webhooks: [],
   provisioning: undefined,
   policy: undefined,
   policyCases: undefined,
@@ -41,6 +43,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
   const parts: readonly Planned[] = [
     planTenantItself(file, living),
     planContacts(compared),
+    planWebhooks(compared),
     planProvisioning(compared),
     planDocument(compared, 'logout', '/logout'),
     planDocument(compared, 'loginTracing', '/login-tracing'),

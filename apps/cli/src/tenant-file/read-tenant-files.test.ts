@@ -34,6 +34,21 @@ test.each([
     text: `${head}domains: [{domain: a.example}, {domain: A.example}]\n`,
     says: /domains\[1\]\.domain: "a\.example" is said twice/,
   },
+  {
+    what: 'a webhook twice',
+    text: `${head}webhooks:\n  - {name: S, url: https://a.example, events: [access.ended]}\n  - {name: S, url: https://b.example, events: [access.ended]}\n`,
+    says: /:5:6 webhooks\[1\]\.name: "S" is said twice/,
+  },
+  {
+    what: 'a webhook in plain text',
+    text: `${head}webhooks:\n  - {name: S, url: http://a.example, events: [access.ended]}\n`,
+    says: /webhooks\[0\]\.url: https without a fragment/,
+  },
+  {
+    what: 'news that there is not',
+    text: `${head}webhooks:\n  - {name: S, url: https://a.example, events: [access.begun]}\n`,
+    says: /webhooks\[0\]\.events\[0\]/,
+  },
   { what: 'a public suffix', text: `${head}domains: [{domain: co.uk}]\n`, says: /anybody can register/ },
   { what: 'no domain', text: `${head}domains: [{domain: '@'}]\n`, says: /not a domain/ },
   {

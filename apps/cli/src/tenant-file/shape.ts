@@ -6,9 +6,11 @@
  */
 import { newClient } from '@drawbridge/broker/admin/client-shapes'
 import { newResource } from '@drawbridge/broker/admin/resource-shapes'
+import { newWebhook } from '@drawbridge/broker/admin/webhook-shapes'
 import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
 import { policyLimits } from '@drawbridge/core/policy/error'
+import { webhookLimits } from '@drawbridge/core/revocation/webhook'
 import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
 import { choiceRuleShape, connectionChoiceLimits, connectionChoiceShape } from '@drawbridge/core/tenant/connection-choice'
 import { z } from 'zod'
@@ -81,6 +83,8 @@ export const tenantShape = z.strictObject({
   }),
   /** Who is told when somebody changes how the tenant's people sign in. */
   contacts: z.array(contact).max(announcementLimits.contacts).optional(),
+  /** Who hears when access ends. The broker makes their secrets, and shows each once. */
+  webhooks: z.array(newWebhook).max(webhookLimits.endpoints).optional(),
   provisioning: z.enum(provisioningModes).optional(),
   logout: z.strictObject({ grantsOutliveLogout: z.boolean() }).optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
@@ -106,6 +110,7 @@ export const tenantShape = z.strictObject({
 
 export type TenantFile = z.output<typeof tenantShape>
 export type FileContact = NonNullable<TenantFile['contacts']>[number]
+export type FileWebhook = NonNullable<TenantFile['webhooks']>[number]
 export type FileConnection = NonNullable<TenantFile['connections']>[number]
 export type FileDomain = NonNullable<TenantFile['domains']>[number]
 export type FileResource = NonNullable<TenantFile['resources']>[number]
