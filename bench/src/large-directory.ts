@@ -51,6 +51,12 @@ export async function measureLargeDirectory(laboratory: Laboratory, broker: numb
       () => send('GET', `/Users?startIndex=${Math.ceil(size.people / 2)}&count=100`),
     ],
     ['a page of 100 people, by cursor', size.runs, () => send('GET', '/Users?cursor&count=100')],
+    ['… without their groups', size.runs, () => send('GET', '/Users?cursor&count=100&excludedAttributes=groups')],
+    [
+      'a page of 100 people of the group, by cursor',
+      size.runs,
+      () => send('GET', `/Users?cursor&count=100&filter=${encodeURIComponent(`groups.value eq "${group}"`)}`),
+    ],
     [
       'one person switched off',
       size.runs,
