@@ -22,8 +22,12 @@ export const rateLimits = {
   scim_create: { perSecond: 100, burst: 2000 },
   scim_change: { perSecond: 100, burst: 4000 },
   scim_removal: { perSecond: 100, burst: 10_000 },
+  /** Newcomers who are told of as gone: whoever signed in before her directory told of her goes by it, and a directory that begins has very many. */
+  scim_create_gone: { perSecond: 100, burst: 2000 },
   /** Of what may take away, per client address, in place of the limit of everything: whatever else comes from there leaves it alone. */
   scim_address: { perSecond: 200, burst: 2000 },
+  /** The same of newcomers, apart from those. */
+  scim_create_address: { perSecond: 200, burst: 2000 },
   /** Addresses whose groups choose a connection, per client address: who tries many would learn who is in which group. */
   group_choice: { perSecond: 2, burst: 60 },
   /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */

@@ -14,7 +14,9 @@ describe('what a request counts under', () => {
     ['POST', '/Users/.search', {}, 'scim_read'],
     ['POST', '/.search', { filter: 'active eq false' }, 'scim_read'],
     ['POST', '/Users', { userName: 'ada', active: true }, 'scim_create'],
-    ['POST', '/Users', { userName: 'ada', active: false }, 'scim_removal'],
+    ['POST', '/Users', { userName: 'ada', active: false }, 'scim_create_gone'],
+    ['POST', '/Users', { userName: 'ada', urn: { Active: 'False' } }, 'scim_create_gone'],
+    ['POST', '/Groups', { displayName: 'x', active: false }, 'scim_create_gone'],
     ['PUT', '/Users/1', { userName: 'ada', active: true }, 'scim_change'],
     ['PUT', '/Users/1', { userName: 'ada', active: false }, 'scim_removal'],
     ['PATCH', '/Users/1', patched({ op: 'replace', path: 'title', value: 'Engineer' }), 'scim_change'],
@@ -68,9 +70,9 @@ describe('at the endpoints', () => {
     throw new Error('it is never told to wait')
   }
   const gone = patched({ op: 'replace', path: 'active', value: false })
-  const isGone = async (): Promise<boolean> => {
-    const said = "SELECT deactivated_at IS NOT NULL AS gone FROM subjects WHERE tenant_id = $1 AND stable_id = 'ada'"
-    return (await asOwner<{ gone: boolean }>(fixture.ownerUrl, said, [directory.tenant.tenantId]))[0]?.gone === true
+  const isGone = async (who = 'ada'): Promise<boolean> => {
+    const said = 'SELECT deactivated_at IS NOT NULL AS gone FROM subjects WHERE tenant_id = $1 AND stable_id = $2'
+    return (await asOwner<{ gone: boolean }>(fixture.ownerUrl, said, [directory.tenant.tenantId, who]))[0]?.gone === true
   }
   const create = async () => (await directory.call('POST', '/Users', ada, elsewhere())).body['id']
 
@@ -99,6 +101,22 @@ describe('at the endpoints', () => {
     await flood('POST', '/Users', {}, elsewhere)
     await flood('PATCH', '/Users/none', patched({ op: 'replace', path: 'title', value: 'x' }), elsewhere)
     expect((await directory.call('PATCH', `/Users/${id}`, gone, elsewhere())).status).toBe(200)
+    expect(await isGone()).toBe(true)
+  })
+
+  it('whoever is created as gone is taken away although newcomers have no room, and a flood of such leaves room for every other goodbye', async () => {
+    const id = await create()
+    await flood('POST', '/Users', {}, elsewhere)
+    await flood('GET', '/Users?count=0', undefined, () => from('203.0.113.8'))
+    const signedIn = `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+      VALUES ($1, gen_random_uuid(), $2, 'eve', '{}', now(), now(), now())`
+    await asOwner(fixture.ownerUrl, signedIn, [directory.tenant.tenantId, directory.tenant.connectionId])
+    const eve = { ...ada, userName: 'eve@acme.example', externalId: 'eve', active: false }
+    expect((await directory.call('POST', '/Users', eve, from('203.0.113.8'))).status).toBe(201)
+    expect(await isGone('eve')).toBe(true)
+    await flood('POST', '/Users', { active: false }, elsewhere)
+    await flood('POST', '/Users', { active: false }, () => from('203.0.113.8'))
+    expect((await directory.call('PATCH', `/Users/${id}`, gone, from('203.0.113.8'))).status).toBe(200)
     expect(await isGone()).toBe(true)
   })
 

@@ -1,6 +1,7 @@
 /**
  * Which limit a request of a directory counts under. What takes access away has limits of its own, also of its address: no flood of anything else
- * leaves it without room. A directory that is told to wait sends again, so that none is lost; it is told when.
+ * leaves it without room. Nor do those leave it without room whom a directory creates as gone, very many when it begins: they, too, may take away, and have
+ * limits of their own. A directory that is told to wait sends again, so that none is lost; it is told when.
  */
 import type { HttpRequest } from '../http/endpoint.js'
 import type { RateLimitName } from '../http/rate-limit.js'
@@ -10,8 +11,9 @@ export type ScimLimit = Extract<RateLimitName, `scim_${string}`>
 export function scimLimitOf({ method, path, json }: Pick<HttpRequest, 'method' | 'path' | 'json'>): ScimLimit {
   if (method === 'DELETE') return 'scim_removal'
   if (method === 'GET' || path.endsWith('/.search')) return 'scim_read'
-  if (json.ok && saysGone(json.value)) return 'scim_removal'
-  return method === 'POST' && !path.endsWith('/Bulk') ? 'scim_create' : 'scim_change'
+  const isGone = json.ok && saysGone(json.value)
+  if (method === 'POST' && !path.endsWith('/Bulk')) return isGone ? 'scim_create_gone' : 'scim_create'
+  return isGone ? 'scim_removal' : 'scim_change'
 }
 
 /** Deeper than any body of SCIM nests what matters here: Bulk, its data, a PATCH in it, the value of an operation. */

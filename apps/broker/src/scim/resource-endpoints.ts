@@ -106,6 +106,7 @@ function writing(kind: ScimKind): readonly Endpoint[] {
   const away = type.name === 'User' ? '; active: false takes everything away' : ''
   const create = endpoint<GivenBody<unknown>, ScimCaller>({
     ...common,
+    addressLimit: 'scim_create_address',
     method: 'POST',
     path,
     spec: 'RFC 7644 §3.3',
