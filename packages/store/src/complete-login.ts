@@ -18,9 +18,9 @@
  * The SCIM link is made once, by the key the connection declared (without one: externalId is the stable id), to exactly one living user of
  * this connection whom no other subject has. Where this connection's directory does not know her, a tombstone or an inactive user of any
  * other one refuses: who is switched off there does not come back through here. A deleted user stays hers: only an admin undoes that.
- * Whoever of the tenant is out, by a signal, an admin or her directory, leaves a tombstone of all her linking keys: nobody is made a subject of any
- * connection whose stable id, link value or address is one of them, unless the directory of this connection has her, or an admin invited her
- * since: an address may have been given to somebody else. And what a signal said of an
+ * Whoever of the tenant is out, by a signal, an admin or her directory, leaves a tombstone of all her linking keys, her own without regard to case:
+ * nobody is made a subject of any connection whose stable id, link value or address is one of them, unless the directory of this connection has her,
+ * or an admin invited her since: an address may have been given to somebody else. And what a signal said of an
  * id that nobody had (`unmatched-signals`) holds for whoever first comes under it: `hold_signals` waits for one that is just being said.
  *
  * Whom no key finds is refused, too, where her stable id, link value or address is a name or an externalId that a directory of the tenant has

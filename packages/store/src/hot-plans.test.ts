@@ -81,6 +81,33 @@ test('of the tables that grow, nothing but a key holds the tenant', async () => 
   expect(rows.map(({ index }) => index)).toEqual([])
 })
 
+test('a login reads no more people and users than bear its names, however many are out', async () => {
+  const [made] = await asOwner<{ tenant_id: string; id: string }>(fixture.ownerUrl, 'SELECT tenant_id, id FROM connections LIMIT 1')
+  const at = [made?.tenant_id, made?.id]
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, link_value, email_key, claims, claims_at, created_at, last_login_at, deactivated_at)
+     SELECT $1, gen_random_uuid(), $2, 's' || n, 'l' || n, 'e' || n, '{}', now(), now(), now(), now() FROM generate_series(1, 3000) n`,
+    at,
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at)
+     SELECT $1, gen_random_uuid(), $2, 'u' || n, 'u' || n, 'x' || n, false, '{}', now(), now() FROM generate_series(1, 3000) n`,
+    at,
+  )
+  await asOwner(fixture.ownerUrl, 'ANALYZE')
+  const { rows } = await fixture.database.hotPool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+    `EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${hotStatements().find(({ name }) => name === 'complete_login')?.text}`,
+  )
+  const nodes = nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode)
+  const named = /stable_id|link_value|email_key|user_name_key|external_id|[( ]id = /
+  const byIndex = nodes.filter((node) => /^(?:subjects|scim_users)_/.test(String(node['Index Name'])))
+  expect(byIndex.filter((node) => !/scim_user_id/.test(String(node['Index Cond'])) && !named.test(String(node['Index Cond'])))).toEqual([])
+  expect(nodes.filter((node) => node['Node Type'] === 'Seq Scan' && /^(?:subjects|scim_users)$/.test(String(node['Relation Name'])))).toEqual([])
+  expect(byIndex.length).toBeGreaterThan(5)
+})
+
 test('a statement that reads a whole table would be seen', async () => {
   expect(await wideScans({ name: 'wide', text: 'SELECT 1 FROM grants WHERE revoked_reason = $1' })).toHaveLength(1)
 })

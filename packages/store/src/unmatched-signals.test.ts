@@ -292,6 +292,22 @@ describe('whoever is out leaves a tombstone of all her linking keys', () => {
     expect(await sql(reasons, [acme.tenantId])).toEqual([{ reason: 'subject_tombstone' }])
   })
 
+  it.each([
+    { by: 'her link value', link: { by: 'externalId' as const, value: 'Emp-17' } },
+    { by: 'her link value in other letters', link: { by: 'userName' as const, value: 'EMP-17' } },
+    { by: 'her link value as stable id', stableId: 'emp-17' },
+    { by: 'her stable id in other letters', stableId: 'PAIR-wise' },
+    { by: 'her stable id in other letters, as link value', link: { by: 'externalId' as const, value: 'pair-WISE' } },
+  ])('whom no directory knows: nor by $by', async ({ by: _by, ...her }) => {
+    expect(await signIn({ stableId: 'Pair-Wise', link: { by: 'externalId', value: 'Emp-17' } })).toBe('believed')
+    // What her last login did not say again is still hers.
+    expect(await signIn({ stableId: 'Pair-Wise' })).toBe('believed')
+    await told('account-disabled', { id: 'Pair-Wise', now: at(70) })
+    expect(await signIn({ stableId: 'u-1', ...her, connectionId: other, issuedAt: at(90) })).toBe('subject_deactivated')
+    acme = await aTenant(fixture, { slug: `globex-${(slugs += 1)}` })
+    expect(await signIn({ stableId: 'u-1', ...her, issuedAt: at(90) })).toBe('believed')
+  })
+
   it('nor of her own connection under another id', async () => {
     await aPersonWhoIsOut('an IdP purged')
     expect(await signIn({ stableId: 'u-1', email: 'grace@acme.example', issuedAt: at(90) })).toBe('subject_deactivated')
