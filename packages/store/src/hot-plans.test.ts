@@ -104,7 +104,9 @@ test('a login reads no more people and users than bear its names, however many a
   const named = /stable_id|link_value|email_key|user_name_key|external_id|[( ]id = /
   const byIndex = nodes.filter((node) => /^(?:subjects|scim_users)_/.test(String(node['Index Name'])))
   expect(byIndex.filter((node) => !/scim_user_id/.test(String(node['Index Cond'])) && !named.test(String(node['Index Cond'])))).toEqual([])
-  expect(nodes.filter((node) => node['Node Type'] === 'Seq Scan' && /^(?:subjects|scim_users)$/.test(String(node['Relation Name'])))).toEqual([])
+  expect(
+    nodes.filter((node) => node['Node Type'] === 'Seq Scan' && /^(?:subjects|scim_users)$/.test(String(node['Relation Name']))),
+  ).toEqual([])
   expect(byIndex.length).toBeGreaterThan(5)
 })
 
