@@ -152,7 +152,7 @@ it.each([
 })
 
 it('the relay says how many entries wait', async () => {
-  const company = await aCompany(fixture, 'wayne')
+  const company = await aCompany(fixture, 'closed-lately')
   const deps = jobDeps(fixture)
   const said: number[] = []
   const metrics = { ...deps.metrics, set: (name: string, value: number) => void (name === 'drawbridge_outbox_waiting' && said.push(value)) }
@@ -212,6 +212,31 @@ it('an instance that fell silent is given up by the sweep: its receipt says so, 
   await sweepExpired({ ...jobDeps(fixture), clock: { now: () => instant(Date.now() + 91_000) } })
   expect(await countOf(fixture, `${silent} AND lapsed_at IS NOT NULL AND acknowledged_at IS NULL`, [company.tenant])).toBe(1)
   expect(await countOf(fixture, dead, [company.tenant])).toBe(1)
+})
+
+it('a receipt that was written for a stream in the moment in which it closed is not waited for either', async () => {
+  const company = await aCompany(fixture, 'closed-lately')
+  const [closed, event, at] = [random.uuid(), random.uuid(), new Date()]
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, opened_at, heard_at, closed_at, issuer_tenant_id, issuer_id)
+     VALUES ($1, $2, $3, 'replica-1', $4, $4, $4, $1, $5)`,
+    [company.tenant, closed, company.resources[0]?.id, at, company.issuerId],
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at, swept_at)
+     VALUES ($1, $2, 'admin', 'subject', $3, 'test', $4, $4, $4)`,
+    [company.tenant, event, company.subject, at],
+  )
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at) VALUES ($1, $2, $3, 'documents', 'replica-1', $4)`,
+    [company.tenant, event, closed, at],
+  )
+  await sweepExpired(jobDeps(fixture))
+  expect(await countOf(fixture, 'notice_receipts WHERE event_id = $1 AND lapsed_at IS NOT NULL', [event])).toBe(1)
+  expect(await countOf(fixture, 'deprovisioning_events WHERE id = $1 AND dead_at IS NOT NULL', [event])).toBe(1)
 })
 
 it('the sweep removes what has expired and only what is done', async () => {

@@ -41,6 +41,9 @@ export type Guard = {
   readonly toolScopes: ToolScopes
   /** Starts to listen; resolves when every issuer has given its first snapshot. Requests before that are answered 503. */
   start(): Promise<void>
+  /**
+   * Ends listening for good and tells the issuers, which wait for it no longer. From the call on everything is refused with 503: stop serving first.
+   */
   stop(): Promise<void>
   isReady(): boolean
   /** Judges the `Authorization` header and the scopes that this request needs. */

@@ -6,6 +6,8 @@
  * §2.4). A stream that the issuer no longer knows, or a notice that cannot be verified, starts again from a new snapshot. Until the
  * first snapshot the guard serves nothing. Whatever a stream says, it says about its own issuer and never about another one that is trusted. "Heard" is the time of the last complete answer: an empty one also
  * says that nothing was revoked until then.
+ *
+ * At the stop it first ceases to believe, then closes its stream, so that nobody waits for what it will never acknowledge.
  */
 import type { Barrier, Barriers } from './barriers.js'
 import { type NoticeDeps, parseBarrier, parseKeyId, readNotice, type Told } from './notice.js'
@@ -14,6 +16,8 @@ import { condemnKeys } from './trusted-issuer.js'
 /** A poll is held open by the issuer for up to 25 s; longer than this means that the line is dead. */
 export const pollTimeoutSeconds = 35
 export const openTimeoutSeconds = 10
+/** A process that ends waits no longer for the issuer; a stream that was not closed lapses. */
+export const closeTimeoutSeconds = 2
 export const maxNoticesPerPoll = 100
 /** Notice ids remembered so that each counts once; beyond this the oldest is forgotten, which is harmless: barriers only grow. */
 export const maxRememberedNotices = 10_000
@@ -45,6 +49,7 @@ type Hearing = {
   readonly seen: Set<string>
   readonly tellFirst: () => void
   heardAt: number | undefined
+  stream: Stream | undefined
   retryMs: number
 }
 
@@ -59,6 +64,7 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
     seen: new Set(),
     tellFirst: () => tellFirst(),
     heardAt: undefined,
+    stream: undefined,
     retryMs: retryFirstMs,
   }
   let running: Promise<void> | undefined
@@ -71,8 +77,10 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
       hearing.stopping.abort()
       tellFirst()
       await running
+      if (hearing.stream !== undefined) await sayGoodbye(deps, hearing.stream)
+      hearing.stream = undefined
     },
-    heardAtSeconds: () => hearing.heardAt,
+    heardAtSeconds: () => (hearing.stopping.signal.aborted ? undefined : hearing.heardAt),
   }
 }
 
@@ -92,6 +100,7 @@ async function listenOnce(hearing: Hearing): Promise<Trouble> {
   try {
     const stream = await open(hearing)
     if ('trouble' in stream) return stream
+    replace(hearing, stream)
     for (;;) {
       const trouble = await poll(hearing, stream)
       if (trouble !== undefined) return trouble
@@ -102,15 +111,35 @@ async function listenOnce(hearing: Hearing): Promise<Trouble> {
   }
 }
 
-type Call = { readonly path: string; readonly body: unknown; readonly timeoutSeconds: number }
+/** `signal`: what ends the call before its time; absent: nothing does. */
+type Call = { readonly path: string; readonly body: unknown; readonly timeoutSeconds: number; readonly signal?: AbortSignal }
 
-async function post({ deps, stopping }: Hearing, { path, body, timeoutSeconds }: Call): Promise<Record<string, unknown> | Trouble> {
+/**
+ * The stream before it is closed: all that it could still say is in the snapshot of the new one. Not one of which a notice was refused: that is waited for,
+ * and somebody should look.
+ */
+function replace(hearing: Hearing, stream: Stream): void {
+  const { stream: former, deps } = hearing
+  hearing.stream = stream
+  if (former !== undefined && Object.keys(former.errors).length === 0) void sayGoodbye(deps, former)
+}
+
+/** The last acknowledgements, and that there will be no more. */
+async function sayGoodbye(deps: ReceiverDeps, stream: Stream): Promise<void> {
+  const body = { streamId: stream.id, maxEvents: 0, returnImmediately: true, ack: stream.acks, setErrs: stream.errors, close: true }
+  await send(deps, { path: '/ssf/poll', body, timeoutSeconds: closeTimeoutSeconds }).catch(() => undefined)
+}
+
+const post = ({ deps, stopping }: Hearing, call: Call): Promise<Record<string, unknown> | Trouble> =>
+  send(deps, { ...call, signal: stopping.signal })
+
+async function send(deps: ReceiverDeps, { path, body, timeoutSeconds, signal }: Call): Promise<Record<string, unknown> | Trouble> {
   const response = await deps.fetch(`${deps.issuer.issuer}${path}`, {
     method: 'POST',
     redirect: 'error',
     headers: { Authorization: deps.issuer.authorization, 'Content-Type': 'application/json', Accept: 'application/json' },
     body: JSON.stringify(body),
-    signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(timeoutSeconds * 1000)]),
+    signal: AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(timeoutSeconds * 1000)]),
   })
   if (response.status !== 200 && response.status !== 201) {
     await response.body?.cancel()

@@ -128,6 +128,26 @@ async function recordRefused(db: AcrossDb, { resource, issuer }: HeardStreams, r
   return rows.map(({ id }) => id)
 }
 
+/**
+ * Closes streams of instances that have said that they end and believe nothing from here on. They are waited for no longer: their receipts say so as
+ * they would after a silence. Answers how long after its barrier each event was dead everywhere by that.
+ */
+export async function closeStreams(
+  db: AcrossDb,
+  { resource, issuer }: StreamsOf,
+  ids: readonly string[],
+  now: Instant,
+): Promise<readonly number[]> {
+  const { rows } = await db.query<{ eventId: string }>(
+    `WITH closed AS (UPDATE notice_streams SET closed_at = $3 WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND closed_at IS NULL RETURNING id)
+     UPDATE notice_receipts r SET lapsed_at = $3 FROM closed
+      WHERE r.tenant_id = $4 AND r.stream_id = closed.id AND r.acknowledged_at IS NULL AND r.lapsed_at IS NULL RETURNING r.event_id AS "eventId"`,
+    [resource.tenantId, ids, toTimestamp(now), issuer.tenantId],
+  )
+  const events = [...new Set(rows.map(({ eventId }) => eventId))]
+  return events.length === 0 ? [] : markEventsDead(db, { tenant: issuer.tenantId, ids: events })
+}
+
 async function moveStreams(db: AcrossDb, { resource, ids }: HeardStreams, answering: readonly string[], now: Instant): Promise<void> {
   await db.query(
     `UPDATE notice_streams s SET heard_at = $3, acknowledged = CASE WHEN s.id = ANY ($4::uuid[]) THEN greatest(s.acknowledged, coalesce(

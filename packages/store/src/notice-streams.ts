@@ -5,7 +5,7 @@
  * The job that revokes locks the resource's row before it writes. Opening takes the same lock in share mode first and reads the
  * revocations after it: whatever committed earlier is in the snapshot, whatever commits later gets a higher position.
  */
-import type { Instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import type { RevocationTarget } from './revocations.js'
@@ -54,7 +54,12 @@ export async function findResourceCredentialAcrossTenants(
   return rows[0]
 }
 
-/** Opens a stream. The snapshot holds barriers that the worker has not swept yet as well. It names no earlier stream of the instance closed: two issuers may each serve one to the same instance. */
+/**
+ * Opens a stream. The snapshot holds barriers that the worker has not swept yet as well.
+ *
+ * It closes no earlier stream of the same instance: that a new process bears the name does not prove that the old one has ended, and while that one lives it
+ * may believe what it was not told. An instance that ends says so itself (`closeStreams`), or lapses.
+ */
 export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): Promise<OpenedStream> {
   const { tenantId, resourceId } = stream.resource
   const locked = await db.query<{ position: number }>(
@@ -97,15 +102,20 @@ async function listCondemnedKeys(db: AcrossDb, issuer: StreamIssuer): Promise<re
   return rows.map(({ id }) => id)
 }
 
-/** Streams that have stopped listening are closed: "dead everywhere" waits only for those that live, and their receipts say so. */
+/** A notice that was written in the moment in which a stream closed may owe it a receipt: looked at for this long. */
+const closedLatelySeconds = 3600
+
+/**
+ * Streams that have stopped listening are closed: "dead everywhere" waits only for those that live, and their receipts say so. Answers how many it closed.
+ */
 export async function closeLapsedStreamsAcrossTenants(db: AcrossDb, now: Instant, lapsedBefore: Instant): Promise<number> {
   const { rowCount } = await db.query(
     `WITH closed AS (UPDATE notice_streams SET closed_at = $1 WHERE closed_at IS NULL AND heard_at < $2 RETURNING id),
      lapsed AS (
-       UPDATE notice_receipts SET lapsed_at = $1 FROM closed
-        WHERE notice_receipts.stream_id = closed.id AND acknowledged_at IS NULL AND lapsed_at IS NULL
+       UPDATE notice_receipts SET lapsed_at = $1 FROM (SELECT id FROM closed UNION SELECT id FROM notice_streams WHERE closed_at > $3) gone
+        WHERE notice_receipts.stream_id = gone.id AND acknowledged_at IS NULL AND lapsed_at IS NULL
      ) SELECT 1 FROM closed`,
-    [toTimestamp(now), toTimestamp(lapsedBefore)],
+    [toTimestamp(now), toTimestamp(lapsedBefore), toTimestamp(addSeconds(now, -closedLatelySeconds))],
   )
   return rowCount
 }

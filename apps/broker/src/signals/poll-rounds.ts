@@ -4,6 +4,7 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import type { Database } from '@drawbridge/store/database'
 import {
+  closeStreams,
   lockLivingStreams,
   type NoticeAnswers,
   recordNoticeAnswers,
@@ -20,8 +21,8 @@ import { createRounds, type Rounds } from '../http/rounds.js'
 export const lateAfterSeconds = 30
 export const mostPollsPerRound = 100
 
-/** `limit` 0: it wants nothing, and only says something. */
-export type SaidByPoll = NoticeAnswers & Wanted
+/** `limit` 0: it wants nothing, and only says something. `closes`: that it ends. */
+export type SaidByPoll = NoticeAnswers & Wanted & { readonly closes: boolean }
 /** `refusals`: how many of its own were news. */
 export type HeardPoll = TakenNotices & { readonly refusals: number }
 
@@ -65,9 +66,14 @@ async function hearRound(deps: BrokerDeps, of: StreamsOf, polls: readonly SaidBy
     const heard = polls.filter(({ streamId }) => living.has(streamId))
     if (heard.length === 0) return nobodyHeard
     const answers = await recordNoticeAnswers(db, { ...of, ids: [...living] }, heard, now)
+    const closing = heard.filter(({ closes }) => closes).map(({ streamId }) => streamId)
+    const deadByClosing = closing.length === 0 ? [] : await closeStreams(db, of, closing, now)
     const wanting = heard.filter(({ limit }) => limit > 0)
     const taken = wanting.length === 0 ? () => nothing : await takeNotices(db, of, wanting, taking)
-    return { answers, take: (streamId: string) => (living.has(streamId) ? taken(streamId) : undefined) }
+    return {
+      answers: { ...answers, deadSeconds: [...answers.deadSeconds, ...deadByClosing] },
+      take: (streamId: string) => (living.has(streamId) ? taken(streamId) : undefined),
+    }
   })
   for (const seconds of answers.acknowledgedSeconds) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
   for (const seconds of answers.deadSeconds) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)

@@ -1,7 +1,8 @@
 /**
  * A guard asks for news: it acknowledges what it has, then waits up to 25 s for more.
  *
- * What was delivered and not answered comes again; what was refused is recorded as refused. No database connection is held while waiting.
+ * What was delivered and not answered comes again; what was refused is recorded as refused. The last poll of an instance that ends closes its stream.
+ * No database connection is held while waiting.
  */
 import type { TakenNotices } from '@drawbridge/store/notice-polls'
 import type { ProvenResource, StreamsOf } from '@drawbridge/store/notice-streams'
@@ -26,7 +27,11 @@ export const pollSaid = {
   ack: z.array(z.string().max(100)).max(1000).default([]),
   setErrs: z.record(z.string().max(100), z.object({ err: z.string().max(100), description: z.string().max(500).optional() })).default({}),
 } as const
-const body = z.object({ streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/), ...pollSaid })
+const close = z
+  .boolean()
+  .default(false)
+  .describe('Ours: this instance ends, and believes nothing from here on. Its stream is closed, and nobody waits for it')
+const body = z.object({ streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/), ...pollSaid, close })
 type Poll = z.output<typeof body>
 export const pollOutput = z.object({ sets: z.record(z.string(), z.string()), moreAvailable: z.boolean() })
 
@@ -43,9 +48,9 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   parse: jsonParser(body),
   run: async (http, deps) => {
     const of = { resource: http.caller, issuer: streamIssuerOf(http) }
-    const { streamId, ack, setErrs, maxEvents, returnImmediately } = http.parsed
+    const { streamId, ack, setErrs, maxEvents, returnImmediately, close: closes } = http.parsed
     const refused = Object.fromEntries(Object.entries(setErrs).map(([jti, { err }]) => [jti, err]))
-    const poll = { streamId, taken: ack, refused, limit: Math.min(maxEvents, mostNoticesPerPoll) }
+    const poll = { streamId, taken: ack, refused, limit: closes ? 0 : Math.min(maxEvents, mostNoticesPerPoll), closes }
     const found = returnImmediately || poll.limit === 0 ? await hear(deps, of, poll) : await hearOrWait(deps, of, poll)
     if (found === undefined) return refuseSignal('stream_unknown')
     deps.metrics.count('drawbridge_notices_delivered_total', {}, found.notices.length)
