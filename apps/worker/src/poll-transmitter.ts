@@ -216,6 +216,7 @@ async function hearOne(deps: PollDeps, stream: Stream, { token, cameAt }: Handed
       ...{ tenant: held.tenantId, connectionId: held.connectionId, words: heardWordsOf(configuration, transmitter), event: verified.value },
       ...{ way: 'poll', now, requestId: deps.random.uuid(), newId: () => deps.random.uuid() },
     })
+    if (outcome === 'full') return 'unmatched_signals_full'
     count(deps, outcome)
     if (isMass) deps.metrics.count('drawbridge_mass_revocations_total')
     return 'done'
@@ -238,7 +239,7 @@ async function refuse(deps: PollDeps, { held, configuration, transmitter }: Stre
   count(deps, 'refused')
   const isAlarm = await noteRefusedEvent(deps.database, {
     ...{ tenant: held.tenantId, connectionId: held.connectionId, way: 'poll', reason, rule: detail?.['rule']?.toString() },
-    ...{ words: heardWordsOf(configuration, transmitter), unheard },
+    unheard: unheard && { event: unheard, words: heardWordsOf(configuration, transmitter) },
     ...{ now: deps.clock.now(), requestId: deps.random.uuid(), newId: () => deps.random.uuid() },
   })
   if (isAlarm) deps.metrics.count('drawbridge_signal_stream_alarms_total', { reason: 'refused' })

@@ -11,7 +11,7 @@ import { effectOfSignal, isOfStream, type SignalEffect } from '@drawbridge/core/
 import { describeSubject, parseSignalSubject } from '@drawbridge/core/signals/subject-identifier'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Database } from './database.js'
-import { believeOnceHere } from './replays.js'
+import { believeOnceHere, forgetBelieved } from './replays.js'
 import { noteEvent } from './signal-streams.js'
 import { heardNothing, type NamedPerson, recordSignal, takeAway } from './signals.js'
 import { inTenant } from './transaction.js'
@@ -27,8 +27,8 @@ export type HeardEvent = {
   readonly newId: () => string
 }
 
-/** `isMass`: it was the one that made the connection's signals so many that somebody was told. */
-export type CameOfEvent = { readonly outcome: 'done' | 'nothing' | 'unmatched' | 'repeated'; readonly isMass: boolean }
+/** `full`: there is no room for one more who is not here; it must come again. `isMass`: it was the one that made the connection's signals so many that somebody was told. */
+export type CameOfEvent = { readonly outcome: 'done' | 'nothing' | 'unmatched' | 'repeated' | 'full'; readonly isMass: boolean }
 
 /** An event that is not on the list of the connection does as little as one that nobody knows. */
 export function hearSecurityEvent(database: Database, heard: HeardEvent): Promise<CameOfEvent> {
@@ -43,6 +43,10 @@ export function hearSecurityEvent(database: Database, heard: HeardEvent): Promis
       effect === undefined || effect.takes === 'nothing'
         ? heardNothing
         : await takeAway(db, { ...at, ...whatIsTaken(effect), person: personOf(words, event), toldAt: event.toldAt, newId: heard.newId })
+    if (came.outcome === 'full') {
+      await forgetBelieved(db, tenant, replay)
+      return { outcome: 'full', isMass: false }
+    }
     await recordSignal(db, at, { event: known?.name ?? nameOfUnknown(event.type), outcome: came.outcome, alarms: effect?.alarms === true })
     // Last of all, as the count of the alarm: who holds the row of the stream waits for nobody's.
     await noteEvent(db, { ...at, way: heard.way, issuedAt: event.issuedAt, ofStream: isOfStream(event.type) ? event : undefined })

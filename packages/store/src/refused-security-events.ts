@@ -26,9 +26,8 @@ export type RefusedEvent = {
   /** From the catalogue of refusals, and the rule of it. */
   readonly reason: string
   readonly rule: string | undefined
-  readonly words: HeardWords
-  /** What it says, where the transmitter has signed it for us: refused for its age, or for how it came. */
-  readonly unheard: SecurityEvent | undefined
+  /** What it says, where the transmitter has signed it for us: refused for its age, or for how it came. And in whose words. */
+  readonly unheard: { readonly event: SecurityEvent; readonly words: HeardWords } | undefined
   readonly now: Instant
   readonly requestId: string
   readonly newId: () => string
@@ -45,18 +44,20 @@ export function noteRefusedEvent(database: Database, refused: RefusedEvent): Pro
   })
 }
 
+type Unheard = NonNullable<RefusedEvent['unheard']>
+
 /** As one that finds nobody: an admin looks for her, whose access it meant to end. Once, however often it comes. */
-async function nameWhomItMeant(db: Db, refused: RefusedEvent, unheard: SecurityEvent): Promise<string | undefined> {
-  const { tenant, connectionId, words, now, requestId } = refused
-  const effect = effectOfSignal(unheard.type, unheard.event)
+async function nameWhomItMeant(db: Db, refused: RefusedEvent, { event, words }: Unheard): Promise<string | undefined> {
+  const { tenant, connectionId, now, requestId } = refused
+  const effect = effectOfSignal(event.type, event.event)
   if (effect === undefined || effect.takes === 'nothing' || !words.events.includes(effect.name)) return undefined
-  const named = nameOf({ connectionId, person: personOf(words, unheard) })
+  const named = nameOf({ connectionId, person: personOf(words, event) })
   // An id of its own: the same event, made anew by the transmitter, is one that is heard.
   const replay = {
     scopeId: connectionId,
     kind: 'security_event_token',
-    id: `unheard ${unheard.id}`,
-    expiresAt: unheard.replayableUntil,
+    id: `unheard ${event.id}`,
+    expiresAt: event.replayableUntil,
   } as const
   if (await believeOnceHere(db, tenant, replay)) {
     const eventId = refused.newId() as DeprovisioningEventId

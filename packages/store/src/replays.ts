@@ -43,3 +43,10 @@ export async function believeOnce(hot: HotDb, tenant: TenantId, replay: Replay):
 export async function believeOnceHere(db: Db, tenant: TenantId, replay: Replay): Promise<boolean> {
   return (await db.query(insertText, parametersOf(tenant, replay))).rowCount === 1
 }
+
+/** In the same transaction: nothing came of it after all, and it may be sent again. */
+export async function forgetBelieved(db: Db, tenant: TenantId, { scopeId, kind, id }: Replay): Promise<void> {
+  await db.query('DELETE FROM replays WHERE tenant_id = $1 AND connection_id = $2 AND kind = $3 AND id_hash = $4', [
+    ...[tenant, scopeId, kind, hashOfId(id)],
+  ])
+}

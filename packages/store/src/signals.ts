@@ -38,8 +38,11 @@ export type Signalled = {
   readonly newId: () => string
 }
 
-/** `done`: from the commit on. Otherwise nothing was taken away, and the event is kept as an alarm. */
-export type SignalOutcome = 'done' | 'unknown' | 'ambiguous'
+/**
+ * `done`: from the commit on. Otherwise nothing was taken away, and the event is kept as an alarm; or, `full`, nothing of it is kept, and whoever sent it
+ * must be told to send it again.
+ */
+export type SignalOutcome = 'done' | 'unknown' | 'ambiguous' | 'full'
 /** `isMass`: it was the one that made the connection's signals so many that somebody was told. */
 export type TakenAway = { readonly outcome: SignalOutcome; readonly isMass: boolean }
 
@@ -59,8 +62,8 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
   const event = { tenant, source: 'signal' as const, reason: signalled.reason, now: signalled.now, requestId: signalled.requestId }
   const newEventId = () => signalled.newId() as DeprovisioningEventId
   if (typeof found === 'string') {
+    if (person.by === 'id' && !(await keepForLater(db, signalled, person.id))) return { outcome: 'full', isMass: false }
     await recordUnmatchedEvent(db, { ...event, eventId: newEventId(), targetId: nameOf(signalled) })
-    if (person.by === 'id') await keepForLater(db, signalled, person.id)
     return { outcome: found, isMass: false }
   }
   const taking = { ...event, target: 'subject' as const, toldAt: signalled.toldAt, deactivate: signalled.deactivate }
@@ -69,7 +72,7 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
 }
 
 /** Whoever comes under this id later meets it: it is an alarm for the admin, and never a silent success. */
-const keepForLater = (db: Db, { tenant, connectionId, reason, deactivate, now, newId }: Signalled, stableId: string): Promise<void> =>
+const keepForLater = (db: Db, { tenant, connectionId, reason, deactivate, now, newId }: Signalled, stableId: string): Promise<boolean> =>
   keepUnmatchedSignal(db, tenant, { id: newId(), connectionId, stableId, reason, deactivates: deactivate, saidAt: now })
 
 /** Last of all, so that whoever holds the row of the connection waits for nobody's. Once a window, when the limit is reached. */

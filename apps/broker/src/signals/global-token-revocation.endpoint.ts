@@ -7,7 +7,7 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { signalErrors } from '@drawbridge/core/signals/error'
 import { parseSubjectIdentifier, type SubjectIdentifier } from '@drawbridge/core/signals/subject-identifier'
-import { believeOnceHere } from '@drawbridge/store/replays'
+import { believeOnceHere, forgetBelieved } from '@drawbridge/store/replays'
 import { type NamedPerson, type TakenAway, takeAway } from '@drawbridge/store/signals'
 import { inTenant } from '@drawbridge/store/transaction'
 import { issuersOfConnection } from '@drawbridge/upstream/signals/connection-signature'
@@ -20,6 +20,7 @@ import { globalTokenRevocationUrlOf } from '../http/connection-addresses.js'
 import { endpoint, type HttpRequest } from '../http/endpoint.js'
 import { type AnyPresentConnection, presentConnectionToHear } from '../http/present-connection.js'
 import { refuseAsJson } from '../http/write-error.js'
+import { fullRetrySeconds, noteFull } from './note-refusal.js'
 
 const bodyBytes = 8192
 const bearer = /^Bearer +([A-Za-z0-9._-]+)$/i
@@ -47,7 +48,10 @@ export const globalTokenRevocationEndpoint = endpoint({
     if (busy) return busy
     const person = readPerson(http, connection)
     if (!person.ok) return refuse(deps, person.error)
-    return answer(deps, await revoke(http, deps, { connection, token: token.value, person: person.value }))
+    const taken = await revoke(http, deps, { connection, token: token.value, person: person.value })
+    if (taken === 'replayed' || taken.outcome !== 'full') return answer(deps, taken)
+    await noteFull(http, deps, connection)
+    return refuse(deps, { reason: 'unmatched_signals_full', detail: { retryAfterSeconds: fullRetrySeconds } })
   },
 })
 
@@ -88,10 +92,12 @@ function revoke(http: HttpRequest, deps: BrokerDeps, { connection, token, person
   return inTenant(deps.database, tenant.id, async (db) => {
     const replay = { scopeId: connectionId, kind: 'global_token_revocation' as const, id: token.id, expiresAt: token.replayableUntil }
     if (!(await believeOnceHere(db, tenant.id, replay))) return 'replayed'
-    return takeAway(db, {
+    const taken = await takeAway(db, {
       ...{ tenant: tenant.id, connectionId, person, deactivate: false, reason: 'global_token_revocation', toldAt: undefined },
       ...{ now: deps.clock.now(), requestId: http.requestId, newId: () => deps.random.uuid() },
     })
+    if (taken.outcome === 'full') await forgetBelieved(db, tenant.id, replay)
+    return taken
   })
 }
 

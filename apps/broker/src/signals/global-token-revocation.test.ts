@@ -3,10 +3,12 @@
  * nothing but a JWT of exactly this kind, for exactly this address, from this connection, ends anything.
  */
 import { randomUUID } from 'node:crypto'
+import { unmatchedSignalLimits } from '@drawbridge/store/unmatched-signals'
 import { anAuthorizeUrl, anotherConnection } from '@drawbridge/testkit/a-login'
 import { aSamlCompany } from '@drawbridge/testkit/a-saml-company'
 import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { manyUnmatchedSignals } from '@drawbridge/testkit/many-unmatched-signals'
 import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { globalTokenRevocationLimits } from '@drawbridge/upstream/signals/global-token-revocation'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
@@ -107,6 +109,17 @@ describe('a Global Token Revocation', () => {
     const alarm = "SELECT detail ->> 'named' AS named FROM audit_events WHERE tenant_id = $1 AND kind = 'deprovisioning.unmatched'"
     expect(await acme.owner(alarm)).toEqual([{ named: `signal:${acme.tenant().connectionId}:eve` }])
     expect(await acme.isActive(tokens)).toBe(true)
+  })
+
+  it('of somebody whom nobody knows, where no more of them are kept, is to be sent again, and is heard then', async () => {
+    const { tenantId, connectionId } = acme.tenant()
+    const many = { name: 'out ', count: unmatchedSignalLimits.ofTenant, deactivates: true, at: acme.now() }
+    await manyUnmatchedSignals(fixture.ownerUrl, { tenantId, connectionId, ...many })
+    const [eve, jwt] = [{ sub_id: { format: 'opaque', id: 'eve' } }, `Bearer ${await aJwt()}`]
+    const full = await send(eve, jwt)
+    expect([full.status, full.headers.get('retry-after'), acme.told.take()]).toEqual([503, '60', ['unmatched_signals_full']])
+    await acme.owner("DELETE FROM unmatched_signals WHERE tenant_id = $1 AND stable_id = 'out 1'")
+    expect((await send(eve, jwt)).status).toBe(404)
   })
 
   it('counts once', async () => {

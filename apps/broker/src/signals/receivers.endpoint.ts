@@ -10,7 +10,6 @@ import type { SecurityEvent } from '@drawbridge/core/signals/security-event'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
 import { type CameOfEvent, hearSecurityEvent } from '@drawbridge/store/hear-security-event'
-import { noteRefusedEvent } from '@drawbridge/store/refused-security-events'
 import { heardWordsOf } from '@drawbridge/upstream/signals/connection-signature'
 import { type EventRefusal, securityEventLimits, verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
 import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
@@ -20,6 +19,7 @@ import { type Answer, empty, json } from '../http/answer.js'
 import { ssfReceiverUrlOf } from '../http/connection-addresses.js'
 import { endpoint, type HttpRequest } from '../http/endpoint.js'
 import { type AnyPresentConnection, presentConnectionToHear } from '../http/present-connection.js'
+import { fullRetrySeconds, noteFull, noteRefusal } from './note-refusal.js'
 
 const contentType = /^application\/secevent\+jwt *(;|$)/i
 const bearer = /^Bearer +(\S{1,1024})$/i
@@ -48,7 +48,10 @@ export const receiversEndpoint = endpoint({
       await note(http, deps, { connection, transmitter, refusal: verified.error })
       return refuse(deps, verified.error)
     }
-    return accept(deps, await hear(http, deps, { connection, transmitter, event: verified.value }))
+    const came = await hear(http, deps, { connection, transmitter, event: verified.value })
+    if (came.outcome !== 'full') return accept(deps, came)
+    await noteFull(http, deps, connection)
+    return refuse(deps, { reason: 'unmatched_signals_full', detail: { retryAfterSeconds: fullRetrySeconds } })
   },
 })
 
@@ -100,17 +103,11 @@ type Refused = { readonly connection: AnyPresentConnection; readonly transmitter
 
 /** Of what the transmitter itself has signed, before it is told that we do not hear it; if that cannot be written down it may send it again. */
 async function note(http: HttpRequest, deps: BrokerDeps, { connection, transmitter, refusal }: Refused): Promise<void> {
-  const isAlarm = await noteRefusedEvent(deps.database, {
-    ...{
-      tenant: connection.tenant.id,
-      connectionId: connection.id,
-      way: 'push',
-      words: heardWordsOf(connection.configuration, transmitter),
-    },
-    ...{ reason: refusal.reason, rule: refusal.detail?.['rule']?.toString(), unheard: refusal.unheard },
-    ...{ now: deps.clock.now(), requestId: http.requestId, newId: () => deps.random.uuid() },
+  const words = heardWordsOf(connection.configuration, transmitter)
+  await noteRefusal(http, deps, {
+    ...{ connection, reason: refusal.reason, rule: refusal.detail?.['rule']?.toString() },
+    unheard: refusal.unheard && { event: refusal.unheard, words },
   })
-  if (isAlarm) deps.metrics.count('drawbridge_signal_stream_alarms_total', { reason: 'refused' })
 }
 
 /** @spec RFC 8935 §2.3 */

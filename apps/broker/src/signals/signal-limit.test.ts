@@ -1,7 +1,9 @@
 /** A connection whose IdP signs very much at once is told to wait, is counted by itself, and loses nothing by it. */
 import { randomUUID } from 'node:crypto'
+import { unmatchedSignalLimits } from '@drawbridge/store/unmatched-signals'
 import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { manyUnmatchedSignals } from '@drawbridge/testkit/many-unmatched-signals'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { rateLimits } from '../http/rate-limit.js'
@@ -31,9 +33,9 @@ afterAll(async () => {
 })
 
 const address = () => `${acme.issuer()}/ssf/receivers/${acme.tenant().connectionId}`
-const aToken = (by: Key): Promise<string> => {
+const aToken = (by: Key, id: string = randomUUID()): Promise<string> => {
   const events = { 'https://schemas.openid.net/secevent/risc/event-type/account-disabled': {} }
-  const said = { iss: idp, aud: address(), jti: randomUUID(), iat: acme.seconds(), sub_id: { format: 'opaque', id: randomUUID() }, events }
+  const said = { iss: idp, aud: address(), jti: randomUUID(), iat: acme.seconds(), sub_id: { format: 'opaque', id }, events }
   return new SignJWT(said).setProtectedHeader({ alg: 'RS256', kid: 'one', typ: 'secevent+jwt' }).sign(by)
 }
 /** Each from another address: what is counted is the connection. */
@@ -54,4 +56,31 @@ it('signed signals of one connection are limited, forged ones do not count, and 
   acme.wait(Number(refused.headers.get('retry-after')))
   expect((await push(token)).status).toBe(202)
   expect(await acme.events()).toHaveLength(most + 1)
+})
+
+it('somebody who is not here, where no more of them are kept, has to be named again; it is told once, and she is out when she is here', async () => {
+  acme.wait(3600)
+  const { tenantId, connectionId } = acme.tenant()
+  const many = { name: 'out ', count: unmatchedSignalLimits.ofTenant, deactivates: true, at: acme.now() }
+  await manyUnmatchedSignals(fixture.ownerUrl, { tenantId, connectionId, ...many })
+  const token = await aToken(key, 'grace')
+  for (let times = 0; times < 2; times += 1) {
+    const refused = await push(token)
+    expect([refused.status, Number(refused.headers.get('retry-after')), await refused.json()]).toMatchObject([
+      503,
+      60,
+      { err: 'temporarily_unavailable' },
+    ])
+  }
+  expect(acme.told.take()).toContain('unmatched_signals_full')
+  const alarms = "SELECT detail FROM audit_events WHERE tenant_id = $1 AND kind = 'connection.signal_alarm'"
+  expect(await acme.owner(alarms)).toEqual([{ detail: { event: 'refused', reason: 'unmatched_signals_full' } }])
+  await acme.owner(
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+     VALUES ($1, gen_random_uuid(), $2, 'grace', '{}', now(), now(), now())`,
+    connectionId,
+  )
+  expect((await push(token)).status).toBe(202)
+  const gone = "SELECT deactivated_at IS NOT NULL AS gone FROM subjects WHERE tenant_id = $1 AND stable_id = 'grace'"
+  expect(await acme.owner(gone)).toEqual([{ gone: true }])
 })

@@ -105,6 +105,12 @@ export const signalErrors = {
     say: 'send the authorization header that the stream was set up with',
   },
   set_not_heard: { code: 'access_denied', status: 400, spec: 'RFC 8935 §2.4', say: 'no security events are heard here' },
+  unmatched_signals_full: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    spec: 'RFC 9110 §10.2.3',
+    say: 'too many people are named whom nobody knows here, and this was not kept; send it again',
+  },
   signal_keys_awaited: {
     code: 'temporarily_unavailable',
     status: 503,

@@ -19,6 +19,8 @@ export const streamTroubles = {
     'its events are for another audience than the connection expects (ssf.audience); they are neither acknowledged nor lost, and wait until that is mended',
   event_of_another_issuer:
     'its events are of another issuer than the connection hears (ssf.issuer); they are neither acknowledged nor lost, and wait until that is mended',
+  unmatched_signals_full:
+    'an event names somebody who is not here, and there is no room to keep it; it is not acknowledged and comes again: lift what no longer matters (unmatched-signal list)',
   event_not_kept: 'an event could not be written down; it is not acknowledged and comes again',
   verification_unanswered: 'the stream did not answer when it was asked to verify itself',
 } as const
