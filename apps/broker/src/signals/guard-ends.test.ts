@@ -2,7 +2,7 @@
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { createGuard, type GuardOptions } from '@drawbridge/guard/create-guard'
 import { asOwner } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { aGuardOf, aNoticingBroker, ids, type NoticingBroker, random, resource, secret } from '../../test/a-noticing-broker.js'
 
 let broker: NoticingBroker
