@@ -84,7 +84,7 @@ SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t
         FROM resource_scopes s WHERE s.tenant_id = r.tenant_id AND s.resource_id = r.id)) ORDER BY r.identifier), '[]')
     FROM resource_issuers ri JOIN resources r ON r.tenant_id = ri.tenant_id AND r.id = ri.resource_id
     WHERE ri.issuer_tenant_id = t.id AND ri.issuer_id = i.id AND ri.tenant_id IN (t.id, $2)) AS resources
-FROM tenants t JOIN issuers i ON i.tenant_id = t.id
+FROM tenants t JOIN issuers i ON i.tenant_id = t.id AND i.kind = 'tenant'
 WHERE t.slug = $1`
 
 /**

@@ -3,6 +3,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
 import { openGrant } from '@drawbridge/core/oauth/grant'
+import type { IdentityScope } from '@drawbridge/core/oauth/scope'
 import type { BrowserSessionId, CredentialHash, GrantId, Scope } from '@drawbridge/core/tenant/ids'
 import type { DecidedOn } from '@drawbridge/store/authorization-requests'
 import { openGrantWithCode } from '@drawbridge/store/grants'
@@ -25,6 +26,7 @@ export async function aGrant(
   given: {
     now: Instant
     scopes?: readonly string[]
+    identityScopes?: readonly IdentityScope[]
     refreshSeconds?: number | undefined
     sessionSeconds?: number
     epochs?: { subject: number }
@@ -45,6 +47,7 @@ export async function aGrant(
       audience: tenant.resource,
       sessionId: given.sessionId,
       scopes: scopes as readonly Scope[],
+      identityScopes: given.identityScopes ?? [],
       epochs: { tenant: 1, client: 1, connection: 1, subject: given.epochs?.subject ?? 1, grant: 1 },
       policyVersion: 0,
       ...(given.versions ?? { claimsVersion: 1, directoryVersion: 0 }),

@@ -55,6 +55,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
       connectionId: session.connectionId,
       sessionId: session.id,
       scopes: opening.scopes,
+      identityScopes: pending.identityScopes,
       epochs: { ...session.epochs, client: opening.clientEpoch, grant: 1 },
       policyVersion: tenant.policyVersion,
       claimsVersion: session.claimsVersion,

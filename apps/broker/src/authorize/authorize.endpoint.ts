@@ -56,6 +56,8 @@ function readQuery(query: HttpRequest['query']): Result<Asked, PageRefusal> {
   const { reason, parameter = '', once } = query.error
   if (once?.['client_id'] === undefined || once['redirect_uri'] === undefined)
     return err({ reason: 'authorization_request_malformed', detail: { why: reason } })
+  // Several resources are well formed (RFC 8707 §2), but a token of ours is for one.
+  if (parameter === 'resource') return ok({ parameters: once, repeated: { reason: 'resources_several' } })
   return ok({ parameters: once, repeated: { reason: 'authorization_parameter_malformed', detail: { field: parameter, why: reason } } })
 }
 

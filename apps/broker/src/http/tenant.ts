@@ -7,11 +7,12 @@
  */
 
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
+import { findResource } from '@drawbridge/core/oauth/resource'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { type ConnectionChoice, connectionChoiceFromJson } from '@drawbridge/core/tenant/connection-choice'
-import type { ConnectionId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { SigningKey, VerificationKey } from '@drawbridge/crypto/jwt'
 import type { Sealer } from '@drawbridge/crypto/seal'
 import {
@@ -80,7 +81,8 @@ export type ResolvedTenant = Omit<
   readonly choice: ConnectionChoice
   readonly secondFactor: SecondFactorSetting
   readonly resources: readonly StoredResource[]
-  resource(identifier: string): StoredResource | undefined
+  /** By its identifier, or by what a client writes for it: `findResource`. */
+  resource(indicator: string | undefined): StoredResource | undefined
   /** Refuses everything but sign-in when the stored document no longer compiles. */
   readonly policy: CompiledPolicy
   /** The vendor's, inside which it was compiled. */
@@ -238,7 +240,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     connection: (id) => connections.find((connection) => connection.id === id),
-    resource: (identifier) => rest.resources.find((resource) => resource.identifier === (identifier as ResourceIdentifier)),
+    resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),
   }
 }

@@ -54,7 +54,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
     access_token: accessToken,
     token_type: 'Bearer',
     expires_in: claims.exp - toSeconds(now),
-    scope: claims.scope,
+    scope: [...grant.identity_scopes, ...issuing.scopes].join(' '),
     ...(issuing.refreshToken ? { refresh_token: issuing.refreshToken.reveal() } : {}),
     ...(told ? { id_token: signJwt(key, { typ: 'JWT' }, buildIdTokenClaims(issuance, by, told)) } : {}),
   }

@@ -13,7 +13,7 @@ import type { PageRefusal, RedirectRefusal } from './error.js'
 import { parseChallenge } from './pkce.js'
 import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
 import { findResource, type ResourceServer } from './resource.js'
-import { parseScope } from './scope.js'
+import { divideScopes, type IdentityScope, parseScope } from './scope.js'
 
 /** Without a prototype, each at most once: the HTTP form. */
 type Parameters = Readonly<Record<string, string>>
@@ -40,7 +40,9 @@ export type AuthorizationRequest = Brand<
     readonly codeChallenge: string
     readonly nonce: string | undefined
     readonly resource: ResourceServer
+    /** Of the resource. */
     readonly scopes: readonly Scope[]
+    readonly identityScopes: readonly IdentityScope[]
     readonly prompt: readonly Prompt[]
     readonly loginHint: string | undefined
     /** Seconds: the person must have signed in no longer ago. */
@@ -109,7 +111,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     codeChallenge: challenge.value,
     nonce: parameters['nonce'],
     resource: resource.value,
-    scopes: scopes.value,
+    ...scopes.value,
     prompt: prompt.value,
     loginHint: parameters['login_hint'] || undefined,
     maxAge: maxAge.value,
@@ -141,20 +143,19 @@ function acceptResource(indicator: string | undefined, resources: readonly Resou
   return found ? ok(found) : err({ reason: 'resource_unknown' })
 }
 
-/** Asked for out of habit; they name nothing at a resource and refuse nothing. OIDC Core §5.4, §11. */
-const protocolScopes: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
 const defaultScopes = (resource: ResourceServer): readonly Scope[] =>
   resource.scopes.filter((scope) => scope.isDefault).map((scope) => scope.name)
 
 /** Unknown scopes are dropped (we may grant less than was asked, RFC 6749 §3.3) unless nothing known is left. */
-function acceptScopes(parameter: string | undefined, resource: ResourceServer): Result<readonly Scope[], RedirectRefusal> {
+function acceptScopes(
+  parameter: string | undefined,
+  resource: ResourceServer,
+): Result<Pick<AuthorizationRequest, 'scopes' | 'identityScopes'>, RedirectRefusal> {
   const parsed = parseScope(parameter)
   if (!parsed.ok) return parsed
-  if (parsed.value === undefined) return ok(defaultScopes(resource))
-  const asked = parsed.value.filter((name) => !protocolScopes.includes(name))
-  if (asked.length === 0) return ok(defaultScopes(resource))
-  const known = asked.filter((name) => resource.scopes.some((scope) => scope.name === name))
-  return known.length > 0 ? ok(known) : err({ reason: 'scope_unknown' })
+  const { identity: identityScopes, ofResource } = divideScopes(parsed.value)
+  const scopes = ofResource?.filter((name) => resource.scopes.some((scope) => scope.name === name)) ?? defaultScopes(resource)
+  return ofResource && scopes.length === 0 ? err({ reason: 'scope_unknown' }) : ok({ scopes, identityScopes })
 }
 
 /** `select_account` is ignored: the IdP decides which account is offered. @spec OIDC Core §3.1.2.1 */

@@ -19,10 +19,10 @@ export type OwnAccessRefusal = Extract<TokenErrorReason, 'grant_type_not_for_cli
  * Decides the scopes of a client that acts for itself: what an admin wrote into its ceiling, of what the resource declares, less what
  * policy takes from it.
  *
- * Scope rules grant nothing here; an empty ceiling, which elsewhere means "all that policy allows", therefore means nothing. Only a client
+ * What is asked for beyond that is left out, as at the authorization endpoint. Scope rules grant nothing here; an empty ceiling, which elsewhere means "all that policy allows", therefore means nothing. Only a client
  * that an admin registered and that proves itself is served. Lifetimes are those of the tiers.
  *
- * @spec RFC 6749 §4.4 confidential clients only, §4.4.3 no refresh token
+ * @spec RFC 6749 §4.4 confidential clients only, §4.4.3 no refresh token, §3.3 less than was asked for
  */
 export function decideOwnAccess(
   client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'authMethod' | 'scopeCeiling' | 'accessTokenTtlSeconds'>,
@@ -44,6 +44,6 @@ export function decideOwnAccess(
   const { scopes: allowed, unclear } = scopesLeftAlone(policy, { ...alone, scopes: given })
   if (unclear > 0) asked.onUnclear?.(unclear)
   const granted = asked.scopes === undefined ? allowed : allowed.filter((scope) => asked.scopes?.includes(scope.name))
-  if (granted.length === 0 || granted.length < (asked.scopes?.length ?? 0)) return err('scope_widened')
+  if (granted.length === 0) return err('scope_widened')
   return ok({ scopes: granted.map((scope) => scope.name), accessTokenTtl: lifetimeAlone(policy, { ...alone, scopes: granted }) })
 }

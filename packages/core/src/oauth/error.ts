@@ -128,6 +128,13 @@ export const oauthErrors = {
     spec: 'RFC 8707 §2',
     say: 'resource names no MCP server or API of this issuer',
   },
+  resources_several: {
+    code: 'invalid_target',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 8707 §2',
+    say: 'a token is for one resource: name one',
+  },
   scope_malformed: { code: 'invalid_scope', status: 400, answer: 'redirect', spec: 'RFC 6749 §3.3', say: 'scope is malformed' },
   scope_unknown: {
     code: 'invalid_scope',

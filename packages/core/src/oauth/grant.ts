@@ -15,6 +15,7 @@ import type {
   SubjectId,
   TenantId,
 } from '../tenant/ids.js'
+import type { IdentityScope } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
 
 export type Grant = {
@@ -29,6 +30,8 @@ export type Grant = {
   readonly connectionId: ConnectionId | undefined
   readonly sessionId: BrowserSessionId | undefined
   readonly scopes: readonly Scope[]
+  /** Of the issuer: what the client is told of the person. */
+  readonly identityScopes: readonly IdentityScope[]
   readonly epochs: Epochs
   readonly policyVersion: number
   readonly claimsVersion: number

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import type { ResourceIdentifier, Scope } from '../tenant/ids.js'
 import type { AuthorizationRequest, Prompt } from './authorization-request.js'
+import { type IdentityScope, identityScopes } from './scope.js'
 
 export type PendingRequest = {
   readonly redirectUri: string
@@ -11,6 +12,7 @@ export type PendingRequest = {
   readonly nonce: string | undefined
   readonly resource: ResourceIdentifier
   readonly scopes: readonly Scope[]
+  readonly identityScopes: readonly IdentityScope[]
   readonly prompt: readonly Prompt[]
   readonly loginHint: string | undefined
   readonly maxAge: number | undefined
@@ -23,6 +25,8 @@ const wire = z.object({
   nonce: z.string().optional(),
   resource: z.string(),
   scopes: z.array(z.string()),
+  /** A version that knows none keeps none. */
+  identityScopes: z.array(z.enum(identityScopes)).default([]),
   prompt: z.array(z.enum(['none', 'login', 'consent'])),
   loginHint: z.string().optional(),
   maxAge: z.number().optional(),
@@ -36,6 +40,7 @@ export const toPendingRequest = (request: AuthorizationRequest): PendingRequest 
   nonce: request.nonce,
   resource: request.resource.identifier,
   scopes: request.scopes,
+  identityScopes: request.identityScopes,
   prompt: request.prompt,
   loginHint: request.loginHint,
   maxAge: request.maxAge,

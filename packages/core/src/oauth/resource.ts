@@ -38,8 +38,6 @@ export function findResource<R extends { readonly identifier: string }>(indicato
   return matching.length === 1 ? matching[0] : undefined
 }
 
-export const isSameResource = (a: string, b: string): boolean => a === b || (comparable(a) !== undefined && comparable(a) === comparable(b))
-
 function comparable(identifier: string): string | undefined {
   const match = /^([a-z][a-z0-9+.-]*:\/\/[^/?]+)([^?]*)(\?.*)?$/i.exec(identifier)
   if (!match) return undefined

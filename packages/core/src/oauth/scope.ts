@@ -19,6 +19,26 @@ export function parseScope(parameter: string | undefined): Result<readonly Scope
   return ok(tokens as readonly Scope[])
 }
 
+/** Scopes of OpenID Connect that we grant. They belong to the issuer, not to a resource. OIDC Core §3.1.2.1. */
+export const identityScopes = ['openid'] as const
+export type IdentityScope = (typeof identityScopes)[number]
+
+/** Asked for out of habit: they neither give nor refuse anything. OIDC Core §5.4, §11. */
+const unheededScopes: readonly string[] = ['profile', 'email', 'offline_access']
+
+export type AskedScopes = {
+  readonly identity: readonly IdentityScope[]
+  /** `undefined`: nothing was said of the resource, so what it gives without being asked. */
+  readonly ofResource: readonly Scope[] | undefined
+}
+
+/** Divides what was asked for between the issuer and the resource. */
+export function divideScopes(asked: readonly Scope[] | undefined): AskedScopes {
+  const identity = identityScopes.filter((name) => asked?.includes(name as string as Scope))
+  const ofResource = asked?.filter((name) => !unheededScopes.includes(name) && !(identityScopes as readonly string[]).includes(name)) ?? []
+  return { identity, ofResource: ofResource.length === 0 ? undefined : ofResource }
+}
+
 export const formatScope = (scopes: readonly Scope[]): string => scopes.join(' ')
 
 export const isSubsetOf = (scopes: readonly Scope[], of: readonly Scope[]): boolean => scopes.every((scope) => of.includes(scope))

@@ -40,6 +40,13 @@ export const tokenErrors = {
     spec: 'RFC 8707 §2.2',
     say: 'resource is not the one that was granted',
   },
+  resources_of_token_several: {
+    code: 'invalid_target',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8707 §2.2',
+    say: 'a token is for one resource: name one',
+  },
   code_unknown: { ...badCode, spec: 'RFC 6749 §5.2' },
   code_replayed: { ...badCode, spec: 'RFC 6749 §4.1.2' },
   code_expired: { ...badCode, spec: 'RFC 6749 §4.1.2' },

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
 import type { Scope } from '../tenant/ids.js'
+import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
 
 export type CodeRequest = {
@@ -15,6 +16,7 @@ export type CodeRequest = {
 export type RefreshRequest = {
   readonly grantType: 'refresh_token'
   readonly refreshToken: Secret
+  /** Of the resource; `undefined`: all that was granted. */
   readonly scopes: readonly Scope[] | undefined
   readonly resource: string | undefined
 }
@@ -71,7 +73,7 @@ function parseCodeRequest(values: unknown): Result<CodeRequest, TokenRequestRefu
 function parseRefreshRequest(values: unknown): Result<RefreshRequest, TokenRequestRefusal> {
   const parsed = refreshWire.safeParse(values)
   if (!parsed.success) return malformed(firstPath(parsed.error))
-  const scopes = parsed.data.scope === undefined ? undefined : parseScopes(parsed.data.scope)
+  const scopes = parseScopes(parsed.data.scope)
   if (scopes === 'malformed') return malformed('scope')
   return ok({ grantType: 'refresh_token', refreshToken: new Secret(parsed.data.refresh_token), scopes, resource: parsed.data.resource })
 }
@@ -79,7 +81,7 @@ function parseRefreshRequest(values: unknown): Result<RefreshRequest, TokenReque
 function parseClientCredentialsRequest(values: unknown): Result<ClientCredentialsRequest, TokenRequestRefusal> {
   const parsed = clientWire.safeParse(values)
   if (!parsed.success) return malformed(firstPath(parsed.error))
-  const scopes = parsed.data.scope === undefined ? undefined : parseScopes(parsed.data.scope)
+  const scopes = parseScopes(parsed.data.scope)
   if (scopes === 'malformed') return malformed('scope')
   return ok({ grantType: 'client_credentials', scopes, resource: parsed.data.resource })
 }
@@ -87,10 +89,12 @@ function parseClientCredentialsRequest(values: unknown): Result<ClientCredential
 /** @spec RFC 6749 §3.3 scope-token, separated by single spaces */
 const scopeList = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
 
-function parseScopes(scope: string): readonly Scope[] | 'malformed' {
+/** Those of the resource: to ask for the issuer's again changes nothing. */
+function parseScopes(scope: string | undefined): readonly Scope[] | undefined | 'malformed' {
+  if (scope === undefined) return undefined
   if (!scopeList.test(scope)) return 'malformed'
   const scopes = [...new Set(scope.split(' '))]
-  return scopes.length > mostScopesInRequest ? 'malformed' : (scopes as Scope[])
+  return scopes.length > mostScopesInRequest ? 'malformed' : divideScopes(scopes as Scope[]).ofResource
 }
 
 const malformed = (field: string) => err({ reason: 'token_request_malformed' as const, detail: { field } })

@@ -33,6 +33,7 @@ export const drillIdentity = (connectionId: ConnectionId, stableId: string) =>
 
 type Decided =
   | 'scopes'
+  | 'identityScopes'
   | 'accessTokenTtl'
   | 'refreshTokenTtl'
   | 'refreshEndsAt'
@@ -46,6 +47,6 @@ type Decided =
 export function openDrillGrant(of: Omit<GrantToOpen, Decided>, now: Instant): Grant {
   const ttl = { seconds: drillSeconds, by: 'client', detail: 'a drill' } as const
   const endsAt = addSeconds(now, drillSeconds)
-  const nothing = { scopes: [drillScope], sessionId: undefined, acr: undefined, amr: [], authenticatedAt: undefined }
+  const nothing = { scopes: [drillScope], identityScopes: [], sessionId: undefined, acr: undefined, amr: [], authenticatedAt: undefined }
   return openGrant({ ...of, ...nothing, accessTokenTtl: ttl, refreshTokenTtl: ttl, refreshEndsAt: endsAt, endsAt }, now)
 }

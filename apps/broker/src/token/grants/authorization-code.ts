@@ -34,7 +34,7 @@ export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request
           ...callerOf(client),
           redirectUri: request.redirectUri,
           codeChallenge: sha256Base64url(request.codeVerifier.reveal()),
-          resource: request.resource,
+          resource: tenant.resource(request.resource)?.identifier ?? request.resource,
         },
         refreshTokenHash: hashCredential(refreshToken),
         redecision,
@@ -53,7 +53,7 @@ export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request
       accessTokenTtlSeconds,
       grantExpiresAt: grant.ends_at,
       refreshToken: refreshes ? refreshToken : undefined,
-      ...(scopes.includes('openid') ? { idToken: { nonce } } : {}),
+      ...(grant.identity_scopes.includes('openid') ? { idToken: { nonce } } : {}),
       now,
     }),
   )

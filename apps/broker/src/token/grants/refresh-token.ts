@@ -21,6 +21,7 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
   const { tenant, client, http, now } = context
   const familyId = readFamily(request.refreshToken.reveal())
   if (familyId === undefined) return ifUnchanged(deps, client, err({ reason: 'refresh_token_unknown' }))
+  const resource = tenant.resource(request.resource)?.identifier ?? request.resource
   const keyVersion = deps.sealer.currentVersion
   const successorBy = (version: number) => deriveSuccessor(deps.sealer, { familyId, keyVersion: version }, request.refreshToken)
   const successor = successorBy(keyVersion)
@@ -32,7 +33,7 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
       rotateRefreshToken(onHotPath(deps.database), {
         tenantId: tenant.id,
         tokenHash: hashCredential(request.refreshToken),
-        presented: { ...callerOf(client), scopes: request.scopes, resource: request.resource },
+        presented: { ...callerOf(client), scopes: request.scopes, resource },
         successor: { hash: hashCredential(successor), keyVersion },
         redecision,
         eventId: deps.random.uuid(),
