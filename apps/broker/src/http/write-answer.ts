@@ -24,7 +24,9 @@ export function writeAnswer(
     'x-request-id': context.requestId,
     // Whatever has no other word on caching is not cached: most of what we say is about one person.
     'cache-control': 'no-store',
-    ...(context.cors ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'www-authenticate, retry-after, x-request-id' } : {}),
+    ...(context.cors
+      ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'www-authenticate, retry-after, x-request-id' }
+      : {}),
     ...answer.headers,
   }
   if (answer.framedBy !== undefined) delete headers['x-frame-options'] // it can name no other origin; the policy does
