@@ -58,6 +58,7 @@ describe.each(engines)('with the queue on %s', (engine) => {
       const plant = () => async () => ({ status: 200, json: {} })
       const { contradictions } = await runFaults(fleet, { seed: fixedSeed, seconds: 3, isShaken: false, noticeMs: 500, plant })
       expect(contradictions).toContainEqual(expect.stringMatching(/broker-\d called .* active at .* its end was acknowledged/))
+      expect(contradictions).toContainEqual(expect.stringMatching(/the client .* was not told|nobody was told that/))
     },
     limitMs,
   )

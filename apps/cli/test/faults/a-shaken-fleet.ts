@@ -12,6 +12,7 @@ import { aPlainPostgres, type PlainPostgres, productionOn } from '../a-plain-pos
 import { aProcess, type Environment, type Running, run, statusOf } from '../a-process.js'
 import { aCompanyIdp, adminAt, idpUrl, issuer, makeCustomer, type Production, publicUrl } from '../a-production.js'
 import { aRedis, type TestRedis } from '../a-redis.js'
+import { anOutside, type Outside } from './outside.js'
 
 /** A process that may be killed and comes back, and the lines that it has. */
 export type Member = {
@@ -33,6 +34,7 @@ export type ShakenFleet = {
   readonly brokers: readonly Member[]
   readonly workers: readonly Member[]
   readonly receivers: readonly Receiver[]
+  readonly outside: Outside
   readonly resource: string
   readonly credential: { readonly id: string; readonly secret: string }
   readonly scimToken: string
@@ -56,7 +58,12 @@ const receiverCount = 3
 export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
   const folder = mkdtempSync(join(tmpdir(), 'drawbridge-faults-'))
   const [postgres, redis] = await Promise.all([aPlainPostgres(), engine === 'redis' ? aRedis() : undefined])
-  const environment = { ...productionOn(postgres), DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1', DRAWBRIDGE_LOG_LEVEL: 'info' }
+  const outside = await anOutside(folder)
+  const environment = {
+    ...productionOn(postgres),
+    ...{ DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1', DRAWBRIDGE_LOG_LEVEL: 'info', DRAWBRIDGE_ALLOWED_ORIGINS: outside.origin },
+    NODE_EXTRA_CA_CERTS: outside.certificateFile,
+  }
   const migrated = await run(['migrate'], { ...environment, DATABASE_OWNER_URL: postgres.ownerUrl })
   if (migrated.code !== 0) throw new Error(migrated.output)
   const place = { folder, postgres, redis, environment }
@@ -71,6 +78,9 @@ export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
   const resource = 'https://documents.initech.example/mcp'
   const customer = await makeCustomer(admin, idp.simulator, { brokersAt: balancer.url, resource }, { logoutUpstream: false })
   await idp.simulator.provision('acme')
+  const hook = { name: 'SIEM', url: `${outside.origin}/siem`, events: ['access.ended', 'access.dead_everywhere'] }
+  const { status } = await admin('POST', '/tenants/initech/webhooks', hook)
+  if (status !== 201) throw new Error(`the webhook was answered ${status}`)
   const receivers: Receiver[] = []
   for (let made = 1; made <= receiverCount; made += 1)
     receivers.push(await aReceiver(`guard-${made}`, customer, Number(new URL(balancer.url).port)))
@@ -79,7 +89,7 @@ export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
     [idpUrl, idp.at],
   ])
   return {
-    ...{ postgres, redis, brokers, workers, receivers, admin, adminKey, brokersAt: balancer.url },
+    ...{ postgres, redis, brokers, workers, receivers, outside, admin, adminKey, brokersAt: balancer.url },
     ...customer,
     browser: () =>
       openBrowser({ stopAt: redirectUri, findServer: (url) => new URL(url.pathname + url.search, servers.get(url.origin) ?? url.origin) }),
@@ -88,7 +98,7 @@ export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
       await Promise.all(receivers.map((receiver) => receiver.guard().stop()))
       await Promise.all(members.map((member) => member.kill()))
       await Promise.all([...members.flatMap(({ lines }) => lines), ...receivers.map(({ line }) => line)].map((line) => line.close()))
-      await Promise.all([balancer.close(), idp.simulator.close(), redis?.stop(), postgres.remove()])
+      await Promise.all([balancer.close(), outside.close(), idp.simulator.close(), redis?.stop(), postgres.remove()])
       rmSync(folder, { recursive: true, force: true })
     },
   }

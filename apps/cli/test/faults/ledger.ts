@@ -14,7 +14,11 @@ export type Issue = Span & {
   readonly answeredAt: number
   readonly token: string
   readonly subject: string
+  /** As the vendor knows her. */
+  readonly sub?: string
   readonly grant: string
+  /** Where its client hears of logouts. */
+  readonly client?: string
   /** Of the same token on the same clock: nobody is asked about it afterwards. */
   readonly expiresAt: number
 }

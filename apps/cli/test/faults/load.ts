@@ -7,6 +7,7 @@ import { type Attempt, anAttempt, logIn, redeem, registerAt } from '../a-client.
 import { issuer } from '../a-production.js'
 import type { Member, Receiver, ShakenFleet } from './a-shaken-fleet.js'
 import type { Chance } from './chance.js'
+import { handedBack } from './deliveries.js'
 import type { Issue, Ledger, LedgerEvent, Span, Verdict } from './ledger.js'
 
 export const now = (): number => performance.now()
@@ -34,7 +35,14 @@ export const ask: Ask = async (url, init = {}) => {
   }
 }
 
-type Held = { readonly grant: string; readonly clientId: string; readonly browser: Browser; refreshToken: string; latest: Issue }
+type Held = {
+  readonly grant: string
+  readonly clientId: string
+  readonly client: string
+  readonly browser: Browser
+  refreshToken: string
+  latest: Issue
+}
 export type Person = {
   readonly name: string
   readonly scimId: string
@@ -62,12 +70,13 @@ export async function findPeople({ scimToken, brokersAt }: ShakenFleet): Promise
 const claimsOf = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string; gid: string; exp: number; iat: number }
 
-function enter({ ledger }: Load, person: Person, sentAt: number, token: string): Issue {
+function enter({ ledger }: Load, person: Person, sentAt: number, given: { readonly token: string; readonly client: string }): Issue {
+  const { token, client } = given
   const answeredAt = now()
   const { sub, gid, exp, iat } = claimsOf(token)
   person.subject ??= sub
   // By the length of its life, not by its clock, which may be another; a little less, for what is under way.
-  const issue = { sentAt, answeredAt, token, subject: person.name, grant: gid, expiresAt: sentAt + (exp - iat - 45) * 1000 }
+  const issue = { sentAt, answeredAt, token, client, subject: person.name, sub, grant: gid, expiresAt: sentAt + (exp - iat - 45) * 1000 }
   ledger.issues.push(issue)
   return issue
 }
@@ -76,19 +85,24 @@ function enter({ ledger }: Load, person: Person, sentAt: number, token: string):
 const inTime = <T>(visit: Promise<T>): Promise<T> =>
   Promise.race([visit, sleep(4 * patienceMs).then(() => Promise.reject<T>(new Error('too slow')))])
 
+let registered = 0
+
 /** From nothing to a token. False: it did not work out, which is nobody's fault in such weather. */
 export async function signIn(load: Load, person: Person): Promise<Issue | undefined> {
   const { fleet } = load
   try {
-    const clientId = await registerAt(`${fleet.brokersAt}/t/initech`)
+    const client = `${person.name}-${(registered += 1)}`
+    const clientId = await registerAt(`${fleet.brokersAt}/t/initech`, {
+      backchannel_logout_uri: `${fleet.outside.origin}/clients/${client}`,
+    })
     const attempt: Attempt = anAttempt({ issuer, clientId, resource: fleet.resource })
     const browser = fleet.browser()
     const { page } = await inTime(logIn(attempt, { name: person.name }, browser))
     const sentAt = now()
     const { status, json } = await redeem(attempt, page, `${fleet.brokersAt}/t/initech`)
     if (status !== 200) return undefined
-    const issue = enter(load, person, sentAt, String(json['access_token']))
-    person.held.push({ ...{ grant: issue.grant, clientId, browser }, refreshToken: String(json['refresh_token']), latest: issue })
+    const issue = enter(load, person, sentAt, { token: String(json['access_token']), client })
+    person.held.push({ ...{ grant: issue.grant, clientId, client, browser }, refreshToken: String(json['refresh_token']), latest: issue })
     return issue
   } catch {
     return undefined
@@ -100,7 +114,7 @@ async function refresh(load: Load, person: Person, held: Held): Promise<void> {
   const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: held.refreshToken, client_id: held.clientId })
   const answer = await ask(`${load.fleet.brokersAt}/t/initech/token`, { method: 'POST', body })
   if (answer?.status === 200) {
-    held.latest = enter(load, person, sentAt, String(answer.json['access_token']))
+    held.latest = enter(load, person, sentAt, { token: String(answer.json['access_token']), client: held.client })
     held.refreshToken = String(answer.json['refresh_token'])
     return
   }
@@ -196,7 +210,7 @@ async function endOne(load: Load, chance: Chance, person: Person, held: Held): P
     return void (await tell(load, chance, { ...event, way: 'an admin, one grant' }, byAdmin(load, `grants/${held.grant}/revoke`)))
   const body = new URLSearchParams({ token: held.refreshToken, client_id: held.clientId })
   const send = (by: Ask) => by(`${fleet.brokersAt}/t/initech/revoke`, { method: 'POST', body })
-  await tell(load, chance, { ...event, way: 'her client' }, send)
+  await tell(load, chance, { ...event, way: handedBack }, send)
 }
 
 /** What happens to one person. */

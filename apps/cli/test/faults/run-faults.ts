@@ -2,6 +2,7 @@
 import { asOwner } from '@drawbridge/testkit/database'
 import type { Receiver, ShakenFleet } from './a-shaken-fleet.js'
 import { aChance, type Chance } from './chance.js'
+import { judgeDeliveries } from './deliveries.js'
 import { aLedger, deadSince, judge, type Ledger, timesToDead } from './ledger.js'
 import { type Ask, ask, callReceiver, findPeople, introspect, type Load, letIn, live, now, type Person, probe, signIn } from './load.js'
 import { type Shaken, shake } from './shake.js'
@@ -31,6 +32,8 @@ const bounds = {
 /** Of acknowledged ends, in a run that counts. */
 const fewestEnds = 5
 const mostPatienceMs = 60_000
+/** By which a process's clock may be behind. */
+const mostSkewMs = 20_000
 const settleMs = 120_000
 const probers = 2
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
@@ -54,33 +57,76 @@ export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = 
   ])
   const clearAt = now()
   await fleet.mended()
-  const late = await waitUntilDone(fleet)
+  const late = [
+    ...(await waitUntilDone(fleet, 'outbox', 'done_at IS NULL')),
+    ...(await waitUntilDone(fleet, 'deliveries', 'expires_at IS NULL')),
+  ]
   const settledAt = now()
   const after = await lastLook({ ...load, takeAway: ask, isOver: () => false }, chance.fork('afterwards'), people, noticeMs)
+  // Whoever signed in once more was let in before; what that tells is under way.
+  const told = [...(await waitUntilDone(fleet, 'deliveries', 'expires_at IS NULL')), ...(await untold(fleet, began))]
   const stored = await contradictionsOf(fleet, began)
   return {
     shaken,
-    contradictions: [...judge(ledger, bounds), ...late, ...after, ...stored],
-    figures: figuresOf(ledger, shaken, settledAt - clearAt),
+    contradictions: [
+      ...judge(ledger, bounds),
+      ...judgeDeliveries(ledger, fleet.outside.told, bounds),
+      ...late,
+      ...after,
+      ...told,
+      ...stored,
+    ],
+    figures: { ...figuresOf(ledger, shaken, settledAt - clearAt), ...toldFigures(fleet) },
   }
 }
 
 const rowsOf = <Row>(fleet: ShakenFleet, sql: string, parameters: readonly unknown[] = []) =>
   asOwner<Row>(fleet.postgres.ownerUrl, sql, parameters)
 
-async function waitUntilDone(fleet: ShakenFleet): Promise<readonly string[]> {
+async function waitUntilDone(fleet: ShakenFleet, table: 'outbox' | 'deliveries', undone: string): Promise<readonly string[]> {
   const begun = now()
-  const undone = () =>
-    rowsOf<{ id: string; kind: string; attempts: number }>(fleet, 'SELECT id, kind, attempts FROM outbox WHERE done_at IS NULL')
-  let left = await undone()
+  const look = () => rowsOf<{ id: string; attempts: number }>(fleet, `SELECT id, attempts FROM ${table} WHERE ${undone}`)
+  let left = await look()
   while (left.length > 0 && now() - begun < settleMs) {
     await sleep(100)
-    left = await undone()
+    left = await look()
   }
-  return left.map(
-    ({ id, kind, attempts }) =>
-      `the outbox entry ${id} (${kind}) was not done ${settleMs} ms after the weather cleared, after ${attempts} rounds`,
+  return left.map(({ id, attempts }) => `${id} of ${table} was not done ${settleMs} ms after the weather cleared, after ${attempts} tries`)
+}
+
+type Delivery = { readonly id: string; readonly part: string; readonly eventId: string; readonly isTaken: boolean }
+
+/** What the database says was told, and was not; and ends of which there is not even the attempt to tell. */
+async function untold(fleet: ShakenFleet, began: Date): Promise<readonly string[]> {
+  const deliveries = await rowsOf<Delivery>(
+    fleet,
+    'SELECT id, part, event_id AS "eventId", delivered_at IS NOT NULL AS "isTaken" FROM deliveries',
   )
+  const events = await rowsOf<{ id: string; isDead: boolean }>(
+    fleet,
+    `SELECT id, dead_at IS NOT NULL AS "isDead" FROM deprovisioning_events WHERE matched AND received_at >= $1`,
+    [new Date(began.getTime() - mostSkewMs)],
+  )
+  const taken = new Set(fleet.outside.told.map(({ id }) => id))
+  const written = new Set(deliveries.map(({ part, eventId }) => `${part} of ${eventId}`))
+  const owed = events.flatMap(({ id, isDead }) => [`access.ended of ${id}`, ...(isDead ? [`access.dead_everywhere of ${id}`] : [])])
+  return [
+    ...deliveries
+      .filter(({ id, isTaken }) => isTaken && !taken.has(id))
+      .map(({ id }) => `the delivery ${id} is called delivered, and nobody had it`),
+    ...[...taken].filter((id) => !deliveries.some((one) => one.id === id)).map((id) => `${id} was told, and no delivery has this id`),
+    ...owed.filter((what) => !written.has(what)).map((what) => `${what} was never to be told`),
+  ]
+}
+
+/** More than a distinct id: a receiver that took it and whose answer was lost, or a worker that died before it wrote that down. */
+function toldFigures({ outside: { told } }: ShakenFleet): Report['figures'] {
+  const ids = new Set(told.map(({ id }) => id))
+  return {
+    logouts: new Set(told.filter(({ kind }) => kind === 'logout').map(({ id }) => id)).size,
+    told: ids.size,
+    toldAgain: told.length - ids.size,
+  }
 }
 
 /** Everybody is let in and signs in once more; then every token that can still be asked about is asked about, everywhere. */
@@ -143,6 +189,7 @@ async function contradictionsOf(fleet: ShakenFleet, began: Date): Promise<readon
   const instances = fleet.receivers.map((receiver) => receiver.instance())
   const checks: readonly (readonly [string, string, readonly unknown[]])[] = [
     ['dead letters', 'SELECT id, kind, dead_reason FROM outbox WHERE dead_at IS NOT NULL', []],
+    ['deliveries that were given up', 'SELECT id, part, reason FROM deliveries WHERE dead_at IS NOT NULL', []],
     ['events that were not swept', 'SELECT id, target, source FROM deprovisioning_events WHERE swept_at IS NULL AND matched', []],
     ['news that was told twice', 'SELECT resource_id, event_id, count(*) FROM notices GROUP BY 1, 2 HAVING count(*) > 1', []],
     ['positions with a gap', 'SELECT resource_id, count(*), max(position) FROM notices GROUP BY 1 HAVING count(*) <> max(position)', []],

@@ -19,6 +19,7 @@ function faultsOf(fleet: ShakenFleet): readonly Fault[] {
       own.map((line, which) => ({ name: `${name} and ${which === 0 ? 'PostgreSQL' : 'Redis'}`, line })),
     ),
     ...fleet.receivers.map(({ name, line }) => ({ name: `${name} and the brokers`, line })),
+    { name: 'the workers and who is told outside', line: fleet.outside.line },
   ]
   const restart = (name: string, weight: number, of: typeof members): Fault => ({
     ...{ name, weight },
@@ -105,6 +106,18 @@ function faultsOf(fleet: ShakenFleet): readonly Fault[] {
       },
     },
     {
+      ...{ name: 'the outside', weight: 2 },
+      run: async (chance) => {
+        const isUnwell = chance.isOnce(2)
+        if (isUnwell) fleet.outside.setUnwell(true)
+        else fleet.outside.line.set('cut')
+        await sleep(chance.between(1000, 10_000))
+        fleet.outside.setUnwell(false)
+        fleet.outside.line.set('open')
+        return `who is told outside ${isUnwell ? 'answers 503' : 'is away'} for a while`
+      },
+    },
+    {
       ...{ name: 'a clock', weight: 1 },
       run: async (chance) => {
         const member = chance.one(members)
@@ -153,6 +166,6 @@ export async function shake(fleet: ShakenFleet, chance: Chance, isOver: () => bo
     member.setClock(0)
     for (const line of member.lines) line.delay(0)
   }
-  for (const { line } of fleet.receivers) line.delay(0)
+  for (const { line } of [...fleet.receivers, fleet.outside]) line.delay(0)
   return shaken
 }

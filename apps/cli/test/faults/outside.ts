@@ -1,0 +1,82 @@
+/** Who is told by HTTP: a system of the company by webhook, and its clients by back-channel logout. Whatever they take is kept, with its time. */
+import { writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { freePort } from '@drawbridge/store/embedded-postgres'
+import { aTcpProxy, type TcpProxy } from '@drawbridge/testkit/a-tcp-proxy'
+import { aCertificate } from '../a-certificate.js'
+import { now } from './load.js'
+
+/** `id`: by which a receiver knows what it has had: `webhook-id`, `jti`. `client`: the last word of its address. */
+export type News = {
+  readonly kind: 'news'
+  readonly id: string
+  readonly at: number
+  readonly type: string
+  readonly eventId: string
+  readonly sub: string
+}
+export type Logout = { readonly kind: 'logout'; readonly id: string; readonly at: number; readonly client: string; readonly sub: string }
+export type Told = News | Logout
+
+export type Outside = {
+  /** Through the line. */
+  readonly origin: string
+  readonly line: TcpProxy
+  /** With which those who call it believe it. */
+  readonly certificateFile: string
+  /** In the order of their coming; what comes twice is here twice. */
+  readonly told: Told[]
+  /** It answers, and takes nothing. */
+  setUnwell(isUnwell: boolean): void
+  close(): Promise<void>
+}
+
+export async function anOutside(folder: string): Promise<Outside> {
+  const certificate = await aCertificate()
+  const certificateFile = join(folder, 'outside.pem')
+  writeFileSync(certificateFile, certificate.cert)
+  const told: Told[] = []
+  let isUnwell = false
+  const server = createServer(certificate, (request, response) => {
+    readAll(request).then(
+      (body) => {
+        if (!isUnwell) told.push(read(request, body))
+        response.writeHead(isUnwell ? 503 : 200).end()
+      },
+      () => response.destroy(),
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const line = await aTcpProxy(await freePort(), () => (server.address() as AddressInfo).port)
+  return {
+    ...{ line, told, certificateFile, origin: `https://127.0.0.1:${line.port}` },
+    setUnwell: (unwell) => {
+      isUnwell = unwell
+    },
+    close: async () => {
+      await line.close()
+      server.closeAllConnections()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
+async function readAll(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function read({ url, headers }: IncomingMessage, body: string): Told {
+  const at = now()
+  if (headers['webhook-id'] === undefined) {
+    const token = new URLSearchParams(body).get('logout_token') ?? ''
+    const { jti, sub } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { jti: string; sub: string }
+    return { kind: 'logout', id: jti, at, sub, client: url?.split('/').at(-1) ?? '' }
+  }
+  const { type, data } = JSON.parse(body) as { type: string; data: { eventId: string; subject?: string } }
+  return { kind: 'news', id: String(headers['webhook-id']), at, type, eventId: data.eventId, sub: data.subject ?? '' }
+}
