@@ -43,6 +43,8 @@ beforeAll(async () => {
     `INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id)
      SELECT '${tenant}', '${resource}', n, gen_random_uuid(), gen_random_uuid(), 'a.b.c', '2026-11-28', '2026-12-28', '${tenant}', '${issuer}' FROM generate_series(1, ${history + open + fresh}) n`,
   )
+  // Or each of the foreign keys below would be looked up by reading all notices of the resource.
+  await run('ANALYZE notices')
   await run(
     `INSERT INTO notice_deliveries (tenant_id, stream_id, resource_id, position, delivered_at, acknowledged_at)
      SELECT '${tenant}', s.id, '${resource}', n, '2026-11-28', CASE WHEN n <= ${history} THEN timestamptz '2026-11-28' END
