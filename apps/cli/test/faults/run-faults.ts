@@ -83,15 +83,22 @@ export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = 
 const rowsOf = <Row>(fleet: ShakenFleet, sql: string, parameters: readonly unknown[] = []) =>
   asOwner<Row>(fleet.postgres.ownerUrl, sql, parameters)
 
+/** As long as it goes on: what piled up in a long run takes a while, and only what stands still is lost. */
 async function waitUntilDone(fleet: ShakenFleet, table: 'outbox' | 'deliveries', undone: string): Promise<readonly string[]> {
-  const begun = now()
   const look = () => rowsOf<{ id: string; attempts: number }>(fleet, `SELECT id, attempts FROM ${table} WHERE ${undone}`)
   let left = await look()
-  while (left.length > 0 && now() - begun < settleMs) {
+  let fewest = left.length
+  let movedAt = now()
+  while (left.length > 0 && now() - movedAt < settleMs) {
     await sleep(100)
     left = await look()
+    if (left.length >= fewest) continue
+    fewest = left.length
+    movedAt = now()
   }
-  return left.map(({ id, attempts }) => `${id} of ${table} was not done ${settleMs} ms after the weather cleared, after ${attempts} tries`)
+  return left.map(
+    ({ id, attempts }) => `${id} of ${table} was not done: nothing of it moved for ${settleMs} ms in good weather, after ${attempts} tries`,
+  )
 }
 
 type Delivery = { readonly id: string; readonly part: string; readonly eventId: string; readonly isTaken: boolean }
