@@ -193,23 +193,25 @@ const declineStatement = hotStatement({
     RETURNING issuer_id, subject_id, client_id, connection_id),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, scopes, reason, detail, request_id, address)
-    SELECT $1, $4, $5, issuer_id, subject_id, client_id, connection_id, $6, $5, '{}', $7, $8 FROM answered)
+    SELECT $1, $4, $5, issuer_id, subject_id, client_id, connection_id, $6, $9, '{}', $7, $8 FROM answered)
   SELECT EXISTS (SELECT 1 FROM answered) AS answered`,
 })
 
 export type DeclinedRequest = BrowserAtRequest & {
-  readonly kind: 'notice_declined' | 'consent_denied'
+  readonly kind: 'notice_declined' | 'consent_denied' | 'login_refused'
+  /** Of the line in the trail, where the kind is not all that is to be said. */
+  readonly reason?: string
   /** What was asked for, or shown. */
   readonly scopes: readonly Scope[]
   readonly requestId: string
   readonly address: string
 }
 
-/** A person's no, with its line in the audit trail. Of any number of callers exactly one gets `true`: only it may answer. */
+/** A person's no, or her IdP's, with its line in the audit trail. Of any number of callers exactly one gets `true`: only it may answer. */
 export async function declineAuthorizationRequest(hot: HotDb, tenant: TenantId, declined: DeclinedRequest): Promise<boolean> {
   const { rows } = await hot.query<{ answered: boolean }>(declineStatement, [
     ...[tenant, declined.id, declined.browserHash, toTimestamp(declined.now), declined.kind, declined.scopes],
-    ...[declined.requestId, declined.address],
+    ...[declined.requestId, declined.address, declined.reason ?? declined.kind],
   ])
   return rows[0]?.answered ?? false
 }

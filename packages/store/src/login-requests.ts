@@ -1,6 +1,6 @@
 /** Trips to the IdP. Each is used once, by the browser that started it, under the epochs it was started under. */
 import type { Instant } from '@drawbridge/core/instant'
-import type { ConnectionId, CredentialHash, FactorVisitId, LoginRequestId, TenantId, TestLoginId } from '@drawbridge/core/tenant/ids'
+import type { AuthorizationRequestId, ConnectionId, CredentialHash, FactorVisitId, LoginRequestId, TenantId, TestLoginId } from '@drawbridge/core/tenant/ids'
 import {
   type DecidedWrite,
   type GroundRow,
@@ -57,17 +57,20 @@ export type StoredLoginRequest = {
   readonly testLoginId: TestLoginId | undefined
   /** The person's look at her own factors that it was begun for. Fixed when it began. */
   readonly factorVisitId: FactorVisitId | undefined
+  /** What the browser wants to get to, where that is an application. */
+  readonly authorizationRequestId: AuthorizationRequestId | undefined
   readonly upstreamId: string
   readonly sealedState: Buffer
 }
 
 /** Of the trip `l`: open, to connection $2, begun by the browser $3, now $4. */
 export const openTrip = `l.connection_id = $2 AND l.browser_hash = $3 AND ${judged('l.expires_at > $4')} AND l.consumed_at IS NULL`
-export const tripColumns = 'l.id, l.test_login_id, l.factor_visit_id, l.upstream_id, l.sealed_state'
+export const tripColumns = 'l.id, l.test_login_id, l.factor_visit_id, l.authorization_request_id, l.upstream_id, l.sealed_state'
 export type TripRow = {
   readonly id: LoginRequestId
   readonly test_login_id: TestLoginId | null
   readonly factor_visit_id: FactorVisitId | null
+  readonly authorization_request_id: AuthorizationRequestId | null
   readonly upstream_id: string
   readonly sealed_state: Buffer
 }
@@ -75,6 +78,7 @@ export const toTrip = (row: TripRow): StoredLoginRequest => ({
   id: row.id,
   testLoginId: row.test_login_id ?? undefined,
   factorVisitId: row.factor_visit_id ?? undefined,
+  authorizationRequestId: row.authorization_request_id ?? undefined,
   upstreamId: row.upstream_id,
   sealedState: row.sealed_state,
 })

@@ -1,11 +1,24 @@
-/** A person's no at one of the gates: the request is over, the audit trail says so, and the client hears access_denied. */
+/**
+ * A no that ends a request: a person's at one of the gates, or her IdP's, which did not ask her again although the client wanted it. The audit
+ * trail says so, and the client hears it.
+ */
+import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { type DeclinedRequest, declineAuthorizationRequest } from '@drawbridge/store/authorization-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { Answer } from '../http/answer.js'
 import { answerWithError, refuseOnPage } from './answer.js'
 import type { Flow } from './flow.js'
 
-export async function decline(flow: Flow, no: Pick<DeclinedRequest, 'kind' | 'scopes'>): Promise<Answer> {
+type No = Pick<DeclinedRequest, 'kind' | 'reason' | 'scopes'>
+
+export const decline = (flow: Flow, no: No & { readonly kind: 'notice_declined' | 'consent_denied' }): Promise<Answer> =>
+  end(flow, no, { reason: no.kind })
+
+/** `why`: what her login lacked. @spec OIDC Core §3.1.2.1 an error where she cannot be asked again, §3.1.2.6 */
+export const refuseOldLogin = (flow: Flow, why: string): Promise<Answer> =>
+  end(flow, { kind: 'login_refused', reason: why, scopes: flow.pending.scopes }, { reason: 'login_not_renewed' })
+
+async function end(flow: Flow, no: No, refusal: RedirectRefusal): Promise<Answer> {
   const { deps, http, tenant, ongoing, browserHash, pending, now } = flow
   const declined = await declineAuthorizationRequest(onHotPath(deps.database), tenant.id, {
     ...no,
@@ -15,5 +28,5 @@ export async function decline(flow: Flow, no: Pick<DeclinedRequest, 'kind' | 'sc
     requestId: http.requestId,
     address: http.address,
   })
-  return declined ? answerWithError(tenant, pending, { reason: no.kind }) : refuseOnPage({ reason: 'request_expired' })
+  return declined ? answerWithError(tenant, pending, refusal) : refuseOnPage({ reason: 'request_expired' })
 }

@@ -5,6 +5,7 @@
  *
  *   no session ── which IdP? ── (choose-connection) ── client announced? ── (client-notice) ── upstream login ─┐
  *   came home, not fresh after a barrier ── back upstream, once, with the demand for a fresh sign-in
+ *   came home, not as recently signed in as the client asked ── the client hears login_required
  *   session ───── policy ── stepUp, once ── back upstream; deny ── page that says what was missing            │
  *                        ├─ what a factor of ours would add is all that is missing ── (second-factor) ── here again
  *                        └─ allow ── agreed? ── (consent) ── grant, code, redirect                  <──────────┘
@@ -27,6 +28,7 @@ import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.j
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { groupsOfHint } from './groups-of-hint.js'
 import { failureOf, traced } from './login-trace.js'
+import { refuseOldLogin } from './decline.js'
 import { mayAskIdp, ownFactorStep } from './own-factor.js'
 import { denialPage } from './pages.js'
 import { rememberedConnectionOf } from './remembered-connection.js'
@@ -57,6 +59,7 @@ export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answ
 async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Promise<StepEnd> {
   if (flow.login?.kind === 'fresh_login_required') return goUpstream(flow, 'fresh')
   const session = await acceptableSession(flow)
+  if (session === 'login_not_renewed') return refuseOldLogin(flow, session)
   if (!session) return goUpstream(flow, undefined)
   const { configurationVersion } = session
   if (configurationVersion > flow.tenant.configurationVersion) return { kind: 'ground_moved', configurationVersion }

@@ -6,18 +6,20 @@
  * that fails before that statement consumes anything, so no forged answer ends somebody's pending login.
  */
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import { demandsRecentLogin } from '@drawbridge/core/identity/fresh-login'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { namesOfIdpSession } from '@drawbridge/core/logout/idp-session'
 import { Secret } from '@drawbridge/core/secret'
 import type { BrowserSessionId, CredentialHash, LoginRequestId, SubjectId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import { findAuthorizationRequest } from '@drawbridge/store/authorization-requests'
 import { completeLogin, type LoginRefusal, type LoginToComplete } from '@drawbridge/store/complete-login'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import type { RefusedAnswer } from '@drawbridge/upstream/answer-outline'
 import type { ConnectionConfiguration } from '@drawbridge/upstream/connection'
 import type { UpstreamMessage } from '@drawbridge/upstream/connector'
-import { isProven } from '@drawbridge/upstream/error'
+import { isProven, type UpstreamRefusal } from '@drawbridge/upstream/error'
 import { type Identified, identify } from '../admission/admit.js'
 import { sessionEndOf } from '../admission/session-end.js'
 import type { Answer } from '../http/answer.js'
@@ -26,6 +28,7 @@ import { sealContextOf } from '../http/seal-context.js'
 import { sessionHandleOf, setFrameCookie, setSessionCookie } from '../http/session-cookie.js'
 import { refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
+import { refuseOldLogin } from './decline.js'
 import { dispatch } from './dispatch.js'
 import { arriveAtVisit } from './factor-visit.js'
 import { finishTestLogin } from './finish-test-login.js'
@@ -64,6 +67,8 @@ export async function finishLogin(home: Homecoming, message: UpstreamMessage): P
 async function refuseMessage(home: Homecoming, refusal: RefusedAnswer): Promise<Answer> {
   const { http, deps, tenant, connection, now } = home
   await noteUnknownKey(home, refusal)
+  const old = await refuseToClient(home, refusal)
+  if (old) return traced(home, failureOfAnswer(refusal, 'refused'), old)
   if (isProven(refusal))
     await inTenant(deps.database, tenant.id, (db) =>
       insertAuditEvent(db, tenant.id, {
@@ -78,6 +83,17 @@ async function refuseMessage(home: Homecoming, refusal: RefusedAnswer): Promise<
       }),
     )
   return traced(home, failureOfAnswer(refusal, 'refused'), refuseUpstream(refusal))
+}
+
+const sayNotRenewed: readonly UpstreamRefusal['reason'][] = ['saml_authn_not_fresh', 'oidc_authn_not_fresh']
+
+/** The IdP has not asked her again. Where it was the client that wanted it, the client is told: OIDC Core §3.1.2.1 leaves no other end. */
+async function refuseToClient({ http, deps, tenant, browserHash, trip, now }: Homecoming, { reason }: RefusedAnswer) {
+  const id = trip.authorizationRequestId
+  if (id === undefined || !sayNotRenewed.includes(reason)) return undefined
+  const found = await findAuthorizationRequest(onHotPath(deps.database), tenant.id, { id, browserHash, now })
+  const flow = await resumeFlow({ http, deps, tenant, browserHash, now }, found)
+  return flow.ok && demandsRecentLogin(flow.value.pending) ? refuseOldLogin(flow.value, reason) : undefined
 }
 
 async function believe(home: Homecoming, configuration: ConnectionConfiguration, assertion: IdentityAssertion): Promise<Answer> {

@@ -37,7 +37,7 @@ async function whoIsAsked(flow: Flow): Promise<SignedIn | undefined> {
   const { ongoing, tenant } = flow
   if (ongoing.step !== 'second_factor' || tenant.secondFactor.mode === 'off') return undefined
   const session = await acceptableSession(flow)
-  return session && session.subjectId === ongoing.subjectId ? decideFor(flow, session) : undefined
+  return typeof session === 'object' && session.subjectId === ongoing.subjectId ? decideFor(flow, session) : undefined
 }
 
 async function turnOf(signedIn: SignedIn): Promise<Turn> {

@@ -1,9 +1,9 @@
 /** Who stands before an authorization request, with what proof, and what policy says of that. */
 import { privilegedFrom } from '@drawbridge/core/factor/second-factor'
 import { withDirectory } from '@drawbridge/core/identity/directory-claims'
+import { cameHomeAsAsked, satisfiesClient } from '@drawbridge/core/identity/fresh-login'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import type { NormalizedIdentity, OwnFactorProof } from '@drawbridge/core/identity/normalized-identity'
-import { addSeconds } from '@drawbridge/core/instant'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
@@ -26,20 +26,26 @@ export type SignedIn = {
   readonly isOwn: boolean
 }
 
-/** A session answers only a request of its own issuer and tenant, and only if the client did not ask for a fresh sign-in. */
-export async function acceptableSession(flow: Flow): Promise<LiveBrowserSession | undefined> {
+/** `login_not_renewed`: she has just come home, and not as the client asked: to ask her IdP once more is useless. */
+export type Standing = LiveBrowserSession | 'login_not_renewed' | undefined
+
+/** A session answers only a request of its own issuer and tenant, and only if the client did not ask for a more recent sign-in. */
+export async function acceptableSession(flow: Flow): Promise<Standing> {
   const { deps, http, tenant, ongoing, pending, now } = flow
-  if (flow.login?.kind === 'believed') return flow.login.session
+  if (flow.login?.kind === 'believed') return isAsAsked(flow, flow.login.session) ? flow.login.session : 'login_not_renewed'
   const handleHash = sessionHandleOf(http, deps, tenant)
   if (!handleHash) return undefined
   const session = await findLiveBrowserSession(onHotPath(deps.database), tenant.id, { handleHash, issuerId: tenant.issuer.id, now })
-  if (!session || session.id === ongoing.sessionId) return session
-  // After a step-up, and where a sign-in was demanded, only the session that this very request brought about counts.
-  if (ongoing.stepUps > 0 || pending.prompt.includes('login')) return undefined
+  if (!session) return undefined
+  if (session.id === ongoing.sessionId) return isAsAsked(flow, session) ? session : undefined
+  // After a step-up only the session that this very request brought about counts.
+  if (ongoing.stepUps > 0) return undefined
   if (ongoing.connectionId !== undefined && ongoing.connectionId !== session.connectionId) return undefined
-  const signedInAt = session.authenticatedAt ?? session.createdAt
-  return pending.maxAge !== undefined && addSeconds(signedInAt, pending.maxAge) <= now ? undefined : session
+  return satisfiesClient(pending, session.authenticatedAt, now) ? session : undefined
 }
+
+const isAsAsked = ({ pending, ongoing, now }: Flow, { authenticatedAt }: LiveBrowserSession): boolean =>
+  cameHomeAsAsked(pending, { authenticatedAt, requestedAt: ongoing.createdAt }, now)
 
 /** `undefined`: what her last login said cannot be read any more. */
 export async function decideFor(flow: Flow, session: LiveBrowserSession): Promise<SignedIn | undefined> {

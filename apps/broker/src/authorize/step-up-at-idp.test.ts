@@ -92,6 +92,26 @@ describe.each(bothCompanies)('at %s', (company) => {
     expect(refused.text).toContain('authn_not_fresh')
   })
 
+  it.each([{ prompt: 'login' }, { max_age: '0' }, { max_age: '600' }] as Record<string, string>[])(
+    'a client that asks for %o of an IdP that answers from its old session all the same hears login_required (OIDC Core §3.1.2.1)',
+    async (asks) => {
+      await policy(company, '')
+      const browser = aPersonsBrowser()
+      const ask = () => browser.open(two.authorizeUrl(company, { ...asks, login_hint: `ada@${company}.example` }))
+      const asked = await ask()
+      expect([isLetIn(asked), askedOf(company, asked)]).toEqual([true, [byForce[company]]])
+      await age(company, 601)
+      two.simulator.armFault(company, 'ignores-force')
+      const refused = await ask()
+      two.simulator.disarmFault(company, 'ignores-force')
+      const { searchParams } = new URL(refused.url)
+      expect([searchParams.get('error'), searchParams.has('iss'), searchParams.has('code')]).toEqual(['login_required', true, false])
+      const line = `SELECT reason, client_id FROM audit_events WHERE tenant_id = $1 AND kind = 'login_refused' ORDER BY id DESC LIMIT 1`
+      const reason = protocolOf(company) === 'saml' ? 'saml_authn_not_fresh' : 'oidc_authn_not_fresh'
+      expect(await asOwner(two.fixture.ownerUrl, line, [two.of(company).tenantId])).toEqual([{ reason, client_id: two.of(company).clientId }])
+    },
+  )
+
   it('who has no second factor is asked once, and told what was missing', async () => {
     await policy(company, needsTwo)
     const refused = await signIn('clark')

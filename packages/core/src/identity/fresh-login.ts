@@ -1,4 +1,7 @@
-/** After a barrier a session at the IdP proves nothing any more: whoever was thrown out must show that she has signed in there again. */
+/**
+ * When a sign-in at the IdP is recent enough. After a barrier a session there proves nothing any more: whoever was thrown out must show that
+ * she has signed in again. A client may want the same, or a sign-in that is no older than so many seconds.
+ */
 import { addSeconds, type Instant, toSeconds } from '../instant.js'
 
 /**
@@ -39,5 +42,34 @@ export function judgeFreshness(barrierAt: Instant | undefined, login: LoginInsta
 /** She has signed in there since we demanded it. What the IdP does not say is no. */
 export const meetsDemand = (authenticatedAt: Instant | undefined, freshDemandedAt: Instant): boolean =>
   authenticatedAt !== undefined && authenticatedAt >= addSeconds(freshDemandedAt, -freshLoginSkewSeconds)
+
+/** What a client asked of the sign-in: `prompt=login`, `max_age`. */
+export type ClientDemand = { readonly prompt: readonly string[]; readonly maxAge: number | undefined }
+
+/** The client wants to hear of a sign-in that is recent; only one whose time the IdP tells is. */
+export const demandsRecentLogin = ({ prompt, maxAge }: ClientDemand): boolean => prompt.includes('login') || maxAge !== undefined
+
+/** No more than so many seconds ago. What the IdP does not say is no. */
+const isNoOlder = (authenticatedAt: Instant | undefined, maxAge: number, now: Instant): boolean =>
+  authenticatedAt !== undefined && addSeconds(authenticatedAt, maxAge) > now
+
+/** Whether a session that was there before answers the client's request: never one that asks for a sign-in of its own. */
+export const satisfiesClient = (asked: ClientDemand, authenticatedAt: Instant | undefined, now: Instant): boolean =>
+  !asked.prompt.includes('login') && (asked.maxAge === undefined || isNoOlder(authenticatedAt, asked.maxAge, now))
+
+/**
+ * Whether the sign-in that has come home for this very request does: she was asked again since the request began, whatever time has gone by
+ * on our pages, or, where an age was all that was asked for, she is recent enough as it is. That we asked the IdP for it proves nothing.
+ *
+ * @spec OIDC Core §3.1.2.1 prompt=login, max_age: without re-authentication an error
+ */
+export function cameHomeAsAsked(
+  asked: ClientDemand,
+  login: { readonly authenticatedAt: Instant | undefined; readonly requestedAt: Instant },
+  now: Instant,
+): boolean {
+  if (!demandsRecentLogin(asked) || meetsDemand(login.authenticatedAt, login.requestedAt)) return true
+  return satisfiesClient(asked, login.authenticatedAt, now)
+}
 
 const isAfter = (at: Instant, barrierAt: Instant): boolean => toSeconds(at) > toSeconds(barrierAt)

@@ -157,6 +157,13 @@ export const oauthErrors = {
     spec: 'OIDC Core §3.1.2.6',
     say: 'the person has to sign in and prompt=none forbids asking',
   },
+  login_not_renewed: {
+    code: 'login_required',
+    status: 400,
+    answer: 'redirect',
+    spec: 'OIDC Core §3.1.2.1',
+    say: 'the person had to sign in anew, and her identity provider did not say that she has',
+  },
   interaction_required: {
     code: 'interaction_required',
     status: 400,
