@@ -1,24 +1,58 @@
-/** The authorization response: back to the proven redirect URI, always with state and iss. */
+/** The authorization response: back to the proven redirect URI, always with state and iss, by redirect or by a form that the browser posts. */
+import type { ResponseMode } from '@drawbridge/core/oauth/authorization-request'
 import { type Client, hostOfUrl, mayBeSentToUnasked } from '@drawbridge/core/oauth/client'
 import { oauthErrors, type PageRefusal, type RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { withParameters } from '@drawbridge/core/oauth/redirect-uri'
 import { type Answer, page, redirect } from '../http/answer.js'
-import { html } from '../http/html.js'
+import { type Html, html } from '../http/html.js'
+import { pageScript } from '../http/page.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseAsPage } from '../http/write-error.js'
 
 /** Where a response may go: only values made from an `AnswerableAuthorizationRequest` have this shape. */
-export type AnswerTo = { readonly redirectUri: string; readonly state: string | undefined }
+export type AnswerTo = { readonly redirectUri: string; readonly state: string | undefined; readonly responseMode: ResponseMode }
 
+type Response = Readonly<Record<string, string | undefined>>
 const noStore = { 'cache-control': 'no-store' }
 
 /** @spec RFC 6749 §4.1.2 code and state; RFC 9207 §2 iss */
 export const answerWithCode = (tenant: ResolvedTenant, to: AnswerTo, code: string): Answer =>
-  redirect(withParameters(to.redirectUri, { code, state: to.state, iss: tenant.issuer.url }), { headers: noStore })
+  respond(to, { code, state: to.state, iss: tenant.issuer.url })
 
 /** @spec RFC 6749 §4.1.2.1; RFC 9207 §2 iss in errors too */
-export function answerWithError(tenant: ResolvedTenant, to: AnswerTo, refusal: RedirectRefusal): Answer {
-  return redirect(errorLocation(tenant, to, refusal), { headers: noStore, refusal })
+export const answerWithError = (tenant: ResolvedTenant, to: AnswerTo, refusal: RedirectRefusal): Answer =>
+  respond(to, errorResponse(tenant, to, refusal), { refusal })
+
+const respond = (to: AnswerTo, response: Response, extras: Pick<Answer, 'refusal'> = {}): Answer =>
+  to.responseMode === 'form_post'
+    ? formPost(to, response, extras)
+    : redirect(withParameters(to.redirectUri, response), { headers: noStore, ...extras })
+
+const submitAtOnce = pageScript('document.forms[0].submit()')
+
+/**
+ * The page that takes the answer to the client by itself, and by a button where scripts are off. Its form may lead to the client's origin and
+ * nowhere else: not to us, either.
+ *
+ * @spec OAuth 2.0 Form Post Response Mode §2
+ */
+const formPost = (to: AnswerTo, response: Response, extras: Pick<Answer, 'refusal'>): Answer =>
+  page('Back to the application', responseForm(to, response, `Continue to ${hostOfUrl(to.redirectUri)}`), {
+    ...{ headers: noStore, formTargets: [targetOf(to)], leavesUs: true, script: submitAtOnce },
+    ...extras,
+  })
+
+function responseForm({ redirectUri }: AnswerTo, response: Response, label: string): Html {
+  const fields = Object.entries(response).flatMap(([name, value]) =>
+    value === undefined ? [] : [html`<input type="hidden" name="${name}" value="${value}">`],
+  )
+  return html`<form method="post" action="${redirectUri}">${fields}<button autofocus>${label}</button></form>`
+}
+
+/** Browsers hold every hop of a form's redirects to `form-action`, so a page names where its answer may lead. */
+export function targetOf({ redirectUri }: Pick<AnswerTo, 'redirectUri'>): string {
+  const url = new URL(redirectUri)
+  return url.protocol === 'http:' || url.protocol === 'https:' ? url.origin : url.protocol
 }
 
 /**
@@ -33,19 +67,26 @@ export function answerUnaskedWithError(tenant: ResolvedTenant, client: Client, t
   const host = hostOfUrl(to.redirectUri)
   return page(
     'The application asked for something that is not possible',
-    html`<p>What it was told: ${say}.</p><p class="soft">Your company has not reviewed this application. Go back to it only if you came from <strong>${host}</strong>.</p><p><a href="${errorLocation(tenant, to, refusal)}">Return to ${host}</a></p><p class="soft">Code <code>${refusal.reason}</code></p>`,
-    { status, headers: noStore, refusal },
+    html`<p>What it was told: ${say}.</p><p class="soft">Your company has not reviewed this application. Go back to it only if you came from <strong>${host}</strong>.</p>${wayBack(tenant, to, refusal, `Return to ${host}`)}<p class="soft">Code <code>${refusal.reason}</code></p>`,
+    { status, headers: noStore, refusal, formTargets: [targetOf(to)] },
   )
 }
 
-export function errorLocation(tenant: ResolvedTenant, to: AnswerTo, refusal: RedirectRefusal): string {
+/** The error response for whoever clicks it. The page that holds it names `targetOf` among its targets. */
+export function wayBack(tenant: ResolvedTenant, to: AnswerTo, refusal: RedirectRefusal, label: string): Html {
+  const response = errorResponse(tenant, to, refusal)
+  if (to.responseMode === 'form_post') return responseForm(to, response, label)
+  return html`<p><a href="${withParameters(to.redirectUri, response)}">${label}</a></p>`
+}
+
+function errorResponse(tenant: ResolvedTenant, to: AnswerTo, refusal: RedirectRefusal): Response {
   const entry = oauthErrors[refusal.reason]
-  return withParameters(to.redirectUri, {
+  return {
     error: entry.code,
     error_description: entry.say.replace(/["\\]|[^\x20-\x7e]/g, "'"),
     state: to.state,
     iss: tenant.issuer.url,
-  })
+  }
 }
 
 export const refuseOnPage = (refusal: PageRefusal): Answer => refuseAsPage(oauthErrors[refusal.reason], refusal)

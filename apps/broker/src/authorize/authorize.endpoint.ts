@@ -11,7 +11,7 @@ import type { PageRefusal, RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { recallClient, resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
-import type { Answer } from '../http/answer.js'
+import { type Answer, redirect } from '../http/answer.js'
 import { bindBrowser } from '../http/browser-binding.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
@@ -47,6 +47,35 @@ export const authorizeEndpoint = endpoint({
     return withCookies(await dispatch(flow), browser.setCookies)
   },
 })
+
+/** All of it goes into an address of ours. */
+const mostPostedBytes = 14_336
+
+/**
+ * The same request, posted. It is sent on to the GET: a form of another site brings none of our cookies, so it would meet neither the session of
+ * this browser nor its other requests, and an address brings them. Nothing of it is judged here; as it came, every rule of the GET sees it.
+ *
+ * @spec OIDC Core §3.1.2.1 both GET and POST
+ */
+export const authorizePostEndpoint = endpoint({
+  method: 'POST',
+  path: '/t/:tenant/authorize',
+  spec: 'OIDC Core §3.1.2.1',
+  summary: 'The same, posted: sent on to the GET.',
+  tag: 'OAuth',
+  refusals: 'page',
+  rateLimit: 'login',
+  maxBodyBytes: mostPostedBytes,
+  run: (http) => {
+    const posted = http.rawBody.toString('latin1')
+    const isForm = http.form.ok || http.form.error.reason !== 'form_absent'
+    if (!isForm || !formText.test(posted)) return refuseOnPage({ reason: 'authorization_request_malformed', detail: { why: 'no_form' } })
+    return redirect(`${tenantOf(http).issuer.url}/authorize?${posted}`, { headers: { 'cache-control': 'no-store' } })
+  },
+})
+
+/** What a serialised form consists of; nothing else may stand in an address. */
+const formText = /^[A-Za-z0-9%&=+._~*!'(),:;@/?$-]+$/
 
 type Asked = { readonly parameters: SingleValuedForm; readonly repeated: RedirectRefusal | undefined }
 

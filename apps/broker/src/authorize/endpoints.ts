@@ -1,7 +1,7 @@
 /** Every endpoint of the browser flow, in the order in which a browser meets them. */
 import { registerEndpoint } from '../clients/register.endpoint.js'
 import type { Endpoint } from '../http/endpoint.js'
-import { authorizeEndpoint } from './authorize.endpoint.js'
+import { authorizeEndpoint, authorizePostEndpoint } from './authorize.endpoint.js'
 import { chooseConnectionEndpoint, chooseConnectionPageEndpoint } from './choose-connection.endpoint.js'
 import { clientNoticeEndpoint, clientNoticePageEndpoint } from './client-notice.endpoint.js'
 import { consentEndpoint, consentPageEndpoint } from './consent.endpoint.js'
@@ -19,6 +19,7 @@ import { testLoginEndpoint, testLoginPageEndpoint } from './test-login.endpoint.
 export const authorizeEndpoints: readonly Endpoint[] = [
   registerEndpoint,
   authorizeEndpoint,
+  authorizePostEndpoint,
   chooseConnectionPageEndpoint,
   chooseConnectionEndpoint,
   clientNoticePageEndpoint,

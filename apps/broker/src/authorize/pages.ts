@@ -8,7 +8,7 @@ import { type Answer, page } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
 import { upstreamTargets } from '../http/leave-for.js'
 import { usableConnections } from '../http/tenant.js'
-import { errorLocation } from './answer.js'
+import { targetOf, wayBack } from './answer.js'
 import { type Flow, provenStep, stepLocation } from './flow.js'
 import { type FlowStep, stepProof } from './step-proof.js'
 
@@ -27,11 +27,7 @@ export const proofFields = (flow: Flow, step: FlowStep): Html =>
 const form = (flow: Flow, step: FlowStep, body: Html): Html =>
   html`<form method="post" action="${stepLocation(flow, pathOf[step]).split('?')[0]}">${proofFields(flow, step)}${body}</form>`
 
-/** Browsers hold every hop of a form's redirects to `form-action`, so the page names where its answer may lead. */
-export const clientTarget = (flow: Flow): string => {
-  const url = new URL(flow.pending.redirectUri)
-  return url.protocol === 'http:' || url.protocol === 'https:' ? url.origin : url.protocol
-}
+export const clientTarget = (flow: Flow): string => targetOf(flow.pending)
 
 export const clientFacts = (client: Client, flow: Flow): Html =>
   html`<dl><dt>Application</dt><dd><strong>${client.name}</strong></dd>${client.kind === 'metadata_document' && html`<dt>Published by</dt><dd><code>${hostOfUrl(client.id)}</code></dd>`}<dt>Sends you to</dt><dd><code>${hostOfUrl(flow.pending.redirectUri)}</code></dd><dt>To use</dt><dd>${flow.resource.name}</dd></dl>`
@@ -103,10 +99,10 @@ const denialTitles = {
 export function denialPage(flow: Flow, decision: Extract<PolicyDecision, { kind: 'deny' }>): Answer {
   const reason = decision.reason === 'session_ended' ? 'request_expired' : decision.reason
   const entry = oauthErrors[reason]
-  const back = errorLocation(flow.tenant, flow.pending, { reason: 'access_refused' })
+  const back = wayBack(flow.tenant, flow.pending, { reason: 'access_refused' }, `Return to ${flow.client.name}`)
   return page(
     denialTitles[decision.reason],
-    html`<p>${entry.say.charAt(0).toUpperCase() + entry.say.slice(1)}.</p><p>What was missing: <strong>${decision.missing}</strong>.</p>${clientFacts(flow.client, flow)}<p><a href="${back}">Return to ${flow.client.name}</a></p><p class="soft">Code <code>${reason}</code></p>`,
-    { ...noStore, status: 403, refusal: { reason, detail: { missing: decision.missing } } },
+    html`<p>${entry.say.charAt(0).toUpperCase() + entry.say.slice(1)}.</p><p>What was missing: <strong>${decision.missing}</strong>.</p>${clientFacts(flow.client, flow)}${back}<p class="soft">Code <code>${reason}</code></p>`,
+    { ...noStore, status: 403, formTargets: [clientTarget(flow)], refusal: { reason, detail: { missing: decision.missing } } },
   )
 }

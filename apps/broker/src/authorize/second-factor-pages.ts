@@ -3,7 +3,7 @@ import { type FactorRefusal, factorErrors } from '@drawbridge/core/factor/error'
 import { type Answer, page } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
 import { upstreamTargets } from '../http/leave-for.js'
-import { errorLocation } from './answer.js'
+import { wayBack } from './answer.js'
 import {
   actForm,
   type ChallengeOffer,
@@ -26,12 +26,9 @@ const formsOf = (flow: Flow): FormPlace<FactorAct> => ({
   fields: () => proofFields(flow, 'second_factor'),
 })
 
-const wayBack = (flow: Flow): Html =>
-  html`<p class="soft"><a href="${errorLocation(flow.tenant, flow.pending, { reason: 'access_refused' })}">Return to ${flow.client.name}</a></p>`
-
 /** Browsers hold every hop that follows a form to `form-action`: to ourselves, upstream, or back to the client. */
 function shown(flow: Flow, title: string, body: Html, refusal: FactorRefusal | undefined): Answer {
-  return page(title, html`${trouble(refusal)}${body}${wayBack(flow)}`, {
+  return page(title, html`${trouble(refusal)}${body}${wayBack(flow.tenant, flow.pending, { reason: 'access_refused' }, `Return to ${flow.client.name}`)}`, {
     headers: { 'cache-control': 'no-store' },
     status: refusal === undefined ? 200 : factorErrors[refusal].status,
     formTargets: [...upstreamTargets(flow.tenant.connections), clientTarget(flow)],

@@ -22,6 +22,8 @@ export type Answer = Common &
         readonly title: string
         readonly body: Html
         readonly formTargets?: readonly string[]
+        /** No form of it leads to us. */
+        readonly leavesUs?: true
         readonly script?: PageScript
       }
     | { readonly kind: 'redirect'; readonly location: string }
@@ -49,7 +51,7 @@ export const json = (body: unknown, extras: Extras & { readonly status?: number;
 export const page = (
   title: string,
   body: Html,
-  extras: Extras & { readonly status?: number; readonly formTargets?: readonly string[]; readonly script?: PageScript } = {},
+  extras: Extras & Pick<Extract<Answer, { kind: 'page' }>, 'formTargets' | 'leavesUs' | 'script'> & { readonly status?: number } = {},
 ): Answer => ({ kind: 'page', status: 200, title, body, ...extras })
 /** 303 by default: the next request is a GET whatever this one was. RFC 9700 §4.12 forbids 307 here. */
 export const redirect = (location: string, extras: Extras & { readonly status?: 302 | 303 } = {}): Answer => ({

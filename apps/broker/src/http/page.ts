@@ -75,8 +75,8 @@ export const renderPage = (frame: PageFrame): string =>
  * The policy of a page. `formTargets` are the origins that a form of this page may lead to, redirects included: browsers check
  * each hop, so a consent page must name the client's redirect host.
  */
-export function contentSecurityPolicy(formTargets: readonly string[], script?: PageScript): string {
-  const targets = ["'self'", ...formTargets.filter((target) => safeSource.test(target))].join(' ')
+export function contentSecurityPolicy(formTargets: readonly string[], script?: PageScript, self: readonly string[] = ["'self'"]): string {
+  const targets = [...self, ...formTargets.filter((target) => safeSource.test(target))].join(' ') || "'none'"
   const scripts = script === undefined ? '' : ` script-src 'sha256-${script.hash}';`
   return `default-src 'none'; style-src 'sha256-${styleHash}';${scripts} form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`
 }

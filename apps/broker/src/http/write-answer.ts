@@ -60,7 +60,7 @@ function render(deps: BrokerDeps, answer: Answer, requestId: string): { contentT
       return {
         contentType: 'text/html; charset=utf-8',
         body: renderPage(frame),
-        policy: contentSecurityPolicy(answer.formTargets ?? [], answer.script),
+        policy: contentSecurityPolicy(answer.formTargets ?? [], answer.script, answer.leavesUs ? [] : ["'self'"]),
       }
     }
     case 'text':

@@ -26,9 +26,20 @@ export type ClaimedAuthorizationRequest = {
 }
 
 export type AnswerableAuthorizationRequest = Brand<
-  { readonly client: Client; readonly redirectUri: string; readonly state: string | undefined; readonly parameters: Parameters },
+  {
+    readonly client: Client
+    readonly redirectUri: string
+    readonly state: string | undefined
+    /** A refusal goes the way that was asked for, too. */
+    readonly responseMode: ResponseMode
+    readonly parameters: Parameters
+  },
   'AnswerableAuthorizationRequest'
 >
+
+/** How the answer travels: in the query of a redirect, or in a form that the browser posts. OAuth 2.0 Form Post Response Mode. */
+export const responseModes = ['query', 'form_post'] as const
+export type ResponseMode = (typeof responseModes)[number]
 
 export type Prompt = 'none' | 'login' | 'consent'
 
@@ -37,6 +48,7 @@ export type AuthorizationRequest = Brand<
     readonly client: Client
     readonly redirectUri: string
     readonly state: string | undefined
+    readonly responseMode: ResponseMode
     readonly codeChallenge: string
     readonly nonce: string | undefined
     readonly resource: ResourceServer
@@ -83,15 +95,20 @@ export function matchClient(claimed: ClaimedAuthorizationRequest, client: Client
     client,
     redirectUri,
     state: tooLong(state, limits.state) ? undefined : state,
+    responseMode: responseModeOf(claimed.parameters, redirectUri),
     parameters: claimed.parameters,
   } as AnswerableAuthorizationRequest)
 }
+
+/** Nothing can be posted to an application's own scheme. */
+const responseModeOf = ({ response_mode: asked }: Parameters, redirectUri: string): ResponseMode =>
+  asked === 'form_post' && /^https?:/.test(redirectUri) ? asked : 'query'
 
 const tooLong = (value: string | undefined, limit: number): boolean => value !== undefined && value.length > limit
 
 /** Accepts or refuses everything else; a refusal goes back to the client. @spec RFC 6749 §4.1.2.1 */
 export function acceptRequest(request: AnswerableAuthorizationRequest, rules: RequestRules): Result<AuthorizationRequest, RedirectRefusal> {
-  const { parameters, client, redirectUri, state } = request
+  const { parameters, client, redirectUri, state, responseMode } = request
   const refused = refuseKind(request)
   if (refused) return err(refused)
   const challenge = parseChallenge(parameters['code_challenge'], parameters['code_challenge_method'])
@@ -108,6 +125,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     client,
     redirectUri,
     state,
+    responseMode,
     codeChallenge: challenge.value,
     nonce: parameters['nonce'],
     resource: resource.value,
@@ -118,14 +136,15 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
   } as AuthorizationRequest)
 }
 
-function refuseKind({ parameters, client }: AnswerableAuthorizationRequest): RedirectRefusal | undefined {
+function refuseKind({ parameters, client, responseMode }: AnswerableAuthorizationRequest): RedirectRefusal | undefined {
   if ('request' in parameters || 'request_uri' in parameters) return { reason: 'request_object_unsupported' }
   if (parameters['response_type'] !== 'code') {
     return 'response_type' in parameters
       ? { reason: 'response_type_unsupported' }
       : { reason: 'authorization_parameter_malformed', detail: { field: 'response_type' } }
   }
-  if ((parameters['response_mode'] ?? 'query') !== 'query') return { reason: 'response_mode_unsupported' }
+  // One that we do not have, or that its redirect URI cannot take.
+  if ((parameters['response_mode'] || 'query') !== responseMode) return { reason: 'response_mode_unsupported' }
   if (!client.grantTypes.includes('authorization_code')) return { reason: 'client_grant_type_missing' }
   const checked = [
     ['state', limits.state],

@@ -84,7 +84,7 @@ export const oauthErrors = {
     status: 400,
     answer: 'redirect',
     spec: 'OAuth Multiple Response Types §2.1',
-    say: 'response_mode must be query',
+    say: 'response_mode must be query, or form_post where the redirect URI is one of http or https',
   },
   client_grant_type_missing: {
     code: 'unauthorized_client',

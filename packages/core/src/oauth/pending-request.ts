@@ -2,12 +2,13 @@
 import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import type { ResourceIdentifier, Scope } from '../tenant/ids.js'
-import type { AuthorizationRequest, Prompt } from './authorization-request.js'
+import { type AuthorizationRequest, type Prompt, type ResponseMode, responseModes } from './authorization-request.js'
 import { type IdentityScope, identityScopes } from './scope.js'
 
 export type PendingRequest = {
   readonly redirectUri: string
   readonly state: string | undefined
+  readonly responseMode: ResponseMode
   readonly codeChallenge: string
   readonly nonce: string | undefined
   readonly resource: ResourceIdentifier
@@ -21,6 +22,7 @@ export type PendingRequest = {
 const wire = z.object({
   redirectUri: z.string(),
   state: z.string().optional(),
+  responseMode: z.enum(responseModes).default('query'),
   codeChallenge: z.string(),
   nonce: z.string().optional(),
   resource: z.string(),
@@ -36,6 +38,7 @@ const wire = z.object({
 export const toPendingRequest = (request: AuthorizationRequest): PendingRequest => ({
   redirectUri: request.redirectUri,
   state: request.state,
+  responseMode: request.responseMode,
   codeChallenge: request.codeChallenge,
   nonce: request.nonce,
   resource: request.resource.identifier,

@@ -1,5 +1,6 @@
 /** What an issuer says about itself; the same document at all three well-known places. */
 import type { Issuer } from '../tenant/ids.js'
+import { responseModes } from './authorization-request.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 const assertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
@@ -12,6 +13,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec RFC 8414 §2
  * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
  * @spec OpenID Connect Discovery 1.0 §3
+ * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  */
 export function buildServerMetadata(issuer: Issuer): ServerMetadata {
@@ -24,7 +26,7 @@ export function buildServerMetadata(issuer: Issuer): ServerMetadata {
     registration_endpoint: `${issuer}/register`,
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
-    response_modes_supported: ['query'],
+    response_modes_supported: responseModes,
     grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
