@@ -47,6 +47,7 @@
  *                                               the last two refuse an answer that lacks it; default 'acr_values'
  *   prompt               'login' | 'select_account' | 'consent' | null   at every login; default null
  *   promptOnForce        'login' | 'select_account' | null   where a fresh sign-in is demanded; Google knows no login; default 'login'
+ *   promptOnSelect       'select_account' | 'login' | null   where a client wants her to choose an account; null: as ever; default 'select_account'
  *   maxAgeOnForce        0 | 1 | null           max_age where a fresh sign-in is demanded; null: none; default 0
  *   authTimeClaim        boolean                where it is demanded, ask for auth_time by `claims`, too; default false
  *   freshnessEvidence    'auth_time' | 'issued_at_after_prompt'   what proves a fresh sign-in (docs/adr/0016); default 'auth_time'

@@ -28,6 +28,8 @@ export type StartLogin = {
   readonly stepUpAcr: 'mfa' | undefined
   /** Ask for a fresh sign-in even where the IdP has a session. */
   readonly forceAuthn: boolean
+  /** Let her say as whom she goes on. A wish: nothing in the answer shows whether she was asked, so nothing is judged by it. */
+  readonly selectAccount?: boolean | undefined
   readonly loginHint?: string | undefined
   readonly now: Instant
 }

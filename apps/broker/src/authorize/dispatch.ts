@@ -100,7 +100,7 @@ async function goUpstream(flow: Flow, demand: LoginDemand | undefined): Promise<
 
 /**
  * Chosen before, or named by the link, or the only one, or the one that the login hint leads to, or the one that this browser was told to
- * remember; else the person says. `prompt=login` asks her anew.
+ * remember; else the person says. `prompt=login` asks her anew, and `prompt=select_account` whatever the hint says.
  */
 async function connectionFor(flow: Flow): Promise<ResolvedConnection | 'ask' | 'none' | Answer> {
   const { http, deps, tenant, ongoing, pending } = flow
@@ -110,6 +110,7 @@ async function connectionFor(flow: Flow): Promise<ResolvedConnection | 'ask' | '
   const [first] = usable
   if (!first) return 'none'
   if (usable.length === 1) return first
+  if (pending.selectAccount) return 'ask'
   const remembered = pending.prompt.includes('login') ? undefined : rememberedConnectionOf(http, deps, tenant)
   const groups = await groupsOfHint(flow, usable, pending.loginHint)
   if (!groups.ok) return groups.error

@@ -1,4 +1,5 @@
 /** Sends the browser to the company's IdP. Called by dispatch only, and only behind the client-notice gate. */
+import { demandsRecentLogin } from '@drawbridge/core/identity/fresh-login'
 import { addSeconds } from '@drawbridge/core/instant'
 import { asksForInteraction } from '@drawbridge/core/policy/decide'
 import type { LoginRequestId } from '@drawbridge/core/tenant/ids'
@@ -33,8 +34,7 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
   const id = deps.random.uuid() as LoginRequestId
   const freshDemanded =
     demand !== undefined ||
-    pending.prompt.includes('login') ||
-    pending.maxAge !== undefined ||
+    demandsRecentLogin(pending) ||
     asksForInteraction(tenant.policy, { request: pending, resource: flow.resource })
   const started = await connector.start({
     loginRequestId: id,
@@ -42,6 +42,8 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
     relayState: id,
     stepUpAcr: demand === 'mfa' || ongoing.stepUps > 0 ? 'mfa' : undefined,
     forceAuthn: freshDemanded,
+    // Once: who comes back for a second factor has chosen.
+    selectAccount: pending.selectAccount && ongoing.sessionId === undefined && ongoing.stepUps === 0,
     loginHint: pending.loginHint,
     now,
   })

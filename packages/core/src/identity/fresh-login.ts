@@ -43,19 +43,19 @@ export function judgeFreshness(barrierAt: Instant | undefined, login: LoginInsta
 export const meetsDemand = (authenticatedAt: Instant | undefined, freshDemandedAt: Instant): boolean =>
   authenticatedAt !== undefined && authenticatedAt >= addSeconds(freshDemandedAt, -freshLoginSkewSeconds)
 
-/** What a client asked of the sign-in: `prompt=login`, `max_age`. */
-export type ClientDemand = { readonly prompt: readonly string[]; readonly maxAge: number | undefined }
+/** What a client asked of the sign-in: `prompt=login`, `prompt=select_account`, `max_age`. */
+export type ClientDemand = { readonly prompt: readonly string[]; readonly selectAccount: boolean; readonly maxAge: number | undefined }
 
 /** The client wants to hear of a sign-in that is recent; only one whose time the IdP tells is. */
-export const demandsRecentLogin = ({ prompt, maxAge }: ClientDemand): boolean => prompt.includes('login') || maxAge !== undefined
+export const demandsRecentLogin = ({ prompt, maxAge }: Pick<ClientDemand, 'prompt' | 'maxAge'>): boolean => prompt.includes('login') || maxAge !== undefined
 
 /** No more than so many seconds ago. What the IdP does not say is no. */
-const isNoOlder = (authenticatedAt: Instant | undefined, maxAge: number, now: Instant): boolean =>
-  authenticatedAt !== undefined && addSeconds(authenticatedAt, maxAge) > now
+const isNoOlder = (authenticatedAt: Instant | undefined, maxAge: number | undefined, now: Instant): boolean =>
+  maxAge === undefined || (authenticatedAt !== undefined && addSeconds(authenticatedAt, maxAge) > now)
 
-/** Whether a session that was there before answers the client's request: never one that asks for a sign-in of its own. */
+/** Whether a session that was there before answers the client's request: never one that asks for a sign-in, or a choice, of its own. */
 export const satisfiesClient = (asked: ClientDemand, authenticatedAt: Instant | undefined, now: Instant): boolean =>
-  !asked.prompt.includes('login') && (asked.maxAge === undefined || isNoOlder(authenticatedAt, asked.maxAge, now))
+  !asked.prompt.includes('login') && !asked.selectAccount && isNoOlder(authenticatedAt, asked.maxAge, now)
 
 /**
  * Whether the sign-in that has come home for this very request does: she was asked again since the request began, whatever time has gone by
@@ -64,12 +64,12 @@ export const satisfiesClient = (asked: ClientDemand, authenticatedAt: Instant | 
  * @spec OIDC Core §3.1.2.1 prompt=login, max_age: without re-authentication an error
  */
 export function cameHomeAsAsked(
-  asked: ClientDemand,
+  asked: Pick<ClientDemand, 'prompt' | 'maxAge'>,
   login: { readonly authenticatedAt: Instant | undefined; readonly requestedAt: Instant },
   now: Instant,
 ): boolean {
   if (!demandsRecentLogin(asked) || meetsDemand(login.authenticatedAt, login.requestedAt)) return true
-  return satisfiesClient(asked, login.authenticatedAt, now)
+  return !asked.prompt.includes('login') && isNoOlder(login.authenticatedAt, asked.maxAge, now)
 }
 
 const isAfter = (at: Instant, barrierAt: Instant): boolean => toSeconds(at) > toSeconds(barrierAt)

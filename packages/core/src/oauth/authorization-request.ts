@@ -56,6 +56,8 @@ export type AuthorizationRequest = Brand<
     readonly scopes: readonly Scope[]
     readonly identityScopes: readonly IdentityScope[]
     readonly prompt: readonly Prompt[]
+    /** `prompt=select_account`: the person is to say as whom she goes on. */
+    readonly selectAccount: boolean
     readonly loginHint: string | undefined
     /** Seconds: the person must have signed in no longer ago. */
     readonly maxAge: number | undefined
@@ -130,7 +132,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     nonce: parameters['nonce'],
     resource: resource.value,
     ...scopes.value,
-    prompt: prompt.value,
+    ...prompt.value,
     loginHint: parameters['login_hint'] || undefined,
     maxAge: maxAge.value,
   } as AuthorizationRequest)
@@ -177,12 +179,13 @@ function acceptScopes(
   return ofResource && scopes.length === 0 ? err({ reason: 'scope_unknown' }) : ok({ scopes, identityScopes })
 }
 
-/** `select_account` is ignored: the IdP decides which account is offered. @spec OIDC Core §3.1.2.1 */
-function parsePrompt(parameter: string | undefined): Result<readonly Prompt[], RedirectRefusal> {
+/** @spec OIDC Core §3.1.2.1 */
+function parsePrompt(parameter: string | undefined): Result<Pick<AuthorizationRequest, 'prompt' | 'selectAccount'>, RedirectRefusal> {
   const values = (parameter ?? '').split(' ').filter((value) => value !== '')
   if (values.includes('none') && values.length > 1) return err({ reason: 'prompt_unsupported' })
   if (!values.every((value) => ['none', 'login', 'consent', 'select_account'].includes(value))) return err({ reason: 'prompt_unsupported' })
-  return ok(values.filter((value): value is Prompt => value !== 'select_account'))
+  const prompt = values.filter((value): value is Prompt => value !== 'select_account')
+  return ok({ prompt, selectAccount: values.includes('select_account') })
 }
 
 function parseMaxAge(parameter: string | undefined): Result<number | undefined, RedirectRefusal> {

@@ -1,5 +1,6 @@
 /** The catalogue of OAuth refusals: every reason for which we say no, what goes on the wire, and which specification says so. */
 
+import { authorizationErrors } from './authorization-error.js'
 import { tokenErrors } from './token-error.js'
 
 export type OAuthErrorEntry = {
@@ -64,122 +65,7 @@ export const oauthErrors = {
     spec: 'RFC 6749 §4.1.2.1',
     say: 'redirect_uri is not registered for this client',
   },
-  // Authorization endpoint, after: back to the client with state and iss.
-  authorization_parameter_malformed: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 6749 §4.1.2.1',
-    say: 'a parameter of the authorization request is malformed',
-  },
-  response_type_unsupported: {
-    code: 'unsupported_response_type',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 6749 §4.1.2.1',
-    say: 'response_type must be code',
-  },
-  response_mode_unsupported: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'redirect',
-    spec: 'OAuth Multiple Response Types §2.1',
-    say: 'response_mode must be query, or form_post where the redirect URI is one of http or https',
-  },
-  client_grant_type_missing: {
-    code: 'unauthorized_client',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 6749 §4.1.2.1',
-    say: 'this client is not registered for the authorization code grant',
-  },
-  pkce_missing: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 7636 §4.4.1',
-    say: 'code_challenge is required: send the S256 challenge of a code verifier',
-  },
-  pkce_method_unsupported: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 7636 §4.4.1',
-    say: 'code_challenge_method must be S256',
-  },
-  request_object_unsupported: {
-    code: 'request_not_supported',
-    status: 400,
-    answer: 'redirect',
-    spec: 'OIDC Core §3.1.2.6',
-    say: 'request and request_uri are not supported',
-  },
-  resource_missing: {
-    code: 'invalid_target',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 8707 §2',
-    say: 'resource is required: name the MCP server or API that the token is for',
-  },
-  resource_unknown: {
-    code: 'invalid_target',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 8707 §2',
-    say: 'resource names no MCP server or API of this issuer',
-  },
-  resources_several: {
-    code: 'invalid_target',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 8707 §2',
-    say: 'a token is for one resource: name one',
-  },
-  scope_malformed: { code: 'invalid_scope', status: 400, answer: 'redirect', spec: 'RFC 6749 §3.3', say: 'scope is malformed' },
-  scope_unknown: {
-    code: 'invalid_scope',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 6749 §4.1.2.1',
-    say: 'none of the requested scopes exists at this resource',
-  },
-  prompt_unsupported: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'redirect',
-    spec: 'OIDC Core §3.1.2.1',
-    say: 'prompt may be none, login or consent, and none stands alone',
-  },
-  login_required: {
-    code: 'login_required',
-    status: 400,
-    answer: 'redirect',
-    spec: 'OIDC Core §3.1.2.6',
-    say: 'the person has to sign in and prompt=none forbids asking',
-  },
-  login_not_renewed: {
-    code: 'login_required',
-    status: 400,
-    answer: 'redirect',
-    spec: 'OIDC Core §3.1.2.1',
-    say: 'the person had to sign in anew, and her identity provider did not say that she has',
-  },
-  interaction_required: {
-    code: 'interaction_required',
-    status: 400,
-    answer: 'redirect',
-    spec: 'OIDC Core §3.1.2.6',
-    say: 'the person has to be asked and prompt=none forbids it',
-  },
-  consent_denied: { code: 'access_denied', status: 400, answer: 'redirect', spec: 'RFC 6749 §4.1.2.1', say: 'the person said no' },
-  notice_declined: { code: 'access_denied', status: 400, answer: 'redirect', spec: 'RFC 6749 §4.1.2.1', say: 'the person said no' },
-  access_refused: {
-    code: 'access_denied',
-    status: 400,
-    answer: 'redirect',
-    spec: 'RFC 6749 §4.1.2.1',
-    say: 'the policy of the company allows none of what was asked',
-  },
+  ...authorizationErrors,
   // Steps of the browser flow.
   test_login_over: pageEntry(400, 'ours', 'this test was started already, or it is over; ask for another one'),
   factors_off: pageEntry(404, 'ours', 'your company asks for no second factor here; ask its administrators'),

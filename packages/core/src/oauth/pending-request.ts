@@ -15,6 +15,7 @@ export type PendingRequest = {
   readonly scopes: readonly Scope[]
   readonly identityScopes: readonly IdentityScope[]
   readonly prompt: readonly Prompt[]
+  readonly selectAccount: boolean
   readonly loginHint: string | undefined
   readonly maxAge: number | undefined
 }
@@ -30,6 +31,7 @@ const wire = z.object({
   /** A version that knows none keeps none. */
   identityScopes: z.array(z.enum(identityScopes)).default([]),
   prompt: z.array(z.enum(['none', 'login', 'consent'])),
+  selectAccount: z.boolean().default(false),
   loginHint: z.string().optional(),
   maxAge: z.number().optional(),
 })
@@ -45,6 +47,7 @@ export const toPendingRequest = (request: AuthorizationRequest): PendingRequest 
   scopes: request.scopes,
   identityScopes: request.identityScopes,
   prompt: request.prompt,
+  selectAccount: request.selectAccount,
   loginHint: request.loginHint,
   maxAge: request.maxAge,
 })

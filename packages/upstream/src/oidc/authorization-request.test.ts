@@ -37,6 +37,25 @@ describe('a fresh sign-in is demanded', () => {
   })
 })
 
+describe('a client wants the person to choose an account', () => {
+  const select = { request: { selectAccount: true } }
+  test.each([
+    { of: 'most', configuration: {}, prompt: 'select_account' },
+    { of: 'one that knows only how to ask for a sign-in', configuration: { promptOnSelect: 'login' }, prompt: 'login' },
+    { of: 'one that asks for consent each time', configuration: { prompt: 'consent' }, prompt: 'select_account' },
+    { of: 'one that is to ask for a sign-in each time', configuration: { prompt: 'login' }, prompt: 'login' },
+  ])('$of', async ({ configuration, prompt }) => {
+    const asked = await parametersOf(configuration, select)
+    expect([asked['prompt'], asked['max_age']]).toEqual([prompt, undefined])
+  })
+  test('one that cannot ask is not asked', async () => {
+    expect(await parametersOf({ promptOnSelect: null }, select)).not.toHaveProperty('prompt')
+  })
+  test('and a fresh sign-in goes before it: who signs in anew may do so as somebody else', async () => {
+    expect(await parametersOf({}, { request: { selectAccount: true, forceAuthn: true } })).toMatchObject({ prompt: 'login', max_age: '0' })
+  })
+})
+
 describe('a step-up', () => {
   test.each([
     { of: 'by acr_values', configuration: { acrValues: ['loa1'] }, asked: { acr_values: 'https://refeds.org/profile/mfa' } },

@@ -3,7 +3,7 @@ import type { OidcConnection } from '../connection-configuration.js'
 import type { StartLogin } from '../connector.js'
 import type { Demanded } from './id-token-rules.js'
 
-type Asked = Pick<StartLogin, 'callbackUrl' | 'relayState' | 'loginHint' | 'stepUpAcr'> & {
+type Asked = Pick<StartLogin, 'callbackUrl' | 'relayState' | 'loginHint' | 'stepUpAcr' | 'selectAccount'> & {
   readonly nonce: string
   readonly codeChallenge: string
   /** A sign-in that began before this request would not count. */
@@ -16,7 +16,7 @@ export function authorizationParameters(connection: OidcConnection, asked: Asked
     // Ours come last: nothing that is configured can replace a parameter of the protocol.
     ...connection.parameters,
     ...hostedDomain(connection),
-    ...freshness(connection, asked.fresh),
+    ...freshness(connection, asked),
     ...authenticationContext(connection, asked),
     ...(asked.loginHint !== undefined && { login_hint: asked.loginHint }),
     redirect_uri: asked.callbackUrl,
@@ -35,8 +35,11 @@ function hostedDomain({ hostedDomains, parameters }: OidcConnection): Readonly<R
 }
 
 /** Asks for the same in two ways, and obliges the provider to say when she signed in: OIDC Core §2, auth_time. */
-function freshness({ prompt, promptOnForce, maxAgeOnForce }: OidcConnection, fresh: boolean): Readonly<Record<string, string>> {
-  const asks = fresh ? (promptOnForce ?? prompt) : prompt
+function freshness(connection: OidcConnection, { fresh, selectAccount }: Asked): Readonly<Record<string, string>> {
+  const { prompt, promptOnForce, promptOnSelect, maxAgeOnForce } = connection
+  // One value, because not every provider takes several: whoever signs in anew may do so as somebody else.
+  const usual = selectAccount === true && prompt !== 'login' ? (promptOnSelect ?? prompt) : prompt
+  const asks = fresh ? (promptOnForce ?? usual) : usual
   return { ...(asks !== null && { prompt: asks }), ...(fresh && maxAgeOnForce !== null && { max_age: String(maxAgeOnForce) }) }
 }
 

@@ -55,6 +55,7 @@ export const oidcMembers = {
   stepUpAsk: z.enum(['acr_values', 'claims_acr', 'claims_acrs']).default('acr_values'),
   prompt: z.enum(['login', 'select_account', 'consent']).nullable().default(null),
   promptOnForce: z.enum(['login', 'select_account']).nullable().default('login'),
+  promptOnSelect: z.enum(['select_account', 'login']).nullable().default('select_account'),
   maxAgeOnForce: z
     .union([z.literal(0), z.literal(1)])
     .nullable()

@@ -81,3 +81,9 @@ test('the state does not print what it holds', async () => {
   const { started } = await start()
   expect(JSON.stringify(started)).not.toContain('startedAt')
 })
+
+test('a choice of account is asked for by ForceAuthn, and the answer is not judged by it', async () => {
+  const { xml, started } = await start({}, { selectAccount: true })
+  expect(xml).toContain(' ForceAuthn="true"')
+  expect(JSON.parse(started.state.reveal())).toMatchObject({ fresh: false })
+})

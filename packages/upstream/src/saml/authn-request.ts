@@ -15,6 +15,8 @@ export type AuthnRequest = {
   readonly acsUrl: string
   readonly stepUp: boolean
   readonly forceAuthn: boolean
+  /** SAML has no word for the choice of an account; who is asked to sign in again may do so as somebody else. */
+  readonly selectAccount: boolean
   readonly now: Instant
 }
 
@@ -41,7 +43,7 @@ export function buildAuthnRequest(request: AuthnRequest): string {
     ['Destination', connection.ssoUrl],
     ['ProtocolBinding', answerBindings[connection.responseBinding]],
     ['AssertionConsumerServiceURL', request.acsUrl],
-    ...(demandsFreshLogin(request) ? [['ForceAuthn', 'true']] : []),
+    ...(demandsFreshLogin(request) || request.selectAccount ? [['ForceAuthn', 'true']] : []),
   ] as [string, string][]
   const written = attributes.map(([name, value]) => ` ${name}="${escapeXml(value)}"`).join('')
   const issuer = `<saml:Issuer>${escapeXml(spEntityIdOf(connection, request.acsUrl))}</saml:Issuer>`
