@@ -1,6 +1,14 @@
 /** Trips to the IdP. Each is used once, by the browser that started it, under the epochs it was started under. */
 import type { Instant } from '@drawbridge/core/instant'
-import type { AuthorizationRequestId, ConnectionId, CredentialHash, FactorVisitId, LoginRequestId, TenantId, TestLoginId } from '@drawbridge/core/tenant/ids'
+import type {
+  AuthorizationRequestId,
+  ConnectionId,
+  CredentialHash,
+  FactorVisitId,
+  LoginRequestId,
+  TenantId,
+  TestLoginId,
+} from '@drawbridge/core/tenant/ids'
 import {
   type DecidedWrite,
   type GroundRow,

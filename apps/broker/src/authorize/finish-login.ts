@@ -5,8 +5,9 @@
  * statement consumes the trip, enters the ids, writes subject and session. Only then is there an identity, and dispatch goes on. Nothing
  * that fails before that statement consumes anything, so no forged answer ends somebody's pending login.
  */
-import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+
 import { demandsRecentLogin } from '@drawbridge/core/identity/fresh-login'
+import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { namesOfIdpSession } from '@drawbridge/core/logout/idp-session'
 import { Secret } from '@drawbridge/core/secret'

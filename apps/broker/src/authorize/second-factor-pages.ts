@@ -28,13 +28,17 @@ const formsOf = (flow: Flow): FormPlace<FactorAct> => ({
 
 /** Browsers hold every hop that follows a form to `form-action`: to ourselves, upstream, or back to the client. */
 function shown(flow: Flow, title: string, body: Html, refusal: FactorRefusal | undefined): Answer {
-  return page(title, html`${trouble(refusal)}${body}${wayBack(flow.tenant, flow.pending, { reason: 'access_refused' }, `Return to ${flow.client.name}`)}`, {
-    headers: { 'cache-control': 'no-store' },
-    status: refusal === undefined ? 200 : factorErrors[refusal].status,
-    formTargets: [...upstreamTargets(flow.tenant.connections), clientTarget(flow)],
-    script: passkeyScript,
-    ...(refusal !== undefined && { refusal: { reason: refusal } }),
-  })
+  return page(
+    title,
+    html`${trouble(refusal)}${body}${wayBack(flow.tenant, flow.pending, { reason: 'access_refused' }, `Return to ${flow.client.name}`)}`,
+    {
+      headers: { 'cache-control': 'no-store' },
+      status: refusal === undefined ? 200 : factorErrors[refusal].status,
+      formTargets: [...upstreamTargets(flow.tenant.connections), clientTarget(flow)],
+      script: passkeyScript,
+      ...(refusal !== undefined && { refusal: { reason: refusal } }),
+    },
+  )
 }
 
 export type ChallengeShown = ChallengeOffer & {

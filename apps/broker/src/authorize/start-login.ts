@@ -33,9 +33,7 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
   if (!connector) return refuseOnPage({ reason: 'connection_unknown' })
   const id = deps.random.uuid() as LoginRequestId
   const freshDemanded =
-    demand !== undefined ||
-    demandsRecentLogin(pending) ||
-    asksForInteraction(tenant.policy, { request: pending, resource: flow.resource })
+    demand !== undefined || demandsRecentLogin(pending) || asksForInteraction(tenant.policy, { request: pending, resource: flow.resource })
   const started = await connector.start({
     loginRequestId: id,
     callbackUrl: callbackUrlOf(tenant, connection),

@@ -108,7 +108,9 @@ describe.each(bothCompanies)('at %s', (company) => {
       expect([searchParams.get('error'), searchParams.has('iss'), searchParams.has('code')]).toEqual(['login_required', true, false])
       const line = `SELECT reason, client_id FROM audit_events WHERE tenant_id = $1 AND kind = 'login_refused' ORDER BY id DESC LIMIT 1`
       const reason = protocolOf(company) === 'saml' ? 'saml_authn_not_fresh' : 'oidc_authn_not_fresh'
-      expect(await asOwner(two.fixture.ownerUrl, line, [two.of(company).tenantId])).toEqual([{ reason, client_id: two.of(company).clientId }])
+      expect(await asOwner(two.fixture.ownerUrl, line, [two.of(company).tenantId])).toEqual([
+        { reason, client_id: two.of(company).clientId },
+      ])
     },
   )
 

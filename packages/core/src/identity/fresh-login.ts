@@ -47,7 +47,8 @@ export const meetsDemand = (authenticatedAt: Instant | undefined, freshDemandedA
 export type ClientDemand = { readonly prompt: readonly string[]; readonly selectAccount: boolean; readonly maxAge: number | undefined }
 
 /** The client wants to hear of a sign-in that is recent; only one whose time the IdP tells is. */
-export const demandsRecentLogin = ({ prompt, maxAge }: Pick<ClientDemand, 'prompt' | 'maxAge'>): boolean => prompt.includes('login') || maxAge !== undefined
+export const demandsRecentLogin = ({ prompt, maxAge }: Pick<ClientDemand, 'prompt' | 'maxAge'>): boolean =>
+  prompt.includes('login') || maxAge !== undefined
 
 /** No more than so many seconds ago. What the IdP does not say is no. */
 const isNoOlder = (authenticatedAt: Instant | undefined, maxAge: number | undefined, now: Instant): boolean =>

@@ -1,5 +1,4 @@
-/** Refusals of the authorization endpoint that go back to the client, with state and iss. */
-import type { OAuthErrorEntry } from './error.js'
+/** The refusals of the authorization endpoint that go back to the client, with state and iss; part of the catalogue in `error.ts`. */
 
 export const authorizationErrors = {
   authorization_parameter_malformed: {
@@ -117,4 +116,4 @@ export const authorizationErrors = {
     spec: 'RFC 6749 §4.1.2.1',
     say: 'the policy of the company allows none of what was asked',
   },
-} as const satisfies Record<string, OAuthErrorEntry>
+} as const

@@ -39,7 +39,13 @@ function start(deps: Required<SamlConnectorDeps>, connection: SamlConnection, re
   if (connection.signRequests && key === undefined) return err({ reason: 'sp_key_missing' })
   const id = newMessageId(deps.random)
   const asked = { connection, stepUp: request.stepUpAcr === 'mfa', forceAuthn: request.forceAuthn }
-  const xml = buildAuthnRequest({ ...asked, selectAccount: request.selectAccount === true, id, acsUrl: request.callbackUrl, now: request.now })
+  const xml = buildAuthnRequest({
+    ...asked,
+    selectAccount: request.selectAccount === true,
+    id,
+    acsUrl: request.callbackUrl,
+    now: request.now,
+  })
   const state = { requestId: id, startedAt: request.now, fresh: demandsFreshLogin(asked) }
   const { relayState, loginHint } = request
   return ok({
