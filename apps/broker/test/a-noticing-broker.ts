@@ -171,7 +171,7 @@ async function revoke({ fixture, issuer }: Place, clock: Clock, subject: string,
   const issuerId = ids.issuer as IssuerId
   const expiresAt = addSeconds(now, 3600)
   const token = signJwt(
-    toSigningKey(noticeKey.id, noticeKey.privateKey),
+    toSigningKey(noticeKey, noticeKey.privateKey),
     { typ: 'secevent+jwt' },
     {
       iss: issuer,

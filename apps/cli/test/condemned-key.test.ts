@@ -51,7 +51,7 @@ async function signedAgain(token: string, purpose: 'tokens' | 'notices'): Promis
   const opened = sealer.open(key.sealedPrivateKey, context)
   if (!opened.ok) throw new Error('the key opens')
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
-  return signJwt(toSigningKey(key.id, opened.value), { typ: 'at+jwt' }, claims)
+  return signJwt(toSigningKey(key, opened.value), { typ: 'at+jwt' }, claims)
 }
 
 it('a true token signed with the key for notices is believed neither at introspection nor by the guard', async () => {

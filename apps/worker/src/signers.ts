@@ -31,7 +31,7 @@ export function createSigners(sealer: Sealer, installation: string): Pick<JobDep
       const cached = opened.get(row.id)
       if (cached !== undefined) return signBy(cached)
       const place = { tenant: issuer.tenant, table: 'signing_keys', column: 'sealed_private_key', row: row.id }
-      const key = toSigningKey(row.id, openSealed(row.sealedPrivateKey, place))
+      const key = toSigningKey(row, openSealed(row.sealedPrivateKey, place))
       for (const id of opened.keys()) {
         if (opened.size < maxOpenedKeys) break
         opened.delete(id)

@@ -32,13 +32,13 @@ export async function aTinyIssuer(): Promise<TinyIssuer> {
     const now = Math.floor(Date.now() / 1000)
     const claims = { iss: issuer, sub: 'ada', aud: asked.get('resource'), iat: now, exp: now + 900, jti: random.uuid(), tenant: 'tiny' }
     const more = { client_id: asked.get('client_id'), scope: asked.get('scope') ?? '', gid: random.uuid(), epochs: '1.1.1.1.1' }
-    return signJwt(toSigningKey(tokenKey.id, tokenKey.privateKey), { typ: 'at+jwt' }, { ...claims, ...more })
+    return signJwt(toSigningKey(tokenKey, tokenKey.privateKey), { typ: 'at+jwt' }, { ...claims, ...more })
   }
   const notice = ({ jti, subject }: { jti: string; subject: string }, resource: string): string => {
     const events = { 'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {} }
     const ours = { target: 'subject', targetId: subject, epoch: 2, tenant: 'tiny' }
     return signJwt(
-      toSigningKey(noticeKey.id, noticeKey.privateKey),
+      toSigningKey(noticeKey, noticeKey.privateKey),
       { typ: 'secevent+jwt' },
       { iss: issuer, aud: resource, iat: Math.floor(Date.now() / 1000), jti, events, drawbridge: ours },
     )

@@ -1,4 +1,4 @@
-/** The signature algorithms that we speak with strangers: asymmetric ones alone, so that nobody who can verify can also sign. */
+/** The signature algorithms that we speak with strangers, four of which are our own, too: asymmetric ones alone, so that nobody who can verify can also sign. */
 import { constants, type KeyObject, type SignKeyObjectInput, sign, verify } from 'node:crypto'
 
 /** @spec RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2. `none` and HMAC are no members, and never will be. */

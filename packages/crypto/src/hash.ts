@@ -1,5 +1,6 @@
 /** Hashes of credentials. Plain SHA-256 is enough, and right, because every credential we hash holds 256 random bits. */
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { Secret } from '@drawbridge/core/secret'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 
@@ -13,3 +14,14 @@ export function hashCredential(credential: Secret | string): CredentialHash {
 export const sameHash = (a: Uint8Array, b: Uint8Array): boolean => a.byteLength === b.byteLength && timingSafeEqual(a, b)
 
 export const sha256Base64url = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('base64url')
+
+/**
+ * What an ID token says of what was issued with it (`at_hash`, `c_hash`): the left half of the hash that the ID token's own algorithm uses.
+ * For Ed25519 that is SHA-512, which it uses inside (RFC 8032 §5.1).
+ *
+ * @spec OpenID Connect Core §3.1.3.6, §3.3.2.11
+ */
+export function leftHalfHash(algorithm: TokenAlgorithm, issued: string): string {
+  const hash = createHash(algorithm === 'EdDSA' ? 'sha512' : 'sha256').update(issued, 'ascii').digest()
+  return hash.subarray(0, hash.length / 2).toString('base64url')
+}

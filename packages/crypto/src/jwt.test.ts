@@ -6,7 +6,7 @@ import { systemRandom } from './random.js'
 import { generateSigningKey, toJwks, toSigningKey, toVerificationKey } from './signing-keys.js'
 
 const made = generateSigningKey(systemRandom(), 'tokens')
-const key = toSigningKey(made.id, made.privateKey)
+const key = toSigningKey(made, made.privateKey)
 const keys = [toVerificationKey(made.publicJwk)]
 const claims = { iss: 'https://a.example/t/acme', aud: 'https://api.example', exp: 1000, sub: 's' }
 const expected = { typ: 'at+jwt', issuer: claims.iss, audience: claims.aud, now: fromSeconds(900), skewSeconds: 0 }
@@ -38,7 +38,7 @@ test.each([
   { when: 'alg is HS256', token: `${encode({ alg: 'HS256', kid: made.id })}.${body}.${signature}`, change: {}, error: 'wrong_algorithm' },
   {
     when: 'the key is unknown',
-    token: signJwt(toSigningKey(other.id, other.privateKey), { typ: 'at+jwt' }, claims),
+    token: signJwt(toSigningKey(other, other.privateKey), { typ: 'at+jwt' }, claims),
     change: {},
     error: 'unknown_key',
   },

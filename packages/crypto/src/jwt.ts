@@ -2,17 +2,20 @@
  * Signed JWTs of our own, made and checked synchronously: `node:crypto` with cached key objects costs a few dozen microseconds,
  * less than a turn of the event loop.
  *
- * Only ES256 and only the compact form. Foreign tokens are the business of upstream, which uses `jose`.
+ * Only the compact form, and only the algorithm that the key was made for. Foreign tokens are the business of upstream, which uses `jose`.
  *
  * @spec RFC 7515 compact serialization
- * @spec RFC 7518 §3.4 ES256
+ * @spec RFC 7518 §3.3 RS256, §3.4 ES256, §3.5 PS256
+ * @spec RFC 8037 §3.1 EdDSA
  */
-import { type KeyObject, sign, verify } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
+import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { signWith, verifyWith } from './foreign-algorithms.js'
 
-export type SigningKey = { readonly kid: string; readonly algorithm: 'ES256'; readonly privateKey: KeyObject }
-export type VerificationKey = { readonly kid: string; readonly algorithm: 'ES256'; readonly publicKey: KeyObject }
+export type SigningKey = { readonly kid: string; readonly algorithm: TokenAlgorithm; readonly privateKey: KeyObject }
+export type VerificationKey = { readonly kid: string; readonly algorithm: TokenAlgorithm; readonly publicKey: KeyObject }
 
 export type JwtClaims = Readonly<Record<string, unknown>>
 export type JwtRefusal =
@@ -52,13 +55,14 @@ const toBase64url = (value: unknown): string => Buffer.from(JSON.stringify(value
 
 export function signJwt(key: SigningKey, header: { readonly typ: string }, claims: JwtClaims): string {
   const input = `${encodedHeader(key, header.typ)}.${toBase64url(claims)}`
-  return `${input}.${sign('sha256', Buffer.from(input, 'ascii'), { key: key.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+  return `${input}.${signWith(key.algorithm, key.privateKey, Buffer.from(input, 'ascii')).toString('base64url')}`
 }
 
 /**
  * Says what a token of ours claims, if one of `keys` signed it and it is of the expected kind, now.
  *
- * The algorithm comes from the key, never from the token, and the key is found by `kid`: a token cannot choose how it is checked.
+ * The algorithm comes from the key, never from the token, and the key is found by `kid` among the issuer's own: a token cannot choose how it is
+ * checked, and a key that it carries or points to (`jwk`, `jku`, `x5c`, `x5u`) is not looked at.
  *
  * @spec RFC 8725 §3.1 algorithm verification, §3.11 explicit typing
  */
@@ -83,7 +87,7 @@ export function openSigned(token: string, keys: readonly VerificationKey[]): Res
   if (header['alg'] !== key.algorithm) return err('wrong_algorithm')
   const signature = Buffer.from(signaturePart, 'base64url')
   const signed = Buffer.from(`${headerPart}.${claimsPart}`, 'ascii')
-  if (!verify('sha256', signed, { key: key.publicKey, dsaEncoding: 'ieee-p1363' }, signature)) return err('bad_signature')
+  if (!verifyWith(key.algorithm, key.publicKey, signed, signature)) return err('bad_signature')
   const claims = parseObject(claimsPart)
   return claims ? ok({ key, type: header['typ'], claims }) : err('malformed')
 }

@@ -7,7 +7,7 @@ import { createVerifiedSignatures } from './verified-signatures.js'
 
 const made = generateSigningKey(systemRandom(), 'tokens')
 const other = generateSigningKey(systemRandom(), 'tokens')
-const key = toSigningKey(made.id, made.privateKey)
+const key = toSigningKey(made, made.privateKey)
 const keys = [toVerificationKey(made.publicJwk)]
 const claims = { iss: 'https://a.example/t/acme', aud: 'https://api.example', exp: 1000, sub: 's' }
 const expected = { typ: 'at+jwt', issuer: claims.iss, audience: claims.aud, now: fromSeconds(900), skewSeconds: 0 }

@@ -1,5 +1,6 @@
 /** The public keys of one issuer for one kind of message, and those of them that are believed no longer. */
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
+import { onlyUsableKeys } from './usable-keys.js'
 
 /** How long cached keys are believed: a compromised key leaves every guard within this time, even one that hears no notices. */
 export const keysMaxAgeSeconds = 300
@@ -22,7 +23,7 @@ export function createIssuerKeys(url: string, fetchLike: typeof fetch): IssuerKe
   const remote = createRemoteJWKSet(new URL(url), {
     cacheMaxAge: keysMaxAgeSeconds * 1000,
     cooldownDuration: keysCooldownSeconds * 1000,
-    [customFetch]: (address, init) => fetchLike(address, init),
+    [customFetch]: async (address, init) => usable(await fetchLike(address, init)),
   })
   const condemned = new Set<string>()
   return {
@@ -36,6 +37,11 @@ export function createIssuerKeys(url: string, fetchLike: typeof fetch): IssuerKe
       return isCached ? remote.reload() : Promise.resolve()
     },
   }
+}
+
+/** What is not answered as a set is left to the reader, which refuses it. */
+async function usable(response: Response): Promise<Response> {
+  return response.status === 200 ? Response.json(onlyUsableKeys(await response.json())) : response
 }
 
 function forgetOldest(condemned: Set<string>): void {

@@ -8,6 +8,7 @@ import { decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jo
 import { type Barrier, type BarrierTarget, barrierTargets } from './barriers.js'
 import { err, ok, type Result } from './refusal.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
+import { signatureAlgorithms } from './usable-keys.js'
 import { clockSkewSeconds } from './verify-access-token.js'
 
 export type NoticeRefusal = 'invalid_request' | 'invalid_key' | 'invalid_issuer' | 'invalid_audience'
@@ -59,7 +60,7 @@ async function verifyNotice({ issuer: url, noticeKeys }: TrustedIssuer, token: s
     const { kid } = decodeProtectedHeader(token)
     if (kid === undefined) return undefined
     // A SET has no expiry (RFC 8417 §2.2), so no claim is compared with the clock here.
-    const options = { algorithms: ['ES256'], typ: 'secevent+jwt', issuer: url, requiredClaims: ['iat', 'jti', 'events'] }
+    const options = { algorithms: signatureAlgorithms, typ: 'secevent+jwt', issuer: url, requiredClaims: ['iat', 'jti', 'events'] }
     const { payload } = await jwtVerify(token, noticeKeys.find, options)
     return noticeKeys.isCondemned(kid) ? undefined : payload
   } catch {
@@ -68,7 +69,7 @@ async function verifyNotice({ issuer: url, noticeKeys }: TrustedIssuer, token: s
 }
 
 /**
- * Verifies one notice: the stream's own issuer, its keys for notices, ES256, `typ` secevent+jwt, `aud` exactly this resource, and an event
+ * Verifies one notice: the stream's own issuer, its keys for notices, each by its own algorithm, `typ` secevent+jwt, `aud` exactly this resource, and an event
  * that we know.
  *
  * An access token or any other signed message of the same issuer is refused by its key and by `typ`; a true notice of another trusted issuer

@@ -4,6 +4,7 @@ import { type Barriers, parseTokenEpochs, type TokenEpochs } from './barriers.js
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
+import { signatureAlgorithms } from './usable-keys.js'
 
 export type VerifiedToken = {
   readonly issuer: string
@@ -66,7 +67,7 @@ async function verifySignature(
   if (issuer.tokenKeys.isCondemned(kid)) return err('token_key_condemned')
   try {
     const verified = await jwtVerify(token, issuer.tokenKeys.find, {
-      algorithms: ['ES256'],
+      algorithms: signatureAlgorithms,
       typ: 'at+jwt',
       issuer: issuer.issuer,
       currentDate: new Date(nowSeconds * 1000),
@@ -113,7 +114,7 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
  * A token that would outlive `maxTokenLifeSeconds` is refused, because barriers are forgotten after that time.
  *
  * @spec RFC 9068 §4
- * @spec RFC 8725 §3.8, §3.9, §3.11
+ * @spec RFC 8725 §3.1, §3.8, §3.9, §3.11
  */
 export async function verifyAccessToken(deps: VerifyDeps, token: string, nowSeconds: number): Promise<Result<VerifiedToken, GuardRefusal>> {
   if (token.length > maxTokenCharacters) return err('token_malformed')

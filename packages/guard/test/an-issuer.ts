@@ -22,6 +22,8 @@ export type AnIssuer = {
   /** A new key for tokens signs from now on; the old one is published until `unpublish`. */
   replaceTokenKey(): Promise<AKey>
   unpublish(kid: string): void
+  /** Whatever a set may have in it. */
+  publish(path: '/jwks' | '/ssf/jwks', jwk: JWK): void
   /** What the next polls bring; a poll with nothing waiting is held until something arrives or the guard hangs up. */
   push(sets: Record<string, string>): void
   isActive: boolean
@@ -111,6 +113,9 @@ export async function anIssuer(options: {
       tokenKey = await aKey(`t${published['/jwks'].length + 1}`)
       published['/jwks'].push(tokenKey.jwk)
       return tokenKey
+    },
+    publish: (path, jwk) => {
+      published[path].push(jwk)
     },
     unpublish: (kid) => {
       published['/jwks'] = published['/jwks'].filter((key) => key.kid !== kid)

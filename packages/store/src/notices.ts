@@ -69,7 +69,7 @@ export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: reado
   )
 }
 
-export type SealedKey = { readonly id: string; readonly sealedPrivateKey: Buffer }
+export type SealedKey = { readonly id: string; readonly algorithm: string; readonly sealedPrivateKey: Buffer }
 
 /** The key that signs for this issuer now, sealed. */
 export async function findActiveKey(
@@ -78,7 +78,7 @@ export async function findActiveKey(
   { issuerId, purpose }: { readonly issuerId: IssuerId; readonly purpose: 'tokens' | 'notices' },
 ): Promise<SealedKey | undefined> {
   const { rows } = await db.query<SealedKey>(
-    `SELECT id, sealed_private_key AS "sealedPrivateKey" FROM signing_keys
+    `SELECT id, algorithm, sealed_private_key AS "sealedPrivateKey" FROM signing_keys
       WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = 'active'
       ORDER BY activated_at DESC NULLS LAST LIMIT 1`,
     [tenant, issuerId, purpose],

@@ -1,4 +1,5 @@
 /** Signing keys: the next one is published before it signs; a compromised one is believed by nobody from the commit on. */
+import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import { keyPurposes, keyStates } from '@drawbridge/crypto/signing-keys'
 import {
   condemnSigningKey,
@@ -21,7 +22,7 @@ const tag = 'Signing keys'
 const shown = z.strictObject({
   id: z.string().describe('The key id that its tokens name: its SHA-256 thumbprint'),
   purpose: z.enum(keyPurposes),
-  algorithm: z.enum(['ES256', 'RS256']),
+  algorithm: z.enum(tokenAlgorithms),
   state: z.enum(keyStates),
   certificate: z.string().nullable().describe('PEM; only keys for SAML have one'),
   createdAt: time,

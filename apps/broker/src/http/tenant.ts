@@ -71,9 +71,9 @@ export type ResolvedTenant = Omit<
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
-  /** The active ES256 key for a purpose. Throws when there is none: an issuer is made with its keys. */
+  /** The active key for a purpose, whatever its algorithm. Throws when there is none: an issuer is made with its keys. */
   signingKey(purpose: 'tokens' | 'notices'): SigningKey
-  /** For tokens that are ours: published ES256 keys of that purpose. */
+  /** For tokens that are ours: published keys of that purpose, each with its algorithm. */
   verificationKeys(purpose: 'tokens' | 'notices'): readonly VerificationKey[]
   readonly connections: readonly ResolvedConnection[]
   connection(id: string): ResolvedConnection | undefined
@@ -257,7 +257,7 @@ function lazily<T>(make: (name: string) => T): (name: string) => T {
 function activeKey(deps: ConfigurationDeps, tenant: TenantId, keys: readonly StoredSigningKey[], purpose: string): SigningKey {
   const key = keys.find((candidate) => candidate.purpose === purpose && candidate.state === 'active')
   if (!key) throw new Error(`invariant broken: no active key for ${purpose}`)
-  return toSigningKey(key.id, unseal(deps, tenant, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey))
+  return toSigningKey(key, unseal(deps, tenant, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey))
 }
 
 function unseal(deps: ConfigurationDeps, tenant: TenantId, table: string, column: string, row: string, sealed: Buffer): Buffer {

@@ -230,7 +230,7 @@ const otherKinds: Readonly<Record<string, (tokens: { access_token: string }) => 
   'our access token': ({ access_token: token }) => token,
   'our notice': () => {
     const key = generateSigningKey(broker.deps.random, 'notices')
-    return signJwt(toSigningKey(key.id, key.privateKey), { typ: 'secevent+jwt' }, logoutClaims({ iss: issuer() }))
+    return signJwt(toSigningKey(key, key.privateKey), { typ: 'secevent+jwt' }, logoutClaims({ iss: issuer() }))
   },
   'a SAML message': () => Buffer.from('<samlp:LogoutRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol"/>').toString('base64'),
 }

@@ -1,10 +1,11 @@
 /** The metadata of a tenant's issuer: one document, at every well-known place where a client may look. */
 import { buildServerMetadata } from '@drawbridge/core/oauth/server-metadata'
+import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { text } from '../http/answer.js'
 import { type Endpoint, endpoint, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
-/** It changes with releases only, and clients fetch it at every start. */
+/** It changes with releases, and with the algorithms of the tenant's keys, long before one signs. Clients fetch it at every start. */
 export const metadataMaxAgeSeconds = 300
 
 const prepared = new WeakMap<ResolvedTenant, string>()
@@ -12,9 +13,16 @@ const prepared = new WeakMap<ResolvedTenant, string>()
 function documentOf(tenant: ResolvedTenant): string {
   const known = prepared.get(tenant)
   if (known !== undefined) return known
-  const document = JSON.stringify(buildServerMetadata(tenant.issuer.url))
+  const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, algorithmsOf(tenant)))
   prepared.set(tenant, document)
   return document
+}
+
+/** That of the key that signs first. */
+function algorithmsOf({ keys }: ResolvedTenant): readonly TokenAlgorithm[] {
+  const known = keys.filter(({ purpose }) => purpose === 'tokens')
+  const first = known.filter(({ state }) => state === 'active')
+  return [...new Set([...first, ...known].map(({ publicJwk }) => publicJwk.alg))]
 }
 
 const at = (path: string, spec: string): Endpoint =>

@@ -182,7 +182,7 @@ it('kills an unexpired token at every replica of a guarded server', async () => 
     await Promise.all(replicas.map((replica) => replica.start()))
     const now = Math.floor(Date.now() / 1000)
     const claims = { iss: broker.issuer, sub: 'ada', aud: resource, iat: now, exp: now + 900, jti: 't', client_id: 'c', tenant: 'acme' }
-    const key = toSigningKey(tokenKey.id, tokenKey.privateKey)
+    const key = toSigningKey(tokenKey, tokenKey.privateKey)
     const token = signJwt(key, { typ: 'at+jwt' }, { ...claims, scope: '', epochs: '1.1.1.1.1', gid: random.uuid() })
     const verdicts = () => Promise.all(replicas.map(async (replica) => (await replica.check(`Bearer ${token}`)).ok))
     expect(await verdicts()).toEqual([true, true, true])

@@ -1,5 +1,4 @@
 /** From what the issuing statement returned to the token response: claims, signature, body. */
-import { createHash } from 'node:crypto'
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
 import {
   accessTokenType,
@@ -10,6 +9,7 @@ import {
 } from '@drawbridge/core/oauth/access-token'
 import type { Secret } from '@drawbridge/core/secret'
 import type { ClientId, GrantId } from '@drawbridge/core/tenant/ids'
+import { leftHalfHash } from '@drawbridge/crypto/hash'
 import { signJwt } from '@drawbridge/crypto/jwt'
 import { epochsOf, type GrantStateRow } from '@drawbridge/store/grants'
 import type { BrokerDeps } from '../deps.js'
@@ -39,7 +39,7 @@ export type Issuing = {
 /**
  * Signs what was issued, with the keys of the configuration that the statement saw: a key that was withdrawn a moment ago signs nothing.
  *
- * Synchronous but for that reload: ES256 costs less than a turn of the event loop.
+ * Synchronous but for that reload: ES256 and EdDSA cost less than a turn of the event loop; a tenant that chooses RSA pays for it.
  */
 export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issuing: Issuing): Promise<TokenSet> {
   const { grant, now } = issuing
@@ -49,7 +49,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
   const by: IssuedBy = { issuer: current.issuer.url, tenant: current.slug, jti: deps.random.uuid() }
   const claims = buildAccessTokenClaims(issuance, by, now)
   const accessToken = signJwt(key, { typ: accessTokenType }, claims)
-  const told = issuing.idToken && { nonce: issuing.idToken.nonce, accessTokenHash: leftHalfHash(accessToken), now }
+  const told = issuing.idToken && { nonce: issuing.idToken.nonce, accessTokenHash: leftHalfHash(key.algorithm, accessToken), now }
   return {
     access_token: accessToken,
     token_type: 'Bearer',
@@ -79,6 +79,3 @@ function issuanceOf(issuing: Issuing): Issuance {
     barrierAt: grant.barrier_at ?? undefined,
   }
 }
-
-/** `at_hash` for a SHA-256 signature: the left half of the hash. OIDC Core §3.1.3.6. */
-const leftHalfHash = (token: string): string => createHash('sha256').update(token, 'ascii').digest().subarray(0, 16).toString('base64url')

@@ -1,6 +1,7 @@
 /** What an issuer says about itself; the same document at all three well-known places. */
 import type { Issuer } from '../tenant/ids.js'
 import { responseModes } from './authorization-request.js'
+import type { TokenAlgorithm } from './token-algorithm.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 const assertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
@@ -8,7 +9,7 @@ const assertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
 export type ServerMetadata = Readonly<Record<string, string | boolean | readonly string[]>>
 
 /**
- * Builds the metadata of one issuer. It lists only what works.
+ * Builds the metadata of one issuer. It lists only what works: of algorithms those of its published keys for tokens.
  *
  * @spec RFC 8414 §2
  * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
@@ -16,7 +17,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  */
-export function buildServerMetadata(issuer: Issuer): ServerMetadata {
+export function buildServerMetadata(issuer: Issuer, tokenAlgorithms: readonly TokenAlgorithm[]): ServerMetadata {
   return {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
@@ -41,7 +42,7 @@ export function buildServerMetadata(issuer: Issuer): ServerMetadata {
     prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
     ui_locales_supported: ['en'],
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['ES256'],
+    id_token_signing_alg_values_supported: tokenAlgorithms,
     scopes_supported: ['openid'],
     claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'],
   }

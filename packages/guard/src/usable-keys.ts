@@ -1,0 +1,36 @@
+/**
+ * Which keys of an issuer's set are used at all: those that name their one algorithm, from a fixed list, and are of the kind that it takes.
+ *
+ * A key without `alg` would be verified by whatever algorithm a token names. Drawbridge names it for each of its keys.
+ *
+ * @spec RFC 8725 §3.1 algorithm verification, §3.2 appropriate algorithms
+ */
+
+/** Asymmetric ones alone: nobody who can verify can also sign. Which one a token has is the word of the key that signed it. */
+export const signatureAlgorithms = ['ES256', 'EdDSA', 'RS256', 'PS256']
+/** @spec RFC 7518 §3.3, §3.5 */
+export const rsaMinBits = 2048
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
+const isLongEnough = (modulus: unknown): boolean => {
+  const octets = typeof modulus === 'string' ? Buffer.from(modulus, 'base64url') : Buffer.of()
+  const first = octets.findIndex((octet) => octet !== 0)
+  return first >= 0 && (octets.length - first) * 8 - Math.clz32(octets[first] as number) + 24 >= rsaMinBits
+}
+const kindOf: Readonly<Record<string, (jwk: Readonly<Record<string, unknown>>) => boolean>> = {
+  ES256: ({ kty, crv }) => kty === 'EC' && crv === 'P-256',
+  EdDSA: ({ kty, crv }) => kty === 'OKP' && crv === 'Ed25519',
+  RS256: ({ kty, n }) => kty === 'RSA' && isLongEnough(n),
+  PS256: ({ kty, n }) => kty === 'RSA' && isLongEnough(n),
+}
+
+/** Private and symmetric keys have no business there. */
+function isUsable(jwk: unknown): boolean {
+  if (!isRecord(jwk) || typeof jwk['kid'] !== 'string' || jwk['d'] !== undefined || jwk['k'] !== undefined) return false
+  const { alg } = jwk
+  return typeof alg === 'string' && Object.hasOwn(kindOf, alg) && kindOf[alg]?.(jwk) === true
+}
+
+/** The set without what is not used; a document that is no set stays as it is, for whoever reads it to refuse. */
+export const onlyUsableKeys = (document: unknown): unknown =>
+  isRecord(document) && Array.isArray(document['keys']) ? { ...document, keys: document['keys'].filter(isUsable) } : document
