@@ -17,6 +17,7 @@ export async function registerMachines(fixture: TestDatabase, tenant: ATenant, n
     issuerId: tenant.issuerId,
     kind: 'preregistered' as const,
     redirectUris: [],
+    postLogoutRedirectUris: [],
     grantTypes: ['client_credentials'],
     applicationType: 'web' as const,
     preApproved: true,

@@ -27,11 +27,12 @@ type Row = {
   version: number
   backchannel_logout_uri: string | null
   backchannel_logout_session_required: boolean
+  post_logout_redirect_uris: string[]
 }
 
 const columns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
-  backchannel_logout_uri, backchannel_logout_session_required`
+  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris`
 
 const toClient = (row: Row): Client => ({
   tenantId: row.tenant_id,
@@ -54,6 +55,7 @@ const toClient = (row: Row): Client => ({
   version: row.version,
   backchannelLogoutUri: row.backchannel_logout_uri ?? undefined,
   backchannelLogoutSessionRequired: row.backchannel_logout_session_required,
+  postLogoutRedirectUris: row.post_logout_redirect_uris,
 })
 
 const findStatement = hotStatement({
@@ -75,8 +77,8 @@ export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'block
 
 const insert = `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at,
-  backchannel_logout_uri, backchannel_logout_session_required)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 const values = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   tenant,
@@ -97,6 +99,7 @@ const values = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   toTimestamp(draft.now),
   draft.backchannelLogoutUri ?? null,
   draft.backchannelLogoutSessionRequired ?? false,
+  draft.postLogoutRedirectUris,
 ]
 
 /** Fails on a client_id that this issuer already knows: unique violation. */
@@ -111,7 +114,8 @@ export async function upsertClientOfDocument(db: Db, tenant: TenantId, draft: Cl
     `${insert} ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
        grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks,
        application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at,
-       backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required
+       backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required,
+       post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris
      WHERE clients.kind = 'metadata_document' RETURNING ${columns}`,
     values(tenant, draft),
   )

@@ -2,6 +2,7 @@
 
 import { isAcceptableLogoutUri } from '@drawbridge/core/logout/logout-token'
 import { type Client, clientAuthMethods } from '@drawbridge/core/oauth/client'
+import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { z } from 'zod'
 import { timeOrNull, toIsoOrNull } from './shapes.js'
 
@@ -19,6 +20,7 @@ export const clientShape = z.strictObject({
   blockedAt: timeOrNull,
   backchannelLogoutUri: z.string().nullable().describe('Where it hears of logouts; null: it does not'),
   backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
+  postLogoutRedirectUris: z.array(z.string()).describe('Where it may have a browser sent after a logout'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
 })
 export const showClient = (client: Client): z.output<typeof clientShape> => ({
@@ -35,6 +37,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   blockedAt: toIsoOrNull(client.blockedAt),
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
+  postLogoutRedirectUris: [...client.postLogoutRedirectUris],
   jwks: client.jwks ?? null,
 })
 
@@ -53,6 +56,10 @@ const backchannelLogoutUri = z
   .string()
   .max(2048)
   .refine(isAcceptableLogoutUri, 'https without a fragment: OpenID Connect Back-Channel Logout 1.0 §2.2')
+const postLogoutRedirectUris = z
+  .array(z.string().max(2048).refine(isAcceptableRedirectUri, 'https, http on loopback or a private scheme, without a fragment'))
+  .max(20)
+  .describe('Where it may have a browser sent after a logout: OpenID Connect RP-Initiated Logout 1.0 §3')
 const backchannelLogoutSessionRequired = z.boolean().describe('Its logout tokens must name the session')
 
 export const newClient = z
@@ -84,6 +91,7 @@ export const newClient = z
     accessTokenTtlSeconds: ttl.optional(),
     backchannelLogoutUri: backchannelLogoutUri.optional().describe('Where it hears of logouts'),
     backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
+    postLogoutRedirectUris: postLogoutRedirectUris.default([]),
   })
   .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined, {
     path: ['jwks'],
@@ -110,4 +118,5 @@ export const registrationChange = z.strictObject({
   redirectUris: redirectUris.min(1).optional(),
   backchannelLogoutUri: backchannelLogoutUri.nullable().optional().describe('Where it hears of logouts; null: nowhere any more'),
   backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.optional(),
+  postLogoutRedirectUris: postLogoutRedirectUris.optional(),
 })

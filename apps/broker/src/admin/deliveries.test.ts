@@ -92,6 +92,9 @@ it('a client that an admin registers hears of logouts at an https address, and o
   expect(await change({ backchannelLogoutUri: null })).toMatchObject({
     body: { backchannelLogoutUri: null, backchannelLogoutSessionRequired: true },
   })
+  const postLogoutRedirectUris = ['https://portal.example/bye', 'com.portal.app:/bye']
+  expect(await change({ postLogoutRedirectUris })).toMatchObject({ body: { postLogoutRedirectUris, name: 'The portal' } })
+  expect((await change({ postLogoutRedirectUris: ['http://portal.example/bye'] })).status).toBe(400)
 })
 
 it('the issuer says that it tells of logouts', async () => {

@@ -5,6 +5,7 @@ import { oauthErrors, type PageRefusal, type RedirectRefusal } from '@drawbridge
 import { withParameters } from '@drawbridge/core/oauth/redirect-uri'
 import { type Answer, page, redirect } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
+import { formTargetOf } from '../http/leave-for.js'
 import { pageScript } from '../http/page.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseAsPage } from '../http/write-error.js'
@@ -49,11 +50,8 @@ function responseForm({ redirectUri }: AnswerTo, response: Response, label: stri
   return html`<form method="post" action="${redirectUri}">${fields}<button autofocus>${label}</button></form>`
 }
 
-/** Browsers hold every hop of a form's redirects to `form-action`, so a page names where its answer may lead. */
-export function targetOf({ redirectUri }: Pick<AnswerTo, 'redirectUri'>): string {
-  const url = new URL(redirectUri)
-  return url.protocol === 'http:' || url.protocol === 'https:' ? url.origin : url.protocol
-}
+/** Where the answer may lead. */
+export const targetOf = ({ redirectUri }: Pick<AnswerTo, 'redirectUri'>): string => formTargetOf(redirectUri)
 
 /**
  * The error response where nobody has clicked anything yet. Anybody can register a client, so a link to us could otherwise end on any

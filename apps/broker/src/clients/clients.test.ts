@@ -146,6 +146,7 @@ describe('a client with a key', () => {
         kind: 'preregistered',
         name: 'Keyed',
         redirectUris: [],
+        postLogoutRedirectUris: [],
         grantTypes: ['client_credentials'],
         authMethod: 'private_key_jwt',
         secretHash: undefined,

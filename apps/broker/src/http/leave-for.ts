@@ -13,6 +13,12 @@ export function leaveFor(answer: UpstreamAnswer, title: string, setCookies: read
   return page(title, form, { ...extras, formTargets: [new URL(answer.action).origin] })
 }
 
+/** What a page must name in `form-action` so that its form may end at a URL: an origin, or the scheme of a URL that is at none. */
+export function formTargetOf(url: string): string {
+  const { protocol, origin } = new URL(url)
+  return protocol === 'http:' || protocol === 'https:' ? origin : protocol
+}
+
 /**
  * Where a form of ours may lead when it sends the browser to one of these IdPs: browsers hold every hop of its redirects to `form-action`.
  * Where an OpenID provider keeps its pages is in its discovery document: any https host.

@@ -1,48 +1,98 @@
 /**
- * Where a person signs out of her session in this browser. It is asked on a page of ours first, whoever led her here: a hint that an
- * application would bring, and an address to return to, are not looked at.
+ * Where a person signs out of her session in this browser, led here by an application or by herself. An application that brings an ID token
+ * of this very session is believed; whoever else leads her here, she is asked on a page of ours first.
  */
+import { instant } from '@drawbridge/core/instant'
+import {
+  clientOfSignOut,
+  type IdTokenHint,
+  parseSignOutRequest,
+  readIdTokenHint,
+  returnOfSignOut,
+  type SignOutRequest,
+} from '@drawbridge/core/logout/sign-out-request'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
+import { err, ok, type Result } from '@drawbridge/core/result'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { findLiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { endOwnSession } from '@drawbridge/store/end-own-session'
 import { grantsOutliveLogout } from '@drawbridge/store/end-session'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, redirect } from '../http/answer.js'
 import { browserHashOf } from '../http/browser-binding.js'
-import { endpoint, tenantOf } from '../http/endpoint.js'
+import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { emptyForm, type SingleValuedForm } from '../http/form.js'
 import { type Bound, formProof, isFormProof } from '../http/form-proof.js'
 import { clearSessionCookie, sessionHandleOf } from '../http/session-cookie.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseAsPage } from '../http/write-error.js'
-import { askPage, signedOutPage } from './pages.js'
+import { askPage, farewell, signedOutPage } from './pages.js'
 import { finishUpstream, leaveUpstream } from './upstream-logout.js'
 
-/** Shown for this session of this browser: it ends no other, and is worth nothing after it. */
-const boundTo = (tenant: ResolvedTenant, handleHash: CredentialHash): Bound => [tenant.id, handleHash.toString('hex')]
+/** Shown for this session of this browser, with where she ends up: it ends no other, leads nowhere else, and is worth nothing after it. */
+const boundTo = (tenant: ResolvedTenant, handleHash: CredentialHash, returnTo: string | undefined): Bound => [
+  tenant.id,
+  handleHash.toString('hex'),
+  ...(returnTo === undefined ? [] : [returnTo]),
+]
+
+const refuse = (refusal: { readonly reason: 'step_proof_invalid' | 'sign_out_malformed' | 'sign_out_of_other_client' }): Answer =>
+  refuseAsPage(oauthErrors[refusal.reason], refusal)
+
+/** What of the request holds: the session that its hint is of, and where its client may have her sent. */
+type Led = { readonly hint: IdTokenHint | undefined; readonly returnTo: string | undefined }
+
+async function readLed(deps: BrokerDeps, tenant: ResolvedTenant, form: SingleValuedForm): Promise<Result<Led, Answer>> {
+  const request = parseSignOutRequest(form)
+  if (!request.ok) return err(refuse(request.error))
+  const hint = hintOf(deps, tenant, request.value)
+  const clientId = clientOfSignOut(request.value, hint)
+  if (!clientId.ok) return err(refuse(clientId.error))
+  const named = request.value.postLogoutRedirectUri === undefined ? undefined : clientId.value
+  const client = named && (await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: named }))
+  return ok({ hint, returnTo: returnOfSignOut(request.value, client || undefined) })
+}
+
+/** Old ones count, too: an application keeps the ID token of its login, which ended minutes after it. */
+function hintOf(deps: BrokerDeps, tenant: ResolvedTenant, { idTokenHint }: SignOutRequest): IdTokenHint | undefined {
+  const atAnyTime = { now: instant(0), skewSeconds: 0 }
+  const expected = { typ: 'JWT', issuer: tenant.issuer.url, audience: undefined, ...atAnyTime }
+  const verified = idTokenHint && deps.signatures.verify(idTokenHint.reveal(), tenant.verificationKeys('tokens'), expected)
+  return verified?.ok ? readIdTokenHint(verified.value) : undefined
+}
 
 /** @spec OIDC RP-Initiated Logout §2 without a matching hint the person is asked */
 const ask = endpoint({
   method: 'GET',
   path: '/t/:tenant/logout',
   spec: 'OIDC RP-Initiated Logout §2',
-  summary: 'Asks a person whether she wants to sign out here, and at her IdP where it offers that.',
+  summary:
+    'Signs a person out here, and at her IdP where it offers that: at once for an application with an ID token of this session, else after asking her.',
   tag: 'Logout',
   refusals: 'page',
   rateLimit: 'login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
+    const led = await readLed(deps, tenant, http.query.ok ? http.query.value : emptyForm)
+    if (!led.ok) return led.error
+    const { hint, returnTo } = led.value
     const handleHash = sessionHandleOf(http, deps, tenant)
     const wanted = handleHash && { handleHash, issuerId: tenant.issuer.id, now: deps.clock.now() }
     const session = wanted && (await findLiveBrowserSession(onHotPath(deps.database), tenant.id, wanted))
-    if (!session) return signedOutPage('here', handleHash ? [clearSessionCookie(deps, tenant)] : [])
+    // Whoever is signed out already is sent on only by an application that once had her here: an address alone leads nobody anywhere.
+    if (!session) return farewell('here', { returnTo: hint && returnTo, setCookies: handleHash ? [clearSessionCookie(deps, tenant)] : [] })
+    if (hint?.sessionId === session.id) return endHere(http, deps, wanted.handleHash, returnTo)
     return askPage(tenant, {
       connection: tenant.connection(session.connectionId),
-      proof: formProof(deps.sealer, 'sign-out-proof', boundTo(tenant, wanted.handleHash)),
+      proof: formProof(deps.sealer, 'sign-out-proof', boundTo(tenant, wanted.handleHash, returnTo)),
       grantsLiveOn: await inTenant(deps.database, tenant.id, (db) => grantsOutliveLogout(db, tenant.id)),
+      returnTo,
     })
   },
 })
 
+/** The form of our page, or an application that posts what it could have sent in a query: as one, it comes back with the cookies of this site. */
 const signOut = endpoint({
   method: 'POST',
   path: '/t/:tenant/logout',
@@ -53,27 +103,35 @@ const signOut = endpoint({
   rateLimit: 'login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
+    const form = http.form.ok ? http.form.value : emptyForm
+    if (form['proof'] === undefined && Object.keys(form).length > 0)
+      return redirect(`${tenant.issuer.url}/logout?${new URLSearchParams(form)}`, { headers: { 'cache-control': 'no-store' } })
     const handleHash = sessionHandleOf(http, deps, tenant)
     if (!handleHash) return signedOutPage('here')
-    const proof = http.form.ok ? http.form.value['proof'] : undefined
-    if (!isFormProof(deps.sealer, 'sign-out-proof', boundTo(tenant, handleHash), proof))
-      return refuseAsPage(oauthErrors.step_proof_invalid, { reason: 'step_proof_invalid' })
-    const { requestId, address } = http
-    const ending = {
-      tenant: tenant.id,
-      reason: 'signed_out' as const,
-      now: deps.clock.now(),
-      requestId,
-      address,
-      newId: () => deps.random.uuid(),
-    }
-    const browser = { handleHash, issuerId: tenant.issuer.id, browserHash: browserHashOf(http, deps) }
-    const ended = await inTenant(deps.database, tenant.id, (db) => endOwnSession(db, ending, browser))
-    deps.metrics.count('drawbridge_logouts_total', { way: 'here', outcome: ended ? 'ended' : 'nothing' })
-    const setCookies = [clearSessionCookie(deps, tenant)]
-    return ended ? leaveUpstream(http, deps, ended, setCookies) : signedOutPage('here', setCookies)
+    const returnTo = form['return_to']
+    if (!isFormProof(deps.sealer, 'sign-out-proof', boundTo(tenant, handleHash, returnTo), form['proof']))
+      return refuse({ reason: 'step_proof_invalid' })
+    return endHere(http, deps, handleHash, returnTo)
   },
 })
+
+async function endHere(http: HttpRequest, deps: BrokerDeps, handleHash: CredentialHash, returnTo: string | undefined): Promise<Answer> {
+  const tenant = tenantOf(http)
+  const { requestId, address } = http
+  const ending = {
+    tenant: tenant.id,
+    reason: 'signed_out' as const,
+    now: deps.clock.now(),
+    requestId,
+    address,
+    newId: () => deps.random.uuid(),
+  }
+  const browser = { handleHash, issuerId: tenant.issuer.id, browserHash: browserHashOf(http, deps) }
+  const ended = await inTenant(deps.database, tenant.id, (db) => endOwnSession(db, ending, browser))
+  deps.metrics.count('drawbridge_logouts_total', { way: 'here', outcome: ended ? 'ended' : 'nothing' })
+  const leaving = { returnTo, setCookies: [clearSessionCookie(deps, tenant)] }
+  return ended ? leaveUpstream(http, deps, ended, leaving) : farewell('here', leaving)
+}
 
 /** @spec OIDC RP-Initiated Logout §3 post_logout_redirect_uri */
 const done = endpoint({

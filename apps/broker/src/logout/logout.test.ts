@@ -1,8 +1,20 @@
 /** A person signs out: asked first, ended here, led to her IdP, and back to a page that says how far it went. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import { type AnIdp, type APlainBrowser, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, hidden } from '@drawbridge/testkit/a-login'
+import { aGrant, aVerifier } from '@drawbridge/testkit/a-grant'
+import {
+  type AnIdp,
+  type APlainBrowser,
+  aCompany,
+  anAuthorizeUrl,
+  anIdp,
+  aPlainBrowser,
+  aWebRedirectUri,
+  hidden,
+} from '@drawbridge/testkit/a-login'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
+import { aTokenClient, type TokenAnswer } from '@drawbridge/testkit/a-token-client'
+import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
@@ -121,6 +133,113 @@ describe('signing out', () => {
     expect(refused.text).toContain('step_proof_invalid')
     expect(await isSignedIn(browser)).toBe(true)
   })
+})
+
+describe('led here by an application (OpenID Connect RP-Initiated Logout 1.0)', () => {
+  const bye = 'https://client.example/bye'
+  /** Signed in with `openid`; what the application keeps of it. */
+  async function signedInWithHint() {
+    await owner(`UPDATE clients SET post_logout_redirect_uris = '{${bye}}' WHERE tenant_id = $1`)
+    const browser = aPlainBrowser({ issuer: issuer(), url: broker.url })
+    const asked = await browser.visit(anAuthorizeUrl(issuer(), company, { scope: 'openid read' }))
+    const home = await browser.comeHome(asked, company.connectionId)
+    const code = new URL(home.location).searchParams.get('code') as string
+    const form = {
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: aWebRedirectUri,
+      code_verifier: aVerifier,
+      client_id: company.clientId,
+    }
+    const { id_token: hint } = (await aTokenClient(broker, company).post('token', form)) as TokenAnswer & { id_token: string }
+    return { browser, hint }
+  }
+  const lead = (browser: APlainBrowser, asks: Record<string, string>) => browser.visit(`${issuer()}/logout?${new URLSearchParams(asks)}`)
+  beforeEach(async () => {
+    idp.offersLogout = false
+    await aTokenKey(fixture, broker, company)
+  })
+
+  it('with the ID token of this session ends it at once, and the browser goes where its client registered, with its state', async () => {
+    const { browser, hint } = await signedInWithHint()
+    const gone = await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye, state: 'a b' })
+    expect([gone.status, gone.location]).toEqual([303, `${bye}?state=a+b`])
+    expect([await livingGrants(), await isSignedIn(browser)]).toEqual([[], false])
+  })
+
+  it('with an ID token that has long expired, too', async () => {
+    const { browser, hint } = await signedInWithHint()
+    now = addSeconds(now, 3600)
+    expect((await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })).location).toBe(bye)
+  })
+
+  it('goes by the IdP first where it offers a sign-out, and then on', async () => {
+    idp.offersLogout = true
+    const { browser, hint } = await signedInWithHint()
+    const left = await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })
+    expect(left.location).toMatch(/^https:\/\/idp\.example\/logout/)
+    expect((await browser.visit(`${issuer()}/logout/done${new URL(left.location).search}`)).location).toBe(bye)
+  })
+
+  it('by POST comes back as GET, which has the cookies of this site', async () => {
+    const { browser, hint } = await signedInWithHint()
+    const posted = await browser.visit(`${issuer()}/logout`, { id_token_hint: hint, post_logout_redirect_uri: bye })
+    expect(posted.status).toBe(303)
+    expect((await browser.visit(posted.location)).location).toBe(bye)
+    expect(await isSignedIn(browser)).toBe(false)
+  })
+
+  it('whoever has signed out already is sent on', async () => {
+    const { hint } = await signedInWithHint()
+    const nobody = aPlainBrowser({ issuer: issuer(), url: broker.url })
+    expect((await lead(nobody, { id_token_hint: hint, post_logout_redirect_uri: bye })).location).toBe(bye)
+    expect((await lead(nobody, { client_id: company.clientId, post_logout_redirect_uri: bye })).status).toBe(200)
+  })
+
+  it.each([
+    { when: 'of an earlier session', asks: async () => ({ id_token_hint: (await signedInWithHint()).hint }) },
+    { when: 'that nobody signed', asks: async (hint: string) => ({ id_token_hint: `${hint.slice(0, -4)}AAAA` }) },
+    { when: 'that is an access token', asks: async () => ({ id_token_hint: await anAccessToken() }) },
+    { when: 'of which there is none', asks: async () => ({ client_id: company.clientId as string }) },
+  ])('with an ID token $when she is asked, and goes where the page said', async ({ asks }) => {
+    const { browser, hint } = await signedInWithHint()
+    const given: Record<string, string> = await asks(hint)
+    const page = await lead(browser, { ...given, client_id: company.clientId, post_logout_redirect_uri: bye })
+    expect(page).toMatchObject({ status: 200, text: expect.stringContaining('Sign out of') })
+    expect(await isSignedIn(browser)).toBe(true)
+    const done = await browser.visit(`${issuer()}/logout`, { proof: hidden(page.text, 'proof'), return_to: hidden(page.text, 'return_to') })
+    expect([done.location, await isSignedIn(browser)]).toEqual([bye, false])
+  })
+
+  it.each([{ to: 'https://evil.example/' }, { to: `${bye}/` }, { to: `${bye}?x=1` }])(
+    'nobody is sent to $to, though she is signed out',
+    async ({ to }) => {
+      const { browser, hint } = await signedInWithHint()
+      const gone = await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: to })
+      expect([gone.status, gone.location, await isSignedIn(browser)]).toEqual([200, '', false])
+    },
+  )
+
+  it('the page leads nowhere but where it said: another address has another proof', async () => {
+    const { browser } = await signedInWithHint()
+    const proof = hidden((await lead(browser, {})).text, 'proof')
+    const refused = await browser.visit(`${issuer()}/logout`, { proof, return_to: 'https://evil.example/' })
+    expect([refused.text.includes('step_proof_invalid'), await isSignedIn(browser)]).toEqual([true, true])
+  })
+
+  it.each([
+    ['sign_out_of_other_client', { client_id: 'another' }],
+    ['sign_out_malformed', { state: 'x'.repeat(2049) }],
+  ])('%s is said, and nothing ends', async (reason, asks) => {
+    const { browser, hint } = await signedInWithHint()
+    const refused = await lead(browser, { id_token_hint: hint, ...asks })
+    expect([refused.status, refused.text.includes(reason), await isSignedIn(browser)]).toEqual([400, true, true])
+  })
+
+  async function anAccessToken(): Promise<string> {
+    const { code } = await aGrant(fixture, company, { now })
+    return (await aTokenClient(broker, company).redeem(code)).access_token
+  }
 })
 
 describe('the way back from the IdP', () => {

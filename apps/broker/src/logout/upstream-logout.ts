@@ -17,12 +17,19 @@ import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { leaveFor } from '../http/leave-for.js'
 import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
-import { type SignedOut, signedOutPage } from './pages.js'
+import { farewell, type SignedOut, signedOutPage } from './pages.js'
 
 /** A person may have to choose an account at her IdP. */
 const tripSeconds = 600
 const relayBytes = 24
-const tripShape = z.strictObject({ connectionId: z.string(), upstreamId: z.string(), state: z.string(), expiresAt: z.number() })
+const tripShape = z.strictObject({
+  connectionId: z.string(),
+  upstreamId: z.string(),
+  state: z.string(),
+  expiresAt: z.number(),
+  /** Where the application wanted her in the end. */
+  returnTo: z.string().optional(),
+})
 type Trip = z.infer<typeof tripShape>
 
 /** Where the IdP sends the browser back: over SAML to the address that takes every message about logout. */
@@ -36,14 +43,14 @@ export async function leaveUpstream(
   http: HttpRequest,
   deps: BrokerDeps,
   ended: OwnSessionEnded,
-  setCookies: readonly string[],
+  { returnTo, setCookies }: { readonly returnTo: string | undefined; readonly setCookies: readonly string[] },
 ): Promise<Answer> {
   const tenant = tenantOf(http)
   const connection = tenant.connection(ended.connectionId)
   const connector = connection && deps.connectorFor(tenant, connection)
   const idpSession = idpSessionFromJson(ended.idpSession)
   const goesOn = connection?.configuration.ok === true && connection.configuration.value.logoutUpstream
-  if (!connector || !goesOn || !idpSession.ok) return signedOutPage('here', setCookies)
+  if (!connector || !goesOn || !idpSession.ok) return farewell('here', { returnTo, setCookies })
   const now = deps.clock.now()
   const started = await connector.startLogout({
     returnUrl: logoutReturnUrlOf(tenant, connection),
@@ -52,10 +59,16 @@ export async function leaveUpstream(
     hint: openHint(deps, tenant, ended),
     now,
   })
-  if (!started.ok) return { ...signedOutPage('here', setCookies), refusal: started.error }
-  if (started.value === 'not_offered') return signedOutPage('here', setCookies)
+  if (!started.ok) return { ...farewell('here', { returnTo, setCookies }), refusal: started.error }
+  if (started.value === 'not_offered') return farewell('here', { returnTo, setCookies })
   const { answer, upstreamId, state } = started.value
-  const trip: Trip = { connectionId: ended.connectionId, upstreamId, state: state.reveal(), expiresAt: addSeconds(now, tripSeconds) }
+  const trip: Trip = {
+    connectionId: ended.connectionId,
+    upstreamId,
+    state: state.reveal(),
+    expiresAt: addSeconds(now, tripSeconds),
+    ...(returnTo === undefined ? {} : { returnTo }),
+  }
   return leaveFor(answer, 'Sign out at your company, too', [...setCookies, tripCookieOf(deps, tenant, trip)])
 }
 
@@ -91,7 +104,7 @@ export async function finishUpstream(
   // A forged answer leaves the trip open for the genuine one.
   if (!finished.ok) return { ...signedOutPage('here'), refusal: finished.error }
   const far: SignedOut = finished.value === 'ended' ? 'everywhere' : 'partly'
-  return signedOutPage(far, [clearCookie(tripCookie(tenant), deps.settings.publicUrl)])
+  return farewell(far, { returnTo: trip.returnTo, setCookies: [clearCookie(tripCookie(tenant), deps.settings.publicUrl)] })
 }
 
 function tripOf(http: HttpRequest, deps: BrokerDeps, tenant: ResolvedTenant): Trip | undefined {

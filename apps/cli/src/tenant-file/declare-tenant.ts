@@ -122,6 +122,7 @@ const declareClient = (client: LiveClient): Declared =>
     scopeCeiling: orAbsent(client.scopeCeiling),
     accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? undefined,
     blocked: client.blockedAt === null ? undefined : true,
+    postLogoutRedirectUris: orAbsent(client.postLogoutRedirectUris ?? []),
     backchannelLogoutUri: client.backchannelLogoutUri ?? undefined,
     backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ? true : undefined,
   })

@@ -44,6 +44,7 @@ export type LiveClient = {
   readonly accessTokenTtlSeconds: number | null
   readonly blockedAt: string | null
   /** A broker of an earlier version says nothing of it. */
+  readonly postLogoutRedirectUris?: readonly string[]
   readonly backchannelLogoutUri?: string | null
   readonly backchannelLogoutSessionRequired?: boolean
   readonly jwks: unknown

@@ -30,11 +30,12 @@ const prune = ({ clientId }: LiveClient): Change => ({
 const inOrder = (names: readonly string[]) => names.toSorted((one, other) => (one < other ? -1 : 1))
 
 type Whole = FileClient | LiveClient
-const registrationOf = ({ name, redirectUris, backchannelLogoutUri, backchannelLogoutSessionRequired }: Whole) => ({
+const registrationOf = ({ name, redirectUris, backchannelLogoutUri, backchannelLogoutSessionRequired, postLogoutRedirectUris }: Whole) => ({
   name,
   redirectUris,
   backchannelLogoutUri: backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: backchannelLogoutSessionRequired ?? false,
+  postLogoutRedirectUris: postLogoutRedirectUris ?? [],
 })
 const governanceOf = ({ preApproved, scopeCeiling, accessTokenTtlSeconds }: Whole) => ({
   preApproved,

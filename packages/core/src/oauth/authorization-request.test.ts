@@ -12,6 +12,7 @@ const client: Client = {
   id: 'c' as ClientId,
   kind: 'preregistered',
   name: 'Client',
+  postLogoutRedirectUris: [],
   redirectUris: ['https://app.example/cb'],
   grantTypes: ['authorization_code'],
   authMethod: 'none',

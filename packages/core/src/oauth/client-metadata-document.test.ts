@@ -40,6 +40,11 @@ test.each([
     change: { backchannel_logout_uri: 'https://victim.example/logout' },
     field: 'backchannel_logout_uri',
   },
+  {
+    when: 'it sends browsers after a logout where nothing is safe',
+    change: { post_logout_redirect_uris: ['http://client.example/bye'] },
+    field: 'post_logout_redirect_uris',
+  },
   { when: 'there is no name', change: { client_name: ' ' }, field: 'client_name' },
 ])('a document is refused when $when', ({ change, field }) => {
   expect(parseClientMetadataDocument(url, { ...document, ...change })).toEqual({ ok: false, error: { field } })
@@ -48,6 +53,14 @@ test.each([
 test('a plain document is a public client for the code grant', () => {
   const parsed = parseClientMetadataDocument(url, document)
   expect(parsed.ok && parsed.value).toMatchObject({ authMethod: 'none', grantTypes: ['authorization_code'] })
+})
+
+test('a client says where it has browsers sent after a logout', () => {
+  const post_logout_redirect_uris = ['https://client.example/bye', 'http://127.0.0.1/bye']
+  const parsed = parseClientMetadataDocument(url, { ...document, post_logout_redirect_uris })
+  expect(parsed.ok && parsed.value.postLogoutRedirectUris).toEqual(post_logout_redirect_uris)
+  const registered = parseRegistrationRequest({ redirect_uris: ['https://client.example/cb'], post_logout_redirect_uris })
+  expect(registered.ok && registered.value.postLogoutRedirectUris).toEqual(post_logout_redirect_uris)
 })
 
 test('a client may hear of logouts where it is', () => {
@@ -95,6 +108,11 @@ test.each([
   {
     when: 'logouts are to be told at a stranger’s',
     body: { redirect_uris: ['https://a.example/cb'], backchannel_logout_uri: 'https://victim.example/logout' },
+    reason: 'registration_malformed',
+  },
+  {
+    when: 'browsers are to be sent to a script after a logout',
+    body: { redirect_uris: ['https://a.example/cb'], post_logout_redirect_uris: ['javascript:alert(1)'] },
     reason: 'registration_malformed',
   },
   { when: 'it is no object', body: undefined, reason: 'registration_malformed' },

@@ -19,6 +19,7 @@ export type ClientMetadataDocument = {
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
+  readonly postLogoutRedirectUris: readonly string[]
 }
 
 export type DocumentRefusal = { readonly field: string }
@@ -51,6 +52,7 @@ const wire = z.object({
   application_type: z.enum(['native', 'web']).optional(),
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
+  post_logout_redirect_uris: strings(50).optional(),
 })
 
 /** A secret that is published, or that every copy of the client shares, proves nothing: such a document is refused. */
@@ -68,6 +70,8 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
   if (!document.redirect_uris.every(isAcceptableRedirectUri)) return err({ field: 'redirect_uris' })
   const logoutUri = document.backchannel_logout_uri
   if (logoutUri !== undefined && !isOwnLogoutUri(logoutUri, [url])) return err({ field: 'backchannel_logout_uri' })
+  const afterLogout = document.post_logout_redirect_uris ?? []
+  if (!afterLogout.every(isAcceptableRedirectUri)) return err({ field: 'post_logout_redirect_uris' })
   const authMethod = chooseMethod(document)
   if (!authMethod) return err({ field: 'token_endpoint_auth_method' })
   return ok({
@@ -79,6 +83,7 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
     applicationType: document.application_type ?? 'web',
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: document.backchannel_logout_session_required ?? false,
+    postLogoutRedirectUris: afterLogout,
   })
 }
 

@@ -35,6 +35,8 @@ export type Client = {
   readonly backchannelLogoutUri?: string | undefined
   /** Its logout tokens must name the session. */
   readonly backchannelLogoutSessionRequired?: boolean | undefined
+  /** Where it may have a browser sent after a logout. */
+  readonly postLogoutRedirectUris: readonly string[]
   /** Another number after every change of the row, and never one that any client had before. */
   readonly version: number
 }

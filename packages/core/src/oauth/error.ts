@@ -95,6 +95,16 @@ export const oauthErrors = {
     spec: 'RFC 9700 §4.7',
     say: 'this page does not belong to the sign-in in this browser; go back to the application and start again',
   },
+  sign_out_malformed: pageEntry(
+    400,
+    'OIDC RP-Initiated Logout §2',
+    'the application that sent you here asked in a way that nobody can read',
+  ),
+  sign_out_of_other_client: pageEntry(
+    400,
+    'OIDC RP-Initiated Logout §2',
+    'the application that sent you here says that it is one, and shows the ID token of another',
+  ),
   connection_missing: pageEntry(400, 'RFC 6749 §4.1.2.1', 'no sign-in connection is set up for this company; ask its administrators'),
   connection_unknown: {
     code: 'invalid_request',

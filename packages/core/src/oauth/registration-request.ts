@@ -15,6 +15,7 @@ export type RegistrationRequest = {
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
+  readonly postLogoutRedirectUris: readonly string[]
 }
 
 /** What a client that nobody vouched for may ever use. */
@@ -31,6 +32,7 @@ const wire = z.object({
   application_type: z.enum(['native', 'web']).optional(),
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
+  post_logout_redirect_uris: strings(50).optional(),
 })
 
 /**
@@ -58,6 +60,9 @@ export function parseRegistrationRequest(
   const logoutUri = metadata.backchannel_logout_uri
   if (logoutUri !== undefined && !isOwnLogoutUri(logoutUri, metadata.redirect_uris))
     return err({ reason: 'registration_malformed', detail: { field: 'backchannel_logout_uri' } })
+  const afterLogout = metadata.post_logout_redirect_uris ?? []
+  if (!afterLogout.every(isAcceptableRedirectUri))
+    return err({ reason: 'registration_malformed', detail: { field: 'post_logout_redirect_uris' } })
   const authMethod = metadata.token_endpoint_auth_method ?? 'client_secret_basic'
   if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined) || holdsSecretKey(metadata.jwks))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
@@ -69,6 +74,7 @@ export function parseRegistrationRequest(
     jwks: metadata.jwks,
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
+    postLogoutRedirectUris: afterLogout,
     applicationType:
       metadata.application_type ??
       (metadata.redirect_uris.every((uri) => !uri.startsWith('https:') || isLoopbackRedirect(uri)) ? 'native' : 'web'),

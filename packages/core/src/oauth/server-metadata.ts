@@ -16,6 +16,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec OpenID Connect Discovery 1.0 §3
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
+ * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
  */
 export function buildServerMetadata(issuer: Issuer, tokenAlgorithms: readonly TokenAlgorithm[]): ServerMetadata {
   return {
@@ -25,6 +26,7 @@ export function buildServerMetadata(issuer: Issuer, tokenAlgorithms: readonly To
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
     registration_endpoint: `${issuer}/register`,
+    end_session_endpoint: `${issuer}/logout`,
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
     response_modes_supported: responseModes,

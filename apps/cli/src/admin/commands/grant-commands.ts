@@ -240,6 +240,11 @@ const clients: readonly AdminCommand[] = [
       name: { kind: 'text', says: 'its name' },
       'redirect-uri': { kind: 'list', says: 'a redirect URI; several, and all of them', member: 'redirectUris' },
       'backchannel-logout-uri': { kind: 'text', says: 'where it hears of logouts' },
+      'post-logout-redirect-uri': {
+        kind: 'list',
+        says: 'where it may have a browser sent after a logout; several, and all of them',
+        member: 'postLogoutRedirectUris',
+      },
     },
     call: { method: 'PATCH', path: `${client}/registration`, body: {} },
     example: 'drawbridge client correct initech agent --redirect-uri https://agent.example/callback',
