@@ -22,6 +22,8 @@ export const sha256Base64url = (data: string | Uint8Array): string => createHash
  * @spec OpenID Connect Core §3.1.3.6, §3.3.2.11
  */
 export function leftHalfHash(algorithm: TokenAlgorithm, issued: string): string {
-  const hash = createHash(algorithm === 'EdDSA' ? 'sha512' : 'sha256').update(issued, 'ascii').digest()
+  const hash = createHash(algorithm === 'EdDSA' ? 'sha512' : 'sha256')
+    .update(issued, 'ascii')
+    .digest()
   return hash.subarray(0, hash.length / 2).toString('base64url')
 }

@@ -110,7 +110,10 @@ export const toPrivateKey = (pkcs8: Buffer): KeyObject => createPrivateKey({ key
 /** Opens a key for signing; call it once per key and keep the result, parsing costs more than signing. */
 export function toSigningKey({ id, algorithm }: { readonly id: string; readonly algorithm: string }, pkcs8: Buffer): SigningKey {
   const privateKey = toPrivateKey(pkcs8)
-  assert(isTokenAlgorithm(algorithm) && fitsAlgorithm(privateKey, algorithm), 'a key for JWTs of ours is of the kind that its algorithm takes')
+  assert(
+    isTokenAlgorithm(algorithm) && fitsAlgorithm(privateKey, algorithm),
+    'a key for JWTs of ours is of the kind that its algorithm takes',
+  )
   return { kid: id, algorithm, privateKey }
 }
 

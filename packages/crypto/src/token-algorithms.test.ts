@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it, test } from 'vitest'
 import { leftHalfHash } from './hash.js'
 import { signJwt, verifyJwt } from './jwt.js'
 import { systemRandom } from './random.js'
-import { type GeneratedKey, generateTokenKey, type PublicJwk, toSigningKey, tokenModulusBits, toVerificationKey } from './signing-keys.js'
+import { type GeneratedKey, generateTokenKey, type PublicJwk, tokenModulusBits, toSigningKey, toVerificationKey } from './signing-keys.js'
 
 const claims = { iss: 'https://a.example/t/acme', aud: 'https://api.example', exp: 1000, sub: 's' }
 const expected = { typ: 'at+jwt', issuer: claims.iss, audience: claims.aud, now: fromSeconds(900), skewSeconds: 0 }
@@ -16,8 +16,7 @@ beforeAll(async () => {
   for (const algorithm of tokenAlgorithms) made[algorithm] = await generateTokenKey(systemRandom(), 'tokens', algorithm)
 }, 60_000)
 
-const tokenOf = (algorithm: TokenAlgorithm) =>
-  signJwt(toSigningKey(made[algorithm], made[algorithm].privateKey), { typ: 'at+jwt' }, claims)
+const tokenOf = (algorithm: TokenAlgorithm) => signJwt(toSigningKey(made[algorithm], made[algorithm].privateKey), { typ: 'at+jwt' }, claims)
 const keysOf = (...algorithms: TokenAlgorithm[]) => algorithms.map((algorithm) => toVerificationKey(made[algorithm].publicJwk))
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
