@@ -47,6 +47,13 @@ module.exports = {
       to: { path: '^(apps|packages/(?!guard/))' },
     },
     {
+      name: 'conformance-stands-alone',
+      severity: 'error',
+      comment: 'It is the other side of the wire: with a parser or a table of ours it would share our mistakes. What it needs to know is passed in.',
+      from: { path: '^packages/conformance/src/' },
+      to: { path: '^(apps|packages/(?!conformance/))' },
+    },
+    {
       name: 'xml-signature-stands-alone',
       severity: 'error',
       comment:
@@ -88,6 +95,13 @@ module.exports = {
       comment: 'testkit starts servers and fakes time; nothing that ships may depend on it.',
       from: { path: '^(apps|packages|examples)/', pathNot: '[.]test[.]ts$|^packages/testkit/|^apps/[^/]+/test/' },
       to: { path: '^packages/testkit/' },
+    },
+    {
+      name: 'conformance-stays-in-tests',
+      severity: 'error',
+      comment: 'It brings the official suite and a Node of its own; nothing that ships may depend on it.',
+      from: { path: '^(apps|packages|examples|bench)/', pathNot: '[.]test[.]ts$|^packages/conformance/|^apps/[^/]+/test/' },
+      to: { path: '^packages/conformance/' },
     },
     {
       name: 'no-cycles',

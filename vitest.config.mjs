@@ -9,7 +9,7 @@ const sourceOf = (folder, names) => ({
 export default defineConfig({
   resolve: {
     alias: [
-      sourceOf('packages', '(core|crypto|runtime|store|upstream|xml-signature|guard|testkit)'),
+      sourceOf('packages', '(core|crypto|runtime|store|upstream|xml-signature|guard|testkit|conformance)'),
       sourceOf('apps', '(broker|worker|simulator|cli)'),
       sourceOf('examples', 'example-(mcp-server|agent)'),
     ],

@@ -2,7 +2,7 @@
 const { join } = require('node:path')
 const root = join(__dirname, '..')
 const homes = {
-  packages: ['core', 'crypto', 'runtime', 'store', 'upstream', 'xml-signature', 'guard', 'testkit'],
+  packages: ['core', 'crypto', 'runtime', 'store', 'upstream', 'xml-signature', 'guard', 'testkit', 'conformance'],
   apps: ['broker', 'worker', 'simulator', 'cli'],
 }
 const alias = {
