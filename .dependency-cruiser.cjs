@@ -49,7 +49,8 @@ module.exports = {
     {
       name: 'conformance-stands-alone',
       severity: 'error',
-      comment: 'It is the other side of the wire: with a parser or a table of ours it would share our mistakes. What it needs to know is passed in.',
+      comment:
+        'It is the other side of the wire: with a parser or a table of ours it would share our mistakes. What it needs to know is passed in.',
       from: { path: '^packages/conformance/src/' },
       to: { path: '^(apps|packages/(?!conformance/))' },
     },

@@ -89,5 +89,8 @@ const checksIn = (folder: string): SuiteCheck[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('checks.json'))
     .flatMap((file) =>
-      (JSON.parse(readFileSync(join(folder, file), 'utf8')) as SuiteCheck[]).map((check) => ({ ...check, scenario: scenarioOf(dirname(file)) })),
+      (JSON.parse(readFileSync(join(folder, file), 'utf8')) as SuiteCheck[]).map((check) => ({
+        ...check,
+        scenario: scenarioOf(dirname(file)),
+      })),
     )
