@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Challenge } from '@drawbridge/guard/challenge'
 import { createGuard, type Guard, type GuardOptions } from '@drawbridge/guard/create-guard'
-import { scopesOfRequest } from '@drawbridge/guard/mcp'
+import { demandOfRequest, scopesOfRequest } from '@drawbridge/guard/mcp'
 import type { VerifiedToken } from '@drawbridge/guard/verify-access-token'
 import { localhostHostValidation, localhostOriginValidation, toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler } from '@modelcontextprotocol/server'
@@ -69,7 +69,11 @@ async function serve({ guard, handle, path }: Serving, request: IncomingMessage,
   if (asked !== path) return void response.writeHead(404).end()
   const body = request.method === 'POST' ? await readJson(request) : undefined
   const needed = request.method === 'POST' ? scopesOfRequest(guard.toolScopes, body) : ({ ok: true, value: [] } as const)
-  const verdict = await guard.check(request.headers.authorization, needed.ok ? needed.value : [])
+  const verdict = await guard.check(
+    request.headers.authorization,
+    needed.ok ? needed.value : [],
+    demandOfRequest(guard.toolAuthentication, body),
+  )
   if (!verdict.ok) return sendChallenge(response, verdict.error)
   if (!needed.ok) return sendChallenge(response, guard.refuse(needed.error))
   // The adapter's structural type and Node's own differ only in `undefined` against absent.

@@ -1,4 +1,5 @@
 /** How a refusal looks on the wire: status, `WWW-Authenticate` and a small JSON body. @spec RFC 6750 §3, RFC 9728 §5.1 */
+import type { AuthenticationDemand } from './authentication.js'
 import { entryOf, type GuardRefusal } from './refusal.js'
 
 export type Challenge = {
@@ -12,6 +13,8 @@ export type ChallengeFacts = {
   readonly metadataUrl: string
   /** 401: the base scopes to ask for. 403: every scope that this operation needs, all at once. */
   readonly scopes: readonly string[]
+  /** 401 for how she signed in: what the client asks its authorization server for. */
+  readonly authentication?: AuthenticationDemand
 }
 
 /** Named: how long a client should wait when the guard cannot judge. */
@@ -27,12 +30,14 @@ const quoted = (value: string): string => `"${value.replace(/[^\x20\x21\x23-\x5b
  *
  * @spec RFC 6750 §3
  * @spec RFC 9728 §5.1 resource_metadata
+ * @spec RFC 9470 §3 acr_values, max_age
  */
 export function buildChallenge(reason: GuardRefusal, facts: ChallengeFacts): Challenge {
   const entry = entryOf(reason)
   const parameters = [
     ...(entry.code === undefined ? [] : [`error=${quoted(entry.code)}`, `error_description=${quoted(entry.say)}`]),
     ...(facts.scopes.length > 0 ? [`scope=${quoted(facts.scopes.join(' '))}`] : []),
+    ...authenticationParameters(facts.authentication),
     `resource_metadata=${quoted(facts.metadataUrl)}`,
   ]
   const headers: Record<string, string> = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
@@ -44,3 +49,8 @@ export function buildChallenge(reason: GuardRefusal, facts: ChallengeFacts): Cha
   })
   return { status: entry.status, headers, body, reason }
 }
+
+const authenticationParameters = ({ acrValues, maxAgeSeconds }: AuthenticationDemand = {}): readonly string[] => [
+  ...(acrValues === undefined || acrValues.length === 0 ? [] : [`acr_values=${quoted(acrValues.join(' '))}`]),
+  ...(maxAgeSeconds === undefined ? [] : [`max_age=${quoted(String(maxAgeSeconds))}`]),
+]

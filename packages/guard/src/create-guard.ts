@@ -1,5 +1,6 @@
 /** Puts the guard of one resource server together: the factory that strangers call. */
 import { randomUUID } from 'node:crypto'
+import { type AuthenticationDemand, checkDemand, meetsDemand, strictest, type ToolAuthentication } from './authentication.js'
 import { createBarriers } from './barriers.js'
 import { buildChallenge, type Challenge } from './challenge.js'
 import { introspect } from './introspect.js'
@@ -19,6 +20,10 @@ export type GuardOptions = {
   /** What each tool needs. A tool that is not named here is refused. */
   readonly toolScopes: ToolScopes
   readonly scopeImplies?: ScopeImplications
+  /** How strongly and how lately somebody must have signed in, for everything here. RFC 9470 */
+  readonly authentication?: AuthenticationDemand
+  /** … and beyond that for single tools. A name that `toolScopes` does not have stops the start. */
+  readonly toolAuthentication?: ToolAuthentication
   /** What a client is told to ask for first. */
   readonly baseScopes?: readonly string[]
   /** When nothing was heard from an issuer for `deafAfterSeconds`: refuse its tokens, or ask it about each one. */
@@ -39,6 +44,7 @@ export type Guard = {
   readonly metadataUrl: string
   readonly metadataPaths: readonly string[]
   readonly toolScopes: ToolScopes
+  readonly toolAuthentication: ToolAuthentication
   /** Starts to listen; resolves when every issuer has given its first snapshot. Requests before that are answered 503. */
   start(): Promise<void>
   /**
@@ -46,8 +52,12 @@ export type Guard = {
    */
   stop(): Promise<void>
   isReady(): boolean
-  /** Judges the `Authorization` header and the scopes that this request needs. */
-  check(authorization: string | undefined, needed?: readonly string[]): Promise<Result<VerifiedToken, Challenge>>
+  /** Judges the `Authorization` header, the scopes that this request needs, and how the person signed in. */
+  check(
+    authorization: string | undefined,
+    needed?: readonly string[],
+    demand?: AuthenticationDemand,
+  ): Promise<Result<VerifiedToken, Challenge>>
   /** Writes any other refusal in the guard's form. */
   refuse(reason: GuardRefusal, needed?: readonly string[]): Challenge
 }
@@ -82,10 +92,11 @@ export function createGuard(options: GuardOptions): Guard {
     metadataUrl,
     metadataPaths: resourceMetadataPaths(options.resource),
     toolScopes: options.toolScopes,
+    toolAuthentication: options.toolAuthentication ?? {},
     start: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.start()))),
     stop: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.stop()))),
     isReady: () => [...receivers.values()].every((receiver) => receiver.heardAtSeconds() !== undefined),
-    check: (authorization, needed = []) => check(guarding, authorization, needed),
+    check: (authorization, needed = [], demand = {}) => check(guarding, authorization, { needed, demand }),
     refuse: (reason, needed = []) => refuse(guarding, reason, needed),
   }
 }
@@ -94,14 +105,23 @@ function refuse({ metadataUrl, baseScopes }: Guarding, reason: GuardRefusal, nee
   return buildChallenge(reason, { metadataUrl, scopes: reason === 'scope_insufficient' || needed.length > 0 ? needed : baseScopes })
 }
 
+type Asked = { readonly needed: readonly string[]; readonly demand: AuthenticationDemand }
+
+/** The sign-in is judged before the scopes: the client that comes back asks for both at once. @spec RFC 9470 §3 */
 async function check(
   guarding: Guarding,
   authorization: string | undefined,
-  needed: readonly string[],
+  { needed, demand }: Asked,
 ): Promise<Result<VerifiedToken, Challenge>> {
   const believed = await believe(guarding, authorization)
   if (!believed.ok) return err(refuse(guarding, believed.error, needed))
-  const isEnough = missingScopes(believed.value.scopes, needed, guarding.options.scopeImplies).length === 0
+  const { options, metadataUrl, baseScopes, nowSeconds } = guarding
+  const authentication = strictest([options.authentication ?? {}, demand])
+  if (!meetsDemand(believed.value, authentication, nowSeconds())) {
+    const scopes = needed.length > 0 ? needed : baseScopes
+    return err(buildChallenge('authentication_insufficient', { metadataUrl, scopes, authentication }))
+  }
+  const isEnough = missingScopes(believed.value.scopes, needed, options.scopeImplies).length === 0
   return isEnough ? ok(believed.value) : err(refuse(guarding, 'scope_insufficient', needed))
 }
 
@@ -130,6 +150,7 @@ async function checkHearing(guarding: Guarding, token: string, verified: Verifie
 /** Reads the options once; a combination that could not be safe stops the start. */
 function readOptions(options: GuardOptions) {
   if (options.issuers.length === 0) throw new Error('guard: name at least one issuer')
+  checkDemands(options)
   const deafAfterSeconds = options.deafAfterSeconds ?? defaultDeafAfterSeconds
   if (deafAfterSeconds < leastDeafAfterSeconds) throw new Error(`guard: deafAfterSeconds must be at least ${leastDeafAfterSeconds}`)
   const maxTokenLifeSeconds = options.maxTokenLifeSeconds ?? defaultMaxTokenLifeSeconds
@@ -149,4 +170,14 @@ function readOptions(options: GuardOptions) {
     onTrouble: options.onTrouble ?? (() => {}),
   }
   return { issuers, nowSeconds, barriers, maxTokenLifeSeconds, deafAfterSeconds, fetchLike, receiving }
+}
+
+/** Each demand can be met, and together with what everything here demands, too. */
+function checkDemands({ authentication = {}, toolAuthentication = {}, toolScopes }: GuardOptions): void {
+  checkDemand(authentication, 'the resource')
+  for (const [tool, demand] of Object.entries(toolAuthentication)) {
+    if (!Object.hasOwn(toolScopes, tool)) throw new Error(`guard: toolAuthentication names ${tool}, which toolScopes does not have`)
+    checkDemand(demand, tool)
+    checkDemand(strictest([authentication, demand]), `${tool} together with the resource`)
+  }
 }

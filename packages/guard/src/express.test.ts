@@ -5,7 +5,7 @@ import express from 'express'
 import { afterAll, beforeAll, expect, it, test } from 'vitest'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { createGuard, type Guard } from './create-guard.js'
-import { guardMcp, requireScopes, serveResourceMetadata, verifiedTokenOf } from './express.js'
+import { guardMcp, requireAuthentication, requireScopes, serveResourceMetadata, verifiedTokenOf } from './express.js'
 
 let issuer: AnIssuer
 let guard: Guard
@@ -17,7 +17,8 @@ beforeAll(async () => {
   guard = createGuard({
     resource,
     issuers: [{ issuer: issuer.issuer, credential: { id: 'id', secret: 'dbx_secret' } }],
-    toolScopes: { search: ['documents:read'], write: ['documents:write'] },
+    toolScopes: { search: ['documents:read'], write: ['documents:write'], pay: ['documents:read'] },
+    toolAuthentication: { pay: { acrValues: ['multi_factor'] } },
     onDeaf: 'refuse',
     fetch: issuer.fetch,
   })
@@ -31,6 +32,7 @@ beforeAll(async () => {
     (request, response) => void response.json({ subject: verifiedTokenOf(request)?.subject }),
   )
   app.get('/report', requireScopes(guard, ['documents:write']), (_request, response) => void response.json({}))
+  app.get('/vault', requireAuthentication(guard, { acrValues: ['phr'] }), (_request, response) => void response.json({}))
   await new Promise<void>((resolve) => {
     server = app.listen(0, '127.0.0.1', () => resolve())
   })
@@ -79,4 +81,18 @@ it('serves the metadata at both well-known paths', async () => {
       authorization_servers: [issuer.issuer],
       bearer_methods_supported: ['header'],
     })
+})
+
+it('lets a tool and a path that demand it be used only by somebody who signed in so (RFC 9470 §3)', async () => {
+  const weak = await issuer.signToken()
+  const refused = await callTool('pay', weak)
+  expect(refused.status).toBe(401)
+  expect(refused.headers.get('www-authenticate')).toContain('error="insufficient_user_authentication"')
+  expect(refused.headers.get('www-authenticate')).toContain('acr_values="multi_factor"')
+  expect((await callTool('search', weak)).status).toBe(200)
+  expect((await callTool('pay', await issuer.signToken({ acr: 'multi_factor' }))).status).toBe(200)
+  const vault = async (claims: Record<string, unknown>) =>
+    (await fetch(`${origin}/vault`, { headers: { Authorization: `Bearer ${await issuer.signToken(claims)}` } })).status
+  expect([await vault({ acr: 'multi_factor' }), await vault({ acr: 'phr' })]).toEqual([401, 200])
+  expect(() => requireAuthentication(guard, { maxAgeSeconds: 1 })).toThrow('guard: ')
 })

@@ -1,8 +1,9 @@
 /** The guard as Express middleware. Express is the caller's: nothing of it is loaded here. */
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
+import { type AuthenticationDemand, checkDemand } from './authentication.js'
 import type { Challenge } from './challenge.js'
 import type { Guard } from './create-guard.js'
-import { scopesOfRequest } from './mcp.js'
+import { demandOfRequest, scopesOfRequest } from './mcp.js'
 import { type GuardRefusal, ok, type Result } from './refusal.js'
 import type { VerifiedToken } from './verify-access-token.js'
 
@@ -19,10 +20,14 @@ type Needed = Result<readonly string[], GuardRefusal>
 
 /** The token is judged before the body's faults are told: a stranger learns nothing about tools. */
 const guarded =
-  (guard: Guard, neededBy: (request: Request) => Needed): RequestHandler =>
+  (
+    guard: Guard,
+    neededBy: (request: Request) => Needed,
+    demandBy: (request: Request) => AuthenticationDemand = () => ({}),
+  ): RequestHandler =>
   (request: Request, response: Response, next: NextFunction): void => {
     const needed = neededBy(request)
-    guard.check(request.headers.authorization, needed.ok ? needed.value : []).then((verdict) => {
+    guard.check(request.headers.authorization, needed.ok ? needed.value : [], demandBy(request)).then((verdict) => {
       if (!verdict.ok) return send(response, verdict.error)
       if (!needed.ok) return send(response, guard.refuse(needed.error))
       verifiedTokens.set(request, verdict.value)
@@ -33,9 +38,23 @@ const guarded =
 /** Lets a request pass that holds all of these scopes. */
 export const requireScopes = (guard: Guard, scopes: readonly string[]): RequestHandler => guarded(guard, () => ok(scopes))
 
-/** Lets an MCP request pass whose token holds what the called tools need. Put a JSON body parser before it. */
+/** Lets a request pass whose person signed in like this. @spec RFC 9470 */
+export const requireAuthentication = (guard: Guard, demand: AuthenticationDemand, scopes: readonly string[] = []): RequestHandler => {
+  checkDemand(demand, 'requireAuthentication')
+  return guarded(
+    guard,
+    () => ok(scopes),
+    () => demand,
+  )
+}
+
+/** Lets an MCP request pass whose token holds what the called tools need, of somebody who signed in as they demand. Put a JSON body parser before it. */
 export const guardMcp = (guard: Guard): RequestHandler =>
-  guarded(guard, (request) => (request.method === 'POST' ? scopesOfRequest(guard.toolScopes, request.body) : ok([])))
+  guarded(
+    guard,
+    (request) => (request.method === 'POST' ? scopesOfRequest(guard.toolScopes, request.body) : ok([])),
+    (request) => (request.method === 'POST' ? demandOfRequest(guard.toolAuthentication, request.body) : {}),
+  )
 
 /** Serves the protected resource metadata at the inserted well-known path and at the root one. @spec RFC 9728 §3 */
 export const serveResourceMetadata =

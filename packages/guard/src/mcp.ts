@@ -1,4 +1,5 @@
 /** Which scopes an MCP message needs: a `tools/call` needs what its tool needs; everything else needs only a valid token. */
+import { type AuthenticationDemand, demandOfTools, type ToolAuthentication } from './authentication.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { scopesOfTool, type ToolScopes } from './tool-scopes.js'
 
@@ -37,4 +38,17 @@ export function scopesOfRequest(tools: ToolScopes, body: unknown): Result<readon
     for (const name of scopes.value) needed.add(name)
   }
   return ok([...needed])
+}
+
+/** How those who call the tools of this body must have signed in. A body that is none calls nothing: `scopesOfRequest` refuses it. */
+export function demandOfRequest(table: ToolAuthentication, body: unknown): AuthenticationDemand {
+  const messages: readonly unknown[] = Array.isArray(body) ? body.slice(0, maxMessagesPerBatch) : [body]
+  return demandOfTools(table, messages.flatMap(toolOf))
+}
+
+function toolOf(message: unknown): readonly string[] {
+  if (!isRecord(message) || message['method'] !== 'tools/call') return []
+  const params = message['params']
+  const name = isRecord(params) ? params['name'] : undefined
+  return typeof name === 'string' ? [name] : []
 }

@@ -7,8 +7,8 @@ export const err = <E>(error: E): Err<E> => ({ ok: false, error })
 
 export type GuardRefusalEntry = {
   readonly status: 400 | 401 | 403 | 503
-  /** The `error` of RFC 6750 §3.1; none when the request carried no credentials at all. */
-  readonly code?: 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+  /** The `error` of RFC 6750 §3.1 or RFC 9470 §3; none when the request carried no credentials at all. */
+  readonly code?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication'
   readonly say: string
 }
 
@@ -31,6 +31,11 @@ export const guardRefusals = {
   token_below_barrier: deadToken,
   token_inactive: deadToken,
   scope_insufficient: { status: 403, code: 'insufficient_scope', say: 'the access token lacks a scope that this operation needs' },
+  authentication_insufficient: {
+    status: 401,
+    code: 'insufficient_user_authentication',
+    say: 'the person has to sign in more strongly, or anew, for this operation',
+  },
   tool_without_scope: { status: 403, code: 'insufficient_scope', say: 'this tool is not open to any scope' },
   request_malformed: { status: 400, code: 'invalid_request', say: 'the request body is not a JSON-RPC message' },
   issuer_unreachable: { status: 503, say: 'the authorization server cannot be reached; try again shortly' },

@@ -18,6 +18,8 @@ export type VerifiedToken = {
   readonly grantId?: string
   readonly epochs: TokenEpochs
   readonly acr?: string
+  /** `auth_time`: when she signed in at her identity provider, as far as it says. */
+  readonly authenticatedAtSeconds?: number
 }
 
 export type VerifyDeps = {
@@ -92,6 +94,7 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
   const tokenId = text(payload.jti)
   const grantId = text(payload['gid'])
   const acr = text(payload['acr'])
+  const authenticatedAt = payload['auth_time']
   if (subject === undefined || clientId === undefined || tokenId === undefined) return err('token_malformed')
   return ok({
     issuer: issuer.issuer,
@@ -105,6 +108,7 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
     epochs,
     ...(grantId === undefined ? {} : { grantId }),
     ...(acr === undefined ? {} : { acr }),
+    ...(typeof authenticatedAt === 'number' ? { authenticatedAtSeconds: authenticatedAt } : {}),
   })
 }
 

@@ -31,7 +31,7 @@ const openStatement = hotStatement({
       CASE WHEN verdict IS NULL THEN $3::uuid END, $9, verdict, CASE WHEN verdict IS NULL THEN jsonb_build_object('ceilings', $12::jsonb) ELSE '{}' END, $16, $17 FROM state WHERE verdict IS DISTINCT FROM 'decide_again')
   SELECT state.*, opened.id AS grant_id, opened.client_id, opened.audience, opened.scopes, opened.epoch AS grant_epoch,
     opened.expires_at AS grant_expires_at, opened.access_token_ttl_seconds, 0 AS connection_now, 0 AS subject_now, '{}'::text[] AS amr,
-    '{}'::text[] AS own_methods, '{}'::text[] AS identity_scopes, NULL::timestamptz AS own_proved_at
+    '{}'::text[] AS own_methods, '{}'::text[] AS identity_scopes, NULL::text AS asked_acr, NULL::timestamptz AS own_proved_at
   FROM state LEFT JOIN opened ON true`,
 })
 

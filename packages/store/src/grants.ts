@@ -59,7 +59,7 @@ export type GrantEvidenceRow = {
  * of a statement that looks at it, so what nobody reads is not in here.
  */
 export const grantStateColumns = `${grantBarrierColumns},
-  g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.audience, g.identity_scopes,
+  g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.audience, g.identity_scopes, g.asked_acr,
   g.policy_version, g.claims_version, g.directory_version, ${grantEvidenceColumns},
   t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now, COALESCE(cn.directory_version, 0) AS directory_now,
   GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
@@ -113,6 +113,7 @@ export type GrantStateRow = GrantBarrierRow &
     readonly session_id: string | null
     readonly audience: string
     readonly identity_scopes: readonly IdentityScope[]
+    readonly asked_acr: string | null
     readonly barrier_at: Instant | null
   }
 
@@ -152,8 +153,8 @@ const openStatement = hotStatement({
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
       tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, acr, amr, authenticated_at,
       access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, own_methods, own_proved_at, refresh_ends_at, created_at, directory_version,
-      identity_scopes)
-    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $39, $2, $40, $41
+      identity_scopes, asked_acr)
+    SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $39, $2, $40, $41, $42
     FROM ground WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
   coded AS (
     INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at)
@@ -192,7 +193,7 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     ...[opening.decidedOn.configurationVersion, opening.decidedOn.clientVersion],
     ...[grant.ownFactor?.methods ?? [], grant.ownFactor === undefined ? null : toTimestamp(grant.ownFactor.provedAt)],
     grant.refreshEndsAt === undefined ? null : toTimestamp(grant.refreshEndsAt),
-    ...[grant.directoryVersion, grant.identityScopes],
+    ...[grant.directoryVersion, grant.identityScopes, grant.askedAcr ?? null],
   ])
   return toDecidedWrite(rows[0])
 }

@@ -26,6 +26,8 @@ export type StartLogin = {
   /** An opaque handle: RelayState in SAML, `state` in OIDC. At most 80 octets (SAML Bindings §3.4.3). */
   readonly relayState: string
   readonly stepUpAcr: 'mfa' | undefined
+  /** What the client asked for by `acr_values`. A wish: the IdP is asked for what its connection lists of it, and the answer is not refused for it. */
+  readonly acrValues?: readonly string[] | undefined
   /** Ask for a fresh sign-in even where the IdP has a session. */
   readonly forceAuthn: boolean
   /** Let her say as whom she goes on. A wish: nothing in the answer shows whether she was asked, so nothing is judged by it. */

@@ -1,5 +1,7 @@
 /** Opens the grant of an allowed login, with its code and audit row, in one statement. */
 
+import { reachedValue } from '@drawbridge/core/identity/asked-authentication'
+import type { AuthenticationStrength } from '@drawbridge/core/identity/authentication-strength'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import type { Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
@@ -8,6 +10,7 @@ import { openGrant } from '@drawbridge/core/oauth/grant'
 import type { PendingRequest } from '@drawbridge/core/oauth/pending-request'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import { evidenceFor, strengthOf } from '@drawbridge/core/policy/strength'
 import type { AuthorizationRequestId, GrantId, Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import type { DecidedWrite } from '@drawbridge/store/authorization-requests'
@@ -39,6 +42,11 @@ export type Opening = {
 /** `code` is worth something only if it was `written`. */
 export type OpenedGrant = { readonly written: DecidedWrite; readonly code: string }
 
+const provedStrength = (
+  { strength }: ResolvedTenant['policy'],
+  { authentication, connectionId }: NormalizedIdentity,
+): AuthenticationStrength => strengthOf(evidenceFor('vendor', strength, authentication, connectionId))
+
 export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Promise<OpenedGrant> {
   const { tenant, client, session, decision, resource, pending, now } = opening
   const code = `${codePrefix}${deps.random.token()}`
@@ -61,6 +69,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
       claimsVersion: session.claimsVersion,
       directoryVersion: session.directoryVersion,
       acr: session.acr,
+      askedAcr: reachedValue(pending.acrValues, { acr: session.acr, strength: provedStrength(tenant.policy, opening.identity) }),
       amr: session.amr,
       authenticatedAt: session.authenticatedAt,
       ownFactor: opening.identity.authentication.ownFactor,

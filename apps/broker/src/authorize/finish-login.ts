@@ -27,7 +27,7 @@ import type { Answer } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
 import { sealContextOf } from '../http/seal-context.js'
 import { sessionHandleOf, setFrameCookie, setSessionCookie } from '../http/session-cookie.js'
-import { refuseOnPage } from './answer.js'
+import { answerWithError, refuseOnPage } from './answer.js'
 import { withCookies } from './authorize.endpoint.js'
 import { refuseOldLogin } from './decline.js'
 import { dispatch } from './dispatch.js'
@@ -68,8 +68,9 @@ export async function finishLogin(home: Homecoming, message: UpstreamMessage): P
 async function refuseMessage(home: Homecoming, refusal: RefusedAnswer): Promise<Answer> {
   const { http, deps, tenant, connection, now } = home
   await noteUnknownKey(home, refusal)
-  const old = await refuseToClient(home, refusal)
-  if (old) return traced(home, failureOfAnswer(refusal, 'refused'), old)
+  const asked = await askedByClient(home, refusal)
+  if (asked?.for === 'recent_login')
+    return traced(home, failureOfAnswer(refusal, 'refused'), await refuseOldLogin(asked.flow, refusal.reason))
   if (isProven(refusal))
     await inTenant(deps.database, tenant.id, (db) =>
       insertAuditEvent(db, tenant.id, {
@@ -83,18 +84,34 @@ async function refuseMessage(home: Homecoming, refusal: RefusedAnswer): Promise<
         address: http.address,
       }),
     )
-  return traced(home, failureOfAnswer(refusal, 'refused'), refuseUpstream(refusal))
+  // Whoever may have written this ends nothing by it: the request stays open.
+  const answer = asked ? answerWithError(tenant, asked.flow.pending, { reason: 'authentication_unmet' }) : refuseUpstream(refusal)
+  return traced(home, failureOfAnswer(refusal, 'refused'), answer)
 }
 
-const sayNotRenewed: readonly UpstreamRefusal['reason'][] = ['saml_authn_not_fresh', 'oidc_authn_not_fresh']
+const cannotBeDone: Partial<Record<UpstreamRefusal['reason'], 'recent_login' | 'context'>> = {
+  saml_authn_not_fresh: 'recent_login',
+  oidc_authn_not_fresh: 'recent_login',
+  saml_authn_context_unmet: 'context',
+  oidc_step_up_unmet: 'context',
+}
 
-/** The IdP has not asked her again. Where it was the client that wanted it, the client is told: OIDC Core §3.1.2.1 leaves no other end. */
-async function refuseToClient({ http, deps, tenant, browserHash, trip, now }: Homecoming, { reason }: RefusedAnswer) {
+/**
+ * The IdP has not asked her again, or says itself that it cannot authenticate her so. Where it was the client that wanted it, the client is told.
+ *
+ * @spec OIDC Core §3.1.2.1 no other end for prompt=login and max_age; RFC 9470 §5, OIDC Unmet Authentication Requirements §2
+ */
+async function askedByClient({ http, deps, tenant, browserHash, trip, now }: Homecoming, { reason }: RefusedAnswer) {
   const id = trip.authorizationRequestId
-  if (id === undefined || !sayNotRenewed.includes(reason)) return undefined
+  const cannot = cannotBeDone[reason]
+  if (id === undefined || cannot === undefined) return undefined
   const found = await findAuthorizationRequest(onHotPath(deps.database), tenant.id, { id, browserHash, now })
   const flow = await resumeFlow({ http, deps, tenant, browserHash, now }, found)
-  return flow.ok && demandsRecentLogin(flow.value.pending) ? refuseOldLogin(flow.value, reason) : undefined
+  if (!flow.ok) return undefined
+  const { pending, ongoing } = flow.value
+  // A second factor that policy wanted is policy's to explain.
+  const isAsked = cannot === 'recent_login' ? demandsRecentLogin(pending) : pending.acrValues.length > 0 && ongoing.stepUps === 0
+  return isAsked ? { flow: flow.value, for: cannot } : undefined
 }
 
 async function believe(home: Homecoming, configuration: ConnectionConfiguration, assertion: IdentityAssertion): Promise<Answer> {

@@ -1,10 +1,12 @@
 /** Who stands before an authorization request, with what proof, and what policy says of that. */
 import { privilegedFrom } from '@drawbridge/core/factor/second-factor'
+import { reachedValue } from '@drawbridge/core/identity/asked-authentication'
 import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import { cameHomeAsAsked, satisfiesClient } from '@drawbridge/core/identity/fresh-login'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import type { NormalizedIdentity, OwnFactorProof } from '@drawbridge/core/identity/normalized-identity'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import { strengthFor } from '@drawbridge/core/policy/strength'
 import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { type FactorRound, findFactorRound } from '@drawbridge/store/factor-rounds'
@@ -41,7 +43,19 @@ export async function acceptableSession(flow: Flow): Promise<Standing> {
   // After a step-up only the session that this very request brought about counts.
   if (ongoing.stepUps > 0) return undefined
   if (ongoing.connectionId !== undefined && ongoing.connectionId !== session.connectionId) return undefined
-  return satisfiesClient(pending, session.authenticatedAt, now) ? session : undefined
+  return satisfiesClient(pending, session.authenticatedAt, now) && isAsStrong(flow, session) ? session : undefined
+}
+
+/**
+ * Whether her session is of one of the strengths that the client wishes, or nobody may be asked for more. One that this very request brought about
+ * is taken as it is: her IdP was asked, and what it gave is what can be had.
+ *
+ * @spec OIDC Core §5.5.1.1 a wish, RFC 9470 §5
+ */
+function isAsStrong({ pending, tenant }: Flow, { acr, amr, authenticatedAt, connectionId }: LiveBrowserSession): boolean {
+  if (pending.acrValues.length === 0 || pending.prompt.includes('none')) return true
+  const strength = strengthFor('vendor', tenant.policy.strength, { acr, amr, authenticatedAt }, connectionId)
+  return reachedValue(pending.acrValues, { acr, strength }) !== undefined
 }
 
 const isAsAsked = ({ pending, ongoing, now }: Flow, { authenticatedAt }: LiveBrowserSession): boolean =>

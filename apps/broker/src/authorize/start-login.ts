@@ -42,6 +42,7 @@ export async function startLogin(flow: Flow, connection: ResolvedConnection, dem
     forceAuthn: freshDemanded,
     // Once: who comes back for a second factor has chosen.
     selectAccount: pending.selectAccount && ongoing.sessionId === undefined && ongoing.stepUps === 0,
+    acrValues: pending.acrValues,
     loginHint: pending.loginHint,
     now,
   })

@@ -47,6 +47,7 @@ function askedOf(company: Company, { trail }: Page): readonly string[] {
 }
 const refeds = 'https://refeds.org/profile/mfa'
 const bySecondFactor: Readonly<Record<Company, string>> = { acme: `${refeds} true`, globex: `${refeds} login 0` }
+const byWish: Readonly<Record<Company, string>> = { acme: `${refeds} undefined`, globex: `${refeds} null null` }
 const byForce: Readonly<Record<Company, string>> = { acme: 'undefined true', globex: 'null login 0' }
 const byNothing: Readonly<Record<Company, string>> = { acme: 'undefined undefined', globex: 'null null null' }
 
@@ -90,6 +91,18 @@ describe.each(bothCompanies)('at %s', (company) => {
     two.simulator.disarmFault(company, 'ignores-force')
     expect([refused.status, askedOf(company, refused)]).toEqual([400, [byForce[company]]])
     expect(refused.text).toContain('authn_not_fresh')
+  })
+
+  it('a client that wishes several factors has the IdP asked for them, in its words and without a demand (OIDC Core §5.5.1.1)', async () => {
+    await policy(company, '')
+    const ask = (person: string, browser: Browser) =>
+      browser.open(two.authorizeUrl(company, { acr_values: 'multi_factor', login_hint: `${person}@${company}.example` }))
+    const browser = aPersonsBrowser()
+    expect(isLetIn(await two.signIn(company, 'ada', browser))).toBe(true)
+    const asked = await ask('ada', browser)
+    expect([isLetIn(asked), askedOf(company, asked)]).toEqual([true, [byWish[company]]])
+    const again = await ask('ada', browser)
+    expect([isLetIn(again), askedOf(company, again)]).toEqual([true, []])
   })
 
   it.each([{ prompt: 'login' }, { max_age: '0' }, { max_age: '600' }] as Record<string, string>[])(

@@ -1,11 +1,14 @@
 /** The metadata of a tenant's issuer: one document, at every well-known place where a client may look. */
+
+import { strengthValues } from '@drawbridge/core/identity/asked-authentication'
 import { buildServerMetadata } from '@drawbridge/core/oauth/server-metadata'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
+import { listedContexts } from '@drawbridge/upstream/listed-contexts'
 import { text } from '../http/answer.js'
 import { type Endpoint, endpoint, tenantOf } from '../http/endpoint.js'
-import type { ResolvedTenant } from '../http/tenant.js'
+import { type ResolvedTenant, usableConnections } from '../http/tenant.js'
 
-/** It changes with releases, and with the algorithms of the tenant's keys, long before one signs. Clients fetch it at every start. */
+/** It changes with releases, with the tenant's connections, and with the algorithms of its keys, long before one signs. Clients fetch it at every start. */
 export const metadataMaxAgeSeconds = 300
 
 const prepared = new WeakMap<ResolvedTenant, string>()
@@ -13,7 +16,8 @@ const prepared = new WeakMap<ResolvedTenant, string>()
 function documentOf(tenant: ResolvedTenant): string {
   const known = prepared.get(tenant)
   if (known !== undefined) return known
-  const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, algorithmsOf(tenant)))
+  const knows = { tokenAlgorithms: algorithmsOf(tenant), acrValues: acrValuesOf(tenant) }
+  const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, knows))
   prepared.set(tenant, document)
   return document
 }
@@ -23,6 +27,14 @@ function algorithmsOf({ keys }: ResolvedTenant): readonly TokenAlgorithm[] {
   const known = keys.filter(({ purpose }) => purpose === 'tokens')
   const first = known.filter(({ state }) => state === 'active')
   return [...new Set([...first, ...known].map(({ publicJwk }) => publicJwk.alg))]
+}
+
+/** A bound for a document that is fetched at every start. */
+const mostAcrValues = 64
+
+const acrValuesOf = (tenant: ResolvedTenant): readonly string[] => {
+  const listed = usableConnections(tenant).flatMap(({ configuration }) => (configuration.ok ? listedContexts(configuration.value) : []))
+  return [...new Set([...strengthValues, ...listed])].slice(0, mostAcrValues)
 }
 
 const at = (path: string, spec: string): Endpoint =>

@@ -1,4 +1,5 @@
 /** From what the issuing statement returned to the token response: claims, signature, body. */
+import { toldAcr } from '@drawbridge/core/identity/asked-authentication'
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
 import {
   accessTokenType,
@@ -7,6 +8,7 @@ import {
   type Issuance,
   type IssuedBy,
 } from '@drawbridge/core/oauth/access-token'
+import { evidenceFor, strengthOf } from '@drawbridge/core/policy/strength'
 import type { Secret } from '@drawbridge/core/secret'
 import type { ClientId, GrantId } from '@drawbridge/core/tenant/ids'
 import { leftHalfHash } from '@drawbridge/crypto/hash'
@@ -45,7 +47,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
   const { grant, now } = issuing
   const current = await deps.configuration.atVersion(tenant, grant.configuration_version)
   const key = current.signingKey('tokens')
-  const issuance = issuanceOf(issuing)
+  const issuance = issuanceOf(issuing, current)
   const by: IssuedBy = { issuer: current.issuer.url, tenant: current.slug, jti: deps.random.uuid() }
   const claims = buildAccessTokenClaims(issuance, by, now)
   const accessToken = signJwt(key, { typ: accessTokenType }, claims)
@@ -60,7 +62,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
   }
 }
 
-function issuanceOf(issuing: Issuing): Issuance {
+function issuanceOf(issuing: Issuing, tenant: ResolvedTenant): Issuance {
   const { grant } = issuing
   return {
     grantId: grant.grant_id as GrantId,
@@ -71,11 +73,20 @@ function issuanceOf(issuing: Issuing): Issuance {
     epochs: epochsOf(grant),
     sessionId: grant.session_id ?? undefined,
     connectionId: grant.connection_id ?? undefined,
-    acr: grant.acr ?? undefined,
+    acr: acrOf(grant, tenant),
     amr: [...new Set([...grant.amr, ...grant.own_methods])],
     authenticatedAt: grant.authenticated_at ?? undefined,
     accessTokenTtlSeconds: issuing.accessTokenTtlSeconds,
     grantExpiresAt: issuing.grantExpiresAt,
     barrierAt: grant.barrier_at ?? undefined,
   }
+}
+
+/** What the client asked for is told only while the vendor's present rules say that it is proved. */
+function acrOf(grant: GrantStateRow, { policy }: ResolvedTenant): string | undefined {
+  const { acr, asked_acr: asked, connection_id: connection } = grant
+  if (asked === null || connection === null) return toldAcr(undefined, { acr, strength: 'unknown' })
+  const ownFactor = grant.own_proved_at === null ? undefined : { methods: grant.own_methods, provedAt: grant.own_proved_at }
+  const authentication = { acr: acr ?? undefined, amr: grant.amr, authenticatedAt: grant.authenticated_at ?? undefined, ownFactor }
+  return toldAcr(asked, { acr, strength: strengthOf(evidenceFor('vendor', policy.strength, authentication, connection)) })
 }

@@ -100,6 +100,13 @@ export const authorizationErrors = {
     spec: 'OIDC Core §3.1.2.1',
     say: 'the person had to sign in anew, and her identity provider did not say that she has',
   },
+  authentication_unmet: {
+    code: 'unmet_authentication_requirements',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 9470 §5, OIDC Unmet Authentication Requirements §2',
+    say: 'her identity provider says that it cannot authenticate the person as acr_values asks',
+  },
   interaction_required: {
     code: 'interaction_required',
     status: 400,

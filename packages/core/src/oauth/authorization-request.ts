@@ -6,6 +6,7 @@
  * only `acceptRequest` makes one. An open redirect therefore does not compile.
  */
 import type { Brand } from '../brand.js'
+import { parseAcrValues } from '../identity/asked-authentication.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClientId, Scope } from '../tenant/ids.js'
 import type { Client } from './client.js'
@@ -59,6 +60,8 @@ export type AuthorizationRequest = Brand<
     /** `prompt=select_account`: the person is to say as whom she goes on. */
     readonly selectAccount: boolean
     readonly loginHint: string | undefined
+    /** How she should sign in, in order of preference. A wish. */
+    readonly acrValues: readonly string[]
     /** Seconds: the person must have signed in no longer ago. */
     readonly maxAge: number | undefined
   },
@@ -123,6 +126,8 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
   if (!prompt.ok) return prompt
   const maxAge = parseMaxAge(parameters['max_age'])
   if (!maxAge.ok) return maxAge
+  const acrValues = parseAcrValues(parameters['acr_values'])
+  if (acrValues === 'malformed') return err({ reason: 'authorization_parameter_malformed', detail: { field: 'acr_values' } })
   return ok({
     client,
     redirectUri,
@@ -134,6 +139,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     ...scopes.value,
     ...prompt.value,
     loginHint: parameters['login_hint'] || undefined,
+    acrValues,
     maxAge: maxAge.value,
   } as AuthorizationRequest)
 }

@@ -38,6 +38,8 @@ export type Grant = {
   /** Of the connection's directory. */
   readonly directoryVersion: number
   readonly acr: string | undefined
+  /** What the client asked for by `acr_values` and was reached. Told, and decided on nowhere. */
+  readonly askedAcr?: string | undefined
   readonly amr: readonly string[]
   readonly authenticatedAt: Instant | undefined
   /** Absent: nothing of ours was proved beside the sign-in at the IdP. */

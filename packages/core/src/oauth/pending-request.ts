@@ -17,6 +17,7 @@ export type PendingRequest = {
   readonly prompt: readonly Prompt[]
   readonly selectAccount: boolean
   readonly loginHint: string | undefined
+  readonly acrValues: readonly string[]
   readonly maxAge: number | undefined
 }
 
@@ -33,6 +34,7 @@ const wire = z.object({
   prompt: z.array(z.enum(['none', 'login', 'consent'])),
   selectAccount: z.boolean().default(false),
   loginHint: z.string().optional(),
+  acrValues: z.array(z.string()).default([]),
   maxAge: z.number().optional(),
 })
 
@@ -49,6 +51,7 @@ export const toPendingRequest = (request: AuthorizationRequest): PendingRequest 
   prompt: request.prompt,
   selectAccount: request.selectAccount,
   loginHint: request.loginHint,
+  acrValues: request.acrValues,
   maxAge: request.maxAge,
 })
 

@@ -9,7 +9,8 @@ const assertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
 export type ServerMetadata = Readonly<Record<string, string | boolean | readonly string[]>>
 
 /**
- * Builds the metadata of one issuer. It lists only what works: of algorithms those of its published keys for tokens.
+ * Builds the metadata of one issuer. It lists only what works: of algorithms those of its published keys for tokens, of `acr` what its connections and
+ * we ourselves understand.
  *
  * @spec RFC 8414 §2
  * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
@@ -18,7 +19,10 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
  */
-export function buildServerMetadata(issuer: Issuer, tokenAlgorithms: readonly TokenAlgorithm[]): ServerMetadata {
+export function buildServerMetadata(
+  issuer: Issuer,
+  knows: { readonly tokenAlgorithms: readonly TokenAlgorithm[]; readonly acrValues: readonly string[] },
+): ServerMetadata {
   return {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
@@ -42,9 +46,10 @@ export function buildServerMetadata(issuer: Issuer, tokenAlgorithms: readonly To
     backchannel_logout_supported: true,
     backchannel_logout_session_supported: true,
     prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
+    acr_values_supported: knows.acrValues,
     ui_locales_supported: ['en'],
     subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: tokenAlgorithms,
+    id_token_signing_alg_values_supported: knows.tokenAlgorithms,
     scopes_supported: ['openid'],
     claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'],
   }

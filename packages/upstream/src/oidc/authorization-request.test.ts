@@ -56,6 +56,44 @@ describe('a client wants the person to choose an account', () => {
   })
 })
 
+describe('a client wishes how strongly she signs in', () => {
+  const wish = (...acrValues: string[]) => ({ request: { acrValues } })
+  const acr = (value: object) => JSON.stringify({ id_token: value })
+  test.each([
+    { of: 'what it lists', configuration: { acrValues: ['loa1', 'loa2'] }, wishes: ['loa2'], asked: { acr_values: 'loa2 loa1' } },
+    { of: 'several factors', configuration: {}, wishes: ['multi_factor'], asked: { acr_values: 'https://refeds.org/profile/mfa' } },
+    {
+      of: 'one that takes a claim alone',
+      configuration: { stepUpAsk: 'claims_acr', stepUpAcr: 'silver gold', acrValues: ['loa1'] },
+      wishes: ['gold'],
+      asked: { acr_values: 'loa1', claims: acr({ acr: { values: ['gold'] } }) },
+    },
+    {
+      of: 'Entra',
+      configuration: { stepUpAsk: 'claims_acrs', stepUpAcr: 'c1' },
+      wishes: ['phr'],
+      asked: { claims: acr({ acrs: { essential: true, value: 'c1' } }) },
+    },
+  ])('$of', async ({ configuration, wishes, asked }) => {
+    expect(await parametersOf(configuration, wish(...wishes))).toMatchObject(asked)
+  })
+  test.each([
+    { of: 'what nobody listed', configuration: {}, wishes: ['gold', 'x y'] },
+    { of: 'one that knows no step-up', configuration: { stepUpAcr: null }, wishes: ['multi_factor'] },
+  ])('and nothing is asked for: $of', async ({ configuration, wishes }) => {
+    const asked = await parametersOf(configuration, wish(...wishes))
+    expect([asked['acr_values'], asked['claims'], asked['prompt']]).toEqual([undefined, undefined, undefined])
+  })
+  test('an answer with less is believed as it is, and one that has the context says so', async () => {
+    const entra = { configuration: { stepUpAsk: 'claims_acrs', stepUpAcr: 'c1' }, ...wish('multi_factor') }
+    const said = async (acrs: unknown) => {
+      const { verdict } = await logIn({ ...entra, op: { claims: acrs === undefined ? {} : { acrs } } })
+      return verdict.ok && verdict.value.kind === 'oidc' ? verdict.value.acr : verdict
+    }
+    expect([await said(undefined), await said(['c2']), await said(['c2', 'c1'])]).toEqual([undefined, undefined, 'c1'])
+  })
+})
+
 describe('a step-up', () => {
   test.each([
     { of: 'by acr_values', configuration: { acrValues: ['loa1'] }, asked: { acr_values: 'https://refeds.org/profile/mfa' } },

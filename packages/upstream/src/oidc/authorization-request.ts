@@ -1,9 +1,10 @@
 /** What the browser takes to the OpenID provider: the parameters of one authorization request, as a pure rule. */
+import { contextsToAsk } from '@drawbridge/core/identity/asked-authentication'
 import type { OidcConnection } from '../connection-configuration.js'
 import type { StartLogin } from '../connector.js'
 import type { Demanded } from './id-token-rules.js'
 
-type Asked = Pick<StartLogin, 'callbackUrl' | 'relayState' | 'loginHint' | 'stepUpAcr' | 'selectAccount'> & {
+type Asked = Pick<StartLogin, 'callbackUrl' | 'relayState' | 'loginHint' | 'stepUpAcr' | 'selectAccount' | 'acrValues'> & {
   readonly nonce: string
   readonly codeChallenge: string
   /** A sign-in that began before this request would not count. */
@@ -43,21 +44,34 @@ function freshness(connection: OidcConnection, { fresh, selectAccount }: Asked):
   return { ...(asks !== null && { prompt: asks }), ...(fresh && maxAgeOnForce !== null && { max_age: String(maxAgeOnForce) }) }
 }
 
-/** @spec OIDC Core §5.5 claims parameter */
-function authenticationContext(connection: OidcConnection, { stepUpAcr, fresh }: Asked): Readonly<Record<string, string>> {
+/** @spec OIDC Core §5.5 claims parameter, §5.5.1.1 acr: essential at a step-up of policy, a wish where a client wishes */
+function authenticationContext(connection: OidcConnection, asked: Asked): Readonly<Record<string, string>> {
   const { acrValues, stepUpAsk, authTimeClaim } = connection
-  const demanded = demandOf(connection, stepUpAcr)
-  const asWish = stepUpAcr !== undefined && connection.stepUpAcr !== null && stepUpAsk === 'acr_values' ? [connection.stepUpAcr] : acrValues
+  const demanded = demandOf(connection, asked.stepUpAcr)
+  const wished = wishOf(connection, asked)
+  const isStepUp = asked.stepUpAcr !== undefined && connection.stepUpAcr !== null && stepUpAsk === 'acr_values'
+  // By `acr_values` only what the provider takes there: what it wants as a claim it gets as one.
+  const asWish = isStepUp
+    ? [String(connection.stepUpAcr)]
+    : [...wished.filter((each) => stepUpAsk === 'acr_values' || acrValues.includes(each))]
+  const contexts = isStepUp ? asWish : [...new Set([...asWish, ...acrValues])]
+  const asClaim = wished.filter((each) => !contexts.includes(each))
   const claims = {
+    ...(asClaim.length > 0 &&
+      (stepUpAsk === 'claims_acrs' ? { acrs: { essential: true, value: asClaim[0] } } : { acr: { values: asClaim } })),
     ...(demanded?.claim === 'acrs' && { acrs: { essential: true, value: demanded.values[0] } }),
     ...(demanded?.claim === 'acr' && { acr: { essential: true, values: demanded.values } }),
-    ...(fresh && authTimeClaim && { auth_time: { essential: true } }),
+    ...(asked.fresh && authTimeClaim && { auth_time: { essential: true } }),
   }
   return {
-    ...(asWish.length > 0 && { acr_values: asWish.join(' ') }),
+    ...(contexts.length > 0 && { acr_values: contexts.join(' ') }),
     ...(Object.keys(claims).length > 0 && { claims: JSON.stringify({ id_token: claims }) }),
   }
 }
+
+/** What of a client's wish this provider is asked for; a step-up of policy asks for its own. */
+export const wishOf = ({ acrValues: listed, stepUpAcr }: OidcConnection, asked: Pick<StartLogin, 'acrValues' | 'stepUpAcr'>) =>
+  asked.stepUpAcr === undefined ? contextsToAsk(asked.acrValues ?? [], { listed, stepUp: stepUpAcr?.split(' ') ?? [] }) : []
 
 /** What the answer to a step-up must then contain. A wish (`acr_values`) demands nothing here: policy judges what came. */
 export function demandOf({ stepUpAsk, stepUpAcr }: OidcConnection, asked: StartLogin['stepUpAcr']): Demanded | undefined {

@@ -13,7 +13,7 @@ import type { OidcConnection } from '../connection-configuration.js'
 import type { Connector, ConnectorDeps, ExpectedLogin, StartedLogin, StartLogin, UpstreamMessage } from '../connector.js'
 import type { UpstreamRefusal } from '../error.js'
 import { readAnswer } from './authorization-answer.js'
-import { authorizationParameters, demandOf } from './authorization-request.js'
+import { authorizationParameters, demandOf, wishOf } from './authorization-request.js'
 import type { ClientKey, FindClientKey } from './client-authentication.js'
 import { type Discovery, discoveryOf } from './discovery.js'
 import { finishLogout, keptHint, startLogout } from './end-session.js'
@@ -31,6 +31,8 @@ const stateSchema = z.strictObject({
   /** A sign-in that began before this request does not count. */
   fresh: z.boolean(),
   stepUp: z.boolean(),
+  /** What a client's wish had the provider asked for. Absent: nothing. */
+  wished: z.array(z.string()).optional(),
 })
 type LoginState = z.infer<typeof stateSchema>
 type Parts = {
@@ -88,7 +90,9 @@ async function start(parts: Parts, request: StartLogin): Promise<Result<StartedL
   if (!reached.ok) return reached
   const stepUp = request.stepUpAcr !== undefined
   const fresh = request.forceAuthn || stepUp
-  const state: LoginState = { verifier: deps.random.token(), nonce: deps.random.token(), startedAt: request.now, fresh, stepUp }
+  const wished = wishOf(connection, request)
+  const secrets = { verifier: deps.random.token(), nonce: deps.random.token() }
+  const state: LoginState = { ...secrets, startedAt: request.now, fresh, stepUp, ...(wished.length > 0 && { wished }) }
   const codeChallenge = sha256Base64url(state.verifier)
   const parameters = authorizationParameters(connection, { ...request, nonce: state.nonce, codeChallenge, fresh })
   return ok({
@@ -174,7 +178,7 @@ function toIdToken({ connectionId, connection }: Parts, state: LoginState, idTok
     issuer: String(idToken.get('iss')),
     sub: String(idToken.get('sub')),
     claims,
-    acr: provenContext(connection, state) ?? textOf('acr'),
+    acr: provenContext(connection, state, idToken) ?? textOf('acr'),
     amr: Array.isArray(amr) ? amr.filter((each) => typeof each === 'string') : typeof amr === 'string' ? [amr] : [],
     authTime: instantOf(idToken.get('auth_time')) ?? issuedAfterPrompt(connection, state, idToken),
     sid: textOf('sid'),
@@ -183,10 +187,14 @@ function toIdToken({ connectionId, connection }: Parts, state: LoginState, idTok
   }
 }
 
-/** Entra says nothing in `acr`: the authentication context that was demanded, and found in `acrs`, stands for it. */
-const provenContext = (connection: OidcConnection, state: LoginState): string | undefined => {
+/** Entra says nothing in `acr`: the authentication context that was demanded or wished for, and is found in `acrs`, stands for it. */
+function provenContext(connection: OidcConnection, state: LoginState, idToken: IdTokenClaims): string | undefined {
   const demanded = demandOf(connection, state.stepUp ? 'mfa' : undefined)
-  return demanded?.claim === 'acrs' ? demanded.values[0] : undefined
+  if (demanded?.claim === 'acrs') return demanded.values[0]
+  if (connection.stepUpAsk !== 'claims_acrs') return undefined
+  const acrs = idToken.get('acrs')
+  const proven: readonly unknown[] = Array.isArray(acrs) ? acrs : [acrs]
+  return state.wished?.find((each) => proven.includes(each))
 }
 
 /**

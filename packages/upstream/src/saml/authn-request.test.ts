@@ -87,3 +87,14 @@ test('a choice of account is asked for by ForceAuthn, and the answer is not judg
   expect(xml).toContain(' ForceAuthn="true"')
   expect(JSON.parse(started.state.reveal())).toMatchObject({ fresh: false })
 })
+
+test.each([
+  { wish: ['urn:b'], refs: ['urn:b'] },
+  { wish: ['urn:c', 'multi_factor'], refs: ['https://refeds.org/profile/mfa'] },
+  { wish: ['urn:c'], refs: ['urn:a', 'urn:b'] },
+  { wish: [], refs: ['urn:a', 'urn:b'] },
+])('of what a client wishes ($wish) the IdP is asked for what its connection lists: $refs', async ({ wish, refs }) => {
+  const { xml } = await start({ requestedClassRefs: ['urn:a', 'urn:b'] }, { acrValues: wish })
+  expect([...xml.matchAll(/ClassRef>([^<]+)</g)].map(([, ref]) => ref)).toEqual(refs)
+  expect(xml).not.toContain('ForceAuthn')
+})

@@ -1,4 +1,5 @@
 /** Our request to a SAML IdP: as bare as possible, because every optional element breaks some IdP's first contact. */
+import { contextsToAsk } from '@drawbridge/core/identity/asked-authentication'
 import type { Instant } from '@drawbridge/core/instant'
 import type { SamlConnection } from '../connection-configuration.js'
 import type { UpstreamAnswer } from '../connector.js'
@@ -14,6 +15,7 @@ export type AuthnRequest = {
   readonly connection: SamlConnection
   readonly acsUrl: string
   readonly stepUp: boolean
+  readonly acrValues: readonly string[]
   readonly forceAuthn: boolean
   /** SAML has no word for the choice of an account; who is asked to sign in again may do so as somebody else. */
   readonly selectAccount: boolean
@@ -33,7 +35,6 @@ const answerBindings = {
  */
 export function buildAuthnRequest(request: AuthnRequest): string {
   const { connection } = request
-  const classRefs = request.stepUp && connection.stepUpClassRef !== null ? [connection.stepUpClassRef] : connection.requestedClassRefs
   const attributes = [
     ['xmlns:samlp', namespaces.protocol],
     ['xmlns:saml', namespaces.assertion],
@@ -47,7 +48,15 @@ export function buildAuthnRequest(request: AuthnRequest): string {
   ] as [string, string][]
   const written = attributes.map(([name, value]) => ` ${name}="${escapeXml(value)}"`).join('')
   const issuer = `<saml:Issuer>${escapeXml(spEntityIdOf(connection, request.acsUrl))}</saml:Issuer>`
-  return `<samlp:AuthnRequest${written}>${issuer}${nameIdPolicy(connection.nameIdFormat)}${requestedContext(classRefs, connection.requestedClassComparison)}</samlp:AuthnRequest>`
+  return `<samlp:AuthnRequest${written}>${issuer}${nameIdPolicy(connection.nameIdFormat)}${requestedContext(classesToAsk(request), connection.requestedClassComparison)}</samlp:AuthnRequest>`
+}
+
+/** A step-up's, or what a client wishes of what the connection lists, or what is asked for at every login. */
+function classesToAsk({ connection, stepUp, acrValues }: AuthnRequest): readonly string[] {
+  const { stepUpClassRef, requestedClassRefs: listed } = connection
+  if (stepUp && stepUpClassRef !== null) return [stepUpClassRef]
+  const wished = contextsToAsk(acrValues, { listed, stepUp: stepUpClassRef === null ? [] : [stepUpClassRef] })
+  return wished.length > 0 ? wished : listed
 }
 
 /** A session at the IdP may be of a lesser strength, so a step-up always asks for a fresh login too. */

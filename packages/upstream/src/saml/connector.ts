@@ -42,6 +42,7 @@ function start(deps: Required<SamlConnectorDeps>, connection: SamlConnection, re
   const xml = buildAuthnRequest({
     ...asked,
     selectAccount: request.selectAccount === true,
+    acrValues: request.acrValues ?? [],
     id,
     acsUrl: request.callbackUrl,
     now: request.now,
