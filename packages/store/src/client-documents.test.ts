@@ -3,7 +3,8 @@ import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type ClientDraft, upsertClientOfDocument } from './clients.js'
+import { upsertClientOfDocument } from './client-documents.js'
+import type { ClientDraft } from './clients.js'
 import { inTenant } from './transaction.js'
 
 let fixture: TestDatabase
@@ -29,6 +30,7 @@ const write = (change: Partial<ClientDraft>) =>
       applicationType: 'web',
       preApproved: false,
       scopeCeiling: [],
+      postLogoutRedirectUris: [],
       accessTokenTtlSeconds: undefined,
       now: instant(1_800_000_000_000),
       ...change,

@@ -1,12 +1,12 @@
 /** Clients, one row per issuer at which they are known. Blocking and approval are the admin's; everything else is the client's own word. */
 
 import type { Instant } from '@drawbridge/core/instant'
-import type { Client, ClientAuthMethod, ClientKind } from '@drawbridge/core/oauth/client'
+import type { ApprovalLost, Client, ClientAuthMethod, ClientKind } from '@drawbridge/core/oauth/client'
 import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
 import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
-type Row = {
+export type ClientRow = {
   tenant_id: TenantId
   issuer_id: IssuerId
   client_id: ClientId
@@ -28,13 +28,16 @@ type Row = {
   backchannel_logout_uri: string | null
   backchannel_logout_session_required: boolean
   post_logout_redirect_uris: string[]
+  document_digest: string | null
+  approval_lost: ApprovalLost | null
 }
 
-const columns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
+export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
-  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris`
+  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris,
+  document_digests->>'document' AS document_digest, approval_lost`
 
-const toClient = (row: Row): Client => ({
+export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
   issuerId: row.issuer_id,
   id: row.client_id,
@@ -56,17 +59,19 @@ const toClient = (row: Row): Client => ({
   backchannelLogoutUri: row.backchannel_logout_uri ?? undefined,
   backchannelLogoutSessionRequired: row.backchannel_logout_session_required,
   postLogoutRedirectUris: row.post_logout_redirect_uris,
+  documentDigest: row.document_digest ?? undefined,
+  approvalLost: row.approval_lost ?? undefined,
 })
 
 const findStatement = hotStatement({
   name: 'find_client',
   tenantParameter: 1,
-  text: `SELECT ${columns} FROM clients WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3`,
+  text: `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3`,
 })
 
 /** A client of one issuer is unknown at every other. */
 export async function findClient(hot: HotDb, tenant: TenantId, issuer: IssuerId, client: string): Promise<Client | undefined> {
-  const { rows } = await hot.query<Row>(findStatement, [tenant, issuer, client])
+  const { rows } = await hot.query<ClientRow>(findStatement, [tenant, issuer, client])
   return rows[0] && toClient(rows[0])
 }
 
@@ -75,12 +80,16 @@ export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'block
   readonly now: Instant
 }
 
-const insert = `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
+const insertColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at,
-  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris`
 
-const values = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
+/** `$1` to `$19` are the values; whoever adds columns adds theirs behind. */
+export const insertClientText = (more: { readonly columns: string; readonly values: string } = { columns: '', values: '' }): string =>
+  `INSERT INTO clients (${insertColumns}${more.columns})
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19${more.values})`
+
+export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   tenant,
   draft.issuerId,
   draft.id,
@@ -104,28 +113,14 @@ const values = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
 
 /** Fails on a client_id that this issuer already knows: unique violation. */
 export async function insertClient(db: Db, tenant: TenantId, draft: ClientDraft): Promise<Client> {
-  const { rows } = await db.query<Row>(`${insert} RETURNING ${columns}`, values(tenant, draft))
-  return toClient(rows[0] as Row)
-}
-
-/** Writes what the document says now. The admin's columns (approval, ceiling, block) and the epoch are never touched by it. */
-export async function upsertClientOfDocument(db: Db, tenant: TenantId, draft: ClientDraft): Promise<Client | undefined> {
-  const { rows } = await db.query<Row>(
-    `${insert} ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
-       grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks,
-       application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at,
-       backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required,
-       post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris
-     WHERE clients.kind = 'metadata_document' RETURNING ${columns}`,
-    values(tenant, draft),
-  )
-  return rows[0] && toClient(rows[0])
+  const { rows } = await db.query<ClientRow>(`${insertClientText()} RETURNING ${clientColumns}`, clientValues(tenant, draft))
+  return toClient(rows[0] as ClientRow)
 }
 
 /** By client_id. */
 export async function listClients(db: Db, tenant: TenantId, page: Page<string>): Promise<readonly Client[]> {
-  const { rows } = await db.query<Row>(
-    `SELECT ${columns} FROM clients WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3`,
+  const { rows } = await db.query<ClientRow>(
+    `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3`,
     [tenant, page.from ?? '', page.limit],
   )
   return rows.map(toClient)
@@ -134,6 +129,8 @@ export async function listClients(db: Db, tenant: TenantId, page: Page<string>):
 /** What the admin says; what is left out stays as it is, also where somebody else is changing it at this moment. */
 export type ClientGovernance = {
   readonly preApproved?: boolean | undefined
+  /** Only if its document still is the one that the admin saw. */
+  readonly documentDigest?: string | undefined
   readonly scopeCeiling?: readonly Scope[] | undefined
   /** `null`: no limit of its own. */
   readonly accessTokenTtlSeconds?: number | null | undefined
@@ -148,11 +145,14 @@ export async function updateClientGovernance(
   say: ClientGovernance,
   now: Instant,
 ): Promise<Client | undefined> {
-  const { rows } = await db.query<Row>(
+  const { rows } = await db.query<ClientRow>(
     `UPDATE clients SET pre_approved = coalesce($4::boolean, pre_approved), scope_ceiling = coalesce($5::text[], scope_ceiling),
        access_token_ttl_seconds = CASE WHEN $6::boolean THEN $7::int ELSE access_token_ttl_seconds END,
+       approved_digests = CASE WHEN $4::boolean THEN document_digests WHEN NOT $4 THEN NULL ELSE approved_digests END,
+       approval_lost = CASE WHEN $4::boolean IS NULL THEN approval_lost END,
        blocked_at = CASE WHEN $8::boolean THEN coalesce(blocked_at, $9) WHEN NOT $8 THEN NULL ELSE blocked_at END
-     WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 RETURNING ${columns}`,
+     WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3
+       AND ($10::text IS NULL OR document_digests->>'document' = $10) RETURNING ${clientColumns}`,
     [
       tenant,
       client.issuerId,
@@ -163,6 +163,7 @@ export async function updateClientGovernance(
       say.accessTokenTtlSeconds ?? null,
       say.blocked ?? null,
       toTimestamp(now),
+      say.documentDigest ?? null,
     ],
   )
   return rows[0] && toClient(rows[0])

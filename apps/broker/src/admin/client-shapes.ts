@@ -1,10 +1,10 @@
 /** Clients as the admin API writes and shows them. */
 
 import { isAcceptableLogoutUri } from '@drawbridge/core/logout/logout-token'
-import { type Client, clientAuthMethods } from '@drawbridge/core/oauth/client'
+import { type ApprovalLost, type Client, clientAuthMethods, judgedMembers } from '@drawbridge/core/oauth/client'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { z } from 'zod'
-import { timeOrNull, toIsoOrNull } from './shapes.js'
+import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
 export const clientShape = z.strictObject({
   clientId: z.string(),
@@ -15,6 +15,23 @@ export const clientShape = z.strictObject({
   tokenEndpointAuthMethod: z.enum(clientAuthMethods),
   applicationType: z.enum(['native', 'web']),
   preApproved: z.boolean(),
+  documentDigest: z.string().nullable().describe('Of what an admin judges of its metadata document; null: it has none, or none was fetched since'),
+  approvalLost: z
+    .strictObject({
+      at: time,
+      changed: z.array(z.enum(judgedMembers)),
+      before: z.strictObject({
+        name: z.string(),
+        redirectUris: z.array(z.string()),
+        grantTypes: z.array(z.string()),
+        tokenEndpointAuthMethod: z.string(),
+        jwks: z.unknown(),
+        backchannelLogoutUri: z.string().nullable(),
+        postLogoutRedirectUris: z.array(z.string()),
+      }),
+    })
+    .nullable()
+    .describe('It was approved, until its document said something else: since when, what, and what it had said before'),
   scopeCeiling: z.array(z.string()).describe('Empty: all that policy allows'),
   accessTokenTtlSeconds: z.int().nullable(),
   blockedAt: timeOrNull,
@@ -22,6 +39,19 @@ export const clientShape = z.strictObject({
   backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
   postLogoutRedirectUris: z.array(z.string()).describe('Where it may have a browser sent after a logout'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
+})
+const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
+  at: toIso(at),
+  changed: [...changed],
+  before: {
+    name: before.name,
+    redirectUris: [...before.redirectUris],
+    grantTypes: [...before.grantTypes],
+    tokenEndpointAuthMethod: before.authMethod,
+    jwks: before.jwks ?? null,
+    backchannelLogoutUri: before.backchannelLogoutUri ?? null,
+    postLogoutRedirectUris: [...before.postLogoutRedirectUris],
+  },
 })
 export const showClient = (client: Client): z.output<typeof clientShape> => ({
   clientId: client.id,
@@ -32,6 +62,8 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   tokenEndpointAuthMethod: client.authMethod,
   applicationType: client.applicationType,
   preApproved: client.preApproved,
+  documentDigest: client.documentDigest ?? null,
+  approvalLost: client.approvalLost === undefined ? null : showLost(client.approvalLost),
   scopeCeiling: [...client.scopeCeiling],
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
@@ -108,6 +140,7 @@ export const newClient = z
 
 export const governance = z.strictObject({
   preApproved: z.boolean().optional().describe('Neither gate is shown'),
+  documentDigest: z.string().max(64).optional().describe('As it was shown: nothing is changed if its document says something else by now'),
   scopeCeiling: scopeCeiling.optional(),
   accessTokenTtlSeconds: ttl.nullable().optional(),
   blocked: z.boolean().optional().describe('Refuses what is new; kill the client to end what exists'),

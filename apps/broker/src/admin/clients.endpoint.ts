@@ -98,7 +98,7 @@ const govern = adminEndpoint({
   permission: 'configuration:write',
   body: governance,
   answer: clientShape,
-  refuses: ['not_found'],
+  refuses: ['not_found', 'client_document_changed'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const which = whichOf(http)
@@ -109,7 +109,9 @@ const govern = adminEndpoint({
       if (governed) await audit(db, tenant.id, http, deps, { kind: 'client.governed', clientId: which.id, detail: { ...http.parsed } })
       return governed
     })
-    return after ? json(showClient(after)) : refuseAdmin('not_found')
+    if (after) return json(showClient(after))
+    const isThere = await findClient(onHotPath(deps.database), tenant.id, which.issuerId, which.id)
+    return refuseAdmin(isThere ? 'client_document_changed' : 'not_found')
   },
 })
 

@@ -79,6 +79,13 @@ export const adminErrors = {
     title: 'Already taken',
     say: 'that name or identifier is taken, here or by another tenant; it is never reused',
   },
+  client_document_changed: {
+    code: 'conflict',
+    status: 409,
+    spec: 'OAuth CIMD §6',
+    title: 'Another document',
+    say: 'the document of this client is no longer the one with that digest: look at it again, then approve what you have seen',
+  },
   scim_client_bound: {
     code: 'conflict',
     status: 409,

@@ -7,6 +7,8 @@ export const auditEvents = {
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
+  'client.approval_lost':
+    'The document of a client says something else than what an admin approved, so it is approved no more: people are asked again. The detail says what changed.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
@@ -188,6 +190,7 @@ export type AuditEventKind = keyof typeof auditEvents
 
 /** What the product itself notices and a tenant's contacts are told, because somebody has to act. */
 export const announcedByItself: readonly AuditEventKind[] = [
+  'client.approval_lost',
   'connection.certificate_expiring',
   'connection.metadata_failed',
   'connection.metadata_held',

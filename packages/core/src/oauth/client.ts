@@ -37,9 +37,33 @@ export type Client = {
   readonly backchannelLogoutSessionRequired?: boolean | undefined
   /** Where it may have a browser sent after a logout. */
   readonly postLogoutRedirectUris: readonly string[]
+  /** Metadata documents only: of all that an admin judges of it, as it is now. */
+  readonly documentDigest?: string | undefined
+  /** It was approved, and its document said something else afterwards. */
+  readonly approvalLost?: ApprovalLost | undefined
   /** Another number after every change of the row, and never one that any client had before. */
   readonly version: number
 }
+
+/** What an admin judges of a client that describes itself. */
+export const judgedMembers = [
+  'name',
+  'redirectUris',
+  'grantTypes',
+  'tokenEndpointAuthMethod',
+  'jwks',
+  'backchannelLogoutUri',
+  'postLogoutRedirectUris',
+] as const
+export type JudgedMember = (typeof judgedMembers)[number]
+
+export type JudgedClient = Pick<
+  Client,
+  'name' | 'redirectUris' | 'grantTypes' | 'authMethod' | 'jwks' | 'backchannelLogoutUri' | 'postLogoutRedirectUris'
+>
+
+/** How an approval ended: by what the document said otherwise, and what it had said before. */
+export type ApprovalLost = { readonly at: Instant; readonly changed: readonly JudgedMember[]; readonly before: JudgedClient }
 
 /** A client that has proven itself at this request. Only client authentication makes one. */
 export type ProvenClient = Brand<Client, 'ProvenClient'>

@@ -218,6 +218,16 @@ const clients: readonly AdminCommand[] = [
     example: 'drawbridge client govern initech agent --file approved.yaml',
   },
   {
+    name: 'client approve',
+    does: 'Vouch for a client: people are not asked about it; also again, when its document has changed (client show says what)',
+    takes: ['tenant', 'client'],
+    flags: {
+      'document-digest': { kind: 'text', says: 'as client show printed it: refused if its document says something else by now' },
+    },
+    call: { method: 'PATCH', path: client, body: { preApproved: true } },
+    example: 'drawbridge client approve initech https://agent.example/client.json',
+  },
+  {
     name: 'client block',
     does: 'Refuse what a client asks for from now on; kill it to end what exists',
     takes: ['tenant', 'client'],
