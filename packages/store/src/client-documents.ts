@@ -18,7 +18,10 @@ type Digests = Readonly<Record<JudgedMember | 'document', string>>
 
 function digestsOf(client: JudgedClient): Digests {
   const texts = judgedTextsOf(client)
-  const members = Object.fromEntries(judgedMembers.map((member) => [member, sha256Base64url(texts[member])])) as Record<JudgedMember, string>
+  const members = Object.fromEntries(judgedMembers.map((member) => [member, sha256Base64url(texts[member])])) as Record<
+    JudgedMember,
+    string
+  >
   return { ...members, document: sha256Base64url(JSON.stringify(judgedMembers.map((member) => texts[member]))) }
 }
 

@@ -24,7 +24,11 @@ beforeAll(async () => {
     fetchSafely: async (url) => {
       const document = published.get(url)
       if (document === undefined) return err({ reason: 'unreachable' })
-      return ok({ status: 200, headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify({ client_id: url, ...document })) })
+      return ok({
+        status: 200,
+        headers: { 'content-type': 'application/json' },
+        body: Buffer.from(JSON.stringify({ client_id: url, ...document })),
+      })
     },
   })
   call = anAdmin(broker)
@@ -38,7 +42,8 @@ afterAll(async () => {
 const first = { client_name: 'Tools', redirect_uris: ['https://tools.example/a', 'https://tools.example/b'] }
 const pathOf = (url: string) => `/tenants/acme/clients/${encodeURIComponent(url)}`
 const show = async (url: string) => (await call('GET', pathOf(url))).body
-const resolve = async (url: string) => resolveClient(broker.deps, (await broker.deps.configuration.find('acme')) as ResolvedTenant, url, 'authorize')
+const resolve = async (url: string) =>
+  resolveClient(broker.deps, (await broker.deps.configuration.find('acme')) as ResolvedTenant, url, 'authorize')
 /** What it says from now on, when the copy of before has lapsed. */
 const publish = async (url: string, document: object) => {
   published.set(url, document)
@@ -53,7 +58,9 @@ const anApproved = async (name: string) => {
   return url
 }
 const lostOf = (url: string) =>
-  asOwner<{ detail: unknown }>(fixture.ownerUrl, "SELECT detail FROM audit_events WHERE kind = 'client.approval_lost' AND client_id = $1", [url])
+  asOwner<{ detail: unknown }>(fixture.ownerUrl, "SELECT detail FROM audit_events WHERE kind = 'client.approval_lost' AND client_id = $1", [
+    url,
+  ])
 
 it('is taken away by a document that says something else, at the fetch that brings it', async () => {
   const url = await anApproved('changed')
@@ -62,10 +69,17 @@ it('is taken away by a document that says something else, at the fetch that brin
   expect(await show(url)).toMatchObject({
     preApproved: false,
     name: 'Tools 2',
-    approvalLost: { changed: ['name', 'redirectUris'], before: { name: 'Tools', redirectUris: first.redirect_uris, backchannelLogoutUri: null } },
+    approvalLost: {
+      changed: ['name', 'redirectUris'],
+      before: { name: 'Tools', redirectUris: first.redirect_uris, backchannelLogoutUri: null },
+    },
   })
   expect(await lostOf(url)).toEqual([{ detail: { changed: ['name', 'redirectUris'] } }])
-  const told = await asOwner<{ acts: { kind: string; about: string }[] }>(fixture.ownerUrl, 'SELECT acts FROM announcements WHERE tenant_id = $1', [acme.tenantId])
+  const told = await asOwner<{ acts: { kind: string; about: string }[] }>(
+    fixture.ownerUrl,
+    'SELECT acts FROM announcements WHERE tenant_id = $1',
+    [acme.tenantId],
+  )
   expect(told.flatMap(({ acts }) => acts)).toContainEqual(expect.objectContaining({ kind: 'client.approval_lost', about: url }))
 })
 

@@ -15,7 +15,10 @@ export const clientShape = z.strictObject({
   tokenEndpointAuthMethod: z.enum(clientAuthMethods),
   applicationType: z.enum(['native', 'web']),
   preApproved: z.boolean(),
-  documentDigest: z.string().nullable().describe('Of what an admin judges of its metadata document; null: it has none, or none was fetched since'),
+  documentDigest: z
+    .string()
+    .nullable()
+    .describe('Of what an admin judges of its metadata document; null: it has none, or none was fetched since'),
   approvalLost: z
     .strictObject({
       at: time,

@@ -41,7 +41,18 @@ it.each<{ what: string; change: Partial<JudgedClient> }>([
   { what: 'the path of a logout address', change: { backchannelLogoutUri: 'https://tools.example/other' } },
   { what: 'the path after a logout', change: { postLogoutRedirectUris: ['https://tools.example/x', 'https://tools.example/y'] } },
   { what: 'a redirect URI that is said twice', change: { redirectUris: [...client.redirectUris, ...client.redirectUris] } },
-  { what: 'what we do not know of a key, and its id', change: { jwks: { keys: [{ ...key, kid: 'k', x5t: 'x' }, { ...key, x: 'z' }], more: 1 } } },
+  {
+    what: 'what we do not know of a key, and its id',
+    change: {
+      jwks: {
+        keys: [
+          { ...key, kid: 'k', x5t: 'x' },
+          { ...key, x: 'z' },
+        ],
+        more: 1,
+      },
+    },
+  },
 ])('does not mind $what', ({ change }) => {
   expect(changedBy(change)).toEqual([])
 })
