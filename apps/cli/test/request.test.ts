@@ -62,6 +62,8 @@ describe('the client is proven: back to it, with state and iss', () => {
     { when: 'a fragment is asked for', change: { response_mode: 'fragment' }, error: 'invalid_request' },
     { when: 'a request object comes', change: { request: 'e30.e30.' }, error: 'request_not_supported' },
     { when: 'nobody may be asked', change: { prompt: 'none' }, error: 'login_required' },
+    { when: 'the answer may travel in no such way', change: { response_mode: 'fragment' }, error: 'invalid_request' },
+    { when: 'acr_values are no words', change: { acr_values: 'a"b' }, error: 'invalid_request' },
   ])('$error when $when', async ({ change, error }) => {
     const wrong = attempt(change)
     const page = await open(wrong.url)
@@ -69,10 +71,16 @@ describe('the client is proven: back to it, with state and iss', () => {
     expect(answerOf(page)).toEqual({ error, error_description: expect.any(String), state: wrong.state, iss: product.issuer('acme') })
   })
 
-  it.each(['scope', 'code_challenge', 'resource', 'login_hint'])('invalid_request when %s comes twice', async (name) => {
+  it.each([
+    ['scope', 'invalid_request'],
+    ['code_challenge', 'invalid_request'],
+    ['login_hint', 'invalid_request'],
+    // Several are well formed (RFC 8707 §2), but a token is for one.
+    ['resource', 'invalid_target'],
+  ])('when %s comes twice: %s', async (name, error) => {
     const twice = attempt({ login_hint: 'ada@acme.example' })
     const page = await open(`${twice.url}&${name}=again`)
-    expect(answerOf(page)).toMatchObject({ error: 'invalid_request', state: twice.state, iss: product.issuer('acme') })
+    expect(answerOf(page)).toMatchObject({ error, state: twice.state, iss: product.issuer('acme') })
   })
 
   it('without a state when the state comes twice, for which one was meant?', async () => {
