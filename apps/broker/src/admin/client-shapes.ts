@@ -1,7 +1,14 @@
 /** Clients as the admin API writes and shows them. */
 
 import { isAcceptableLogoutUri } from '@drawbridge/core/logout/logout-token'
-import { type ApprovalLost, type Client, clientAuthMethods, judgedMembers } from '@drawbridge/core/oauth/client'
+import {
+  type ApprovalLost,
+  type Client,
+  clientAuthMethods,
+  holdsSecretKey,
+  isAcceptableJwksUri,
+  judgedMembers,
+} from '@drawbridge/core/oauth/client'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -29,6 +36,7 @@ export const clientShape = z.strictObject({
         grantTypes: z.array(z.string()),
         tokenEndpointAuthMethod: z.string(),
         jwks: z.unknown(),
+        jwksUri: z.string().nullable(),
         backchannelLogoutUri: z.string().nullable(),
         postLogoutRedirectUris: z.array(z.string()),
       }),
@@ -42,6 +50,7 @@ export const clientShape = z.strictObject({
   backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
   postLogoutRedirectUris: z.array(z.string()).describe('Where it may have a browser sent after a logout'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
+  jwksUri: z.string().nullable().describe('Where it publishes them instead'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
   at: toIso(at),
@@ -52,6 +61,7 @@ const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<t
     grantTypes: [...before.grantTypes],
     tokenEndpointAuthMethod: before.authMethod,
     jwks: before.jwks ?? null,
+    jwksUri: before.jwksUri ?? null,
     backchannelLogoutUri: before.backchannelLogoutUri ?? null,
     postLogoutRedirectUris: [...before.postLogoutRedirectUris],
   },
@@ -74,6 +84,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   postLogoutRedirectUris: [...client.postLogoutRedirectUris],
   jwks: client.jwks ?? null,
+  jwksUri: client.jwksUri ?? null,
 })
 
 const ttl = z.int().min(60).max(86_400)
@@ -118,8 +129,14 @@ export const newClient = z
           .min(1)
           .max(20),
       })
+      .refine((jwks) => !holdsSecretKey(jwks), 'public keys only: RFC 7517 §9.2')
       .optional()
       .describe('For private_key_jwt'),
+    jwksUri: z
+      .string()
+      .refine(isAcceptableJwksUri, 'https without a fragment: RFC 7591 §2')
+      .optional()
+      .describe('Where it publishes them instead; never both'),
     applicationType: z.enum(['native', 'web']).default('web'),
     preApproved: z.boolean().default(false),
     scopeCeiling: scopeCeiling.default([]),
@@ -128,9 +145,13 @@ export const newClient = z
     backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
     postLogoutRedirectUris: postLogoutRedirectUris.default([]),
   })
-  .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined, {
+  .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined || client.jwksUri !== undefined, {
     path: ['jwks'],
-    message: 'private_key_jwt needs the client’s keys',
+    message: 'private_key_jwt needs the client’s keys, or where they are',
+  })
+  .refine((client) => client.jwks === undefined || client.jwksUri === undefined, {
+    path: ['jwksUri'],
+    message: 'jwks or jwksUri, never both: RFC 7591 §2',
   })
   .refine((client) => !client.grantTypes.includes('client_credentials') || client.tokenEndpointAuthMethod !== 'none', {
     path: ['tokenEndpointAuthMethod'],

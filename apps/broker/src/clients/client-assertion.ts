@@ -11,15 +11,29 @@ const limits = { lifeSeconds: 600, skewSeconds: 30 } as const
 /** An assertion that holds but for one thing: whether it was believed before, which the database knows. */
 export type VerifiedAssertion = { readonly jti: string; readonly rememberUntil: Instant }
 
-/** @spec RFC 7523 §3 iss, sub, aud, exp, jti; aud is our issuer, RFC 7523bis §4 */
-export function verifyClientAssertion(
+/** Read, and all right but for its signature. */
+export type ReadAssertion = VerifiedAssertion & {
+  readonly kid: unknown
+  readonly algorithm: unknown
+  readonly signed: Buffer
+  readonly signature: Buffer
+}
+
+/**
+ * Judges all that needs no key, so that nothing is fetched for an assertion that is worth nothing.
+ *
+ * @spec RFC 7523 §3 iss, sub, aud, exp, jti; aud is our issuer, RFC 7523bis §4
+ */
+export function readClientAssertion(
   client: Client,
   assertion: string,
   expected: { readonly audience: string; readonly now: Instant },
-): Result<VerifiedAssertion, JsonRefusal> {
-  const invalid = (why: string) => err({ reason: 'client_assertion_invalid' as const, detail: { why } })
-  const claims = verifySignature(assertion, client.jwks)
-  if (!claims) return invalid('signature')
+): Result<ReadAssertion, JsonRefusal> {
+  const [head, body, signature, ...rest] = assertion.split('.')
+  const header = readPart(head)
+  const claims = readPart(body)
+  if (!header || !claims || !signature || rest.length > 0 || 'crit' in header || !assertionTypes.includes(header['typ']))
+    return badSignature
   const now = toSeconds(expected.now)
   const { iss, sub, aud, exp, nbf, jti } = claims
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud]
@@ -28,8 +42,18 @@ export function verifyClientAssertion(
   if (typeof exp !== 'number' || now >= exp + limits.skewSeconds || exp > now + limits.lifeSeconds) return invalid('time')
   if (nbf !== undefined && (typeof nbf !== 'number' || now < nbf - limits.skewSeconds)) return invalid('time')
   if (typeof jti !== 'string' || jti === '') return invalid('jti')
-  return ok({ jti, rememberUntil: fromSeconds(exp + limits.skewSeconds) })
+  return ok({
+    jti,
+    rememberUntil: fromSeconds(exp + limits.skewSeconds),
+    kid: header['kid'],
+    algorithm: header['alg'],
+    signed: Buffer.from(`${head}.${body}`, 'ascii'),
+    signature: Buffer.from(signature, 'base64url'),
+  })
 }
+
+const invalid = (why: string) => err({ reason: 'client_assertion_invalid' as const, detail: { why } })
+export const badSignature = invalid('signature')
 
 /** Who the assertion says it is of; nothing is proven yet. */
 export const subjectOfAssertion = (assertion: string): unknown => readPart(assertion.split('.')[1])?.['sub']
@@ -37,19 +61,18 @@ export const subjectOfAssertion = (assertion: string): unknown => readPart(asser
 /** Another kind of message that the same key signed is no assertion; libraries of before RFC 7523bis send `JWT` or nothing. RFC 8725 §3.11 */
 const assertionTypes: readonly unknown[] = ['client-authentication+jwt', 'JWT', undefined]
 
+type Jwk = JsonWebKey & { readonly kid?: string; readonly use?: string }
+const keysOf = (jwks: unknown): readonly Jwk[] => ((jwks as { keys?: unknown } | undefined)?.keys ?? []) as readonly Jwk[]
+
 /** The algorithm is a property of the key: a token never chooses how it is checked. RFC 8725 §3.1 */
-function verifySignature(assertion: string, jwks: unknown): Readonly<Record<string, unknown>> | undefined {
-  const [head, body, signature, ...rest] = assertion.split('.')
-  const header = readPart(head)
-  const claims = readPart(body)
-  if (!header || !claims || !signature || rest.length > 0 || 'crit' in header || !assertionTypes.includes(header['typ'])) return undefined
-  const signed = Buffer.from(`${head}.${body}`, 'ascii')
-  const keys = ((jwks as { keys?: unknown } | undefined)?.keys ?? []) as readonly (JsonWebKey & { kid?: string; use?: string })[]
-  const candidates = keys.filter(
-    (key) => (header['kid'] === undefined || key.kid === header['kid']) && key.use !== 'enc' && algorithmOf(key) === header['alg'],
-  )
-  return candidates.some((key) => verifies(key, signed, Buffer.from(signature, 'base64url'))) ? claims : undefined
-}
+export const isSignedBy = ({ kid, algorithm, signed, signature }: ReadAssertion, jwks: unknown): boolean =>
+  keysOf(jwks)
+    .filter((key) => (kid === undefined || key.kid === kid) && key.use !== 'enc' && algorithmOf(key) === algorithm)
+    .some((key) => verifies(key, signed, signature))
+
+/** Whether these keys cannot be the last word: the one it names is not among them, or it names none. */
+export const mayBeOfNewerKey = ({ kid }: ReadAssertion, jwks: unknown): boolean =>
+  kid === undefined || keysOf(jwks).every((key) => key.kid !== kid)
 
 const algorithmOf = (key: JsonWebKey): string | undefined =>
   key.kty === 'EC' && key.crv === 'P-256'

@@ -15,7 +15,17 @@ import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
 import type { ResolvedTenant } from '../http/tenant.js'
-import { longestAssertion, subjectOfAssertion, type VerifiedAssertion, verifyClientAssertion } from './client-assertion.js'
+import {
+  badSignature,
+  isSignedBy,
+  longestAssertion,
+  mayBeOfNewerKey,
+  type ReadAssertion,
+  readClientAssertion,
+  subjectOfAssertion,
+  type VerifiedAssertion,
+} from './client-assertion.js'
+import { clientKeysOf, type KeysMissing } from './client-keys.js'
 import { recallClient, resolveClient } from './resolve-client.js'
 
 type Presented =
@@ -143,7 +153,29 @@ async function findFaultOfAssertion(
   { tenant, isFirstUse }: ClientClaim,
   assertion: string,
 ): Promise<JsonRefusal | undefined> {
-  const verified = verifyClientAssertion(client, assertion, { audience: tenant.issuer.url, now: deps.clock.now() })
-  if (!verified.ok) return verified.error
-  return (await isFirstUse(verified.value)) ? undefined : { reason: 'client_assertion_replayed' }
+  const read = readClientAssertion(client, assertion, { audience: tenant.issuer.url, now: deps.clock.now() })
+  if (!read.ok) return read.error
+  const fault = await findFaultOfSignature(deps, client, read.value)
+  if (fault) return fault
+  return (await isFirstUse(read.value)) ? undefined : { reason: 'client_assertion_replayed' }
 }
+
+/** Keys at an address are asked for once more, within limits, for a signature that none of the known ones made. */
+async function findFaultOfSignature(deps: BrokerDeps, client: Client, assertion: ReadAssertion): Promise<JsonRefusal | undefined> {
+  const { jwksUri } = client
+  if (jwksUri === undefined) return isSignedBy(assertion, client.jwks) ? undefined : badSignature.error
+  const keys = clientKeysOf(deps.fetchSafely)
+  const now = deps.clock.now()
+  const known = await keys.read(jwksUri, now)
+  if (!known.ok) return missing(known.error)
+  if (isSignedBy(assertion, known.value)) return undefined
+  if (!mayBeOfNewerKey(assertion, known.value)) return badSignature.error
+  const newer = await keys.readAgain(client, jwksUri, now)
+  if (!newer.ok) return missing(newer.error)
+  return isSignedBy(assertion, newer.value) ? undefined : badSignature.error
+}
+
+const missing = ({ why, retryAfterSeconds }: KeysMissing): JsonRefusal => ({
+  reason: 'client_keys_unreachable',
+  detail: { why, retryAfterSeconds },
+})

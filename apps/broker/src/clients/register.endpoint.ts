@@ -62,6 +62,7 @@ export const registerEndpoint = endpoint({
       token_endpoint_auth_method: metadata.authMethod,
       application_type: metadata.applicationType,
       ...(metadata.jwks === undefined ? {} : { jwks: metadata.jwks }),
+      ...(metadata.jwksUri === undefined ? {} : { jwks_uri: metadata.jwksUri }),
       ...(metadata.postLogoutRedirectUris.length === 0 ? {} : { post_logout_redirect_uris: metadata.postLogoutRedirectUris }),
       ...(metadata.backchannelLogoutUri === undefined
         ? {}

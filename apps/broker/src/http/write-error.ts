@@ -16,8 +16,14 @@ const note = ({ reason, detail }: Refusal) => ({ reason, ...(detail ? { detail }
 export const refuseAsJson = (entry: RefusalEntry, refusal: Refusal, extras: Extras = {}): Answer =>
   json(
     { error: entry.code, error_description: entry.say },
-    { ...extras, status: entry.status, headers: { ...noStore, ...extras.headers }, refusal: note(refusal) },
+    { ...extras, status: entry.status, headers: { ...noStore, ...retryAfter(entry, refusal), ...extras.headers }, refusal: note(refusal) },
   )
+
+/** Of what will be otherwise by itself, where the refusal knows when. RFC 9110 §10.2.3 */
+function retryAfter({ status }: RefusalEntry, { detail }: Refusal): Readonly<Record<string, string>> {
+  const seconds = detail?.['retryAfterSeconds']
+  return status === 503 && typeof seconds === 'number' ? { 'retry-after': String(seconds) } : {}
+}
 
 /** A page, never a redirect: for whatever makes it unsafe to send the browser on. */
 export const refuseAsPage = (entry: RefusalEntry, refusal: Refusal, extras: Extras = {}): Answer =>

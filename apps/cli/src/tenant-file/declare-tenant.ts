@@ -117,6 +117,7 @@ const declareClient = (client: LiveClient): Declared =>
     grantTypes: client.grantTypes,
     tokenEndpointAuthMethod: client.tokenEndpointAuthMethod,
     jwks: client.jwks ?? undefined,
+    jwksUri: client.jwksUri ?? undefined,
     applicationType: client.applicationType,
     preApproved: client.preApproved ? true : undefined,
     scopeCeiling: orAbsent(client.scopeCeiling),

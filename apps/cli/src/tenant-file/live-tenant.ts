@@ -48,6 +48,7 @@ export type LiveClient = {
   readonly backchannelLogoutUri?: string | null
   readonly backchannelLogoutSessionRequired?: boolean
   readonly jwks: unknown
+  readonly jwksUri?: string | null
 }
 export type LiveContact = { readonly id: string; readonly name: string; readonly email: string }
 export type LiveWebhook = {

@@ -43,11 +43,12 @@ const governanceOf = ({ preApproved, scopeCeiling, accessTokenTtlSeconds }: Whol
   accessTokenTtlSeconds: accessTokenTtlSeconds ?? null,
 })
 /** What a client is, and cannot become. */
-const natureOf = ({ grantTypes, tokenEndpointAuthMethod, applicationType, jwks }: Whole) => ({
+const natureOf = ({ grantTypes, tokenEndpointAuthMethod, applicationType, jwks, jwksUri }: Whole) => ({
   grantTypes: inOrder(grantTypes),
   tokenEndpointAuthMethod,
   applicationType,
   jwks: jwks ?? null,
+  jwksUri: jwksUri ?? null,
 })
 
 function planClient(client: FileClient, index: number, all: readonly LiveClient[]): Planned {

@@ -34,6 +34,9 @@ test.each([
   },
   { when: 'a redirect URI is plain http', change: { redirect_uris: ['http://a.example/'] }, field: 'redirect_uris' },
   { when: 'a private key is published', change: { jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }] } }, field: 'jwks' },
+  { when: 'keys are said twice', change: { jwks: { keys: [] }, jwks_uri: 'https://client.example/jwks' }, field: 'jwks_uri' },
+  { when: 'keys are published without TLS', change: { jwks_uri: 'http://client.example/jwks' }, field: 'jwks_uri' },
+  { when: 'keys are at a repaired address', change: { jwks_uri: 'https://client.example\\@other.example/jwks' }, field: 'jwks_uri' },
   { when: 'a shared key is published', change: { jwks: { keys: [{ kty: 'oct', k: 'k' }] } }, field: 'jwks' },
   {
     when: 'it has logouts told at a stranger’s',

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { addSeconds, type Instant } from '../instant.js'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
-import { type ClientAuthMethod, holdsSecretKey } from './client.js'
+import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
 import { isAcceptableRedirectUri } from './redirect-uri.js'
 
 /** The draft recommends 5 kB; a longer document is not read. */
@@ -16,6 +16,7 @@ export type ClientMetadataDocument = {
   readonly grantTypes: readonly string[]
   readonly authMethod: Extract<ClientAuthMethod, 'none' | 'private_key_jwt'>
   readonly jwks: unknown
+  readonly jwksUri: string | undefined
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
@@ -49,6 +50,7 @@ const wire = z.object({
   token_endpoint_auth_method: z.string().optional(),
   token_endpoint_auth_methods_supported: strings(20).optional(),
   jwks: z.object({ keys: z.array(z.looseObject({})).max(20) }).optional(),
+  jwks_uri: z.string().refine(isAcceptableJwksUri).optional(),
   application_type: z.enum(['native', 'web']).optional(),
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
@@ -67,6 +69,7 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
   const secret = forbidden.find((name) => Object.hasOwn(body as object, name))
   if (secret) return err({ field: secret })
   if (holdsSecretKey(document.jwks)) return err({ field: 'jwks' })
+  if (document.jwks && document.jwks_uri !== undefined) return err({ field: 'jwks_uri' })
   if (!document.redirect_uris.every(isAcceptableRedirectUri)) return err({ field: 'redirect_uris' })
   const logoutUri = document.backchannel_logout_uri
   if (logoutUri !== undefined && !isOwnLogoutUri(logoutUri, [url])) return err({ field: 'backchannel_logout_uri' })
@@ -80,6 +83,7 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
     grantTypes: document.grant_types ?? ['authorization_code'],
     authMethod,
     jwks: document.jwks,
+    jwksUri: document.jwks_uri,
     applicationType: document.application_type ?? 'web',
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: document.backchannel_logout_session_required ?? false,
@@ -89,10 +93,11 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
 
 /** A client may offer several methods; with keys in the document it has to use them. @spec OIDC RP Metadata Choices §2 */
 function chooseMethod(document: z.infer<typeof wire>): 'none' | 'private_key_jwt' | undefined {
+  const hasKeys = document.jwks !== undefined || document.jwks_uri !== undefined
   const offered = document.token_endpoint_auth_methods_supported ?? [
-    document.token_endpoint_auth_method ?? (document.jwks ? 'private_key_jwt' : 'none'),
+    document.token_endpoint_auth_method ?? (hasKeys ? 'private_key_jwt' : 'none'),
   ]
-  if (document.jwks && offered.includes('private_key_jwt')) return 'private_key_jwt'
+  if (hasKeys && offered.includes('private_key_jwt')) return 'private_key_jwt'
   return offered.includes('none') ? 'none' : undefined
 }
 

@@ -21,6 +21,8 @@ export type Client = {
   readonly secretHash: CredentialHash | undefined
   /** A JWK Set as the client published it; parsed where it is used. */
   readonly jwks: unknown
+  /** Where it publishes them instead. Never both. */
+  readonly jwksUri?: string | undefined
   readonly applicationType: 'native' | 'web'
   /** An admin of the tenant vouches for it, so neither gate is needed. */
   readonly preApproved: boolean
@@ -59,7 +61,7 @@ export type JudgedMember = (typeof judgedMembers)[number]
 
 export type JudgedClient = Pick<
   Client,
-  'name' | 'redirectUris' | 'grantTypes' | 'authMethod' | 'jwks' | 'backchannelLogoutUri' | 'postLogoutRedirectUris'
+  'name' | 'redirectUris' | 'grantTypes' | 'authMethod' | 'jwks' | 'jwksUri' | 'backchannelLogoutUri' | 'postLogoutRedirectUris'
 >
 
 /** How an approval ended: by what the document said otherwise, and what it had said before. */
@@ -103,6 +105,17 @@ export const mayBeSentToUnasked = (client: Pick<Client, 'kind' | 'preApproved'>,
 /** A private or symmetric key where only public ones belong: whoever has read it could pose as the client. RFC 7517 §9.2 */
 export const holdsSecretKey = (jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined): boolean =>
   jwks?.keys.some((key) => Object.hasOwn(key, 'd') || Object.hasOwn(key, 'k')) ?? false
+
+const jwksUriMaxLength = 2048
+
+/** Keys are read only over TLS: whoever could write them on their way could pose as the client. RFC 7591 §2 */
+export const isAcceptableJwksUri = (uri: string): boolean =>
+  uri.length <= jwksUriMaxLength &&
+  /^https:\/\/[\x21-\x7e]+$/.test(uri) &&
+  !/[#\\]/.test(uri) &&
+  URL.canParse(uri) &&
+  !hasUserinfo(new URL(uri))
+const hasUserinfo = ({ username, password }: URL): boolean => username !== '' || password !== ''
 
 /** The host for display; a private-scheme URI shows its scheme. Never used for a decision. */
 export function hostOfUrl(url: string): string {

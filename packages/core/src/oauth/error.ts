@@ -259,6 +259,13 @@ export const oauthErrors = {
   client_authentication_blocked: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §5.2', say: badClient },
   client_authentication_method: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7591 §2', say: badClient },
   client_secret_wrong: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §2.3.1', say: badClient },
+  client_keys_unreachable: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    answer: 'json',
+    spec: 'RFC 7591 §2',
+    say: 'the keys at the jwks_uri of this client cannot be read, or hold none that signed this and may not be asked for again yet; try again after Retry-After',
+  },
   client_assertion_invalid: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
   client_assertion_replayed: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
   // Dynamic registration.

@@ -29,6 +29,7 @@ it.each<{ member: JudgedMember; change: Partial<JudgedClient> }>([
   { member: 'jwks', change: { jwks: { keys: [key, { ...key, x: 'stranger' }] } } },
   { member: 'jwks', change: { jwks: undefined } },
   { member: 'jwks', change: { jwks: { keys: [key, { ...key, x: 'z', use: 'sig' }] } } },
+  { member: 'jwks', change: { jwks: undefined, jwksUri: 'https://tools.example/jwks' } },
   { member: 'backchannelLogoutUri', change: { backchannelLogoutUri: 'https://other.example/logout' } },
   { member: 'backchannelLogoutUri', change: { backchannelLogoutUri: undefined } },
   { member: 'postLogoutRedirectUris', change: { postLogoutRedirectUris: ['https://tools.example:8443/bye'] } },

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
-import { type ClientAuthMethod, holdsSecretKey } from './client.js'
+import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
 import type { OAuthError } from './error.js'
 import { isAcceptableRedirectUri, isLoopbackRedirect } from './redirect-uri.js'
 
@@ -12,6 +12,7 @@ export type RegistrationRequest = {
   readonly grantTypes: readonly string[]
   readonly authMethod: ClientAuthMethod
   readonly jwks: unknown
+  readonly jwksUri: string | undefined
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
@@ -29,6 +30,7 @@ const wire = z.object({
   response_types: strings(20).optional(),
   token_endpoint_auth_method: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']).optional(),
   jwks: z.object({ keys: z.array(z.looseObject({})).min(1).max(20) }).optional(),
+  jwks_uri: z.string().refine(isAcceptableJwksUri).optional(),
   application_type: z.enum(['native', 'web']).optional(),
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
@@ -64,7 +66,11 @@ export function parseRegistrationRequest(
   if (!afterLogout.every(isAcceptableRedirectUri))
     return err({ reason: 'registration_malformed', detail: { field: 'post_logout_redirect_uris' } })
   const authMethod = metadata.token_endpoint_auth_method ?? 'client_secret_basic'
-  if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined) || holdsSecretKey(metadata.jwks))
+  const jwksUri = metadata.jwks_uri
+  // Nobody vouches for it, so it may have us call only where it is: the rule of logout addresses.
+  if (jwksUri !== undefined && (metadata.jwks !== undefined || !isOwnLogoutUri(jwksUri, metadata.redirect_uris)))
+    return err({ reason: 'registration_malformed', detail: { field: 'jwks_uri' } })
+  if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined || jwksUri !== undefined) || holdsSecretKey(metadata.jwks))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
   return ok({
     name: metadata.client_name || 'An application without a name',
@@ -72,6 +78,7 @@ export function parseRegistrationRequest(
     grantTypes,
     authMethod,
     jwks: metadata.jwks,
+    jwksUri,
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
     postLogoutRedirectUris: afterLogout,

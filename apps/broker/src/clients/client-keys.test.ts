@@ -1,0 +1,207 @@
+/** Clients whose keys are at an address: RFC 7591 §2, from registration to the proof at the token endpoint. */
+import { generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
+import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/instant'
+import { err, ok } from '@drawbridge/core/result'
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aTenant } from '@drawbridge/testkit/a-tenant'
+import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
+import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { ResolvedTenant } from '../http/tenant.js'
+import { authenticateClient, readClientClaim } from './client-authentication.js'
+import { clientKeyLimits } from './client-keys.js'
+import { resolveClient } from './resolve-client.js'
+
+const aKey = (kid: string) => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return { kid, privateKey, jwk: { ...publicKey.export({ format: 'jwk' }), kid } }
+}
+type Key = { readonly kid: string; readonly privateKey: KeyObject; readonly jwk: object }
+const [one, two, stranger] = [aKey('one'), aKey('two'), aKey('stranger')]
+
+let now: Instant = instant(Date.now())
+let fixture: TestDatabase
+let broker: TestBroker
+let call: Call
+let issuer: string
+let fetches: string[] = []
+type Published = { readonly body: unknown; readonly headers?: Record<string, string>; readonly status?: number }
+const published = new Map<string, Published>()
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  await aTenant(fixture, { slug: 'acme' })
+  broker = await aBroker(fixture.database, {
+    clock: { now: () => now },
+    fetchSafely: async (url) => {
+      fetches.push(url)
+      const { body, headers, status = 200 } = published.get(url) ?? {}
+      await new Promise((resolve) => setImmediate(resolve))
+      if (body === undefined) return err({ reason: 'unreachable' })
+      return ok({ status, headers: { 'content-type': 'application/json', ...headers }, body: Buffer.from(JSON.stringify(body)) })
+    },
+  })
+  call = anAdmin(broker)
+  issuer = ((await broker.deps.configuration.find('acme')) as ResolvedTenant).issuer.url
+})
+afterAll(async () => {
+  await broker?.close()
+  await fixture?.close()
+})
+beforeEach(() => {
+  now = addSeconds(now, 90_000)
+  fetches = []
+})
+
+const setOf = (...keys: Key[]) => ({ body: { keys: keys.map(({ jwk }) => jwk) } })
+/** Registered beforehand, with its keys at an address of its own. */
+const aClient = async (keys: Published | undefined) => {
+  const clientId = `client-${randomUUID()}`
+  const jwksUri = `https://${clientId}.example/jwks`
+  if (keys) published.set(jwksUri, keys)
+  const body = { clientId, name: 'Keyed', grantTypes: ['client_credentials'], tokenEndpointAuthMethod: 'private_key_jwt', jwksUri }
+  expect(await call('POST', '/tenants/acme/clients', body)).toMatchObject({ status: 201, body: { jwksUri, jwks: null } })
+  return { clientId, jwksUri }
+}
+const assertionOf = (id: string, key: Key, change: object = {}, kid: string | undefined = key.kid) => {
+  const claims = { iss: id, sub: id, aud: issuer, exp: toSeconds(now) + 60, jti: randomUUID(), ...change }
+  const input = [{ alg: 'ES256', kid }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${input}.${sign('sha256', Buffer.from(input), { key: key.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+}
+/** What the token endpoint says of its proof: the resource does not exist, so a client that is proven hears of that, or that the grant is not its own. */
+const prove = async (clientId: string, key: Key, change?: object, kid?: string) => {
+  const response = await fetch(`${broker.url}/t/acme/token`, {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      resource: 'https://nowhere.example',
+      client_assertion: assertionOf(clientId, key, change, kid),
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    }),
+  })
+  const { error } = (await response.json()) as { error: string }
+  const isProven = ['invalid_target', 'unauthorized_client'].includes(error)
+  return { said: isProven ? 'proven' : error, status: response.status, retryAfter: response.headers.get('retry-after') }
+}
+
+describe('keys at a jwks_uri (RFC 7591 §2)', () => {
+  it('prove a client, and are fetched once for all who wait and for as long as HTTP says', async () => {
+    const { clientId, jwksUri } = await aClient({ ...setOf(one), headers: { 'cache-control': 'max-age=600' } })
+    const all = await Promise.all([1, 2, 3, 4].map(() => prove(clientId, one)))
+    expect(all.map(({ said }) => said)).toEqual(['proven', 'proven', 'proven', 'proven'])
+    expect(fetches).toEqual([jwksUri])
+    now = addSeconds(now, 599)
+    expect((await prove(clientId, one)).said).toBe('proven')
+    expect(fetches).toHaveLength(1)
+    now = addSeconds(now, 1)
+    expect((await prove(clientId, one)).said).toBe('proven')
+    expect(fetches).toHaveLength(2)
+  })
+
+  it('are believed for an hour at most, whatever HTTP says, so that a key that was taken away dies', async () => {
+    const { clientId, jwksUri } = await aClient({ ...setOf(one), headers: { 'cache-control': 'max-age=86400' } })
+    await prove(clientId, one)
+    published.set(jwksUri, setOf(two))
+    now = addSeconds(now, clientKeyLimits.mostSeconds)
+    expect((await prove(clientId, one)).said).toBe('invalid_client')
+  })
+
+  it('are asked for once more for a key that is not among them, and never twice within the pause', async () => {
+    const { clientId, jwksUri } = await aClient(setOf(one))
+    await prove(clientId, one)
+    published.set(jwksUri, setOf(one, two))
+    now = addSeconds(now, 10)
+    expect((await prove(clientId, two)).said).toBe('proven')
+    expect(fetches).toHaveLength(2)
+    now = addSeconds(now, 10)
+    const refused = await prove(clientId, stranger)
+    expect(refused).toMatchObject({ said: 'temporarily_unavailable', status: 503, retryAfter: '50' })
+    expect(fetches).toHaveLength(2)
+    now = addSeconds(now, 50)
+    expect((await prove(clientId, stranger)).said).toBe('invalid_client')
+    expect(fetches).toHaveLength(3)
+  })
+
+  it('are not asked for again by a forged signature in the name of a known key, nor for what is worth nothing anyway', async () => {
+    const { clientId } = await aClient(setOf(one))
+    expect((await prove(clientId, one, { aud: 'https://other.example' })).said).toBe('invalid_client')
+    expect(fetches).toEqual([])
+    await prove(clientId, one)
+    now = addSeconds(now, 10)
+    expect((await prove(clientId, stranger, {}, 'one')).said).toBe('invalid_client')
+    expect(fetches).toHaveLength(1)
+  })
+
+  it.each<{ when: string; given: Published | undefined }>([
+    { when: 'nobody answers', given: undefined },
+    { when: 'the answer is an error', given: { ...setOf(one), status: 500 } },
+    { when: 'it is a page', given: { ...setOf(one), headers: { 'content-type': 'text/html' } } },
+    { when: 'it is no set', given: { body: { keys: 'x' } } },
+    { when: 'there are too many', given: { body: { keys: Array.from({ length: 21 }, () => one.jwk) } } },
+    { when: 'one of them is private', given: { body: { keys: [one.jwk, { ...two.jwk, d: 'd' }] } } },
+    { when: 'one of them is symmetric', given: { body: { keys: [one.jwk, { kty: 'oct', k: 'k' }] } } },
+  ])('prove nobody when $when; it is asked again only after the pause', async ({ given }) => {
+    const { clientId, jwksUri } = await aClient(given)
+    expect(await prove(clientId, one)).toMatchObject({ said: 'temporarily_unavailable', status: 503, retryAfter: '30' })
+    published.set(jwksUri, setOf(one))
+    now = addSeconds(now, clientKeyLimits.failurePauseSeconds - 1)
+    expect((await prove(clientId, one)).said).toBe('temporarily_unavailable')
+    expect(fetches).toHaveLength(1)
+    now = addSeconds(now, 1)
+    expect((await prove(clientId, one)).said).toBe('proven')
+  })
+
+  it('are not believed beyond their time because they cannot be fetched', async () => {
+    const { clientId, jwksUri } = await aClient(setOf(one))
+    await prove(clientId, one)
+    published.delete(jwksUri)
+    now = addSeconds(now, clientKeyLimits.mostSeconds)
+    expect((await prove(clientId, one)).said).toBe('temporarily_unavailable')
+    const tenant = (await broker.deps.configuration.find('acme')) as ResolvedTenant
+    const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+    const form = { client_assertion: assertionOf(clientId, one), client_assertion_type: type }
+    const claim = readClientClaim(broker.deps, { headers: {} }, form, tenant)
+    const judged = claim.ok ? await authenticateClient(broker.deps, claim.value, 'memory') : claim
+    expect(judged).toEqual(err({ reason: 'client_keys_unreachable', detail: { why: 'unreachable', retryAfterSeconds: 30 } }))
+  })
+
+  it('come of a metadata document that offers several methods, as ChatGPT’s does', async () => {
+    const [url, jwksUri] = ['https://chat.example/oauth/client.json', 'https://chat.example/oauth/jwks.json']
+    const methods = { token_endpoint_auth_methods_supported: ['private_key_jwt', 'none'] }
+    const document = { client_id: url, client_name: 'Chat', redirect_uris: ['https://chat.example/cb'], jwks_uri: jwksUri, ...methods }
+    published.set(url, { body: document })
+    published.set(jwksUri, setOf(one))
+    const tenant = (await broker.deps.configuration.find('acme')) as ResolvedTenant
+    const found = await resolveClient(broker.deps, tenant, url, 'authorize')
+    expect(found.ok && found.value).toMatchObject({ authMethod: 'private_key_jwt', jwksUri })
+    expect((await prove(url, one)).said).toBe('proven')
+    expect((await prove(url, stranger, {}, 'one')).said).toBe('invalid_client')
+  })
+
+  it('are registered dynamically, at the host of the client', async () => {
+    const register = async (change: object) => {
+      const metadata = { redirect_uris: ['https://dcr.example/cb'], token_endpoint_auth_method: 'private_key_jwt', ...change }
+      const headers = { 'content-type': 'application/json' }
+      const response = await fetch(`${broker.url}/t/acme/register`, { method: 'POST', headers, body: JSON.stringify(metadata) })
+      return (await response.json()) as Record<string, string>
+    }
+    published.set('https://dcr.example/jwks', setOf(one))
+    const made = await register({ jwks_uri: 'https://dcr.example/jwks' })
+    expect(made['jwks_uri']).toBe('https://dcr.example/jwks')
+    expect((await prove(made['client_id'] as string, one)).said).toBe('proven')
+    const refused = ['https://victim.example/jwks', 'http://dcr.example/jwks', 'https://dcr.example/jwks#x', 'https://u:p@dcr.example/jwks']
+    for (const jwks_uri of refused) expect((await register({ jwks_uri }))['error']).toBe('invalid_client_metadata')
+    expect((await register({ jwks_uri: 'https://dcr.example/jwks', jwks: { keys: [one.jwk] } }))['error']).toBe('invalid_client_metadata')
+  })
+
+  it('are registered by an admin, by https, and never beside keys or as private ones', async () => {
+    const base = { name: 'Keyed', grantTypes: ['client_credentials'], tokenEndpointAuthMethod: 'private_key_jwt' }
+    const wrong = [
+      {},
+      { jwksUri: 'http://a.example/jwks' },
+      { jwksUri: 'https://a.example/jwks', jwks: { keys: [one.jwk] } },
+      { jwks: { keys: [{ ...one.jwk, d: 'd' }] } },
+    ]
+    for (const change of wrong) expect((await call('POST', '/tenants/acme/clients', { ...base, ...change })).status).toBe(400)
+  })
+})

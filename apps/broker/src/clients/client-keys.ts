@@ -1,0 +1,125 @@
+/**
+ * The keys that a client publishes at its jwks_uri, kept as HTTP says and never longer than an hour, so that a key which its publisher took
+ * away dies soon.
+ *
+ * Everybody who waits for one address shares one fetch. What cannot be fetched, or is no set of public keys, is asked for again after a named
+ * pause; nothing older is believed meanwhile. A key that is not among them may be new, or a stranger's: the address is then asked once more,
+ * but never twice within a pause for the same client, so that nobody makes us ask as often as he likes.
+ */
+import { addSeconds, type Instant, secondsBetween } from '@drawbridge/core/instant'
+import { type Client, holdsSecretKey } from '@drawbridge/core/oauth/client'
+import { documentExpiresAt } from '@drawbridge/core/oauth/client-metadata-document'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { parseJsonBody } from '../http/read-body.js'
+
+export const clientKeyLimits = {
+  maxBytes: 32 * 1024,
+  keys: 20,
+  timeoutMs: 5_000,
+  mostSeconds: 3600,
+  /** After a fetch that failed. */
+  failurePauseSeconds: 30,
+  /** Between two fetches that the same client causes by a key that is not known. */
+  refetchPauseSeconds: 60,
+  /** What was fetched just now is not asked for anew, whoever asks. */
+  youngSeconds: 5,
+  /** Remembered at once; the longest unused go first. */
+  addresses: 1000,
+  clients: 2000,
+} as const
+
+export type PublicKeys = { readonly keys: readonly Readonly<Record<string, unknown>>[] }
+/** `retryAfterSeconds`: nothing can be said before that. */
+export type KeysMissing = { readonly why: string; readonly retryAfterSeconds: number }
+export type ClientKeys = {
+  read(uri: string, now: Instant): Promise<Result<PublicKeys, KeysMissing>>
+  /** For a key that was not among them. */
+  readAgain(client: Client, uri: string, now: Instant): Promise<Result<PublicKeys, KeysMissing>>
+}
+
+type Kept =
+  | { readonly kind: 'keys'; readonly keys: PublicKeys; readonly at: Instant; readonly until: Instant }
+  | { readonly kind: 'failed'; readonly why: string; readonly until: Instant }
+type Answer = Promise<Result<PublicKeys, KeysMissing>>
+
+const byFetch = new WeakMap<FetchSafely, ClientKeys>()
+
+/** One memory for each way out, which a process has one of. */
+export function clientKeysOf(fetchSafely: FetchSafely): ClientKeys {
+  const known = byFetch.get(fetchSafely)
+  if (known !== undefined) return known
+  const made = createClientKeys(fetchSafely)
+  byFetch.set(fetchSafely, made)
+  return made
+}
+
+export function createClientKeys(fetchSafely: FetchSafely): ClientKeys {
+  const kept = new Map<string, Kept>()
+  const running = new Map<string, Answer>()
+  const askedAt = new Map<string, Instant>()
+
+  const ask = (uri: string, now: Instant): Answer => {
+    const underWay = running.get(uri)
+    if (underWay !== undefined) return underWay
+    const answer = fetchKeys(fetchSafely, uri, now)
+      .then((found) => {
+        keep(kept, uri, found, clientKeyLimits.addresses)
+        return found.kind === 'keys' ? ok(found.keys) : missing(found, now)
+      })
+      .finally(() => running.delete(uri))
+    running.set(uri, answer)
+    return answer
+  }
+  const read = (uri: string, now: Instant): Answer => {
+    const known = kept.get(uri)
+    if (known === undefined || known.until <= now) return ask(uri, now)
+    keep(kept, uri, known, clientKeyLimits.addresses)
+    return Promise.resolve(known.kind === 'keys' ? ok(known.keys) : missing(known, now))
+  }
+  return {
+    read,
+    readAgain: (client, uri, now) => {
+      const known = kept.get(uri)
+      if (known?.kind !== 'keys' || now < addSeconds(known.at, clientKeyLimits.youngSeconds)) return read(uri, now)
+      const name = `${client.tenantId}${client.issuerId}${client.id}`
+      const mayAskAt = addSeconds(askedAt.get(name) ?? (0 as Instant), clientKeyLimits.refetchPauseSeconds)
+      if (now < mayAskAt) return Promise.resolve(missing({ why: 'key_unknown', until: mayAskAt }, now))
+      keep(askedAt, name, now, clientKeyLimits.clients)
+      return ask(uri, now)
+    },
+  }
+}
+
+function keep<Value>(map: Map<string, Value>, name: string, value: Value, most: number): void {
+  map.delete(name)
+  map.set(name, value)
+  if (map.size > most) map.delete(map.keys().next().value as string)
+}
+
+const missing = ({ why, until }: { readonly why: string; readonly until: Instant }, now: Instant): Result<never, KeysMissing> =>
+  err({ why, retryAfterSeconds: Math.max(1, secondsBetween(now, until)) })
+
+/** @spec RFC 7591 §2 jwks_uri; RFC 7517 §8.5.1 the media type; RFC 9111 §4.2 freshness */
+async function fetchKeys(fetchSafely: FetchSafely, uri: string, now: Instant): Promise<Kept> {
+  const failed = (why: string): Kept => ({ kind: 'failed', why, until: addSeconds(now, clientKeyLimits.failurePauseSeconds) })
+  const { maxBytes, timeoutMs, mostSeconds } = clientKeyLimits
+  const fetched = await fetchSafely(uri, { maxBytes, timeoutMs, headers: { accept: 'application/jwk-set+json, application/json' } })
+  if (!fetched.ok) return failed(fetched.error.reason)
+  const { status, headers, body } = fetched.value
+  if (status !== 200) return failed('status')
+  if (!/^application\/(?:[a-z0-9.-]+\+)?json\b/i.test(headers['content-type'] ?? '')) return failed('content_type')
+  const parsed = parseJsonBody(body)
+  const keys = parsed.ok ? readKeys(parsed.value) : undefined
+  if (keys === undefined) return failed('malformed')
+  if (holdsSecretKey(keys)) return failed('secret_key')
+  const asHttpSays = documentExpiresAt(headers['cache-control'], headers['age'], now)
+  const most = addSeconds(now, mostSeconds)
+  return { kind: 'keys', keys, at: now, until: asHttpSays < most ? asHttpSays : most }
+}
+
+function readKeys(value: unknown): PublicKeys | undefined {
+  const keys: unknown = typeof value === 'object' && value !== null && 'keys' in value ? value.keys : undefined
+  if (!Array.isArray(keys) || keys.length > clientKeyLimits.keys) return undefined
+  return keys.every((key) => typeof key === 'object' && key !== null && !Array.isArray(key)) ? { keys } : undefined
+}
