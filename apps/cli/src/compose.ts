@@ -60,10 +60,15 @@ export async function startWorker(platform: Platform, ownOrigins: readonly strin
     metricsAccess: settings,
     resolveTxt: createTxtResolver(),
     ...mailOf(settings),
+    ...keyAgeOf(settings),
     host: settings.workerHost,
     port: settings.workerPort,
   })
 }
+
+const secondsPerDay = 86_400
+const keyAgeOf = ({ signingKeyDays: days }: Platform['settings']) =>
+  days === undefined ? {} : { signingKeyAgeSeconds: days * secondsPerDay }
 
 const mailOf = ({ smtpUrl, mailFrom, publicUrl: origin }: Platform['settings']) =>
   smtpUrl === undefined || mailFrom === undefined ? {} : { mail: { send: createSendMail(smtpUrl.reveal(), mailFrom), origin } }

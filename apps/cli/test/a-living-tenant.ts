@@ -1,5 +1,6 @@
 /** A tenant as the broker might show it: one for tables, and any for properties. */
 import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant, LiveWebhook } from '@drawbridge/cli/tenant-file/live-tenant'
+import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import { aKey } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import fc from 'fast-check'
 
@@ -89,6 +90,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   connections: [aLiveConnection(), aSamlConnection()],
   domains: [aLiveDomain()],
   logout: { grantsOutliveLogout: false },
+  tokens: { algorithm: 'ES256' },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: {
@@ -239,6 +241,7 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
     connections: fc.constant(made),
     domains: unique(domain, (row) => row.domain),
     logout: fc.record({ grantsOutliveLogout: fc.boolean() }),
+    tokens: fc.record({ algorithm: fc.constantFrom(...tokenAlgorithms) }),
     loginTracing: fc.record({ recordClaims: fc.boolean() }),
     loginRecording: fc.record({ recordLogins: fc.boolean() }),
     choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),

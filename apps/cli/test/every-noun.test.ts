@@ -46,6 +46,7 @@ const whole = {
   webhooks: [{ name: 'SIEM', url: 'https://siem.example/hook', events: ['access.ended', 'subject.deactivated'] }],
   provisioning: 'invited_only',
   logout: { grantsOutliveLogout: true },
+  tokens: { algorithm: 'EdDSA' },
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },
   policy: '# as somebody wrote it\nversion: 1\nrules:\n  - name: all\n    effect: grant\n    everyone: true\n    scopes: ["*"]\n',

@@ -34,6 +34,8 @@ export type JobDeps = {
   readonly sealer: Sealer
   /** The installation's id, part of what sealed values are bound to. */
   readonly installationId: string
+  /** How long a key signs before its successor takes over. Absent: age rotates nothing. */
+  readonly signingKeyAgeSeconds?: number
   /** The only way out. */
   readonly fetchSafely: FetchSafely
   readonly resolveTxt: ResolveTxt

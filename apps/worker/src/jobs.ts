@@ -12,6 +12,7 @@ import { checkSignalStreams } from './jobs/check-signal-streams.job.js'
 import { endSubjects } from './jobs/end-subjects.job.js'
 import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
+import { rotateSigningKeys } from './jobs/rotate-signing-keys.job.js'
 import { runScheduled } from './jobs/run-scheduled.job.js'
 import { sendAnnouncements } from './jobs/send-announcements.job.js'
 import { settleDirectory } from './jobs/settle-directory.job.js'
@@ -148,6 +149,7 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
   'end-subjects': scheduled({ attempts: 3, firstPauseMs: 1000 }, endSubjects),
   'refresh-idp-metadata': scheduled({ attempts: 1, firstPauseMs: 1000 }, refreshIdpMetadata),
   'warn-certificates': scheduled({ attempts: 3, firstPauseMs: 5000 }, warnCertificates),
+  'rotate-signing-keys': scheduled({ attempts: 2, firstPauseMs: 5000 }, rotateSigningKeys),
   'send-announcements': scheduled({ attempts: 1, firstPauseMs: 1000 }, sendAnnouncements),
   'check-signal-streams': scheduled({ attempts: 1, firstPauseMs: 1000 }, checkSignalStreams),
   'verify-domains': scheduled({ attempts: 2, firstPauseMs: 5000 }, verifyDomains),

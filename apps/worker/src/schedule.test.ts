@@ -53,6 +53,7 @@ it('metadata is looked at, certificates are watched, domains are asked for, the 
       'check-signal-streams',
       'end-subjects',
       'refresh-idp-metadata',
+      'rotate-signing-keys',
       'send-announcements',
       'sweep-expired',
       'verify-domains',

@@ -8,6 +8,7 @@ export const schedule: readonly { readonly job: string; readonly everySeconds: n
   { job: 'warn-certificates', everySeconds: 6 * 3600 },
   { job: 'verify-domains', everySeconds: 600 },
   { job: 'check-signal-streams', everySeconds: 60 },
+  { job: 'rotate-signing-keys', everySeconds: 1800 },
   { job: 'send-announcements', everySeconds: 30 },
 ]
 

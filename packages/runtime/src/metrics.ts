@@ -97,6 +97,21 @@ export const metricList = {
     labels: ['outcome'],
     help: 'Looks at the metadata of IdPs: unchanged, changed, held for an admin, failed',
   },
+  drawbridge_signing_key_rotations_total: {
+    kind: 'counter',
+    labels: ['purpose', 'cause'],
+    help: 'Signing keys that took over by themselves, by purpose and cause: age, algorithm (another one was chosen)',
+  },
+  drawbridge_signing_keys_withdrawn_total: {
+    kind: 'counter',
+    labels: ['purpose'],
+    help: 'Retired and condemned signing keys whose private half was destroyed, by purpose',
+  },
+  drawbridge_signing_key_failures_total: {
+    kind: 'counter',
+    labels: ['what'],
+    help: 'ALARM: keys of one issuer that could not be rotated or withdrawn in this round: rotate, withdraw',
+  },
   drawbridge_certificate_warnings_total: { kind: 'counter', labels: ['days'], help: 'Ends of IdP certificates told, by days left' },
   drawbridge_domain_proofs_lapsed_total: { kind: 'counter', labels: [], help: 'ALARM: proofs of domains that lapsed' },
   drawbridge_domain_checks_total: {

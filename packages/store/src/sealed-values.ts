@@ -31,8 +31,11 @@ export const expiringSealedColumns = [
 
 export type SealedRow = { readonly tenant: TenantId; readonly id: string; readonly sealed: Buffer }
 
-/** The version of the key follows one octet of format, big-endian, so octets compare as numbers do (`crypto/seal`). */
-const versionOf = (column: string) => `substring(${column} FROM 2 FOR 4)`
+/**
+ * The version of the key follows one octet of format, big-endian, so octets compare as numbers do (`crypto/seal`). What was destroyed is empty,
+ * and has none.
+ */
+const versionOf = (column: string) => `NULLIF(substring(${column} FROM 2 FOR 4), ''::bytea)`
 const octetsOf = (version: number): Buffer => {
   const octets = Buffer.alloc(4)
   octets.writeUInt32BE(version)
@@ -106,7 +109,7 @@ export async function findOlderKeyUsesAcrossTenants(database: Database, version:
 export async function listSealedSamplesAcrossTenants(database: Database): Promise<readonly (SealedRow & LastingSealedColumn)[]> {
   const samples = lastingSealedColumns.map(async ({ table, column }) => {
     const text = `SELECT '${table}' AS table, '${column}' AS column, tenant_id AS tenant, id::text, ${column} AS sealed
-      FROM ${table} WHERE ${column} IS NOT NULL ORDER BY tenant_id, id LIMIT 1`
+      FROM ${table} WHERE octet_length(${column}) > 0 ORDER BY tenant_id, id LIMIT 1`
     return (await acrossTenants(database, (db) => db.query<SealedRow & LastingSealedColumn>(text))).rows
   })
   return (await Promise.all(samples)).flat()

@@ -3,6 +3,7 @@
  * which every change takes first, never lets there be none.
  */
 import type { Instant } from '@drawbridge/core/instant'
+import { defaultTokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { type CondemnedKeyPayload, condemnedKeyEntry, type ToldKeyPurpose } from '@drawbridge/core/signals/signing-key-condemned'
 import type { IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { KeyAlgorithm, KeyPurpose, KeyState, PublicJwk } from '@drawbridge/crypto/signing-keys'
@@ -21,6 +22,10 @@ export type StoredSigningKey = {
   readonly createdAt: Instant
   readonly activatedAt: Instant | undefined
   readonly retiredAt: Instant | undefined
+  /** Of a next key: when it is to sign, if nobody changes anything. */
+  readonly activatesAt: Instant | undefined
+  /** Since when it is not published any more, and its private half is gone. */
+  readonly withdrawnAt: Instant | undefined
 }
 
 type Row = {
@@ -35,6 +40,8 @@ type Row = {
   created_at: Instant
   activated_at: Instant | null
   retired_at: Instant | null
+  activates_at: Instant | null
+  withdrawn_at: Instant | null
 }
 
 const toKey = (row: Row): StoredSigningKey => ({
@@ -49,6 +56,8 @@ const toKey = (row: Row): StoredSigningKey => ({
   createdAt: row.created_at,
   activatedAt: row.activated_at ?? undefined,
   retiredAt: row.retired_at ?? undefined,
+  activatesAt: row.activates_at ?? undefined,
+  withdrawnAt: row.withdrawn_at ?? undefined,
 })
 
 export type SigningKeyDraft = {
@@ -61,12 +70,13 @@ export type SigningKeyDraft = {
   readonly sealedPrivateKey: Buffer
   readonly certificate?: string | undefined
   readonly now: Instant
+  readonly activatesAt?: Instant | undefined
 }
 
 export async function insertSigningKey(db: Db, tenant: TenantId, key: SigningKeyDraft): Promise<void> {
   await db.query(
-    `INSERT INTO signing_keys (tenant_id, id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, certificate, created_at, activated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+    `INSERT INTO signing_keys (tenant_id, id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, certificate, created_at, activated_at, activates_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [
       tenant,
       key.id,
@@ -79,6 +89,7 @@ export async function insertSigningKey(db: Db, tenant: TenantId, key: SigningKey
       key.certificate ?? null,
       toTimestamp(key.now),
       key.state === 'active' ? toTimestamp(key.now) : null,
+      key.activatesAt === undefined ? null : toTimestamp(key.activatesAt),
     ],
   )
 }
@@ -86,7 +97,7 @@ export async function insertSigningKey(db: Db, tenant: TenantId, key: SigningKey
 /** All keys of the tenant's issuers, compromised ones too: whoever publishes or verifies leaves those out. */
 export async function listSigningKeys(db: Db, tenant: TenantId): Promise<readonly StoredSigningKey[]> {
   const { rows } = await db.query<Row>(
-    `SELECT id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, certificate, created_at, activated_at, retired_at
+    `SELECT id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, certificate, created_at, activated_at, retired_at, activates_at, withdrawn_at
      FROM signing_keys WHERE tenant_id = $1 ORDER BY created_at, id`,
     [tenant],
   )
@@ -100,7 +111,7 @@ export async function listSigningKeys(db: Db, tenant: TenantId): Promise<readonl
 export type KeyChange = {
   readonly issuerId: IssuerId
   readonly now: Instant
-  readonly makeKey: (purpose: KeyPurpose, state: 'next' | 'active') => SigningKeyDraft | Promise<SigningKeyDraft>
+  readonly makeKey: (purpose: KeyPurpose, state: 'next' | 'active', algorithm: KeyAlgorithm) => SigningKeyDraft | Promise<SigningKeyDraft>
 }
 
 /**
@@ -110,7 +121,7 @@ export type KeyChange = {
 export async function rotateSigningKey(db: Db, tenant: TenantId, change: PurposeChange): Promise<string | undefined> {
   await lockKeysOfIssuer(db, tenant, change.issuerId)
   const active = await activateNextKey(db, tenant, change)
-  if (active !== undefined) await insertSigningKey(db, tenant, await change.makeKey(change.purpose, 'next'))
+  if (active !== undefined) await addKey(db, tenant, change, 'next')
   return active
 }
 
@@ -150,12 +161,45 @@ export async function condemnSigningKey(
   return true
 }
 
+/**
+ * A next key of the algorithm that is chosen for the purpose, in place of those that wait: they have signed nothing. For whoever has the lock.
+ * `activatesAt` is told, not decided here.
+ */
+export async function replaceNextKey(db: Db, tenant: TenantId, change: PurposeChange, activatesAt: Instant | undefined): Promise<string> {
+  await db.query(`DELETE FROM signing_keys WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = 'next'`, [
+    tenant,
+    change.issuerId,
+    change.purpose,
+  ])
+  return addKey(db, tenant, change, 'next', activatesAt)
+}
+
+/** The choice of the tenant for its tokens, and ES256 for notices, whose receivers are others. */
+export async function findKeyAlgorithm(db: Db, tenant: TenantId, purpose: KeyPurpose): Promise<KeyAlgorithm> {
+  if (purpose !== 'tokens') return purpose === 'saml' ? 'RS256' : defaultTokenAlgorithm
+  const { rows } = await db.query<{ algorithm: KeyAlgorithm }>('SELECT token_algorithm AS algorithm FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.algorithm ?? defaultTokenAlgorithm
+}
+
+/** Read when the lock is held, or a choice that was made meanwhile would be missed. */
+async function addKey(
+  db: Db,
+  tenant: TenantId,
+  { purpose, makeKey }: PurposeChange,
+  state: 'next' | 'active',
+  activatesAt?: Instant,
+): Promise<string> {
+  const key = await makeKey(purpose, state, await findKeyAlgorithm(db, tenant, purpose))
+  await insertSigningKey(db, tenant, { ...key, activatesAt })
+  return key.id
+}
+
 /** Changes of an issuer's keys happen one after the other. This lock does not hold up rows that only refer to the issuer. */
-async function lockKeysOfIssuer(db: Db, tenant: TenantId, issuerId: IssuerId): Promise<void> {
+export async function lockKeysOfIssuer(db: Db, tenant: TenantId, issuerId: IssuerId): Promise<void> {
   await db.query('SELECT 1 FROM issuers WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenant, issuerId])
 }
 
-type PurposeChange = KeyChange & { readonly purpose: KeyPurpose }
+export type PurposeChange = KeyChange & { readonly purpose: KeyPurpose }
 
 const isTold = (purpose: KeyPurpose): purpose is ToldKeyPurpose => purpose !== 'saml'
 
@@ -171,7 +215,11 @@ async function activateNextKey(db: Db, tenant: TenantId, { issuerId, purpose, no
     `UPDATE signing_keys SET state = 'retired', retired_at = $4 WHERE tenant_id = $1 AND issuer_id = $2 AND purpose = $3 AND state = 'active'`,
     [tenant, issuerId, purpose, at],
   )
-  await db.query(`UPDATE signing_keys SET state = 'active', activated_at = $3 WHERE tenant_id = $1 AND id = $2`, [tenant, id, at])
+  await db.query(`UPDATE signing_keys SET state = 'active', activated_at = $3, activates_at = NULL WHERE tenant_id = $1 AND id = $2`, [
+    tenant,
+    id,
+    at,
+  ])
   return id
 }
 
@@ -186,7 +234,7 @@ async function ensureActiveAndNext(db: Db, tenant: TenantId, change: PurposeChan
   }
   let made = false
   const make = async (state: 'active' | 'next') => {
-    await insertSigningKey(db, tenant, await change.makeKey(change.purpose, state))
+    await addKey(db, tenant, change, state)
     made = true
   }
   if (!(await isThere('active')) && (await activateNextKey(db, tenant, change)) === undefined) await make('active')

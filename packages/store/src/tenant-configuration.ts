@@ -71,7 +71,7 @@ SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t
   i.id AS issuer_id, i.url AS issuer_url,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
       'sealedPrivateKey', encode(k.sealed_private_key, 'base64'), 'certificate', k.certificate) ORDER BY k.created_at), '[]')
-    FROM signing_keys k WHERE k.tenant_id = t.id AND k.issuer_id = i.id) AS signing_keys,
+    FROM signing_keys k WHERE k.tenant_id = t.id AND k.issuer_id = i.id AND k.withdrawn_at IS NULL) AS signing_keys,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'name', c.name, 'configuration', c.configuration,
       'sealedSecret', encode(c.sealed_secret, 'base64'), 'epoch', c.epoch, 'disabled', c.disabled_at IS NOT NULL,
       'sha1UntilMs', floor(extract(epoch FROM c.sha1_until) * 1000)::float8) ORDER BY c.created_at), '[]')

@@ -39,6 +39,7 @@ import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
+import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
 import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
 import { wallTrialEndpoints } from './wall-trials.endpoint.js'
@@ -78,6 +79,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...subjectLinkEndpoints,
   ...secondFactorEndpoints,
   ...signingKeyEndpoints,
+  ...tokenAlgorithmEndpoints,
   ...scimGroupEndpoints,
   ...scimTokenEndpoints,
   ...adminKeyEndpoints,

@@ -6,7 +6,7 @@ import { parseConnection } from '@drawbridge/upstream/connection'
 import type { SamlConnection } from '@drawbridge/upstream/connection-configuration'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
-import { sealNewKey, sealNewSamlKey } from './new-key.js'
+import { sealNewKeyFor, sealNewSamlKey } from './new-key.js'
 
 type Owner = Pick<ResolvedTenant, 'id' | 'issuer'>
 
@@ -14,8 +14,10 @@ export function keyChangeOf(deps: BrokerDeps, { id: tenant, issuer }: Owner): Ke
   const about = { tenant, issuerId: issuer.id, now: deps.clock.now() }
   return {
     ...about,
-    makeKey: (purpose, state) =>
-      purpose === 'saml' ? sealNewSamlKey(deps, { ...about, state, issuer: issuer.url }) : sealNewKey(deps, { ...about, state, purpose }),
+    makeKey: (purpose, state, algorithm) =>
+      purpose === 'saml'
+        ? sealNewSamlKey(deps, { ...about, state, issuer: issuer.url })
+        : sealNewKeyFor(deps, { ...about, state, purpose, algorithm }),
   }
 }
 

@@ -1,8 +1,9 @@
 /** Keys and secrets that the admin API makes: sealed or hashed before they leave here. */
 import type { Instant } from '@drawbridge/core/instant'
+import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import type { IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { generateSamlKey } from '@drawbridge/crypto/saml-key'
-import { type GeneratedKey, generateSigningKey } from '@drawbridge/crypto/signing-keys'
+import { type GeneratedKey, generateSigningKey, generateTokenKey } from '@drawbridge/crypto/signing-keys'
 import type { SigningKeyDraft } from '@drawbridge/store/signing-keys'
 import type { BrokerDeps } from '../deps.js'
 
@@ -16,9 +17,12 @@ type Wanted = {
   readonly now: Instant
 }
 
-/** A fresh key pair, its private half sealed to its row. */
+/** A fresh key pair for ES256, its private half sealed to its row. */
 export const sealNewKey = (deps: BrokerDeps, wanted: Wanted): SigningKeyDraft =>
   sealKey(deps, wanted, generateSigningKey(deps.random, wanted.purpose))
+
+export const sealNewKeyFor = async (deps: BrokerDeps, wanted: Wanted & { readonly algorithm: TokenAlgorithm }): Promise<SigningKeyDraft> =>
+  sealKey(deps, wanted, await generateTokenKey(deps.random, wanted.purpose, wanted.algorithm))
 
 /** `issuer` is what an IdP's admin reads on the certificate: who asks him to trust it. */
 export async function sealNewSamlKey(

@@ -28,6 +28,8 @@ const shown = z.strictObject({
   createdAt: time,
   activatedAt: timeOrNull,
   retiredAt: timeOrNull,
+  activatesAt: timeOrNull.describe('Of a next key: when it is to sign by itself. Null: it does not, or the worker has not said yet'),
+  withdrawnAt: timeOrNull.describe('Since when it is not published any more, and its private half is destroyed'),
 })
 const answer = z.strictObject({ signingKeys: z.array(shown) })
 const show = (key: StoredSigningKey): z.output<typeof shown> => ({
@@ -39,6 +41,8 @@ const show = (key: StoredSigningKey): z.output<typeof shown> => ({
   createdAt: toIso(key.createdAt),
   activatedAt: toIsoOrNull(key.activatedAt),
   retiredAt: toIsoOrNull(key.retiredAt),
+  activatesAt: toIsoOrNull(key.activatesAt),
+  withdrawnAt: toIsoOrNull(key.withdrawnAt),
 })
 const showAll = (keys: readonly StoredSigningKey[]): z.output<typeof answer> => ({ signingKeys: keys.map(show) })
 

@@ -13,6 +13,7 @@ import { policyCommands } from './commands/policy-commands.js'
 import { recordedLoginCommands } from './commands/recorded-login-commands.js'
 import { setupCommands } from './commands/setup-commands.js'
 import { signalCommands } from './commands/signal-commands.js'
+import { signingKeyCommands } from './commands/signing-key-commands.js'
 import { streamCommands } from './commands/stream-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
@@ -29,6 +30,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...streamCommands,
   ...factorCommands,
   ...watchCommands,
+  ...signingKeyCommands,
   ...deadLetterCommands,
   ...drillCommands,
   ...deliveryCommands,

@@ -30,6 +30,7 @@ export function declareTenant(live: LiveTenant): Declared {
     webhooks: sortBy(live.webhooks, ({ name }) => name).map(declareWebhook),
     provisioning: live.provisioning,
     logout: live.logout,
+    tokens: live.tokens,
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,
     policy: live.policy,

@@ -1,5 +1,6 @@
 /** A tenant as the broker shows it, read whole before anything is compared with it. */
 import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
+import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import type { ConnectionChoiceJson } from '@drawbridge/core/tenant/connection-choice'
 
 export type LiveConnection = {
@@ -74,6 +75,7 @@ export type LiveTenant = {
   readonly connections: readonly LiveConnection[]
   readonly domains: readonly LiveDomain[]
   readonly logout: { readonly grantsOutliveLogout: boolean }
+  readonly tokens: { readonly algorithm: TokenAlgorithm }
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }
   readonly choice: ConnectionChoiceJson

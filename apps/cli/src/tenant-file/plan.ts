@@ -4,6 +4,7 @@
  * Two promises. A plan of what a file already says is empty. And a plan without `prune` takes nothing away and gives nothing back: what
  * somebody killed, blocked, withdrew, suspended or let lapse stays so, and is told; what the file does not name is left alone, and is told.
  */
+import { defaultTokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { differencesOf } from './differences.js'
 import type { LiveTenant } from './live-tenant.js'
 import type { Compared, Plan, Planned, PlanOptions, Step } from './plan-change.js'
@@ -27,6 +28,7 @@ const nobody = (slug: string): LiveTenant => ({
   connections: [],
   domains: [],
   logout: { grantsOutliveLogout: false },
+  tokens: { algorithm: defaultTokenAlgorithm },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
@@ -46,6 +48,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planWebhooks(compared),
     planProvisioning(compared),
     planDocument(compared, 'logout', '/logout'),
+    planDocument(compared, 'tokens', '/token-algorithm'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
     planConnections(compared),
@@ -91,7 +94,7 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 }
 
 /** What is one small document of the tenant, written whole. */
-function planDocument({ file, live }: Compared, member: 'logout' | 'loginTracing' | 'loginRecording', path: string): Planned {
+function planDocument({ file, live }: Compared, member: 'logout' | 'tokens' | 'loginTracing' | 'loginRecording', path: string): Planned {
   const wanted = file[member]
   const differences = wanted === undefined ? [] : differencesOf(live[member], wanted)
   if (differences.length === 0) return { changes: [] }

@@ -9,6 +9,7 @@ import { newResource } from '@drawbridge/broker/admin/resource-shapes'
 import { newWebhook } from '@drawbridge/broker/admin/webhook-shapes'
 import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
+import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import { policyLimits } from '@drawbridge/core/policy/error'
 import { webhookLimits } from '@drawbridge/core/revocation/webhook'
 import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
@@ -87,6 +88,8 @@ export const tenantShape = z.strictObject({
   webhooks: z.array(newWebhook).max(webhookLimits.endpoints).optional(),
   provisioning: z.enum(provisioningModes).optional(),
   logout: z.strictObject({ grantsOutliveLogout: z.boolean() }).optional(),
+  /** By which algorithm its tokens are signed; it takes a day to be in force. */
+  tokens: z.strictObject({ algorithm: z.enum(tokenAlgorithms) }).optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */
   loginRecording: z.strictObject({ recordLogins: z.boolean() }).optional(),

@@ -7,14 +7,13 @@
 import { assert } from '@drawbridge/core/assert'
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
 import { revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-plan'
-import { claimsOfNotice } from '@drawbridge/core/signals/event-stream'
 import { type CondemnedKeyPayload, signingKeyCondemned, subjectOfKey } from '@drawbridge/core/signals/signing-key-condemned'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
-import { type HeldNotice, listNoticesOfKey, replaceNoticeTokens } from '@drawbridge/store/condemned-notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import { listIssuersOfTenant, lockResourcesOfIssuer } from '@drawbridge/store/revocations'
-import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
+import { acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
+import { signAnew } from '../sign-anew.js'
 import { tellResources } from '../tell-resources.js'
 
 export type CondemnedKeyJob = CondemnedKeyPayload & { readonly tenant: string; readonly entry: number }
@@ -43,23 +42,6 @@ export async function tellCondemnedKey(deps: JobDeps, job: CondemnedKeyJob): Pro
     return count
   })
   if (told !== undefined) deps.log.info({ tenant, kid, notices: told }, 'a condemned key was told')
-}
-
-/** Read and signed at once. */
-const signedAtOnce = 1000
-
-/** What event streams still owe and the condemned key had signed: the same words, by the key that is active now, or no receiver would believe them. */
-async function signAnew(deps: JobDeps, db: AcrossDb, issuer: Parameters<JobDeps['openNoticeSigner']>[1], kid: string): Promise<void> {
-  const sign = await deps.openNoticeSigner(db, issuer)
-  let after: HeldNotice | undefined
-  do {
-    const held = await listNoticesOfKey(db, issuer, { kid, after, limit: signedAtOnce })
-    await replaceNoticeTokens(
-      db,
-      held.map((notice) => ({ ...notice, token: sign(claimsOfNotice(notice.token)) })),
-    )
-    after = held.at(-1)
-  } while (after !== undefined)
 }
 
 /** @spec RFC 8417 §2.2 an event of our own */

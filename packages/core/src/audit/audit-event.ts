@@ -155,7 +155,9 @@ export const auditEvents = {
   'setup_link.opened': 'A set-up link was opened in a browser, and works in no other from then on.',
   'setup_link.revoked': 'A set-up link was taken back.',
   'signing_key.compromised': 'A signing key was declared compromised, and what it signed is no longer believed.',
-  'signing_key.rotated': 'The next signing key became the active one.',
+  'signing_key.rotated':
+    'The next signing key became the active one: an admin said so, or (cause) by age, or because another algorithm was chosen.',
+  'signing_key.withdrawn': 'Nothing that a key signed is alive any more: it left the JWKS, and its private half was destroyed.',
   'subject.deprovisioned': 'The barrier of a person was raised: every token in her name is dead.',
   'subject.linked': 'An admin said which user of the directory a person is. Everything issued to her until then is dead.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
@@ -172,6 +174,8 @@ export const auditEvents = {
   'tenant.second_factor_changed': 'When a second factor of ours is asked for beside the sign-in at the IdP was chosen anew.',
   'tenant.reinstated': 'A suspended tenant works again. Nothing revoked earlier comes back.',
   'tenant.renamed': 'The name of a tenant changed.',
+  'tenant.token_algorithm_changed':
+    'Another algorithm was chosen for the tokens of the tenant. Its key is published, and signs once verifiers can know it.',
   token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',
   token_refresh_repeated: 'A refresh token was sent again within the grace, and got the same successor.',
   token_refreshed: 'A refresh token was rotated.',

@@ -1,4 +1,5 @@
 /** Settings of the keys under which everything secret in the database is sealed. */
+import { defaultKeyAgeDays } from '@drawbridge/core/oauth/key-rotation'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { listed, optional, required, type SettingEntries, whole } from './setting.js'
@@ -8,6 +9,15 @@ export type MasterKeySetting = { readonly version: number; readonly key: Secret 
 export type KeySettings = {
   readonly masterKeys: readonly MasterKeySetting[]
   readonly currentMasterKey: number | undefined
+  /** `undefined`: age rotates nothing. */
+  readonly signingKeyDays: number | undefined
+}
+
+const mostSigningKeyDays = 3650
+const days = whole(1, mostSigningKeyDays)
+const daysOrOff = (text: string): Result<number | undefined, string> => {
+  const read = text === 'off' ? ok(undefined) : days(text)
+  return read.ok ? read : err(`${read.error}, or off`)
 }
 
 function masterKeys(text: string): Result<readonly MasterKeySetting[], string> {
@@ -37,5 +47,13 @@ export const keySettings: SettingEntries<KeySettings> = {
     example: '1',
     default: undefined,
     parse: optional(whole(1, 999_999)),
+  },
+  signingKeyDays: {
+    name: 'DRAWBRIDGE_SIGNING_KEY_DAYS',
+    description:
+      'After how many days the keys that sign tokens and notices are replaced, nothing that they signed dying by it; off: by hand alone. For workers.',
+    example: '30',
+    default: String(defaultKeyAgeDays),
+    parse: required(daysOrOff),
   },
 }

@@ -228,39 +228,6 @@ const adminKeyRows = {
 } as const
 const keys: readonly AdminCommand[] = [
   {
-    name: 'signing-key list',
-    does: 'List signing keys and their states',
-    takes: ['tenant'],
-    call: { method: 'GET', path: '/tenants/{tenant}/signing-keys' },
-    shows: {
-      rows: 'signingKeys',
-      columns: [
-        ['key id', 'id'],
-        ['purpose', 'purpose'],
-        ['algorithm', 'algorithm'],
-        ['state', 'state'],
-        ['activated', 'activatedAt'],
-      ],
-    },
-    example: 'drawbridge signing-key list initech',
-  },
-  {
-    name: 'signing-key rotate',
-    does: 'Activate the next key, retire the active one, make a new next one',
-    takes: ['tenant'],
-    flags: { purpose: { kind: 'text', says: 'whose', choices: ['tokens', 'notices', 'saml'], required: true } },
-    call: { method: 'POST', path: '/tenants/{tenant}/signing-keys/rotate' },
-    example: 'drawbridge signing-key rotate initech --purpose tokens',
-  },
-  {
-    name: 'signing-key condemn',
-    does: 'Condemn a key that was stolen: out of the JWKS at once, guards are told, and the next key takes its place',
-    takes: ['tenant', 'kid'],
-    call: { method: 'POST', path: '/tenants/{tenant}/signing-keys/{kid}/compromised' },
-    confirms: 'Condemn the key {kid}? Everything that it signed is worth nothing from then on.',
-    example: 'drawbridge signing-key condemn initech 8fJ…',
-  },
-  {
     name: 'admin-key list',
     does: 'List the admin keys of this key’s owner, revoked ones too',
     takes: [],
