@@ -56,9 +56,28 @@ const host = '127.0.0.1'
 const receiverCount = 3
 
 export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
+  const endings: (() => unknown)[] = []
+  const stop = async () => {
+    for (const end of endings.splice(0).toReversed()) await end()
+  }
+  try {
+    return { ...(await open(engine, (end) => endings.push(end))), stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** `ends`: takes how to end what has begun; the latest ends first. */
+async function open(engine: Engine, ends: (end: () => unknown) => void): Promise<Omit<ShakenFleet, 'stop'>> {
   const folder = mkdtempSync(join(tmpdir(), 'drawbridge-faults-'))
-  const [postgres, redis] = await Promise.all([aPlainPostgres(), engine === 'redis' ? aRedis() : undefined])
+  ends(() => rmSync(folder, { recursive: true, force: true }))
+  const postgres = await aPlainPostgres()
+  ends(() => postgres.remove())
+  const redis = engine === 'redis' ? await aRedis() : undefined
+  ends(() => redis?.stop())
   const outside = await anOutside(folder)
+  ends(() => outside.close())
   const environment = {
     ...productionOn(postgres),
     ...{ DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1', DRAWBRIDGE_LOG_LEVEL: 'info', DRAWBRIDGE_ALLOWED_ORIGINS: outside.origin },
@@ -67,12 +86,22 @@ export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
   const migrated = await run(['migrate'], { ...environment, DATABASE_OWNER_URL: postgres.ownerUrl })
   if (migrated.code !== 0) throw new Error(migrated.output)
   const place = { folder, postgres, redis, environment }
-  const brokers = [await aMember(place, 'broker', 1), await aMember(place, 'broker', 2)]
-  const workers = [await aMember(place, 'worker', 1), await aMember(place, 'worker', 2)]
+  const begin = async (kind: 'broker' | 'worker', which: number): Promise<Member> => {
+    const member = await aMember(place, kind, which)
+    ends(async () => {
+      await member.kill()
+      await Promise.all(member.lines.map((line) => line.close()))
+    })
+    return member
+  }
+  const brokers = [await begin('broker', 1), await begin('broker', 2)]
+  const workers = [await begin('worker', 1), await begin('worker', 2)]
   const balancer = await aLoadBalancer(brokers.map(({ port }) => port))
+  ends(() => balancer.close())
   const adminKey = (await run(['admin-key', 'create'], environment)).output.trim()
   const admin = adminAt(balancer.url, adminKey)
   const idp = await aCompanyIdp()
+  ends(() => idp.simulator.close())
   const members = [...brokers, ...workers]
   await allReady(members)
   const resource = 'https://documents.initech.example/mcp'
@@ -82,8 +111,14 @@ export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
   const { status } = await admin('POST', '/tenants/initech/webhooks', hook)
   if (status !== 201) throw new Error(`the webhook was answered ${status}`)
   const receivers: Receiver[] = []
-  for (let made = 1; made <= receiverCount; made += 1)
-    receivers.push(await aReceiver(`guard-${made}`, customer, Number(new URL(balancer.url).port)))
+  for (let made = 1; made <= receiverCount; made += 1) {
+    const receiver = await aReceiver(`guard-${made}`, customer, Number(new URL(balancer.url).port))
+    receivers.push(receiver)
+    ends(async () => {
+      await receiver.guard().stop()
+      await receiver.line.close()
+    })
+  }
   const servers = new Map([
     [publicUrl, balancer.url],
     [idpUrl, idp.at],
@@ -94,13 +129,6 @@ export async function aShakenFleet(engine: Engine): Promise<ShakenFleet> {
     browser: () =>
       openBrowser({ stopAt: redirectUri, findServer: (url) => new URL(url.pathname + url.search, servers.get(url.origin) ?? url.origin) }),
     mended: () => allReady(members),
-    stop: async () => {
-      await Promise.all(receivers.map((receiver) => receiver.guard().stop()))
-      await Promise.all(members.map((member) => member.kill()))
-      await Promise.all([...members.flatMap(({ lines }) => lines), ...receivers.map(({ line }) => line)].map((line) => line.close()))
-      await Promise.all([balancer.close(), outside.close(), idp.simulator.close(), redis?.stop(), postgres.remove()])
-      rmSync(folder, { recursive: true, force: true })
-    },
   }
 }
 
