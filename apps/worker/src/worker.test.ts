@@ -215,7 +215,7 @@ it('an instance that fell silent is given up by the sweep: its receipt says so, 
 })
 
 it('a receipt that was written for a stream in the moment in which it closed is not waited for either', async () => {
-  const company = await aCompany(fixture, 'closed-lately')
+  const company = await aCompany(fixture, 'closed-in-that-moment')
   const [closed, event, at] = [random.uuid(), random.uuid(), new Date()]
   await asOwner(
     fixture.ownerUrl,
