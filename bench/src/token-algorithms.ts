@@ -12,9 +12,26 @@ const callsOf = (algorithm: TokenAlgorithm): number => (algorithm.startsWith('E'
 const typ = 'at+jwt'
 const now = 1_900_000_000
 const claims = {
-  ...{ iss: 'https://login.example/t/acme', aud: 'https://api.example/mcp', tenant: 'acme', epochs: '1.1.1.1.1', acr: 'mfa', amr: ['pwd', 'otp'] },
-  ...{ iat: now, exp: now + 900, auth_time: now, scope: 'documents:read documents:write', client_id: 'https://client.example/metadata.json' },
-  ...{ sub: '0f0e7d0a-0000-4000-8000-000000000000', gid: '0f0e7d0a-0000-4000-8000-000000000001', jti: '0f0e7d0a-0000-4000-8000-000000000002' },
+  ...{
+    iss: 'https://login.example/t/acme',
+    aud: 'https://api.example/mcp',
+    tenant: 'acme',
+    epochs: '1.1.1.1.1',
+    acr: 'mfa',
+    amr: ['pwd', 'otp'],
+  },
+  ...{
+    iat: now,
+    exp: now + 900,
+    auth_time: now,
+    scope: 'documents:read documents:write',
+    client_id: 'https://client.example/metadata.json',
+  },
+  ...{
+    sub: '0f0e7d0a-0000-4000-8000-000000000000',
+    gid: '0f0e7d0a-0000-4000-8000-000000000001',
+    jti: '0f0e7d0a-0000-4000-8000-000000000002',
+  },
 }
 
 /** Median of some rounds, after one to warm up: microseconds of CPU for one call. */
