@@ -9,22 +9,31 @@ import { aProduct, eventually, nextSecond, type Product } from './a-product.js'
 
 export type Fleet = { readonly product: Product; readonly first: string; readonly second: string; stop(): Promise<void> }
 
-/** `first` and `second`: the issuer acme as each broker serves it. */
-export async function aFleet(more: Readonly<Record<string, string>> = {}): Promise<Fleet> {
-  const product = await aProduct(more)
+/** One more broker on the product's database, with its own connections and its own memory; `issuer`: acme as it serves it. */
+export async function anotherBroker(product: Product): Promise<{ readonly platform: Platform; readonly issuer: string; stop(): Promise<void> }> {
   const { settings } = product.started.platform
   const ports = { port: await freePort(), workerPort: await freePort() }
   const platform: Platform = await openPlatform({ ...settings, ...ports }, { kind: 'demo' })
   const broker: RunningBroker = await startBroker(platform, [product.started.simulatorUrl, new URL(product.mcpUrl).origin])
-  const worker = await startWorker(platform)
+  const stop = async () => {
+    await broker.close()
+    await platform.close()
+  }
+  return { platform, issuer: `http://127.0.0.1:${broker.port}/t/acme`, stop }
+}
+
+/** `first` and `second`: the issuer acme as each broker serves it. */
+export async function aFleet(more: Readonly<Record<string, string>> = {}): Promise<Fleet> {
+  const product = await aProduct(more)
+  const other = await anotherBroker(product)
+  const worker = await startWorker(other.platform)
   return {
     product,
     first: product.issuer('acme'),
-    second: `http://127.0.0.1:${broker.port}/t/acme`,
+    second: other.issuer,
     stop: async () => {
       await worker.close()
-      await broker.close()
-      await platform.close()
+      await other.stop()
       await product.stop()
     },
   }
@@ -44,7 +53,7 @@ async function signIn({ product, first, second }: Fleet, person: string): Promis
   return { clientId, accessToken, refreshToken: String(json['refresh_token']), grantId: claims.gid }
 }
 
-async function introspect({ product }: Fleet, at: string, token: string): Promise<unknown> {
+export async function introspect(product: Product, at: string, token: string): Promise<unknown> {
   const { id, secret } = product.started.demonstration.resourceCredential
   const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
   const response = await fetch(`${at}/introspect`, { method: 'POST', headers: { authorization }, body: new URLSearchParams({ token }) })
@@ -101,7 +110,7 @@ export function describeFleet(theFleet: () => Fleet): void {
     expect(killed.ok ? 'ok' : await killed.text()).toBe('ok')
     for (const at of [fleet.first, fleet.second]) {
       expect(await refreshAt(at, clientId, refreshToken)).toMatchObject({ status: 400, json: { error: 'invalid_grant' } })
-      expect(await introspect(fleet, at, accessToken)).toBe(false)
+      expect(await introspect(fleet.product, at, accessToken)).toBe(false)
     }
     await eventually(async () => (await callTool(fleet.product.mcpUrl, accessToken)).status === 401)
   })
