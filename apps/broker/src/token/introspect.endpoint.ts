@@ -90,9 +90,18 @@ function readToken(deps: BrokerDeps, tenant: ResolvedTenant, token: Secret): Int
 const basic = /^Basic ([A-Za-z0-9+/]{1,1024}={0,2})$/i
 const credentialShape = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([\x21-\x7e]{1,256})$/
 
-/** Ids and secrets of resource credentials are ours and need no percent-encoding, so what needs it is none of them. RFC 6749 §2.3.1. */
+/** Ids and secrets of resource credentials are ours and need no percent-encoding, but strict clients encode even a hyphen. @spec RFC 6749 §2.3.1 */
 function parseResourceCredential(header: string | undefined): { readonly id: string; readonly secret: Secret } | undefined {
   const encoded = basic.exec(header ?? '')?.[1]
-  const match = credentialShape.exec(encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString('latin1'))
+  const halves = encoded === undefined ? [] : Buffer.from(encoded, 'base64').toString('latin1').split(':')
+  const match = credentialShape.exec(halves.map(decode).join(':'))
   return match ? { id: match[1] as string, secret: new Secret(match[2] as string) } : undefined
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return ''
+  }
 }

@@ -335,6 +335,14 @@ describe('revocation and introspection', () => {
     }
   })
 
+  it('knows a resource server whose client percent-encodes its credential (RFC 6749 §2.3.1)', async () => {
+    const { tokens } = await login()
+    const encode = (text: string) => [...text].map((one) => `%${one.charCodeAt(0).toString(16)}`).join('')
+    const ask = (secret: string) => post('introspect', { token: tokens.access_token }, basic(encode(acme.credentialId), secret))
+    expect(await (await ask(encode(acme.credentialSecret))).json()).toMatchObject({ active: true })
+    for (const wrong of [encode(`${acme.credentialSecret}x`), '%', `${acme.credentialSecret}%00`]) expect((await ask(wrong)).status).toBe(401)
+  })
+
   it('calls a token of a compromised key inactive at once', async () => {
     const { tokens } = await login()
     expect(await introspect(tokens.access_token)).toMatchObject({ active: true })
