@@ -87,7 +87,7 @@ async function aServerOf(product: Hands, company: Company, path: string): Promis
     name: `Documents of ${company}${path}`,
     scopes,
   })
-  const { status, json } = await product.admin('POST', `/tenants/${company}/resources/${made.json['id']}/credentials`, {})
+  const { status, json } = await product.admin('POST', `/tenants/${company}/resources/${String(made.json['id'])}/credentials`, {})
   expect([made.status, status]).toEqual([201, 201])
   const credential = { id: String(json['id']), secret: String(json['secret']) }
   return createExampleMcpServer({ resource, port, issuers: [{ issuer: product.issuer(company), credential }] })
