@@ -26,6 +26,7 @@ const { oidcVendors } = await load('packages/upstream/dist/oidc/vendors.js')
 const { commandLineSettings } = await load('packages/runtime/dist/env.js')
 const { adminCommands } = await load('apps/cli/dist/admin/commands.js')
 const { referenceOf } = await load('apps/cli/dist/admin/help.js')
+const { matrix } = await load('packages/conformance/dist/matrix.js')
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
 
 async function printErrors() {
@@ -128,7 +129,26 @@ function printSpecCoverage() {
     `\`${path}\``,
     [...tests.exact, ...(tests.folder.length > 0 ? ['in its folder:', ...tests.folder] : [])].map(nameOf).join(' ') || 'none beside it',
   ])
-  return `# Coverage of specifications\n\n${generated}\n\nWhich file answers which section, by its \`@spec\` tag or its endpoint, and the test beside it. A test beside a file does not prove that it tests the section; tests of the whole product, in \`apps/cli/test\`, are not named here.\n\n${table(['section', 'file', 'test'], rows)}\n`
+  const asked = Object.entries(matrix).map(([title, requirements]) => {
+    const lines = requirements.map(({ section, level, says }) => [section, level, says])
+    return `### ${title}\n\n${table(['section', 'level', 'the server …'], lines)}`
+  })
+  return `# Coverage of specifications
+
+${generated}
+
+## Asked of a running broker
+
+Each row is a test that speaks HTTP alone (\`packages/conformance/src\`); \`apps/cli/test/conformance.test.ts\` asks all of them of the whole product, and \`packages/conformance/src/matrix.test.ts\` makes sure that a server which agrees to everything passes none. The matrix is young: what is not in it may well be tested elsewhere, below or in \`apps/cli/test\`.
+
+${asked.join('\n\n')}
+
+## Cited in the code
+
+Which file answers which section, by its \`@spec\` tag or its endpoint, and the test beside it. A test beside a file does not prove that it tests the section.
+
+${table(['section', 'file', 'test'], rows)}
+`
 }
 
 const nameOf = (test) => (test.includes('/') ? `\`${test.slice(test.lastIndexOf('/') + 1)}\`` : test)

@@ -1,0 +1,61 @@
+/** Our own matrix of requirements, asked of a running broker over HTTP. docs/reference/spec-coverage.md prints the same table. */
+import { matrix } from '@drawbridge/conformance/matrix'
+import type { Gate, Target } from '@drawbridge/conformance/requirement'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
+import { aProduct, type Company, type Product } from './a-product.js'
+
+let product: Product
+let target: Target
+
+beforeAll(async () => {
+  product = await aProduct()
+  const made = async (company: Company, body: object) => {
+    const { status, json } = await product.admin('POST', `/tenants/${company}/clients`, body)
+    expect({ status, json }).toMatchObject({ status: 201 })
+    return json
+  }
+  const client = { id: 'twin', redirectUri: webRedirectUri }
+  for (const company of ['acme', 'globex'] as const)
+    await made(company, { clientId: client.id, name: 'Twin', redirectUris: [client.redirectUri], preApproved: true })
+  const machine = await made('acme', {
+    name: 'Machine',
+    grantTypes: ['client_credentials'],
+    tokenEndpointAuthMethod: 'client_secret_basic',
+    scopeCeiling: ['documents:read'],
+  })
+  const issuer = product.issuer('acme')
+  const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
+  target = {
+    issuer,
+    otherIssuer: product.issuer('globex'),
+    resource: product.mcpUrl,
+    client,
+    otherClientId,
+    machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
+    resourceCredential: product.started.demonstration.resourceCredential,
+    signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
+    openGate: () => openGate(otherClientId),
+  }
+}, 120_000)
+afterAll(() => product?.stop(), 60_000)
+
+async function openGate(clientId: string): Promise<Gate> {
+  const browser = aBrowser()
+  const { url } = anAttempt({ issuer: target.issuer, clientId, resource: target.resource, redirectUri: webRedirectUri })
+  const page = await browser.open(url)
+  const { action, fields } = page.form('answer=continue')
+  const cookie = [...browser.cookies(page.url)].map(([name, value]) => `${name}=${value}`).join('; ')
+  return { headers: page.headers, action: new URL(action, page.url).href, fields, cookie }
+}
+
+const rows = Object.entries(matrix)
+
+it('names each requirement once', () => {
+  const named = rows.flatMap(([, requirements]) => requirements.map(({ section, says }) => `${section} ${says}`))
+  expect(new Set(named).size).toBe(named.length)
+})
+
+describe.each(rows)('%s', (_, requirements) => {
+  it.each(requirements)('$section $level: $says', ({ ask }) => ask(target))
+})

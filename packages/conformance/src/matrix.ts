@@ -1,0 +1,15 @@
+/** The whole matrix: requirement, section, level and test in one row, so that no row is without a test. */
+import { authorizationEndpointRequirements } from './authorization-endpoint.js'
+import { gateRequirements } from './gates.js'
+import { metadataRequirements } from './metadata.js'
+import { otherTenantRequirements } from './other-tenant.js'
+import type { Requirement } from './requirement.js'
+import { tokenEndpointRequirements } from './token-endpoint.js'
+
+export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
+  'Metadata and keys': metadataRequirements,
+  'Authorization endpoint': authorizationEndpointRequirements,
+  'Token endpoint': tokenEndpointRequirements,
+  'Pages on which a person decides': gateRequirements,
+  'Between issuers of one installation': otherTenantRequirements,
+}

@@ -1,0 +1,135 @@
+/** What a specification demands, and how it is asked of a running server: a row of the matrix. */
+import assert from 'node:assert/strict'
+
+export type Level = 'MUST' | 'MUST NOT' | 'SHOULD'
+export type Requirement = {
+  readonly section: string
+  readonly level: Level
+  readonly says: string
+  /** Throws when the server does otherwise. */
+  readonly ask: (target: Target) => Promise<void>
+}
+
+/** The same text is a client at both issuers, so that what is refused there is refused for the credential alone. */
+export type Target = {
+  readonly issuer: string
+  readonly otherIssuer: string
+  readonly resource: string
+  /** Public and approved, known at both issuers by the same id and redirect URI. */
+  readonly client: { readonly id: string; readonly redirectUri: string }
+  /** Another public one of the same issuer. */
+  readonly otherClientId: string
+  /** In its own name, with a secret, at `issuer` alone. */
+  readonly machine: { readonly id: string; readonly secret: string }
+  readonly resourceCredential: { readonly id: string; readonly secret: string }
+  /** Follows an authorization URL as the person would; resolves with the address at which the browser ends. */
+  readonly signIn: (authorizationUrl: string) => Promise<string>
+  /** The first page that a client which nobody approved shows to a new browser. */
+  readonly openGate: () => Promise<Gate>
+}
+export type Gate = {
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly action: string
+  readonly fields: Readonly<Record<string, string>>
+  readonly cookie: string
+}
+
+export type Parameters = Readonly<Record<string, string | undefined>>
+export type Answered = { readonly status: number; readonly headers: Headers; readonly json: Readonly<Record<string, unknown>> }
+
+const given = (parameters: Parameters): [string, string][] =>
+  Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined)
+
+/** A good verifier and its S256 challenge. @spec RFC 7636 Appendix B */
+export const proof = {
+  verifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk',
+  challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+} as const
+
+/** `change`: in place of the good parameters; undefined leaves one out. `more` is added as it stands. */
+export function authorizeUrl({ issuer, client, resource }: Target, change: Parameters = {}, more = ''): string {
+  const good = {
+    response_type: 'code',
+    client_id: client.id,
+    redirect_uri: client.redirectUri,
+    code_challenge: proof.challenge,
+    code_challenge_method: 'S256',
+    resource,
+    state: 'of-the-client',
+  }
+  return `${issuer}/authorize?${new URLSearchParams(given({ ...good, ...change })).toString()}${more}`
+}
+
+/** Where the browser is sent, if anywhere. */
+export async function sentTo(url: string): Promise<URL | undefined> {
+  const response = await fetch(url, { redirect: 'manual' })
+  await response.text()
+  const location = response.headers.get('location')
+  return location === null ? undefined : new URL(location, url)
+}
+
+/** The client is told, at its own redirect URI, with its state and by whom. @spec RFC 6749 §4.1.2.1, RFC 9207 §2 */
+export async function refusedToClient(target: Target, url: string, errors: readonly string[]): Promise<void> {
+  const to = await sentTo(url)
+  if (!to?.href.startsWith(`${target.client.redirectUri}?`)) assert.fail(`sent to ${to?.href ?? 'nowhere'}`)
+  assert.ok(errors.includes(to.searchParams.get('error') ?? ''), `told ${to.search}`)
+  assert.deepEqual([to.searchParams.get('state'), to.searchParams.get('iss')], ['of-the-client', target.issuer])
+  assert.equal(to.searchParams.get('code'), null)
+}
+
+/** The person is told, and the browser goes nowhere. @spec RFC 6749 §4.1.2.1 */
+export async function refusedOnPage(url: string): Promise<void> {
+  const response = await fetch(url, { redirect: 'manual' })
+  assert.equal(response.headers.get('location'), null)
+  assert.ok(response.status >= 400 && response.status < 500, `answered ${response.status}`)
+}
+
+export async function post(
+  url: string,
+  form: Parameters | URLSearchParams,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answered> {
+  const body = form instanceof URLSearchParams ? form : new URLSearchParams(given(form))
+  const response = await fetch(url, { method: 'POST', body, headers })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, json: text.startsWith('{') ? JSON.parse(text) : {} }
+}
+
+export const basic = ({ id, secret }: { readonly id: string; readonly secret: string }): { readonly authorization: string } => ({
+  authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+})
+
+export function refusedWith({ status, json }: Answered, errors: readonly string[]): void {
+  assert.ok(status >= 400 && status < 500 && errors.includes(String(json['error'])), `answered ${status} ${JSON.stringify(json)}`)
+  assert.equal(json['access_token'], undefined)
+}
+
+export async function aCode(target: Target): Promise<string> {
+  const back = new URL(await target.signIn(authorizeUrl(target)))
+  const code = back.searchParams.get('code')
+  assert.ok(code, `came back with ${back.search}`)
+  return code
+}
+
+export const codeForm = ({ client, resource }: Target, code: string, change: Parameters = {}): Parameters => ({
+  grant_type: 'authorization_code',
+  code,
+  redirect_uri: client.redirectUri,
+  client_id: client.id,
+  code_verifier: proof.verifier,
+  resource,
+  ...change,
+})
+
+export type Tokens = { readonly accessToken: string; readonly refreshToken: string }
+export async function someTokens(target: Target): Promise<Tokens> {
+  const { status, json } = await post(`${target.issuer}/token`, codeForm(target, await aCode(target)))
+  assert.equal(status, 200)
+  return { accessToken: String(json['access_token']), refreshToken: String(json['refresh_token']) }
+}
+
+export async function isActive(target: Target, issuer: string, token: string): Promise<unknown> {
+  const { status, json } = await post(`${issuer}/introspect`, { token }, basic(target.resourceCredential))
+  assert.equal(status, 200)
+  return json['active']
+}

@@ -1,0 +1,163 @@
+/** What the token endpoint refuses, and how it answers. */
+import assert from 'node:assert/strict'
+import { aCode, basic, codeForm, type Parameters, post, type Requirement, refusedWith, someTokens } from './requirement.js'
+
+const badRedemptions: readonly [
+  section: string,
+  says: string,
+  change: (target: { readonly otherClientId: string }) => Parameters,
+  errors: readonly string[],
+][] = [
+  ['RFC 7636 §4.6', 'refuses a code with the verifier of another', () => ({ code_verifier: 'a'.repeat(43) }), ['invalid_grant']],
+  [
+    'RFC 7636 §4.6',
+    'refuses a code with its challenge for a verifier',
+    () => ({ code_verifier: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM' }),
+    ['invalid_grant'],
+  ],
+  [
+    'RFC 9700 §4.8.2',
+    'refuses a code of a challenge without a verifier',
+    () => ({ code_verifier: undefined }),
+    ['invalid_grant', 'invalid_request'],
+  ],
+  [
+    'RFC 6749 §4.1.3',
+    'refuses a code with another redirect URI',
+    () => ({ redirect_uri: 'https://evil.example/callback' }),
+    ['invalid_grant'],
+  ],
+  ['RFC 6749 §4.1.3', 'refuses a code of another client', ({ otherClientId }) => ({ client_id: otherClientId }), ['invalid_grant']],
+  ['RFC 8707 §2.2', 'refuses a resource that the code is not for', () => ({ resource: 'https://unknown.example/mcp' }), ['invalid_target']],
+]
+
+const malformed: readonly [section: string, says: string, form: string, errors: readonly string[]][] = [
+  ['RFC 6749 §5.2', 'refuses a request without a grant type', 'client_id=CLIENT', ['invalid_request']],
+  [
+    'RFC 6749 §5.2',
+    'refuses a grant type that it does not know',
+    'client_id=CLIENT&grant_type=urn:example:none',
+    ['unsupported_grant_type'],
+  ],
+  [
+    'RFC 9700 §2.4',
+    'refuses the password of a person',
+    'client_id=CLIENT&grant_type=password&username=ada&password=x',
+    ['unsupported_grant_type', 'unauthorized_client'],
+  ],
+  [
+    'RFC 6749 §3.2',
+    'takes no parameter twice',
+    'client_id=CLIENT&grant_type=authorization_code&grant_type=refresh_token',
+    ['invalid_request'],
+  ],
+  ['RFC 6749 §3.2', 'takes no code twice', 'client_id=CLIENT&grant_type=authorization_code&code=a&code=b', ['invalid_request']],
+  [
+    'RFC 6749 §3.2',
+    'takes a parameter without a value for one that is absent',
+    'client_id=CLIENT&grant_type=',
+    ['invalid_request', 'unsupported_grant_type'],
+  ],
+]
+
+export const tokenEndpointRequirements: readonly Requirement[] = [
+  ...badRedemptions.map(
+    ([section, says, change, errors]): Requirement => ({
+      section,
+      level: 'MUST',
+      says,
+      ask: async (target) => {
+        const form = codeForm(target, await aCode(target), change(target))
+        refusedWith(await post(`${target.issuer}/token`, form), errors)
+      },
+    }),
+  ),
+  ...malformed.map(
+    ([section, says, form, errors]): Requirement => ({
+      section,
+      level: 'MUST',
+      says,
+      ask: async ({ issuer, client }) =>
+        refusedWith(await post(`${issuer}/token`, new URLSearchParams(form.replace('CLIENT', client.id))), errors),
+    }),
+  ),
+  {
+    section: 'RFC 6749 §5.1',
+    level: 'MUST',
+    says: 'answers tokens as JSON that nobody stores, each of a type',
+    ask: async (target) => {
+      const { status, headers, json } = await post(`${target.issuer}/token`, codeForm(target, await aCode(target)))
+      assert.equal(status, 200)
+      assert.match(headers.get('content-type') ?? '', /^application\/json(;|$)/)
+      assert.match(headers.get('cache-control') ?? '', /no-store/)
+      assert.match(String(json['token_type']), /^bearer$/i)
+    },
+  },
+  {
+    section: 'RFC 6749 §4.1.2',
+    level: 'MUST NOT',
+    says: 'redeems a code twice',
+    ask: async (target) => {
+      const form = codeForm(target, await aCode(target))
+      assert.equal((await post(`${target.issuer}/token`, form)).status, 200)
+      refusedWith(await post(`${target.issuer}/token`, form), ['invalid_grant'])
+    },
+  },
+  {
+    section: 'RFC 6749 §3.2',
+    level: 'MUST',
+    says: 'is asked by POST alone, and reads nothing from the address',
+    ask: async ({ issuer, machine, resource }) => {
+      const asked = new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: machine.id,
+        client_secret: machine.secret,
+        resource,
+      })
+      const got = await fetch(`${issuer}/token?${asked.toString()}`)
+      assert.ok(got.status >= 400 && got.status < 500, `GET was answered ${got.status}`)
+      refusedWith(await post(`${issuer}/token?${asked.toString()}`, {}), ['invalid_request', 'invalid_client'])
+    },
+  },
+  {
+    section: 'RFC 6749 §2.3',
+    level: 'MUST NOT',
+    says: 'believes a client that proves itself in two ways at once',
+    ask: async ({ issuer, machine, resource }) => {
+      const form = { grant_type: 'client_credentials', client_id: machine.id, client_secret: machine.secret, resource }
+      refusedWith(await post(`${issuer}/token`, form, basic(machine)), ['invalid_request', 'invalid_client'])
+    },
+  },
+  {
+    section: 'RFC 6749 §5.2',
+    level: 'MUST',
+    says: 'answers 401 and a challenge to a client whose secret is wrong',
+    ask: async ({ issuer, machine, resource }) => {
+      const wrong = await post(`${issuer}/token`, { grant_type: 'client_credentials', resource }, basic({ ...machine, secret: 'wrong' }))
+      refusedWith(wrong, ['invalid_client'])
+      assert.equal(wrong.status, 401)
+      assert.match(wrong.headers.get('www-authenticate') ?? '', /^Basic /)
+    },
+  },
+  {
+    section: 'RFC 6749 §4.4',
+    level: 'MUST',
+    says: 'gives tokens in its own name to no public client',
+    ask: async ({ issuer, client, resource }) =>
+      refusedWith(await post(`${issuer}/token`, { grant_type: 'client_credentials', client_id: client.id, resource }), [
+        'unauthorized_client',
+        'invalid_client',
+      ]),
+  },
+  {
+    section: 'RFC 6749 §6',
+    level: 'MUST NOT',
+    says: 'refreshes for another client, or with more than was granted',
+    ask: async (target) => {
+      const { refreshToken } = await someTokens(target)
+      const form = { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: target.client.id }
+      refusedWith(await post(`${target.issuer}/token`, { ...form, scope: 'admin:purge' }), ['invalid_scope'])
+      refusedWith(await post(`${target.issuer}/token`, { ...form, client_id: target.otherClientId }), ['invalid_grant'])
+    },
+  },
+]
