@@ -10,7 +10,9 @@ import { aProduct, eventually, nextSecond, type Product } from './a-product.js'
 export type Fleet = { readonly product: Product; readonly first: string; readonly second: string; stop(): Promise<void> }
 
 /** One more broker on the product's database, with its own connections and its own memory; `issuer`: acme as it serves it. */
-export async function anotherBroker(product: Product): Promise<{ readonly platform: Platform; readonly issuer: string; stop(): Promise<void> }> {
+export async function anotherBroker(
+  product: Product,
+): Promise<{ readonly platform: Platform; readonly issuer: string; stop(): Promise<void> }> {
   const { settings } = product.started.platform
   const ports = { port: await freePort(), workerPort: await freePort() }
   const platform: Platform = await openPlatform({ ...settings, ...ports }, { kind: 'demo' })

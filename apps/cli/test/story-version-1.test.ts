@@ -38,49 +38,46 @@ const search = async (client: Client): Promise<string> =>
   JSON.stringify((await client.callTool({ name: 'search_documents', arguments: { text: 'people' } })).content)
 
 describe.each(['acme', 'globex'] as const)('at %s', (company) => {
-  it.each(knownBy)(
-    'known by %s, from 401 to a tool, a refresh, and 401 when IT says so',
-    async (way) => {
-      await product.provision(company)
-      await product.setActive(company, person, true)
-      await nextSecond()
-      const url = servers[company]?.guard.resource ?? ''
-      const { options, gates } = await world.client(company, way)
-      const seen: string[] = []
-      const refused: string[] = []
-      const browser = async (authorize: URL): Promise<URL> => {
-        const walked = await walk(await aBrowser().open(authorize.href), { name: person })
-        seen.push(...walked.seen)
-        if (!walked.page.isStopped) refused.push(walked.page.text)
-        return new URL(walked.page.url)
-      }
-      const login = createBrowserLogin({ ...options, browser })
-      const first = new StreamableHTTPClientTransport(new URL(url), { authProvider: providerOf(login) })
-      await expect(new Client({ name: 'version 1', version: '1' }).connect(first)).rejects.toThrow(UnauthorizedError)
-      const back = await login.answer()
-      expect(seen).toEqual(gates)
-      expect(back.get('iss')).toBe(product.issuer(company))
-      await first.finishAuth(back.get('code') ?? '')
-      const client = await connect(login, url)
-      expect(await search(client)).toContain('welcome')
+  it.each(knownBy)('known by %s, from 401 to a tool, a refresh, and 401 when IT says so', async (way) => {
+    await product.provision(company)
+    await product.setActive(company, person, true)
+    await nextSecond()
+    const url = servers[company]?.guard.resource ?? ''
+    const { options, gates } = await world.client(company, way)
+    const seen: string[] = []
+    const refused: string[] = []
+    const browser = async (authorize: URL): Promise<URL> => {
+      const walked = await walk(await aBrowser().open(authorize.href), { name: person })
+      seen.push(...walked.seen)
+      if (!walked.page.isStopped) refused.push(walked.page.text)
+      return new URL(walked.page.url)
+    }
+    const login = createBrowserLogin({ ...options, browser })
+    const first = new StreamableHTTPClientTransport(new URL(url), { authProvider: providerOf(login) })
+    await expect(new Client({ name: 'version 1', version: '1' }).connect(first)).rejects.toThrow(UnauthorizedError)
+    const back = await login.answer()
+    expect(seen).toEqual(gates)
+    expect(back.get('iss')).toBe(product.issuer(company))
+    await first.finishAuth(back.get('code') ?? '')
+    const client = await connect(login, url)
+    expect(await search(client)).toContain('welcome')
 
-      const tokens = await login.provider.tokens()
-      if (!tokens) throw new Error('the SDK kept no tokens')
-      await login.provider.saveTokens({ ...tokens, access_token: 'worn-out' })
-      expect(await search(client)).toContain('welcome')
-      const fresh = await login.provider.tokens()
-      expect([fresh?.access_token === tokens.access_token, fresh?.refresh_token === tokens.refresh_token]).toEqual([false, false])
-      expect(login.visits()).toBe(1)
+    const tokens = await login.provider.tokens()
+    if (!tokens) throw new Error('the SDK kept no tokens')
+    await login.provider.saveTokens({ ...tokens, access_token: 'worn-out' })
+    expect(await search(client)).toContain('welcome')
+    const fresh = await login.provider.tokens()
+    expect([fresh?.access_token === tokens.access_token, fresh?.refresh_token === tokens.refresh_token]).toEqual([false, false])
+    expect(login.visits()).toBe(1)
 
-      await product.setActive(company, person, false)
-      await eventually(async () => (await callTool(url, fresh?.access_token)).status === 401)
-      await expect(search(client)).rejects.toThrow(UnauthorizedError)
-      await expect(login.answer()).rejects.toThrow()
-      expect(login.visits()).toBe(2)
-      expect(refused.join()).toContain('subject_deactivated')
-      await client.close()
-    },
-  )
+    await product.setActive(company, person, false)
+    await eventually(async () => (await callTool(url, fresh?.access_token)).status === 401)
+    await expect(search(client)).rejects.toThrow(UnauthorizedError)
+    await expect(login.answer()).rejects.toThrow()
+    expect(login.visits()).toBe(2)
+    expect(refused.join()).toContain('subject_deactivated')
+    await client.close()
+  })
 })
 
 it.each(['', '/'])('a resource that is a whole host, with "%s" after its name, is found however the SDK writes it', async (path) => {

@@ -40,7 +40,11 @@ describe('discovery', () => {
   it.each(Object.entries(forms))('%s is believed', async (_, form) => {
     const url = new URL(issuer)
     const server = await oauth.processDiscoveryResponse(url, await fetch(form(url)))
-    expect(server).toMatchObject({ issuer, authorization_response_iss_parameter_supported: true, code_challenge_methods_supported: ['S256'] })
+    expect(server).toMatchObject({
+      issuer,
+      authorization_response_iss_parameter_supported: true,
+      code_challenge_methods_supported: ['S256'],
+    })
   })
 
   it.each(['oidc', 'oauth2'] as const)('openid-client finds it as %s', async (algorithm) => {
@@ -66,7 +70,10 @@ const ways: Readonly<Record<string, Way>> = {
   },
   client_secret_post: {
     open: async () => {
-      const { clientId, secret } = await aConfidentialClient({ redirectUris: [webRedirectUri], tokenEndpointAuthMethod: 'client_secret_post' })
+      const { clientId, secret } = await aConfidentialClient({
+        redirectUris: [webRedirectUri],
+        tokenEndpointAuthMethod: 'client_secret_post',
+      })
       return { clientId, auth: openid.ClientSecretPost(secret), back: webRedirectUri }
     },
   },
@@ -111,7 +118,12 @@ describe.each(Object.keys(ways))('openid-client, known by %s', (way) => {
     expect(fresh.refresh_token).not.toBe(tokens.refresh_token)
     expect(fresh.id_token).toBeUndefined() // it is told who signed in at a sign-in alone: OIDC Core §12.2 leaves it open
 
-    expect(await introspected(fresh.access_token)).toMatchObject({ active: true, iss: issuer, client_id: clientId, scope: 'documents:read' })
+    expect(await introspected(fresh.access_token)).toMatchObject({
+      active: true,
+      iss: issuer,
+      client_id: clientId,
+      scope: 'documents:read',
+    })
     await openid.tokenRevocation(config, fresh.refresh_token ?? '')
     await expect(openid.refreshTokenGrant(config, fresh.refresh_token ?? '')).rejects.toMatchObject({ error: 'invalid_grant', status: 400 })
     expect(await introspected(fresh.access_token)).toEqual({ active: false })
@@ -179,12 +191,15 @@ describe('oauth4webapi, a client in its own name', () => {
     expect(await introspected(tokens.access_token)).toEqual({ active: false })
   })
 
-  it.each(['client_secret_basic', 'client_secret_post'] as const)('%s with another secret is refused with a challenge (RFC 6749 §5.2, RFC 9110 §15.5.2)', async (method) => {
-    const server = await discovered()
-    const { client } = await methods[method]()
-    const auth = method === 'client_secret_basic' ? oauth.ClientSecretBasic('wrong') : oauth.ClientSecretPost('wrong')
-    const response = await oauth.clientCredentialsGrantRequest(server, client, auth, { resource: product.mcpUrl }, insecure)
-    expect(response.status).toBe(401)
-    await expect(oauth.processClientCredentialsResponse(server, client, response)).rejects.toThrow(oauth.WWWAuthenticateChallengeError)
-  })
+  it.each(['client_secret_basic', 'client_secret_post'] as const)(
+    '%s with another secret is refused with a challenge (RFC 6749 §5.2, RFC 9110 §15.5.2)',
+    async (method) => {
+      const server = await discovered()
+      const { client } = await methods[method]()
+      const auth = method === 'client_secret_basic' ? oauth.ClientSecretBasic('wrong') : oauth.ClientSecretPost('wrong')
+      const response = await oauth.clientCredentialsGrantRequest(server, client, auth, { resource: product.mcpUrl }, insecure)
+      expect(response.status).toBe(401)
+      await expect(oauth.processClientCredentialsResponse(server, client, response)).rejects.toThrow(oauth.WWWAuthenticateChallengeError)
+    },
+  )
 })

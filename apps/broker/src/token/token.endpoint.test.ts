@@ -340,7 +340,8 @@ describe('revocation and introspection', () => {
     const encode = (text: string) => Buffer.from(text).toString('hex').replaceAll(/../g, '%$&')
     const ask = (secret: string) => post('introspect', { token: tokens.access_token }, basic(encode(acme.credentialId), secret))
     expect(await (await ask(encode(acme.credentialSecret))).json()).toMatchObject({ active: true })
-    for (const wrong of [encode(`${acme.credentialSecret}x`), '%', `${acme.credentialSecret}%00`]) expect((await ask(wrong)).status).toBe(401)
+    for (const wrong of [encode(`${acme.credentialSecret}x`), '%', `${acme.credentialSecret}%00`])
+      expect((await ask(wrong)).status).toBe(401)
   })
 
   it('calls a token of a compromised key inactive at once', async () => {
