@@ -130,5 +130,15 @@ export async function findSecondFactor(db: Db, tenant: TenantId): Promise<unknow
   return rows[0]?.second_factor ?? undefined
 }
 
+/** In which ways clients may become known; read and checked by `core/oauth/client-registration`. */
+export async function markClientRegistration(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET client_registration = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
+}
+
+export async function findClientRegistration(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ client_registration: unknown }>('SELECT client_registration FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.client_registration ?? undefined
+}
+
 /** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */
 export const isUniqueViolation = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '23505'

@@ -3,6 +3,7 @@ import type { Endpoint } from '../http/endpoint.js'
 import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
+import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
@@ -62,6 +63,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...logoutSettingEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
+  ...clientRegistrationEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,
   ...policyDiffEndpoints,

@@ -13,6 +13,7 @@
  * The gate before upstream protects the person from being carried through her IdP for a stranger; the gate after policy shows what
  * would really be granted. Nothing is remembered between requests in this process.
  */
+import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
@@ -57,6 +58,8 @@ export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answ
 }
 
 async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Promise<StepEnd> {
+  // At every step: an admin may have closed the way by which this client came while the person was away.
+  if (!isWayOpen(flow.tenant.clientRegistration, flow.client)) return refuseOnPage({ reason: 'client_way_closed' })
   if (flow.login?.kind === 'fresh_login_required') return goUpstream(flow, 'fresh')
   const session = await acceptableSession(flow)
   if (session === 'login_not_renewed') return refuseOldLogin(flow, session)

@@ -23,6 +23,7 @@ export const registerEndpoint = endpoint({
   maxBodyBytes: 32 * 1024,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
+    if (!tenant.clientRegistration.dynamic) return refuseAsJson(oauthErrors.registration_closed, { reason: 'registration_closed' })
     const parsed = parseRegistrationRequest(http.json.ok ? http.json.value : undefined)
     if (!parsed.ok) return refuseAsJson(oauthErrors[parsed.error.reason], parsed.error)
     const now = deps.clock.now()

@@ -7,6 +7,7 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { isDocumentUrl } from '@drawbridge/core/oauth/client-metadata-document'
+import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
@@ -36,11 +37,14 @@ export async function resolveClient(
   purpose: ResolvePurpose,
 ): Promise<Result<Client, PageRefusal>> {
   const now = deps.clock.now()
+  const isDocument = isDocumentUrl(clientId, { allowLoopback: allowsLoopbackDocuments(deps) })
+  // Before anything is fetched. A client at work keeps what it was granted, so its document is still read for that.
+  if (purpose === 'authorize' && isDocument && !isWayOpen(tenant.clientRegistration, { kind: 'metadata_document', id: clientId }))
+    return err({ reason: 'client_way_closed' })
   const known = await deps.clients.read(nameOf(tenant, clientId))
   if (known && isFresh(known, now)) return ok(known)
   // A stranger's URL is fetched only where a person stands before the browser: the token endpoint never meets a client for the first time.
-  const mayFetch =
-    isDocumentUrl(clientId, { allowLoopback: allowsLoopbackDocuments(deps) }) && (known !== undefined || purpose === 'authorize')
+  const mayFetch = isDocument && (known !== undefined || purpose === 'authorize')
   if (!mayFetch) return err({ reason: 'client_unknown' })
   const written = await fetchAndKeep(deps, tenant, clientId as ClientId)
   if (written.ok) return written

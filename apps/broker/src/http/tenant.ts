@@ -7,6 +7,7 @@
  */
 
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
+import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
@@ -67,7 +68,7 @@ export type ResolvedConnection = {
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
-  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall' | 'connectionChoice' | 'secondFactor'
+  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall' | 'connectionChoice' | 'secondFactor' | 'clientRegistration'
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -80,6 +81,8 @@ export type ResolvedTenant = Omit<
   /** What an address that somebody gives chooses. */
   readonly choice: ConnectionChoice
   readonly secondFactor: SecondFactorSetting
+  /** In which ways clients may become known. */
+  readonly clientRegistration: ClientRegistration
   readonly resources: readonly StoredResource[]
   /** By its identifier, or by what a client writes for it: `findResource`. */
   resource(indicator: string | undefined): StoredResource | undefined
@@ -199,6 +202,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     wall: _wall,
     connectionChoice,
     secondFactor,
+    clientRegistration,
     ...rest
   } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
@@ -239,6 +243,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     connections,
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
+    clientRegistration: clientRegistrationFromJson(clientRegistration),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),

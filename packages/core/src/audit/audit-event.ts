@@ -162,6 +162,7 @@ export const auditEvents = {
   'subject.linked': 'An admin said which user of the directory a person is. Everything issued to her until then is dead.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
   'subject.unlinked': 'An admin took away the link of a person to a user of the directory. Everything issued to her until then is dead.',
+  'tenant.client_registration_changed': 'In which ways clients may become known to a tenant was chosen anew.',
   'tenant.connection_choice_changed': 'The rules changed by which an address chooses a connection.',
   'tenant.created': 'A tenant was made.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',

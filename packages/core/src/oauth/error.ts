@@ -44,6 +44,13 @@ export const oauthErrors = {
     spec: 'RFC 6749 §4.1.2.1',
     say: 'your company does not allow this client; ask its administrators',
   },
+  client_way_closed: {
+    code: 'unauthorized_client',
+    status: 403,
+    answer: 'page',
+    spec: 'OAuth CIMD §6.8',
+    say: 'your company does not let clients that became known in this way, or that are described at this host, ask for access; its administrators can allow that, or register the client',
+  },
   client_document_unreachable: {
     code: 'invalid_client',
     status: 400,
@@ -269,6 +276,13 @@ export const oauthErrors = {
   client_assertion_invalid: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
   client_assertion_replayed: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
   // Dynamic registration.
+  registration_closed: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'json',
+    spec: 'RFC 7591 §3',
+    say: 'clients cannot register themselves here; use a client metadata document if the metadata of this issuer says so, or have an administrator register the client',
+  },
   registration_malformed: {
     code: 'invalid_client_metadata',
     status: 400,

@@ -1,6 +1,7 @@
 /** What an issuer says about itself; the same document at all three well-known places. */
 import type { Issuer } from '../tenant/ids.js'
 import { responseModes } from './authorization-request.js'
+import type { ClientRegistration } from './client-registration.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
@@ -21,7 +22,11 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  */
 export function buildServerMetadata(
   issuer: Issuer,
-  knows: { readonly tokenAlgorithms: readonly TokenAlgorithm[]; readonly acrValues: readonly string[] },
+  knows: {
+    readonly tokenAlgorithms: readonly TokenAlgorithm[]
+    readonly acrValues: readonly string[]
+    readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
+  },
 ): ServerMetadata {
   return {
     issuer,
@@ -29,7 +34,7 @@ export function buildServerMetadata(
     token_endpoint: `${issuer}/token`,
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
-    registration_endpoint: `${issuer}/register`,
+    ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),
     end_session_endpoint: `${issuer}/logout`,
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
@@ -42,7 +47,7 @@ export function buildServerMetadata(
     revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
     authorization_response_iss_parameter_supported: true,
-    client_id_metadata_document_supported: true,
+    client_id_metadata_document_supported: knows.registration.metadataDocuments,
     backchannel_logout_supported: true,
     backchannel_logout_session_supported: true,
     prompt_values_supported: ['none', 'login', 'consent', 'select_account'],

@@ -25,6 +25,13 @@ export const tokenErrors = {
     spec: 'RFC 6749 §5.2',
     say: 'grant_type must be authorization_code, refresh_token or client_credentials',
   },
+  registration_way_closed: {
+    code: 'unauthorized_client',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'the tenant grants nothing new to clients that became known in this way; its administrators can allow it',
+  },
   grant_type_not_for_client: {
     code: 'unauthorized_client',
     status: 400,

@@ -1,6 +1,7 @@
 /** Grant type client_credentials: a client that an admin registered acts in its own name. One statement, one access token. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { decideOwnAccess } from '@drawbridge/core/oauth/client-credentials'
+import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import type { ClientCredentialsRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
@@ -24,6 +25,7 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
   for (let round = 0; round < mostDecisions; round += 1) {
     const resource = tenant.resource(request.resource)
     if (!resource) return ifUnchanged(deps, client, err({ reason: 'resource_not_of_grant' }))
+    if (!isWayOpen(tenant.clientRegistration, client)) return ifUnchanged(deps, client, err({ reason: 'registration_way_closed' }))
     const { address, country } = http
     const asked = { scopes: request.scopes, resource, policy: tenant.policy, address, country, onUnclear: countUnclear(deps) }
     const access = decideOwnAccess(client, asked, now)

@@ -169,6 +169,30 @@ const minting: readonly AdminCommand[] = [
 const client = '/tenants/{tenant}/clients/{client}'
 const clients: readonly AdminCommand[] = [
   {
+    name: 'client registration show',
+    does: 'Show in which ways clients may become known to a tenant',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/client-registration' },
+    shows: { record: true },
+    example: 'drawbridge client registration show initech',
+  },
+  {
+    name: 'client registration set',
+    does: 'Choose in which ways clients may become known; what is left out is open. A closed way grants nothing new, what was granted lives on',
+    takes: ['tenant'],
+    flags: {
+      file: {
+        kind: 'document',
+        says: 'metadataDocuments, documentHosts, dynamic, preregistered as YAML or JSON',
+        member: '',
+        required: true,
+      },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/client-registration' },
+    shows: { record: true },
+    example: 'drawbridge client registration set initech --file registration.yaml',
+  },
+  {
     name: 'client list',
     does: 'List clients',
     takes: ['tenant'],

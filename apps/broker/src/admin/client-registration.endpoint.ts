@@ -1,0 +1,43 @@
+/** In which ways clients may become known to a tenant. What was granted before a way was closed lives on; kill a client to end that. */
+import { clientRegistrationFromJson, clientRegistrationShape } from '@drawbridge/core/oauth/client-registration'
+import { findClientRegistration, markClientRegistration } from '@drawbridge/store/tenants'
+import { inTenant } from '@drawbridge/store/transaction'
+import { json } from '../http/answer.js'
+import { tenantOf } from '../http/endpoint.js'
+import { adminEndpoint, audit } from './admin-endpoint.js'
+
+const tag = 'Clients'
+
+const read = adminEndpoint({
+  method: 'GET',
+  path: '/tenants/:tenant/client-registration',
+  tag,
+  summary: 'Read in which ways clients may become known to a tenant',
+  permission: 'configuration:read',
+  answer: clientRegistrationShape,
+  run: async (http, deps) => {
+    const { id } = tenantOf(http)
+    return json(clientRegistrationFromJson(await inTenant(deps.database, id, (db) => findClientRegistration(db, id))))
+  },
+})
+
+const choose = adminEndpoint({
+  method: 'PUT',
+  path: '/tenants/:tenant/client-registration',
+  tag,
+  summary: 'Choose in which ways clients may become known; a closed way grants nothing new, and what was granted lives on',
+  permission: 'configuration:write',
+  body: clientRegistrationShape,
+  answer: clientRegistrationShape,
+  run: async (http, deps) => {
+    const { id } = tenantOf(http)
+    const chosen = http.parsed
+    await inTenant(deps.database, id, async (db) => {
+      await markClientRegistration(db, id, chosen)
+      await audit(db, id, http, deps, { kind: 'tenant.client_registration_changed', detail: chosen })
+    })
+    return json(chosen)
+  },
+})
+
+export const clientRegistrationEndpoints = [read, choose]

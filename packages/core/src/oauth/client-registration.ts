@@ -1,0 +1,50 @@
+/**
+ * In which ways a client may become known to a tenant: by a document of its own, by registering itself, or by an admin.
+ *
+ * A way that is closed grants nothing new, to a client that is known already either. What was granted before lives on: an admin who wants
+ * that to end kills the client.
+ */
+import { z } from 'zod'
+import type { Client } from './client.js'
+
+export const registrationLimits = { documentHosts: 200 } as const
+
+const host = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/, 'a host in lower case, in A-labels, without port')
+
+export const clientRegistrationShape = z.strictObject({
+  metadataDocuments: z.boolean().default(true).describe('Clients that describe themselves at their client_id: OAuth CIMD'),
+  documentHosts: z.array(host).max(registrationLimits.documentHosts).default([]).describe('Where those documents may be; empty: anywhere'),
+  dynamic: z.boolean().default(true).describe('Clients that register themselves: RFC 7591'),
+  preregistered: z.boolean().default(true).describe('Clients that an admin registers'),
+})
+export type ClientRegistration = z.output<typeof clientRegistrationShape>
+
+export const everyWay: ClientRegistration = { metadataDocuments: true, documentHosts: [], dynamic: true, preregistered: true }
+const noWay: ClientRegistration = { metadataDocuments: false, documentHosts: [], dynamic: false, preregistered: false }
+
+/** Whatever the store holds. Where nobody has chosen, every way is open; what is not readable opens none. */
+export function clientRegistrationFromJson(json: unknown): ClientRegistration {
+  if (json === undefined) return everyWay
+  const parsed = clientRegistrationShape.safeParse(json)
+  return parsed.success ? parsed.data : noWay
+}
+
+/** Whether a client of this kind and id may be granted anything new. Of a document the whole host counts, whatever its port. */
+export function isWayOpen(registration: ClientRegistration, { kind, id }: Pick<Client, 'kind'> & { readonly id: string }): boolean {
+  switch (kind) {
+    case 'metadata_document':
+      return registration.metadataDocuments && isHostOpen(registration.documentHosts, id)
+    case 'dynamic':
+      return registration.dynamic
+    case 'preregistered':
+      return registration.preregistered
+  }
+}
+
+function isHostOpen(hosts: readonly string[], url: string): boolean {
+  if (hosts.length === 0) return true
+  return URL.canParse(url) && hosts.includes(new URL(url).hostname.replace(/\.$/, ''))
+}
