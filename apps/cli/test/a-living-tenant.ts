@@ -91,6 +91,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   domains: [aLiveDomain()],
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: 'ES256' },
+  clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: {
@@ -242,6 +243,12 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
     domains: unique(domain, (row) => row.domain),
     logout: fc.record({ grantsOutliveLogout: fc.boolean() }),
     tokens: fc.record({ algorithm: fc.constantFrom(...tokenAlgorithms) }),
+    clientRegistration: fc.record({
+      metadataDocuments: fc.boolean(),
+      documentHosts: fc.uniqueArray(fc.constantFrom('claude.ai', 'vscode.dev')),
+      dynamic: fc.boolean(),
+      preregistered: fc.boolean(),
+    }),
     loginTracing: fc.record({ recordClaims: fc.boolean() }),
     loginRecording: fc.record({ recordLogins: fc.boolean() }),
     choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),

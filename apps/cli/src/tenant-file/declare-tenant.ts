@@ -31,6 +31,7 @@ export function declareTenant(live: LiveTenant): Declared {
     provisioning: live.provisioning,
     logout: live.logout,
     tokens: live.tokens,
+    clientRegistration: live.clientRegistration,
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,
     policy: live.policy,

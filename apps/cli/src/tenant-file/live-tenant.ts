@@ -1,5 +1,6 @@
 /** A tenant as the broker shows it, read whole before anything is compared with it. */
 import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
+import type { ClientRegistration } from '@drawbridge/core/oauth/client-registration'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import type { ConnectionChoiceJson } from '@drawbridge/core/tenant/connection-choice'
 
@@ -76,6 +77,7 @@ export type LiveTenant = {
   readonly domains: readonly LiveDomain[]
   readonly logout: { readonly grantsOutliveLogout: boolean }
   readonly tokens: { readonly algorithm: TokenAlgorithm }
+  readonly clientRegistration: ClientRegistration
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }
   readonly choice: ConnectionChoiceJson

@@ -98,6 +98,7 @@ const rows: readonly Row[] = [
       'create contact it@initech.example',
       'create webhook "SIEM"',
       'change provisioning',
+      'change clientRegistration',
       'create connection "Entra"',
       'create connection "Okta"',
       'create domain initech.example',

@@ -4,6 +4,7 @@
  * Two promises. A plan of what a file already says is empty. And a plan without `prune` takes nothing away and gives nothing back: what
  * somebody killed, blocked, withdrew, suspended or let lapse stays so, and is told; what the file does not name is left alone, and is told.
  */
+import { everyWay } from '@drawbridge/core/oauth/client-registration'
 import { defaultTokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { differencesOf } from './differences.js'
 import type { LiveTenant } from './live-tenant.js'
@@ -29,6 +30,7 @@ const nobody = (slug: string): LiveTenant => ({
   domains: [],
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: defaultTokenAlgorithm },
+  clientRegistration: everyWay,
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
@@ -49,6 +51,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planProvisioning(compared),
     planDocument(compared, 'logout', '/logout'),
     planDocument(compared, 'tokens', '/token-algorithm'),
+    planDocument(compared, 'clientRegistration', '/client-registration'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
     planConnections(compared),
@@ -94,7 +97,11 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 }
 
 /** What is one small document of the tenant, written whole. */
-function planDocument({ file, live }: Compared, member: 'logout' | 'tokens' | 'loginTracing' | 'loginRecording', path: string): Planned {
+function planDocument(
+  { file, live }: Compared,
+  member: 'logout' | 'tokens' | 'clientRegistration' | 'loginTracing' | 'loginRecording',
+  path: string,
+): Planned {
   const wanted = file[member]
   const differences = wanted === undefined ? [] : differencesOf(live[member], wanted)
   if (differences.length === 0) return { changes: [] }

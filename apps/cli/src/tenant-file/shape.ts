@@ -9,6 +9,7 @@ import { newResource } from '@drawbridge/broker/admin/resource-shapes'
 import { newWebhook } from '@drawbridge/broker/admin/webhook-shapes'
 import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
+import { clientRegistrationShape } from '@drawbridge/core/oauth/client-registration'
 import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import { policyLimits } from '@drawbridge/core/policy/error'
 import { webhookLimits } from '@drawbridge/core/revocation/webhook'
@@ -90,6 +91,8 @@ export const tenantShape = z.strictObject({
   logout: z.strictObject({ grantsOutliveLogout: z.boolean() }).optional(),
   /** By which algorithm its tokens are signed; it takes a day to be in force. */
   tokens: z.strictObject({ algorithm: z.enum(tokenAlgorithms) }).optional(),
+  /** In which ways clients may become known; what is left out is open. */
+  clientRegistration: clientRegistrationShape.optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */
   loginRecording: z.strictObject({ recordLogins: z.boolean() }).optional(),
