@@ -80,7 +80,7 @@ module.exports = {
       name: 'apps-are-strangers',
       severity: 'error',
       comment: 'Apps meet in PostgreSQL. Only the CLI composes them.',
-      from: { path: '^apps/(?!cli/)([^/]+)/', pathNot: '[.]test[.]ts$' },
+      from: { path: '^apps/(?!cli/)([^/]+)/', pathNot: '[.]test[.]ts$|^apps/[^/]+/test/' },
       to: { path: '^apps/', pathNot: '^apps/$1/' },
     },
     {

@@ -9,8 +9,8 @@ import type { Member, Receiver, ShakenFleet } from './a-shaken-fleet.js'
 import type { Chance } from './chance.js'
 import { handedBack } from './deliveries.js'
 import type { Issue, Ledger, LedgerEvent, Span, Verdict } from './ledger.js'
+import { now } from './stop-watch.js'
 
-export const now = (): number => performance.now()
 /** Longer than this nobody waits for an answer. */
 export const patienceMs = 4000
 /** An IdP repeats what was not acknowledged. */

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { aTcpProxy, type TcpProxy } from '@drawbridge/testkit/a-tcp-proxy'
 import { aCertificate } from '../a-certificate.js'
-import { now } from './load.js'
+import { now } from './stop-watch.js'
 
 /** `id`: by which a receiver knows what it has had: `webhook-id`, `jti`. `client`: the last word of its address. */
 export type News = {

@@ -4,8 +4,9 @@ import type { Receiver, ShakenFleet } from './a-shaken-fleet.js'
 import { aChance, type Chance } from './chance.js'
 import { judgeDeliveries } from './deliveries.js'
 import { aLedger, deadSince, judge, type Ledger, timesToDead } from './ledger.js'
-import { type Ask, ask, callReceiver, findPeople, introspect, type Load, letIn, live, now, type Person, probe, signIn } from './load.js'
+import { type Ask, ask, callReceiver, findPeople, introspect, type Load, letIn, live, type Person, probe, signIn } from './load.js'
 import { type Shaken, shake } from './shake.js'
+import { now } from './stop-watch.js'
 
 export type Run = {
   readonly seed: number

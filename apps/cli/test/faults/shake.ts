@@ -2,7 +2,7 @@
 
 import type { ShakenFleet } from './a-shaken-fleet.js'
 import type { Chance } from './chance.js'
-import { now } from './load.js'
+import { now } from './stop-watch.js'
 
 /** Within what guards allow for clocks that differ. */
 const mostAheadMs = 20_000
