@@ -97,10 +97,11 @@ describe('a client in its own name', () => {
     expect(accessUnder('', { wall })).toEqual([['orders:read'], 1800, 'tier'])
   })
 
-  test('gets all of what it asks for or nothing', () => {
+  test('gets of what it asks for what it may have, and is refused where that is nothing', () => {
     const denying = 'rules: [{ name: n, effect: deny, scopes: ["*:write"], everyone: true }]'
     expect(accessUnder(denying, {}, ['orders:read'])).toEqual([['orders:read'], 1800, 'tier'])
-    expect(accessUnder(denying, {}, ['orders:read', 'orders:write'])).toBe('scope_widened')
+    expect(accessUnder(denying, {}, ['orders:read', 'orders:write'])).toEqual([['orders:read'], 1800, 'tier'])
+    expect(accessUnder(denying, {}, ['orders:write'])).toBe('scope_widened')
   })
 
   test.each([
