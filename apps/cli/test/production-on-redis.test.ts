@@ -9,6 +9,7 @@ import { holdTables } from './a-held-table.js'
 import { answers, aProcess, stackLine, statusOf, until } from './a-process.js'
 import { eventually } from './a-product.js'
 import { aProduction, issuer, type Part, type Production } from './a-production.js'
+import { aSlowRequest } from './a-slow-request.js'
 
 const onRedis = hasTool('redis-server') ? describe : describe.skip // npm brings no Redis; .ci/run installs and requires it
 
@@ -86,18 +87,20 @@ onRedis('two brokers and two workers as processes, queue on Redis', () => {
   it('at SIGTERM a broker still answers the request that it has begun, a worker ends its job, and both end with 0', async () => {
     const [going, ending] = [await signIn('ada'), await signIn('max')]
     const [broker, worker] = [survivor('brokers'), survivor('workers')]
-    const held = await holdTables(production.postgres.ownerUrl, ['refresh_tokens', 'revocations'])
+    const held = await holdTables(production.postgres.ownerUrl, ['revocations'])
     expect((await kill(ending.clientId)).status).toBe(200)
-    // The job first: it may have to be handed over, and a request on the hot path has only seconds to wait for the table.
     // What sweeps by the clock may wait, too.
     await eventually(async () => (await held.waiting()) >= 1)
-    const answer = refresh(going)
-    await eventually(async () => (await held.waiting('drawbridge_hot')) === 1)
+    const begun = await aSlowRequest(`http://127.0.0.1:${broker.port}/t/initech/token`, {
+      grant_type: 'refresh_token',
+      refresh_token: going.refreshToken,
+      client_id: going.clientId,
+    })
     const ends = [broker.process.stop(), worker.process.stop()]
     await eventually(async () => (await statusOf(`http://127.0.0.1:${broker.port}/healthz`)) === 0)
     expect([broker, worker].map(({ process }) => process.child.exitCode)).toEqual([null, null])
     await held.release()
-    expect(await answer).toMatchObject({ status: 200, json: { access_token: expect.any(String) } })
+    expect(await begun.finish()).toMatchObject({ status: 200, json: { access_token: expect.any(String) } })
     for (const { code, signal, output } of await Promise.all(ends)) {
       expect({ code, signal }).toEqual({ code: 0, signal: null })
       expect(output).not.toMatch(/did not stop cleanly|Unhandled|an invariant broke/)
