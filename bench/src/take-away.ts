@@ -84,7 +84,14 @@ export async function aPerson(laboratory: Laboratory): Promise<Person> {
     userName: `${subjectId}@bench.example`,
     active: true,
   })
-  const { code } = await aGrant(fixture, { ...tenant, subjectId }, { now, scopes: ['documents:read'] })
+  // Her directory has told of her meanwhile: what a decision of this moment would know.
+  const [versions] = await asOwner<{ readonly claimsVersion: number; readonly directoryVersion: number }>(
+    fixture.ownerUrl,
+    `SELECT s.claims_version::int AS "claimsVersion", c.directory_version::int AS "directoryVersion"
+     FROM subjects s JOIN connections c ON c.tenant_id = s.tenant_id AND c.id = s.connection_id WHERE s.tenant_id = $1 AND s.id = $2`,
+    [tenant.tenantId, subjectId],
+  )
+  const { code } = await aGrant(fixture, { ...tenant, subjectId }, { now, scopes: ['documents:read'], ...(versions && { versions }) })
   const form = { grant_type: 'authorization_code', code, redirect_uri: aRedirectUri, code_verifier: aVerifier, client_id: tenant.clientId }
   const answer = await fetch(`${laboratory.issuer}/token`, { method: 'POST', body: new URLSearchParams(form) })
   const tokens = (await answer.json()) as { readonly access_token?: string }
