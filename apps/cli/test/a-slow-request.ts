@@ -1,6 +1,7 @@
 /** A form that is sent in two parts: the server has begun its request, and waits for the rest, as long as a test wants. */
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 
 export type SlowRequest = { finish(): Promise<{ readonly status: number | undefined; readonly json: unknown }> }
@@ -26,3 +27,11 @@ export async function aSlowRequest(url: string, form: Readonly<Record<string, st
     },
   }
 }
+
+/** Whether anybody listens there. */
+export const takesConnections = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
