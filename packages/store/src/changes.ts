@@ -27,6 +27,8 @@ export type ListenOptions = {
 const retryMs = 500
 /** A connection that only listens would never notice that the network has forgotten it: it is asked now and then. */
 export const heartbeat = { everyMs: 10_000, answerMs: 5_000 } as const
+/** Apart from the heartbeat: a busy server takes longer to accept a connection than to answer on one. */
+const connectMs = 5_000
 
 /** Resolves when the first connection listens. */
 export async function listen(database: Pick<Database, 'url'>, options: ListenOptions): Promise<Listening> {
@@ -50,7 +52,7 @@ export async function listen(database: Pick<Database, 'url'>, options: ListenOpt
   const open = async () => {
     const client = new pg.Client({
       ...{ connectionString: database.url, application_name: 'drawbridge_listen', keepAlive: true },
-      ...{ connectionTimeoutMillis: answerMs, query_timeout: answerMs },
+      ...{ connectionTimeoutMillis: connectMs, query_timeout: answerMs },
     })
     client.on('error', lost)
     client.on('end', reconnect)

@@ -21,7 +21,7 @@ beforeAll(async () => {
   throughLine.hostname = '127.0.0.1'
   url = throughLine.href
   // Of the smallest budget there is one connection for each role: if one is lost, nobody else can ask.
-  database = createDatabase({ url, connectionBudget: 4, statementTimeoutMs: 300, answerGraceMs: 100 })
+  database = createDatabase({ url, connectionBudget: 4, statementTimeoutMs: 1_000, answerGraceMs: 200 })
 })
 afterAll(async () => {
   await database?.close()
@@ -48,7 +48,7 @@ it('whoever listens finds out that the connection was forgotten, and takes it up
     { url },
     {
       channels: ['drawbridge_outbox'],
-      heartbeat: { everyMs: 200, answerMs: 100 },
+      heartbeat: { everyMs: 1_100, answerMs: 1_000 },
       onChange: ({ payload }) => void heard.push(payload),
       onGap: () => void heard.push('gap'),
     },
