@@ -155,7 +155,7 @@ it('what is to be withdrawn is read in pages, in the order of tenants and keys',
   for (const purpose of ['tokens', 'tokens', 'notices'] as const) await rotate(purpose)
   const all = await toWithdraw()
   expect(all.length).toBeGreaterThanOrEqual(3)
-  const page = (after: (typeof all)[number] | undefined) =>
+  const page = (after: RetiredKey | undefined) =>
     acrossTenants(fixture.database, (db) => listKeysToWithdrawAcrossTenants(db, later, { after, limit: 1 }))
   const read: string[] = []
   for (let [next] = await page(undefined); next !== undefined; [next] = await page(next)) read.push(next.id)
