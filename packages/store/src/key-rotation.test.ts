@@ -12,6 +12,7 @@ import {
   holdRotatingKeys,
   listKeysToWithdrawAcrossTenants,
   listRotatingKeysAcrossTenants,
+  type RetiredKey,
   withdrawSigningKey,
 } from './key-rotation.js'
 import { findOlderKeyUsesAcrossTenants, listSealedBeforeVersionAcrossTenants, listSealedSamplesAcrossTenants } from './sealed-values.js'
