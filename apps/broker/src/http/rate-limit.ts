@@ -78,12 +78,14 @@ export type RateLimiter = {
   ): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterSeconds: number }
   /** What has been spent since it was last taken here, where that is enough to be told; at most `most` of them. */
   takeUntold(most: number): readonly SpentLimit[]
-  /** What all processes have spent by now. */
-  learn(levels: readonly LimitLevel[]): void
+  /** What all processes had spent at `at`. */
+  learn(levels: readonly LimitLevel[], at: Instant): void
 }
 
 /** A leaky bucket: `level` runs off with time. `untold`: what of it no other process has heard of. */
 type Bucket = { level: number; at: Instant; untold: number; limit: RateLimit }
+
+const runOff = (level: number, { perSecond }: RateLimit, ms: number): number => Math.max(0, level - (Math.max(0, ms) / 1000) * perSecond)
 
 export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
   const buckets = new Map<string, Bucket>()
@@ -97,7 +99,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
       return made
     }
     known.limit = limit
-    known.level = Math.max(0, known.level - (Math.max(0, now - known.at) / 1000) * limit.perSecond)
+    known.level = runOff(known.level, limit, now - known.at)
     known.at = now
     return known
   }
@@ -126,12 +128,12 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
       }
       return told
     },
-    learn: (levels) => {
+    learn: (levels, at) => {
       const now = clock.now()
       for (const { key, level } of levels) {
         const bucket = buckets.get(key)
         if (bucket === undefined) continue
-        bucket.level = level + bucket.untold
+        bucket.level = runOff(level, bucket.limit, now - at) + bucket.untold
         bucket.at = now
       }
     },

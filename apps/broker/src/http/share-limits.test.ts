@@ -86,6 +86,15 @@ it('what is spent while it is being told counts, and is told the next time', asy
   expect(await asOwner(fixture.ownerUrl, 'SELECT level FROM shared_limits')).toEqual([{ level: 20 }])
 })
 
+it('what runs off while the answer is on its way has run off', async () => {
+  const one = aProcess()
+  spend(one, 'register', '192.0.2.1', 20)
+  const telling = share(one)
+  now = addSeconds(now, 10)
+  await telling
+  expect(spend(one, 'register', '192.0.2.1', 20)).toBe(10)
+})
+
 it('without a database each goes on by its own count', async () => {
   const gone = createDatabase({ url: fixture.url.replace(/:\d+\//, ':1/'), connectionBudget: 4 })
   const one = aProcess()

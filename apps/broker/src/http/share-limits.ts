@@ -15,8 +15,9 @@ type SharingDeps = Pick<BrokerDeps, 'database' | 'clock' | 'log'>
 export async function shareLimits({ database, clock, log }: SharingDeps, limiter: RateLimiter): Promise<void> {
   const spent = limiter.takeUntold(mostTold)
   if (spent.length === 0) return
+  const now = clock.now()
   try {
-    limiter.learn(await acrossTenantsInOneStatement(database, (db) => shareSpentLimitsAcrossTenants(db, spent, clock.now())))
+    limiter.learn(await acrossTenantsInOneStatement(database, (db) => shareSpentLimitsAcrossTenants(db, spent, now)), now)
   } catch (cause) {
     log.warn(
       { cause: cause instanceof Error ? cause.message : String(cause) },
