@@ -3,12 +3,14 @@ import { authorizationEndpointRequirements } from './authorization-endpoint.js'
 import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
+import { pushedRequestRequirements } from './pushed-requests.js'
 import type { Requirement } from './requirement.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
 
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Metadata and keys': metadataRequirements,
   'Authorization endpoint': authorizationEndpointRequirements,
+  'Pushed authorization requests': pushedRequestRequirements,
   'Token endpoint': tokenEndpointRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,
