@@ -32,6 +32,10 @@ export const rateLimits = {
   group_choice: { perSecond: 2, burst: 60 },
   /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */
   setup: { perSecond: 1 / 60, burst: 20 },
+  /** Authorization requests that are pushed, per client address: each writes a row, and a public client proves nothing. */
+  push: { perSecond: 20, burst: 400 },
+  /** The same, per client that has proven itself, from wherever. */
+  push_client: { perSecond: 50, burst: 1000 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
 } as const satisfies Record<string, RateLimit>

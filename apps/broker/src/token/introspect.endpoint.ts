@@ -18,11 +18,12 @@ import { Secret } from '@drawbridge/core/secret'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { type Introspected, introspectGrant } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
+import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
-import { refuse, refuseForm } from './refuse.js'
+import { refuseForm } from './refuse.js'
 import { settleOneGrant } from './settle-grant.js'
 
 export const introspectEndpoint = endpoint({
