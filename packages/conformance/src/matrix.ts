@@ -6,12 +6,14 @@ import { otherTenantRequirements } from './other-tenant.js'
 import { pushedRequestRequirements } from './pushed-requests.js'
 import type { Requirement } from './requirement.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
+import { userinfoRequirements } from './userinfo.js'
 
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Metadata and keys': metadataRequirements,
   'Authorization endpoint': authorizationEndpointRequirements,
   'Pushed authorization requests': pushedRequestRequirements,
   'Token endpoint': tokenEndpointRequirements,
+  Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,
 }

@@ -8,6 +8,7 @@ import {
 } from '@drawbridge/core/oauth/authorization-request'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { PageRefusal, RedirectRefusal } from '@drawbridge/core/oauth/error'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { recallClient, resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
@@ -32,6 +33,7 @@ export const authorizeEndpoint = endpoint({
   hot: true,
   refusals: 'page',
   rateLimit: 'login',
+  tenantLimit: 'tenant_login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const query = readQuery(http.query)
@@ -119,7 +121,12 @@ function accept(
   if (!answerable.ok) return err(refuseOnPage(answerable.error))
   if (asked.repeated) return err(answerUnaskedWithError(tenant, client, answerable.value, asked.repeated))
   const { resources, requirePushedRequests } = tenant
-  const request = acceptRequest(answerable.value, { resources, requirePushedRequests, isPushed: asked.isPushed })
+  const request = acceptRequest(answerable.value, {
+    resources,
+    requirePushedRequests,
+    isPushed: asked.isPushed,
+    told: scopesTold(tenant.toldOfPeople),
+  })
   return request.ok ? request : err(answerUnaskedWithError(tenant, client, answerable.value, request.error))
 }
 

@@ -9,6 +9,7 @@ import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
 import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import { type OAuthError, oauthErrors } from '@drawbridge/core/oauth/error'
 import { buildRequestUri, parametersOfPush, pushedRequestMaxBytes, pushedRequestTtlSeconds } from '@drawbridge/core/oauth/pushed-request'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { hashCredential } from '@drawbridge/crypto/hash'
@@ -16,6 +17,7 @@ import { pushAuthorizationRequest } from '@drawbridge/store/pushed-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
+import { limitOfClient } from '../clients/client-limit.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
@@ -35,6 +37,7 @@ export const parEndpoint = endpoint({
   cors: true,
   tag: 'OAuth',
   rateLimit: 'push',
+  tenantLimit: 'tenant_push',
   maxBodyBytes: pushedRequestMaxBytes,
   run: async (http, deps) => {
     if (!http.form.ok) return refuseForm(http.form.error)
@@ -60,9 +63,8 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, f
   const tenant = tenantOf(http)
   const parameters = judge(tenant, client, form)
   if (!parameters.ok) return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
-  // Of a client that has proven nothing, anybody could use up what is there for it.
-  const tooMany = client.authMethod === 'none' ? undefined : http.spend('push_client', `${tenant.id} ${client.id}`)
-  if (tooMany) return ok(tooMany)
+  const limited = limitOfClient(http, client)
+  if (limited) return ok(limited)
   const handle = new Secret(deps.random.token())
   const now = deps.clock.now()
   const pushed = await pushAuthorizationRequest(onHotPath(deps.database), {
@@ -91,6 +93,11 @@ function judge(tenant: ResolvedTenant, client: Client, form: SingleValuedForm): 
   const connection = namedConnection(tenant, parameters.value)
   if (!connection.ok) return connection
   const { resources, requirePushedRequests } = tenant
-  const accepted = acceptRequest(answerable.value, { resources, requirePushedRequests, isPushed: true })
+  const accepted = acceptRequest(answerable.value, {
+    resources,
+    requirePushedRequests,
+    isPushed: true,
+    told: scopesTold(tenant.toldOfPeople),
+  })
   return accepted.ok ? parameters : accepted
 }

@@ -162,7 +162,7 @@ describe('a confidential client', () => {
   })
 
   it('has a limit of its own, from wherever it comes; whoever cannot prove to be it uses up nothing of that', async () => {
-    await owner(`UPDATE tenants SET lab_rate_limits = '{"push_client": {"perSecond": 1, "burst": 2}}' WHERE id = $1`)
+    await owner(`UPDATE tenants SET lab_rate_limits = '{"client": {"perSecond": 1, "burst": 2}}' WHERE id = $1`)
     broker.deps.configuration.invalidate()
     for (let n = 0; n < 3; n += 1) expect((await push({ client_secret: 'wrong' })).status).toBe(401)
     const proven = () => push({ client_secret: secret })

@@ -55,7 +55,7 @@ function judge(query: Record<string, string | undefined>, who: Client = client, 
   if (!claimed.ok) return claimed
   const answerable = matchClient(claimed.value, who)
   return answerable.ok
-    ? acceptRequest(answerable.value, { resources: [resource, other], isPushed: false, requirePushedRequests: false, ...rules })
+    ? acceptRequest(answerable.value, { resources: [resource, other], told: [], isPushed: false, requirePushedRequests: false, ...rules })
     : answerable
 }
 
