@@ -44,8 +44,9 @@ export const rateLimits = {
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
   /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
-  tenant_push: { perSecond: 200, burst: 4000 },
   tenant_login: { perSecond: 200, burst: 4000 },
+  /** Authorization requests that are pushed at one tenant, from wherever; apart from logins, so that they take no room there. */
+  tenant_push: { perSecond: 200, burst: 4000 },
   /** Dynamic registrations at one tenant, from wherever. */
   tenant_register: { perSecond: 2, burst: 200 },
   /** What one client that proves itself asks for tokens. A client without a credential is counted by address: its name can be anybody's. */
