@@ -9,6 +9,7 @@ import { sessionEndLimits } from '@drawbridge/store/end-session'
 import { z } from 'zod'
 import type { JobDeps } from './deps.js'
 import { checkSignalStreams } from './jobs/check-signal-streams.job.js'
+import { endIdleRegistrations } from './jobs/end-idle-registrations.job.js'
 import { endSubjects } from './jobs/end-subjects.job.js'
 import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
 import { revokeGrants } from './jobs/revoke-grants.job.js'
@@ -146,6 +147,7 @@ export const jobs: Readonly<Record<string, JobEntry>> = {
     tellReinstated(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   'sweep-expired': scheduled({ attempts: 3, firstPauseMs: 5000 }, sweepExpired),
+  'end-idle-registrations': scheduled({ attempts: 3, firstPauseMs: 5000 }, endIdleRegistrations),
   'end-subjects': scheduled({ attempts: 3, firstPauseMs: 1000 }, endSubjects),
   'refresh-idp-metadata': scheduled({ attempts: 1, firstPauseMs: 1000 }, refreshIdpMetadata),
   'warn-certificates': scheduled({ attempts: 3, firstPauseMs: 5000 }, warnCertificates),

@@ -5,6 +5,7 @@ import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
 import { pushedRequestRequirements } from './pushed-requests.js'
+import { registrationRequirements } from './registration.js'
 import type { Requirement } from './requirement.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
 import { userinfoRequirements } from './userinfo.js'
@@ -13,6 +14,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Metadata and keys': metadataRequirements,
   'Authorization endpoint': authorizationEndpointRequirements,
   'Pushed authorization requests': pushedRequestRequirements,
+  'Dynamic registration': registrationRequirements,
   'Token endpoint': tokenEndpointRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
   Userinfo: userinfoRequirements,

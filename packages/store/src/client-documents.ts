@@ -3,33 +3,12 @@
  *
  * An approval holds for what the admin saw. The statement that writes another document takes the approval away, so no process ever serves the
  * new document with the old approval. What was granted lives on: the person agreed to that, or the admin did.
- *
- * Documents are compared member by member, because versions of ours judge different ones. An approval that knows nothing of a member holds as
- * long as the document says nothing there: it is not lost because we judge more, and what nobody saw is not approved. Members that only a
- * later version judges are left to it.
  */
-import { type ApprovalLost, type Client, type JudgedClient, type JudgedMember, judgedMembers } from '@drawbridge/core/oauth/client'
-import { judgedTextsOf, silentClient } from '@drawbridge/core/oauth/judged-client'
+import type { Client } from '@drawbridge/core/oauth/client'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
-import { sha256Base64url } from '@drawbridge/crypto/hash'
-import { announce } from './announcements.js'
-import { insertAuditEvent } from './audit-events.js'
 import { type ClientDraft, type ClientRow, clientColumns, clientValues, insertClientText, toClient } from './clients.js'
+import { type ApprovedDigests, digestsOf, lossOf, silence, tellLoss } from './lost-approvals.js'
 import type { Db } from './transaction.js'
-
-/** One for each member, so that it can be said what changed, and `document` for all of them. */
-type Digests = Readonly<Record<JudgedMember | 'document', string>>
-
-function digestsOf(client: JudgedClient): Digests {
-  const texts = judgedTextsOf(client)
-  const members = Object.fromEntries(judgedMembers.map((member) => [member, sha256Base64url(texts[member])])) as Record<
-    JudgedMember,
-    string
-  >
-  return { ...members, document: sha256Base64url(JSON.stringify(judgedMembers.map((member) => texts[member]))) }
-}
-
-const { document: _, ...silence } = digestsOf(silentClient)
 
 /** What was approved holds for what the document says now. NULL: nothing was. */
 const approvalHolds = `coalesce(($25::jsonb || coalesce(clients.approved_digests, $23::jsonb)) @> (EXCLUDED.document_digests - 'document'), false)`
@@ -44,9 +23,6 @@ const upsert = `${insertClientText({ columns: ', document_digests', values: ', $
     approved_digests = CASE WHEN clients.pre_approved THEN coalesce(clients.approved_digests, $23) END,
     approval_lost = CASE WHEN clients.pre_approved AND NOT ${approvalHolds} THEN $24::jsonb ELSE clients.approval_lost END
   WHERE clients.kind = 'metadata_document' RETURNING ${clientColumns}`
-
-/** As some version of ours wrote them. */
-type ApprovedDigests = Readonly<Partial<Record<JudgedMember, string>>>
 
 type Before = ClientRow & { approved_digests: ApprovedDigests | null }
 
@@ -66,8 +42,7 @@ export async function upsertClientOfDocument(db: Db, tenant: TenantId, draft: Cl
   // An approval of before there were digests holds for what stands in the row.
   const approved = before && (found[0]?.approved_digests ?? digestsOf(before))
   const digests = digestsOf(draft)
-  const changed = approved === undefined ? [] : changedMembers(approved, digests)
-  const lost = before && changed.length > 0 ? lostBy(before, changed, draft) : undefined
+  const lost = before && approved && lossOf(before, approved, { digests, at: draft.now })
   const { rows } = await db.query<ClientRow>(upsert, [
     ...clientValues(tenant, draft),
     JSON.stringify(digests),
@@ -76,30 +51,6 @@ export async function upsertClientOfDocument(db: Db, tenant: TenantId, draft: Cl
     JSON.stringify(silence),
   ])
   const client = rows[0] && toClient(rows[0])
-  if (client && lost) await tell(db, tenant, client, lost)
+  if (client && lost) await tellLoss(db, tenant, client, lost)
   return client
-}
-
-const changedMembers = (approved: ApprovedDigests, digests: Digests): readonly JudgedMember[] =>
-  judgedMembers.filter((member) => (approved[member] ?? silence[member]) !== digests[member])
-
-const lostBy = (before: Client, changed: readonly JudgedMember[], { now }: ClientDraft): ApprovalLost => ({
-  at: now,
-  changed,
-  before: {
-    name: before.name,
-    redirectUris: before.redirectUris,
-    grantTypes: before.grantTypes,
-    authMethod: before.authMethod,
-    jwks: before.jwks,
-    jwksUri: before.jwksUri,
-    backchannelLogoutUri: before.backchannelLogoutUri,
-    postLogoutRedirectUris: before.postLogoutRedirectUris,
-  },
-})
-
-async function tell(db: Db, tenant: TenantId, { id, issuerId }: Client, { at, changed }: ApprovalLost): Promise<void> {
-  const kind = 'client.approval_lost'
-  await insertAuditEvent(db, tenant, { at, kind, issuerId, clientId: id, detail: { changed } })
-  await announce(db, tenant, { at, kind, about: id, by: undefined })
 }

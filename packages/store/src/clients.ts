@@ -32,12 +32,13 @@ export type ClientRow = {
   jwks_uri: string | null
   document_digest: string | null
   approval_lost: ApprovalLost | null
+  last_used_at: Instant | null
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
-  jwks_uri, document_digests->>'document' AS document_digest, approval_lost`
+  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -65,15 +66,16 @@ export const toClient = (row: ClientRow): Client => ({
   jwksUri: row.jwks_uri ?? undefined,
   documentDigest: row.document_digest ?? undefined,
   approvalLost: row.approval_lost ?? undefined,
+  lastUsedAt: row.last_used_at ?? undefined,
 })
 
 const findStatement = hotStatement({
   name: 'find_client',
   tenantParameter: 1,
-  text: `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3`,
+  text: `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND unregistered_at IS NULL`,
 })
 
-/** A client of one issuer is unknown at every other. */
+/** A client of one issuer is unknown at every other, and one whose registration ended everywhere. */
 export async function findClient(hot: HotDb, tenant: TenantId, issuer: IssuerId, client: string): Promise<Client | undefined> {
   const { rows } = await hot.query<ClientRow>(findStatement, [tenant, issuer, client])
   return rows[0] && toClient(rows[0])
@@ -126,7 +128,7 @@ export async function insertClient(db: Db, tenant: TenantId, draft: ClientDraft)
 /** By client_id. */
 export async function listClients(db: Db, tenant: TenantId, page: Page<string>): Promise<readonly Client[]> {
   const { rows } = await db.query<ClientRow>(
-    `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND client_id > $2 ORDER BY client_id LIMIT $3`,
+    `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND client_id > $2 AND unregistered_at IS NULL ORDER BY client_id LIMIT $3`,
     [tenant, page.from ?? '', page.limit],
   )
   return rows.map(toClient)
@@ -157,7 +159,7 @@ export async function updateClientGovernance(
        approved_digests = CASE WHEN $4::boolean THEN document_digests WHEN NOT $4 THEN NULL ELSE approved_digests END,
        approval_lost = CASE WHEN $4::boolean IS NULL THEN approval_lost END,
        blocked_at = CASE WHEN $8::boolean THEN coalesce(blocked_at, $9) WHEN NOT $8 THEN NULL ELSE blocked_at END
-     WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3
+     WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND unregistered_at IS NULL
        AND ($10::text IS NULL OR document_digests->>'document' = $10) RETURNING ${clientColumns}`,
     [
       tenant,

@@ -26,7 +26,7 @@ export const clientShape = z.strictObject({
   documentDigest: z
     .string()
     .nullable()
-    .describe('Of what an admin judges of its metadata document; null: it has none, or none was fetched since'),
+    .describe('Of what an admin judges of a client that speaks for itself; null: an admin registered it, or it said nothing since'),
   approvalLost: z
     .strictObject({
       at: time,
@@ -43,10 +43,13 @@ export const clientShape = z.strictObject({
       }),
     })
     .nullable()
-    .describe('It was approved, until its document said something else: since when, what, and what it had said before'),
+    .describe('It was approved, until it said something else of itself: since when, what, and what it had said before'),
   scopeCeiling: z.array(z.string()).describe('Empty: all that policy allows'),
   accessTokenTtlSeconds: z.int().nullable(),
   blockedAt: timeOrNull,
+  lastUsedAt: timeOrNull.describe(
+    'When a client that registered itself last got a token, exact to a day; null: never, or another kind of client',
+  ),
   backchannelLogoutUri: z.string().nullable().describe('Where it hears of logouts; null: it does not'),
   backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
   postLogoutRedirectUris: z.array(z.string()).describe('Where it may have a browser sent after a logout'),
@@ -82,6 +85,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   scopeCeiling: [...client.scopeCeiling],
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
+  lastUsedAt: toIsoOrNull(client.lastUsedAt),
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   postLogoutRedirectUris: [...client.postLogoutRedirectUris],

@@ -1,5 +1,6 @@
 /** Every endpoint of the browser flow, in the order in which a browser meets them. */
 import { registerEndpoint } from '../clients/register.endpoint.js'
+import { registrationEndpoints } from '../clients/registration.endpoint.js'
 import type { Endpoint } from '../http/endpoint.js'
 import { authorizeEndpoint, authorizePostEndpoint } from './authorize.endpoint.js'
 import { chooseConnectionEndpoint, chooseConnectionPageEndpoint } from './choose-connection.endpoint.js'
@@ -19,6 +20,7 @@ import { testLoginEndpoint, testLoginPageEndpoint } from './test-login.endpoint.
 
 export const authorizeEndpoints: readonly Endpoint[] = [
   registerEndpoint,
+  ...registrationEndpoints,
   parEndpoint,
   authorizeEndpoint,
   authorizePostEndpoint,

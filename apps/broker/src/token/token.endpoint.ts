@@ -6,6 +6,7 @@ import { err, ok } from '@drawbridge/core/result'
 import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
+import { noteClientUse } from '../clients/note-client-use.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
@@ -36,6 +37,7 @@ export const tokenEndpoint = endpoint({
       if (limited) return ok(limited)
       const tokens = await exchange(deps, { http, tenant, client, now: deps.clock.now() }, request.value)
       if (tokens === 'client_changed' || !tokens.ok) return tokens
+      await noteClientUse(deps, client)
       deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
       return ok(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
     })

@@ -11,10 +11,13 @@ export const auditEvents = {
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
   authorization_request_pushed: 'A client handed over an authorization request beforehand.',
   'client.approval_lost':
-    'The document of a client says something else than what an admin approved, so it is approved no more: people are asked again. The detail says what changed.',
+    'A client says something else of itself than what an admin approved, by its document or its registration, so it is approved no more: people are asked again. The detail says what changed.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
+  'client.registration_changed': 'A client that registered itself replaced what it says of itself; the detail says what of it changed.',
+  'client.registration_ended':
+    'The registration of a client that registered itself ended: by its own wish, because nobody used it, or because another needed its room.',
   'client.removed': 'A client that nothing was ever granted to was removed.',
   'client.secret_replaced': 'A client got a new secret; the old one is worth nothing.',
   'client.updated': 'An admin corrected the registration of a client.',

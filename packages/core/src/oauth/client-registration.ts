@@ -7,7 +7,23 @@
 import { z } from 'zod'
 import { type Client, hostName } from './client.js'
 
-export const registrationLimits = { documentHosts: 200 } as const
+const hour = 3600
+const day = 24 * hour
+
+/**
+ * Strangers may register what they like, so none of it may stay for ever. A client that was never used makes room after `dynamicClientStaysSeconds`
+ * where a tenant has as many as it may: within that time strangers come to fewer than `dynamicClients`, by the limit on registrations at a tenant.
+ */
+export const registrationLimits = {
+  documentHosts: 200,
+  /** Living clients of a tenant that registered themselves. */
+  dynamicClients: 10_000,
+  dynamicClientStaysSeconds: hour,
+  /** A client that never got a token goes after this; it was registered and forgotten. */
+  unusedClientSeconds: day,
+  /** One that got no token for so long goes, if nothing that it was granted is left. */
+  idleClientSeconds: 90 * day,
+} as const
 
 const host = z
   .string()

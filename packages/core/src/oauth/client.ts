@@ -45,10 +45,12 @@ export type Client = {
   readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** Where it may have a browser sent after a logout. */
   readonly postLogoutRedirectUris: readonly string[]
-  /** Metadata documents only: of all that an admin judges of it, as it is now. */
+  /** Of all that an admin judges of a client that speaks for itself, as it is now. */
   readonly documentDigest?: string | undefined
   /** It was approved, and its document said something else afterwards. */
   readonly approvalLost?: ApprovalLost | undefined
+  /** Dynamic registration only: when it last got a token, exact to a day. */
+  readonly lastUsedAt?: Instant | undefined
   /** Another number after every change of the row, and never one that any client had before. */
   readonly version: number
 }

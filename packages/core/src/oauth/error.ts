@@ -318,6 +318,41 @@ export const oauthErrors = {
     spec: 'OIDC RP-Initiated Logout §3.1',
     say: 'every address in post_logout_redirect_uris must be at the host of one of the redirect URIs; an administrator can register a client that needs another',
   },
+  registration_full: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'json',
+    spec: 'RFC 7591 §3.2.2',
+    say: 'this issuer has as many clients that registered themselves as it may, and all of them are in use; try again in an hour, or have an administrator register the client',
+  },
+  registration_token_missing: {
+    code: 'invalid_token',
+    status: 401,
+    answer: 'json',
+    spec: 'RFC 7592 §2',
+    say: 'managing a registration needs its registration access token as a bearer token',
+  },
+  registration_token_invalid: {
+    code: 'invalid_token',
+    status: 401,
+    answer: 'json',
+    spec: 'RFC 7592 §2',
+    say: 'this is not the registration access token of a client that is registered here; use the one of the last answer, or register again',
+  },
+  registration_blocked: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'json',
+    spec: 'RFC 7592 §2',
+    say: 'administrators blocked this client, so its registration can only be deleted; ask them',
+  },
+  registration_update_malformed: {
+    code: 'invalid_client_metadata',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 7592 §2.2',
+    say: 'an update names the client_id of the registration and, if it has one and wants to keep it, its client_secret, and no registration_access_token, registration_client_uri, client_secret_expires_at or client_id_issued_at',
+  },
   // Token, revocation and introspection endpoints.
   ...tokenErrors,
 } as const satisfies Record<string, OAuthErrorEntry>

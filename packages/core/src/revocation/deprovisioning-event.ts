@@ -12,6 +12,7 @@ export type DeprovisioningSource =
   | 'token_theft'
   | 'code_replay'
   | 'revocation_endpoint'
+  | 'registration'
   | 'logout'
   | 'signal'
   | 'policy'
@@ -21,7 +22,8 @@ export type InitiatingEntity = 'admin' | 'user' | 'policy' | 'system'
 
 /**
  * Whom a notice names as the one who began it. A directory acts for the tenant's administrators; what we find out ourselves is the
- * system's; a client that hands its token back does so for its user.
+ * system's; a client that hands its token back does so for its user, and one
+ * that ends or changes its registration for nobody but itself.
  *
  * @spec CAEP 1.0 §2 initiating_entity
  */
@@ -31,6 +33,7 @@ export const initiatingEntities: Readonly<Record<DeprovisioningSource, Initiatin
   token_theft: 'system',
   code_replay: 'system',
   revocation_endpoint: 'user',
+  registration: 'system',
   logout: 'user',
   signal: 'system',
   policy: 'policy',

@@ -245,6 +245,7 @@ const clients: readonly AdminCommand[] = [
         ['kind', 'kind'],
         ['approved', 'preApproved'],
         ['blocked', 'blockedAt'],
+        ['last used', 'lastUsedAt'],
       ],
     },
     example: 'drawbridge client list initech',

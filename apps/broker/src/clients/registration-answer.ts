@@ -1,0 +1,42 @@
+/** What a client is told of its registration, whenever it is. */
+import { type Instant, toSeconds } from '@drawbridge/core/instant'
+import type { RegistrationRequest } from '@drawbridge/core/oauth/registration-request'
+import type { ClientId } from '@drawbridge/core/tenant/ids'
+import type { ResolvedTenant } from '../http/tenant.js'
+
+export type ShownRegistration = {
+  readonly id: ClientId
+  readonly metadata: Omit<RegistrationRequest, 'grantTypes'> & { readonly grantTypes: readonly string[] }
+  /** The only time that it is shown; by a later look the client has it already. */
+  readonly registrationToken: string
+  readonly secret?: string | undefined
+  readonly issuedAt?: Instant | undefined
+}
+
+/** @spec RFC 7591 §3.2.1, RFC 7592 §3 */
+export const buildRegistrationAnswer = (
+  tenant: ResolvedTenant,
+  { id, metadata, registrationToken, secret, issuedAt }: ShownRegistration,
+) => ({
+  client_id: id,
+  ...(issuedAt === undefined ? {} : { client_id_issued_at: toSeconds(issuedAt) }),
+  ...(secret === undefined ? {} : { client_secret: secret, client_secret_expires_at: 0 }),
+  registration_client_uri: `${tenant.issuer.url}/register/${id}`,
+  registration_access_token: registrationToken,
+  client_name: metadata.name,
+  redirect_uris: metadata.redirectUris,
+  grant_types: metadata.grantTypes,
+  response_types: ['code'],
+  token_endpoint_auth_method: metadata.authMethod,
+  application_type: metadata.applicationType,
+  ...(metadata.jwks === undefined ? {} : { jwks: metadata.jwks }),
+  ...(metadata.jwksUri === undefined ? {} : { jwks_uri: metadata.jwksUri }),
+  require_pushed_authorization_requests: metadata.requirePushedAuthorizationRequests,
+  ...(metadata.postLogoutRedirectUris.length === 0 ? {} : { post_logout_redirect_uris: metadata.postLogoutRedirectUris }),
+  ...(metadata.backchannelLogoutUri === undefined
+    ? {}
+    : {
+        backchannel_logout_uri: metadata.backchannelLogoutUri,
+        backchannel_logout_session_required: metadata.backchannelLogoutSessionRequired,
+      }),
+})

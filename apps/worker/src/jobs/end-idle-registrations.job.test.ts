@@ -1,0 +1,95 @@
+/** Clients that registered themselves go when nobody uses them and nothing refers to them, and not before. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { registrationLimits } from '@drawbridge/core/oauth/client-registration'
+import type { ClientId } from '@drawbridge/core/tenant/ids'
+import { aGrant } from '@drawbridge/testkit/a-grant'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { jobDeps } from '../../test/a-company.js'
+import { endIdleRegistrations } from './end-idle-registrations.job.js'
+
+const now = instant(1_800_000_000_000)
+const { idleClientSeconds, unusedClientSeconds } = registrationLimits
+let fixture: TestDatabase
+let acme: ATenant
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aTenant(fixture, { slug: 'acme' })
+})
+afterAll(() => fixture.close())
+
+const owner = (sql: string, ...parameters: readonly unknown[]) => asOwner<Record<string, unknown>>(fixture.ownerUrl, sql, parameters)
+const ago = (seconds: number): Date => new Date(addSeconds(now, -seconds))
+async function aClient(given: { created: number; used?: number; approved?: boolean; blocked?: boolean; kind?: string; ended?: boolean }) {
+  const id = `dbd_${randomUUID()}` as ClientId
+  const { created, used, approved = false, blocked = false, kind = 'dynamic', ended = false } = given
+  await owner(
+    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at,
+       last_used_at, pre_approved, blocked_at, unregistered_at)
+     VALUES ($1, $2, $3, $4, 'Tools', '{http://127.0.0.1/callback}', '{authorization_code}', 'none', '{}', $5, $6, $7, $8, $9)`,
+    ...[acme.tenantId, acme.issuerId, id, kind, ago(created), used === undefined ? null : ago(used), approved],
+    ...[blocked ? ago(created) : null, ended ? ago(created) : null],
+  )
+  return id
+}
+const run = (at: Instant = now) => endIdleRegistrations({ ...jobDeps(fixture), clock: { now: () => at } })
+const isThere = async (id: ClientId) => (await owner('SELECT 1 FROM clients WHERE client_id = $1', id)).length === 1
+const trailOf = async (id: ClientId) =>
+  (await owner("SELECT reason FROM audit_events WHERE client_id = $1 AND kind = 'client.registration_ended'", id)).map(
+    ({ reason }) => reason,
+  )
+
+const [unused, idle] = [unusedClientSeconds, idleClientSeconds]
+test.each([
+  { what: 'never used and a day old', given: { created: unused + 1 }, goes: true, told: ['never_used'] },
+  { what: 'never used and not yet a day old', given: { created: unused - 1 }, goes: false, told: [] },
+  { what: 'never used, and approved beforehand', given: { created: unused + 1, approved: true }, goes: false, told: [] },
+  { what: 'never used, and blocked by an admin', given: { created: unused + 1, blocked: true }, goes: false, told: [] },
+  { what: 'used ninety days ago', given: { created: 2 * idle, used: idle + 1 }, goes: true, told: ['idle'] },
+  { what: 'used since', given: { created: 2 * idle, used: idle - 1 }, goes: false, told: [] },
+  { what: 'of an admin', given: { created: 2 * idle, kind: 'preregistered' }, goes: false, told: [] },
+  { what: 'described by itself', given: { created: 2 * idle, kind: 'metadata_document' }, goes: false, told: [] },
+  { what: 'ended before, which was told then', given: { created: 10, ended: true }, goes: true, told: [] },
+])('a client $what goes=$goes', async ({ given, goes, told }) => {
+  const id = await aClient(given)
+  await run()
+  expect(await isThere(id)).toBe(!goes)
+  expect(await trailOf(id)).toEqual(told)
+})
+
+test('a client that anything was granted to stays until that is gone, however long ago it was used', async () => {
+  const id = await aClient({ created: 2 * idle, used: idle + 1 })
+  const { grantId } = await aGrant(fixture, { ...acme, clientId: id }, { now: instant(addSeconds(now, -idle)) })
+  await run()
+  expect(await isThere(id)).toBe(true)
+  await owner('DELETE FROM refresh_tokens WHERE grant_id = $1', grantId)
+  await owner('DELETE FROM authorization_codes WHERE grant_id = $1', grantId)
+  await owner('DELETE FROM grants WHERE id = $1', grantId)
+  await run()
+  expect(await isThere(id)).toBe(false)
+})
+
+test('a client at which somebody signs in at this moment stays', async () => {
+  const id = await aClient({ created: unused + 1 })
+  await owner(
+    `INSERT INTO authorization_requests (tenant_id, id, issuer_id, client_id, browser_hash, request, step, tenant_epoch, client_epoch, created_at, expires_at)
+     VALUES ($1, $2, $3, $4, $5, '{}', 'login', 1, 1, $6, $6)`,
+    ...[acme.tenantId, randomUUID(), acme.issuerId, id, randomBytes(32), ago(0)],
+  )
+  await run()
+  expect(await isThere(id)).toBe(true)
+})
+
+test('many go in one run, and two workers at once take none twice', async () => {
+  await owner(
+    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
+     SELECT $1, $2, 'dbd_many_' || n, 'dynamic', 'Junk', '{}', '{}', 'none', '{}', $3 FROM generate_series(1, 1200) n`,
+    ...[acme.tenantId, acme.issuerId, ago(unused + 1)],
+  )
+  await Promise.all([run(), run()])
+  await run()
+  expect(await owner("SELECT 1 FROM clients WHERE client_id LIKE 'dbd_many_%'")).toEqual([])
+  expect(await owner("SELECT count(*)::int AS n FROM audit_events WHERE client_id LIKE 'dbd_many_%'")).toEqual([{ n: 1200 }])
+})
