@@ -92,8 +92,8 @@ export function policyHostOf(client: Pick<Client, 'kind' | 'id' | 'redirectUris'
   return others.length === 0 ? host : undefined
 }
 
-/** A private-scheme URI is at no host; its scheme stands for it. */
-function hostName(url: string): string {
+/** Without port and closing dot. A private-scheme URI is at no host; its scheme stands for it. */
+export function hostName(url: string): string {
   if (!URL.canParse(url)) return 'unknown'
   const { hostname, protocol } = new URL(url)
   return hostname === '' ? protocol : hostname.replace(/\.$/, '')
