@@ -4,6 +4,7 @@ import { clientAssertionRequirements } from './client-assertion.js'
 import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
+import { pushedRequestRequirements } from './pushed-requests.js'
 import type { Requirement } from './requirement.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
 import { userinfoRequirements } from './userinfo.js'
@@ -11,6 +12,7 @@ import { userinfoRequirements } from './userinfo.js'
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Metadata and keys': metadataRequirements,
   'Authorization endpoint': authorizationEndpointRequirements,
+  'Pushed authorization requests': pushedRequestRequirements,
   'Token endpoint': tokenEndpointRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
   Userinfo: userinfoRequirements,

@@ -34,7 +34,7 @@ import {
   type VerifiedAssertion,
 } from './client-assertion.js'
 import { clientKeysOf, type KeysMissing } from './client-keys.js'
-import { recallClient, resolveClient } from './resolve-client.js'
+import { type ResolvePurpose, recallClient, resolveClient } from './resolve-client.js'
 
 type Presented =
   | { readonly method: 'none'; readonly clientId: string }
@@ -48,6 +48,7 @@ const limits = { clientIdLength: 2048, secretLength: 512 } as const
 export type ClientClaim = {
   readonly presented: Presented
   readonly tenant: ResolvedTenant
+  readonly purpose: ResolvePurpose
   /** Whether this request is the first to bring the assertion: asked of the database once, however often the request is judged. */
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
   /** Asks no key of its assertion twice, however often the request is judged. */
@@ -59,6 +60,7 @@ export function readClientClaim(
   http: Pick<HttpRequest, 'headers'>,
   form: SingleValuedForm,
   tenant: ResolvedTenant,
+  purpose: ResolvePurpose = 'token',
 ): Result<ClientClaim, JsonRefusal> {
   const presented = readPresented(http.headers['authorization'], form)
   if (!presented.ok) return presented
@@ -72,7 +74,7 @@ export function readClientClaim(
       id: JSON.stringify([presented.value.clientId, jti]),
       expiresAt: rememberUntil,
     }))
-  return ok({ presented: presented.value, tenant, isFirstUse, isSignedBy: createSignatureJudge() })
+  return ok({ presented: presented.value, tenant, purpose, isFirstUse, isSignedBy: createSignatureJudge() })
 }
 
 /**
@@ -89,7 +91,7 @@ export async function authenticateClient(
   const { clientId } = claim.presented
   const remembered = from === 'memory' ? recallClient(deps, claim.tenant, clientId) : undefined
   if (remembered && (await findFault(deps, remembered, claim)) === undefined) return ok(remembered as ProvenClient)
-  const found = await resolveClient(deps, claim.tenant, clientId, 'token')
+  const found = await resolveClient(deps, claim.tenant, clientId, claim.purpose)
   if (!found.ok) return err({ reason: 'client_authentication_unknown_client', detail: { why: found.error.reason } })
   const fault = await findFault(deps, found.value, claim)
   return fault ? err(fault) : ok(found.value as ProvenClient)

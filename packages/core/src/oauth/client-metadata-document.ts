@@ -22,6 +22,7 @@ export type ClientMetadataDocument = {
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
+  readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
 }
 
@@ -56,6 +57,7 @@ const wire = z.object({
   application_type: z.enum(['native', 'web']).optional(),
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
 })
 
@@ -99,6 +101,7 @@ export function parseClientMetadataDocument(
     applicationType: document.application_type ?? 'web',
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: document.backchannel_logout_session_required ?? false,
+    requirePushedAuthorizationRequests: document.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
   })
 }

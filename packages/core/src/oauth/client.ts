@@ -41,6 +41,8 @@ export type Client = {
   readonly backchannelLogoutUri?: string | undefined
   /** Its logout tokens must name the session. */
   readonly backchannelLogoutSessionRequired?: boolean | undefined
+  /** Its authorization requests come pushed or not at all. RFC 9126 §6 */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** Where it may have a browser sent after a logout. */
   readonly postLogoutRedirectUris: readonly string[]
   /** Metadata documents only: of all that an admin judges of it, as it is now. */

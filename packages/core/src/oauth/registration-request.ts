@@ -17,6 +17,7 @@ export type RegistrationRequest = {
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
+  readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
 }
 
@@ -35,6 +36,7 @@ const wire = z.object({
   application_type: z.enum(['native', 'web']).optional(),
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
 })
 
@@ -88,6 +90,7 @@ export function parseRegistrationRequest(
     jwksUri,
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
+    requirePushedAuthorizationRequests: metadata.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
     applicationType:
       metadata.application_type ??
