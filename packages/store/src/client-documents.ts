@@ -25,18 +25,19 @@ function digestsOf(client: JudgedClient): Digests {
   return { ...members, document: sha256Base64url(JSON.stringify(judgedMembers.map((member) => texts[member]))) }
 }
 
-const upsert = `${insertClientText({ columns: ', document_digests', values: ', $21::jsonb' })}
+const upsert = `${insertClientText({ columns: ', document_digests', values: ', $22::jsonb' })}
   ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
     grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks, jwks_uri = EXCLUDED.jwks_uri,
     application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at,
     backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required,
-    post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris, document_digests = EXCLUDED.document_digests,
+    post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris,
+    dpop_bound_access_tokens = EXCLUDED.dpop_bound_access_tokens, document_digests = EXCLUDED.document_digests,
     pre_approved = clients.pre_approved
-      AND coalesce(clients.approved_digests, $22::jsonb)->>'document' IS NOT DISTINCT FROM EXCLUDED.document_digests->>'document',
-    approved_digests = CASE WHEN clients.pre_approved THEN coalesce(clients.approved_digests, $22) END,
+      AND coalesce(clients.approved_digests, $23::jsonb)->>'document' IS NOT DISTINCT FROM EXCLUDED.document_digests->>'document',
+    approved_digests = CASE WHEN clients.pre_approved THEN coalesce(clients.approved_digests, $23) END,
     approval_lost = CASE WHEN clients.pre_approved
-        AND coalesce(clients.approved_digests, $22)->>'document' IS DISTINCT FROM EXCLUDED.document_digests->>'document'
-      THEN $23::jsonb ELSE clients.approval_lost END
+        AND coalesce(clients.approved_digests, $23)->>'document' IS DISTINCT FROM EXCLUDED.document_digests->>'document'
+      THEN $24::jsonb ELSE clients.approval_lost END
   WHERE clients.kind = 'metadata_document' RETURNING ${clientColumns}`
 
 type Before = ClientRow & { approved_digests: Digests | null }
@@ -77,6 +78,7 @@ const lostBy = (before: Client, approved: Digests, digests: Digests, { now }: Cl
     redirectUris: before.redirectUris,
     grantTypes: before.grantTypes,
     authMethod: before.authMethod,
+    dpopBoundAccessTokens: before.dpopBoundAccessTokens,
     jwks: before.jwks,
     jwksUri: before.jwksUri,
     backchannelLogoutUri: before.backchannelLogoutUri,

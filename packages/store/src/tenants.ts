@@ -140,5 +140,15 @@ export async function findClientRegistration(db: Db, tenant: TenantId): Promise<
   return rows[0]?.client_registration ?? undefined
 }
 
+/** What is demanded of tokens that are bound to a key; read and checked by `core/oauth/dpop-rules`. */
+export async function markDpopRules(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET dpop = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
+}
+
+export async function findDpopRules(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ dpop: unknown }>('SELECT dpop FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.dpop ?? undefined
+}
+
 /** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */
 export const isUniqueViolation = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '23505'

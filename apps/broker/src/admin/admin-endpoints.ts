@@ -14,6 +14,7 @@ import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
+import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
@@ -64,6 +65,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...clientRegistrationEndpoints,
+  ...dpopRulesEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,
   ...policyDiffEndpoints,

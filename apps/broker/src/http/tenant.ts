@@ -8,6 +8,7 @@
 
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
+import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
@@ -68,7 +69,15 @@ export type ResolvedConnection = {
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
-  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall' | 'connectionChoice' | 'secondFactor' | 'clientRegistration'
+  | 'signingKeys'
+  | 'connections'
+  | 'resources'
+  | 'policyDocument'
+  | 'wall'
+  | 'connectionChoice'
+  | 'secondFactor'
+  | 'clientRegistration'
+  | 'dpop'
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -83,6 +92,8 @@ export type ResolvedTenant = Omit<
   readonly secondFactor: SecondFactorSetting
   /** In which ways clients may become known. */
   readonly clientRegistration: ClientRegistration
+  /** What is demanded of tokens that are bound to a key. */
+  readonly dpop: DpopRules
   readonly resources: readonly StoredResource[]
   /** By its identifier, or by what a client writes for it: `findResource`. */
   resource(indicator: string | undefined): StoredResource | undefined
@@ -203,6 +214,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     connectionChoice,
     secondFactor,
     clientRegistration,
+    dpop,
     ...rest
   } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
@@ -244,6 +256,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
+    dpop: dpopRulesFromJson(dpop),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),

@@ -6,8 +6,9 @@ import { err } from '@drawbridge/core/result'
 import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
 import type { BrokerDeps } from '../deps.js'
-import { json } from '../http/answer.js'
+import { type Answer, json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
+import { findMissingProof, readProvenKey, withNonce } from './dpop.js'
 import type { Exchange, ExchangeContext } from './exchange.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
@@ -29,18 +30,23 @@ export const tokenEndpoint = endpoint({
     const tenant = tenantOf(http)
     const claim = readClientClaim(deps, http, http.form.value, tenant)
     if (!claim.ok) return refuse(claim.error)
+    const answer = (given: Answer): Answer => withNonce(deps, http, tenant, given)
+    const provenKey = readProvenKey(deps, http, tenant)
+    if (!provenKey.ok) return answer(refuse(provenKey.error))
     const tokens = await asProvenClient(deps, claim.value, (client) =>
-      exchange(deps, { http, tenant, client, now: deps.clock.now() }, request.value),
+      exchange(deps, { http, tenant, client, provenKey: provenKey.value, now: deps.clock.now() }, request.value),
     )
-    if (!tokens.ok) return refuse(tokens.error)
+    if (!tokens.ok) return answer(refuse(tokens.error))
     deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
-    return json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } })
+    return answer(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
   },
 })
 
 async function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
   const { client } = context
   if (!client.grantTypes.includes(request.grantType)) return ifUnchanged(deps, client, err({ reason: 'grant_type_not_for_client' }))
+  const missing = findMissingProof(context, context.tenant)
+  if (missing) return ifUnchanged(deps, client, err(missing))
   switch (request.grantType) {
     case 'authorization_code':
       return exchangeCode(deps, context, request)

@@ -32,6 +32,7 @@ export function declareTenant(live: LiveTenant): Declared {
     logout: live.logout,
     tokens: live.tokens,
     clientRegistration: live.clientRegistration,
+    dpop: live.dpop,
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,
     policy: live.policy,
@@ -128,6 +129,7 @@ const declareClient = (client: LiveClient): Declared =>
     postLogoutRedirectUris: orAbsent(client.postLogoutRedirectUris ?? []),
     backchannelLogoutUri: client.backchannelLogoutUri ?? undefined,
     backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ? true : undefined,
+    dpopBoundAccessTokens: client.dpopBoundAccessTokens ? true : undefined,
   })
 
 const head = [

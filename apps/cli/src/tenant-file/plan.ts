@@ -5,6 +5,7 @@
  * somebody killed, blocked, withdrew, suspended or let lapse stays so, and is told; what the file does not name is left alone, and is told.
  */
 import { everyWay } from '@drawbridge/core/oauth/client-registration'
+import { noDpopRules } from '@drawbridge/core/oauth/dpop-rules'
 import { defaultTokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { differencesOf } from './differences.js'
 import type { LiveTenant } from './live-tenant.js'
@@ -31,6 +32,7 @@ const nobody = (slug: string): LiveTenant => ({
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: defaultTokenAlgorithm },
   clientRegistration: everyWay,
+  dpop: noDpopRules,
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
@@ -52,6 +54,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'logout', '/logout'),
     planDocument(compared, 'tokens', '/token-algorithm'),
     planDocument(compared, 'clientRegistration', '/client-registration'),
+    planDocument(compared, 'dpop', '/dpop'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
     planConnections(compared),
@@ -99,7 +102,7 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 /** What is one small document of the tenant, written whole. */
 function planDocument(
   { file, live }: Compared,
-  member: 'logout' | 'tokens' | 'clientRegistration' | 'loginTracing' | 'loginRecording',
+  member: 'logout' | 'tokens' | 'clientRegistration' | 'dpop' | 'loginTracing' | 'loginRecording',
   path: string,
 ): Planned {
   const wanted = file[member]

@@ -21,6 +21,7 @@ export type ClientMetadataDocument = {
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
   readonly postLogoutRedirectUris: readonly string[]
+  readonly dpopBoundAccessTokens: boolean
 }
 
 export type DocumentRefusal = { readonly field: string }
@@ -55,6 +56,7 @@ const wire = z.object({
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
 })
 
 /** A secret that is published, or that every copy of the client shares, proves nothing: such a document is refused. */
@@ -88,6 +90,7 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: document.backchannel_logout_session_required ?? false,
     postLogoutRedirectUris: afterLogout,
+    dpopBoundAccessTokens: document.dpop_bound_access_tokens ?? false,
   })
 }
 

@@ -17,6 +17,7 @@ export type RegistrationRequest = {
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
   readonly postLogoutRedirectUris: readonly string[]
+  readonly dpopBoundAccessTokens: boolean
 }
 
 /** What a client that nobody vouched for may ever use. */
@@ -35,6 +36,7 @@ const wire = z.object({
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
 })
 
 /**
@@ -43,6 +45,7 @@ const wire = z.object({
  *
  * @spec RFC 7591 §2 client metadata, §3.2.1 the server may reject or replace
  * @spec OIDC Registration §2 application_type
+ * @spec RFC 9449 §5.2 dpop_bound_access_tokens
  */
 export function parseRegistrationRequest(
   body: unknown,
@@ -82,6 +85,7 @@ export function parseRegistrationRequest(
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
     postLogoutRedirectUris: afterLogout,
+    dpopBoundAccessTokens: metadata.dpop_bound_access_tokens ?? false,
     applicationType:
       metadata.application_type ??
       (metadata.redirect_uris.every((uri) => !uri.startsWith('https:') || isLoopbackRedirect(uri)) ? 'native' : 'web'),
