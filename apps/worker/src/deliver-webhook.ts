@@ -36,9 +36,11 @@ export async function disableIfFailingLong(
   await disable(deps, { tenant, id: destinationId, because: 'failing' })
 }
 
-/** An endpoint that says that it is gone is disabled at once, if it is still that address by which it is told. */
-export const disableGone = (deps: JobDeps, { tenantId: tenant, destinationId }: ClaimedDelivery, url: string): Promise<void> =>
-  disable(deps, { tenant, id: destinationId, because: 'gone', url })
+/** An endpoint that says that it is gone is disabled at once. Answers whether it is told by another address by now: that one has said nothing yet. */
+export async function disableGone(deps: JobDeps, { tenantId: tenant, destinationId }: ClaimedDelivery, url: string): Promise<boolean> {
+  await disable(deps, { tenant, id: destinationId, because: 'gone', url })
+  return (await acrossTenants(deps.database, (db) => findToldEndpoint(db, tenant, destinationId, deps.clock.now()))) !== undefined
+}
 
 type Disabled = { readonly tenant: TenantId; readonly id: string; readonly because: 'failing' | 'gone'; readonly url?: string }
 

@@ -48,15 +48,20 @@ export async function deliverDue(deps: JobDeps): Promise<number> {
 
 /** One try of a claimed message. What throws leaves the lease to end by itself. */
 export async function deliverOne(deps: JobDeps, delivery: ClaimedDelivery): Promise<void> {
-  const { tried, url } = await tryOnce(deps, delivery)
-  const verdict = judgeTry(tried, delivery.kind)
+  const verdict = await judge(deps, delivery, await tryOnce(deps, delivery))
   const { outcome, failingSince } = await acrossTenants(deps.database, (db) => settle(deps, db, delivery, verdict))
-  if (verdict.kind === 'gone') await disableGone(deps, delivery, url)
-  else await disableIfFailingLong(deps, delivery, failingSince)
+  if (verdict.kind !== 'gone') await disableIfFailingLong(deps, delivery, failingSince)
   deps.metrics.count('drawbridge_deliveries_total', { kind: delivery.kind, outcome })
   if (outcome !== 'dead') return
   const { tenantId: tenant, id, kind, attempts } = delivery
   deps.log.error({ tenant, delivery: id, kind, attempts, reason: 'reason' in verdict ? verdict.reason : '' }, 'a delivery was given up')
+}
+
+/** What an address says that an admin has replaced meanwhile holds for that address alone: the message goes to the new one. */
+async function judge(deps: JobDeps, delivery: ClaimedDelivery, { tried, url }: Tried): Promise<Verdict> {
+  const verdict = judgeTry(tried, delivery.kind)
+  const isToldElsewhere = verdict.kind === 'gone' && (await disableGone(deps, delivery, url))
+  return isToldElsewhere ? { kind: 'failed', whose: 'message', reason: verdict.reason } : verdict
 }
 
 /** `url` is empty where there was nowhere to call. */

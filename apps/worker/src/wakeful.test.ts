@@ -42,6 +42,21 @@ it('goes on after a run that failed', async () => {
   await work.stop()
 })
 
+it('goes on after a run that failed before it waited for anything', async () => {
+  let begun = 0
+  const work = keepAwake(deps, {
+    everyMs: never,
+    trouble: 'it failed',
+    run: () => {
+      begun += 1
+      throw new Error(`run ${begun}`)
+    },
+  })
+  work.wake()
+  expect(begun).toBe(2)
+  await work.stop()
+})
+
 it('stops after what is under way, and is not woken any more', async () => {
   const { run, begun, letGo } = aSlowWork()
   const work = keepAwake(deps, { everyMs: never, trouble: '', run })

@@ -18,8 +18,10 @@ export type WakefulWork = {
 export function keepAwake({ log }: { readonly log: Log }, { everyMs, trouble, run }: WakefulWork): Wakeful {
   let isStopped = false
   let isWanted = false
-  let working: Promise<void> | undefined
+  let isWorking = false
+  let working = Promise.resolve()
   const work = async (): Promise<void> => {
+    isWorking = true
     while (isWanted && !isStopped) {
       isWanted = false
       try {
@@ -28,11 +30,11 @@ export function keepAwake({ log }: { readonly log: Log }, { everyMs, trouble, ru
         log.warn({ cause: error instanceof Error ? error.message : String(error) }, trouble)
       }
     }
-    working = undefined
+    isWorking = false
   }
   const wake = (): void => {
     isWanted = true
-    if (!isStopped) working ??= work()
+    if (!isStopped && !isWorking) working = work()
   }
   const timer = setInterval(wake, everyMs)
   wake()

@@ -1,5 +1,6 @@
 /** The signature algorithms that we speak with strangers, four of which are our own, too: asymmetric ones alone, so that nobody who can verify can also sign. */
 import { constants, type KeyObject, type SignKeyObjectInput, sign, verify } from 'node:crypto'
+import { promisify } from 'node:util'
 
 /** @spec RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2. `none` and HMAC are no members, and never will be. */
 export const foreignAlgorithms = [
@@ -46,3 +47,11 @@ export const verifyWith = (algorithm: ForeignAlgorithm, publicKey: KeyObject, si
 
 export const signWith = (algorithm: ForeignAlgorithm, privateKey: KeyObject, toBeSigned: Buffer): Buffer =>
   sign(digestOf(algorithm), toBeSigned, keyInput(privateKey, algorithm))
+
+const signInThread = promisify(sign)
+
+/** As `signWith`, and nobody else waits for it: what takes longer than a turn of the event loop, which is RSA, is done by another thread. */
+export const signAside = async (algorithm: ForeignAlgorithm, privateKey: KeyObject, toBeSigned: Buffer): Promise<Buffer> =>
+  privateKey.asymmetricKeyType === 'rsa'
+    ? signInThread(digestOf(algorithm), toBeSigned, keyInput(privateKey, algorithm))
+    : signWith(algorithm, privateKey, toBeSigned)

@@ -5,7 +5,7 @@ import { type TokenAlgorithm, tokenAlgorithms } from '@drawbridge/core/oauth/tok
 import { calculateJwkThumbprint, importJWK, type JWK, jwtVerify } from 'jose'
 import { beforeAll, describe, expect, it, test } from 'vitest'
 import { leftHalfHash } from './hash.js'
-import { signJwt, verifyJwt } from './jwt.js'
+import { signJwt, signJwtAside, verifyJwt } from './jwt.js'
 import { systemRandom } from './random.js'
 import { type GeneratedKey, generateTokenKey, type PublicJwk, tokenModulusBits, toSigningKey, toVerificationKey } from './signing-keys.js'
 
@@ -30,6 +30,11 @@ describe.each(tokenAlgorithms)('%s', (algorithm) => {
     expect(id).toBe(await calculateJwkThumbprint(publicJwk as JWK))
     expect(publicJwk).toMatchObject({ alg: algorithm, use: 'sig', kid: id })
     expect(publicJwk).not.toHaveProperty('d')
+  })
+
+  it('is believed as well when it was signed beside the event loop', async () => {
+    const token = await signJwtAside(toSigningKey(made[algorithm], made[algorithm].privateKey), { typ: 'at+jwt' }, claims)
+    expect(verifyJwt(token, keysOf(algorithm), expected)).toEqual({ ok: true, value: claims })
   })
 
   it('is refused when one octet of it was changed', () => {

@@ -12,6 +12,7 @@ import {
   holdRotatingKeys,
   listKeysToWithdrawAcrossTenants,
   listRotatingKeysAcrossTenants,
+  type RetiredKey,
   withdrawSigningKey,
 } from './key-rotation.js'
 import { findOlderKeyUsesAcrossTenants, listSealedBeforeVersionAcrossTenants, listSealedSamplesAcrossTenants } from './sealed-values.js'
@@ -129,7 +130,7 @@ it('pairs are listed a page at a time, each with what is chosen', async () => {
 })
 
 const toWithdraw = async (before = later) =>
-  (await acrossTenants(fixture.database, (db) => listKeysToWithdrawAcrossTenants(db, before, 100))).filter(
+  (await acrossTenants(fixture.database, (db) => listKeysToWithdrawAcrossTenants(db, before, { after: undefined, limit: 100 }))).filter(
     ({ tenantId }) => tenantId === company.tenantId,
   )
 
@@ -149,6 +150,17 @@ it('a retired key goes in time, a condemned one at once: nothing of the private 
     expect(rows.find((key) => key.id === id)).toMatchObject({ withdrawnAt: now, sealedPrivateKey: Buffer.of() })
   const loaded = await loadConfigurationAcrossTenants(fixture.database, company.slug)
   expect(loaded?.signingKeys.map(({ id }) => id)).not.toContain(retired)
+})
+
+it('what is to be withdrawn is read in pages, in the order of tenants and keys', async () => {
+  for (const purpose of ['tokens', 'tokens', 'notices'] as const) await rotate(purpose)
+  const all = await toWithdraw()
+  expect(all.length).toBeGreaterThanOrEqual(3)
+  const page = (after: RetiredKey | undefined) =>
+    acrossTenants(fixture.database, (db) => listKeysToWithdrawAcrossTenants(db, later, { after, limit: 1 }))
+  const read: string[] = []
+  for (let [next] = await page(undefined); next !== undefined; [next] = await page(next)) read.push(next.id)
+  expect(read.filter((id) => all.some((key) => key.id === id))).toEqual(all.map(({ id }) => id))
 })
 
 it('no key that signs or waits can be withdrawn, and none of another tenant', async () => {

@@ -99,14 +99,21 @@ export async function chooseTokenAlgorithm(
 
 export type RetiredKey = KeyOwner & { readonly id: string; readonly state: 'retired' | 'compromised'; readonly issuer: Issuer }
 
-/** Those that were retired before `before`, and condemned ones, whose private half nobody needs; the oldest first. */
-export async function listKeysToWithdrawAcrossTenants(db: AcrossDb, before: Instant, limit: number): Promise<readonly RetiredKey[]> {
+export type RetiredKeyPage = { readonly after: Pick<RetiredKey, 'tenantId' | 'id'> | undefined; readonly limit: number }
+
+/** Those that were retired before `before`, and condemned ones, whose private half nobody needs. In pages, so that those whose withdrawal fails are in nobody's way. */
+export async function listKeysToWithdrawAcrossTenants(
+  db: AcrossDb,
+  before: Instant,
+  { after, limit }: RetiredKeyPage,
+): Promise<readonly RetiredKey[]> {
   const { rows } = await db.query<RetiredKey>(
     `SELECT k.tenant_id AS "tenantId", k.issuer_id AS "issuerId", k.purpose, k.id, k.state, i.url AS issuer
        FROM signing_keys k JOIN issuers i ON i.tenant_id = k.tenant_id AND i.id = k.issuer_id
       WHERE k.withdrawn_at IS NULL AND k.state IN ('retired', 'compromised') AND k.purpose <> 'saml'
-        AND (k.retired_at < $1 OR k.state = 'compromised') ORDER BY k.retired_at, k.tenant_id, k.id LIMIT $2`,
-    [toTimestamp(before), limit],
+        AND (k.retired_at < $1 OR k.state = 'compromised')
+        AND (k.tenant_id, k.id) > ($2::uuid, $3) ORDER BY k.tenant_id, k.id LIMIT $4`,
+    [toTimestamp(before), after?.tenantId ?? first, after?.id ?? '', limit],
   )
   return rows
 }

@@ -7,7 +7,6 @@
 import type { Instant } from '@drawbridge/core/instant'
 import { settleDirectoryEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
-import { markEventsDead } from './notice-receipts.js'
 import type { StreamIssuer, StreamsOf } from './notice-streams.js'
 import type { StoredNotice } from './notices.js'
 import { type AcrossDb, isUuid, toTimestamp } from './transaction.js'
@@ -36,11 +35,11 @@ export type NoticeAnswers = {
   readonly refused: Readonly<Record<string, string>>
 }
 
-/** `refusals`: how many of each stream were news. The rest tells how long after its barrier an event was acknowledged here, and was dead everywhere. */
+/** `refusals`: how many of each stream were news. `acknowledgedSeconds`: how long after its barrier an event was acknowledged here. `events`: those that may be dead everywhere by it. */
 export type RecordedAnswers = {
   readonly refusals: ReadonlyMap<string, number>
   readonly acknowledgedSeconds: readonly number[]
-  readonly deadSeconds: readonly number[]
+  readonly events: readonly string[]
 }
 
 /** Streams that a round of polls is about. They are locked. */
@@ -65,11 +64,10 @@ export async function recordNoticeAnswers(
   const acknowledged = taken.length === 0 ? [] : await recordTaken(db, streams, taken, now)
   const refusals = refused.length === 0 ? [] : await recordRefused(db, streams, refused, now)
   await moveStreams(db, streams, [...new Set([...taken, ...refused].map(({ streamId }) => streamId))], now)
-  const events = [...new Set(acknowledged.map(({ eventId }) => eventId))]
   return {
     refusals: countEach(refusals),
     acknowledgedSeconds: acknowledged.map(({ seconds }) => seconds),
-    deadSeconds: events.length === 0 ? [] : await markEventsDead(db, { tenant: streams.issuer.tenantId, ids: events }),
+    events: acknowledged.map(({ eventId }) => eventId),
   }
 }
 
@@ -130,22 +128,21 @@ async function recordRefused(db: AcrossDb, { resource, issuer }: HeardStreams, r
 
 /**
  * Closes streams of instances that have said that they end and believe nothing from here on. They are waited for no longer: their receipts say so as
- * they would after a silence. Answers how long after its barrier each event was dead everywhere by that.
+ * they would after a silence. Answers which events they were awaited of.
  */
 export async function closeStreams(
   db: AcrossDb,
   { resource, issuer }: StreamsOf,
   ids: readonly string[],
   now: Instant,
-): Promise<readonly number[]> {
+): Promise<readonly string[]> {
   const { rows } = await db.query<{ eventId: string }>(
     `WITH closed AS (UPDATE notice_streams SET closed_at = $3 WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND closed_at IS NULL RETURNING id)
      UPDATE notice_receipts r SET lapsed_at = $3 FROM closed
       WHERE r.tenant_id = $4 AND r.stream_id = closed.id AND r.acknowledged_at IS NULL AND r.lapsed_at IS NULL RETURNING r.event_id AS "eventId"`,
     [resource.tenantId, ids, toTimestamp(now), issuer.tenantId],
   )
-  const events = [...new Set(rows.map(({ eventId }) => eventId))]
-  return events.length === 0 ? [] : markEventsDead(db, { tenant: issuer.tenantId, ids: events })
+  return rows.map(({ eventId }) => eventId)
 }
 
 async function moveStreams(db: AcrossDb, { resource, ids }: HeardStreams, answering: readonly string[], now: Instant): Promise<void> {
@@ -198,7 +195,7 @@ type TakenRow = {
 }
 
 /**
- * What each instance has not answered, oldest first. What was delivered but not acknowledged comes again: RFC 8936 §2.4. The text of a notice is read
+ * What each instance has not answered, oldest first; nothing for one that has closed its stream since it asked. What was delivered but not acknowledged comes again: RFC 8936 §2.4. The text of a notice is read
  * once, however many instances are handed it.
  */
 export async function takeNotices(
@@ -213,6 +210,7 @@ export async function takeNotices(
     `WITH taken AS (
        SELECT s.id AS stream_id, n.position, n.jti, n.token, n.event_id FROM unnest($3::uuid[], $4::int[]) AS wanted (id, most)
          JOIN notice_streams s ON s.tenant_id = $1 AND s.id = wanted.id AND s.resource_id = $2 AND s.issuer_tenant_id = $6 AND s.issuer_id = $7
+          AND s.closed_at IS NULL
          CROSS JOIN LATERAL (
            SELECT n.position, n.jti, n.token, n.event_id FROM notices n
              LEFT JOIN notice_deliveries d ON d.tenant_id = $1 AND d.stream_id = s.id AND d.position = n.position AND d.position > s.acknowledged

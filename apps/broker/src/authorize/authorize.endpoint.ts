@@ -14,7 +14,7 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { bindBrowser } from '../http/browser-binding.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
-import type { SingleValuedForm } from '../http/form.js'
+import { mostPostedBytes, type SingleValuedForm } from '../http/form.js'
 import { type ResolvedTenant, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { dispatch } from './dispatch.js'
@@ -47,9 +47,6 @@ export const authorizeEndpoint = endpoint({
     return withCookies(await dispatch(flow), browser.setCookies)
   },
 })
-
-/** All of it goes into an address of ours. */
-const mostPostedBytes = 14_336
 
 /**
  * The same request, posted. It is sent on to the GET: a form of another site brings none of our cookies, so it would meet neither the session of

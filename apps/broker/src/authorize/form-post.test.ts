@@ -62,7 +62,7 @@ function formOf({ text, location }: APage): { readonly action: string; readonly 
 }
 
 describe('an answer by form_post (Form Post Response Mode §2)', () => {
-  it('is a form with code, state and iss, from a sign-in through pages of ours; its code is as good as any (RFC 9207 §2)', async () => {
+  it('is a form with code, state and iss, from a sign-in through pages of ours; its code can be redeemed (RFC 9207 §2)', async () => {
     const consent = await comeHome(await ask({ prompt: 'consent' }))
     const { action, fields } = formOf(await browser.submit(consent.location, { answer: 'allow' }))
     expect(action).toBe(aWebRedirectUri)

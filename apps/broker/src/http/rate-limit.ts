@@ -15,8 +15,13 @@ export const rateLimits = {
   login: { perSecond: 10, burst: 100 },
   /** What an IdP tells by itself, per address of the IdP: at the end of a day a company logs out at once. */
   signal: { perSecond: 50, burst: 1000 },
-  /** Signed signals of one connection, counted once their signature holds: a sender that is told to wait sends them again, and none is lost. */
+  /** Signals of one connection that are believed: a sender that is told to wait sends them again, and none is lost. */
   signal_source: { perSecond: 50, burst: 2000 },
+  /**
+   * The same of what is signed and not believed, apart from those: whoever else hears the same transmitter can send us what it was sent, and must not
+   * have revocations wait by it.
+   */
+  signal_refused: { perSecond: 5, burst: 200 },
   /** What a directory asks, tells of newcomers, changes, and takes away: each counted for one of its tokens, and apart from the others. */
   scim_read: { perSecond: 100, burst: 2000 },
   scim_create: { perSecond: 100, burst: 2000 },

@@ -12,7 +12,7 @@ const gate = () => {
 
 it('asks together what is asked in one turn, and gives each its own answer', async () => {
   const seen: (readonly number[])[] = []
-  const rounds = createRounds<number, number>(100)
+  const rounds = createRounds<number, number>({ mostOfRound: 100 })
   const double = async (asked: readonly number[]) => {
     seen.push(asked)
     return asked.map((each) => each * 2)
@@ -25,7 +25,7 @@ it('asks together what is asked in one turn, and gives each its own answer', asy
 it('who comes while a round is under way is in the next one; another key waits for nobody', async () => {
   const seen: (readonly string[])[] = []
   const [begun, held] = [gate(), gate()]
-  const rounds = createRounds<string, string>(100)
+  const rounds = createRounds<string, string>({ mostOfRound: 100 })
   const run = async (asked: readonly string[]) => {
     seen.push(asked)
     begun.open()
@@ -43,7 +43,7 @@ it('who comes while a round is under way is in the next one; another key waits f
 
 it('a round holds no more than it may', async () => {
   const sizes: number[] = []
-  const rounds = createRounds<number, number>(2)
+  const rounds = createRounds<number, number>({ mostOfRound: 2 })
   const run = async (asked: readonly number[]) => {
     sizes.push(asked.length)
     return asked
@@ -53,7 +53,7 @@ it('a round holds no more than it may', async () => {
 })
 
 it('what one asks fails for nobody else', async () => {
-  const rounds = createRounds<string, string>(100)
+  const rounds = createRounds<string, string>({ mostOfRound: 100 })
   const run = async (asked: readonly string[]) => {
     if (asked.includes('poison')) throw new Error('refused by the database')
     return asked
@@ -61,4 +61,16 @@ it('what one asks fails for nobody else', async () => {
   const outcomes = await Promise.allSettled(['one', 'poison', 'two'].map((each) => rounds.ask('a', each, run)))
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   expect(await rounds.ask('a', 'after', run)).toBe('after')
+})
+
+it('where all ask alike, a question that fails is asked once and fails for all', async () => {
+  const rounds = createRounds<undefined, number>({ mostOfRound: 100, isAskedAlike: true })
+  let asked = 0
+  const run = async () => {
+    asked += 1
+    throw new Error('the database is away')
+  }
+  const outcomes = await Promise.allSettled([1, 2, 3].map(() => rounds.ask('a', undefined, run)))
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+  expect(asked).toBe(1)
 })

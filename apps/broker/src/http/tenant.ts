@@ -161,7 +161,7 @@ export function createConfigurationCache(
     entries.set(slug, { tenant, checkedAt }, stored.policyDocument?.length ?? 0)
     return tenant
   }
-  const rechecks = createRounds<undefined, number | undefined>(mostOfRecheck)
+  const rechecks = createRounds<undefined, number | undefined>({ mostOfRound: mostOfRecheck, isAskedAlike: true })
   /** A hundred long-polls that end together ask once. */
   const versionNow = (slug: string): Promise<number | undefined> =>
     rechecks.ask(slug, undefined, async (askers) => {

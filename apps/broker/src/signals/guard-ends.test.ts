@@ -55,6 +55,19 @@ it('with its last word it acknowledges what it took, and is waited for no longer
   expect(await receiptsOf('after the end')).toMatchObject({ due: 1 })
 })
 
+it('the last word of the last that was awaited is when it was dead everywhere, whether it answers or ends', async () => {
+  const streams = [await hand.open(), await hand.open()]
+  const jti = await broker.revoke('ends and answers', 2)
+  await ask('UPDATE deprovisioning_events SET swept_at = barrier_at WHERE swept_at IS NULL')
+  for (const { streamId } of streams) await hand.poll(streamId)
+  const [answers, ends] = streams as [(typeof streams)[number], (typeof streams)[number]]
+  await Promise.all([
+    hand.poll(answers.streamId, { ack: [jti] }),
+    hand.post('/ssf/poll', { streamId: ends.streamId, ack: [], close: true }),
+  ])
+  expect(await receiptsOf('ends and answers')).toEqual({ isDead: true, due: 2, acknowledged: 1, lapsed: 1 })
+})
+
 it('nobody closes a stream with the credential of another resource server, or at another issuer', async () => {
   await ask(
     `INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) SELECT $1, $2, tenant_id, id FROM issuers WHERE tenant_id = $3`,

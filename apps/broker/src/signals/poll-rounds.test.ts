@@ -3,10 +3,11 @@ import { instant } from '@drawbridge/core/instant'
 import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { lockLivingStreams, recordNoticeAnswers } from '@drawbridge/store/notice-polls'
+import { markEventsDead } from '@drawbridge/store/notice-receipts'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { aGuardOf, aNoticingBroker, ids, type NoticingBroker, random, resource } from '../../test/a-noticing-broker.js'
+import { aGuardOf, aNoticingBroker, ids, metrics, type NoticingBroker, random, resource } from '../../test/a-noticing-broker.js'
 
 const instances = 30
 let broker: NoticingBroker
@@ -70,6 +71,19 @@ it('each is answered for itself: who acknowledges, who refuses, who wants one, w
   expect(await eventOf('second of two')).toMatchObject({ acknowledged: 2, refused: 1 })
 })
 
+it('two polls of one stream in a round are told once what was refused, and a stream that closes in it is handed nothing', async () => {
+  await hangUp()
+  const [twice = '', closing = ''] = (await openAll()).map(({ streamId }) => streamId)
+  const jti = await broker.revoke('refused twice', 2)
+  for (const stream of [twice, closing]) await guard.poll(stream)
+  const refusals = async () => Number(/^drawbridge_notices_refused_total (\d+)$/m.exec(await metrics.print())?.[1] ?? 0)
+  const before = await refusals()
+  const refuse = () => guard.poll(twice, { setErrs: { [jti]: { err: 'invalid_key' } } })
+  const answers = await Promise.all([refuse(), refuse(), guard.post('/ssf/poll', { streamId: closing, close: true }), guard.poll(closing)])
+  expect(answers.map(({ status, body }) => [status, body.sets])).toEqual(answers.map(() => [200, {}]))
+  expect((await refusals()) - before).toBe(1)
+})
+
 it('what no notice is called is no answer to any', async () => {
   const stream = await guard.open()
   const jti = await broker.revoke('said oddly', 2)
@@ -92,7 +106,8 @@ it('brokers that hear the same streams in another order wait for each other, and
     acrossTenants(database, async (db) => {
       const living = await lockLivingStreams(db, of, order, instant(0))
       const answers = order.map((streamId) => ({ streamId, taken: said, refused: {} }))
-      await recordNoticeAnswers(db, { ...of, ids: [...living] }, answers, instant(Date.now()))
+      const { events } = await recordNoticeAnswers(db, { ...of, ids: [...living] }, answers, instant(Date.now()))
+      await markEventsDead(db, { tenant: ids.tenant as TenantId, ids: [...new Set(events)] })
     })
   const other = createDatabase({ url: broker.fixture.url, connectionBudget: 8 })
   for (let round = 0; round < 10; round += 1) {

@@ -1,10 +1,11 @@
 /**
  * Polls of one resource server's instances at one issuer, heard and served together. They share one transaction, never with another resource server's.
  */
-import { addSeconds } from '@drawbridge/core/instant'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { Database } from '@drawbridge/store/database'
 import {
   closeStreams,
+  type HeardStreams,
   lockLivingStreams,
   type NoticeAnswers,
   recordNoticeAnswers,
@@ -12,8 +13,9 @@ import {
   takeNotices,
   type Wanted,
 } from '@drawbridge/store/notice-polls'
+import { markEventsDead } from '@drawbridge/store/notice-receipts'
 import { type StreamsOf, streamLapseSeconds } from '@drawbridge/store/notice-streams'
-import { acrossTenants, acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
+import { type AcrossDb, acrossTenants, acrossTenantsInOneStatement } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import { createRounds, type Rounds } from '../http/rounds.js'
 
@@ -27,12 +29,13 @@ export type SaidByPoll = NoticeAnswers & Wanted & { readonly closes: boolean }
 export type HeardPoll = TakenNotices & { readonly refusals: number }
 
 type PollRounds = { readonly hear: Rounds<SaidByPoll, HeardPoll | undefined>; readonly take: Rounds<Wanted, TakenNotices> }
+const roundLimits = { mostOfRound: mostPollsPerRound }
 const byDatabase = new WeakMap<Database, PollRounds>()
 
 function roundsOf(database: Database): PollRounds {
   const known = byDatabase.get(database)
   if (known !== undefined) return known
-  const made: PollRounds = { hear: createRounds(mostPollsPerRound), take: createRounds(mostPollsPerRound) }
+  const made: PollRounds = { hear: createRounds(roundLimits), take: createRounds(roundLimits) }
   byDatabase.set(database, made)
   return made
 }
@@ -65,22 +68,35 @@ async function hearRound(deps: BrokerDeps, of: StreamsOf, polls: readonly SaidBy
     const living = await lockLivingStreams(db, of, asked, addSeconds(now, -streamLapseSeconds))
     const heard = polls.filter(({ streamId }) => living.has(streamId))
     if (heard.length === 0) return nobodyHeard
-    const answers = await recordNoticeAnswers(db, { ...of, ids: [...living] }, heard, now)
-    const closing = heard.filter(({ closes }) => closes).map(({ streamId }) => streamId)
-    const deadByClosing = closing.length === 0 ? [] : await closeStreams(db, of, closing, now)
+    const answers = await recordAnswers(db, { ...of, ids: [...living] }, heard, now)
     const wanting = heard.filter(({ limit }) => limit > 0)
     const taken = wanting.length === 0 ? () => nothing : await takeNotices(db, of, wanting, taking)
     return {
-      answers: { ...answers, deadSeconds: [...answers.deadSeconds, ...deadByClosing] },
+      answers,
       take: (streamId: string) => (living.has(streamId) ? taken(streamId) : undefined),
     }
   })
   for (const seconds of answers.acknowledgedSeconds) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
   for (const seconds of answers.deadSeconds) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
+  const refusals = new Map(answers.refusals)
   return polls.map(({ streamId, limit }) => {
     const taken = take(streamId)
-    return taken && { ...(limit > 0 ? upTo({ limit }, taken) : nothing), refusals: answers.refusals.get(streamId) ?? 0 }
+    if (taken === undefined) return undefined
+    const ofStream = refusals.get(streamId) ?? 0
+    // Two polls of one stream in a round: it is told once.
+    refusals.delete(streamId)
+    return { ...(limit > 0 ? upTo({ limit }, taken) : nothing), refusals: ofStream }
   })
+}
+
+/** Whom both an answer and an end was the last awaited of, is looked at once. */
+async function recordAnswers(db: AcrossDb, streams: HeardStreams, heard: readonly SaidByPoll[], now: Instant) {
+  const { refusals, acknowledgedSeconds, events } = await recordNoticeAnswers(db, streams, heard, now)
+  const closing = heard.filter(({ closes }) => closes).map(({ streamId }) => streamId)
+  const letGo = closing.length === 0 ? [] : await closeStreams(db, streams, closing, now)
+  const ids = [...new Set([...events, ...letGo])]
+  const deadSeconds = ids.length === 0 ? [] : await markEventsDead(db, { tenant: streams.issuer.tenantId, ids })
+  return { refusals, acknowledgedSeconds, deadSeconds }
 }
 
 /** Two polls of the same stream in one round may want different numbers. */

@@ -3,7 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { createDatabase } from '@drawbridge/store/database'
 import { recordNoticeAnswers } from '@drawbridge/store/notice-polls'
-import { listRevocationReceipts, markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
+import { listRevocationReceipts, markEventsDead, markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
 import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -72,8 +72,15 @@ it('of two instances that answer at the same moment the sweep sees both, and giv
     resource: { tenantId: ids.tenant as TenantId, resourceId: ids.resource as ResourceId, identifier: resource as ResourceIdentifier },
     issuer: { tenantId: ids.tenant as TenantId, id: ids.issuer as IssuerId },
   }
-  const acknowledge = (db: AcrossDb, { streamId }: (typeof streams)[number]) =>
-    recordNoticeAnswers(db, { ...of, ids: [streamId] }, [{ streamId, taken: [jti], refused: {} }], instant(Date.now()))
+  const acknowledge = async (db: AcrossDb, { streamId }: (typeof streams)[number]) => {
+    const { events } = await recordNoticeAnswers(
+      db,
+      { ...of, ids: [streamId] },
+      [{ streamId, taken: [jti], refused: {} }],
+      instant(Date.now()),
+    )
+    await markEventsDead(db, { tenant: ids.tenant as TenantId, ids: events })
+  }
   const elsewhere = createDatabase({ url: broker.fixture.url, connectionBudget: 8 })
   await acrossTenants(elsewhere, async (one) => {
     await acknowledge(one, streams[0] as (typeof streams)[number])

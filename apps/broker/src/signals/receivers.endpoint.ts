@@ -42,7 +42,7 @@ export const receiversEndpoint = endpoint({
     if (!connection || !transmitter) return refuse(deps, { reason: 'set_not_heard' })
     const verified = await verify(http, deps, connection, transmitter)
     if (!verified.ok && !verified.error.isSigned) return refuse(deps, verified.error)
-    const busy = http.spend('signal_source', connection.id)
+    const busy = http.spend(verified.ok ? 'signal_source' : 'signal_refused', connection.id)
     if (busy) return busy
     if (!verified.ok) {
       await note(http, deps, { connection, transmitter, refusal: verified.error })

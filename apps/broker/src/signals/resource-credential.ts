@@ -68,7 +68,7 @@ const byDatabase = new WeakMap<Database, Rounds<undefined, Found>>()
 
 /** Asked anew for every call, and once for all that come at the same time: nobody is believed by what was read before he called. */
 function findCredential({ database, clock }: BrokerDeps, asked: Asked): Promise<Found> {
-  const rounds = byDatabase.get(database) ?? createRounds(mostOfRound)
+  const rounds = byDatabase.get(database) ?? createRounds({ mostOfRound })
   byDatabase.set(database, rounds)
   return rounds.ask(`${asked.issuerTenant} ${asked.credentialId}`, undefined, async (callers) => {
     const found = await acrossTenantsInOneStatement(database, (db) =>

@@ -13,7 +13,7 @@ import { evidenceFor, strengthOf } from '@drawbridge/core/policy/strength'
 import type { Secret } from '@drawbridge/core/secret'
 import type { ClientId, GrantId } from '@drawbridge/core/tenant/ids'
 import { leftHalfHash } from '@drawbridge/crypto/hash'
-import { signJwt } from '@drawbridge/crypto/jwt'
+import { signJwtAside } from '@drawbridge/crypto/jwt'
 import { epochsOf, type GrantStateRow } from '@drawbridge/store/grants'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
@@ -43,8 +43,6 @@ export type Issuing = {
 
 /**
  * Signs what was issued, with the keys of the configuration that the statement saw: a key that was withdrawn a moment ago signs nothing.
- *
- * Synchronous but for that reload: ES256 and EdDSA cost less than a turn of the event loop; a tenant that chooses RSA pays for it.
  */
 export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issuing: Issuing): Promise<TokenSet> {
   const { grant, now } = issuing
@@ -53,7 +51,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
   const issuance = issuanceOf(issuing, current)
   const by: IssuedBy = { issuer: current.issuer.url, tenant: current.slug, jti: deps.random.uuid() }
   const claims = buildAccessTokenClaims(issuance, by, now)
-  const accessToken = signJwt(key, { typ: accessTokenType }, claims)
+  const accessToken = await signJwtAside(key, { typ: accessTokenType }, claims)
   const told = issuing.idToken && { nonce: issuing.idToken.nonce, accessTokenHash: leftHalfHash(key.algorithm, accessToken), now }
   return {
     access_token: accessToken,
@@ -61,7 +59,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
     expires_in: claims.exp - toSeconds(now),
     scope: [...grant.identity_scopes, ...issuing.scopes].join(' '),
     ...(issuing.refreshToken ? { refresh_token: issuing.refreshToken.reveal() } : {}),
-    ...(told ? { id_token: signJwt(key, { typ: 'JWT' }, buildIdTokenClaims(issuance, by, told)) } : {}),
+    ...(told ? { id_token: await signJwtAside(key, { typ: 'JWT' }, buildIdTokenClaims(issuance, by, told)) } : {}),
   }
 }
 

@@ -27,7 +27,7 @@ import { tellTenant } from '../tell-tenant.js'
 
 /** Pairs of keys per statement. */
 export const rotationBatch = 500
-/** Retired keys per round; the next round takes more. */
+/** Retired keys per statement. */
 export const withdrawalBatch = 500
 /** Publish, activate, publish the successor's successor, plan: no pair needs more in one round. */
 const mostSteps = 4
@@ -40,9 +40,18 @@ export async function rotateSigningKeys(deps: JobDeps): Promise<void> {
     for (const keys of found) if (stepOf(deps, keys, deps.clock.now())) await tried(deps, 'rotate', keys, () => settle(deps, keys))
     after = found.length < rotationBatch ? undefined : found.at(-1)
   } while (after !== undefined)
+  await withdrawRetired(deps)
+}
+
+async function withdrawRetired(deps: JobDeps): Promise<void> {
   const before = addSeconds(deps.clock.now(), -retiredKeySeconds)
-  const retired = await acrossTenants(deps.database, (db) => listKeysToWithdrawAcrossTenants(db, before, withdrawalBatch))
-  for (const key of retired) await tried(deps, 'withdraw', key, () => withdraw(deps, key))
+  let after: RetiredKey | undefined
+  do {
+    const page = { after, limit: withdrawalBatch }
+    const found = await acrossTenants(deps.database, (db) => listKeysToWithdrawAcrossTenants(db, before, page))
+    for (const key of found) await tried(deps, 'withdraw', key, () => withdraw(deps, key))
+    after = found.length < withdrawalBatch ? undefined : found.at(-1)
+  } while (after !== undefined)
 }
 
 /** One issuer's trouble holds up no other's keys; its own are tried again in the next round. */

@@ -62,7 +62,10 @@ test('a client says where it has browsers sent after a logout', () => {
   const post_logout_redirect_uris = ['https://client.example/bye', 'http://127.0.0.1/bye']
   const parsed = parseClientMetadataDocument(url, { ...document, post_logout_redirect_uris })
   expect(parsed.ok && parsed.value.postLogoutRedirectUris).toEqual(post_logout_redirect_uris)
-  const registered = parseRegistrationRequest({ redirect_uris: ['https://client.example/cb'], post_logout_redirect_uris })
+  const registered = parseRegistrationRequest({
+    redirect_uris: ['https://client.example/cb', 'http://127.0.0.1/cb'],
+    post_logout_redirect_uris,
+  })
   expect(registered.ok && registered.value.postLogoutRedirectUris).toEqual(post_logout_redirect_uris)
 })
 
@@ -117,6 +120,11 @@ test.each([
     when: 'browsers are to be sent to a script after a logout',
     body: { redirect_uris: ['https://a.example/cb'], post_logout_redirect_uris: ['javascript:alert(1)'] },
     reason: 'registration_malformed',
+  },
+  {
+    when: 'browsers are to be sent to a stranger’s after a logout',
+    body: { redirect_uris: ['https://a.example/cb'], post_logout_redirect_uris: ['https://a.example/bye', 'https://victim.example/bye'] },
+    reason: 'registration_post_logout_redirect_uri',
   },
   { when: 'it is no object', body: undefined, reason: 'registration_malformed' },
 ])('registration is refused when $when', ({ body, reason }) => {

@@ -55,6 +55,7 @@ export const judgedMembers = [
   'redirectUris',
   'grantTypes',
   'tokenEndpointAuthMethod',
+  'dpopBoundAccessTokens',
   'jwks',
   'backchannelLogoutUri',
   'postLogoutRedirectUris',
@@ -110,7 +111,10 @@ function hostName(url: string): string {
  * the client, or the URI cannot leave her own machine. RFC 9700 §4.11.2
  */
 export const mayBeSentToUnasked = (client: Pick<Client, 'kind' | 'preApproved'>, redirectUri: string): boolean =>
-  client.preApproved || client.kind === 'preregistered' || !redirectUri.startsWith('https:')
+  isVouchedFor(client) || !redirectUri.startsWith('https:')
+
+/** An admin of the tenant registered it, or approved what it says of itself. */
+export const isVouchedFor = (client: Pick<Client, 'kind' | 'preApproved'>): boolean => client.preApproved || client.kind === 'preregistered'
 
 /** A private or symmetric key where only public ones belong: whoever has read it could pose as the client. RFC 7517 §9.2 */
 export const holdsSecretKey = (jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined): boolean =>

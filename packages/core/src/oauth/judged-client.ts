@@ -2,10 +2,19 @@
  * What an admin judges of a client that describes itself, in one canonical text for each member.
  *
  * Order, formatting, key ids and whatever we do not know change nothing. Of logout addresses the host counts: where else at the same host it
- * hears of logouts is the client's own affair. Where it publishes its keys at an address, the address counts: new keys there are a rollover. Whether
- * it takes only tokens that are bound to a key is part of how it proves itself. An application type decides nothing here and is not judged.
+ * hears of logouts is the client's own affair. Where it publishes its keys at an address, the address counts: new keys there are a rollover. An application type decides nothing here and is not judged.
  */
 import { hostOfUrl, type JudgedClient, type JudgedMember } from './client.js'
+
+/** One that says nothing. Of a member that an approval does not know, only this was approved. */
+export const silentClient: JudgedClient = {
+  name: '',
+  redirectUris: [],
+  grantTypes: [],
+  authMethod: 'none',
+  jwks: undefined,
+  postLogoutRedirectUris: [],
+}
 
 const asSet = (values: readonly string[]): string => JSON.stringify([...new Set(values)].sort())
 
@@ -13,7 +22,8 @@ export const judgedTextsOf = (client: JudgedClient): Readonly<Record<JudgedMembe
   name: client.name,
   redirectUris: asSet(client.redirectUris),
   grantTypes: asSet(client.grantTypes),
-  tokenEndpointAuthMethod: client.dpopBoundAccessTokens ? `${client.authMethod} with DPoP` : client.authMethod,
+  tokenEndpointAuthMethod: client.authMethod,
+  dpopBoundAccessTokens: client.dpopBoundAccessTokens === true ? 'true' : '',
   jwks: client.jwksUri ?? asSet(keysOf(client.jwks).map(keyText)),
   backchannelLogoutUri: client.backchannelLogoutUri === undefined ? '' : hostOfUrl(client.backchannelLogoutUri),
   postLogoutRedirectUris: asSet(client.postLogoutRedirectUris.map(hostOfUrl)),

@@ -178,12 +178,12 @@ const clients: readonly AdminCommand[] = [
   },
   {
     name: 'client registration set',
-    does: 'Choose in which ways clients may become known; what is left out is open. A closed way grants nothing new, what was granted lives on',
+    does: 'Choose in which ways clients may become known; every member is needed. A closed way grants nothing new, what was granted lives on',
     takes: ['tenant'],
     flags: {
       file: {
         kind: 'document',
-        says: 'metadataDocuments, documentHosts, dynamic, preregistered as YAML or JSON',
+        says: 'metadataDocuments, documentHosts, dynamic, preregistered, all of them, as YAML or JSON',
         member: '',
         required: true,
       },
