@@ -59,8 +59,9 @@ beforeEach(async () => {
 })
 
 /** Read at once by both processes. */
-async function demand(rules: object): Promise<void> {
-  await call('PUT', '/tenants/acme/dpop', rules)
+const rulesOf = (change: object) => ({ boundTokensDemanded: false, nonceDemanded: false, ...change })
+async function demand(change: object): Promise<void> {
+  await call('PUT', '/tenants/acme/dpop', rulesOf(change))
   for (const { deps } of [broker, other]) deps.configuration.invalidate()
 }
 
@@ -310,7 +311,7 @@ describe('a nonce (RFC 9449 §8)', () => {
   })
 
   it('of another tenant, or of nobody, is worth nothing, also where none is demanded', async () => {
-    await call('PUT', '/tenants/globex/dpop', { nonceDemanded: true })
+    await call('PUT', '/tenants/globex/dpop', rulesOf({ nonceDemanded: true }))
     broker.deps.configuration.invalidate()
     const form = { ...codeForm('dbc_none'), client_id: globex.clientId }
     const { nonce } = await post(form, { tenant: globex, proof: await key.prove(targetAt(globex)) })
@@ -325,6 +326,13 @@ describe('a nonce (RFC 9449 §8)', () => {
 })
 
 describe('a proof is demanded', () => {
+  it.each(['boundTokensDemanded', 'nonceDemanded'])('no less because somebody left %s out', async (member) => {
+    const { [member]: _, ...rest } = rulesOf({}) as Record<string, boolean>
+    const refusedRules = await call('PUT', '/tenants/acme/dpop', rest)
+    expect(refusedRules).toMatchObject({ status: 400, body: { errors: [{ path: member }] } })
+    expect((await call('GET', '/tenants/acme/dpop')).body).toEqual(rulesOf({}))
+  })
+
   const withoutProof = async () => expectRefused(await redeem(), 'dpop_proof_missing')
 
   it('of every client where the tenant demands it, at every grant type', async () => {
@@ -339,11 +347,11 @@ describe('a proof is demanded', () => {
 
   it('as soon as the rule is committed, by a process that has not heard of it', async () => {
     await redeem()
-    await call('PUT', '/tenants/acme/dpop', { boundTokensDemanded: true })
+    await call('PUT', '/tenants/acme/dpop', rulesOf({ boundTokensDemanded: true }))
     await withoutProof()
     await demand({})
     expect((await post(robotForm())).status).toBe(200)
-    await call('PUT', '/tenants/acme/dpop', { boundTokensDemanded: true })
+    await call('PUT', '/tenants/acme/dpop', rulesOf({ boundTokensDemanded: true }))
     expectRefused(await post(robotForm()), 'dpop_proof_missing')
   })
 

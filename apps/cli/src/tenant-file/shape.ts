@@ -94,7 +94,7 @@ export const tenantShape = z.strictObject({
   tokens: z.strictObject({ algorithm: z.enum(tokenAlgorithms) }).optional(),
   /** In which ways clients may become known; what is left out is open. */
   clientRegistration: clientRegistrationShape.optional(),
-  /** What is demanded of tokens that are bound to a key; what is left out is not demanded. */
+  /** What is demanded of tokens that are bound to a key, whole. */
   dpop: dpopRulesShape.optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */

@@ -1,12 +1,10 @@
 /** What a tenant demands of tokens that are bound to a key. */
 import { z } from 'zod'
 
+/** Both are needed: one that is left out would no longer demand what somebody has demanded. */
 export const dpopRulesShape = z.strictObject({
-  boundTokensDemanded: z.boolean().default(false).describe('No client gets a token that is not bound to a key: RFC 9449 §5'),
-  nonceDemanded: z
-    .boolean()
-    .default(false)
-    .describe('A proof must hold a nonce of ours, so that none can be made long before: RFC 9449 §8'),
+  boundTokensDemanded: z.boolean().describe('No client gets a token that is not bound to a key: RFC 9449 §5'),
+  nonceDemanded: z.boolean().describe('A proof must hold a nonce of ours, so that none can be made long before: RFC 9449 §8'),
 })
 export type DpopRules = z.output<typeof dpopRulesShape>
 

@@ -202,7 +202,7 @@ const clients: readonly AdminCommand[] = [
   },
   {
     name: 'dpop set',
-    does: 'Choose what a tenant demands of tokens that are bound to a key; what is left out is not demanded',
+    does: 'Choose what a tenant demands of tokens that are bound to a key, whole; what was issued lives on',
     takes: ['tenant'],
     flags: {
       file: { kind: 'document', says: 'boundTokensDemanded, nonceDemanded as YAML or JSON', member: '', required: true },
