@@ -20,15 +20,11 @@ import {
   type ProofClaims,
   type ProvenKey,
 } from '@drawbridge/core/oauth/dpop-proof'
+import { isWithinKeyLimits, type Jwk } from '@drawbridge/core/oauth/json-web-key'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { base64url, parseObject } from './compact-jws.js'
-import { fitsAlgorithm, rsaMinBits, verifyWith } from './foreign-algorithms.js'
+import { fitsAlgorithm, verifyWith } from './foreign-algorithms.js'
 import { thumbprint } from './signing-keys.js'
-
-/** Larger keys make each verification dearer, for us alone. */
-export const dpopRsaMaxBits = 4096
-/** 65537 has three octets; with an exponent as long as the modulus one verification costs as much as a signature. */
-const rsaExponentMaxOctets = 4
 
 /** Read and judged by all that it says; nobody has shown yet that it is signed. */
 export type ReadProof = ProofClaims & { readonly verify: () => Result<ProvenKey, DpopRefusal> }
@@ -64,30 +60,16 @@ const thumbprintOf = (key: KeyObject): KeyThumbprint => thumbprint(key.export({ 
 /** @spec RFC 7518 §6.2.2, §6.3.2, §6.4.1; RFC 8037 §2 */
 const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
 
+/** Its size is judged on the text, before any arithmetic is done for it. */
 function publicKeyOf(jwk: unknown, algorithm: DpopAlgorithm): KeyObject | undefined {
   if (typeof jwk !== 'object' || jwk === null || secretMembers.some((name) => Object.hasOwn(jwk, name))) return undefined
-  const members = publicMembers(jwk as JsonWebKey)
-  if (members === undefined) return undefined
+  if (!isWithinKeyLimits(jwk as Jwk)) return undefined
+  const { kty, crv, x, y, n, e } = jwk as JsonWebKey
+  const members = Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined))
   try {
     const key = createPublicKey({ key: members, format: 'jwk' })
-    return fitsAlgorithm(key, algorithm) && !isTooLarge(key) ? key : undefined
+    return fitsAlgorithm(key, algorithm) ? key : undefined
   } catch {
     return undefined
   }
 }
-
-/** Sizes are judged on the text, before any arithmetic is done for it. */
-function publicMembers({ kty, crv, x, y, n, e }: JsonWebKey): JsonWebKey | undefined {
-  if (kty === 'EC' && crv === 'P-256') return isOctets(x, 32) && isOctets(y, 32) ? { kty, crv, x: x as string, y: y as string } : undefined
-  if (kty === 'OKP' && crv === 'Ed25519') return isOctets(x, 32) ? { kty, crv, x: x as string } : undefined
-  if (kty !== 'RSA' || !isOctets(n, dpopRsaMaxBits / 8, rsaMinBits / 8) || !isOctets(e, rsaExponentMaxOctets, 1)) return undefined
-  return { kty, n: n as string, e: e as string }
-}
-
-function isOctets(text: unknown, most: number, least = most): boolean {
-  if (typeof text !== 'string' || !base64url.test(text)) return false
-  const octets = Math.floor((text.length * 3) / 4)
-  return octets >= least && octets <= most
-}
-
-const isTooLarge = ({ asymmetricKeyDetails }: KeyObject): boolean => (asymmetricKeyDetails?.modulusLength ?? 0) > dpopRsaMaxBits

@@ -9,6 +9,7 @@ import {
   isAcceptableJwksUri,
   judgedMembers,
 } from '@drawbridge/core/oauth/client'
+import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -113,6 +114,9 @@ const postLogoutRedirectUris = z
 const dpopBoundAccessTokens = z.boolean().describe('It takes only tokens that are bound to its key: RFC 9449 §5.2')
 const backchannelLogoutSessionRequired = z.boolean().describe('Its logout tokens must name the session')
 
+const { rsaLeastBits, rsaMostBits, exponentMostBits } = publicKeyLimits
+const beyondKeyLimits = `RSA keys of ${rsaLeastBits} to ${rsaMostBits} bits with an odd exponent of at most ${exponentMostBits}, and coordinates no longer than their curve: RFC 7518 §6`
+
 export const newClient = z
   .strictObject({
     clientId: z
@@ -135,6 +139,7 @@ export const newClient = z
           .max(20),
       })
       .refine((jwks) => !holdsSecretKey(jwks), 'public keys only: RFC 7517 §9.2')
+      .refine((jwks) => !holdsKeyBeyondLimits(jwks), beyondKeyLimits)
       .optional()
       .describe('For private_key_jwt'),
     jwksUri: z

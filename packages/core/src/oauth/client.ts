@@ -9,6 +9,10 @@ export type ClientKind = (typeof clientKinds)[number]
 export const clientAuthMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = (typeof clientAuthMethods)[number]
 
+/** By which a client may sign its assertions. RFC 7518 §3.1; none of them lets whoever verifies sign, too. */
+export const clientAssertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
+export type ClientAssertionAlgorithm = (typeof clientAssertionAlgorithms)[number]
+
 export type Client = {
   readonly tenantId: TenantId
   readonly issuerId: IssuerId

@@ -4,6 +4,7 @@ import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
 import type { OAuthError } from './error.js'
+import { holdsKeyBeyondLimits } from './json-web-key.js'
 import { isAcceptableRedirectUri, isAtHostOf, isLoopbackRedirect } from './redirect-uri.js'
 
 export type RegistrationRequest = {
@@ -78,7 +79,8 @@ export function parseRegistrationRequest(
   // Nobody vouches for it, so it may have us call only where it is: the rule of logout addresses.
   if (jwksUri !== undefined && (metadata.jwks !== undefined || !isOwnLogoutUri(jwksUri, metadata.redirect_uris)))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks_uri' } })
-  if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined || jwksUri !== undefined) || holdsSecretKey(metadata.jwks))
+  const hasKeys = metadata.jwks !== undefined || jwksUri !== undefined
+  if ((authMethod === 'private_key_jwt') !== hasKeys || holdsSecretKey(metadata.jwks) || holdsKeyBeyondLimits(metadata.jwks))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
   return ok({
     name: metadata.client_name || 'An application without a name',

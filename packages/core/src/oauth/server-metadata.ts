@@ -1,12 +1,12 @@
 /** What an issuer says about itself; the same document at all three well-known places. */
 import type { Issuer } from '../tenant/ids.js'
 import { responseModes } from './authorization-request.js'
+import { clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { dpopAlgorithms } from './dpop-proof.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
-const assertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
 
 export type ServerMetadata = Readonly<Record<string, string | boolean | readonly string[]>>
 
@@ -44,10 +44,10 @@ export function buildServerMetadata(
     grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
-    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    token_endpoint_auth_signing_alg_values_supported: clientAssertionAlgorithms,
     dpop_signing_alg_values_supported: dpopAlgorithms,
     revocation_endpoint_auth_methods_supported: authMethods,
-    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    revocation_endpoint_auth_signing_alg_values_supported: clientAssertionAlgorithms,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
     authorization_response_iss_parameter_supported: true,
     client_id_metadata_document_supported: knows.registration.metadataDocuments,
