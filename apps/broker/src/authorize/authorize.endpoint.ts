@@ -31,6 +31,7 @@ export const authorizeEndpoint = endpoint({
   hot: true,
   refusals: 'page',
   rateLimit: 'login',
+  tenantLimit: 'tenant_login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const asked = readQuery(http.query)

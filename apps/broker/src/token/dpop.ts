@@ -9,7 +9,7 @@ import { isProofDemanded, type ProvenKey } from '@drawbridge/core/oauth/dpop-pro
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { dpopNonceAt, isDpopNonce, type NonceIssuer } from '@drawbridge/crypto/dpop-nonce'
-import { readDpopProof } from '@drawbridge/crypto/dpop-proof'
+import { type ReadProof, readDpopProof } from '@drawbridge/crypto/dpop-proof'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
@@ -19,27 +19,32 @@ import type { ExchangeContext } from './exchange.js'
 const issuerOf = ({ id, issuer }: ResolvedTenant): NonceIssuer => ({ tenant: id, issuer: issuer.id })
 
 /**
- * The key that the sender of this token request proves to hold; `undefined` if it sent no proof.
+ * The proof that came with a token request, judged by all that it says; `undefined` if none came.
  *
  * Two headers arrive as one with a comma in it, which no proof has. The address that the proof must name is the issuer's own, whatever the Host
  * header says. A nonce that is sent is judged even where none is demanded: whoever sends one has been told one.
  *
  * @spec RFC 9449 §4.3 one header, its checks in order of their cost
  */
-export function readProvenKey(
+export function readProof(
   deps: BrokerDeps,
   { headers, method }: Pick<HttpRequest, 'headers' | 'method'>,
   tenant: ResolvedTenant,
-): Result<ProvenKey | undefined, JsonRefusal> {
+): Result<ReadProof | undefined, JsonRefusal> {
   const header = headers['dpop']
   if (header === undefined) return ok(undefined)
   const now = deps.clock.now()
   const read = readDpopProof(header, { method, url: `${tenant.issuer.url}/token`, now })
   if (!read.ok) return err({ reason: read.error })
-  const { nonce, verify } = read.value
+  const { nonce } = read.value
   const isNonceGood = nonce === undefined ? !tenant.dpop.nonceDemanded : isDpopNonce(deps.sealer, issuerOf(tenant), nonce, now)
-  if (!isNonceGood) return err({ reason: 'dpop_nonce_missing' })
-  const key = verify()
+  return isNonceGood ? read : err({ reason: 'dpop_nonce_missing' })
+}
+
+/** The key that its sender holds: the one step that costs a signature, for a client that is known and below its limit. */
+export function verifyProof(proof: ReadProof | undefined): Result<ProvenKey | undefined, JsonRefusal> {
+  if (proof === undefined) return ok(undefined)
+  const key = proof.verify()
   return key.ok ? key : err({ reason: key.error })
 }
 

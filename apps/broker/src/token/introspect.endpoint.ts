@@ -50,6 +50,8 @@ export const introspectEndpoint = endpoint({
     }
     const seen = await introspectSettled(deps, tenant, asked, http.requestId)
     if (!seen) return refuse({ reason: 'resource_credential_refused' })
+    const limited = http.spend('introspection', `${tenant.id} ${credential.id}`)
+    if (limited) return limited
     if (
       !token ||
       !seen.grant ||

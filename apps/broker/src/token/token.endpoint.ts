@@ -2,13 +2,14 @@
 
 import { unreachable } from '@drawbridge/core/assert'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
-import { err } from '@drawbridge/core/result'
+import { err, ok } from '@drawbridge/core/result'
 import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
+import { limitOfClient } from '../clients/client-limit.js'
 import type { BrokerDeps } from '../deps.js'
-import { type Answer, json } from '../http/answer.js'
+import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
-import { findMissingProof, readProvenKey, withNonce } from './dpop.js'
+import { findMissingProof, readProof, verifyProof, withNonce } from './dpop.js'
 import type { Exchange, ExchangeContext } from './exchange.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
@@ -30,15 +31,19 @@ export const tokenEndpoint = endpoint({
     const tenant = tenantOf(http)
     const claim = readClientClaim(deps, http, http.form.value, tenant)
     if (!claim.ok) return refuse(claim.error)
-    const answer = (given: Answer): Answer => withNonce(deps, http, tenant, given)
-    const provenKey = readProvenKey(deps, http, tenant)
-    if (!provenKey.ok) return answer(refuse(provenKey.error))
-    const tokens = await asProvenClient(deps, claim.value, (client) =>
-      exchange(deps, { http, tenant, client, provenKey: provenKey.value, now: deps.clock.now() }, request.value),
-    )
-    if (!tokens.ok) return answer(refuse(tokens.error))
-    deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
-    return answer(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
+    const proof = readProof(deps, http, tenant)
+    if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
+    const answered = await asProvenClient(deps, claim.value, async (client) => {
+      const limited = limitOfClient(http, client)
+      if (limited) return ok(limited)
+      const provenKey = verifyProof(proof.value)
+      if (!provenKey.ok) return provenKey
+      const tokens = await exchange(deps, { http, tenant, client, provenKey: provenKey.value, now: deps.clock.now() }, request.value)
+      if (tokens === 'client_changed' || !tokens.ok) return tokens
+      deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
+      return ok(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
+    })
+    return withNonce(deps, http, tenant, answered.ok ? answered.value : refuse(answered.error))
   },
 })
 
