@@ -26,6 +26,7 @@ import { streamsEndpoint } from './signals/streams.endpoint.js'
 import { introspectEndpoint } from './token/introspect.endpoint.js'
 import { revokeEndpoint } from './token/revoke.endpoint.js'
 import { tokenEndpoint } from './token/token.endpoint.js'
+import { userinfoEndpoints } from './token/userinfo.endpoint.js'
 
 /** Order matters only where two paths could match; there are none such. */
 export const brokerEndpoints: readonly Endpoint[] = [
@@ -37,6 +38,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   ...logoutEndpoints,
   tokenEndpoint,
   introspectEndpoint,
+  ...userinfoEndpoints,
   revokeEndpoint,
   jwksEndpoint,
   ...serverMetadataEndpoints,

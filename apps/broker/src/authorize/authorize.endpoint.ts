@@ -8,6 +8,7 @@ import {
 } from '@drawbridge/core/oauth/authorization-request'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { PageRefusal, RedirectRefusal } from '@drawbridge/core/oauth/error'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { recallClient, resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
@@ -115,7 +116,7 @@ function accept(
   const answerable = matchClient(claimed, client)
   if (!answerable.ok) return err(refuseOnPage(answerable.error))
   if (asked.repeated) return err(answerUnaskedWithError(tenant, client, answerable.value, asked.repeated))
-  const request = acceptRequest(answerable.value, { resources: tenant.resources })
+  const request = acceptRequest(answerable.value, { resources: tenant.resources, told: scopesTold(tenant.toldOfPeople) })
   return request.ok ? request : err(answerUnaskedWithError(tenant, client, answerable.value, request.error))
 }
 

@@ -10,6 +10,7 @@ import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
 import { findResource } from '@drawbridge/core/oauth/resource'
+import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
@@ -69,15 +70,8 @@ export type ResolvedConnection = {
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
-  | 'signingKeys'
-  | 'connections'
-  | 'resources'
-  | 'policyDocument'
-  | 'wall'
-  | 'connectionChoice'
-  | 'secondFactor'
-  | 'clientRegistration'
-  | 'dpop'
+  | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -94,6 +88,8 @@ export type ResolvedTenant = Omit<
   readonly clientRegistration: ClientRegistration
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
+  /** What clients may be told of people. */
+  readonly toldOfPeople: ToldOfPeople
   readonly resources: readonly StoredResource[]
   /** By its identifier, or by what a client writes for it: `findResource`. */
   resource(indicator: string | undefined): StoredResource | undefined
@@ -215,6 +211,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     secondFactor,
     clientRegistration,
     dpop,
+    toldOfPeople,
     ...rest
   } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
@@ -257,6 +254,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     dpop: dpopRulesFromJson(dpop),
+    toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),

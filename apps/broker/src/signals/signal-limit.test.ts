@@ -73,7 +73,7 @@ it('what is signed and not believed is counted apart: revocations are heard howe
 it('somebody who is not here, where no more of them are kept, has to be named again; it is told once, and she is out when she is here', async () => {
   acme.wait(3600)
   const { tenantId, connectionId } = acme.tenant()
-  const many = { name: 'out ', count: unmatchedSignalLimits.ofTenant, deactivates: true, at: acme.now() }
+  const many = { name: 'out ', count: unmatchedSignalLimits.ofConnection, deactivates: true, at: acme.now() }
   await manyUnmatchedSignals(fixture.ownerUrl, { tenantId, connectionId, ...many })
   const token = await aToken(key, 'grace')
   for (let times = 0; times < 2; times += 1) {
@@ -86,7 +86,13 @@ it('somebody who is not here, where no more of them are kept, has to be named ag
   }
   expect(acme.told.take()).toContain('unmatched_signals_full')
   const alarms = "SELECT detail FROM audit_events WHERE tenant_id = $1 AND kind = 'connection.signal_alarm' ORDER BY id DESC LIMIT 1"
-  expect(await acme.owner(alarms)).toEqual([{ detail: { event: 'refused', reason: 'unmatched_signals_full' } }])
+  const named = `signal:${connectionId}:grace`
+  expect(await acme.owner(alarms)).toEqual([{ detail: { event: 'refused', reason: 'unmatched_signals_full', named } }])
+  // Each by her name, once, also where the hour has had its alarm.
+  expect((await push(await aToken(key, 'eve'))).status).toBe(503)
+  const missed =
+    "SELECT detail ->> 'named' AS named FROM audit_events WHERE tenant_id = $1 AND kind = 'deprovisioning.unmatched' ORDER BY id DESC LIMIT 2"
+  expect(await acme.owner(missed)).toEqual([{ named: `signal:${connectionId}:eve` }, { named }])
   await acme.owner(
     `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
      VALUES ($1, gen_random_uuid(), $2, 'grace', '{}', now(), now(), now())`,

@@ -4,9 +4,13 @@ import { responseModes } from './authorization-request.js'
 import { clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { dpopAlgorithms } from './dpop-proof.js'
+import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
+import { claimsOfScopes } from './userinfo.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+
+const claimsOfIdToken = ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'] as const
 
 export type ServerMetadata = Readonly<Record<string, string | boolean | readonly string[]>>
 
@@ -16,7 +20,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  *
  * @spec RFC 8414 §2
  * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
- * @spec OpenID Connect Discovery 1.0 §3
+ * @spec OpenID Connect Discovery 1.0 §3 userinfo_endpoint, claims_supported
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  * @spec RFC 9449 §5.1 dpop_signing_alg_values_supported
@@ -27,6 +31,8 @@ export function buildServerMetadata(
   knows: {
     readonly tokenAlgorithms: readonly TokenAlgorithm[]
     readonly acrValues: readonly string[]
+    /** Scopes by which clients may be told of people, beside `openid`. */
+    readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
   },
 ): ServerMetadata {
@@ -37,6 +43,7 @@ export function buildServerMetadata(
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
     ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),
+    userinfo_endpoint: `${issuer}/userinfo`,
     end_session_endpoint: `${issuer}/logout`,
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
@@ -58,7 +65,7 @@ export function buildServerMetadata(
     ui_locales_supported: ['en'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: knows.tokenAlgorithms,
-    scopes_supported: ['openid'],
-    claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'],
+    scopes_supported: ['openid', ...knows.told],
+    claims_supported: [...claimsOfIdToken, ...claimsOfScopes(knows.told)],
   }
 }

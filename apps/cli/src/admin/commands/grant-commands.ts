@@ -212,6 +212,26 @@ const clients: readonly AdminCommand[] = [
     example: 'drawbridge dpop set initech --file dpop.yaml',
   },
   {
+    name: 'client userinfo show',
+    does: 'Show what clients may be told of people',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/userinfo' },
+    shows: { record: true },
+    example: 'drawbridge client userinfo show initech',
+  },
+  {
+    name: 'client userinfo set',
+    does: 'Choose what clients may be told of people; what is left out is not told, from then on',
+    takes: ['tenant'],
+    flags: {
+      profile: { kind: 'switch', says: 'her name, and what else belongs to the scope profile' },
+      email: { kind: 'switch', says: 'her address, and whether its domain is proven' },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/userinfo', body: {} },
+    shows: { record: true },
+    example: 'drawbridge client userinfo set initech --profile --email',
+  },
+  {
     name: 'client list',
     does: 'List clients',
     takes: ['tenant'],
