@@ -52,6 +52,7 @@ export const clientShape = z.strictObject({
   backchannelLogoutUri: z.string().nullable().describe('Where it hears of logouts; null: it does not'),
   backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
   postLogoutRedirectUris: z.array(z.string()).describe('Where it may have a browser sent after a logout'),
+  requirePushedAuthorizationRequests: z.boolean().describe('Its authorization requests must be pushed: RFC 9126'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
 })
@@ -88,6 +89,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   postLogoutRedirectUris: [...client.postLogoutRedirectUris],
+  requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
   jwks: client.jwks ?? null,
   jwksUri: client.jwksUri ?? null,
 })
@@ -114,6 +116,7 @@ const postLogoutRedirectUris = z
 const dpopBoundAccessTokens = z.boolean().describe('It takes only tokens that are bound to its key: RFC 9449 §5.2')
 const backchannelLogoutSessionRequired = z.boolean().describe('Its logout tokens must name the session')
 
+const requirePushedAuthorizationRequests = z.boolean().describe('Its authorization requests must be pushed: RFC 9126 §6')
 const { rsaLeastBits, rsaMostBits, exponentMostBits } = publicKeyLimits
 const beyondKeyLimits = `RSA keys of ${rsaLeastBits} to ${rsaMostBits} bits with an odd exponent of at most ${exponentMostBits}, and coordinates no longer than their curve: RFC 7518 §6`
 
@@ -155,6 +158,7 @@ export const newClient = z
     backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
     postLogoutRedirectUris: postLogoutRedirectUris.default([]),
     dpopBoundAccessTokens: dpopBoundAccessTokens.default(false),
+    requirePushedAuthorizationRequests: requirePushedAuthorizationRequests.default(false),
   })
   .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined || client.jwksUri !== undefined, {
     path: ['jwks'],
@@ -188,4 +192,5 @@ export const registrationChange = z.strictObject({
   backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.optional(),
   postLogoutRedirectUris: postLogoutRedirectUris.optional(),
   dpopBoundAccessTokens: dpopBoundAccessTokens.optional(),
+  requirePushedAuthorizationRequests: requirePushedAuthorizationRequests.optional(),
 })

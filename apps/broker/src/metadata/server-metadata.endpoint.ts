@@ -21,6 +21,7 @@ function documentOf(tenant: ResolvedTenant): string {
     tokenAlgorithms: algorithmsOf(tenant),
     acrValues: acrValuesOf(tenant),
     registration: tenant.clientRegistration,
+    requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),
   }
   const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, knows))

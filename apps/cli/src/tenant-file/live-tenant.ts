@@ -48,6 +48,7 @@ export type LiveClient = {
   readonly blockedAt: string | null
   /** A broker of an earlier version says nothing of it. */
   readonly postLogoutRedirectUris?: readonly string[]
+  readonly requirePushedAuthorizationRequests?: boolean
   readonly backchannelLogoutUri?: string | null
   readonly backchannelLogoutSessionRequired?: boolean
   readonly dpopBoundAccessTokens?: boolean
@@ -81,6 +82,7 @@ export type LiveTenant = {
   readonly tokens: { readonly algorithm: TokenAlgorithm }
   readonly clientRegistration: ClientRegistration
   readonly dpop: DpopRules
+  readonly pushedRequests: { readonly required: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }
   readonly choice: ConnectionChoiceJson

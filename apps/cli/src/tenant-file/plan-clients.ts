@@ -37,6 +37,7 @@ const registrationOf = (client: Whole) => ({
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   postLogoutRedirectUris: client.postLogoutRedirectUris ?? [],
   dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
+  requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
 })
 const governanceOf = ({ preApproved, scopeCeiling, accessTokenTtlSeconds }: Whole) => ({
   preApproved,

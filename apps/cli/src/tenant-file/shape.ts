@@ -96,6 +96,7 @@ export const tenantShape = z.strictObject({
   clientRegistration: clientRegistrationShape.optional(),
   /** What is demanded of tokens that are bound to a key, whole. */
   dpop: dpopRulesShape.optional(),
+  pushedRequests: z.strictObject({ required: z.boolean() }).optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */
   loginRecording: z.strictObject({ recordLogins: z.boolean() }).optional(),
