@@ -11,6 +11,7 @@ const known: Readonly<Record<string, string>> = {
   'AdminKey.secretHash': 'of a key of ours',
   'BrowserSession.sealedLogoutHint':
     'the ID token of the login, to be shown to its provider at a sign-out; it opens nothing there (ADR 21)',
+  'Client.registrationTokenHash': 'of a token of ours, by which a client manages its registration',
   'Client.secretHash': 'of a secret of ours',
   'Client.tokenEndpointAuthMethod': 'a word',
   'Connection.sealedSecret': 'our own secret at the IdP',

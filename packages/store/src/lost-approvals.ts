@@ -47,6 +47,7 @@ const judgedOf = (client: Client): JudgedClient => ({
   redirectUris: client.redirectUris,
   grantTypes: client.grantTypes,
   authMethod: client.authMethod,
+  dpopBoundAccessTokens: client.dpopBoundAccessTokens,
   jwks: client.jwks,
   jwksUri: client.jwksUri,
   backchannelLogoutUri: client.backchannelLogoutUri,

@@ -10,10 +10,12 @@ import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
 import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
 import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
+import { consentEndpoints } from './consents.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
+import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
@@ -66,6 +68,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...clientRegistrationEndpoints,
+  ...dpopRulesEndpoints,
   ...pushedRequestsEndpoints,
   ...toldOfPeopleEndpoints,
   ...policyEndpoints,
@@ -76,6 +79,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...vendorPolicyEndpoints,
   ...wallTrialEndpoints,
   ...readEndpoints,
+  ...consentEndpoints,
   ...receiptEndpoints,
   ...drillEndpoints,
   ...deliveryEndpoints,

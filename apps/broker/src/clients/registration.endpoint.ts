@@ -79,6 +79,7 @@ const read = endpoint<undefined, Owner>({
       jwksUri: client.jwksUri,
       backchannelLogoutUri: client.backchannelLogoutUri,
       backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
+      dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
       requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
     }
     return json(buildRegistrationAnswer(tenantOf(http), { id: client.id, metadata, registrationToken: token }), noStore)

@@ -12,6 +12,7 @@ export const auditEvents = {
   authorization_request_pushed: 'A client handed over an authorization request beforehand.',
   'client.approval_lost':
     'A client says something else of itself than what an admin approved, by its document or its registration, so it is approved no more: people are asked again. The detail says what changed.',
+  'consent.withdrawn': 'An admin forgot what a person had agreed to, and ended what her client held by it.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
@@ -171,6 +172,7 @@ export const auditEvents = {
   'tenant.client_registration_changed': 'In which ways clients may become known to a tenant was chosen anew.',
   'tenant.connection_choice_changed': 'The rules changed by which an address chooses a connection.',
   'tenant.created': 'A tenant was made.',
+  'tenant.dpop_changed': 'What a tenant demands of tokens that are bound to a key was chosen anew.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',
   'tenant.logout_changed': 'Whether what was granted from a session ends with it was chosen anew.',
   'tenant.login_recording_changed':

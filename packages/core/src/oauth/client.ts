@@ -45,6 +45,8 @@ export type Client = {
   readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** Where it may have a browser sent after a logout. */
   readonly postLogoutRedirectUris: readonly string[]
+  /** It takes no token but one that is bound to its key: `dpop_bound_access_tokens`, RFC 9449 §5.2 */
+  readonly dpopBoundAccessTokens?: boolean | undefined
   /** Of all that an admin judges of a client that speaks for itself, as it is now. */
   readonly documentDigest?: string | undefined
   /** It was approved, and its document said something else afterwards. */
@@ -61,6 +63,7 @@ export const judgedMembers = [
   'redirectUris',
   'grantTypes',
   'tokenEndpointAuthMethod',
+  'dpopBoundAccessTokens',
   'jwks',
   'backchannelLogoutUri',
   'postLogoutRedirectUris',
@@ -69,7 +72,15 @@ export type JudgedMember = (typeof judgedMembers)[number]
 
 export type JudgedClient = Pick<
   Client,
-  'name' | 'redirectUris' | 'grantTypes' | 'authMethod' | 'jwks' | 'jwksUri' | 'backchannelLogoutUri' | 'postLogoutRedirectUris'
+  | 'name'
+  | 'redirectUris'
+  | 'grantTypes'
+  | 'authMethod'
+  | 'dpopBoundAccessTokens'
+  | 'jwks'
+  | 'jwksUri'
+  | 'backchannelLogoutUri'
+  | 'postLogoutRedirectUris'
 >
 
 /** How an approval ended: by what the document said otherwise, and what it had said before. */
@@ -96,12 +107,13 @@ export function policyHostOf(client: Pick<Client, 'kind' | 'id' | 'redirectUris'
   return others.length === 0 ? host : undefined
 }
 
-/** Without port and closing dot. A private-scheme URI is at no host; its scheme stands for it. */
+/** Without port and closing dot. A private-scheme URI is at no host, whatever its text names: any program can claim it. Its scheme stands for it. */
 export function hostName(url: string): string {
   if (!URL.canParse(url)) return 'unknown'
   const { hostname, protocol } = new URL(url)
-  return hostname === '' ? protocol : hostname.replace(/\.$/, '')
+  return isOfWeb(protocol) ? hostname.replace(/\.$/, '') : protocol
 }
+const isOfWeb = (protocol: string): boolean => protocol === 'https:' || protocol === 'http:'
 
 /**
  * Says whether the browser may be sent to a client's redirect URI before the person has agreed to anything: if an admin vouches for
@@ -131,6 +143,6 @@ const hasUserinfo = ({ username, password }: URL): boolean => username !== '' ||
 /** The host for display; a private-scheme URI shows its scheme. Never used for a decision. */
 export function hostOfUrl(url: string): string {
   if (!URL.canParse(url)) return 'unknown'
-  const parsed = new URL(url)
-  return parsed.host === '' ? parsed.protocol : parsed.host
+  const { host, protocol } = new URL(url)
+  return isOfWeb(protocol) ? host : protocol
 }
