@@ -16,6 +16,7 @@ export type Replay = {
     | 'global_token_revocation'
     | 'security_event_token'
     | 'client_assertion'
+    | 'assertion_grant'
   readonly id: string
   readonly expiresAt: Instant
 }

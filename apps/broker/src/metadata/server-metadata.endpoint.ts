@@ -16,11 +16,17 @@ const prepared = new WeakMap<ResolvedTenant, string>()
 function documentOf(tenant: ResolvedTenant): string {
   const known = prepared.get(tenant)
   if (known !== undefined) return known
-  const knows = { tokenAlgorithms: algorithmsOf(tenant), acrValues: acrValuesOf(tenant), registration: tenant.clientRegistration }
+  const knows = { tokenAlgorithms: algorithmsOf(tenant), acrValues: acrValuesOf(tenant), registration: tenant.clientRegistration, assertions: assertionsOf(tenant) }
   const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, knows))
   prepared.set(tenant, document)
   return document
 }
+
+/** That somebody's assertions are accepted, and never whose: a stranger learns nothing of a company's issuers. */
+const assertionsOf = ({ assertionTrusts: trusts }: ResolvedTenant) => ({
+  jwtBearer: trusts.length > 0,
+  idJag: trusts.some(({ trust }) => trust.profile === 'id-jag'),
+})
 
 /** That of the key that signs first. */
 function algorithmsOf({ keys }: ResolvedTenant): readonly TokenAlgorithm[] {

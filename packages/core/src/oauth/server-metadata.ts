@@ -2,6 +2,7 @@
 import type { Issuer } from '../tenant/ids.js'
 import { responseModes } from './authorization-request.js'
 import type { ClientRegistration } from './client-registration.js'
+import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
@@ -19,6 +20,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
+ * @spec draft-ietf-oauth-identity-assertion-authz-grant: authorization_grant_profiles_supported; the issuers that are trusted are not listed
  */
 export function buildServerMetadata(
   issuer: Issuer,
@@ -26,6 +28,8 @@ export function buildServerMetadata(
     readonly tokenAlgorithms: readonly TokenAlgorithm[]
     readonly acrValues: readonly string[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
+    /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
+    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
   },
 ): ServerMetadata {
   return {
@@ -39,7 +43,11 @@ export function buildServerMetadata(
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+    grant_types_supported: [
+      ...['authorization_code', 'refresh_token', 'client_credentials'],
+      ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
+    ],
+    ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
