@@ -73,7 +73,9 @@ export async function findAssertionTrust(db: Db, tenant: TenantId, id: Connectio
 /** All trusts of the tenant, and nobody changes one, or adds another, before this transaction ends: what is saved is held against them. */
 export async function lockAssertionTrusts(db: Db, tenant: TenantId): Promise<readonly StoredAssertionTrust[]> {
   await db.query(`SELECT pg_advisory_xact_lock(hashtextextended('trusts:' || $1::uuid::text, 0))`, [tenant])
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND kind = 'assertion' FOR UPDATE`, [tenant])
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND kind = 'assertion' FOR UPDATE`, [
+    tenant,
+  ])
   return rows.map(toTrust)
 }
 

@@ -124,7 +124,10 @@ export async function findConnection(db: Db, tenant: TenantId, id: ConnectionId)
 
 /** The same, and nobody else changes it before this transaction ends: for a change that is decided upon what is there. */
 export async function lockConnection(db: Db, tenant: TenantId, id: ConnectionId): Promise<StoredConnection | undefined> {
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2 AND ${isLogin} FOR UPDATE`, [tenant, id])
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2 AND ${isLogin} FOR UPDATE`, [
+    tenant,
+    id,
+  ])
   return rows[0] && toConnection(rows[0])
 }
 

@@ -264,4 +264,3 @@ function parametersOf(tenant: TenantId, redeem: RedeemAssertion): readonly unkno
     ...[person?.directory?.scimUserId, person?.claimsVersion],
   ]
 }
-

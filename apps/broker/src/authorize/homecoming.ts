@@ -39,11 +39,7 @@ export async function noteUnknownKey({ deps, tenant, connection, now }: Homecomi
   await inTenant(deps.database, tenant.id, (db) => askForMetadata(db, tenant.id, connection.id, asked))
 }
 
-export function loginToJudge(
-  { connection, browserHash, trip, now }: Homecoming,
-  assertion: LoginAssertion,
-  who: Identified,
-): LoginToJudge {
+export function loginToJudge({ connection, browserHash, trip, now }: Homecoming, assertion: LoginAssertion, who: Identified): LoginToJudge {
   const { authentication, stableId } = who.identity
   return {
     id: trip.id,

@@ -177,6 +177,17 @@ function readContext(claims: ReadJwt['claims']): Pick<AssertionGrantToken, 'acr'
   }
 }
 
+/** The keys as they are now; `undefined`: they cannot be read. For whoever saves a trust. */
+export async function keysOfTrust(
+  fetchSafely: FetchSafely,
+  trust: AssertionTrust,
+  now: Instant,
+): Promise<readonly ForeignKey[] | undefined> {
+  if (trust.keys !== undefined) return trust.keys
+  const read = await issuerKeysOf(fetchSafely, trust).read(trust.jwksUri ?? '', now)
+  return read.ok ? read.value.keys : undefined
+}
+
 /** When keys of a trust were last found unreachable; with the configuration value, so a new version starts anew. */
 const failures = new WeakMap<AssertionTrust, Instant>()
 
@@ -193,7 +204,8 @@ async function verifyByFetched(
   now: Instant,
 ): Promise<Result<ForeignKey, AssertionRefusal | SignatureFault>> {
   const failedAt = failures.get(trust)
-  if (failedAt !== undefined && now < addSeconds(failedAt, assertionLimits.fetchPauseSeconds)) return awaited(assertionLimits.fetchPauseSeconds)
+  if (failedAt !== undefined && now < addSeconds(failedAt, assertionLimits.fetchPauseSeconds))
+    return awaited(assertionLimits.fetchPauseSeconds)
   const keys = issuerKeysOf(fetchSafely, trust)
   const signed = await verifyBySigner(jwt, { keys, jwksUri: trust.jwksUri ?? '', now }, 'anybody')
   if (signed.ok) return signed

@@ -113,12 +113,7 @@ const isForClient = ({ clients }: AssertionTrust, { clientId }: AssertionGrantTo
 /** Where its people are: at the trust itself, or at a login connection. */
 const peopleOf = ({ id, trust }: ResolvedAssertionTrust): ConnectionId => trust.peopleOf?.connection ?? id
 
-function redemptionOf(
-  deps: BrokerDeps,
-  context: ExchangeContext,
-  evidence: Evidence,
-  person: PresumedPerson | undefined,
-): RedeemAssertion {
+function redemptionOf(deps: BrokerDeps, context: ExchangeContext, evidence: Evidence, person: PresumedPerson | undefined): RedeemAssertion {
   const { tenant, client, http, now } = context
   const { trust, assertion, who, resource } = evidence
   const people = peopleOf(trust)
@@ -174,12 +169,7 @@ function decideOn(
   return decision
 }
 
-function toStored(
-  deps: BrokerDeps,
-  { now }: ExchangeContext,
-  { scopes }: Evidence,
-  decision: PolicyDecision,
-): RedeemAssertion['decision'] {
+function toStored(deps: BrokerDeps, { now }: ExchangeContext, { scopes }: Evidence, decision: PolicyDecision): RedeemAssertion['decision'] {
   if (decision.kind !== 'allow') return { kind: 'refuse', reason: refusalOf(decision), scopes }
   if (decision.asksConsentAnew) return { kind: 'refuse', reason: 'assertion_consent_needed', scopes }
   const { seconds } = decision.accessTokenTtl
@@ -197,7 +187,9 @@ function toStored(
 const ceilingsOf = ({ accessTokenTtl }: Extract<PolicyDecision, { kind: 'allow' }>) => ({ accessToken: accessTokenTtl, refreshToken: null })
 
 /** What another sign-in at the IdP can mend is told so that the client can ask for it. RFC 9470 §3 */
-function refusalOf(decision: Exclude<PolicyDecision, { kind: 'allow' }>): Extract<RedeemAssertion['decision'], { kind: 'refuse' }>['reason'] {
+function refusalOf(
+  decision: Exclude<PolicyDecision, { kind: 'allow' }>,
+): Extract<RedeemAssertion['decision'], { kind: 'refuse' }>['reason'] {
   if (decision.kind === 'stepUp') return 'assertion_authentication_insufficient'
   switch (decision.reason) {
     case 'mfa_missing':
