@@ -33,6 +33,15 @@ export function anAssertionKey(kid = 'idp'): AnAssertionKey {
   }
 }
 
+/** What is published at which address; whatever else is asked for is not there. */
+export const fetchedFrom =
+  (published: ReadonlyMap<string, unknown>, asked: string[] = []): FetchSafely =>
+  async (url) => {
+    asked.push(url)
+    const body = published.get(url)
+    return ok({ status: body === undefined ? 404 : 200, headers: {}, body: Buffer.from(JSON.stringify(body ?? {})) })
+  }
+
 export type AnAssertionCompany = Awaited<ReturnType<typeof anAssertionCompany>>
 export type AssertionAnswer = {
   readonly status: number
@@ -48,11 +57,7 @@ export async function anAssertionCompany(fixture: TestDatabase) {
   let count = 0
   const published = new Map<string, unknown>([[`${anAssertionIssuer}/keys`, { keys: [key.jwk] }]])
   const asked: string[] = []
-  const fetchSafely: FetchSafely = async (url) => {
-    asked.push(url)
-    const body = published.get(url)
-    return ok({ status: body === undefined ? 404 : 200, headers: {}, body: Buffer.from(JSON.stringify(body ?? {})) })
-  }
+  const fetchSafely = fetchedFrom(published, asked)
   const broker: TestBroker = await aBroker(fixture.database, {
     ...{ clock: { now: () => now }, connectorFor: idp.connectorFor, fetchSafely, metrics: told.metrics },
   })
@@ -106,6 +111,11 @@ export async function anAssertionCompany(fixture: TestDatabase) {
       return made
     },
     publish: (document: string) => publish(fixture, company, now, document).then(() => broker.deps.configuration.invalidate()),
+    kill: async (connection: ConnectionId): Promise<number> => {
+      const headers = { authorization: `Bearer ${broker.adminKey}`, 'content-type': 'application/json' }
+      const url = `${broker.url}/admin/v1/tenants/${company.slug}/connections/${connection}/kill`
+      return (await fetch(url, { method: 'POST', headers, body: JSON.stringify({ reason: 'a test' }) })).status
+    },
     introspect: async (token: string): Promise<Json> => {
       const answer = await post('introspect', { token }, basic(company.credentialId, company.credentialSecret))
       return (await answer.json()) as Json
