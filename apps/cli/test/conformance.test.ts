@@ -4,6 +4,7 @@ import type { Gate, Target } from '@drawbridge/conformance/requirement'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aProduct, type Company, type Product } from './a-product.js'
+import { anAgentOf } from './an-agent.js'
 
 let product: Product
 let target: Target
@@ -25,6 +26,7 @@ beforeAll(async () => {
     scopeCeiling: ['documents:read'],
   })
   const issuer = product.issuer('acme')
+  const agent = await anAgentOf(product, 'acme')
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
     issuer,
@@ -33,6 +35,8 @@ beforeAll(async () => {
     client,
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
+    agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
+    assert: agent.assert,
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
     openGate: () => openGate(otherClientId),

@@ -49,6 +49,8 @@ beforeAll(async () => {
     client,
     otherClientId: 'other',
     machine: { id: 'machine', secret: 'secret' },
+    agent: { id: 'agent', secret: 'secret', scope: 'read' },
+    assert: async () => 'a.b.c',
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,
     openGate: async () => ({ headers: {}, action: `${origin}/gate`, fields: {}, cookie: '' }),

@@ -21,11 +21,19 @@ export type Target = {
   readonly otherClientId: string
   /** In its own name, with a secret, at `issuer` alone. */
   readonly machine: { readonly id: string; readonly secret: string }
+  /** Brings assertions of an issuer whom `issuer` trusts; `scope`: one of those that they name, and not the only one. */
+  readonly agent: { readonly id: string; readonly secret: string; readonly scope: string }
+  /** An ID-JAG of that issuer for the agent, another each time; what is said here stands in it otherwise, `undefined` leaves out. */
+  readonly assert: (change: AssertionChange) => Promise<string>
   readonly resourceCredential: { readonly id: string; readonly secret: string }
   /** Follows an authorization URL as the person would; resolves with the address at which the browser ends. */
   readonly signIn: (authorizationUrl: string) => Promise<string>
   /** The first page that a client which nobody approved shows to a new browser. */
   readonly openGate: () => Promise<Gate>
+}
+export type AssertionChange = {
+  readonly header?: Readonly<Record<string, unknown>>
+  readonly claims?: Readonly<Record<string, unknown>>
 }
 export type Gate = {
   readonly headers: Readonly<Record<string, unknown>>

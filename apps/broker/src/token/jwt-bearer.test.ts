@@ -1,5 +1,6 @@
 /** An assertion of a trusted issuer becomes one access token, for whom a login would let in and for what both name; and nothing else does. */
 import { createHmac, createPublicKey } from 'node:crypto'
+import { createLog } from '@drawbridge/runtime/log'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import {
   type AnAssertionCompany,
@@ -17,11 +18,17 @@ let acme: AnAssertionCompany
 /** Another process of the same installation. */
 let other: TestBroker
 let trust: string
+/** What the other one logged. */
+const lines: string[] = []
 
 beforeAll(async () => {
   fixture = await testDatabase()
   acme = await anAssertionCompany(fixture)
-  other = await aBroker(fixture.database, { clock: { now: () => acme.now() }, fetchSafely: acme.broker.deps.fetchSafely })
+  other = await aBroker(fixture.database, {
+    clock: { now: () => acme.now() },
+    fetchSafely: acme.broker.deps.fetchSafely,
+    log: createLog({ level: 'debug', destination: { write: (line) => lines.push(line) } }),
+  })
 })
 beforeEach(async () => {
   trust = await acme.begin()
@@ -531,6 +538,16 @@ describe('the metadata of the issuer', () => {
     expect(told).not.toHaveProperty('authorization_grant_profiles_supported')
     expect(told['grant_types_supported']).not.toContain('urn:ietf:params:oauth:grant-type:jwt-bearer')
   })
+})
+
+it('is in no log and in no row, whatever becomes of it', async () => {
+  lines.length = 0
+  const good = await acme.assertion()
+  const texts = [good, good, await acme.assertion({ client_id: 'somebody' }), await anAssertionKey().sign({}, acme.claimsOf())]
+  for (const text of texts) await acme.redeem(text, {}, undefined, other.url)
+  expect(lines.length).toBeGreaterThan(0)
+  const rows = JSON.stringify(await acme.owner('SELECT * FROM audit_events WHERE tenant_id = $1'))
+  for (const part of texts.flatMap((text) => text.split('.').slice(1))) expect(lines.join('') + rows).not.toContain(part)
 })
 
 it('no login ever comes to a trust', async () => {
