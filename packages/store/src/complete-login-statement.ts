@@ -5,7 +5,7 @@ import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants
 import { alive, ongoingColumns } from './authorization-requests.js'
 import { hotStatement, judged } from './transaction.js'
 
-export const second = (at: string): string => `date_trunc('second', ${at}::timestamptz)`
+const second = (at: string): string => `date_trunc('second', ${at}::timestamptz)`
 const authenticatedAt = '$13'
 
 /** Answers to what the directories say of her. */

@@ -21,7 +21,7 @@ import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants
 import type { ConnectionId, GrantId, ResourceId, ResourceIdentifier, Scope, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { judgementParameters, type LoginToJudge, type Outcome } from './complete-login.js'
-import { judgementOf, readsDomainsElsewhere, said, second } from './complete-login-statement.js'
+import { judgementOf, readsDomainsElsewhere, said } from './complete-login-statement.js'
 import { directorySays } from './directory.js'
 import type { Asked, GrantStateRow } from './grants.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'

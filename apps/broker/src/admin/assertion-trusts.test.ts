@@ -32,7 +32,7 @@ afterAll(async () => {
 })
 
 const trust = (configuration: Record<string, unknown>, name = 'IdP') => ({ name, configuration })
-const reasonOf = async (body: unknown) => ((await call('POST', path, body)).body?.type as string).replace('urn:drawbridge:error:', '')
+const reasonOf = async (body: unknown) => String((await call('POST', path, body)).body?.type).replace('urn:drawbridge:error:', '')
 const ourKey = async () => {
   const [row] = await asOwner<{ public_jwk: Record<string, unknown> }>(fixture.ownerUrl, 'SELECT public_jwk FROM signing_keys LIMIT 1', [])
   return row?.public_jwk

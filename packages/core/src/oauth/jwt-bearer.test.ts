@@ -31,7 +31,7 @@ describe('the scopes', () => {
       fc.property(some, fc.uniqueArray(fc.constantFrom('a', 'b', 'c')), (asked, asserted) => {
         const narrowed = narrow({ scopes: asked }, { scopes: asserted })
         if (!narrowed.ok) return narrowed.error === 'scope_widened'
-        return narrowed.value.scopes.length > 0 && narrowed.value.scopes.every((scope) => asserted.includes(scope))
+        return narrowed.value.scopes.length > 0 && narrowed.value.scopes.every((scope) => (asserted as readonly string[]).includes(scope))
       }),
     )
   })
