@@ -47,7 +47,7 @@ const whole = {
   provisioning: 'invited_only',
   logout: { grantsOutliveLogout: true },
   tokens: { algorithm: 'EdDSA' },
-  clientRegistration: { dynamic: false, documentHosts: ['claude.ai'] },
+  clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },
   policy: '# as somebody wrote it\nversion: 1\nrules:\n  - name: all\n    effect: grant\n    everyone: true\n    scopes: ["*"]\n',

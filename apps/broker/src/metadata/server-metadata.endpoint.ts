@@ -3,6 +3,7 @@
 import { strengthValues } from '@drawbridge/core/identity/asked-authentication'
 import { buildServerMetadata } from '@drawbridge/core/oauth/server-metadata'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { listedContexts } from '@drawbridge/upstream/listed-contexts'
 import { text } from '../http/answer.js'
 import { type Endpoint, endpoint, tenantOf } from '../http/endpoint.js'
@@ -21,6 +22,7 @@ function documentOf(tenant: ResolvedTenant): string {
     acrValues: acrValuesOf(tenant),
     registration: tenant.clientRegistration,
     assertions: assertionsOf(tenant),
+    told: scopesTold(tenant.toldOfPeople),
   }
   const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, knows))
   prepared.set(tenant, document)
