@@ -1,4 +1,5 @@
 /** Our own matrix of requirements, asked of a running broker over HTTP. docs/reference/spec-coverage.md prints the same table. */
+import { generateKeyPairSync } from 'node:crypto'
 import { matrix } from '@drawbridge/conformance/matrix'
 import type { Gate, Target } from '@drawbridge/conformance/requirement'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -25,6 +26,14 @@ beforeAll(async () => {
     tokenEndpointAuthMethod: 'client_secret_basic',
     scopeCeiling: ['documents:read'],
   })
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const keyed = await made('acme', {
+    name: 'Keyed',
+    grantTypes: ['client_credentials'],
+    tokenEndpointAuthMethod: 'private_key_jwt',
+    jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] },
+    scopeCeiling: ['documents:read'],
+  })
   const issuer = product.issuer('acme')
   const agent = await anAgentOf(product, 'acme')
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
@@ -37,6 +46,7 @@ beforeAll(async () => {
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
+    keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
     openGate: () => openGate(otherClientId),

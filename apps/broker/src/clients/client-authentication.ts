@@ -2,10 +2,16 @@
  * Client authentication, shared by every endpoint that asks for it: exactly one method, the one the client registered.
  *
  * Basic and post are told apart but interchangeable for a client with a secret, because libraries differ in which they prefer and
- * neither is stronger. Unknown client, wrong secret and wrong method get one and the same answer.
+ * neither is stronger. Unknown client, wrong secret, wrong method and wrong assertion get one and the same answer.
+ *
+ * One thing is told apart, to whoever asks: a client whose keys cannot be read from their address now hears 503, not 401, because libraries
+ * forget a registration for which they hear 401. A stranger learns of it that this client is known here and has its keys at an address,
+ * and about when that was last asked. The authorization endpoint tells him the first of any client but one that describes itself; of that
+ * one he learns that somebody of this tenant has met it. He learns nothing of why the address failed, and gets nothing by it.
  */
 import { isKeepable } from '@drawbridge/core/keepable-text'
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
+import { mayReadKeys } from '@drawbridge/core/oauth/client-registration'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ReadJwt } from '@drawbridge/crypto/foreign-jwt'
@@ -17,6 +23,7 @@ import type { HttpRequest } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import {
+  badKeyAddress,
   badSignature,
   clientAssertionLimits,
   createSignatureJudge,
@@ -27,7 +34,7 @@ import {
   type VerifiedAssertion,
 } from './client-assertion.js'
 import { clientKeysOf, type KeysMissing } from './client-keys.js'
-import { recallClient, resolveClient } from './resolve-client.js'
+import { type ResolvePurpose, recallClient, resolveClient } from './resolve-client.js'
 
 type Presented =
   | { readonly method: 'none'; readonly clientId: string }
@@ -41,6 +48,7 @@ const limits = { clientIdLength: 2048, secretLength: 512 } as const
 export type ClientClaim = {
   readonly presented: Presented
   readonly tenant: ResolvedTenant
+  readonly purpose: ResolvePurpose
   /** Whether this request is the first to bring the assertion: asked of the database once, however often the request is judged. */
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
   /** Asks no key of its assertion twice, however often the request is judged. */
@@ -52,6 +60,7 @@ export function readClientClaim(
   http: Pick<HttpRequest, 'headers'>,
   form: SingleValuedForm,
   tenant: ResolvedTenant,
+  purpose: ResolvePurpose = 'token',
 ): Result<ClientClaim, JsonRefusal> {
   const presented = readPresented(http.headers['authorization'], form)
   if (!presented.ok) return presented
@@ -65,7 +74,7 @@ export function readClientClaim(
       id: JSON.stringify([presented.value.clientId, jti]),
       expiresAt: rememberUntil,
     }))
-  return ok({ presented: presented.value, tenant, isFirstUse, isSignedBy: createSignatureJudge() })
+  return ok({ presented: presented.value, tenant, purpose, isFirstUse, isSignedBy: createSignatureJudge() })
 }
 
 /**
@@ -82,7 +91,7 @@ export async function authenticateClient(
   const { clientId } = claim.presented
   const remembered = from === 'memory' ? recallClient(deps, claim.tenant, clientId) : undefined
   if (remembered && (await findFault(deps, remembered, claim)) === undefined) return ok(remembered as ProvenClient)
-  const found = await resolveClient(deps, claim.tenant, clientId, 'token')
+  const found = await resolveClient(deps, claim.tenant, clientId, claim.purpose)
   if (!found.ok) return err({ reason: 'client_authentication_unknown_client', detail: { why: found.error.reason } })
   const fault = await findFault(deps, found.value, claim)
   return fault ? err(fault) : ok(found.value as ProvenClient)
@@ -167,11 +176,12 @@ async function findFaultOfAssertion(
 async function findFaultOfSignature(
   deps: BrokerDeps,
   client: Client,
-  { isSignedBy }: ClientClaim,
+  { tenant, isSignedBy }: ClientClaim,
   jwt: ReadJwt,
 ): Promise<JsonRefusal | undefined> {
   const { jwksUri } = client
   if (jwksUri === undefined) return isSignedBy(jwt, client.jwks) ? undefined : badSignature.error
+  if (!mayReadKeys(tenant.clientRegistration, client)) return badKeyAddress.error
   const keys = clientKeysOf(deps.fetchSafely)
   const now = deps.clock.now()
   const known = await keys.read(jwksUri, now)

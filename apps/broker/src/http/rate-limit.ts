@@ -39,10 +39,14 @@ export const rateLimits = {
   group_choice: { perSecond: 2, burst: 60 },
   /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */
   setup: { perSecond: 1 / 60, burst: 20 },
+  /** Authorization requests that are pushed, per client address: each writes a row, and a public client proves nothing. */
+  push: { perSecond: 20, burst: 400 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
   /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
   tenant_login: { perSecond: 200, burst: 4000 },
+  /** Authorization requests that are pushed at one tenant, from wherever; apart from logins, so that they take no room there. */
+  tenant_push: { perSecond: 200, burst: 4000 },
   /** Dynamic registrations at one tenant, from wherever. */
   tenant_register: { perSecond: 2, burst: 200 },
   /** What one client that proves itself asks for tokens. A client without a credential is counted by address: its name can be anybody's. */

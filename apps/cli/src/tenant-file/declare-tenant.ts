@@ -32,6 +32,7 @@ export function declareTenant(live: LiveTenant): Declared {
     logout: live.logout,
     tokens: live.tokens,
     clientRegistration: live.clientRegistration,
+    pushedRequests: live.pushedRequests,
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,
     policy: live.policy,
@@ -126,6 +127,7 @@ const declareClient = (client: LiveClient): Declared =>
     accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? undefined,
     blocked: client.blockedAt === null ? undefined : true,
     postLogoutRedirectUris: orAbsent(client.postLogoutRedirectUris ?? []),
+    requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ? true : undefined,
     backchannelLogoutUri: client.backchannelLogoutUri ?? undefined,
     backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ? true : undefined,
   })

@@ -47,6 +47,7 @@ export type LiveClient = {
   readonly blockedAt: string | null
   /** A broker of an earlier version says nothing of it. */
   readonly postLogoutRedirectUris?: readonly string[]
+  readonly requirePushedAuthorizationRequests?: boolean
   readonly backchannelLogoutUri?: string | null
   readonly backchannelLogoutSessionRequired?: boolean
   readonly jwks: unknown
@@ -78,6 +79,7 @@ export type LiveTenant = {
   readonly logout: { readonly grantsOutliveLogout: boolean }
   readonly tokens: { readonly algorithm: TokenAlgorithm }
   readonly clientRegistration: ClientRegistration
+  readonly pushedRequests: { readonly required: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }
   readonly choice: ConnectionChoiceJson

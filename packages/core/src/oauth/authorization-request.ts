@@ -12,6 +12,7 @@ import type { ClientId, Scope } from '../tenant/ids.js'
 import type { Client } from './client.js'
 import type { PageRefusal, RedirectRefusal } from './error.js'
 import { parseChallenge } from './pkce.js'
+import { mustBePushed } from './pushed-request.js'
 import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
 import { findResource, type ResourceServer } from './resource.js'
 import { divideScopes, type IdentityScope, parseScope } from './scope.js'
@@ -64,12 +65,17 @@ export type AuthorizationRequest = Brand<
     readonly acrValues: readonly string[]
     /** Seconds: the person must have signed in no longer ago. */
     readonly maxAge: number | undefined
+    readonly isPushed: boolean
   },
   'AuthorizationRequest'
 >
 
 export type RequestRules = {
   readonly resources: readonly ResourceServer[]
+  /** The client handed it over itself: RFC 9126. */
+  readonly isPushed: boolean
+  /** The tenant takes no other. */
+  readonly requirePushedRequests: boolean
   /** Scopes by which a client may be told of a person, beside `openid`. */
   readonly told: readonly IdentityScope[]
 }
@@ -118,6 +124,7 @@ const tooLong = (value: string | undefined, limit: number): boolean => value !==
 /** Accepts or refuses everything else; a refusal goes back to the client. @spec RFC 6749 §4.1.2.1 */
 export function acceptRequest(request: AnswerableAuthorizationRequest, rules: RequestRules): Result<AuthorizationRequest, RedirectRefusal> {
   const { parameters, client, redirectUri, state, responseMode } = request
+  if (!rules.isPushed && mustBePushed(rules, client)) return err({ reason: 'pushed_request_required' })
   const refused = refuseKind(request)
   if (refused) return err(refused)
   const challenge = parseChallenge(parameters['code_challenge'], parameters['code_challenge_method'])
@@ -145,6 +152,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     loginHint: parameters['login_hint'] || undefined,
     acrValues,
     maxAge: maxAge.value,
+    isPushed: rules.isPushed,
   } as AuthorizationRequest)
 }
 

@@ -19,6 +19,7 @@ export type PendingRequest = {
   readonly loginHint: string | undefined
   readonly acrValues: readonly string[]
   readonly maxAge: number | undefined
+  readonly isPushed: boolean
 }
 
 const wire = z.object({
@@ -36,6 +37,7 @@ const wire = z.object({
   loginHint: z.string().optional(),
   acrValues: z.array(z.string()).default([]),
   maxAge: z.number().optional(),
+  isPushed: z.boolean().default(false),
 })
 
 /** Only the proven type is accepted, so nothing unproven can be parked and later be taken for proven. */
@@ -53,6 +55,7 @@ export const toPendingRequest = (request: AuthorizationRequest): PendingRequest 
   loginHint: request.loginHint,
   acrValues: request.acrValues,
   maxAge: request.maxAge,
+  isPushed: request.isPushed,
 })
 
 export function pendingRequestFromJson(json: unknown): Result<PendingRequest, 'pending_request_malformed'> {
