@@ -157,8 +157,8 @@ const openStatement = hotStatement({
     SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $39, $2, $40, $41, $42
     FROM ground WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
   coded AS (
-    INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at)
-    SELECT $1, $26, opened.id, $4, $5, $27, $28, $29, $2, $30 FROM opened),
+    INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at, dpop_jkt)
+    SELECT $1, $26, opened.id, $4, $5, $27, $28, $29, $2, $30, $43 FROM opened),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, detail, request_id, address)
     SELECT $1, $2, 'grant_opened', $4, $9, $5, $10, opened.id, $12, $31, $33, $34 FROM opened)
@@ -193,7 +193,7 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     ...[opening.decidedOn.configurationVersion, opening.decidedOn.clientVersion],
     ...[grant.ownFactor?.methods ?? [], grant.ownFactor === undefined ? null : toTimestamp(grant.ownFactor.provedAt)],
     grant.refreshEndsAt === undefined ? null : toTimestamp(grant.refreshEndsAt),
-    ...[grant.directoryVersion, grant.identityScopes, grant.askedAcr ?? null],
+    ...[grant.directoryVersion, grant.identityScopes, grant.askedAcr ?? null, code.dpopKey ?? null],
   ])
   return toDecidedWrite(rows[0])
 }

@@ -15,6 +15,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Caller } from '@drawbridge/core/oauth/caller'
+import type { ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import type { WonCeilings } from '@drawbridge/core/policy/decision'
 import { settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
@@ -24,9 +25,11 @@ import { judgementParameters, type LoginToJudge, type Outcome } from './complete
 import { judgementOf, readsDomainsElsewhere, said } from './complete-login-statement.js'
 import { directorySays } from './directory.js'
 import type { Asked, GrantStateRow } from './grants.js'
+import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
-const isHeld = 'EXISTS (SELECT 1 FROM held WHERE in_directory AND in_signals AND is_as_presumed)'
+const proof = believedCte({ first: 46, issuer: '$2', when: 'SELECT 1 FROM held WHERE in_directory AND in_signals AND is_as_presumed' })
+const isHeld = `EXISTS (SELECT 1 FROM held WHERE in_directory AND in_signals AND is_as_presumed) AND ${proof.holds}`
 
 const redeemStatement = hotStatement({
   name: 'redeem_assertion',
@@ -67,7 +70,7 @@ const redeemStatement = hotStatement({
       hold_signals($1, $3, $10, $12, scim_user_id, (SELECT at FROM told)) AS in_signals,
       NOT directory_decides OR scim_user_id IS NOT DISTINCT FROM $44::uuid AS is_as_presumed, directory_end($1, scim_user_id) AS ends_at
     FROM verdict WHERE outcome = 'believed'
-  ), taken AS (
+  ), ${proof.cte}, taken AS (
     UPDATE invitations i SET used_at = $6 FROM verdict WHERE i.tenant_id = $1 AND i.id = (SELECT id FROM invitation) AND i.used_at IS NULL
       AND i.revoked_at IS NULL AND ${isHeld} AND verdict.asks_invitation AND $41::text IS NULL RETURNING i.id
   ), changes AS (
@@ -108,6 +111,7 @@ const redeemStatement = hotStatement({
     UNION ALL
     SELECT CASE WHEN outcome <> 'believed' THEN outcome WHEN $41::text IS NOT NULL THEN $41
       WHEN EXISTS (SELECT 1 FROM opened) THEN 'believed'
+      WHEN EXISTS (SELECT 1 FROM held WHERE in_directory AND in_signals AND is_as_presumed) AND NOT ${proof.holds} THEN 'dpop_proof_replayed'
       WHEN asks_invitation AND NOT EXISTS (SELECT 1 FROM taken) THEN 'not_invited'
       WHEN EXISTS (SELECT 1 FROM held WHERE in_directory AND in_signals AND NOT is_as_presumed) THEN 'decision_unsettled'
       ELSE 'evidence_below_barrier' END FROM verdict
@@ -142,6 +146,8 @@ export type PresumedPerson = {
 
 export type RedeemAssertion = {
   readonly caller: Caller
+  /** `undefined`: no proof of a key was sent. */
+  readonly provenKey: ProvenKey | undefined
   readonly trustId: ConnectionId
   /** As of a login that has come home, at the connection whose people are meant: the trust itself, or a login connection. */
   readonly evidence: Omit<LoginToJudge, 'id' | 'browserHash'>
@@ -171,7 +177,12 @@ type PolicyRefusal = Extract<
   TokenErrorReason,
   'assertion_authentication_insufficient' | 'assertion_policy_denies' | 'assertion_consent_needed'
 >
-type GroundRefusal = 'tenant_suspended' | 'assertion_issuer_unknown' | 'assertion_of_this_installation' | 'resource_not_of_grant'
+type GroundRefusal =
+  | 'dpop_proof_replayed'
+  | 'tenant_suspended'
+  | 'assertion_issuer_unknown'
+  | 'assertion_of_this_installation'
+  | 'resource_not_of_grant'
 
 /** `why`: what the audit trail tells apart, and the client need not. */
 export type AssertionRedemption =
@@ -216,6 +227,7 @@ export async function redeemAssertion(hot: HotDb, tenant: TenantId, redeem: Rede
 function toReason(outcome: Exclude<Row['outcome'], 'believed' | 'decide_again' | null>): TokenErrorReason {
   switch (outcome) {
     case 'decision_unsettled':
+    case 'dpop_proof_replayed':
     case 'tenant_suspended':
     case 'assertion_issuer_unknown':
     case 'assertion_of_this_installation':
@@ -261,6 +273,6 @@ function parametersOf(tenant: TenantId, redeem: RedeemAssertion): readonly unkno
     redeem.authenticatedAt && toTimestamp(redeem.authenticatedAt),
     ...[allowed?.accessTokenSeconds, allowed && toTimestamp(allowed.expiresAt), allowed && JSON.stringify(allowed.ceilings)],
     ...[JSON.stringify(redeem.detail), decision.kind === 'refuse' ? decision.reason : undefined, asked.requestId, asked.address],
-    ...[person?.directory?.scimUserId, person?.claimsVersion],
+    ...[person?.directory?.scimUserId, person?.claimsVersion, ...proofParameters(redeem.provenKey)],
   ]
 }

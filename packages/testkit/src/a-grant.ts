@@ -2,6 +2,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
+import type { KeyThumbprint } from '@drawbridge/core/oauth/dpop-proof'
 import { openGrant } from '@drawbridge/core/oauth/grant'
 import type { IdentityScope } from '@drawbridge/core/oauth/scope'
 import type { BrowserSessionId, CredentialHash, GrantId, Scope } from '@drawbridge/core/tenant/ids'
@@ -31,6 +32,8 @@ export async function aGrant(
     sessionSeconds?: number
     epochs?: { subject: number }
     nonce?: string
+    /** The thumbprint of the key that its code is bound to. */
+    dpopKey?: string
     sessionId?: BrowserSessionId
     /** What was known of the person when it was decided. */
     versions?: { readonly claimsVersion: number; readonly directoryVersion: number }
@@ -69,6 +72,7 @@ export async function aGrant(
       redirectUri: aRedirectUri,
       codeChallenge: aChallenge,
       nonce: given.nonce,
+      dpopKey: given.dpopKey as KeyThumbprint | undefined,
     },
     now,
   )

@@ -92,6 +92,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
         redirectUri: pending.redirectUri,
         codeChallenge: pending.codeChallenge,
         nonce: pending.nonce,
+        dpopKey: pending.dpopKey,
       },
       now,
     ),

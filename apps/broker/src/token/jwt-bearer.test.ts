@@ -2,6 +2,7 @@
 import { createHmac, createPublicKey } from 'node:crypto'
 import { createLog } from '@drawbridge/runtime/log'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { type ADpopKey, aDpopKey } from '@drawbridge/testkit/a-dpop-key'
 import {
   type AnAssertionCompany,
   anAgent,
@@ -150,7 +151,7 @@ describe('nothing comes of an assertion', () => {
     { what: 'without an id', claims: () => ({ jti: undefined }) },
     { what: 'with an id that is none', claims: () => ({ jti: 7 }) },
     { what: 'of nobody', claims: () => ({ sub: undefined }) },
-    { what: 'bound to a key that is not shown', claims: () => ({ cnf: { jkt: 'x' } }) },
+    { what: 'bound to a key that is not shown', claims: () => ({ cnf: { jkt: 'x' } }), reason: 'assertion_proof_missing' },
     { what: 'of somebody who acts for another', claims: () => ({ act: { sub: 'agent' } }) },
     { what: 'with details that nobody would carry out', claims: () => ({ authorization_details: [{ type: 'payment' }] }) },
     { what: 'that is an event', claims: () => ({ events: {} }) },
@@ -280,6 +281,33 @@ describe('an id counts once', () => {
     expect([(await acme.redeem(text)).status, (await acme.redeem(text)).status]).toEqual([200, 200])
     acme.wait(200)
     expect(await told(text)).toMatchObject({ status: 400, reason: 'assertion_refused' })
+  })
+})
+
+describe('an assertion for the holder of a key', () => {
+  const proved = async (key: ADpopKey) => ({
+    ...acme.basic(anAgent.id, anAgent.secret),
+    dpop: await key.prove({ url: `${acme.issuer()}/token`, now: acme.now() }),
+  })
+
+  it('is worth something with a proof of that key alone, and so is what becomes of it', async () => {
+    const [hers, anothers] = [await aDpopKey(), await aDpopKey()]
+    const bound = () => acme.assertion({ cnf: { jkt: hers.thumbprint } })
+    expect((await acme.redeem(await bound(), {}, await proved(anothers))).body.error).toBe('invalid_grant')
+    expect(await told(await bound())).toEqual({ status: 400, error: 'invalid_grant', reason: 'assertion_proof_missing' })
+    const proof = await proved(hers)
+    const { body } = await acme.redeem(await bound(), {}, proof)
+    expect(body['token_type']).toBe('DPoP')
+    expect(decodeJwt(body.access_token ?? '')['cnf']).toEqual({ jkt: hers.thumbprint })
+    acme.told.take()
+    expect((await acme.redeem(await bound(), {}, proof)).status).toBe(400)
+    expect(acme.told.take()).toEqual(['dpop_proof_replayed'])
+    expect(await grants()).toHaveLength(1)
+  })
+
+  it('that is bound otherwise is refused', async () => {
+    for (const cnf of [{}, 'x', { jwk: {} }, { jkt: 7 }, { jkt: 'x', kid: 'y' }])
+      expect(await told(await acme.assertion({ cnf }))).toMatchObject({ status: 400, reason: 'assertion_refused' })
   })
 })
 

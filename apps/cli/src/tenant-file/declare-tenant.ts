@@ -32,6 +32,7 @@ export function declareTenant(live: LiveTenant): Declared {
     logout: live.logout,
     tokens: live.tokens,
     clientRegistration: live.clientRegistration,
+    dpop: live.dpop,
     pushedRequests: live.pushedRequests,
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,
@@ -130,6 +131,7 @@ const declareClient = (client: LiveClient): Declared =>
     requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ? true : undefined,
     backchannelLogoutUri: client.backchannelLogoutUri ?? undefined,
     backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ? true : undefined,
+    dpopBoundAccessTokens: client.dpopBoundAccessTokens ? true : undefined,
   })
 
 const head = [

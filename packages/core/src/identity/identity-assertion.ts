@@ -57,6 +57,8 @@ export type AssertionGrantToken = Omit<IdToken, 'kind' | 'logoutHint' | 'sid'> &
   readonly resource: string | undefined
   /** `undefined`: it names none, and policy alone says what is granted. */
   readonly scopes: readonly Scope[] | undefined
+  /** RFC 7638 thumbprint of the key whose proof must come along. `undefined`: it is bound to none. */
+  readonly boundTo: string | undefined
   /** After this it is refused for its age alone. */
   readonly replayableUntil: Instant
   /** RFC 7638 thumbprint of the key that signed it. */

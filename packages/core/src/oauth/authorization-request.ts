@@ -10,6 +10,7 @@ import { parseAcrValues } from '../identity/asked-authentication.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClientId, Scope } from '../tenant/ids.js'
 import type { Client } from './client.js'
+import { type KeyThumbprint, parseThumbprint } from './dpop-proof.js'
 import type { PageRefusal, RedirectRefusal } from './error.js'
 import { parseChallenge } from './pkce.js'
 import { mustBePushed } from './pushed-request.js'
@@ -53,6 +54,8 @@ export type AuthorizationRequest = Brand<
     readonly responseMode: ResponseMode
     readonly codeChallenge: string
     readonly nonce: string | undefined
+    /** The key that the code is to be bound to: `dpop_jkt`. */
+    readonly dpopKey: KeyThumbprint | undefined
     readonly resource: ResourceServer
     /** Of the resource. */
     readonly scopes: readonly Scope[]
@@ -139,6 +142,8 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
   if (!maxAge.ok) return maxAge
   const acrValues = parseAcrValues(parameters['acr_values'])
   if (acrValues === 'malformed') return err({ reason: 'authorization_parameter_malformed', detail: { field: 'acr_values' } })
+  const dpopKey = parseDpopKey(parameters['dpop_jkt'])
+  if (!dpopKey.ok) return dpopKey
   return ok({
     client,
     redirectUri,
@@ -146,6 +151,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     responseMode,
     codeChallenge: challenge.value,
     nonce: parameters['nonce'],
+    dpopKey: dpopKey.value,
     resource: resource.value,
     ...scopes.value,
     ...prompt.value,
@@ -205,6 +211,13 @@ function parsePrompt(parameter: string | undefined): Result<Pick<AuthorizationRe
   if (!values.every((value) => ['none', 'login', 'consent', 'select_account'].includes(value))) return err({ reason: 'prompt_unsupported' })
   const prompt = values.filter((value): value is Prompt => value !== 'select_account')
   return ok({ prompt, selectAccount: values.includes('select_account') })
+}
+
+/** @spec RFC 9449 §10 dpop_jkt */
+function parseDpopKey(parameter: string | undefined): Result<KeyThumbprint | undefined, RedirectRefusal> {
+  if (parameter === undefined || parameter === '') return ok(undefined)
+  const key = parseThumbprint(parameter)
+  return key === undefined ? err({ reason: 'authorization_parameter_malformed', detail: { field: 'dpop_jkt' } }) : ok(key)
 }
 
 function parseMaxAge(parameter: string | undefined): Result<number | undefined, RedirectRefusal> {

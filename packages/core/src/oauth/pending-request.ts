@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import type { ResourceIdentifier, Scope } from '../tenant/ids.js'
 import { type AuthorizationRequest, type Prompt, type ResponseMode, responseModes } from './authorization-request.js'
+import type { KeyThumbprint } from './dpop-proof.js'
 import { type IdentityScope, identityScopes } from './scope.js'
 
 export type PendingRequest = {
@@ -11,6 +12,7 @@ export type PendingRequest = {
   readonly responseMode: ResponseMode
   readonly codeChallenge: string
   readonly nonce: string | undefined
+  readonly dpopKey: KeyThumbprint | undefined
   readonly resource: ResourceIdentifier
   readonly scopes: readonly Scope[]
   readonly identityScopes: readonly IdentityScope[]
@@ -28,6 +30,7 @@ const wire = z.object({
   responseMode: z.enum(responseModes).default('query'),
   codeChallenge: z.string(),
   nonce: z.string().optional(),
+  dpopKey: z.string().optional(),
   resource: z.string(),
   scopes: z.array(z.string()),
   /** A version that knows none keeps none. */
@@ -47,6 +50,7 @@ export const toPendingRequest = (request: AuthorizationRequest): PendingRequest 
   responseMode: request.responseMode,
   codeChallenge: request.codeChallenge,
   nonce: request.nonce,
+  dpopKey: request.dpopKey,
   resource: request.resource.identifier,
   scopes: request.scopes,
   identityScopes: request.identityScopes,

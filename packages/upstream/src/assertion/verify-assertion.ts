@@ -29,6 +29,8 @@ export const assertionLimits = {
   skewSeconds: 60,
   idLength: 1024,
   subjectLength: 512,
+  /** SHA-256 has 43 characters. */
+  thumbprintLength: 64,
   /** After keys could not be fetched, in which nobody has us ask again. */
   fetchPauseSeconds: 30,
 } as const
@@ -89,6 +91,8 @@ function readClaims({ typ, claims }: ReadJwt, trust: AssertionTrust, { connectio
   if (!times.ok) return times
   const access = readAccess(claims, trust)
   if (!access.ok) return access
+  const bound = readConfirmation(claims)
+  if (!bound.ok) return bound
   const { acr, amr } = readContext(claims)
   return ok({
     kind: 'assertion',
@@ -100,6 +104,7 @@ function readClaims({ typ, claims }: ReadJwt, trust: AssertionTrust, { connectio
     acr,
     amr,
     sid: undefined,
+    boundTo: bound.value,
     ...times.value,
     ...access.value,
   })
@@ -117,7 +122,7 @@ function findFault(typ: string | undefined, claims: ReadJwt['claims'], trust: As
   if (!isText(claims.get('jti'), assertionLimits.idLength)) return 'jti'
   if (claims.has('events') || claims.has('nonce')) return 'kind'
   // What would bind, narrow or delegate in a way that we do not carry out must not be dropped in silence.
-  const unheeded = ['cnf', 'act', 'may_act', 'authorization_details'].find((name) => claims.has(name))
+  const unheeded = ['act', 'may_act', 'authorization_details'].find((name) => claims.has(name))
   if (unheeded !== undefined) return unheeded
   return isOfTenant(claims, trust) ? undefined : 'tenant'
 }
@@ -165,6 +170,15 @@ function readScopes(scope: unknown): readonly Scope[] | undefined | 'malformed' 
   if (typeof scope !== 'string') return 'malformed'
   const parsed = parseScope(scope)
   return parsed.ok ? (divideScopes(parsed.value).ofResource ?? []) : 'malformed'
+}
+
+/** The key whose proof must come along. A binding of another kind, or one beside it, is none that we could keep. RFC 7800 §3, RFC 9449 §6.1 */
+function readConfirmation(claims: ReadJwt['claims']): Checked<string | undefined> {
+  if (!claims.has('cnf')) return ok(undefined)
+  const cnf: unknown = claims.get('cnf')
+  if (typeof cnf !== 'object' || cnf === null || Object.keys(cnf).join() !== 'jkt') return refuse('cnf')
+  const { jkt } = cnf as { readonly jkt: unknown }
+  return isText(jkt, assertionLimits.thumbprintLength) ? ok(jkt) : refuse('cnf')
 }
 
 /** How she signed in there. What is not said so that it can be read is unknown, which proves nothing. OIDC Core §2 */

@@ -31,6 +31,7 @@ import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import type { BrokerDeps } from '../../deps.js'
 import { isOwnAddress } from '../../http/own-address.js'
 import type { ResolvedAssertionTrust } from '../../http/tenant.js'
+import { findMissingProof } from '../dpop.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 
@@ -53,6 +54,8 @@ export const exchangeAssertion: Exchange<JwtBearerRequest> = async (deps, known,
   let person: PresumedPerson | undefined
   for (let round = 0; round < mostDecisions; round += 1) {
     const { tenant, client, now } = context
+    const missing = findMissingProof(context, tenant)
+    if (missing) return ifUnchanged(deps, client, err(missing))
     const evidence = await proveEvidence(deps, context, request)
     if (!evidence.ok) return ifUnchanged(deps, client, evidence)
     const redeemed = await redeemAssertion(onHotPath(deps.database), tenant.id, redemptionOf(deps, context, evidence.value, person))
@@ -66,7 +69,10 @@ export const exchangeAssertion: Exchange<JwtBearerRequest> = async (deps, known,
     const { grant, expiresAt: grantExpiresAt } = redeemed
     const accessTokenTtlSeconds = Math.ceil((grantExpiresAt - now) / 1000)
     return ok(
-      await issueTokens(deps, tenant, { grant, scopes: grant.scopes, accessTokenTtlSeconds, grantExpiresAt, refreshToken: undefined, now }),
+      await issueTokens(deps, tenant, {
+        ...{ grant, scopes: grant.scopes, accessTokenTtlSeconds, confirmation: context.provenKey?.thumbprint },
+        ...{ grantExpiresAt, refreshToken: undefined, now },
+      }),
     )
   }
   return err({ reason: 'decision_unsettled' })
@@ -93,12 +99,13 @@ async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request
 }
 
 function judgeAssertion(
-  { tenant, client }: ExchangeContext,
+  { tenant, client, provenKey }: ExchangeContext,
   request: JwtBearerRequest,
   trust: ResolvedAssertionTrust,
   assertion: AssertionGrantToken,
 ): Result<Evidence, Refused> {
   if (!isForClient(trust.trust, assertion, client.id)) return err({ reason: 'assertion_of_other_client' })
+  if (assertion.boundTo !== undefined && assertion.boundTo !== provenKey?.thumbprint) return err({ reason: 'assertion_proof_missing' })
   const access = narrowToAsserted(request, assertion, tenant.resources)
   if (!access.ok) return err({ reason: access.error })
   const who = identify(trust.trust, assertion)
@@ -121,6 +128,7 @@ function redemptionOf(deps: BrokerDeps, context: ExchangeContext, evidence: Evid
   const decision = decideOn(deps, context, evidence, person)
   return {
     caller: callerOf(client),
+    provenKey: context.provenKey,
     trustId: trust.id,
     evidence: {
       connectionId: people,
