@@ -92,6 +92,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: 'ES256' },
   clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
+  deviceGrant: { enabled: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: {
@@ -249,6 +250,7 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
       dynamic: fc.boolean(),
       preregistered: fc.boolean(),
     }),
+    deviceGrant: fc.record({ enabled: fc.boolean() }),
     loginTracing: fc.record({ recordClaims: fc.boolean() }),
     loginRecording: fc.record({ recordLogins: fc.boolean() }),
     choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),

@@ -48,6 +48,7 @@ const whole = {
   logout: { grantsOutliveLogout: true },
   tokens: { algorithm: 'EdDSA' },
   clientRegistration: { dynamic: false, documentHosts: ['claude.ai'] },
+  deviceGrant: { enabled: true },
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },
   policy: '# as somebody wrote it\nversion: 1\nrules:\n  - name: all\n    effect: grant\n    everyone: true\n    scopes: ["*"]\n',

@@ -140,5 +140,15 @@ export async function findClientRegistration(db: Db, tenant: TenantId): Promise<
   return rows[0]?.client_registration ?? undefined
 }
 
+/** Whether devices may ask for access by a code that a person types elsewhere: RFC 8628. Whatever waits for an answer gets none once they may not. */
+export async function markDeviceGrant(db: Db, tenant: TenantId, enabled: boolean): Promise<void> {
+  await db.query('UPDATE tenants SET device_grant = $2 WHERE id = $1', [tenant, enabled])
+}
+
+export async function findDeviceGrant(db: Db, tenant: TenantId): Promise<boolean> {
+  const { rows } = await db.query<{ device_grant: boolean }>('SELECT device_grant FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.device_grant ?? false
+}
+
 /** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */
 export const isUniqueViolation = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '23505'

@@ -13,6 +13,7 @@ import { connectionEndpoints } from './connections.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
+import { deviceGrantEndpoints } from './device-grant.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
@@ -64,6 +65,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...clientRegistrationEndpoints,
+  ...deviceGrantEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,
   ...policyDiffEndpoints,

@@ -9,6 +9,7 @@ import {
   isAcceptableJwksUri,
   judgedMembers,
 } from '@drawbridge/core/oauth/client'
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -118,7 +119,7 @@ export const newClient = z
     name,
     redirectUris: redirectUris.default([]),
     grantTypes: z
-      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
+      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType]))
       .min(1)
       .default(['authorization_code', 'refresh_token']),
     tokenEndpointAuthMethod: z.enum(clientAuthMethods).default('none'),

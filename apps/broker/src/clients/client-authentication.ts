@@ -26,7 +26,7 @@ import {
   type VerifiedAssertion,
 } from './client-assertion.js'
 import { clientKeysOf, type KeysMissing } from './client-keys.js'
-import { recallClient, resolveClient } from './resolve-client.js'
+import { type ResolvePurpose, recallClient, resolveClient } from './resolve-client.js'
 
 type Presented =
   | { readonly method: 'none'; readonly clientId: string }
@@ -40,6 +40,8 @@ const limits = { clientIdLength: 2048, secretLength: 512 } as const
 export type ClientClaim = {
   readonly presented: Presented
   readonly tenant: ResolvedTenant
+  /** What begins an authorization may meet a client that describes itself for the first time. */
+  readonly purpose: ResolvePurpose
   /** Whether this request is the first to bring the assertion: asked of the database once, however often the request is judged. */
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
 }
@@ -49,6 +51,7 @@ export function readClientClaim(
   http: Pick<HttpRequest, 'headers'>,
   form: SingleValuedForm,
   tenant: ResolvedTenant,
+  purpose: ResolvePurpose = 'token',
 ): Result<ClientClaim, JsonRefusal> {
   const presented = readPresented(http.headers['authorization'], form)
   if (!presented.ok) return presented
@@ -62,7 +65,7 @@ export function readClientClaim(
       id: JSON.stringify([presented.value.clientId, jti]),
       expiresAt: rememberUntil,
     }))
-  return ok({ presented: presented.value, tenant, isFirstUse })
+  return ok({ presented: presented.value, tenant, purpose, isFirstUse })
 }
 
 /**
@@ -79,7 +82,7 @@ export async function authenticateClient(
   const { clientId } = claim.presented
   const remembered = from === 'memory' ? recallClient(deps, claim.tenant, clientId) : undefined
   if (remembered && (await findFault(deps, remembered, claim)) === undefined) return ok(remembered as ProvenClient)
-  const found = await resolveClient(deps, claim.tenant, clientId, 'token')
+  const found = await resolveClient(deps, claim.tenant, clientId, claim.purpose)
   if (!found.ok) return err({ reason: 'client_authentication_unknown_client', detail: { why: found.error.reason } })
   const fault = await findFault(deps, found.value, claim)
   return fault ? err(fault) : ok(found.value as ProvenClient)

@@ -32,6 +32,11 @@ export const rateLimits = {
   group_choice: { perSecond: 2, burst: 60 },
   /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */
   setup: { perSecond: 1 / 60, burst: 20 },
+  /** Devices that ask for a code, per client address: of an office, all of them. */
+  device_authorization: { perSecond: 1 / 5, burst: 60 },
+  /** The same of one client of a tenant, and of one tenant, from wherever: how many codes are open decides how likely a guess is. */
+  device_authorization_client: { perSecond: 2, burst: 200 },
+  device_authorization_tenant: { perSecond: 5, burst: 500 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
 } as const satisfies Record<string, RateLimit>

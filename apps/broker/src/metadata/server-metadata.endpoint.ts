@@ -16,7 +16,8 @@ const prepared = new WeakMap<ResolvedTenant, string>()
 function documentOf(tenant: ResolvedTenant): string {
   const known = prepared.get(tenant)
   if (known !== undefined) return known
-  const knows = { tokenAlgorithms: algorithmsOf(tenant), acrValues: acrValuesOf(tenant), registration: tenant.clientRegistration }
+  const { clientRegistration: registration, deviceGrant } = tenant
+  const knows = { tokenAlgorithms: algorithmsOf(tenant), acrValues: acrValuesOf(tenant), registration, deviceGrant }
   const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, knows))
   prepared.set(tenant, document)
   return document

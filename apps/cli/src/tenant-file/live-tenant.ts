@@ -78,6 +78,7 @@ export type LiveTenant = {
   readonly logout: { readonly grantsOutliveLogout: boolean }
   readonly tokens: { readonly algorithm: TokenAlgorithm }
   readonly clientRegistration: ClientRegistration
+  readonly deviceGrant: { readonly enabled: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }
   readonly choice: ConnectionChoiceJson

@@ -31,6 +31,7 @@ const nobody = (slug: string): LiveTenant => ({
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: defaultTokenAlgorithm },
   clientRegistration: everyWay,
+  deviceGrant: { enabled: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
@@ -52,6 +53,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'logout', '/logout'),
     planDocument(compared, 'tokens', '/token-algorithm'),
     planDocument(compared, 'clientRegistration', '/client-registration'),
+    planDocument(compared, 'deviceGrant', '/device-grant'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
     planConnections(compared),
@@ -99,7 +101,7 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 /** What is one small document of the tenant, written whole. */
 function planDocument(
   { file, live }: Compared,
-  member: 'logout' | 'tokens' | 'clientRegistration' | 'loginTracing' | 'loginRecording',
+  member: 'logout' | 'tokens' | 'clientRegistration' | 'deviceGrant' | 'loginTracing' | 'loginRecording',
   path: string,
 ): Planned {
   const wanted = file[member]

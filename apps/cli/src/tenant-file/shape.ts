@@ -93,6 +93,8 @@ export const tenantShape = z.strictObject({
   tokens: z.strictObject({ algorithm: z.enum(tokenAlgorithms) }).optional(),
   /** In which ways clients may become known; what is left out is open. */
   clientRegistration: clientRegistrationShape.optional(),
+  /** Devices may ask for access by a code that a person types elsewhere. */
+  deviceGrant: z.strictObject({ enabled: z.boolean() }).optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */
   loginRecording: z.strictObject({ recordLogins: z.boolean() }).optional(),

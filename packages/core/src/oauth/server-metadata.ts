@@ -2,9 +2,11 @@
 import type { Issuer } from '../tenant/ids.js'
 import { responseModes } from './authorization-request.js'
 import type { ClientRegistration } from './client-registration.js'
+import { deviceGrantType } from './device-grant-type.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials'] as const
 const assertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
 
 export type ServerMetadata = Readonly<Record<string, string | boolean | readonly string[]>>
@@ -19,6 +21,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
+ * @spec RFC 8628 §4 device_authorization_endpoint
  */
 export function buildServerMetadata(
   issuer: Issuer,
@@ -26,12 +29,14 @@ export function buildServerMetadata(
     readonly tokenAlgorithms: readonly TokenAlgorithm[]
     readonly acrValues: readonly string[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
+    readonly deviceGrant: boolean
   },
 ): ServerMetadata {
   return {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
+    ...(knows.deviceGrant ? { device_authorization_endpoint: `${issuer}/device_authorization` } : {}),
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
     ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),
@@ -39,7 +44,7 @@ export function buildServerMetadata(
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+    grant_types_supported: [...grantTypes, ...(knows.deviceGrant ? [deviceGrantType] : [])],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
 import type { Scope } from '../tenant/ids.js'
+import { deviceGrantType } from './device-grant-type.js'
 import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -25,7 +26,12 @@ export type ClientCredentialsRequest = {
   readonly scopes: readonly Scope[] | undefined
   readonly resource: string
 }
-export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest
+export type DeviceCodeRequest = {
+  readonly grantType: typeof deviceGrantType
+  readonly deviceCode: Secret
+  readonly resource: string | undefined
+}
+export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | DeviceCodeRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -39,6 +45,7 @@ const text = z.string().min(1).max(longestTokenParameter)
 const codeWire = z.object({ code: text, redirect_uri: text, code_verifier: verifier, resource: text.optional() })
 const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longestTokenParameter).optional(), resource: text.optional() })
 
+const deviceWire = z.object({ device_code: text, resource: text.optional() })
 const clientWire = z.object({ scope: z.string().max(longestTokenParameter).optional(), resource: text })
 
 /**
@@ -46,6 +53,7 @@ const clientWire = z.object({ scope: z.string().max(longestTokenParameter).optio
  * parameter counts as left out.
  *
  * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §4.4.2 client_credentials, §3.2 parameters without a value
+ * @spec RFC 8628 §3.4 device_code
  */
 export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
   const values = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
@@ -54,6 +62,7 @@ export function parseTokenRequest(form: Readonly<Record<string, string>>): Resul
   if (grantType === 'authorization_code') return parseCodeRequest(values)
   if (grantType === 'refresh_token') return parseRefreshRequest(values)
   if (grantType === 'client_credentials') return parseClientCredentialsRequest(values)
+  if (grantType === deviceGrantType) return parseDeviceCodeRequest(values)
   return err({ reason: 'grant_type_unsupported' })
 }
 
@@ -84,6 +93,12 @@ function parseClientCredentialsRequest(values: unknown): Result<ClientCredential
   const scopes = parseScopes(parsed.data.scope)
   if (scopes === 'malformed') return malformed('scope')
   return ok({ grantType: 'client_credentials', scopes, resource: parsed.data.resource })
+}
+
+function parseDeviceCodeRequest(values: unknown): Result<DeviceCodeRequest, TokenRequestRefusal> {
+  const parsed = deviceWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  return ok({ grantType: deviceGrantType, deviceCode: new Secret(parsed.data.device_code), resource: parsed.data.resource })
 }
 
 /** @spec RFC 6749 §3.3 scope-token, separated by single spaces */
