@@ -6,7 +6,9 @@ import { authorizeEndpoints } from './authorize/endpoints.js'
 import type { BrokerDeps } from './deps.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
+import { createRateLimiter } from './http/rate-limit.js'
 import { createHttpServer } from './http/server.js'
+import { keepSharing } from './http/share-limits.js'
 import { logoutEndpoints } from './logout/endpoints.js'
 import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
@@ -25,6 +27,7 @@ import { deviceAuthorizationEndpoint } from './token/device-authorization.endpoi
 import { introspectEndpoint } from './token/introspect.endpoint.js'
 import { revokeEndpoint } from './token/revoke.endpoint.js'
 import { tokenEndpoint } from './token/token.endpoint.js'
+import { userinfoEndpoints } from './token/userinfo.endpoint.js'
 
 /** Order matters only where two paths could match; there are none such. */
 export const brokerEndpoints: readonly Endpoint[] = [
@@ -37,6 +40,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   deviceAuthorizationEndpoint,
   tokenEndpoint,
   introspectEndpoint,
+  ...userinfoEndpoints,
   revokeEndpoint,
   jwksEndpoint,
   ...serverMetadataEndpoints,
@@ -57,9 +61,15 @@ export const brokerEndpoints: readonly Endpoint[] = [
 export type BrokerApp = { readonly server: Server; readonly endpoints: readonly Endpoint[]; close(): Promise<void> }
 
 export function createApp(deps: BrokerDeps): BrokerApp {
-  const server = createHttpServer(deps, brokerEndpoints)
+  const limiter = createRateLimiter(deps.clock, deps.settings.rateLimitFactor)
+  const server = createHttpServer(deps, brokerEndpoints, limiter)
   const running = countRunning(server)
-  return { server, endpoints: brokerEndpoints, close: () => closeServer(server, running, deps).then(() => deps.logins.settled()) }
+  const sharing = keepSharing(deps, limiter)
+  const close = async () => {
+    await closeServer(server, running, deps)
+    await Promise.all([sharing.stop(), deps.logins.settled()])
+  }
+  return { server, endpoints: brokerEndpoints, close }
 }
 
 /** How often a closing server looks whether the running requests have ended, in milliseconds. */

@@ -47,7 +47,7 @@ const whole = {
   provisioning: 'invited_only',
   logout: { grantsOutliveLogout: true },
   tokens: { algorithm: 'EdDSA' },
-  clientRegistration: { dynamic: false, documentHosts: ['claude.ai'] },
+  clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
   deviceGrant: { enabled: true },
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },

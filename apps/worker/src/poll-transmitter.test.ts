@@ -2,8 +2,6 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import type { FetchOptions, FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { refusedEventLimits } from '@drawbridge/store/refused-security-events'
-import { unmatchedSignalLimits } from '@drawbridge/store/unmatched-signals'
-import { manyUnmatchedSignals } from '@drawbridge/testkit/many-unmatched-signals'
 import { issuerKeyLimits } from '@drawbridge/upstream/oidc/issuer-keys'
 import { pollLimits } from '@drawbridge/upstream/signals/poll'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -214,21 +212,6 @@ describe('a stream that is fetched', () => {
       await poll()
     }
     expect([(await acme.stored()).refusals, await acme.audits('connection.signal_alarm')]).toEqual([3, 2])
-  })
-
-  it('of somebody who is not here, where no more of them are kept, waits at the transmitter', async () => {
-    await acme.owner('DELETE FROM unmatched_signals')
-    const many = { name: 'out ', count: unmatchedSignalLimits.ofTenant, deactivates: true, at: acme.now() }
-    await manyUnmatchedSignals(acme.fixture.ownerUrl, { tenantId: acme.company.tenant, connectionId: acme.connectionId(), ...many })
-    await acme.transmitter().emit('account-disabled', 'globex-nobody')
-    await acme.transmitter().emit('account-disabled', 'globex-ada')
-    await poll()
-    expect([acme.theStream().waiting.size, (await acme.ada())?.gone, (await acme.stored()).lastError]).toEqual([
-      1,
-      true,
-      'unmatched_signals_full',
-    ])
-    await acme.owner('DELETE FROM unmatched_signals')
   })
 
   it('of a suspended company and of a connection that is switched off is still heard', async () => {

@@ -8,13 +8,13 @@
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { signalErrors } from '@drawbridge/core/signals/error'
-import { receiverUrlOf } from '@drawbridge/core/signals/security-event'
+import { receiverUrlOf, type SecurityEvent } from '@drawbridge/core/signals/security-event'
 import type { StreamTrouble } from '@drawbridge/core/signals/stream-trouble'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { findConnection, type StoredConnection } from '@drawbridge/store/connections'
 import { hearSecurityEvent } from '@drawbridge/store/hear-security-event'
 import { listIssuers } from '@drawbridge/store/issuers'
-import { noteRefusedEvent } from '@drawbridge/store/refused-security-events'
+import { noteRefusedEvent, type RefusedEvent, unheardOf } from '@drawbridge/store/refused-security-events'
 import {
   type HeldStream,
   notePoll,
@@ -120,24 +120,27 @@ const renew = (deps: PollDeps, held: HeldStream): Promise<StoredStream | undefin
 
 /** Whoever waits for events waits with what it acknowledges already told. */
 async function takeTurn(deps: PollDeps, held: HeldStream, turn: Turn): Promise<Came> {
-  let [answers, events] = [noAnswers, pollLimits.events as number]
+  let [answers, most] = [noAnswers, pollLimits.eventsRead as number]
   let [trouble, isDone]: [StreamTrouble | undefined, boolean] = [undefined, false]
+  const waiting = new Set<string>()
   const endsAt = addSeconds(deps.clock.now(), pollTurn.wallSeconds)
   for (let request = 0; !turn.signal.aborted; request += 1) {
     const isLast = isDone || request >= pollTurn.requests || deps.clock.now() >= endsAt
     if (isLast && !saysAnything(answers)) break
+    // What waits would be the first of the next answer, too: as many more are asked for, so that those behind it are heard.
+    const events = Math.min(most, waiting.size + pollLimits.events)
     const asked = await ask(deps, held, { ...turn, ...answers, maxEvents: isLast ? 0 : events })
     if (asked === 'lost') return { outcome: 'lost' }
     if ('trouble' in asked && asked.trouble === 'transmitter_answer_too_large' && events > 1) {
-      events = Math.floor(events / 10)
+      most = events > pollLimits.events ? pollLimits.events : Math.floor(events / 10)
       continue
     }
     if ('trouble' in asked) return { outcome: 'failed', ...asked }
     if (isLast) break
-    answers = await hearAll(deps, asked.stream, asked.answer)
+    const sets = asked.answer.sets.filter(([id]) => !waiting.has(id))
+    answers = await hearAll(deps, asked.stream, sets, waiting)
     trouble ??= answers.trouble
-    // One that waits would be the first of the next answer, too: another is asked for only where it was in nobody's way.
-    isDone = answers.trouble !== undefined && !(saysAnything(answers) && asked.answer.moreAvailable)
+    isDone = waiting.size > 0 && !(asked.answer.moreAvailable && sets.length > 0 && waiting.size < most)
     if (asked.answer.sets.length === 0 && !asked.answer.moreAvailable) break
   }
   return trouble === undefined ? { outcome: 'answered' } : { outcome: 'held', trouble }
@@ -187,8 +190,8 @@ async function readStream(deps: PollDeps, held: HeldStream): Promise<Stream | un
 const configurationOf = (deps: PollDeps, tenant: TenantId, connection: StoredConnection): ConnectionConfiguration | undefined =>
   deps.memory.configurationOf(tenant, connection)
 
-/** One after the other, in the order of the answer: of one connection no two at once. */
-async function hearAll(deps: PollDeps, stream: Stream, { sets }: PollAnswered): Promise<Answers> {
+/** One after the other, in the order of the answer: of one connection no two at once. `waiting` is told which of them are to come again. */
+async function hearAll(deps: PollDeps, stream: Stream, sets: PollAnswered['sets'], waiting: Set<string>): Promise<Answers> {
   const cameAt = deps.clock.now()
   const ack: string[] = []
   const setErrs: Record<string, { err: string; description: string }> = {}
@@ -196,8 +199,10 @@ async function hearAll(deps: PollDeps, stream: Stream, { sets }: PollAnswered): 
   for (const [id, token] of sets) {
     const heard = await hearOne(deps, stream, { token: token.trim(), cameAt })
     if (heard === 'done') ack.push(id)
-    else if (typeof heard === 'string') trouble = heard
-    else setErrs[id] = heard
+    else if (typeof heard === 'string') {
+      trouble = heard
+      waiting.add(id)
+    } else setErrs[id] = heard
   }
   return { ack, setErrs, trouble }
 }
@@ -216,7 +221,7 @@ async function hearOne(deps: PollDeps, stream: Stream, { token, cameAt }: Handed
       ...{ tenant: held.tenantId, connectionId: held.connectionId, words: heardWordsOf(configuration, transmitter), event: verified.value },
       ...{ way: 'poll', now, requestId: deps.random.uuid(), newId: () => deps.random.uuid() },
     })
-    if (outcome === 'full') return 'unmatched_signals_full'
+    if (outcome === 'full') return await waitForRoom(deps, stream, verified.value)
     count(deps, outcome)
     if (isMass) deps.metrics.count('drawbridge_mass_revocations_total')
     return 'done'
@@ -237,13 +242,24 @@ async function refuse(deps: PollDeps, { held, configuration, transmitter }: Stre
   const misjudged = isSigned ? troubleOf(reason) : undefined
   if (misjudged !== undefined) return misjudged
   count(deps, 'refused')
+  const whom = unheard && unheardOf(unheard, heardWordsOf(configuration, transmitter))
+  await note(deps, held, { reason, rule: detail?.['rule']?.toString(), unheard: whom })
+  return { err: signalErrors[reason].code, description: signalErrors[reason].say }
+}
+
+/** It stays at the transmitter, which is told nothing; an admin is, and whom it meant. */
+async function waitForRoom(deps: PollDeps, { held, configuration, transmitter }: Stream, event: SecurityEvent): Promise<StreamTrouble> {
+  const unheard = unheardOf(event, heardWordsOf(configuration, transmitter))
+  await note(deps, held, { reason: 'unmatched_signals_full', rule: undefined, unheard })
+  return 'unmatched_signals_full'
+}
+
+async function note(deps: PollDeps, { tenantId, connectionId }: HeldStream, said: Pick<RefusedEvent, 'reason' | 'rule' | 'unheard'>) {
   const isAlarm = await noteRefusedEvent(deps.database, {
-    ...{ tenant: held.tenantId, connectionId: held.connectionId, way: 'poll', reason, rule: detail?.['rule']?.toString() },
-    unheard: unheard && { event: unheard, words: heardWordsOf(configuration, transmitter) },
+    ...{ ...said, tenant: tenantId, connectionId, way: 'poll' },
     ...{ now: deps.clock.now(), requestId: deps.random.uuid(), newId: () => deps.random.uuid() },
   })
   if (isAlarm) deps.metrics.count('drawbridge_signal_stream_alarms_total', { reason: 'refused' })
-  return { err: signalErrors[reason].code, description: signalErrors[reason].say }
 }
 
 const troubleOf = (reason: EventRefusal['reason']): StreamTrouble | undefined =>

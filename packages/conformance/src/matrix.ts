@@ -5,11 +5,13 @@ import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
 import type { Requirement } from './requirement.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
+import { userinfoRequirements } from './userinfo.js'
 
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Metadata and keys': metadataRequirements,
   'Authorization endpoint': authorizationEndpointRequirements,
   'Token endpoint': tokenEndpointRequirements,
+  Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,
 }

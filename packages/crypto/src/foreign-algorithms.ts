@@ -1,6 +1,7 @@
 /** The signature algorithms that we speak with strangers, four of which are our own, too: asymmetric ones alone, so that nobody who can verify can also sign. */
 import { constants, type KeyObject, type SignKeyObjectInput, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
+import { publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 
 /** @spec RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2. `none` and HMAC are no members, and never will be. */
 export const foreignAlgorithms = [
@@ -20,9 +21,6 @@ export type ForeignAlgorithm = (typeof foreignAlgorithms)[number]
 
 export const isForeignAlgorithm = (value: unknown): value is ForeignAlgorithm => foreignAlgorithms.some((known) => known === value)
 
-/** Shorter RSA keys are refused: NIST SP 800-131A. */
-export const rsaMinBits = 2048
-
 const curveOf: Readonly<Record<string, string>> = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' }
 
 /** Whether a key is of the kind and size that an algorithm takes. RFC 7518 §3.3 to §3.5 */
@@ -31,7 +29,22 @@ export function fitsAlgorithm(key: KeyObject, algorithm: ForeignAlgorithm): bool
   if (algorithm === 'EdDSA' || algorithm === 'Ed25519') return type === 'ed25519'
   const curve = curveOf[algorithm]
   if (curve !== undefined) return type === 'ec' && details?.namedCurve === curve
-  return type === 'rsa' && (details?.modulusLength ?? 0) >= rsaMinBits
+  return type === 'rsa' && isRsaWithinLimits(key)
+}
+
+const exponentEnd = 1n << BigInt(publicKeyLimits.exponentMostBits)
+
+/** Whether an RSA key, wherever it comes from, is neither so short that it can be broken nor so large that whoever sends us messages keeps us reckoning. */
+export function isRsaWithinLimits({ asymmetricKeyDetails: details }: KeyObject): boolean {
+  const { modulusLength = 0, publicExponent = 0n } = details ?? {}
+  const { rsaLeastBits, rsaMostBits } = publicKeyLimits
+  return (
+    modulusLength >= rsaLeastBits &&
+    modulusLength <= rsaMostBits &&
+    publicExponent > 1n &&
+    publicExponent < exponentEnd &&
+    publicExponent % 2n === 1n
+  )
 }
 
 const digestOf = (algorithm: ForeignAlgorithm): string | null =>

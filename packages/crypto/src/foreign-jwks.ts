@@ -1,7 +1,8 @@
 /** An issuer's published keys, read with suspicion: what is not a usable public signing key is left out, and the rest still counts. */
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { isWithinKeyLimits, type Jwk } from '@drawbridge/core/oauth/json-web-key'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import { rsaMinBits } from './foreign-algorithms.js'
+import { isRsaWithinLimits } from './foreign-algorithms.js'
 import type { ForeignKey } from './foreign-jwt.js'
 
 /** Entra's shared JWKS has about ten; nobody needs more than this many at once. */
@@ -13,12 +14,13 @@ const curves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
 export function readForeignJwks(document: unknown): Result<readonly ForeignKey[], 'jwks_malformed'> {
   const keys: unknown = typeof document === 'object' && document !== null && 'keys' in document ? document.keys : undefined
   if (!Array.isArray(keys) || keys.length > foreignJwksMaxKeys) return err('jwks_malformed')
-  return ok(keys.flatMap((jwk) => readKey(jwk) ?? []))
+  return ok(keys.flatMap((jwk) => readForeignKey(jwk) ?? []))
 }
 
 /** A symmetric or private key has no business in there: it is not read at all. RFC 7517 §4.2 and §4.3 say what a key is for. */
-function readKey(jwk: unknown): ForeignKey | undefined {
-  if (typeof jwk !== 'object' || jwk === null) return undefined
+export function readForeignKey(jwk: unknown): ForeignKey | undefined {
+  // Judged as text first: nothing that is too large is even made a key of.
+  if (typeof jwk !== 'object' || jwk === null || !isWithinKeyLimits(jwk as Jwk)) return undefined
   const { kty, kid, alg, use, key_ops: operations, issuer, d } = jwk as Readonly<Record<string, unknown>>
   if (kty === 'oct' || d !== undefined || (use !== undefined && use !== 'sig')) return undefined
   if (Array.isArray(operations) && !operations.includes('verify')) return undefined
@@ -35,8 +37,9 @@ function toPublicKey(jwk: JsonWebKey): KeyObject | undefined {
   }
 }
 
-function isUsable({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): boolean {
-  if (type === 'rsa') return (details?.modulusLength ?? 0) >= rsaMinBits
+function isUsable(key: KeyObject): boolean {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
+  if (type === 'rsa') return isRsaWithinLimits(key)
   return type === 'ed25519' || (type === 'ec' && curves.includes(details?.namedCurve ?? ''))
 }
 

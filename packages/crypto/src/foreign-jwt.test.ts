@@ -1,8 +1,8 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { CompactSign, importJWK, SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { type ForeignAlgorithm, foreignAlgorithms } from './foreign-algorithms.js'
+import { type ForeignAlgorithm, fitsAlgorithm, foreignAlgorithms } from './foreign-algorithms.js'
 import { foreignJwksMaxKeys, readForeignJwks } from './foreign-jwks.js'
 import { readForeignJwt, signForeignJwt, verifyForeignJwt } from './foreign-jwt.js'
 
@@ -21,6 +21,12 @@ const pairs: Readonly<Record<ForeignAlgorithm, { publicKey: KeyObject; privateKe
   Ed25519: generateKeyPairSync('ed25519'),
 }
 const jwkOf = (algorithm: ForeignAlgorithm, more = {}) => ({ ...pairs[algorithm].publicKey.export({ format: 'jwk' }), kid: 'k', ...more })
+/** An odd number of so many bits. */
+const modulusOf = (bits: number) => {
+  const octets = Buffer.alloc(Math.ceil(bits / 8), 0x55)
+  octets[0] = 1 << ((bits - 1) % 8)
+  return octets.toString('base64url')
+}
 const keysOf = (...jwks: readonly unknown[]) => {
   const read = readForeignJwks({ keys: jwks })
   if (!read.ok) throw new Error('the key set was refused')
@@ -105,6 +111,10 @@ describe('of a key set', () => {
     { what: 'a shared secret', jwk: { kty: 'oct', k: 'AAAA', kid: 'k' } },
     { what: 'a private key', jwk: { ...pairs.ES256.privateKey.export({ format: 'jwk' }), kid: 'k' } },
     { what: 'a short RSA key', jwk: { ...short, kid: 'k' } },
+    { what: 'an RSA key that is too long', jwk: jwkOf('RS256', { n: modulusOf(4097) }) },
+    { what: 'an RSA key whose exponent is too long', jwk: jwkOf('RS256', { e: 'AQAAAAE' }) },
+    { what: 'an RSA key whose exponent is even', jwk: jwkOf('RS256', { e: 'AQAA' }) },
+    { what: 'an RSA key whose exponent is 1', jwk: jwkOf('RS256', { e: 'AQ' }) },
     { what: 'a key of an unknown curve', jwk: { kty: 'EC', crv: 'secp256k1', x: 'AA', y: 'AA', kid: 'k' } },
     { what: 'something else', jwk: 'key' },
   ])('$what is left out', ({ jwk }) => {
@@ -114,6 +124,20 @@ describe('of a key set', () => {
     for (const document of [null, 'x', {}, { keys: 'x' }, { keys: Array.from({ length: foreignJwksMaxKeys + 1 }, () => jwkOf('ES256')) }])
       expect(readForeignJwks(document)).toEqual({ ok: false, error: 'jwks_malformed' })
   })
+})
+
+test.each([
+  { when: 'its modulus is too long', jwk: { n: modulusOf(4097) } },
+  { when: 'its modulus is too short', jwk: { n: modulusOf(2047) } },
+  { when: 'its exponent is too long', jwk: { e: 'AQAAAAE' } },
+  { when: 'its exponent is even', jwk: { e: 'AQAA' } },
+  { when: 'its exponent is 1', jwk: { e: 'AQ' } },
+])('an RSA key fits no algorithm, wherever it comes from, when $when', ({ jwk }) => {
+  const [good, bad] = [jwkOf('RS256'), jwkOf('RS256', jwk)].map((key) => createPublicKey({ key: key as JsonWebKey, format: 'jwk' }))
+  for (const algorithm of ['RS256', 'PS512'] as const) {
+    expect(fitsAlgorithm(good as KeyObject, algorithm)).toBe(true)
+    expect(fitsAlgorithm(bad as KeyObject, algorithm)).toBe(false)
+  }
 })
 
 test('any text is judged and none is believed', () => {

@@ -69,6 +69,35 @@ describe('a token', () => {
   })
 })
 
+describe('tools that demand sign-ins which exclude each other', () => {
+  const toolAuthentication = { search: { acrValues: ['gold'] }, pay: { acrValues: ['silver'] } }
+
+  it('are each used by whoever signed in so', async () => {
+    const it = await aGuard({ toolAuthentication })
+    const verdict = await it.check(`Bearer ${await issuer.signToken({ acr: 'gold' })}`, [], toolAuthentication.search)
+    expect(verdict.ok).toBe(true)
+  })
+
+  it.each([undefined, 'gold', 'silver'])(
+    'are refused in one batch, whatever was reached (%s), and nobody is sent to step up',
+    async (acr) => {
+      const it = await aGuard({ toolAuthentication })
+      const together = demandOfRequest(it.toolAuthentication, [call('search'), call('pay')])
+      const verdict = await it.check(`Bearer ${await issuer.signToken(acr === undefined ? {} : { acr })}`, [], together)
+      expect(verdict).toMatchObject({ ok: false, error: { status: 400, reason: 'authentication_impossible' } })
+      const challenge = verdict.ok ? undefined : verdict.error
+      expect(challenge?.headers['WWW-Authenticate']).not.toMatch(/acr_values|insufficient_user_authentication/)
+      expect(challenge?.body).toContain('in requests of their own')
+    },
+  )
+
+  it('are not told to a stranger', async () => {
+    const it = await aGuard({ toolAuthentication })
+    const verdict = await it.check('Bearer x', [], demandOfRequest(it.toolAuthentication, [call('search'), call('pay')]))
+    expect(verdict).toMatchObject({ ok: false, error: { status: 401 } })
+  })
+})
+
 test.each([
   { what: 'no value', over: { authentication: { acrValues: [] } } },
   { what: 'a value with a space', over: { authentication: { acrValues: ['a b'] } } },

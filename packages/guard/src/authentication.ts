@@ -36,6 +36,9 @@ export function strictest(demands: readonly AuthenticationDemand[]): Authenticat
   }
 }
 
+/** No sign-in meets it: what is demanded together excludes each other. */
+export const isImpossible = ({ acrValues }: AuthenticationDemand): boolean => acrValues?.length === 0
+
 /** What the token does not say is not so. */
 export function meetsDemand(token: VerifiedToken, { acrValues, maxAgeSeconds }: AuthenticationDemand, nowSeconds: number): boolean {
   if (acrValues !== undefined && (token.acr === undefined || !acrValues.includes(token.acr))) return false

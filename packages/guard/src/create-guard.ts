@@ -1,6 +1,6 @@
 /** Puts the guard of one resource server together: the factory that strangers call. */
 import { randomUUID } from 'node:crypto'
-import { type AuthenticationDemand, checkDemand, meetsDemand, strictest, type ToolAuthentication } from './authentication.js'
+import { type AuthenticationDemand, checkDemand, isImpossible, meetsDemand, strictest, type ToolAuthentication } from './authentication.js'
 import { createBarriers } from './barriers.js'
 import { buildChallenge, type Challenge } from './challenge.js'
 import { introspect } from './introspect.js'
@@ -44,6 +44,8 @@ export type Guard = {
   readonly metadataUrl: string
   readonly metadataPaths: readonly string[]
   readonly toolScopes: ToolScopes
+  /** For everything here. */
+  readonly authentication: AuthenticationDemand
   readonly toolAuthentication: ToolAuthentication
   /** Starts to listen; resolves when every issuer has given its first snapshot. Requests before that are answered 503. */
   start(): Promise<void>
@@ -92,6 +94,7 @@ export function createGuard(options: GuardOptions): Guard {
     metadataUrl,
     metadataPaths: resourceMetadataPaths(options.resource),
     toolScopes: options.toolScopes,
+    authentication: options.authentication ?? {},
     toolAuthentication: options.toolAuthentication ?? {},
     start: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.start()))),
     stop: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.stop()))),
@@ -117,6 +120,8 @@ async function check(
   if (!believed.ok) return err(refuse(guarding, believed.error, needed))
   const { options, metadataUrl, baseScopes, nowSeconds } = guarding
   const authentication = strictest([options.authentication ?? {}, demand])
+  // A challenge would send her round for ever: whatever she comes back with, it is not enough.
+  if (isImpossible(authentication)) return err(refuse(guarding, 'authentication_impossible', needed))
   if (!meetsDemand(believed.value, authentication, nowSeconds())) {
     const scopes = needed.length > 0 ? needed : baseScopes
     return err(buildChallenge('authentication_insufficient', { metadataUrl, scopes, authentication }))

@@ -17,8 +17,8 @@ beforeAll(async () => {
   guard = createGuard({
     resource,
     issuers: [{ issuer: issuer.issuer, credential: { id: 'id', secret: 'dbx_secret' } }],
-    toolScopes: { search: ['documents:read'], write: ['documents:write'], pay: ['documents:read'] },
-    toolAuthentication: { pay: { acrValues: ['multi_factor'] } },
+    toolScopes: { search: ['documents:read'], write: ['documents:write'], pay: ['documents:read'], seal: ['documents:read'] },
+    toolAuthentication: { pay: { acrValues: ['multi_factor'] }, seal: { acrValues: ['phr'] } },
     onDeaf: 'refuse',
     fetch: issuer.fetch,
   })
@@ -95,4 +95,21 @@ it('lets a tool and a path that demand it be used only by somebody who signed in
     (await fetch(`${origin}/vault`, { headers: { Authorization: `Bearer ${await issuer.signToken(claims)}` } })).status
   expect([await vault({ acr: 'multi_factor' }), await vault({ acr: 'phr' })]).toEqual([401, 200])
   expect(() => requireAuthentication(guard, { maxAgeSeconds: 1 })).toThrow('guard: ')
+})
+
+it('is not put before a path together with what everything here excludes', () => {
+  const strict = createGuard({
+    ...{ resource, issuers: [{ issuer: issuer.issuer, credential: { id: 'id', secret: 'dbx_secret' } }], toolScopes: {}, onDeaf: 'refuse' },
+    authentication: { acrValues: ['gold', 'silver'] },
+  })
+  expect(() => requireAuthentication(strict, { acrValues: ['phr'] })).toThrow('requireAuthentication together with the resource')
+  expect(requireAuthentication(strict, { acrValues: ['phr', 'gold'] })).toBeTypeOf('function')
+})
+
+it('says of a batch whose tools exclude each other that it cannot be, in JSON that a client can read', async () => {
+  const message = (name: string, id: number) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name } })
+  const headers = { 'Content-Type': 'application/json', Authorization: `Bearer ${await issuer.signToken({ acr: 'multi_factor' })}` }
+  const body = JSON.stringify([message('pay', 1), message('seal', 2)])
+  const refused = await fetch(`${origin}/mcp`, { method: 'POST', headers, body })
+  expect([refused.status, await refused.json()]).toMatchObject([400, { error: 'invalid_request' }])
 })

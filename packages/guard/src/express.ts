@@ -1,6 +1,6 @@
 /** The guard as Express middleware. Express is the caller's: nothing of it is loaded here. */
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import { type AuthenticationDemand, checkDemand } from './authentication.js'
+import { type AuthenticationDemand, checkDemand, strictest } from './authentication.js'
 import type { Challenge } from './challenge.js'
 import type { Guard } from './create-guard.js'
 import { demandOfRequest, scopesOfRequest } from './mcp.js'
@@ -41,6 +41,7 @@ export const requireScopes = (guard: Guard, scopes: readonly string[]): RequestH
 /** Lets a request pass whose person signed in like this. @spec RFC 9470 */
 export const requireAuthentication = (guard: Guard, demand: AuthenticationDemand, scopes: readonly string[] = []): RequestHandler => {
   checkDemand(demand, 'requireAuthentication')
+  checkDemand(strictest([guard.authentication, demand]), 'requireAuthentication together with the resource')
   return guarded(
     guard,
     () => ok(scopes),

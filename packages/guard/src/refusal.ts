@@ -36,6 +36,11 @@ export const guardRefusals = {
     code: 'insufficient_user_authentication',
     say: 'the person has to sign in more strongly, or anew, for this operation',
   },
+  authentication_impossible: {
+    status: 400,
+    code: 'invalid_request',
+    say: 'the tools of this batch demand sign-ins that no single one meets; call them in requests of their own',
+  },
   tool_without_scope: { status: 403, code: 'insufficient_scope', say: 'this tool is not open to any scope' },
   request_malformed: { status: 400, code: 'invalid_request', say: 'the request body is not a JSON-RPC message' },
   issuer_unreachable: { status: 503, say: 'the authorization server cannot be reached; try again shortly' },

@@ -8,20 +8,31 @@
 
 /** Asymmetric ones alone: nobody who can verify can also sign. Which one a token has is the word of the key that signed it. */
 export const signatureAlgorithms = ['ES256', 'EdDSA', 'RS256', 'PS256']
-/** @spec RFC 7518 §3.3, §3.5 */
-export const rsaMinBits = 2048
+/**
+ * A longer key, or one with a long exponent, would have each forged token that names it cost what a hundred honest ones do.
+ *
+ * @spec RFC 7518 §3.3, §3.5 the least
+ */
+export const rsaKeyLimits = { leastBits: 2048, mostBits: 4096, exponentMostBits: 32 } as const
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null
-const isLongEnough = (modulus: unknown): boolean => {
-  const octets = typeof modulus === 'string' ? Buffer.from(modulus, 'base64url') : Buffer.of()
+const octetsOf = (text: unknown): Buffer => (typeof text === 'string' ? Buffer.from(text, 'base64url') : Buffer.of())
+/** Of the number; leading zeros count for nothing. */
+const bitsOf = (octets: Buffer): number => {
   const first = octets.findIndex((octet) => octet !== 0)
-  return first >= 0 && (octets.length - first) * 8 - Math.clz32(octets[first] as number) + 24 >= rsaMinBits
+  return first < 0 ? 0 : (octets.length - first) * 8 - Math.clz32(octets[first] as number) + 24
+}
+const isRsa = ({ kty, n, e }: Readonly<Record<string, unknown>>): boolean => {
+  const [modulusBits, exponent] = [bitsOf(octetsOf(n)), octetsOf(e)]
+  const isOdd = (exponent.at(-1) ?? 0) % 2 === 1
+  const isShort = bitsOf(exponent) > 1 && bitsOf(exponent) <= rsaKeyLimits.exponentMostBits
+  return kty === 'RSA' && modulusBits >= rsaKeyLimits.leastBits && modulusBits <= rsaKeyLimits.mostBits && isShort && isOdd
 }
 const kindOf: Readonly<Record<string, (jwk: Readonly<Record<string, unknown>>) => boolean>> = {
   ES256: ({ kty, crv }) => kty === 'EC' && crv === 'P-256',
   EdDSA: ({ kty, crv }) => kty === 'OKP' && crv === 'Ed25519',
-  RS256: ({ kty, n }) => kty === 'RSA' && isLongEnough(n),
-  PS256: ({ kty, n }) => kty === 'RSA' && isLongEnough(n),
+  RS256: isRsa,
+  PS256: isRsa,
 }
 
 /** Private and symmetric keys have no business there. */

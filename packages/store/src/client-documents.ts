@@ -3,9 +3,13 @@
  *
  * An approval holds for what the admin saw. The statement that writes another document takes the approval away, so no process ever serves the
  * new document with the old approval. What was granted lives on: the person agreed to that, or the admin did.
+ *
+ * Documents are compared member by member, because versions of ours judge different ones. An approval that knows nothing of a member holds as
+ * long as the document says nothing there: it is not lost because we judge more, and what nobody saw is not approved. Members that only a
+ * later version judges are left to it.
  */
 import { type ApprovalLost, type Client, type JudgedClient, type JudgedMember, judgedMembers } from '@drawbridge/core/oauth/client'
-import { judgedTextsOf } from '@drawbridge/core/oauth/judged-client'
+import { judgedTextsOf, silentClient } from '@drawbridge/core/oauth/judged-client'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { announce } from './announcements.js'
@@ -25,21 +29,26 @@ function digestsOf(client: JudgedClient): Digests {
   return { ...members, document: sha256Base64url(JSON.stringify(judgedMembers.map((member) => texts[member]))) }
 }
 
+const { document: _, ...silence } = digestsOf(silentClient)
+
+/** What was approved holds for what the document says now. NULL: nothing was. */
+const approvalHolds = `coalesce(($24::jsonb || coalesce(clients.approved_digests, $22::jsonb)) @> (EXCLUDED.document_digests - 'document'), false)`
+
 const upsert = `${insertClientText({ columns: ', document_digests', values: ', $21::jsonb' })}
   ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
     grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks, jwks_uri = EXCLUDED.jwks_uri,
     application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at,
     backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required,
     post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris, document_digests = EXCLUDED.document_digests,
-    pre_approved = clients.pre_approved
-      AND coalesce(clients.approved_digests, $22::jsonb)->>'document' IS NOT DISTINCT FROM EXCLUDED.document_digests->>'document',
+    pre_approved = clients.pre_approved AND ${approvalHolds},
     approved_digests = CASE WHEN clients.pre_approved THEN coalesce(clients.approved_digests, $22) END,
-    approval_lost = CASE WHEN clients.pre_approved
-        AND coalesce(clients.approved_digests, $22)->>'document' IS DISTINCT FROM EXCLUDED.document_digests->>'document'
-      THEN $23::jsonb ELSE clients.approval_lost END
+    approval_lost = CASE WHEN clients.pre_approved AND NOT ${approvalHolds} THEN $23::jsonb ELSE clients.approval_lost END
   WHERE clients.kind = 'metadata_document' RETURNING ${clientColumns}`
 
-type Before = ClientRow & { approved_digests: Digests | null }
+/** As some version of ours wrote them. */
+type ApprovedDigests = Readonly<Partial<Record<JudgedMember, string>>>
+
+type Before = ClientRow & { approved_digests: ApprovedDigests | null }
 
 /**
  * Writes what the document says now. The admin's ceiling and block, and the epoch, are never touched by it; her approval is taken away by a
@@ -57,21 +66,26 @@ export async function upsertClientOfDocument(db: Db, tenant: TenantId, draft: Cl
   // An approval of before there were digests holds for what stands in the row.
   const approved = before && (found[0]?.approved_digests ?? digestsOf(before))
   const digests = digestsOf(draft)
-  const lost = before && approved && approved.document !== digests.document ? lostBy(before, approved, digests, draft) : undefined
+  const changed = approved === undefined ? [] : changedMembers(approved, digests)
+  const lost = before && changed.length > 0 ? lostBy(before, changed, draft) : undefined
   const { rows } = await db.query<ClientRow>(upsert, [
     ...clientValues(tenant, draft),
     JSON.stringify(digests),
     approved === undefined ? null : JSON.stringify(approved),
     lost === undefined ? null : JSON.stringify(lost),
+    JSON.stringify(silence),
   ])
   const client = rows[0] && toClient(rows[0])
   if (client && lost) await tell(db, tenant, client, lost)
   return client
 }
 
-const lostBy = (before: Client, approved: Digests, digests: Digests, { now }: ClientDraft): ApprovalLost => ({
+const changedMembers = (approved: ApprovedDigests, digests: Digests): readonly JudgedMember[] =>
+  judgedMembers.filter((member) => (approved[member] ?? silence[member]) !== digests[member])
+
+const lostBy = (before: Client, changed: readonly JudgedMember[], { now }: ClientDraft): ApprovalLost => ({
   at: now,
-  changed: judgedMembers.filter((member) => approved[member] !== digests[member]),
+  changed,
   before: {
     name: before.name,
     redirectUris: before.redirectUris,

@@ -56,7 +56,7 @@ describe('the schema keeps tenants apart (security.md §19)', () => {
       forced: boolean
     }>(`SELECT t.relname AS name, a.attname AS first, t.relforcerowsecurity AS forced
       FROM pg_class AS t JOIN pg_constraint AS c ON c.conrelid = t.oid AND c.contype = 'p' JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = c.conkey[1]
-      WHERE t.relnamespace = 'public'::regnamespace AND t.relname NOT IN ('installation', 'master_keys', 'tenants', '_prisma_migrations')`)
+      WHERE t.relnamespace = 'public'::regnamespace AND t.relname NOT IN ('installation', 'master_keys', 'shared_limits', 'tenants', '_prisma_migrations')`)
     expect(tables.length).toBeGreaterThan(25)
     expect(tables.filter((table) => table.first !== 'tenant_id' || !table.forced)).toEqual([])
   })

@@ -76,6 +76,7 @@ export async function putSignalStream(db: Db, tenant: TenantId, id: ConnectionId
       ...[orNull(draft.nextPollAt), orNull(draft.nextCheckAt), toTimestamp(draft.now)],
     ],
   )
+  await db.query('DELETE FROM signal_refusals WHERE tenant_id = $1 AND connection_id = $2', [tenant, id])
 }
 
 /** From then on nothing is polled, and the credential is gone. Answers whether there was one. */

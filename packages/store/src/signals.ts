@@ -43,7 +43,7 @@ export type Signalled = {
  * must be told to send it again.
  */
 export type SignalOutcome = 'done' | 'unknown' | 'ambiguous' | 'full'
-/** `isMass`: it was the one that made the connection's signals so many that somebody was told. */
+/** `isMass`: it was the one that made the connection's signals so many that somebody has to be told (`alarmMass`). */
 export type TakenAway = { readonly outcome: SignalOutcome; readonly isMass: boolean }
 
 export const signalLimits = {
@@ -75,8 +75,8 @@ export async function takeAway(db: Db, signalled: Signalled): Promise<TakenAway>
 const keepForLater = (db: Db, { tenant, connectionId, reason, deactivate, now, newId }: Signalled, stableId: string): Promise<boolean> =>
   keepUnmatchedSignal(db, tenant, { id: newId(), connectionId, stableId, reason, deactivates: deactivate, saidAt: now })
 
-/** Last of all, so that whoever holds the row of the connection waits for nobody's. Once a window, when the limit is reached. */
-async function countTowardsAlarm(db: Db, { tenant, connectionId, now, requestId }: Signalled): Promise<boolean> {
+/** Last of all, so that whoever holds the row of the connection waits for nobody's. True once a window, when the limit is reached. */
+async function countTowardsAlarm(db: Db, { tenant, connectionId, now }: Signalled): Promise<boolean> {
   const { rows } = await db.query<{ people: number }>(
     `INSERT INTO signal_windows AS w (tenant_id, connection_id, began_at, people) VALUES ($1, $2, $3, 1)
      ON CONFLICT (tenant_id, connection_id) DO UPDATE SET
@@ -84,14 +84,19 @@ async function countTowardsAlarm(db: Db, { tenant, connectionId, now, requestId 
      RETURNING people`,
     [tenant, connectionId, toTimestamp(now), toTimestamp(addSeconds(now, -signalLimits.massWindowSeconds))],
   )
-  if (rows[0]?.people !== signalLimits.massPeople) return false
-  await alarm(db, { tenant, connectionId, now, requestId }, 'connection.mass_revocation', { people: signalLimits.massPeople })
-  return true
+  return rows[0]?.people === signalLimits.massPeople
 }
 
 type Alarm = Pick<Signalled, 'tenant' | 'connectionId' | 'now' | 'requestId'>
 
-/** In the trail, and to the contacts of the tenant. */
+/** That the signals of a connection are very many, once `takeAway` says so. */
+export const alarmMass = (db: Db, at: Alarm): Promise<void> =>
+  alarm(db, at, 'connection.mass_revocation', { people: signalLimits.massPeople })
+
+/**
+ * In the trail, and to the contacts of the tenant. Behind everything else of its transaction: mails that gather are held from here on, and whoever else
+ * tells of a stream holds its row before it waits for them (`signal-streams`).
+ */
 export async function alarm(
   db: Db,
   { tenant, connectionId, now, requestId }: Alarm,
@@ -170,11 +175,10 @@ async function findByAddress(db: Db, { tenant, connectionId }: Signalled, { key,
 /** What came of a signal that takes nothing away. */
 export const heardNothing = { outcome: 'nothing', isMass: false } as const
 
-export type RecordedSignal = { readonly event: string; readonly outcome: SignalOutcome | 'nothing'; readonly alarms: boolean }
+export type RecordedSignal = { readonly event: string; readonly outcome: SignalOutcome | 'nothing' }
 
-/** The line of the trail on what was accepted, whatever it did; and the alarm where an admin must look. */
-export async function recordSignal(db: Db, at: Alarm, { event, outcome, alarms }: RecordedSignal): Promise<void> {
+/** The line of the trail on what was accepted, whatever it did. */
+export async function recordSignal(db: Db, at: Alarm, { event, outcome }: RecordedSignal): Promise<void> {
   const { tenant, connectionId, now, requestId } = at
   await insertAuditEvent(db, tenant, { at: now, kind: 'signal.received', connectionId, detail: { event, outcome }, requestId })
-  if (alarms) await alarm(db, at, 'connection.signal_alarm', { event, outcome })
 }

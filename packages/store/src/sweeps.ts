@@ -21,6 +21,7 @@ export const sweptTables = {
   announcements: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   deliveries: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   login_failures: { key: ['tenant_id', 'connection_id', 'hour', 'proven'], keepSeconds: 0 },
+  shared_limits: { key: ['key_hash'], keepSeconds: 0 },
   parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: 0 },
   idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
   unmatched_signals: { key: ['tenant_id', 'id'], keepSeconds: 0 },

@@ -150,5 +150,15 @@ export async function findDeviceGrant(db: Db, tenant: TenantId): Promise<boolean
   return rows[0]?.device_grant ?? false
 }
 
+/** What clients may be told of people; read and checked by `core/oauth/userinfo`. */
+export async function markToldOfPeople(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET told_of_people = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
+}
+
+export async function findToldOfPeople(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ told_of_people: unknown }>('SELECT told_of_people FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.told_of_people ?? undefined
+}
+
 /** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */
 export const isUniqueViolation = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '23505'

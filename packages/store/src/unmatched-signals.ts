@@ -13,10 +13,15 @@ export const unmatchedSignalLimits = {
    * as long at least, and for ever while there is room.
    */
   keepSeconds: 400 * 86_400,
-  /** Of all connections of a tenant: more people than any company loses in those days. */
-  ofTenant: 50_000,
+  /**
+   * Of one connection: more people than any company loses in those days. Each has room of its own, so that none fills that of the others. Exceeded by as
+   * many as come in the very moment in which the last place is taken.
+   */
+  ofConnection: 50_000,
   /** Go at once, where there is no room for one more. */
   givingWay: 100,
+  /** Lifted by one call. */
+  liftedAtOnce: 10_000,
 } as const
 
 export type UnmatchedSignal = {
@@ -37,42 +42,53 @@ export async function holdSignalled(db: Db, tenant: TenantId, connectionId: Conn
 }
 
 /**
- * The later word counts, and one that keeps her out is not taken back by one that does not. False: there is no room and nothing that may give way, so
- * that nothing was kept; whoever says it must not be told that it was.
+ * The later word counts, and one that keeps her out is not taken back by one that does not. False: there is no room and nothing that may give way, and
+ * nothing was written; whoever says it must not be told that it was kept.
  */
 export async function keepUnmatchedSignal(db: Db, tenant: TenantId, signal: UnmatchedSignal): Promise<boolean> {
   const { id, connectionId, stableId, reason, deactivates, saidAt } = signal
+  if (!(await hasRoom(db, tenant, signal)) && !(await makeRoom(db, tenant, signal))) return false
   const until = toTimestamp(addSeconds(saidAt, unmatchedSignalLimits.keepSeconds))
-  const { rows } = await db.query<{ is_new: boolean }>(
+  await db.query(
     `INSERT INTO unmatched_signals AS u (tenant_id, id, connection_id, name, stable_id, reason, deactivates, said_at, expires_at)
      VALUES ($1, $2, $3, unmatched_name($4), $4, $5, $6, $7, CASE WHEN $6 THEN NULL ELSE $8::timestamptz END)
      ON CONFLICT (tenant_id, connection_id, name) DO UPDATE SET said_at = GREATEST(u.said_at, excluded.said_at),
        reason = CASE WHEN u.deactivates AND NOT excluded.deactivates THEN u.reason ELSE excluded.reason END,
        deactivates = u.deactivates OR excluded.deactivates,
-       expires_at = CASE WHEN u.deactivates OR excluded.deactivates THEN NULL ELSE GREATEST(u.expires_at, excluded.expires_at) END
-     RETURNING u.id = $2 AS is_new`,
+       expires_at = CASE WHEN u.deactivates OR excluded.deactivates THEN NULL ELSE GREATEST(u.expires_at, excluded.expires_at) END`,
     [tenant, id, connectionId, stableId, reason, deactivates, toTimestamp(saidAt), until],
   )
-  if (rows[0]?.is_new !== true || (await hasRoom(db, tenant)) || (await makeRoom(db, tenant, signal))) return true
-  await db.query('DELETE FROM unmatched_signals WHERE tenant_id = $1 AND id = $2', [tenant, id])
-  return false
+  return true
 }
 
-async function hasRoom(db: Db, tenant: TenantId): Promise<boolean> {
-  const text = 'SELECT count(*)::int AS count FROM (SELECT 1 FROM unmatched_signals WHERE tenant_id = $1 LIMIT $2) AS kept'
-  const { rows } = await db.query<{ count: number }>(text, [tenant, unmatchedSignalLimits.ofTenant + 1])
-  return (rows[0]?.count ?? 0) <= unmatchedSignalLimits.ofTenant
-}
-
-/** What only asks for a newer sign-in, the oldest first; then whom it has kept out for longest, and for long enough. Of each the trail knows for ever. */
-async function makeRoom(db: Db, tenant: TenantId, { id, saidAt }: UnmatchedSignal): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `DELETE FROM unmatched_signals WHERE tenant_id = $1 AND id IN (
-       SELECT id FROM unmatched_signals WHERE tenant_id = $1 AND id <> $2 AND (NOT deactivates OR said_at < $3)
-       ORDER BY deactivates, said_at, id LIMIT $4)`,
-    [tenant, id, toTimestamp(addSeconds(saidAt, -unmatchedSignalLimits.keepSeconds)), unmatchedSignalLimits.givingWay],
+/** Who is named already needs none. Two rows are read, however many are kept; nothing is locked by it. */
+async function hasRoom(db: Db, tenant: TenantId, { connectionId, stableId }: UnmatchedSignal): Promise<boolean> {
+  const { rows } = await db.query<{ has_room: boolean }>(
+    `SELECT coalesce((SELECT kept FROM unmatched_signal_counts WHERE tenant_id = $1 AND connection_id = $2), 0) < $4
+       OR EXISTS (SELECT 1 FROM unmatched_signals WHERE tenant_id = $1 AND connection_id = $2 AND name = unmatched_name($3)) AS has_room`,
+    [tenant, connectionId, stableId, unmatchedSignalLimits.ofConnection],
   )
-  return rowCount > 0
+  return rows[0]?.has_room === true
+}
+
+/** What may give way, in this order: what only asks for a newer sign-in; then whom it has kept out for long enough. `$3`: since when that is. */
+const mayGiveWay = ['NOT deactivates AND $3::timestamptz IS NOT NULL', 'deactivates AND said_at < $3'] as const
+
+/**
+ * Of this connection, the oldest first. Of each the trail knows for ever. What somebody else has in hand is passed over: nobody waits here, and two who
+ * make room at once make it twice. By the places of the rows, which are locked: by their ids PostgreSQL read the whole table where it knew nothing of it.
+ */
+async function makeRoom(db: Db, tenant: TenantId, { connectionId, saidAt }: UnmatchedSignal): Promise<boolean> {
+  const since = toTimestamp(addSeconds(saidAt, -unmatchedSignalLimits.keepSeconds))
+  for (const which of mayGiveWay) {
+    const { rowCount } = await db.query(
+      `DELETE FROM unmatched_signals WHERE tenant_id = $1 AND ctid = ANY (ARRAY(
+         SELECT ctid FROM unmatched_signals WHERE tenant_id = $1 AND connection_id = $2 AND ${which} ORDER BY said_at, id LIMIT $4 FOR UPDATE SKIP LOCKED))`,
+      [tenant, connectionId, since, unmatchedSignalLimits.givingWay],
+    )
+    if (rowCount > 0) return true
+  }
+  return false
 }
 
 const lifted = (which: string): string => `UPDATE unmatched_signals SET deactivates = false, expires_at = $3
@@ -90,6 +106,29 @@ export async function liftUnmatchedOfUser(db: Db, tenant: TenantId, user: ScimUs
   const ofUser =
     '(connection_id, name) IN (SELECT u.connection_id, unmatched_name(u.external_id) FROM scim_users u WHERE u.tenant_id = $1 AND u.id = $2)'
   await db.query(lifted(ofUser), [tenant, user, toTimestamp(addSeconds(now, unmatchedSignalLimits.keepSeconds))])
+}
+
+/** `before`: only what was said before then. */
+export type LiftAll = { readonly connectionId: ConnectionId; readonly before: Instant | undefined; readonly now: Instant }
+
+/**
+ * The same of everybody whom a connection keeps out, the oldest first, and of so many at once: what is left is lifted by the next call. In one order, so
+ * that two who lift wait for each other and never for ever.
+ */
+export async function liftUnmatchedOfConnection(
+  db: Db,
+  tenant: TenantId,
+  { connectionId, before, now }: LiftAll,
+): Promise<{ readonly lifted: number; readonly isMore: boolean }> {
+  const kept = `tenant_id = $1 AND connection_id = $2 AND deactivates AND ($3::timestamptz IS NULL OR said_at < $3)`
+  const which = [tenant, connectionId, before === undefined ? null : toTimestamp(before)]
+  const { rowCount } = await db.query(
+    `UPDATE unmatched_signals SET deactivates = false, expires_at = $4 WHERE tenant_id = $1 AND id = ANY (ARRAY(
+       SELECT id FROM unmatched_signals WHERE ${kept} ORDER BY said_at, id LIMIT $5 FOR UPDATE))`,
+    [...which, toTimestamp(addSeconds(now, unmatchedSignalLimits.keepSeconds)), unmatchedSignalLimits.liftedAtOnce],
+  )
+  const { rows } = await db.query<{ is_more: boolean }>(`SELECT EXISTS (SELECT 1 FROM unmatched_signals WHERE ${kept}) AS is_more`, which)
+  return { lifted: rowCount, isMore: rows[0]?.is_more === true }
 }
 
 type Row = {

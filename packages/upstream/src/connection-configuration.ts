@@ -79,6 +79,7 @@
 import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { findInitiatedLoginMistake, type InitiatedLogin, initiatedLoginShape } from '@drawbridge/core/tenant/initiated-login'
+import { isRsaWithinLimits } from '@drawbridge/crypto/foreign-algorithms'
 import { z } from 'zod'
 import { readCertificate } from './certificate.js'
 import type { UpstreamRefusal } from './error.js'
@@ -94,7 +95,6 @@ const limits = {
   certificateLength: 16_384,
   textLength: 1024,
   listLength: 64,
-  rsaBits: 2048,
   signalIssuers: 4,
 } as const
 const ecCurves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
@@ -310,7 +310,7 @@ export function toUsablePem(text: string): string | undefined {
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey
     const usable =
-      (type === 'rsa' && (details?.modulusLength ?? 0) >= limits.rsaBits) || (type === 'ec' && ecCurves.includes(details?.namedCurve ?? ''))
+      (type === 'rsa' && isRsaWithinLimits(certificate.publicKey)) || (type === 'ec' && ecCurves.includes(details?.namedCurve ?? ''))
     return usable ? certificate.toString() : undefined
   } catch {
     return undefined

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { parseConnection } from './connection.js'
 import { aFixtureKey } from './saml/fixtures/a-certificate.js'
@@ -137,6 +138,18 @@ describe('is refused', () => {
       given: { ...saml, certificates: [aFixtureKey({ bits: 1024 }).certificate] },
       reason: 'connection_certificate_invalid',
     },
+    ...[
+      { what: 'long', jwk: { n: `AQ${'_'.repeat(682)}`, e: 'AQAB' } },
+      { what: 'long in its exponent', jwk: { n: `${'_'.repeat(341)}w`, e: 'AQAAAAE' } },
+    ].map(({ what, jwk }) => ({
+      when: `a key is too ${what}`,
+      kind: 'saml',
+      given: {
+        ...saml,
+        certificates: [aFixtureKey({ publicKey: createPublicKey({ key: { kty: 'RSA', ...jwk }, format: 'jwk' }) }).certificate],
+      },
+      reason: 'connection_certificate_invalid',
+    })),
     ...['secp256k1', 'secp224r1', 'brainpoolP256r1'].map((curve) => ({
       when: `a key is on the curve ${curve}`,
       kind: 'saml',

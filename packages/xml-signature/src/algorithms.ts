@@ -5,7 +5,8 @@ export type Hash = 'sha256' | 'sha384' | 'sha512'
 export type KeyKind = 'rsa' | 'ec'
 export type SignatureMethod = { readonly keyKind: KeyKind; readonly hash: Hash }
 
-export const leastRsaBits = 2048
+/** A longer key, or one with a long exponent, would have each forged message cost what a hundred honest ones do. */
+export const rsaKeyLimits = { leastBits: 2048, mostBits: 4096, exponentMostBits: 32 } as const
 const curves: readonly string[] = ['prime256v1', 'secp384r1', 'secp521r1']
 
 /** @spec RFC 9231 §2.3 RSA and ECDSA with SHA-256 and stronger */
@@ -42,8 +43,14 @@ export function kindOf(key: KeyObject): KeyKind | 'unusable' {
 }
 
 function judgeKey(key: KeyObject): KeyKind | 'unusable' {
-  const { modulusLength = 0, namedCurve = '' } = key.asymmetricKeyDetails ?? {}
   if (key.type !== 'public') return 'unusable'
-  if (key.asymmetricKeyType === 'rsa') return modulusLength >= leastRsaBits ? 'rsa' : 'unusable'
-  return key.asymmetricKeyType === 'ec' && curves.includes(namedCurve) ? 'ec' : 'unusable'
+  if (key.asymmetricKeyType === 'rsa') return isRsaWithinLimits(key) ? 'rsa' : 'unusable'
+  return key.asymmetricKeyType === 'ec' && curves.includes(key.asymmetricKeyDetails?.namedCurve ?? '') ? 'ec' : 'unusable'
+}
+
+function isRsaWithinLimits({ asymmetricKeyDetails: details }: KeyObject): boolean {
+  const { modulusLength = 0, publicExponent = 0n } = details ?? {}
+  const { leastBits, mostBits, exponentMostBits } = rsaKeyLimits
+  const isExponent = publicExponent > 1n && publicExponent % 2n === 1n && publicExponent >> BigInt(exponentMostBits) === 0n
+  return modulusLength >= leastBits && modulusLength <= mostBits && isExponent
 }

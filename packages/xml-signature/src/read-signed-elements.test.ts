@@ -1,6 +1,7 @@
-import { createSecretKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { kindOf } from './algorithms.js'
 import { aSigner, publicKeyOf } from './differential/a-signer.js'
 import { generateMessage, idPlaces, type SignedPlace } from './differential/generate-message.js'
 import { identityOf } from './differential/identity.js'
@@ -58,6 +59,17 @@ describe('keys', () => {
   test('an RSA key of 1024 bits verifies nothing', () => {
     const small = aSigner('rsa', 1024)
     expect(verdictOf(signed(4, [idPlaces[0]], [small]), [publicKeyOf(small)])).toBe('signature_invalid')
+  })
+  test.each([
+    { what: 'with a modulus of 4097 bits', jwk: { n: `AQ${'_'.repeat(682)}`, e: 'AQAB' } },
+    { what: 'with an exponent of 33 bits', jwk: { e: 'AQAAAAE' } },
+    { what: 'with an even exponent', jwk: { e: 'AQAA' } },
+    { what: 'with the exponent 1', jwk: { e: 'AQ' } },
+  ])('an RSA key $what verifies nothing', ({ jwk }) => {
+    const good = publicKeyOf(rsa).export({ format: 'jwk' })
+    const key = createPublicKey({ key: { ...good, ...jwk }, format: 'jwk' })
+    expect([kindOf(publicKeyOf(rsa)), kindOf(key)]).toEqual(['rsa', 'unusable'])
+    expect(verdictOf(message, [key])).toBe('signature_invalid')
   })
   test('old and new key are tried together', () => {
     expect(verdictOf(message, [publicKeyOf(aSigner()), publicKeyOf(rsa)])).toEqual(['Response'])

@@ -42,6 +42,7 @@ import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
 import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
+import { toldOfPeopleEndpoints } from './told-of-people.endpoint.js'
 import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
 import { wallTrialEndpoints } from './wall-trials.endpoint.js'
@@ -66,6 +67,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...clientEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
+  ...toldOfPeopleEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,
   ...policyDiffEndpoints,

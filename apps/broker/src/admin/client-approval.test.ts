@@ -5,7 +5,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { resolveClient } from '../clients/resolve-client.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
@@ -129,6 +129,42 @@ it('of before there were digests holds for what stands in the row', async () => 
   await asOwner(fixture.ownerUrl, 'UPDATE clients SET document_digests = NULL, approved_digests = NULL WHERE client_id = $1', [url])
   await publish(url, { ...first, redirect_uris: ['https://tools.example/evil'] })
   expect(await show(url)).toMatchObject({ preApproved: false, approvalLost: { changed: ['redirectUris'] } })
+})
+
+describe('by a version that judged other members', () => {
+  /** As it would have been written: without one member that we judge, with one that we do not know, and another digest of the whole. */
+  const byAnother = (url: string) =>
+    asOwner(
+      fixture.ownerUrl,
+      `UPDATE clients SET approved_digests = approved_digests - 'postLogoutRedirectUris' || '{"document": "another", "ofTheFuture": "x"}'
+       WHERE client_id = $1`,
+      [url],
+    )
+  const withMore = { ...first, post_logout_redirect_uris: ['https://tools.example/bye'] }
+
+  it('holds as long as the document says nothing that it did not know', async () => {
+    const url = await anApproved('silent')
+    await byAnother(url)
+    await publish(url, first)
+    expect(await show(url)).toMatchObject({ preApproved: true, approvalLost: null })
+    expect(await lostOf(url)).toEqual([])
+  })
+
+  it('is taken away by what the document says where it saw nothing, also if that has stood in the row', async () => {
+    const url = await anApproved('more')
+    await publish(url, withMore)
+    await approve(url)
+    await byAnother(url)
+    await publish(url, withMore)
+    expect(await show(url)).toMatchObject({ preApproved: false, approvalLost: { changed: ['postLogoutRedirectUris'] } })
+  })
+
+  it('is taken away by another name, as ever', async () => {
+    const url = await anApproved('renamed')
+    await byAnother(url)
+    await publish(url, { ...first, client_name: 'Other' })
+    expect(await show(url)).toMatchObject({ preApproved: false, approvalLost: { changed: ['name'] } })
+  })
 })
 
 it('is taken away although a version that knew no digests had written the change', async () => {

@@ -38,7 +38,7 @@ afterAll(async () => {
 const open = { metadataDocuments: true, documentHosts: [], dynamic: true, preregistered: true }
 /** Its answer, once this process has heard of it. */
 const choose = async (change: object) => {
-  const { body } = await call('PUT', '/tenants/acme/client-registration', change)
+  const { body } = await call('PUT', '/tenants/acme/client-registration', { ...open, ...change })
   broker.deps.configuration.invalidate()
   return body
 }
@@ -68,6 +68,15 @@ it('has every way open until somebody chooses, and says what was chosen', async 
   expect((await call('GET', '/tenants/acme/client-registration')).body).toEqual(open)
   expect(await choose({ dynamic: false, documentHosts: ['claude.ai'] })).toEqual({ ...open, dynamic: false, documentHosts: ['claude.ai'] })
   expect((await call('PUT', '/tenants/acme/client-registration', { documentHosts: ['https://claude.ai'] })).status).toBe(400)
+})
+
+it.each(Object.keys(open))('is not widened by whoever leaves %s out', async (member) => {
+  const closed = { metadataDocuments: false, documentHosts: ['claude.ai'], dynamic: false, preregistered: false }
+  await choose(closed)
+  const { [member as keyof typeof open]: _, ...others } = closed
+  const refused = await call('PUT', '/tenants/acme/client-registration', others)
+  expect(refused).toMatchObject({ status: 400, body: { errors: [{ path: member }] } })
+  expect((await call('GET', '/tenants/acme/client-registration')).body).toEqual(closed)
 })
 
 describe('metadata of the issuer (RFC 8414 §2, OAuth CIMD §5)', () => {

@@ -10,6 +10,7 @@ import {
   judgedMembers,
 } from '@drawbridge/core/oauth/client'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
+import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -109,6 +110,9 @@ const postLogoutRedirectUris = z
   .describe('Where it may have a browser sent after a logout: OpenID Connect RP-Initiated Logout 1.0 §3')
 const backchannelLogoutSessionRequired = z.boolean().describe('Its logout tokens must name the session')
 
+const { rsaLeastBits, rsaMostBits, exponentMostBits } = publicKeyLimits
+const beyondKeyLimits = `RSA keys of ${rsaLeastBits} to ${rsaMostBits} bits with an odd exponent of at most ${exponentMostBits}, and coordinates no longer than their curve: RFC 7518 §6`
+
 export const newClient = z
   .strictObject({
     clientId: z
@@ -131,6 +135,7 @@ export const newClient = z
           .max(20),
       })
       .refine((jwks) => !holdsSecretKey(jwks), 'public keys only: RFC 7517 §9.2')
+      .refine((jwks) => !holdsKeyBeyondLimits(jwks), beyondKeyLimits)
       .optional()
       .describe('For private_key_jwt'),
     jwksUri: z

@@ -78,7 +78,17 @@ it('keeps a change from overwriting another one that it did not see', async () =
 })
 
 it('shows the public keys of a client, and nothing that is secret', async () => {
-  const jwks = { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid: 'one' }] }
+  const jwks = {
+    keys: [
+      {
+        kty: 'EC',
+        crv: 'P-256',
+        x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+        y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+        kid: 'one',
+      },
+    ],
+  }
   const client = { clientId: 'keyed', name: 'Keyed', grantTypes: ['client_credentials'], tokenEndpointAuthMethod: 'private_key_jwt', jwks }
   expect((await call('POST', '/tenants/acme/clients', client)).status).toBe(201)
   expect((await call('GET', '/tenants/acme/clients/keyed')).body).toMatchObject({ jwks })

@@ -5,6 +5,7 @@
 import { toSeconds } from '@drawbridge/core/instant'
 import { type SignalErrorReason, signalErrors } from '@drawbridge/core/signals/error'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import { type CountedRefusal, listRefusals } from '@drawbridge/store/refused-security-events'
 import { deleteSignalStream, findSignalStream, type StoredStream } from '@drawbridge/store/signal-streams'
 import { inTenant } from '@drawbridge/store/transaction'
 import { streamCredentialShape } from '@drawbridge/upstream/signals/stream-credential'
@@ -25,7 +26,7 @@ import {
   setUpStream,
   verifyStream,
 } from './set-up-signal-stream.js'
-import { timeOrNull, toIsoOrNull } from './shapes.js'
+import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
 const tag = 'Connections'
 const path = '/tenants/:tenant/connections/:id/signal-stream'
@@ -58,9 +59,14 @@ const shown = z.strictObject({
   refusal: z.string().nullable().describe('Of the last of them'),
   refusalSays: z.string().nullable(),
   refusedAt: timeOrNull,
+  refusalsByReason: z
+    .array(z.strictObject({ reason: z.string(), says: z.string().nullable(), refusals: z.number(), refusedAt: time }))
+    .describe('The same, for each reason; the last first'),
 })
 
-const show = (stream: StoredStream, { tenant, connectionId }: StreamAt): z.output<typeof shown> => {
+type Seen = { readonly stream: StoredStream; readonly refused: readonly CountedRefusal[] }
+
+const show = ({ stream, refused }: Seen, { tenant, connectionId }: StreamAt): z.output<typeof shown> => {
   const { lastEventAt: came, lastEventIssuedAt: made } = stream
   return {
     ...{ delivery: stream.delivery, receiverUrl: ssfReceiverUrlOf(tenant, connectionId), streamId: stream.streamId ?? null },
@@ -75,6 +81,7 @@ const show = (stream: StoredStream, { tenant, connectionId }: StreamAt): z.outpu
     ...{ lastErrorAt: toIsoOrNull(stream.lastErrorAt), nextPollAt: toIsoOrNull(stream.nextPollAt) },
     ...{ refusals: stream.refusals, refusal: stream.refusal ?? null, refusedAt: toIsoOrNull(stream.refusedAt) },
     refusalSays: sayOfRefusal(stream.refusal),
+    refusalsByReason: refused.map(({ refusedAt, ...each }) => ({ ...each, says: sayOfRefusal(each.reason), refusedAt: toIso(refusedAt) })),
   }
 }
 
@@ -92,8 +99,12 @@ const find = (deps: BrokerDeps, { tenant, connectionId }: StreamAt): Promise<Sto
   inTenant(deps.database, tenant.id, (db) => findSignalStream(db, tenant.id, connectionId))
 
 async function answerShown(deps: BrokerDeps, stream: StreamAt): Promise<Answer> {
-  const stored = await find(deps, stream)
-  return stored ? json(show(stored, stream)) : refuseAdmin('not_found')
+  const { tenant, connectionId } = stream
+  const stored = await inTenant(deps.database, tenant.id, async (db) => ({
+    stream: await findSignalStream(db, tenant.id, connectionId),
+    refused: await listRefusals(db, tenant.id, connectionId),
+  }))
+  return stored.stream ? json(show({ stream: stored.stream, refused: stored.refused }, stream)) : refuseAdmin('not_found')
 }
 
 export const refuseStream = (refusal: SetUpRefusal): Answer =>

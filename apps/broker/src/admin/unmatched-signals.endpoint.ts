@@ -1,13 +1,21 @@
 /** What signals of IdPs said of people who were not here: looked through, and lifted where it keeps out somebody who should come in. */
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import { findConnection } from '@drawbridge/store/connections'
 import { inTenant } from '@drawbridge/store/transaction'
-import { liftUnmatchedSignal, listUnmatchedSignals, type UnmatchedSignal } from '@drawbridge/store/unmatched-signals'
+import {
+  liftUnmatchedOfConnection,
+  liftUnmatchedSignal,
+  listUnmatchedSignals,
+  type UnmatchedSignal,
+  unmatchedSignalLimits,
+} from '@drawbridge/store/unmatched-signals'
 import { z } from 'zod'
-import { empty } from '../http/answer.js'
+import { empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { refuseAdmin } from './refuse-admin.js'
-import { id as idShape, time, toIso } from './shapes.js'
+import { fromIso, id as idShape, time, toIso } from './shapes.js'
 
 const tag = 'Revocation'
 const shown = z.strictObject({
@@ -62,4 +70,33 @@ const lift = adminEndpoint({
   },
 })
 
-export const unmatchedSignalEndpoints = [list, lift]
+const liftAll = adminEndpoint({
+  method: 'POST',
+  path: '/tenants/:tenant/connections/:id/unmatched-signals/lift',
+  tag,
+  summary: `Let everybody come in whom the IdP of a connection disabled before they were here, the oldest ${unmatchedSignalLimits.liftedAtOnce} at once, and make room for others`,
+  permission: 'impersonate',
+  body: z.strictObject({
+    reason: z.string().min(1).max(500),
+    saidBefore: time.optional().describe('Only of whom it was said before then'),
+  }),
+  answer: z.strictObject({ lifted: z.number(), isMore: z.boolean().describe('Call again') }),
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const { id: tenant } = tenantOf(http)
+    const connectionId = idParam<ConnectionId>(http)
+    if (connectionId === undefined) return refuseAdmin('not_found')
+    const { reason, saidBefore } = http.parsed
+    const which = { connectionId, before: saidBefore === undefined ? undefined : fromIso(saidBefore), now: deps.clock.now() }
+    const done = await inTenant(deps.database, tenant, async (db) => {
+      if ((await findConnection(db, tenant, connectionId)) === undefined) return undefined
+      const came = await liftUnmatchedOfConnection(db, tenant, which)
+      const detail = { lifted: came.lifted, ...(saidBefore !== undefined && { saidBefore }) }
+      await audit(db, tenant, http, deps, { kind: 'admin.unmatched_signals_lifted', connectionId, reason, detail })
+      return came
+    })
+    return done ? json(done) : refuseAdmin('not_found')
+  },
+})
+
+export const unmatchedSignalEndpoints = [list, lift, liftAll]

@@ -8,13 +8,14 @@ import {
 } from '@drawbridge/core/oauth/authorization-request'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { PageRefusal, RedirectRefusal } from '@drawbridge/core/oauth/error'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { recallClient, resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { bindBrowser } from '../http/browser-binding.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
-import type { SingleValuedForm } from '../http/form.js'
+import { mostPostedBytes, type SingleValuedForm } from '../http/form.js'
 import { type ResolvedTenant, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { dispatch } from './dispatch.js'
@@ -31,6 +32,7 @@ export const authorizeEndpoint = endpoint({
   hot: true,
   refusals: 'page',
   rateLimit: 'login',
+  tenantLimit: 'tenant_login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const asked = readQuery(http.query)
@@ -47,9 +49,6 @@ export const authorizeEndpoint = endpoint({
     return withCookies(await dispatch(flow), browser.setCookies)
   },
 })
-
-/** All of it goes into an address of ours. */
-const mostPostedBytes = 14_336
 
 /**
  * The same request, posted. It is sent on to the GET: a form of another site brings none of our cookies, so it would meet neither the session of
@@ -117,7 +116,7 @@ function accept(
   const answerable = matchClient(claimed, client)
   if (!answerable.ok) return err(refuseOnPage(answerable.error))
   if (asked.repeated) return err(answerUnaskedWithError(tenant, client, answerable.value, asked.repeated))
-  const request = acceptRequest(answerable.value, { resources: tenant.resources })
+  const request = acceptRequest(answerable.value, { resources: tenant.resources, told: scopesTold(tenant.toldOfPeople) })
   return request.ok ? request : err(answerUnaskedWithError(tenant, client, answerable.value, request.error))
 }
 

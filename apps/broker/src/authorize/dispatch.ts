@@ -193,6 +193,8 @@ async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision
     return pending.prompt.includes('none') ? refuseSilently(flow, 'interaction_required') : ask()
   const scopes = agreed === undefined ? decision.scopes : decision.scopes.filter((scope) => agreed.includes(scope))
   if (scopes.length === 0) return ask()
+  const limited = flow.http.spend('subject', `${tenant.id} ${session.subjectId}`)
+  if (limited) return limited
   const { written, code } = await openGrantForCode(deps, {
     tenant,
     authorizationRequestId: ongoing.saved ? ongoing.id : undefined,

@@ -2,6 +2,7 @@
 import { type Client, hostOfUrl } from '@drawbridge/core/oauth/client'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { isLoopbackOnly } from '@drawbridge/core/oauth/redirect-uri'
+import type { IdentityScope } from '@drawbridge/core/oauth/scope'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { Scope } from '@drawbridge/core/tenant/ids'
 import { type Answer, page } from '../http/answer.js'
@@ -75,6 +76,16 @@ export const clientNoticePage = (flow: Flow): Answer =>
 
 const tierWords = { read: 'reads', write: 'changes', sensitive: 'sensitive', admin: 'administers' } as const
 
+const toldWords: Readonly<Record<IdentityScope, string>> = {
+  openid: 'that you are the same person each time',
+  profile: 'your name and what else your company says of you',
+  email: 'your e-mail address',
+}
+
+const toldOf = ({ pending }: Flow): Html | false =>
+  pending.identityScopes.length > 0 &&
+  html`<h2>It will learn</h2><ul>${pending.identityScopes.map((scope) => html`<li>${toldWords[scope]}</li>`)}</ul>`
+
 /** @spec RFC 6749 §10.2, RFC 9700 §4.16 no framing; the CSP of every page sees to that */
 export function consentPage(flow: Flow, scopes: readonly Scope[]): Answer {
   const shown = flow.resource.scopes.filter((scope) => scopes.includes(scope.name))
@@ -83,7 +94,7 @@ export function consentPage(flow: Flow, scopes: readonly Scope[]): Answer {
     html`${loopbackWarning(flow.client)}${clientFacts(flow.client, flow)}<h2>It will be able to</h2><ul>${shown.map(
       (scope) =>
         html`<li>${scope.description} <span class="${`tier ${scope.tier}`}">${tierWords[scope.tier]}</span><br><code class="soft">${scope.name}</code></li>`,
-    )}</ul>${form(
+    )}</ul>${toldOf(flow)}${form(
       flow,
       'consent',
       html`<button name="answer" value="allow">Allow</button><button class="quiet" name="answer" value="deny">Do not allow</button>`,

@@ -1,23 +1,29 @@
 /** The assertion by which a client with a key proves itself (private_key_jwt): what it must say, and which key must have signed it. */
-import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import { fromSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
-import type { Client } from '@drawbridge/core/oauth/client'
+import { type Client, clientAssertionAlgorithms } from '@drawbridge/core/oauth/client'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
+import type { Jwk } from '@drawbridge/core/oauth/json-web-key'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import type { ForeignAlgorithm } from '@drawbridge/crypto/foreign-algorithms'
+import { readForeignKey } from '@drawbridge/crypto/foreign-jwks'
+import { type ReadJwt, readForeignJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 
-export const longestAssertion = 8192
-const limits = { lifeSeconds: 600, skewSeconds: 30 } as const
+export const clientAssertionLimits = {
+  length: 8192,
+  lifeSeconds: 600,
+  skewSeconds: 30,
+  /** Keys of one set that are tried: one and its successor where a client names none, and as many again for whoever is careless. */
+  candidates: 4,
+} as const
 
 /** An assertion that holds but for one thing: whether it was believed before, which the database knows. */
 export type VerifiedAssertion = { readonly jti: string; readonly rememberUntil: Instant }
 
 /** Read, and all right but for its signature. */
-export type ReadAssertion = VerifiedAssertion & {
-  readonly kid: unknown
-  readonly algorithm: unknown
-  readonly signed: Buffer
-  readonly signature: Buffer
-}
+export type ReadAssertion = VerifiedAssertion & { readonly jwt: ReadJwt }
+
+/** Another kind of message that the same key signed is no assertion; libraries of before RFC 7523bis send `JWT` or nothing. RFC 8725 §3.11 */
+const assertionTypes: readonly unknown[] = ['client-authentication+jwt', 'jwt', undefined]
 
 /**
  * Judges all that needs no key, so that nothing is fetched for an assertion that is worth nothing.
@@ -29,76 +35,77 @@ export function readClientAssertion(
   assertion: string,
   expected: { readonly audience: string; readonly now: Instant },
 ): Result<ReadAssertion, JsonRefusal> {
-  const [head, body, signature, ...rest] = assertion.split('.')
-  const header = readPart(head)
-  const claims = readPart(body)
-  if (!header || !claims || !signature || rest.length > 0 || 'crit' in header || !assertionTypes.includes(header['typ']))
-    return badSignature
+  const read = readForeignJwt(assertion, clientAssertionAlgorithms)
+  if (!read.ok) return invalid(read.error)
+  const jwt = read.value
+  if (!assertionTypes.includes(jwt.typ)) return invalid('type')
   const now = toSeconds(expected.now)
-  const { iss, sub, aud, exp, nbf, jti } = claims
+  const [iss, sub, aud, exp, nbf, jti] = ['iss', 'sub', 'aud', 'exp', 'nbf', 'jti'].map((name) => jwt.claims.get(name))
   const audiences: readonly unknown[] = Array.isArray(aud) ? aud : [aud]
   if (iss !== client.id || sub !== client.id) return invalid('client')
   if (audiences.length !== 1 || audiences[0] !== expected.audience) return invalid('audience')
-  if (typeof exp !== 'number' || now >= exp + limits.skewSeconds || exp > now + limits.lifeSeconds) return invalid('time')
-  if (nbf !== undefined && (typeof nbf !== 'number' || now < nbf - limits.skewSeconds)) return invalid('time')
+  const { lifeSeconds, skewSeconds } = clientAssertionLimits
+  if (typeof exp !== 'number' || now >= exp + skewSeconds || exp > now + lifeSeconds) return invalid('time')
+  if (nbf !== undefined && (typeof nbf !== 'number' || now < nbf - skewSeconds)) return invalid('time')
   if (typeof jti !== 'string' || jti === '') return invalid('jti')
-  return ok({
-    jti,
-    rememberUntil: fromSeconds(exp + limits.skewSeconds),
-    kid: header['kid'],
-    algorithm: header['alg'],
-    signed: Buffer.from(`${head}.${body}`, 'ascii'),
-    signature: Buffer.from(signature, 'base64url'),
-  })
+  return ok({ jti, rememberUntil: fromSeconds(exp + skewSeconds), jwt })
 }
 
 const invalid = (why: string) => err({ reason: 'client_assertion_invalid' as const, detail: { why } })
 export const badSignature = invalid('signature')
 
 /** Who the assertion says it is of; nothing is proven yet. */
-export const subjectOfAssertion = (assertion: string): unknown => readPart(assertion.split('.')[1])?.['sub']
+export function subjectOfAssertion(assertion: string): unknown {
+  const read = readForeignJwt(assertion, clientAssertionAlgorithms)
+  return read.ok ? read.value.claims.get('sub') : undefined
+}
 
-/** Another kind of message that the same key signed is no assertion; libraries of before RFC 7523bis send `JWT` or nothing. RFC 8725 §3.11 */
-const assertionTypes: readonly unknown[] = ['client-authentication+jwt', 'JWT', undefined]
+const keysOf = (jwks: unknown): readonly Jwk[] => {
+  const keys = typeof jwks === 'object' && jwks !== null && 'keys' in jwks ? jwks.keys : undefined
+  return Array.isArray(keys) ? keys.filter((key): key is Jwk => typeof key === 'object' && key !== null) : []
+}
 
-type Jwk = JsonWebKey & { readonly kid?: string; readonly use?: string }
-const keysOf = (jwks: unknown): readonly Jwk[] => ((jwks as { keys?: unknown } | undefined)?.keys ?? []) as readonly Jwk[]
+/** Whether one of these keys signed it. */
+export type SignatureJudge = (jwt: ReadJwt, jwks: unknown) => boolean
 
-/** The algorithm is a property of the key: a token never chooses how it is checked. RFC 8725 §3.1 */
-export const isSignedBy = ({ kid, algorithm, signed, signature }: ReadAssertion, jwks: unknown): boolean =>
+/**
+ * A judge of one assertion, for one request: the same keys may come before it several times, of a client that is remembered, of the
+ * database, of an address that is read once more, and each is asked once.
+ */
+export function createSignatureJudge(verifies: (jwt: ReadJwt, key: Jwk) => boolean = isSignedByKey): SignatureJudge {
+  const verdicts = new Map<string, boolean>()
+  return (jwt, jwks) =>
+    candidatesOf(jwt, jwks).some((key) => {
+      const text = JSON.stringify(['kty', 'crv', 'x', 'y', 'n', 'e'].map((name) => key[name] ?? null))
+      const verdict = verdicts.get(text) ?? verifies(jwt, key)
+      verdicts.set(text, verdict)
+      return verdict
+    })
+}
+
+/** Those that it can mean, few: none is looked into before. The algorithm is a property of the key: a token never chooses how it is checked. RFC 8725 §3.1 */
+const candidatesOf = ({ kid, algorithm }: ReadJwt, jwks: unknown): readonly Jwk[] =>
   keysOf(jwks)
-    .filter((key) => (kid === undefined || key.kid === kid) && key.use !== 'enc' && algorithmOf(key) === algorithm)
-    .some((key) => verifies(key, signed, signature))
+    .filter((key) => (kid === undefined || key['kid'] === kid) && algorithmOf(key) === algorithm && isForSignatures(key, algorithm))
+    .slice(0, clientAssertionLimits.candidates)
+
+const algorithmOf = ({ kty, crv }: Jwk): ForeignAlgorithm | undefined => {
+  if (kty === 'RSA') return 'RS256'
+  if (kty === 'EC' && crv === 'P-256') return 'ES256'
+  return kty === 'OKP' && crv === 'Ed25519' ? 'EdDSA' : undefined
+}
+
+/** Both names of Ed25519 are one algorithm. RFC 7517 §4.2 to §4.4, RFC 9864 §2.2 */
+const isForSignatures = ({ use, alg, key_ops: operations }: Jwk, algorithm: ForeignAlgorithm): boolean =>
+  (use === undefined || use === 'sig') &&
+  (alg === undefined || (alg === 'Ed25519' ? 'EdDSA' : alg) === algorithm) &&
+  (!Array.isArray(operations) || operations.includes('verify'))
+
+function isSignedByKey(jwt: ReadJwt, jwk: Jwk): boolean {
+  const key = readForeignKey(jwk)
+  return key !== undefined && verifyForeignJwt(jwt, [key]).ok
+}
 
 /** Whether these keys cannot be the last word: the one it names is not among them, or it names none. */
-export const mayBeOfNewerKey = ({ kid }: ReadAssertion, jwks: unknown): boolean =>
-  kid === undefined || keysOf(jwks).every((key) => key.kid !== kid)
-
-const algorithmOf = (key: JsonWebKey): string | undefined =>
-  key.kty === 'EC' && key.crv === 'P-256'
-    ? 'ES256'
-    : key.kty === 'RSA'
-      ? 'RS256'
-      : key.kty === 'OKP' && key.crv === 'Ed25519'
-        ? 'EdDSA'
-        : undefined
-
-function verifies(jwk: JsonWebKey, signed: Buffer, signature: Buffer): boolean {
-  try {
-    const key = createPublicKey({ key: jwk, format: 'jwk' })
-    if (jwk.kty === 'RSA' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048) return false
-    if (jwk.kty === 'OKP') return verify(null, signed, key, signature)
-    return verify('sha256', signed, jwk.kty === 'EC' ? { key, dsaEncoding: 'ieee-p1363' } : key, signature)
-  } catch {
-    return false
-  }
-}
-
-function readPart(part: string | undefined): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part ?? '', 'base64url').toString('utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
-}
+export const mayBeOfNewerKey = ({ kid }: ReadJwt, jwks: unknown): boolean =>
+  kid === undefined || keysOf(jwks).every((key) => key['kid'] !== kid)

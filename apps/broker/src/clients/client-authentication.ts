@@ -8,6 +8,7 @@ import { isKeepable } from '@drawbridge/core/keepable-text'
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import type { ReadJwt } from '@drawbridge/crypto/foreign-jwt'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
 import { believeOnce } from '@drawbridge/store/replays'
 import { onHotPath } from '@drawbridge/store/transaction'
@@ -17,11 +18,11 @@ import type { SingleValuedForm } from '../http/form.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import {
   badSignature,
-  isSignedBy,
-  longestAssertion,
+  clientAssertionLimits,
+  createSignatureJudge,
   mayBeOfNewerKey,
-  type ReadAssertion,
   readClientAssertion,
+  type SignatureJudge,
   subjectOfAssertion,
   type VerifiedAssertion,
 } from './client-assertion.js'
@@ -44,6 +45,8 @@ export type ClientClaim = {
   readonly purpose: ResolvePurpose
   /** Whether this request is the first to bring the assertion: asked of the database once, however often the request is judged. */
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
+  /** Asks no key of its assertion twice, however often the request is judged. */
+  readonly isSignedBy: SignatureJudge
 }
 
 export function readClientClaim(
@@ -65,7 +68,7 @@ export function readClientClaim(
       id: JSON.stringify([presented.value.clientId, jti]),
       expiresAt: rememberUntil,
     }))
-  return ok({ presented: presented.value, tenant, purpose, isFirstUse })
+  return ok({ presented: presented.value, tenant, purpose, isFirstUse, isSignedBy: createSignatureJudge() })
 }
 
 /**
@@ -128,7 +131,7 @@ function decode(text: string): string | undefined {
 /** client_id may be left out; it is then what the assertion says. RFC 7521 §4.2 */
 function readAssertion(form: SingleValuedForm): Result<Presented, JsonRefusal> {
   const assertion = form['client_assertion'] ?? ''
-  if (form['client_assertion_type'] !== assertionType || assertion.length > longestAssertion)
+  if (form['client_assertion_type'] !== assertionType || assertion.length > clientAssertionLimits.length)
     return err({ reason: 'client_assertion_invalid' })
   const clientId = form['client_id'] ?? subjectOfAssertion(assertion)
   return typeof clientId === 'string' && clientId !== ''
@@ -153,29 +156,34 @@ async function findFault(deps: BrokerDeps, client: Client, claim: ClientClaim): 
 async function findFaultOfAssertion(
   deps: BrokerDeps,
   client: Client,
-  { tenant, isFirstUse }: ClientClaim,
+  claim: ClientClaim,
   assertion: string,
 ): Promise<JsonRefusal | undefined> {
-  const read = readClientAssertion(client, assertion, { audience: tenant.issuer.url, now: deps.clock.now() })
+  const read = readClientAssertion(client, assertion, { audience: claim.tenant.issuer.url, now: deps.clock.now() })
   if (!read.ok) return read.error
-  const fault = await findFaultOfSignature(deps, client, read.value)
+  const fault = await findFaultOfSignature(deps, client, claim, read.value.jwt)
   if (fault) return fault
-  return (await isFirstUse(read.value)) ? undefined : { reason: 'client_assertion_replayed' }
+  return (await claim.isFirstUse(read.value)) ? undefined : { reason: 'client_assertion_replayed' }
 }
 
 /** Keys at an address are asked for once more, within limits, for a signature that none of the known ones made. */
-async function findFaultOfSignature(deps: BrokerDeps, client: Client, assertion: ReadAssertion): Promise<JsonRefusal | undefined> {
+async function findFaultOfSignature(
+  deps: BrokerDeps,
+  client: Client,
+  { isSignedBy }: ClientClaim,
+  jwt: ReadJwt,
+): Promise<JsonRefusal | undefined> {
   const { jwksUri } = client
-  if (jwksUri === undefined) return isSignedBy(assertion, client.jwks) ? undefined : badSignature.error
+  if (jwksUri === undefined) return isSignedBy(jwt, client.jwks) ? undefined : badSignature.error
   const keys = clientKeysOf(deps.fetchSafely)
   const now = deps.clock.now()
   const known = await keys.read(jwksUri, now)
   if (!known.ok) return missing(known.error)
-  if (isSignedBy(assertion, known.value)) return undefined
-  if (!mayBeOfNewerKey(assertion, known.value)) return badSignature.error
+  if (isSignedBy(jwt, known.value)) return undefined
+  if (!mayBeOfNewerKey(jwt, known.value)) return badSignature.error
   const newer = await keys.readAgain(client, jwksUri, now)
   if (!newer.ok) return missing(newer.error)
-  return isSignedBy(assertion, newer.value) ? undefined : badSignature.error
+  return isSignedBy(jwt, newer.value) ? undefined : badSignature.error
 }
 
 const missing = ({ why, retryAfterSeconds }: KeysMissing): JsonRefusal => ({

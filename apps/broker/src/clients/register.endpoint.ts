@@ -20,6 +20,7 @@ export const registerEndpoint = endpoint({
   tag: 'OAuth',
   cors: true,
   rateLimit: 'register',
+  tenantLimit: 'tenant_register',
   maxBodyBytes: 32 * 1024,
   run: async (http, deps) => {
     const tenant = tenantOf(http)

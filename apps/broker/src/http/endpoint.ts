@@ -62,6 +62,8 @@ export type EndpointDefinition<Parsed, Caller> = {
   /** Browsers of other origins may call it, without credentials. */
   readonly cors?: true
   readonly rateLimit?: RateLimitName
+  /** What everybody together spends of the tenant that the path names. Nothing that ends or takes away has one: strangers could use it up. */
+  readonly tenantLimit?: RateLimitName
   /** What its client address counts under, where that is not everything that comes from there. */
   readonly addressLimit?: RateLimitName
   /** Answers though the tenant is suspended: keys, metadata and notices must outlive a suspension. */

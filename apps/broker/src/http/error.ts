@@ -83,7 +83,7 @@ export const httpErrors = {
     status: 429,
     spec: 'RFC 6585 §4',
     title: 'Too many requests',
-    say: 'too many requests from this address; wait as long as Retry-After says',
+    say: 'too many requests; wait as long as Retry-After says',
   },
   database_gone: {
     code: 'temporarily_unavailable',

@@ -10,6 +10,9 @@ export type FormRefusal = {
   readonly once?: SingleValuedForm
 }
 
+/** The longest body that is sent on as a query: all of it goes into an address of ours, which node:http reads up to 16 KB of, headers included. */
+export const mostPostedBytes = 14_336
+
 export const formLimits = { parameters: 64, nameLength: 256 } as const
 export const emptyForm: SingleValuedForm = Object.freeze(Object.create(null) as Record<string, string>)
 

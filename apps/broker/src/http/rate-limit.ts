@@ -1,10 +1,12 @@
 /**
- * Named token buckets, one set per process. N processes let through N times as much; that is stated, not hidden: the buckets keep a
- * single source from exhausting a process, they are not a quota.
+ * Named leaky buckets. Each process decides at once by its own, and learns within a moment what all have spent together (`share-limits.ts`, ADR 72):
+ * they keep a single source from exhausting us, and are no quota to bill by.
  */
 import { isIPv6 } from 'node:net'
+import type { Instant } from '@drawbridge/core/instant'
 import type { Clock } from '@drawbridge/runtime/clock'
 import { toWords } from '@drawbridge/runtime/special-use'
+import type { LimitLevel, SpentLimit } from '@drawbridge/store/shared-limits'
 
 export type RateLimit = { readonly perSecond: number; readonly burst: number }
 
@@ -15,8 +17,13 @@ export const rateLimits = {
   login: { perSecond: 10, burst: 100 },
   /** What an IdP tells by itself, per address of the IdP: at the end of a day a company logs out at once. */
   signal: { perSecond: 50, burst: 1000 },
-  /** Signed signals of one connection, counted once their signature holds: a sender that is told to wait sends them again, and none is lost. */
+  /** Signals of one connection that are believed: a sender that is told to wait sends them again, and none is lost. */
   signal_source: { perSecond: 50, burst: 2000 },
+  /**
+   * The same of what is signed and not believed, apart from those: whoever else hears the same transmitter can send us what it was sent, and must not
+   * have revocations wait by it.
+   */
+  signal_refused: { perSecond: 5, burst: 200 },
   /** What a directory asks, tells of newcomers, changes, and takes away: each counted for one of its tokens, and apart from the others. */
   scim_read: { perSecond: 100, burst: 2000 },
   scim_create: { perSecond: 100, burst: 2000 },
@@ -39,6 +46,16 @@ export const rateLimits = {
   device_authorization_tenant: { perSecond: 5, burst: 500 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
+  /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
+  tenant_login: { perSecond: 200, burst: 4000 },
+  /** Dynamic registrations at one tenant, from wherever. */
+  tenant_register: { perSecond: 2, burst: 200 },
+  /** What one client that proves itself asks for tokens. A client without a credential is counted by address: its name can be anybody's. */
+  client: { perSecond: 200, burst: 2000 },
+  /** What one resource server that proves itself asks of tokens. */
+  introspection: { perSecond: 2000, burst: 5000 },
+  /** Grants opened for one person. */
+  subject: { perSecond: 1, burst: 200 },
 } as const satisfies Record<string, RateLimit>
 export type RateLimitName = keyof typeof rateLimits
 
@@ -56,6 +73,8 @@ function countedAs(address: string): string {
 
 /** Buckets kept; when full, the oldest go, which only ever forgives. */
 const mostBuckets = 50_000
+/** What a process has spent of a limit is told to the others whenever it is this part of its burst: so much more may each of them let through. */
+const toldPart = 1 / 16
 
 /** Lab only: what one tenant has instead of the ordinary limit, in buckets of its own. No factor multiplies it. */
 export type TenantQuota = { readonly slug: string; readonly limit: RateLimit }
@@ -64,27 +83,69 @@ export type RateLimiter = {
   /** Takes one; answers the seconds to wait when there is none. */
   take(
     name: RateLimitName,
-    address: string,
+    of: string,
     quota?: TenantQuota,
   ): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterSeconds: number }
+  /** What has been spent since it was last taken here, where that is enough to be told; at most `most` of them. */
+  takeUntold(most: number): readonly SpentLimit[]
+  /** What all processes had spent at `at`. */
+  learn(levels: readonly LimitLevel[], at: Instant): void
 }
 
+/** A leaky bucket: `level` runs off with time. `untold`: what of it no other process has heard of. */
+type Bucket = { level: number; at: Instant; untold: number; limit: RateLimit }
+
+const runOff = (level: number, { perSecond }: RateLimit, ms: number): number => Math.max(0, level - (Math.max(0, ms) / 1000) * perSecond)
+
 export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
-  const buckets = new Map<string, { tokens: number; at: number }>()
+  const buckets = new Map<string, Bucket>()
+  const toTell = new Set<string>()
+  const bucketOf = (id: string, limit: RateLimit, now: Instant): Bucket => {
+    const known = buckets.get(id)
+    if (known === undefined) {
+      if (buckets.size >= mostBuckets) buckets.delete(buckets.keys().next().value as string)
+      const made = { level: 0, at: now, untold: 0, limit }
+      buckets.set(id, made)
+      return made
+    }
+    known.limit = limit
+    known.level = runOff(known.level, limit, now - known.at)
+    known.at = now
+    return known
+  }
   return {
-    take: (name, address, quota) => {
-      const limit = rateLimits[name]
-      const { perSecond, burst } = quota?.limit ?? { perSecond: limit.perSecond * factor, burst: limit.burst * factor }
+    take: (name, of, quota) => {
+      const { perSecond, burst } = rateLimits[name]
+      const limit = quota?.limit ?? { perSecond: perSecond * factor, burst: burst * factor }
+      const id = `${name} ${quota?.slug ?? ''} ${countedAs(of)}`
+      const bucket = bucketOf(id, limit, clock.now())
+      const missing = bucket.level + 1 - limit.burst
+      if (missing > 0) return { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(missing / limit.perSecond)) }
+      bucket.level += 1
+      bucket.untold += 1
+      if (bucket.untold >= limit.burst * toldPart) toTell.add(id)
+      return { allowed: true }
+    },
+    takeUntold: (most) => {
+      const told: SpentLimit[] = []
+      for (const id of toTell) {
+        if (told.length >= most) break
+        toTell.delete(id)
+        const bucket = buckets.get(id)
+        if (bucket === undefined) continue
+        told.push({ key: id, spent: bucket.untold, perSecond: bucket.limit.perSecond })
+        bucket.untold = 0
+      }
+      return told
+    },
+    learn: (levels, at) => {
       const now = clock.now()
-      const id = `${name} ${quota?.slug ?? ''} ${countedAs(address)}`
-      const bucket = buckets.get(id) ?? { tokens: burst, at: now }
-      bucket.tokens = Math.min(burst, bucket.tokens + (Math.max(0, now - bucket.at) / 1000) * perSecond)
-      bucket.at = now
-      const allowed = bucket.tokens >= 1
-      if (allowed) bucket.tokens -= 1
-      if (!buckets.has(id) && buckets.size >= mostBuckets) buckets.delete(buckets.keys().next().value as string)
-      buckets.set(id, bucket)
-      return allowed ? { allowed } : { allowed, retryAfterSeconds: Math.max(1, Math.ceil((1 - bucket.tokens) / perSecond)) }
+      for (const { key, level } of levels) {
+        const bucket = buckets.get(key)
+        if (bucket === undefined) continue
+        bucket.level = runOff(level, bucket.limit, now - at) + bucket.untold
+        bucket.at = now
+      }
     },
   }
 }

@@ -82,6 +82,8 @@ async function answerRequest(
   if (!body.ok) return refuseHttp(shape, body.error)
   const tenant = slug === undefined ? undefined : await deps.configuration.find(slug)
   if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
+  const limitedTogether = tenant && endpoint.tenantLimit && spend(endpoint.tenantLimit, tenant.id)
+  if (limitedTogether) return limitedTogether
   if (tenant?.suspendedAt !== undefined && !endpoint.servesSuspended) return refuseHttp(shape, 'tenant_suspended')
   const http = {
     ...toHttpRequest(request, matched, body.value, { address, country: clientCountry(request, deps.settings), requestId }),

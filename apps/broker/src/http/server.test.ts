@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { json, page, redirect } from './answer.js'
 import { endpoint } from './endpoint.js'
 import { html } from './html.js'
-import { rateLimits } from './rate-limit.js'
+import { createRateLimiter, rateLimits } from './rate-limit.js'
 import { createHttpServer } from './server.js'
 
 let db: TestDatabase
@@ -34,38 +34,42 @@ const echo = (path: string, hot?: true) =>
 beforeAll(async () => {
   db = await testDatabase()
   broker = await aBroker(db.database, { metrics: createMetrics({ withProcess: false }) })
-  server = createHttpServer(broker.deps, [
-    echo('/quick/:id', true),
-    echo('/plain/:id'),
-    endpoint({
-      method: 'GET',
-      path: '/page',
-      spec: 'ours',
-      summary: 'Page',
-      refusals: 'page',
-      run: () => page('Hello', html`<p>x</p>`, { formTargets: ['https://app.example'] }),
-    }),
-    endpoint({ method: 'GET', path: '/away', spec: 'ours', summary: 'Away', run: () => redirect('https://app.example/cb?code=1') }),
-    endpoint({
-      method: 'GET',
-      path: '/broken',
-      spec: 'ours',
-      summary: 'Breaks',
-      refusals: 'page',
-      run: () => {
-        throw new Error('a secret of the house')
-      },
-    }),
-    endpoint({
-      method: 'GET',
-      path: '/unsayable',
-      spec: 'ours',
-      summary: 'No header',
-      hot: true,
-      run: () => redirect('https://app.example/\u2603'),
-    }),
-    endpoint({ method: 'GET', path: '/t/:tenant/x', spec: 'ours', summary: 'Tenant', hot: true, run: () => json({}) }),
-  ])
+  server = createHttpServer(
+    broker.deps,
+    [
+      echo('/quick/:id', true),
+      echo('/plain/:id'),
+      endpoint({
+        method: 'GET',
+        path: '/page',
+        spec: 'ours',
+        summary: 'Page',
+        refusals: 'page',
+        run: () => page('Hello', html`<p>x</p>`, { formTargets: ['https://app.example'] }),
+      }),
+      endpoint({ method: 'GET', path: '/away', spec: 'ours', summary: 'Away', run: () => redirect('https://app.example/cb?code=1') }),
+      endpoint({
+        method: 'GET',
+        path: '/broken',
+        spec: 'ours',
+        summary: 'Breaks',
+        refusals: 'page',
+        run: () => {
+          throw new Error('a secret of the house')
+        },
+      }),
+      endpoint({
+        method: 'GET',
+        path: '/unsayable',
+        spec: 'ours',
+        summary: 'No header',
+        hot: true,
+        run: () => redirect('https://app.example/\u2603'),
+      }),
+      endpoint({ method: 'GET', path: '/t/:tenant/x', spec: 'ours', summary: 'Tenant', hot: true, run: () => json({}) }),
+    ],
+    createRateLimiter(broker.deps.clock),
+  )
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 })
@@ -155,7 +159,7 @@ it('answers HEAD without a body, and health without a tenant', async () => {
 
 it('refuses a flood from one address by name, with Retry-After', async () => {
   const now = broker.deps.clock.now()
-  const still = createHttpServer({ ...broker.deps, clock: { now: () => now } }, [])
+  const still = createHttpServer({ ...broker.deps, clock: { now: () => now } }, [], createRateLimiter({ now: () => now }))
   await new Promise<void>((resolve) => still.listen(0, '127.0.0.1', resolve))
   const target = `http://127.0.0.1:${(still.address() as AddressInfo).port}/nowhere`
   const statuses = await Promise.all(Array.from({ length: rateLimits.address.burst + 5 }, () => status(target)))

@@ -7,14 +7,14 @@ import express from 'express'
 import type { BrokerDeps } from '../deps.js'
 import { empty } from './answer.js'
 import { type Endpoint, endpoint, type Method } from './endpoint.js'
-import { createRateLimiter } from './rate-limit.js'
+import type { RateLimiter } from './rate-limit.js'
 import { type Matched, type Serving, serveEndpoint } from './serve-endpoint.js'
 import { type RefusalShape, refuseHttp } from './write-error.js'
 
 export const serverLimits = { headersTimeoutMs: 15_000, requestTimeoutMs: 30_000, maxHeaderBytes: 32_768, urlLength: 16_384 } as const
 
-export function createHttpServer(deps: BrokerDeps, endpoints: readonly Endpoint[]): Server {
-  const serving: Serving = { deps, limiter: createRateLimiter(deps.clock, deps.settings.rateLimitFactor) }
+export function createHttpServer(deps: BrokerDeps, endpoints: readonly Endpoint[], limiter: RateLimiter): Server {
+  const serving: Serving = { deps, limiter }
   const routes = endpoints.map(toRoute)
   const hot = routes.filter((route) => route.endpoint.hot)
   const ordinary = createOrdinaryLane(serving, endpoints, routes)

@@ -9,6 +9,7 @@
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { findResource } from '@drawbridge/core/oauth/resource'
+import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import type { Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
@@ -68,7 +69,8 @@ export type ResolvedConnection = {
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
-  'signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall' | 'connectionChoice' | 'secondFactor' | 'clientRegistration'
+  | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -83,6 +85,8 @@ export type ResolvedTenant = Omit<
   readonly secondFactor: SecondFactorSetting
   /** In which ways clients may become known. */
   readonly clientRegistration: ClientRegistration
+  /** What clients may be told of people. */
+  readonly toldOfPeople: ToldOfPeople
   readonly resources: readonly StoredResource[]
   /** By its identifier, or by what a client writes for it: `findResource`. */
   resource(indicator: string | undefined): StoredResource | undefined
@@ -203,6 +207,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     connectionChoice,
     secondFactor,
     clientRegistration,
+    toldOfPeople,
     ...rest
   } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
@@ -244,6 +249,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
+    toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),

@@ -4,11 +4,11 @@
  */
 import { instant } from '@drawbridge/core/instant'
 import {
+  buildSignOutQuery,
   clientOfSignOut,
   type IdTokenHint,
   parseSignOutRequest,
   readIdTokenHint,
-  returnOfSignOut,
   type SignOutRequest,
 } from '@drawbridge/core/logout/sign-out-request'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
@@ -22,36 +22,35 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { browserHashOf } from '../http/browser-binding.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
-import { emptyForm, type SingleValuedForm } from '../http/form.js'
+import { emptyForm, mostPostedBytes, type SingleValuedForm } from '../http/form.js'
 import { type Bound, formProof, isFormProof } from '../http/form-proof.js'
 import { clearSessionCookie, sessionHandleOf } from '../http/session-cookie.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseAsPage } from '../http/write-error.js'
 import { askPage, farewell, signedOutPage } from './pages.js'
+import { type AskedReturn, askedReturnOf, findReturn, type Returning } from './returning.js'
 import { finishUpstream, leaveUpstream } from './upstream-logout.js'
 
 /** Shown for this session of this browser, with where she ends up: it ends no other, leads nowhere else, and is worth nothing after it. */
-const boundTo = (tenant: ResolvedTenant, handleHash: CredentialHash, returnTo: string | undefined): Bound => [
+const boundTo = (tenant: ResolvedTenant, handleHash: CredentialHash, shown: AskedReturn | undefined): Bound => [
   tenant.id,
   handleHash.toString('hex'),
-  ...(returnTo === undefined ? [] : [returnTo]),
+  ...(shown === undefined ? [] : [shown.clientId, shown.postLogoutRedirectUri, shown.state ?? null]),
 ]
 
 const refuse = (refusal: { readonly reason: 'step_proof_invalid' | 'sign_out_malformed' | 'sign_out_of_other_client' }): Answer =>
   refuseAsPage(oauthErrors[refusal.reason], refusal)
 
 /** What of the request holds: the session that its hint is of, and where its client may have her sent. */
-type Led = { readonly hint: IdTokenHint | undefined; readonly returnTo: string | undefined }
+type Led = { readonly hint: IdTokenHint | undefined; readonly returning: Returning | undefined }
 
-async function readLed(deps: BrokerDeps, tenant: ResolvedTenant, form: SingleValuedForm): Promise<Result<Led, Answer>> {
+async function readLed(http: HttpRequest, deps: BrokerDeps, form: SingleValuedForm): Promise<Result<Led, Answer>> {
   const request = parseSignOutRequest(form)
   if (!request.ok) return err(refuse(request.error))
-  const hint = hintOf(deps, tenant, request.value)
+  const hint = hintOf(deps, tenantOf(http), request.value)
   const clientId = clientOfSignOut(request.value, hint)
   if (!clientId.ok) return err(refuse(clientId.error))
-  const named = request.value.postLogoutRedirectUri === undefined ? undefined : clientId.value
-  const client = named && (await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: named }))
-  return ok({ hint, returnTo: returnOfSignOut(request.value, client || undefined) })
+  return ok({ hint, returning: await findReturn(http, deps, askedReturnOf(clientId.value, request.value)) })
 }
 
 /** Old ones count, too: an application keeps the ID token of its login, which ended minutes after it. */
@@ -74,23 +73,29 @@ const ask = endpoint({
   rateLimit: 'login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const led = await readLed(deps, tenant, http.query.ok ? http.query.value : emptyForm)
+    const led = await readLed(http, deps, http.query.ok ? http.query.value : emptyForm)
     if (!led.ok) return led.error
-    const { hint, returnTo } = led.value
+    const { hint, returning } = led.value
     const handleHash = sessionHandleOf(http, deps, tenant)
     const wanted = handleHash && { handleHash, issuerId: tenant.issuer.id, now: deps.clock.now() }
     const session = wanted && (await findLiveBrowserSession(onHotPath(deps.database), tenant.id, wanted))
-    // Whoever is signed out already is sent on only by an application that once had her here: an address alone leads nobody anywhere.
-    if (!session) return farewell('here', { returnTo: hint && returnTo, setCookies: handleHash ? [clearSessionCookie(deps, tenant)] : [] })
-    if (hint?.sessionId === session.id) return endHere(http, deps, wanted.handleHash, returnTo)
+    if (!session) return alreadySignedOut(hint && returning, handleHash ? [clearSessionCookie(deps, tenant)] : [])
+    if (hint?.sessionId === session.id) return endHere(http, deps, wanted.handleHash, returning)
     return askPage(tenant, {
       connection: tenant.connection(session.connectionId),
-      proof: formProof(deps.sealer, 'sign-out-proof', boundTo(tenant, wanted.handleHash, returnTo)),
+      proof: formProof(deps.sealer, 'sign-out-proof', boundTo(tenant, wanted.handleHash, returning?.asked)),
       grantsLiveOn: await inTenant(deps.database, tenant.id, (db) => grantsOutliveLogout(db, tenant.id)),
-      returnTo,
+      returning,
     })
   },
 })
+
+/**
+ * Whoever is signed out already is led on only by an application that once had somebody here: an address alone leads nobody anywhere. That
+ * somebody may be whoever made the link, so a web host that nobody vouches for is named, and she decides.
+ */
+const alreadySignedOut = (returning: Returning | undefined, setCookies: readonly string[]): Answer =>
+  returning?.unasked === false ? signedOutPage('here', { returning, setCookies }) : farewell('here', { returning, setCookies })
 
 /** The form of our page, or an application that posts what it could have sent in a query: as one, it comes back with the cookies of this site. */
 const signOut = endpoint({
@@ -101,21 +106,30 @@ const signOut = endpoint({
   tag: 'Logout',
   refusals: 'page',
   rateLimit: 'login',
+  maxBodyBytes: mostPostedBytes,
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const form = http.form.ok ? http.form.value : emptyForm
-    if (form['proof'] === undefined && Object.keys(form).length > 0)
-      return redirect(`${tenant.issuer.url}/logout?${new URLSearchParams(form)}`, { headers: { 'cache-control': 'no-store' } })
+    const request = parseSignOutRequest(form)
+    if (!request.ok) return refuse(request.error)
+    if (form['proof'] === undefined && Object.keys(form).length > 0) return sendOn(tenant, request.value)
     const handleHash = sessionHandleOf(http, deps, tenant)
     if (!handleHash) return signedOutPage('here')
-    const returnTo = form['return_to']
-    if (!isFormProof(deps.sealer, 'sign-out-proof', boundTo(tenant, handleHash, returnTo), form['proof']))
+    const shown = askedReturnOf(request.value.clientId, request.value)
+    if (!isFormProof(deps.sealer, 'sign-out-proof', boundTo(tenant, handleHash, shown), form['proof']))
       return refuse({ reason: 'step_proof_invalid' })
-    return endHere(http, deps, handleHash, returnTo)
+    return endHere(http, deps, handleHash, await findReturn(http, deps, shown))
   },
 })
 
-async function endHere(http: HttpRequest, deps: BrokerDeps, handleHash: CredentialHash, returnTo: string | undefined): Promise<Answer> {
+/** Only what we know goes on: what else a stranger's form holds does not get into an address of ours. */
+function sendOn(tenant: ResolvedTenant, request: SignOutRequest): Answer {
+  const query = buildSignOutQuery(request)
+  if (query.length > mostPostedBytes) return refuse({ reason: 'sign_out_malformed' })
+  return redirect(`${tenant.issuer.url}/logout?${query}`, { headers: { 'cache-control': 'no-store' } })
+}
+
+async function endHere(http: HttpRequest, deps: BrokerDeps, handleHash: CredentialHash, returning: Returning | undefined): Promise<Answer> {
   const tenant = tenantOf(http)
   const { requestId, address } = http
   const ending = {
@@ -129,7 +143,7 @@ async function endHere(http: HttpRequest, deps: BrokerDeps, handleHash: Credenti
   const browser = { handleHash, issuerId: tenant.issuer.id, browserHash: browserHashOf(http, deps) }
   const ended = await inTenant(deps.database, tenant.id, (db) => endOwnSession(db, ending, browser))
   deps.metrics.count('drawbridge_logouts_total', { way: 'here', outcome: ended ? 'ended' : 'nothing' })
-  const leaving = { returnTo, setCookies: [clearSessionCookie(deps, tenant)] }
+  const leaving = { returning, setCookies: [clearSessionCookie(deps, tenant)] }
   return ended ? leaveUpstream(http, deps, ended, leaving) : farewell('here', leaving)
 }
 

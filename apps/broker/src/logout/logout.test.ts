@@ -1,5 +1,6 @@
 /** A person signs out: asked first, ended here, led to her IdP, and back to a page that says how far it went. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { signOutLimits } from '@drawbridge/core/logout/sign-out-request'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aGrant, aVerifier } from '@drawbridge/testkit/a-grant'
 import {
@@ -17,6 +18,7 @@ import { aTokenClient, type TokenAnswer } from '@drawbridge/testkit/a-token-clie
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { mostPostedBytes } from '../http/form.js'
 
 let now: Instant = instant(Date.now())
 let fixture: TestDatabase
@@ -55,6 +57,14 @@ async function signedIn(): Promise<APlainBrowser> {
   return browser
 }
 const proofFor = async (browser: APlainBrowser): Promise<string> => hidden((await browser.visit(`${issuer()}/logout`)).text, 'proof')
+/** All that the form of a page would post. */
+const fieldsOf = (page: string): Record<string, string> =>
+  Object.fromEntries(
+    [...page.matchAll(/name="([^"]+)" value="([^"]*)"/g)].map(([, name, value]) => [
+      name as string,
+      (value as string).replaceAll('&amp;', '&'),
+    ]),
+  )
 const signOut = async (browser: APlainBrowser) => browser.visit(`${issuer()}/logout`, { proof: await proofFor(browser) })
 
 describe('signing out', () => {
@@ -206,9 +216,16 @@ describe('led here by an application (OpenID Connect RP-Initiated Logout 1.0)', 
     const given: Record<string, string> = await asks(hint)
     const page = await lead(browser, { ...given, client_id: company.clientId, post_logout_redirect_uri: bye })
     expect(page).toMatchObject({ status: 200, text: expect.stringContaining('Sign out of') })
+    expect(page.text).toContain('<strong>client.example</strong>')
     expect(await isSignedIn(browser)).toBe(true)
-    const done = await browser.visit(`${issuer()}/logout`, { proof: hidden(page.text, 'proof'), return_to: hidden(page.text, 'return_to') })
+    const done = await browser.visit(`${issuer()}/logout`, fieldsOf(page.text))
     expect([done.location, await isSignedIn(browser)]).toEqual([bye, false])
+  })
+
+  it('the page keeps the state for the way back', async () => {
+    const { browser } = await signedInWithHint()
+    const page = await lead(browser, { client_id: company.clientId, post_logout_redirect_uri: bye, state: 'a b&c' })
+    expect((await browser.visit(`${issuer()}/logout`, fieldsOf(page.text))).location).toBe(`${bye}?state=a+b%26c`)
   })
 
   it.each([{ to: 'https://evil.example/' }, { to: `${bye}/` }, { to: `${bye}?x=1` }])(
@@ -223,8 +240,104 @@ describe('led here by an application (OpenID Connect RP-Initiated Logout 1.0)', 
   it('the page leads nowhere but where it said: another address has another proof', async () => {
     const { browser } = await signedInWithHint()
     const proof = hidden((await lead(browser, {})).text, 'proof')
-    const refused = await browser.visit(`${issuer()}/logout`, { proof, return_to: 'https://evil.example/' })
+    const elsewhere = { client_id: company.clientId, post_logout_redirect_uri: bye }
+    const refused = await browser.visit(`${issuer()}/logout`, { proof, ...elsewhere })
     expect([refused.text.includes('step_proof_invalid'), await isSignedIn(browser)]).toEqual([true, true])
+  })
+
+  it('a form is sent on with what we know of it, and nothing else', async () => {
+    const browser = aPlainBrowser({ issuer: issuer(), url: broker.url })
+    const known = { id_token_hint: 'x', client_id: 'c', post_logout_redirect_uri: bye, state: 's' }
+    const posted = await browser.visit(`${issuer()}/logout`, { ...known, connection: 'x', logout_hint: 'y'.repeat(100) })
+    expect(posted.location).toBe(`${issuer()}/logout?${new URLSearchParams(known)}`)
+  })
+
+  it.each([
+    ['a state that is too long', { state: 'x'.repeat(signOutLimits.state + 1) }, 400],
+    ['a body that is too long', { unknown: 'x'.repeat(mostPostedBytes) }, 413],
+  ])('a form with %s is sent nowhere', async (_, form, status) => {
+    const refused = await aPlainBrowser({ issuer: issuer(), url: broker.url }).visit(`${issuer()}/logout`, form)
+    expect([refused.status, refused.location]).toEqual([status, ''])
+  })
+
+  it('a form that would be too long as an address, though it came short, is sent nowhere', async () => {
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const body = `id_token_hint=${'/'.repeat(mostPostedBytes / 2)}`
+    const refused = await fetch(`${broker.url}/t/${company.slug}/logout`, { method: 'POST', headers, body, redirect: 'manual' })
+    expect([refused.status, refused.headers.get('location')]).toEqual([400, null])
+  })
+
+  describe('by a client that nobody vouches for', () => {
+    const unvouched = (more = '') => owner(`UPDATE clients SET kind = 'dynamic', pre_approved = false ${more} WHERE tenant_id = $1`)
+    const back = 'Return to client.example'
+
+    it('whoever is signed out already is shown its host, and goes there by a click alone', async () => {
+      const { hint } = await signedInWithHint()
+      await unvouched()
+      const nobody = aPlainBrowser({ issuer: issuer(), url: broker.url })
+      const page = await lead(nobody, { id_token_hint: hint, post_logout_redirect_uri: bye, state: 's' })
+      expect([page.status, page.location]).toEqual([200, ''])
+      expect(page.text).toContain(`<a href="${bye}?state=s">${back}</a>`)
+    })
+
+    it('whoever is signed out already goes back to a program on her own machine', async () => {
+      const { hint } = await signedInWithHint()
+      await unvouched(", redirect_uris = '{http://127.0.0.1/callback}', post_logout_redirect_uris = '{http://127.0.0.1/bye}'")
+      const nobody = aPlainBrowser({ issuer: issuer(), url: broker.url })
+      const at = 'http://127.0.0.1:5000/bye'
+      expect((await lead(nobody, { id_token_hint: hint, post_logout_redirect_uri: at })).location).toBe(at)
+    })
+
+    it('with the ID token of this session she is sent on at once', async () => {
+      const { browser, hint } = await signedInWithHint()
+      await unvouched()
+      expect((await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })).location).toBe(bye)
+    })
+
+    it('that registered another host before that was refused leads nowhere, though she is signed out', async () => {
+      const { browser, hint } = await signedInWithHint()
+      const elsewhere = 'https://evil.example/bye'
+      await unvouched(`, post_logout_redirect_uris = '{${elsewhere}}'`)
+      const gone = await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: elsewhere })
+      expect([gone.status, gone.location, await isSignedIn(browser)]).toEqual([200, '', false])
+      expect(gone.text).not.toContain('evil.example')
+    })
+  })
+
+  describe.each([
+    { what: 'that is blocked', shut: () => owner('UPDATE clients SET blocked_at = now() WHERE tenant_id = $1') },
+    {
+      what: 'whose way of registration is closed',
+      shut: () =>
+        owner(
+          `UPDATE tenants SET client_registration = '{"metadataDocuments": true, "documentHosts": [], "dynamic": true, "preregistered": false}' WHERE id = $1`,
+        ),
+    },
+  ])('by a client $what', ({ shut }) => {
+    it('leads nowhere, though she is signed out', async () => {
+      const { browser, hint } = await signedInWithHint()
+      await shut()
+      const gone = await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })
+      expect([gone.status, gone.location, await livingGrants()]).toEqual([200, '', []])
+    })
+
+    it('leads nowhere from a page that was shown before', async () => {
+      const { browser } = await signedInWithHint()
+      const page = await lead(browser, { client_id: company.clientId, post_logout_redirect_uri: bye })
+      await shut()
+      const gone = await browser.visit(`${issuer()}/logout`, fieldsOf(page.text))
+      expect([gone.status, gone.location, await livingGrants()]).toEqual([200, '', []])
+    })
+
+    it('leads nowhere from an IdP to which she was sent before', async () => {
+      idp.offersLogout = true
+      const { browser, hint } = await signedInWithHint()
+      const left = await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })
+      await shut()
+      const home = await browser.visit(`${issuer()}/logout/done${new URL(left.location).search}`)
+      expect([home.status, home.location]).toEqual([200, ''])
+      expect(home.text).toContain('has signed you out, too')
+    })
   })
 
   it.each([

@@ -1,8 +1,10 @@
 /** What a person reads when she signs out. */
+import { hostOfUrl } from '@drawbridge/core/oauth/client'
 import { type Answer, page, redirect } from '../http/answer.js'
-import { html } from '../http/html.js'
+import { type Html, html } from '../http/html.js'
 import { formTargetOf, upstreamTargets } from '../http/leave-for.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
+import type { Returning } from './returning.js'
 
 const noStore = { 'cache-control': 'no-store' }
 
@@ -12,19 +14,25 @@ type Asking = {
   readonly proof: string
   readonly grantsLiveOn: boolean
   /** Where she is sent in the end; the proof covers it. */
-  readonly returnTo: string | undefined
+  readonly returning: Returning | undefined
 }
 
 /** Asked on a page of ours, because whoever leads a browser to an address could otherwise sign people out. OIDC RP-Initiated Logout §2 */
-export const askPage = (tenant: ResolvedTenant, { connection, proof, grantsLiveOn, returnTo }: Asking): Answer =>
+export const askPage = (tenant: ResolvedTenant, { connection, proof, grantsLiveOn, returning }: Asking): Answer =>
   page(
     `Sign out of ${tenant.name}?`,
-    html`<p>Applications that you let in from this browser ${grantsLiveOn ? 'keep' : 'lose'} their access.</p><form method="post" action="${tenant.issuer.url}/logout"><input type="hidden" name="proof" value="${proof}">${returnTo === undefined ? '' : html`<input type="hidden" name="return_to" value="${returnTo}">`}<button>Sign out</button></form>`,
+    html`<p>Applications that you let in from this browser ${grantsLiveOn ? 'keep' : 'lose'} their access.</p>${returning === undefined ? '' : html`<p>Then you are taken to <strong>${hostOfUrl(returning.url)}</strong>.</p>`}<form method="post" action="${tenant.issuer.url}/logout"><input type="hidden" name="proof" value="${proof}">${returning === undefined ? '' : returnFields(returning)}<button>Sign out</button></form>`,
     {
       headers: noStore,
-      formTargets: [...(connection ? upstreamTargets([connection]) : []), ...(returnTo === undefined ? [] : [formTargetOf(returnTo)])],
+      formTargets: [
+        ...(connection ? upstreamTargets([connection]) : []),
+        ...(returning === undefined ? [] : [formTargetOf(returning.url)]),
+      ],
     },
   )
+
+const returnFields = ({ asked: { clientId, postLogoutRedirectUri, state } }: Returning): Html =>
+  html`<input type="hidden" name="client_id" value="${clientId}"><input type="hidden" name="post_logout_redirect_uri" value="${postLogoutRedirectUri}">${state === undefined ? '' : html`<input type="hidden" name="state" value="${state}">`}`
 
 /** How far it went: here alone, or at the company's sign-in, too. */
 export type SignedOut = 'here' | 'everywhere' | 'partly'
@@ -35,11 +43,21 @@ const said: Readonly<Record<SignedOut, string>> = {
   partly: 'Your company\u2019s own sign-in has signed you out, and says that some applications may not have heard of it.',
 }
 
-export const signedOutPage = (far: SignedOut, setCookies: readonly string[] = []): Answer =>
-  page('You are signed out', html`<p>${said[far]}</p>`, { headers: noStore, setCookies })
+/** Where the browser goes from here, and what it forgets. */
+export type Leaving = { readonly returning: Returning | undefined; readonly setCookies: readonly string[] }
+
+/** With where the application wanted her, for whoever clicks it. */
+export const signedOutPage = (far: SignedOut, { returning, setCookies }: Partial<Leaving> = {}): Answer =>
+  page('You are signed out', html`<p>${said[far]}</p>${returning === undefined ? '' : wayOn(returning)}`, {
+    headers: noStore,
+    setCookies: setCookies ?? [],
+  })
+
+function wayOn({ url }: Returning): Html {
+  const host = hostOfUrl(url)
+  return html`<p class="soft">Your company has not reviewed the application that sent you here. Go back to it only if you came from <strong>${host}</strong>.</p><p><a href="${url}">Return to ${host}</a></p>`
+}
 
 /** On to where the application wanted her, or she reads here how far it went. */
-export const farewell = (
-  far: SignedOut,
-  { returnTo, setCookies }: { readonly returnTo: string | undefined; readonly setCookies: readonly string[] },
-): Answer => (returnTo === undefined ? signedOutPage(far, setCookies) : redirect(returnTo, { headers: noStore, setCookies }))
+export const farewell = (far: SignedOut, { returning, setCookies }: Leaving): Answer =>
+  returning === undefined ? signedOutPage(far, { setCookies }) : redirect(returning.url, { headers: noStore, setCookies })

@@ -17,7 +17,8 @@ import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { leaveFor } from '../http/leave-for.js'
 import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
-import { farewell, type SignedOut, signedOutPage } from './pages.js'
+import { farewell, type Leaving, type SignedOut, signedOutPage } from './pages.js'
+import { askedReturnShape, findReturn } from './returning.js'
 
 /** A person may have to choose an account at her IdP. */
 const tripSeconds = 600
@@ -28,7 +29,7 @@ const tripShape = z.strictObject({
   state: z.string(),
   expiresAt: z.number(),
   /** Where the application wanted her in the end. */
-  returnTo: z.string().optional(),
+  returning: askedReturnShape.optional(),
 })
 type Trip = z.infer<typeof tripShape>
 
@@ -39,18 +40,13 @@ const tripCookie = (tenant: ResolvedTenant): string => `drawbridge-logout-${tena
 const contextOf = (deps: BrokerDeps, tenant: ResolvedTenant) => sealContextOf({ deps, tenant }, 'cookies', 'logout', tenant.slug)
 
 /** Leads on to the IdP if it offers that; else she is signed out here, and told that it is here alone. */
-export async function leaveUpstream(
-  http: HttpRequest,
-  deps: BrokerDeps,
-  ended: OwnSessionEnded,
-  { returnTo, setCookies }: { readonly returnTo: string | undefined; readonly setCookies: readonly string[] },
-): Promise<Answer> {
+export async function leaveUpstream(http: HttpRequest, deps: BrokerDeps, ended: OwnSessionEnded, leaving: Leaving): Promise<Answer> {
   const tenant = tenantOf(http)
   const connection = tenant.connection(ended.connectionId)
   const connector = connection && deps.connectorFor(tenant, connection)
   const idpSession = idpSessionFromJson(ended.idpSession)
   const goesOn = connection?.configuration.ok === true && connection.configuration.value.logoutUpstream
-  if (!connector || !goesOn || !idpSession.ok) return farewell('here', { returnTo, setCookies })
+  if (!connector || !goesOn || !idpSession.ok) return farewell('here', leaving)
   const now = deps.clock.now()
   const started = await connector.startLogout({
     returnUrl: logoutReturnUrlOf(tenant, connection),
@@ -59,17 +55,17 @@ export async function leaveUpstream(
     hint: openHint(deps, tenant, ended),
     now,
   })
-  if (!started.ok) return { ...farewell('here', { returnTo, setCookies }), refusal: started.error }
-  if (started.value === 'not_offered') return farewell('here', { returnTo, setCookies })
+  if (!started.ok) return { ...farewell('here', leaving), refusal: started.error }
+  if (started.value === 'not_offered') return farewell('here', leaving)
   const { answer, upstreamId, state } = started.value
   const trip: Trip = {
     connectionId: ended.connectionId,
     upstreamId,
     state: state.reveal(),
     expiresAt: addSeconds(now, tripSeconds),
-    ...(returnTo === undefined ? {} : { returnTo }),
+    ...(leaving.returning && { returning: leaving.returning.asked }),
   }
-  return leaveFor(answer, 'Sign out at your company, too', [...setCookies, tripCookieOf(deps, tenant, trip)])
+  return leaveFor(answer, 'Sign out at your company, too', [...leaving.setCookies, tripCookieOf(deps, tenant, trip)])
 }
 
 /** A hint that cannot be opened is none: the IdP then asks whom it should sign out. */
@@ -104,7 +100,8 @@ export async function finishUpstream(
   // A forged answer leaves the trip open for the genuine one.
   if (!finished.ok) return { ...signedOutPage('here'), refusal: finished.error }
   const far: SignedOut = finished.value === 'ended' ? 'everywhere' : 'partly'
-  return farewell(far, { returnTo: trip.returnTo, setCookies: [clearCookie(tripCookie(tenant), deps.settings.publicUrl)] })
+  const returning = await findReturn(http, deps, trip.returning)
+  return farewell(far, { returning, setCookies: [clearCookie(tripCookie(tenant), deps.settings.publicUrl)] })
 }
 
 function tripOf(http: HttpRequest, deps: BrokerDeps, tenant: ResolvedTenant): Trip | undefined {

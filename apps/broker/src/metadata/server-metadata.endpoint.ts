@@ -3,6 +3,7 @@
 import { strengthValues } from '@drawbridge/core/identity/asked-authentication'
 import { buildServerMetadata } from '@drawbridge/core/oauth/server-metadata'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { listedContexts } from '@drawbridge/upstream/listed-contexts'
 import { text } from '../http/answer.js'
 import { type Endpoint, endpoint, tenantOf } from '../http/endpoint.js'
@@ -16,8 +17,13 @@ const prepared = new WeakMap<ResolvedTenant, string>()
 function documentOf(tenant: ResolvedTenant): string {
   const known = prepared.get(tenant)
   if (known !== undefined) return known
-  const { clientRegistration: registration, deviceGrant } = tenant
-  const knows = { tokenAlgorithms: algorithmsOf(tenant), acrValues: acrValuesOf(tenant), registration, deviceGrant }
+  const knows = {
+    tokenAlgorithms: algorithmsOf(tenant),
+    acrValues: acrValuesOf(tenant),
+    registration: tenant.clientRegistration,
+    deviceGrant: tenant.deviceGrant,
+    told: scopesTold(tenant.toldOfPeople),
+  }
   const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, knows))
   prepared.set(tenant, document)
   return document

@@ -2,19 +2,20 @@
  * A receiver of the standard polls its stream at the address that we gave it: it answers what it has, and is handed what is next.
  *
  * A stream that is not enabled hands out only what it says of itself. A poll that may wait does so up to 25 s, and holds no connection to the
- * database meanwhile.
+ * database meanwhile. Who has waited proves itself anew: what is handed out then is for whoever may have it then.
  */
+import { ok, type Result } from '@drawbridge/core/result'
 import { type Polled, recordPollAnswers, takeForPoll } from '@drawbridge/store/event-stream-delivery'
 import { findEventStreamHeard } from '@drawbridge/store/event-streams'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
-import { json } from '../http/answer.js'
+import { type Answer, json } from '../http/answer.js'
 import { endpoint, jsonParser } from '../http/endpoint.js'
 import { forReceivers, noStore, type Receiving, streamsOf } from './event-streams.endpoint.js'
 import { waitForNotice } from './notice-wakeups.js'
 import { longPollMs, mostNoticesPerPoll, pollOutput, pollSaid } from './poll.endpoint.js'
-import { type ProvenReceiver, refuseSignal } from './resource-credential.js'
+import { type ProvenReceiver, proveResource, refuseSignal } from './resource-credential.js'
 
 const body = z.object(pollSaid)
 type Poll = z.output<typeof body>
@@ -31,7 +32,9 @@ export const eventPollEndpoint = endpoint<Poll, ProvenReceiver>({
   run: async (http, deps) => {
     const limit = Math.min(http.parsed.maxEvents, mostNoticesPerPoll)
     if (!(await hear(http, deps))) return refuseSignal('stream_absent')
-    const polled = limit === 0 ? { sets: [], notices: 0 } : await takeOrWait(http, deps, limit)
+    const came = limit === 0 ? ok({ sets: [], notices: 0 }) : await takeOrWait(http, deps, limit)
+    if (!came.ok) return came.error
+    const polled = came.value
     if (polled === undefined) return refuseSignal('stream_absent')
     deps.metrics.count('drawbridge_notices_delivered_total', {}, polled.notices)
     const sets = Object.fromEntries(polled.sets.map(({ jti, token }) => [jti, token]))
@@ -73,15 +76,17 @@ const take = (http: Receiving<Poll>, deps: BrokerDeps, limit: number): Promise<P
   onStream(http, deps, (db, stream, now) => takeForPoll(db, stream, now, limit))
 
 /** Begins to listen before it looks, so that nothing written in between is missed. */
-async function takeOrWait(http: Receiving<Poll>, deps: BrokerDeps, limit: number): Promise<Polled | undefined> {
-  if (http.parsed.returnImmediately) return take(http, deps, limit)
+async function takeOrWait(http: Receiving<Poll>, deps: BrokerDeps, limit: number): Promise<Result<Polled | undefined, Answer>> {
+  if (http.parsed.returnImmediately) return ok(await take(http, deps, limit))
   const waiting = await waitForNotice(deps.database, http.caller.resourceId, longPollMs)
   try {
     const polled = await take(http, deps, limit)
-    if (polled === undefined || polled.sets.length > 0) return polled
+    if (polled === undefined || polled.sets.length > 0) return ok(polled)
     await waiting.woken
   } finally {
     waiting.cancel()
   }
-  return take(http, deps, limit)
+  // Its credential may have been revoked meanwhile. Before anything is taken: what is taken counts as delivered.
+  const proven = await proveResource(http, deps)
+  return proven.ok ? ok(await take(http, deps, limit)) : proven
 }

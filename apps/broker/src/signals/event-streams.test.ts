@@ -262,6 +262,20 @@ describe('by poll', () => {
     expect(jtisOf(await waiting)).toEqual([jti])
   })
 
+  it('one whose credential is revoked while it waits is handed nothing of what comes then, and nothing counts as handed out', async () => {
+    const { stream_id, delivery } = await made()
+    broker.later(60)
+    const waiting = streams.poll(delivery.endpoint_url, {})
+    await expect.poll(() => owner('SELECT 1 FROM event_streams WHERE heard_at > created_at')).toHaveLength(1)
+    await owner(`UPDATE resource_credentials SET revoked_at = now() WHERE id = '${ids.credential}'`)
+    await broker.revoke('poll-revoked', 2)
+    const answer = await waiting
+    await owner(`UPDATE resource_credentials SET revoked_at = NULL WHERE id = '${ids.credential}'`)
+    expect([answer.status, answer.body.sets]).toEqual([401, undefined])
+    const handed = 'SELECT delivered_to > position AS "isHanded" FROM event_streams'
+    expect([stream_id, await owner(handed)]).toEqual([stream_id, [{ isHanded: false }]])
+  })
+
   it('a stream hears only what it asked for; whoever asks for more gets it from where he stands', async () => {
     const { stream_id, delivery } = await made({ events_requested: ['urn:other'] })
     await broker.revoke('unwanted', 2)

@@ -7,8 +7,9 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { signalErrors } from '@drawbridge/core/signals/error'
 import { parseSubjectIdentifier, type SubjectIdentifier } from '@drawbridge/core/signals/subject-identifier'
+import type { Unheard } from '@drawbridge/store/refused-security-events'
 import { believeOnceHere, forgetBelieved } from '@drawbridge/store/replays'
-import { type NamedPerson, type TakenAway, takeAway } from '@drawbridge/store/signals'
+import { alarmMass, type NamedPerson, type TakenAway, takeAway } from '@drawbridge/store/signals'
 import { inTenant } from '@drawbridge/store/transaction'
 import { issuersOfConnection } from '@drawbridge/upstream/signals/connection-signature'
 import { type GlobalTokenRevocationToken, verifyGlobalTokenRevocation } from '@drawbridge/upstream/signals/global-token-revocation'
@@ -44,13 +45,13 @@ export const globalTokenRevocationEndpoint = endpoint({
     if (!connection) return refuse(deps, { reason: 'revocation_token_refused', detail: { rule: 'connection' } })
     const token = await verify(deps, connection, bearer.exec(authorization)?.[1])
     if (!token.ok) return refuse(deps, token.error)
-    const busy = http.spend('signal_source', connection.id)
-    if (busy) return busy
     const person = readPerson(http, connection)
+    const busy = http.spend(person.ok ? 'signal_source' : 'signal_refused', connection.id)
+    if (busy) return busy
     if (!person.ok) return refuse(deps, person.error)
     const taken = await revoke(http, deps, { connection, token: token.value, person: person.value })
     if (taken === 'replayed' || taken.outcome !== 'full') return answer(deps, taken)
-    await noteFull(http, deps, connection)
+    await noteFull(http, deps, connection, unheardOf(token.value, person.value))
     return refuse(deps, { reason: 'unmatched_signals_full', detail: { retryAfterSeconds: fullRetrySeconds } })
   },
 })
@@ -81,6 +82,12 @@ function toPerson(named: SubjectIdentifier, { configuration }: AnyPresentConnect
   return ok({ by: 'id', id, issuer, link: subjectLinkOf(configuration) })
 }
 
+const endsAll = 'global_token_revocation' as const
+
+const unheardOf = ({ id, replayableUntil }: GlobalTokenRevocationToken, person: NamedPerson): Unheard => ({
+  ...{ kind: endsAll, id, until: replayableUntil, person, reason: endsAll },
+})
+
 type Revocation = {
   readonly connection: AnyPresentConnection
   readonly token: GlobalTokenRevocationToken
@@ -89,13 +96,14 @@ type Revocation = {
 
 function revoke(http: HttpRequest, deps: BrokerDeps, { connection, token, person }: Revocation): Promise<TakenAway | 'replayed'> {
   const { tenant, id: connectionId } = connection
+  const at = { tenant: tenant.id, connectionId, now: deps.clock.now(), requestId: http.requestId }
   return inTenant(deps.database, tenant.id, async (db) => {
-    const replay = { scopeId: connectionId, kind: 'global_token_revocation' as const, id: token.id, expiresAt: token.replayableUntil }
+    const replay = { scopeId: connectionId, kind: endsAll, id: token.id, expiresAt: token.replayableUntil }
     if (!(await believeOnceHere(db, tenant.id, replay))) return 'replayed'
     const taken = await takeAway(db, {
-      ...{ tenant: tenant.id, connectionId, person, deactivate: false, reason: 'global_token_revocation', toldAt: undefined },
-      ...{ now: deps.clock.now(), requestId: http.requestId, newId: () => deps.random.uuid() },
+      ...{ ...at, person, deactivate: false, reason: endsAll, toldAt: undefined, newId: () => deps.random.uuid() },
     })
+    if (taken.isMass) await alarmMass(db, at)
     if (taken.outcome === 'full') await forgetBelieved(db, tenant.id, replay)
     return taken
   })

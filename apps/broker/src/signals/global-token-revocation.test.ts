@@ -113,11 +113,18 @@ describe('a Global Token Revocation', () => {
 
   it('of somebody whom nobody knows, where no more of them are kept, is to be sent again, and is heard then', async () => {
     const { tenantId, connectionId } = acme.tenant()
-    const many = { name: 'out ', count: unmatchedSignalLimits.ofTenant, deactivates: true, at: acme.now() }
+    const many = { name: 'out ', count: unmatchedSignalLimits.ofConnection, deactivates: true, at: acme.now() }
     await manyUnmatchedSignals(fixture.ownerUrl, { tenantId, connectionId, ...many })
     const [eve, jwt] = [{ sub_id: { format: 'opaque', id: 'eve' } }, `Bearer ${await aJwt()}`]
     const full = await send(eve, jwt)
     expect([full.status, full.headers.get('retry-after'), acme.told.take()]).toEqual([503, '60', ['unmatched_signals_full']])
+    const told = `SELECT kind, detail ->> 'named' AS named FROM audit_events WHERE tenant_id = $1
+      AND kind IN ('deprovisioning.unmatched', 'connection.signal_alarm') ORDER BY id`
+    const named = `signal:${connectionId}:eve`
+    expect(await acme.owner(told)).toEqual([
+      { kind: 'deprovisioning.unmatched', named },
+      { kind: 'connection.signal_alarm', named },
+    ])
     await acme.owner("DELETE FROM unmatched_signals WHERE tenant_id = $1 AND stable_id = 'out 1'")
     expect((await send(eve, jwt)).status).toBe(404)
   })

@@ -1,5 +1,5 @@
 /** What an IdP said itself and is not acted on: counted with the stream of its connection, and told. */
-import { noteRefusedEvent, type RefusedEvent } from '@drawbridge/store/refused-security-events'
+import { noteRefusedEvent, type RefusedEvent, type Unheard } from '@drawbridge/store/refused-security-events'
 import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { AnyPresentConnection } from '../http/present-connection.js'
@@ -17,6 +17,10 @@ export async function noteRefusal(http: HttpRequest, deps: BrokerDeps, { connect
 /** An admin has to make room: nobody is served by being asked again at once. */
 export const fullRetrySeconds = 60
 
-/** There is no room for one more who is not here: it has to be sent again. */
-export const noteFull = (http: HttpRequest, deps: BrokerDeps, connection: AnyPresentConnection): Promise<void> =>
-  noteRefusal(http, deps, { connection, reason: 'unmatched_signals_full', rule: undefined, unheard: undefined })
+/** There is no room for one more who is not here: it has to be sent again. Until then an admin knows whom it meant. */
+export const noteFull = (
+  http: HttpRequest,
+  deps: BrokerDeps,
+  connection: AnyPresentConnection,
+  unheard: Unheard | undefined,
+): Promise<void> => noteRefusal(http, deps, { connection, reason: 'unmatched_signals_full', rule: undefined, unheard })

@@ -2,14 +2,15 @@
  * A guard asks for news: it acknowledges what it has, then waits up to 25 s for more.
  *
  * What was delivered and not answered comes again; what was refused is recorded as refused. The last poll of an instance that ends closes its stream.
- * No database connection is held while waiting.
+ * No database connection is held while waiting. Who has waited proves itself anew: what is handed out then is for whoever may have it then.
  */
+import { ok, type Result } from '@drawbridge/core/result'
 import type { TakenNotices } from '@drawbridge/store/notice-polls'
 import type { ProvenResource, StreamsOf } from '@drawbridge/store/notice-streams'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
-import { json } from '../http/answer.js'
-import { endpoint, jsonParser } from '../http/endpoint.js'
+import { type Answer, json } from '../http/answer.js'
+import { endpoint, type HttpRequest, jsonParser } from '../http/endpoint.js'
 import { waitForNotice } from './notice-wakeups.js'
 import { hearPoll, type SaidByPoll, takeForPoll } from './poll-rounds.js'
 import { proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
@@ -51,7 +52,9 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
     const { streamId, ack, setErrs, maxEvents, returnImmediately, close: closes } = http.parsed
     const refused = Object.fromEntries(Object.entries(setErrs).map(([jti, { err }]) => [jti, err]))
     const poll = { streamId, taken: ack, refused, limit: closes ? 0 : Math.min(maxEvents, mostNoticesPerPoll), closes }
-    const found = returnImmediately || poll.limit === 0 ? await hear(deps, of, poll) : await hearOrWait(deps, of, poll)
+    const came = returnImmediately || poll.limit === 0 ? ok(await hear(deps, of, poll)) : await hearOrWait(http, deps, of, poll)
+    if (!came.ok) return came.error
+    const found = came.value
     if (found === undefined) return refuseSignal('stream_unknown')
     deps.metrics.count('drawbridge_notices_delivered_total', {}, found.notices.length)
     const sets = Object.fromEntries(found.notices.map((notice) => [notice.jti, notice.token]))
@@ -66,17 +69,21 @@ async function hear(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<
   return heard
 }
 
+type Found = Result<TakenNotices | undefined, Answer>
+
 /** Begins to listen before it looks, so that nothing written in between is missed. */
-async function hearOrWait(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<TakenNotices | undefined> {
+async function hearOrWait(http: HttpRequest, deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<Found> {
   const waiting = await waitForNotice(deps.database, of.resource.resourceId, longPollMs)
   try {
     const heard = await hear(deps, of, poll)
-    if (heard === undefined || heard.notices.length > 0) return heard
+    if (heard === undefined || heard.notices.length > 0) return ok(heard)
     await waiting.woken
   } finally {
     waiting.cancel()
   }
-  return takeForPoll(deps, of, poll)
+  // Its credential may have been revoked meanwhile. Before anything is taken: what is taken counts as delivered.
+  const proven = await proveResource(http, deps)
+  return proven.ok ? ok(await takeForPoll(deps, of, poll)) : proven
 }
 
 /** A guard that cannot believe us is not told what we revoke until its next snapshot: somebody should look. */

@@ -10,6 +10,7 @@ import type { SecurityEvent } from '@drawbridge/core/signals/security-event'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
 import { type CameOfEvent, hearSecurityEvent } from '@drawbridge/store/hear-security-event'
+import { unheardOf } from '@drawbridge/store/refused-security-events'
 import { heardWordsOf } from '@drawbridge/upstream/signals/connection-signature'
 import { type EventRefusal, securityEventLimits, verifySecurityEvent } from '@drawbridge/upstream/signals/security-event-token'
 import type { SignalRefusal } from '@drawbridge/upstream/signals/signal-refusal'
@@ -42,7 +43,7 @@ export const receiversEndpoint = endpoint({
     if (!connection || !transmitter) return refuse(deps, { reason: 'set_not_heard' })
     const verified = await verify(http, deps, connection, transmitter)
     if (!verified.ok && !verified.error.isSigned) return refuse(deps, verified.error)
-    const busy = http.spend('signal_source', connection.id)
+    const busy = http.spend(verified.ok ? 'signal_source' : 'signal_refused', connection.id)
     if (busy) return busy
     if (!verified.ok) {
       await note(http, deps, { connection, transmitter, refusal: verified.error })
@@ -50,7 +51,7 @@ export const receiversEndpoint = endpoint({
     }
     const came = await hear(http, deps, { connection, transmitter, event: verified.value })
     if (came.outcome !== 'full') return accept(deps, came)
-    await noteFull(http, deps, connection)
+    await noteFull(http, deps, connection, unheardOf(verified.value, heardWordsOf(connection.configuration, transmitter)))
     return refuse(deps, { reason: 'unmatched_signals_full', detail: { retryAfterSeconds: fullRetrySeconds } })
   },
 })
@@ -106,7 +107,7 @@ async function note(http: HttpRequest, deps: BrokerDeps, { connection, transmitt
   const words = heardWordsOf(connection.configuration, transmitter)
   await noteRefusal(http, deps, {
     ...{ connection, reason: refusal.reason, rule: refusal.detail?.['rule']?.toString() },
-    unheard: refusal.unheard && { event: refusal.unheard, words },
+    unheard: refusal.unheard && unheardOf(refusal.unheard, words),
   })
 }
 

@@ -3,6 +3,7 @@
  * and that nothing but a token of exactly this kind does anything.
  */
 import { createHash, randomUUID } from 'node:crypto'
+import { refusedEventLimits } from '@drawbridge/store/refused-security-events'
 import { signalLimits } from '@drawbridge/store/signals'
 import { type ASignallingCompany, aSignallingCompany } from '@drawbridge/testkit/a-signalling-company'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -332,6 +333,25 @@ describe('what its transmitter signed and we do not believe', () => {
     expect(await row()).toMatchObject({ refusals: 2, refusal })
     const reason = refusal.split(':')[0]
     expect(await audited('connection.signal_alarm')).toEqual([{ event: 'refused', reason, ...alarm }])
+  })
+
+  it('for one reason does not hide another: each is told, once an hour, and counted', async () => {
+    const send = async () => {
+      for (const claims of [{ aud: 'drawbridge' }, { aud: 'drawbridge' }, old(), { ...old(), sub_id: { ...ada, sub: 'eve' } }])
+        expect((await push(await aToken(event, { claims }))).status).toBe(400)
+    }
+    const told = async () => (await audited('connection.signal_alarm')).map((detail) => (detail as { reason: string }).reason)
+    await send()
+    expect(await told()).toEqual(['set_for_another_audience', 'set_malformed'])
+    acme.wait(refusedEventLimits.alarmWindowSeconds - 1)
+    await send()
+    expect(await told()).toHaveLength(2)
+    acme.wait(1)
+    await send()
+    expect(await told()).toHaveLength(4)
+    const counted = 'SELECT reason, refusals FROM signal_refusals WHERE tenant_id = $1 ORDER BY reason'
+    const expected = ['set_for_another_audience', 'set_malformed: too_old'].map((reason) => ({ reason, refusals: 6 }))
+    expect(await acme.owner(counted)).toEqual(expected)
   })
 
   it('too old: whom it meant is in the trail, once, and the same made anew is heard', async () => {

@@ -195,3 +195,18 @@ it('kills an unexpired token at every replica of a guarded server', async () => 
     await Promise.all(replicas.map((replica) => replica.stop()))
   }
 })
+
+it('a guard whose credential is revoked while it waits is handed nothing of what comes then, and nothing counts as delivered', async () => {
+  const write = <Row = unknown>(sql: string, ...parameters: readonly unknown[]) => asOwner<Row>(broker.fixture.ownerUrl, sql, parameters)
+  const { streamId } = await guard.open()
+  broker.later(60)
+  const waiting = guard.post('/ssf/poll', { streamId })
+  const heard = "SELECT 1 FROM notice_streams WHERE id = $1 AND heard_at > opened_at + interval '30 s'"
+  await expect.poll(() => write(heard, streamId)).toHaveLength(1)
+  await write('UPDATE resource_credentials SET revoked_at = now() WHERE id = $1', ids.credential)
+  await broker.revoke('while its credential was revoked', 2)
+  const answer = await waiting
+  await write('UPDATE resource_credentials SET revoked_at = NULL WHERE id = $1', ids.credential)
+  expect([answer.status, answer.body.sets]).toEqual([401, undefined])
+  expect(await write('SELECT 1 FROM notice_deliveries WHERE stream_id = $1', streamId)).toEqual([])
+})

@@ -11,6 +11,7 @@ import {
   toPendingDeviceRequest,
 } from '@drawbridge/core/oauth/device-code'
 import { formatUserCode } from '@drawbridge/core/oauth/user-code'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok } from '@drawbridge/core/result'
 import type { DeviceCodeId } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sha256Base64url } from '@drawbridge/crypto/hash'
@@ -60,7 +61,7 @@ async function answerDevice(deps: BrokerDeps, asking: Asking): Promise<Acted<Ans
     http.spend('device_authorization_tenant', tenant.id) ?? http.spend('device_authorization_client', `${tenant.id} ${client.id}`)
   if (limited) return ok(limited)
   if (!isWayOpen(tenant.clientRegistration, client)) return ifUnchanged(deps, client, err({ reason: 'registration_way_closed' }))
-  const accepted = acceptDeviceRequest(client, form, { resources: tenant.resources })
+  const accepted = acceptDeviceRequest(client, form, { resources: tenant.resources, told: scopesTold(tenant.toldOfPeople) })
   if (!accepted.ok) return ifUnchanged(deps, client, ok(refuse(accepted.error)))
   for (let draw = 0; draw < mostDraws; draw += 1) {
     const answer = await openDeviceCode(deps, asking, accepted.value)

@@ -5,14 +5,7 @@
  * the configuration that this statement saw, so a key that was declared compromised a moment ago makes its tokens inactive. It runs twice,
  * with a decision between, only for a grant that an admin had a policy change at once and that nobody has decided again yet.
  */
-import { accessTokenType } from '@drawbridge/core/oauth/access-token'
-import {
-  buildIntrospection,
-  type IntrospectedToken,
-  inactive,
-  parseIntrospectionRequest,
-  readIntrospectedToken,
-} from '@drawbridge/core/oauth/introspection'
+import { buildIntrospection, inactive, parseIntrospectionRequest } from '@drawbridge/core/oauth/introspection'
 import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
 import { Secret } from '@drawbridge/core/secret'
 import { hashCredential } from '@drawbridge/crypto/hash'
@@ -22,6 +15,7 @@ import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { readAccessToken } from './read-access-token.js'
 import { refuse, refuseForm } from './refuse.js'
 import { settleOneGrant } from './settle-grant.js'
 
@@ -39,7 +33,7 @@ export const introspectEndpoint = endpoint({
     const request = parseIntrospectionRequest(http.form.value)
     if (!request.ok) return refuse(request.error)
     const tenant = tenantOf(http)
-    const token = readToken(deps, tenant, request.value.token)
+    const token = readAccessToken(deps, tenant, request.value.token)
     const asked = {
       tenantId: tenant.id,
       issuerId: tenant.issuer.id,
@@ -50,6 +44,8 @@ export const introspectEndpoint = endpoint({
     }
     const seen = await introspectSettled(deps, tenant, asked, http.requestId)
     if (!seen) return refuse({ reason: 'resource_credential_refused' })
+    const limited = http.spend('introspection', `${tenant.id} ${credential.id}`)
+    if (limited) return limited
     if (
       !token ||
       !seen.grant ||
@@ -59,7 +55,7 @@ export const introspectEndpoint = endpoint({
     )
       return json(inactive)
     const current = await deps.configuration.atVersion(tenant, seen.grant.configurationVersion)
-    if (current !== tenant && !readToken(deps, current, request.value.token)) return json(inactive)
+    if (current !== tenant && !readAccessToken(deps, current, request.value.token)) return json(inactive)
     return json(buildIntrospection(token, seen.grant.scopes))
   },
 })
@@ -79,12 +75,6 @@ async function introspectSettled(
   const { configurationVersion } = seen.grant
   await settleOneGrant(deps, tenant, { grantId: asked.grantId, configurationVersion, now: asked.now, requestId })
   return introspect()
-}
-
-function readToken(deps: BrokerDeps, tenant: ResolvedTenant, token: Secret): IntrospectedToken | undefined {
-  const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience: undefined, now: deps.clock.now(), skewSeconds: 0 }
-  const verified = deps.signatures.verify(token.reveal(), tenant.verificationKeys('tokens'), expected)
-  return verified.ok ? readIntrospectedToken(verified.value) : undefined
 }
 
 const basic = /^Basic ([A-Za-z0-9+/]{1,1024}={0,2})$/i

@@ -3,9 +3,10 @@
 import { unreachable } from '@drawbridge/core/assert'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
-import { err } from '@drawbridge/core/result'
+import { err, ok } from '@drawbridge/core/result'
 import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
+import { limitOfClient } from '../clients/client-limit.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
@@ -31,12 +32,15 @@ export const tokenEndpoint = endpoint({
     const tenant = tenantOf(http)
     const claim = readClientClaim(deps, http, http.form.value, tenant)
     if (!claim.ok) return refuse(claim.error)
-    const tokens = await asProvenClient(deps, claim.value, (client) =>
-      exchange(deps, { http, tenant, client, now: deps.clock.now() }, request.value),
-    )
-    if (!tokens.ok) return refuse(tokens.error)
-    deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
-    return json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } })
+    const answered = await asProvenClient(deps, claim.value, async (client) => {
+      const limited = limitOfClient(http, client)
+      if (limited) return ok(limited)
+      const tokens = await exchange(deps, { http, tenant, client, now: deps.clock.now() }, request.value)
+      if (tokens === 'client_changed' || !tokens.ok) return tokens
+      deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
+      return ok(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
+    })
+    return answered.ok ? answered.value : refuse(answered.error)
   },
 })
 

@@ -93,3 +93,15 @@ export const together = (
   ],
   pruned: [...rows.flatMap(({ pruned = [] }) => pruned), ...(prune ? surplus.map((each) => each.prune) : [])],
 })
+
+/** How many of a kind a tenant may have, and has. */
+export type Room = { readonly most: number; readonly there: number }
+
+/** The same of a kind of which there is a limit, and which nothing names: where what is made finds no room, so many go before it and not after all else. */
+export function togetherWithin(room: Room, ...of: Parameters<typeof together>): Planned {
+  const planned = together(...of)
+  const made = planned.changes.filter(({ does }) => does === 'create').length
+  const needed = Math.max(0, room.there + made - room.most)
+  const pruned = planned.pruned ?? []
+  return { ...planned, changes: [...pruned.slice(0, needed), ...planned.changes], pruned: pruned.slice(needed) }
+}

@@ -1,6 +1,7 @@
 /** Contacts of a file against those of a tenant. They come first: who is to be told of changes is told of the ones that follow. */
+import { announcementLimits } from '@drawbridge/core/tenant/announcement'
 import type { LiveContact } from './live-tenant.js'
-import { type Change, type Compared, type Planned, type Step, together } from './plan-change.js'
+import { type Change, type Compared, type Planned, type Step, togetherWithin } from './plan-change.js'
 import type { FileContact } from './shape.js'
 
 export function planContacts({ file: { contacts }, live, options }: Compared): Planned {
@@ -8,7 +9,7 @@ export function planContacts({ file: { contacts }, live, options }: Compared): P
   const rows = contacts.map((contact) => planContact(contact, live.contacts))
   const surplus = live.contacts.filter(({ email }) => contacts.every((contact) => contact.email !== email))
   const left = surplus.map((each) => ({ told: `contact ${each.email}`, prune: prune(each) }))
-  return together(rows, left, options.prune)
+  return togetherWithin({ most: announcementLimits.contacts, there: live.contacts.length }, rows, left, options.prune)
 }
 
 function planContact(contact: FileContact, all: readonly LiveContact[]): Planned {

@@ -1,11 +1,13 @@
 /**
  * Webhook endpoints of a file against those of a tenant. The name is what makes one the same: it is unique in a file, and must be in the tenant.
  *
- * They come right behind the contacts: who is to hear that access ended hears of what the same file ends. One that is disabled or paused stays so.
+ * They come right behind the contacts: who is to hear that access ended hears of what the same file ends. One that goes still hears of it, too, unless
+ * its place is needed. One that is disabled or paused stays so.
  */
+import { webhookLimits } from '@drawbridge/core/revocation/webhook'
 import { differencesOf } from './differences.js'
 import type { LiveWebhook } from './live-tenant.js'
-import { type Change, type Compared, type Planned, type Step, together } from './plan-change.js'
+import { type Change, type Compared, type Planned, type Step, togetherWithin } from './plan-change.js'
 import type { FileWebhook } from './shape.js'
 
 export function planWebhooks({ file: { webhooks }, live, options }: Compared): Planned {
@@ -13,7 +15,8 @@ export function planWebhooks({ file: { webhooks }, live, options }: Compared): P
   const rows = webhooks.map((webhook, index) => planWebhook(webhook, index, live.webhooks))
   const known = webhooks.map(({ name }) => name)
   const surplus = live.webhooks.filter(({ name }) => !known.includes(name))
-  return together(
+  return togetherWithin(
+    { most: webhookLimits.endpoints, there: live.webhooks.length },
     rows,
     surplus.map((each) => ({ told: `webhook "${each.name}"`, prune: prune(each) })),
     options.prune,

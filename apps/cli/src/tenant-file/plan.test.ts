@@ -1,5 +1,6 @@
 /** Plans: empty where the file is what is there, and never taking away or giving back by themselves. */
-
+import { webhookLimits } from '@drawbridge/core/revocation/webhook'
+import { announcementLimits } from '@drawbridge/core/tenant/announcement'
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
 import {
@@ -19,6 +20,9 @@ import { planTenant } from './plan.js'
 import type { PlanOptions } from './plan-change.js'
 import { readTenantFiles } from './read-tenant-files.js'
 import { type TenantFile, tenantShape } from './shape.js'
+
+const numbered = <T>(count: number, make: (number: number) => T): T[] => Array.from({ length: count }, (_, index) => make(index + 1))
+const aWebhook = (name: string) => ({ name, url: 'https://siem.example/hook', events: ['access.ended' as const] })
 
 const options: PlanOptions = { prune: false, secrets: false, vendorResources: [{ id: 'v1', identifier: 'https://vendor.example' }] }
 const textOf = (said: TenantFile['policy']) => (typeof said === 'string' ? said : undefined)
@@ -133,6 +137,40 @@ const rows: readonly Row[] = [
   { what: 'it is disabled', live: aLiveTenant({ webhooks: [aLiveWebhook({ disabledAt: '2026-01-01' })] }), changes: [] },
   { what: 'a webhook is not in the file', file: { webhooks: [] }, changes: [] },
   { what: 'that one is pruned', file: { webhooks: [] }, options: { prune: true }, changes: ['take away webhook "SIEM"'] },
+  {
+    what: 'as many webhooks as there may be are pruned and made: those whose place is needed go first, the others last',
+    live: aLiveTenant({
+      contacts: [],
+      webhooks: numbered(webhookLimits.endpoints, (nth) => aLiveWebhook({ id: `w${nth}`, name: `old ${nth}`, events: ['access.ended'] })),
+    }),
+    file: {
+      webhooks: [...numbered(webhookLimits.endpoints - 3, (nth) => aWebhook(`old ${nth}`)), aWebhook('new 1'), aWebhook('new 2')],
+    },
+    options: { prune: true },
+    changes: [
+      'create contact it@initech.example',
+      `take away webhook "old ${webhookLimits.endpoints - 2}"`,
+      `take away webhook "old ${webhookLimits.endpoints - 1}"`,
+      'create webhook "new 1"',
+      'create webhook "new 2"',
+      `take away webhook "old ${webhookLimits.endpoints}"`,
+    ],
+  },
+  {
+    what: 'there is room for what is made before what is pruned goes',
+    file: { webhooks: [aWebhook('new')] },
+    options: { prune: true },
+    changes: ['create webhook "new"', 'take away webhook "SIEM"'],
+  },
+  {
+    what: 'as many contacts as there may be are pruned and made',
+    live: aLiveTenant({
+      contacts: numbered(announcementLimits.contacts, (nth) => ({ id: `c${nth}`, name: 'IT', email: `it${nth}@initech.example` })),
+    }),
+    file: { contacts: numbered(announcementLimits.contacts, (nth) => ({ name: 'IT', email: `it${nth + 1}@initech.example` })) },
+    options: { prune: true },
+    changes: ['take away contact it1@initech.example', `create contact it${announcementLimits.contacts + 1}@initech.example`],
+  },
   {
     what: 'a section is left out',
     file: { connections: undefined, domains: undefined, connectionChoice: undefined },

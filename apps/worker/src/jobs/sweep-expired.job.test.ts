@@ -140,6 +140,10 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     ...[tenantId, randomUUID(), link, ends],
   )
   await write(
+    'INSERT INTO shared_limits (key_hash, level, per_second, at, expires_at) VALUES ($1, 1, 1, $2, $2)',
+    ...[randomBytes(32), ends],
+  )
+  await write(
     'INSERT INTO policy_sweeps (tenant_id, version, demanded_at, progressed_at, settled_at) VALUES ($1, $2, $3, $3, $3)',
     ...[tenantId, randomInt(1_000_000), ends],
   )

@@ -4,6 +4,8 @@ export const auditEvents = {
   'admin.killed': 'An admin revoked a person, grant, client, connection or the whole tenant.',
   'admin.reinstated': 'An admin let a person sign in again. Nothing revoked earlier comes back.',
   'admin.unmatched_signal_lifted': 'An admin lets somebody come in of whom an IdP had said, before she was here, that she is disabled.',
+  'admin.unmatched_signals_lifted':
+    'An admin lets everybody come in of whom the IdP of a connection had said, before they were here, that they are disabled. The detail says how many.',
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
@@ -181,6 +183,7 @@ export const auditEvents = {
   'tenant.renamed': 'The name of a tenant changed.',
   'tenant.token_algorithm_changed':
     'Another algorithm was chosen for the tokens of the tenant. Its key is published, and signs once verifiers can know it.',
+  'tenant.userinfo_changed': 'What clients of a tenant may be told of people was chosen anew.',
   token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',
   token_refresh_repeated: 'A refresh token was sent again within the grace, and got the same successor.',
   token_refreshed: 'A refresh token was rotated.',

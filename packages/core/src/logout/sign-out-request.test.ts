@@ -1,11 +1,29 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { instant } from '../instant.js'
+import { type ClientRegistration, everyWay } from '../oauth/client-registration.js'
 import type { ClientId } from '../tenant/ids.js'
-import { clientOfSignOut, parseSignOutRequest, readIdTokenHint, returnOfSignOut, signOutLimits } from './sign-out-request.js'
+import {
+  buildSignOutQuery,
+  clientOfSignOut,
+  parseSignOutRequest,
+  type ReturningClient,
+  readIdTokenHint,
+  returnOfSignOut,
+  signOutLimits,
+} from './sign-out-request.js'
 
 const uri = 'https://client.example/bye'
-const client = { postLogoutRedirectUris: [uri, 'http://127.0.0.1/bye'], blockedAt: undefined }
+const client: ReturningClient = {
+  id: 'c' as ClientId,
+  kind: 'dynamic',
+  preApproved: false,
+  redirectUris: ['https://client.example/callback', 'http://127.0.0.1/callback'],
+  postLogoutRedirectUris: [uri, 'http://127.0.0.1/bye'],
+  blockedAt: undefined,
+}
+const returnTo = (asked: string | undefined, who: ReturningClient | undefined, ways: ClientRegistration = everyWay) =>
+  returnOfSignOut({ postLogoutRedirectUri: asked, state: undefined }, who, ways)
 const hint = { clientId: 'c' as ClientId, sessionId: 's' }
 
 describe('what is asked', () => {
@@ -26,6 +44,17 @@ describe('what is asked', () => {
     const nothing = { idTokenHint: undefined, clientId: undefined, postLogoutRedirectUri: undefined, state: undefined }
     expect(parseSignOutRequest(empty)).toEqual({ ok: true, value: nothing })
   })
+})
+
+test('what is read is built again, octet by octet', () => {
+  const value = fc.string({ minLength: 1, maxLength: 200 }).filter((text) => !/[\p{Cc}\p{Cs}]/u.test(text))
+  const form = fc.record({ id_token_hint: value, client_id: value, post_logout_redirect_uri: value, state: value }, { requiredKeys: [] })
+  fc.assert(
+    fc.property(form, (given) => {
+      const parsed = parseSignOutRequest(given)
+      expect(parsed.ok && Object.fromEntries(new URLSearchParams(buildSignOutQuery(parsed.value)))).toEqual({ ...given })
+    }),
+  )
 })
 
 describe('who asks (OpenID Connect RP-Initiated Logout 1.0 §2)', () => {
@@ -67,11 +96,11 @@ describe('where she ends up (§3)', () => {
     { when: 'userinfo', asks: 'https://client.example@evil.example/bye', is: undefined },
     { when: 'script', asks: 'javascript:alert(1)', is: undefined },
   ])('$when', ({ asks, is }) => {
-    expect(returnOfSignOut({ postLogoutRedirectUri: asks, state: undefined }, client)).toBe(is)
+    expect(returnTo(asks, client)).toBe(is)
   })
 
   test('with the state that it sent', () => {
-    expect(returnOfSignOut({ postLogoutRedirectUri: uri, state: 'a b&c' }, client)).toBe(`${uri}?state=a+b%26c`)
+    expect(returnOfSignOut({ postLogoutRedirectUri: uri, state: 'a b&c' }, client, everyWay)).toBe(`${uri}?state=a+b%26c`)
   })
 
   test.each([
@@ -79,13 +108,44 @@ describe('where she ends up (§3)', () => {
     ['a client that is blocked', { ...client, blockedAt: instant(1) }],
     ['a client that registered none', { ...client, postLogoutRedirectUris: [] }],
   ])('%s leads nowhere', (_, who) => {
-    expect(returnOfSignOut({ postLogoutRedirectUri: uri, state: undefined }, who)).toBeUndefined()
+    expect(returnTo(uri, who)).toBeUndefined()
+  })
+
+  test.each([
+    { elsewhere: 'https://evil.example/bye' },
+    { elsewhere: 'https://evil.client.example/bye' },
+    { elsewhere: 'com.example.client://client.example/bye' },
+    { elsewhere: 'http://localhost/bye' },
+  ])('$elsewhere is only for a client that somebody vouches for', ({ elsewhere }) => {
+    const registered = { ...client, postLogoutRedirectUris: [elsewhere] }
+    expect(returnTo(elsewhere, registered)).toBeUndefined()
+    expect(returnTo(elsewhere, { ...registered, preApproved: true })).toBe(elsewhere)
+    expect(returnTo(elsewhere, { ...registered, kind: 'preregistered' })).toBe(elsewhere)
+  })
+
+  test('a host in the text of a private scheme vouches for nobody on the web', () => {
+    const sly = { ...client, redirectUris: ['com.example.sly://client.example/callback'] }
+    expect(returnTo(uri, sly)).toBeUndefined()
+  })
+
+  test('the same host at another port is no other', () => {
+    const at = 'https://client.example.:8443/bye'
+    expect(returnTo(at, { ...client, postLogoutRedirectUris: [at] })).toBe(at)
+  })
+
+  test.each([
+    ['dynamic', { dynamic: false }],
+    ['metadata_document', { metadataDocuments: false }],
+    ['preregistered', { preregistered: false }],
+  ] as const)('a client whose way is closed (%s) leads nowhere', (kind, closed) => {
+    expect(returnTo(uri, { ...client, kind, preApproved: true }, { ...everyWay, ...closed })).toBeUndefined()
+    expect(returnTo(uri, { ...client, kind, preApproved: true })).toBe(uri)
   })
 
   test('whatever is asked, nobody is sent to an address that was not registered', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.webUrl()), (asked) => {
-        const to = returnOfSignOut({ postLogoutRedirectUri: asked, state: undefined }, { ...client, postLogoutRedirectUris: [uri] })
+        const to = returnTo(asked, { ...client, postLogoutRedirectUris: [uri] })
         return to === undefined || to === uri
       }),
     )

@@ -2,8 +2,9 @@
  * What an application says when it leads a person here to sign out: of whom it had an ID token, and where she should end up. Nothing of it
  * is believed but an ID token of ours, and an address that its client registered.
  */
-import type { Client } from '../oauth/client.js'
-import { matchesRedirectUri, withParameters } from '../oauth/redirect-uri.js'
+import { type Client, isVouchedFor } from '../oauth/client.js'
+import { type ClientRegistration, isWayOpen } from '../oauth/client-registration.js'
+import { isAtHostOf, matchesRedirectUri, withParameters } from '../oauth/redirect-uri.js'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
 import type { ClientId } from '../tenant/ids.js'
@@ -39,6 +40,19 @@ export function parseSignOutRequest(
   })
 }
 
+/** The same request as a query: parse∘build is the same. */
+export function buildSignOutQuery({ idTokenHint, clientId, postLogoutRedirectUri, state }: SignOutRequest): string {
+  const members = [
+    ['id_token_hint', idTokenHint?.reveal()],
+    ['client_id', clientId],
+    ['post_logout_redirect_uri', postLogoutRedirectUri],
+    ['state', state],
+  ] as const
+  return new URLSearchParams(
+    members.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]])),
+  ).toString()
+}
+
 /** An ID token of ours, perhaps of long ago: for whom it was, and of which session here. */
 export type IdTokenHint = { readonly clientId: ClientId; readonly sessionId: string | undefined }
 
@@ -62,16 +76,23 @@ export function clientOfSignOut(
   return ok(hint?.clientId ?? (clientId as ClientId | undefined))
 }
 
+/** What of a client decides where a sign-out may lead. */
+export type ReturningClient = Pick<Client, 'id' | 'kind' | 'preApproved' | 'blockedAt' | 'redirectUris' | 'postLogoutRedirectUris'>
+
 /**
- * Where the browser may be sent in the end. `undefined`: nowhere, so it stays with us.
+ * Where the browser may be sent in the end. `undefined`: nowhere, so it stays with us. Anybody can register a client, so one that nobody
+ * vouches for may name only a host to which its sign-ins lead; one that is blocked, or whose way of registration is closed, names none.
  *
  * @spec OIDC RP-Initiated Logout §3 only to an address that the client registered
+ * @spec RFC 9700 §4.11.2 authorization server as open redirector
  */
 export function returnOfSignOut(
   { postLogoutRedirectUri, state }: Pick<SignOutRequest, 'postLogoutRedirectUri' | 'state'>,
-  client: Pick<Client, 'postLogoutRedirectUris' | 'blockedAt'> | undefined,
+  client: ReturningClient | undefined,
+  registration: ClientRegistration,
 ): string | undefined {
   if (client === undefined || client.blockedAt !== undefined || postLogoutRedirectUri === undefined) return undefined
-  if (!matchesRedirectUri(postLogoutRedirectUri, client.postLogoutRedirectUris)) return undefined
+  if (!isWayOpen(registration, client) || !matchesRedirectUri(postLogoutRedirectUri, client.postLogoutRedirectUris)) return undefined
+  if (!isVouchedFor(client) && !isAtHostOf(postLogoutRedirectUri, client.redirectUris)) return undefined
   return state === undefined ? postLogoutRedirectUri : withParameters(postLogoutRedirectUri, { state })
 }

@@ -54,7 +54,7 @@ function judge(query: Record<string, string | undefined>, who: Client = client) 
   const claimed = parseAuthorizationRequest(defined)
   if (!claimed.ok) return claimed
   const answerable = matchClient(claimed.value, who)
-  return answerable.ok ? acceptRequest(answerable.value, { resources: [resource, other] }) : answerable
+  return answerable.ok ? acceptRequest(answerable.value, { resources: [resource, other], told: [] }) : answerable
 }
 
 test.each([

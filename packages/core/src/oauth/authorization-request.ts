@@ -72,7 +72,11 @@ export type AskedAccess = {
   readonly maxAge: number | undefined
 }
 
-export type RequestRules = { readonly resources: readonly ResourceServer[] }
+export type RequestRules = {
+  readonly resources: readonly ResourceServer[]
+  /** Scopes by which a client may be told of a person, beside `openid`. */
+  readonly told: readonly IdentityScope[]
+}
 
 const limits = { clientId: 2048, state: 2048, nonce: 512, loginHint: 320 } as const
 const text = /^[^\p{Cc}]*$/u
@@ -143,7 +147,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
 export function acceptAskedAccess(parameters: Parameters, rules: RequestRules): Result<AskedAccess, RedirectRefusal> {
   const resource = acceptResource(parameters['resource'], rules.resources)
   if (!resource.ok) return resource
-  const scopes = acceptScopes(parameters['scope'], resource.value)
+  const scopes = acceptScopes(parameters['scope'], resource.value, rules.told)
   if (!scopes.ok) return scopes
   const maxAge = parseMaxAge(parameters['max_age'])
   if (!maxAge.ok) return maxAge
@@ -185,10 +189,11 @@ const defaultScopes = (resource: ResourceServer): readonly Scope[] =>
 function acceptScopes(
   parameter: string | undefined,
   resource: ResourceServer,
+  told: RequestRules['told'],
 ): Result<Pick<AskedAccess, 'scopes' | 'identityScopes'>, RedirectRefusal> {
   const parsed = parseScope(parameter)
   if (!parsed.ok) return parsed
-  const { identity: identityScopes, ofResource } = divideScopes(parsed.value)
+  const { identity: identityScopes, ofResource } = divideScopes(parsed.value, told)
   const scopes = ofResource?.filter((name) => resource.scopes.some((scope) => scope.name === name)) ?? defaultScopes(resource)
   return ofResource && scopes.length === 0 ? err({ reason: 'scope_unknown' }) : ok({ scopes, identityScopes })
 }

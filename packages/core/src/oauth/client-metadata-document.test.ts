@@ -4,6 +4,13 @@ import { documentExpiresAt, isDocumentUrl, parseClientMetadataDocument } from '.
 import { parseRegistrationRequest } from './registration-request.js'
 
 const url = 'https://client.example/metadata.json'
+/** RFC 7515 Appendix A.3.1 */
+const ecKey = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+  y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+}
 const document = { client_id: url, client_name: 'Client', redirect_uris: ['http://127.0.0.1/cb'] }
 
 test.each([
@@ -33,7 +40,7 @@ test.each([
     field: 'token_endpoint_auth_method',
   },
   { when: 'a redirect URI is plain http', change: { redirect_uris: ['http://a.example/'] }, field: 'redirect_uris' },
-  { when: 'a private key is published', change: { jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }] } }, field: 'jwks' },
+  { when: 'a private key is published', change: { jwks: { keys: [{ ...ecKey, d: 'd' }] } }, field: 'jwks' },
   { when: 'keys are said twice', change: { jwks: { keys: [] }, jwks_uri: 'https://client.example/jwks' }, field: 'jwks_uri' },
   { when: 'keys are published without TLS', change: { jwks_uri: 'http://client.example/jwks' }, field: 'jwks_uri' },
   { when: 'keys are at a repaired address', change: { jwks_uri: 'https://client.example\\@other.example/jwks' }, field: 'jwks_uri' },
@@ -62,7 +69,10 @@ test('a client says where it has browsers sent after a logout', () => {
   const post_logout_redirect_uris = ['https://client.example/bye', 'http://127.0.0.1/bye']
   const parsed = parseClientMetadataDocument(url, { ...document, post_logout_redirect_uris })
   expect(parsed.ok && parsed.value.postLogoutRedirectUris).toEqual(post_logout_redirect_uris)
-  const registered = parseRegistrationRequest({ redirect_uris: ['https://client.example/cb'], post_logout_redirect_uris })
+  const registered = parseRegistrationRequest({
+    redirect_uris: ['https://client.example/cb', 'http://127.0.0.1/cb'],
+    post_logout_redirect_uris,
+  })
   expect(registered.ok && registered.value.postLogoutRedirectUris).toEqual(post_logout_redirect_uris)
 })
 
@@ -99,7 +109,7 @@ test.each([
     body: {
       redirect_uris: ['https://a.example/cb'],
       token_endpoint_auth_method: 'private_key_jwt',
-      jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'x', d: 'd' }] },
+      jwks: { keys: [{ ...ecKey, d: 'd' }] },
     },
     reason: 'registration_malformed',
   },
@@ -117,6 +127,11 @@ test.each([
     when: 'browsers are to be sent to a script after a logout',
     body: { redirect_uris: ['https://a.example/cb'], post_logout_redirect_uris: ['javascript:alert(1)'] },
     reason: 'registration_malformed',
+  },
+  {
+    when: 'browsers are to be sent to a stranger’s after a logout',
+    body: { redirect_uris: ['https://a.example/cb'], post_logout_redirect_uris: ['https://a.example/bye', 'https://victim.example/bye'] },
+    reason: 'registration_post_logout_redirect_uri',
   },
   { when: 'it is no object', body: undefined, reason: 'registration_malformed' },
 ])('registration is refused when $when', ({ body, reason }) => {

@@ -5,6 +5,7 @@ import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
 import { deviceGrantType } from './device-grant-type.js'
+import { holdsKeyBeyondLimits } from './json-web-key.js'
 import { isAcceptableRedirectUri } from './redirect-uri.js'
 
 /** The draft recommends 5 kB; a longer document is not read. */
@@ -69,7 +70,7 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
   if (document.client_id !== url) return err({ field: 'client_id' })
   const secret = forbidden.find((name) => Object.hasOwn(body as object, name))
   if (secret) return err({ field: secret })
-  if (holdsSecretKey(document.jwks)) return err({ field: 'jwks' })
+  if (holdsSecretKey(document.jwks) || holdsKeyBeyondLimits(document.jwks)) return err({ field: 'jwks' })
   if (document.jwks && document.jwks_uri !== undefined) return err({ field: 'jwks_uri' })
   if (!document.redirect_uris.every(isAcceptableRedirectUri)) return err({ field: 'redirect_uris' })
   const grantTypes = document.grant_types ?? ['authorization_code']

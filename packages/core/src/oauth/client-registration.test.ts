@@ -36,5 +36,5 @@ it.each([
 })
 
 it.each(['https://claude.ai', 'claude.ai:443', 'Claude.ai', '*.claude.ai', 'claude.ai.', ''])('takes %j for no host', (host) => {
-  expect(clientRegistrationShape.safeParse({ documentHosts: [host] }).success).toBe(false)
+  expect(clientRegistrationShape.safeParse({ ...everyWay, documentHosts: [host] }).success).toBe(false)
 })

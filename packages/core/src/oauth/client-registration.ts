@@ -14,11 +14,12 @@ const host = z
   .max(253)
   .regex(/^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/, 'a host in lower case, in A-labels, without port')
 
+/** Every member is needed: one that is left out would open what somebody has closed. */
 export const clientRegistrationShape = z.strictObject({
-  metadataDocuments: z.boolean().default(true).describe('Clients that describe themselves at their client_id: OAuth CIMD'),
-  documentHosts: z.array(host).max(registrationLimits.documentHosts).default([]).describe('Where those documents may be; empty: anywhere'),
-  dynamic: z.boolean().default(true).describe('Clients that register themselves: RFC 7591'),
-  preregistered: z.boolean().default(true).describe('Clients that an admin registers'),
+  metadataDocuments: z.boolean().describe('Clients that describe themselves at their client_id: OAuth CIMD'),
+  documentHosts: z.array(host).max(registrationLimits.documentHosts).describe('Where those documents may be; empty: anywhere'),
+  dynamic: z.boolean().describe('Clients that register themselves: RFC 7591'),
+  preregistered: z.boolean().describe('Clients that an admin registers'),
 })
 export type ClientRegistration = z.output<typeof clientRegistrationShape>
 

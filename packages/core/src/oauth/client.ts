@@ -9,6 +9,10 @@ export type ClientKind = (typeof clientKinds)[number]
 export const clientAuthMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 export type ClientAuthMethod = (typeof clientAuthMethods)[number]
 
+/** By which a client may sign its assertions. RFC 7518 §3.1; none of them lets whoever verifies sign, too. */
+export const clientAssertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
+export type ClientAssertionAlgorithm = (typeof clientAssertionAlgorithms)[number]
+
 export type Client = {
   readonly tenantId: TenantId
   readonly issuerId: IssuerId
@@ -100,7 +104,10 @@ function hostName(url: string): string {
  * the client, or the URI cannot leave her own machine. RFC 9700 §4.11.2
  */
 export const mayBeSentToUnasked = (client: Pick<Client, 'kind' | 'preApproved'>, redirectUri: string): boolean =>
-  client.preApproved || client.kind === 'preregistered' || !redirectUri.startsWith('https:')
+  isVouchedFor(client) || !redirectUri.startsWith('https:')
+
+/** An admin of the tenant registered it, or approved what it says of itself. */
+export const isVouchedFor = (client: Pick<Client, 'kind' | 'preApproved'>): boolean => client.preApproved || client.kind === 'preregistered'
 
 /** A private or symmetric key where only public ones belong: whoever has read it could pose as the client. RFC 7517 §9.2 */
 export const holdsSecretKey = (jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined): boolean =>

@@ -50,7 +50,7 @@ test.each([
 
 const resource = { identifier: 'https://mcp.example', scopes: [{ name: 'read', isDefault: true }] } as unknown as ResourceServer
 const client = { id: 'c', grantTypes: [deviceGrantType] } as unknown as Client
-const accept = (parameters: Record<string, string>, of = client) => acceptDeviceRequest(of, parameters, { resources: [resource] })
+const accept = (parameters: Record<string, string>, of = client) => acceptDeviceRequest(of, parameters, { resources: [resource], told: [] })
 
 test('what a device asks for is parsed as at the authorization endpoint, and kept as a request that is answered here', () => {
   const accepted = accept({

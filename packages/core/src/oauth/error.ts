@@ -317,6 +317,13 @@ export const oauthErrors = {
     spec: 'RFC 7591 §3.2.2',
     say: 'every redirect URI must be https, loopback http or a private scheme with a dot, without fragment',
   },
+  registration_post_logout_redirect_uri: {
+    code: 'invalid_client_metadata',
+    status: 400,
+    answer: 'json',
+    spec: 'OIDC RP-Initiated Logout §3.1',
+    say: 'every address in post_logout_redirect_uris must be at the host of one of the redirect URIs; an administrator can register a client that needs another',
+  },
   // Token, revocation and introspection endpoints.
   ...tokenErrors,
 } as const satisfies Record<string, OAuthErrorEntry>

@@ -6,6 +6,16 @@
  */
 import { hostOfUrl, type JudgedClient, type JudgedMember } from './client.js'
 
+/** One that says nothing. Of a member that an approval does not know, only this was approved. */
+export const silentClient: JudgedClient = {
+  name: '',
+  redirectUris: [],
+  grantTypes: [],
+  authMethod: 'none',
+  jwks: undefined,
+  postLogoutRedirectUris: [],
+}
+
 const asSet = (values: readonly string[]): string => JSON.stringify([...new Set(values)].sort())
 
 export const judgedTextsOf = (client: JudgedClient): Readonly<Record<JudgedMember, string>> => ({

@@ -52,6 +52,17 @@ function isPlainHttps(uri: string): boolean {
 
 export const isLoopbackRedirect = (uri: string): boolean => withoutLoopbackPort(uri) !== undefined
 
+/**
+ * Says whether an acceptable redirect URI leads to a host to which one of the registered ones leads, too. Ports and paths do not count, the
+ * scheme does: what is claimed by a private scheme is a program on the person's machine, whatever host its text names.
+ */
+export const isAtHostOf = (uri: string, registered: readonly string[]): boolean => registered.some((each) => placeOf(each) === placeOf(uri))
+
+function placeOf(uri: string): string {
+  const { protocol, hostname } = new URL(uri)
+  return protocol === 'https:' || protocol === 'http:' ? `${protocol}//${hostname.replace(/\.$/, '')}` : protocol
+}
+
 /** A client all of whose redirects end on the person's own machine: any program there could pose as it, so the gates warn. */
 export const isLoopbackOnly = (registered: readonly string[]): boolean => registered.length > 0 && registered.every(isLoopbackRedirect)
 

@@ -5,7 +5,8 @@ import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
 import { deviceGrantType } from './device-grant-type.js'
 import type { OAuthError } from './error.js'
-import { isAcceptableRedirectUri, isLoopbackRedirect } from './redirect-uri.js'
+import { holdsKeyBeyondLimits } from './json-web-key.js'
+import { isAcceptableRedirectUri, isAtHostOf, isLoopbackRedirect } from './redirect-uri.js'
 
 export type RegistrationRequest = {
   readonly name: string
@@ -49,7 +50,10 @@ const wire = z.object({
  */
 export function parseRegistrationRequest(
   body: unknown,
-): Result<RegistrationRequest, OAuthError<'registration_malformed' | 'registration_redirect_uri'>> {
+): Result<
+  RegistrationRequest,
+  OAuthError<'registration_malformed' | 'registration_redirect_uri' | 'registration_post_logout_redirect_uri'>
+> {
   const parsed = wire.safeParse(body)
   if (!parsed.success) {
     const field = String(parsed.error.issues[0]?.path[0] ?? 'body')
@@ -71,12 +75,15 @@ export function parseRegistrationRequest(
   const afterLogout = metadata.post_logout_redirect_uris ?? []
   if (!afterLogout.every(isAcceptableRedirectUri))
     return err({ reason: 'registration_malformed', detail: { field: 'post_logout_redirect_uris' } })
+  // Nobody vouches for it, so a sign-out leads to no host to which a sign-in could not.
+  if (!afterLogout.every((uri) => isAtHostOf(uri, metadata.redirect_uris))) return err({ reason: 'registration_post_logout_redirect_uri' })
   const authMethod = metadata.token_endpoint_auth_method ?? 'client_secret_basic'
   const jwksUri = metadata.jwks_uri
   // Nobody vouches for it, so it may have us call only where it is: the rule of logout addresses.
   if (jwksUri !== undefined && (metadata.jwks !== undefined || !isOwnLogoutUri(jwksUri, metadata.redirect_uris)))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks_uri' } })
-  if ((authMethod === 'private_key_jwt') !== (metadata.jwks !== undefined || jwksUri !== undefined) || holdsSecretKey(metadata.jwks))
+  const hasKeys = metadata.jwks !== undefined || jwksUri !== undefined
+  if ((authMethod === 'private_key_jwt') !== hasKeys || holdsSecretKey(metadata.jwks) || holdsKeyBeyondLimits(metadata.jwks))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
   return ok({
     name: metadata.client_name || 'An application without a name',

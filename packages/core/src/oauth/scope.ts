@@ -19,12 +19,12 @@ export function parseScope(parameter: string | undefined): Result<readonly Scope
   return ok(tokens as readonly Scope[])
 }
 
-/** Scopes of OpenID Connect that we grant. They belong to the issuer, not to a resource. OIDC Core §3.1.2.1. */
-export const identityScopes = ['openid'] as const
+/** Scopes of OpenID Connect that we grant. They belong to the issuer, not to a resource. OIDC Core §3.1.2.1, §5.4. */
+export const identityScopes = ['openid', 'profile', 'email'] as const
 export type IdentityScope = (typeof identityScopes)[number]
 
-/** Asked for out of habit: they neither give nor refuse anything. OIDC Core §5.4, §11. */
-const unheededScopes: readonly string[] = ['profile', 'email', 'offline_access']
+/** Of no resource. Asked for out of habit: where they are not granted they refuse nothing. OIDC Core §5.4, §11. */
+const ofNoResource: readonly string[] = [...identityScopes, 'offline_access']
 
 export type AskedScopes = {
   readonly identity: readonly IdentityScope[]
@@ -32,10 +32,15 @@ export type AskedScopes = {
   readonly ofResource: readonly Scope[] | undefined
 }
 
-/** Divides what was asked for between the issuer and the resource. */
-export function divideScopes(asked: readonly Scope[] | undefined): AskedScopes {
-  const identity = identityScopes.filter((name) => asked?.includes(name as string as Scope))
-  const ofResource = asked?.filter((name) => !unheededScopes.includes(name) && !(identityScopes as readonly string[]).includes(name)) ?? []
+/**
+ * Divides what was asked for between the issuer and the resource. `told`: what a client may be told of a person beside that she is the same; nothing is
+ * without `openid`, which makes it a question to the issuer.
+ */
+export function divideScopes(asked: readonly Scope[] | undefined, told: readonly IdentityScope[] = []): AskedScopes {
+  const names: readonly string[] = asked ?? []
+  const granted = names.includes('openid') ? (['openid', ...told] as readonly IdentityScope[]) : []
+  const identity = identityScopes.filter((name) => names.includes(name) && granted.includes(name))
+  const ofResource = asked?.filter((name) => !ofNoResource.includes(name)) ?? []
   return { identity, ofResource: ofResource.length === 0 ? undefined : ofResource }
 }
 

@@ -1,13 +1,17 @@
 /** What an issuer says about itself; the same document at all three well-known places. */
 import type { Issuer } from '../tenant/ids.js'
 import { responseModes } from './authorization-request.js'
+import { clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
+import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
+import { claimsOfScopes } from './userinfo.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials'] as const
-const assertionAlgorithms = ['ES256', 'RS256', 'EdDSA'] as const
+
+const claimsOfIdToken = ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'] as const
 
 export type ServerMetadata = Readonly<Record<string, string | boolean | readonly string[]>>
 
@@ -17,7 +21,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  *
  * @spec RFC 8414 §2
  * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
- * @spec OpenID Connect Discovery 1.0 §3
+ * @spec OpenID Connect Discovery 1.0 §3 userinfo_endpoint, claims_supported
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
@@ -28,6 +32,8 @@ export function buildServerMetadata(
   knows: {
     readonly tokenAlgorithms: readonly TokenAlgorithm[]
     readonly acrValues: readonly string[]
+    /** Scopes by which clients may be told of people, beside `openid`. */
+    readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
     readonly deviceGrant: boolean
   },
@@ -40,6 +46,7 @@ export function buildServerMetadata(
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
     ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),
+    userinfo_endpoint: `${issuer}/userinfo`,
     end_session_endpoint: `${issuer}/logout`,
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
@@ -47,9 +54,9 @@ export function buildServerMetadata(
     grant_types_supported: [...grantTypes, ...(knows.deviceGrant ? [deviceGrantType] : [])],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
-    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    token_endpoint_auth_signing_alg_values_supported: clientAssertionAlgorithms,
     revocation_endpoint_auth_methods_supported: authMethods,
-    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    revocation_endpoint_auth_signing_alg_values_supported: clientAssertionAlgorithms,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic'],
     authorization_response_iss_parameter_supported: true,
     client_id_metadata_document_supported: knows.registration.metadataDocuments,
@@ -60,7 +67,7 @@ export function buildServerMetadata(
     ui_locales_supported: ['en'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: knows.tokenAlgorithms,
-    scopes_supported: ['openid'],
-    claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'],
+    scopes_supported: ['openid', ...knows.told],
+    claims_supported: [...claimsOfIdToken, ...claimsOfScopes(knows.told)],
   }
 }

@@ -76,7 +76,7 @@ export const networkSettings: SettingEntries<NetworkSettings> = {
   },
   rateLimitFactor: {
     name: 'DRAWBRIDGE_RATE_LIMIT_FACTOR',
-    description: 'Multiplies every rate limit per client address: raise it where many people share one address, or for a load test.',
+    description: 'Multiplies every rate limit: raise it where many people share one address, or for a load test.',
     example: '10',
     default: '1',
     parse: required(whole(1, 100_000)),

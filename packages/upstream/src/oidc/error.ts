@@ -155,7 +155,7 @@ export const oidcErrors = {
     status: 502,
     spec: 'RFC 7517 §5',
     cause: 'The key set of the issuer (jwks_uri) could not be read, or holds no usable signing key.',
-    remedy: 'Open the jwks_uri of the discovery document: it needs an RSA key of at least 2048 bits, an EC key or Ed25519.',
+    remedy: 'Open the jwks_uri of the discovery document: it needs an RSA key of 2048 to 4096 bits, an EC key or Ed25519.',
   },
   oidc_id_token_encrypted: {
     code: 'upstream_message_refused',

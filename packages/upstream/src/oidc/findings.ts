@@ -82,7 +82,7 @@ export const oidcFindings = {
   keys_unusable: error(
     'RFC 7517 §5',
     'The key set of the IdP cannot be read, or holds no signing key that may be believed.',
-    'Sign with RSA of at least 2048 bits, EC on P-256, P-384 or P-521, or Ed25519.',
+    'Sign with RSA of 2048 to 4096 bits, EC on P-256, P-384 or P-521, or Ed25519.',
   ),
   algorithms_unsupported: error(
     'RFC 8725 §3.1',

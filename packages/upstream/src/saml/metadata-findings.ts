@@ -132,7 +132,7 @@ export const metadataFindings = {
   ),
   signing_key_unusable: error(
     'RFC 5280',
-    'No signing certificate is usable: unreadable, or a key that is neither RSA of at least 2048 bits nor EC on P-256, P-384 or P-521.',
+    'No signing certificate is usable: unreadable, or a key that is neither RSA of 2048 to 4096 bits nor EC on P-256, P-384 or P-521.',
     'Make a new signing key at the IdP and download the metadata again.',
   ),
   certificate_unusable: warning(

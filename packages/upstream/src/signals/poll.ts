@@ -10,9 +10,9 @@ import { z } from 'zod'
 import { parseJson } from './stream-credential.js'
 
 export const pollLimits = {
-  /** Asked for at once. */
+  /** Asked for at once, beside those that are known to wait at the head of the stream. */
   events: 100,
-  /** Read of one answer, however many it holds: the rest is not acknowledged and comes again. */
+  /** Asked for at most, and read of one answer, however many it holds: the rest is not acknowledged and comes again. */
   eventsRead: 1000,
   maxBytes: 4 * 1024 * 1024,
   /** Of a request that is answered at once. */

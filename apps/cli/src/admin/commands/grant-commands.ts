@@ -178,12 +178,12 @@ const clients: readonly AdminCommand[] = [
   },
   {
     name: 'client registration set',
-    does: 'Choose in which ways clients may become known; what is left out is open. A closed way grants nothing new, what was granted lives on',
+    does: 'Choose in which ways clients may become known; every member is needed. A closed way grants nothing new, what was granted lives on',
     takes: ['tenant'],
     flags: {
       file: {
         kind: 'document',
-        says: 'metadataDocuments, documentHosts, dynamic, preregistered as YAML or JSON',
+        says: 'metadataDocuments, documentHosts, dynamic, preregistered, all of them, as YAML or JSON',
         member: '',
         required: true,
       },
@@ -216,6 +216,26 @@ const clients: readonly AdminCommand[] = [
     call: { method: 'PUT', path: '/tenants/{tenant}/device-grant', body: {} },
     shows: { record: true },
     example: 'drawbridge device-grant set initech --on',
+  },
+  {
+    name: 'client userinfo show',
+    does: 'Show what clients may be told of people',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/userinfo' },
+    shows: { record: true },
+    example: 'drawbridge client userinfo show initech',
+  },
+  {
+    name: 'client userinfo set',
+    does: 'Choose what clients may be told of people; what is left out is not told, from then on',
+    takes: ['tenant'],
+    flags: {
+      profile: { kind: 'switch', says: 'her name, and what else belongs to the scope profile' },
+      email: { kind: 'switch', says: 'her address, and whether its domain is proven' },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/userinfo', body: {} },
+    shows: { record: true },
+    example: 'drawbridge client userinfo set initech --profile --email',
   },
   {
     name: 'client list',

@@ -89,4 +89,17 @@ export const signalCommands: readonly AdminCommand[] = [
     done: 'She may come in.',
     example: 'drawbridge unmatched-signal lift initech 0b7d1f6e-6f0e-4f0f-9a55-5b2f9c6f4a10 --reason "enabled again at the IdP"',
   },
+  {
+    name: 'unmatched-signal lift-all',
+    does: 'Let everybody come in whom the IdP of a connection disabled before they were here, ten thousand at once, and make room for others',
+    takes: ['tenant', 'connection'],
+    flags: {
+      reason,
+      'said-before': { kind: 'text', says: 'only of whom it was said before this time: 2026-01-31T00:00:00Z' },
+    },
+    call: { method: 'POST', path: '/tenants/{tenant}/connections/{connection}/unmatched-signals/lift' },
+    confirms: 'Let everybody come in of whom the IdP of {connection} said, before they were here, that they are disabled?',
+    example:
+      'drawbridge unmatched-signal lift-all initech Okta --reason "a test of the IdP named thousands" --said-before 2026-01-31T00:00:00Z',
+  },
 ]

@@ -1,0 +1,141 @@
+/** Limits that are not of one address: of a tenant, a client, a resource server and a person, from wherever they ask, at whichever process. */
+import { createHash } from 'node:crypto'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { readEnv } from '@drawbridge/runtime/env'
+import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import type { ATenant } from '@drawbridge/testkit/a-tenant'
+import { aTokenKey } from '@drawbridge/testkit/a-token-key'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { type RateLimitName, rateLimits } from './rate-limit.js'
+
+const factor = 0.05
+const mostOf = (name: RateLimitName): number => rateLimits[name].burst * factor
+const issuer = 'http://localhost:4400/t/acme'
+let now: Instant = instant(Date.UTC(2026, 10, 29))
+let fixture: TestDatabase
+let idp: AnIdp
+let [one, other] = [undefined, undefined] as unknown as [TestBroker, TestBroker]
+let [acme, globex] = [undefined, undefined] as unknown as [ATenant, ATenant]
+let callers = 0
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aCompany(fixture, 'acme', now)
+  globex = await aCompany(fixture, 'globex', now)
+  idp = anIdp(() => now)
+  const settings = { ...readEnv({ DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1' }), rateLimitFactor: factor }
+  const start = () => aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor, settings })
+  ;[one, other] = [await start(), await start()]
+  for (const tenant of [acme, globex]) {
+    await aTokenKey(fixture, one, tenant)
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
+       VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_post', $3, '{read}', $4)`,
+      [tenant.tenantId, tenant.issuerId, hashCredential('dbk_robot'), new Date(now)],
+    )
+  }
+  await asOwner(
+    fixture.ownerUrl,
+    `UPDATE clients SET pre_approved = true, redirect_uris = '{${aWebRedirectUri}}' WHERE client_id <> 'robot'`,
+  )
+})
+afterAll(async () => {
+  await one?.close()
+  await other?.close()
+  await fixture?.close()
+})
+beforeEach(() => {
+  now = addSeconds(now, 100_000)
+})
+
+/** Each from another address. */
+const from = () => ({ 'x-forwarded-for': `203.0.${(callers += 1) >> 8}.${callers & 255}` })
+const fromAnywhere = {
+  get 'x-forwarded-for'() {
+    return from()['x-forwarded-for']
+  },
+}
+const post = (path: string, form: Record<string, string>, headers: Record<string, string> = {}, broker = one) =>
+  fetch(`${broker.url}${path}`, { method: 'POST', body: new URLSearchParams(form), headers: { ...from(), ...headers } })
+async function statuses(count: number, ask: () => Promise<Response>): Promise<ReadonlyMap<number, number>> {
+  const counts = new Map<number, number>()
+  for (let sent = 0; sent < count; sent += 50) {
+    const answers = await Promise.all(Array.from({ length: Math.min(50, count - sent) }, ask))
+    for (const { status } of answers) counts.set(status, (counts.get(status) ?? 0) + 1)
+  }
+  return counts
+}
+
+it('a client that proves itself has its own limit, whatever addresses it has; nobody else pays for it, and who only knows its name spends nothing', async () => {
+  const robot = (tenant: ATenant, secret = 'dbk_robot') => {
+    const form = { grant_type: 'client_credentials', client_id: 'robot', client_secret: secret, resource: tenant.resource }
+    return () => post(`/t/${tenant.slug}/token`, form)
+  }
+  expect(await statuses(mostOf('client'), robot(acme, 'wrong'))).toEqual(new Map([[401, mostOf('client')]]))
+  expect(await statuses(mostOf('client') + 3, robot(acme))).toEqual(
+    new Map([
+      [200, mostOf('client')],
+      [429, 3],
+    ]),
+  )
+  const refused = await robot(acme)()
+  expect([refused.status, Number(refused.headers.get('retry-after')), await refused.json()]).toMatchObject([429, 1, { error: 'slow_down' }])
+  expect((await robot(globex)()).status).toBe(200)
+  now = addSeconds(now, 1)
+  expect((await robot(acme)()).status).toBe(200)
+})
+
+it('registrations at one tenant are limited together', async () => {
+  const register = (slug: string) => () =>
+    fetch(`${one.url}/t/${slug}/register`, { method: 'POST', body: '{}', headers: { ...from(), 'content-type': 'application/json' } })
+  expect((await statuses(mostOf('tenant_register') + 2, register('acme'))).get(429)).toBe(2)
+  expect((await register('globex')()).status).toBe(400)
+})
+
+it('logins that begin at one tenant are limited together; what goes on, and what ends one, is not counted', async () => {
+  const begin = (slug: string) => () => fetch(`${one.url}/t/${slug}/authorize?client_id=x`, { headers: from() })
+  expect((await statuses(mostOf('tenant_login') + 2, begin('acme'))).get(429)).toBe(2)
+  expect((await begin('globex')()).status).toBe(400)
+  const signOut = await fetch(`${one.url}/t/acme/logout`, { headers: from() })
+  const revoke = await post('/t/acme/revoke', { token: 'dbr_x', client_id: acme.clientId })
+  expect([signOut.status, revoke.status]).toEqual([200, 200])
+})
+
+it('a resource server that proves itself has its own limit', async () => {
+  const authorization = `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}`
+  const introspect = () => post('/t/acme/introspect', { token: 'x' }, { authorization })
+  expect((await statuses(mostOf('introspection') + 1, introspect)).get(429)).toBe(1)
+})
+
+it('grants of one person are limited, whichever browsers she has', async () => {
+  idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+  const browser = aPlainBrowser({ issuer, url: one.url, headers: fromAnywhere })
+  const address = anAuthorizeUrl(issuer, acme)
+  const first = await browser.comeHome(await browser.visit(address), acme.connectionId)
+  expect(first.location).toContain('code=')
+  for (let opened = 1; opened < mostOf('subject'); opened += 1) expect((await browser.visit(address)).location).toContain('code=')
+  const refused = await browser.visit(address)
+  expect([refused.status, refused.text.includes('rate_limited')]).toEqual([429, true])
+  idp.says = { sub: 'grace', groups: ['staff'], amr: ['pwd', 'otp'] }
+  const another = aPlainBrowser({ issuer, url: one.url, headers: fromAnywhere })
+  expect((await another.comeHome(await another.visit(address), acme.connectionId)).location).toContain('code=')
+})
+
+it('what one process let through another knows within a moment', async () => {
+  const address = from()
+  const register = (broker: TestBroker) =>
+    fetch(`${broker.url}/t/acme/register`, { method: 'POST', body: '{}', headers: { ...address, 'content-type': 'application/json' } })
+  expect((await register(one)).status).toBe(400)
+  expect((await register(one)).status).toBe(429)
+  // It tells of its own first, and is told.
+  expect((await register(other)).status).toBe(400)
+  const key = createHash('sha256').update(`register  ${address['x-forwarded-for']}`).digest()
+  const level = async () =>
+    (await asOwner<{ level: number }>(fixture.ownerUrl, 'SELECT level FROM shared_limits WHERE key_hash = $1', [key]))[0]?.level
+  for (let tries = 0; tries < 500 && (await level()) !== 2; tries += 1) await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(await level()).toBe(2)
+})
