@@ -1,6 +1,7 @@
 /** Our own matrix of requirements, asked of a running broker over HTTP. docs/reference/spec-coverage.md prints the same table. */
 import { matrix } from '@drawbridge/conformance/matrix'
 import type { Gate, Target } from '@drawbridge/conformance/requirement'
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aProduct, type Company, type Product } from './a-product.js'
@@ -25,6 +26,8 @@ beforeAll(async () => {
     scopeCeiling: ['documents:read'],
   })
   const issuer = product.issuer('acme')
+  expect(await product.admin('PUT', '/tenants/acme/device-grant', { enabled: true })).toMatchObject({ status: 200 })
+  const aDevice = async () => String((await made('acme', { name: 'Television', grantTypes: [deviceGrantType] }))['clientId'])
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
     issuer,
@@ -33,6 +36,7 @@ beforeAll(async () => {
     client,
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
+    device: { id: await aDevice(), otherId: await aDevice() },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
     openGate: () => openGate(otherClientId),

@@ -49,6 +49,7 @@ beforeAll(async () => {
     client,
     otherClientId: 'other',
     machine: { id: 'machine', secret: 'secret' },
+    device: { id: 'device', otherId: 'other-device' },
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,
     openGate: async () => ({ headers: {}, action: `${origin}/gate`, fields: {}, cookie: '' }),

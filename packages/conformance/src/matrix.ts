@@ -1,5 +1,6 @@
 /** The whole matrix: requirement, section, level and test in one row, so that no row is without a test. */
 import { authorizationEndpointRequirements } from './authorization-endpoint.js'
+import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
@@ -11,6 +12,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Metadata and keys': metadataRequirements,
   'Authorization endpoint': authorizationEndpointRequirements,
   'Token endpoint': tokenEndpointRequirements,
+  'Devices without a browser': deviceAuthorizationRequirements,
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,

@@ -21,6 +21,8 @@ export type Target = {
   readonly otherClientId: string
   /** In its own name, with a secret, at `issuer` alone. */
   readonly machine: { readonly id: string; readonly secret: string }
+  /** Two public ones that may ask as devices, and in no other way. */
+  readonly device: { readonly id: string; readonly otherId: string }
   readonly resourceCredential: { readonly id: string; readonly secret: string }
   /** Follows an authorization URL as the person would; resolves with the address at which the browser ends. */
   readonly signIn: (authorizationUrl: string) => Promise<string>

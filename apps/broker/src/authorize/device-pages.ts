@@ -50,7 +50,7 @@ export type DeviceShown = Pick<Flow, 'pending' | 'resource'> & {
 export const devicePage = (shown: DeviceShown): Answer =>
   page(
     'Is this your device?',
-    html`<p class="notice" role="note">Go on only if you have just started this yourself, on a device that you have before you, and it shows this code. If somebody sent you the code, or called you about it, stop: whoever holds that device would act in your name.</p>${deviceFacts(shown)}${clientFacts(shown.client, shown)}<form method="post" action="${shown.tenant.issuer.url}/device/confirm"><input type="hidden" name="device" value="${shown.device.id}"><input type="hidden" name="proof" value="${shown.proof}"><button name="answer" value="continue">Continue as ${shown.tenant.name}</button><button class="quiet" name="answer" value="stop">I did not start this</button></form>`,
+    html`<p class="notice" role="note">Go on only if you have just started this yourself, on a device that you have before you, and it shows this code. If somebody sent you the code, or called you about it, stop: whoever holds that device would act in your name.</p>${deviceFacts(shown)}${clientFacts(shown.client, shown)}<form method="post" action="${shown.tenant.issuer.url}/device/confirm"><input type="hidden" name="device" value="${shown.device.id}"><input type="hidden" name="proof" value="${shown.proof}"><button name="answer" value="continue">Yes, this is my device</button><button class="quiet" name="answer" value="stop">I did not start this</button></form>`,
     { headers: noStore, formTargets: upstreamTargets(shown.tenant.connections) },
   )
 

@@ -119,6 +119,8 @@ const confirmDeviceEndpoint = endpoint({
       return refuseOnPage({ reason: 'user_code_proof_invalid' })
     const at = { id, issuerId: tenant.issuer.id, now: deps.clock.now() }
     if (form['answer'] !== 'continue') return stop(http, deps, at)
+    const limited = http.spend('tenant_login', tenant.id)
+    if (limited) return limited
     const device = await findWaitingDevice(onHotPath(deps.database), tenant.id, at)
     if (!device) return refuseOnPage({ reason: 'request_expired' })
     const flow = await beginDeviceFlow({ http, deps, tenant, browserHash }, device)

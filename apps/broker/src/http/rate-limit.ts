@@ -41,15 +41,14 @@ export const rateLimits = {
   setup: { perSecond: 1 / 60, burst: 20 },
   /** Devices that ask for a code, per client address: of an office, all of them. */
   device_authorization: { perSecond: 1 / 5, burst: 60 },
-  /** The same of one client of a tenant, and of one tenant, from wherever: how many codes are open decides how likely a guess is. */
-  device_authorization_client: { perSecond: 2, burst: 200 },
-  device_authorization_tenant: { perSecond: 5, burst: 500 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
   /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
   tenant_login: { perSecond: 200, burst: 4000 },
   /** Dynamic registrations at one tenant, from wherever. */
   tenant_register: { perSecond: 2, burst: 200 },
+  /** Devices that ask at one tenant, from wherever: how many codes are open decides how likely a guess is. */
+  tenant_device_authorization: { perSecond: 5, burst: 500 },
   /** What one client that proves itself asks for tokens. A client without a credential is counted by address: its name can be anybody's. */
   client: { perSecond: 200, burst: 2000 },
   /** What one resource server that proves itself asks of tokens. */

@@ -20,6 +20,7 @@ import { insertDeviceCode } from '@drawbridge/store/device-codes'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
+import { limitOfClient } from '../clients/client-limit.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -42,6 +43,7 @@ export const deviceAuthorizationEndpoint = endpoint({
   cors: true,
   tag: 'OAuth',
   rateLimit: 'device_authorization',
+  tenantLimit: 'tenant_device_authorization',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     if (!http.form.ok) return refuseForm(http.form.error)
@@ -57,8 +59,7 @@ export const deviceAuthorizationEndpoint = endpoint({
 async function answerDevice(deps: BrokerDeps, asking: Asking): Promise<Acted<Answer>> {
   const { http, client, form } = asking
   const tenant = tenantOf(http)
-  const limited =
-    http.spend('device_authorization_tenant', tenant.id) ?? http.spend('device_authorization_client', `${tenant.id} ${client.id}`)
+  const limited = limitOfClient(http, client)
   if (limited) return ok(limited)
   if (!isWayOpen(tenant.clientRegistration, client)) return ifUnchanged(deps, client, err({ reason: 'registration_way_closed' }))
   const accepted = acceptDeviceRequest(client, form, { resources: tenant.resources, told: scopesTold(tenant.toldOfPeople) })
