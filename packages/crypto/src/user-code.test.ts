@@ -19,7 +19,7 @@ test('every letter comes of as many octets as every other, and octets that are t
   let next = 0
   const everyOctet = { bytes: () => Buffer.from([next++ % 256]) }
   // 240 of 256 octets count, which are 30 codes.
-  for (let draw = 0; draw < 30; draw += 1) drawn.push(...drawUserCode(everyOctet))
+  for (let draw = 0; draw < 30; draw += 1) drawn.push(...drawUserCode(everyOctet).split(''))
   expect(next).toBe(240)
   for (const letter of userCodeAlphabet) expect(drawn.filter((one) => one === letter)).toHaveLength(12)
   drawUserCode(everyOctet)
