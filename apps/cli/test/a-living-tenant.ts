@@ -93,6 +93,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   tokens: { algorithm: 'ES256' },
   clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
   deviceGrant: { enabled: false },
+  pushedRequests: { required: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: {
@@ -251,6 +252,7 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
       preregistered: fc.boolean(),
     }),
     deviceGrant: fc.record({ enabled: fc.boolean() }),
+    pushedRequests: fc.record({ required: fc.boolean() }),
     loginTracing: fc.record({ recordClaims: fc.boolean() }),
     loginRecording: fc.record({ recordLogins: fc.boolean() }),
     choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),

@@ -1,4 +1,5 @@
 /** Our own matrix of requirements, asked of a running broker over HTTP. docs/reference/spec-coverage.md prints the same table. */
+import { generateKeyPairSync } from 'node:crypto'
 import { matrix } from '@drawbridge/conformance/matrix'
 import type { Gate, Target } from '@drawbridge/conformance/requirement'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
@@ -25,6 +26,14 @@ beforeAll(async () => {
     tokenEndpointAuthMethod: 'client_secret_basic',
     scopeCeiling: ['documents:read'],
   })
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const keyed = await made('acme', {
+    name: 'Keyed',
+    grantTypes: ['client_credentials'],
+    tokenEndpointAuthMethod: 'private_key_jwt',
+    jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] },
+    scopeCeiling: ['documents:read'],
+  })
   const issuer = product.issuer('acme')
   expect(await product.admin('PUT', '/tenants/acme/device-grant', { enabled: true })).toMatchObject({ status: 200 })
   const aDevice = async () => String((await made('acme', { name: 'Television', grantTypes: [deviceGrantType] }))['clientId'])
@@ -37,6 +46,7 @@ beforeAll(async () => {
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
     device: { id: await aDevice(), otherId: await aDevice() },
+    keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
     openGate: () => openGate(otherClientId),

@@ -49,6 +49,7 @@ const whole = {
   tokens: { algorithm: 'EdDSA' },
   clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
   deviceGrant: { enabled: true },
+  pushedRequests: { required: true },
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },
   policy: '# as somebody wrote it\nversion: 1\nrules:\n  - name: all\n    effect: grant\n    everyone: true\n    scopes: ["*"]\n',

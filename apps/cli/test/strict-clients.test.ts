@@ -86,13 +86,14 @@ const ways: Readonly<Record<string, Way>> = {
   },
 }
 
-async function signIn(way: keyof typeof ways) {
+type BuildUrl = (config: openid.Configuration, parameters: Record<string, string>) => URL | Promise<URL>
+async function signIn(way: keyof typeof ways, build: BuildUrl = openid.buildAuthorizationUrl) {
   const { clientId, auth, back } = await (ways[way] as Way).open()
   const config = await openid.discovery(new URL(issuer), clientId, undefined, auth, { execute: [openid.allowInsecureRequests] })
   openid.enableNonRepudiationChecks(config)
   const pkceCodeVerifier = openid.randomPKCECodeVerifier()
   const [expectedState, expectedNonce] = [openid.randomState(), openid.randomNonce()]
-  const url = openid.buildAuthorizationUrl(config, {
+  const url = await build(config, {
     redirect_uri: back,
     scope: 'openid documents:read',
     resource: product.mcpUrl,
@@ -103,7 +104,7 @@ async function signIn(way: keyof typeof ways) {
   })
   const { page } = await walk(await aBrowser().open(url.href), { name: 'ada' })
   const checks = { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true }
-  return { clientId, config, checks, answer: new URL(page.url) }
+  return { clientId, config, checks, url, answer: new URL(page.url) }
 }
 
 describe.each(Object.keys(ways))('openid-client, known by %s', (way) => {
@@ -127,6 +128,42 @@ describe.each(Object.keys(ways))('openid-client, known by %s', (way) => {
     await openid.tokenRevocation(config, fresh.refresh_token ?? '')
     await expect(openid.refreshTokenGrant(config, fresh.refresh_token ?? '')).rejects.toMatchObject({ error: 'invalid_grant', status: 400 })
     expect(await introspected(fresh.access_token)).toEqual({ active: false })
+  })
+})
+
+describe.each(Object.keys(ways))('pushed authorization requests (RFC 9126), by a client known by %s', (way) => {
+  it('openid-client pushes, and its person signs in by the address alone', async () => {
+    const { config, checks, answer, url } = await signIn(way, openid.buildAuthorizationUrlWithPAR)
+    expect([...url.searchParams.keys()].sort()).toEqual(['client_id', 'request_uri'])
+    const tokens = await openid.authorizationCodeGrant(config, answer, checks, { resource: product.mcpUrl })
+    expect(tokens.claims()).toMatchObject({ iss: issuer, nonce: checks.expectedNonce })
+  })
+})
+
+describe('oauth4webapi, a public client that pushes', () => {
+  const pushed = async (change: Record<string, string> = {}) => {
+    const server = await discovered()
+    const client = { client_id: await registerAt(issuer) }
+    const verifier = oauth.generateRandomCodeVerifier()
+    const parameters = new URLSearchParams({
+      ...{
+        response_type: 'code',
+        redirect_uri: redirectUri,
+        resource: product.mcpUrl,
+        scope: 'documents:read',
+        state: oauth.generateRandomState(),
+      },
+      ...{ code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', ...change },
+    })
+    const response = await oauth.pushedAuthorizationRequest(server, client, oauth.None(), parameters, insecure)
+    return oauth.processPushedAuthorizationResponse(server, client, response)
+  }
+
+  it('believes the answer', async () => {
+    expect(await pushed()).toEqual({ request_uri: expect.stringMatching(/^urn:ietf:params:oauth:request_uri:/), expires_in: 60 })
+  })
+  it('understands why it is refused', async () => {
+    await expect(pushed({ response_type: 'token' })).rejects.toMatchObject({ error: 'unsupported_response_type', status: 400 })
   })
 })
 

@@ -1,4 +1,5 @@
 /** A server that agrees to everything keeps no requirement of the matrix: a row that it passed would prove nothing. */
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -50,6 +51,7 @@ beforeAll(async () => {
     otherClientId: 'other',
     machine: { id: 'machine', secret: 'secret' },
     device: { id: 'device', otherId: 'other-device' },
+    keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,
     openGate: async () => ({ headers: {}, action: `${origin}/gate`, fields: {}, cookie: '' }),

@@ -1,9 +1,11 @@
 /** The whole matrix: requirement, section, level and test in one row, so that no row is without a test. */
 import { authorizationEndpointRequirements } from './authorization-endpoint.js'
+import { clientAssertionRequirements } from './client-assertion.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
+import { pushedRequestRequirements } from './pushed-requests.js'
 import type { Requirement } from './requirement.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
 import { userinfoRequirements } from './userinfo.js'
@@ -11,8 +13,10 @@ import { userinfoRequirements } from './userinfo.js'
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Metadata and keys': metadataRequirements,
   'Authorization endpoint': authorizationEndpointRequirements,
+  'Pushed authorization requests': pushedRequestRequirements,
   'Token endpoint': tokenEndpointRequirements,
   'Devices without a browser': deviceAuthorizationRequirements,
+  'Clients that prove themselves by a key': clientAssertionRequirements,
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,

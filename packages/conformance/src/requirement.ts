@@ -1,5 +1,6 @@
 /** What a specification demands, and how it is asked of a running server: a row of the matrix. */
 import assert from 'node:assert/strict'
+import type { KeyObject } from 'node:crypto'
 
 export type Level = 'MUST' | 'MUST NOT' | 'SHOULD'
 export type Requirement = {
@@ -23,6 +24,8 @@ export type Target = {
   readonly machine: { readonly id: string; readonly secret: string }
   /** Two public ones that may ask as devices, and in no other way. */
   readonly device: { readonly id: string; readonly otherId: string }
+  /** In its own name, with a key of P-256 by which it proves itself, at `issuer` alone. */
+  readonly keyed: { readonly id: string; readonly kid: string; readonly privateKey: KeyObject }
   readonly resourceCredential: { readonly id: string; readonly secret: string }
   /** Follows an authorization URL as the person would; resolves with the address at which the browser ends. */
   readonly signIn: (authorizationUrl: string) => Promise<string>

@@ -28,6 +28,7 @@ export type ClientRow = {
   backchannel_logout_uri: string | null
   backchannel_logout_session_required: boolean
   post_logout_redirect_uris: string[]
+  require_pushed_requests: boolean
   jwks_uri: string | null
   document_digest: string | null
   approval_lost: ApprovalLost | null
@@ -35,7 +36,7 @@ export type ClientRow = {
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
-  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris,
+  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
   jwks_uri, document_digests->>'document' AS document_digest, approval_lost`
 
 export const toClient = (row: ClientRow): Client => ({
@@ -60,6 +61,7 @@ export const toClient = (row: ClientRow): Client => ({
   backchannelLogoutUri: row.backchannel_logout_uri ?? undefined,
   backchannelLogoutSessionRequired: row.backchannel_logout_session_required,
   postLogoutRedirectUris: row.post_logout_redirect_uris,
+  requirePushedAuthorizationRequests: row.require_pushed_requests,
   jwksUri: row.jwks_uri ?? undefined,
   documentDigest: row.document_digest ?? undefined,
   approvalLost: row.approval_lost ?? undefined,
@@ -84,12 +86,12 @@ export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'block
 
 const insertColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at,
-  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, jwks_uri`
+  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, jwks_uri, require_pushed_requests`
 
-/** `$1` to `$20` are the values; whoever adds columns adds theirs behind. */
+/** `$1` to `$21` are the values; whoever adds columns adds theirs behind. */
 export const insertClientText = (more: { readonly columns: string; readonly values: string } = { columns: '', values: '' }): string =>
   `INSERT INTO clients (${insertColumns}${more.columns})
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20${more.values})`
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21${more.values})`
 
 export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   tenant,
@@ -112,6 +114,7 @@ export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unk
   draft.backchannelLogoutSessionRequired ?? false,
   draft.postLogoutRedirectUris,
   draft.jwksUri ?? null,
+  draft.requirePushedAuthorizationRequests ?? false,
 ]
 
 /** Fails on a client_id that this issuer already knows: unique violation. */

@@ -23,6 +23,7 @@ export const sweptTables = {
   login_failures: { key: ['tenant_id', 'connection_id', 'hour', 'proven'], keepSeconds: 0 },
   shared_limits: { key: ['key_hash'], keepSeconds: 0 },
   parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: 0 },
+  pushed_requests: { key: ['tenant_id', 'request_hash'], keepSeconds: 0 },
   idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
   unmatched_signals: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   replays: { key: ['tenant_id', 'connection_id', 'kind', 'id_hash'], keepSeconds: hour },

@@ -130,6 +130,16 @@ export async function findSecondFactor(db: Db, tenant: TenantId): Promise<unknow
   return rows[0]?.second_factor ?? undefined
 }
 
+/** Whether authorization requests of its clients must be pushed beforehand. */
+export async function markRequirePushedRequests(db: Db, tenant: TenantId, required: boolean): Promise<void> {
+  await db.query('UPDATE tenants SET require_pushed_requests = $2 WHERE id = $1', [tenant, required])
+}
+
+export async function requiresPushedRequests(db: Db, tenant: TenantId): Promise<boolean> {
+  const { rows } = await db.query<{ required: boolean }>('SELECT require_pushed_requests AS required FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.required ?? true
+}
+
 /** In which ways clients may become known; read and checked by `core/oauth/client-registration`. */
 export async function markClientRegistration(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
   await db.query('UPDATE tenants SET client_registration = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])

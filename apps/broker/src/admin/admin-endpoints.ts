@@ -27,6 +27,7 @@ import { policyDraftEndpoints } from './policy-drafts.endpoint.js'
 import { policyReplayEndpoints } from './policy-replay.endpoint.js'
 import { policySweepEndpoints } from './policy-sweeps.endpoint.js'
 import { provisioningEndpoints } from './provisioning.endpoint.js'
+import { pushedRequestsEndpoints } from './pushed-requests.endpoint.js'
 import { readEndpoints } from './reads.endpoint.js'
 import { receiptEndpoints } from './receipts.endpoint.js'
 import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
@@ -67,6 +68,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...clientEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
+  ...pushedRequestsEndpoints,
   ...toldOfPeopleEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,

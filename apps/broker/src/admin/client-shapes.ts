@@ -51,6 +51,7 @@ export const clientShape = z.strictObject({
   backchannelLogoutUri: z.string().nullable().describe('Where it hears of logouts; null: it does not'),
   backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
   postLogoutRedirectUris: z.array(z.string()).describe('Where it may have a browser sent after a logout'),
+  requirePushedAuthorizationRequests: z.boolean().describe('Its authorization requests must be pushed: RFC 9126'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
 })
@@ -85,6 +86,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   postLogoutRedirectUris: [...client.postLogoutRedirectUris],
+  requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
   jwks: client.jwks ?? null,
   jwksUri: client.jwksUri ?? null,
 })
@@ -110,6 +112,7 @@ const postLogoutRedirectUris = z
   .describe('Where it may have a browser sent after a logout: OpenID Connect RP-Initiated Logout 1.0 §3')
 const backchannelLogoutSessionRequired = z.boolean().describe('Its logout tokens must name the session')
 
+const requirePushedAuthorizationRequests = z.boolean().describe('Its authorization requests must be pushed: RFC 9126 §6')
 const { rsaLeastBits, rsaMostBits, exponentMostBits } = publicKeyLimits
 const beyondKeyLimits = `RSA keys of ${rsaLeastBits} to ${rsaMostBits} bits with an odd exponent of at most ${exponentMostBits}, and coordinates no longer than their curve: RFC 7518 §6`
 
@@ -150,6 +153,7 @@ export const newClient = z
     backchannelLogoutUri: backchannelLogoutUri.optional().describe('Where it hears of logouts'),
     backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
     postLogoutRedirectUris: postLogoutRedirectUris.default([]),
+    requirePushedAuthorizationRequests: requirePushedAuthorizationRequests.default(false),
   })
   .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined || client.jwksUri !== undefined, {
     path: ['jwks'],
@@ -182,4 +186,5 @@ export const registrationChange = z.strictObject({
   backchannelLogoutUri: backchannelLogoutUri.nullable().optional().describe('Where it hears of logouts; null: nowhere any more'),
   backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.optional(),
   postLogoutRedirectUris: postLogoutRedirectUris.optional(),
+  requirePushedAuthorizationRequests: requirePushedAuthorizationRequests.optional(),
 })

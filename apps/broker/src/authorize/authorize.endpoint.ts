@@ -16,10 +16,11 @@ import { type Answer, redirect } from '../http/answer.js'
 import { bindBrowser } from '../http/browser-binding.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { mostPostedBytes, type SingleValuedForm } from '../http/form.js'
-import { type ResolvedTenant, usableConnections } from '../http/tenant.js'
+import { namedConnection, type ResolvedTenant } from '../http/tenant.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { dispatch } from './dispatch.js'
 import { beginFlow } from './flow.js'
+import { type FoundParameters, findParameters } from './pushed-request.js'
 
 /** @spec RFC 6749 §4.1.1 request, §4.1.2.1 errors; RFC 7636 PKCE; RFC 8707 resource; RFC 9207 iss */
 export const authorizeEndpoint = endpoint({
@@ -35,17 +36,19 @@ export const authorizeEndpoint = endpoint({
   tenantLimit: 'tenant_login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const asked = readQuery(http.query)
-    if (!asked.ok) return refuseOnPage(asked.error)
-    const claimed = parseAuthorizationRequest(asked.value.parameters)
+    const query = readQuery(http.query)
+    if (!query.ok) return refuseOnPage(query.error)
+    const found = await findParameters(deps, tenant, query.value.parameters)
+    if (!found.ok) return refuseOnPage(found.error)
+    const asked = { ...query.value, ...found.value }
+    const claimed = parseAuthorizationRequest(asked.parameters)
     if (!claimed.ok) return refuseOnPage(claimed.error)
-    const accepted = await acceptOfClient(deps, tenant, asked.value, claimed.value)
+    const accepted = await acceptOfClient(deps, tenant, asked, claimed.value)
     if (!accepted.ok) return accepted.error
-    const named = asked.value.parameters['connection']
-    const connection = usableConnections(tenant).find(({ id }) => id === named)
-    if (named !== undefined && !connection) return refuseOnPage({ reason: 'connection_unknown' })
+    const connection = namedConnection(tenant, asked.parameters)
+    if (!connection.ok) return refuseOnPage(connection.error)
     const browser = bindBrowser(http, deps)
-    const flow = beginFlow({ http, deps, tenant, browserHash: browser.hash }, accepted.value, connection?.id)
+    const flow = beginFlow({ http, deps, tenant, browserHash: browser.hash }, accepted.value, connection.value?.id)
     return withCookies(await dispatch(flow), browser.setCookies)
   },
 })
@@ -76,10 +79,11 @@ export const authorizePostEndpoint = endpoint({
 /** What a serialised form consists of; nothing else may stand in an address. */
 const formText = /^[A-Za-z0-9%&=+._~*!'(),:;@/?$-]+$/
 
-type Asked = { readonly parameters: SingleValuedForm; readonly repeated: RedirectRefusal | undefined }
+type Queried = { readonly parameters: SingleValuedForm; readonly repeated: RedirectRefusal | undefined }
+type Asked = Queried & FoundParameters
 
 /** A repeated parameter is the client's to hear of, unless it is one of the two that say who the client is. @spec RFC 6749 §3.1, §4.1.2.1 */
-function readQuery(query: HttpRequest['query']): Result<Asked, PageRefusal> {
+function readQuery(query: HttpRequest['query']): Result<Queried, PageRefusal> {
   if (query.ok) return ok({ parameters: query.value, repeated: undefined })
   const { reason, parameter = '', once } = query.error
   if (once?.['client_id'] === undefined || once['redirect_uri'] === undefined)
@@ -116,7 +120,13 @@ function accept(
   const answerable = matchClient(claimed, client)
   if (!answerable.ok) return err(refuseOnPage(answerable.error))
   if (asked.repeated) return err(answerUnaskedWithError(tenant, client, answerable.value, asked.repeated))
-  const request = acceptRequest(answerable.value, { resources: tenant.resources, told: scopesTold(tenant.toldOfPeople) })
+  const { resources, requirePushedRequests } = tenant
+  const request = acceptRequest(answerable.value, {
+    resources,
+    requirePushedRequests,
+    isPushed: asked.isPushed,
+    told: scopesTold(tenant.toldOfPeople),
+  })
   return request.ok ? request : err(answerUnaskedWithError(tenant, client, answerable.value, request.error))
 }
 

@@ -15,6 +15,7 @@
  */
 import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
+import { mustBePushed } from '@drawbridge/core/oauth/pushed-request'
 import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { connectionOfAddress } from '@drawbridge/core/tenant/connection-choice'
@@ -62,6 +63,8 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
   // At every step: an admin may have closed the way by which this client came while the person was away.
   if (!isWayOpen(flow.tenant.clientRegistration, flow.client)) return refuseOnPage({ reason: 'client_way_closed' })
   if (flow.pending.deviceCodeId !== undefined && !flow.tenant.deviceGrant) return refuseOnPage({ reason: 'device_page_off' })
+  if (!flow.pending.isPushed && mustBePushed(flow.tenant, flow.client))
+    return answerUnaskedWithError(flow.tenant, flow.client, flow.pending, { reason: 'pushed_request_required' })
   if (flow.login?.kind === 'fresh_login_required') return goUpstream(flow, 'fresh')
   const session = await acceptableSession(flow)
   if (session === 'login_not_renewed') return refuseOldLogin(flow, session)

@@ -10,6 +10,7 @@ import { factorVisitEndpoints } from './factor-visit.endpoint.js'
 import { initiateLoginEndpoints } from './initiate-login.endpoint.js'
 import { oidcCallbackEndpoint } from './oidc-callback.endpoint.js'
 import { oidcClientJwksEndpoint } from './oidc-client-jwks.endpoint.js'
+import { parEndpoint } from './par.endpoint.js'
 import { samlAcsEndpoint } from './saml-acs.endpoint.js'
 import { samlAcsRedirectEndpoint } from './saml-acs-redirect.endpoint.js'
 import { samlContinueEndpoint } from './saml-continue.endpoint.js'
@@ -19,6 +20,7 @@ import { testLoginEndpoint, testLoginPageEndpoint } from './test-login.endpoint.
 
 export const authorizeEndpoints: readonly Endpoint[] = [
   registerEndpoint,
+  parEndpoint,
   authorizeEndpoint,
   authorizePostEndpoint,
   ...deviceEndpoints,

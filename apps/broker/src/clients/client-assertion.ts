@@ -53,6 +53,7 @@ export function readClientAssertion(
 
 const invalid = (why: string) => err({ reason: 'client_assertion_invalid' as const, detail: { why } })
 export const badSignature = invalid('signature')
+export const badKeyAddress = invalid('key_address')
 
 /** Who the assertion says it is of; nothing is proven yet. */
 export function subjectOfAssertion(assertion: string): unknown {

@@ -2,10 +2,16 @@
  * Client authentication, shared by every endpoint that asks for it: exactly one method, the one the client registered.
  *
  * Basic and post are told apart but interchangeable for a client with a secret, because libraries differ in which they prefer and
- * neither is stronger. Unknown client, wrong secret and wrong method get one and the same answer.
+ * neither is stronger. Unknown client, wrong secret, wrong method and wrong assertion get one and the same answer.
+ *
+ * One thing is told apart, to whoever asks: a client whose keys cannot be read from their address now hears 503, not 401, because libraries
+ * forget a registration for which they hear 401. A stranger learns of it that this client is known here and has its keys at an address,
+ * and about when that was last asked. The authorization endpoint tells him the first of any client but one that describes itself; of that
+ * one he learns that somebody of this tenant has met it. He learns nothing of why the address failed, and gets nothing by it.
  */
 import { isKeepable } from '@drawbridge/core/keepable-text'
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
+import { mayReadKeys } from '@drawbridge/core/oauth/client-registration'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ReadJwt } from '@drawbridge/crypto/foreign-jwt'
@@ -17,6 +23,7 @@ import type { HttpRequest } from '../http/endpoint.js'
 import type { SingleValuedForm } from '../http/form.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import {
+  badKeyAddress,
   badSignature,
   clientAssertionLimits,
   createSignatureJudge,
@@ -170,11 +177,12 @@ async function findFaultOfAssertion(
 async function findFaultOfSignature(
   deps: BrokerDeps,
   client: Client,
-  { isSignedBy }: ClientClaim,
+  { tenant, isSignedBy }: ClientClaim,
   jwt: ReadJwt,
 ): Promise<JsonRefusal | undefined> {
   const { jwksUri } = client
   if (jwksUri === undefined) return isSignedBy(jwt, client.jwks) ? undefined : badSignature.error
+  if (!mayReadKeys(tenant.clientRegistration, client)) return badKeyAddress.error
   const keys = clientKeysOf(deps.fetchSafely)
   const now = deps.clock.now()
   const known = await keys.read(jwksUri, now)

@@ -6,7 +6,7 @@ import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { authenticateClient, readClientClaim } from './client-authentication.js'
 import { clientKeyLimits } from './client-keys.js'
@@ -25,6 +25,8 @@ let broker: TestBroker
 let call: Call
 let issuer: string
 let fetches: string[] = []
+/** Answers wait for it. */
+let held: Promise<void> | undefined
 type Published = { readonly body: unknown; readonly headers?: Record<string, string>; readonly status?: number }
 const published = new Map<string, Published>()
 
@@ -37,6 +39,7 @@ beforeAll(async () => {
       fetches.push(url)
       const { body, headers, status = 200 } = published.get(url) ?? {}
       await new Promise((resolve) => setImmediate(resolve))
+      await held
       if (body === undefined) return err({ reason: 'unreachable' })
       return ok({ status, headers: { 'content-type': 'application/json', ...headers }, body: Buffer.from(JSON.stringify(body)) })
     },
@@ -51,13 +54,14 @@ afterAll(async () => {
 beforeEach(() => {
   now = addSeconds(now, 90_000)
   fetches = []
+  held = undefined
 })
 
 const setOf = (...keys: Key[]) => ({ body: { keys: keys.map(({ jwk }) => jwk) } })
 /** Registered beforehand, with its keys at an address of its own. */
-const aClient = async (keys: Published | undefined) => {
+const aClient = async (keys: Published | undefined, place?: string) => {
   const clientId = `client-${randomUUID()}`
-  const jwksUri = `https://${clientId}.example/jwks`
+  const jwksUri = place ?? `https://${clientId}.example/jwks`
   if (keys) published.set(jwksUri, keys)
   const body = { clientId, name: 'Keyed', grantTypes: ['client_credentials'], tokenEndpointAuthMethod: 'private_key_jwt', jwksUri }
   expect(await call('POST', '/tenants/acme/clients', body)).toMatchObject({ status: 201, body: { jwksUri, jwks: null } })
@@ -151,6 +155,62 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
     expect((await prove(clientId, one)).said).toBe('proven')
   })
 
+  it.each<{ when: string; given: Published | undefined }>([
+    { when: 'nobody answers', given: undefined },
+    { when: 'the answer is an error', given: { ...setOf(one), status: 500 } },
+    { when: 'it is no set', given: { body: { keys: 'x' } } },
+    { when: 'one of them is private', given: { body: { keys: [one.jwk, { ...two.jwk, d: 'd' }] } } },
+  ])('stay good for their time when they are read once more in vain: $when', async ({ given }) => {
+    const { clientId, jwksUri } = await aClient({ ...setOf(one), headers: { 'cache-control': 'max-age=600' } })
+    const other = await aClient(undefined, jwksUri)
+    expect((await prove(clientId, one)).said).toBe('proven')
+    if (given) published.set(jwksUri, given)
+    else published.delete(jwksUri)
+    now = addSeconds(now, 10)
+    expect(await prove(clientId, stranger)).toMatchObject({ status: 503, retryAfter: '30' })
+    expect((await prove(clientId, one)).said).toBe('proven')
+    // Another client of the same address does not have it asked again before the pause is over.
+    expect(await prove(other.clientId, stranger)).toMatchObject({ status: 503, retryAfter: '30' })
+    expect(fetches).toHaveLength(2)
+    published.set(jwksUri, setOf(one, two))
+    now = addSeconds(now, clientKeyLimits.failurePauseSeconds)
+    expect((await prove(other.clientId, two)).said).toBe('proven')
+    expect(fetches).toHaveLength(3)
+  })
+
+  it('that were read once more in vain die at their own time', async () => {
+    const { clientId, jwksUri } = await aClient({ ...setOf(one), headers: { 'cache-control': 'max-age=600' } })
+    await prove(clientId, one)
+    published.delete(jwksUri)
+    now = addSeconds(now, 590)
+    expect((await prove(clientId, stranger)).said).toBe('temporarily_unavailable')
+    expect((await prove(clientId, one)).said).toBe('proven')
+    now = addSeconds(now, 10)
+    expect(await prove(clientId, one)).toMatchObject({ said: 'temporarily_unavailable', retryAfter: '20' })
+    expect(fetches).toHaveLength(2)
+  })
+
+  it('are fetched from one host one at a time, and from so many at once in all', async () => {
+    const hosts = await Promise.all(Array.from({ length: clientKeyLimits.fetches }, () => aClient(setOf(one))))
+    const [first] = hosts as [(typeof hosts)[0]]
+    const beside = await aClient(setOf(one), first.jwksUri.replace('.example/jwks', '.example.:8443/others'))
+    let release = () => {}
+    held = new Promise((resolve) => {
+      release = resolve
+    })
+    const asked = prove(first.clientId, one)
+    await vi.waitFor(() => expect(fetches).toHaveLength(1))
+    expect(await prove(beside.clientId, one)).toMatchObject({ said: 'temporarily_unavailable', status: 503, retryAfter: '1' })
+    const others = hosts.slice(1).map(({ clientId }) => prove(clientId, one))
+    await vi.waitFor(() => expect(fetches).toHaveLength(clientKeyLimits.fetches))
+    const oneMore = await aClient(setOf(one))
+    expect(await prove(oneMore.clientId, one)).toMatchObject({ said: 'temporarily_unavailable', status: 503, retryAfter: '1' })
+    expect(fetches).toHaveLength(clientKeyLimits.fetches)
+    release()
+    expect(new Set((await Promise.all([asked, ...others])).map(({ said }) => said))).toEqual(new Set(['proven']))
+    for (const { clientId } of [beside, oneMore]) expect((await prove(clientId, one)).said).toBe('proven')
+  })
+
   it('are not believed beyond their time because they cannot be fetched', async () => {
     const { clientId, jwksUri } = await aClient(setOf(one))
     await prove(clientId, one)
@@ -176,6 +236,31 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
     expect(found.ok && found.value).toMatchObject({ authMethod: 'private_key_jwt', jwksUri })
     expect((await prove(url, one)).said).toBe('proven')
     expect((await prove(url, stranger, {}, 'one')).said).toBe('invalid_client')
+  })
+
+  it('of a metadata document are at its own host or one where documents may be: elsewhere nobody is even asked', async () => {
+    const url = `https://agent-${randomUUID()}.example/client.json`
+    const elsewhere = `https://keys-${randomUUID()}.example/jwks`
+    const document = { client_id: url, client_name: 'Agent', redirect_uris: ['https://agent.example/cb'], jwks_uri: elsewhere }
+    published.set(url, { body: document })
+    published.set(elsewhere, setOf(one))
+    const tenant = (await broker.deps.configuration.find('acme')) as ResolvedTenant
+    const refused = err({ reason: 'client_document_invalid', detail: { field: 'jwks_uri' } })
+    expect(await resolveClient(broker.deps, tenant, url, 'authorize')).toEqual(refused)
+    const hosts = [url, elsewhere].map((each) => new URL(each).hostname)
+    const choose = (documentHosts: readonly string[]) =>
+      call('PUT', '/tenants/acme/client-registration', { metadataDocuments: true, dynamic: true, preregistered: true, documentHosts })
+    expect((await choose(hosts)).status).toBe(200)
+    const open = (await broker.deps.configuration.find('acme')) as ResolvedTenant
+    expect((await resolveClient(broker.deps, open, url, 'authorize')).ok).toBe(true)
+    expect((await prove(url, one)).said).toBe('proven')
+    // Its stored copy was believed when the host was allowed: that it is no more counts at once.
+    expect((await choose([])).status).toBe(200)
+    fetches = []
+    expect((await prove(url, one)).said).toBe('invalid_client')
+    now = addSeconds(now, 3600)
+    expect((await prove(url, one)).said).toBe('invalid_client')
+    expect(fetches).not.toContain(elsewhere)
   })
 
   it('are registered dynamically, at the host of the client', async () => {

@@ -4,10 +4,14 @@
  *
  * Everybody who waits for one address shares one fetch. What cannot be fetched, or is no set of public keys, is asked for again after a named
  * pause; nothing older is believed meanwhile. A key that is not among them may be new, or a stranger's: the address is then asked once more,
- * but never twice within a pause for the same client, so that nobody makes us ask as often as he likes.
+ * but never twice within a pause for the same client, so that nobody makes us ask as often as he likes. Keys that are asked for once more in
+ * vain stay good for their time: else whoever forges an assertion while the address is down would shut the client out.
+ *
+ * One host is asked for one thing at a time, and so many hosts at once: whoever comes beyond that is told to come again, and waits for
+ * nobody. Who has many names can keep as many fetches busy, for as long as one may take.
  */
 import { addSeconds, type Instant, secondsBetween } from '@drawbridge/core/instant'
-import { type Client, holdsSecretKey } from '@drawbridge/core/oauth/client'
+import { type Client, holdsSecretKey, hostName } from '@drawbridge/core/oauth/client'
 import { documentExpiresAt } from '@drawbridge/core/oauth/client-metadata-document'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
@@ -24,6 +28,10 @@ export const clientKeyLimits = {
   refetchPauseSeconds: 60,
   /** What was fetched just now is not asked for anew, whoever asks. */
   youngSeconds: 5,
+  /** At once in this process. */
+  fetches: 16,
+  /** For whoever finds all of them, or the one of its host, under way. */
+  busyPauseSeconds: 1,
   /** Remembered at once; the longest unused go first. */
   addresses: 1000,
   clients: 2000,
@@ -38,9 +46,17 @@ export type ClientKeys = {
   readAgain(client: Client, uri: string, now: Instant): Promise<Result<PublicKeys, KeysMissing>>
 }
 
+type Failure = { readonly kind: 'failed'; readonly why: string; readonly until: Instant }
 type Kept =
-  | { readonly kind: 'keys'; readonly keys: PublicKeys; readonly at: Instant; readonly until: Instant }
-  | { readonly kind: 'failed'; readonly why: string; readonly until: Instant }
+  | {
+      readonly kind: 'keys'
+      readonly keys: PublicKeys
+      readonly at: Instant
+      readonly until: Instant
+      /** They were asked for once more, in vain. */
+      readonly failure?: Failure
+    }
+  | Failure
 type Answer = Promise<Result<PublicKeys, KeysMissing>>
 
 const byFetch = new WeakMap<FetchSafely, ClientKeys>()
@@ -56,40 +72,60 @@ export function clientKeysOf(fetchSafely: FetchSafely): ClientKeys {
 
 export function createClientKeys(fetchSafely: FetchSafely): ClientKeys {
   const kept = new Map<string, Kept>()
-  const running = new Map<string, Answer>()
+  const underWay = createFetchesUnderWay()
   const askedAt = new Map<string, Instant>()
 
-  const ask = (uri: string, now: Instant): Answer => {
-    const underWay = running.get(uri)
-    if (underWay !== undefined) return underWay
-    const answer = fetchKeys(fetchSafely, uri, now)
-      .then((found) => {
-        keep(kept, uri, found, clientKeyLimits.addresses)
-        return found.kind === 'keys' ? ok(found.keys) : missing(found, now)
-      })
-      .finally(() => running.delete(uri))
-    running.set(uri, answer)
-    return answer
-  }
+  const ask = (uri: string, now: Instant): Answer =>
+    underWay.share(uri, async () => {
+      const found = await fetchKeys(fetchSafely, uri, now)
+      keep(kept, uri, settle(kept.get(uri), found, now), clientKeyLimits.addresses)
+      return found.kind === 'keys' ? ok(found.keys) : missing(found, now)
+    })
   const read = (uri: string, now: Instant): Answer => {
     const known = kept.get(uri)
-    if (known === undefined || known.until <= now) return ask(uri, now)
-    keep(kept, uri, known, clientKeyLimits.addresses)
-    return Promise.resolve(known.kind === 'keys' ? ok(known.keys) : missing(known, now))
+    const lasting = known?.kind === 'keys' && known.until <= now ? known.failure : known
+    if (lasting === undefined || lasting.until <= now) return underWay.mayAsk(uri) ? ask(uri, now) : busy(now)
+    keep(kept, uri, lasting, clientKeyLimits.addresses)
+    return Promise.resolve(lasting.kind === 'keys' ? ok(lasting.keys) : missing(lasting, now))
   }
   return {
     read,
     readAgain: (client, uri, now) => {
       const known = kept.get(uri)
       if (known?.kind !== 'keys' || now < addSeconds(known.at, clientKeyLimits.youngSeconds)) return read(uri, now)
+      if (known.failure !== undefined && now < known.failure.until) return Promise.resolve(missing(known.failure, now))
       const name = `${client.tenantId}${client.issuerId}${client.id}`
       const mayAskAt = addSeconds(askedAt.get(name) ?? (0 as Instant), clientKeyLimits.refetchPauseSeconds)
       if (now < mayAskAt) return Promise.resolve(missing({ why: 'key_unknown', until: mayAskAt }, now))
+      if (!underWay.mayAsk(uri)) return busy(now)
       keep(askedAt, name, now, clientKeyLimits.clients)
       return ask(uri, now)
     },
   }
 }
+
+/** What a failure leaves of keys that are still good: all of it. */
+const settle = (known: Kept | undefined, found: Kept, now: Instant): Kept =>
+  found.kind === 'failed' && known?.kind === 'keys' && now < known.until ? { ...known, failure: found } : found
+
+/** Fetches that somebody waits for: one of each host, and so many in all. */
+function createFetchesUnderWay() {
+  const running = new Map<string, { readonly host: string; readonly answer: Answer }>()
+  return {
+    mayAsk: (uri: string): boolean =>
+      running.has(uri) || (running.size < clientKeyLimits.fetches && [...running.values()].every(({ host }) => host !== hostName(uri))),
+    share: (uri: string, fetchNow: () => Answer): Answer => {
+      const known = running.get(uri)
+      if (known !== undefined) return known.answer
+      const answer = fetchNow().finally(() => running.delete(uri))
+      running.set(uri, { host: hostName(uri), answer })
+      return answer
+    },
+  }
+}
+
+const busy = (now: Instant): Answer =>
+  Promise.resolve(missing({ why: 'busy', until: addSeconds(now, clientKeyLimits.busyPauseSeconds) }, now))
 
 function keep<Value>(map: Map<string, Value>, name: string, value: Value, most: number): void {
   map.delete(name)

@@ -20,6 +20,7 @@ export type FetchedDocument = { readonly document: ClientMetadataDocument; reado
 export async function fetchClientMetadataDocument(
   deps: Pick<BrokerDeps, 'fetchSafely' | 'clock'>,
   url: string,
+  documentHosts: readonly string[],
 ): Promise<Result<FetchedDocument, PageRefusal>> {
   const fetched = await deps.fetchSafely(url, {
     maxBytes: documentMaxBytes,
@@ -32,7 +33,7 @@ export async function fetchClientMetadataDocument(
   if (!/^application\/(?:[a-z0-9.-]+\+)?json\b/i.test(headers['content-type'] ?? ''))
     return err({ reason: 'client_document_invalid', detail: { field: 'content-type' } })
   const parsed = parseJsonBody(body)
-  const document = parseClientMetadataDocument(url, parsed.ok ? parsed.value : undefined)
+  const document = parseClientMetadataDocument(url, parsed.ok ? parsed.value : undefined, documentHosts)
   if (!document.ok) return err({ reason: 'client_document_invalid', detail: { field: document.error.field } })
   return ok({ document: document.value, expiresAt: documentExpiresAt(headers['cache-control'], headers['age'], deps.clock.now()) })
 }

@@ -64,7 +64,7 @@ const isFresh = (client: Client, now: Instant): boolean => client.kind !== 'meta
 const allowsLoopbackDocuments = (deps: BrokerDeps): boolean => deps.installation.kind !== 'production'
 
 async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: ClientId): Promise<Result<Client, PageRefusal>> {
-  const fetched = await fetchClientMetadataDocument(deps, id)
+  const fetched = await fetchClientMetadataDocument(deps, id, tenant.clientRegistration.documentHosts)
   if (!fetched.ok) return fetched
   const { document, expiresAt } = fetched.value
   const draft = {

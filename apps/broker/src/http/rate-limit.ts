@@ -41,10 +41,14 @@ export const rateLimits = {
   setup: { perSecond: 1 / 60, burst: 20 },
   /** Devices that ask for a code, per client address: of an office, all of them. */
   device_authorization: { perSecond: 1 / 5, burst: 60 },
+  /** Authorization requests that are pushed, per client address: each writes a row, and a public client proves nothing. */
+  push: { perSecond: 20, burst: 400 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
   /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
   tenant_login: { perSecond: 200, burst: 4000 },
+  /** Authorization requests that are pushed at one tenant, from wherever; apart from logins, so that they take no room there. */
+  tenant_push: { perSecond: 200, burst: 4000 },
   /** Dynamic registrations at one tenant, from wherever. */
   tenant_register: { perSecond: 2, burst: 200 },
   /** Devices that ask at one tenant, from wherever: how many codes are open decides how likely a guess is. */

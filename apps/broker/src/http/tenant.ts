@@ -11,7 +11,7 @@ import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
-import type { Result } from '@drawbridge/core/result'
+import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { type ConnectionChoice, connectionChoiceFromJson } from '@drawbridge/core/tenant/connection-choice'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
@@ -275,6 +275,15 @@ function unseal(deps: ConfigurationDeps, tenant: TenantId, table: string, column
   const opened = deps.sealer.open(sealed, { installation: deps.installationId, tenant, table, column, row })
   if (!opened.ok) throw new Error(`invariant broken: ${table}.${column} does not open; is this the master key of this database?`)
   return opened.value
+}
+
+/** The connection that a request names; to name none is no fault. */
+export function namedConnection(
+  tenant: Pick<ResolvedTenant, 'connections'>,
+  { connection: named }: Readonly<Record<string, string>>,
+): Result<ResolvedConnection | undefined, { readonly reason: 'connection_unknown' }> {
+  const connection = usableConnections(tenant).find(({ id }) => id === named)
+  return named !== undefined && !connection ? err({ reason: 'connection_unknown' }) : ok(connection)
 }
 
 /** Those that a person can be sent to, the oldest first. */

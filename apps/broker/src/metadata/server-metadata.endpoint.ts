@@ -22,6 +22,7 @@ function documentOf(tenant: ResolvedTenant): string {
     acrValues: acrValuesOf(tenant),
     registration: tenant.clientRegistration,
     deviceGrant: tenant.deviceGrant,
+    requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),
   }
   const document = JSON.stringify(buildServerMetadata(tenant.issuer.url, knows))

@@ -21,10 +21,11 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
+import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
-import { refuse, refuseForm } from './refuse.js'
+import { refuseForm } from './refuse.js'
 
 /** Drawing a code that somebody has is one in millions; so many in a row are a broken source of chance. */
 const mostDraws = 4

@@ -10,10 +10,11 @@ import { type RevokeGrantOfToken, revokeGrantOfToken } from '@drawbridge/store/g
 import { onHotPath } from '@drawbridge/store/transaction'
 import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
+import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { empty } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
-import { refuse, refuseForm } from './refuse.js'
+import { refuseForm } from './refuse.js'
 
 /**
  * An access token takes its grant along, because it cannot be revoked alone: RFC 7009 §2.1 allows that. Whatever is unknown, expired

@@ -7,6 +7,7 @@ import { err, ok } from '@drawbridge/core/result'
 import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
+import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
@@ -15,7 +16,7 @@ import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
 import { exchangeDeviceCode } from './grants/device-code.js'
 import { exchangeRefreshToken } from './grants/refresh-token.js'
-import { refuse, refuseForm } from './refuse.js'
+import { refuseForm } from './refuse.js'
 
 export const tokenEndpoint = endpoint({
   method: 'POST',

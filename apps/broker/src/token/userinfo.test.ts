@@ -98,6 +98,19 @@ describe('a client with openid', () => {
     expect(Object.keys((await ask(both)).body)).toEqual(['sub'])
   })
 
+  it('is announced to the person with what it will learn of her, and with nothing that its tenant does not allow', async () => {
+    const learns = async () => {
+      idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+      const browser = aPlainBrowser({ issuer, url: broker.url })
+      const asked = anAuthorizeUrl(issuer, acme, { scope: 'openid profile email read', prompt: 'consent' })
+      const page = await browser.visit((await browser.comeHome(await browser.visit(asked), acme.connectionId)).location)
+      return [...page.text.matchAll(/<li>(your [^<]*)<\/li>/g)].map(([, words]) => words)
+    }
+    expect(await learns()).toEqual(['your name and what else your company says of you', 'your e-mail address'])
+    await allow({ profile: false, email: true })
+    expect(await learns()).toEqual(['your e-mail address'])
+  })
+
   it('knows what it may ask for from the metadata', async () => {
     const metadata = async () =>
       (await (await fetch(`${broker.url}/t/acme/.well-known/openid-configuration`)).json()) as Readonly<Record<string, unknown>>

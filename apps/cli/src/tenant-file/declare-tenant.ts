@@ -33,6 +33,7 @@ export function declareTenant(live: LiveTenant): Declared {
     tokens: live.tokens,
     clientRegistration: live.clientRegistration,
     deviceGrant: live.deviceGrant,
+    pushedRequests: live.pushedRequests,
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,
     policy: live.policy,
@@ -127,6 +128,7 @@ const declareClient = (client: LiveClient): Declared =>
     accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? undefined,
     blocked: client.blockedAt === null ? undefined : true,
     postLogoutRedirectUris: orAbsent(client.postLogoutRedirectUris ?? []),
+    requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ? true : undefined,
     backchannelLogoutUri: client.backchannelLogoutUri ?? undefined,
     backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ? true : undefined,
   })

@@ -47,6 +47,7 @@ export type LiveClient = {
   readonly blockedAt: string | null
   /** A broker of an earlier version says nothing of it. */
   readonly postLogoutRedirectUris?: readonly string[]
+  readonly requirePushedAuthorizationRequests?: boolean
   readonly backchannelLogoutUri?: string | null
   readonly backchannelLogoutSessionRequired?: boolean
   readonly jwks: unknown
@@ -79,6 +80,7 @@ export type LiveTenant = {
   readonly tokens: { readonly algorithm: TokenAlgorithm }
   readonly clientRegistration: ClientRegistration
   readonly deviceGrant: { readonly enabled: boolean }
+  readonly pushedRequests: { readonly required: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }
   readonly choice: ConnectionChoiceJson

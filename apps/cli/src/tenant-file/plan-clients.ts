@@ -30,12 +30,13 @@ const prune = ({ clientId }: LiveClient): Change => ({
 const inOrder = (names: readonly string[]) => names.toSorted((one, other) => (one < other ? -1 : 1))
 
 type Whole = FileClient | LiveClient
-const registrationOf = ({ name, redirectUris, backchannelLogoutUri, backchannelLogoutSessionRequired, postLogoutRedirectUris }: Whole) => ({
+const registrationOf = ({ name, redirectUris, backchannelLogoutUri, backchannelLogoutSessionRequired, ...rest }: Whole) => ({
   name,
   redirectUris,
   backchannelLogoutUri: backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: backchannelLogoutSessionRequired ?? false,
-  postLogoutRedirectUris: postLogoutRedirectUris ?? [],
+  postLogoutRedirectUris: rest.postLogoutRedirectUris ?? [],
+  requirePushedAuthorizationRequests: rest.requirePushedAuthorizationRequests ?? false,
 })
 const governanceOf = ({ preApproved, scopeCeiling, accessTokenTtlSeconds }: Whole) => ({
   preApproved,

@@ -32,6 +32,7 @@ const nobody = (slug: string): LiveTenant => ({
   tokens: { algorithm: defaultTokenAlgorithm },
   clientRegistration: everyWay,
   deviceGrant: { enabled: false },
+  pushedRequests: { required: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
@@ -54,6 +55,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'tokens', '/token-algorithm'),
     planDocument(compared, 'clientRegistration', '/client-registration'),
     planDocument(compared, 'deviceGrant', '/device-grant'),
+    planDocument(compared, 'pushedRequests', '/pushed-requests'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
     planConnections(compared),
@@ -101,7 +103,7 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 /** What is one small document of the tenant, written whole. */
 function planDocument(
   { file, live }: Compared,
-  member: 'logout' | 'tokens' | 'clientRegistration' | 'deviceGrant' | 'loginTracing' | 'loginRecording',
+  member: 'logout' | 'tokens' | 'clientRegistration' | 'deviceGrant' | 'pushedRequests' | 'loginTracing' | 'loginRecording',
   path: string,
 ): Planned {
   const wanted = file[member]

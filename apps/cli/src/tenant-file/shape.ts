@@ -95,6 +95,7 @@ export const tenantShape = z.strictObject({
   clientRegistration: clientRegistrationShape.optional(),
   /** Devices may ask for access by a code that a person types elsewhere. */
   deviceGrant: z.strictObject({ enabled: z.boolean() }).optional(),
+  pushedRequests: z.strictObject({ required: z.boolean() }).optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */
   loginRecording: z.strictObject({ recordLogins: z.boolean() }).optional(),

@@ -66,6 +66,11 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     ...[tenantId, randomBytes(32), connectionId, ends],
   )
   await write(
+    `INSERT INTO pushed_requests (tenant_id, request_hash, issuer_id, client_id, parameters, tenant_epoch, client_epoch, created_at, expires_at)
+     VALUES ($1, $2, $3, $4, '{}', 1, 1, $5, $5)`,
+    ...[tenantId, randomBytes(32), issuerId, clientId, ends],
+  )
+  await write(
     `INSERT INTO announcements (tenant_id, id, recipient_name, recipient_email, acts, act_count, is_open, state, attempts, opened_at, try_at, ended_at,
        expires_at) VALUES ($1, $2, 'Ada', 'ada@acme.example', '[]', 1, false, 'sent', 1, $3, $3, $3, $3)`,
     ...[tenantId, randomUUID(), ends],

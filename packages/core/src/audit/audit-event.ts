@@ -9,6 +9,7 @@ export const auditEvents = {
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
+  authorization_request_pushed: 'A client handed over an authorization request beforehand.',
   'client.approval_lost':
     'The document of a client says something else than what an admin approved, so it is approved no more: people are asked again. The detail says what changed.',
   'client.created': 'An admin registered a client beforehand.',
@@ -179,6 +180,7 @@ export const auditEvents = {
   'tenant.provisioning_changed':
     'Who may become a subject of the tenant changed: whoever signs in, whom the directory knows, or who was invited.',
   'tenant.second_factor_changed': 'When a second factor of ours is asked for beside the sign-in at the IdP was chosen anew.',
+  'tenant.pushed_requests_changed': 'Whether authorization requests must be pushed beforehand was chosen anew.',
   'tenant.reinstated': 'A suspended tenant works again. Nothing revoked earlier comes back.',
   'tenant.renamed': 'The name of a tenant changed.',
   'tenant.token_algorithm_changed':

@@ -43,6 +43,13 @@ export const authorizationErrors = {
     spec: 'RFC 7636 §4.4.1',
     say: 'code_challenge_method must be S256',
   },
+  pushed_request_required: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'redirect',
+    spec: 'RFC 9126 §5',
+    say: 'authorization requests of this client must be pushed: send them to pushed_authorization_request_endpoint, and the browser with the request_uri that it answers',
+  },
   request_object_unsupported: {
     code: 'request_not_supported',
     status: 400,

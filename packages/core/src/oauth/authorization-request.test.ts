@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import type { ClientId, IssuerId, ResourceId, ResourceIdentifier, Scope, TenantId } from '../tenant/ids.js'
-import { acceptRequest, matchClient, parseAuthorizationRequest } from './authorization-request.js'
+import { acceptRequest, matchClient, parseAuthorizationRequest, type RequestRules } from './authorization-request.js'
 import type { Client } from './client.js'
 import type { ResourceServer } from './resource.js'
 
@@ -49,12 +49,14 @@ const good = {
   state: 's',
 }
 
-function judge(query: Record<string, string | undefined>, who: Client = client) {
+function judge(query: Record<string, string | undefined>, who: Client = client, rules: Partial<RequestRules> = {}) {
   const defined = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined)) as Record<string, string>
   const claimed = parseAuthorizationRequest(defined)
   if (!claimed.ok) return claimed
   const answerable = matchClient(claimed.value, who)
-  return answerable.ok ? acceptRequest(answerable.value, { resources: [resource, other], told: [] }) : answerable
+  return answerable.ok
+    ? acceptRequest(answerable.value, { resources: [resource, other], told: [], isPushed: false, requirePushedRequests: false, ...rules })
+    : answerable
 }
 
 test.each([
@@ -100,4 +102,12 @@ test('no query makes the parsers throw', () => {
       (query) => void judge({ ...good, ...query }),
     ),
   )
+})
+
+test.each([
+  { when: 'the tenant demands it', who: client, rules: { requirePushedRequests: true } },
+  { when: 'its client demands it', who: { ...client, requirePushedAuthorizationRequests: true }, rules: {} },
+])('a request that was not pushed is refused where $when, and one that was is not (RFC 9126 §5, §6)', ({ who, rules }) => {
+  expect(judge(good, who, rules)).toMatchObject({ ok: false, error: { reason: 'pushed_request_required' } })
+  expect(judge(good, who, { ...rules, isPushed: true })).toMatchObject({ ok: true, value: { isPushed: true } })
 })

@@ -12,6 +12,7 @@ import type { ClientId, Scope } from '../tenant/ids.js'
 import type { Client } from './client.js'
 import type { PageRefusal, RedirectRefusal } from './error.js'
 import { parseChallenge } from './pkce.js'
+import { mustBePushed } from './pushed-request.js'
 import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
 import { findResource, type ResourceServer } from './resource.js'
 import { divideScopes, type IdentityScope, parseScope } from './scope.js'
@@ -56,6 +57,7 @@ export type AuthorizationRequest = Brand<
     /** `prompt=select_account`: the person is to say as whom she goes on. */
     readonly selectAccount: boolean
     readonly loginHint: string | undefined
+    readonly isPushed: boolean
   } & AskedAccess,
   'AuthorizationRequest'
 >
@@ -72,8 +74,15 @@ export type AskedAccess = {
   readonly maxAge: number | undefined
 }
 
+/** What there is to be asked for. */
+export type AccessRules = Pick<RequestRules, 'resources' | 'told'>
+
 export type RequestRules = {
   readonly resources: readonly ResourceServer[]
+  /** The client handed it over itself: RFC 9126. */
+  readonly isPushed: boolean
+  /** The tenant takes no other. */
+  readonly requirePushedRequests: boolean
   /** Scopes by which a client may be told of a person, beside `openid`. */
   readonly told: readonly IdentityScope[]
 }
@@ -122,6 +131,7 @@ const tooLong = (value: string | undefined, limit: number): boolean => value !==
 /** Accepts or refuses everything else; a refusal goes back to the client. @spec RFC 6749 §4.1.2.1 */
 export function acceptRequest(request: AnswerableAuthorizationRequest, rules: RequestRules): Result<AuthorizationRequest, RedirectRefusal> {
   const { parameters, client, redirectUri, state, responseMode } = request
+  if (!rules.isPushed && mustBePushed(rules, client)) return err({ reason: 'pushed_request_required' })
   const refused = refuseKind(request)
   if (refused) return err(refused)
   const challenge = parseChallenge(parameters['code_challenge'], parameters['code_challenge_method'])
@@ -140,11 +150,12 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     ...prompt.value,
     loginHint: parameters['login_hint'] || undefined,
     ...asked.value,
+    isPushed: rules.isPushed,
   } as AuthorizationRequest)
 }
 
 /** @spec RFC 8707 §2 resource, RFC 6749 §3.3 scope, OIDC Core §3.1.2.1 max_age and acr_values */
-export function acceptAskedAccess(parameters: Parameters, rules: RequestRules): Result<AskedAccess, RedirectRefusal> {
+export function acceptAskedAccess(parameters: Parameters, rules: AccessRules): Result<AskedAccess, RedirectRefusal> {
   const resource = acceptResource(parameters['resource'], rules.resources)
   if (!resource.ok) return resource
   const scopes = acceptScopes(parameters['scope'], resource.value, rules.told)

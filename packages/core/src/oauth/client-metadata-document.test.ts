@@ -44,6 +44,9 @@ test.each([
   { when: 'keys are said twice', change: { jwks: { keys: [] }, jwks_uri: 'https://client.example/jwks' }, field: 'jwks_uri' },
   { when: 'keys are published without TLS', change: { jwks_uri: 'http://client.example/jwks' }, field: 'jwks_uri' },
   { when: 'keys are at a repaired address', change: { jwks_uri: 'https://client.example\\@other.example/jwks' }, field: 'jwks_uri' },
+  { when: 'keys are at a stranger’s', change: { jwks_uri: 'https://victim.example/jwks' }, field: 'jwks_uri' },
+  { when: 'keys are at a host below its own', change: { jwks_uri: 'https://keys.client.example/jwks' }, field: 'jwks_uri' },
+  { when: 'keys are at a host above its own', change: { jwks_uri: 'https://example/jwks' }, field: 'jwks_uri' },
   { when: 'a shared key is published', change: { jwks: { keys: [{ kty: 'oct', k: 'k' }] } }, field: 'jwks' },
   {
     when: 'it has logouts told at a stranger’s',
@@ -58,6 +61,17 @@ test.each([
   { when: 'there is no name', change: { client_name: ' ' }, field: 'client_name' },
 ])('a document is refused when $when', ({ change, field }) => {
   expect(parseClientMetadataDocument(url, { ...document, ...change })).toEqual({ ok: false, error: { field } })
+})
+
+test('keys may be at the host of the document, and at one where the tenant has documents be', () => {
+  const judge = (jwks_uri: string, documentHosts: readonly string[]) => {
+    const parsed = parseClientMetadataDocument(url, { ...document, jwks_uri }, documentHosts)
+    return parsed.ok ? parsed.value.jwksUri : parsed.error.field
+  }
+  for (const own of ['https://client.example/jwks', 'https://client.example:8443/jwks', 'https://CLIENT.example./jwks'])
+    expect(judge(own, [])).toBe(own)
+  expect(judge('https://keys.example/jwks', ['client.example', 'keys.example'])).toBe('https://keys.example/jwks')
+  expect(judge('https://keys.example/jwks', ['client.example'])).toBe('jwks_uri')
 })
 
 test('a plain document is a public client for the code grant', () => {

@@ -4,6 +4,7 @@ import { addSeconds, type Instant } from '../instant.js'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
+import { isKeyAddressOpen } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
 import { isAcceptableRedirectUri } from './redirect-uri.js'
@@ -22,6 +23,7 @@ export type ClientMetadataDocument = {
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
+  readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
 }
 
@@ -56,14 +58,23 @@ const wire = z.object({
   application_type: z.enum(['native', 'web']).optional(),
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
 })
 
 /** A secret that is published, or that every copy of the client shares, proves nothing: such a document is refused. */
 const forbidden = ['client_secret', 'client_secret_expires_at'] as const
 
-/** @spec OAuth CIMD §4.1 client_id equals the URL, no shared secrets */
-export function parseClientMetadataDocument(url: string, body: unknown): Result<ClientMetadataDocument, DocumentRefusal> {
+/**
+ * `documentHosts`: where the tenant has documents be, beside which its keys may be.
+ *
+ * @spec OAuth CIMD §4.1 client_id equals the URL, no shared secrets
+ */
+export function parseClientMetadataDocument(
+  url: string,
+  body: unknown,
+  documentHosts: readonly string[] = [],
+): Result<ClientMetadataDocument, DocumentRefusal> {
   const parsed = wire.safeParse(body)
   if (!parsed.success) return err({ field: String(parsed.error.issues[0]?.path[0] ?? 'document') })
   const document = parsed.data
@@ -71,7 +82,9 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
   const secret = forbidden.find((name) => Object.hasOwn(body as object, name))
   if (secret) return err({ field: secret })
   if (holdsSecretKey(document.jwks) || holdsKeyBeyondLimits(document.jwks)) return err({ field: 'jwks' })
-  if (document.jwks && document.jwks_uri !== undefined) return err({ field: 'jwks_uri' })
+  const jwksUri = document.jwks_uri
+  if (jwksUri !== undefined && (document.jwks !== undefined || !isKeyAddressOpen(documentHosts, url, jwksUri)))
+    return err({ field: 'jwks_uri' })
   if (!document.redirect_uris.every(isAcceptableRedirectUri)) return err({ field: 'redirect_uris' })
   const grantTypes = document.grant_types ?? ['authorization_code']
   // A client that only polls for what a person answers elsewhere has none.
@@ -89,10 +102,11 @@ export function parseClientMetadataDocument(url: string, body: unknown): Result<
     grantTypes,
     authMethod,
     jwks: document.jwks,
-    jwksUri: document.jwks_uri,
+    jwksUri,
     applicationType: document.application_type ?? 'web',
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: document.backchannel_logout_session_required ?? false,
+    requirePushedAuthorizationRequests: document.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
   })
 }

@@ -5,7 +5,7 @@
  * that to end kills the client.
  */
 import { z } from 'zod'
-import type { Client } from './client.js'
+import { type Client, hostName } from './client.js'
 
 export const registrationLimits = { documentHosts: 200 } as const
 
@@ -47,5 +47,18 @@ export function isWayOpen(registration: ClientRegistration, { kind, id }: Pick<C
 
 function isHostOpen(hosts: readonly string[], url: string): boolean {
   if (hosts.length === 0) return true
-  return URL.canParse(url) && hosts.includes(new URL(url).hostname.replace(/\.$/, ''))
+  return URL.canParse(url) && hosts.includes(hostName(url))
 }
+
+/**
+ * Whether a document may say that the keys of its client are there: at its own host, or at one where this tenant has documents be. Nobody
+ * vouches for it, so it may not have us knock at a stranger's. OAuth CIMD §6
+ */
+export const isKeyAddressOpen = (documentHosts: readonly string[], documentUrl: string, jwksUri: string): boolean =>
+  URL.canParse(documentUrl) && URL.canParse(jwksUri) && [hostName(documentUrl), ...documentHosts].includes(hostName(jwksUri))
+
+/** Whether the keys of a client may be read where its row says: what was allowed when its document was read may have been closed since. */
+export const mayReadKeys = (
+  { documentHosts }: Pick<ClientRegistration, 'documentHosts'>,
+  { kind, id, jwksUri }: Pick<Client, 'kind' | 'id' | 'jwksUri'>,
+): boolean => kind !== 'metadata_document' || jwksUri === undefined || isKeyAddressOpen(documentHosts, id, jwksUri)

@@ -41,6 +41,8 @@ export type Client = {
   readonly backchannelLogoutUri?: string | undefined
   /** Its logout tokens must name the session. */
   readonly backchannelLogoutSessionRequired?: boolean | undefined
+  /** Its authorization requests come pushed or not at all. RFC 9126 §6 */
+  readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** Where it may have a browser sent after a logout. */
   readonly postLogoutRedirectUris: readonly string[]
   /** Metadata documents only: of all that an admin judges of it, as it is now. */
@@ -92,8 +94,8 @@ export function policyHostOf(client: Pick<Client, 'kind' | 'id' | 'redirectUris'
   return others.length === 0 ? host : undefined
 }
 
-/** A private-scheme URI is at no host; its scheme stands for it. */
-function hostName(url: string): string {
+/** Without port and closing dot. A private-scheme URI is at no host; its scheme stands for it. */
+export function hostName(url: string): string {
   if (!URL.canParse(url)) return 'unknown'
   const { hostname, protocol } = new URL(url)
   return hostname === '' ? protocol : hostname.replace(/\.$/, '')

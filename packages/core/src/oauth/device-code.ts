@@ -8,7 +8,7 @@ import type { Brand } from '../brand.js'
 import { addSeconds, type Instant } from '../instant.js'
 import { err, ok, type Result } from '../result.js'
 import type { DeviceCodeId } from '../tenant/ids.js'
-import { type AskedAccess, acceptAskedAccess, type RequestRules } from './authorization-request.js'
+import { type AccessRules, type AskedAccess, acceptAskedAccess } from './authorization-request.js'
 import { type Caller, type CallerState, isSameClient } from './caller.js'
 import type { Client } from './client.js'
 import { deviceGrantType } from './device-grant-type.js'
@@ -47,7 +47,7 @@ export type DeviceRequestRefusal = RedirectRefusal | OAuthError<'grant_type_not_
 export function acceptDeviceRequest(
   client: Client,
   parameters: Readonly<Record<string, string>>,
-  rules: RequestRules,
+  rules: AccessRules,
 ): Result<DeviceAuthorizationRequest, DeviceRequestRefusal> {
   if (!client.grantTypes.includes(deviceGrantType)) return err({ reason: 'grant_type_not_for_client' })
   if ('request' in parameters || 'request_uri' in parameters) return err({ reason: 'request_object_unsupported' })
@@ -69,6 +69,8 @@ export const toPendingDeviceRequest = (
   loginHint: undefined,
   acrValues: request.acrValues,
   maxAge: request.maxAge,
+  // The device has handed it over itself, and no browser could change it on its way.
+  isPushed: true,
 })
 
 export type DeviceCodeState = Pick<Caller, 'issuerId' | 'clientId'> & {

@@ -30,6 +30,13 @@ export const oauthErrors = {
     spec: 'RFC 6749 §3.1',
     say: 'the authorization request is malformed: each parameter may appear once, and client_id and redirect_uri are needed',
   },
+  request_uri_invalid: {
+    code: 'invalid_request_uri',
+    status: 400,
+    answer: 'page',
+    spec: 'RFC 9126 §4',
+    say: 'the address that brought you here was used already, has lapsed, or is of another application; go back to the application and start again',
+  },
   client_unknown: {
     code: 'invalid_client',
     status: 400,
@@ -296,6 +303,13 @@ export const oauthErrors = {
   client_assertion_invalid: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
   client_assertion_replayed: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
   // Dynamic registration.
+  pushed_request_nested: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 9126 §2.1',
+    say: 'request_uri cannot be pushed; push the parameters of the authorization request themselves',
+  },
   registration_closed: {
     code: 'access_denied',
     status: 403,

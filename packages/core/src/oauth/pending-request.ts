@@ -15,6 +15,7 @@ type Asked = {
   readonly loginHint: string | undefined
   readonly acrValues: readonly string[]
   readonly maxAge: number | undefined
+  readonly isPushed: boolean
 }
 
 type ForRedirect = {
@@ -46,6 +47,7 @@ const asked = {
   loginHint: z.string().optional(),
   acrValues: z.array(z.string()).default([]),
   maxAge: z.number().optional(),
+  isPushed: z.boolean().default(false),
 }
 const wire = z.union([
   z.object({
@@ -74,6 +76,7 @@ export const toPendingRequest = (request: AuthorizationRequest): PendingRequest 
   loginHint: request.loginHint,
   acrValues: request.acrValues,
   maxAge: request.maxAge,
+  isPushed: request.isPushed,
 })
 
 export function pendingRequestFromJson(json: unknown): Result<PendingRequest, 'pending_request_malformed'> {

@@ -18,6 +18,7 @@ export type RegistrationRequest = {
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
+  readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
 }
 
@@ -36,6 +37,7 @@ const wire = z.object({
   application_type: z.enum(['native', 'web']).optional(),
   backchannel_logout_uri: z.string().max(2048).optional(),
   backchannel_logout_session_required: z.boolean().optional(),
+  require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
 })
 
@@ -94,6 +96,7 @@ export function parseRegistrationRequest(
     jwksUri,
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
+    requirePushedAuthorizationRequests: metadata.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
     applicationType:
       metadata.application_type ??

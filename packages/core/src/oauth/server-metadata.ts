@@ -20,6 +20,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * we ourselves understand.
  *
  * @spec RFC 8414 §2
+ * @spec RFC 9126 §5 pushed_authorization_request_endpoint, require_pushed_authorization_requests
  * @spec RFC 9207 §3 authorization_response_iss_parameter_supported
  * @spec OpenID Connect Discovery 1.0 §3 userinfo_endpoint, claims_supported
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
@@ -32,6 +33,7 @@ export function buildServerMetadata(
   knows: {
     readonly tokenAlgorithms: readonly TokenAlgorithm[]
     readonly acrValues: readonly string[]
+    readonly requirePushedRequests: boolean
     /** Scopes by which clients may be told of people, beside `openid`. */
     readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
@@ -43,6 +45,8 @@ export function buildServerMetadata(
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
     ...(knows.deviceGrant ? { device_authorization_endpoint: `${issuer}/device_authorization` } : {}),
+    pushed_authorization_request_endpoint: `${issuer}/par`,
+    require_pushed_authorization_requests: knows.requirePushedRequests,
     introspection_endpoint: `${issuer}/introspect`,
     revocation_endpoint: `${issuer}/revoke`,
     ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),

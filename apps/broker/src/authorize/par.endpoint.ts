@@ -1,0 +1,103 @@
+/**
+ * POST /par: a client hands over its authorization request beforehand, proven as at the token endpoint, and gets an address that names it.
+ *
+ * Whatever is wrong with the request is said here, to the client itself, and not to a browser.
+ */
+import { addSeconds } from '@drawbridge/core/instant'
+import { acceptRequest, matchClient, parseAuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
+import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
+import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { type OAuthError, oauthErrors } from '@drawbridge/core/oauth/error'
+import { buildRequestUri, parametersOfPush, pushedRequestMaxBytes, pushedRequestTtlSeconds } from '@drawbridge/core/oauth/pushed-request'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { Secret } from '@drawbridge/core/secret'
+import { hashCredential } from '@drawbridge/crypto/hash'
+import { pushAuthorizationRequest } from '@drawbridge/store/pushed-requests'
+import { onHotPath } from '@drawbridge/store/transaction'
+import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
+import { readClientClaim } from '../clients/client-authentication.js'
+import { limitOfClient } from '../clients/client-limit.js'
+import { refuse } from '../clients/refuse.js'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, json } from '../http/answer.js'
+import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { SingleValuedForm } from '../http/form.js'
+import { namedConnection, type ResolvedTenant } from '../http/tenant.js'
+import { refuseAsJson } from '../http/write-error.js'
+
+/** @spec RFC 9126 §2.1 request, §2.2 successful response, §2.3 error response */
+export const parEndpoint = endpoint({
+  method: 'POST',
+  path: '/t/:tenant/par',
+  spec: 'RFC 9126 §2',
+  summary:
+    'Takes an authorization request from its client, judges it whole, and answers with the address by which a browser brings it, once',
+  hot: true,
+  cors: true,
+  tag: 'OAuth',
+  rateLimit: 'push',
+  tenantLimit: 'tenant_push',
+  maxBodyBytes: pushedRequestMaxBytes,
+  run: async (http, deps) => {
+    if (!http.form.ok) return refuseForm(http.form.error)
+    const form = http.form.value
+    // A document that nobody here has seen may be read, as when a browser brings its client: the push is then its first request.
+    const claim = readClientClaim(deps, http, form, tenantOf(http), 'authorize')
+    if (!claim.ok) return refuse(claim.error)
+    const pushed = await asProvenClient(deps, claim.value, (client) => push(http, deps, client, form))
+    return pushed.ok ? pushed.value : refuse(pushed.error)
+  },
+})
+
+/** Several resources are well formed (RFC 8707 §2), but a token of ours is for one. */
+const refuseForm = ({ reason, parameter = '' }: { readonly reason: string; readonly parameter?: string }): Answer =>
+  reason === 'parameter_repeated' && parameter === 'resource'
+    ? refuseRequest({ reason: 'resources_several' })
+    : refuseRequest({ reason: 'authorization_parameter_malformed', detail: { field: parameter, why: reason } })
+
+/** The catalogue has the status of a page for some of these. @spec RFC 9126 §2.3 400 */
+const refuseRequest = (refusal: OAuthError): Answer => refuseAsJson({ ...oauthErrors[refusal.reason], status: 400 }, refusal)
+
+async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, form: SingleValuedForm): Promise<Acted<Answer>> {
+  const tenant = tenantOf(http)
+  const parameters = judge(tenant, client, form)
+  if (!parameters.ok) return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
+  const limited = limitOfClient(http, client)
+  if (limited) return ok(limited)
+  const handle = new Secret(deps.random.token())
+  const now = deps.clock.now()
+  const pushed = await pushAuthorizationRequest(onHotPath(deps.database), {
+    tenantId: tenant.id,
+    caller: callerOf(client),
+    requestHash: hashCredential(handle.reveal()),
+    parameters: parameters.value,
+    now,
+    expiresAt: addSeconds(now, pushedRequestTtlSeconds),
+    asked: { requestId: http.requestId, address: http.address },
+  })
+  if (pushed === 'client_changed') return pushed
+  const body = { request_uri: buildRequestUri(handle), expires_in: pushedRequestTtlSeconds }
+  return ok(json(body, { status: 201, headers: { 'cache-control': 'no-cache, no-store' } }))
+}
+
+/** As the authorization endpoint judges it, by the same rules, and again when it is used. What it comes to are the parameters to keep. */
+function judge(tenant: ResolvedTenant, client: Client, form: SingleValuedForm): Result<SingleValuedForm, OAuthError> {
+  if (!isWayOpen(tenant.clientRegistration, client)) return err({ reason: 'client_way_closed' })
+  const parameters = parametersOfPush(form, client.id)
+  if (!parameters.ok) return parameters
+  const claimed = parseAuthorizationRequest(parameters.value)
+  if (!claimed.ok) return claimed
+  const answerable = matchClient(claimed.value, client)
+  if (!answerable.ok) return answerable
+  const connection = namedConnection(tenant, parameters.value)
+  if (!connection.ok) return connection
+  const { resources, requirePushedRequests } = tenant
+  const accepted = acceptRequest(answerable.value, {
+    resources,
+    requirePushedRequests,
+    isPushed: true,
+    told: scopesTold(tenant.toldOfPeople),
+  })
+  return accepted.ok ? parameters : accepted
+}
