@@ -6,6 +6,7 @@
 import { instant } from '@drawbridge/core/instant'
 import { graceReplaysOfTheft } from '@drawbridge/core/oauth/refresh-token'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { type ADpopKey, aDpopKey } from '@drawbridge/testkit/a-dpop-key'
 import { type AGrant, aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -22,6 +23,7 @@ let acme: ATenant
 let broker: TestBroker
 let counter: StatementCounter
 let issuer: string
+let key: ADpopKey
 
 beforeAll(async () => {
   fixture = await testDatabase()
@@ -30,6 +32,7 @@ beforeAll(async () => {
   const { sealer, random, installation } = broker.deps
   await giveIssuerKeys({ database: fixture.database, sealer, random, installationId: installation.id, now }, acme)
   counter = await createStatementCounter(fixture.ownerUrl)
+  key = await aDpopKey()
   issuer = `${broker.deps.settings.publicUrl}/t/acme`
   await registerMachines(fixture, acme, now)
   await actForItself(bySecret(acme))
@@ -55,14 +58,14 @@ async function get(path: string): Promise<void> {
   if (answer.status !== 200) throw new Error(`${path} answered ${answer.status}`)
 }
 
-const redeem = async ({ code }: AGrant): Promise<Tokens> =>
-  (await post('token', {
-    grant_type: 'authorization_code',
-    code,
-    redirect_uri: aRedirectUri,
-    code_verifier: aVerifier,
-    client_id: acme.clientId,
-  })) as Tokens
+const codeForm = (code: string) => ({
+  grant_type: 'authorization_code',
+  code,
+  redirect_uri: aRedirectUri,
+  code_verifier: aVerifier,
+  client_id: acme.clientId,
+})
+const redeem = async ({ code }: AGrant): Promise<Tokens> => (await post('token', codeForm(code))) as Tokens
 const refresh = ({ refresh_token }: Tokens) => post('token', { grant_type: 'refresh_token', refresh_token, client_id: acme.clientId })
 const revoke = ({ refresh_token }: Tokens) => post('revoke', { token: refresh_token, client_id: acme.clientId })
 const introspect = ({ access_token }: Tokens) =>
@@ -72,6 +75,10 @@ const introspect = ({ access_token }: Tokens) =>
     { authorization: `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}` },
   )
 const actForItself = (proof: Record<string, string>) => post('token', proof)
+
+const proofHeader = async () => ({ dpop: await key.prove({ url: `${issuer}/token`, now }) })
+/** With a proof of a key, which the same statement believes once. */
+const withProof = async (form: Record<string, string>) => post('token', form, await proofHeader())
 
 const freshTokens = async () => redeem(await aGrant(fixture, acme, { now }))
 
@@ -143,6 +150,40 @@ const operations: readonly {
     },
   },
   { operation: 'client_credentials with a secret', read: 0, write: 1, arrange: async () => () => actForItself(bySecret(acme)) },
+  {
+    operation: 'code redemption with a proof of a key',
+    read: 0,
+    write: 1,
+    arrange: async () => {
+      const { code } = await aGrant(fixture, acme, { now })
+      return () => withProof(codeForm(code))
+    },
+  },
+  {
+    operation: 'refresh rotation with a proof of a key',
+    read: 0,
+    write: 1,
+    arrange: async () => {
+      const { code } = await aGrant(fixture, acme, { now })
+      const { refresh_token } = (await withProof(codeForm(code))) as Tokens
+      return () => withProof({ grant_type: 'refresh_token', refresh_token, client_id: acme.clientId })
+    },
+  },
+  {
+    operation: 'client_credentials with a secret and a proof of a key',
+    read: 0,
+    write: 1,
+    arrange: async () => () => withProof(bySecret(acme)),
+  },
+  {
+    operation: 'a proof of another request',
+    read: 0,
+    write: 0,
+    arrange: async () => {
+      const dpop = await key.prove({ url: `${issuer}/other`, now })
+      return () => expect(post('token', bySecret(acme), { dpop })).rejects.toThrow('invalid_dpop_proof')
+    },
+  },
   // The second statement believes the assertion once, before anything is done for whoever brings it.
   {
     operation: 'client_credentials with a signed assertion',

@@ -49,6 +49,7 @@ const whole = {
   tokens: { algorithm: 'EdDSA' },
   clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
   deviceGrant: { enabled: true },
+  dpop: { boundTokensDemanded: false, nonceDemanded: true },
   pushedRequests: { required: true },
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },

@@ -9,6 +9,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { base64url, parseObject } from './compact-jws.js'
 import { type ForeignAlgorithm, fitsAlgorithm, isForeignAlgorithm, signWith, verifyWith } from './foreign-algorithms.js'
 
 export const foreignJwtLimits = {
@@ -46,8 +47,6 @@ export type ReadJwt = {
   readonly signed: Buffer
   readonly signature: Buffer
 }
-
-const base64url = /^[A-Za-z0-9_-]+$/
 
 /** Header and claims as they stand, if the header asks for nothing that we refuse. No key is needed yet. */
 export function readForeignJwt(token: string, allowed: readonly ForeignAlgorithm[]): Result<ReadJwt, ForeignJwtRefusal> {
@@ -100,14 +99,4 @@ export function signForeignJwt(
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value), 'utf8').toString('base64url')
   const input = `${encode({ alg: key.algorithm, ...header })}.${encode(claims)}`
   return `${input}.${signWith(key.algorithm, key.privateKey, Buffer.from(input, 'ascii')).toString('base64url')}`
-}
-
-function parseObject(part: string): Readonly<Record<string, unknown>> | undefined {
-  if (!base64url.test(part)) return undefined
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -11,6 +11,7 @@ export type RegistrationChange = {
   readonly backchannelLogoutUri?: string | null | undefined
   readonly backchannelLogoutSessionRequired?: boolean | undefined
   readonly postLogoutRedirectUris?: readonly string[] | undefined
+  readonly dpopBoundAccessTokens?: boolean | undefined
   readonly requirePushedAuthorizationRequests?: boolean | undefined
 }
 
@@ -21,12 +22,13 @@ export async function updateRegistration(db: Db, tenant: TenantId, which: WhichC
        backchannel_logout_uri = CASE WHEN $6::boolean THEN $7::text ELSE backchannel_logout_uri END,
        backchannel_logout_session_required = coalesce($8::boolean, backchannel_logout_session_required),
        post_logout_redirect_uris = coalesce($9::text[], post_logout_redirect_uris),
-       require_pushed_requests = coalesce($10::boolean, require_pushed_requests)
+       require_pushed_requests = coalesce($10::boolean, require_pushed_requests),
+       dpop_bound_access_tokens = coalesce($11::boolean, dpop_bound_access_tokens)
      WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND kind = 'preregistered'`,
     [
       ...[tenant, which.issuerId, which.id, change.name ?? null, change.redirectUris ?? null],
       ...[change.backchannelLogoutUri !== undefined, change.backchannelLogoutUri ?? null, change.backchannelLogoutSessionRequired ?? null],
-      ...[change.postLogoutRedirectUris ?? null, change.requirePushedAuthorizationRequests ?? null],
+      ...[change.postLogoutRedirectUris ?? null, change.requirePushedAuthorizationRequests ?? null, change.dpopBoundAccessTokens ?? null],
     ],
   )
   return rowCount === 1

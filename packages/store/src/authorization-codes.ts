@@ -5,9 +5,11 @@ import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { type Asked, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
 import { claimsToDecideAgain, type DecidedRow, type Redecision, redecisionParameters, redecisionSql } from './redecision.js'
+import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 const redecision = redecisionSql(14)
+const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict = 'redeem'` })
 
 /** How a statement comes to the code that it redeems. */
 type WayToCode = {
@@ -22,7 +24,7 @@ type WayToCode = {
 /**
  * `caller` and `verdict` hold the conditions of `core/oauth/authorization-code.judgeCode` in the same order. Twins that arrive together all
  * pass them on their snapshots; the row lock of `consumed` lets one through and `outcome` calls the others replays. `$14` to `$22` are a
- * fresh decision of policy, or null.
+ * fresh decision of policy, or null. `$23` is the key that was proved, and `$26` the same where refresh tokens are bound to it.
  */
 export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$13' })},
   ${way.code},
@@ -37,19 +39,23 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
       WHEN code.client_id <> $5 THEN 'code_of_other_client'
       WHEN code.redirect_uri <> $6 THEN 'redirect_uri_mismatch'
       WHEN code.code_challenge <> $7 THEN 'pkce_mismatch'
+      WHEN code.dpop_jkt <> COALESCE($23::text, '') THEN 'code_of_other_key'
       WHEN state.audience <> $12::text THEN 'resource_not_of_grant'
       WHEN state.grant_refusal IS NOT NULL THEN state.grant_refusal
       WHEN ${redecision.isOutdated} THEN 'decide_again'
       ELSE 'redeem'
     END AS verdict FROM code, state),
+  ${proof.cte},
   consumed AS (
     UPDATE authorization_codes SET redeemed_at = $2
-    WHERE tenant_id = $1 AND code_hash = ${way.codeHash} AND redeemed_at IS NULL AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'redeem') RETURNING grant_id),
+    WHERE tenant_id = $1 AND code_hash = ${way.codeHash} AND redeemed_at IS NULL AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'redeem')
+      AND ${proof.holds} RETURNING grant_id),
   outcome AS (
-    SELECT CASE WHEN verdict = 'redeem' AND NOT EXISTS (SELECT 1 FROM consumed) THEN 'code_replayed' ELSE verdict END AS verdict FROM verdict),
+    SELECT CASE WHEN verdict = 'redeem' AND NOT ${proof.holds} THEN 'dpop_proof_replayed'
+      WHEN verdict = 'redeem' AND NOT EXISTS (SELECT 1 FROM consumed) THEN 'code_replayed' ELSE verdict END AS verdict FROM verdict),
   issued AS (
-    INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at)
-    SELECT $1, $8, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at)
+    INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, dpop_jkt)
+    SELECT $1, $8, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at), $26::text
     FROM state, consumed WHERE state.refresh_seconds IS NOT NULL AND state.client_refreshes AND (state.refresh_ends_at <= $2) IS NOT TRUE RETURNING token_hash),
   ${redecision.writtenCte('SELECT grant_id FROM consumed')},
   ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'code_replayed'`, { reason: `'code_replayed'`, source: `'code_replay'`, eventId: '$9::uuid' })},
@@ -77,6 +83,8 @@ export type RedeemCode = {
   readonly tenantId: TenantId
   readonly codeHash: CredentialHash
   readonly presented: CodePresented
+  /** The refresh tokens are bound to the key that was proved. */
+  readonly bindsRefreshTokens: boolean
   /** Of the first refresh token of the family; stored only if the grant has one. */
   readonly refreshTokenHash: CredentialHash
   readonly redecision: Redecision | undefined
@@ -91,13 +99,15 @@ export type CodeRedemption =
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: CodeRefusal }
 
-/** Of the statement, `$1` to `$22`. */
+/** Of the statement, `$1` to `$26`. */
 export const redemptionParameters = (redeem: Omit<RedeemCode, 'codeHash'>, found: CredentialHash): readonly unknown[] => {
   const { presented, asked } = redeem
+  const { provenKey } = presented
   return [
     ...[redeem.tenantId, toTimestamp(redeem.now), found, presented.issuerId, presented.clientId, presented.redirectUri],
     ...[presented.codeChallenge, redeem.refreshTokenHash, redeem.eventId, asked.requestId, asked.address, presented.resource],
     ...[presented.clientVersion, ...redecisionParameters(redeem.redecision)],
+    ...[provenKey?.thumbprint, ...proofParameters(provenKey), redeem.bindsRefreshTokens ? provenKey?.thumbprint : null],
   ]
 }
 

@@ -32,17 +32,18 @@ function digestsOf(client: JudgedClient): Digests {
 const { document: _, ...silence } = digestsOf(silentClient)
 
 /** What was approved holds for what the document says now. NULL: nothing was. */
-const approvalHolds = `coalesce(($25::jsonb || coalesce(clients.approved_digests, $23::jsonb)) @> (EXCLUDED.document_digests - 'document'), false)`
+const approvalHolds = `coalesce(($26::jsonb || coalesce(clients.approved_digests, $24::jsonb)) @> (EXCLUDED.document_digests - 'document'), false)`
 
-const upsert = `${insertClientText({ columns: ', document_digests', values: ', $22::jsonb' })}
+const upsert = `${insertClientText({ columns: ', document_digests', values: ', $23::jsonb' })}
   ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
     grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks, jwks_uri = EXCLUDED.jwks_uri,
     application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at,
     backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required,
-    post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris, require_pushed_requests = EXCLUDED.require_pushed_requests, document_digests = EXCLUDED.document_digests,
+    post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris, require_pushed_requests = EXCLUDED.require_pushed_requests,
+    dpop_bound_access_tokens = EXCLUDED.dpop_bound_access_tokens, document_digests = EXCLUDED.document_digests,
     pre_approved = clients.pre_approved AND ${approvalHolds},
-    approved_digests = CASE WHEN clients.pre_approved THEN coalesce(clients.approved_digests, $23) END,
-    approval_lost = CASE WHEN clients.pre_approved AND NOT ${approvalHolds} THEN $24::jsonb ELSE clients.approval_lost END
+    approved_digests = CASE WHEN clients.pre_approved THEN coalesce(clients.approved_digests, $24) END,
+    approval_lost = CASE WHEN clients.pre_approved AND NOT ${approvalHolds} THEN $25::jsonb ELSE clients.approval_lost END
   WHERE clients.kind = 'metadata_document' RETURNING ${clientColumns}`
 
 /** As some version of ours wrote them. */
@@ -91,6 +92,7 @@ const lostBy = (before: Client, changed: readonly JudgedMember[], { now }: Clien
     redirectUris: before.redirectUris,
     grantTypes: before.grantTypes,
     authMethod: before.authMethod,
+    dpopBoundAccessTokens: before.dpopBoundAccessTokens,
     jwks: before.jwks,
     jwksUri: before.jwksUri,
     backchannelLogoutUri: before.backchannelLogoutUri,

@@ -32,12 +32,13 @@ export type ClientRow = {
   jwks_uri: string | null
   document_digest: string | null
   approval_lost: ApprovalLost | null
+  dpop_bound_access_tokens: boolean
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
-  jwks_uri, document_digests->>'document' AS document_digest, approval_lost`
+  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, dpop_bound_access_tokens`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -65,6 +66,7 @@ export const toClient = (row: ClientRow): Client => ({
   jwksUri: row.jwks_uri ?? undefined,
   documentDigest: row.document_digest ?? undefined,
   approvalLost: row.approval_lost ?? undefined,
+  dpopBoundAccessTokens: row.dpop_bound_access_tokens,
 })
 
 const findStatement = hotStatement({
@@ -86,12 +88,13 @@ export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'block
 
 const insertColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at,
-  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, jwks_uri, require_pushed_requests`
+  backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, jwks_uri, require_pushed_requests,
+  dpop_bound_access_tokens`
 
-/** `$1` to `$21` are the values; whoever adds columns adds theirs behind. */
+/** `$1` to `$22` are the values; whoever adds columns adds theirs behind. */
 export const insertClientText = (more: { readonly columns: string; readonly values: string } = { columns: '', values: '' }): string =>
   `INSERT INTO clients (${insertColumns}${more.columns})
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21${more.values})`
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22${more.values})`
 
 export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   tenant,
@@ -115,6 +118,7 @@ export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unk
   draft.postLogoutRedirectUris,
   draft.jwksUri ?? null,
   draft.requirePushedAuthorizationRequests ?? false,
+  draft.dpopBoundAccessTokens ?? false,
 ]
 
 /** Fails on a client_id that this issuer already knows: unique violation. */

@@ -76,7 +76,9 @@ async function poll({ deviceCode }: Pick<Device, 'deviceCode'>, at = now, change
       redirectUri: deviceRedirectUri,
       codeChallenge: hashOf(deviceCode).toString('base64url'),
       resource: undefined,
+      provenKey: undefined,
     },
+    bindsRefreshTokens: false,
     refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
     redecision: undefined,
     isCounted: false,
@@ -333,7 +335,7 @@ test(
       if (!found) throw new Error('no such client was arranged')
       const caller = { ...found, clientVersion: found.clientVersion - (world.clientChanged ? 1 : 0) }
       const presented = { ...caller, redirectUri: deviceRedirectUri, codeChallenge: hashOf(device.deviceCode).toString('base64url') }
-      const said = await poll(device, now, { presented: { ...presented, resource: undefined } }, tenant)
+      const said = await poll(device, now, { presented: { ...presented, resource: undefined, provenKey: undefined } }, tenant)
       const verdict = judgeDevicePoll(
         {
           issuerId: tenant.issuerId,

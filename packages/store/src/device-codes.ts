@@ -230,8 +230,8 @@ export async function markDeviceDenied(db: Db, tenant: TenantId, id: DeviceCodeI
   ])
 }
 
-/** `$23`: this statement has already counted this poll, and is asked again because policy had to decide anew. */
-const isEarly = `(NOT $23::boolean AND d.polled_at IS NOT NULL
+/** `$27`: this statement has already counted this poll, and is asked again because policy had to decide anew. */
+const isEarly = `(NOT $27::boolean AND d.polled_at IS NOT NULL
       AND $2::timestamptz < d.polled_at + make_interval(secs => d.interval_seconds - ${pollToleranceSeconds}))`
 
 /**

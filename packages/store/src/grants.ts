@@ -158,7 +158,7 @@ const openStatement = hotStatement({
     WHERE tenant_id = $1 AND id = $32 AND answered_at IS NULL AND ${judged('expires_at > $2')} AND EXISTS (SELECT 1 FROM ground) RETURNING id),
   bound AS (
     UPDATE device_codes d SET code_hash = $26, decided_at = $2
-    WHERE d.tenant_id = $1 AND d.id = $43 AND d.issuer_id = $4 AND d.client_id = $5 AND d.decided_at IS NULL AND ${judged('d.expires_at > $2')}
+    WHERE d.tenant_id = $1 AND d.id = $44 AND d.issuer_id = $4 AND d.client_id = $5 AND d.decided_at IS NULL AND ${judged('d.expires_at > $2')}
       AND d.tenant_epoch = $13 AND d.client_epoch = $14 AND EXISTS (SELECT 1 FROM answered) RETURNING d.asked_address, d.asked_country, d.created_at),
   opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
@@ -166,10 +166,10 @@ const openStatement = hotStatement({
       access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, own_methods, own_proved_at, refresh_ends_at, created_at, directory_version,
       identity_scopes, asked_acr)
     SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $39, $2, $40, $41, $42
-    FROM ground WHERE ($32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered)) AND ($43::uuid IS NULL OR EXISTS (SELECT 1 FROM bound)) RETURNING id),
+    FROM ground WHERE ($32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered)) AND ($44::uuid IS NULL OR EXISTS (SELECT 1 FROM bound)) RETURNING id),
   coded AS (
-    INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at)
-    SELECT $1, $26, opened.id, $4, $5, $27, $28, $29, $2, $30 FROM opened),
+    INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at, dpop_jkt)
+    SELECT $1, $26, opened.id, $4, $5, $27, $28, $29, $2, $30, $43 FROM opened),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, detail, request_id, address)
     SELECT $1, $2, 'grant_opened', $4, $9, $5, $10, opened.id, $12, $31::jsonb || COALESCE((SELECT jsonb_build_object('device',
@@ -207,7 +207,7 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     ...[opening.decidedOn.configurationVersion, opening.decidedOn.clientVersion],
     ...[grant.ownFactor?.methods ?? [], grant.ownFactor === undefined ? null : toTimestamp(grant.ownFactor.provedAt)],
     grant.refreshEndsAt === undefined ? null : toTimestamp(grant.refreshEndsAt),
-    ...[grant.directoryVersion, grant.identityScopes, grant.askedAcr ?? null, opening.deviceCodeId ?? null],
+    ...[grant.directoryVersion, grant.identityScopes, grant.askedAcr ?? null, code.dpopKey ?? null, opening.deviceCodeId ?? null],
   ])
   return toDecidedWrite(rows[0])
 }

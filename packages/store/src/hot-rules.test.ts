@@ -7,6 +7,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type Instant, instant } from '@drawbridge/core/instant'
 import { judgeCode } from '@drawbridge/core/oauth/authorization-code'
+import type { KeyThumbprint, ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
 import type { GrantState } from '@drawbridge/core/oauth/grant'
 import { judgeRefresh } from '@drawbridge/core/oauth/refresh-token'
 import type { ClientId, CredentialHash, GrantId, IssuerId, Scope } from '@drawbridge/core/tenant/ids'
@@ -17,6 +18,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { redeemCode } from './authorization-codes.js'
 import { rotateRefreshToken } from './refresh-tokens.js'
+import { hashOfId } from './replays.js'
 import { onHotPath } from './transaction.js'
 
 const now = instant(1_800_000_000_000)
@@ -82,6 +84,10 @@ const calm = {
   widened: false,
   policyVersion: 0,
   claimsVersion: 1,
+  // proof of a key
+  boundTo: undefined as 'its-key' | undefined,
+  proved: undefined as 'its-key' | 'other-key' | undefined,
+  proofUsed: false,
   // code
   redeemed: false,
   codeExpired: false,
@@ -108,6 +114,11 @@ const shared: readonly Partial<World>[] = [
   { resource: 'https://other.example' },
   { policyVersion: 1 },
   { claimsVersion: 2 },
+  { boundTo: 'its-key' },
+  { boundTo: 'its-key', proved: 'its-key' },
+  { boundTo: 'its-key', proved: 'other-key' },
+  { proved: 'its-key' },
+  { proved: 'its-key', proofUsed: true },
 ]
 const ofRefresh: readonly Partial<World>[] = [
   ...shared,
@@ -144,19 +155,22 @@ const at = (when: boolean) => (when ? new Date(now) : null)
 async function arrange(world: World): Promise<readonly ClientVersion[]> {
   return asOwner<ClientVersion>(
     fixture.ownerUrl,
-    `WITH t AS (UPDATE tenants SET suspended_at = $4, epoch = $5, policy_version = $6 WHERE id = $1),
+    `WITH unused AS (DELETE FROM replays WHERE tenant_id = $1 AND NOT $25),
+      used AS (INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at) SELECT $1, $26, 'dpop_proof', $27, $15 WHERE $25
+        ON CONFLICT DO NOTHING),
+      t AS (UPDATE tenants SET suspended_at = $4, epoch = $5, policy_version = $6 WHERE id = $1),
       cl AS (UPDATE clients SET blocked_at = $7, epoch = $8 WHERE tenant_id = $1 RETURNING issuer_id, client_id, version),
       cn AS (UPDATE connections SET disabled_at = $9, epoch = $10 WHERE tenant_id = $1),
       s AS (UPDATE subjects SET deactivated_at = $11, deactivates_at = $23, epoch = $12, claims_version = $13 WHERE tenant_id = $1),
       g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, refresh_ends_at = $24, epoch = 1 WHERE tenant_id = $1 AND id = $2),
       gone AS (DELETE FROM refresh_tokens WHERE tenant_id = $1 AND token_hash NOT IN ($3, '\\x00')),
       r AS (UPDATE refresh_tokens SET rotated_at = $17, successor_hash = CASE WHEN $17::timestamptz IS NOT NULL THEN '\\x00'::bytea END,
-        successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, grace_replays = $19, expires_at = $20
+        successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, grace_replays = $19, expires_at = $20, dpop_jkt = $28
         WHERE tenant_id = $1 AND token_hash = $3),
       heir AS (INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, rotated_at)
         SELECT tenant_id, '\\x00', grant_id, issuer_id, client_id, created_at, $15, $18 FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $3
         ON CONFLICT (tenant_id, token_hash) DO UPDATE SET rotated_at = EXCLUDED.rotated_at),
-      c AS (UPDATE authorization_codes SET redeemed_at = $21, expires_at = $22 WHERE tenant_id = $1)
+      c AS (UPDATE authorization_codes SET redeemed_at = $21, expires_at = $22, dpop_jkt = $28 WHERE tenant_id = $1)
     SELECT issuer_id AS "issuerId", client_id AS "clientId", version::int AS "clientVersion" FROM cl`,
     [
       ...[
@@ -178,6 +192,7 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       ...[at(world.successorUsed), world.graceReplays, new Date(world.tokenExpired ? now : later)],
       ...[at(world.redeemed), new Date(world.codeExpired ? now : later)],
       ...[new Date(world.ended ? now : later), new Date(world.refreshOver ? now : later)],
+      ...[world.proofUsed, world.otherIssuer ? elsewhere : acme.issuerId, hashOfId(JSON.stringify([world.proved, 'jti'])), world.boundTo],
     ],
   )
 }
@@ -200,13 +215,21 @@ const grantOf = (world: World): GrantState => ({
 })
 type ClientVersion = { readonly issuerId: string; readonly clientId: string; readonly clientVersion: number }
 
+const provenKeyOf = ({ proved }: World): ProvenKey | undefined =>
+  proved && ({ thumbprint: proved as unknown as KeyThumbprint, jti: 'jti', rememberUntil: later } as ProvenKey)
+/** What holds of the key, in the words of both rules. */
+const keyOf = ({ boundTo, proofUsed, proved }: World) => ({
+  dpopKey: boundTo as KeyThumbprint | undefined,
+  proofUsed: proofUsed && proved !== undefined,
+})
+
 function presenting(world: World, versions: readonly ClientVersion[]) {
   const issuerId = world.otherIssuer ? elsewhere : acme.issuerId
   const clientId = world.otherClient ? ('other' as ClientId) : acme.clientId
   const caller = versions.find((one) => one.issuerId === issuerId && one.clientId === clientId)
   if (!caller) throw new Error('no such client was arranged')
   const clientVersion = world.clientChanged ? caller.clientVersion - 1 : caller.clientVersion
-  return { caller, presented: { issuerId, clientId, clientVersion, resource: world.resource } }
+  return { caller, presented: { issuerId, clientId, clientVersion, resource: world.resource, provenKey: provenKeyOf(world) } }
 }
 
 test(
@@ -219,6 +242,7 @@ test(
         tenantId: acme.tenantId,
         tokenHash: hashOf(token),
         presented,
+        bindsRefreshTokens: false,
         successor: { hash: randomBytes(32) as unknown as CredentialHash, keyVersion: 1 },
         redecision: undefined,
         eventId: randomUUID(),
@@ -237,6 +261,7 @@ test(
         scopes: ['read', 'write'],
         audience: acme.resource,
         decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
+        ...keyOf(world),
         grant: grantOf(world),
         caller,
       }
@@ -262,6 +287,7 @@ test(
         tenantId: acme.tenantId,
         codeHash: hashOf(code),
         presented,
+        bindsRefreshTokens: false,
         refreshTokenHash: randomBytes(32) as unknown as CredentialHash,
         redecision: undefined,
         eventId: randomUUID(),
@@ -277,6 +303,7 @@ test(
         redeemed: world.redeemed,
         audience: acme.resource,
         decisionIsCurrent: world.policyVersion === 0 && world.claimsVersion === 1,
+        ...keyOf(world),
         grant: grantOf(world),
         caller,
       }

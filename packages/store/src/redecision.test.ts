@@ -38,8 +38,9 @@ test.each([
     codeHash: hashOf(code),
     presented: {
       ...{ ...tenant, ...(await presentVersions(fixture, tenant)) },
-      ...{ redirectUri: aRedirectUri, codeChallenge: aChallenge, resource: undefined },
+      ...{ redirectUri: aRedirectUri, codeChallenge: aChallenge, resource: undefined, provenKey: undefined },
     },
+    bindsRefreshTokens: false,
     refreshTokenHash: hashOf(randomUUID()),
     redecision: {
       ...{

@@ -12,15 +12,18 @@ import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { type Asked, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
 import { claimsToDecideAgain, type DecidedRow, type Redecision, redecisionParameters, redecisionSql } from './redecision.js'
+import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 const redecision = redecisionSql(13)
+const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict IN ('rotate', 'grace')` })
 
 /**
  * `caller` and `verdict` hold the conditions of `core/oauth/refresh-token.judgeRefresh` in the same order. `turned` is one update for the rotation and for
  * replays inside the grace: a twin that waited for the row's lock is judged again on the row as the winner left it, and counts as a replay.
  * `counted` counts the replays that are no longer answered, so that the rate of a whole family is known; it is asked for only when a replay
- * comes. `$13` to `$21` are a fresh decision of policy, or null.
+ * comes. `$13` to `$21` are a fresh decision of policy, or null. `$23` is the key that was proved, and `$26` the same where refresh tokens are bound to it:
+ * a successor is bound to what its predecessor was, or from now on.
  *
  * Used is a successor whose own row has rotated: nothing is written for it, and its row is looked for, by key, only when a replay comes. A
  * replay reads that row on its snapshot, without a lock. A successor that is being used at that moment therefore counts as unused, and the
@@ -32,7 +35,7 @@ const rotateStatement = hotStatement({
   tenantParameter: 1,
   text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$22' })},
   token AS (
-    SELECT tokens.grant_id, tokens.issuer_id, tokens.client_id, tokens.expires_at, tokens.rotated_at, tokens.grace_replays,
+    SELECT tokens.grant_id, tokens.issuer_id, tokens.client_id, tokens.expires_at, tokens.rotated_at, tokens.grace_replays, tokens.dpop_jkt,
       CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.rotated_at FROM refresh_tokens heir
       WHERE heir.tenant_id = $1 AND heir.token_hash = tokens.successor_hash) END AS successor_rotated_at
     FROM refresh_tokens tokens, caller WHERE tokens.tenant_id = $1 AND tokens.token_hash = $3 AND caller.is_current),
@@ -43,6 +46,7 @@ const rotateStatement = hotStatement({
     SELECT CASE
       WHEN token.issuer_id <> $4 THEN 'refresh_token_of_other_issuer'
       WHEN token.client_id <> $5 THEN 'refresh_token_of_other_client'
+      WHEN token.dpop_jkt <> COALESCE($23::text, '') THEN 'refresh_token_of_other_key'
       WHEN token.rotated_at <= $2 - interval '${graceSeconds} seconds' THEN 'refresh_token_stolen'
       WHEN token.rotated_at IS NOT NULL AND token.successor_rotated_at IS NULL AND ${graceReplaysOfTheft} <= (SELECT COALESCE(sum(kin.grace_replays), 0)
         FROM refresh_tokens kin WHERE kin.tenant_id = $1 AND kin.grant_id = token.grant_id
@@ -58,10 +62,11 @@ const rotateStatement = hotStatement({
       WHEN token.rotated_at IS NULL THEN 'rotate'
       ELSE 'grace'
     END AS verdict FROM token, state),
+  ${proof.cte},
   turned AS (
     UPDATE refresh_tokens SET rotated_at = COALESCE(rotated_at, $2), successor_hash = COALESCE(successor_hash, $8),
       successor_key_version = COALESCE(successor_key_version, $9), grace_replays = grace_replays + CASE WHEN rotated_at IS NULL THEN 0 ELSE 1 END
-    WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict IN ('rotate', 'grace'))
+    WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict IN ('rotate', 'grace')) AND ${proof.holds}
       AND (rotated_at IS NULL
         OR (rotated_at > $2 - interval '${graceSeconds} seconds' AND grace_replays < ${graceReplaysPerRotation}))
     RETURNING grant_id, successor_hash, successor_key_version, grace_replays),
@@ -69,12 +74,14 @@ const rotateStatement = hotStatement({
     UPDATE refresh_tokens SET grace_replays = grace_replays + 1
     WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'refresh_grace_exhausted')),
   outcome AS (
-    SELECT CASE WHEN verdict IN ('rotate', 'grace') AND NOT EXISTS (SELECT 1 FROM turned) THEN 'refresh_token_replayed'
+    SELECT CASE WHEN verdict IN ('rotate', 'grace') AND NOT ${proof.holds} THEN 'dpop_proof_replayed'
+      WHEN verdict IN ('rotate', 'grace') AND NOT EXISTS (SELECT 1 FROM turned) THEN 'refresh_token_replayed'
       WHEN verdict = 'rotate' AND EXISTS (SELECT 1 FROM turned WHERE grace_replays > 0) THEN 'grace' ELSE verdict END AS verdict FROM verdict),
   issued AS (
-    INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at)
-    SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at)
-    FROM state, turned WHERE turned.grace_replays = 0),
+    INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, dpop_jkt)
+    SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at),
+      COALESCE(token.dpop_jkt, $26::text)
+    FROM state, token, turned WHERE turned.grace_replays = 0),
   ${redecision.writtenCte('SELECT grant_id FROM turned')},
   ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'refresh_token_stolen'`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$10::uuid' })},
   audited AS (
@@ -92,6 +99,8 @@ export type RotateRefreshToken = {
   readonly tenantId: TenantId
   readonly tokenHash: CredentialHash
   readonly presented: RefreshPresented
+  /** The refresh tokens are bound to the key that was proved. */
+  readonly bindsRefreshTokens: boolean
   readonly successor: { readonly hash: CredentialHash; readonly keyVersion: number }
   readonly redecision: Redecision | undefined
   readonly eventId: string
@@ -113,10 +122,12 @@ type Row = DecidedRow & { readonly is_current: boolean; readonly verdict: string
  */
 export async function rotateRefreshToken(hot: HotDb, rotate: RotateRefreshToken): Promise<Rotation> {
   const { presented, successor, asked } = rotate
+  const { provenKey } = presented
   const { rows } = await hot.query<Row>(rotateStatement, [
     ...[rotate.tenantId, toTimestamp(rotate.now), rotate.tokenHash, presented.issuerId, presented.clientId, presented.scopes],
     ...[presented.resource, successor.hash, successor.keyVersion, rotate.eventId, asked.requestId, asked.address],
     ...[...redecisionParameters(rotate.redecision), presented.clientVersion],
+    ...[provenKey?.thumbprint, ...proofParameters(provenKey), rotate.bindsRefreshTokens ? provenKey?.thumbprint : null],
   ])
   const row = rows[0]
   if (!row?.is_current) return { kind: 'client_changed' }

@@ -1,6 +1,10 @@
-/** Ids of messages already believed: each (connection or issuer, kind, id) is believed once. */
+/**
+ * Ids of messages already believed: each (connection or issuer, kind, id) is believed once.
+ * Where a hot statement acts on the message it believes it, too, by `believedCte`: one statement, and nothing is used up unless it succeeds.
+ */
 import { createHash } from 'node:crypto'
 import type { Instant } from '@drawbridge/core/instant'
+import type { ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
@@ -16,6 +20,7 @@ export type Replay = {
     | 'global_token_revocation'
     | 'security_event_token'
     | 'client_assertion'
+    | 'dpop_proof'
   readonly id: string
   readonly expiresAt: Instant
 }
@@ -49,4 +54,24 @@ export async function forgetBelieved(db: Db, tenant: TenantId, { scopeId, kind, 
   await db.query('DELETE FROM replays WHERE tenant_id = $1 AND connection_id = $2 AND kind = $3 AND id_hash = $4', [
     ...[tenant, scopeId, kind, hashOfId(id)],
   ])
+}
+
+/** The parameters of `believedCte`; all null without a proof, and then it does nothing. */
+export const proofParameters = (key: ProvenKey | undefined): readonly unknown[] =>
+  key === undefined ? [null, null] : [hashOfId(JSON.stringify([key.thumbprint, key.jti])), toTimestamp(key.rememberUntil)]
+
+/**
+ * A CTE for a hot statement that acts on a DPoP proof: `believed` has a row if `when` selects one, and if nobody has used the proof before. Of twins
+ * with one proof all but one find none, whichever process they came to. `first` is the number of the first of its two parameters.
+ */
+export function believedCte({ first, issuer, when }: { readonly first: number; readonly issuer: string; readonly when: string }) {
+  const [idHash, expiresAt] = [`$${first}::bytea`, `$${first + 1}::timestamptz`]
+  return {
+    cte: `believed AS (
+    INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at)
+    SELECT $1, ${issuer}, 'dpop_proof', ${idHash}, ${expiresAt} WHERE ${idHash} IS NOT NULL AND EXISTS (${when})
+    ON CONFLICT (tenant_id, connection_id, kind, id_hash) DO NOTHING RETURNING id_hash)`,
+    /** Condition: there is no proof to be believed, or it was believed here. */
+    holds: `(${idHash} IS NULL OR EXISTS (SELECT 1 FROM believed))`,
+  }
 }

@@ -160,6 +160,16 @@ export async function findDeviceGrant(db: Db, tenant: TenantId): Promise<boolean
   return rows[0]?.device_grant ?? false
 }
 
+/** What is demanded of tokens that are bound to a key; read and checked by `core/oauth/dpop-rules`. */
+export async function markDpopRules(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET dpop = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
+}
+
+export async function findDpopRules(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ dpop: unknown }>('SELECT dpop FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.dpop ?? undefined
+}
+
 /** What clients may be told of people; read and checked by `core/oauth/userinfo`. */
 export async function markToldOfPeople(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
   await db.query('UPDATE tenants SET told_of_people = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])

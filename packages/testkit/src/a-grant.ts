@@ -3,6 +3,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
 import { deviceRedirectUri } from '@drawbridge/core/oauth/device-code'
+import type { KeyThumbprint } from '@drawbridge/core/oauth/dpop-proof'
 import { openGrant } from '@drawbridge/core/oauth/grant'
 import type { IdentityScope } from '@drawbridge/core/oauth/scope'
 import type { BrowserSessionId, CredentialHash, DeviceCodeId, GrantId, Scope } from '@drawbridge/core/tenant/ids'
@@ -32,6 +33,8 @@ export async function aGrant(
     sessionSeconds?: number
     epochs?: { subject: number }
     nonce?: string
+    /** The thumbprint of the key that its code is bound to. */
+    dpopKey?: string
     sessionId?: BrowserSessionId
     /** It answers a device: the request that the person was busy with, and the code of the device itself. */
     device?: { readonly id: DeviceCodeId; readonly authorizationRequestId: string; readonly deviceCode: string }
@@ -73,6 +76,7 @@ export async function aGrant(
       redirectUri: device ? deviceRedirectUri : aRedirectUri,
       codeChallenge: device ? hashOf(device.deviceCode).toString('base64url') : aChallenge,
       nonce: given.nonce,
+      dpopKey: given.dpopKey as KeyThumbprint | undefined,
     },
     now,
   )

@@ -15,6 +15,7 @@ import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
 import { deviceGrantEndpoints } from './device-grant.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
+import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
@@ -68,6 +69,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...clientEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
+  ...dpopRulesEndpoints,
   ...pushedRequestsEndpoints,
   ...toldOfPeopleEndpoints,
   ...policyEndpoints,

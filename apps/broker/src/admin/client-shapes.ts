@@ -22,6 +22,7 @@ export const clientShape = z.strictObject({
   redirectUris: z.array(z.string()),
   grantTypes: z.array(z.string()),
   tokenEndpointAuthMethod: z.enum(clientAuthMethods),
+  dpopBoundAccessTokens: z.boolean().describe('It takes only tokens that are bound to its key: RFC 9449 §5.2'),
   applicationType: z.enum(['native', 'web']),
   preApproved: z.boolean(),
   documentDigest: z
@@ -37,6 +38,7 @@ export const clientShape = z.strictObject({
         redirectUris: z.array(z.string()),
         grantTypes: z.array(z.string()),
         tokenEndpointAuthMethod: z.string(),
+        dpopBoundAccessTokens: z.boolean(),
         jwks: z.unknown(),
         jwksUri: z.string().nullable(),
         backchannelLogoutUri: z.string().nullable(),
@@ -63,6 +65,7 @@ const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<t
     redirectUris: [...before.redirectUris],
     grantTypes: [...before.grantTypes],
     tokenEndpointAuthMethod: before.authMethod,
+    dpopBoundAccessTokens: before.dpopBoundAccessTokens ?? false,
     jwks: before.jwks ?? null,
     jwksUri: before.jwksUri ?? null,
     backchannelLogoutUri: before.backchannelLogoutUri ?? null,
@@ -76,6 +79,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   redirectUris: [...client.redirectUris],
   grantTypes: [...client.grantTypes],
   tokenEndpointAuthMethod: client.authMethod,
+  dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
   applicationType: client.applicationType,
   preApproved: client.preApproved,
   documentDigest: client.documentDigest ?? null,
@@ -110,6 +114,7 @@ const postLogoutRedirectUris = z
   .array(z.string().max(2048).refine(isAcceptableRedirectUri, 'https, http on loopback or a private scheme, without a fragment'))
   .max(20)
   .describe('Where it may have a browser sent after a logout: OpenID Connect RP-Initiated Logout 1.0 §3')
+const dpopBoundAccessTokens = z.boolean().describe('It takes only tokens that are bound to its key: RFC 9449 §5.2')
 const backchannelLogoutSessionRequired = z.boolean().describe('Its logout tokens must name the session')
 
 const requirePushedAuthorizationRequests = z.boolean().describe('Its authorization requests must be pushed: RFC 9126 §6')
@@ -153,6 +158,7 @@ export const newClient = z
     backchannelLogoutUri: backchannelLogoutUri.optional().describe('Where it hears of logouts'),
     backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
     postLogoutRedirectUris: postLogoutRedirectUris.default([]),
+    dpopBoundAccessTokens: dpopBoundAccessTokens.default(false),
     requirePushedAuthorizationRequests: requirePushedAuthorizationRequests.default(false),
   })
   .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined || client.jwksUri !== undefined, {
@@ -186,5 +192,6 @@ export const registrationChange = z.strictObject({
   backchannelLogoutUri: backchannelLogoutUri.nullable().optional().describe('Where it hears of logouts; null: nowhere any more'),
   backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.optional(),
   postLogoutRedirectUris: postLogoutRedirectUris.optional(),
+  dpopBoundAccessTokens: dpopBoundAccessTokens.optional(),
   requirePushedAuthorizationRequests: requirePushedAuthorizationRequests.optional(),
 })

@@ -96,6 +96,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
         ...(pending.deviceCodeId === undefined
           ? { redirectUri: pending.redirectUri, nonce: pending.nonce }
           : { redirectUri: deviceRedirectUri, nonce: undefined }),
+        dpopKey: pending.dpopKey,
       },
       now,
       ttlSeconds,

@@ -122,7 +122,7 @@ function fallbackFor(request: IncomingMessage, routes: readonly Route[]): Endpoi
   const preflight = {
     allow,
     'access-control-allow-methods': allow,
-    'access-control-allow-headers': 'authorization, content-type, mcp-protocol-version',
+    'access-control-allow-headers': 'authorization, content-type, dpop, mcp-protocol-version',
     'access-control-max-age': '3600',
   }
   return {

@@ -8,6 +8,7 @@
 
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
+import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
@@ -70,7 +71,7 @@ export type ResolvedConnection = {
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -85,6 +86,8 @@ export type ResolvedTenant = Omit<
   readonly secondFactor: SecondFactorSetting
   /** In which ways clients may become known. */
   readonly clientRegistration: ClientRegistration
+  /** What is demanded of tokens that are bound to a key. */
+  readonly dpop: DpopRules
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
   readonly resources: readonly StoredResource[]
@@ -207,6 +210,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     connectionChoice,
     secondFactor,
     clientRegistration,
+    dpop,
     toldOfPeople,
     ...rest
   } = stored
@@ -249,6 +253,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
+    dpop: dpopRulesFromJson(dpop),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),

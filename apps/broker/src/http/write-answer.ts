@@ -25,7 +25,7 @@ export function writeAnswer(
     // Whatever has no other word on caching is not cached: most of what we say is about one person.
     'cache-control': 'no-store',
     ...(context.cors
-      ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'www-authenticate, retry-after, x-request-id' }
+      ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'www-authenticate, dpop-nonce, retry-after, x-request-id' }
       : {}),
     ...answer.headers,
   }

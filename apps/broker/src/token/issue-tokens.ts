@@ -8,6 +8,7 @@ import {
   type Issuance,
   type IssuedBy,
 } from '@drawbridge/core/oauth/access-token'
+import type { KeyThumbprint } from '@drawbridge/core/oauth/dpop-proof'
 import { evidenceFor, strengthOf } from '@drawbridge/core/policy/strength'
 import type { Secret } from '@drawbridge/core/secret'
 import type { ClientId, GrantId } from '@drawbridge/core/tenant/ids'
@@ -17,10 +18,10 @@ import { epochsOf, type GrantStateRow } from '@drawbridge/store/grants'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
-/** @spec RFC 6749 §5.1 */
+/** @spec RFC 6749 §5.1, RFC 9449 §5 token_type */
 export type TokenSet = {
   readonly access_token: string
-  readonly token_type: 'Bearer'
+  readonly token_type: 'Bearer' | 'DPoP'
   readonly expires_in: number
   readonly scope: string
   readonly refresh_token?: string
@@ -31,6 +32,8 @@ export type Issuing = {
   readonly grant: GrantStateRow
   readonly scopes: readonly string[]
   readonly accessTokenTtlSeconds: number
+  /** The key that the access token is bound to. */
+  readonly confirmation: KeyThumbprint | undefined
   readonly grantExpiresAt: Instant
   readonly refreshToken: Secret | undefined
   /** Present when an ID token belongs to the answer: at the redemption of a code with `openid`. */
@@ -52,7 +55,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
   const told = issuing.idToken && { nonce: issuing.idToken.nonce, accessTokenHash: leftHalfHash(key.algorithm, accessToken), now }
   return {
     access_token: accessToken,
-    token_type: 'Bearer',
+    token_type: issuing.confirmation === undefined ? 'Bearer' : 'DPoP',
     expires_in: claims.exp - toSeconds(now),
     scope: [...grant.identity_scopes, ...issuing.scopes].join(' '),
     ...(issuing.refreshToken ? { refresh_token: issuing.refreshToken.reveal() } : {}),
@@ -77,6 +80,7 @@ function issuanceOf(issuing: Issuing, tenant: ResolvedTenant): Issuance {
     accessTokenTtlSeconds: issuing.accessTokenTtlSeconds,
     grantExpiresAt: issuing.grantExpiresAt,
     barrierAt: grant.barrier_at ?? undefined,
+    confirmation: issuing.confirmation,
   }
 }
 

@@ -16,6 +16,7 @@ import { claimSourcesOf } from '../admission/claim-sources.js'
 import type { Acted } from '../clients/as-proven-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { findMissingProof } from './dpop.js'
 import type { ExchangeContext } from './exchange.js'
 import { settleOneGrant, type Unsettled } from './settle-grant.js'
 
@@ -66,6 +67,8 @@ export async function issueAsDecidedNow<Issued extends { readonly kind: 'redeeme
       if (!redecision) return denied(outcome.grant)
       continue
     }
+    const missing = findMissingProof(context, present)
+    if (missing) return err(missing)
     const held = holdToCeilings(present, client, outcome.grant, scopes)
     return held ? ok({ issued: outcome, ...held }) : denied(outcome.grant)
   }

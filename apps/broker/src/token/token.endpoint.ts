@@ -11,6 +11,7 @@ import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
+import { findMissingProof, readProof, verifyProof, withNonce } from './dpop.js'
 import type { Exchange, ExchangeContext } from './exchange.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
@@ -33,21 +34,27 @@ export const tokenEndpoint = endpoint({
     const tenant = tenantOf(http)
     const claim = readClientClaim(deps, http, http.form.value, tenant)
     if (!claim.ok) return refuse(claim.error)
+    const proof = readProof(deps, http, tenant)
+    if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
     const answered = await asProvenClient(deps, claim.value, async (client) => {
       const limited = limitOfClient(http, client)
       if (limited) return ok(limited)
-      const tokens = await exchange(deps, { http, tenant, client, now: deps.clock.now() }, request.value)
+      const provenKey = verifyProof(proof.value)
+      if (!provenKey.ok) return provenKey
+      const tokens = await exchange(deps, { http, tenant, client, provenKey: provenKey.value, now: deps.clock.now() }, request.value)
       if (tokens === 'client_changed' || !tokens.ok) return tokens
       deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
       return ok(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
     })
-    return answered.ok ? answered.value : refuse(answered.error)
+    return withNonce(deps, http, tenant, answered.ok ? answered.value : refuse(answered.error))
   },
 })
 
 async function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
   const { client } = context
   if (!client.grantTypes.includes(request.grantType)) return ifUnchanged(deps, client, err({ reason: 'grant_type_not_for_client' }))
+  const missing = findMissingProof(context, context.tenant)
+  if (missing) return ifUnchanged(deps, client, err(missing))
   switch (request.grantType) {
     case 'authorization_code':
       return exchangeCode(deps, context, request)

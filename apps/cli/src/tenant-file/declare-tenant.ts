@@ -33,6 +33,7 @@ export function declareTenant(live: LiveTenant): Declared {
     tokens: live.tokens,
     clientRegistration: live.clientRegistration,
     deviceGrant: live.deviceGrant,
+    dpop: live.dpop,
     pushedRequests: live.pushedRequests,
     loginTracing: live.loginTracing,
     loginRecording: live.loginRecording,
@@ -131,6 +132,7 @@ const declareClient = (client: LiveClient): Declared =>
     requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ? true : undefined,
     backchannelLogoutUri: client.backchannelLogoutUri ?? undefined,
     backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ? true : undefined,
+    dpopBoundAccessTokens: client.dpopBoundAccessTokens ? true : undefined,
   })
 
 const head = [

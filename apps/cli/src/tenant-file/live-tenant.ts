@@ -1,6 +1,7 @@
 /** A tenant as the broker shows it, read whole before anything is compared with it. */
 import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
 import type { ClientRegistration } from '@drawbridge/core/oauth/client-registration'
+import type { DpopRules } from '@drawbridge/core/oauth/dpop-rules'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import type { ConnectionChoiceJson } from '@drawbridge/core/tenant/connection-choice'
 
@@ -50,6 +51,7 @@ export type LiveClient = {
   readonly requirePushedAuthorizationRequests?: boolean
   readonly backchannelLogoutUri?: string | null
   readonly backchannelLogoutSessionRequired?: boolean
+  readonly dpopBoundAccessTokens?: boolean
   readonly jwks: unknown
   readonly jwksUri?: string | null
 }
@@ -80,6 +82,7 @@ export type LiveTenant = {
   readonly tokens: { readonly algorithm: TokenAlgorithm }
   readonly clientRegistration: ClientRegistration
   readonly deviceGrant: { readonly enabled: boolean }
+  readonly dpop: DpopRules
   readonly pushedRequests: { readonly required: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }

@@ -30,13 +30,14 @@ const prune = ({ clientId }: LiveClient): Change => ({
 const inOrder = (names: readonly string[]) => names.toSorted((one, other) => (one < other ? -1 : 1))
 
 type Whole = FileClient | LiveClient
-const registrationOf = ({ name, redirectUris, backchannelLogoutUri, backchannelLogoutSessionRequired, ...rest }: Whole) => ({
-  name,
-  redirectUris,
-  backchannelLogoutUri: backchannelLogoutUri ?? null,
-  backchannelLogoutSessionRequired: backchannelLogoutSessionRequired ?? false,
-  postLogoutRedirectUris: rest.postLogoutRedirectUris ?? [],
-  requirePushedAuthorizationRequests: rest.requirePushedAuthorizationRequests ?? false,
+const registrationOf = (client: Whole) => ({
+  name: client.name,
+  redirectUris: client.redirectUris,
+  backchannelLogoutUri: client.backchannelLogoutUri ?? null,
+  backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
+  postLogoutRedirectUris: client.postLogoutRedirectUris ?? [],
+  dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
+  requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
 })
 const governanceOf = ({ preApproved, scopeCeiling, accessTokenTtlSeconds }: Whole) => ({
   preApproved,

@@ -103,6 +103,7 @@ const rows: readonly Row[] = [
       'create webhook "SIEM"',
       'change provisioning',
       'change clientRegistration',
+      'change dpop',
       'create connection "Entra"',
       'create connection "Okta"',
       'create domain initech.example',

@@ -5,6 +5,7 @@
  * somebody killed, blocked, withdrew, suspended or let lapse stays so, and is told; what the file does not name is left alone, and is told.
  */
 import { everyWay } from '@drawbridge/core/oauth/client-registration'
+import { noDpopRules } from '@drawbridge/core/oauth/dpop-rules'
 import { defaultTokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { differencesOf } from './differences.js'
 import type { LiveTenant } from './live-tenant.js'
@@ -32,6 +33,7 @@ const nobody = (slug: string): LiveTenant => ({
   tokens: { algorithm: defaultTokenAlgorithm },
   clientRegistration: everyWay,
   deviceGrant: { enabled: false },
+  dpop: noDpopRules,
   pushedRequests: { required: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
@@ -55,6 +57,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'tokens', '/token-algorithm'),
     planDocument(compared, 'clientRegistration', '/client-registration'),
     planDocument(compared, 'deviceGrant', '/device-grant'),
+    planDocument(compared, 'dpop', '/dpop'),
     planDocument(compared, 'pushedRequests', '/pushed-requests'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
@@ -103,7 +106,7 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 /** What is one small document of the tenant, written whole. */
 function planDocument(
   { file, live }: Compared,
-  member: 'logout' | 'tokens' | 'clientRegistration' | 'deviceGrant' | 'pushedRequests' | 'loginTracing' | 'loginRecording',
+  member: 'logout' | 'tokens' | 'clientRegistration' | 'deviceGrant' | 'dpop' | 'pushedRequests' | 'loginTracing' | 'loginRecording',
   path: string,
 ): Planned {
   const wanted = file[member]

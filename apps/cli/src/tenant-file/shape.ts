@@ -10,6 +10,7 @@ import { newWebhook } from '@drawbridge/broker/admin/webhook-shapes'
 import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
 import { clientRegistrationShape } from '@drawbridge/core/oauth/client-registration'
+import { dpopRulesShape } from '@drawbridge/core/oauth/dpop-rules'
 import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import { policyLimits } from '@drawbridge/core/policy/error'
 import { webhookLimits } from '@drawbridge/core/revocation/webhook'
@@ -95,6 +96,8 @@ export const tenantShape = z.strictObject({
   clientRegistration: clientRegistrationShape.optional(),
   /** Devices may ask for access by a code that a person types elsewhere. */
   deviceGrant: z.strictObject({ enabled: z.boolean() }).optional(),
+  /** What is demanded of tokens that are bound to a key, whole. */
+  dpop: dpopRulesShape.optional(),
   pushedRequests: z.strictObject({ required: z.boolean() }).optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */

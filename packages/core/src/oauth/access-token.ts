@@ -2,6 +2,7 @@
 import { type Instant, toSeconds } from '../instant.js'
 import { type Epochs, formatEpochs } from '../revocation/epochs.js'
 import type { ClientId, GrantId, Issuer, TenantSlug } from '../tenant/ids.js'
+import type { KeyThumbprint } from './dpop-proof.js'
 import { withinGrant } from './grant.js'
 
 export const accessTokenType = 'at+jwt'
@@ -25,6 +26,8 @@ export type Issuance = {
   readonly grantExpiresAt: Instant
   /** The latest barrier of tenant, client, connection and subject. */
   readonly barrierAt: Instant | undefined
+  /** The key that the token is bound to. Absent: whoever bears it may use it. */
+  readonly confirmation?: KeyThumbprint | undefined
 }
 
 export type IssuedBy = { readonly issuer: Issuer; readonly tenant: TenantSlug; readonly jti: string }
@@ -46,6 +49,7 @@ export type AccessTokenClaims = {
   readonly auth_time?: number
   readonly acr?: string
   readonly amr?: readonly string[]
+  readonly cnf?: { readonly jkt: string }
 }
 
 /**
@@ -55,6 +59,7 @@ export type AccessTokenClaims = {
  * second after it even when it is made in the same second.
  *
  * @spec RFC 9068 §2.2
+ * @spec RFC 9449 §6.1 cnf.jkt
  */
 export function buildAccessTokenClaims(issuance: Issuance, by: IssuedBy, now: Instant): AccessTokenClaims {
   return {
@@ -72,6 +77,7 @@ export function buildAccessTokenClaims(issuance: Issuance, by: IssuedBy, now: In
     ...(issuance.sessionId === undefined ? {} : { sid: issuance.sessionId }),
     ...(issuance.connectionId === undefined ? {} : { connection: issuance.connectionId }),
     ...authentication(issuance),
+    ...(issuance.confirmation === undefined ? {} : { cnf: { jkt: issuance.confirmation } }),
   }
 }
 

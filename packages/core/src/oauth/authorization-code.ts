@@ -2,6 +2,7 @@
 import { addSeconds, type Instant } from '../instant.js'
 import type { ClientId, CredentialHash, GrantId, IssuerId, TenantId } from '../tenant/ids.js'
 import { type Caller, type CallerState, isSameClient } from './caller.js'
+import type { KeyThumbprint, ProvenKey } from './dpop-proof.js'
 import { codeTtlSeconds, findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -16,6 +17,8 @@ export type AuthorizationCode = {
   readonly redirectUri: string
   readonly codeChallenge: string
   readonly nonce: string | undefined
+  /** The key that it was asked for with (`dpop_jkt`): redeemed only by whoever proves to hold it. */
+  readonly dpopKey?: KeyThumbprint | undefined
   readonly createdAt: Instant
   readonly expiresAt: Instant
 }
@@ -30,11 +33,13 @@ export const openCode = (
   expiresAt: addSeconds(now, ttlSeconds),
 })
 
-export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'expiresAt'> & {
+export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'expiresAt' | 'dpopKey'> & {
   readonly redeemed: boolean
   readonly audience: string
   /** The policy version and claims version of the grant are the present ones. */
   readonly decisionIsCurrent: boolean
+  /** The proof that was sent with it has been believed before. */
+  readonly proofUsed: boolean
   readonly grant: GrantState
   readonly caller: CallerState
 }
@@ -44,10 +49,15 @@ export type CodePresented = Caller & {
   /** S256 of the presented verifier. */
   readonly codeChallenge: string
   readonly resource: string | undefined
+  /** `undefined`: no proof of a key was sent. */
+  readonly provenKey: ProvenKey | undefined
 }
 
 export type CodeRefusal =
-  | Extract<TokenErrorReason, `code_${string}` | 'redirect_uri_mismatch' | 'pkce_mismatch' | 'resource_not_of_grant'>
+  | Extract<
+      TokenErrorReason,
+      `code_${string}` | 'redirect_uri_mismatch' | 'pkce_mismatch' | 'resource_not_of_grant' | 'dpop_proof_replayed'
+    >
   | GrantRefusal
 
 export type CodeVerdict = CodeRefusal | 'redeem' | 'decide_again' | 'client_changed'
@@ -57,17 +67,19 @@ export type CodeVerdict = CodeRefusal | 'redeem' | 'decide_again' | 'client_chan
  * to decide again, before anything is judged or issued.
  *
  * A second use means that somebody else has seen the code and we cannot tell thief from owner, so it is judged first and
- * revokes the grant (`revokesGrant`), whoever presents it. The hot statement of `store/authorization-codes` holds the same
+ * revokes the grant (`revokesGrant`), whoever presents it. A proof is used up only by what succeeds, so that is judged last. The hot statement of `store/authorization-codes` holds the same
  * conditions in the same order.
  *
  * @spec RFC 6749 §4.1.2 single use, §4.1.3 client and redirect_uri
  * @spec RFC 7636 §4.6 verifier
+ * @spec RFC 9449 §10 a code that is bound to a key
  */
 export function judgeCode(code: CodeState, presented: CodePresented, now: Instant): CodeVerdict {
   if (!isSameClient(presented, code.caller)) return 'client_changed'
   const refusal = findCodeRefusal(code, presented, now)
   if (refusal) return refusal
-  return code.decisionIsCurrent ? 'redeem' : 'decide_again'
+  if (!code.decisionIsCurrent) return 'decide_again'
+  return code.proofUsed ? 'dpop_proof_replayed' : 'redeem'
 }
 
 function findCodeRefusal(code: CodeState, presented: CodePresented, now: Instant): CodeRefusal | undefined {
@@ -77,6 +89,7 @@ function findCodeRefusal(code: CodeState, presented: CodePresented, now: Instant
   if (code.clientId !== presented.clientId) return 'code_of_other_client'
   if (code.redirectUri !== presented.redirectUri) return 'redirect_uri_mismatch'
   if (code.codeChallenge !== presented.codeChallenge) return 'pkce_mismatch'
+  if (code.dpopKey !== undefined && code.dpopKey !== presented.provenKey?.thumbprint) return 'code_of_other_key'
   if (presented.resource !== undefined && presented.resource !== code.audience) return 'resource_not_of_grant'
   return findGrantRefusal(code.grant, now)
 }

@@ -10,6 +10,7 @@ import { parseAcrValues } from '../identity/asked-authentication.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClientId, Scope } from '../tenant/ids.js'
 import type { Client } from './client.js'
+import { type KeyThumbprint, parseThumbprint } from './dpop-proof.js'
 import type { PageRefusal, RedirectRefusal } from './error.js'
 import { parseChallenge } from './pkce.js'
 import { mustBePushed } from './pushed-request.js'
@@ -53,6 +54,8 @@ export type AuthorizationRequest = Brand<
     readonly responseMode: ResponseMode
     readonly codeChallenge: string
     readonly nonce: string | undefined
+    /** The key that the code is to be bound to: `dpop_jkt`. */
+    readonly dpopKey: KeyThumbprint | undefined
     readonly prompt: readonly Prompt[]
     /** `prompt=select_account`: the person is to say as whom she goes on. */
     readonly selectAccount: boolean
@@ -140,6 +143,8 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
   if (!prompt.ok) return prompt
   const asked = acceptAskedAccess(parameters, rules)
   if (!asked.ok) return asked
+  const dpopKey = parseDpopKey(parameters['dpop_jkt'])
+  if (!dpopKey.ok) return dpopKey
   return ok({
     client,
     redirectUri,
@@ -147,6 +152,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     responseMode,
     codeChallenge: challenge.value,
     nonce: parameters['nonce'],
+    dpopKey: dpopKey.value,
     ...prompt.value,
     loginHint: parameters['login_hint'] || undefined,
     ...asked.value,
@@ -216,6 +222,13 @@ function parsePrompt(parameter: string | undefined): Result<Pick<AuthorizationRe
   if (!values.every((value) => ['none', 'login', 'consent', 'select_account'].includes(value))) return err({ reason: 'prompt_unsupported' })
   const prompt = values.filter((value): value is Prompt => value !== 'select_account')
   return ok({ prompt, selectAccount: values.includes('select_account') })
+}
+
+/** @spec RFC 9449 §10 dpop_jkt */
+function parseDpopKey(parameter: string | undefined): Result<KeyThumbprint | undefined, RedirectRefusal> {
+  if (parameter === undefined || parameter === '') return ok(undefined)
+  const key = parseThumbprint(parameter)
+  return key === undefined ? err({ reason: 'authorization_parameter_malformed', detail: { field: 'dpop_jkt' } }) : ok(key)
 }
 
 function parseMaxAge(parameter: string | undefined): Result<number | undefined, RedirectRefusal> {

@@ -25,6 +25,7 @@ export type ClientMetadataDocument = {
   readonly backchannelLogoutSessionRequired: boolean
   readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
+  readonly dpopBoundAccessTokens: boolean
 }
 
 export type DocumentRefusal = { readonly field: string }
@@ -60,6 +61,7 @@ const wire = z.object({
   backchannel_logout_session_required: z.boolean().optional(),
   require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
 })
 
 /** A secret that is published, or that every copy of the client shares, proves nothing: such a document is refused. */
@@ -108,6 +110,7 @@ export function parseClientMetadataDocument(
     backchannelLogoutSessionRequired: document.backchannel_logout_session_required ?? false,
     requirePushedAuthorizationRequests: document.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
+    dpopBoundAccessTokens: document.dpop_bound_access_tokens ?? false,
   })
 }
 

@@ -45,6 +45,8 @@ export type Client = {
   readonly requirePushedAuthorizationRequests?: boolean | undefined
   /** Where it may have a browser sent after a logout. */
   readonly postLogoutRedirectUris: readonly string[]
+  /** It takes no token but one that is bound to its key: `dpop_bound_access_tokens`, RFC 9449 §5.2 */
+  readonly dpopBoundAccessTokens?: boolean | undefined
   /** Metadata documents only: of all that an admin judges of it, as it is now. */
   readonly documentDigest?: string | undefined
   /** It was approved, and its document said something else afterwards. */
@@ -59,6 +61,7 @@ export const judgedMembers = [
   'redirectUris',
   'grantTypes',
   'tokenEndpointAuthMethod',
+  'dpopBoundAccessTokens',
   'jwks',
   'backchannelLogoutUri',
   'postLogoutRedirectUris',
@@ -67,7 +70,15 @@ export type JudgedMember = (typeof judgedMembers)[number]
 
 export type JudgedClient = Pick<
   Client,
-  'name' | 'redirectUris' | 'grantTypes' | 'authMethod' | 'jwks' | 'jwksUri' | 'backchannelLogoutUri' | 'postLogoutRedirectUris'
+  | 'name'
+  | 'redirectUris'
+  | 'grantTypes'
+  | 'authMethod'
+  | 'dpopBoundAccessTokens'
+  | 'jwks'
+  | 'jwksUri'
+  | 'backchannelLogoutUri'
+  | 'postLogoutRedirectUris'
 >
 
 /** How an approval ended: by what the document said otherwise, and what it had said before. */

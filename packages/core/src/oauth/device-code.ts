@@ -67,6 +67,7 @@ export const toPendingDeviceRequest = (
   prompt: [],
   selectAccount: false,
   loginHint: undefined,
+  dpopKey: undefined,
   acrValues: request.acrValues,
   maxAge: request.maxAge,
   // The device has handed it over itself, and no browser could change it on its way.

@@ -36,17 +36,34 @@ export function readIntrospectedToken(claims: Readonly<Record<string, unknown>>)
 
 export const inactive = { active: false } as const
 
-const told = ['iss', 'sub', 'aud', 'exp', 'iat', 'jti', 'client_id', 'tenant', 'sid', 'gid', 'epochs', 'auth_time', 'acr', 'amr'] as const
+const told = [
+  'iss',
+  'sub',
+  'aud',
+  'exp',
+  'iat',
+  'jti',
+  'client_id',
+  'tenant',
+  'sid',
+  'gid',
+  'epochs',
+  'auth_time',
+  'acr',
+  'amr',
+  'cnf',
+] as const
 
 /**
  * Builds the answer about a living token. Its scopes are those that the grant still has: a shrunk grant shrinks what every older
  * token may do. A token that has none left is inactive.
  *
  * @spec RFC 7662 §2.2
+ * @spec RFC 9449 §6.2 cnf and token_type
  */
 export function buildIntrospection(token: IntrospectedToken, grantScopes: readonly string[]): Readonly<Record<string, unknown>> {
   const scopes = token.scopes.filter((scope) => grantScopes.includes(scope))
   if (scopes.length === 0 && token.scopes.length > 0) return inactive
   const claims = Object.fromEntries(told.filter((name) => token.claims[name] !== undefined).map((name) => [name, token.claims[name]]))
-  return { active: true, token_type: 'Bearer', ...claims, scope: scopes.join(' ') }
+  return { active: true, token_type: token.claims['cnf'] === undefined ? 'Bearer' : 'DPoP', ...claims, scope: scopes.join(' ') }
 }

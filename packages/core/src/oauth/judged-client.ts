@@ -23,6 +23,7 @@ export const judgedTextsOf = (client: JudgedClient): Readonly<Record<JudgedMembe
   redirectUris: asSet(client.redirectUris),
   grantTypes: asSet(client.grantTypes),
   tokenEndpointAuthMethod: client.authMethod,
+  dpopBoundAccessTokens: client.dpopBoundAccessTokens === true ? 'true' : '',
   jwks: client.jwksUri ?? asSet(keysOf(client.jwks).map(keyText)),
   backchannelLogoutUri: client.backchannelLogoutUri === undefined ? '' : hostOfUrl(client.backchannelLogoutUri),
   postLogoutRedirectUris: asSet(client.postLogoutRedirectUris.map(hostOfUrl)),

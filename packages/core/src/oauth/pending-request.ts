@@ -3,10 +3,13 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import type { DeviceCodeId, ResourceIdentifier, Scope } from '../tenant/ids.js'
 import { type AuthorizationRequest, type Prompt, type ResponseMode, responseModes } from './authorization-request.js'
+import type { KeyThumbprint } from './dpop-proof.js'
 import { type IdentityScope, identityScopes } from './scope.js'
 
 /** What is asked of the login and the grant, by whichever way the answer goes. */
 type Asked = {
+  /** A device proves a key when it polls, and none before. */
+  readonly dpopKey: KeyThumbprint | undefined
   readonly resource: ResourceIdentifier
   readonly scopes: readonly Scope[]
   readonly identityScopes: readonly IdentityScope[]
@@ -38,6 +41,7 @@ export type PendingRequest = Asked & (ForRedirect | ForDevice)
 export type PendingDeviceRequest = Asked & ForDevice
 
 const asked = {
+  dpopKey: z.string().optional(),
   resource: z.string(),
   scopes: z.array(z.string()),
   /** A version that knows none keeps none. */
@@ -68,6 +72,7 @@ export const toPendingRequest = (request: AuthorizationRequest): PendingRequest 
   responseMode: request.responseMode,
   codeChallenge: request.codeChallenge,
   nonce: request.nonce,
+  dpopKey: request.dpopKey,
   resource: request.resource.identifier,
   scopes: request.scopes,
   identityScopes: request.identityScopes,

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { instant } from '../instant.js'
 import type { ClientId, IssuerId, Scope } from '../tenant/ids.js'
+import type { KeyThumbprint, ProvenKey } from './dpop-proof.js'
 import { findGrantRefusal, type GrantState } from './grant.js'
 import { formatRefreshToken, judgeRefresh, type RefreshTokenState, readFamily, type TokenFamilyId } from './refresh-token.js'
 
@@ -20,6 +21,7 @@ const grant: GrantState = {
 const token: RefreshTokenState = {
   issuerId: 'issuer' as IssuerId,
   clientId: 'client' as ClientId,
+  dpopKey: undefined,
   expiresAt: instant(now + 1),
   rotatedAt: undefined,
   successorUsed: false,
@@ -29,10 +31,18 @@ const token: RefreshTokenState = {
   scopes: ['read', 'write'],
   audience: 'https://mcp.example',
   decisionIsCurrent: true,
+  proofUsed: false,
   grant,
   caller: { clientVersion: 7 },
 }
-const presented = { issuerId: token.issuerId, clientId: token.clientId, clientVersion: 7, scopes: undefined, resource: undefined }
+const presented = {
+  issuerId: token.issuerId,
+  clientId: token.clientId,
+  clientVersion: 7,
+  scopes: undefined,
+  resource: undefined,
+  provenKey: undefined,
+}
 
 test.each([
   { when: 'all is well', changed: {}, verdict: undefined },
@@ -85,6 +95,36 @@ test.each([
   { when: 'it is of another issuer', changed: { issuerId: 'other' as IssuerId }, verdict: 'refresh_token_of_other_issuer' },
 ])('a refresh token is judged $verdict when $when', ({ changed, verdict }) => {
   expect(judgeRefresh({ ...token, ...changed }, presented, now)).toBe(verdict)
+})
+
+const key = (thumbprint: string) => ({ thumbprint, jti: 'j', rememberUntil: now }) as unknown as ProvenKey
+const bound = { ...token, dpopKey: 'its-key' as KeyThumbprint }
+test.each([
+  { when: 'its key was proved', state: bound, proved: 'its-key', verdict: 'rotate' },
+  { when: 'another key was', state: bound, proved: 'other', verdict: 'refresh_token_of_other_key' },
+  { when: 'none was', state: bound, proved: undefined, verdict: 'refresh_token_of_other_key' },
+  {
+    when: 'another key comes inside the grace',
+    state: { ...bound, rotatedAt: now },
+    proved: 'other',
+    verdict: 'refresh_token_of_other_key',
+  },
+  { when: 'its key comes inside the grace', state: { ...bound, rotatedAt: now }, proved: 'its-key', verdict: 'grace' },
+  {
+    when: 'a thief without the key comes after the grace',
+    state: { ...bound, rotatedAt: instant(now - 60_000) },
+    proved: 'other',
+    verdict: 'refresh_token_of_other_key',
+  },
+  { when: 'the proof was used before', state: { ...bound, proofUsed: true }, proved: 'its-key', verdict: 'dpop_proof_replayed' },
+  {
+    when: 'policy has to decide before a proof counts as used',
+    state: { ...bound, proofUsed: true, decisionIsCurrent: false },
+    proved: 'its-key',
+    verdict: 'decide_again',
+  },
+])('a refresh token that is bound to a key is judged $verdict when $when (RFC 9449 §5)', ({ state, proved, verdict }) => {
+  expect(judgeRefresh(state, { ...presented, provenKey: proved === undefined ? undefined : key(proved) }, now)).toBe(verdict)
 })
 
 test('scope may shrink and never grow', () => {

@@ -11,6 +11,7 @@ import type { Brand } from '../brand.js'
 import { addSeconds, type Instant } from '../instant.js'
 import type { ClientId, IssuerId, Scope } from '../tenant/ids.js'
 import { type Caller, type CallerState, isSameClient } from './caller.js'
+import type { KeyThumbprint, ProvenKey } from './dpop-proof.js'
 import { findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -28,6 +29,8 @@ export const graceTheftWindowSeconds = 300
 export type RefreshTokenState = {
   readonly issuerId: IssuerId
   readonly clientId: ClientId
+  /** The key that its family is bound to, if it is. */
+  readonly dpopKey: KeyThumbprint | undefined
   /** The token's own end, or that of all refresh tokens of its grant if that comes before: policy may have moved it since. */
   readonly expiresAt: Instant
   readonly rotatedAt: Instant | undefined
@@ -41,6 +44,8 @@ export type RefreshTokenState = {
   readonly audience: string
   /** The policy version and claims version of the grant are the present ones. */
   readonly decisionIsCurrent: boolean
+  /** The proof that was sent with it has been believed before. */
+  readonly proofUsed: boolean
   readonly grant: GrantState
   readonly caller: CallerState
 }
@@ -48,9 +53,13 @@ export type RefreshTokenState = {
 export type RefreshPresented = Caller & {
   readonly scopes: readonly Scope[] | undefined
   readonly resource: string | undefined
+  /** `undefined`: no proof of a key was sent. */
+  readonly provenKey: ProvenKey | undefined
 }
 
-export type RefreshRefusal = Extract<TokenErrorReason, `refresh_${string}` | 'scope_widened' | 'resource_not_of_grant'> | GrantRefusal
+export type RefreshRefusal =
+  | Extract<TokenErrorReason, `refresh_${string}` | 'scope_widened' | 'resource_not_of_grant' | 'dpop_proof_replayed'>
+  | GrantRefusal
 export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again' | 'client_changed'
 
 /**
@@ -59,8 +68,12 @@ export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again
  * issued. Neither changes anything. The hot statement of `store/refresh-tokens` holds the same
  * conditions in the same order.
  *
+ * The key is judged before any replay: whoever has the token and not the key can neither use it, nor have its family revoked. A proof is used up
+ * only by what succeeds, so that is judged last.
+ *
  * @spec RFC 6749 §6 same client, scope not wider
  * @spec RFC 9700 §4.14.2 rotation and replay
+ * @spec RFC 9449 §5 refresh tokens of public clients are bound to the key
  */
 export function judgeRefresh(token: RefreshTokenState, presented: RefreshPresented, now: Instant): RefreshVerdict {
   if (!isSameClient(presented, token.caller)) return 'client_changed'
@@ -70,6 +83,7 @@ export function judgeRefresh(token: RefreshTokenState, presented: RefreshPresent
 function judgeToken(token: RefreshTokenState, presented: RefreshPresented, now: Instant): RefreshVerdict {
   if (token.issuerId !== presented.issuerId) return 'refresh_token_of_other_issuer'
   if (token.clientId !== presented.clientId) return 'refresh_token_of_other_client'
+  if (token.dpopKey !== undefined && token.dpopKey !== presented.provenKey?.thumbprint) return 'refresh_token_of_other_key'
   const replay = judgeReplay(token, now)
   if (replay === 'refresh_token_stolen') return replay
   const dead = findGrantRefusal(token.grant, now)
@@ -80,6 +94,7 @@ function judgeToken(token: RefreshTokenState, presented: RefreshPresented, now: 
   if (presented.resource !== undefined && presented.resource !== token.audience) return 'resource_not_of_grant'
   if (presented.scopes?.some((scope) => !token.scopes.includes(scope))) return 'scope_widened'
   if (!token.decisionIsCurrent) return 'decide_again'
+  if (token.proofUsed) return 'dpop_proof_replayed'
   return replay ?? 'rotate'
 }
 

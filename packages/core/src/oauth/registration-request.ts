@@ -20,6 +20,7 @@ export type RegistrationRequest = {
   readonly backchannelLogoutSessionRequired: boolean
   readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
+  readonly dpopBoundAccessTokens: boolean
 }
 
 /** What a client that nobody vouched for may ever use. */
@@ -39,6 +40,7 @@ const wire = z.object({
   backchannel_logout_session_required: z.boolean().optional(),
   require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
 })
 
 /**
@@ -49,6 +51,7 @@ const wire = z.object({
  * @spec RFC 7591 §2 client metadata, §3.2.1 the server may reject or replace
  * @spec OIDC Registration §2 application_type
  * @spec RFC 8628 §4 the grant type of devices
+ * @spec RFC 9449 §5.2 dpop_bound_access_tokens
  */
 export function parseRegistrationRequest(
   body: unknown,
@@ -98,6 +101,7 @@ export function parseRegistrationRequest(
     backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
     requirePushedAuthorizationRequests: metadata.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
+    dpopBoundAccessTokens: metadata.dpop_bound_access_tokens ?? false,
     applicationType:
       metadata.application_type ??
       (metadata.redirect_uris.every((uri) => !uri.startsWith('https:') || isLoopbackRedirect(uri)) ? 'native' : 'web'),

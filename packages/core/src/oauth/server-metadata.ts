@@ -4,6 +4,7 @@ import { responseModes } from './authorization-request.js'
 import { clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
+import { dpopAlgorithms } from './dpop-proof.js'
 import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 import { claimsOfScopes } from './userinfo.js'
@@ -25,6 +26,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec OpenID Connect Discovery 1.0 §3 userinfo_endpoint, claims_supported
  * @spec OAuth 2.0 Multiple Response Types §5 response_modes_supported
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
+ * @spec RFC 9449 §5.1 dpop_signing_alg_values_supported
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
  * @spec RFC 8628 §4 device_authorization_endpoint
  */
@@ -59,6 +61,7 @@ export function buildServerMetadata(
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: clientAssertionAlgorithms,
+    dpop_signing_alg_values_supported: dpopAlgorithms,
     revocation_endpoint_auth_methods_supported: authMethods,
     revocation_endpoint_auth_signing_alg_values_supported: clientAssertionAlgorithms,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic'],

@@ -15,6 +15,13 @@ const badDeviceCode = {
 } as const
 const badRefresh = { code: 'invalid_grant', status: 400, answer: 'json', say: 'the refresh token is not valid' } as const
 
+const badProof = {
+  code: 'invalid_dpop_proof',
+  status: 400,
+  answer: 'json',
+  say: 'the DPoP proof is not valid for this request: make a new one for each, with htm, htu, iat and jti, and check the clock',
+} as const
+
 /** Reasons that an attacker may probe share one `say`: the wire never tells why a credential is dead. */
 export const tokenErrors = {
   token_request_malformed: {
@@ -113,10 +120,12 @@ export const tokenErrors = {
     spec: 'RFC 8628 §5.1',
     say: 'too many devices of this client wait for an answer; try again after Retry-After',
   },
+  code_of_other_key: { ...badCode, spec: 'RFC 9449 §10' },
   refresh_token_unknown: { ...badRefresh, spec: 'RFC 6749 §6' },
   refresh_token_expired: { ...badRefresh, spec: 'RFC 6749 §6' },
   refresh_token_of_other_client: { ...badRefresh, spec: 'RFC 6749 §6' },
   refresh_token_of_other_issuer: { ...badRefresh, spec: 'RFC 6749 §6' },
+  refresh_token_of_other_key: { ...badRefresh, spec: 'RFC 9449 §5' },
   refresh_token_not_offered: { ...badRefresh, spec: 'RFC 6749 §6' },
   refresh_token_replayed: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
   refresh_token_stolen: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
@@ -131,6 +140,28 @@ export const tokenErrors = {
   grant_subject_deactivated: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_below_barrier: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_policy_denies: { ...dead, spec: 'RFC 6749 §5.2' },
+  dpop_proof_malformed: { ...badProof, spec: 'RFC 9449 §4.2' },
+  dpop_proof_key_unusable: {
+    ...badProof,
+    spec: 'RFC 9449 §4.3',
+    say: 'the key of the DPoP proof is not usable: a public one, in jwk, for ES256, EdDSA, RS256 or PS256, and of RSA 2048 to 4096 bits',
+  },
+  dpop_proof_of_other_request: { ...badProof, spec: 'RFC 9449 §4.3' },
+  dpop_proof_not_of_now: { ...badProof, spec: 'RFC 9449 §11.1' },
+  dpop_proof_signature_wrong: { ...badProof, spec: 'RFC 9449 §4.3' },
+  dpop_proof_replayed: { ...badProof, spec: 'RFC 9449 §11.1' },
+  dpop_proof_missing: {
+    ...badProof,
+    spec: 'RFC 9449 §5.2',
+    say: 'this client, or its company, takes only tokens that are bound to a key: send a DPoP proof',
+  },
+  dpop_nonce_missing: {
+    code: 'use_dpop_nonce',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 9449 §8',
+    say: 'make the DPoP proof anew with the nonce of the DPoP-Nonce header',
+  },
   decision_unsettled: {
     code: 'temporarily_unavailable',
     status: 503,

@@ -3,6 +3,7 @@
  * changed in the minute since the code was made.
  */
 import { codePrefix } from '@drawbridge/core/oauth/authorization-code'
+import { bindsRefreshTokens } from '@drawbridge/core/oauth/dpop-proof'
 import { formatRefreshToken, type TokenFamilyId } from '@drawbridge/core/oauth/refresh-token'
 import type { CodeRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
@@ -20,7 +21,7 @@ export type Redeemed = Extract<CodeRedemption, { kind: 'redeemed' }>
 
 /** @spec RFC 6749 §4.1.3, RFC 7636 §4.5, OpenID Connect Core §3.1.3.3 */
 export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request) => {
-  const { tenant, client, http, now } = context
+  const { tenant, client, provenKey, http, now } = context
   if (!request.code.reveal().startsWith(codePrefix)) return ifUnchanged(deps, client, err({ reason: 'code_unknown' }))
   const refreshToken = new Secret(formatRefreshToken(deps.random.uuid() as TokenFamilyId, deps.random.bytes(32)))
   const held = await issueAsDecidedNow<Redeemed>(deps, {
@@ -36,7 +37,9 @@ export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request
           redirectUri: request.redirectUri,
           codeChallenge: sha256Base64url(request.codeVerifier.reveal()),
           resource: tenant.resource(request.resource)?.identifier ?? request.resource,
+          provenKey,
         },
+        bindsRefreshTokens: bindsRefreshTokens(client),
         refreshTokenHash: hashCredential(refreshToken),
         redecision,
         eventId: deps.random.uuid(),
@@ -51,7 +54,7 @@ export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request
 /** The first tokens of a grant whose code has been redeemed. */
 export function issueFirstTokens(
   deps: BrokerDeps,
-  { tenant, now }: ExchangeContext,
+  { tenant, provenKey, now }: ExchangeContext,
   { issued, scopes, accessTokenTtlSeconds }: Held<Redeemed>,
   refreshToken: Secret,
 ): Promise<TokenSet> {
@@ -60,6 +63,7 @@ export function issueFirstTokens(
     grant,
     scopes,
     accessTokenTtlSeconds,
+    confirmation: provenKey?.thumbprint,
     grantExpiresAt: grant.ends_at,
     refreshToken: refreshes ? refreshToken : undefined,
     ...(grant.identity_scopes.includes('openid') ? { idToken: { nonce } } : {}),

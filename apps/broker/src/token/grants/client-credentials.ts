@@ -9,6 +9,7 @@ import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { openClientGrant } from '@drawbridge/store/client-grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
+import { findMissingProof } from '../dpop.js'
 import type { Exchange } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 
@@ -18,11 +19,13 @@ const mostDecisions = 3
 /** @spec RFC 6749 §4.4 */
 export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = async (
   deps,
-  { tenant: known, client, http, now },
+  { tenant: known, client, provenKey, http, now },
   request,
 ) => {
   let tenant = known
   for (let round = 0; round < mostDecisions; round += 1) {
+    const missing = findMissingProof({ client, provenKey }, tenant)
+    if (missing) return ifUnchanged(deps, client, err(missing))
     const resource = tenant.resource(request.resource)
     if (!resource) return ifUnchanged(deps, client, err({ reason: 'resource_not_of_grant' }))
     if (!isWayOpen(tenant.clientRegistration, client)) return ifUnchanged(deps, client, err({ reason: 'registration_way_closed' }))
@@ -35,6 +38,7 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
       grantId: deps.random.uuid() as GrantId,
       caller: callerOf(client),
       resource,
+      provenKey,
       ...access.value,
       expiresAt: addSeconds(now, access.value.accessTokenTtl.seconds),
       decidedUnder: { configurationVersion: tenant.configurationVersion, policyVersion: tenant.policyVersion },
@@ -49,7 +53,13 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
     }
     const { grant } = opened
     const { access_token_ttl_seconds: accessTokenTtlSeconds, grant_expires_at: grantExpiresAt, scopes } = grant
-    return ok(await issueTokens(deps, tenant, { grant, scopes, accessTokenTtlSeconds, grantExpiresAt, refreshToken: undefined, now }))
+    const confirmation = provenKey?.thumbprint
+    return ok(
+      await issueTokens(deps, tenant, {
+        ...{ grant, scopes, accessTokenTtlSeconds, confirmation },
+        ...{ grantExpiresAt, refreshToken: undefined, now },
+      }),
+    )
   }
   return err({ reason: 'decision_unsettled' })
 }

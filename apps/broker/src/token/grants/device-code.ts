@@ -3,6 +3,7 @@
  * included, and a second one where policy or claims have changed since the yes.
  */
 import { deviceCodePrefix, deviceRedirectUri } from '@drawbridge/core/oauth/device-code'
+import { bindsRefreshTokens } from '@drawbridge/core/oauth/dpop-proof'
 import { formatRefreshToken, type TokenFamilyId } from '@drawbridge/core/oauth/refresh-token'
 import type { DeviceCodeRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
@@ -17,7 +18,7 @@ import { issueFirstTokens, type Redeemed } from './authorization-code.js'
 
 /** @spec RFC 8628 §3.4, §3.5 */
 export const exchangeDeviceCode: Exchange<DeviceCodeRequest> = async (deps, context, request) => {
-  const { tenant, client, http, now } = context
+  const { tenant, client, provenKey, http, now } = context
   if (!request.deviceCode.reveal().startsWith(deviceCodePrefix)) return ifUnchanged(deps, client, err({ reason: 'device_code_unknown' }))
   const refreshToken = new Secret(formatRefreshToken(deps.random.uuid() as TokenFamilyId, deps.random.bytes(32)))
   let isCounted = false
@@ -34,7 +35,9 @@ export const exchangeDeviceCode: Exchange<DeviceCodeRequest> = async (deps, cont
           redirectUri: deviceRedirectUri,
           codeChallenge: sha256Base64url(request.deviceCode.reveal()),
           resource: tenant.resource(request.resource)?.identifier ?? request.resource,
+          provenKey,
         },
+        bindsRefreshTokens: bindsRefreshTokens(client),
         refreshTokenHash: hashCredential(refreshToken),
         redecision,
         isCounted,

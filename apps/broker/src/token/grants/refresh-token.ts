@@ -2,6 +2,7 @@
  * Grant type refresh_token: one statement rotates. Only when policy or claims have changed since the grant was decided does policy
  * decide again first, and the statement runs a second time with the new decision.
  */
+import { bindsRefreshTokens } from '@drawbridge/core/oauth/dpop-proof'
 import { readFamily } from '@drawbridge/core/oauth/refresh-token'
 import type { RefreshRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
@@ -18,7 +19,7 @@ type Rotated = Extract<Rotation, { kind: 'rotated' }>
 
 /** @spec RFC 6749 §6, RFC 9700 §4.14.2 */
 export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, context, request) => {
-  const { tenant, client, http, now } = context
+  const { tenant, client, provenKey, http, now } = context
   const familyId = readFamily(request.refreshToken.reveal())
   if (familyId === undefined) return ifUnchanged(deps, client, err({ reason: 'refresh_token_unknown' }))
   const resource = tenant.resource(request.resource)?.identifier ?? request.resource
@@ -33,7 +34,8 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
       rotateRefreshToken(onHotPath(deps.database), {
         tenantId: tenant.id,
         tokenHash: hashCredential(request.refreshToken),
-        presented: { ...callerOf(client), scopes: request.scopes, resource },
+        presented: { ...callerOf(client), scopes: request.scopes, resource, provenKey },
+        bindsRefreshTokens: bindsRefreshTokens(client),
         successor: { hash: hashCredential(successor), keyVersion },
         redecision,
         eventId: deps.random.uuid(),
@@ -46,5 +48,11 @@ export const exchangeRefreshToken: Exchange<RefreshRequest> = async (deps, conte
   const { grant, successorKeyVersion } = issued
   // Within the grace the successor is the one that the first rotation derived, perhaps by an older key.
   const refreshToken = successorKeyVersion === keyVersion ? successor : successorBy(successorKeyVersion)
-  return ok(await issueTokens(deps, tenant, { grant, scopes, accessTokenTtlSeconds, grantExpiresAt: grant.ends_at, refreshToken, now }))
+  const confirmation = provenKey?.thumbprint
+  return ok(
+    await issueTokens(deps, tenant, {
+      ...{ grant, scopes, accessTokenTtlSeconds, confirmation },
+      ...{ grantExpiresAt: grant.ends_at, refreshToken, now },
+    }),
+  )
 }

@@ -218,6 +218,25 @@ const clients: readonly AdminCommand[] = [
     example: 'drawbridge device-grant set initech --on',
   },
   {
+    name: 'dpop show',
+    does: 'Show what a tenant demands of tokens that are bound to a key',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/dpop' },
+    shows: { record: true },
+    example: 'drawbridge dpop show initech',
+  },
+  {
+    name: 'dpop set',
+    does: 'Choose what a tenant demands of tokens that are bound to a key, whole; what was issued lives on',
+    takes: ['tenant'],
+    flags: {
+      file: { kind: 'document', says: 'boundTokensDemanded, nonceDemanded as YAML or JSON', member: '', required: true },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/dpop' },
+    shows: { record: true },
+    example: 'drawbridge dpop set initech --file dpop.yaml',
+  },
+  {
     name: 'client pushed-requests show',
     does: 'Show whether the authorization requests of every client must be pushed',
     takes: ['tenant'],
