@@ -48,8 +48,14 @@ export function aDevice({ url }: Pick<TestBroker, 'url'>, tenant: ATenant, from:
       if (status !== 200) throw new Error(`a device was refused: ${JSON.stringify(body)}`)
       return body
     },
-    poll: async (deviceCode: string, change: Record<string, string> = {}): Promise<Polled> =>
-      (await post<Polled>('token', { grant_type: deviceGrantType, device_code: deviceCode, client_id: tenant.clientId, ...change })).body,
+    poll: async (deviceCode: string, change: Record<string, string> = {}, headers?: Record<string, string>): Promise<Polled> =>
+      (
+        await post<Polled>(
+          'token',
+          { grant_type: deviceGrantType, device_code: deviceCode, client_id: tenant.clientId, ...change },
+          headers,
+        )
+      ).body,
   }
 }
 export type ADevice = ReturnType<typeof aDevice>

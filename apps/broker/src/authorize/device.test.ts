@@ -4,6 +4,7 @@ import { deviceCodeTtlSeconds } from '@drawbridge/core/oauth/device-code'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ADevice, aDevice, answerDevice, type DeviceAsked, letDevicesAsk, typeUserCode } from '@drawbridge/testkit/a-device'
+import { aDpopKey } from '@drawbridge/testkit/a-dpop-key'
 import { type AnIdp, type APage, type APlainBrowser, aCompany, anIdp, aPlainBrowser, publish } from '@drawbridge/testkit/a-login'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
@@ -190,6 +191,16 @@ describe('a poll', () => {
     await approve(asked)
     pass(120)
     expect(await device.poll(asked.device_code)).toMatchObject({ error: 'expired_token' })
+  })
+  it('with the proof of a key brings tokens that are bound to it', async () => {
+    const key = await aDpopKey()
+    const asked = await device.ask()
+    await approve(asked)
+    const dpop = await key.prove({ url: `${issuer}/token`, now })
+    const tokens = await device.poll(asked.device_code, {}, { dpop })
+    expect(tokens).toMatchObject({ token_type: 'DPoP' })
+    const claims = JSON.parse(Buffer.from(tokens.access_token?.split('.')[1] ?? '', 'base64url').toString())
+    expect(claims.cnf).toEqual({ jkt: key.thumbprint })
   })
   it('of policy that has changed since the yes is decided again, in the same poll', async () => {
     const asked = await device.ask({ scope: 'read write' })
