@@ -51,6 +51,8 @@ beforeAll(async () => {
     otherClientId: 'other',
     machine: { id: 'machine', secret: 'secret' },
     device: { id: 'device', otherId: 'other-device' },
+    agent: { id: 'agent', secret: 'secret', scope: 'read' },
+    assert: async () => 'a.b.c',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,

@@ -41,6 +41,7 @@ export const sweptTables = {
   // Shorter than codes, because those of a client are counted.
   device_codes: { key: ['tenant_id', 'id'], keepSeconds: hour },
   authorization_codes: { key: ['tenant_id', 'code_hash'], keepSeconds: day },
+  consents: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   refresh_tokens: { key: ['tenant_id', 'token_hash'], keepSeconds: 7 * day },
   grants: { key: ['tenant_id', 'id'], keepSeconds: 30 * day },
   browser_sessions: { key: ['tenant_id', 'id'], keepSeconds: 30 * day },

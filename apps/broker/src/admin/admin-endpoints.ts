@@ -2,6 +2,7 @@
 import type { Endpoint } from '../http/endpoint.js'
 import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
+import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
@@ -10,6 +11,7 @@ import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
 import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
 import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
+import { consentEndpoints } from './consents.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
@@ -53,6 +55,7 @@ import { webhookEndpoints } from './webhooks.endpoint.js'
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...connectionEndpoints,
+  ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,
   ...connectionSha1Endpoints,
   ...oidcDiagnosisEndpoints,
@@ -80,6 +83,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...vendorPolicyEndpoints,
   ...wallTrialEndpoints,
   ...readEndpoints,
+  ...consentEndpoints,
   ...receiptEndpoints,
   ...drillEndpoints,
   ...deliveryEndpoints,

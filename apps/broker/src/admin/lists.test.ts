@@ -1,11 +1,13 @@
 /** Every list of the admin API, found in the table of endpoints: what no position can be is refused, and a walk meets every row once. */
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aConsent } from '@drawbridge/testkit/a-consent'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
+import { anAssertionKey } from '@drawbridge/testkit/an-assertion-company'
 import { anEventStream } from '@drawbridge/testkit/an-event-stream'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import fc from 'fast-check'
@@ -49,6 +51,10 @@ async function fillAcme(): Promise<void> {
     })
     keyed = made.body.id
     await call('POST', `/tenants/acme/connections/${keyed}/keys`, { algorithm: 'ES256' })
+    await call('POST', '/tenants/acme/assertion-trusts', {
+      name,
+      configuration: { issuer: `https://${name}.example`, jwks: { keys: [anAssertionKey().jwk] } },
+    })
     await call('POST', '/tenants/acme/domains', { domain: `${name}.example` })
     await call('POST', '/tenants/acme/invitations', { connectionId: acme.connectionId, namedBy: 'link_key', value: name })
     await call('POST', '/tenants/acme/clients', { name, redirectUris: ['http://127.0.0.1/callback'] })
@@ -92,6 +98,7 @@ async function fillAcme(): Promise<void> {
     SELECT $1, gen_random_uuid(), $1, n, n, gen_random_uuid(), '', '{}', '2026-01-01', '2026-01-01', '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, deliveries, [acme.tenantId])
   await asOwner(fixture.ownerUrl, grants, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
+  for (let n = 0; n < 4; n += 1) await aConsent(fixture, acme)
   await asOwner(
     fixture.ownerUrl,
     `INSERT INTO login_traces (tenant_id, id, code, connection_id, at, outcome, reason, proven, sealed, expires_at)

@@ -6,6 +6,7 @@ import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './cl
 import { deviceGrantType } from './device-grant-type.js'
 import type { OAuthError } from './error.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
+import { jwtBearerGrantType } from './jwt-bearer.js'
 import { isAcceptableRedirectUri, isAtHostOf, isLoopbackRedirect } from './redirect-uri.js'
 
 export type RegistrationRequest = {
@@ -23,8 +24,8 @@ export type RegistrationRequest = {
   readonly dpopBoundAccessTokens: boolean
 }
 
-/** What a client that nobody vouched for may ever use. */
-export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', deviceGrantType]
+/** What a client that nobody vouched for may ever use. An assertion names the client that it was made for, so somebody vouches for it there. */
+export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', jwtBearerGrantType, deviceGrantType]
 
 const strings = (max: number) => z.array(z.string().max(2048)).max(max)
 const wire = z.object({

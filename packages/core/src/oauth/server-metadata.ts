@@ -5,12 +5,12 @@ import { clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
+import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 import { claimsOfScopes } from './userinfo.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
-const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials'] as const
 
 const claimsOfIdToken = ['sub', 'iss', 'aud', 'exp', 'iat', 'auth_time', 'nonce', 'acr', 'amr', 'sid', 'at_hash'] as const
 
@@ -29,6 +29,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec RFC 9449 §5.1 dpop_signing_alg_values_supported
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
  * @spec RFC 8628 §4 device_authorization_endpoint
+ * @spec draft-ietf-oauth-identity-assertion-authz-grant: authorization_grant_profiles_supported; the issuers that are trusted are not listed
  */
 export function buildServerMetadata(
   issuer: Issuer,
@@ -40,6 +41,8 @@ export function buildServerMetadata(
     readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
     readonly deviceGrant: boolean
+    /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
+    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
   },
 ): ServerMetadata {
   return {
@@ -57,7 +60,12 @@ export function buildServerMetadata(
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
-    grant_types_supported: [...grantTypes, ...(knows.deviceGrant ? [deviceGrantType] : [])],
+    grant_types_supported: [
+      ...['authorization_code', 'refresh_token', 'client_credentials'],
+      ...(knows.deviceGrant ? [deviceGrantType] : []),
+      ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
+    ],
+    ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: clientAssertionAlgorithms,
