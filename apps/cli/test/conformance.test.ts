@@ -2,9 +2,11 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { matrix } from '@drawbridge/conformance/matrix'
 import type { Gate, Target } from '@drawbridge/conformance/requirement'
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aProduct, type Company, type Product } from './a-product.js'
+import { anAgentOf } from './an-agent.js'
 
 let product: Product
 let target: Target
@@ -34,6 +36,9 @@ beforeAll(async () => {
     scopeCeiling: ['documents:read'],
   })
   const issuer = product.issuer('acme')
+  expect(await product.admin('PUT', '/tenants/acme/device-grant', { enabled: true })).toMatchObject({ status: 200 })
+  const aDevice = async () => String((await made('acme', { name: 'Television', grantTypes: [deviceGrantType] }))['clientId'])
+  const agent = await anAgentOf(product, 'acme')
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
     issuer,
@@ -42,6 +47,9 @@ beforeAll(async () => {
     client,
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
+    device: { id: await aDevice(), otherId: await aDevice() },
+    agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
+    assert: agent.assert,
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,

@@ -8,12 +8,22 @@ const before = (seconds: number): string => `$1::timestamptz - make_interval(sec
 const nothingOf = (table: string): string =>
   `NOT EXISTS (SELECT 1 FROM ${table} r WHERE r.tenant_id = c.tenant_id AND r.issuer_id = c.issuer_id AND r.client_id = c.client_id)`
 
+/** Where somebody may be in the middle of something, or holds what came of it. What else refers to a client goes with it. */
+export const livingTables = [
+  'grants',
+  'refresh_tokens',
+  'authorization_codes',
+  'authorization_requests',
+  'device_codes',
+  'pushed_requests',
+] as const
+
 /** A grant is kept for weeks after its end, so a client with one is never idle; an admin who approves one beforehand means it to be used. */
 const isOver = `c.kind = 'dynamic' AND (
     c.unregistered_at IS NOT NULL
     OR coalesce(c.last_used_at, c.created_at) < ${before(idleClientSeconds)}
     OR (c.last_used_at IS NULL AND NOT c.pre_approved AND c.blocked_at IS NULL AND c.created_at < ${before(unusedClientSeconds)}))
-  AND ${['grants', 'refresh_tokens', 'authorization_codes', 'authorization_requests'].map(nothingOf).join(' AND ')}`
+  AND ${livingTables.map(nothingOf).join(' AND ')}`
 
 const lockText = `SELECT c.client_id FROM clients c WHERE ${isOver} ORDER BY c.created_at LIMIT $2 FOR UPDATE SKIP LOCKED`
 

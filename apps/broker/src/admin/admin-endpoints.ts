@@ -2,6 +2,7 @@
 import type { Endpoint } from '../http/endpoint.js'
 import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
+import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
@@ -14,6 +15,7 @@ import { consentEndpoints } from './consents.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
+import { deviceGrantEndpoints } from './device-grant.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
@@ -53,6 +55,7 @@ import { webhookEndpoints } from './webhooks.endpoint.js'
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...connectionEndpoints,
+  ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,
   ...connectionSha1Endpoints,
   ...oidcDiagnosisEndpoints,
@@ -68,6 +71,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...clientRegistrationEndpoints,
+  ...deviceGrantEndpoints,
   ...dpopRulesEndpoints,
   ...pushedRequestsEndpoints,
   ...toldOfPeopleEndpoints,

@@ -3,6 +3,7 @@ import type { AdminCommand } from './command.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { deadLetterCommands } from './commands/dead-letter-commands.js'
 import { deliveryCommands } from './commands/delivery-commands.js'
+import { deviceCommands } from './commands/device-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
 import { drillCommands } from './commands/drill-commands.js'
 import { factorCommands } from './commands/factor-commands.js'
@@ -16,17 +17,20 @@ import { signalCommands } from './commands/signal-commands.js'
 import { signingKeyCommands } from './commands/signing-key-commands.js'
 import { streamCommands } from './commands/stream-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
+import { trustCommands } from './commands/trust-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
 import { webhookCommands } from './commands/webhook-commands.js'
 
 export const adminCommands: readonly AdminCommand[] = [
   ...tenantCommands,
   ...connectionCommands,
+  ...trustCommands,
   ...signalCommands,
   ...setupCommands,
   ...domainCommands,
   ...policyCommands,
   ...grantCommands,
+  ...deviceCommands,
   ...streamCommands,
   ...factorCommands,
   ...watchCommands,

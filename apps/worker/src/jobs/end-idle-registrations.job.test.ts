@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { registrationLimits } from '@drawbridge/core/oauth/client-registration'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
+import { livingTables } from '@drawbridge/store/idle-clients'
 import { aGrant } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -92,4 +93,13 @@ test('many go in one run, and two workers at once take none twice', async () => 
   await run()
   expect(await owner("SELECT 1 FROM clients WHERE client_id LIKE 'dbd_many_%'")).toEqual([])
   expect(await owner("SELECT count(*)::int AS n FROM audit_events WHERE client_id LIKE 'dbd_many_%'")).toEqual([{ n: 1200 }])
+})
+
+test('every table that refers to clients is looked at, or goes with them', async () => {
+  const referring = await owner(
+    "SELECT conrelid::regclass::text AS name, confdeltype AS goes FROM pg_constraint WHERE contype = 'f' AND confrelid = 'clients'::regclass",
+  )
+  expect(referring.length).toBeGreaterThan(livingTables.length)
+  const stays = referring.filter(({ goes }) => goes !== 'c').map(({ name }) => name)
+  expect(livingTables).toEqual(expect.arrayContaining(stays))
 })

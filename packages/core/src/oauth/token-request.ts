@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
 import type { Scope } from '../tenant/ids.js'
+import { deviceGrantType } from './device-grant-type.js'
+import { jwtBearerGrantType, longestAssertionGrant } from './jwt-bearer.js'
 import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -25,7 +27,20 @@ export type ClientCredentialsRequest = {
   readonly scopes: readonly Scope[] | undefined
   readonly resource: string
 }
-export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest
+export type DeviceCodeRequest = {
+  readonly grantType: typeof deviceGrantType
+  readonly deviceCode: Secret
+  readonly resource: string | undefined
+}
+export type JwtBearerRequest = {
+  readonly grantType: typeof jwtBearerGrantType
+  readonly assertion: Secret
+  /** `undefined`: all that the assertion names. */
+  readonly scopes: readonly Scope[] | undefined
+  /** `undefined`: the one that the assertion names. */
+  readonly resource: string | undefined
+}
+export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | JwtBearerRequest | DeviceCodeRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -39,13 +54,25 @@ const text = z.string().min(1).max(longestTokenParameter)
 const codeWire = z.object({ code: text, redirect_uri: text, code_verifier: verifier, resource: text.optional() })
 const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longestTokenParameter).optional(), resource: text.optional() })
 
+const deviceWire = z.object({ device_code: text, resource: text.optional() })
 const clientWire = z.object({ scope: z.string().max(longestTokenParameter).optional(), resource: text })
+
+const jwtBearerWire = z.object({
+  assertion: z
+    .string()
+    .max(longestAssertionGrant)
+    .regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/),
+  scope: z.string().max(longestTokenParameter).optional(),
+  resource: text.optional(),
+})
 
 /**
  * Parses the parameters of a token request. Repeated parameters have already been refused by the form reader; an empty
  * parameter counts as left out.
  *
  * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §4.4.2 client_credentials, §3.2 parameters without a value
+ * @spec RFC 8628 §3.4 device_code
+ * @spec RFC 7523 §2.1 assertion: exactly one JWT
  */
 export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
   const values = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
@@ -54,6 +81,8 @@ export function parseTokenRequest(form: Readonly<Record<string, string>>): Resul
   if (grantType === 'authorization_code') return parseCodeRequest(values)
   if (grantType === 'refresh_token') return parseRefreshRequest(values)
   if (grantType === 'client_credentials') return parseClientCredentialsRequest(values)
+  if (grantType === deviceGrantType) return parseDeviceCodeRequest(values)
+  if (grantType === jwtBearerGrantType) return parseJwtBearerRequest(values)
   return err({ reason: 'grant_type_unsupported' })
 }
 
@@ -84,6 +113,21 @@ function parseClientCredentialsRequest(values: unknown): Result<ClientCredential
   const scopes = parseScopes(parsed.data.scope)
   if (scopes === 'malformed') return malformed('scope')
   return ok({ grantType: 'client_credentials', scopes, resource: parsed.data.resource })
+}
+
+function parseDeviceCodeRequest(values: unknown): Result<DeviceCodeRequest, TokenRequestRefusal> {
+  const parsed = deviceWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  return ok({ grantType: deviceGrantType, deviceCode: new Secret(parsed.data.device_code), resource: parsed.data.resource })
+}
+
+function parseJwtBearerRequest(values: unknown): Result<JwtBearerRequest, TokenRequestRefusal> {
+  const parsed = jwtBearerWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const scopes = parseScopes(parsed.data.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  const { assertion, resource } = parsed.data
+  return ok({ grantType: jwtBearerGrantType, assertion: new Secret(assertion), scopes, resource })
 }
 
 /** @spec RFC 6749 §3.3 scope-token, separated by single spaces */
