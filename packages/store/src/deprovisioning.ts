@@ -10,6 +10,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEvent, DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
 import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
 import type { DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
+import { forgetConsentOfGrant } from './consents.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type Deprovision = DeprovisioningEvent & {
@@ -90,6 +91,7 @@ export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisi
   ])
   const row = result.rows[0]
   if (event.target === 'subject' && event.deactivate === true && row?.matched === true) await forgetLogins(db, event)
+  if (event.target === 'grant' && row?.matched === true) await forgetConsentOfGrant(db, event.tenant, event.targetId)
   return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0 }
 }
 

@@ -5,9 +5,17 @@ import type { Caller } from '@drawbridge/core/oauth/caller'
 import type { Grant, GrantRefusal } from '@drawbridge/core/oauth/grant'
 import type { IdentityScope } from '@drawbridge/core/oauth/scope'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
-import { type CredentialHash, type GrantId, type IssuerId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import {
+  type ConsentId,
+  type CredentialHash,
+  type GrantId,
+  type IssuerId,
+  type TenantId,
+  vendorTenantId,
+} from '@drawbridge/core/tenant/ids'
 import { type DecidedOn, type DecidedWrite, type GroundRow, groundColumns, toDecidedWrite } from './authorization-requests.js'
 import { callerCte } from './caller.js'
+import type { ConsentToKeep } from './consents.js'
 import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
 /** Where a hot statement was asked from: goes to the audit trail. */
@@ -135,6 +143,7 @@ const openStatement = hotStatement({
   tenantParameter: 1,
   text: `WITH living AS MATERIALIZED (
     SELECT b.id FROM browser_sessions b WHERE b.tenant_id = $1 AND b.id = $11 AND b.ended_at IS NULL AND ${judged('b.expires_at > $2')} FOR SHARE),
+  agreed AS MATERIALIZED (SELECT c.id FROM consents c WHERE c.tenant_id = $1 AND c.id = $44 FOR SHARE),
   ground AS (
     SELECT t.id FROM tenants t
     JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $4 AND cl.client_id = $5 AND cl.version = $36 AND cl.epoch = $14 AND cl.blocked_at IS NULL
@@ -144,6 +153,7 @@ const openStatement = hotStatement({
       AND (s.deactivates_at <= $2) IS NOT TRUE AND COALESCE(cn.epoch, 0) = $15 AND COALESCE(s.epoch, 0) = $16 AND COALESCE(s.claims_version, 0) = $18
       AND COALESCE(cn.directory_version, 0) = $40
       AND ($11::uuid IS NULL OR EXISTS (SELECT 1 FROM living))
+      AND ($44::uuid IS NULL OR EXISTS (SELECT 1 FROM agreed))
       AND EXISTS (SELECT 1 FROM resource_issuers ri
         WHERE ri.tenant_id = $6 AND ri.resource_id = $7 AND ri.issuer_tenant_id = $1 AND ri.issuer_id = $4)),
   answered AS (
@@ -159,6 +169,14 @@ const openStatement = hotStatement({
   coded AS (
     INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at, dpop_jkt)
     SELECT $1, $26, opened.id, $4, $5, $27, $28, $29, $2, $30, $43 FROM opened),
+  kept AS (
+    INSERT INTO consents (tenant_id, id, issuer_id, subject_id, connection_id, client_id, resource_tenant_id, resource_id, redirect_uri, scopes, identity_scopes,
+      judged_hash, tenant_epoch, client_epoch, connection_epoch, subject_epoch, agreed_at, expires_at)
+    SELECT $1, $45::uuid, $4, $9, $10, $5, $6, $7, $27, $12, $41, $46::bytea, $13, $14, $15, $16, $2, $47::timestamptz FROM opened WHERE $45::uuid IS NOT NULL
+    ON CONFLICT (tenant_id, subject_id, client_id, issuer_id, resource_tenant_id, resource_id, redirect_uri) DO UPDATE SET
+      (id, connection_id, scopes, identity_scopes, judged_hash, tenant_epoch, client_epoch, connection_epoch, subject_epoch, agreed_at, expires_at) =
+      (excluded.id, excluded.connection_id, excluded.scopes, excluded.identity_scopes, excluded.judged_hash, excluded.tenant_epoch, excluded.client_epoch,
+       excluded.connection_epoch, excluded.subject_epoch, excluded.agreed_at, excluded.expires_at)),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, detail, request_id, address)
     SELECT $1, $2, 'grant_opened', $4, $9, $5, $10, opened.id, $12, $31, $33, $34 FROM opened)
@@ -169,6 +187,10 @@ export type OpenGrantWithCode = {
   readonly grant: Grant
   readonly code: AuthorizationCode
   readonly decidedOn: DecidedOn
+  /** The earlier yes that stands for one of now: nothing is opened if it was withdrawn meanwhile. */
+  readonly reliesOn?: ConsentId | undefined
+  /** What the person has just said yes to, where that is remembered. */
+  readonly keepsConsent?: ConsentToKeep | undefined
   /** Answered by the same statement, so that one request yields one grant. `undefined`: answered at once, so it never had a row. */
   readonly authorizationRequestId: string | undefined
   /** For the audit trail: the explanation of the decision, and which limits won. Holds no claim values. */
@@ -193,7 +215,9 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     ...[opening.decidedOn.configurationVersion, opening.decidedOn.clientVersion],
     ...[grant.ownFactor?.methods ?? [], grant.ownFactor === undefined ? null : toTimestamp(grant.ownFactor.provedAt)],
     grant.refreshEndsAt === undefined ? null : toTimestamp(grant.refreshEndsAt),
-    ...[grant.directoryVersion, grant.identityScopes, grant.askedAcr ?? null, code.dpopKey ?? null],
+    ...[grant.directoryVersion, grant.identityScopes, grant.askedAcr ?? null, code.dpopKey ?? null, opening.reliesOn ?? null],
+    ...[opening.keepsConsent?.id ?? null, opening.keepsConsent?.judgedHash ?? null],
+    opening.keepsConsent === undefined ? null : toTimestamp(opening.keepsConsent.expiresAt),
   ])
   return toDecidedWrite(rows[0])
 }

@@ -38,6 +38,7 @@ export const sweptTables = {
   factor_rounds: { key: ['tenant_id', 'authorization_request_id'], keepSeconds: 0 },
   authorization_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
   authorization_codes: { key: ['tenant_id', 'code_hash'], keepSeconds: day },
+  consents: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   refresh_tokens: { key: ['tenant_id', 'token_hash'], keepSeconds: 7 * day },
   grants: { key: ['tenant_id', 'id'], keepSeconds: 30 * day },
   browser_sessions: { key: ['tenant_id', 'id'], keepSeconds: 30 * day },

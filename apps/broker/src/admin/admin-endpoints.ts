@@ -10,6 +10,7 @@ import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
 import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
 import { connectionSha1Endpoints } from './connection-sha1.endpoint.js'
 import { connectionEndpoints } from './connections.endpoint.js'
+import { consentEndpoints } from './consents.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
@@ -78,6 +79,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...vendorPolicyEndpoints,
   ...wallTrialEndpoints,
   ...readEndpoints,
+  ...consentEndpoints,
   ...receiptEndpoints,
   ...drillEndpoints,
   ...deliveryEndpoints,

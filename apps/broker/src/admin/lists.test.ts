@@ -1,6 +1,7 @@
 /** Every list of the admin API, found in the table of endpoints: what no position can be is refused, and a walk meets every row once. */
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aConsent } from '@drawbridge/testkit/a-consent'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
@@ -92,6 +93,7 @@ async function fillAcme(): Promise<void> {
     SELECT $1, gen_random_uuid(), $1, n, n, gen_random_uuid(), '', '{}', '2026-01-01', '2026-01-01', '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, deliveries, [acme.tenantId])
   await asOwner(fixture.ownerUrl, grants, [acme.tenantId, acme.issuerId, acme.clientId, acme.resourceId])
+  for (let n = 0; n < 4; n += 1) await aConsent(fixture, acme)
   await asOwner(
     fixture.ownerUrl,
     `INSERT INTO login_traces (tenant_id, id, code, connection_id, at, outcome, reason, proven, sealed, expires_at)

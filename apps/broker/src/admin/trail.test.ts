@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
+import { aConsent } from '@drawbridge/testkit/a-consent'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -46,6 +47,7 @@ beforeAll(async () => {
   made['ownConnection'] = acme.connectionId
   made['subject'] = acme.subjectId
   made['grant'] = row?.id ?? ''
+  made['consent'] = await aConsent(fixture, acme)
   const ada =
     "INSERT INTO contacts (tenant_id, id, name, email, created_at) VALUES ($1, gen_random_uuid(), 'Ada', 'ada@acme.example', now())"
   await asOwner(fixture.ownerUrl, ada, [acme.tenantId])

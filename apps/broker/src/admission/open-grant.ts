@@ -6,6 +6,7 @@ import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-id
 import type { Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
 import type { Client } from '@drawbridge/core/oauth/client'
+import type { Consent } from '@drawbridge/core/oauth/consent'
 import { openGrant } from '@drawbridge/core/oauth/grant'
 import type { PendingRequest } from '@drawbridge/core/oauth/pending-request'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
@@ -15,6 +16,7 @@ import type { AuthorizationRequestId, GrantId, Scope } from '@drawbridge/core/te
 import { hashCredential } from '@drawbridge/crypto/hash'
 import type { DecidedWrite } from '@drawbridge/store/authorization-requests'
 import type { LiveBrowserSession } from '@drawbridge/store/browser-sessions'
+import type { ConsentToKeep } from '@drawbridge/store/consents'
 import { openGrantWithCode } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
@@ -34,6 +36,9 @@ export type Opening = {
   readonly decision: Extract<PolicyDecision, { kind: 'allow' }>
   /** What the person agreed to: never more than the decision. */
   readonly scopes: readonly Scope[]
+  /** An earlier yes of hers, in place of one of now. */
+  readonly reliesOn?: Consent | undefined
+  readonly keepsConsent?: ConsentToKeep | undefined
   readonly requestId: string
   readonly address: string
   readonly now: Instant
@@ -98,7 +103,13 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
     ),
     decidedOn: { configurationVersion: tenant.configurationVersion, clientVersion: client.version },
     authorizationRequestId: opening.authorizationRequestId,
-    detail: { explanation: decision.explanation, ceilings: grant.ceilings },
+    reliesOn: opening.reliesOn?.id,
+    keepsConsent: opening.keepsConsent,
+    detail: {
+      explanation: decision.explanation,
+      ceilings: grant.ceilings,
+      ...(opening.reliesOn ? { consentOf: new Date(opening.reliesOn.agreedAt).toISOString() } : {}),
+    },
     asked: { requestId: opening.requestId as never, address: opening.address },
   })
   return { written, code }

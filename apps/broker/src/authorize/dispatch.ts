@@ -34,6 +34,7 @@ import { failureOf, traced } from './login-trace.js'
 import { mayAskIdp, ownFactorStep } from './own-factor.js'
 import { denialPage } from './pages.js'
 import { rememberedConnectionOf } from './remembered-connection.js'
+import { consentToKeep, findRememberedConsent } from './remembered-consent.js'
 import { acceptableSession, decideFor, type SignedIn } from './signed-in.js'
 import { type LoginDemand, startLogin } from './start-login.js'
 
@@ -187,7 +188,9 @@ async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision
     const shows: ShownDecision = { scopes: decision.scopes, sessionId: session.id }
     return move(flow, { step: 'consent', decision: shows, subjectId: session.subjectId }, stepLocation(flow, 'consent'))
   }
-  if (needsConsent(flow, decision) && agreed === undefined)
+  const isAsked = needsConsent(flow, decision)
+  const remembered = isAsked && agreed === undefined ? await findRememberedConsent(signedIn, decision) : undefined
+  if (isAsked && agreed === undefined && remembered === undefined)
     return pending.prompt.includes('none') ? refuseSilently(flow, 'interaction_required') : ask()
   const scopes = agreed === undefined ? decision.scopes : decision.scopes.filter((scope) => agreed.includes(scope))
   if (scopes.length === 0) return ask()
@@ -202,8 +205,10 @@ async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision
     resource: flow.resource,
     session,
     identity,
-    decision,
+    decision: remembered?.decision ?? decision,
     scopes,
+    reliesOn: remembered?.consent,
+    keepsConsent: agreed && consentToKeep(flow, decision),
     requestId: flow.http.requestId,
     address: flow.http.address,
     now: flow.now,

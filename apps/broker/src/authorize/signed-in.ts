@@ -5,6 +5,7 @@ import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import { cameHomeAsAsked, satisfiesClient } from '@drawbridge/core/identity/fresh-login'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import type { NormalizedIdentity, OwnFactorProof } from '@drawbridge/core/identity/normalized-identity'
+import type { Instant } from '@drawbridge/core/instant'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { strengthFor } from '@drawbridge/core/policy/strength'
 import { countUnclear } from '@drawbridge/runtime/unclear-rules'
@@ -84,9 +85,13 @@ export async function decideFor(flow: Flow, session: LiveBrowserSession): Promis
 /** What policy would say if this were proved beside the sign-in. */
 export const decisionWith = (signedIn: Asked, ownFactor: OwnFactorProof): PolicyDecision => admitWith(signedIn, ownFactor).decision
 
+/** What policy says where she has agreed at an earlier time: what counts from the consent counts from then. */
+export const decisionSince = (signedIn: SignedIn, consentedAt: Instant): PolicyDecision =>
+  admitWith(signedIn, signedIn.round.proof, consentedAt).decision
+
 type Asked = Pick<SignedIn, 'flow' | 'session' | 'identity' | 'isOwn'>
 
-const admitWith = ({ flow, session, identity, isOwn }: Asked, ownFactor: OwnFactorProof | undefined): Admitted =>
+const admitWith = ({ flow, session, identity, isOwn }: Asked, ownFactor: OwnFactorProof | undefined, consentedAt?: Instant): Admitted =>
   admit({
     tenant: flow.tenant,
     client: flow.client,
@@ -94,7 +99,7 @@ const admitWith = ({ flow, session, identity, isOwn }: Asked, ownFactor: OwnFact
     identity: { ...identity, authentication: { ...identity.authentication, ownFactor } },
     scopes: flow.pending.scopes,
     stepUpsDone: flow.ongoing.stepUps,
-    session: { startedAt: session.createdAt, isOwn },
+    session: { startedAt: session.createdAt, isOwn, consentedAt },
     privilegedFrom: privilegedFrom(session.factorsResetAt),
     deactivatesAt: session.deactivatesAt,
     from: flow.http,

@@ -4,6 +4,7 @@ import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { redeemCode } from '@drawbridge/store/authorization-codes'
 import { deleteExpiredAcrossTenants, type SweptTable, sweptTableNames, sweptTables } from '@drawbridge/store/sweeps'
 import { acrossTenants, onHotPath } from '@drawbridge/store/transaction'
+import { aConsent } from '@drawbridge/testkit/a-consent'
 import { aChallenge, aGrant, aRedirectUri, hashOf, presentVersions } from '@drawbridge/testkit/a-grant'
 import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
@@ -146,6 +147,7 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     `INSERT INTO connection_drafts (tenant_id, id, setup_link_id, state, revision, created_at, changed_at, expires_at) VALUES ($1, $2, $3, 'empty', 0, $4, $4, $4)`,
     ...[tenantId, randomUUID(), link, ends],
   )
+  await aConsent(fixture, acme, { agreedAt: ends, expiresAt: ends })
   await write(
     'INSERT INTO shared_limits (key_hash, level, per_second, at, expires_at) VALUES ($1, 1, 1, $2, $2)',
     ...[randomBytes(32), ends],

@@ -12,6 +12,7 @@ export const auditEvents = {
   authorization_request_pushed: 'A client handed over an authorization request beforehand.',
   'client.approval_lost':
     'The document of a client says something else than what an admin approved, so it is approved no more: people are asked again. The detail says what changed.',
+  'consent.withdrawn': 'An admin forgot what a person had agreed to, and ended what her client held by it.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',

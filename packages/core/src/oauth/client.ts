@@ -105,12 +105,13 @@ export function policyHostOf(client: Pick<Client, 'kind' | 'id' | 'redirectUris'
   return others.length === 0 ? host : undefined
 }
 
-/** Without port and closing dot. A private-scheme URI is at no host; its scheme stands for it. */
+/** Without port and closing dot. A private-scheme URI is at no host, whatever its text names: any program can claim it. Its scheme stands for it. */
 export function hostName(url: string): string {
   if (!URL.canParse(url)) return 'unknown'
   const { hostname, protocol } = new URL(url)
-  return hostname === '' ? protocol : hostname.replace(/\.$/, '')
+  return isOfWeb(protocol) ? hostname.replace(/\.$/, '') : protocol
 }
+const isOfWeb = (protocol: string): boolean => protocol === 'https:' || protocol === 'http:'
 
 /**
  * Says whether the browser may be sent to a client's redirect URI before the person has agreed to anything: if an admin vouches for
@@ -140,6 +141,6 @@ const hasUserinfo = ({ username, password }: URL): boolean => username !== '' ||
 /** The host for display; a private-scheme URI shows its scheme. Never used for a decision. */
 export function hostOfUrl(url: string): string {
   if (!URL.canParse(url)) return 'unknown'
-  const parsed = new URL(url)
-  return parsed.host === '' ? parsed.protocol : parsed.host
+  const { host, protocol } = new URL(url)
+  return isOfWeb(protocol) ? host : protocol
 }

@@ -50,6 +50,8 @@ export type PolicyInput = {
     readonly isOwn?: boolean
     /** When the grant was opened that is refreshed: she agreed to it then, and its refresh tokens live from then. Absent: now. */
     readonly grantedAt?: Instant | undefined
+    /** When she agreed to what is granted, where that was earlier. Absent: with the grant. */
+    readonly consentedAt?: Instant | undefined
   }
   readonly now: Instant
 }

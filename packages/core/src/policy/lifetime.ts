@@ -43,7 +43,7 @@ function endsOf({ session: limits }: CompiledPolicy, { identity, session, deacti
     reconsentSeconds === undefined
       ? undefined
       : {
-          at: addSeconds(session.grantedAt ?? now, reconsentSeconds),
+          at: addSeconds(session.consentedAt ?? session.grantedAt ?? now, reconsentSeconds),
           by: 'reconsent',
           detail: `consent lasts ${reconsentSeconds} s`,
         },

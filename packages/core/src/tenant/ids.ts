@@ -15,6 +15,7 @@ export type ResourceId = Brand<string, 'ResourceId'>
 export type ResourceIdentifier = Brand<string, 'ResourceIdentifier'>
 /** `sub`: unique in the installation, opaque, never reused. */
 export type SubjectId = Brand<string, 'SubjectId'>
+export type ConsentId = Brand<string, 'ConsentId'>
 export type GrantId = Brand<string, 'GrantId'>
 export type AuthorizationRequestId = Brand<string, 'AuthorizationRequestId'>
 export type LoginRequestId = Brand<string, 'LoginRequestId'>

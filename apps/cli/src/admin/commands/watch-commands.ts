@@ -154,6 +154,36 @@ const people: readonly AdminCommand[] = [
     confirms: 'Revoke the grant {id}?',
     example: 'drawbridge grant revoke initech 0f0e7d0a-0000-4000-8000-000000000000 --reason "no longer needed"',
   },
+  {
+    name: 'consent list',
+    does: 'List what people have agreed to and are not asked again',
+    takes: ['tenant'],
+    flags: { subject: { kind: 'text', says: 'of this person, by id' }, client: { kind: 'text', says: 'of this client' }, all },
+    call: { method: 'GET', path: '/tenants/{tenant}/consents' },
+    shows: {
+      rows: 'consents',
+      newestFirst: true,
+      columns: [
+        ['id', 'id'],
+        ['client', 'clientId'],
+        ['subject', 'subjectId'],
+        ['audience', 'audience'],
+        ['scopes', 'scopes'],
+        ['agreed', 'agreedAt'],
+        ['until', 'expiresAt'],
+      ],
+    },
+    example: 'drawbridge consent list initech --client agent',
+  },
+  {
+    name: 'consent withdraw',
+    does: 'Forget a consent, and end what the person\u2019s client holds for that resource',
+    takes: ['tenant', 'id'],
+    flags: { reason },
+    call: { method: 'POST', path: '/tenants/{tenant}/consents/{id}/withdraw' },
+    confirms: 'Withdraw the consent {id}?',
+    example: 'drawbridge consent withdraw initech 0f0e7d0a-0000-4000-8000-000000000000 --reason "asked by the person"',
+  },
 ]
 
 const auditRows = {
