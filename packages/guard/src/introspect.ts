@@ -36,7 +36,9 @@ export async function introspect(
     if (response.status !== 200) return err('issuer_unreachable')
     const answer = (await response.json()) as { active?: unknown; scope?: unknown; cnf?: unknown } | null
     if (answer?.active !== true) return err('token_inactive')
-    return ok({ scopes: parseScopes(answer.scope), keyThumbprint: confirmationOf(answer.cnf) })
+    const confirmation = confirmationOf(answer.cnf)
+    if (!confirmation.ok) return err('token_inactive')
+    return ok({ scopes: parseScopes(answer.scope), keyThumbprint: confirmation.value })
   } catch {
     return err('issuer_unreachable')
   }

@@ -91,11 +91,11 @@ const isForUs = (audience: unknown, resource: string): boolean =>
 const thumbprint = /^[A-Za-z0-9_-]{43}$/
 
 /** A confirmation that we cannot ask for makes the token useless here: to believe it without would take the binding away. RFC 7800 §3.1 */
-export function confirmationOf(cnf: unknown): string | undefined | 'unknown' {
-  if (cnf === undefined) return undefined
+export function confirmationOf(cnf: unknown): Result<string | undefined, GuardRefusal> {
+  if (cnf === undefined) return ok(undefined)
   const members = typeof cnf === 'object' && cnf !== null ? Object.entries(cnf) : []
   const [[name, value] = []] = members
-  return members.length === 1 && name === 'jkt' && typeof value === 'string' && thumbprint.test(value) ? value : 'unknown'
+  return members.length === 1 && name === 'jkt' && typeof value === 'string' && thumbprint.test(value) ? ok(value) : err('token_malformed')
 }
 
 function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<VerifiedToken, GuardRefusal> {
@@ -107,8 +107,9 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
   const grantId = text(payload['gid'])
   const acr = text(payload['acr'])
   const authenticatedAt = payload['auth_time']
-  const keyThumbprint = confirmationOf(payload['cnf'])
-  if (keyThumbprint === 'unknown') return err('token_malformed')
+  const confirmation = confirmationOf(payload['cnf'])
+  if (!confirmation.ok) return confirmation
+  const keyThumbprint = confirmation.value
   if (subject === undefined || clientId === undefined || tokenId === undefined) return err('token_malformed')
   return ok({
     issuer: issuer.issuer,
