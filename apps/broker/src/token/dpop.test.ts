@@ -272,37 +272,6 @@ describe('a code that was asked for with dpop_jkt (RFC 9449 §10)', () => {
     expect((await redeem({ proof: await prove() }, code)).status).toBe(200)
   })
 
-  it('or that was pushed with a proof of the key, which is believed once and of which dpop_jkt may say nothing else (§10.1)', async () => {
-    const form = {
-      ...{ response_type: 'code', client_id: acme.clientId, redirect_uri: aRedirectUri, resource: acme.resource, state: 's' },
-      ...{ code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256' },
-    }
-    const push = async (proof: string, more = {}) => {
-      const body = new URLSearchParams({ ...form, ...more })
-      const response = await fetch(`${broker.url}/t/acme/par`, { method: 'POST', body, headers: { dpop: proof } })
-      return { status: response.status, body: (await response.json()) as Record<string, string>, nonce: response.headers.get('dpop-nonce') }
-    }
-    const proveAt = (end: string, by = key) => by.prove({ ...targetAt(), url: `${broker.deps.settings.publicUrl}/t/acme/${end}` })
-    const storedKey = async () => {
-      const rows = await asOwner<{ jkt: string | null }>(
-        fixture.ownerUrl,
-        `SELECT parameters ->> 'dpop_jkt' AS jkt FROM pushed_requests ORDER BY created_at DESC, parameters ->> 'state' LIMIT 1`,
-      )
-      return rows[0]?.jkt
-    }
-    const proof = await proveAt('par')
-    expect((await push(proof)).status).toBe(201)
-    expect(await storedKey()).toBe(key.thumbprint)
-    expectRefused(await push(proof), 'dpop_proof_replayed')
-    expect((await push(await proveAt('par'), { dpop_jkt: key.thumbprint })).status).toBe(201)
-    expectRefused(await push(await proveAt('par'), { dpop_jkt: (await aDpopKey()).thumbprint }), 'dpop_proof_of_other_key')
-    expectRefused(await push(await proveAt('token')), 'dpop_proof_of_other_request')
-    await demand({ nonceDemanded: true })
-    const asked = await push(await proveAt('par'))
-    expectRefused(asked, 'dpop_nonce_missing')
-    expect(asked.nonce).not.toBeNull()
-  })
-
   it.each(['short', 'x'.repeat(44), `${'x'.repeat(42)}=`])('is not even begun for what is no thumbprint: %s', async (thumbprint) => {
     const query = new URLSearchParams({
       ...{ response_type: 'code', client_id: acme.clientId, redirect_uri: aRedirectUri, resource: acme.resource, state: 's' },
