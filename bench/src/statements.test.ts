@@ -11,6 +11,7 @@ import { type AGrant, aGrant, aRedirectUri, aVerifier } from '@drawbridge/testki
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { anAssertion } from './assertions.js'
 import { giveIssuerKeys } from './issuer-keys.js'
 import { byAssertion, bySecret, registerMachines } from './machine-clients.js'
 import { callsOf, createStatementCounter, type StatementCounter, writingCallsOf } from './statement-count.js'
@@ -206,6 +207,17 @@ const operations: readonly {
     read: 1,
     write: 0,
     arrange: async () => () => expect(actForItself({ ...bySecret(acme), client_secret: 'wrong' })).rejects.toThrow('invalid_client'),
+  },
+  // The last: it publishes a policy, on which what was granted before is decided again.
+  {
+    operation: 'an assertion of somebody who is known',
+    read: 0,
+    write: 1,
+    arrange: async () => {
+      const bring = await anAssertion(fixture, acme, { issuer, now, forget: () => broker.deps.configuration.invalidate() })
+      await post('token', bring()) // she is known, and the configuration is warm
+      return () => post('token', bring())
+    },
   },
 ]
 

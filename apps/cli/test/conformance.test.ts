@@ -5,6 +5,7 @@ import type { Gate, Target } from '@drawbridge/conformance/requirement'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aProduct, type Company, type Product } from './a-product.js'
+import { anAgentOf } from './an-agent.js'
 
 let product: Product
 let target: Target
@@ -34,6 +35,7 @@ beforeAll(async () => {
     scopeCeiling: ['documents:read'],
   })
   const issuer = product.issuer('acme')
+  const agent = await anAgentOf(product, 'acme')
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
     issuer,
@@ -42,6 +44,8 @@ beforeAll(async () => {
     client,
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
+    agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
+    assert: agent.assert,
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,

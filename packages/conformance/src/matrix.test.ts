@@ -50,6 +50,8 @@ beforeAll(async () => {
     client,
     otherClientId: 'other',
     machine: { id: 'machine', secret: 'secret' },
+    agent: { id: 'agent', secret: 'secret', scope: 'read' },
+    assert: async () => 'a.b.c',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,

@@ -44,6 +44,20 @@ const names = {
 } as const
 
 export const metadataRequirements: readonly Requirement[] = [
+  {
+    section: 'MCP Enterprise-Managed Authorization',
+    level: 'SHOULD',
+    says: 'says that it accepts ID-JAGs and the grant type that they come by, and not whose',
+    ask: async (target) => {
+      const document = await documentOf(target)
+      includesAll(document['authorization_grant_profiles_supported'], ['urn:ietf:params:oauth:grant-profile:id-jag'])
+      includesAll(document['grant_types_supported'], ['urn:ietf:params:oauth:grant-type:jwt-bearer'])
+      const { iss } = JSON.parse(Buffer.from((await target.assert({})).split('.')[1] ?? '', 'base64url').toString('utf8')) as {
+        iss: string
+      }
+      assert.ok(!JSON.stringify(document).includes(iss), 'the metadata names an issuer that is trusted')
+    },
+  },
   ...Object.entries(places).map(
     ([section, place]): Requirement => ({
       section,

@@ -22,6 +22,10 @@ export type Target = {
   readonly otherClientId: string
   /** In its own name, with a secret, at `issuer` alone. */
   readonly machine: { readonly id: string; readonly secret: string }
+  /** Brings assertions of an issuer whom `issuer` trusts; `scope`: one of those that they name, and not the only one. */
+  readonly agent: { readonly id: string; readonly secret: string; readonly scope: string }
+  /** An ID-JAG of that issuer for the agent, another each time; what is said here stands in it otherwise, `undefined` leaves out. */
+  readonly assert: (change: AssertionChange) => Promise<string>
   /** In its own name, with a key of P-256 by which it proves itself, at `issuer` alone. */
   readonly keyed: { readonly id: string; readonly kid: string; readonly privateKey: KeyObject }
   readonly resourceCredential: { readonly id: string; readonly secret: string }
@@ -29,6 +33,10 @@ export type Target = {
   readonly signIn: (authorizationUrl: string) => Promise<string>
   /** The first page that a client which nobody approved shows to a new browser. */
   readonly openGate: () => Promise<Gate>
+}
+export type AssertionChange = {
+  readonly header?: Readonly<Record<string, unknown>>
+  readonly claims?: Readonly<Record<string, unknown>>
 }
 export type Gate = {
   readonly headers: Readonly<Record<string, unknown>>

@@ -1,6 +1,17 @@
 /** What the token endpoint refuses, and how it answers. */
 import assert from 'node:assert/strict'
-import { aCode, basic, codeForm, type Parameters, post, type Requirement, refusedWith, someTokens } from './requirement.js'
+import {
+  type AssertionChange,
+  aCode,
+  basic,
+  codeForm,
+  type Parameters,
+  post,
+  type Requirement,
+  refusedWith,
+  someTokens,
+  type Target,
+} from './requirement.js'
 
 const badRedemptions: readonly [
   section: string,
@@ -58,6 +69,19 @@ const malformed: readonly [section: string, says: string, form: string, errors: 
     'client_id=CLIENT&grant_type=',
     ['invalid_request', 'unsupported_grant_type'],
   ],
+]
+
+const assertionForm = (assertion: string): Parameters => ({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
+
+const badAssertions: readonly [section: string, says: string, change: (target: Target) => AssertionChange][] = [
+  ['ID-JAG draft', 'refuses an assertion of another type', () => ({ header: { typ: 'JWT' } })],
+  ['ID-JAG draft', 'refuses an assertion for another client', ({ otherClientId }) => ({ claims: { client_id: otherClientId } })],
+  ['RFC 7523 §3', 'refuses an assertion for another issuer', ({ otherIssuer }) => ({ claims: { aud: otherIssuer } })],
+  ['ID-JAG draft', 'refuses an assertion for several issuers', ({ issuer, otherIssuer }) => ({ claims: { aud: [issuer, otherIssuer] } })],
+  ['RFC 7523 §3', 'refuses an assertion of an issuer that it does not trust', () => ({ claims: { iss: 'https://evil.example' } })],
+  ['RFC 7523 §3', 'refuses an assertion that has ended', () => ({ claims: { iat: 1_000_000_000, exp: 1_000_000_060 } })],
+  ['RFC 7523 §3', 'refuses an assertion about nobody', () => ({ claims: { sub: undefined } })],
+  ['ID-JAG draft', 'refuses an assertion that is bound to a key, without a proof of it', () => ({ claims: { cnf: { jkt: 'x' } } })],
 ]
 
 export const tokenEndpointRequirements: readonly Requirement[] = [
@@ -148,6 +172,43 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
         'unauthorized_client',
         'invalid_client',
       ]),
+  },
+  ...badAssertions.map(
+    ([section, says, change]): Requirement => ({
+      section,
+      level: 'MUST',
+      says,
+      ask: async (target) => {
+        // Its neighbour is accepted, or the refusal would prove nothing.
+        const good = await post(`${target.issuer}/token`, assertionForm(await target.assert({})), basic(target.agent))
+        assert.equal(good.status, 200)
+        assert.equal(good.json['refresh_token'], undefined)
+        const bad = await post(`${target.issuer}/token`, assertionForm(await target.assert(change(target))), basic(target.agent))
+        refusedWith(bad, ['invalid_grant'])
+      },
+    }),
+  ),
+  {
+    section: 'MCP Enterprise-Managed Authorization',
+    level: 'MUST NOT',
+    says: 'redeems an assertion twice',
+    ask: async (target) => {
+      const form = assertionForm(await target.assert({}))
+      assert.equal((await post(`${target.issuer}/token`, form, basic(target.agent))).status, 200)
+      refusedWith(await post(`${target.issuer}/token`, form, basic(target.agent)), ['invalid_grant'])
+    },
+  },
+  {
+    section: 'MCP Enterprise-Managed Authorization',
+    level: 'MUST',
+    says: 'grants of the scopes of an assertion no more than were asked for, and for its resource alone',
+    ask: async (target) => {
+      const narrow = { ...assertionForm(await target.assert({})), scope: target.agent.scope }
+      const { json } = await post(`${target.issuer}/token`, narrow, basic(target.agent))
+      assert.equal(json['scope'], target.agent.scope)
+      const elsewhere = { ...assertionForm(await target.assert({})), resource: 'https://unknown.example/mcp' }
+      refusedWith(await post(`${target.issuer}/token`, elsewhere, basic(target.agent)), ['invalid_target'])
+    },
   },
   {
     section: 'RFC 6749 §6',

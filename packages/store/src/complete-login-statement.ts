@@ -18,7 +18,7 @@ const directoryState = `CASE
   WHEN EXISTS (SELECT 1 FROM namesakes WHERE gone) AND NOT EXISTS (SELECT 1 FROM namesakes WHERE NOT gone) THEN 'tombstone' ELSE 'none' END`
 
 /** What a login says of her, without how and when she signed in. */
-const said = (claims: string): string => `(${claims} - '{authentication,idpSession,sessionExpiresAt}'::text[])`
+export const said = (claims: string): string => `(${claims} - '{authentication,idpSession,sessionExpiresAt}'::text[])`
 
 /** A name without case, whatever the locale of the cluster: as `keyOfLink` lowers it. With the collation of the columns, whose indexes serve no other. */
 const nameKey = (text: string): string => `(lower(${text}::text COLLATE "und-x-icu") COLLATE "default")`
@@ -71,8 +71,10 @@ export const readsDomainsElsewhere = {
 /**
  * From the `trip`, consumed, to the `verdict` on it: as CTEs, so that a test is judged by the very words that judge a login. Parameters $1
  * to $18: `judgementParameters`.
+ * `moreBarriers`: expressions for `GREATEST`, each after its comma, of what else the evidence must be newer than.
  */
-export const judgement = `entered AS (
+export function judgementOf({ moreBarriers }: { readonly moreBarriers: string }): string {
+  return `entered AS (
     INSERT INTO replays (tenant_id, connection_id, kind, id_hash, expires_at)
     SELECT $1, $3, kind, id_hash, $9 FROM trip CROSS JOIN UNNEST($7::text[], $8::bytea[]) AS given (kind, id_hash)
     ON CONFLICT DO NOTHING RETURNING 1
@@ -90,7 +92,7 @@ export const judgement = `entered AS (
       COALESCE(bool_or(deactivates AND connection_id = $3), false) AS deactivates
     FROM unmatched_signals WHERE tenant_id = $1 AND name = ANY (${namesOfHers})
   ), barrier AS (
-    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)) AS at, c.resync_demanded_at AS resync_at
+    SELECT GREATEST(t.barrier_at, c.barrier_at, (SELECT barrier_at FROM known), (SELECT at FROM told)${moreBarriers}) AS at, c.resync_demanded_at AS resync_at
     FROM tenants t JOIN connections c ON c.tenant_id = $1 AND c.id = $3 WHERE t.id = $1
   ), departed AS (
     SELECT ${goneAt('s')} AS at FROM subjects s WHERE s.tenant_id = $1 AND ${isGone('s')} AND tombstone_key(s.stable_id) = ANY (${namesOfNewcomer})
@@ -129,6 +131,10 @@ export const judgement = `entered AS (
   ), verdict AS (
     SELECT trip.*, directory.scim_user_id, provisioning.asks_invitation, ${verdictOf} AS outcome FROM trip, barrier, told, directory, facts, provisioning
   )`
+}
+
+/** Of a login, and of a test. */
+export const judgement = judgementOf({ moreBarriers: '' })
 
 export const completeStatement = hotStatement({
   name: 'complete_login',

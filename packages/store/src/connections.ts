@@ -1,4 +1,4 @@
-/** A tenant's configured IdPs. The configuration is JSON that `upstream` parses when it reads it; the secret in it is sealed apart. */
+/** A tenant's configured IdPs; whose assertions it accepts beside them is in `assertion-trusts`. The configuration is JSON that `upstream` parses when it reads it; the secret in it is sealed apart. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
@@ -37,6 +37,8 @@ type Row = {
   created_at: Instant
 }
 
+/** A browser can be sent to it. */
+const isLogin = `kind <> 'assertion'`
 const columns = 'id, kind, name, configuration, sealed_secret, epoch, barrier_at, disabled_at, sha1_until, resync_demanded_at, created_at'
 
 const toConnection = (row: Row): StoredConnection => ({
@@ -77,14 +79,14 @@ export async function updateConnection(
   change: { readonly name: string; readonly configuration: unknown; readonly sealedSecret?: Buffer | undefined },
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    'UPDATE connections SET name = $3, configuration = $4, sealed_secret = COALESCE($5, sealed_secret) WHERE tenant_id = $1 AND id = $2',
+    `UPDATE connections SET name = $3, configuration = $4, sealed_secret = COALESCE($5, sealed_secret) WHERE tenant_id = $1 AND id = $2 AND ${isLogin}`,
     [tenant, id, change.name, JSON.stringify(change.configuration), change.sealedSecret ?? null],
   )
   return rowCount === 1
 }
 
 export async function markConnectionDisabled(db: Db, tenant: TenantId, id: ConnectionId, at: Instant | undefined): Promise<boolean> {
-  const { rowCount } = await db.query('UPDATE connections SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2', [
+  const { rowCount } = await db.query(`UPDATE connections SET disabled_at = $3 WHERE tenant_id = $1 AND id = $2 AND ${isLogin}`, [
     tenant,
     id,
     at === undefined ? null : toTimestamp(at),
@@ -116,20 +118,23 @@ export async function putBackBarrierTime(
 }
 
 export async function findConnection(db: Db, tenant: TenantId, id: ConnectionId): Promise<StoredConnection | undefined> {
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2`, [tenant, id])
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2 AND ${isLogin}`, [tenant, id])
   return rows[0] && toConnection(rows[0])
 }
 
 /** The same, and nobody else changes it before this transaction ends: for a change that is decided upon what is there. */
 export async function lockConnection(db: Db, tenant: TenantId, id: ConnectionId): Promise<StoredConnection | undefined> {
-  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2 FOR UPDATE`, [tenant, id])
+  const { rows } = await db.query<Row>(`SELECT ${columns} FROM connections WHERE tenant_id = $1 AND id = $2 AND ${isLogin} FOR UPDATE`, [
+    tenant,
+    id,
+  ])
   return rows[0] && toConnection(rows[0])
 }
 
 /** Oldest first. */
 export async function listConnections(db: Db, tenant: TenantId, page: Page<MomentPosition>): Promise<readonly StoredConnection[]> {
   const { rows } = await db.query<Row>(
-    `SELECT ${columns} FROM connections WHERE tenant_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3::uuid))
+    `SELECT ${columns} FROM connections WHERE tenant_id = $1 AND ${isLogin} AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3::uuid))
      ORDER BY created_at, id LIMIT $4`,
     [tenant, ...momentParameters(page)],
   )
@@ -138,7 +143,7 @@ export async function listConnections(db: Db, tenant: TenantId, page: Page<Momen
 
 /** All of them: what names one is held against these. */
 export async function listConnectionIds(db: Db, tenant: TenantId): Promise<readonly ConnectionId[]> {
-  const { rows } = await db.query<Pick<Row, 'id'>>('SELECT id FROM connections WHERE tenant_id = $1', [tenant])
+  const { rows } = await db.query<Pick<Row, 'id'>>(`SELECT id FROM connections WHERE tenant_id = $1 AND ${isLogin}`, [tenant])
   return rows.map(({ id }) => id)
 }
 
@@ -147,7 +152,7 @@ export async function listConnectionIds(db: Db, tenant: TenantId): Promise<reado
  * that a domain or a SCIM token names: their history keeps it, and a kill ends it.
  */
 export async function deleteConnection(db: Db, tenant: TenantId, id: ConnectionId): Promise<boolean> {
-  const { rowCount } = await db.query('DELETE FROM connections WHERE tenant_id = $1 AND id = $2', [tenant, id])
+  const { rowCount } = await db.query(`DELETE FROM connections WHERE tenant_id = $1 AND id = $2 AND ${isLogin}`, [tenant, id])
   return rowCount === 1
 }
 

@@ -91,6 +91,7 @@ export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisi
   ])
   const row = result.rows[0]
   if (event.target === 'subject' && event.deactivate === true && row?.matched === true) await forgetLogins(db, event)
+  if (event.target === 'connection' && row?.matched === true) await endTrustsInItsPeople(db, event)
   if (event.target === 'grant' && row?.matched === true) await forgetConsentOfGrant(db, event.tenant, event.targetId)
   return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0 }
 }
@@ -101,6 +102,19 @@ export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisi
  */
 const forgetLogins = (db: Db, { tenant, targetId }: Deprovision): Promise<unknown> =>
   db.query('DELETE FROM recorded_logins WHERE tenant_id = $1 AND subject_id = $2', [tenant, targetId])
+
+/**
+ * What hangs on a login connection hangs on it also where an assertion about its people opened it: the barrier of every trust that speaks of them
+ * rises with its own. The trust itself stays on; while the connection is off, nothing is redeemed by it.
+ */
+async function endTrustsInItsPeople(db: Db, event: Deprovision): Promise<void> {
+  const { rows } = await db.query<{ id: string; event_id: DeprovisioningEventId }>(
+    `SELECT id::text, gen_random_uuid() AS event_id FROM connections
+     WHERE tenant_id = $1 AND kind = 'assertion' AND configuration -> 'peopleOf' ->> 'connection' = $2`,
+    [event.tenant, event.targetId],
+  )
+  for (const { id, event_id: eventId } of rows) await deprovision(db, { ...event, eventId, targetId: id, deactivate: false })
+}
 
 export type UnmatchedEvent = {
   readonly tenant: TenantId

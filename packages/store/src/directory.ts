@@ -55,6 +55,7 @@ async function raisePeople(db: Db, { tenant, connectionId, now }: DirectoryChang
   )
 }
 
+/** With every trust that speaks of its people: a grant of one remembers the version of its own row. */
 async function raiseConnection(db: Db, { tenant, connectionId, now }: DirectoryChange): Promise<void> {
   await db.query(
     `WITH ${choice},
@@ -62,10 +63,11 @@ async function raiseConnection(db: Db, { tenant, connectionId, now }: DirectoryC
        UPDATE connections c SET directory_version = c.directory_version + 1,
          directory_barrier = CASE WHEN choice.is_now THEN c.directory_version + 1 ELSE c.directory_barrier END,
          directory_barrier_at = CASE WHEN choice.is_now THEN $3 ELSE c.directory_barrier_at END
-       FROM choice WHERE c.tenant_id = $1 AND c.id = $2 RETURNING c.id),
+       FROM choice WHERE c.tenant_id = $1
+         AND (c.id = $2 OR c.kind = 'assertion' AND c.configuration -> 'peopleOf' ->> 'connection' = $2::uuid::text) RETURNING c.id),
      queued AS (
        INSERT INTO outbox (tenant_id, kind, payload, created_at)
-       SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', $2::uuid), $3 FROM raised, choice WHERE choice.is_now RETURNING id)
+       SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', raised.id), $3 FROM raised, choice WHERE choice.is_now RETURNING id)
      SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued`,
     [tenant, connectionId, toTimestamp(now)],
   )

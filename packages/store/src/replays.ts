@@ -20,6 +20,7 @@ export type Replay = {
     | 'global_token_revocation'
     | 'security_event_token'
     | 'client_assertion'
+    | 'assertion_grant'
     | 'dpop_proof'
   readonly id: string
   readonly expiresAt: Instant

@@ -87,7 +87,7 @@ async function lockUnsettled(db: Db, tenant: TenantId, which: WhichGrants, now: 
      FROM grants g JOIN tenants t ON t.id = $1 JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = g.issuer_id AND cl.client_id = g.client_id
      LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = g.subject_id LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = g.connection_id LEFT JOIN browser_sessions b ON b.tenant_id = $1 AND b.id = g.session_id
      WHERE g.tenant_id = $1 AND ($3::uuid IS NULL OR g.id ${isOne ? '=' : '>'} $3) AND g.revoked_at IS NULL AND g.expires_at > $2
-       AND ($5::uuid IS NULL OR g.connection_id = $5) AND ($6::uuid[] IS NULL OR g.subject_id = ANY ($6)) AND ${isUnsettled}
+       AND ($5::uuid IS NULL OR $6::uuid[] IS NOT NULL OR g.connection_id = $5) AND ($6::uuid[] IS NULL OR g.subject_id = ANY ($6)) AND ${isUnsettled}
      ORDER BY g.id LIMIT $4 FOR UPDATE OF g ${isOne || which.waits ? '' : 'SKIP LOCKED'}`,
     [
       ...[tenant, toTimestamp(now), (isOne ? which.grantId : which.after) ?? null, isOne || which.waits ? 1 : settledAtOnce],

@@ -1,5 +1,5 @@
 /** The port through which the broker speaks to any company's IdP. Two real implementations: SAML and OpenID Connect. */
-import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { LoginAssertion } from '@drawbridge/core/identity/identity-assertion'
 import type { IdpSession } from '@drawbridge/core/identity/normalized-identity'
 import type { Instant } from '@drawbridge/core/instant'
 import type { Result } from '@drawbridge/core/result'
@@ -12,7 +12,7 @@ import type { UpstreamRefusal } from './error.js'
 
 export type Connector = {
   start(request: StartLogin): Promise<Result<StartedLogin, UpstreamRefusal>>
-  finish(message: UpstreamMessage, expected: ExpectedLogin): Promise<Result<IdentityAssertion, RefusedAnswer>>
+  finish(message: UpstreamMessage, expected: ExpectedLogin): Promise<Result<LoginAssertion, RefusedAnswer>>
   /** Takes the browser to the IdP, to end the session there too. Our side has ended it already, whatever becomes of this. */
   startLogout(request: StartLogout): Promise<Result<StartedLogout | 'not_offered', UpstreamRefusal>>
   /** The browser is back. Nothing hangs on it but what the page says: our side was over before it left. */

@@ -1,5 +1,5 @@
 /** What a believed answer says, for the admin whose own login it is: names and values, and nothing that could be used again. */
-import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { LoginAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { clip, clipped, type OutlinedClaim, outlineClaims, timeText } from './answer-outline.js'
 import { claimsToShow } from './oidc/outline-id-token.js'
 
@@ -16,7 +16,7 @@ export type DescribedAssertion = {
 }
 
 /** Message ids, session handles and nonces are left out: a logout could name them. */
-export function describeAssertion(assertion: IdentityAssertion): DescribedAssertion {
+export function describeAssertion(assertion: LoginAssertion): DescribedAssertion {
   const common = { kind: assertion.kind, issuer: clip(assertion.issuer), issuedAt: timeText(assertion.issuedAt) } as const
   if (assertion.kind === 'saml')
     return {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { type AuthenticationStrength, authenticationStrength } from '@drawbridge/core/identity/authentication-strength'
-import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { LoginAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { normalize } from '@drawbridge/core/identity/normalize'
 import { instant } from '@drawbridge/core/instant'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
@@ -24,7 +24,7 @@ const references = 'http://schemas.microsoft.com/claims/authnmethodsreferences'
 const entraPassword = 'http://schemas.microsoft.com/ws/2008/06/identity/authenticationmethod/password'
 const pape = 'http://schemas.openid.net/pape/policies/2007/06/multi-factor'
 
-function strengthOf(kind: 'saml' | 'oidc', configuration: object, assertion: IdentityAssertion): AuthenticationStrength {
+function strengthOf(kind: 'saml' | 'oidc', configuration: object, assertion: LoginAssertion): AuthenticationStrength {
   const parsed = parseConnection(kind, configuration)
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.error))
   const identity = normalize(assertion, { ...parsed.value.mapping, stableId: { from: 'protocol' } })

@@ -2,6 +2,7 @@
 import type { Endpoint } from '../http/endpoint.js'
 import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
+import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
@@ -53,6 +54,7 @@ import { webhookEndpoints } from './webhooks.endpoint.js'
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...connectionEndpoints,
+  ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,
   ...connectionSha1Endpoints,
   ...oidcDiagnosisEndpoints,

@@ -10,6 +10,7 @@ import {
   judgedMembers,
 } from '@drawbridge/core/oauth/client'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
+import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -130,7 +131,7 @@ export const newClient = z
     name,
     redirectUris: redirectUris.default([]),
     grantTypes: z
-      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials']))
+      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', jwtBearerGrantType]))
       .min(1)
       .default(['authorization_code', 'refresh_token']),
     tokenEndpointAuthMethod: z.enum(clientAuthMethods).default('none'),

@@ -41,7 +41,7 @@ export async function readConnectionDraft(body: Draft, deps: BrokerDeps): Promis
   if (!metadata.ok) return metadata
   const configuration = { ...metadata.value?.proposed, ...body.configuration }
   const parsed = parseConnection(body.kind, configuration)
-  if (!parsed.ok) return err(refuseAdmin('connection_invalid', [explain(parsed.error, 'configuration')]))
+  if (!parsed.ok) return err(refuseAdmin('connection_invalid', [explainRefusal(parsed.error, 'configuration')]))
   const findings = metadata.value?.findings ?? findingsOf(parsed.value, deps)
   const warnings = findings.filter((finding) => severityOf(finding) === 'warning').map(({ code }) => code)
   return ok({ configuration, warnings, source: metadata.value?.source, nameIdFormats: metadata.value?.nameIdFormats ?? [] })
@@ -80,7 +80,8 @@ export async function keepSource(
   await putMetadataSource(db, tenant, id, { ...source, withdrawn: [], nextFetchAt, now: deps.clock.now() })
 }
 
-const explain = (refusal: UpstreamRefusal, path: string) => {
+/** A refused configuration in words, at the member that is wrong. */
+export const explainRefusal = (refusal: UpstreamRefusal, path: string) => {
   const detail = refusal.detail as Readonly<Record<string, string | number>> | undefined
   const member = detail?.['member']
   return {

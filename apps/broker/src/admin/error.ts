@@ -51,6 +51,27 @@ export const adminErrors = {
     title: 'Still in use',
     say: 'something refers to it, so its history keeps it: remove that first, or kill it',
   },
+  trust_loops: {
+    code: 'conflict',
+    status: 409,
+    spec: 'draft-ietf-oauth-identity-assertion-authz-grant',
+    title: 'An issuer of this installation',
+    say: 'no issuer of this installation accepts assertions of another one, nor of one that has its keys: name an issuer of the company\u2019s own',
+  },
+  trust_keys_unreadable: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'RFC 7517 §5',
+    title: 'No keys',
+    say: 'the keys of this issuer cannot be read at its jwksUri, or none of them is a public signing key: without them none of its assertions could be believed',
+  },
+  trust_taken: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Trusted already',
+    say: 'the tenant has a trust of this issuer and company already: change that one',
+  },
   connection_keys_enough: {
     code: 'conflict',
     status: 409,

@@ -7,6 +7,7 @@ import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
+import { anAssertionKey } from '@drawbridge/testkit/an-assertion-company'
 import { anEventStream } from '@drawbridge/testkit/an-event-stream'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import fc from 'fast-check'
@@ -50,6 +51,10 @@ async function fillAcme(): Promise<void> {
     })
     keyed = made.body.id
     await call('POST', `/tenants/acme/connections/${keyed}/keys`, { algorithm: 'ES256' })
+    await call('POST', '/tenants/acme/assertion-trusts', {
+      name,
+      configuration: { issuer: `https://${name}.example`, jwks: { keys: [anAssertionKey().jwk] } },
+    })
     await call('POST', '/tenants/acme/domains', { domain: `${name}.example` })
     await call('POST', '/tenants/acme/invitations', { connectionId: acme.connectionId, namedBy: 'link_key', value: name })
     await call('POST', '/tenants/acme/clients', { name, redirectUris: ['http://127.0.0.1/callback'] })

@@ -13,8 +13,11 @@ import type { Db } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
 import type { AdminRequest } from './admin-endpoint.js'
 
-/** What says which IdP it is: SAML's entity ID; the issuer of OpenID Connect, and whose of several companies that share one. */
-const identity = ['idpEntityId', 'issuer', 'tenantIds', 'hostedDomains'] as const
+/**
+ * What says which IdP it is: SAML's entity ID; the issuer of OpenID Connect or of assertions, whose of several companies that share one, and of
+ * assertions also whose people they speak of.
+ */
+const identity = ['idpEntityId', 'issuer', 'tenantIds', 'hostedDomains', 'tenant', 'tenantClaim', 'peopleOf'] as const
 
 const identityOf = (configuration: unknown): readonly unknown[] =>
   identity.map((member) => (configuration as Readonly<Record<string, unknown>> | null)?.[member] ?? null)
@@ -24,7 +27,7 @@ type Changing = { readonly db: Db; readonly tenant: TenantId; readonly http: Adm
 /** `before`: as it was locked. */
 export async function endWhatTheOldIdpSaid(
   { db, tenant, http, deps }: Changing,
-  before: StoredConnection,
+  before: Pick<StoredConnection, 'id' | 'configuration' | 'barrierAt'>,
   configuration: unknown,
 ): Promise<void> {
   if (isDeepStrictEqual(identityOf(before.configuration), identityOf(configuration))) return

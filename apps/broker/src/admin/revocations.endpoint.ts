@@ -96,6 +96,12 @@ const kills = [
     summary: 'Disable a connection and end everything opened through it',
     idOf: idParam,
   }),
+  killing({
+    target: 'connection',
+    path: '/assertion-trusts/:id/kill',
+    summary: 'Accept no more assertions of an issuer and end everything opened by them',
+    idOf: idParam,
+  }),
   killing({ target: 'tenant', path: '/kill', summary: 'Suspend a tenant and end everything of it', idOf: (http) => tenantOf(http).id }),
 ]
 

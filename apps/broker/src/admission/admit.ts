@@ -3,7 +3,7 @@
  *
  * `identify` turns the evidence into a `NormalizedIdentity`; `admit` lets policy decide on it. Neither writes anything.
  */
-import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
+import { claimedAddresses, parseEmailAddress, withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import { addressesInIds } from '@drawbridge/core/identity/id-address'
 import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
@@ -28,7 +28,18 @@ export type Identified = {
 }
 type ScimLink = { readonly by: 'userName' | 'externalId'; readonly value: string }
 
-export function identify(configuration: ConnectionConfiguration, assertion: IdentityAssertion): Result<Identified, IdentityRefusal> {
+/** Which e-mail addresses she claims, and which of them is hers. */
+export function addressesOf({ identity, scimLink, idAddresses }: Identified) {
+  const email = identity.claims.get('email')
+  return {
+    claimed: claimedAddresses(identity.claims, scimLink?.value, ...idAddresses),
+    own: typeof email === 'string' ? parseEmailAddress(email) : undefined,
+  }
+}
+
+type IdentifiedBy = Pick<ConnectionConfiguration, 'mapping' | 'scimLinkKey'>
+
+export function identify(configuration: IdentifiedBy, assertion: IdentityAssertion): Result<Identified, IdentityRefusal> {
   const identity = normalize(assertion, configuration.mapping)
   if (!identity.ok) return identity
   const idAddresses = addressesInIds(assertion, configuration.mapping)
@@ -38,7 +49,7 @@ export function identify(configuration: ConnectionConfiguration, assertion: Iden
     : err({ reason: 'identity_text_malformed', say: 'the login carries text that is none: NUL, or half a character' })
 }
 
-function scimLinkOf(configuration: ConnectionConfiguration, assertion: IdentityAssertion): ScimLink | undefined {
+function scimLinkOf(configuration: IdentifiedBy, assertion: IdentityAssertion): ScimLink | undefined {
   const key = configuration.scimLinkKey
   if (!key) return undefined
   const value = readAttribute(assertion, key.attribute)

@@ -4,8 +4,9 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 export const claimSourcesOf =
-  (tenant: Pick<ResolvedTenant, 'connection'>) =>
+  (tenant: Pick<ResolvedTenant, 'connection' | 'assertionTrusts'>) =>
   (id: ConnectionId): ClaimSources | undefined => {
     const configuration = tenant.connection(id)?.configuration
-    return configuration?.ok ? configuration.value.mapping : undefined
+    if (configuration !== undefined) return configuration.ok ? configuration.value.mapping : undefined
+    return tenant.assertionTrusts.find((trust) => trust.id === id)?.trust.mapping
   }

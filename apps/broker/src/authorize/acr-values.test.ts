@@ -3,61 +3,40 @@
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { err } from '@drawbridge/core/result'
 import { createGuard, type Guard } from '@drawbridge/guard/create-guard'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
 import {
   type AnIdp,
   type APage,
   type APlainBrowser,
-  aCompany,
   aCompanyPolicy,
   anAuthorizeUrl,
-  anIdp,
-  aPlainBrowser,
   aWebRedirectUri,
   publish,
 } from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { aTokenClient, type TokenAnswer } from '@drawbridge/testkit/a-token-client'
-import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
+import { type TokenAnswer } from '@drawbridge/testkit/a-token-client'
 import { toldRefusals } from '@drawbridge/testkit/told-refusals'
 import type { Connector } from '@drawbridge/upstream/connector'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
+let at: SigningIn
 let browser: APlainBrowser
 const told = toldRefusals()
 const origin = 'http://localhost:4400'
-const issuer = `${origin}/t/acme`
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, {
-    clock: { now: () => now },
-    connectorFor: (tenant, connection) => refusing(idp.connectorFor(tenant, connection)),
-    metrics: told.metrics,
-  })
-  await aTokenKey(fixture, broker, acme)
+  at = await aSigningIn(() => now, { wrap: refusing, metrics: told.metrics })
 })
-afterAll(async () => {
-  await broker.close()
-  await fixture.close()
-})
+afterAll(() => at.close())
 beforeEach(() => {
   now = addSeconds(now, 10_000)
-  idp.started.length = 0
+  at.idp.started.length = 0
   cannot = undefined
   told.take()
   says(['pwd'])
-  browser = aPlainBrowser({ issuer, url: broker.url })
+  browser = at.browser()
 })
 
 /** Her IdP answers, in the words of its protocol, that it cannot. */
@@ -68,16 +47,16 @@ const refusing = (connector: Connector): Connector => ({
 })
 
 const says = (amr: readonly string[], more: Partial<AnIdp['says']> = {}) => {
-  idp.says = { sub: 'ada', groups: ['staff'], amr, ...more }
+  at.idp.says = { sub: 'ada', groups: ['staff'], amr, ...more }
 }
-const ask = (change: Record<string, string> = {}) => browser.visit(anAuthorizeUrl(issuer, acme, { scope: 'openid read', ...change }))
-const comeHome = (left: APage) => browser.comeHome(left, acme.connectionId)
+const ask = (change: Record<string, string> = {}) => browser.visit(anAuthorizeUrl(at.issuer, at.acme, { scope: 'openid read', ...change }))
+const comeHome = (left: APage) => browser.comeHome(left, at.acme.connectionId)
 type Tokens = TokenAnswer & { readonly id_token: string }
-const client = () => aTokenClient(broker, acme)
+const client = () => at.client
 const redeem = (home: APage) =>
   client().post('token', {
     ...{ grant_type: 'authorization_code', code: new URL(home.location).searchParams.get('code') ?? 'none' },
-    ...{ redirect_uri: aWebRedirectUri, code_verifier: aVerifier, client_id: acme.clientId },
+    ...{ redirect_uri: aWebRedirectUri, code_verifier: aVerifier, client_id: at.acme.clientId },
   }) as Promise<Tokens>
 const acrOf = ({ access_token: token }: Pick<TokenAnswer, 'access_token'>) => decodeJwt(token)['acr']
 const isAtIdp = ({ location }: APage) => location.startsWith('https://idp.example/login')
@@ -95,7 +74,7 @@ describe('acr_values, a wish (OIDC Core §3.1.2.1, §5.5.1.1)', () => {
   ])('$wish of an IdP that says $amr and $acr: both tokens tell $told, and so does every refresh', async ({ wish, amr, acr, told }) => {
     says(amr, acr === undefined ? {} : { acr })
     const tokens = await redeem(await comeHome(await ask({ acr_values: wish })))
-    expect(idp.started).toMatchObject([{ acrValues: wish.split(' ').filter(Boolean), forceAuthn: false, stepUpAcr: undefined }])
+    expect(at.idp.started).toMatchObject([{ acrValues: wish.split(' ').filter(Boolean), forceAuthn: false, stepUpAcr: undefined }])
     expect([acrOf(tokens), decodeJwt(tokens.id_token)['acr']]).toEqual([told, told])
     const again = await client().refresh(tokens.refresh_token)
     expect(acrOf(again)).toBe(told)
@@ -107,15 +86,15 @@ describe('acr_values, a wish (OIDC Core §3.1.2.1, §5.5.1.1)', () => {
     const left = await ask({ acr_values: 'multi_factor' })
     expect(isAtIdp(left)).toBe(true)
     expect(acrOf(await redeem(await comeHome(left)))).toBeUndefined()
-    expect(idp.started).toHaveLength(2)
+    expect(at.idp.started).toHaveLength(2)
     says(['pwd', 'otp'])
     await comeHome(await ask({ acr_values: 'multi_factor' }))
-    const started = idp.started.length
+    const started = at.idp.started.length
     for (const wish of ['multi_factor', 'phr multi_factor', 'single_factor multi_factor'])
       expect(acrOf(await redeem(await ask({ acr_values: wish })))).toBe(
         wish === 'single_factor multi_factor' ? 'single_factor' : 'multi_factor',
       )
-    expect(idp.started).toHaveLength(started)
+    expect(at.idp.started).toHaveLength(started)
   })
 
   it.each(['saml_authn_context_unmet', 'oidc_step_up_unmet'] as const)(
@@ -124,7 +103,7 @@ describe('acr_values, a wish (OIDC Core §3.1.2.1, §5.5.1.1)', () => {
       const left = await ask({ acr_values: 'multi_factor' })
       cannot = reason
       const { searchParams } = new URL((await comeHome(left)).location)
-      expect([searchParams.get('error'), searchParams.get('iss')]).toEqual(['unmet_authentication_requirements', issuer])
+      expect([searchParams.get('error'), searchParams.get('iss')]).toEqual(['unmet_authentication_requirements', at.issuer])
       expect(told.take()).toEqual(['authentication_unmet'])
       cannot = undefined
       expect((await comeHome(left)).location).toContain('code=dbc_')
@@ -140,10 +119,10 @@ describe('acr_values, a wish (OIDC Core §3.1.2.1, §5.5.1.1)', () => {
   })
 
   it('what a tenant says of its own IdP is no strength before a resource server (security: policy fails strict)', async () => {
-    await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}acr: { "urn:acme:strong": phishing_resistant }\n`)
+    await publish(at.fixture, at.acme, now, `${aCompanyPolicy(['read', 'write'])}acr: { "urn:acme:strong": phishing_resistant }\n`)
     says([], { acr: 'urn:acme:strong' })
     expect(acrOf(await redeem(await comeHome(await ask({ acr_values: 'phr' }))))).toBe('urn:acme:strong')
-    await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
+    await publish(at.fixture, at.acme, now, aCompanyPolicy(['read', 'write']))
   })
 
   it('too many, too long or no words are refused (RFC 6749 §4.1.2.1)', async () => {
@@ -152,7 +131,7 @@ describe('acr_values, a wish (OIDC Core §3.1.2.1, §5.5.1.1)', () => {
   })
 
   it('the metadata lists what we know and what the connections list (OIDC Discovery §3, RFC 9470 §7)', async () => {
-    const metadata = JSON.parse((await browser.visit(`${issuer}/.well-known/openid-configuration`)).text)
+    const metadata = JSON.parse((await browser.visit(`${at.issuer}/.well-known/openid-configuration`)).text)
     expect(metadata.acr_values_supported).toEqual([
       ...['single_factor', 'multi_factor', 'phishing_resistant', 'phishing_resistant_hardware', 'phr', 'phrh'],
       'https://refeds.org/profile/mfa',
@@ -164,12 +143,12 @@ describe('step-up at a resource server (RFC 9470)', () => {
   let guard: Guard
   beforeEach(async () => {
     guard = createGuard({
-      resource: acme.resource,
-      issuers: [{ issuer, credential: { id: acme.credentialId, secret: acme.credentialSecret } }],
+      resource: at.acme.resource,
+      issuers: [{ issuer: at.issuer, credential: { id: at.acme.credentialId, secret: at.acme.credentialSecret } }],
       toolScopes: { search: ['read'], pay: ['read'], sign: ['read'] },
       toolAuthentication: { pay: { acrValues: ['multi_factor', 'phr'] }, sign: { maxAgeSeconds: 300 } },
       onDeaf: 'introspect',
-      fetch: (input, init) => fetch((input as string).replace(origin, broker.url), init),
+      fetch: (input, init) => fetch((input as string).replace(origin, at.broker.url), init),
       now: () => now,
     })
     await guard.start()
@@ -205,7 +184,7 @@ describe('step-up at a resource server (RFC 9470)', () => {
     const wish = wishOf(await call('sign', refreshed))
     expect(wish).toEqual({ max_age: '300', scope: 'read' })
     const left = await ask(wish)
-    expect([isAtIdp(left), idp.started.at(-1)]).toMatchObject([true, { forceAuthn: true }])
+    expect([isAtIdp(left), at.idp.started.at(-1)]).toMatchObject([true, { forceAuthn: true }])
     expect(await call('sign', await redeem(await comeHome(left)))).toBe('served')
     await guard.stop()
   })
@@ -215,7 +194,7 @@ describe('step-up at a resource server (RFC 9470)', () => {
     const left = await ask(wishOf(await call('pay', weak)))
     const home = await comeHome(left)
     expect(home.location).toContain('code=dbc_')
-    expect(idp.started).toHaveLength(2)
+    expect(at.idp.started).toHaveLength(2)
     expect(await call('pay', await redeem(home))).toMatchObject({ reason: 'authentication_insufficient', status: 401 })
     await guard.stop()
   })

@@ -7,7 +7,7 @@
  */
 
 import { demandsRecentLogin } from '@drawbridge/core/identity/fresh-login'
-import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { LoginAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { identityToJson } from '@drawbridge/core/identity/identity-json'
 import { namesOfIdpSession } from '@drawbridge/core/logout/idp-session'
 import { Secret } from '@drawbridge/core/secret'
@@ -114,7 +114,7 @@ async function askedByClient({ http, deps, tenant, browserHash, trip, now }: Hom
   return isAsked ? { flow: flow.value, for: cannot } : undefined
 }
 
-async function believe(home: Homecoming, configuration: ConnectionConfiguration, assertion: IdentityAssertion): Promise<Answer> {
+async function believe(home: Homecoming, configuration: ConnectionConfiguration, assertion: LoginAssertion): Promise<Answer> {
   const { deps, tenant } = home
   const identified = identify(configuration, assertion)
   if (!identified.ok) {
@@ -157,7 +157,7 @@ const pageReasons = {
   directory_resync_pending: 'directory_resync_pending',
 } as const satisfies Record<LoginRefusal, string>
 
-function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Identified, handleHash: CredentialHash): LoginToComplete {
+function loginToComplete(home: Homecoming, assertion: LoginAssertion, who: Identified, handleHash: CredentialHash): LoginToComplete {
   const { http, deps, tenant, now } = home
   const { authentication, stableId } = who.identity
   const claims = identityToJson(who.identity)
@@ -182,7 +182,7 @@ function loginToComplete(home: Homecoming, assertion: IdentityAssertion, who: Id
 }
 
 /** What a sign-out at the IdP will want to see again. Nobody else has a use for it, so it rests sealed, and ends with the session. */
-function sealLogoutHint(home: Homecoming, assertion: IdentityAssertion, sessionId: BrowserSessionId): Buffer | undefined {
+function sealLogoutHint(home: Homecoming, assertion: LoginAssertion, sessionId: BrowserSessionId): Buffer | undefined {
   const hint = assertion.kind === 'oidc' ? assertion.logoutHint : undefined
   return (
     hint &&

@@ -6,7 +6,7 @@
  */
 import { nextFactorStep, privilegedFrom, proofBy, turnOfOwnFactor } from '@drawbridge/core/factor/second-factor'
 import { withDirectory } from '@drawbridge/core/identity/directory-claims'
-import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { LoginAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { stepsOf } from '@drawbridge/core/identity/login-trace'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import {
@@ -41,7 +41,7 @@ import { type FoundByTest, foundOfFailure, keepFound, nothingFound } from './tes
 import { refuseUpstream } from './upstream-refusal.js'
 
 export type TestHomecoming = Homecoming & { readonly testLoginId: TestLoginId }
-type Verified = Result<IdentityAssertion, RefusedAnswer>
+type Verified = Result<LoginAssertion, RefusedAnswer>
 
 export async function finishTestLogin(home: TestHomecoming, configuration: ConnectionConfiguration, verified: Verified): Promise<Answer> {
   if (!verified.ok) return refuseAnswer(home, verified.error)

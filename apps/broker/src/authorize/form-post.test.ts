@@ -1,57 +1,34 @@
 /** Answers that the browser posts to the client (OAuth 2.0 Form Post Response Mode), and requests that a client has the browser post to us. */
 import { createHash } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
-import {
-  type AnIdp,
-  type APage,
-  type APlainBrowser,
-  aCompany,
-  anAuthorizeUrl,
-  anIdp,
-  aPlainBrowser,
-  aWebRedirectUri,
-} from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { aTokenClient } from '@drawbridge/testkit/a-token-client'
-import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type APage, type APlainBrowser, anAuthorizeUrl, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
+import { asOwner } from '@drawbridge/testkit/database'
 import { toldRefusals } from '@drawbridge/testkit/told-refusals'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
+let at: SigningIn
 let browser: APlainBrowser
 const told = toldRefusals()
-const issuer = 'http://localhost:4400/t/acme'
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor, metrics: told.metrics })
-  await aTokenKey(fixture, broker, acme)
+  at = await aSigningIn(() => now, { metrics: told.metrics })
 })
-afterAll(async () => {
-  await broker.close()
-  await fixture.close()
-})
-const isClient = (change: string) => asOwner(fixture.ownerUrl, `UPDATE clients SET ${change}, version = version + 1`)
+afterAll(() => at.close())
+const isClient = (change: string) => asOwner(at.fixture.ownerUrl, `UPDATE clients SET ${change}, version = version + 1`)
 beforeEach(async () => {
   now = addSeconds(now, 100_000)
-  idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
-  browser = aPlainBrowser({ issuer, url: broker.url })
+  at.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+  browser = at.browser()
   await isClient(`kind = 'preregistered', pre_approved = true, redirect_uris = ARRAY['${aWebRedirectUri}']`)
   told.take()
 })
 
-const address = (change: Record<string, string> = {}) => anAuthorizeUrl(issuer, acme, { response_mode: 'form_post', ...change })
+const address = (change: Record<string, string> = {}) => anAuthorizeUrl(at.issuer, at.acme, { response_mode: 'form_post', ...change })
 const ask = (change?: Record<string, string>) => browser.visit(address(change))
-const comeHome = (left: APage) => browser.comeHome(left, acme.connectionId)
+const comeHome = (left: APage) => browser.comeHome(left, at.acme.connectionId)
 
 /** The one form that leads to the client, as a browser would post it. */
 function formOf({ text, location }: APage): { readonly action: string; readonly fields: Record<string, string> } {
@@ -66,16 +43,16 @@ describe('an answer by form_post (Form Post Response Mode §2)', () => {
     const consent = await comeHome(await ask({ prompt: 'consent' }))
     const { action, fields } = formOf(await browser.submit(consent.location, { answer: 'allow' }))
     expect(action).toBe(aWebRedirectUri)
-    expect(fields).toEqual({ code: expect.stringMatching(/^dbc_/), state: 'xyz', iss: issuer })
+    expect(fields).toEqual({ code: expect.stringMatching(/^dbc_/), state: 'xyz', iss: at.issuer })
     const form = { grant_type: 'authorization_code', code: fields['code'] as string, redirect_uri: aWebRedirectUri }
-    const tokens = await aTokenClient(broker, acme).post('token', { ...form, code_verifier: aVerifier, client_id: acme.clientId })
+    const tokens = await at.client.post('token', { ...form, code_verifier: aVerifier, client_id: at.acme.clientId })
     expect(tokens).toHaveProperty('access_token')
   })
 
   it('is a page that goes by itself or by its button, to the origin of the client and nowhere else, kept by nobody', async () => {
     await comeHome(await ask())
     const cookie = [...browser.jar].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(address({ state: '"><script>alert(1)</script>' }).replace('http://localhost:4400', broker.url), {
+    const response = await fetch(address({ state: '"><script>alert(1)</script>' }).replace('http://localhost:4400', at.broker.url), {
       headers: { cookie },
       redirect: 'manual',
     })
@@ -98,18 +75,18 @@ describe('an answer by form_post (Form Post Response Mode §2)', () => {
     { when: 'nothing that is asked for exists', change: { scope: 'nothing' }, error: 'invalid_scope' },
   ] as { when: string; change: Record<string, string>; error: string }[])('is the error, too, where $when', async ({ change, error }) => {
     const { action, fields } = formOf(await ask(change))
-    expect([action, fields]).toEqual([aWebRedirectUri, { error, error_description: expect.any(String), state: 'xyz', iss: issuer }])
+    expect([action, fields]).toEqual([aWebRedirectUri, { error, error_description: expect.any(String), state: 'xyz', iss: at.issuer }])
     expect(told.take()).toHaveLength(1)
   })
 
   it('is the no of a person and of her policy: a form that she may post from the page that says why', async () => {
     const consent = await comeHome(await ask({ prompt: 'consent' }))
     const { fields } = formOf(await browser.submit(consent.location, { answer: 'deny' }))
-    expect(fields).toMatchObject({ error: 'access_denied', iss: issuer })
-    idp.says = { ...idp.says, groups: [] }
-    browser = aPlainBrowser({ issuer, url: broker.url })
+    expect(fields).toMatchObject({ error: 'access_denied', iss: at.issuer })
+    at.idp.says = { ...at.idp.says, groups: [] }
+    browser = at.browser()
     const denied = await comeHome(await ask())
-    expect([denied.status, formOf(denied).fields]).toMatchObject([403, { error: 'access_denied', state: 'xyz', iss: issuer }])
+    expect([denied.status, formOf(denied).fields]).toMatchObject([403, { error: 'access_denied', state: 'xyz', iss: at.issuer }])
   })
 
   it('goes to no web host that nobody vouched for without a click (RFC 9700 §4.11.2)', async () => {
@@ -135,14 +112,14 @@ describe('a response mode that cannot be had is refused by redirect (Multiple Re
     expect((await ask({ response_mode: '', prompt: 'none' })).location).toContain('error=login_required')
   })
   it('what can be had is in the metadata (RFC 8414 §2)', async () => {
-    const metadata = await browser.visit(`${issuer}/.well-known/openid-configuration`)
+    const metadata = await browser.visit(`${at.issuer}/.well-known/openid-configuration`)
     expect(JSON.parse(metadata.text)).toMatchObject({ response_modes_supported: ['query', 'form_post'] })
   })
 })
 
 describe('a request that is posted (OIDC Core §3.1.2.1)', () => {
   const post = (body: string, contentType = 'application/x-www-form-urlencoded') =>
-    fetch(`${broker.url}/t/acme/authorize`, { method: 'POST', body, redirect: 'manual', headers: { 'content-type': contentType } })
+    fetch(`${at.broker.url}/t/acme/authorize`, { method: 'POST', body, redirect: 'manual', headers: { 'content-type': contentType } })
   const form = (change?: Record<string, string>) => address(change).split('?')[1] as string
 
   it('is the same as in the address, with the cookies that a form of another site does not bring', async () => {

@@ -1,6 +1,5 @@
 /** A trip that has come home to the browser that began it, and what a verdict on it depends on, whether it is a login's or a test's. */
-import { claimedAddresses, parseEmailAddress } from '@drawbridge/core/identity/email-address'
-import type { IdentityAssertion } from '@drawbridge/core/identity/identity-assertion'
+import type { LoginAssertion } from '@drawbridge/core/identity/identity-assertion'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
 import type { LoginToJudge } from '@drawbridge/store/complete-login'
@@ -9,7 +8,7 @@ import { askForMetadata } from '@drawbridge/store/metadata-sources'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import { askAgainSeconds } from '@drawbridge/upstream/saml/metadata-schedule'
-import type { Identified } from '../admission/admit.js'
+import { addressesOf, type Identified } from '../admission/admit.js'
 import type { BrokerDeps } from '../deps.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
@@ -40,11 +39,7 @@ export async function noteUnknownKey({ deps, tenant, connection, now }: Homecomi
   await inTenant(deps.database, tenant.id, (db) => askForMetadata(db, tenant.id, connection.id, asked))
 }
 
-export function loginToJudge(
-  { connection, browserHash, trip, now }: Homecoming,
-  assertion: IdentityAssertion,
-  who: Identified,
-): LoginToJudge {
+export function loginToJudge({ connection, browserHash, trip, now }: Homecoming, assertion: LoginAssertion, who: Identified): LoginToJudge {
   const { authentication, stableId } = who.identity
   return {
     id: trip.id,
@@ -60,16 +55,8 @@ export function loginToJudge(
   }
 }
 
-function addressesOf({ identity, scimLink, idAddresses }: Identified): LoginToJudge['addresses'] {
-  const email = identity.claims.get('email')
-  return {
-    claimed: claimedAddresses(identity.claims, scimLink?.value, ...idAddresses),
-    own: typeof email === 'string' ? parseEmailAddress(email) : undefined,
-  }
-}
-
 /** Both ids of a SAML answer count: the profile forbids a second use of the assertion, and a response is one message. */
-function replaysOf(assertion: IdentityAssertion, now: Instant): Pick<LoginToJudge, 'replays' | 'replayableUntil'> {
+function replaysOf(assertion: LoginAssertion, now: Instant): Pick<LoginToJudge, 'replays' | 'replayableUntil'> {
   if (assertion.kind === 'saml') {
     const replays = [
       { kind: 'saml_assertion' as const, id: assertion.assertionId },

@@ -1,51 +1,31 @@
 /** What a live session answers by itself, what it does not, and what of it is in the audit trail. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
-import {
-  type AnIdp,
-  type APlainBrowser,
-  aCompany,
-  anAuthorizeUrl,
-  anIdp,
-  aPlainBrowser,
-  hidden,
-  publish,
-} from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type APlainBrowser, anAuthorizeUrl, hidden, publish } from '@drawbridge/testkit/a-login'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
+import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
+let at: SigningIn
 let browser: APlainBrowser
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor })
+  at = await aSigningIn(() => now)
 })
-afterAll(async () => {
-  await broker.close()
-  await fixture.close()
-})
+afterAll(() => at.close())
 /** Ada has signed in a minute ago. */
 beforeEach(async () => {
   now = addSeconds(now, 600)
-  idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
-  browser = aPlainBrowser({ issuer, url: broker.url })
-  await browser.comeHome(await browser.visit(authorize()), acme.connectionId)
+  at.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+  browser = at.browser()
+  await browser.comeHome(await browser.visit(authorize()), at.acme.connectionId)
   now = addSeconds(now, 60)
-  idp.started.length = 0
+  at.idp.started.length = 0
 })
 
-const issuer = 'http://localhost:4400/t/acme'
-const authorize = (change?: Record<string, string>) => anAuthorizeUrl(issuer, acme, { scope: 'read', ...change })
+const authorize = (change?: Record<string, string>) => anAuthorizeUrl(at.issuer, at.acme, { scope: 'read', ...change })
 const sql = <Row = Record<string, unknown>>(text: string, parameters: readonly unknown[] = []) =>
-  asOwner<Row>(fixture.ownerUrl, text, parameters)
+  asOwner<Row>(at.fixture.ownerUrl, text, parameters)
 const requests = async () => (await sql<{ n: number }>('SELECT count(*)::int AS n FROM authorization_requests'))[0]?.n
 const ends = { code: 'code=dbc_', idp: 'https://idp.example/login', consent: '/authorize/consent?request=' } as const
 
@@ -54,7 +34,7 @@ describe('a live session', () => {
     const before = await requests()
     expect((await browser.visit(authorize())).location).toContain(ends.code)
     expect(await requests()).toBe(before)
-    expect(idp.started).toEqual([])
+    expect(at.idp.started).toEqual([])
   })
   it.each([
     { ask: {}, end: ends.code },
@@ -82,16 +62,16 @@ describe('a live session', () => {
   })
   it('with max_age=0 answers once the person has signed in for this very request', async () => {
     const left = await browser.visit(authorize({ max_age: '0' }))
-    expect(idp.started).toMatchObject([{ forceAuthn: true }])
-    expect((await browser.comeHome(left, acme.connectionId)).location).toContain(ends.code)
+    expect(at.idp.started).toMatchObject([{ forceAuthn: true }])
+    expect((await browser.comeHome(left, at.acme.connectionId)).location).toContain(ends.code)
   })
   it('without a second factor is sent back for one, and refused where no page may be shown', async () => {
     const mfa = `version: 1\nrules: [{name: staff, effect: grant, scopes: ["read"], groups: [staff]}]\nmfa: [{scopes: ["read"]}]\n`
     await sql('UPDATE browser_sessions SET amr = $1', [['pwd']])
-    await publish(fixture, acme, now, mfa)
+    await publish(at.fixture, at.acme, now, mfa)
     expect((await browser.visit(authorize({ prompt: 'none' }))).location).toContain('error=login_required')
     expect((await browser.visit(authorize())).location).toContain(ends.idp)
-    expect(idp.started).toMatchObject([{ stepUpAcr: 'mfa', forceAuthn: true }])
+    expect(at.idp.started).toMatchObject([{ stepUpAcr: 'mfa', forceAuthn: true }])
   })
 })
 
@@ -103,15 +83,15 @@ describe('a no of a person is in the audit trail', () => {
   it('on the consent page, with the subject of the session that was asked', async () => {
     const page = await browser.visit(authorize({ prompt: 'consent' }))
     expect((await browser.submit(page.location, { answer: 'deny' })).location).toContain('error=access_denied')
-    expect(await declined('consent_denied')).toEqual([{ ...line, subject_id: acme.subjectId, reason: 'consent_denied' }])
+    expect(await declined('consent_denied')).toEqual([{ ...line, subject_id: at.acme.subjectId, reason: 'consent_denied' }])
   })
   it('on the notice, where nobody is known yet; a second no is none', async () => {
     await sql('UPDATE clients SET pre_approved = false')
-    const stranger = aPlainBrowser({ issuer, url: broker.url })
+    const stranger = at.browser()
     const notice = await stranger.visit(authorize())
     const { text } = await stranger.visit(notice.location)
     const [request, proof] = [hidden(text, 'request'), hidden(text, 'proof')]
-    const no = () => stranger.visit(`${issuer}/authorize/client-notice`, { request, proof, answer: 'cancel' })
+    const no = () => stranger.visit(`${at.issuer}/authorize/client-notice`, { request, proof, answer: 'cancel' })
     const both = await Promise.all([no(), no()])
     await sql('UPDATE clients SET pre_approved = true')
     expect(both.filter(({ location }) => location.includes('error=access_denied'))).toHaveLength(1)
@@ -123,7 +103,7 @@ describe('a no of a person is in the audit trail', () => {
 it('a request that is refused before anybody has signed in is counted, and leaves no line in the audit trail', async () => {
   const lines = async () => (await sql<{ n: number }>('SELECT count(*)::int AS n FROM audit_events'))[0]?.n
   const before = [await lines(), await requests()]
-  const stranger = aPlainBrowser({ issuer, url: broker.url })
+  const stranger = at.browser()
   const refused = [
     { code_challenge: '' },
     { scope: 'nothing' },
@@ -133,7 +113,7 @@ it('a request that is refused before anybody has signed in is counted, and leave
   ]
   for (const change of refused as Record<string, string>[]) await stranger.visit(authorize(change))
   expect([await lines(), await requests()]).toEqual(before)
-  const counted = await broker.deps.metrics.print()
+  const counted = await at.broker.deps.metrics.print()
   for (const reason of ['pkce_missing', 'scope_unknown', 'client_unknown', 'redirect_uri_unregistered', 'login_required'])
     expect(counted).toContain(`drawbridge_refusals_total{reason="${reason}"}`)
 })

@@ -1,37 +1,21 @@
 /** A login that brings less than the one before: what only the lost group gave is taken from grants that were opened earlier, too. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
-import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri, publish } from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { aTokenClient, type TokenClient } from '@drawbridge/testkit/a-token-client'
-import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type AnIdp, anAuthorizeUrl, aWebRedirectUri, publish } from '@drawbridge/testkit/a-login'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
+import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
-let client: TokenClient
+let at: SigningIn
 
-const issuer = 'http://localhost:4400/t/acme'
 const everything = { sub: 'ada', groups: ['staff', 'writers'], amr: ['pwd', 'otp'] }
 const withoutWriters = { ...everything, groups: ['staff'] }
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor })
-  client = aTokenClient(broker, acme)
-  await aTokenKey(fixture, broker, acme)
+  at = await aSigningIn(() => now)
 })
-afterAll(async () => {
-  await broker.close()
-  await fixture.close()
-})
+afterAll(() => at.close())
 beforeEach(async () => {
   now = addSeconds(now, 100_000)
   await policy('now')
@@ -39,8 +23,8 @@ beforeEach(async () => {
 
 const policy = (claimChanges: 'now' | 'at_next_refresh') =>
   publish(
-    fixture,
-    acme,
+    at.fixture,
+    at.acme,
     now,
     `version: 1
 claimChanges: ${claimChanges}
@@ -49,27 +33,30 @@ bundles: [{name: staff, groups: [staff], scopes: [read]}, {name: writers, groups
 
 /** In a browser of its own. */
 async function signIn(says: AnIdp['says']) {
-  idp.says = says
-  const browser = aPlainBrowser({ issuer, url: broker.url })
-  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(issuer, acme, { scope: 'read write' })), acme.connectionId)
+  at.idp.says = says
+  const browser = at.browser()
+  const home = await browser.comeHome(
+    await browser.visit(anAuthorizeUrl(at.issuer, at.acme, { scope: 'read write' })),
+    at.acme.connectionId,
+  )
   const code = new URL(home.location).searchParams.get('code')
   if (code === null) throw new Error(`no code: ${home.location} ${home.text}`)
   now = addSeconds(now, 1)
   const redeemed = { grant_type: 'authorization_code', code, redirect_uri: aWebRedirectUri, code_verifier: aVerifier }
-  return client.post('token', { ...redeemed, client_id: acme.clientId })
+  return at.client.post('token', { ...redeemed, client_id: at.acme.clientId })
 }
 const entries = () =>
-  asOwner<{ payload: unknown }>(fixture.ownerUrl, "SELECT payload FROM outbox WHERE kind = 'settle-directory' ORDER BY id")
+  asOwner<{ payload: unknown }>(at.fixture.ownerUrl, "SELECT payload FROM outbox WHERE kind = 'settle-directory' ORDER BY id")
 
 it('at once, where no worker runs: what is lost is inactive, what is kept can be refreshed', async () => {
   const before = await signIn(everything)
   expect(before.scope).toBe('read write')
-  expect(await client.introspect(before.access_token)).toMatchObject({ active: true })
+  expect(await at.client.introspect(before.access_token)).toMatchObject({ active: true })
   const after = await signIn(withoutWriters)
   expect(after.scope).toBe('read')
-  expect(await client.introspect(before.access_token)).toEqual({ active: false })
-  expect(await client.introspect(after.access_token)).toMatchObject({ active: true, scope: 'read' })
-  expect((await client.refresh(before.refresh_token)).scope).toBe('read')
+  expect(await at.client.introspect(before.access_token)).toEqual({ active: false })
+  expect(await at.client.introspect(after.access_token)).toMatchObject({ active: true, scope: 'read' })
+  expect((await at.client.refresh(before.refresh_token)).scope).toBe('read')
 })
 
 it('the worker is asked once for the person whose login it was, and not where a login says what the one before said', async () => {
@@ -80,7 +67,7 @@ it('the worker is asked once for the person whose login it was, and not where a 
   await signIn(withoutWriters)
   const told = await entries()
   expect(told).toHaveLength(known + 1)
-  expect(told.at(-1)?.payload).toEqual({ connection: acme.connectionId, subjects: [expect.any(String)] })
+  expect(told.at(-1)?.payload).toEqual({ connection: at.acme.connectionId, subjects: [expect.any(String)] })
 })
 
 it('the same groups in another order are nothing new', async () => {
@@ -95,14 +82,14 @@ it('at the next refresh, where the policy says so', async () => {
   await policy('at_next_refresh')
   const known = await entries()
   await signIn(withoutWriters)
-  expect(await client.introspect(before.access_token)).toMatchObject({ active: true, scope: 'read write' })
+  expect(await at.client.introspect(before.access_token)).toMatchObject({ active: true, scope: 'read write' })
   expect(await entries()).toEqual(known)
-  expect((await client.refresh(before.refresh_token)).scope).toBe('read')
+  expect((await at.client.refresh(before.refresh_token)).scope).toBe('read')
 })
 
 it('a login that brings more gives nothing to what was opened before', async () => {
   const before = await signIn(withoutWriters)
   expect((await signIn(everything)).scope).toBe('read write')
-  expect(await client.introspect(before.access_token)).toMatchObject({ active: true, scope: 'read' })
-  expect((await client.refresh(before.refresh_token)).scope).toBe('read')
+  expect(await at.client.introspect(before.access_token)).toMatchObject({ active: true, scope: 'read' })
+  expect((await at.client.refresh(before.refresh_token)).scope).toBe('read')
 })

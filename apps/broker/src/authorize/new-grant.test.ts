@@ -1,64 +1,41 @@
 /** What a new grant needs beyond rules: proof that is strong and fresh, a session that is young enough, a sign-in and a yes of its own. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
-import {
-  type AnIdp,
-  type APage,
-  type APlainBrowser,
-  aCompany,
-  anAuthorizeUrl,
-  anIdp,
-  aPlainBrowser,
-  aWebRedirectUri,
-  publish,
-} from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type APage, type APlainBrowser, anAuthorizeUrl, aWebRedirectUri, publish } from '@drawbridge/testkit/a-login'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
+import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
+let at: SigningIn
 let browser: APlainBrowser
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
+  at = await aSigningIn(() => now)
   const scope = `INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier, is_default) VALUES ($1, $2, $3, $3, $3, false)`
-  for (const name of ['sensitive', 'admin']) await sql(scope, [acme.tenantId, acme.resourceId, name])
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor })
-  await aTokenKey(fixture, broker, acme)
+  for (const name of ['sensitive', 'admin']) await sql(scope, [at.acme.tenantId, at.acme.resourceId, name])
 })
-afterAll(async () => {
-  await broker.close()
-  await fixture.close()
-})
+afterAll(() => at.close())
 beforeEach(() => {
   now = addSeconds(now, 100_000)
-  idp.says = twoFactors
-  idp.started.length = 0
-  browser = aPlainBrowser({ issuer, url: broker.url })
+  at.idp.says = twoFactors
+  at.idp.started.length = 0
+  browser = at.browser()
 })
 
-const issuer = 'http://localhost:4400/t/acme'
 const password = { sub: 'ada', groups: ['staff'], amr: ['pwd'] }
 const twoFactors = { ...password, amr: ['pwd', 'otp'] }
 const sql = <Row = Record<string, unknown>>(text: string, parameters: readonly unknown[] = []) =>
-  asOwner<Row>(fixture.ownerUrl, text, parameters)
+  asOwner<Row>(at.fixture.ownerUrl, text, parameters)
 const policy = (more = '') =>
   publish(
-    fixture,
-    acme,
+    at.fixture,
+    at.acme,
     now,
     `version: 1\nrules: [{name: staff, effect: grant, scopes: [read, write, sensitive, admin], groups: [staff]}]\n${more}`,
   )
-const ask = (scope: string, change: Record<string, string> = {}) => browser.visit(anAuthorizeUrl(issuer, acme, { scope, ...change }))
-const comeHome = (left: APage) => browser.comeHome(left, acme.connectionId)
+const ask = (scope: string, change: Record<string, string> = {}) => browser.visit(anAuthorizeUrl(at.issuer, at.acme, { scope, ...change }))
+const comeHome = (left: APage) => browser.comeHome(left, at.acme.connectionId)
 /** Where the browser has come to. */
 const placeOf = ({ location, text }: APage): string =>
   location.includes('code=dbc_')
@@ -67,12 +44,12 @@ const placeOf = ({ location, text }: APage): string =>
       ? 'idp'
       : (/\/authorize\/(consent)|error=(\w+)/.exec(location)?.slice(1).find(Boolean) ?? /<code>(\w+)<\/code>/.exec(text)?.[1] ?? 'nowhere')
 /** What was asked of the IdP, trip by trip. */
-const asked = () => idp.started.map(({ forceAuthn, stepUpAcr }) => (stepUpAcr ?? (forceAuthn ? 'anew' : 'who')) as string)
+const asked = () => at.idp.started.map(({ forceAuthn, stepUpAcr }) => (stepUpAcr ?? (forceAuthn ? 'anew' : 'who')) as string)
 /** Signs in for a scope, and forgets the trips that it took. */
 async function signedIn(scope: string, says = twoFactors): Promise<void> {
-  idp.says = says
+  at.idp.says = says
   await comeHome(await ask(scope))
-  idp.started.length = 0
+  at.idp.started.length = 0
 }
 
 describe('a demand of several factors', () => {
@@ -97,7 +74,7 @@ describe('a demand of several factors', () => {
     { of: 'group', met: 'groups: [staff]', other: 'groups: [board]' },
     { of: 'condition', met: `when: "request.scopes.exists(s, s == 'write')"`, other: `when: "'admin' in request.scopes"` },
   ])('by $of asks those whom it names, and nobody else', async ({ met, other }) => {
-    const demand = (whom: string) => policy(`mfa: [{ name: strong, ${whom.replace('RESOURCE', acme.resource)} }]`)
+    const demand = (whom: string) => policy(`mfa: [{ name: strong, ${whom.replace('RESOURCE', at.acme.resource)} }]`)
     await demand(other)
     await signedIn('write', password)
     expect(placeOf(await ask('write'))).toBe('code')
@@ -118,7 +95,7 @@ describe('a demand of several factors', () => {
 
   it('whose proof came without a time is refused: nobody can show that it is fresh', async () => {
     await policy('mfa: [{ name: strong, scopes: [write] }]')
-    idp.says = { ...twoFactors, signedInAt: undefined } as typeof idp.says
+    at.idp.says = { ...twoFactors, signedInAt: undefined } as typeof at.idp.says
     const refused = await comeHome(await comeHome(await ask('write')))
     expect([placeOf(refused), asked()]).toEqual(['mfa_missing', ['who', 'mfa']])
     expect(refused.text).toContain('the identity provider did not say it')
@@ -133,9 +110,9 @@ describe('what is privileged', () => {
       code,
       redirect_uri: aWebRedirectUri,
       code_verifier: aVerifier,
-      client_id: acme.clientId,
+      client_id: at.acme.clientId,
     }
-    const answer = await fetch(`${broker.url}/t/acme/token`, { method: 'POST', body: new URLSearchParams(form) })
+    const answer = await fetch(`${at.broker.url}/t/acme/token`, { method: 'POST', body: new URLSearchParams(form) })
     return (await answer.json()) as Record<string, unknown>
   }
 
@@ -158,7 +135,7 @@ describe('what is privileged', () => {
     { when: 'the IdP does not say when she signed in', signedInAt: undefined },
   ])('is refused as login_not_fresh when $when, after one trip more', async ({ signedInAt }) => {
     await policy()
-    idp.says = { ...twoFactors, signedInAt: signedInAt === undefined ? undefined : addSeconds(now, signedInAt) } as typeof idp.says
+    at.idp.says = { ...twoFactors, signedInAt: signedInAt === undefined ? undefined : addSeconds(now, signedInAt) } as typeof at.idp.says
     const again = await comeHome(await ask('admin'))
     expect(placeOf(again)).toBe('idp')
     const refused = await comeHome(again)
@@ -217,15 +194,15 @@ describe('a sign-in that policy calls too old', () => {
 
   it('is asked for anew, and then counts', async () => {
     await policy(maxAge)
-    idp.says = old()
+    at.idp.says = old()
     const again = await comeHome(await ask('read'))
     expect([placeOf(again), asked()]).toEqual(['idp', ['who', 'anew']])
-    idp.says = twoFactors
+    at.idp.says = twoFactors
     expect(placeOf(await comeHome(again))).toBe('code')
   })
   it('is refused when the IdP does not ask, and the page says what ended', async () => {
     await policy(maxAge)
-    idp.says = old()
+    at.idp.says = old()
     const refused = await comeHome(await comeHome(await ask('read')))
     expect([refused.status, asked()]).toEqual([403, ['who', 'anew']])
     expect(refused.text).toContain('nothing lives longer than 1000 s after the sign-in at the IdP')
@@ -234,7 +211,7 @@ describe('a sign-in that policy calls too old', () => {
 
 describe('nobody goes round in circles', () => {
   const barrier = () =>
-    sql('UPDATE subjects SET barrier_at = $1, epoch = epoch + 1 WHERE tenant_id = $2', [new Date(addSeconds(now, -3)), acme.tenantId])
+    sql('UPDATE subjects SET barrier_at = $1, epoch = epoch + 1 WHERE tenant_id = $2', [new Date(addSeconds(now, -3)), at.acme.tenantId])
   const everything = 'mfa: [{ scopes: ["*"] }]\nsession: { authenticationMaxAgeSeconds: 1000 }'
 
   it.each([
@@ -244,17 +221,17 @@ describe('nobody goes round in circles', () => {
   ])('an IdP that says $says is asked at most $most times, for any tier', async ({ change, most }) => {
     await policy(everything)
     for (const scope of ['read', 'write', 'sensitive', 'admin', 'read write sensitive admin']) {
-      browser = aPlainBrowser({ issuer, url: broker.url })
-      idp.started.length = 0
+      browser = at.browser()
+      at.idp.started.length = 0
       const { signedInAt } = change
-      idp.says = {
+      at.idp.says = {
         ...twoFactors,
         ...change,
         signedInAt: signedInAt === undefined ? undefined : addSeconds(now, signedInAt),
-      } as typeof idp.says
+      } as typeof at.idp.says
       let page = await ask(scope)
       for (let trips = 0; placeOf(page) === 'idp' && trips < 10; trips += 1) page = await comeHome(page)
-      expect([scope, page.status, idp.started.length <= most]).toEqual([scope, 403, true])
+      expect([scope, page.status, at.idp.started.length <= most]).toEqual([scope, 403, true])
     }
   })
 
@@ -262,12 +239,12 @@ describe('nobody goes round in circles', () => {
     await policy(everything)
     await signedIn('read')
     await barrier()
-    idp.says = { ...password, signedInAt: addSeconds(now, -3600) } as typeof idp.says
+    at.idp.says = { ...password, signedInAt: addSeconds(now, -3600) } as typeof at.idp.says
     const afterBarrier = await comeHome(await ask('admin'))
     expect([placeOf(afterBarrier), asked()]).toEqual(['login_not_fresh', ['anew']])
     const plain = await comeHome(await ask('read'))
     expect([placeOf(plain), asked()]).toEqual(['idp', ['anew', 'who', 'anew']])
-    idp.says = password
+    at.idp.says = password
     const stepUp = await comeHome(plain)
     expect([placeOf(stepUp), asked()]).toEqual(['idp', ['anew', 'who', 'anew', 'mfa']])
     expect(placeOf(await comeHome(stepUp))).toBe('mfa_missing')

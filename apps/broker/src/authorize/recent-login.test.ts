@@ -1,72 +1,50 @@
 /** A client that wants the person asked again, or a recent sign-in, gets that or an error: what the IdP was asked for proves nothing. */
 import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/instant'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
-import {
-  type AnIdp,
-  type APage,
-  type APlainBrowser,
-  aCompany,
-  anAuthorizeUrl,
-  anIdp,
-  aPlainBrowser,
-  aWebRedirectUri,
-} from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { aTokenClient, type TokenAnswer } from '@drawbridge/testkit/a-token-client'
-import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type APage, type APlainBrowser, anAuthorizeUrl, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
+import { type TokenAnswer } from '@drawbridge/testkit/a-token-client'
+import { asOwner } from '@drawbridge/testkit/database'
 import { toldRefusals } from '@drawbridge/testkit/told-refusals'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
+let at: SigningIn
 let browser: APlainBrowser
 const told = toldRefusals()
-const issuer = 'http://localhost:4400/t/acme'
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor, metrics: told.metrics })
-  await aTokenKey(fixture, broker, acme)
+  at = await aSigningIn(() => now, { metrics: told.metrics })
 })
-afterAll(async () => {
-  await broker.close()
-  await fixture.close()
-})
+afterAll(() => at.close())
 beforeEach(() => {
   now = addSeconds(now, 100_000)
-  idp.started.length = 0
-  browser = aPlainBrowser({ issuer, url: broker.url })
+  at.idp.started.length = 0
+  browser = at.browser()
   told.take()
 })
 
-const ask = (change: Record<string, string>) => browser.visit(anAuthorizeUrl(issuer, acme, { scope: 'openid read', ...change }))
+const ask = (change: Record<string, string>) => browser.visit(anAuthorizeUrl(at.issuer, at.acme, { scope: 'openid read', ...change }))
 /** Her IdP says that she signed in so many seconds from now; `undefined`: it says no time. */
 const comeHome = (left: APage, signedIn: number | undefined) => {
-  idp.says = {
+  at.idp.says = {
     ...{ sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] },
     signedInAt: signedIn === undefined ? undefined : addSeconds(now, signedIn),
   }
-  return browser.comeHome(left, acme.connectionId)
+  return browser.comeHome(left, at.acme.connectionId)
 }
 const answerOf = ({ location }: APage) => {
   const { origin, pathname, searchParams } = new URL(location)
   expect(`${origin}${pathname}`).toBe(aWebRedirectUri)
-  expect([searchParams.get('state'), searchParams.get('iss')]).toEqual(['xyz', issuer])
+  expect([searchParams.get('state'), searchParams.get('iss')]).toEqual(['xyz', at.issuer])
   return searchParams.get('error') ?? (searchParams.has('code') ? 'code' : 'nothing')
 }
 const redeem = (home: APage) =>
-  aTokenClient(broker, acme).post('token', {
+  at.client.post('token', {
     grant_type: 'authorization_code',
     code: new URL(home.location).searchParams.get('code') as string,
-    ...{ redirect_uri: aWebRedirectUri, code_verifier: aVerifier, client_id: acme.clientId },
+    ...{ redirect_uri: aWebRedirectUri, code_verifier: aVerifier, client_id: at.acme.clientId },
   }) as Promise<TokenAnswer & { id_token: string }>
 
 describe('what came home is judged by the time that the IdP tells (OIDC Core §3.1.2.1)', () => {
@@ -99,11 +77,11 @@ describe('what came home is judged by the time that the IdP tells (OIDC Core §3
     const home = await comeHome(left, -3600)
     expect(answerOf(home)).toBe('login_required')
     const trail = `SELECT kind, reason, client_id FROM audit_events WHERE at = $1 AND kind = 'login_refused'`
-    expect(await asOwner(fixture.ownerUrl, trail, [new Date(now)])).toEqual([
-      { kind: 'login_refused', reason: 'login_not_renewed', client_id: acme.clientId },
+    expect(await asOwner(at.fixture.ownerUrl, trail, [new Date(now)])).toEqual([
+      { kind: 'login_refused', reason: 'login_not_renewed', client_id: at.acme.clientId },
     ])
     expect((await comeHome(left, 0)).location).toBe('')
-    expect(idp.started).toHaveLength(1)
+    expect(at.idp.started).toHaveLength(1)
   })
 
   it('time that passes on our pages makes nobody too old: what counts is that she was asked for this request', async () => {
@@ -121,7 +99,7 @@ describe('a session that was there before', () => {
     expect(answerOf(await comeHome(await ask({}), signedIn))).toBe('code')
     expect(answerOf(await ask({ prompt: 'none', max_age: '60' }))).toBe('login_required')
     expect((await ask({ max_age: '60' })).location).toContain('https://idp.example/login')
-    expect(idp.started.at(-1)).toMatchObject({ forceAuthn: true })
+    expect(at.idp.started.at(-1)).toMatchObject({ forceAuthn: true })
     expect(answerOf(await ask({ prompt: 'none' }))).toBe('code')
   })
 })

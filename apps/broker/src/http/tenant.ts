@@ -37,6 +37,7 @@ import {
   type StoredResource,
   type StoredSigningKey,
 } from '@drawbridge/store/tenant-configuration'
+import { type AssertionTrust, parseAssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
@@ -67,6 +68,13 @@ export type ResolvedConnection = {
   readonly serviceProvider: ServiceProvider
 }
 
+/** Whose assertions are accepted at the token endpoint. No browser ever comes to one: it is not among the connections. */
+export type ResolvedAssertionTrust = {
+  readonly id: ConnectionId
+  readonly name: string
+  readonly trust: AssertionTrust
+}
+
 /** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
@@ -81,6 +89,8 @@ export type ResolvedTenant = Omit<
   verificationKeys(purpose: 'tokens' | 'notices'): readonly VerificationKey[]
   readonly connections: readonly ResolvedConnection[]
   connection(id: string): ResolvedConnection | undefined
+  /** Those that are on and can be read, the oldest first. */
+  readonly assertionTrusts: readonly ResolvedAssertionTrust[]
   /** What an address that somebody gives chooses. */
   readonly choice: ConnectionChoice
   readonly secondFactor: SecondFactorSetting
@@ -218,7 +228,8 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
   const samlKeys = samlKeysOf(signingKeys, (key) =>
     unseal(deps, rest.id, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
   )
-  const connections = storedConnections.map((connection): ResolvedConnection => {
+  const assertionTrusts = storedConnections.flatMap(toAssertionTrust)
+  const connections = storedConnections.filter(isOfLogins).map((connection): ResolvedConnection => {
     const sealed = connection.sealedSecret
     const secret =
       sealed === undefined
@@ -250,6 +261,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       published.filter((key) => key.purpose === purpose).map((key) => toVerificationKey(key.publicJwk as PublicJwk)),
     ),
     connections,
+    assertionTrusts,
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
@@ -259,6 +271,21 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),
   }
+}
+
+const isOfLogins = ({ kind }: StoredConfiguration['connections'][number]): boolean => kind !== 'assertion'
+
+/** What cannot be parsed any more accepts nothing. */
+function toAssertionTrust({
+  id,
+  kind,
+  name,
+  disabled,
+  configuration,
+}: StoredConfiguration['connections'][number]): readonly ResolvedAssertionTrust[] {
+  if (kind !== 'assertion' || disabled) return []
+  const parsed = parseAssertionTrust(configuration)
+  return parsed.ok ? [{ id, name, trust: parsed.value }] : []
 }
 
 /** Opens keys at first use and once: a tenant that signs nothing costs nothing. */

@@ -21,6 +21,7 @@ function documentOf(tenant: ResolvedTenant): string {
     tokenAlgorithms: algorithmsOf(tenant),
     acrValues: acrValuesOf(tenant),
     registration: tenant.clientRegistration,
+    assertions: assertionsOf(tenant),
     requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),
   }
@@ -28,6 +29,12 @@ function documentOf(tenant: ResolvedTenant): string {
   prepared.set(tenant, document)
   return document
 }
+
+/** That somebody's assertions are accepted, and never whose: a stranger learns nothing of a company's issuers. */
+const assertionsOf = ({ assertionTrusts: trusts }: ResolvedTenant) => ({
+  jwtBearer: trusts.length > 0,
+  idJag: trusts.some(({ trust }) => trust.profile === 'id-jag'),
+})
 
 /** That of the key that signs first. */
 function algorithmsOf({ keys }: ResolvedTenant): readonly TokenAlgorithm[] {

@@ -6,52 +6,30 @@ import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/i
 import type { SubjectId } from '@drawbridge/core/tenant/ids'
 import { nameEndOfSubject } from '@drawbridge/store/subject-end'
 import { inTenant } from '@drawbridge/store/transaction'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
-import {
-  type AnIdp,
-  aCompany,
-  aCompanyPolicy,
-  anAuthorizeUrl,
-  anIdp,
-  aPlainBrowser,
-  aWebRedirectUri,
-  publish,
-} from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { aTokenKey } from '@drawbridge/testkit/a-token-key'
+import { aCompanyPolicy, anAuthorizeUrl, aWebRedirectUri, publish } from '@drawbridge/testkit/a-login'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
 import { anAdmin } from '@drawbridge/testkit/an-admin'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { asOwner } from '@drawbridge/testkit/database'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now() - (Date.now() % 1000))
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
+let at: SigningIn
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor })
-  await aTokenKey(fixture, broker, acme)
+  at = await aSigningIn(() => now)
 })
-afterAll(async () => {
-  await broker.close()
-  await fixture.close()
-})
+afterAll(() => at.close())
 beforeEach(async () => {
   now = addSeconds(now, 100_000)
-  idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+  at.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
   await sql('UPDATE resources SET access_token_ttl_seconds = NULL')
   await sql('UPDATE clients SET access_token_ttl_seconds = NULL')
 })
 
-const issuer = 'http://localhost:4400/t/acme'
 const sql = <Row = Record<string, unknown>>(text: string, parameters: readonly unknown[] = []) =>
-  asOwner<Row>(fixture.ownerUrl, text, parameters)
+  asOwner<Row>(at.fixture.ownerUrl, text, parameters)
 
 type Tokens = {
   readonly access_token: string
@@ -61,16 +39,16 @@ type Tokens = {
   readonly error?: string
 }
 async function post(form: Record<string, string>): Promise<Tokens> {
-  const body = new URLSearchParams({ client_id: acme.clientId, ...form })
-  return (await fetch(`${broker.url}/t/acme/token`, { method: 'POST', body })).json() as Promise<Tokens>
+  const body = new URLSearchParams({ client_id: at.acme.clientId, ...form })
+  return (await fetch(`${at.broker.url}/t/acme/token`, { method: 'POST', body })).json() as Promise<Tokens>
 }
 const refresh = (token: string | undefined) => post({ grant_type: 'refresh_token', refresh_token: token ?? '' })
 
 /** Signs in, and asks for access so many seconds later. */
 async function aGrantOf(scope: string, secondsLater = 0): Promise<Tokens> {
-  const browser = aPlainBrowser({ issuer, url: broker.url })
-  const ask = () => browser.visit(anAuthorizeUrl(issuer, acme, { scope }))
-  let end = await browser.comeHome(await ask(), acme.connectionId)
+  const browser = at.browser()
+  const ask = () => browser.visit(anAuthorizeUrl(at.issuer, at.acme, { scope }))
+  let end = await browser.comeHome(await ask(), at.acme.connectionId)
   if (secondsLater > 0) {
     now = addSeconds(now, secondsLater)
     end = await ask()
@@ -136,13 +114,13 @@ const cases: readonly Case[] = [
   },
   {
     winner: 'session of the IdP',
-    arrange: () => (idp.says = { ...idp.says, sessionEndsAt: addSeconds(now, 1000) }),
+    arrange: () => (at.idp.says = { ...at.idp.says, sessionEndsAt: addSeconds(now, 1000) }),
     ...{ access: { seconds: 1000, by: 'idp_session' }, refresh: { seconds: 1000, by: 'idp_session' }, end: 1000 },
   },
   {
     winner: 'age of the authentication',
     policy: 'session: { authenticationMaxAgeSeconds: 1000 }',
-    arrange: () => (idp.says = { ...idp.says, signedInAt: addSeconds(now, -900) }),
+    arrange: () => (at.idp.says = { ...at.idp.says, signedInAt: addSeconds(now, -900) }),
     ...{ access: { seconds: 100, by: 'authentication_age' }, refresh: { seconds: 100, by: 'authentication_age' }, end: 100 },
   },
   {
@@ -154,7 +132,7 @@ const cases: readonly Case[] = [
 
 describe.each(cases)('where the winner is: $winner', ({ policy = '', arrange, secondsLater, access, refresh: refreshWon, end }) => {
   it('what is issued is what was decided, and everybody is shown the same', async () => {
-    await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}${policy}`)
+    await publish(at.fixture, at.acme, now, `${aCompanyPolicy(['read', 'write'])}${policy}`)
     await arrange?.()
     const tokens = await aGrantOf('read', secondsLater)
     const [opened] = await sql<{ detail: Record<string, any> }>(
@@ -169,13 +147,13 @@ describe.each(cases)('where the winner is: $winner', ({ policy = '', arrange, se
         .map((scope: { scope: string }) => scope.scope)
         .join(' '),
     ])
-    const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
+    const { body } = await anAdmin(at.broker)('GET', '/tenants/acme/grants')
     expect(body.grants[0]).toMatchObject({ accessTokenSeconds: access.seconds, refreshTokenSeconds: refreshWon.seconds, ceilings })
     expect(Object.keys(body.grants[0].ceilings.accessToken)).toEqual(['seconds', 'by', 'detail'])
   })
 
   it('rotations reach its end and not beyond', async () => {
-    await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}${policy}`)
+    await publish(at.fixture, at.acme, now, `${aCompanyPolicy(['read', 'write'])}${policy}`)
     await arrange?.()
     let tokens = await aGrantOf('read', secondsLater)
     const over = addSeconds(now, end)
@@ -197,17 +175,17 @@ describe.each(cases)('where the winner is: $winner', ({ policy = '', arrange, se
 })
 
 it('without refresh tokens all ends with the first access token', async () => {
-  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}limits: { read: { refreshTokenSeconds: none } }`)
+  await publish(at.fixture, at.acme, now, `${aCompanyPolicy(['read', 'write'])}limits: { read: { refreshTokenSeconds: none } }`)
   const tokens = await aGrantOf('read')
   expect(tokens).toMatchObject({ expires_in: 1800 })
   expect(tokens.refresh_token).toBeUndefined()
-  const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
+  const { body } = await anAdmin(at.broker)('GET', '/tenants/acme/grants')
   expect(body.grants[0]).toMatchObject({ refreshTokenSeconds: null, ceilings: { accessToken: { by: 'tier' }, refreshToken: null } })
   expect(Date.parse(body.grants[0].expiresAt)).toBe(addSeconds(now, 1860))
 })
 
 it('refresh tokens shorter than access tokens take nothing from the first one, and win no time by rotation', async () => {
-  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}limits: { read: { refreshTokenSeconds: 600 } }`)
+  await publish(at.fixture, at.acme, now, `${aCompanyPolicy(['read', 'write'])}limits: { read: { refreshTokenSeconds: 600 } }`)
   let tokens = await aGrantOf('read')
   const opened = now
   expect(tokens).toMatchObject({ expires_in: 1800 })
@@ -221,15 +199,15 @@ it('refresh tokens shorter than access tokens take nothing from the first one, a
 })
 
 it('the end that a directory names binds logins and what is open, and from then on nothing is issued or believed', async () => {
-  await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
+  await publish(at.fixture, at.acme, now, aCompanyPolicy(['read', 'write']))
   const [open, idle] = [await aGrantOf('read'), await aGrantOf('read')]
   const [person] = await sql<{ id: SubjectId }>("SELECT id FROM subjects WHERE stable_id = 'ada'")
-  const nameEnd = (at: Instant | undefined) =>
-    inTenant(fixture.database, acme.tenantId, (db) => nameEndOfSubject(db, acme.tenantId, person?.id as SubjectId, at))
+  const nameEnd = (end: Instant | undefined) =>
+    inTenant(at.fixture.database, at.acme.tenantId, (db) => nameEndOfSubject(db, at.acme.tenantId, person?.id as SubjectId, end))
   const end = addSeconds(now, 1000)
   expect([await nameEnd(end), await nameEnd(end)]).toEqual([true, false])
   const later = await aGrantOf('read')
-  const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
+  const { body } = await anAdmin(at.broker)('GET', '/tenants/acme/grants')
   const won = { accessToken: { seconds: 1000, by: 'deactivation' }, refreshToken: { seconds: 1000, by: 'deactivation' } }
   // Three were opened at the same moment: which of them is listed first is chance.
   const ofLater = body.grants.filter(({ expiresAt }: { expiresAt: string }) => expiresAt === new Date(end).toISOString())
@@ -246,31 +224,31 @@ it('the end that a directory names binds logins and what is open, and from then 
   })
   now = end
   for (const tokens of [again, idle, later]) expect(await refresh(tokens.refresh_token)).toMatchObject({ error: 'invalid_grant' })
-  const browser = aPlainBrowser({ issuer, url: broker.url })
-  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(issuer, acme, { scope: 'read' })), acme.connectionId)
+  const browser = at.browser()
+  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(at.issuer, at.acme, { scope: 'read' })), at.acme.connectionId)
   expect(home.location).not.toContain('code=')
   await nameEnd(undefined)
   expect(await aGrantOf('read')).toMatchObject({ expires_in: 1800 })
 })
 
 it('a refresh token that nobody used for its idle time is dead, though the grant is not over', async () => {
-  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}session: { idleSeconds: 900 }`)
+  await publish(at.fixture, at.acme, now, `${aCompanyPolicy(['read', 'write'])}session: { idleSeconds: 900 }`)
   const tokens = await aGrantOf('read')
   now = addSeconds(now, 900)
   expect(await refresh(tokens.refresh_token)).toMatchObject({ error: 'invalid_grant' })
 })
 
 it('limits that a policy tightens later count from the opening, and shrink or end what is open at its next refresh', async () => {
-  await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
+  await publish(at.fixture, at.acme, now, aCompanyPolicy(['read', 'write']))
   const [shrunk, ended] = [await aGrantOf('read'), await aGrantOf('read')]
   const opened = now
   const tightened = 'limits: { read: { accessTokenSeconds: 300, refreshTokenSeconds: 600 } }'
-  await publish(fixture, acme, now, `${aCompanyPolicy(['read', 'write'])}${tightened}`)
+  await publish(at.fixture, at.acme, now, `${aCompanyPolicy(['read', 'write'])}${tightened}`)
   now = addSeconds(opened, 500)
   const again = await refresh(shrunk.refresh_token)
   expect(again).toMatchObject({ expires_in: 100 })
   // One of them has been decided again, and is told by which limits; of the other it is still said what it was opened with.
-  const { body } = await anAdmin(broker)('GET', '/tenants/acme/grants')
+  const { body } = await anAdmin(at.broker)('GET', '/tenants/acme/grants')
   const told = body.grants.slice(0, 2).map(({ ceilings, accessTokenSeconds }: any) => ({ accessTokenSeconds, ...ceilings }))
   const [named, still] = [{ seconds: 100, by: 'tenant', detail: "the tenant's limit for tier read" }, { by: 'tier' }]
   expect(told).toEqual(
@@ -288,12 +266,12 @@ it('limits that a policy tightens later count from the opening, and shrink or en
 })
 
 it('a policy that is published anew leaves alone what is open from a session older at the IdP than it is here, and what she did elsewhere', async () => {
-  idp.says = { ...idp.says, signedInAt: addSeconds(now, -13 * 3600) }
-  await publish(fixture, acme, now, aCompanyPolicy(['read', 'write']))
+  at.idp.says = { ...at.idp.says, signedInAt: addSeconds(now, -13 * 3600) }
+  await publish(at.fixture, at.acme, now, aCompanyPolicy(['read', 'write']))
   const tokens = await aGrantOf('read')
-  idp.says = { ...idp.says, sessionEndsAt: addSeconds(now, 30) }
+  at.idp.says = { ...at.idp.says, sessionEndsAt: addSeconds(now, 30) }
   await aGrantOf('read')
-  await publish(fixture, acme, now, aCompanyPolicy(['read']))
+  await publish(at.fixture, at.acme, now, aCompanyPolicy(['read']))
   now = addSeconds(now, 60)
   expect(await refresh(tokens.refresh_token)).toMatchObject({ expires_in: 1800 })
 })

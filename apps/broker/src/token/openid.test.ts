@@ -1,38 +1,22 @@
 /** OpenID Connect through the whole flow: an ID token for whoever asked for `openid`, and scopes that are said back as they were asked for. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier, hashOf } from '@drawbridge/testkit/a-grant'
-import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { aTokenClient, type TokenAnswer, type TokenClient } from '@drawbridge/testkit/a-token-client'
-import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { anAuthorizeUrl, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
+import { type TokenAnswer } from '@drawbridge/testkit/a-token-client'
+import { asOwner } from '@drawbridge/testkit/database'
 import { toldRefusals } from '@drawbridge/testkit/told-refusals'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
-let client: TokenClient
+let at: SigningIn
 const told = toldRefusals()
 
-const issuer = 'http://localhost:4400/t/acme'
-
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor, metrics: told.metrics })
-  client = aTokenClient(broker, acme)
-  await aTokenKey(fixture, broker, acme)
+  at = await aSigningIn(() => now, { metrics: told.metrics })
 })
-afterAll(async () => {
-  await broker.close()
-  await fixture.close()
-})
+afterAll(() => at.close())
 beforeEach(() => {
   now = addSeconds(now, 100_000)
 })
@@ -40,17 +24,17 @@ beforeEach(() => {
 type Tokens = TokenAnswer & { readonly id_token?: string }
 
 /** In a browser of its own. `resource` as the client writes it in both requests. */
-async function signIn(asks: Record<string, string>, resource = acme.resource as string): Promise<Tokens> {
-  idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
-  const browser = aPlainBrowser({ issuer, url: broker.url })
-  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(issuer, acme, { ...asks, resource })), acme.connectionId)
+async function signIn(asks: Record<string, string>, resource = at.acme.resource as string): Promise<Tokens> {
+  at.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+  const browser = at.browser()
+  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(at.issuer, at.acme, { ...asks, resource })), at.acme.connectionId)
   const code = new URL(home.location).searchParams.get('code')
   if (code === null) throw new Error(`no code: ${home.location} ${home.text}`)
   const form = { grant_type: 'authorization_code', code, redirect_uri: aWebRedirectUri, code_verifier: aVerifier }
-  return client.post('token', { ...form, client_id: acme.clientId, resource })
+  return at.client.post('token', { ...form, client_id: at.acme.clientId, resource })
 }
 const refresh = (tokens: Tokens, more: Record<string, string>) =>
-  client.post('token', { grant_type: 'refresh_token', refresh_token: tokens.refresh_token, client_id: acme.clientId, ...more })
+  at.client.post('token', { grant_type: 'refresh_token', refresh_token: tokens.refresh_token, client_id: at.acme.clientId, ...more })
 const audienceOf = ({ access_token: token }: Tokens) => decodeJwt(token).aud
 
 describe('the scope openid', () => {
@@ -58,14 +42,14 @@ describe('the scope openid', () => {
     const tokens = await signIn({ scope: 'openid read', nonce: 'n-0S6_WzA2Mj' })
     expect(tokens.scope).toBe('openid read')
     const told = decodeJwt(tokens.id_token as string)
-    expect(told).toMatchObject({ iss: issuer, aud: acme.clientId, nonce: 'n-0S6_WzA2Mj', amr: ['pwd', 'otp'] })
+    expect(told).toMatchObject({ iss: at.issuer, aud: at.acme.clientId, nonce: 'n-0S6_WzA2Mj', amr: ['pwd', 'otp'] })
     expect(told.sub).toBe(decodeJwt(tokens.access_token).sub)
   })
 
   it('is nothing to a resource server: its token does not hold it', async () => {
     const tokens = await signIn({ scope: 'openid read' })
     expect(decodeJwt(tokens.access_token)['scope']).toBe('read')
-    expect(await client.introspect(tokens.access_token)).toMatchObject({ active: true, scope: 'read' })
+    expect(await at.client.introspect(tokens.access_token)).toMatchObject({ active: true, scope: 'read' })
   })
 
   it('alone brings what a client gets of the resource that asks for nothing', async () => {
@@ -95,33 +79,33 @@ describe('a resource written with a slash at its end, or its host in capitals', 
     ['capitals', (resource) => resource.replace(/^https?:\/\/[^/]+/, (origin) => origin.toUpperCase())],
   ]
   it.each(variants)('is the same at both endpoints, and the token names it as registered: %s (RFC 8707 §2)', async (_, variant) => {
-    const tokens = await signIn({ scope: 'read' }, variant(acme.resource))
-    expect(audienceOf(tokens)).toBe(acme.resource)
-    const refreshed = await refresh(tokens, { resource: variant(acme.resource) })
-    expect(audienceOf(refreshed as Tokens)).toBe(acme.resource)
+    const tokens = await signIn({ scope: 'read' }, variant(at.acme.resource))
+    expect(audienceOf(tokens)).toBe(at.acme.resource)
+    const refreshed = await refresh(tokens, { resource: variant(at.acme.resource) })
+    expect(audienceOf(refreshed as Tokens)).toBe(at.acme.resource)
   })
 
   it.each(variants)('is the same for a client in its own name: %s', async (_, variant) => {
     const own = await aMachine()
-    const tokens = await client.post('token', { grant_type: 'client_credentials', resource: variant(acme.resource) }, own)
-    expect(audienceOf(tokens)).toBe(acme.resource)
+    const tokens = await at.client.post('token', { grant_type: 'client_credentials', resource: variant(at.acme.resource) }, own)
+    expect(audienceOf(tokens)).toBe(at.acme.resource)
   })
 
   it('several are refused at both endpoints, to the client: a token is for one', async () => {
     told.take()
     const several = `&${new URLSearchParams({ resource: 'https://other.example' })}`
-    const asked = await aPlainBrowser({ issuer, url: broker.url }).visit(anAuthorizeUrl(issuer, acme, { scope: 'read' }) + several)
+    const asked = await at.browser().visit(anAuthorizeUrl(at.issuer, at.acme, { scope: 'read' }) + several)
     expect(new URL(asked.location).searchParams.get('error')).toBe('invalid_target')
-    const body = new URLSearchParams({ grant_type: 'refresh_token', resource: acme.resource }).toString() + several
+    const body = new URLSearchParams({ grant_type: 'refresh_token', resource: at.acme.resource }).toString() + several
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-    const answer = await fetch(`${broker.url}/t/acme/token`, { method: 'POST', body, headers })
+    const answer = await fetch(`${at.broker.url}/t/acme/token`, { method: 'POST', body, headers })
     expect([answer.status, ((await answer.json()) as TokenAnswer).error]).toEqual([400, 'invalid_target'])
     expect(told.take()).toEqual(['resources_several', 'resources_of_token_several'])
   })
 
   it('another path is another resource', async () => {
     const tokens = await signIn({ scope: 'read' })
-    expect(await refresh(tokens, { resource: `${acme.resource}/other` })).toMatchObject({ error: 'invalid_target' })
+    expect(await refresh(tokens, { resource: `${at.acme.resource}/other` })).toMatchObject({ error: 'invalid_target' })
   })
 })
 
@@ -131,23 +115,23 @@ describe('the scope of a client in its own name (RFC 6749 §3.3)', () => {
     ['less', { scope: 'read' }, 'read'],
     ['more, and is narrowed', { scope: 'read openid admin' }, 'read'],
   ])('asks for %s', async (_, asks, scope) => {
-    const form = { grant_type: 'client_credentials', resource: acme.resource as string, ...asks }
-    expect(await client.post('token', form, await aMachine())).toMatchObject({ scope })
+    const form = { grant_type: 'client_credentials', resource: at.acme.resource as string, ...asks }
+    expect(await at.client.post('token', form, await aMachine())).toMatchObject({ scope })
   })
 
   it('nothing that it may have is refused', async () => {
-    const form = { grant_type: 'client_credentials', resource: acme.resource as string, scope: 'admin' }
-    expect(await client.post('token', form, await aMachine())).toMatchObject({ error: 'invalid_scope' })
+    const form = { grant_type: 'client_credentials', resource: at.acme.resource as string, scope: 'admin' }
+    expect(await at.client.post('token', form, await aMachine())).toMatchObject({ error: 'invalid_scope' })
   })
 })
 
 /** Registered by its admin, who allows it read and write. */
 async function aMachine(): Promise<Record<string, string>> {
   await asOwner(
-    fixture.ownerUrl,
+    at.fixture.ownerUrl,
     `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
      VALUES ($1, $2, 'robot', 'preregistered', 'Robot', '{}', '{client_credentials}', 'client_secret_basic', $3, '{read,write}', $4) ON CONFLICT DO NOTHING`,
-    [acme.tenantId, acme.issuerId, hashOf('dbk_robot'), new Date(now)],
+    [at.acme.tenantId, at.acme.issuerId, hashOf('dbk_robot'), new Date(now)],
   )
   return { authorization: `Basic ${Buffer.from('robot:dbk_robot').toString('base64')}` }
 }

@@ -1,62 +1,47 @@
 /** Userinfo through the whole flow: who is told what, and that nobody is told of somebody who is out. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
-import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
-import type { ATenant } from '@drawbridge/testkit/a-tenant'
-import { aTokenClient, type TokenAnswer, type TokenClient } from '@drawbridge/testkit/a-token-client'
-import { aTokenKey } from '@drawbridge/testkit/a-token-key'
-import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { anAuthorizeUrl, aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
+import { type TokenAnswer } from '@drawbridge/testkit/a-token-client'
+import { asOwner } from '@drawbridge/testkit/database'
 import { toldRefusals } from '@drawbridge/testkit/told-refusals'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
-let fixture: TestDatabase
-let broker: TestBroker
-let idp: AnIdp
-let acme: ATenant
-let client: TokenClient
+let at: SigningIn
 const told = toldRefusals()
-const issuer = 'http://localhost:4400/t/acme'
 
 beforeAll(async () => {
-  fixture = await testDatabase()
-  acme = await aCompany(fixture, 'acme', now)
-  idp = anIdp(() => now)
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor, metrics: told.metrics })
-  client = aTokenClient(broker, acme)
-  await aTokenKey(fixture, broker, acme)
+  at = await aSigningIn(() => now, { metrics: told.metrics })
 })
-afterAll(async () => {
-  await broker?.close()
-  await fixture?.close()
-})
+afterAll(() => at.close())
 beforeEach(async () => {
   now = addSeconds(now, 100_000)
   await allow({ profile: true, email: true })
   told.take()
 })
 
-const owner = (sql: string, ...more: readonly unknown[]) => asOwner(fixture.ownerUrl, sql, [acme.tenantId, ...more])
+const owner = (sql: string, ...more: readonly unknown[]) => asOwner(at.fixture.ownerUrl, sql, [at.acme.tenantId, ...more])
 async function allow(chosen: unknown): Promise<void> {
   await owner('UPDATE tenants SET told_of_people = $2 WHERE id = $1', JSON.stringify(chosen))
-  broker.deps.configuration.invalidate()
+  at.broker.deps.configuration.invalidate()
 }
 type Tokens = TokenAnswer & { readonly id_token?: string }
 async function signIn(scope: string, sub = 'ada'): Promise<Tokens> {
-  idp.says = { sub, groups: ['staff'], amr: ['pwd', 'otp'], email: `${sub}@acme.example` }
-  const browser = aPlainBrowser({ issuer, url: broker.url })
-  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(issuer, acme, { scope })), acme.connectionId)
+  at.idp.says = { sub, groups: ['staff'], amr: ['pwd', 'otp'], email: `${sub}@acme.example` }
+  const browser = at.browser()
+  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(at.issuer, at.acme, { scope })), at.acme.connectionId)
   const code = new URL(home.location).searchParams.get('code') ?? ''
   const form = { grant_type: 'authorization_code', code, redirect_uri: aWebRedirectUri, code_verifier: aVerifier }
-  return client.post('token', { ...form, client_id: acme.clientId, resource: acme.resource })
+  return at.client.post('token', { ...form, client_id: at.acme.clientId, resource: at.acme.resource })
 }
 /** What is known of her from now on. */
 const knownAs = (...claims: readonly (readonly [string, unknown])[]) =>
   owner(`UPDATE subjects SET claims = jsonb_set(claims, '{claims}', $2) WHERE tenant_id = $1 AND stable_id = 'ada'`, JSON.stringify(claims))
 async function ask({ access_token: token }: Pick<Tokens, 'access_token'>) {
-  const answer = await fetch(`${broker.url}/t/acme/userinfo`, { headers: { authorization: `Bearer ${token}` } })
+  const answer = await fetch(`${at.broker.url}/t/acme/userinfo`, { headers: { authorization: `Bearer ${token}` } })
   const body = (await answer.json()) as Readonly<Record<string, unknown>>
   return { status: answer.status, body, challenge: answer.headers.get('www-authenticate'), cache: answer.headers.get('cache-control') }
 }
@@ -100,10 +85,10 @@ describe('a client with openid', () => {
 
   it('is announced to the person with what it will learn of her, and with nothing that its tenant does not allow', async () => {
     const learns = async () => {
-      idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
-      const browser = aPlainBrowser({ issuer, url: broker.url })
-      const asked = anAuthorizeUrl(issuer, acme, { scope: 'openid profile email read', prompt: 'consent' })
-      const page = await browser.visit((await browser.comeHome(await browser.visit(asked), acme.connectionId)).location)
+      at.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'] }
+      const browser = at.browser()
+      const asked = anAuthorizeUrl(at.issuer, at.acme, { scope: 'openid profile email read', prompt: 'consent' })
+      const page = await browser.visit((await browser.comeHome(await browser.visit(asked), at.acme.connectionId)).location)
       return [...page.text.matchAll(/<li>(your [^<]*)<\/li>/g)].map(([, words]) => words)
     }
     expect(await learns()).toEqual(['your name and what else your company says of you', 'your e-mail address'])
@@ -113,9 +98,9 @@ describe('a client with openid', () => {
 
   it('knows what it may ask for from the metadata', async () => {
     const metadata = async () =>
-      (await (await fetch(`${broker.url}/t/acme/.well-known/openid-configuration`)).json()) as Readonly<Record<string, unknown>>
+      (await (await fetch(`${at.broker.url}/t/acme/.well-known/openid-configuration`)).json()) as Readonly<Record<string, unknown>>
     expect(await metadata()).toMatchObject({
-      userinfo_endpoint: `${issuer}/userinfo`,
+      userinfo_endpoint: `${at.issuer}/userinfo`,
       scopes_supported: ['openid', 'profile', 'email'],
       claims_supported: expect.arrayContaining(['sub', 'name', 'email', 'email_verified']),
     })
@@ -151,7 +136,7 @@ describe('nobody is told', () => {
     const missing = expect.stringContaining('error="insufficient_scope"')
     expect(await ask(tokens)).toMatchObject({ status: 403, challenge: missing })
     const post = (headers: Record<string, string>, body = '') =>
-      fetch(`${broker.url}/t/acme/userinfo`, {
+      fetch(`${at.broker.url}/t/acme/userinfo`, {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
         body,

@@ -1,10 +1,11 @@
 /** What a command of the admin API is: a line of data. Help, parser, call, output and the reference page all come from it. */
 import type { AdminClient, Refused } from './admin-client.js'
 
-/** What stands behind the words of a command, in order. Connections and resources are found by name or identifier, too. */
+/** What stands behind the words of a command, in order. Connections, trusts and resources are found by name or identifier, too. */
 export const argumentWords = {
   tenant: 'the slug of a tenant',
   connection: 'a connection: its name or its id',
+  trust: 'a trust: its name or its id',
   resource: 'a resource: its identifier or its id',
   'shared-resource': 'a resource of the vendor: its identifier or its id',
   domain: 'an e-mail domain',

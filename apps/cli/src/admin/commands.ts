@@ -16,12 +16,14 @@ import { signalCommands } from './commands/signal-commands.js'
 import { signingKeyCommands } from './commands/signing-key-commands.js'
 import { streamCommands } from './commands/stream-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
+import { trustCommands } from './commands/trust-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
 import { webhookCommands } from './commands/webhook-commands.js'
 
 export const adminCommands: readonly AdminCommand[] = [
   ...tenantCommands,
   ...connectionCommands,
+  ...trustCommands,
   ...signalCommands,
   ...setupCommands,
   ...domainCommands,

@@ -20,29 +20,35 @@ export const diagnose: Run = async ({ arguments: named, body }, { client }) => {
   return answered.ok ? { kind: 'done', answer: answered.value } : { kind: 'refused', refused: answered.error }
 }
 
-const readConnection = z.looseObject({
-  kind: z.enum(['saml', 'oidc']),
+const readConfigured = z.looseObject({
+  /** Of a connection; a trust has none. */
+  kind: z.enum(['saml', 'oidc']).optional(),
   name: z.string(),
   configuration: z.record(z.string(), z.unknown()),
   revision: z.string(),
 })
 
 /** What is said is merged over what is there; the revision keeps what somebody else changed in between. */
-export const update: Run = async (given, { client }) => {
-  const named = await resolveNames(given.arguments, client)
-  if (!named.ok) return { kind: 'refused', refused: named.error }
-  const one = fillPath(`${path}/{connection}`, named.value)
-  const there = await client.call('GET', one)
-  if (!there.ok) return { kind: 'refused', refused: there.error }
-  const { kind, name, configuration, revision } = readConnection.parse(there.value)
-  const { unset = [], ...said } = given.body as Given['body'] & { readonly unset?: readonly string[] }
-  const absent = unset.filter((member) => !Object.hasOwn(configuration, member))
-  if (absent.length > 0) return refusedBecause('Nothing to take out', `the configuration has no ${absent.join(', ')}`)
-  const kept = Object.fromEntries(Object.entries(configuration).filter(([member]) => !unset.includes(member)))
-  const changed = { ...kept, ...(said['configuration'] as object | undefined) }
-  const answered = await client.call('PUT', one, { kind, name, ...said, configuration: changed, ifRevision: revision })
-  return answered.ok ? { kind: 'done', answer: answered.value } : { kind: 'refused', refused: answered.error }
-}
+const updateAt =
+  (address: string): Run =>
+  async (given, { client }) => {
+    const named = await resolveNames(given.arguments, client)
+    if (!named.ok) return { kind: 'refused', refused: named.error }
+    const one = fillPath(address, named.value)
+    const there = await client.call('GET', one)
+    if (!there.ok) return { kind: 'refused', refused: there.error }
+    const { kind, name, configuration, revision } = readConfigured.parse(there.value)
+    const { unset = [], ...said } = given.body as Given['body'] & { readonly unset?: readonly string[] }
+    const absent = unset.filter((member) => !Object.hasOwn(configuration, member))
+    if (absent.length > 0) return refusedBecause('Nothing to take out', `the configuration has no ${absent.join(', ')}`)
+    const kept = Object.fromEntries(Object.entries(configuration).filter(([member]) => !unset.includes(member)))
+    const changed = { ...kept, ...(said['configuration'] as object | undefined) }
+    const answered = await client.call('PUT', one, { ...(kind && { kind }), name, ...said, configuration: changed, ifRevision: revision })
+    return answered.ok ? { kind: 'done', answer: answered.value } : { kind: 'refused', refused: answered.error }
+  }
+
+export const update = updateAt(`${path}/{connection}`)
+export const updateTrust = updateAt('/tenants/{tenant}/assertion-trusts/{trust}')
 
 const previewed = z.object({ diagnosis: z.looseObject({ digest: z.string(), findings: z.unknown() }), change: z.unknown() })
 

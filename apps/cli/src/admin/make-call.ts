@@ -38,11 +38,12 @@ function bodyOf({ body, inBody = {} }: Call, named: Named, given: Given): unknow
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const findable = {
   connection: { path: '/tenants/{tenant}/connections', member: 'connections', name: 'name' },
+  trust: { path: '/tenants/{tenant}/assertion-trusts', member: 'assertionTrusts', name: 'name' },
   resource: { path: '/tenants/{tenant}/resources', member: 'resources', name: 'identifier' },
   'shared-resource': { path: '/shared-resources', member: 'resources', name: 'identifier' },
 } as const
 
-/** Connections and resources may be named as people know them; a name that two of them carry is refused. */
+/** Connections, trusts and resources may be named as people know them; a name that two of them carry is refused. */
 export async function resolveNames(named: Named, client: AdminClient): Promise<Result<Named, Refused>> {
   const resolved: Record<string, string | undefined> = { ...named }
   for (const [kind, { path, member, name }] of Object.entries(findable)) {

@@ -1,7 +1,7 @@
 /** Verified upstream evidence: what a connector returns after every signature and profile rule held. */
 import type { Instant } from '../instant.js'
 import type { Secret } from '../secret.js'
-import type { ConnectionId } from '../tenant/ids.js'
+import type { ConnectionId, Scope } from '../tenant/ids.js'
 import type { IdpSession } from './normalized-identity.js'
 
 /** A verified SAML 2.0 assertion. SAML Core §2.3.3. */
@@ -43,4 +43,28 @@ export type IdToken = {
   readonly logoutHint?: Secret | undefined
 }
 
-export type IdentityAssertion = SamlAssertion | IdToken
+/**
+ * A verified assertion that a client brought instead of a browser: an ID-JAG, or another JWT that a trusted issuer made about a person.
+ * RFC 7523 §3
+ */
+export type AssertionGrantToken = Omit<IdToken, 'kind' | 'logoutHint' | 'sid'> & {
+  readonly kind: 'assertion'
+  /** It names no session at the IdP. */
+  readonly sid: undefined
+  readonly jti: string
+  /** The client that the issuer made it for. `undefined`: it names none, and the trust lists who may bring it. */
+  readonly clientId: string | undefined
+  readonly resource: string | undefined
+  /** `undefined`: it names none, and policy alone says what is granted. */
+  readonly scopes: readonly Scope[] | undefined
+  /** RFC 7638 thumbprint of the key whose proof must come along. `undefined`: it is bound to none. */
+  readonly boundTo: string | undefined
+  /** After this it is refused for its age alone. */
+  readonly replayableUntil: Instant
+  /** RFC 7638 thumbprint of the key that signed it. */
+  readonly signedBy: string
+}
+
+/** What a browser brings home. */
+export type LoginAssertion = SamlAssertion | IdToken
+export type IdentityAssertion = LoginAssertion | AssertionGrantToken

@@ -5,6 +5,7 @@ import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
 import type { OAuthError } from './error.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
+import { jwtBearerGrantType } from './jwt-bearer.js'
 import { isAcceptableRedirectUri, isAtHostOf, isLoopbackRedirect } from './redirect-uri.js'
 
 export type RegistrationRequest = {
@@ -22,8 +23,8 @@ export type RegistrationRequest = {
   readonly dpopBoundAccessTokens: boolean
 }
 
-/** What a client that nobody vouched for may ever use. */
-export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token']
+/** What a client that nobody vouched for may ever use. An assertion names the client that it was made for, so somebody vouches for it there. */
+export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', jwtBearerGrantType]
 
 const strings = (max: number) => z.array(z.string().max(2048)).max(max)
 const wire = z.object({

@@ -4,6 +4,7 @@ import { responseModes } from './authorization-request.js'
 import { clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { dpopAlgorithms } from './dpop-proof.js'
+import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 import { claimsOfScopes } from './userinfo.js'
@@ -26,6 +27,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  * @spec RFC 9449 §5.1 dpop_signing_alg_values_supported
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
+ * @spec draft-ietf-oauth-identity-assertion-authz-grant: authorization_grant_profiles_supported; the issuers that are trusted are not listed
  */
 export function buildServerMetadata(
   issuer: Issuer,
@@ -36,6 +38,8 @@ export function buildServerMetadata(
     /** Scopes by which clients may be told of people, beside `openid`. */
     readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
+    /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
+    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
   },
 ): ServerMetadata {
   return {
@@ -52,7 +56,11 @@ export function buildServerMetadata(
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+    grant_types_supported: [
+      ...['authorization_code', 'refresh_token', 'client_credentials'],
+      ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
+    ],
+    ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,
     token_endpoint_auth_signing_alg_values_supported: clientAssertionAlgorithms,

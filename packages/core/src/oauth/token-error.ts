@@ -9,6 +9,12 @@ const dead = {
 const badCode = { code: 'invalid_grant', status: 400, answer: 'json', say: 'the authorization code is not valid' } as const
 const badRefresh = { code: 'invalid_grant', status: 400, answer: 'json', say: 'the refresh token is not valid' } as const
 
+const badAssertion = {
+  code: 'invalid_grant',
+  status: 400,
+  answer: 'json',
+  say: 'the assertion is not valid here: ask its issuer for a new one, for this issuer, this client and this resource',
+} as const
 const badProof = {
   code: 'invalid_dpop_proof',
   status: 400,
@@ -30,7 +36,7 @@ export const tokenErrors = {
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'grant_type must be authorization_code, refresh_token or client_credentials',
+    say: 'grant_type must be authorization_code, refresh_token, client_credentials or urn:ietf:params:oauth:grant-type:jwt-bearer',
   },
   registration_way_closed: {
     code: 'unauthorized_client',
@@ -78,6 +84,56 @@ export const tokenErrors = {
   refresh_token_replayed: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
   refresh_token_stolen: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
   refresh_grace_exhausted: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
+  assertion_issuer_unknown: { ...badAssertion, spec: 'RFC 7523 §3' },
+  assertion_refused: { ...badAssertion, spec: 'RFC 7523 §3, draft-ietf-oauth-identity-assertion-authz-grant' },
+  assertion_of_this_installation: { ...badAssertion, spec: 'draft-ietf-oauth-identity-assertion-authz-grant' },
+  assertion_of_other_client: { ...badAssertion, spec: 'draft-ietf-oauth-identity-assertion-authz-grant' },
+  assertion_proof_missing: { ...badAssertion, spec: 'RFC 9449 §6.1, draft-ietf-oauth-identity-assertion-authz-grant' },
+  assertion_replayed: { ...badAssertion, spec: 'RFC 7523 §3' },
+  assertion_below_barrier: { ...badAssertion, spec: 'RFC 7523 §3' },
+  assertion_identity_unusable: { ...badAssertion, spec: 'RFC 7523 §3' },
+  assertion_keys_awaited: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    answer: 'json',
+    spec: 'RFC 7523 §3',
+    say: 'the keys of the issuer of this assertion cannot be read, or hold none that signed it and may not be asked for again yet; try again after Retry-After',
+  },
+  assertion_client_public: {
+    code: 'unauthorized_client',
+    status: 400,
+    answer: 'json',
+    spec: 'draft-ietf-oauth-identity-assertion-authz-grant',
+    say: 'the tenant accepts assertions of this issuer only from clients that prove themselves; its administrators can allow others',
+  },
+  assertion_subject_refused: {
+    code: 'invalid_grant',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 7644 §3.3',
+    say: 'the person whom the assertion names may not come in here; her administrators can let her',
+  },
+  assertion_authentication_insufficient: {
+    code: 'insufficient_user_authentication',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 9470 §3',
+    say: 'the assertion does not show a sign-in as strong or as recent as is needed here; have the person sign in again at her identity provider, with several factors, and ask for a new one',
+  },
+  assertion_policy_denies: {
+    code: 'invalid_grant',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'the policy of the tenant grants this person none of what was asked for through this client',
+  },
+  assertion_consent_needed: {
+    code: 'invalid_grant',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'the policy of the tenant wants the person herself to agree to this: send her to the authorization endpoint',
+  },
   tenant_suspended: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_revoked: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_expired: { ...dead, spec: 'RFC 6749 §5.2' },

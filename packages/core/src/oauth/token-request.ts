@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
 import type { Scope } from '../tenant/ids.js'
+import { jwtBearerGrantType, longestAssertionGrant } from './jwt-bearer.js'
 import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -25,7 +26,15 @@ export type ClientCredentialsRequest = {
   readonly scopes: readonly Scope[] | undefined
   readonly resource: string
 }
-export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest
+export type JwtBearerRequest = {
+  readonly grantType: typeof jwtBearerGrantType
+  readonly assertion: Secret
+  /** `undefined`: all that the assertion names. */
+  readonly scopes: readonly Scope[] | undefined
+  /** `undefined`: the one that the assertion names. */
+  readonly resource: string | undefined
+}
+export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | JwtBearerRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -41,11 +50,21 @@ const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longes
 
 const clientWire = z.object({ scope: z.string().max(longestTokenParameter).optional(), resource: text })
 
+const jwtBearerWire = z.object({
+  assertion: z
+    .string()
+    .max(longestAssertionGrant)
+    .regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/),
+  scope: z.string().max(longestTokenParameter).optional(),
+  resource: text.optional(),
+})
+
 /**
  * Parses the parameters of a token request. Repeated parameters have already been refused by the form reader; an empty
  * parameter counts as left out.
  *
  * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §4.4.2 client_credentials, §3.2 parameters without a value
+ * @spec RFC 7523 §2.1 assertion: exactly one JWT
  */
 export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
   const values = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
@@ -54,6 +73,7 @@ export function parseTokenRequest(form: Readonly<Record<string, string>>): Resul
   if (grantType === 'authorization_code') return parseCodeRequest(values)
   if (grantType === 'refresh_token') return parseRefreshRequest(values)
   if (grantType === 'client_credentials') return parseClientCredentialsRequest(values)
+  if (grantType === jwtBearerGrantType) return parseJwtBearerRequest(values)
   return err({ reason: 'grant_type_unsupported' })
 }
 
@@ -84,6 +104,15 @@ function parseClientCredentialsRequest(values: unknown): Result<ClientCredential
   const scopes = parseScopes(parsed.data.scope)
   if (scopes === 'malformed') return malformed('scope')
   return ok({ grantType: 'client_credentials', scopes, resource: parsed.data.resource })
+}
+
+function parseJwtBearerRequest(values: unknown): Result<JwtBearerRequest, TokenRequestRefusal> {
+  const parsed = jwtBearerWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const scopes = parseScopes(parsed.data.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  const { assertion, resource } = parsed.data
+  return ok({ grantType: jwtBearerGrantType, assertion: new Secret(assertion), scopes, resource })
 }
 
 /** @spec RFC 6749 §3.3 scope-token, separated by single spaces */

@@ -1,0 +1,205 @@
+/** Whose assertions a tenant accepts at its token endpoint: whoever writes that decides who can be whom, so all of it is `impersonate`. A kill, which is `revoke`, ends one. */
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import {
+  deleteAssertionTrust,
+  enableAssertionTrust,
+  findAssertionTrust,
+  insertAssertionTrust,
+  listAssertionTrusts,
+  lockAssertionTrusts,
+  type StoredAssertionTrust,
+  updateAssertionTrust,
+} from '@drawbridge/store/assertion-trusts'
+import { findConnection } from '@drawbridge/store/connections'
+import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
+import { type Db, inTenant } from '@drawbridge/store/transaction'
+import type { AssertionTrust } from '@drawbridge/upstream/assertion/trust'
+import { z } from 'zod'
+import { empty, json } from '../http/answer.js'
+import { scimBaseUrlOf } from '../http/connection-addresses.js'
+import { tenantOf } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.js'
+import { adminList, momentPosition } from './admin-list.js'
+import { revisionOf } from './connection-addresses.js'
+import { endWhatTheOldIdpSaid } from './other-idp.js'
+import { refuseAdmin } from './refuse-admin.js'
+import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+import { isTaken, readTrustDraft, trustChange, trustDraft, weaknessesOf } from './trust-draft.js'
+
+const tag = 'Assertion trusts'
+const path = '/tenants/:tenant/assertion-trusts'
+const shown = z.strictObject({
+  id: idShape,
+  name: z.string(),
+  configuration: z.unknown(),
+  disabledAt: timeOrNull,
+  createdAt: time,
+  addresses: z.strictObject({
+    audience: z.url().describe('What aud of its assertions is, byte for byte: our issuer'),
+    tokenEndpoint: z.url().describe('Where clients bring them'),
+    scimBaseUrl: z.url().describe('Where a directory provisions its people, with a SCIM token of this trust'),
+  }),
+  revision: z.string().describe('Of name and configuration; sent back as ifRevision, it keeps a change by somebody else'),
+})
+const show = (trust: StoredAssertionTrust, tenant: ResolvedTenant): z.output<typeof shown> => ({
+  id: trust.id,
+  name: trust.name,
+  configuration: trust.configuration,
+  disabledAt: toIsoOrNull(trust.disabledAt),
+  createdAt: toIso(trust.createdAt),
+  addresses: { audience: tenant.issuer.url, tokenEndpoint: `${tenant.issuer.url}/token`, scimBaseUrl: scimBaseUrlOf(tenant) },
+  revision: revisionOf(trust),
+})
+
+const list = adminList({
+  path,
+  tag,
+  summary: 'List the issuers whose assertions are accepted, oldest first',
+  permission: 'configuration:read',
+  member: 'assertionTrusts',
+  shown,
+  position: ['after', 'moment'],
+  read: (http, deps, page) => {
+    const { id } = tenantOf(http)
+    return inTenant(deps.database, id, (db) => listAssertionTrusts(db, id, page))
+  },
+  show: (trust, _deps, http) => show(trust, tenantOf(http)),
+  positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),
+})
+
+const read = adminEndpoint({
+  method: 'GET',
+  path: `${path}/:id`,
+  tag,
+  summary: 'Read a trust',
+  permission: 'configuration:read',
+  answer: shown,
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const id = idParam<ConnectionId>(http)
+    const stored = id && (await inTenant(deps.database, tenant.id, (db) => findAssertionTrust(db, tenant.id, id)))
+    return stored ? json(show(stored, tenant)) : refuseAdmin('not_found')
+  },
+})
+
+/** Whose people it speaks of must be people here. */
+const namesNobody = async (db: Db, tenant: TenantId, { peopleOf }: AssertionTrust): Promise<boolean> =>
+  peopleOf !== undefined && (await findConnection(db, tenant, peopleOf.connection)) === undefined
+
+const create = adminEndpoint({
+  method: 'POST',
+  path,
+  tag,
+  summary: 'Accept the assertions of an issuer at the token endpoint: ID-JAG, or others by RFC 7523',
+  permission: 'impersonate',
+  body: trustDraft,
+  status: 201,
+  answer: shown,
+  refuses: ['connection_invalid', 'reference_unknown', 'trust_loops', 'trust_keys_unreadable', 'trust_taken'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const draft = await readTrustDraft(http.parsed, deps)
+    if (!draft.ok) return draft.error
+    const id = deps.random.uuid() as ConnectionId
+    const { name, configuration } = http.parsed
+    const stored = await inTenant(deps.database, tenant.id, async (db) => {
+      if (isTaken(draft.value, await lockAssertionTrusts(db, tenant.id), undefined)) return 'trust_taken' as const
+      if (await namesNobody(db, tenant.id, draft.value)) return 'reference_unknown' as const
+      await insertAssertionTrust(db, tenant.id, { id, name, configuration, now: deps.clock.now() })
+      const detail = { name, accepts: weaknessesOf(draft.value) }
+      await audit(db, tenant.id, http, deps, { kind: 'assertion_trust.created', connectionId: id, detail })
+      return findAssertionTrust(db, tenant.id, id)
+    })
+    if (typeof stored === 'string') return refuseAdmin(stored)
+    return json(show(stored as StoredAssertionTrust, tenant), { status: 201 })
+  },
+})
+
+const update = adminEndpoint({
+  method: 'PUT',
+  path: `${path}/:id`,
+  tag,
+  summary: 'Replace a trust’s name and configuration; of another issuer, what the old one opened ends',
+  permission: 'impersonate',
+  body: trustChange,
+  answer: shown,
+  refuses: [
+    'not_found',
+    'connection_invalid',
+    'connection_moved',
+    'reference_unknown',
+    'trust_loops',
+    'trust_keys_unreadable',
+    'trust_taken',
+  ],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const id = idParam<ConnectionId>(http)
+    if (id === undefined) return refuseAdmin('not_found')
+    const draft = await readTrustDraft(http.parsed, deps)
+    if (!draft.ok) return draft.error
+    const { name, configuration, ifRevision } = http.parsed
+    const stored = await inTenant(deps.database, tenant.id, async (db) => {
+      const trusts = await lockAssertionTrusts(db, tenant.id)
+      const before = trusts.find((trust) => trust.id === id)
+      if (before === undefined) return 'not_found' as const
+      if (ifRevision !== undefined && ifRevision !== revisionOf(before)) return 'connection_moved' as const
+      if (isTaken(draft.value, trusts, id)) return 'trust_taken' as const
+      if (await namesNobody(db, tenant.id, draft.value)) return 'reference_unknown' as const
+      await updateAssertionTrust(db, tenant.id, id, { name, configuration })
+      const change = { tenant: tenant.id, connectionId: id, now: deps.clock.now() }
+      await raiseIfSourcesChanged(db, change, before.configuration, configuration)
+      const detail = { name, accepts: weaknessesOf(draft.value) }
+      await audit(db, tenant.id, http, deps, { kind: 'assertion_trust.updated', connectionId: id, detail })
+      await endWhatTheOldIdpSaid({ db, tenant: tenant.id, http, deps }, before, configuration)
+      return findAssertionTrust(db, tenant.id, id)
+    })
+    if (typeof stored === 'string') return refuseAdmin(stored)
+    return json(show(stored as StoredAssertionTrust, tenant))
+  },
+})
+
+const enable = adminEndpoint({
+  method: 'POST',
+  path: `${path}/:id/enable`,
+  tag,
+  summary: 'Accept the assertions of a killed issuer again; nothing that died comes back',
+  permission: 'impersonate',
+  refuses: ['not_found'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const id = idParam<ConnectionId>(http)
+    if (id === undefined) return refuseAdmin('not_found')
+    const found = await inTenant(deps.database, tenant.id, async (db) => {
+      const exists = await enableAssertionTrust(db, tenant.id, id)
+      if (exists) await audit(db, tenant.id, http, deps, { kind: 'assertion_trust.enabled', connectionId: id })
+      return exists
+    })
+    return found ? empty() : refuseAdmin('not_found')
+  },
+})
+
+const remove = adminEndpoint({
+  method: 'DELETE',
+  path: `${path}/:id`,
+  tag,
+  summary: 'Remove a trust by which nobody came in; kill any other',
+  permission: 'impersonate',
+  refuses: ['not_found', 'still_in_use'],
+  run: async (http, deps) => {
+    const tenant = tenantOf(http)
+    const id = idParam<ConnectionId>(http)
+    if (id === undefined) return refuseAdmin('not_found')
+    return answerRemoval(() =>
+      inTenant(deps.database, tenant.id, async (db) => {
+        const removed = await deleteAssertionTrust(db, tenant.id, id)
+        if (removed) await audit(db, tenant.id, http, deps, { kind: 'assertion_trust.removed', connectionId: id })
+        return removed
+      }),
+    )
+  },
+})
+
+export const assertionTrustEndpoints = [list, read, create, update, enable, remove]

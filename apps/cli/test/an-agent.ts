@@ -1,0 +1,46 @@
+/** A client that brings assertions, and the issuer of them, which the company trusts: set up as an admin does it, signed by a library of strangers. */
+import { randomUUID } from 'node:crypto'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { expect } from 'vitest'
+import type { Company, Hands } from './a-product.js'
+
+const assertionIssuer = 'https://assertions.example'
+const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+type Change = { readonly header?: Readonly<Record<string, unknown>>; readonly claims?: Readonly<Record<string, unknown>> }
+export type AnAgent = {
+  readonly id: string
+  readonly secret: string
+  readonly trustId: string
+  /** About Ada, who is an engineer, for reading and writing, but for what is said otherwise. */
+  readonly assert: (change?: Change) => Promise<string>
+}
+
+export async function anAgentOf(product: Hands, company: Company, resource: string = product.mcpUrl): Promise<AnAgent> {
+  const { privateKey, publicKey } = await generateKeyPair('ES256')
+  const made = async (path: string, body: object) => {
+    const { status, json } = await product.admin('POST', `/tenants/${company}${path}`, body)
+    expect({ status, json }).toMatchObject({ status: 201 })
+    return json
+  }
+  const client = await made('/clients', {
+    name: 'Agent',
+    grantTypes: [jwtBearer],
+    tokenEndpointAuthMethod: 'client_secret_basic',
+  })
+  const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'one' }] }
+  const trust = await made('/assertion-trusts', { name: 'Assertions', configuration: { issuer: assertionIssuer, jwks } })
+  const id = String(client['clientId'])
+  return {
+    id,
+    secret: String(client['clientSecret']),
+    trustId: String(trust['id']),
+    assert: ({ header, claims } = {}) => {
+      const now = Math.floor(Date.now() / 1000)
+      const who = { iss: assertionIssuer, sub: 'ada', aud: product.issuer(company), client_id: id, groups: ['engineering', 'staff'] }
+      const what = { resource, scope: 'documents:read documents:write', jti: randomUUID(), iat: now, exp: now + 120 }
+      const said = JSON.parse(JSON.stringify({ ...who, ...what, ...claims })) as Record<string, unknown>
+      return new SignJWT(said).setProtectedHeader({ alg: 'ES256', kid: 'one', typ: 'oauth-id-jag+jwt', ...header }).sign(privateKey)
+    },
+  }
+}
