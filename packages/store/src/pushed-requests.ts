@@ -18,7 +18,7 @@ const pushStatement = hotStatement({
     RETURNING issuer_id, client_id),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, client_id, detail, request_id, address)
-    SELECT $1, $7, 'authorization_request_pushed', issuer_id, client_id, '{}', $9, $10 FROM pushed)
+    SELECT $1, $7, 'authorization_request_pushed', issuer_id, client_id, '{}', $9, $10 FROM pushed WHERE $11)
   SELECT EXISTS (SELECT 1 FROM pushed) AS pushed`,
 })
 
@@ -31,14 +31,16 @@ export type PushedRequest = {
   readonly now: Instant
   readonly expiresAt: Instant
   readonly asked: Asked
+  /** The client has proven itself. Whoever only knows its name writes no line in the trail, which is kept for ever. */
+  readonly isProven: boolean
 }
 
-/** Keeps it under the epochs of this moment, with its line in the audit trail. `client_changed`: the client is no longer what it was proven as, or its tenant is suspended. */
+/** Keeps it under the epochs of this moment, with a line in the audit trail. `client_changed`: the client is no longer what it was proven as, or its tenant is suspended. */
 export async function pushAuthorizationRequest(hot: HotDb, request: PushedRequest): Promise<'pushed' | 'client_changed'> {
   const { tenantId, caller, asked } = request
   const { rows } = await hot.query<{ pushed: boolean }>(pushStatement, [
     ...[tenantId, caller.issuerId, caller.clientId, caller.clientVersion, request.requestHash, JSON.stringify(request.parameters)],
-    ...[toTimestamp(request.now), toTimestamp(request.expiresAt), asked.requestId, asked.address],
+    ...[toTimestamp(request.now), toTimestamp(request.expiresAt), asked.requestId, asked.address, request.isProven],
   ])
   return rows[0]?.pushed === true ? 'pushed' : 'client_changed'
 }

@@ -16,7 +16,7 @@
 import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { mustBePushed } from '@drawbridge/core/oauth/pushed-request'
-import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
+import { isOnOwnMachine } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { connectionOfAddress } from '@drawbridge/core/tenant/connection-choice'
 import type { BrowserSessionId, Scope } from '@drawbridge/core/tenant/ids'
@@ -173,11 +173,7 @@ async function deny({ flow, session, identity }: SignedIn, decision: Extract<Pol
  * redirect stays on the person's own machine, because any program there could pose as it. RFC 8252 §8.6
  */
 const needsConsent = ({ client, pending }: Flow, decision: Allowed): boolean =>
-  !client.preApproved ||
-  decision.asksConsentAnew ||
-  pending.prompt.includes('consent') ||
-  isLoopbackRedirect(pending.redirectUri) ||
-  !pending.redirectUri.startsWith('https:')
+  !client.preApproved || decision.asksConsentAnew || pending.prompt.includes('consent') || isOnOwnMachine(pending.redirectUri)
 
 async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision | undefined): Promise<StepEnd> {
   const { flow, session, identity } = signedIn

@@ -37,7 +37,6 @@ export const parEndpoint = endpoint({
   cors: true,
   tag: 'OAuth',
   rateLimit: 'push',
-  tenantLimit: 'tenant_push',
   maxBodyBytes: pushedRequestMaxBytes,
   run: async (http, deps) => {
     if (!http.form.ok) return refuseForm(http.form.error)
@@ -63,7 +62,9 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, f
   const tenant = tenantOf(http)
   const parameters = judge(tenant, client, form)
   if (!parameters.ok) return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
-  const limited = limitOfClient(http, client)
+  const isProven = client.authMethod !== 'none'
+  // Together are counted those whom nobody can tell apart; who proves itself is not held up by them.
+  const limited = isProven ? limitOfClient(http, client) : http.spend('tenant_push', tenant.id)
   if (limited) return ok(limited)
   const handle = new Secret(deps.random.token())
   const now = deps.clock.now()
@@ -75,6 +76,7 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, f
     now,
     expiresAt: addSeconds(now, pushedRequestTtlSeconds),
     asked: { requestId: http.requestId, address: http.address },
+    isProven,
   })
   if (pushed === 'client_changed') return pushed
   const body = { request_uri: buildRequestUri(handle), expires_in: pushedRequestTtlSeconds }
