@@ -23,6 +23,7 @@ import { ssfConfigurationEndpoints } from './signals/ssf-configuration.endpoint.
 import { streamStatusEndpoints } from './signals/stream-status.endpoint.js'
 import { streamVerificationEndpoint } from './signals/stream-verification.endpoint.js'
 import { streamsEndpoint } from './signals/streams.endpoint.js'
+import { deviceAuthorizationEndpoint } from './token/device-authorization.endpoint.js'
 import { introspectEndpoint } from './token/introspect.endpoint.js'
 import { revokeEndpoint } from './token/revoke.endpoint.js'
 import { tokenEndpoint } from './token/token.endpoint.js'
@@ -36,6 +37,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   ...authorizeEndpoints,
   ...setupEndpoints,
   ...logoutEndpoints,
+  deviceAuthorizationEndpoint,
   tokenEndpoint,
   introspectEndpoint,
   ...userinfoEndpoints,

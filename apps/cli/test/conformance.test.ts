@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { matrix } from '@drawbridge/conformance/matrix'
 import type { Gate, Target } from '@drawbridge/conformance/requirement'
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aProduct, type Company, type Product } from './a-product.js'
@@ -35,6 +36,8 @@ beforeAll(async () => {
     scopeCeiling: ['documents:read'],
   })
   const issuer = product.issuer('acme')
+  expect(await product.admin('PUT', '/tenants/acme/device-grant', { enabled: true })).toMatchObject({ status: 200 })
+  const aDevice = async () => String((await made('acme', { name: 'Television', grantTypes: [deviceGrantType] }))['clientId'])
   const agent = await anAgentOf(product, 'acme')
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
@@ -44,6 +47,7 @@ beforeAll(async () => {
     client,
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
+    device: { id: await aDevice(), otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },

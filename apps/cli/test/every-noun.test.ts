@@ -48,6 +48,7 @@ const whole = {
   logout: { grantsOutliveLogout: true },
   tokens: { algorithm: 'EdDSA' },
   clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
+  deviceGrant: { enabled: true },
   dpop: { boundTokensDemanded: false, nonceDemanded: true },
   pushedRequests: { required: true },
   loginTracing: { recordClaims: true },

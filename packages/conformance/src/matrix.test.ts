@@ -50,6 +50,7 @@ beforeAll(async () => {
     client,
     otherClientId: 'other',
     machine: { id: 'machine', secret: 'secret' },
+    device: { id: 'device', otherId: 'other-device' },
     agent: { id: 'agent', secret: 'secret', scope: 'read' },
     assert: async () => 'a.b.c',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },

@@ -1,6 +1,7 @@
 /** The whole matrix: requirement, section, level and test in one row, so that no row is without a test. */
 import { authorizationEndpointRequirements } from './authorization-endpoint.js'
 import { clientAssertionRequirements } from './client-assertion.js'
+import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
@@ -14,6 +15,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Authorization endpoint': authorizationEndpointRequirements,
   'Pushed authorization requests': pushedRequestRequirements,
   'Token endpoint': tokenEndpointRequirements,
+  'Devices without a browser': deviceAuthorizationRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,

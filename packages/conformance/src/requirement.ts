@@ -22,6 +22,8 @@ export type Target = {
   readonly otherClientId: string
   /** In its own name, with a secret, at `issuer` alone. */
   readonly machine: { readonly id: string; readonly secret: string }
+  /** Two public ones that may ask as devices, and in no other way. */
+  readonly device: { readonly id: string; readonly otherId: string }
   /** Brings assertions of an issuer whom `issuer` trusts; `scope`: one of those that they name, and not the only one. */
   readonly agent: { readonly id: string; readonly secret: string; readonly scope: string }
   /** An ID-JAG of that issuer for the agent, another each time; what is said here stands in it otherwise, `undefined` leaves out. */

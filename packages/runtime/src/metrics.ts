@@ -22,6 +22,11 @@ export const metricList = {
   },
   drawbridge_rate_limited_total: { kind: 'counter', labels: ['limit'], help: 'Requests refused by a named rate limit' },
   drawbridge_tokens_issued_total: { kind: 'counter', labels: ['grant_type'], help: 'Access tokens issued' },
+  drawbridge_user_codes_total: {
+    kind: 'counter',
+    labels: ['outcome'],
+    help: 'Codes of devices that people typed, by outcome: found, unknown, locked (ALARM: somebody guesses), declined (not her device)',
+  },
   drawbridge_deprovisioning_events_total: { kind: 'counter', labels: ['source', 'target'], help: 'Deprovisioning events accepted' },
   drawbridge_signals_total: {
     kind: 'counter',

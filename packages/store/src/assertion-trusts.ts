@@ -95,6 +95,15 @@ export async function deleteAssertionTrust(db: Db, tenant: TenantId, id: Connect
   return rowCount === 1
 }
 
+/** Whether a trust speaks of the people of this connection. */
+export async function isNamedByTrust(db: Db, tenant: TenantId, connection: ConnectionId): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `SELECT 1 FROM connections WHERE tenant_id = $1 AND kind = 'assertion' AND configuration -> 'peopleOf' ->> 'connection' = $2::uuid::text LIMIT 1`,
+    [tenant, connection],
+  )
+  return rowCount > 0
+}
+
 /**
  * Whether an issuer of this installation has, or ever had, one of these keys, or is called by one of these names. `keys`: RFC 7638 thumbprints,
  * which are the ids of our keys. security.md §11

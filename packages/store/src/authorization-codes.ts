@@ -11,16 +11,23 @@ import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 const redecision = redecisionSql(14)
 const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict = 'redeem'` })
 
+/** How a statement comes to the code that it redeems. */
+type WayToCode = {
+  /** Further CTEs, ending with `code`: the row of `authorization_codes`, if there is one to be judged. */
+  readonly code: string
+  /** The key of that row, for the update. */
+  readonly codeHash: string
+  /** Further columns of the answer, and the CTE that has always one row. */
+  readonly answer: string
+}
+
 /**
  * `caller` and `verdict` hold the conditions of `core/oauth/authorization-code.judgeCode` in the same order. Twins that arrive together all
  * pass them on their snapshots; the row lock of `consumed` lets one through and `outcome` calls the others replays. `$14` to `$22` are a
  * fresh decision of policy, or null. `$23` is the key that was proved, and `$26` the same where refresh tokens are bound to it.
  */
-const redeemStatement = hotStatement({
-  name: 'redeem_code',
-  tenantParameter: 1,
-  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$13' })},
-  code AS (SELECT codes.* FROM authorization_codes codes, caller WHERE codes.tenant_id = $1 AND codes.code_hash = $3 AND caller.is_current),
+export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$13' })},
+  ${way.code},
   state AS (
     SELECT ${grantStateColumns}, ${redecision.columns}
     FROM code JOIN grants g ON g.tenant_id = $1 AND g.id = code.grant_id ${grantStateJoins}),
@@ -41,7 +48,7 @@ const redeemStatement = hotStatement({
   ${proof.cte},
   consumed AS (
     UPDATE authorization_codes SET redeemed_at = $2
-    WHERE tenant_id = $1 AND code_hash = $3 AND redeemed_at IS NULL AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'redeem')
+    WHERE tenant_id = $1 AND code_hash = ${way.codeHash} AND redeemed_at IS NULL AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'redeem')
       AND ${proof.holds} RETURNING grant_id),
   outcome AS (
     SELECT CASE WHEN verdict = 'redeem' AND NOT ${proof.holds} THEN 'dpop_proof_replayed'
@@ -58,9 +65,18 @@ const redeemStatement = hotStatement({
       state.connection_id, state.grant_id, state.allowed, CASE WHEN verdict <> 'redeem' THEN verdict END,
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed)) || ${redecision.told}, $10, $11
     FROM outcome, state WHERE verdict <> 'decide_again')
-  SELECT caller.is_current, outcome.verdict, code.nonce, EXISTS (SELECT 1 FROM issued) AS refreshes, state.*,
+  SELECT ${way.answer}, outcome.verdict, code.nonce, EXISTS (SELECT 1 FROM issued) AS refreshes, state.*,
     ${claimsToDecideAgain('outcome.verdict')}, ${notified}
-  FROM caller LEFT JOIN (outcome CROSS JOIN state CROSS JOIN code) ON true`,
+  FROM caller LEFT JOIN (outcome CROSS JOIN state CROSS JOIN code) ON true`
+
+const redeemStatement = hotStatement({
+  name: 'redeem_code',
+  tenantParameter: 1,
+  text: redemptionSql({
+    code: 'code AS (SELECT codes.* FROM authorization_codes codes, caller WHERE codes.tenant_id = $1 AND codes.code_hash = $3 AND caller.is_current)',
+    codeHash: '$3',
+    answer: 'caller.is_current',
+  }),
 })
 
 export type RedeemCode = {
@@ -83,11 +99,30 @@ export type CodeRedemption =
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: CodeRefusal }
 
-type Row = DecidedRow & {
+/** Of the statement, `$1` to `$26`. */
+export const redemptionParameters = (redeem: Omit<RedeemCode, 'codeHash'>, found: CredentialHash): readonly unknown[] => {
+  const { presented, asked } = redeem
+  const { provenKey } = presented
+  return [
+    ...[redeem.tenantId, toTimestamp(redeem.now), found, presented.issuerId, presented.clientId, presented.redirectUri],
+    ...[presented.codeChallenge, redeem.refreshTokenHash, redeem.eventId, asked.requestId, asked.address, presented.resource],
+    ...[presented.clientVersion, ...redecisionParameters(redeem.redecision)],
+    ...[provenKey?.thumbprint, ...proofParameters(provenKey), redeem.bindsRefreshTokens ? provenKey?.thumbprint : null],
+  ]
+}
+
+export type RedemptionRow = DecidedRow & {
   readonly is_current: boolean
   readonly verdict: string | null
   readonly nonce: string | null
   readonly refreshes: boolean
+}
+
+/** What the statement says of a code that there is. */
+export function toRedemption(row: RedemptionRow): Exclude<CodeRedemption, { kind: 'client_changed' }> {
+  if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
+  if (row.verdict !== 'redeem') return { kind: 'refused', reason: row.verdict as CodeRefusal }
+  return { kind: 'redeemed', grant: row, nonce: row.nonce ?? undefined, refreshes: row.refreshes }
 }
 
 /**
@@ -95,18 +130,8 @@ type Row = DecidedRow & {
  * `decide_again` have changed nothing: authenticate or decide, then call again.
  */
 export async function redeemCode(hot: HotDb, redeem: RedeemCode): Promise<CodeRedemption> {
-  const { presented, asked } = redeem
-  const { provenKey } = presented
-  const { rows } = await hot.query<Row>(redeemStatement, [
-    ...[redeem.tenantId, toTimestamp(redeem.now), redeem.codeHash, presented.issuerId, presented.clientId, presented.redirectUri],
-    ...[presented.codeChallenge, redeem.refreshTokenHash, redeem.eventId, asked.requestId, asked.address, presented.resource],
-    ...[presented.clientVersion, ...redecisionParameters(redeem.redecision)],
-    ...[provenKey?.thumbprint, ...proofParameters(provenKey), redeem.bindsRefreshTokens ? provenKey?.thumbprint : null],
-  ])
+  const { rows } = await hot.query<RedemptionRow>(redeemStatement, redemptionParameters(redeem, redeem.codeHash))
   const row = rows[0]
   if (!row?.is_current) return { kind: 'client_changed' }
-  if (row.verdict === null) return { kind: 'refused', reason: 'code_unknown' }
-  if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
-  if (row.verdict !== 'redeem') return { kind: 'refused', reason: row.verdict as CodeRefusal }
-  return { kind: 'redeemed', grant: row, nonce: row.nonce ?? undefined, refreshes: row.refreshes }
+  return row.verdict === null ? { kind: 'refused', reason: 'code_unknown' } : toRedemption(row)
 }

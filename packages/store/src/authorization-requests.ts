@@ -184,13 +184,18 @@ export const saveParameters = (tenant: TenantId, { ongoing, browserHash, decided
   ...[toTimestamp(ongoing.createdAt), toTimestamp(ongoing.expiresAt), decidedOn.clientVersion],
 ]
 
+/** The device that waits for the answer; null: the client is told by the browser. */
+const deviceOfRequest = `(request->>'deviceCodeId')::uuid`
+
 const declineStatement = hotStatement({
   name: 'decline_authorization_request',
   tenantParameter: 1,
   text: `WITH answered AS (
     UPDATE authorization_requests r SET step = 'answered', answered_at = $4
     WHERE r.tenant_id = $1 AND r.id = $2 AND r.browser_hash = $3 AND ${judged('r.expires_at > $4')} AND ${alive}
-    RETURNING issuer_id, subject_id, client_id, connection_id),
+    RETURNING issuer_id, subject_id, client_id, connection_id, ${deviceOfRequest} AS device_code_id),
+  told AS (UPDATE device_codes SET decided_at = $4 FROM answered
+    WHERE device_codes.tenant_id = $1 AND device_codes.id = answered.device_code_id AND device_codes.decided_at IS NULL),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, scopes, reason, detail, request_id, address)
     SELECT $1, $4, $5, issuer_id, subject_id, client_id, connection_id, $6, $9, '{}', $7, $8 FROM answered)
@@ -207,7 +212,7 @@ export type DeclinedRequest = BrowserAtRequest & {
   readonly address: string
 }
 
-/** A person's no, or her IdP's, with its line in the audit trail. Of any number of callers exactly one gets `true`: only it may answer. */
+/** A person's no, or her IdP's, with its line in the audit trail; a device that waits for the answer hears it. Of any number of callers exactly one gets `true`: only it may answer. */
 export async function declineAuthorizationRequest(hot: HotDb, tenant: TenantId, declined: DeclinedRequest): Promise<boolean> {
   const { rows } = await hot.query<{ answered: boolean }>(declineStatement, [
     ...[tenant, declined.id, declined.browserHash, toTimestamp(declined.now), declined.kind, declined.scopes],

@@ -8,6 +8,7 @@ import type { Epochs } from '@drawbridge/core/revocation/epochs'
 import {
   type ConsentId,
   type CredentialHash,
+  type DeviceCodeId,
   type GrantId,
   type IssuerId,
   type TenantId,
@@ -159,13 +160,17 @@ const openStatement = hotStatement({
   answered AS (
     UPDATE authorization_requests SET answered_at = $2, step = 'answered'
     WHERE tenant_id = $1 AND id = $32 AND answered_at IS NULL AND ${judged('expires_at > $2')} AND EXISTS (SELECT 1 FROM ground) RETURNING id),
+  bound AS (
+    UPDATE device_codes d SET code_hash = $26, decided_at = $2
+    WHERE d.tenant_id = $1 AND d.id = $48 AND d.issuer_id = $4 AND d.client_id = $5 AND d.decided_at IS NULL AND ${judged('d.expires_at > $2')}
+      AND d.tenant_epoch = $13 AND d.client_epoch = $14 AND EXISTS (SELECT 1 FROM answered) RETURNING d.asked_address, d.asked_country, d.created_at),
   opened AS (
     INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, session_id, scopes,
       tenant_epoch, client_epoch, connection_epoch, subject_epoch, policy_version, claims_version, acr, amr, authenticated_at,
       access_token_ttl_seconds, refresh_ttl_seconds, expires_at, ceilings, own_methods, own_proved_at, refresh_ends_at, created_at, directory_version,
       identity_scopes, asked_acr)
     SELECT $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $37, $38, $39, $2, $40, $41, $42
-    FROM ground WHERE $32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered) RETURNING id),
+    FROM ground WHERE ($32::uuid IS NULL OR EXISTS (SELECT 1 FROM answered)) AND ($48::uuid IS NULL OR EXISTS (SELECT 1 FROM bound)) RETURNING id),
   coded AS (
     INSERT INTO authorization_codes (tenant_id, code_hash, grant_id, issuer_id, client_id, redirect_uri, code_challenge, nonce, created_at, expires_at, dpop_jkt)
     SELECT $1, $26, opened.id, $4, $5, $27, $28, $29, $2, $30, $43 FROM opened),
@@ -179,7 +184,8 @@ const openStatement = hotStatement({
        excluded.connection_epoch, excluded.subject_epoch, excluded.agreed_at, excluded.expires_at)),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, detail, request_id, address)
-    SELECT $1, $2, 'grant_opened', $4, $9, $5, $10, opened.id, $12, $31, $33, $34 FROM opened)
+    SELECT $1, $2, 'grant_opened', $4, $9, $5, $10, opened.id, $12, $31::jsonb || COALESCE((SELECT jsonb_build_object('device',
+      jsonb_build_object('askedAt', created_at, 'address', asked_address, 'country', asked_country)) FROM bound), '{}'), $33, $34 FROM opened)
   ${groundColumns('opened')}`,
 })
 
@@ -193,6 +199,8 @@ export type OpenGrantWithCode = {
   readonly keepsConsent?: ConsentToKeep | undefined
   /** Answered by the same statement, so that one request yields one grant. `undefined`: answered at once, so it never had a row. */
   readonly authorizationRequestId: string | undefined
+  /** The device that waits for this answer: the code is bound to its device code, once, or nothing is opened. */
+  readonly deviceCodeId?: DeviceCodeId | undefined
   /** For the audit trail: the explanation of the decision, and which limits won. Holds no claim values. */
   readonly detail: Readonly<Record<string, unknown>>
   readonly asked: Asked
@@ -217,7 +225,7 @@ export async function openGrantWithCode(hot: HotDb, opening: OpenGrantWithCode):
     grant.refreshEndsAt === undefined ? null : toTimestamp(grant.refreshEndsAt),
     ...[grant.directoryVersion, grant.identityScopes, grant.askedAcr ?? null, code.dpopKey ?? null, opening.reliesOn ?? null],
     ...[opening.keepsConsent?.id ?? null, opening.keepsConsent?.judgedHash ?? null],
-    opening.keepsConsent === undefined ? null : toTimestamp(opening.keepsConsent.expiresAt),
+    ...[opening.keepsConsent === undefined ? null : toTimestamp(opening.keepsConsent.expiresAt), opening.deviceCodeId ?? null],
   ])
   return toDecidedWrite(rows[0])
 }

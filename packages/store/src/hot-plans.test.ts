@@ -17,6 +17,7 @@ const growing = new Set([
   'browser_sessions',
   'authorization_requests',
   'login_requests',
+  'device_codes',
   'parked_messages',
 ])
 

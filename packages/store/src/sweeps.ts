@@ -37,6 +37,9 @@ export const sweptTables = {
   factor_codes: { key: ['tenant_id', 'id'], keepSeconds: day },
   factor_rounds: { key: ['tenant_id', 'authorization_request_id'], keepSeconds: 0 },
   authorization_requests: { key: ['tenant_id', 'id'], keepSeconds: day },
+  user_code_guesses: { key: ['tenant_id', 'guesser'], keepSeconds: 0 },
+  // Shorter than codes, because those of a client are counted.
+  device_codes: { key: ['tenant_id', 'id'], keepSeconds: hour },
   authorization_codes: { key: ['tenant_id', 'code_hash'], keepSeconds: day },
   consents: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   refresh_tokens: { key: ['tenant_id', 'token_hash'], keepSeconds: 7 * day },

@@ -150,6 +150,16 @@ export async function findClientRegistration(db: Db, tenant: TenantId): Promise<
   return rows[0]?.client_registration ?? undefined
 }
 
+/** Whether devices may ask for access by a code that a person types elsewhere: RFC 8628. Whatever waits for an answer gets none once they may not. */
+export async function markDeviceGrant(db: Db, tenant: TenantId, enabled: boolean): Promise<void> {
+  await db.query('UPDATE tenants SET device_grant = $2 WHERE id = $1', [tenant, enabled])
+}
+
+export async function findDeviceGrant(db: Db, tenant: TenantId): Promise<boolean> {
+  const { rows } = await db.query<{ device_grant: boolean }>('SELECT device_grant FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.device_grant ?? false
+}
+
 /** What is demanded of tokens that are bound to a key; read and checked by `core/oauth/dpop-rules`. */
 export async function markDpopRules(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
   await db.query('UPDATE tenants SET dpop = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])

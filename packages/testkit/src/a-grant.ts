@@ -2,10 +2,11 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
+import { deviceRedirectUri } from '@drawbridge/core/oauth/device-code'
 import type { KeyThumbprint } from '@drawbridge/core/oauth/dpop-proof'
 import { openGrant } from '@drawbridge/core/oauth/grant'
 import type { IdentityScope } from '@drawbridge/core/oauth/scope'
-import type { BrowserSessionId, CredentialHash, GrantId, Scope } from '@drawbridge/core/tenant/ids'
+import type { BrowserSessionId, CredentialHash, DeviceCodeId, GrantId, Scope } from '@drawbridge/core/tenant/ids'
 import type { DecidedOn } from '@drawbridge/store/authorization-requests'
 import { openGrantWithCode } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
@@ -35,10 +36,13 @@ export async function aGrant(
     /** The thumbprint of the key that its code is bound to. */
     dpopKey?: string
     sessionId?: BrowserSessionId
+    /** It answers a device: the request that the person was busy with, and the code of the device itself. */
+    device?: { readonly id: DeviceCodeId; readonly authorizationRequestId: string; readonly deviceCode: string }
     /** What was known of the person when it was decided. */
     versions?: { readonly claimsVersion: number; readonly directoryVersion: number }
   },
 ): Promise<AGrant> {
+  const { device } = given
   const { now, scopes = ['read', 'write'], sessionSeconds = 28_800 } = given
   const refreshSeconds = 'refreshSeconds' in given ? given.refreshSeconds : 14_400
   const code = codePrefix + randomBytes(32).toString('base64url')
@@ -69,8 +73,8 @@ export async function aGrant(
       ...tenant,
       grantId: grant.id,
       codeHash: hashOf(code),
-      redirectUri: aRedirectUri,
-      codeChallenge: aChallenge,
+      redirectUri: device ? deviceRedirectUri : aRedirectUri,
+      codeChallenge: device ? hashOf(device.deviceCode).toString('base64url') : aChallenge,
       nonce: given.nonce,
       dpopKey: given.dpopKey as KeyThumbprint | undefined,
     },
@@ -81,7 +85,8 @@ export async function aGrant(
     grant,
     code: stored,
     decidedOn,
-    authorizationRequestId: undefined,
+    authorizationRequestId: device?.authorizationRequestId,
+    deviceCodeId: device?.id,
     detail: {},
     asked: { requestId: 'test', address: undefined },
   })

@@ -15,6 +15,7 @@ import { consentEndpoints } from './consents.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
+import { deviceGrantEndpoints } from './device-grant.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
@@ -70,6 +71,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...clientRegistrationEndpoints,
+  ...deviceGrantEndpoints,
   ...dpopRulesEndpoints,
   ...pushedRequestsEndpoints,
   ...toldOfPeopleEndpoints,

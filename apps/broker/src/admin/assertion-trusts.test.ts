@@ -77,6 +77,20 @@ describe('a trust', () => {
     await call('DELETE', `${path}/${body.id}`)
   })
 
+  it('keeps the connection whose people it speaks of', async () => {
+    const connection = await call('POST', '/tenants/acme/connections', {
+      kind: 'oidc',
+      name: 'Login',
+      configuration: { issuer: idp, clientId: 'x' },
+    })
+    const peopleOf = { connection: connection.body.id, key: 'sub' }
+    const made = await call('POST', path, trust({ issuer: idp, jwksUri: `${idp}/keys`, peopleOf }))
+    const at = `/tenants/acme/connections/${connection.body.id}`
+    expect((await call('DELETE', at)).body.type).toBe('urn:drawbridge:error:still_in_use')
+    await call('DELETE', `${path}/${made.body.id}`)
+    expect((await call('DELETE', at)).status).toBe(204)
+  })
+
   it('is one for each issuer and company', async () => {
     const made = [await call('POST', path, trust({ issuer: idp, jwksUri: `${idp}/keys`, tenant: 'a' }))]
     expect(await reasonOf(trust({ issuer: idp, jwksUri: `${idp}/keys`, tenant: 'a' }))).toBe('trust_taken')

@@ -9,6 +9,7 @@ import {
   isAcceptableJwksUri,
   judgedMembers,
 } from '@drawbridge/core/oauth/client'
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
@@ -131,7 +132,7 @@ export const newClient = z
     name,
     redirectUris: redirectUris.default([]),
     grantTypes: z
-      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', jwtBearerGrantType]))
+      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType, jwtBearerGrantType]))
       .min(1)
       .default(['authorization_code', 'refresh_token']),
     tokenEndpointAuthMethod: z.enum(clientAuthMethods).default('none'),

@@ -1,5 +1,6 @@
 /** Connections: whoever writes them decides who can be whom, so all of it is `impersonate`. A kill, which is `revoke`, disables one. */
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { isNamedByTrust } from '@drawbridge/store/assertion-trusts'
 import {
   deleteConnection,
   findConnection,
@@ -217,6 +218,7 @@ const remove = adminEndpoint({
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
+    if (await inTenant(deps.database, tenant.id, (db) => isNamedByTrust(db, tenant.id, id))) return refuseAdmin('still_in_use')
     const retire = await retirementOf(deps, { tenant, connectionId: id })
     return answerRemoval(async () => {
       const isRemoved = await inTenant(deps.database, tenant.id, async (db) => {

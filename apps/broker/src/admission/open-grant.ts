@@ -7,7 +7,8 @@ import type { Instant } from '@drawbridge/core/instant'
 import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { Consent } from '@drawbridge/core/oauth/consent'
-import { openGrant } from '@drawbridge/core/oauth/grant'
+import { approvedCodeTtlSeconds, deviceRedirectUri } from '@drawbridge/core/oauth/device-code'
+import { codeTtlSeconds, openGrant } from '@drawbridge/core/oauth/grant'
 import type { PendingRequest } from '@drawbridge/core/oauth/pending-request'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
@@ -44,7 +45,7 @@ export type Opening = {
   readonly now: Instant
 }
 
-/** `code` is worth something only if it was `written`. */
+/** `code` is worth something only if it was `written`, and is nobody's to know where a device fetches what comes of it. */
 export type OpenedGrant = { readonly written: DecidedWrite; readonly code: string }
 
 const provedStrength = (
@@ -55,6 +56,7 @@ const provedStrength = (
 export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Promise<OpenedGrant> {
   const { tenant, client, session, decision, resource, pending, now } = opening
   const code = `${codePrefix}${deps.random.token()}`
+  const ttlSeconds = pending.deviceCodeId === undefined ? codeTtlSeconds : approvedCodeTtlSeconds
   const grant = openGrant(
     {
       id: deps.random.uuid() as GrantId,
@@ -84,6 +86,7 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
       endsAt: decision.endsAt,
     },
     now,
+    ttlSeconds,
   )
   const written = await openGrantWithCode(onHotPath(deps.database), {
     grant,
@@ -94,15 +97,18 @@ export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Prom
         grantId: grant.id,
         issuerId: tenant.issuer.id,
         clientId: client.id,
-        redirectUri: pending.redirectUri,
         codeChallenge: pending.codeChallenge,
-        nonce: pending.nonce,
+        ...(pending.deviceCodeId === undefined
+          ? { redirectUri: pending.redirectUri, nonce: pending.nonce }
+          : { redirectUri: deviceRedirectUri, nonce: undefined }),
         dpopKey: pending.dpopKey,
       },
       now,
+      ttlSeconds,
     ),
     decidedOn: { configurationVersion: tenant.configurationVersion, clientVersion: client.version },
     authorizationRequestId: opening.authorizationRequestId,
+    deviceCodeId: pending.deviceCodeId,
     reliesOn: opening.reliesOn?.id,
     keepsConsent: opening.keepsConsent,
     detail: {

@@ -22,6 +22,7 @@ import { connectionOfAddress } from '@drawbridge/core/tenant/connection-choice'
 import type { BrowserSessionId, Scope } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type OngoingRequest, saveAuthorizationRequest } from '@drawbridge/store/authorization-requests'
+import { markDeviceDenied } from '@drawbridge/store/device-codes'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { openGrantForCode } from '../admission/open-grant.js'
 import { type Answer, redirect } from '../http/answer.js'
@@ -62,6 +63,7 @@ export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answ
 async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Promise<StepEnd> {
   // At every step: an admin may have closed the way by which this client came while the person was away.
   if (!isWayOpen(flow.tenant.clientRegistration, flow.client)) return refuseOnPage({ reason: 'client_way_closed' })
+  if (flow.pending.deviceCodeId !== undefined && !flow.tenant.deviceGrant) return refuseOnPage({ reason: 'device_page_off' })
   if (!flow.pending.isPushed && mustBePushed(flow.tenant, flow.client))
     return answerUnaskedWithError(flow.tenant, flow.client, flow.pending, { reason: 'pushed_request_required' })
   if (flow.login?.kind === 'fresh_login_required') return goUpstream(flow, 'fresh')
@@ -146,8 +148,9 @@ async function deny({ flow, session, identity }: SignedIn, decision: Extract<Pol
   const { deps, tenant, client, http, now, pending } = flow
   const moved = await findMovedClient(flow)
   if (moved) return moved
-  await inTenant(deps.database, tenant.id, (db) =>
-    insertAuditEvent(db, tenant.id, {
+  await inTenant(deps.database, tenant.id, async (db) => {
+    if (pending.deviceCodeId !== undefined) await markDeviceDenied(db, tenant.id, pending.deviceCodeId, now)
+    await insertAuditEvent(db, tenant.id, {
       at: now,
       kind: 'access_denied',
       issuerId: tenant.issuer.id,
@@ -159,8 +162,8 @@ async function deny({ flow, session, identity }: SignedIn, decision: Extract<Pol
       detail: { explanation: decision.explanation },
       requestId: http.requestId,
       address: http.address,
-    }),
-  )
+    })
+  })
   if (pending.prompt.includes('none')) return answerUnaskedWithError(tenant, client, pending, { reason: 'access_refused' })
   const { connectionId: id } = session
   const kind = tenant.connection(id)?.kind ?? 'saml'
@@ -171,9 +174,14 @@ async function deny({ flow, session, identity }: SignedIn, decision: Extract<Pol
 /**
  * Consent is asked of every client that nobody vouched for, for every grant of what is sensitive, and one click of every client whose
  * redirect stays on the person's own machine, because any program there could pose as it. RFC 8252 §8.6
+ * For a device it is asked always: whoever asked may be anywhere, and a live session must not answer a stranger by itself. RFC 8628 §5.4
  */
 const needsConsent = ({ client, pending }: Flow, decision: Allowed): boolean =>
-  !client.preApproved || decision.asksConsentAnew || pending.prompt.includes('consent') || isOnOwnMachine(pending.redirectUri)
+  pending.deviceCodeId !== undefined ||
+  !client.preApproved ||
+  decision.asksConsentAnew ||
+  pending.prompt.includes('consent') ||
+  isOnOwnMachine(pending.redirectUri)
 
 async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision | undefined): Promise<StepEnd> {
   const { flow, session, identity } = signedIn

@@ -5,6 +5,7 @@ import { authorizeEndpoint, authorizePostEndpoint } from './authorize.endpoint.j
 import { chooseConnectionEndpoint, chooseConnectionPageEndpoint } from './choose-connection.endpoint.js'
 import { clientNoticeEndpoint, clientNoticePageEndpoint } from './client-notice.endpoint.js'
 import { consentEndpoint, consentPageEndpoint } from './consent.endpoint.js'
+import { deviceEndpoints } from './device.endpoint.js'
 import { factorVisitEndpoints } from './factor-visit.endpoint.js'
 import { initiateLoginEndpoints } from './initiate-login.endpoint.js'
 import { oidcCallbackEndpoint } from './oidc-callback.endpoint.js'
@@ -22,6 +23,7 @@ export const authorizeEndpoints: readonly Endpoint[] = [
   parEndpoint,
   authorizeEndpoint,
   authorizePostEndpoint,
+  ...deviceEndpoints,
   chooseConnectionPageEndpoint,
   chooseConnectionEndpoint,
   clientNoticePageEndpoint,

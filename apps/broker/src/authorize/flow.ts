@@ -2,6 +2,8 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { AuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
 import type { Client } from '@drawbridge/core/oauth/client'
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
+import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { type PendingRequest, pendingRequestFromJson, toPendingRequest } from '@drawbridge/core/oauth/pending-request'
 import { matchesRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { findResource, type ResourceServer } from '@drawbridge/core/oauth/resource'
@@ -16,6 +18,7 @@ import {
   type RequestToSave,
 } from '@drawbridge/store/authorization-requests'
 import type { LiveBrowserSession } from '@drawbridge/store/browser-sessions'
+import type { WaitingDevice } from '@drawbridge/store/device-codes'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { ClientName } from '../clients/client-cache.js'
 import type { BrokerDeps } from '../deps.js'
@@ -49,35 +52,69 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 /** From the click in the application to the last click on our pages, second factors and coffee included. */
 export const authorizationRequestTtlSeconds = 1800
 
+type FlowBase = Pick<Flow, 'http' | 'deps' | 'tenant' | 'browserHash'>
+
 /** The flow of a request that has just been accepted. It is only a value: the first step from which the browser has to come back stores it. */
 export function beginFlow(
-  base: Pick<Flow, 'http' | 'deps' | 'tenant' | 'browserHash'>,
+  base: FlowBase,
   accepted: AuthorizationRequest,
   /** The one that the link named: another one's session does not answer it. */
   connectionId?: ConnectionId,
 ): Flow {
-  const { deps, tenant } = base
   const { client, resource } = accepted
-  const now = deps.clock.now()
-  const pending = toPendingRequest(accepted)
+  const now = base.deps.clock.now()
+  const expiresAt = addSeconds(now, authorizationRequestTtlSeconds)
+  return newFlow(
+    { ...base, pending: toPendingRequest(accepted), client, resource, now },
+    { connectionId, expiresAt, clientEpoch: client.epoch },
+  )
+}
+
+/**
+ * The flow of a device, in the browser of the person who took it upon herself. From here on it is like every other; it ends when the device stops
+ * waiting, and keeps to the epoch under which the device asked.
+ */
+export async function beginDeviceFlow(base: FlowBase, device: WaitingDevice): Promise<Result<Flow, Answer>> {
+  const { deps, browserHash, http } = base
+  const tenant = await deps.configuration.atVersion(base.tenant, device.present.configurationVersion)
+  const described = await describeDevice(deps, tenant, device)
+  if (!described) return err(refuseOnPage({ reason: 'request_expired' }))
+  const { expiresAt, clientEpoch } = device
+  const flow = { http, deps, tenant, browserHash, ...described, now: deps.clock.now() }
+  return ok(newFlow(flow, { connectionId: undefined, expiresAt, clientEpoch }))
+}
+
+/** What a device asked for, on what the database holds now. `undefined`: that can no longer be had. */
+export async function describeDevice(
+  deps: BrokerDeps,
+  tenant: ResolvedTenant,
+  device: WaitingDevice,
+): Promise<Pick<Flow, 'pending' | 'client' | 'resource'> | undefined> {
+  const client = await deps.clients.read(nameOfClient(tenant, device.clientId))
+  const pending = pendingRequestFromJson(device.request)
+  const resource = pending.ok ? findResource(pending.value.resource, tenant.resources) : undefined
+  if (!pending.ok || !client || !resource || findUnanswerable(pending.value, client)) return undefined
+  return { pending: pending.value, client, resource }
+}
+
+function newFlow(flow: Omit<Flow, 'ongoing'>, of: Pick<OngoingRequest, 'connectionId' | 'expiresAt' | 'clientEpoch'>): Flow {
+  const { deps, tenant, client, pending, now } = flow
   const ongoing: OngoingRequest = {
     id: deps.random.uuid() as AuthorizationRequestId,
     issuerId: tenant.issuer.id,
     clientId: client.id,
     request: pending,
     step: 'login',
-    connectionId,
     subjectId: undefined,
     sessionId: undefined,
     noticedAt: undefined,
     stepUps: 0,
     decision: undefined,
-    clientEpoch: client.epoch,
     createdAt: now,
-    expiresAt: addSeconds(now, authorizationRequestTtlSeconds),
     saved: false,
+    ...of,
   }
-  return { ...base, ongoing, pending, client, resource, now }
+  return { ...flow, ongoing }
 }
 
 /** The flow that this browser has under this id, or a page that says why there is none. */
@@ -117,7 +154,7 @@ export async function reloadFlow(flow: Flow, moved: GroundMoved): Promise<Result
   const login = flow.login?.kind === 'fresh_login_required' ? flow.login : undefined
   const client = await deps.clients.read(nameOfClient(tenant, ongoing.clientId))
   const complete = completeFlow({ http, deps, tenant, browserHash, ongoing, now, login }, client)
-  if (!complete.ok || ongoing.saved) return complete
+  if (!complete.ok || ongoing.saved || complete.value.pending.deviceCodeId !== undefined) return complete
   return ok({ ...complete.value, ongoing: { ...ongoing, clientEpoch: complete.value.client.epoch } })
 }
 
@@ -126,9 +163,15 @@ function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'resource'>, clien
   const resource = pending.ok ? findResource(pending.value.resource, base.tenant.resources) : undefined
   if (!pending.ok || !client || !resource) return err(refuseOnPage({ reason: 'request_expired' }))
   if (client.blockedAt !== undefined) return err(refuseOnPage({ reason: 'client_blocked' }))
-  // Proven when the request was accepted; the client may have given the URI up since then.
-  if (!matchesRedirectUri(pending.value.redirectUri, client.redirectUris)) return err(refuseOnPage({ reason: 'redirect_uri_unregistered' }))
+  const unanswerable = findUnanswerable(pending.value, client)
+  if (unanswerable) return err(refuseOnPage(unanswerable))
   return ok({ ...base, pending: pending.value, client, resource })
+}
+
+/** Proven when the request was accepted; the client may have given the URI, or its devices, up since then. */
+function findUnanswerable(pending: PendingRequest, { redirectUris, grantTypes }: Client): PageRefusal | undefined {
+  if (pending.deviceCodeId !== undefined) return grantTypes.includes(deviceGrantType) ? undefined : { reason: 'request_expired' }
+  return matchesRedirectUri(pending.redirectUri, redirectUris) ? undefined : { reason: 'redirect_uri_unregistered' }
 }
 
 const nameOfClient = (tenant: ResolvedTenant, id: ClientId): ClientName => ({ tenantId: tenant.id, issuerId: tenant.issuer.id, id })

@@ -9,7 +9,7 @@ import { type Answer, page } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
 import { upstreamTargets } from '../http/leave-for.js'
 import { usableConnections } from '../http/tenant.js'
-import { targetOf, wayBack } from './answer.js'
+import { targetsOf, wayBack } from './answer.js'
 import { type Flow, provenStep, stepLocation } from './flow.js'
 import { type FlowStep, stepProof } from './step-proof.js'
 
@@ -28,10 +28,15 @@ export const proofFields = (flow: Flow, step: FlowStep): Html =>
 const form = (flow: Flow, step: FlowStep, body: Html): Html =>
   html`<form method="post" action="${stepLocation(flow, pathOf[step]).split('?')[0]}">${proofFields(flow, step)}${body}</form>`
 
-export const clientTarget = (flow: Flow): string => targetOf(flow.pending)
+export const clientTargets = (flow: Flow): readonly string[] => targetsOf(flow.pending)
 
-export const clientFacts = (client: Client, flow: Flow): Html =>
-  html`<dl><dt>Application</dt><dd><strong>${client.name}</strong></dd>${client.kind === 'metadata_document' && html`<dt>Published by</dt><dd><code>${hostOfUrl(client.id)}</code></dd>`}<dt>Sends you to</dt><dd><code>${hostOfUrl(flow.pending.redirectUri)}</code></dd><dt>To use</dt><dd>${flow.resource.name}</dd></dl>`
+export const clientFacts = (client: Client, flow: Pick<Flow, 'pending' | 'resource'>): Html =>
+  html`<dl><dt>Application</dt><dd><strong>${client.name}</strong></dd>${client.kind === 'metadata_document' && html`<dt>Published by</dt><dd><code>${hostOfUrl(client.id)}</code></dd>`}${answerGoesTo(flow)}<dt>To use</dt><dd>${flow.resource.name}</dd></dl>`
+
+const answerGoesTo = ({ pending }: Pick<Flow, 'pending'>): Html =>
+  pending.deviceCodeId === undefined
+    ? html`<dt>Sends you to</dt><dd><code>${hostOfUrl(pending.redirectUri)}</code></dd>`
+    : html`<dt>Gives access to</dt><dd>the device whose code you typed</dd>`
 
 const loopbackWarning = (client: Client): Html | false =>
   isLoopbackOnly(client.redirectUris) &&
@@ -54,7 +59,7 @@ export const chooseConnectionPage = (flow: Flow, mistake?: 'email_malformed'): A
         (connection) => html`<button name="connection" value="${connection.id}">${connection.name}</button>`,
       )}`,
     )}`,
-    { ...noStore, status: mistake ? 400 : 200, formTargets: [...upstreamTargets(flow.tenant.connections), clientTarget(flow)] },
+    { ...noStore, status: mistake ? 400 : 200, formTargets: [...upstreamTargets(flow.tenant.connections), ...clientTargets(flow)] },
   )
 
 /** @spec MCP security best practices, confused deputy: announced before the login at the company's IdP starts */
@@ -66,7 +71,7 @@ export const clientNoticePage = (flow: Flow): Answer =>
       'client_notice',
       html`<button name="answer" value="continue">Continue to sign-in</button><button class="quiet" name="answer" value="cancel">Cancel</button>`,
     )}`,
-    { ...noStore, formTargets: [...upstreamTargets(flow.tenant.connections), clientTarget(flow)] },
+    { ...noStore, formTargets: [...upstreamTargets(flow.tenant.connections), ...clientTargets(flow)] },
   )
 
 const tierWords = { read: 'reads', write: 'changes', sensitive: 'sensitive', admin: 'administers' } as const
@@ -94,7 +99,7 @@ export function consentPage(flow: Flow, scopes: readonly Scope[]): Answer {
       'consent',
       html`<button name="answer" value="allow">Allow</button><button class="quiet" name="answer" value="deny">Do not allow</button>`,
     )}`,
-    { ...noStore, formTargets: [clientTarget(flow)] },
+    { ...noStore, formTargets: clientTargets(flow) },
   )
 }
 
@@ -113,7 +118,7 @@ export function denialPage(flow: Flow, decision: Extract<PolicyDecision, { kind:
   const back = wayBack(flow.tenant, flow.pending, { reason: 'access_refused' }, `Return to ${flow.client.name}`)
   return page(
     denialTitles[decision.reason],
-    html`<p>${entry.say.charAt(0).toUpperCase() + entry.say.slice(1)}.</p><p>What was missing: <strong>${decision.missing}</strong>.</p>${clientFacts(flow.client, flow)}${back}<p class="soft">Code <code>${reason}</code></p>`,
-    { ...noStore, status: 403, formTargets: [clientTarget(flow)], refusal: { reason, detail: { missing: decision.missing } } },
+    html`<p>${entry.say.charAt(0).toUpperCase() + entry.say.slice(1)}.</p><p>What was missing: <strong>${decision.missing}</strong>.</p>${clientFacts(flow.client, flow)}${back}${flow.pending.deviceCodeId !== undefined && html`<p>The device gets no access. You may close this page.</p>`}<p class="soft">Code <code>${reason}</code></p>`,
+    { ...noStore, status: 403, formTargets: clientTargets(flow), refusal: { reason, detail: { missing: decision.missing } } },
   )
 }

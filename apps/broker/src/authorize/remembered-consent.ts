@@ -15,7 +15,9 @@ type Allowed = Extract<PolicyDecision, { kind: 'allow' }>
 /** `decision`: with the limits that count from the yes. */
 export type RememberedConsent = { readonly consent: Consent; readonly decision: Allowed }
 
-const isRemembered = ({ pending }: Flow, decision: Allowed): boolean => !decision.asksConsentAnew && mayBeRemembered(pending)
+/** Of which a yes is remembered. A yes to a device is of that device alone. */
+const rememberedUri = ({ pending }: Flow, decision: Allowed): string | undefined =>
+  pending.deviceCodeId === undefined && !decision.asksConsentAnew && mayBeRemembered(pending) ? pending.redirectUri : undefined
 
 const judgedHashOf = (client: Client): Buffer =>
   createHash('sha256')
@@ -26,13 +28,14 @@ const judgedHashOf = (client: Client): Buffer =>
 export async function findRememberedConsent(signedIn: SignedIn, decision: Allowed): Promise<RememberedConsent | undefined> {
   const { flow, session } = signedIn
   const { deps, tenant, client, pending, resource, ongoing } = flow
-  if (!isRemembered(flow, decision) || pending.prompt.includes('consent')) return undefined
+  const redirectUri = rememberedUri(flow, decision)
+  if (redirectUri === undefined || pending.prompt.includes('consent')) return undefined
   const ground = {
     issuerId: tenant.issuer.id,
     subjectId: session.subjectId,
     clientId: client.id,
     resource,
-    redirectUri: pending.redirectUri,
+    redirectUri,
     judgedHash: judgedHashOf(client),
     epochs: { ...session.epochs, client: ongoing.clientEpoch },
   }
@@ -44,6 +47,6 @@ export async function findRememberedConsent(signedIn: SignedIn, decision: Allowe
 
 /** What is kept of a yes that she has just said. */
 export function consentToKeep(flow: Flow, decision: Allowed): ConsentToKeep | undefined {
-  const expiresAt = isRemembered(flow, decision) ? consentEndOf(decision.tier, flow.now) : undefined
+  const expiresAt = rememberedUri(flow, decision) !== undefined ? consentEndOf(decision.tier, flow.now) : undefined
   return expiresAt && { id: flow.deps.random.uuid() as ConsentId, judgedHash: judgedHashOf(flow.client), expiresAt }
 }

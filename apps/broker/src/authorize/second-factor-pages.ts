@@ -14,7 +14,7 @@ import {
   trouble,
 } from './factor-forms.js'
 import { type Flow, stepLocation } from './flow.js'
-import { clientFacts, clientTarget, proofFields } from './pages.js'
+import { clientFacts, clientTargets, proofFields } from './pages.js'
 import { passkeyScript } from './passkey-script.js'
 
 /** What a form of these pages does. */
@@ -34,7 +34,7 @@ function shown(flow: Flow, title: string, body: Html, refusal: FactorRefusal | u
     {
       headers: { 'cache-control': 'no-store' },
       status: refusal === undefined ? 200 : factorErrors[refusal].status,
-      formTargets: [...upstreamTargets(flow.tenant.connections), clientTarget(flow)],
+      formTargets: [...upstreamTargets(flow.tenant.connections), ...clientTargets(flow)],
       script: passkeyScript,
       ...(refusal !== undefined && { refusal: { reason: refusal } }),
     },

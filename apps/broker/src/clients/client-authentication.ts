@@ -48,6 +48,7 @@ const limits = { clientIdLength: 2048, secretLength: 512 } as const
 export type ClientClaim = {
   readonly presented: Presented
   readonly tenant: ResolvedTenant
+  /** What begins an authorization may meet a client that describes itself for the first time. */
   readonly purpose: ResolvePurpose
   /** Whether this request is the first to bring the assertion: asked of the database once, however often the request is judged. */
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>

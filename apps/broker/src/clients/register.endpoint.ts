@@ -60,7 +60,7 @@ export const registerEndpoint = endpoint({
       client_name: metadata.name,
       redirect_uris: metadata.redirectUris,
       grant_types: metadata.grantTypes,
-      response_types: ['code'],
+      response_types: metadata.grantTypes.includes('authorization_code') ? ['code'] : [],
       token_endpoint_auth_method: metadata.authMethod,
       application_type: metadata.applicationType,
       ...(metadata.jwks === undefined ? {} : { jwks: metadata.jwks }),

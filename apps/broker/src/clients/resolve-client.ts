@@ -43,7 +43,7 @@ export async function resolveClient(
     return err({ reason: 'client_way_closed' })
   const known = await deps.clients.read(nameOf(tenant, clientId))
   if (known && isFresh(known, now)) return ok(known)
-  // A stranger's URL is fetched only where a person stands before the browser: the token endpoint never meets a client for the first time.
+  // A stranger's URL is fetched only where an authorization begins, within its limits: the token endpoint never meets a client for the first time.
   const mayFetch = isDocument && (known !== undefined || purpose === 'authorize')
   if (!mayFetch) return err({ reason: 'client_unknown' })
   const written = await fetchAndKeep(deps, tenant, clientId as ClientId)

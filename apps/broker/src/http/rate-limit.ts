@@ -39,6 +39,8 @@ export const rateLimits = {
   group_choice: { perSecond: 2, burst: 60 },
   /** Descriptions of an IdP, claims and looks at domains, and tests, per set-up link: each has us fetch, look up or write what its holder chose. */
   setup: { perSecond: 1 / 60, burst: 20 },
+  /** Devices that ask for a code, per client address: of an office, all of them. */
+  device_authorization: { perSecond: 1 / 5, burst: 60 },
   /** Authorization requests that are pushed, per client address: each writes a row, and a public client proves nothing. */
   push: { perSecond: 20, burst: 400 },
   /** Dynamic client registration writes a row for a stranger. */
@@ -49,6 +51,8 @@ export const rateLimits = {
   tenant_push: { perSecond: 200, burst: 4000 },
   /** Dynamic registrations at one tenant, from wherever. */
   tenant_register: { perSecond: 2, burst: 200 },
+  /** Devices that ask at one tenant, from wherever: how many codes are open decides how likely a guess is. */
+  tenant_device_authorization: { perSecond: 5, burst: 500 },
   /** What one client that proves itself asks for tokens. A client without a credential is counted by address: its name can be anybody's. */
   client: { perSecond: 200, burst: 2000 },
   /** What one resource server that proves itself asks of tokens. */

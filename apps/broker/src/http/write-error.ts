@@ -22,7 +22,7 @@ export const refuseAsJson = (entry: RefusalEntry, refusal: Refusal, extras: Extr
 /** Of what will be otherwise by itself, where the refusal knows when. RFC 9110 §10.2.3 */
 function retryAfter({ status }: RefusalEntry, { detail }: Refusal): Readonly<Record<string, string>> {
   const seconds = detail?.['retryAfterSeconds']
-  return status === 503 && typeof seconds === 'number' ? { 'retry-after': String(seconds) } : {}
+  return (status === 503 || status === 429) && typeof seconds === 'number' ? { 'retry-after': String(seconds) } : {}
 }
 
 /** A page, never a redirect: for whatever makes it unsafe to send the browser on. */

@@ -21,6 +21,7 @@ function documentOf(tenant: ResolvedTenant): string {
     tokenAlgorithms: algorithmsOf(tenant),
     acrValues: acrValuesOf(tenant),
     registration: tenant.clientRegistration,
+    deviceGrant: tenant.deviceGrant,
     assertions: assertionsOf(tenant),
     requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),

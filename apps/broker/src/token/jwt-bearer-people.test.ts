@@ -1,5 +1,8 @@
 /** By an assertion comes in whom a login would let in, as policy decides on it, and what ends her ends what it opened. */
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
+import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type AnAssertionCompany, anAssertionCompany } from '@drawbridge/testkit/an-assertion-company'
 import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { decodeJwt } from 'jose'
@@ -177,6 +180,46 @@ describe('policy decides', () => {
     expect((await acme.redeem(await acme.assertion(), {}, undefined, other.url)).body['scope']).toBe('read write')
     await acme.publish('version: 1\nrules: [{name: staff, effect: grant, scopes: [read], groups: [staff]}]\n')
     expect((await acme.redeem(await acme.assertion(), {}, undefined, other.url)).body['scope']).toBe('read')
+  })
+})
+
+describe('where a directory decides', () => {
+  const withDirectory = async (groups: readonly string[]) => {
+    trust = await acme.begin({ scimLinkKey: { attribute: 'sub', scim: 'userName' } })
+    const directory = { ...acme.tenant(), connectionId: trust as ConnectionId }
+    const ada = await aScimUser(fixture, directory, 'Ada', { externalId: '7' })
+    await aScimGroup(fixture, directory, 'somebody else\u2019s', { users: [] })
+    for (const group of groups) await aScimGroup(fixture, directory, group, { users: [ada] })
+    await acme.owner(`UPDATE tenants SET provisioning_mode = 'scim_only' WHERE id = $1`)
+    return ada
+  }
+
+  it('its groups count and not those of the assertion, in a second look that consumes nothing before', async () => {
+    const ada = await withDirectory(['staff'])
+    const { status, body } = await acme.redeem(await acme.assertion({ groups: [] }))
+    expect([status, body['scope']]).toEqual([200, 'read write'])
+    expect(await acme.owner('SELECT scim_user_id FROM subjects WHERE tenant_id = $1 AND connection_id = $2', trust)).toEqual([
+      { scim_user_id: ada },
+    ])
+    expect((await acme.redeem(await acme.assertion({ groups: [] }))).status).toBe(200)
+  })
+
+  it('nobody is granted anything by groups that she says she has', async () => {
+    await withDirectory([])
+    expect(await told(await acme.assertion())).toMatchObject({ status: 400, reason: 'assertion_policy_denies' })
+  })
+
+  it('whom it has switched off, or does not know, stays out', async () => {
+    const ada = await withDirectory(['staff'])
+    expect(await told(await acme.assertion({ sub: 'grace', email: undefined }))).toMatchObject({ reason: 'assertion_subject_refused' })
+    await acme.owner('UPDATE scim_users SET active = false WHERE tenant_id = $1 AND id = $2', ada)
+    expect(await told(await acme.assertion())).toMatchObject({ status: 400, reason: 'assertion_subject_refused' })
+  })
+
+  it('a person whose factors an admin has reset is decided on as such', async () => {
+    await acme.redeem(await acme.assertion())
+    await acme.owner('UPDATE subjects SET factors_reset_at = $3 WHERE tenant_id = $1 AND connection_id = $2', trust, new Date(acme.now()))
+    expect((await acme.redeem(await acme.assertion())).status).toBe(200)
   })
 })
 

@@ -1,6 +1,7 @@
 /** POST /token: the phases that every grant type shares, in the order of the specification. A grant type adds only what differs. */
 
 import { unreachable } from '@drawbridge/core/assert'
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
@@ -15,6 +16,7 @@ import { findMissingProof, readProof, verifyProof, withNonce } from './dpop.js'
 import type { Exchange, ExchangeContext } from './exchange.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
+import { exchangeDeviceCode } from './grants/device-code.js'
 import { exchangeAssertion } from './grants/jwt-bearer.js'
 import { exchangeRefreshToken } from './grants/refresh-token.js'
 import { refuseForm } from './refuse.js'
@@ -23,7 +25,8 @@ export const tokenEndpoint = endpoint({
   method: 'POST',
   path: '/t/:tenant/token',
   spec: 'RFC 6749 §3.2',
-  summary: 'Exchanges a code, a refresh token, a client\u2019s own credentials or the assertion of a trusted issuer for tokens',
+  summary:
+    'Exchanges a code, a device code, a refresh token, a client\u2019s own credentials or the assertion of a trusted issuer for tokens',
   hot: true,
   cors: true,
   tag: 'OAuth',
@@ -62,6 +65,8 @@ async function exchange(deps: BrokerDeps, context: ExchangeContext, request: Tok
       return exchangeRefreshToken(deps, context, request)
     case 'client_credentials':
       return exchangeClientCredentials(deps, context, request)
+    case deviceGrantType:
+      return exchangeDeviceCode(deps, context, request)
     case jwtBearerGrantType:
       return exchangeAssertion(deps, context, request)
     default:

@@ -3,6 +3,7 @@ import type { AdminCommand } from './command.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { deadLetterCommands } from './commands/dead-letter-commands.js'
 import { deliveryCommands } from './commands/delivery-commands.js'
+import { deviceCommands } from './commands/device-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
 import { drillCommands } from './commands/drill-commands.js'
 import { factorCommands } from './commands/factor-commands.js'
@@ -29,6 +30,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...domainCommands,
   ...policyCommands,
   ...grantCommands,
+  ...deviceCommands,
   ...streamCommands,
   ...factorCommands,
   ...watchCommands,

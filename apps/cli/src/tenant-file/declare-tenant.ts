@@ -32,6 +32,7 @@ export function declareTenant(live: LiveTenant): Declared {
     logout: live.logout,
     tokens: live.tokens,
     clientRegistration: live.clientRegistration,
+    deviceGrant: live.deviceGrant,
     dpop: live.dpop,
     pushedRequests: live.pushedRequests,
     loginTracing: live.loginTracing,

@@ -81,6 +81,7 @@ export type LiveTenant = {
   readonly logout: { readonly grantsOutliveLogout: boolean }
   readonly tokens: { readonly algorithm: TokenAlgorithm }
   readonly clientRegistration: ClientRegistration
+  readonly deviceGrant: { readonly enabled: boolean }
   readonly dpop: DpopRules
   readonly pushedRequests: { readonly required: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }

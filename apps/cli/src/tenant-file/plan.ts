@@ -32,6 +32,7 @@ const nobody = (slug: string): LiveTenant => ({
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: defaultTokenAlgorithm },
   clientRegistration: everyWay,
+  deviceGrant: { enabled: false },
   dpop: noDpopRules,
   pushedRequests: { required: false },
   loginTracing: { recordClaims: false },
@@ -55,6 +56,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'logout', '/logout'),
     planDocument(compared, 'tokens', '/token-algorithm'),
     planDocument(compared, 'clientRegistration', '/client-registration'),
+    planDocument(compared, 'deviceGrant', '/device-grant'),
     planDocument(compared, 'dpop', '/dpop'),
     planDocument(compared, 'pushedRequests', '/pushed-requests'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
@@ -104,7 +106,7 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 /** What is one small document of the tenant, written whole. */
 function planDocument(
   { file, live }: Compared,
-  member: 'logout' | 'tokens' | 'clientRegistration' | 'dpop' | 'pushedRequests' | 'loginTracing' | 'loginRecording',
+  member: 'logout' | 'tokens' | 'clientRegistration' | 'deviceGrant' | 'dpop' | 'pushedRequests' | 'loginTracing' | 'loginRecording',
   path: string,
 ): Planned {
   const wanted = file[member]

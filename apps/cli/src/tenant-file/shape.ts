@@ -94,6 +94,8 @@ export const tenantShape = z.strictObject({
   tokens: z.strictObject({ algorithm: z.enum(tokenAlgorithms) }).optional(),
   /** In which ways clients may become known; what is left out is open. */
   clientRegistration: clientRegistrationShape.optional(),
+  /** Devices may ask for access by a code that a person types elsewhere. */
+  deviceGrant: z.strictObject({ enabled: z.boolean() }).optional(),
   /** What is demanded of tokens that are bound to a key, whole. */
   dpop: dpopRulesShape.optional(),
   pushedRequests: z.strictObject({ required: z.boolean() }).optional(),

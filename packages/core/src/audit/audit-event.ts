@@ -88,6 +88,9 @@ export const auditEvents = {
   'dead_letters.replayed':
     'The vendor had work tried again that was given up after its last round; the detail says of which kind, and how many.',
   'delivery.replayed': 'Calls that had been given up are tried again, because an admin said so; the detail counts them.',
+  device_declined: 'A person said, on the page where the code of a device is typed, that she did not start that device.',
+  device_guesses_locked:
+    'ALARM: so many codes that no device shows were typed, from one address or at the whole tenant, that none of them is listened to for ten minutes; the detail says which.',
   'domain.added': 'An e-mail domain was claimed; it counts once it is proven.',
   'domain.changed': 'An e-mail domain moved to another connection, or its proof was noted or withdrawn.',
   'domain.removed': 'An e-mail domain was given up.',
@@ -177,6 +180,7 @@ export const auditEvents = {
   'tenant.created': 'A tenant was made.',
   'tenant.dpop_changed': 'What a tenant demands of tokens that are bound to a key was chosen anew.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',
+  'tenant.device_grant_changed': 'Whether devices may ask for access by a code that a person types elsewhere was chosen anew.',
   'tenant.logout_changed': 'Whether what was granted from a session ends with it was chosen anew.',
   'tenant.login_recording_changed':
     'Whether logins are recorded, with claims, changed; what was recorded was deleted where it was switched off.',

@@ -23,10 +23,14 @@ export type AuthorizationCode = {
   readonly expiresAt: Instant
 }
 
-export const openCode = (code: Omit<AuthorizationCode, 'createdAt' | 'expiresAt'>, now: Instant): AuthorizationCode => ({
+export const openCode = (
+  code: Omit<AuthorizationCode, 'createdAt' | 'expiresAt'>,
+  now: Instant,
+  ttlSeconds: number = codeTtlSeconds,
+): AuthorizationCode => ({
   ...code,
   createdAt: now,
-  expiresAt: addSeconds(now, codeTtlSeconds),
+  expiresAt: addSeconds(now, ttlSeconds),
 })
 
 export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redirectUri' | 'codeChallenge' | 'expiresAt' | 'dpopKey'> & {

@@ -56,22 +56,29 @@ export type AuthorizationRequest = Brand<
     readonly nonce: string | undefined
     /** The key that the code is to be bound to: `dpop_jkt`. */
     readonly dpopKey: KeyThumbprint | undefined
-    readonly resource: ResourceServer
-    /** Of the resource. */
-    readonly scopes: readonly Scope[]
-    readonly identityScopes: readonly IdentityScope[]
     readonly prompt: readonly Prompt[]
     /** `prompt=select_account`: the person is to say as whom she goes on. */
     readonly selectAccount: boolean
     readonly loginHint: string | undefined
-    /** How she should sign in, in order of preference. A wish. */
-    readonly acrValues: readonly string[]
-    /** Seconds: the person must have signed in no longer ago. */
-    readonly maxAge: number | undefined
     readonly isPushed: boolean
-  },
+  } & AskedAccess,
   'AuthorizationRequest'
 >
+
+/** What is asked for, and how the person is to have signed in for it: the same of a client with a browser and of a device. */
+export type AskedAccess = {
+  readonly resource: ResourceServer
+  /** Of the resource. */
+  readonly scopes: readonly Scope[]
+  readonly identityScopes: readonly IdentityScope[]
+  /** How she should sign in, in order of preference. A wish. */
+  readonly acrValues: readonly string[]
+  /** Seconds: the person must have signed in no longer ago. */
+  readonly maxAge: number | undefined
+}
+
+/** What there is to be asked for. */
+export type AccessRules = Pick<RequestRules, 'resources' | 'told'>
 
 export type RequestRules = {
   readonly resources: readonly ResourceServer[]
@@ -132,16 +139,10 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
   if (refused) return err(refused)
   const challenge = parseChallenge(parameters['code_challenge'], parameters['code_challenge_method'])
   if (!challenge.ok) return challenge
-  const resource = acceptResource(parameters['resource'], rules.resources)
-  if (!resource.ok) return resource
-  const scopes = acceptScopes(parameters['scope'], resource.value, rules.told)
-  if (!scopes.ok) return scopes
   const prompt = parsePrompt(parameters['prompt'])
   if (!prompt.ok) return prompt
-  const maxAge = parseMaxAge(parameters['max_age'])
-  if (!maxAge.ok) return maxAge
-  const acrValues = parseAcrValues(parameters['acr_values'])
-  if (acrValues === 'malformed') return err({ reason: 'authorization_parameter_malformed', detail: { field: 'acr_values' } })
+  const asked = acceptAskedAccess(parameters, rules)
+  if (!asked.ok) return asked
   const dpopKey = parseDpopKey(parameters['dpop_jkt'])
   if (!dpopKey.ok) return dpopKey
   return ok({
@@ -152,14 +153,24 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     codeChallenge: challenge.value,
     nonce: parameters['nonce'],
     dpopKey: dpopKey.value,
-    resource: resource.value,
-    ...scopes.value,
     ...prompt.value,
     loginHint: parameters['login_hint'] || undefined,
-    acrValues,
-    maxAge: maxAge.value,
+    ...asked.value,
     isPushed: rules.isPushed,
   } as AuthorizationRequest)
+}
+
+/** @spec RFC 8707 §2 resource, RFC 6749 §3.3 scope, OIDC Core §3.1.2.1 max_age and acr_values */
+export function acceptAskedAccess(parameters: Parameters, rules: AccessRules): Result<AskedAccess, RedirectRefusal> {
+  const resource = acceptResource(parameters['resource'], rules.resources)
+  if (!resource.ok) return resource
+  const scopes = acceptScopes(parameters['scope'], resource.value, rules.told)
+  if (!scopes.ok) return scopes
+  const maxAge = parseMaxAge(parameters['max_age'])
+  if (!maxAge.ok) return maxAge
+  const acrValues = parseAcrValues(parameters['acr_values'])
+  if (acrValues === 'malformed') return err({ reason: 'authorization_parameter_malformed', detail: { field: 'acr_values' } })
+  return ok({ resource: resource.value, ...scopes.value, acrValues, maxAge: maxAge.value })
 }
 
 function refuseKind({ parameters, client, responseMode }: AnswerableAuthorizationRequest): RedirectRefusal | undefined {
@@ -196,7 +207,7 @@ function acceptScopes(
   parameter: string | undefined,
   resource: ResourceServer,
   told: RequestRules['told'],
-): Result<Pick<AuthorizationRequest, 'scopes' | 'identityScopes'>, RedirectRefusal> {
+): Result<Pick<AskedAccess, 'scopes' | 'identityScopes'>, RedirectRefusal> {
   const parsed = parseScope(parameter)
   if (!parsed.ok) return parsed
   const { identity: identityScopes, ofResource } = divideScopes(parsed.value, told)

@@ -5,6 +5,7 @@ import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
 import { isKeyAddressOpen } from './client-registration.js'
+import { deviceGrantType } from './device-grant-type.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
 import { isAcceptableRedirectUri } from './redirect-uri.js'
 
@@ -49,7 +50,7 @@ const strings = (max: number) => z.array(z.string().max(2048)).max(max)
 const wire = z.object({
   client_id: z.string(),
   client_name: z.string().trim().min(1).max(200),
-  redirect_uris: strings(50).min(1),
+  redirect_uris: strings(50).default([]),
   grant_types: strings(20).optional(),
   token_endpoint_auth_method: z.string().optional(),
   token_endpoint_auth_methods_supported: strings(20).optional(),
@@ -87,6 +88,10 @@ export function parseClientMetadataDocument(
   if (jwksUri !== undefined && (document.jwks !== undefined || !isKeyAddressOpen(documentHosts, url, jwksUri)))
     return err({ field: 'jwks_uri' })
   if (!document.redirect_uris.every(isAcceptableRedirectUri)) return err({ field: 'redirect_uris' })
+  const grantTypes = document.grant_types ?? ['authorization_code']
+  // A client that only polls for what a person answers elsewhere has none.
+  if (document.redirect_uris.length === 0 && (grantTypes.includes('authorization_code') || !grantTypes.includes(deviceGrantType)))
+    return err({ field: 'redirect_uris' })
   const logoutUri = document.backchannel_logout_uri
   if (logoutUri !== undefined && !isOwnLogoutUri(logoutUri, [url])) return err({ field: 'backchannel_logout_uri' })
   const afterLogout = document.post_logout_redirect_uris ?? []
@@ -96,7 +101,7 @@ export function parseClientMetadataDocument(
   return ok({
     name: document.client_name,
     redirectUris: document.redirect_uris,
-    grantTypes: document.grant_types ?? ['authorization_code'],
+    grantTypes,
     authMethod,
     jwks: document.jwks,
     jwksUri,

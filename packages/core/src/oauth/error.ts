@@ -16,7 +16,7 @@ export type OAuthErrorEntry = {
 
 const badClient = 'client authentication failed; check client_id and its credentials, or register again'
 
-const pageEntry = (status: 400 | 403 | 404, spec: string, say: string) =>
+const pageEntry = (status: 400 | 403 | 404 | 429, spec: string, say: string) =>
   ({ code: 'invalid_request', status, answer: 'page', spec, say }) as const
 const notFresh =
   'this page needs a sign-in of just now, and your company\u2019s has not said that it asked you again; sign out there and start again, or ask your administrators'
@@ -93,6 +93,26 @@ export const oauthErrors = {
     400,
     'RFC 9700 §4.7',
     'this sign-in was not started in this browser, or it is over; go back to the application and start again',
+  ),
+  device_page_off: pageEntry(
+    404,
+    'RFC 8628 §3.3',
+    'your company does not let devices ask for access by a code; its administrators can allow it',
+  ),
+  user_code_unknown: pageEntry(
+    400,
+    'RFC 8628 §3.3',
+    'no device shows this code now; look at the device again, it may show another one by now',
+  ),
+  user_codes_locked: pageEntry(
+    429,
+    'RFC 8628 §5.1',
+    'too many codes that no device shows were typed; wait ten minutes, and start again on the device',
+  ),
+  user_code_proof_invalid: pageEntry(
+    403,
+    'RFC 9700 §4.7',
+    'this page was not shown to this browser, or it is too old; type the code of your device again',
   ),
   request_expired: pageEntry(400, 'RFC 6749 §4.1.2.1', 'this sign-in has expired; go back to the application and start again'),
   request_unsettled: {

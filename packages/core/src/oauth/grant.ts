@@ -66,7 +66,7 @@ export type GrantToOpen = Omit<
   readonly endsAt: Instant
 }
 
-/** A grant without refresh token need not outlive its code and its one access token. */
+/** A client that the browser was sent back to redeems its code at once. */
 export const codeTtlSeconds = 60
 
 /**
@@ -75,9 +75,9 @@ export const codeTtlSeconds = 60
  * It ends when its last token would, and without refresh token no more than one access token's life after the code's: nothing that
  * could still be asked for would be lost.
  */
-export function openGrant(opening: GrantToOpen, now: Instant): Grant {
+export function openGrant(opening: GrantToOpen, now: Instant, redeemableSeconds: number = codeTtlSeconds): Grant {
   const { accessTokenTtl, refreshTokenTtl, refreshEndsAt, endsAt, ...rest } = opening
-  const useful = refreshTokenTtl ? endsAt : addSeconds(now, codeTtlSeconds + accessTokenTtl.seconds)
+  const useful = refreshTokenTtl ? endsAt : addSeconds(now, redeemableSeconds + accessTokenTtl.seconds)
   return {
     ...rest,
     accessTokenTtlSeconds: accessTokenTtl.seconds,

@@ -1,17 +1,14 @@
 /** What is kept of an accepted authorization request while the person is busy, as JSON. */
 import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
-import type { ResourceIdentifier, Scope } from '../tenant/ids.js'
+import type { DeviceCodeId, ResourceIdentifier, Scope } from '../tenant/ids.js'
 import { type AuthorizationRequest, type Prompt, type ResponseMode, responseModes } from './authorization-request.js'
 import type { KeyThumbprint } from './dpop-proof.js'
 import { type IdentityScope, identityScopes } from './scope.js'
 
-export type PendingRequest = {
-  readonly redirectUri: string
-  readonly state: string | undefined
-  readonly responseMode: ResponseMode
-  readonly codeChallenge: string
-  readonly nonce: string | undefined
+/** What is asked of the login and the grant, by whichever way the answer goes. */
+type Asked = {
+  /** A device proves a key when it polls, and none before. */
   readonly dpopKey: KeyThumbprint | undefined
   readonly resource: ResourceIdentifier
   readonly scopes: readonly Scope[]
@@ -24,12 +21,26 @@ export type PendingRequest = {
   readonly isPushed: boolean
 }
 
-const wire = z.object({
-  redirectUri: z.string(),
-  state: z.string().optional(),
-  responseMode: z.enum(responseModes).default('query'),
-  codeChallenge: z.string(),
-  nonce: z.string().optional(),
+type ForRedirect = {
+  readonly deviceCodeId?: undefined
+  readonly redirectUri: string
+  readonly state: string | undefined
+  readonly responseMode: ResponseMode
+  readonly codeChallenge: string
+  readonly nonce: string | undefined
+}
+
+/** The answer stays here, and the device fetches what comes of it: there is nowhere to send the browser. */
+export type ForDevice = {
+  readonly deviceCodeId: DeviceCodeId
+  /** The device code is its verifier. */
+  readonly codeChallenge: string
+}
+
+export type PendingRequest = Asked & (ForRedirect | ForDevice)
+export type PendingDeviceRequest = Asked & ForDevice
+
+const asked = {
   dpopKey: z.string().optional(),
   resource: z.string(),
   scopes: z.array(z.string()),
@@ -41,7 +52,18 @@ const wire = z.object({
   acrValues: z.array(z.string()).default([]),
   maxAge: z.number().optional(),
   isPushed: z.boolean().default(false),
-})
+}
+const wire = z.union([
+  z.object({
+    ...asked,
+    redirectUri: z.string(),
+    state: z.string().optional(),
+    responseMode: z.enum(responseModes).default('query'),
+    codeChallenge: z.string(),
+    nonce: z.string().optional(),
+  }),
+  z.object({ ...asked, deviceCodeId: z.string(), codeChallenge: z.string() }),
+])
 
 /** Only the proven type is accepted, so nothing unproven can be parked and later be taken for proven. */
 export const toPendingRequest = (request: AuthorizationRequest): PendingRequest => ({

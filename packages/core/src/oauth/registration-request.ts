@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
+import { deviceGrantType } from './device-grant-type.js'
 import type { OAuthError } from './error.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
 import { jwtBearerGrantType } from './jwt-bearer.js'
@@ -24,11 +25,11 @@ export type RegistrationRequest = {
 }
 
 /** What a client that nobody vouched for may ever use. An assertion names the client that it was made for, so somebody vouches for it there. */
-export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', jwtBearerGrantType]
+export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', jwtBearerGrantType, deviceGrantType]
 
 const strings = (max: number) => z.array(z.string().max(2048)).max(max)
 const wire = z.object({
-  redirect_uris: strings(50).min(1),
+  redirect_uris: strings(50).default([]),
   client_name: z.string().trim().max(200).optional(),
   grant_types: strings(20).optional(),
   response_types: strings(20).optional(),
@@ -45,10 +46,12 @@ const wire = z.object({
 
 /**
  * Unknown members are ignored, and unknown grant types are left out rather than refused: the answer says what was registered.
- * A registered `scope` is no ceiling: it is what the client thought of on that day, and policy decides anyway.
+ * A registered `scope` is no ceiling: it is what the client thought of on that day, and policy decides anyway. A client that only polls for what a
+ * person answers elsewhere has no redirect URI.
  *
  * @spec RFC 7591 §2 client metadata, §3.2.1 the server may reject or replace
  * @spec OIDC Registration §2 application_type
+ * @spec RFC 8628 §4 the grant type of devices
  * @spec RFC 9449 §5.2 dpop_bound_access_tokens
  */
 export function parseRegistrationRequest(
@@ -65,8 +68,11 @@ export function parseRegistrationRequest(
   const metadata = parsed.data
   if (!metadata.redirect_uris.every(isAcceptableRedirectUri)) return err({ reason: 'registration_redirect_uri' })
   const grantTypes = (metadata.grant_types ?? ['authorization_code']).filter((type) => registrableGrantTypes.includes(type))
-  if (!grantTypes.includes('authorization_code')) return err({ reason: 'registration_malformed', detail: { field: 'grant_types' } })
-  if (metadata.response_types && !metadata.response_types.includes('code')) {
+  const redirects = grantTypes.includes('authorization_code')
+  if (!redirects && !grantTypes.includes(deviceGrantType))
+    return err({ reason: 'registration_malformed', detail: { field: 'grant_types' } })
+  if (redirects && metadata.redirect_uris.length === 0) return err({ reason: 'registration_redirect_uri' })
+  if (redirects && metadata.response_types && !metadata.response_types.includes('code')) {
     return err({ reason: 'registration_malformed', detail: { field: 'response_types' } })
   }
   const logoutUri = metadata.backchannel_logout_uri

@@ -3,6 +3,7 @@ import type { Issuer } from '../tenant/ids.js'
 import { responseModes } from './authorization-request.js'
 import { clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
+import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import type { IdentityScope } from './scope.js'
@@ -27,6 +28,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec OpenID Connect Back-Channel Logout 1.0 §2.1
  * @spec RFC 9449 §5.1 dpop_signing_alg_values_supported
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
+ * @spec RFC 8628 §4 device_authorization_endpoint
  * @spec draft-ietf-oauth-identity-assertion-authz-grant: authorization_grant_profiles_supported; the issuers that are trusted are not listed
  */
 export function buildServerMetadata(
@@ -38,6 +40,7 @@ export function buildServerMetadata(
     /** Scopes by which clients may be told of people, beside `openid`. */
     readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
+    readonly deviceGrant: boolean
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
     readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
   },
@@ -46,6 +49,7 @@ export function buildServerMetadata(
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
+    ...(knows.deviceGrant ? { device_authorization_endpoint: `${issuer}/device_authorization` } : {}),
     pushed_authorization_request_endpoint: `${issuer}/par`,
     require_pushed_authorization_requests: knows.requirePushedRequests,
     introspection_endpoint: `${issuer}/introspect`,
@@ -58,6 +62,7 @@ export function buildServerMetadata(
     response_modes_supported: responseModes,
     grant_types_supported: [
       ...['authorization_code', 'refresh_token', 'client_credentials'],
+      ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
     ],
     ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),

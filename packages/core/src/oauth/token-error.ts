@@ -7,6 +7,12 @@ const dead = {
   say: 'the grant behind this credential is no longer valid; start a new authorization',
 } as const
 const badCode = { code: 'invalid_grant', status: 400, answer: 'json', say: 'the authorization code is not valid' } as const
+const badDeviceCode = {
+  code: 'invalid_grant',
+  status: 400,
+  answer: 'json',
+  say: 'the device code is not valid; start again on the device',
+} as const
 const badRefresh = { code: 'invalid_grant', status: 400, answer: 'json', say: 'the refresh token is not valid' } as const
 
 const badAssertion = {
@@ -36,7 +42,7 @@ export const tokenErrors = {
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'grant_type must be authorization_code, refresh_token, client_credentials or urn:ietf:params:oauth:grant-type:jwt-bearer',
+    say: 'grant_type must be authorization_code, refresh_token, client_credentials or those of device codes and JWT assertions, by their URNs',
   },
   registration_way_closed: {
     code: 'unauthorized_client',
@@ -74,6 +80,52 @@ export const tokenErrors = {
   code_of_other_issuer: { ...badCode, spec: 'RFC 6749 §4.1.3' },
   redirect_uri_mismatch: { ...badCode, spec: 'RFC 6749 §4.1.3' },
   pkce_mismatch: { ...badCode, spec: 'RFC 7636 §4.6' },
+  device_pending: {
+    code: 'authorization_pending',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8628 §3.5',
+    say: 'nobody has answered yet; go on polling',
+  },
+  device_polled_early: {
+    code: 'slow_down',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8628 §3.5',
+    say: 'this poll came too early; wait five seconds longer than before from now on',
+  },
+  device_denied: {
+    code: 'access_denied',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8628 §3.5',
+    say: 'the person, or the policy of the company, said no',
+  },
+  device_code_expired: {
+    code: 'expired_token',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8628 §3.5',
+    say: 'the device code has expired; ask for another one if the person still wants to go on',
+  },
+  device_code_unknown: { ...badDeviceCode, spec: 'RFC 8628 §3.4' },
+  device_code_of_other_client: { ...badDeviceCode, spec: 'RFC 8628 §3.4' },
+  device_code_of_other_issuer: { ...badDeviceCode, spec: 'RFC 8628 §3.4' },
+  device_code_below_barrier: { ...badDeviceCode, spec: 'RFC 8628 §3.5' },
+  device_grant_off: {
+    code: 'unauthorized_client',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8628 §3.2',
+    say: 'the company does not let devices ask for access by a code; its administrators can allow it',
+  },
+  open_device_codes_full: {
+    code: 'temporarily_unavailable',
+    status: 429,
+    answer: 'json',
+    spec: 'RFC 8628 §5.1',
+    say: 'too many devices of this client wait for an answer; try again after Retry-After',
+  },
   code_of_other_key: { ...badCode, spec: 'RFC 9449 §10' },
   refresh_token_unknown: { ...badRefresh, spec: 'RFC 6749 §6' },
   refresh_token_expired: { ...badRefresh, spec: 'RFC 6749 §6' },

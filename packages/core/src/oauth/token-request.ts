@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
 import type { Scope } from '../tenant/ids.js'
+import { deviceGrantType } from './device-grant-type.js'
 import { jwtBearerGrantType, longestAssertionGrant } from './jwt-bearer.js'
 import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
@@ -26,6 +27,11 @@ export type ClientCredentialsRequest = {
   readonly scopes: readonly Scope[] | undefined
   readonly resource: string
 }
+export type DeviceCodeRequest = {
+  readonly grantType: typeof deviceGrantType
+  readonly deviceCode: Secret
+  readonly resource: string | undefined
+}
 export type JwtBearerRequest = {
   readonly grantType: typeof jwtBearerGrantType
   readonly assertion: Secret
@@ -34,7 +40,7 @@ export type JwtBearerRequest = {
   /** `undefined`: the one that the assertion names. */
   readonly resource: string | undefined
 }
-export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | JwtBearerRequest
+export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | JwtBearerRequest | DeviceCodeRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -48,6 +54,7 @@ const text = z.string().min(1).max(longestTokenParameter)
 const codeWire = z.object({ code: text, redirect_uri: text, code_verifier: verifier, resource: text.optional() })
 const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longestTokenParameter).optional(), resource: text.optional() })
 
+const deviceWire = z.object({ device_code: text, resource: text.optional() })
 const clientWire = z.object({ scope: z.string().max(longestTokenParameter).optional(), resource: text })
 
 const jwtBearerWire = z.object({
@@ -64,6 +71,7 @@ const jwtBearerWire = z.object({
  * parameter counts as left out.
  *
  * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §4.4.2 client_credentials, §3.2 parameters without a value
+ * @spec RFC 8628 §3.4 device_code
  * @spec RFC 7523 §2.1 assertion: exactly one JWT
  */
 export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
@@ -73,6 +81,7 @@ export function parseTokenRequest(form: Readonly<Record<string, string>>): Resul
   if (grantType === 'authorization_code') return parseCodeRequest(values)
   if (grantType === 'refresh_token') return parseRefreshRequest(values)
   if (grantType === 'client_credentials') return parseClientCredentialsRequest(values)
+  if (grantType === deviceGrantType) return parseDeviceCodeRequest(values)
   if (grantType === jwtBearerGrantType) return parseJwtBearerRequest(values)
   return err({ reason: 'grant_type_unsupported' })
 }
@@ -104,6 +113,12 @@ function parseClientCredentialsRequest(values: unknown): Result<ClientCredential
   const scopes = parseScopes(parsed.data.scope)
   if (scopes === 'malformed') return malformed('scope')
   return ok({ grantType: 'client_credentials', scopes, resource: parsed.data.resource })
+}
+
+function parseDeviceCodeRequest(values: unknown): Result<DeviceCodeRequest, TokenRequestRefusal> {
+  const parsed = deviceWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  return ok({ grantType: deviceGrantType, deviceCode: new Secret(parsed.data.device_code), resource: parsed.data.resource })
 }
 
 function parseJwtBearerRequest(values: unknown): Result<JwtBearerRequest, TokenRequestRefusal> {

@@ -18,6 +18,7 @@ export type SubjectId = Brand<string, 'SubjectId'>
 export type ConsentId = Brand<string, 'ConsentId'>
 export type GrantId = Brand<string, 'GrantId'>
 export type AuthorizationRequestId = Brand<string, 'AuthorizationRequestId'>
+export type DeviceCodeId = Brand<string, 'DeviceCodeId'>
 export type LoginRequestId = Brand<string, 'LoginRequestId'>
 export type TestLoginId = Brand<string, 'TestLoginId'>
 export type FactorVisitId = Brand<string, 'FactorVisitId'>

@@ -12,11 +12,12 @@ import { hashCredential, sha256Base64url } from '@drawbridge/crypto/hash'
 import { type CodeRedemption, redeemCode } from '@drawbridge/store/authorization-codes'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
-import type { Exchange } from '../exchange.js'
-import { issueTokens } from '../issue-tokens.js'
-import { issueAsDecidedNow } from '../present-decision.js'
+import type { BrokerDeps } from '../../deps.js'
+import type { Exchange, ExchangeContext } from '../exchange.js'
+import { issueTokens, type TokenSet } from '../issue-tokens.js'
+import { type Held, issueAsDecidedNow } from '../present-decision.js'
 
-type Redeemed = Extract<CodeRedemption, { kind: 'redeemed' }>
+export type Redeemed = Extract<CodeRedemption, { kind: 'redeemed' }>
 
 /** @spec RFC 6749 §4.1.3, RFC 7636 §4.5, OpenID Connect Core §3.1.3.3 */
 export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request) => {
@@ -47,18 +48,25 @@ export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request
       }),
   })
   if (held === 'client_changed' || !held.ok) return held
-  const { issued, scopes, accessTokenTtlSeconds } = held.value
+  return ok(await issueFirstTokens(deps, context, held.value, refreshToken))
+}
+
+/** The first tokens of a grant whose code has been redeemed. */
+export function issueFirstTokens(
+  deps: BrokerDeps,
+  { tenant, provenKey, now }: ExchangeContext,
+  { issued, scopes, accessTokenTtlSeconds }: Held<Redeemed>,
+  refreshToken: Secret,
+): Promise<TokenSet> {
   const { grant, nonce, refreshes } = issued
-  return ok(
-    await issueTokens(deps, tenant, {
-      grant,
-      scopes,
-      accessTokenTtlSeconds,
-      confirmation: provenKey?.thumbprint,
-      grantExpiresAt: grant.ends_at,
-      refreshToken: refreshes ? refreshToken : undefined,
-      ...(grant.identity_scopes.includes('openid') ? { idToken: { nonce } } : {}),
-      now,
-    }),
-  )
+  return issueTokens(deps, tenant, {
+    grant,
+    scopes,
+    accessTokenTtlSeconds,
+    confirmation: provenKey?.thumbprint,
+    grantExpiresAt: grant.ends_at,
+    refreshToken: refreshes ? refreshToken : undefined,
+    ...(grant.identity_scopes.includes('openid') ? { idToken: { nonce } } : {}),
+    now,
+  })
 }
