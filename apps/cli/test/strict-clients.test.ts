@@ -140,6 +140,64 @@ describe.each(Object.keys(ways))('pushed authorization requests (RFC 9126), by a
   })
 })
 
+describe.each(['none', 'private_key_jwt'] as const)('openid-client with a key of its own (DPoP, RFC 9449), known by %s', (way) => {
+  it('has its code, its tokens and each of its calls bound to the key, and bears none of them without it', async () => {
+    const key = await openid.randomDPoPKeyPair('ES256')
+    let DPoP: openid.DPoPHandle | undefined
+    const { config, checks, answer } = await signIn(way, async (of, parameters) => {
+      DPoP = openid.getDPoPHandle(of, key)
+      return openid.buildAuthorizationUrl(of, { ...parameters, dpop_jkt: await DPoP.calculateThumbprint() })
+    })
+    const bound = { DPoP: DPoP as openid.DPoPHandle }
+    const tokens = await openid.authorizationCodeGrant(config, answer, checks, { resource: product.mcpUrl }, bound)
+    expect(tokens.token_type).toBe('dpop')
+    const fresh = await openid.refreshTokenGrant(config, tokens.refresh_token ?? '', { scope: 'openid documents:read' }, bound)
+    expect(await introspected(fresh.access_token)).toMatchObject({ active: true, token_type: 'DPoP', cnf: { jkt: expect.any(String) } })
+
+    const call = (token: string, options?: openid.DPoPOptions) => {
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })
+      const headers = new Headers({ 'content-type': 'application/json', accept: 'application/json, text/event-stream' })
+      return openid.fetchProtectedResource(config, token, new URL(product.mcpUrl), 'POST', body, headers, options)
+    }
+    const answered = await call(fresh.access_token, bound)
+    expect(answered.status).not.toBe(401)
+    await expect(call(fresh.access_token)).rejects.toMatchObject({ status: 401 })
+    const thief = { DPoP: openid.getDPoPHandle(config, await openid.randomDPoPKeyPair('ES256')) }
+    await expect(call(fresh.access_token, thief)).rejects.toMatchObject({ status: 401 })
+    const stolen = openid.refreshTokenGrant(config, fresh.refresh_token ?? '', undefined, way === 'none' ? thief : undefined)
+    await (way === 'none'
+      ? expect(stolen).rejects.toMatchObject({ error: 'invalid_grant' })
+      : expect(stolen).resolves.toHaveProperty('access_token'))
+  })
+})
+
+describe('oauth4webapi with a key of its own (DPoP, RFC 9449)', () => {
+  it('is asked for a nonce where the tenant demands one, and goes on with it', async () => {
+    const demand = (nonceDemanded: boolean) => product.admin('PUT', '/tenants/acme/dpop', { boundTokensDemanded: true, nonceDemanded })
+    expect((await demand(true)).status).toBe(200)
+    try {
+      const server = await discovered()
+      const { clientId, secret } = await aConfidentialClient({
+        grantTypes: ['client_credentials'],
+        tokenEndpointAuthMethod: 'client_secret_basic',
+      })
+      const client: oauth.Client = { client_id: clientId }
+      const DPoP = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
+      const parameters = { resource: product.mcpUrl, scope: 'documents:read' }
+      const ask = async () => {
+        const auth = oauth.ClientSecretBasic(secret)
+        const response = await oauth.clientCredentialsGrantRequest(server, client, auth, parameters, { ...insecure, DPoP })
+        return oauth.processClientCredentialsResponse(server, client, response)
+      }
+      const first = await ask().catch((cause: unknown) => cause)
+      expect(oauth.isDPoPNonceError(first)).toBe(true)
+      expect(await ask()).toMatchObject({ token_type: 'dpop' })
+    } finally {
+      await product.admin('PUT', '/tenants/acme/dpop', { boundTokensDemanded: false, nonceDemanded: false })
+    }
+  })
+})
+
 describe('oauth4webapi, a public client that pushes', () => {
   const pushed = async (change: Record<string, string> = {}) => {
     const server = await discovered()

@@ -70,7 +70,7 @@ async function serve({ guard, handle, path }: Serving, request: IncomingMessage,
   const body = request.method === 'POST' ? await readJson(request) : undefined
   const needed = request.method === 'POST' ? scopesOfRequest(guard.toolScopes, body) : ({ ok: true, value: [] } as const)
   const verdict = await guard.check(
-    request.headers.authorization,
+    { authorization: request.headers.authorization, dpop: dpopOf(request), method: request.method ?? '', path: request.url ?? '' },
     needed.ok ? needed.value : [],
     demandOfRequest(guard.toolAuthentication, body),
   )
@@ -80,6 +80,10 @@ async function serve({ guard, handle, path }: Serving, request: IncomingMessage,
   const authorized = Object.assign(request, { auth: toAuthInfo(verdict.value) }) as unknown as Parameters<typeof handle>[0]
   await handle(authorized, response, body)
 }
+
+/** Several of them stay several: the guard takes one. */
+const dpopOf = ({ headers }: IncomingMessage): string | undefined =>
+  headers['dpop'] === undefined ? undefined : [headers['dpop']].flat().join(', ')
 
 function sendMetadata(guard: Guard, response: ServerResponse): void {
   response.writeHead(200, { 'Content-Type': 'application/json', 'Access-Control-Allow-Origin': '*', 'Cache-Control': 'max-age=300' })

@@ -2,6 +2,7 @@
 import { authorizationEndpointRequirements } from './authorization-endpoint.js'
 import { clientAssertionRequirements } from './client-assertion.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
+import { dpopRequirements } from './dpop.js'
 import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
@@ -17,6 +18,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Token endpoint': tokenEndpointRequirements,
   'Devices without a browser': deviceAuthorizationRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
+  'Tokens that are bound to a key': dpopRequirements,
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,

@@ -3,7 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { type AuthenticationDemand, checkDemand, isImpossible, meetsDemand, strictest, type ToolAuthentication } from './authentication.js'
 import { createBarriers } from './barriers.js'
 import { buildChallenge, type Challenge } from './challenge.js'
+import { type ReadProof, readProof, targetOf, verifyProof } from './dpop-proof.js'
 import { introspect } from './introspect.js'
+import { createProofMemory, defaultMaxProofs } from './proof-memory.js'
 import { createReceiver, type Receiver } from './receive-notices.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { buildResourceMetadata, type ResourceMetadata, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.js'
@@ -31,11 +33,35 @@ export type GuardOptions = {
   readonly deafAfterSeconds?: number
   readonly maxTokenLifeSeconds?: number
   readonly maxBarriers?: number
+  /** How tokens that are bound to a key are asked for. Without it they are believed with their proof, and bearer tokens without. RFC 9449 */
+  readonly dpop?: DpopOptions
   readonly instance?: string
   readonly fetch?: typeof fetch
   readonly now?: () => number
   readonly random?: () => number
   readonly onTrouble?: (issuer: string, trouble: string) => void
+}
+
+export type DpopOptions = {
+  /** Nothing but a bound token is believed. */
+  readonly required?: boolean
+  /**
+   * Where the world reaches this server, if not at the origin of `resource`: scheme and host, and the path that a proxy takes away before it
+   * hands a request on. Proofs name this address; a Host header is never asked.
+   */
+  readonly publicUrl?: string
+  /** Proofs remembered at once; when they are as many, bound tokens are answered 503. */
+  readonly maxProofs?: number
+}
+
+/** A request as a server received it: what a proof is compared with. */
+export type PresentedRequest = {
+  readonly authorization: string | undefined
+  /** The `DPoP` header; several of them joined by a comma, as Node does. */
+  readonly dpop: string | undefined
+  readonly method: string
+  /** As it stood in the request line: path and query. */
+  readonly path: string
 }
 
 export type Guard = {
@@ -54,9 +80,12 @@ export type Guard = {
    */
   stop(): Promise<void>
   isReady(): boolean
-  /** Judges the `Authorization` header, the scopes that this request needs, and how the person signed in. */
+  /**
+   * Judges a request, the scopes that it needs, and how the person signed in. The `Authorization` header alone will do for bearer tokens; one
+   * that is bound to a key needs the whole request.
+   */
   check(
-    authorization: string | undefined,
+    presented: string | undefined | PresentedRequest,
     needed?: readonly string[],
     demand?: AuthenticationDemand,
   ): Promise<Result<VerifiedToken, Challenge>>
@@ -71,7 +100,7 @@ export const leastDeafAfterSeconds = 35
 export const defaultMaxTokenLifeSeconds = 3600
 export const defaultMaxBarriers = 100_000
 
-const bearer = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i
+const credentials = /^(Bearer|DPoP) +([A-Za-z0-9\-._~+/]+=*) *$/i
 
 /** All that a guard knows and was told, for the functions below. */
 type Guarding = ReturnType<typeof readOptions> & {
@@ -90,7 +119,12 @@ export function createGuard(options: GuardOptions): Guard {
   const guarding: Guarding = { ...settings, options, receivers, metadataUrl, baseScopes }
   return {
     resource: options.resource,
-    metadata: buildResourceMetadata({ ...options, issuers: [...issuers.keys()], baseScopes }),
+    metadata: buildResourceMetadata({
+      ...options,
+      issuers: [...issuers.keys()],
+      baseScopes,
+      takesBoundTokensAlone: settings.takesBoundTokensAlone,
+    }),
     metadataUrl,
     metadataPaths: resourceMetadataPaths(options.resource),
     toolScopes: options.toolScopes,
@@ -99,46 +133,104 @@ export function createGuard(options: GuardOptions): Guard {
     start: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.start()))),
     stop: async () => void (await Promise.all([...receivers.values()].map((receiver) => receiver.stop()))),
     isReady: () => [...receivers.values()].every((receiver) => receiver.heardAtSeconds() !== undefined),
-    check: (authorization, needed = [], demand = {}) => check(guarding, authorization, { needed, demand }),
-    refuse: (reason, needed = []) => refuse(guarding, reason, needed),
+    check: (presented, needed = [], demand = {}) => check(guarding, present(presented), { needed, demand }),
+    refuse: (reason, needed = []) => refuse(guarding, reason, { needed, scheme: settings.takesBoundTokensAlone ? 'DPoP' : 'Bearer' }),
   }
 }
 
-function refuse({ metadataUrl, baseScopes }: Guarding, reason: GuardRefusal, needed: readonly string[]): Challenge {
-  return buildChallenge(reason, { metadataUrl, scopes: reason === 'scope_insufficient' || needed.length > 0 ? needed : baseScopes })
+/** What was presented, of which kind it claims to be, and what a proof of it would have to say. */
+type Presented = Omit<PresentedRequest, 'path'> & {
+  readonly path: string | undefined
+  readonly scheme: 'Bearer' | 'DPoP'
+  /** `undefined`: none, or none that can be read. */
+  readonly token: string | undefined
+}
+
+function present(presented: string | undefined | PresentedRequest): Presented {
+  const request = typeof presented === 'object' ? presented : { authorization: presented, dpop: undefined, method: '', path: undefined }
+  const [, scheme, token] = credentials.exec(request.authorization ?? '') ?? []
+  return { ...request, scheme: scheme?.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer', token }
+}
+
+type Told = { readonly needed: readonly string[]; readonly scheme: 'Bearer' | 'DPoP' }
+
+function refuse({ metadataUrl, baseScopes }: Guarding, reason: GuardRefusal, { needed, scheme }: Told): Challenge {
+  return buildChallenge(reason, {
+    metadataUrl,
+    scheme,
+    scopes: reason === 'scope_insufficient' || needed.length > 0 ? needed : baseScopes,
+  })
 }
 
 type Asked = { readonly needed: readonly string[]; readonly demand: AuthenticationDemand }
 
 /** The sign-in is judged before the scopes: the client that comes back asks for both at once. @spec RFC 9470 §3 */
-async function check(
-  guarding: Guarding,
-  authorization: string | undefined,
-  { needed, demand }: Asked,
-): Promise<Result<VerifiedToken, Challenge>> {
-  const believed = await believe(guarding, authorization)
-  if (!believed.ok) return err(refuse(guarding, believed.error, needed))
-  const { options, metadataUrl, baseScopes, nowSeconds } = guarding
+async function check(guarding: Guarding, presented: Presented, { needed, demand }: Asked): Promise<Result<VerifiedToken, Challenge>> {
+  const { options, metadataUrl, baseScopes, nowSeconds, takesBoundTokensAlone } = guarding
+  const believed = await believe(guarding, presented)
+  const isOfKey = takesBoundTokensAlone || presented.scheme === 'DPoP' || (!believed.ok && believed.error === 'token_bound_to_key')
+  const scheme = isOfKey ? 'DPoP' : 'Bearer'
+  if (!believed.ok) return err(refuse(guarding, believed.error, { needed, scheme }))
   const authentication = strictest([options.authentication ?? {}, demand])
   // A challenge would send her round for ever: whatever she comes back with, it is not enough.
-  if (isImpossible(authentication)) return err(refuse(guarding, 'authentication_impossible', needed))
+  if (isImpossible(authentication)) return err(refuse(guarding, 'authentication_impossible', { needed, scheme }))
   if (!meetsDemand(believed.value, authentication, nowSeconds())) {
     const scopes = needed.length > 0 ? needed : baseScopes
-    return err(buildChallenge('authentication_insufficient', { metadataUrl, scopes, authentication }))
+    return err(buildChallenge('authentication_insufficient', { metadataUrl, scopes, authentication, scheme }))
   }
   const isEnough = missingScopes(believed.value.scopes, needed, options.scopeImplies).length === 0
-  return isEnough ? ok(believed.value) : err(refuse(guarding, 'scope_insufficient', needed))
+  return isEnough ? ok(believed.value) : err(refuse(guarding, 'scope_insufficient', { needed, scheme }))
 }
 
-/** Says whether the token in this header is good here and now, whatever it is needed for. */
-async function believe(guarding: Guarding, authorization: string | undefined): Promise<Result<VerifiedToken, GuardRefusal>> {
-  const { issuers, barriers, maxTokenLifeSeconds, options, receivers, nowSeconds } = guarding
+/** Says whether what was presented is good here and now, whatever it is needed for. */
+async function believe(guarding: Guarding, presented: Presented): Promise<Result<VerifiedToken, GuardRefusal>> {
+  const { issuers, barriers, maxTokenLifeSeconds, options, receivers, nowSeconds, takesBoundTokensAlone } = guarding
+  const { authorization, token, scheme } = presented
   if (authorization === undefined) return err('token_missing')
-  const token = bearer.exec(authorization)?.[1]
   if (token === undefined) return err('token_malformed')
   if (![...receivers.values()].some((receiver) => receiver.heardAtSeconds() !== undefined)) return err('not_ready')
+  const proof = scheme === 'DPoP' ? readProofOf(guarding, presented, token) : ok(undefined)
+  if (!proof.ok) return proof
+  if (takesBoundTokensAlone && proof.value === undefined) return err('bound_token_required')
   const verified = await verifyAccessToken({ issuers, resource: options.resource, barriers, maxTokenLifeSeconds }, token, nowSeconds())
-  return verified.ok ? checkHearing(guarding, token, verified.value) : verified
+  if (!verified.ok) return verified
+  const held = await holdToKey(verified.value, proof.value)
+  if (!held.ok) return held
+  const heard = await checkHearing(guarding, token, verified.value)
+  return heard.ok ? useUp(guarding, heard.value, proof.value) : heard
+}
+
+function readProofOf(
+  { publicUrl, nowSeconds }: Guarding,
+  { dpop, method, path }: Presented,
+  token: string,
+): Result<ReadProof, GuardRefusal> {
+  if (dpop === undefined) return err('proof_missing')
+  const url = path?.startsWith('/') ? `${publicUrl}${path}` : undefined
+  return readProof(dpop, { method, url, token, nowSeconds: nowSeconds() })
+}
+
+/** A bound token without its proof is refused, and so is a token that is bound to nothing with one. @spec RFC 9449 §7.1, §7.2 */
+async function holdToKey({ keyThumbprint }: VerifiedToken, proof: ReadProof | undefined): Promise<Result<undefined, GuardRefusal>> {
+  if (proof === undefined) return keyThumbprint === undefined ? ok(undefined) : err('token_bound_to_key')
+  return keyThumbprint === undefined ? err('token_not_bound') : verifyProof(proof, keyThumbprint)
+}
+
+/** Last of all, and at once: of twins that came together, one finds the proof unused. */
+function useUp(
+  { proofs, nowSeconds }: Guarding,
+  verified: VerifiedToken,
+  proof: ReadProof | undefined,
+): Result<VerifiedToken, GuardRefusal> {
+  if (proof === undefined || verified.keyThumbprint === undefined) return ok(verified)
+  switch (proofs.believeOnce({ thumbprint: verified.keyThumbprint, id: proof.id }, nowSeconds())) {
+    case 'believed':
+      return ok(verified)
+    case 'replayed':
+      return err('proof_replayed')
+    case 'full':
+      return err('proofs_exhausted')
+  }
 }
 
 /** Fails closed: what is not known to be fresh is refused, or asked about where the owner chose so. */
@@ -149,6 +241,7 @@ async function checkHearing(guarding: Guarding, token: string, verified: Verifie
   if (nowSeconds() - heardAt <= deafAfterSeconds) return ok(verified)
   if (options.onDeaf === 'refuse') return err('deaf')
   const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token)
+  if (live.ok && live.value.keyThumbprint !== verified.keyThumbprint) return err('token_inactive')
   return live.ok ? ok({ ...verified, scopes: verified.scopes.filter((name) => live.value.scopes.includes(name)) }) : live
 }
 
@@ -174,7 +267,20 @@ function readOptions(options: GuardOptions) {
     random: options.random ?? Math.random,
     onTrouble: options.onTrouble ?? (() => {}),
   }
-  return { issuers, nowSeconds, barriers, maxTokenLifeSeconds, deafAfterSeconds, fetchLike, receiving }
+  const { required = false, publicUrl, maxProofs = defaultMaxProofs } = options.dpop ?? {}
+  if (!Number.isInteger(maxProofs) || maxProofs < 1) throw new Error('guard: dpop.maxProofs must be a whole number of at least 1')
+  return {
+    ...{ issuers, nowSeconds, barriers, maxTokenLifeSeconds, deafAfterSeconds, fetchLike, receiving },
+    takesBoundTokensAlone: required,
+    publicUrl: readPublicUrl(publicUrl ?? new URL(options.resource).origin),
+    proofs: createProofMemory(maxProofs),
+  }
+}
+
+/** Without the slash at its end: a path follows. */
+function readPublicUrl(url: string): string {
+  if (targetOf(url) === undefined || /[?#]/.test(url)) throw new Error('guard: dpop.publicUrl must be an address of the web, without query')
+  return url.replace(/\/$/, '')
 }
 
 /** Each demand can be met, and together with what everything here demands, too. */

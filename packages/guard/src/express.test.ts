@@ -2,9 +2,11 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
-import { afterAll, beforeAll, expect, it, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { aProver } from '../test/a-prover.js'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { createGuard, type Guard } from './create-guard.js'
+import { proofAlgorithms } from './dpop-proof.js'
 import { guardMcp, requireAuthentication, requireScopes, serveResourceMetadata, verifiedTokenOf } from './express.js'
 
 let issuer: AnIssuer
@@ -79,6 +81,7 @@ it('serves the metadata at both well-known paths', async () => {
     expect(await (await fetch(`${origin}${path}`)).json()).toEqual({
       resource,
       authorization_servers: [issuer.issuer],
+      dpop_signing_alg_values_supported: proofAlgorithms,
       bearer_methods_supported: ['header'],
     })
 })
@@ -112,4 +115,40 @@ it('says of a batch whose tools exclude each other that it cannot be, in JSON th
   const body = JSON.stringify([message('pay', 1), message('seal', 2)])
   const refused = await fetch(`${origin}/mcp`, { method: 'POST', headers, body })
   expect([refused.status, await refused.json()]).toMatchObject([400, { error: 'invalid_request' }])
+})
+
+describe('a token that is bound to a key, over HTTP (RFC 9449 §7.1)', () => {
+  const call = async (headers: [string, string][]) => {
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'search' } })
+    const response = await fetch(`${origin}/mcp?session=1`, {
+      method: 'POST',
+      headers: [['content-type', 'application/json'], ...headers],
+      body,
+    })
+    return { status: response.status, challenge: response.headers.get('www-authenticate') }
+  }
+
+  it('is let through with one proof for the public address, and with no other', async () => {
+    const prover = await aProver()
+    const token = await issuer.signToken({ cnf: { jkt: prover.thumbprint } })
+    const prove = (url = resource) => prover.prove({ token, method: 'POST', url, now: Date.now() })
+    const authorization: [string, string] = ['authorization', `DPoP ${token}`]
+    expect((await call([authorization, ['dpop', await prove()]])).status).toBe(200)
+    for (const headers of [
+      [],
+      [['dpop', await prove(`${origin}/mcp`)]],
+      [
+        ['dpop', await prove()],
+        ['dpop', await prove()],
+      ],
+    ] as [string, string][][])
+      expect(await call([authorization, ...headers])).toEqual({
+        status: 401,
+        challenge: expect.stringMatching(/^DPoP error="invalid_dpop_proof"/),
+      })
+    expect(await call([['authorization', `Bearer ${token}`]])).toEqual({
+      status: 401,
+      challenge: expect.stringMatching(/^DPoP error="invalid_token"/),
+    })
+  })
 })

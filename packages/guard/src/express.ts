@@ -2,7 +2,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { type AuthenticationDemand, checkDemand, strictest } from './authentication.js'
 import type { Challenge } from './challenge.js'
-import type { Guard } from './create-guard.js'
+import type { Guard, PresentedRequest } from './create-guard.js'
 import { demandOfRequest, scopesOfRequest } from './mcp.js'
 import { type GuardRefusal, ok, type Result } from './refusal.js'
 import type { VerifiedToken } from './verify-access-token.js'
@@ -18,6 +18,14 @@ function send(response: Response, challenge: Challenge): void {
 
 type Needed = Result<readonly string[], GuardRefusal>
 
+/** `originalUrl` is what stood in the request line, wherever this middleware is mounted. */
+const presentedBy = ({ headers, method, originalUrl }: Request): PresentedRequest => ({
+  authorization: headers.authorization,
+  dpop: headers['dpop'] === undefined ? undefined : [headers['dpop']].flat().join(', '),
+  method,
+  path: originalUrl,
+})
+
 /** The token is judged before the body's faults are told: a stranger learns nothing about tools. */
 const guarded =
   (
@@ -27,7 +35,7 @@ const guarded =
   ): RequestHandler =>
   (request: Request, response: Response, next: NextFunction): void => {
     const needed = neededBy(request)
-    guard.check(request.headers.authorization, needed.ok ? needed.value : [], demandBy(request)).then((verdict) => {
+    guard.check(presentedBy(request), needed.ok ? needed.value : [], demandBy(request)).then((verdict) => {
       if (!verdict.ok) return send(response, verdict.error)
       if (!needed.ok) return send(response, guard.refuse(needed.error))
       verifiedTokens.set(request, verdict.value)

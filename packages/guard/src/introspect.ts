@@ -2,11 +2,16 @@
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
 import type { TrustedIssuer } from './trusted-issuer.js'
+import { confirmationOf } from './verify-access-token.js'
 
 /** An answer that takes longer counts as no answer. */
 export const introspectionTimeoutSeconds = 5
 
-export type Introspected = { readonly scopes: readonly string[] }
+export type Introspected = {
+  readonly scopes: readonly string[]
+  /** As of the token: `confirmationOf`. */
+  readonly keyThumbprint: string | undefined
+}
 
 /**
  * Says whether `token`, whose signature is already verified, is active at its issuer, and with which scopes now.
@@ -29,9 +34,11 @@ export async function introspect(
       signal: AbortSignal.timeout(introspectionTimeoutSeconds * 1000),
     })
     if (response.status !== 200) return err('issuer_unreachable')
-    const answer = (await response.json()) as { active?: unknown; scope?: unknown } | null
+    const answer = (await response.json()) as { active?: unknown; scope?: unknown; cnf?: unknown } | null
     if (answer?.active !== true) return err('token_inactive')
-    return ok({ scopes: parseScopes(answer.scope) })
+    const confirmation = confirmationOf(answer.cnf)
+    if (!confirmation.ok) return err('token_inactive')
+    return ok({ scopes: parseScopes(answer.scope), keyThumbprint: confirmation.value })
   } catch {
     return err('issuer_unreachable')
   }

@@ -1,10 +1,14 @@
 /** Protected resource metadata: where it is served and what it says. @spec RFC 9728 §2, §3.1 */
+import { proofAlgorithms } from './dpop-proof.js'
+
 export type ResourceMetadata = {
   readonly resource: string
   readonly authorization_servers: readonly string[]
   readonly bearer_methods_supported: readonly ['header']
   readonly scopes_supported?: readonly string[]
   readonly resource_name?: string
+  readonly dpop_signing_alg_values_supported: readonly string[]
+  readonly dpop_bound_access_tokens_required?: true
 }
 
 const wellKnown = '/.well-known/oauth-protected-resource'
@@ -14,6 +18,7 @@ export type DescribedResource = {
   readonly issuers: readonly string[]
   readonly baseScopes: readonly string[]
   readonly name?: string
+  readonly takesBoundTokensAlone?: boolean
 }
 
 /**
@@ -26,6 +31,8 @@ export const buildResourceMetadata = (described: DescribedResource): ResourceMet
   authorization_servers: described.issuers,
   bearer_methods_supported: ['header'],
   ...(described.baseScopes.length > 0 ? { scopes_supported: described.baseScopes } : {}),
+  dpop_signing_alg_values_supported: proofAlgorithms,
+  ...(described.takesBoundTokensAlone === true ? { dpop_bound_access_tokens_required: true } : {}),
   ...(described.name === undefined ? {} : { resource_name: described.name }),
 })
 

@@ -28,18 +28,24 @@ const isRsa = ({ kty, n, e }: Readonly<Record<string, unknown>>): boolean => {
   const isShort = bitsOf(exponent) > 1 && bitsOf(exponent) <= rsaKeyLimits.exponentMostBits
   return kty === 'RSA' && modulusBits >= rsaKeyLimits.leastBits && modulusBits <= rsaKeyLimits.mostBits && isShort && isOdd
 }
+const isEd25519 = ({ kty, crv }: Readonly<Record<string, unknown>>): boolean => kty === 'OKP' && crv === 'Ed25519'
 const kindOf: Readonly<Record<string, (jwk: Readonly<Record<string, unknown>>) => boolean>> = {
   ES256: ({ kty, crv }) => kty === 'EC' && crv === 'P-256',
-  EdDSA: ({ kty, crv }) => kty === 'OKP' && crv === 'Ed25519',
+  EdDSA: isEd25519,
+  Ed25519: isEd25519,
   RS256: isRsa,
   PS256: isRsa,
 }
+
+/** Whether a public key is of the kind and size that an algorithm takes. */
+export const isOfAlgorithm = (jwk: Readonly<Record<string, unknown>>, algorithm: string): boolean =>
+  Object.hasOwn(kindOf, algorithm) && kindOf[algorithm]?.(jwk) === true
 
 /** Private and symmetric keys have no business there. */
 function isUsable(jwk: unknown): boolean {
   if (!isRecord(jwk) || typeof jwk['kid'] !== 'string' || jwk['d'] !== undefined || jwk['k'] !== undefined) return false
   const { alg } = jwk
-  return typeof alg === 'string' && Object.hasOwn(kindOf, alg) && kindOf[alg]?.(jwk) === true
+  return typeof alg === 'string' && signatureAlgorithms.includes(alg) && isOfAlgorithm(jwk, alg)
 }
 
 /** The set without what is not used; a document that is no set stays as it is, for whoever reads it to refuse. */

@@ -20,6 +20,8 @@ export type VerifiedToken = {
   readonly acr?: string
   /** `auth_time`: when she signed in at her identity provider, as far as it says. */
   readonly authenticatedAtSeconds?: number
+  /** `cnf.jkt`: the thumbprint of the key that it is bound to. Absent: whoever bears it may use it. */
+  readonly keyThumbprint?: string
 }
 
 export type VerifyDeps = {
@@ -86,6 +88,16 @@ async function verifySignature(
 const isForUs = (audience: unknown, resource: string): boolean =>
   audience === resource || (Array.isArray(audience) && audience.length === 1 && audience[0] === resource)
 
+const thumbprint = /^[A-Za-z0-9_-]{43}$/
+
+/** A confirmation that we cannot ask for makes the token useless here: to believe it without would take the binding away. RFC 7800 §3.1 */
+export function confirmationOf(cnf: unknown): Result<string | undefined, GuardRefusal> {
+  if (cnf === undefined) return ok(undefined)
+  const members = typeof cnf === 'object' && cnf !== null ? Object.entries(cnf) : []
+  const [[name, value] = []] = members
+  return members.length === 1 && name === 'jkt' && typeof value === 'string' && thumbprint.test(value) ? ok(value) : err('token_malformed')
+}
+
 function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<VerifiedToken, GuardRefusal> {
   const epochs = parseTokenEpochs(payload['epochs'])
   if (epochs === undefined) return err('token_epochs_malformed')
@@ -95,6 +107,9 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
   const grantId = text(payload['gid'])
   const acr = text(payload['acr'])
   const authenticatedAt = payload['auth_time']
+  const confirmation = confirmationOf(payload['cnf'])
+  if (!confirmation.ok) return confirmation
+  const keyThumbprint = confirmation.value
   if (subject === undefined || clientId === undefined || tokenId === undefined) return err('token_malformed')
   return ok({
     issuer: issuer.issuer,
@@ -109,6 +124,7 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
     ...(grantId === undefined ? {} : { grantId }),
     ...(acr === undefined ? {} : { acr }),
     ...(typeof authenticatedAt === 'number' ? { authenticatedAtSeconds: authenticatedAt } : {}),
+    ...(keyThumbprint === undefined ? {} : { keyThumbprint }),
   })
 }
 

@@ -27,6 +27,8 @@ export type AnIssuer = {
   /** What the next polls bring; a poll with nothing waiting is held until something arrives or the guard hangs up. */
   push(sets: Record<string, string>): void
   isActive: boolean
+  /** `cnf`, as introspection says it. */
+  confirmation: unknown
   isDown: boolean
   signToken(claims?: JWTPayload, header?: { typ?: string; key?: CryptoKey; kid?: string | undefined }): Promise<string>
   signNotice(told: { target: string; targetId: string; epoch: number; tenant?: string }, over?: Over): Promise<SignedNotice>
@@ -84,7 +86,7 @@ export async function anIssuer(options: {
       self.fetched[path] += 1
       return json({ keys: published[path] })
     }
-    if (path === '/introspect') return json({ active: self.isActive, scope: 'documents:read' })
+    if (path === '/introspect') return json({ active: self.isActive, scope: 'documents:read', cnf: self.confirmation })
     const body = JSON.parse(init?.body as string) as Record<string, unknown>
     if (path === '/ssf/streams') {
       self.opened.push(String(body['instance']))
@@ -121,6 +123,7 @@ export async function anIssuer(options: {
       published['/jwks'] = published['/jwks'].filter((key) => key.kid !== kid)
     },
     isActive: true,
+    confirmation: undefined,
     isDown: false,
     push: (sets) => {
       waiting.push(sets)

@@ -29,6 +29,7 @@ const owner = <Row = Record<string, unknown>>(sql: string) => asOwner<Row>(fixtu
 async function push(change: Partial<PushedRequest> = {}) {
   const { clientVersion } = await presentVersions(fixture, tenant)
   return pushAuthorizationRequest(hot(), {
+    provenKey: undefined,
     ...{ tenantId: tenant.tenantId, caller: { issuerId: tenant.issuerId, clientId: tenant.clientId, clientVersion } },
     ...{ requestHash, parameters, now, expiresAt: addSeconds(now, 60), asked: { requestId: 'r', address: '192.0.2.1' }, isProven: true },
     ...change,

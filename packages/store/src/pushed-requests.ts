@@ -1,25 +1,30 @@
 /** Authorization requests that a client pushed, until they are used. By the hash of what names them; a row that is used is gone. RFC 9126 */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Caller } from '@drawbridge/core/oauth/caller'
+import type { ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
 import type { CredentialHash, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import type { Asked } from './grants.js'
+import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
+
+const proof = believedCte({ first: 11, issuer: '$2', when: 'SELECT 1 FROM caller WHERE is_current' })
 
 const pushStatement = hotStatement({
   name: 'push_authorization_request',
   tenantParameter: 1,
   text: `WITH ${callerCte({ issuer: '$2', client: '$3', version: '$4' })},
+  ${proof.cte},
   pushed AS (
     INSERT INTO pushed_requests (tenant_id, request_hash, issuer_id, client_id, parameters, tenant_epoch, client_epoch, created_at, expires_at)
     SELECT $1, $5, $2, $3, $6, t.epoch, cl.epoch, $7, $8 FROM tenants t
     JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $2 AND cl.client_id = $3 AND cl.blocked_at IS NULL
-    WHERE t.id = $1 AND t.suspended_at IS NULL AND (SELECT is_current FROM caller)
+    WHERE t.id = $1 AND t.suspended_at IS NULL AND (SELECT is_current FROM caller) AND ${proof.holds}
     RETURNING issuer_id, client_id),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, client_id, detail, request_id, address)
-    SELECT $1, $7, 'authorization_request_pushed', issuer_id, client_id, '{}', $9, $10 FROM pushed WHERE $11)
-  SELECT EXISTS (SELECT 1 FROM pushed) AS pushed`,
+    SELECT $1, $7, 'authorization_request_pushed', issuer_id, client_id, '{}', $9, $10 FROM pushed WHERE $13)
+  SELECT caller.is_current, ${proof.holds} AS believed, EXISTS (SELECT 1 FROM pushed) AS pushed FROM caller`,
 })
 
 export type PushedRequest = {
@@ -28,6 +33,8 @@ export type PushedRequest = {
   readonly requestHash: CredentialHash
   /** What the client asked for; nothing that proves it. */
   readonly parameters: Readonly<Record<string, string>>
+  /** `undefined`: no proof of a key was sent. */
+  readonly provenKey: ProvenKey | undefined
   readonly now: Instant
   readonly expiresAt: Instant
   readonly asked: Asked
@@ -36,12 +43,17 @@ export type PushedRequest = {
 }
 
 /** Keeps it under the epochs of this moment, with a line in the audit trail. `client_changed`: the client is no longer what it was proven as, or its tenant is suspended. */
-export async function pushAuthorizationRequest(hot: HotDb, request: PushedRequest): Promise<'pushed' | 'client_changed'> {
+export async function pushAuthorizationRequest(
+  hot: HotDb,
+  request: PushedRequest,
+): Promise<'pushed' | 'client_changed' | 'proof_replayed'> {
   const { tenantId, caller, asked } = request
-  const { rows } = await hot.query<{ pushed: boolean }>(pushStatement, [
+  const { rows } = await hot.query<{ is_current: boolean; believed: boolean; pushed: boolean }>(pushStatement, [
     ...[tenantId, caller.issuerId, caller.clientId, caller.clientVersion, request.requestHash, JSON.stringify(request.parameters)],
-    ...[toTimestamp(request.now), toTimestamp(request.expiresAt), asked.requestId, asked.address, request.isProven],
+    ...[toTimestamp(request.now), toTimestamp(request.expiresAt), asked.requestId, asked.address],
+    ...[...proofParameters(request.provenKey), request.isProven],
   ])
+  if (rows[0]?.is_current && !rows[0].believed) return 'proof_replayed'
   return rows[0]?.pushed === true ? 'pushed' : 'client_changed'
 }
 

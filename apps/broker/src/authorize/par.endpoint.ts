@@ -8,16 +8,24 @@ import { acceptRequest, matchClient, parseAuthorizationRequest } from '@drawbrid
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
 import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import { type OAuthError, oauthErrors } from '@drawbridge/core/oauth/error'
-import { buildRequestUri, parametersOfPush, pushedRequestMaxBytes, pushedRequestTtlSeconds } from '@drawbridge/core/oauth/pushed-request'
+import {
+  bindPush,
+  buildRequestUri,
+  parametersOfPush,
+  pushedRequestMaxBytes,
+  pushedRequestTtlSeconds,
+} from '@drawbridge/core/oauth/pushed-request'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
+import type { ReadProof } from '@drawbridge/crypto/dpop-proof'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { pushAuthorizationRequest } from '@drawbridge/store/pushed-requests'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
+import { readProof, verifyProof, withNonce } from '../clients/dpop.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
@@ -26,7 +34,7 @@ import type { SingleValuedForm } from '../http/form.js'
 import { namedConnection, type ResolvedTenant } from '../http/tenant.js'
 import { refuseAsJson } from '../http/write-error.js'
 
-/** @spec RFC 9126 §2.1 request, §2.2 successful response, §2.3 error response */
+/** @spec RFC 9449 §10.1; RFC 9126 §2.1 request, §2.2 successful response, §2.3 error response */
 export const parEndpoint = endpoint({
   method: 'POST',
   path: '/t/:tenant/par',
@@ -44,8 +52,11 @@ export const parEndpoint = endpoint({
     // A document that nobody here has seen may be read, as when a browser brings its client: the push is then its first request.
     const claim = readClientClaim(deps, http, form, tenantOf(http), 'authorize')
     if (!claim.ok) return refuse(claim.error)
-    const pushed = await asProvenClient(deps, claim.value, (client) => push(http, deps, client, form))
-    return pushed.ok ? pushed.value : refuse(pushed.error)
+    const tenant = tenantOf(http)
+    const proof = readProof(deps, http, tenant, 'par')
+    if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
+    const pushed = await asProvenClient(deps, claim.value, (client) => push(http, deps, client, { form, proof: proof.value }))
+    return withNonce(deps, http, tenant, pushed.ok ? pushed.value : refuse(pushed.error))
   },
 })
 
@@ -58,7 +69,9 @@ const refuseForm = ({ reason, parameter = '' }: { readonly reason: string; reado
 /** The catalogue has the status of a page for some of these. @spec RFC 9126 §2.3 400 */
 const refuseRequest = (refusal: OAuthError): Answer => refuseAsJson({ ...oauthErrors[refusal.reason], status: 400 }, refusal)
 
-async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, form: SingleValuedForm): Promise<Acted<Answer>> {
+type Pushing = { readonly form: SingleValuedForm; readonly proof: ReadProof | undefined }
+
+async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, { form, proof }: Pushing): Promise<Acted<Answer>> {
   const tenant = tenantOf(http)
   const parameters = judge(tenant, client, form)
   if (!parameters.ok) return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
@@ -66,19 +79,25 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, f
   // Together are counted those whom nobody can tell apart; who proves itself is not held up by them.
   const limited = isProven ? limitOfClient(http, client) : http.spend('tenant_push', tenant.id)
   if (limited) return ok(limited)
+  const provenKey = verifyProof(proof)
+  if (!provenKey.ok) return provenKey
+  const bound = bindPush(parameters.value, provenKey.value)
+  if (!bound.ok) return bound
   const handle = new Secret(deps.random.token())
   const now = deps.clock.now()
   const pushed = await pushAuthorizationRequest(onHotPath(deps.database), {
     tenantId: tenant.id,
     caller: callerOf(client),
     requestHash: hashCredential(handle.reveal()),
-    parameters: parameters.value,
+    parameters: bound.value,
+    provenKey: provenKey.value,
     now,
     expiresAt: addSeconds(now, pushedRequestTtlSeconds),
     asked: { requestId: http.requestId, address: http.address },
     isProven,
   })
   if (pushed === 'client_changed') return pushed
+  if (pushed === 'proof_replayed') return err({ reason: 'dpop_proof_replayed' })
   const body = { request_uri: buildRequestUri(handle), expires_in: pushedRequestTtlSeconds }
   return ok(json(body, { status: 201, headers: { 'cache-control': 'no-cache, no-store' } }))
 }

@@ -14,9 +14,9 @@ import { type DecidedRow, evidenceOf, type Redecision } from '@drawbridge/store/
 import { inTenant } from '@drawbridge/store/transaction'
 import { claimSourcesOf } from '../admission/claim-sources.js'
 import type { Acted } from '../clients/as-proven-client.js'
+import { findMissingProof } from '../clients/dpop.js'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
-import { findMissingProof } from './dpop.js'
 import type { ExchangeContext } from './exchange.js'
 import { settleOneGrant, type Unsettled } from './settle-grant.js'
 

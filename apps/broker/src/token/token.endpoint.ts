@@ -8,11 +8,11 @@ import { err, ok } from '@drawbridge/core/result'
 import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
+import { findMissingProof, readProof, verifyProof, withNonce } from '../clients/dpop.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
-import { findMissingProof, readProof, verifyProof, withNonce } from './dpop.js'
 import type { Exchange, ExchangeContext } from './exchange.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
@@ -37,7 +37,7 @@ export const tokenEndpoint = endpoint({
     const tenant = tenantOf(http)
     const claim = readClientClaim(deps, http, http.form.value, tenant)
     if (!claim.ok) return refuse(claim.error)
-    const proof = readProof(deps, http, tenant)
+    const proof = readProof(deps, http, tenant, 'token')
     if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
     const answered = await asProvenClient(deps, claim.value, async (client) => {
       const limited = limitOfClient(http, client)

@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
+import type { ProvenKey } from './dpop-proof.js'
 
 /** @spec RFC 9126 §2.2 the form of request_uri */
 const requestUriPrefix = 'urn:ietf:params:oauth:request_uri:'
@@ -39,6 +40,21 @@ export function parametersOfPush(
   return ok(
     ownMembers({ ...Object.fromEntries(Object.entries(form).filter(([name]) => !credentials.includes(name))), client_id: clientId }),
   )
+}
+
+/**
+ * Binds what is asked for to the key that was proved with the push, as if the client had named it.
+ *
+ * @spec RFC 9449 §10.1 of a proof and dpop_jkt both name one key
+ */
+export function bindPush(
+  parameters: Readonly<Record<string, string>>,
+  key: ProvenKey | undefined,
+): Result<Readonly<Record<string, string>>, { readonly reason: 'dpop_proof_of_other_key' }> {
+  if (key === undefined) return ok(parameters)
+  const named = parameters['dpop_jkt']
+  if (named !== undefined && named !== '' && named !== key.thumbprint) return err({ reason: 'dpop_proof_of_other_key' })
+  return ok(ownMembers({ ...parameters, dpop_jkt: key.thumbprint }))
 }
 
 const stored = z.record(z.string(), z.string())

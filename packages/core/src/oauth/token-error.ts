@@ -206,6 +206,11 @@ export const tokenErrors = {
   dpop_proof_not_of_now: { ...badProof, spec: 'RFC 9449 §11.1' },
   dpop_proof_signature_wrong: { ...badProof, spec: 'RFC 9449 §4.3' },
   dpop_proof_replayed: { ...badProof, spec: 'RFC 9449 §11.1' },
+  dpop_proof_of_other_key: {
+    ...badProof,
+    spec: 'RFC 9449 §10.1',
+    say: 'dpop_jkt names another key than the DPoP proof; leave one of them out, or let both be of one key',
+  },
   dpop_proof_missing: {
     ...badProof,
     spec: 'RFC 9449 §5.2',

@@ -9,7 +9,7 @@ import { countUnclear } from '@drawbridge/runtime/unclear-rules'
 import { openClientGrant } from '@drawbridge/store/client-grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
-import { findMissingProof } from '../dpop.js'
+import { findMissingProof } from '../../clients/dpop.js'
 import type { Exchange } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 

@@ -28,10 +28,10 @@ import { claimedTrust, verifyAssertion } from '@drawbridge/upstream/assertion/ve
 import { addressesOf, admit, type Identified, identify } from '../../admission/admit.js'
 import { claimSourcesOf } from '../../admission/claim-sources.js'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
+import { findMissingProof } from '../../clients/dpop.js'
 import type { BrokerDeps } from '../../deps.js'
 import { isOwnAddress } from '../../http/own-address.js'
 import type { ResolvedAssertionTrust } from '../../http/tenant.js'
-import { findMissingProof } from '../dpop.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 

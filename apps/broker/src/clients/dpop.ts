@@ -1,10 +1,11 @@
 /**
- * The DPoP header of a token request: from what was sent to a key that was proved, or a refusal. A request without one pays for nothing here.
+ * The DPoP header of a client's request: from what was sent to a key that was proved, or a refusal. A request without one pays for nothing here.
  *
  * Whether the proof was used before is not asked here: the statement that acts on it believes it, so that nothing is used up by what fails.
  *
- * @spec RFC 9449 §5, §8
+ * @spec RFC 9449 §5, §8, §10.1
  */
+import type { Client } from '@drawbridge/core/oauth/client'
 import { isProofDemanded, type ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
@@ -14,12 +15,11 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
-import type { ExchangeContext } from './exchange.js'
 
 const issuerOf = ({ id, issuer }: ResolvedTenant): NonceIssuer => ({ tenant: id, issuer: issuer.id })
 
 /**
- * The proof that came with a token request, judged by all that it says; `undefined` if none came.
+ * The proof that came with a request to one of the endpoints of this issuer, judged by all that it says; `undefined` if none came.
  *
  * Two headers arrive as one with a comma in it, which no proof has. The address that the proof must name is the issuer's own, whatever the Host
  * header says. A nonce that is sent is judged even where none is demanded: whoever sends one has been told one.
@@ -30,11 +30,12 @@ export function readProof(
   deps: BrokerDeps,
   { headers, method }: Pick<HttpRequest, 'headers' | 'method'>,
   tenant: ResolvedTenant,
+  endpoint: 'token' | 'par',
 ): Result<ReadProof | undefined, JsonRefusal> {
   const header = headers['dpop']
   if (header === undefined) return ok(undefined)
   const now = deps.clock.now()
-  const read = readDpopProof(header, { method, url: `${tenant.issuer.url}/token`, now })
+  const read = readDpopProof(header, { method, url: `${tenant.issuer.url}/${endpoint}`, now })
   if (!read.ok) return err({ reason: read.error })
   const { nonce } = read.value
   const isNonceGood = nonce === undefined ? !tenant.dpop.nonceDemanded : isDpopNonce(deps.sealer, issuerOf(tenant), nonce, now)
@@ -50,7 +51,7 @@ export function verifyProof(proof: ReadProof | undefined): Result<ProvenKey | un
 
 /** Refuses a client that gets nothing without a key, by the rules of the tenant as it is given. */
 export const findMissingProof = (
-  { client, provenKey }: Pick<ExchangeContext, 'client' | 'provenKey'>,
+  { client, provenKey }: { readonly client: Client; readonly provenKey: ProvenKey | undefined },
   { dpop }: ResolvedTenant,
 ): JsonRefusal | undefined => (provenKey === undefined && isProofDemanded(client, dpop) ? { reason: 'dpop_proof_missing' } : undefined)
 
