@@ -38,11 +38,14 @@ export async function findConsent(db: Db, tenant: TenantId, ground: ConsentGroun
   return rows[0]
 }
 
+/** SQL: the consents `c` that are of one person, client and resource with `named`, whatever their redirect URIs. */
+const sameAsNamed = `c.subject_id = named.subject_id AND c.client_id = named.client_id AND c.issuer_id = named.issuer_id
+       AND c.resource_tenant_id = named.resource_tenant_id AND c.resource_id = named.resource_id`
+
 /** Whoever ends a grant by hand does not want it back without a question. */
 export async function forgetConsentOfGrant(db: Db, tenant: TenantId, grantId: string): Promise<void> {
   await db.query(
-    `DELETE FROM consents c USING grants g WHERE c.tenant_id = $1 AND g.tenant_id = $1 AND g.id::text = $2 AND c.subject_id = g.subject_id
-       AND c.client_id = g.client_id AND c.issuer_id = g.issuer_id AND c.resource_tenant_id = g.resource_tenant_id AND c.resource_id = g.resource_id`,
+    `DELETE FROM consents c USING grants named WHERE c.tenant_id = $1 AND named.tenant_id = $1 AND named.id::text = $2 AND ${sameAsNamed}`,
     [tenant, grantId],
   )
 }
@@ -89,8 +92,8 @@ export type WithdrawConsent = {
 }
 
 /**
- * Forgets a consent, and ends what was granted by it and by any other yes of the same person to the same client for the same resource. Answers
- * whom it was of; `undefined`: there is none. The row goes first: whoever opens a grant by it holds it, and that grant is seen then.
+ * Forgets a consent with every other yes of the same person to the same client for the same resource, and ends what was granted by them. Answers
+ * whom it was of; `undefined`: there is none. The rows go first: whoever opens a grant by one holds it, and that grant is seen then.
  */
 export async function withdrawConsent(
   db: Db,
@@ -104,8 +107,9 @@ export async function withdrawConsent(
     resourceTenantId: string
     resourceId: string
   }>(
-    `DELETE FROM consents WHERE tenant_id = $1 AND id = $2 RETURNING subject_id AS "subjectId", client_id AS "clientId", issuer_id AS "issuerId",
-       resource_tenant_id AS "resourceTenantId", resource_id AS "resourceId"`,
+    `DELETE FROM consents c USING consents named WHERE named.tenant_id = $1 AND named.id = $2 AND c.tenant_id = $1 AND ${sameAsNamed}
+     RETURNING c.subject_id AS "subjectId", c.client_id AS "clientId", c.issuer_id AS "issuerId", c.resource_tenant_id AS "resourceTenantId",
+       c.resource_id AS "resourceId"`,
     [tenant, id],
   )
   const row = rows[0]

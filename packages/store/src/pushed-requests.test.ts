@@ -31,7 +31,7 @@ async function push(change: Partial<PushedRequest> = {}) {
   return pushAuthorizationRequest(hot(), {
     provenKey: undefined,
     ...{ tenantId: tenant.tenantId, caller: { issuerId: tenant.issuerId, clientId: tenant.clientId, clientVersion } },
-    ...{ requestHash, parameters, now, expiresAt: addSeconds(now, 60), asked: { requestId: 'r', address: '192.0.2.1' } },
+    ...{ requestHash, parameters, now, expiresAt: addSeconds(now, 60), asked: { requestId: 'r', address: '192.0.2.1' }, isProven: true },
     ...change,
   })
 }
@@ -49,6 +49,12 @@ describe('a pushed request', () => {
     ])
     expect([await use(), await use()]).toEqual([parameters, undefined])
     expect(await owner('SELECT 1 FROM pushed_requests WHERE tenant_id = $1')).toEqual([])
+  })
+
+  it('of a client that anybody could name leaves no line in the trail, which is kept for ever', async () => {
+    expect(await push({ isProven: false })).toBe('pushed')
+    expect(await owner("SELECT 1 FROM audit_events WHERE tenant_id = $1 AND kind = 'authorization_request_pushed'")).toEqual([])
+    expect(await use()).toEqual(parameters)
   })
 
   it('is used by one of many at once', async () => {

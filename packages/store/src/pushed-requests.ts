@@ -23,7 +23,7 @@ const pushStatement = hotStatement({
     RETURNING issuer_id, client_id),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, client_id, detail, request_id, address)
-    SELECT $1, $7, 'authorization_request_pushed', issuer_id, client_id, '{}', $9, $10 FROM pushed)
+    SELECT $1, $7, 'authorization_request_pushed', issuer_id, client_id, '{}', $9, $10 FROM pushed WHERE $13)
   SELECT caller.is_current, ${proof.holds} AS believed, EXISTS (SELECT 1 FROM pushed) AS pushed FROM caller`,
 })
 
@@ -38,9 +38,11 @@ export type PushedRequest = {
   readonly now: Instant
   readonly expiresAt: Instant
   readonly asked: Asked
+  /** The client has proven itself. Whoever only knows its name writes no line in the trail, which is kept for ever. */
+  readonly isProven: boolean
 }
 
-/** Keeps it under the epochs of this moment, with its line in the audit trail. `client_changed`: the client is no longer what it was proven as, or its tenant is suspended. */
+/** Keeps it under the epochs of this moment, with a line in the audit trail. `client_changed`: the client is no longer what it was proven as, or its tenant is suspended. */
 export async function pushAuthorizationRequest(
   hot: HotDb,
   request: PushedRequest,
@@ -49,7 +51,7 @@ export async function pushAuthorizationRequest(
   const { rows } = await hot.query<{ is_current: boolean; believed: boolean; pushed: boolean }>(pushStatement, [
     ...[tenantId, caller.issuerId, caller.clientId, caller.clientVersion, request.requestHash, JSON.stringify(request.parameters)],
     ...[toTimestamp(request.now), toTimestamp(request.expiresAt), asked.requestId, asked.address],
-    ...proofParameters(request.provenKey),
+    ...[...proofParameters(request.provenKey), request.isProven],
   ])
   if (rows[0]?.is_current && !rows[0].believed) return 'proof_replayed'
   return rows[0]?.pushed === true ? 'pushed' : 'client_changed'

@@ -5,8 +5,8 @@ import { type AcrossDb, toTimestamp } from './transaction.js'
 const hour = 3600
 const day = 24 * hour
 
-/** `over`: the column that says when a row's time was over, where that is not `expires_at`; one in which it is null is never removed. */
-type Swept = { readonly key: readonly string[]; readonly keepSeconds: number; readonly over?: string }
+/** `over`: the column that says when a row's time was over, where that is not `expires_at`; one in which it is null is never removed. `inUse`: they come to life again; one that somebody holds is left for the next sweep, so that neither waits for the other. */
+type Swept = { readonly key: readonly string[]; readonly keepSeconds: number; readonly over?: string; readonly inUse?: true }
 
 /**
  * What is swept, in this order: whoever refers comes before what it refers to, so that hardly anything is left for the cascades.
@@ -21,7 +21,7 @@ export const sweptTables = {
   announcements: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   deliveries: { key: ['tenant_id', 'id'], keepSeconds: 0 },
   login_failures: { key: ['tenant_id', 'connection_id', 'hour', 'proven'], keepSeconds: 0 },
-  shared_limits: { key: ['key_hash'], keepSeconds: 0 },
+  shared_limits: { key: ['key_hash'], keepSeconds: 0, inUse: true },
   parked_messages: { key: ['tenant_id', 'handle_hash'], keepSeconds: 0 },
   pushed_requests: { key: ['tenant_id', 'request_hash'], keepSeconds: 0 },
   idp_session_ends: { key: ['tenant_id', 'connection_id', 'name'], keepSeconds: hour },
@@ -55,7 +55,7 @@ export async function deleteExpiredAcrossTenants(db: AcrossDb, table: SweptTable
   const swept: Swept = sweptTables[table]
   const [key, over] = [swept.key.join(', '), swept.over ?? 'expires_at']
   const { rowCount } = await db.query(
-    `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE ${over} < $1 ORDER BY ${over} LIMIT $2)`,
+    `DELETE FROM ${table} WHERE (${key}) IN (SELECT ${key} FROM ${table} WHERE ${over} < $1 ORDER BY ${over} LIMIT $2${swept.inUse ? ' FOR UPDATE SKIP LOCKED' : ''})`,
     [toTimestamp(before), limit],
   )
   return rowCount

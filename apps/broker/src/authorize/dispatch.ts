@@ -16,7 +16,7 @@
 import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { mustBePushed } from '@drawbridge/core/oauth/pushed-request'
-import { isLoopbackRedirect } from '@drawbridge/core/oauth/redirect-uri'
+import { isOnOwnMachine } from '@drawbridge/core/oauth/redirect-uri'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { connectionOfAddress } from '@drawbridge/core/tenant/connection-choice'
 import type { BrowserSessionId, Scope } from '@drawbridge/core/tenant/ids'
@@ -181,8 +181,7 @@ const needsConsent = ({ client, pending }: Flow, decision: Allowed): boolean =>
   !client.preApproved ||
   decision.asksConsentAnew ||
   pending.prompt.includes('consent') ||
-  isLoopbackRedirect(pending.redirectUri) ||
-  !pending.redirectUri.startsWith('https:')
+  isOnOwnMachine(pending.redirectUri)
 
 async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision | undefined): Promise<StepEnd> {
   const { flow, session, identity } = signedIn

@@ -45,7 +45,6 @@ export const parEndpoint = endpoint({
   cors: true,
   tag: 'OAuth',
   rateLimit: 'push',
-  tenantLimit: 'tenant_push',
   maxBodyBytes: pushedRequestMaxBytes,
   run: async (http, deps) => {
     if (!http.form.ok) return refuseForm(http.form.error)
@@ -76,7 +75,9 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
   const tenant = tenantOf(http)
   const parameters = judge(tenant, client, form)
   if (!parameters.ok) return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
-  const limited = limitOfClient(http, client)
+  const isProven = client.authMethod !== 'none'
+  // Together are counted those whom nobody can tell apart; who proves itself is not held up by them.
+  const limited = isProven ? limitOfClient(http, client) : http.spend('tenant_push', tenant.id)
   if (limited) return ok(limited)
   const provenKey = verifyProof(proof)
   if (!provenKey.ok) return provenKey
@@ -93,6 +94,7 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
     now,
     expiresAt: addSeconds(now, pushedRequestTtlSeconds),
     asked: { requestId: http.requestId, address: http.address },
+    isProven,
   })
   if (pushed === 'client_changed') return pushed
   if (pushed === 'proof_replayed') return err({ reason: 'dpop_proof_replayed' })

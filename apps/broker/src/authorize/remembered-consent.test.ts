@@ -140,7 +140,7 @@ describe('she is asked', () => {
       expect((await ask({ ...change, prompt: 'none' })).location).toMatch(/error=(interaction|login)_required/)
   })
 
-  it.each(['http://127.0.0.1:8000/cb', 'com.example.app:/cb'])(
+  it.each(['http://127.0.0.1:8000/cb', 'https://localhost:8443/cb', 'com.example.app:/cb'])(
     'each time, where the code goes to %s, which any program can take',
     async (redirect) => {
       await sql('UPDATE clients SET redirect_uris = $2, version = version + 1 WHERE tenant_id = $1', [redirect])
@@ -186,6 +186,17 @@ describe('an admin', () => {
     expect([await living(), await list()]).toEqual([0, []])
     expect((await ask()).location).toContain(ends.consent)
     expect((await call('POST', `/tenants/${acme.slug}/consents/${consent.id}/withdraw`, reason)).status).toBe(404)
+  })
+
+  it('withdraws with it what she agreed to for other addresses of the client', async () => {
+    const other = 'https://client.example/other'
+    await sql('UPDATE clients SET redirect_uris = redirect_uris || $2, version = version + 1 WHERE tenant_id = $1', [other])
+    for (const redirect_uri of [aWebRedirectUri, other])
+      expect((await browser.submit((await ask({ redirect_uri })).location, { answer: 'allow' })).location).toContain(ends.code)
+    const [consent, ...others] = await list()
+    expect(others).toHaveLength(1)
+    expect((await call('POST', `/tenants/${acme.slug}/consents/${consent.id}/withdraw`, reason)).body).toEqual({ grantsEnded: 3 })
+    for (const redirect_uri of [aWebRedirectUri, other]) expect((await ask({ redirect_uri })).location).toContain(ends.consent)
   })
 
   it('who ends one grant has her asked before there is another', async () => {

@@ -47,7 +47,7 @@ export const rateLimits = {
   register: { perSecond: 1, burst: 20 },
   /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
   tenant_login: { perSecond: 200, burst: 4000 },
-  /** Authorization requests that are pushed at one tenant, from wherever; apart from logins, so that they take no room there. */
+  /** Authorization requests that clients without a credential push at one tenant, from wherever; apart from logins, so that they take no room there. */
   tenant_push: { perSecond: 200, burst: 4000 },
   /** Dynamic registrations at one tenant, from wherever. */
   tenant_register: { perSecond: 2, burst: 200 },
@@ -91,6 +91,8 @@ export type RateLimiter = {
   ): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterSeconds: number }
   /** What has been spent since it was last taken here, where that is enough to be told; at most `most` of them. */
   takeUntold(most: number): readonly SpentLimit[]
+  /** What could not be told after all: it is told the next time. */
+  putBack(spent: readonly SpentLimit[]): void
   /** What all processes had spent at `at`. */
   learn(levels: readonly LimitLevel[], at: Instant): void
 }
@@ -140,6 +142,14 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
         bucket.untold = 0
       }
       return told
+    },
+    putBack: (spent) => {
+      for (const { key, spent: untold } of spent) {
+        const bucket = buckets.get(key)
+        if (bucket === undefined) continue
+        bucket.untold += untold
+        toTell.add(key)
+      }
     },
     learn: (levels, at) => {
       const now = clock.now()

@@ -95,13 +95,15 @@ it('what runs off while the answer is on its way has run off', async () => {
   expect(spend(one, 'register', '192.0.2.1', 20)).toBe(10)
 })
 
-it('without a database each goes on by its own count', async () => {
+it('without a database each goes on by its own count, and tells all of it when there is one again', async () => {
   const gone = createDatabase({ url: fixture.url.replace(/:\d+\//, ':1/'), connectionBudget: 4 })
   const one = aProcess()
   expect(spend(one, 'register', '192.0.2.1', 15)).toBe(15)
   await share(one, gone)
   expect(spend(one, 'register', '192.0.2.1', 15)).toBe(5)
   await gone.close()
+  await share(one)
+  expect(await asOwner(fixture.ownerUrl, 'SELECT level FROM shared_limits')).toEqual([{ level: 20 }])
 })
 
 it('two processes that tell of the same ones at once wait for each other, and neither is given up', async () => {

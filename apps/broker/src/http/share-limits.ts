@@ -11,7 +11,7 @@ const mostTold = 1000
 
 type SharingDeps = Pick<BrokerDeps, 'database' | 'clock' | 'log'>
 
-/** One round. A database that does not answer costs what would have been heard: this process goes on by its own count. */
+/** One round. While the database does not answer this process goes on by its own count, and tells of it later. */
 export async function shareLimits({ database, clock, log }: SharingDeps, limiter: RateLimiter): Promise<void> {
   const spent = limiter.takeUntold(mostTold)
   if (spent.length === 0) return
@@ -19,6 +19,7 @@ export async function shareLimits({ database, clock, log }: SharingDeps, limiter
   try {
     limiter.learn(await acrossTenantsInOneStatement(database, (db) => shareSpentLimitsAcrossTenants(db, spent, now)), now)
   } catch (cause) {
+    limiter.putBack(spent)
     log.warn(
       { cause: cause instanceof Error ? cause.message : String(cause) },
       'rate limits could not be shared: each process counts for itself',

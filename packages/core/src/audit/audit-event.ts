@@ -9,7 +9,7 @@ export const auditEvents = {
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
-  authorization_request_pushed: 'A client handed over an authorization request beforehand.',
+  authorization_request_pushed: 'A client that proved itself handed over an authorization request beforehand.',
   'client.approval_lost':
     'A client says something else of itself than what an admin approved, by its document or its registration, so it is approved no more: people are asked again. The detail says what changed.',
   'consent.withdrawn': 'An admin forgot what a person had agreed to, and ended what her client held by it.',

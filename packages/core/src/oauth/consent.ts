@@ -8,7 +8,7 @@ import { addSeconds, type Instant } from '../instant.js'
 import type { SensitivityTier } from '../policy/decision.js'
 import type { ConsentId, Scope } from '../tenant/ids.js'
 import type { AuthorizationRequest } from './authorization-request.js'
-import { isLoopbackRedirect } from './redirect-uri.js'
+import { isOnOwnMachine } from './redirect-uri.js'
 import type { IdentityScope } from './scope.js'
 
 export type Consent = {
@@ -31,8 +31,7 @@ export const consentEndOf = (tier: SensitivityTier, agreedAt: Instant): Instant 
  * Whether a yes to such a request may be remembered and may answer the next one: only where the code can reach nobody but the client, which is an
  * https address that it alone has. Any program can listen on a loopback port, and claim a private scheme. security.md §7
  */
-export const mayBeRemembered = ({ redirectUri }: Pick<AuthorizationRequest, 'redirectUri'>): boolean =>
-  redirectUri.startsWith('https:') && !isLoopbackRedirect(redirectUri)
+export const mayBeRemembered = ({ redirectUri }: Pick<AuthorizationRequest, 'redirectUri'>): boolean => !isOnOwnMachine(redirectUri)
 
 type Granted = { readonly scopes: readonly Scope[]; readonly identityScopes: readonly IdentityScope[] }
 

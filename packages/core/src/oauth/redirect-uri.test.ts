@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isAcceptableRedirectUri, isLoopbackOnly, matchesRedirectUri, withParameters } from './redirect-uri.js'
+import { isAcceptableRedirectUri, isLoopbackOnly, isOnOwnMachine, matchesRedirectUri, withParameters } from './redirect-uri.js'
 
 test.each([
   { registered: 'https://app.example/cb', claimed: 'https://app.example/cb', matches: true },
@@ -50,4 +50,25 @@ test('only what stays on the person’s machine is loopback only', () => {
 
 test('response parameters join a query that is already there', () => {
   expect(withParameters('https://app.example/cb?a=1', { code: 'x y', state: undefined })).toBe('https://app.example/cb?a=1&code=x+y')
+})
+
+test.each([
+  ['https://agent.example/cb', false],
+  ['https://localhost.example/cb', false],
+  ['https://127.0.0.1.example/cb', false],
+  ['http://localhost/cb', true],
+  ['http://127.0.0.1:5000/cb', true],
+  ['http://[::1]:5000/cb', true],
+  ['https://localhost:8443/cb', true],
+  ['https://LOCALHOST./cb', true],
+  ['https://app.localhost/cb', true],
+  ['https://127.8.8.8/cb', true],
+  ['https://2130706433/cb', true],
+  ['https://[::1]/cb', true],
+  ['https://[::ffff:127.0.0.1]/cb', true],
+  ['com.example.app:/cb', true],
+  ['com.example.app://agent.example/cb', true],
+  ['', true],
+])('whether any program of the machine can take what is sent to %s: %s', (uri, expected) => {
+  expect(isOnOwnMachine(uri)).toBe(expected)
 })

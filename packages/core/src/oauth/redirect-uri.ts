@@ -52,6 +52,20 @@ function isPlainHttps(uri: string): boolean {
 
 export const isLoopbackRedirect = (uri: string): boolean => withoutLoopbackPort(uri) !== undefined
 
+const ownMachine = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])\.?$/
+
+/**
+ * Whether what is sent there ends on the person's own machine, where any program can take it: a loopback host by whatever scheme, for a certificate
+ * of `localhost` is on every machine that has the program, or a private scheme.
+ *
+ * @spec RFC 8252 §8.6, RFC 6761 §6.3
+ */
+export function isOnOwnMachine(uri: string): boolean {
+  if (!URL.canParse(uri)) return true
+  const { protocol, hostname } = new URL(uri)
+  return (protocol !== 'https:' && protocol !== 'http:') || ownMachine.test(hostname)
+}
+
 /**
  * Says whether an acceptable redirect URI leads to a host to which one of the registered ones leads, too. Ports and paths do not count, the
  * scheme does: what is claimed by a private scheme is a program on the person's machine, whatever host its text names.
