@@ -243,7 +243,7 @@ describe('a refresh token of a public client is bound to the key (RFC 9449 §5)'
     expectRefused(await refresh(upgraded.body['refresh_token']), 'refresh_token_of_other_key')
   })
 
-  it('and dies with its grant as any other, whoever has the key', async () => {
+  it('and dies with its grant, whoever has the key', async () => {
     const tokens = await bound()
     await fetch(`${broker.url}/t/acme/revoke`, {
       method: 'POST',

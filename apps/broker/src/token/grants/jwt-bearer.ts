@@ -1,6 +1,6 @@
 /**
  * Grant type jwt-bearer: an assertion about a person, by an issuer whom the tenant trusts, becomes one access token. It is a login without a
- * browser, and joins its line at the `IdentityAssertion`: mapped, judged and decided as any other (docs/adr/0070).
+ * browser, and joins its line at the `IdentityAssertion`: mapped, judged and decided like every other (docs/adr/0070).
  *
  * One statement, and a second one where the directory decides something of her or the configuration has changed. No refresh token: when the
  * token ends, the issuer says anew whether she may still.
