@@ -77,10 +77,12 @@ export const dpopRequirements: readonly Requirement[] = [
   {
     section: 'RFC 9449 §4.3',
     level: 'SHOULD',
-    says: 'compares addresses as RFC 3986 normalizes them, without query and fragment',
+    says: 'compares addresses as RFC 3986 normalizes them, without query and fragment, and paths by case',
     ask: async (target) => {
-      const htu = `${target.issuer.replace(/^http:\/\/[^/]+/, (origin) => origin.toUpperCase())}/./token?a=b#c`
-      assert.equal((await asMachine(target, aProof(`${target.issuer}/token`, aKey(), { claims: { htu } }))).status, 200)
+      const withHtu = (htu: string) => asMachine(target, aProof(`${target.issuer}/token`, aKey(), { claims: { htu } }))
+      const issuer = target.issuer.replace(/^http:\/\/[^/]+/, (origin) => origin.toUpperCase())
+      assert.equal((await withHtu(`${issuer}/./token?a=b#c`)).status, 200)
+      refusedWith(await withHtu(`${issuer}/Token`), ['invalid_dpop_proof'])
     },
   },
   {

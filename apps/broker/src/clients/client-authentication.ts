@@ -185,7 +185,7 @@ async function findFaultOfSignature(
   if (!mayReadKeys(tenant.clientRegistration, client)) return badKeyAddress.error
   const keys = clientKeysOf(deps.fetchSafely)
   const now = deps.clock.now()
-  const known = await keys.read(jwksUri, now)
+  const known = await keys.read(client, jwksUri, now)
   if (!known.ok) return missing(known.error)
   if (isSignedBy(jwt, known.value)) return undefined
   if (!mayBeOfNewerKey(jwt, known.value)) return badSignature.error

@@ -211,6 +211,40 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
     for (const { clientId } of [beside, oneMore]) expect((await prove(clientId, one)).said).toBe('proven')
   })
 
+  it('wait for no stranger’s fetches, where an admin vouches for their client, and no stranger’s failures push them out', async () => {
+    const aStranger = async (n: number) => {
+      const host = `stranger-${n}.example`
+      const body = {
+        ...{ client_name: 'Stranger', redirect_uris: [`https://${host}/cb`], jwks_uri: `https://${host}/jwks` },
+        ...{ token_endpoint_auth_method: 'private_key_jwt', grant_types: ['authorization_code'] },
+      }
+      const headers = { 'content-type': 'application/json' }
+      now = addSeconds(now, 2)
+      const made = await fetch(`${broker.url}/t/acme/register`, { method: 'POST', headers, body: JSON.stringify(body) })
+      return ((await made.json()) as { client_id: string }).client_id
+    }
+    const strangers: string[] = []
+    for (let n = 0; n <= clientKeyLimits.fetches; n += 1) strangers.push(await aStranger(n))
+    const known = await aClient(setOf(one))
+    const vouchedFor = await aClient(setOf(one))
+    expect((await prove(known.clientId, one)).said).toBe('proven')
+    let release = () => {}
+    held = new Promise((resolve) => {
+      release = resolve
+    })
+    const [last = '', ...busy] = strangers
+    const asked = busy.map((clientId) => prove(clientId, one))
+    await vi.waitFor(() => expect(fetches).toHaveLength(clientKeyLimits.fetches + 1))
+    expect(await prove(last, one)).toMatchObject({ said: 'temporarily_unavailable', retryAfter: '1' })
+    const meanwhile = prove(vouchedFor.clientId, one)
+    await vi.waitFor(() => expect(fetches).toHaveLength(clientKeyLimits.fetches + 2))
+    release()
+    expect((await meanwhile).said).toBe('proven')
+    await Promise.all(asked)
+    expect((await prove(known.clientId, one)).said).toBe('proven')
+    expect(fetches).toHaveLength(clientKeyLimits.fetches + 2)
+  })
+
   it('are not believed beyond their time because they cannot be fetched', async () => {
     const { clientId, jwksUri } = await aClient(setOf(one))
     await prove(clientId, one)

@@ -8,10 +8,11 @@
  * vain stay good for their time: else whoever forges an assertion while the address is down would shut the client out.
  *
  * One host is asked for one thing at a time, and so many hosts at once: whoever comes beyond that is told to come again, and waits for
- * nobody. Who has many names can keep as many fetches busy, for as long as one may take.
+ * nobody. Who has many names can keep as many fetches busy, for as long as one may take; so clients that an admin vouches for have fetches and a
+ * memory of their own, and what failed takes no room of what is good.
  */
 import { addSeconds, type Instant, secondsBetween } from '@drawbridge/core/instant'
-import { type Client, holdsSecretKey, hostName } from '@drawbridge/core/oauth/client'
+import { type Client, holdsSecretKey, hostName, isVouchedFor } from '@drawbridge/core/oauth/client'
 import { documentExpiresAt } from '@drawbridge/core/oauth/client-metadata-document'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
@@ -28,11 +29,11 @@ export const clientKeyLimits = {
   refetchPauseSeconds: 60,
   /** What was fetched just now is not asked for anew, whoever asks. */
   youngSeconds: 5,
-  /** At once in this process. */
+  /** At once in this process, of clients that somebody vouches for, and as many of others. */
   fetches: 16,
   /** For whoever finds all of them, or the one of its host, under way. */
   busyPauseSeconds: 1,
-  /** Remembered at once; the longest unused go first. */
+  /** Remembered at once, of either; the longest unused go first. Of failures as many again. */
   addresses: 1000,
   clients: 2000,
 } as const
@@ -41,9 +42,9 @@ export type PublicKeys = { readonly keys: readonly Readonly<Record<string, unkno
 /** `retryAfterSeconds`: nothing can be said before that. */
 export type KeysMissing = { readonly why: string; readonly retryAfterSeconds: number }
 export type ClientKeys = {
-  read(uri: string, now: Instant): Promise<Result<PublicKeys, KeysMissing>>
+  read(client: Client, uri: string, now: Instant): Answer
   /** For a key that was not among them. */
-  readAgain(client: Client, uri: string, now: Instant): Promise<Result<PublicKeys, KeysMissing>>
+  readAgain(client: Client, uri: string, now: Instant): Answer
 }
 
 type Failure = { readonly kind: 'failed'; readonly why: string; readonly until: Instant }
@@ -71,21 +72,35 @@ export function clientKeysOf(fetchSafely: FetchSafely): ClientKeys {
 }
 
 export function createClientKeys(fetchSafely: FetchSafely): ClientKeys {
-  const kept = new Map<string, Kept>()
+  const [ofVouchedFor, ofOthers] = [createMemory(fetchSafely), createMemory(fetchSafely)]
+  const memoryOf = (client: Client): KeyMemory => (isVouchedFor(client) ? ofVouchedFor : ofOthers)
+  return {
+    read: (client, uri, now) => memoryOf(client).read(uri, now),
+    readAgain: (client, uri, now) => memoryOf(client).readAgain(client, uri, now),
+  }
+}
+
+type KeyMemory = {
+  read(uri: string, now: Instant): Answer
+  readAgain(client: Client, uri: string, now: Instant): Answer
+}
+
+function createMemory(fetchSafely: FetchSafely): KeyMemory {
+  const kept = createKeptAnswers()
   const underWay = createFetchesUnderWay()
   const askedAt = new Map<string, Instant>()
 
   const ask = (uri: string, now: Instant): Answer =>
     underWay.share(uri, async () => {
       const found = await fetchKeys(fetchSafely, uri, now)
-      keep(kept, uri, settle(kept.get(uri), found, now), clientKeyLimits.addresses)
+      kept.keep(uri, settle(kept.get(uri), found, now))
       return found.kind === 'keys' ? ok(found.keys) : missing(found, now)
     })
   const read = (uri: string, now: Instant): Answer => {
     const known = kept.get(uri)
     const lasting = known?.kind === 'keys' && known.until <= now ? known.failure : known
     if (lasting === undefined || lasting.until <= now) return underWay.mayAsk(uri) ? ask(uri, now) : busy(now)
-    keep(kept, uri, lasting, clientKeyLimits.addresses)
+    kept.keep(uri, lasting)
     return Promise.resolve(lasting.kind === 'keys' ? ok(lasting.keys) : missing(lasting, now))
   }
   return {
@@ -100,6 +115,20 @@ export function createClientKeys(fetchSafely: FetchSafely): ClientKeys {
       if (!underWay.mayAsk(uri)) return busy(now)
       keep(askedAt, name, now, clientKeyLimits.clients)
       return ask(uri, now)
+    },
+  }
+}
+
+/** Failures stand apart: whoever brings many of them about pushes nobody's good keys out. */
+function createKeptAnswers() {
+  const good = new Map<string, Kept>()
+  const failed = new Map<string, Kept>()
+  return {
+    get: (uri: string): Kept | undefined => good.get(uri) ?? failed.get(uri),
+    keep: (uri: string, answer: Kept): void => {
+      const [into, outOf] = answer.kind === 'keys' ? [good, failed] : [failed, good]
+      outOf.delete(uri)
+      keep(into, uri, answer, clientKeyLimits.addresses)
     },
   }
 }

@@ -2,6 +2,7 @@
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { registrationLimits } from '@drawbridge/core/oauth/client-registration'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
+import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -23,7 +24,11 @@ const told = toldRefusals()
 beforeAll(async () => {
   fixture = await testDatabase()
   acme = await aTenant(fixture, { slug: 'acme' })
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, metrics: told.metrics })
+  broker = await aBroker(fixture.database, {
+    clock: { now: () => now },
+    metrics: told.metrics,
+    settings: readEnv({ DRAWBRIDGE_RATE_LIMIT_FACTOR: '1000' }),
+  })
   call = anAdmin(broker)
   await aTokenKey(fixture, broker, acme)
 })

@@ -1,6 +1,7 @@
 /** A client that registered itself manages its registration. RFC 7592, through HTTP and real PostgreSQL. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
+import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aGrant, aRedirectUri, aVerifier } from '@drawbridge/testkit/a-grant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -22,7 +23,11 @@ beforeAll(async () => {
   fixture = await testDatabase()
   acme = await aTenant(fixture, { slug: 'acme' })
   await aTenant(fixture, { slug: 'globex' })
-  broker = await aBroker(fixture.database, { clock: { now: () => now }, metrics: told.metrics })
+  broker = await aBroker(fixture.database, {
+    clock: { now: () => now },
+    metrics: told.metrics,
+    settings: readEnv({ DRAWBRIDGE_RATE_LIMIT_FACTOR: '1000' }),
+  })
   call = anAdmin(broker)
   await aTokenKey(fixture, broker, acme)
   await call('POST', '/tenants/acme/contacts', { name: 'Peter', email: 'it@acme.example' })
@@ -32,7 +37,7 @@ afterAll(async () => {
   await fixture?.close()
 })
 beforeEach(() => {
-  now = addSeconds(now, 3600) // every bucket has run off
+  now = addSeconds(now, 3600)
   told.take()
 })
 
