@@ -153,6 +153,9 @@ describe.each(['none', 'private_key_jwt'] as const)('openid-client with a key of
     expect(tokens.token_type).toBe('dpop')
     const fresh = await openid.refreshTokenGrant(config, tokens.refresh_token ?? '', { scope: 'openid documents:read' }, bound)
     expect(await introspected(fresh.access_token)).toMatchObject({ active: true, token_type: 'DPoP', cnf: { jkt: expect.any(String) } })
+    const { sub } = tokens.claims() ?? { sub: '' }
+    expect(await openid.fetchUserInfo(config, fresh.access_token, sub, bound)).toEqual({ sub })
+    await expect(openid.fetchUserInfo(config, fresh.access_token, sub)).rejects.toMatchObject({ status: 401 })
 
     const call = (token: string, options?: openid.DPoPOptions) => {
       const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })

@@ -132,6 +132,32 @@ export const dpopRequirements: readonly Requirement[] = [
     },
   },
   {
+    section: 'RFC 9449 §7.1',
+    level: 'MUST',
+    says: 'takes a bound token at userinfo with the proof of its key for this use alone, and as no bearer token',
+    ask: async (target) => {
+      const key = aKey()
+      const url = `${target.issuer}/userinfo`
+      const back = new URL(await target.signIn(authorizeUrl(target, { scope: 'openid' })))
+      const form = codeForm(target, back.searchParams.get('code') ?? '')
+      const { json } = await post(`${target.issuer}/token`, form, { dpop: aProof(`${target.issuer}/token`, key) })
+      const token = String(json['access_token'])
+      const claims = { htm: 'GET', ath: digest(token) }
+      const ask = async (scheme: string, proof?: string) => {
+        const headers = { authorization: `${scheme} ${token}`, ...(proof === undefined ? {} : { dpop: proof }) }
+        const answered = await fetch(url, { headers })
+        const challenge = answered.headers.get('www-authenticate') ?? ''
+        return [answered.status, /^DPoP .*algs="/.test(challenge), /error="(\w+)"/.exec(challenge)?.[1]]
+      }
+      const honest = aProof(url, key, { claims })
+      assert.deepEqual(await ask('Bearer'), [401, true, 'invalid_token'])
+      assert.deepEqual(await ask('DPoP', aProof(url, aKey(), { claims })), [401, true, 'invalid_token'])
+      assert.deepEqual(await ask('DPoP', aProof(url, key, { claims: { htm: 'GET' } })), [401, true, 'invalid_dpop_proof'])
+      assert.deepEqual(await ask('DPoP', honest), [200, false, undefined])
+      assert.deepEqual(await ask('DPoP', honest), [401, true, 'invalid_dpop_proof'])
+    },
+  },
+  {
     section: 'RFC 9449 §8',
     level: 'MUST',
     says: 'tells the nonce to use where it does not take the one of a proof',

@@ -77,6 +77,7 @@ const calm = {
   // refresh token
   rotatedAt: undefined as Instant | undefined,
   successorUsed: false,
+  successorBoundTo: undefined as 'its-key' | undefined,
   graceReplays: 0,
   tokenExpired: false,
   refreshOver: false,
@@ -126,6 +127,9 @@ const ofRefresh: readonly Partial<World>[] = [
   { rotatedAt: instant(now - 29_999) },
   { rotatedAt: instant(now - 30_000) },
   { rotatedAt: now, successorUsed: true },
+  { rotatedAt: now, successorBoundTo: 'its-key' },
+  { rotatedAt: now, successorBoundTo: 'its-key', proved: 'its-key' },
+  { rotatedAt: now, successorBoundTo: 'its-key', proved: 'other-key' },
   { rotatedAt: now, graceReplays: 20 },
   { rotatedAt: now, graceReplays: 59 },
   { rotatedAt: now, graceReplays: 60 },
@@ -167,9 +171,9 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       r AS (UPDATE refresh_tokens SET rotated_at = $17, successor_hash = CASE WHEN $17::timestamptz IS NOT NULL THEN '\\x00'::bytea END,
         successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, grace_replays = $19, expires_at = $20, dpop_jkt = $28
         WHERE tenant_id = $1 AND token_hash = $3),
-      heir AS (INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, rotated_at)
-        SELECT tenant_id, '\\x00', grant_id, issuer_id, client_id, created_at, $15, $18 FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $3
-        ON CONFLICT (tenant_id, token_hash) DO UPDATE SET rotated_at = EXCLUDED.rotated_at),
+      heir AS (INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, rotated_at, dpop_jkt)
+        SELECT tenant_id, '\\x00', grant_id, issuer_id, client_id, created_at, $15, $18, $29 FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $3
+        ON CONFLICT (tenant_id, token_hash) DO UPDATE SET rotated_at = EXCLUDED.rotated_at, dpop_jkt = EXCLUDED.dpop_jkt),
       c AS (UPDATE authorization_codes SET redeemed_at = $21, expires_at = $22, dpop_jkt = $28 WHERE tenant_id = $1)
     SELECT issuer_id AS "issuerId", client_id AS "clientId", version::int AS "clientVersion" FROM cl`,
     [
@@ -193,6 +197,7 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       ...[at(world.redeemed), new Date(world.codeExpired ? now : later)],
       ...[new Date(world.ended ? now : later), new Date(world.refreshOver ? now : later)],
       ...[world.proofUsed, world.otherIssuer ? elsewhere : acme.issuerId, hashOfId(JSON.stringify([world.proved, 'jti'])), world.boundTo],
+      world.successorBoundTo,
     ],
   )
 }
@@ -255,6 +260,7 @@ test(
         expiresAt: world.tokenExpired || world.refreshOver ? now : later,
         rotatedAt: world.rotatedAt,
         successorUsed: world.successorUsed,
+        successorKey: world.successorBoundTo as KeyThumbprint | undefined,
         graceReplays: world.graceReplays,
         familyGraceReplays: world.rotatedAt === undefined ? 0 : world.graceReplays, // no other token of the family was replayed
         refreshOffered: world.offered,

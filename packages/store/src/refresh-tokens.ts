@@ -16,6 +16,8 @@ import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 const redecision = redecisionSql(13)
+/** A token is bound to a key that was not proved now. */
+const isOfOtherKey = (boundKey: string): string => `${boundKey} <> COALESCE($23::text, '')`
 const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict IN ('rotate', 'grace')` })
 
 /**
@@ -29,6 +31,10 @@ const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdic
  * replay reads that row on its snapshot, without a lock. A successor that is being used at that moment therefore counts as unused, and the
  * replay gets it again: the answer it would have had an instant earlier, and the two did overlap, so that order is as true as the other.
  * The same holds for a twin that waited for the rotation. Whoever begins after that use was answered sees it, and is refused.
+ *
+ * A twin that waited for the rotation cannot see the successor's row on its snapshot, only run into it: so it inserts the successor again, and
+ * `issued` answers the key that the winner bound it to. If that makes it theft, no redecision is written: `killed` changes the same row, and a
+ * row is changed once by a statement.
  */
 const rotateStatement = hotStatement({
   name: 'rotate_refresh_token',
@@ -37,7 +43,9 @@ const rotateStatement = hotStatement({
   token AS (
     SELECT tokens.grant_id, tokens.issuer_id, tokens.client_id, tokens.expires_at, tokens.rotated_at, tokens.grace_replays, tokens.dpop_jkt,
       CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.rotated_at FROM refresh_tokens heir
-      WHERE heir.tenant_id = $1 AND heir.token_hash = tokens.successor_hash) END AS successor_rotated_at
+      WHERE heir.tenant_id = $1 AND heir.token_hash = tokens.successor_hash) END AS successor_rotated_at,
+      CASE WHEN tokens.rotated_at IS NOT NULL THEN (SELECT heir.dpop_jkt FROM refresh_tokens heir
+      WHERE heir.tenant_id = $1 AND heir.token_hash = tokens.successor_hash) END AS successor_jkt
     FROM refresh_tokens tokens, caller WHERE tokens.tenant_id = $1 AND tokens.token_hash = $3 AND caller.is_current),
   state AS (
     SELECT ${grantStateColumns}, ${redecision.columns}
@@ -46,8 +54,9 @@ const rotateStatement = hotStatement({
     SELECT CASE
       WHEN token.issuer_id <> $4 THEN 'refresh_token_of_other_issuer'
       WHEN token.client_id <> $5 THEN 'refresh_token_of_other_client'
-      WHEN token.dpop_jkt <> COALESCE($23::text, '') THEN 'refresh_token_of_other_key'
+      WHEN ${isOfOtherKey('token.dpop_jkt')} THEN 'refresh_token_of_other_key'
       WHEN token.rotated_at <= $2 - interval '${graceSeconds} seconds' THEN 'refresh_token_stolen'
+      WHEN ${isOfOtherKey('token.successor_jkt')} THEN 'refresh_token_stolen'
       WHEN token.rotated_at IS NOT NULL AND token.successor_rotated_at IS NULL AND ${graceReplaysOfTheft} <= (SELECT COALESCE(sum(kin.grace_replays), 0)
         FROM refresh_tokens kin WHERE kin.tenant_id = $1 AND kin.grant_id = token.grant_id
           AND kin.rotated_at > $2 - interval '${graceTheftWindowSeconds} seconds') THEN 'refresh_token_stolen'
@@ -70,19 +79,21 @@ const rotateStatement = hotStatement({
       AND (rotated_at IS NULL
         OR (rotated_at > $2 - interval '${graceSeconds} seconds' AND grace_replays < ${graceReplaysPerRotation}))
     RETURNING grant_id, successor_hash, successor_key_version, grace_replays),
+  issued AS (
+    INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, dpop_jkt)
+    SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at),
+      COALESCE(token.dpop_jkt, $26::text)
+    FROM state, token, turned, verdict WHERE verdict = 'rotate'
+    ON CONFLICT (tenant_id, token_hash) DO UPDATE SET dpop_jkt = refresh_tokens.dpop_jkt RETURNING dpop_jkt),
   counted AS (
     UPDATE refresh_tokens SET grace_replays = grace_replays + 1
     WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'refresh_grace_exhausted')),
   outcome AS (
     SELECT CASE WHEN verdict IN ('rotate', 'grace') AND NOT ${proof.holds} THEN 'dpop_proof_replayed'
       WHEN verdict IN ('rotate', 'grace') AND NOT EXISTS (SELECT 1 FROM turned) THEN 'refresh_token_replayed'
+      WHEN EXISTS (SELECT 1 FROM issued WHERE ${isOfOtherKey('issued.dpop_jkt')}) THEN 'refresh_token_stolen'
       WHEN verdict = 'rotate' AND EXISTS (SELECT 1 FROM turned WHERE grace_replays > 0) THEN 'grace' ELSE verdict END AS verdict FROM verdict),
-  issued AS (
-    INSERT INTO refresh_tokens (tenant_id, token_hash, grant_id, issuer_id, client_id, created_at, expires_at, dpop_jkt)
-    SELECT $1, turned.successor_hash, state.grant_id, $4, $5, $2, LEAST($2 + make_interval(secs => state.refresh_seconds), state.refresh_ends_at, state.ends_at),
-      COALESCE(token.dpop_jkt, $26::text)
-    FROM state, token, turned WHERE turned.grace_replays = 0),
-  ${redecision.writtenCte('SELECT grant_id FROM turned')},
+  ${redecision.writtenCte(`SELECT turned.grant_id FROM turned, outcome WHERE outcome.verdict IN ('rotate', 'grace')`)},
   ${revokeGrantCtes(`SELECT state.grant_id FROM state, outcome WHERE outcome.verdict = 'refresh_token_stolen'`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$10::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
@@ -92,7 +103,7 @@ const rotateStatement = hotStatement({
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)) || ${redecision.told}, $11, $12
     FROM outcome, state WHERE verdict <> 'decide_again')
   SELECT caller.is_current, outcome.verdict, state.*, turned.successor_key_version, ${claimsToDecideAgain('outcome.verdict')}, ${notified}
-  FROM caller LEFT JOIN (outcome CROSS JOIN state LEFT JOIN turned ON true) ON true`,
+  FROM caller LEFT JOIN (outcome CROSS JOIN state LEFT JOIN turned ON outcome.verdict IN ('rotate', 'grace')) ON true`,
 })
 
 export type RotateRefreshToken = {
@@ -118,7 +129,8 @@ type Row = DecidedRow & { readonly is_current: boolean; readonly verdict: string
 
 /**
  * Rotates a refresh token: of twins that arrive together one rotates and the others get the same successor. A replay after the grace,
- * or too many within it, revokes the grant. `client_changed` and `decide_again` have changed nothing: authenticate or decide, then call again.
+ * too many within it, or one without the key that the successor was bound to, revokes the grant. `client_changed` and `decide_again` have
+ * changed nothing: authenticate or decide, then call again.
  */
 export async function rotateRefreshToken(hot: HotDb, rotate: RotateRefreshToken): Promise<Rotation> {
   const { presented, successor, asked } = rotate

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Instant } from '@drawbridge/core/instant'
 import type { ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
-import type { TenantId } from '@drawbridge/core/tenant/ids'
+import type { IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
 export type Replay = {
@@ -57,9 +57,16 @@ export async function forgetBelieved(db: Db, tenant: TenantId, { scopeId, kind, 
   ])
 }
 
+/** By the key, too: two keys may have the same `jti`. */
+const idOfProof = ({ thumbprint, jti }: ProvenKey): string => JSON.stringify([thumbprint, jti])
+
+/** A DPoP proof that came with an access token: of any number of requests with it, at whichever process and endpoint of the issuer, one gets `true`. */
+export const believeProofOnce = (hot: HotDb, tenant: TenantId, issuer: IssuerId, key: ProvenKey): Promise<boolean> =>
+  believeOnce(hot, tenant, { scopeId: issuer, kind: 'dpop_proof', id: idOfProof(key), expiresAt: key.rememberUntil })
+
 /** The parameters of `believedCte`; all null without a proof, and then it does nothing. */
 export const proofParameters = (key: ProvenKey | undefined): readonly unknown[] =>
-  key === undefined ? [null, null] : [hashOfId(JSON.stringify([key.thumbprint, key.jti])), toTimestamp(key.rememberUntil)]
+  key === undefined ? [null, null] : [hashOfId(idOfProof(key)), toTimestamp(key.rememberUntil)]
 
 /**
  * A CTE for a hot statement that acts on a DPoP proof: `believed` has a row if `when` selects one, and if nobody has used the proof before. Of twins

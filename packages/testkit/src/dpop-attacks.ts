@@ -5,7 +5,14 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { type ADpopKey, aDpopKey, type ProofOver, unsignedProof } from './a-dpop-key.js'
 
-export type ProofTarget = { readonly key: ADpopKey; readonly method: string; readonly url: string; readonly now: number }
+export type ProofTarget = {
+  readonly key: ADpopKey
+  readonly method: string
+  readonly url: string
+  readonly now: number
+  /** What an honest proof says here besides, as `ath` where a token is used. The key must say it, too. */
+  readonly besides?: Readonly<Record<string, unknown>>
+}
 export type DpopAttack = {
   readonly when: string
   /** Why it is refused; nobody tells the sender. */
@@ -25,7 +32,10 @@ const elsewhere = (change: (url: URL) => unknown) =>
     change(other)
     return { htu: other.href }
   })
-const said = ({ method, url, now }: ProofTarget) => ({ jti: randomUUID(), htm: method, htu: url, iat: Math.floor(now / 1000) })
+const said = ({ method, url, now, besides }: ProofTarget) => ({
+  ...{ jti: randomUUID(), htm: method, htu: url, iat: Math.floor(now / 1000) },
+  ...besides,
+})
 const seconds = ({ now }: ProofTarget) => Math.floor(now / 1000)
 
 export const dpopAttacks: readonly DpopAttack[] = [

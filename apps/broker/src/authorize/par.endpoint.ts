@@ -53,7 +53,7 @@ export const parEndpoint = endpoint({
     const claim = readClientClaim(deps, http, form, tenantOf(http), 'authorize')
     if (!claim.ok) return refuse(claim.error)
     const tenant = tenantOf(http)
-    const proof = readProof(deps, http, tenant, 'par')
+    const proof = readProof(deps, http, tenant, { endpoint: 'par' })
     if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
     const pushed = await asProvenClient(deps, claim.value, (client) => push(http, deps, client, { form, proof: proof.value }))
     return withNonce(deps, http, tenant, pushed.ok ? pushed.value : refuse(pushed.error))

@@ -3,20 +3,25 @@
  *
  * Whether the proof was used before is not asked here: the statement that acts on it believes it, so that nothing is used up by what fails.
  *
- * @spec RFC 9449 §5, §8, §10.1
+ * @spec RFC 9449 §5, §7, §8, §9, §10.1
  */
 import type { Client } from '@drawbridge/core/oauth/client'
 import { isProofDemanded, type ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import type { Secret } from '@drawbridge/core/secret'
 import { dpopNonceAt, isDpopNonce, type NonceIssuer } from '@drawbridge/crypto/dpop-nonce'
 import { type ReadProof, readDpopProof } from '@drawbridge/crypto/dpop-proof'
+import { sha256Base64url } from '@drawbridge/crypto/hash'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 const issuerOf = ({ id, issuer }: ResolvedTenant): NonceIssuer => ({ tenant: id, issuer: issuer.id })
+
+/** Where a proof came to, and with which access token: its hash must then be in the proof. @spec RFC 9449 §4.3 check 12 */
+export type ProofDoor = { readonly endpoint: 'token' | 'par' } | { readonly endpoint: 'userinfo'; readonly token: Secret }
 
 /**
  * The proof that came with a request to one of the endpoints of this issuer, judged by all that it says; `undefined` if none came.
@@ -30,12 +35,13 @@ export function readProof(
   deps: BrokerDeps,
   { headers, method }: Pick<HttpRequest, 'headers' | 'method'>,
   tenant: ResolvedTenant,
-  endpoint: 'token' | 'par',
+  door: ProofDoor,
 ): Result<ReadProof | undefined, JsonRefusal> {
   const header = headers['dpop']
   if (header === undefined) return ok(undefined)
   const now = deps.clock.now()
-  const read = readDpopProof(header, { method, url: `${tenant.issuer.url}/${endpoint}`, now })
+  const tokenHash = door.endpoint === 'userinfo' ? { tokenHash: sha256Base64url(door.token.reveal()) } : {}
+  const read = readDpopProof(header, { method, url: `${tenant.issuer.url}/${door.endpoint}`, now, ...tokenHash })
   if (!read.ok) return err({ reason: read.error })
   const { nonce } = read.value
   const isNonceGood = nonce === undefined ? !tenant.dpop.nonceDemanded : isDpopNonce(deps.sealer, issuerOf(tenant), nonce, now)

@@ -38,7 +38,7 @@ export const tokenEndpoint = endpoint({
     const tenant = tenantOf(http)
     const claim = readClientClaim(deps, http, http.form.value, tenant)
     if (!claim.ok) return refuse(claim.error)
-    const proof = readProof(deps, http, tenant, 'token')
+    const proof = readProof(deps, http, tenant, { endpoint: 'token' })
     if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
     const answered = await asProvenClient(deps, claim.value, async (client) => {
       const limited = limitOfClient(http, client)

@@ -2,44 +2,71 @@
  * Userinfo: a client that was granted `openid` asks who the person is.
  *
  * The token says only which grant is meant. Whether that lives, what was granted, and what is known of her, one statement reads at this moment; what
- * her tenant lets clients be told is of the configuration that it saw. Nothing is taken from an IdP's token, and none is kept.
+ * her tenant lets clients be told is of the configuration that it saw. One that is bound to a key is worth nothing without its proof. Nothing is taken from an IdP's token, and none is kept.
  */
 
 import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
-import { oauthErrors } from '@drawbridge/core/oauth/error'
+import { dpopAlgorithms } from '@drawbridge/core/oauth/dpop-proof'
+import { type JsonRefusal, oauthErrors } from '@drawbridge/core/oauth/error'
 import type { IntrospectedToken } from '@drawbridge/core/oauth/introspection'
-import { buildUserinfo, readPresentedToken, scopesTold } from '@drawbridge/core/oauth/userinfo'
+import {
+  buildUserinfo,
+  readPresentedToken,
+  scopesTold,
+  type TokenScheme,
+  tokenSchemeOf,
+  type Userinfo,
+} from '@drawbridge/core/oauth/userinfo'
+import { err, ok, type Result } from '@drawbridge/core/result'
 import { isBelowBarrier } from '@drawbridge/core/revocation/epochs'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { type AskedOfGrant, findPersonBehind, type PersonBehind } from '@drawbridge/store/userinfo'
 import { claimSourcesOf } from '../admission/claim-sources.js'
+import { withNonce } from '../clients/dpop.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseAsJson } from '../http/write-error.js'
+import { findUnproven, type Presented, readProofOfToken } from './proof-of-token.js'
 import { readAccessToken } from './read-access-token.js'
 import { settleOneGrant } from './settle-grant.js'
 
-type UserinfoRefusal = 'userinfo_token_missing' | 'userinfo_request_malformed' | 'userinfo_token_refused' | 'userinfo_scope_missing'
-
 async function answerUserinfo(http: HttpRequest<unknown, unknown>, deps: BrokerDeps): Promise<Answer> {
+  const scheme = tokenSchemeOf(http.headers['authorization'])
   const presented = presentedIn(http)
-  if (presented === 'malformed') return refuse('userinfo_request_malformed')
+  if (presented === 'malformed') return refuse({ reason: 'userinfo_request_malformed' }, scheme)
   const token = readPresentedToken(presented)
-  if (!token.ok) return refuse(token.error)
+  if (!token.ok) return refuse({ reason: token.error }, scheme)
+  const told = await tellBearer(deps, http, token.value)
+  const answer = told.ok ? json(told.value, { headers: { 'cache-control': 'no-store' } }) : refuse(told.error, scheme)
+  return withNonce(deps, http, tenantOf(http), answer)
+}
+
+/** Its proof is used up last, so that what fails may be asked again with it. */
+async function tellBearer(
+  deps: BrokerDeps,
+  http: HttpRequest<unknown, unknown>,
+  presented: Presented,
+): Promise<Result<Userinfo, JsonRefusal>> {
   const tenant = tenantOf(http)
-  const read = readAccessToken(deps, tenant, token.value)
-  if (!read) return refuse('userinfo_token_refused')
+  const read = readAccessToken(deps, tenant, presented.token)
+  if (!read) return err({ reason: 'userinfo_token_refused' })
+  const claimed = readProofOfToken(deps, http, tenant, { ...presented, claims: read.claims })
+  if (!claimed.ok) return claimed
   const asked = { tenantId: tenant.id, issuerId: tenant.issuer.id, grantId: read.grantId, now: deps.clock.now() }
   const person = await findSettled(deps, tenant, asked, http.requestId)
-  if (!person || person.unsettled || !isOf(read, person)) return refuse('userinfo_token_refused')
+  if (!person || person.unsettled || !isOf(read, person)) return err({ reason: 'userinfo_token_refused' })
   const current = await deps.configuration.atVersion(tenant, person.configurationVersion)
-  if (current !== tenant && !readAccessToken(deps, current, token.value)) return refuse('userinfo_token_refused')
-  if (person.subjectId === undefined || !person.identityScopes.includes('openid')) return refuse('userinfo_scope_missing')
-  return json(tell(current, person, person.subjectId), { headers: { 'cache-control': 'no-store' } })
+  if (current !== tenant && !readAccessToken(deps, current, presented.token)) return err({ reason: 'userinfo_token_refused' })
+  // What the tenant demands of proofs may be otherwise since.
+  const proof = current === tenant ? claimed : readProofOfToken(deps, http, current, { ...presented, claims: read.claims })
+  if (!proof.ok) return proof
+  if (person.subjectId === undefined || !person.identityScopes.includes('openid')) return err({ reason: 'userinfo_scope_missing' })
+  const unproven = await findUnproven(deps, current, proof.value)
+  return unproven ? err(unproven) : ok(tell(current, person, person.subjectId))
 }
 
 function presentedIn({ method, headers, form }: HttpRequest<unknown, unknown>): Parameters<typeof readPresentedToken>[0] | 'malformed' {
@@ -64,9 +91,8 @@ async function findSettled(
   return find()
 }
 
-/** Alive, and of the very grant. A token that is bound to a key is no bearer token: whoever presents it as one has not proved that it is his. */
+/** Alive, and of the very grant. */
 const isOf = (token: IntrospectedToken, person: PersonBehind): boolean =>
-  token.claims['cnf'] === undefined &&
   token.audience === person.audience &&
   token.claims['sub'] === (person.subjectId ?? person.clientId) &&
   token.claims['client_id'] === person.clientId &&
@@ -81,12 +107,26 @@ function tell(tenant: ResolvedTenant, person: PersonBehind, sub: string) {
   return buildUserinfo(sub, withVerifiedAddress(known, tenant.domains), scopes)
 }
 
-/** @spec RFC 6750 §3, §3.1 who presents nothing is told no error */
-function refuse(reason: UserinfoRefusal): Answer {
+const boundScheme = `DPoP realm="drawbridge", algs="${dpopAlgorithms.join(' ')}"`
+
+/**
+ * Refuses by the scheme that was used, or that a bound token needs. Of a proof it says 401, where the token endpoint says 400: here it is the credential.
+ *
+ * @spec RFC 6750 §3, §3.1 who presents nothing is told no error
+ * @spec RFC 9449 §7.1 a challenge with algs · §7.2 both schemes · §9 use_dpop_nonce
+ */
+function refuse(refusal: JsonRefusal, presentedAs: TokenScheme | undefined): Answer {
+  const { reason } = refusal
   const entry = oauthErrors[reason]
   const scope = reason === 'userinfo_scope_missing' ? ', scope="openid"' : ''
-  const error = reason === 'userinfo_token_missing' ? '' : `, error="${entry.code}", error_description="${entry.say}"${scope}`
-  return refuseAsJson(entry, { reason }, { headers: { 'www-authenticate': `Bearer realm="drawbridge"${error}` } })
+  const error = `, error="${entry.code}", error_description="${entry.say}"${scope}`
+  const isOfKey = presentedAs === 'DPoP' || reason === 'userinfo_token_bound'
+  const challenge =
+    reason === 'userinfo_token_missing'
+      ? `Bearer realm="drawbridge", ${boundScheme}`
+      : `${isOfKey ? boundScheme : 'Bearer realm="drawbridge"'}${error}`
+  const status = reason.startsWith('dpop_') ? 401 : entry.status
+  return refuseAsJson({ ...entry, status }, refusal, { headers: { 'www-authenticate': challenge } })
 }
 
 const by = (method: 'GET' | 'POST'): Endpoint =>
@@ -98,7 +138,7 @@ const by = (method: 'GET' | 'POST'): Endpoint =>
     hot: true,
     cors: true,
     tag: 'OAuth',
-    permission: 'access token with the scope openid (Bearer)',
+    permission: 'access token with the scope openid (Bearer, or DPoP)',
     run: answerUserinfo,
   })
 

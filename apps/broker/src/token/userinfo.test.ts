@@ -142,7 +142,10 @@ describe('nobody is told', () => {
         body,
       })
     const none = await post({})
-    expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="drawbridge"'])
+    expect([none.status, none.headers.get('www-authenticate')]).toEqual([
+      401,
+      expect.stringMatching(/^Bearer realm="drawbridge", DPoP realm="drawbridge", algs="ES256 [^"]*"$/),
+    ])
     const two = await post({ authorization: `Bearer ${tokens.access_token}` }, `access_token=${tokens.access_token}`)
     expect(two.status).toBe(400)
     expect((await post({}, 'access_token=a&access_token=b')).status).toBe(400)

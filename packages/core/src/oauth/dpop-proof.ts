@@ -58,6 +58,8 @@ export type ExpectedOfProof = {
   /** As the world addresses this endpoint: never what a Host header says. */
   readonly url: string
   readonly now: Instant
+  /** Of the access token that came with it: SHA-256, in base64url. `undefined`: none is used here, as at the token endpoint. */
+  readonly tokenHash?: string
 }
 
 /** What a proof says of itself that outlives its judgement. */
@@ -66,7 +68,7 @@ export type ProofClaims = { readonly jti: string; readonly rememberUntil: Instan
 /**
  * Says whether a proof is of this request and of now. Whether it was seen before, and whether its nonce is ours, is asked elsewhere.
  *
- * @spec RFC 9449 §4.2 jti, htm, htu, iat · §4.3 checks 3, 8, 9 and 11
+ * @spec RFC 9449 §4.2 jti, htm, htu, iat, ath · §4.3 checks 3, 8, 9, 11 and 12
  */
 export function judgeProof(claims: ReadonlyMap<string, unknown>, expected: ExpectedOfProof): Result<ProofClaims, DpopRefusal> {
   const [jti, htm, htu, iat, nonce] = ['jti', 'htm', 'htu', 'iat', 'nonce'].map((name) => claims.get(name))
@@ -80,6 +82,7 @@ export function judgeProof(claims: ReadonlyMap<string, unknown>, expected: Expec
   if (madeAt > addSeconds(expected.now, dpopLimits.aheadSeconds)) return err('dpop_proof_not_of_now')
   const rememberUntil = addSeconds(madeAt, dpopLimits.oldestSeconds)
   if (expected.now >= rememberUntil) return err('dpop_proof_not_of_now')
+  if (expected.tokenHash !== undefined && claims.get('ath') !== expected.tokenHash) return err('dpop_proof_of_other_token')
   return ok({ jti, rememberUntil, nonce })
 }
 

@@ -24,6 +24,7 @@ const token: RefreshTokenState = {
   dpopKey: undefined,
   expiresAt: instant(now + 1),
   rotatedAt: undefined,
+  successorKey: undefined,
   successorUsed: false,
   graceReplays: 0,
   familyGraceReplays: 0,
@@ -124,6 +125,34 @@ test.each([
     verdict: 'decide_again',
   },
 ])('a refresh token that is bound to a key is judged $verdict when $when (RFC 9449 §5)', ({ state, proved, verdict }) => {
+  expect(judgeRefresh(state, { ...presented, provenKey: proved === undefined ? undefined : key(proved) }, now)).toBe(verdict)
+})
+
+const upgraded = { ...token, rotatedAt: now, successorKey: 'its-key' as KeyThumbprint }
+test.each([
+  { when: 'that key comes again', state: upgraded, proved: 'its-key', verdict: 'grace' },
+  { when: 'another key comes', state: upgraded, proved: 'other', verdict: 'refresh_token_stolen' },
+  { when: 'none comes', state: upgraded, proved: undefined, verdict: 'refresh_token_stolen' },
+  {
+    when: 'none comes, and the successor was used',
+    state: { ...upgraded, successorUsed: true },
+    proved: undefined,
+    verdict: 'refresh_token_stolen',
+  },
+  { when: 'none comes, after many', state: { ...upgraded, graceReplays: 20 }, proved: undefined, verdict: 'refresh_token_stolen' },
+  {
+    when: 'that key comes and the successor was used',
+    state: { ...upgraded, successorUsed: true },
+    proved: 'its-key',
+    verdict: 'refresh_token_replayed',
+  },
+  {
+    when: 'that key comes after the grace',
+    state: { ...upgraded, rotatedAt: instant(now - 30_000) },
+    proved: 'its-key',
+    verdict: 'refresh_token_stolen',
+  },
+])('a replay of a token without a key, whose successor has one, is judged $verdict when $when', ({ state, proved, verdict }) => {
   expect(judgeRefresh(state, { ...presented, provenKey: proved === undefined ? undefined : key(proved) }, now)).toBe(verdict)
 })
 

@@ -4,7 +4,7 @@
  * The successor is derived from the presented token, never stored; only its hash is. Grace ends after `graceSeconds` or at the
  * successor's first use, whichever comes first. After first use a replay still inside the window is refused without killing the
  * family, because it is most likely a late twin of an honest client; later it is theft, and kills the family. So is a rate of replays
- * inside graces that no honest client reaches.
+ * inside graces that no honest client reaches, and a replay without the key that the successor was bound to.
  */
 
 import type { Brand } from '../brand.js'
@@ -34,6 +34,8 @@ export type RefreshTokenState = {
   /** The token's own end, or that of all refresh tokens of its grant if that comes before: policy may have moved it since. */
   readonly expiresAt: Instant
   readonly rotatedAt: Instant | undefined
+  /** The key that its successor is bound to, if it is: where the token itself is not, whoever rotated it brought the key. */
+  readonly successorKey: KeyThumbprint | undefined
   /** The successor has been rotated itself. */
   readonly successorUsed: boolean
   readonly graceReplays: number
@@ -68,8 +70,9 @@ export type RefreshVerdict = RefreshRefusal | 'rotate' | 'grace' | 'decide_again
  * issued. Neither changes anything. The hot statement of `store/refresh-tokens` holds the same
  * conditions in the same order.
  *
- * The key is judged before any replay: whoever has the token and not the key can neither use it, nor have its family revoked. A proof is used up
- * only by what succeeds, so that is judged last.
+ * The key is judged before any replay: whoever has the token and not the key can neither use it, nor have its family revoked. A token without
+ * a key, whose successor was bound to one, was in two hands if it comes again without that key: that is theft, also inside the grace. A proof
+ * is used up only by what succeeds, so that is judged last.
  *
  * @spec RFC 6749 §6 same client, scope not wider
  * @spec RFC 9700 §4.14.2 rotation and replay
@@ -84,7 +87,7 @@ function judgeToken(token: RefreshTokenState, presented: RefreshPresented, now: 
   if (token.issuerId !== presented.issuerId) return 'refresh_token_of_other_issuer'
   if (token.clientId !== presented.clientId) return 'refresh_token_of_other_client'
   if (token.dpopKey !== undefined && token.dpopKey !== presented.provenKey?.thumbprint) return 'refresh_token_of_other_key'
-  const replay = judgeReplay(token, now)
+  const replay = judgeReplay(token, presented, now)
   if (replay === 'refresh_token_stolen') return replay
   const dead = findGrantRefusal(token.grant, now)
   if (dead) return dead
@@ -98,9 +101,10 @@ function judgeToken(token: RefreshTokenState, presented: RefreshPresented, now: 
   return replay ?? 'rotate'
 }
 
-function judgeReplay(token: RefreshTokenState, now: Instant): 'grace' | RefreshRefusal | undefined {
+function judgeReplay(token: RefreshTokenState, { provenKey }: RefreshPresented, now: Instant): 'grace' | RefreshRefusal | undefined {
   if (token.rotatedAt === undefined) return undefined
   if (now >= addSeconds(token.rotatedAt, graceSeconds)) return 'refresh_token_stolen'
+  if (token.successorKey !== undefined && token.successorKey !== provenKey?.thumbprint) return 'refresh_token_stolen'
   if (token.successorUsed) return 'refresh_token_replayed'
   if (token.familyGraceReplays >= graceReplaysOfTheft) return 'refresh_token_stolen'
   if (token.graceReplays >= graceReplaysPerRotation) return 'refresh_grace_exhausted'

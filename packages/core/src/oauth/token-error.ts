@@ -204,6 +204,11 @@ export const tokenErrors = {
   },
   dpop_proof_of_other_request: { ...badProof, spec: 'RFC 9449 §4.3' },
   dpop_proof_not_of_now: { ...badProof, spec: 'RFC 9449 §11.1' },
+  dpop_proof_of_other_token: {
+    ...badProof,
+    spec: 'RFC 9449 §4.3',
+    say: 'ath of the DPoP proof is not the hash of the access token that came with it: make a new proof for each use of a token',
+  },
   dpop_proof_signature_wrong: { ...badProof, spec: 'RFC 9449 §4.3' },
   dpop_proof_replayed: { ...badProof, spec: 'RFC 9449 §11.1' },
   dpop_proof_of_other_key: {
@@ -235,7 +240,7 @@ export const tokenErrors = {
     status: 401,
     answer: 'json',
     spec: 'RFC 6750 §3.1',
-    say: 'present an access token: Authorization: Bearer, or access_token in the form of a POST',
+    say: 'present an access token: Authorization: Bearer, or access_token in the form of a POST; one that is bound to a key: Authorization: DPoP',
   },
   userinfo_request_malformed: {
     code: 'invalid_request',
@@ -250,6 +255,34 @@ export const tokenErrors = {
     answer: 'json',
     spec: 'RFC 6750 §3.1',
     say: 'the access token is not of this issuer, has expired or was revoked; refresh it or start a new authorization',
+  },
+  userinfo_token_bound: {
+    code: 'invalid_token',
+    status: 401,
+    answer: 'json',
+    spec: 'RFC 9449 §7.2',
+    say: 'the access token is bound to a key: present it as Authorization: DPoP, with a DPoP proof by that key',
+  },
+  userinfo_token_unbound: {
+    code: 'invalid_token',
+    status: 401,
+    answer: 'json',
+    spec: 'RFC 9449 §7.1',
+    say: 'the access token is bound to no key: present it as Authorization: Bearer',
+  },
+  userinfo_token_of_other_key: {
+    code: 'invalid_token',
+    status: 401,
+    answer: 'json',
+    spec: 'RFC 9449 §7.1',
+    say: 'the access token is bound to another key than the one of the DPoP proof',
+  },
+  userinfo_proof_missing: {
+    code: 'invalid_dpop_proof',
+    status: 401,
+    answer: 'json',
+    spec: 'RFC 9449 §7.1',
+    say: 'send a DPoP proof by the key that the access token is bound to, with ath, in the header DPoP',
   },
   userinfo_scope_missing: {
     code: 'insufficient_scope',

@@ -54,15 +54,19 @@ describe('an access token', () => {
     { authorization: 'Bearer a.b.c', inForm: undefined },
     { authorization: 'bearer  a.b.c', inForm: undefined },
     { authorization: undefined, inForm: 'a.b.c' },
-  ])('is read: %j', (presented) => {
+    { authorization: 'DPoP a.b.c', inForm: undefined, scheme: 'DPoP' },
+    { authorization: 'dpop  a.b.c', inForm: undefined, scheme: 'DPoP' },
+  ])('is read: %j', ({ scheme = 'Bearer', ...presented }) => {
     const read = readPresentedToken(presented)
-    expect(read.ok && read.value.reveal()).toBe('a.b.c')
+    expect(read.ok && [read.value.scheme, read.value.token.reveal()]).toEqual([scheme, 'a.b.c'])
   })
 
   it.each([
     { authorization: undefined, inForm: undefined, reason: 'userinfo_token_missing' },
     { authorization: 'Basic YTpi', inForm: undefined, reason: 'userinfo_token_missing' },
-    { authorization: 'DPoP a.b.c', inForm: undefined, reason: 'userinfo_token_missing' },
+    { authorization: 'DPoPa.b.c', inForm: undefined, reason: 'userinfo_token_missing' },
+    { authorization: 'DPoP', inForm: undefined, reason: 'userinfo_request_malformed' },
+    { authorization: 'DPoP a.b.c', inForm: 'a.b.c', reason: 'userinfo_request_malformed' },
     { authorization: 'Bearer', inForm: undefined, reason: 'userinfo_request_malformed' },
     { authorization: 'Bearer a b', inForm: undefined, reason: 'userinfo_request_malformed' },
     { authorization: undefined, inForm: '', reason: 'userinfo_request_malformed' },

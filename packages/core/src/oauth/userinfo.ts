@@ -65,7 +65,16 @@ export function buildUserinfo(sub: string, identity: NormalizedIdentity | undefi
   return { ...Object.fromEntries(told.filter(([name]) => name !== 'email_verified' || hasAddress)), sub }
 }
 
-const bearer = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i
+/** How an access token is presented: to be believed as it is, or with the proof of a key. @spec RFC 9449 §7.1 */
+export type TokenScheme = 'Bearer' | 'DPoP'
+
+const credentials = /^(?:Bearer|DPoP) +([A-Za-z0-9._~+/-]+=*)$/i
+
+/** `undefined`: the header is of another scheme. Without one, what is in a form is a bearer's. @spec RFC 9110 §11.1 in any case */
+export function tokenSchemeOf(authorization: string | undefined): TokenScheme | undefined {
+  if (authorization === undefined || /^Bearer( |$)/i.test(authorization)) return 'Bearer'
+  return /^DPoP( |$)/i.test(authorization) ? 'DPoP' : undefined
+}
 
 export type PresentedToken = { readonly authorization: string | undefined; readonly inForm: string | undefined }
 
@@ -73,16 +82,21 @@ export type PresentedToken = { readonly authorization: string | undefined; reado
  * Reads the access token: in the header, or in the form of a POST, and never in both. In a query it is none: it would stand in logs.
  *
  * @spec RFC 6750 §2.1, §2.2 one method at once
+ * @spec RFC 9449 §7.1 one that is bound to a key, in the header alone
  * @spec OIDC Core §5.3.1
  */
 export function readPresentedToken({
   authorization,
   inForm,
-}: PresentedToken): Result<Secret, 'userinfo_token_missing' | 'userinfo_request_malformed' | 'userinfo_token_refused'> {
+}: PresentedToken): Result<
+  { readonly scheme: TokenScheme; readonly token: Secret },
+  'userinfo_token_missing' | 'userinfo_request_malformed' | 'userinfo_token_refused'
+> {
   if (authorization !== undefined && inForm !== undefined) return err('userinfo_request_malformed')
   if (authorization === undefined && inForm === undefined) return err('userinfo_token_missing')
-  if (authorization !== undefined && !/^Bearer( |$)/i.test(authorization)) return err('userinfo_token_missing')
-  const token = inForm ?? bearer.exec(authorization ?? '')?.[1]
+  const scheme = tokenSchemeOf(authorization)
+  if (scheme === undefined) return err('userinfo_token_missing')
+  const token = inForm ?? credentials.exec(authorization ?? '')?.[1]
   if (token === undefined || token === '') return err('userinfo_request_malformed')
-  return token.length > longestRevocableToken ? err('userinfo_token_refused') : ok(new Secret(token))
+  return token.length > longestRevocableToken ? err('userinfo_token_refused') : ok({ scheme, token: new Secret(token) })
 }
