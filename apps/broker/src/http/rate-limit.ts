@@ -93,12 +93,12 @@ export type RateLimiter = {
   takeUntold(most: number): readonly SpentLimit[]
   /** What could not be told after all: it is told the next time. */
   putBack(spent: readonly SpentLimit[]): void
-  /** What all processes had spent at `at`. */
-  learn(levels: readonly LimitLevel[], at: Instant): void
+  /** What all processes had spent. */
+  learn(levels: readonly LimitLevel[]): void
 }
 
-/** A leaky bucket: `level` runs off with time. `untold`: what of it no other process has heard of. */
-type Bucket = { level: number; at: Instant; untold: number; limit: RateLimit }
+/** A leaky bucket: `level` runs off with time. `untold`: what was spent, the last of it at `spentAt`, and no other process has heard of. */
+type Bucket = { level: number; at: Instant; untold: number; spentAt: Instant; limit: RateLimit }
 
 const runOff = (level: number, { perSecond }: RateLimit, ms: number): number => Math.max(0, level - (Math.max(0, ms) / 1000) * perSecond)
 
@@ -109,7 +109,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
     const known = buckets.get(id)
     if (known === undefined) {
       if (buckets.size >= mostBuckets) buckets.delete(buckets.keys().next().value as string)
-      const made = { level: 0, at: now, untold: 0, limit }
+      const made = { level: 0, at: now, untold: 0, spentAt: now, limit }
       buckets.set(id, made)
       return made
     }
@@ -128,6 +128,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
       if (missing > 0) return { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(missing / limit.perSecond)) }
       bucket.level += 1
       bucket.untold += 1
+      bucket.spentAt = bucket.at
       if (bucket.untold >= limit.burst * toldPart) toTell.add(id)
       return { allowed: true }
     },
@@ -138,7 +139,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
         toTell.delete(id)
         const bucket = buckets.get(id)
         if (bucket === undefined) continue
-        told.push({ key: id, spent: bucket.untold, perSecond: bucket.limit.perSecond })
+        told.push({ key: id, spent: bucket.untold, perSecond: bucket.limit.perSecond, at: bucket.spentAt })
         bucket.untold = 0
       }
       return told
@@ -151,12 +152,12 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
         toTell.add(key)
       }
     },
-    learn: (levels, at) => {
+    learn: (levels) => {
       const now = clock.now()
-      for (const { key, level } of levels) {
+      for (const { key, level, at } of levels) {
         const bucket = buckets.get(key)
         if (bucket === undefined) continue
-        bucket.level = runOff(level, bucket.limit, now - at) + bucket.untold
+        bucket.level = runOff(level, bucket.limit, now - at) + runOff(bucket.untold, bucket.limit, now - bucket.spentAt)
         bucket.at = now
       }
     },

@@ -17,7 +17,7 @@ beforeEach(() => asOwner(fixture.ownerUrl, 'DELETE FROM shared_limits'))
 
 const clock = { now: () => now }
 const aProcess = () => createRateLimiter(clock)
-const share = (limiter: RateLimiter, database = fixture.database) => shareLimits({ database, clock, log: silentLog() }, limiter)
+const share = (limiter: RateLimiter, database = fixture.database) => shareLimits({ database, log: silentLog() }, limiter)
 /** How many of `most` it lets through. */
 const spend = (limiter: RateLimiter, name: RateLimitName, of: string, most: number): number =>
   Array.from({ length: most }, () => limiter.take(name, of)).filter(({ allowed }) => allowed).length
@@ -67,12 +67,36 @@ it('what was spent runs off with time, and a process whose clock is behind bring
       +at,
     ])
   expect(await levels()).toEqual([[20, now]])
-  now = addSeconds(now, -60)
+  now = addSeconds(now, -50)
   const behind = aProcess()
   spend(behind, 'register', '192.0.2.1', 2)
   await share(behind)
-  now = addSeconds(now, 60)
+  now = addSeconds(now, 50)
   expect(await levels()).toEqual([[22, now]])
+})
+
+it('a clock that is put back by more than a minute begins anew', async () => {
+  const one = aProcess()
+  spend(one, 'register', '192.0.2.1', 20)
+  await share(one)
+  now = addSeconds(now, -3600)
+  const another = aProcess()
+  spend(another, 'register', '192.0.2.1', 2)
+  await share(another)
+  expect(spend(another, 'register', '192.0.2.1', 20)).toBe(18)
+  now = addSeconds(now, 3600)
+})
+
+it('what had run off before it was told has run off for all', async () => {
+  const [one, other] = [aProcess(), aProcess()]
+  spend(one, 'register', '192.0.2.1', 20)
+  now = addSeconds(now, 3600)
+  await share(one)
+  for (const each of [one, other]) {
+    expect(spend(each, 'register', '192.0.2.1', 2)).toBe(2)
+    await share(each)
+  }
+  expect(spend(one, 'register', '192.0.2.1', 20)).toBe(18)
 })
 
 it('what is spent while it is being told counts, and is told the next time', async () => {

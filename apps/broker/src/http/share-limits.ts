@@ -9,15 +9,14 @@ export const shareEveryMs = 500
 /** Limits told in one statement; the rest is told in the next. */
 const mostTold = 1000
 
-type SharingDeps = Pick<BrokerDeps, 'database' | 'clock' | 'log'>
+type SharingDeps = Pick<BrokerDeps, 'database' | 'log'>
 
 /** One round. While the database does not answer this process goes on by its own count, and tells of it later. */
-export async function shareLimits({ database, clock, log }: SharingDeps, limiter: RateLimiter): Promise<void> {
+export async function shareLimits({ database, log }: SharingDeps, limiter: RateLimiter): Promise<void> {
   const spent = limiter.takeUntold(mostTold)
   if (spent.length === 0) return
-  const now = clock.now()
   try {
-    limiter.learn(await acrossTenantsInOneStatement(database, (db) => shareSpentLimitsAcrossTenants(db, spent, now)), now)
+    limiter.learn(await acrossTenantsInOneStatement(database, (db) => shareSpentLimitsAcrossTenants(db, spent)))
   } catch (cause) {
     limiter.putBack(spent)
     log.warn(

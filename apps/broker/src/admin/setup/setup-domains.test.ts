@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => pages?.close())
 beforeEach(async () => {
-  now = addSeconds(start, 60)
+  now = addSeconds(now, 3600)
   zone.clear()
   await pages.owner('DELETE FROM domains')
   await pages.owner('DELETE FROM setup_links')

@@ -34,7 +34,7 @@ afterAll(async () => {
   await fixture?.close()
 })
 beforeEach(async () => {
-  now = addSeconds(start, 60)
+  now = addSeconds(now, 3600)
   await asOwner(fixture.ownerUrl, 'DELETE FROM setup_links')
   await asOwner(fixture.ownerUrl, "DELETE FROM metadata_sources WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'initech')")
   await asOwner(fixture.ownerUrl, "DELETE FROM connections WHERE tenant_id = (SELECT id FROM tenants WHERE slug = 'initech')")
