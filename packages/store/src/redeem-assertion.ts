@@ -7,8 +7,8 @@
  * assertion is used up, whatever comes of it.
  *
  * `refusal`: policy said no. Then nobody new is made a subject and no invitation is used, but what the assertion says of somebody who is known
- * counts as of any login: who says less than before may have lost something (docs/adr/0057). Only a trust with people of its own says anything of
- * their claims; those of a login connection are what its logins say (docs/adr/0039).
+ * counts as of any login: who says less than before may have lost something (docs/adr/0057). Only a trust with people of its own makes newcomers, links
+ * them and says anything of their claims; those of a login connection are found there, and are what its logins say (docs/adr/0039): policy decides on that.
  *
  * The grant hangs on the trust and carries its epoch. What ends a login connection ends the trusts that speak of its people in the same
  * transaction (`deprovisioning`), so that a grant which is opened meanwhile is born below the barrier.
@@ -41,7 +41,7 @@ const redeemStatement = hotStatement({
   },
   text: `WITH ${callerCte({ issuer: '$2', client: '$4', version: '$23' })},
   hers AS (
-    SELECT id, claims_version, factors_reset_at, deactivates_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10),
+    SELECT id, claims, claims_version, factors_reset_at, deactivates_at FROM subjects WHERE tenant_id = $1 AND connection_id = $3 AND stable_id = $10),
   ground AS (
     SELECT t.epoch AS tenant_epoch, cl.epoch AS client_epoch, trust.epoch AS trust_epoch, trust.directory_version AS trust_directory_version,
       people.directory_version, decides.directory AS directory_decides,
@@ -53,9 +53,10 @@ const redeemStatement = hotStatement({
         WHEN EXISTS (SELECT 1 FROM signing_keys WHERE id = $28) THEN 'assertion_of_this_installation'
         WHEN NOT EXISTS (SELECT 1 FROM resource_issuers minter WHERE minter.tenant_id = $29 AND minter.resource_id = $30
           AND minter.issuer_tenant_id = $1 AND minter.issuer_id = $2) THEN 'resource_not_of_grant'
+        WHEN NOT $27 AND NOT EXISTS (SELECT 1 FROM hers) THEN 'person_unknown'
         WHEN (SELECT factors_reset_at FROM hers) IS DISTINCT FROM $26 THEN 'decide_again'
-        WHEN decides.directory AND ($25::int IS DISTINCT FROM people.directory_version
-          OR $45::int IS DISTINCT FROM COALESCE((SELECT claims_version FROM hers), 0)) THEN 'decide_again'
+        WHEN decides.directory AND $25::int IS DISTINCT FROM people.directory_version THEN 'decide_again'
+        WHEN (decides.directory OR NOT $27) AND $45::int IS DISTINCT FROM COALESCE((SELECT claims_version FROM hers), 0) THEN 'decide_again'
       END AS verdict
     FROM caller JOIN tenants t ON t.id = $1
       JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = $2 AND cl.client_id = $4
@@ -89,10 +90,10 @@ const redeemStatement = hotStatement({
           CASE WHEN differs AND is_now THEN subjects.claims_version + 1 ELSE subjects.claims_barrier END,
           CASE WHEN differs AND is_now THEN $6 ELSE subjects.claims_barrier_at END
         FROM changes, (SELECT $27 AND ${said('subjects.claims')} <> ${said('EXCLUDED.claims')} AS differs) compared),
-      scim_user_id = COALESCE(subjects.scim_user_id, EXCLUDED.scim_user_id), deactivates_at = COALESCE(EXCLUDED.deactivates_at, subjects.deactivates_at)
+      scim_user_id = COALESCE(subjects.scim_user_id, CASE WHEN $27 THEN EXCLUDED.scim_user_id END), deactivates_at = COALESCE(EXCLUDED.deactivates_at, subjects.deactivates_at)
     WHERE subjects.epoch = COALESCE((SELECT epoch FROM known), 1) AND subjects.deactivated_at IS NULL
       AND (subjects.deactivates_at <= $6) IS NOT TRUE
-      AND (NOT (SELECT directory_decides FROM verdict) OR subjects.claims_version = (SELECT claims_version FROM hers))
+      AND ($27 AND NOT (SELECT directory_decides FROM verdict) OR subjects.claims_version = (SELECT claims_version FROM hers))
     RETURNING id, epoch, claims_version, claims_barrier, claims_barrier_at, deactivates_at, barrier_at
   ), queued AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
@@ -129,6 +130,7 @@ const redeemStatement = hotStatement({
     opened.acr, opened.amr, opened.authenticated_at, '{}'::text[] AS own_methods, NULL::timestamptz AS own_proved_at, opened.expires_at,
     CASE WHEN final.outcome = 'decide_again' AND ground.directory_decides
       THEN ${directorySays({ connection: '$3::uuid', user: 'directory.scim_user_id' })} END AS directory_says,
+    CASE WHEN final.outcome = 'decide_again' AND NOT $27 THEN (SELECT claims FROM hers) END AS her_claims,
     ground.directory_decides, ground.directory_version, directory.scim_user_id, COALESCE((SELECT claims_version FROM hers), 0) AS claims_version,
     (SELECT factors_reset_at FROM hers) AS factors_reset_at,
     (SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued) AS woken
@@ -140,6 +142,8 @@ const redeemStatement = hotStatement({
 export type PresumedPerson = {
   /** What her directory says; `undefined`: it was not asked, because it decides nothing. */
   readonly directory: { readonly says: unknown; readonly version: number; readonly scimUserId: string | undefined } | undefined
+  /** What her logins say of her, where she is of a login connection; `undefined`: the assertion itself says it. */
+  readonly claims: unknown
   readonly claimsVersion: number
   readonly factorsResetAt: Instant | undefined
 }
@@ -194,9 +198,18 @@ export type AssertionRedemption =
 type LoginOutcome = Exclude<Outcome, 'believed'>
 type Row = GrantStateRow & {
   readonly is_current: boolean
-  readonly outcome: 'believed' | 'decide_again' | 'decision_unsettled' | GroundRefusal | PolicyRefusal | LoginOutcome | null
+  readonly outcome:
+    | 'believed'
+    | 'decide_again'
+    | 'decision_unsettled'
+    | 'person_unknown'
+    | GroundRefusal
+    | PolicyRefusal
+    | LoginOutcome
+    | null
   readonly expires_at: Instant
   readonly directory_says: unknown
+  readonly her_claims: unknown
   readonly directory_decides: boolean
   readonly directory_version: number
   readonly scim_user_id: string | null
@@ -236,6 +249,8 @@ function toReason(outcome: Exclude<Row['outcome'], 'believed' | 'decide_again' |
     case 'assertion_policy_denies':
     case 'assertion_consent_needed':
       return outcome
+    case 'person_unknown':
+      return 'assertion_subject_refused'
     default:
       return reasonOf[outcome] ?? 'assertion_subject_refused'
   }
@@ -245,6 +260,7 @@ const toPerson = (row: Row): PresumedPerson => ({
   directory: row.directory_decides
     ? { says: row.directory_says, version: row.directory_version, scimUserId: row.scim_user_id ?? undefined }
     : undefined,
+  claims: row.her_claims ?? undefined,
   claimsVersion: row.claims_version,
   factorsResetAt: row.factors_reset_at ?? undefined,
 })

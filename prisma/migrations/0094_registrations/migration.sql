@@ -16,3 +16,6 @@ BEGIN
   RETURN NEW;
 END
 $$;
+
+-- Nobody knows when those that are there were used last: they get the time of whoever was used just now, and not of whoever never was.
+UPDATE "clients" SET "last_used_at" = now() WHERE "kind" = 'dynamic' AND "created_at" < now() - interval '1 day';

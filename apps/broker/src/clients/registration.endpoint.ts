@@ -106,6 +106,7 @@ const replace = endpoint<undefined, Owner>({
   spec: 'RFC 7592 §2.2',
   summary: 'Replaces what a client that registered itself says of itself, and its registration access token',
   rateLimit: 'register',
+  tenantLimit: 'tenant_register',
   maxBodyBytes: 32 * 1024,
   run: async (http, deps) => {
     const tenant = tenantOf(http)

@@ -224,26 +224,85 @@ describe('where a directory decides', () => {
 })
 
 describe('a trust in the people of a login connection', () => {
-  it('names them there: the same person by either way, with her claims as her logins say them', async () => {
-    trust = await acme.begin()
-    const { connectionId, subjectId } = acme.tenant()
+  const staff =
+    'version: 1\nrules: [{name: staff, effect: grant, scopes: [read, write], groups: [staff]}, {name: admins, effect: grant, scopes: [admin], groups: [admins]}]\n'
+  const withoutContractors =
+    'version: 1\nrules: [{name: all, effect: grant, scopes: [read, write], everyone: true}, {name: contractors, effect: deny, scopes: [read, write], groups: [contractors]}]\n'
+  let connectionId: ConnectionId
+  beforeEach(async () => {
+    connectionId = acme.tenant().connectionId
     await acme.owner(
       'UPDATE connections SET configuration = configuration || $3 WHERE tenant_id = $1 AND id = $2',
       trust,
       JSON.stringify({ peopleOf: { connection: connectionId, key: 'sub' } }),
     )
     acme.broker.deps.configuration.invalidate()
-    const { status, body } = await acme.redeem(await acme.assertion())
+    await herLoginsSay(['staff'])
+  })
+  const herLoginsSay = async (groups: readonly string[]) => {
+    const claims = {
+      ...{ connectionId, stableId: 'ada', subjectId: null, claims: [], groups: { state: 'known', value: groups }, sessionExpiresAt: null },
+      authentication: { acr: null, amr: ['pwd'], authenticatedAt: null },
+      idpSession: { sessionIndex: null, nameId: null, sid: null },
+    }
+    await acme.owner(
+      'UPDATE subjects SET claims = $3, claims_version = claims_version + 1 WHERE tenant_id = $1 AND id = $2',
+      acme.tenant().subjectId,
+      JSON.stringify(claims),
+    )
+  }
+
+  it('names them there: the same person by either way, with her claims as her logins say them', async () => {
+    const { subjectId } = acme.tenant()
+    const before = await acme.owner('SELECT claims, scim_user_id FROM subjects WHERE tenant_id = $1 AND id = $2', subjectId)
+    const { status, body } = await acme.redeem(await acme.assertion({ groups: ['admins'] }))
     expect(status).toBe(200)
     expect(decodeJwt(body.access_token ?? '').sub).toBe(subjectId)
-    expect(await acme.owner('SELECT claims FROM subjects WHERE tenant_id = $1 AND id = $2', subjectId)).toEqual([{ claims: {} }])
+    expect(await acme.owner('SELECT claims, scim_user_id FROM subjects WHERE tenant_id = $1 AND id = $2', subjectId)).toEqual(before)
     // What ends her there ends this, too.
     await acme.owner('UPDATE subjects SET deactivated_at = now(), epoch = epoch + 1 WHERE tenant_id = $1 AND id = $2', subjectId)
     expect(await acme.introspect(body.access_token ?? '')).toEqual({ active: false })
   })
 
+  it('gives by no group that only the assertion says, and what her logins say by none that it leaves out', async () => {
+    await acme.publish(staff)
+    await herLoginsSay([])
+    expect(await told(await acme.assertion({ groups: ['staff', 'admins'] }))).toMatchObject({
+      status: 400,
+      reason: 'assertion_policy_denies',
+    })
+    await herLoginsSay(['staff'])
+    expect((await acme.redeem(await acme.assertion({ groups: undefined }))).body['scope']).toBe('read write')
+  })
+
+  it('evades no rule that denies a group of hers by saying nothing of it', async () => {
+    await acme.publish(withoutContractors)
+    expect((await acme.redeem(await acme.assertion({ groups: undefined }))).status).toBe(200)
+    await herLoginsSay(['contractors'])
+    expect(await told(await acme.assertion({ groups: undefined }))).toMatchObject({ status: 400, reason: 'assertion_policy_denies' })
+    expect(await told(await acme.assertion({ groups: ['staff'] }))).toMatchObject({ status: 400, reason: 'assertion_policy_denies' })
+  })
+
+  it('makes nobody: who has never signed in there is unknown', async () => {
+    const before = await acme.owner('SELECT count(*)::int AS count FROM subjects WHERE tenant_id = $1')
+    expect(await told(await acme.assertion({ sub: 'grace' }))).toEqual({
+      status: 400,
+      error: 'invalid_grant',
+      reason: 'assertion_subject_refused',
+    })
+    expect(await acme.owner('SELECT count(*)::int AS count FROM subjects WHERE tenant_id = $1')).toEqual(before)
+    expect((await acme.audited()).at(-1)).toMatchObject({ kind: 'assertion_refused', reason: 'person_unknown' })
+  })
+
+  it('says nothing of whom her logins say nothing that can be read', async () => {
+    await acme.owner(
+      `UPDATE subjects SET claims = '{}', claims_version = claims_version + 1 WHERE tenant_id = $1 AND id = $2`,
+      acme.tenant().subjectId,
+    )
+    expect(await told(await acme.assertion())).toMatchObject({ status: 400, reason: 'assertion_identity_unusable' })
+  })
+
   it('ends with that connection, and is off while that is', async () => {
-    const { connectionId } = await peopleOfLogins()
     const { body } = await acme.redeem(await acme.assertion())
     const killed = await acme.kill(connectionId)
     expect(killed).toBe(200)
@@ -251,16 +310,4 @@ describe('a trust in the people of a login connection', () => {
     acme.wait(2)
     expect(await told(await acme.assertion({ auth_time: acme.seconds() }))).toMatchObject({ reason: 'assertion_issuer_unknown' })
   })
-
-  async function peopleOfLogins() {
-    trust = await acme.begin()
-    const { connectionId } = acme.tenant()
-    await acme.owner(
-      'UPDATE connections SET configuration = configuration || $3 WHERE tenant_id = $1 AND id = $2',
-      trust,
-      JSON.stringify({ peopleOf: { connection: connectionId, key: 'sub' } }),
-    )
-    acme.broker.deps.configuration.invalidate()
-    return { connectionId }
-  }
 })

@@ -147,6 +147,12 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     `INSERT INTO connection_drafts (tenant_id, id, setup_link_id, state, revision, created_at, changed_at, expires_at) VALUES ($1, $2, $3, 'empty', 0, $4, $4, $4)`,
     ...[tenantId, randomUUID(), link, ends],
   )
+  await write('INSERT INTO user_code_guesses (tenant_id, guesser, wrong, expires_at) VALUES ($1, $2, 1, $3)', tenantId, randomUUID(), ends)
+  await write(
+    `INSERT INTO device_codes (tenant_id, id, issuer_id, client_id, device_code_hash, user_code_hash, request, tenant_epoch, client_epoch, interval_seconds,
+       created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, '{}', 1, 1, 5, $7, $7)`,
+    ...[tenantId, randomUUID(), issuerId, clientId, randomBytes(32), randomBytes(32), ends],
+  )
   await aConsent(fixture, acme, { agreedAt: ends, expiresAt: ends })
   await write(
     'INSERT INTO shared_limits (key_hash, level, per_second, at, expires_at) VALUES ($1, 1, 1, $2, $2)',

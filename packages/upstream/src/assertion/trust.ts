@@ -60,7 +60,8 @@ const schema = z.strictObject({
   jtiReuse: z.boolean().default(false),
   mostLifeSeconds: z.int().min(assertionTrustLimits.leastLifeSeconds).max(assertionTrustLimits.mostLifeSeconds).default(300),
   freshnessEvidence: z.enum(['auth_time', 'issued_at']).default('auth_time'),
-  peopleOf: z.strictObject({ connection: z.uuid(), key: text }).optional(),
+  // As we write it, because it is compared as text where a connection is killed.
+  peopleOf: z.strictObject({ connection: z.uuid().regex(/^[^A-F]+$/, 'must be in lower case'), key: text }).optional(),
   mapping: z.record(z.string(), z.unknown()).optional(),
   stableIdAttribute: text.optional(),
   groupsAttribute: text.optional(),

@@ -8,7 +8,7 @@
 import { privilegedFrom } from '@drawbridge/core/factor/second-factor'
 import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import type { AssertionGrantToken } from '@drawbridge/core/identity/identity-assertion'
-import { identityToJson } from '@drawbridge/core/identity/identity-json'
+import { identityFromJson, identityToJson } from '@drawbridge/core/identity/identity-json'
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import { addSeconds } from '@drawbridge/core/instant'
 import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
@@ -63,6 +63,8 @@ export const exchangeAssertion: Exchange<JwtBearerRequest> = async (deps, known,
     if (redeemed.kind === 'refused') return err({ reason: redeemed.reason, detail: { why: redeemed.why } })
     if (redeemed.kind === 'decide_again') {
       person = redeemed.person
+      if (person.claims !== undefined && !identityFromJson(person.claims).ok)
+        return err({ reason: 'assertion_identity_unusable', detail: { why: 'claims_unreadable' } })
       context = { ...context, tenant: await deps.configuration.atVersion(tenant, redeemed.configurationVersion) }
       continue
     }
@@ -153,6 +155,14 @@ function redemptionOf(deps: BrokerDeps, context: ExchangeContext, evidence: Evid
   }
 }
 
+/** Who she is, in the words of her logins where she is of a login connection: an issuer that is trusted to name her says nothing of her groups. */
+function herself(said: NormalizedIdentity, person: PresumedPerson | undefined): NormalizedIdentity {
+  const known = person?.claims === undefined ? undefined : identityFromJson(person.claims)
+  if (!known?.ok) return said
+  const { connectionId, authentication, sessionExpiresAt } = said
+  return { ...known.value, connectionId, authentication, sessionExpiresAt }
+}
+
 /** As of a login of that moment, but that nobody is here who could sign in for this very request. */
 function decideOn(
   deps: BrokerDeps,
@@ -160,7 +170,7 @@ function decideOn(
   { trust, assertion, who, resource, scopes }: Evidence,
   person: PresumedPerson | undefined,
 ): PolicyDecision {
-  const identity: NormalizedIdentity = withDirectory(who.identity, person?.directory?.says, claimSourcesOf(tenant)(peopleOf(trust)))
+  const identity = withDirectory(herself(who.identity, person), person?.directory?.says, claimSourcesOf(tenant)(peopleOf(trust)))
   const { decision } = admit({
     tenant,
     client,
