@@ -55,7 +55,7 @@ export async function pendingMigrations(url: string, directory = migrationsDirec
  * The password is set anew each time, so that a rotation is a restart.
  */
 export async function ensureRuntimeRole(ownerUrl: string, role: { readonly name: string; readonly password: string }): Promise<string> {
-  await withClient(ownerUrl, async (client) => {
+  await unlessOvertaken(ownerUrl, async (client) => {
     const name = pg.escapeIdentifier(role.name)
     await client.query('SELECT pg_advisory_lock($1)', [advisoryLock])
     const exists = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role.name])
@@ -70,6 +70,23 @@ export async function ensureRuntimeRole(ownerUrl: string, role: { readonly name:
   url.password = role.password
   return url.href
 }
+
+/** Roles are of the whole server and the lock is of one database: where another database's start changes them too, PostgreSQL gives one of both up. */
+const mostTries = 10
+
+async function unlessOvertaken(url: string, run: (client: pg.Client) => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await withClient(url, run)
+    } catch (error) {
+      if (tries === mostTries || !isOvertaken(error)) throw error
+    }
+  }
+}
+
+/** It has been made, or is being changed, at this moment by the other. */
+const isOvertaken = (error: unknown): boolean =>
+  ['23505', '42710'].includes(String((error as { code?: unknown }).code)) || String(error).includes('tuple concurrently updated')
 
 const migrationNames = (directory: string): string[] =>
   readdirSync(directory)
