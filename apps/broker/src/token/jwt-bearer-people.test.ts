@@ -283,6 +283,20 @@ describe('a trust in the people of a login connection', () => {
     expect(await told(await acme.assertion({ groups: ['staff'] }))).toMatchObject({ status: 400, reason: 'assertion_policy_denies' })
   })
 
+  it('is of that connection to every rule that names one, and proves herself by the trust', async () => {
+    const rule = (when: string) =>
+      `version: 1\nrules: [{name: all, effect: grant, scopes: [read, write], everyone: true}, {name: some, effect: deny, scopes: [read, write], when: "${when}"}]\n`
+    const denied = async (when: string) => {
+      await acme.publish(rule(when))
+      return (await told(await acme.assertion())).reason === 'assertion_policy_denies'
+    }
+    expect([await denied(`subject.connection == '${connectionId}'`), await denied(`subject.connection == '${trust}'`)]).toEqual([
+      true,
+      false,
+    ])
+    expect([await denied(`auth.connection == '${connectionId}'`), await denied(`auth.connection == '${trust}'`)]).toEqual([false, true])
+  })
+
   it('makes nobody: who has never signed in there is unknown', async () => {
     const before = await acme.owner('SELECT count(*)::int AS count FROM subjects WHERE tenant_id = $1')
     expect(await told(await acme.assertion({ sub: 'grace' }))).toEqual({

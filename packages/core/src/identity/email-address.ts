@@ -1,6 +1,6 @@
 /** What an e-mail address is to us: a text whose domain may belong to somebody. It is never the key of a person. */
 import { type DomainName, domainAndParents, parseDomainName } from '../tenant/domain-name.js'
-import type { ClaimValue, NormalizedIdentity } from './normalized-identity.js'
+import { type ClaimValue, connectionOfPerson, type NormalizedIdentity } from './normalized-identity.js'
 
 export type EmailAddress = {
   /** As it is compared: whole, in lower case, its domain in A-labels. */
@@ -68,7 +68,7 @@ export function withVerifiedAddress(identity: NormalizedIdentity, domains: reado
   const email = identity.claims.get('email')
   const claims = new Map(identity.claims)
   claims.delete('email_verified')
-  if (email !== undefined) claims.set('email_verified', isVerifiedAddress(email, identity.connectionId, domains))
+  if (email !== undefined) claims.set('email_verified', isVerifiedAddress(email, connectionOfPerson(identity), domains))
   // Of an address that nobody knows, nobody knows whether it is verified.
   const { unknownClaims } = identity
   return unknownClaims?.has('email')

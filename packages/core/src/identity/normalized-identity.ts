@@ -31,6 +31,8 @@ export type ClaimValue = string | number | boolean | readonly string[]
 
 export type NormalizedIdentity = {
   readonly connectionId: ConnectionId
+  /** Whose people she is of, where another names her by its own evidence: a trust in the people of a login connection. Absent: of the same. */
+  readonly personConnectionId?: ConnectionId | undefined
   /** The connection's stable identifier of the person; with the connection it is the key of the subject. */
   readonly stableId: string
   /** Filled once the subject has been found or created. */
@@ -44,6 +46,10 @@ export type NormalizedIdentity = {
   readonly sessionExpiresAt: Instant | undefined
   readonly idpSession: IdpSession
 }
+
+/** What is known of a person belongs to her own connection; how she proved herself, to the one that says so. */
+export const connectionOfPerson = ({ connectionId, personConnectionId }: NormalizedIdentity): ConnectionId =>
+  personConnectionId ?? connectionId
 
 /** The session at the IdP, kept exactly as received so that a logout can name it. SAML Core §2.7.2, OIDC Back-Channel Logout §2. */
 export type IdpSession = {

@@ -5,7 +5,7 @@
  * Each is made when the first condition reads it: most decisions read claims or groups, which lie ready in the login, and few the rest.
  */
 import { type AuthenticationStrength, methodsOf } from '../identity/authentication-strength.js'
-import type { ClaimValue } from '../identity/normalized-identity.js'
+import { type ClaimValue, connectionOfPerson } from '../identity/normalized-identity.js'
 import { type Instant, secondsBetween } from '../instant.js'
 import type { VariableName } from './cel-variables.js'
 import type { DerivedClaim } from './compile-claims.js'
@@ -51,7 +51,7 @@ function ofPerson(name: VariableName, input: PolicyInput, person: PersonSeen): u
   const { identity } = input
   switch (name) {
     case 'subject':
-      return { id: identity.subjectId, stableId: sameGuid(identity.stableId), connection: sameGuid(identity.connectionId) }
+      return { id: identity.subjectId, stableId: sameGuid(identity.stableId), connection: sameGuid(connectionOfPerson(identity)) }
     case 'claims':
       return person.derivedClaims.length === 0 ? claimsOf(input) : withDerived(input, person)
     case 'groups':

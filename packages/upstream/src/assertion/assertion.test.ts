@@ -86,12 +86,14 @@ describe('whose an assertion claims to be', () => {
   const trusts = [
     { trust: trustOf({ tenant: 'acme' }) },
     { trust: trustOf({ tenant: 'globex' }) },
+    { trust: trustOf({ issuer: 'https://b.example', tenant: 'acme' }) },
     { trust: trustOf({ issuer: 'https://b.example' }) },
   ]
   test.each([
     { what: 'the one of its company', said: { tenant: 'globex' }, found: 1 },
     { what: 'the first of its issuer, which refuses it, where its company is none of them', said: { tenant: 'x' }, found: 0 },
-    { what: 'the one of its issuer', said: { iss: 'https://b.example' }, found: 2 },
+    { what: 'that of no company, where its company is none of the others', said: { iss: 'https://b.example', tenant: 'x' }, found: 3 },
+    { what: 'the one of its issuer', said: { iss: 'https://b.example' }, found: 3 },
     { what: 'nobody', said: { iss: 'https://c.example' }, found: -1 },
   ])('$what', ({ said, found }) => {
     expect(trusts.indexOf(claimedTrust(sign(said), trusts) as never)).toBe(found)

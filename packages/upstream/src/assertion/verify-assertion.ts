@@ -46,7 +46,11 @@ const refuse = (rule: string): { readonly ok: false; readonly error: AssertionRe
 export function claimedTrust<T extends { readonly trust: AssertionTrust }>(assertion: string, trusts: readonly T[]): T | undefined {
   const claims = readClaimsUnproven(assertion)
   const ofIssuer = trusts.filter(({ trust }) => trust.issuer === claims?.['iss'])
-  return ofIssuer.find(({ trust }) => trust.tenant !== undefined && claims?.[trust.tenantClaim] === trust.tenant) ?? ofIssuer[0]
+  return (
+    ofIssuer.find(({ trust }) => trust.tenant !== undefined && claims?.[trust.tenantClaim] === trust.tenant) ??
+    ofIssuer.find(({ trust }) => trust.tenant === undefined) ??
+    ofIssuer[0]
+  )
 }
 
 function readClaimsUnproven(assertion: string): Readonly<Record<string, unknown>> | undefined {

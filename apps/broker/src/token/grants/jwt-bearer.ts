@@ -170,7 +170,9 @@ function decideOn(
   { trust, assertion, who, resource, scopes }: Evidence,
   person: PresumedPerson | undefined,
 ): PolicyDecision {
-  const identity = withDirectory(herself(who.identity, person), person?.directory?.says, claimSourcesOf(tenant)(peopleOf(trust)))
+  const people = peopleOf(trust)
+  const known = { ...herself(who.identity, person), personConnectionId: people }
+  const identity = withDirectory(known, person?.directory?.says, claimSourcesOf(tenant)(people))
   const { decision } = admit({
     tenant,
     client,
