@@ -1,6 +1,7 @@
 /** Whose request this is, as far as our own proxies say. */
 import type { IncomingMessage } from 'node:http'
-import { isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
+import { toWords } from '@drawbridge/runtime/special-use'
 
 /**
  * Believes as many entries of X-Forwarded-For, from the right, as there are proxies of our own. With none, the header is
@@ -17,9 +18,14 @@ export function clientAddress(request: IncomingMessage, trustedProxyHops: number
   return claimed !== undefined && isIP(claimed) !== 0 ? claimed : peer
 }
 
-/** What a rate limit counts by. One subscriber holds a whole IPv6 /64, so its first four groups are the source. */
+/**
+ * Whom an address is counted as. One customer holds at least a /64 of IPv6 and may send from any address in it, so all of them are one;
+ * an IPv4 address inside an IPv6 one is itself.
+ */
 export function limitKey(address: string): string {
-  if (isIP(address) !== 6 || address.startsWith('::ffff:')) return address
-  const [head = ''] = address.split('::')
-  return head.split(':').slice(0, 4).join(':')
+  const words = isIPv6(address) ? toWords(address.replace(/%.*$/, '')) : undefined
+  if (!words) return address
+  const isMapped = words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff
+  if (!isMapped) return words.slice(0, 4).join(':')
+  return [6, 7].flatMap((at) => [(words[at] as number) >> 8, (words[at] as number) & 255]).join('.')
 }

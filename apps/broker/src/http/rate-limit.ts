@@ -2,10 +2,8 @@
  * Named leaky buckets. Each process decides at once by its own, and learns within a moment what all have spent together (`share-limits.ts`, ADR 72):
  * they keep a single source from exhausting us, and are no quota to bill by.
  */
-import { isIPv6 } from 'node:net'
 import type { Instant } from '@drawbridge/core/instant'
 import type { Clock } from '@drawbridge/runtime/clock'
-import { toWords } from '@drawbridge/runtime/special-use'
 import type { LimitLevel, SpentLimit } from '@drawbridge/store/shared-limits'
 
 export type RateLimit = { readonly perSecond: number; readonly burst: number }
@@ -62,18 +60,6 @@ export const rateLimits = {
 } as const satisfies Record<string, RateLimit>
 export type RateLimitName = keyof typeof rateLimits
 
-/**
- * Whom an address is counted as. One customer holds at least a /64 of IPv6 and may send from any address in it, so all of them are one;
- * an IPv4 address inside an IPv6 one is itself.
- */
-function countedAs(address: string): string {
-  const words = address.includes(':') && isIPv6(address) ? toWords(address.replace(/%.*$/, '')) : undefined
-  if (!words) return address
-  const isMapped = words.slice(0, 5).every((word) => word === 0) && words[5] === 0xffff
-  if (!isMapped) return words.slice(0, 4).join(':')
-  return [6, 7].flatMap((at) => [(words[at] as number) >> 8, (words[at] as number) & 255]).join('.')
-}
-
 /** Buckets kept; when full, the oldest go, which only ever forgives. */
 const mostBuckets = 50_000
 /** What a process has spent of a limit is told to the others whenever it is this part of its burst: so much more may each of them let through. */
@@ -122,7 +108,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
     take: (name, of, quota) => {
       const { perSecond, burst } = rateLimits[name]
       const limit = quota?.limit ?? { perSecond: perSecond * factor, burst: burst * factor }
-      const id = `${name} ${quota?.slug ?? ''} ${countedAs(of)}`
+      const id = `${name} ${quota?.slug ?? ''} ${of}`
       const bucket = bucketOf(id, limit, clock.now())
       const missing = bucket.level + 1 - limit.burst
       if (missing > 0) return { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(missing / limit.perSecond)) }
