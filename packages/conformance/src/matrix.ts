@@ -10,6 +10,7 @@ import { pushedRequestRequirements } from './pushed-requests.js'
 import { registrationRequirements } from './registration.js'
 import type { Requirement } from './requirement.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
+import { tokenExchangeRequirements } from './token-exchange.js'
 import { userinfoRequirements } from './userinfo.js'
 
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
@@ -21,6 +22,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Devices without a browser': deviceAuthorizationRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
   'Tokens that are bound to a key': dpopRequirements,
+  'Tokens that are exchanged': tokenExchangeRequirements,
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,
