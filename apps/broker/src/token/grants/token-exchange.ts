@@ -31,6 +31,7 @@ import { claimSourcesOf } from '../../admission/claim-sources.js'
 import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
 import type { BrokerDeps } from '../../deps.js'
+import type { ResolvedTenant } from '../../http/tenant.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 import { readAccessToken } from '../read-access-token.js'
@@ -99,7 +100,7 @@ function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: Excha
   const read = readAccessToken(deps, tenant, request.subjectToken)
   const subject = read && readSubjectToken(read, now)
   if (subject === undefined) return err({ reason: 'subject_token_unknown' })
-  const resource = findTarget(tenant.resource, request.targets)
+  const resource = findTarget(tenant, request.targets)
   const asked = { client: client.id, from: subject.audience, issuedTo: subject.clientId }
   const permission = resource && findPermission(tenant.tokenExchange, { ...asked, to: resource.identifier })
   if (resource === undefined || permission === undefined) return err({ reason: 'exchange_not_allowed', of: subject })
@@ -112,8 +113,8 @@ function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: Excha
 type Refusal = Refused & { readonly of?: SubjectToken }
 
 /** Both names must be of the same resource. */
-function findTarget(find: (indicator: string) => StoredResource | undefined, targets: readonly string[]): StoredResource | undefined {
-  const [first, ...others] = targets.map(find)
+function findTarget(tenant: ResolvedTenant, targets: readonly string[]): StoredResource | undefined {
+  const [first, ...others] = targets.map((target) => tenant.resource(target))
   return others.every((other) => other === first) ? first : undefined
 }
 
