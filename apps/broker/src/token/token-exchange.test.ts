@@ -281,6 +281,19 @@ describe('nothing comes of', () => {
     )
   })
 
+  it('a token that a client has in its own name', async () => {
+    const grantTypes = '{client_credentials,urn:ietf:params:oauth:grant-type:token-exchange}'
+    await acme.owner(
+      `UPDATE clients SET grant_types = $2, scope_ceiling = '{read}' WHERE tenant_id = $1 AND client_id = 'archive'`,
+      grantTypes,
+    )
+    const form = { grant_type: 'client_credentials', resource: acme.at.acme.resource }
+    const { body } = await acme.post('token', form, basicOf(acme.archive.clientId, acme.archive.secret))
+    expect(await refusalOf(acme.exchange(acme.gateway, body.access_token))).toEqual({
+      ...{ status: 400, error: 'invalid_request', reason: 'subject_token_of_no_person' },
+    })
+  })
+
   it('a dead grant: revoked, or below a barrier', async () => {
     const { access_token: token } = await acme.signIn()
     await acme.owner('UPDATE grants SET revoked_at = created_at WHERE tenant_id = $1 AND id = $2', decodeJwt(token)['gid'])
