@@ -84,7 +84,7 @@ function saidBySamlTrust(trust: SamlTrust, { connections }: Pick<ResolvedTenant,
   return { addresses: URL.canParse(named.issuer) ? [named.issuer] : [], issuers: [named.issuer], keys }
 }
 
-/** What is said by hand wins over the document. */
+/** The document says who the issuer is and which its keys are, whatever stood there; all else is said by hand. */
 async function withMetadata(body: z.output<typeof trustDraft>, deps: BrokerDeps): Promise<Result<unknown, Answer>> {
   const { metadataXml, metadataUrl, entityId, pinnedCertificates, configuration } = body
   if (metadataXml === undefined && metadataUrl === undefined) return ok(configuration)
@@ -94,7 +94,7 @@ async function withMetadata(body: z.output<typeof trustDraft>, deps: BrokerDeps)
   if (!read.ok) return read
   const { configuration: offered, findings } = read.value.diagnosis
   if (offered === undefined) return err(refuseFindings(findings.filter(isError), path))
-  return ok({ issuer: offered.idpEntityId, certificates: offered.certificates, ...configuration })
+  return ok({ ...configuration, issuer: offered.idpEntityId, certificates: offered.certificates })
 }
 
 /** Two trusts of one issuer would leave open which of them judges an assertion; for several of its companies there are several. */
