@@ -57,7 +57,7 @@ export async function anAgentOf(product: Hands, company: Company, resource: stri
       const said = JSON.parse(JSON.stringify({ ...who, ...what, ...claims })) as Record<string, unknown>
       return new SignJWT(said).setProtectedHeader({ alg: 'ES256', kid: 'one', typ: 'oauth-id-jag+jwt', ...header }).sign(privateKey)
     },
-    assertSaml: async ({ isUnsigned, written = (xml) => xml, ...change } = {}) => {
+    assertSaml: async ({ isUnsigned, written = (xml: string) => xml, ...change }: SamlChange = {}) => {
       const xml = Saml20[isUnsigned === true ? 'createUnsignedAssertion' : 'create']({
         ...{
           cert: key.certificate,
