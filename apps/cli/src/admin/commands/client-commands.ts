@@ -177,6 +177,7 @@ export const clientCommands: readonly AdminCommand[] = [
     does: 'Show people the logo no more',
     takes: ['tenant', 'client'],
     call: { method: 'DELETE', path: `${client}/logo` },
+    confirms: 'Show people the logo of {client} no more?',
     done: 'Withdrawn.',
     example: 'drawbridge client logo withdraw initech https://agent.example/client.json',
   },
