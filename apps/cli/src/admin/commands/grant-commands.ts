@@ -1,6 +1,5 @@
 /** What is granted for what: resources. */
 import type { AdminCommand, Flag, Shows } from '../command.js'
-import { reason } from './tenant-commands.js'
 
 const resourceRows: Shows = {
   rows: 'resources',
