@@ -10,6 +10,7 @@ import { createRateLimiter } from './http/rate-limit.js'
 import { createHttpServer } from './http/server.js'
 import { keepSharing } from './http/share-limits.js'
 import { logoutEndpoints } from './logout/endpoints.js'
+import { idJagIssuerEndpoints } from './metadata/id-jag-issuer.endpoint.js'
 import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { serverMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
 import { scimEndpoints } from './scim/endpoints.js'
@@ -44,6 +45,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   revokeEndpoint,
   jwksEndpoint,
   ...serverMetadataEndpoints,
+  ...idJagIssuerEndpoints,
   ...ssfConfigurationEndpoints,
   noticeJwksEndpoint,
   streamsEndpoint,

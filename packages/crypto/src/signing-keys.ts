@@ -13,8 +13,10 @@ import { sha256Base64url } from './hash.js'
 import type { SigningKey, VerificationKey } from './jwt.js'
 import type { Random } from './random.js'
 
-export const keyPurposes = ['tokens', 'notices', 'saml'] as const
+export const keyPurposes = ['tokens', 'notices', 'saml', 'id_jag'] as const
 export type KeyPurpose = (typeof keyPurposes)[number]
+/** What signs JWTs. */
+export type JwtPurpose = Exclude<KeyPurpose, 'saml'>
 
 export const keyStates = ['next', 'active', 'retired', 'compromised'] as const
 export type KeyState = (typeof keyStates)[number]
@@ -38,18 +40,14 @@ export type GeneratedKey<Purpose extends KeyPurpose = KeyPurpose> = {
  *
  * @spec RFC 7638
  */
-export const generateSigningKey = (random: Random, purpose: 'tokens' | 'notices'): GeneratedKey<'tokens' | 'notices'> =>
+export const generateSigningKey = (random: Random, purpose: JwtPurpose): GeneratedKey<JwtPurpose> =>
   describeKey(ecKeyFrom(random), purpose, 'ES256')
 
 /** Of RSA keys that sign tokens: good beyond 2030 by NIST SP 800-57 part 1, table 4. What is verified may have 2048 (RFC 7518 §3.3). */
 export const tokenModulusBits = 3072
 
 /** Makes a key pair for one of the algorithms that a tenant may choose. An RSA pair takes a moment, in another thread, and its randomness is OpenSSL's own. */
-export async function generateTokenKey(
-  random: Random,
-  purpose: 'tokens' | 'notices',
-  algorithm: TokenAlgorithm,
-): Promise<GeneratedKey<'tokens' | 'notices'>> {
+export async function generateTokenKey(random: Random, purpose: JwtPurpose, algorithm: TokenAlgorithm): Promise<GeneratedKey<JwtPurpose>> {
   if (algorithm === 'ES256') return generateSigningKey(random, purpose)
   if (algorithm === 'EdDSA') return describeKey(toPrivateKey(Buffer.concat([ed25519Pkcs8, random.bytes(32)])), purpose, algorithm)
   const { privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: tokenModulusBits })

@@ -27,7 +27,7 @@ const pairs = `SELECT a.tenant_id AS "tenantId", a.issuer_id AS "issuerId", a.pu
   FROM signing_keys a JOIN tenants t ON t.id = a.tenant_id
   LEFT JOIN LATERAL (SELECT w.algorithm, w.created_at, w.activates_at FROM signing_keys w
     WHERE w.tenant_id = a.tenant_id AND w.issuer_id = a.issuer_id AND w.purpose = a.purpose AND w.state = 'next' ORDER BY w.created_at LIMIT 1) n ON true
-  WHERE a.state = 'active' AND a.purpose IN ('tokens', 'notices')`
+  WHERE a.state = 'active' AND a.purpose IN ('tokens', 'notices', 'id_jag')`
 
 const toKeys = (row: Row): RotatingKeys => ({
   ...{ tenantId: row.tenantId, issuerId: row.issuerId, purpose: row.purpose, algorithm: row.algorithm },

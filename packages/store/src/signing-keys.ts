@@ -201,7 +201,7 @@ export async function lockKeysOfIssuer(db: Db, tenant: TenantId, issuerId: Issue
 
 export type PurposeChange = KeyChange & { readonly purpose: KeyPurpose }
 
-const isTold = (purpose: KeyPurpose): purpose is ToldKeyPurpose => purpose !== 'saml'
+const isTold = (purpose: KeyPurpose): purpose is ToldKeyPurpose => purpose === 'tokens' || purpose === 'notices'
 
 async function activateNextKey(db: Db, tenant: TenantId, { issuerId, purpose, now }: PurposeChange): Promise<string | undefined> {
   const at = toTimestamp(now)

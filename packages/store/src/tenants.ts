@@ -160,6 +160,16 @@ export async function findDeviceGrant(db: Db, tenant: TenantId): Promise<boolean
   return rows[0]?.device_grant ?? false
 }
 
+/** Which clients may have ID-JAGs for which authorization servers; read and checked by `core/oauth/id-jag-issuing`. */
+export async function markIdJagIssuing(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET id_jag_issuing = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
+}
+
+export async function findIdJagIssuing(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ id_jag_issuing: unknown }>('SELECT id_jag_issuing FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.id_jag_issuing ?? undefined
+}
+
 /** Which clients may exchange whose tokens for which resource; read and checked by `core/oauth/exchange-permission`. */
 export async function markTokenExchange(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
   await db.query('UPDATE tenants SET token_exchange = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])

@@ -21,6 +21,7 @@ import { domainEndpoints } from './domains.endpoint.js'
 import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
+import { idJagIssuingEndpoints } from './id-jag-issuing.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
 import { loginTraceEndpoints } from './login-traces.endpoint.js'
 import { logoutSettingEndpoints } from './logout.endpoint.js'
@@ -76,6 +77,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
   ...tokenExchangeEndpoints,
+  ...idJagIssuingEndpoints,
   ...dpopRulesEndpoints,
   ...pushedRequestsEndpoints,
   ...toldOfPeopleEndpoints,

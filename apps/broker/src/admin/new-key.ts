@@ -3,7 +3,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import type { IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { generateSamlKey } from '@drawbridge/crypto/saml-key'
-import { type GeneratedKey, generateSigningKey, generateTokenKey } from '@drawbridge/crypto/signing-keys'
+import { type GeneratedKey, generateSigningKey, generateTokenKey, type JwtPurpose } from '@drawbridge/crypto/signing-keys'
 import type { SigningKeyDraft } from '@drawbridge/store/signing-keys'
 import type { BrokerDeps } from '../deps.js'
 
@@ -12,7 +12,7 @@ export const randomUuidTenant = (deps: BrokerDeps): TenantId => deps.random.uuid
 type Wanted = {
   readonly tenant: TenantId
   readonly issuerId: IssuerId
-  readonly purpose: 'tokens' | 'notices'
+  readonly purpose: JwtPurpose
   readonly state: 'next' | 'active'
   readonly now: Instant
 }

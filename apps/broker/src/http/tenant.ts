@@ -10,6 +10,7 @@ import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
 import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
+import { type IdJagIssuing, idJagIssuingFromJson } from '@drawbridge/core/oauth/id-jag-issuing'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
@@ -21,6 +22,7 @@ import type { SigningKey, VerificationKey } from '@drawbridge/crypto/jwt'
 import type { Sealer } from '@drawbridge/crypto/seal'
 import {
   isPublished,
+  type JwtPurpose,
   type KeyPurpose,
   type KeyState,
   type PublicJwk,
@@ -91,14 +93,14 @@ export type ResolvedSamlTrust = {
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange' | 'idJagIssuing')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
   /** The active key for a purpose, whatever its algorithm. Throws when there is none: an issuer is made with its keys. */
-  signingKey(purpose: 'tokens' | 'notices'): SigningKey
+  signingKey(purpose: JwtPurpose): SigningKey
   /** For tokens that are ours: published keys of that purpose, each with its algorithm. */
-  verificationKeys(purpose: 'tokens' | 'notices'): readonly VerificationKey[]
+  verificationKeys(purpose: JwtPurpose): readonly VerificationKey[]
   readonly connections: readonly ResolvedConnection[]
   connection(id: string): ResolvedConnection | undefined
   /** Those that are on and can be read, the oldest first. */
@@ -113,6 +115,8 @@ export type ResolvedTenant = Omit<
   readonly dpop: DpopRules
   /** Which clients may exchange whose tokens for which resource. */
   readonly tokenExchange: TokenExchange
+  /** Which clients may have ID-JAGs for which authorization servers of others. */
+  readonly idJagIssuing: IdJagIssuing
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
   readonly resources: readonly StoredResource[]
@@ -237,6 +241,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     clientRegistration,
     dpop,
     tokenExchange,
+    idJagIssuing,
     toldOfPeople,
     ...rest
   } = stored
@@ -285,6 +290,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     dpop: dpopRulesFromJson(dpop),
     tokenExchange: tokenExchangeFromJson(tokenExchange),
+    idJagIssuing: idJagIssuingFromJson(idJagIssuing),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),

@@ -23,6 +23,7 @@ function documentOf(tenant: ResolvedTenant): string {
     registration: tenant.clientRegistration,
     deviceGrant: tenant.deviceGrant,
     tokenExchange: tenant.tokenExchange.permissions.length > 0,
+    idJagIssuing: tenant.idJagIssuing.permissions.length > 0,
     assertions: assertionsOf(tenant),
     requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),

@@ -23,7 +23,8 @@ import type { ResolvedTenant } from '../http/tenant.js'
 /** @spec RFC 6749 §5.1, RFC 9449 §5 token_type */
 export type TokenSet = {
   readonly access_token: string
-  readonly token_type: 'Bearer' | 'DPoP'
+  /** `N_A`: what was issued is no access token. RFC 8693 §2.2.1 */
+  readonly token_type: 'Bearer' | 'DPoP' | 'N_A'
   readonly expires_in: number
   readonly scope: string
   readonly refresh_token?: string
@@ -81,7 +82,7 @@ function issuanceOf(issuing: Issuing, tenant: ResolvedTenant): Issuance {
     epochs: epochsOf(grant),
     sessionId: grant.session_id ?? undefined,
     connectionId: grant.connection_id ?? undefined,
-    acr: acrOf(grant, tenant),
+    acr: toldAcrOf(grant, tenant),
     amr: [...new Set([...grant.amr, ...grant.own_methods])],
     authenticatedAt: grant.authenticated_at ?? undefined,
     accessTokenTtlSeconds: issuing.accessTokenTtlSeconds,
@@ -93,7 +94,7 @@ function issuanceOf(issuing: Issuing, tenant: ResolvedTenant): Issuance {
 }
 
 /** What the client asked for is told only while the vendor's present rules say that it is proved. */
-function acrOf(grant: GrantStateRow, { policy }: ResolvedTenant): string | undefined {
+export function toldAcrOf(grant: GrantStateRow, { policy }: ResolvedTenant): string | undefined {
   const { acr, asked_acr: asked, connection_id: connection } = grant
   if (asked === null || connection === null) return toldAcr(undefined, { acr, strength: 'unknown' })
   const ownFactor = grant.own_proved_at === null ? undefined : { methods: grant.own_methods, provedAt: grant.own_proved_at }

@@ -20,6 +20,7 @@ import type { Exchange, ExchangeContext } from './exchange.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
 import { exchangeDeviceCode } from './grants/device-code.js'
+import { exchangeForIdJag } from './grants/id-jag.js'
 import { exchangeAssertion } from './grants/jwt-bearer.js'
 import { exchangeRefreshToken } from './grants/refresh-token.js'
 import { exchangeSamlAssertion } from './grants/saml-bearer.js'
@@ -76,7 +77,7 @@ async function exchange(deps: BrokerDeps, context: ExchangeContext, request: Tok
     case jwtBearerGrantType:
       return exchangeAssertion(deps, context, request)
     case tokenExchangeGrantType:
-      return exchangeSubjectToken(deps, context, request)
+      return request.requested === 'id_jag' ? exchangeForIdJag(deps, context, request) : exchangeSubjectToken(deps, context, request)
     case samlBearerGrantType:
       return exchangeSamlAssertion(deps, context, request)
     default:

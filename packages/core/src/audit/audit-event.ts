@@ -181,6 +181,10 @@ export const auditEvents = {
   'subject.linked': 'An admin said which user of the directory a person is. Everything issued to her until then is dead.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
   'subject.unlinked': 'An admin took away the link of a person to a user of the directory. Everything issued to her until then is dead.',
+  id_jag_issued:
+    'A client got a signed word about a person for an authorization server of others; the detail says for which resource. What that server makes of it ends only as it hears.',
+  id_jag_refused: 'A client that wanted a word about a person for another authorization server was refused; the reason says why.',
+  'tenant.id_jag_issuing_changed': 'An admin chose which clients may have ID-JAGs for which authorization servers of others.',
   token_exchanged:
     'A resource server exchanged a person’s token for one of another resource, to go on for her; the detail says from which grant.',
   token_exchange_refused: 'A client that wanted to exchange a person’s token was refused; the reason says why.',

@@ -107,7 +107,7 @@ export const issuedAt = (now: Instant, barrierAt: Instant | undefined): number =
   barrierAt === undefined ? toSeconds(now) : Math.max(toSeconds(now), toSeconds(barrierAt) + 1)
 
 /**
- * Builds the claims of an ID token, when the scope `openid` was granted.
+ * Builds the claims of an ID token, when the scope `openid` was granted. It says which grant it came with, so that who exchanges it is asked about that.
  *
  * @spec OpenID Connect Core §2, §3.1.3.6 at_hash
  */
@@ -124,6 +124,8 @@ export function buildIdTokenClaims(
     exp: toSeconds(withinGrant(told.now, idTokenTtlSeconds, issuance.grantExpiresAt)),
     iat,
     at_hash: told.accessTokenHash,
+    gid: issuance.grantId,
+    epochs: formatEpochs(issuance.epochs),
     ...(told.nonce === undefined ? {} : { nonce: told.nonce }),
     ...(issuance.sessionId === undefined ? {} : { sid: issuance.sessionId }),
     ...authentication(issuance),

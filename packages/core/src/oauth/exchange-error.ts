@@ -12,16 +12,17 @@ const badSubjectToken = {
 export const exchangeErrors = {
   subject_token_unknown: badSubjectToken,
   subject_token_dead: badSubjectToken,
+  subject_token_of_other_client: badSubjectToken,
   subject_token_of_no_person: badSubjectToken,
   subject_token_type_unsupported: {
     ...badSubjectToken,
     spec: 'RFC 8693 §2.1',
-    say: 'subject_token_type must be urn:ietf:params:oauth:token-type:access_token',
+    say: 'subject_token_type must be urn:ietf:params:oauth:token-type:access_token; for an id-jag that of id_token or refresh_token',
   },
   requested_token_type_unsupported: {
     ...badSubjectToken,
     spec: 'RFC 8693 §2.1',
-    say: 'requested_token_type must be urn:ietf:params:oauth:token-type:access_token, or left out',
+    say: 'requested_token_type must be urn:ietf:params:oauth:token-type:access_token or that of id-jag, or left out',
   },
   actor_token_unsupported: {
     ...badSubjectToken,
@@ -42,6 +43,14 @@ export const exchangeErrors = {
     spec: 'RFC 8693 §2.2.2',
     say: 'the tenant does not let this client exchange such a token for one of that resource; its administrators can allow it',
   },
+  id_jag_not_allowed: {
+    code: 'invalid_target',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 8693 §2.2.2',
+    say: 'the tenant issues no such assertion for this client, audience and resource; its administrators can allow it',
+  },
+  subject_token_of_other_key: badSubjectToken,
   exchange_client_public: {
     code: 'unauthorized_client',
     status: 400,

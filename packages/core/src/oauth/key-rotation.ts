@@ -8,7 +8,7 @@ import { revocationKeepSeconds } from '../revocation/revocation-plan.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 
 /** SAML keys are no part of it: an IdP believes the one that it was told, so an admin changes them, with the IdP's admin. */
-export const rotatedPurposes = ['tokens', 'notices'] as const
+export const rotatedPurposes = ['tokens', 'notices', 'id_jag'] as const
 export type RotatedPurpose = (typeof rotatedPurposes)[number]
 
 /** How long a key signs, unless the installation says otherwise. NIST SP 800-57 part 1 §5.3.6 allows years; a theft that nobody saw ends sooner. */

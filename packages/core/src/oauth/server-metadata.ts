@@ -9,7 +9,7 @@ import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
-import { tokenExchangeGrantType } from './token-type.js'
+import { idJagUrn, tokenExchangeGrantType } from './token-type.js'
 import { claimsOfScopes } from './userinfo.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
@@ -31,6 +31,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec RFC 9449 §5.1 dpop_signing_alg_values_supported
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
  * @spec RFC 8628 §4 device_authorization_endpoint
+ * @spec draft-ietf-oauth-identity-assertion-authz-grant: identity_chaining_requested_token_types_supported
  * @spec draft-ietf-oauth-identity-assertion-authz-grant: authorization_grant_profiles_supported; the issuers that are trusted are not listed
  */
 export function buildServerMetadata(
@@ -45,6 +46,8 @@ export function buildServerMetadata(
     readonly deviceGrant: boolean
     /** Whether any client may exchange tokens. */
     readonly tokenExchange: boolean
+    /** Whether any client may have an ID-JAG. */
+    readonly idJagIssuing: boolean
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
     readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean; readonly samlBearer: boolean }
   },
@@ -68,9 +71,10 @@ export function buildServerMetadata(
       ...['authorization_code', 'refresh_token', 'client_credentials'],
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
-      ...(knows.tokenExchange ? [tokenExchangeGrantType] : []),
+      ...(knows.tokenExchange || knows.idJagIssuing ? [tokenExchangeGrantType] : []),
       ...(knows.assertions.samlBearer ? [samlBearerGrantType] : []),
     ],
+    ...(knows.idJagIssuing ? { identity_chaining_requested_token_types_supported: [idJagUrn] } : {}),
     ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: authMethods,

@@ -8,7 +8,7 @@ import { jwtBearerGrantType, longestAssertionGrant } from './jwt-bearer.js'
 import { longestSamlAssertion, samlBearerGrantType } from './saml-bearer.js'
 import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
-import { accessTokenUrn, longestSubjectToken, tokenExchangeGrantType } from './token-type.js'
+import { accessTokenUrn, idJagUrn, idTokenUrn, longestSubjectToken, refreshTokenUrn, tokenExchangeGrantType } from './token-type.js'
 
 export type CodeRequest = {
   readonly grantType: 'authorization_code'
@@ -52,11 +52,24 @@ export type SamlBearerRequest = {
 }
 export type ExchangeRequest = {
   readonly grantType: typeof tokenExchangeGrantType
+  readonly requested: 'access_token'
   readonly subjectToken: Secret
   /** `undefined`: all that may be had. */
   readonly scopes: readonly Scope[] | undefined
   /** `resource` and `audience`, as far as they were sent; the same resource by either name. */
   readonly targets: readonly string[]
+}
+export type IdJagRequest = {
+  readonly grantType: typeof tokenExchangeGrantType
+  readonly requested: 'id_jag'
+  readonly subjectToken: Secret
+  readonly subjectTokenKind: 'id_token' | 'refresh_token'
+  /** The issuer of the authorization server that it is for. */
+  readonly audience: string
+  /** `undefined`: the only one that the client may have there. */
+  readonly resource: string | undefined
+  /** `undefined`: all that may be had. */
+  readonly scopes: readonly Scope[] | undefined
 }
 export type TokenRequest =
   | CodeRequest
@@ -66,6 +79,7 @@ export type TokenRequest =
   | SamlBearerRequest
   | DeviceCodeRequest
   | ExchangeRequest
+  | IdJagRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -189,11 +203,12 @@ function parseSamlBearerRequest(values: unknown): Result<SamlBearerRequest, Toke
 }
 
 /** Unknown types are told by name before anything is read of what they are of. */
-function parseExchangeRequest(values: Readonly<Record<string, string>>): Result<ExchangeRequest, TokenRequestRefusal> {
+function parseExchangeRequest(values: Readonly<Record<string, string>>): Result<ExchangeRequest | IdJagRequest, TokenRequestRefusal> {
   const parsed = exchangeWire.safeParse(values)
   if (!parsed.success) return malformed(firstPath(parsed.error))
   const wire = parsed.data
   if (wire.actor_token !== undefined || wire.actor_token_type !== undefined) return err({ reason: 'actor_token_unsupported' })
+  if (wire.requested_token_type === idJagUrn) return parseIdJagRequest(wire)
   if (wire.requested_token_type !== undefined && wire.requested_token_type !== accessTokenUrn)
     return err({ reason: 'requested_token_type_unsupported' })
   if (wire.subject_token_type !== accessTokenUrn) return err({ reason: 'subject_token_type_unsupported' })
@@ -201,7 +216,26 @@ function parseExchangeRequest(values: Readonly<Record<string, string>>): Result<
   if (scopes === 'malformed') return malformed('scope')
   const targets = [wire.resource, wire.audience].filter((target) => target !== undefined)
   if (targets.length === 0) return err({ reason: 'exchange_target_missing' })
-  return ok({ grantType: tokenExchangeGrantType, subjectToken: new Secret(wire.subject_token), scopes, targets })
+  return ok({
+    ...{ grantType: tokenExchangeGrantType, requested: 'access_token', subjectToken: new Secret(wire.subject_token), scopes, targets },
+  })
+}
+
+const subjectKinds: Readonly<Record<string, IdJagRequest['subjectTokenKind']>> = {
+  [idTokenUrn]: 'id_token',
+  [refreshTokenUrn]: 'refresh_token',
+}
+
+/** @spec draft-ietf-oauth-identity-assertion-authz-grant §4.3 */
+function parseIdJagRequest(wire: z.output<typeof exchangeWire>): Result<IdJagRequest, TokenRequestRefusal> {
+  const subjectTokenKind = Object.hasOwn(subjectKinds, wire.subject_token_type) ? subjectKinds[wire.subject_token_type] : undefined
+  if (subjectTokenKind === undefined) return err({ reason: 'subject_token_type_unsupported' })
+  if (wire.audience === undefined) return malformed('audience')
+  const scopes = parseScopes(wire.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  const { audience, resource } = wire
+  const subjectToken = new Secret(wire.subject_token)
+  return ok({ grantType: tokenExchangeGrantType, requested: 'id_jag', subjectToken, subjectTokenKind, audience, resource, scopes })
 }
 
 /** @spec RFC 6749 §3.3 scope-token, separated by single spaces */

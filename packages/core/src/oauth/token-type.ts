@@ -4,6 +4,10 @@
 export const tokenExchangeGrantType = 'urn:ietf:params:oauth:grant-type:token-exchange'
 /** @spec RFC 8693 §3 */
 export const accessTokenUrn = 'urn:ietf:params:oauth:token-type:access_token'
+export const idTokenUrn = 'urn:ietf:params:oauth:token-type:id_token'
+export const refreshTokenUrn = 'urn:ietf:params:oauth:token-type:refresh_token'
+/** @spec draft-ietf-oauth-identity-assertion-authz-grant */
+export const idJagUrn = 'urn:ietf:params:oauth:token-type:id-jag'
 
 /** Characters: longer than any access token of ours, a chain of actors with it. */
 export const longestSubjectToken = 16_384

@@ -43,7 +43,7 @@ export const signingKeyCommands: readonly AdminCommand[] = [
     name: 'signing-key rotate',
     does: 'Activate the next key, retire the active one, make a new next one',
     takes: ['tenant'],
-    flags: { purpose: { kind: 'text', says: 'whose', choices: ['tokens', 'notices', 'saml'], required: true } },
+    flags: { purpose: { kind: 'text', says: 'whose', choices: ['tokens', 'notices', 'saml', 'id_jag'], required: true } },
     call: { method: 'POST', path: '/tenants/{tenant}/signing-keys/rotate' },
     example: 'drawbridge signing-key rotate initech --purpose tokens',
   },

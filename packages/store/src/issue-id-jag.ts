@@ -1,0 +1,136 @@
+/**
+ * The statement by which an ID-JAG is issued: the grant behind the token that was brought is alive, of the client that brings it, and what policy
+ * decided was decided on what is so now. It writes the trail and nothing else: what the server makes of the assertion is not ours.
+ *
+ * The first run carries no decision and tells what policy needs, the second issues, as with `exchange-token`. A refresh token is looked at and not
+ * used up; one that was rotated is dead here.
+ */
+import type { Instant } from '@drawbridge/core/instant'
+import type { Caller } from '@drawbridge/core/oauth/caller'
+import type { ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
+import type { ExchangeDenial } from '@drawbridge/core/oauth/token-exchange'
+import type { Epochs } from '@drawbridge/core/revocation/epochs'
+import type { CredentialHash, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import { callerCte } from './caller.js'
+import { directorySays } from './directory.js'
+import { type Asked, type GrantStateRow, grantStateColumns, grantStateJoins } from './grants.js'
+import type { PersonRow } from './redecision.js'
+import { believedCte, proofParameters } from './replays.js'
+import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
+
+const proof = believedCte({ first: 23, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict = 'issue'` })
+
+const issueStatement = hotStatement({
+  name: 'issue_id_jag',
+  tenantParameter: 1,
+  text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$6' })},
+  token AS (
+    SELECT rt.grant_id, rt.expires_at, rt.rotated_at, rt.dpop_jkt FROM caller, refresh_tokens rt
+    WHERE caller.is_current AND rt.tenant_id = $1 AND rt.token_hash = $7::bytea AND rt.issuer_id = $4),
+  parent AS (
+    SELECT ${grantStateColumns}, g.expires_at, g.refresh_ends_at, s.factors_reset_at, s.deactivates_at
+    FROM caller JOIN grants g ON g.tenant_id = $1 AND g.id = COALESCE($3::uuid, (SELECT grant_id FROM token)) AND g.issuer_id = $4 ${grantStateJoins}
+    WHERE caller.is_current),
+  verdict AS (
+    SELECT CASE
+      WHEN parent.client_id <> $5 THEN 'subject_token_of_other_client'
+      WHEN parent.subject_id IS NULL OR parent.subject_id::text <> COALESCE($8, parent.subject_id::text) THEN 'subject_token_of_no_person'
+      WHEN parent.grant_refusal IS NOT NULL THEN 'subject_token_dead'
+      WHEN $7::bytea IS NOT NULL AND (token.rotated_at IS NOT NULL OR LEAST(token.expires_at, parent.refresh_ends_at) <= $2) THEN 'subject_token_dead'
+      WHEN token.dpop_jkt IS NOT NULL AND token.dpop_jkt IS DISTINCT FROM $22 THEN 'subject_token_of_other_key'
+      WHEN $9::int < parent.tenant_now OR $10::int < parent.client_now OR $11::int < parent.connection_now OR $12::int < parent.subject_now
+        OR $13::int < parent.grant_epoch THEN 'subject_token_dead'
+      WHEN parent.unsettled OR $14::int IS DISTINCT FROM parent.configuration_version OR $15::int <> parent.grant_epoch
+        OR $16::int <> parent.claims_now OR $17::int <> parent.directory_now OR parent.factors_reset_at IS DISTINCT FROM $18 THEN 'decide_again'
+      ELSE COALESCE($19::text, 'issue')
+    END AS verdict FROM parent LEFT JOIN token ON true),
+  ${proof.cte},
+  outcome AS (SELECT CASE WHEN verdict = 'issue' AND NOT ${proof.holds} THEN 'dpop_proof_replayed' ELSE verdict END AS verdict FROM verdict),
+  audited AS (
+    INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
+    SELECT $1, $2, CASE WHEN verdict = 'issue' THEN 'id_jag_issued' ELSE 'id_jag_refused' END, $4, parent.subject_id, $5, parent.connection_id,
+      parent.grant_id, $20, NULLIF(verdict, 'issue'), $21::jsonb || jsonb_strip_nulls(jsonb_build_object('why', parent.grant_refusal)), $25, $26
+    FROM outcome, parent WHERE outcome.verdict <> 'decide_again')
+  SELECT caller.is_current, outcome.verdict, parent.*,
+    CASE WHEN outcome.verdict IN ('decide_again', 'issue') THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = parent.subject_id) END AS subject_claims,
+    CASE WHEN outcome.verdict IN ('decide_again', 'issue') THEN (SELECT ${directorySays({ connection: 'p.connection_id', user: 'p.scim_user_id' })}
+      FROM subjects p WHERE p.tenant_id = $1 AND p.id = parent.subject_id) END AS directory_says,
+    CASE WHEN outcome.verdict = 'decide_again'
+      THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = parent.session_id) END AS session_started_at
+  FROM caller LEFT JOIN (parent CROSS JOIN outcome) ON true`,
+})
+
+/** What policy said, of what, and what it was said on. */
+export type IdJagDecided = {
+  readonly configurationVersion: number
+  readonly grantEpoch: number
+  readonly claimsVersion: number
+  readonly directoryVersion: number
+  readonly factorsResetAt: Instant | undefined
+  readonly scopes: readonly Scope[]
+  /** `undefined`: it may. */
+  readonly refusal: ExchangeDenial | undefined
+  /** For the audit trail. Holds no claim values. */
+  readonly detail: Readonly<Record<string, unknown>>
+}
+
+export type IssueIdJag = {
+  readonly tenantId: TenantId
+  readonly caller: Caller
+  /** `undefined`: no proof of a key was sent. */
+  readonly provenKey: ProvenKey | undefined
+  /** A refresh token by its hash, or what an ID token says whose signature has held. */
+  readonly subject:
+    | { readonly refreshTokenHash: CredentialHash }
+    | { readonly grantId: string; readonly sub: string; readonly epochs: Epochs }
+  readonly decided: IdJagDecided | undefined
+  readonly now: Instant
+  readonly asked: Asked
+}
+
+/** The grant as it stands: what the assertion is made from. */
+export type IdJagGrant = GrantStateRow &
+  PersonRow & { readonly claims_now: number; readonly directory_now: number; readonly expires_at: Instant }
+
+type IdJagRefusal =
+  | ExchangeDenial
+  | 'subject_token_unknown'
+  | 'subject_token_dead'
+  | 'subject_token_of_no_person'
+  | 'subject_token_of_other_client'
+  | 'subject_token_of_other_key'
+  | 'dpop_proof_replayed'
+export type IdJagIssued =
+  | { readonly kind: 'issued'; readonly grant: IdJagGrant }
+  | { readonly kind: 'decide_again'; readonly grant: IdJagGrant }
+  | { readonly kind: 'client_changed' }
+  | { readonly kind: 'refused'; readonly reason: IdJagRefusal; readonly why: string | undefined }
+
+type Row = IdJagGrant & { readonly is_current: boolean; readonly verdict: IdJagRefusal | 'decide_again' | 'issue' | null }
+
+/** Says whether it may be issued, and writes the trail. `client_changed` and `decide_again` have changed nothing. */
+export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIssued> {
+  const { caller, subject, decided, asked, provenKey } = issue
+  const ofIdToken = 'grantId' in subject ? subject : undefined
+  const epochs = ofIdToken?.epochs
+  const { rows } = await hot.query<Row>(issueStatement, [
+    ...[issue.tenantId, toTimestamp(issue.now), ofIdToken?.grantId ?? null, caller.issuerId, caller.clientId, caller.clientVersion],
+    ...['refreshTokenHash' in subject ? subject.refreshTokenHash : null, ofIdToken?.sub ?? null],
+    ...[epochs?.tenant ?? null, epochs?.client ?? null, epochs?.connection ?? null, epochs?.subject ?? null, epochs?.grant ?? null],
+    ...[
+      decided?.configurationVersion ?? null,
+      decided?.grantEpoch ?? null,
+      decided?.claimsVersion ?? null,
+      decided?.directoryVersion ?? null,
+    ],
+    ...[decided?.factorsResetAt === undefined ? null : toTimestamp(decided.factorsResetAt), decided?.refusal ?? null],
+    ...[decided?.scopes ?? [], JSON.stringify(decided?.detail ?? {}), provenKey?.thumbprint ?? null],
+    ...[...proofParameters(provenKey), asked.requestId, asked.address],
+  ])
+  const row = rows[0]
+  if (!row?.is_current) return { kind: 'client_changed' }
+  if (row.verdict === null) return { kind: 'refused', reason: 'subject_token_unknown', why: undefined }
+  if (row.verdict === 'issue') return { kind: 'issued', grant: row }
+  if (row.verdict === 'decide_again') return { kind: 'decide_again', grant: row }
+  return { kind: 'refused', reason: row.verdict, why: row.grant_refusal ?? undefined }
+}
