@@ -1,6 +1,7 @@
-/** A resource server that goes on to another one for whoever called it: set up as an admin does it. */
+/** Clients that exchange tokens, set up as an admin does it: one that goes on to another resource server, one that has words for servers of others. */
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { expect } from 'vitest'
+import { webRedirectUri } from './a-client.js'
 import type { Company, Hands } from './a-product.js'
 
 /** Where the gateway goes on to. */
@@ -38,4 +39,18 @@ export async function aGatewayOf(
   }
   await done('PUT', '/token-exchange', { permissions: [permission] }, 200)
   return { id, secret: String(made['clientSecret']), target, scope }
+}
+
+/** A client that people give access to, and that may have ID-JAGs for one authorization server of others. */
+export async function aWordedClient(product: Hands, company: Company) {
+  const { status, json } = await product.admin('POST', `/tenants/${company}/clients`, {
+    ...{ name: 'Worded', redirectUris: [webRedirectUri], preApproved: true, tokenEndpointAuthMethod: 'client_secret_basic' },
+    grantTypes: ['authorization_code', 'refresh_token', tokenExchangeGrantType],
+  })
+  expect({ status, json }).toMatchObject({ status: 201 })
+  const [id, secret] = [String(json['clientId']), String(json['clientSecret'])]
+  const there = { audience: 'https://as.vendor.example', resource: 'https://api.vendor.example/mcp' }
+  const permission = { client: id, ...there, scopes: [{ name: 'documents:read', tier: 'read' }] }
+  expect(await product.admin('PUT', `/tenants/${company}/id-jag-issuing`, { permissions: [permission] })).toMatchObject({ status: 200 })
+  return { id, secret, redirectUri: webRedirectUri, ...there }
 }

@@ -5,7 +5,7 @@ import type { Gate, Target } from '@drawbridge/conformance/requirement'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
-import { aGatewayOf } from './a-gateway.js'
+import { aGatewayOf, aWordedClient } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 import { anAgentOf } from './an-agent.js'
 
@@ -53,6 +53,7 @@ beforeAll(async () => {
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
     gateway,
+    worded: await aWordedClient(product, 'acme'),
     assertSaml: agent.assertSaml,
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,

@@ -4,6 +4,7 @@ import { clientAssertionRequirements } from './client-assertion.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { dpopRequirements } from './dpop.js'
 import { gateRequirements } from './gates.js'
+import { idJagIssuingRequirements } from './id-jag-issuing.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
 import { pushedRequestRequirements } from './pushed-requests.js'
@@ -25,6 +26,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Clients that prove themselves by a key': clientAssertionRequirements,
   'Tokens that are bound to a key': dpopRequirements,
   'Tokens that are exchanged': tokenExchangeRequirements,
+  'Words about people for servers of others': idJagIssuingRequirements,
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,

@@ -32,6 +32,14 @@ export type Target = {
   readonly gateway: { readonly id: string; readonly secret: string; readonly target: string; readonly scope: string }
   /** A SAML assertion of another such issuer for the agent, base64url, another each time. */
   readonly assertSaml: (change: SamlChange) => Promise<string>
+  /** With a secret and a redirect URI; may have words about people (ID-JAG) for one resource of one authorization server of others. */
+  readonly worded: {
+    readonly id: string
+    readonly secret: string
+    readonly redirectUri: string
+    readonly audience: string
+    readonly resource: string
+  }
   /** In its own name, with a key of P-256 by which it proves itself, at `issuer` alone. */
   readonly keyed: { readonly id: string; readonly kid: string; readonly privateKey: KeyObject }
   readonly resourceCredential: { readonly id: string; readonly secret: string }

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, beforeEach, expect, it, test } from 'vitest'
 import {
   chooseTokenAlgorithm,
   holdRotatingKeys,
+  type KeyOwner,
   listKeysToWithdrawAcrossTenants,
   listRotatingKeysAcrossTenants,
   type RetiredKey,
@@ -113,7 +114,7 @@ it('rotations and choices in the same moment leave one key that signs and one th
 it('pairs are listed a page at a time, each with what is chosen', async () => {
   await choose('EdDSA')
   const found = []
-  for (let after: ReturnType<typeof owner> | undefined; ; ) {
+  for (let after: KeyOwner | undefined; ; ) {
     const page = await acrossTenants(fixture.database, (db) => listRotatingKeysAcrossTenants(db, { after, limit: 1 }))
     found.push(...page)
     after = page[0]

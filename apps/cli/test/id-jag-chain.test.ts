@@ -1,0 +1,137 @@
+/**
+ * SAML login → refresh token → ID-JAG → access token at another installation: the whole of Enterprise-Managed Authorization with both ends ours, and
+ * the client's halves by clients of other makers.
+ */
+import { type AnAssertionCompany, anAgent, anAssertionCompany } from '@drawbridge/testkit/an-assertion-company'
+import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { discoverAndRequestJwtAuthGrant, requestJwtAuthorizationGrant } from '@modelcontextprotocol/client'
+import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
+import * as oauth from 'oauth4webapi'
+import * as openid from 'openid-client'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { aBrowser, anAttempt, walk, webRedirectUri } from './a-client.js'
+import { aProduct, type Product } from './a-product.js'
+
+const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const idJag = 'urn:ietf:params:oauth:token-type:id-jag'
+const refreshToken = 'urn:ietf:params:oauth:token-type:refresh_token'
+const insecure = { [oauth.allowInsecureRequests]: true }
+/** Where people sign in, acme by SAML. */
+let product: Product
+let issuer: string
+let client: { readonly id: string; readonly secret: string }
+/** Another installation, with an issuer, people and policies of its own. */
+let fixture: TestDatabase
+let vendor: AnAssertionCompany
+
+beforeAll(async () => {
+  product = await aProduct()
+  issuer = product.issuer('acme')
+  const made = await product.admin('POST', '/tenants/acme/clients', {
+    ...{ name: 'Agent', redirectUris: [webRedirectUri], preApproved: true, tokenEndpointAuthMethod: 'client_secret_post' },
+    grantTypes: ['authorization_code', 'refresh_token', exchange],
+  })
+  expect(made).toMatchObject({ status: 201 })
+  client = { id: String(made.json['clientId']), secret: String(made.json['clientSecret']) }
+  fixture = await testDatabase()
+  vendor = await anAssertionCompany(fixture)
+  await vendor.begin()
+  const permission = {
+    ...{ client: client.id, audience: vendor.issuer(), clientThere: anAgent.id, resource: vendor.tenant().resource },
+    scopes: [{ name: 'documents:read', tier: 'read' }],
+  }
+  expect(await product.admin('PUT', '/tenants/acme/id-jag-issuing', { permissions: [permission] })).toMatchObject({ status: 200 })
+  // What the vendor's admin does: he reads who issues them, and trusts that.
+  const jwks = await (await fetch(`${issuer}/id-jag/jwks`)).json()
+  const mapping = { groups: { from: ['groups'] } }
+  await vendor.trust({ issuer: `${issuer}/id-jag`, jwks, mapping })
+  const scope =
+    'INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier, is_default) VALUES ($1, $2, $3, $3, $4, false)'
+  await vendor.owner(scope, vendor.tenant().resourceId, 'documents:read', 'read')
+  await vendor.publish('version: 1\nrules: [{name: all, effect: grant, scopes: ["documents:read"], everyone: true}]\n')
+}, 180_000)
+afterAll(async () => {
+  await vendor?.broker.close()
+  await fixture?.close()
+  await product?.stop()
+}, 60_000)
+
+async function signIn(): Promise<Record<'access_token' | 'refresh_token' | 'id_token', string>> {
+  const attempt = anAttempt({
+    ...{ issuer, clientId: client.id, resource: product.mcpUrl, redirectUri: webRedirectUri, scope: 'openid documents:read' },
+  })
+  const { page } = await walk(await aBrowser().open(attempt.url), { name: 'ada' })
+  const code = new URL(page.url).searchParams.get('code') ?? ''
+  const form = {
+    grant_type: 'authorization_code',
+    code,
+    redirect_uri: webRedirectUri,
+    code_verifier: attempt.verifier,
+    resource: product.mcpUrl,
+  }
+  const body = new URLSearchParams({ ...form, client_id: client.id, client_secret: client.secret })
+  return (await (await fetch(`${issuer}/token`, { method: 'POST', body })).json()) as Awaited<ReturnType<typeof signIn>>
+}
+const asked = (tokens: Awaited<ReturnType<typeof signIn>>) => ({
+  ...{ requested_token_type: idJag, subject_token: tokens.refresh_token, subject_token_type: refreshToken },
+  ...{ audience: vendor.issuer(), resource: vendor.tenant().resource },
+})
+
+it('a login by SAML becomes an access token of another installation, and its own installation takes no word of its own', async () => {
+  const as = await oauth.processDiscoveryResponse(
+    new URL(issuer),
+    await oauth.discoveryRequest(new URL(issuer), { algorithm: 'oauth2', ...insecure }),
+  )
+  expect(as['identity_chaining_requested_token_types_supported']).toEqual([idJag])
+  const tokens = await signIn()
+  const [of, auth] = [{ client_id: client.id }, oauth.ClientSecretPost(client.secret)]
+  const answer = await oauth.genericTokenEndpointRequest(as, of, auth, exchange, new URLSearchParams(asked(tokens)), insecure)
+  const issued = (await answer.json()) as { access_token: string; issued_token_type: string; token_type: string; expires_in: number }
+  expect(issued).toMatchObject({ issued_token_type: idJag, token_type: 'N_A', expires_in: 300 })
+  const keys = createRemoteJWKSet(new URL(`${issuer}/id-jag/jwks`))
+  await jwtVerify(issued.access_token, keys, { issuer: `${issuer}/id-jag`, audience: vendor.issuer(), typ: 'oauth-id-jag+jwt' })
+
+  // To its own installation it is nobody's word, at whichever tenant.
+  for (const company of ['acme', 'globex'] as const) {
+    const body = new URLSearchParams({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: issued.access_token })
+    const at = `${product.issuer(company)}/token`
+    expect((await fetch(at, { method: 'POST', body, headers: vendor.basic(client.id, client.secret) })).status).toBeGreaterThanOrEqual(400)
+  }
+
+  const { status, body } = await vendor.redeem(issued.access_token)
+  expect([status, body]).toEqual([200, expect.objectContaining({ token_type: 'Bearer', scope: 'documents:read' })])
+  expect(decodeJwt(body.access_token ?? '')).toMatchObject({ iss: vendor.issuer(), aud: vendor.tenant().resource, client_id: anAgent.id })
+  expect(await vendor.introspect(body.access_token ?? '')).toMatchObject({ active: true })
+  expect((await vendor.redeem(issued.access_token)).status).toBe(400)
+})
+
+it('openid-client and the MCP SDK get one, the SDK from what the issuer says of itself', async () => {
+  const tokens = await signIn()
+  const config = await openid.discovery(new URL(issuer), client.id, client.secret, openid.ClientSecretPost(client.secret), {
+    execute: [openid.allowInsecureRequests],
+    algorithm: 'oauth2',
+  })
+  await expect(
+    openid.genericGrantRequest(config, exchange, { ...asked(tokens), audience: 'https://nobody.example' }),
+  ).rejects.toMatchObject({
+    error: 'invalid_target',
+  })
+  const { audience, resource } = asked(tokens)
+  const of = { audience, resource, idToken: tokens.id_token, clientId: client.id, clientSecret: client.secret }
+  const found = await discoverAndRequestJwtAuthGrant({ idpUrl: issuer, ...of })
+  const given = await requestJwtAuthorizationGrant({ tokenEndpoint: `${issuer}/token`, scope: 'documents:read', ...of })
+  for (const { jwtAuthGrant } of [found, given]) {
+    expect(decodeJwt(jwtAuthGrant)).toMatchObject({ iss: `${issuer}/id-jag`, sub: decodeJwt(tokens.access_token).sub, resource })
+    expect((await vendor.redeem(jwtAuthGrant)).status).toBe(200)
+  }
+})
+
+it('whoever is out at her company gets no further one', async () => {
+  const tokens = await signIn()
+  await product.provision('acme')
+  await product.setActive('acme', 'ada', false)
+  const form = { grant_type: exchange, ...asked(tokens), client_id: client.id, client_secret: client.secret }
+  const again = async () =>
+    ((await (await fetch(`${issuer}/token`, { method: 'POST', body: new URLSearchParams(form) })).json()) as { error?: string }).error
+  await expect.poll(again, { timeout: 20_000, interval: 200 }).toBe('invalid_request')
+})
