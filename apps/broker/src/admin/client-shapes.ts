@@ -13,6 +13,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
+import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -61,6 +62,7 @@ export const clientShape = z.strictObject({
   requirePushedAuthorizationRequests: z.boolean().describe('Its authorization requests must be pushed: RFC 9126'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
+  logoUri: z.string().nullable().describe('Where it says that its logo is; people see it once an admin approved the picture'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
   at: toIso(at),
@@ -93,6 +95,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
   lastUsedAt: toIsoOrNull(client.lastUsedAt),
+  logoUri: client.logoUri ?? null,
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   postLogoutRedirectUris: [...client.postLogoutRedirectUris],
@@ -138,7 +141,15 @@ export const newClient = z
     redirectUris: redirectUris.default([]),
     grantTypes: z
       .array(
-        z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType, jwtBearerGrantType, tokenExchangeGrantType]),
+        z.enum([
+          'authorization_code',
+          'refresh_token',
+          'client_credentials',
+          deviceGrantType,
+          jwtBearerGrantType,
+          samlBearerGrantType,
+          tokenExchangeGrantType,
+        ]),
       )
       .min(1)
       .default(['authorization_code', 'refresh_token']),

@@ -6,6 +6,7 @@ import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
+import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 import { tokenExchangeGrantType } from './token-type.js'
@@ -45,7 +46,7 @@ export function buildServerMetadata(
     /** Whether any client may exchange tokens. */
     readonly tokenExchange: boolean
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
-    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
+    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean; readonly samlBearer: boolean }
   },
 ): ServerMetadata {
   return {
@@ -68,6 +69,7 @@ export function buildServerMetadata(
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
       ...(knows.tokenExchange ? [tokenExchangeGrantType] : []),
+      ...(knows.assertions.samlBearer ? [samlBearerGrantType] : []),
     ],
     ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
     code_challenge_methods_supported: ['S256'],

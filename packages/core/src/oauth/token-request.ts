@@ -5,6 +5,7 @@ import { Secret } from '../secret.js'
 import type { Scope } from '../tenant/ids.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { jwtBearerGrantType, longestAssertionGrant } from './jwt-bearer.js'
+import { longestSamlAssertion, samlBearerGrantType } from './saml-bearer.js'
 import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
 import { accessTokenUrn, longestSubjectToken, tokenExchangeGrantType } from './token-type.js'
@@ -41,6 +42,14 @@ export type JwtBearerRequest = {
   /** `undefined`: the one that the assertion names. */
   readonly resource: string | undefined
 }
+export type SamlBearerRequest = {
+  readonly grantType: typeof samlBearerGrantType
+  /** One SAML assertion, base64url. */
+  readonly assertion: Secret
+  readonly scopes: readonly Scope[] | undefined
+  /** `undefined`: none was named, and nothing is granted, because the assertion names none either. */
+  readonly resource: string | undefined
+}
 export type ExchangeRequest = {
   readonly grantType: typeof tokenExchangeGrantType
   readonly subjectToken: Secret
@@ -49,7 +58,14 @@ export type ExchangeRequest = {
   /** `resource` and `audience`, as far as they were sent; the same resource by either name. */
   readonly targets: readonly string[]
 }
-export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | JwtBearerRequest | DeviceCodeRequest | ExchangeRequest
+export type TokenRequest =
+  | CodeRequest
+  | RefreshRequest
+  | ClientCredentialsRequest
+  | JwtBearerRequest
+  | SamlBearerRequest
+  | DeviceCodeRequest
+  | ExchangeRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -75,6 +91,15 @@ const jwtBearerWire = z.object({
   resource: text.optional(),
 })
 
+const samlBearerWire = z.object({
+  assertion: z
+    .string()
+    .max(longestSamlAssertion)
+    .regex(/^[A-Za-z0-9_-]+$/),
+  scope: z.string().max(longestTokenParameter).optional(),
+  resource: text.optional(),
+})
+
 const exchangeWire = z.object({
   subject_token: z.string().min(1).max(longestSubjectToken),
   subject_token_type: text,
@@ -94,6 +119,7 @@ const exchangeWire = z.object({
  * @spec RFC 8628 §3.4 device_code
  * @spec RFC 7523 §2.1 assertion: exactly one JWT
  * @spec RFC 8693 §2.1 subject_token, and what it is exchanged for
+ * @spec RFC 7522 §2.1 assertion: base64url in one line, without padding
  */
 export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
   const values = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
@@ -104,6 +130,7 @@ export function parseTokenRequest(form: Readonly<Record<string, string>>): Resul
   if (grantType === 'client_credentials') return parseClientCredentialsRequest(values)
   if (grantType === deviceGrantType) return parseDeviceCodeRequest(values)
   if (grantType === jwtBearerGrantType) return parseJwtBearerRequest(values)
+  if (grantType === samlBearerGrantType) return parseSamlBearerRequest(values)
   if (grantType === tokenExchangeGrantType) return parseExchangeRequest(values)
   return err({ reason: 'grant_type_unsupported' })
 }
@@ -150,6 +177,15 @@ function parseJwtBearerRequest(values: unknown): Result<JwtBearerRequest, TokenR
   if (scopes === 'malformed') return malformed('scope')
   const { assertion, resource } = parsed.data
   return ok({ grantType: jwtBearerGrantType, assertion: new Secret(assertion), scopes, resource })
+}
+
+function parseSamlBearerRequest(values: unknown): Result<SamlBearerRequest, TokenRequestRefusal> {
+  const parsed = samlBearerWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const scopes = parseScopes(parsed.data.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  const { assertion, resource } = parsed.data
+  return ok({ grantType: samlBearerGrantType, assertion: new Secret(assertion), scopes, resource })
 }
 
 /** Unknown types are told by name before anything is read of what they are of. */
