@@ -50,6 +50,7 @@ import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
 import { toldOfPeopleEndpoints } from './told-of-people.endpoint.js'
 import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
+import { waitingClientEndpoints } from './waiting-clients.endpoint.js'
 import { wallTrialEndpoints } from './wall-trials.endpoint.js'
 import { webhookEndpoints } from './webhooks.endpoint.js'
 
@@ -72,6 +73,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...clientLogoEndpoints,
+  ...waitingClientEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
   ...dpopRulesEndpoints,

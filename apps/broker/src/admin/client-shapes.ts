@@ -13,6 +13,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
+import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -61,6 +62,9 @@ export const clientShape = z.strictObject({
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
   logoUri: z.string().nullable().describe('Where it says that its logo is; people see it once an admin approved the picture'),
+  etag: z
+    .string()
+    .describe('Of everything that is shown here: sent as If-Match, quoted, with a change, it refuses the change of what was not seen'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
   at: toIso(at),
@@ -77,7 +81,15 @@ const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<t
     postLogoutRedirectUris: [...before.postLogoutRedirectUris],
   },
 })
-export const showClient = (client: Client): z.output<typeof clientShape> => ({
+type ShownClient = z.output<typeof clientShape>
+
+/** Another one as soon as anything that an admin is shown is another. A digest, because a client's own version also moves when its document is only fetched again. */
+export const showClient = (client: Client): ShownClient => {
+  const shown = membersOf(client)
+  return { ...shown, etag: sha256Base64url(JSON.stringify(shown)) }
+}
+
+const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   clientId: client.id,
   kind: client.kind,
   name: client.name,
