@@ -50,6 +50,7 @@ beforeAll(async () => {
     device: { id: await aDevice(), otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
+    assertSaml: agent.assertSaml,
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,

@@ -13,6 +13,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
+import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -150,7 +151,9 @@ export const newClient = z
     name,
     redirectUris: redirectUris.default([]),
     grantTypes: z
-      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType, jwtBearerGrantType]))
+      .array(
+        z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType, jwtBearerGrantType, samlBearerGrantType]),
+      )
       .min(1)
       .default(['authorization_code', 'refresh_token']),
     tokenEndpointAuthMethod: z.enum(clientAuthMethods).default('none'),

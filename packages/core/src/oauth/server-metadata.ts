@@ -6,6 +6,7 @@ import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
+import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 import { claimsOfScopes } from './userinfo.js'
@@ -42,7 +43,7 @@ export function buildServerMetadata(
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
     readonly deviceGrant: boolean
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
-    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
+    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean; readonly samlBearer: boolean }
   },
 ): ServerMetadata {
   return {
@@ -64,6 +65,7 @@ export function buildServerMetadata(
       ...['authorization_code', 'refresh_token', 'client_credentials'],
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
+      ...(knows.assertions.samlBearer ? [samlBearerGrantType] : []),
     ],
     ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
     code_challenge_methods_supported: ['S256'],
