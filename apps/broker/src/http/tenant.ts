@@ -9,6 +9,7 @@
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
+import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
@@ -90,7 +91,7 @@ export type ResolvedSamlTrust = {
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -110,6 +111,8 @@ export type ResolvedTenant = Omit<
   readonly clientRegistration: ClientRegistration
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
+  /** Which clients may exchange whose tokens for which resource. */
+  readonly tokenExchange: TokenExchange
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
   readonly resources: readonly StoredResource[]
@@ -233,6 +236,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     secondFactor,
     clientRegistration,
     dpop,
+    tokenExchange,
     toldOfPeople,
     ...rest
   } = stored
@@ -280,6 +284,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     dpop: dpopRulesFromJson(dpop),
+    tokenExchange: tokenExchangeFromJson(tokenExchange),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
