@@ -6,6 +6,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aProduct, type Company, type Product } from './a-product.js'
+import { aPublisherOf } from './a-publisher.js'
 import { anAgentOf } from './an-agent.js'
 
 let product: Product
@@ -51,6 +52,7 @@ beforeAll(async () => {
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
     assertSaml: agent.assertSaml,
+    state: await aPublisherOf(product, 'acme'),
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,

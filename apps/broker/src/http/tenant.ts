@@ -43,6 +43,7 @@ import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstr
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import type { ResolvedIssuer } from '@drawbridge/upstream/saml/brought-assertion'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
+import { type SoftwareStatements, softwareStatementsFromJson } from '@drawbridge/upstream/software-statement/statement-issuers'
 import { createAbsentSlugs } from './absent-slugs.js'
 import { createLatestUsed } from './latest-used.js'
 import { createRounds } from './rounds.js'
@@ -90,7 +91,7 @@ export type ResolvedSamlTrust = {
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'softwareStatements')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -108,6 +109,8 @@ export type ResolvedTenant = Omit<
   readonly secondFactor: SecondFactorSetting
   /** In which ways clients may become known. */
   readonly clientRegistration: ClientRegistration
+  /** Whose word it takes for what a client that registers itself is. */
+  readonly softwareStatements: SoftwareStatements
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
   /** What clients may be told of people. */
@@ -234,6 +237,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     clientRegistration,
     dpop,
     toldOfPeople,
+    softwareStatements,
     ...rest
   } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
@@ -279,6 +283,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
+    softwareStatements: softwareStatementsFromJson(softwareStatements),
     dpop: dpopRulesFromJson(dpop),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     connection: (id) => connections.find((connection) => connection.id === id),

@@ -43,6 +43,8 @@ const wire = z.object({
   post_logout_redirect_uris: strings(50).optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
 })
+/** By their names on the wire. */
+export const registrationMembers: readonly string[] = Object.keys(wire.shape)
 
 /**
  * Unknown members are ignored, and unknown grant types are left out rather than refused: the answer says what was registered.
