@@ -4,6 +4,7 @@ import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
 import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
+import { clientLogoEndpoints } from './client-logo.endpoint.js'
 import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
@@ -71,6 +72,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...logoutSettingEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
+  ...clientLogoEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
   ...dpopRulesEndpoints,
