@@ -32,11 +32,12 @@ export async function readStated(
 ): Promise<Result<Stated, StatementRefusal>> {
   const { required, issuers } = tenant.softwareStatements
   const isNeeded = required || before !== undefined
-  const text = statementIn(body)
-  if (text === undefined && isNeeded) return err({ reason: 'registration_statement_missing' })
-  if (text === undefined || (issuers.length === 0 && !isNeeded))
-    return ok({ body, software: undefined, stated: new Set(), isApproved: false })
-  if (text === 'malformed') return err({ reason: 'registration_statement_invalid', detail: { rule: 'malformed' } })
+  const alone = ok({ body, software: undefined, stated: new Set<string>(), isApproved: false })
+  if (issuers.length === 0 && !isNeeded) return alone
+  const brought = statementIn(body)
+  if (!brought.ok) return err({ reason: 'registration_statement_invalid', detail: { rule: brought.error } })
+  const text = brought.value
+  if (text === undefined) return isNeeded ? err({ reason: 'registration_statement_missing' }) : alone
   const audiences = [tenant.issuer.url, `${tenant.issuer.url}/register`]
   const verified = await verifyStatement(deps.fetchSafely, issuers, { text, audiences, now })
   if (!verified.ok) return verified

@@ -17,7 +17,7 @@ describe('a registration', () => {
     { what: 'what is none', body: { software_statement: null }, is: 'malformed' },
     { what: 'one too long', body: { software_statement: 'a'.repeat(longestSoftwareStatement + 1) }, is: 'malformed' },
   ])('brings $what', ({ body, is }) => {
-    expect(statementIn(body)).toBe(is)
+    expect(statementIn(body)).toEqual(is === 'malformed' ? { ok: false, error: is } : { ok: true, value: is })
   })
 
   it('is what the statement says, and beside it what only the client says', () => {

@@ -3,6 +3,7 @@
  *
  * Whoever has the software has its statement, so it proves nobody: it says what may be registered, never by whom. RFC 7591 §2.3
  */
+import { err, ok, type Result } from '../result.js'
 import type { OAuthError } from './error.js'
 import { registrationMembers } from './registration-request.js'
 
@@ -26,10 +27,10 @@ export type StatementRefusal = OAuthError<
 >
 
 /** What the registration brings; `undefined`: none. */
-export function statementIn(body: unknown): string | undefined | 'malformed' {
+export function statementIn(body: unknown): Result<string | undefined, 'malformed'> {
   const given = membersOf(body)['software_statement']
-  if (given === undefined) return undefined
-  return typeof given === 'string' && given.length <= longestSoftwareStatement ? given : 'malformed'
+  if (given === undefined) return ok(undefined)
+  return typeof given === 'string' && given.length <= longestSoftwareStatement ? ok(given) : err('malformed')
 }
 
 export type StatedRegistration = {

@@ -5,7 +5,7 @@ import { err } from '@drawbridge/core/result'
 import { signForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
-import { fetchPauseSeconds, keysOfParty } from '../oidc/party-signature.js'
+import { keysOfParty } from '../oidc/party-signature.js'
 import { type AssertionTrust, parseAssertionTrust } from './trust.js'
 import { assertionLimits, claimedTrust, verifyAssertion } from './verify-assertion.js'
 
