@@ -5,6 +5,7 @@ import type { Gate, Target } from '@drawbridge/conformance/requirement'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
+import { aGatewayOf } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 import { aPublisherOf } from './a-publisher.js'
 import { anAgentOf } from './an-agent.js'
@@ -40,6 +41,7 @@ beforeAll(async () => {
   expect(await product.admin('PUT', '/tenants/acme/device-grant', { enabled: true })).toMatchObject({ status: 200 })
   const aDevice = async () => String((await made('acme', { name: 'Television', grantTypes: [deviceGrantType] }))['clientId'])
   const agent = await anAgentOf(product, 'acme')
+  const gateway = await aGatewayOf(product, 'acme', client.id)
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
     issuer,
@@ -51,6 +53,7 @@ beforeAll(async () => {
     device: { id: await aDevice(), otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
+    gateway,
     assertSaml: agent.assertSaml,
     state: await aPublisherOf(product, 'acme'),
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },

@@ -9,6 +9,7 @@
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
+import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
@@ -91,7 +92,7 @@ export type ResolvedSamlTrust = {
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'softwareStatements')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange' | 'softwareStatements')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -113,6 +114,8 @@ export type ResolvedTenant = Omit<
   readonly softwareStatements: SoftwareStatements
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
+  /** Which clients may exchange whose tokens for which resource. */
+  readonly tokenExchange: TokenExchange
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
   readonly resources: readonly StoredResource[]
@@ -236,6 +239,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     secondFactor,
     clientRegistration,
     dpop,
+    tokenExchange,
     toldOfPeople,
     softwareStatements,
     ...rest
@@ -285,6 +289,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     softwareStatements: softwareStatementsFromJson(softwareStatements),
     dpop: dpopRulesFromJson(dpop),
+    tokenExchange: tokenExchangeFromJson(tokenExchange),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),

@@ -22,6 +22,7 @@ function documentOf(tenant: ResolvedTenant): string {
     acrValues: acrValuesOf(tenant),
     registration: tenant.clientRegistration,
     deviceGrant: tenant.deviceGrant,
+    tokenExchange: tenant.tokenExchange.permissions.length > 0,
     assertions: assertionsOf(tenant),
     requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),

@@ -9,6 +9,7 @@ import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
+import { tokenExchangeGrantType } from './token-type.js'
 import { claimsOfScopes } from './userinfo.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
@@ -42,6 +43,8 @@ export function buildServerMetadata(
     readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
     readonly deviceGrant: boolean
+    /** Whether any client may exchange tokens. */
+    readonly tokenExchange: boolean
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
     readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean; readonly samlBearer: boolean }
   },
@@ -65,6 +68,7 @@ export function buildServerMetadata(
       ...['authorization_code', 'refresh_token', 'client_credentials'],
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
+      ...(knows.tokenExchange ? [tokenExchangeGrantType] : []),
       ...(knows.assertions.samlBearer ? [samlBearerGrantType] : []),
     ],
     ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
