@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aGatewayOf, aWordedClient } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
+import { aPublisherOf } from './a-publisher.js'
 import { anAgentOf } from './an-agent.js'
 
 let product: Product
@@ -55,6 +56,7 @@ beforeAll(async () => {
     gateway,
     worded: await aWordedClient(product, 'acme'),
     assertSaml: agent.assertSaml,
+    state: await aPublisherOf(product, 'acme'),
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,

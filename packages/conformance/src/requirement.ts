@@ -40,6 +40,8 @@ export type Target = {
     readonly audience: string
     readonly resource: string
   }
+  /** A software statement of an issuer whom `issuer` trusts, and `otherIssuer` does not: about a client at https://stated.example. */
+  readonly state: (change: StatementChange) => Promise<string>
   /** In its own name, with a key of P-256 by which it proves itself, at `issuer` alone. */
   readonly keyed: { readonly id: string; readonly kid: string; readonly privateKey: KeyObject }
   readonly resourceCredential: { readonly id: string; readonly secret: string }
@@ -52,6 +54,7 @@ export type AssertionChange = {
   readonly header?: Readonly<Record<string, unknown>>
   readonly claims?: Readonly<Record<string, unknown>>
 }
+export type StatementChange = { readonly claims?: Readonly<Record<string, unknown>>; readonly byStranger?: true }
 /** `written`: done to the text after it was signed. */
 export type SamlChange = {
   readonly issuer?: string
