@@ -94,7 +94,16 @@ export type ResolvedSamlTrust = {
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange' | 'idJagIssuing' | 'softwareStatements')
+  | (
+      | 'connectionChoice'
+      | 'secondFactor'
+      | 'clientRegistration'
+      | 'toldOfPeople'
+      | 'dpop'
+      | 'tokenExchange'
+      | 'idJagIssuing'
+      | 'softwareStatements'
+    )
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
