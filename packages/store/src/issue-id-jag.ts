@@ -18,7 +18,7 @@ import type { PersonRow } from './redecision.js'
 import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
-const proof = believedCte({ first: 23, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict = 'issue'` })
+const proof = believedCte({ first: 22, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict = 'issue'` })
 
 const issueStatement = hotStatement({
   name: 'issue_id_jag',
@@ -34,22 +34,22 @@ const issueStatement = hotStatement({
   verdict AS (
     SELECT CASE
       WHEN parent.client_id <> $5 THEN 'subject_token_of_other_client'
-      WHEN parent.subject_id IS NULL OR parent.subject_id::text <> COALESCE($8, parent.subject_id::text) THEN 'subject_token_of_no_person'
+      WHEN parent.subject_id IS NULL THEN 'subject_token_of_no_person'
       WHEN parent.grant_refusal IS NOT NULL THEN 'subject_token_dead'
       WHEN $7::bytea IS NOT NULL AND (token.rotated_at IS NOT NULL OR LEAST(token.expires_at, parent.refresh_ends_at) <= $2) THEN 'subject_token_dead'
-      WHEN token.dpop_jkt IS NOT NULL AND token.dpop_jkt IS DISTINCT FROM $22 THEN 'subject_token_of_other_key'
-      WHEN $9::int < parent.tenant_now OR $10::int < parent.client_now OR $11::int < parent.connection_now OR $12::int < parent.subject_now
-        OR $13::int < parent.grant_epoch THEN 'subject_token_dead'
-      WHEN parent.unsettled OR $14::int IS DISTINCT FROM parent.configuration_version OR $15::int <> parent.grant_epoch
-        OR $16::int <> parent.claims_now OR $17::int <> parent.directory_now OR parent.factors_reset_at IS DISTINCT FROM $18 THEN 'decide_again'
-      ELSE COALESCE($19::text, 'issue')
+      WHEN token.dpop_jkt IS NOT NULL AND token.dpop_jkt IS DISTINCT FROM $21 THEN 'subject_token_of_other_key'
+      WHEN $8::int < parent.tenant_now OR $9::int < parent.client_now OR $10::int < parent.connection_now OR $11::int < parent.subject_now
+        OR $12::int < parent.grant_epoch THEN 'subject_token_dead'
+      WHEN parent.unsettled OR $13::int IS DISTINCT FROM parent.configuration_version OR $14::int <> parent.grant_epoch
+        OR $15::int <> parent.claims_now OR $16::int <> parent.directory_now OR parent.factors_reset_at IS DISTINCT FROM $17 THEN 'decide_again'
+      ELSE COALESCE($18::text, 'issue')
     END AS verdict FROM parent LEFT JOIN token ON true),
   ${proof.cte},
   outcome AS (SELECT CASE WHEN verdict = 'issue' AND NOT ${proof.holds} THEN 'dpop_proof_replayed' ELSE verdict END AS verdict FROM verdict),
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'issue' THEN 'id_jag_issued' ELSE 'id_jag_refused' END, $4, parent.subject_id, $5, parent.connection_id,
-      parent.grant_id, $20, NULLIF(verdict, 'issue'), $21::jsonb || jsonb_strip_nulls(jsonb_build_object('why', parent.grant_refusal)), $25, $26
+      parent.grant_id, $19, NULLIF(verdict, 'issue'), $20::jsonb || jsonb_strip_nulls(jsonb_build_object('why', parent.grant_refusal)), $24, $25
     FROM outcome, parent WHERE outcome.verdict <> 'decide_again')
   SELECT caller.is_current, outcome.verdict, parent.*,
     CASE WHEN outcome.verdict IN ('decide_again', 'issue') THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = parent.subject_id) END AS subject_claims,
@@ -80,9 +80,7 @@ export type IssueIdJag = {
   /** `undefined`: no proof of a key was sent. */
   readonly provenKey: ProvenKey | undefined
   /** A refresh token by its hash, or what an ID token says whose signature has held. */
-  readonly subject:
-    | { readonly refreshTokenHash: CredentialHash }
-    | { readonly grantId: string; readonly sub: string; readonly epochs: Epochs }
+  readonly subject: { readonly refreshTokenHash: CredentialHash } | { readonly grantId: string; readonly epochs: Epochs }
   readonly decided: IdJagDecided | undefined
   readonly now: Instant
   readonly asked: Asked
@@ -115,7 +113,7 @@ export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIs
   const epochs = ofIdToken?.epochs
   const { rows } = await hot.query<Row>(issueStatement, [
     ...[issue.tenantId, toTimestamp(issue.now), ofIdToken?.grantId ?? null, caller.issuerId, caller.clientId, caller.clientVersion],
-    ...['refreshTokenHash' in subject ? subject.refreshTokenHash : null, ofIdToken?.sub ?? null],
+    'refreshTokenHash' in subject ? subject.refreshTokenHash : null,
     ...[epochs?.tenant ?? null, epochs?.client ?? null, epochs?.connection ?? null, epochs?.subject ?? null, epochs?.grant ?? null],
     ...[
       decided?.configurationVersion ?? null,
