@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aGatewayOf } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
+import { aPublisherOf } from './a-publisher.js'
 import { anAgentOf } from './an-agent.js'
 
 let product: Product
@@ -54,6 +55,7 @@ beforeAll(async () => {
     assert: agent.assert,
     gateway,
     assertSaml: agent.assertSaml,
+    state: await aPublisherOf(product, 'acme'),
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
