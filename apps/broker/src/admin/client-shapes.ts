@@ -9,12 +9,18 @@ import {
   isAcceptableJwksUri,
   judgedMembers,
 } from '@drawbridge/core/oauth/client'
+import { certificateNameKinds, parseCertificateName } from '@drawbridge/core/oauth/client-certificate'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+
+const certificateName = z.strictObject({
+  kind: z.enum(certificateNameKinds).describe('The subject as RFC 4514 writes it, or one of its alternative names'),
+  value: z.string().min(1).max(1024),
+})
 
 export const clientShape = z.strictObject({
   clientId: z.string(),
@@ -39,6 +45,7 @@ export const clientShape = z.strictObject({
         redirectUris: z.array(z.string()),
         grantTypes: z.array(z.string()),
         tokenEndpointAuthMethod: z.string(),
+        certificateName: certificateName.nullable(),
         dpopBoundAccessTokens: z.boolean(),
         jwks: z.unknown(),
         jwksUri: z.string().nullable(),
@@ -60,6 +67,7 @@ export const clientShape = z.strictObject({
   requirePushedAuthorizationRequests: z.boolean().describe('Its authorization requests must be pushed: RFC 9126'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
+  certificateName: certificateName.nullable().describe('What its certificate must hold, with tls_client_auth'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
   at: toIso(at),
@@ -69,6 +77,7 @@ const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<t
     redirectUris: [...before.redirectUris],
     grantTypes: [...before.grantTypes],
     tokenEndpointAuthMethod: before.authMethod,
+    certificateName: before.certificateName ?? null,
     dpopBoundAccessTokens: before.dpopBoundAccessTokens ?? false,
     jwks: before.jwks ?? null,
     jwksUri: before.jwksUri ?? null,
@@ -98,6 +107,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
   jwks: client.jwks ?? null,
   jwksUri: client.jwksUri ?? null,
+  certificateName: client.certificateName ?? null,
 })
 
 const ttl = z.int().min(60).max(86_400)
@@ -156,6 +166,14 @@ export const newClient = z
       .refine(isAcceptableJwksUri, 'https without a fragment: RFC 7591 §2')
       .optional()
       .describe('Where it publishes them instead; never both'),
+    certificateName: certificateName
+      .transform(({ kind, value }, context) => {
+        const name = parseCertificateName(kind, value)
+        if (name === undefined) context.addIssue({ code: 'custom', path: ['value'], message: 'no such name: RFC 8705 §2.1.2, RFC 4514' })
+        return name ?? z.NEVER
+      })
+      .optional()
+      .describe('For tls_client_auth: the one name by which its certificate is known'),
     applicationType: z.enum(['native', 'web']).default('web'),
     preApproved: z.boolean().default(false),
     scopeCeiling: scopeCeiling.default([]),
@@ -169,6 +187,10 @@ export const newClient = z
   .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined || client.jwksUri !== undefined, {
     path: ['jwks'],
     message: 'private_key_jwt needs the client’s keys, or where they are',
+  })
+  .refine((client) => (client.tokenEndpointAuthMethod === 'tls_client_auth') === (client.certificateName !== undefined), {
+    path: ['certificateName'],
+    message: 'tls_client_auth needs the name in the client’s certificate, and nothing else has one',
   })
   .refine((client) => client.jwks === undefined || client.jwksUri === undefined, {
     path: ['jwksUri'],

@@ -33,6 +33,7 @@ import {
   subjectOfAssertion,
   type VerifiedAssertion,
 } from './client-assertion.js'
+import { certificateReader, findFaultOfCertificate } from './client-certificate.js'
 import { clientKeysOf, type KeysMissing } from './client-keys.js'
 import { type ResolvePurpose, recallClient, resolveClient } from './resolve-client.js'
 
@@ -54,6 +55,8 @@ export type ClientClaim = {
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
   /** Asks no key of its assertion twice, however often the request is judged. */
   readonly isSignedBy: SignatureJudge
+  /** What the proxy says of the client's certificate. */
+  readonly certificate: ReturnType<typeof certificateReader>
 }
 
 export function readClientClaim(
@@ -75,7 +78,14 @@ export function readClientClaim(
       id: JSON.stringify([presented.value.clientId, jti]),
       expiresAt: rememberUntil,
     }))
-  return ok({ presented: presented.value, tenant, purpose, isFirstUse, isSignedBy: createSignatureJudge() })
+  return ok({
+    presented: presented.value,
+    tenant,
+    purpose,
+    isFirstUse,
+    isSignedBy: createSignatureJudge(),
+    certificate: certificateReader(deps.settings, http),
+  })
 }
 
 /**
@@ -149,7 +159,7 @@ function readAssertion(form: SingleValuedForm): Result<Presented, JsonRefusal> {
 async function findFault(deps: BrokerDeps, client: Client, claim: ClientClaim): Promise<JsonRefusal | undefined> {
   const { presented } = claim
   if (client.blockedAt !== undefined) return { reason: 'client_authentication_blocked' }
-  if (presented.method === 'none') return client.authMethod === 'none' ? undefined : { reason: 'client_authentication_method' }
+  if (presented.method === 'none') return findFaultOfName(deps, client, claim)
   if (presented.method === 'private_key_jwt') {
     return client.authMethod === 'private_key_jwt'
       ? findFaultOfAssertion(deps, client, claim, presented.assertion)
@@ -158,6 +168,12 @@ async function findFault(deps: BrokerDeps, client: Client, claim: ClientClaim): 
   if (!client.authMethod.startsWith('client_secret_') || !client.secretHash) return { reason: 'client_authentication_method' }
   const right = presented.secret.length <= limits.secretLength && sameHash(hashCredential(presented.secret), client.secretHash)
   return right ? undefined : { reason: 'client_secret_wrong' }
+}
+
+/** It says its name alone: enough for a public client, and for one whose certificate the connection was made with. RFC 8705 §2 */
+function findFaultOfName({ clock }: BrokerDeps, client: Client, { certificate }: ClientClaim): JsonRefusal | undefined {
+  if (client.authMethod === 'tls_client_auth') return findFaultOfCertificate(client, certificate(), clock.now())
+  return client.authMethod === 'none' ? undefined : { reason: 'client_authentication_method' }
 }
 
 async function findFaultOfAssertion(

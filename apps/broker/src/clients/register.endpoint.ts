@@ -9,6 +9,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
+import { offerOf } from './client-certificate.js'
 import { buildRegistrationAnswer } from './registration-answer.js'
 
 /** @spec RFC 7591 §3.1 request, §3.2.1 response */
@@ -25,7 +26,7 @@ export const registerEndpoint = endpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     if (!tenant.clientRegistration.dynamic) return refuseAsJson(oauthErrors.registration_closed, { reason: 'registration_closed' })
-    const parsed = parseRegistrationRequest(http.json.ok ? http.json.value : undefined)
+    const parsed = parseRegistrationRequest(http.json.ok ? http.json.value : undefined, offerOf(deps))
     if (!parsed.ok) return refuseAsJson(oauthErrors[parsed.error.reason], parsed.error)
     const now = deps.clock.now()
     const metadata = parsed.value

@@ -30,6 +30,9 @@ export const buildRegistrationAnswer = (
   token_endpoint_auth_method: metadata.authMethod,
   application_type: metadata.applicationType,
   ...(metadata.jwks === undefined ? {} : { jwks: metadata.jwks }),
+  ...(metadata.certificateName === undefined
+    ? {}
+    : { [`tls_client_auth_${metadata.certificateName.kind}`]: metadata.certificateName.value }),
   ...(metadata.jwksUri === undefined ? {} : { jwks_uri: metadata.jwksUri }),
   dpop_bound_access_tokens: metadata.dpopBoundAccessTokens,
   require_pushed_authorization_requests: metadata.requirePushedAuthorizationRequests,

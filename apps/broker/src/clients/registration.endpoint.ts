@@ -24,6 +24,7 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
+import { offerOf } from './client-certificate.js'
 import { buildRegistrationAnswer } from './registration-answer.js'
 
 /** Proven by its token, which is worth something until the next replacement. */
@@ -77,6 +78,7 @@ const read = endpoint<undefined, Owner>({
     const metadata: RegistrationRequest = {
       ...client,
       jwksUri: client.jwksUri,
+      certificateName: client.certificateName,
       backchannelLogoutUri: client.backchannelLogoutUri,
       backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
       dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
@@ -113,7 +115,7 @@ const replace = endpoint<undefined, Owner>({
     const { client, tokenHash } = http.caller
     if (!tenant.clientRegistration.dynamic) return refuse('registration_closed')
     if (client.blockedAt !== undefined) return refuse('registration_blocked')
-    const parsed = parseRegistrationUpdate(http.json.ok ? http.json.value : undefined, client.id)
+    const parsed = parseRegistrationUpdate(http.json.ok ? http.json.value : undefined, client.id, offerOf(deps))
     if (!parsed.ok) return refuseAsJson(oauthErrors[parsed.error.reason], parsed.error)
     const { metadata } = parsed.value
     const secret = secretAfter(http.caller, parsed.value, deps)

@@ -123,6 +123,7 @@ const declareClient = (client: LiveClient): Declared =>
     tokenEndpointAuthMethod: client.tokenEndpointAuthMethod,
     jwks: client.jwks ?? undefined,
     jwksUri: client.jwksUri ?? undefined,
+    certificateName: client.certificateName ?? undefined,
     applicationType: client.applicationType,
     preApproved: client.preApproved ? true : undefined,
     scopeCeiling: orAbsent(client.scopeCeiling),

@@ -54,6 +54,7 @@ export type LiveClient = {
   readonly dpopBoundAccessTokens?: boolean
   readonly jwks: unknown
   readonly jwksUri?: string | null
+  readonly certificateName?: { readonly kind: string; readonly value: string } | null
 }
 export type LiveContact = { readonly id: string; readonly name: string; readonly email: string }
 export type LiveWebhook = {

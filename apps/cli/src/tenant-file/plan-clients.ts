@@ -45,12 +45,13 @@ const governanceOf = ({ preApproved, scopeCeiling, accessTokenTtlSeconds }: Whol
   accessTokenTtlSeconds: accessTokenTtlSeconds ?? null,
 })
 /** What a client is, and cannot become. */
-const natureOf = ({ grantTypes, tokenEndpointAuthMethod, applicationType, jwks, jwksUri }: Whole) => ({
+const natureOf = ({ grantTypes, tokenEndpointAuthMethod, applicationType, jwks, jwksUri, certificateName }: Whole) => ({
   grantTypes: inOrder(grantTypes),
   tokenEndpointAuthMethod,
   applicationType,
   jwks: jwks ?? null,
   jwksUri: jwksUri ?? null,
+  certificateName: certificateName ?? null,
 })
 
 function planClient(client: FileClient, index: number, all: readonly LiveClient[]): Planned {

@@ -2,11 +2,12 @@
 import type { Brand } from '../brand.js'
 import type { Instant } from '../instant.js'
 import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '../tenant/ids.js'
+import type { CertificateName } from './client-certificate.js'
 
 export const clientKinds = ['metadata_document', 'dynamic', 'preregistered'] as const
 export type ClientKind = (typeof clientKinds)[number]
 
-export const clientAuthMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+export const clientAuthMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'] as const
 export type ClientAuthMethod = (typeof clientAuthMethods)[number]
 
 /** By which a client may sign its assertions. RFC 7518 §3.1; none of them lets whoever verifies sign, too. */
@@ -27,6 +28,8 @@ export type Client = {
   readonly jwks: unknown
   /** Where it publishes them instead. Never both. */
   readonly jwksUri?: string | undefined
+  /** With `tls_client_auth`: what its certificate must hold. */
+  readonly certificateName?: CertificateName | undefined
   readonly applicationType: 'native' | 'web'
   /** An admin of the tenant vouches for it, so neither gate is needed. */
   readonly preApproved: boolean
@@ -79,6 +82,7 @@ export type JudgedClient = Pick<
   | 'dpopBoundAccessTokens'
   | 'jwks'
   | 'jwksUri'
+  | 'certificateName'
   | 'backchannelLogoutUri'
   | 'postLogoutRedirectUris'
 >

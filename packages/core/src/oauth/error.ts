@@ -1,6 +1,7 @@
 /** The catalogue of OAuth refusals: every reason for which we say no, what goes on the wire, and which specification says so. */
 
 import { authorizationErrors } from './authorization-error.js'
+import { clientCertificateErrors } from './client-certificate-error.js'
 import { tokenErrors } from './token-error.js'
 
 export type OAuthErrorEntry = {
@@ -302,6 +303,7 @@ export const oauthErrors = {
   },
   client_assertion_invalid: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
   client_assertion_replayed: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
+  ...clientCertificateErrors,
   // Dynamic registration.
   pushed_request_nested: {
     code: 'invalid_request',

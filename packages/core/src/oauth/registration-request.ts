@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
-import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
+import { type ClientAuthMethod, clientAuthMethods, holdsSecretKey, isAcceptableJwksUri } from './client.js'
+import { type CertificateName, certificateNameOf } from './client-certificate.js'
 import { deviceGrantType } from './device-grant-type.js'
 import type { OAuthError } from './error.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
@@ -16,6 +17,7 @@ export type RegistrationRequest = {
   readonly authMethod: ClientAuthMethod
   readonly jwks: unknown
   readonly jwksUri: string | undefined
+  readonly certificateName: CertificateName | undefined
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
@@ -23,6 +25,9 @@ export type RegistrationRequest = {
   readonly postLogoutRedirectUris: readonly string[]
   readonly dpopBoundAccessTokens: boolean
 }
+
+/** What depends on the installation. `certificates`: whether clients can prove themselves by one. */
+export type RegistrationOffer = { readonly certificates: boolean }
 
 /** What a client that nobody vouched for may ever use. An assertion names the client that it was made for, so somebody vouches for it there. */
 export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', jwtBearerGrantType, deviceGrantType]
@@ -33,7 +38,7 @@ const wire = z.object({
   client_name: z.string().trim().max(200).optional(),
   grant_types: strings(20).optional(),
   response_types: strings(20).optional(),
-  token_endpoint_auth_method: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']).optional(),
+  token_endpoint_auth_method: z.enum(clientAuthMethods).optional(),
   jwks: z.object({ keys: z.array(z.looseObject({})).min(1).max(20) }).optional(),
   jwks_uri: z.string().refine(isAcceptableJwksUri).optional(),
   application_type: z.enum(['native', 'web']).optional(),
@@ -53,9 +58,11 @@ const wire = z.object({
  * @spec OIDC Registration §2 application_type
  * @spec RFC 8628 §4 the grant type of devices
  * @spec RFC 9449 §5.2 dpop_bound_access_tokens
+ * @spec RFC 8705 §2.1.2 tls_client_auth_subject_dn and its siblings
  */
 export function parseRegistrationRequest(
   body: unknown,
+  offer: RegistrationOffer = { certificates: false },
 ): Result<
   RegistrationRequest,
   OAuthError<'registration_malformed' | 'registration_redirect_uri' | 'registration_post_logout_redirect_uri'>
@@ -91,6 +98,11 @@ export function parseRegistrationRequest(
   const hasKeys = metadata.jwks !== undefined || jwksUri !== undefined
   if ((authMethod === 'private_key_jwt') !== hasKeys || holdsSecretKey(metadata.jwks) || holdsKeyBeyondLimits(metadata.jwks))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
+  const certificateName = certificateNameOf(body as Readonly<Record<string, unknown>>)
+  if (certificateName === 'malformed' || (authMethod === 'tls_client_auth') !== (certificateName !== 'none'))
+    return err({ reason: 'registration_malformed', detail: { field: 'tls_client_auth' } })
+  if (authMethod === 'tls_client_auth' && !offer.certificates)
+    return err({ reason: 'registration_malformed', detail: { field: 'token_endpoint_auth_method' } })
   return ok({
     name: metadata.client_name || 'An application without a name',
     redirectUris: metadata.redirect_uris,
@@ -98,6 +110,7 @@ export function parseRegistrationRequest(
     authMethod,
     jwks: metadata.jwks,
     jwksUri,
+    certificateName: certificateName === 'none' ? undefined : certificateName,
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
     requirePushedAuthorizationRequests: metadata.require_pushed_authorization_requests ?? false,
