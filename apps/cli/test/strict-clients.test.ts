@@ -252,6 +252,26 @@ async function introspected(token: string): Promise<oauth.IntrospectionResponse>
 const discovered = async () =>
   oauth.processDiscoveryResponse(new URL(issuer), await oauth.discoveryRequest(new URL(issuer), { algorithm: 'oauth2', ...insecure }))
 
+it('openid-client goes from one secret to the next without a moment in which it has none', async () => {
+  const { clientId, secret } = await aConfidentialClient({
+    grantTypes: ['client_credentials'],
+    tokenEndpointAuthMethod: 'client_secret_basic',
+  })
+  const ask = async (by: string) => {
+    const config = await openid.discovery(new URL(issuer), clientId, undefined, openid.ClientSecretBasic(by), {
+      execute: [openid.allowInsecureRequests],
+    })
+    return openid.clientCredentialsGrant(config, { resource: product.mcpUrl, scope: 'documents:read' })
+  }
+  const { json } = await product.admin('POST', `/tenants/acme/clients/${clientId}/secrets`, {})
+  const next = String(json['clientSecret'])
+  for (const by of [secret, next]) expect(await ask(by)).toHaveProperty('access_token')
+  const [{ id: former }] = json['secrets'] as [{ id: string }]
+  expect((await product.admin('DELETE', `/tenants/acme/clients/${clientId}/secrets/${former}`)).status).toBe(200)
+  await expect(ask(secret)).rejects.toMatchObject({ error: 'invalid_client', status: 401 })
+  expect(await ask(next)).toHaveProperty('access_token')
+})
+
 describe('oauth4webapi, a client in its own name', () => {
   const methods = {
     client_secret_basic: async () => {

@@ -48,7 +48,7 @@ async function countDynamicClients(db: Db, tenant: TenantId): Promise<number> {
 }
 
 /** What ends a registration here and now, whoever had an eye on the row: everything made for it is dead, and nobody can open it again. */
-const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash = NULL, blocked_at = coalesce(blocked_at, $2), epoch = epoch + 1, barrier_at = $2`
+const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash = NULL, second_secret_hash = NULL, blocked_at = coalesce(blocked_at, $2), epoch = epoch + 1, barrier_at = $2`
 
 /** A pending sign-in saves nobody, because strangers can begin one; a grant does, which takes a person of the tenant. */
 async function makeRoom(db: Db, tenant: TenantId, now: Instant): Promise<boolean> {
@@ -83,7 +83,14 @@ export async function findRegistration(db: Db, tenant: TenantId, { issuerId, id 
   return rows[0] && { client: toClient(rows[0]), tokenHash: rows[0].registration_token_hash }
 }
 
-const updateText = `UPDATE clients SET name = $4, redirect_uris = $5, grant_types = $6, token_endpoint_auth_method = $7, secret_hash = $8, jwks = $9::jsonb,
+/** The secret that the client named stays as it is, until its end; a new one takes the place of all. */
+const kept = (member: string) =>
+  `CASE WHEN $8 = secret_hash THEN secret_${member} WHEN $8 = second_secret_hash THEN second_secret_${member} END`
+const secretSaid = `secret_hash = $8, secret_created_at = CASE WHEN $8 IN (secret_hash, second_secret_hash) THEN ${kept('created_at')} WHEN $8 IS NOT NULL THEN $21 END,
+    secret_expires_at = ${kept('expires_at')}, secret_used_at = ${kept('used_at')},
+    second_secret_hash = NULL, second_secret_created_at = NULL, second_secret_expires_at = NULL, second_secret_used_at = NULL`
+
+const updateText = `UPDATE clients SET name = $4, redirect_uris = $5, grant_types = $6, token_endpoint_auth_method = $7, jwks = $9::jsonb, ${secretSaid},
     jwks_uri = $10, application_type = $11, backchannel_logout_uri = $12, backchannel_logout_session_required = $13, post_logout_redirect_uris = $14,
     require_pushed_requests = $15, dpop_bound_access_tokens = $16, certificate_name = $17::jsonb, document_digests = $18::jsonb, registration_token_hash = $19, pre_approved = pre_approved AND $20::jsonb IS NULL,
     approved_digests = CASE WHEN $20::jsonb IS NULL THEN approved_digests END, approval_lost = coalesce($20::jsonb, approval_lost)
@@ -121,6 +128,7 @@ export async function replaceRegistration(
     JSON.stringify(digests),
     draft.registrationTokenHash,
     lost === undefined ? null : JSON.stringify(lost),
+    toTimestamp(draft.now),
   ])
   const client = toClient(rows[0] as ClientRow)
   if (lost) await tellLoss(db, tenant, client, lost)

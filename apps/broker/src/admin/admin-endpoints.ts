@@ -5,6 +5,7 @@ import { announcementEndpoints } from './announcements.endpoint.js'
 import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
+import { clientSecretEndpoints } from './client-secrets.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
@@ -70,6 +71,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...logoutSettingEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
+  ...clientSecretEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
   ...dpopRulesEndpoints,

@@ -10,6 +10,7 @@ import {
   judgedMembers,
 } from '@drawbridge/core/oauth/client'
 import { certificateNameKinds, parseCertificateName } from '@drawbridge/core/oauth/client-certificate'
+import { type ClientSecret, secretIdOf } from '@drawbridge/core/oauth/client-secret'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
@@ -20,6 +21,19 @@ import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 const certificateName = z.strictObject({
   kind: z.enum(certificateNameKinds).describe('The subject as RFC 4514 writes it, or one of its alternative names'),
   value: z.string().min(1).max(1024),
+})
+
+export const clientSecretShape = z.strictObject({
+  id: z.string(),
+  createdAt: timeOrNull.describe('Null: by a version that did not note it'),
+  expiresAt: timeOrNull.describe('From then on it proves nothing; null: no end'),
+  lastUsedAt: timeOrNull.describe('When it last got the client a token, exact to an hour; null: not since that is noted'),
+})
+export const showSecret = (secret: ClientSecret): z.output<typeof clientSecretShape> => ({
+  id: secretIdOf(secret),
+  createdAt: toIsoOrNull(secret.createdAt),
+  expiresAt: toIsoOrNull(secret.expiresAt),
+  lastUsedAt: toIsoOrNull(secret.lastUsedAt),
 })
 
 export const clientShape = z.strictObject({
@@ -67,6 +81,7 @@ export const clientShape = z.strictObject({
   requirePushedAuthorizationRequests: z.boolean().describe('Its authorization requests must be pushed: RFC 9126'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
+  secrets: z.array(clientSecretShape).describe('Two at most, the older one first'),
   certificateName: certificateName.nullable().describe('What its certificate must hold, with tls_client_auth'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
@@ -108,6 +123,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   jwks: client.jwks ?? null,
   jwksUri: client.jwksUri ?? null,
   certificateName: client.certificateName ?? null,
+  secrets: client.secrets.map(showSecret),
 })
 
 const ttl = z.int().min(60).max(86_400)

@@ -141,7 +141,7 @@ const replaceSecret = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/clients/:client/secret',
   tag,
-  summary: 'Make a new secret, shown once; the old one is worth nothing from then on',
+  summary: 'Make a new secret, shown once; what it had of secrets is worth nothing from then on',
   permission: 'configuration:write',
   status: 201,
   answer: z.strictObject({ clientId: z.string(), clientSecret: z.string() }),
@@ -154,7 +154,8 @@ const replaceSecret = adminEndpoint({
       // Whoever has the secret of a directory says who works for the company: the same permission as for its token, and as audible.
       const isDirectory = await isScimClient(db, tenant.id, which.issuerId, which.id)
       if (isDirectory && !http.caller.key.permissions.includes('impersonate')) return 'permission_missing' as const
-      if (!(await replaceClientSecret(db, tenant.id, which, hashCredential(secret)))) return 'not_found' as const
+      if (!(await replaceClientSecret(db, tenant.id, which, { hash: hashCredential(secret), now: deps.clock.now() })))
+        return 'not_found' as const
       const asked = isDirectory ? { ...http, permission: 'impersonate' as const } : http
       await audit(db, tenant.id, asked, deps, { kind: 'client.secret_replaced', clientId: which.id })
       return undefined

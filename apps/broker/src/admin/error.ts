@@ -79,6 +79,27 @@ export const adminErrors = {
     title: 'Enough keys',
     say: 'this connection has four keys already: remove one that no longer signs first',
   },
+  secrets_full: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Two secrets live',
+    say: 'this client has two secrets already: withdraw the one that it uses no more (client show says when each was used last)',
+  },
+  last_secret: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'The last secret',
+    say: 'no other secret of this client lives: give it another first, or block the client',
+  },
+  secret_ends_before_now: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'ours',
+    title: 'An end that is over',
+    say: 'a secret ends later than now: withdraw it to end it at once',
+  },
   scim_tokens_enough: {
     code: 'conflict',
     status: 409,

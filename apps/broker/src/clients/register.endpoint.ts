@@ -53,7 +53,13 @@ export const registerEndpoint = endpoint({
       return client
     })
     if (!registered) return refuseAsJson(oauthErrors.registration_full, { reason: 'registration_full' })
-    const body = buildRegistrationAnswer(tenant, { id, metadata, registrationToken, secret, issuedAt: now })
+    const body = buildRegistrationAnswer(tenant, {
+      id,
+      metadata,
+      registrationToken,
+      secret: secret === undefined ? undefined : { secret, expiresAt: undefined },
+      issuedAt: now,
+    })
     return json(body, { status: 201, headers: { 'cache-control': 'no-store' } })
   },
 })

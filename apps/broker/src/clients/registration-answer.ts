@@ -4,12 +4,14 @@ import type { RegistrationRequest } from '@drawbridge/core/oauth/registration-re
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import type { ResolvedTenant } from '../http/tenant.js'
 
+/** `expiresAt`: undefined if it has no end. */
+export type ShownSecret = { readonly secret: string; readonly expiresAt: Instant | undefined }
 export type ShownRegistration = {
   readonly id: ClientId
   readonly metadata: Omit<RegistrationRequest, 'grantTypes'> & { readonly grantTypes: readonly string[] }
   /** The only time that it is shown; by a later look the client has it already. */
   readonly registrationToken: string
-  readonly secret?: string | undefined
+  readonly secret?: ShownSecret | undefined
   readonly issuedAt?: Instant | undefined
 }
 
@@ -20,7 +22,9 @@ export const buildRegistrationAnswer = (
 ) => ({
   client_id: id,
   ...(issuedAt === undefined ? {} : { client_id_issued_at: toSeconds(issuedAt) }),
-  ...(secret === undefined ? {} : { client_secret: secret, client_secret_expires_at: 0 }),
+  ...(secret === undefined
+    ? {}
+    : { client_secret: secret.secret, client_secret_expires_at: secret.expiresAt === undefined ? 0 : toSeconds(secret.expiresAt) }),
   registration_client_uri: `${tenant.issuer.url}/register/${id}`,
   registration_access_token: registrationToken,
   client_name: metadata.name,

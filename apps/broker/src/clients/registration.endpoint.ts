@@ -5,6 +5,7 @@
  * describe themselves have none. Whoever comes without the right one hears the same whether the client exists or not.
  */
 import type { Instant } from '@drawbridge/core/instant'
+import { isLiving } from '@drawbridge/core/oauth/client-secret'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import type { RegistrationRequest } from '@drawbridge/core/oauth/registration-request'
 import {
@@ -25,7 +26,7 @@ import { type Answer, empty, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
 import { offerOf } from './client-certificate.js'
-import { buildRegistrationAnswer } from './registration-answer.js'
+import { buildRegistrationAnswer, type ShownSecret } from './registration-answer.js'
 
 /** Proven by its token, which is worth something until the next replacement. */
 type Owner = Registration & { readonly token: string }
@@ -88,14 +89,17 @@ const read = endpoint<undefined, Owner>({
   },
 })
 
-type Secret = { readonly shown: string | undefined; readonly hash: CredentialHash | undefined }
+type Secret = { readonly shown: ShownSecret | undefined; readonly hash: CredentialHash | undefined }
 
 /** Undefined: the client names a secret that it does not have. RFC 7592 §2.2 */
 function secretAfter({ client }: Owner, { metadata, keptSecret }: RegistrationUpdate, deps: BrokerDeps): Secret | undefined {
-  if (keptSecret !== undefined && !(client.secretHash && sameHash(hashCredential(keptSecret), client.secretHash))) return undefined
+  const hash = keptSecret === undefined ? undefined : hashCredential(keptSecret)
+  const kept = hash && client.secrets.find((secret) => sameHash(hash, secret.hash) && isLiving(secret, deps.clock.now()))
+  if (hash && !kept) return undefined
   if (!metadata.authMethod.startsWith('client_secret_')) return { shown: undefined, hash: undefined }
-  const shown = keptSecret ?? deps.random.token()
-  return { shown, hash: hashCredential(shown) }
+  if (kept && keptSecret !== undefined) return { shown: { secret: keptSecret, expiresAt: kept.expiresAt }, hash: kept.hash }
+  const secret = deps.random.token()
+  return { shown: { secret, expiresAt: undefined }, hash: hashCredential(secret) }
 }
 
 /**

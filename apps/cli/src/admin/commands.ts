@@ -1,5 +1,6 @@
 /** Every command that speaks to the admin API. */
 import type { AdminCommand } from './command.js'
+import { clientSecretCommands } from './commands/client-secret-commands.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { deadLetterCommands } from './commands/dead-letter-commands.js'
 import { deliveryCommands } from './commands/delivery-commands.js'
@@ -30,6 +31,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...domainCommands,
   ...policyCommands,
   ...grantCommands,
+  ...clientSecretCommands,
   ...deviceCommands,
   ...streamCommands,
   ...factorCommands,

@@ -1,6 +1,4 @@
 /** Why a client is not believed that proves itself by a certificate. Who asks hears the same as of a wrong secret; the log says which it was. */
-import type { OAuthErrorEntry } from './error.js'
-
 const refused = {
   code: 'invalid_client',
   status: 401,
@@ -16,4 +14,4 @@ export const clientCertificateErrors = {
   client_certificate_malformed: { ...refused, spec: 'RFC 9440 §2.1' },
   client_certificate_not_in_force: { ...refused, spec: 'RFC 5280 §4.1.2.5' },
   client_certificate_of_other: { ...refused, spec: 'RFC 8705 §2.1' },
-} as const satisfies Record<string, OAuthErrorEntry>
+} as const

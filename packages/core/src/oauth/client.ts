@@ -1,8 +1,9 @@
 /** A client at one issuer, however it became known: by its own document, by dynamic registration, or by an admin. */
 import type { Brand } from '../brand.js'
 import type { Instant } from '../instant.js'
-import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '../tenant/ids.js'
+import type { ClientId, IssuerId, Scope, TenantId } from '../tenant/ids.js'
 import type { CertificateName } from './client-certificate.js'
+import type { ClientSecret } from './client-secret.js'
 
 export const clientKinds = ['metadata_document', 'dynamic', 'preregistered'] as const
 export type ClientKind = (typeof clientKinds)[number]
@@ -23,7 +24,8 @@ export type Client = {
   readonly redirectUris: readonly string[]
   readonly grantTypes: readonly string[]
   readonly authMethod: ClientAuthMethod
-  readonly secretHash: CredentialHash | undefined
+  /** Two at most, the older one first; those that have lapsed, too. */
+  readonly secrets: readonly ClientSecret[]
   /** A JWK Set as the client published it; parsed where it is used. */
   readonly jwks: unknown
   /** Where it publishes them instead. Never both. */
@@ -91,7 +93,7 @@ export type JudgedClient = Pick<
 export type ApprovalLost = { readonly at: Instant; readonly changed: readonly JudgedMember[]; readonly before: JudgedClient }
 
 /** A client that has proven itself at this request. Only client authentication makes one. */
-export type ProvenClient = Brand<Client, 'ProvenClient'>
+export type ProvenClient = Brand<Client & { readonly secretUsed?: ClientSecret }, 'ProvenClient'>
 
 /**
  * The host that stands behind a client: of the document for a client that describes itself, else of its redirect URI.
