@@ -1,4 +1,6 @@
 /** Refusals of the admin API, written as problem documents. RFC 9457. */
+import { clientErrors } from './client-error.js'
+
 export const adminErrors = {
   key_missing: {
     code: 'unauthorized',
@@ -79,27 +81,7 @@ export const adminErrors = {
     title: 'Enough keys',
     say: 'this connection has four keys already: remove one that no longer signs first',
   },
-  secrets_full: {
-    code: 'conflict',
-    status: 409,
-    spec: 'ours',
-    title: 'Two secrets live',
-    say: 'this client has two secrets already: withdraw the one that it uses no more (client show says when each was used last)',
-  },
-  last_secret: {
-    code: 'conflict',
-    status: 409,
-    spec: 'ours',
-    title: 'The last secret',
-    say: 'no other secret of this client lives: give it another first, or block the client',
-  },
-  secret_ends_before_now: {
-    code: 'invalid_request',
-    status: 400,
-    spec: 'ours',
-    title: 'An end that is over',
-    say: 'a secret ends later than now: withdraw it to end it at once',
-  },
+  ...clientErrors,
   scim_tokens_enough: {
     code: 'conflict',
     status: 409,
@@ -120,13 +102,6 @@ export const adminErrors = {
     spec: 'RFC 9110 §15.5.10',
     title: 'Already taken',
     say: 'that name or identifier is taken, here or by another tenant; it is never reused',
-  },
-  client_document_changed: {
-    code: 'conflict',
-    status: 409,
-    spec: 'OAuth CIMD §6',
-    title: 'Another document',
-    say: 'the document of this client is no longer the one with that digest: look at it again, then approve what you have seen',
   },
   scim_client_bound: {
     code: 'conflict',

@@ -1,0 +1,31 @@
+/** Refusals of the admin API that are about clients. */
+export const clientErrors = {
+  secrets_full: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Two secrets live',
+    say: 'this client has two secrets already: withdraw the one that it uses no more (client show says when each was used last)',
+  },
+  last_secret: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'The last secret',
+    say: 'no other secret of this client lives: give it another first, or block the client',
+  },
+  secret_ends_before_now: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'ours',
+    title: 'An end that is over',
+    say: 'a secret ends later than now: withdraw it to end it at once',
+  },
+  client_document_changed: {
+    code: 'conflict',
+    status: 409,
+    spec: 'OAuth CIMD §6',
+    title: 'Another document',
+    say: 'the document of this client is no longer the one with that digest: look at it again, then approve what you have seen',
+  },
+} as const
