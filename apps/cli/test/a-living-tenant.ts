@@ -95,6 +95,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   deviceGrant: { enabled: false },
   dpop: { boundTokensDemanded: false, nonceDemanded: true },
   pushedRequests: { required: false },
+  subjectTypes: { pairwiseByDefault: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: {
@@ -255,6 +256,7 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
     deviceGrant: fc.record({ enabled: fc.boolean() }),
     dpop: fc.record({ boundTokensDemanded: fc.boolean(), nonceDemanded: fc.boolean() }),
     pushedRequests: fc.record({ required: fc.boolean() }),
+    subjectTypes: fc.record({ pairwiseByDefault: fc.boolean() }),
     loginTracing: fc.record({ recordClaims: fc.boolean() }),
     loginRecording: fc.record({ recordLogins: fc.boolean() }),
     choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),

@@ -41,6 +41,7 @@ beforeAll(async () => {
   const client = { id: 'twin', redirectUri: webRedirectUri }
   for (const company of ['acme', 'globex'] as const)
     await made(company, { clientId: client.id, name: 'Twin', redirectUris: [client.redirectUri], preApproved: true })
+  await made('acme', { clientId: 'pairwise', name: 'Pairwise', redirectUris: [webRedirectUri], preApproved: true, subjectType: 'pairwise' })
   const machine = await made('acme', {
     name: 'Machine',
     grantTypes: ['client_credentials'],
@@ -78,6 +79,7 @@ beforeAll(async () => {
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
+    pairwise: { id: 'pairwise', redirectUri: webRedirectUri },
     certified: { id: String(certified['clientId']), showing: (which) => certificates[which] },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,

@@ -54,6 +54,7 @@ beforeAll(async () => {
     agent: { id: 'agent', secret: 'secret', scope: 'read' },
     assert: async () => 'a.b.c',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
+    pairwise: { id: 'pairwise', redirectUri: client.redirectUri },
     certified: { id: 'certified', showing: () => ({}) },
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,

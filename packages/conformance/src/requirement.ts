@@ -32,6 +32,8 @@ export type Target = {
   readonly keyed: { readonly id: string; readonly kid: string; readonly privateKey: KeyObject }
   /** In its own name, by a certificate, at `issuer` alone. `showing`: the headers of a proxy that verified this certificate, or of one that is not ours. */
   readonly certified: { readonly id: string; readonly showing: (which: ShownCertificate) => Readonly<Record<string, string>> }
+  /** Public and approved like `client`; it asked for a sub of its own. */
+  readonly pairwise: { readonly id: string; readonly redirectUri: string }
   readonly resourceCredential: { readonly id: string; readonly secret: string }
   /** Follows an authorization URL as the person would; resolves with the address at which the browser ends. */
   readonly signIn: (authorizationUrl: string) => Promise<string>

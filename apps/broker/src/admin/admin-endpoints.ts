@@ -44,6 +44,7 @@ import { setupLinkEndpoints } from './setup-links.endpoint.js'
 import { signalStreamEndpoints } from './signal-streams.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
+import { subjectTypesEndpoints } from './subject-types.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
 import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
@@ -76,6 +77,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...deviceGrantEndpoints,
   ...dpopRulesEndpoints,
   ...pushedRequestsEndpoints,
+  ...subjectTypesEndpoints,
   ...toldOfPeopleEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,

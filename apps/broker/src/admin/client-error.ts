@@ -1,5 +1,12 @@
 /** Refusals of the admin API that are about clients. */
 export const clientErrors = {
+  sector_identifier_unusable: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'OIDC Core §8.1',
+    title: 'No such sector',
+    say: 'the sectorIdentifierUri cannot be read, or is no JSON array that lists every redirect URI of the client; see errors',
+  },
   secrets_full: {
     code: 'conflict',
     status: 409,

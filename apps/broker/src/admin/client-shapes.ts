@@ -15,6 +15,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
+import { subjectTypeOf, subjectTypes } from '@drawbridge/core/oauth/subject-type'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -81,6 +82,9 @@ export const clientShape = z.strictObject({
   requirePushedAuthorizationRequests: z.boolean().describe('Its authorization requests must be pushed: RFC 9126'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
+  subjectType: z.enum(subjectTypes).describe('pairwise: it knows people by a sub of its own sector: OIDC Core §8'),
+  sectorIdentifier: z.string().nullable().describe('Whom that sub is for: a host, or the client alone; null: public'),
+  sectorIdentifierUri: z.string().nullable(),
   secrets: z.array(clientSecretShape).describe('Two at most, the older one first'),
   certificateName: certificateName.nullable().describe('What its certificate must hold, with tls_client_auth'),
 })
@@ -123,6 +127,9 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   jwks: client.jwks ?? null,
   jwksUri: client.jwksUri ?? null,
   certificateName: client.certificateName ?? null,
+  subjectType: subjectTypeOf(client),
+  sectorIdentifier: client.sectorIdentifier ?? null,
+  sectorIdentifierUri: client.sectorIdentifierUri ?? null,
   secrets: client.secrets.map(showSecret),
 })
 
@@ -198,6 +205,12 @@ export const newClient = z
     backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
     postLogoutRedirectUris: postLogoutRedirectUris.default([]),
     dpopBoundAccessTokens: dpopBoundAccessTokens.default(false),
+    subjectType: z.enum(subjectTypes).optional().describe('For ever; by itself as the tenant chose: OIDC Core §8'),
+    sectorIdentifierUri: z
+      .string()
+      .refine(isAcceptableJwksUri, 'https without a fragment: OIDC Core §8.1')
+      .optional()
+      .describe('Where all redirect URIs of the sector are listed; read once, at its registration'),
     requirePushedAuthorizationRequests: requirePushedAuthorizationRequests.default(false),
   })
   .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined || client.jwksUri !== undefined, {

@@ -7,6 +7,7 @@ import { findClient, insertClient, listClients, updateClientGovernance } from '@
 import { isScimClient } from '@drawbridge/store/scim-tokens'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { z } from 'zod'
+import { checkSectorDocument, sectorIdentifierOf } from '../clients/sector.js'
 import { json } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, answerRemoval, audit } from './admin-endpoint.js'
@@ -60,10 +61,12 @@ const create = adminEndpoint({
   body: newClient,
   status: 201,
   answer: clientShape.extend({ clientSecret: z.string().optional().describe('With client_secret_basic and client_secret_post') }),
-  refuses: ['conflict'],
+  refuses: ['conflict', 'sector_identifier_unusable'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const { clientId, tokenEndpointAuthMethod: authMethod, ...body } = http.parsed
+    const sector = await checkSectorDocument(deps, body)
+    if (!sector.ok) return refuseAdmin('sector_identifier_unusable', [{ path: 'sectorIdentifierUri', message: sector.error }])
     const secret = authMethod.startsWith('client_secret') ? deps.random.token() : undefined
     const id = (clientId ?? deps.random.uuid()) as ClientId
     const client = await inTenant(deps.database, tenant.id, async (db) => {
@@ -73,6 +76,7 @@ const create = adminEndpoint({
         authMethod,
         issuerId: tenant.issuer.id,
         kind: 'preregistered',
+        sectorIdentifier: sectorIdentifierOf(tenant, { ...body, id, kind: 'preregistered' }),
         jwks: body.jwks,
         accessTokenTtlSeconds: body.accessTokenTtlSeconds,
         scopeCeiling: body.scopeCeiling as Scope[],

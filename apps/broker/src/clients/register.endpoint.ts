@@ -1,6 +1,7 @@
 /** Dynamic client registration. Deprecated by MCP in favour of metadata documents; kept for clients that know nothing else. */
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { parseRegistrationRequest } from '@drawbridge/core/oauth/registration-request'
+import { subjectTypeOf } from '@drawbridge/core/oauth/subject-type'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
@@ -10,7 +11,8 @@ import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
 import { offerOf } from './client-certificate.js'
-import { buildRegistrationAnswer } from './registration-answer.js'
+import { buildRegistrationAnswer, refuseSector } from './registration-answer.js'
+import { checkSectorDocument, sectorIdentifierOf } from './sector.js'
 
 /** @spec RFC 7591 §3.1 request, §3.2.1 response */
 export const registerEndpoint = endpoint({
@@ -31,6 +33,8 @@ export const registerEndpoint = endpoint({
     const now = deps.clock.now()
     const metadata = parsed.value
     const id = `dbd_${deps.random.uuid()}` as ClientId
+    const sector = await checkSectorDocument(deps, metadata)
+    if (!sector.ok) return refuseSector(sector.error)
     const secret = metadata.authMethod.startsWith('client_secret_') ? deps.random.token() : undefined
     const registrationToken = deps.random.token()
     const draft: RegistrationDraft = {
@@ -38,6 +42,7 @@ export const registerEndpoint = endpoint({
       id,
       issuerId: tenant.issuer.id,
       kind: 'dynamic',
+      sectorIdentifier: sectorIdentifierOf(tenant, { ...metadata, id, kind: 'dynamic' }),
       secretHash: secret === undefined ? undefined : hashCredential(secret),
       registrationTokenHash: hashCredential(registrationToken),
       preApproved: false,
@@ -55,7 +60,7 @@ export const registerEndpoint = endpoint({
     if (!registered) return refuseAsJson(oauthErrors.registration_full, { reason: 'registration_full' })
     const body = buildRegistrationAnswer(tenant, {
       id,
-      metadata,
+      metadata: { ...metadata, subjectType: subjectTypeOf(draft) },
       registrationToken,
       secret: secret === undefined ? undefined : { secret, expiresAt: undefined },
       issuedAt: now,

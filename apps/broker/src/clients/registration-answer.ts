@@ -1,8 +1,11 @@
 /** What a client is told of its registration, whenever it is. */
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
+import { oauthErrors } from '@drawbridge/core/oauth/error'
 import type { RegistrationRequest } from '@drawbridge/core/oauth/registration-request'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
+import type { Answer } from '../http/answer.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { refuseAsJson } from '../http/write-error.js'
 
 /** `expiresAt`: undefined if it has no end. */
 export type ShownSecret = { readonly secret: string; readonly expiresAt: Instant | undefined }
@@ -33,6 +36,8 @@ export const buildRegistrationAnswer = (
   response_types: metadata.grantTypes.includes('authorization_code') ? ['code'] : [],
   token_endpoint_auth_method: metadata.authMethod,
   application_type: metadata.applicationType,
+  subject_type: metadata.subjectType,
+  ...(metadata.sectorIdentifierUri === undefined ? {} : { sector_identifier_uri: metadata.sectorIdentifierUri }),
   ...(metadata.jwks === undefined ? {} : { jwks: metadata.jwks }),
   ...(metadata.certificateName === undefined
     ? {}
@@ -48,3 +53,7 @@ export const buildRegistrationAnswer = (
         backchannel_logout_session_required: metadata.backchannelLogoutSessionRequired,
       }),
 })
+
+/** Its `sector_identifier_uri` cannot be read, or does not list what it must. */
+export const refuseSector = (why: string): Answer =>
+  refuseAsJson(oauthErrors.registration_sector_identifier, { reason: 'registration_sector_identifier', detail: { why } })

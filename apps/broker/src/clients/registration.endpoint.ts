@@ -14,6 +14,7 @@ import {
   parseRegistrationUpdate,
   type RegistrationUpdate,
 } from '@drawbridge/core/oauth/registration-update'
+import { subjectTypeOf } from '@drawbridge/core/oauth/subject-type'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ClientId, CredentialHash, DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
@@ -26,7 +27,8 @@ import { type Answer, empty, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
 import { offerOf } from './client-certificate.js'
-import { buildRegistrationAnswer, type ShownSecret } from './registration-answer.js'
+import { buildRegistrationAnswer, refuseSector, type ShownSecret } from './registration-answer.js'
+import { checkSectorDocument, sectorIdentifierOf } from './sector.js'
 
 /** Proven by its token, which is worth something until the next replacement. */
 type Owner = Registration & { readonly token: string }
@@ -83,6 +85,8 @@ const read = endpoint<undefined, Owner>({
       backchannelLogoutUri: client.backchannelLogoutUri,
       backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
       dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
+      subjectType: subjectTypeOf(client),
+      sectorIdentifierUri: client.sectorIdentifierUri,
       requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
     }
     return json(buildRegistrationAnswer(tenantOf(http), { id: client.id, metadata, registrationToken: token }), noStore)
@@ -124,11 +128,14 @@ const replace = endpoint<undefined, Owner>({
     const { metadata } = parsed.value
     const secret = secretAfter(http.caller, parsed.value, deps)
     if (!secret) return refuse('registration_update_malformed', { field: 'client_secret' })
+    const sector = await checkSectorDocument(deps, metadata)
+    if (!sector.ok) return refuseSector(sector.error)
     const registrationToken = deps.random.token()
     const now = deps.clock.now()
     const draft = {
       ...client,
       ...metadata,
+      sectorIdentifier: sectorIdentifierOf(tenant, { ...metadata, id: client.id, kind: client.kind }, client),
       secretHash: secret.hash,
       registrationTokenHash: hashCredential(registrationToken),
       now,
@@ -142,7 +149,8 @@ const replace = endpoint<undefined, Owner>({
       return true
     })
     if (!isReplaced) return refuse('registration_token_invalid')
-    return json(buildRegistrationAnswer(tenant, { id: client.id, metadata, registrationToken, secret: secret.shown }), noStore)
+    const shown = { ...metadata, subjectType: subjectTypeOf(draft) }
+    return json(buildRegistrationAnswer(tenant, { id: client.id, metadata: shown, registrationToken, secret: secret.shown }), noStore)
   },
 })
 

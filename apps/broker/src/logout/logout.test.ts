@@ -17,6 +17,7 @@ import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenClient, type TokenAnswer } from '@drawbridge/testkit/a-token-client'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { mostPostedBytes } from '../http/form.js'
 
@@ -175,6 +176,18 @@ describe('led here by an application (OpenID Connect RP-Initiated Logout 1.0)', 
     const gone = await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye, state: 'a b' })
     expect([gone.status, gone.location]).toEqual([303, `${bye}?state=a+b`])
     expect([await livingGrants(), await isSignedIn(browser)]).toEqual([[], false])
+  })
+
+  it('with the ID token of a client that knows her by a sub of its own, too', async () => {
+    await owner("UPDATE clients SET sector_identifier = 'app.example' WHERE tenant_id = $1")
+    try {
+      const { browser, hint } = await signedInWithHint()
+      expect(decodeJwt(hint).sub).toMatch(/^[A-Za-z0-9_-]{43}$/)
+      expect((await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })).location).toBe(bye)
+      expect([await livingGrants(), await isSignedIn(browser)]).toEqual([[], false])
+    } finally {
+      await owner('UPDATE clients SET sector_identifier = NULL WHERE tenant_id = $1')
+    }
   })
 
   it('with an ID token that has long expired, too', async () => {

@@ -17,6 +17,7 @@ import { setupCommands } from './commands/setup-commands.js'
 import { signalCommands } from './commands/signal-commands.js'
 import { signingKeyCommands } from './commands/signing-key-commands.js'
 import { streamCommands } from './commands/stream-commands.js'
+import { subjectTypeCommands } from './commands/subject-type-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { trustCommands } from './commands/trust-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
@@ -33,6 +34,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...grantCommands,
   ...clientSecretCommands,
   ...deviceCommands,
+  ...subjectTypeCommands,
   ...streamCommands,
   ...factorCommands,
   ...watchCommands,

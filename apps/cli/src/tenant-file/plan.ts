@@ -35,6 +35,7 @@ const nobody = (slug: string): LiveTenant => ({
   deviceGrant: { enabled: false },
   dpop: noDpopRules,
   pushedRequests: { required: false },
+  subjectTypes: { pairwiseByDefault: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
@@ -59,6 +60,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'deviceGrant', '/device-grant'),
     planDocument(compared, 'dpop', '/dpop'),
     planDocument(compared, 'pushedRequests', '/pushed-requests'),
+    planDocument(compared, 'subjectTypes', '/subject-types'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
     planConnections(compared),
@@ -106,7 +108,16 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 /** What is one small document of the tenant, written whole. */
 function planDocument(
   { file, live }: Compared,
-  member: 'logout' | 'tokens' | 'clientRegistration' | 'deviceGrant' | 'dpop' | 'pushedRequests' | 'loginTracing' | 'loginRecording',
+  member:
+    | 'logout'
+    | 'tokens'
+    | 'clientRegistration'
+    | 'deviceGrant'
+    | 'dpop'
+    | 'pushedRequests'
+    | 'subjectTypes'
+    | 'loginTracing'
+    | 'loginRecording',
   path: string,
 ): Planned {
   const wanted = file[member]

@@ -200,6 +200,7 @@ export const auditEvents = {
   'tenant.renamed': 'The name of a tenant changed.',
   'tenant.token_algorithm_changed':
     'Another algorithm was chosen for the tokens of the tenant. Its key is published, and signs once verifiers can know it.',
+  'tenant.subject_types_changed': 'By which sub clients of a tenant that say nothing know people was chosen anew.',
   'tenant.userinfo_changed': 'What clients of a tenant may be told of people was chosen anew.',
   token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',
   token_refresh_repeated: 'A refresh token was sent again within the grace, and got the same successor.',

@@ -52,6 +52,9 @@ export type Client = {
   readonly postLogoutRedirectUris: readonly string[]
   /** It takes no token but one that is bound to its key: `dpop_bound_access_tokens`, RFC 9449 §5.2 */
   readonly dpopBoundAccessTokens?: boolean | undefined
+  /** The sector by whose `sub` it knows people; absent: by the one that everybody is told. */
+  readonly sectorIdentifier?: string | undefined
+  readonly sectorIdentifierUri?: string | undefined
   /** Of all that an admin judges of a client that speaks for itself, as it is now. */
   readonly documentDigest?: string | undefined
   /** It was approved, and its document said something else afterwards. */

@@ -10,6 +10,8 @@ import { holdsKeyBeyondLimits } from './json-web-key.js'
 import { jwtBearerGrantType } from './jwt-bearer.js'
 import { isAcceptableRedirectUri, isAtHostOf, isLoopbackRedirect } from './redirect-uri.js'
 
+import { type SubjectType, subjectTypes } from './subject-type.js'
+
 export type RegistrationRequest = {
   readonly name: string
   readonly redirectUris: readonly string[]
@@ -24,6 +26,8 @@ export type RegistrationRequest = {
   readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
   readonly dpopBoundAccessTokens: boolean
+  readonly subjectType: SubjectType | undefined
+  readonly sectorIdentifierUri: string | undefined
 }
 
 /** What depends on the installation. `certificates`: whether clients can prove themselves by one. */
@@ -47,6 +51,8 @@ const wire = z.object({
   require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
+  subject_type: z.enum(subjectTypes).optional(),
+  sector_identifier_uri: z.string().refine(isAcceptableJwksUri).optional(),
 })
 
 /**
@@ -58,6 +64,7 @@ const wire = z.object({
  * @spec OIDC Registration §2 application_type
  * @spec RFC 8628 §4 the grant type of devices
  * @spec RFC 9449 §5.2 dpop_bound_access_tokens
+ * @spec OIDC Core §8 subject_type, §8.1 sector_identifier_uri
  * @spec RFC 8705 §2.1.2 tls_client_auth_subject_dn and its siblings
  */
 export function parseRegistrationRequest(
@@ -90,6 +97,9 @@ export function parseRegistrationRequest(
     return err({ reason: 'registration_malformed', detail: { field: 'post_logout_redirect_uris' } })
   // Nobody vouches for it, so a sign-out leads to no host to which a sign-in could not.
   if (!afterLogout.every((uri) => isAtHostOf(uri, metadata.redirect_uris))) return err({ reason: 'registration_post_logout_redirect_uri' })
+  const sectorIdentifierUri = metadata.sector_identifier_uri
+  if (sectorIdentifierUri !== undefined && !isOwnLogoutUri(sectorIdentifierUri, metadata.redirect_uris))
+    return err({ reason: 'registration_malformed', detail: { field: 'sector_identifier_uri' } })
   const authMethod = metadata.token_endpoint_auth_method ?? 'client_secret_basic'
   const jwksUri = metadata.jwks_uri
   // Nobody vouches for it, so it may have us call only where it is: the rule of logout addresses.
@@ -116,6 +126,8 @@ export function parseRegistrationRequest(
     requirePushedAuthorizationRequests: metadata.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
     dpopBoundAccessTokens: metadata.dpop_bound_access_tokens ?? false,
+    subjectType: metadata.subject_type,
+    sectorIdentifierUri,
     applicationType:
       metadata.application_type ??
       (metadata.redirect_uris.every((uri) => !uri.startsWith('https:') || isLoopbackRedirect(uri)) ? 'native' : 'web'),

@@ -7,6 +7,7 @@ import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import type { IdentityScope } from './scope.js'
+import { subjectTypes } from './subject-type.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
 import { claimsOfScopes } from './userinfo.js'
 
@@ -29,6 +30,7 @@ export type ServerMetadata = Readonly<Record<string, string | boolean | readonly
  * @spec RFC 9449 §5.1 dpop_signing_alg_values_supported
  * @spec OpenID Connect RP-Initiated Logout 1.0 §2.1
  * @spec RFC 8628 §4 device_authorization_endpoint
+ * @spec OIDC Core §8 subject_types_supported
  * @spec RFC 8705 §2.1.1 tls_client_auth, §5 mtls_endpoint_aliases
  * @spec draft-ietf-oauth-identity-assertion-authz-grant: authorization_grant_profiles_supported; the issuers that are trusted are not listed
  */
@@ -85,7 +87,7 @@ export function buildServerMetadata(
     prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
     acr_values_supported: knows.acrValues,
     ui_locales_supported: ['en'],
-    subject_types_supported: ['public'],
+    subject_types_supported: subjectTypes,
     id_token_signing_alg_values_supported: knows.tokenAlgorithms,
     scopes_supported: ['openid', ...knows.told],
     claims_supported: [...claimsOfIdToken, ...claimsOfScopes(knows.told)],
