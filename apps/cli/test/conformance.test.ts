@@ -78,6 +78,7 @@ beforeAll(async () => {
     device: { id: await aDevice(), otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
+    assertSaml: agent.assertSaml,
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     pairwise: { id: 'pairwise', redirectUri: webRedirectUri },
     certified: { id: String(certified['clientId']), showing: (which) => certificates[which] },

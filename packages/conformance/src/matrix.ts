@@ -10,6 +10,7 @@ import { otherTenantRequirements } from './other-tenant.js'
 import { pushedRequestRequirements } from './pushed-requests.js'
 import { registrationRequirements } from './registration.js'
 import type { Requirement } from './requirement.js'
+import { samlBearerRequirements } from './saml-bearer.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
 import { userinfoRequirements } from './userinfo.js'
 
@@ -19,6 +20,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Pushed authorization requests': pushedRequestRequirements,
   'Dynamic registration': registrationRequirements,
   'Token endpoint': tokenEndpointRequirements,
+  'SAML assertions at the token endpoint': samlBearerRequirements,
   'Devices without a browser': deviceAuthorizationRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
   'Clients that prove themselves by a certificate': clientCertificateRequirements,

@@ -38,12 +38,14 @@ export type ClientRow = ClientSecretRow & {
   certificate_name: unknown
   sector_identifier: string | null
   sector_identifier_uri: string | null
+  logo_uri: string | null
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
-  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri, ${clientSecretColumns}`
+  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri,
+  logo_uri, ${clientSecretColumns}`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -76,6 +78,7 @@ export const toClient = (row: ClientRow): Client => ({
   certificateName: certificateNameFromJson(row.certificate_name),
   sectorIdentifier: row.sector_identifier ?? undefined,
   sectorIdentifierUri: row.sector_identifier_uri ?? undefined,
+  logoUri: row.logo_uri ?? undefined,
 })
 
 const findStatement = hotStatement({
@@ -100,12 +103,12 @@ export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'block
 const insertColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, jwks_uri, require_pushed_requests,
-  dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri, secret_created_at`
+  dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri, logo_uri, secret_created_at`
 
-/** `$1` to `$25` are the values; whoever adds columns adds theirs behind. */
+/** `$1` to `$26` are the values; whoever adds columns adds theirs behind. */
 export const insertClientText = (more: { readonly columns: string; readonly values: string } = { columns: '', values: '' }): string =>
   `INSERT INTO clients (${insertColumns}${more.columns})
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, CASE WHEN $9::bytea IS NOT NULL THEN $16::timestamptz END${more.values})`
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, CASE WHEN $9::bytea IS NOT NULL THEN $16::timestamptz END${more.values})`
 
 export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   tenant,
@@ -133,6 +136,7 @@ export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unk
   draft.certificateName === undefined ? null : JSON.stringify(draft.certificateName),
   draft.sectorIdentifier ?? null,
   draft.sectorIdentifierUri ?? null,
+  draft.logoUri ?? null,
 ]
 
 /** Fails on a client_id that this issuer already knows: unique violation. */

@@ -16,7 +16,7 @@ import { type Db, toTimestamp } from './transaction.js'
 
 export type RegistrationDraft = ClientDraft & { readonly registrationTokenHash: CredentialHash }
 
-const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash', values: ', $26::jsonb, $27' })} RETURNING ${clientColumns}`
+const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash', values: ', $27::jsonb, $28' })} RETURNING ${clientColumns}`
 
 /**
  * Never more than `most` of a tenant live, however many register at once. Where there are so many, the oldest that nobody has used makes room, unless
@@ -86,14 +86,15 @@ export async function findRegistration(db: Db, tenant: TenantId, { issuerId, id 
 /** The secret that the client named stays as it is, until its end; a new one takes the place of all. */
 const kept = (member: string) =>
   `CASE WHEN $8 = secret_hash THEN secret_${member} WHEN $8 = second_secret_hash THEN second_secret_${member} END`
-const secretSaid = `secret_hash = $8, secret_created_at = CASE WHEN $8 IN (secret_hash, second_secret_hash) THEN ${kept('created_at')} WHEN $8 IS NOT NULL THEN $23 END,
+const secretSaid = `secret_hash = $8, secret_created_at = CASE WHEN $8 IN (secret_hash, second_secret_hash) THEN ${kept('created_at')} WHEN $8 IS NOT NULL THEN $24 END,
     secret_expires_at = ${kept('expires_at')}, secret_used_at = ${kept('used_at')},
     second_secret_hash = NULL, second_secret_created_at = NULL, second_secret_expires_at = NULL, second_secret_used_at = NULL`
 
 const updateText = `UPDATE clients SET name = $4, redirect_uris = $5, grant_types = $6, token_endpoint_auth_method = $7, jwks = $9::jsonb, ${secretSaid},
     jwks_uri = $10, application_type = $11, backchannel_logout_uri = $12, backchannel_logout_session_required = $13, post_logout_redirect_uris = $14,
-    require_pushed_requests = $15, dpop_bound_access_tokens = $16, certificate_name = $17::jsonb, sector_identifier = $18, sector_identifier_uri = $19, document_digests = $20::jsonb, registration_token_hash = $21, pre_approved = pre_approved AND $22::jsonb IS NULL,
-    approved_digests = CASE WHEN $22::jsonb IS NULL THEN approved_digests END, approval_lost = coalesce($22::jsonb, approval_lost)
+    require_pushed_requests = $15, dpop_bound_access_tokens = $16, certificate_name = $17::jsonb, sector_identifier = $18, sector_identifier_uri = $19,
+    logo_uri = $20, document_digests = $21::jsonb, registration_token_hash = $22, pre_approved = pre_approved AND $23::jsonb IS NULL,
+    approved_digests = CASE WHEN $23::jsonb IS NULL THEN approved_digests END, approval_lost = coalesce($23::jsonb, approval_lost)
   WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 RETURNING ${clientColumns}`
 
 const updateValues = (tenant: TenantId, draft: RegistrationDraft): readonly unknown[] => [
@@ -105,6 +106,7 @@ const updateValues = (tenant: TenantId, draft: RegistrationDraft): readonly unkn
   draft.certificateName === undefined ? null : JSON.stringify(draft.certificateName),
   draft.sectorIdentifier ?? null,
   draft.sectorIdentifierUri ?? null,
+  draft.logoUri ?? null,
 ]
 
 /**

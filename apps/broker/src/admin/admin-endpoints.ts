@@ -4,6 +4,7 @@ import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
 import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
+import { clientLogoEndpoints } from './client-logo.endpoint.js'
 import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientSecretEndpoints } from './client-secrets.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
@@ -73,6 +74,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...clientSecretEndpoints,
+  ...clientLogoEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
   ...dpopRulesEndpoints,

@@ -15,6 +15,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
+import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { subjectTypeOf, subjectTypes } from '@drawbridge/core/oauth/subject-type'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -87,6 +88,7 @@ export const clientShape = z.strictObject({
   sectorIdentifierUri: z.string().nullable(),
   secrets: z.array(clientSecretShape).describe('Two at most, the older one first'),
   certificateName: certificateName.nullable().describe('What its certificate must hold, with tls_client_auth'),
+  logoUri: z.string().nullable().describe('Where it says that its logo is; people see it once an admin approved the picture'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
   at: toIso(at),
@@ -120,6 +122,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
   lastUsedAt: toIsoOrNull(client.lastUsedAt),
+  logoUri: client.logoUri ?? null,
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   postLogoutRedirectUris: [...client.postLogoutRedirectUris],
@@ -169,7 +172,9 @@ export const newClient = z
     name,
     redirectUris: redirectUris.default([]),
     grantTypes: z
-      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType, jwtBearerGrantType]))
+      .array(
+        z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType, jwtBearerGrantType, samlBearerGrantType]),
+      )
       .min(1)
       .default(['authorization_code', 'refresh_token']),
     tokenEndpointAuthMethod: z.enum(clientAuthMethods).default('none'),

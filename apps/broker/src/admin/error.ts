@@ -1,5 +1,5 @@
 /** Refusals of the admin API, written as problem documents. RFC 9457. */
-import { clientErrors } from './client-error.js'
+import { clientErrors } from './client-errors.js'
 
 export const adminErrors = {
   key_missing: {
@@ -81,7 +81,6 @@ export const adminErrors = {
     title: 'Enough keys',
     say: 'this connection has four keys already: remove one that no longer signs first',
   },
-  ...clientErrors,
   scim_tokens_enough: {
     code: 'conflict',
     status: 409,
@@ -103,6 +102,7 @@ export const adminErrors = {
     title: 'Already taken',
     say: 'that name or identifier is taken, here or by another tenant; it is never reused',
   },
+  ...clientErrors,
   scim_client_bound: {
     code: 'conflict',
     status: 409,

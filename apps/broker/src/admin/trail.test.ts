@@ -3,10 +3,14 @@
  * A new write endpoint fails here until it has a line.
  */
 import { randomUUID } from 'node:crypto'
+import { ok } from '@drawbridge/core/result'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { sha256Base64url } from '@drawbridge/crypto/hash'
+import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
 import { aConsent } from '@drawbridge/testkit/a-consent'
+import { aPng } from '@drawbridge/testkit/a-picture'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -27,7 +31,10 @@ let call: Call
 beforeAll(async () => {
   fixture = await testDatabase()
   acme = await aTenant(fixture, { slug: 'acme' })
+  const fetchSafely = createFetchSafely({ allowedOrigins: [], allowLoopback: true })
   broker = await aBroker(fixture.database, {
+    fetchSafely: async (url, options) =>
+      url === aLogo.uri ? ok({ status: 200, headers: {}, body: aLogo.picture }) : fetchSafely(url, options),
     resolveTxt: async () => ({
       kind: 'found',
       records: (
@@ -64,6 +71,7 @@ beforeAll(async () => {
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
   await aTokenKey(fixture, broker, acme, 'notices')
   await twoEventStreams()
+  await aClientWithLogo()
 })
 afterAll(async () => {
   await broker?.close()
@@ -86,6 +94,17 @@ async function twoEventStreams(): Promise<void> {
     credentialId: acme.credentialId,
   })
   made['vendorStream'] = await anEventStream(fixture, acme, { tenantId: vendorTenantId, resourceId: vendors, credentialId: credential })
+}
+
+const aLogo = { uri: 'https://client.example/logo.png', picture: aPng() }
+
+/** One that describes itself. */
+async function aClientWithLogo(): Promise<void> {
+  made['clientWithLogo'] = 'client-with-logo'
+  made['logoDigest'] = sha256Base64url(aLogo.picture)
+  const client = `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at, logo_uri)
+    VALUES ($1, $2, $3, 'metadata_document', 'x', '{}', '{}', 'none', '{}', now(), $4)`
+  await asOwner(fixture.ownerUrl, client, [acme.tenantId, acme.issuerId, made['clientWithLogo'], aLogo.uri])
 }
 
 /** To somebody who is a contact no more. */

@@ -43,6 +43,7 @@ export const buildRegistrationAnswer = (
     ? {}
     : { [`tls_client_auth_${metadata.certificateName.kind}`]: metadata.certificateName.value }),
   ...(metadata.jwksUri === undefined ? {} : { jwks_uri: metadata.jwksUri }),
+  ...(metadata.logoUri === undefined ? {} : { logo_uri: metadata.logoUri }),
   dpop_bound_access_tokens: metadata.dpopBoundAccessTokens,
   require_pushed_authorization_requests: metadata.requirePushedAuthorizationRequests,
   ...(metadata.postLogoutRedirectUris.length === 0 ? {} : { post_logout_redirect_uris: metadata.postLogoutRedirectUris }),

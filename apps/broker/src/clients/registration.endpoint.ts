@@ -82,6 +82,7 @@ const read = endpoint<undefined, Owner>({
       ...client,
       jwksUri: client.jwksUri,
       certificateName: client.certificateName,
+      logoUri: client.logoUri,
       backchannelLogoutUri: client.backchannelLogoutUri,
       backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
       dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,

@@ -36,9 +36,10 @@ function documentOf({ settings }: BrokerDeps, tenant: ResolvedTenant): string {
 }
 
 /** That somebody's assertions are accepted, and never whose: a stranger learns nothing of a company's issuers. */
-const assertionsOf = ({ assertionTrusts: trusts }: ResolvedTenant) => ({
+const assertionsOf = ({ assertionTrusts: trusts, samlTrusts }: ResolvedTenant) => ({
   jwtBearer: trusts.length > 0,
   idJag: trusts.some(({ trust }) => trust.profile === 'id-jag'),
+  samlBearer: samlTrusts.length > 0,
 })
 
 /** That of the key that signs first. */

@@ -3,6 +3,7 @@
 import { unreachable } from '@drawbridge/core/assert'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
+import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
 import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
@@ -20,6 +21,7 @@ import { exchangeClientCredentials } from './grants/client-credentials.js'
 import { exchangeDeviceCode } from './grants/device-code.js'
 import { exchangeAssertion } from './grants/jwt-bearer.js'
 import { exchangeRefreshToken } from './grants/refresh-token.js'
+import { exchangeSamlAssertion } from './grants/saml-bearer.js'
 import { refuseForm } from './refuse.js'
 
 export const tokenEndpoint = endpoint({
@@ -71,6 +73,8 @@ async function exchange(deps: BrokerDeps, context: ExchangeContext, request: Tok
       return exchangeDeviceCode(deps, context, request)
     case jwtBearerGrantType:
       return exchangeAssertion(deps, context, request)
+    case samlBearerGrantType:
+      return exchangeSamlAssertion(deps, context, request)
     default:
       return unreachable(request)
   }

@@ -1,5 +1,6 @@
 /** Every command that speaks to the admin API. */
 import type { AdminCommand } from './command.js'
+import { clientCommands } from './commands/client-commands.js'
 import { clientSecretCommands } from './commands/client-secret-commands.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { deadLetterCommands } from './commands/dead-letter-commands.js'
@@ -33,6 +34,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...policyCommands,
   ...grantCommands,
   ...clientSecretCommands,
+  ...clientCommands,
   ...deviceCommands,
   ...subjectTypeCommands,
   ...streamCommands,

@@ -17,6 +17,8 @@ export const auditEvents = {
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
   'client.registration_changed': 'A client that registered itself replaced what it says of itself; the detail says what of it changed.',
+  'client.logo_approved': 'An admin lets people see the logo of a client, as she saw it.',
+  'client.logo_withdrawn': 'An admin has people see the logo of a client no more.',
   'client.registration_ended':
     'The registration of a client that registered itself ended: by its own wish, because nobody used it, or because another needed its room.',
   'client.removed': 'A client that nothing was ever granted to was removed.',

@@ -55,6 +55,8 @@ export type Client = {
   /** The sector by whose `sub` it knows people; absent: by the one that everybody is told. */
   readonly sectorIdentifier?: string | undefined
   readonly sectorIdentifierUri?: string | undefined
+  /** Where it says that its logo is. Nobody is sent there, and nothing is shown of it before an admin has seen it. */
+  readonly logoUri?: string | undefined
   /** Of all that an admin judges of a client that speaks for itself, as it is now. */
   readonly documentDigest?: string | undefined
   /** It was approved, and its document said something else afterwards. */

@@ -4,6 +4,7 @@ import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, clientAuthMethods, holdsSecretKey, isAcceptableJwksUri } from './client.js'
 import { type CertificateName, certificateNameOf } from './client-certificate.js'
+import { isAcceptableLogoUri } from './client-logo.js'
 import { deviceGrantType } from './device-grant-type.js'
 import type { OAuthError } from './error.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
@@ -28,6 +29,7 @@ export type RegistrationRequest = {
   readonly dpopBoundAccessTokens: boolean
   readonly subjectType: SubjectType | undefined
   readonly sectorIdentifierUri: string | undefined
+  readonly logoUri: string | undefined
 }
 
 /** What depends on the installation. `certificates`: whether clients can prove themselves by one. */
@@ -53,6 +55,8 @@ const wire = z.object({
   dpop_bound_access_tokens: z.boolean().optional(),
   subject_type: z.enum(subjectTypes).optional(),
   sector_identifier_uri: z.string().refine(isAcceptableJwksUri).optional(),
+  // One that cannot be used is as if it were not there: nothing depends on it.
+  logo_uri: z.string().refine(isAcceptableLogoUri).optional().catch(undefined),
 })
 
 /**
@@ -128,6 +132,7 @@ export function parseRegistrationRequest(
     dpopBoundAccessTokens: metadata.dpop_bound_access_tokens ?? false,
     subjectType: metadata.subject_type,
     sectorIdentifierUri,
+    logoUri: metadata.logo_uri,
     applicationType:
       metadata.application_type ??
       (metadata.redirect_uris.every((uri) => !uri.startsWith('https:') || isLoopbackRedirect(uri)) ? 'native' : 'web'),

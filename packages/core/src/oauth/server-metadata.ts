@@ -6,6 +6,7 @@ import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
+import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
 import { subjectTypes } from './subject-type.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
@@ -47,7 +48,7 @@ export function buildServerMetadata(
     /** Whether clients prove themselves by certificates, and the issuer at the address that asks for them, where that is another. */
     readonly certificates: { readonly believed: boolean; readonly alias: string | undefined }
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
-    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
+    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean; readonly samlBearer: boolean }
   },
 ): ServerMetadata {
   const methods = knows.certificates.believed ? [...authMethods, 'tls_client_auth'] : authMethods
@@ -70,6 +71,7 @@ export function buildServerMetadata(
       ...['authorization_code', 'refresh_token', 'client_credentials'],
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
+      ...(knows.assertions.samlBearer ? [samlBearerGrantType] : []),
     ],
     ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
     code_challenge_methods_supported: ['S256'],

@@ -5,6 +5,7 @@ import { Secret } from '../secret.js'
 import type { Scope } from '../tenant/ids.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { jwtBearerGrantType, longestAssertionGrant } from './jwt-bearer.js'
+import { longestSamlAssertion, samlBearerGrantType } from './saml-bearer.js'
 import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -40,7 +41,21 @@ export type JwtBearerRequest = {
   /** `undefined`: the one that the assertion names. */
   readonly resource: string | undefined
 }
-export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | JwtBearerRequest | DeviceCodeRequest
+export type SamlBearerRequest = {
+  readonly grantType: typeof samlBearerGrantType
+  /** One SAML assertion, base64url. */
+  readonly assertion: Secret
+  readonly scopes: readonly Scope[] | undefined
+  /** `undefined`: none was named, and nothing is granted, because the assertion names none either. */
+  readonly resource: string | undefined
+}
+export type TokenRequest =
+  | CodeRequest
+  | RefreshRequest
+  | ClientCredentialsRequest
+  | JwtBearerRequest
+  | SamlBearerRequest
+  | DeviceCodeRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -66,6 +81,15 @@ const jwtBearerWire = z.object({
   resource: text.optional(),
 })
 
+const samlBearerWire = z.object({
+  assertion: z
+    .string()
+    .max(longestSamlAssertion)
+    .regex(/^[A-Za-z0-9_-]+$/),
+  scope: z.string().max(longestTokenParameter).optional(),
+  resource: text.optional(),
+})
+
 /**
  * Parses the parameters of a token request. Repeated parameters have already been refused by the form reader; an empty
  * parameter counts as left out.
@@ -73,6 +97,7 @@ const jwtBearerWire = z.object({
  * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §4.4.2 client_credentials, §3.2 parameters without a value
  * @spec RFC 8628 §3.4 device_code
  * @spec RFC 7523 §2.1 assertion: exactly one JWT
+ * @spec RFC 7522 §2.1 assertion: base64url in one line, without padding
  */
 export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
   const values = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
@@ -83,6 +108,7 @@ export function parseTokenRequest(form: Readonly<Record<string, string>>): Resul
   if (grantType === 'client_credentials') return parseClientCredentialsRequest(values)
   if (grantType === deviceGrantType) return parseDeviceCodeRequest(values)
   if (grantType === jwtBearerGrantType) return parseJwtBearerRequest(values)
+  if (grantType === samlBearerGrantType) return parseSamlBearerRequest(values)
   return err({ reason: 'grant_type_unsupported' })
 }
 
@@ -128,6 +154,15 @@ function parseJwtBearerRequest(values: unknown): Result<JwtBearerRequest, TokenR
   if (scopes === 'malformed') return malformed('scope')
   const { assertion, resource } = parsed.data
   return ok({ grantType: jwtBearerGrantType, assertion: new Secret(assertion), scopes, resource })
+}
+
+function parseSamlBearerRequest(values: unknown): Result<SamlBearerRequest, TokenRequestRefusal> {
+  const parsed = samlBearerWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const scopes = parseScopes(parsed.data.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  const { assertion, resource } = parsed.data
+  return ok({ grantType: samlBearerGrantType, assertion: new Secret(assertion), scopes, resource })
 }
 
 /** @spec RFC 6749 §3.3 scope-token, separated by single spaces */
