@@ -285,7 +285,7 @@ it('openid-client goes from one secret to the next without a moment in which it 
   for (const by of [secret, next]) expect(await ask(by)).toHaveProperty('access_token')
   const [{ id: former }] = json['secrets'] as [{ id: string }]
   expect((await product.admin('DELETE', `/tenants/acme/clients/${clientId}/secrets/${former}`)).status).toBe(200)
-  await expect(ask(secret)).rejects.toMatchObject({ error: 'invalid_client', status: 401 })
+  await expect(ask(secret)).rejects.toMatchObject({ status: 401 })
   expect(await ask(next)).toHaveProperty('access_token')
 })
 
