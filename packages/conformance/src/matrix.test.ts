@@ -53,6 +53,7 @@ beforeAll(async () => {
     device: { id: 'device', otherId: 'other-device' },
     agent: { id: 'agent', secret: 'secret', scope: 'read' },
     assert: async () => 'a.b.c',
+    gateway: { id: 'gateway', secret: 'secret', target: 'https://other.example/mcp', scope: 'read' },
     assertSaml: async () => 'PHNhbWw',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
     pairwise: { id: 'pairwise', redirectUri: client.redirectUri },

@@ -12,6 +12,7 @@ import { registrationRequirements } from './registration.js'
 import type { Requirement } from './requirement.js'
 import { samlBearerRequirements } from './saml-bearer.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
+import { tokenExchangeRequirements } from './token-exchange.js'
 import { userinfoRequirements } from './userinfo.js'
 
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
@@ -25,6 +26,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Clients that prove themselves by a key': clientAssertionRequirements,
   'Clients that prove themselves by a certificate': clientCertificateRequirements,
   'Tokens that are bound to a key': dpopRequirements,
+  'Tokens that are exchanged': tokenExchangeRequirements,
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,

@@ -49,6 +49,7 @@ import { subjectTypesEndpoints } from './subject-types.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
 import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
+import { tokenExchangeEndpoints } from './token-exchange.endpoint.js'
 import { toldOfPeopleEndpoints } from './told-of-people.endpoint.js'
 import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
@@ -77,6 +78,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...clientLogoEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
+  ...tokenExchangeEndpoints,
   ...dpopRulesEndpoints,
   ...pushedRequestsEndpoints,
   ...subjectTypesEndpoints,

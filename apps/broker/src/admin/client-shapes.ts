@@ -17,6 +17,7 @@ import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { subjectTypeOf, subjectTypes } from '@drawbridge/core/oauth/subject-type'
+import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -173,7 +174,15 @@ export const newClient = z
     redirectUris: redirectUris.default([]),
     grantTypes: z
       .array(
-        z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType, jwtBearerGrantType, samlBearerGrantType]),
+        z.enum([
+          'authorization_code',
+          'refresh_token',
+          'client_credentials',
+          deviceGrantType,
+          jwtBearerGrantType,
+          samlBearerGrantType,
+          tokenExchangeGrantType,
+        ]),
       )
       .min(1)
       .default(['authorization_code', 'refresh_token']),
@@ -233,6 +242,10 @@ export const newClient = z
   .refine((client) => !client.grantTypes.includes('client_credentials') || client.tokenEndpointAuthMethod !== 'none', {
     path: ['tokenEndpointAuthMethod'],
     message: 'client_credentials needs a client that can prove itself: RFC 6749 §4.4',
+  })
+  .refine((client) => !client.grantTypes.includes(tokenExchangeGrantType) || client.tokenEndpointAuthMethod !== 'none', {
+    path: ['tokenEndpointAuthMethod'],
+    message: 'token exchange needs a client that can prove itself: RFC 8693 §2.1',
   })
   .refine((client) => !client.grantTypes.includes('authorization_code') || client.redirectUris.length > 0, {
     path: ['redirectUris'],

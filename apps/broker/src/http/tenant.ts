@@ -9,6 +9,7 @@
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
+import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import type { SubjectTypeRules } from '@drawbridge/core/oauth/subject-type'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
@@ -92,7 +93,7 @@ export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
   | ('pairwiseByDefault' | 'sealedPairwiseKey')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -112,6 +113,8 @@ export type ResolvedTenant = Omit<
   readonly clientRegistration: ClientRegistration
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
+  /** Which clients may exchange whose tokens for which resource. */
+  readonly tokenExchange: TokenExchange
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
   /** By which `sub` clients that say nothing know people. */
@@ -239,6 +242,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     secondFactor,
     clientRegistration,
     dpop,
+    tokenExchange,
     toldOfPeople,
     pairwiseByDefault,
     sealedPairwiseKey: pairwise,
@@ -288,6 +292,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     dpop: dpopRulesFromJson(dpop),
+    tokenExchange: tokenExchangeFromJson(tokenExchange),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     subjectTypes: { pairwiseByDefault },
     pairwiseKey: once(() => pairwise && unseal(deps, rest.id, 'pairwise_keys', 'sealed_key', pairwise.id, pairwise.sealed)),

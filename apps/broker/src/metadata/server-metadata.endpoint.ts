@@ -26,6 +26,7 @@ function documentOf({ settings }: BrokerDeps, tenant: ResolvedTenant): string {
     registration: tenant.clientRegistration,
     deviceGrant: tenant.deviceGrant,
     certificates: { believed: settings.clientCertificateHeader !== undefined, alias: mtlsIssuerOf(settings, tenant) },
+    tokenExchange: tenant.tokenExchange.permissions.length > 0,
     assertions: assertionsOf(tenant),
     requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),

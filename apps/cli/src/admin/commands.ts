@@ -8,6 +8,7 @@ import { deliveryCommands } from './commands/delivery-commands.js'
 import { deviceCommands } from './commands/device-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
 import { drillCommands } from './commands/drill-commands.js'
+import { exchangeCommands } from './commands/exchange-commands.js'
 import { factorCommands } from './commands/factor-commands.js'
 import { fileCommands } from './commands/file-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
@@ -37,6 +38,7 @@ export const adminCommands: readonly AdminCommand[] = [
   ...clientCommands,
   ...deviceCommands,
   ...subjectTypeCommands,
+  ...exchangeCommands,
   ...streamCommands,
   ...factorCommands,
   ...watchCommands,

@@ -184,6 +184,11 @@ export const auditEvents = {
   'subject.linked': 'An admin said which user of the directory a person is. Everything issued to her until then is dead.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
   'subject.unlinked': 'An admin took away the link of a person to a user of the directory. Everything issued to her until then is dead.',
+  token_exchanged:
+    'A resource server exchanged a person’s token for one of another resource, to go on for her; the detail says from which grant.',
+  token_exchange_refused: 'A client that wanted to exchange a person’s token was refused; the reason says why.',
+  'tenant.token_exchange_changed':
+    'An admin chose which clients may exchange whose tokens for which resource; what was issued under a permission that is gone ended.',
   'tenant.client_registration_changed': 'In which ways clients may become known to a tenant was chosen anew.',
   'tenant.connection_choice_changed': 'The rules changed by which an address chooses a connection.',
   'tenant.created': 'A tenant was made.',

@@ -10,6 +10,7 @@ import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
 import { subjectTypes } from './subject-type.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
+import { tokenExchangeGrantType } from './token-type.js'
 import { claimsOfScopes } from './userinfo.js'
 
 const authMethods: readonly ClientAuthMethod[] = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']
@@ -47,6 +48,8 @@ export function buildServerMetadata(
     readonly deviceGrant: boolean
     /** Whether clients prove themselves by certificates, and the issuer at the address that asks for them, where that is another. */
     readonly certificates: { readonly believed: boolean; readonly alias: string | undefined }
+    /** Whether any client may exchange tokens. */
+    readonly tokenExchange: boolean
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
     readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean; readonly samlBearer: boolean }
   },
@@ -71,6 +74,7 @@ export function buildServerMetadata(
       ...['authorization_code', 'refresh_token', 'client_credentials'],
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
+      ...(knows.tokenExchange ? [tokenExchangeGrantType] : []),
       ...(knows.assertions.samlBearer ? [samlBearerGrantType] : []),
     ],
     ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),

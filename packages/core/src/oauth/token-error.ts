@@ -1,4 +1,5 @@
 /** The refusals of the token, revocation and introspection endpoints; part of the catalogue in `error.ts`. */
+import { exchangeErrors } from './exchange-error.js'
 
 const dead = {
   code: 'invalid_grant',
@@ -42,7 +43,7 @@ export const tokenErrors = {
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'grant_type must be authorization_code, refresh_token, client_credentials or those of device codes and of JWT and SAML assertions, by their URNs',
+    say: 'grant_type must be authorization_code, refresh_token, client_credentials or those of device codes, JWT and SAML assertions and token exchange, by their URNs',
   },
   registration_way_closed: {
     code: 'unauthorized_client',
@@ -186,6 +187,7 @@ export const tokenErrors = {
     spec: 'RFC 6749 §5.2',
     say: 'the policy of the tenant wants the person herself to agree to this: send her to the authorization endpoint',
   },
+  ...exchangeErrors,
   tenant_suspended: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_revoked: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_expired: { ...dead, spec: 'RFC 6749 §5.2' },
@@ -195,6 +197,7 @@ export const tokenErrors = {
   grant_subject_unknown: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_subject_deactivated: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_below_barrier: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_ancestor_dead: { ...dead, spec: 'RFC 8693 §2.2' },
   grant_policy_denies: { ...dead, spec: 'RFC 6749 §5.2' },
   dpop_proof_malformed: { ...badProof, spec: 'RFC 9449 §4.2' },
   dpop_proof_key_unusable: {
