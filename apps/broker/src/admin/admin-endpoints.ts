@@ -44,6 +44,7 @@ import { secondFactorEndpoints } from './second-factor.endpoint.js'
 import { setupLinkEndpoints } from './setup-links.endpoint.js'
 import { signalStreamEndpoints } from './signal-streams.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
+import { softwareStatementEndpoints } from './software-statements.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { subjectTypesEndpoints } from './subject-types.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
@@ -82,6 +83,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...deviceGrantEndpoints,
   ...tokenExchangeEndpoints,
   ...dpopRulesEndpoints,
+  ...softwareStatementEndpoints,
   ...pushedRequestsEndpoints,
   ...subjectTypesEndpoints,
   ...toldOfPeopleEndpoints,
