@@ -86,11 +86,12 @@ export type ToldClient = {
   readonly uri: string
   readonly clientId: string
   readonly issuer: { readonly id: string; readonly url: string }
+  readonly sectorIdentifier: string | undefined
 }
 
 export async function findToldClient(db: AcrossDb, tenant: TenantId, destination: string): Promise<ToldClient | undefined> {
-  const { rows } = await db.query<{ uri: string; clientId: string; issuerId: string; url: string }>(
-    `SELECT c.backchannel_logout_uri AS uri, c.client_id AS "clientId", i.id AS "issuerId", i.url
+  const { rows } = await db.query<{ uri: string; clientId: string; issuerId: string; url: string; sector: string | null }>(
+    `SELECT c.backchannel_logout_uri AS uri, c.client_id AS "clientId", i.id AS "issuerId", i.url, c.sector_identifier AS sector
        FROM delivery_destinations t
        JOIN clients c ON c.tenant_id = t.tenant_id AND c.issuer_id = t.issuer_id AND c.client_id = t.client_id
        JOIN issuers i ON i.tenant_id = t.tenant_id AND i.id = t.issuer_id
@@ -98,5 +99,7 @@ export async function findToldClient(db: AcrossDb, tenant: TenantId, destination
     [tenant, destination],
   )
   const row = rows[0]
-  return row && { uri: row.uri, clientId: row.clientId, issuer: { id: row.issuerId, url: row.url } }
+  return (
+    row && { uri: row.uri, clientId: row.clientId, issuer: { id: row.issuerId, url: row.url }, sectorIdentifier: row.sector ?? undefined }
+  )
 }

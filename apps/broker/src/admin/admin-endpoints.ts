@@ -6,6 +6,7 @@ import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientLogoEndpoints } from './client-logo.endpoint.js'
 import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
+import { clientSecretEndpoints } from './client-secrets.endpoint.js'
 import { clientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
@@ -46,6 +47,7 @@ import { signalStreamEndpoints } from './signal-streams.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { softwareStatementEndpoints } from './software-statements.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
+import { subjectTypesEndpoints } from './subject-types.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
 import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
@@ -75,6 +77,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...logoutSettingEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
+  ...clientSecretEndpoints,
   ...clientLogoEndpoints,
   ...waitingClientEndpoints,
   ...clientRegistrationEndpoints,
@@ -84,6 +87,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...dpopRulesEndpoints,
   ...softwareStatementEndpoints,
   ...pushedRequestsEndpoints,
+  ...subjectTypesEndpoints,
   ...toldOfPeopleEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,

@@ -12,6 +12,7 @@ import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-r
 import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { type IdJagIssuing, idJagIssuingFromJson } from '@drawbridge/core/oauth/id-jag-issuing'
 import { findResource } from '@drawbridge/core/oauth/resource'
+import type { SubjectTypeRules } from '@drawbridge/core/oauth/subject-type'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import { err, ok, type Result } from '@drawbridge/core/result'
@@ -94,6 +95,7 @@ export type ResolvedSamlTrust = {
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
+  | ('pairwiseByDefault' | 'sealedPairwiseKey')
   | (
       | 'connectionChoice'
       | 'secondFactor'
@@ -131,6 +133,10 @@ export type ResolvedTenant = Omit<
   readonly idJagIssuing: IdJagIssuing
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
+  /** By which `sub` clients that say nothing know people. */
+  readonly subjectTypes: SubjectTypeRules
+  /** Behind the pairwise `sub`s, opened at first use; `undefined`: none was needed yet. */
+  pairwiseKey(): Buffer | undefined
   readonly resources: readonly StoredResource[]
   /** By its identifier, or by what a client writes for it: `findResource`. */
   resource(indicator: string | undefined): StoredResource | undefined
@@ -255,6 +261,8 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     tokenExchange,
     idJagIssuing,
     toldOfPeople,
+    pairwiseByDefault,
+    sealedPairwiseKey: pairwise,
     softwareStatements,
     ...rest
   } = stored
@@ -306,6 +314,8 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     tokenExchange: tokenExchangeFromJson(tokenExchange),
     idJagIssuing: idJagIssuingFromJson(idJagIssuing),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
+    subjectTypes: { pairwiseByDefault },
+    pairwiseKey: once(() => pairwise && unseal(deps, rest.id, 'pairwise_keys', 'sealed_key', pairwise.id, pairwise.sealed)),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),
@@ -357,6 +367,11 @@ function lazily<T>(make: (name: string) => T): (name: string) => T {
     if (!made.has(name)) made.set(name, make(name))
     return made.get(name) as T
   }
+}
+
+function once<T>(make: () => T): () => T {
+  const made = lazily(make)
+  return () => made('')
 }
 
 function activeKey(deps: ConfigurationDeps, tenant: TenantId, keys: readonly StoredSigningKey[], purpose: string): SigningKey {
