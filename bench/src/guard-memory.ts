@@ -39,6 +39,7 @@ export function measureGuardMemory(revocations: number): GuardMemory {
   const heapBytes = heapInUse() - before
   const alive = {
     issuer,
+    tenant: 'acme',
     issuedAtSeconds: now,
     ids: { tenant: 'acme', client: 'https://agent.example/client', subject: crypto.randomUUID(), grant: crypto.randomUUID() },
     epochs: { tenant: 1, client: 1, connection: 1, subject: 1, grant: 1 },

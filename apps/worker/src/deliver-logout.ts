@@ -1,7 +1,7 @@
 /** The call by which a client is told that somebody is logged out. OpenID Connect Back-Channel Logout 1.0. */
 import { buildLogoutToken } from '@drawbridge/core/logout/logout-token'
 import { err, ok } from '@drawbridge/core/result'
-import type { Issuer, IssuerId } from '@drawbridge/core/tenant/ids'
+import type { Issuer, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { findToldClient } from '@drawbridge/store/plan-logouts'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { Prepare } from './outbound-call.js'
@@ -11,7 +11,8 @@ export const prepareLogout: Prepare = (deps, { tenantId: tenant, id, destination
   acrossTenants(deps.database, async (db) => {
     const client = await findToldClient(db, tenant, destinationId)
     if (client === undefined) return err('no_longer_wanted')
-    const issuer = { tenant, id: client.issuer.id as IssuerId, url: client.issuer.url as Issuer }
+    const { signer, url } = client.issuer
+    const issuer = { tenant: signer.tenant as TenantId, id: signer.id as IssuerId, url: url as Issuer }
     const sign = await deps.openLogoutSigner(db, issuer)
     const { sub, sid } = payload as { readonly sub: string; readonly sid?: string }
     const logout = { issuer: issuer.url, clientId: client.clientId, subject: sub, sessionId: sid, jti: id }

@@ -3,11 +3,12 @@ import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } 
 import { type Barriers, parseTokenEpochs, type TokenEpochs } from './barriers.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
-import type { TrustedIssuer } from './trusted-issuer.js'
+import { type TrustedIssuer, tenantSpokenFor } from './trusted-issuer.js'
 import { signatureAlgorithms } from './usable-keys.js'
 
 export type VerifiedToken = {
   readonly issuer: string
+  /** Whose person or client it is. At the front issuer it can be any tenant: what is served must be that one's. */
   readonly tenant: string
   readonly subject: string
   readonly clientId: string
@@ -98,7 +99,7 @@ export function confirmationOf(cnf: unknown): Result<string | undefined, GuardRe
   return members.length === 1 && name === 'jkt' && typeof value === 'string' && thumbprint.test(value) ? ok(value) : err('token_malformed')
 }
 
-function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<VerifiedToken, GuardRefusal> {
+function readClaims(payload: JWTPayload, issuer: string, tenant: string): Result<VerifiedToken, GuardRefusal> {
   const epochs = parseTokenEpochs(payload['epochs'])
   if (epochs === undefined) return err('token_epochs_malformed')
   const subject = text(payload.sub)
@@ -112,8 +113,8 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
   const keyThumbprint = confirmation.value
   if (subject === undefined || clientId === undefined || tokenId === undefined) return err('token_malformed')
   return ok({
-    issuer: issuer.issuer,
-    tenant: issuer.tenant,
+    issuer,
+    tenant,
     subject,
     clientId,
     tokenId,
@@ -148,8 +149,9 @@ export async function verifyAccessToken(deps: VerifyDeps, token: string, nowSeco
   const iat = payload.value.iat ?? 0
   if (iat > nowSeconds + clockSkewSeconds) return err('token_from_the_future')
   if ((payload.value.exp ?? 0) - iat > deps.maxTokenLifeSeconds) return err('token_lives_too_long')
-  if (payload.value['tenant'] !== issuer.tenant) return err('token_of_other_tenant')
-  const read = readClaims(payload.value, issuer)
+  const tenant = tenantSpokenFor(issuer, payload.value['tenant'])
+  if (tenant === undefined) return err('token_of_other_tenant')
+  const read = readClaims(payload.value, issuer.issuer, tenant)
   if (!read.ok) return read
   return isDead(deps.barriers, read.value, text(payload.value['connection']), nowSeconds) ? err('token_below_barrier') : read
 }
@@ -162,5 +164,5 @@ function isDead(barriers: Barriers, token: VerifiedToken, connection: string | u
     ...(token.grantId === undefined ? {} : { grant: token.grantId }),
     ...(connection === undefined ? {} : { connection }),
   }
-  return barriers.isBelow({ issuer: token.issuer, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs }, nowSeconds)
+  return barriers.isBelow({ issuer: token.issuer, tenant: token.tenant, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs }, nowSeconds)
 }

@@ -8,6 +8,7 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { signs } from './issuers.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -17,6 +18,8 @@ export const streamLapseSeconds = 90
 export type ProvenResource = { readonly tenantId: TenantId; readonly resourceId: ResourceId; readonly identifier: ResourceIdentifier }
 export type SnapshotEntry = {
   readonly issuer: string
+  /** Whose it is: at the front issuer the ids of clients say that of themselves not. */
+  readonly tenant: string
   readonly target: RevocationTarget
   readonly targetId: string
   readonly epoch: number
@@ -48,7 +51,10 @@ export async function findResourceCredentialAcrossTenants(
         AND (EXISTS (SELECT 1 FROM resource_issuers i
                       WHERE i.tenant_id = r.tenant_id AND i.resource_id = r.id AND i.issuer_tenant_id = $1)
           OR EXISTS (SELECT 1 FROM grants g
-                      WHERE g.tenant_id = $1 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3))`,
+                      WHERE g.tenant_id = $1 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3)
+          OR EXISTS (SELECT 1 FROM issuers front JOIN issuers member ON member.kind = 'front_member'
+                       JOIN grants g ON g.tenant_id = member.tenant_id AND g.issuer_id = member.id
+                      WHERE front.tenant_id = $1 AND front.kind = 'front' AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3))`,
     [asked.issuerTenant, asked.credentialId, toTimestamp(asked.now)],
   )
   return rows[0]
@@ -79,15 +85,17 @@ export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): 
 
 async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): Promise<readonly SnapshotEntry[]> {
   const { rows } = await db.query<SnapshotEntry>(
-    `SELECT i.url AS issuer, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
-       FROM (SELECT target, target_id, epoch FROM revocations WHERE tenant_id = $1 AND issuer_id = $2 AND expires_at > $3
+    `SELECT spoken.url AS issuer, t.slug AS tenant, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
+       FROM issuers i JOIN issuers spoken ON ${signs('i', 'spoken')} JOIN tenants t ON t.id = spoken.tenant_id
+       CROSS JOIN LATERAL (
+             SELECT target, target_id, epoch FROM revocations WHERE tenant_id = spoken.tenant_id AND issuer_id = spoken.id AND expires_at > $3
              UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int
-               FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind = 'revoke'
+               FROM outbox WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = 'revoke'
              UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int
                FROM outbox, jsonb_array_elements(payload -> 'grants') AS changed
-              WHERE tenant_id = $1 AND done_at IS NULL AND kind = '${tellSettledEntry}') v
-       JOIN issuers i ON i.tenant_id = $1 AND i.id = $2
-      GROUP BY i.url, v.target, v.target_id`,
+              WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = '${tellSettledEntry}') v
+      WHERE i.tenant_id = $1 AND i.id = $2
+      GROUP BY spoken.url, t.slug, v.target, v.target_id`,
     [issuer.tenantId, issuer.id, toTimestamp(now)],
   )
   return rows

@@ -9,6 +9,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from './deliveries.js'
 import type { RevocationTarget } from './revocations.js'
+import { signs } from './issuers.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 type Planned = {
@@ -85,18 +86,19 @@ async function plan(
 export type ToldClient = {
   readonly uri: string
   readonly clientId: string
-  readonly issuer: { readonly id: string; readonly url: string }
+  readonly issuer: { readonly url: string; readonly signer: { readonly tenant: string; readonly id: string } }
 }
 
 export async function findToldClient(db: AcrossDb, tenant: TenantId, destination: string): Promise<ToldClient | undefined> {
-  const { rows } = await db.query<{ uri: string; clientId: string; issuerId: string; url: string }>(
-    `SELECT c.backchannel_logout_uri AS uri, c.client_id AS "clientId", i.id AS "issuerId", i.url
+  const { rows } = await db.query<{ uri: string; clientId: string; signerTenant: string; signerId: string; url: string }>(
+    `SELECT c.backchannel_logout_uri AS uri, c.client_id AS "clientId", i.url, signer.tenant_id AS "signerTenant", signer.id AS "signerId"
        FROM delivery_destinations t
        JOIN clients c ON c.tenant_id = t.tenant_id AND c.issuer_id = t.issuer_id AND c.client_id = t.client_id
        JOIN issuers i ON i.tenant_id = t.tenant_id AND i.id = t.issuer_id
+       JOIN issuers signer ON ${signs('signer', 'i')}
       WHERE t.tenant_id = $1 AND t.id = $2 AND c.backchannel_logout_uri IS NOT NULL`,
     [tenant, destination],
   )
   const row = rows[0]
-  return row && { uri: row.uri, clientId: row.clientId, issuer: { id: row.issuerId, url: row.url } }
+  return row && { uri: row.uri, clientId: row.clientId, issuer: { url: row.url, signer: { tenant: row.signerTenant, id: row.signerId } } }
 }

@@ -20,6 +20,7 @@ import { domainEndpoints } from './domains.endpoint.js'
 import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
+import { frontIssuerEndpoints } from './front-issuer.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
 import { loginTraceEndpoints } from './login-traces.endpoint.js'
 import { logoutSettingEndpoints } from './logout.endpoint.js'
@@ -54,6 +55,7 @@ import { webhookEndpoints } from './webhooks.endpoint.js'
 
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
+  ...frontIssuerEndpoints,
   ...connectionEndpoints,
   ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,

@@ -10,6 +10,7 @@ import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { httpErrors } from './error.js'
+import type { NamingCredential } from './front.js'
 import type { FormRefusal, SingleValuedForm } from './form.js'
 import type { RateLimitName } from './rate-limit.js'
 import type { ResolvedTenant } from './tenant.js'
@@ -36,7 +37,7 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   /** Two letters, where a proxy of the operator's own says it. */
   readonly country: string | undefined
   readonly requestId: RequestId
-  /** Resolved whenever the path has `:tenant`. */
+  /** Resolved whenever the path has `:tenant`, and at the front issuer. */
   readonly tenant?: ResolvedTenant
   readonly parsed: Parsed
   readonly caller: Caller
@@ -86,6 +87,8 @@ export type EndpointDefinition<Parsed, Caller> = {
 export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'parse' | 'run'> & {
   readonly refusals: RefusalShape
   readonly schema: z.ZodType | undefined
+  /** It is of the front issuer, whose path names no tenant: by which credential a request does. */
+  readonly front?: { readonly namedBy: NamingCredential }
   /** Authorize, parse, run, in this order: a stranger learns nothing from a parse error. */
   readonly serve: (http: HttpRequest, deps: BrokerDeps) => Promise<Answer>
 }
@@ -123,6 +126,6 @@ export function jsonParser<S extends z.ZodType>(schema: S): Parser<z.output<S>> 
 
 /** The tenant of an endpoint whose path has `:tenant`. */
 export function tenantOf(http: { readonly tenant?: ResolvedTenant }): ResolvedTenant {
-  if (!http.tenant) throw new Error('invariant broken: the path of this endpoint has no :tenant')
+  if (!http.tenant) throw new Error('invariant broken: the path of this endpoint has no :tenant, and it is not of the front')
   return http.tenant
 }

@@ -4,6 +4,7 @@ import { responseModes } from './authorization-request.js'
 import { clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
+import { frontGrantTypes } from './front-credential.js'
 import { dpopAlgorithms } from './dpop-proof.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import type { IdentityScope } from './scope.js'
@@ -41,6 +42,8 @@ export function buildServerMetadata(
     readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
     readonly deviceGrant: boolean
+    /** Of the front issuer: it does not know whose a request is that names no credential of a person, so what begins without one is not offered there. */
+    readonly isFront: boolean
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
     readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
   },
@@ -56,12 +59,13 @@ export function buildServerMetadata(
     revocation_endpoint: `${issuer}/revoke`,
     ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),
     userinfo_endpoint: `${issuer}/userinfo`,
-    end_session_endpoint: `${issuer}/logout`,
+    ...(knows.isFront ? {} : { end_session_endpoint: `${issuer}/logout` }),
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
     grant_types_supported: [
-      ...['authorization_code', 'refresh_token', 'client_credentials'],
+      ...frontGrantTypes,
+      ...(knows.isFront ? [] : ['client_credentials']),
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
     ],
