@@ -24,7 +24,13 @@ function heapInUse(): number {
 
 const snapshotOf = (issuer: string, revocations: number): string =>
   JSON.stringify({
-    snapshot: Array.from({ length: revocations }, () => ({ issuer, target: 'subject', targetId: crypto.randomUUID(), epoch: 2 })),
+    snapshot: Array.from({ length: revocations }, () => ({
+      issuer,
+      tenant: 'acme',
+      target: 'subject',
+      targetId: crypto.randomUUID(),
+      epoch: 2,
+    })),
   })
 
 export function measureGuardMemory(revocations: number): GuardMemory {

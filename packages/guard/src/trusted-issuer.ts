@@ -35,7 +35,8 @@ function tenantOf(options: IssuerOptions): string | undefined {
     throw new Error(`guard: the issuer ${options.issuer} speaks for one tenant or is the front issuer, not both`)
   if (options.front === true) return undefined
   const tenant = options.tenant ?? /\/t\/([^/]+)$/.exec(new URL(options.issuer).pathname)?.[1]
-  if (tenant === undefined) throw new Error(`guard: say which tenant the issuer ${options.issuer} is bound to, or that it is the front issuer`)
+  if (tenant === undefined)
+    throw new Error(`guard: say which tenant the issuer ${options.issuer} is bound to, or that it is the front issuer`)
   return tenant
 }
 

@@ -164,5 +164,8 @@ function isDead(barriers: Barriers, token: VerifiedToken, connection: string | u
     ...(token.grantId === undefined ? {} : { grant: token.grantId }),
     ...(connection === undefined ? {} : { connection }),
   }
-  return barriers.isBelow({ issuer: token.issuer, tenant: token.tenant, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs }, nowSeconds)
+  return barriers.isBelow(
+    { issuer: token.issuer, tenant: token.tenant, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs },
+    nowSeconds,
+  )
 }

@@ -8,8 +8,8 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from './deliveries.js'
-import type { RevocationTarget } from './revocations.js'
 import { signs } from './issuers.js'
+import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 type Planned = {

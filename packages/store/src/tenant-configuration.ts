@@ -1,7 +1,15 @@
 /** Everything that is configured for one tenant, read in one statement, for the broker's cache. */
 import { type Instant, instant } from '@drawbridge/core/instant'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
-import { type ConnectionId, type Issuer, type IssuerId, type IssuerKind, type TenantId, type TenantSlug, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import {
+  type ConnectionId,
+  type Issuer,
+  type IssuerId,
+  type IssuerKind,
+  type TenantId,
+  type TenantSlug,
+  vendorTenantId,
+} from '@drawbridge/core/tenant/ids'
 import type { Database } from './database.js'
 import { signs } from './issuers.js'
 import type { LabRateLimits } from './lab.js'

@@ -4,8 +4,8 @@ import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
 import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
-import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
-import { clientEndpoints } from './clients.endpoint.js'
+import { clientRegistrationEndpoints, frontClientRegistrationEndpoints } from './client-registration.endpoint.js'
+import { clientEndpoints, frontClientEndpoints, memberClientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
 import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
@@ -36,13 +36,13 @@ import { readEndpoints } from './reads.endpoint.js'
 import { receiptEndpoints } from './receipts.endpoint.js'
 import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
-import { revocationEndpoints } from './revocations.endpoint.js'
+import { frontClientKillEndpoint, revocationEndpoints } from './revocations.endpoint.js'
 import { scimGroupEndpoints } from './scim-groups.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
 import { secondFactorEndpoints } from './second-factor.endpoint.js'
 import { setupLinkEndpoints } from './setup-links.endpoint.js'
 import { signalStreamEndpoints } from './signal-streams.endpoint.js'
-import { signingKeyEndpoints } from './signing-keys.endpoint.js'
+import { frontSigningKeyEndpoints, signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
@@ -56,6 +56,11 @@ import { webhookEndpoints } from './webhooks.endpoint.js'
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...frontIssuerEndpoints,
+  ...frontClientEndpoints,
+  ...frontClientRegistrationEndpoints,
+  ...frontSigningKeyEndpoints,
+  frontClientKillEndpoint,
+  ...memberClientEndpoints,
   ...connectionEndpoints,
   ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,

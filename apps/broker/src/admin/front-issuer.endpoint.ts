@@ -15,14 +15,18 @@ import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { empty, json } from '../http/answer.js'
 import type { Endpoint } from '../http/endpoint.js'
-import { adminEndpoint, type AdminRequest, audit, idParam } from './admin-endpoint.js'
+import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
 import { sealNewKey } from './new-key.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, toIso } from './shapes.js'
 
 const tag = 'Front issuer'
 const shown = z.strictObject({ id: idShape, issuer: z.url(), createdAt: time })
-const show = ({ id, url, createdAt }: Omit<StoredIssuer, 'kind'>): z.output<typeof shown> => ({ id, issuer: url, createdAt: toIso(createdAt) })
+const show = ({ id, url, createdAt }: Omit<StoredIssuer, 'kind'>): z.output<typeof shown> => ({
+  id,
+  issuer: url,
+  createdAt: toIso(createdAt),
+})
 
 const findFront = async (db: Db): Promise<StoredIssuer | undefined> =>
   (await listIssuers(db, vendorTenantId)).find(({ kind }) => kind === 'front')
@@ -119,7 +123,13 @@ type Taken = { readonly resourceId: ResourceId; readonly detail: Readonly<Record
 /** A transaction for each: the line of its membership goes, and what was granted by it ends, or neither. */
 async function takeFromMembers(http: AdminRequest, deps: BrokerDeps, { resourceId, detail }: Taken): Promise<void> {
   for (const minter of await listFrontMintersAcrossTenants(deps.database, vendorTenantId, resourceId)) {
-    const end = { resourceTenantId: vendorTenantId, resourceId, issuerId: minter.issuerId, now: deps.clock.now(), requestId: http.requestId }
+    const end = {
+      resourceTenantId: vendorTenantId,
+      resourceId,
+      issuerId: minter.issuerId,
+      now: deps.clock.now(),
+      requestId: http.requestId,
+    }
     const inOwner = async (db: Db) => {
       await unshareResource(db, vendorTenantId, { ...minter, resourceId })
       return true

@@ -3,7 +3,9 @@
  * A new write endpoint fails here until it has a line.
  */
 import { randomUUID } from 'node:crypto'
-import { vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { type ClientId, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { adoptFrontClient } from '@drawbridge/store/front-clients'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
 import { aConsent } from '@drawbridge/testkit/a-consent'
@@ -176,6 +178,12 @@ describe('a write is in the trail of whom it touches', () => {
     made['own'] ??= (await call('POST', '/admin-keys', { name: 'own', permissions: ['configuration:read'], expiresAt: later })).body.id
     const keys = await call('GET', '/tenants/fresh/signing-keys')
     made['kid'] = keys.body.signingKeys?.find((key: { state: string }) => key.state === 'active')?.id ?? ''
+    const ofFront = await call('GET', '/front-issuer/signing-keys')
+    made['frontKey'] = ofFront.body.signingKeys?.[0]?.id ?? ''
+    // Somebody of the tenant uses it there.
+    await inTenant(fixture.database, acme.tenantId, (db) =>
+      adoptFrontClient(db, acme.tenantId, 'front-agent' as ClientId, broker.deps.clock.now()),
+    )
   }
 
   /** Of the contact who was there before all of them. */

@@ -17,8 +17,7 @@ export const metadataUrlOf = ({ home }: AtHome, id: ConnectionId): string => `${
 export const jwksUriOf = ({ home }: AtHome, id: ConnectionId): string => `${home}/oidc/${id}/jwks`
 
 /** Where an IdP of either kind says that everything of a person must end. It is also what its JWT is for, byte for byte. */
-export const globalTokenRevocationUrlOf = ({ home }: AtHome, id: ConnectionId): string =>
-  `${home}/global-token-revocation/${id}`
+export const globalTokenRevocationUrlOf = ({ home }: AtHome, id: ConnectionId): string => `${home}/global-token-revocation/${id}`
 
 /** Where the directories of a tenant provision: which connection one is of, its token says. */
 export const scimBaseUrlOf = ({ home }: AtHome): string => `${home}/scim/v2`

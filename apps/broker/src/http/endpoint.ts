@@ -10,8 +10,8 @@ import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { httpErrors } from './error.js'
-import type { NamingCredential } from './front.js'
 import type { FormRefusal, SingleValuedForm } from './form.js'
+import type { NamingCredential } from './front.js'
 import type { RateLimitName } from './rate-limit.js'
 import type { ResolvedTenant } from './tenant.js'
 import { type RefusalShape, refuseAsProblem, refuseHttp } from './write-error.js'
@@ -89,6 +89,8 @@ export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'par
   readonly schema: z.ZodType | undefined
   /** It is of the front issuer, whose path names no tenant: by which credential a request does. */
   readonly front?: { readonly namedBy: NamingCredential }
+  /** The tenant of its path is meant as a member of the front issuer. */
+  readonly ofMember?: true
   /** Authorize, parse, run, in this order: a stranger learns nothing from a parse error. */
   readonly serve: (http: HttpRequest, deps: BrokerDeps) => Promise<Answer>
 }

@@ -94,10 +94,14 @@ async function answerRequest(
 }
 
 /** By the path; at the front issuer by the credential. */
-async function findTenant(deps: BrokerDeps, { front }: Endpoint, http: Omit<HttpRequest, 'spend'>): Promise<ResolvedTenant | undefined> {
+async function findTenant(
+  deps: BrokerDeps,
+  { front, ofMember }: Endpoint,
+  http: Omit<HttpRequest, 'spend'>,
+): Promise<ResolvedTenant | undefined> {
   if (front) return findAtFront(deps, front, http)
   const slug = http.params['tenant']
-  return slug === undefined ? undefined : deps.configuration.find(slug)
+  return slug === undefined ? undefined : deps.configuration.find(slug, ofMember ? 'front_member' : 'tenant')
 }
 
 /** A lab's quotas per tenant; the admin API is spared, so that whoever set one too low can mend it. Elsewhere nothing is looked up here. */

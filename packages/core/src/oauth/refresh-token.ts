@@ -121,7 +121,9 @@ export type TokenFamilyId = Brand<string, 'TokenFamilyId'>
  * tenant before it (`front-credential`).
  */
 export const formatRefreshToken = (familyId: TokenFamilyId, secret: Buffer, frontTenant?: TenantSlug): string =>
-  refreshPrefix + nameOfTenant(frontTenant) + Buffer.concat([Buffer.from(familyId.replaceAll('-', ''), 'hex'), secret]).toString('base64url')
+  refreshPrefix +
+  nameOfTenant(frontTenant) +
+  Buffer.concat([Buffer.from(familyId.replaceAll('-', ''), 'hex'), secret]).toString('base64url')
 
 const shape = new RegExp(`^${refreshPrefix}${frontTenantPart}([A-Za-z0-9_-]{64})$`)
 

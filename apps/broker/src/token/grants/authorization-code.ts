@@ -13,9 +13,9 @@ import { type CodeRedemption, redeemCode } from '@drawbridge/store/authorization
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import type { BrokerDeps } from '../../deps.js'
+import { frontTenantOf } from '../../http/front.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { issueTokens, type TokenSet } from '../issue-tokens.js'
-import { frontTenantOf } from '../../http/front.js'
 import { type Held, issueAsDecidedNow } from '../present-decision.js'
 
 export type Redeemed = Extract<CodeRedemption, { kind: 'redeemed' }>
