@@ -144,6 +144,12 @@ module.exports = {
       'Keys and tokens are handled in crypto (and, for strangers, in the guard and in the receiver that tests speak to).',
     ),
     only(
+      'a KMS',
+      '@aws-sdk/client-kms',
+      ['packages/crypto/src/kms-custody'],
+      'A KMS is asked for master keys at a start and for nothing else: kmsCustody. What asks it elsewhere would wait for it.',
+    ),
+    only(
       'second factors',
       '@simplewebauthn/server|otpauth',
       ['packages/crypto'],

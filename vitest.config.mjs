@@ -6,6 +6,25 @@ const sourceOf = (folder, names) => ({
   replacement: `${import.meta.dirname}/${folder}/$1/src/$2.ts`,
 })
 
+// What kills, starves or fills the product, and what needs very many rows or messages: minutes in all. `npm run test:long` runs them, and CI does; `npm test`
+// leaves them out unless it is given their path.
+export const longTests = [
+  'apps/cli/test/database-gone.test.ts',
+  'apps/cli/test/faults.test.ts',
+  'apps/cli/test/fleet-on-redis.test.ts',
+  'apps/cli/test/killed-start.test.ts',
+  'apps/cli/test/production-on-redis.test.ts',
+  'apps/cli/test/refusals-at-start.test.ts',
+  'apps/worker/src/bound-event-streams.test.ts',
+  'apps/worker/src/poll-full-store.test.ts',
+  'packages/store/src/forgotten-connections.test.ts',
+  'packages/store/src/full-unmatched-signals.test.ts',
+  'packages/store/src/scim-plans.test.ts',
+  'packages/upstream/src/saml/attacks-on-vendors.test.ts',
+]
+const which = process.env.DRAWBRIDGE_TESTS
+const allTests = ['{apps,packages,examples}/*/src/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tools/**/*.test.ts', 'bench/src/**/*.test.ts']
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -15,7 +34,8 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['{apps,packages,examples}/*/src/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tools/**/*.test.ts', 'bench/src/**/*.test.ts'],
+    include: which === 'long' ? longTests : allTests,
+    exclude: ['**/node_modules/**', ...(which === 'short' ? longTests : [])],
     globalSetup: 'tools/test-setup.mjs',
     pool: 'forks',
     isolate: false, // modules hold no state that a test could leave behind, and loading them anew for each file took longer than the tests

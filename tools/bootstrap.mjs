@@ -119,4 +119,6 @@ build()
 say(`ready to ${command} after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`)
 if (!process.stdout.isTTY) env.NO_COLOR = '1' // CI alone would colour the lines of a log
 const vitest = [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run']
-handOver(command === 'test' ? [...vitest, ...rest] : [join(root, 'apps', 'cli', 'bin', 'drawbridge.mjs'), command, ...rest])
+if (command === 'test' && rest.length === 0) env.DRAWBRIDGE_TESTS = 'short'
+if (command === 'test-long') env.DRAWBRIDGE_TESTS = 'long'
+handOver(command.startsWith('test') ? [...vitest, ...rest] : [join(root, 'apps', 'cli', 'bin', 'drawbridge.mjs'), command, ...rest])

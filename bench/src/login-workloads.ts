@@ -6,16 +6,19 @@ import type { Laboratory } from './laboratory.js'
 const fullSize = { warmUp: 100, perRound: 300 } as const
 const trialSize = { warmUp: 16, perRound: 16 } as const
 
+export const loginSize = (isTrial: boolean) => (isTrial ? trialSize : fullSize)
+export const loginRow = 'code + PKCE with a live session, to the token'
+
 export function loginWorkloads(laboratory: Laboratory, sender: Sender, isTrial: boolean): readonly Workload[] {
   const { federation, idp } = laboratory
   const tenant = federation['xml-signature'].signed
   const sessions: string[] = []
   return [
     {
-      name: 'code + PKCE with a live session, to the token',
+      name: loginRow,
       aim: '0.55 + 0.35',
       rounds: 5,
-      ...(isTrial ? trialSize : fullSize),
+      ...loginSize(isTrial),
       prepare: async () => {
         for (let browser = 0; browser < connections; browser += 1) {
           const returning = signInAtIdp(idp, tenant, await goOut(sender, tenant))

@@ -8,7 +8,7 @@ import { hashOf } from '@drawbridge/testkit/a-grant'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase } from '@drawbridge/testkit/database'
 
-const secret = 'dbk_robot'
+export const robotSecret = 'dbk_robot'
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const assertionSeconds = 60
 
@@ -27,9 +27,9 @@ export async function registerMachines(fixture: TestDatabase, tenant: ATenant, n
   }
   const robot = { ...shared, id: 'robot' as ClientId, name: 'Robot', authMethod: 'client_secret_post' as const }
   const keyed = { ...shared, id: 'keyed' as ClientId, name: 'Keyed', authMethod: 'private_key_jwt' as const }
-  const jwks = { keys: [publicKey.export({ format: 'jwk' })] }
+  const jwks = { keys: [keyedJwk] }
   await inTenant(fixture.database, tenant.tenantId, async (db) => {
-    await insertClient(db, tenant.tenantId, { ...robot, secretHash: hashOf(secret), jwks: undefined })
+    await insertClient(db, tenant.tenantId, { ...robot, secretHash: hashOf(robotSecret), jwks: undefined })
     await insertClient(db, tenant.tenantId, { ...keyed, secretHash: undefined, jwks })
   })
   const declared = 'INSERT INTO resource_scopes (tenant_id, resource_id, name, description, tier) VALUES ($1, $2, $3, $3, $3)'
@@ -41,16 +41,22 @@ const actingFor = (tenant: ATenant) => ({ grant_type: 'client_credentials', reso
 export const bySecret = (tenant: ATenant): Record<string, string> => ({
   ...actingFor(tenant),
   client_id: 'robot',
-  client_secret: secret,
+  client_secret: robotSecret,
+})
+
+export const keyedJwk = publicKey.export({ format: 'jwk' })
+
+export const byAssertion = (tenant: ATenant, issuer: string, now: Instant): Record<string, string> => ({
+  ...actingFor(tenant),
+  ...assertionFor(issuer, now),
 })
 
 /** A new assertion each time: one is believed once. */
-export function byAssertion(tenant: ATenant, issuer: string, now: Instant): Record<string, string> {
+export function assertionFor(issuer: string, now: Instant): Record<string, string> {
   const claims = { iss: 'keyed', sub: 'keyed', aud: issuer, exp: toSeconds(now) + assertionSeconds, jti: randomUUID() }
   const input = [{ alg: 'ES256' }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
   const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')
   return {
-    ...actingFor(tenant),
     client_assertion: `${input}.${signature}`,
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
   }

@@ -13,6 +13,7 @@ import { loginWorkloads } from './login-workloads.js'
 import { oauthWorkloads, rounds } from './oauth-workloads.js'
 import { measureJackson } from './peers/jackson.js'
 import { measureLibraries } from './peers/libraries.js'
+import { measureOidcProvider } from './peers/oidc-provider.js'
 import { installPeers } from './peers/peer-packages.js'
 import { measurePolicies } from './policy.js'
 import { requireProc, residentBytesOf } from './process-figures.js'
@@ -79,26 +80,33 @@ async function runHttp(laboratory: Laboratory, brokerPid: number, isTrial: boole
       console.error(`  ${workload.name} …`)
       measured.push(await measure(workload, { serverPid: brokerPid, databasePid: laboratory.databasePid, counter }))
     }
+    const peer = await measureOidcProvider(laboratory, installPeers('oauth'), isTrial)
+    const peers = new Map(peer.measured.map((row) => [row.name, row]))
     printTable(
       `Per operation, closed loop, ${connections} keep-alive connections, medians of ${rounds} rounds (CPU in ms: broker + PostgreSQL)`,
-      ['operation', 'measured', 'aim', 'SQL', 'writing', 'per second', 'p50 ms', 'p99 ms'],
+      ['operation', 'measured', 'aim', 'SQL', 'writing', 'per second', 'p50 ms', 'p99 ms', 'oidc-provider', 'per second', 'p99 ms'],
       measured.map((row) => [
         row.name,
-        `${inMilliseconds(row.serverCpuMs)} + ${inMilliseconds(row.databaseCpuMs)}`,
+        cpuOf(row),
         row.aim,
         row.statements.toFixed(2),
         row.writing.toFixed(2),
-        row.perSecond.toFixed(0),
-        inMilliseconds(row.p50Ms),
-        inMilliseconds(row.p99Ms),
+        ...[row.perSecond.toFixed(0), inMilliseconds(row.p50Ms), inMilliseconds(row.p99Ms)],
+        ...peerCells(peers.get(row.name)),
       ]),
     )
-    console.log(`\nResident memory of the broker after this load: ${inMebibytes(residentBytesOf(brokerPid))} (aim: 130 MiB)`)
+    const [own, others] = [residentBytesOf(brokerPid), peer.residentBytes].map(inMebibytes)
+    console.log(`\nResident memory after this load: ${own} (aim: 130 MiB); oidc-provider: ${others}`)
   } finally {
     sender.close()
     await counter.close()
   }
 }
+
+const cpuOf = (row: Measured): string => `${inMilliseconds(row.serverCpuMs)} + ${inMilliseconds(row.databaseCpuMs)}`
+
+const peerCells = (row: Measured | undefined): readonly string[] =>
+  row === undefined ? ['', '', ''] : [cpuOf(row), row.perSecond.toFixed(0), inMilliseconds(row.p99Ms)]
 
 /** The peers after us, on the same PostgreSQL: what they leave behind burdens nobody else. */
 async function runFederation(laboratory: Laboratory, brokerPid: number, isTrial: boolean): Promise<void> {

@@ -26,8 +26,10 @@ const trialSizes = {
   revoke: { warmUp: 8, perRound: 16 },
 }
 
+export const oauthSizes = (isTrial: boolean) => (isTrial ? trialSizes : fullSizes)
+
 export function oauthWorkloads(laboratory: Laboratory, sender: Sender, isTrial: boolean): readonly Workload[] {
-  const sizes = isTrial ? trialSizes : fullSizes
+  const sizes = oauthSizes(isTrial)
   const { tenant, fixture, platform } = laboratory
   const client_id = tenant.clientId
   const credential = Buffer.from(`${tenant.credentialId}:${tenant.credentialSecret}`).toString('base64')
@@ -126,12 +128,12 @@ const post = (path: string, form: Readonly<Record<string, string>>, headers: Rea
 })
 
 /** A refused request is cheap: one among the measured would make the figure a lie. */
-function expectOk(answered: Answered): string {
+export function expectOk(answered: Answered): string {
   if (answered.status !== 200) throw new Error(`a measured request was answered ${answered.status}: ${answered.text}`)
   return answered.text
 }
 
-function taken<T>(from: T[]): T {
+export function taken<T>(from: T[]): T {
   const one = from.pop()
   if (one === undefined) throw new Error('the workload was prepared for fewer operations than it runs')
   return one

@@ -2,8 +2,12 @@
 import { statfsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { resolve } from 'node:path'
+import { sayKmsRefusal } from '@drawbridge/crypto/kms-refusal'
 import type { Settings } from '@drawbridge/runtime/env'
+import { createDatabase } from '@drawbridge/store/database'
+import { findInstallation } from '@drawbridge/store/installation'
 import { pendingMigrations } from '@drawbridge/store/migrate'
+import { custodyOf } from './master-keys.js'
 
 type Finding = { readonly ok: boolean; readonly say: string }
 
@@ -14,6 +18,7 @@ export async function runDoctor(settings: Settings): Promise<number> {
     nodeVersion(),
     freeDisk(),
     mailServer(settings),
+    ...(await keyManagement(settings)),
     ...(settings.databaseUrl ? [await database(settings.databaseUrl.reveal())] : await ports(settings)),
   ]
   for (const { ok, say } of findings) console.log(`${ok ? '  ok   ' : '  WRONG'} ${say}`)
@@ -38,6 +43,32 @@ const mailServer = ({ smtpUrl }: Settings): Finding => ({
       ? 'no mail server is set (DRAWBRIDGE_SMTP_URL): announcements to the contacts of tenants wait in the admin API'
       : 'announcements to the contacts of tenants go out by mail',
 })
+
+/** Asks the KMS as a start would. What it opens is thrown away. */
+async function keyManagement(settings: Settings): Promise<readonly Finding[]> {
+  const { kmsKey, wrappedMasterKeys, databaseUrl } = settings
+  if (kmsKey === undefined) return []
+  if (wrappedMasterKeys.length === 0 || databaseUrl === undefined)
+    return [{ ok: true, say: 'DRAWBRIDGE_KMS_KEY is set, and there is no wrapped master key to ask it for' }]
+  const installationId = await findInstallationId(databaseUrl.reveal())
+  if (installationId === undefined)
+    return [{ ok: false, say: 'whether the KMS unwraps the master keys cannot be said: it depends on the database, which says nothing' }]
+  const opened = await custodyOf(settings).open(installationId)
+  if (!opened.ok) return [{ ok: false, say: sayKmsRefusal(opened.error) }]
+  for (const { key } of opened.value) key.fill(0)
+  return [{ ok: true, say: `${kmsKey.arn} unwraps the master keys` }]
+}
+
+async function findInstallationId(url: string): Promise<string | undefined> {
+  const opened = createDatabase({ url, connectionBudget: 4, onError: () => undefined })
+  try {
+    return (await findInstallation(opened))?.installationId
+  } catch {
+    return undefined
+  } finally {
+    await opened.close()
+  }
+}
 
 async function database(url: string): Promise<Finding> {
   try {

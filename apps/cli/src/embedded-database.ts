@@ -22,6 +22,8 @@ export type EmbeddedDatabase = {
 const databaseName = 'drawbridge'
 const runtimeRole = 'drawbridge_runtime'
 
+const hasKeys = ({ masterKeys, wrappedMasterKeys }: Settings): boolean => masterKeys.length + wrappedMasterKeys.length > 0
+
 export async function openEmbeddedDatabase(settings: Settings): Promise<EmbeddedDatabase> {
   const folder = resolve(settings.dataDirectory)
   makeDataParent(folder)
@@ -44,7 +46,7 @@ export async function openEmbeddedDatabase(settings: Settings): Promise<Embedded
       settings: {
         ...settings,
         databaseUrl: new Secret(runtimeUrl.href),
-        masterKeys: settings.masterKeys.length > 0 ? settings.masterKeys : secrets.masterKeys,
+        masterKeys: hasKeys(settings) ? settings.masterKeys : secrets.masterKeys,
       },
       port: server.port,
       dataDirectory: server.dataDirectory,

@@ -25,6 +25,16 @@ const commands: readonly Command[] = [
     load: async () => (await import('./admin-key.js')).createAdminKeyCommand,
   },
   {
+    name: 'master-key create',
+    does: 'print a new master key that DRAWBRIDGE_KMS_KEY wrapped; nobody has seen it',
+    load: async () => (await import('./master-key.js')).createMasterKeyCommand,
+  },
+  {
+    name: 'master-key rewrap',
+    does: 'print DRAWBRIDGE_WRAPPED_MASTER_KEYS wrapped anew (--to <arn>: under another KMS key)',
+    load: async () => (await import('./master-key.js')).rewrapMasterKeysCommand,
+  },
+  {
     name: 'recover',
     does: 'after a restore of the database: end everything issued before (--nothing-lost: write down that no commit was lost)',
     load: async () => (await import('./recover.js')).runRecover,

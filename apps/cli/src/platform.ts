@@ -11,7 +11,7 @@ import { type ChangeChannel, listen } from '@drawbridge/store/changes'
 import { listDoubtfulUpstreamsAcrossTenants } from '@drawbridge/store/connections'
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
-import { holdToMasterKeys, sealerOf } from './master-keys.js'
+import { holdToMasterKeys, openSealer } from './master-keys.js'
 import { HistoryError, holdToHistory } from './timeline.js'
 
 export type Platform = {
@@ -59,7 +59,8 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     const random = systemRandom()
     const installation = await ensureInstallation(database, { kind: options.kind, installationId: random.uuid(), now: systemClock().now() })
     refuseOtherKind(installation.kind, options.kind)
-    const sealer = sealerOf(settings, random)
+    const sealer = await openSealer(settings, installation.installationId, random)
+    tellOfKms(settings, log)
     await holdToMasterKeys({ database, sealer, installationId: installation.installationId, now: systemClock().now() })
     await refuseSimulator(settings, database)
     const holdOn = () => holdToHistory({ database, settings, kind: installation.kind, clock: systemClock(), log })
@@ -76,8 +77,14 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
   }
 }
 
+/** The KMS's own trail says who asked; ours says which process it was for. */
+function tellOfKms({ kmsKey, wrappedMasterKeys }: Settings, log: Log): void {
+  if (kmsKey === undefined || wrappedMasterKeys.length === 0) return
+  log.info({ key: kmsKey.arn, versions: wrappedMasterKeys.map(({ version }) => version) }, 'the KMS unwrapped the master keys')
+}
+
 /** Lab and demonstration are properties of the database: security.md §13 of the design, ADR 0004. */
-function refuseOtherKind(found: InstallationKind, wanted: InstallationKind): void {
+export function refuseOtherKind(found: InstallationKind, wanted: InstallationKind): void {
   if (found === wanted) return
   throw new Error(
     `this database is a ${found} installation and can never become a ${wanted} one: choose another database (DATABASE_URL, or DRAWBRIDGE_DATA_DIRECTORY for an embedded one)`,

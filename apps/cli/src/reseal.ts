@@ -98,7 +98,7 @@ async function resealOne(deps: ResealDeps, at: LastingSealedColumn, row: SealedR
 export function reportOf(done: Resealed, version: number): readonly string[] {
   const lines = Object.entries(done.resealed).map(([name, count]) => `${name}: ${count} sealed anew under version ${version}`)
   if (done.overtaken > 0) lines.push(`${done.overtaken} changed while this ran and were left as they are; run this again`)
-  for (const name of done.unopened) lines.push(`no key in DRAWBRIDGE_MASTER_KEYS opens ${name}`)
+  for (const name of done.unopened) lines.push(`no master key of this process opens ${name}`)
   for (const { what, count, until } of done.uses)
     lines.push(`still in use: ${count} of ${what}${until === undefined ? '' : `, until ${new Date(until).toISOString()} at the latest`}`)
   lines.push(

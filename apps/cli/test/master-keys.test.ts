@@ -46,8 +46,12 @@ const both = `${one},${two}`
 describe('a start', () => {
   it('refuses another key under a version that is known, and keys of which none is known', async () => {
     await start(one)
-    await expect(start(`1:${keyOf(9)}`)).rejects.toThrow('version 1 in DRAWBRIDGE_MASTER_KEYS is not the key')
-    await expect(start(`7:${keyOf(1)}`)).rejects.toThrow('knows none of the keys in DRAWBRIDGE_MASTER_KEYS, only version 1')
+    await expect(start(`1:${keyOf(9)}`)).rejects.toThrow(
+      'version 1 in DRAWBRIDGE_MASTER_KEYS or DRAWBRIDGE_WRAPPED_MASTER_KEYS is not the key',
+    )
+    await expect(start(`7:${keyOf(1)}`)).rejects.toThrow(
+      'knows none of the keys in DRAWBRIDGE_MASTER_KEYS or DRAWBRIDGE_WRAPPED_MASTER_KEYS, only version 1',
+    )
     await start(one)
   })
 
@@ -68,7 +72,9 @@ describe('a start', () => {
     await inTenant(fixture.database, tenantId, (db) =>
       insertSigningKey(db, tenantId, { ...key, issuerId, state: 'active', now, sealedPrivateKey }),
     )
-    await expect(start(`1:${keyOf(9)}`)).rejects.toThrow('opens what is sealed in this database (signing_keys.sealed_private_key)')
+    await expect(start(`1:${keyOf(9)}`)).rejects.toThrow(
+      'DRAWBRIDGE_WRAPPED_MASTER_KEYS opens what is sealed in this database (signing_keys.sealed_private_key)',
+    )
     await start(one)
   })
 

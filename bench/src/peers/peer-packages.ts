@@ -7,10 +7,12 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 
 export const peerVersions = {
   federation: { '@boxyhq/saml-jackson': '26.2.0', '@node-saml/node-saml': '5.1.0', samlify: '2.13.1' },
   scim: { scimmy: '1.3.5', 'scimmy-routers': '1.3.2', express: '5.3.0' },
+  oauth: { 'oidc-provider': '9.13.3' },
 } as const
 export type PeerSet = keyof typeof peerVersions
 export type PeerName = { [Set in PeerSet]: keyof (typeof peerVersions)[Set] }[PeerSet]
@@ -32,3 +34,8 @@ export function installPeers(set: PeerSet): string {
 
 /** What the package exports; its types are not ours, so whoever uses it says what is used. */
 export const loadPeer = <Exports>(folder: string, name: PeerName): Exports => createRequire(join(folder, 'package.json'))(name) as Exports
+
+/** The same of a package that is an ES module. */
+export async function importPeer<Exports>(folder: string, name: PeerName): Promise<Exports> {
+  return (await import(pathToFileURL(createRequire(join(folder, 'package.json')).resolve(name)).href)) as Exports
+}

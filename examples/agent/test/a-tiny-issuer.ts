@@ -7,6 +7,7 @@ import { generateSigningKey, toSigningKey } from '@drawbridge/crypto/signing-key
 
 const random = systemRandom()
 
+type Poll = { readonly ack: readonly string[]; readonly returnImmediately: boolean }
 export type TinyIssuer = {
   readonly issuer: string
   /** Everything asked of the token endpoint. */
@@ -53,13 +54,13 @@ export async function aTinyIssuer(): Promise<TinyIssuer> {
     if (asked === undefined || asked.get('code_challenge') !== challenge) return [400, { error: 'invalid_grant' }]
     return [200, { access_token: accessToken(asked), token_type: 'Bearer', expires_in: 900, scope: asked.get('scope') ?? '' }]
   }
-  const poll = async (acks: readonly string[]): Promise<unknown> => {
-    for (const jti of acks)
+  const poll = async ({ ack, returnImmediately }: Poll): Promise<unknown> => {
+    for (const jti of ack)
       waiting.splice(
         waiting.findIndex((one) => one.jti === jti),
         1,
       )
-    if (waiting.length === 0) await new Promise<void>((resolve) => wakes.add(resolve))
+    if (waiting.length === 0 && !returnImmediately) await new Promise<void>((resolve) => wakes.add(resolve))
     return { sets: Object.fromEntries(waiting.map((one) => [one.jti, notice(one, resourceOf())])), moreAvailable: false }
   }
   let resourceOf = () => ''
@@ -70,7 +71,7 @@ export async function aTinyIssuer(): Promise<TinyIssuer> {
     if (path === '/t/tiny/ssf/jwks') return [200, { keys: [noticeKey.publicJwk] }]
     if (path === '/t/tiny/token') return redeem(new URLSearchParams(body))
     if (path === '/t/tiny/ssf/streams') return [201, { streamId: random.uuid(), snapshot: [], condemnedKeys: [], position: 0 }]
-    if (path === '/t/tiny/ssf/poll') return [200, await poll((JSON.parse(body) as { ack: string[] }).ack)]
+    if (path === '/t/tiny/ssf/poll') return [200, await poll(JSON.parse(body) as Poll)]
     if (path !== '/t/tiny/register') return [404, { error: 'not_found' }]
     const registration = JSON.parse(body) as Record<string, unknown>
     registrations.push(registration)

@@ -10,6 +10,7 @@
  * At the stop it first ceases to believe, then closes its stream, so that nobody waits for what it will never acknowledge.
  */
 import type { Barrier, Barriers } from './barriers.js'
+import { withDeadline } from './deadline.js'
 import { type NoticeDeps, parseBarrier, parseKeyId, readNotice, type Told } from './notice.js'
 import { condemnKeys } from './trusted-issuer.js'
 
@@ -133,21 +134,22 @@ async function sayGoodbye(deps: ReceiverDeps, stream: Stream): Promise<void> {
 const post = ({ deps, stopping }: Hearing, call: Call): Promise<Record<string, unknown> | Trouble> =>
   send(deps, { ...call, signal: stopping.signal })
 
-async function send(deps: ReceiverDeps, { path, body, timeoutSeconds, signal }: Call): Promise<Record<string, unknown> | Trouble> {
-  const response = await deps.fetch(`${deps.issuer.issuer}${path}`, {
-    method: 'POST',
-    redirect: 'error',
-    headers: { Authorization: deps.issuer.authorization, 'Content-Type': 'application/json', Accept: 'application/json' },
-    body: JSON.stringify(body),
-    signal: AbortSignal.any([...(signal ? [signal] : []), AbortSignal.timeout(timeoutSeconds * 1000)]),
+const send = (deps: ReceiverDeps, { path, body, timeoutSeconds, signal }: Call): Promise<Record<string, unknown> | Trouble> =>
+  withDeadline(timeoutSeconds, signal, async (ending) => {
+    const response = await deps.fetch(`${deps.issuer.issuer}${path}`, {
+      method: 'POST',
+      redirect: 'error',
+      headers: { Authorization: deps.issuer.authorization, 'Content-Type': 'application/json', Accept: 'application/json' },
+      body: JSON.stringify(body),
+      signal: ending,
+    })
+    if (response.status !== 200 && response.status !== 201) {
+      await response.body?.cancel()
+      return { trouble: `${path} answered ${response.status}` }
+    }
+    const answer: unknown = await response.json()
+    return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : { trouble: `${path} answered no object` }
   })
-  if (response.status !== 200 && response.status !== 201) {
-    await response.body?.cancel()
-    return { trouble: `${path} answered ${response.status}` }
-  }
-  const answer: unknown = await response.json()
-  return typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : { trouble: `${path} answered no object` }
-}
 
 /** Opens the stream and takes in the whole snapshot before anything is served. */
 async function open(hearing: Hearing): Promise<Stream | Trouble> {

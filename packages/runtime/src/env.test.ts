@@ -10,6 +10,8 @@ const mistakesOf = (source: Record<string, string>): readonly string[] => {
   }
 }
 const key = `1:${Buffer.alloc(32, 1).toString('base64')}`
+const kmsKey = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+const wrapped = Buffer.alloc(184, 1).toString('base64')
 const production = {
   NODE_ENV: 'production',
   DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com',
@@ -57,6 +59,25 @@ test.each([
   { when: 'a path in the public URL', source: { DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com/x' } },
   { when: 'a database without master keys', source: { DATABASE_URL: 'postgresql://u:p@db/x' } },
   { when: 'a current master key that is not there', source: { ...production, DRAWBRIDGE_CURRENT_MASTER_KEY: '2' } },
+  { when: 'a wrapped master key without the KMS key', source: { ...production, DRAWBRIDGE_WRAPPED_MASTER_KEYS: `2:${wrapped}` } },
+  {
+    when: 'a version that is wrapped and plain',
+    source: { ...production, DRAWBRIDGE_WRAPPED_MASTER_KEYS: `1:${wrapped}`, DRAWBRIDGE_KMS_KEY: kmsKey },
+  },
+  {
+    when: 'a wrapped version twice',
+    source: { DRAWBRIDGE_WRAPPED_MASTER_KEYS: `1:${wrapped},1:${wrapped}`, DRAWBRIDGE_KMS_KEY: kmsKey },
+  },
+  {
+    when: 'a ninth wrapped key',
+    source: {
+      DRAWBRIDGE_KMS_KEY: kmsKey,
+      DRAWBRIDGE_WRAPPED_MASTER_KEYS: Array.from({ length: 9 }, (_, at) => `${at + 1}:${wrapped}`).join(','),
+    },
+  },
+  { when: 'a wrapped key that is none', source: { DRAWBRIDGE_WRAPPED_MASTER_KEYS: '1:short', DRAWBRIDGE_KMS_KEY: kmsKey } },
+  { when: 'an alias of a KMS key', source: { DRAWBRIDGE_KMS_KEY: 'arn:aws:kms:eu-central-1:111122223333:alias/mine' } },
+  { when: 'a KMS key of no region', source: { DRAWBRIDGE_KMS_KEY: '1234abcd-12ab-34cd-56ef-1234567890ab' } },
   { when: 'a country header that no proxy of the operator’s own writes', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf-ipcountry' } },
   { when: 'a country header that is none', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf ip', DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1' } },
   {
@@ -71,6 +92,23 @@ test.each([
   { when: 'production without a database', source: { NODE_ENV: 'production', DRAWBRIDGE_PUBLIC_URL: 'https://a.example' } },
 ])('$when is refused', ({ source }) => {
   expect(mistakesOf(source).length).toBeGreaterThan(0)
+})
+test.each([kmsKey, kmsKey.replace('aws:', 'aws-us-gov:'), kmsKey.replace(/key.*/, 'key/mrk-1234abcd12ab34cd56ef1234567890ab')])(
+  'a KMS key may be the only thing that is known of the master keys: %s',
+  (arn) => {
+    const { DRAWBRIDGE_MASTER_KEYS: _, ...without } = production
+    expect(readEnv({ ...without, DRAWBRIDGE_KMS_KEY: arn }).kmsKey).toEqual({ arn, region: 'eu-central-1' })
+  },
+)
+test('eight wrapped keys and local ones are held together', () => {
+  const eight = Array.from({ length: 8 }, (_, at) => `${at + 2}:${wrapped}`).join(',')
+  const settings = readEnv({
+    ...production,
+    DRAWBRIDGE_WRAPPED_MASTER_KEYS: eight,
+    DRAWBRIDGE_KMS_KEY: kmsKey,
+    DRAWBRIDGE_CURRENT_MASTER_KEY: '9',
+  })
+  expect([settings.masterKeys.length, settings.wrappedMasterKeys.length, settings.currentMasterKey]).toEqual([1, 8, 9])
 })
 test('neither production nor the broker’s address moves the worker from loopback', () => {
   expect(readEnv({ ...production, DRAWBRIDGE_HOST: '0.0.0.0' }).workerHost).toBe('127.0.0.1')

@@ -10,7 +10,7 @@ import { type StorageSettings, storageSettings } from './env/storage-settings.js
 
 export { isLoopbackHost } from './env/combination-rules.js'
 export { adminOrigin, type CommandLineSettings, commandLineSettings } from './env/command-line-settings.js'
-export type { MasterKeySetting } from './env/key-settings.js'
+export { type KmsKeySetting, kmsKeyArn, type MasterKeySetting, type WrappedMasterKeySetting } from './env/key-settings.js'
 
 export type Settings = OperationSettings & NetworkSettings & StorageSettings & KeySettings & MailSettings
 

@@ -83,10 +83,26 @@ export type RateLimiter = {
   learn(levels: readonly LimitLevel[]): void
 }
 
-/** A leaky bucket: `level` runs off with time. `untold`: what was spent, the last of it at `spentAt`, and no other process has heard of. */
-type Bucket = { level: number; at: Instant; untold: number; spentAt: Instant; limit: RateLimit }
+/** What was spent until `at`. `level`: what was left of it then, had nothing been spent before. */
+type Spent = { readonly spent: number; readonly level: number; readonly at: Instant }
+
+/** A leaky bucket: `level` runs off with time. `untold`: what no other process has heard of. */
+type Bucket = { level: number; at: Instant; untold: Spent; limit: RateLimit }
 
 const runOff = (level: number, { perSecond }: RateLimit, ms: number): number => Math.max(0, level - (Math.max(0, ms) / 1000) * perSecond)
+
+/** The level when all of it was spent: what runs off does so once, whether it was spent before or in the meantime. */
+const levelAfter = (before: { readonly level: number; readonly at: Instant }, then: Spent, { perSecond }: RateLimit): number =>
+  Math.max(then.level, before.level + then.spent - (Math.max(0, then.at - before.at) / 1000) * perSecond)
+
+/** Told too late, a burst says all that matters: more of it than that would have been refused. */
+const join = (before: Spent, then: Spent, limit: RateLimit): Spent => ({
+  spent: Math.min(limit.burst, before.spent + then.spent),
+  level: levelAfter(before, then, limit),
+  at: then.at,
+})
+
+const nothing = (at: Instant): Spent => ({ spent: 0, level: 0, at })
 
 export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
   const buckets = new Map<string, Bucket>()
@@ -95,7 +111,7 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
     const known = buckets.get(id)
     if (known === undefined) {
       if (buckets.size >= mostBuckets) buckets.delete(buckets.keys().next().value as string)
-      const made = { level: 0, at: now, untold: 0, spentAt: now, limit }
+      const made = { level: 0, at: now, untold: nothing(now), limit }
       buckets.set(id, made)
       return made
     }
@@ -113,9 +129,8 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
       const missing = bucket.level + 1 - limit.burst
       if (missing > 0) return { allowed: false, retryAfterSeconds: Math.max(1, Math.ceil(missing / limit.perSecond)) }
       bucket.level += 1
-      bucket.untold += 1
-      bucket.spentAt = bucket.at
-      if (bucket.untold >= limit.burst * toldPart) toTell.add(id)
+      bucket.untold = join(bucket.untold, { spent: 1, level: 1, at: bucket.at }, limit)
+      if (bucket.untold.spent >= limit.burst * toldPart) toTell.add(id)
       return { allowed: true }
     },
     takeUntold: (most) => {
@@ -125,25 +140,26 @@ export function createRateLimiter(clock: Clock, factor = 1): RateLimiter {
         toTell.delete(id)
         const bucket = buckets.get(id)
         if (bucket === undefined) continue
-        told.push({ key: id, spent: bucket.untold, perSecond: bucket.limit.perSecond, at: bucket.spentAt })
-        bucket.untold = 0
+        told.push({ key: id, perSecond: bucket.limit.perSecond, ...bucket.untold })
+        bucket.untold = nothing(bucket.untold.at)
       }
       return told
     },
     putBack: (spent) => {
-      for (const { key, spent: untold } of spent) {
+      for (const { key, ...before } of spent) {
         const bucket = buckets.get(key)
         if (bucket === undefined) continue
-        bucket.untold += untold
+        bucket.untold = join(before, bucket.untold, bucket.limit)
         toTell.add(key)
       }
     },
     learn: (levels) => {
       const now = clock.now()
-      for (const { key, level, at } of levels) {
+      for (const { key, ...before } of levels) {
         const bucket = buckets.get(key)
         if (bucket === undefined) continue
-        bucket.level = runOff(level, bucket.limit, now - at) + runOff(bucket.untold, bucket.limit, now - bucket.spentAt)
+        const at = Math.max(before.at, bucket.untold.at)
+        bucket.level = runOff(levelAfter(before, bucket.untold, bucket.limit), bucket.limit, now - at)
         bucket.at = now
       }
     },

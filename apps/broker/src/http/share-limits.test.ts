@@ -130,6 +130,27 @@ it('without a database each goes on by its own count, and tells all of it when t
   expect(await asOwner(fixture.ownerUrl, 'SELECT level FROM shared_limits')).toEqual([{ level: 20 }])
 })
 
+it('what was spent over a long time and told at once has run off in that time', async () => {
+  const gone = createDatabase({ url: fixture.url.replace(/:\d+\//, ':1/'), connectionBudget: 4 })
+  const processes = [aProcess(), aProcess()]
+  for (let minute = 0; minute < 60; minute += 1) {
+    for (const each of processes) {
+      expect(spend(each, 'register', '192.0.2.1', 10)).toBe(10)
+      if (minute % 20 === 0) await share(each, gone)
+    }
+    now = addSeconds(now, 60)
+  }
+  await gone.close()
+  now = addSeconds(now, -59)
+  await share(processes[0] as RateLimiter)
+  expect(spend(processes[0] as RateLimiter, 'register', '192.0.2.1', 20)).toBe(11)
+  // Of several that could tell nobody, nobody knows what ran off of all of it: a burst of each is the most that is held against the source.
+  await share(processes[1] as RateLimiter)
+  expect(spend(processes[1] as RateLimiter, 'register', '192.0.2.1', 1)).toBe(0)
+  now = addSeconds(now, 31)
+  expect(spend(processes[1] as RateLimiter, 'register', '192.0.2.1', 1)).toBe(1)
+})
+
 it('two processes that tell of the same ones at once wait for each other, and neither is given up', async () => {
   const names = Array.from({ length: 200 }, (_, index) => `192.0.2.${index}`)
   const [one, other] = [aProcess(), aProcess()]

@@ -57,13 +57,17 @@ export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = 
     ...Array.from({ length: probers }, (_, which) => probe(load, chance.fork(`prober ${which}`))),
   ])
   const clearAt = now()
+  const say = (what: string) => console.log(`faults: ${what} ${Math.round((now() - clearAt) / 1000)} s after the weather cleared`)
   await fleet.mended()
+  say('everybody serves again')
   const late = [
     ...(await waitUntilDone(fleet, 'outbox', 'done_at IS NULL')),
     ...(await waitUntilDone(fleet, 'deliveries', 'expires_at IS NULL')),
   ]
   const settledAt = now()
+  say(`everything is done that was begun, ${ledger.issues.length} tokens are asked about,`)
   const after = await lastLook({ ...load, takeAway: ask, isOver: () => false }, chance.fork('afterwards'), people, noticeMs)
+  say('all tokens were asked about')
   // Whoever signed in once more was let in before; what that tells is under way.
   const told = [...(await waitUntilDone(fleet, 'deliveries', 'expires_at IS NULL')), ...(await untold(fleet, began))]
   const stored = await contradictionsOf(fleet, began)

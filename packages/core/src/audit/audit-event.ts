@@ -127,6 +127,7 @@ export const auditEvents = {
     'Somebody came by a tile of an identity provider at a connection that lists no place for it; told once an hour and connection.',
   'master_key.resealed': 'Everything sealed under an older master key was sealed anew; the detail counts it.',
   'master_key.retired': 'Nothing needs an older master key any more; processes may start without it.',
+  'master_key.wrapped': 'The KMS made a master key, or wrapped those that are there anew; the detail says which versions, under which key.',
   notice_declined: 'A person did not go on to sign in for the client that was announced to her.',
   'policy.published': 'A new version of the policy took effect; the detail says which draft or which old version it was.',
   'policy_draft.changed': 'A draft of the policy changed. It decides nothing.',

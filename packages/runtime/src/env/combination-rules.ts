@@ -17,6 +17,9 @@ export const isLoopbackHost = (hostname: string): boolean =>
   ['localhost', '127.0.0.1', '[::1]', '::1'].includes(hostname) || hostname.endsWith('.localhost')
 const publicHostIsLoopback = (settings: Judged): boolean => isLoopbackHost(new URL(settings.publicUrl).hostname)
 
+const versionsOf = ({ masterKeys, wrappedMasterKeys }: Pick<Judged, 'masterKeys' | 'wrappedMasterKeys'>): readonly number[] =>
+  [...masterKeys, ...wrappedMasterKeys].map(({ version }) => version)
+
 export const combinationRules: readonly CombinationRule[] = [
   {
     reads: ['production', 'lab'],
@@ -40,14 +43,27 @@ export const combinationRules: readonly CombinationRule[] = [
       'DRAWBRIDGE_WEBAUTHN_RP_ID must be the host of DRAWBRIDGE_PUBLIC_URL or a domain above it: no browser uses passkeys of another',
   },
   {
-    reads: ['databaseUrl', 'masterKeys'],
-    holds: (s) => s.databaseUrl !== undefined && s.masterKeys.length === 0,
-    message: 'DRAWBRIDGE_MASTER_KEYS is missing: with DATABASE_URL the keys come from the environment, so that every process has the same',
+    reads: ['databaseUrl', 'masterKeys', 'wrappedMasterKeys', 'kmsKey'],
+    // With a KMS key alone, "migrate" and "master-key create" run: the first wrapped key is made for a database that is there.
+    holds: (s) => s.databaseUrl !== undefined && versionsOf(s).length === 0 && s.kmsKey === undefined,
+    message:
+      'DRAWBRIDGE_MASTER_KEYS is missing: with DATABASE_URL the keys come from the environment, so that every process has the same (or wrapped ones do: DRAWBRIDGE_WRAPPED_MASTER_KEYS with DRAWBRIDGE_KMS_KEY)',
   },
   {
-    reads: ['masterKeys', 'currentMasterKey'],
-    holds: (s) => s.currentMasterKey !== undefined && !s.masterKeys.some(({ version }) => version === s.currentMasterKey),
-    message: 'DRAWBRIDGE_CURRENT_MASTER_KEY names a version that is not in DRAWBRIDGE_MASTER_KEYS',
+    reads: ['wrappedMasterKeys', 'kmsKey'],
+    holds: (s) => s.wrappedMasterKeys.length > 0 && s.kmsKey === undefined,
+    message: 'DRAWBRIDGE_WRAPPED_MASTER_KEYS needs DRAWBRIDGE_KMS_KEY: the key that unwraps them',
+  },
+  {
+    reads: ['masterKeys', 'wrappedMasterKeys'],
+    holds: (s) => new Set(versionsOf(s)).size < versionsOf(s).length,
+    message: 'DRAWBRIDGE_MASTER_KEYS and DRAWBRIDGE_WRAPPED_MASTER_KEYS name the same version: a version is one key, in one of the two',
+  },
+  {
+    reads: ['masterKeys', 'wrappedMasterKeys', 'currentMasterKey'],
+    holds: (s) => s.currentMasterKey !== undefined && !versionsOf(s).includes(s.currentMasterKey),
+    message:
+      'DRAWBRIDGE_CURRENT_MASTER_KEY names a version that is neither in DRAWBRIDGE_MASTER_KEYS nor in DRAWBRIDGE_WRAPPED_MASTER_KEYS',
   },
   {
     reads: ['production', 'databaseUrl'],

@@ -6,8 +6,14 @@ import { listed, optional, required, type SettingEntries, whole } from './settin
 
 export type MasterKeySetting = { readonly version: number; readonly key: Secret }
 
+/** A master key as a KMS wrapped it: of no use to whoever may not ask that KMS. */
+export type WrappedMasterKeySetting = { readonly version: number; readonly wrapped: Buffer }
+export type KmsKeySetting = { readonly arn: string; readonly region: string }
+
 export type KeySettings = {
   readonly masterKeys: readonly MasterKeySetting[]
+  readonly wrappedMasterKeys: readonly WrappedMasterKeySetting[]
+  readonly kmsKey: KmsKeySetting | undefined
   readonly currentMasterKey: number | undefined
   /** `undefined`: age rotates nothing. */
   readonly signingKeyDays: number | undefined
@@ -18,6 +24,27 @@ const days = whole(1, mostSigningKeyDays)
 const daysOrOff = (text: string): Result<number | undefined, string> => {
   const read = text === 'off' ? ok(undefined) : days(text)
   return read.ok ? read : err(`${read.error}, or off`)
+}
+
+/** Each is asked for at every start, one after the other, so there are few. */
+const mostWrappedMasterKeys = 8
+
+function wrappedMasterKeys(text: string): Result<readonly WrappedMasterKeySetting[], string> {
+  const keys: WrappedMasterKeySetting[] = []
+  for (const item of listed(text)) {
+    // What AWS KMS gives out has at most 6144 octets.
+    const match = /^([1-9]\d{0,5}):([A-Za-z0-9+/]{40,8192}={0,2})$/.exec(item)
+    if (!match) return err('must be a comma-separated list of <version>:<wrapped key in base64>')
+    if (keys.some((key) => key.version === Number(match[1]))) return err(`names version ${match[1]} twice`)
+    keys.push({ version: Number(match[1]), wrapped: Buffer.from(match[2] as string, 'base64') })
+  }
+  return keys.length <= mostWrappedMasterKeys ? ok(keys) : err(`may hold at most ${mostWrappedMasterKeys} keys`)
+}
+
+/** A key, never an alias: an alias can be led to another key, under which nothing opens. */
+export function kmsKeyArn(text: string): Result<KmsKeySetting, string> {
+  const match = /^arn:aws[a-z-]{0,20}:kms:([a-z0-9-]{1,32}):\d{12}:key\/[A-Za-z0-9-]{1,64}$/.exec(text)
+  return match ? ok({ arn: text, region: match[1] as string }) : err('must be the ARN of a key of AWS KMS, not of an alias')
 }
 
 function masterKeys(text: string): Result<readonly MasterKeySetting[], string> {
@@ -40,10 +67,26 @@ export const keySettings: SettingEntries<KeySettings> = {
     default: '',
     parse: required(masterKeys),
   },
+  wrappedMasterKeys: {
+    name: 'DRAWBRIDGE_WRAPPED_MASTER_KEYS',
+    description:
+      'Master keys that DRAWBRIDGE_KMS_KEY wrapped, as "drawbridge master-key create" prints them; each process has them unwrapped there when it starts. A version is in this list or in DRAWBRIDGE_MASTER_KEYS, not in both.',
+    example: '2:<what drawbridge master-key create printed>',
+    default: '',
+    parse: required(wrappedMasterKeys),
+  },
+  kmsKey: {
+    name: 'DRAWBRIDGE_KMS_KEY',
+    description:
+      'The ARN of the symmetric key of AWS KMS that wraps the master keys. Credentials, and another address than that of its region (AWS_ENDPOINT_URL_KMS), are where the AWS library looks for them.',
+    example: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+    default: undefined,
+    parse: optional(kmsKeyArn),
+  },
   currentMasterKey: {
     name: 'DRAWBRIDGE_CURRENT_MASTER_KEY',
     description:
-      'The version of DRAWBRIDGE_MASTER_KEYS that seals what is new; the others only open. Not set: the highest. Name the old one while a new key goes to every process.',
+      'The version of the master keys that seals what is new; the others only open. Not set: the highest. Name the old one while a new key goes to every process.',
     example: '1',
     default: undefined,
     parse: optional(whole(1, 999_999)),
