@@ -1,7 +1,7 @@
 /** One MCP server for all tenants, and one issuer before it: whoever starts there comes to her own company, and out again when that one says so. */
 import { createGuard, type Guard } from '@drawbridge/guard/create-guard'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { aBrowser, anAttempt, answerOf, post, redeem, refreshAt, registerAt, walk } from './a-client.js'
+import { aBrowser, anAttempt, answerOf, redeem, refreshAt, registerAt, walk } from './a-client.js'
 import { aProduct, type Company, eventually, nextSecond, type Product } from './a-product.js'
 
 let product: Product
