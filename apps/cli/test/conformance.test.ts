@@ -5,6 +5,7 @@ import type { Gate, Target } from '@drawbridge/conformance/requirement'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
+import { aFrontIssuer } from './a-front-issuer.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 import { anAgentOf } from './an-agent.js'
 
@@ -21,6 +22,7 @@ beforeAll(async () => {
   const client = { id: 'twin', redirectUri: webRedirectUri }
   for (const company of ['acme', 'globex'] as const)
     await made(company, { clientId: client.id, name: 'Twin', redirectUris: [client.redirectUri], preApproved: true })
+  await aFrontIssuer(product, { clientId: client.id, name: 'Twin', redirectUris: [client.redirectUri], preApproved: true })
   const machine = await made('acme', {
     name: 'Machine',
     grantTypes: ['client_credentials'],
@@ -43,6 +45,7 @@ beforeAll(async () => {
   target = {
     issuer,
     otherIssuer: product.issuer('globex'),
+    front: product.publicUrl,
     resource: product.mcpUrl,
     client,
     otherClientId,

@@ -2,6 +2,7 @@
 import { createGuard, type Guard } from '@drawbridge/guard/create-guard'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, answerOf, redeem, refreshAt, registerAt, walk } from './a-client.js'
+import { aFrontIssuer } from './a-front-issuer.js'
 import { aProduct, type Company, eventually, nextSecond, type Product } from './a-product.js'
 
 let product: Product
@@ -11,10 +12,7 @@ const companies = ['acme', 'globex'] as const
 
 beforeAll(async () => {
   product = await aProduct()
-  const { json: shared } = await product.admin('GET', '/shared-resources')
-  const [resource] = shared['resources'] as { id: string }[]
-  expect((await product.admin('POST', '/front-issuer')).status).toBe(201)
-  expect((await product.admin('POST', `/front-issuer/shared-resources/${resource?.id}`)).status).toBe(204)
+  await aFrontIssuer(product)
   clientId = await registerAt(product.publicUrl)
   guard = createGuard({
     resource: product.mcpUrl,
@@ -44,11 +42,8 @@ async function introspect(token: string): Promise<unknown> {
 /** She says where she works; everything else is as at her company's own issuer. */
 async function signIn(company: Company, name: string, browser = aBrowser()): Promise<Tokens> {
   const attempt = anAttempt({ issuer: product.publicUrl, clientId, resource: product.mcpUrl })
-  const asked = await browser.open(attempt.url)
-  expect(asked.text).toContain('Where do you work?')
-  const told = await asked.form('organisation').submit({ organisation: `${name}@${company}.example` })
-  const { page, seen } = await walk(told, { name })
-  expect(seen).toEqual(['notice', 'sign-in', 'consent'])
+  const { page, seen } = await walk(await browser.open(attempt.url), { name, company })
+  expect(seen).toEqual(['whose', 'notice', 'sign-in', 'consent'])
   expect(answerOf(page)).toMatchObject({ iss: product.publicUrl, state: attempt.state })
   const { status, json } = await redeem(attempt, page, product.publicUrl)
   expect({ status, json }).toMatchObject({ status: 200 })

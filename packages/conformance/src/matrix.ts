@@ -3,6 +3,7 @@ import { authorizationEndpointRequirements } from './authorization-endpoint.js'
 import { clientAssertionRequirements } from './client-assertion.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { dpopRequirements } from './dpop.js'
+import { frontIssuerRequirements } from './front-issuer.js'
 import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
@@ -24,4 +25,5 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,
+  'Front issuer': frontIssuerRequirements,
 }

@@ -15,6 +15,7 @@ import {
   type Place,
   rowsOf,
 } from '@drawbridge/testkit/a-front'
+import { hidden } from '@drawbridge/testkit/a-login'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const now: Instant = instant(Date.now())
@@ -242,6 +243,16 @@ it('an ID token of the front is no hint at a tenant’s own issuer', async () =>
   const page = await browser.visit(`${aFrontUrl}/t/acme/logout?${new URLSearchParams({ id_token_hint: hint })}`)
   expect([page.status, page.location]).toEqual([200, ''])
   expect(page.text).toContain('name="proof"')
+})
+
+it('whoever signs out at her company’s page is signed out at the front, too', async () => {
+  const browser = world.browser()
+  await world.signIn('front for acme', {}, browser)
+  const silent = () => browser.visit(world.authorizeUrl('front for acme', { prompt: 'none' }))
+  expect(new URL((await silent()).location).searchParams.get('error')).not.toBe('login_required')
+  const page = await browser.visit(`${aFrontUrl}/t/acme/logout`)
+  await browser.visit(`${aFrontUrl}/t/acme/logout`, { proof: hidden(page.text, 'proof') })
+  expect(new URL((await silent()).location).searchParams.get('error')).toBe('login_required')
 })
 
 it('tokens of the front tell the tenant and a subject that no other tenant has', async () => {
