@@ -33,6 +33,7 @@ const known: Readonly<Record<string, string>> = {
   'SignalStream.sealedCredential': 'with what we fetch signals at a transmitter, as an admin gave it; of no person, and it signs nobody in',
   'SigningKey.sealedPrivateKey': 'our own key',
   'Tenant.tokenAlgorithm': 'the name of an algorithm',
+  'Tenant.tokenExchange': 'who may exchange whose tokens',
   'TestLogin.sealed': 'what a test login showed',
   'TestLogin.tokenHash': 'of a link of ours',
   'WebhookEndpoint.sealedFormerSecret': 'our own secret towards a receiver',

@@ -50,6 +50,21 @@ it('oauth4webapi gets a token that it can validate, once for each assertion', as
   await expect(again).rejects.toMatchObject({ error: 'invalid_grant' })
 })
 
+it('oauth4webapi gets one for a SAML assertion, once', async () => {
+  const as = await metadata()
+  const client = { client_id: agent.id }
+  const more = { assertion: await agent.assertSaml(), resource: server.guard.resource, scope: 'documents:read' }
+  const type = 'urn:ietf:params:oauth:grant-type:saml2-bearer'
+  const request = () =>
+    oauth.genericTokenEndpointRequest(as, client, oauth.ClientSecretBasic(agent.secret), type, new URLSearchParams(more), insecure)
+  const tokens = await oauth.processGenericTokenEndpointResponse(as, client, await request())
+  expect(tokens).toMatchObject({ token_type: 'bearer', scope: 'documents:read' })
+  const asResource = new Request(server.guard.resource, { headers: { authorization: `Bearer ${tokens.access_token}` } })
+  expect(await oauth.validateJwtAccessToken(as, asResource, server.guard.resource, insecure)).toMatchObject({ client_id: agent.id })
+  const again = oauth.processGenericTokenEndpointResponse(as, client, await request())
+  await expect(again).rejects.toMatchObject({ error: 'invalid_grant' })
+})
+
 it('openid-client gets one, and is told what is missing', async () => {
   const config = await openid.discovery(new URL(issuer), agent.id, agent.secret, openid.ClientSecretBasic(agent.secret), {
     execute: [openid.allowInsecureRequests],

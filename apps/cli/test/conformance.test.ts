@@ -6,6 +6,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aFrontIssuer } from './a-front-issuer.js'
+import { aGatewayOf } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 import { anAgentOf } from './an-agent.js'
 
@@ -41,6 +42,7 @@ beforeAll(async () => {
   expect(await product.admin('PUT', '/tenants/acme/device-grant', { enabled: true })).toMatchObject({ status: 200 })
   const aDevice = async () => String((await made('acme', { name: 'Television', grantTypes: [deviceGrantType] }))['clientId'])
   const agent = await anAgentOf(product, 'acme')
+  const gateway = await aGatewayOf(product, 'acme', client.id)
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
     issuer,
@@ -53,6 +55,8 @@ beforeAll(async () => {
     device: { id: await aDevice(), otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
+    gateway,
+    assertSaml: agent.assertSaml,
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,

@@ -54,6 +54,8 @@ beforeAll(async () => {
     device: { id: 'device', otherId: 'other-device' },
     agent: { id: 'agent', secret: 'secret', scope: 'read' },
     assert: async () => 'a.b.c',
+    gateway: { id: 'gateway', secret: 'secret', target: 'https://other.example/mcp', scope: 'read' },
+    assertSaml: async () => 'PHNhbWw',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,

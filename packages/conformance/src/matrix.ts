@@ -10,7 +10,9 @@ import { otherTenantRequirements } from './other-tenant.js'
 import { pushedRequestRequirements } from './pushed-requests.js'
 import { registrationRequirements } from './registration.js'
 import type { Requirement } from './requirement.js'
+import { samlBearerRequirements } from './saml-bearer.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
+import { tokenExchangeRequirements } from './token-exchange.js'
 import { userinfoRequirements } from './userinfo.js'
 
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
@@ -19,9 +21,11 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Pushed authorization requests': pushedRequestRequirements,
   'Dynamic registration': registrationRequirements,
   'Token endpoint': tokenEndpointRequirements,
+  'SAML assertions at the token endpoint': samlBearerRequirements,
   'Devices without a browser': deviceAuthorizationRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
   'Tokens that are bound to a key': dpopRequirements,
+  'Tokens that are exchanged': tokenExchangeRequirements,
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,

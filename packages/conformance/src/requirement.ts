@@ -30,6 +30,10 @@ export type Target = {
   readonly agent: { readonly id: string; readonly secret: string; readonly scope: string }
   /** An ID-JAG of that issuer for the agent, another each time; what is said here stands in it otherwise, `undefined` leaves out. */
   readonly assert: (change: AssertionChange) => Promise<string>
+  /** May exchange tokens that were issued to `client` for `resource` for tokens of `target`: of the one scope, which `client` is granted. */
+  readonly gateway: { readonly id: string; readonly secret: string; readonly target: string; readonly scope: string }
+  /** A SAML assertion of another such issuer for the agent, base64url, another each time. */
+  readonly assertSaml: (change: SamlChange) => Promise<string>
   /** In its own name, with a key of P-256 by which it proves itself, at `issuer` alone. */
   readonly keyed: { readonly id: string; readonly kid: string; readonly privateKey: KeyObject }
   readonly resourceCredential: { readonly id: string; readonly secret: string }
@@ -41,6 +45,16 @@ export type Target = {
 export type AssertionChange = {
   readonly header?: Readonly<Record<string, unknown>>
   readonly claims?: Readonly<Record<string, unknown>>
+}
+/** `written`: done to the text after it was signed. */
+export type SamlChange = {
+  readonly issuer?: string
+  readonly audience?: string
+  readonly recipient?: string
+  readonly inResponseTo?: string
+  readonly lifetimeInSeconds?: number
+  readonly isUnsigned?: true
+  readonly written?: (xml: string) => string
 }
 export type Gate = {
   readonly headers: Readonly<Record<string, unknown>>

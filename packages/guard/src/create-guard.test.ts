@@ -103,6 +103,56 @@ describe('an access token', () => {
   })
 })
 
+describe('a token that was exchanged', () => {
+  const parents = [
+    { gid: 'between', client_id: 'gateway', epochs: '1.4.1.1.1' },
+    { gid: 'hers', client_id: 'first', epochs: '1.1.1.1.1' },
+  ]
+  const exchanged = () => issuer.signToken({ gid: 'own', client_id: 'files', act: { sub: 'files', act: { sub: 'gateway' } }, parents })
+
+  it('says who acts, the present one first', async () => {
+    const guard = await aStartedGuard()
+    const verdict = await guard.check(`Bearer ${await exchanged()}`, ['documents:read'])
+    expect(verdict).toMatchObject({ ok: true, value: { subject: 'ada', clientId: 'files', actors: ['files', 'gateway'] } })
+  })
+
+  test.each([
+    { what: 'the grant that she gave', target: 'grant', targetId: 'hers', epoch: 2 },
+    { what: 'the client that she gave it to', target: 'client', targetId: 'first', epoch: 2 },
+    { what: 'the grant between', target: 'grant', targetId: 'between', epoch: 2 },
+    { what: 'who acted before', target: 'client', targetId: 'gateway', epoch: 5 },
+    { what: 'who acts', target: 'client', targetId: 'files', epoch: 2 },
+    { what: 'its own grant', target: 'grant', targetId: 'own', epoch: 2 },
+    { what: 'the person', target: 'subject', targetId: 'ada', epoch: 2 },
+  ])('ends with a notice on $what', async ({ target, targetId, epoch }) => {
+    const guard = await aStartedGuard()
+    const token = await exchanged()
+    const told = async (of: number) => {
+      const notice = await issuer.signNotice({ target, targetId, epoch: of })
+      issuer.push({ [notice.jti]: notice.token })
+      await eventually(() => issuer.polls.some((poll) => poll.ack.includes(notice.jti)))
+    }
+    await told(epoch - 1)
+    expect(await reasonOf(guard, token)).toBe('let through')
+    await told(epoch)
+    expect(await reasonOf(guard, token)).toBe('token_below_barrier')
+  })
+
+  const tooMany = Array.from({ length: 11 }, () => parents[0])
+  test.each([
+    { what: 'who acts without a name', claims: { act: {} }, reason: 'token_malformed' },
+    { what: 'a text for who acts', claims: { act: 'files' }, reason: 'token_malformed' },
+    { what: 'one within who has no name', claims: { act: { sub: 'files', act: { sub: '' } } }, reason: 'token_malformed' },
+    { what: 'no list of what it comes from', claims: { parents: {} }, reason: 'token_malformed' },
+    { what: 'too many that it comes from', claims: { parents: tooMany }, reason: 'token_malformed' },
+    { what: 'one without epochs', claims: { parents: [{ gid: 'hers', client_id: 'first' }] }, reason: 'token_epochs_malformed' },
+    { what: 'one that is null', claims: { parents: [null] }, reason: 'token_epochs_malformed' },
+  ])('is refused with $what', async ({ claims, reason }) => {
+    const guard = await aStartedGuard()
+    expect(await reasonOf(guard, await issuer.signToken(claims as JWTPayload))).toBe(reason)
+  })
+})
+
 describe('a challenge', () => {
   it('points to the metadata and names the base scopes, without an error when no token was sent (RFC 6750 §3.1)', async () => {
     const verdict = await aGuard().check(undefined)

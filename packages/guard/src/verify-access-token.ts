@@ -1,6 +1,6 @@
 /** Says whether an access token is good here and now: RFC 9068 §4 by an exact list of issuers, then the barriers. */
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
-import { type Barriers, parseTokenEpochs, type TokenEpochs } from './barriers.js'
+import { type Barriers, parseTokenEpochs, type TokenEpochs, type TokenMaking } from './barriers.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
 import { type TrustedIssuer, tenantSpokenFor } from './trusted-issuer.js'
@@ -21,6 +21,8 @@ export type VerifiedToken = {
   readonly acr?: string
   /** `auth_time`: when she signed in at her identity provider, as far as it says. */
   readonly authenticatedAtSeconds?: number
+  /** `act`: the clients that act for the person, the present one first. Absent: nobody acts for her but the client that she gave access to. */
+  readonly actors?: readonly string[]
   /** `cnf.jkt`: the thumbprint of the key that it is bound to. Absent: whoever bears it may use it. */
   readonly keyThumbprint?: string
 }
@@ -99,6 +101,42 @@ export function confirmationOf(cnf: unknown): Result<string | undefined, GuardRe
   return members.length === 1 && name === 'jkt' && typeof value === 'string' && thumbprint.test(value) ? ok(value) : err('token_malformed')
 }
 
+/** More than any token of Drawbridge names. */
+const mostActors = 10
+
+/**
+ * Who acts, the outermost first; what cannot be read makes the token useless here, for nobody could say in whose name it is used.
+ *
+ * @spec RFC 8693 §4.1
+ */
+function actorsOf(act: unknown): Result<readonly string[], GuardRefusal> {
+  const actors: string[] = []
+  for (let actor = act; actor !== undefined; actor = (actor as { act?: unknown }).act) {
+    const sub = typeof actor === 'object' && actor !== null ? text((actor as { sub?: unknown }).sub) : undefined
+    if (sub === undefined || actors.length === mostActors) return err('token_malformed')
+    actors.push(sub)
+  }
+  return ok(actors)
+}
+
+/** A grant that the token's own was opened from by an exchange: what ends it, or its client, ends the token. */
+type Parent = { readonly grantId: string; readonly clientId: string; readonly epochs: TokenEpochs }
+
+function parentsOf(parents: unknown): Result<readonly Parent[], GuardRefusal> {
+  if (parents === undefined) return ok([])
+  if (!Array.isArray(parents) || parents.length > mostActors) return err('token_malformed')
+  const read = parents.map((parent: unknown): Parent | undefined => {
+    const {
+      gid,
+      client_id: client,
+      epochs: claimed,
+    } = (typeof parent === 'object' && parent !== null ? parent : {}) as Record<string, unknown>
+    const [grantId, clientId, epochs] = [text(gid), text(client), parseTokenEpochs(claimed)]
+    return grantId === undefined || clientId === undefined || epochs === undefined ? undefined : { grantId, clientId, epochs }
+  })
+  return read.every((parent) => parent !== undefined) ? ok(read) : err('token_epochs_malformed')
+}
+
 function readClaims(payload: JWTPayload, issuer: string, tenant: string): Result<VerifiedToken, GuardRefusal> {
   const epochs = parseTokenEpochs(payload['epochs'])
   if (epochs === undefined) return err('token_epochs_malformed')
@@ -111,6 +149,8 @@ function readClaims(payload: JWTPayload, issuer: string, tenant: string): Result
   const confirmation = confirmationOf(payload['cnf'])
   if (!confirmation.ok) return confirmation
   const keyThumbprint = confirmation.value
+  const actors = actorsOf(payload['act'])
+  if (!actors.ok) return actors
   if (subject === undefined || clientId === undefined || tokenId === undefined) return err('token_malformed')
   return ok({
     issuer,
@@ -126,6 +166,7 @@ function readClaims(payload: JWTPayload, issuer: string, tenant: string): Result
     ...(acr === undefined ? {} : { acr }),
     ...(typeof authenticatedAt === 'number' ? { authenticatedAtSeconds: authenticatedAt } : {}),
     ...(keyThumbprint === undefined ? {} : { keyThumbprint }),
+    ...(actors.value.length === 0 ? {} : { actors: actors.value }),
   })
 }
 
@@ -135,6 +176,7 @@ function readClaims(payload: JWTPayload, issuer: string, tenant: string): Result
  * A token that would outlive `maxTokenLifeSeconds` is refused, because barriers are forgotten after that time.
  *
  * @spec RFC 9068 §4
+ * @spec RFC 8693 §4.1 act
  * @spec RFC 8725 §3.1, §3.8, §3.9, §3.11
  */
 export async function verifyAccessToken(deps: VerifyDeps, token: string, nowSeconds: number): Promise<Result<VerifiedToken, GuardRefusal>> {
@@ -153,10 +195,14 @@ export async function verifyAccessToken(deps: VerifyDeps, token: string, nowSeco
   if (tenant === undefined) return err('token_of_other_tenant')
   const read = readClaims(payload.value, issuer.issuer, tenant)
   if (!read.ok) return read
-  return isDead(deps.barriers, read.value, text(payload.value['connection']), nowSeconds) ? err('token_below_barrier') : read
+  const parents = parentsOf(payload.value['parents'])
+  if (!parents.ok) return parents
+  const making = makingOf(read.value, text(payload.value['connection']))
+  const makings = [making, ...parents.value.map((parent) => makingOfParent(making, parent))]
+  return makings.some((each) => deps.barriers.isBelow(each, nowSeconds)) ? err('token_below_barrier') : read
 }
 
-function isDead(barriers: Barriers, token: VerifiedToken, connection: string | undefined, nowSeconds: number): boolean {
+function makingOf(token: VerifiedToken, connection: string | undefined): TokenMaking {
   const ids = {
     tenant: token.tenant,
     client: token.clientId,
@@ -164,8 +210,12 @@ function isDead(barriers: Barriers, token: VerifiedToken, connection: string | u
     ...(token.grantId === undefined ? {} : { grant: token.grantId }),
     ...(connection === undefined ? {} : { connection }),
   }
-  return barriers.isBelow(
-    { issuer: token.issuer, tenant: token.tenant, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs },
-    nowSeconds,
-  )
+  return { issuer: token.issuer, tenant: token.tenant, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs }
 }
+
+/** Of the same tenant, connection and person, by another client. */
+const makingOfParent = (making: TokenMaking, { grantId, clientId, epochs }: Parent): TokenMaking => ({
+  ...making,
+  ids: { ...making.ids, grant: grantId, client: clientId },
+  epochs,
+})

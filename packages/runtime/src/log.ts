@@ -34,6 +34,8 @@ export const redactedNames = [
   'clientSecret',
   'client_assertion',
   'assertion',
+  'subject_token',
+  'actor_token',
   'SAMLResponse',
   'password',
   'secret',

@@ -2,6 +2,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
+import { hasDeadAncestor } from './grants.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type ListedGrant = {
@@ -20,6 +21,8 @@ export type ListedGrant = {
   readonly expiresAt: Instant
   readonly revokedAt: Instant | null
   readonly revokedReason: string | null
+  /** The grant whose token was exchanged for it; null: it was opened for the client itself. */
+  readonly exchangedFrom: string | null
   /** Not revoked, not expired, and under no barrier: what the token endpoints would say of it now. */
   readonly living: boolean
 }
@@ -44,7 +47,8 @@ export async function listGrants(
        (g.revoked_at IS NULL AND g.expires_at > $2 AND t.suspended_at IS NULL AND g.tenant_epoch >= t.epoch
          AND c.blocked_at IS NULL AND g.client_epoch >= c.epoch
          AND n.disabled_at IS NULL AND g.connection_epoch >= COALESCE(n.epoch, 0)
-         AND s.deactivated_at IS NULL AND (s.deactivates_at <= $2) IS NOT TRUE AND g.subject_epoch >= COALESCE(s.epoch, 0)) AS living
+         AND s.deactivated_at IS NULL AND (s.deactivates_at <= $2) IS NOT TRUE AND g.subject_epoch >= COALESCE(s.epoch, 0)
+         AND NOT ${hasDeadAncestor('n')}) AS living, g.ancestors[1] AS "exchangedFrom"
      FROM grants g JOIN tenants t ON t.id = g.tenant_id
      JOIN clients c ON c.tenant_id = g.tenant_id AND c.issuer_id = g.issuer_id AND c.client_id = g.client_id
      LEFT JOIN connections n ON n.tenant_id = g.tenant_id AND n.id = g.connection_id

@@ -95,10 +95,11 @@ export async function deleteAssertionTrust(db: Db, tenant: TenantId, id: Connect
   return rowCount === 1
 }
 
-/** Whether a trust speaks of the people of this connection. */
+/** Whether a trust speaks of the people of this connection, or believes its keys. */
 export async function isNamedByTrust(db: Db, tenant: TenantId, connection: ConnectionId): Promise<boolean> {
   const { rowCount } = await db.query(
-    `SELECT 1 FROM connections WHERE tenant_id = $1 AND kind = 'assertion' AND configuration -> 'peopleOf' ->> 'connection' = $2::uuid::text LIMIT 1`,
+    `SELECT 1 FROM connections WHERE tenant_id = $1 AND kind = 'assertion'
+       AND $2::uuid::text IN (configuration -> 'peopleOf' ->> 'connection', configuration ->> 'keysOf') LIMIT 1`,
     [tenant, connection],
   )
   return rowCount > 0

@@ -11,14 +11,14 @@ export type ConnectionCertificates = {
   readonly certificates: readonly string[]
 }
 
-/** Enabled SAML connections in the order of their keys, those behind `after`. Nothing else of a tenant is read. */
+/** Enabled SAML connections, and trusts in SAML assertions with certificates of their own, in the order of their keys, those behind `after`. Nothing else of a tenant is read. */
 export async function listConnectionCertificatesAcrossTenants(
   db: AcrossDb,
   { after, limit }: { readonly after: Pick<ConnectionCertificates, 'tenantId' | 'connectionId'> | undefined; readonly limit: number },
 ): Promise<readonly ConnectionCertificates[]> {
   const { rows } = await db.query<{ tenant_id: TenantId; id: ConnectionId; name: string; certificates: unknown }>(
     `SELECT tenant_id, id, name, configuration -> 'certificates' AS certificates FROM connections
-     WHERE kind = 'saml' AND disabled_at IS NULL AND ($1::uuid IS NULL OR (tenant_id, id) > ($1, $2::uuid)) ORDER BY tenant_id, id LIMIT $3`,
+     WHERE (kind = 'saml' OR kind = 'assertion' AND configuration ? 'certificates') AND disabled_at IS NULL AND ($1::uuid IS NULL OR (tenant_id, id) > ($1, $2::uuid)) ORDER BY tenant_id, id LIMIT $3`,
     [after?.tenantId ?? null, after?.connectionId ?? null, limit],
   )
   return rows.map(({ tenant_id, id, name, certificates }) => ({

@@ -34,12 +34,13 @@ export type ClientRow = {
   approval_lost: ApprovalLost | null
   last_used_at: Instant | null
   dpop_bound_access_tokens: boolean
+  logo_uri: string | null
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
-  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens`
+  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, logo_uri`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -69,6 +70,7 @@ export const toClient = (row: ClientRow): Client => ({
   approvalLost: row.approval_lost ?? undefined,
   lastUsedAt: row.last_used_at ?? undefined,
   dpopBoundAccessTokens: row.dpop_bound_access_tokens,
+  logoUri: row.logo_uri ?? undefined,
 })
 
 const findStatement = hotStatement({
@@ -91,12 +93,12 @@ export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'block
 const insertColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, jwks_uri, require_pushed_requests,
-  dpop_bound_access_tokens`
+  dpop_bound_access_tokens, logo_uri`
 
-/** `$1` to `$22` are the values; whoever adds columns adds theirs behind. */
+/** `$1` to `$23` are the values; whoever adds columns adds theirs behind. */
 export const insertClientText = (more: { readonly columns: string; readonly values: string } = { columns: '', values: '' }): string =>
   `INSERT INTO clients (${insertColumns}${more.columns})
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22${more.values})`
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23${more.values})`
 
 export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   tenant,
@@ -121,6 +123,7 @@ export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unk
   draft.jwksUri ?? null,
   draft.requirePushedAuthorizationRequests ?? false,
   draft.dpopBoundAccessTokens ?? false,
+  draft.logoUri ?? null,
 ]
 
 /** Fails on a client_id that this issuer already knows: unique violation. */

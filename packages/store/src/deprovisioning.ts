@@ -91,7 +91,7 @@ export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisi
   ])
   const row = result.rows[0]
   if (event.target === 'subject' && event.deactivate === true && row?.matched === true) await forgetLogins(db, event)
-  if (event.target === 'connection' && row?.matched === true) await endTrustsInItsPeople(db, event)
+  if (event.target === 'connection' && row?.matched === true) await endTrustsInIt(db, event)
   if (event.target === 'grant' && row?.matched === true) await forgetConsentOfGrant(db, event.tenant, event.targetId)
   return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0 }
 }
@@ -104,13 +104,13 @@ const forgetLogins = (db: Db, { tenant, targetId }: Deprovision): Promise<unknow
   db.query('DELETE FROM recorded_logins WHERE tenant_id = $1 AND subject_id = $2', [tenant, targetId])
 
 /**
- * What hangs on a login connection hangs on it also where an assertion about its people opened it: the barrier of every trust that speaks of them
- * rises with its own. The trust itself stays on; while the connection is off, nothing is redeemed by it.
+ * What hangs on a login connection hangs on it also where an assertion opened it that is about its people, or that its IdP signed: the barrier of
+ * every such trust rises with its own. The trust itself stays on; while the connection is off, nothing is redeemed by it.
  */
-async function endTrustsInItsPeople(db: Db, event: Deprovision): Promise<void> {
+async function endTrustsInIt(db: Db, event: Deprovision): Promise<void> {
   const { rows } = await db.query<{ id: string; event_id: DeprovisioningEventId }>(
     `SELECT id::text, gen_random_uuid() AS event_id FROM connections
-     WHERE tenant_id = $1 AND kind = 'assertion' AND configuration -> 'peopleOf' ->> 'connection' = $2`,
+     WHERE tenant_id = $1 AND kind = 'assertion' AND (configuration -> 'peopleOf' ->> 'connection' = $2 OR configuration ->> 'keysOf' = $2)`,
     [event.tenant, event.targetId],
   )
   for (const { id, event_id: eventId } of rows) await deprovision(db, { ...event, eventId, targetId: id, deactivate: false })

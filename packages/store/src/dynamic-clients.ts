@@ -16,7 +16,7 @@ import { type Db, toTimestamp } from './transaction.js'
 
 export type RegistrationDraft = ClientDraft & { readonly registrationTokenHash: CredentialHash }
 
-const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash', values: ', $23::jsonb, $24' })} RETURNING ${clientColumns}`
+const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash', values: ', $24::jsonb, $25' })} RETURNING ${clientColumns}`
 
 /**
  * Never more than `most` of a tenant live, however many register at once. Where there are so many, the oldest that nobody has used makes room, unless
@@ -85,8 +85,9 @@ export async function findRegistration(db: Db, tenant: TenantId, { issuerId, id 
 
 const updateText = `UPDATE clients SET name = $4, redirect_uris = $5, grant_types = $6, token_endpoint_auth_method = $7, secret_hash = $8, jwks = $9::jsonb,
     jwks_uri = $10, application_type = $11, backchannel_logout_uri = $12, backchannel_logout_session_required = $13, post_logout_redirect_uris = $14,
-    require_pushed_requests = $15, dpop_bound_access_tokens = $16, document_digests = $17::jsonb, registration_token_hash = $18, pre_approved = pre_approved AND $19::jsonb IS NULL,
-    approved_digests = CASE WHEN $19::jsonb IS NULL THEN approved_digests END, approval_lost = coalesce($19::jsonb, approval_lost)
+    require_pushed_requests = $15, dpop_bound_access_tokens = $16, logo_uri = $17, document_digests = $18::jsonb, registration_token_hash = $19,
+    pre_approved = pre_approved AND $20::jsonb IS NULL, approved_digests = CASE WHEN $20::jsonb IS NULL THEN approved_digests END,
+    approval_lost = coalesce($20::jsonb, approval_lost)
   WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 RETURNING ${clientColumns}`
 
 const updateValues = (tenant: TenantId, draft: RegistrationDraft): readonly unknown[] => [
@@ -95,6 +96,7 @@ const updateValues = (tenant: TenantId, draft: RegistrationDraft): readonly unkn
   ...[draft.backchannelLogoutUri ?? null, draft.backchannelLogoutSessionRequired ?? false, draft.postLogoutRedirectUris],
   draft.requirePushedAuthorizationRequests ?? false,
   draft.dpopBoundAccessTokens ?? false,
+  draft.logoUri ?? null,
 ]
 
 /**

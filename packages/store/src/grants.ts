@@ -31,6 +31,19 @@ export const isUnsettled = `(g.policy_version < t.policy_barrier OR g.claims_ver
     AND (g.claims_version < COALESCE(s.claims_barrier, 0) OR g.directory_version < COALESCE(cn.directory_barrier, 0)))`
 
 /**
+ * Condition over a grant `g`, its tenant `t`, person `s` and the connection that is named: one of the grants that it was opened from by an exchange
+ * is dead, has lost something since, or is to be settled first. They are of the same tenant, person and connection, whose epochs it carries itself;
+ * what is their own is the grant and its client. `$2` is now. Of a grant that comes from no exchange nothing is read.
+ */
+export const hasDeadAncestor = (connection: string): string => `(g.ancestors <> '{}' AND EXISTS (
+    SELECT 1 FROM unnest(g.ancestors, g.ancestor_epochs) AS a (id, epoch)
+    LEFT JOIN LATERAL (SELECT grants.* FROM grants WHERE grants.tenant_id = $1 AND grants.id = a.id OFFSET 0) p ON true
+    LEFT JOIN clients pc ON pc.tenant_id = $1 AND pc.issuer_id = p.issuer_id AND pc.client_id = p.client_id
+    WHERE p.id IS NULL OR p.revoked_at IS NOT NULL OR p.expires_at <= $2 OR p.epoch > a.epoch
+      OR pc.client_id IS NULL OR pc.blocked_at IS NOT NULL OR p.client_epoch < pc.epoch OR p.policy_version < t.policy_barrier
+      OR p.claims_version < COALESCE(s.claims_barrier, 0) OR p.directory_version < COALESCE(${connection}.directory_barrier, 0)))`
+
+/**
  * The barrier of a grant `g`: what an access token of it is compared with. `grant_refusal` holds the conditions of
  * `core/oauth/grant.findGrantRefusal` in the same order. Follow it with `FROM`, which must name `g`; `$2` is now.
  */
@@ -48,6 +61,7 @@ export const grantBarrierColumns = `
     WHEN s.deactivated_at IS NOT NULL OR s.deactivates_at <= $2 THEN 'grant_subject_deactivated'
     WHEN g.tenant_epoch < t.epoch OR g.client_epoch < cl.epoch OR g.connection_epoch < COALESCE(cn.epoch, 0) OR g.subject_epoch < COALESCE(s.epoch, 0)
       THEN 'grant_below_barrier'
+    WHEN ${hasDeadAncestor('cn')} THEN 'grant_ancestor_dead'
   END AS grant_refusal`
 
 /** What a grant `g` keeps of the login behind it: beside its scopes, what it is decided on again. */

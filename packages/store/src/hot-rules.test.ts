@@ -70,6 +70,7 @@ const calm = {
   clientEpoch: 1,
   connectionEpoch: 1,
   subjectEpoch: 1,
+  ancestorDead: false,
   clientChanged: false,
   otherIssuer: false,
   otherClient: false,
@@ -110,6 +111,7 @@ const shared: readonly Partial<World>[] = [
   { clientEpoch: 2 },
   { connectionEpoch: 2 },
   { subjectEpoch: 2 },
+  { ancestorDead: true },
   { otherIssuer: true },
   { otherClient: true },
   { resource: 'https://other.example' },
@@ -166,7 +168,8 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       cl AS (UPDATE clients SET blocked_at = $7, epoch = $8 WHERE tenant_id = $1 RETURNING issuer_id, client_id, version),
       cn AS (UPDATE connections SET disabled_at = $9, epoch = $10 WHERE tenant_id = $1),
       s AS (UPDATE subjects SET deactivated_at = $11, deactivates_at = $23, epoch = $12, claims_version = $13 WHERE tenant_id = $1),
-      g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, refresh_ends_at = $24, epoch = 1 WHERE tenant_id = $1 AND id = $2),
+      g AS (UPDATE grants SET revoked_at = $14, expires_at = $15, refresh_ttl_seconds = $16, refresh_ends_at = $24, epoch = 1,
+        ancestors = CASE WHEN $30 THEN ARRAY[gen_random_uuid()] ELSE '{}' END, ancestor_epochs = CASE WHEN $30 THEN '{1}'::int[] ELSE '{}' END WHERE tenant_id = $1 AND id = $2),
       gone AS (DELETE FROM refresh_tokens WHERE tenant_id = $1 AND token_hash NOT IN ($3, '\\x00')),
       r AS (UPDATE refresh_tokens SET rotated_at = $17, successor_hash = CASE WHEN $17::timestamptz IS NOT NULL THEN '\\x00'::bytea END,
         successor_key_version = CASE WHEN $17::timestamptz IS NOT NULL THEN 1 END, grace_replays = $19, expires_at = $20, dpop_jkt = $28
@@ -198,6 +201,7 @@ async function arrange(world: World): Promise<readonly ClientVersion[]> {
       ...[new Date(world.ended ? now : later), new Date(world.refreshOver ? now : later)],
       ...[world.proofUsed, world.otherIssuer ? elsewhere : acme.issuerId, hashOfId(JSON.stringify([world.proved, 'jti'])), world.boundTo],
       world.successorBoundTo,
+      world.ancestorDead,
     ],
   )
 }
@@ -217,6 +221,7 @@ const grantOf = (world: World): GrantState => ({
   client: world.blocked ? 'blocked' : 'live',
   connection: world.disabled ? 'disabled' : 'live',
   subject: world.deactivated || world.ended ? 'deactivated' : 'live',
+  ancestorDead: world.ancestorDead,
 })
 type ClientVersion = { readonly issuerId: string; readonly clientId: string; readonly clientVersion: number }
 

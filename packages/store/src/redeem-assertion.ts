@@ -50,7 +50,7 @@ const redeemStatement = hotStatement({
         WHEN t.suspended_at IS NOT NULL THEN 'tenant_suspended'
         WHEN t.configuration_version <> $24 THEN 'decide_again'
         WHEN trust.id IS NULL OR people.id IS NULL OR trust.disabled_at IS NOT NULL OR people.disabled_at IS NOT NULL THEN 'assertion_issuer_unknown'
-        WHEN EXISTS (SELECT 1 FROM signing_keys WHERE id = $28) THEN 'assertion_of_this_installation'
+        WHEN EXISTS (SELECT 1 FROM signing_keys WHERE id = ANY ($28::text[])) THEN 'assertion_of_this_installation'
         WHEN NOT EXISTS (SELECT 1 FROM resource_issuers minter WHERE minter.tenant_id = $29 AND minter.resource_id = $30
           AND minter.issuer_tenant_id = $1 AND minter.issuer_id = $2) THEN 'resource_not_of_grant'
         WHEN NOT $27 AND NOT EXISTS (SELECT 1 FROM hers) THEN 'person_unknown'
@@ -156,8 +156,8 @@ export type RedeemAssertion = {
   /** As of a login that has come home, at the connection whose people are meant: the trust itself, or a login connection. */
   readonly evidence: Omit<LoginToJudge, 'id' | 'browserHash'>
   readonly authenticatedAt: Instant | undefined
-  /** RFC 7638 thumbprint. */
-  readonly signedBy: string
+  /** RFC 7638 thumbprints of the keys that may have signed it: none of ours. */
+  readonly signedBy: readonly string[]
   readonly subject: { readonly id: SubjectId; readonly claims: unknown }
   readonly resource: { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
   readonly authentication: { readonly acr: string | undefined; readonly amr: readonly string[] }

@@ -21,6 +21,7 @@ export type Replay = {
     | 'security_event_token'
     | 'client_assertion'
     | 'assertion_grant'
+    | 'saml_assertion_grant'
     | 'dpop_proof'
   readonly id: string
   readonly expiresAt: Instant

@@ -95,12 +95,20 @@ const grantColumns: Readonly<Record<RevocationTarget, { readonly id: string; rea
 export async function markGrantsRevoked(db: Db, revoked: Omit<Revocation, 'issuerId' | 'expiresAt'>): Promise<number> {
   const column = grantColumns[revoked.target]
   const below = revoked.target === 'grant' ? '$3::int IS NOT NULL' : `${column.epoch} < $3`
+  const ended = `tenant_id = $1 AND ${column.id} = $2 AND ${below}`
+  const parameters = [revoked.tenant, revoked.targetId, revoked.epoch, toTimestamp(revoked.at)]
   const { rowCount } = await db.query(
-    `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
-      WHERE tenant_id = $1 AND ${column.id} = $2 AND ${below} AND revoked_at IS NULL`,
-    [revoked.tenant, revoked.targetId, revoked.epoch, toTimestamp(revoked.at), `revoked with its ${revoked.target}`],
+    `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5) WHERE ${ended} AND revoked_at IS NULL`,
+    [...parameters, `revoked with its ${revoked.target}`],
   )
-  return rowCount
+  // What was opened from them by an exchange. Only such living ones are read, which are few: they live for minutes.
+  const derived = await db.query(
+    `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
+      WHERE tenant_id = $1 AND ancestors <> '{}' AND ancestors && ARRAY(SELECT id FROM grants WHERE ${ended} AND revoked_at IS NOT NULL AND expires_at > $4)
+        AND revoked_at IS NULL`,
+    [...parameters, 'revoked with the grant that it was exchanged from'],
+  )
+  return rowCount + derived.rowCount
 }
 
 export type ToldEvent = { readonly source: DeprovisioningSource; readonly barrierAt: Instant }

@@ -160,6 +160,16 @@ export async function findDeviceGrant(db: Db, tenant: TenantId): Promise<boolean
   return rows[0]?.device_grant ?? false
 }
 
+/** Which clients may exchange whose tokens for which resource; read and checked by `core/oauth/exchange-permission`. */
+export async function markTokenExchange(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET token_exchange = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
+}
+
+export async function findTokenExchange(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ token_exchange: unknown }>('SELECT token_exchange FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.token_exchange ?? undefined
+}
+
 /** What is demanded of tokens that are bound to a key; read and checked by `core/oauth/dpop-rules`. */
 export async function markDpopRules(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
   await db.query('UPDATE tenants SET dpop = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])

@@ -2,6 +2,7 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant, toSeconds } from '@drawbridge/core/instant'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
+import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { ok } from '@drawbridge/core/result'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
@@ -103,7 +104,7 @@ export async function anAssertionCompany(fixture: TestDatabase) {
       await owner(
         `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at)
          VALUES ($1, $2, $3, 'preregistered', 'Agent', '{}', $4, 'client_secret_basic', $5, '{}', now())`,
-        ...[company.issuerId, anAgent.id, [jwtBearerGrantType], hashOf(anAgent.secret)],
+        ...[company.issuerId, anAgent.id, [jwtBearerGrantType, samlBearerGrantType], hashOf(anAgent.secret)],
       )
       await owner(`UPDATE tenants SET provisioning_mode = 'just_in_time' WHERE id = $1`)
       const made = await trust({ issuer: anAssertionIssuer, jwks: { keys: [key.jwk] }, ...configuration })

@@ -4,6 +4,7 @@ import { adminKeyEndpoints } from './admin-keys.endpoint.js'
 import { announcementEndpoints } from './announcements.endpoint.js'
 import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
+import { clientLogoEndpoints } from './client-logo.endpoint.js'
 import { clientRegistrationEndpoints, frontClientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientEndpoints, frontClientEndpoints, memberClientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
@@ -47,6 +48,7 @@ import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
 import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
+import { tokenExchangeEndpoints } from './token-exchange.endpoint.js'
 import { toldOfPeopleEndpoints } from './told-of-people.endpoint.js'
 import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
@@ -77,8 +79,10 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...logoutSettingEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
+  ...clientLogoEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
+  ...tokenExchangeEndpoints,
   ...dpopRulesEndpoints,
   ...pushedRequestsEndpoints,
   ...toldOfPeopleEndpoints,

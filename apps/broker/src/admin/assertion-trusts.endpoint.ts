@@ -13,7 +13,6 @@ import {
 import { findConnection } from '@drawbridge/store/connections'
 import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
-import type { AssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { z } from 'zod'
 import { empty, json } from '../http/answer.js'
 import { scimBaseUrlOf } from '../http/connection-addresses.js'
@@ -22,10 +21,11 @@ import type { ResolvedTenant } from '../http/tenant.js'
 import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { revisionOf } from './connection-addresses.js'
+import { ensureSamlKeys } from './key-change.js'
 import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
-import { isTaken, readTrustDraft, trustChange, trustDraft, weaknessesOf } from './trust-draft.js'
+import { isTaken, type ReadTrust, readTrustDraft, type Trust, trustChange, trustDraft, weaknessesOf } from './trust-draft.js'
 
 const tag = 'Assertion trusts'
 const path = '/tenants/:tenant/assertion-trusts'
@@ -36,8 +36,8 @@ const shown = z.strictObject({
   disabledAt: timeOrNull,
   createdAt: time,
   addresses: z.strictObject({
-    audience: z.url().describe('What aud of its assertions is, byte for byte: our issuer'),
-    tokenEndpoint: z.url().describe('Where clients bring them'),
+    audience: z.url().describe('What aud, or the Audience, of its assertions is, byte for byte: our issuer'),
+    tokenEndpoint: z.url().describe('Where clients bring them; the Recipient of SAML'),
     scimBaseUrl: z.url().describe('Where a directory provisions its people, with a SCIM token of this trust'),
   }),
   revision: z.string().describe('Of name and configuration; sent back as ifRevision, it keeps a change by somebody else'),
@@ -84,31 +84,39 @@ const read = adminEndpoint({
   },
 })
 
-/** Whose people it speaks of must be people here. */
-const namesNobody = async (db: Db, tenant: TenantId, { peopleOf }: AssertionTrust): Promise<boolean> =>
-  peopleOf !== undefined && (await findConnection(db, tenant, peopleOf.connection)) === undefined
+/** Whose people it speaks of must be people here, and whose keys it believes must have some. */
+async function namesNobody(db: Db, tenant: TenantId, trust: Trust): Promise<boolean> {
+  const { peopleOf } = trust
+  if (peopleOf !== undefined && (await findConnection(db, tenant, peopleOf.connection)) === undefined) return true
+  if (trust.kind === 'assertion' || trust.from.keysOf === undefined) return false
+  return (await findConnection(db, tenant, trust.from.keysOf))?.kind !== 'saml'
+}
+
+const needsKeys = ({ trust }: ReadTrust): boolean => trust.kind === 'saml-assertion' && trust.encryption !== 'off'
 
 const create = adminEndpoint({
   method: 'POST',
   path,
   tag,
-  summary: 'Accept the assertions of an issuer at the token endpoint: ID-JAG, or others by RFC 7523',
+  summary: 'Accept the assertions of an issuer at the token endpoint: ID-JAG, others by RFC 7523, or SAML by RFC 7522',
   permission: 'impersonate',
   body: trustDraft,
   status: 201,
   answer: shown,
-  refuses: ['connection_invalid', 'reference_unknown', 'trust_loops', 'trust_keys_unreadable', 'trust_taken'],
+  refuses: ['connection_invalid', 'metadata_invalid', 'reference_unknown', 'trust_loops', 'trust_keys_unreadable', 'trust_taken'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const draft = await readTrustDraft(http.parsed, deps)
+    const draft = await readTrustDraft(http.parsed, deps, tenant)
     if (!draft.ok) return draft.error
     const id = deps.random.uuid() as ConnectionId
-    const { name, configuration } = http.parsed
+    const { name } = http.parsed
+    const { trust, configuration } = draft.value
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
-      if (isTaken(draft.value, await lockAssertionTrusts(db, tenant.id), undefined)) return 'trust_taken' as const
-      if (await namesNobody(db, tenant.id, draft.value)) return 'reference_unknown' as const
+      if (isTaken(trust, await lockAssertionTrusts(db, tenant.id), { tenant })) return 'trust_taken' as const
+      if (await namesNobody(db, tenant.id, trust)) return 'reference_unknown' as const
       await insertAssertionTrust(db, tenant.id, { id, name, configuration, now: deps.clock.now() })
-      const detail = { name, accepts: weaknessesOf(draft.value) }
+      if (needsKeys(draft.value)) await ensureSamlKeys(db, deps, tenant)
+      const detail = { name, accepts: weaknessesOf(trust) }
       await audit(db, tenant.id, http, deps, { kind: 'assertion_trust.created', connectionId: id, detail })
       return findAssertionTrust(db, tenant.id, id)
     })
@@ -128,6 +136,7 @@ const update = adminEndpoint({
   refuses: [
     'not_found',
     'connection_invalid',
+    'metadata_invalid',
     'connection_moved',
     'reference_unknown',
     'trust_loops',
@@ -138,20 +147,22 @@ const update = adminEndpoint({
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
-    const draft = await readTrustDraft(http.parsed, deps)
+    const draft = await readTrustDraft(http.parsed, deps, tenant)
     if (!draft.ok) return draft.error
-    const { name, configuration, ifRevision } = http.parsed
+    const { name, ifRevision } = http.parsed
+    const { trust, configuration } = draft.value
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
       const trusts = await lockAssertionTrusts(db, tenant.id)
-      const before = trusts.find((trust) => trust.id === id)
+      const before = trusts.find((each) => each.id === id)
       if (before === undefined) return 'not_found' as const
       if (ifRevision !== undefined && ifRevision !== revisionOf(before)) return 'connection_moved' as const
-      if (isTaken(draft.value, trusts, id)) return 'trust_taken' as const
-      if (await namesNobody(db, tenant.id, draft.value)) return 'reference_unknown' as const
+      if (isTaken(trust, trusts, { own: id, tenant })) return 'trust_taken' as const
+      if (await namesNobody(db, tenant.id, trust)) return 'reference_unknown' as const
       await updateAssertionTrust(db, tenant.id, id, { name, configuration })
+      if (needsKeys(draft.value)) await ensureSamlKeys(db, deps, tenant)
       const change = { tenant: tenant.id, connectionId: id, now: deps.clock.now() }
       await raiseIfSourcesChanged(db, change, before.configuration, configuration)
-      const detail = { name, accepts: weaknessesOf(draft.value) }
+      const detail = { name, accepts: weaknessesOf(trust) }
       await audit(db, tenant.id, http, deps, { kind: 'assertion_trust.updated', connectionId: id, detail })
       await endWhatTheOldIdpSaid({ db, tenant: tenant.id, http, deps }, before, configuration)
       return findAssertionTrust(db, tenant.id, id)

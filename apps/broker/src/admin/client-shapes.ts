@@ -13,6 +13,8 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
+import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
+import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -60,6 +62,7 @@ export const clientShape = z.strictObject({
   requirePushedAuthorizationRequests: z.boolean().describe('Its authorization requests must be pushed: RFC 9126'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
+  logoUri: z.string().nullable().describe('Where it says that its logo is; people see it once an admin approved the picture'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
   at: toIso(at),
@@ -92,6 +95,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
   lastUsedAt: toIsoOrNull(client.lastUsedAt),
+  logoUri: client.logoUri ?? null,
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
   postLogoutRedirectUris: [...client.postLogoutRedirectUris],
@@ -136,7 +140,17 @@ export const newClient = z
     name,
     redirectUris: redirectUris.default([]),
     grantTypes: z
-      .array(z.enum(['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType, jwtBearerGrantType]))
+      .array(
+        z.enum([
+          'authorization_code',
+          'refresh_token',
+          'client_credentials',
+          deviceGrantType,
+          jwtBearerGrantType,
+          samlBearerGrantType,
+          tokenExchangeGrantType,
+        ]),
+      )
       .min(1)
       .default(['authorization_code', 'refresh_token']),
     tokenEndpointAuthMethod: z.enum(clientAuthMethods).default('none'),
@@ -177,6 +191,10 @@ export const newClient = z
   .refine((client) => !client.grantTypes.includes('client_credentials') || client.tokenEndpointAuthMethod !== 'none', {
     path: ['tokenEndpointAuthMethod'],
     message: 'client_credentials needs a client that can prove itself: RFC 6749 §4.4',
+  })
+  .refine((client) => !client.grantTypes.includes(tokenExchangeGrantType) || client.tokenEndpointAuthMethod !== 'none', {
+    path: ['tokenEndpointAuthMethod'],
+    message: 'token exchange needs a client that can prove itself: RFC 8693 §2.1',
   })
   .refine((client) => !client.grantTypes.includes('authorization_code') || client.redirectUris.length > 0, {
     path: ['redirectUris'],

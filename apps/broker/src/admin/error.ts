@@ -1,4 +1,6 @@
 /** Refusals of the admin API, written as problem documents. RFC 9457. */
+import { clientErrors } from './client-errors.js'
+
 export const adminErrors = {
   key_missing: {
     code: 'unauthorized',
@@ -100,13 +102,7 @@ export const adminErrors = {
     title: 'Already taken',
     say: 'that name or identifier is taken, here or by another tenant; it is never reused',
   },
-  client_document_changed: {
-    code: 'conflict',
-    status: 409,
-    spec: 'OAuth CIMD §6',
-    title: 'Another document',
-    say: 'the document of this client is no longer the one with that digest: look at it again, then approve what you have seen',
-  },
+  ...clientErrors,
   scim_client_bound: {
     code: 'conflict',
     status: 409,

@@ -13,7 +13,7 @@ import type { Answer } from '../http/answer.js'
 import { refuseAdmin } from './refuse-admin.js'
 
 const metadataMaxLength = 900_000
-const mostPinned = 4
+export const mostPinned = 4
 export const metadataMembers = {
   metadataXml: z.string().max(metadataMaxLength).optional().describe('SAML: the IdP’s metadata document'),
   metadataUrl: z.string().max(2048).optional().describe('SAML: where it is; looked at again by itself. Or the document, not both'),

@@ -34,5 +34,9 @@ export async function ensureKeysFor(
 ): Promise<void> {
   const parsed = parseConnection(connection.kind, connection.configuration)
   if (!parsed.ok || parsed.value.kind !== 'saml' || !needsKeys(parsed.value)) return
-  await ensureSigningKeys(db, owner.id, { ...keyChangeOf(deps, owner), purpose: 'saml' })
+  await ensureSamlKeys(db, deps, owner)
 }
+
+/** So that there is something to encrypt to. */
+export const ensureSamlKeys = (db: Db, deps: BrokerDeps, owner: Owner): Promise<unknown> =>
+  ensureSigningKeys(db, owner.id, { ...keyChangeOf(deps, owner), purpose: 'saml' })

@@ -14,10 +14,10 @@ import type { BrokerDeps } from '../deps.js'
 import type { AdminRequest } from './admin-endpoint.js'
 
 /**
- * What says which IdP it is: SAML's entity ID; the issuer of OpenID Connect or of assertions, whose of several companies that share one, and of
- * assertions also whose people they speak of.
+ * What says which IdP it is: SAML's entity ID; the issuer of OpenID Connect or of assertions, by name or by the connection that is its, whose of
+ * several companies that share one, and of assertions also whose people they speak of.
  */
-const identity = ['idpEntityId', 'issuer', 'tenantIds', 'hostedDomains', 'tenant', 'tenantClaim', 'peopleOf'] as const
+const identity = ['idpEntityId', 'issuer', 'keysOf', 'tenantIds', 'hostedDomains', 'tenant', 'tenantClaim', 'peopleOf'] as const
 
 const identityOf = (configuration: unknown): readonly unknown[] =>
   identity.map((member) => (configuration as Readonly<Record<string, unknown>> | null)?.[member] ?? null)

@@ -24,6 +24,9 @@ const grantShape = z.strictObject({
   ceilings: wonCeilings.describe(
     'Which limit won, when it was opened or decided again; null where there is no such token, or an earlier version opened or tightened it',
   ),
+  exchangedFrom: idShape
+    .nullable()
+    .describe('The grant whose token was exchanged for it, with which it ends; null: the person gave it to the client herself'),
   createdAt: time,
   expiresAt: time,
   revokedAt: timeOrNull,

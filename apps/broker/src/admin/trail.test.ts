@@ -6,9 +6,13 @@ import { randomUUID } from 'node:crypto'
 import { type ClientId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { adoptFrontClient } from '@drawbridge/store/front-clients'
 import { inTenant } from '@drawbridge/store/transaction'
+import { ok } from '@drawbridge/core/result'
+import { sha256Base64url } from '@drawbridge/crypto/hash'
+import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
 import { aConsent } from '@drawbridge/testkit/a-consent'
+import { aPng } from '@drawbridge/testkit/a-picture'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -29,7 +33,10 @@ let call: Call
 beforeAll(async () => {
   fixture = await testDatabase()
   acme = await aTenant(fixture, { slug: 'acme' })
+  const fetchSafely = createFetchSafely({ allowedOrigins: [], allowLoopback: true })
   broker = await aBroker(fixture.database, {
+    fetchSafely: async (url, options) =>
+      url === aLogo.uri ? ok({ status: 200, headers: {}, body: aLogo.picture }) : fetchSafely(url, options),
     resolveTxt: async () => ({
       kind: 'found',
       records: (
@@ -66,6 +73,7 @@ beforeAll(async () => {
   made['keyed'] = await aKeyedConnection(fixture, acme, 'first')
   await aTokenKey(fixture, broker, acme, 'notices')
   await twoEventStreams()
+  await aClientWithLogo()
 })
 afterAll(async () => {
   await broker?.close()
@@ -88,6 +96,17 @@ async function twoEventStreams(): Promise<void> {
     credentialId: acme.credentialId,
   })
   made['vendorStream'] = await anEventStream(fixture, acme, { tenantId: vendorTenantId, resourceId: vendors, credentialId: credential })
+}
+
+const aLogo = { uri: 'https://client.example/logo.png', picture: aPng() }
+
+/** One that describes itself. */
+async function aClientWithLogo(): Promise<void> {
+  made['clientWithLogo'] = 'client-with-logo'
+  made['logoDigest'] = sha256Base64url(aLogo.picture)
+  const client = `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at, logo_uri)
+    VALUES ($1, $2, $3, 'metadata_document', 'x', '{}', '{}', 'none', '{}', now(), $4)`
+  await asOwner(fixture.ownerUrl, client, [acme.tenantId, acme.issuerId, made['clientWithLogo'], aLogo.uri])
 }
 
 /** To somebody who is a contact no more. */

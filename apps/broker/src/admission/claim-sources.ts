@@ -4,9 +4,9 @@ import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 export const claimSourcesOf =
-  (tenant: Pick<ResolvedTenant, 'connection' | 'assertionTrusts'>) =>
+  (tenant: Pick<ResolvedTenant, 'connection' | 'assertionTrusts' | 'samlTrusts'>) =>
   (id: ConnectionId): ClaimSources | undefined => {
     const configuration = tenant.connection(id)?.configuration
     if (configuration !== undefined) return configuration.ok ? configuration.value.mapping : undefined
-    return tenant.assertionTrusts.find((trust) => trust.id === id)?.trust.mapping
+    return [...tenant.assertionTrusts, ...tenant.samlTrusts].find((trust) => trust.id === id)?.trust.mapping
   }

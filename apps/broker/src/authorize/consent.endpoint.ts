@@ -1,4 +1,9 @@
 /** Gate two: the scopes that policy grants, in plain words, and the person's yes or no. */
+import type { Client } from '@drawbridge/core/oauth/client'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { hasShownLogo } from '@drawbridge/store/client-logos'
+import { inTenant } from '@drawbridge/store/transaction'
+import type { BrokerDeps } from '../deps.js'
 import { endpoint } from '../http/endpoint.js'
 import { refuseOnPage } from './answer.js'
 import { decline } from './decline.js'
@@ -15,6 +20,10 @@ const shownDecision = (flow: Flow): ShownDecision | undefined => {
   return step === 'consent' && shown?.scopes?.length && shown.sessionId ? { scopes: shown.scopes, sessionId: shown.sessionId } : undefined
 }
 
+/** A picture that says whose it is is worth nothing from whom nobody vouches for: it would be the picture of somebody else. */
+const mayShowLogo = async (deps: BrokerDeps, tenant: TenantId, client: Client): Promise<boolean> =>
+  client.preApproved && client.logoUri !== undefined && (await inTenant(deps.database, tenant, (db) => hasShownLogo(db, tenant, client)))
+
 export const consentPageEndpoint = endpoint({
   ...common,
   method: 'GET',
@@ -23,7 +32,10 @@ export const consentPageEndpoint = endpoint({
     const flow = await loadFlow(http, deps, http.query.ok ? http.query.value['request'] : undefined)
     if (!flow.ok) return flow.error
     const shown = shownDecision(flow.value)
-    return shown ? consentPage(flow.value, shown.scopes) : refuseOnPage({ reason: 'request_expired' })
+    if (!shown) return refuseOnPage({ reason: 'request_expired' })
+    const { tenant, client } = flow.value
+    const hasLogo = await mayShowLogo(deps, tenant.id, client)
+    return consentPage(flow.value, shown.scopes, hasLogo)
   },
 })
 

@@ -4,6 +4,7 @@ import { registrationEndpoints } from '../clients/registration.endpoint.js'
 import type { Endpoint } from '../http/endpoint.js'
 import { authorizeEndpoint, authorizePostEndpoint } from './authorize.endpoint.js'
 import { chooseConnectionEndpoint, chooseConnectionPageEndpoint } from './choose-connection.endpoint.js'
+import { clientLogoEndpoint } from './client-logo.endpoint.js'
 import { clientNoticeEndpoint, clientNoticePageEndpoint } from './client-notice.endpoint.js'
 import { consentEndpoint, consentPageEndpoint } from './consent.endpoint.js'
 import { deviceEndpoints } from './device.endpoint.js'
@@ -43,5 +44,6 @@ export const authorizeEndpoints: readonly Endpoint[] = [
   secondFactorEndpoint,
   ...factorVisitEndpoints,
   consentPageEndpoint,
+  clientLogoEndpoint,
   consentEndpoint,
 ]

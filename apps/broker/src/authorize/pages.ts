@@ -107,11 +107,11 @@ const toldOf = ({ pending }: Flow): Html | false =>
   html`<h2>It will learn</h2><ul>${pending.identityScopes.map((scope) => html`<li>${toldWords[scope]}</li>`)}</ul>`
 
 /** @spec RFC 6749 §10.2, RFC 9700 §4.16 no framing; the CSP of every page sees to that */
-export function consentPage(flow: Flow, scopes: readonly Scope[]): Answer {
+export function consentPage(flow: Flow, scopes: readonly Scope[], hasLogo: boolean): Answer {
   const shown = flow.resource.scopes.filter((scope) => scopes.includes(scope.name))
   return page(
     `Allow ${flow.client.name}?`,
-    html`${loopbackWarning(flow.client)}${clientFacts(flow.client, flow)}<h2>It will be able to</h2><ul>${shown.map(
+    html`${hasLogo && html`<img class="logo" alt="" src="${`${flow.tenant.issuer.url}/authorize/client-logo?request=${flow.ongoing.id}`}">`}${loopbackWarning(flow.client)}${clientFacts(flow.client, flow)}<h2>It will be able to</h2><ul>${shown.map(
       (scope) =>
         html`<li>${scope.description} <span class="${`tier ${scope.tier}`}">${tierWords[scope.tier]}</span><br><code class="soft">${scope.name}</code></li>`,
     )}</ul>${toldOf(flow)}${form(
@@ -119,7 +119,7 @@ export function consentPage(flow: Flow, scopes: readonly Scope[]): Answer {
       'consent',
       html`<button name="answer" value="allow">Allow</button><button class="quiet" name="answer" value="deny">Do not allow</button>`,
     )}`,
-    { ...noStore, formTargets: clientTargets(flow) },
+    { ...noStore, formTargets: clientTargets(flow), hasPictures: hasLogo },
   )
 }
 

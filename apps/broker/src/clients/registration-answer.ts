@@ -31,6 +31,7 @@ export const buildRegistrationAnswer = (
   application_type: metadata.applicationType,
   ...(metadata.jwks === undefined ? {} : { jwks: metadata.jwks }),
   ...(metadata.jwksUri === undefined ? {} : { jwks_uri: metadata.jwksUri }),
+  ...(metadata.logoUri === undefined ? {} : { logo_uri: metadata.logoUri }),
   dpop_bound_access_tokens: metadata.dpopBoundAccessTokens,
   require_pushed_authorization_requests: metadata.requirePushedAuthorizationRequests,
   ...(metadata.postLogoutRedirectUris.length === 0 ? {} : { post_logout_redirect_uris: metadata.postLogoutRedirectUris }),

@@ -77,6 +77,7 @@ const read = endpoint<undefined, Owner>({
     const metadata: RegistrationRequest = {
       ...client,
       jwksUri: client.jwksUri,
+      logoUri: client.logoUri,
       backchannelLogoutUri: client.backchannelLogoutUri,
       backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
       dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,

@@ -25,10 +25,14 @@ export type Answer = Common &
         /** No form of it leads to us. */
         readonly leavesUs?: true
         readonly script?: PageScript
+        /** It shows pictures from here. */
+        readonly hasPictures?: boolean
       }
     | { readonly kind: 'redirect'; readonly location: string }
     | { readonly kind: 'problem'; readonly problem: Problem }
     | { readonly kind: 'text'; readonly contentType: string; readonly text: string }
+    /** Of strangers, and shown as `contentType` and as nothing else, whatever it holds. */
+    | { readonly kind: 'picture'; readonly contentType: string; readonly octets: Buffer }
     | { readonly kind: 'empty' }
   )
 
@@ -51,7 +55,8 @@ export const json = (body: unknown, extras: Extras & { readonly status?: number;
 export const page = (
   title: string,
   body: Html,
-  extras: Extras & Pick<Extract<Answer, { kind: 'page' }>, 'formTargets' | 'leavesUs' | 'script'> & { readonly status?: number } = {},
+  extras: Extras &
+    Pick<Extract<Answer, { kind: 'page' }>, 'formTargets' | 'leavesUs' | 'script' | 'hasPictures'> & { readonly status?: number } = {},
 ): Answer => ({ kind: 'page', status: 200, title, body, ...extras })
 /** 303 by default: the next request is a GET whatever this one was. RFC 9700 §4.12 forbids 307 here. */
 export const redirect = (location: string, extras: Extras & { readonly status?: 302 | 303 } = {}): Answer => ({
@@ -66,6 +71,13 @@ export const text = (contentType: string, body: string, extras: Extras & { reado
   status: 200,
   contentType,
   text: body,
+  ...extras,
+})
+export const picture = (contentType: string, octets: Buffer, extras: Extras = {}): Answer => ({
+  kind: 'picture',
+  status: 200,
+  contentType,
+  octets,
   ...extras,
 })
 export const problem = (status: number, value: Problem, extras: Extras = {}): Answer => ({

@@ -32,6 +32,7 @@ input[type=text],input[type=email],input[type=url],input[type=password],input[ty
 button{width:100%;margin-top:.75rem;padding:.75rem 1rem;min-height:2.75rem;font:inherit;font-weight:600;color:var(--on-main);background:var(--main);border:1px solid var(--main);border-radius:8px;cursor:pointer}
 button.quiet{color:var(--ink);background:transparent;border-color:var(--soft);font-weight:400}
 svg.qr{display:block;width:100%;max-width:15rem;height:auto;margin:.75rem auto;forced-color-adjust:none}
+img.logo{display:block;width:4rem;height:4rem;object-fit:contain;margin:0 0 .75rem}
 summary{padding:.75rem 0;cursor:pointer}
 :focus-visible{outline:3px solid var(--main);outline-offset:2px}
 .soft,footer{color:var(--soft);font-size:.875rem}
@@ -71,14 +72,21 @@ export const renderPage = (frame: PageFrame): string =>
 <body>${frame.notice !== undefined && html`<p class="notice" role="note">${frame.notice}</p>`}<main><h1>${frame.title}</h1>${frame.body}</main><footer>Request <code>${frame.requestId}</code></footer>${frame.script?.element}</body>
 </html>`)
 
+type PagePolicy = {
+  readonly script?: PageScript | undefined
+  readonly self?: readonly string[] | undefined
+  readonly hasPictures?: boolean | undefined
+}
+
 /**
  * The policy of a page. `formTargets` are the origins that a form of this page may lead to, redirects included: browsers check
- * each hop, so a consent page must name the client's redirect host.
+ * each hop, so a consent page must name the client's redirect host. Pictures come from here or not at all.
  */
-export function contentSecurityPolicy(formTargets: readonly string[], script?: PageScript, self: readonly string[] = ["'self'"]): string {
+export function contentSecurityPolicy(formTargets: readonly string[], { script, self = ["'self'"], hasPictures }: PagePolicy = {}): string {
   const targets = [...self, ...formTargets.filter((target) => safeSource.test(target))].join(' ') || "'none'"
   const scripts = script === undefined ? '' : ` script-src 'sha256-${script.hash}';`
-  return `default-src 'none'; style-src 'sha256-${styleHash}';${scripts} form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`
+  const pictures = hasPictures === true ? " img-src 'self';" : ''
+  return `default-src 'none'; style-src 'sha256-${styleHash}';${scripts}${pictures} form-action ${targets}; frame-ancestors 'none'; base-uri 'none'`
 }
 
 /** An origin or a scheme; anything that could end the directive is left out. */

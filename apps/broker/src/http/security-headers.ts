@@ -14,6 +14,9 @@ export const transportSecurity = (publicUrl: string): Readonly<Record<string, st
 /** What is not a page loads nothing and is framed nowhere. */
 export const barePolicy = "default-src 'none'; frame-ancestors 'none'"
 
+/** For what a stranger made: opened by itself it is of no origin, and runs nothing. */
+export const sandboxPolicy = `${barePolicy}; sandbox`
+
 /** The same for what one origin may frame. Whatever is no origin frames nothing. */
 export const framedPolicy = (origin: string): string =>
   /^https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?$/.test(origin) ? `default-src 'none'; frame-ancestors ${origin}` : barePolicy

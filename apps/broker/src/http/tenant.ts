@@ -9,6 +9,7 @@
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
+import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { findResource } from '@drawbridge/core/oauth/resource'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
@@ -37,9 +38,11 @@ import {
   type StoredResource,
   type StoredSigningKey,
 } from '@drawbridge/store/tenant-configuration'
+import { isOfSamlTrust, parseSamlTrust, type SamlTrust } from '@drawbridge/upstream/assertion/saml-trust'
 import { type AssertionTrust, parseAssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
+import type { ResolvedIssuer } from '@drawbridge/upstream/saml/brought-assertion'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
 import { createAbsentSlugs } from './absent-slugs.js'
 import { createLatestUsed } from './latest-used.js'
@@ -75,11 +78,20 @@ export type ResolvedAssertionTrust = {
   readonly trust: AssertionTrust
 }
 
+/** Whose SAML assertions are. */
+export type ResolvedSamlTrust = {
+  readonly id: ConnectionId
+  readonly name: string
+  readonly trust: SamlTrust & ResolvedIssuer
+  /** What assertions are encrypted to. */
+  readonly serviceProvider: ServiceProvider
+}
+
 /** A tenant as configured at one version, at one issuer: its own, or the front, where it is a member. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -91,6 +103,7 @@ export type ResolvedTenant = Omit<
   connection(id: string): ResolvedConnection | undefined
   /** Those that are on and can be read, the oldest first. */
   readonly assertionTrusts: readonly ResolvedAssertionTrust[]
+  readonly samlTrusts: readonly ResolvedSamlTrust[]
   /** What an address that somebody gives chooses. */
   readonly choice: ConnectionChoice
   readonly secondFactor: SecondFactorSetting
@@ -98,6 +111,8 @@ export type ResolvedTenant = Omit<
   readonly clientRegistration: ClientRegistration
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
+  /** Which clients may exchange whose tokens for which resource. */
+  readonly tokenExchange: TokenExchange
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
   readonly resources: readonly StoredResource[]
@@ -230,6 +245,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     secondFactor,
     clientRegistration,
     dpop,
+    tokenExchange,
     toldOfPeople,
     ...rest
   } = stored
@@ -256,6 +272,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       secret,
     }
   })
+  const samlTrusts = storedConnections.flatMap((each) => toSamlTrust(each, connections, { ...samlKeys, sha1Until: undefined }))
   return {
     ...rest,
     keys: published.map(({ id, purpose, state, algorithm, publicJwk }) => ({
@@ -271,10 +288,12 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     ),
     connections,
     assertionTrusts,
+    samlTrusts,
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     dpop: dpopRulesFromJson(dpop),
+    tokenExchange: tokenExchangeFromJson(tokenExchange),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
@@ -292,9 +311,32 @@ function toAssertionTrust({
   disabled,
   configuration,
 }: StoredConfiguration['connections'][number]): readonly ResolvedAssertionTrust[] {
-  if (kind !== 'assertion' || disabled) return []
+  if (kind !== 'assertion' || disabled || isOfSamlTrust(configuration)) return []
   const parsed = parseAssertionTrust(configuration)
   return parsed.ok ? [{ id, name, trust: parsed.value }] : []
+}
+
+/** The same of SAML. One that believes the keys of a connection accepts nothing while that is off, cannot be read or speaks another protocol. */
+function toSamlTrust(
+  { id, kind, name, disabled, configuration }: StoredConfiguration['connections'][number],
+  connections: readonly ResolvedConnection[],
+  serviceProvider: ServiceProvider,
+): readonly ResolvedSamlTrust[] {
+  if (kind !== 'assertion' || disabled || !isOfSamlTrust(configuration)) return []
+  const parsed = parseSamlTrust(configuration)
+  const issuer = parsed.ok ? issuerOf(parsed.value, connections) : undefined
+  return parsed.ok && issuer !== undefined ? [{ id, name, trust: { ...parsed.value, ...issuer }, serviceProvider }] : []
+}
+
+/** Who the issuer of a trust is; `undefined`: it believes the keys of a connection that cannot be used. */
+export function issuerOf(
+  { from }: SamlTrust,
+  connections: readonly ResolvedConnection[],
+): Pick<ResolvedIssuer, 'issuer' | 'certificates'> | undefined {
+  if (from.keysOf === undefined) return from
+  const connection = connections.find(({ id, disabled }) => id === from.keysOf && !disabled)?.configuration
+  if (!connection?.ok || connection.value.kind !== 'saml') return undefined
+  return { issuer: connection.value.idpEntityId, certificates: connection.value.certificates }
 }
 
 /** Opens keys at first use and once: a tenant that signs nothing costs nothing. */

@@ -4,7 +4,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { contentSecurityPolicy, renderPage } from './page.js'
 import { announcesBody } from './read-body.js'
-import { barePolicy, framedPolicy, securityHeaders, transportSecurity } from './security-headers.js'
+import { barePolicy, framedPolicy, sandboxPolicy, securityHeaders, transportSecurity } from './security-headers.js'
 
 export type AnswerContext = { readonly requestId: string; readonly cors: boolean }
 
@@ -40,8 +40,10 @@ export function writeAnswer(
   response.end(request.method === 'HEAD' || answer.status === 204 || answer.status === 304 ? undefined : body)
 }
 
-/** Bodies stay text: `node:http` joins text with the headers, and sends both as one piece. */
-function render(deps: BrokerDeps, answer: Answer, requestId: string): { contentType: string | undefined; body: string; policy: string } {
+type Rendered = { readonly contentType: string | undefined; readonly body: string | Buffer; readonly policy: string }
+
+/** Bodies stay text where they are: `node:http` joins text with the headers, and sends both as one piece. */
+function render(deps: BrokerDeps, answer: Answer, requestId: string): Rendered {
   switch (answer.kind) {
     case 'json':
       return {
@@ -60,11 +62,17 @@ function render(deps: BrokerDeps, answer: Answer, requestId: string): { contentT
       return {
         contentType: 'text/html; charset=utf-8',
         body: renderPage(frame),
-        policy: contentSecurityPolicy(answer.formTargets ?? [], answer.script, answer.leavesUs ? [] : ["'self'"]),
+        policy: contentSecurityPolicy(answer.formTargets ?? [], {
+          script: answer.script,
+          self: answer.leavesUs ? [] : ["'self'"],
+          hasPictures: answer.hasPictures,
+        }),
       }
     }
     case 'text':
       return { contentType: answer.contentType, body: answer.text, policy: barePolicy }
+    case 'picture':
+      return { contentType: answer.contentType, body: answer.octets, policy: sandboxPolicy }
     default:
       return { contentType: undefined, body: '', policy: barePolicy }
   }

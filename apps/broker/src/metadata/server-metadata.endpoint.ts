@@ -23,6 +23,7 @@ function documentOf(tenant: ResolvedTenant): string {
     registration: tenant.clientRegistration,
     deviceGrant: tenant.deviceGrant,
     isFront: tenant.issuer.kind !== 'tenant',
+    tokenExchange: tenant.tokenExchange.permissions.length > 0,
     assertions: assertionsOf(tenant),
     requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),
@@ -33,9 +34,10 @@ function documentOf(tenant: ResolvedTenant): string {
 }
 
 /** That somebody's assertions are accepted, and never whose: a stranger learns nothing of a company's issuers. */
-const assertionsOf = ({ assertionTrusts: trusts }: ResolvedTenant) => ({
+const assertionsOf = ({ assertionTrusts: trusts, samlTrusts }: ResolvedTenant) => ({
   jwtBearer: trusts.length > 0,
   idJag: trusts.some(({ trust }) => trust.profile === 'id-jag'),
+  samlBearer: samlTrusts.length > 0,
 })
 
 /** That of the key that signs first. */

@@ -8,7 +8,9 @@ import {
   type Issuance,
   type IssuedBy,
 } from '@drawbridge/core/oauth/access-token'
+import type { Ancestor } from '@drawbridge/core/oauth/actor'
 import type { KeyThumbprint } from '@drawbridge/core/oauth/dpop-proof'
+import { accessTokenUrn } from '@drawbridge/core/oauth/token-type'
 import { evidenceFor, strengthOf } from '@drawbridge/core/policy/strength'
 import type { Secret } from '@drawbridge/core/secret'
 import type { ClientId, GrantId } from '@drawbridge/core/tenant/ids'
@@ -26,6 +28,8 @@ export type TokenSet = {
   readonly scope: string
   readonly refresh_token?: string
   readonly id_token?: string
+  /** Of an exchange: RFC 8693 §2.2.1 */
+  readonly issued_token_type?: string
 }
 
 export type Issuing = {
@@ -38,6 +42,8 @@ export type Issuing = {
   readonly refreshToken: Secret | undefined
   /** Present when an ID token belongs to the answer: at the redemption of a code with `openid`. */
   readonly idToken?: { readonly nonce: string | undefined }
+  /** Where the grant was opened by an exchange: the grants that it comes from, the nearest first. */
+  readonly ancestors?: readonly Ancestor[]
   readonly now: Instant
 }
 
@@ -59,6 +65,7 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
     expires_in: claims.exp - toSeconds(now),
     scope: [...grant.identity_scopes, ...issuing.scopes].join(' '),
     ...(issuing.refreshToken ? { refresh_token: issuing.refreshToken.reveal() } : {}),
+    ...(issuing.ancestors ? { issued_token_type: accessTokenUrn } : {}),
     ...(told ? { id_token: await signJwtAside(key, { typ: 'JWT' }, buildIdTokenClaims(issuance, by, told)) } : {}),
   }
 }
@@ -81,6 +88,7 @@ function issuanceOf(issuing: Issuing, tenant: ResolvedTenant): Issuance {
     grantExpiresAt: issuing.grantExpiresAt,
     barrierAt: grant.barrier_at ?? undefined,
     confirmation: issuing.confirmation,
+    ancestors: issuing.ancestors,
   }
 }
 

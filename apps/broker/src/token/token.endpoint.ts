@@ -4,7 +4,9 @@ import { unreachable } from '@drawbridge/core/assert'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { frontGrantTypes } from '@drawbridge/core/oauth/front-credential'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
+import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
+import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { err, ok } from '@drawbridge/core/result'
 import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
@@ -21,6 +23,8 @@ import { exchangeClientCredentials } from './grants/client-credentials.js'
 import { exchangeDeviceCode } from './grants/device-code.js'
 import { exchangeAssertion } from './grants/jwt-bearer.js'
 import { exchangeRefreshToken } from './grants/refresh-token.js'
+import { exchangeSamlAssertion } from './grants/saml-bearer.js'
+import { exchangeSubjectToken } from './grants/token-exchange.js'
 import { refuseForm } from './refuse.js'
 
 export const tokenEndpoint = endpoint({
@@ -28,7 +32,7 @@ export const tokenEndpoint = endpoint({
   path: '/t/:tenant/token',
   spec: 'RFC 6749 §3.2',
   summary:
-    'Exchanges a code, a device code, a refresh token, a client\u2019s own credentials or the assertion of a trusted issuer for tokens',
+    'Exchanges a code, a device code, a refresh token, a client\u2019s own credentials, the assertion of a trusted issuer or an access token for tokens',
   hot: true,
   cors: true,
   tag: 'OAuth',
@@ -74,6 +78,10 @@ async function exchange(deps: BrokerDeps, context: ExchangeContext, request: Tok
       return exchangeDeviceCode(deps, context, request)
     case jwtBearerGrantType:
       return exchangeAssertion(deps, context, request)
+    case tokenExchangeGrantType:
+      return exchangeSubjectToken(deps, context, request)
+    case samlBearerGrantType:
+      return exchangeSamlAssertion(deps, context, request)
     default:
       return unreachable(request)
   }

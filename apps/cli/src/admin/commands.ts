@@ -1,11 +1,13 @@
 /** Every command that speaks to the admin API. */
 import type { AdminCommand } from './command.js'
+import { clientCommands } from './commands/client-commands.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { deadLetterCommands } from './commands/dead-letter-commands.js'
 import { deliveryCommands } from './commands/delivery-commands.js'
 import { deviceCommands } from './commands/device-commands.js'
 import { domainCommands } from './commands/domain-commands.js'
 import { drillCommands } from './commands/drill-commands.js'
+import { exchangeCommands } from './commands/exchange-commands.js'
 import { factorCommands } from './commands/factor-commands.js'
 import { fileCommands } from './commands/file-commands.js'
 import { frontCommands } from './commands/front-commands.js'
@@ -32,7 +34,9 @@ export const adminCommands: readonly AdminCommand[] = [
   ...domainCommands,
   ...policyCommands,
   ...grantCommands,
+  ...clientCommands,
   ...deviceCommands,
+  ...exchangeCommands,
   ...streamCommands,
   ...factorCommands,
   ...watchCommands,

@@ -51,6 +51,17 @@ it('each threshold is told once, by whichever worker is first', async () => {
   expect(await metrics.print()).toContain('drawbridge_certificate_warnings_total{days="14"} 1')
 }, 60_000)
 
+it('so is that of a certificate of a trust in SAML assertions', async () => {
+  const { tenant, connection } = await companyWith('sts', [])
+  const configuration = JSON.stringify({ profile: 'saml2-bearer', issuer: 'urn:sts', certificates: [certificate], clients: ['agent'] })
+  await asOwner(fixture.ownerUrl, "UPDATE connections SET kind = 'assertion', configuration = $2 WHERE id = $1", [
+    connection,
+    configuration,
+  ])
+  await warnAt(addSeconds(end, -10 * day))
+  expect((await toldTo(tenant)).map(({ detail }) => detail.threshold)).toEqual([14])
+})
+
 it('a certificate that comes late is told once, by its tightest threshold', async () => {
   const { tenant } = await companyWith('globex', [certificate])
   await warnAt(addSeconds(end, -10 * day))

@@ -17,6 +17,8 @@ export const auditEvents = {
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
   'client.registration_changed': 'A client that registered itself replaced what it says of itself; the detail says what of it changed.',
+  'client.logo_approved': 'An admin lets people see the logo of a client, as she saw it.',
+  'client.logo_withdrawn': 'An admin has people see the logo of a client no more.',
   'client.registration_ended':
     'The registration of a client that registered itself ended: by its own wish, because nobody used it, or because another needed its room.',
   'client.removed': 'A client that nothing was ever granted to was removed.',
@@ -181,6 +183,11 @@ export const auditEvents = {
   'subject.linked': 'An admin said which user of the directory a person is. Everything issued to her until then is dead.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
   'subject.unlinked': 'An admin took away the link of a person to a user of the directory. Everything issued to her until then is dead.',
+  token_exchanged:
+    'A resource server exchanged a person’s token for one of another resource, to go on for her; the detail says from which grant.',
+  token_exchange_refused: 'A client that wanted to exchange a person’s token was refused; the reason says why.',
+  'tenant.token_exchange_changed':
+    'An admin chose which clients may exchange whose tokens for which resource; what was issued under a permission that is gone ended.',
   'tenant.client_registration_changed': 'In which ways clients may become known to a tenant was chosen anew.',
   'tenant.connection_choice_changed': 'The rules changed by which an address chooses a connection.',
   'tenant.created': 'A tenant was made.',

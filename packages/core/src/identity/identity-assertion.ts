@@ -65,6 +65,14 @@ export type AssertionGrantToken = Omit<IdToken, 'kind' | 'logoutHint' | 'sid'> &
   readonly signedBy: string
 }
 
+/** A verified SAML assertion that a client brought instead of a browser. RFC 7522 §3 */
+export type SamlGrantAssertion = Omit<SamlAssertion, 'responseId' | 'sessionIndex'> & {
+  /** What is opened by it belongs to no session at the IdP. */
+  readonly sessionIndex: undefined
+  /** RFC 7638 thumbprints of the keys of which one signed it. */
+  readonly signers: readonly string[]
+}
+
 /** What a browser brings home. */
 export type LoginAssertion = SamlAssertion | IdToken
-export type IdentityAssertion = LoginAssertion | AssertionGrantToken
+export type IdentityAssertion = LoginAssertion | AssertionGrantToken | SamlGrantAssertion

@@ -11,7 +11,7 @@ import { err, ok, type Result } from '../result.js'
 import type { ClaimMapping, ClaimRule } from './claim-mapping.js'
 import { claimOfTexts, unknownValue } from './claim-value.js'
 import { isPlainAddress } from './email-address.js'
-import type { IdentityAssertion, SamlAssertion } from './identity-assertion.js'
+import type { IdentityAssertion } from './identity-assertion.js'
 import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
 
 export type IdentityRefusal = {
@@ -84,7 +84,7 @@ function sessionEndOf(end: Instant | undefined, issuedAt: Instant, rule: ClaimMa
 
 const entraOverageLink = 'http://schemas.microsoft.com/claims/groups.link'
 
-function factsOfSaml(assertion: SamlAssertion): Facts {
+function factsOfSaml(assertion: Extract<IdentityAssertion, { kind: 'saml' }>): Facts {
   return {
     protocolId: assertion.nameId?.value ?? '',
     attributes: assertion.attributes,
@@ -102,7 +102,7 @@ function factsOfSaml(assertion: SamlAssertion): Facts {
 }
 
 /** @spec OIDC Core §5.6.2 distributed claims: they are not in the token. Entra names `groups` there when there are too many to send */
-function factsOfOidc(token: Exclude<IdentityAssertion, SamlAssertion>): Facts {
+function factsOfOidc(token: Exclude<IdentityAssertion, { kind: 'saml' }>): Facts {
   const claimNames = token.claims.get('_claim_names')
   const distributed = new Set(typeof claimNames === 'object' && claimNames !== null ? Object.keys(claimNames) : [])
   const attributes = new Map([...token.claims].flatMap(([name, value]) => asTexts(name, value)))

@@ -2,6 +2,7 @@
 import { type Instant, toSeconds } from '../instant.js'
 import { type Epochs, formatEpochs } from '../revocation/epochs.js'
 import type { ClientId, GrantId, Issuer, TenantSlug } from '../tenant/ids.js'
+import { type Actor, type Ancestor, buildActor } from './actor.js'
 import type { KeyThumbprint } from './dpop-proof.js'
 import { withinGrant } from './grant.js'
 
@@ -28,6 +29,8 @@ export type Issuance = {
   readonly barrierAt: Instant | undefined
   /** The key that the token is bound to. Absent: whoever bears it may use it. */
   readonly confirmation?: KeyThumbprint | undefined
+  /** The grants that its grant was opened from by an exchange, the nearest first. Absent: nobody acts for anybody. */
+  readonly ancestors?: readonly Ancestor[] | undefined
 }
 
 export type IssuedBy = { readonly issuer: Issuer; readonly tenant: TenantSlug; readonly jti: string }
@@ -50,6 +53,9 @@ export type AccessTokenClaims = {
   readonly acr?: string
   readonly amr?: readonly string[]
   readonly cnf?: { readonly jkt: string }
+  readonly act?: Actor
+  /** Of each ancestor what its barrier is compared with: `epochs` holds those of its grant and its client, which are all that are not this token's own. */
+  readonly parents?: readonly { readonly gid: string; readonly client_id: string; readonly epochs: string }[]
 }
 
 /**
@@ -60,6 +66,7 @@ export type AccessTokenClaims = {
  *
  * @spec RFC 9068 §2.2
  * @spec RFC 9449 §6.1 cnf.jkt
+ * @spec RFC 8693 §4.1 act
  */
 export function buildAccessTokenClaims(issuance: Issuance, by: IssuedBy, now: Instant): AccessTokenClaims {
   return {
@@ -78,7 +85,18 @@ export function buildAccessTokenClaims(issuance: Issuance, by: IssuedBy, now: In
     ...(issuance.connectionId === undefined ? {} : { connection: issuance.connectionId }),
     ...authentication(issuance),
     ...(issuance.confirmation === undefined ? {} : { cnf: { jkt: issuance.confirmation } }),
+    ...delegation(issuance),
   }
+}
+
+function delegation({ clientId, ancestors, epochs }: Issuance): Pick<AccessTokenClaims, 'act' | 'parents'> {
+  if (ancestors === undefined || ancestors.length === 0) return {}
+  const parents = ancestors.map(({ grantId, clientId: client, grantEpoch, clientEpoch }) => ({
+    gid: grantId,
+    client_id: client,
+    epochs: formatEpochs({ ...epochs, client: clientEpoch, grant: grantEpoch }),
+  }))
+  return { act: buildActor(clientId, ancestors), parents }
 }
 
 /** Rounded down to the second: a token never outlives its grant by a fraction. */

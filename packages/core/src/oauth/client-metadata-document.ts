@@ -4,6 +4,7 @@ import { addSeconds, type Instant } from '../instant.js'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
+import { isAcceptableLogoUri } from './client-logo.js'
 import { isKeyAddressOpen } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
@@ -26,6 +27,7 @@ export type ClientMetadataDocument = {
   readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
   readonly dpopBoundAccessTokens: boolean
+  readonly logoUri: string | undefined
 }
 
 export type DocumentRefusal = { readonly field: string }
@@ -62,6 +64,8 @@ const wire = z.object({
   require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
+  // One that cannot be used is as if it were not there: nothing depends on it.
+  logo_uri: z.string().refine(isAcceptableLogoUri).optional().catch(undefined),
 })
 
 /** A secret that is published, or that every copy of the client shares, proves nothing: such a document is refused. */
@@ -111,6 +115,7 @@ export function parseClientMetadataDocument(
     requirePushedAuthorizationRequests: document.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
     dpopBoundAccessTokens: document.dpop_bound_access_tokens ?? false,
+    logoUri: document.logo_uri,
   })
 }
 

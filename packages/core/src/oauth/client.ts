@@ -47,6 +47,8 @@ export type Client = {
   readonly postLogoutRedirectUris: readonly string[]
   /** It takes no token but one that is bound to its key: `dpop_bound_access_tokens`, RFC 9449 §5.2 */
   readonly dpopBoundAccessTokens?: boolean | undefined
+  /** Where it says that its logo is. Nobody is sent there, and nothing is shown of it before an admin has seen it. */
+  readonly logoUri?: string | undefined
   /** Of all that an admin judges of a client that speaks for itself, as it is now. */
   readonly documentDigest?: string | undefined
   /** It was approved, and its document said something else afterwards. */

@@ -99,6 +99,8 @@ export type GrantState = {
   readonly client: 'live' | 'blocked' | 'unknown'
   readonly connection: 'live' | 'disabled' | 'none'
   readonly subject: 'live' | 'deactivated' | 'unknown' | 'none'
+  /** One of the grants that it was opened from by an exchange is dead, has lost something since, or is to be decided again. */
+  readonly ancestorDead: boolean
 }
 
 export type GrantRefusal = Extract<TokenErrorReason, `grant_${string}` | 'tenant_suspended'>
@@ -118,6 +120,7 @@ export function findGrantRefusal(state: GrantState, now: Instant): GrantRefusal 
   if (state.subject === 'unknown') return 'grant_subject_unknown'
   if (state.subject === 'deactivated') return 'grant_subject_deactivated'
   if (isBelowBarrier(state.made, state.current)) return 'grant_below_barrier'
+  if (state.ancestorDead) return 'grant_ancestor_dead'
   return undefined
 }
 

@@ -52,6 +52,8 @@ const told = [
   'acr',
   'amr',
   'cnf',
+  'act',
+  'parents',
 ] as const
 
 /**
@@ -60,6 +62,7 @@ const told = [
  *
  * @spec RFC 7662 §2.2
  * @spec RFC 9449 §6.2 cnf and token_type
+ * @spec RFC 8693 §4.1 act
  */
 export function buildIntrospection(token: IntrospectedToken, grantScopes: readonly string[]): Readonly<Record<string, unknown>> {
   const scopes = token.scopes.filter((scope) => grantScopes.includes(scope))

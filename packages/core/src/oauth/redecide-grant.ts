@@ -12,6 +12,7 @@ import { addSeconds, type Instant } from '../instant.js'
 import type { CompiledPolicy } from '../policy/compile.js'
 import { decide } from '../policy/decide.js'
 import type { WonCeilings } from '../policy/decision.js'
+import type { PolicyInput } from '../policy/input.js'
 import { readsOfRequest } from '../policy/reads-of-request.js'
 import type { ConnectionId, Scope } from '../tenant/ids.js'
 import { type Client, policyHostOf } from './client.js'
@@ -68,24 +69,9 @@ export function redecideGrant(
   grant: GrantEvidence,
   { address, country, now }: RedecisionMoment,
 ): Redecided | undefined {
-  const { policy, domains, resource, client } = ground
-  const identity = identityFromJson(grant.subjectClaims)
-  if (!identity.ok || resource === undefined) return undefined
-  const { id, kind, scopeCeiling, accessTokenTtlSeconds } = client
-  const decision = decide(policy, {
-    identity: identityBehind(
-      withDirectory(identity.value, grant.directorySays, ground.mappingOf(identity.value.connectionId)),
-      grant,
-      domains,
-    ),
-    client: { id, host: policyHostOf(client), kind, scopeCeiling, accessTokenTtlSeconds },
-    resource,
-    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: 'refresh', address, country },
-    session: { startedAt: startOf(grant), grantedAt: grant.createdAt },
-    deactivatesAt: grant.deactivatesAt,
-    privilegedFrom: privilegedFrom(grant.factorsResetAt),
-    now,
-  })
+  const input = inputAbout(ground, grant, { kind: 'refresh', address, country, now })
+  if (input === undefined) return undefined
+  const decision = decide(ground.policy, input)
   if (decision.explanation.unclear > 0) ground.onUnclear(decision.explanation.unclear)
   if (decision.kind !== 'allow') return undefined
   return {
@@ -95,6 +81,35 @@ export function redecideGrant(
     refreshEndsAt: decision.refreshEndsAt,
     expiresAt: decision.endsAt,
     ceilings: { accessToken: decision.accessTokenTtl, refreshToken: decision.refreshTokenTtl ?? null },
+  }
+}
+
+/**
+ * The question to policy about the person behind a grant, on the evidence that it keeps: whether she keeps it (`refresh`), or may have another by it
+ * (`new_grant`), to which she agreed, and for which she signed in, when she agreed to it. `undefined`: what she is, or what it is for, cannot be read.
+ */
+export function inputAbout(
+  { domains, resource, client, mappingOf }: RedecisionGround,
+  grant: GrantEvidence,
+  { kind: asked, address, country, now }: RedecisionMoment & { readonly kind: 'refresh' | 'new_grant' },
+): PolicyInput | undefined {
+  const identity = identityFromJson(grant.subjectClaims)
+  if (!identity.ok || resource === undefined) return undefined
+  const { id, kind, scopeCeiling, accessTokenTtlSeconds } = client
+  const known = withDirectory(identity.value, grant.directorySays, mappingOf(identity.value.connectionId))
+  const { createdAt } = grant
+  return {
+    identity: identityBehind(known, grant, domains),
+    client: { id, host: policyHostOf(client), kind, scopeCeiling, accessTokenTtlSeconds },
+    resource,
+    request: { scopes: grant.scopes as readonly Scope[], stepUpsDone: 0, kind: asked, address, country },
+    session: {
+      startedAt: startOf(grant),
+      ...(asked === 'refresh' ? { grantedAt: createdAt } : { consentedAt: createdAt, freshAt: createdAt }),
+    },
+    deactivatesAt: grant.deactivatesAt,
+    privilegedFrom: privilegedFrom(grant.factorsResetAt),
+    now,
   }
 }
 

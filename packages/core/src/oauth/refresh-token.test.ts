@@ -17,6 +17,7 @@ const grant: GrantState = {
   client: 'live',
   connection: 'live',
   subject: 'live',
+  ancestorDead: false,
 }
 const token: RefreshTokenState = {
   issuerId: 'issuer' as IssuerId,
@@ -55,6 +56,7 @@ test.each([
   { when: 'the connection is disabled', changed: { connection: 'disabled' as const }, verdict: 'grant_connection_disabled' },
   { when: 'the subject is gone', changed: { subject: 'unknown' as const }, verdict: 'grant_subject_unknown' },
   { when: 'the subject is deactivated', changed: { subject: 'deactivated' as const }, verdict: 'grant_subject_deactivated' },
+  { when: 'what it was exchanged from is dead', changed: { ancestorDead: true }, verdict: 'grant_ancestor_dead' },
   { when: 'the tenant moved on', changed: { current: { ...epochs, tenant: 2 } }, verdict: 'grant_below_barrier' },
   { when: 'the client moved on', changed: { current: { ...epochs, client: 2 } }, verdict: 'grant_below_barrier' },
   { when: 'the connection moved on', changed: { current: { ...epochs, connection: 2 } }, verdict: 'grant_below_barrier' },

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
 import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
+import { isAcceptableLogoUri } from './client-logo.js'
 import { deviceGrantType } from './device-grant-type.js'
 import type { OAuthError } from './error.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
@@ -22,6 +23,7 @@ export type RegistrationRequest = {
   readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
   readonly dpopBoundAccessTokens: boolean
+  readonly logoUri: string | undefined
 }
 
 /** What a client that nobody vouched for may ever use. An assertion names the client that it was made for, so somebody vouches for it there. */
@@ -42,6 +44,8 @@ const wire = z.object({
   require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
+  // One that cannot be used is as if it were not there: nothing depends on it.
+  logo_uri: z.string().refine(isAcceptableLogoUri).optional().catch(undefined),
 })
 
 /**
@@ -103,6 +107,7 @@ export function parseRegistrationRequest(
     requirePushedAuthorizationRequests: metadata.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
     dpopBoundAccessTokens: metadata.dpop_bound_access_tokens ?? false,
+    logoUri: metadata.logo_uri,
     applicationType:
       metadata.application_type ??
       (metadata.redirect_uris.every((uri) => !uri.startsWith('https:') || isLoopbackRedirect(uri)) ? 'native' : 'web'),

@@ -7,8 +7,10 @@ import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
 import { frontGrantTypes } from './front-credential.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
+import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
 import type { TokenAlgorithm } from './token-algorithm.js'
+import { tokenExchangeGrantType } from './token-type.js'
 import { claimsOfScopes } from './userinfo.js'
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
@@ -44,8 +46,10 @@ export function buildServerMetadata(
     readonly deviceGrant: boolean
     /** Of the front issuer: it does not know whose a request is that names no credential of a person, so what begins without one is not offered there. */
     readonly isFront: boolean
+    /** Whether any client may exchange tokens. */
+    readonly tokenExchange: boolean
     /** Whether anybody's assertions are accepted. Whose, is said to nobody. */
-    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean }
+    readonly assertions: { readonly jwtBearer: boolean; readonly idJag: boolean; readonly samlBearer: boolean }
   },
 ): ServerMetadata {
   return {
@@ -68,6 +72,8 @@ export function buildServerMetadata(
       ...(knows.isFront ? [] : ['client_credentials']),
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
+      ...(knows.tokenExchange ? [tokenExchangeGrantType] : []),
+      ...(knows.assertions.samlBearer ? [samlBearerGrantType] : []),
     ],
     ...(knows.assertions.idJag ? { authorization_grant_profiles_supported: [idJagProfile] } : {}),
     code_challenge_methods_supported: ['S256'],

@@ -1,4 +1,5 @@
 /** The refusals of the token, revocation and introspection endpoints; part of the catalogue in `error.ts`. */
+import { exchangeErrors } from './exchange-error.js'
 
 const dead = {
   code: 'invalid_grant',
@@ -42,7 +43,7 @@ export const tokenErrors = {
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'grant_type must be authorization_code, refresh_token, client_credentials or those of device codes and JWT assertions, by their URNs',
+    say: 'grant_type must be authorization_code, refresh_token, client_credentials or those of device codes, JWT and SAML assertions and token exchange, by their URNs',
   },
   grant_type_not_at_front: {
     code: 'unsupported_grant_type',
@@ -143,8 +144,8 @@ export const tokenErrors = {
   refresh_token_replayed: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
   refresh_token_stolen: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
   refresh_grace_exhausted: { ...badRefresh, spec: 'RFC 9700 §4.14.2' },
-  assertion_issuer_unknown: { ...badAssertion, spec: 'RFC 7523 §3' },
-  assertion_refused: { ...badAssertion, spec: 'RFC 7523 §3, draft-ietf-oauth-identity-assertion-authz-grant' },
+  assertion_issuer_unknown: { ...badAssertion, spec: 'RFC 7523 §3, RFC 7522 §3' },
+  assertion_refused: { ...badAssertion, spec: 'RFC 7523 §3, RFC 7522 §3, draft-ietf-oauth-identity-assertion-authz-grant' },
   assertion_of_this_installation: { ...badAssertion, spec: 'draft-ietf-oauth-identity-assertion-authz-grant' },
   assertion_of_other_client: { ...badAssertion, spec: 'draft-ietf-oauth-identity-assertion-authz-grant' },
   assertion_proof_missing: { ...badAssertion, spec: 'RFC 9449 §6.1, draft-ietf-oauth-identity-assertion-authz-grant' },
@@ -193,6 +194,7 @@ export const tokenErrors = {
     spec: 'RFC 6749 §5.2',
     say: 'the policy of the tenant wants the person herself to agree to this: send her to the authorization endpoint',
   },
+  ...exchangeErrors,
   tenant_suspended: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_revoked: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_expired: { ...dead, spec: 'RFC 6749 §5.2' },
@@ -202,6 +204,7 @@ export const tokenErrors = {
   grant_subject_unknown: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_subject_deactivated: { ...dead, spec: 'RFC 6749 §5.2' },
   grant_below_barrier: { ...dead, spec: 'RFC 6749 §5.2' },
+  grant_ancestor_dead: { ...dead, spec: 'RFC 8693 §2.2' },
   grant_policy_denies: { ...dead, spec: 'RFC 6749 §5.2' },
   dpop_proof_malformed: { ...badProof, spec: 'RFC 9449 §4.2' },
   dpop_proof_key_unusable: {

@@ -5,8 +5,10 @@ import { Secret } from '../secret.js'
 import type { Scope } from '../tenant/ids.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { jwtBearerGrantType, longestAssertionGrant } from './jwt-bearer.js'
+import { longestSamlAssertion, samlBearerGrantType } from './saml-bearer.js'
 import { divideScopes } from './scope.js'
 import type { TokenErrorReason } from './token-error.js'
+import { accessTokenUrn, longestSubjectToken, tokenExchangeGrantType } from './token-type.js'
 
 export type CodeRequest = {
   readonly grantType: 'authorization_code'
@@ -40,7 +42,30 @@ export type JwtBearerRequest = {
   /** `undefined`: the one that the assertion names. */
   readonly resource: string | undefined
 }
-export type TokenRequest = CodeRequest | RefreshRequest | ClientCredentialsRequest | JwtBearerRequest | DeviceCodeRequest
+export type SamlBearerRequest = {
+  readonly grantType: typeof samlBearerGrantType
+  /** One SAML assertion, base64url. */
+  readonly assertion: Secret
+  readonly scopes: readonly Scope[] | undefined
+  /** `undefined`: none was named, and nothing is granted, because the assertion names none either. */
+  readonly resource: string | undefined
+}
+export type ExchangeRequest = {
+  readonly grantType: typeof tokenExchangeGrantType
+  readonly subjectToken: Secret
+  /** `undefined`: all that may be had. */
+  readonly scopes: readonly Scope[] | undefined
+  /** `resource` and `audience`, as far as they were sent; the same resource by either name. */
+  readonly targets: readonly string[]
+}
+export type TokenRequest =
+  | CodeRequest
+  | RefreshRequest
+  | ClientCredentialsRequest
+  | JwtBearerRequest
+  | SamlBearerRequest
+  | DeviceCodeRequest
+  | ExchangeRequest
 export type GrantType = TokenRequest['grantType']
 export type TokenRequestRefusal = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
 
@@ -66,6 +91,26 @@ const jwtBearerWire = z.object({
   resource: text.optional(),
 })
 
+const samlBearerWire = z.object({
+  assertion: z
+    .string()
+    .max(longestSamlAssertion)
+    .regex(/^[A-Za-z0-9_-]+$/),
+  scope: z.string().max(longestTokenParameter).optional(),
+  resource: text.optional(),
+})
+
+const exchangeWire = z.object({
+  subject_token: z.string().min(1).max(longestSubjectToken),
+  subject_token_type: text,
+  requested_token_type: text.optional(),
+  actor_token: z.string().optional(),
+  actor_token_type: z.string().optional(),
+  scope: z.string().max(longestTokenParameter).optional(),
+  resource: text.optional(),
+  audience: text.optional(),
+})
+
 /**
  * Parses the parameters of a token request. Repeated parameters have already been refused by the form reader; an empty
  * parameter counts as left out.
@@ -73,6 +118,8 @@ const jwtBearerWire = z.object({
  * @spec RFC 6749 §4.1.3 authorization_code, §6 refresh_token, §4.4.2 client_credentials, §3.2 parameters without a value
  * @spec RFC 8628 §3.4 device_code
  * @spec RFC 7523 §2.1 assertion: exactly one JWT
+ * @spec RFC 8693 §2.1 subject_token, and what it is exchanged for
+ * @spec RFC 7522 §2.1 assertion: base64url in one line, without padding
  */
 export function parseTokenRequest(form: Readonly<Record<string, string>>): Result<TokenRequest, TokenRequestRefusal> {
   const values = Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
@@ -83,6 +130,8 @@ export function parseTokenRequest(form: Readonly<Record<string, string>>): Resul
   if (grantType === 'client_credentials') return parseClientCredentialsRequest(values)
   if (grantType === deviceGrantType) return parseDeviceCodeRequest(values)
   if (grantType === jwtBearerGrantType) return parseJwtBearerRequest(values)
+  if (grantType === samlBearerGrantType) return parseSamlBearerRequest(values)
+  if (grantType === tokenExchangeGrantType) return parseExchangeRequest(values)
   return err({ reason: 'grant_type_unsupported' })
 }
 
@@ -128,6 +177,31 @@ function parseJwtBearerRequest(values: unknown): Result<JwtBearerRequest, TokenR
   if (scopes === 'malformed') return malformed('scope')
   const { assertion, resource } = parsed.data
   return ok({ grantType: jwtBearerGrantType, assertion: new Secret(assertion), scopes, resource })
+}
+
+function parseSamlBearerRequest(values: unknown): Result<SamlBearerRequest, TokenRequestRefusal> {
+  const parsed = samlBearerWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const scopes = parseScopes(parsed.data.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  const { assertion, resource } = parsed.data
+  return ok({ grantType: samlBearerGrantType, assertion: new Secret(assertion), scopes, resource })
+}
+
+/** Unknown types are told by name before anything is read of what they are of. */
+function parseExchangeRequest(values: Readonly<Record<string, string>>): Result<ExchangeRequest, TokenRequestRefusal> {
+  const parsed = exchangeWire.safeParse(values)
+  if (!parsed.success) return malformed(firstPath(parsed.error))
+  const wire = parsed.data
+  if (wire.actor_token !== undefined || wire.actor_token_type !== undefined) return err({ reason: 'actor_token_unsupported' })
+  if (wire.requested_token_type !== undefined && wire.requested_token_type !== accessTokenUrn)
+    return err({ reason: 'requested_token_type_unsupported' })
+  if (wire.subject_token_type !== accessTokenUrn) return err({ reason: 'subject_token_type_unsupported' })
+  const scopes = parseScopes(wire.scope)
+  if (scopes === 'malformed') return malformed('scope')
+  const targets = [wire.resource, wire.audience].filter((target) => target !== undefined)
+  if (targets.length === 0) return err({ reason: 'exchange_target_missing' })
+  return ok({ grantType: tokenExchangeGrantType, subjectToken: new Secret(wire.subject_token), scopes, targets })
 }
 
 /** @spec RFC 6749 §3.3 scope-token, separated by single spaces */

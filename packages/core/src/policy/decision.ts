@@ -18,6 +18,7 @@ export const ceilingKinds = [
   'reconsent',
   'idp_session',
   'deactivation',
+  'subject_token',
 ] as const
 
 /** The limit that won. */

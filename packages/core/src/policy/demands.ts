@@ -49,7 +49,7 @@ function missingFor(demand: CompiledDemand, { input, evidenceFor, strengthFor }:
   if (freshSeconds === undefined || input.request.kind === 'refresh') return undefined
   const times = strong.flatMap(({ at }) => at ?? [])
   if (times.length === 0) return missing(`the time of the sign-in, which ${demand.name} demands; the identity provider did not say it`)
-  return times.some((at) => secondsBetween(at, input.now) <= freshSeconds)
+  return times.some((at) => secondsBetween(at, input.session.freshAt ?? input.now) <= freshSeconds)
     ? undefined
     : missing(`a sign-in within the last ${freshSeconds} s, which ${demand.name} demands`)
 }
@@ -84,7 +84,7 @@ function missingInteraction(tier: SensitivityTier, { identity, session, now }: E
 }
 
 function missingSession(tier: SensitivityTier, mostSeconds: number, { session, now }: Evaluating['input']): string | undefined {
-  return secondsBetween(session.startedAt, now) <= mostSeconds
+  return secondsBetween(session.startedAt, session.freshAt ?? now) <= mostSeconds
     ? undefined
     : `a sign-in within the last ${mostSeconds} s, which a new grant of tier ${tier} demands`
 }

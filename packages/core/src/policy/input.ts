@@ -52,6 +52,8 @@ export type PolicyInput = {
     readonly grantedAt?: Instant | undefined
     /** When she agreed to what is granted, where that was earlier. Absent: with the grant. */
     readonly consentedAt?: Instant | undefined
+    /** When a sign-in had to be recent, where she is not here to show one: when she gave access to the client from whom another has it. Absent: now. */
+    readonly freshAt?: Instant | undefined
   }
   readonly now: Instant
 }

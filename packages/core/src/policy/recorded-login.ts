@@ -104,7 +104,7 @@ export function recordLogin(input: PolicyInput, decision: PolicyDecision): Recor
       startedAt: session.startedAt,
       isOwn: session.isOwn ?? false,
       grantedAt: session.grantedAt ?? null,
-    } satisfies Omit<Whole<PolicyInput['session']>, 'consentedAt'>, // a record is of a new grant, and of what it is without an earlier yes
+    } satisfies Omit<Whole<PolicyInput['session']>, 'consentedAt' | 'freshAt'>, // a record is of a new grant to whoever is here, and of what it is without an earlier yes
   } satisfies Omit<Whole<PolicyInput>, 'now'>
   return { at: input.now, ...facts, decision: decided(decision) }
 }

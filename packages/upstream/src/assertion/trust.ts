@@ -25,18 +25,16 @@
  *   groupsAttribute      string                 short for mapping.groups.from with one name
  *   scimLinkKey          {attribute, scim: 'userName' | 'externalId'}   how a SCIM user is linked: an IdP-controlled value only (security.md §3)
  */
-import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { type ForeignAlgorithm, foreignAlgorithms } from '@drawbridge/crypto/foreign-algorithms'
 import { readForeignJwks } from '@drawbridge/crypto/foreign-jwks'
 import type { ForeignKey } from '@drawbridge/crypto/foreign-jwt'
 import { z } from 'zod'
 import { isSecureUrl } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
+import { parsePeople, peopleMembers, type TrustPeople, trustTextLength } from './trust-people.js'
 
 export const assertionTrustLimits = {
-  textLength: 1024,
   keys: 20,
   clients: 64,
   leastLifeSeconds: 30,
@@ -46,7 +44,7 @@ export const assertionTrustLimits = {
 /** Whoever signs in to one of these is of any company in the world. */
 const sharedIssuers: readonly string[] = ['https://accounts.google.com']
 
-const text = z.string().min(1).max(assertionTrustLimits.textLength)
+const text = z.string().min(1).max(trustTextLength)
 const schema = z.strictObject({
   issuer: text,
   jwks: z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())).min(1).max(assertionTrustLimits.keys) }).optional(),
@@ -60,28 +58,19 @@ const schema = z.strictObject({
   jtiReuse: z.boolean().default(false),
   mostLifeSeconds: z.int().min(assertionTrustLimits.leastLifeSeconds).max(assertionTrustLimits.mostLifeSeconds).default(300),
   freshnessEvidence: z.enum(['auth_time', 'issued_at']).default('auth_time'),
-  // As we write it, because it is compared as text where a connection is killed.
-  peopleOf: z.strictObject({ connection: z.uuid().regex(/^[^A-F]+$/, 'must be in lower case'), key: text }).optional(),
-  mapping: z.record(z.string(), z.unknown()).optional(),
-  stableIdAttribute: text.optional(),
-  groupsAttribute: text.optional(),
-  scimLinkKey: z.strictObject({ attribute: text, scim: z.enum(['userName', 'externalId']) }).optional(),
+  ...peopleMembers,
 })
 type Members = z.output<typeof schema>
 
-export type AssertionTrust = Readonly<
-  Omit<Members, 'jwks' | 'peopleOf' | 'mapping' | 'stableIdAttribute' | 'groupsAttribute' | 'scimLinkKey' | 'algorithms' | 'tenant'>
-> & {
-  readonly kind: 'assertion'
-  readonly algorithms: readonly ForeignAlgorithm[]
-  /** Undefined: they are at `jwksUri`. */
-  readonly keys: readonly ForeignKey[] | undefined
-  /** Undefined: the issuer speaks for one company. */
-  readonly tenant: string | undefined
-  readonly peopleOf: { readonly connection: ConnectionId; readonly key: string } | undefined
-  readonly mapping: ClaimMapping
-  readonly scimLinkKey: { readonly attribute: string; readonly scim: 'userName' | 'externalId' } | undefined
-}
+export type AssertionTrust = Readonly<Omit<Members, 'jwks' | keyof typeof peopleMembers | 'algorithms' | 'tenant'>> &
+  TrustPeople & {
+    readonly kind: 'assertion'
+    readonly algorithms: readonly ForeignAlgorithm[]
+    /** Undefined: they are at `jwksUri`. */
+    readonly keys: readonly ForeignKey[] | undefined
+    /** Undefined: the issuer speaks for one company. */
+    readonly tenant: string | undefined
+  }
 
 type Parsed<T> = Result<T, UpstreamRefusal>
 const invalid = (member: string, message: string): { readonly ok: false; readonly error: UpstreamRefusal } =>
@@ -94,35 +83,39 @@ export function parseAssertionTrust(configuration: unknown): Parsed<AssertionTru
     const issue = parsed.error.issues[0]
     return invalid(issue?.path.map(String).join('.') || 'configuration', issue?.message ?? '')
   }
-  const { jwks, mapping: _mapping, stableIdAttribute: _stable, groupsAttribute: _groups, peopleOf, scimLinkKey, ...rest } = parsed.data
+  const {
+    jwks,
+    mapping: _mapping,
+    stableIdAttribute: _stable,
+    groupsAttribute: _groups,
+    peopleOf: _people,
+    scimLinkKey: _link,
+    ...rest
+  } = parsed.data
   const insecure = (['issuer', 'jwksUri'] as const).find((member) => rest[member] !== undefined && !isSecureUrl(rest[member]))
   if (insecure !== undefined) return err({ reason: 'connection_url_insecure', detail: { member: insecure } })
   const mistake = findMistake(parsed.data)
   if (mistake !== undefined) return invalid(mistake.member, mistake.message)
   const keys = jwks === undefined ? ok(undefined) : readKeys(jwks)
   if (!keys.ok) return keys
-  const claims = parseMapping(parsed.data)
-  if (!claims.ok) return claims
+  const people = parsePeople(parsed.data)
+  if (!people.ok) return people
   return ok({
     kind: 'assertion',
     ...rest,
     tenant: rest.tenant,
     keys: keys.value,
-    mapping: claims.value,
-    scimLinkKey,
-    peopleOf: peopleOf && { connection: peopleOf.connection as ConnectionId, key: peopleOf.key },
+    ...people.value,
   })
 }
 
 /** What no single member can say. */
-function findMistake({ issuer, jwks, jwksUri, profile, clients, tenant, peopleOf, stableIdAttribute, mapping }: Members) {
+function findMistake({ issuer, jwks, jwksUri, profile, clients, tenant }: Members) {
   if ((jwks === undefined) === (jwksUri === undefined)) return { member: 'jwks', message: 'jwks or jwksUri, exactly one of them' }
   if (profile === 'rfc7523' && clients === undefined)
     return { member: 'clients', message: 'an assertion that names no client could be brought by any: list who may' }
   if (sharedIssuers.includes(issuer) && tenant === undefined)
     return { member: 'tenant', message: 'this issuer speaks for every company of the world: say which value of which claim is yours' }
-  if (peopleOf !== undefined && (stableIdAttribute !== undefined || mapping?.['stableId'] !== undefined))
-    return { member: 'peopleOf', message: 'its key names the person, so the mapping has no stable id of its own' }
   return undefined
 }
 
@@ -132,15 +125,4 @@ function readKeys(jwks: NonNullable<Members['jwks']>): Parsed<readonly ForeignKe
   return keys.ok && keys.value.length === jwks.keys.length
     ? keys
     : invalid('jwks', 'public signing keys alone: RSA of at least 2048 bits, P-256, P-384, P-521 or Ed25519')
-}
-
-/** The short forms are folded into the mapping, so that the rest of the house knows one form only. */
-function parseMapping({ mapping, stableIdAttribute, groupsAttribute, peopleOf }: Members): Parsed<ClaimMapping> {
-  const stableId = peopleOf?.key ?? stableIdAttribute
-  const parsed = parseClaimMapping({
-    ...mapping,
-    ...(stableId !== undefined && { stableId: { attribute: stableId } }),
-    ...(groupsAttribute !== undefined && { groups: { from: [groupsAttribute] } }),
-  })
-  return parsed.ok ? ok(parsed.value) : invalid('mapping', parsed.error.say)
 }

@@ -24,6 +24,12 @@ function toText(octets: Buffer): Result<string, UpstreamRefusal> {
   return text === undefined ? err({ reason: 'saml_encoding_not_utf8' }) : ok(text)
 }
 
+/** An assertion that a client brings. One spelling only. @spec RFC 7522 §2.1 base64url, in one line, without padding, no bits left over */
+export function decodeBroughtAssertion(parameter: string): Result<string, UpstreamRefusal> {
+  const octets = Buffer.from(parameter, 'base64url')
+  return octets.length > 0 && octets.toString('base64url') === parameter ? toText(octets) : err({ reason: 'saml_base64_invalid' })
+}
+
 const tooLarge = err<UpstreamRefusal>({ reason: 'saml_message_too_large', detail: { limit: messageLimits.octets } })
 
 /**

@@ -22,7 +22,7 @@ export const samlMessageErrors = {
     code: 'upstream_message_malformed',
     status: 400,
     spec: 'SAML Bindings §3.5.4',
-    cause: 'SAMLResponse is not strict base64.',
+    cause: 'SAMLResponse is not strict base64, or the assertion that a client brings is not base64url without padding.',
     remedy: notFromIdp,
   },
   saml_encoding_not_utf8: {
@@ -96,6 +96,13 @@ export const samlMessageErrors = {
     spec: 'SAML Core §3.3.3',
     cause: 'The message is not a SAML 2.0 Response.',
     remedy: 'Check that the IdP speaks SAML 2.0 (not 1.1 or WS-Federation) for this application.',
+  },
+  saml_not_an_assertion: {
+    code: 'upstream_message_malformed',
+    status: 400,
+    spec: 'RFC 7522 §2.1',
+    cause: 'What the client brings is not one SAML 2.0 assertion.',
+    remedy: 'Bring the Assertion element alone, or its EncryptedAssertion: not the Response around it, and nothing of SAML 1.1.',
   },
   saml_shape_invalid: {
     code: 'upstream_message_refused',

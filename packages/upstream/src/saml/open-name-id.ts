@@ -17,7 +17,13 @@ import type { ServiceProvider } from './service-provider.js'
 
 export function openNameId(
   encrypted: Element,
-  { connection, serviceProvider }: { readonly connection: SamlConnection; readonly serviceProvider: Pick<ServiceProvider, 'decrypting'> },
+  {
+    connection,
+    serviceProvider,
+  }: {
+    readonly connection: Pick<SamlConnection, 'encryption' | 'contentEncryption'>
+    readonly serviceProvider: Pick<ServiceProvider, 'decrypting'>
+  },
 ): Result<NameId, UpstreamRefusal> {
   if (connection.encryption === 'off') return err({ reason: 'saml_name_id_encrypted' })
   const read = readEncryptedAssertion(encrypted, connection.contentEncryption)

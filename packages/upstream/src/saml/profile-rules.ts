@@ -13,13 +13,24 @@ export const timeLimits = {
   ageSeconds: 600,
 } as const
 
-export type ExpectedResponse = {
+/** What an assertion is held against, whoever brings it. */
+export type ExpectedAssertion = {
   readonly idpEntityId: string
-  readonly spEntityId: string
-  readonly acsUrl: string
-  readonly requestId: string
+  /** Each of these is us, byte for byte. */
+  readonly audiences: readonly string[]
+  /** Where it is delivered. */
+  readonly recipient: string
+  /** `undefined`: nobody asked for it, and one that answers a request is refused. */
+  readonly requestId: string | undefined
   /** Who the person is stands in no attribute. SAML Core §2.4.1 lets a subject have none of its own. */
   readonly needsNameId: boolean
+  /** That she signed in must be said. What is said of it must be right in any case. */
+  readonly needsAuthnStatement: boolean
+} & Clocks
+export type ExpectedResponse = {
+  readonly idpEntityId: string
+  readonly acsUrl: string
+  readonly requestId: string
 } & Clocks
 /** `skewSeconds`: how far the IdP's clock may be from ours, either way. */
 export type Clocks = { readonly now: Instant; readonly skewSeconds: number }
@@ -63,7 +74,7 @@ function checkStatus([outer, inner]: readonly string[]): Checked {
 const lastWord = (code: string | undefined): string => /[A-Za-z]{1,40}$/.exec(code ?? '')?.[0] ?? 'none'
 
 /** @spec SAML Profiles §4.1.4.3 processing rules */
-export function checkAssertion(assertion: AssertionFacts, expected: ExpectedResponse): Checked {
+export function checkAssertion(assertion: AssertionFacts, expected: ExpectedAssertion): Checked {
   if (assertion.version !== '2.0') return refuse('saml_version_wrong')
   if (assertion.id === '') return refuse('saml_shape_invalid')
   if (assertion.issuer !== expected.idpEntityId) return refuse('saml_assertion_issuer_wrong')
@@ -82,7 +93,7 @@ export function checkIssueInstant(issuedAt: WrittenInstant, { now, skewSeconds }
   return now > addSeconds(issuedAt, timeLimits.ageSeconds + skewSeconds) ? refuse('saml_too_old') : fine
 }
 
-function checkSubject(assertion: AssertionFacts, expected: ExpectedResponse): Checked {
+function checkSubject(assertion: AssertionFacts, expected: ExpectedAssertion): Checked {
   if (!assertion.hasSubject) return refuse('saml_subject_missing')
   // One that was opened is gone from here: this is one that stands beside a NameID.
   if (assertion.encryptedId !== undefined) return refuse('saml_name_id_encrypted')
@@ -95,7 +106,7 @@ function checkSubject(assertion: AssertionFacts, expected: ExpectedResponse): Ch
  * One bearer confirmation must hold in all of its parts; two that are each half right do not add up.
  * With several, the refusal is that of the first.
  */
-function checkConfirmations(confirmations: readonly ConfirmationFacts[], expected: ExpectedResponse): Checked {
+function checkConfirmations(confirmations: readonly ConfirmationFacts[], expected: ExpectedAssertion): Checked {
   const verdicts = confirmations
     .filter(({ method, hasData }) => method === bearer && hasData)
     .map((each) => checkConfirmation(each, expected))
@@ -103,28 +114,32 @@ function checkConfirmations(confirmations: readonly ConfirmationFacts[], expecte
 }
 
 /** @spec SAML Profiles §4.1.4.2 Recipient, NotOnOrAfter and InResponseTo are required, NotBefore is forbidden */
-function checkConfirmation(confirmation: ConfirmationFacts, expected: ExpectedResponse): Checked {
-  if (confirmation.recipient !== expected.acsUrl) return refuse('saml_recipient_wrong')
+function checkConfirmation(confirmation: ConfirmationFacts, expected: ExpectedAssertion): Checked {
+  if (confirmation.recipient !== expected.recipient) return refuse('saml_recipient_wrong')
   if (confirmation.inResponseTo !== expected.requestId) return refuse('saml_in_response_to_wrong')
   if (confirmation.notBefore !== undefined) return refuse('saml_confirmation_not_before')
   return isPast(confirmation.notOnOrAfter, expected) ? refuse('saml_confirmation_expired') : fine
 }
 
 /** @spec SAML Core §2.5.1 several audience restrictions must all hold; each is satisfied by any of its audiences */
-function checkConditions(conditions: AssertionFacts['conditions'], expected: ExpectedResponse): Checked {
+function checkConditions(conditions: AssertionFacts['conditions'], expected: ExpectedAssertion): Checked {
   if (conditions === undefined) return refuse('saml_conditions_missing')
   if (conditions.unknown) return refuse('saml_condition_unknown')
   const { notBefore, notOnOrAfter, audienceRestrictions } = conditions
   if (notBefore === 'invalid' || (notBefore !== undefined && notBefore > addSeconds(expected.now, expected.skewSeconds)))
     return refuse('saml_not_yet_valid')
   if (notOnOrAfter !== undefined && isPast(notOnOrAfter, expected)) return refuse('saml_expired')
-  const isForUs = audienceRestrictions.length > 0 && audienceRestrictions.every((audiences) => audiences.includes(expected.spEntityId))
+  const isUs = (audience: string): boolean => expected.audiences.includes(audience)
+  const isForUs = audienceRestrictions.length > 0 && audienceRestrictions.every((audiences) => audiences.some(isUs))
   return isForUs ? fine : refuse('saml_audience_wrong')
 }
 
 /** @spec SAML Core §2.7.2 */
-function checkAuthnStatements(statements: AssertionFacts['authnStatements'], { now, skewSeconds }: Clocks): Checked {
-  if (statements.length === 0) return refuse('saml_authn_statement_missing')
+function checkAuthnStatements(
+  statements: AssertionFacts['authnStatements'],
+  { now, skewSeconds, needsAuthnStatement }: ExpectedAssertion,
+): Checked {
+  if (needsAuthnStatement && statements.length === 0) return refuse('saml_authn_statement_missing')
   for (const { authnInstant, sessionNotOnOrAfter } of statements) {
     if (authnInstant === undefined || authnInstant === 'invalid' || authnInstant > addSeconds(now, skewSeconds))
       return refuse('saml_authn_instant_invalid')

@@ -6,7 +6,7 @@
  */
 
 import type { SamlAssertion } from '@drawbridge/core/identity/identity-assertion'
-import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import type { SamlConnection } from '../connection-configuration.js'
@@ -16,9 +16,10 @@ import { decodeMessage } from './decode-message.js'
 import { attributeOf, childrenNamed, type Element, namespaces, walk } from './element.js'
 import { checkOneEncrypted, isEncrypted, openEncrypted, unlessUnsigned } from './open-encrypted.js'
 import { openNameId } from './open-name-id.js'
-import { checkAssertion, checkResponse, type ExpectedResponse, timeLimits } from './profile-rules.js'
+import { checkAssertion, checkResponse, type ExpectedAssertion, type ExpectedResponse } from './profile-rules.js'
 import type { ReadMessage, SignatureReader, SignedPart } from './read-message.js'
 import { readRedirectMessage } from './redirect-message.js'
+import { saidIn } from './said-in-assertion.js'
 import { noServiceProvider, type ServiceProvider } from './service-provider.js'
 import { allowedAlgorithms } from './signature-algorithms.js'
 import { readerFor } from './signature-reader.js'
@@ -107,21 +108,21 @@ export const vouchFor = ({ root, findSigned }: ReadMessage): ReadMessage => ({
   },
 })
 
-function checkBelieved(
-  { response, assertion }: SignedFacts,
-  envelope: ResponseFacts,
-  rules: ExpectedResponse,
-): Result<undefined, SamlRefusal> {
+function checkBelieved({ response, assertion }: SignedFacts, envelope: ResponseFacts, rules: Rules): Result<undefined, SamlRefusal> {
   const judged = checkResponse(response ?? envelope, response !== undefined, rules)
   return judged.ok ? checkAssertion(assertion, rules) : judged
 }
 
-const rulesFor = ({ connection, acsUrl, expectedRequestId, now }: ExpectedSamlResponse): ExpectedResponse => ({
+type Rules = ExpectedResponse & ExpectedAssertion
+
+const rulesFor = ({ connection, acsUrl, expectedRequestId, now }: ExpectedSamlResponse): Rules => ({
   idpEntityId: connection.idpEntityId,
-  spEntityId: spEntityIdOf(connection, acsUrl),
+  audiences: [spEntityIdOf(connection, acsUrl)],
   acsUrl,
+  recipient: acsUrl,
   requestId: expectedRequestId,
   needsNameId: connection.mapping.stableId.from === 'protocol',
+  needsAuthnStatement: true,
   now,
   skewSeconds: connection.clockSkewSeconds,
 })
@@ -196,27 +197,9 @@ function readSigned(signed: readonly SignedPart[]): Result<SignedFacts, Upstream
   return facts.ok ? ok({ response, assertion: facts.value, mayBeProbed: false }) : facts
 }
 
-function toSamlAssertion(expected: ExpectedSamlResponse, response: ResponseFacts, assertion: AssertionFacts): SamlAssertion {
-  const statement = assertion.authnStatements[0]
-  const issuedAt = assertion.issueInstant as Instant
-  return {
-    kind: 'saml',
-    connectionId: expected.connectionId,
-    assertionId: assertion.id,
-    responseId: response.id,
-    issuer: assertion.issuer as string,
-    nameId: assertion.nameId,
-    sessionIndex: statement?.sessionIndex,
-    attributes: assertion.attributes,
-    authnContextClassRef: statement?.classRef,
-    authnInstant: statement?.authnInstant as Instant | undefined,
-    sessionNotOnOrAfter: earliest(assertion.authnStatements.map((each) => each.sessionNotOnOrAfter)),
-    issuedAt,
-    replayableUntil: addSeconds(issuedAt, timeLimits.ageSeconds + expected.connection.clockSkewSeconds + 1),
-  }
-}
-
-function earliest(bounds: readonly (Instant | 'invalid' | undefined)[]): Instant | undefined {
-  const written = bounds.filter((bound): bound is Instant => typeof bound === 'number')
-  return written.length === 0 ? undefined : instant(Math.min(...written))
-}
+const toSamlAssertion = (expected: ExpectedSamlResponse, response: ResponseFacts, assertion: AssertionFacts): SamlAssertion => ({
+  ...saidIn(assertion, expected.connection.clockSkewSeconds),
+  connectionId: expected.connectionId,
+  responseId: response.id,
+  sessionIndex: assertion.authnStatements[0]?.sessionIndex,
+})

@@ -1,97 +1,30 @@
-/**
- * Grant type jwt-bearer: an assertion about a person, by an issuer whom the tenant trusts, becomes one access token. It is a login without a
- * browser, and joins its line at the `IdentityAssertion`: mapped, judged and decided like every other (docs/adr/0070).
- *
- * One statement, and a second one where the directory decides something of her or the configuration has changed. No refresh token: when the
- * token ends, the issuer says anew whether she may still.
- */
-import { privilegedFrom } from '@drawbridge/core/factor/second-factor'
-import { withDirectory } from '@drawbridge/core/identity/directory-claims'
+/** Grant type jwt-bearer: an ID-JAG, or another JWT that an issuer whom the tenant trusts made about a person (docs/adr/0070). */
 import type { AssertionGrantToken } from '@drawbridge/core/identity/identity-assertion'
-import { identityFromJson, identityToJson } from '@drawbridge/core/identity/identity-json'
-import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
-import { addSeconds } from '@drawbridge/core/instant'
-import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
 import { narrowToAsserted } from '@drawbridge/core/oauth/jwt-bearer'
-import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import type { JwtBearerRequest } from '@drawbridge/core/oauth/token-request'
-import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { ConnectionId, GrantId, SubjectId } from '@drawbridge/core/tenant/ids'
-import { countUnclear } from '@drawbridge/runtime/unclear-rules'
-import { insertAuditEvent } from '@drawbridge/store/audit-events'
-import { type PresumedPerson, type RedeemAssertion, redeemAssertion } from '@drawbridge/store/redeem-assertion'
-import type { StoredResource } from '@drawbridge/store/tenant-configuration'
-import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import type { AssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { claimedTrust, verifyAssertion } from '@drawbridge/upstream/assertion/verify-assertion'
-import { addressesOf, admit, type Identified, identify } from '../../admission/admit.js'
-import { claimSourcesOf } from '../../admission/claim-sources.js'
-import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
-import { findMissingProof } from '../../clients/dpop.js'
+import { identify } from '../../admission/admit.js'
 import type { BrokerDeps } from '../../deps.js'
 import { isOwnAddress } from '../../http/own-address.js'
 import type { ResolvedAssertionTrust } from '../../http/tenant.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
-import { issueTokens } from '../issue-tokens.js'
-
-/** Configuration and directory may change again while they are being decided on; after this many rounds the client may try again. */
-const mostDecisions = 4
-
-/** What the assertion proves, under one version of the configuration. */
-type Evidence = {
-  readonly trust: ResolvedAssertionTrust
-  readonly assertion: AssertionGrantToken
-  readonly who: Identified
-  readonly resource: StoredResource
-  readonly scopes: RedeemAssertion['decision']['scopes']
-}
-type Refused = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
+import { auditRefusal, checkBringer, type Evidence, type Refused, redeemEvidence } from './assertion-grant.js'
 
 /** @spec RFC 7523 §2.1, §3.1 */
-export const exchangeAssertion: Exchange<JwtBearerRequest> = async (deps, known, request) => {
-  let context = known
-  let person: PresumedPerson | undefined
-  for (let round = 0; round < mostDecisions; round += 1) {
-    const { tenant, client, now } = context
-    const missing = findMissingProof(context, tenant)
-    if (missing) return ifUnchanged(deps, client, err(missing))
-    const evidence = await proveEvidence(deps, context, request)
-    if (!evidence.ok) return ifUnchanged(deps, client, evidence)
-    const redeemed = await redeemAssertion(onHotPath(deps.database), tenant.id, redemptionOf(deps, context, evidence.value, person))
-    if (redeemed.kind === 'client_changed') return 'client_changed'
-    if (redeemed.kind === 'refused') return err({ reason: redeemed.reason, detail: { why: redeemed.why } })
-    if (redeemed.kind === 'decide_again') {
-      person = redeemed.person
-      if (person.claims !== undefined && !identityFromJson(person.claims).ok)
-        return err({ reason: 'assertion_identity_unusable', detail: { why: 'claims_unreadable' } })
-      context = { ...context, tenant: await deps.configuration.atVersion(tenant, redeemed.configurationVersion) }
-      continue
-    }
-    const { grant, expiresAt: grantExpiresAt } = redeemed
-    const accessTokenTtlSeconds = Math.ceil((grantExpiresAt - now) / 1000)
-    return ok(
-      await issueTokens(deps, tenant, {
-        ...{ grant, scopes: grant.scopes, accessTokenTtlSeconds, confirmation: context.provenKey?.thumbprint },
-        ...{ grantExpiresAt, refreshToken: undefined, now },
-      }),
-    )
-  }
-  return err({ reason: 'decision_unsettled' })
-}
+export const exchangeAssertion: Exchange<JwtBearerRequest> = (deps, known, request) =>
+  redeemEvidence(deps, known, (context) => proveEvidence(deps, context, request))
 
-/**
- * All that needs no row of hers, in the order of the specification. What a trusted issuer signed and is refused all the same is a line of the trail:
- * somebody there, or the client, has something wrong.
- */
+/** In the order of the specification. */
 async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request: JwtBearerRequest): Promise<Result<Evidence, Refused>> {
   const { tenant, client, now } = context
   const text = request.assertion.reveal()
   const trust = claimedTrust(text, tenant.assertionTrusts)
   if (trust === undefined) return err({ reason: 'assertion_issuer_unknown' })
   if (isOwnAddress(deps, trust.trust.issuer)) return err({ reason: 'assertion_of_this_installation' })
-  if (client.authMethod === 'none' && !trust.trust.publicClients) return err({ reason: 'assertion_client_public' })
-  if (!isWayOpen(tenant.clientRegistration, client)) return err({ reason: 'registration_way_closed' })
+  const bringer = checkBringer(tenant, client, trust.trust)
+  if (!bringer.ok) return bringer
   const expected = { assertion: text, connectionId: trust.id, audience: tenant.issuer.url, now }
   const verified = await verifyAssertion(deps.fetchSafely, trust.trust, expected)
   if (!verified.ok) return verified
@@ -103,141 +36,25 @@ async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request
 function judgeAssertion(
   { tenant, client, provenKey }: ExchangeContext,
   request: JwtBearerRequest,
-  trust: ResolvedAssertionTrust,
+  { id, trust }: ResolvedAssertionTrust,
   assertion: AssertionGrantToken,
 ): Result<Evidence, Refused> {
-  if (!isForClient(trust.trust, assertion, client.id)) return err({ reason: 'assertion_of_other_client' })
+  if (!isForClient(trust, assertion, client.id)) return err({ reason: 'assertion_of_other_client' })
   if (assertion.boundTo !== undefined && assertion.boundTo !== provenKey?.thumbprint) return err({ reason: 'assertion_proof_missing' })
   const access = narrowToAsserted(request, assertion, tenant.resources)
   if (!access.ok) return err({ reason: access.error })
-  const who = identify(trust.trust, assertion)
+  const who = identify(trust, assertion)
   if (!who.ok) return err({ reason: 'assertion_identity_unusable', detail: { why: who.error.reason } })
-  return ok({ trust, assertion, who: who.value, ...access.value })
+  const { issuer, jti, issuedAt, replayableUntil, signedBy } = assertion
+  const replays = trust.jtiReuse ? [] : [{ kind: 'assertion_grant' as const, id: JSON.stringify([issuer, jti]) }]
+  const { peopleOf, freshnessEvidence } = trust
+  return ok({
+    trust: { id, peopleOf, freshnessEvidence },
+    ...{ issuedAt, replays, replayableUntil, signedBy: [signedBy], who: who.value },
+    ...access.value,
+  })
 }
 
 /** The issuer names the client as it is known here; where the trust lists some, only those. */
 const isForClient = ({ clients }: AssertionTrust, { clientId }: AssertionGrantToken, id: string): boolean =>
   (clientId === undefined || clientId === id) && (clientId !== undefined || clients !== undefined) && (clients?.includes(id) ?? true)
-
-/** Where its people are: at the trust itself, or at a login connection. */
-const peopleOf = ({ id, trust }: ResolvedAssertionTrust): ConnectionId => trust.peopleOf?.connection ?? id
-
-function redemptionOf(deps: BrokerDeps, context: ExchangeContext, evidence: Evidence, person: PresumedPerson | undefined): RedeemAssertion {
-  const { tenant, client, http, now } = context
-  const { trust, assertion, who, resource } = evidence
-  const people = peopleOf(trust)
-  const { authentication } = who.identity
-  const decision = decideOn(deps, context, evidence, person)
-  return {
-    caller: callerOf(client),
-    provenKey: context.provenKey,
-    trustId: trust.id,
-    evidence: {
-      connectionId: people,
-      issuedAt: assertion.issuedAt,
-      now,
-      replays: trust.trust.jtiReuse ? [] : [{ kind: 'assertion_grant', id: JSON.stringify([assertion.issuer, assertion.jti]) }],
-      replayableUntil: assertion.replayableUntil,
-      subject: { stableId: who.identity.stableId },
-      scimLink: who.scimLink,
-      addresses: addressesOf(who),
-      session: { authenticatedAt: trust.trust.freshnessEvidence === 'issued_at' ? assertion.issuedAt : authentication.authenticatedAt },
-    },
-    authenticatedAt: authentication.authenticatedAt,
-    signedBy: assertion.signedBy,
-    subject: { id: deps.random.uuid() as SubjectId, claims: identityToJson({ ...who.identity, connectionId: people }) },
-    resource,
-    authentication,
-    decision: toStored(deps, context, evidence, decision),
-    decidedOn: { configurationVersion: tenant.configurationVersion, policyVersion: tenant.policyVersion, person },
-    detail: { explanation: decision.explanation, ...(decision.kind === 'allow' ? { ceilings: ceilingsOf(decision) } : {}) },
-    asked: { requestId: http.requestId, address: http.address },
-  }
-}
-
-/** Who she is, in the words of her logins where she is of a login connection: an issuer that is trusted to name her says nothing of her groups. */
-function herself(said: NormalizedIdentity, person: PresumedPerson | undefined): NormalizedIdentity {
-  const known = person?.claims === undefined ? undefined : identityFromJson(person.claims)
-  if (!known?.ok) return said
-  const { connectionId, authentication, sessionExpiresAt } = said
-  return { ...known.value, connectionId, authentication, sessionExpiresAt }
-}
-
-/** As of a login of that moment, but that nobody is here who could sign in for this very request. */
-function decideOn(
-  deps: BrokerDeps,
-  { tenant, client, http, now }: ExchangeContext,
-  { trust, assertion, who, resource, scopes }: Evidence,
-  person: PresumedPerson | undefined,
-): PolicyDecision {
-  const people = peopleOf(trust)
-  const known = { ...herself(who.identity, person), personConnectionId: people }
-  const identity = withDirectory(known, person?.directory?.says, claimSourcesOf(tenant)(people))
-  const { decision } = admit({
-    tenant,
-    client,
-    resource,
-    identity,
-    scopes,
-    stepUpsDone: 0,
-    session: { startedAt: identity.authentication.authenticatedAt ?? assertion.issuedAt },
-    from: { address: http.address, country: http.country },
-    privilegedFrom: privilegedFrom(person?.factorsResetAt),
-    now,
-  })
-  if (decision.explanation.unclear > 0) countUnclear(deps)(decision.explanation.unclear)
-  return decision
-}
-
-function toStored(deps: BrokerDeps, { now }: ExchangeContext, { scopes }: Evidence, decision: PolicyDecision): RedeemAssertion['decision'] {
-  if (decision.kind !== 'allow') return { kind: 'refuse', reason: refusalOf(decision), scopes }
-  if (decision.asksConsentAnew) return { kind: 'refuse', reason: 'assertion_consent_needed', scopes }
-  const { seconds } = decision.accessTokenTtl
-  const useful = addSeconds(now, seconds)
-  return {
-    kind: 'allow',
-    grantId: deps.random.uuid() as GrantId,
-    scopes: decision.scopes,
-    accessTokenSeconds: seconds,
-    expiresAt: useful < decision.endsAt ? useful : decision.endsAt,
-    ceilings: ceilingsOf(decision),
-  }
-}
-
-const ceilingsOf = ({ accessTokenTtl }: Extract<PolicyDecision, { kind: 'allow' }>) => ({ accessToken: accessTokenTtl, refreshToken: null })
-
-/** What another sign-in at the IdP can mend is told so that the client can ask for it. RFC 9470 §3 */
-function refusalOf(
-  decision: Exclude<PolicyDecision, { kind: 'allow' }>,
-): Extract<RedeemAssertion['decision'], { kind: 'refuse' }>['reason'] {
-  if (decision.kind === 'stepUp') return 'assertion_authentication_insufficient'
-  switch (decision.reason) {
-    case 'mfa_missing':
-    case 'login_not_fresh':
-    case 'session_ended':
-      return 'assertion_authentication_insufficient'
-    case 'nothing_granted':
-    case 'subject_deactivated':
-      return 'assertion_policy_denies'
-  }
-}
-
-const auditRefusal = (
-  deps: BrokerDeps,
-  { tenant, client, http, now }: ExchangeContext,
-  trust: ResolvedAssertionTrust,
-  { reason, detail }: Refused,
-): Promise<void> =>
-  inTenant(deps.database, tenant.id, (db) =>
-    insertAuditEvent(db, tenant.id, {
-      at: now,
-      kind: 'assertion_refused',
-      issuerId: tenant.issuer.id,
-      clientId: client.id,
-      connectionId: trust.id,
-      reason,
-      detail: detail ?? {},
-      requestId: http.requestId,
-      address: http.address,
-    }),
-  )

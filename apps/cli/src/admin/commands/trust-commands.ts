@@ -1,4 +1,4 @@
-/** Whose assertions a tenant accepts at its token endpoint: ID-JAG, and others by RFC 7523. */
+/** Whose assertions a tenant accepts at its token endpoint: ID-JAG, others by RFC 7523, and SAML by RFC 7522. */
 import type { AdminCommand, Flag } from '../command.js'
 import { reason } from './tenant-commands.js'
 
@@ -11,12 +11,22 @@ const fields: Readonly<Record<string, Flag>> = {
     says: 'of an issuer that speaks for many companies: the one that is believed',
     member: 'configuration.tenant',
   },
-  profile: { kind: 'text', says: 'which assertions', choices: ['id-jag', 'rfc7523'], member: 'configuration.profile' },
+  profile: { kind: 'text', says: 'which assertions', choices: ['id-jag', 'rfc7523', 'saml2-bearer'], member: 'configuration.profile' },
   client: { kind: 'list', says: 'a client that may bring them; several', member: 'configuration.clients' },
   'public-clients': {
     kind: 'switch',
     says: 'clients that cannot prove themselves may bring them, too',
     member: 'configuration.publicClients',
+  },
+  'keys-of': { kind: 'text', says: 'SAML: the id of the login connection whose IdP it is', member: 'configuration.keysOf' },
+  certificate: { kind: 'files', says: 'SAML: a signing certificate of the issuer; several', member: 'configuration.certificates' },
+  'metadata-file': { kind: 'file', says: 'SAML: the issuer’s metadata, read once; - reads standard input', member: 'metadataXml' },
+  'metadata-url': { kind: 'text', says: 'SAML: where it is; fetched once' },
+  'entity-id': { kind: 'text', says: 'SAML: which entity of the metadata, where it holds several' },
+  'pinned-certificate': {
+    kind: 'files',
+    says: 'SAML: a certificate that must have signed the metadata; several',
+    member: 'pinnedCertificates',
   },
 }
 const path = '/tenants/{tenant}/assertion-trusts'

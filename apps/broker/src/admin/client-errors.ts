@@ -1,0 +1,24 @@
+/** Refusals of the admin API that are about clients. */
+export const clientErrors = {
+  client_document_changed: {
+    code: 'conflict',
+    status: 409,
+    spec: 'OAuth CIMD §6',
+    title: 'Another document',
+    say: 'the document of this client is no longer the one with that digest: look at it again, then approve what you have seen',
+  },
+  client_logo_unusable: {
+    code: 'failed_dependency',
+    status: 424,
+    spec: 'RFC 7591 §2',
+    title: 'No picture there',
+    say: 'where this client says that its logo is, there is none that can be shown: a PNG, JPEG, GIF or WebP of at most 128 KB and 1024 pixels on each side; see errors',
+  },
+  client_logo_changed: {
+    code: 'conflict',
+    status: 409,
+    spec: 'OAuth CIMD, displaying logos to end-users',
+    title: 'Another picture',
+    say: 'what is at the address of the logo is not the picture with that digest: look at it again, then approve what you have seen',
+  },
+} as const

@@ -1,0 +1,224 @@
+/**
+ * What becomes of an assertion that a client brings, whichever kind it is: one access token, for whom a login would let in. It is a login without a
+ * browser, and joins its line at the `IdentityAssertion`: mapped, judged and decided like every other (docs/adr/0070, docs/adr/0078).
+ *
+ * One statement, and a second one where the directory decides something of her or the configuration has changed. No refresh token: when the
+ * token ends, the issuer says anew whether she may still.
+ */
+import { privilegedFrom } from '@drawbridge/core/factor/second-factor'
+import { withDirectory } from '@drawbridge/core/identity/directory-claims'
+import { identityFromJson, identityToJson } from '@drawbridge/core/identity/identity-json'
+import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
+import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import type { ProvenClient } from '@drawbridge/core/oauth/client'
+import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
+import type { PolicyDecision } from '@drawbridge/core/policy/decision'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { ConnectionId, GrantId, SubjectId } from '@drawbridge/core/tenant/ids'
+import { countUnclear } from '@drawbridge/runtime/unclear-rules'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import { type PresumedPerson, type RedeemAssertion, redeemAssertion } from '@drawbridge/store/redeem-assertion'
+import type { StoredResource } from '@drawbridge/store/tenant-configuration'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import type { TrustPeople } from '@drawbridge/upstream/assertion/trust-people'
+import { addressesOf, admit, type Identified } from '../../admission/admit.js'
+import { claimSourcesOf } from '../../admission/claim-sources.js'
+import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
+import { findMissingProof } from '../../clients/dpop.js'
+import type { BrokerDeps } from '../../deps.js'
+import type { ResolvedTenant } from '../../http/tenant.js'
+import type { ExchangeContext } from '../exchange.js'
+import { issueTokens, type TokenSet } from '../issue-tokens.js'
+
+/** Configuration and directory may change again while they are being decided on; after this many rounds the client may try again. */
+const mostDecisions = 4
+
+/** Of a trust, what counts for what is opened by it. */
+export type EvidenceTrust = Pick<TrustPeople, 'peopleOf'> & {
+  readonly id: ConnectionId
+  readonly freshnessEvidence: 'auth_time' | 'issued_at'
+}
+
+/** What the assertion proves, under one version of the configuration. */
+export type Evidence = {
+  readonly trust: EvidenceTrust
+  readonly issuedAt: Instant
+  /** What is used up by it; empty: it may come again. */
+  readonly replays: RedeemAssertion['evidence']['replays']
+  readonly replayableUntil: Instant
+  /** RFC 7638 thumbprints of the keys that may have signed it. */
+  readonly signedBy: readonly string[]
+  readonly who: Identified
+  readonly resource: StoredResource
+  readonly scopes: RedeemAssertion['decision']['scopes']
+}
+export type Refused = { readonly reason: TokenErrorReason; readonly detail?: Readonly<Record<string, string | number>> }
+
+/** All that needs no row of hers: under another version of the configuration it is asked again, with the same assertion. */
+export type ProveEvidence = (context: ExchangeContext) => Promise<Result<Evidence, Refused>>
+
+export async function redeemEvidence(deps: BrokerDeps, known: ExchangeContext, prove: ProveEvidence): Promise<Acted<TokenSet>> {
+  let context = known
+  let person: PresumedPerson | undefined
+  for (let round = 0; round < mostDecisions; round += 1) {
+    const { tenant, client, now } = context
+    const missing = findMissingProof(context, tenant)
+    if (missing) return ifUnchanged(deps, client, err(missing))
+    const evidence = await prove(context)
+    if (!evidence.ok) return ifUnchanged(deps, client, evidence)
+    const redeemed = await redeemAssertion(onHotPath(deps.database), tenant.id, redemptionOf(deps, context, evidence.value, person))
+    if (redeemed.kind === 'client_changed') return 'client_changed'
+    if (redeemed.kind === 'refused') return err({ reason: redeemed.reason, detail: { why: redeemed.why } })
+    if (redeemed.kind === 'decide_again') {
+      person = redeemed.person
+      if (person.claims !== undefined && !identityFromJson(person.claims).ok)
+        return err({ reason: 'assertion_identity_unusable', detail: { why: 'claims_unreadable' } })
+      context = { ...context, tenant: await deps.configuration.atVersion(tenant, redeemed.configurationVersion) }
+      continue
+    }
+    const { grant, expiresAt: grantExpiresAt } = redeemed
+    const accessTokenTtlSeconds = Math.ceil((grantExpiresAt - now) / 1000)
+    return ok(
+      await issueTokens(deps, tenant, {
+        ...{ grant, scopes: grant.scopes, accessTokenTtlSeconds, confirmation: context.provenKey?.thumbprint },
+        ...{ grantExpiresAt, refreshToken: undefined, now },
+      }),
+    )
+  }
+  return err({ reason: 'decision_unsettled' })
+}
+
+/** Whoever may bring any assertion of the trust: one who proves himself, unless it says otherwise, and who became known in a way that is open. */
+export function checkBringer(
+  tenant: Pick<ResolvedTenant, 'clientRegistration'>,
+  client: ProvenClient,
+  { publicClients }: { readonly publicClients: boolean },
+): Result<undefined, Refused> {
+  if (client.authMethod === 'none' && !publicClients) return err({ reason: 'assertion_client_public' })
+  return isWayOpen(tenant.clientRegistration, client) ? ok(undefined) : err({ reason: 'registration_way_closed' })
+}
+
+/** Where its people are: at the trust itself, or at a login connection. */
+const peopleOf = ({ id, peopleOf: people }: Pick<EvidenceTrust, 'id' | 'peopleOf'>): ConnectionId => people?.connection ?? id
+
+function redemptionOf(deps: BrokerDeps, context: ExchangeContext, evidence: Evidence, person: PresumedPerson | undefined): RedeemAssertion {
+  const { tenant, client, http, now } = context
+  const { trust, issuedAt, replays, replayableUntil, signedBy, who, resource } = evidence
+  const people = peopleOf(trust)
+  const { authentication } = who.identity
+  const decision = decideOn(deps, context, evidence, person)
+  return {
+    caller: callerOf(client),
+    provenKey: context.provenKey,
+    trustId: trust.id,
+    evidence: {
+      connectionId: people,
+      issuedAt,
+      now,
+      replays,
+      replayableUntil,
+      subject: { stableId: who.identity.stableId },
+      scimLink: who.scimLink,
+      addresses: addressesOf(who),
+      session: { authenticatedAt: trust.freshnessEvidence === 'issued_at' ? issuedAt : authentication.authenticatedAt },
+    },
+    authenticatedAt: authentication.authenticatedAt,
+    signedBy,
+    subject: { id: deps.random.uuid() as SubjectId, claims: identityToJson({ ...who.identity, connectionId: people }) },
+    resource,
+    authentication,
+    decision: toStored(deps, context, evidence, decision),
+    decidedOn: { configurationVersion: tenant.configurationVersion, policyVersion: tenant.policyVersion, person },
+    detail: { explanation: decision.explanation, ...(decision.kind === 'allow' ? { ceilings: ceilingsOf(decision) } : {}) },
+    asked: { requestId: http.requestId, address: http.address },
+  }
+}
+
+/** Who she is, in the words of her logins where she is of a login connection: an issuer that is trusted to name her says nothing of her groups. */
+function herself(said: NormalizedIdentity, person: PresumedPerson | undefined): NormalizedIdentity {
+  const known = person?.claims === undefined ? undefined : identityFromJson(person.claims)
+  if (!known?.ok) return said
+  const { connectionId, authentication, sessionExpiresAt } = said
+  return { ...known.value, connectionId, authentication, sessionExpiresAt }
+}
+
+/** As of a login of that moment, but that nobody is here who could sign in for this very request. */
+function decideOn(
+  deps: BrokerDeps,
+  { tenant, client, http, now }: ExchangeContext,
+  { trust, issuedAt, who, resource, scopes }: Evidence,
+  person: PresumedPerson | undefined,
+): PolicyDecision {
+  const people = peopleOf(trust)
+  const known = { ...herself(who.identity, person), personConnectionId: people }
+  const identity = withDirectory(known, person?.directory?.says, claimSourcesOf(tenant)(people))
+  const { decision } = admit({
+    tenant,
+    client,
+    resource,
+    identity,
+    scopes,
+    stepUpsDone: 0,
+    session: { startedAt: identity.authentication.authenticatedAt ?? issuedAt },
+    from: { address: http.address, country: http.country },
+    privilegedFrom: privilegedFrom(person?.factorsResetAt),
+    now,
+  })
+  if (decision.explanation.unclear > 0) countUnclear(deps)(decision.explanation.unclear)
+  return decision
+}
+
+function toStored(deps: BrokerDeps, { now }: ExchangeContext, { scopes }: Evidence, decision: PolicyDecision): RedeemAssertion['decision'] {
+  if (decision.kind !== 'allow') return { kind: 'refuse', reason: refusalOf(decision), scopes }
+  if (decision.asksConsentAnew) return { kind: 'refuse', reason: 'assertion_consent_needed', scopes }
+  const { seconds } = decision.accessTokenTtl
+  const useful = addSeconds(now, seconds)
+  return {
+    kind: 'allow',
+    grantId: deps.random.uuid() as GrantId,
+    scopes: decision.scopes,
+    accessTokenSeconds: seconds,
+    expiresAt: useful < decision.endsAt ? useful : decision.endsAt,
+    ceilings: ceilingsOf(decision),
+  }
+}
+
+const ceilingsOf = ({ accessTokenTtl }: Extract<PolicyDecision, { kind: 'allow' }>) => ({ accessToken: accessTokenTtl, refreshToken: null })
+
+/** What another sign-in at the IdP can mend is told so that the client can ask for it. RFC 9470 §3 */
+function refusalOf(
+  decision: Exclude<PolicyDecision, { kind: 'allow' }>,
+): Extract<RedeemAssertion['decision'], { kind: 'refuse' }>['reason'] {
+  if (decision.kind === 'stepUp') return 'assertion_authentication_insufficient'
+  switch (decision.reason) {
+    case 'mfa_missing':
+    case 'login_not_fresh':
+    case 'session_ended':
+      return 'assertion_authentication_insufficient'
+    case 'nothing_granted':
+    case 'subject_deactivated':
+      return 'assertion_policy_denies'
+  }
+}
+
+/** What a trusted issuer signed and is refused all the same is a line of the trail: somebody there, or the client, has something wrong. */
+export const auditRefusal = (
+  deps: BrokerDeps,
+  { tenant, client, http, now }: ExchangeContext,
+  trust: { readonly id: ConnectionId },
+  { reason, detail }: Refused,
+): Promise<void> =>
+  inTenant(deps.database, tenant.id, (db) =>
+    insertAuditEvent(db, tenant.id, {
+      at: now,
+      kind: 'assertion_refused',
+      issuerId: tenant.issuer.id,
+      clientId: client.id,
+      connectionId: trust.id,
+      reason,
+      detail: detail ?? {},
+      requestId: http.requestId,
+      address: http.address,
+    }),
+  )

@@ -1,0 +1,184 @@
+/**
+ * Grant type token-exchange: a resource server that was sent a person's access token gets one for another resource.
+ *
+ * Two statements at least. The first judges the grant behind the token and tells what policy needs; the second opens the new grant on exactly that.
+ * Between them policy decides on the person, the client that acts and the resource that it wants, as of a login of that moment. Whatever is known of
+ * the token is judged again in each round, by the keys and permissions of the configuration that the statement saw.
+ *
+ * The key of a token that is bound to one is not proved here: it is the key of the person's client, and who exchanges the token is the resource
+ * server that it was sent to. That one proves itself, and gets a token that is bound to a key of its own, so that the binding is never taken away.
+ */
+import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { type ExchangePermission, findPermission } from '@drawbridge/core/oauth/exchange-permission'
+import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
+import {
+  decideExchange,
+  type ExchangeDecision,
+  narrowToExchanged,
+  readSubjectToken,
+  type SubjectToken,
+} from '@drawbridge/core/oauth/token-exchange'
+import type { ExchangeRequest } from '@drawbridge/core/oauth/token-request'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { GrantId, Scope } from '@drawbridge/core/tenant/ids'
+import { countUnclear } from '@drawbridge/runtime/unclear-rules'
+import { insertAuditEvent } from '@drawbridge/store/audit-events'
+import { type ExchangeDecided, type ExchangedGrant, exchangeToken } from '@drawbridge/store/exchange-token'
+import { evidenceOf } from '@drawbridge/store/redecision'
+import type { StoredResource } from '@drawbridge/store/tenant-configuration'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { claimSourcesOf } from '../../admission/claim-sources.js'
+import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
+import { findMissingProof } from '../../clients/dpop.js'
+import type { BrokerDeps } from '../../deps.js'
+import type { ResolvedTenant } from '../../http/tenant.js'
+import type { Exchange, ExchangeContext } from '../exchange.js'
+import { issueTokens } from '../issue-tokens.js'
+import { readAccessToken } from '../read-access-token.js'
+import { settleOneGrant } from '../settle-grant.js'
+
+/** Configuration, claims or the grant may change again while they are being decided on; after this many rounds the client may try again. */
+const mostRounds = 5
+
+/** What is asked for, with what, and by which permission, under one version of the configuration. */
+type Asked = {
+  readonly subject: SubjectToken
+  readonly permission: ExchangePermission
+  readonly resource: StoredResource
+  /** Of the permission and the token; what the grant still has of them, the first statement tells. */
+  readonly scopes: readonly Scope[]
+}
+type Refused = { readonly reason: TokenErrorReason }
+
+/** @spec RFC 8693 §2 */
+export const exchangeSubjectToken: Exchange<ExchangeRequest> = async (deps, known, request) => {
+  let context = known
+  let seen: ExchangedGrant | undefined
+  for (let round = 0; round < mostRounds; round += 1) {
+    const { tenant, client, provenKey, http, now } = context
+    const asked = judgeRequest(deps, context, request)
+    if (!asked.ok) return refuseUnasked(deps, context, asked.error)
+    const decided = seen === undefined ? ok(undefined) : decideOn(deps, context, { ...asked.value, grant: seen }, request)
+    if (!decided.ok) return refuseUnasked(deps, context, decided.error)
+    const exchanged = await exchangeToken(onHotPath(deps.database), {
+      ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject: asked.value.subject, resource: asked.value.resource },
+      ...{ decided: decided.value, now, asked: { requestId: http.requestId, address: http.address } },
+    })
+    if (exchanged.kind === 'client_changed') return 'client_changed'
+    if (exchanged.kind === 'refused') return err({ reason: exchanged.reason, detail: { why: exchanged.why ?? exchanged.reason } })
+    if (exchanged.kind === 'opened') {
+      const { grant, ancestors, expiresAt: grantExpiresAt } = exchanged
+      const accessTokenTtlSeconds = Math.ceil((grantExpiresAt - now) / 1000)
+      const confirmation = provenKey?.thumbprint
+      return ok(
+        await issueTokens(deps, tenant, {
+          ...{ grant, ancestors, scopes: grant.scopes, accessTokenTtlSeconds, confirmation },
+          ...{ grantExpiresAt, refreshToken: undefined, now },
+        }),
+      )
+    }
+    const { grant } = exchanged
+    context = { ...context, tenant: await deps.configuration.atVersion(tenant, grant.configuration_version) }
+    seen = grant.unsettled ? undefined : grant
+    if (grant.unsettled) await settle(deps, context, grant)
+  }
+  return err({ reason: 'decision_unsettled' })
+}
+
+const settle = (deps: BrokerDeps, { tenant, http, now }: ExchangeContext, grant: ExchangedGrant): Promise<void> =>
+  settleOneGrant(deps, tenant, {
+    ...{ grantId: grant.grant_id, configurationVersion: grant.configuration_version, now, requestId: http.requestId },
+  })
+
+/** All that needs no row of the grant. What was no token of ours leaves no line: anybody may send it. */
+function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: ExchangeRequest): Result<Asked, Refusal> {
+  const { tenant, client, now } = context
+  if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
+  if (!isWayOpen(tenant.clientRegistration, client)) return err({ reason: 'registration_way_closed' })
+  const missing = findMissingProof(context, tenant)
+  if (missing) return err(missing as Refused)
+  const read = readAccessToken(deps, tenant, request.subjectToken)
+  const subject = read && readSubjectToken(read, now)
+  if (subject === undefined) return err({ reason: 'subject_token_unknown' })
+  const resource = findTarget(tenant, request.targets)
+  const asked = { client: client.id, from: subject.audience, issuedTo: subject.clientId }
+  const permission = resource && findPermission(tenant.tokenExchange, { ...asked, to: resource.identifier })
+  if (resource === undefined || permission === undefined) return err({ reason: 'exchange_not_allowed', of: subject })
+  if (subject.isBound && context.provenKey === undefined) return err({ reason: 'exchange_proof_missing', of: subject })
+  const scopes = narrowToExchanged(request.scopes, [permission.scopes, subject.scopes])
+  return scopes.ok ? ok({ subject, permission, resource, scopes: scopes.value }) : err({ reason: scopes.error, of: subject })
+}
+
+/** Of a token of ours, which is a line of the trail. */
+type Refusal = Refused & { readonly of?: SubjectToken }
+
+/** Both names must be of the same resource. */
+function findTarget(tenant: ResolvedTenant, targets: readonly string[]): StoredResource | undefined {
+  const [first, ...others] = targets.map((target) => tenant.resource(target))
+  return others.every((other) => other === first) ? first : undefined
+}
+
+function decideOn(
+  deps: BrokerDeps,
+  { tenant, client, http, now }: ExchangeContext,
+  { subject, resource, scopes: limit, permission, grant }: Asked & { readonly grant: ExchangedGrant },
+  request: ExchangeRequest,
+): Result<ExchangeDecided, Refusal> {
+  const left = narrowToExchanged(request.scopes, [limit, grant.scopes])
+  if (!left.ok) return err({ reason: left.error, of: subject })
+  const { policy, domains } = tenant
+  const ground = { policy, domains, client, resource, mappingOf: claimSourcesOf(tenant), onUnclear: countUnclear(deps) }
+  const moment = { address: http.address, country: http.country, now, tokenEndsAt: subject.endsAt }
+  const decision = decideExchange(ground, { ...evidenceOf(grant), scopes: left.value, createdAt: grant.given_at }, moment)
+  return ok({
+    configurationVersion: tenant.configurationVersion,
+    grantEpoch: grant.grant_epoch,
+    claimsVersion: grant.claims_now,
+    directoryVersion: grant.directory_now,
+    factorsResetAt: grant.factors_reset_at ?? undefined,
+    scopes: decision.kind === 'allow' ? decision.scopes : left.value,
+    ...toStored(deps, permission, decision),
+  })
+}
+
+function toStored(
+  deps: BrokerDeps,
+  { from, to }: ExchangePermission,
+  decision: ExchangeDecision,
+): Pick<ExchangeDecided, 'verdict' | 'detail'> {
+  const detail = { permission: { from, to }, explanation: decision.explanation ?? null }
+  if (decision.kind === 'refuse') return { verdict: decision, detail }
+  const { accessTokenTtl, endsAt: expiresAt } = decision
+  const ceilings = { accessToken: accessTokenTtl, refreshToken: null }
+  const grantId = deps.random.uuid() as GrantId
+  return {
+    verdict: { kind: 'allow', grantId, accessTokenSeconds: accessTokenTtl.seconds, expiresAt, ceilings },
+    detail: { ...detail, ceilings },
+  }
+}
+
+/** Before any statement has judged it: stands only if the client is still the one that was proven. */
+async function refuseUnasked(deps: BrokerDeps, context: ExchangeContext, { reason, of }: Refusal): Promise<Acted<never>> {
+  const refused = await ifUnchanged<never>(deps, context.client, err({ reason }))
+  if (of !== undefined && refused !== 'client_changed') await auditRefusal(deps, context, reason, of)
+  return refused
+}
+
+const auditRefusal = (
+  deps: BrokerDeps,
+  { tenant, client, http, now }: ExchangeContext,
+  reason: TokenErrorReason,
+  subject: SubjectToken,
+): Promise<void> =>
+  inTenant(deps.database, tenant.id, (db) =>
+    insertAuditEvent(db, tenant.id, {
+      at: now,
+      kind: 'token_exchange_refused',
+      issuerId: tenant.issuer.id,
+      clientId: client.id,
+      reason,
+      detail: { from: subject.grantId, issuedTo: subject.clientId, resource: subject.audience },
+      requestId: http.requestId,
+      address: http.address,
+    }),
+  )
