@@ -3,12 +3,12 @@
  * A new write endpoint fails here until it has a line.
  */
 import { randomUUID } from 'node:crypto'
-import { type ClientId, vendorTenantId } from '@drawbridge/core/tenant/ids'
-import { adoptFrontClient } from '@drawbridge/store/front-clients'
-import { inTenant } from '@drawbridge/store/transaction'
 import { ok } from '@drawbridge/core/result'
+import { type ClientId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
+import { adoptFrontClient } from '@drawbridge/store/front-clients'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
 import { aConsent } from '@drawbridge/testkit/a-consent'
