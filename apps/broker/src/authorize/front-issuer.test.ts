@@ -249,6 +249,9 @@ describe('a tenant', () => {
     const member = await world.broker.deps.configuration.find('later', 'front_member')
     expect(member).toMatchObject({ slug: 'later', issuer: { url: aFrontUrl, kind: 'front_member' } })
     expect(member?.resources.map(({ identifier }) => identifier)).toEqual([aSharedResource])
+    // Its own issuer mints for nothing by that.
+    const [listed] = (await world.call('GET', '/tenants/later/resources')).body.resources
+    expect(listed).toMatchObject({ identifier: aSharedResource, shared: true, mintable: false })
   })
 
   it('has no key of its own there, and signs by the front’s', async () => {
