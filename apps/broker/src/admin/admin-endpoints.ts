@@ -52,6 +52,7 @@ import { tokenExchangeEndpoints } from './token-exchange.endpoint.js'
 import { toldOfPeopleEndpoints } from './told-of-people.endpoint.js'
 import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
+import { waitingClientEndpoints } from './waiting-clients.endpoint.js'
 import { wallTrialEndpoints } from './wall-trials.endpoint.js'
 import { webhookEndpoints } from './webhooks.endpoint.js'
 
@@ -80,6 +81,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...resourceEndpoints,
   ...clientEndpoints,
   ...clientLogoEndpoints,
+  ...waitingClientEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
   ...tokenExchangeEndpoints,

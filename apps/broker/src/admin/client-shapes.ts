@@ -15,6 +15,7 @@ import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
+import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -63,6 +64,9 @@ export const clientShape = z.strictObject({
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
   logoUri: z.string().nullable().describe('Where it says that its logo is; people see it once an admin approved the picture'),
+  etag: z
+    .string()
+    .describe('Of everything that is shown here: sent as If-Match, quoted, with a change, it refuses the change of what was not seen'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
   at: toIso(at),
@@ -79,7 +83,15 @@ const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<t
     postLogoutRedirectUris: [...before.postLogoutRedirectUris],
   },
 })
-export const showClient = (client: Client): z.output<typeof clientShape> => ({
+type ShownClient = z.output<typeof clientShape>
+
+/** Another one as soon as anything that an admin is shown is another. A digest, because a client's own version also moves when its document is only fetched again. */
+export const showClient = (client: Client): ShownClient => {
+  const shown = membersOf(client)
+  return { ...shown, etag: sha256Base64url(JSON.stringify(shown)) }
+}
+
+const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   clientId: client.id,
   kind: client.kind,
   name: client.name,
