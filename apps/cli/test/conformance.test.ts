@@ -8,6 +8,7 @@ import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-clien
 import { aFrontIssuer } from './a-front-issuer.js'
 import { aGatewayOf } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
+import { aPublisherOf } from './a-publisher.js'
 import { anAgentOf } from './an-agent.js'
 
 let product: Product
@@ -57,6 +58,7 @@ beforeAll(async () => {
     assert: agent.assert,
     gateway,
     assertSaml: agent.assertSaml,
+    state: await aPublisherOf(product, 'acme'),
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,

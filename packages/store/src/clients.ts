@@ -34,13 +34,15 @@ export type ClientRow = {
   approval_lost: ApprovalLost | null
   last_used_at: Instant | null
   dpop_bound_access_tokens: boolean
+  stated: { readonly issuer: string; readonly softwareId: string | null } | null
   logo_uri: string | null
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
-  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, logo_uri`
+  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, logo_uri,
+  software_statement - 'text' AS stated`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -70,6 +72,7 @@ export const toClient = (row: ClientRow): Client => ({
   approvalLost: row.approval_lost ?? undefined,
   lastUsedAt: row.last_used_at ?? undefined,
   dpopBoundAccessTokens: row.dpop_bound_access_tokens,
+  stated: row.stated === null ? undefined : { issuer: row.stated.issuer, softwareId: row.stated.softwareId ?? undefined },
   logoUri: row.logo_uri ?? undefined,
 })
 

@@ -44,6 +44,7 @@ import { secondFactorEndpoints } from './second-factor.endpoint.js'
 import { setupLinkEndpoints } from './setup-links.endpoint.js'
 import { signalStreamEndpoints } from './signal-streams.endpoint.js'
 import { frontSigningKeyEndpoints, signingKeyEndpoints } from './signing-keys.endpoint.js'
+import { softwareStatementEndpoints } from './software-statements.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
@@ -86,6 +87,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...deviceGrantEndpoints,
   ...tokenExchangeEndpoints,
   ...dpopRulesEndpoints,
+  ...softwareStatementEndpoints,
   ...pushedRequestsEndpoints,
   ...toldOfPeopleEndpoints,
   ...policyEndpoints,

@@ -57,6 +57,10 @@ export const clientShape = z.strictObject({
   lastUsedAt: timeOrNull.describe(
     'When a client that registered itself last got a token, exact to a day; null: never, or another kind of client',
   ),
+  stated: z
+    .strictObject({ issuer: z.string(), softwareId: z.string().nullable() })
+    .nullable()
+    .describe('By whose software statement it registered, and about which software; null: it speaks for itself, or an admin for it'),
   backchannelLogoutUri: z.string().nullable().describe('Where it hears of logouts; null: it does not'),
   backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
   postLogoutRedirectUris: z.array(z.string()).describe('Where it may have a browser sent after a logout'),
@@ -107,6 +111,7 @@ const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
   lastUsedAt: toIsoOrNull(client.lastUsedAt),
+  stated: client.stated === undefined ? null : { issuer: client.stated.issuer, softwareId: client.stated.softwareId ?? null },
   logoUri: client.logoUri ?? null,
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,

@@ -176,7 +176,8 @@ it('finds the lists in the table of endpoints', () => {
   const answersList = (schema: z.ZodType | undefined) =>
     Object.values((schema as { shape?: Record<string, z.ZodType> } | undefined)?.shape ?? {}).some((member) => member instanceof z.ZodArray)
   // One document, what it lists limited by name, is no list.
-  const isDocument = (path: string) => /\/(connection-choice|metadata|client-registration|signal-stream|token-exchange)$/.test(path)
+  const isDocument = (path: string) =>
+    /\/(connection-choice|metadata|client-registration|software-statements|signal-stream|token-exchange)$/.test(path)
   const unpaged = adminEndpoints
     .filter(({ method, path, output }) => method === 'GET' && answersList(output?.schema) && !/\/:(id|client|version|code)$/.test(path))
     .map(({ path }) => path.replace('/admin/v1', ''))

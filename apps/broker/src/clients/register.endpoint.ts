@@ -10,8 +10,9 @@ import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
 import { buildRegistrationAnswer } from './registration-answer.js'
+import { blame, readStated, refuseBlamed, refuseStatement } from './software-statement.js'
 
-/** @spec RFC 7591 §3.1 request, §3.2.1 response */
+/** @spec RFC 7591 §3.1 request, §3.1.1 software statement, §3.2.1 response */
 export const registerEndpoint = endpoint({
   method: 'POST',
   path: '/t/:tenant/register',
@@ -25,9 +26,12 @@ export const registerEndpoint = endpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     if (!tenant.clientRegistration.dynamic) return refuseAsJson(oauthErrors.registration_closed, { reason: 'registration_closed' })
-    const parsed = parseRegistrationRequest(http.json.ok ? http.json.value : undefined)
-    if (!parsed.ok) return refuseAsJson(oauthErrors[parsed.error.reason], parsed.error)
     const now = deps.clock.now()
+    const stated = await readStated(deps, tenant, { body: http.json.ok ? http.json.value : undefined, now })
+    if (!stated.ok) return refuseStatement(stated.error)
+    const parsed = parseRegistrationRequest(stated.value.body)
+    if (!parsed.ok) return refuseBlamed(blame(parsed.error, stated.value))
+    const { software } = stated.value
     const metadata = parsed.value
     const id = `dbd_${deps.random.uuid()}` as ClientId
     const secret = metadata.authMethod.startsWith('client_secret_') ? deps.random.token() : undefined
@@ -39,7 +43,8 @@ export const registerEndpoint = endpoint({
       kind: 'dynamic',
       secretHash: secret === undefined ? undefined : hashCredential(secret),
       registrationTokenHash: hashCredential(registrationToken),
-      preApproved: false,
+      preApproved: stated.value.isApproved,
+      software,
       scopeCeiling: [],
       accessTokenTtlSeconds: undefined,
       now,
@@ -47,12 +52,13 @@ export const registerEndpoint = endpoint({
     const { requestId, address } = http
     const registered = await inTenant(deps.database, tenant.id, async (db) => {
       const client = await insertDynamicClient(db, tenant.id, draft)
-      const event = { at: now, kind: 'client_registered', issuerId: tenant.issuer.id, clientId: id, requestId, address } as const
+      const detail = software && { statedBy: software.issuer, softwareId: software.softwareId, approved: draft.preApproved }
+      const event = { at: now, kind: 'client_registered', issuerId: tenant.issuer.id, clientId: id, detail, requestId, address } as const
       if (client) await insertAuditEvent(db, tenant.id, event)
       return client
     })
     if (!registered) return refuseAsJson(oauthErrors.registration_full, { reason: 'registration_full' })
-    const body = buildRegistrationAnswer(tenant, { id, metadata, registrationToken, secret, issuedAt: now })
+    const body = buildRegistrationAnswer(tenant, { id, metadata, registrationToken, secret, issuedAt: now, software })
     return json(body, { status: 201, headers: { 'cache-control': 'no-store' } })
   },
 })

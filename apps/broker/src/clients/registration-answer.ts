@@ -1,6 +1,7 @@
 /** What a client is told of its registration, whenever it is. */
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
 import type { RegistrationRequest } from '@drawbridge/core/oauth/registration-request'
+import type { StatedSoftware } from '@drawbridge/core/oauth/software-statement'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import type { ResolvedTenant } from '../http/tenant.js'
 
@@ -11,18 +12,21 @@ export type ShownRegistration = {
   readonly registrationToken: string
   readonly secret?: string | undefined
   readonly issuedAt?: Instant | undefined
+  /** By what it registered. */
+  readonly software: StatedSoftware | undefined
 }
 
 /** @spec RFC 7591 §3.2.1, RFC 7592 §3 */
 export const buildRegistrationAnswer = (
   tenant: ResolvedTenant,
-  { id, metadata, registrationToken, secret, issuedAt }: ShownRegistration,
+  { id, metadata, registrationToken, secret, issuedAt, software }: ShownRegistration,
 ) => ({
   client_id: id,
   ...(issuedAt === undefined ? {} : { client_id_issued_at: toSeconds(issuedAt) }),
   ...(secret === undefined ? {} : { client_secret: secret, client_secret_expires_at: 0 }),
   registration_client_uri: `${tenant.issuer.url}/register/${id}`,
   registration_access_token: registrationToken,
+  ...(software === undefined ? {} : { software_statement: software.text }),
   client_name: metadata.name,
   redirect_uris: metadata.redirectUris,
   grant_types: metadata.grantTypes,

@@ -25,6 +25,7 @@ import { type Answer, empty, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
 import { buildRegistrationAnswer } from './registration-answer.js'
+import { blame, readStated, refuseBlamed, refuseStatement } from './software-statement.js'
 
 /** Proven by its token, which is worth something until the next replacement. */
 type Owner = Registration & { readonly token: string }
@@ -73,7 +74,7 @@ const read = endpoint<undefined, Owner>({
   spec: 'RFC 7592 §2.1',
   summary: 'Shows a client that registered itself what it is registered as',
   run: (http) => {
-    const { client, token } = http.caller
+    const { client, token, software } = http.caller
     const metadata: RegistrationRequest = {
       ...client,
       jwksUri: client.jwksUri,
@@ -83,7 +84,7 @@ const read = endpoint<undefined, Owner>({
       dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
       requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
     }
-    return json(buildRegistrationAnswer(tenantOf(http), { id: client.id, metadata, registrationToken: token }), noStore)
+    return json(buildRegistrationAnswer(tenantOf(http), { id: client.id, metadata, registrationToken: token, software }), noStore)
   },
 })
 
@@ -114,18 +115,23 @@ const replace = endpoint<undefined, Owner>({
     const { client, tokenHash } = http.caller
     if (!tenant.clientRegistration.dynamic) return refuse('registration_closed')
     if (client.blockedAt !== undefined) return refuse('registration_blocked')
-    const parsed = parseRegistrationUpdate(http.json.ok ? http.json.value : undefined, client.id)
-    if (!parsed.ok) return refuseAsJson(oauthErrors[parsed.error.reason], parsed.error)
+    const now = deps.clock.now()
+    const body = http.json.ok ? http.json.value : undefined
+    const stated = await readStated(deps, tenant, { body, before: http.caller.software, now })
+    if (!stated.ok) return refuseStatement(stated.error)
+    const parsed = parseRegistrationUpdate(stated.value.body, client.id)
+    if (!parsed.ok) return refuseBlamed(blame(parsed.error, stated.value))
+    const { software } = stated.value
     const { metadata } = parsed.value
     const secret = secretAfter(http.caller, parsed.value, deps)
     if (!secret) return refuse('registration_update_malformed', { field: 'client_secret' })
     const registrationToken = deps.random.token()
-    const now = deps.clock.now()
     const draft = {
       ...client,
       ...metadata,
       secretHash: secret.hash,
       registrationTokenHash: hashCredential(registrationToken),
+      software,
       now,
     }
     const isReplaced = await inTenant(deps.database, tenant.id, async (db) => {
@@ -137,7 +143,7 @@ const replace = endpoint<undefined, Owner>({
       return true
     })
     if (!isReplaced) return refuse('registration_token_invalid')
-    return json(buildRegistrationAnswer(tenant, { id: client.id, metadata, registrationToken, secret: secret.shown }), noStore)
+    return json(buildRegistrationAnswer(tenant, { id: client.id, metadata, registrationToken, secret: secret.shown, software }), noStore)
   },
 })
 

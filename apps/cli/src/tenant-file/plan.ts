@@ -33,6 +33,7 @@ const nobody = (slug: string): LiveTenant => ({
   tokens: { algorithm: defaultTokenAlgorithm },
   clientRegistration: everyWay,
   deviceGrant: { enabled: false },
+  softwareStatements: { required: false, issuers: [] },
   dpop: noDpopRules,
   pushedRequests: { required: false },
   loginTracing: { recordClaims: false },
@@ -57,6 +58,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'tokens', '/token-algorithm'),
     planDocument(compared, 'clientRegistration', '/client-registration'),
     planDocument(compared, 'deviceGrant', '/device-grant'),
+    planDocument(compared, 'softwareStatements', '/software-statements'),
     planDocument(compared, 'dpop', '/dpop'),
     planDocument(compared, 'pushedRequests', '/pushed-requests'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
@@ -106,7 +108,16 @@ function planProvisioning({ file: { provisioning: mode }, live }: Compared): Pla
 /** What is one small document of the tenant, written whole. */
 function planDocument(
   { file, live }: Compared,
-  member: 'logout' | 'tokens' | 'clientRegistration' | 'deviceGrant' | 'dpop' | 'pushedRequests' | 'loginTracing' | 'loginRecording',
+  member:
+    | 'logout'
+    | 'tokens'
+    | 'clientRegistration'
+    | 'deviceGrant'
+    | 'softwareStatements'
+    | 'dpop'
+    | 'pushedRequests'
+    | 'loginTracing'
+    | 'loginRecording',
   path: string,
 ): Planned {
   const wanted = file[member]

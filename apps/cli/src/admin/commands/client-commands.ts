@@ -33,6 +33,25 @@ export const clientCommands: readonly AdminCommand[] = [
     example: 'drawbridge client registration set initech --file registration.yaml',
   },
   {
+    name: 'software-statement show',
+    does: 'Show whose software statements a tenant believes',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/software-statements' },
+    shows: { record: true },
+    example: 'drawbridge software-statement show initech',
+  },
+  {
+    name: 'software-statement set',
+    does: 'Choose whose software statements are believed, whole; it holds for registrations from then on, clients that are registered live on',
+    takes: ['tenant'],
+    flags: {
+      file: { kind: 'document', says: 'required, issuers, both of them, as YAML or JSON', member: '', required: true },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/software-statements' },
+    shows: { record: true },
+    example: 'drawbridge software-statement set initech --file statements.yaml',
+  },
+  {
     name: 'dpop show',
     does: 'Show what a tenant demands of tokens that are bound to a key',
     takes: ['tenant'],
