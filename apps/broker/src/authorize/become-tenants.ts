@@ -59,8 +59,13 @@ const hintFrom = ({ pending }: Flow, word: string): string | undefined => (parse
 /** One that describes itself is met by every tenant for itself. One that is registered at the front is copied to whoever uses it. */
 async function clientAt(deps: BrokerDeps, tenant: ResolvedTenant, client: Client): Promise<Result<Client, PageRefusal>> {
   if (client.kind !== 'metadata_document' && !(await isAdopted(deps, tenant, client))) return err({ reason: 'client_unknown' })
-  return resolveClient(deps, tenant, client.id, 'authorize')
+  const own = await resolveClient(deps, tenant, client.id, 'authorize')
+  return own.ok && isUnstated(tenant, own.value) ? err({ reason: 'client_way_closed' }) : own
 }
+
+/** Whoever registered at the front brought no statement that this tenant believes; its admin may vouch for the client instead. */
+const isUnstated = ({ softwareStatements }: ResolvedTenant, { kind, preApproved }: Client): boolean =>
+  softwareStatements.required && kind === 'dynamic' && !preApproved
 
 async function isAdopted(deps: BrokerDeps, tenant: ResolvedTenant, { id }: Client): Promise<boolean> {
   if (await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id })) return true

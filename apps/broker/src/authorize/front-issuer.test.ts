@@ -236,6 +236,22 @@ describe('a client that registered at the front', () => {
     expect(front?.last_used_at).not.toBeNull()
   })
 
+  it('is nobody’s at a tenant that lets clients register only by a statement, until its admin vouches for it', async () => {
+    const client = await aClient()
+    const demand = async (json: string | null) => {
+      await rowsOf(world, "UPDATE tenants SET software_statements = $1 WHERE slug = 'acme'", [json])
+      world.broker.deps.configuration.invalidate()
+    }
+    // What cannot be read demands one of everybody.
+    await demand('{}')
+    const page = await world.browser().visit(world.authorizeUrl('front for acme', { client_id: client.id }))
+    expect([page.status, page.text.includes('client_way_closed')]).toEqual([403, true])
+    await tokensOf(client, 'globex')
+    await world.call('PATCH', `/tenants/acme/front-clients/${client.id}`, { preApproved: true })
+    await tokensOf(client, 'acme')
+    await demand(null)
+  })
+
   it('is adopted by a tenant for itself alone', async () => {
     const { id } = await aClient()
     const text = "SELECT set_config('drawbridge.tenant_id', $1, true), adopt_front_client($2, $3, now())"
