@@ -258,10 +258,11 @@ it('whoever signs out at her company’s page is signed out at the front, too', 
 it('tokens of the front tell the tenant and a subject that no other tenant has', async () => {
   const subjects: unknown[] = []
   for (const place of ['front for acme', 'front for globex'] as const) {
-    const { access_token: token = '' } = await world.tokensAt(place)
-    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
-    expect(claims).toMatchObject({ iss: aFrontUrl, tenant: place.replace('front for ', '') })
-    subjects.push(claims['sub'])
+    const { access_token: token = '', id_token: idToken = '' } = await world.tokensAt(place, { scope: 'openid read' })
+    const claimsOf = (of: string) => JSON.parse(Buffer.from(of.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
+    const told = { iss: aFrontUrl, tenant: place.replace('front for ', '') }
+    expect([claimsOf(token), claimsOf(idToken)]).toMatchObject([told, told])
+    subjects.push(claimsOf(token)['sub'])
   }
   // The IdP of each calls her by the same name.
   expect(new Set(subjects).size).toBe(2)

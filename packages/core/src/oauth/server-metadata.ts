@@ -93,6 +93,6 @@ export function buildServerMetadata(
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: knows.tokenAlgorithms,
     scopes_supported: ['openid', ...knows.told],
-    claims_supported: [...claimsOfIdToken, ...claimsOfScopes(knows.told)],
+    claims_supported: [...claimsOfIdToken, ...(knows.isFront ? ['tenant'] : []), ...claimsOfScopes(knows.told)],
   }
 }
