@@ -11,7 +11,6 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { httpErrors } from './error.js'
 import type { FormRefusal, SingleValuedForm } from './form.js'
-import type { NamingCredential } from './front.js'
 import type { RateLimitName } from './rate-limit.js'
 import type { ResolvedTenant } from './tenant.js'
 import { type RefusalShape, refuseAsProblem, refuseHttp } from './write-error.js'
@@ -82,6 +81,9 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly parse?: Parser<Parsed> | ((http: HttpRequest) => Result<Parsed, Answer>)
   readonly run: (http: HttpRequest<Parsed, Caller>, deps: BrokerDeps) => Promise<Answer> | Answer
 }
+
+/** The credential by which a request at the front issuer names its tenant; `undefined`: by none. It is proven later, as at a tenant's own issuer. */
+export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => string | undefined
 
 /** An endpoint whose types have been checked and put away. */
 export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'parse' | 'run'> & {

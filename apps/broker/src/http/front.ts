@@ -7,11 +7,8 @@
 import { tenantNamedBy } from '@drawbridge/core/oauth/front-credential'
 import { type IssuerId, type TenantSlug, vendorSlug } from '@drawbridge/core/tenant/ids'
 import type { BrokerDeps } from '../deps.js'
-import type { Endpoint, HttpRequest } from './endpoint.js'
+import type { Endpoint, HttpRequest, NamingCredential } from './endpoint.js'
 import type { ResolvedTenant } from './tenant.js'
-
-/** The credential by which a request names its tenant; `undefined`: by none. It is proven later, as at a tenant's own issuer. */
-export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => string | undefined
 
 /** An endpoint of tenants' issuers, at the front: the same, at the address without the tenant. */
 export const atFront = (endpoint: Endpoint, namedBy: NamingCredential = () => undefined): Endpoint => ({
