@@ -96,6 +96,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   softwareStatements: { required: false, issuers: [] },
   dpop: { boundTokensDemanded: false, nonceDemanded: true },
   pushedRequests: { required: false },
+  subjectTypes: { pairwiseByDefault: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: {
@@ -265,6 +266,7 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
     softwareStatements: fc.record({ required: fc.constant(false), issuers: fc.constantFrom([], [aPublisher]) }),
     dpop: fc.record({ boundTokensDemanded: fc.boolean(), nonceDemanded: fc.boolean() }),
     pushedRequests: fc.record({ required: fc.boolean() }),
+    subjectTypes: fc.record({ pairwiseByDefault: fc.boolean() }),
     loginTracing: fc.record({ recordClaims: fc.boolean() }),
     loginRecording: fc.record({ recordLogins: fc.boolean() }),
     choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),

@@ -1,8 +1,9 @@
 /** Our own matrix of requirements, asked of a running broker over HTTP. docs/reference/spec-coverage.md prints the same table. */
 import { generateKeyPairSync } from 'node:crypto'
 import { matrix } from '@drawbridge/conformance/matrix'
-import type { Gate, Target } from '@drawbridge/conformance/requirement'
+import type { Gate, ShownCertificate, Target } from '@drawbridge/conformance/requirement'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
+import { aClientCertificate, asByteSequence, type CertificateParts, common, nameOf } from '@drawbridge/testkit/a-client-certificate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aFrontIssuer } from './a-front-issuer.js'
@@ -11,11 +12,30 @@ import { aProduct, type Company, type Product } from './a-product.js'
 import { aPublisherOf } from './a-publisher.js'
 import { anAgentOf } from './an-agent.js'
 
+const proxySecret = 'of-the-proxy-0123456789abcdef0123'
+const behindProxy = {
+  DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER: 'client-cert',
+  DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1',
+  DRAWBRIDGE_PROXY_SECRETS: proxySecret,
+}
+/** As a proxy hands a certificate on. */
+const handedOn = (parts: CertificateParts, secret = proxySecret) => ({
+  'client-cert': asByteSequence(aClientCertificate(parts).octets),
+  'drawbridge-proxy-secret': secret,
+})
+const ofCertified = { subject: nameOf(common('certified')) }
+const certificates: Readonly<Record<ShownCertificate, Readonly<Record<string, string>>>> = {
+  own: handedOn(ofCertified),
+  'of-other': handedOn({ subject: nameOf(common('other')) }),
+  lapsed: handedOn({ ...ofCertified, until: new Date(Date.now() - 60_000) }),
+  'own-by-stranger': handedOn(ofCertified, 'of-nobody'),
+}
+
 let product: Product
 let target: Target
 
 beforeAll(async () => {
-  product = await aProduct()
+  product = await aProduct(behindProxy)
   const made = async (company: Company, body: object) => {
     const { status, json } = await product.admin('POST', `/tenants/${company}/clients`, body)
     expect({ status, json }).toMatchObject({ status: 201 })
@@ -25,6 +45,7 @@ beforeAll(async () => {
   for (const company of ['acme', 'globex'] as const)
     await made(company, { clientId: client.id, name: 'Twin', redirectUris: [client.redirectUri], preApproved: true })
   await aFrontIssuer(product, { clientId: client.id, name: 'Twin', redirectUris: [client.redirectUri], preApproved: true })
+  await made('acme', { clientId: 'pairwise', name: 'Pairwise', redirectUris: [webRedirectUri], preApproved: true, subjectType: 'pairwise' })
   const machine = await made('acme', {
     name: 'Machine',
     grantTypes: ['client_credentials'],
@@ -37,6 +58,13 @@ beforeAll(async () => {
     grantTypes: ['client_credentials'],
     tokenEndpointAuthMethod: 'private_key_jwt',
     jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k' }] },
+    scopeCeiling: ['documents:read'],
+  })
+  const certified = await made('acme', {
+    name: 'Certified',
+    grantTypes: ['client_credentials'],
+    tokenEndpointAuthMethod: 'tls_client_auth',
+    certificateName: { kind: 'subject_dn', value: 'CN=certified' },
     scopeCeiling: ['documents:read'],
   })
   const issuer = product.issuer('acme')
@@ -60,6 +88,8 @@ beforeAll(async () => {
     assertSaml: agent.assertSaml,
     state: await aPublisherOf(product, 'acme'),
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
+    pairwise: { id: 'pairwise', redirectUri: webRedirectUri },
+    certified: { id: String(certified['clientId']), showing: (which) => certificates[which] },
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
     openGate: () => openGate(otherClientId),

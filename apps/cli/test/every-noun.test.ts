@@ -67,6 +67,7 @@ const whole = {
   },
   dpop: { boundTokensDemanded: false, nonceDemanded: true },
   pushedRequests: { required: true },
+  subjectTypes: { pairwiseByDefault: true },
   loginTracing: { recordClaims: true },
   loginRecording: { recordLogins: true },
   policy: '# as somebody wrote it\nversion: 1\nrules:\n  - name: all\n    effect: grant\n    everyone: true\n    scopes: ["*"]\n',

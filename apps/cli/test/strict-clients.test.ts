@@ -87,8 +87,8 @@ const ways: Readonly<Record<string, Way>> = {
 }
 
 type BuildUrl = (config: openid.Configuration, parameters: Record<string, string>) => URL | Promise<URL>
-async function signIn(way: keyof typeof ways, build: BuildUrl = openid.buildAuthorizationUrl) {
-  const { clientId, auth, back } = await (ways[way] as Way).open()
+const signIn = async (way: keyof typeof ways, build?: BuildUrl) => signInBy(await (ways[way] as Way).open(), build)
+async function signInBy({ clientId, auth, back }: Awaited<ReturnType<Way['open']>>, build: BuildUrl = openid.buildAuthorizationUrl) {
   const config = await openid.discovery(new URL(issuer), clientId, undefined, auth, { execute: [openid.allowInsecureRequests] })
   openid.enableNonRepudiationChecks(config)
   const pkceCodeVerifier = openid.randomPKCECodeVerifier()
@@ -251,6 +251,43 @@ async function introspected(token: string): Promise<oauth.IntrospectionResponse>
 }
 const discovered = async () =>
   oauth.processDiscoveryResponse(new URL(issuer), await oauth.discoveryRequest(new URL(issuer), { algorithm: 'oauth2', ...insecure }))
+
+it('openid-client knows a person by the sub of its own sector, in the ID token and at userinfo', async () => {
+  const redirectUris = [webRedirectUri]
+  const sectored = await aConfidentialClient({ redirectUris, tokenEndpointAuthMethod: 'client_secret_post', subjectType: 'pairwise' })
+  const subs = []
+  for (const open of [
+    async () => ({ clientId: sectored.clientId, auth: openid.ClientSecretPost(sectored.secret), back: webRedirectUri }),
+    (ways['client_secret_post'] as Way).open,
+  ]) {
+    const { config, checks, answer } = await signInBy(await open())
+    const tokens = await openid.authorizationCodeGrant(config, answer, checks, { resource: product.mcpUrl })
+    const { sub } = tokens.claims() ?? { sub: '' }
+    expect(await openid.fetchUserInfo(config, tokens.access_token, sub)).toEqual({ sub })
+    subs.push(sub)
+  }
+  expect(subs[0]).not.toBe(subs[1])
+})
+
+it('openid-client goes from one secret to the next without a moment in which it has none', async () => {
+  const { clientId, secret } = await aConfidentialClient({
+    grantTypes: ['client_credentials'],
+    tokenEndpointAuthMethod: 'client_secret_basic',
+  })
+  const ask = async (by: string) => {
+    const config = await openid.discovery(new URL(issuer), clientId, undefined, openid.ClientSecretBasic(by), {
+      execute: [openid.allowInsecureRequests],
+    })
+    return openid.clientCredentialsGrant(config, { resource: product.mcpUrl, scope: 'documents:read' })
+  }
+  const { json } = await product.admin('POST', `/tenants/acme/clients/${clientId}/secrets`, {})
+  const next = String(json['clientSecret'])
+  for (const by of [secret, next]) expect(await ask(by)).toHaveProperty('access_token')
+  const [{ id: former }] = json['secrets'] as [{ id: string }]
+  expect((await product.admin('DELETE', `/tenants/acme/clients/${clientId}/secrets/${former}`)).status).toBe(200)
+  await expect(ask(secret)).rejects.toMatchObject({ status: 401 })
+  expect(await ask(next)).toHaveProperty('access_token')
+})
 
 describe('oauth4webapi, a client in its own name', () => {
   const methods = {

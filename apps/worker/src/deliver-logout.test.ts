@@ -2,13 +2,14 @@
 import { instant } from '@drawbridge/core/instant'
 import type { DeprovisioningSource, DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
 import type { BrowserSessionId, DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
+import { generatePairwiseKey, pairwiseSubject } from '@drawbridge/crypto/pairwise-subject'
 import { deprovision } from '@drawbridge/store/deprovisioning'
 import { endWhatHangsOn } from '@drawbridge/store/end-session'
 import { inTenant } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { countOf, jobDeps, random } from '../test/a-company.js'
+import { countOf, installationId, jobDeps, random, sealer } from '../test/a-company.js'
 import { aReceiver, type Heard } from '../test/a-receiver.js'
 import { aToldCompany } from '../test/a-told-client.js'
 import { deliverDue } from './deliver.js'
@@ -179,6 +180,26 @@ it('a client that wants no logouts any more is not called: its message is given 
   await sweep()
   expect(receiver.heard).toHaveLength(1)
   expect(await countOf(fixture, "deliveries WHERE reason = 'no_longer_wanted' AND dead_at IS NOT NULL")).toBe(1)
+})
+
+it('a client that knows people by a sub of its own hears of them by that, and of nobody before it was ever told of one', async () => {
+  receiver.answerWith(200)
+  await acme.aClient('sectored', `${receiver.origin}/sectored`)
+  await asOwner(fixture.ownerUrl, "UPDATE clients SET sector_identifier = 'app.example' WHERE client_id = 'sectored'")
+  const [gil, hal] = [await acme.aPerson('gil'), await acme.aPerson('hal')]
+  for (const person of [gil, hal]) await acme.aGrant('sectored', person)
+  await end('subject', gil)
+  await sweep()
+  expect(await told()).toEqual([])
+  const [id, key] = [random.uuid(), generatePairwiseKey(random)]
+  const place = { installation: installationId, tenant: acme.tenant, table: 'pairwise_keys', column: 'sealed_key', row: id }
+  await asOwner(fixture.ownerUrl, 'INSERT INTO pairwise_keys (tenant_id, id, sealed_key, created_at) VALUES ($1, $2, $3, now())', [
+    ...[acme.tenant, id, sealer.seal(key, place)],
+  ])
+  await end('subject', hal)
+  await sweep()
+  const sub = pairwiseSubject(key, { issuerId: acme.issuerId, sector: 'app.example', subject: hal })
+  expect(await told()).toEqual([{ client: 'sectored', sub }])
 })
 
 it('nothing of a token rests in the table', async () => {

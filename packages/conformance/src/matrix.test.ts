@@ -58,6 +58,8 @@ beforeAll(async () => {
     assertSaml: async () => 'PHNhbWw',
     state: async () => 'a.b.c',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
+    pairwise: { id: 'pairwise', redirectUri: client.redirectUri },
+    certified: { id: 'certified', showing: () => ({}) },
     resourceCredential: { id: 'rs', secret: 'secret' },
     signIn: async () => `${client.redirectUri}?code=a`,
     openGate: async () => ({ headers: {}, action: `${origin}/gate`, fields: {}, cookie: '' }),

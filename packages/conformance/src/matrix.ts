@@ -1,6 +1,7 @@
 /** The whole matrix: requirement, section, level and test in one row, so that no row is without a test. */
 import { authorizationEndpointRequirements } from './authorization-endpoint.js'
 import { clientAssertionRequirements } from './client-assertion.js'
+import { clientCertificateRequirements } from './client-certificate.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { dpopRequirements } from './dpop.js'
 import { frontIssuerRequirements } from './front-issuer.js'
@@ -24,6 +25,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'SAML assertions at the token endpoint': samlBearerRequirements,
   'Devices without a browser': deviceAuthorizationRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
+  'Clients that prove themselves by a certificate': clientCertificateRequirements,
   'Tokens that are bound to a key': dpopRequirements,
   'Tokens that are exchanged': tokenExchangeRequirements,
   Userinfo: userinfoRequirements,

@@ -45,6 +45,12 @@ const names = {
 
 export const metadataRequirements: readonly Requirement[] = [
   {
+    section: 'OpenID Connect Discovery 1.0 §3',
+    level: 'MUST',
+    says: 'says by which types of sub it knows people',
+    ask: async (target) => includesAll((await documentOf(target))['subject_types_supported'], ['public', 'pairwise']),
+  },
+  {
     section: 'MCP Enterprise-Managed Authorization',
     level: 'SHOULD',
     says: 'says that it accepts ID-JAGs and the grant type that they come by, and not whose',

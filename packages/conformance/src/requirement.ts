@@ -38,12 +38,18 @@ export type Target = {
   readonly state: (change: StatementChange) => Promise<string>
   /** In its own name, with a key of P-256 by which it proves itself, at `issuer` alone. */
   readonly keyed: { readonly id: string; readonly kid: string; readonly privateKey: KeyObject }
+  /** In its own name, by a certificate, at `issuer` alone. `showing`: the headers of a proxy that verified this certificate, or of one that is not ours. */
+  readonly certified: { readonly id: string; readonly showing: (which: ShownCertificate) => Readonly<Record<string, string>> }
+  /** Public and approved like `client`; it asked for a sub of its own. */
+  readonly pairwise: { readonly id: string; readonly redirectUri: string }
   readonly resourceCredential: { readonly id: string; readonly secret: string }
   /** Follows an authorization URL as the person would; resolves with the address at which the browser ends. */
   readonly signIn: (authorizationUrl: string) => Promise<string>
   /** The first page that a client which nobody approved shows to a new browser. */
   readonly openGate: () => Promise<Gate>
 }
+/** Its own, one of another name, one of its name that is over, and its own in the words of a stranger. */
+export type ShownCertificate = 'own' | 'of-other' | 'lapsed' | 'own-by-stranger'
 export type AssertionChange = {
   readonly header?: Readonly<Record<string, unknown>>
   readonly claims?: Readonly<Record<string, unknown>>

@@ -5,9 +5,12 @@ import { authorizeUrl, codeForm, type Parameters, post, type Requirement, someTo
 const at = ({ issuer }: Target): string => `${issuer}/userinfo`
 
 /** Of a client that asked for `openid`: its access token, and whom its ID token names. */
-async function openidTokens(target: Target): Promise<{ readonly accessToken: string; readonly sub: unknown }> {
-  const back = new URL(await target.signIn(authorizeUrl(target, { scope: 'openid' })))
-  const { json } = await post(`${target.issuer}/token`, codeForm(target, back.searchParams.get('code') ?? ''))
+async function openidTokens(
+  target: Target,
+  client: { readonly id: string; readonly redirectUri: string } = target.client,
+): Promise<{ readonly accessToken: string; readonly sub: unknown }> {
+  const back = new URL(await target.signIn(authorizeUrl({ ...target, client }, { scope: 'openid' })))
+  const { json } = await post(`${target.issuer}/token`, codeForm({ ...target, client }, back.searchParams.get('code') ?? ''))
   const claims = JSON.parse(Buffer.from(String(json['id_token']).split('.')[1] ?? '', 'base64url').toString()) as { sub: unknown }
   return { accessToken: String(json['access_token']), sub: claims.sub }
 }
@@ -26,6 +29,23 @@ function challenged({ status, headers }: Awaited<ReturnType<typeof ask>>, expect
 }
 
 export const userinfoRequirements: readonly Requirement[] = [
+  {
+    section: 'OpenID Connect Core 1.0 §8.1',
+    level: 'MUST',
+    says: 'tells a client that wants a sub of its own another one than others are told, always the same, at userinfo too',
+    ask: async (target) => {
+      const [first, again, other] = [
+        await openidTokens(target, target.pairwise),
+        await openidTokens(target, target.pairwise),
+        await openidTokens(target),
+      ]
+      assert.equal(typeof first.sub, 'string')
+      assert.equal(first.sub, again.sub)
+      assert.notEqual(first.sub, other.sub)
+      const { status, json } = await ask(target, { method: 'GET', ...bearing(first.accessToken) })
+      assert.deepEqual([status, json['sub']], [200, first.sub])
+    },
+  },
   ...(['GET', 'POST'] as const).map(
     (method): Requirement => ({
       section: 'OpenID Connect Core 1.0 §5.3.1',

@@ -19,6 +19,17 @@ const production = {
   DRAWBRIDGE_MASTER_KEYS: key,
 }
 
+const certificates = {
+  DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER: 'Client-Cert',
+  DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1',
+  DRAWBRIDGE_PROXY_SECRETS: `${'x'.repeat(32)}, ${'y'.repeat(40)}`,
+}
+test('a proxy may show either of two secrets while one is replaced', () => {
+  const { clientCertificateHeader, proxySecrets } = readEnv({ ...certificates, DRAWBRIDGE_MTLS_URL: 'https://mtls.example.com' })
+  expect(clientCertificateHeader).toBe('client-cert')
+  expect(proxySecrets.map((secret) => secret.reveal().length)).toEqual([32, 40])
+})
+
 test('an empty environment is a loopback start with the embedded database', () => {
   expect(readEnv({})).toMatchObject({
     production: false,
@@ -79,6 +90,21 @@ test.each([
   { when: 'an alias of a KMS key', source: { DRAWBRIDGE_KMS_KEY: 'arn:aws:kms:eu-central-1:111122223333:alias/mine' } },
   { when: 'a KMS key of no region', source: { DRAWBRIDGE_KMS_KEY: '1234abcd-12ab-34cd-56ef-1234567890ab' } },
   { when: 'a country header that no proxy of the operator’s own writes', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf-ipcountry' } },
+  {
+    when: 'certificates of clients without a proxy of the operator’s own',
+    source: { DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER: 'client-cert', DRAWBRIDGE_PROXY_SECRETS: 'x'.repeat(32) },
+  },
+  {
+    when: 'certificates of clients that any proxy may hand on',
+    source: { DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER: 'client-cert', DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1' },
+  },
+  {
+    when: 'a secret of a proxy that can be guessed',
+    source: { ...certificates, DRAWBRIDGE_PROXY_SECRETS: `${'x'.repeat(32)},short` },
+  },
+  { when: 'certificates in a header that means something else', source: { ...certificates, DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER: 'DPoP' } },
+  { when: 'an address for certificates where none is believed', source: { DRAWBRIDGE_MTLS_URL: 'https://mtls.example.com' } },
+  { when: 'certificates without TLS', source: { ...certificates, DRAWBRIDGE_MTLS_URL: 'http://mtls.example.com' } },
   { when: 'a country header that is none', source: { DRAWBRIDGE_COUNTRY_HEADER: 'cf ip', DRAWBRIDGE_TRUSTED_PROXY_HOPS: '1' } },
   {
     when: 'passkeys of another domain',

@@ -1,8 +1,9 @@
 /** What an admin does to a registered client beside governing it: corrects it, gives it a new secret, removes one that nobody used. */
+import type { Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { ClientId, CredentialHash, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type ClientRow, clientColumns, toClient } from './clients.js'
-import type { Db } from './transaction.js'
+import { type Db, toTimestamp } from './transaction.js'
 
 export type WhichClient = { readonly issuerId: IssuerId; readonly id: ClientId }
 
@@ -45,11 +46,18 @@ export async function updateRegistration(db: Db, tenant: TenantId, which: WhichC
   return rowCount === 1
 }
 
-/** The old secret is worth nothing from this commit on. Only of a client that has one. Answers whether there was one. */
-export async function replaceClientSecret(db: Db, tenant: TenantId, which: WhichClient, hash: CredentialHash): Promise<boolean> {
+/** What there was of secrets is worth nothing from this commit on. Only of a client that has one. Answers whether there was one. */
+export async function replaceClientSecret(
+  db: Db,
+  tenant: TenantId,
+  which: WhichClient,
+  { hash, now }: { readonly hash: CredentialHash; readonly now: Instant },
+): Promise<boolean> {
   const { rowCount } = await db.query(
-    'UPDATE clients SET secret_hash = $4 WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND secret_hash IS NOT NULL',
-    [tenant, which.issuerId, which.id, hash],
+    `UPDATE clients SET secret_hash = $4, secret_created_at = $5, secret_expires_at = NULL, secret_used_at = NULL,
+       second_secret_hash = NULL, second_secret_created_at = NULL, second_secret_expires_at = NULL, second_secret_used_at = NULL
+     WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND secret_hash IS NOT NULL`,
+    [tenant, which.issuerId, which.id, hash, toTimestamp(now)],
   )
   return rowCount === 1
 }

@@ -11,18 +11,20 @@ import { type ApprovedDigests, digestsOf, lossOf, silence, tellLoss } from './lo
 import type { Db } from './transaction.js'
 
 /** What was approved holds for what the document says now. NULL: nothing was. */
-const approvalHolds = `coalesce(($27::jsonb || coalesce(clients.approved_digests, $25::jsonb)) @> (EXCLUDED.document_digests - 'document'), false)`
+const approvalHolds = `coalesce(($30::jsonb || coalesce(clients.approved_digests, $28::jsonb)) @> (EXCLUDED.document_digests - 'document'), false)`
 
-const upsert = `${insertClientText({ columns: ', document_digests', values: ', $24::jsonb' })}
+const upsert = `${insertClientText({ columns: ', document_digests', values: ', $27::jsonb' })}
   ON CONFLICT (tenant_id, issuer_id, client_id) DO UPDATE SET name = EXCLUDED.name, redirect_uris = EXCLUDED.redirect_uris,
     grant_types = EXCLUDED.grant_types, token_endpoint_auth_method = EXCLUDED.token_endpoint_auth_method, jwks = EXCLUDED.jwks, jwks_uri = EXCLUDED.jwks_uri,
     application_type = EXCLUDED.application_type, document_expires_at = EXCLUDED.document_expires_at,
     backchannel_logout_uri = EXCLUDED.backchannel_logout_uri, backchannel_logout_session_required = EXCLUDED.backchannel_logout_session_required,
     post_logout_redirect_uris = EXCLUDED.post_logout_redirect_uris, require_pushed_requests = EXCLUDED.require_pushed_requests,
-    dpop_bound_access_tokens = EXCLUDED.dpop_bound_access_tokens, logo_uri = EXCLUDED.logo_uri, document_digests = EXCLUDED.document_digests,
+    dpop_bound_access_tokens = EXCLUDED.dpop_bound_access_tokens, sector_identifier = EXCLUDED.sector_identifier,
+    logo_uri = EXCLUDED.logo_uri,
+    document_digests = EXCLUDED.document_digests,
     pre_approved = clients.pre_approved AND ${approvalHolds},
-    approved_digests = CASE WHEN clients.pre_approved THEN coalesce(clients.approved_digests, $25) END,
-    approval_lost = CASE WHEN clients.pre_approved AND NOT ${approvalHolds} THEN $26::jsonb ELSE clients.approval_lost END
+    approved_digests = CASE WHEN clients.pre_approved THEN coalesce(clients.approved_digests, $28) END,
+    approval_lost = CASE WHEN clients.pre_approved AND NOT ${approvalHolds} THEN $29::jsonb ELSE clients.approval_lost END
   WHERE clients.kind = 'metadata_document' RETURNING ${clientColumns}`
 
 type Before = ClientRow & { approved_digests: ApprovedDigests | null }

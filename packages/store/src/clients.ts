@@ -2,11 +2,13 @@
 
 import type { Instant } from '@drawbridge/core/instant'
 import type { ApprovalLost, Client, ClientAuthMethod, ClientKind } from '@drawbridge/core/oauth/client'
+import { certificateNameFromJson } from '@drawbridge/core/oauth/client-certificate'
 import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
+import { type ClientSecretRow, clientSecretColumns, toSecrets } from './client-secrets.js'
 import { type Db, type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
-export type ClientRow = {
+export type ClientRow = ClientSecretRow & {
   tenant_id: TenantId
   issuer_id: IssuerId
   client_id: ClientId
@@ -15,7 +17,6 @@ export type ClientRow = {
   redirect_uris: string[]
   grant_types: string[]
   token_endpoint_auth_method: ClientAuthMethod
-  secret_hash: CredentialHash | null
   jwks: unknown
   application_type: 'native' | 'web'
   pre_approved: boolean
@@ -34,15 +35,18 @@ export type ClientRow = {
   approval_lost: ApprovalLost | null
   last_used_at: Instant | null
   dpop_bound_access_tokens: boolean
+  certificate_name: unknown
+  sector_identifier: string | null
+  sector_identifier_uri: string | null
   stated: { readonly issuer: string; readonly softwareId: string | null } | null
   logo_uri: string | null
 }
 
-export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
+export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
-  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, logo_uri,
-  software_statement - 'text' AS stated`
+  jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri,
+  logo_uri, software_statement - 'text' AS stated, ${clientSecretColumns}`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -53,7 +57,7 @@ export const toClient = (row: ClientRow): Client => ({
   redirectUris: row.redirect_uris,
   grantTypes: row.grant_types,
   authMethod: row.token_endpoint_auth_method,
-  secretHash: row.secret_hash ?? undefined,
+  secrets: toSecrets(row),
   jwks: row.jwks ?? undefined,
   applicationType: row.application_type,
   preApproved: row.pre_approved,
@@ -72,6 +76,9 @@ export const toClient = (row: ClientRow): Client => ({
   approvalLost: row.approval_lost ?? undefined,
   lastUsedAt: row.last_used_at ?? undefined,
   dpopBoundAccessTokens: row.dpop_bound_access_tokens,
+  certificateName: certificateNameFromJson(row.certificate_name),
+  sectorIdentifier: row.sector_identifier ?? undefined,
+  sectorIdentifierUri: row.sector_identifier_uri ?? undefined,
   stated: row.stated === null ? undefined : { issuer: row.stated.issuer, softwareId: row.stated.softwareId ?? undefined },
   logoUri: row.logo_uri ?? undefined,
 })
@@ -88,7 +95,9 @@ export async function findClient(hot: HotDb, tenant: TenantId, issuer: IssuerId,
   return rows[0] && toClient(rows[0])
 }
 
-export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'blockedAt' | 'documentExpiresAt'> & {
+export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'blockedAt' | 'documentExpiresAt' | 'secrets'> & {
+  /** Its first secret. */
+  readonly secretHash: CredentialHash | undefined
   readonly documentExpiresAt?: Instant | undefined
   readonly now: Instant
 }
@@ -96,12 +105,12 @@ export type ClientDraft = Omit<Client, 'tenantId' | 'epoch' | 'version' | 'block
 const insertColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, document_expires_at, created_at,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, jwks_uri, require_pushed_requests,
-  dpop_bound_access_tokens, logo_uri`
+  dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri, logo_uri, secret_created_at`
 
-/** `$1` to `$23` are the values; whoever adds columns adds theirs behind. */
+/** `$1` to `$26` are the values; whoever adds columns adds theirs behind. */
 export const insertClientText = (more: { readonly columns: string; readonly values: string } = { columns: '', values: '' }): string =>
   `INSERT INTO clients (${insertColumns}${more.columns})
-   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23${more.values})`
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, CASE WHEN $9::bytea IS NOT NULL THEN $16::timestamptz END${more.values})`
 
 export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unknown[] => [
   tenant,
@@ -126,6 +135,9 @@ export const clientValues = (tenant: TenantId, draft: ClientDraft): readonly unk
   draft.jwksUri ?? null,
   draft.requirePushedAuthorizationRequests ?? false,
   draft.dpopBoundAccessTokens ?? false,
+  draft.certificateName === undefined ? null : JSON.stringify(draft.certificateName),
+  draft.sectorIdentifier ?? null,
+  draft.sectorIdentifierUri ?? null,
   draft.logoUri ?? null,
 ]
 

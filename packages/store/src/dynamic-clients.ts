@@ -21,7 +21,7 @@ export type RegistrationDraft = Omit<ClientDraft, 'stated'> & {
   readonly software: StatedSoftware | undefined
 }
 
-const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash, software_statement, approved_digests', values: ', $24::jsonb, $25, $26::jsonb, CASE WHEN $12 THEN $24::jsonb END' })} RETURNING ${clientColumns}`
+const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash, software_statement, approved_digests', values: ', $27::jsonb, $28, $29::jsonb, CASE WHEN $12 THEN $27::jsonb END' })} RETURNING ${clientColumns}`
 
 /**
  * Never more than `most` of a tenant live, however many register at once. Where there are so many, the oldest that nobody has used makes room, unless
@@ -57,7 +57,7 @@ async function countDynamicClients(db: Db, tenant: TenantId): Promise<number> {
 }
 
 /** What ends a registration here and now, whoever had an eye on the row: everything made for it is dead, and nobody can open it again. */
-const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash = NULL, blocked_at = coalesce(blocked_at, $2), epoch = epoch + 1, barrier_at = $2`
+const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash = NULL, second_secret_hash = NULL, blocked_at = coalesce(blocked_at, $2), epoch = epoch + 1, barrier_at = $2`
 
 /**
  * A pending sign-in saves nobody, because strangers can begin one; nor does an approval by a statement, which they can copy. A grant does, which takes a
@@ -111,11 +111,18 @@ function toRegistration(row: RegistrationRow): Registration {
   return { client, tokenHash: row.registration_token_hash, software }
 }
 
-const updateText = `UPDATE clients SET name = $4, redirect_uris = $5, grant_types = $6, token_endpoint_auth_method = $7, secret_hash = $8, jwks = $9::jsonb,
+/** The secret that the client named stays as it is, until its end; a new one takes the place of all. */
+const kept = (member: string) =>
+  `CASE WHEN $8 = secret_hash THEN secret_${member} WHEN $8 = second_secret_hash THEN second_secret_${member} END`
+const secretSaid = `secret_hash = $8, secret_created_at = CASE WHEN $8 IN (secret_hash, second_secret_hash) THEN ${kept('created_at')} WHEN $8 IS NOT NULL THEN $25 END,
+    secret_expires_at = ${kept('expires_at')}, secret_used_at = ${kept('used_at')},
+    second_secret_hash = NULL, second_secret_created_at = NULL, second_secret_expires_at = NULL, second_secret_used_at = NULL`
+
+const updateText = `UPDATE clients SET name = $4, redirect_uris = $5, grant_types = $6, token_endpoint_auth_method = $7, jwks = $9::jsonb, ${secretSaid},
     jwks_uri = $10, application_type = $11, backchannel_logout_uri = $12, backchannel_logout_session_required = $13, post_logout_redirect_uris = $14,
-    require_pushed_requests = $15, dpop_bound_access_tokens = $16, logo_uri = $17, document_digests = $18::jsonb, registration_token_hash = $19,
-    pre_approved = pre_approved AND $20::jsonb IS NULL, approved_digests = CASE WHEN $20::jsonb IS NULL THEN approved_digests END,
-    approval_lost = coalesce($20::jsonb, approval_lost), software_statement = $21::jsonb
+    require_pushed_requests = $15, dpop_bound_access_tokens = $16, certificate_name = $17::jsonb, sector_identifier = $18, sector_identifier_uri = $19,
+    logo_uri = $20, document_digests = $21::jsonb, registration_token_hash = $22, pre_approved = pre_approved AND $23::jsonb IS NULL,
+    approved_digests = CASE WHEN $23::jsonb IS NULL THEN approved_digests END, approval_lost = coalesce($23::jsonb, approval_lost), software_statement = $24::jsonb
   WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 RETURNING ${clientColumns}`
 
 const updateValues = (tenant: TenantId, draft: RegistrationDraft): readonly unknown[] => [
@@ -124,6 +131,9 @@ const updateValues = (tenant: TenantId, draft: RegistrationDraft): readonly unkn
   ...[draft.backchannelLogoutUri ?? null, draft.backchannelLogoutSessionRequired ?? false, draft.postLogoutRedirectUris],
   draft.requirePushedAuthorizationRequests ?? false,
   draft.dpopBoundAccessTokens ?? false,
+  draft.certificateName === undefined ? null : JSON.stringify(draft.certificateName),
+  draft.sectorIdentifier ?? null,
+  draft.sectorIdentifierUri ?? null,
   draft.logoUri ?? null,
 ]
 
@@ -151,6 +161,7 @@ export async function replaceRegistration(
     draft.registrationTokenHash,
     lost === undefined ? null : JSON.stringify(lost),
     toJson(draft.software),
+    toTimestamp(draft.now),
   ])
   const client = toClient(rows[0] as ClientRow)
   if (lost) await tellLoss(db, tenant, client, lost)

@@ -50,6 +50,7 @@ const judgedOf = (client: Client): JudgedClient => ({
   dpopBoundAccessTokens: client.dpopBoundAccessTokens,
   jwks: client.jwks,
   jwksUri: client.jwksUri,
+  certificateName: client.certificateName,
   backchannelLogoutUri: client.backchannelLogoutUri,
   postLogoutRedirectUris: client.postLogoutRedirectUris,
 })

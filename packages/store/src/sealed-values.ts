@@ -12,6 +12,7 @@ export const lastingSealedColumns = [
   { table: 'connection_keys', column: 'sealed_private_key' },
   { table: 'login_traces', column: 'sealed' },
   { table: 'factors', column: 'sealed_secret' },
+  { table: 'pairwise_keys', column: 'sealed_key' },
   { table: 'webhook_endpoints', column: 'sealed_secret' },
   { table: 'webhook_endpoints', column: 'sealed_former_secret' },
   { table: 'recorded_logins', column: 'sealed' },

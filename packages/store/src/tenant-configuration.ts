@@ -76,6 +76,9 @@ export type StoredConfiguration = {
   readonly requirePushedRequests: boolean
   /** As `core/oauth/userinfo` reads it. */
   readonly toldOfPeople: unknown
+  readonly pairwiseByDefault: boolean
+  /** Behind the pairwise `sub`s; made when the first is needed. */
+  readonly sealedPairwiseKey: { readonly id: string; readonly sealed: Buffer } | undefined
   /** What policy decides on its logins is recorded. */
   readonly recordsLogins: boolean
   /** Never there but in a lab. */
@@ -95,10 +98,11 @@ export async function findConfigurationVersionAcrossTenants(database: Database, 
 }
 
 const loadText = `
-SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor, t.client_registration, t.require_pushed_requests, t.told_of_people, t.dpop, t.token_exchange, t.device_grant, t.software_statements, t.records_logins,
+SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor, t.client_registration, t.require_pushed_requests, t.told_of_people, t.pairwise_by_default, t.dpop, t.token_exchange, t.device_grant, t.software_statements, t.records_logins,
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id ORDER BY p.version DESC LIMIT 1) AS policy_document,
   (SELECT jsonb_build_object('version', p.version, 'document', p.document) FROM policies p WHERE p.tenant_id = $2 ORDER BY p.version DESC LIMIT 1) AS wall,
   i.id AS issuer_id, i.url AS issuer_url, i.kind AS issuer_kind, signer.tenant_id AS signer_tenant_id, signer.id AS signer_id, own.url AS home,
+  (SELECT jsonb_build_object('id', p.id, 'sealed', encode(p.sealed_key, 'base64')) FROM pairwise_keys p WHERE p.tenant_id = t.id) AS pairwise_key,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'tenantId', k.tenant_id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
       'sealedPrivateKey', encode(k.sealed_private_key, 'base64'), 'certificate', k.certificate) ORDER BY k.created_at), '[]')
     FROM signing_keys k WHERE k.tenant_id IN (t.id, signer.tenant_id) AND k.withdrawn_at IS NULL
@@ -133,6 +137,9 @@ export async function loadConfigurationAcrossTenants(
   const { rows } = await database.acrossPool.query({ name: 'load_configuration', text: loadText, values: [slug, vendorTenantId, at] })
   return rows[0] === undefined ? undefined : toConfiguration(rows[0] as Row)
 }
+
+const toSealedKey = (key: { readonly id: string; readonly sealed: string } | null) =>
+  key === null ? undefined : { id: key.id, sealed: Buffer.from(key.sealed, 'base64') }
 
 function toConfiguration(row: Row): StoredConfiguration {
   const keys = row['signing_keys'] as (Row & { sealedPrivateKey: string; certificate: string | null })[]
@@ -185,6 +192,8 @@ function toConfiguration(row: Row): StoredConfiguration {
     tokenExchange: row['token_exchange'] ?? undefined,
     requirePushedRequests: row['require_pushed_requests'] as boolean,
     toldOfPeople: row['told_of_people'] ?? undefined,
+    pairwiseByDefault: row['pairwise_by_default'] as boolean,
+    sealedPairwiseKey: toSealedKey(row['pairwise_key'] as { id: string; sealed: string } | null),
     recordsLogins: row['records_logins'] as boolean,
     labRateLimits: (row['lab_rate_limits'] as LabRateLimits | null) ?? undefined,
   }

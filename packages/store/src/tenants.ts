@@ -200,5 +200,15 @@ export async function findToldOfPeople(db: Db, tenant: TenantId): Promise<unknow
   return rows[0]?.told_of_people ?? undefined
 }
 
+/** Whether clients that become known from then on know people by a `sub` of their own. */
+export async function markPairwiseByDefault(db: Db, tenant: TenantId, isDefault: boolean): Promise<void> {
+  await db.query('UPDATE tenants SET pairwise_by_default = $2 WHERE id = $1', [tenant, isDefault])
+}
+
+export async function isPairwiseByDefault(db: Db, tenant: TenantId): Promise<boolean> {
+  const { rows } = await db.query<{ isDefault: boolean }>('SELECT pairwise_by_default AS "isDefault" FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.isDefault ?? false
+}
+
 /** Whether an error is PostgreSQL's refusal of a second row with the same unique key. */
 export const isUniqueViolation = (error: unknown): boolean => (error as { code?: unknown } | undefined)?.code === '23505'

@@ -10,7 +10,7 @@ import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 const statement = hotStatement({
   name: 'userinfo_of_grant',
   tenantParameter: 1,
-  text: `SELECT ${grantBarrierColumns}, g.audience, g.client_id, g.subject_id, g.identity_scopes, s.claims AS subject_claims,
+  text: `SELECT ${grantBarrierColumns}, g.audience, g.client_id, g.subject_id, g.identity_scopes, cl.sector_identifier, s.claims AS subject_claims,
       CASE WHEN s.id IS NOT NULL THEN ${directorySays({ connection: 's.connection_id', user: 's.scim_user_id' })} END AS directory_says
     FROM grants g ${grantStateJoins} WHERE g.tenant_id = $1 AND g.id = $3 AND g.issuer_id = $4`,
 })
@@ -20,6 +20,7 @@ type Row = GrantBarrierRow & {
   readonly client_id: string
   readonly subject_id: SubjectId | null
   readonly identity_scopes: readonly IdentityScope[]
+  readonly sector_identifier: string | null
   readonly subject_claims: unknown
   readonly directory_says: unknown
 }
@@ -30,6 +31,8 @@ export type PersonBehind = {
   /** `undefined`: a client in its own name. */
   readonly subjectId: SubjectId | undefined
   readonly identityScopes: readonly IdentityScope[]
+  /** Of the client: by its `sub` the person is told. */
+  readonly sectorIdentifier: string | undefined
   readonly claims: unknown
   readonly directorySays: unknown
   readonly epochs: Epochs
@@ -46,6 +49,7 @@ export async function findPersonBehind(hot: HotDb, asked: AskedOfGrant): Promise
   if (row === undefined || row.grant_refusal !== null) return undefined
   return {
     ...{ audience: row.audience, clientId: row.client_id, subjectId: row.subject_id ?? undefined, identityScopes: row.identity_scopes },
+    sectorIdentifier: row.sector_identifier ?? undefined,
     ...{ claims: row.subject_claims, directorySays: row.directory_says, epochs: epochsOf(row) },
     ...{ configurationVersion: row.configuration_version, unsettled: row.unsettled },
   }

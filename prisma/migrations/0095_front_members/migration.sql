@@ -66,6 +66,14 @@ CREATE TRIGGER front_configuration_changed AFTER INSERT OR UPDATE OR DELETE ON "
 
 -- A client that registered at the front is the vendor's row. A tenant at which somebody begins to use it gets a copy of its own, to which grants, codes and
 -- that tenant's say refer. The copy has no registration access token: its owner manages the one registration, and every copy follows.
+--
+-- What follows is every column but these: so whatever a later version lets a client say of itself follows, too.
+CREATE FUNCTION kept_by_front_clients() RETURNS text[] LANGUAGE sql IMMUTABLE AS $$
+  SELECT ARRAY['tenant_id', 'issuer_id', 'client_id', 'kind', 'pre_approved', 'approved_digests', 'approval_lost', 'scope_ceiling', 'access_token_ttl_seconds',
+    'registration_token_hash', 'epoch', 'barrier_at', 'blocked_at', 'document_expires_at', 'last_used_at', 'secret_used_at', 'second_secret_used_at', 'version',
+    'created_at']
+$$;
+
 CREATE FUNCTION adopt_front_client(adopting uuid, wanted text, at timestamptz) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 BEGIN
   IF adopting IS DISTINCT FROM NULLIF(current_setting('drawbridge.tenant_id', true), '')::uuid THEN
@@ -74,14 +82,13 @@ BEGIN
   -- Held, so that whoever changes or ends the registration meanwhile finds this copy.
   PERFORM 1 FROM clients AS c JOIN issuers AS front ON front.tenant_id = c.tenant_id AND front.id = c.issuer_id
     WHERE front.kind = 'front' AND c.client_id = wanted FOR SHARE OF c;
-  INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, jwks, jwks_uri,
-      dpop_bound_access_tokens, application_type, scope_ceiling, access_token_ttl_seconds, backchannel_logout_uri, require_pushed_requests,
-      post_logout_redirect_uris, backchannel_logout_session_required, document_digests, created_at)
-    SELECT member.tenant_id, member.id, c.client_id, c.kind, c.name, c.redirect_uris, c.grant_types, c.token_endpoint_auth_method, c.secret_hash, c.jwks, c.jwks_uri,
-      c.dpop_bound_access_tokens, c.application_type, c.scope_ceiling, c.access_token_ttl_seconds, c.backchannel_logout_uri, c.require_pushed_requests,
-      c.post_logout_redirect_uris, c.backchannel_logout_session_required, c.document_digests, at
+  INSERT INTO clients SELECT made.*
     FROM clients AS c JOIN issuers AS front ON front.tenant_id = c.tenant_id AND front.id = c.issuer_id AND front.kind = 'front'
       JOIN issuers AS member ON member.tenant_id = adopting AND member.kind = 'front_member'
+      CROSS JOIN LATERAL jsonb_populate_record(NULL::clients, to_jsonb(c)
+        - ARRAY['registration_token_hash', 'approved_digests', 'approval_lost', 'last_used_at', 'secret_used_at', 'second_secret_used_at']
+        || jsonb_build_object('tenant_id', member.tenant_id, 'issuer_id', member.id, 'pre_approved', false, 'epoch', 1, 'barrier_at', NULL,
+          'version', nextval('clients_version_seq'), 'created_at', at)) AS made
     WHERE c.client_id = wanted AND c.kind IN ('dynamic', 'preregistered') AND c.blocked_at IS NULL AND c.unregistered_at IS NULL
     ON CONFLICT DO NOTHING;
   RETURN EXISTS (SELECT 1 FROM clients AS c JOIN issuers AS member ON member.tenant_id = c.tenant_id AND member.id = c.issuer_id
@@ -96,25 +103,28 @@ CREATE FUNCTION follow_front_client() RETURNS trigger LANGUAGE plpgsql SECURITY 
 DECLARE
   copy record;
   event uuid;
+  following text;
+  -- One that describes itself is read from its document by every tenant for itself.
+  speaks boolean := NEW.kind <> 'metadata_document' AND to_jsonb(NEW) - kept_by_front_clients() IS DISTINCT FROM to_jsonb(OLD) - kept_by_front_clients();
 BEGIN
+  IF NOT speaks AND NEW.epoch = OLD.epoch AND NEW.blocked_at IS NOT DISTINCT FROM OLD.blocked_at THEN
+    RETURN NULL;
+  END IF;
   IF NOT EXISTS (SELECT 1 FROM issuers WHERE tenant_id = NEW.tenant_id AND id = NEW.issuer_id AND kind = 'front') THEN
     RETURN NULL;
   END IF;
+  SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO following FROM pg_attribute
+    WHERE attrelid = 'clients'::regclass AND attnum > 0 AND NOT attisdropped AND attname::text <> ALL (kept_by_front_clients());
   FOR copy IN SELECT c.tenant_id, c.issuer_id FROM clients AS c JOIN issuers AS i ON i.tenant_id = c.tenant_id AND i.id = c.issuer_id
       WHERE c.client_id = NEW.client_id AND i.kind = 'front_member' ORDER BY c.tenant_id LOOP
     UPDATE clients AS c SET
         blocked_at = CASE WHEN NEW.blocked_at IS NOT NULL AND OLD.blocked_at IS NULL THEN coalesce(c.blocked_at, NEW.blocked_at)
-          WHEN NEW.blocked_at IS NULL AND c.blocked_at = OLD.blocked_at THEN NULL ELSE c.blocked_at END
+          WHEN NEW.blocked_at IS NULL AND c.blocked_at = OLD.blocked_at THEN NULL ELSE c.blocked_at END,
+        pre_approved = c.pre_approved AND NEW.document_digests IS NOT DISTINCT FROM OLD.document_digests
       WHERE c.tenant_id = copy.tenant_id AND c.issuer_id = copy.issuer_id AND c.client_id = NEW.client_id;
-    -- One that describes itself is read from its document by every tenant for itself.
-    IF NEW.kind <> 'metadata_document' THEN
-      UPDATE clients AS c SET name = NEW.name, redirect_uris = NEW.redirect_uris, grant_types = NEW.grant_types,
-          token_endpoint_auth_method = NEW.token_endpoint_auth_method, secret_hash = NEW.secret_hash, jwks = NEW.jwks, jwks_uri = NEW.jwks_uri,
-          dpop_bound_access_tokens = NEW.dpop_bound_access_tokens, application_type = NEW.application_type, backchannel_logout_uri = NEW.backchannel_logout_uri,
-          require_pushed_requests = NEW.require_pushed_requests, post_logout_redirect_uris = NEW.post_logout_redirect_uris,
-          backchannel_logout_session_required = NEW.backchannel_logout_session_required, document_digests = NEW.document_digests,
-          pre_approved = c.pre_approved AND NEW.document_digests IS NOT DISTINCT FROM OLD.document_digests, unregistered_at = NEW.unregistered_at
-        WHERE c.tenant_id = copy.tenant_id AND c.issuer_id = copy.issuer_id AND c.client_id = NEW.client_id;
+    IF speaks THEN
+      EXECUTE format('UPDATE clients AS c SET (%1$s) = ROW(%2$s) WHERE c.tenant_id = $2 AND c.issuer_id = $3 AND c.client_id = ($1).client_id', following,
+        regexp_replace(following, '([^ ,]+)', '($1).\1', 'g')) USING NEW, copy.tenant_id, copy.issuer_id;
     END IF;
     IF NEW.epoch > OLD.epoch THEN
       event := gen_random_uuid();
@@ -141,7 +151,7 @@ BEGIN
 END
 $$;
 CREATE TRIGGER front_client_followed AFTER UPDATE ON "clients" FOR EACH ROW
-  WHEN (NEW.tenant_id = '00000000-0000-0000-0000-000000000000' AND OLD.last_used_at IS NOT DISTINCT FROM NEW.last_used_at)
+  WHEN (NEW.tenant_id = '00000000-0000-0000-0000-000000000000')
   EXECUTE FUNCTION follow_front_client();
 
 -- A registration at the front is used by whoever uses one of its copies: it is not idle, and makes no room.

@@ -6,6 +6,7 @@ import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientLogoEndpoints } from './client-logo.endpoint.js'
 import { clientRegistrationEndpoints, frontClientRegistrationEndpoints } from './client-registration.endpoint.js'
+import { clientSecretEndpoints } from './client-secrets.endpoint.js'
 import { clientEndpoints, frontClientEndpoints, memberClientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
@@ -46,6 +47,7 @@ import { signalStreamEndpoints } from './signal-streams.endpoint.js'
 import { frontSigningKeyEndpoints, signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { softwareStatementEndpoints } from './software-statements.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
+import { subjectTypesEndpoints } from './subject-types.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
 import { testLoginEndpoints } from './test-logins.endpoint.js'
 import { tokenAlgorithmEndpoints } from './token-algorithm.endpoint.js'
@@ -81,6 +83,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...logoutSettingEndpoints,
   ...resourceEndpoints,
   ...clientEndpoints,
+  ...clientSecretEndpoints,
   ...clientLogoEndpoints,
   ...waitingClientEndpoints,
   ...clientRegistrationEndpoints,
@@ -89,6 +92,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...dpopRulesEndpoints,
   ...softwareStatementEndpoints,
   ...pushedRequestsEndpoints,
+  ...subjectTypesEndpoints,
   ...toldOfPeopleEndpoints,
   ...policyEndpoints,
   ...policyDraftEndpoints,

@@ -1,5 +1,33 @@
 /** Refusals of the admin API that are about clients. */
 export const clientErrors = {
+  sector_identifier_unusable: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'OIDC Core §8.1',
+    title: 'No such sector',
+    say: 'the sectorIdentifierUri cannot be read, or is no JSON array that lists every redirect URI of the client; see errors',
+  },
+  secrets_full: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'Two secrets live',
+    say: 'this client has two secrets already: withdraw the one that it uses no more (client show says when each was used last)',
+  },
+  last_secret: {
+    code: 'conflict',
+    status: 409,
+    spec: 'ours',
+    title: 'The last secret',
+    say: 'no other secret of this client lives: give it another first, or block the client',
+  },
+  secret_ends_before_now: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'ours',
+    title: 'An end that is over',
+    say: 'a secret ends later than now: withdraw it to end it at once',
+  },
   client_document_changed: {
     code: 'conflict',
     status: 409,

@@ -9,15 +9,36 @@ import {
   isAcceptableJwksUri,
   judgedMembers,
 } from '@drawbridge/core/oauth/client'
+import { certificateNameKinds, parseCertificateName } from '@drawbridge/core/oauth/client-certificate'
+import { type ClientSecret, secretIdOf } from '@drawbridge/core/oauth/client-secret'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
+import { subjectTypeOf, subjectTypes } from '@drawbridge/core/oauth/subject-type'
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+
+const certificateName = z.strictObject({
+  kind: z.enum(certificateNameKinds).describe('The subject as RFC 4514 writes it, or one of its alternative names'),
+  value: z.string().min(1).max(1024),
+})
+
+export const clientSecretShape = z.strictObject({
+  id: z.string(),
+  createdAt: timeOrNull.describe('Null: by a version that did not note it'),
+  expiresAt: timeOrNull.describe('From then on it proves nothing; null: no end'),
+  lastUsedAt: timeOrNull.describe('When it last got the client a token, exact to an hour; null: not since that is noted'),
+})
+export const showSecret = (secret: ClientSecret): z.output<typeof clientSecretShape> => ({
+  id: secretIdOf(secret),
+  createdAt: toIsoOrNull(secret.createdAt),
+  expiresAt: toIsoOrNull(secret.expiresAt),
+  lastUsedAt: toIsoOrNull(secret.lastUsedAt),
+})
 
 export const clientShape = z.strictObject({
   clientId: z.string(),
@@ -42,6 +63,7 @@ export const clientShape = z.strictObject({
         redirectUris: z.array(z.string()),
         grantTypes: z.array(z.string()),
         tokenEndpointAuthMethod: z.string(),
+        certificateName: certificateName.nullable(),
         dpopBoundAccessTokens: z.boolean(),
         jwks: z.unknown(),
         jwksUri: z.string().nullable(),
@@ -67,6 +89,11 @@ export const clientShape = z.strictObject({
   requirePushedAuthorizationRequests: z.boolean().describe('Its authorization requests must be pushed: RFC 9126'),
   jwks: z.unknown().describe('Its public keys, with private_key_jwt; null: none, or at an address of its own'),
   jwksUri: z.string().nullable().describe('Where it publishes them instead'),
+  subjectType: z.enum(subjectTypes).describe('pairwise: it knows people by a sub of its own sector: OIDC Core §8'),
+  sectorIdentifier: z.string().nullable().describe('Whom that sub is for: a host, or the client alone; null: public'),
+  sectorIdentifierUri: z.string().nullable(),
+  secrets: z.array(clientSecretShape).describe('Two at most, the older one first'),
+  certificateName: certificateName.nullable().describe('What its certificate must hold, with tls_client_auth'),
   logoUri: z.string().nullable().describe('Where it says that its logo is; people see it once an admin approved the picture'),
   etag: z
     .string()
@@ -80,6 +107,7 @@ const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<t
     redirectUris: [...before.redirectUris],
     grantTypes: [...before.grantTypes],
     tokenEndpointAuthMethod: before.authMethod,
+    certificateName: before.certificateName ?? null,
     dpopBoundAccessTokens: before.dpopBoundAccessTokens ?? false,
     jwks: before.jwks ?? null,
     jwksUri: before.jwksUri ?? null,
@@ -119,6 +147,11 @@ const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
   jwks: client.jwks ?? null,
   jwksUri: client.jwksUri ?? null,
+  certificateName: client.certificateName ?? null,
+  subjectType: subjectTypeOf(client),
+  sectorIdentifier: client.sectorIdentifier ?? null,
+  sectorIdentifierUri: client.sectorIdentifierUri ?? null,
+  secrets: client.secrets.map(showSecret),
 })
 
 const ttl = z.int().min(60).max(86_400)
@@ -187,6 +220,14 @@ export const newClient = z
       .refine(isAcceptableJwksUri, 'https without a fragment: RFC 7591 §2')
       .optional()
       .describe('Where it publishes them instead; never both'),
+    certificateName: certificateName
+      .transform(({ kind, value }, context) => {
+        const name = parseCertificateName(kind, value)
+        if (name === undefined) context.addIssue({ code: 'custom', path: ['value'], message: 'no such name: RFC 8705 §2.1.2, RFC 4514' })
+        return name ?? z.NEVER
+      })
+      .optional()
+      .describe('For tls_client_auth: the one name by which its certificate is known'),
     applicationType: z.enum(['native', 'web']).default('web'),
     preApproved: z.boolean().default(false),
     scopeCeiling: scopeCeiling.default([]),
@@ -195,11 +236,21 @@ export const newClient = z
     backchannelLogoutSessionRequired: backchannelLogoutSessionRequired.default(false),
     postLogoutRedirectUris: postLogoutRedirectUris.default([]),
     dpopBoundAccessTokens: dpopBoundAccessTokens.default(false),
+    subjectType: z.enum(subjectTypes).optional().describe('For ever; by itself as the tenant chose: OIDC Core §8'),
+    sectorIdentifierUri: z
+      .string()
+      .refine(isAcceptableJwksUri, 'https without a fragment: OIDC Core §8.1')
+      .optional()
+      .describe('Where all redirect URIs of the sector are listed; read once, at its registration'),
     requirePushedAuthorizationRequests: requirePushedAuthorizationRequests.default(false),
   })
   .refine((client) => client.tokenEndpointAuthMethod !== 'private_key_jwt' || client.jwks !== undefined || client.jwksUri !== undefined, {
     path: ['jwks'],
     message: 'private_key_jwt needs the client’s keys, or where they are',
+  })
+  .refine((client) => (client.tokenEndpointAuthMethod === 'tls_client_auth') === (client.certificateName !== undefined), {
+    path: ['certificateName'],
+    message: 'tls_client_auth needs the name in the client’s certificate, and nothing else has one',
   })
   .refine((client) => client.jwks === undefined || client.jwksUri === undefined, {
     path: ['jwksUri'],

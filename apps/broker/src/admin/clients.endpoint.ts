@@ -7,6 +7,7 @@ import { findClient, insertClient, listClients, updateClientGovernance } from '@
 import { isScimClient } from '@drawbridge/store/scim-tokens'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { z } from 'zod'
+import { checkSectorDocument, sectorIdentifierOf } from '../clients/sector.js'
 import { json } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, answerRemoval, audit } from './admin-endpoint.js'
@@ -62,10 +63,12 @@ const create = adminEndpoint({
   body: newClient,
   status: 201,
   answer: clientShape.extend({ clientSecret: z.string().optional().describe('With client_secret_basic and client_secret_post') }),
-  refuses: ['conflict'],
+  refuses: ['conflict', 'sector_identifier_unusable'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const { clientId, tokenEndpointAuthMethod: authMethod, ...body } = http.parsed
+    const sector = await checkSectorDocument(deps, body)
+    if (!sector.ok) return refuseAdmin('sector_identifier_unusable', [{ path: 'sectorIdentifierUri', message: sector.error }])
     const secret = authMethod.startsWith('client_secret') ? deps.random.token() : undefined
     const id = (clientId ?? deps.random.uuid()) as ClientId
     const client = await inTenant(deps.database, tenant.id, async (db) => {
@@ -75,6 +78,7 @@ const create = adminEndpoint({
         authMethod,
         issuerId: tenant.issuer.id,
         kind: 'preregistered',
+        sectorIdentifier: sectorIdentifierOf(tenant, { ...body, id, kind: 'preregistered' }),
         jwks: body.jwks,
         accessTokenTtlSeconds: body.accessTokenTtlSeconds,
         scopeCeiling: body.scopeCeiling as Scope[],
@@ -147,7 +151,7 @@ const replaceSecret = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/clients/:client/secret',
   tag,
-  summary: 'Make a new secret, shown once; the old one is worth nothing from then on',
+  summary: 'Make a new secret, shown once; what it had of secrets is worth nothing from then on',
   permission: 'configuration:write',
   status: 201,
   answer: z.strictObject({ clientId: z.string(), clientSecret: z.string() }),
@@ -161,7 +165,8 @@ const replaceSecret = adminEndpoint({
       const isDirectory = await isScimClient(db, tenant.id, which.issuerId, which.id)
       if (isDirectory && !http.caller.key.permissions.includes('impersonate')) return 'permission_missing' as const
       if (!(await isSeen(db, http))) return 'client_changed' as const
-      if (!(await replaceClientSecret(db, tenant.id, which, hashCredential(secret)))) return 'not_found' as const
+      if (!(await replaceClientSecret(db, tenant.id, which, { hash: hashCredential(secret), now: deps.clock.now() })))
+        return 'not_found' as const
       const asked = isDirectory ? { ...http, permission: 'impersonate' as const } : http
       await audit(db, tenant.id, asked, deps, { kind: 'client.secret_replaced', clientId: which.id })
       return undefined

@@ -181,7 +181,15 @@ test('a new secret for a directory needs the permission that its token needs, an
     .secret as string
   const refused = await call('POST', `/tenants/${slug}/clients/directory/secret`, undefined, key)
   expect([refused.status, refused.body.type]).toEqual([403, 'urn:drawbridge:error:permission_missing'])
+  expect((await call('POST', `/tenants/${slug}/clients/directory/secrets`, {}, key)).body.type).toBe(
+    'urn:drawbridge:error:permission_missing',
+  )
   expect((await call('POST', `/tenants/${slug}/clients/directory/secret`)).status).toBe(201)
+  const { body } = await call('POST', `/tenants/${slug}/clients/directory/secrets`, {})
+  const [{ id: former } = { id: '' }] = body.secrets as unknown as { id: string }[]
+  const path = `/tenants/${slug}/clients/directory/secrets/${former}`
+  expect((await call('PATCH', path, { expiresAt: later }, key)).status).toBe(403)
+  expect((await call('DELETE', path, undefined, key)).status).toBe(200)
   await call('POST', `/tenants/${slug}/clients`, {
     clientId: 'other',
     name: 'Other',

@@ -9,9 +9,11 @@
  * and about when that was last asked. The authorization endpoint tells him the first of any client but one that describes itself; of that
  * one he learns that somebody of this tenant has met it. He learns nothing of why the address failed, and gets nothing by it.
  */
+import type { Instant } from '@drawbridge/core/instant'
 import { isKeepable } from '@drawbridge/core/keepable-text'
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
 import { mayReadKeys } from '@drawbridge/core/oauth/client-registration'
+import { isLiving } from '@drawbridge/core/oauth/client-secret'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ReadJwt } from '@drawbridge/crypto/foreign-jwt'
@@ -33,6 +35,7 @@ import {
   subjectOfAssertion,
   type VerifiedAssertion,
 } from './client-assertion.js'
+import { certificateReader, findFaultOfCertificate } from './client-certificate.js'
 import { clientKeysOf, type KeysMissing } from './client-keys.js'
 import { type ResolvePurpose, recallClient, resolveClient } from './resolve-client.js'
 
@@ -54,6 +57,8 @@ export type ClientClaim = {
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
   /** Asks no key of its assertion twice, however often the request is judged. */
   readonly isSignedBy: SignatureJudge
+  /** What the proxy says of the client's certificate. */
+  readonly certificate: ReturnType<typeof certificateReader>
 }
 
 export function readClientClaim(
@@ -76,7 +81,14 @@ export function readClientClaim(
       id: JSON.stringify([presented.value.clientId, jti]),
       expiresAt: rememberUntil,
     }))
-  return ok({ presented: presented.value, tenant, purpose, isFirstUse, isSignedBy: createSignatureJudge() })
+  return ok({
+    presented: presented.value,
+    tenant,
+    purpose,
+    isFirstUse,
+    isSignedBy: createSignatureJudge(),
+    certificate: certificateReader(deps.settings, http),
+  })
 }
 
 /**
@@ -92,11 +104,11 @@ export async function authenticateClient(
 ): Promise<Result<ProvenClient, JsonRefusal>> {
   const { clientId } = claim.presented
   const remembered = from === 'memory' ? recallClient(deps, claim.tenant, clientId) : undefined
-  if (remembered && (await findFault(deps, remembered, claim)) === undefined) return ok(remembered as ProvenClient)
+  const believed = remembered && (await judge(deps, remembered, claim))
+  if (believed?.ok) return believed
   const found = await resolveClient(deps, claim.tenant, clientId, claim.purpose)
   if (!found.ok) return err({ reason: 'client_authentication_unknown_client', detail: { why: found.error.reason } })
-  const fault = await findFault(deps, found.value, claim)
-  return fault ? err(fault) : ok(found.value as ProvenClient)
+  return judge(deps, found.value, claim)
 }
 
 function readPresented(authorization: string | undefined, form: SingleValuedForm): Result<Presented, JsonRefusal> {
@@ -147,18 +159,29 @@ function readAssertion(form: SingleValuedForm): Result<Presented, JsonRefusal> {
     : err({ reason: 'client_assertion_invalid' })
 }
 
-async function findFault(deps: BrokerDeps, client: Client, claim: ClientClaim): Promise<JsonRefusal | undefined> {
+async function judge(deps: BrokerDeps, client: Client, claim: ClientClaim): Promise<Result<ProvenClient, JsonRefusal>> {
   const { presented } = claim
-  if (client.blockedAt !== undefined) return { reason: 'client_authentication_blocked' }
-  if (presented.method === 'none') return client.authMethod === 'none' ? undefined : { reason: 'client_authentication_method' }
-  if (presented.method === 'private_key_jwt') {
-    return client.authMethod === 'private_key_jwt'
-      ? findFaultOfAssertion(deps, client, claim, presented.assertion)
-      : { reason: 'client_authentication_method' }
-  }
-  if (!client.authMethod.startsWith('client_secret_') || !client.secretHash) return { reason: 'client_authentication_method' }
-  const right = presented.secret.length <= limits.secretLength && sameHash(hashCredential(presented.secret), client.secretHash)
-  return right ? undefined : { reason: 'client_secret_wrong' }
+  if (client.blockedAt !== undefined) return err({ reason: 'client_authentication_blocked' })
+  if ('secret' in presented) return judgeSecret(client, presented.secret, deps.clock.now())
+  const fault =
+    'assertion' in presented ? await findFaultOfAssertion(deps, client, claim, presented.assertion) : findFaultOfName(deps, client, claim)
+  return fault ? err(fault) : ok(client as ProvenClient)
+}
+
+/** Each of its secrets is compared, in a time that says nothing of which it was. */
+function judgeSecret(client: Client, secret: string, now: Instant): Result<ProvenClient, JsonRefusal> {
+  if (!client.authMethod.startsWith('client_secret_') || client.secrets.length === 0) return err({ reason: 'client_authentication_method' })
+  if (secret.length > limits.secretLength) return err({ reason: 'client_secret_wrong' })
+  const shown = hashCredential(secret)
+  const secretUsed = client.secrets.filter((each) => sameHash(shown, each.hash))[0]
+  if (secretUsed === undefined) return err({ reason: 'client_secret_wrong' })
+  return isLiving(secretUsed, now) ? ok({ ...client, secretUsed } as ProvenClient) : err({ reason: 'client_secret_lapsed' })
+}
+
+/** It says its name alone: enough for a public client, and for one whose certificate the connection was made with. RFC 8705 §2 */
+function findFaultOfName({ clock }: BrokerDeps, client: Client, { certificate }: ClientClaim): JsonRefusal | undefined {
+  if (client.authMethod === 'tls_client_auth') return findFaultOfCertificate(client, certificate(), clock.now())
+  return client.authMethod === 'none' ? undefined : { reason: 'client_authentication_method' }
 }
 
 async function findFaultOfAssertion(
@@ -167,6 +190,7 @@ async function findFaultOfAssertion(
   claim: ClientClaim,
   assertion: string,
 ): Promise<JsonRefusal | undefined> {
+  if (client.authMethod !== 'private_key_jwt') return { reason: 'client_authentication_method' }
   const read = readClientAssertion(client, assertion, { audience: claim.tenant.issuer.url, now: deps.clock.now() })
   if (!read.ok) return read.error
   const fault = await findFaultOfSignature(deps, client, claim, read.value.jwt)

@@ -17,6 +17,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { mtlsIssuerOf } from './client-certificate.js'
 
 /** A nonce of the front is good there whichever tenant turns out to be meant. */
 const issuerOf = ({ signer }: ResolvedTenant): NonceIssuer => ({ tenant: signer.tenantId, issuer: signer.id })
@@ -42,7 +43,9 @@ export function readProof(
   if (header === undefined) return ok(undefined)
   const now = deps.clock.now()
   const tokenHash = door.endpoint === 'userinfo' ? { tokenHash: sha256Base64url(door.token.reveal()) } : {}
-  const read = readDpopProof(header, { method, url: `${tenant.issuer.url}/${door.endpoint}`, now, ...tokenHash })
+  const mtlsIssuer = mtlsIssuerOf(deps.settings, tenant)
+  const alias = mtlsIssuer === undefined || door.endpoint === 'userinfo' ? undefined : `${mtlsIssuer}/${door.endpoint}`
+  const read = readDpopProof(header, { method, url: `${tenant.issuer.url}/${door.endpoint}`, alias, now, ...tokenHash })
   if (!read.ok) return err({ reason: read.error })
   const { nonce } = read.value
   const isNonceGood = nonce === undefined ? !tenant.dpop.nonceDemanded : isDpopNonce(deps.sealer, issuerOf(tenant), nonce, now)

@@ -1,6 +1,7 @@
 /** Dynamic client registration. Deprecated by MCP in favour of metadata documents; kept for clients that know nothing else. */
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { parseRegistrationRequest } from '@drawbridge/core/oauth/registration-request'
+import { subjectTypeOf } from '@drawbridge/core/oauth/subject-type'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { insertAuditEvent } from '@drawbridge/store/audit-events'
@@ -9,7 +10,9 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
-import { buildRegistrationAnswer } from './registration-answer.js'
+import { offerOf } from './client-certificate.js'
+import { buildRegistrationAnswer, refuseSector } from './registration-answer.js'
+import { checkSectorDocument, sectorIdentifierOf } from './sector.js'
 import { blame, readStated, refuseBlamed, refuseStatement } from './software-statement.js'
 
 /** @spec RFC 7591 §3.1 request, §3.1.1 software statement, §3.2.1 response */
@@ -29,11 +32,13 @@ export const registerEndpoint = endpoint({
     const now = deps.clock.now()
     const stated = await readStated(deps, tenant, { body: http.json.ok ? http.json.value : undefined, now })
     if (!stated.ok) return refuseStatement(stated.error)
-    const parsed = parseRegistrationRequest(stated.value.body)
+    const parsed = parseRegistrationRequest(stated.value.body, offerOf(deps))
     if (!parsed.ok) return refuseBlamed(blame(parsed.error, stated.value))
     const { software } = stated.value
     const metadata = parsed.value
     const id = `dbd_${deps.random.uuid()}` as ClientId
+    const sector = await checkSectorDocument(deps, metadata)
+    if (!sector.ok) return refuseSector(sector.error)
     const secret = metadata.authMethod.startsWith('client_secret_') ? deps.random.token() : undefined
     const registrationToken = deps.random.token()
     const draft: RegistrationDraft = {
@@ -41,6 +46,7 @@ export const registerEndpoint = endpoint({
       id,
       issuerId: tenant.issuer.id,
       kind: 'dynamic',
+      sectorIdentifier: sectorIdentifierOf(tenant, { ...metadata, id, kind: 'dynamic' }),
       secretHash: secret === undefined ? undefined : hashCredential(secret),
       registrationTokenHash: hashCredential(registrationToken),
       preApproved: stated.value.isApproved,
@@ -58,7 +64,14 @@ export const registerEndpoint = endpoint({
       return client
     })
     if (!registered) return refuseAsJson(oauthErrors.registration_full, { reason: 'registration_full' })
-    const body = buildRegistrationAnswer(tenant, { id, metadata, registrationToken, secret, issuedAt: now, software })
+    const body = buildRegistrationAnswer(tenant, {
+      id,
+      metadata: { ...metadata, subjectType: subjectTypeOf(draft) },
+      registrationToken,
+      secret: secret === undefined ? undefined : { secret, expiresAt: undefined },
+      issuedAt: now,
+      software,
+    })
     return json(body, { status: 201, headers: { 'cache-control': 'no-store' } })
   },
 })

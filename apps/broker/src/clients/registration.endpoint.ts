@@ -5,6 +5,7 @@
  * describe themselves have none. Whoever comes without the right one hears the same whether the client exists or not.
  */
 import type { Instant } from '@drawbridge/core/instant'
+import { isLiving } from '@drawbridge/core/oauth/client-secret'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import type { RegistrationRequest } from '@drawbridge/core/oauth/registration-request'
 import {
@@ -13,6 +14,7 @@ import {
   parseRegistrationUpdate,
   type RegistrationUpdate,
 } from '@drawbridge/core/oauth/registration-update'
+import { subjectTypeOf } from '@drawbridge/core/oauth/subject-type'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ClientId, CredentialHash, DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
@@ -24,7 +26,9 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
-import { buildRegistrationAnswer } from './registration-answer.js'
+import { offerOf } from './client-certificate.js'
+import { buildRegistrationAnswer, refuseSector, type ShownSecret } from './registration-answer.js'
+import { checkSectorDocument, sectorIdentifierOf } from './sector.js'
 import { blame, readStated, refuseBlamed, refuseStatement } from './software-statement.js'
 
 /** Proven by its token, which is worth something until the next replacement. */
@@ -78,24 +82,30 @@ const read = endpoint<undefined, Owner>({
     const metadata: RegistrationRequest = {
       ...client,
       jwksUri: client.jwksUri,
+      certificateName: client.certificateName,
       logoUri: client.logoUri,
       backchannelLogoutUri: client.backchannelLogoutUri,
       backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,
       dpopBoundAccessTokens: client.dpopBoundAccessTokens ?? false,
+      subjectType: subjectTypeOf(client),
+      sectorIdentifierUri: client.sectorIdentifierUri,
       requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
     }
     return json(buildRegistrationAnswer(tenantOf(http), { id: client.id, metadata, registrationToken: token, software }), noStore)
   },
 })
 
-type Secret = { readonly shown: string | undefined; readonly hash: CredentialHash | undefined }
+type Secret = { readonly shown: ShownSecret | undefined; readonly hash: CredentialHash | undefined }
 
 /** Undefined: the client names a secret that it does not have. RFC 7592 §2.2 */
 function secretAfter({ client }: Owner, { metadata, keptSecret }: RegistrationUpdate, deps: BrokerDeps): Secret | undefined {
-  if (keptSecret !== undefined && !(client.secretHash && sameHash(hashCredential(keptSecret), client.secretHash))) return undefined
+  const hash = keptSecret === undefined ? undefined : hashCredential(keptSecret)
+  const kept = hash && client.secrets.find((secret) => sameHash(hash, secret.hash) && isLiving(secret, deps.clock.now()))
+  if (hash && !kept) return undefined
   if (!metadata.authMethod.startsWith('client_secret_')) return { shown: undefined, hash: undefined }
-  const shown = keptSecret ?? deps.random.token()
-  return { shown, hash: hashCredential(shown) }
+  if (kept && keptSecret !== undefined) return { shown: { secret: keptSecret, expiresAt: kept.expiresAt }, hash: kept.hash }
+  const secret = deps.random.token()
+  return { shown: { secret, expiresAt: undefined }, hash: hashCredential(secret) }
 }
 
 /**
@@ -119,16 +129,19 @@ const replace = endpoint<undefined, Owner>({
     const body = http.json.ok ? http.json.value : undefined
     const stated = await readStated(deps, tenant, { body, before: http.caller.software, now })
     if (!stated.ok) return refuseStatement(stated.error)
-    const parsed = parseRegistrationUpdate(stated.value.body, client.id)
+    const parsed = parseRegistrationUpdate(stated.value.body, client.id, offerOf(deps))
     if (!parsed.ok) return refuseBlamed(blame(parsed.error, stated.value))
     const { software } = stated.value
     const { metadata } = parsed.value
     const secret = secretAfter(http.caller, parsed.value, deps)
     if (!secret) return refuse('registration_update_malformed', { field: 'client_secret' })
+    const sector = await checkSectorDocument(deps, metadata)
+    if (!sector.ok) return refuseSector(sector.error)
     const registrationToken = deps.random.token()
     const draft = {
       ...client,
       ...metadata,
+      sectorIdentifier: sectorIdentifierOf(tenant, { ...metadata, id: client.id, kind: client.kind }, client),
       secretHash: secret.hash,
       registrationTokenHash: hashCredential(registrationToken),
       software,
@@ -143,7 +156,11 @@ const replace = endpoint<undefined, Owner>({
       return true
     })
     if (!isReplaced) return refuse('registration_token_invalid')
-    return json(buildRegistrationAnswer(tenant, { id: client.id, metadata, registrationToken, secret: secret.shown, software }), noStore)
+    const shown = { ...metadata, subjectType: subjectTypeOf(draft) }
+    return json(
+      buildRegistrationAnswer(tenant, { id: client.id, metadata: shown, registrationToken, secret: secret.shown, software }),
+      noStore,
+    )
   },
 })
 

@@ -17,6 +17,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ClientName } from './client-cache.js'
 import { fetchClientMetadataDocument } from './client-metadata-document.js'
+import { sectorIdentifierOf } from './sector.js'
 
 /** How long a lapsed copy still serves token requests when its publisher cannot be reached. */
 const staleSeconds = 86_400
@@ -46,7 +47,7 @@ export async function resolveClient(
   // A stranger's URL is fetched only where an authorization begins, within its limits: the token endpoint never meets a client for the first time.
   const mayFetch = isDocument && (known !== undefined || purpose === 'authorize')
   if (!mayFetch) return err({ reason: 'client_unknown' })
-  const written = await fetchAndKeep(deps, tenant, clientId as ClientId)
+  const written = await fetchAndKeep(deps, tenant, clientId as ClientId, known)
   if (written.ok) return written
   const stillServes = known && purpose === 'token' && addSeconds(known.documentExpiresAt ?? now, staleSeconds) > now
   return stillServes ? ok(known) : written
@@ -63,15 +64,20 @@ const isFresh = (client: Client, now: Instant): boolean => client.kind !== 'meta
 /** Only an installation that may itself be reached on loopback may read documents there; `fetchSafely` judges the address again. */
 const allowsLoopbackDocuments = (deps: BrokerDeps): boolean => deps.installation.kind !== 'production'
 
-async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: ClientId): Promise<Result<Client, PageRefusal>> {
+async function fetchAndKeep(
+  deps: BrokerDeps,
+  tenant: ResolvedTenant,
+  id: ClientId,
+  known: Client | undefined,
+): Promise<Result<Client, PageRefusal>> {
   const fetched = await fetchClientMetadataDocument(deps, id, tenant.clientRegistration.documentHosts)
   if (!fetched.ok) return fetched
   const { document, expiresAt } = fetched.value
+  const client = { ...document, id, kind: 'metadata_document' as const }
   const draft = {
-    ...document,
-    id,
+    ...client,
     issuerId: tenant.issuer.id,
-    kind: 'metadata_document' as const,
+    sectorIdentifier: sectorIdentifierOf(tenant, client, known),
     secretHash: undefined,
     preApproved: false,
     scopeCeiling: [],
@@ -79,7 +85,7 @@ async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: Client
     documentExpiresAt: expiresAt,
     now: deps.clock.now(),
   }
-  const client = await inTenant(deps.database, tenant.id, (db) => upsertClientOfDocument(db, tenant.id, draft))
-  if (client) deps.clients.keep(client)
-  return client ? ok(client) : err({ reason: 'client_unknown' })
+  const written = await inTenant(deps.database, tenant.id, (db) => upsertClientOfDocument(db, tenant.id, draft))
+  if (written) deps.clients.keep(written)
+  return written ? ok(written) : err({ reason: 'client_unknown' })
 }

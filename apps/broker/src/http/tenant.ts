@@ -11,6 +11,7 @@ import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge
 import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
 import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { findResource } from '@drawbridge/core/oauth/resource'
+import type { SubjectTypeRules } from '@drawbridge/core/oauth/subject-type'
 import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/userinfo'
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import { err, ok, type Result } from '@drawbridge/core/result'
@@ -92,6 +93,7 @@ export type ResolvedSamlTrust = {
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
+  | ('pairwiseByDefault' | 'sealedPairwiseKey')
   | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange' | 'softwareStatements')
 > & {
   /** All but compromised ones, every purpose. */
@@ -118,6 +120,10 @@ export type ResolvedTenant = Omit<
   readonly tokenExchange: TokenExchange
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
+  /** By which `sub` clients that say nothing know people. */
+  readonly subjectTypes: SubjectTypeRules
+  /** Behind the pairwise `sub`s, opened at first use; `undefined`: none was needed yet. */
+  pairwiseKey(): Buffer | undefined
   readonly resources: readonly StoredResource[]
   /** By its identifier, or by what a client writes for it: `findResource`. */
   resource(indicator: string | undefined): StoredResource | undefined
@@ -250,6 +256,8 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     dpop,
     tokenExchange,
     toldOfPeople,
+    pairwiseByDefault,
+    sealedPairwiseKey: pairwise,
     softwareStatements,
     ...rest
   } = stored
@@ -300,6 +308,8 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     dpop: dpopRulesFromJson(dpop),
     tokenExchange: tokenExchangeFromJson(tokenExchange),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
+    subjectTypes: { pairwiseByDefault },
+    pairwiseKey: once(() => pairwise && unseal(deps, rest.id, 'pairwise_keys', 'sealed_key', pairwise.id, pairwise.sealed)),
     connection: (id) => connections.find((connection) => connection.id === id),
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),
@@ -351,6 +361,11 @@ function lazily<T>(make: (name: string) => T): (name: string) => T {
     if (!made.has(name)) made.set(name, make(name))
     return made.get(name) as T
   }
+}
+
+function once<T>(make: () => T): () => T {
+  const made = lazily(make)
+  return () => made('')
 }
 
 function activeKey(deps: ConfigurationDeps, keys: readonly StoredSigningKey[], purpose: string): SigningKey {

@@ -17,6 +17,7 @@ import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenClient, type TokenAnswer } from '@drawbridge/testkit/a-token-client'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { mostPostedBytes } from '../http/form.js'
 
@@ -177,8 +178,10 @@ describe('led here by an application (OpenID Connect RP-Initiated Logout 1.0)', 
     expect([await livingGrants(), await isSignedIn(browser)]).toEqual([[], false])
   })
 
-  it('with an ID token that has long expired, too', async () => {
+  it('with an ID token that has long expired, too, also of a client that knows her by a sub of its own', async () => {
+    await owner("UPDATE clients SET sector_identifier = 'app.example' WHERE tenant_id = $1")
     const { browser, hint } = await signedInWithHint()
+    expect(decodeJwt(hint).sub).toHaveLength(43)
     now = addSeconds(now, 3600)
     expect((await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })).location).toBe(bye)
   })

@@ -5,6 +5,8 @@ import { buildServerMetadata } from '@drawbridge/core/oauth/server-metadata'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { listedContexts } from '@drawbridge/upstream/listed-contexts'
+import { mtlsIssuerOf } from '../clients/client-certificate.js'
+import type { BrokerDeps } from '../deps.js'
 import { text } from '../http/answer.js'
 import { type Endpoint, endpoint, tenantOf } from '../http/endpoint.js'
 import { type ResolvedTenant, usableConnections } from '../http/tenant.js'
@@ -14,7 +16,8 @@ export const metadataMaxAgeSeconds = 300
 
 const prepared = new WeakMap<ResolvedTenant, string>()
 
-function documentOf(tenant: ResolvedTenant): string {
+/** Settings are those of the process, for as long as it lives. */
+function documentOf({ settings }: BrokerDeps, tenant: ResolvedTenant): string {
   const known = prepared.get(tenant)
   if (known !== undefined) return known
   const knows = {
@@ -23,6 +26,7 @@ function documentOf(tenant: ResolvedTenant): string {
     registration: tenant.clientRegistration,
     deviceGrant: tenant.deviceGrant,
     isFront: tenant.issuer.kind !== 'tenant',
+    certificates: { believed: settings.clientCertificateHeader !== undefined, alias: mtlsIssuerOf(settings, tenant) },
     tokenExchange: tenant.tokenExchange.permissions.length > 0,
     assertions: assertionsOf(tenant),
     requirePushedRequests: tenant.requirePushedRequests,
@@ -65,8 +69,10 @@ const at = (path: string, spec: string): Endpoint =>
     cors: true,
     servesSuspended: true,
     tag: 'Discovery',
-    run: (http) =>
-      text('application/json', documentOf(tenantOf(http)), { headers: { 'cache-control': `public, max-age=${metadataMaxAgeSeconds}` } }),
+    run: (http, deps) =>
+      text('application/json', documentOf(deps, tenantOf(http)), {
+        headers: { 'cache-control': `public, max-age=${metadataMaxAgeSeconds}` },
+      }),
   })
 
 /** At an issuer without a path, what is inserted and what is appended are at one place. */

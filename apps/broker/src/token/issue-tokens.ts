@@ -9,6 +9,7 @@ import {
   type IssuedBy,
 } from '@drawbridge/core/oauth/access-token'
 import type { Ancestor } from '@drawbridge/core/oauth/actor'
+import type { Client } from '@drawbridge/core/oauth/client'
 import type { KeyThumbprint } from '@drawbridge/core/oauth/dpop-proof'
 import { accessTokenUrn } from '@drawbridge/core/oauth/token-type'
 import { evidenceFor, strengthOf } from '@drawbridge/core/policy/strength'
@@ -17,6 +18,7 @@ import type { ClientId, GrantId } from '@drawbridge/core/tenant/ids'
 import { leftHalfHash } from '@drawbridge/crypto/hash'
 import { signJwtAside } from '@drawbridge/crypto/jwt'
 import { epochsOf, type GrantStateRow } from '@drawbridge/store/grants'
+import { subjectToldTo } from '../clients/subject-of-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
@@ -41,7 +43,7 @@ export type Issuing = {
   readonly grantExpiresAt: Instant
   readonly refreshToken: Secret | undefined
   /** Present when an ID token belongs to the answer: at the redemption of a code with `openid`. */
-  readonly idToken?: { readonly nonce: string | undefined }
+  readonly idToken?: { readonly nonce: string | undefined; readonly client: Pick<Client, 'sectorIdentifier'> }
   /** Where the grant was opened by an exchange: the grants that it comes from, the nearest first. */
   readonly ancestors?: readonly Ancestor[]
   readonly now: Instant
@@ -59,7 +61,12 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
   const by: IssuedBy = { issuer: issuer.url, tenant: slug, jti: deps.random.uuid(), isFront: issuer.kind !== 'tenant' }
   const claims = buildAccessTokenClaims(issuance, by, now)
   const accessToken = await signJwtAside(key, { typ: accessTokenType }, claims)
-  const told = issuing.idToken && { nonce: issuing.idToken.nonce, accessTokenHash: leftHalfHash(key.algorithm, accessToken), now }
+  const told = issuing.idToken && {
+    nonce: issuing.idToken.nonce,
+    subject: await subjectToldTo(deps, current, issuing.idToken.client, issuance.subject),
+    accessTokenHash: leftHalfHash(key.algorithm, accessToken),
+    now,
+  }
   return {
     access_token: accessToken,
     token_type: issuing.confirmation === undefined ? 'Bearer' : 'DPoP',

@@ -25,6 +25,7 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import { type AskedOfGrant, findPersonBehind, type PersonBehind } from '@drawbridge/store/userinfo'
 import { claimSourcesOf } from '../admission/claim-sources.js'
 import { withNonce } from '../clients/dpop.js'
+import { subjectToldTo } from '../clients/subject-of-client.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -66,7 +67,8 @@ async function tellBearer(
   if (!proof.ok) return proof
   if (person.subjectId === undefined || !person.identityScopes.includes('openid')) return err({ reason: 'userinfo_scope_missing' })
   const unproven = await findUnproven(deps, current, proof.value)
-  return unproven ? err(unproven) : ok(tell(current, person, person.subjectId))
+  if (unproven) return err(unproven)
+  return ok(tell(current, person, await subjectToldTo(deps, current, person, person.subjectId)))
 }
 
 function presentedIn({ method, headers, form }: HttpRequest<unknown, unknown>): Parameters<typeof readPresentedToken>[0] | 'malformed' {

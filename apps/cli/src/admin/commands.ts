@@ -1,6 +1,7 @@
 /** Every command that speaks to the admin API. */
 import type { AdminCommand } from './command.js'
 import { clientCommands } from './commands/client-commands.js'
+import { clientSecretCommands } from './commands/client-secret-commands.js'
 import { connectionCommands } from './commands/connection-commands.js'
 import { deadLetterCommands } from './commands/dead-letter-commands.js'
 import { deliveryCommands } from './commands/delivery-commands.js'
@@ -19,6 +20,7 @@ import { setupCommands } from './commands/setup-commands.js'
 import { signalCommands } from './commands/signal-commands.js'
 import { signingKeyCommands } from './commands/signing-key-commands.js'
 import { streamCommands } from './commands/stream-commands.js'
+import { subjectTypeCommands } from './commands/subject-type-commands.js'
 import { tenantCommands } from './commands/tenant-commands.js'
 import { trustCommands } from './commands/trust-commands.js'
 import { watchCommands } from './commands/watch-commands.js'
@@ -34,8 +36,10 @@ export const adminCommands: readonly AdminCommand[] = [
   ...domainCommands,
   ...policyCommands,
   ...grantCommands,
+  ...clientSecretCommands,
   ...clientCommands,
   ...deviceCommands,
+  ...subjectTypeCommands,
   ...exchangeCommands,
   ...streamCommands,
   ...factorCommands,

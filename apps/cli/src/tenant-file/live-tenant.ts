@@ -56,6 +56,9 @@ export type LiveClient = {
   readonly dpopBoundAccessTokens?: boolean
   readonly jwks: unknown
   readonly jwksUri?: string | null
+  readonly subjectType?: string
+  readonly sectorIdentifierUri?: string | null
+  readonly certificateName?: { readonly kind: string; readonly value: string } | null
 }
 export type LiveContact = { readonly id: string; readonly name: string; readonly email: string }
 export type LiveWebhook = {
@@ -87,6 +90,7 @@ export type LiveTenant = {
   readonly softwareStatements: z.output<typeof softwareStatementsShape>
   readonly dpop: DpopRules
   readonly pushedRequests: { readonly required: boolean }
+  readonly subjectTypes: { readonly pairwiseByDefault: boolean }
   readonly loginTracing: { readonly recordClaims: boolean }
   readonly loginRecording: { readonly recordLogins: boolean }
   readonly choice: ConnectionChoiceJson

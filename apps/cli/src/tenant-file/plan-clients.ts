@@ -45,12 +45,22 @@ const governanceOf = ({ preApproved, scopeCeiling, accessTokenTtlSeconds }: Whol
   accessTokenTtlSeconds: accessTokenTtlSeconds ?? null,
 })
 /** What a client is, and cannot become. */
-const natureOf = ({ grantTypes, tokenEndpointAuthMethod, applicationType, jwks, jwksUri }: Whole) => ({
+const natureOf = ({
+  grantTypes,
+  tokenEndpointAuthMethod,
+  applicationType,
+  jwks,
+  jwksUri,
+  certificateName,
+  sectorIdentifierUri,
+}: Whole) => ({
   grantTypes: inOrder(grantTypes),
   tokenEndpointAuthMethod,
   applicationType,
   jwks: jwks ?? null,
   jwksUri: jwksUri ?? null,
+  certificateName: certificateName ?? null,
+  sectorIdentifierUri: sectorIdentifierUri ?? null,
 })
 
 function planClient(client: FileClient, index: number, all: readonly LiveClient[]): Planned {
@@ -63,7 +73,9 @@ function planClient(client: FileClient, index: number, all: readonly LiveClient[
       changes: [],
       impossible: [{ path: ['clients', index, 'clientId'], say: 'this client introduced itself: no file declares it' }],
     }
-  const fixed = differencesOf(natureOf(live), natureOf(client))
+  // A file that says nothing of it leaves it as it is.
+  const subjectType = client.subjectType ?? live.subjectType
+  const fixed = differencesOf({ ...natureOf(live), subjectType: live.subjectType }, { ...natureOf(client), subjectType })
   if (fixed.length > 0) {
     const say = 'a client cannot become another: register one with another clientId'
     return { changes: [], impossible: fixed.map(({ path }) => ({ path: ['clients', index, path.split('.')[0] ?? ''], say })) }

@@ -36,6 +36,7 @@ const nobody = (slug: string): LiveTenant => ({
   softwareStatements: { required: false, issuers: [] },
   dpop: noDpopRules,
   pushedRequests: { required: false },
+  subjectTypes: { pairwiseByDefault: false },
   loginTracing: { recordClaims: false },
   loginRecording: { recordLogins: false },
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
@@ -61,6 +62,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'softwareStatements', '/software-statements'),
     planDocument(compared, 'dpop', '/dpop'),
     planDocument(compared, 'pushedRequests', '/pushed-requests'),
+    planDocument(compared, 'subjectTypes', '/subject-types'),
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
     planConnections(compared),
@@ -116,6 +118,7 @@ function planDocument(
     | 'softwareStatements'
     | 'dpop'
     | 'pushedRequests'
+    | 'subjectTypes'
     | 'loginTracing'
     | 'loginRecording',
   path: string,

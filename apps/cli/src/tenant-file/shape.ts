@@ -11,6 +11,7 @@ import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/ema
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
 import { clientRegistrationShape } from '@drawbridge/core/oauth/client-registration'
 import { dpopRulesShape } from '@drawbridge/core/oauth/dpop-rules'
+import { subjectTypeRulesShape } from '@drawbridge/core/oauth/subject-type'
 import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import { policyLimits } from '@drawbridge/core/policy/error'
 import { webhookLimits } from '@drawbridge/core/revocation/webhook'
@@ -102,6 +103,8 @@ export const tenantShape = z.strictObject({
   /** What is demanded of tokens that are bound to a key, whole. */
   dpop: dpopRulesShape.optional(),
   pushedRequests: z.strictObject({ required: z.boolean() }).optional(),
+  /** By which `sub` clients that say nothing know people. */
+  subjectTypes: subjectTypeRulesShape.optional(),
   loginTracing: z.strictObject({ recordClaims: z.boolean() }).optional(),
   /** Decisions on logins are recorded for a week, with claims, for policies to be tried on. */
   loginRecording: z.strictObject({ recordLogins: z.boolean() }).optional(),

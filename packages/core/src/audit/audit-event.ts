@@ -22,7 +22,10 @@ export const auditEvents = {
   'client.registration_ended':
     'The registration of a client that registered itself ended: by its own wish, because nobody used it, or because another needed its room.',
   'client.removed': 'A client that nothing was ever granted to was removed.',
-  'client.secret_replaced': 'A client got a new secret; the old one is worth nothing.',
+  'client.secret_added': 'An admin gave a client a second secret beside the one that it has.',
+  'client.secret_limited': 'An admin said when a secret of a client ends, or that it does not.',
+  'client.secret_replaced': 'A client got a new secret; what it had of secrets is worth nothing.',
+  'client.secret_withdrawn': 'An admin withdrew one of the secrets of a client.',
   'client.updated': 'An admin corrected the registration of a client.',
   client_registered: 'A client registered itself.',
   client_token_issued: 'A client got an access token in its own name.',
@@ -207,6 +210,7 @@ export const auditEvents = {
   'tenant.renamed': 'The name of a tenant changed.',
   'tenant.token_algorithm_changed':
     'Another algorithm was chosen for the tokens of the tenant. Its key is published, and signs once verifiers can know it.',
+  'tenant.subject_types_changed': 'By which sub clients of a tenant that say nothing know people was chosen anew.',
   'tenant.userinfo_changed': 'What clients of a tenant may be told of people was chosen anew.',
   token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',
   token_refresh_repeated: 'A refresh token was sent again within the grace, and got the same successor.',

@@ -115,17 +115,19 @@ export const issuedAt = (now: Instant, barrierAt: Instant | undefined): number =
 /**
  * Builds the claims of an ID token, when the scope `openid` was granted.
  *
- * @spec OpenID Connect Core §2, §3.1.3.6 at_hash
+ * `subject`: by which the client knows the person, which is not always what resource servers are told.
+ *
+ * @spec OpenID Connect Core §2, §3.1.3.6 at_hash, §8 subject identifier types
  */
 export function buildIdTokenClaims(
   issuance: Issuance,
   by: IssuedBy,
-  told: { nonce: string | undefined; accessTokenHash: string; now: Instant },
+  told: { nonce: string | undefined; subject: string; accessTokenHash: string; now: Instant },
 ) {
   const iat = issuedAt(told.now, issuance.barrierAt)
   return {
     iss: by.issuer,
-    sub: issuance.subject,
+    sub: told.subject,
     aud: issuance.clientId,
     exp: toSeconds(withinGrant(told.now, idTokenTtlSeconds, issuance.grantExpiresAt)),
     iat,

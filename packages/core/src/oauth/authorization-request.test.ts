@@ -16,7 +16,7 @@ const client: Client = {
   redirectUris: ['https://app.example/cb'],
   grantTypes: ['authorization_code'],
   authMethod: 'none',
-  secretHash: undefined,
+  secrets: [],
   jwks: undefined,
   applicationType: 'web',
   preApproved: false,

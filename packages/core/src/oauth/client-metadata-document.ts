@@ -9,6 +9,7 @@ import { isKeyAddressOpen } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
 import { isAcceptableRedirectUri } from './redirect-uri.js'
+import { type SubjectType, subjectTypes } from './subject-type.js'
 
 /** The draft recommends 5 kB; a longer document is not read. */
 export const documentMaxBytes = 5 * 1024
@@ -27,6 +28,7 @@ export type ClientMetadataDocument = {
   readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
   readonly dpopBoundAccessTokens: boolean
+  readonly subjectType: SubjectType | undefined
   readonly logoUri: string | undefined
 }
 
@@ -64,6 +66,7 @@ const wire = z.object({
   require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
+  subject_type: z.enum(subjectTypes).optional(),
   // One that cannot be used is as if it were not there: nothing depends on it.
   logo_uri: z.string().refine(isAcceptableLogoUri).optional().catch(undefined),
 })
@@ -115,6 +118,7 @@ export function parseClientMetadataDocument(
     requirePushedAuthorizationRequests: document.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
     dpopBoundAccessTokens: document.dpop_bound_access_tokens ?? false,
+    subjectType: document.subject_type,
     logoUri: document.logo_uri,
   })
 }

@@ -1,12 +1,14 @@
 /** A client at one issuer, however it became known: by its own document, by dynamic registration, or by an admin. */
 import type { Brand } from '../brand.js'
 import type { Instant } from '../instant.js'
-import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '../tenant/ids.js'
+import type { ClientId, IssuerId, Scope, TenantId } from '../tenant/ids.js'
+import type { CertificateName } from './client-certificate.js'
+import type { ClientSecret } from './client-secret.js'
 
 export const clientKinds = ['metadata_document', 'dynamic', 'preregistered'] as const
 export type ClientKind = (typeof clientKinds)[number]
 
-export const clientAuthMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+export const clientAuthMethods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'] as const
 export type ClientAuthMethod = (typeof clientAuthMethods)[number]
 
 /** By which a client may sign its assertions. RFC 7518 §3.1; none of them lets whoever verifies sign, too. */
@@ -22,11 +24,14 @@ export type Client = {
   readonly redirectUris: readonly string[]
   readonly grantTypes: readonly string[]
   readonly authMethod: ClientAuthMethod
-  readonly secretHash: CredentialHash | undefined
+  /** Two at most, the older one first; those that have lapsed, too. */
+  readonly secrets: readonly ClientSecret[]
   /** A JWK Set as the client published it; parsed where it is used. */
   readonly jwks: unknown
   /** Where it publishes them instead. Never both. */
   readonly jwksUri?: string | undefined
+  /** With `tls_client_auth`: what its certificate must hold. */
+  readonly certificateName?: CertificateName | undefined
   readonly applicationType: 'native' | 'web'
   /** An admin of the tenant vouches for it, so neither gate is needed. */
   readonly preApproved: boolean
@@ -47,6 +52,9 @@ export type Client = {
   readonly postLogoutRedirectUris: readonly string[]
   /** It takes no token but one that is bound to its key: `dpop_bound_access_tokens`, RFC 9449 §5.2 */
   readonly dpopBoundAccessTokens?: boolean | undefined
+  /** The sector by whose `sub` it knows people; absent: by the one that everybody is told. */
+  readonly sectorIdentifier?: string | undefined
+  readonly sectorIdentifierUri?: string | undefined
   /** Where it says that its logo is. Nobody is sent there, and nothing is shown of it before an admin has seen it. */
   readonly logoUri?: string | undefined
   /** Of all that an admin judges of a client that speaks for itself, as it is now. */
@@ -83,6 +91,7 @@ export type JudgedClient = Pick<
   | 'dpopBoundAccessTokens'
   | 'jwks'
   | 'jwksUri'
+  | 'certificateName'
   | 'backchannelLogoutUri'
   | 'postLogoutRedirectUris'
 >
@@ -91,7 +100,7 @@ export type JudgedClient = Pick<
 export type ApprovalLost = { readonly at: Instant; readonly changed: readonly JudgedMember[]; readonly before: JudgedClient }
 
 /** A client that has proven itself at this request. Only client authentication makes one. */
-export type ProvenClient = Brand<Client, 'ProvenClient'>
+export type ProvenClient = Brand<Client & { readonly secretUsed?: ClientSecret }, 'ProvenClient'>
 
 /**
  * The host that stands behind a client: of the document for a client that describes itself, else of its redirect URI.

@@ -57,6 +57,8 @@ export type ExpectedOfProof = {
   readonly method: string
   /** As the world addresses this endpoint: never what a Host header says. */
   readonly url: string
+  /** The same endpoint at the address that asks for certificates. RFC 8705 §5 */
+  readonly alias?: string | undefined
   readonly now: Instant
   /** Of the access token that came with it: SHA-256, in base64url. `undefined`: none is used here, as at the token endpoint. */
   readonly tokenHash?: string
@@ -76,8 +78,7 @@ export function judgeProof(claims: ReadonlyMap<string, unknown>, expected: Expec
     return err('dpop_proof_malformed')
   if (typeof iat !== 'number' || !Number.isFinite(iat)) return err('dpop_proof_malformed')
   if (nonce !== undefined && !isText(nonce, dpopLimits.nonceLength)) return err('dpop_proof_malformed')
-  const target = targetOf(htu)
-  if (htm !== expected.method || target === undefined || target !== targetOf(expected.url)) return err('dpop_proof_of_other_request')
+  if (htm !== expected.method || !isOneOf(targetOf(htu), [expected.url, expected.alias])) return err('dpop_proof_of_other_request')
   const madeAt = fromSeconds(iat)
   if (madeAt > addSeconds(expected.now, dpopLimits.aheadSeconds)) return err('dpop_proof_not_of_now')
   const rememberUntil = addSeconds(madeAt, dpopLimits.oldestSeconds)
@@ -85,6 +86,9 @@ export function judgeProof(claims: ReadonlyMap<string, unknown>, expected: Expec
   if (expected.tokenHash !== undefined && claims.get('ath') !== expected.tokenHash) return err('dpop_proof_of_other_token')
   return ok({ jti, rememberUntil, nonce })
 }
+
+const isOneOf = (target: string | undefined, urls: readonly (string | undefined)[]): boolean =>
+  target !== undefined && urls.some((url) => url !== undefined && targetOf(url) === target)
 
 const isText = (value: unknown, longest: number): value is string => typeof value === 'string' && value !== '' && value.length <= longest
 

@@ -1,6 +1,8 @@
 /** The catalogue of OAuth refusals: every reason for which we say no, what goes on the wire, and which specification says so. */
 
 import { authorizationErrors } from './authorization-error.js'
+import { clientAuthenticationErrors } from './client-authentication-error.js'
+import { clientCertificateErrors } from './client-certificate-error.js'
 import { registrationErrors } from './registration-error.js'
 import { tokenErrors } from './token-error.js'
 
@@ -14,8 +16,6 @@ export type OAuthErrorEntry = {
   /** Cause and remedy in plain words. Reasons that an attacker may probe share one text. */
   readonly say: string
 }
-
-const badClient = 'client authentication failed; check client_id and its credentials, or register again'
 
 const pageEntry = (status: 400 | 403 | 404 | 429, spec: string, say: string) =>
   ({ code: 'invalid_request', status, answer: 'page', spec, say }) as const
@@ -282,27 +282,8 @@ export const oauthErrors = {
     say: 'the policy of your company allows none of what the application asked for',
   },
   // Client authentication at every endpoint that asks for it.
-  client_authentication_missing: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §5.2', say: badClient },
-  client_authentication_twice: {
-    code: 'invalid_request',
-    status: 400,
-    answer: 'json',
-    spec: 'RFC 6749 §2.3',
-    say: 'use one method of client authentication, not several',
-  },
-  client_authentication_unknown_client: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §5.2', say: badClient },
-  client_authentication_blocked: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §5.2', say: badClient },
-  client_authentication_method: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7591 §2', say: badClient },
-  client_secret_wrong: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §2.3.1', say: badClient },
-  client_keys_unreachable: {
-    code: 'temporarily_unavailable',
-    status: 503,
-    answer: 'json',
-    spec: 'RFC 7591 §2',
-    say: 'the keys at the jwks_uri of this client cannot be read, or hold none that signed this and may not be asked for again yet; try again after Retry-After',
-  },
-  client_assertion_invalid: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
-  client_assertion_replayed: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7523 §3', say: badClient },
+  ...clientAuthenticationErrors,
+  ...clientCertificateErrors,
   pushed_request_nested: {
     code: 'invalid_request',
     status: 400,

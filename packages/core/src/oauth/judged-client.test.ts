@@ -38,6 +38,13 @@ it.each<{ member: JudgedMember; change: Partial<JudgedClient> }>([
   expect(changedBy(change)).toEqual([member])
 })
 
+it('takes another name in its certificate, and another certificate in place of a secret, for another way to prove itself', () => {
+  const by = (value: string): Partial<JudgedClient> => ({ authMethod: 'tls_client_auth', certificateName: { kind: 'san_dns', value } })
+  expect(changedBy(by('tools.example'))).toEqual(['tokenEndpointAuthMethod'])
+  const [one, other] = ['tools.example', 'other.example'].map((value) => judgedTextsOf({ ...client, ...by(value) }))
+  expect(one?.tokenEndpointAuthMethod).not.toBe(other?.tokenEndpointAuthMethod)
+})
+
 it.each<{ what: string; change: Partial<JudgedClient> }>([
   { what: 'the path of a logout address', change: { backchannelLogoutUri: 'https://tools.example/other' } },
   { what: 'the path after a logout', change: { postLogoutRedirectUris: ['https://tools.example/x', 'https://tools.example/y'] } },

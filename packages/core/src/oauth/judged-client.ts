@@ -22,12 +22,16 @@ export const judgedTextsOf = (client: JudgedClient): Readonly<Record<JudgedMembe
   name: client.name,
   redirectUris: asSet(client.redirectUris),
   grantTypes: asSet(client.grantTypes),
-  tokenEndpointAuthMethod: client.authMethod,
+  tokenEndpointAuthMethod: methodText(client),
   dpopBoundAccessTokens: client.dpopBoundAccessTokens === true ? 'true' : '',
   jwks: client.jwksUri ?? asSet(keysOf(client.jwks).map(keyText)),
   backchannelLogoutUri: client.backchannelLogoutUri === undefined ? '' : hostOfUrl(client.backchannelLogoutUri),
   postLogoutRedirectUris: asSet(client.postLogoutRedirectUris.map(hostOfUrl)),
 })
+
+/** By another certificate it proves itself in another way. */
+const methodText = ({ authMethod, certificateName }: JudgedClient): string =>
+  certificateName === undefined ? authMethod : JSON.stringify([authMethod, certificateName.kind, certificateName.value])
 
 type Key = Readonly<Record<string, unknown>>
 

@@ -92,6 +92,13 @@ export const registrationErrors = {
     spec: 'RFC 7592 §2',
     say: 'administrators blocked this client, so its registration can only be deleted; ask them',
   },
+  registration_sector_identifier: {
+    code: 'invalid_client_metadata',
+    status: 400,
+    answer: 'json',
+    spec: 'OIDC Core §8.1',
+    say: 'the sector_identifier_uri cannot be read, or is no JSON array that lists every redirect URI of the client',
+  },
   registration_update_malformed: {
     code: 'invalid_client_metadata',
     status: 400,

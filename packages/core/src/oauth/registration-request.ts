@@ -2,13 +2,16 @@
 import { z } from 'zod'
 import { isOwnLogoutUri } from '../logout/logout-token.js'
 import { err, ok, type Result } from '../result.js'
-import { type ClientAuthMethod, holdsSecretKey, isAcceptableJwksUri } from './client.js'
+import { type ClientAuthMethod, clientAuthMethods, holdsSecretKey, isAcceptableJwksUri } from './client.js'
+import { type CertificateName, certificateNameOf } from './client-certificate.js'
 import { isAcceptableLogoUri } from './client-logo.js'
 import { deviceGrantType } from './device-grant-type.js'
 import type { OAuthError } from './error.js'
 import { holdsKeyBeyondLimits } from './json-web-key.js'
 import { jwtBearerGrantType } from './jwt-bearer.js'
 import { isAcceptableRedirectUri, isAtHostOf, isLoopbackRedirect } from './redirect-uri.js'
+
+import { type SubjectType, subjectTypes } from './subject-type.js'
 
 export type RegistrationRequest = {
   readonly name: string
@@ -17,14 +20,20 @@ export type RegistrationRequest = {
   readonly authMethod: ClientAuthMethod
   readonly jwks: unknown
   readonly jwksUri: string | undefined
+  readonly certificateName: CertificateName | undefined
   readonly applicationType: 'native' | 'web'
   readonly backchannelLogoutUri: string | undefined
   readonly backchannelLogoutSessionRequired: boolean
   readonly requirePushedAuthorizationRequests: boolean
   readonly postLogoutRedirectUris: readonly string[]
   readonly dpopBoundAccessTokens: boolean
+  readonly subjectType: SubjectType | undefined
+  readonly sectorIdentifierUri: string | undefined
   readonly logoUri: string | undefined
 }
+
+/** What depends on the installation. `certificates`: whether clients can prove themselves by one. */
+export type RegistrationOffer = { readonly certificates: boolean }
 
 /** What a client that nobody vouched for may ever use. An assertion names the client that it was made for, so somebody vouches for it there. */
 export const registrableGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', jwtBearerGrantType, deviceGrantType]
@@ -35,7 +44,7 @@ const wire = z.object({
   client_name: z.string().trim().max(200).optional(),
   grant_types: strings(20).optional(),
   response_types: strings(20).optional(),
-  token_endpoint_auth_method: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']).optional(),
+  token_endpoint_auth_method: z.enum(clientAuthMethods).optional(),
   jwks: z.object({ keys: z.array(z.looseObject({})).min(1).max(20) }).optional(),
   jwks_uri: z.string().refine(isAcceptableJwksUri).optional(),
   application_type: z.enum(['native', 'web']).optional(),
@@ -44,6 +53,8 @@ const wire = z.object({
   require_pushed_authorization_requests: z.boolean().optional(),
   post_logout_redirect_uris: strings(50).optional(),
   dpop_bound_access_tokens: z.boolean().optional(),
+  subject_type: z.enum(subjectTypes).optional(),
+  sector_identifier_uri: z.string().refine(isAcceptableJwksUri).optional(),
   // One that cannot be used is as if it were not there: nothing depends on it.
   logo_uri: z.string().refine(isAcceptableLogoUri).optional().catch(undefined),
 })
@@ -59,9 +70,12 @@ export const registrationMembers: readonly string[] = Object.keys(wire.shape)
  * @spec OIDC Registration §2 application_type
  * @spec RFC 8628 §4 the grant type of devices
  * @spec RFC 9449 §5.2 dpop_bound_access_tokens
+ * @spec OIDC Core §8 subject_type, §8.1 sector_identifier_uri
+ * @spec RFC 8705 §2.1.2 tls_client_auth_subject_dn and its siblings
  */
 export function parseRegistrationRequest(
   body: unknown,
+  offer: RegistrationOffer = { certificates: false },
 ): Result<
   RegistrationRequest,
   OAuthError<'registration_malformed' | 'registration_redirect_uri' | 'registration_post_logout_redirect_uri'>
@@ -89,6 +103,9 @@ export function parseRegistrationRequest(
     return err({ reason: 'registration_malformed', detail: { field: 'post_logout_redirect_uris' } })
   // Nobody vouches for it, so a sign-out leads to no host to which a sign-in could not.
   if (!afterLogout.every((uri) => isAtHostOf(uri, metadata.redirect_uris))) return err({ reason: 'registration_post_logout_redirect_uri' })
+  const sectorIdentifierUri = metadata.sector_identifier_uri
+  if (sectorIdentifierUri !== undefined && !isOwnLogoutUri(sectorIdentifierUri, metadata.redirect_uris))
+    return err({ reason: 'registration_malformed', detail: { field: 'sector_identifier_uri' } })
   const authMethod = metadata.token_endpoint_auth_method ?? 'client_secret_basic'
   const jwksUri = metadata.jwks_uri
   // Nobody vouches for it, so it may have us call only where it is: the rule of logout addresses.
@@ -97,6 +114,11 @@ export function parseRegistrationRequest(
   const hasKeys = metadata.jwks !== undefined || jwksUri !== undefined
   if ((authMethod === 'private_key_jwt') !== hasKeys || holdsSecretKey(metadata.jwks) || holdsKeyBeyondLimits(metadata.jwks))
     return err({ reason: 'registration_malformed', detail: { field: 'jwks' } })
+  const certificateName = certificateNameOf(body as Readonly<Record<string, unknown>>)
+  if (certificateName === 'malformed' || (authMethod === 'tls_client_auth') !== (certificateName !== 'none'))
+    return err({ reason: 'registration_malformed', detail: { field: 'tls_client_auth' } })
+  if (authMethod === 'tls_client_auth' && !offer.certificates)
+    return err({ reason: 'registration_malformed', detail: { field: 'token_endpoint_auth_method' } })
   return ok({
     name: metadata.client_name || 'An application without a name',
     redirectUris: metadata.redirect_uris,
@@ -104,11 +126,14 @@ export function parseRegistrationRequest(
     authMethod,
     jwks: metadata.jwks,
     jwksUri,
+    certificateName: certificateName === 'none' ? undefined : certificateName,
     backchannelLogoutUri: logoutUri,
     backchannelLogoutSessionRequired: metadata.backchannel_logout_session_required ?? false,
     requirePushedAuthorizationRequests: metadata.require_pushed_authorization_requests ?? false,
     postLogoutRedirectUris: afterLogout,
     dpopBoundAccessTokens: metadata.dpop_bound_access_tokens ?? false,
+    subjectType: metadata.subject_type,
+    sectorIdentifierUri,
     logoUri: metadata.logo_uri,
     applicationType:
       metadata.application_type ??

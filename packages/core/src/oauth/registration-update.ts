@@ -5,7 +5,7 @@ import type { ClientId } from '../tenant/ids.js'
 import { type Client, type JudgedMember, judgedMembers } from './client.js'
 import type { OAuthError } from './error.js'
 import { judgedTextsOf } from './judged-client.js'
-import { parseRegistrationRequest, type RegistrationRequest } from './registration-request.js'
+import { parseRegistrationRequest, type RegistrationOffer, type RegistrationRequest } from './registration-request.js'
 
 export type RegistrationUpdate = {
   readonly metadata: RegistrationRequest
@@ -31,6 +31,7 @@ const wire = z.object({
 export function parseRegistrationUpdate(
   body: unknown,
   id: ClientId,
+  offer: RegistrationOffer = { certificates: false },
 ): Result<
   RegistrationUpdate,
   OAuthError<
@@ -40,7 +41,7 @@ export function parseRegistrationUpdate(
   const parsed = wire.safeParse(body)
   if (!parsed.success || parsed.data.client_id !== id)
     return err({ reason: 'registration_update_malformed', detail: { field: String(parsed.error?.issues[0]?.path[0] ?? 'client_id') } })
-  const metadata = parseRegistrationRequest(body)
+  const metadata = parseRegistrationRequest(body, offer)
   return metadata.ok ? ok({ metadata: metadata.value, keptSecret: parsed.data.client_secret }) : metadata
 }
 

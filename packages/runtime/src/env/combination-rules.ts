@@ -17,6 +17,17 @@ export const isLoopbackHost = (hostname: string): boolean =>
   ['localhost', '127.0.0.1', '[::1]', '::1'].includes(hostname) || hostname.endsWith('.localhost')
 const publicHostIsLoopback = (settings: Judged): boolean => isLoopbackHost(new URL(settings.publicUrl).hostname)
 
+/** Whatever comes in them is read already, or is not one text. */
+const headersWithAMeaning = [
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'dpop',
+  'host',
+  'content-type',
+  'content-length',
+  'drawbridge-proxy-secret',
+]
 const versionsOf = ({ masterKeys, wrappedMasterKeys }: Pick<Judged, 'masterKeys' | 'wrappedMasterKeys'>): readonly number[] =>
   [...masterKeys, ...wrappedMasterKeys].map(({ version }) => version)
 
@@ -79,6 +90,27 @@ export const combinationRules: readonly CombinationRule[] = [
     reads: ['countryHeader', 'trustedProxyHops'],
     holds: (s) => s.countryHeader !== undefined && s.trustedProxyHops === 0,
     message: 'DRAWBRIDGE_COUNTRY_HEADER needs DRAWBRIDGE_TRUSTED_PROXY_HOPS: without a proxy of yours, strangers write that header',
+  },
+  {
+    reads: ['clientCertificateHeader', 'trustedProxyHops', 'proxySecrets'],
+    holds: (s) => s.clientCertificateHeader !== undefined && (s.trustedProxyHops === 0 || s.proxySecrets.length === 0),
+    message:
+      'DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER needs DRAWBRIDGE_TRUSTED_PROXY_HOPS and DRAWBRIDGE_PROXY_SECRETS: certificates are public, and whoever may send that header is every client',
+  },
+  {
+    reads: ['clientCertificateHeader'],
+    holds: (s) => s.clientCertificateHeader !== undefined && headersWithAMeaning.includes(s.clientCertificateHeader),
+    message: 'DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER names a header that means something else: choose client-cert, or one of your own',
+  },
+  {
+    reads: ['mtlsUrl', 'clientCertificateHeader'],
+    holds: (s) => s.mtlsUrl !== undefined && s.clientCertificateHeader === undefined,
+    message: 'DRAWBRIDGE_MTLS_URL needs DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER: without it no certificate is believed there',
+  },
+  {
+    reads: ['mtlsUrl'],
+    holds: (s) => s.mtlsUrl !== undefined && !s.mtlsUrl.startsWith('https:') && !isLoopbackHost(new URL(s.mtlsUrl).hostname),
+    message: 'DRAWBRIDGE_MTLS_URL must begin with https:// unless its host is loopback: certificates are shown over TLS',
   },
   {
     reads: ['smtpUrl', 'mailFrom'],

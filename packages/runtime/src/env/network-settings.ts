@@ -1,5 +1,6 @@
 /** Settings of how the world reaches the product, and what the product may reach. */
-import { domain, headerName, optional, origin, origins, plain, port, required, type SettingEntries, whole } from './setting.js'
+import type { Secret } from '@drawbridge/core/secret'
+import { domain, headerName, optional, origin, origins, plain, port, required, type SettingEntries, secretList, whole } from './setting.js'
 
 export type NetworkSettings = {
   readonly publicUrl: string
@@ -10,9 +11,15 @@ export type NetworkSettings = {
   readonly workerPort: number
   readonly trustedProxyHops: number
   readonly countryHeader: string | undefined
+  readonly clientCertificateHeader: string | undefined
+  readonly proxySecrets: readonly Secret[]
+  readonly mtlsUrl: string | undefined
   readonly rateLimitFactor: number
   readonly allowedOrigins: readonly string[]
 }
+
+/** Of a secret that nobody guesses: 128 bits in hex. */
+const leastSecretCharacters = 32
 
 export const networkSettings: SettingEntries<NetworkSettings> = {
   publicUrl: {
@@ -73,6 +80,30 @@ export const networkSettings: SettingEntries<NetworkSettings> = {
     example: 'cf-ipcountry',
     default: undefined,
     parse: optional(headerName),
+  },
+  clientCertificateHeader: {
+    name: 'DRAWBRIDGE_CLIENT_CERTIFICATE_HEADER',
+    description:
+      'The header in which your own proxy hands on the certificate of a client that it verified: as RFC 9440 says, or as URL-encoded PEM. The proxy must overwrite whatever a client sent in it. Not set: no client proves itself by a certificate (tls_client_auth).',
+    example: 'client-cert',
+    default: undefined,
+    parse: optional(headerName),
+  },
+  proxySecrets: {
+    name: 'DRAWBRIDGE_PROXY_SECRETS',
+    description:
+      'What that proxy shows in Drawbridge-Proxy-Secret to be believed, at least 32 characters. Two, separated by a comma, while you replace one.',
+    example: '0b6e9d2f4c8a1e7350b6e9d2f4c8a1e7',
+    default: '',
+    parse: required(secretList(leastSecretCharacters)),
+  },
+  mtlsUrl: {
+    name: 'DRAWBRIDGE_MTLS_URL',
+    description:
+      'The origin at which your proxy asks for certificates, if that is another than DRAWBRIDGE_PUBLIC_URL, so that no browser is asked for one. Metadata name it as mtls_endpoint_aliases.',
+    example: 'https://mtls.login.example.com',
+    default: undefined,
+    parse: optional(origin),
   },
   rateLimitFactor: {
     name: 'DRAWBRIDGE_RATE_LIMIT_FACTOR',

@@ -46,6 +46,15 @@ export const secretOf =
   (leastCharacters: number) =>
   (text: string): Result<Secret, string> =>
     text.length >= leastCharacters ? ok(new Secret(text)) : err(`must have at least ${leastCharacters} characters`)
+/** Separated by commas, none of them shorter. */
+export const secretList =
+  (leastCharacters: number) =>
+  (text: string): Result<readonly Secret[], string> => {
+    const items = listed(text)
+    return items.every(({ length }) => length >= leastCharacters)
+      ? ok(items.map((item) => new Secret(item)))
+      : err(`must hold secrets of at least ${leastCharacters} characters each, separated by commas`)
+  }
 export const secretUrl =
   (...protocols: readonly string[]) =>
   (text: string): Result<Secret, string> =>

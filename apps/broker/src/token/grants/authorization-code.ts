@@ -55,7 +55,7 @@ export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request
 /** The first tokens of a grant whose code has been redeemed. */
 export function issueFirstTokens(
   deps: BrokerDeps,
-  { tenant, provenKey, now }: ExchangeContext,
+  { tenant, client, provenKey, now }: ExchangeContext,
   { issued, scopes, accessTokenTtlSeconds }: Held<Redeemed>,
   refreshToken: Secret,
 ): Promise<TokenSet> {
@@ -67,7 +67,7 @@ export function issueFirstTokens(
     confirmation: provenKey?.thumbprint,
     grantExpiresAt: grant.ends_at,
     refreshToken: refreshes ? refreshToken : undefined,
-    ...(grant.identity_scopes.includes('openid') ? { idToken: { nonce } } : {}),
+    ...(grant.identity_scopes.includes('openid') ? { idToken: { nonce, client } } : {}),
     now,
   })
 }

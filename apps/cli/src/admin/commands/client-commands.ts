@@ -276,11 +276,11 @@ export const clientCommands: readonly AdminCommand[] = [
   },
   {
     name: 'client secret',
-    does: 'Make a new secret, shown once; the old one is worth nothing from then on',
+    does: 'Make a new secret, shown once; what it had is worth nothing from then on: add-secret leaves no gap',
     takes: ['tenant', 'client'],
     flags: { 'if-match': ifMatch },
     call: { method: 'POST', path: `${client}/secret` },
-    confirms: 'Make a new secret for {client}? The old one is worth nothing from then on.',
+    confirms: 'Make a new secret for {client}? What it had is worth nothing from then on.',
     done: 'The secret is shown this once.',
     example: 'drawbridge client secret initech agent',
   },
