@@ -4,6 +4,7 @@ import { clientAssertionRequirements } from './client-assertion.js'
 import { clientCertificateRequirements } from './client-certificate.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { dpopRequirements } from './dpop.js'
+import { frontIssuerRequirements } from './front-issuer.js'
 import { gateRequirements } from './gates.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
@@ -30,4 +31,5 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,
+  'Front issuer': frontIssuerRequirements,
 }
