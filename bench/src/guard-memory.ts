@@ -24,7 +24,13 @@ function heapInUse(): number {
 
 const snapshotOf = (issuer: string, revocations: number): string =>
   JSON.stringify({
-    snapshot: Array.from({ length: revocations }, () => ({ issuer, target: 'subject', targetId: crypto.randomUUID(), epoch: 2 })),
+    snapshot: Array.from({ length: revocations }, () => ({
+      issuer,
+      tenant: 'acme',
+      target: 'subject',
+      targetId: crypto.randomUUID(),
+      epoch: 2,
+    })),
   })
 
 export function measureGuardMemory(revocations: number): GuardMemory {
@@ -39,6 +45,7 @@ export function measureGuardMemory(revocations: number): GuardMemory {
   const heapBytes = heapInUse() - before
   const alive = {
     issuer,
+    tenant: 'acme',
     issuedAtSeconds: now,
     ids: { tenant: 'acme', client: 'https://agent.example/client', subject: crypto.randomUUID(), grant: crypto.randomUUID() },
     epochs: { tenant: 1, client: 1, connection: 1, subject: 1, grant: 1 },

@@ -4,6 +4,7 @@ import { adminEndpoints } from './admin/admin-endpoints.js'
 import { setupEndpoints } from './admin/setup/setup.endpoint.js'
 import { authorizeEndpoints } from './authorize/endpoints.js'
 import type { BrokerDeps } from './deps.js'
+import { frontEndpoints } from './front-endpoints.js'
 import { healthzEndpoint, metricsEndpoint, readyzEndpoint } from './health/health.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
 import { createRateLimiter } from './http/rate-limit.js'
@@ -56,6 +57,7 @@ export const brokerEndpoints: readonly Endpoint[] = [
   pollEndpoint,
   globalTokenRevocationEndpoint,
   receiversEndpoint,
+  ...frontEndpoints,
   ...scimEndpoints,
   ...adminEndpoints,
 ]

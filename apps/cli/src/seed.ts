@@ -67,7 +67,8 @@ export async function seedDemonstration(platform: Platform, simulator: Simulator
     const found = await findTenantBySlugAcrossTenants(platform.database, company.slug)
     if (found && found.id !== tenant) throw new Error(`the database holds another demonstration of ${company.slug}`)
     if (!found) await seedTenant(platform, simulator, company, planned)
-    const [issuer] = await inTenant(platform.database, tenant, (db) => listIssuers(db, tenant))
+    const issuers = await inTenant(platform.database, tenant, (db) => listIssuers(db, tenant))
+    const issuer = issuers.find(({ kind }) => kind === 'tenant')
     if (!issuer) throw new Error(`${company.slug} has no issuer`)
     const shared = { resourceId, issuerTenantId: tenant, issuerId: issuer.id }
     await inTenant(platform.database, vendorTenantId, (db) => shareResource(db, vendorTenantId, shared))

@@ -81,8 +81,16 @@ export const answerOf = (page: Page): Record<string, string> => Object.fromEntri
 
 export const aBrowser = (): Browser => openBrowser({ stopAt: [redirectUri, webRedirectUri] })
 
-export type Person = { readonly name: string; readonly withMfa?: boolean; readonly atConsent?: 'allow' | 'deny' | 'wait' }
-export type Walked = { readonly page: Page; readonly seen: readonly ('notice' | 'sign-in' | 'sign-in with MFA asked' | 'consent')[] }
+export type Person = {
+  readonly name: string
+  readonly withMfa?: boolean
+  readonly atConsent?: 'allow' | 'deny' | 'wait'
+  readonly company?: string
+}
+export type Walked = {
+  readonly page: Page
+  readonly seen: readonly ('whose' | 'notice' | 'sign-in' | 'sign-in with MFA asked' | 'consent')[]
+}
 
 const mostPages = 8
 
@@ -93,7 +101,10 @@ export async function walk(first: Page, person: Person): Promise<Walked> {
   for (let steps = 0; steps < mostPages && !page.isStopped; steps++) {
     const can = (what: string) =>
       page.forms.some(({ id, controls }) => id === what || controls.some((c) => `${c.name}=${c.value}` === what))
-    if (can('answer=continue')) {
+    if (page.text.includes('Where do you work?')) {
+      seen.push('whose')
+      page = await page.form('organisation').submit({ organisation: `${person.name}@${person.company ?? 'acme'}.example` })
+    } else if (can('answer=continue')) {
       seen.push('notice')
       page = await page.form('answer=continue').submit({ answer: 'continue' })
     } else if (can(`sign-in-${person.name}`)) {

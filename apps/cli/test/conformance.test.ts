@@ -6,6 +6,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { aClientCertificate, asByteSequence, type CertificateParts, common, nameOf } from '@drawbridge/testkit/a-client-certificate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
+import { aFrontIssuer } from './a-front-issuer.js'
 import { aGatewayOf, aWordedClient } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 import { aPublisherOf } from './a-publisher.js'
@@ -43,6 +44,7 @@ beforeAll(async () => {
   const client = { id: 'twin', redirectUri: webRedirectUri }
   for (const company of ['acme', 'globex'] as const)
     await made(company, { clientId: client.id, name: 'Twin', redirectUris: [client.redirectUri], preApproved: true })
+  await aFrontIssuer(product, { clientId: client.id, name: 'Twin', redirectUris: [client.redirectUri], preApproved: true })
   await made('acme', { clientId: 'pairwise', name: 'Pairwise', redirectUris: [webRedirectUri], preApproved: true, subjectType: 'pairwise' })
   const machine = await made('acme', {
     name: 'Machine',
@@ -74,6 +76,7 @@ beforeAll(async () => {
   target = {
     issuer,
     otherIssuer: product.issuer('globex'),
+    front: product.publicUrl,
     resource: product.mcpUrl,
     client,
     otherClientId,

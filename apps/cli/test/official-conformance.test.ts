@@ -1,20 +1,25 @@
-/** The official MCP conformance suite, asked about the authorization server of a tenant; a person signs in at the company for it. */
+/** The official MCP conformance suite, asked about the authorization server of a tenant and the front issuer of all; a person signs in at the company for it. */
 import { callbackUri, runOfficialSuite, type SuiteRun, scenariosOfSuite } from '@drawbridge/conformance/official-suite'
 import { openBrowser } from '@drawbridge/simulator/browser'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { registerAt, walk } from './a-client.js'
+import { aFrontIssuer } from './a-front-issuer.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 
 let product: Product
 
 beforeAll(async () => {
   product = await aProduct()
+  await aFrontIssuer(product)
 }, 120_000)
 afterAll(() => product?.stop(), 60_000)
 
-async function run(company: Company, resource?: string, atConsent: 'allow' | 'deny' = 'allow'): Promise<SuiteRun> {
-  const issuer = product.issuer(company)
+type Where = Company | 'the front issuer'
+const issuerOf = (where: Where) => (where === 'the front issuer' ? product.publicUrl : product.issuer(where))
+
+async function run(where: Where, resource?: string, atConsent: 'allow' | 'deny' = 'allow'): Promise<SuiteRun> {
+  const issuer = issuerOf(where)
   const port = await freePort()
   const clientId = await registerAt(issuer, { redirect_uris: [callbackUri(port)] })
   const signIn = async (url: string) => {
@@ -30,9 +35,9 @@ const metadataHolds = [
   'authorization-server-metadata-endpoint: authorization-server-metadata-cimd SUCCESS',
 ]
 
-describe.each(['acme', 'globex'] as const)('at %s', (company) => {
+describe.each(['acme', 'globex', 'the front issuer'] as const)('at %s', (where) => {
   it.each(['with the resource named', 'without a resource'])('%s, every scenario runs and nothing is found wanting', async (how) => {
-    const ran = await run(company, how.startsWith('with ') ? product.mcpUrl : undefined)
+    const ran = await run(where, how.startsWith('with ') ? product.mcpUrl : undefined)
     expect(verdicts(ran)).toEqual(['authorization-code-grant: authorization-code-grant SUCCESS', ...metadataHolds])
     expect(ran.exitCode).toBe(0)
   })

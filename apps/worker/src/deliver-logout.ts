@@ -25,10 +25,16 @@ export const prepareLogout: Prepare = (deps, { tenantId: tenant, id, destination
   acrossTenants(deps.database, async (db) => {
     const client = await findToldClient(db, tenant, destinationId)
     if (client === undefined) return err('no_longer_wanted')
-    const issuer = { tenant, id: client.issuer.id as IssuerId, url: client.issuer.url as Issuer }
+    const { signer, url } = client.issuer
+    const issuer = { tenant: signer.tenant as TenantId, id: signer.id as IssuerId, url: url as Issuer }
     const sign = await deps.openLogoutSigner(db, issuer)
     const { sub, sid } = payload as { readonly sub: string; readonly sid?: string }
-    const subject = await subjectToldTo(deps, db, { tenant, issuerId: issuer.id, sector: client.sectorIdentifier, subject: sub })
+    const subject = await subjectToldTo(deps, db, {
+      tenant,
+      issuerId: client.issuer.id as IssuerId,
+      sector: client.sectorIdentifier,
+      subject: sub,
+    })
     // No key was ever made, so this client was never told of anybody.
     if (subject === undefined) return err('no_longer_wanted')
     const logout = { issuer: issuer.url, clientId: client.clientId, subject, sessionId: sid, jti: id }

@@ -20,13 +20,13 @@ export type News = {
 export async function tellResources(deps: JobDeps, db: AcrossDb, resources: readonly ToldResource[], news: News): Promise<number> {
   const { tenant, issuer, eventId, at, expiresAt, claims } = news
   if (resources.length === 0) return 0
-  const sign = await deps.openNoticeSigner(db, { tenant, id: issuer.id, url: issuer.url })
+  const sign = await deps.openNoticeSigner(db, { ...issuer.signer, url: issuer.url })
   for (const { tenantId, id, identifier } of resources) {
     const jti = deps.random.uuid()
     const set = { iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, txn: eventId, ...claims }
     const token = sign(set)
-    const signedBy = { tenant, id: issuer.id }
-    await insertNotices(db, { tenantId, resourceId: id, issuer: signedBy, createdAt: at, expiresAt }, [{ eventId, jti, token }])
+    const to = { tenantId, resourceId: id, issuer: issuer.signer, eventTenant: tenant, createdAt: at, expiresAt }
+    await insertNotices(db, to, [{ eventId, jti, token }])
   }
   return resources.length
 }

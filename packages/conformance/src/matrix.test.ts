@@ -46,6 +46,7 @@ beforeAll(async () => {
   target = {
     issuer: `${origin}/t/one`,
     otherIssuer: `${origin}/t/other`,
+    front: `${origin}/front`,
     resource: 'https://rs.example/mcp',
     client,
     otherClientId: 'other',

@@ -4,6 +4,7 @@ import { clientAssertionRequirements } from './client-assertion.js'
 import { clientCertificateRequirements } from './client-certificate.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { dpopRequirements } from './dpop.js'
+import { frontIssuerRequirements } from './front-issuer.js'
 import { gateRequirements } from './gates.js'
 import { idJagIssuingRequirements } from './id-jag-issuing.js'
 import { metadataRequirements } from './metadata.js'
@@ -32,4 +33,5 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   Userinfo: userinfoRequirements,
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,
+  'Front issuer': frontIssuerRequirements,
 }

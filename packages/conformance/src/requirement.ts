@@ -15,6 +15,8 @@ export type Requirement = {
 export type Target = {
   readonly issuer: string
   readonly otherIssuer: string
+  /** The front issuer, at which the same text is a client, too, and the resource is shared. */
+  readonly front: string
   readonly resource: string
   /** Public and approved, known at both issuers by the same id and redirect URI. */
   readonly client: { readonly id: string; readonly redirectUri: string }

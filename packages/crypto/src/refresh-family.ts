@@ -1,5 +1,6 @@
 /** The successor of a refresh token, computed from the token itself: the same in every process, and at rest nowhere. */
 import { createHmac, hkdfSync } from 'node:crypto'
+import { tenantNamedBy } from '@drawbridge/core/oauth/front-credential'
 import { formatRefreshToken, type TokenFamilyId } from '@drawbridge/core/oauth/refresh-token'
 import { Secret } from '@drawbridge/core/secret'
 import type { Sealer } from './seal.js'
@@ -18,5 +19,5 @@ export function deriveSuccessor(
 ): Secret {
   const familyKey = hkdfSync('sha256', sealer.derive('refresh-family', family.keyVersion), Buffer.alloc(0), `family/${family.familyId}`, 32)
   const next = createHmac('sha256', Buffer.from(familyKey)).update(presented.reveal(), 'utf8').digest()
-  return new Secret(formatRefreshToken(family.familyId, next))
+  return new Secret(formatRefreshToken(family.familyId, next, tenantNamedBy(presented.reveal())))
 }

@@ -5,11 +5,12 @@ import { createBarriers, floorMarginSeconds, parseTokenEpochs } from './barriers
 const issuer = 'https://login.example/t/acme'
 const making = (subject: string, epoch: number, issuedAtSeconds = 1000) => ({
   issuer,
+  tenant: 'acme',
   issuedAtSeconds,
   ids: { tenant: 'acme', client: 'agent', subject },
   epochs: { tenant: 1, client: 1, connection: 1, subject: epoch, grant: 1 },
 })
-const barrier = (targetId: string, epoch: number) => ({ issuer, target: 'subject', targetId, epoch }) as const
+const barrier = (targetId: string, epoch: number) => ({ issuer, tenant: 'acme', target: 'subject', targetId, epoch }) as const
 
 test('a lower epoch never replaces a higher one', () => {
   const barriers = createBarriers({ maxEntries: 10, keepSeconds: 100 })
@@ -22,6 +23,18 @@ test('a lower epoch never replaces a higher one', () => {
 test('a barrier of one issuer says nothing about another', () => {
   const barriers = createBarriers({ maxEntries: 10, keepSeconds: 100 })
   barriers.raise({ ...barrier('ada', 3), issuer: 'https://login.example/t/globex' }, 1000)
+  expect(barriers.isBelow(making('ada', 1), 1000)).toBe(false)
+})
+
+test('nor one of a tenant about another, where the front issuer speaks for both', () => {
+  const barriers = createBarriers({ maxEntries: 2, keepSeconds: 100 })
+  const client = (tenant: string, epoch: number) => ({ issuer, tenant, target: 'client', targetId: 'agent', epoch }) as const
+  barriers.raise(client('globex', 3), 1000)
+  expect(barriers.isBelow(making('ada', 1), 1000)).toBe(false)
+  expect(barriers.isBelow({ ...making('ada', 1), tenant: 'globex' }, 1000)).toBe(true)
+  // What is forgotten too early is refused where it was, and nowhere else.
+  for (const subject of ['lena', 'max']) barriers.raise({ ...barrier(subject, 2), tenant: 'globex' }, 1000)
+  expect(barriers.isBelow({ ...making('ada', 9), tenant: 'globex' }, 1000)).toBe(true)
   expect(barriers.isBelow(making('ada', 1), 1000)).toBe(false)
 })
 

@@ -2,19 +2,27 @@
  * The barriers that this instance knows: for each target the lowest epoch that is still alive.
  *
  * Bounded and expiring. An entry may be forgotten once every token made before it has expired by itself. When there are too many
- * entries the oldest are folded into a floor in time: whatever the issuer issued until then is refused, so that forgetting can refuse
+ * entries the oldest are folded into a floor in time: whatever the issuer issued for that tenant until then is refused, so that forgetting can refuse
  * too much but never too little.
  */
 export type BarrierTarget = 'tenant' | 'client' | 'connection' | 'subject' | 'grant'
 export const barrierTargets: readonly BarrierTarget[] = ['tenant', 'client', 'connection', 'subject', 'grant']
 
 /** Everything of `target` that was made below `epoch` is dead. */
-export type Barrier = { readonly issuer: string; readonly target: BarrierTarget; readonly targetId: string; readonly epoch: number }
+export type Barrier = {
+  readonly issuer: string
+  /** The front issuer speaks for many, and a client may be known to several of them under one id. */
+  readonly tenant: string
+  readonly target: BarrierTarget
+  readonly targetId: string
+  readonly epoch: number
+}
 
 export type TokenEpochs = Readonly<Record<BarrierTarget, number>>
 /** What a token says about its making. `ids` names the targets that the token tells; a grant or a connection may be absent. */
 export type TokenMaking = {
   readonly issuer: string
+  readonly tenant: string
   readonly issuedAtSeconds: number
   readonly ids: Readonly<Partial<Record<BarrierTarget, string>>>
   readonly epochs: TokenEpochs
@@ -47,26 +55,29 @@ export function parseTokenEpochs(claim: unknown): TokenEpochs | undefined {
 type Known = {
   readonly limits: BarrierLimits
   readonly entries: Map<string, Entry>
-  /** Per issuer: whatever it issued until then is refused. */
+  /** Per issuer and tenant: whatever was issued there until then is refused. */
   readonly floors: Map<string, number>
 }
 
-const keyOf = (issuer: string, target: BarrierTarget, targetId: string): string => JSON.stringify([issuer, target, targetId])
-const issuerOf = (key: string): string => (JSON.parse(key) as [string])[0]
-/** Highest epoch asked of any connection of an issuer: what a token is measured by that does not say which connection it came through. */
+type Place = { readonly issuer: string; readonly tenant: string }
+const keyOf = ({ issuer, tenant }: Place, target: BarrierTarget, targetId: string): string =>
+  JSON.stringify([issuer, tenant, target, targetId])
+const floorOf = ({ issuer, tenant }: Place): string => JSON.stringify([issuer, tenant])
+const floorUnder = (key: string): string => JSON.stringify((JSON.parse(key) as [string, string]).slice(0, 2))
+/** Highest epoch asked of any connection of a tenant at an issuer: what a token is measured by that does not say which connection it came through. */
 const anyConnection = '*'
 
 export function createBarriers(limits: BarrierLimits): Barriers {
   const known: Known = { limits, entries: new Map(), floors: new Map() }
   return {
-    raise: ({ issuer, target, targetId, epoch }, nowSeconds) => {
-      raiseEntry(known, keyOf(issuer, target, targetId), { epoch, receivedAtSeconds: nowSeconds })
-      if (target === 'connection') raiseEntry(known, keyOf(issuer, target, anyConnection), { epoch, receivedAtSeconds: nowSeconds })
+    raise: ({ target, targetId, epoch, ...place }, nowSeconds) => {
+      raiseEntry(known, keyOf(place, target, targetId), { epoch, receivedAtSeconds: nowSeconds })
+      if (target === 'connection') raiseEntry(known, keyOf(place, target, anyConnection), { epoch, receivedAtSeconds: nowSeconds })
       forget(known, nowSeconds)
     },
     isBelow: (making, nowSeconds) => {
       forget(known, nowSeconds)
-      if (making.issuedAtSeconds <= (known.floors.get(making.issuer) ?? 0)) return true
+      if (making.issuedAtSeconds <= (known.floors.get(floorOf(making)) ?? 0)) return true
       return barrierTargets.some((target) => isBelowEntry(known, making, target))
     },
     size: () => known.entries.size,
@@ -86,8 +97,8 @@ function forget({ limits, entries, floors }: Known, nowSeconds: number): void {
     if (!isOld && entries.size <= limits.maxEntries) return
     entries.delete(key)
     if (isOld) continue
-    const issuer = issuerOf(key)
-    floors.set(issuer, Math.max(floors.get(issuer) ?? 0, entry.receivedAtSeconds + floorMarginSeconds))
+    const floor = floorUnder(key)
+    floors.set(floor, Math.max(floors.get(floor) ?? 0, entry.receivedAtSeconds + floorMarginSeconds))
   }
 }
 
@@ -96,6 +107,6 @@ function isBelowEntry({ entries }: Known, making: TokenMaking, target: BarrierTa
   const named = making.ids[target]
   if (made === 0 && named === undefined) return false
   const id = named ?? (target === 'connection' ? anyConnection : undefined)
-  const entry = id === undefined ? undefined : entries.get(keyOf(making.issuer, target, id))
+  const entry = id === undefined ? undefined : entries.get(keyOf(making, target, id))
   return entry !== undefined && made < entry.epoch
 }

@@ -7,7 +7,7 @@
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
 import { type Barrier, type BarrierTarget, barrierTargets } from './barriers.js'
 import { err, ok, type Result } from './refusal.js'
-import type { TrustedIssuer } from './trusted-issuer.js'
+import { type TrustedIssuer, tenantSpokenFor } from './trusted-issuer.js'
 import { signatureAlgorithms } from './usable-keys.js'
 import { clockSkewSeconds } from './verify-access-token.js'
 
@@ -30,14 +30,19 @@ export type NoticeDeps = { readonly issuer: TrustedIssuer; readonly resource: st
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Reads `{target, targetId, epoch}`. A tenant's barrier is filed under the tenant's name, which is what tokens carry. */
+/**
+ * Reads `{target, targetId, epoch, tenant}`. A tenant's barrier is filed under the tenant's name, which is what tokens carry. Of an issuer of one tenant that
+ * need not be said; the front issuer says it always.
+ */
 export function parseBarrier(value: unknown, issuer: TrustedIssuer): Barrier | undefined {
   if (!isRecord(value)) return undefined
+  const tenant = tenantSpokenFor(issuer, value['tenant'] ?? issuer.tenant)
+  if (tenant === undefined) return undefined
   const { target, targetId, epoch } = value
   if (!barrierTargets.includes(target as BarrierTarget) || typeof targetId !== 'string' || targetId === '') return undefined
   if (typeof epoch !== 'number' || !Number.isSafeInteger(epoch) || epoch < 1) return undefined
-  const id = target === 'tenant' ? issuer.tenant : targetId
-  return { issuer: issuer.issuer, target: target as BarrierTarget, targetId: id, epoch }
+  const id = target === 'tenant' ? tenant : targetId
+  return { issuer: issuer.issuer, tenant, target: target as BarrierTarget, targetId: id, epoch }
 }
 
 export const parseKeyId = (value: unknown): string | undefined =>
@@ -45,7 +50,7 @@ export const parseKeyId = (value: unknown): string | undefined =>
 
 function parseTold(payload: JWTPayload, issuer: TrustedIssuer): Told | undefined {
   const { events, drawbridge: ours } = payload
-  if (!isRecord(events) || !isRecord(ours) || ours['tenant'] !== issuer.tenant) return undefined
+  if (!isRecord(events) || !isRecord(ours) || tenantSpokenFor(issuer, ours['tenant']) === undefined) return undefined
   if (Object.hasOwn(events, sessionRevoked) || Object.hasOwn(events, tokenClaimsChange)) {
     const barrier = parseBarrier(ours, issuer)
     return barrier && { barrier }

@@ -101,6 +101,30 @@ describe('a condemned key', () => {
   })
 })
 
+describe('the front issuer', () => {
+  const front = { issuer: 'https://login.example', front: true, credential: { id: 'id', secret: 'dbx_secret' } } as const
+
+  it('says for which tenant each of its tokens is, and one that says none, or no name, is refused', async () => {
+    issuer = await anIssuer({ issuer: front.issuer, tenant: 'acme', now })
+    const guard = await aStartedGuard({ issuers: [front], fetch: issuer.fetch })
+    for (const tenant of ['acme', 'globex']) {
+      const judged = await guard.check(`Bearer ${await issuer.signToken({ tenant })}`)
+      expect(judged.ok && judged.value.tenant).toBe(tenant)
+    }
+    for (const tenant of ['', 'Acme', 'a/b', 7, ['acme'], null])
+      expect(await reasonOf(guard, await issuer.signToken({ tenant }))).toBe('token_of_other_tenant')
+    expect(await reasonOf(guard, await issuer.signToken({ tenant: undefined }))).not.toBe('let through')
+  })
+
+  it('is bound to no tenant, and an issuer of one tenant to that one alone', async () => {
+    expect(() => aGuard({ issuers: [{ ...front, tenant: 'acme' }] })).toThrow('not both')
+    const { front: _front, ...nameless } = front
+    expect(() => aGuard({ issuers: [nameless] })).toThrow('say which tenant')
+    const guard = await aStartedGuard()
+    expect(await reasonOf(guard, await issuer.signToken({ tenant: 'globex' }))).toBe('token_of_other_tenant')
+  })
+})
+
 describe('two trusted issuers', () => {
   const otherUrl = 'https://login.example/t/globex'
   let other: AnIssuer

@@ -1,4 +1,4 @@
-/** One issuer that the resource server trusts: an exact string bound to one tenant, its keys, and our credential at it. */
+/** One issuer that the resource server trusts: an exact string bound to one tenant, or the front issuer of all of them, its keys, and our credential at it. */
 import { createIssuerKeys, type IssuerKeys } from './issuer-keys.js'
 
 export type IssuerOptions = {
@@ -6,13 +6,19 @@ export type IssuerOptions = {
   readonly issuer: string
   /** The one value of the claim `tenant` that this issuer may use. Absent: the last path segment of `https://host/t/<tenant>`. */
   readonly tenant?: string
+  /**
+   * It is the front issuer, `https://host`, which speaks for every tenant: each of its tokens says for which, and whoever serves it has to keep them apart
+   * by that (`VerifiedToken.tenant`). Never together with `tenant`.
+   */
+  readonly front?: true
   /** What this resource server proves itself with at the issuer's notice and introspection endpoints. */
   readonly credential: { readonly id: string; readonly secret: string }
 }
 
 export type TrustedIssuer = {
   readonly issuer: string
-  readonly tenant: string
+  /** The one that it speaks for. `undefined`: it is the front issuer, and each message says for which. */
+  readonly tenant: string | undefined
   readonly authorization: string
   /** What access tokens are signed with. */
   readonly tokenKeys: IssuerKeys
@@ -24,9 +30,13 @@ export type TrustedIssuer = {
 const basic = (id: string, secret: string): string =>
   `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`
 
-function tenantOf(options: IssuerOptions): string {
+function tenantOf(options: IssuerOptions): string | undefined {
+  if (options.front === true && options.tenant !== undefined)
+    throw new Error(`guard: the issuer ${options.issuer} speaks for one tenant or is the front issuer, not both`)
+  if (options.front === true) return undefined
   const tenant = options.tenant ?? /\/t\/([^/]+)$/.exec(new URL(options.issuer).pathname)?.[1]
-  if (tenant === undefined) throw new Error(`guard: say which tenant the issuer ${options.issuer} is bound to`)
+  if (tenant === undefined)
+    throw new Error(`guard: say which tenant the issuer ${options.issuer} is bound to, or that it is the front issuer`)
   return tenant
 }
 
@@ -46,6 +56,14 @@ export function trustIssuer(options: IssuerOptions, fetchLike: typeof fetch): Tr
     tokenKeys: createIssuerKeys(`${options.issuer}/jwks`, fetchLike),
     noticeKeys: createIssuerKeys(`${options.issuer}/ssf/jwks`, fetchLike),
   }
+}
+
+const tenantName = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** For which tenant a message of this issuer speaks, by what it claims; `undefined`: for none that it may speak for. */
+export function tenantSpokenFor({ tenant }: TrustedIssuer, claimed: unknown): string | undefined {
+  if (typeof claimed !== 'string') return undefined
+  return (tenant === undefined ? tenantName.test(claimed) : claimed === tenant) ? claimed : undefined
 }
 
 /** At once for both kinds of message; the promise is that of fetching anew what is still cached. */

@@ -3,11 +3,12 @@ import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } 
 import { type Barriers, parseTokenEpochs, type TokenEpochs, type TokenMaking } from './barriers.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { parseScopes } from './tool-scopes.js'
-import type { TrustedIssuer } from './trusted-issuer.js'
+import { type TrustedIssuer, tenantSpokenFor } from './trusted-issuer.js'
 import { signatureAlgorithms } from './usable-keys.js'
 
 export type VerifiedToken = {
   readonly issuer: string
+  /** Whose person or client it is. At the front issuer it can be any tenant: what is served must be that one's. */
   readonly tenant: string
   readonly subject: string
   readonly clientId: string
@@ -136,7 +137,7 @@ function parentsOf(parents: unknown): Result<readonly Parent[], GuardRefusal> {
   return read.every((parent) => parent !== undefined) ? ok(read) : err('token_epochs_malformed')
 }
 
-function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<VerifiedToken, GuardRefusal> {
+function readClaims(payload: JWTPayload, issuer: string, tenant: string): Result<VerifiedToken, GuardRefusal> {
   const epochs = parseTokenEpochs(payload['epochs'])
   if (epochs === undefined) return err('token_epochs_malformed')
   const subject = text(payload.sub)
@@ -152,8 +153,8 @@ function readClaims(payload: JWTPayload, issuer: TrustedIssuer): Result<Verified
   if (!actors.ok) return actors
   if (subject === undefined || clientId === undefined || tokenId === undefined) return err('token_malformed')
   return ok({
-    issuer: issuer.issuer,
-    tenant: issuer.tenant,
+    issuer,
+    tenant,
     subject,
     clientId,
     tokenId,
@@ -190,8 +191,9 @@ export async function verifyAccessToken(deps: VerifyDeps, token: string, nowSeco
   const iat = payload.value.iat ?? 0
   if (iat > nowSeconds + clockSkewSeconds) return err('token_from_the_future')
   if ((payload.value.exp ?? 0) - iat > deps.maxTokenLifeSeconds) return err('token_lives_too_long')
-  if (payload.value['tenant'] !== issuer.tenant) return err('token_of_other_tenant')
-  const read = readClaims(payload.value, issuer)
+  const tenant = tenantSpokenFor(issuer, payload.value['tenant'])
+  if (tenant === undefined) return err('token_of_other_tenant')
+  const read = readClaims(payload.value, issuer.issuer, tenant)
   if (!read.ok) return read
   const parents = parentsOf(payload.value['parents'])
   if (!parents.ok) return parents
@@ -208,7 +210,7 @@ function makingOf(token: VerifiedToken, connection: string | undefined): TokenMa
     ...(token.grantId === undefined ? {} : { grant: token.grantId }),
     ...(connection === undefined ? {} : { connection }),
   }
-  return { issuer: token.issuer, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs }
+  return { issuer: token.issuer, tenant: token.tenant, issuedAtSeconds: token.issuedAtSeconds, ids, epochs: token.epochs }
 }
 
 /** Of the same tenant, connection and person, by another client. */

@@ -15,10 +15,12 @@ import type {
   Scope,
   SubjectId,
   TenantId,
+  TenantSlug,
 } from '@drawbridge/core/tenant/ids'
 import { type HotDb, hotStatement, judged, toTimestamp } from './transaction.js'
 
-export type AuthorizationStep = 'choose_connection' | 'client_notice' | 'login' | 'second_factor' | 'consent' | 'answered'
+/** `choose_tenant`: of the front issuer, which does not know yet whose it is. */
+export type AuthorizationStep = 'choose_tenant' | 'choose_connection' | 'client_notice' | 'login' | 'second_factor' | 'consent' | 'answered'
 
 export type OngoingRequest = {
   readonly id: AuthorizationRequestId
@@ -212,8 +214,22 @@ export type DeclinedRequest = BrowserAtRequest & {
   readonly address: string
 }
 
+export type RequestAtFront = Omit<DeclinedRequest, 'kind' | 'reason'> & {
+  /** The tenant whose it is from here on. */
+  readonly becomes: TenantSlug
+}
+
+/** A request at the front becomes a tenant's, at most once: whoever gets `true` goes on with it there. */
+export const endRequestAtFront = (hot: HotDb, front: TenantId, { becomes, ...request }: RequestAtFront): Promise<boolean> =>
+  endRequest(hot, front, { ...request, kind: 'tenant_chosen', reason: becomes })
+
 /** A person's no, or her IdP's, with its line in the audit trail; a device that waits for the answer hears it. Of any number of callers exactly one gets `true`: only it may answer. */
-export async function declineAuthorizationRequest(hot: HotDb, tenant: TenantId, declined: DeclinedRequest): Promise<boolean> {
+export const declineAuthorizationRequest = (hot: HotDb, tenant: TenantId, declined: DeclinedRequest): Promise<boolean> =>
+  endRequest(hot, tenant, declined)
+
+type Ended = Omit<DeclinedRequest, 'kind'> & { readonly kind: DeclinedRequest['kind'] | 'tenant_chosen' }
+
+async function endRequest(hot: HotDb, tenant: TenantId, declined: Ended): Promise<boolean> {
   const { rows } = await hot.query<{ answered: boolean }>(declineStatement, [
     ...[tenant, declined.id, declined.browserHash, toTimestamp(declined.now), declined.kind, declined.scopes],
     ...[declined.requestId, declined.address, declined.reason ?? declined.kind],

@@ -147,11 +147,11 @@ export async function insertClient(db: Db, tenant: TenantId, draft: ClientDraft)
   return toClient(rows[0] as ClientRow)
 }
 
-/** By client_id. */
-export async function listClients(db: Db, tenant: TenantId, page: Page<string>): Promise<readonly Client[]> {
+/** Those of one issuer, by client_id. */
+export async function listClients(db: Db, tenant: TenantId, issuer: IssuerId, page: Page<string>): Promise<readonly Client[]> {
   const { rows } = await db.query<ClientRow>(
-    `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND client_id > $2 AND unregistered_at IS NULL ORDER BY client_id LIMIT $3`,
-    [tenant, page.from ?? '', page.limit],
+    `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND issuer_id = $4 AND client_id > $2 AND unregistered_at IS NULL ORDER BY client_id LIMIT $3`,
+    [tenant, page.from ?? '', page.limit, issuer],
   )
   return rows.map(toClient)
 }

@@ -287,7 +287,7 @@ export async function revokeGrantOfToken(
   return rows[0].revoked ? 'revoked' : 'nothing_to_revoke'
 }
 
-/** The credential is of the tenant's own resource, or of one of the vendor's that this issuer may mint for. */
+/** The credential is of the tenant's own resource, which has nothing to ask at the front, or of one of the vendor's that this issuer may mint for. */
 const introspectStatement = hotStatement({
   name: 'introspect_grant',
   tenantParameter: 1,
@@ -295,7 +295,7 @@ const introspectStatement = hotStatement({
     FROM resource_credentials credential
     JOIN resources resource ON resource.tenant_id = credential.tenant_id AND resource.id = credential.resource_id
     LEFT JOIN (grants g ${grantStateJoins}) ON g.tenant_id = $1 AND g.id = $5 AND g.issuer_id = $6 AND g.audience = resource.identifier
-    WHERE credential.tenant_id IN ($1, $7) AND (credential.tenant_id = $1 OR EXISTS (SELECT 1 FROM resource_issuers minter
+    WHERE credential.tenant_id IN ($1, $7) AND (credential.tenant_id = $1 AND $8 OR EXISTS (SELECT 1 FROM resource_issuers minter
         WHERE minter.tenant_id = $7 AND minter.resource_id = credential.resource_id AND minter.issuer_tenant_id = $1 AND minter.issuer_id = $6))
       AND credential.id = $3 AND credential.secret_hash = $4 AND credential.revoked_at IS NULL
       AND (credential.expires_at IS NULL OR credential.expires_at > $2)`,
@@ -319,11 +319,14 @@ export async function introspectGrant(
     credentialId: string
     secretHash: CredentialHash
     grantId: string | undefined
+    /** At the front issuer: false. */
+    isTenantsOwn: boolean
     now: Instant
   },
 ): Promise<Introspected | undefined> {
   const { rows } = await hot.query<Omit<GrantBarrierRow, 'grant_id'> & { resource: string; grant_id: string | null }>(introspectStatement, [
     ...[asked.tenantId, toTimestamp(asked.now), asked.credentialId, asked.secretHash, asked.grantId, asked.issuerId, vendorTenantId],
+    asked.isTenantsOwn,
   ])
   const row = rows[0]
   if (!row) return undefined

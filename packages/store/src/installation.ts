@@ -1,6 +1,6 @@
 /** The installation's one row: what kind it is, for ever, and how far a lab has moved its clock. */
 import type { Instant } from '@drawbridge/core/instant'
-import { vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { vendorSlug, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import type { Database } from './database.js'
 import { acrossTenants, inTenant, toTimestamp } from './transaction.js'
 
@@ -38,9 +38,10 @@ export async function ensureInstallation(
     ]),
   )
   await inTenant(database, vendorTenantId, (db) =>
-    db.query("INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, 'vendor', 'Vendor', $2) ON CONFLICT DO NOTHING", [
+    db.query("INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, $3, 'Vendor', $2) ON CONFLICT DO NOTHING", [
       vendorTenantId,
       toTimestamp(wanted.now),
+      vendorSlug,
     ]),
   )
   const installation = await findInstallation(database)

@@ -1,11 +1,18 @@
-/** Issuers of tokens: one per tenant, and the vendor's front issuer. URLs are never changed and never reused. */
+/**
+ * Issuers of tokens: one per tenant, and the vendor's front issuer, at which every tenant is a member: the database makes those, with a tenant and with
+ * the front (ADR 75). URLs are never changed and never reused.
+ */
 import type { Instant } from '@drawbridge/core/instant'
-import type { Issuer, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { Issuer, IssuerId, IssuerKind, TenantId } from '@drawbridge/core/tenant/ids'
 import { type Db, toTimestamp } from './transaction.js'
 
-export type StoredIssuer = { readonly id: IssuerId; readonly url: Issuer; readonly kind: 'tenant' | 'front'; readonly createdAt: Instant }
+export type StoredIssuer = { readonly id: IssuerId; readonly url: Issuer; readonly kind: IssuerKind; readonly createdAt: Instant }
 
-type Row = { id: IssuerId; url: Issuer; kind: 'tenant' | 'front'; created_at: Instant }
+/** Condition: the issuer `signer` signs for the issuer `spoken`. The front does for its members, who have no keys of their own. */
+export const signs = (signer: string, spoken: string): string =>
+  `CASE ${spoken}.kind WHEN 'front_member' THEN ${signer}.kind = 'front' ELSE ${signer}.tenant_id = ${spoken}.tenant_id AND ${signer}.id = ${spoken}.id END`
+
+type Row = { id: IssuerId; url: Issuer; kind: IssuerKind; created_at: Instant }
 
 export async function insertIssuer(
   db: Db,

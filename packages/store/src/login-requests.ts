@@ -5,6 +5,7 @@ import type {
   ConnectionId,
   CredentialHash,
   FactorVisitId,
+  IssuerId,
   LoginRequestId,
   TenantId,
   TestLoginId,
@@ -67,18 +68,22 @@ export type StoredLoginRequest = {
   readonly factorVisitId: FactorVisitId | undefined
   /** What the browser wants to get to, where that is an application. */
   readonly authorizationRequestId: AuthorizationRequestId | undefined
+  /** The issuer at which that was asked for. */
+  readonly issuerId: IssuerId | undefined
   readonly upstreamId: string
   readonly sealedState: Buffer
 }
 
 /** Of the trip `l`: open, to connection $2, begun by the browser $3, now $4. */
 export const openTrip = `l.connection_id = $2 AND l.browser_hash = $3 AND ${judged('l.expires_at > $4')} AND l.consumed_at IS NULL`
-export const tripColumns = 'l.id, l.test_login_id, l.factor_visit_id, l.authorization_request_id, l.upstream_id, l.sealed_state'
+export const tripColumns = `l.id, l.test_login_id, l.factor_visit_id, l.authorization_request_id, l.upstream_id, l.sealed_state,
+  (SELECT r.issuer_id FROM authorization_requests r WHERE r.tenant_id = $1 AND r.id = l.authorization_request_id) AS issuer_id`
 export type TripRow = {
   readonly id: LoginRequestId
   readonly test_login_id: TestLoginId | null
   readonly factor_visit_id: FactorVisitId | null
   readonly authorization_request_id: AuthorizationRequestId | null
+  readonly issuer_id: IssuerId | null
   readonly upstream_id: string
   readonly sealed_state: Buffer
 }
@@ -87,6 +92,7 @@ export const toTrip = (row: TripRow): StoredLoginRequest => ({
   testLoginId: row.test_login_id ?? undefined,
   factorVisitId: row.factor_visit_id ?? undefined,
   authorizationRequestId: row.authorization_request_id ?? undefined,
+  issuerId: row.issuer_id ?? undefined,
   upstreamId: row.upstream_id,
   sealedState: row.sealed_state,
 })

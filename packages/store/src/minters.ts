@@ -33,7 +33,7 @@ export async function unshareResource(db: Db, owner: TenantId, share: Minter): P
 
 export type ListedMinter = { readonly tenantId: TenantId; readonly slug: string; readonly issuerId: IssuerId; readonly issuer: string }
 
-/** With whom a resource is shared, by slug: for its owner, who alone may see that list. */
+/** With whose own issuers a resource is shared, by slug: for its owner, who alone may see that list. What is shared with the front is with all. */
 export async function listMintersAcrossTenants(
   database: Database,
   owner: TenantId,
@@ -44,8 +44,25 @@ export async function listMintersAcrossTenants(
     db.query<ListedMinter>(
       `SELECT t.id AS "tenantId", t.slug, i.id AS "issuerId", i.url AS issuer FROM resource_issuers AS m
        JOIN tenants AS t ON t.id = m.issuer_tenant_id JOIN issuers AS i ON i.tenant_id = m.issuer_tenant_id AND i.id = m.issuer_id
-       WHERE m.tenant_id = $1 AND m.resource_id = $2 AND t.slug > $3 ORDER BY t.slug, i.id LIMIT $4`,
+       WHERE m.tenant_id = $1 AND m.resource_id = $2 AND i.kind = 'tenant' AND t.slug > $3 ORDER BY t.slug, i.id LIMIT $4`,
       [owner, resource, page.from ?? '', page.limit],
+    ),
+  )
+  return rows
+}
+
+/** The memberships at the front issuer that may mint for a resource: as many as there are tenants. */
+export async function listFrontMintersAcrossTenants(
+  database: Database,
+  owner: TenantId,
+  resource: ResourceId,
+): Promise<readonly Omit<Minter, 'resourceId'>[]> {
+  const { rows } = await acrossTenants(database, (db) =>
+    db.query<Omit<Minter, 'resourceId'>>(
+      `SELECT m.issuer_tenant_id AS "issuerTenantId", m.issuer_id AS "issuerId" FROM resource_issuers AS m
+       JOIN issuers AS i ON i.tenant_id = m.issuer_tenant_id AND i.id = m.issuer_id
+       WHERE m.tenant_id = $1 AND m.resource_id = $2 AND i.kind = 'front_member' ORDER BY m.issuer_tenant_id`,
+      [owner, resource],
     ),
   )
   return rows

@@ -8,6 +8,7 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { signs } from './issuers.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -17,6 +18,8 @@ export const streamLapseSeconds = 90
 export type ProvenResource = { readonly tenantId: TenantId; readonly resourceId: ResourceId; readonly identifier: ResourceIdentifier }
 export type SnapshotEntry = {
   readonly issuer: string
+  /** Whose it is: at the front issuer the ids of clients say that of themselves not. */
+  readonly tenant: string
   readonly target: RevocationTarget
   readonly targetId: string
   readonly epoch: number
@@ -33,23 +36,26 @@ export type StreamsOf = { readonly resource: ProvenResource; readonly issuer: St
 export type NewStream = StreamsOf & { readonly id: string; readonly instance: string; readonly now: Instant }
 
 /**
- * The resource of a credential, as seen from one tenant's issuer: a resource that all tenants share belongs to the vendor, so the look-up
- * crosses tenants and asks instead whether this tenant's issuer may mint for it, or could until lately: who is told that its tokens are dead
+ * The resource of a credential, as seen from one issuer: a resource that all tenants share belongs to the vendor, so the look-up
+ * crosses tenants and asks instead whether this issuer may mint for it, or could until lately: who is told that its tokens are dead
  * must not be turned away for the reason that killed them.
  */
 export async function findResourceCredentialAcrossTenants(
   db: AcrossDb,
-  asked: { readonly issuerTenant: TenantId; readonly credentialId: string; readonly now: Instant },
+  asked: { readonly issuer: StreamIssuer; readonly credentialId: string; readonly now: Instant },
 ): Promise<(ProvenResource & { readonly secretHash: CredentialHash }) | undefined> {
   const { rows } = await db.query<ProvenResource & { readonly secretHash: CredentialHash }>(
     `SELECT r.tenant_id AS "tenantId", r.id AS "resourceId", r.identifier, c.secret_hash AS "secretHash"
        FROM resource_credentials c JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.resource_id
       WHERE c.id = $2 AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3)
         AND (EXISTS (SELECT 1 FROM resource_issuers i
-                      WHERE i.tenant_id = r.tenant_id AND i.resource_id = r.id AND i.issuer_tenant_id = $1)
+                      WHERE i.tenant_id = r.tenant_id AND i.resource_id = r.id AND i.issuer_tenant_id = $1 AND i.issuer_id = $4)
           OR EXISTS (SELECT 1 FROM grants g
-                      WHERE g.tenant_id = $1 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3))`,
-    [asked.issuerTenant, asked.credentialId, toTimestamp(asked.now)],
+                      WHERE g.tenant_id = $1 AND g.issuer_id = $4 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3)
+          OR EXISTS (SELECT 1 FROM issuers front JOIN issuers member ON member.kind = 'front_member'
+                       JOIN grants g ON g.tenant_id = member.tenant_id AND g.issuer_id = member.id
+                      WHERE front.tenant_id = $1 AND front.id = $4 AND front.kind = 'front' AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3))`,
+    [asked.issuer.tenantId, asked.credentialId, toTimestamp(asked.now), asked.issuer.id],
   )
   return rows[0]
 }
@@ -79,15 +85,17 @@ export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): 
 
 async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): Promise<readonly SnapshotEntry[]> {
   const { rows } = await db.query<SnapshotEntry>(
-    `SELECT i.url AS issuer, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
-       FROM (SELECT target, target_id, epoch FROM revocations WHERE tenant_id = $1 AND issuer_id = $2 AND expires_at > $3
+    `SELECT spoken.url AS issuer, t.slug AS tenant, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
+       FROM issuers i JOIN issuers spoken ON ${signs('i', 'spoken')} JOIN tenants t ON t.id = spoken.tenant_id
+       CROSS JOIN LATERAL (
+             SELECT target, target_id, epoch FROM revocations WHERE tenant_id = spoken.tenant_id AND issuer_id = spoken.id AND expires_at > $3
              UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int
-               FROM outbox WHERE tenant_id = $1 AND done_at IS NULL AND kind = 'revoke'
+               FROM outbox WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = 'revoke'
              UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int
                FROM outbox, jsonb_array_elements(payload -> 'grants') AS changed
-              WHERE tenant_id = $1 AND done_at IS NULL AND kind = '${tellSettledEntry}') v
-       JOIN issuers i ON i.tenant_id = $1 AND i.id = $2
-      GROUP BY i.url, v.target, v.target_id`,
+              WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = '${tellSettledEntry}') v
+      WHERE i.tenant_id = $1 AND i.id = $2
+      GROUP BY spoken.url, t.slug, v.target, v.target_id`,
     [issuer.tenantId, issuer.id, toTimestamp(now)],
   )
   return rows

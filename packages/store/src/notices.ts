@@ -15,6 +15,8 @@ export type NoticesFor = {
   readonly resourceId: ResourceId
   /** Who signed them: streams opened elsewhere do not carry them. */
   readonly issuer: { readonly tenant: TenantId; readonly id: IssuerId }
+  /** Whose events are told, where that is not the tenant of the issuer that signed them: those of a member of the front. */
+  readonly eventTenant?: TenantId | undefined
   readonly createdAt: Instant
   readonly expiresAt: Instant
 }
@@ -44,7 +46,7 @@ export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: reado
        SELECT e.tenant_id, e.id, r.id, raised.identifier, r.instance, $6, r.paused_at, CASE WHEN r.is_ended THEN $6::timestamptz END,
            CASE WHEN r.is_ended THEN 'stream_disabled' END
          FROM raised, given, receivers r, deprovisioning_events e
-        WHERE e.tenant_id = $8 AND e.id = given.event_id AND (r.wanted IS NULL OR given.event_type = ANY (r.wanted))
+        WHERE e.tenant_id = $13 AND e.id = given.event_id AND (r.wanted IS NULL OR given.event_type = ANY (r.wanted))
        ON CONFLICT DO NOTHING
      ), written AS (
        INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id, event_type)
@@ -65,6 +67,7 @@ export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: reado
       ],
       ...[toTimestamp(to.createdAt), toTimestamp(to.expiresAt), to.issuer.tenant, to.issuer.id, notices.length],
       ...[notices.map(({ token }) => eventTypeOf(token) ?? null), toTimestamp(addSeconds(to.createdAt, noticeHoldSeconds))],
+      to.eventTenant ?? to.issuer.tenant,
     ],
   )
 }

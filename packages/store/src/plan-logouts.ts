@@ -8,6 +8,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from './deliveries.js'
+import { signs } from './issuers.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -85,21 +86,33 @@ async function plan(
 export type ToldClient = {
   readonly uri: string
   readonly clientId: string
-  readonly issuer: { readonly id: string; readonly url: string }
+  /** `id`: at which the client is; `signer`: whose keys it believes. */
+  readonly issuer: { readonly id: string; readonly url: string; readonly signer: { readonly tenant: string; readonly id: string } }
   readonly sectorIdentifier: string | undefined
 }
 
+type ToldRow = {
+  readonly uri: string
+  readonly clientId: string
+  readonly issuerId: string
+  readonly url: string
+  readonly signer: ToldClient['issuer']['signer']
+  readonly sector: string | null
+}
+
 export async function findToldClient(db: AcrossDb, tenant: TenantId, destination: string): Promise<ToldClient | undefined> {
-  const { rows } = await db.query<{ uri: string; clientId: string; issuerId: string; url: string; sector: string | null }>(
-    `SELECT c.backchannel_logout_uri AS uri, c.client_id AS "clientId", i.id AS "issuerId", i.url, c.sector_identifier AS sector
+  const { rows } = await db.query<ToldRow>(
+    `SELECT c.backchannel_logout_uri AS uri, c.client_id AS "clientId", i.id AS "issuerId", i.url, c.sector_identifier AS sector,
+       json_build_object('tenant', signer.tenant_id, 'id', signer.id) AS signer
        FROM delivery_destinations t
        JOIN clients c ON c.tenant_id = t.tenant_id AND c.issuer_id = t.issuer_id AND c.client_id = t.client_id
        JOIN issuers i ON i.tenant_id = t.tenant_id AND i.id = t.issuer_id
+       JOIN issuers signer ON ${signs('signer', 'i')}
       WHERE t.tenant_id = $1 AND t.id = $2 AND c.backchannel_logout_uri IS NOT NULL`,
     [tenant, destination],
   )
   const row = rows[0]
-  return (
-    row && { uri: row.uri, clientId: row.clientId, issuer: { id: row.issuerId, url: row.url }, sectorIdentifier: row.sector ?? undefined }
-  )
+  if (!row) return undefined
+  const { uri, clientId, issuerId: id, url, signer, sector } = row
+  return { uri, clientId, issuer: { id, url, signer }, sectorIdentifier: sector ?? undefined }
 }

@@ -343,6 +343,7 @@ test('what was rotated before a barrier is below it afterwards, whenever it was 
   expect(isBelowBarrier(epochsOf(rotation.grant), current)).toBe(true)
   expect(await refresh(rotation.next, { tenant })).toMatchObject({ kind: 'refused', reason: 'grant_below_barrier' })
   const seen = await introspectGrant(onHotPath(fixture.database), {
+    isTenantsOwn: true,
     ...tenant,
     secretHash: hashOf(tenant.credentialSecret),
     grantId,
@@ -386,7 +387,7 @@ test('a client revokes its own grant, once, and no other client does', async () 
 test('only the credential of the resource learns of its grants', async () => {
   const { grantId } = await aFamily()
   const ask = (tenant: ATenant, secret: string) =>
-    introspectGrant(onHotPath(fixture.database), { ...tenant, secretHash: hashOf(secret), grantId, now })
+    introspectGrant(onHotPath(fixture.database), { ...tenant, secretHash: hashOf(secret), grantId, isTenantsOwn: true, now })
   expect((await ask(acme, acme.credentialSecret))?.grant?.scopes).toEqual(['read', 'write'])
   expect(await ask(acme, 'dbx_wrong')).toBeUndefined()
   expect(await ask(globex, globex.credentialSecret)).toEqual({ resource: globex.resource, grant: undefined })

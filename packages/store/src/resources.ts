@@ -21,6 +21,7 @@ export type StoredResource = {
   readonly name: string
   readonly accessTokenTtlSeconds: number | undefined
   readonly scopes: readonly StoredScope[]
+  /** Of the tenant's own that may mint for it. Its membership at the front is none of them. */
   readonly issuerIds: readonly IssuerId[]
   readonly createdAt: Instant
 }
@@ -40,7 +41,8 @@ const select = `SELECT r.tenant_id, r.id, r.identifier, r.name, r.access_token_t
   (SELECT COALESCE(json_agg(json_build_object('name', s.name, 'description', s.description, 'tier', s.tier, 'isDefault', s.is_default) ORDER BY s.name), '[]')
      FROM resource_scopes AS s WHERE s.tenant_id = r.tenant_id AND s.resource_id = r.id) AS scopes,
   (SELECT COALESCE(json_agg(m.issuer_id ORDER BY m.issuer_id), '[]')
-     FROM resource_issuers AS m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1) AS issuer_ids
+     FROM resource_issuers AS m JOIN issuers AS i ON i.tenant_id = m.issuer_tenant_id AND i.id = m.issuer_id
+    WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1 AND i.kind = 'tenant') AS issuer_ids
   FROM resources AS r`
 
 const mintable = `(r.tenant_id = $1 OR EXISTS (SELECT 1 FROM resource_issuers AS m

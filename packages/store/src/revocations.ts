@@ -2,6 +2,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningSource } from '@drawbridge/core/revocation/deprovisioning-event'
 import type { DeprovisioningEventId, Issuer, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { signs } from './issuers.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type RevocationTarget = 'subject' | 'grant' | 'client' | 'connection' | 'tenant'
@@ -15,7 +16,9 @@ export type Revocation = {
   readonly at: Instant
   readonly expiresAt: Instant
 }
-export type RevokingIssuer = { readonly id: IssuerId; readonly url: Issuer; readonly tenantSlug: string }
+/** Whose keys sign, and at whose streams it is told: an issuer itself, and the front for its members. */
+export type NoticeSigner = { readonly tenant: TenantId; readonly id: IssuerId }
+export type RevokingIssuer = { readonly id: IssuerId; readonly url: Issuer; readonly tenantSlug: string; readonly signer: NoticeSigner }
 export type ToldResource = { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
 
 /** Written once per event, issuer and target, however often the job runs. */
@@ -33,8 +36,9 @@ export async function insertRevocations(db: AcrossDb, tenant: TenantId, revocati
 /** The issuers that may have signed for this tenant's people. */
 export async function listIssuersOfTenant(db: AcrossDb, tenant: TenantId): Promise<readonly RevokingIssuer[]> {
   const { rows } = await db.query<RevokingIssuer>(
-    `SELECT issuers.id, issuers.url, tenants.slug AS "tenantSlug"
-       FROM issuers JOIN tenants ON tenants.id = issuers.tenant_id WHERE issuers.tenant_id = $1 ORDER BY issuers.id`,
+    `SELECT issuers.id, issuers.url, tenants.slug AS "tenantSlug", json_build_object('tenant', signer.tenant_id, 'id', signer.id) AS signer
+       FROM issuers JOIN tenants ON tenants.id = issuers.tenant_id JOIN issuers signer ON ${signs('signer', 'issuers')}
+      WHERE issuers.tenant_id = $1 ORDER BY issuers.id`,
     [tenant],
   )
   return rows

@@ -1,12 +1,23 @@
 /** Everything that is configured for one tenant, read in one statement, for the broker's cache. */
 import { type Instant, instant } from '@drawbridge/core/instant'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
-import { type ConnectionId, type Issuer, type IssuerId, type TenantId, type TenantSlug, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import {
+  type ConnectionId,
+  type Issuer,
+  type IssuerId,
+  type IssuerKind,
+  type TenantId,
+  type TenantSlug,
+  vendorTenantId,
+} from '@drawbridge/core/tenant/ids'
 import type { Database } from './database.js'
+import { signs } from './issuers.js'
 import type { LabRateLimits } from './lab.js'
 
 export type StoredSigningKey = {
   readonly id: string
+  /** Whose it is, and for whom it is sealed: those of the front are the vendor's. */
+  readonly tenantId: TenantId
   readonly purpose: string
   readonly algorithm: string
   readonly state: string
@@ -37,7 +48,12 @@ export type StoredConfiguration = {
   readonly policyDocument: string | undefined
   /** The vendor's policy that holds around this one. */
   readonly wall: { readonly version: number; readonly document: string } | undefined
-  readonly issuer: { readonly id: IssuerId; readonly url: Issuer }
+  /** The issuer that is spoken to. */
+  readonly issuer: { readonly id: IssuerId; readonly url: Issuer; readonly kind: IssuerKind }
+  /** Whose keys sign for it, and who tells what was revoked: itself, but that the front does both for its members. */
+  readonly signer: { readonly tenantId: TenantId; readonly id: IssuerId }
+  /** Where the tenant's own pages and its addresses for its IdPs are, whichever issuer is spoken to. */
+  readonly home: Issuer
   readonly signingKeys: readonly StoredSigningKey[]
   readonly connections: readonly StoredConnection[]
   readonly domains: readonly { readonly domain: string; readonly connectionId: ConnectionId | undefined; readonly verified: boolean }[]
@@ -87,11 +103,13 @@ const loadText = `
 SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor, t.client_registration, t.require_pushed_requests, t.told_of_people, t.pairwise_by_default, t.dpop, t.token_exchange, t.id_jag_issuing, t.device_grant, t.software_statements, t.records_logins,
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id ORDER BY p.version DESC LIMIT 1) AS policy_document,
   (SELECT jsonb_build_object('version', p.version, 'document', p.document) FROM policies p WHERE p.tenant_id = $2 ORDER BY p.version DESC LIMIT 1) AS wall,
-  i.id AS issuer_id, i.url AS issuer_url,
+  i.id AS issuer_id, i.url AS issuer_url, i.kind AS issuer_kind, signer.tenant_id AS signer_tenant_id, signer.id AS signer_id, own.url AS home,
   (SELECT jsonb_build_object('id', p.id, 'sealed', encode(p.sealed_key, 'base64')) FROM pairwise_keys p WHERE p.tenant_id = t.id) AS pairwise_key,
-  (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
+  (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'tenantId', k.tenant_id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
       'sealedPrivateKey', encode(k.sealed_private_key, 'base64'), 'certificate', k.certificate) ORDER BY k.created_at), '[]')
-    FROM signing_keys k WHERE k.tenant_id = t.id AND k.issuer_id = i.id AND k.withdrawn_at IS NULL) AS signing_keys,
+    FROM signing_keys k WHERE k.tenant_id IN (t.id, signer.tenant_id) AND k.withdrawn_at IS NULL
+      AND CASE k.purpose WHEN 'saml' THEN k.tenant_id = t.id AND k.issuer_id = own.id
+      ELSE k.tenant_id = signer.tenant_id AND k.issuer_id = signer.id END) AS signing_keys,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'name', c.name, 'configuration', c.configuration,
       'sealedSecret', encode(c.sealed_secret, 'base64'), 'epoch', c.epoch, 'disabled', c.disabled_at IS NOT NULL,
       'sha1UntilMs', floor(extract(epoch FROM c.sha1_until) * 1000)::float8) ORDER BY c.created_at), '[]')
@@ -104,15 +122,21 @@ SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t
         FROM resource_scopes s WHERE s.tenant_id = r.tenant_id AND s.resource_id = r.id)) ORDER BY r.identifier), '[]')
     FROM resource_issuers ri JOIN resources r ON r.tenant_id = ri.tenant_id AND r.id = ri.resource_id
     WHERE ri.issuer_tenant_id = t.id AND ri.issuer_id = i.id AND ri.tenant_id IN (t.id, $2)) AS resources
-FROM tenants t JOIN issuers i ON i.tenant_id = t.id AND i.kind = 'tenant'
+FROM tenants t JOIN issuers i ON i.tenant_id = t.id AND i.kind = $3
+  JOIN issuers signer ON ${signs('signer', 'i')}
+  JOIN issuers own ON own.tenant_id = t.id AND own.kind = CASE i.kind WHEN 'front' THEN 'front' ELSE 'tenant' END
 WHERE t.slug = $1`
 
 /**
- * Loads a tenant whole, as of one moment. Crosses tenants because the tenant is found by its slug, and because the vendor's shared
+ * Loads a tenant whole, at one of its issuers, as of one moment. Crosses tenants because the tenant is found by its slug, and because the vendor's shared
  * resources that list this tenant's issuer belong to it; no other tenant's rows are read.
  */
-export async function loadConfigurationAcrossTenants(database: Database, slug: string): Promise<StoredConfiguration | undefined> {
-  const { rows } = await database.acrossPool.query({ name: 'load_configuration', text: loadText, values: [slug, vendorTenantId] })
+export async function loadConfigurationAcrossTenants(
+  database: Database,
+  slug: string,
+  at: IssuerKind = 'tenant',
+): Promise<StoredConfiguration | undefined> {
+  const { rows } = await database.acrossPool.query({ name: 'load_configuration', text: loadText, values: [slug, vendorTenantId, at] })
   return rows[0] === undefined ? undefined : toConfiguration(rows[0] as Row)
 }
 
@@ -134,7 +158,9 @@ function toConfiguration(row: Row): StoredConfiguration {
     policyVersion: row['policy_version'] as number,
     policyDocument: (row['policy_document'] as string | null) ?? undefined,
     wall: (row['wall'] as StoredConfiguration['wall'] | null) ?? undefined,
-    issuer: { id: row['issuer_id'] as IssuerId, url: row['issuer_url'] as Issuer },
+    issuer: { id: row['issuer_id'] as IssuerId, url: row['issuer_url'] as Issuer, kind: row['issuer_kind'] as IssuerKind },
+    signer: { tenantId: row['signer_tenant_id'] as TenantId, id: row['signer_id'] as IssuerId },
+    home: row['home'] as Issuer,
     signingKeys: keys.map(
       (key) =>
         ({

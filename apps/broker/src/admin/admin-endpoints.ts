@@ -5,9 +5,9 @@ import { announcementEndpoints } from './announcements.endpoint.js'
 import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientLogoEndpoints } from './client-logo.endpoint.js'
-import { clientRegistrationEndpoints } from './client-registration.endpoint.js'
+import { clientRegistrationEndpoints, frontClientRegistrationEndpoints } from './client-registration.endpoint.js'
 import { clientSecretEndpoints } from './client-secrets.endpoint.js'
-import { clientEndpoints } from './clients.endpoint.js'
+import { clientEndpoints, frontClientEndpoints, memberClientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
 import { connectionMetadataEndpoints } from './connection-metadata.endpoint.js'
@@ -22,6 +22,7 @@ import { domainEndpoints } from './domains.endpoint.js'
 import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
+import { frontIssuerEndpoints } from './front-issuer.endpoint.js'
 import { idJagIssuingEndpoints } from './id-jag-issuing.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
 import { loginTraceEndpoints } from './login-traces.endpoint.js'
@@ -38,13 +39,13 @@ import { readEndpoints } from './reads.endpoint.js'
 import { receiptEndpoints } from './receipts.endpoint.js'
 import { recordedLoginEndpoints } from './recorded-logins.endpoint.js'
 import { resourceEndpoints } from './resources.endpoint.js'
-import { revocationEndpoints } from './revocations.endpoint.js'
+import { frontClientKillEndpoint, revocationEndpoints } from './revocations.endpoint.js'
 import { scimGroupEndpoints } from './scim-groups.endpoint.js'
 import { scimTokenEndpoints } from './scim-tokens.endpoint.js'
 import { secondFactorEndpoints } from './second-factor.endpoint.js'
 import { setupLinkEndpoints } from './setup-links.endpoint.js'
 import { signalStreamEndpoints } from './signal-streams.endpoint.js'
-import { signingKeyEndpoints } from './signing-keys.endpoint.js'
+import { frontSigningKeyEndpoints, signingKeyEndpoints } from './signing-keys.endpoint.js'
 import { softwareStatementEndpoints } from './software-statements.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { subjectTypesEndpoints } from './subject-types.endpoint.js'
@@ -61,6 +62,12 @@ import { webhookEndpoints } from './webhooks.endpoint.js'
 
 export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
+  ...frontIssuerEndpoints,
+  ...frontClientEndpoints,
+  ...frontClientRegistrationEndpoints,
+  ...frontSigningKeyEndpoints,
+  frontClientKillEndpoint,
+  ...memberClientEndpoints,
   ...connectionEndpoints,
   ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,

@@ -27,6 +27,7 @@ export async function authorizeAdmin(
   if (!key || !isUsable(key, deps))
     return err(refuseAdmin('key_unknown', undefined, { 'www-authenticate': `${challenge['www-authenticate']}, error="invalid_token"` }))
   const isVendor = key.tenantId === vendorTenantId
+  if (!isVendor && http.tenant?.issuer.kind === 'front') return err(refuseAdmin('vendor_only'))
   // Another tenant's existence is none of a tenant key's business: 404, as for one that does not exist.
   if (!isVendor && http.tenant && http.tenant.id !== key.tenantId) return err(refuseAdmin('other_tenant'))
   if (vendorOnly && !isVendor) return err(refuseAdmin('vendor_only'))

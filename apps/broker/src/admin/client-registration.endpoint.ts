@@ -5,6 +5,7 @@ import { inTenant } from '@drawbridge/store/transaction'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
+import { ofFront } from './at-front.js'
 
 const tag = 'Clients'
 
@@ -41,3 +42,4 @@ const choose = adminEndpoint({
 })
 
 export const clientRegistrationEndpoints = [read, choose]
+export const frontClientRegistrationEndpoints = clientRegistrationEndpoints.map(ofFront)

@@ -12,6 +12,7 @@ import { json } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, answerRemoval, audit } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
+import { ofFront, ofMember } from './at-front.js'
 import { isSeen, noteTag } from './client-precondition.js'
 import { clientShape, governance, newClient, registrationChange, showClient } from './client-shapes.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -31,8 +32,8 @@ const list = adminList({
   shown: clientShape,
   position: ['after', 'name'],
   read: (http, deps, page) => {
-    const { id } = tenantOf(http)
-    return inTenant(deps.database, id, (db) => listClients(db, id, page))
+    const { id, issuer } = tenantOf(http)
+    return inTenant(deps.database, id, (db) => listClients(db, id, issuer.id, page))
   },
   show: showClient,
   positionOf: ({ id }) => id,
@@ -198,3 +199,7 @@ const remove = adminEndpoint({
 })
 
 export const clientEndpoints = [list, read, create, govern, correct, replaceSecret, remove]
+/** Those registered at the front are the vendor's to govern, for every tenant. */
+export const frontClientEndpoints = [list, read, create, govern].map(ofFront)
+/** What a tenant says of a client that its people use at the front, for itself. */
+export const memberClientEndpoints = [list, read, govern].map((endpoint) => ofMember(endpoint, 'clients'))

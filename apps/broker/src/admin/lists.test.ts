@@ -1,5 +1,8 @@
 /** Every list of the admin API, found in the table of endpoints: what no position can be is refused, and a walk meets every row once. */
-import { vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { type ClientId, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { readEnv } from '@drawbridge/runtime/env'
+import { adoptFrontClient } from '@drawbridge/store/front-clients'
+import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aConsent } from '@drawbridge/testkit/a-consent'
 import { aRecordedLogin } from '@drawbridge/testkit/a-recorded-login'
@@ -29,7 +32,7 @@ beforeAll(async () => {
   fixture = await testDatabase()
   acme = await aTenant(fixture, { slug: 'acme' })
   await aTenant(fixture, { slug: 'globex' })
-  broker = await aBroker(fixture.database)
+  broker = await aBroker(fixture.database, { settings: readEnv({ DRAWBRIDGE_RATE_LIMIT_FACTOR: '100' }) })
   call = anAdmin(broker)
   await fillAcme()
   await fillVendor()
@@ -144,6 +147,12 @@ async function fillVendor(): Promise<void> {
     await call('POST', '/admin-keys', { name, permissions: ['configuration:read'], expiresAt: later })
   }
   for (const tenant of ['acme', 'globex']) await call('POST', `/tenants/${tenant}/shared-resources/${shared}`)
+  await call('POST', '/front-issuer')
+  for (const clientId of ['one', 'two', 'three']) {
+    await call('POST', '/front-issuer/clients', { clientId, name: clientId, redirectUris: ['http://127.0.0.1/callback'] })
+    const now = broker.deps.clock.now()
+    await inTenant(fixture.database, acme.tenantId, (db) => adoptFrontClient(db, acme.tenantId, clientId as ClientId, now))
+  }
   for (let n = 0; n < 3; n += 1) {
     const { id: credentialId } = (await call('POST', `/shared-resources/${shared}/credentials`, {})).body
     await anEventStream(fixture, acme, { tenantId: vendorTenantId, resourceId: shared, credentialId })

@@ -38,7 +38,11 @@ export const resourceShape = z.strictObject({
   identifier: z.string(),
   name: z.string(),
   shared: z.boolean().describe('It belongs to the vendor'),
-  mintable: z.boolean().describe('The issuer of the tenant that asks may mint for it; always false for the vendor, who has none'),
+  mintable: z
+    .boolean()
+    .describe(
+      'The own issuer of the tenant that asks may mint for it, whatever the front issuer may; always false for the vendor, who has none',
+    ),
   accessTokenTtlSeconds: z.int().nullable(),
   scopes: z.array(scope),
   createdAt: time,

@@ -8,6 +8,7 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty, json } from '../http/answer.js'
 import { type Endpoint, tenantOf } from '../http/endpoint.js'
 import { type AdminRequest, adminEndpoint, audit, idParam } from './admin-endpoint.js'
+import { ofFront } from './at-front.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, toIso } from './shapes.js'
 
@@ -76,6 +77,15 @@ const killing = ({ target, path, summary, idOf }: Killing): Endpoint =>
     run: (http, deps) => kill(http, deps, target, idOf(http)),
   })
 
+const killClient = killing({
+  target: 'client',
+  path: '/clients/:client/kill',
+  summary: 'Block a client and end everything it holds',
+  idOf: (http) => http.params['client'],
+})
+/** With it every tenant's copy of the client ends, in the same commit. */
+export const frontClientKillEndpoint = ofFront(killClient)
+
 const kills = [
   killing({ target: 'grant', path: '/grants/:id/revoke', summary: 'Revoke one grant and all its tokens', idOf: idParam }),
   killing({
@@ -84,12 +94,7 @@ const kills = [
     summary: 'Deactivate a person: everything ends, nothing new begins',
     idOf: idParam,
   }),
-  killing({
-    target: 'client',
-    path: '/clients/:client/kill',
-    summary: 'Block a client and end everything it holds',
-    idOf: (http) => http.params['client'],
-  }),
+  killClient,
   killing({
     target: 'connection',
     path: '/connections/:id/kill',

@@ -31,6 +31,7 @@ beforeAll(async () => {
   globex = await aTenant(fixture, { slug: 'globex' })
   broker = await aBroker(fixture.database, { clock: { now: () => now }, settings: readEnv({ DRAWBRIDGE_RATE_LIMIT_FACTOR: '1000' }) })
   call = anAdmin(broker)
+  await call('POST', '/front-issuer')
 })
 afterAll(async () => {
   await broker?.close()
@@ -100,6 +101,20 @@ const vendorsAlone: readonly string[] = [
   'POST /vendor-policies/check',
   'POST /tenants/:tenant/vendor-policies/dry-run',
   'POST /tenants/:tenant/vendor-policies/replay',
+  'GET /front-issuer',
+  'POST /front-issuer',
+  'POST /front-issuer/shared-resources/:id',
+  'DELETE /front-issuer/shared-resources/:id',
+  'GET /front-issuer/clients',
+  'GET /front-issuer/clients/:client',
+  'POST /front-issuer/clients',
+  'PATCH /front-issuer/clients/:client',
+  'POST /front-issuer/clients/:client/kill',
+  'GET /front-issuer/client-registration',
+  'PUT /front-issuer/client-registration',
+  'GET /front-issuer/signing-keys',
+  'POST /front-issuer/signing-keys/rotate',
+  'POST /front-issuer/signing-keys/:kid/compromised',
   'GET /shared-resources',
   'POST /shared-resources',
   'GET /shared-resources/:id',

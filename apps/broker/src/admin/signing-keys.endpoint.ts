@@ -14,6 +14,7 @@ import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
+import { ofFront } from './at-front.js'
 import { keyChangeOf } from './key-change.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
@@ -77,9 +78,11 @@ const rotate = adminEndpoint({
   run: async (http, deps) => {
     const { purpose } = http.parsed
     const { tenant, ...change } = keyChangeOf(deps, tenantOf(http))
+    // No IdP ever meets the front.
+    const isSaml = purpose === 'saml' && tenantOf(http).issuer.kind === 'tenant'
     const keys = await inTenant(deps.database, tenant, async (db) => {
       // Tenants get keys for SAML when one of them needs them; whoever asks by hand needs them.
-      const made = purpose === 'saml' && (await ensureSigningKeys(db, tenant, { ...change, purpose }))
+      const made = isSaml && (await ensureSigningKeys(db, tenant, { ...change, purpose }))
       const active = made ? 'made' : await rotateSigningKey(db, tenant, { ...change, purpose })
       if (active === undefined) return undefined
       await audit(db, tenant, http, deps, { kind: 'signing_key.rotated', issuerId: change.issuerId, detail: { purpose, active } })
@@ -112,3 +115,4 @@ const condemn = adminEndpoint({
 })
 
 export const signingKeyEndpoints = [list, rotate, condemn]
+export const frontSigningKeyEndpoints = signingKeyEndpoints.map(ofFront)

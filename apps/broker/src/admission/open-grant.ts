@@ -8,6 +8,7 @@ import { codePrefix, openCode } from '@drawbridge/core/oauth/authorization-code'
 import type { Client } from '@drawbridge/core/oauth/client'
 import type { Consent } from '@drawbridge/core/oauth/consent'
 import { approvedCodeTtlSeconds, deviceRedirectUri } from '@drawbridge/core/oauth/device-code'
+import { nameOfTenant } from '@drawbridge/core/oauth/front-credential'
 import { codeTtlSeconds, openGrant } from '@drawbridge/core/oauth/grant'
 import type { PendingRequest } from '@drawbridge/core/oauth/pending-request'
 import type { ResourceServer } from '@drawbridge/core/oauth/resource'
@@ -21,6 +22,7 @@ import type { ConsentToKeep } from '@drawbridge/store/consents'
 import { openGrantWithCode } from '@drawbridge/store/grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
+import { frontTenantOf } from '../http/front.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
 export type Opening = {
@@ -55,7 +57,7 @@ const provedStrength = (
 
 export async function openGrantForCode(deps: BrokerDeps, opening: Opening): Promise<OpenedGrant> {
   const { tenant, client, session, decision, resource, pending, now } = opening
-  const code = `${codePrefix}${deps.random.token()}`
+  const code = `${codePrefix}${nameOfTenant(frontTenantOf(tenant))}${deps.random.token()}`
   const ttlSeconds = pending.deviceCodeId === undefined ? codeTtlSeconds : approvedCodeTtlSeconds
   const grant = openGrant(
     {

@@ -3,6 +3,7 @@
  *
  * Every step returns here and none calls another. From the ongoing request and the browser's session it reads where the browser stands:
  *
+ *   at the front issuer ── whose is it? ── (choose-tenant) ── here again, as that tenant's
  *   no session ── which IdP? ── (choose-connection) ── client announced? ── (client-notice) ── upstream login ─┐
  *   came home, not fresh after a barrier ── back upstream, once, with the demand for a fresh sign-in
  *   came home, not as recently signed in as the client asked ── the client hears login_required
@@ -28,6 +29,7 @@ import { openGrantForCode } from '../admission/open-grant.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
+import { becomeTenants } from './become-tenants.js'
 import { refuseOldLogin } from './decline.js'
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { groupsOfHint } from './groups-of-hint.js'
@@ -52,6 +54,10 @@ export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answ
   let current = flow
   for (let decision = 1; decision <= mostDecisions; decision += 1) {
     const end = await takeNextStep(current, agreed)
+    if (end.kind === 'became_tenants') {
+      current = end.flow
+      continue
+    }
     if (end.kind !== 'ground_moved') return end
     const reloaded = await reloadFlow(current, end)
     if (!reloaded.ok) return reloaded.error
@@ -60,12 +66,13 @@ export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answ
   return refuseOnPage({ reason: 'request_unsettled' })
 }
 
-async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Promise<StepEnd> {
+async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Promise<StepEnd | BecameTenants> {
   // At every step: an admin may have closed the way by which this client came while the person was away.
   if (!isWayOpen(flow.tenant.clientRegistration, flow.client)) return refuseOnPage({ reason: 'client_way_closed' })
   if (flow.pending.deviceCodeId !== undefined && !flow.tenant.deviceGrant) return refuseOnPage({ reason: 'device_page_off' })
   if (!flow.pending.isPushed && mustBePushed(flow.tenant, flow.client))
     return answerUnaskedWithError(flow.tenant, flow.client, flow.pending, { reason: 'pushed_request_required' })
+  if (flow.tenant.issuer.kind === 'front') return findTenant(flow)
   if (flow.login?.kind === 'fresh_login_required') return goUpstream(flow, 'fresh')
   const session = await acceptableSession(flow)
   if (session === 'login_not_renewed') return refuseOldLogin(flow, session)
@@ -83,6 +90,18 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
     case 'allow':
       return allow(signedIn, decision, agreed)
   }
+}
+
+/** The request has become a tenant's, and goes on as that one. */
+type BecameTenants = { readonly kind: 'became_tenants'; readonly flow: Flow }
+
+/** By what the application says of her, unless she is to say herself as whom she goes on; else she is asked. */
+async function findTenant(flow: Flow): Promise<StepEnd | BecameTenants> {
+  const { loginHint, selectAccount, prompt } = flow.pending
+  const became = loginHint === undefined || selectAccount ? undefined : await becomeTenants(flow, loginHint)
+  if (became) return became.ok ? { kind: 'became_tenants', flow: became.value } : became.error
+  if (prompt.includes('none')) return refuseSilently(flow, 'login_required')
+  return move(flow, { step: 'choose_tenant' }, stepLocation(flow, 'choose-tenant'))
 }
 
 /** To the page that asks for a factor of ours, where one is all that is missing. */

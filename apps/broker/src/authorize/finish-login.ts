@@ -25,6 +25,7 @@ import { type Identified, identify } from '../admission/admit.js'
 import { sessionEndOf } from '../admission/session-end.js'
 import type { Answer } from '../http/answer.js'
 import { callbackUrlOf } from '../http/connection-addresses.js'
+import { atIssuer } from '../http/front.js'
 import { sealContextOf } from '../http/seal-context.js'
 import { sessionHandleOf, setFrameCookie, setSessionCookie } from '../http/session-cookie.js'
 import { answerWithError, refuseOnPage } from './answer.js'
@@ -44,8 +45,12 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 export const loginRequestIdOf = (relayState: string | undefined): LoginRequestId | undefined =>
   relayState !== undefined && uuid.test(relayState) ? (relayState as LoginRequestId) : undefined
 
-export async function finishLogin(home: Homecoming, message: UpstreamMessage): Promise<Answer> {
-  const { deps, tenant, connection, trip, now } = home
+export async function finishLogin(arrived: Homecoming, message: UpstreamMessage): Promise<Answer> {
+  const { deps, connection, trip, now } = arrived
+  // The session that the answer opens is of the issuer at which the browser began.
+  const tenant = trip.issuerId === undefined ? arrived.tenant : await atIssuer(deps, arrived.tenant, trip.issuerId)
+  if (!tenant) return refuseOnPage({ reason: 'request_expired' })
+  const home = { ...arrived, tenant }
   // What is switched off may be tested, and nothing else.
   if (connection.disabled && trip.testLoginId === undefined) return refuseOnPage({ reason: 'connection_unknown' })
   const connector = deps.connectorFor(tenant, connection)

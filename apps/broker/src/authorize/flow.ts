@@ -25,6 +25,7 @@ import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { browserHashOf } from '../http/browser-binding.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { atIssuer } from '../http/front.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseHttp } from '../http/write-error.js'
 import { refuseOnPage } from './answer.js'
@@ -97,6 +98,16 @@ export async function describeDevice(
   return { pending: pending.value, client, resource }
 }
 
+/** The flow of a request at the front whose tenant has just become known: from here on that tenant's, at its membership, as if it had begun there. */
+export const becomeFlowOf = (
+  { http, deps, browserHash, now, ongoing, pending }: Flow,
+  of: Pick<Flow, 'tenant' | 'client' | 'resource'> & Pick<Flow['pending'], 'identityScopes' | 'loginHint'>,
+): Flow => {
+  const { tenant, client, resource, ...asked } = of
+  const flow = { http, deps, browserHash, now, tenant, client, resource, pending: { ...pending, ...asked } }
+  return newFlow(flow, { connectionId: undefined, expiresAt: ongoing.expiresAt, clientEpoch: client.epoch })
+}
+
 function newFlow(flow: Omit<Flow, 'ongoing'>, of: Pick<OngoingRequest, 'connectionId' | 'expiresAt' | 'clientEpoch'>): Flow {
   const { deps, tenant, client, pending, now } = flow
   const ongoing: OngoingRequest = {
@@ -127,15 +138,19 @@ export async function loadFlow(http: HttpRequest, deps: BrokerDeps, id: string |
   return resumeFlow({ http, deps, tenant: known, browserHash, now }, found)
 }
 
-/** The flow of a request that a statement has just read or moved on, on the configuration and the client that the statement saw. */
+/**
+ * The flow of a request that a statement has just read or moved on, on the configuration and the client that the statement saw. It goes on at the issuer
+ * at which it began: a tenant's pages serve those of the front, too, once it is known whose they are.
+ */
 export async function resumeFlow(
   base: Omit<Flow, 'ongoing' | 'pending' | 'client' | 'resource'>,
   found: FoundRequest | undefined,
 ): Promise<Result<Flow, Answer>> {
-  if (!found || found.ongoing.issuerId !== base.tenant.issuer.id) return err(refuseOnPage({ reason: 'request_expired' }))
-  const { ongoing, present } = found
   const { deps } = base
-  const tenant = await deps.configuration.atVersion(base.tenant, present.configurationVersion)
+  const at = found && (await atIssuer(deps, base.tenant, found.ongoing.issuerId))
+  if (!at) return err(refuseOnPage({ reason: 'request_expired' }))
+  const { ongoing, present } = found
+  const tenant = await deps.configuration.atVersion(at, present.configurationVersion)
   const name = nameOfClient(tenant, ongoing.clientId)
   const remembered = deps.clients.recall(name)
   const client = remembered?.version === present.clientVersion ? remembered : await deps.clients.read(name)
@@ -169,7 +184,7 @@ function completeFlow(base: Omit<Flow, 'pending' | 'client' | 'resource'>, clien
 }
 
 /** Proven when the request was accepted; the client may have given the URI, or its devices, up since then. */
-function findUnanswerable(pending: PendingRequest, { redirectUris, grantTypes }: Client): PageRefusal | undefined {
+export function findUnanswerable(pending: PendingRequest, { redirectUris, grantTypes }: Client): PageRefusal | undefined {
   if (pending.deviceCodeId !== undefined) return grantTypes.includes(deviceGrantType) ? undefined : { reason: 'request_expired' }
   return matchesRedirectUri(pending.redirectUri, redirectUris) ? undefined : { reason: 'redirect_uri_unregistered' }
 }
@@ -218,5 +233,5 @@ export async function loadPostedStep(http: HttpRequest, deps: BrokerDeps, step: 
 
 export const stepLocation = (
   flow: Pick<Flow, 'tenant' | 'ongoing'>,
-  step: 'choose-connection' | 'client-notice' | 'second-factor' | 'consent',
-): string => `${flow.tenant.issuer.url}/authorize/${step}?request=${flow.ongoing.id}`
+  step: 'choose-tenant' | 'choose-connection' | 'client-notice' | 'second-factor' | 'consent',
+): string => `${flow.tenant.home}/authorize/${step}?request=${flow.ongoing.id}`

@@ -16,6 +16,7 @@ import { type FlowStep, stepProof } from './step-proof.js'
 const noStore = { headers: { 'cache-control': 'no-store' } }
 
 const pathOf = {
+  choose_tenant: 'choose-tenant',
   choose_connection: 'choose-connection',
   client_notice: 'client-notice',
   second_factor: 'second-factor',
@@ -41,6 +42,25 @@ const answerGoesTo = ({ pending }: Pick<Flow, 'pending'>): Html =>
 const loopbackWarning = (client: Client): Html | false =>
   isLoopbackOnly(client.redirectUris) &&
   html`<p class="notice" role="note">This application runs on your own computer, so nobody can check that it is what it says. Continue only if you have just started it yourself.</p>`
+
+/**
+ * Whose IdP comes next nobody knows yet, and browsers hold every hop to what this page names: so any host may be next, as behind an OpenID provider.
+ * What it says of a word that leads nowhere is what anybody learns who asks the issuer of that name.
+ */
+export const chooseTenantPage = (flow: Flow, mistake?: 'organisation_unfound'): Answer =>
+  page(
+    'Where do you work?',
+    html`${mistake && html`<p class="notice" role="alert">No organisation that signs in here is known by that. Use the e-mail address of your work, or ask your IT for the short name.</p>`}<p>You are about to sign in for this application:</p>${clientFacts(flow.client, flow)}${form(
+      flow,
+      'choose_tenant',
+      html`<label for="organisation">Your work e-mail address, or the short name of your organisation</label><input type="text" id="organisation" name="organisation" required maxlength="320" autocomplete="username" autocapitalize="none" spellcheck="false"><button>Continue</button>`,
+    )}`,
+    {
+      ...noStore,
+      status: mistake ? 400 : 200,
+      formTargets: ['https:', ...(flow.tenant.home.startsWith('http:') ? ['http:'] : []), ...clientTargets(flow)],
+    },
+  )
 
 const remember = html`<label><input type="checkbox" name="remember" value="yes"> Take me there next time on this device</label>`
 

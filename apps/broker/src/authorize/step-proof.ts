@@ -12,7 +12,7 @@ import type { Sealer } from '@drawbridge/crypto/seal'
 import { type Bound, formProof, isFormProof } from '../http/form-proof.js'
 
 /** Steps of an authorization request. */
-export type FlowStep = 'choose_connection' | 'client_notice' | 'second_factor' | 'consent'
+export type FlowStep = 'choose_tenant' | 'choose_connection' | 'client_notice' | 'second_factor' | 'consent'
 
 export type ProvenStep = {
   readonly tenant: TenantId

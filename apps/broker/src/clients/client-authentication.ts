@@ -74,8 +74,9 @@ export function readClientClaim(
   if (!isKeepable(presented.value.clientId)) return err({ reason: 'client_authentication_unknown_client' })
   let firstUse: Promise<boolean> | undefined
   const isFirstUse = ({ jti, rememberUntil }: VerifiedAssertion) =>
-    (firstUse ??= believeOnce(onHotPath(deps.database), tenant.id, {
-      scopeId: tenant.issuer.id,
+    (firstUse ??= believeOnce(onHotPath(deps.database), tenant.signer.tenantId, {
+      // Once at the whole front, whichever tenant is meant.
+      scopeId: tenant.signer.id,
       kind: 'client_assertion',
       id: JSON.stringify([presented.value.clientId, jti]),
       expiresAt: rememberUntil,

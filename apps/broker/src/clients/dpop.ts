@@ -19,7 +19,8 @@ import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { mtlsIssuerOf } from './client-certificate.js'
 
-const issuerOf = ({ id, issuer }: ResolvedTenant): NonceIssuer => ({ tenant: id, issuer: issuer.id })
+/** A nonce of the front is good there whichever tenant turns out to be meant. */
+const issuerOf = ({ signer }: ResolvedTenant): NonceIssuer => ({ tenant: signer.tenantId, issuer: signer.id })
 
 /** Where a proof came to, and with which access token: its hash must then be in the proof. @spec RFC 9449 §4.3 check 12 */
 export type ProofDoor = { readonly endpoint: 'token' | 'par' } | { readonly endpoint: 'userinfo'; readonly token: Secret }

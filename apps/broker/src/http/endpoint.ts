@@ -36,7 +36,7 @@ export type HttpRequest<Parsed = unknown, Caller = unknown> = {
   /** Two letters, where a proxy of the operator's own says it. */
   readonly country: string | undefined
   readonly requestId: RequestId
-  /** Resolved whenever the path has `:tenant`. */
+  /** Resolved whenever the path has `:tenant`, and at the front issuer. */
   readonly tenant?: ResolvedTenant
   readonly parsed: Parsed
   readonly caller: Caller
@@ -82,10 +82,17 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly run: (http: HttpRequest<Parsed, Caller>, deps: BrokerDeps) => Promise<Answer> | Answer
 }
 
+/** The credential by which a request at the front issuer names its tenant; `undefined`: by none. It is proven later, as at a tenant's own issuer. */
+export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => string | undefined
+
 /** An endpoint whose types have been checked and put away. */
 export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'parse' | 'run'> & {
   readonly refusals: RefusalShape
   readonly schema: z.ZodType | undefined
+  /** It is of the front issuer, whose path names no tenant: by which credential a request does. */
+  readonly front?: { readonly namedBy: NamingCredential }
+  /** The tenant of its path is meant as a member of the front issuer. */
+  readonly ofMember?: true
   /** Authorize, parse, run, in this order: a stranger learns nothing from a parse error. */
   readonly serve: (http: HttpRequest, deps: BrokerDeps) => Promise<Answer>
 }
@@ -123,6 +130,6 @@ export function jsonParser<S extends z.ZodType>(schema: S): Parser<z.output<S>> 
 
 /** The tenant of an endpoint whose path has `:tenant`. */
 export function tenantOf(http: { readonly tenant?: ResolvedTenant }): ResolvedTenant {
-  if (!http.tenant) throw new Error('invariant broken: the path of this endpoint has no :tenant')
+  if (!http.tenant) throw new Error('invariant broken: the path of this endpoint has no :tenant, and it is not of the front')
   return http.tenant
 }

@@ -13,10 +13,12 @@ import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
 import type { Endpoint, HttpRequest, Method } from './endpoint.js'
 import { type FormRefusal, parseForm, type SingleValuedForm } from './form.js'
+import { findAtFront } from './front.js'
 import { noFiles, parseMultipart } from './multipart.js'
 import type { RateLimiter, RateLimitName } from './rate-limit.js'
 import { decodeUtf8, defaultMaxBodyBytes, parseJsonBody, readBody } from './read-body.js'
 import { newRequestId } from './request-id.js'
+import type { ResolvedTenant } from './tenant.js'
 import { writeAnswer } from './write-answer.js'
 import { refuseHttp } from './write-error.js'
 
@@ -80,16 +82,26 @@ async function answerRequest(
   if (limited) return limited
   const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
   if (!body.ok) return refuseHttp(shape, body.error)
-  const tenant = slug === undefined ? undefined : await deps.configuration.find(slug)
+  const asked = toHttpRequest(request, matched, body.value, { address, country: clientCountry(request, deps.settings), requestId })
+  const tenant = await findTenant(deps, endpoint, asked)
   if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
+  if (endpoint.front && !tenant) return refuseHttp(shape, 'path_unknown')
   const limitedTogether = tenant && endpoint.tenantLimit && spend(endpoint.tenantLimit, tenant.id)
   if (limitedTogether) return limitedTogether
   if (tenant?.suspendedAt !== undefined && !endpoint.servesSuspended) return refuseHttp(shape, 'tenant_suspended')
-  const http = {
-    ...toHttpRequest(request, matched, body.value, { address, country: clientCountry(request, deps.settings), requestId }),
-    spend,
-  }
+  const http = { ...asked, spend }
   return endpoint.serve(tenant ? { ...http, tenant } : http, deps)
+}
+
+/** By the path; at the front issuer by the credential. */
+async function findTenant(
+  deps: BrokerDeps,
+  { front, ofMember }: Endpoint,
+  http: Omit<HttpRequest, 'spend'>,
+): Promise<ResolvedTenant | undefined> {
+  if (front) return findAtFront(deps, front, http)
+  const slug = http.params['tenant']
+  return slug === undefined ? undefined : deps.configuration.find(slug, ofMember ? 'front_member' : 'tenant')
 }
 
 /** A lab's quotas per tenant; the admin API is spared, so that whoever set one too low can mend it. Elsewhere nothing is looked up here. */

@@ -7,7 +7,10 @@ import type { HttpRequest } from './endpoint.js'
 import { sealContextOf } from './seal-context.js'
 import type { ResolvedTenant } from './tenant.js'
 
-const sessionCookie = (tenant: ResolvedTenant): string => `drawbridge-session-${tenant.slug}`
+/** The tenant's own issuer and its membership at the front have one each. */
+const cookieOf = ({ issuer, slug }: ResolvedTenant, what: 'session' | 'frame'): string =>
+  `drawbridge-${issuer.kind === 'tenant' ? '' : 'front-'}${what}-${slug}`
+const sessionCookie = (tenant: ResolvedTenant): string => cookieOf(tenant, 'session')
 const handleShape = /^[A-Za-z0-9_-]{43}$/
 
 /** The handle in a cookie of ours, if it has the shape of one. */
@@ -31,7 +34,7 @@ export const clearSessionCookie = (deps: BrokerDeps, tenant: ResolvedTenant): st
  * A frame of another site carries no Lax cookie. This one goes along, and is worth nothing but a sign-out: it holds the id of the session,
  * sealed, and nothing else here reads it. A browser that keeps cookies of others out of frames does not send it. OIDC Front-Channel Logout §4
  */
-const frameCookie = (tenant: ResolvedTenant): string => `drawbridge-frame-${tenant.slug}`
+const frameCookie = (tenant: ResolvedTenant): string => cookieOf(tenant, 'frame')
 const frameContext = (deps: BrokerDeps, tenant: ResolvedTenant) => sealContextOf({ deps, tenant }, 'cookies', 'frame', tenant.slug)
 
 /** None where the world does not reach us over TLS: browsers refuse SameSite=None there. */

@@ -18,7 +18,7 @@ import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
 import { type ConnectionChoice, connectionChoiceFromJson } from '@drawbridge/core/tenant/connection-choice'
-import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, IssuerKind, TenantId } from '@drawbridge/core/tenant/ids'
 import type { SigningKey, VerificationKey } from '@drawbridge/crypto/jwt'
 import type { Sealer } from '@drawbridge/crypto/seal'
 import {
@@ -91,7 +91,7 @@ export type ResolvedSamlTrust = {
   readonly serviceProvider: ServiceProvider
 }
 
-/** A tenant as configured at one version. Epochs in here are hints: statements compare the real ones. */
+/** A tenant as configured at one version, at one issuer: its own, or the front, where it is a member. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
@@ -147,8 +147,9 @@ export type ResolvedTenant = Omit<
 }
 
 export type ConfigurationCache = {
-  find(slug: string): Promise<ResolvedTenant | undefined>
-  /** The tenant at least as new as `version`: loads again when the cached one is older. */
+  /** At its own issuer, if nothing else is said. */
+  find(slug: string, at?: IssuerKind): Promise<ResolvedTenant | undefined>
+  /** The tenant at the same issuer, at least as new as `version`: loads again when the cached one is older. */
   atVersion(tenant: ResolvedTenant, version: number): Promise<ResolvedTenant>
   /** A hint that something changed; without a tenant, anything. */
   invalidate(tenant?: TenantId): void
@@ -186,22 +187,23 @@ export function createConfigurationCache(
   let hints = 0
   const absent = createAbsentSlugs(deps.clock, { forMs: configurationLimits.recheckAfterMs, most: configurationLimits.mostAbsentSlugs })
 
-  const load = async (slug: string): Promise<ResolvedTenant | undefined> => {
+  const load = async (slug: string, at: IssuerKind): Promise<ResolvedTenant | undefined> => {
+    const key = keyOf(slug, at)
     // Taken before the read: a change during it makes the entry old, never fresh.
     const checkedAt = deps.clock.now()
     const hintsBefore = hints
     const noteAbsent = absent.begin()
-    const stored = await loadConfigurationAcrossTenants(deps.database, slug)
+    const stored = await loadConfigurationAcrossTenants(deps.database, slug, at)
     deps.metrics.count('drawbridge_configuration_loads_total')
     if (!stored) {
-      entries.delete(slug)
-      noteAbsent(slug)
+      entries.delete(key)
+      noteAbsent(key)
       return undefined
     }
     const tenant = resolve(deps, stored, compile)
     // What a change overtook on its way is good for whoever asked before it, and for nobody after.
     if (hints !== hintsBefore) return tenant
-    entries.set(slug, { tenant, checkedAt }, stored.policyDocument?.length ?? 0)
+    entries.set(key, { tenant, checkedAt }, stored.policyDocument?.length ?? 0)
     return tenant
   }
   const rechecks = createRounds<undefined, number | undefined>({ mostOfRound: mostOfRecheck, isAskedAlike: true })
@@ -211,42 +213,49 @@ export function createConfigurationCache(
       const version = await findConfigurationVersionAcrossTenants(deps.database, slug)
       return askers.map(() => version)
     })
-  const loadOnce = (slug: string): Promise<ResolvedTenant | undefined> => {
-    const running = loading.get(slug)
+  const loadOnce = (slug: string, at: IssuerKind): Promise<ResolvedTenant | undefined> => {
+    const key = keyOf(slug, at)
+    const running = loading.get(key)
     if (running) return running
-    const started = load(slug).finally(() => loading.get(slug) === started && loading.delete(slug))
-    loading.set(slug, started)
+    const started = load(slug, at).finally(() => loading.get(key) === started && loading.delete(key))
+    loading.set(key, started)
     return started
   }
   return {
-    find: async (slug) => {
+    find: async (slug, at = 'tenant') => {
       if (!slugShape.test(slug)) return undefined
-      const entry = entries.get(slug)
-      if (!entry) return absent.has(slug) ? undefined : loadOnce(slug)
+      const key = keyOf(slug, at)
+      const entry = entries.get(key)
+      if (!entry) return absent.has(key) ? undefined : loadOnce(slug, at)
       const now = deps.clock.now()
       if (Math.abs(now - entry.checkedAt) < configurationLimits.recheckAfterMs) return entry.tenant
       const version = await versionNow(slug)
-      if (version !== entry.tenant.configurationVersion) return loadOnce(slug)
+      if (version !== entry.tenant.configurationVersion) return loadOnce(slug, at)
       entry.checkedAt = now
       return entry.tenant
     },
     atVersion: async (tenant, version) => {
       if (tenant.configurationVersion === version) return tenant
-      const cached = entries.get(tenant.slug)?.tenant
+      const at = tenant.issuer.kind
+      const cached = entries.get(keyOf(tenant.slug, at))?.tenant
       if (cached && cached.configurationVersion >= version) return cached
-      const loaded = await load(tenant.slug)
+      const loaded = await load(tenant.slug, at)
       if (!loaded) throw new Error('invariant broken: tenants are never deleted')
       return loaded
     },
     invalidate: (tenant) => {
       hints += 1
-      for (const { tenant: each } of entries.values()) if (tenant === undefined || each.id === tenant) entries.delete(each.slug)
+      for (const { tenant: each } of entries.values())
+        if (tenant === undefined || each.id === tenant) entries.delete(keyOf(each.slug, each.issuer.kind))
       // What is being read was asked for before the change.
       loading.clear()
       absent.forget()
     },
   }
 }
+
+/** A slug has no space. */
+const keyOf = (slug: string, at: IssuerKind): string => `${at} ${slug}`
 
 function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: PolicyCompiler): ResolvedTenant {
   const {
@@ -268,7 +277,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
   } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
   const samlKeys = samlKeysOf(signingKeys, (key) =>
-    unseal(deps, rest.id, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
+    unseal(deps, key.tenantId, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
   )
   const assertionTrusts = storedConnections.flatMap(toAssertionTrust)
   const connections = storedConnections.filter(isOfLogins).map((connection): ResolvedConnection => {
@@ -299,7 +308,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       algorithm,
       publicJwk: publicJwk as PublicJwk,
     })),
-    signingKey: lazily((purpose: string) => activeKey(deps, rest.id, signingKeys, purpose)),
+    signingKey: lazily((purpose: string) => activeKey(deps, signingKeys, purpose)),
     verificationKeys: lazily((purpose: string) =>
       published.filter((key) => key.purpose === purpose).map((key) => toVerificationKey(key.publicJwk as PublicJwk)),
     ),
@@ -374,10 +383,10 @@ function once<T>(make: () => T): () => T {
   return () => made('')
 }
 
-function activeKey(deps: ConfigurationDeps, tenant: TenantId, keys: readonly StoredSigningKey[], purpose: string): SigningKey {
+function activeKey(deps: ConfigurationDeps, keys: readonly StoredSigningKey[], purpose: string): SigningKey {
   const key = keys.find((candidate) => candidate.purpose === purpose && candidate.state === 'active')
   if (!key) throw new Error(`invariant broken: no active key for ${purpose}`)
-  return toSigningKey(key, unseal(deps, tenant, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey))
+  return toSigningKey(key, unseal(deps, key.tenantId, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey))
 }
 
 function unseal(deps: ConfigurationDeps, tenant: TenantId, table: string, column: string, row: string, sealed: Buffer): Buffer {

@@ -41,15 +41,22 @@ function readEnd(http: HttpRequest, connection: OidcConnection): IdpSessionEnd |
   return { protocol: 'oidc', issuer, sid, sub: undefined }
 }
 
-function end(http: HttpRequest, deps: BrokerDeps, { tenant, id }: PresentConnection<'oidc'>, ended: IdpSessionEnd): Promise<boolean> {
-  const browser = {
-    handleHash: sessionHandleOf(http, deps, tenant),
-    sessionId: framedSessionOf(http, deps, tenant),
-    issuerId: tenant.issuer.id,
-  }
+/** Of the tenant's own issuer and of its membership at the front: the IdP knows one session. */
+async function end(http: HttpRequest, deps: BrokerDeps, { tenant, id }: PresentConnection<'oidc'>, ended: IdpSessionEnd): Promise<boolean> {
   const { requestId, address } = http
   const ending = { tenant: tenant.id, connectionId: id, reason: 'frontchannel_logout' as const, now: deps.clock.now(), requestId, address }
-  return inTenant(deps.database, tenant.id, (db) =>
-    endSessionOfBrowser(db, { ...ending, newId: () => deps.random.uuid() }, { ...browser, ended }),
-  )
+  const member = await deps.configuration.find(tenant.slug, 'front_member')
+  let isEnded = false
+  for (const at of [tenant, ...(member ? [member] : [])]) {
+    const browser = {
+      handleHash: sessionHandleOf(http, deps, at),
+      sessionId: framedSessionOf(http, deps, at),
+      issuerId: at.issuer.id,
+    }
+    const isEndedThere = await inTenant(deps.database, tenant.id, (db) =>
+      endSessionOfBrowser(db, { ...ending, newId: () => deps.random.uuid() }, { ...browser, ended }),
+    )
+    isEnded ||= isEndedThere
+  }
+  return isEnded
 }

@@ -14,7 +14,7 @@ import {
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { CredentialHash } from '@drawbridge/core/tenant/ids'
-import { findLiveBrowserSession } from '@drawbridge/store/browser-sessions'
+import { findLiveBrowserSession, type LiveBrowserSession } from '@drawbridge/store/browser-sessions'
 import { endOwnSession } from '@drawbridge/store/end-own-session'
 import { grantsOutliveLogout } from '@drawbridge/store/end-session'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
@@ -76,14 +76,14 @@ const ask = endpoint({
     const led = await readLed(http, deps, http.query.ok ? http.query.value : emptyForm)
     if (!led.ok) return led.error
     const { hint, returning } = led.value
-    const handleHash = sessionHandleOf(http, deps, tenant)
-    const wanted = handleHash && { handleHash, issuerId: tenant.issuer.id, now: deps.clock.now() }
-    const session = wanted && (await findLiveBrowserSession(onHotPath(deps.database), tenant.id, wanted))
-    if (!session) return alreadySignedOut(hint && returning, handleHash ? [clearSessionCookie(deps, tenant)] : [])
-    if (hint?.sessionId === session.id) return endHere(http, deps, wanted.handleHash, returning)
+    const signedInAt = await placesOf(http, deps)
+    const session = await findSession(deps, signedInAt)
+    const [place] = signedInAt
+    if (!session || !place) return alreadySignedOut(hint && returning, clearedAt(deps, signedInAt))
+    if (hint?.sessionId === session.id) return endHere(http, deps, signedInAt, returning)
     return askPage(tenant, {
       connection: tenant.connection(session.connectionId),
-      proof: formProof(deps.sealer, 'sign-out-proof', boundTo(tenant, wanted.handleHash, returning?.asked)),
+      proof: formProof(deps.sealer, 'sign-out-proof', boundTo(tenant, place.handleHash, returning?.asked)),
       grantsLiveOn: await inTenant(deps.database, tenant.id, (db) => grantsOutliveLogout(db, tenant.id)),
       returning,
     })
@@ -113,12 +113,13 @@ const signOut = endpoint({
     const request = parseSignOutRequest(form)
     if (!request.ok) return refuse(request.error)
     if (form['proof'] === undefined && Object.keys(form).length > 0) return sendOn(tenant, request.value)
-    const handleHash = sessionHandleOf(http, deps, tenant)
-    if (!handleHash) return signedOutPage('here')
+    const signedInAt = await placesOf(http, deps)
+    const [place] = signedInAt
+    if (!place) return signedOutPage('here')
     const shown = askedReturnOf(request.value.clientId, request.value)
-    if (!isFormProof(deps.sealer, 'sign-out-proof', boundTo(tenant, handleHash, shown), form['proof']))
+    if (!isFormProof(deps.sealer, 'sign-out-proof', boundTo(tenant, place.handleHash, shown), form['proof']))
       return refuse({ reason: 'step_proof_invalid' })
-    return endHere(http, deps, handleHash, await findReturn(http, deps, shown))
+    return endHere(http, deps, signedInAt, await findReturn(http, deps, shown))
   },
 })
 
@@ -129,7 +130,37 @@ function sendOn(tenant: ResolvedTenant, request: SignOutRequest): Answer {
   return redirect(`${tenant.issuer.url}/logout?${query}`, { headers: { 'cache-control': 'no-store' } })
 }
 
-async function endHere(http: HttpRequest, deps: BrokerDeps, handleHash: CredentialHash, returning: Returning | undefined): Promise<Answer> {
+/** Of the tenant's own issuer, or of its membership at the front. */
+type Place = { readonly at: ResolvedTenant; readonly handleHash: CredentialHash }
+
+/** Where this browser has a session with this tenant: whoever signs out of her company is signed out at the front, too. */
+async function placesOf(http: HttpRequest, deps: BrokerDeps): Promise<readonly Place[]> {
+  const tenant = tenantOf(http)
+  const member = await deps.configuration.find(tenant.slug, 'front_member')
+  return [tenant, ...(member ? [member] : [])].flatMap((at) => {
+    const handleHash = sessionHandleOf(http, deps, at)
+    return handleHash ? [{ at, handleHash }] : []
+  })
+}
+
+async function findSession(deps: BrokerDeps, signedInAt: readonly Place[]): Promise<LiveBrowserSession | undefined> {
+  for (const { at, handleHash } of signedInAt) {
+    const wanted = { handleHash, issuerId: at.issuer.id, now: deps.clock.now() }
+    const session = await findLiveBrowserSession(onHotPath(deps.database), at.id, wanted)
+    if (session) return session
+  }
+  return undefined
+}
+
+const clearedAt = (deps: BrokerDeps, signedInAt: readonly Place[]): readonly string[] =>
+  signedInAt.map(({ at }) => clearSessionCookie(deps, at))
+
+async function endHere(
+  http: HttpRequest,
+  deps: BrokerDeps,
+  signedInAt: readonly Place[],
+  returning: Returning | undefined,
+): Promise<Answer> {
   const tenant = tenantOf(http)
   const { requestId, address } = http
   const ending = {
@@ -140,10 +171,15 @@ async function endHere(http: HttpRequest, deps: BrokerDeps, handleHash: Credenti
     address,
     newId: () => deps.random.uuid(),
   }
-  const browser = { handleHash, issuerId: tenant.issuer.id, browserHash: browserHashOf(http, deps) }
-  const ended = await inTenant(deps.database, tenant.id, (db) => endOwnSession(db, ending, browser))
+  const browserHash = browserHashOf(http, deps)
+  let ended: Awaited<ReturnType<typeof endOwnSession>>
+  for (const { at, handleHash } of signedInAt) {
+    const browser = { handleHash, issuerId: at.issuer.id, browserHash }
+    const endedThere = await inTenant(deps.database, tenant.id, (db) => endOwnSession(db, ending, browser))
+    ended ??= endedThere
+  }
   deps.metrics.count('drawbridge_logouts_total', { way: 'here', outcome: ended ? 'ended' : 'nothing' })
-  const leaving = { returning, setCookies: [clearSessionCookie(deps, tenant)] }
+  const leaving = { returning, setCookies: clearedAt(deps, signedInAt) }
   return ended ? leaveUpstream(http, deps, ended, leaving) : farewell('here', leaving)
 }
 

@@ -25,6 +25,7 @@ function documentOf({ settings }: BrokerDeps, tenant: ResolvedTenant): string {
     acrValues: acrValuesOf(tenant),
     registration: tenant.clientRegistration,
     deviceGrant: tenant.deviceGrant,
+    isFront: tenant.issuer.kind !== 'tenant',
     certificates: { believed: settings.clientCertificateHeader !== undefined, alias: mtlsIssuerOf(settings, tenant) },
     tokenExchange: tenant.tokenExchange.permissions.length > 0,
     idJagIssuing: tenant.idJagIssuing.permissions.length > 0,
@@ -74,6 +75,12 @@ const at = (path: string, spec: string): Endpoint =>
         headers: { 'cache-control': `public, max-age=${metadataMaxAgeSeconds}` },
       }),
   })
+
+/** At an issuer without a path, what is inserted and what is appended are at one place. */
+export const frontMetadataEndpoints: readonly Endpoint[] = [
+  at('/.well-known/oauth-authorization-server/t/:tenant', 'RFC 8414 §3.1'),
+  at('/.well-known/openid-configuration/t/:tenant', 'OpenID Connect Discovery 1.0 §4, RFC 8414 §5'),
+]
 
 /** RFC 8414 inserts the well-known part before the issuer's path, OpenID Connect Discovery appends it; MCP clients try all of these. */
 export const serverMetadataEndpoints: readonly Endpoint[] = [

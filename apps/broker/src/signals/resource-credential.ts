@@ -4,7 +4,6 @@
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { type SignalErrorReason, signalErrors } from '@drawbridge/core/signals/error'
-import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
 import type { Database } from '@drawbridge/store/database'
 import { findResourceCredentialAcrossTenants, type ProvenResource, type StreamIssuer } from '@drawbridge/store/notice-streams'
@@ -55,13 +54,13 @@ export async function proveResource(http: HttpRequest, deps: BrokerDeps): Promis
   const presented = readBasic(header) ?? readBearer(header)
   if (presented === undefined) return err(refuseSignal('resource_credential_missing'))
   if (!uuid.test(presented.id)) return err(refuseSignal('resource_credential_unknown'))
-  const found = await findCredential(deps, { issuerTenant: tenantOf(http).id, credentialId: presented.id })
+  const found = await findCredential(deps, { issuer: streamIssuerOf(http), credentialId: presented.id })
   if (found === undefined) return err(refuseSignal('resource_credential_unknown'))
   if (!sameHash(found.secretHash, hashCredential(presented.secret))) return err(refuseSignal('resource_credential_wrong'))
   return ok({ tenantId: found.tenantId, resourceId: found.resourceId, identifier: found.identifier, credentialId: presented.id })
 }
 
-type Asked = { readonly issuerTenant: TenantId; readonly credentialId: string }
+type Asked = { readonly issuer: StreamIssuer; readonly credentialId: string }
 type Found = Awaited<ReturnType<typeof findResourceCredentialAcrossTenants>>
 const mostOfRound = 1000
 const byDatabase = new WeakMap<Database, Rounds<undefined, Found>>()
@@ -70,7 +69,7 @@ const byDatabase = new WeakMap<Database, Rounds<undefined, Found>>()
 function findCredential({ database, clock }: BrokerDeps, asked: Asked): Promise<Found> {
   const rounds = byDatabase.get(database) ?? createRounds({ mostOfRound })
   byDatabase.set(database, rounds)
-  return rounds.ask(`${asked.issuerTenant} ${asked.credentialId}`, undefined, async (callers) => {
+  return rounds.ask(`${asked.issuer.tenantId} ${asked.issuer.id} ${asked.credentialId}`, undefined, async (callers) => {
     const found = await acrossTenantsInOneStatement(database, (db) =>
       findResourceCredentialAcrossTenants(db, { ...asked, now: clock.now() }),
     )

@@ -42,7 +42,7 @@ it.each([
 it('gives what was revoked before in the snapshot and what comes after in the stream, each once', async () => {
   await broker.revoke('before', 2)
   const stream = await guard.open()
-  expect(stream.snapshot).toContainEqual({ issuer: broker.issuer, target: 'subject', targetId: 'before', epoch: 2 })
+  expect(stream.snapshot).toContainEqual({ issuer: broker.issuer, tenant: 'acme', target: 'subject', targetId: 'before', epoch: 2 })
   const jti = await broker.revoke('after', 2)
   expect(Object.keys((await guard.poll(stream.streamId)).body.sets)).toEqual([jti])
   expect(Object.keys((await guard.poll(stream.streamId)).body.sets)).toEqual([jti])

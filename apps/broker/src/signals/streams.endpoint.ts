@@ -7,10 +7,10 @@ import { acrossTenants } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
-import { endpoint, jsonParser } from '../http/endpoint.js'
+import { endpoint, jsonParser, tenantOf } from '../http/endpoint.js'
 import { newStreamBody, streamShape } from './event-stream-shapes.js'
 import { createEventStream, forReceivers, type Receiving } from './event-streams.endpoint.js'
-import { type ProvenReceiver, streamIssuerOf } from './resource-credential.js'
+import { type ProvenReceiver, refuseSignal, streamIssuerOf } from './resource-credential.js'
 
 const guard = z.object({ instance: z.string().min(1).max(200).describe('Names this replica; each replica has a stream of its own') })
 const body = z.union([guard, newStreamBody])
@@ -31,6 +31,7 @@ export const streamsEndpoint = endpoint<z.output<typeof body>, ProvenReceiver>({
   parse: jsonParser(body),
   run: (http, deps) => {
     const { parsed } = http
+    if (typeof parsed.instance !== 'string' && tenantOf(http).issuer.kind !== 'tenant') return refuseSignal('stream_not_at_front')
     return typeof parsed.instance === 'string'
       ? openForGuard(http, deps, parsed.instance)
       : createEventStream({ ...http, parsed: parsed as z.output<typeof newStreamBody> }, deps)

@@ -41,6 +41,7 @@ export const introspectEndpoint = endpoint({
       credentialId: credential.id,
       secretHash: hashCredential(credential.secret),
       grantId: token?.grantId,
+      isTenantsOwn: tenant.issuer.kind === 'tenant',
       now: deps.clock.now(),
     }
     const seen = await introspectSettled(deps, tenant, asked, http.requestId)

@@ -58,7 +58,8 @@ export async function issueTokens(deps: BrokerDeps, tenant: ResolvedTenant, issu
   const current = await deps.configuration.atVersion(tenant, grant.configuration_version)
   const key = current.signingKey('tokens')
   const issuance = issuanceOf(issuing, current)
-  const by: IssuedBy = { issuer: current.issuer.url, tenant: current.slug, jti: deps.random.uuid() }
+  const { issuer, slug } = current
+  const by: IssuedBy = { issuer: issuer.url, tenant: slug, jti: deps.random.uuid(), isFront: issuer.kind !== 'tenant' }
   const claims = buildAccessTokenClaims(issuance, by, now)
   const accessToken = await signJwtAside(key, { typ: accessTokenType }, claims)
   const told = issuing.idToken && {

@@ -9,5 +9,6 @@ import type { ResolvedTenant } from '../http/tenant.js'
 export function readAccessToken(deps: BrokerDeps, tenant: ResolvedTenant, token: Secret): IntrospectedToken | undefined {
   const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience: undefined, now: deps.clock.now(), skewSeconds: 0 }
   const verified = deps.signatures.verify(token.reveal(), tenant.verificationKeys('tokens'), expected)
-  return verified.ok ? readIntrospectedToken(verified.value) : undefined
+  // The keys of the front sign for every tenant: the claim says for which.
+  return verified.ok && verified.value['tenant'] === tenant.slug ? readIntrospectedToken(verified.value) : undefined
 }

@@ -1,7 +1,5 @@
 /** POST /revoke: a client gives back a credential, and with it the whole grant dies; guards hear of it. */
-import { accessTokenType } from '@drawbridge/core/oauth/access-token'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
-import { readIntrospectedToken } from '@drawbridge/core/oauth/introspection'
 import { parseRevocationRequest, type RevocationRequest } from '@drawbridge/core/oauth/revocation-request'
 import { ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
@@ -14,6 +12,7 @@ import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { empty } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { readAccessToken } from './read-access-token.js'
 import { refuseForm } from './refuse.js'
 
 /**
@@ -60,8 +59,6 @@ function tokenOf(http: HttpRequest, deps: BrokerDeps, request: RevocationRequest
   if (request.kind === 'unknown') return undefined
   if (request.kind === 'refresh_token') return { refreshTokenHash: hashCredential(request.token) }
   const tenant = tenantOf(http)
-  const expected = { typ: accessTokenType, issuer: tenant.issuer.url, audience: undefined, now: deps.clock.now(), skewSeconds: 0 }
-  const verified = deps.signatures.verify(request.token.reveal(), tenant.verificationKeys('tokens'), expected)
-  const token = verified.ok ? readIntrospectedToken(verified.value) : undefined
+  const token = readAccessToken(deps, tenant, request.token)
   return token && { grantId: token.grantId as GrantId }
 }

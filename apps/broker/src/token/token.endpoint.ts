@@ -2,6 +2,7 @@
 
 import { unreachable } from '@drawbridge/core/assert'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
+import { frontGrantTypes } from '@drawbridge/core/oauth/front-credential'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
@@ -61,9 +62,11 @@ export const tokenEndpoint = endpoint({
 })
 
 async function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
-  const { client } = context
+  const { client, tenant } = context
+  if (tenant.issuer.kind !== 'tenant' && !frontGrantTypes.includes(request.grantType))
+    return ifUnchanged(deps, client, err({ reason: 'grant_type_not_at_front' }))
   if (!client.grantTypes.includes(request.grantType)) return ifUnchanged(deps, client, err({ reason: 'grant_type_not_for_client' }))
-  const missing = findMissingProof(context, context.tenant)
+  const missing = findMissingProof(context, tenant)
   if (missing) return ifUnchanged(deps, client, err(missing))
   switch (request.grantType) {
     case 'authorization_code':

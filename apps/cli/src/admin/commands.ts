@@ -11,6 +11,7 @@ import { drillCommands } from './commands/drill-commands.js'
 import { exchangeCommands } from './commands/exchange-commands.js'
 import { factorCommands } from './commands/factor-commands.js'
 import { fileCommands } from './commands/file-commands.js'
+import { frontCommands } from './commands/front-commands.js'
 import { grantCommands } from './commands/grant-commands.js'
 import { loginCommands } from './commands/login-commands.js'
 import { policyCommands } from './commands/policy-commands.js'
@@ -27,6 +28,7 @@ import { webhookCommands } from './commands/webhook-commands.js'
 
 export const adminCommands: readonly AdminCommand[] = [
   ...tenantCommands,
+  ...frontCommands,
   ...connectionCommands,
   ...trustCommands,
   ...signalCommands,

@@ -262,7 +262,7 @@ it('a guard that starts between the loss and its notice has it in its snapshot',
         issuer: { tenantId: company.tenant, id: company.issuerId as never },
       }),
     )
-  const expected = [{ issuer: company.issuer, target: 'grant', targetId: grant, epoch: 2 }]
+  const expected = [{ issuer: company.issuer, tenant: 'globex', target: 'grant', targetId: grant, epoch: 2 }]
   expect((await stream()).snapshot).toEqual(expected)
   await runUndone(company, tellSettledEntry)
   expect((await stream()).snapshot).toEqual(expected)

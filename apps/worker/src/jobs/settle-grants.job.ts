@@ -105,6 +105,9 @@ async function loadGround({ database, log, metrics }: JobDeps, tenant: TenantId)
   const [issuer] = await acrossTenants(database, (db) => listIssuersOfTenant(db, tenant))
   const stored = issuer && (await loadConfigurationAcrossTenants(database, issuer.tenantSlug))
   assert(stored !== undefined, 'a tenant with an issuer is never deleted')
+  // Read after the version that settling compares: what changes in between is seen there.
+  const atFront = await loadConfigurationAcrossTenants(database, stored.slug, 'front_member')
+  const resources = [...stored.resources, ...(atFront?.resources ?? [])]
   const { value: policy, isBroken } = compilePublishedPolicy(stored, compilePublishedWall(stored.wall).value)
   if (isBroken) log.error({ tenant, policyVersion: stored.policyVersion }, 'a published policy does not compile; the safe default applies')
   const mappings = new Map<string, ClaimMapping | undefined>()
@@ -118,7 +121,7 @@ async function loadGround({ database, log, metrics }: JobDeps, tenant: TenantId)
     mappingOf,
     onUnclear: countUnclear({ metrics }),
     domains: stored.domains,
-    resource: stored.resources.find(({ identifier }) => identifier === audience),
+    resource: resources.find(({ identifier }) => identifier === audience),
   })
   const decideFor = (grant: GrantToSettle, now: Instant) => settleGrant(groundOf(grant), grant.evidence, now)
   return { configurationVersion: stored.configurationVersion, decideFor }

@@ -124,8 +124,7 @@ type Telling = {
 
 async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grants: readonly ToldGrant[]): Promise<void> {
   const { tenant, issuer, resource, at, expiresAt } = telling
-  const signer = { tenant, id: issuer.id, url: issuer.url }
-  const sign = await deps.openNoticeSigner(db, signer)
+  const sign = await deps.openNoticeSigner(db, { ...issuer.signer, url: issuer.url })
   const notices = grants.map((grant): NewNotice => {
     const jti = deps.random.uuid()
     const named = { issuer: issuer.url, tenantSlug: issuer.tenantSlug, target: 'grant', targetId: grant.grantId } as const
@@ -134,7 +133,8 @@ async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grant
     const set = { iss: issuer.url, aud: resource.identifier, iat: toSeconds(at), jti, ...claims }
     return { eventId: grant.eventId, jti, token: sign(set) }
   })
-  await insertNotices(db, { tenantId: resource.tenantId, resourceId: resource.id, issuer: signer, createdAt: at, expiresAt }, notices)
+  const to = { tenantId: resource.tenantId, resourceId: resource.id, issuer: issuer.signer, eventTenant: tenant, createdAt: at, expiresAt }
+  await insertNotices(db, to, notices)
 }
 
 /**

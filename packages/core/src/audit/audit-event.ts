@@ -108,6 +108,7 @@ export const auditEvents = {
   'domain.proven': 'The DNS of a domain said what it should, and the tenant owns it from now on.',
   'drill.begun':
     'Somebody ordered a drill: a person who does not exist was given tokens that open nothing, to see how long it takes to end them.',
+  'front_issuer.created': 'The front issuer was made; every tenant is a member of it.',
   'grant.deprovisioned': 'The barrier of one grant was raised: its tokens are dead.',
   'grant.ended_by_policy':
     'A policy that took effect at once, or what the directory or a login says now, left nothing of a grant, and it ended; the detail says which.',
@@ -140,6 +141,7 @@ export const auditEvents = {
   'policy.replayed': 'An admin had recorded logins decided under another policy, to see what it would change.',
   'recorded_login.read': 'An admin read what a recorded login said of a person, or tried a policy on it.',
   'recorded_logins.deleted': 'An admin deleted recorded logins; the detail counts them.',
+  tenant_chosen: 'A sign-in that began at the front issuer became one of a tenant, once and for all; the reason names it.',
   'vendor_policy.published': 'A new version of the policy of the vendor took effect, around every tenant.',
   'resource.created': 'A resource was added.',
   'resource.credential_created': 'A resource server got a credential for introspection and notices.',

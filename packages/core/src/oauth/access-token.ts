@@ -33,7 +33,13 @@ export type Issuance = {
   readonly ancestors?: readonly Ancestor[] | undefined
 }
 
-export type IssuedBy = { readonly issuer: Issuer; readonly tenant: TenantSlug; readonly jti: string }
+export type IssuedBy = {
+  readonly issuer: Issuer
+  readonly tenant: TenantSlug
+  readonly jti: string
+  /** The front issuer speaks for many tenants: its ID tokens say for which, too. */
+  readonly isFront?: boolean | undefined
+}
 
 export type AccessTokenClaims = {
   readonly iss: string
@@ -128,6 +134,7 @@ export function buildIdTokenClaims(
     at_hash: told.accessTokenHash,
     gid: issuance.grantId,
     epochs: formatEpochs(issuance.epochs),
+    ...(by.isFront === true ? { tenant: by.tenant } : {}),
     ...(told.nonce === undefined ? {} : { nonce: told.nonce }),
     ...(issuance.sessionId === undefined ? {} : { sid: issuance.sessionId }),
     ...authentication(issuance),

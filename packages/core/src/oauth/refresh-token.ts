@@ -9,9 +9,10 @@
 
 import type { Brand } from '../brand.js'
 import { addSeconds, type Instant } from '../instant.js'
-import type { ClientId, IssuerId, Scope } from '../tenant/ids.js'
+import type { ClientId, IssuerId, Scope, TenantSlug } from '../tenant/ids.js'
 import { type Caller, type CallerState, isSameClient } from './caller.js'
 import type { KeyThumbprint, ProvenKey } from './dpop-proof.js'
+import { frontTenantPart, nameOfTenant } from './front-credential.js'
 import { findGrantRefusal, type GrantRefusal, type GrantState } from './grant.js'
 import type { TokenErrorReason } from './token-error.js'
 
@@ -116,16 +117,20 @@ export type TokenFamilyId = Brand<string, 'TokenFamilyId'>
 
 /**
  * Builds a refresh token: the family's id (a UUID) in front of 256 bits. The id lets one process derive the family's key before it has
- * asked the database; it opens nothing, and a token with another id in front has another hash, so it is unknown.
+ * asked the database; it opens nothing, and a token with another id in front has another hash, so it is unknown. One of the front issuer names its
+ * tenant before it (`front-credential`).
  */
-export const formatRefreshToken = (familyId: TokenFamilyId, secret: Buffer): string =>
-  refreshPrefix + Buffer.concat([Buffer.from(familyId.replaceAll('-', ''), 'hex'), secret]).toString('base64url')
+export const formatRefreshToken = (familyId: TokenFamilyId, secret: Buffer, frontTenant?: TenantSlug): string =>
+  refreshPrefix +
+  nameOfTenant(frontTenant) +
+  Buffer.concat([Buffer.from(familyId.replaceAll('-', ''), 'hex'), secret]).toString('base64url')
 
-const shape = /^dbr_[A-Za-z0-9_-]{64}$/
+const shape = new RegExp(`^${refreshPrefix}${frontTenantPart}([A-Za-z0-9_-]{64})$`)
 
 /** The family that a presented token names; `undefined` if it is no refresh token of ours. */
 export function readFamily(token: string): TokenFamilyId | undefined {
-  if (!shape.test(token)) return undefined
-  const hex = Buffer.from(token.slice(refreshPrefix.length), 'base64url').toString('hex', 0, 16)
+  const own = shape.exec(token)?.[2]
+  if (own === undefined) return undefined
+  const hex = Buffer.from(own, 'base64url').toString('hex', 0, 16)
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as TokenFamilyId
 }

@@ -5,6 +5,7 @@ import { type ClientAuthMethod, clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
+import { frontGrantTypes } from './front-credential.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
@@ -47,6 +48,8 @@ export function buildServerMetadata(
     readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
     readonly deviceGrant: boolean
+    /** Of the front issuer: it does not know whose a request is that names no credential of a person, so what begins without one is not offered there. */
+    readonly isFront: boolean
     /** Whether clients prove themselves by certificates, and the issuer at the address that asks for them, where that is another. */
     readonly certificates: { readonly believed: boolean; readonly alias: string | undefined }
     /** Whether any client may exchange tokens. */
@@ -69,12 +72,13 @@ export function buildServerMetadata(
     revocation_endpoint: `${issuer}/revoke`,
     ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),
     userinfo_endpoint: `${issuer}/userinfo`,
-    end_session_endpoint: `${issuer}/logout`,
+    ...(knows.isFront ? {} : { end_session_endpoint: `${issuer}/logout` }),
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
     grant_types_supported: [
-      ...['authorization_code', 'refresh_token', 'client_credentials'],
+      ...frontGrantTypes,
+      ...(knows.isFront ? [] : ['client_credentials']),
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
       ...(knows.tokenExchange || knows.idJagIssuing ? [tokenExchangeGrantType] : []),
@@ -100,7 +104,7 @@ export function buildServerMetadata(
     subject_types_supported: subjectTypes,
     id_token_signing_alg_values_supported: knows.tokenAlgorithms,
     scopes_supported: ['openid', ...knows.told],
-    claims_supported: [...claimsOfIdToken, ...claimsOfScopes(knows.told)],
+    claims_supported: [...claimsOfIdToken, ...(knows.isFront ? ['tenant'] : []), ...claimsOfScopes(knows.told)],
   }
 }
 

@@ -45,6 +45,13 @@ export const tokenErrors = {
     spec: 'RFC 6749 §5.2',
     say: 'grant_type must be authorization_code, refresh_token, client_credentials or those of device codes, JWT and SAML assertions and token exchange, by their URNs',
   },
+  grant_type_not_at_front: {
+    code: 'unsupported_grant_type',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'the front issuer knows only authorization_code and refresh_token: for any other grant_type ask at the tenant\u2019s own issuer',
+  },
   registration_way_closed: {
     code: 'unauthorized_client',
     status: 400,

@@ -5,6 +5,11 @@ export type TenantId = Brand<string, 'TenantId'>
 /** The tenant's part of its issuer: `https://host/t/<slug>`. Lower-case letters, digits and hyphens; never reused. */
 export type TenantSlug = Brand<string, 'TenantSlug'>
 export type IssuerId = Brand<string, 'IssuerId'>
+/**
+ * A tenant's own; the vendor's, for resources that all tenants share; a tenant's membership at that one, under the front's URL. What is stored before the
+ * tenant is known is of the front itself, everything else of a member.
+ */
+export type IssuerKind = 'tenant' | 'front' | 'front_member'
 /** The issuer's URL, compared byte for byte: RFC 8414 §2. */
 export type Issuer = Brand<string, 'Issuer'>
 export type ConnectionId = Brand<string, 'ConnectionId'>
@@ -34,3 +39,4 @@ export type CredentialHash = Brand<Buffer, 'CredentialHash'>
 
 /** The reserved tenant of the vendor itself: owner of the front issuer, of shared resources and of vendor keys. */
 export const vendorTenantId = '00000000-0000-0000-0000-000000000000' as TenantId
+export const vendorSlug = 'vendor' as TenantSlug

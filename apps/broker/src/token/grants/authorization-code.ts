@@ -13,6 +13,7 @@ import { type CodeRedemption, redeemCode } from '@drawbridge/store/authorization
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import type { BrokerDeps } from '../../deps.js'
+import { frontTenantOf } from '../../http/front.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { issueTokens, type TokenSet } from '../issue-tokens.js'
 import { type Held, issueAsDecidedNow } from '../present-decision.js'
@@ -23,7 +24,7 @@ export type Redeemed = Extract<CodeRedemption, { kind: 'redeemed' }>
 export const exchangeCode: Exchange<CodeRequest> = async (deps, context, request) => {
   const { tenant, client, provenKey, http, now } = context
   if (!request.code.reveal().startsWith(codePrefix)) return ifUnchanged(deps, client, err({ reason: 'code_unknown' }))
-  const refreshToken = new Secret(formatRefreshToken(deps.random.uuid() as TokenFamilyId, deps.random.bytes(32)))
+  const refreshToken = new Secret(formatRefreshToken(deps.random.uuid() as TokenFamilyId, deps.random.bytes(32), frontTenantOf(tenant)))
   const held = await issueAsDecidedNow<Redeemed>(deps, {
     context,
     refusedAs: 'code_refused',

@@ -1,0 +1,79 @@
+/**
+ * At the front issuer: from what a person or her application says to the tenant whose the request is from then on.
+ *
+ * An address leads to the tenant that has proven its domain, any other word to the tenant of that short name. Being led somewhere is no right: who comes back
+ * from there is judged as if she had begun there. A request becomes a tenant's exactly once: its row at the front is over in the statement that says so.
+ */
+import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
+import type { Client } from '@drawbridge/core/oauth/client'
+import type { PageRefusal } from '@drawbridge/core/oauth/error'
+import { scopesTold } from '@drawbridge/core/oauth/userinfo'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import { vendorSlug } from '@drawbridge/core/tenant/ids'
+import { endRequestAtFront } from '@drawbridge/store/authorization-requests'
+import { findDomainOwnerAcrossTenants } from '@drawbridge/store/domains'
+import { adoptFrontClient } from '@drawbridge/store/front-clients'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { resolveClient } from '../clients/resolve-client.js'
+import type { BrokerDeps } from '../deps.js'
+import type { Answer } from '../http/answer.js'
+import type { ResolvedTenant } from '../http/tenant.js'
+import { refuseHttp } from '../http/write-error.js'
+import { answerUnaskedWithError, refuseOnPage } from './answer.js'
+import { becomeFlowOf, type Flow, findUnanswerable } from './flow.js'
+
+/** Longer than an e-mail address is no word for anybody. */
+const longestWord = 320
+
+/** `undefined`: the word leads to nobody, and the request stays as it is. */
+export async function becomeTenants(flow: Flow, word: string): Promise<Result<Flow, Answer> | undefined> {
+  const { deps, http, pending } = flow
+  const tenant = await findMember(deps, word)
+  if (!tenant) return undefined
+  const limited = http.spend('tenant_login', tenant.id)
+  if (limited) return err(limited)
+  if (tenant.suspendedAt !== undefined) return err(refuseHttp('page', 'tenant_suspended'))
+  const resource = tenant.resource(pending.resource)
+  if (!resource) return err(answerUnaskedWithError(flow.tenant, flow.client, pending, { reason: 'resource_unknown' }))
+  const client = await clientAt(deps, tenant, flow.client)
+  if (!client.ok) return err(refuseOnPage(client.error))
+  const refusal = client.value.blockedAt === undefined ? findUnanswerable(pending, client.value) : { reason: 'client_blocked' as const }
+  if (refusal) return err(refuseOnPage(refusal))
+  if (flow.ongoing.saved && !(await endAtFront(flow, tenant))) return err(refuseOnPage({ reason: 'request_expired' }))
+  const may = scopesTold(tenant.toldOfPeople)
+  const identityScopes = pending.identityScopes.filter((scope) => scope === 'openid' || may.includes(scope))
+  return ok(becomeFlowOf(flow, { tenant, client: client.value, resource, identityScopes, loginHint: hintFrom(flow, word) }))
+}
+
+async function findMember(deps: BrokerDeps, word: string): Promise<ResolvedTenant | undefined> {
+  if (word.length > longestWord) return undefined
+  const address = parseEmailAddress(word)
+  const owner = address && (await findDomainOwnerAcrossTenants(deps.database, address.domain))
+  const slug = address ? owner?.tenant.slug : word.trim().toLowerCase()
+  return slug === undefined || slug === vendorSlug ? undefined : deps.configuration.find(slug, 'front_member')
+}
+
+/** What she typed says where she signs in, too; a short name says nothing of that. */
+const hintFrom = ({ pending }: Flow, word: string): string | undefined => (parseEmailAddress(word) ? word : pending.loginHint)
+
+/** One that describes itself is met by every tenant for itself. One that is registered at the front is copied to whoever uses it. */
+async function clientAt(deps: BrokerDeps, tenant: ResolvedTenant, client: Client): Promise<Result<Client, PageRefusal>> {
+  if (client.kind !== 'metadata_document' && !(await isAdopted(deps, tenant, client))) return err({ reason: 'client_unknown' })
+  const own = await resolveClient(deps, tenant, client.id, 'authorize')
+  return own.ok && isUnstated(tenant, own.value) ? err({ reason: 'client_way_closed' }) : own
+}
+
+/** Whoever registered at the front brought no statement that this tenant believes; its admin may vouch for the client instead. */
+const isUnstated = ({ softwareStatements }: ResolvedTenant, { kind, preApproved }: Client): boolean =>
+  softwareStatements.required && kind === 'dynamic' && !preApproved
+
+async function isAdopted(deps: BrokerDeps, tenant: ResolvedTenant, { id }: Client): Promise<boolean> {
+  if (await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id })) return true
+  return inTenant(deps.database, tenant.id, (db) => adoptFrontClient(db, tenant.id, id, deps.clock.now()))
+}
+
+const endAtFront = ({ deps, http, tenant: front, ongoing, browserHash, pending, now }: Flow, tenant: ResolvedTenant): Promise<boolean> =>
+  endRequestAtFront(onHotPath(deps.database), front.id, {
+    ...{ id: ongoing.id, browserHash, now, becomes: tenant.slug, scopes: pending.scopes },
+    ...{ requestId: http.requestId, address: http.address },
+  })

@@ -1,0 +1,60 @@
+/**
+ * The front issuer: one address for clients that do not know the tenant, for resource servers that all tenants share (ADR 75).
+ *
+ * Its endpoints are those of a tenant's issuer, run by the same code: a request there is one of the tenant that its credential names, at that
+ * tenant's membership. Before any tenant is known the front speaks for itself, and what is stored then is the vendor's.
+ */
+import { tenantNamedBy } from '@drawbridge/core/oauth/front-credential'
+import { type IssuerId, type TenantSlug, vendorSlug } from '@drawbridge/core/tenant/ids'
+import type { BrokerDeps } from '../deps.js'
+import type { Endpoint, HttpRequest, NamingCredential } from './endpoint.js'
+import type { ResolvedTenant } from './tenant.js'
+
+/** An endpoint of tenants' issuers, at the front: the same, at the address without the tenant. */
+export const atFront = (endpoint: Endpoint, namedBy: NamingCredential = () => undefined): Endpoint => ({
+  ...endpoint,
+  path: endpoint.path.replace('/t/:tenant', ''),
+  summary: `At the front issuer: ${endpoint.summary}`,
+  front: { namedBy },
+})
+
+const parameter =
+  (...names: readonly string[]): NamingCredential =>
+  ({ form }) =>
+    form.ok ? names.map((name) => form.value[name]).find((value) => value !== undefined) : undefined
+
+/** What the token endpoint takes at the front. */
+export const inTokenRequest = parameter('code', 'refresh_token')
+export const inToken = parameter('token')
+/** @spec RFC 6750 §2.1, §2.2 */
+export const inPresentedToken: NamingCredential = (http) =>
+  /^(?:Bearer|DPoP) +(\S+)$/i.exec(http.headers['authorization'] ?? '')?.[1] ?? parameter('access_token')(http)
+
+/**
+ * Whose a request at the front is: the tenant's that its credential names, and otherwise the front's own, where an unknown credential is as unknown
+ * as anywhere. `undefined`: the vendor has not made a front issuer.
+ */
+export async function findAtFront(
+  { configuration }: BrokerDeps,
+  { namedBy }: NonNullable<Endpoint['front']>,
+  http: Omit<HttpRequest, 'spend'>,
+): Promise<ResolvedTenant | undefined> {
+  const front = await configuration.find(vendorSlug, 'front')
+  const credential = front && namedBy(http)
+  const slug = credential === undefined ? undefined : tenantNamedBy(credential)
+  return (slug === undefined ? undefined : await configuration.find(slug, 'front_member')) ?? front
+}
+
+/** The tenant at the issuer at which something of it was begun: its own, or the front. `undefined`: it is neither. */
+export async function atIssuer(
+  { configuration }: BrokerDeps,
+  tenant: ResolvedTenant,
+  issuerId: IssuerId,
+): Promise<ResolvedTenant | undefined> {
+  if (tenant.issuer.id === issuerId) return tenant
+  const member = await configuration.find(tenant.slug, 'front_member')
+  return member?.issuer.id === issuerId ? member : undefined
+}
+
+/** What a credential names in clear: nothing, where the address of its issuer says it. */
+export const frontTenantOf = ({ issuer, slug }: ResolvedTenant): TenantSlug | undefined => (issuer.kind === 'tenant' ? undefined : slug)

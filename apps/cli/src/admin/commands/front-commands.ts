@@ -1,0 +1,171 @@
+/** The front issuer of the vendor: made once, what is shared with it, its clients and keys; and what a tenant says of clients there. */
+import type { AdminCommand } from '../command.js'
+
+const ofVendor: readonly AdminCommand[] = [
+  {
+    name: 'front-issuer show',
+    does: 'Show the front issuer, if there is one',
+    takes: [],
+    call: { method: 'GET', path: '/front-issuer' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer show',
+  },
+  {
+    name: 'front-issuer create',
+    does: 'Make the front issuer at the public URL, for resource servers that all tenants share; it is never unmade',
+    takes: [],
+    call: { method: 'POST', path: '/front-issuer' },
+    confirms: 'Make the front issuer? It cannot be unmade.',
+    example: 'drawbridge front-issuer create',
+  },
+  {
+    name: 'front-issuer share',
+    does: 'Let the front issuer mint for a resource of the vendor, for every tenant',
+    takes: ['shared-resource'],
+    call: { method: 'POST', path: '/front-issuer/shared-resources/{shared-resource}' },
+    done: 'Shared with every tenant, those to come too.',
+    example: 'drawbridge front-issuer share https://documents.example/mcp',
+  },
+  {
+    name: 'front-issuer unshare',
+    does: 'Take a resource of the vendor away from the front issuer: every grant of every tenant for it there ends',
+    takes: ['shared-resource'],
+    call: { method: 'DELETE', path: '/front-issuer/shared-resources/{shared-resource}' },
+    confirms: 'Take {shared-resource} away from the front issuer and end every grant of every tenant for it there?',
+    done: 'Taken away.',
+    example: 'drawbridge front-issuer unshare https://documents.example/mcp',
+  },
+  {
+    name: 'front-issuer key list',
+    does: 'List the signing keys of the front issuer and their states',
+    takes: [],
+    call: { method: 'GET', path: '/front-issuer/signing-keys' },
+    shows: {
+      rows: 'signingKeys',
+      columns: [
+        ['key id', 'id'],
+        ['purpose', 'purpose'],
+        ['algorithm', 'algorithm'],
+        ['state', 'state'],
+      ],
+    },
+    example: 'drawbridge front-issuer key list',
+  },
+  {
+    name: 'front-issuer key rotate',
+    does: 'Activate the next key of the front issuer, retire the active one, make a new next one',
+    takes: [],
+    flags: { purpose: { kind: 'text', says: 'whose', choices: ['tokens', 'notices'], required: true } },
+    call: { method: 'POST', path: '/front-issuer/signing-keys/rotate' },
+    example: 'drawbridge front-issuer key rotate --purpose tokens',
+  },
+  {
+    name: 'front-issuer key condemn',
+    does: 'Condemn a key of the front issuer that was stolen: out of the JWKS at once, guards are told, and the next key takes its place',
+    takes: ['kid'],
+    call: { method: 'POST', path: '/front-issuer/signing-keys/{kid}/compromised' },
+    confirms: 'Condemn the key {kid}? Everything that it signed, for every tenant, is worth nothing from then on.',
+    example: 'drawbridge front-issuer key condemn 8fJ…',
+  },
+  {
+    name: 'front-issuer registration show',
+    does: 'Show in which ways clients may become known at the front issuer',
+    takes: [],
+    call: { method: 'GET', path: '/front-issuer/client-registration' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer registration show',
+  },
+  {
+    name: 'front-issuer registration set',
+    does: 'Choose in which ways clients may become known at the front issuer, as `client registration set` for a tenant',
+    takes: [],
+    flags: {
+      file: { kind: 'document', says: 'metadataDocuments, documentHosts, dynamic, preregistered', member: '', required: true },
+    },
+    call: { method: 'PUT', path: '/front-issuer/client-registration' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer registration set --file ways.yaml',
+  },
+]
+
+const clientRows = {
+  rows: 'clients',
+  columns: [
+    ['client_id', 'clientId'],
+    ['name', 'name'],
+    ['kind', 'kind'],
+    ['approved', 'preApproved'],
+    ['blocked', 'blockedAt'],
+  ],
+} as const
+const governed = {
+  file: {
+    kind: 'document',
+    says: 'preApproved, scopeCeiling, accessTokenTtlSeconds, blocked; what is left out stays',
+    member: '',
+    required: true,
+  },
+} as const
+
+/** Of the front itself, or of a tenant as its member. */
+function clientCommands(noun: 'front-issuer client' | 'front-client'): readonly AdminCommand[] {
+  const isTenants = noun === 'front-client'
+  const takes = isTenants ? (['tenant'] as const) : ([] as const)
+  const path = isTenants ? '/tenants/{tenant}/front-clients' : '/front-issuer/clients'
+  const whose = isTenants ? 'that people of a tenant use at the front issuer' : 'that are registered at the front issuer'
+  const of = isTenants ? 'initech ' : ''
+  return [
+    {
+      name: `${noun} list`,
+      does: `List the clients ${whose}`,
+      takes,
+      call: { method: 'GET', path },
+      shows: clientRows,
+      example: `drawbridge ${noun} list ${of}`.trim(),
+    },
+    {
+      name: `${noun} show`,
+      does: `Show one of the clients ${whose}`,
+      takes: [...takes, 'client'],
+      call: { method: 'GET', path: `${path}/{client}` },
+      example: `drawbridge ${noun} show ${of}agent`,
+    },
+    {
+      name: `${noun} govern`,
+      does: `Approve, limit, block or unblock one of the clients ${whose}`,
+      takes: [...takes, 'client'],
+      flags: governed,
+      call: { method: 'PATCH', path: `${path}/{client}` },
+      example: `drawbridge ${noun} govern ${of}agent --file said.yaml`,
+    },
+  ]
+}
+
+const ofFrontAlone: readonly AdminCommand[] = [
+  {
+    name: 'front-issuer client create',
+    does: 'Register a client at the front issuer, for every tenant; its secret is shown once',
+    takes: [],
+    flags: {
+      file: { kind: 'document', says: 'the client as YAML or JSON: name, redirectUris, grantTypes and so on', member: '', required: true },
+    },
+    call: { method: 'POST', path: '/front-issuer/clients' },
+    example: 'drawbridge front-issuer client create --file client.yaml',
+  },
+  {
+    name: 'front-issuer client kill',
+    does: 'Block a client of the front issuer and end everything that it holds, at every tenant',
+    takes: ['client'],
+    flags: { reason: { kind: 'text', says: 'for the audit trail and the receipt', required: true } },
+    call: { method: 'POST', path: '/front-issuer/clients/{client}/kill' },
+    confirms: 'Block {client} and end everything that it holds, at every tenant?',
+    example: 'drawbridge front-issuer client kill agent --reason stolen',
+  },
+]
+
+export const frontCommands: readonly AdminCommand[] = [
+  ...ofVendor,
+  ...clientCommands('front-issuer client'),
+  ...ofFrontAlone,
+  ...clientCommands('front-client'),
+]

@@ -1,0 +1,75 @@
+/** The front issuer beside a tenant's own: what each gives is worth something there alone, and what the front gives says whose it is. */
+import assert from 'node:assert/strict'
+import { aCode, codeForm, isActive, post, type Requirement, refusedWith, someTokens, type Target } from './requirement.js'
+
+const section = 'front issuer (ours)'
+const atFront = (target: Target): Target => ({ ...target, issuer: target.front, otherIssuer: target.issuer })
+const fromFront = (target: Target): Target => ({ ...target, otherIssuer: target.front })
+const claimsOf = (token: string): Readonly<Record<string, unknown>> =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
+
+/** Both ways. */
+const bothWays = async (target: Target, ask: (way: Target) => Promise<void>): Promise<void> => {
+  for (const way of [atFront(target), fromFront(target)]) await ask(way)
+}
+
+export const frontIssuerRequirements: readonly Requirement[] = [
+  {
+    section,
+    level: 'MUST',
+    says: 'says in each access token of the front issuer for which tenant it is',
+    ask: async (target) => {
+      const { accessToken } = await someTokens(atFront(target))
+      const { iss, tenant } = claimsOf(accessToken)
+      assert.equal(iss, target.front)
+      assert.equal(typeof tenant, 'string')
+      assert.ok(target.issuer.endsWith(`/t/${String(tenant)}`), `of ${String(tenant)}`)
+    },
+  },
+  {
+    section,
+    level: 'MUST NOT',
+    says: 'redeems at the front issuer a code of the same tenant’s own, or the other way round',
+    ask: (target) =>
+      bothWays(target, async (way) => {
+        const code = await aCode(way)
+        refusedWith(await post(`${way.otherIssuer}/token`, codeForm(way, code)), ['invalid_grant'])
+        assert.equal((await post(`${way.issuer}/token`, codeForm(way, code))).status, 200)
+      }),
+  },
+  {
+    section,
+    level: 'MUST NOT',
+    says: 'refreshes at the front issuer a token of the same tenant’s own, or the other way round, or revokes its family for that',
+    ask: (target) =>
+      bothWays(target, async (way) => {
+        const { refreshToken } = await someTokens(way)
+        const form = { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: way.client.id }
+        refusedWith(await post(`${way.otherIssuer}/token`, form), ['invalid_grant'])
+        assert.equal((await post(`${way.issuer}/token`, form)).status, 200)
+      }),
+  },
+  {
+    section,
+    level: 'MUST NOT',
+    says: 'calls active at the front issuer a token of the same tenant’s own, or the other way round',
+    ask: (target) =>
+      bothWays(target, async (way) => {
+        const { accessToken } = await someTokens(way)
+        assert.equal(await isActive(way, way.issuer, accessToken), true)
+        assert.equal(await isActive(way, way.otherIssuer, accessToken), false)
+      }),
+  },
+  {
+    section: 'RFC 8414 §2',
+    level: 'MUST NOT',
+    says: 'lists at the front issuer a grant type that it refuses there',
+    ask: async (target) => {
+      const metadata = await fetch(`${target.front}/.well-known/oauth-authorization-server`)
+      const { grant_types_supported: offered } = (await metadata.json()) as { grant_types_supported: unknown }
+      assert.deepEqual(offered, ['authorization_code', 'refresh_token'])
+      const form = { grant_type: 'client_credentials', client_id: target.client.id, resource: target.resource }
+      refusedWith(await post(`${target.front}/token`, form), ['unsupported_grant_type'])
+    },
+  },
+]
