@@ -12,6 +12,7 @@ const known: Readonly<Record<string, string>> = {
   'BrowserSession.sealedLogoutHint':
     'the ID token of the login, to be shown to its provider at a sign-out; it opens nothing there (ADR 21)',
   'Client.registrationTokenHash': 'of a token of ours, by which a client manages its registration',
+  'Client.secondSecretHash': 'of a secret of ours',
   'Client.secretHash': 'of a secret of ours',
   'Client.tokenEndpointAuthMethod': 'a word',
   'Connection.sealedSecret': 'our own secret at the IdP',
@@ -24,6 +25,7 @@ const known: Readonly<Record<string, string>> = {
   'LoginRequest.sealedState': 'nonce and verifier of a login that is under way',
   'LoginTrace.sealed': 'a trace, from which what is usable has been dropped',
   'Notice.token': 'a notice of ours, signed for a resource server',
+  'PairwiseKey.sealedKey': 'our own key, behind what clients call people',
   'ParkedMessage.sealed': 'what the IdP posted, until the next request',
   'RecordedLogin.sealed': 'normalised claims',
   'RefreshToken.tokenHash': 'of a token of ours',

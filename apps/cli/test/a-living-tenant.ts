@@ -93,6 +93,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   tokens: { algorithm: 'ES256' },
   clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
   deviceGrant: { enabled: false },
+  softwareStatements: { required: false, issuers: [] },
   dpop: { boundTokensDemanded: false, nonceDemanded: true },
   pushedRequests: { required: false },
   subjectTypes: { pairwiseByDefault: false },
@@ -107,6 +108,14 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   clients: [aLiveClient()],
   ...change,
 })
+
+const aPublisher: LiveTenant['softwareStatements']['issuers'][number] = {
+  issuer: 'https://publisher.example',
+  jwksUri: 'https://publisher.example/keys',
+  algorithms: ['ES256'],
+  softwareIds: [],
+  approves: false,
+}
 
 const text = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }),
@@ -254,6 +263,7 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
       preregistered: fc.boolean(),
     }),
     deviceGrant: fc.record({ enabled: fc.boolean() }),
+    softwareStatements: fc.record({ required: fc.constant(false), issuers: fc.constantFrom([], [aPublisher]) }),
     dpop: fc.record({ boundTokensDemanded: fc.boolean(), nonceDemanded: fc.boolean() }),
     pushedRequests: fc.record({ required: fc.boolean() }),
     subjectTypes: fc.record({ pairwiseByDefault: fc.boolean() }),

@@ -111,6 +111,25 @@ describe('the first customer', () => {
   }, 60_000)
 })
 
+it('a client is decided on as it was seen: the queue prints its tag, and what changed meanwhile is refused', async () => {
+  await drawbridge('tenant', 'create', 'umbrella', '--name', 'Umbrella')
+  const registered = await fetch(`${broker.url}/t/umbrella/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ client_name: 'Agent', redirect_uris: ['https://agent.example/cb'] }),
+  })
+  const { client_id: id } = (await registered.json()) as { client_id: string }
+  expect(await json('client', 'waiting', 'umbrella')).toEqual({ clients: [] })
+  const [waits] = (await json('client', 'waiting', 'umbrella', '--unused')).clients
+  expect(waits).toMatchObject({ clientId: id, host: 'agent.example', people: 0 })
+  expect((await drawbridge('client', 'waiting', 'umbrella', '--unused')).output).toContain(waits.etag)
+  const seen = ['--if-match', waits.etag]
+  expect(await json('client', 'approve', 'umbrella', id, ...seen)).toMatchObject({ preApproved: true })
+  const late = await drawbridge('client', 'block', 'umbrella', id, ...seen, '--yes')
+  expect(late).toMatchObject({ code: 1, output: expect.stringContaining('client_changed') })
+  expect(await json('client', 'show', 'umbrella', id)).toMatchObject({ preApproved: true, blockedAt: null })
+}, 60_000)
+
 describe('it says no', () => {
   it.each([
     { what: 'to a noun that is misspelt', words: ['conection', 'list', 'initech'], code: 2, says: 'is drawbridge connection list meant?' },

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aGatewayOf } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
+import { aPublisherOf } from './a-publisher.js'
 import { anAgentOf } from './an-agent.js'
 
 const proxySecret = 'of-the-proxy-0123456789abcdef0123'
@@ -82,6 +83,7 @@ beforeAll(async () => {
     assert: agent.assert,
     gateway,
     assertSaml: agent.assertSaml,
+    state: await aPublisherOf(product, 'acme'),
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     pairwise: { id: 'pairwise', redirectUri: webRedirectUri },
     certified: { id: String(certified['clientId']), showing: (which) => certificates[which] },

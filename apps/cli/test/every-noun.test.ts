@@ -49,6 +49,22 @@ const whole = {
   tokens: { algorithm: 'EdDSA' },
   clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
   deviceGrant: { enabled: true },
+  softwareStatements: {
+    required: true,
+    issuers: [
+      {
+        issuer: 'https://publisher.example',
+        jwks: {
+          keys: [
+            { kty: 'EC', crv: 'P-256', x: 'fv012MfpGadvEBcj-3nmDtechnURgIEOfEkuFYTGCNE', y: 'drfZyK--Kt4z7fihgTAPKQeSq3sAj8K7f4YBCOzndnM' },
+          ],
+        },
+        algorithms: ['ES256'],
+        softwareIds: ['reader'],
+        approves: true,
+      },
+    ],
+  },
   dpop: { boundTokensDemanded: false, nonceDemanded: true },
   pushedRequests: { required: true },
   subjectTypes: { pairwiseByDefault: true },

@@ -2,6 +2,7 @@
  * Master keys in the custody of a KMS, as an operator sees it: made by a command, unwrapped at each start, rotated while everything runs.
  * The library is AWS's own, the service a fake that speaks its protocol; processes are processes.
  */
+import { runDoctor } from '@drawbridge/cli/doctor'
 import { createMasterKey, rewrapMasterKeys } from '@drawbridge/cli/master-key'
 import { openPlatform } from '@drawbridge/cli/platform'
 import { reseal } from '@drawbridge/cli/reseal'
@@ -9,7 +10,7 @@ import { readEnv } from '@drawbridge/runtime/env'
 import { aKms, type FakeKms, theirText } from '@drawbridge/testkit/a-kms'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Environment, run, stackLine } from './a-process.js'
 
 /** Processes start in these tests, and on a busy machine each takes its time. */
@@ -18,24 +19,23 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 let fixture: TestDatabase
 let kms: FakeKms
 let key: string
-beforeEach(async () => {
+const begin = async () => {
   fixture = await testDatabase({ waitsForCommits: true })
   kms = await aKms()
   key = kms.addKey()
   for (const [name, value] of Object.entries(access())) vi.stubEnv(name, value)
-})
-afterEach(async () => {
+}
+const end = async () => {
   vi.unstubAllEnvs()
   await kms.close()
   await fixture.close()
-})
+}
 
 /** What AWS's library finds where a role gives it credentials. */
 const access = (): Environment => ({
   AWS_ENDPOINT_URL_KMS: kms.url,
   AWS_ACCESS_KEY_ID: 'AKIAEXAMPLE',
   AWS_SECRET_ACCESS_KEY: 'of-the-test',
-  AWS_MAX_ATTEMPTS: '1',
 })
 const environment = (more: Environment = {}): Environment => ({
   NODE_ENV: 'production',
@@ -53,6 +53,17 @@ const create = async (more: Environment = {}) => (await createMasterKey(readEnv(
 const rewrap = async (words: readonly string[], more: Environment) => (await rewrapMasterKeys(readEnv(environment(more)), words)).printed
 const tried = (words: readonly string[], more: Environment = {}) => run(words, { ...environment(more), ...access() })
 
+/** `drawbridge doctor` in this process. */
+const doctor = async (more: Environment) => {
+  const said: unknown[] = []
+  const heard = vi.spyOn(console, 'log').mockImplementation((line) => void said.push(line))
+  try {
+    return { code: await runDoctor(readEnv(environment(more))), output: said.join('\n') }
+  } finally {
+    heard.mockRestore()
+  }
+}
+
 /** What every process does first. */
 const started = (more: Environment) => openPlatform(readEnv(environment(more)), { kind: 'production', logFile: '/dev/null' })
 const start = async (more: Environment) => (await started(more)).close()
@@ -60,6 +71,9 @@ const start = async (more: Environment) => (await started(more)).close()
 const place = { installation: 'of-the-test', tenant: 'a', table: 'connections', column: 'sealed_secret', row: 'b' }
 
 describe('a new installation', () => {
+  beforeEach(begin)
+  afterEach(end)
+
   it('is migrated without a master key, is told to make one, and runs on what the command printed', async () => {
     expect((await run(['migrate'], environment())).code).toBe(0)
     await expect(start({})).rejects.toThrow('drawbridge master-key create')
@@ -71,21 +85,39 @@ describe('a new installation', () => {
     expect(trail).toEqual([{ detail: { versions: [1], key, how: 'created', by: 'command line' } }])
   })
 
-  it('opens what it sealed after a restart, and asks the KMS at its start alone', async () => {
+  it('opens after a restart what it sealed, and asks the KMS at its start alone: where that is gone, what runs goes on', async () => {
     const wrapped = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: await create() }
-    const platform = await started(wrapped)
+    const first = await started(wrapped)
+    const sealed = first.sealer.seal(Buffer.from('a secret'), place)
+    await first.close()
+    const second = await started(wrapped)
     const asked = kms.requests.length
     await kms.close()
-    const sealed = platform.sealer.seal(Buffer.from('a secret'), place)
-    expect(platform.sealer.open(sealed, place)).toMatchObject({ ok: true })
+    expect(second.sealer.open(sealed, place)).toEqual({ ok: true, value: Buffer.from('a secret') })
+    expect(second.sealer.open(second.sealer.seal(Buffer.from('another'), place), place)).toMatchObject({ ok: true })
     expect(kms.requests).toHaveLength(asked)
-    await platform.close()
-    await expect(start(wrapped)).rejects.toThrow('kms:Decrypt for version 1')
+    await second.close()
+    await expect(start(wrapped)).rejects.toThrow('the KMS did not answer in time')
     kms = await aKms()
   })
 })
 
+describe('a version of the master key', () => {
+  beforeAll(begin)
+  afterAll(end)
+
+  it('is one key: another one that was made under it is refused once the first has been used', async () => {
+    const [first, second] = [await create(), await create()]
+    expect([first, second]).toEqual([expect.stringMatching(/^1:/), expect.stringMatching(/^1:/)])
+    await start({ DRAWBRIDGE_WRAPPED_MASTER_KEYS: first })
+    await expect(start({ DRAWBRIDGE_WRAPPED_MASTER_KEYS: second })).rejects.toThrow('is not the key that this database knows')
+  })
+})
+
 describe('an installation moves', () => {
+  beforeEach(begin)
+  afterEach(end)
+
   it('from keys of its environment to the KMS by a rotation, and needs the old key no more', async () => {
     await start({ DRAWBRIDGE_MASTER_KEYS: local })
     await aTenant(fixture, { slug: 'acme' })
@@ -120,16 +152,18 @@ describe('an installation moves', () => {
       'does not open in this place',
     )
   })
-
-  it('not to a key in another region by wrapping anew, which no KMS does', async () => {
-    const far = kms.addKey({ region: 'us-east-1' })
-    const more = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: await create() }
-    await expect(rewrap(['--to', far], more)).rejects.toThrow('within one region')
-  })
 })
 
-describe('a start refuses', () => {
-  it('a key that was wrapped for another installation, though the KMS would open it', async () => {
+/** On one database, which nothing of this changes. */
+describe('what is asked of a KMS, and refused', () => {
+  beforeAll(begin)
+  afterAll(end)
+  afterEach(() => {
+    kms.fail(undefined)
+    kms.setState(key, 'Enabled')
+  })
+
+  it('a start refuses a key that was wrapped for another installation, though the KMS would open it', async () => {
     const wrapped = await create()
     const other = await testDatabase({ waitsForCommits: true })
     try {
@@ -140,14 +174,7 @@ describe('a start refuses', () => {
     }
   })
 
-  it('a second key under the version of the first', async () => {
-    const [first, second] = [await create(), await create()]
-    expect([first, second]).toEqual([expect.stringMatching(/^1:/), expect.stringMatching(/^1:/)])
-    await start({ DRAWBRIDGE_WRAPPED_MASTER_KEYS: first })
-    await expect(start({ DRAWBRIDGE_WRAPPED_MASTER_KEYS: second })).rejects.toThrow('is not the key that this database knows')
-  })
-
-  it('where the KMS does, in every command that opens keys: with reason, remedy and exit code 1', async () => {
+  it('a start refuses where the KMS does, in every command that opens keys: with reason, remedy and exit code 1', async () => {
     const more = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: await create() }
     kms.fail({ kind: 'refused', type: 'AccessDeniedException' })
     for (const { code, output } of await Promise.all(['broker', 'worker', 'migrate'].map((name) => tried([name], more)))) {
@@ -157,7 +184,7 @@ describe('a start refuses', () => {
     }
   })
 
-  it('settings that name a version twice, or wrapped keys without the key that unwraps them', async () => {
+  it('settings are refused that name a version twice, or wrapped keys without the key that unwraps them', async () => {
     const wrapped = await create()
     expect(() => readEnv(environment({ DRAWBRIDGE_MASTER_KEYS: local, DRAWBRIDGE_WRAPPED_MASTER_KEYS: wrapped }))).toThrow(
       'the same version',
@@ -165,40 +192,44 @@ describe('a start refuses', () => {
     const { DRAWBRIDGE_KMS_KEY: _, ...without } = environment({ DRAWBRIDGE_WRAPPED_MASTER_KEYS: wrapped })
     expect(() => readEnv(without)).toThrow('needs DRAWBRIDGE_KMS_KEY')
   })
-})
 
-describe('doctor', () => {
-  const doctor = (more: Environment) => tried(['doctor'], more)
-  it('asks the KMS as a start would, and says what it hears', async () => {
+  it('doctor asks the KMS as a start would, and says what it hears', async () => {
     const more = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: await create() }
     expect(await doctor(more)).toMatchObject({ code: 0, output: expect.stringContaining(`${key} unwraps the master keys`) })
     kms.setState(key, 'Disabled')
     expect(await doctor(more)).toMatchObject({ code: 1, output: expect.stringContaining('disabled or about to be deleted') })
   })
 
-  it('says that a key is named and nothing is wrapped under it', async () => {
+  it('doctor says that a key is named and nothing is wrapped under it', async () => {
     expect(await doctor({})).toMatchObject({ code: 0, output: expect.stringContaining('there is no wrapped master key') })
   })
 
-  it('cannot say it without the database', async () => {
+  it('doctor cannot say it without the database', async () => {
     const more = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: await create(), DATABASE_URL: 'postgresql://u:p@127.0.0.1:1/x' }
     expect(await doctor(more)).toMatchObject({ code: 1, output: expect.stringContaining('cannot be said') })
   })
-})
 
-it('neither command runs without a database and a KMS key, and rewrap takes only what it knows', async () => {
-  const { DRAWBRIDGE_KMS_KEY: _, ...without } = environment({ DRAWBRIDGE_MASTER_KEYS: local })
-  await expect(createMasterKey(readEnv(without))).rejects.toThrow('needs DATABASE_URL (migrated) and DRAWBRIDGE_KMS_KEY')
-  await expect(rewrapMasterKeys(readEnv(without), [])).rejects.toThrow('needs DATABASE_URL (migrated) and DRAWBRIDGE_KMS_KEY')
-  await expect(rewrap([], {})).rejects.toThrow('there is nothing to wrap anew')
-  await expect(rewrap(['--from', key], {})).rejects.toThrow('takes --to <arn>')
-  await expect(rewrap(['--to', 'alias/mine'], {})).rejects.toThrow('must be the ARN of a key')
-})
+  it('not to a key in another region by wrapping anew, which no KMS does', async () => {
+    const far = kms.addKey({ region: 'us-east-1' })
+    const more = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: await create() }
+    await expect(rewrap(['--to', far], more)).rejects.toThrow('within one region')
+  })
 
-it('what the KMS refuses is neither printed nor written down as made', async () => {
-  kms.fail({ kind: 'refused', type: 'AccessDeniedException' })
-  await expect(create()).rejects.toThrow('kms:GenerateDataKeyWithoutPlaintext for version 1')
-  const wrapped = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: `1:${Buffer.alloc(184).toString('base64')}` }
-  await expect(rewrap([], wrapped)).rejects.toThrow('kms:ReEncryptFrom and kms:ReEncryptTo for version 1')
-  expect(await asOwner(fixture.ownerUrl, "SELECT 1 FROM audit_events WHERE kind = 'master_key.wrapped'")).toEqual([])
+  it('neither command runs without a database and a KMS key, and rewrap takes only what it knows', async () => {
+    const { DRAWBRIDGE_KMS_KEY: _, ...without } = environment({ DRAWBRIDGE_MASTER_KEYS: local })
+    await expect(createMasterKey(readEnv(without))).rejects.toThrow('needs DATABASE_URL (migrated) and DRAWBRIDGE_KMS_KEY')
+    await expect(rewrapMasterKeys(readEnv(without), [])).rejects.toThrow('needs DATABASE_URL (migrated) and DRAWBRIDGE_KMS_KEY')
+    await expect(rewrap([], {})).rejects.toThrow('there is nothing to wrap anew')
+    await expect(rewrap(['--from', key], {})).rejects.toThrow('takes --to <arn>')
+    await expect(rewrap(['--to', 'alias/mine'], {})).rejects.toThrow('must be the ARN of a key')
+  })
+
+  it('what the KMS refuses is neither printed nor written down as made', async () => {
+    const before = (await asOwner(fixture.ownerUrl, "SELECT 1 FROM audit_events WHERE kind = 'master_key.wrapped'")).length
+    kms.fail({ kind: 'refused', type: 'AccessDeniedException' })
+    await expect(create()).rejects.toThrow('kms:GenerateDataKeyWithoutPlaintext for version 1')
+    const wrapped = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: `1:${Buffer.alloc(184).toString('base64')}` }
+    await expect(rewrap([], wrapped)).rejects.toThrow('kms:ReEncryptFrom and kms:ReEncryptTo for version 1')
+    expect(await asOwner(fixture.ownerUrl, "SELECT 1 FROM audit_events WHERE kind = 'master_key.wrapped'")).toHaveLength(before)
+  })
 })

@@ -55,6 +55,7 @@ beforeAll(async () => {
     assert: async () => 'a.b.c',
     gateway: { id: 'gateway', secret: 'secret', target: 'https://other.example/mcp', scope: 'read' },
     assertSaml: async () => 'PHNhbWw',
+    state: async () => 'a.b.c',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
     pairwise: { id: 'pairwise', redirectUri: client.redirectUri },
     certified: { id: 'certified', showing: () => ({}) },

@@ -1,6 +1,6 @@
 /** Clients that register themselves: what they are told, what they may change, and what is worth nothing without their token. */
 import assert from 'node:assert/strict'
-import { type Answered, type Requirement, refusedWith, type Target } from './requirement.js'
+import { type Answered, type Requirement, refusedWith, type StatementChange, type Target } from './requirement.js'
 
 const metadata = {
   client_name: 'Conformance',
@@ -51,6 +51,43 @@ export const registrationRequirements: readonly Requirement[] = [
       assert.equal(json['client_secret_expires_at'], 0)
       assert.deepEqual(json['redirect_uris'], metadata.redirect_uris)
       assert.equal(json['token_endpoint_auth_method'], metadata.token_endpoint_auth_method)
+    },
+  },
+  {
+    section: 'RFC 7591 §2.3',
+    level: 'MUST',
+    says: 'takes what a software statement says in the place of what the client says, and answers it unmodified',
+    ask: async (target) => {
+      const statement = await target.state({})
+      const { status, json } = await register(target, { ...metadata, software_statement: statement })
+      assert.equal(status, 201)
+      assert.deepEqual(json['redirect_uris'], ['https://stated.example/callback'])
+      assert.deepEqual([json['software_statement'], json['client_name']], [statement, metadata.client_name])
+    },
+  },
+  {
+    section: 'RFC 7591 §2.3',
+    level: 'MUST',
+    says: 'ignores a software statement where it supports none',
+    ask: async (target) => {
+      const body = { ...metadata, software_statement: await target.state({}) }
+      const { status, json } = await register({ ...target, issuer: target.otherIssuer }, body)
+      assert.equal(status, 201)
+      assert.deepEqual([json['redirect_uris'], json['software_statement']], [metadata.redirect_uris, undefined])
+    },
+  },
+  {
+    section: 'RFC 7591 §3.2.2',
+    level: 'MUST',
+    says: 'refuses a software statement that does not hold by invalid_software_statement, and one of a stranger by unapproved_software_statement',
+    ask: async (target) => {
+      // Its neighbour is accepted, or the refusal would prove nothing.
+      assert.equal((await register(target, { software_statement: await target.state({}) })).status, 201)
+      const by = async (change: StatementChange) => register(target, { ...metadata, software_statement: await target.state(change) })
+      refusedWith(await by({ byStranger: true }), ['invalid_software_statement'])
+      refusedWith(await by({ claims: { exp: 1_000_000_000 } }), ['invalid_software_statement'])
+      refusedWith(await by({ claims: { redirect_uris: ['http://stated.example'] } }), ['invalid_software_statement'])
+      refusedWith(await by({ claims: { iss: 'https://evil.example' } }), ['unapproved_software_statement'])
     },
   },
   {

@@ -32,6 +32,8 @@ export type Target = {
   readonly gateway: { readonly id: string; readonly secret: string; readonly target: string; readonly scope: string }
   /** A SAML assertion of another such issuer for the agent, base64url, another each time. */
   readonly assertSaml: (change: SamlChange) => Promise<string>
+  /** A software statement of an issuer whom `issuer` trusts, and `otherIssuer` does not: about a client at https://stated.example. */
+  readonly state: (change: StatementChange) => Promise<string>
   /** In its own name, with a key of P-256 by which it proves itself, at `issuer` alone. */
   readonly keyed: { readonly id: string; readonly kid: string; readonly privateKey: KeyObject }
   /** In its own name, by a certificate, at `issuer` alone. `showing`: the headers of a proxy that verified this certificate, or of one that is not ours. */
@@ -50,6 +52,7 @@ export type AssertionChange = {
   readonly header?: Readonly<Record<string, unknown>>
   readonly claims?: Readonly<Record<string, unknown>>
 }
+export type StatementChange = { readonly claims?: Readonly<Record<string, unknown>>; readonly byStranger?: true }
 /** `written`: done to the text after it was signed. */
 export type SamlChange = {
   readonly issuer?: string

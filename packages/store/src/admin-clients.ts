@@ -1,9 +1,20 @@
 /** What an admin does to a registered client beside governing it: corrects it, gives it a new secret, removes one that nobody used. */
 import type { Instant } from '@drawbridge/core/instant'
+import type { Client } from '@drawbridge/core/oauth/client'
 import type { ClientId, CredentialHash, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
+import { type ClientRow, clientColumns, toClient } from './clients.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 export type WhichClient = { readonly issuerId: IssuerId; readonly id: ClientId }
+
+/** As it is, and as nobody else changes it before this transaction ends. */
+export async function holdClient(db: Db, tenant: TenantId, which: WhichClient): Promise<Client | undefined> {
+  const { rows } = await db.query<ClientRow>(
+    `SELECT ${clientColumns} FROM clients WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND unregistered_at IS NULL FOR UPDATE`,
+    [tenant, which.issuerId, which.id],
+  )
+  return rows[0] && toClient(rows[0])
+}
 
 export type RegistrationChange = {
   readonly name?: string | undefined

@@ -38,6 +38,7 @@ export type ClientRow = ClientSecretRow & {
   certificate_name: unknown
   sector_identifier: string | null
   sector_identifier_uri: string | null
+  stated: { readonly issuer: string; readonly softwareId: string | null } | null
   logo_uri: string | null
 }
 
@@ -45,7 +46,7 @@ export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redir
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
   jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri,
-  logo_uri, ${clientSecretColumns}`
+  logo_uri, software_statement - 'text' AS stated, ${clientSecretColumns}`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -78,6 +79,7 @@ export const toClient = (row: ClientRow): Client => ({
   certificateName: certificateNameFromJson(row.certificate_name),
   sectorIdentifier: row.sector_identifier ?? undefined,
   sectorIdentifierUri: row.sector_identifier_uri ?? undefined,
+  stated: row.stated === null ? undefined : { issuer: row.stated.issuer, softwareId: row.stated.softwareId ?? undefined },
   logoUri: row.logo_uri ?? undefined,
 })
 

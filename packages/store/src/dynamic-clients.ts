@@ -8,6 +8,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { registrationLimits } from '@drawbridge/core/oauth/client-registration'
 import { isLiving } from '@drawbridge/core/oauth/client-secret'
+import type { StatedSoftware } from '@drawbridge/core/oauth/software-statement'
 import type { ClientId, CredentialHash, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { WhichClient } from './admin-clients.js'
 import { insertAuditEvent } from './audit-events.js'
@@ -15,9 +16,13 @@ import { type ClientDraft, type ClientRow, clientColumns, clientValues, insertCl
 import { type ApprovedDigests, digestsOf, lossOf, tellLoss } from './lost-approvals.js'
 import { type Db, toTimestamp } from './transaction.js'
 
-export type RegistrationDraft = ClientDraft & { readonly registrationTokenHash: CredentialHash }
+export type RegistrationDraft = Omit<ClientDraft, 'stated'> & {
+  readonly registrationTokenHash: CredentialHash
+  /** Undefined: it speaks for itself. */
+  readonly software: StatedSoftware | undefined
+}
 
-const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash', values: ', $27::jsonb, $28' })} RETURNING ${clientColumns}`
+const insertText = `${insertClientText({ columns: ', document_digests, registration_token_hash, software_statement, approved_digests', values: ', $27::jsonb, $28, $29::jsonb, CASE WHEN $12 THEN $27::jsonb END' })} RETURNING ${clientColumns}`
 
 /**
  * Never more than `most` of a tenant live, however many register at once. Where there are so many, the oldest that nobody has used makes room, unless
@@ -36,9 +41,13 @@ export async function insertDynamicClient(
     ...clientValues(tenant, draft),
     JSON.stringify(digestsOf(draft)),
     draft.registrationTokenHash,
+    toJson(draft.software),
   ])
   return toClient(rows[0] as ClientRow)
 }
+
+const toJson = (software: StatedSoftware | undefined): string | null =>
+  software === undefined ? null : JSON.stringify({ ...software, softwareId: software.softwareId ?? null })
 
 async function countDynamicClients(db: Db, tenant: TenantId): Promise<number> {
   const { rows } = await db.query<{ living: number }>(
@@ -51,13 +60,16 @@ async function countDynamicClients(db: Db, tenant: TenantId): Promise<number> {
 /** What ends a registration here and now, whoever had an eye on the row: everything made for it is dead, and nobody can open it again. */
 const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash = NULL, second_secret_hash = NULL, blocked_at = coalesce(blocked_at, $2), epoch = epoch + 1, barrier_at = $2`
 
-/** A pending sign-in saves nobody, because strangers can begin one; a grant does, which takes a person of the tenant. */
+/**
+ * A pending sign-in saves nobody, because strangers can begin one; nor does an approval by a statement, which they can copy. A grant does, which takes a
+ * person of the tenant.
+ */
 async function makeRoom(db: Db, tenant: TenantId, now: Instant): Promise<boolean> {
   const { rows } = await db.query<{ client_id: ClientId; issuer_id: IssuerId }>(
     `UPDATE clients SET ${shut}
      WHERE (tenant_id, issuer_id, client_id) IN (
        SELECT c.tenant_id, c.issuer_id, c.client_id FROM clients c
-       WHERE c.tenant_id = $1 AND c.kind = 'dynamic' AND c.unregistered_at IS NULL AND c.last_used_at IS NULL AND NOT c.pre_approved
+       WHERE c.tenant_id = $1 AND c.kind = 'dynamic' AND c.unregistered_at IS NULL AND c.last_used_at IS NULL AND (NOT c.pre_approved OR c.software_statement IS NOT NULL)
          AND c.created_at < $2::timestamptz - make_interval(secs => ${registrationLimits.dynamicClientStaysSeconds})
          AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.tenant_id = $1 AND g.issuer_id = c.issuer_id AND g.client_id = c.client_id)
        ORDER BY c.created_at LIMIT 1)
@@ -71,23 +83,39 @@ async function makeRoom(db: Db, tenant: TenantId, now: Instant): Promise<boolean
   return true
 }
 
-export type Registration = { readonly client: Client; readonly tokenHash: CredentialHash }
+export type Registration = {
+  readonly client: Client
+  readonly tokenHash: CredentialHash
+  /** By what it registered. Undefined: it speaks for itself. */
+  readonly software: StatedSoftware | undefined
+}
 
-type RegistrationRow = ClientRow & { registration_token_hash: CredentialHash; approved_digests: ApprovedDigests | null }
+type RegistrationRow = ClientRow & {
+  registration_token_hash: CredentialHash
+  approved_digests: ApprovedDigests | null
+  statement_text: string | null
+}
 
-const findText = `SELECT ${clientColumns}, registration_token_hash, approved_digests FROM clients
+const findText = `SELECT ${clientColumns}, registration_token_hash, approved_digests, software_statement->>'text' AS statement_text FROM clients
   WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 AND kind = 'dynamic' AND unregistered_at IS NULL AND registration_token_hash IS NOT NULL`
 
 /** Only of a client that registered itself and may manage that. */
 export async function findRegistration(db: Db, tenant: TenantId, { issuerId, id }: WhichClient): Promise<Registration | undefined> {
   const { rows } = await db.query<RegistrationRow>(findText, [tenant, issuerId, id])
-  return rows[0] && { client: toClient(rows[0]), tokenHash: rows[0].registration_token_hash }
+  return rows[0] && toRegistration(rows[0])
+}
+
+function toRegistration(row: RegistrationRow): Registration {
+  const client = toClient(row)
+  const { stated } = client
+  const software = stated === undefined || row.statement_text === null ? undefined : { ...stated, text: row.statement_text }
+  return { client, tokenHash: row.registration_token_hash, software }
 }
 
 /** The secret that the client named stays as it is, until its end; a new one takes the place of all. */
 const ofTheKept = (member: string) =>
   `CASE WHEN $8 = secret_hash THEN secret_${member} WHEN $8 = second_secret_hash THEN second_secret_${member} END`
-const secretSaid = `secret_hash = $8, secret_created_at = CASE WHEN $8 IN (secret_hash, second_secret_hash) THEN ${ofTheKept('created_at')} WHEN $8 IS NOT NULL THEN $24 END,
+const secretSaid = `secret_hash = $8, secret_created_at = CASE WHEN $8 IN (secret_hash, second_secret_hash) THEN ${ofTheKept('created_at')} WHEN $8 IS NOT NULL THEN $25 END,
     secret_expires_at = ${ofTheKept('expires_at')}, secret_used_at = ${ofTheKept('used_at')},
     second_secret_hash = NULL, second_secret_created_at = NULL, second_secret_expires_at = NULL, second_secret_used_at = NULL`
 
@@ -95,7 +123,7 @@ const updateText = `UPDATE clients SET name = $4, redirect_uris = $5, grant_type
     jwks_uri = $10, application_type = $11, backchannel_logout_uri = $12, backchannel_logout_session_required = $13, post_logout_redirect_uris = $14,
     require_pushed_requests = $15, dpop_bound_access_tokens = $16, certificate_name = $17::jsonb, sector_identifier = $18, sector_identifier_uri = $19,
     logo_uri = $20, document_digests = $21::jsonb, registration_token_hash = $22, pre_approved = pre_approved AND $23::jsonb IS NULL,
-    approved_digests = CASE WHEN $23::jsonb IS NULL THEN approved_digests END, approval_lost = coalesce($23::jsonb, approval_lost)
+    approved_digests = CASE WHEN $23::jsonb IS NULL THEN approved_digests END, approval_lost = coalesce($23::jsonb, approval_lost), software_statement = $24::jsonb
   WHERE tenant_id = $1 AND issuer_id = $2 AND client_id = $3 RETURNING ${clientColumns}`
 
 const updateValues = (tenant: TenantId, draft: RegistrationDraft): readonly unknown[] => [
@@ -142,6 +170,7 @@ export async function replaceRegistration(
     JSON.stringify(digests),
     draft.registrationTokenHash,
     lost === undefined ? null : JSON.stringify(lost),
+    toJson(draft.software),
     toTimestamp(draft.now),
   ])
   const client = toClient(rows[0] as ClientRow)

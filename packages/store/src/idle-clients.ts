@@ -18,11 +18,11 @@ export const livingTables = [
   'pushed_requests',
 ] as const
 
-/** A grant is kept for weeks after its end, so a client with one is never idle; an admin who approves one beforehand means it to be used. */
+/** A grant is kept for weeks after its end, so a client with one is never idle; an admin who approves one beforehand means it to be used. Not so a statement that approves: whoever has the software has it. */
 const isOver = `c.kind = 'dynamic' AND (
     c.unregistered_at IS NOT NULL
     OR coalesce(c.last_used_at, c.created_at) < ${before(idleClientSeconds)}
-    OR (c.last_used_at IS NULL AND NOT c.pre_approved AND c.blocked_at IS NULL AND c.created_at < ${before(unusedClientSeconds)}))
+    OR (c.last_used_at IS NULL AND (NOT c.pre_approved OR c.software_statement IS NOT NULL) AND c.blocked_at IS NULL AND c.created_at < ${before(unusedClientSeconds)}))
   AND ${livingTables.map(nothingOf).join(' AND ')}`
 
 const lockText = `SELECT c.client_id FROM clients c WHERE ${isOver} ORDER BY c.created_at LIMIT $2 FOR UPDATE SKIP LOCKED`

@@ -50,6 +50,8 @@ export type StoredConfiguration = {
   readonly clientRegistration: unknown
   /** Devices may ask for access by a code that a person types elsewhere. */
   readonly deviceGrant: boolean
+  /** As `upstream/software-statement/statement-issuers` reads it. */
+  readonly softwareStatements: unknown
   /** As `core/oauth/dpop-rules` reads it. */
   readonly dpop: unknown
   /** As `core/oauth/exchange-permission` reads it. */
@@ -80,7 +82,7 @@ export async function findConfigurationVersionAcrossTenants(database: Database, 
 }
 
 const loadText = `
-SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor, t.client_registration, t.require_pushed_requests, t.told_of_people, t.pairwise_by_default, t.dpop, t.token_exchange, t.device_grant, t.records_logins,
+SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t.policy_version, t.lab_rate_limits, t.connection_choice, t.second_factor, t.client_registration, t.require_pushed_requests, t.told_of_people, t.pairwise_by_default, t.dpop, t.token_exchange, t.device_grant, t.software_statements, t.records_logins,
   (SELECT p.document FROM policies p WHERE p.tenant_id = t.id ORDER BY p.version DESC LIMIT 1) AS policy_document,
   (SELECT jsonb_build_object('version', p.version, 'document', p.document) FROM policies p WHERE p.tenant_id = $2 ORDER BY p.version DESC LIMIT 1) AS wall,
   i.id AS issuer_id, i.url AS issuer_url,
@@ -159,6 +161,7 @@ function toConfiguration(row: Row): StoredConfiguration {
     secondFactor: row['second_factor'] ?? undefined,
     clientRegistration: row['client_registration'] ?? undefined,
     deviceGrant: row['device_grant'] as boolean,
+    softwareStatements: row['software_statements'] ?? undefined,
     dpop: row['dpop'] ?? undefined,
     tokenExchange: row['token_exchange'] ?? undefined,
     requirePushedRequests: row['require_pushed_requests'] as boolean,

@@ -180,6 +180,16 @@ export async function findDpopRules(db: Db, tenant: TenantId): Promise<unknown> 
   return rows[0]?.dpop ?? undefined
 }
 
+/** Whose software statements are believed; read and checked by `upstream/software-statement/statement-issuers`. */
+export async function markSoftwareStatements(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
+  await db.query('UPDATE tenants SET software_statements = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
+}
+
+export async function findSoftwareStatements(db: Db, tenant: TenantId): Promise<unknown> {
+  const { rows } = await db.query<{ software_statements: unknown }>('SELECT software_statements FROM tenants WHERE id = $1', [tenant])
+  return rows[0]?.software_statements ?? undefined
+}
+
 /** What clients may be told of people; read and checked by `core/oauth/userinfo`. */
 export async function markToldOfPeople(db: Db, tenant: TenantId, chosen: unknown): Promise<void> {
   await db.query('UPDATE tenants SET told_of_people = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])

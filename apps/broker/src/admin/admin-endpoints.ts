@@ -44,6 +44,7 @@ import { secondFactorEndpoints } from './second-factor.endpoint.js'
 import { setupLinkEndpoints } from './setup-links.endpoint.js'
 import { signalStreamEndpoints } from './signal-streams.endpoint.js'
 import { signingKeyEndpoints } from './signing-keys.endpoint.js'
+import { softwareStatementEndpoints } from './software-statements.endpoint.js'
 import { subjectLinkEndpoints } from './subject-links.endpoint.js'
 import { subjectTypesEndpoints } from './subject-types.endpoint.js'
 import { tenantEndpoints } from './tenants.endpoint.js'
@@ -53,6 +54,7 @@ import { tokenExchangeEndpoints } from './token-exchange.endpoint.js'
 import { toldOfPeopleEndpoints } from './told-of-people.endpoint.js'
 import { unmatchedSignalEndpoints } from './unmatched-signals.endpoint.js'
 import { vendorPolicyEndpoints } from './vendor-policy.endpoint.js'
+import { waitingClientEndpoints } from './waiting-clients.endpoint.js'
 import { wallTrialEndpoints } from './wall-trials.endpoint.js'
 import { webhookEndpoints } from './webhooks.endpoint.js'
 
@@ -76,10 +78,12 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...clientEndpoints,
   ...clientSecretEndpoints,
   ...clientLogoEndpoints,
+  ...waitingClientEndpoints,
   ...clientRegistrationEndpoints,
   ...deviceGrantEndpoints,
   ...tokenExchangeEndpoints,
   ...dpopRulesEndpoints,
+  ...softwareStatementEndpoints,
   ...pushedRequestsEndpoints,
   ...subjectTypesEndpoints,
   ...toldOfPeopleEndpoints,

@@ -35,6 +35,13 @@ export const clientErrors = {
     title: 'Another document',
     say: 'the document of this client is no longer the one with that digest: look at it again, then approve what you have seen',
   },
+  client_changed: {
+    code: 'precondition_failed',
+    status: 412,
+    spec: 'RFC 9110 §15.5.13',
+    title: 'Client changed',
+    say: 'the client is no longer what If-Match says: somebody changed it, or its document did; read it again, then change what you have seen',
+  },
   client_logo_unusable: {
     code: 'failed_dependency',
     status: 424,

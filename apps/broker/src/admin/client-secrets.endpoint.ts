@@ -13,6 +13,7 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { type AdminRequest, adminEndpoint, audit } from './admin-endpoint.js'
+import { isSeen } from './client-precondition.js'
 import { clientSecretShape, showSecret } from './client-shapes.js'
 import type { AdminErrorReason } from './error.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -22,7 +23,7 @@ const tag = 'Clients'
 const path = '/tenants/:tenant/clients/:client/secrets'
 const answer = z.strictObject({ clientId: z.string(), secrets: z.array(clientSecretShape) })
 
-type Refusal = Extract<AdminErrorReason, 'not_found' | 'permission_missing' | 'secrets_full' | 'last_secret'>
+type Refusal = Extract<AdminErrorReason, 'not_found' | 'permission_missing' | 'secrets_full' | 'last_secret' | 'client_changed'>
 type Change = {
   readonly kind: 'client.secret_added' | 'client.secret_withdrawn' | 'client.secret_limited'
   readonly detail: Readonly<Record<string, string | null>>
@@ -43,6 +44,7 @@ async function change(
   const done = await inTenant(deps.database, tenant.id, async (db): Promise<readonly ClientSecret[] | Refusal> => {
     const isDirectory = gives && (await isScimClient(db, tenant.id, which.issuerId, which.id))
     if (isDirectory && !http.caller.key.permissions.includes('impersonate')) return 'permission_missing'
+    if (!(await isSeen(db, http))) return 'client_changed'
     const changed = await changeClientSecrets(db, tenant.id, which, (secrets) => of(secrets, now))
     if (!changed?.ok) return changed?.error ?? 'not_found'
     const asked = isDirectory ? { ...http, permission: 'impersonate' as const } : http
@@ -63,7 +65,7 @@ const add = adminEndpoint({
   body: end,
   status: 201,
   answer: answer.extend({ clientSecret: z.string() }),
-  refuses: ['not_found', 'permission_missing', 'secrets_full', 'secret_ends_before_now'],
+  refuses: ['not_found', 'permission_missing', 'secrets_full', 'secret_ends_before_now', 'client_changed'],
   run: async (http, deps) => {
     const secret = deps.random.token()
     const now = deps.clock.now()
@@ -88,7 +90,7 @@ const limit = adminEndpoint({
   permission: 'configuration:write',
   body: end.required(),
   answer,
-  refuses: ['not_found', 'permission_missing', 'secret_ends_before_now'],
+  refuses: ['not_found', 'permission_missing', 'secret_ends_before_now', 'client_changed'],
   run: async (http, deps) => {
     const id = http.params['secret'] ?? ''
     const expiresAt = endOf(http.parsed)
@@ -114,7 +116,7 @@ const withdraw = adminEndpoint({
   summary: 'Withdraw a secret of a client at once; the last that lives stays',
   permission: 'configuration:write',
   answer,
-  refuses: ['not_found', 'last_secret'],
+  refuses: ['not_found', 'last_secret', 'client_changed'],
   run: (http, deps) => {
     const id = http.params['secret'] ?? ''
     return change(

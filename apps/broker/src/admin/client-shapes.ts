@@ -18,6 +18,7 @@ import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { subjectTypeOf, subjectTypes } from '@drawbridge/core/oauth/subject-type'
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
+import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { z } from 'zod'
 import { time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
 
@@ -78,6 +79,10 @@ export const clientShape = z.strictObject({
   lastUsedAt: timeOrNull.describe(
     'When a client that registered itself last got a token, exact to a day; null: never, or another kind of client',
   ),
+  stated: z
+    .strictObject({ issuer: z.string(), softwareId: z.string().nullable() })
+    .nullable()
+    .describe('By whose software statement it registered, and about which software; null: it speaks for itself, or an admin for it'),
   backchannelLogoutUri: z.string().nullable().describe('Where it hears of logouts; null: it does not'),
   backchannelLogoutSessionRequired: z.boolean().describe('Its logout tokens must name the session'),
   postLogoutRedirectUris: z.array(z.string()).describe('Where it may have a browser sent after a logout'),
@@ -90,6 +95,9 @@ export const clientShape = z.strictObject({
   secrets: z.array(clientSecretShape).describe('Two at most, the older one first'),
   certificateName: certificateName.nullable().describe('What its certificate must hold, with tls_client_auth'),
   logoUri: z.string().nullable().describe('Where it says that its logo is; people see it once an admin approved the picture'),
+  etag: z
+    .string()
+    .describe('Of everything that is shown here: sent as If-Match, quoted, with a change, it refuses the change of what was not seen'),
 })
 const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<typeof clientShape>['approvalLost']> => ({
   at: toIso(at),
@@ -107,7 +115,15 @@ const showLost = ({ at, changed, before }: ApprovalLost): NonNullable<z.output<t
     postLogoutRedirectUris: [...before.postLogoutRedirectUris],
   },
 })
-export const showClient = (client: Client): z.output<typeof clientShape> => ({
+type ShownClient = z.output<typeof clientShape>
+
+/** Another one as soon as anything that an admin is shown is another. A digest, because a client's own version also moves when its document is only fetched again. */
+export const showClient = (client: Client): ShownClient => {
+  const shown = membersOf(client)
+  return { ...shown, etag: sha256Base64url(JSON.stringify(shown)) }
+}
+
+const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   clientId: client.id,
   kind: client.kind,
   name: client.name,
@@ -123,6 +139,7 @@ export const showClient = (client: Client): z.output<typeof clientShape> => ({
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
   lastUsedAt: toIsoOrNull(client.lastUsedAt),
+  stated: client.stated === undefined ? null : { issuer: client.stated.issuer, softwareId: client.stated.softwareId ?? null },
   logoUri: client.logoUri ?? null,
   backchannelLogoutUri: client.backchannelLogoutUri ?? null,
   backchannelLogoutSessionRequired: client.backchannelLogoutSessionRequired ?? false,

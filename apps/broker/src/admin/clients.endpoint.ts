@@ -12,6 +12,7 @@ import { json } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, answerRemoval, audit } from './admin-endpoint.js'
 import { adminList } from './admin-list.js'
+import { isSeen, noteTag } from './client-precondition.js'
 import { clientShape, governance, newClient, registrationChange, showClient } from './client-shapes.js'
 import { refuseAdmin } from './refuse-admin.js'
 
@@ -48,7 +49,7 @@ const read = adminEndpoint({
   run: async (http, deps) => {
     const { issuerId, id } = whichOf(http)
     const client = await findClient(onHotPath(deps.database), tenantOf(http).id, issuerId, id)
-    return client ? json(showClient(client)) : refuseAdmin('not_found')
+    return client ? json(showClient(client), noteTag(client)) : refuseAdmin('not_found')
   },
 })
 
@@ -102,18 +103,20 @@ const govern = adminEndpoint({
   permission: 'configuration:write',
   body: governance,
   answer: clientShape,
-  refuses: ['not_found', 'client_document_changed'],
+  refuses: ['not_found', 'client_document_changed', 'client_changed'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const which = whichOf(http)
     const { scopeCeiling: ceiling, ...say } = http.parsed
     const now = deps.clock.now()
     const after = await inTenant(deps.database, tenant.id, async (db) => {
+      if (!(await isSeen(db, http))) return 'client_changed'
       const governed = await updateClientGovernance(db, tenant.id, which, { ...say, scopeCeiling: ceiling as Scope[] | undefined }, now)
       if (governed) await audit(db, tenant.id, http, deps, { kind: 'client.governed', clientId: which.id, detail: { ...http.parsed } })
       return governed
     })
-    if (after) return json(showClient(after))
+    if (after === 'client_changed') return refuseAdmin(after)
+    if (after) return json(showClient(after), noteTag(after))
     const isThere = await findClient(onHotPath(deps.database), tenant.id, which.issuerId, which.id)
     return refuseAdmin(isThere ? 'client_document_changed' : 'not_found')
   },
@@ -127,17 +130,19 @@ const correct = adminEndpoint({
   permission: 'configuration:write',
   body: registrationChange,
   answer: clientShape,
-  refuses: ['not_found'],
+  refuses: ['not_found', 'client_changed'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const which = whichOf(http)
     const found = await inTenant(deps.database, tenant.id, async (db) => {
+      if (!(await isSeen(db, http))) return 'client_changed'
       const changed = await updateRegistration(db, tenant.id, which, http.parsed)
       if (changed) await audit(db, tenant.id, http, deps, { kind: 'client.updated', clientId: which.id, detail: { ...http.parsed } })
       return changed
     })
-    if (!found) return refuseAdmin('not_found')
-    return json(showClient((await findClient(onHotPath(deps.database), tenant.id, which.issuerId, which.id)) as Client))
+    if (found !== true) return refuseAdmin(found || 'not_found')
+    const after = (await findClient(onHotPath(deps.database), tenant.id, which.issuerId, which.id)) as Client
+    return json(showClient(after), noteTag(after))
   },
 })
 
@@ -149,7 +154,7 @@ const replaceSecret = adminEndpoint({
   permission: 'configuration:write',
   status: 201,
   answer: z.strictObject({ clientId: z.string(), clientSecret: z.string() }),
-  refuses: ['not_found', 'permission_missing'],
+  refuses: ['not_found', 'permission_missing', 'client_changed'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const which = whichOf(http)
@@ -158,6 +163,7 @@ const replaceSecret = adminEndpoint({
       // Whoever has the secret of a directory says who works for the company: the same permission as for its token, and as audible.
       const isDirectory = await isScimClient(db, tenant.id, which.issuerId, which.id)
       if (isDirectory && !http.caller.key.permissions.includes('impersonate')) return 'permission_missing' as const
+      if (!(await isSeen(db, http))) return 'client_changed' as const
       if (!(await replaceClientSecret(db, tenant.id, which, { hash: hashCredential(secret), now: deps.clock.now() })))
         return 'not_found' as const
       const asked = isDirectory ? { ...http, permission: 'impersonate' as const } : http
@@ -174,17 +180,20 @@ const remove = adminEndpoint({
   tag,
   summary: 'Remove a client that nothing was ever granted to; kill any other',
   permission: 'configuration:write',
-  refuses: ['not_found', 'still_in_use'],
+  refuses: ['not_found', 'still_in_use', 'client_changed'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const which = whichOf(http)
-    return answerRemoval(() =>
+    let isOther = false
+    const answer = await answerRemoval(() =>
       inTenant(deps.database, tenant.id, async (db) => {
-        const removed = await deleteClient(db, tenant.id, which)
+        isOther = !(await isSeen(db, http))
+        const removed = !isOther && (await deleteClient(db, tenant.id, which))
         if (removed) await audit(db, tenant.id, http, deps, { kind: 'client.removed', clientId: which.id })
         return removed
       }),
     )
+    return isOther ? refuseAdmin('client_changed') : answer
   },
 })
 

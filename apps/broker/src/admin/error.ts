@@ -65,7 +65,14 @@ export const adminErrors = {
     status: 400,
     spec: 'RFC 7517 §5',
     title: 'No keys',
-    say: 'the keys of this issuer cannot be read at its jwksUri, or none of them is a public signing key: without them none of its assertions could be believed',
+    say: 'the keys of this issuer cannot be read at its jwksUri, or none of them is a public signing key: without them nothing that it signs could be believed',
+  },
+  software_statements_invalid: {
+    code: 'invalid_request',
+    status: 400,
+    spec: 'RFC 7591 §2.3',
+    title: 'Not usable',
+    say: 'these issuers of software statements cannot be used as they are: see errors',
   },
   trust_taken: {
     code: 'conflict',

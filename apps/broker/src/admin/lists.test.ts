@@ -106,6 +106,14 @@ async function fillAcme(): Promise<void> {
     [acme.tenantId, acme.connectionId],
   )
   for (let n = 0; n < 4; n += 1) await aRecordedLogin(fixture, acme)
+  const lost = {
+    at: 0,
+    changed: [],
+    before: { name: 'x', redirectUris: [], grantTypes: [], authMethod: 'none', postLogoutRedirectUris: [] },
+  }
+  const waiting = `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at, approval_lost)
+    SELECT $1, $2, 'waits-' || n, 'dynamic', 'x', '{}', '{}', 'none', '{}', '2026-01-01', $3 FROM generate_series(1, 4) AS n`
+  await asOwner(fixture.ownerUrl, waiting, [acme.tenantId, acme.issuerId, JSON.stringify(lost)])
   const unmatched = `INSERT INTO unmatched_signals (tenant_id, id, connection_id, name, stable_id, reason, deactivates, said_at)
     SELECT $1, gen_random_uuid(), $2, unmatched_name('p' || n), 'p' || n, 'account-disabled', true, '2026-01-01' FROM generate_series(1, 4) AS n`
   await asOwner(fixture.ownerUrl, unmatched, [acme.tenantId, acme.connectionId])
@@ -159,7 +167,8 @@ it('finds the lists in the table of endpoints', () => {
   const answersList = (schema: z.ZodType | undefined) =>
     Object.values((schema as { shape?: Record<string, z.ZodType> } | undefined)?.shape ?? {}).some((member) => member instanceof z.ZodArray)
   // One document, what it lists limited by name, is no list.
-  const isDocument = (path: string) => /\/(connection-choice|metadata|client-registration|signal-stream|token-exchange)$/.test(path)
+  const isDocument = (path: string) =>
+    /\/(connection-choice|metadata|client-registration|software-statements|signal-stream|token-exchange)$/.test(path)
   const unpaged = adminEndpoints
     .filter(({ method, path, output }) => method === 'GET' && answersList(output?.schema) && !/\/:(id|client|version|code)$/.test(path))
     .map(({ path }) => path.replace('/admin/v1', ''))

@@ -48,6 +48,11 @@ describe.each(adminEndpoints.map((endpoint) => ({ line: `${endpoint.method} ${en
       expect(operation.requestBody?.content['application/json']?.schema).toBeDefined()
   })
 
+  it('takes a condition where it refuses what fails one, and nowhere else', () => {
+    const inHeader = operation.parameters?.filter((one) => one.in === 'header').map(({ name }) => name) ?? []
+    expect(inHeader).toEqual(operation.responses['412'] === undefined ? [] : ['If-Match'])
+  })
+
   it('shows what it answers, or that it answers nothing', () => {
     const status = String(endpoint.output?.status)
     expect(status).toMatch(/^20[0124]$/)

@@ -87,9 +87,17 @@ function parametersOf(found: Endpoint): Json {
     required: false,
     schema,
   }))
-  const parameters = [...inPath, ...inQuery]
+  const parameters = [...inPath, ...inQuery, ...conditionOf(found)]
   return parameters.length > 0 ? { parameters } : {}
 }
+
+const preconditionFailed = 412
+
+/** What may be refused because it is another by now can be asked to be what was seen. RFC 9110 §13.1.1 */
+const conditionOf = (found: Endpoint): readonly Json[] =>
+  isAdmin(found) && (found.refuses ?? []).some((reason) => refusalEntries[reason]?.status === preconditionFailed)
+    ? [{ name: 'If-Match', in: 'header', required: false, description: 'The etag of what was seen, quoted', schema: { type: 'string' } }]
+    : []
 
 function responses(found: Endpoint): Json {
   const schema = found.output?.schema

@@ -6,7 +6,7 @@ import { thumbprint } from '@drawbridge/crypto/signing-keys'
 import { isOfThisInstallationAcrossTenants, type StoredAssertionTrust } from '@drawbridge/store/assertion-trusts'
 import { isOfSamlTrust, parseSamlTrust, type SamlTrust } from '@drawbridge/upstream/assertion/saml-trust'
 import { type AssertionTrust, parseAssertionTrust } from '@drawbridge/upstream/assertion/trust'
-import { keysOfTrust } from '@drawbridge/upstream/assertion/verify-assertion'
+import { keysOfParty } from '@drawbridge/upstream/oidc/party-signature'
 import { isError } from '@drawbridge/upstream/saml/metadata-findings'
 import { keysOf } from '@drawbridge/upstream/saml/signature-algorithms'
 import { z } from 'zod'
@@ -71,7 +71,7 @@ type Said = { readonly addresses: readonly string[]; readonly issuers: readonly 
 async function saidByJwtTrust(trust: AssertionTrust, deps: BrokerDeps): Promise<Said | undefined> {
   const addresses = [trust.issuer, trust.jwksUri].filter((url) => url !== undefined)
   if (addresses.some((url) => isOwnAddress(deps, url))) return { addresses, issuers: [], keys: [] }
-  const keys = await keysOfTrust(deps.fetchSafely, trust, deps.clock.now())
+  const keys = await keysOfParty(deps.fetchSafely, trust, deps.clock.now())
   const thumbprints = keys?.map(({ publicKey }) => thumbprint(publicKey.export({ format: 'jwk' })))
   return thumbprints && { addresses, issuers: [trust.issuer], keys: thumbprints }
 }

@@ -13,8 +13,9 @@ import { refuseAsJson } from '../http/write-error.js'
 import { offerOf } from './client-certificate.js'
 import { buildRegistrationAnswer, refuseSector } from './registration-answer.js'
 import { checkSectorDocument, sectorIdentifierOf } from './sector.js'
+import { blame, readStated, refuseBlamed, refuseStatement } from './software-statement.js'
 
-/** @spec RFC 7591 §3.1 request, §3.2.1 response */
+/** @spec RFC 7591 §3.1 request, §3.1.1 software statement, §3.2.1 response */
 export const registerEndpoint = endpoint({
   method: 'POST',
   path: '/t/:tenant/register',
@@ -28,9 +29,12 @@ export const registerEndpoint = endpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     if (!tenant.clientRegistration.dynamic) return refuseAsJson(oauthErrors.registration_closed, { reason: 'registration_closed' })
-    const parsed = parseRegistrationRequest(http.json.ok ? http.json.value : undefined, offerOf(deps))
-    if (!parsed.ok) return refuseAsJson(oauthErrors[parsed.error.reason], parsed.error)
     const now = deps.clock.now()
+    const stated = await readStated(deps, tenant, { body: http.json.ok ? http.json.value : undefined, now })
+    if (!stated.ok) return refuseStatement(stated.error)
+    const parsed = parseRegistrationRequest(stated.value.body, offerOf(deps))
+    if (!parsed.ok) return refuseBlamed(blame(parsed.error, stated.value))
+    const { software } = stated.value
     const metadata = parsed.value
     const id = `dbd_${deps.random.uuid()}` as ClientId
     const sector = await checkSectorDocument(deps, metadata)
@@ -45,7 +49,8 @@ export const registerEndpoint = endpoint({
       sectorIdentifier: sectorIdentifierOf(tenant, { ...metadata, id, kind: 'dynamic' }),
       secretHash: secret === undefined ? undefined : hashCredential(secret),
       registrationTokenHash: hashCredential(registrationToken),
-      preApproved: false,
+      preApproved: stated.value.isApproved,
+      software,
       scopeCeiling: [],
       accessTokenTtlSeconds: undefined,
       now,
@@ -53,7 +58,8 @@ export const registerEndpoint = endpoint({
     const { requestId, address } = http
     const registered = await inTenant(deps.database, tenant.id, async (db) => {
       const client = await insertDynamicClient(db, tenant.id, draft)
-      const event = { at: now, kind: 'client_registered', issuerId: tenant.issuer.id, clientId: id, requestId, address } as const
+      const detail = software && { statedBy: software.issuer, softwareId: software.softwareId, approved: draft.preApproved }
+      const event = { at: now, kind: 'client_registered', issuerId: tenant.issuer.id, clientId: id, detail, requestId, address } as const
       if (client) await insertAuditEvent(db, tenant.id, event)
       return client
     })
@@ -64,6 +70,7 @@ export const registerEndpoint = endpoint({
       registrationToken,
       secret: secret === undefined ? undefined : { secret, expiresAt: undefined },
       issuedAt: now,
+      software,
     })
     return json(body, { status: 201, headers: { 'cache-control': 'no-store' } })
   },

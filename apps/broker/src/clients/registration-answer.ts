@@ -2,6 +2,7 @@
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import type { RegistrationRequest } from '@drawbridge/core/oauth/registration-request'
+import type { StatedSoftware } from '@drawbridge/core/oauth/software-statement'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import type { Answer } from '../http/answer.js'
 import type { ResolvedTenant } from '../http/tenant.js'
@@ -16,12 +17,14 @@ export type ShownRegistration = {
   readonly registrationToken: string
   readonly secret?: ShownSecret | undefined
   readonly issuedAt?: Instant | undefined
+  /** By what it registered. */
+  readonly software: StatedSoftware | undefined
 }
 
 /** @spec RFC 7591 §3.2.1, RFC 7592 §3 */
 export const buildRegistrationAnswer = (
   tenant: ResolvedTenant,
-  { id, metadata, registrationToken, secret, issuedAt }: ShownRegistration,
+  { id, metadata, registrationToken, secret, issuedAt, software }: ShownRegistration,
 ) => ({
   client_id: id,
   ...(issuedAt === undefined ? {} : { client_id_issued_at: toSeconds(issuedAt) }),
@@ -30,6 +33,7 @@ export const buildRegistrationAnswer = (
     : { client_secret: secret.secret, client_secret_expires_at: secret.expiresAt === undefined ? 0 : toSeconds(secret.expiresAt) }),
   registration_client_uri: `${tenant.issuer.url}/register/${id}`,
   registration_access_token: registrationToken,
+  ...(software === undefined ? {} : { software_statement: software.text }),
   client_name: metadata.name,
   redirect_uris: metadata.redirectUris,
   grant_types: metadata.grantTypes,

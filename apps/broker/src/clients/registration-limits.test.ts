@@ -90,6 +90,17 @@ describe('registrations of a tenant', () => {
     expect(trail).toEqual([{ reason: 'room_needed' }])
   })
 
+  it('make room though a statement approves them, which strangers can copy, and not where an admin has', async () => {
+    await fill(dynamicClients - 1, addSeconds(now, -90_000), addSeconds(now, -80_000))
+    const { client_id: id } = (await register()).body
+    now = addSeconds(now, dynamicClientStaysSeconds + 1)
+    await owner('UPDATE clients SET pre_approved = true WHERE client_id = $1', id)
+    expect((await register()).status).toBe(403)
+    await owner(`UPDATE clients SET software_statement = '{"issuer":"x"}' WHERE client_id = $1`, id)
+    expect((await register()).status).toBe(201)
+    expect((await call('GET', `/tenants/acme/clients/${String(id)}`)).status).toBe(404)
+  })
+
   it('of strangers cannot fill a tenant by themselves: they come to fewer before they make room for each other', () => {
     const { perSecond, burst } = rateLimits.tenant_register
     expect(burst + perSecond * dynamicClientStaysSeconds).toBeLessThan(dynamicClients)

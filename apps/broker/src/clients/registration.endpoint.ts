@@ -29,6 +29,7 @@ import { refuseAsJson } from '../http/write-error.js'
 import { offerOf } from './client-certificate.js'
 import { buildRegistrationAnswer, refuseSector, type ShownSecret } from './registration-answer.js'
 import { checkSectorDocument, sectorIdentifierOf } from './sector.js'
+import { blame, readStated, refuseBlamed, refuseStatement } from './software-statement.js'
 
 /** Proven by its token, which is worth something until the next replacement. */
 type Owner = Registration & { readonly token: string }
@@ -77,7 +78,7 @@ const read = endpoint<undefined, Owner>({
   spec: 'RFC 7592 §2.1',
   summary: 'Shows a client that registered itself what it is registered as',
   run: (http) => {
-    const { client, token } = http.caller
+    const { client, token, software } = http.caller
     const metadata: RegistrationRequest = {
       ...client,
       jwksUri: client.jwksUri,
@@ -90,7 +91,7 @@ const read = endpoint<undefined, Owner>({
       sectorIdentifierUri: client.sectorIdentifierUri,
       requirePushedAuthorizationRequests: client.requirePushedAuthorizationRequests ?? false,
     }
-    return json(buildRegistrationAnswer(tenantOf(http), { id: client.id, metadata, registrationToken: token }), noStore)
+    return json(buildRegistrationAnswer(tenantOf(http), { id: client.id, metadata, registrationToken: token, software }), noStore)
   },
 })
 
@@ -129,21 +130,26 @@ const replace = endpoint<undefined, Owner>({
     const { client, tokenHash } = http.caller
     if (!tenant.clientRegistration.dynamic) return refuse('registration_closed')
     if (client.blockedAt !== undefined) return refuse('registration_blocked')
-    const parsed = parseRegistrationUpdate(http.json.ok ? http.json.value : undefined, client.id, offerOf(deps))
-    if (!parsed.ok) return refuseAsJson(oauthErrors[parsed.error.reason], parsed.error)
+    const now = deps.clock.now()
+    const body = http.json.ok ? http.json.value : undefined
+    const stated = await readStated(deps, tenant, { body, before: http.caller.software, now })
+    if (!stated.ok) return refuseStatement(stated.error)
+    const parsed = parseRegistrationUpdate(stated.value.body, client.id, offerOf(deps))
+    if (!parsed.ok) return refuseBlamed(blame(parsed.error, stated.value))
+    const { software } = stated.value
     const { metadata } = parsed.value
     const secret = secretAfter(http.caller, parsed.value, deps)
     if (!secret) return refuse('registration_update_malformed', { field: 'client_secret' })
     const sector = await checkSectorDocument(deps, metadata)
     if (!sector.ok) return refuseSector(sector.error)
     const registrationToken = deps.random.token()
-    const now = deps.clock.now()
     const draft = {
       ...client,
       ...metadata,
       sectorIdentifier: sectorIdentifierOf(tenant, { ...metadata, id: client.id, kind: client.kind }, client),
       secretHash: secret.hash,
       registrationTokenHash: hashCredential(registrationToken),
+      software,
       now,
     }
     const gone = await inTenant(deps.database, tenant.id, async (db) => {
@@ -158,7 +164,10 @@ const replace = endpoint<undefined, Owner>({
     if (gone === 'secret_gone') return refuse('registration_update_malformed', { field: 'client_secret' })
     if (gone === 'token_gone') return refuse('registration_token_invalid')
     const shown = { ...metadata, subjectType: subjectTypeOf(draft) }
-    return json(buildRegistrationAnswer(tenant, { id: client.id, metadata: shown, registrationToken, secret: secret.shown }), noStore)
+    return json(
+      buildRegistrationAnswer(tenant, { id: client.id, metadata: shown, registrationToken, secret: secret.shown, software }),
+      noStore,
+    )
   },
 })
 

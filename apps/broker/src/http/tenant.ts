@@ -45,6 +45,7 @@ import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstr
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import type { ResolvedIssuer } from '@drawbridge/upstream/saml/brought-assertion'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
+import { type SoftwareStatements, softwareStatementsFromJson } from '@drawbridge/upstream/software-statement/statement-issuers'
 import { createAbsentSlugs } from './absent-slugs.js'
 import { createLatestUsed } from './latest-used.js'
 import { createRounds } from './rounds.js'
@@ -93,7 +94,7 @@ export type ResolvedTenant = Omit<
   StoredConfiguration,
   | ('signingKeys' | 'connections' | 'resources' | 'policyDocument' | 'wall')
   | ('pairwiseByDefault' | 'sealedPairwiseKey')
-  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange')
+  | ('connectionChoice' | 'secondFactor' | 'clientRegistration' | 'toldOfPeople' | 'dpop' | 'tokenExchange' | 'softwareStatements')
 > & {
   /** All but compromised ones, every purpose. */
   readonly keys: readonly PublishedKey[]
@@ -111,6 +112,8 @@ export type ResolvedTenant = Omit<
   readonly secondFactor: SecondFactorSetting
   /** In which ways clients may become known. */
   readonly clientRegistration: ClientRegistration
+  /** Whose word it takes for what a client that registers itself is. */
+  readonly softwareStatements: SoftwareStatements
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
   /** Which clients may exchange whose tokens for which resource. */
@@ -246,6 +249,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     toldOfPeople,
     pairwiseByDefault,
     sealedPairwiseKey: pairwise,
+    softwareStatements,
     ...rest
   } = stored
   const published = signingKeys.filter((key) => isPublished(key.state as KeyState))
@@ -291,6 +295,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
+    softwareStatements: softwareStatementsFromJson(softwareStatements),
     dpop: dpopRulesFromJson(dpop),
     tokenExchange: tokenExchangeFromJson(tokenExchange),
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),

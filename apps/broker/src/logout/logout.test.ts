@@ -178,20 +178,10 @@ describe('led here by an application (OpenID Connect RP-Initiated Logout 1.0)', 
     expect([await livingGrants(), await isSignedIn(browser)]).toEqual([[], false])
   })
 
-  it('with the ID token of a client that knows her by a sub of its own, too', async () => {
+  it('with an ID token that has long expired, too, also of a client that knows her by a sub of its own', async () => {
     await owner("UPDATE clients SET sector_identifier = 'app.example' WHERE tenant_id = $1")
-    try {
-      const { browser, hint } = await signedInWithHint()
-      expect(decodeJwt(hint).sub).toMatch(/^[A-Za-z0-9_-]{43}$/)
-      expect((await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })).location).toBe(bye)
-      expect([await livingGrants(), await isSignedIn(browser)]).toEqual([[], false])
-    } finally {
-      await owner('UPDATE clients SET sector_identifier = NULL WHERE tenant_id = $1')
-    }
-  })
-
-  it('with an ID token that has long expired, too', async () => {
     const { browser, hint } = await signedInWithHint()
+    expect(decodeJwt(hint).sub).toHaveLength(43)
     now = addSeconds(now, 3600)
     expect((await lead(browser, { id_token_hint: hint, post_logout_redirect_uri: bye })).location).toBe(bye)
   })

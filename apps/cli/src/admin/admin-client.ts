@@ -25,7 +25,7 @@ export type Answered = Result<unknown, Refused>
 export type AdminClient = {
   readonly origin: string
   /** `path` begins behind `/admin/v1`. */
-  call(method: string, path: string, body?: unknown): Promise<Answered>
+  call(method: string, path: string, body?: unknown, ifMatch?: string): Promise<Answered>
   /** All pages of a list, or its first one. */
   list(path: string, options: ListOptions): Promise<Result<readonly unknown[], Refused>>
 }
@@ -38,12 +38,16 @@ export type ListOptions = {
 }
 
 export function adminClient(origin: string, key: Secret): AdminClient {
-  const call = async (method: string, path: string, body?: unknown): Promise<Answered> => {
+  const call = async (method: string, path: string, body?: unknown, ifMatch?: string): Promise<Answered> => {
     if (!isWhereItSays(origin, path)) return err(astray(path))
     try {
       const response = await fetch(`${origin}/admin/v1${path}`, {
         method,
-        headers: { authorization: `Bearer ${key.reveal()}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: {
+          authorization: `Bearer ${key.reveal()}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` }),
+        },
         redirect: 'manual',
         signal: AbortSignal.timeout(patienceMs),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -35,6 +35,8 @@ export type FlagKind =
   | 'from-env'
   /** The first line of a file that is named. */
   | 'from-file'
+  /** The entity tag of what was seen: a condition of the request, and no part of its body. */
+  | 'if-match'
 
 export type Flag = {
   readonly kind: FlagKind
@@ -68,6 +70,8 @@ export type Call = {
 
 /** Words and flags of a command, read: `body` holds the flags at their members. */
 export type Given = {
+  /** The entity tag that the thing must still have. */
+  readonly ifMatch?: string | undefined
   readonly arguments: Partial<Readonly<Record<ArgumentName, string>>>
   readonly body: Readonly<Record<string, unknown>>
 }

@@ -44,7 +44,8 @@ describe.each(adminCommands.map((command) => ({ name: command.name, command })))
     const endpoint = endpointOf(`${call.method} ${call.path}`)
     const taken = jsonSchema(call.method === 'GET' ? endpoint?.query : endpoint?.schema)
     const document = Object.values(flags).some(({ member }) => member === '')
-    const said = Object.entries(flags).map(([flag, { member }]) => (member ?? camelCase(flag)).split('.')[0] ?? '')
+    const ofBody = Object.entries(flags).filter(([, { kind }]) => kind !== 'if-match')
+    const said = ofBody.map(([flag, { member }]) => (member ?? camelCase(flag)).split('.')[0] ?? '')
     const whole = [...said, ...Object.values(call.inBody ?? {}), ...Object.keys(call.body ?? {})].filter(
       (member) => member !== '' && member !== 'all',
     )
@@ -54,12 +55,18 @@ describe.each(adminCommands.map((command) => ({ name: command.name, command })))
     if (call.method !== 'GET') expect(sendsBody).toBe(endpoint?.schema !== undefined)
   })
 
+  it('says what was seen only where that is heard', () => {
+    if (!Object.values(flags).some(({ kind }) => kind === 'if-match') || !call) return
+    expect(endpointOf(`${call.method} ${call.path}`)?.refuses).toContain('client_changed')
+  })
+
   it('shows members that the answer has', () => {
     if (!call || shows === undefined) return
     const answer = jsonSchema(endpointOf(`${call.method} ${call.path}`)?.output?.schema)
     if ('rows' in shows) {
       const row = answer.properties?.[shows.rows]?.items?.properties ?? {}
-      expect(shows.columns.map(([, member]) => member).filter((member) => !Object.hasOwn(row, member))).toEqual([])
+      const members = shows.columns.map(([, member]) => member.split('.')[0] ?? '')
+      expect(members.filter((member) => !Object.hasOwn(row, member))).toEqual([])
       expect(shows.newestFirst === true).toBe(
         Object.hasOwn(jsonSchema(endpointOf(`${call.method} ${call.path}`)?.query).properties ?? {}, 'before'),
       )

@@ -25,6 +25,7 @@ const values = {
   document: ' <file>',
   'from-env': ' <NAME>',
   'from-file': ' <file>',
+  'if-match': ' <etag>',
   list: ' <text>',
   text: ' <text>',
 }

@@ -10,7 +10,9 @@ export async function makeCall(command: AdminCommand, given: Given, client: Admi
   if (!named.ok) return { kind: 'refused', refused: named.error }
   const path = fillPath(call.path, named.value)
   const answered =
-    call.method === 'GET' ? await get(path, command, given, client) : await client.call(call.method, path, bodyOf(call, named.value, given))
+    call.method === 'GET'
+      ? await get(path, command, given, client)
+      : await client.call(call.method, path, bodyOf(call, named.value, given), given.ifMatch)
   if (!answered.ok) return { kind: 'refused', refused: answered.error }
   return { kind: 'done', answer: shows === undefined && answered.value === undefined ? undefined : answered.value }
 }

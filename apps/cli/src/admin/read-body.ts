@@ -14,13 +14,19 @@ export async function readBody(
   const mistakes: string[] = []
   for (const [name, words] of Object.entries(given)) {
     const flag = flags[name]
-    if (flag === undefined) continue
+    if (flag === undefined || flag.kind === 'if-match') continue
     const read = await readFlag(flag, words, environment)
     if (read.ok) put(body, (flag.member ?? camelCase(name)).split('.'), read.value)
     else mistakes.push(`--${name}: ${read.error}`)
   }
   return mistakes.length === 0 ? ok(body) : err(mistakes)
 }
+
+/** What was seen, if the command was told. */
+export const readIfMatch = (
+  { flags = {} }: Pick<AdminCommand, 'flags'>,
+  given: Readonly<Record<string, readonly string[]>>,
+): string | undefined => Object.entries(given).find(([name]) => flags[name]?.kind === 'if-match')?.[1][0]
 
 async function readFlag(flag: Flag, words: readonly string[], environment: Environment): Promise<Result<unknown, string>> {
   const [word = ''] = words
@@ -30,6 +36,7 @@ async function readFlag(flag: Flag, words: readonly string[], environment: Envir
     case 'number':
       return ok(Number(word))
     case 'text':
+    case 'if-match':
       return ok(word)
     case 'list':
       return ok(words)

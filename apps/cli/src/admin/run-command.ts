@@ -7,7 +7,7 @@ import { readAdminKey } from './admin-key-file.js'
 import type { AdminCommand, Given, Outcome, Tools } from './command.js'
 import { exitCodes, helpOf, helpOfMany } from './help.js'
 import { makeCall } from './make-call.js'
-import { type Environment, readBody } from './read-body.js'
+import { type Environment, readBody, readIfMatch } from './read-body.js'
 import { findCommand, meant, type ReadWords, readWords } from './read-words.js'
 import { jsonText, plainLines, plainText, showAnswer, showRefused } from './show.js'
 
@@ -63,7 +63,10 @@ async function prepare(command: AdminCommand, words: ReadWords, environment: Env
     if (!origin.ok) return err([`--url ${origin.error}`])
     const key = readAdminKey(settings)
     if (!key.ok) return err([key.error])
-    return ok({ client: adminClient(origin.value, key.value), given: { arguments: words.arguments, body: body.value } })
+    return ok({
+      client: adminClient(origin.value, key.value),
+      given: { arguments: words.arguments, body: body.value, ifMatch: readIfMatch(command, words.flags) },
+    })
   } catch (cause) {
     if (cause instanceof EnvError) return err([cause.message])
     throw cause

@@ -33,6 +33,7 @@ export function declareTenant(live: LiveTenant): Declared {
     tokens: live.tokens,
     clientRegistration: live.clientRegistration,
     deviceGrant: live.deviceGrant,
+    softwareStatements: live.softwareStatements,
     dpop: live.dpop,
     pushedRequests: live.pushedRequests,
     subjectTypes: live.subjectTypes,

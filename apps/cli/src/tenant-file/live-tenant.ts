@@ -4,6 +4,8 @@ import type { ClientRegistration } from '@drawbridge/core/oauth/client-registrat
 import type { DpopRules } from '@drawbridge/core/oauth/dpop-rules'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import type { ConnectionChoiceJson } from '@drawbridge/core/tenant/connection-choice'
+import type { softwareStatementsShape } from '@drawbridge/upstream/software-statement/statement-issuers'
+import type { z } from 'zod'
 
 export type LiveConnection = {
   readonly id: string
@@ -85,6 +87,7 @@ export type LiveTenant = {
   readonly tokens: { readonly algorithm: TokenAlgorithm }
   readonly clientRegistration: ClientRegistration
   readonly deviceGrant: { readonly enabled: boolean }
+  readonly softwareStatements: z.output<typeof softwareStatementsShape>
   readonly dpop: DpopRules
   readonly pushedRequests: { readonly required: boolean }
   readonly subjectTypes: { readonly pairwiseByDefault: boolean }

@@ -33,6 +33,7 @@ const nobody = (slug: string): LiveTenant => ({
   tokens: { algorithm: defaultTokenAlgorithm },
   clientRegistration: everyWay,
   deviceGrant: { enabled: false },
+  softwareStatements: { required: false, issuers: [] },
   dpop: noDpopRules,
   pushedRequests: { required: false },
   subjectTypes: { pairwiseByDefault: false },
@@ -58,6 +59,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'tokens', '/token-algorithm'),
     planDocument(compared, 'clientRegistration', '/client-registration'),
     planDocument(compared, 'deviceGrant', '/device-grant'),
+    planDocument(compared, 'softwareStatements', '/software-statements'),
     planDocument(compared, 'dpop', '/dpop'),
     planDocument(compared, 'pushedRequests', '/pushed-requests'),
     planDocument(compared, 'subjectTypes', '/subject-types'),
@@ -113,6 +115,7 @@ function planDocument(
     | 'tokens'
     | 'clientRegistration'
     | 'deviceGrant'
+    | 'softwareStatements'
     | 'dpop'
     | 'pushedRequests'
     | 'subjectTypes'

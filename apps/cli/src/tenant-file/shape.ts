@@ -17,6 +17,7 @@ import { policyLimits } from '@drawbridge/core/policy/error'
 import { webhookLimits } from '@drawbridge/core/revocation/webhook'
 import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
 import { choiceRuleShape, connectionChoiceLimits, connectionChoiceShape } from '@drawbridge/core/tenant/connection-choice'
+import { softwareStatementsShape } from '@drawbridge/upstream/software-statement/statement-issuers'
 import { z } from 'zod'
 
 export const tenantFileLimits = {
@@ -97,6 +98,8 @@ export const tenantShape = z.strictObject({
   clientRegistration: clientRegistrationShape.optional(),
   /** Devices may ask for access by a code that a person types elsewhere. */
   deviceGrant: z.strictObject({ enabled: z.boolean() }).optional(),
+  /** Whose software statements are believed, whole. */
+  softwareStatements: softwareStatementsShape.optional(),
   /** What is demanded of tokens that are bound to a key, whole. */
   dpop: dpopRulesShape.optional(),
   pushedRequests: z.strictObject({ required: z.boolean() }).optional(),

@@ -23,15 +23,23 @@ afterAll(() => fixture.close())
 
 const owner = (sql: string, ...parameters: readonly unknown[]) => asOwner<Record<string, unknown>>(fixture.ownerUrl, sql, parameters)
 const ago = (seconds: number): Date => new Date(addSeconds(now, -seconds))
-async function aClient(given: { created: number; used?: number; approved?: boolean; blocked?: boolean; kind?: string; ended?: boolean }) {
+async function aClient(given: {
+  created: number
+  used?: number
+  approved?: boolean
+  blocked?: boolean
+  kind?: string
+  ended?: boolean
+  stated?: boolean
+}) {
   const id = `dbd_${randomUUID()}` as ClientId
-  const { created, used, approved = false, blocked = false, kind = 'dynamic', ended = false } = given
+  const { created, used, approved = false, blocked = false, kind = 'dynamic', ended = false, stated = false } = given
   await owner(
     `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at,
-       last_used_at, pre_approved, blocked_at, unregistered_at)
-     VALUES ($1, $2, $3, $4, 'Tools', '{http://127.0.0.1/callback}', '{authorization_code}', 'none', '{}', $5, $6, $7, $8, $9)`,
+       last_used_at, pre_approved, blocked_at, unregistered_at, software_statement)
+     VALUES ($1, $2, $3, $4, 'Tools', '{http://127.0.0.1/callback}', '{authorization_code}', 'none', '{}', $5, $6, $7, $8, $9, $10)`,
     ...[acme.tenantId, acme.issuerId, id, kind, ago(created), used === undefined ? null : ago(used), approved],
-    ...[blocked ? ago(created) : null, ended ? ago(created) : null],
+    ...[blocked ? ago(created) : null, ended ? ago(created) : null, stated ? '{"issuer":"x"}' : null],
   )
   return id
 }
@@ -47,6 +55,12 @@ test.each([
   { what: 'never used and a day old', given: { created: unused + 1 }, goes: true, told: ['never_used'] },
   { what: 'never used and not yet a day old', given: { created: unused - 1 }, goes: false, told: [] },
   { what: 'never used, and approved beforehand', given: { created: unused + 1, approved: true }, goes: false, told: [] },
+  {
+    what: 'never used, and approved by a statement',
+    given: { created: unused + 1, approved: true, stated: true },
+    goes: true,
+    told: ['never_used'],
+  },
   { what: 'never used, and blocked by an admin', given: { created: unused + 1, blocked: true }, goes: false, told: [] },
   { what: 'used ninety days ago', given: { created: 2 * idle, used: idle + 1 }, goes: true, told: ['idle'] },
   { what: 'used since', given: { created: 2 * idle, used: idle - 1 }, goes: false, told: [] },

@@ -192,6 +192,7 @@ export const auditEvents = {
   'tenant.client_registration_changed': 'In which ways clients may become known to a tenant was chosen anew.',
   'tenant.connection_choice_changed': 'The rules changed by which an address chooses a connection.',
   'tenant.created': 'A tenant was made.',
+  'tenant.software_statements_changed': 'Whose software statements a tenant believes was chosen anew.',
   'tenant.dpop_changed': 'What a tenant demands of tokens that are bound to a key was chosen anew.',
   'tenant.deprovisioned': 'The barrier of the whole tenant was raised: every token of it is dead.',
   'tenant.device_grant_changed': 'Whether devices may ask for access by a code that a person types elsewhere was chosen anew.',

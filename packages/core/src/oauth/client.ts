@@ -63,6 +63,8 @@ export type Client = {
   readonly approvalLost?: ApprovalLost | undefined
   /** Dynamic registration only: when it last got a token, exact to a day. */
   readonly lastUsedAt?: Instant | undefined
+  /** Dynamic registration only: by whose software statement it registered, and about which software. RFC 7591 §2.3 */
+  readonly stated?: { readonly issuer: string; readonly softwareId: string | undefined } | undefined
   /** Another number after every change of the row, and never one that any client had before. */
   readonly version: number
 }

@@ -3,6 +3,7 @@
 import { authorizationErrors } from './authorization-error.js'
 import { clientAuthenticationErrors } from './client-authentication-error.js'
 import { clientCertificateErrors } from './client-certificate-error.js'
+import { registrationErrors } from './registration-error.js'
 import { tokenErrors } from './token-error.js'
 
 export type OAuthErrorEntry = {
@@ -283,7 +284,6 @@ export const oauthErrors = {
   // Client authentication at every endpoint that asks for it.
   ...clientAuthenticationErrors,
   ...clientCertificateErrors,
-  // Dynamic registration.
   pushed_request_nested: {
     code: 'invalid_request',
     status: 400,
@@ -291,76 +291,8 @@ export const oauthErrors = {
     spec: 'RFC 9126 §2.1',
     say: 'request_uri cannot be pushed; push the parameters of the authorization request themselves',
   },
-  registration_closed: {
-    code: 'access_denied',
-    status: 403,
-    answer: 'json',
-    spec: 'RFC 7591 §3',
-    say: 'clients cannot register themselves here; use a client metadata document if the metadata of this issuer says so, or have an administrator register the client',
-  },
-  registration_malformed: {
-    code: 'invalid_client_metadata',
-    status: 400,
-    answer: 'json',
-    spec: 'RFC 7591 §3.2.2',
-    say: 'the client metadata is malformed or asks for something that is not offered',
-  },
-  registration_redirect_uri: {
-    code: 'invalid_redirect_uri',
-    status: 400,
-    answer: 'json',
-    spec: 'RFC 7591 §3.2.2',
-    say: 'every redirect URI must be https, loopback http or a private scheme with a dot, without fragment',
-  },
-  registration_post_logout_redirect_uri: {
-    code: 'invalid_client_metadata',
-    status: 400,
-    answer: 'json',
-    spec: 'OIDC RP-Initiated Logout §3.1',
-    say: 'every address in post_logout_redirect_uris must be at the host of one of the redirect URIs; an administrator can register a client that needs another',
-  },
-  registration_full: {
-    code: 'access_denied',
-    status: 403,
-    answer: 'json',
-    spec: 'RFC 7591 §3.2.2',
-    say: 'this issuer has as many clients that registered themselves as it may, and all of them are in use; try again in an hour, or have an administrator register the client',
-  },
-  registration_token_missing: {
-    code: 'invalid_token',
-    status: 401,
-    answer: 'json',
-    spec: 'RFC 7592 §2',
-    say: 'managing a registration needs its registration access token as a bearer token',
-  },
-  registration_token_invalid: {
-    code: 'invalid_token',
-    status: 401,
-    answer: 'json',
-    spec: 'RFC 7592 §2',
-    say: 'this is not the registration access token of a client that is registered here; use the one of the last answer, or register again',
-  },
-  registration_blocked: {
-    code: 'access_denied',
-    status: 403,
-    answer: 'json',
-    spec: 'RFC 7592 §2',
-    say: 'administrators blocked this client, so its registration can only be deleted; ask them',
-  },
-  registration_sector_identifier: {
-    code: 'invalid_client_metadata',
-    status: 400,
-    answer: 'json',
-    spec: 'OIDC Core §8.1',
-    say: 'the sector_identifier_uri cannot be read, or is no JSON array that lists every redirect URI of the client',
-  },
-  registration_update_malformed: {
-    code: 'invalid_client_metadata',
-    status: 400,
-    answer: 'json',
-    spec: 'RFC 7592 §2.2',
-    say: 'an update names the client_id of the registration and, if it has one and wants to keep it, its client_secret, and no registration_access_token, registration_client_uri, client_secret_expires_at or client_id_issued_at',
-  },
+  // Dynamic registration.
+  ...registrationErrors,
   // Token, revocation and introspection endpoints.
   ...tokenErrors,
 } as const satisfies Record<string, OAuthErrorEntry>

@@ -58,6 +58,8 @@ const wire = z.object({
   // One that cannot be used is as if it were not there: nothing depends on it.
   logo_uri: z.string().refine(isAcceptableLogoUri).optional().catch(undefined),
 })
+/** By their names on the wire. */
+export const registrationMembers: readonly string[] = Object.keys(wire.shape)
 
 /**
  * Unknown members are ignored, and unknown grant types are left out rather than refused: the answer says what was registered.

@@ -37,7 +37,7 @@ describe('the sector of a client (OIDC Core §8.1)', () => {
       sectorIdentifierUri: 'https://sector.example/uris',
       sector: 'sector.example',
     },
-  ])('is the host, where $when', ({ sector, when: _, ...more }) => {
+  ])('is the host, where $when', ({ sector, ...more }) => {
     expect(sectorOf({ ...client, ...more })).toBe(sector)
   })
   test.each([
@@ -68,7 +68,7 @@ describe('the sector of a client (OIDC Core §8.1)', () => {
       kind: 'metadata_document' as const,
       redirectUris: [victim],
     },
-  ])('is its own, where $when', ({ when: _, ...more }) => {
+  ])('is its own, where $when', (more) => {
     expect(sectorOf({ ...client, ...more })).toBe(own)
   })
   it('is that of its host for a device that an admin registered', () => {

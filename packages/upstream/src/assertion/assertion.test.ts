@@ -5,8 +5,9 @@ import { err } from '@drawbridge/core/result'
 import { signForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 import fc from 'fast-check'
 import { describe, expect, it, test } from 'vitest'
+import { keysOfParty } from '../oidc/party-signature.js'
 import { type AssertionTrust, parseAssertionTrust } from './trust.js'
-import { assertionLimits, claimedTrust, keysOfTrust, verifyAssertion } from './verify-assertion.js'
+import { assertionLimits, claimedTrust, verifyAssertion } from './verify-assertion.js'
 
 const now = instant(1_800_000_000_000)
 const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -77,8 +78,8 @@ describe('a trust', () => {
   })
 
   it('of keys that cannot be fetched has none', async () => {
-    expect(await keysOfTrust(nothingIsFetched as never, trustOf({ jwks: undefined, jwksUri: `${issuer}/keys` }), now)).toBeUndefined()
-    expect(await keysOfTrust(nothingIsFetched as never, trustOf(), now)).toHaveLength(1)
+    expect(await keysOfParty(nothingIsFetched as never, trustOf({ jwks: undefined, jwksUri: `${issuer}/keys` }), now)).toBeUndefined()
+    expect(await keysOfParty(nothingIsFetched as never, trustOf(), now)).toHaveLength(1)
   })
 })
 

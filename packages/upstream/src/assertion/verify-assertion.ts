@@ -16,12 +16,11 @@ import { longestAssertionGrant } from '@drawbridge/core/oauth/jwt-bearer'
 import { divideScopes, parseScope } from '@drawbridge/core/oauth/scope'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ConnectionId, Scope } from '@drawbridge/core/tenant/ids'
-import { type ForeignKey, type ReadJwt, readForeignJwt, verifyForeignJwt } from '@drawbridge/crypto/foreign-jwt'
+import { type ForeignKey, type ReadJwt, readForeignJwt } from '@drawbridge/crypto/foreign-jwt'
 import { thumbprint } from '@drawbridge/crypto/signing-keys'
 import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { instantOf } from '../oidc/id-token-rules.js'
-import { issuerKeysOf } from '../oidc/issuer-keys.js'
-import { type SignatureFault, verifyBySigner } from '../oidc/issuer-signature.js'
+import { verifyByParty } from '../oidc/party-signature.js'
 import type { AssertionTrust } from './trust.js'
 
 export const assertionLimits = {
@@ -31,8 +30,6 @@ export const assertionLimits = {
   subjectLength: 512,
   /** SHA-256 has 43 characters. */
   thumbprintLength: 64,
-  /** After keys could not be fetched, in which nobody has us ask again. */
-  fetchPauseSeconds: 30,
 } as const
 
 export type AssertionRefusal =
@@ -53,7 +50,8 @@ export function claimedTrust<T extends { readonly trust: AssertionTrust }>(asser
   )
 }
 
-function readClaimsUnproven(assertion: string): Readonly<Record<string, unknown>> | undefined {
+/** Nothing of it is proven. */
+export function readClaimsUnproven(assertion: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString('utf8'))
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
@@ -195,43 +193,8 @@ function readContext(claims: ReadJwt['claims']): Pick<AssertionGrantToken, 'acr'
   }
 }
 
-/** The keys as they are now; `undefined`: they cannot be read. For whoever saves a trust. */
-export async function keysOfTrust(
-  fetchSafely: FetchSafely,
-  trust: AssertionTrust,
-  now: Instant,
-): Promise<readonly ForeignKey[] | undefined> {
-  if (trust.keys !== undefined) return trust.keys
-  const read = await issuerKeysOf(fetchSafely, trust).read(trust.jwksUri ?? '', now)
-  return read.ok ? read.value.keys : undefined
-}
-
-/** When keys of a trust were last found unreachable; with the configuration value, so a new version starts anew. */
-const failures = new WeakMap<AssertionTrust, Instant>()
-
 async function verifySignature(fetchSafely: FetchSafely, trust: AssertionTrust, jwt: ReadJwt, now: Instant): Promise<Checked<ForeignKey>> {
-  const signed = trust.keys === undefined ? await verifyByFetched(fetchSafely, trust, jwt, now) : verifyForeignJwt(jwt, trust.keys)
+  const signed = await verifyByParty(fetchSafely, trust, jwt, now)
   if (signed.ok) return signed
-  return typeof signed.error === 'string' ? refuse(signed.error) : err(signed.error)
+  return typeof signed.error === 'string' ? refuse(signed.error) : err({ reason: 'assertion_keys_awaited', detail: signed.error })
 }
-
-async function verifyByFetched(
-  fetchSafely: FetchSafely,
-  trust: AssertionTrust,
-  jwt: ReadJwt,
-  now: Instant,
-): Promise<Result<ForeignKey, AssertionRefusal | SignatureFault>> {
-  const failedAt = failures.get(trust)
-  if (failedAt !== undefined && now < addSeconds(failedAt, assertionLimits.fetchPauseSeconds))
-    return awaited(assertionLimits.fetchPauseSeconds)
-  const keys = issuerKeysOf(fetchSafely, trust)
-  const signed = await verifyBySigner(jwt, { keys, jwksUri: trust.jwksUri ?? '', now }, 'anybody')
-  if (signed.ok) return signed
-  if (typeof signed.error === 'string') return err(signed.error)
-  if (signed.error.reason === 'oidc_keys_awaited')
-    return awaited(Number(signed.error.detail?.['retryAfterSeconds'] ?? assertionLimits.fetchPauseSeconds))
-  failures.set(trust, now)
-  return awaited(assertionLimits.fetchPauseSeconds)
-}
-
-const awaited = (retryAfterSeconds: number) => err({ reason: 'assertion_keys_awaited' as const, detail: { retryAfterSeconds } })

@@ -1,8 +1,12 @@
 /** To which programs something is granted: clients, the ways in which they come, and who vouches for them. */
-import type { AdminCommand } from '../command.js'
+import type { AdminCommand, Flag } from '../command.js'
 import { reason } from './tenant-commands.js'
 
 const client = '/tenants/{tenant}/clients/{client}'
+const ifMatch: Flag = {
+  kind: 'if-match',
+  says: 'etag, as client show or client waiting printed it: refused if anything shown there is another by now',
+}
 export const clientCommands: readonly AdminCommand[] = [
   {
     name: 'client registration show',
@@ -27,6 +31,25 @@ export const clientCommands: readonly AdminCommand[] = [
     call: { method: 'PUT', path: '/tenants/{tenant}/client-registration' },
     shows: { record: true },
     example: 'drawbridge client registration set initech --file registration.yaml',
+  },
+  {
+    name: 'software-statement show',
+    does: 'Show whose software statements a tenant believes',
+    takes: ['tenant'],
+    call: { method: 'GET', path: '/tenants/{tenant}/software-statements' },
+    shows: { record: true },
+    example: 'drawbridge software-statement show initech',
+  },
+  {
+    name: 'software-statement set',
+    does: 'Choose whose software statements are believed, whole; it holds for registrations from then on, clients that are registered live on',
+    takes: ['tenant'],
+    flags: {
+      file: { kind: 'document', says: 'required, issuers, both of them, as YAML or JSON', member: '', required: true },
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/software-statements' },
+    shows: { record: true },
+    example: 'drawbridge software-statement set initech --file statements.yaml',
   },
   {
     name: 'dpop show',
@@ -106,6 +129,27 @@ export const clientCommands: readonly AdminCommand[] = [
     example: 'drawbridge client list initech',
   },
   {
+    name: 'client waiting',
+    does: 'List clients that wait to be approved or blocked: people use them, or they were approved before, and nobody vouches for them now',
+    takes: ['tenant'],
+    flags: { unused: { kind: 'switch', says: 'also those that nobody uses: strangers can make many', value: 'true' } },
+    call: { method: 'GET', path: '/tenants/{tenant}/waiting-clients' },
+    shows: {
+      rows: 'clients',
+      columns: [
+        ['client_id', 'clientId'],
+        ['name', 'name'],
+        ['host', 'host'],
+        ['people', 'people'],
+        ['first seen', 'firstSeenAt'],
+        ['approval lost', 'approvalLost.at'],
+        ['changed', 'approvalLost.changed'],
+        ['etag', 'etag'],
+      ],
+    },
+    example: 'drawbridge client waiting initech',
+  },
+  {
     name: 'client show',
     does: 'Show a client',
     takes: ['tenant', 'client'],
@@ -133,6 +177,7 @@ export const clientCommands: readonly AdminCommand[] = [
         member: '',
         required: true,
       },
+      'if-match': ifMatch,
     },
     call: { method: 'PATCH', path: client },
     example: 'drawbridge client govern initech agent --file approved.yaml',
@@ -142,6 +187,7 @@ export const clientCommands: readonly AdminCommand[] = [
     does: 'Vouch for a client: people are not asked about it; also again, when its document has changed (client show says what)',
     takes: ['tenant', 'client'],
     flags: {
+      'if-match': ifMatch,
       'document-digest': { kind: 'text', says: 'as client show printed it: refused if its document says something else by now' },
     },
     call: { method: 'PATCH', path: client, body: { preApproved: true } },
@@ -185,6 +231,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client block',
     does: 'Refuse what a client asks for from now on; kill it to end what exists',
     takes: ['tenant', 'client'],
+    flags: { 'if-match': ifMatch },
     call: { method: 'PATCH', path: client, body: { blocked: true } },
     confirms: 'Block the client {client}?',
     example: 'drawbridge client block initech agent',
@@ -193,6 +240,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client unblock',
     does: 'Serve a blocked client again',
     takes: ['tenant', 'client'],
+    flags: { 'if-match': ifMatch },
     call: { method: 'PATCH', path: client, body: { blocked: false } },
     example: 'drawbridge client unblock initech agent',
   },
@@ -201,6 +249,7 @@ export const clientCommands: readonly AdminCommand[] = [
     does: 'Correct the name, the redirect URIs or the logout URI of a client that an admin registered',
     takes: ['tenant', 'client'],
     flags: {
+      'if-match': ifMatch,
       name: { kind: 'text', says: 'its name' },
       'redirect-uri': { kind: 'list', says: 'a redirect URI; several, and all of them', member: 'redirectUris' },
       'backchannel-logout-uri': { kind: 'text', says: 'where it hears of logouts' },
@@ -229,6 +278,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client secret',
     does: 'Make a new secret, shown once; what it had is worth nothing from then on: add-secret leaves no gap',
     takes: ['tenant', 'client'],
+    flags: { 'if-match': ifMatch },
     call: { method: 'POST', path: `${client}/secret` },
     confirms: 'Make a new secret for {client}? What it had is worth nothing from then on.',
     done: 'The secret is shown this once.',
@@ -247,6 +297,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client remove',
     does: 'Remove a client that nothing was ever granted to; kill any other',
     takes: ['tenant', 'client'],
+    flags: { 'if-match': ifMatch },
     call: { method: 'DELETE', path: client },
     confirms: 'Remove the client {client}?',
     done: 'Removed.',

@@ -1,0 +1,80 @@
+/**
+ * Software statements: what the publisher of a piece of software has signed about it, and what a registration is that brings one.
+ *
+ * Whoever has the software has its statement, so it proves nobody: it says what may be registered, never by whom. RFC 7591 §2.3
+ */
+import { err, ok, type Result } from '../result.js'
+import type { OAuthError } from './error.js'
+import { registrationMembers } from './registration-request.js'
+
+/** Characters. Those of Open Banking have about 3000; a registration has 32 KB. */
+export const longestSoftwareStatement = 16_384
+
+/** What is kept of a statement that held. */
+export type StatedSoftware = {
+  /** Unmodified, as the client is told again. */
+  readonly text: string
+  readonly issuer: string
+  readonly softwareId: string | undefined
+}
+
+export type StatementRefusal = OAuthError<
+  | 'registration_statement_missing'
+  | 'registration_statement_invalid'
+  | 'registration_statement_unapproved'
+  | 'registration_statement_of_other_software'
+  | 'registration_statement_keys_awaited'
+>
+
+/** What the registration brings; `undefined`: none. */
+export function statementIn(body: unknown): Result<string | undefined, 'malformed'> {
+  const given = membersOf(body)['software_statement']
+  if (given === undefined) return ok(undefined)
+  return typeof given === 'string' && given.length <= longestSoftwareStatement ? ok(given) : err('malformed')
+}
+
+export type StatedRegistration = {
+  readonly body: Readonly<Record<string, unknown>>
+  /** Of the registration, those that the statement says. */
+  readonly stated: ReadonlySet<string>
+  /** Everything that an admin judges of a client is the publisher's word, its redirect URIs first of all: a copy of the statement opens nothing else. */
+  readonly isVouchedFor: boolean
+}
+
+/** In one member or the other: of a client whose keys are stated, no others are registered beside them. */
+const keyMembers: readonly string[] = ['jwks', 'jwks_uri']
+
+/** What an admin judges of a client, by its names on the wire: `judgedMembers`. */
+const judgedOnTheWire: readonly string[] = [
+  'client_name',
+  'redirect_uris',
+  'grant_types',
+  'token_endpoint_auth_method',
+  'dpop_bound_access_tokens',
+  'jwks',
+  'jwks_uri',
+  'backchannel_logout_uri',
+  'post_logout_redirect_uris',
+]
+
+/** @spec RFC 7591 §2.3, §3.1.1 values of the statement take precedence over plain ones */
+export function withStatement(body: unknown, claims: ReadonlyMap<string, unknown>): StatedRegistration {
+  const said = registrationMembers.filter((name) => claims.has(name))
+  const statesKeys = keyMembers.some((name) => said.includes(name))
+  const plain = Object.entries(membersOf(body)).filter(
+    ([name]) => name !== 'software_statement' && !(statesKeys && keyMembers.includes(name)),
+  )
+  const stated = new Set(said)
+  return {
+    body: Object.fromEntries([...plain, ...said.map((name) => [name, claims.get(name)] as const)]),
+    stated,
+    isVouchedFor: stated.has('redirect_uris') && plain.every(([name]) => !judgedOnTheWire.includes(name) || stated.has(name)),
+  }
+}
+
+/** Whether it says anything about a client at all: another token of the same keys does not. */
+export const saysSomething = (claims: ReadonlyMap<string, unknown>): boolean =>
+  registrationMembers.some((name) => claims.has(name)) || claims.has('software_id')
+
+const membersOf = (body: unknown): Readonly<Record<string, unknown>> =>
+  typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Record<string, unknown>) : {}
