@@ -1,10 +1,12 @@
 /** The secrets of a client: hashes, in the row of the client, so that whoever was proven by one that is withdrawn meanwhile is another version. */
 import type { Instant } from '@drawbridge/core/instant'
+import type { Client } from '@drawbridge/core/oauth/client'
 import { type ClientSecret, clientSecretLimits } from '@drawbridge/core/oauth/client-secret'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
-import type { WhichClient } from './admin-clients.js'
 import { type Db, toTimestamp } from './transaction.js'
+
+type WhichClient = Pick<Client, 'issuerId' | 'id'>
 
 export type ClientSecretRow = {
   secret_hash: CredentialHash | null

@@ -65,10 +65,12 @@ export const grantBarrierColumns = `
   END AS grant_refusal`
 
 /** What a grant `g` keeps of the login behind it: beside its scopes, what it is decided on again. */
-export const grantEvidenceColumns = 'g.acr, g.amr, g.authenticated_at, g.own_methods, g.own_proved_at, g.created_at AS grant_created_at'
+export const grantEvidenceColumns =
+  'g.connection_id, g.acr, g.amr, g.authenticated_at, g.own_methods, g.own_proved_at, g.created_at AS grant_created_at'
 
 export type GrantEvidenceRow = {
   readonly scopes: readonly string[]
+  readonly connection_id: string | null
   readonly acr: string | null
   readonly amr: readonly string[]
   readonly authenticated_at: Instant | null
@@ -82,7 +84,7 @@ export type GrantEvidenceRow = {
  * of a statement that looks at it, so what nobody reads is not in here.
  */
 export const grantStateColumns = `${grantBarrierColumns},
-  g.issuer_id, g.client_id, g.subject_id, g.connection_id, g.session_id, g.audience, g.identity_scopes, g.asked_acr,
+  g.issuer_id, g.client_id, g.subject_id, g.session_id, g.audience, g.identity_scopes, g.asked_acr,
   g.policy_version, g.claims_version, g.directory_version, ${grantEvidenceColumns},
   t.policy_version AS policy_now, COALESCE(s.claims_version, 0) AS claims_now, COALESCE(cn.directory_version, 0) AS directory_now,
   GREATEST(t.barrier_at, cl.barrier_at, cn.barrier_at, s.barrier_at) AS barrier_at,
@@ -132,7 +134,6 @@ export type GrantStateRow = GrantBarrierRow &
     readonly issuer_id: string
     readonly client_id: string
     readonly subject_id: string | null
-    readonly connection_id: string | null
     readonly session_id: string | null
     readonly audience: string
     readonly identity_scopes: readonly IdentityScope[]

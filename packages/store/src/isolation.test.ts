@@ -49,6 +49,14 @@ describe('the schema keeps tenants apart (security.md §19)', () => {
     expect(keys.filter((key) => !/^(issuer_|resource_)?tenant_id$/.test(key.first))).toEqual([])
   })
 
+  it('lets no temporary table stand in for one of ours inside a function', async () => {
+    const open = await owner<{ name: string }>(`SELECT p.oid::regprocedure::text AS name FROM pg_proc p
+      JOIN pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'public'
+      WHERE (p.prosecdef OR p.proconfig IS NOT NULL) AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+        AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=%, pg_temp')`)
+    expect(open).toEqual([])
+  })
+
   it('begins every primary key with tenant_id and forces row-level security', async () => {
     const tables = await owner<{
       name: string

@@ -4,6 +4,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { GrantEvidence, Redecided } from '@drawbridge/core/oauth/redecide-grant'
+import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { directorySays } from './directory.js'
 import type { GrantEvidenceRow, GrantStateRow } from './grants.js'
 import { toTimestamp } from './transaction.js'
@@ -38,6 +39,7 @@ export type PersonRow = Pick<DecidedRow, 'subject_claims' | 'directory_says' | '
 export const evidenceOf = (row: GrantEvidenceRow & PersonRow): GrantEvidence => ({
   scopes: row.scopes,
   subjectClaims: row.subject_claims,
+  connectionId: (row.connection_id ?? undefined) as ConnectionId | undefined,
   directorySays: row.directory_says,
   authentication: {
     acr: row.acr ?? undefined,

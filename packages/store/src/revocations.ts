@@ -62,15 +62,32 @@ export async function lockResourcesOfIssuer(
   return rows
 }
 
-/** The same for resources that are known by name: in the one order in which everybody locks them. */
+const isOfThese = '(r.tenant_id, r.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))'
+type TheseResources = readonly Pick<ToldResource, 'tenantId' | 'id'>[]
+const idsOf = (resources: TheseResources) => [resources.map(({ tenantId }) => tenantId), resources.map(({ id }) => id)]
+
+/** By what they are called, which never changes. Locks nothing. */
+export async function findResources(db: AcrossDb, resources: TheseResources): Promise<readonly ToldResource[]> {
+  const text = `SELECT r.tenant_id AS "tenantId", r.id, r.identifier FROM resources r WHERE ${isOfThese}`
+  return (await db.query<ToldResource>(text, idsOf(resources))).rows
+}
+
+/**
+ * These, and whichever of `named` an issuer of the tenant may mint for, or one of its living grants is for: in the one order in which everybody
+ * locks them.
+ */
 export async function lockResources(
   db: AcrossDb,
-  resources: readonly Pick<ToldResource, 'tenantId' | 'id'>[],
+  tenant: TenantId,
+  { these, named, now }: { readonly these: TheseResources; readonly named: readonly ResourceIdentifier[]; readonly now: Instant },
 ): Promise<readonly ToldResource[]> {
   const { rows } = await db.query<ToldResource>(
-    `SELECT tenant_id AS "tenantId", id, identifier FROM resources
-      WHERE (tenant_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[])) ORDER BY tenant_id, id FOR UPDATE`,
-    [resources.map(({ tenantId }) => tenantId), resources.map(({ id }) => id)],
+    `SELECT r.tenant_id AS "tenantId", r.id, r.identifier FROM resources r
+      WHERE ${isOfThese} OR r.identifier = ANY ($3) AND (
+        EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $4)
+        OR EXISTS (SELECT 1 FROM grants g WHERE g.tenant_id = $4 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $5))
+      ORDER BY r.tenant_id, r.id FOR UPDATE OF r`,
+    [...idsOf(these), named, tenant, toTimestamp(now)],
   )
   return rows
 }

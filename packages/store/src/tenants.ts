@@ -4,7 +4,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId, TenantSlug } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
 import type { Database } from './database.js'
-import { acrossTenants, type Db, toTimestamp } from './transaction.js'
+import { type AcrossDb, acrossTenants, type Db, toTimestamp } from './transaction.js'
 
 export type Tenant = {
   readonly id: TenantId
@@ -165,7 +165,7 @@ export async function markTokenExchange(db: Db, tenant: TenantId, chosen: unknow
   await db.query('UPDATE tenants SET token_exchange = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
 }
 
-export async function findTokenExchange(db: Db, tenant: TenantId): Promise<unknown> {
+export async function findTokenExchange(db: Db | AcrossDb, tenant: TenantId): Promise<unknown> {
   const { rows } = await db.query<{ token_exchange: unknown }>('SELECT token_exchange FROM tenants WHERE id = $1', [tenant])
   return rows[0]?.token_exchange ?? undefined
 }

@@ -84,3 +84,45 @@ it('a grant that is gone is told as the entry has it', async () => {
     { events: { [tokenClaimsChange]: expect.objectContaining({ claims: { scope: 'read write' } }) }, epoch: 2 },
   ])
 })
+
+it('is told also where its tokens may have been exchanged for others, however often, and nowhere else', async () => {
+  const { company, second } = await aGrantThatLostTwice('exchanged', true)
+  const [from, to] = company.resources
+  const allow = (...permissions: readonly object[]) =>
+    owner('UPDATE tenants SET token_exchange = $2 WHERE id = $1', [company.tenant, JSON.stringify({ permissions })])
+  const permission = { client: 'gateway', from: from?.identifier, to: to?.identifier, scopes: ['read'] }
+  const another = async (identifier: string) => {
+    const id = random.uuid()
+    await owner('INSERT INTO resources (tenant_id, id, identifier, name, created_at) VALUES ($1, $2, $3, $3, $4)', [
+      ...[company.tenant, id, identifier, new Date(barrierAt)],
+    ])
+    return id
+  }
+  const [archive, elsewhere] = ['https://archive.exchanged.example/mcp', 'https://elsewhere.exchanged.example/mcp']
+  await owner('INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) VALUES ($1, $2, $1, $3)', [
+    ...[company.tenant, await another(archive), company.issuerId],
+  ])
+  // It bears a name that is permitted, but no issuer of the company mints for it.
+  await another(elsewhere)
+  const told = async () => {
+    const rows = await owner<{ identifier: string }>(
+      'SELECT DISTINCT r.identifier FROM notices n JOIN resources r ON r.id = n.resource_id WHERE n.tenant_id = $1',
+      [company.tenant],
+    )
+    return rows.map(({ identifier }) => identifier).sort()
+  }
+  const onward = { ...permission, from: to?.identifier, to: archive }
+  await allow(onward, permission, { ...permission, from: archive, to: from?.identifier }, { ...permission, to: elsewhere })
+  await findJob(tellSettledEntry)?.run(deps(), second)
+  expect(await told()).toEqual([archive, from?.identifier, to?.identifier].toSorted())
+})
+
+it('is told to its own resource alone, where nobody may exchange its tokens', async () => {
+  const { company, second } = await aGrantThatLostTwice('not-exchanged', true)
+  const [from, to] = company.resources
+  const permission = { client: 'gateway', from: to?.identifier, to: from?.identifier, scopes: ['read'] }
+  await owner('UPDATE tenants SET token_exchange = $2 WHERE id = $1', [company.tenant, JSON.stringify({ permissions: [permission] })])
+  await findJob(tellSettledEntry)?.run(deps(), second)
+  const rows = await owner('SELECT resource_id FROM notices WHERE tenant_id = $1', [company.tenant])
+  expect(rows).toEqual([{ resource_id: from?.id }])
+})

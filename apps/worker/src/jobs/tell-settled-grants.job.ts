@@ -1,10 +1,12 @@
 /**
  * After grants lost something, by a policy that took effect at once or by what a directory says now: the resource server of each is told that its older tokens are dead.
  *
- * A grant's tokens are for one resource and of one issuer, so nobody else need hear of it. One transaction: lock the outbox entry and the
- * resources, write the revocations and the signed notices, mark the entry done. A second run finds it done and does nothing.
+ * A grant's tokens are for one resource and of one issuer. Beside that one the resources hear of it for whose tokens its own may have been exchanged,
+ * because what was got for a dead token is dead (docs/adr/0076); nobody else need. One transaction: lock the outbox entry and the resources, write the
+ * revocations and the signed notices, mark the entry done. A second run finds it done and does nothing.
  */
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
+import { reachedFrom, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
 import { initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
 import { revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-plan'
 import {
@@ -15,12 +17,13 @@ import {
 } from '@drawbridge/core/revocation/settled-grants'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
-import type { DeprovisioningEventId, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { DeprovisioningEventId, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertNotices, type NewNotice } from '@drawbridge/store/notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
 import {
   findEvents,
   findGrantsNow,
+  findResources,
   insertRevocations,
   listIssuersOfTenant,
   lockResources,
@@ -28,6 +31,7 @@ import {
   type RevokingIssuer,
   type ToldResource,
 } from '@drawbridge/store/revocations'
+import { findTokenExchange } from '@drawbridge/store/tenants'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 import { tellNewsOfEnd } from '../tell-news.js'
@@ -45,7 +49,9 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
       tenantId: resourceTenantId as TenantId,
       id: resourceId as ResourceId,
     }))
-    const resources = await lockResources(db, wanted)
+    const reached = await findReached(db, tenant, wanted)
+    const named = [...new Set([...reached.values()].flatMap((identifiers) => [...identifiers]))]
+    const resources = await lockResources(db, tenant, { these: wanted, named, now: at })
     const present = await asTheyAreNow(db, tenant, grants)
     const expiresAt = addSeconds(at, revocationKeepSeconds)
     const revocations = grants.map((grant) => ({
@@ -55,7 +61,7 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
     await insertRevocations(db, tenant, revocations)
     for (const resource of resources)
       for (const issuer of issuers) {
-        const of = present.filter(({ resourceId, issuerId }) => resourceId === resource.id && issuerId === issuer.id)
+        const of = present.filter((grant) => grant.issuerId === issuer.id && reached.get(grant.resourceId)?.has(resource.identifier))
         if (of.length > 0) await tellResource(deps, db, { tenant, issuer, resource, at, expiresAt }, of)
       }
     const events = grants.map(({ eventId }) => eventId as DeprovisioningEventId)
@@ -67,6 +73,17 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
     return grants.length
   })
   if (told !== undefined) deps.log.info({ tenant, notices: told }, 'what a policy took from grants was told')
+}
+
+/** For each of these resources those whose guards may have met a token that hangs on one of its own. */
+async function findReached(
+  db: AcrossDb,
+  tenant: TenantId,
+  resources: readonly Pick<ToldResource, 'tenantId' | 'id'>[],
+): Promise<ReadonlyMap<string, ReadonlySet<ResourceIdentifier>>> {
+  const exchange = tokenExchangeFromJson(await findTokenExchange(db, tenant))
+  const known = await findResources(db, resources)
+  return new Map(known.map(({ id, identifier }) => [id, reachedFrom(exchange, identifier)]))
 }
 
 type ToldGrant = ChangedGrant & { readonly barrierAt: Instant | undefined; readonly subject: string | undefined }

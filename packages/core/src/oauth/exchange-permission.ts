@@ -64,6 +64,14 @@ export function tokenExchangeFromJson(json: unknown): TokenExchange {
   return parsed.success ? (parsed.data as unknown as TokenExchange) : nothing
 }
 
+/** The resources whose servers may have a token that was exchanged for one of this resource, however often it was; this one among them. */
+export function reachedFrom({ permissions }: TokenExchange, resource: ResourceIdentifier): ReadonlySet<ResourceIdentifier> {
+  const reached = new Set([resource])
+  // A set is walked to what is added on the way.
+  for (const at of reached) for (const { from, to } of permissions) if (from === at) reached.add(to)
+  return reached
+}
+
 /** What is asked for: by whom, with a token of which client for which resource, and for which. Resources by their identifiers. */
 export type AskedExchange = { readonly client: string; readonly from: string; readonly to: string; readonly issuedTo: string }
 

@@ -24,6 +24,7 @@ const ada = identityToJson({
 const evidence: GrantEvidence = {
   scopes: ['read', 'write'],
   subjectClaims: ada,
+  connectionId: undefined,
   directorySays: null,
   authentication,
   sessionStartedAt: now,
@@ -68,6 +69,15 @@ test.each([
   ],
 ] as const)('of a person’s grant: %s', (_says, rules, left) => {
   expect(settled(rules)).toEqual(left)
+})
+
+test('who was named by a trust has proved herself by it, and is of her own connection', () => {
+  const proven = { authentication: { ...authentication, acr: 'gold' }, connectionId: 'trust' as never }
+  const gold = (id: string) => `strength: [{ name: gold, connection: ${id}, acr: gold, means: multi_factor }]`
+  const strong = (id: string) => settled(`${everybody('read')}\n${gold(id)}\nmfa: [{ name: strong, strength: multi_factor }]`, proven)
+  expect([strong('c'), strong('trust')]).toEqual(['ended', ['read']])
+  const hers = everybody('read').replace('everyone: true', `when: "subject.connection == 'c' && auth.connection == 'trust'"`)
+  expect([settled(hers, proven), settled(hers)]).toEqual([['read'], 'ended'])
 })
 
 test('the end that a directory names binds what is decided again, and what is privileged waits after a reset', () => {

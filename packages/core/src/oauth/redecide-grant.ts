@@ -24,6 +24,8 @@ export type GrantEvidence = {
   readonly scopes: readonly string[]
   /** The claims of its person as they are now, as JSON. `undefined`: a client holds it in its own name. */
   readonly subjectClaims: unknown
+  /** By which she proved who she is: where an assertion named her, the trust, and else her own. `undefined`: nobody did. */
+  readonly connectionId: ConnectionId | undefined
   /** What her directory says beside them, as `withDirectory` reads it. */
   readonly directorySays: unknown
   /** Of the login behind this grant, not of a later one elsewhere. */
@@ -117,12 +119,18 @@ export function inputAbout(
 const startOf = ({ sessionStartedAt, authentication, createdAt }: GrantEvidence): Instant =>
   sessionStartedAt ?? authentication.authenticatedAt ?? createdAt
 
-/** When the IdP ends its session, the claims tell of her latest login; the end of this grant holds what was told at its own. */
+/**
+ * What she proved, and by whom; what she is, her own connection says. When the IdP ends its session, the claims tell of her latest login; the end of
+ * this grant holds what was told at its own.
+ */
 const identityBehind = (
   identity: NormalizedIdentity,
-  { authentication }: GrantEvidence,
+  { authentication, connectionId = identity.connectionId }: GrantEvidence,
   domains: RedecisionGround['domains'],
-): NormalizedIdentity => ({ ...withVerifiedAddress(identity, domains), authentication, sessionExpiresAt: undefined })
+): NormalizedIdentity => ({
+  ...withVerifiedAddress(identity, domains),
+  ...{ authentication, connectionId, personConnectionId: identity.connectionId, sessionExpiresAt: undefined },
+})
 
 /** The same of a grant that a client holds in its own name: it is asked for anew with every token, so it has no refresh to wait for. */
 function redecideOwnGrant(

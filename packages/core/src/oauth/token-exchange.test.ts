@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { instant, toSeconds } from '../instant.js'
 import type { ClientId, Scope } from '../tenant/ids.js'
 import { buildActor } from './actor.js'
-import { exchangeLimits, findPermission, tokenExchangeFromJson, tokenExchangeShape } from './exchange-permission.js'
+import { exchangeLimits, findPermission, reachedFrom, tokenExchangeFromJson, tokenExchangeShape } from './exchange-permission.js'
 import { narrowToExchanged, readSubjectToken } from './token-exchange.js'
 import { parseTokenRequest } from './token-request.js'
 
@@ -66,6 +66,14 @@ test.each([
 ])('a permission counts: $found, when $when', ({ given, change, found }) => {
   const exchange = tokenExchangeFromJson({ permissions: [given] })
   expect(findPermission(exchange, { ...asked, ...change }) !== undefined).toBe(found)
+})
+
+test('what a token may come to by exchanges is reached in any number of steps, round and round, and from nowhere else', () => {
+  const steps = (...pairs: readonly (readonly [string, string])[]) =>
+    tokenExchangeFromJson({ permissions: pairs.map(([from, to]) => ({ ...permission, from, to })) })
+  const reached = (from: string) =>
+    [...reachedFrom(steps(['b', 'c'], ['a', 'b'], ['c', 'a'], ['x', 'a'], ['a', 'a']), from as never)].sort()
+  expect([reached('a'), reached('x'), reached('y')]).toEqual([['a', 'b', 'c'], ['a', 'b', 'c', 'x'], ['y']])
 })
 
 test.each([
