@@ -62,32 +62,34 @@ export async function lockResourcesOfIssuer(
   return rows
 }
 
-const isOfThese = '(r.tenant_id, r.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))'
 type TheseResources = readonly Pick<ToldResource, 'tenantId' | 'id'>[]
 const idsOf = (resources: TheseResources) => [resources.map(({ tenantId }) => tenantId), resources.map(({ id }) => id)]
+const these = 'SELECT * FROM unnest($1::uuid[], $2::uuid[])'
 
 /** By what they are called, which never changes. Locks nothing. */
 export async function findResources(db: AcrossDb, resources: TheseResources): Promise<readonly ToldResource[]> {
-  const text = `SELECT r.tenant_id AS "tenantId", r.id, r.identifier FROM resources r WHERE ${isOfThese}`
+  const text = `SELECT tenant_id AS "tenantId", id, identifier FROM resources WHERE (tenant_id, id) IN (${these})`
   return (await db.query<ToldResource>(text, idsOf(resources))).rows
+}
+
+export type WantedResources = {
+  readonly these: TheseResources
+  readonly named: readonly ResourceIdentifier[]
+  readonly now: Instant
 }
 
 /**
  * These, and whichever of `named` an issuer of the tenant may mint for, or one of its living grants is for: in the one order in which everybody
- * locks them.
+ * locks them. Each is found by an index.
  */
-export async function lockResources(
-  db: AcrossDb,
-  tenant: TenantId,
-  { these, named, now }: { readonly these: TheseResources; readonly named: readonly ResourceIdentifier[]; readonly now: Instant },
-): Promise<readonly ToldResource[]> {
+export async function lockResources(db: AcrossDb, tenant: TenantId, wanted: WantedResources): Promise<readonly ToldResource[]> {
   const { rows } = await db.query<ToldResource>(
-    `SELECT r.tenant_id AS "tenantId", r.id, r.identifier FROM resources r
-      WHERE ${isOfThese} OR r.identifier = ANY ($3) AND (
+    `SELECT tenant_id AS "tenantId", id, identifier FROM resources
+      WHERE (tenant_id, id) IN (${these} UNION SELECT r.tenant_id, r.id FROM resources r WHERE r.identifier = ANY ($3) AND (
         EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $4)
-        OR EXISTS (SELECT 1 FROM grants g WHERE g.tenant_id = $4 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $5))
-      ORDER BY r.tenant_id, r.id FOR UPDATE OF r`,
-    [...idsOf(these), named, tenant, toTimestamp(now)],
+        OR EXISTS (SELECT 1 FROM grants g WHERE g.tenant_id = $4 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $5)))
+      ORDER BY tenant_id, id FOR UPDATE`,
+    [...idsOf(wanted.these), wanted.named, tenant, toTimestamp(wanted.now)],
   )
   return rows
 }
