@@ -1,6 +1,6 @@
 /** Clients that register themselves: what they are told, what they may change, and what is worth nothing without their token. */
 import assert from 'node:assert/strict'
-import { type Answered, type Requirement, refusedWith, type StatementChange, type Target } from './requirement.js'
+import { type Answered, authorizeUrl, type Requirement, refusedWith, type StatementChange, type Target } from './requirement.js'
 
 const metadata = {
   client_name: 'Conformance',
@@ -107,6 +107,23 @@ export const registrationRequirements: readonly Requirement[] = [
     ask: async (target) => {
       refusedWith(await register(target, { ...metadata, redirect_uris: ['http://client.example/callback'] }), ['invalid_redirect_uri'])
       refusedWith(await register(target, { ...metadata, token_endpoint_auth_method: 'unheard_of' }), ['invalid_client_metadata'])
+    },
+  },
+  {
+    section: 'RFC 7591 §2',
+    level: 'MUST NOT',
+    says: 'sends a person’s browser to the host that a client names for its logo',
+    ask: async (target) => {
+      const logo = 'https://logo.client.example/logo.png'
+      const { json } = await register(target, { ...metadata, logo_uri: logo })
+      assert.equal(json['logo_uri'], logo)
+      const asked = { client_id: String(json['client_id']), redirect_uri: metadata.redirect_uris[0] }
+      const begun = await fetch(authorizeUrl(target, asked), { redirect: 'manual' })
+      const cookie = begun.headers.getSetCookie().map((one) => one.split(';')[0])
+      const page = await fetch(new URL(begun.headers.get('location') ?? '', target.issuer), { headers: { cookie: cookie.join('; ') } })
+      assert.equal(page.status, 200)
+      assert.doesNotMatch(await page.text(), /logo\.client\.example|<img/)
+      assert.doesNotMatch(page.headers.get('content-security-policy') ?? '', /img-src [^;]*(https?:|\*|data:)/)
     },
   },
   {

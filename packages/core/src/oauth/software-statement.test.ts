@@ -37,6 +37,8 @@ describe('a registration', () => {
     })
     expect(withStatement({ jwks_uri: 'https://evil.example' }, claimsOf({ jwks })).body).toEqual({ jwks })
     expect(withStatement({ jwks }, claimsOf({ client_name: 'Reader' })).body).toEqual({ jwks, client_name: 'Reader' })
+    const name = { tls_client_auth_subject_dn: 'CN=reader' }
+    expect(withStatement({ tls_client_auth_san_dns: 'evil.example' }, claimsOf(name)).body).toEqual(name)
   })
 
   test.each([
@@ -69,6 +71,12 @@ describe('a registration', () => {
       is: false,
     },
     { what: 'it brings keys of its own', plain: { jwks: {} }, claims: { redirect_uris: redirects }, is: false },
+    {
+      what: 'it names its own certificate',
+      plain: { tls_client_auth_san_dns: 'evil.example' },
+      claims: { redirect_uris: redirects },
+      is: false,
+    },
     { what: 'it hears of logouts where it likes', plain: { backchannel_logout_uri: 'x' }, claims: { redirect_uris: redirects }, is: false },
   ])('is vouched for ($is) where $what', ({ plain, claims, is }) => {
     expect(withStatement(plain, claimsOf(claims)).isVouchedFor).toBe(is)

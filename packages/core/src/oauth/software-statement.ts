@@ -41,8 +41,14 @@ export type StatedRegistration = {
   readonly isVouchedFor: boolean
 }
 
-/** In one member or the other: of a client whose keys are stated, no others are registered beside them. */
-const keyMembers: readonly string[] = ['jwks', 'jwks_uri']
+/** RFC 8705 §2.1.2. Where clients cannot prove themselves by a certificate, nothing comes of them. */
+const certificateNames: readonly string[] = ['subject_dn', 'san_dns', 'san_uri', 'san_ip', 'san_email'].map(
+  (kind) => `tls_client_auth_${kind}`,
+)
+const statable: readonly string[] = [...new Set([...registrationMembers, ...certificateNames])]
+
+/** Of each of these a client has one: where that is stated, no other is registered beside it. */
+const oneOf: readonly (readonly string[])[] = [['jwks', 'jwks_uri'], certificateNames]
 
 /** What an admin judges of a client, by its names on the wire: `judgedMembers`. */
 const judgedOnTheWire: readonly string[] = [
@@ -55,15 +61,14 @@ const judgedOnTheWire: readonly string[] = [
   'jwks_uri',
   'backchannel_logout_uri',
   'post_logout_redirect_uris',
+  ...certificateNames,
 ]
 
 /** @spec RFC 7591 §2.3, §3.1.1 values of the statement take precedence over plain ones */
 export function withStatement(body: unknown, claims: ReadonlyMap<string, unknown>): StatedRegistration {
-  const said = registrationMembers.filter((name) => claims.has(name))
-  const statesKeys = keyMembers.some((name) => said.includes(name))
-  const plain = Object.entries(membersOf(body)).filter(
-    ([name]) => name !== 'software_statement' && !(statesKeys && keyMembers.includes(name)),
-  )
+  const said = statable.filter((name) => claims.has(name))
+  const replaced = oneOf.filter((members) => members.some((name) => said.includes(name))).flat()
+  const plain = Object.entries(membersOf(body)).filter(([name]) => name !== 'software_statement' && !replaced.includes(name))
   const stated = new Set(said)
   return {
     body: Object.fromEntries([...plain, ...said.map((name) => [name, claims.get(name)] as const)]),
