@@ -42,6 +42,8 @@ export const redactedNames = [
   'authorization',
   'cookie',
   'set-cookie',
+  'drawbridge-proxy-secret',
+  'proxySecrets',
   'privateKey',
   'private_key',
   'masterKey',

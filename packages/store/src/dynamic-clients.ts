@@ -7,6 +7,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
 import { registrationLimits } from '@drawbridge/core/oauth/client-registration'
+import { isLiving } from '@drawbridge/core/oauth/client-secret'
 import type { StatedSoftware } from '@drawbridge/core/oauth/software-statement'
 import type { ClientId, CredentialHash, IssuerId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { WhichClient } from './admin-clients.js'
@@ -112,10 +113,10 @@ function toRegistration(row: RegistrationRow): Registration {
 }
 
 /** The secret that the client named stays as it is, until its end; a new one takes the place of all. */
-const kept = (member: string) =>
+const ofTheKept = (member: string) =>
   `CASE WHEN $8 = secret_hash THEN secret_${member} WHEN $8 = second_secret_hash THEN second_secret_${member} END`
-const secretSaid = `secret_hash = $8, secret_created_at = CASE WHEN $8 IN (secret_hash, second_secret_hash) THEN ${kept('created_at')} WHEN $8 IS NOT NULL THEN $25 END,
-    secret_expires_at = ${kept('expires_at')}, secret_used_at = ${kept('used_at')},
+const secretSaid = `secret_hash = $8, secret_created_at = CASE WHEN $8 IN (secret_hash, second_secret_hash) THEN ${ofTheKept('created_at')} WHEN $8 IS NOT NULL THEN $25 END,
+    secret_expires_at = ${ofTheKept('expires_at')}, secret_used_at = ${ofTheKept('used_at')},
     second_secret_hash = NULL, second_secret_created_at = NULL, second_secret_expires_at = NULL, second_secret_used_at = NULL`
 
 const updateText = `UPDATE clients SET name = $4, redirect_uris = $5, grant_types = $6, token_endpoint_auth_method = $7, jwks = $9::jsonb, ${secretSaid},
@@ -137,22 +138,31 @@ const updateValues = (tenant: TenantId, draft: RegistrationDraft): readonly unkn
   draft.logoUri ?? null,
 ]
 
+export type Replacement = {
+  /** By which the client proved that the registration is its own. */
+  readonly token: CredentialHash
+  /** Of its secrets the one that it goes on with; `undefined`: it gets another, or needs none. */
+  readonly kept: CredentialHash | undefined
+  readonly draft: RegistrationDraft
+}
+
 /**
  * Everything that the client says of itself, said anew by whoever holds its token, which dies by it. What the admin says of it stays, but for an approval
- * of something else. Undefined: it is not the token any more, so of two that come with the same one nothing is left of the other.
+ * of something else. `token_gone`: it is not the token any more, so of two that come with the same one nothing is left of the other. `secret_gone`: what
+ * was to be kept has been withdrawn, or has lapsed, since it was looked at.
  */
 export async function replaceRegistration(
   db: Db,
   tenant: TenantId,
-  token: CredentialHash,
-  draft: RegistrationDraft,
-): Promise<{ readonly before: Client; readonly client: Client } | undefined> {
+  { token, kept, draft }: Replacement,
+): Promise<{ readonly before: Client; readonly client: Client } | 'token_gone' | 'secret_gone'> {
   const { rows: found } = await db.query<RegistrationRow>(
     `${findText} AND registration_token_hash = $4 AND blocked_at IS NULL FOR UPDATE`,
     [...[tenant, draft.issuerId, draft.id], token],
   )
-  if (!found[0]) return undefined
+  if (!found[0]) return 'token_gone'
   const before = toClient(found[0])
+  if (kept && !before.secrets.some((secret) => secret.hash.equals(kept) && isLiving(secret, draft.now))) return 'secret_gone'
   const digests = digestsOf(draft)
   const lost = before.preApproved ? lossOf(before, found[0].approved_digests ?? digestsOf(before), { digests, at: draft.now }) : undefined
   const { rows } = await db.query<ClientRow>(updateText, [

@@ -1,5 +1,7 @@
 /** A client is moved from one secret to another without a gap. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { ok } from '@drawbridge/core/result'
+import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
@@ -12,6 +14,8 @@ let broker: TestBroker
 let other: TestBroker
 let acme: ATenant
 let now: Instant = instant(Date.now())
+/** What happens while a client's host takes its time to answer. */
+let whileItFetches: () => Promise<unknown> = async () => undefined
 const told = toldRefusals()
 
 beforeAll(async () => {
@@ -24,7 +28,11 @@ beforeAll(async () => {
     [acme.tenantId, acme.resourceId],
   )
   const clock = { now: () => now }
-  broker = await aBroker(fixture.database, { clock, metrics: told.metrics })
+  const fetchSafely: FetchSafely = async () => {
+    await whileItFetches()
+    return ok({ status: 200, headers: {}, body: Buffer.from(JSON.stringify(['https://app.example/cb'])) })
+  }
+  broker = await aBroker(fixture.database, { clock, metrics: told.metrics, fetchSafely })
   await aTokenKey(fixture, broker, acme)
   other = await aBroker(fixture.database, { clock })
 })
@@ -233,5 +241,28 @@ describe('a client that registered itself', () => {
     expect(await replaced.json()).toMatchObject({ client_secret: own, client_secret_expires_at: Math.floor(Date.parse(end) / 1000) })
     expect(await secretsOf(id)).toMatchObject([{ id: secrets[0]?.id, createdAt: secrets[0]?.createdAt, expiresAt: end }])
     expect([await token(id, own, broker, 'revoke'), await token(id, added, broker, 'revoke')]).toEqual([200, 401])
+  })
+
+  it.each([
+    { what: 'withdraws it', act: (id: string, own: string) => call('DELETE', `/${id}/secrets/${own}`), left: 1 },
+    { what: 'gives the client another in its place', act: (id: string) => call('POST', `/${id}/secret`), left: 1 },
+  ])('does not bring back the secret that it keeps, where an admin $what meanwhile', async ({ act, left }) => {
+    const registered = await register()
+    const id = registered['client_id'] as string
+    const own = registered['client_secret'] as string
+    const { secrets } = await add(id)
+    whileItFetches = () => act(id, String(secrets[0]?.id))
+    const replaced = await fetch(`${broker.url}/t/acme/register/${id}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${registered['registration_access_token']}` },
+      body: JSON.stringify({
+        ...{ client_id: id, client_secret: own, redirect_uris: ['https://app.example/cb'] },
+        ...{ subject_type: 'pairwise', sector_identifier_uri: 'https://app.example/sector' },
+      }),
+    })
+    whileItFetches = async () => undefined
+    expect([replaced.status, await replaced.json()]).toMatchObject([400, { error: 'invalid_client_metadata' }])
+    expect(await token(id, own, broker, 'revoke')).toBe(401)
+    expect(await secretsOf(id)).toHaveLength(left)
   })
 })

@@ -95,17 +95,22 @@ const read = endpoint<undefined, Owner>({
   },
 })
 
-type Secret = { readonly shown: ShownSecret | undefined; readonly hash: CredentialHash | undefined }
+type Secret = {
+  readonly shown: ShownSecret | undefined
+  readonly hash: CredentialHash | undefined
+  /** It is one that the client has. */
+  readonly isKept: boolean
+}
 
 /** Undefined: the client names a secret that it does not have. RFC 7592 §2.2 */
 function secretAfter({ client }: Owner, { metadata, keptSecret }: RegistrationUpdate, deps: BrokerDeps): Secret | undefined {
   const hash = keptSecret === undefined ? undefined : hashCredential(keptSecret)
   const kept = hash && client.secrets.find((secret) => sameHash(hash, secret.hash) && isLiving(secret, deps.clock.now()))
   if (hash && !kept) return undefined
-  if (!metadata.authMethod.startsWith('client_secret_')) return { shown: undefined, hash: undefined }
-  if (kept && keptSecret !== undefined) return { shown: { secret: keptSecret, expiresAt: kept.expiresAt }, hash: kept.hash }
+  if (!metadata.authMethod.startsWith('client_secret_')) return { shown: undefined, hash: undefined, isKept: false }
+  if (kept && keptSecret !== undefined) return { shown: { secret: keptSecret, expiresAt: kept.expiresAt }, hash: kept.hash, isKept: true }
   const secret = deps.random.token()
-  return { shown: { secret, expiresAt: undefined }, hash: hashCredential(secret) }
+  return { shown: { secret, expiresAt: undefined }, hash: hashCredential(secret), isKept: false }
 }
 
 /**
@@ -147,15 +152,17 @@ const replace = endpoint<undefined, Owner>({
       software,
       now,
     }
-    const isReplaced = await inTenant(deps.database, tenant.id, async (db) => {
-      const replaced = await replaceRegistration(db, tenant.id, tokenHash, draft)
-      if (!replaced) return false
+    const gone = await inTenant(deps.database, tenant.id, async (db) => {
+      const kept = secret.isKept ? secret.hash : undefined
+      const replaced = await replaceRegistration(db, tenant.id, { token: tokenHash, kept, draft })
+      if (typeof replaced === 'string') return replaced
       const changed = changedMembers(replaced.before, replaced.client)
       await tell(db, http, { kind: 'client.registration_changed', detail: { changed }, now })
       if (isAnotherClient(changed)) await raiseBarrier(db, http, deps, { reason: 'registration_changed', deactivate: false })
-      return true
+      return undefined
     })
-    if (!isReplaced) return refuse('registration_token_invalid')
+    if (gone === 'secret_gone') return refuse('registration_update_malformed', { field: 'client_secret' })
+    if (gone === 'token_gone') return refuse('registration_token_invalid')
     const shown = { ...metadata, subjectType: subjectTypeOf(draft) }
     return json(
       buildRegistrationAnswer(tenant, { id: client.id, metadata: shown, registrationToken, secret: secret.shown, software }),

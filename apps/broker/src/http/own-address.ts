@@ -2,8 +2,8 @@
 import type { BrokerDeps } from '../deps.js'
 
 /**
- * Every issuer of ours, of whichever tenant, is at our public origin; whatever the path, nothing at it is a stranger's. What cannot be read as an
- * address counts as ours. security.md §11
+ * Every issuer of ours, of whichever tenant, is at our public origin, and may be reached at the one that asks for certificates; whatever the path,
+ * nothing there is a stranger's. What cannot be read as an address counts as ours. security.md §11
  */
-export const isOwnAddress = ({ settings }: Pick<BrokerDeps, 'settings'>, url: string): boolean =>
-  !URL.canParse(url) || new URL(url).origin === new URL(settings.publicUrl).origin
+export const isOwnAddress = ({ settings: { publicUrl, mtlsUrl } }: Pick<BrokerDeps, 'settings'>, url: string): boolean =>
+  !URL.canParse(url) || [publicUrl, mtlsUrl].some((own) => own !== undefined && new URL(own).origin === new URL(url).origin)
