@@ -50,6 +50,7 @@ import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider
 import { type SoftwareStatements, softwareStatementsFromJson } from '@drawbridge/upstream/software-statement/statement-issuers'
 import { createAbsentSlugs } from './absent-slugs.js'
 import { createLatestUsed } from './latest-used.js'
+import { lazily, once } from './lazily.js'
 import { createRounds } from './rounds.js'
 import { samlKeysOf } from './saml-keys.js'
 import { createPolicyCompiler, type PolicyCompiler } from './tenant-policy.js'
@@ -367,20 +368,6 @@ export function issuerOf(
   const connection = connections.find(({ id, disabled }) => id === from.keysOf && !disabled)?.configuration
   if (!connection?.ok || connection.value.kind !== 'saml') return undefined
   return { issuer: connection.value.idpEntityId, certificates: connection.value.certificates }
-}
-
-/** Opens keys at first use and once: a tenant that signs nothing costs nothing. */
-function lazily<T>(make: (name: string) => T): (name: string) => T {
-  const made = new Map<string, T>()
-  return (name) => {
-    if (!made.has(name)) made.set(name, make(name))
-    return made.get(name) as T
-  }
-}
-
-function once<T>(make: () => T): () => T {
-  const made = lazily(make)
-  return () => made('')
 }
 
 function activeKey(deps: ConfigurationDeps, keys: readonly StoredSigningKey[], purpose: string): SigningKey {
