@@ -35,6 +35,8 @@ beforeAll(async () => {
   idp = anIdp(() => now)
   broker = await aBroker(fixture.database, { clock: { now: () => now }, connectorFor: idp.connectorFor })
   call = anAdmin(broker)
+  // Whose paths are unknown before.
+  expect((await call('POST', '/front-issuer')).status).toBe(201)
   const { tenant, ...change } = keyChangeOf(broker.deps, (await broker.deps.configuration.find('acme')) as ResolvedTenant)
   await inTenant(fixture.database, tenant, (db) => ensureSigningKeys(db, tenant, { ...change, purpose: 'tokens' }))
 })
