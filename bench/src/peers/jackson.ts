@@ -1,25 +1,20 @@
 /** The nearest peer, driven through the same logins as we are: one server on the same PostgreSQL, the same IdPs, the same browser. */
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { openBrowser } from '@drawbridge/simulator/browser'
-import { freePort } from '@drawbridge/store/embedded-postgres'
 import { aChallenge, aVerifier } from '@drawbridge/testkit/a-grant'
-import { asOwner } from '@drawbridge/testkit/database'
 import { asParameter } from '../bench-idp.js'
 import { codeOf, expectRedirect, posted } from '../browser-steps.js'
 import { type Answered, createSender, loop, measure, type Sender, type Workload } from '../closed-loop.js'
 import type { Column, Figure } from '../federation.js'
 import { type FederationRow, federationRows, federationSizes, next } from '../federation-workloads.js'
 import type { Laboratory } from '../laboratory.js'
-import { stopChild } from '../server-process.js'
 import { uncounted } from '../statement-count.js'
 import type { JacksonReady, JacksonSetting } from './jackson-server.js'
 import { tamper } from './libraries.js'
+import { type PeerServer, startPeer } from './peer-server.js'
 
 const redirectUri = 'https://client.bench.example/callback'
 const rounds = 5
-type Server = JacksonReady & { readonly url: string; readonly pid: number; stop(): Promise<void> }
+type Server = PeerServer<JacksonReady>
 
 export async function measureJackson(laboratory: Laboratory, folder: string, isTrial: boolean): Promise<Column> {
   const server = await startJackson(laboratory, folder)
@@ -39,22 +34,17 @@ export async function measureJackson(laboratory: Laboratory, folder: string, isT
   }
 }
 
-async function startJackson({ fixture, simulator, idp }: Laboratory, folder: string): Promise<Server> {
-  await asOwner(fixture.ownerUrl, 'CREATE DATABASE jackson')
-  const databaseUrl = new URL(fixture.ownerUrl)
-  databaseUrl.pathname = '/jackson'
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
-  simulator.connect('globex', { oidcRedirectUri: `${url}/oidc` })
-  const oidc = { issuer: simulator.oidcIssuer('globex'), ...simulator.oidcClient('globex') }
-  const setting: JacksonSetting = { folder, port, databaseUrl: databaseUrl.href, samlMetadata: idp.metadata, oidc, redirectUri }
-  const program = fileURLToPath(new URL('jackson-server.js', import.meta.url))
-  const child = spawn(process.execPath, [program, JSON.stringify(setting)], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const ready = await new Promise<JacksonReady>((resolve, reject) => {
-    createInterface(child.stdout).on('line', (line) => line.startsWith('{') && resolve(JSON.parse(line) as JacksonReady))
-    child.once('exit', (code) => reject(new Error(`Jackson ended with ${code} before it listened`)))
-  })
-  return { ...ready, url, pid: child.pid as number, stop: () => stopChild(child) }
+function startJackson(laboratory: Laboratory, folder: string): Promise<Server> {
+  const { simulator, idp } = laboratory
+  return startPeer(
+    laboratory,
+    { database: 'jackson', program: 'jackson-server.js', says: true },
+    ({ port, databaseUrl, url }): JacksonSetting => {
+      simulator.connect('globex', { oidcRedirectUri: `${url}/oidc` })
+      const oidc = { issuer: simulator.oidcIssuer('globex'), ...simulator.oidcClient('globex') }
+      return { folder, port, databaseUrl, samlMetadata: idp.metadata, oidc, redirectUri }
+    },
+  )
 }
 
 type Running = { readonly laboratory: Laboratory; readonly server: Server; readonly sender: Sender }
@@ -85,7 +75,7 @@ async function redeem({ sender }: Running, code: string): Promise<void> {
 
 /** Who accepts a changed response has not looked, and has no figure. */
 async function expectTamperedRefused(jackson: Running): Promise<void> {
-  const form = signIn(jackson, await goOut(jackson, jackson.server.samlClientId))
+  const form = signIn(jackson, await goOut(jackson, jackson.server.ready.samlClientId))
   form.set('SAMLResponse', tamper(form.get('SAMLResponse') ?? ''))
   const answered = await jackson.sender.send(posted('/saml', form))
   const { location } = answered.headers
@@ -108,7 +98,7 @@ function workloads(jackson: Running, isTrial: boolean): readonly Row[] {
     const waiting: URLSearchParams[] = []
     const made: Row = row(name, {
       prepare: async () => {
-        const goAndSignIn = async () => void waiting.push(signIn(jackson, await goOut(jackson, server.samlClientId), encryptTo))
+        const goAndSignIn = async () => void waiting.push(signIn(jackson, await goOut(jackson, server.ready.samlClientId), encryptTo))
         await loop(goAndSignIn, 0, made.warmUp + rounds * made.perRound)
       },
       run: async () => void (await comeHome(jackson, next(waiting))),
@@ -116,15 +106,15 @@ function workloads(jackson: Running, isTrial: boolean): readonly Row[] {
     return made
   }
   return [
-    row('authorize', { run: async () => void (await goOut(jackson, server.samlClientId)) }),
+    row('authorize', { run: async () => void (await goOut(jackson, server.ready.samlClientId)) }),
     wayHome('signed'),
-    wayHome('encrypted', server.encryptTo),
+    wayHome('encrypted', server.ready.encryptTo),
     row('saml', {
-      run: async () => redeem(jackson, await comeHome(jackson, signIn(jackson, await goOut(jackson, server.samlClientId)))),
+      run: async () => redeem(jackson, await comeHome(jackson, signIn(jackson, await goOut(jackson, server.ready.samlClientId)))),
     }),
     row('oidc', {
       run: async () => {
-        const out = await goOut(jackson, server.oidcClientId)
+        const out = await goOut(jackson, server.ready.oidcClientId)
         const back = new URL((await openBrowser({ stopAt: `${server.url}/oidc` }).open(String(out.headers.location))).url)
         const home = expectRedirect(await sender.send({ method: 'GET', path: back.pathname + back.search }))
         await redeem(jackson, codeOf(home))

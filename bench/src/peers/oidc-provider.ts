@@ -1,9 +1,5 @@
 /** The peer's authorization server on the same PostgreSQL, asked the same, in the same order and the same numbers. */
-import { spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { freePort } from '@drawbridge/store/embedded-postgres'
 import { aChallenge, aVerifier } from '@drawbridge/testkit/a-grant'
 import { asOwner } from '@drawbridge/testkit/database'
 import { codeOf, cookiesOf, expectRedirect, posted } from '../browser-steps.js'
@@ -13,9 +9,9 @@ import { loginRow, loginSize } from '../login-workloads.js'
 import { assertionFor, keyedJwk, robotSecret } from '../machine-clients.js'
 import { expectOk, oauthSizes, rounds, taken } from '../oauth-workloads.js'
 import { residentBytesOf } from '../process-figures.js'
-import { stopChild } from '../server-process.js'
 import { uncounted } from '../statement-count.js'
 import type { ProviderSetting } from './oidc-provider-server.js'
+import { startPeer } from './peer-server.js'
 
 const resource = 'https://mcp.bench.example/mcp'
 /** Its tokens are opaque there: of signed ones it cannot tell whether they live. */
@@ -28,36 +24,31 @@ type Peer = { readonly sender: Sender; readonly issuer: string; readonly laborat
 export type PeerFigures = { readonly measured: readonly Measured[]; readonly residentBytes: number }
 
 export async function measureOidcProvider(laboratory: Laboratory, folder: string, isTrial: boolean): Promise<PeerFigures> {
-  await asOwner(laboratory.fixture.ownerUrl, 'CREATE DATABASE oidc_provider')
-  const databaseUrl = new URL(laboratory.fixture.ownerUrl)
-  databaseUrl.pathname = '/oidc_provider'
-  const port = await freePort()
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const signingJwk = { ...privateKey.export({ format: 'jwk' }), alg: 'ES256', use: 'sig' }
-  const setting: ProviderSetting = {
-    ...{ folder, port, databaseUrl: databaseUrl.href, resource, opaqueResource, redirectUri, robotSecret },
-    keyedJwk: { ...keyedJwk },
-    signingJwk,
-  }
-  const program = fileURLToPath(new URL('oidc-provider-server.js', import.meta.url))
-  const child = spawn(process.execPath, [program, JSON.stringify(setting)], { stdio: ['ignore', 'pipe', 'ignore'] })
-  const sender = createSender(`http://127.0.0.1:${port}`)
+  // It warns of this version of Node and of its pages for development.
+  const program = { database: 'oidc_provider', program: 'oidc-provider-server.js', says: false }
+  const server = await startPeer(
+    laboratory,
+    program,
+    ({ port, databaseUrl }): ProviderSetting => ({
+      ...{ folder, port, databaseUrl, resource, opaqueResource, redirectUri, robotSecret },
+      ...{ keyedJwk: { ...keyedJwk }, signingJwk },
+    }),
+  )
+  const sender = createSender(server.url)
+  const analyze = () => asOwner(server.databaseUrl, 'ANALYZE').then(() => undefined)
+  const watched = { serverPid: server.pid, databasePid: laboratory.databasePid, counter: { ...uncounted, analyze } }
   try {
-    await new Promise<void>((resolve, reject) => {
-      createInterface(child.stdout).on('line', (line) => line === '{}' && resolve())
-      child.once('exit', (code) => reject(new Error(`oidc-provider ended with ${code} before it listened`)))
-    })
-    const serverPid = child.pid as number
-    const analyze = () => asOwner(databaseUrl.href, 'ANALYZE').then(() => undefined)
     const measured: Measured[] = []
-    for (const workload of workloadsOf({ sender, issuer: `http://localhost:${port}`, laboratory }, isTrial)) {
+    for (const workload of workloadsOf({ sender, issuer: `http://localhost:${server.port}`, laboratory }, isTrial)) {
       console.error(`  oidc-provider: ${workload.name} …`)
-      measured.push(await measure(workload, { serverPid, databasePid: laboratory.databasePid, counter: { ...uncounted, analyze } }))
+      measured.push(await measure(workload, watched))
     }
-    return { measured, residentBytes: residentBytesOf(serverPid) }
+    return { measured, residentBytes: residentBytesOf(server.pid) }
   } finally {
     sender.close()
-    await stopChild(child)
+    await server.stop()
   }
 }
 
