@@ -3,21 +3,25 @@
  * decided was decided on what is so now. It writes the trail and nothing else: what the server makes of the assertion is not ours.
  *
  * The first run carries no decision and tells what policy needs, the second issues, as with `exchange-token`. A refresh token is looked at and not
- * used up; one that was rotated is dead here.
+ * used up; one that would get nothing at a refresh gets nothing here. One that was rotated is a replay as there (`refresh-tokens`): inside the grace
+ * it is refused, and afterwards, or without the key that its successor was bound to, it was in two hands and its grant ends. security.md §9
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Caller } from '@drawbridge/core/oauth/caller'
 import type { ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
+import { graceSeconds } from '@drawbridge/core/oauth/refresh-token'
 import type { ExchangeDenial } from '@drawbridge/core/oauth/token-exchange'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
 import type { CredentialHash, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
 import { directorySays } from './directory.js'
-import { type Asked, type GrantStateRow, grantStateColumns, grantStateJoins } from './grants.js'
+import { type Asked, type GrantStateRow, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
 import type { PersonRow } from './redecision.js'
 import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
+/** A token is bound to a key that was not proved now. */
+const isOfOtherKey = (boundKey: string): string => `${boundKey} <> COALESCE($21::text, '')`
 const proof = believedCte({ first: 22, issuer: '$4', when: `SELECT 1 FROM verdict WHERE verdict = 'issue'` })
 
 const issueStatement = hotStatement({
@@ -25,19 +29,24 @@ const issueStatement = hotStatement({
   tenantParameter: 1,
   text: `WITH ${callerCte({ issuer: '$4', client: '$5', version: '$6' })},
   token AS (
-    SELECT rt.grant_id, rt.expires_at, rt.rotated_at, rt.dpop_jkt FROM caller, refresh_tokens rt
+    SELECT rt.grant_id, rt.expires_at, rt.rotated_at, rt.dpop_jkt,
+      CASE WHEN rt.rotated_at IS NOT NULL THEN (SELECT heir.dpop_jkt FROM refresh_tokens heir
+      WHERE heir.tenant_id = $1 AND heir.token_hash = rt.successor_hash) END AS successor_jkt
+    FROM caller, refresh_tokens rt
     WHERE caller.is_current AND rt.tenant_id = $1 AND rt.token_hash = $7::bytea AND rt.issuer_id = $4),
   parent AS (
-    SELECT ${grantStateColumns}, g.expires_at, g.refresh_ends_at, s.factors_reset_at, s.deactivates_at
+    SELECT ${grantStateColumns}, g.expires_at, g.refresh_ends_at, g.refresh_ttl_seconds, s.factors_reset_at, s.deactivates_at
     FROM caller JOIN grants g ON g.tenant_id = $1 AND g.id = COALESCE($3::uuid, (SELECT grant_id FROM token)) AND g.issuer_id = $4 ${grantStateJoins}
     WHERE caller.is_current),
   verdict AS (
     SELECT CASE
       WHEN parent.client_id <> $5 THEN 'subject_token_of_other_client'
       WHEN parent.subject_id IS NULL THEN 'subject_token_of_no_person'
+      WHEN ${isOfOtherKey('token.dpop_jkt')} THEN 'subject_token_of_other_key'
+      WHEN token.rotated_at <= $2 - interval '${graceSeconds} seconds' OR ${isOfOtherKey('token.successor_jkt')} THEN 'subject_token_stolen'
       WHEN parent.grant_refusal IS NOT NULL THEN 'subject_token_dead'
-      WHEN $7::bytea IS NOT NULL AND (token.rotated_at IS NOT NULL OR LEAST(token.expires_at, parent.refresh_ends_at) <= $2) THEN 'subject_token_dead'
-      WHEN token.dpop_jkt IS NOT NULL AND token.dpop_jkt IS DISTINCT FROM $21 THEN 'subject_token_of_other_key'
+      WHEN $7::bytea IS NOT NULL AND (token.rotated_at IS NOT NULL OR LEAST(token.expires_at, parent.refresh_ends_at) <= $2
+        OR parent.refresh_ttl_seconds IS NULL OR NOT parent.client_refreshes) THEN 'subject_token_dead'
       WHEN $8::int < parent.tenant_now OR $9::int < parent.client_now OR $10::int < parent.connection_now OR $11::int < parent.subject_now
         OR $12::int < parent.grant_epoch THEN 'subject_token_dead'
       WHEN parent.unsettled OR $13::int IS DISTINCT FROM parent.configuration_version OR $14::int <> parent.grant_epoch
@@ -46,17 +55,19 @@ const issueStatement = hotStatement({
     END AS verdict FROM parent LEFT JOIN token ON true),
   ${proof.cte},
   outcome AS (SELECT CASE WHEN verdict = 'issue' AND NOT ${proof.holds} THEN 'dpop_proof_replayed' ELSE verdict END AS verdict FROM verdict),
+  ${revokeGrantCtes(`SELECT parent.grant_id FROM parent, outcome WHERE outcome.verdict = 'subject_token_stolen'`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$26::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'issue' THEN 'id_jag_issued' ELSE 'id_jag_refused' END, $4, parent.subject_id, $5, parent.connection_id,
-      parent.grant_id, $19, NULLIF(verdict, 'issue'), $20::jsonb || jsonb_strip_nulls(jsonb_build_object('why', parent.grant_refusal)), $24, $25
+      parent.grant_id, $19, NULLIF(verdict, 'issue'), $20::jsonb || jsonb_strip_nulls(jsonb_build_object('why', parent.grant_refusal,
+        'grantRevoked', CASE WHEN verdict = 'subject_token_stolen' THEN EXISTS (SELECT 1 FROM killed) END)), $24, $25
     FROM outcome, parent WHERE outcome.verdict <> 'decide_again')
   SELECT caller.is_current, outcome.verdict, parent.*,
     CASE WHEN outcome.verdict IN ('decide_again', 'issue') THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = parent.subject_id) END AS subject_claims,
     CASE WHEN outcome.verdict IN ('decide_again', 'issue') THEN (SELECT ${directorySays({ connection: 'p.connection_id', user: 'p.scim_user_id' })}
       FROM subjects p WHERE p.tenant_id = $1 AND p.id = parent.subject_id) END AS directory_says,
     CASE WHEN outcome.verdict = 'decide_again'
-      THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = parent.session_id) END AS session_started_at
+      THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = parent.session_id) END AS session_started_at, ${notified}
   FROM caller LEFT JOIN (parent CROSS JOIN outcome) ON true`,
 })
 
@@ -82,6 +93,8 @@ export type IssueIdJag = {
   /** A refresh token by its hash, or what an ID token says whose signature has held. */
   readonly subject: { readonly refreshTokenHash: CredentialHash } | { readonly grantId: string; readonly epochs: Epochs }
   readonly decided: IdJagDecided | undefined
+  /** Of the end of the grant, where the token was stolen. */
+  readonly eventId: string
   readonly now: Instant
   readonly asked: Asked
 }
@@ -94,6 +107,7 @@ type IdJagRefusal =
   | ExchangeDenial
   | 'subject_token_unknown'
   | 'subject_token_dead'
+  | 'subject_token_stolen'
   | 'subject_token_of_no_person'
   | 'subject_token_of_other_client'
   | 'subject_token_of_other_key'
@@ -106,7 +120,7 @@ export type IdJagIssued =
 
 type Row = IdJagGrant & { readonly is_current: boolean; readonly verdict: IdJagRefusal | 'decide_again' | 'issue' | null }
 
-/** Says whether it may be issued, and writes the trail. `client_changed` and `decide_again` have changed nothing. */
+/** Says whether it may be issued, and writes the trail; a stolen refresh token revokes its grant. `client_changed` and `decide_again` have changed nothing. */
 export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIssued> {
   const { caller, subject, decided, asked, provenKey } = issue
   const ofIdToken = 'grantId' in subject ? subject : undefined
@@ -123,7 +137,7 @@ export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIs
     ],
     ...[decided?.factorsResetAt === undefined ? null : toTimestamp(decided.factorsResetAt), decided?.refusal ?? null],
     ...[decided?.scopes ?? [], JSON.stringify(decided?.detail ?? {}), provenKey?.thumbprint ?? null],
-    ...[...proofParameters(provenKey), asked.requestId, asked.address],
+    ...[...proofParameters(provenKey), asked.requestId, asked.address, issue.eventId],
   ])
   const row = rows[0]
   if (!row?.is_current) return { kind: 'client_changed' }

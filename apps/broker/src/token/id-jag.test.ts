@@ -1,82 +1,30 @@
 /** A client that a person gave access to gets a signed word about her for a resource of another server, where an admin lets it; nothing is opened here. */
 import { addSeconds } from '@drawbridge/core/instant'
+import { tokenExchangeGrantType as exchange } from '@drawbridge/core/oauth/token-type'
 import { aDpopKey } from '@drawbridge/testkit/a-dpop-key'
 import { hashOf } from '@drawbridge/testkit/a-grant'
 import { publish } from '@drawbridge/testkit/a-login'
-import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
-import { type AnExchangeCompany, anExchangeCompany, basicOf } from '@drawbridge/testkit/an-exchange-company'
+import { type AnExchangeCompany, basicOf } from '@drawbridge/testkit/an-exchange-company'
+import {
+  type AnIdJagCompany,
+  anIdJagCompany,
+  audienceThere as audience,
+  resourceThere as resource,
+  tokenTypeOf,
+} from '@drawbridge/testkit/an-id-jag-company'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
-const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
-const typeOf = (name: string) => `urn:ietf:params:oauth:token-type:${name}`
-const audience = 'https://as.vendor.example'
-const resource = 'https://api.vendor.example/mcp'
+let jag: AnIdJagCompany
 let acme: AnExchangeCompany
-let call: Call
-let agent: string
 
 beforeAll(async () => {
-  acme = await anExchangeCompany()
-  call = anAdmin(acme.at.broker)
-  agent = acme.at.acme.clientId
-  await acme.owner(
-    `UPDATE clients SET token_endpoint_auth_method = 'client_secret_basic', secret_hash = $2, grant_types = $3 WHERE tenant_id = $1 AND client_id = $4`,
-    ...[hashOf('dbk_agent'), ['authorization_code', 'refresh_token', exchange], agent],
-  )
+  jag = await anIdJagCompany()
+  acme = jag.acme
 })
-const permission = (change: object = {}) => ({
-  ...{
-    client: agent,
-    audience,
-    clientThere: 'agent-there',
-    resource,
-    scopes: [
-      { name: 'read', tier: 'read' },
-      { name: 'write', tier: 'write' },
-    ],
-  },
-  ...change,
-})
-const permit = async (...permissions: object[]) => {
-  expect((await call('PUT', '/tenants/acme/id-jag-issuing', { permissions })).status).toBe(200)
-  acme.at.broker.deps.configuration.invalidate()
-}
-beforeEach(async () => {
-  await acme.begin()
-  await permit(permission())
-  acme.told.take()
-})
+beforeEach(() => jag.begin())
 afterAll(() => acme.at.close())
 
-const byAgent = () => basicOf(agent, 'dbk_agent')
-const signIn = (scope = 'openid read') => acme.signIn(scope, {}, byAgent())
-const ask = (
-  kind: 'refresh_token' | 'id_token',
-  token: unknown,
-  form: Record<string, string> = {},
-  headers: Record<string, string> = byAgent(),
-) => {
-  const asked = {
-    grant_type: exchange,
-    requested_token_type: typeOf('id-jag'),
-    subject_token: String(token),
-    subject_token_type: typeOf(kind),
-    audience,
-    resource,
-    ...form,
-  }
-  return acme.post('token', Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== '')), headers)
-}
-const refusalOf = async (asked: ReturnType<typeof ask>) => {
-  acme.told.take()
-  const { status, body } = await asked
-  return { status, error: body.error, reason: acme.told.take()[0] }
-}
-const trail = () =>
-  acme.owner(
-    `SELECT kind, reason, client_id, grant_id, subject_id, scopes, detail FROM audit_events WHERE tenant_id = $1 AND kind LIKE 'id_jag%' ORDER BY id DESC LIMIT 1`,
-  )
 const json = async (path: string) => {
   const answer = await fetch(`${acme.at.broker.url}${path}`)
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
@@ -86,11 +34,17 @@ describe('a client that may', () => {
   it.each(['refresh_token', 'id_token'] as const)(
     'gets one for its %s, which says who she is, for whom it is and what for',
     async (kind) => {
-      const tokens = await signIn()
-      const { status, body } = await ask(kind, tokens[kind])
+      const tokens = await jag.signIn()
+      const { status, body } = await jag.ask(kind, tokens[kind])
       expect([status, body]).toEqual([
         200,
-        { access_token: expect.any(String), issued_token_type: typeOf('id-jag'), token_type: 'N_A', expires_in: 300, scope: 'read write' },
+        {
+          access_token: expect.any(String),
+          issued_token_type: tokenTypeOf('id-jag'),
+          token_type: 'N_A',
+          expires_in: 300,
+          scope: 'read write',
+        },
       ])
       const keys = (await json('/t/acme/id-jag/jwks')).body as unknown as JSONWebKeySet
       const { payload, protectedHeader } = await jwtVerify(body.access_token, createLocalJWKSet(keys), {
@@ -105,11 +59,11 @@ describe('a client that may', () => {
       expect(payload).not.toHaveProperty('email')
       expect(payload).not.toHaveProperty('gid')
       expect(protectedHeader.kid).not.toBe(decodeProtectedHeader(tokens.access_token).kid)
-      expect(await trail()).toMatchObject([
+      expect(await jag.trail()).toMatchObject([
         {
           kind: 'id_jag_issued',
           reason: null,
-          client_id: agent,
+          client_id: jag.agent,
           grant_id: hers['gid'],
           subject_id: hers.sub,
           detail: { audience, resource },
@@ -120,20 +74,24 @@ describe('a client that may', () => {
   )
 
   it('uses its refresh token up by nothing of it', async () => {
-    const { refresh_token: token } = await signIn()
-    for (let round = 0; round < 3; round += 1) expect((await ask('refresh_token', token)).status).toBe(200)
-    expect((await acme.post('token', { grant_type: 'refresh_token', refresh_token: token }, byAgent())).status).toBe(200)
-    expect(await refusalOf(ask('refresh_token', token))).toEqual({ status: 400, error: 'invalid_request', reason: 'subject_token_dead' })
+    const { refresh_token: token } = await jag.signIn()
+    for (let round = 0; round < 3; round += 1) expect((await jag.ask('refresh_token', token)).status).toBe(200)
+    expect((await jag.refresh(token)).status).toBe(200)
+    expect(await jag.refusalOf(jag.ask('refresh_token', token))).toEqual({
+      status: 400,
+      error: 'invalid_request',
+      reason: 'subject_token_dead',
+    })
   })
 
   it('is granted what it asks for, and may leave out the resource where it has one alone', async () => {
-    const { refresh_token: token } = await signIn()
-    expect(decodeJwt((await ask('refresh_token', token, { scope: 'read', resource: '' })).body.access_token)).toMatchObject({
+    const { refresh_token: token } = await jag.signIn()
+    expect(decodeJwt((await jag.ask('refresh_token', token, { scope: 'read', resource: '' })).body.access_token)).toMatchObject({
       scope: 'read',
       resource,
     })
-    await permit(permission(), permission({ resource: 'https://other.vendor.example/mcp' }))
-    expect(await refusalOf(ask('refresh_token', token, { resource: '' }))).toMatchObject({
+    await jag.permit(jag.permission(), jag.permission({ resource: 'https://other.vendor.example/mcp' }))
+    expect(await jag.refusalOf(jag.ask('refresh_token', token, { resource: '' }))).toMatchObject({
       error: 'invalid_target',
       reason: 'id_jag_not_allowed',
     })
@@ -141,32 +99,34 @@ describe('a client that may', () => {
 
   it('has it bound to the key that it proves', async () => {
     const key = await aDpopKey()
-    const { refresh_token: token } = await signIn()
+    const { refresh_token: token } = await jag.signIn()
     const dpop = await key.prove({ url: `${acme.at.issuer}/token`, now: acme.now() })
-    const { body } = await ask('refresh_token', token, {}, { ...byAgent(), dpop })
+    const { body } = await jag.ask('refresh_token', token, {}, { ...jag.byAgent(), dpop })
     expect(decodeJwt(body.access_token)['cnf']).toEqual({ jkt: key.thumbprint })
-    expect(await refusalOf(ask('refresh_token', token, {}, { ...byAgent(), dpop }))).toMatchObject({ reason: 'dpop_proof_replayed' })
+    expect(await jag.refusalOf(jag.ask('refresh_token', token, {}, { ...jag.byAgent(), dpop }))).toMatchObject({
+      reason: 'dpop_proof_replayed',
+    })
   })
 
   it('tells her address where her tenant has clients told of it', async () => {
     acme.at.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd', 'otp'], email: 'ada@acme.example' }
     await acme.owner('UPDATE tenants SET told_of_people = $2 WHERE id = $1', JSON.stringify({ profile: true, email: true }))
     acme.at.broker.deps.configuration.invalidate()
-    const { refresh_token: token } = await signIn()
-    const claims = decodeJwt((await ask('refresh_token', token)).body.access_token)
+    const { refresh_token: token } = await jag.signIn()
+    const claims = decodeJwt((await jag.ask('refresh_token', token)).body.access_token)
     await acme.owner('UPDATE tenants SET told_of_people = NULL WHERE id = $1')
     expect(claims).toMatchObject({ email: 'ada@acme.example', email_verified: false })
     expect(claims).not.toHaveProperty('name')
   })
 
   it('gets one that ends with her grant', async () => {
-    const { refresh_token: token, access_token: access } = await signIn()
+    const { refresh_token: token, access_token: access } = await jag.signIn()
     await acme.owner(
       'UPDATE grants SET expires_at = $3 WHERE tenant_id = $1 AND id = $2',
       decodeJwt(access)['gid'],
       new Date(addSeconds(acme.now(), 40)),
     )
-    expect((await ask('refresh_token', token)).body['expires_in']).toBeLessThanOrEqual(40)
+    expect((await jag.ask('refresh_token', token)).body['expires_in']).toBeLessThanOrEqual(40)
   })
 })
 
@@ -187,29 +147,29 @@ describe('nothing is issued', () => {
     },
     { what: 'without an audience', form: { audience: '' }, reason: 'token_request_malformed' },
     { what: 'for more scopes', form: { scope: 'read admin' }, error: 'invalid_scope', reason: 'scope_widened' },
-    { what: 'for an access token', form: { subject_token_type: typeOf('access_token') }, reason: 'subject_token_type_unsupported' },
-    { what: 'for an assertion of SAML', form: { subject_token_type: typeOf('saml2') }, reason: 'subject_token_type_unsupported' },
+    { what: 'for an access token', form: { subject_token_type: tokenTypeOf('access_token') }, reason: 'subject_token_type_unsupported' },
+    { what: 'for an assertion of SAML', form: { subject_token_type: tokenTypeOf('saml2') }, reason: 'subject_token_type_unsupported' },
     { what: 'for a token that is none', form: { subject_token: 'dbr_x' }, reason: 'subject_token_unknown' },
     {
       what: 'for a refresh token that is called an ID token',
-      form: { subject_token_type: typeOf('id_token') },
+      form: { subject_token_type: tokenTypeOf('id_token') },
       reason: 'subject_token_unknown',
     },
   ])('$what', async ({ form, error = 'invalid_request', reason }) => {
-    const { refresh_token: token } = await signIn()
-    expect(await refusalOf(ask('refresh_token', token, form))).toEqual({ status: 400, error, reason })
+    const { refresh_token: token } = await jag.signIn()
+    expect(await jag.refusalOf(jag.ask('refresh_token', token, form))).toEqual({ status: 400, error, reason })
   })
 
   it('to a client that nobody allowed, with another client’s tokens, or that does not prove itself', async () => {
-    const tokens = await signIn()
+    const tokens = await jag.signIn()
     const gateway = basicOf(acme.gateway.clientId, acme.gateway.secret)
-    expect(await refusalOf(ask('refresh_token', tokens.refresh_token, {}, gateway))).toMatchObject({ reason: 'id_jag_not_allowed' })
-    await permit(permission({ client: 'gateway' }))
-    expect(await refusalOf(ask('refresh_token', tokens.refresh_token, {}, gateway))).toMatchObject({
+    expect(await jag.refusalOf(jag.ask('refresh_token', tokens.refresh_token, {}, gateway))).toMatchObject({ reason: 'id_jag_not_allowed' })
+    await jag.permit(jag.permission({ client: 'gateway' }))
+    expect(await jag.refusalOf(jag.ask('refresh_token', tokens.refresh_token, {}, gateway))).toMatchObject({
       reason: 'subject_token_of_other_client',
     })
-    expect(await refusalOf(ask('id_token', tokens.id_token, {}, gateway))).toMatchObject({ reason: 'subject_token_unknown' })
-    expect((await ask('refresh_token', tokens.refresh_token, { client_id: agent }, {})).status).toBe(401)
+    expect(await jag.refusalOf(jag.ask('id_token', tokens.id_token, {}, gateway))).toMatchObject({ reason: 'subject_token_unknown' })
+    expect((await jag.ask('refresh_token', tokens.refresh_token, { client_id: jag.agent }, {})).status).toBe(401)
   })
 
   it.each([
@@ -219,33 +179,37 @@ describe('nothing is issued', () => {
     { what: 'her connection is ended', sql: 'UPDATE connections SET epoch = epoch + 1 WHERE tenant_id = $1' },
     { what: 'her grant lost something', sql: 'UPDATE grants SET epoch = epoch + 1 WHERE tenant_id = $1', only: 'id_token' as const },
   ])('after $what', async ({ sql, only }) => {
-    const tokens = await signIn()
+    const tokens = await jag.signIn()
     await acme.owner(sql)
     for (const kind of ['refresh_token', 'id_token'] as const)
       if (only === undefined || only === kind)
-        expect(await refusalOf(ask(kind, tokens[kind]))).toEqual({ status: 400, error: 'invalid_request', reason: 'subject_token_dead' })
+        expect(await jag.refusalOf(jag.ask(kind, tokens[kind]))).toEqual({
+          status: 400,
+          error: 'invalid_request',
+          reason: 'subject_token_dead',
+        })
     await acme.owner('UPDATE subjects SET deactivated_at = NULL WHERE tenant_id = $1')
-    expect(await trail()).toMatchObject([{ kind: 'id_jag_refused', reason: 'subject_token_dead' }])
+    expect(await jag.trail()).toMatchObject([{ kind: 'id_jag_refused', reason: 'subject_token_dead' }])
   })
 
   it('for an ID token that is over', async () => {
-    const { id_token: token } = await signIn()
+    const { id_token: token } = await jag.signIn()
     acme.wait(301)
-    expect(await refusalOf(ask('id_token', token))).toMatchObject({ reason: 'subject_token_unknown' })
+    expect(await jag.refusalOf(jag.ask('id_token', token))).toMatchObject({ reason: 'subject_token_unknown' })
   })
 
   it('without the key that the family of a refresh token is bound to', async () => {
-    const { refresh_token: token } = await signIn()
+    const { refresh_token: token } = await jag.signIn()
     await acme.owner(`UPDATE refresh_tokens SET dpop_jkt = 'another' WHERE tenant_id = $1 AND token_hash = $2`, hashOf(token))
-    expect(await refusalOf(ask('refresh_token', token))).toMatchObject({ reason: 'subject_token_of_other_key' })
+    expect(await jag.refusalOf(jag.ask('refresh_token', token))).toMatchObject({ reason: 'subject_token_of_other_key' })
   })
 
   it('that policy does not grant, or wants a stronger sign-in or her own yes for', async () => {
     const under = async (rules: string, change: object = {}) => {
       await publish(acme.at.fixture, acme.at.acme, acme.now(), `version: 1\n${rules}`)
-      await permit(permission(change))
+      await jag.permit(jag.permission(change))
       acme.at.idp.says = { sub: 'ada', groups: ['staff'], amr: ['pwd'] }
-      return refusalOf(ask('refresh_token', (await signIn()).refresh_token))
+      return jag.refusalOf(jag.ask('refresh_token', (await jag.signIn()).refresh_token))
     }
     const everything = 'rules: [{name: staff, effect: grant, scopes: [read, write], groups: [staff]}]\n'
     const here = `rules: [{name: staff, effect: grant, scopes: [read, write], groups: [staff], resource: "${acme.at.acme.resource}"}]\n`
@@ -271,18 +235,18 @@ describe('the issuer of ID-JAGs', () => {
       status: 200,
       body: {
         ...{ issuer: `${acme.at.issuer}/id-jag`, token_endpoint: `${acme.at.issuer}/token`, jwks_uri: `${acme.at.issuer}/id-jag/jwks` },
-        ...{ grant_types_supported: [exchange], identity_chaining_requested_token_types_supported: [typeOf('id-jag')] },
+        ...{ grant_types_supported: [exchange], identity_chaining_requested_token_types_supported: [tokenTypeOf('id-jag')] },
       },
     })
     for (const place of places) expect(await json(place)).toEqual(first)
     expect((await json('/t/acme/.well-known/openid-configuration')).body).toMatchObject({
-      identity_chaining_requested_token_types_supported: [typeOf('id-jag')],
+      identity_chaining_requested_token_types_supported: [tokenTypeOf('id-jag')],
     })
     const [own, tokens] = [(await json('/t/acme/id-jag/jwks')).body, (await json('/t/acme/jwks')).body]
     const kids = (set: Record<string, unknown>) => (set['keys'] as { kid: string }[]).map(({ kid }) => kid)
     expect(kids(own)).toHaveLength(2)
     expect(kids(tokens).filter((kid) => kids(own).includes(kid))).toEqual([])
-    await permit()
+    await jag.permit()
     for (const place of [...places, '/t/acme/id-jag/jwks']) expect((await json(place)).status).toBe(404)
     expect((await json('/t/acme/.well-known/openid-configuration')).body).not.toHaveProperty(
       'identity_chaining_requested_token_types_supported',
@@ -290,9 +254,9 @@ describe('the issuer of ID-JAGs', () => {
   })
 
   it('issues none for an issuer of this installation, and none of it is accepted here', async () => {
-    const loop = await call('PUT', '/tenants/acme/id-jag-issuing', { permissions: [permission({ audience: acme.at.issuer })] })
+    const loop = await jag.call('PUT', '/tenants/acme/id-jag-issuing', { permissions: [jag.permission({ audience: acme.at.issuer })] })
     expect([loop.status, loop.body.type]).toEqual([409, 'urn:drawbridge:error:trust_loops'])
-    const trust = (configuration: object) => call('POST', '/tenants/acme/assertion-trusts', { name: 'Ourselves', configuration })
+    const trust = (configuration: object) => jag.call('POST', '/tenants/acme/assertion-trusts', { name: 'Ourselves', configuration })
     const issuer = `${acme.at.issuer}/id-jag`
     expect((await trust({ issuer, jwksUri: `${issuer}/jwks` })).body.type).toBe('urn:drawbridge:error:trust_loops')
     const keys = (await json('/t/acme/id-jag/jwks')).body
@@ -300,29 +264,30 @@ describe('the issuer of ID-JAGs', () => {
   })
 
   it('has keys that are replaced and condemned like others', async () => {
-    const kid = async () => decodeProtectedHeader((await ask('refresh_token', (await signIn()).refresh_token)).body.access_token).kid
+    const kid = async () =>
+      decodeProtectedHeader((await jag.ask('refresh_token', (await jag.signIn()).refresh_token)).body.access_token).kid
     const before = await kid()
-    expect((await call('POST', '/tenants/acme/signing-keys/rotate', { purpose: 'id_jag' })).status).toBe(200)
+    expect((await jag.call('POST', '/tenants/acme/signing-keys/rotate', { purpose: 'id_jag' })).status).toBe(200)
     acme.at.broker.deps.configuration.invalidate()
     const after = await kid()
     expect(after).not.toBe(before)
-    expect((await call('POST', `/tenants/acme/signing-keys/${after}/compromised`)).status).toBe(200)
+    expect((await jag.call('POST', `/tenants/acme/signing-keys/${after}/compromised`)).status).toBe(200)
     acme.at.broker.deps.configuration.invalidate()
     expect(JSON.stringify((await json('/t/acme/id-jag/jwks')).body)).not.toContain(String(after))
     expect(await kid()).not.toBe(after)
   })
 
   it('is told with what is allowed, and what cannot be read allows nothing', async () => {
-    expect((await call('GET', '/tenants/acme/id-jag-issuing')).body).toEqual({
-      permissions: [permission()],
+    expect((await jag.call('GET', '/tenants/acme/id-jag-issuing')).body).toEqual({
+      permissions: [jag.permission()],
       issuer: `${acme.at.issuer}/id-jag`,
     })
-    const { refresh_token: token } = await signIn()
+    const { refresh_token: token } = await jag.signIn()
     await acme.owner(
       'UPDATE tenants SET id_jag_issuing = $2 WHERE id = $1',
-      JSON.stringify({ permissions: [permission({ audience: 'x' })] }),
+      JSON.stringify({ permissions: [jag.permission({ audience: 'x' })] }),
     )
     acme.at.broker.deps.configuration.invalidate()
-    expect(await refusalOf(ask('refresh_token', token))).toMatchObject({ reason: 'id_jag_not_allowed' })
+    expect(await jag.refusalOf(jag.ask('refresh_token', token))).toMatchObject({ reason: 'id_jag_not_allowed' })
   })
 })

@@ -188,7 +188,8 @@ export const auditEvents = {
   'subject.unlinked': 'An admin took away the link of a person to a user of the directory. Everything issued to her until then is dead.',
   id_jag_issued:
     'A client got a signed word about a person for an authorization server of others; the detail says for which resource. What that server makes of it ends only as it hears.',
-  id_jag_refused: 'A client that wanted a word about a person for another authorization server was refused; the reason says why.',
+  id_jag_refused:
+    'A client that wanted a word about a person for another authorization server was refused; the reason says why, and subject_token_stolen also revoked the grant.',
   'tenant.id_jag_issuing_changed': 'An admin chose which clients may have ID-JAGs for which authorization servers of others.',
   token_exchanged:
     'A resource server exchanged a person’s token for one of another resource, to go on for her; the detail says from which grant.',

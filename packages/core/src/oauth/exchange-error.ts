@@ -12,6 +12,7 @@ const badSubjectToken = {
 export const exchangeErrors = {
   subject_token_unknown: badSubjectToken,
   subject_token_dead: badSubjectToken,
+  subject_token_stolen: { ...badSubjectToken, spec: 'RFC 9700 §4.14.2' },
   subject_token_of_other_client: badSubjectToken,
   subject_token_of_no_person: badSubjectToken,
   subject_token_type_unsupported: {

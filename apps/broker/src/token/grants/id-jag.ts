@@ -60,7 +60,7 @@ export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, requ
     const decided = seen && decideOn(deps, context, asked.value, seen)
     const issued = await issueIdJag(onHotPath(deps.database), {
       ...{ tenantId: tenant.id, caller: callerOf(client), provenKey, subject: asked.value.subject, decided: decided?.stored },
-      ...{ now, asked: { requestId: http.requestId, address: http.address } },
+      ...{ eventId: deps.random.uuid(), now, asked: { requestId: http.requestId, address: http.address } },
     })
     if (issued.kind === 'client_changed') return 'client_changed'
     if (issued.kind === 'refused') return err({ reason: issued.reason, detail: { why: issued.why ?? issued.reason } })
