@@ -15,11 +15,18 @@ import { exchangeLimits } from '@drawbridge/core/oauth/exchange-permission'
 import type { ExchangeDenial } from '@drawbridge/core/oauth/token-exchange'
 import type { WonCeilings } from '@drawbridge/core/policy/decision'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
-import type { GrantId, ResourceId, ResourceIdentifier, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import type { GrantId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
-import { directorySays } from './directory.js'
 import { type Asked, type GrantStateRow, grantStateColumns, grantStateJoins } from './grants.js'
-import type { PersonRow } from './redecision.js'
+import {
+  type DecidedOnParent,
+  epochParameters,
+  groundParameters,
+  isBelowParent,
+  isDecidedOnOther,
+  type ParentGrant,
+  personOfParent,
+} from './parent-grant.js'
 import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
@@ -41,12 +48,9 @@ const exchangeStatement = hotStatement({
       WHEN parent.audience <> $7 OR parent.client_id <> $8 THEN 'subject_token_unknown'
       WHEN parent.subject_id IS NULL OR parent.subject_id::text <> $9 THEN 'subject_token_of_no_person'
       WHEN parent.grant_refusal IS NOT NULL THEN 'subject_token_dead'
-      WHEN $10::int < parent.tenant_now OR $11::int < parent.client_now OR $12::int < parent.connection_now OR $13::int < parent.subject_now
-        OR $14::int < parent.grant_epoch THEN 'subject_token_dead'
+      WHEN ${isBelowParent(10)} THEN 'subject_token_dead'
       WHEN cardinality(parent.ancestors) >= ${exchangeLimits.actors} THEN 'exchange_chain_too_long'
-      WHEN parent.unsettled OR $19::int IS DISTINCT FROM parent.configuration_version OR $20::int <> parent.grant_epoch
-        OR $21::int <> parent.claims_now OR $22::int <> parent.directory_now OR parent.factors_reset_at IS DISTINCT FROM $23
-        OR NOT $25::text[] <@ parent.scopes THEN 'decide_again'
+      WHEN ${isDecidedOnOther(19)} OR NOT $25::text[] <@ parent.scopes THEN 'decide_again'
       WHEN NOT EXISTS (SELECT 1 FROM resource_issuers minter WHERE minter.tenant_id = $16 AND minter.resource_id = $17
         AND minter.issuer_tenant_id = $1 AND minter.issuer_id = $4) THEN 'exchange_not_allowed'
       ELSE COALESCE($24::text, 'open')
@@ -74,11 +78,7 @@ const exchangeStatement = hotStatement({
       $32, $33 FROM outcome, parent WHERE outcome.verdict <> 'decide_again')
   SELECT caller.is_current, outcome.verdict, parent.*, actor.barrier_at AS actor_barrier_at, actor.epoch AS actor_epoch, opened.id AS opened_id, opened.scopes AS opened_scopes,
     opened.epoch AS opened_epoch, opened.audience AS opened_audience, opened.expires_at AS opened_expires_at,
-    CASE WHEN outcome.verdict = 'decide_again' THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = parent.subject_id) END AS subject_claims,
-    CASE WHEN outcome.verdict = 'decide_again' THEN (SELECT ${directorySays({ connection: 'p.connection_id', user: 'p.scim_user_id' })}
-      FROM subjects p WHERE p.tenant_id = $1 AND p.id = parent.subject_id) END AS directory_says,
-    CASE WHEN outcome.verdict = 'decide_again'
-      THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = parent.session_id) END AS session_started_at,
+    ${personOfParent()},
     CASE WHEN opened.id IS NOT NULL THEN (SELECT jsonb_agg(jsonb_build_object('grantId', old.id, 'clientId', old.client_id, 'grantEpoch', a.epoch,
         'clientEpoch', old.client_epoch) ORDER BY a.n)
       FROM unnest(parent.grant_id || parent.ancestors, parent.grant_epoch || parent.ancestor_epochs) WITH ORDINALITY AS a (id, epoch, n)
@@ -86,14 +86,7 @@ const exchangeStatement = hotStatement({
   FROM caller LEFT JOIN (parent CROSS JOIN outcome CROSS JOIN actor LEFT JOIN opened ON true) ON true`,
 })
 
-/** What policy said, of what, and what it was said on. */
-export type ExchangeDecided = {
-  readonly configurationVersion: number
-  readonly grantEpoch: number
-  readonly claimsVersion: number
-  readonly directoryVersion: number
-  readonly factorsResetAt: Instant | undefined
-  readonly scopes: readonly Scope[]
+export type ExchangeDecided = DecidedOnParent & {
   readonly verdict:
     | {
         readonly kind: 'allow'
@@ -103,8 +96,6 @@ export type ExchangeDecided = {
         readonly ceilings: WonCeilings
       }
     | { readonly kind: 'refuse'; readonly reason: ExchangeDenial }
-  /** For the audit trail. Holds no claim values. */
-  readonly detail: Readonly<Record<string, unknown>>
 }
 
 export type ExchangeToken = {
@@ -126,15 +117,8 @@ export type ExchangeToken = {
   readonly asked: Asked
 }
 
-/** A grant as it is looked at when another is opened from it. */
-export type ExchangedGrant = GrantStateRow &
-  PersonRow & {
-    readonly claims_now: number
-    readonly directory_now: number
-    readonly expires_at: Instant
-    /** When the grant was opened that the person gave herself. */
-    readonly given_at: Instant
-  }
+/** A grant as it is looked at when another is opened from it, with when the grant was opened that the person gave herself. */
+export type ExchangedGrant = ParentGrant & { readonly given_at: Instant }
 
 export type TokenExchanged =
   | { readonly kind: 'opened'; readonly grant: GrantStateRow; readonly expiresAt: Instant; readonly ancestors: readonly Ancestor[] }
@@ -166,20 +150,12 @@ type Row = ExchangedGrant & {
 /** Opens a grant from the one behind a token, or says why not. `client_changed` and `decide_again` have changed nothing. */
 export async function exchangeToken(hot: HotDb, exchange: ExchangeToken): Promise<TokenExchanged> {
   const { caller, subject, resource, decided, asked } = exchange
-  const { epochs } = subject
   const allowed = decided?.verdict.kind === 'allow' ? decided.verdict : undefined
   const { rows } = await hot.query<Row>(exchangeStatement, [
     ...[exchange.tenantId, toTimestamp(exchange.now), subject.grantId, caller.issuerId, caller.clientId, caller.clientVersion],
     ...[subject.audience, subject.clientId, subject.sub],
-    ...[epochs.tenant, epochs.client, epochs.connection, epochs.subject, epochs.grant],
-    ...[allowed?.grantId ?? null, resource.tenantId, resource.id, resource.identifier],
-    ...[
-      decided?.configurationVersion ?? null,
-      decided?.grantEpoch ?? null,
-      decided?.claimsVersion ?? null,
-      decided?.directoryVersion ?? null,
-    ],
-    decided?.factorsResetAt === undefined ? null : toTimestamp(decided.factorsResetAt),
+    ...[...epochParameters(subject.epochs), allowed?.grantId ?? null, resource.tenantId, resource.id, resource.identifier],
+    ...groundParameters(decided),
     ...[decided?.verdict.kind === 'refuse' ? decided.verdict.reason : null, decided?.scopes ?? []],
     ...[allowed?.accessTokenSeconds ?? null, allowed === undefined ? null : toTimestamp(allowed.expiresAt)],
     ...[allowed === undefined ? null : JSON.stringify(allowed.ceilings), JSON.stringify(decided?.detail ?? {})],

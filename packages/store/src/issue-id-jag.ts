@@ -12,11 +12,18 @@ import type { ProvenKey } from '@drawbridge/core/oauth/dpop-proof'
 import { graceSeconds } from '@drawbridge/core/oauth/refresh-token'
 import type { ExchangeDenial } from '@drawbridge/core/oauth/token-exchange'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
-import type { CredentialHash, Scope, TenantId } from '@drawbridge/core/tenant/ids'
+import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
-import { directorySays } from './directory.js'
-import { type Asked, type GrantStateRow, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
-import type { PersonRow } from './redecision.js'
+import { type Asked, grantStateColumns, grantStateJoins, notified, revokeGrantCtes } from './grants.js'
+import {
+  type DecidedOnParent,
+  epochParameters,
+  groundParameters,
+  isBelowParent,
+  isDecidedOnOther,
+  type ParentGrant,
+  personOfParent,
+} from './parent-grant.js'
 import { believedCte, proofParameters } from './replays.js'
 import { type HotDb, hotStatement, toTimestamp } from './transaction.js'
 
@@ -47,10 +54,8 @@ const issueStatement = hotStatement({
       WHEN parent.grant_refusal IS NOT NULL THEN 'subject_token_dead'
       WHEN $7::bytea IS NOT NULL AND (token.rotated_at IS NOT NULL OR LEAST(token.expires_at, parent.refresh_ends_at) <= $2
         OR parent.refresh_ttl_seconds IS NULL OR NOT parent.client_refreshes) THEN 'subject_token_dead'
-      WHEN $8::int < parent.tenant_now OR $9::int < parent.client_now OR $10::int < parent.connection_now OR $11::int < parent.subject_now
-        OR $12::int < parent.grant_epoch THEN 'subject_token_dead'
-      WHEN parent.unsettled OR $13::int IS DISTINCT FROM parent.configuration_version OR $14::int <> parent.grant_epoch
-        OR $15::int <> parent.claims_now OR $16::int <> parent.directory_now OR parent.factors_reset_at IS DISTINCT FROM $17 THEN 'decide_again'
+      WHEN ${isBelowParent(8)} THEN 'subject_token_dead'
+      WHEN ${isDecidedOnOther(13)} THEN 'decide_again'
       ELSE COALESCE($18::text, 'issue')
     END AS verdict FROM parent LEFT JOIN token ON true),
   ${proof.cte},
@@ -63,27 +68,12 @@ const issueStatement = hotStatement({
         'grantRevoked', CASE WHEN verdict = 'subject_token_stolen' THEN EXISTS (SELECT 1 FROM killed) END)), $24, $25
     FROM outcome, parent WHERE outcome.verdict <> 'decide_again')
   SELECT caller.is_current, outcome.verdict, parent.*,
-    CASE WHEN outcome.verdict IN ('decide_again', 'issue') THEN (SELECT claims FROM subjects WHERE tenant_id = $1 AND id = parent.subject_id) END AS subject_claims,
-    CASE WHEN outcome.verdict IN ('decide_again', 'issue') THEN (SELECT ${directorySays({ connection: 'p.connection_id', user: 'p.scim_user_id' })}
-      FROM subjects p WHERE p.tenant_id = $1 AND p.id = parent.subject_id) END AS directory_says,
-    CASE WHEN outcome.verdict = 'decide_again'
-      THEN (SELECT created_at FROM browser_sessions WHERE tenant_id = $1 AND id = parent.session_id) END AS session_started_at, ${notified}
+    ${personOfParent(`outcome.verdict IN ('decide_again', 'issue')`)}, ${notified}
   FROM caller LEFT JOIN (parent CROSS JOIN outcome) ON true`,
 })
 
-/** What policy said, of what, and what it was said on. */
-export type IdJagDecided = {
-  readonly configurationVersion: number
-  readonly grantEpoch: number
-  readonly claimsVersion: number
-  readonly directoryVersion: number
-  readonly factorsResetAt: Instant | undefined
-  readonly scopes: readonly Scope[]
-  /** `undefined`: it may. */
-  readonly refusal: ExchangeDenial | undefined
-  /** For the audit trail. Holds no claim values. */
-  readonly detail: Readonly<Record<string, unknown>>
-}
+/** `refusal`: what policy said; `undefined`: it may. */
+export type IdJagDecided = DecidedOnParent & { readonly refusal: ExchangeDenial | undefined }
 
 export type IssueIdJag = {
   readonly tenantId: TenantId
@@ -99,10 +89,6 @@ export type IssueIdJag = {
   readonly asked: Asked
 }
 
-/** The grant as it stands: what the assertion is made from. */
-export type IdJagGrant = GrantStateRow &
-  PersonRow & { readonly claims_now: number; readonly directory_now: number; readonly expires_at: Instant }
-
 type IdJagRefusal =
   | ExchangeDenial
   | 'subject_token_unknown'
@@ -113,29 +99,21 @@ type IdJagRefusal =
   | 'subject_token_of_other_key'
   | 'dpop_proof_replayed'
 export type IdJagIssued =
-  | { readonly kind: 'issued'; readonly grant: IdJagGrant }
-  | { readonly kind: 'decide_again'; readonly grant: IdJagGrant }
+  | { readonly kind: 'issued'; readonly grant: ParentGrant }
+  | { readonly kind: 'decide_again'; readonly grant: ParentGrant }
   | { readonly kind: 'client_changed' }
   | { readonly kind: 'refused'; readonly reason: IdJagRefusal; readonly why: string | undefined }
 
-type Row = IdJagGrant & { readonly is_current: boolean; readonly verdict: IdJagRefusal | 'decide_again' | 'issue' | null }
+type Row = ParentGrant & { readonly is_current: boolean; readonly verdict: IdJagRefusal | 'decide_again' | 'issue' | null }
 
 /** Says whether it may be issued, and writes the trail; a stolen refresh token revokes its grant. `client_changed` and `decide_again` have changed nothing. */
 export async function issueIdJag(hot: HotDb, issue: IssueIdJag): Promise<IdJagIssued> {
   const { caller, subject, decided, asked, provenKey } = issue
   const ofIdToken = 'grantId' in subject ? subject : undefined
-  const epochs = ofIdToken?.epochs
   const { rows } = await hot.query<Row>(issueStatement, [
     ...[issue.tenantId, toTimestamp(issue.now), ofIdToken?.grantId ?? null, caller.issuerId, caller.clientId, caller.clientVersion],
     'refreshTokenHash' in subject ? subject.refreshTokenHash : null,
-    ...[epochs?.tenant ?? null, epochs?.client ?? null, epochs?.connection ?? null, epochs?.subject ?? null, epochs?.grant ?? null],
-    ...[
-      decided?.configurationVersion ?? null,
-      decided?.grantEpoch ?? null,
-      decided?.claimsVersion ?? null,
-      decided?.directoryVersion ?? null,
-    ],
-    ...[decided?.factorsResetAt === undefined ? null : toTimestamp(decided.factorsResetAt), decided?.refusal ?? null],
+    ...[...epochParameters(ofIdToken?.epochs), ...groundParameters(decided), decided?.refusal ?? null],
     ...[decided?.scopes ?? [], JSON.stringify(decided?.detail ?? {}), provenKey?.thumbprint ?? null],
     ...[...proofParameters(provenKey), asked.requestId, asked.address, issue.eventId],
   ])

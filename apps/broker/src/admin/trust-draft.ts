@@ -15,18 +15,14 @@ import type { Answer } from '../http/answer.js'
 import { isOwnAddress } from '../http/own-address.js'
 import { issuerOf, type ResolvedTenant } from '../http/tenant.js'
 import { explainRefusal } from './connection-draft.js'
-import { mostPinned, readGivenMetadata, refuseFindings } from './given-metadata.js'
+import { metadataMembers, readGivenMetadata, refuseFindings } from './given-metadata.js'
 import { refuseAdmin } from './refuse-admin.js'
 
+/** Read once, and not kept an eye on: else as a connection is given it. */
 const metadataOfTrust = {
-  metadataXml: z.string().max(900_000).optional().describe('SAML: the IdP’s metadata; its entity ID and certificates are read, once'),
-  metadataUrl: z.string().max(2048).optional().describe('SAML: where it is; fetched now, and not again. Or the document, not both'),
-  entityId: z.string().max(1024).optional().describe('SAML: which entity of the metadata, when it holds several'),
-  pinnedCertificates: z
-    .array(z.string().max(16_384))
-    .max(mostPinned)
-    .default([])
-    .describe('SAML: certificates that must have signed the metadata; none: https vouches for it'),
+  ...metadataMembers,
+  metadataXml: metadataMembers.metadataXml.describe('SAML: the IdP’s metadata; its entity ID and certificates are read, once'),
+  metadataUrl: metadataMembers.metadataUrl.describe('SAML: where it is; fetched now, and not again. Or the document, not both'),
 }
 
 export const trustDraft = z.strictObject({

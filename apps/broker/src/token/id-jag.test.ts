@@ -119,6 +119,18 @@ describe('a client that may', () => {
     expect(claims).not.toHaveProperty('name')
   })
 
+  it('has her named as resource servers are told of her, also where it knows her by a sub of its own', async () => {
+    await acme.owner(`UPDATE clients SET sector_identifier = 'agent.example' WHERE tenant_id = $1 AND client_id = $2`, jag.agent)
+    const tokens = await jag.signIn()
+    const told = (await Promise.all((['refresh_token', 'id_token'] as const).map((kind) => jag.ask(kind, tokens[kind])))).map(
+      ({ body }) => decodeJwt(body.access_token).sub,
+    )
+    await acme.owner('UPDATE clients SET sector_identifier = NULL WHERE tenant_id = $1 AND client_id = $2', jag.agent)
+    const { sub } = decodeJwt(tokens.access_token)
+    expect(decodeJwt(String(tokens.id_token)).sub).not.toBe(sub)
+    expect(told).toEqual([sub, sub])
+  })
+
   it('gets one that ends with her grant', async () => {
     const { refresh_token: token, access_token: access } = await jag.signIn()
     await acme.owner(

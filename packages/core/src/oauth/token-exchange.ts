@@ -9,9 +9,10 @@
 
 import { addSeconds, fromSeconds, type Instant, secondsBetween } from '../instant.js'
 import { decide } from '../policy/decide.js'
-import type { Ceiling, Explanation, PolicyDecision } from '../policy/decision.js'
+import type { Ceiling, Explanation } from '../policy/decision.js'
 import { err, ok, type Result } from '../result.js'
 import type { Scope } from '../tenant/ids.js'
+import { whyDeniedInAbsence } from './denied-in-absence.js'
 import type { IntrospectedToken } from './introspection.js'
 import { type GrantEvidence, inputAbout, type RedecisionGround, type RedecisionMoment } from './redecide-grant.js'
 import type { TokenErrorReason } from './token-error.js'
@@ -80,7 +81,7 @@ export function decideExchange(
   const decision = decide(ground.policy, input)
   const { explanation } = decision
   if (explanation.unclear > 0) ground.onUnclear(explanation.unclear)
-  if (decision.kind !== 'allow') return { kind: 'refuse', reason: denialOf(decision), explanation }
+  if (decision.kind !== 'allow') return { kind: 'refuse', reason: `exchange_${whyDeniedInAbsence(decision)}`, explanation }
   if (decision.asksConsentAnew) return { kind: 'refuse', reason: 'exchange_consent_needed', explanation }
   const accessTokenTtl = lesserOf(decision.accessTokenTtl, moment)
   return { kind: 'allow', scopes: decision.scopes, accessTokenTtl, endsAt: endOf(decision.endsAt, accessTokenTtl, moment), explanation }
@@ -96,17 +97,3 @@ const endOf = (
   { seconds }: Ceiling,
   { now, tokenEndsAt }: { readonly now: Instant; readonly tokenEndsAt: Instant },
 ): Instant => [endsAt, tokenEndsAt].reduce((least, each) => (each < least ? each : least), addSeconds(now, seconds))
-
-/** What another sign-in can mend is told, so that whoever has her can ask for one. RFC 9470 §3 */
-function denialOf(decision: Exclude<PolicyDecision, { kind: 'allow' }>): ExchangeDenial {
-  if (decision.kind === 'stepUp') return 'exchange_authentication_insufficient'
-  switch (decision.reason) {
-    case 'mfa_missing':
-    case 'login_not_fresh':
-    case 'session_ended':
-      return 'exchange_authentication_insufficient'
-    case 'nothing_granted':
-    case 'subject_deactivated':
-      return 'exchange_policy_denies'
-  }
-}

@@ -12,15 +12,15 @@ import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-id
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
 import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { whyDeniedInAbsence } from '@drawbridge/core/oauth/denied-in-absence'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ConnectionId, GrantId, SubjectId } from '@drawbridge/core/tenant/ids'
 import { countUnclear } from '@drawbridge/runtime/unclear-rules'
-import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type PresumedPerson, type RedeemAssertion, redeemAssertion } from '@drawbridge/store/redeem-assertion'
 import type { StoredResource } from '@drawbridge/store/tenant-configuration'
-import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { onHotPath } from '@drawbridge/store/transaction'
 import type { TrustPeople } from '@drawbridge/upstream/assertion/trust-people'
 import { addressesOf, admit, type Identified } from '../../admission/admit.js'
 import { claimSourcesOf } from '../../admission/claim-sources.js'
@@ -28,6 +28,7 @@ import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-clien
 import { findMissingProof } from '../../clients/dpop.js'
 import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
+import { auditRefusal } from '../audit-refusal.js'
 import type { ExchangeContext } from '../exchange.js'
 import { issueTokens, type TokenSet } from '../issue-tokens.js'
 
@@ -170,7 +171,7 @@ function decideOn(
 }
 
 function toStored(deps: BrokerDeps, { now }: ExchangeContext, { scopes }: Evidence, decision: PolicyDecision): RedeemAssertion['decision'] {
-  if (decision.kind !== 'allow') return { kind: 'refuse', reason: refusalOf(decision), scopes }
+  if (decision.kind !== 'allow') return { kind: 'refuse', reason: `assertion_${whyDeniedInAbsence(decision)}`, scopes }
   if (decision.asksConsentAnew) return { kind: 'refuse', reason: 'assertion_consent_needed', scopes }
   const { seconds } = decision.accessTokenTtl
   const useful = addSeconds(now, seconds)
@@ -186,39 +187,10 @@ function toStored(deps: BrokerDeps, { now }: ExchangeContext, { scopes }: Eviden
 
 const ceilingsOf = ({ accessTokenTtl }: Extract<PolicyDecision, { kind: 'allow' }>) => ({ accessToken: accessTokenTtl, refreshToken: null })
 
-/** What another sign-in at the IdP can mend is told so that the client can ask for it. RFC 9470 §3 */
-function refusalOf(
-  decision: Exclude<PolicyDecision, { kind: 'allow' }>,
-): Extract<RedeemAssertion['decision'], { kind: 'refuse' }>['reason'] {
-  if (decision.kind === 'stepUp') return 'assertion_authentication_insufficient'
-  switch (decision.reason) {
-    case 'mfa_missing':
-    case 'login_not_fresh':
-    case 'session_ended':
-      return 'assertion_authentication_insufficient'
-    case 'nothing_granted':
-    case 'subject_deactivated':
-      return 'assertion_policy_denies'
-  }
-}
-
 /** What a trusted issuer signed and is refused all the same is a line of the trail: somebody there, or the client, has something wrong. */
-export const auditRefusal = (
+export const auditEvidenceRefusal = (
   deps: BrokerDeps,
-  { tenant, client, http, now }: ExchangeContext,
+  context: ExchangeContext,
   trust: { readonly id: ConnectionId },
-  { reason, detail }: Refused,
-): Promise<void> =>
-  inTenant(deps.database, tenant.id, (db) =>
-    insertAuditEvent(db, tenant.id, {
-      at: now,
-      kind: 'assertion_refused',
-      issuerId: tenant.issuer.id,
-      clientId: client.id,
-      connectionId: trust.id,
-      reason,
-      detail: detail ?? {},
-      requestId: http.requestId,
-      address: http.address,
-    }),
-  )
+  { reason, detail = {} }: Refused,
+): Promise<void> => auditRefusal(deps, context, { kind: 'assertion_refused', connectionId: trust.id, reason, detail })

@@ -30,7 +30,8 @@ import type { Scope } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { signJwtAside } from '@drawbridge/crypto/jwt'
 import { countUnclear } from '@drawbridge/runtime/unclear-rules'
-import { type IdJagDecided, type IdJagGrant, type IssueIdJag, issueIdJag } from '@drawbridge/store/issue-id-jag'
+import { type IdJagDecided, type IssueIdJag, issueIdJag } from '@drawbridge/store/issue-id-jag'
+import { groundOf, type ParentGrant } from '@drawbridge/store/parent-grant'
 import { evidenceOf } from '@drawbridge/store/redecision'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { claimSourcesOf } from '../../admission/claim-sources.js'
@@ -52,7 +53,7 @@ type Decided = { readonly stored: IdJagDecided; readonly endsAt: Instant }
 /** @spec draft-ietf-oauth-identity-assertion-authz-grant §4.3, §4.5 */
 export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, request) => {
   let context = known
-  let seen: IdJagGrant | undefined
+  let seen: ParentGrant | undefined
   for (let round = 0; round < mostRounds; round += 1) {
     const { tenant, client, provenKey, http, now } = context
     const asked = judgeRequest(deps, context, request)
@@ -108,7 +109,7 @@ function readSubject(
 }
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-function decideOn(deps: BrokerDeps, { tenant, client, http, now }: ExchangeContext, asked: Asked, grant: IdJagGrant): Decided {
+function decideOn(deps: BrokerDeps, { tenant, client, http, now }: ExchangeContext, asked: Asked, grant: ParentGrant): Decided {
   const { permission, scopes } = asked
   const { policy, domains } = tenant
   const resource = resourceOf(permission, tenant.id)
@@ -118,11 +119,7 @@ function decideOn(deps: BrokerDeps, { tenant, client, http, now }: ExchangeConte
   const moment = { address: http.address, country: http.country, now, tokenEndsAt }
   const decision = decideExchange(ground, { ...evidenceOf(grant), scopes }, moment)
   const stored = {
-    configurationVersion: tenant.configurationVersion,
-    grantEpoch: grant.grant_epoch,
-    claimsVersion: grant.claims_now,
-    directoryVersion: grant.directory_now,
-    factorsResetAt: grant.factors_reset_at ?? undefined,
+    ...groundOf(tenant.configurationVersion, grant),
     scopes: decision.kind === 'allow' ? decision.scopes : scopes,
     refusal: decision.kind === 'refuse' ? decision.reason : undefined,
     detail: detailOf(permission, decision),
@@ -140,7 +137,7 @@ async function sign(
   deps: BrokerDeps,
   { tenant, provenKey, now }: ExchangeContext,
   permission: IdJagPermission,
-  grant: IdJagGrant,
+  grant: ParentGrant,
   { stored, endsAt }: Decided,
 ): Promise<TokenSet> {
   const current = await deps.configuration.atVersion(tenant, grant.configuration_version)
@@ -171,7 +168,7 @@ async function sign(
 }
 
 /** Her address, where the tenant has clients told of it; never more: what else is known of her is not the other server's business. */
-function toldOf(tenant: ResolvedTenant, grant: IdJagGrant): Readonly<Record<string, string | boolean>> {
+function toldOf(tenant: ResolvedTenant, grant: ParentGrant): Readonly<Record<string, string | boolean>> {
   const identity = identityFromJson(grant.subject_claims)
   if (!identity.ok || !scopesTold(tenant.toldOfPeople).includes('email')) return {}
   const known = withDirectory(identity.value, grant.directory_says, claimSourcesOf(tenant)(identity.value.connectionId))

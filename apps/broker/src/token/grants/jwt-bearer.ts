@@ -10,7 +10,7 @@ import type { BrokerDeps } from '../../deps.js'
 import { isOwnAddress } from '../../http/own-address.js'
 import type { ResolvedAssertionTrust } from '../../http/tenant.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
-import { auditRefusal, checkBringer, type Evidence, type Refused, redeemEvidence } from './assertion-grant.js'
+import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeemEvidence } from './assertion-grant.js'
 
 /** @spec RFC 7523 §2.1, §3.1 */
 export const exchangeAssertion: Exchange<JwtBearerRequest> = (deps, known, request) =>
@@ -29,7 +29,7 @@ async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request
   const verified = await verifyAssertion(deps.fetchSafely, trust.trust, expected)
   if (!verified.ok) return verified
   const evidence = judgeAssertion(context, request, trust, verified.value)
-  if (!evidence.ok) await auditRefusal(deps, context, trust, evidence.error)
+  if (!evidence.ok) await auditEvidenceRefusal(deps, context, trust, evidence.error)
   return evidence
 }
 

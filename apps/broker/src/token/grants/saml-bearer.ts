@@ -10,7 +10,7 @@ import type { BrokerDeps } from '../../deps.js'
 import { isOwnAddress } from '../../http/own-address.js'
 import type { ResolvedSamlTrust, ResolvedTenant } from '../../http/tenant.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
-import { auditRefusal, checkBringer, type Evidence, type Refused, redeemEvidence } from './assertion-grant.js'
+import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeemEvidence } from './assertion-grant.js'
 
 /** @spec RFC 7522 §2.1, §3 */
 export const exchangeSamlAssertion: Exchange<SamlBearerRequest> = (deps, known, request) =>
@@ -35,7 +35,7 @@ async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request
     now,
   })
   const evidence = verified.ok ? judgeAssertion(context, request, trust, verified.value) : err(refusalOf(verified.error))
-  if (!evidence.ok && (verified.ok || verified.error.proven === true)) await auditRefusal(deps, context, trust, evidence.error)
+  if (!evidence.ok && (verified.ok || verified.error.proven === true)) await auditEvidenceRefusal(deps, context, trust, evidence.error)
   return evidence
 }
 

@@ -22,16 +22,17 @@ import type { ExchangeRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { GrantId, Scope } from '@drawbridge/core/tenant/ids'
 import { countUnclear } from '@drawbridge/runtime/unclear-rules'
-import { insertAuditEvent } from '@drawbridge/store/audit-events'
 import { type ExchangeDecided, type ExchangedGrant, exchangeToken } from '@drawbridge/store/exchange-token'
+import { groundOf } from '@drawbridge/store/parent-grant'
 import { evidenceOf } from '@drawbridge/store/redecision'
 import type { StoredResource } from '@drawbridge/store/tenant-configuration'
-import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { onHotPath } from '@drawbridge/store/transaction'
 import { claimSourcesOf } from '../../admission/claim-sources.js'
 import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
 import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
+import { auditRefusal } from '../audit-refusal.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 import { readAccessToken } from '../read-access-token.js'
@@ -131,11 +132,7 @@ function decideOn(
   const moment = { address: http.address, country: http.country, now, tokenEndsAt: subject.endsAt }
   const decision = decideExchange(ground, { ...evidenceOf(grant), scopes: left.value, createdAt: grant.given_at }, moment)
   return ok({
-    configurationVersion: tenant.configurationVersion,
-    grantEpoch: grant.grant_epoch,
-    claimsVersion: grant.claims_now,
-    directoryVersion: grant.directory_now,
-    factorsResetAt: grant.factors_reset_at ?? undefined,
+    ...groundOf(tenant.configurationVersion, grant),
     scopes: decision.kind === 'allow' ? decision.scopes : left.value,
     ...toStored(deps, permission, decision),
   })
@@ -160,25 +157,9 @@ function toStored(
 /** Before any statement has judged it: stands only if the client is still the one that was proven. */
 async function refuseUnasked(deps: BrokerDeps, context: ExchangeContext, { reason, of }: Refusal): Promise<Acted<never>> {
   const refused = await ifUnchanged<never>(deps, context.client, err({ reason }))
-  if (of !== undefined && refused !== 'client_changed') await auditRefusal(deps, context, reason, of)
+  if (of !== undefined && refused !== 'client_changed') {
+    const detail = { from: of.grantId, issuedTo: of.clientId, resource: of.audience }
+    await auditRefusal(deps, context, { kind: 'token_exchange_refused', reason, detail })
+  }
   return refused
 }
-
-const auditRefusal = (
-  deps: BrokerDeps,
-  { tenant, client, http, now }: ExchangeContext,
-  reason: TokenErrorReason,
-  subject: SubjectToken,
-): Promise<void> =>
-  inTenant(deps.database, tenant.id, (db) =>
-    insertAuditEvent(db, tenant.id, {
-      at: now,
-      kind: 'token_exchange_refused',
-      issuerId: tenant.issuer.id,
-      clientId: client.id,
-      reason,
-      detail: { from: subject.grantId, issuedTo: subject.clientId, resource: subject.audience },
-      requestId: http.requestId,
-      address: http.address,
-    }),
-  )
