@@ -36,14 +36,13 @@ const { services, volumes } = parse(read('infra/compose.yaml'), { merge: true })
 const ours = Object.entries(services).filter(([, { build }]) => build !== undefined)
 
 /** What compose makes of `${NAME:?why}` and `${NAME:-default}`. */
-const given: Readonly<Record<string, string>> = {
-  DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com',
-  DRAWBRIDGE_MASTER_KEYS: `1:${Buffer.alloc(32, 7).toString('base64')}`,
-  RUNTIME_PASSWORD: 'runtime',
-  OWNER_PASSWORD: 'owner',
-}
-const interpolate = (text: string) =>
-  text.replace(/\$\{(\w+)(?::([?-])([^}]*))?\}/g, (_, name: string, how?: string, rest = '') => given[name] ?? (how === '-' ? rest : ''))
+type Given = Readonly<Record<string, string>>
+const given: Given = { DRAWBRIDGE_PUBLIC_URL: 'https://login.example.com', RUNTIME_PASSWORD: 'runtime', OWNER_PASSWORD: 'owner' }
+const interpolate = (text: string, from: Given) =>
+  text.replace(/\$\{(\w+)(?::([?-])([^}]*))?\}/g, (_, name: string, how?: string, rest = '') => from[name] ?? (how === '-' ? rest : ''))
+const masterKeys: Given = { DRAWBRIDGE_MASTER_KEYS: `1:${Buffer.alloc(32, 7).toString('base64')}` }
+const kmsKey: Given = { DRAWBRIDGE_KMS_KEY: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab' }
+const wrappedKeys: Given = { DRAWBRIDGE_WRAPPED_MASTER_KEYS: `1:${Buffer.alloc(160, 7).toString('base64')}` }
 
 const dockerfile = read('infra/docker/Dockerfile')
 const settingsOfImage = Object.fromEntries(
@@ -102,14 +101,22 @@ describe('compose.yaml', () => {
     for (const keeper of ['postgres', 'redis']) expect(services[keeper]?.volumes).toHaveLength(1)
   })
 
-  it.each(ours)('%s gets settings that exist, and that the product accepts', (_name, { environment = {} }) => {
-    expect(Object.keys(environment).filter((name) => !known.has(name))).toEqual([])
-    const settings = Object.entries(environment).map(([name, value]) => [name, interpolate(String(value))])
-    expect(readEnv({ ...settingsOfImage, ...Object.fromEntries(settings) })).toMatchObject({
-      production: true,
-      host: '0.0.0.0',
-      workerHost: '0.0.0.0',
-    })
+  const settingsOf = ({ environment = {} }: Service, keys: Given) => {
+    const settings = Object.entries(environment).map(([name, value]) => [name, interpolate(String(value), { ...given, ...keys })])
+    return { ...settingsOfImage, ...Object.fromEntries(settings) }
+  }
+
+  it.each(ours)(
+    '%s gets settings that exist, and that the product accepts: with keys of its own, wrapped ones, or a KMS to make the first',
+    (_name, service) => {
+      expect(Object.keys(service.environment ?? {}).filter((name) => !known.has(name))).toEqual([])
+      for (const keys of [masterKeys, { ...kmsKey, ...wrappedKeys }, kmsKey])
+        expect(readEnv(settingsOf(service, keys))).toMatchObject({ production: true, host: '0.0.0.0', workerHost: '0.0.0.0' })
+    },
+  )
+
+  it.each(ours)('%s starts neither without a master key nor with one that nobody unwraps', (_name, service) => {
+    for (const keys of [{}, wrappedKeys]) expect(() => readEnv(settingsOf(service, keys))).toThrow(/MASTER_KEYS/)
   })
 
   it('gives the owner’s password to the migration alone', () => {

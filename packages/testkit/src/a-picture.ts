@@ -9,7 +9,23 @@ const little = (value: number, octets: number): readonly number[] => big(value, 
 
 export const aPng = ({ width = 64, height = 64 }: Sized = {}, more = ''): Buffer =>
   bytes('\x89PNG\r\n\x1a\n', big(13, 4), 'IHDR', big(width, 4), big(height, 4), [8, 6, 0, 0, 0], more)
-export const aGif = ({ width = 64, height = 64 }: Sized = {}): Buffer => bytes('GIF89a', little(width, 2), little(height, 2), [0, 0, 0])
+const aGifFrame = ({ width = 64, height = 64 }: Sized): readonly number[] => [
+  ...[0x2c, ...little(0, 4), ...little(width, 2), ...little(height, 2), 0],
+  ...[2, 2, 0x44, 0x01, 0],
+]
+/** `frame`: of the size of the screen where it says no other. */
+export const aGif = ({
+  width = 64,
+  height = 64,
+  frame = {},
+  frames = 1,
+}: Sized & { readonly frame?: Sized; readonly frames?: number } = {}): Buffer =>
+  bytes(
+    ...['GIF89a', little(width, 2), little(height, 2), [0x80, 0, 0], [0, 0, 0, 255, 255, 255]],
+    ...[[0x21, 0xfe, 4], 'logo', [0]],
+    ...Array.from({ length: frames }, () => aGifFrame({ width, height, ...frame })),
+    [0x3b],
+  )
 /** With a segment before the frame, as cameras and editors write it. */
 export const aJpeg = ({ width = 64, height = 64 }: Sized = {}): Buffer =>
   bytes([0xff, 0xd8, 0xff, 0xe0], big(6, 2), 'JFIF', [0xff, 0xc0], big(17, 2), [8], big(height, 2), big(width, 2), [3, 0, 0, 0])

@@ -47,7 +47,7 @@ export const clientErrors = {
     status: 424,
     spec: 'RFC 7591 §2',
     title: 'No picture there',
-    say: 'where this client says that its logo is, there is none that can be shown: a PNG, JPEG, GIF or WebP of at most 128 KB and 1024 pixels on each side; see errors',
+    say: 'where this client says that its logo is, there is none that can be shown: a PNG, JPEG, GIF or WebP that does not move, of at most 128 KB and 1024 pixels on each side; see errors',
   },
   client_logo_changed: {
     code: 'conflict',
