@@ -7,6 +7,20 @@ const ifMatch: Flag = {
   kind: 'if-match',
   says: 'etag, as client show or client waiting printed it: refused if anything shown there is another by now',
 }
+/** What an admin says of a client, at whichever issuer. */
+export const governed: Readonly<Record<string, Flag>> = {
+  file: {
+    kind: 'document',
+    says: 'preApproved, scopeCeiling, accessTokenTtlSeconds, blocked; what is left out stays',
+    member: '',
+    required: true,
+  },
+  'if-match': ifMatch,
+}
+/** Of a client that an admin registers. */
+export const described: Readonly<Record<string, Flag>> = {
+  file: { kind: 'document', says: 'the client as YAML or JSON: name, redirectUris, grantTypes and so on', member: '', required: true },
+}
 export const clientCommands: readonly AdminCommand[] = [
   {
     name: 'client registration show',
@@ -160,9 +174,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client create',
     does: 'Register a client beforehand; its secret is shown once',
     takes: ['tenant'],
-    flags: {
-      file: { kind: 'document', says: 'the client as YAML or JSON: name, redirectUris, grantTypes and so on', member: '', required: true },
-    },
+    flags: described,
     call: { method: 'POST', path: '/tenants/{tenant}/clients' },
     example: 'drawbridge client create initech --file client.yaml',
   },
@@ -170,15 +182,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client govern',
     does: 'Approve, limit, block or unblock a client',
     takes: ['tenant', 'client'],
-    flags: {
-      file: {
-        kind: 'document',
-        says: 'preApproved, scopeCeiling, accessTokenTtlSeconds, blocked; what is left out stays',
-        member: '',
-        required: true,
-      },
-      'if-match': ifMatch,
-    },
+    flags: governed,
     call: { method: 'PATCH', path: client },
     example: 'drawbridge client govern initech agent --file approved.yaml',
   },

@@ -1,5 +1,8 @@
 /** The front issuer of the vendor: made once, what is shared with it, its clients and keys; and what a tenant says of clients there. */
 import type { AdminCommand } from '../command.js'
+import { described, governed } from './client-commands.js'
+import { signingKeyRows } from './signing-key-commands.js'
+import { reason } from './tenant-commands.js'
 
 const ofVendor: readonly AdminCommand[] = [
   {
@@ -40,15 +43,7 @@ const ofVendor: readonly AdminCommand[] = [
     does: 'List the signing keys of the front issuer and their states',
     takes: [],
     call: { method: 'GET', path: '/front-issuer/signing-keys' },
-    shows: {
-      rows: 'signingKeys',
-      columns: [
-        ['key id', 'id'],
-        ['purpose', 'purpose'],
-        ['algorithm', 'algorithm'],
-        ['state', 'state'],
-      ],
-    },
+    shows: signingKeyRows,
     example: 'drawbridge front-issuer key list',
   },
   {
@@ -98,14 +93,6 @@ const clientRows = {
     ['blocked', 'blockedAt'],
   ],
 } as const
-const governed = {
-  file: {
-    kind: 'document',
-    says: 'preApproved, scopeCeiling, accessTokenTtlSeconds, blocked; what is left out stays',
-    member: '',
-    required: true,
-  },
-} as const
 
 /** Of the front itself, or of a tenant as its member. */
 function clientCommands(noun: 'front-issuer client' | 'front-client'): readonly AdminCommand[] {
@@ -146,9 +133,7 @@ const ofFrontAlone: readonly AdminCommand[] = [
     name: 'front-issuer client create',
     does: 'Register a client at the front issuer, for every tenant; its secret is shown once',
     takes: [],
-    flags: {
-      file: { kind: 'document', says: 'the client as YAML or JSON: name, redirectUris, grantTypes and so on', member: '', required: true },
-    },
+    flags: described,
     call: { method: 'POST', path: '/front-issuer/clients' },
     example: 'drawbridge front-issuer client create --file client.yaml',
   },
@@ -156,7 +141,7 @@ const ofFrontAlone: readonly AdminCommand[] = [
     name: 'front-issuer client kill',
     does: 'Block a client of the front issuer and end everything that it holds, at every tenant',
     takes: ['client'],
-    flags: { reason: { kind: 'text', says: 'for the audit trail and the receipt', required: true } },
+    flags: { reason },
     call: { method: 'POST', path: '/front-issuer/clients/{client}/kill' },
     confirms: 'Block {client} and end everything that it holds, at every tenant?',
     example: 'drawbridge front-issuer client kill agent --reason stolen',
