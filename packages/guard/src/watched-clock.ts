@@ -8,8 +8,8 @@ export const mostStepBackSeconds = 30
 
 export type WatchedClock = {
   /** Whole seconds. Tells the listeners before it answers, if the clock is behind the latest time that it ever showed. */
-  nowSeconds(): number
-  onWentBack(listener: () => void): void
+  readonly nowSeconds: () => number
+  readonly onWentBack: (listener: () => void) => void
 }
 
 export function watchClock(nowMs: () => number): WatchedClock {
