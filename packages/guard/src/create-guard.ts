@@ -12,6 +12,7 @@ import { buildResourceMetadata, type ResourceMetadata, resourceMetadataPaths, re
 import { missingScopes, type ScopeImplications, type ToolScopes } from './tool-scopes.js'
 import { type IssuerOptions, type TrustedIssuer, trustIssuer } from './trusted-issuer.js'
 import { type VerifiedToken, verifyAccessToken } from './verify-access-token.js'
+import { watchClock } from './watched-clock.js'
 
 export type GuardOptions = {
   /** This resource server's identifier, exactly as registered at the issuers. */
@@ -114,6 +115,9 @@ export function createGuard(options: GuardOptions): Guard {
   const settings = readOptions(options)
   const { issuers, receiving } = settings
   const receivers = new Map([...issuers.values()].map((issuer) => [issuer.issuer, createReceiver({ ...receiving, issuer })]))
+  settings.clock.onWentBack(() => {
+    for (const receiver of receivers.values()) receiver.startAnew()
+  })
   const baseScopes = options.baseScopes ?? []
   const metadataUrl = resourceMetadataUrl(options.resource)
   const guarding: Guarding = { ...settings, options, receivers, metadataUrl, baseScopes }
@@ -188,11 +192,13 @@ async function believe(guarding: Guarding, presented: Presented): Promise<Result
   const { authorization, token, scheme } = presented
   if (authorization === undefined) return err('token_missing')
   if (token === undefined) return err('token_malformed')
+  // First of all: where the clock went back, nothing that was heard counts.
+  const now = nowSeconds()
   if (![...receivers.values()].some((receiver) => receiver.heardAtSeconds() !== undefined)) return err('not_ready')
   const proof = scheme === 'DPoP' ? readProofOf(guarding, presented, token) : ok(undefined)
   if (!proof.ok) return proof
   if (takesBoundTokensAlone && proof.value === undefined) return err('bound_token_required')
-  const verified = await verifyAccessToken({ issuers, resource: options.resource, barriers, maxTokenLifeSeconds }, token, nowSeconds())
+  const verified = await verifyAccessToken({ issuers, resource: options.resource, barriers, maxTokenLifeSeconds }, token, now)
   if (!verified.ok) return verified
   const held = await holdToKey(verified.value, proof.value)
   if (!held.ok) return held
@@ -255,8 +261,8 @@ function readOptions(options: GuardOptions) {
   const fetchLike = options.fetch ?? globalThis.fetch
   const issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, trustIssuer(issuer, fetchLike)]))
   if (issuers.size !== options.issuers.length) throw new Error('guard: an issuer is named twice')
-  const nowMs = options.now ?? Date.now
-  const nowSeconds = () => Math.floor(nowMs() / 1000)
+  const clock = watchClock(options.now ?? Date.now)
+  const { nowSeconds } = clock
   const barriers = createBarriers({ maxEntries: options.maxBarriers ?? defaultMaxBarriers, keepSeconds: maxTokenLifeSeconds + 300 })
   const receiving = {
     resource: options.resource,
@@ -270,7 +276,7 @@ function readOptions(options: GuardOptions) {
   const { required = false, publicUrl, maxProofs = defaultMaxProofs } = options.dpop ?? {}
   if (!Number.isInteger(maxProofs) || maxProofs < 1) throw new Error('guard: dpop.maxProofs must be a whole number of at least 1')
   return {
-    ...{ issuers, nowSeconds, barriers, maxTokenLifeSeconds, deafAfterSeconds, fetchLike, receiving },
+    ...{ issuers, clock, nowSeconds, barriers, maxTokenLifeSeconds, deafAfterSeconds, fetchLike, receiving },
     takesBoundTokensAlone: required,
     publicUrl: readPublicUrl(publicUrl ?? new URL(options.resource).origin),
     proofs: createProofMemory(maxProofs),

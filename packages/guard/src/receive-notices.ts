@@ -7,6 +7,9 @@
  * first snapshot the guard serves nothing. Whatever a stream says, it says about its own issuer and never about another one that is trusted. "Heard" is the time of the last complete answer: an empty one also
  * says that nothing was revoked until then.
  *
+ * Where the clock of this machine went back, barriers may have been forgotten that tokens are alive again below: what was heard counts no longer, and a
+ * new snapshot is asked for.
+ *
  * At the stop it first ceases to believe, then closes its stream, so that nobody waits for what it will never acknowledge.
  */
 import type { Barrier, Barriers } from './barriers.js'
@@ -37,6 +40,8 @@ export type ReceiverDeps = NoticeDeps & {
 export type Receiver = {
   start(): Promise<void>
   stop(): Promise<void>
+  /** From the call on nothing was heard, until a new snapshot is there. */
+  startAnew(): void
   /** When this receiver last knew everything, in seconds; undefined before the first snapshot. */
   heardAtSeconds(): number | undefined
 }
@@ -47,6 +52,8 @@ type Trouble = { readonly trouble: string }
 type Hearing = {
   readonly deps: ReceiverDeps
   readonly stopping: AbortController
+  /** Ends what is under way of the present stream. */
+  listening: AbortController
   readonly seen: Set<string>
   readonly tellFirst: () => void
   heardAt: number | undefined
@@ -62,6 +69,7 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
   const hearing: Hearing = {
     deps,
     stopping: new AbortController(),
+    listening: new AbortController(),
     seen: new Set(),
     tellFirst: () => tellFirst(),
     heardAt: undefined,
@@ -74,8 +82,13 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
       running ??= listenUntilStopped(hearing)
       return first
     },
+    startAnew: () => {
+      hearing.heardAt = undefined
+      hearing.listening.abort(new Error('the clock went back'))
+    },
     stop: async () => {
       hearing.stopping.abort()
+      hearing.listening.abort()
       tellFirst()
       await running
       if (hearing.stream !== undefined) await sayGoodbye(deps, hearing.stream)
@@ -98,12 +111,15 @@ async function listenUntilStopped(hearing: Hearing): Promise<void> {
 
 /** One stream, from its snapshot to whatever ends it. */
 async function listenOnce(hearing: Hearing): Promise<Trouble> {
+  const listening = new AbortController()
+  hearing.listening = listening
   try {
     const stream = await open(hearing)
     if ('trouble' in stream) return stream
     replace(hearing, stream)
     for (;;) {
       const trouble = await poll(hearing, stream)
+      listening.signal.throwIfAborted()
       if (trouble !== undefined) return trouble
       hearing.retryMs = retryFirstMs
     }
@@ -131,8 +147,8 @@ async function sayGoodbye(deps: ReceiverDeps, stream: Stream): Promise<void> {
   await send(deps, { path: '/ssf/poll', body, timeoutSeconds: closeTimeoutSeconds }).catch(() => undefined)
 }
 
-const post = ({ deps, stopping }: Hearing, call: Call): Promise<Record<string, unknown> | Trouble> =>
-  send(deps, { ...call, signal: stopping.signal })
+const post = ({ deps, listening }: Hearing, call: Call): Promise<Record<string, unknown> | Trouble> =>
+  send(deps, { ...call, signal: listening.signal })
 
 const send = (deps: ReceiverDeps, { path, body, timeoutSeconds, signal }: Call): Promise<Record<string, unknown> | Trouble> =>
   withDeadline(timeoutSeconds, signal, async (ending) => {
@@ -161,9 +177,15 @@ async function open(hearing: Hearing): Promise<Stream | Trouble> {
   const told = parseSnapshot(deps, snapshot, condemnedKeys ?? [])
   if (typeof streamId !== 'string' || told === undefined) return { trouble: 'the snapshot is malformed' }
   for (const each of told) apply(deps, each)
-  hearing.heardAt = askedAt
+  noteHeard(hearing, askedAt)
   hearing.tellFirst()
   return { id: streamId, acks: [], errors: {} }
+}
+
+/** Of a stream that ended meanwhile nothing counts. */
+function noteHeard(hearing: Hearing, atSeconds: number): void {
+  hearing.listening.signal.throwIfAborted()
+  hearing.heardAt = atSeconds
 }
 
 /**
@@ -197,7 +219,7 @@ async function poll(hearing: Hearing, stream: Stream): Promise<Trouble | undefin
   if (typeof sets !== 'object' || sets === null) return { trouble: 'the poll answer is malformed' }
   await take(hearing, stream, sets as Record<string, unknown>)
   if (Object.keys(stream.errors).length === 0) {
-    if (answer['moreAvailable'] !== true) hearing.heardAt = hearing.deps.nowSeconds()
+    if (answer['moreAvailable'] !== true) noteHeard(hearing, hearing.deps.nowSeconds())
     return undefined
   }
   const reasons = [...new Set(Object.values(stream.errors).map((error) => error.err))].join(', ')

@@ -94,9 +94,7 @@ async function recordAnswers(db: AcrossDb, streams: HeardStreams, heard: readonl
   const { refusals, acknowledgedSeconds, events } = await recordNoticeAnswers(db, streams, heard, now)
   const closing = heard.filter(({ closes }) => closes).map(({ streamId }) => streamId)
   const letGo = closing.length === 0 ? [] : await closeStreams(db, streams, closing, now)
-  const ids = [...new Set([...events, ...letGo])]
-  const deadSeconds = ids.length === 0 ? [] : await markEventsDead(db, { tenant: streams.issuer.tenantId, ids })
-  return { refusals, acknowledgedSeconds, deadSeconds }
+  return { refusals, acknowledgedSeconds, deadSeconds: await markEventsDead(db, [...events, ...letGo]) }
 }
 
 /** Two polls of the same stream in one round may want different numbers. */
