@@ -2,11 +2,36 @@
 import type { AdminCommand, Flag } from '../command.js'
 import { reason } from './tenant-commands.js'
 
+/** What an admin may correct of a client that one registered. */
+export const correctionFlags = {
+  name: { kind: 'text', says: 'its name' },
+  'redirect-uri': { kind: 'list', says: 'a redirect URI; several, and all of them', member: 'redirectUris' },
+  'backchannel-logout-uri': { kind: 'text', says: 'where it hears of logouts' },
+  'post-logout-redirect-uri': {
+    kind: 'list',
+    says: 'where it may have a browser sent after a logout; several, and all of them',
+    member: 'postLogoutRedirectUris',
+  },
+  'require-pushed-requests': {
+    kind: 'switch',
+    says: 'its authorization requests must be pushed',
+    member: 'requirePushedAuthorizationRequests',
+    value: true,
+  },
+  'allow-plain-requests': {
+    kind: 'switch',
+    says: 'they need not be',
+    member: 'requirePushedAuthorizationRequests',
+    value: false,
+  },
+} as const satisfies Readonly<Record<string, Flag>>
+
 const client = '/tenants/{tenant}/clients/{client}'
 const ifMatch: Flag = {
   kind: 'if-match',
   says: 'etag, as client show or client waiting printed it: refused if anything shown there is another by now',
 }
+
 export const clientCommands: readonly AdminCommand[] = [
   {
     name: 'client registration show',
@@ -248,29 +273,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client correct',
     does: 'Correct the name, the redirect URIs or the logout URI of a client that an admin registered',
     takes: ['tenant', 'client'],
-    flags: {
-      'if-match': ifMatch,
-      name: { kind: 'text', says: 'its name' },
-      'redirect-uri': { kind: 'list', says: 'a redirect URI; several, and all of them', member: 'redirectUris' },
-      'backchannel-logout-uri': { kind: 'text', says: 'where it hears of logouts' },
-      'post-logout-redirect-uri': {
-        kind: 'list',
-        says: 'where it may have a browser sent after a logout; several, and all of them',
-        member: 'postLogoutRedirectUris',
-      },
-      'require-pushed-requests': {
-        kind: 'switch',
-        says: 'its authorization requests must be pushed',
-        member: 'requirePushedAuthorizationRequests',
-        value: true,
-      },
-      'allow-plain-requests': {
-        kind: 'switch',
-        says: 'they need not be',
-        member: 'requirePushedAuthorizationRequests',
-        value: false,
-      },
-    },
+    flags: { 'if-match': ifMatch, ...correctionFlags },
     call: { method: 'PATCH', path: `${client}/registration`, body: {} },
     example: 'drawbridge client correct initech agent --redirect-uri https://agent.example/callback',
   },
