@@ -8,7 +8,7 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
-import { signs } from './issuers.js'
+import { spokenFor } from './issuers.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -86,7 +86,7 @@ export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): 
 async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): Promise<readonly SnapshotEntry[]> {
   const { rows } = await db.query<SnapshotEntry>(
     `SELECT spoken.url AS issuer, t.slug AS tenant, v.target, v.target_id AS "targetId", max(v.epoch) AS epoch
-       FROM issuers i JOIN issuers spoken ON ${signs('i', 'spoken')} JOIN tenants t ON t.id = spoken.tenant_id
+       FROM (${spokenFor('$1', '$2')}) spoken JOIN tenants t ON t.id = spoken.tenant_id
        CROSS JOIN LATERAL (
              SELECT target, target_id, epoch FROM revocations WHERE tenant_id = spoken.tenant_id AND issuer_id = spoken.id AND expires_at > $3
              UNION ALL SELECT payload ->> 'target', payload ->> 'targetId', (payload ->> 'epoch')::int
@@ -94,7 +94,6 @@ async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): P
              UNION ALL SELECT 'grant', changed ->> 'grantId', (changed ->> 'epoch')::int
                FROM outbox, jsonb_array_elements(payload -> 'grants') AS changed
               WHERE tenant_id = spoken.tenant_id AND done_at IS NULL AND kind = '${tellSettledEntry}') v
-      WHERE i.tenant_id = $1 AND i.id = $2
       GROUP BY spoken.url, t.slug, v.target, v.target_id`,
     [issuer.tenantId, issuer.id, toTimestamp(now)],
   )

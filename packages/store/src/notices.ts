@@ -94,9 +94,9 @@ export async function deleteExpiredNoticesAcrossTenants(db: AcrossDb, now: Insta
   const at = toTimestamp(now)
   const notices = await db.query(
     `WITH gone AS (
-       DELETE FROM notices WHERE (tenant_id, resource_id, position) IN
-         (SELECT n.tenant_id, n.resource_id, n.position FROM notices n
-           WHERE n.expires_at < $1 AND NOT EXISTS (SELECT 1 FROM event_streams s WHERE s.status <> 'disabled' AND ${owed}) LIMIT $2) RETURNING tenant_id, resource_id, position
+       DELETE FROM notices WHERE ctid = ANY (ARRAY(
+         SELECT n.ctid FROM notices n
+           WHERE n.expires_at < $1 AND NOT EXISTS (SELECT 1 FROM event_streams s WHERE s.status <> 'disabled' AND ${owed}) LIMIT $2)) RETURNING tenant_id, resource_id, position
      ), records AS (
        DELETE FROM notice_deliveries USING gone WHERE notice_deliveries.tenant_id = gone.tenant_id
           AND notice_deliveries.resource_id = gone.resource_id AND notice_deliveries.position = gone.position
@@ -104,7 +104,7 @@ export async function deleteExpiredNoticesAcrossTenants(db: AcrossDb, now: Insta
     [at, limit],
   )
   const revocations = await db.query(
-    'DELETE FROM revocations WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM revocations WHERE expires_at < $1 LIMIT $2)',
+    'DELETE FROM revocations WHERE ctid = ANY (ARRAY(SELECT ctid FROM revocations WHERE expires_at < $1 LIMIT $2))',
     [at, limit],
   )
   return notices.rowCount + revocations.rowCount

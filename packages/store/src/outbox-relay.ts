@@ -173,7 +173,7 @@ export async function countUndoneAcrossTenants(db: AcrossDb): Promise<number> {
 /** Only what is done is ever swept. */
 export async function deleteDoneAcrossTenants(db: AcrossDb, doneBefore: Instant, limit: number): Promise<number> {
   const { rowCount } = await db.query(
-    `DELETE FROM outbox WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM outbox WHERE done_at < $1 ORDER BY done_at LIMIT $2)`,
+    'DELETE FROM outbox WHERE ctid = ANY (ARRAY(SELECT ctid FROM outbox WHERE done_at < $1 ORDER BY done_at LIMIT $2))',
     [toTimestamp(doneBefore), limit],
   )
   return rowCount

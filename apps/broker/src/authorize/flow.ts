@@ -233,5 +233,5 @@ export async function loadPostedStep(http: HttpRequest, deps: BrokerDeps, step: 
 
 export const stepLocation = (
   flow: Pick<Flow, 'tenant' | 'ongoing'>,
-  step: 'choose-tenant' | 'choose-connection' | 'client-notice' | 'second-factor' | 'consent',
+  step: 'choose-tenant' | 'choose-connection' | 'client-notice' | 'second-factor' | 'consent' | 'client-logo',
 ): string => `${flow.tenant.home}/authorize/${step}?request=${flow.ongoing.id}`

@@ -156,6 +156,19 @@ const refresh = ({ id }: Client, { refresh_token: token = '' }: Record<string, s
   world.post('/token', { grant_type: 'refresh_token', client_id: id, refresh_token: token })
 const isActive = async ({ access_token: token = '' }: Record<string, string>) =>
   (await world.post('/introspect', { token }, basic(world.credential.id, world.credential.secret))).body['active']
+/** By its owner; of all else it says what it said. */
+async function rename({ id, registration }: Client, name: string): Promise<void> {
+  const headers = { authorization: `Bearer ${registration['registration_access_token']}`, 'content-type': 'application/json' }
+  const body = JSON.stringify({
+    client_id: id,
+    client_name: name,
+    redirect_uris: ['https://client.example/callback'],
+    token_endpoint_auth_method: 'none',
+  })
+  const answer = await fetch(`${world.broker.url}/register/${id}`, { method: 'PUT', headers, body })
+  expect(answer.status).toBe(200)
+  Object.assign(registration, await asJson(answer))
+}
 const waitingFor = (slug: string) =>
   rowsOf<{ target: string }>(
     world,
@@ -207,16 +220,25 @@ describe('a client that registered at the front', () => {
   it('changes at every tenant as its owner changes it', async () => {
     const client = await aClient()
     await tokensOf(client, 'acme')
-    const token = client.registration['registration_access_token']
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    const body = JSON.stringify({
-      client_id: client.id,
-      client_name: 'B',
-      redirect_uris: ['https://client.example/callback'],
-      token_endpoint_auth_method: 'none',
-    })
-    expect((await fetch(`${world.broker.url}/register/${client.id}`, { method: 'PUT', headers, body })).status).toBe(200)
+    await rename(client, 'B')
     expect((await world.call('GET', `/tenants/acme/front-clients/${client.id}`)).body).toMatchObject({ name: 'B' })
+  })
+
+  it('knows people by a sub of its own at a tenant that wants that, whatever its registration says, unless it was known there before', async () => {
+    const sectorOf = async ({ id }: Client, slug: string) =>
+      (await world.call('GET', `/tenants/${slug}/front-clients/${id}`)).body.sectorIdentifier as string | null
+    const [known, client] = [await aClient(), await aClient()]
+    await tokensOf(known, 'acme')
+    expect((await world.call('PUT', '/tenants/acme/subject-types', { pairwiseByDefault: true })).status).toBe(200)
+    for (const each of [known, client]) await tokensOf(each, 'acme')
+    await tokensOf(client, 'globex')
+    const own = `client:${client.id}`
+    expect([await sectorOf(known, 'acme'), await sectorOf(client, 'acme'), await sectorOf(client, 'globex')]).toEqual([null, own, null])
+    for (const pairwiseByDefault of [true, false]) {
+      await world.call('PUT', '/tenants/acme/subject-types', { pairwiseByDefault })
+      await rename(client, `C ${pairwiseByDefault}`)
+      expect([await sectorOf(client, 'acme'), await sectorOf(client, 'globex')]).toEqual([own, null])
+    }
   })
 
   it('is no client at a tenant’s own issuer', async () => {

@@ -111,7 +111,7 @@ export function consentPage(flow: Flow, scopes: readonly Scope[], hasLogo: boole
   const shown = flow.resource.scopes.filter((scope) => scopes.includes(scope.name))
   return page(
     `Allow ${flow.client.name}?`,
-    html`${hasLogo && html`<img class="logo" alt="" src="${`${flow.tenant.issuer.url}/authorize/client-logo?request=${flow.ongoing.id}`}">`}${loopbackWarning(flow.client)}${clientFacts(flow.client, flow)}<h2>It will be able to</h2><ul>${shown.map(
+    html`${hasLogo && html`<img class="logo" alt="" src="${stepLocation(flow, 'client-logo')}">`}${loopbackWarning(flow.client)}${clientFacts(flow.client, flow)}<h2>It will be able to</h2><ul>${shown.map(
       (scope) =>
         html`<li>${scope.description} <span class="${`tier ${scope.tier}`}">${tierWords[scope.tier]}</span><br><code class="soft">${scope.name}</code></li>`,
     )}</ul>${toldOf(flow)}${form(

@@ -101,6 +101,12 @@ describe('registrations of a tenant', () => {
     expect((await call('GET', `/tenants/acme/clients/${String(id)}`)).status).toBe(404)
   })
 
+  it('are refused at once where none can make room, though the planner believes that there are hardly any', async () => {
+    await owner('VACUUM ANALYZE clients')
+    await fill(dynamicClients, addSeconds(now, -90_000), now)
+    expect((await register()).status).toBe(403)
+  })
+
   it('of strangers cannot fill a tenant by themselves: they come to fewer before they make room for each other', () => {
     const { perSecond, burst } = rateLimits.tenant_register
     expect(burst + perSecond * dynamicClientStaysSeconds).toBeLessThan(dynamicClients)

@@ -2,8 +2,15 @@
 import type { AdminCommand, Flag } from '../command.js'
 import { reason } from './tenant-commands.js'
 
+const client = '/tenants/{tenant}/clients/{client}'
+export const ifMatch: Flag = {
+  kind: 'if-match',
+  says: 'etag, as client show or client waiting printed it: refused if anything shown there is another by now',
+}
+
 /** What an admin may correct of a client that one registered. */
-export const correctionFlags = {
+export const correctionFlags: Readonly<Record<string, Flag>> = {
+  'if-match': ifMatch,
   name: { kind: 'text', says: 'its name' },
   'redirect-uri': { kind: 'list', says: 'a redirect URI; several, and all of them', member: 'redirectUris' },
   'backchannel-logout-uri': { kind: 'text', says: 'where it hears of logouts' },
@@ -24,12 +31,22 @@ export const correctionFlags = {
     member: 'requirePushedAuthorizationRequests',
     value: false,
   },
-} as const satisfies Readonly<Record<string, Flag>>
+}
 
-const client = '/tenants/{tenant}/clients/{client}'
-const ifMatch: Flag = {
-  kind: 'if-match',
-  says: 'etag, as client show or client waiting printed it: refused if anything shown there is another by now',
+/** What an admin says of a client, at whichever issuer. */
+export const governed: Readonly<Record<string, Flag>> = {
+  file: {
+    kind: 'document',
+    says: 'preApproved, scopeCeiling, accessTokenTtlSeconds, blocked; what is left out stays',
+    member: '',
+    required: true,
+  },
+  'if-match': ifMatch,
+}
+
+/** Of a client that an admin registers. */
+export const described: Readonly<Record<string, Flag>> = {
+  file: { kind: 'document', says: 'the client as YAML or JSON: name, redirectUris, grantTypes and so on', member: '', required: true },
 }
 
 export const clientCommands: readonly AdminCommand[] = [
@@ -185,9 +202,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client create',
     does: 'Register a client beforehand; its secret is shown once',
     takes: ['tenant'],
-    flags: {
-      file: { kind: 'document', says: 'the client as YAML or JSON: name, redirectUris, grantTypes and so on', member: '', required: true },
-    },
+    flags: described,
     call: { method: 'POST', path: '/tenants/{tenant}/clients' },
     example: 'drawbridge client create initech --file client.yaml',
   },
@@ -195,15 +210,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client govern',
     does: 'Approve, limit, block or unblock a client',
     takes: ['tenant', 'client'],
-    flags: {
-      file: {
-        kind: 'document',
-        says: 'preApproved, scopeCeiling, accessTokenTtlSeconds, blocked; what is left out stays',
-        member: '',
-        required: true,
-      },
-      'if-match': ifMatch,
-    },
+    flags: governed,
     call: { method: 'PATCH', path: client },
     example: 'drawbridge client govern initech agent --file approved.yaml',
   },
@@ -273,7 +280,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client correct',
     does: 'Correct the name, the redirect URIs or the logout URI of a client that an admin registered',
     takes: ['tenant', 'client'],
-    flags: { 'if-match': ifMatch, ...correctionFlags },
+    flags: correctionFlags,
     call: { method: 'PATCH', path: `${client}/registration`, body: {} },
     example: 'drawbridge client correct initech agent --redirect-uri https://agent.example/callback',
   },

@@ -1,7 +1,9 @@
 /** The front issuer of the vendor: made once, what is shared with it, its clients and keys; and what a tenant says of clients there. */
 import type { AdminCommand } from '../command.js'
-import { correctionFlags } from './client-commands.js'
+import { correctionFlags, described, governed, ifMatch } from './client-commands.js'
 import { frontClientSecretCommands } from './client-secret-commands.js'
+import { signingKeyRows } from './signing-key-commands.js'
+import { reason } from './tenant-commands.js'
 
 const ofVendor: readonly AdminCommand[] = [
   {
@@ -42,15 +44,7 @@ const ofVendor: readonly AdminCommand[] = [
     does: 'List the signing keys of the front issuer and their states',
     takes: [],
     call: { method: 'GET', path: '/front-issuer/signing-keys' },
-    shows: {
-      rows: 'signingKeys',
-      columns: [
-        ['key id', 'id'],
-        ['purpose', 'purpose'],
-        ['algorithm', 'algorithm'],
-        ['state', 'state'],
-      ],
-    },
+    shows: signingKeyRows,
     example: 'drawbridge front-issuer key list',
   },
   {
@@ -100,14 +94,6 @@ const clientRows = {
     ['blocked', 'blockedAt'],
   ],
 } as const
-const governed = {
-  file: {
-    kind: 'document',
-    says: 'preApproved, scopeCeiling, accessTokenTtlSeconds, blocked; what is left out stays',
-    member: '',
-    required: true,
-  },
-} as const
 
 /** Of the front itself, or of a tenant as its member. */
 function clientCommands(noun: 'front-issuer client' | 'front-client'): readonly AdminCommand[] {
@@ -148,9 +134,7 @@ const ofFrontAlone: readonly AdminCommand[] = [
     name: 'front-issuer client create',
     does: 'Register a client at the front issuer, for every tenant; its secret is shown once',
     takes: [],
-    flags: {
-      file: { kind: 'document', says: 'the client as YAML or JSON: name, redirectUris, grantTypes and so on', member: '', required: true },
-    },
+    flags: described,
     call: { method: 'POST', path: '/front-issuer/clients' },
     example: 'drawbridge front-issuer client create --file client.yaml',
   },
@@ -166,6 +150,7 @@ const ofFrontAlone: readonly AdminCommand[] = [
     name: 'front-issuer client secret',
     does: 'Make a new secret, shown once; what the client had is worth nothing from then on, at any tenant: add-secret leaves no gap',
     takes: ['client'],
+    flags: { 'if-match': ifMatch },
     call: { method: 'POST', path: '/front-issuer/clients/{client}/secret' },
     confirms: 'Make a new secret for {client}? What it had is worth nothing from then on, at any tenant.',
     done: 'The secret is shown this once.',
@@ -176,7 +161,7 @@ const ofFrontAlone: readonly AdminCommand[] = [
     name: 'front-issuer client kill',
     does: 'Block a client of the front issuer and end everything that it holds, at every tenant',
     takes: ['client'],
-    flags: { reason: { kind: 'text', says: 'for the audit trail and the receipt', required: true } },
+    flags: { reason },
     call: { method: 'POST', path: '/front-issuer/clients/{client}/kill' },
     confirms: 'Block {client} and end everything that it holds, at every tenant?',
     example: 'drawbridge front-issuer client kill agent --reason stolen',

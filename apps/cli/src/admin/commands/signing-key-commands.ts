@@ -1,6 +1,19 @@
 /** The keys by which an issuer signs: which there are, by which algorithm, and how they are changed. */
 import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
-import type { AdminCommand } from '../command.js'
+import type { AdminCommand, Shows } from '../command.js'
+
+export const signingKeyRows: Shows = {
+  rows: 'signingKeys',
+  columns: [
+    ['key id', 'id'],
+    ['purpose', 'purpose'],
+    ['algorithm', 'algorithm'],
+    ['state', 'state'],
+    ['activated', 'activatedAt'],
+    ['signs from', 'activatesAt'],
+    ['withdrawn', 'withdrawnAt'],
+  ],
+}
 
 export const signingKeyCommands: readonly AdminCommand[] = [
   {
@@ -8,18 +21,7 @@ export const signingKeyCommands: readonly AdminCommand[] = [
     does: 'List signing keys and their states',
     takes: ['tenant'],
     call: { method: 'GET', path: '/tenants/{tenant}/signing-keys' },
-    shows: {
-      rows: 'signingKeys',
-      columns: [
-        ['key id', 'id'],
-        ['purpose', 'purpose'],
-        ['algorithm', 'algorithm'],
-        ['state', 'state'],
-        ['activated', 'activatedAt'],
-        ['signs from', 'activatesAt'],
-        ['withdrawn', 'withdrawnAt'],
-      ],
-    },
+    shows: signingKeyRows,
     example: 'drawbridge signing-key list initech',
   },
   {
