@@ -242,7 +242,7 @@ function useUp(
 /** Fails closed: what is not known to be fresh is refused, or asked about where the owner chose so. */
 async function checkHearing(guarding: Guarding, token: string, verified: VerifiedToken): Promise<Result<VerifiedToken, GuardRefusal>> {
   const { receivers, issuers, nowSeconds, deafAfterSeconds, fetchLike, options } = guarding
-  const heardAt = receivers.get(verified.issuer)?.heardAtSeconds()
+  const heardAt = receivers.get(verified.issuer)?.heardAtSeconds(verified.tenant)
   if (heardAt === undefined) return err('not_ready')
   if (nowSeconds() - heardAt <= deafAfterSeconds) return ok(verified)
   if (options.onDeaf === 'refuse') return err('deaf')
