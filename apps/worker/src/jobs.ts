@@ -12,7 +12,7 @@ import { checkSignalStreams } from './jobs/check-signal-streams.job.js'
 import { endIdleRegistrations } from './jobs/end-idle-registrations.job.js'
 import { endSubjects } from './jobs/end-subjects.job.js'
 import { refreshIdpMetadata } from './jobs/refresh-idp-metadata.job.js'
-import { revokeGrants } from './jobs/revoke-grants.job.js'
+import { revokeGrants, revokePayload } from './jobs/revoke-grants.job.js'
 import { rotateSigningKeys } from './jobs/rotate-signing-keys.job.js'
 import { runScheduled } from './jobs/run-scheduled.job.js'
 import { sendAnnouncements } from './jobs/send-announcements.job.js'
@@ -46,17 +46,7 @@ export const outboxJobLimitSeconds = 90
 export const scheduledJobLimitSeconds = 900
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
-const revokePayload = z.object({
-  tenant: uuid,
-  entry: z.number().int().positive(),
-  payload: z.object({
-    eventId: uuid,
-    target: z.enum(['subject', 'grant', 'client', 'connection', 'tenant']),
-    targetId: z.string().min(1).max(2048),
-    epoch: z.number().int().positive(),
-    deactivated: z.boolean().optional(),
-  }),
-})
+const revokeData = z.object({ tenant: uuid, entry: z.number().int().positive(), payload: revokePayload })
 
 const condemnedKeyPayload = z.object({
   tenant: uuid,
@@ -119,7 +109,7 @@ const scheduled = (retries: Retries, handler: (deps: JobDeps) => Promise<void>):
   job(z.object({}), retries, (deps) => handler(deps), scheduledJobLimitSeconds)
 
 export const jobs: Readonly<Record<string, JobEntry>> = {
-  revoke: job(revokePayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
+  revoke: job(revokeData, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>
     revokeGrants(deps, { tenant: data.tenant, entry: data.entry, ...data.payload }),
   ),
   [condemnedKeyEntry]: job(condemnedKeyPayload, { attempts: 6, firstPauseMs: 100 }, (deps, data) =>

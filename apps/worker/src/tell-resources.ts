@@ -1,4 +1,4 @@
-/** One signed notice to each resource server, inside the transaction that makes it due. */
+/** Signed notices to each resource server, inside the transaction that makes them due. */
 import { type Instant, toSeconds } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { insertNotices } from '@drawbridge/store/notices'
@@ -7,26 +7,34 @@ import type { AcrossDb } from '@drawbridge/store/transaction'
 import type { JobDeps } from './deps.js'
 
 export type News = {
-  readonly tenant: TenantId
-  readonly issuer: RevokingIssuer
   readonly eventId: string
-  readonly at: Instant
-  readonly expiresAt: Instant
   /** What is said beside `iss`, `aud`, `iat`, `jti`, and `txn`: the same event at every resource. */
   readonly claims: Readonly<Record<string, unknown>>
 }
+export type Telling = {
+  readonly tenant: TenantId
+  readonly issuer: RevokingIssuer
+  readonly at: Instant
+  readonly expiresAt: Instant
+  /** In this order. */
+  readonly news: readonly News[]
+}
 
 /** The resources must be locked: that is what keeps a stream that opens meanwhile from missing the news. @spec RFC 8417 §2.2 */
-export async function tellResources(deps: JobDeps, db: AcrossDb, resources: readonly ToldResource[], news: News): Promise<number> {
-  const { tenant, issuer, eventId, at, expiresAt, claims } = news
-  if (resources.length === 0) return 0
+export async function tellResources(
+  deps: JobDeps,
+  db: AcrossDb,
+  resources: readonly ToldResource[],
+  { tenant, issuer, at, expiresAt, news }: Telling,
+): Promise<void> {
+  if (resources.length === 0) return
   const sign = await deps.openNoticeSigner(db, { ...issuer.signer, url: issuer.url })
   for (const { tenantId, id, identifier } of resources) {
-    const jti = deps.random.uuid()
-    const set = { iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, txn: eventId, ...claims }
-    const token = sign(set)
+    const notices = news.map(({ eventId, claims }) => {
+      const jti = deps.random.uuid()
+      return { eventId, jti, token: sign({ iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, txn: eventId, ...claims }) }
+    })
     const to = { tenantId, resourceId: id, issuer: issuer.signer, eventTenant: tenant, createdAt: at, expiresAt }
-    await insertNotices(db, to, [{ eventId, jti, token }])
+    await insertNotices(db, to, notices)
   }
-  return resources.length
 }

@@ -76,7 +76,7 @@ export type NewEventStream = StreamsOf &
 export async function insertEventStream(db: AcrossDb, stream: NewEventStream): Promise<boolean> {
   const { tenantId, resourceId } = stream.resource
   // Whatever commits earlier is at a position that is seen here, whatever commits later gets a higher one.
-  await db.query('SELECT 1 FROM resources WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [tenantId, resourceId])
+  await db.query('SELECT 1 FROM resources WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenantId, resourceId])
   if ((await listEventStreams(db, stream)).length >= eventStreamLimits.streams) return false
   const position = await holdWhatLives(db, stream, stream.now)
   await db.query(
@@ -161,7 +161,7 @@ export async function changeEventStreamStatus(db: AcrossDb, stream: EventStream,
 
 async function beginAnew(db: AcrossDb, stream: EventStream, now: Instant): Promise<void> {
   const { tenantId, id, resourceId, issuerTenantId, issuerId } = stream
-  await db.query('SELECT 1 FROM resources WHERE tenant_id = $1 AND id = $2 FOR UPDATE', [tenantId, resourceId])
+  await db.query('SELECT 1 FROM resources WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE', [tenantId, resourceId])
   const of = { resource: { tenantId, resourceId }, issuer: { tenantId: issuerTenantId, id: issuerId } }
   const position = await holdWhatLives(db, of, now)
   await db.query(`UPDATE event_streams SET position = $3, delivered_to = $3, answered = '{}' WHERE tenant_id = $1 AND id = $2`, [

@@ -160,6 +160,27 @@ export async function lockUndoneEntry(db: AcrossDb, tenant: TenantId, id: number
   return rowCount === 1
 }
 
+/** Locks what of this kind was never handed over, and nobody else has locked, of the `limit` entries of a tenant whose turn comes first. */
+export async function lockNeverTried(
+  db: AcrossDb,
+  tenant: TenantId,
+  { kind, now, limit }: { readonly kind: string; readonly now: Instant; readonly limit: number },
+): Promise<readonly Pick<WaitingEntry, 'id' | 'payload'>[]> {
+  const { rows } = await db.query<Pick<WaitingEntry, 'id' | 'payload'>>(
+    `SELECT id, payload FROM (
+       SELECT o.* FROM outbox o WHERE o.tenant_id = $1 AND o.done_at IS NULL AND ${laneOf('o.')} = 0 AND o.due_at <= $2
+        ${inTurn('o.')} LIMIT $3 FOR UPDATE SKIP LOCKED) first
+     WHERE kind = $4 AND attempts = 0 AND relayed_at IS NULL`,
+    [tenant, toTimestamp(now), limit, kind],
+  )
+  return rows
+}
+
+/** Belongs into the handler's own transaction, so that the work and the marks commit together. */
+export async function markAllDone(db: AcrossDb, tenant: TenantId, ids: readonly number[], now: Instant): Promise<void> {
+  await db.query('UPDATE outbox SET done_at = $3 WHERE tenant_id = $1 AND id = ANY ($2::bigint[])', [tenant, ids, toTimestamp(now)])
+}
+
 /** Belongs into the handler's own transaction, so that the work and the mark commit together. */
 export async function markDone(db: AcrossDb, tenant: TenantId, id: number, now: Instant): Promise<void> {
   await db.query('UPDATE outbox SET done_at = $3 WHERE tenant_id = $1 AND id = $2', [tenant, id, toTimestamp(now)])

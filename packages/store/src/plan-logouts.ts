@@ -32,9 +32,15 @@ const ofTarget: Readonly<Record<RevocationTarget, string>> = {
   tenant: `g.tenant_id = $5::uuid AND g.tenant_epoch < $6`,
 }
 
+/** Whether any client of the tenant wants to hear of logouts. */
+export async function isAnyClientTold(db: AcrossDb, tenant: TenantId): Promise<boolean> {
+  const { rowCount } = await db.query('SELECT 1 FROM clients WHERE tenant_id = $1 AND backchannel_logout_uri IS NOT NULL LIMIT 1', [tenant])
+  return rowCount > 0
+}
+
 /**
  * Everybody who lost something by this event is logged out at every client that knows her; of one grant, the session at that client. Answers how many
- * messages there are. A second call for the same event writes nothing.
+ * messages there are. A second call for the same event writes nothing. Only where some client is told.
  */
 export function planLogouts(db: AcrossDb, ended: EndedAccess): Promise<number> {
   const session = ended.target === 'grant' ? 'g.session_id' : 'CASE WHEN c.backchannel_logout_session_required THEN g.session_id END'
@@ -42,7 +48,8 @@ export function planLogouts(db: AcrossDb, ended: EndedAccess): Promise<number> {
 }
 
 /** Whoever had these sessions is logged out of them at every client that she went to from them, also where what was granted there lives on. */
-export function planSessionLogouts(db: AcrossDb, ended: EndedSessions): Promise<number> {
+export async function planSessionLogouts(db: AcrossDb, ended: EndedSessions): Promise<number> {
+  if (!(await isAnyClientTold(db, ended.tenant))) return 0
   return plan(db, ended, { where: 'g.session_id = ANY ($5::uuid[])', session: 'g.session_id', parameters: [ended.sessions] })
 }
 
@@ -56,8 +63,6 @@ async function plan(
       FROM clients c JOIN grants g ON g.tenant_id = c.tenant_id AND g.issuer_id = c.issuer_id AND g.client_id = c.client_id
      WHERE c.tenant_id = $1 AND c.backchannel_logout_uri IS NOT NULL AND g.subject_id IS NOT NULL AND ${where}`
   const all = [tenant, eventId, sequence, toTimestamp(now), ...parameters]
-  const isAnybody = await db.query('SELECT 1 FROM clients WHERE tenant_id = $1 AND backchannel_logout_uri IS NOT NULL LIMIT 1', [tenant])
-  if (isAnybody.rowCount === 0) return 0
   // Two statements: the second sees the destinations that another sweep has made meanwhile.
   await db.query(
     `WITH told AS (${told})

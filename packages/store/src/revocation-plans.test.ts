@@ -110,9 +110,7 @@ describe.each(['before anything is known of the tables', 'after ANALYZE'])('%s',
     const read = await readBy(async (db) => {
       const { matched, epoch } = await deprovision(db, { ...event, requestId: undefined })
       expect(matched).toBe(true)
-      expect(await markGrantsRevoked(db, { tenant: acme.tenantId, eventId, target, targetId, epoch, at: now })).toBe(
-        target === 'grant' ? 0 : 1,
-      )
+      expect(await markGrantsRevoked(db, acme.tenantId, [{ target, targetId, epoch }], now)).toBe(target === 'grant' ? 0 : 1)
     })
     expect(read).toBeGreaterThan(0)
     expect(read).toBeLessThanOrEqual(ofOne)
@@ -136,4 +134,13 @@ describe.each(['before anything is known of the tables', 'after ANALYZE'])('%s',
     expect(told.includes(resourceId)).toBe(tenant === of())
     expect(read).toBeLessThanOrEqual(ofOne)
   })
+})
+
+test('whoever opens a grant waits for no sweep', async () => {
+  const [opened] = await acrossTenants(fixture.database, async (db) => {
+    await lockResourcesOfIssuer(db, acme.tenantId, acme.issuerId, now)
+    // As the foreign key of a grant locks its resource.
+    return asOwner(fixture.ownerUrl, 'SELECT id FROM resources WHERE id = $1 FOR KEY SHARE NOWAIT', [acme.resourceId])
+  })
+  expect(opened).toEqual({ id: acme.resourceId })
 })

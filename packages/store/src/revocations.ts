@@ -55,7 +55,7 @@ export async function listIssuersOfTenant(db: AcrossDb, tenant: TenantId): Promi
 /**
  * The resource servers that may have seen tokens of this issuer: those that it may mint for now, and those of grants that still live.
  * One grant of a resource is looked for, and none where it may mint anyway: there may be millions. It locks them in one order, so that two jobs that tell the same resources wait for each other instead of deadlocking, and so that a
- * stream that opens meanwhile has the revocation either in its snapshot or after its position.
+ * stream that opens meanwhile has the revocation either in its snapshot or after its position. Whoever opens a grant meanwhile waits for nobody.
  */
 export async function lockResourcesOfIssuer(
   db: AcrossDb,
@@ -68,7 +68,7 @@ export async function lockResourcesOfIssuer(
       WHERE tenant_id IN ($1, $4) AND (
         EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1 AND m.issuer_id = $2)
         OR (SELECT true FROM grants g WHERE g.resource_id = r.id AND g.issuer_id = $2 AND ${judged('g.tenant_id = $1 AND g.expires_at > $3')} LIMIT 1))
-      ORDER BY tenant_id, id FOR UPDATE`,
+      ORDER BY tenant_id, id FOR NO KEY UPDATE`,
     [tenant, issuerId, toTimestamp(now), vendorTenantId],
   )
   return rows
@@ -100,43 +100,52 @@ export async function lockResources(db: AcrossDb, tenant: TenantId, wanted: Want
       WHERE (tenant_id, id) IN (${these} UNION SELECT r.tenant_id, r.id FROM resources r WHERE r.identifier = ANY ($3) AND (
         EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $4)
         OR EXISTS (SELECT 1 FROM grants g WHERE g.resource_id = r.id AND g.issuer_id = ANY (ARRAY(SELECT id FROM issuers WHERE tenant_id = $4)) AND ${judged('g.tenant_id = $4 AND g.expires_at > $5')})))
-      ORDER BY tenant_id, id FOR UPDATE`,
+      ORDER BY tenant_id, id FOR NO KEY UPDATE`,
     [...idsOf(wanted.these), wanted.named, tenant, toTimestamp(wanted.now)],
   )
   return rows
 }
 
 /** Which column of `grants` holds the target, and which epoch it was made under. Ours, never input. */
-const grantColumns: Readonly<Record<RevocationTarget, { readonly id: string; readonly epoch: string }>> = {
-  subject: { id: 'subject_id', epoch: 'subject_epoch' },
-  grant: { id: 'id', epoch: 'epoch' },
-  client: { id: 'client_id', epoch: 'client_epoch' },
-  connection: { id: 'connection_id', epoch: 'connection_epoch' },
-  tenant: { id: 'tenant_id', epoch: 'tenant_epoch' },
+const grantColumns: Readonly<Record<RevocationTarget, { readonly id: string; readonly type: string; readonly epoch: string }>> = {
+  subject: { id: 'subject_id', type: 'uuid', epoch: 'subject_epoch' },
+  grant: { id: 'id', type: 'uuid', epoch: 'epoch' },
+  client: { id: 'client_id', type: 'text', epoch: 'client_epoch' },
+  connection: { id: 'connection_id', type: 'uuid', epoch: 'connection_epoch' },
+  tenant: { id: 'tenant_id', type: 'uuid', epoch: 'tenant_epoch' },
 }
 
+export type Killed = { readonly target: RevocationTarget; readonly targetId: string; readonly epoch: number }
+
 /**
- * Marks what the barrier has already killed, so that lists show it dead; answers how many grants it marked. It runs as the tenant: the role
+ * Marks what these barriers have already killed, so that lists show it dead; answers how many grants it marked. It runs as the tenant: the role
  * that crosses tenants may not touch grants.
  */
-export async function markGrantsRevoked(db: Db, revoked: Omit<Revocation, 'issuerId' | 'expiresAt'>): Promise<number> {
-  const column = grantColumns[revoked.target]
-  const below = revoked.target === 'grant' ? '$3::int IS NOT NULL' : `${column.epoch} < $3`
-  const ended = `tenant_id = $1 AND ${column.id} = $2 AND ${below}`
-  const parameters = [revoked.tenant, revoked.targetId, revoked.epoch, toTimestamp(revoked.at)]
-  const { rowCount } = await db.query(
-    `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5) WHERE ${ended} AND revoked_at IS NULL`,
-    [...parameters, `revoked with its ${revoked.target}`],
-  )
-  // What was opened from a grant by an exchange is of the same person and connection, but not of the same client. Such grants are few: they live for minutes.
-  if (revoked.target !== 'grant' && revoked.target !== 'client') return rowCount
-  const derived = await db.query(
-    `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
-      WHERE tenant_id = $1 AND ancestors <> '{}' AND expires_at > $4 AND ancestors && ARRAY(SELECT id FROM grants WHERE ${ended} AND revoked_at IS NOT NULL AND expires_at > $4)
-        AND revoked_at IS NULL`,
-    [...parameters, 'revoked with the grant that it was exchanged from'],
-  )
-  return rowCount + derived.rowCount
+export async function markGrantsRevoked(db: Db, tenant: TenantId, killed: readonly Killed[], at: Instant): Promise<number> {
+  let marked = 0
+  for (const [target, column] of Object.entries(grantColumns)) {
+    const of = killed.filter((one) => one.target === target)
+    if (of.length === 0) continue
+    const below = target === 'grant' ? 'true' : `g.${column.epoch} < dead.epoch`
+    const ended = `g.tenant_id = $1 AND g.${column.id} = dead.id AND ${below}`
+    const dead = `unnest($2::${column.type}[], $3::int[]) AS dead (id, epoch)`
+    const parameters = [tenant, of.map(({ targetId }) => targetId), of.map(({ epoch }) => epoch), toTimestamp(at)]
+    const { rowCount } = await db.query(
+      `UPDATE grants g SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5) FROM ${dead} WHERE ${ended} AND g.revoked_at IS NULL`,
+      [...parameters, `revoked with its ${target}`],
+    )
+    marked += rowCount
+    // What was opened from a grant by an exchange is of the same person and connection, but not of the same client. Such grants are few: they live for minutes.
+    if (target !== 'grant' && target !== 'client') continue
+    const derived = await db.query(
+      `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
+        WHERE tenant_id = $1 AND ancestors <> '{}' AND expires_at > $4 AND revoked_at IS NULL
+          AND ancestors && ARRAY(SELECT g.id FROM ${dead} JOIN grants g ON ${ended} WHERE g.revoked_at IS NOT NULL AND g.expires_at > $4)`,
+      [...parameters, 'revoked with the grant that it was exchanged from'],
+    )
+    marked += derived.rowCount
+  }
+  return marked
 }
 
 export type ToldEvent = { readonly source: DeprovisioningSource; readonly barrierAt: Instant }

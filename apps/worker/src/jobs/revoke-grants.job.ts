@@ -1,18 +1,26 @@
 /**
  * The sweep after a barrier: what the deprovisioning transaction has already killed is written down, and every resource server is told.
  *
- * Grants are marked first, as the tenant, which may be done any number of times. Then one transaction: lock the outbox entry, write what
- * clients are told, write a revocation per issuer, raise each resource's position with a signed notice, mark the event swept and the entry done. A second run finds
- * the entry done and does nothing; a crash leaves nothing behind.
+ * One transaction: lock the outbox entry and the resources, write a revocation per issuer and what clients are told, raise each resource's position with
+ * a signed notice, mark the event swept and the entry done. A second run finds the entry done and does nothing; a crash leaves nothing behind. Inside it
+ * the grants are marked, as the tenant and in a transaction of their own, which may be done any number of times.
+ *
+ * Where many people of a tenant leave at once, what waits behind an entry is swept with it: the locks, the commit and most questions are the same for one and
+ * for many. Only what nobody has tried yet: an entry that fails takes nobody with it, for whatever fails together is tried again alone.
  */
-import { type Instant, toSeconds } from '@drawbridge/core/instant'
-import { type DeprovisioningSource, initiatingEntities } from '@drawbridge/core/revocation/deprovisioning-event'
-import { type PlannedRevocation, planRevocation } from '@drawbridge/core/revocation/revocation-plan'
+import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
+import {
+  type DeprovisioningSource,
+  deprovisioningTargets,
+  initiatingEntities,
+  type RevokePayload,
+} from '@drawbridge/core/revocation/deprovisioning-event'
+import { type PlannedRevocation, planRevocation, revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-plan'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
-import { type SetSubject, subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
+import { subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
-import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
-import { planLogouts } from '@drawbridge/store/plan-logouts'
+import { lockNeverTried, lockUndoneEntry, markAllDone } from '@drawbridge/store/outbox-relay'
+import { isAnyClientTold, planLogouts } from '@drawbridge/store/plan-logouts'
 import {
   findEvents,
   findGrantsNow,
@@ -22,13 +30,14 @@ import {
   lockResourcesOfIssuer,
   markEventsSwept,
   markGrantsRevoked,
-  type RevocationTarget,
   type RevokingIssuer,
   type ToldEvent,
+  type ToldResource,
 } from '@drawbridge/store/revocations'
 import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
+import { z } from 'zod'
 import type { JobDeps } from '../deps.js'
-import { tellNewsOfEnd } from '../tell-news.js'
+import { tellNewsOfEnds } from '../tell-news.js'
 import { tellResources } from '../tell-resources.js'
 
 /**
@@ -37,61 +46,123 @@ import { tellResources } from '../tell-resources.js'
  */
 const ofTheClientAlone: readonly DeprovisioningSource[] = ['revocation_endpoint', 'logout']
 
-export type RevokeJob = {
-  readonly tenant: string
-  readonly entry: number
-  readonly eventId: string
-  readonly target: RevocationTarget
-  readonly targetId: string
-  readonly epoch: number
-  readonly deactivated?: boolean | undefined
-}
+/** What is swept in one transaction: entries, and the notices that are signed for them. */
+export const sweptTogether = { entries: 32, notices: 256 } as const
+
+const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+export const revokePayload = z.object({
+  eventId: uuid,
+  target: z.enum(deprovisioningTargets),
+  targetId: z.string().min(1).max(2048),
+  epoch: z.number().int().positive(),
+  deactivated: z.boolean().optional(),
+}) satisfies z.ZodType<RevokePayload>
+
+export type RevokeJob = RevokePayload & { readonly tenant: string; readonly entry: number }
+type Swept = RevokePayload & { readonly entry: number; readonly eventId: DeprovisioningEventId }
 
 /** Runs as often as it likes; has its effect once. */
-export async function revokeGrants(deps: JobDeps, job: RevokeJob): Promise<void> {
-  const tenant = job.tenant as TenantId
-  const eventId = job.eventId as DeprovisioningEventId
+export async function revokeGrants(deps: JobDeps, { tenant: id, ...job }: RevokeJob): Promise<void> {
+  const tenant = id as TenantId
+  const own = toSwept(job)
+  const together: Swept[] = []
+  try {
+    await sweep(deps, tenant, own, together)
+  } catch (error) {
+    if (together.length < 2) throw error
+    const of = { tenant, entry: own.entry, entries: together.length, cause: error instanceof Error ? error.message : String(error) }
+    deps.log.warn(of, 'revocations could not be swept together: this one is tried alone')
+    await sweep(deps, tenant, own)
+  }
+}
+
+const toSwept = (job: RevokePayload & { readonly entry: number }): Swept => ({ ...job, eventId: job.eventId as DeprovisioningEventId })
+
+/** `together`: what waits beside it is swept, too, and put in here; absent: nothing is. */
+async function sweep(deps: JobDeps, tenant: TenantId, own: Swept, together?: Swept[]): Promise<void> {
   const now = deps.clock.now()
-  await inTenant(deps.database, tenant, (db) =>
-    markGrantsRevoked(db, { tenant, eventId, target: job.target, targetId: job.targetId, epoch: job.epoch, at: now }),
-  )
   const told = await acrossTenants(deps.database, async (db) => {
-    if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
-    const event = (await findEvents(db, tenant, [eventId])).get(eventId)
-    const grant = job.target === 'grant' ? (await findGrantsNow(db, tenant, [job.targetId])).get(job.targetId) : undefined
-    if (!(job.target === 'grant' && event !== undefined && ofTheClientAlone.includes(event.source)))
-      await planLogouts(db, { tenant, eventId, sequence: job.entry, now, target: job.target, targetId: job.targetId, epoch: job.epoch })
-    let count = 0
-    const plan = planRevocation(job, await listIssuersOfTenant(db, tenant), now)
-    for (const revocation of plan.revocations) count += await revokeAtIssuer(deps, db, { tenant, event, grant, revocation })
-    // Resources are locked before news of a person, here and wherever else both are: no two jobs wait for each other.
-    await tellNewsOfEnd(db, { tenant, eventId, sequence: job.entry, isDeactivated: job.deactivated ?? false, now })
-    await markEventsSwept(db, tenant, [eventId], now)
-    await markDone(db, tenant, job.entry, now)
-    return count
+    if (!(await lockUndoneEntry(db, tenant, own.entry))) return []
+    const places = await lockPlaces(db, tenant, now)
+    const notices = places.reduce((sum, { resources }) => sum + resources.length, 0)
+    const room = Math.min(sweptTogether.entries, Math.floor(sweptTogether.notices / Math.max(1, notices))) - 1
+    const others = together && room > 0 ? (await lockBeside(db, tenant, now, room)).filter(({ entry }) => entry !== own.entry) : []
+    together?.push(own, ...others)
+    // Of one person in the order in which her changes were committed.
+    const swept = [own, ...others].toSorted((one, other) => one.entry - other.entry)
+    await inTenant(deps.database, tenant, (one) => markGrantsRevoked(one, tenant, swept, now))
+    await carryOut(deps, db, { tenant, places, now }, swept)
+    return swept.map(({ eventId, target }) => ({ eventId, target, notices }))
   })
-  if (told !== undefined) deps.log.info({ tenant, eventId, target: job.target, notices: told }, 'revocation swept')
+  for (const each of told) deps.log.info({ tenant, ...each }, 'revocation swept')
 }
 
-type AtIssuer = PlannedRevocation<RevokingIssuer>
-type Telling = {
-  readonly tenant: TenantId
-  readonly event: ToldEvent | undefined
-  /** That is revoked. */
-  readonly grant: GrantNow | undefined
-  readonly revocation: AtIssuer
+/** What does not parse is left to a job of its own, which fails and is seen. */
+async function lockBeside(db: AcrossDb, tenant: TenantId, now: Instant, limit: number): Promise<readonly Swept[]> {
+  const waiting = await lockNeverTried(db, tenant, { kind: 'revoke', now, limit })
+  return waiting.flatMap(({ id, payload }) => {
+    const parsed = revokePayload.safeParse(payload)
+    return parsed.success ? [toSwept({ entry: id, ...parsed.data })] : []
+  })
 }
 
-async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, event, grant, revocation }: Telling): Promise<number> {
-  const { issuer, target, targetId, epoch, at, expiresAt } = revocation
-  const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
-  const eventId = revocation.eventId as DeprovisioningEventId
-  await insertRevocations(db, tenant, [{ eventId, issuerId: issuer.id, target, targetId, epoch, at, expiresAt }])
-  const named = { subject: grant?.subject ?? undefined, session: grant?.session ?? undefined }
-  const of = { issuer: issuer.url, tenantSlug: issuer.tenantSlug, target, targetId, grant: named, isSessionEnd: event?.source === 'logout' }
-  const claims = claimsOf(revocation, event, subjectOfRevocation(of))
-  return tellResources(deps, db, resources, { tenant, issuer, eventId, at, expiresAt, claims })
+type Place = { readonly issuer: RevokingIssuer; readonly resources: readonly ToldResource[] }
+
+/** Each issuer of the tenant, with the resource servers that may have seen its tokens. */
+async function lockPlaces(db: AcrossDb, tenant: TenantId, now: Instant): Promise<readonly Place[]> {
+  const places: Place[] = []
+  for (const issuer of await listIssuersOfTenant(db, tenant))
+    places.push({ issuer, resources: await lockResourcesOfIssuer(db, tenant, issuer.id, now) })
+  return places
 }
+
+type Sweep = { readonly tenant: TenantId; readonly places: readonly Place[]; readonly now: Instant }
+
+/** Resources are locked before news of a person, here and wherever else both are: no two jobs wait for each other. */
+async function carryOut(deps: JobDeps, db: AcrossDb, { tenant, places, now }: Sweep, swept: readonly Swept[]): Promise<void> {
+  const ids = swept.map(({ eventId }) => eventId)
+  const events = await findEvents(db, tenant, ids)
+  const grants = await findGrantsNow(
+    db,
+    tenant,
+    swept.filter(({ target }) => target === 'grant').map(({ targetId }) => targetId),
+  )
+  if (await isAnyClientTold(db, tenant))
+    for (const each of swept.filter((one) => !isOfTheClientAlone(one, events.get(one.eventId))))
+      await planLogouts(db, { ...each, tenant, sequence: each.entry, now })
+  const planned = swept.flatMap((each) => planRevocation(each, places, now).revocations)
+  for (const place of places) {
+    const { issuer, resources } = place
+    const revocations = planned
+      .filter((one) => one.issuer === place)
+      .map((one) => ({ ...one, eventId: one.eventId as DeprovisioningEventId }))
+    await insertRevocations(
+      db,
+      tenant,
+      revocations.map((one) => ({ ...one, issuerId: issuer.id })),
+    )
+    const news = revocations.map((one) => ({
+      eventId: one.eventId,
+      claims: claimsOf(one, events.get(one.eventId), grants.get(one.targetId)),
+    }))
+    await tellResources(deps, db, resources, { tenant, issuer, at: now, expiresAt: addSeconds(now, revocationKeepSeconds), news })
+  }
+  const ended = swept.map(({ eventId, entry, target, targetId, deactivated = false }) => {
+    const subject = target === 'subject' ? targetId : grants.get(targetId)?.subject
+    return { eventId, sequence: entry, isDeactivated: deactivated, subject: subject ?? undefined }
+  })
+  await tellNewsOfEnds(db, tenant, ended, now)
+  await markEventsSwept(db, tenant, ids, now)
+  await markAllDone(
+    db,
+    tenant,
+    swept.map(({ entry }) => entry),
+    now,
+  )
+}
+
+const isOfTheClientAlone = ({ target }: Swept, event: ToldEvent | undefined): boolean =>
+  target === 'grant' && event !== undefined && ofTheClientAlone.includes(event.source)
 
 /**
  * What a notice of a revocation says. Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`. The time is
@@ -101,13 +172,15 @@ async function revokeAtIssuer(deps: JobDeps, db: AcrossDb, { tenant, event, gran
  * @spec CAEP 1.0 §2, §3.1 session-revoked
  */
 function claimsOf(
-  { issuer, target, targetId, epoch, at }: AtIssuer,
+  { issuer: { issuer }, target, targetId, epoch, at }: PlannedRevocation<Place>,
   event: ToldEvent | undefined,
-  subject: SetSubject,
+  grant: GrantNow | undefined,
 ): Readonly<Record<string, unknown>> {
   const barrierAt: Instant = event?.barrierAt ?? at
+  const named = { subject: grant?.subject ?? undefined, session: grant?.session ?? undefined }
+  const of = { issuer: issuer.url, tenantSlug: issuer.tenantSlug, target, targetId, grant: named, isSessionEnd: event?.source === 'logout' }
   return {
-    sub_id: subject,
+    sub_id: subjectOfRevocation(of),
     events: {
       [sessionRevoked]: {
         event_timestamp: toSeconds(barrierAt),

@@ -28,18 +28,11 @@ export async function tellCondemnedKey(deps: JobDeps, job: CondemnedKeyJob): Pro
     const issuer = (await listIssuersOfTenant(db, tenant)).find(({ id }) => id === job.issuerId)
     assert(issuer !== undefined, 'an issuer is never deleted')
     const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
-    const news = {
-      tenant,
-      issuer,
-      eventId,
-      at,
-      expiresAt: addSeconds(at, revocationKeepSeconds),
-      claims: claimsOf(kid, issuer.tenantSlug, at),
-    }
     await signAnew(deps, db, { tenant, id: issuer.id, url: issuer.url }, kid)
-    const count = await tellResources(deps, db, resources, news)
+    const news = [{ eventId, claims: claimsOf(kid, issuer.tenantSlug, at) }]
+    await tellResources(deps, db, resources, { tenant, issuer, at, expiresAt: addSeconds(at, revocationKeepSeconds), news })
     await markDone(db, tenant, job.entry, at)
-    return count
+    return resources.length
   })
   if (told !== undefined) deps.log.info({ tenant, kid, notices: told }, 'a condemned key was told')
 }

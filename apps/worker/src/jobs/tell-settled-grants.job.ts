@@ -34,7 +34,7 @@ import {
 import { findTokenExchange } from '@drawbridge/store/tenants'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
-import { tellNewsOfEnd } from '../tell-news.js'
+import { tellNewsOfEnds } from '../tell-news.js'
 
 export type TellSettledJob = TellSettledPayload & { readonly tenant: string; readonly entry: number }
 
@@ -65,9 +65,8 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
         if (of.length > 0) await tellResource(deps, db, { tenant, issuer, resource, at, expiresAt }, of)
       }
     const events = grants.map(({ eventId }) => eventId as DeprovisioningEventId)
-    // One person after the other in an order that all jobs share, because each is locked until the commit.
-    const ended = present.filter(({ isEnded }) => isEnded).toSorted((one, other) => ((one.subject ?? '') < (other.subject ?? '') ? -1 : 1))
-    for (const { eventId } of ended) await tellNewsOfEnd(db, { tenant, eventId, sequence: entry, isDeactivated: false, now: at })
+    const ended = present.filter(({ isEnded }) => isEnded).map((grant) => ({ ...grant, sequence: entry, isDeactivated: false }))
+    await tellNewsOfEnds(db, tenant, ended, at)
     await markEventsSwept(db, tenant, events, at)
     await markDone(db, tenant, entry, at)
     return grants.length

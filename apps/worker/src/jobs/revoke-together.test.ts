@@ -1,0 +1,111 @@
+/** Many people of a tenant leave at once: what waits is swept together, once each and in its order, and what fails takes nobody with it. */
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { aCompany, countOf, jobDeps } from '../../test/a-company.js'
+import { type RevokeJob, revokeGrants, sweptTogether } from './revoke-grants.job.js'
+
+type Company = Awaited<ReturnType<typeof aCompany>>
+
+let fixture: TestDatabase
+beforeAll(async () => {
+  fixture = await testDatabase()
+})
+afterAll(() => fixture?.close())
+
+let turn = 0
+/** Somebody whose access ended so many times, each of them waiting to be swept. */
+async function whoLost(times: number): Promise<{ readonly company: Company; readonly jobs: readonly RevokeJob[] }> {
+  turn += 1
+  const company = await aCompany(fixture, `company-${turn}`)
+  for (let n = 0; n < times; n += 1) await company.kill()
+  const rows = await asOwner<{ id: string; payload: Omit<RevokeJob, 'tenant' | 'entry'> }>(
+    fixture.ownerUrl,
+    'SELECT id, payload FROM outbox WHERE tenant_id = $1 ORDER BY id',
+    [company.tenant],
+  )
+  return { company, jobs: rows.map(({ id, payload }) => ({ tenant: company.tenant, entry: Number(id), ...payload })) }
+}
+const change = (entry: number | undefined, set: string) => asOwner(fixture.ownerUrl, `UPDATE outbox SET ${set} WHERE id = $1`, [entry])
+const run = (job: RevokeJob | undefined, over = {}) => revokeGrants({ ...jobDeps(fixture), ...over }, job as RevokeJob)
+const undone = async ({ tenant }: Company) =>
+  (
+    await asOwner<{ id: string }>(fixture.ownerUrl, 'SELECT id FROM outbox WHERE tenant_id = $1 AND done_at IS NULL ORDER BY id', [tenant])
+  ).map(({ id }) => Number(id))
+/** Of its first resource server, by position: which epochs it was told. */
+async function told({ tenant, resources }: Company): Promise<readonly { readonly position: number; readonly epoch: number }[]> {
+  const rows = await asOwner<{ position: string; token: string }>(
+    fixture.ownerUrl,
+    'SELECT position, token FROM notices WHERE tenant_id = $1 AND resource_id = $2 ORDER BY position',
+    [tenant, resources[0]?.id],
+  )
+  return rows.map(({ position, token }) => ({
+    position: Number(position),
+    epoch: JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).drawbridge.epoch,
+  }))
+}
+
+describe('what waits at a tenant', () => {
+  it('is swept with whichever of it comes first, in the order in which it was committed', async () => {
+    const { company, jobs } = await whoLost(10)
+    await run(jobs[4])
+    expect(await undone(company)).toEqual([])
+    expect(await told(company)).toEqual(jobs.map(({ epoch }, at) => ({ position: at + 1, epoch })))
+    expect(await countOf(fixture, 'notices WHERE tenant_id = $1', [company.tenant])).toBe(20)
+    expect(await countOf(fixture, 'revocations WHERE tenant_id = $1', [company.tenant])).toBe(10)
+    expect(await countOf(fixture, 'deprovisioning_events WHERE tenant_id = $1 AND swept_at IS NULL', [company.tenant])).toBe(0)
+  })
+
+  it('is swept once, though all of its own jobs come at the same time', async () => {
+    const { company, jobs } = await whoLost(6)
+    await Promise.all(jobs.map((job) => run(job)))
+    expect(await undone(company)).toEqual([])
+    expect((await told(company)).map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6])
+    expect(await countOf(fixture, 'revocations WHERE tenant_id = $1', [company.tenant])).toBe(6)
+  })
+
+  it('is swept in pieces of a named size', async () => {
+    const { company, jobs } = await whoLost(sweptTogether.entries + 8)
+    await run(jobs.at(-1))
+    expect(await undone(company)).toHaveLength(8)
+  })
+
+  it('is left alone where somebody has it, or tried it, or where it pauses, is dead, or is of another kind', async () => {
+    const { company, jobs } = await whoLost(7)
+    const sets = [
+      "relayed_at = now(), attempts = 1, due_at = now() + interval '10 seconds'",
+      'attempts = 1',
+      "attempts = 1, due_at = now() + interval '1 minute'",
+      "due_at = 'infinity', dead_at = now(), dead_reason = 'r'",
+      "kind = 'tell-reinstated'",
+    ]
+    for (const [at, set] of sets.entries()) await change(jobs[at]?.entry, set)
+    await run(jobs[5])
+    expect(await undone(company)).toEqual(jobs.slice(0, 5).map(({ entry }) => entry))
+    expect(await told(company)).toHaveLength(2)
+  })
+})
+
+describe('an entry that cannot be swept', () => {
+  it('is left to itself where nobody can read it, and all others are swept', async () => {
+    const { company, jobs } = await whoLost(4)
+    await change(jobs[1]?.entry, `payload = '{"target": "subject"}'`)
+    await run(jobs[0])
+    expect(await undone(company)).toEqual([jobs[1]?.entry])
+  })
+
+  it('takes no other with it, and is seen: what was to be swept beside it is swept without it', async () => {
+    const { company, jobs } = await whoLost(4)
+    await change(jobs[1]?.entry, `payload = payload || '{"targetId": "nobody"}'`)
+    const said: string[] = []
+    const log = { ...jobDeps(fixture).log, warn: (_: unknown, what: string) => void said.push(what) }
+    await run(jobs[0], { log })
+    expect(said).toEqual(['revocations could not be swept together: this one is tried alone'])
+    expect(await undone(company)).toEqual(jobs.slice(1).map(({ entry }) => entry))
+    expect(await told(company)).toHaveLength(1)
+    // Once it was tried itself, it is out of everybody's way.
+    await expect(run({ ...(jobs[1] as RevokeJob), targetId: 'nobody' })).rejects.toThrow('uuid')
+    await change(jobs[1]?.entry, 'attempts = 1')
+    await run(jobs[2])
+    expect(await undone(company)).toEqual([jobs[1]?.entry])
+  })
+})
