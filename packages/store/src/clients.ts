@@ -167,7 +167,11 @@ export type ClientGovernance = {
   readonly blocked?: boolean | undefined
 }
 
-/** The admin's say, in one statement: a kill that commits meanwhile is not undone. Blocking refuses what is new; what was issued dies by a deprovisioning. */
+/**
+ * The admin's say, in one statement: a kill that commits meanwhile is not undone. Blocking refuses what is new; what was issued dies by a deprovisioning.
+ *
+ * Of a client of the front a tenant allows less than the vendor and never more: what counts is what both allow, and that is answered (migration 0111).
+ */
 export async function updateClientGovernance(
   db: Db,
   tenant: TenantId,
@@ -177,7 +181,9 @@ export async function updateClientGovernance(
 ): Promise<Client | undefined> {
   const { rows } = await db.query<ClientRow>(
     `UPDATE clients SET pre_approved = coalesce($4::boolean, pre_approved), scope_ceiling = coalesce($5::text[], scope_ceiling),
+       own_scope_ceiling = coalesce($5, own_scope_ceiling),
        access_token_ttl_seconds = CASE WHEN $6::boolean THEN $7::int ELSE access_token_ttl_seconds END,
+       own_access_token_ttl_seconds = CASE WHEN $6 THEN $7 ELSE own_access_token_ttl_seconds END,
        approved_digests = CASE WHEN $4::boolean THEN document_digests WHEN NOT $4 THEN NULL ELSE approved_digests END,
        approval_lost = CASE WHEN $4::boolean IS NULL THEN approval_lost END,
        blocked_at = CASE WHEN $8::boolean THEN coalesce(blocked_at, $9) WHEN NOT $8 THEN NULL ELSE blocked_at END

@@ -6,7 +6,7 @@ import { assertionTrustEndpoints } from './assertion-trusts.endpoint.js'
 import { auditEndpoints } from './audit.endpoint.js'
 import { clientLogoEndpoints } from './client-logo.endpoint.js'
 import { clientRegistrationEndpoints, frontClientRegistrationEndpoints } from './client-registration.endpoint.js'
-import { clientSecretEndpoints } from './client-secrets.endpoint.js'
+import { clientSecretEndpoints, frontClientSecretEndpoints } from './client-secrets.endpoint.js'
 import { clientEndpoints, frontClientEndpoints, memberClientEndpoints } from './clients.endpoint.js'
 import { connectionChoiceEndpoints } from './connection-choice.endpoint.js'
 import { connectionKeyEndpoints } from './connection-keys.endpoint.js'
@@ -64,6 +64,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...tenantEndpoints,
   ...frontIssuerEndpoints,
   ...frontClientEndpoints,
+  ...frontClientSecretEndpoints,
   ...frontClientRegistrationEndpoints,
   ...frontSigningKeyEndpoints,
   frontClientKillEndpoint,

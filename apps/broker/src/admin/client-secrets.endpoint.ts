@@ -13,6 +13,7 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { type AdminRequest, adminEndpoint, audit } from './admin-endpoint.js'
+import { ofFront } from './at-front.js'
 import { isSeen } from './client-precondition.js'
 import { clientSecretShape, showSecret } from './client-shapes.js'
 import type { AdminErrorReason } from './error.js'
@@ -136,3 +137,5 @@ const shown = (http: AdminRequest<unknown>, all: readonly ClientSecret[]) => ({
 })
 
 export const clientSecretEndpoints = [add, limit, withdraw]
+/** Every tenant at which the client is known follows, in the same commit. */
+export const frontClientSecretEndpoints = clientSecretEndpoints.map(ofFront)

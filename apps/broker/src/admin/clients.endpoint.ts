@@ -200,6 +200,6 @@ const remove = adminEndpoint({
 
 export const clientEndpoints = [list, read, create, govern, correct, replaceSecret, remove]
 /** Those registered at the front are the vendor's to govern, for every tenant. */
-export const frontClientEndpoints = [list, read, create, govern].map(ofFront)
+export const frontClientEndpoints = [list, read, create, govern, correct, replaceSecret].map(ofFront)
 /** What a tenant says of a client that its people use at the front, for itself. */
 export const memberClientEndpoints = [list, read, govern].map((endpoint) => ofMember(endpoint, 'clients'))

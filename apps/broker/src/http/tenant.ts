@@ -7,6 +7,7 @@
  */
 
 import { type SecondFactorSetting, secondFactorFromJson } from '@drawbridge/core/factor/second-factor'
+import type { AuthorizationParameters } from '@drawbridge/core/oauth/authorization-parameters'
 import { type ClientRegistration, clientRegistrationFromJson } from '@drawbridge/core/oauth/client-registration'
 import { type DpopRules, dpopRulesFromJson } from '@drawbridge/core/oauth/dpop-rules'
 import { type TokenExchange, tokenExchangeFromJson } from '@drawbridge/core/oauth/exchange-permission'
@@ -385,7 +386,7 @@ function unseal(deps: ConfigurationDeps, tenant: TenantId, table: string, column
 /** The connection that a request names; to name none is no fault. */
 export function namedConnection(
   tenant: Pick<ResolvedTenant, 'connections'>,
-  { connection: named }: Readonly<Record<string, string>>,
+  { connection: named }: AuthorizationParameters,
 ): Result<ResolvedConnection | undefined, { readonly reason: 'connection_unknown' }> {
   const connection = usableConnections(tenant).find(({ id }) => id === named)
   return named !== undefined && !connection ? err({ reason: 'connection_unknown' }) : ok(connection)

@@ -9,6 +9,7 @@ import type { Brand } from '../brand.js'
 import { parseAcrValues } from '../identity/asked-authentication.js'
 import { err, ok, type Result } from '../result.js'
 import type { ClientId, Scope } from '../tenant/ids.js'
+import type { AuthorizationParameters } from './authorization-parameters.js'
 import type { Client } from './client.js'
 import { type KeyThumbprint, parseThumbprint } from './dpop-proof.js'
 import type { PageRefusal, RedirectRefusal } from './error.js'
@@ -18,14 +19,11 @@ import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
 import { findResource, type ResourceServer } from './resource.js'
 import { divideScopes, type IdentityScope, parseScope } from './scope.js'
 
-/** Without a prototype, each at most once: the HTTP form. */
-type Parameters = Readonly<Record<string, string>>
-
 export type ClaimedAuthorizationRequest = {
   readonly clientId: ClientId
   /** Absent is allowed only where the client has registered exactly one. */
   readonly redirectUri: string | undefined
-  readonly parameters: Parameters
+  readonly parameters: AuthorizationParameters
 }
 
 export type AnswerableAuthorizationRequest = Brand<
@@ -35,7 +33,7 @@ export type AnswerableAuthorizationRequest = Brand<
     readonly state: string | undefined
     /** A refusal goes the way that was asked for, too. */
     readonly responseMode: ResponseMode
-    readonly parameters: Parameters
+    readonly parameters: AuthorizationParameters
   },
   'AnswerableAuthorizationRequest'
 >
@@ -94,7 +92,7 @@ const limits = { clientId: 2048, state: 2048, nonce: 512, loginHint: 320 } as co
 const text = /^[^\p{Cc}]*$/u
 
 /** @spec RFC 6749 §4.1.1 */
-export function parseAuthorizationRequest(query: Parameters): Result<ClaimedAuthorizationRequest, PageRefusal> {
+export function parseAuthorizationRequest(query: AuthorizationParameters): Result<ClaimedAuthorizationRequest, PageRefusal> {
   const clientId = query['client_id']
   if (!clientId || clientId.length > limits.clientId || !text.test(clientId)) {
     return err({ reason: 'authorization_request_malformed', detail: { field: 'client_id' } })
@@ -126,7 +124,7 @@ export function matchClient(claimed: ClaimedAuthorizationRequest, client: Client
 }
 
 /** Nothing can be posted to an application's own scheme. */
-const responseModeOf = ({ response_mode: asked }: Parameters, redirectUri: string): ResponseMode =>
+const responseModeOf = ({ response_mode: asked }: AuthorizationParameters, redirectUri: string): ResponseMode =>
   asked === 'form_post' && /^https?:/.test(redirectUri) ? asked : 'query'
 
 const tooLong = (value: string | undefined, limit: number): boolean => value !== undefined && value.length > limit
@@ -161,7 +159,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
 }
 
 /** @spec RFC 8707 §2 resource, RFC 6749 §3.3 scope, OIDC Core §3.1.2.1 max_age and acr_values */
-export function acceptAskedAccess(parameters: Parameters, rules: AccessRules): Result<AskedAccess, RedirectRefusal> {
+export function acceptAskedAccess(parameters: AuthorizationParameters, rules: AccessRules): Result<AskedAccess, RedirectRefusal> {
   const resource = acceptResource(parameters['resource'], rules.resources)
   if (!resource.ok) return resource
   const scopes = acceptScopes(parameters['scope'], resource.value, rules.told)

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { Secret } from '../secret.js'
+import { authorizationParameters } from './authorization-parameters.js'
 import {
   buildRequestUri,
   isPushedRequestUri,
@@ -25,10 +26,20 @@ test.each(['', handle.slice(1), `${handle}A`, `${handle.slice(1)}=`, `${handle.s
   expect(parseRequestUri(`urn:ietf:params:oauth:request_uri:${text}`)).toBeUndefined()
 })
 
-test('what proves the client is no part of what it asks for, and the client is the one that was proven', () => {
-  const form = { client_secret: 'x', client_assertion: 'y', client_assertion_type: 'z', state: 's', client_id: 'other', unknown: 'u' }
-  const kept = parametersOfPush(form, 'proven')
-  expect(kept.ok && { ...kept.value }).toEqual({ state: 's', client_id: 'proven', unknown: 'u' })
+test('what proves the client, and what nobody knows, is no part of what it asks for, and the client is the one that was proven', () => {
+  const proof = { client_secret: 'x', client_assertion: 'y', client_assertion_type: 'z' }
+  const strange = {
+    password: 'p',
+    access_token: 't',
+    CLIENT_SECRET: 'x',
+    id_token_hint: 'h',
+    ['__proto__']: 'q',
+    constructor: 'c',
+    unknown: 'u',
+  }
+  const asked = Object.fromEntries(authorizationParameters.map((name) => [name, `of ${name}`]))
+  const kept = parametersOfPush({ ...proof, ...strange, ...asked }, 'proven')
+  expect(kept.ok && { ...kept.value }).toEqual({ ...asked, client_id: 'proven' })
 })
 
 test('an address cannot be pushed, not even an empty one (RFC 9126 §2.1)', () => {

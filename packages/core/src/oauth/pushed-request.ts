@@ -7,6 +7,7 @@
 import { z } from 'zod'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
+import { isAuthorizationParameter } from './authorization-parameters.js'
 import type { ProvenKey } from './dpop-proof.js'
 
 /** @spec RFC 9126 §2.2 the form of request_uri */
@@ -28,17 +29,17 @@ export function parseRequestUri(requestUri: string): Secret | undefined {
   return /^[A-Za-z0-9_-]{43}$/.test(handle) ? new Secret(handle) : undefined
 }
 
-/** What proves the client at this request is no part of what it asks for, and must rest nowhere. RFC 9126 §2.1 */
-const credentials: readonly string[] = ['client_secret', 'client_assertion', 'client_assertion_type']
-
-/** What is asked for, without what proves who asks. The client is the one that has proven itself, whether or not the form names it. */
+/**
+ * What is asked for, and nothing else: neither what proves the client at this request (RFC 9126 §2.1) nor what nobody here knows, which could be a
+ * credential of any kind, rests anywhere. The client is the one that has proven itself, whether or not the form names it.
+ */
 export function parametersOfPush(
   form: Readonly<Record<string, string>>,
   clientId: string,
 ): Result<Readonly<Record<string, string>>, { readonly reason: 'pushed_request_nested' }> {
   if ('request_uri' in form) return err({ reason: 'pushed_request_nested' })
   return ok(
-    ownMembers({ ...Object.fromEntries(Object.entries(form).filter(([name]) => !credentials.includes(name))), client_id: clientId }),
+    ownMembers({ ...Object.fromEntries(Object.entries(form).filter(([name]) => isAuthorizationParameter(name))), client_id: clientId }),
   )
 }
 

@@ -3,10 +3,36 @@ import type { AdminCommand, Flag } from '../command.js'
 import { reason } from './tenant-commands.js'
 
 const client = '/tenants/{tenant}/clients/{client}'
-const ifMatch: Flag = {
+export const ifMatch: Flag = {
   kind: 'if-match',
   says: 'etag, as client show or client waiting printed it: refused if anything shown there is another by now',
 }
+
+/** What an admin may correct of a client that one registered. */
+export const correctionFlags: Readonly<Record<string, Flag>> = {
+  'if-match': ifMatch,
+  name: { kind: 'text', says: 'its name' },
+  'redirect-uri': { kind: 'list', says: 'a redirect URI; several, and all of them', member: 'redirectUris' },
+  'backchannel-logout-uri': { kind: 'text', says: 'where it hears of logouts' },
+  'post-logout-redirect-uri': {
+    kind: 'list',
+    says: 'where it may have a browser sent after a logout; several, and all of them',
+    member: 'postLogoutRedirectUris',
+  },
+  'require-pushed-requests': {
+    kind: 'switch',
+    says: 'its authorization requests must be pushed',
+    member: 'requirePushedAuthorizationRequests',
+    value: true,
+  },
+  'allow-plain-requests': {
+    kind: 'switch',
+    says: 'they need not be',
+    member: 'requirePushedAuthorizationRequests',
+    value: false,
+  },
+}
+
 /** What an admin says of a client, at whichever issuer. */
 export const governed: Readonly<Record<string, Flag>> = {
   file: {
@@ -17,10 +43,12 @@ export const governed: Readonly<Record<string, Flag>> = {
   },
   'if-match': ifMatch,
 }
+
 /** Of a client that an admin registers. */
 export const described: Readonly<Record<string, Flag>> = {
   file: { kind: 'document', says: 'the client as YAML or JSON: name, redirectUris, grantTypes and so on', member: '', required: true },
 }
+
 export const clientCommands: readonly AdminCommand[] = [
   {
     name: 'client registration show',
@@ -252,29 +280,7 @@ export const clientCommands: readonly AdminCommand[] = [
     name: 'client correct',
     does: 'Correct the name, the redirect URIs or the logout URI of a client that an admin registered',
     takes: ['tenant', 'client'],
-    flags: {
-      'if-match': ifMatch,
-      name: { kind: 'text', says: 'its name' },
-      'redirect-uri': { kind: 'list', says: 'a redirect URI; several, and all of them', member: 'redirectUris' },
-      'backchannel-logout-uri': { kind: 'text', says: 'where it hears of logouts' },
-      'post-logout-redirect-uri': {
-        kind: 'list',
-        says: 'where it may have a browser sent after a logout; several, and all of them',
-        member: 'postLogoutRedirectUris',
-      },
-      'require-pushed-requests': {
-        kind: 'switch',
-        says: 'its authorization requests must be pushed',
-        member: 'requirePushedAuthorizationRequests',
-        value: true,
-      },
-      'allow-plain-requests': {
-        kind: 'switch',
-        says: 'they need not be',
-        member: 'requirePushedAuthorizationRequests',
-        value: false,
-      },
-    },
+    flags: correctionFlags,
     call: { method: 'PATCH', path: `${client}/registration`, body: {} },
     example: 'drawbridge client correct initech agent --redirect-uri https://agent.example/callback',
   },

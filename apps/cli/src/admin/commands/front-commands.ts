@@ -1,6 +1,7 @@
 /** The front issuer of the vendor: made once, what is shared with it, its clients and keys; and what a tenant says of clients there. */
 import type { AdminCommand } from '../command.js'
-import { described, governed } from './client-commands.js'
+import { correctionFlags, described, governed, ifMatch } from './client-commands.js'
+import { frontClientSecretCommands } from './client-secret-commands.js'
 import { signingKeyRows } from './signing-key-commands.js'
 import { reason } from './tenant-commands.js'
 
@@ -137,6 +138,25 @@ const ofFrontAlone: readonly AdminCommand[] = [
     call: { method: 'POST', path: '/front-issuer/clients' },
     example: 'drawbridge front-issuer client create --file client.yaml',
   },
+  {
+    name: 'front-issuer client correct',
+    does: 'Correct the name, the redirect URIs or the logout URI of a client that the vendor registered, at every tenant at once',
+    takes: ['client'],
+    flags: correctionFlags,
+    call: { method: 'PATCH', path: '/front-issuer/clients/{client}/registration', body: {} },
+    example: 'drawbridge front-issuer client correct agent --redirect-uri https://agent.example/callback',
+  },
+  {
+    name: 'front-issuer client secret',
+    does: 'Make a new secret, shown once; what the client had is worth nothing from then on, at any tenant: add-secret leaves no gap',
+    takes: ['client'],
+    flags: { 'if-match': ifMatch },
+    call: { method: 'POST', path: '/front-issuer/clients/{client}/secret' },
+    confirms: 'Make a new secret for {client}? What it had is worth nothing from then on, at any tenant.',
+    done: 'The secret is shown this once.',
+    example: 'drawbridge front-issuer client secret agent',
+  },
+  ...frontClientSecretCommands,
   {
     name: 'front-issuer client kill',
     does: 'Block a client of the front issuer and end everything that it holds, at every tenant',
