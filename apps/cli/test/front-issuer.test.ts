@@ -39,6 +39,10 @@ async function introspect(token: string): Promise<unknown> {
   return ((await response.json()) as { active: unknown }).active
 }
 
+type Receipt = { readonly source: string; readonly deadAt: string | null }
+const receiptsOf = async (company: Company): Promise<readonly Receipt[]> =>
+  (await product.admin('GET', `/tenants/${company}/revocations`)).json['revocations'] as readonly Receipt[]
+
 /** She says where she works; everything else is as at her company's own issuer. */
 async function signIn(company: Company, name: string, browser = aBrowser()): Promise<Tokens> {
   const attempt = anAttempt({ issuer: product.publicUrl, clientId, resource: product.mcpUrl })
@@ -64,12 +68,13 @@ describe.each(companies)('a person of %s', (company) => {
   })
 })
 
-it('a deprovisioning in one company kills the front tokens of its person, and of nobody else', async () => {
+it('a deprovisioning in one company kills the front tokens of its person, and of nobody else; its receipt says when all are dead', async () => {
   await nextSecond()
   const [lena, ada, other] = [await signIn('acme', 'lena'), await signIn('acme', 'ada'), await signIn('globex', 'lena')]
   expect(await Promise.all([lena, ada, other].map(({ access_token: token }) => isLetIn(token)))).toEqual([true, true, true])
   await product.setActive('acme', 'lena', false)
   await eventually(async () => !(await isLetIn(lena.access_token)))
+  await eventually(async () => (await receiptsOf('acme')).some(({ source, deadAt }) => source === 'scim' && deadAt !== null))
   expect(await introspect(lena.access_token)).toBe(false)
   expect(await refreshAt(product.publicUrl, clientId, lena.refresh_token)).toMatchObject({ status: 400, json: { error: 'invalid_grant' } })
   for (const { access_token: token, refresh_token: refresh } of [ada, other]) {

@@ -1,9 +1,9 @@
 /** How PostgreSQL finds what guards are owed and what they have answered: many instances, and a long history that none of them is asked about again. */
 import { instant } from '@drawbridge/core/instant'
-import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import { type IssuerId, type ResourceId, type ResourceIdentifier, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { lockLivingStreams, recordNoticeAnswers, takeNotices } from './notice-polls.js'
+import { listLateTenants, lockLivingStreams, recordNoticeAnswers, takeNotices } from './notice-polls.js'
 import { type AcrossDb, acrossTenants } from './transaction.js'
 
 const streams = 20
@@ -58,7 +58,7 @@ type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<strin
 const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
 
 /** Rows of notices and of their deliveries that the statements of `run` look at. Nothing of what they do stays. */
-async function rowsReadBy(run: (db: AcrossDb) => Promise<unknown>): Promise<number> {
+async function rowsReadBy(run: (db: AcrossDb) => Promise<unknown>, tables = /^notice(s|_deliveries)$/): Promise<number> {
   const plans: PlanNode[] = []
   const done = acrossTenants(fixture.database, async (db) => {
     const explaining = {
@@ -72,8 +72,7 @@ async function rowsReadBy(run: (db: AcrossDb) => Promise<unknown>): Promise<numb
     throw new Error('taken back')
   })
   await expect(done).rejects.toThrow('taken back')
-  const isRead = (node: PlanNode) =>
-    /^notice(s|_deliveries)$/.test(String(node['Relation Name'])) && String(node['Node Type']).includes('Scan')
+  const isRead = (node: PlanNode) => tables.test(String(node['Relation Name'])) && String(node['Node Type']).includes('Scan')
   const rowsOf = (node: PlanNode) =>
     (Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)) * Number(node['Actual Loops'])
   return Math.round(plans.filter(isRead).reduce((sum, node) => sum + rowsOf(node), 0))
@@ -93,6 +92,24 @@ test('a round of polls reads what is open and nothing of what was', async () => 
   const answers = ids.map((streamId) => ({ streamId, taken: jtis.map(({ jti }) => jti), refused: {} }))
   const answering = (db: AcrossDb) => recordNoticeAnswers(db, { ...of, ids }, answers, now)
   expect(await rowsReadBy(answering)).toBeLessThanOrEqual(streams * 6 * (open + fresh))
+})
+
+test.each([
+  ['the front', { tenantId: vendorTenantId, id: issuer as IssuerId }],
+  ['the issuer of one tenant', of.issuer],
+])('what is late at %s is looked for in what is undone, however much was done before', async (_where, at) => {
+  const [done, undone] = [20_000, 10]
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO outbox (tenant_id, kind, payload, created_at, done_at)
+     SELECT '${tenant}', 'revoke', '{}', '2026-01-01', CASE WHEN n > ${undone} THEN timestamptz '2026-01-01' END FROM generate_series(1, ${done + undone}) n`,
+  )
+  for (const analyzed of [false, true]) {
+    if (analyzed) await asOwner(fixture.ownerUrl, 'ANALYZE outbox, policy_sweeps')
+    const look = (db: AcrossDb) => listLateTenants(db, at, instant(Date.UTC(2026, 1, 1)))
+    expect(await rowsReadBy(look, /^(outbox|policy_sweeps)$/)).toBeLessThanOrEqual(4 * undone)
+  }
+  await asOwner(fixture.ownerUrl, 'DELETE FROM outbox')
 })
 
 test('of two instances one of which is closed and one of which is silent, only the third is heard', async () => {

@@ -27,7 +27,8 @@ const grantShape = z.strictObject({
   exchangedFrom: idShape
     .nullable()
     .describe('The grant whose token was exchanged for it, with which it ends; null: the person gave it to the client herself'),
-  createdAt: time,
+  createdAt: time.describe('Of two installations of a client that prove nothing, this and the address tell them apart'),
+  openedFrom: z.string().nullable().describe('Address of whoever opened it: her browser, or the client; null: the trail does not say'),
   expiresAt: time,
   revokedAt: timeOrNull,
   revokedReason: z.string().nullable(),

@@ -15,7 +15,8 @@ export type AttributePath = {
   readonly sub: Named | undefined
 }
 
-const namePattern = /^[A-Za-z$][A-Za-z0-9$_-]{0,99}$/
+/** RFC 7644 §3.10 attrName. `$ref` alone begins otherwise: what speaks JSONPath (`$.active`) is refused, and not taken for an attribute `$` that is kept. */
+const namePattern = /^(?:[A-Za-z][A-Za-z0-9$_-]{0,99}|\$ref)$/i
 const isUrn = (text: string): boolean => /^urn:/i.test(text)
 
 const wholeExtension = (urn: string, attributes: readonly Attribute[] | undefined): AttributePath => ({
