@@ -105,15 +105,15 @@ describe.each(bothQueues())('with the queue on $engine', ({ open, engine }) => {
     expect(trail).toEqual([{ reason: 'repaired', detail: { by: 'the test', entryKind: 'unheard-of', count: 1, firstEntry: last } }])
   })
 
-  it('one revocation does not wait for the hundreds of another tenant', async () => {
+  it('one revocation does not wait for the thousand of another tenant', async () => {
     const [large, small] = [await aCompany(fixture, slug('large')), await aCompany(fixture, slug('small'))]
-    await entries(large, 150)
+    await entries(large, 1000)
     await eventually(async () => (await countOf(fixture, 'revocations WHERE tenant_id = $1', [large.tenant])) > 0)
     await small.kill()
     await eventually(async () => (await countOf(fixture, 'revocations WHERE tenant_id = $1', [small.tenant])) === 1)
     expect(await countOf(fixture, 'outbox WHERE tenant_id = $1 AND done_at IS NULL', [large.tenant])).toBeGreaterThan(40)
     await eventually(async () => (await countOf(fixture, 'outbox WHERE done_at IS NULL')) === 0, 30_000)
-    expect(await countOf(fixture, 'revocations WHERE tenant_id = $1', [large.tenant])).toBe(150)
+    expect(await countOf(fixture, 'revocations WHERE tenant_id = $1', [large.tenant])).toBe(1000)
   }, 40_000)
 })
 
