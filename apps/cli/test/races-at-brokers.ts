@@ -13,17 +13,17 @@ export type RacedBrokers = {
   readonly at: readonly string[]
   readonly resource: string
   /** Signs somebody in whom nothing is asked twice of, and answers with the code. */
-  signIn(attempt: Attempt): Promise<string>
+  readonly signIn: (attempt: Attempt) => Promise<string>
   /** Of the tenant; `path` begins below it. */
-  admin(method: string, path: string, body?: unknown): Promise<Answered>
-  isActive(at: string, token: string): Promise<unknown>
+  readonly admin: (method: string, path: string, body?: unknown) => Promise<Answered>
+  readonly isActive: (at: string, token: string) => Promise<unknown>
 }
 
 /** By their outcome: how many. */
 export const kinds = (answers: readonly Answered[]): Record<string, number> => {
   const counted: Record<string, number> = {}
   for (const { status, json } of answers) {
-    const kind = `${status} ${json['error'] ?? json['token_type']}`
+    const kind = `${status} ${String(json['error'] ?? json['token_type'])}`
     counted[kind] = (counted[kind] ?? 0) + 1
   }
   return counted

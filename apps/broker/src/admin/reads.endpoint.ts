@@ -27,6 +27,16 @@ const grantShape = z.strictObject({
   exchangedFrom: idShape
     .nullable()
     .describe('The grant whose token was exchanged for it, with which it ends; null: the person gave it to the client herself'),
+  openedFrom: z
+    .string()
+    .nullable()
+    .describe('The address that opened it, with createdAt what tells installations of one client apart; null once the trail tells no more'),
+  boundToKey: z
+    .string()
+    .nullable()
+    .describe(
+      'Thumbprint of the key that its refresh tokens are bound to: two with the same key are of one installation; null: none proves whose it is',
+    ),
   createdAt: time,
   expiresAt: time,
   revokedAt: timeOrNull,
