@@ -6,6 +6,7 @@ import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { aClientCertificate, asByteSequence, type CertificateParts, common, nameOf } from '@drawbridge/testkit/a-client-certificate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
+import { aDocumentHost, type DocumentHost } from './a-document-host.js'
 import { aFrontIssuer } from './a-front-issuer.js'
 import { aGatewayOf, aWordedClient } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
@@ -32,12 +33,14 @@ const certificates: Readonly<Record<ShownCertificate, Readonly<Record<string, st
 }
 
 let product: Product
+let documents: DocumentHost
 let target: Target
 
 beforeAll(async () => {
-  product = await aProduct(behindProxy)
-  const made = async (company: Company, body: object) => {
-    const { status, json } = await product.admin('POST', `/tenants/${company}/clients`, body)
+  documents = await aDocumentHost()
+  product = await aProduct({ ...behindProxy, DRAWBRIDGE_ALLOWED_ORIGINS: documents.origin })
+  const made = async (company: Company, body: object, path = '') => {
+    const { status, json } = await product.admin('POST', `/tenants/${company}/clients${path}`, body)
     expect({ status, json }).toMatchObject({ status: 201 })
     return json
   }
@@ -52,6 +55,7 @@ beforeAll(async () => {
     tokenEndpointAuthMethod: 'client_secret_basic',
     scopeCeiling: ['documents:read'],
   })
+  const second = await made('acme', {}, `/${String(machine['clientId'])}/secrets`)
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const keyed = await made('acme', {
     name: 'Keyed',
@@ -80,7 +84,7 @@ beforeAll(async () => {
     resource: product.mcpUrl,
     client,
     otherClientId,
-    machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']) },
+    machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']), secondSecret: String(second['clientSecret']) },
     device: { id: await aDevice(), otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
@@ -91,12 +95,16 @@ beforeAll(async () => {
     keyed: { id: String(keyed['clientId']), kid: 'k', privateKey },
     pairwise: { id: 'pairwise', redirectUri: webRedirectUri },
     certified: { id: String(certified['clientId']), showing: (which) => certificates[which] },
+    publish: documents.publish,
     resourceCredential: product.started.demonstration.resourceCredential,
     signIn: async (url) => (await walk(await aBrowser().open(url), { name: 'ada' })).page.url,
     openGate: () => openGate(otherClientId),
   }
 }, 120_000)
-afterAll(() => product?.stop(), 60_000)
+afterAll(async () => {
+  await product?.stop()
+  documents?.close()
+}, 60_000)
 
 async function openGate(clientId: string): Promise<Gate> {
   const browser = aBrowser()

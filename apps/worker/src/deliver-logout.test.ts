@@ -1,11 +1,12 @@
 /** Clients hear of logouts: who is told of what, in a token that a stranger's library believes. */
 import { instant } from '@drawbridge/core/instant'
-import type { DeprovisioningSource, DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
-import type { BrowserSessionId, DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
+import type { DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
+import type { BrowserSessionId, ClientId, DeprovisioningEventId, GrantId, IssuerId } from '@drawbridge/core/tenant/ids'
 import { generatePairwiseKey, pairwiseSubject } from '@drawbridge/crypto/pairwise-subject'
 import { deprovision } from '@drawbridge/store/deprovisioning'
 import { endWhatHangsOn } from '@drawbridge/store/end-session'
-import { inTenant } from '@drawbridge/store/transaction'
+import { revokeGrantOfToken } from '@drawbridge/store/grants'
+import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -45,10 +46,10 @@ async function sweep(): Promise<void> {
   while ((await deliverDue(deps)) > 0);
 }
 
-const end = (target: DeprovisioningTarget, targetId: string, source: DeprovisioningSource = 'admin') =>
+const end = (target: DeprovisioningTarget, targetId: string) =>
   inTenant(fixture.database, acme.tenant, (db) =>
     deprovision(db, {
-      ...{ tenant: acme.tenant, eventId: random.uuid() as DeprovisioningEventId, source, target, targetId, reason: 'a test' },
+      ...{ tenant: acme.tenant, eventId: random.uuid() as DeprovisioningEventId, source: 'admin', target, targetId, reason: 'a test' },
       ...{ now: instant(Date.now()), requestId: undefined, toldAt: undefined },
     }),
   )
@@ -115,7 +116,15 @@ it('of one grant, the session at its client alone; not where the client handed i
   const session = await acme.aSession(dan)
   const [killed, returned] = [await acme.aGrant('agent', dan, session), await acme.aGrant('agent', dan, session)]
   await acme.aGrant('strict', dan, session)
-  await end('grant', returned, 'revocation_endpoint')
+  const asked = { eventId: random.uuid(), now: instant(Date.now()), asked: { requestId: 'a test', address: undefined } }
+  const [agent] = await asOwner<{ version: number }>(
+    fixture.ownerUrl,
+    "SELECT version FROM clients WHERE tenant_id = $1 AND client_id = 'agent'",
+    [acme.tenant],
+  )
+  const caller = { issuerId: acme.issuerId as IssuerId, clientId: 'agent' as ClientId, clientVersion: agent?.version ?? 0 }
+  const handedBack = { tenantId: acme.tenant, caller, token: { grantId: returned as GrantId }, ...asked }
+  expect(await revokeGrantOfToken(onHotPath(fixture.database), handedBack)).toBe('revoked')
   await sweep()
   expect(await told()).toEqual([])
   await end('grant', killed)

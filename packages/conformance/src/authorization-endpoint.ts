@@ -1,6 +1,15 @@
 /** What the authorization endpoint refuses, and where it says so. */
 import assert from 'node:assert/strict'
-import { aCode, authorizeUrl, type Parameters, type Requirement, refusedOnPage, refusedToClient, type Target } from './requirement.js'
+import {
+  aCode,
+  asksThePerson,
+  authorizeUrl,
+  type Parameters,
+  type Requirement,
+  refusedOnPage,
+  refusedToClient,
+  type Target,
+} from './requirement.js'
 
 const refusals: readonly [section: string, level: Requirement['level'], says: string, change: Parameters, errors: readonly string[]][] = [
   [
@@ -120,6 +129,24 @@ export const authorizationEndpointRequirements: readonly Requirement[] = [
     says: 'compares redirect URIs character by character, and sends the browser to no other',
     ask: async (target) => {
       for (const redirectUri of tricks(target.client.redirectUri)) await refusedOnPage(authorizeUrl(target, { redirect_uri: redirectUri }))
+    },
+  },
+  {
+    section: 'RFC 8252 §7.3',
+    level: 'MUST',
+    says: 'takes any port of a loopback redirect URI, whose other parts are compared as ever, and no other port of a web host',
+    ask: async (target) => {
+      for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
+        const { clientId } = target.publish({ members: { redirect_uris: [`http://${host}/callback`, 'https://agent.example/callback'] } })
+        const ask = (redirectUri: string) => authorizeUrl(target, { client_id: clientId, redirect_uri: redirectUri })
+        await asksThePerson(target, ask(`http://${host}:49152/callback`))
+        for (const other of [
+          `http://${host}:49152/elsewhere`,
+          `http://${host}:49152@evil.example/callback`,
+          'https://agent.example:49152/callback',
+        ])
+          await refusedOnPage(ask(other))
+      }
     },
   },
   {

@@ -1,12 +1,10 @@
 /** The front issuer beside a tenant's own: what each gives is worth something there alone, and what the front gives says whose it is. */
 import assert from 'node:assert/strict'
-import { aCode, codeForm, isActive, post, type Requirement, refusedWith, someTokens, type Target } from './requirement.js'
+import { aCode, claimsOf, codeForm, isActive, post, type Requirement, refusedWith, someTokens, type Target } from './requirement.js'
 
 const section = 'front issuer (ours)'
 const atFront = (target: Target): Target => ({ ...target, issuer: target.front, otherIssuer: target.issuer })
 const fromFront = (target: Target): Target => ({ ...target, otherIssuer: target.front })
-const claimsOf = (token: string): Readonly<Record<string, unknown>> =>
-  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
 
 /** Both ways. */
 const bothWays = async (target: Target, ask: (way: Target) => Promise<void>): Promise<void> => {

@@ -2,11 +2,13 @@
 import { authorizationEndpointRequirements } from './authorization-endpoint.js'
 import { clientAssertionRequirements } from './client-assertion.js'
 import { clientCertificateRequirements } from './client-certificate.js'
+import { clientDocumentRequirements } from './client-documents.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { dpopRequirements } from './dpop.js'
 import { frontIssuerRequirements } from './front-issuer.js'
 import { gateRequirements } from './gates.js'
 import { idJagIssuingRequirements } from './id-jag-issuing.js'
+import { mcpAuthorizationRequirements } from './mcp-authorization.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
 import { pushedRequestRequirements } from './pushed-requests.js'
@@ -18,9 +20,11 @@ import { tokenExchangeRequirements } from './token-exchange.js'
 import { userinfoRequirements } from './userinfo.js'
 
 export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
+  'MCP authorization': mcpAuthorizationRequirements,
   'Metadata and keys': metadataRequirements,
   'Authorization endpoint': authorizationEndpointRequirements,
   'Pushed authorization requests': pushedRequestRequirements,
+  'Clients that describe themselves': clientDocumentRequirements,
   'Dynamic registration': registrationRequirements,
   'Token endpoint': tokenEndpointRequirements,
   'SAML assertions at the token endpoint': samlBearerRequirements,

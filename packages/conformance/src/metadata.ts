@@ -20,6 +20,11 @@ const includesAll = (list: unknown, wanted: readonly string[]): void => {
   assert.ok(Array.isArray(list) && wanted.every((one) => list.includes(one)), `${JSON.stringify(list)} lacks some of ${wanted.join()}`)
 }
 
+const asymmetricAlone = (algorithms: unknown): void => {
+  assert.ok(Array.isArray(algorithms) && algorithms.length > 0, JSON.stringify(algorithms))
+  for (const algorithm of algorithms) assert.match(String(algorithm), /^(ES|PS|RS)(256|384|512)$|^EdDSA$|^Ed25519$/)
+}
+
 /** With a Host header that a fetch would not send. */
 const getWith = (url: string, headers: Readonly<Record<string, string>>): Promise<{ status: number; text: string }> =>
   new Promise((resolve, reject) => {
@@ -88,7 +93,7 @@ export const metadataRequirements: readonly Requirement[] = [
   {
     section: 'RFC 8414 §2',
     level: 'MUST',
-    says: 'lists its endpoints below its own address, the response types, and https or loopback alone',
+    says: 'lists its endpoints below its own address, and the response types',
     ask: async (target) => {
       const document = await documentOf(target)
       for (const name of [
@@ -133,6 +138,23 @@ export const metadataRequirements: readonly Requirement[] = [
       const algorithms = document['id_token_signing_alg_values_supported']
       assert.ok(Array.isArray(algorithms) && algorithms.length > 0 && !algorithms.includes('none'), String(algorithms))
     },
+  },
+  {
+    section: 'MCP OAuth Client Credentials extension',
+    level: 'MUST',
+    says: 'lists the proofs of clients that act for themselves, and by which algorithms, none of them "none"',
+    ask: async (target) => {
+      const document = await documentOf(target)
+      includesAll(document['grant_types_supported'], ['client_credentials'])
+      includesAll(document['token_endpoint_auth_methods_supported'], ['private_key_jwt', 'client_secret_basic'])
+      asymmetricAlone(document['token_endpoint_auth_signing_alg_values_supported'])
+    },
+  },
+  {
+    section: 'RFC 9449 §5.1',
+    level: 'MUST',
+    says: 'lists the algorithms of proofs, asymmetric ones alone',
+    ask: async (target) => asymmetricAlone((await documentOf(target))['dpop_signing_alg_values_supported']),
   },
   {
     section: 'RFC 7517 §4',

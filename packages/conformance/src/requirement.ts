@@ -22,8 +22,8 @@ export type Target = {
   readonly client: { readonly id: string; readonly redirectUri: string }
   /** Another public one of the same issuer. */
   readonly otherClientId: string
-  /** In its own name, with a secret, at `issuer` alone. */
-  readonly machine: { readonly id: string; readonly secret: string }
+  /** In its own name, with two secrets, at `issuer` alone. */
+  readonly machine: { readonly id: string; readonly secret: string; readonly secondSecret: string }
   /** Two public ones that may ask as devices, and in no other way. */
   readonly device: { readonly id: string; readonly otherId: string }
   /** Brings assertions of an issuer whom `issuer` trusts; `scope`: one of those that they name, and not the only one. */
@@ -50,6 +50,8 @@ export type Target = {
   readonly certified: { readonly id: string; readonly showing: (which: ShownCertificate) => Readonly<Record<string, string>> }
   /** Public and approved like `client`; it asked for a sub of its own. */
   readonly pairwise: { readonly id: string; readonly redirectUri: string }
+  /** A metadata document at an address of its own, where any issuer may fetch it: a good one, but for what is said here. */
+  readonly publish: (change?: DocumentChange) => Published
   readonly resourceCredential: { readonly id: string; readonly secret: string }
   /** Follows an authorization URL as the person would; resolves with the address at which the browser ends. */
   readonly signIn: (authorizationUrl: string) => Promise<string>
@@ -61,6 +63,23 @@ export type ShownCertificate = 'own' | 'of-other' | 'lapsed' | 'own-by-stranger'
 export type AssertionChange = {
   readonly header?: Readonly<Record<string, unknown>>
   readonly claims?: Readonly<Record<string, unknown>>
+}
+export type DocumentChange = {
+  /** In place of the good members; undefined leaves one out. */
+  readonly members?: Readonly<Record<string, unknown>>
+  /** In place of the whole document. */
+  readonly text?: string
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+}
+export type Published = {
+  readonly clientId: string
+  /** Of the good document: one at a web host. */
+  readonly redirectUri: string
+  /** From now on it says this. */
+  readonly change: (change: DocumentChange) => void
+  /** How often anybody fetched it. */
+  readonly fetched: () => number
 }
 export type StatementChange = { readonly claims?: Readonly<Record<string, unknown>>; readonly byStranger?: true }
 /** `written`: done to the text after it was signed. */
@@ -168,6 +187,35 @@ export const codeForm = ({ client, resource }: Target, code: string, change: Par
 })
 
 export type Tokens = { readonly accessToken: string; readonly refreshToken: string }
+/** The payload of a JWT, unverified. */
+export const claimsOf = (token: string): Readonly<Record<string, unknown>> =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
+
+export type FirstPage = { readonly url: string; readonly status: number; readonly text: string; readonly cookies: readonly string[] }
+
+/** What a new browser is shown when it follows the redirects of the server itself, and no others. */
+export async function firstPage({ issuer }: Target, url: string): Promise<FirstPage> {
+  const cookies: string[] = []
+  let at = url
+  for (let hops = 0; hops < 5; hops++) {
+    const cookie = cookies.map((one) => one.split(';')[0]).join('; ')
+    const response = await fetch(at, { redirect: 'manual', headers: { cookie } })
+    cookies.push(...response.headers.getSetCookie())
+    const text = await response.text()
+    const to = response.headers.get('location')
+    if (to === null || new URL(to, at).origin !== new URL(issuer).origin) return { url: to ?? at, status: response.status, text, cookies }
+    at = new URL(to, at).href
+  }
+  return assert.fail('it never shows a page')
+}
+
+/** The request is believed: a page of the server asks the person about it. */
+export async function asksThePerson(target: Target, url: string): Promise<FirstPage> {
+  const page = await firstPage(target, url)
+  assert.ok(page.status === 200 && page.url.startsWith(target.issuer), `answered ${page.status} at ${page.url}`)
+  return page
+}
+
 export async function someTokens(target: Target): Promise<Tokens> {
   const { status, json } = await post(`${target.issuer}/token`, codeForm(target, await aCode(target)))
   assert.equal(status, 200)

@@ -4,6 +4,7 @@ import {
   type AssertionChange,
   aCode,
   basic,
+  claimsOf,
   codeForm,
   type Parameters,
   post,
@@ -82,6 +83,11 @@ const badAssertions: readonly [section: string, says: string, change: (target: T
   ['RFC 7523 §3', 'refuses an assertion that has ended', () => ({ claims: { iat: 1_000_000_000, exp: 1_000_000_060 } })],
   ['RFC 7523 §3', 'refuses an assertion about nobody', () => ({ claims: { sub: undefined } })],
   ['ID-JAG draft', 'refuses an assertion that is bound to a key, without a proof of it', () => ({ claims: { cnf: { jkt: 'x' } } })],
+  [
+    'MCP Enterprise-Managed Authorization',
+    'refuses an assertion with details of authorization that it would not carry out',
+    () => ({ claims: { authorization_details: [{ type: 'payment' }] } }),
+  ],
 ]
 
 export const tokenEndpointRequirements: readonly Requirement[] = [
@@ -164,6 +170,32 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
     },
   },
   {
+    section: 'RFC 6749 §5.2',
+    level: 'MUST',
+    says: 'answers 401 and invalid_client to a client that it does not know, by which a deleted one learns to register again',
+    ask: async ({ issuer }) => {
+      const form = { grant_type: 'refresh_token', refresh_token: 'x' }
+      for (const answered of [
+        await post(`${issuer}/token`, { ...form, client_id: 'nobody' }),
+        await post(`${issuer}/token`, form, basic({ id: 'nobody', secret: 'x' })),
+      ]) {
+        refusedWith(answered, ['invalid_client'])
+        assert.equal(answered.status, 401)
+      }
+    },
+  },
+  {
+    section: 'RFC 6749 §2.3.1',
+    level: 'MUST',
+    says: 'believes both secrets of a client that is moved from one to the other, and no third one',
+    ask: async ({ issuer, machine, resource }) => {
+      const form = { grant_type: 'client_credentials', resource }
+      const asked = async (secret: string) => (await post(`${issuer}/token`, form, basic({ ...machine, secret }))).status
+      assert.notEqual(machine.secret, machine.secondSecret)
+      assert.deepEqual([await asked(machine.secret), await asked(machine.secondSecret), await asked('wrong')], [200, 200, 401])
+    },
+  },
+  {
     section: 'RFC 6749 §4.4',
     level: 'MUST',
     says: 'gives tokens in its own name to no public client',
@@ -190,6 +222,30 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
   ),
   {
     section: 'MCP Enterprise-Managed Authorization',
+    level: 'MUST',
+    says: 'takes its name as the only one in a list for the audience, and gives a token for the resource of the assertion alone',
+    ask: async (target) => {
+      const form = assertionForm(await target.assert({ claims: { aud: [target.issuer] } }))
+      const { status, json } = await post(`${target.issuer}/token`, form, basic(target.agent))
+      assert.equal(status, 200)
+      assert.deepEqual([claimsOf(String(json['access_token']))['aud']].flat(), [target.resource])
+      assert.notEqual(json['scope'] ?? '', '')
+    },
+  },
+  {
+    section: 'MCP Enterprise-Managed Authorization',
+    level: 'MUST NOT',
+    says: 'believes an assertion that nobody signed',
+    ask: async (target) => {
+      const [, claims = ''] = (await target.assert({})).split('.')
+      const header = Buffer.from(JSON.stringify({ alg: 'none', typ: 'oauth-id-jag+jwt' })).toString('base64url')
+      assert.equal((await post(`${target.issuer}/token`, assertionForm(await target.assert({})), basic(target.agent))).status, 200)
+      const forged = assertionForm(`${header}.${claims}.`)
+      refusedWith(await post(`${target.issuer}/token`, forged, basic(target.agent)), ['invalid_grant', 'invalid_request'])
+    },
+  },
+  {
+    section: 'MCP Enterprise-Managed Authorization',
     level: 'MUST NOT',
     says: 'redeems an assertion twice',
     ask: async (target) => {
@@ -208,6 +264,8 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
       assert.equal(json['scope'], target.agent.scope)
       const elsewhere = { ...assertionForm(await target.assert({})), resource: 'https://unknown.example/mcp' }
       refusedWith(await post(`${target.issuer}/token`, elsewhere, basic(target.agent)), ['invalid_target'])
+      const ofAnother = assertionForm(await target.assert({ claims: { resource: 'https://unknown.example/mcp' } }))
+      refusedWith(await post(`${target.issuer}/token`, ofAnother, basic(target.agent)), ['invalid_target'])
     },
   },
   {

@@ -12,6 +12,7 @@ import { buildResourceMetadata, type ResourceMetadata, resourceMetadataPaths, re
 import { missingScopes, type ScopeImplications, type ToolScopes } from './tool-scopes.js'
 import { type IssuerOptions, type TrustedIssuer, trustIssuer } from './trusted-issuer.js'
 import { type VerifiedToken, verifyAccessToken } from './verify-access-token.js'
+import { watchClock } from './watched-clock.js'
 
 export type GuardOptions = {
   /** This resource server's identifier, exactly as registered at the issuers. */
@@ -28,7 +29,7 @@ export type GuardOptions = {
   readonly toolAuthentication?: ToolAuthentication
   /** What a client is told to ask for first. */
   readonly baseScopes?: readonly string[]
-  /** When nothing was heard from an issuer for `deafAfterSeconds`: refuse its tokens, or ask it about each one. */
+  /** When nothing was heard from an issuer for `deafAfterSeconds`, 35 to 85: refuse its tokens, or ask it about each one. */
   readonly onDeaf: 'refuse' | 'introspect'
   readonly deafAfterSeconds?: number
   readonly maxTokenLifeSeconds?: number
@@ -96,6 +97,8 @@ export type Guard = {
 /** Longer than a long-poll (25 s) and its retry; within it a silent guard still trusts what it knows. */
 export const defaultDeafAfterSeconds = 60
 export const leastDeafAfterSeconds = 35
+/** The issuer waits 120 s for a silent guard and then counts it as deaf, and whoever has ended as dead here. So long after the beginning of its last poll, which takes 35 s at most, it must be. */
+export const mostDeafAfterSeconds = 85
 /** Twice the longest access token by the tier table. Barriers are kept this long, and tokens that live longer are refused. */
 export const defaultMaxTokenLifeSeconds = 3600
 export const defaultMaxBarriers = 100_000
@@ -114,6 +117,9 @@ export function createGuard(options: GuardOptions): Guard {
   const settings = readOptions(options)
   const { issuers, receiving } = settings
   const receivers = new Map([...issuers.values()].map((issuer) => [issuer.issuer, createReceiver({ ...receiving, issuer })]))
+  settings.clock.onWentBack(() => {
+    for (const receiver of receivers.values()) receiver.startAnew()
+  })
   const baseScopes = options.baseScopes ?? []
   const metadataUrl = resourceMetadataUrl(options.resource)
   const guarding: Guarding = { ...settings, options, receivers, metadataUrl, baseScopes }
@@ -188,11 +194,13 @@ async function believe(guarding: Guarding, presented: Presented): Promise<Result
   const { authorization, token, scheme } = presented
   if (authorization === undefined) return err('token_missing')
   if (token === undefined) return err('token_malformed')
+  // First of all: where the clock went back, nothing that was heard counts.
+  const now = nowSeconds()
   if (![...receivers.values()].some((receiver) => receiver.heardAtSeconds() !== undefined)) return err('not_ready')
   const proof = scheme === 'DPoP' ? readProofOf(guarding, presented, token) : ok(undefined)
   if (!proof.ok) return proof
   if (takesBoundTokensAlone && proof.value === undefined) return err('bound_token_required')
-  const verified = await verifyAccessToken({ issuers, resource: options.resource, barriers, maxTokenLifeSeconds }, token, nowSeconds())
+  const verified = await verifyAccessToken({ issuers, resource: options.resource, barriers, maxTokenLifeSeconds }, token, now)
   if (!verified.ok) return verified
   const held = await holdToKey(verified.value, proof.value)
   if (!held.ok) return held
@@ -236,7 +244,7 @@ function useUp(
 /** Fails closed: what is not known to be fresh is refused, or asked about where the owner chose so. */
 async function checkHearing(guarding: Guarding, token: string, verified: VerifiedToken): Promise<Result<VerifiedToken, GuardRefusal>> {
   const { receivers, issuers, nowSeconds, deafAfterSeconds, fetchLike, options } = guarding
-  const heardAt = receivers.get(verified.issuer)?.heardAtSeconds()
+  const heardAt = receivers.get(verified.issuer)?.heardAtSeconds(verified.tenant)
   if (heardAt === undefined) return err('not_ready')
   if (nowSeconds() - heardAt <= deafAfterSeconds) return ok(verified)
   if (options.onDeaf === 'refuse') return err('deaf')
@@ -250,13 +258,14 @@ function readOptions(options: GuardOptions) {
   if (options.issuers.length === 0) throw new Error('guard: name at least one issuer')
   checkDemands(options)
   const deafAfterSeconds = options.deafAfterSeconds ?? defaultDeafAfterSeconds
-  if (deafAfterSeconds < leastDeafAfterSeconds) throw new Error(`guard: deafAfterSeconds must be at least ${leastDeafAfterSeconds}`)
+  if (!(deafAfterSeconds >= leastDeafAfterSeconds && deafAfterSeconds <= mostDeafAfterSeconds))
+    throw new Error(`guard: deafAfterSeconds must be ${leastDeafAfterSeconds} to ${mostDeafAfterSeconds}`)
   const maxTokenLifeSeconds = options.maxTokenLifeSeconds ?? defaultMaxTokenLifeSeconds
   const fetchLike = options.fetch ?? globalThis.fetch
   const issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, trustIssuer(issuer, fetchLike)]))
   if (issuers.size !== options.issuers.length) throw new Error('guard: an issuer is named twice')
-  const nowMs = options.now ?? Date.now
-  const nowSeconds = () => Math.floor(nowMs() / 1000)
+  const clock = watchClock(options.now ?? Date.now)
+  const { nowSeconds } = clock
   const barriers = createBarriers({ maxEntries: options.maxBarriers ?? defaultMaxBarriers, keepSeconds: maxTokenLifeSeconds + 300 })
   const receiving = {
     resource: options.resource,
@@ -270,7 +279,7 @@ function readOptions(options: GuardOptions) {
   const { required = false, publicUrl, maxProofs = defaultMaxProofs } = options.dpop ?? {}
   if (!Number.isInteger(maxProofs) || maxProofs < 1) throw new Error('guard: dpop.maxProofs must be a whole number of at least 1')
   return {
-    ...{ issuers, nowSeconds, barriers, maxTokenLifeSeconds, deafAfterSeconds, fetchLike, receiving },
+    ...{ issuers, clock, nowSeconds, barriers, maxTokenLifeSeconds, deafAfterSeconds, fetchLike, receiving },
     takesBoundTokensAlone: required,
     publicUrl: readPublicUrl(publicUrl ?? new URL(options.resource).origin),
     proofs: createProofMemory(maxProofs),

@@ -57,8 +57,8 @@ async function countDynamicClients(db: Db, tenant: TenantId): Promise<number> {
   return rows[0]?.living ?? 0
 }
 
-/** What ends a registration here and now, whoever had an eye on the row: everything made for it is dead, and nobody can open it again. */
-const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash = NULL, second_secret_hash = NULL, blocked_at = coalesce(blocked_at, $2), epoch = epoch + 1, barrier_at = $2`
+/** What ends a registration here and now, whoever had an eye on the row: nobody can open it again. What was made for it dies by its barrier. */
+const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash = NULL, second_secret_hash = NULL, blocked_at = coalesce(blocked_at, $2)`
 
 /**
  * A pending sign-in saves nobody, because strangers can begin one; nor does an approval by a statement, which they can copy. A grant does, which takes a
@@ -66,7 +66,7 @@ const shut = `unregistered_at = $2, registration_token_hash = NULL, secret_hash 
  */
 async function makeRoom(db: Db, tenant: TenantId, now: Instant): Promise<boolean> {
   const { rows } = await db.query<{ client_id: ClientId; issuer_id: IssuerId }>(
-    `UPDATE clients SET ${shut}
+    `UPDATE clients SET ${shut}, epoch = epoch + 1, barrier_at = $2
      WHERE tenant_id = $1 AND ctid = (
        SELECT c.ctid FROM clients c
        WHERE c.tenant_id = $1 AND c.kind = 'dynamic' AND c.unregistered_at IS NULL AND c.last_used_at IS NULL AND (NOT c.pre_approved OR c.software_statement IS NOT NULL)
@@ -178,7 +178,7 @@ export async function replaceRegistration(
   return { before, client }
 }
 
-/** Shuts it for ever. Whoever calls it raises the barrier beside it (`deprovisioning`), so that whoever holds its tokens is told. */
+/** Shuts it for ever. Whoever calls it raises the barrier in the same transaction (`deprovisioning`), so that whoever holds its tokens is told: once. */
 export async function markUnregistered(
   db: Db,
   tenant: TenantId,

@@ -173,7 +173,10 @@ async function settleReceipts(
   const ids = acknowledged.rows.map(({ eventId }) => eventId)
   return {
     acknowledgedSeconds: acknowledged.rows.map(({ seconds }) => seconds),
-    deadSeconds: ids.length === 0 ? [] : await markEventsDead(db, { tenant: stream.issuerTenantId, ids }),
+    deadSeconds: await markEventsDead(
+      db,
+      ids.map((id) => ({ tenant: stream.issuerTenantId, id })),
+    ),
   }
 }
 

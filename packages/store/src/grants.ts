@@ -4,6 +4,7 @@ import type { AuthorizationCode } from '@drawbridge/core/oauth/authorization-cod
 import type { Caller } from '@drawbridge/core/oauth/caller'
 import type { Grant, GrantRefusal } from '@drawbridge/core/oauth/grant'
 import type { IdentityScope } from '@drawbridge/core/oauth/scope'
+import type { DeprovisioningSource } from '@drawbridge/core/revocation/deprovisioning-event'
 import type { Epochs } from '@drawbridge/core/revocation/epochs'
 import {
   type ConsentId,
@@ -101,14 +102,14 @@ export const grantStateJoins = `
  * The barrier of one grant as further CTEs: `killed` revokes the grant that `grantId` selects, `told` and `queued` make every guard
  * hear of it. Select `notified` at the end, or nobody is woken.
  */
-export const revokeGrantCtes = (grantId: string, parts: { reason: string; source: string; eventId: string }): string => `
+export const revokeGrantCtes = (grantId: string, parts: { reason: string; source: DeprovisioningSource; eventId: string }): string => `
   killed AS (
     UPDATE grants SET revoked_at = $2, revoked_reason = ${parts.reason}, epoch = epoch + 1
     WHERE tenant_id = $1 AND id = (${grantId}) AND revoked_at IS NULL
     RETURNING id, epoch, subject_id, client_id, connection_id, issuer_id),
   told AS (
     INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
-    SELECT $1, ${parts.eventId}, ${parts.source}, 'grant', killed.id::text, ${parts.reason}, $2, $2 FROM killed),
+    SELECT $1, ${parts.eventId}, '${parts.source}', 'grant', killed.id::text, ${parts.reason}, $2, $2 FROM killed),
   queued AS (
     INSERT INTO outbox (tenant_id, kind, payload, created_at)
     SELECT $1, 'revoke', jsonb_build_object('eventId', ${parts.eventId}, 'target', 'grant', 'targetId', killed.id, 'epoch', killed.epoch), $2 FROM killed)`
@@ -254,7 +255,7 @@ const revokeStatement = hotStatement({
     SELECT found.id FROM caller, (SELECT id, issuer_id, client_id FROM grants
       WHERE tenant_id = $1 AND id = COALESCE($6::uuid, (SELECT grant_id FROM refresh_tokens WHERE tenant_id = $1 AND token_hash = $5)) OFFSET 0) found
     WHERE caller.is_current AND found.issuer_id = $3 AND found.client_id = $4),
-  ${revokeGrantCtes('SELECT id FROM given', { reason: `'revoked_by_client'`, source: `'client_revocation'`, eventId: '$7::uuid' })},
+  ${revokeGrantCtes('SELECT id FROM given', { reason: `'revoked_by_client'`, source: 'revocation_endpoint', eventId: '$7::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, 'grant_revoked', killed.issuer_id, killed.subject_id, killed.client_id, killed.connection_id, killed.id, '{}', 'revoked_by_client', '{}', $8, $9

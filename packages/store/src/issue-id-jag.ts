@@ -60,7 +60,7 @@ const issueStatement = hotStatement({
     END AS verdict FROM parent LEFT JOIN token ON true),
   ${proof.cte},
   outcome AS (SELECT CASE WHEN verdict = 'issue' AND NOT ${proof.holds} THEN 'dpop_proof_replayed' ELSE verdict END AS verdict FROM verdict),
-  ${revokeGrantCtes(`SELECT parent.grant_id FROM parent, outcome WHERE outcome.verdict = 'subject_token_stolen'`, { reason: `'refresh_token_stolen'`, source: `'token_theft'`, eventId: '$26::uuid' })},
+  ${revokeGrantCtes(`SELECT parent.grant_id FROM parent, outcome WHERE outcome.verdict = 'subject_token_stolen'`, { reason: `'refresh_token_stolen'`, source: 'token_theft', eventId: '$26::uuid' })},
   audited AS (
     INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
     SELECT $1, $2, CASE WHEN verdict = 'issue' THEN 'id_jag_issued' ELSE 'id_jag_refused' END, $4, parent.subject_id, $5, parent.connection_id,

@@ -7,6 +7,8 @@
 import type { Instant } from '@drawbridge/core/instant'
 import { settleDirectoryEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
+import { vendorTenantId } from '@drawbridge/core/tenant/ids'
+import type { DeprovisioningOfTenant } from './notice-receipts.js'
 import type { StreamIssuer, StreamsOf } from './notice-streams.js'
 import type { StoredNotice } from './notices.js'
 import { type AcrossDb, isUuid, toTimestamp } from './transaction.js'
@@ -39,7 +41,7 @@ export type NoticeAnswers = {
 export type RecordedAnswers = {
   readonly refusals: ReadonlyMap<string, number>
   readonly acknowledgedSeconds: readonly number[]
-  readonly events: readonly string[]
+  readonly events: readonly DeprovisioningOfTenant[]
 }
 
 /** Streams that a round of polls is about. They are locked. */
@@ -67,7 +69,7 @@ export async function recordNoticeAnswers(
   return {
     refusals: countEach(refusals),
     acknowledgedSeconds: acknowledged.map(({ seconds }) => seconds),
-    events: acknowledged.map(({ eventId }) => eventId),
+    events: acknowledged.map(({ tenant, id }) => ({ tenant, id })),
   }
 }
 
@@ -75,52 +77,56 @@ type Taken = { readonly streamId: string; readonly jti: string }
 type Refused = Taken & { readonly reason: string }
 
 /**
+ * SQL: whose event the notice `n` tells. The front tells those of its members, each of whom owns its receipts. A notice of before that was said is of the
+ * tenant that signed it.
+ */
+const eventTenant = 'coalesce(n.event_tenant_id, n.issuer_tenant_id)'
+
+/**
  * SQL: what the streams were handed and have not answered. Nothing lies below the position of a stream, so its history is not read; `OFFSET 0` keeps the
  * planner on the keys.
  */
 const unanswered = `open AS MATERIALIZED (
-       SELECT d.stream_id, d.position, n.jti, n.event_id FROM notice_streams s
+       SELECT d.stream_id, d.position, n.jti, n.event_id, n.event_tenant_id FROM notice_streams s
          CROSS JOIN LATERAL (
            SELECT d.stream_id, d.position FROM notice_deliveries d
             WHERE d.tenant_id = $1 AND d.stream_id = s.id AND d.position > s.acknowledged AND d.acknowledged_at IS NULL AND d.refused_at IS NULL OFFSET 0) d
          CROSS JOIN LATERAL (
-           SELECT n.jti, n.event_id FROM notices n WHERE n.tenant_id = $1 AND n.resource_id = $2 AND n.position = d.position OFFSET 0) n
+           SELECT n.jti, n.event_id, ${eventTenant} AS event_tenant_id FROM notices n
+            WHERE n.tenant_id = $1 AND n.resource_id = $2 AND n.position = d.position OFFSET 0) n
         WHERE s.tenant_id = $1 AND s.id = ANY ($4::uuid[])
      )`
 const ofUnanswered = 'd.tenant_id = $1 AND d.stream_id = open.stream_id AND d.position = open.position'
 
-async function recordTaken(db: AcrossDb, { resource, issuer }: HeardStreams, taken: readonly Taken[], now: Instant) {
-  const { rows } = await db.query<{ eventId: string; seconds: number }>(
+async function recordTaken(db: AcrossDb, { resource }: HeardStreams, taken: readonly Taken[], now: Instant) {
+  const { rows } = await db.query<DeprovisioningOfTenant & { readonly seconds: number }>(
     `WITH said AS (SELECT * FROM unnest($4::uuid[], $5::uuid[]) AS said (stream_id, jti)), ${unanswered}, answered AS (
        UPDATE notice_deliveries d SET acknowledged_at = $3 FROM open JOIN said ON said.stream_id = open.stream_id AND said.jti = open.jti
-        WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id
+        WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id, open.event_tenant_id
      )
      UPDATE notice_receipts r SET acknowledged_at = $3 FROM answered, deprovisioning_events e
-      WHERE r.tenant_id = $6 AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id AND r.acknowledged_at IS NULL
-        AND e.tenant_id = $6 AND e.id = r.event_id
-     RETURNING r.event_id AS "eventId", extract(epoch FROM $3 - e.barrier_at)::float8 AS seconds`,
-    [
-      ...[resource.tenantId, resource.resourceId, toTimestamp(now), taken.map(({ streamId }) => streamId)],
-      ...[taken.map(({ jti }) => jti), issuer.tenantId],
-    ],
+      WHERE r.tenant_id = answered.event_tenant_id AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id AND r.acknowledged_at IS NULL
+        AND e.tenant_id = r.tenant_id AND e.id = r.event_id
+     RETURNING r.tenant_id AS tenant, r.event_id AS id, extract(epoch FROM $3 - e.barrier_at)::float8 AS seconds`,
+    [...[resource.tenantId, resource.resourceId, toTimestamp(now), taken.map(({ streamId }) => streamId)], taken.map(({ jti }) => jti)],
   )
   return rows
 }
 
 /** Answers the stream of each that was news. */
-async function recordRefused(db: AcrossDb, { resource, issuer }: HeardStreams, refused: readonly Refused[], now: Instant) {
+async function recordRefused(db: AcrossDb, { resource }: HeardStreams, refused: readonly Refused[], now: Instant) {
   const { rows } = await db.query<{ id: string }>(
     `WITH said AS (SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[]) AS said (stream_id, jti, reason)), ${unanswered}, answered AS (
        UPDATE notice_deliveries d SET refused_at = $3, refusal = said.reason
          FROM open JOIN said ON said.stream_id = open.stream_id AND said.jti = open.jti
-        WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id, said.reason
+        WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id, open.event_tenant_id, said.reason
      ), receipts AS (
        UPDATE notice_receipts r SET refused_at = $3, refusal = answered.reason FROM answered
-        WHERE r.tenant_id = $7 AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id
+        WHERE r.tenant_id = answered.event_tenant_id AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id
      ) SELECT stream_id AS id FROM answered`,
     [
       ...[resource.tenantId, resource.resourceId, toTimestamp(now), refused.map(({ streamId }) => streamId)],
-      ...[refused.map(({ jti }) => jti), refused.map(({ reason }) => reason), issuer.tenantId],
+      ...[refused.map(({ jti }) => jti), refused.map(({ reason }) => reason)],
     ],
   )
   return rows.map(({ id }) => id)
@@ -132,17 +138,17 @@ async function recordRefused(db: AcrossDb, { resource, issuer }: HeardStreams, r
  */
 export async function closeStreams(
   db: AcrossDb,
-  { resource, issuer }: StreamsOf,
+  { resource }: StreamsOf,
   ids: readonly string[],
   now: Instant,
-): Promise<readonly string[]> {
-  const { rows } = await db.query<{ eventId: string }>(
+): Promise<readonly DeprovisioningOfTenant[]> {
+  const { rows } = await db.query<DeprovisioningOfTenant>(
     `WITH closed AS (UPDATE notice_streams SET closed_at = $3 WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND closed_at IS NULL RETURNING id)
      UPDATE notice_receipts r SET lapsed_at = $3 FROM closed
-      WHERE r.tenant_id = $4 AND r.stream_id = closed.id AND r.acknowledged_at IS NULL AND r.lapsed_at IS NULL RETURNING r.event_id AS "eventId"`,
-    [resource.tenantId, ids, toTimestamp(now), issuer.tenantId],
+      WHERE r.stream_id = closed.id AND r.acknowledged_at IS NULL AND r.lapsed_at IS NULL RETURNING r.tenant_id AS tenant, r.event_id AS id`,
+    [resource.tenantId, ids, toTimestamp(now)],
   )
-  return rows.map(({ eventId }) => eventId)
+  return rows
 }
 
 async function moveStreams(db: AcrossDb, { resource, ids }: HeardStreams, answering: readonly string[], now: Instant): Promise<void> {
@@ -162,34 +168,45 @@ function countEach(ids: readonly string[]): ReadonlyMap<string, number> {
   return counts
 }
 
-/**
- * SQL: whether something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
- * effect at once has got no further since then: then there is more to hear than the table of notices holds, and an empty answer is no sign that
- * nothing was revoked. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with everything settled
- * before it.
- */
-const lateNews = ({ tenant, before }: { readonly tenant: string; readonly before: string }): string => `EXISTS (
-  SELECT 1 FROM outbox WHERE tenant_id = ${tenant} AND done_at IS NULL AND kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND created_at < ${before}
-  UNION ALL SELECT 1 FROM outbox WHERE tenant_id = ${tenant} AND done_at IS NULL AND kind = '${settleDirectoryEntry}' AND created_at < ${before}
-    AND payload ->> 'isLastLook' IS DISTINCT FROM 'true'
-  UNION ALL SELECT 1 FROM policy_sweeps WHERE tenant_id = ${tenant} AND settled_at IS NULL AND progressed_at < ${before})`
+/** At the front, so many tenants are named. Where there are more, whoever is told takes it for all of them. */
+export const mostLateNamed = 100
 
-export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
-  const { rows } = await db.query<{ isLate: boolean }>(`SELECT ${lateNews({ tenant: '$1', before: '$2' })} AS "isLate"`, [
+/**
+ * SQL: of which tenants something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
+ * effect at once has got no further since then: of them there is more to hear than the table of notices holds, and an empty answer is no sign that
+ * nothing was revoked. An array of their short names, at most one more than may be named. The front tells for all of its members; what is the vendor's
+ * there, a condemned key, concerns them all. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with
+ * everything settled before it.
+ */
+const lateNews = (issuer: StreamIssuer, { tenant, before }: { readonly tenant: string; readonly before: string }): string => {
+  const lateOf = (isTold: (row: string) => string): string => `
+  SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND o.created_at < ${before}
+  UNION ALL SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind = '${settleDirectoryEntry}' AND o.created_at < ${before}
+    AND o.payload ->> 'isLastLook' IS DISTINCT FROM 'true'
+  UNION ALL SELECT p.tenant_id FROM policy_sweeps p WHERE ${isTold('p')} AND p.settled_at IS NULL AND p.progressed_at < ${before}`
+  const ofAll = `(SELECT coalesce(jsonb_agg(slug), '[]') FROM (SELECT t.slug FROM tenants t WHERE t.id IN (
+    ${lateOf((row) => `(${row}.tenant_id = ${tenant} OR EXISTS (SELECT 1 FROM issuers m WHERE m.tenant_id = ${row}.tenant_id AND m.kind = 'front_member'))`)})
+    LIMIT ${mostLateNamed + 1}) named)`
+  const ofOne = `(SELECT coalesce(jsonb_agg(t.slug), '[]') FROM tenants t WHERE t.id = ${tenant} AND EXISTS (${lateOf((row) => `${row}.tenant_id = ${tenant}`)}))`
+  return issuer.tenantId === vendorTenantId ? ofAll : ofOne
+}
+
+export async function listLateTenants(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<readonly string[]> {
+  const { rows } = await db.query<Pick<TakenRow, 'late'>>(`SELECT ${lateNews(issuer, { tenant: '$1', before: '$2' })} AS late`, [
     issuer.tenantId,
     toTimestamp(before),
   ])
-  return rows[0]?.isLate === true
+  return rows[0]?.late ?? []
 }
 
-/** `isLate`: see `hasLateNews`. */
-export type TakenNotices = { readonly notices: readonly StoredNotice[]; readonly isLate: boolean }
+/** `late`: see `lateNews`. */
+export type TakenNotices = { readonly notices: readonly StoredNotice[]; readonly late: readonly string[] }
 export type Taking = { readonly now: Instant; readonly lateBefore: Instant }
 /** What a poll wants. Two of the same stream are handed as many as either. */
 export type Wanted = { readonly streamId: string; readonly limit: number }
 
 type TakenRow = {
-  readonly isLate: boolean
+  readonly late: readonly string[]
   readonly notices: readonly StoredNotice[]
   readonly streams: Readonly<Record<string, readonly number[]>>
 }
@@ -208,11 +225,11 @@ export async function takeNotices(
   for (const { streamId, limit } of wanted) limits.set(streamId, Math.max(limit, limits.get(streamId) ?? 0))
   const { rows } = await db.query<TakenRow>(
     `WITH taken AS (
-       SELECT s.id AS stream_id, n.position, n.jti, n.token, n.event_id FROM unnest($3::uuid[], $4::int[]) AS wanted (id, most)
+       SELECT s.id AS stream_id, n.position, n.jti, n.token, n.event_id, n.event_tenant_id FROM unnest($3::uuid[], $4::int[]) AS wanted (id, most)
          JOIN notice_streams s ON s.tenant_id = $1 AND s.id = wanted.id AND s.resource_id = $2 AND s.issuer_tenant_id = $6 AND s.issuer_id = $7
           AND s.closed_at IS NULL
          CROSS JOIN LATERAL (
-           SELECT n.position, n.jti, n.token, n.event_id FROM notices n
+           SELECT n.position, n.jti, n.token, n.event_id, ${eventTenant} AS event_tenant_id FROM notices n
              LEFT JOIN notice_deliveries d ON d.tenant_id = $1 AND d.stream_id = s.id AND d.position = n.position AND d.position > s.acknowledged
             WHERE n.tenant_id = $1 AND n.resource_id = $2 AND n.position > s.acknowledged AND d.acknowledged_at IS NULL AND d.refused_at IS NULL
               AND (n.issuer_id IS NULL OR (n.issuer_tenant_id = $6 AND n.issuer_id = $7))
@@ -222,9 +239,9 @@ export async function takeNotices(
        SELECT $1, stream_id, $2, position, $5 FROM taken ON CONFLICT DO NOTHING
      ), notified AS (
        UPDATE notice_receipts r SET notified_at = $5 FROM taken
-        WHERE r.tenant_id = $6 AND r.event_id = taken.event_id AND r.stream_id = taken.stream_id AND r.notified_at IS NULL
+        WHERE r.tenant_id = taken.event_tenant_id AND r.event_id = taken.event_id AND r.stream_id = taken.stream_id AND r.notified_at IS NULL
      )
-     SELECT ${lateNews({ tenant: '$6', before: '$8' })} AS "isLate",
+     SELECT ${lateNews(issuer, { tenant: '$6', before: '$8' })} AS late,
        coalesce((SELECT jsonb_agg(jsonb_build_object('position', position, 'jti', jti, 'token', token))
          FROM (SELECT DISTINCT ON (position) position, jti, token FROM taken ORDER BY position) texts), '[]') AS notices,
        coalesce((SELECT jsonb_object_agg(stream_id, positions)
@@ -234,7 +251,7 @@ export async function takeNotices(
       ...[toTimestamp(now), issuer.tenantId, issuer.id, toTimestamp(lateBefore)],
     ],
   )
-  const { isLate, notices, streams } = rows[0] as TakenRow
+  const { late, notices, streams } = rows[0] as TakenRow
   const byPosition = new Map(notices.map((notice) => [notice.position, notice]))
-  return (streamId) => ({ isLate, notices: (streams[streamId] ?? []).map((position) => byPosition.get(position) as StoredNotice) })
+  return (streamId) => ({ late, notices: (streams[streamId] ?? []).map((position) => byPosition.get(position) as StoredNotice) })
 }

@@ -16,16 +16,18 @@ const deadEverywhere = 'access.dead_everywhere' satisfies WebhookEvent
 /** Nothing more is awaited: it has acknowledged, or was silent for so long that it refuses by itself. */
 const isSettled = '(r.acknowledged_at IS NOT NULL OR r.lapsed_at IS NOT NULL)'
 
-/** Events whose last receipt may have come just now. */
-export type AnsweredEvents = { readonly tenant: TenantId; readonly ids: readonly string[] }
+/** An event, and whose it is: at the front, those of many tenants are answered at once. */
+export type DeprovisioningOfTenant = { readonly tenant: TenantId; readonly id: string }
 
 /**
- * Marks events dead of which no instance is awaited any more, at the time of the last answer; answers how long each took since its barrier.
+ * Marks those events dead, whose last receipt may have come just now, of which no instance is awaited any more, at the time of the last answer; answers how long each took since its barrier.
  *
  * Events are locked in the order of their ids. Two instances that answer at once may each see the other still missing: then neither marks it, and the sweep does, with the same time.
  */
-export async function markEventsDead(db: AcrossDb, answered: AnsweredEvents): Promise<readonly number[]> {
-  return markDead(db, 'e.tenant_id = $1 AND e.id = ANY ($2::uuid[])', [answered.tenant, answered.ids])
+export async function markEventsDead(db: AcrossDb, answered: readonly DeprovisioningOfTenant[]): Promise<readonly number[]> {
+  if (answered.length === 0) return []
+  const keys = [answered.map(({ tenant }) => tenant), answered.map(({ id }) => id)]
+  return markDead(db, '(e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))', keys)
 }
 
 /** The same for whatever was swept, at most `limit` events. */

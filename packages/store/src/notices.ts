@@ -49,11 +49,11 @@ export async function insertNotices(db: AcrossDb, to: NoticesFor, notices: reado
         WHERE e.tenant_id = $13 AND e.id = given.event_id AND (r.wanted IS NULL OR given.event_type = ANY (r.wanted))
        ON CONFLICT DO NOTHING
      ), written AS (
-       INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id, event_type)
+       INSERT INTO notices (tenant_id, resource_id, position, jti, event_id, token, created_at, expires_at, issuer_tenant_id, issuer_id, event_tenant_id, event_type)
        SELECT $1, $2, before + n.ordinal, n.jti, n.event_id, n.token, $6,
          CASE WHEN EXISTS (SELECT 1 FROM event_streams WHERE tenant_id = $1 AND resource_id = $2 AND status <> 'disabled'
                               AND issuer_tenant_id = $8 AND issuer_id = $9) THEN greatest($7::timestamptz, $12) ELSE $7 END,
-         $8, $9, n.event_type
+         $8, $9, $13, n.event_type
        FROM raised, given n RETURNING resource_id
      )
      SELECT pg_notify('${noticesChannel}', resource_id::text) FROM written LIMIT 1`,

@@ -254,6 +254,22 @@ describe('with a declared link key, a subject who signed in before her SCIM user
     expect(await gone(tenant)).toEqual(['upstream-1'])
   })
 
+  test.each([
+    ['in one request', [{ userName: 'gone-ada@acme.example', active: false }]],
+    ['in two', [{ userName: 'gone-ada@acme.example' }, { active: false }]],
+    ['in two, and to a name that was hers once more', [{ userName: 'x@acme.example' }, { userName: 'ada@acme.example', active: false }]],
+  ])('is found by the name that she had when the directory takes name and access %s', async (_how, changes) => {
+    const tenant = await freshTenant()
+    await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')
+    const { id } = await created(tenant, { externalId: undefined })
+    for (const said of changes)
+      await inTenant(fixture.database, tenant.tenantId, (db) =>
+        updateScimUser(db, { ...callerOf(tenant), link }, id, (user) => ok<ScimUserData>({ ...user, ...said })),
+      )
+    expect(await gone(tenant)).toEqual(['upstream-1'])
+    expect(await eventsOf(tenant)).toMatchObject([{ matched: true, source: 'scim' }])
+  })
+
   test('is not chosen among several: that is an alarm', async () => {
     const tenant = await freshTenant()
     await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')

@@ -142,6 +142,7 @@ export async function updateScimUser<E>(
   if (before === undefined) return err({ kind: 'not_found' })
   const changed = change(before)
   if (!changed.ok) return err({ kind: 'refused', error: changed.error })
+  if (isRenamed(before, changed.value)) await linkUnderOldName(db, caller, before)
   const user = isSame(before, changed.value) ? before : await rewrite(db, caller, before, changed.value)
   if (user === undefined) return err({ kind: 'taken' })
   await linkSubject(db, caller, user)
@@ -158,11 +159,13 @@ const isSame = (user: ScimUser, data: ScimUserData): boolean =>
   user.active === (data.active ?? user.active) &&
   sameJson(user.attributes, data.attributes)
 
+const isRenamed = (user: ScimUser, data: ScimUserData): boolean =>
+  keyOf(data.userName) !== keyOf(user.userName) || data.externalId !== user.externalId
+
 /** Undefined: the name is taken. */
 async function rewrite(db: Db, caller: ScimCaller, before: ScimUser, data: ScimUserData): Promise<ScimUser | undefined> {
   // What she has already, nobody else has: changes of one connection queue.
-  const isRenamed = keyOf(data.userName) !== keyOf(before.userName) || data.externalId !== before.externalId
-  if (isRenamed && (await isTaken(db, caller, data, before.id))) return undefined
+  if (isRenamed(before, data) && (await isTaken(db, caller, data, before.id))) return undefined
   const { rows } = await db.query<ScimUserRow>(
     `UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8
      WHERE tenant_id = $1 AND id = $2 RETURNING ${scimUserColumns}`,
@@ -219,7 +222,7 @@ async function linkSubject(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'
 }
 
 /**
- * Links, at deprovisioning, the one subject who signed in before her SCIM user existed: by the declared key, in what she recorded at
+ * Links, at deprovisioning and before a key is given up, the one subject who signed in before her SCIM user existed: by the declared key, in what she recorded at
  * her last login. Nobody is chosen among several: then nothing is linked, and the caller raises the alarm.
  */
 async function linkByRecordedKey(
@@ -231,6 +234,14 @@ async function linkByRecordedKey(
   if (found.length !== 1) return found.length === 0 ? 'none' : 'ambiguous'
   await db.query('UPDATE subjects SET scim_user_id = $3 WHERE tenant_id = $1 AND id = $2', [caller.tenant, found[0], user.id])
   return 'linked'
+}
+
+/**
+ * The last moment in which whoever signed in before her SCIM user existed is known by a key that it is about to lose: a directory may take name and
+ * access together (Entra renames whom it deletes).
+ */
+async function linkUnderOldName(db: Db, caller: ScimCaller, user: ScimUser): Promise<void> {
+  if ((await linkedSubjects(db, caller, user)).length === 0) await linkByRecordedKey(db, caller, user)
 }
 
 type Linked = { readonly id: SubjectId; readonly deactivated: boolean }

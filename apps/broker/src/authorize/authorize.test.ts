@@ -158,7 +158,7 @@ describe('a login', () => {
     expect(started).toHaveLength(0)
     const notice = await browser.visit(first.location)
     expect(notice.text).toContain('127.0.0.1:51234')
-    expect(notice.text).toContain('runs on your own computer')
+    expect(notice.text).toContain('runs on your own device')
     const left = await answerPage(browser, first.location, 'continue')
     expect(left.location).toMatch(/^https:\/\/idp\.example\/login\?state=/)
     const back = await browser.visit(callbackUrl(new URL(left.location).searchParams.get('state') as string))

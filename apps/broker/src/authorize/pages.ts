@@ -1,7 +1,7 @@
 /** The pages of the browser flow. A registered name can be anything, so each page shows the hosts beside it. */
 import { type Client, hostOfUrl } from '@drawbridge/core/oauth/client'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
-import { isLoopbackOnly } from '@drawbridge/core/oauth/redirect-uri'
+import { isLoopbackOnly, isOnOwnMachine } from '@drawbridge/core/oauth/redirect-uri'
 import type { IdentityScope } from '@drawbridge/core/oauth/scope'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
 import type { Scope } from '@drawbridge/core/tenant/ids'
@@ -39,9 +39,14 @@ const answerGoesTo = ({ pending }: Pick<Flow, 'pending'>): Html =>
     ? html`<dt>Sends you to</dt><dd><code>${hostOfUrl(pending.redirectUri)}</code></dd>`
     : html`<dt>Gives access to</dt><dd>the device whose code you typed</dd>`
 
-const loopbackWarning = (client: Client): Html | false =>
-  isLoopbackOnly(client.redirectUris) &&
-  html`<p class="notice" role="note">This application runs on your own computer, so nobody can check that it is what it says. Continue only if you have just started it yourself.</p>`
+/**
+ * What counts is where this answer goes: a client may be at a web host as well, and any program on her machine can call itself that client.
+ *
+ * @spec MCP authorization, Localhost Redirect URI Risks
+ */
+const loopbackWarning = ({ client, pending }: Pick<Flow, 'client' | 'pending'>): Html | false =>
+  (isLoopbackOnly(client.redirectUris) || (pending.deviceCodeId === undefined && isOnOwnMachine(pending.redirectUri))) &&
+  html`<p class="notice" role="note">This application runs on your own device, so nobody can check that it is what it says. Continue only if you have just started it yourself.</p>`
 
 /**
  * Whose IdP comes next nobody knows yet, and browsers hold every hop to what this page names: so any host may be next, as behind an OpenID provider.
@@ -86,7 +91,7 @@ export const chooseConnectionPage = (flow: Flow, mistake?: 'email_malformed'): A
 export const clientNoticePage = (flow: Flow): Answer =>
   page(
     'An application wants you to sign in',
-    html`${loopbackWarning(flow.client)}<p>You will be asked to sign in at <strong>${flow.tenant.name}</strong> for this application:</p>${clientFacts(flow.client, flow)}<p class="soft">Your company has not reviewed it. After signing in you will see what it asks for.</p>${form(
+    html`${loopbackWarning(flow)}<p>You will be asked to sign in at <strong>${flow.tenant.name}</strong> for this application:</p>${clientFacts(flow.client, flow)}<p class="soft">Your company has not reviewed it. After signing in you will see what it asks for.</p>${form(
       flow,
       'client_notice',
       html`<button name="answer" value="continue">Continue to sign-in</button><button class="quiet" name="answer" value="cancel">Cancel</button>`,
@@ -111,7 +116,7 @@ export function consentPage(flow: Flow, scopes: readonly Scope[], hasLogo: boole
   const shown = flow.resource.scopes.filter((scope) => scopes.includes(scope.name))
   return page(
     `Allow ${flow.client.name}?`,
-    html`${hasLogo && html`<img class="logo" alt="" src="${stepLocation(flow, 'client-logo')}">`}${loopbackWarning(flow.client)}${clientFacts(flow.client, flow)}<h2>It will be able to</h2><ul>${shown.map(
+    html`${hasLogo && html`<img class="logo" alt="" src="${stepLocation(flow, 'client-logo')}">`}${loopbackWarning(flow)}${clientFacts(flow.client, flow)}<h2>It will be able to</h2><ul>${shown.map(
       (scope) =>
         html`<li>${scope.description} <span class="${`tier ${scope.tier}`}">${tierWords[scope.tier]}</span><br><code class="soft">${scope.name}</code></li>`,
     )}</ul>${toldOf(flow)}${form(

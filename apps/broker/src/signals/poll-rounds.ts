@@ -94,18 +94,16 @@ async function recordAnswers(db: AcrossDb, streams: HeardStreams, heard: readonl
   const { refusals, acknowledgedSeconds, events } = await recordNoticeAnswers(db, streams, heard, now)
   const closing = heard.filter(({ closes }) => closes).map(({ streamId }) => streamId)
   const letGo = closing.length === 0 ? [] : await closeStreams(db, streams, closing, now)
-  const ids = [...new Set([...events, ...letGo])]
-  const deadSeconds = ids.length === 0 ? [] : await markEventsDead(db, { tenant: streams.issuer.tenantId, ids })
-  return { refusals, acknowledgedSeconds, deadSeconds }
+  return { refusals, acknowledgedSeconds, deadSeconds: await markEventsDead(db, [...events, ...letGo]) }
 }
 
 /** Two polls of the same stream in one round may want different numbers. */
-const upTo = ({ limit }: Pick<Wanted, 'limit'>, { notices, isLate }: TakenNotices): TakenNotices => ({
+const upTo = ({ limit }: Pick<Wanted, 'limit'>, { notices, late }: TakenNotices): TakenNotices => ({
   notices: notices.slice(0, limit),
-  isLate,
+  late,
 })
 
-const nothing: TakenNotices = { notices: [], isLate: false }
+const nothing: TakenNotices = { notices: [], late: [] }
 const nobodyHeard = {
   answers: { refusals: new Map<string, number>(), acknowledgedSeconds: [], deadSeconds: [] },
   take: (_streamId: string): TakenNotices | undefined => undefined,

@@ -79,7 +79,7 @@ it('of two instances that answer at the same moment the sweep sees both, and giv
       [{ streamId, taken: [jti], refused: {} }],
       instant(Date.now()),
     )
-    await markEventsDead(db, { tenant: ids.tenant as TenantId, ids: events })
+    await markEventsDead(db, events)
   }
   const elsewhere = createDatabase({ url: broker.fixture.url, connectionBudget: 8 })
   await acrossTenants(elsewhere, async (one) => {

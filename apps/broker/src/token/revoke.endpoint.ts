@@ -51,7 +51,8 @@ async function revoke(http: HttpRequest, deps: BrokerDeps, client: ProvenClient,
     asked: { requestId: http.requestId, address: http.address },
   })
   if (revoked === 'client_changed') return 'client_changed'
-  if (revoked === 'revoked') deps.metrics.count('drawbridge_deprovisioning_events_total', { source: 'client_revocation', target: 'grant' })
+  if (revoked === 'revoked')
+    deps.metrics.count('drawbridge_deprovisioning_events_total', { source: 'revocation_endpoint', target: 'grant' })
   return ok(undefined)
 }
 

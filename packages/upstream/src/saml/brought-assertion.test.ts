@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { addSeconds, instant } from '@drawbridge/core/instant'
+import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { thumbprint } from '@drawbridge/crypto/signing-keys'
 import { hasTool } from '@drawbridge/testkit/required-tool'
@@ -12,6 +12,7 @@ import { describe, expect, it, test } from 'vitest'
 import { certificateOf } from '../certificate.js'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { readBroughtAssertion } from './brought-assertion.js'
+import { skewLimits } from './configuration.js'
 import {
   at,
   audience,
@@ -85,6 +86,16 @@ describe('an assertion of the trusted issuer, for our token endpoint', () => {
       ok: true,
       value: { authnInstant: undefined, authnContextClassRef: undefined },
     })
+  })
+
+  it('is remembered until it is refused for its age alone, however far an admin lets clocks differ meanwhile', () => {
+    const endless = encoded(signed({ confirmationData: confirms({ NotOnOrAfter: at(3600) }), conditionsAttributes: '' }))
+    const verdict = judge(endless, { trust: { clockSkewSeconds: 0 } })
+    if (!verdict.ok) throw new Error(verdict.error.reason)
+    const { replayableUntil } = verdict.value
+    const then = (now: Instant) => judge(endless, { trust: { clockSkewSeconds: skewLimits.mostSeconds }, now })
+    expect(then(addSeconds(replayableUntil, -1))).toMatchObject({ ok: true })
+    expect(then(replayableUntil)).toMatchObject({ ok: false, error: { reason: 'saml_too_old' } })
   })
 
   it('needs no NameID where an attribute names her', () => {

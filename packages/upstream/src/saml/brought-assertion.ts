@@ -114,7 +114,7 @@ export function verifyBroughtAssertion(brought: BroughtAssertion, expected: Expe
   if (!signed.ok) return signed
   const judged = judge(signed.value, expected)
   if (!judged.ok) return err({ ...judged.error, proven: true })
-  const said = saidIn(judged.value, expected.trust.clockSkewSeconds)
+  const said = saidIn(judged.value)
   return ok({
     ...said,
     authnInstant: expected.trust.authnInstant === 'trusted' ? said.authnInstant : undefined,

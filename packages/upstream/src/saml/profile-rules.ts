@@ -7,11 +7,18 @@ import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { UpstreamErrorReason, UpstreamRefusal } from '../error.js'
 import type { AssertionFacts, ConfirmationFacts, ResponseFacts, WrittenInstant } from './assertion-reader.js'
+import { skewLimits } from './configuration.js'
 
 export const timeLimits = {
   /** How old a message may be when it arrives, whatever its own bounds say: Entra's assertions live 70 minutes. */
   ageSeconds: 600,
 } as const
+
+/**
+ * Until when the id of a message must be remembered: as long as any setting of its party could let it in. An admin may have our clock and theirs differ
+ * by more tomorrow, and what was used today must not be new by that.
+ */
+export const replayableUntil = (issuedAt: Instant): Instant => addSeconds(issuedAt, timeLimits.ageSeconds + skewLimits.mostSeconds + 1)
 
 /** What an assertion is held against, whoever brings it. */
 export type ExpectedAssertion = {

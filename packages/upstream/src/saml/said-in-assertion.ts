@@ -1,14 +1,10 @@
 /** What an assertion says of a person and her sign-in, once every rule has held. */
 import type { SamlAssertion } from '@drawbridge/core/identity/identity-assertion'
-import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { type Instant, instant } from '@drawbridge/core/instant'
 import type { AssertionFacts } from './assertion-reader.js'
-import { timeLimits } from './profile-rules.js'
+import { replayableUntil } from './profile-rules.js'
 
-/** `skewSeconds`: that of the rules it was held against. */
-export function saidIn(
-  assertion: AssertionFacts,
-  skewSeconds: number,
-): Omit<SamlAssertion, 'connectionId' | 'responseId' | 'sessionIndex'> {
+export function saidIn(assertion: AssertionFacts): Omit<SamlAssertion, 'connectionId' | 'responseId' | 'sessionIndex'> {
   const statement = assertion.authnStatements[0]
   const issuedAt = assertion.issueInstant as Instant
   return {
@@ -21,7 +17,7 @@ export function saidIn(
     authnInstant: statement?.authnInstant as Instant | undefined,
     sessionNotOnOrAfter: earliest(assertion.authnStatements.map((each) => each.sessionNotOnOrAfter)),
     issuedAt,
-    replayableUntil: addSeconds(issuedAt, timeLimits.ageSeconds + skewSeconds + 1),
+    replayableUntil: replayableUntil(issuedAt),
   }
 }
 

@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parseConnection, type SamlConnection } from '../connection-configuration.js'
 import { type UpstreamRefusal, upstreamErrors } from '../error.js'
+import { skewLimits } from './configuration.js'
 import { aFixtureKey } from './fixtures/a-certificate.js'
 import {
   fixtureTime,
@@ -147,13 +148,14 @@ describe('what a LogoutRequest says', () => {
     expect(told({ sessions })).toMatchObject({ ok: true, value: { sessionIndexes: ['a', 'b'] } })
   })
 
-  test('its id must be remembered until it is refused for its age alone', () => {
-    const verdict = told({})
+  test('its id must be remembered until it is refused for its age alone, however far an admin lets clocks differ meanwhile', () => {
+    const verdict = told({}, { connection: { ...expected.connection, clockSkewSeconds: 0 } })
     if (!verdict.ok) throw new Error(verdict.error.reason)
     const { replayableUntil } = verdict.value
     const endless = { attributes: { NotOnOrAfter: undefined } }
-    expect(told(endless, { now: addSeconds(replayableUntil, -1) })).toMatchObject({ ok: true })
-    expect(told(endless, { now: replayableUntil })).toMatchObject({ ok: false, error: { reason: 'saml_too_old' } })
+    const widest = { ...expected.connection, clockSkewSeconds: skewLimits.mostSeconds }
+    expect(told(endless, { connection: widest, now: addSeconds(replayableUntil, -1) })).toMatchObject({ ok: true })
+    expect(told(endless, { connection: widest, now: replayableUntil })).toMatchObject({ ok: false, error: { reason: 'saml_too_old' } })
   })
 
   test('NotOnOrAfter may lie as far in the past as clocks may differ, and no further', () => {

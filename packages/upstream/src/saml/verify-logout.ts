@@ -4,7 +4,7 @@
  * Every one is signed, or nothing: the query of a redirect, the message itself by POST and SOAP. Only what was signed is read. Whether it was
  * seen before is not known here: the caller enters its id in the transaction that acts on it.
  */
-import { addSeconds, type Instant } from '@drawbridge/core/instant'
+import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { SamlConnection } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
@@ -15,7 +15,7 @@ import { type LogoutEnvelope, readLogoutEnvelope, readLogoutRequest, readLogoutR
 import { checkLogoutEnvelope, checkLogoutRequest, type ExpectedLogout, type LogoutOutcome, outcomeOf } from './logout-rules.js'
 import { openNameId } from './open-name-id.js'
 import { logoutMessageLimits, prescan } from './prescan.js'
-import { timeLimits } from './profile-rules.js'
+import { replayableUntil } from './profile-rules.js'
 import type { ReadMessage } from './read-message.js'
 import { readRedirectMessage } from './redirect-message.js'
 import { redirectLimits } from './redirect-query.js'
@@ -72,7 +72,7 @@ export function verifyLogout(received: ReceivedLogout, expected: ExpectedLogoutM
   const rules = rulesFor(expected)
   const checked = checkLogoutEnvelope(envelope.value, rules)
   if (!checked.ok) return checked
-  const common = commonOf(envelope.value, relayState, rules)
+  const common = commonOf(envelope.value, relayState)
   return envelope.value.kind === 'request' ? toRequest(element, common, expected) : toResponse(element, common)
 }
 
@@ -83,10 +83,10 @@ const rulesFor = ({ connection, destination, now }: ExpectedLogoutMessage): Expe
   skewSeconds: connection.clockSkewSeconds,
 })
 
-const commonOf = ({ id, issueInstant }: LogoutEnvelope, relayState: string | undefined, { skewSeconds }: ExpectedLogout): Common => ({
+const commonOf = ({ id, issueInstant }: LogoutEnvelope, relayState: string | undefined): Common => ({
   id,
   relayState,
-  replayableUntil: addSeconds(issueInstant as Instant, timeLimits.ageSeconds + skewSeconds + 1),
+  replayableUntil: replayableUntil(issueInstant as Instant),
 })
 
 function toRequest(element: Element, common: Common, expected: ExpectedLogoutMessage): Read<SamlLogoutRequest> {

@@ -198,7 +198,7 @@ function readSigned(signed: readonly SignedPart[]): Result<SignedFacts, Upstream
 }
 
 const toSamlAssertion = (expected: ExpectedSamlResponse, response: ResponseFacts, assertion: AssertionFacts): SamlAssertion => ({
-  ...saidIn(assertion, expected.connection.clockSkewSeconds),
+  ...saidIn(assertion),
   connectionId: expected.connectionId,
   responseId: response.id,
   sessionIndex: assertion.authnStatements[0]?.sessionIndex,
