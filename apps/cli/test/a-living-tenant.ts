@@ -1,5 +1,13 @@
 /** A tenant as the broker might show it: one for tables, and any for properties. */
-import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant, LiveWebhook } from '@drawbridge/cli/tenant-file/live-tenant'
+import type {
+  LiveClient,
+  LiveConnection,
+  LiveDomain,
+  LiveResource,
+  LiveTenant,
+  LiveTrust,
+  LiveWebhook,
+} from '@drawbridge/cli/tenant-file/live-tenant'
 import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import { aKey } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import fc from 'fast-check'
@@ -36,6 +44,23 @@ export const aSamlConnection = (change: Partial<LiveConnection> = {}): LiveConne
     metadata: { url: 'https://idp.example/metadata', pinnedCertificates: [certificate] },
     ...change,
   })
+export const aLiveTrust = (change: Partial<LiveTrust> = {}): LiveTrust => ({
+  id: '00000000-0000-4000-8000-000000000004',
+  name: 'Agents',
+  configuration: { issuer: 'https://agents.example', jwksUri: 'https://agents.example/keys' },
+  disabledAt: null,
+  revision: 't1',
+  ...change,
+})
+export const aLiveExchange = (change: object = {}) => ({
+  ...{ client: 'gateway', from: 'https://documents.example/mcp', to: 'https://behind.example/mcp', scopes: ['read'] },
+  ...change,
+})
+export const aLiveWord = (change: object = {}) => ({
+  ...{ client: 'agent', audience: 'https://as.example', resource: 'https://api.example/mcp' },
+  scopes: [{ name: 'read', tier: 'read' as const }],
+  ...change,
+})
 export const aLiveDomain = (change: Partial<LiveDomain> = {}): LiveDomain => ({
   domain: 'initech.example',
   connectionId: '00000000-0000-4000-8000-000000000001',
@@ -88,6 +113,7 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   policy: aPolicy,
   policyCases: undefined,
   connections: [aLiveConnection(), aSamlConnection()],
+  assertionTrusts: [],
   domains: [aLiveDomain()],
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: 'ES256' },
@@ -106,6 +132,8 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   },
   resources: [aLiveResource()],
   clients: [aLiveClient()],
+  tokenExchange: { permissions: [] },
+  idJagIssuing: { permissions: [] },
   ...change,
 })
 
@@ -224,6 +252,17 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
       jwks: fc.constantFrom(null, { keys: [{ kty: 'EC', x: 'y' }] }),
     })
     .map((change) => aLiveClient(change))
+  const ofConnection =
+    made.length === 0
+      ? fc.constant<LiveTrust['configuration']>({})
+      : fc.constantFrom(...made.map(({ id }) => ({ peopleOf: { connection: id, key: 'sub' } })), {})
+  const trust = fc
+    .record({ name: trimmed, id: fc.uuid(), people: ofConnection, disabledAt: moment })
+    .map(({ people, ...rest }) => aLiveTrust({ ...rest, configuration: { ...aLiveTrust().configuration, ...people } }))
+  const exchanges = fc.uniqueArray(
+    fc.constantFrom(aLiveExchange(), aLiveExchange({ client: 'b' }), aLiveExchange({ to: 'https://z.example/' })),
+  )
+  const words = fc.uniqueArray(fc.constantFrom(aLiveWord(), aLiveWord({ client: 'b', clientThere: 'there' })))
   const unique = <T>(one: fc.Arbitrary<T>, selector: (row: T) => string) => fc.uniqueArray(one, { selector, maxLength: 3 })
   return fc.record({
     slug: fc.constantFrom('initech', 'x', '1-2'),
@@ -253,6 +292,7 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
     policyCases: fc.constantFrom(undefined, 'cases: []\n', '# none\n\ncases: []'),
     policy: fc.constantFrom(undefined, aPolicy, aPolicy.trimEnd(), `# a comment\n\n${aPolicy}\n\n`),
     connections: fc.constant(made),
+    assertionTrusts: unique(trust, (row) => row.name),
     domains: unique(domain, (row) => row.domain),
     logout: fc.record({ grantsOutliveLogout: fc.boolean() }),
     tokens: fc.record({ algorithm: fc.constantFrom(...tokenAlgorithms) }),
@@ -272,6 +312,8 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
     choice: fc.record({ rules, fallbackConnectionId: connectionId, revealsGroups: fc.constant(true) }),
     resources: unique(resource, (row) => row.identifier),
     clients: unique(client, (row) => row.clientId),
+    tokenExchange: fc.record({ permissions: exchanges }),
+    idJagIssuing: fc.record({ permissions: words }),
   }) as fc.Arbitrary<LiveTenant>
 })
 

@@ -38,6 +38,14 @@ afterAll(async () => {
   }
 })
 
+/** RFC 7517 Appendix A.1. */
+const keyOfAgents = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
+  y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
+}
+
 /** Each member of the shape, and each at another value than it has by default. */
 const whole = {
   version: 1,
@@ -101,6 +109,19 @@ const whole = {
       },
     },
   ],
+  assertionTrusts: [
+    { name: 'Agents', configuration: { issuer: 'https://agents.example', jwks: { keys: [keyOfAgents] }, publicClients: true } },
+    {
+      name: 'Dead agents',
+      configuration: {
+        issuer: 'https://dead-agents.example',
+        jwks: { keys: [keyOfAgents] },
+        peopleOf: { connection: 'Entra', key: 'oid' },
+      },
+      killed: true,
+    },
+    { name: 'Of Okta', configuration: { profile: 'saml2-bearer', keysOf: 'Okta', clients: ['agent'] } },
+  ],
   domains: [
     { domain: 'claimed.example', connection: 'Okta' },
     { domain: 'free.example' },
@@ -145,6 +166,25 @@ const whole = {
       blocked: true,
     },
   ],
+  tokenExchange: {
+    permissions: [
+      {
+        client: 'gateway',
+        from: 'https://documents.example/mcp',
+        to: 'https://vendor.example/mcp',
+        scopes: ['read'],
+        ofClients: ['agent'],
+      },
+    ],
+  },
+  idJagIssuing: {
+    permissions: [
+      {
+        ...{ client: 'agent', audience: 'https://as.example', clientThere: 'agent-there', resource: 'https://api.example/mcp' },
+        scopes: [{ name: 'read', tier: 'read' }],
+      },
+    ],
+  },
 }
 
 const drawbridge = ({ broker }: Installation, ...words: string[]) =>

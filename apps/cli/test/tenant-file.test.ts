@@ -45,6 +45,49 @@ const write = (name: string, text: string): string => {
 const trail = async ({ call }: Installation) => (await call('GET', '/tenants/initech/audit-events')).body.auditEvents.length as number
 const written = () => readFileSync(example, 'utf8').replace('../policies', join(example, '../../policies'))
 
+it('makes a trust and an exchange that a file declares, changes them, and takes them away by --prune alone', async () => {
+  const [from, to] = ['https://trusts.example/mcp', 'https://behind.trusts.example/mcp']
+  const resource = (identifier: string) => ({ identifier, name: 'R', scopes: [{ name: 'read', description: 'Read', tier: 'read' }] })
+  const key = {
+    kty: 'EC',
+    crv: 'P-256',
+    x: 'fv012MfpGadvEBcj-3nmDtechnURgIEOfEkuFYTGCNE',
+    y: 'drfZyK--Kt4z7fihgTAPKQeSq3sAj8K7f4YBCOzndnM',
+  }
+  const declared = (trusts: readonly object[], permissions: readonly object[]) =>
+    write(
+      'trusts.yaml',
+      JSON.stringify({
+        ...{ version: 1, tenant: { slug: 'trusts', name: 'Trusts' }, resources: [resource(from), resource(to)] },
+        ...{ assertionTrusts: trusts, tokenExchange: { permissions } },
+      }),
+    )
+  const there = async () => {
+    const [trusts, exchange] = [
+      await here.call('GET', '/tenants/trusts/assertion-trusts'),
+      await here.call('GET', '/tenants/trusts/token-exchange'),
+    ]
+    return { trusts: trusts.body.assertionTrusts, permissions: exchange.body.permissions }
+  }
+  const configuration = { issuer: 'https://agents.trusts.example', jwks: { keys: [key] } }
+  const exchange = { client: 'gateway', from, to, scopes: ['read'] }
+  expect(await apply(declared([{ name: 'Agents', configuration }], [exchange]))).toMatchObject({ code: 0 })
+  const made = await there()
+  expect(made).toMatchObject({ trusts: [{ name: 'Agents', configuration }], permissions: [exchange] })
+  const wider = { ...configuration, publicClients: true }
+  await apply(declared([{ name: 'Agents', configuration: wider }], [{ ...exchange, client: 'other' }]))
+  expect(await there()).toMatchObject({
+    trusts: [{ id: made.trusts[0].id, configuration: wider }],
+    permissions: [{ client: 'other' }, { client: 'gateway' }],
+  })
+  const kept = await apply(declared([], []))
+  expect(kept.output).toContain('trust "Agents" is not in the file')
+  expect(kept.output).toContain('exchange by gateway from')
+  expect(await there()).toMatchObject({ trusts: [{ name: 'Agents' }], permissions: [{}, {}] })
+  expect(await apply(declared([], []), '--prune', '--yes')).toMatchObject({ code: 0 })
+  expect(await there()).toEqual({ trusts: [], permissions: [] })
+})
+
 it('makes a webhook that a file declares, shows its secret once, changes it, and takes it away by --prune alone', async () => {
   const declared = (text: string) => write('hooks.yaml', `version: 1\ntenant: {slug: hooks, name: Hooks}\nwebhooks:${text}`)
   const hooks = async () => (await here.call('GET', '/tenants/hooks/webhooks')).body.webhooks

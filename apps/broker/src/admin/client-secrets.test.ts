@@ -187,6 +187,23 @@ describe('the last use of a secret', () => {
   })
 })
 
+it('a token costs one statement by either of two secrets, and no other round to the database', async () => {
+  const { id, secret: older } = await aClient()
+  const { secret: newer } = await add(id)
+  const { hotPool, tenantPool, acrossPool } = fixture.database
+  const rounds: string[] = []
+  const pools = { hot: hotPool, tenant: tenantPool, across: acrossPool }
+  const counts = Object.entries(pools).map(([name, pool]) => ({ pool, count: () => void rounds.push(name) }))
+  // The first use of each is noted, and the client is remembered.
+  for (const secret of [older, newer]) expect(await token(id, secret)).toBe(200)
+  for (const { pool, count } of counts) pool.on('acquire', count)
+  for (const secret of [older, newer, older]) {
+    expect(await token(id, secret)).toBe(200)
+    expect(rounds.splice(0)).toEqual(['hot'])
+  }
+  for (const { pool, count } of counts) pool.off('acquire', count)
+})
+
 describe('what is nobody’s to give', () => {
   it('is a secret to a client that proves itself otherwise, that is unknown, or that is of another tenant', async () => {
     const { id: open } = await aClient({

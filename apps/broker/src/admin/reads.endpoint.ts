@@ -27,17 +27,12 @@ const grantShape = z.strictObject({
   exchangedFrom: idShape
     .nullable()
     .describe('The grant whose token was exchanged for it, with which it ends; null: the person gave it to the client herself'),
-  openedFrom: z
-    .string()
-    .nullable()
-    .describe('The address that opened it, with createdAt what tells installations of one client apart; null once the trail tells no more'),
+  createdAt: time.describe('Of two installations of a client that prove nothing, this and the address tell them apart'),
+  openedFrom: z.string().nullable().describe('Address of whoever opened it: her browser, or the client; null: the trail does not say'),
   boundToKey: z
     .string()
     .nullable()
-    .describe(
-      'Thumbprint of the key that its refresh tokens are bound to: two with the same key are of one installation; null: none proves whose it is',
-    ),
-  createdAt: time,
+    .describe('Thumbprint of the key that its refresh tokens are bound to: two with one key are of one installation; null: of none'),
   expiresAt: time,
   revokedAt: timeOrNull,
   revokedReason: z.string().nullable(),

@@ -45,6 +45,7 @@ const keyOf = ({ [named]: { kind, name } }: Named): string => `${kind} ${name}`
 const idsOf = (live: LiveTenant | undefined): Map<string, string> =>
   new Map([
     ...(live?.connections ?? []).map(({ name, id }) => [`connection ${name}`, id] as const),
+    ...(live?.assertionTrusts ?? []).map(({ name, id }) => [`trust ${name}`, id] as const),
     ...(live?.resources ?? []).map(({ identifier, id }) => [`resource ${identifier}`, id] as const),
   ])
 

@@ -5,9 +5,13 @@ import { compilePolicy } from '@drawbridge/core/policy/compile'
 import type { PolicyMistake } from '@drawbridge/core/policy/error'
 import { compileConnectionChoice } from '@drawbridge/core/tenant/connection-choice'
 import { parseOwnableDomain } from '@drawbridge/core/tenant/domain-proof'
+import { isOfSamlTrust, parseSamlTrust } from '@drawbridge/upstream/assertion/saml-trust'
+import { parseAssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { parseConnection, toUsablePem } from '@drawbridge/upstream/connection-configuration'
+import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import type { MetadataConfiguration } from '@drawbridge/upstream/saml/metadata-diagnosis'
-import type { FileConnection, FileDomain, TenantFile } from './shape.js'
+import type { FileConnection, FileDomain, FileTrust, TenantFile } from './shape.js'
+import { connectionsIn, withConnections } from './trust-connections.js'
 
 type Mistake = { readonly path: Path; readonly say: string }
 
@@ -33,12 +37,14 @@ const asIfFetched = { idpEntityId: 'urn:later', ssoUrl: 'https://later.invalid',
 
 export function findMistakes(tenant: TenantFile): readonly Mistake[] {
   const { contacts = [], webhooks = [], connections = [], domains = [], resources = [], sharedResources = [], clients = [] } = tenant
-  const { policy, policyCases } = tenant
+  const { policy, policyCases, assertionTrusts = [] } = tenant
   return [
     ...repeated(contacts, 'contacts', 'email', ({ email }) => email),
     ...repeated(webhooks, 'webhooks', 'name', ({ name }) => name),
     ...repeated(connections, 'connections', 'name', ({ name }) => name),
     ...connections.flatMap((connection, index) => inConnection(connection, ['connections', index])),
+    ...repeated(assertionTrusts, 'assertionTrusts', 'name', ({ name }) => name),
+    ...assertionTrusts.flatMap((trust, index) => inTrust(trust, index, tenant)),
     ...repeated(domains, 'domains', 'domain', domainKey),
     ...domains.flatMap((domain, index) => inDomain(domain, index, tenant)),
     ...inChoice(tenant),
@@ -78,12 +84,25 @@ function inConnection(connection: FileConnection, at: Path): readonly Mistake[] 
     mistakes.push({ path: [...at, 'configuration', member], say: 'the metadata says this; leave one of the two out' })
   if (claimed.length > 0) return mistakes
   const parsed = parseConnection(kind, metadata && kind === 'saml' ? { ...configuration, ...asIfFetched } : configuration)
-  if (parsed.ok) return mistakes
-  const detail = parsed.error.detail as Readonly<Record<string, string | number>> | undefined
+  return parsed.ok ? mistakes : [...mistakes, inConfiguration(parsed.error, at)]
+}
+
+function inConfiguration({ reason, detail: said }: UpstreamRefusal, at: Path): Mistake {
+  const detail = said as Readonly<Record<string, string | number>> | undefined
   const member = String(detail?.['member'] ?? '')
   const steps = member === 'configuration' || member === '' ? [] : member.replaceAll(/\[(\d+)\]/g, '.$1').split('.')
   const path = [...at, 'configuration', ...steps.map((step) => (/^\d+$/.test(step) ? Number(step) : step))]
-  return [...mistakes, { path, say: [parsed.error.reason, detail?.['message']].filter(Boolean).join(': ') }]
+  return { path, say: [reason, detail?.['message']].filter(Boolean).join(': ') }
+}
+
+function inTrust({ configuration }: FileTrust, index: number, { connections }: TenantFile): readonly Mistake[] {
+  const at = ['assertionTrusts', index]
+  const named = connectionsIn(configuration).flatMap(({ name, path }) =>
+    unknownConnection(name, [...at, 'configuration', ...path], connections),
+  )
+  const readable = withConnections(configuration, anyIdFor)
+  const parsed = isOfSamlTrust(readable) ? parseSamlTrust(readable) : parseAssertionTrust(readable)
+  return parsed.ok ? named : [...named, inConfiguration(parsed.error, at)]
 }
 
 const domainWords = {

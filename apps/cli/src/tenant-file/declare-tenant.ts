@@ -2,10 +2,13 @@
  * A living tenant as a file would say it, and the comments that belong to it. Stable in order and whole in what people decide, so that what
  * it prints, applied to an empty installation, prints the same again.
  */
+import { keyOf as exchangeKey } from '@drawbridge/core/oauth/exchange-permission'
+import { keyOf as idJagKey } from '@drawbridge/core/oauth/id-jag-issuing'
 import type { Comment } from '@drawbridge/core/placed-yaml'
 import { writeYaml } from '@drawbridge/core/placed-yaml'
 import { membersOfMetadata } from './check-tenant.js'
-import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant, LiveWebhook } from './live-tenant.js'
+import type { LiveClient, LiveConnection, LiveDomain, LiveResource, LiveTenant, LiveTrust, LiveWebhook } from './live-tenant.js'
+import { withConnections } from './trust-connections.js'
 
 /** As it stands in the file: what is absent there is absent here. */
 export type Declared = Readonly<Record<string, unknown>>
@@ -42,6 +45,7 @@ export function declareTenant(live: LiveTenant): Declared {
     policy: live.policy,
     policyCases: live.policyCases,
     connections: sortBy(live.connections, ({ name }) => name).map((connection) => declareConnection(live.slug, connection)),
+    assertionTrusts: sortBy(live.assertionTrusts, ({ name }) => name).map((trust) => declareTrust(trust, live)),
     domains: sortBy(live.domains, ({ domain }) => domain).map((domain) => declareDomain(domain, nameOf)),
     connectionChoice: compact({
       ...choiceByName(live),
@@ -53,6 +57,8 @@ export function declareTenant(live: LiveTenant): Declared {
       .map(({ identifier }) => identifier)
       .toSorted(),
     clients: sortBy(registered(live.clients), ({ clientId }) => clientId).map(declareClient),
+    tokenExchange: { permissions: sortBy(live.tokenExchange.permissions, exchangeKey) },
+    idJagIssuing: { permissions: sortBy(live.idJagIssuing.permissions, idJagKey) },
   })
 }
 
@@ -96,6 +102,13 @@ function declareConnection(slug: string, connection: LiveConnection): Declared {
     killed: disabledAt === null ? undefined : true,
   })
 }
+
+const declareTrust = (trust: LiveTrust, live: LiveTenant): Declared =>
+  compact({ name: trust.name, configuration: trustByName(trust, live), killed: trust.disabledAt === null ? undefined : true })
+
+/** With the names of the connections that it speaks of. An id that no connection has any more stays as it is, so that it differs from every name. */
+export const trustByName = ({ configuration }: Pick<LiveTrust, 'configuration'>, { connections }: Pick<LiveTenant, 'connections'>) =>
+  withConnections(configuration, (id) => connections.find((connection) => connection.id === id)?.name ?? id)
 
 const declareWebhook = ({ name, url, events }: LiveWebhook): Declared => ({ name, url, events: events.toSorted() })
 

@@ -13,6 +13,8 @@ export const exportTenant: Run = async ({ arguments: { tenant: slug = '' } }, { 
   if (live === undefined) return refused(404, 'Not found', `there is no tenant "${slug}", or none for this key`)
   const again = live.connections.find((connection) => !isUnique(live.connections, connection))
   if (again) return refused(409, 'Ambiguous', `two connections are called "${again.name}": rename one, drawbridge connection update --name`)
+  const trust = live.assertionTrusts.find((each) => !isUnique(live.assertionTrusts, each))
+  if (trust) return refused(409, 'Ambiguous', `two trusts are called "${trust.name}": rename one, drawbridge trust update --name`)
   const hook = live.webhooks.find((webhook) => !isUnique(live.webhooks, webhook))
   if (hook) return refused(409, 'Ambiguous', `two webhooks are called "${hook.name}": rename one, drawbridge webhook update --name`)
   return { kind: 'done', answer: { document: writeTenantFile(live) } }

@@ -1,7 +1,16 @@
 /** Reads a tenant through the admin API. */
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { AdminClient, Refused } from '../admin/admin-client.js'
-import type { LiveClient, LiveConnection, LiveContact, LiveDomain, LiveResource, LiveTenant, LiveWebhook } from './live-tenant.js'
+import type {
+  LiveClient,
+  LiveConnection,
+  LiveContact,
+  LiveDomain,
+  LiveResource,
+  LiveTenant,
+  LiveTrust,
+  LiveWebhook,
+} from './live-tenant.js'
 
 /** At most this many questions at once: a tenant with a hundred connections is not to look like an attack. */
 const atOnce = 4
@@ -29,9 +38,12 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     policy,
     choice,
     connections,
+    assertionTrusts,
     domains,
     resources,
     clients,
+    tokenExchange,
+    idJagIssuing,
   ] = await Promise.all([
     client.list(`${at}/contacts`, { member: 'contacts' }),
     client.list(`${at}/webhooks`, { member: 'webhooks' }),
@@ -49,9 +61,12 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     client.call('GET', `${at}/policy`),
     client.call('GET', `${at}/connection-choice`),
     fetchConnections(client, at),
+    client.list(`${at}/assertion-trusts`, { member: 'assertionTrusts' }),
     client.list(`${at}/domains`, { member: 'domains' }),
     client.list(`${at}/resources`, { member: 'resources' }),
     client.list(`${at}/clients`, { member: 'clients' }),
+    client.call('GET', `${at}/token-exchange`),
+    client.call('GET', `${at}/id-jag-issuing`),
   ])
   for (const each of [
     contacts,
@@ -70,9 +85,12 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     policy,
     choice,
     connections,
+    assertionTrusts,
     domains,
     resources,
     clients,
+    tokenExchange,
+    idJagIssuing,
   ])
     if (!each.ok) return each
   const { mode, chosen } = valueOf(provisioning) as { mode: LiveTenant['provisioning']; chosen: boolean }
@@ -97,16 +115,25 @@ export async function fetchTenant(client: AdminClient, slug: string): Promise<Re
     policy: held.document ?? undefined,
     policyCases: held.cases === '' ? undefined : held.cases,
     connections: valueOf(connections),
+    assertionTrusts: valueOf(assertionTrusts) as readonly LiveTrust[],
     domains: valueOf(domains) as readonly LiveDomain[],
     choice: valueOf(choice) as LiveTenant['choice'],
     resources: valueOf(resources) as readonly LiveResource[],
     clients: valueOf(clients) as readonly LiveClient[],
+    tokenExchange: permissionsOf(tokenExchange) as LiveTenant['tokenExchange'],
+    idJagIssuing: permissionsOf(idJagIssuing) as LiveTenant['idJagIssuing'],
   })
 }
 
 function valueOf<T>(result: Result<T, Refused>): T {
   if (!result.ok) throw new Error('a refusal was overlooked')
   return result.value
+}
+
+/** What the broker says beside them is no part of a file. */
+const permissionsOf = (result: Result<unknown, Refused>) => {
+  const { permissions } = valueOf(result) as { readonly permissions: unknown }
+  return { permissions }
 }
 
 async function fetchConnections(client: AdminClient, at: string): Promise<Result<readonly LiveConnection[], Refused>> {

@@ -2,6 +2,8 @@
 import type { ProvisioningMode } from '@drawbridge/core/identity/provisioning'
 import type { ClientRegistration } from '@drawbridge/core/oauth/client-registration'
 import type { DpopRules } from '@drawbridge/core/oauth/dpop-rules'
+import type { tokenExchangeShape } from '@drawbridge/core/oauth/exchange-permission'
+import type { idJagIssuingShape } from '@drawbridge/core/oauth/id-jag-issuing'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import type { ConnectionChoiceJson } from '@drawbridge/core/tenant/connection-choice'
 import type { softwareStatementsShape } from '@drawbridge/upstream/software-statement/statement-issuers'
@@ -18,6 +20,13 @@ export type LiveConnection = {
   readonly revision: string
   /** Where its metadata is fetched; undefined: nowhere. */
   readonly metadata: { readonly url: string; readonly pinnedCertificates: readonly string[] } | undefined
+}
+export type LiveTrust = {
+  readonly id: string
+  readonly name: string
+  readonly configuration: Readonly<Record<string, unknown>>
+  readonly disabledAt: string | null
+  readonly revision: string
 }
 export type LiveDomain = {
   readonly domain: string
@@ -60,6 +69,10 @@ export type LiveClient = {
   readonly sectorIdentifierUri?: string | null
   readonly certificateName?: { readonly kind: string; readonly value: string } | null
 }
+/** As it is on the wire. */
+export type LiveExchange = z.input<typeof tokenExchangeShape>['permissions'][number]
+export type LiveIdJagPermission = z.input<typeof idJagIssuingShape>['permissions'][number]
+export type Permissions<Permission> = { readonly permissions: readonly Permission[] }
 export type LiveContact = { readonly id: string; readonly name: string; readonly email: string }
 export type LiveWebhook = {
   readonly id: string
@@ -82,6 +95,7 @@ export type LiveTenant = {
   /** Undefined: it has none. */
   readonly policyCases: string | undefined
   readonly connections: readonly LiveConnection[]
+  readonly assertionTrusts: readonly LiveTrust[]
   readonly domains: readonly LiveDomain[]
   readonly logout: { readonly grantsOutliveLogout: boolean }
   readonly tokens: { readonly algorithm: TokenAlgorithm }
@@ -97,4 +111,6 @@ export type LiveTenant = {
   /** Its own, and the vendor's that are shared with it. */
   readonly resources: readonly LiveResource[]
   readonly clients: readonly LiveClient[]
+  readonly tokenExchange: Permissions<LiveExchange>
+  readonly idJagIssuing: Permissions<LiveIdJagPermission>
 }

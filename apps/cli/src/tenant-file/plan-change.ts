@@ -6,8 +6,9 @@ import type { SecretReference, TenantFile } from './shape.js'
 
 export const named: unique symbol = Symbol('named')
 /** Stands for an id that is known when the change before is done. Nothing that is read from a file can be one. */
-export type Named = { readonly [named]: { readonly kind: 'connection' | 'resource'; readonly name: string } }
-export const idOf = (kind: 'connection' | 'resource', name: string): Named => ({ [named]: { kind, name } })
+type NamedKind = 'connection' | 'resource' | 'trust'
+export type Named = { readonly [named]: { readonly kind: NamedKind; readonly name: string } }
+export const idOf = (kind: NamedKind, name: string): Named => ({ [named]: { kind, name } })
 
 export const secret: unique symbol = Symbol('secret')
 /** Stands for a secret that is read when it is known to be needed. */

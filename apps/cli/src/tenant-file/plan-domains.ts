@@ -70,7 +70,7 @@ function judgeProof(what: string, vouched: boolean, live: LiveDomain, { prune: m
 }
 
 /** A name that is neither in the file nor, once, in the tenant. */
-function unknownIn({ file, live }: Compared, name: string | undefined, path: Impossible['path']): readonly Impossible[] {
+export function unknownIn({ file, live }: Compared, name: string | undefined, path: Impossible['path']): readonly Impossible[] {
   if (name === undefined || file.connections?.some((each) => each.name === name) === true) return []
   const count = live.connections.filter((each) => each.name === name).length
   if (count === 1) return []

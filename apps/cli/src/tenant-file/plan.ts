@@ -14,7 +14,9 @@ import { planClients } from './plan-clients.js'
 import { planConnections } from './plan-connections.js'
 import { planContacts } from './plan-contacts.js'
 import { planChoice, planDomains } from './plan-domains.js'
+import { planPermissions } from './plan-permissions.js'
 import { planResources, planShares } from './plan-resources.js'
+import { planTrusts } from './plan-trusts.js'
 import { planWebhooks } from './plan-webhooks.js'
 import type { TenantFile } from './shape.js'
 
@@ -28,6 +30,7 @@ const nobody = (slug: string): LiveTenant => ({
   policy: undefined,
   policyCases: undefined,
   connections: [],
+  assertionTrusts: [],
   domains: [],
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: defaultTokenAlgorithm },
@@ -42,6 +45,8 @@ const nobody = (slug: string): LiveTenant => ({
   choice: { rules: [], fallbackConnectionId: null, revealsGroups: false },
   resources: [],
   clients: [],
+  tokenExchange: { permissions: [] },
+  idJagIssuing: { permissions: [] },
 })
 
 /** Their texts, wherever the file has them from. */
@@ -66,6 +71,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     planDocument(compared, 'loginTracing', '/login-tracing'),
     planDocument(compared, 'loginRecording', '/login-recording'),
     planConnections(compared),
+    planTrusts(compared),
     planDomains(compared),
     planChoice(compared),
     planResources(compared),
@@ -73,6 +79,7 @@ export function planTenant(file: TenantFile, texts: PolicyTexts, living: LiveTen
     // Its test cases ask about what the tenant has.
     planPolicy(texts, live),
     planClients(compared),
+    ...planPermissions(compared),
   ]
   return {
     slug: file.tenant.slug,

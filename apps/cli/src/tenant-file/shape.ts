@@ -11,6 +11,8 @@ import { isPlainAddress, parseEmailAddress } from '@drawbridge/core/identity/ema
 import { provisioningModes } from '@drawbridge/core/identity/provisioning'
 import { clientRegistrationShape } from '@drawbridge/core/oauth/client-registration'
 import { dpopRulesShape } from '@drawbridge/core/oauth/dpop-rules'
+import { tokenExchangeShape } from '@drawbridge/core/oauth/exchange-permission'
+import { idJagIssuingShape } from '@drawbridge/core/oauth/id-jag-issuing'
 import { subjectTypeRulesShape } from '@drawbridge/core/oauth/subject-type'
 import { tokenAlgorithms } from '@drawbridge/core/oauth/token-algorithm'
 import { policyLimits } from '@drawbridge/core/policy/error'
@@ -60,6 +62,13 @@ const connection = z.strictObject({
   configuration: z.record(z.string(), z.unknown()).default({}),
   clientSecret: secretReference.optional(),
   /** It signs nobody in. A file never brings a killed connection back. */
+  killed: z.boolean().default(false),
+})
+/** As the API takes it, connections by name. */
+const assertionTrust = z.strictObject({
+  name,
+  configuration: z.record(z.string(), z.unknown()),
+  /** Nothing is accepted by it. A file never brings a killed trust back. */
   killed: z.boolean().default(false),
 })
 const domain = z.strictObject({
@@ -112,6 +121,8 @@ export const tenantShape = z.strictObject({
   /** Of the policy, and published with it: they must hold. */
   policyCases: textOrFile('its test cases').optional(),
   connections: z.array(connection).max(tenantFileLimits.rows).optional(),
+  /** Whose assertions are accepted at the token endpoint. */
+  assertionTrusts: z.array(assertionTrust).max(tenantFileLimits.rows).optional(),
   domains: z.array(domain).max(tenantFileLimits.rows).optional(),
   connectionChoice: choiceShape.optional(),
   resources: z
@@ -124,12 +135,17 @@ export const tenantShape = z.strictObject({
     .array(newClient.safeExtend({ clientId, blocked: z.boolean().default(false) }))
     .max(tenantFileLimits.rows)
     .optional(),
+  /** Which clients may exchange whose tokens for which resource. */
+  tokenExchange: tokenExchangeShape.optional(),
+  /** Which clients may have ID-JAGs for which authorization servers of others. */
+  idJagIssuing: idJagIssuingShape.optional(),
 })
 
 export type TenantFile = z.output<typeof tenantShape>
 export type FileContact = NonNullable<TenantFile['contacts']>[number]
 export type FileWebhook = NonNullable<TenantFile['webhooks']>[number]
 export type FileConnection = NonNullable<TenantFile['connections']>[number]
+export type FileTrust = NonNullable<TenantFile['assertionTrusts']>[number]
 export type FileDomain = NonNullable<TenantFile['domains']>[number]
 export type FileResource = NonNullable<TenantFile['resources']>[number]
 export type FileClient = NonNullable<TenantFile['clients']>[number]

@@ -45,7 +45,8 @@ export const idJagPermissionShape = z.strictObject({
 })
 type Wire = z.output<typeof idJagPermissionShape>
 
-const keyOf = ({ client, audience: to, resource }: Pick<Wire, 'client' | 'audience' | 'resource'>): string =>
+/** What makes a permission the same one: of each there is one. */
+export const keyOf = ({ client, audience: to, resource }: Pick<Wire, 'client' | 'audience' | 'resource'>): string =>
   JSON.stringify([client, to, resource])
 
 export const idJagIssuingShape = z.strictObject({
