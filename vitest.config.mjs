@@ -1,5 +1,7 @@
 // One configuration for every package: tests rest beside their code, TypeScript is read from source, a throw-away PostgreSQL serves them all.
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { ProductsFirst } from './tools/test-order.mjs'
 
 const sourceOf = (folder, names) => ({
   find: new RegExp(`^@drawbridge/${names}/(.*)$`),
@@ -39,8 +41,8 @@ export default defineConfig({
     globalSetup: 'tools/test-setup.mjs',
     pool: 'forks',
     isolate: false, // modules hold no state that a test could leave behind, and loading them anew for each file took longer than the tests
-    maxWorkers: '100%', // the default keeps a core free, and much of the suite waits for processes of the product
-    sequence: { hooks: 'list' }, // a file that begins two things ends them in the same order
+    maxWorkers: availableParallelism() + 1, // the default keeps a core free, and much of the suite waits for processes of the product
+    sequence: { hooks: 'list', sequencer: ProductsFirst }, // a file that begins two things ends them in the same order
     testTimeout: 60_000, // nothing waits for it but a test that hangs; a busy machine needs the room
     hookTimeout: 60_000,
   },

@@ -14,8 +14,9 @@ export type Running = {
   stop(signal?: NodeJS.Signals): Promise<Ended & { readonly afterMs: number }>
 }
 
-/** Nothing of the tests' own environment but what finds programs. */
-const bare = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/', TMPDIR: process.env['TMPDIR'] ?? '/tmp' }
+/** Nothing of the tests' own environment but what finds programs, and the keys of the run (tools/test-keys.mjs). */
+const kept = ['PATH', 'HOME', 'TMPDIR', 'NODE_OPTIONS', 'DRAWBRIDGE_TEST_KEYS']
+const bare = Object.fromEntries(kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
 
 export function aProcess(words: readonly string[], environment: Environment): Running {
   const child = spawn(process.execPath, [command, ...words], { env: { ...bare, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })

@@ -1,12 +1,12 @@
 /** The whole product on free ports with its own data directory, started through the cli's own functions. */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Started, startEverything } from '@drawbridge/cli/start'
 import { readEnv } from '@drawbridge/runtime/env'
 import { silentLog } from '@drawbridge/runtime/log'
 import { stopInOrder } from '@drawbridge/runtime/shutdown'
 import { freePort } from '@drawbridge/store/embedded-postgres'
+import { aPreparedFolder } from './a-prepared-folder.js'
 
 export type Company = 'acme' | 'globex'
 export type AdminAnswer = { readonly status: number; readonly json: Record<string, unknown> }
@@ -28,8 +28,7 @@ export type Product = Hands & { readonly started: Started; stop(): Promise<void>
 type Addresses = { readonly publicUrl: string; readonly simulatorUrl: string; readonly mcpUrl: string; readonly adminKey: string }
 
 export async function aProduct(more: Readonly<Record<string, string>> = {}): Promise<Product> {
-  const folder = mkdtempSync(join(tmpdir(), 'drawbridge product '))
-  chmodSync(folder, 0o755) // or the data of a run as root would rest below /var/tmp
+  const folder = await aPreparedFolder('drawbridge product ', more['DRAWBRIDGE_LAB'] === 'true' ? 'lab' : 'demo')
   const started = await startEverything(readEnv({ ...(await environmentIn(folder)), ...more }), () => undefined)
   const { publicUrl } = started.platform.settings
   const { simulatorUrl, exampleUrl: mcpUrl, demonstration } = started

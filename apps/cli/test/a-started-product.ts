@@ -1,13 +1,12 @@
 /** The whole product as its own process, by the command that people type; reached by HTTP alone. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { aPreparedFolder } from './a-prepared-folder.js'
 import { aProcess, type Environment, until } from './a-process.js'
 import { environmentIn, type Hands, handsOn } from './a-product.js'
 
 export async function aStartedProduct(more: Environment = {}): Promise<Hands & { stop(): Promise<void> }> {
-  const folder = mkdtempSync(join(tmpdir(), 'drawbridge started '))
-  chmodSync(folder, 0o755) // or the data of a run as root would rest below /var/tmp
+  const folder = await aPreparedFolder('drawbridge started ')
   const environment = { ...(await environmentIn(folder)), ...more }
   const running = aProcess(['start'], environment)
   const stop = async () => {

@@ -3,6 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
 import { freePort } from '@drawbridge/store/embedded-postgres'
+import { streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { asDatabaseOwner } from '@drawbridge/store/owner-connection'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { createPostgresBackend, Queue, Worker } from 'bullmq'
@@ -209,7 +210,7 @@ it('an instance that fell silent is given up by the sweep: its receipt says so, 
   const dead = 'deprovisioning_events WHERE tenant_id = $1 AND dead_at IS NOT NULL'
   await sweepExpired(jobDeps(fixture))
   expect([await countOf(fixture, silent, [company.tenant]), await countOf(fixture, dead, [company.tenant])]).toEqual([1, 0])
-  await sweepExpired({ ...jobDeps(fixture), clock: { now: () => instant(Date.now() + 91_000) } })
+  await sweepExpired({ ...jobDeps(fixture), clock: { now: () => instant(Date.now() + (streamLapseSeconds + 1) * 1000) } })
   expect(await countOf(fixture, `${silent} AND lapsed_at IS NOT NULL AND acknowledged_at IS NULL`, [company.tenant])).toBe(1)
   expect(await countOf(fixture, dead, [company.tenant])).toBe(1)
 })

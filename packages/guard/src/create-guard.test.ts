@@ -4,7 +4,14 @@ import { generateKeyPair, type JWTPayload } from 'jose'
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { type AnIssuer, anIssuer, resource } from '../test/an-issuer.js'
 import { eventually, reasonOf } from '../test/verdicts.js'
-import { createGuard, defaultMaxTokenLifeSeconds, type Guard, type GuardOptions } from './create-guard.js'
+import {
+  createGuard,
+  defaultMaxTokenLifeSeconds,
+  type Guard,
+  type GuardOptions,
+  leastDeafAfterSeconds,
+  mostDeafAfterSeconds,
+} from './create-guard.js'
 import { tokenClaimsChange } from './notice.js'
 import { mostStepBackSeconds } from './watched-clock.js'
 
@@ -315,6 +322,11 @@ describe('deafness', () => {
     expect(await reasonOf(guard, await issuer.signToken())).toBe('let through')
     expect(issuer.opened).toHaveLength(1)
   })
+
+  test.each([leastDeafAfterSeconds - 1, mostDeafAfterSeconds + 1, 3600, Number.NaN])(
+    'begins after no %s seconds: longer, and the issuer would call dead what is believed here',
+    (deafAfterSeconds) => expect(() => aGuard({ deafAfterSeconds })).toThrow('deafAfterSeconds must be'),
+  )
 
   it('asks the issuer instead, where its owner chose so', async () => {
     const guard = await aStartedGuard({ onDeaf: 'introspect' })

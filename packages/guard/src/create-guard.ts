@@ -29,7 +29,7 @@ export type GuardOptions = {
   readonly toolAuthentication?: ToolAuthentication
   /** What a client is told to ask for first. */
   readonly baseScopes?: readonly string[]
-  /** When nothing was heard from an issuer for `deafAfterSeconds`: refuse its tokens, or ask it about each one. */
+  /** When nothing was heard from an issuer for `deafAfterSeconds`, 35 to 85: refuse its tokens, or ask it about each one. */
   readonly onDeaf: 'refuse' | 'introspect'
   readonly deafAfterSeconds?: number
   readonly maxTokenLifeSeconds?: number
@@ -97,6 +97,8 @@ export type Guard = {
 /** Longer than a long-poll (25 s) and its retry; within it a silent guard still trusts what it knows. */
 export const defaultDeafAfterSeconds = 60
 export const leastDeafAfterSeconds = 35
+/** The issuer waits 120 s for a silent guard and then counts it as deaf, and whoever has ended as dead here. So long after the beginning of its last poll, which takes 35 s at most, it must be. */
+export const mostDeafAfterSeconds = 85
 /** Twice the longest access token by the tier table. Barriers are kept this long, and tokens that live longer are refused. */
 export const defaultMaxTokenLifeSeconds = 3600
 export const defaultMaxBarriers = 100_000
@@ -242,7 +244,7 @@ function useUp(
 /** Fails closed: what is not known to be fresh is refused, or asked about where the owner chose so. */
 async function checkHearing(guarding: Guarding, token: string, verified: VerifiedToken): Promise<Result<VerifiedToken, GuardRefusal>> {
   const { receivers, issuers, nowSeconds, deafAfterSeconds, fetchLike, options } = guarding
-  const heardAt = receivers.get(verified.issuer)?.heardAtSeconds()
+  const heardAt = receivers.get(verified.issuer)?.heardAtSeconds(verified.tenant)
   if (heardAt === undefined) return err('not_ready')
   if (nowSeconds() - heardAt <= deafAfterSeconds) return ok(verified)
   if (options.onDeaf === 'refuse') return err('deaf')
@@ -256,7 +258,8 @@ function readOptions(options: GuardOptions) {
   if (options.issuers.length === 0) throw new Error('guard: name at least one issuer')
   checkDemands(options)
   const deafAfterSeconds = options.deafAfterSeconds ?? defaultDeafAfterSeconds
-  if (deafAfterSeconds < leastDeafAfterSeconds) throw new Error(`guard: deafAfterSeconds must be at least ${leastDeafAfterSeconds}`)
+  if (!(deafAfterSeconds >= leastDeafAfterSeconds && deafAfterSeconds <= mostDeafAfterSeconds))
+    throw new Error(`guard: deafAfterSeconds must be ${leastDeafAfterSeconds} to ${mostDeafAfterSeconds}`)
   const maxTokenLifeSeconds = options.maxTokenLifeSeconds ?? defaultMaxTokenLifeSeconds
   const fetchLike = options.fetch ?? globalThis.fetch
   const issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, trustIssuer(issuer, fetchLike)]))

@@ -5,7 +5,7 @@
  * on, so that nothing lies between them; then long-poll, acknowledging in the next request what the last answer brought (RFC 8936
  * §2.4). A stream that the issuer no longer knows, or a notice that cannot be verified, starts again from a new snapshot. Until the
  * first snapshot the guard serves nothing. Whatever a stream says, it says about its own issuer and never about another one that is trusted. "Heard" is the time of the last complete answer: an empty one also
- * says that nothing was revoked until then.
+ * says that nothing was revoked until then. Where the issuer speaks for many tenants and owes news of some, it is deaf for those alone.
  *
  * Where the clock of this machine went back, barriers may have been forgotten that tokens are alive again below: what was heard counts no longer, and a
  * new snapshot is asked for.
@@ -23,6 +23,8 @@ export const openTimeoutSeconds = 10
 /** A process that ends waits no longer for the issuer; a stream that was not closed lapses. */
 export const closeTimeoutSeconds = 2
 export const maxNoticesPerPoll = 100
+/** More than an issuer names. */
+export const maxLateTenants = 1000
 /** Notice ids remembered so that each counts once; beyond this the oldest is forgotten, which is harmless: barriers only grow. */
 export const maxRememberedNotices = 10_000
 const retryFirstMs = 100
@@ -42,8 +44,8 @@ export type Receiver = {
   stop(): Promise<void>
   /** From the call on nothing was heard, until a new snapshot is there. */
   startAnew(): void
-  /** When this receiver last knew everything, in seconds; undefined before the first snapshot. */
-  heardAtSeconds(): number | undefined
+  /** When this receiver last knew everything, of this tenant where one is named, in seconds; undefined before the first snapshot. */
+  heardAtSeconds(tenant?: string): number | undefined
 }
 
 type Stream = { readonly id: string; acks: string[]; errors: Record<string, { err: string; description: string }> }
@@ -57,6 +59,8 @@ type Hearing = {
   readonly seen: Set<string>
   readonly tellFirst: () => void
   heardAt: number | undefined
+  /** Tenants of which the issuer owes news, and when everything was heard of each. */
+  late: ReadonlyMap<string, number>
   stream: Stream | undefined
   retryMs: number
 }
@@ -73,6 +77,7 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
     seen: new Set(),
     tellFirst: () => tellFirst(),
     heardAt: undefined,
+    late: new Map(),
     stream: undefined,
     retryMs: retryFirstMs,
   }
@@ -84,6 +89,7 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
     },
     startAnew: () => {
       hearing.heardAt = undefined
+      hearing.late = new Map()
       hearing.listening.abort(new Error('the clock went back'))
     },
     stop: async () => {
@@ -94,7 +100,7 @@ export function createReceiver(deps: ReceiverDeps): Receiver {
       if (hearing.stream !== undefined) await sayGoodbye(deps, hearing.stream)
       hearing.stream = undefined
     },
-    heardAtSeconds: () => (hearing.stopping.signal.aborted ? undefined : hearing.heardAt),
+    heardAtSeconds: (tenant = '') => (hearing.stopping.signal.aborted ? undefined : (hearing.late.get(tenant) ?? hearing.heardAt)),
   }
 }
 
@@ -177,16 +183,24 @@ async function open(hearing: Hearing): Promise<Stream | Trouble> {
   const told = parseSnapshot(deps, snapshot, condemnedKeys ?? [])
   if (typeof streamId !== 'string' || told === undefined) return { trouble: 'the snapshot is malformed' }
   for (const each of told) apply(deps, each)
-  noteHeard(hearing, askedAt)
+  noteHeard(hearing, { atSeconds: askedAt, but: [] })
   hearing.tellFirst()
   return { id: streamId, acks: [], errors: {} }
 }
 
-/** Of a stream that ended meanwhile nothing counts. */
-function noteHeard(hearing: Hearing, atSeconds: number): void {
+type Heard = { readonly atSeconds: number; readonly but: readonly string[] }
+
+/** Of a stream that ended meanwhile nothing counts. `but`: of these tenants nothing was heard since the time before. */
+function noteHeard(hearing: Hearing, { atSeconds, but }: Heard): void {
   hearing.listening.signal.throwIfAborted()
+  const { late, heardAt = atSeconds } = hearing
+  hearing.late = new Map(but.map((tenant) => [tenant, late.get(tenant) ?? heardAt]))
   hearing.heardAt = atSeconds
 }
+
+/** Undefined: what is to come may be of anybody. */
+const parseLateTenants = (value: unknown): readonly string[] | undefined =>
+  Array.isArray(value) && value.length <= maxLateTenants && value.every((tenant) => typeof tenant === 'string') ? value : undefined
 
 /**
  * Everything that the snapshot takes away; undefined when it is malformed. What it says about another issuer is passed over, also of one
@@ -219,7 +233,8 @@ async function poll(hearing: Hearing, stream: Stream): Promise<Trouble | undefin
   if (typeof sets !== 'object' || sets === null) return { trouble: 'the poll answer is malformed' }
   await take(hearing, stream, sets as Record<string, unknown>)
   if (Object.keys(stream.errors).length === 0) {
-    if (answer['moreAvailable'] !== true) noteHeard(hearing, hearing.deps.nowSeconds())
+    const late = answer['moreAvailable'] === true ? parseLateTenants(answer['lateTenants']) : []
+    if (late !== undefined) noteHeard(hearing, { atSeconds: hearing.deps.nowSeconds(), but: late })
     return undefined
   }
   const reasons = [...new Set(Object.values(stream.errors).map((error) => error.err))].join(', ')

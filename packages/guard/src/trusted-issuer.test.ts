@@ -116,6 +116,28 @@ describe('the front issuer', () => {
     expect(await reasonOf(guard, await issuer.signToken({ tenant: undefined }))).not.toBe('let through')
   })
 
+  it('that owes news of one tenant makes its guard deaf for that one alone, and for all where it does not say for whom', async () => {
+    issuer = await anIssuer({ issuer: front.issuer, tenant: 'acme', now })
+    const guard = await aStartedGuard({ issuers: [front], fetch: issuer.fetch })
+    const judged = () => Promise.all(['acme', 'globex'].map(async (tenant) => reasonOf(guard, await issuer.signToken({ tenant }))))
+    const later = async (seconds: number, owes: AnIssuer['owes']) => {
+      nowMs += seconds * 1000
+      issuer.owes = owes
+      const count = issuer.polls.length
+      issuer.push({})
+      await eventually(() => issuer.polls.length > count)
+    }
+    await later(0, undefined)
+    await later(40, ['acme'])
+    expect(await judged()).toEqual(['let through', 'let through'])
+    await later(21, ['acme', 'initech'])
+    expect(await judged()).toEqual(['deaf', 'let through'])
+    await later(1, ['initech'])
+    expect(await judged()).toEqual(['let through', 'let through'])
+    await later(61, true)
+    expect(await judged()).toEqual(['deaf', 'deaf'])
+  })
+
   it('is bound to no tenant, and an issuer of one tenant to that one alone', async () => {
     expect(() => aGuard({ issuers: [{ ...front, tenant: 'acme' }] })).toThrow('not both')
     const { front: _front, ...nameless } = front

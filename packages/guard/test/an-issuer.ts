@@ -26,6 +26,8 @@ export type AnIssuer = {
   publish(path: '/jwks' | '/ssf/jwks', jwk: JWK): void
   /** What the next polls bring; a poll with nothing waiting is held until something arrives or the guard hangs up. */
   push(sets: Record<string, string>): void
+  /** What the next polls say is still to come: of everybody, or of these tenants alone. */
+  owes: true | readonly string[] | undefined
   isActive: boolean
   /** `cnf`, as introspection says it. */
   confirmation: unknown
@@ -76,7 +78,9 @@ export async function anIssuer(options: {
         signal?.addEventListener('abort', () => reject(new Error('aborted')))
       })
     }
-    return json({ sets: waiting.shift() ?? {}, moreAvailable: false })
+    const { owes } = self
+    const lateTenants = Array.isArray(owes) ? { lateTenants: owes } : {}
+    return json({ sets: waiting.shift() ?? {}, moreAvailable: owes !== undefined, ...lateTenants })
   }
 
   const fetchLike = async (input: unknown, init?: RequestInit): Promise<Response> => {
@@ -122,6 +126,7 @@ export async function anIssuer(options: {
     unpublish: (kid) => {
       published['/jwks'] = published['/jwks'].filter((key) => key.kid !== kid)
     },
+    owes: undefined,
     isActive: true,
     confirmation: undefined,
     isDown: false,

@@ -7,7 +7,7 @@ import type { Epochs } from '@drawbridge/core/revocation/epochs'
 import type { ClientId, ConsentId, IssuerId, ResourceId, Scope, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { endGrants } from './end-grants.js'
-import { type Db, toTimestamp } from './transaction.js'
+import { asUuid, type Db, toTimestamp } from './transaction.js'
 
 /** Whose it is, and what for. */
 export type ConsentGround = {
@@ -45,7 +45,7 @@ const sameAsNamed = `c.subject_id = named.subject_id AND c.client_id = named.cli
 /** Whoever ends a grant by hand does not want it back without a question. */
 export async function forgetConsentOfGrant(db: Db, tenant: TenantId, grantId: string): Promise<void> {
   await db.query(
-    `DELETE FROM consents c USING grants named WHERE c.tenant_id = $1 AND named.tenant_id = $1 AND named.id::text = $2 AND ${sameAsNamed}`,
+    `DELETE FROM consents c USING grants named WHERE c.tenant_id = $1 AND named.tenant_id = $1 AND named.id = ${asUuid('$2')} AND ${sameAsNamed}`,
     [tenant, grantId],
   )
 }

@@ -11,7 +11,7 @@ import type { DeprovisioningEvent, DeprovisioningTarget } from '@drawbridge/core
 import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
 import type { DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { forgetConsentOfGrant } from './consents.js'
-import { type Db, toTimestamp } from './transaction.js'
+import { asUuid, type Db, toTimestamp } from './transaction.js'
 
 export type Deprovision = DeprovisioningEvent & {
   readonly now: Instant
@@ -33,16 +33,16 @@ export type Deprovisioned = {
  */
 const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
   subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END
-            WHERE tenant_id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch, id`,
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
   client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
             blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END
             WHERE tenant_id = $1 AND client_id = $2 AND $5::text IS NOT NULL RETURNING epoch`,
   connection: `UPDATE connections SET epoch = epoch + 1, barrier_at = $3, disabled_at = CASE WHEN $4 THEN coalesce(disabled_at, $3) ELSE disabled_at END
-            WHERE tenant_id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch, id`,
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
   tenant: `UPDATE tenants SET epoch = epoch + 1, barrier_at = $3, suspended_at = CASE WHEN $4 THEN coalesce(suspended_at, $3) ELSE suspended_at END
-            WHERE id = $1 AND id::text = $2 AND $5::text IS NOT NULL RETURNING epoch, id`,
+            WHERE id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
   grant: `UPDATE grants SET epoch = epoch + 1, revoked_at = coalesce(revoked_at, $3), revoked_reason = coalesce(revoked_reason, $5)
-            WHERE tenant_id = $1 AND id::text = $2 AND $4::boolean IS NOT NULL RETURNING epoch, id`,
+            WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $4::boolean IS NOT NULL RETURNING epoch, id`,
 }
 
 const statementFor = (target: DeprovisioningTarget): string => `

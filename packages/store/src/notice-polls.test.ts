@@ -65,7 +65,7 @@ async function rowsReadBy(run: (db: AcrossDb) => Promise<unknown>): Promise<numb
       query: async (text: string, parameters: readonly unknown[]) => {
         const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
         plans.push(...nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode))
-        return { rows: [{ isLate: false, notices: [], streams: {} }], rowCount: 0 }
+        return { rows: [{ late: [], notices: [], streams: {} }], rowCount: 0 }
       },
     }
     await run(explaining as unknown as AcrossDb)

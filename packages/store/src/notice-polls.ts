@@ -168,40 +168,45 @@ function countEach(ids: readonly string[]): ReadonlyMap<string, number> {
   return counts
 }
 
+/** At the front, so many tenants are named. Where there are more, whoever is told takes it for all of them. */
+export const mostLateNamed = 100
+
 /**
- * SQL: whether something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
- * effect at once has got no further since then, of the front's in whichever tenant: then there is more to hear than the table of notices holds, and an empty answer is no sign that
- * nothing was revoked. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with everything settled
- * before it.
+ * SQL: of which tenants something that the issuer must tell has waited for the worker since a moment, or a policy or a directory's change that was to take
+ * effect at once has got no further since then: of them there is more to hear than the table of notices holds, and an empty answer is no sign that
+ * nothing was revoked. An array of their short names, at most one more than may be named. The front tells for all of its members; what is the vendor's
+ * there, a condemned key, concerns them all. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with
+ * everything settled before it.
  */
 const lateNews = (issuer: StreamIssuer, { tenant, before }: { readonly tenant: string; readonly before: string }): string => {
-  const isTold = (row: string): string =>
-    issuer.tenantId === vendorTenantId
-      ? `(${row}.tenant_id = ${tenant} OR EXISTS (SELECT 1 FROM issuers m WHERE m.tenant_id = ${row}.tenant_id AND m.kind = 'front_member'))`
-      : `${row}.tenant_id = ${tenant}`
-  return `EXISTS (
-  SELECT 1 FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND o.created_at < ${before}
-  UNION ALL SELECT 1 FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind = '${settleDirectoryEntry}' AND o.created_at < ${before}
+  const lateOf = (isTold: (row: string) => string): string => `
+  SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND o.created_at < ${before}
+  UNION ALL SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind = '${settleDirectoryEntry}' AND o.created_at < ${before}
     AND o.payload ->> 'isLastLook' IS DISTINCT FROM 'true'
-  UNION ALL SELECT 1 FROM policy_sweeps p WHERE ${isTold('p')} AND p.settled_at IS NULL AND p.progressed_at < ${before})`
+  UNION ALL SELECT p.tenant_id FROM policy_sweeps p WHERE ${isTold('p')} AND p.settled_at IS NULL AND p.progressed_at < ${before}`
+  const ofAll = `(SELECT coalesce(jsonb_agg(slug), '[]') FROM (SELECT t.slug FROM tenants t WHERE t.id IN (
+    ${lateOf((row) => `(${row}.tenant_id = ${tenant} OR EXISTS (SELECT 1 FROM issuers m WHERE m.tenant_id = ${row}.tenant_id AND m.kind = 'front_member'))`)})
+    LIMIT ${mostLateNamed + 1}) named)`
+  const ofOne = `(SELECT coalesce(jsonb_agg(t.slug), '[]') FROM tenants t WHERE t.id = ${tenant} AND EXISTS (${lateOf((row) => `${row}.tenant_id = ${tenant}`)}))`
+  return issuer.tenantId === vendorTenantId ? ofAll : ofOne
 }
 
-export async function hasLateNews(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<boolean> {
-  const { rows } = await db.query<{ isLate: boolean }>(`SELECT ${lateNews(issuer, { tenant: '$1', before: '$2' })} AS "isLate"`, [
+export async function listLateTenants(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<readonly string[]> {
+  const { rows } = await db.query<Pick<TakenRow, 'late'>>(`SELECT ${lateNews(issuer, { tenant: '$1', before: '$2' })} AS late`, [
     issuer.tenantId,
     toTimestamp(before),
   ])
-  return rows[0]?.isLate === true
+  return rows[0]?.late ?? []
 }
 
-/** `isLate`: see `hasLateNews`. */
-export type TakenNotices = { readonly notices: readonly StoredNotice[]; readonly isLate: boolean }
+/** `late`: see `lateNews`. */
+export type TakenNotices = { readonly notices: readonly StoredNotice[]; readonly late: readonly string[] }
 export type Taking = { readonly now: Instant; readonly lateBefore: Instant }
 /** What a poll wants. Two of the same stream are handed as many as either. */
 export type Wanted = { readonly streamId: string; readonly limit: number }
 
 type TakenRow = {
-  readonly isLate: boolean
+  readonly late: readonly string[]
   readonly notices: readonly StoredNotice[]
   readonly streams: Readonly<Record<string, readonly number[]>>
 }
@@ -236,7 +241,7 @@ export async function takeNotices(
        UPDATE notice_receipts r SET notified_at = $5 FROM taken
         WHERE r.tenant_id = taken.event_tenant_id AND r.event_id = taken.event_id AND r.stream_id = taken.stream_id AND r.notified_at IS NULL
      )
-     SELECT ${lateNews(issuer, { tenant: '$6', before: '$8' })} AS "isLate",
+     SELECT ${lateNews(issuer, { tenant: '$6', before: '$8' })} AS late,
        coalesce((SELECT jsonb_agg(jsonb_build_object('position', position, 'jti', jti, 'token', token))
          FROM (SELECT DISTINCT ON (position) position, jti, token FROM taken ORDER BY position) texts), '[]') AS notices,
        coalesce((SELECT jsonb_object_agg(stream_id, positions)
@@ -246,7 +251,7 @@ export async function takeNotices(
       ...[toTimestamp(now), issuer.tenantId, issuer.id, toTimestamp(lateBefore)],
     ],
   )
-  const { isLate, notices, streams } = rows[0] as TakenRow
+  const { late, notices, streams } = rows[0] as TakenRow
   const byPosition = new Map(notices.map((notice) => [notice.position, notice]))
-  return (streamId) => ({ isLate, notices: (streams[streamId] ?? []).map((position) => byPosition.get(position) as StoredNotice) })
+  return (streamId) => ({ late, notices: (streams[streamId] ?? []).map((position) => byPosition.get(position) as StoredNotice) })
 }

@@ -9,7 +9,7 @@ import type { WebhookEvent } from '@drawbridge/core/revocation/webhook'
 import { type DeprovisioningEventId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { deliveriesChannel } from './deliveries.js'
-import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+import { type AcrossDb, asUuid, type Db, toTimestamp } from './transaction.js'
 
 const deadEverywhere = 'access.dead_everywhere' satisfies WebhookEvent
 
@@ -48,7 +48,7 @@ const newsOfDeath = `
     JOIN webhook_endpoints w ON w.tenant_id = ANY (ARRAY[dead.tenant_id, '${vendorTenantId}'::uuid]) AND w.disabled_at IS NULL AND '${deadEverywhere}' = ANY (w.events)
     LEFT JOIN LATERAL (
       SELECT dead.target_id AS id WHERE dead.target = 'subject'
-      UNION ALL SELECT g.subject_id::text FROM grants g WHERE dead.target = 'grant' AND g.tenant_id = dead.tenant_id AND g.id::text = dead.target_id) person ON true
+      UNION ALL SELECT g.subject_id::text FROM grants g WHERE dead.target = 'grant' AND g.tenant_id = dead.tenant_id AND g.id = ${asUuid('dead.target_id')}) person ON true
   ON CONFLICT (tenant_id, event_id, destination_id, order_key, part) DO NOTHING RETURNING id`
 
 async function markDead(db: AcrossDb, which: string, parameters: readonly unknown[]): Promise<readonly number[]> {

@@ -12,8 +12,11 @@ import { spokenFor } from './issuers.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
-/** A guard polls at least every 25 s; one that is silent for this long has stopped, and must take a new snapshot. */
-export const streamLapseSeconds = 90
+/**
+ * A guard polls at least every 25 s; one that is silent for this long has stopped, and must take a new snapshot. Longer than any guard believes what it knows
+ * after its last poll began: the guard bounds `deafAfterSeconds` by this number, and a test holds the two together.
+ */
+export const streamLapseSeconds = 120
 
 export type ProvenResource = { readonly tenantId: TenantId; readonly resourceId: ResourceId; readonly identifier: ResourceIdentifier }
 export type SnapshotEntry = {

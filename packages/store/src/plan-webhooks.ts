@@ -4,7 +4,7 @@ import type { DeprovisioningSource, DeprovisioningTarget } from '@drawbridge/cor
 import type { ToldEnd, WebhookMessage } from '@drawbridge/core/revocation/webhook'
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from './deliveries.js'
-import { type AcrossDb, toTimestamp } from './transaction.js'
+import { type AcrossDb, asUuid, toTimestamp } from './transaction.js'
 
 const listening = 'w.tenant_id = ANY (ARRAY[$1::uuid, $2::uuid]) AND w.disabled_at IS NULL'
 
@@ -69,7 +69,7 @@ export async function findToldEnd(
     `SELECT t.slug AS tenant, e.source, e.target, e.target_id AS "targetId", ${iso('e.told_at')} AS "toldAt", ${iso('e.barrier_at')} AS "barrierAt",
        g.subject_id AS "grantSubject", g.client_id AS "grantClient"
      FROM deprovisioning_events e JOIN tenants t ON t.id = e.tenant_id
-     LEFT JOIN grants g ON e.target = 'grant' AND g.tenant_id = e.tenant_id AND g.id::text = e.target_id
+     LEFT JOIN grants g ON e.target = 'grant' AND g.tenant_id = e.tenant_id AND g.id = ${asUuid('e.target_id')}
      WHERE e.tenant_id = $1 AND e.id = $2`,
     [tenant, event.id],
   )

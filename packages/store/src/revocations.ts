@@ -1,9 +1,17 @@
 /** What was revoked, kept until the longest-lived access token below it has expired: the snapshot of every guard is read from here. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningSource } from '@drawbridge/core/revocation/deprovisioning-event'
-import type { DeprovisioningEventId, Issuer, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
+import {
+  type DeprovisioningEventId,
+  type Issuer,
+  type IssuerId,
+  type ResourceId,
+  type ResourceIdentifier,
+  type TenantId,
+  vendorTenantId,
+} from '@drawbridge/core/tenant/ids'
 import { signs } from './issuers.js'
-import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+import { type AcrossDb, type Db, judged, toTimestamp } from './transaction.js'
 
 export type RevocationTarget = 'subject' | 'grant' | 'client' | 'connection' | 'tenant'
 export type Revocation = {
@@ -46,7 +54,7 @@ export async function listIssuersOfTenant(db: AcrossDb, tenant: TenantId): Promi
 
 /**
  * The resource servers that may have seen tokens of this issuer: those that it may mint for now, and those of grants that still live.
- * It locks them in one order, so that two jobs that tell the same resources wait for each other instead of deadlocking, and so that a
+ * One grant of a resource is looked for, and none where it may mint anyway: there may be millions. It locks them in one order, so that two jobs that tell the same resources wait for each other instead of deadlocking, and so that a
  * stream that opens meanwhile has the revocation either in its snapshot or after its position.
  */
 export async function lockResourcesOfIssuer(
@@ -56,12 +64,12 @@ export async function lockResourcesOfIssuer(
   now: Instant,
 ): Promise<readonly ToldResource[]> {
   const { rows } = await db.query<ToldResource>(
-    `SELECT tenant_id AS "tenantId", id, identifier FROM resources
-      WHERE (tenant_id, id) IN (
-              SELECT tenant_id, resource_id FROM resource_issuers WHERE issuer_tenant_id = $1 AND issuer_id = $2
-              UNION SELECT resource_tenant_id, resource_id FROM grants WHERE tenant_id = $1 AND issuer_id = $2 AND expires_at > $3)
+    `SELECT tenant_id AS "tenantId", id, identifier FROM resources r
+      WHERE tenant_id IN ($1, $4) AND (
+        EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1 AND m.issuer_id = $2)
+        OR (SELECT true FROM grants g WHERE g.resource_id = r.id AND g.issuer_id = $2 AND ${judged('g.tenant_id = $1 AND g.expires_at > $3')} LIMIT 1))
       ORDER BY tenant_id, id FOR UPDATE`,
-    [tenant, issuerId, toTimestamp(now)],
+    [tenant, issuerId, toTimestamp(now), vendorTenantId],
   )
   return rows
 }
@@ -91,7 +99,7 @@ export async function lockResources(db: AcrossDb, tenant: TenantId, wanted: Want
     `SELECT tenant_id AS "tenantId", id, identifier FROM resources
       WHERE (tenant_id, id) IN (${these} UNION SELECT r.tenant_id, r.id FROM resources r WHERE r.identifier = ANY ($3) AND (
         EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $4)
-        OR EXISTS (SELECT 1 FROM grants g WHERE g.tenant_id = $4 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $5)))
+        OR EXISTS (SELECT 1 FROM grants g WHERE g.resource_id = r.id AND g.issuer_id = ANY (ARRAY(SELECT id FROM issuers WHERE tenant_id = $4)) AND ${judged('g.tenant_id = $4 AND g.expires_at > $5')})))
       ORDER BY tenant_id, id FOR UPDATE`,
     [...idsOf(wanted.these), wanted.named, tenant, toTimestamp(wanted.now)],
   )
@@ -100,11 +108,11 @@ export async function lockResources(db: AcrossDb, tenant: TenantId, wanted: Want
 
 /** Which column of `grants` holds the target, and which epoch it was made under. Ours, never input. */
 const grantColumns: Readonly<Record<RevocationTarget, { readonly id: string; readonly epoch: string }>> = {
-  subject: { id: 'subject_id::text', epoch: 'subject_epoch' },
-  grant: { id: 'id::text', epoch: 'epoch' },
+  subject: { id: 'subject_id', epoch: 'subject_epoch' },
+  grant: { id: 'id', epoch: 'epoch' },
   client: { id: 'client_id', epoch: 'client_epoch' },
-  connection: { id: 'connection_id::text', epoch: 'connection_epoch' },
-  tenant: { id: 'tenant_id::text', epoch: 'tenant_epoch' },
+  connection: { id: 'connection_id', epoch: 'connection_epoch' },
+  tenant: { id: 'tenant_id', epoch: 'tenant_epoch' },
 }
 
 /**
@@ -120,10 +128,11 @@ export async function markGrantsRevoked(db: Db, revoked: Omit<Revocation, 'issue
     `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5) WHERE ${ended} AND revoked_at IS NULL`,
     [...parameters, `revoked with its ${revoked.target}`],
   )
-  // What was opened from them by an exchange. Only such living ones are read, which are few: they live for minutes.
+  // What was opened from a grant by an exchange is of the same person and connection, but not of the same client. Such grants are few: they live for minutes.
+  if (revoked.target !== 'grant' && revoked.target !== 'client') return rowCount
   const derived = await db.query(
     `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
-      WHERE tenant_id = $1 AND ancestors <> '{}' AND ancestors && ARRAY(SELECT id FROM grants WHERE ${ended} AND revoked_at IS NOT NULL AND expires_at > $4)
+      WHERE tenant_id = $1 AND ancestors <> '{}' AND expires_at > $4 AND ancestors && ARRAY(SELECT id FROM grants WHERE ${ended} AND revoked_at IS NOT NULL AND expires_at > $4)
         AND revoked_at IS NULL`,
     [...parameters, 'revoked with the grant that it was exchanged from'],
   )

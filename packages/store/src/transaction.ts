@@ -63,6 +63,9 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 /** As we write them; PostgreSQL would fail at a parameter that is none. */
 export const isUuid = (text: string): boolean => uuid.test(text)
 
+/** SQL: this text as a uuid, NULL where it is none. An id is found by it in an index, where `id::text = …` reads every row of the tenant. */
+export const asUuid = (text: string): string => `CASE WHEN ${text}::text ~ '${uuid.source}' THEN (${text}::text)::uuid END`
+
 /** Runs `run` in one transaction under row-level security: it commits whole or not at all, and sees and writes rows of `tenant` only. */
 export function inTenant<T>(database: Database, tenant: TenantId, run: (db: Db) => Promise<T>): Promise<T> {
   const begin = `BEGIN; ${entering(tenant)}` // one round trip

@@ -2,6 +2,7 @@
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { type DeprovisioningEventId, type IssuerId, type ResourceId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { systemClock } from '@drawbridge/runtime/clock'
+import { mostLateNamed } from '@drawbridge/store/notice-polls'
 import { listRevocationReceipts } from '@drawbridge/store/notice-receipts'
 import { insertNotices } from '@drawbridge/store/notices'
 import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
@@ -59,6 +60,9 @@ async function receiptOf(tenant: TenantId, subject: string) {
   return all.find(({ targetId }) => targetId === subject)
 }
 
+const lateAt = () => new Date(addSeconds(now(), -lateAfterSeconds - 1))
+const insertLate = `INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'tell-condemned-key', '{}', $2)`
+
 it('what it acknowledges counts for the tenant whose event it was, of several at once, and the last of them makes each dead everywhere', async () => {
   const [acme, globex] = [world.acme.tenantId, world.globex.tenantId]
   const [one, other] = [await openAt(''), await openAt('')]
@@ -98,12 +102,36 @@ it.each([
 ])('it does not take it for peace when %s in one of the tenants waits for the worker', async (_what, kind, payload) => {
   const [atFront, atGlobex] = [await openAt(''), await openAt('/t/globex')]
   expect(await pollAt('', atFront)).toEqual({ sets: {}, moreAvailable: false })
-  const at = new Date(addSeconds(now(), -lateAfterSeconds - 1))
   await rowsOf(world, 'INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, $2, $3, $4)', [
-    ...[world.acme.tenantId, kind, payload, at],
+    ...[world.acme.tenantId, kind, payload, lateAt()],
   ])
-  expect(await pollAt('', atFront)).toEqual({ sets: {}, moreAvailable: true })
+  expect(await pollAt('', atFront)).toEqual({ sets: {}, moreAvailable: true, lateTenants: ['acme'] })
   expect(await pollAt('/t/globex', atGlobex)).toEqual({ sets: {}, moreAvailable: false })
   await rowsOf(world, 'UPDATE outbox SET done_at = now() WHERE done_at IS NULL')
   expect(await pollAt('', atFront)).toEqual({ sets: {}, moreAvailable: false })
+})
+
+it.each([
+  ['the vendor’s own, a condemned key', () => rowsOf(world, insertLate, [vendorTenantId, lateAt()])],
+  [
+    'of more tenants than can be named',
+    async () => {
+      const many = `INSERT INTO tenants (id, slug, name, created_at) SELECT gen_random_uuid(), 'many-' || n, 'M', now() FROM generate_series(0, $1) n RETURNING id`
+      const ids = await rowsOf<{ id: string }>(world, many, [mostLateNamed])
+      const [one] = await rowsOf<{ url: string }>(world, "SELECT url FROM issuers WHERE kind = 'front'")
+      for (const { id } of ids) {
+        await rowsOf(
+          world,
+          "INSERT INTO issuers (tenant_id, id, url, kind, created_at) VALUES ($1, gen_random_uuid(), $2, 'front_member', now())",
+          [id, one?.url],
+        )
+        await rowsOf(world, insertLate, [id, lateAt()])
+      }
+    },
+  ],
+])('it is told of nobody in particular where what waits is %s', async (_what, wait) => {
+  const stream = await openAt('')
+  await wait()
+  expect(await pollAt('', stream)).toEqual({ sets: {}, moreAvailable: true })
+  await rowsOf(world, 'UPDATE outbox SET done_at = now() WHERE done_at IS NULL')
 })

@@ -1,6 +1,8 @@
 /** How an instance of a guard ends: it says so itself, is waited for no longer, and believes nothing from then on. */
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
-import { createGuard, type GuardOptions } from '@drawbridge/guard/create-guard'
+import { createGuard, type GuardOptions, mostDeafAfterSeconds } from '@drawbridge/guard/create-guard'
+import { pollTimeoutSeconds } from '@drawbridge/guard/receive-notices'
+import { streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { aGuardOf, aNoticingBroker, ids, type NoticingBroker, random, resource, secret } from '../../test/a-noticing-broker.js'
@@ -121,4 +123,8 @@ it('the same name alone closes nothing: it does not prove that the process befor
   const [before] = [(await hand.post('/ssf/streams', { instance })).body, (await hand.post('/ssf/streams', { instance })).body]
   expect(await streamsOf(instance)).toEqual([{ isOpen: true }, { isOpen: true }])
   expect((await hand.poll(before.streamId)).status).toBe(200)
+})
+
+it('a silent one believes nothing any more when it is given up, whatever its owner has set', () => {
+  expect(mostDeafAfterSeconds + pollTimeoutSeconds).toBeLessThanOrEqual(streamLapseSeconds)
 })

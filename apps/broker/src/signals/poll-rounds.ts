@@ -98,12 +98,12 @@ async function recordAnswers(db: AcrossDb, streams: HeardStreams, heard: readonl
 }
 
 /** Two polls of the same stream in one round may want different numbers. */
-const upTo = ({ limit }: Pick<Wanted, 'limit'>, { notices, isLate }: TakenNotices): TakenNotices => ({
+const upTo = ({ limit }: Pick<Wanted, 'limit'>, { notices, late }: TakenNotices): TakenNotices => ({
   notices: notices.slice(0, limit),
-  isLate,
+  late,
 })
 
-const nothing: TakenNotices = { notices: [], isLate: false }
+const nothing: TakenNotices = { notices: [], late: [] }
 const nobodyHeard = {
   answers: { refusals: new Map<string, number>(), acknowledgedSeconds: [], deadSeconds: [] },
   take: (_streamId: string): TakenNotices | undefined => undefined,

@@ -5,12 +5,13 @@
  * No database connection is held while waiting. Who has waited proves itself anew: what is handed out then is for whoever may have it then.
  */
 import { ok, type Result } from '@drawbridge/core/result'
-import type { TakenNotices } from '@drawbridge/store/notice-polls'
+import { vendorSlug } from '@drawbridge/core/tenant/ids'
+import { mostLateNamed, type TakenNotices } from '@drawbridge/store/notice-polls'
 import type { ProvenResource, StreamsOf } from '@drawbridge/store/notice-streams'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
-import { endpoint, type HttpRequest, jsonParser } from '../http/endpoint.js'
+import { endpoint, type HttpRequest, jsonParser, tenantOf } from '../http/endpoint.js'
 import { waitForNotice } from './notice-wakeups.js'
 import { hearPoll, type SaidByPoll, takeForPoll } from './poll-rounds.js'
 import { proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
@@ -35,6 +36,10 @@ const close = z
 const body = z.object({ streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/), ...pollSaid, close })
 type Poll = z.output<typeof body>
 export const pollOutput = z.object({ sets: z.record(z.string(), z.string()), moreAvailable: z.boolean() })
+const lateTenants = z
+  .array(z.string())
+  .optional()
+  .describe('Ours, at the front: all was told but what is late of these tenants; left out where `moreAvailable` concerns everybody')
 
 export const pollEndpoint = endpoint<Poll, ProvenResource>({
   method: 'POST',
@@ -44,7 +49,7 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   servesSuspended: true,
   tag: 'signals',
   permission: 'resource credential (HTTP Basic)',
-  output: { status: 200, schema: pollOutput },
+  output: { status: 200, schema: pollOutput.extend({ lateTenants }) },
   authorize: proveResource,
   parse: jsonParser(body),
   run: async (http, deps) => {
@@ -58,10 +63,18 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
     if (found === undefined) return refuseSignal('stream_unknown')
     deps.metrics.count('drawbridge_notices_delivered_total', {}, found.notices.length)
     const sets = Object.fromEntries(found.notices.map((notice) => [notice.jti, notice.token]))
-    const moreAvailable = poll.limit > 0 && (found.isLate || found.notices.length === poll.limit)
-    return json({ sets, moreAvailable }, { headers: { 'cache-control': 'no-store' } })
+    return json({ sets, ...whatIsLeft(http, poll.limit, found) }, { headers: { 'cache-control': 'no-store' } })
   },
 })
+
+/** A guard that hears only of more goes deaf after its time: at the front, for those alone of whom something is late. */
+function whatIsLeft(http: HttpRequest, limit: number, { notices, late }: TakenNotices) {
+  const isFull = limit > 0 && notices.length === limit
+  const moreAvailable = limit > 0 && (late.length > 0 || isFull)
+  const isOfSome =
+    moreAvailable && !isFull && tenantOf(http).issuer.kind !== 'tenant' && late.length <= mostLateNamed && !late.includes(vendorSlug)
+  return isOfSome ? { moreAvailable, lateTenants: late } : { moreAvailable }
+}
 
 async function hear(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<TakenNotices | undefined> {
   const heard = await hearPoll(deps, of, poll)

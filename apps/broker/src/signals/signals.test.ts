@@ -3,6 +3,7 @@ import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { signJwt } from '@drawbridge/crypto/jwt'
 import { toSigningKey } from '@drawbridge/crypto/signing-keys'
 import { createGuard } from '@drawbridge/guard/create-guard'
+import { streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
@@ -166,7 +167,7 @@ it('answers 404 for a stream that is unknown or has lapsed', async () => {
   const stream = await guard.open()
   await asOwner(broker.fixture.ownerUrl, 'UPDATE notice_streams SET heard_at = $2 WHERE id = $1', [
     stream.streamId,
-    new Date(Date.now() - 91_000),
+    new Date(Date.now() - (streamLapseSeconds + 1) * 1000),
   ])
   expect((await guard.poll(stream.streamId)).status).toBe(404)
 })

@@ -1,0 +1,139 @@
+/** With tens of thousands of people, grants and clients at a tenant: whoever takes one of them away reads that one, in the barrier and in the sweep. */
+import { randomUUID } from 'node:crypto'
+import { instant } from '@drawbridge/core/instant'
+import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
+import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
+import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { deprovision } from './deprovisioning.js'
+import { findToldEnd } from './plan-webhooks.js'
+import { lockResources, lockResourcesOfIssuer, markGrantsRevoked } from './revocations.js'
+import { type AcrossDb, acrossTenants, type Db, inTenant } from './transaction.js'
+
+const people = 20_000
+/** Each row that is read is read by a handful of statements and looked at again by their triggers. */
+const ofOne = 40
+const now = instant(Date.UTC(2026, 10, 30))
+let fixture: TestDatabase
+let acme: ATenant
+let globex: ATenant
+
+beforeAll(async () => {
+  fixture = await testDatabase()
+  acme = await aTenant(fixture, { slug: 'acme' })
+  globex = await aTenant(fixture, { slug: 'globex' })
+  for (const { tenantId, issuerId, resourceId, connectionId } of [acme, globex]) {
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at)
+       SELECT $1, gen_random_uuid(), $2, 'person-' || n, '{}', '2026-01-01', '2026-01-01', '2026-01-01' FROM generate_series(1, ${people}) n`,
+      [tenantId, connectionId],
+    )
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
+       SELECT $1, $2, 'agent-' || n, 'preregistered', 'Agent', '{}', '{}', 'none', '{}', '2026-01-01' FROM generate_series(1, 200) n`,
+      [tenantId, issuerId],
+    )
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO grants (tenant_id, id, issuer_id, client_id, resource_tenant_id, resource_id, audience, subject_id, connection_id, scopes, tenant_epoch, client_epoch,
+         connection_epoch, subject_epoch, policy_version, amr, access_token_ttl_seconds, expires_at, ceilings, created_at)
+       SELECT $1, gen_random_uuid(), $2, 'agent-' || (row_number() OVER () % 200 + 1), $1, $3, 'https://mcp.example', id, $4, '{}', 1, 1, 1, 1, 1, '{}', 600, '2027-01-01', '{}', '2026-01-01'
+         FROM subjects WHERE tenant_id = $1`,
+      [tenantId, issuerId, resourceId, connectionId],
+    )
+  }
+  await asOwner(fixture.ownerUrl, 'DELETE FROM resource_issuers WHERE tenant_id = $1', [globex.tenantId])
+}, 120_000)
+afterAll(() => fixture?.close())
+
+type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
+const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
+const rowsReadBy = (node: PlanNode): number => {
+  const lost = ['Rows Removed by Filter', 'Rows Removed by Join Filter', 'Rows Removed by Index Recheck'].map((key) =>
+    Number(node[key] ?? 0),
+  )
+  return (Number(node['Actual Rows']) + lost.reduce((sum, each) => sum + each, 0)) * Number(node['Actual Loops'])
+}
+
+/** Says of every statement that is put through it how many rows it reads of what grows, the most of any; each is undone before it is really run. */
+function counting(db: Db | AcrossDb) {
+  const read: number[] = []
+  const query = async (text: string, parameters: readonly unknown[]) => {
+    await db.query('SAVEPOINT looked')
+    const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
+    await db.query('ROLLBACK TO SAVEPOINT looked')
+    const scans = nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode).filter((node) =>
+      ['grants', 'subjects', 'clients', 'consents'].includes(String(node['Relation Name'])),
+    )
+    read.push(scans.map(rowsReadBy).reduce((sum, each) => sum + each, 0))
+    return db.query(text, parameters)
+  }
+  return { counted: { query } as unknown, most: () => Math.max(...read) }
+}
+
+async function readBy(run: (db: Db) => Promise<unknown>): Promise<number> {
+  return inTenant(fixture.database, acme.tenantId, async (db) => {
+    const { counted, most } = counting(db)
+    await run(counted as Db)
+    return most()
+  })
+}
+async function readAcrossBy(run: (db: AcrossDb) => Promise<unknown>): Promise<number> {
+  return acrossTenants(fixture.database, async (db) => {
+    const { counted, most } = counting(db)
+    await run(counted as AcrossDb)
+    return most()
+  })
+}
+
+let turn = 0
+/** Another one each time. */
+async function anyOf(table: 'subjects' | 'grants', { tenantId }: ATenant): Promise<string> {
+  turn += 1
+  const text = `SELECT id FROM ${table} WHERE tenant_id = $1 ORDER BY id LIMIT 1 OFFSET ${turn * 50}`
+  return (await asOwner<{ id: string }>(fixture.ownerUrl, text, [tenantId]))[0]?.id ?? ''
+}
+
+describe.each(['before anything is known of the tables', 'after ANALYZE'])('%s', (when) => {
+  beforeAll(async () => {
+    if (when === 'after ANALYZE') await asOwner(fixture.ownerUrl, 'ANALYZE')
+  })
+
+  test.each<['subject' | 'grant', 'subjects' | 'grants']>([
+    ['subject', 'subjects'],
+    ['grant', 'grants'],
+  ])('the barrier of a %s, the marking of what it killed and what is told of it read what is its own', async (target, table) => {
+    const [targetId, eventId] = [await anyOf(table, acme), randomUUID() as DeprovisioningEventId]
+    const event = { tenant: acme.tenantId, eventId, source: 'admin', target, targetId, reason: 'r', now, toldAt: undefined } as const
+    const read = await readBy(async (db) => {
+      const { matched, epoch } = await deprovision(db, { ...event, requestId: undefined })
+      expect(matched).toBe(true)
+      expect(await markGrantsRevoked(db, { tenant: acme.tenantId, eventId, target, targetId, epoch, at: now })).toBe(
+        target === 'grant' ? 0 : 1,
+      )
+    })
+    expect(read).toBeGreaterThan(0)
+    expect(read).toBeLessThanOrEqual(ofOne)
+    const told = await readAcrossBy((db) => findToldEnd(db, acme.tenantId, { id: eventId, sequence: 1, isDeactivated: false }))
+    expect(told).toBeLessThanOrEqual(ofOne)
+  })
+
+  test.each([
+    ['that its issuer may mint for', () => acme, () => acme],
+    ['that its issuer may not mint for any more, though grants live', () => globex, () => globex],
+    ['of which another tenant has all the grants', () => acme, () => globex],
+  ])('a resource server %s is found without reading grants', async (_, whose, of) => {
+    const [tenant, { resourceId }] = [whose(), of()]
+    const told: string[] = []
+    const read = await readAcrossBy(async (db) => {
+      const resources = await lockResourcesOfIssuer(db, tenant.tenantId, tenant.issuerId, now)
+      const named = await lockResources(db, tenant.tenantId, { these: [], named: [acme.resource, globex.resource], now })
+      expect(named.map(({ id }) => id)).toEqual(resources.map(({ id }) => id))
+      told.push(...resources.map(({ id }) => id))
+    })
+    expect(told.includes(resourceId)).toBe(tenant === of())
+    expect(read).toBeLessThanOrEqual(ofOne)
+  })
+})
