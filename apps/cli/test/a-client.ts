@@ -56,8 +56,12 @@ export async function registerAt(issuer: string, over: object = {}): Promise<str
   return client_id
 }
 
-export const post = async (url: string, form: Readonly<Record<string, string>>): Promise<Answered> => {
-  const response = await fetch(url, { method: 'POST', body: new URLSearchParams(form) })
+export const post = async (
+  url: string,
+  form: Readonly<Record<string, string>>,
+  headers: Record<string, string> = {},
+): Promise<Answered> => {
+  const response = await fetch(url, { method: 'POST', body: new URLSearchParams(form), headers })
   return { status: response.status, json: (await response.json()) as Record<string, unknown> }
 }
 

@@ -22,6 +22,8 @@ export type Production = {
   readonly balancer: LoadBalancer
   readonly simulator: Simulator
   readonly mcpUrl: string
+  /** Of the MCP server. */
+  readonly credential: Customer['credential']
   /** Where the public issuer is found from here. */
   readonly issuerAt: string
   admin(method: string, path: string, body?: unknown): Promise<Answered>
@@ -55,7 +57,7 @@ export async function aProduction(): Promise<Production> {
   const adminKey = (await run(['admin-key', 'create'], environment)).output.trim()
   const admin = adminAt(balancer.url, adminKey)
   const idp = await aCompanyIdp()
-  const server = await setUpCustomer(admin, idp.simulator, balancer)
+  const { server, credential } = await setUpCustomer(admin, idp.simulator, balancer)
   const servers = new Map([
     [publicUrl, balancer.url],
     [idpUrl, idp.at],
@@ -64,6 +66,7 @@ export async function aProduction(): Promise<Production> {
   return {
     ...{ postgres, redis, environment, brokers, workers, balancer, admin, simulator: idp.simulator },
     mcpUrl: server.guard.resource,
+    credential,
     issuerAt: `${balancer.url}/t/initech`,
     browser: () => openBrowser({ stopAt: redirectUri, findServer }),
     stop: async () => {
@@ -143,14 +146,19 @@ export async function makeCustomer(
 }
 
 /** The customer, and the MCP server that trusts the issuer. */
-async function setUpCustomer(admin: Production['admin'], simulator: Simulator, balancer: LoadBalancer): Promise<ExampleMcpServer> {
+async function setUpCustomer(
+  admin: Production['admin'],
+  simulator: Simulator,
+  balancer: LoadBalancer,
+): Promise<Pick<Production, 'credential'> & { readonly server: ExampleMcpServer }> {
   const port = await freePort()
   const resource = `http://127.0.0.1:${port}/mcp`
   const { credential } = await makeCustomer(admin, simulator, { brokersAt: balancer.url, resource })
-  return createExampleMcpServer({
+  const server = await createExampleMcpServer({
     resource,
     port,
     issuers: [{ issuer, credential }],
     fetch: (input, init) => fetch(String(input instanceof Request ? input.url : input).replace(publicUrl, balancer.url), init),
   })
+  return { server, credential }
 }

@@ -8,6 +8,7 @@ import { type AnAgent, anAgentOf } from './an-agent.js'
 import { anSdkWorld, type SdkWorld } from './an-sdk-world.js'
 
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const samlBearer = 'urn:ietf:params:oauth:grant-type:saml2-bearer'
 const insecure = { [oauth.allowInsecureRequests]: true }
 let world: SdkWorld
 let server: ExampleMcpServer
@@ -54,9 +55,8 @@ it('oauth4webapi gets one for a SAML assertion, once', async () => {
   const as = await metadata()
   const client = { client_id: agent.id }
   const more = { assertion: await agent.assertSaml(), resource: server.guard.resource, scope: 'documents:read' }
-  const type = 'urn:ietf:params:oauth:grant-type:saml2-bearer'
   const request = () =>
-    oauth.genericTokenEndpointRequest(as, client, oauth.ClientSecretBasic(agent.secret), type, new URLSearchParams(more), insecure)
+    oauth.genericTokenEndpointRequest(as, client, oauth.ClientSecretBasic(agent.secret), samlBearer, new URLSearchParams(more), insecure)
   const tokens = await oauth.processGenericTokenEndpointResponse(as, client, await request())
   expect(tokens).toMatchObject({ token_type: 'bearer', scope: 'documents:read' })
   const asResource = new Request(server.guard.resource, { headers: { authorization: `Bearer ${tokens.access_token}` } })
@@ -76,6 +76,20 @@ it('openid-client gets one, and is told what is missing', async () => {
   const privileged = { resource: world.product.mcpUrl, scope: 'admin:purge' }
   await expect(bring(privileged)).rejects.toMatchObject({ error: 'insufficient_user_authentication' })
   await expect(bring({ aud: `${issuer}/token` })).rejects.toMatchObject({ error: 'invalid_grant' })
+})
+
+it('openid-client gets one for a SAML assertion, with a key of its own where it wants that, and is told why not', async () => {
+  const config = await openid.discovery(new URL(issuer), agent.id, agent.secret, openid.ClientSecretBasic(agent.secret), {
+    execute: [openid.allowInsecureRequests],
+    algorithm: 'oauth2',
+  })
+  expect(config.serverMetadata().grant_types_supported).toContain(samlBearer)
+  const bring = async (assertion: string, options?: openid.DPoPOptions) =>
+    openid.genericGrantRequest(config, samlBearer, { assertion, resource: server.guard.resource, scope: 'documents:read' }, options)
+  expect(await bring(await agent.assertSaml())).toMatchObject({ token_type: 'bearer', scope: 'documents:read' })
+  const DPoP = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair())
+  expect(await bring(await agent.assertSaml(), { DPoP })).toMatchObject({ token_type: 'dpop' })
+  await expect(bring(await agent.assertSaml({ isUnsigned: true }))).rejects.toMatchObject({ error: 'invalid_grant', status: 400 })
 })
 
 it('the MCP SDK comes to a tool without a browser, and not after the trust is killed', async () => {

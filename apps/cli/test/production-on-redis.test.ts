@@ -4,12 +4,13 @@ import { freePort } from '@drawbridge/store/embedded-postgres'
 import { asOwner } from '@drawbridge/testkit/database'
 import { hasTool } from '@drawbridge/testkit/required-tool'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { anAttempt, logIn, redeem, refreshAt, registerAt } from './a-client.js'
+import { anAttempt, logIn, post, redeem, refreshAt, registerAt } from './a-client.js'
 import { holdTables } from './a-held-table.js'
 import { answers, aProcess, stackLine, statusOf, until } from './a-process.js'
 import { eventually } from './a-product.js'
 import { aProduction, issuer, type Part, type Production } from './a-production.js'
 import { aSlowRequest, takesConnections } from './a-slow-request.js'
+import { codeIn, describeRaces } from './races-at-brokers.js'
 
 const onRedis = hasTool('redis-server') ? describe : describe.skip // npm brings no Redis; .ci/run installs and requires it
 
@@ -42,6 +43,22 @@ onRedis('two brokers and two workers as processes, queue on Redis', () => {
     (await asOwner<{ n: number }>(production.postgres.ownerUrl, `SELECT count(*)::int AS n FROM ${what}`))[0]?.n
   const isDead = (session: Session) => until(survivor('workers').process, async () => (await call(session)) === 401)
   const survivor = (kind: 'brokers' | 'workers'): Part => production[kind].at(-1) as Part
+
+  describe('twenty at once, at both processes', () => {
+    const introspect = async (at: string, token: string) => {
+      const { id, secret } = production.credential
+      const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+      return (await post(`${at}/introspect`, { token }, { authorization })).json['active']
+    }
+    describeRaces(() => ({
+      issuer,
+      at: production.brokers.map(({ port }) => `http://127.0.0.1:${port}/t/initech`),
+      resource: production.mcpUrl,
+      signIn: async (attempt) => codeIn((await logIn(attempt, { name: 'ada' }, production.browser())).page),
+      admin: (method, path, body) => production.admin(method, `/tenants/initech${path}`, body),
+      isActive: introspect,
+    }))
+  })
 
   it('a login that wanders between the brokers ends in tokens that the tool and both brokers take', async () => {
     await production.simulator.provision('acme')

@@ -5,7 +5,12 @@
 import { callTool } from '@drawbridge/cli/demo-client'
 import { type BrowserLogin, createBrowserLogin } from '@drawbridge/example-agent/browser-login'
 import type { ExampleMcpServer } from '@drawbridge/example-mcp-server/example-server'
-import { type OAuthClientProvider, UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
+import {
+  discoverAuthorizationServerMetadata,
+  type OAuthClientProvider,
+  refreshAuthorization,
+  UnauthorizedError,
+} from '@modelcontextprotocol/sdk/client/auth.js'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -76,6 +81,49 @@ describe.each(['acme', 'globex'] as const)('at %s', (company) => {
     await expect(login.answer()).rejects.toThrow()
     expect(login.visits()).toBe(2)
     expect(refused.join()).toContain('subject_deactivated')
+    await client.close()
+  })
+})
+
+/** As far as tokens: at acme, by Ada, who may do everything that the server has. */
+async function signedIn(options: Parameters<typeof createBrowserLogin>[0]) {
+  const login = createBrowserLogin(options)
+  const url = servers.acme?.guard.resource ?? ''
+  const first = new StreamableHTTPClientTransport(new URL(url), { authProvider: providerOf(login) })
+  await expect(new Client({ name: 'version 1', version: '1' }).connect(first)).rejects.toThrow(UnauthorizedError)
+  await first.finishAuth((await login.answer()).get('code') ?? '')
+  const tokens = await login.provider.tokens()
+  if (!tokens) throw new Error('the SDK kept no tokens')
+  return { login, url, tokens }
+}
+const asAda = async (authorize: URL) => new URL((await walk(await aBrowser().open(authorize.href), { name: 'ada' })).page.url)
+
+describe.each(knownBy)('known by %s', (way) => {
+  it('20 refreshes at once all succeed, with one successor', async () => {
+    const { options } = await world.client('acme', way)
+    const { login, url, tokens } = await signedIn({ ...options, browser: asAda })
+    const issuer = product.issuer('acme')
+    const [metadata, clientInformation] = [await discoverAuthorizationServerMetadata(issuer), await login.provider.clientInformation()]
+    if (!metadata || !clientInformation || !tokens.refresh_token) throw new Error('the SDK kept too little')
+    const asked = { metadata, clientInformation, refreshToken: tokens.refresh_token, resource: new URL(url) }
+    const fresh = await Promise.all(Array.from({ length: 20 }, () => refreshAuthorization(issuer, asked)))
+    expect(new Set(fresh.map(({ refresh_token }) => refresh_token)).size).toBe(1)
+    expect(fresh[0]?.refresh_token).not.toBe(tokens.refresh_token)
+  })
+
+  it('a tool that needs more leads it back to the person, with all the scopes of the challenge, once it holds no refresh token', async () => {
+    const { options } = await world.client('acme', way)
+    const { login, url, tokens } = await signedIn({ ...options, browser: asAda })
+    // While it holds one, this version refreshes instead, which widens nothing.
+    await login.provider.saveTokens({ access_token: tokens.access_token, token_type: tokens.token_type })
+    const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: providerOf(login) })
+    const client = new Client({ name: 'version 1', version: '1' })
+    await client.connect(transport)
+    const write = () => client.callTool({ name: 'write_document', arguments: { name: 'plan', content: 'raise the bridge' } })
+    await expect(write()).rejects.toThrow(UnauthorizedError)
+    await transport.finishAuth((await login.answer()).get('code') ?? '')
+    expect(JSON.stringify((await write()).content)).toContain('wrote plan')
+    expect(login.visits()).toBe(2)
     await client.close()
   })
 })

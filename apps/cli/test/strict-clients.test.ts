@@ -88,7 +88,11 @@ const ways: Readonly<Record<string, Way>> = {
 
 type BuildUrl = (config: openid.Configuration, parameters: Record<string, string>) => URL | Promise<URL>
 const signIn = async (way: keyof typeof ways, build?: BuildUrl) => signInBy(await (ways[way] as Way).open(), build)
-async function signInBy({ clientId, auth, back }: Awaited<ReturnType<Way['open']>>, build: BuildUrl = openid.buildAuthorizationUrl) {
+async function signInBy(
+  { clientId, auth, back }: Awaited<ReturnType<Way['open']>>,
+  build: BuildUrl = openid.buildAuthorizationUrl,
+  browser = aBrowser(),
+) {
   const config = await openid.discovery(new URL(issuer), clientId, undefined, auth, { execute: [openid.allowInsecureRequests] })
   openid.enableNonRepudiationChecks(config)
   const pkceCodeVerifier = openid.randomPKCECodeVerifier()
@@ -102,7 +106,7 @@ async function signInBy({ clientId, auth, back }: Awaited<ReturnType<Way['open']
     state: expectedState,
     nonce: expectedNonce,
   })
-  const { page } = await walk(await aBrowser().open(url.href), { name: 'ada' })
+  const { page } = await walk(await browser.open(url.href), { name: 'ada' })
   const checks = { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true }
   return { clientId, config, checks, url, answer: new URL(page.url) }
 }
@@ -337,4 +341,34 @@ describe('oauth4webapi, a client in its own name', () => {
       await expect(oauth.processClientCredentialsResponse(server, client, response)).rejects.toThrow(oauth.WWWAuthenticateChallengeError)
     },
   )
+})
+
+it('openid-client signs its person out, by the ID token of her session, and has her back with its state (OIDC RP-Initiated Logout 1.0)', async () => {
+  const afterwards = 'https://agent.example/callback?signed=out'
+  const { clientId, secret } = await aConfidentialClient({
+    ...{ redirectUris: [webRedirectUri], postLogoutRedirectUris: [afterwards], preApproved: true },
+    tokenEndpointAuthMethod: 'client_secret_basic',
+  })
+  const browser = aBrowser()
+  const known = { clientId, auth: openid.ClientSecretBasic(secret), back: webRedirectUri }
+  const { config, checks, answer, url } = await signInBy(known, undefined, browser)
+  const tokens = await openid.authorizationCodeGrant(config, answer, checks, { resource: product.mcpUrl })
+  const sub = tokens.claims()?.sub ?? ''
+  expect(await openid.fetchUserInfo(config, tokens.access_token, sub)).toEqual({ sub })
+
+  const signOut = (change: Record<string, string>) =>
+    browser.open(
+      openid.buildEndSessionUrl(config, { id_token_hint: tokens.id_token ?? '', post_logout_redirect_uri: afterwards, ...change }).href,
+    )
+  const strange = await signOut({ post_logout_redirect_uri: 'https://agent.example/callback?signed=off', client_id: 'another' })
+  expect(strange).toMatchObject({ isStopped: false, status: 400 })
+  expect(await openid.fetchUserInfo(config, tokens.access_token, sub)).toEqual({ sub })
+
+  const home = await signOut({ state: checks.expectedState })
+  expect(home.url).toBe(`${afterwards}&state=${checks.expectedState}`)
+  await expect(openid.refreshTokenGrant(config, tokens.refresh_token ?? '')).rejects.toMatchObject({ error: 'invalid_grant' })
+  await expect(openid.fetchUserInfo(config, tokens.access_token, sub)).rejects.toMatchObject({ status: 401 })
+  url.searchParams.set('prompt', 'none')
+  const silent = new URL((await browser.open(url.href)).url)
+  await expect(openid.authorizationCodeGrant(config, silent, checks)).rejects.toMatchObject({ error: 'login_required' })
 })

@@ -132,6 +132,26 @@ export const authorizationEndpointRequirements: readonly Requirement[] = [
     },
   },
   {
+    section: 'OAuth 2.0 Form Post Response Mode §2',
+    level: 'MUST',
+    says: 'answers by a form to the redirect URI where that is asked for, a refusal, too, with the state and its name, at the front issuer as well',
+    ask: async (target) => {
+      for (const issuer of [target.issuer, target.front]) {
+        const at = { ...target, issuer }
+        const response = await fetch(authorizeUrl(at, { response_mode: 'form_post', prompt: 'none' }), { redirect: 'manual' })
+        const text = await response.text()
+        assert.equal(response.headers.get('location'), null)
+        for (const said of [
+          `action="${target.client.redirectUri}"`,
+          'name="error"',
+          'value="of-the-client"',
+          `name="iss" value="${issuer}"`,
+        ])
+          assert.ok(text.includes(said), `${said} is not in ${text}`)
+      }
+    },
+  },
+  {
     section: 'RFC 8252 §7.3',
     level: 'MUST',
     says: 'takes any port of a loopback redirect URI, whose other parts are compared as ever, and no other port of a web host',

@@ -25,6 +25,8 @@ export type ListedGrant = {
   readonly exchangedFrom: string | null
   /** Address of whoever opened it; null: nobody knows, or the trail does not any more. */
   readonly openedFrom: string | null
+  /** Thumbprint of the key that its family is bound to, and by which it is known again; null: of none. */
+  readonly boundToKey: string | null
   /** Not revoked, not expired, and under no barrier: what the token endpoints would say of it now. */
   readonly living: boolean
 }
@@ -38,6 +40,9 @@ export type GrantFilter = {
 /** The line of the trail that the opening statement wrote, at the same instant. */
 const openedFrom =
   '(SELECT e.address FROM audit_events e WHERE e.tenant_id = g.tenant_id AND e.at = g.created_at AND e.grant_id = g.id ORDER BY e.id LIMIT 1)'
+
+const boundToKey =
+  '(SELECT r.dpop_jkt FROM refresh_tokens r WHERE r.tenant_id = g.tenant_id AND r.grant_id = g.id ORDER BY r.created_at DESC LIMIT 1)'
 
 /** Newest first. */
 export async function listGrants(
@@ -54,7 +59,7 @@ export async function listGrants(
          AND c.blocked_at IS NULL AND g.client_epoch >= c.epoch
          AND n.disabled_at IS NULL AND g.connection_epoch >= COALESCE(n.epoch, 0)
          AND s.deactivated_at IS NULL AND (s.deactivates_at <= $2) IS NOT TRUE AND g.subject_epoch >= COALESCE(s.epoch, 0)
-         AND NOT ${hasDeadAncestor('n')}) AS living, g.ancestors[1] AS "exchangedFrom", ${openedFrom} AS "openedFrom"
+         AND NOT ${hasDeadAncestor('n')}) AS living, g.ancestors[1] AS "exchangedFrom", ${openedFrom} AS "openedFrom", ${boundToKey} AS "boundToKey"
      FROM grants g JOIN tenants t ON t.id = g.tenant_id
      JOIN clients c ON c.tenant_id = g.tenant_id AND c.issuer_id = g.issuer_id AND c.client_id = g.client_id
      LEFT JOIN connections n ON n.tenant_id = g.tenant_id AND n.id = g.connection_id

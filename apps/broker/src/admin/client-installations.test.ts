@@ -1,6 +1,7 @@
 /** Installations of one client that prove nothing: an admin tells them apart by when and from where each was opened, and ends one (security.md §7). */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { readEnv } from '@drawbridge/runtime/env'
+import { aDpopKey } from '@drawbridge/testkit/a-dpop-key'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { anAuthorizeUrl, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
 import { aSigningIn, type SigningIn } from '@drawbridge/testkit/a-signing-in'
@@ -39,4 +40,25 @@ it('are listed with the time and the address of each, and one is ended without t
     'invalid_grant',
     undefined,
   ])
+})
+
+it('one whose key is proved is listed with it', async () => {
+  const key = await aDpopKey()
+  const browser = aPlainBrowser({ issuer: at.issuer, url: at.broker.url })
+  const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(at.issuer, at.acme, { scope: 'read' })), at.acme.connectionId)
+  const code = new URL(home.location).searchParams.get('code') ?? ''
+  const form = {
+    grant_type: 'authorization_code',
+    code,
+    redirect_uri: aWebRedirectUri,
+    code_verifier: aVerifier,
+    client_id: at.acme.clientId,
+  }
+  const dpop = await key.prove({ url: `${at.issuer}/token`, now })
+  const bound = await fetch(`${at.broker.url}/t/acme/token`, { method: 'POST', body: new URLSearchParams(form), headers: { dpop } })
+  expect(await bound.json()).toMatchObject({ token_type: 'DPoP' })
+  const listed = (await anAdmin(at.broker)('GET', `/tenants/acme/grants?client=${at.acme.clientId}`)).body.grants as {
+    boundToKey: unknown
+  }[]
+  expect(listed.map(({ boundToKey }) => boundToKey)).toEqual(expect.arrayContaining([key.thumbprint, null]))
 })

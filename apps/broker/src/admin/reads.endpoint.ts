@@ -29,6 +29,10 @@ const grantShape = z.strictObject({
     .describe('The grant whose token was exchanged for it, with which it ends; null: the person gave it to the client herself'),
   createdAt: time.describe('Of two installations of a client that prove nothing, this and the address tell them apart'),
   openedFrom: z.string().nullable().describe('Address of whoever opened it: her browser, or the client; null: the trail does not say'),
+  boundToKey: z
+    .string()
+    .nullable()
+    .describe('Thumbprint of the key that its refresh tokens are bound to: two with one key are of one installation; null: of none'),
   expiresAt: time,
   revokedAt: timeOrNull,
   revokedReason: z.string().nullable(),

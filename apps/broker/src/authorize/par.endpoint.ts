@@ -76,8 +76,7 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
   const parameters = judge(tenant, client, form)
   if (!parameters.ok) return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
   const isProven = client.authMethod !== 'none'
-  // Together are counted those whom nobody can tell apart; who proves itself is not held up by them.
-  const limited = isProven ? limitOfClient(http, client) : http.spend('tenant_push', tenant.id)
+  const limited = limitOfClient(http, client, 'tenant_push')
   if (limited) return ok(limited)
   const provenKey = verifyProof(proof)
   if (!provenKey.ok) return provenKey

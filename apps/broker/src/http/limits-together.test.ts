@@ -4,6 +4,7 @@ import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import { readEnv } from '@drawbridge/runtime/env'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
+import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { type AnIdp, aCompany, anAuthorizeUrl, anIdp, aPlainBrowser, aWebRedirectUri } from '@drawbridge/testkit/a-login'
 import type { ATenant } from '@drawbridge/testkit/a-tenant'
 import { aTokenKey } from '@drawbridge/testkit/a-token-key'
@@ -103,6 +104,56 @@ it('logins that begin at one tenant are limited together; what goes on, and what
   const signOut = await fetch(`${one.url}/t/acme/logout`, { headers: from() })
   const revoke = await post('/t/acme/revoke', { token: 'dbr_x', client_id: acme.clientId })
   expect([signOut.status, revoke.status]).toEqual([200, 200])
+})
+
+it('tokens that clients without a credential ask for at one tenant are limited together; those that prove themselves are not held up, and nothing is by what is given back', async () => {
+  const refresh = (tenant: ATenant) => () =>
+    post(`/t/${tenant.slug}/token`, { grant_type: 'refresh_token', refresh_token: 'dbr_x', client_id: tenant.clientId })
+  expect(await statuses(mostOf('tenant_token') + 2, refresh(acme))).toEqual(
+    new Map([
+      [400, mostOf('tenant_token')],
+      [429, 2],
+    ]),
+  )
+  const refused = await refresh(acme)()
+  expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([429, 1])
+  expect((await refresh(globex)()).status).toBe(400)
+  const robot = { grant_type: 'client_credentials', client_id: 'robot', client_secret: 'dbk_robot', resource: acme.resource }
+  expect((await post('/t/acme/token', robot)).status).toBe(200)
+  expect((await post('/t/acme/revoke', { token: 'dbr_x', client_id: acme.clientId })).status).toBe(200)
+})
+
+it('what is asked of one person at userinfo is limited, by whichever tokens and addresses, and what nobody signed spends nothing', async () => {
+  const tokenOf = async (sub: string) => {
+    idp.says = { sub, groups: ['staff'], amr: ['pwd', 'otp'] }
+    const browser = aPlainBrowser({ issuer, url: one.url, headers: fromAnywhere })
+    const home = await browser.comeHome(await browser.visit(anAuthorizeUrl(issuer, acme, { scope: 'openid read' })), acme.connectionId)
+    const code = new URL(home.location).searchParams.get('code') ?? ''
+    const form = {
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: aWebRedirectUri,
+      client_id: acme.clientId,
+      code_verifier: aVerifier,
+    }
+    return ((await (await post('/t/acme/token', form)).json()) as { access_token: string }).access_token
+  }
+  const ask = (token: string) => () => fetch(`${one.url}/t/acme/userinfo`, { headers: { ...from(), authorization: `Bearer ${token}` } })
+  const [first, second, other] = [await tokenOf('lena'), await tokenOf('lena'), await tokenOf('max')]
+  const [head, claims] = first.split('.')
+  expect(await statuses(mostOf('userinfo') + 1, ask(`${head}.${claims}.${'A'.repeat(86)}`))).toEqual(
+    new Map([[401, mostOf('userinfo') + 1]]),
+  )
+  expect(await statuses(mostOf('userinfo') - 1, ask(first))).toEqual(new Map([[200, mostOf('userinfo') - 1]]))
+  expect(await statuses(3, ask(second))).toEqual(
+    new Map([
+      [200, 1],
+      [429, 2],
+    ]),
+  )
+  const refused = await ask(first)()
+  expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true])
+  expect((await ask(other)()).status).toBe(200)
 })
 
 it('a resource server that proves itself has its own limit', async () => {

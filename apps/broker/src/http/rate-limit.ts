@@ -53,6 +53,10 @@ export const rateLimits = {
   tenant_device_authorization: { perSecond: 5, burst: 500 },
   /** What one client that proves itself asks for tokens. A client without a credential is counted by address: its name can be anybody's. */
   client: { perSecond: 200, burst: 2000 },
+  /** Tokens that clients without a credential ask for at one tenant, from wherever: nobody can tell them apart. Who proves itself is not held up by them. */
+  tenant_token: { perSecond: 500, burst: 10_000 },
+  /** What is asked of one person at userinfo, by whichever tokens of hers. */
+  userinfo: { perSecond: 5, burst: 200 },
   /** What one resource server that proves itself asks of tokens. */
   introspection: { perSecond: 2000, burst: 5000 },
   /** Grants opened for one person. */

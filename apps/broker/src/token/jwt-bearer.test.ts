@@ -350,6 +350,10 @@ describe('other assertions by RFC 7523', () => {
     await acme.begin({ profile: 'rfc7523', clients: [anAgent.id] })
     const plain = (claims = {}) => acme.assertion({ client_id: undefined, ...claims }, { typ: 'JWT' })
     expect((await acme.redeem(await plain())).status).toBe(200)
+    const endpoint = `${acme.issuer()}/token` // A name of ours, too: RFC 7523 §3.
+    expect((await acme.redeem(await plain({ aud: endpoint }))).status).toBe(200)
+    for (const aud of [`${endpoint}/`, [endpoint, acme.issuer()]])
+      expect(await told(await plain({ aud }))).toMatchObject({ reason: 'assertion_refused' })
     expect(await told(await plain({ client_id: 'somebody' }))).toMatchObject({ reason: 'assertion_of_other_client' })
     expect(await told(await acme.assertion())).toMatchObject({ reason: 'assertion_refused' })
     await acme.begin({ profile: 'rfc7523', clients: ['somebody'] })

@@ -47,7 +47,7 @@ export const tokenEndpoint = endpoint({
     const proof = readProof(deps, http, tenant, { endpoint: 'token' })
     if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
     const answered = await asProvenClient(deps, claim.value, async (client) => {
-      const limited = limitOfClient(http, client)
+      const limited = limitOfClient(http, client, 'tenant_token')
       if (limited) return ok(limited)
       const provenKey = verifyProof(proof.value)
       if (!provenKey.ok) return provenKey

@@ -41,20 +41,22 @@ async function answerUserinfo(http: HttpRequest<unknown, unknown>, deps: BrokerD
   if (presented === 'malformed') return refuse({ reason: 'userinfo_request_malformed' }, scheme)
   const token = readPresentedToken(presented)
   if (!token.ok) return refuse({ reason: token.error }, scheme)
-  const told = await tellBearer(deps, http, token.value)
-  const answer = told.ok ? json(told.value, { headers: { 'cache-control': 'no-store' } }) : refuse(told.error, scheme)
-  return withNonce(deps, http, tenantOf(http), answer)
+  const told = await answerBearer(deps, http, token.value)
+  return withNonce(deps, http, tenantOf(http), told.ok ? told.value : refuse(told.error, scheme))
 }
 
 /** Its proof is used up last, so that what fails may be asked again with it. */
-async function tellBearer(
+async function answerBearer(
   deps: BrokerDeps,
   http: HttpRequest<unknown, unknown>,
   presented: Presented,
-): Promise<Result<Userinfo, JsonRefusal>> {
+): Promise<Result<Answer, JsonRefusal>> {
   const tenant = tenantOf(http)
   const read = readAccessToken(deps, tenant, presented.token)
   if (!read) return err({ reason: 'userinfo_token_refused' })
+  // Signed by us, so nobody spends what is another's.
+  const limited = http.spend('userinfo', `${tenant.id} ${String(read.claims['sub'])}`)
+  if (limited) return ok(limited)
   const claimed = readProofOfToken(deps, http, tenant, { ...presented, claims: read.claims })
   if (!claimed.ok) return claimed
   const asked = { tenantId: tenant.id, issuerId: tenant.issuer.id, grantId: read.grantId, now: deps.clock.now() }
@@ -68,7 +70,8 @@ async function tellBearer(
   if (person.subjectId === undefined || !person.identityScopes.includes('openid')) return err({ reason: 'userinfo_scope_missing' })
   const unproven = await findUnproven(deps, current, proof.value)
   if (unproven) return err(unproven)
-  return ok(tell(current, person, await subjectToldTo(deps, current, person, person.subjectId)))
+  const told: Userinfo = tell(current, person, await subjectToldTo(deps, current, person, person.subjectId))
+  return ok(json(told, { headers: { 'cache-control': 'no-store' } }))
 }
 
 function presentedIn({ method, headers, form }: HttpRequest<unknown, unknown>): Parameters<typeof readPresentedToken>[0] | 'malformed' {

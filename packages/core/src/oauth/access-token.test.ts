@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { addSeconds, instant, toSeconds } from '../instant.js'
 import type { ClientId, GrantId, Issuer, TenantSlug } from '../tenant/ids.js'
-import { buildAccessTokenClaims, type Issuance, issuedAt } from './access-token.js'
+import { buildAccessTokenClaims, buildIdTokenClaims, type Issuance, issuedAt } from './access-token.js'
 import { buildIntrospection, readIntrospectedToken } from './introspection.js'
 import { parseRevocationRequest } from './revocation-request.js'
 import { parseTokenRequest } from './token-request.js'
@@ -43,6 +43,28 @@ test('an access token says what the statement returned', () => {
     acr: 'mfa',
     amr: ['otp'],
   })
+})
+
+test('an ID token says all that was asked of it, and nothing of the resource', () => {
+  const told = { nonce: 'n-0S6_WzA2Mj', subject: 'ada at this client', accessTokenHash: 'half', now }
+  const all = { ...issuance, sessionId: 'session', scopes: ['read'] }
+  expect(buildIdTokenClaims(all, by, told)).toEqual({
+    iss: 'https://broker.example/t/acme',
+    sub: 'ada at this client',
+    aud: 'client',
+    exp: 1_800_000_300,
+    iat: 1_800_000_000,
+    at_hash: 'half',
+    nonce: 'n-0S6_WzA2Mj',
+    sid: 'session',
+    auth_time: 1_800_000_000,
+    acr: 'mfa',
+    amr: ['otp'],
+    gid: issuance.grantId,
+    epochs: '1.2.3.4.5',
+  })
+  const front = buildIdTokenClaims(all, { ...by, isFront: true }, { ...told, nonce: undefined })
+  expect([front.tenant, 'nonce' in front]).toEqual(['acme', false])
 })
 
 test('an access token names its connection, so that another connection’s kill spares it', () => {

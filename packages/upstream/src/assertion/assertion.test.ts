@@ -21,7 +21,15 @@ const trustOf = (change: Record<string, unknown> = {}): AssertionTrust => {
 }
 const nothingIsFetched = () => Promise.resolve(err({ reason: 'fetch_refused' as never }))
 const verify = (assertion: string, trust = trustOf()) =>
-  verifyAssertion(nothingIsFetched as never, trust, { assertion, connectionId: 'c' as never, audience: 'https://us.example/t/acme', now })
+  verifyAssertion(nothingIsFetched as never, trust, {
+    ...{
+      assertion,
+      connectionId: 'c' as never,
+      audience: 'https://us.example/t/acme',
+      tokenEndpoint: 'https://us.example/t/acme/token',
+      now,
+    },
+  })
 const claims = {
   ...{ iss: issuer, sub: 'ada', aud: 'https://us.example/t/acme', client_id: 'agent', jti: 'j' },
   ...{ iat: toSeconds(now), exp: toSeconds(now) + 60 },

@@ -66,6 +66,8 @@ export type ExpectedAssertion = {
   readonly connectionId: ConnectionId
   /** Our issuer, byte for byte. */
   readonly audience: string
+  /** Another name of ours to issuers that know no ID-JAG: RFC 7523 §3 lets them write it. */
+  readonly tokenEndpoint: string
   readonly now: Instant
 }
 
@@ -86,8 +88,9 @@ export async function verifyAssertion(
 type Said = Omit<AssertionGrantToken, 'signedBy'>
 
 /** Everything that the text alone can show. */
-function readClaims({ typ, claims }: ReadJwt, trust: AssertionTrust, { connectionId, audience, now }: ExpectedAssertion): Checked<Said> {
-  const fault = findFault(typ, claims, trust, audience)
+function readClaims({ typ, claims }: ReadJwt, trust: AssertionTrust, expected: ExpectedAssertion): Checked<Said> {
+  const { connectionId, now } = expected
+  const fault = findFault(typ, claims, trust, audiencesOf(trust, expected))
   if (fault !== undefined) return refuse(fault)
   const times = readTimes(claims, trust, now)
   if (!times.ok) return times
@@ -112,14 +115,23 @@ function readClaims({ typ, claims }: ReadJwt, trust: AssertionTrust, { connectio
   })
 }
 
+/** An ID-JAG is for our issuer alone. @spec RFC 7523 §3 (3) */
+const audiencesOf = ({ profile }: AssertionTrust, { audience, tokenEndpoint }: ExpectedAssertion): readonly string[] =>
+  profile === 'id-jag' ? [audience] : [audience, tokenEndpoint]
+
 /** In the order of the specification; the first that is wrong is named. */
-function findFault(typ: string | undefined, claims: ReadJwt['claims'], trust: AssertionTrust, audience: string): string | undefined {
+function findFault(
+  typ: string | undefined,
+  claims: ReadJwt['claims'],
+  trust: AssertionTrust,
+  audiences: readonly string[],
+): string | undefined {
   if (!isOfKind(typ, trust)) return 'typ'
   if (claims.get('iss') !== trust.issuer) return 'iss'
   // One audience and no other: an assertion for several could be carried from one of them to the next.
   const said: unknown = claims.get('aud')
   const [only, second] = Array.isArray(said) ? (said as readonly unknown[]) : [said]
-  if (only !== audience || second !== undefined) return 'aud'
+  if (typeof only !== 'string' || !audiences.includes(only) || second !== undefined) return 'aud'
   if (!isText(claims.get('sub'), assertionLimits.subjectLength)) return 'sub'
   if (!isText(claims.get('jti'), assertionLimits.idLength)) return 'jti'
   if (claims.has('events') || claims.has('nonce')) return 'kind'

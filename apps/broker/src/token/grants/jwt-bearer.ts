@@ -25,7 +25,8 @@ async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request
   if (isOwnAddress(deps, trust.trust.issuer)) return err({ reason: 'assertion_of_this_installation' })
   const bringer = checkBringer(tenant, client, trust.trust)
   if (!bringer.ok) return bringer
-  const expected = { assertion: text, connectionId: trust.id, audience: tenant.issuer.url, now }
+  const { url } = tenant.issuer
+  const expected = { assertion: text, connectionId: trust.id, audience: url, tokenEndpoint: `${url}/token`, now }
   const verified = await verifyAssertion(deps.fetchSafely, trust.trust, expected)
   if (!verified.ok) return verified
   const evidence = judgeAssertion(context, request, trust, verified.value)

@@ -141,6 +141,7 @@ const people: readonly AdminCommand[] = [
         ['access s', 'accessTokenSeconds'],
         ['opened', 'createdAt'],
         ['from', 'openedFrom'],
+        ['key', 'boundToKey'],
         ['living', 'living'],
       ],
     },
