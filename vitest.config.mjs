@@ -41,7 +41,8 @@ export default defineConfig({
     globalSetup: 'tools/test-setup.mjs',
     pool: 'forks',
     isolate: false, // modules hold no state that a test could leave behind, and loading them anew for each file took longer than the tests
-    maxWorkers: availableParallelism() + 1, // the default keeps a core free, and much of the suite waits for processes of the product
+    // The default keeps a core free, and much of the suite waits for processes of the product. What starves them is not to starve them more.
+    maxWorkers: availableParallelism() + (which === 'long' ? 0 : 1),
     sequence: { hooks: 'list', sequencer: ProductsFirst }, // a file that begins two things ends them in the same order
     testTimeout: 60_000, // nothing waits for it but a test that hangs; a busy machine needs the room
     hookTimeout: 60_000,

@@ -1,7 +1,7 @@
 /**
- * Loaded before everything else in the processes of a test run, by NODE_OPTIONS: RSA pairs of 2048 bits are not made anew each time.
+ * Loaded before everything else in the processes of a test run, by NODE_OPTIONS: RSA pairs of the usual lengths are not made anew each time.
  *
- * A pair takes a fifth of a second, every SAML connection needs two, and a run saves very many. The first pairs of a run are made as the product
+ * A pair takes a fifth of a second or a whole one, every SAML connection needs two, and a run saves very many. The first pairs of a run are made as the product
  * makes them and rest in a folder; from then on the pair that was used longest ago is taken again, whichever process asks. So two pairs
  * of one test are never the same. Tests of the making itself ask for other lengths, or look at one pair alone.
  */
@@ -12,26 +12,25 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const folder = process.env.DRAWBRIDGE_TEST_KEYS
-/** More than any one test makes. */
-const kept = 32
-const bits = 2048
+/** Bits: how many pairs. More than any one test makes. */
+const kept = { 2048: 32, 3072: 12 }
 const { generateKeyPair, generateKeyPairSync } = crypto
 const { subtle } = webcrypto
 const generateKey = subtle.generateKey.bind(subtle)
 
 /** Names sort by the time of the last use, on the clock that all processes have in common and no test sets. */
 const { bigint: monotonicTime } = process.hrtime
-const freshName = () => `${String(monotonicTime()).padStart(20, '0')}-${process.pid}.pem`
-const isOrdinary = (type, options) => type === 'rsa' && Object.keys(options).join() === 'modulusLength' && options.modulusLength === bits
+const freshName = (bits) => `${bits}-${String(monotonicTime()).padStart(20, '0')}-${process.pid}.pem`
+const isOrdinary = (type, options) => type === 'rsa' && Object.keys(options).join() === 'modulusLength' && options.modulusLength in kept
 
 /** Undefined: there are fewer than are to be kept. */
-function takeKept() {
-  const names = readdirSync(folder).filter((name) => name.endsWith('.pem'))
-  if (names.length < kept) return
+function takeKept(bits) {
+  const names = readdirSync(folder).filter((name) => name.startsWith(`${bits}-`) && name.endsWith('.pem'))
+  if (names.length < kept[bits]) return
   for (const name of names.sort()) {
     try {
       const pem = readFileSync(join(folder, name))
-      renameSync(join(folder, name), join(folder, freshName()))
+      renameSync(join(folder, name), join(folder, freshName(bits)))
       const privateKey = crypto.createPrivateKey(pem)
       return { privateKey, publicKey: crypto.createPublicKey(privateKey) }
     } catch (error) {
@@ -40,21 +39,23 @@ function takeKept() {
   }
 }
 
-function keep(pair) {
-  const unfinished = join(folder, `${freshName()}.unfinished`)
+function keep(bits, pair) {
+  const unfinished = join(folder, `${freshName(bits)}.unfinished`)
   writeFileSync(unfinished, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
-  renameSync(unfinished, join(folder, freshName()))
+  renameSync(unfinished, join(folder, freshName(bits)))
   return pair
 }
 
 function quickSync(type, options) {
   if (!isOrdinary(type, options)) return generateKeyPairSync(type, options)
-  return takeKept() ?? keep(generateKeyPairSync(type, options))
+  const bits = options.modulusLength
+  return takeKept(bits) ?? keep(bits, generateKeyPairSync(type, options))
 }
 
 async function quick(type, options) {
   if (!isOrdinary(type, options)) return promisify(generateKeyPair)(type, options)
-  return takeKept() ?? keep(await promisify(generateKeyPair)(type, options))
+  const bits = options.modulusLength
+  return takeKept(bits) ?? keep(bits, await promisify(generateKeyPair)(type, options))
 }
 
 function quickWithCallback(type, options, callback) {
@@ -70,7 +71,7 @@ const ofPrivateKeys = ['sign', 'decrypt', 'unwrapKey']
 /** WebCrypto's. The pair itself is of no algorithm. */
 async function quickKey(algorithm, extractable, usages) {
   const { name, hash, modulusLength, publicExponent = [] } = algorithm
-  if (!name?.startsWith('RSA') || modulusLength !== bits || Buffer.from(publicExponent).toString('hex') !== '010001')
+  if (!name?.startsWith('RSA') || !(modulusLength in kept) || Buffer.from(publicExponent).toString('hex') !== '010001')
     return generateKey(algorithm, extractable, usages)
   const pair = await quick('rsa', { modulusLength })
   const load = (format, key, able, wanted) =>

@@ -1,5 +1,6 @@
 /** Structured logs, one JSON object per line. What could be a credential is removed by name before a line is written. */
 import { type DestinationStream, type Logger, pino } from 'pino'
+import type { LogLevel } from './log-level.js'
 
 export type LogFields = Readonly<Record<string, unknown>>
 type Write = { (message: string): void; (fields: LogFields, message: string): void }
@@ -11,9 +12,6 @@ export type Log = {
   readonly error: Write
   child(fields: LogFields): Log
 }
-
-export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = (typeof logLevels)[number]
 
 /**
  * Names that never reach a log, at the top of a line or one level down. The first defence is `Secret`, which prints `[secret]`;

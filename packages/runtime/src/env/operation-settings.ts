@@ -1,7 +1,7 @@
 /** Settings of what kind of installation this is, how it is watched, and where the tools of a development start listen. */
 import { ok } from '@drawbridge/core/result'
 import type { Secret } from '@drawbridge/core/secret'
-import { type LogLevel, logLevels } from '../log.js'
+import { type LogLevel, logLevels } from '../log-level.js'
 import { flag, oneOf, optional, port, required, type SettingEntries, secretOf } from './setting.js'
 
 export type OperationSettings = {
