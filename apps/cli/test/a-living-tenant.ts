@@ -117,7 +117,13 @@ export const aLiveTenant = (change: Partial<LiveTenant> = {}): LiveTenant => ({
   domains: [aLiveDomain()],
   logout: { grantsOutliveLogout: false },
   tokens: { algorithm: 'ES256' },
-  clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
+  clientRegistration: {
+    metadataDocuments: true,
+    documentHosts: ['claude.ai'],
+    dynamic: false,
+    preregistered: true,
+    approvalRequired: true,
+  },
   deviceGrant: { enabled: false },
   softwareStatements: { required: false, issuers: [] },
   dpop: { boundTokensDemanded: false, nonceDemanded: true },
@@ -297,6 +303,7 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
     logout: fc.record({ grantsOutliveLogout: fc.boolean() }),
     tokens: fc.record({ algorithm: fc.constantFrom(...tokenAlgorithms) }),
     clientRegistration: fc.record({
+      approvalRequired: fc.boolean(),
       metadataDocuments: fc.boolean(),
       documentHosts: fc.uniqueArray(fc.constantFrom('claude.ai', 'vscode.dev')),
       dynamic: fc.boolean(),

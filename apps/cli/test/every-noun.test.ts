@@ -55,7 +55,13 @@ const whole = {
   provisioning: 'invited_only',
   logout: { grantsOutliveLogout: true },
   tokens: { algorithm: 'EdDSA' },
-  clientRegistration: { metadataDocuments: true, documentHosts: ['claude.ai'], dynamic: false, preregistered: true },
+  clientRegistration: {
+    metadataDocuments: true,
+    documentHosts: ['claude.ai'],
+    dynamic: false,
+    preregistered: true,
+    approvalRequired: true,
+  },
   deviceGrant: { enabled: true },
   softwareStatements: {
     required: true,

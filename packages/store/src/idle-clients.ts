@@ -3,7 +3,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { registrationLimits } from '@drawbridge/core/oauth/client-registration'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
-const { idleClientSeconds, unusedClientSeconds } = registrationLimits
+const { askedClientSeconds, idleClientSeconds, unusedClientSeconds } = registrationLimits
 const before = (seconds: number): string => `$1::timestamptz - make_interval(secs => ${seconds})`
 const nothingOf = (table: string): string =>
   `NOT EXISTS (SELECT 1 FROM ${table} r WHERE r.tenant_id = c.tenant_id AND r.issuer_id = c.issuer_id AND r.client_id = c.client_id)`
@@ -18,11 +18,12 @@ export const livingTables = [
   'pushed_requests',
 ] as const
 
-/** A grant is kept for weeks after its end, so a client with one is never idle; an admin who approves one beforehand means it to be used. Not so a statement that approves: whoever has the software has it. */
+/** A grant is kept for weeks after its end, so a client with one is never idle; an admin who approves one beforehand means it to be used. Not so a statement that approves: whoever has the software has it. One that waits for an admin is given the time. */
 const isOver = `c.kind = 'dynamic' AND (
     c.unregistered_at IS NOT NULL
     OR coalesce(c.last_used_at, c.created_at) < ${before(idleClientSeconds)}
-    OR (c.last_used_at IS NULL AND (NOT c.pre_approved OR c.software_statement IS NOT NULL) AND c.blocked_at IS NULL AND c.created_at < ${before(unusedClientSeconds)}))
+    OR (c.last_used_at IS NULL AND (NOT c.pre_approved OR c.software_statement IS NOT NULL) AND c.blocked_at IS NULL AND c.created_at < ${before(unusedClientSeconds)}
+      AND (c.asked_at IS NULL OR c.asked_at < ${before(askedClientSeconds)})))
   AND ${livingTables.map(nothingOf).join(' AND ')}`
 
 const lockText = `SELECT c.client_id FROM clients c WHERE ${isOver} ORDER BY c.created_at LIMIT $2 FOR UPDATE SKIP LOCKED`

@@ -1,4 +1,4 @@
-/** In which ways clients may become known to a tenant. What was granted before a way was closed lives on; kill a client to end that. */
+/** In which ways clients may become known to a tenant, and whether an admin has to approve them first. What was granted before a way was closed lives on; kill a client to end that. */
 import { clientRegistrationFromJson, clientRegistrationShape } from '@drawbridge/core/oauth/client-registration'
 import { findClientRegistration, markClientRegistration } from '@drawbridge/store/tenants'
 import { inTenant } from '@drawbridge/store/transaction'
@@ -26,7 +26,8 @@ const choose = adminEndpoint({
   method: 'PUT',
   path: '/tenants/:tenant/client-registration',
   tag,
-  summary: 'Choose in which ways clients may become known; a closed way grants nothing new, and what was granted lives on',
+  summary:
+    'Choose in which ways clients may become known; a closed way grants nothing new, nor does a want of approval, and what was granted lives on',
   permission: 'configuration:write',
   body: clientRegistrationShape,
   answer: clientRegistrationShape,

@@ -35,7 +35,7 @@ afterAll(async () => {
   await fixture?.close()
 })
 
-const open = { metadataDocuments: true, documentHosts: [], dynamic: true, preregistered: true }
+const open = { metadataDocuments: true, documentHosts: [], dynamic: true, preregistered: true, approvalRequired: false }
 /** Its answer, once this process has heard of it. */
 const choose = async (change: object) => {
   const { body } = await call('PUT', '/tenants/acme/client-registration', { ...open, ...change })
@@ -71,7 +71,7 @@ it('has every way open until somebody chooses, and says what was chosen', async 
 })
 
 it.each(Object.keys(open))('is not widened by whoever leaves %s out', async (member) => {
-  const closed = { metadataDocuments: false, documentHosts: ['claude.ai'], dynamic: false, preregistered: false }
+  const closed = { metadataDocuments: false, documentHosts: ['claude.ai'], dynamic: false, preregistered: false, approvalRequired: true }
   await choose(closed)
   const { [member as keyof typeof open]: _, ...others } = closed
   const refused = await call('PUT', '/tenants/acme/client-registration', others)

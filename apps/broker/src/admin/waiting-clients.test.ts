@@ -81,7 +81,9 @@ describe('the queue', () => {
     const url = await publish('used')
     await use(url)
     await use(url)
-    expect(await queue()).toEqual([{ ...(await show(url)), host: 'used.example', firstSeenAt: expect.stringMatching(/Z$/), people: 1 }])
+    expect(await queue()).toEqual([
+      { ...(await show(url)), host: 'used.example', firstSeenAt: expect.stringMatching(/Z$/), askedAt: null, people: 1 },
+    ])
   })
 
   it.each<{ what: string; decide: (url: string) => Promise<unknown> }>([

@@ -6,6 +6,7 @@
  */
 import { parseEmailAddress } from '@drawbridge/core/identity/email-address'
 import type { Client } from '@drawbridge/core/oauth/client'
+import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
@@ -21,6 +22,7 @@ import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseHttp } from '../http/write-error.js'
 import { answerUnaskedWithError, refuseOnPage } from './answer.js'
 import { becomeFlowOf, type Flow, findUnanswerable } from './flow.js'
+import { refuseUnapproved } from './unapproved.js'
 
 /** Longer than an e-mail address is no word for anybody. */
 const longestWord = 320
@@ -37,8 +39,8 @@ export async function becomeTenants(flow: Flow, word: string): Promise<Result<Fl
   if (!resource) return err(answerUnaskedWithError(flow.tenant, flow.client, pending, { reason: 'resource_unknown' }))
   const client = await clientAt(deps, tenant, flow.client)
   if (!client.ok) return err(refuseOnPage(client.error))
-  const refusal = client.value.blockedAt === undefined ? findUnanswerable(pending, client.value) : { reason: 'client_blocked' as const }
-  if (refusal) return err(refuseOnPage(refusal))
+  const refused = await refuseAt(flow, tenant, client.value)
+  if (refused) return err(refused)
   if (flow.ongoing.saved && !(await endAtFront(flow, tenant))) return err(refuseOnPage({ reason: 'request_expired' }))
   const may = scopesTold(tenant.toldOfPeople)
   const identityScopes = pending.identityScopes.filter((scope) => scope === 'openid' || may.includes(scope))
@@ -61,6 +63,13 @@ async function clientAt(deps: BrokerDeps, tenant: ResolvedTenant, client: Client
   if (client.kind !== 'metadata_document' && !(await isAdopted(deps, tenant, client))) return err({ reason: 'client_unknown' })
   const own = await resolveClient(deps, tenant, client.id, 'authorize')
   return own.ok && isUnstated(tenant, own.value) ? err({ reason: 'client_way_closed' }) : own
+}
+
+/** Before the request is over at the front: whoever is refused may go on as another company's, or come again once the client is approved. */
+async function refuseAt({ deps, pending }: Flow, tenant: ResolvedTenant, client: Client): Promise<Answer | undefined> {
+  const refusal = client.blockedAt === undefined ? findUnanswerable(pending, client) : { reason: 'client_blocked' as const }
+  if (refusal) return refuseOnPage(refusal)
+  return whyNothingNew(tenant.clientRegistration, client) === 'not_approved' ? refuseUnapproved(deps, tenant, client) : undefined
 }
 
 /** Whoever registered at the front brought no statement that this tenant believes; its admin may vouch for the client instead. */

@@ -14,7 +14,7 @@
  * The gate before upstream protects the person from being carried through her IdP for a stranger; the gate after policy shows what
  * would really be granted. Nothing is remembered between requests in this process.
  */
-import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import type { RedirectRefusal } from '@drawbridge/core/oauth/error'
 import { mustBePushed } from '@drawbridge/core/oauth/pushed-request'
 import { isOnOwnMachine } from '@drawbridge/core/oauth/redirect-uri'
@@ -40,6 +40,7 @@ import { rememberedConnectionOf } from './remembered-connection.js'
 import { consentToKeep, findRememberedConsent } from './remembered-consent.js'
 import { acceptableSession, decideFor, type SignedIn } from './signed-in.js'
 import { type LoginDemand, startLogin } from './start-login.js'
+import { refuseUnapproved } from './unapproved.js'
 
 type Allowed = Extract<PolicyDecision, { kind: 'allow' }>
 
@@ -67,8 +68,8 @@ export async function dispatch(flow: Flow, agreed?: ShownDecision): Promise<Answ
 }
 
 async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Promise<StepEnd | BecameTenants> {
-  // At every step: an admin may have closed the way by which this client came while the person was away.
-  if (!isWayOpen(flow.tenant.clientRegistration, flow.client)) return refuseOnPage({ reason: 'client_way_closed' })
+  const shut = await refuseShut(flow)
+  if (shut) return shut
   if (flow.pending.deviceCodeId !== undefined && !flow.tenant.deviceGrant) return refuseOnPage({ reason: 'device_page_off' })
   if (!flow.pending.isPushed && mustBePushed(flow.tenant, flow.client))
     return answerUnaskedWithError(flow.tenant, flow.client, flow.pending, { reason: 'pushed_request_required' })
@@ -90,6 +91,17 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
     case 'allow':
       return allow(signedIn, decision, agreed)
   }
+}
+
+/** At every step: an admin may have closed the way by which this client came, or its approval may be lost, while the person was away. */
+async function refuseShut({ deps, tenant, client }: Flow): Promise<StepEnd | undefined> {
+  const why = whyNothingNew(tenant.clientRegistration, client)
+  if (why === undefined) return undefined
+  if (why === 'way_closed') return refuseOnPage({ reason: 'client_way_closed' })
+  // An approval counts at once, also where this process has not heard of it.
+  const present = await deps.clients.read({ tenantId: client.tenantId, issuerId: client.issuerId, id: client.id })
+  if (present?.version !== client.version) return { kind: 'ground_moved', configurationVersion: tenant.configurationVersion }
+  return refuseUnapproved(deps, tenant, client)
 }
 
 /** The request has become a tenant's, and goes on as that one. */

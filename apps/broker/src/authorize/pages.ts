@@ -1,5 +1,5 @@
 /** The pages of the browser flow. A registered name can be anything, so each page shows the hosts beside it. */
-import { type Client, hostOfUrl } from '@drawbridge/core/oauth/client'
+import { type Client, hostOfClient, hostOfUrl } from '@drawbridge/core/oauth/client'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
 import { isLoopbackOnly, isOnOwnMachine } from '@drawbridge/core/oauth/redirect-uri'
 import type { IdentityScope } from '@drawbridge/core/oauth/scope'
@@ -8,7 +8,7 @@ import type { Scope } from '@drawbridge/core/tenant/ids'
 import { type Answer, page } from '../http/answer.js'
 import { type Html, html } from '../http/html.js'
 import { upstreamTargets } from '../http/leave-for.js'
-import { usableConnections } from '../http/tenant.js'
+import { type ResolvedTenant, usableConnections } from '../http/tenant.js'
 import { targetsOf, wayBack } from './answer.js'
 import { type Flow, provenStep, stepLocation } from './flow.js'
 import { type FlowStep, stepProof } from './step-proof.js'
@@ -98,6 +98,16 @@ export const clientNoticePage = (flow: Flow): Answer =>
     )}`,
     { ...noStore, formTargets: [...upstreamTargets(flow.tenant.connections), ...clientTargets(flow)] },
   )
+
+/** What an admin needs to find it is here to be copied. A name can be anything, so the host stands beside it. */
+export function unapprovedPage(tenant: Pick<ResolvedTenant, 'name'>, client: Client): Answer {
+  const refusal = { reason: 'client_not_approved' } as const
+  return page(
+    'This application has to be approved first',
+    html`<p>An administrator of <strong>${tenant.name}</strong> has to approve this application before anybody can use it. It stands in their list of those that wait. If you need it, ask them for it by this:</p><dl><dt>Application</dt><dd><strong>${client.name}</strong></dd><dt>Host</dt><dd><code>${hostOfClient(client)}</code></dd><dt>client_id</dt><dd><code>${client.id}</code></dd></dl><p class="soft">Code <code>${refusal.reason}</code></p>`,
+    { ...noStore, status: oauthErrors[refusal.reason].status, refusal },
+  )
+}
 
 const tierWords = { read: 'reads', write: 'changes', sensitive: 'sensitive', admin: 'administers' } as const
 

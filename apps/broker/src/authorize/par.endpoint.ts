@@ -6,7 +6,7 @@
 import { addSeconds } from '@drawbridge/core/instant'
 import { acceptRequest, matchClient, parseAuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
-import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import { type OAuthError, oauthErrors } from '@drawbridge/core/oauth/error'
 import {
   bindPush,
@@ -26,6 +26,7 @@ import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as
 import { readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
 import { readProof, verifyProof, withNonce } from '../clients/dpop.js'
+import { noteClientAsked } from '../clients/note-client-asked.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
@@ -74,7 +75,10 @@ type Pushing = { readonly form: SingleValuedForm; readonly proof: ReadProof | un
 async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, { form, proof }: Pushing): Promise<Acted<Answer>> {
   const tenant = tenantOf(http)
   const parameters = judge(tenant, client, form)
-  if (!parameters.ok) return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
+  if (!parameters.ok) {
+    if (parameters.error.reason === 'client_not_approved') await noteClientAsked(deps, client)
+    return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
+  }
   const isProven = client.authMethod !== 'none'
   const limited = limitOfClient(http, client, 'tenant_push')
   if (limited) return ok(limited)
@@ -103,7 +107,8 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
 
 /** As the authorization endpoint judges it, by the same rules, and again when it is used. What it comes to are the parameters to keep. */
 function judge(tenant: ResolvedTenant, client: Client, form: SingleValuedForm): Result<SingleValuedForm, OAuthError> {
-  if (!isWayOpen(tenant.clientRegistration, client)) return err({ reason: 'client_way_closed' })
+  const why = whyNothingNew(tenant.clientRegistration, client)
+  if (why !== undefined) return err({ reason: `client_${why}` })
   const parameters = parametersOfPush(form, client.id)
   if (!parameters.ok) return parameters
   const claimed = parseAuthorizationRequest(parameters.value)

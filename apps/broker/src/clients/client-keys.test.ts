@@ -283,7 +283,13 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
     expect(await resolveClient(broker.deps, tenant, url, 'authorize')).toEqual(refused)
     const hosts = [url, elsewhere].map((each) => new URL(each).hostname)
     const choose = (documentHosts: readonly string[]) =>
-      call('PUT', '/tenants/acme/client-registration', { metadataDocuments: true, dynamic: true, preregistered: true, documentHosts })
+      call('PUT', '/tenants/acme/client-registration', {
+        approvalRequired: false,
+        metadataDocuments: true,
+        dynamic: true,
+        preregistered: true,
+        documentHosts,
+      })
     expect((await choose(hosts)).status).toBe(200)
     const open = (await broker.deps.configuration.find('acme')) as ResolvedTenant
     expect((await resolveClient(broker.deps, open, url, 'authorize')).ok).toBe(true)

@@ -240,7 +240,7 @@ describe('a client that registered itself', () => {
 
   it('changes nothing where the way is closed, and may still look and end', async () => {
     const client = await register()
-    const ways = { metadataDocuments: true, documentHosts: [], dynamic: false, preregistered: true }
+    const ways = { metadataDocuments: true, documentHosts: [], dynamic: false, preregistered: true, approvalRequired: false }
     await call('PUT', '/tenants/acme/client-registration', ways)
     broker.deps.configuration.invalidate()
     expect((await replace(client, publicly)).status).toBe(403)

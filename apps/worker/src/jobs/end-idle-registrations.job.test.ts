@@ -12,7 +12,7 @@ import { jobDeps } from '../../test/a-company.js'
 import { endIdleRegistrations } from './end-idle-registrations.job.js'
 
 const now = instant(1_800_000_000_000)
-const { idleClientSeconds, unusedClientSeconds } = registrationLimits
+const { askedClientSeconds, idleClientSeconds, unusedClientSeconds } = registrationLimits
 let fixture: TestDatabase
 let acme: ATenant
 beforeAll(async () => {
@@ -31,15 +31,21 @@ async function aClient(given: {
   kind?: string
   ended?: boolean
   stated?: boolean
+  asked?: number
 }) {
   const id = `dbd_${randomUUID()}` as ClientId
-  const { created, used, approved = false, blocked = false, kind = 'dynamic', ended = false, stated = false } = given
+  const { created, used, approved = false, blocked = false, kind = 'dynamic', ended = false, stated = false, asked } = given
   await owner(
     `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at,
-       last_used_at, pre_approved, blocked_at, unregistered_at, software_statement)
-     VALUES ($1, $2, $3, $4, 'Tools', '{http://127.0.0.1/callback}', '{authorization_code}', 'none', '{}', $5, $6, $7, $8, $9, $10)`,
+       last_used_at, pre_approved, blocked_at, unregistered_at, software_statement, asked_at)
+     VALUES ($1, $2, $3, $4, 'Tools', '{http://127.0.0.1/callback}', '{authorization_code}', 'none', '{}', $5, $6, $7, $8, $9, $10, $11)`,
     ...[acme.tenantId, acme.issuerId, id, kind, ago(created), used === undefined ? null : ago(used), approved],
-    ...[blocked ? ago(created) : null, ended ? ago(created) : null, stated ? '{"issuer":"x"}' : null],
+    ...[
+      blocked ? ago(created) : null,
+      ended ? ago(created) : null,
+      stated ? '{"issuer":"x"}' : null,
+      asked === undefined ? null : ago(asked),
+    ],
   )
   return id
 }
@@ -50,7 +56,7 @@ const trailOf = async (id: ClientId) =>
     ({ reason }) => reason,
   )
 
-const [unused, idle] = [unusedClientSeconds, idleClientSeconds]
+const [unused, idle, asks] = [unusedClientSeconds, idleClientSeconds, askedClientSeconds]
 test.each([
   { what: 'never used and a day old', given: { created: unused + 1 }, goes: true, told: ['never_used'] },
   { what: 'never used and not yet a day old', given: { created: unused - 1 }, goes: false, told: [] },
@@ -62,6 +68,8 @@ test.each([
     told: ['never_used'],
   },
   { what: 'never used, and blocked by an admin', given: { created: unused + 1, blocked: true }, goes: false, told: [] },
+  { what: 'never used, and asked for not yet a month ago', given: { created: 2 * asks, asked: asks - 1 }, goes: false, told: [] },
+  { what: 'never used, and asked for a month ago', given: { created: 2 * asks, asked: asks + 1 }, goes: true, told: ['never_used'] },
   { what: 'used ninety days ago', given: { created: 2 * idle, used: idle + 1 }, goes: true, told: ['idle'] },
   { what: 'used since', given: { created: 2 * idle, used: idle - 1 }, goes: false, told: [] },
   { what: 'of an admin', given: { created: 2 * idle, kind: 'preregistered' }, goes: false, told: [] },

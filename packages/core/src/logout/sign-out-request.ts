@@ -3,7 +3,7 @@
  * is believed but an ID token of ours, and an address that its client registered.
  */
 import { type Client, isVouchedFor } from '../oauth/client.js'
-import { type ClientRegistration, isWayOpen } from '../oauth/client-registration.js'
+import { type ClientRegistration, whyNothingNew } from '../oauth/client-registration.js'
 import { isAtHostOf, matchesRedirectUri, withParameters } from '../oauth/redirect-uri.js'
 import { err, ok, type Result } from '../result.js'
 import { Secret } from '../secret.js'
@@ -92,7 +92,8 @@ export function returnOfSignOut(
   registration: ClientRegistration,
 ): string | undefined {
   if (client === undefined || client.blockedAt !== undefined || postLogoutRedirectUri === undefined) return undefined
-  if (!isWayOpen(registration, client) || !matchesRedirectUri(postLogoutRedirectUri, client.postLogoutRedirectUris)) return undefined
+  if (whyNothingNew(registration, client) !== undefined || !matchesRedirectUri(postLogoutRedirectUri, client.postLogoutRedirectUris))
+    return undefined
   if (!isVouchedFor(client) && !isAtHostOf(postLogoutRedirectUri, client.redirectUris)) return undefined
   return state === undefined ? postLogoutRedirectUri : withParameters(postLogoutRedirectUri, { state })
 }

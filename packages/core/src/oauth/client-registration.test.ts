@@ -1,12 +1,56 @@
 import { expect, it } from 'vitest'
-import { type ClientRegistration, clientRegistrationFromJson, clientRegistrationShape, everyWay, isWayOpen } from './client-registration.js'
+import type { ClientId } from '../tenant/ids.js'
+import {
+  type ClientRegistration,
+  clientRegistrationFromJson,
+  clientRegistrationShape,
+  everyWay,
+  isWayOpen,
+  whyNothingNew,
+} from './client-registration.js'
 
 const document = (id: string) => ({ kind: 'metadata_document' as const, id })
 
 it('is open in every way where nobody has chosen, and in none where what was chosen cannot be read', () => {
   expect(clientRegistrationFromJson(undefined)).toEqual(everyWay)
-  const closed = { metadataDocuments: false, documentHosts: [], dynamic: false, preregistered: false }
+  const closed = { metadataDocuments: false, documentHosts: [], dynamic: false, preregistered: false, approvalRequired: true }
   for (const unreadable of [null, 'x', { dynamic: 'yes' }, { unknown: 1 }]) expect(clientRegistrationFromJson(unreadable)).toEqual(closed)
+})
+
+it('demands no approval where one was chosen before that could be demanded', () => {
+  const { approvalRequired: _, ...before } = { ...everyWay, dynamic: false }
+  expect(clientRegistrationFromJson(before)).toEqual({ ...before, approvalRequired: false })
+  for (const approvalRequired of ['yes', null, 1])
+    expect(clientRegistrationFromJson({ ...before, approvalRequired }).preregistered).toBe(false)
+  expect(clientRegistrationShape.safeParse(before).success).toBe(false)
+})
+
+it.each([
+  { kind: 'metadata_document', preApproved: false, approvalRequired: false, why: undefined },
+  { kind: 'metadata_document', preApproved: true, approvalRequired: false, why: undefined },
+  { kind: 'metadata_document', preApproved: false, approvalRequired: true, why: 'not_approved' },
+  { kind: 'metadata_document', preApproved: true, approvalRequired: true, why: undefined },
+  { kind: 'dynamic', preApproved: false, approvalRequired: false, why: undefined },
+  { kind: 'dynamic', preApproved: true, approvalRequired: false, why: undefined },
+  { kind: 'dynamic', preApproved: false, approvalRequired: true, why: 'not_approved' },
+  { kind: 'dynamic', preApproved: true, approvalRequired: true, why: undefined },
+  { kind: 'preregistered', preApproved: false, approvalRequired: false, why: undefined },
+  { kind: 'preregistered', preApproved: false, approvalRequired: true, why: undefined },
+] as const)(
+  '$kind, approved: $preApproved, where approval is demanded: $approvalRequired, is refused for $why',
+  ({ kind, preApproved, approvalRequired, why }) => {
+    const client = { kind, preApproved, id: 'https://a.example/c' as ClientId }
+    expect(whyNothingNew({ ...everyWay, approvalRequired }, client)).toBe(why)
+  },
+)
+
+it.each(['metadataDocuments', 'dynamic'] as const)('opens no closed way (%s) to whoever is approved', (closed) => {
+  const client = {
+    kind: closed === 'dynamic' ? closed : ('metadata_document' as const),
+    preApproved: true,
+    id: 'https://a.example/c' as ClientId,
+  }
+  expect(whyNothingNew({ ...everyWay, [closed]: false, approvalRequired: true }, client)).toBe('way_closed')
 })
 
 it.each<{ closed: keyof ClientRegistration; kind: 'metadata_document' | 'dynamic' | 'preregistered' }>([

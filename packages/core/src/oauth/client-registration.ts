@@ -1,11 +1,12 @@
 /**
- * In which ways a client may become known to a tenant: by a document of its own, by registering itself, or by an admin.
+ * In which ways a client may become known to a tenant: by a document of its own, by registering itself, or by an admin; and whether one that speaks
+ * for itself has to be approved by an admin first.
  *
- * A way that is closed grants nothing new, to a client that is known already either. What was granted before lives on: an admin who wants
- * that to end kills the client.
+ * A way that is closed grants nothing new, to a client that is known already either, and so does a want of approval. What was granted before lives
+ * on: an admin who wants that to end kills the client.
  */
 import { z } from 'zod'
-import { type Client, hostName } from './client.js'
+import { type Client, hostName, isVouchedFor } from './client.js'
 
 const hour = 3600
 const day = 24 * hour
@@ -21,6 +22,8 @@ export const registrationLimits = {
   dynamicClientStaysSeconds: hour,
   /** A client that never got a token goes after this; it was registered and forgotten. */
   unusedClientSeconds: day,
+  /** One that asked in vain, for want of an approval, waits so long for an admin, and is listed so long. */
+  askedClientSeconds: 30 * day,
   /** One that got no token for so long goes, if nothing that it was granted is left. */
   idleClientSeconds: 90 * day,
 } as const
@@ -36,20 +39,47 @@ export const clientRegistrationShape = z.strictObject({
   documentHosts: z.array(host).max(registrationLimits.documentHosts).describe('Where those documents may be; empty: anywhere'),
   dynamic: z.boolean().describe('Clients that register themselves: RFC 7591'),
   preregistered: z.boolean().describe('Clients that an admin registers'),
+  approvalRequired: z
+    .boolean()
+    .describe('Clients that describe or register themselves get nothing until an admin of the tenant has approved them'),
 })
 export type ClientRegistration = z.output<typeof clientRegistrationShape>
 
-export const everyWay: ClientRegistration = { metadataDocuments: true, documentHosts: [], dynamic: true, preregistered: true }
-const noWay: ClientRegistration = { metadataDocuments: false, documentHosts: [], dynamic: false, preregistered: false }
+export const everyWay: ClientRegistration = {
+  metadataDocuments: true,
+  documentHosts: [],
+  dynamic: true,
+  preregistered: true,
+  approvalRequired: false,
+}
+const noWay: ClientRegistration = {
+  metadataDocuments: false,
+  documentHosts: [],
+  dynamic: false,
+  preregistered: false,
+  approvalRequired: true,
+}
+
+/** What was chosen before approvals could be demanded demands none. */
+const storedShape = clientRegistrationShape.extend({ approvalRequired: clientRegistrationShape.shape.approvalRequired.default(false) })
 
 /** Whatever the store holds. Where nobody has chosen, every way is open; what is not readable opens none. */
 export function clientRegistrationFromJson(json: unknown): ClientRegistration {
   if (json === undefined) return everyWay
-  const parsed = clientRegistrationShape.safeParse(json)
+  const parsed = storedShape.safeParse(json)
   return parsed.success ? parsed.data : noWay
 }
 
-/** Whether a client of this kind and id may be granted anything new. Of a document the whole host counts, whatever its port. */
+/** Why a client may be granted nothing new here; `undefined`: it may. A closed way stays closed to whoever is approved. */
+export function whyNothingNew(
+  registration: ClientRegistration,
+  client: Pick<Client, 'kind' | 'id' | 'preApproved'>,
+): 'way_closed' | 'not_approved' | undefined {
+  if (!isWayOpen(registration, client)) return 'way_closed'
+  return registration.approvalRequired && !isVouchedFor(client) ? 'not_approved' : undefined
+}
+
+/** Whether the way by which a client of this kind and id becomes known is open. Of a document the whole host counts, whatever its port. */
 export function isWayOpen(registration: ClientRegistration, { kind, id }: Pick<Client, 'kind'> & { readonly id: string }): boolean {
   switch (kind) {
     case 'metadata_document':

@@ -59,6 +59,13 @@ export const oauthErrors = {
     spec: 'OAuth CIMD §6.8',
     say: 'your company does not let clients that became known in this way, or that are described at this host, ask for access; its administrators can allow that, or register the client',
   },
+  client_not_approved: {
+    code: 'unauthorized_client',
+    status: 403,
+    answer: 'page',
+    spec: 'ours',
+    say: 'an administrator of your company has to approve this application before anybody can use it; it stands in their list of those that wait, so ask them',
+  },
   client_document_unreachable: {
     code: 'invalid_client',
     status: 400,

@@ -59,6 +59,13 @@ export const tokenErrors = {
     spec: 'RFC 6749 §5.2',
     say: 'the tenant grants nothing new to clients that became known in this way; its administrators can allow it',
   },
+  registration_not_approved: {
+    code: 'unauthorized_client',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: 'the tenant grants nothing to this client until one of its administrators has approved it',
+  },
   grant_type_not_for_client: {
     code: 'unauthorized_client',
     status: 400,

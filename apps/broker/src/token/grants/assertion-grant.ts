@@ -11,7 +11,7 @@ import { identityFromJson, identityToJson } from '@drawbridge/core/identity/iden
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
-import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import { whyDeniedInAbsence } from '@drawbridge/core/oauth/denied-in-absence'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
@@ -90,14 +90,15 @@ export async function redeemEvidence(deps: BrokerDeps, known: ExchangeContext, p
   return err({ reason: 'decision_unsettled' })
 }
 
-/** Whoever may bring any assertion of the trust: one who proves himself, unless it says otherwise, and who became known in a way that is open. */
+/** Whoever may bring any assertion of the trust: one who proves himself, unless it says otherwise, and who may be granted anything new. */
 export function checkBringer(
   tenant: Pick<ResolvedTenant, 'clientRegistration'>,
   client: ProvenClient,
   { publicClients }: { readonly publicClients: boolean },
 ): Result<undefined, Refused> {
   if (client.authMethod === 'none' && !publicClients) return err({ reason: 'assertion_client_public' })
-  return isWayOpen(tenant.clientRegistration, client) ? ok(undefined) : err({ reason: 'registration_way_closed' })
+  const why = whyNothingNew(tenant.clientRegistration, client)
+  return why === undefined ? ok(undefined) : err({ reason: `registration_${why}` })
 }
 
 /** Where its people are: at the trust itself, or at a login connection. */

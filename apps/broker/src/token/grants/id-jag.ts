@@ -9,7 +9,7 @@ import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
-import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import {
   buildIdJagClaims,
   findIdJagPermission,
@@ -79,7 +79,8 @@ export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, requ
 function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: IdJagRequest): Result<Asked, Refused> {
   const { tenant, client } = context
   if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
-  if (!isWayOpen(tenant.clientRegistration, client)) return err({ reason: 'registration_way_closed' })
+  const why = whyNothingNew(tenant.clientRegistration, client)
+  if (why !== undefined) return err({ reason: `registration_${why}` })
   const missing = findMissingProof(context, tenant)
   if (missing) return err(missing as Refused)
   const { audience, resource } = request

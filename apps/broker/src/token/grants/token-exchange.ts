@@ -8,7 +8,7 @@
  * The key of a token that is bound to one is not proved here: it is the key of the person's client, and who exchanges the token is the resource
  * server that it was sent to. That one proves itself, and gets a token that is bound to a key of its own, so that the binding is never taken away.
  */
-import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import { type ExchangePermission, findPermission } from '@drawbridge/core/oauth/exchange-permission'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import {
@@ -95,7 +95,8 @@ const settle = (deps: BrokerDeps, { tenant, http, now }: ExchangeContext, grant:
 function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: ExchangeRequest): Result<Asked, Refusal> {
   const { tenant, client, now } = context
   if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
-  if (!isWayOpen(tenant.clientRegistration, client)) return err({ reason: 'registration_way_closed' })
+  const why = whyNothingNew(tenant.clientRegistration, client)
+  if (why !== undefined) return err({ reason: `registration_${why}` })
   const missing = findMissingProof(context, tenant)
   if (missing) return err(missing as Refused)
   const read = readAccessToken(deps, tenant, request.subjectToken)

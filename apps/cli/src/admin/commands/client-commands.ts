@@ -65,7 +65,7 @@ export const clientCommands: readonly AdminCommand[] = [
     flags: {
       file: {
         kind: 'document',
-        says: 'metadataDocuments, documentHosts, dynamic, preregistered, all of them, as YAML or JSON',
+        says: 'metadataDocuments, documentHosts, dynamic, preregistered, approvalRequired, all of them, as YAML or JSON',
         member: '',
         required: true,
       },
@@ -172,9 +172,9 @@ export const clientCommands: readonly AdminCommand[] = [
   },
   {
     name: 'client waiting',
-    does: 'List clients that wait to be approved or blocked: people use them, or they were approved before, and nobody vouches for them now',
+    does: 'List clients that wait to be approved or blocked: people use them, they asked for an approval that is demanded, or they were approved before, and nobody vouches for them now',
     takes: ['tenant'],
-    flags: { unused: { kind: 'switch', says: 'also those that nobody uses: strangers can make many', value: 'true' } },
+    flags: { unused: { kind: 'switch', says: 'also those that nobody uses or asks for: strangers can make many', value: 'true' } },
     call: { method: 'GET', path: '/tenants/{tenant}/waiting-clients' },
     shows: {
       rows: 'clients',
@@ -184,6 +184,7 @@ export const clientCommands: readonly AdminCommand[] = [
         ['host', 'host'],
         ['people', 'people'],
         ['first seen', 'firstSeenAt'],
+        ['asked', 'askedAt'],
         ['approval lost', 'approvalLost.at'],
         ['changed', 'approvalLost.changed'],
         ['etag', 'etag'],

@@ -76,7 +76,12 @@ const ofVendor: readonly AdminCommand[] = [
     does: 'Choose in which ways clients may become known at the front issuer, as `client registration set` for a tenant',
     takes: [],
     flags: {
-      file: { kind: 'document', says: 'metadataDocuments, documentHosts, dynamic, preregistered', member: '', required: true },
+      file: {
+        kind: 'document',
+        says: 'metadataDocuments, documentHosts, dynamic, preregistered, approvalRequired',
+        member: '',
+        required: true,
+      },
     },
     call: { method: 'PUT', path: '/front-issuer/client-registration' },
     shows: { record: true },
