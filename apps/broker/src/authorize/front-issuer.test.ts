@@ -273,6 +273,52 @@ describe('a client that registered at the front', () => {
     await demand(null)
   })
 
+  it('gets nothing at a tenant that demands an approval, not by the vendor’s either, until that tenant’s admin gives hers', async () => {
+    const client = await aClient()
+    const demand = async (approvalRequired: boolean) => {
+      const ways = { metadataDocuments: true, documentHosts: [], dynamic: true, preregistered: true, approvalRequired }
+      expect((await world.call('PUT', '/tenants/acme/client-registration', ways)).status).toBe(200)
+      world.broker.deps.configuration.invalidate()
+    }
+    await demand(true)
+    expect((await world.call('PATCH', `/front-issuer/clients/${client.id}`, { preApproved: true })).status).toBe(200)
+    const browser = world.browser()
+    const asked = await browser.visit(world.authorizeUrl('front for acme', { client_id: client.id, login_hint: 'nobody' }))
+    const page = await browser.visit(asked.location)
+    const form = { request: hidden(page.text, 'request'), proof: hidden(page.text, 'proof') }
+    const say = (organisation: string) => browser.visit(`${aFrontUrl}/authorize/choose-tenant`, { ...form, organisation })
+    const refused = await say('acme')
+    expect([refused.status, refused.text.includes('client_not_approved')]).toEqual([403, true])
+    const waitsAt = async (slug: string) => {
+      const { clients } = (await world.call('GET', `/tenants/${slug}/waiting-clients`)).body
+      return (clients as { clientId: string; askedAt: string }[])
+        .filter(({ clientId }) => clientId === client.id)
+        .map(({ askedAt }) => askedAt)
+    }
+    expect([await waitsAt('acme'), await waitsAt('globex')]).toEqual([[new Date(now).toISOString()], []])
+    // The registration waits with it, and is not forgotten for want of use.
+    const rows = await rowsOf<{ asked_at: Date | null }>(world, 'SELECT asked_at FROM clients WHERE client_id = $1', [client.id])
+    expect(rows.map(({ asked_at: at }) => at?.getTime())).toEqual([now, now])
+    await world.call('PATCH', `/tenants/acme/front-clients/${client.id}`, { preApproved: true })
+    // What was refused is not over: it goes on where it stood.
+    expect((await say('acme')).text).not.toContain('client_not_approved')
+    await tokensOf(client, 'acme')
+    await tokensOf(await aClient(), 'globex')
+    await demand(false)
+  })
+
+  it('does not bring along to a tenant that adopts it that it asked elsewhere', async () => {
+    const client = await aClient()
+    await rowsOf(world, 'UPDATE clients SET asked_at = now() WHERE client_id = $1', [client.id])
+    await tokensOf(client, 'globex')
+    const rows = await rowsOf<{ asked_at: Date | null }>(
+      world,
+      "SELECT asked_at FROM clients JOIN issuers i ON i.id = issuer_id WHERE client_id = $1 AND i.kind = 'front_member'",
+      [client.id],
+    )
+    expect(rows).toEqual([{ asked_at: null }])
+  })
+
   it('is adopted by a tenant for itself alone', async () => {
     const { id } = await aClient()
     const text = "SELECT set_config('drawbridge.tenant_id', $1, true), adopt_front_client($2, $3, now())"

@@ -142,6 +142,12 @@ describe('where she ends up (§3)', () => {
     expect(returnTo(uri, { ...client, kind, preApproved: true })).toBe(uri)
   })
 
+  test('a client that has to be approved first leads nowhere until it is', () => {
+    const ways = { ...everyWay, approvalRequired: true }
+    expect(returnTo(uri, { ...client, kind: 'dynamic', preApproved: false }, ways)).toBeUndefined()
+    expect(returnTo(uri, { ...client, kind: 'dynamic', preApproved: true }, ways)).toBe(uri)
+  })
+
   test('whatever is asked, nobody is sent to an address that was not registered', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.webUrl()), (asked) => {

@@ -81,7 +81,7 @@ export type ReturningClient = Pick<Client, 'id' | 'kind' | 'preApproved' | 'bloc
 
 /**
  * Where the browser may be sent in the end. `undefined`: nowhere, so it stays with us. Anybody can register a client, so one that nobody
- * vouches for may name only a host to which its sign-ins lead; one that is blocked, or whose way of registration is closed, names none.
+ * vouches for may name only a host to which its sign-ins lead; one that is blocked, whose way of registration is closed, or that has to be approved first, names none.
  *
  * @spec OIDC RP-Initiated Logout §3 only to an address that the client registered
  * @spec RFC 9700 §4.11.2 authorization server as open redirector

@@ -33,7 +33,7 @@ export type Client = {
   /** With `tls_client_auth`: what its certificate must hold. */
   readonly certificateName?: CertificateName | undefined
   readonly applicationType: 'native' | 'web'
-  /** An admin of the tenant vouches for it, so neither gate is needed. */
+  /** An admin of the tenant vouches for it, so neither gate is needed, and it may be granted something where an approval is demanded. */
   readonly preApproved: boolean
   /** Empty means: all that policy allows. */
   readonly scopeCeiling: readonly Scope[]
