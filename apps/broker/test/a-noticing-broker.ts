@@ -16,7 +16,7 @@ import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
 import { silentLog } from '@drawbridge/runtime/log'
 import { createMetrics } from '@drawbridge/runtime/metrics'
 import { insertNotices } from '@drawbridge/store/notices'
-import { insertRevocations, lockResourcesOfIssuer } from '@drawbridge/store/revocations'
+import { insertRevocations, lockResourcesOfIssuers } from '@drawbridge/store/revocations'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { PushDeps } from '@drawbridge/testkit/a-pusher'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -191,7 +191,7 @@ async function revoke({ fixture, issuer }: Place, clock: Clock, subject: string,
     [tenant, eventId, subject, new Date(now)],
   )
   await acrossTenants(fixture.database, async (db) => {
-    const told = await lockResourcesOfIssuer(db, tenant, issuerId, now)
+    const told = await lockResourcesOfIssuers(db, tenant, [issuerId], now)
     await insertRevocations(db, tenant, [{ eventId, issuerId, target: 'subject', targetId: subject, epoch, at: now, expiresAt }])
     const to = { issuer: { tenant, id: issuerId }, createdAt: now, expiresAt }
     for (const { tenantId, id } of told)

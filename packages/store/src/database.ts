@@ -71,7 +71,7 @@ const planningOf = {
 export function createDatabase(options: DatabaseOptions): Database {
   const budget = options.connectionBudget ?? defaultConnectionBudget
   if (budget < smallestBudget) throw new Error(`the connection budget must be at least ${smallestBudget}, not ${budget}`)
-  const across = Math.max(1, Math.floor(budget / 8))
+  const across = Math.max(1, Math.floor(budget / 6))
   const hot = Math.max(1, Math.floor((budget - 1 - across) / 2))
   const state: { closing: Promise<void> | undefined } = { closing: undefined }
   // A server that goes down just after us ends connections that are ending anyway.

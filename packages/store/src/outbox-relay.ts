@@ -160,17 +160,26 @@ export async function lockUndoneEntry(db: AcrossDb, tenant: TenantId, id: number
   return rowCount === 1
 }
 
-/** Locks what of this kind was never handed over, and nobody else has locked, of the `limit` entries of a tenant whose turn comes first. */
-export async function lockNeverTried(
+/** Nobody has failed at it: it is new, or in the queue for the first time. */
+const isUntried = 'done_at IS NULL AND (attempts = 0 AND relayed_at IS NULL OR attempts = 1 AND relayed_at IS NOT NULL)'
+
+/**
+ * Locks what of this kind nobody has failed at and nobody has locked, the oldest first, at most `limit`: of what the queue has of this tenant, and of the
+ * next that wait behind it. What the queue has is older, so whoever takes these leaves nothing behind that comes before.
+ */
+export async function lockUntried(
   db: AcrossDb,
   tenant: TenantId,
   { kind, now, limit }: { readonly kind: string; readonly now: Instant; readonly limit: number },
 ): Promise<readonly Pick<WaitingEntry, 'id' | 'payload'>[]> {
   const { rows } = await db.query<Pick<WaitingEntry, 'id' | 'payload'>>(
-    `SELECT id, payload FROM (
-       SELECT o.* FROM outbox o WHERE o.tenant_id = $1 AND o.done_at IS NULL AND ${laneOf('o.')} = 0 AND o.due_at <= $2
-        ${inTurn('o.')} LIMIT $3 FOR UPDATE SKIP LOCKED) first
-     WHERE kind = $4 AND attempts = 0 AND relayed_at IS NULL`,
+    `WITH near AS MATERIALIZED (
+       SELECT id, kind FROM outbox WHERE tenant_id = $1 AND relayed_at IS NOT NULL AND ${isUntried}
+       UNION ALL
+       (SELECT o.id, o.kind FROM outbox o WHERE o.tenant_id = $1 AND o.done_at IS NULL AND ${laneOf('o.')} = 0 AND o.due_at <= $2 ${inTurn('o.')} LIMIT $3)
+     ), oldest AS MATERIALIZED (SELECT DISTINCT id FROM near WHERE kind = $4 ORDER BY id LIMIT $3)
+     SELECT id, payload FROM outbox WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT id FROM oldest)) AND kind = $4 AND ${isUntried}
+      ORDER BY id FOR UPDATE SKIP LOCKED`,
     [tenant, toTimestamp(now), limit, kind],
   )
   return rows

@@ -7,7 +7,7 @@ import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/da
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deprovision } from './deprovisioning.js'
 import { findToldEnd } from './plan-webhooks.js'
-import { lockResources, lockResourcesOfIssuer, markGrantsRevoked } from './revocations.js'
+import { lockResources, lockResourcesOfIssuers, markGrantsRevoked } from './revocations.js'
 import { type AcrossDb, acrossTenants, type Db, inTenant } from './transaction.js'
 
 const people = 20_000
@@ -118,6 +118,14 @@ describe.each(['before anything is known of the tables', 'after ANALYZE'])('%s',
     expect(told).toBeLessThanOrEqual(ofOne)
   })
 
+  test('a resource server of which all grants have ended, and its issuer may mint for it no more, is told of nothing and read of nothing', async () => {
+    const later = instant(Date.UTC(2027, 1, 1))
+    const read = await readAcrossBy(async (db) => {
+      expect(await lockResourcesOfIssuers(db, globex.tenantId, [globex.issuerId], later)).toEqual([])
+    })
+    expect(read).toBeLessThanOrEqual(ofOne)
+  })
+
   test.each([
     ['that its issuer may mint for', () => acme, () => acme],
     ['that its issuer may not mint for any more, though grants live', () => globex, () => globex],
@@ -126,7 +134,7 @@ describe.each(['before anything is known of the tables', 'after ANALYZE'])('%s',
     const [tenant, { resourceId }] = [whose(), of()]
     const told: string[] = []
     const read = await readAcrossBy(async (db) => {
-      const resources = await lockResourcesOfIssuer(db, tenant.tenantId, tenant.issuerId, now)
+      const resources = await lockResourcesOfIssuers(db, tenant.tenantId, [tenant.issuerId], now)
       const named = await lockResources(db, tenant.tenantId, { these: [], named: [acme.resource, globex.resource], now })
       expect(named.map(({ id }) => id)).toEqual(resources.map(({ id }) => id))
       told.push(...resources.map(({ id }) => id))
@@ -138,7 +146,7 @@ describe.each(['before anything is known of the tables', 'after ANALYZE'])('%s',
 
 test('whoever opens a grant waits for no sweep', async () => {
   const [opened] = await acrossTenants(fixture.database, async (db) => {
-    await lockResourcesOfIssuer(db, acme.tenantId, acme.issuerId, now)
+    await lockResourcesOfIssuers(db, acme.tenantId, [acme.issuerId], now)
     // As the foreign key of a grant locks its resource.
     return asOwner(fixture.ownerUrl, 'SELECT id FROM resources WHERE id = $1 FOR KEY SHARE NOWAIT', [acme.resourceId])
   })

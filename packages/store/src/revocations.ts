@@ -11,7 +11,7 @@ import {
   vendorTenantId,
 } from '@drawbridge/core/tenant/ids'
 import { signs } from './issuers.js'
-import { type AcrossDb, type Db, judged, toTimestamp } from './transaction.js'
+import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type RevocationTarget = 'subject' | 'grant' | 'client' | 'connection' | 'tenant'
 export type Revocation = {
@@ -53,23 +53,38 @@ export async function listIssuersOfTenant(db: AcrossDb, tenant: TenantId): Promi
 }
 
 /**
- * The resource servers that may have seen tokens of this issuer: those that it may mint for now, and those of grants that still live.
- * One grant of a resource is looked for, and none where it may mint anyway: there may be millions. It locks them in one order, so that two jobs that tell the same resources wait for each other instead of deadlocking, and so that a
- * stream that opens meanwhile has the revocation either in its snapshot or after its position. Whoever opens a grant meanwhile waits for nobody.
+ * Condition on `r`: a grant of it that this issuer opened ends after `now`. One step of one index, the first grant from there on, whatever the planner
+ * believes of the average issuer: where it chose between indexes it read all that lives, or all that had ended.
  */
-export async function lockResourcesOfIssuer(
+const hasLivingGrant = (issuer: string, now: string): string => `(
+  SELECT first.resource_id = r.id AND first.issuer_id = ${issuer} FROM (
+    SELECT g.resource_id, g.issuer_id FROM grants g WHERE (g.resource_id, g.issuer_id, g.expires_at) > (r.id, ${issuer}, ${now}::timestamptz)
+     ORDER BY g.resource_id, g.issuer_id, g.expires_at LIMIT 1) first)`
+
+/** `issuers`: whose tokens it may have seen, of those that were asked about. */
+export type ResourceOfIssuers = ToldResource & { readonly issuers: readonly IssuerId[] }
+
+/**
+ * The resource servers that may have seen tokens of these issuers: those that they may mint for now, and those of grants that still live. One grant
+ * of a resource is looked for, and none where an issuer may mint anyway: there may be millions.
+ *
+ * It locks them all in one order, so that two jobs that tell the same resources wait for each other instead of deadlocking, and so that a stream that opens
+ * meanwhile has the revocation either in its snapshot or after its position. Whoever opens a grant meanwhile waits for nobody.
+ */
+export async function lockResourcesOfIssuers(
   db: AcrossDb,
   tenant: TenantId,
-  issuerId: IssuerId,
+  issuers: readonly IssuerId[],
   now: Instant,
-): Promise<readonly ToldResource[]> {
-  const { rows } = await db.query<ToldResource>(
-    `SELECT tenant_id AS "tenantId", id, identifier FROM resources r
-      WHERE tenant_id IN ($1, $4) AND (
-        EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1 AND m.issuer_id = $2)
-        OR (SELECT true FROM grants g WHERE g.resource_id = r.id AND g.issuer_id = $2 AND ${judged('g.tenant_id = $1 AND g.expires_at > $3')} LIMIT 1))
-      ORDER BY tenant_id, id FOR NO KEY UPDATE`,
-    [tenant, issuerId, toTimestamp(now), vendorTenantId],
+): Promise<readonly ResourceOfIssuers[]> {
+  const { rows } = await db.query<ResourceOfIssuers>(
+    `SELECT r.tenant_id AS "tenantId", r.id, r.identifier, seen.issuers FROM resources r CROSS JOIN LATERAL (
+       SELECT array_agg(i.id ORDER BY i.id) AS issuers FROM unnest($2::uuid[]) AS i (id)
+        WHERE EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1 AND m.issuer_id = i.id)
+           OR ${hasLivingGrant('i.id', '$3')}) seen
+      WHERE r.tenant_id IN ($1, $4) AND seen.issuers IS NOT NULL
+      ORDER BY r.tenant_id, r.id FOR NO KEY UPDATE OF r`,
+    [tenant, issuers, toTimestamp(now), vendorTenantId],
   )
   return rows
 }
@@ -99,7 +114,7 @@ export async function lockResources(db: AcrossDb, tenant: TenantId, wanted: Want
     `SELECT tenant_id AS "tenantId", id, identifier FROM resources
       WHERE (tenant_id, id) IN (${these} UNION SELECT r.tenant_id, r.id FROM resources r WHERE r.identifier = ANY ($3) AND (
         EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $4)
-        OR EXISTS (SELECT 1 FROM grants g WHERE g.resource_id = r.id AND g.issuer_id = ANY (ARRAY(SELECT id FROM issuers WHERE tenant_id = $4)) AND ${judged('g.tenant_id = $4 AND g.expires_at > $5')})))
+        OR EXISTS (SELECT 1 FROM issuers i WHERE i.tenant_id = $4 AND ${hasLivingGrant('i.id', '$5')})))
       ORDER BY tenant_id, id FOR NO KEY UPDATE`,
     [...idsOf(wanted.these), wanted.named, tenant, toTimestamp(wanted.now)],
   )

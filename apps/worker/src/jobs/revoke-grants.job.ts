@@ -1,12 +1,13 @@
 /**
  * The sweep after a barrier: what the deprovisioning transaction has already killed is written down, and every resource server is told.
  *
- * One transaction: lock the outbox entry and the resources, write a revocation per issuer and what clients are told, raise each resource's position with
- * a signed notice, mark the event swept and the entry done. A second run finds the entry done and does nothing; a crash leaves nothing behind. Inside it
- * the grants are marked, as the tenant and in a transaction of their own, which may be done any number of times.
+ * One transaction: lock the outbox entry, then the resources, write a revocation per issuer and what clients are told, raise each resource's position with
+ * a signed notice, mark the event swept and the entry done. A second run finds the entry done and does nothing; a crash leaves nothing behind. Between the
+ * two locks the grants are marked, as the tenant and in a transaction of their own, which may be done any number of times.
  *
  * Where many people of a tenant leave at once, what waits behind an entry is swept with it: the locks, the commit and most questions are the same for one and
- * for many. Only what nobody has tried yet: an entry that fails takes nobody with it, for whatever fails together is tried again alone.
+ * for many. Only of people and grants, and only what nobody has failed at: an entry that fails takes nobody with it, for whatever fails together is tried
+ * again alone.
  */
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
 import {
@@ -19,7 +20,7 @@ import { type PlannedRevocation, planRevocation, revocationKeepSeconds } from '@
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
-import { lockNeverTried, lockUndoneEntry, markAllDone } from '@drawbridge/store/outbox-relay'
+import { lockUndoneEntry, lockUntried, markAllDone } from '@drawbridge/store/outbox-relay'
 import { isAnyClientTold, planLogouts } from '@drawbridge/store/plan-logouts'
 import {
   findEvents,
@@ -27,7 +28,7 @@ import {
   type GrantNow,
   insertRevocations,
   listIssuersOfTenant,
-  lockResourcesOfIssuer,
+  lockResourcesOfIssuers,
   markEventsSwept,
   markGrantsRevoked,
   type RevokingIssuer,
@@ -47,7 +48,7 @@ import { tellResources } from '../tell-resources.js'
 const ofTheClientAlone: readonly DeprovisioningSource[] = ['revocation_endpoint', 'logout']
 
 /** What is swept in one transaction: entries, and the notices that are signed for them. */
-export const sweptTogether = { entries: 32, notices: 256 } as const
+export const sweptTogether = { entries: 128, notices: 256 } as const
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
 export const revokePayload = z.object({
@@ -80,56 +81,76 @@ const toSwept = (job: RevokePayload & { readonly entry: number }): Swept => ({ .
 
 /** `together`: what waits beside it is swept, too, and put in here; absent: nothing is. */
 async function sweep(deps: JobDeps, tenant: TenantId, own: Swept, together?: Swept[]): Promise<void> {
-  const now = deps.clock.now()
   const told = await acrossTenants(deps.database, async (db) => {
     if (!(await lockUndoneEntry(db, tenant, own.entry))) return []
-    const places = await lockPlaces(db, tenant, now)
-    const notices = places.reduce((sum, { resources }) => sum + resources.length, 0)
-    const room = Math.min(sweptTogether.entries, Math.floor(sweptTogether.notices / Math.max(1, notices))) - 1
-    const others = together && room > 0 ? (await lockBeside(db, tenant, now, room)).filter(({ entry }) => entry !== own.entry) : []
+    const others = together && isQuick(own) ? await lockBeside(db, tenant, own, deps.clock.now()) : []
     together?.push(own, ...others)
+    await inTenant(deps.database, tenant, (within) => markGrantsRevoked(within, tenant, [own, ...others], deps.clock.now()))
+    await logOut(db, tenant, [own, ...others], deps.clock.now())
+    const places = await lockPlaces(db, tenant, deps.clock.now())
+    const notices = places.reduce((sum, { resources }) => sum + resources.length, 0)
+    const room = Math.floor(sweptTogether.notices / Math.max(1, notices)) - 1
     // Of one person in the order in which her changes were committed.
-    const swept = [own, ...others].toSorted((one, other) => one.entry - other.entry)
-    await inTenant(deps.database, tenant, (one) => markGrantsRevoked(one, tenant, swept, now))
-    await carryOut(deps, db, { tenant, places, now }, swept)
+    const swept = [own, ...others.slice(0, Math.max(0, room))].toSorted((one, other) => one.entry - other.entry)
+    // What was waited for is over, so nothing is swept before its barrier.
+    await tell(deps, db, { tenant, places, now: deps.clock.now() }, swept)
     return swept.map(({ eventId, target }) => ({ eventId, target, notices }))
   })
   for (const each of told) deps.log.info({ tenant, ...each }, 'revocation swept')
 }
 
+/** What a client, a connection or a tenant has may be much, and takes its time: it is swept by itself. */
+const isQuick = ({ target }: Pick<Swept, 'target'>): boolean => target === 'subject' || target === 'grant'
+
 /** What does not parse is left to a job of its own, which fails and is seen. */
-async function lockBeside(db: AcrossDb, tenant: TenantId, now: Instant, limit: number): Promise<readonly Swept[]> {
-  const waiting = await lockNeverTried(db, tenant, { kind: 'revoke', now, limit })
-  return waiting.flatMap(({ id, payload }) => {
+async function lockBeside(db: AcrossDb, tenant: TenantId, own: Swept, now: Instant): Promise<readonly Swept[]> {
+  const waiting = await lockUntried(db, tenant, { kind: 'revoke', now, limit: sweptTogether.entries })
+  const beside = waiting.flatMap(({ id, payload }) => {
     const parsed = revokePayload.safeParse(payload)
-    return parsed.success ? [toSwept({ entry: id, ...parsed.data })] : []
+    return parsed.success && id !== own.entry && isQuick(parsed.data) ? [toSwept({ entry: id, ...parsed.data })] : []
   })
+  return beside.slice(0, sweptTogether.entries - 1)
 }
 
 type Place = { readonly issuer: RevokingIssuer; readonly resources: readonly ToldResource[] }
 
-/** Each issuer of the tenant, with the resource servers that may have seen its tokens. */
+/**
+ * Each issuer of the tenant, with the resource servers that may have seen its tokens. Read after the entries were locked: one that is new since then
+ * has seen nothing that was issued before their barriers.
+ */
 async function lockPlaces(db: AcrossDb, tenant: TenantId, now: Instant): Promise<readonly Place[]> {
-  const places: Place[] = []
-  for (const issuer of await listIssuersOfTenant(db, tenant))
-    places.push({ issuer, resources: await lockResourcesOfIssuer(db, tenant, issuer.id, now) })
-  return places
+  const issuers = await listIssuersOfTenant(db, tenant)
+  const resources = await lockResourcesOfIssuers(
+    db,
+    tenant,
+    issuers.map(({ id }) => id),
+    now,
+  )
+  return issuers.map((issuer) => ({ issuer, resources: resources.filter((one) => one.issuers.includes(issuer.id)) }))
 }
+
+/** Clients hear of it at their own pace. Nothing that others wait for is locked yet: a tenant that is killed may have many. */
+async function logOut(db: AcrossDb, tenant: TenantId, swept: readonly Swept[], now: Instant): Promise<void> {
+  if (!(await isAnyClientTold(db, tenant))) return
+  const events = await findEvents(db, tenant, idsOf(swept))
+  for (const each of swept.filter((one) => !isOfTheClientAlone(one, events.get(one.eventId))))
+    await planLogouts(db, { ...each, tenant, sequence: each.entry, now })
+}
+
+const idsOf = (swept: readonly Swept[]) => swept.map(({ eventId }) => eventId)
+const isOfTheClientAlone = ({ target }: Swept, event: ToldEvent | undefined): boolean =>
+  target === 'grant' && event !== undefined && ofTheClientAlone.includes(event.source)
 
 type Sweep = { readonly tenant: TenantId; readonly places: readonly Place[]; readonly now: Instant }
 
 /** Resources are locked before news of a person, here and wherever else both are: no two jobs wait for each other. */
-async function carryOut(deps: JobDeps, db: AcrossDb, { tenant, places, now }: Sweep, swept: readonly Swept[]): Promise<void> {
-  const ids = swept.map(({ eventId }) => eventId)
-  const events = await findEvents(db, tenant, ids)
+async function tell(deps: JobDeps, db: AcrossDb, { tenant, places, now }: Sweep, swept: readonly Swept[]): Promise<void> {
+  const events = await findEvents(db, tenant, idsOf(swept))
   const grants = await findGrantsNow(
     db,
     tenant,
     swept.filter(({ target }) => target === 'grant').map(({ targetId }) => targetId),
   )
-  if (await isAnyClientTold(db, tenant))
-    for (const each of swept.filter((one) => !isOfTheClientAlone(one, events.get(one.eventId))))
-      await planLogouts(db, { ...each, tenant, sequence: each.entry, now })
   const planned = swept.flatMap((each) => planRevocation(each, places, now).revocations)
   for (const place of places) {
     const { issuer, resources } = place
@@ -152,7 +173,7 @@ async function carryOut(deps: JobDeps, db: AcrossDb, { tenant, places, now }: Sw
     return { eventId, sequence: entry, isDeactivated: deactivated, subject: subject ?? undefined }
   })
   await tellNewsOfEnds(db, tenant, ended, now)
-  await markEventsSwept(db, tenant, ids, now)
+  await markEventsSwept(db, tenant, idsOf(swept), now)
   await markAllDone(
     db,
     tenant,
@@ -160,9 +181,6 @@ async function carryOut(deps: JobDeps, db: AcrossDb, { tenant, places, now }: Sw
     now,
   )
 }
-
-const isOfTheClientAlone = ({ target }: Swept, event: ToldEvent | undefined): boolean =>
-  target === 'grant' && event !== undefined && ofTheClientAlone.includes(event.source)
 
 /**
  * What a notice of a revocation says. Foreign receivers read the CAEP event and the subject; our guard reads the member `drawbridge`. The time is

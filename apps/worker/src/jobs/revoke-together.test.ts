@@ -1,7 +1,8 @@
 /** Many people of a tenant leave at once: what waits is swept together, once each and in its order, and what fails takes nobody with it. */
+import { randomUUID } from 'node:crypto'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { aCompany, countOf, jobDeps } from '../../test/a-company.js'
+import { aCompany, countOf, eventually, jobDeps } from '../../test/a-company.js'
 import { type RevokeJob, revokeGrants, sweptTogether } from './revoke-grants.job.js'
 
 type Company = Awaited<ReturnType<typeof aCompany>>
@@ -69,19 +70,49 @@ describe('what waits at a tenant', () => {
     expect(await undone(company)).toHaveLength(8)
   })
 
-  it('is left alone where somebody has it, or tried it, or where it pauses, is dead, or is of another kind', async () => {
+  it('is left alone where somebody failed at it, or where it is dead, of another kind, or of more than a person or a grant', async () => {
     const { company, jobs } = await whoLost(7)
     const sets = [
-      "relayed_at = now(), attempts = 1, due_at = now() + interval '10 seconds'",
       'attempts = 1',
       "attempts = 1, due_at = now() + interval '1 minute'",
       "due_at = 'infinity', dead_at = now(), dead_reason = 'r'",
       "kind = 'tell-reinstated'",
+      `payload = payload || jsonb_build_object('target', 'connection', 'targetId', '${company.connection}')`,
     ]
     for (const [at, set] of sets.entries()) await change(jobs[at]?.entry, set)
     await run(jobs[5])
     expect(await undone(company)).toEqual(jobs.slice(0, 5).map(({ entry }) => entry))
     expect(await told(company)).toHaveLength(2)
+  })
+
+  it('is swept before what came later, though the queue has it and not that', async () => {
+    const { company, jobs } = await whoLost(4)
+    for (const { entry } of jobs.slice(0, 2))
+      await change(entry, "relayed_at = now(), attempts = 1, due_at = now() + interval '10 seconds'")
+    await run(jobs[1])
+    expect(await undone(company)).toEqual([])
+    expect(await told(company)).toEqual(jobs.map(({ epoch }, at) => ({ position: at + 1, epoch })))
+  })
+
+  it('is told where it can be believed, also by what became a resource server while the sweep waited for others', async () => {
+    const { company, jobs } = await whoLost(1)
+    const [id, identifier] = [randomUUID(), 'https://late.example/mcp']
+    const open = asOwner(
+      fixture.ownerUrl,
+      `WITH held AS (SELECT id FROM resources WHERE tenant_id = $1 FOR UPDATE), waited AS (SELECT pg_sleep(0.3) FROM held LIMIT 1),
+         made AS (INSERT INTO resources (tenant_id, id, identifier, name, created_at) SELECT $1, $2, $3, 'late', now() FROM waited RETURNING id)
+       INSERT INTO resource_issuers (tenant_id, resource_id, issuer_tenant_id, issuer_id) SELECT $1, id, $1, $4 FROM made`,
+      [company.tenant, id, identifier, company.issuerId],
+    )
+    await eventually(async () => (await countOf(fixture, "pg_stat_activity WHERE query LIKE '%pg_sleep(0.3)%' AND state = 'active'")) > 1)
+    const swept = run(jobs[0])
+    await open
+    await company.kill()
+    await swept
+    const [later] = await undone(company)
+    expect(later).toBeDefined()
+    await run({ ...(jobs[0] as RevokeJob), entry: later as number })
+    expect(await countOf(fixture, 'notices WHERE resource_id = $1', [id])).toBe(1)
   })
 })
 

@@ -17,7 +17,7 @@ import {
   type RotatingKeys,
   withdrawSigningKey,
 } from '@drawbridge/store/key-rotation'
-import { lockResourcesOfIssuer } from '@drawbridge/store/revocations'
+import { lockResourcesOfIssuers } from '@drawbridge/store/revocations'
 import { replaceNextKey, rotateSigningKey } from '@drawbridge/store/signing-keys'
 import { acrossTenants, type Db, inTenant } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
@@ -115,7 +115,7 @@ async function withdraw(deps: JobDeps, key: RetiredKey): Promise<void> {
   const now = deps.clock.now()
   if (purpose === 'notices' && state === 'retired')
     await acrossTenants(deps.database, async (db) => {
-      await lockResourcesOfIssuer(db, tenantId, issuerId, now)
+      await lockResourcesOfIssuers(db, tenantId, [issuerId], now)
       await signAnew(deps, db, { tenant: tenantId as TenantId, id: issuerId, url: key.issuer }, id)
     })
   const withdrawn = await inTenant(deps.database, tenantId, async (db) => {

@@ -10,7 +10,7 @@ import { revocationKeepSeconds } from '@drawbridge/core/revocation/revocation-pl
 import { type CondemnedKeyPayload, signingKeyCondemned, subjectOfKey } from '@drawbridge/core/signals/signing-key-condemned'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
-import { listIssuersOfTenant, lockResourcesOfIssuer } from '@drawbridge/store/revocations'
+import { listIssuersOfTenant, lockResourcesOfIssuers } from '@drawbridge/store/revocations'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 import { signAnew } from '../sign-anew.js'
@@ -27,7 +27,7 @@ export async function tellCondemnedKey(deps: JobDeps, job: CondemnedKeyJob): Pro
     if (!(await lockUndoneEntry(db, tenant, job.entry))) return undefined
     const issuer = (await listIssuersOfTenant(db, tenant)).find(({ id }) => id === job.issuerId)
     assert(issuer !== undefined, 'an issuer is never deleted')
-    const resources = await lockResourcesOfIssuer(db, tenant, issuer.id, at)
+    const resources = await lockResourcesOfIssuers(db, tenant, [issuer.id], at)
     await signAnew(deps, db, { tenant, id: issuer.id, url: issuer.url }, kid)
     const news = [{ eventId, claims: claimsOf(kid, issuer.tenantSlug, at) }]
     await tellResources(deps, db, resources, { tenant, issuer, at, expiresAt: addSeconds(at, revocationKeepSeconds), news })
