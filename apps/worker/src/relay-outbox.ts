@@ -44,7 +44,7 @@ const olderVersionSeconds = 30
 /** A queue that takes longer cannot be reached: the entries are let go, and another relay may carry them. */
 export const handOverLimitSeconds = 5
 /** While something is held back, so many jobs that ended here make it worth another look. */
-export const endsPerLook = 8
+export const endsPerLook = 4
 export const measureEveryMs = 5000
 /** Any number above 0 does: a job without one goes first. */
 const priorityOfYielding = 1

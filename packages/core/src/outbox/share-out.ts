@@ -6,8 +6,8 @@
 /** `share`: what one tenant may have in the queue at a time. `bound`: what the queue may hold in all. */
 export type QueueLane = { readonly share: number; readonly bound: number }
 
-/** For what tells somebody that access has ended. Enough to keep a fleet of workers busy, little enough that others hardly notice. */
-export const tellingLane: QueueLane = { share: 32, bound: 256 }
+/** For what tells somebody that access has ended. Few, because what waits is swept together (docs/adr/0089); enough for what is not. */
+export const tellingLane: QueueLane = { share: 12, bound: 256 }
 /** For what decides grants anew, which is slower and for which nobody waits. */
 export const decidingLane: QueueLane = { share: 8, bound: 64 }
 
