@@ -2,7 +2,7 @@
 ALTER TABLE "clients" ADD COLUMN "asked_at" TIMESTAMPTZ(3);
 
 -- Nor is it a change that a client asked.
-CREATE OR REPLACE FUNCTION raise_client_version() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
+CREATE OR REPLACE FUNCTION raise_client_version() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
   before clients := OLD;
 BEGIN
