@@ -1,6 +1,7 @@
 /** How PostgreSQL finds the event streams that have something to push: a stream for each tenant at a shared resource, and very much news that is not theirs. */
 import { instant } from '@drawbridge/core/instant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { claimPushesAcrossTenants } from './event-stream-delivery.js'
 import { deleteExpiredNoticesAcrossTenants } from './notices.js'
@@ -42,26 +43,17 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => fixture.close())
 
-type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
-const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-
-/** Rows of notices that the statements of `run` look at. */
+/** Rows of notices that the statements of `run` look at. Nothing of what they do stays. */
 async function noticesReadBy(run: (db: AcrossDb) => Promise<unknown>): Promise<number> {
-  const plans: PlanNode[] = []
-  await acrossTenants(fixture.database, async (db) => {
-    const explaining = {
-      query: async (text: string, parameters: readonly unknown[]) => {
-        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
-        plans.push(...nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode))
-        return { rows: [], rowCount: 0 }
-      },
-    }
-    await run(explaining as unknown as AcrossDb)
+  let read = 0
+  const done = acrossTenants(fixture.database, async (within) => {
+    const { db, statements } = explaining(within)
+    await run(db)
+    read = rowsRead(statements.flat(), /^notices$/)
+    throw new Error('taken back')
   })
-  const scans = plans.filter((node) => node['Relation Name'] === 'notices' && String(node['Node Type']).includes('Scan'))
-  const rowsOf = (node: PlanNode) =>
-    (Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)) * Number(node['Actual Loops'])
-  return Math.round(scans.reduce((sum, node) => sum + rowsOf(node), 0))
+  await expect(done).rejects.toThrow('taken back')
+  return read
 }
 
 test.each(['before anything is known of the tables', 'after ANALYZE'])(

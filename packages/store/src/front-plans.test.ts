@@ -3,6 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database } from './database.js'
 import { openStreamAcrossTenants } from './notice-streams.js'
@@ -36,34 +37,13 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => fixture.close())
 
-type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
-const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-const rowsReadBy = (node: PlanNode): number => {
-  const lost = ['Rows Removed by Filter', 'Rows Removed by Join Filter', 'Rows Removed by Index Recheck'].map((key) =>
-    Number(node[key] ?? 0),
-  )
-  return (Number(node['Actual Rows']) + lost.reduce((sum, each) => sum + each, 0)) * Number(node['Actual Loops'])
-}
-
 /** How many rows of issuers the statements of `run` read, the most of any statement. */
-async function issuersReadBy(run: (db: AcrossDb) => Promise<unknown>): Promise<number> {
-  let most = 0
-  await acrossTenants(fixture.database, async (db) => {
-    const query = async (text: string, parameters: readonly unknown[]) => {
-      if (text.startsWith('SELECT') || text.startsWith('\nSELECT')) {
-        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
-        const scans = nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode).filter((node) => node['Relation Name'] === 'issuers')
-        most = Math.max(
-          most,
-          scans.map(rowsReadBy).reduce((sum, each) => sum + each, 0),
-        )
-      }
-      return db.query(text, parameters)
-    }
-    await run({ query } as unknown as AcrossDb)
+const issuersReadBy = (run: (db: AcrossDb) => Promise<unknown>): Promise<number> =>
+  acrossTenants(fixture.database, async (within) => {
+    const { db, statements } = explaining(within)
+    await run(db)
+    return Math.max(...statements.map((nodes) => rowsRead(nodes, /^issuers$/)))
   })
-  return most
-}
 
 const asPool = (db: AcrossDb) =>
   ({ acrossPool: { query: ({ text, values }: { text: string; values: unknown[] }) => db.query(text, values) } }) as unknown as Database

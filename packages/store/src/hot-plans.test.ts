@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { type Explained, nodesOf, type PlanNode } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type HotStatement, hotStatements } from './transaction.js'
 
@@ -21,7 +22,6 @@ const growing = new Set([
   'parked_messages',
 ])
 
-type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
 let fixture: TestDatabase
 
 beforeAll(async () => {
@@ -33,8 +33,6 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-
 /** Reads a whole table, a whole tenant through an index that is there for something else, or all that has not expired through the sweep's. */
 function isWide(node: PlanNode): boolean {
   if (!growing.has(String(node['Relation Name']))) return false
@@ -44,11 +42,8 @@ function isWide(node: PlanNode): boolean {
 }
 
 async function wideScans(statement: Pick<HotStatement, 'name' | 'text'>): Promise<readonly string[]> {
-  const { rows } = await fixture.database.hotPool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
-    `EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${statement.text}`,
-  )
-  const plan = rows[0]?.['QUERY PLAN'][0].Plan
-  return (plan ? nodesOf(plan) : [])
+  const { rows } = await fixture.database.hotPool.query<Explained[number]>(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${statement.text}`)
+  return nodesOf(rows)
     .filter(isWide)
     .map((node) => ['Relation Name', 'Index Cond', 'Index Name'].map((key) => JSON.stringify(node[key] ?? 'none')).join(' '))
 }
@@ -98,10 +93,10 @@ test('a login reads no more people and users than bear its names, however many a
     at,
   )
   await asOwner(fixture.ownerUrl, 'ANALYZE')
-  const { rows } = await fixture.database.hotPool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
+  const { rows } = await fixture.database.hotPool.query<Explained[number]>(
     `EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${hotStatements().find(({ name }) => name === 'complete_login')?.text}`,
   )
-  const nodes = nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode)
+  const nodes = nodesOf(rows)
   const named = /stable_id|link_value|email_key|user_name_key|external_id|[( ]id = /
   const byIndex = nodes.filter((node) => /^(?:subjects|scim_users)_/.test(String(node['Index Name'])))
   expect(byIndex.filter((node) => !/scim_user_id/.test(String(node['Index Cond'])) && !named.test(String(node['Index Cond'])))).toEqual([])

@@ -2,6 +2,7 @@
 import { instant } from '@drawbridge/core/instant'
 import { type IssuerId, type ResourceId, type ResourceIdentifier, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listLateTenants, lockLivingStreams, recordNoticeAnswers, takeNotices } from './notice-polls.js'
 import { type AcrossDb, acrossTenants } from './transaction.js'
@@ -54,28 +55,17 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
-const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-
 /** Rows of notices and of their deliveries that the statements of `run` look at. Nothing of what they do stays. */
 async function rowsReadBy(run: (db: AcrossDb) => Promise<unknown>, tables = /^notice(s|_deliveries)$/): Promise<number> {
-  const plans: PlanNode[] = []
-  const done = acrossTenants(fixture.database, async (db) => {
-    const explaining = {
-      query: async (text: string, parameters: readonly unknown[]) => {
-        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
-        plans.push(...nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode))
-        return { rows: [{ late: [], notices: [], streams: {} }], rowCount: 0 }
-      },
-    }
-    await run(explaining as unknown as AcrossDb)
+  let read = 0
+  const done = acrossTenants(fixture.database, async (within) => {
+    const { db, statements } = explaining(within)
+    await run(db)
+    read = rowsRead(statements.flat(), tables)
     throw new Error('taken back')
   })
   await expect(done).rejects.toThrow('taken back')
-  const isRead = (node: PlanNode) => tables.test(String(node['Relation Name'])) && String(node['Node Type']).includes('Scan')
-  const rowsOf = (node: PlanNode) =>
-    (Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)) * Number(node['Actual Loops'])
-  return Math.round(plans.filter(isRead).reduce((sum, node) => sum + rowsOf(node), 0))
+  return read
 }
 
 test('a round of polls reads what is open and nothing of what was', async () => {

@@ -3,6 +3,7 @@ import { instant } from '@drawbridge/core/instant'
 import { shareOut, tellingLane } from '@drawbridge/core/outbox/share-out'
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { explaining, isScan, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   claimOutboxAcrossTenants,
@@ -37,32 +38,15 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => fixture.close())
 
-type PlanNode = { readonly Plans?: readonly PlanNode[]; readonly 'Index Name'?: string; readonly 'Node Type': string } & Readonly<
-  Record<string, unknown>
->
-const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-
 /** How many rows of the outbox the statements of `run` read, by way of getting there. */
-async function readBy(run: (db: AcrossDb) => Promise<unknown>): Promise<{ readonly rows: number; readonly ways: readonly string[] }> {
-  const plans: PlanNode[] = []
-  await acrossTenants(fixture.database, async (db) => {
-    const explaining = {
-      query: async (text: string, parameters: readonly unknown[]) => {
-        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
-        plans.push(...nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode))
-        return db.query(text, parameters)
-      },
-    }
-    await run(explaining as unknown as AcrossDb)
+const readBy = (run: (db: AcrossDb) => Promise<unknown>): Promise<{ readonly rows: number; readonly ways: readonly string[] }> =>
+  acrossTenants(fixture.database, async (within) => {
+    const { db, statements } = explaining(within)
+    await run(db)
+    const scans = statements.flat().filter((node) => isScan(node) && node['Relation Name'] === 'outbox')
+    const ways = scans.map((node) => `${node['Node Type']} ${node['Index Name'] ?? ''}`.trim())
+    return { rows: rowsRead(scans, /./), ways: [...new Set(ways)] }
   })
-  const scans = plans.filter((node) => node['Relation Name'] === 'outbox' && node['Node Type'].includes('Scan'))
-  const rowsOf = (node: PlanNode) =>
-    (Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)) * Number(node['Actual Loops'])
-  return {
-    rows: Math.round(scans.reduce((sum, node) => sum + rowsOf(node), 0)),
-    ways: [...new Set(scans.map((node) => `${node['Node Type']} ${node['Index Name'] ?? ''}`.trim()))],
-  }
-}
 
 const turns = (db: AcrossDb) => listWaitingTenantsAcrossTenants(db, { from: vendorTenantId, limit: 257 })
 const claim = (db: AcrossDb, tenants: readonly TenantId[], lane: Lane = 'telling') =>

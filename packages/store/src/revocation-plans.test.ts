@@ -4,6 +4,7 @@ import { instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId } from '@drawbridge/core/tenant/ids'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { deprovision } from './deprovisioning.js'
 import { findToldEnd } from './plan-webhooks.js'
@@ -48,45 +49,20 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => fixture?.close())
 
-type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
-const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-const rowsReadBy = (node: PlanNode): number => {
-  const lost = ['Rows Removed by Filter', 'Rows Removed by Join Filter', 'Rows Removed by Index Recheck'].map((key) =>
-    Number(node[key] ?? 0),
-  )
-  return (Number(node['Actual Rows']) + lost.reduce((sum, each) => sum + each, 0)) * Number(node['Actual Loops'])
-}
-
-/** Says of every statement that is put through it how many rows it reads of what grows, the most of any; each is undone before it is really run. */
-function counting(db: Db | AcrossDb) {
-  const read: number[] = []
-  const query = async (text: string, parameters: readonly unknown[]) => {
-    await db.query('SAVEPOINT looked')
-    const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
-    await db.query('ROLLBACK TO SAVEPOINT looked')
-    const scans = nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode).filter((node) =>
-      ['grants', 'subjects', 'clients', 'consents'].includes(String(node['Relation Name'])),
-    )
-    read.push(scans.map(rowsReadBy).reduce((sum, each) => sum + each, 0))
-    return db.query(text, parameters)
-  }
-  return { counted: { query } as unknown, most: () => Math.max(...read) }
-}
-
-async function readBy(run: (db: Db) => Promise<unknown>): Promise<number> {
-  return inTenant(fixture.database, acme.tenantId, async (db) => {
-    const { counted, most } = counting(db)
-    await run(counted as Db)
-    return most()
+const growing = /^(grants|subjects|clients|consents)$/
+/** How many rows of what grows the statements of `run` read, the most of any. */
+const readBy = (run: (db: Db) => Promise<unknown>): Promise<number> =>
+  inTenant(fixture.database, acme.tenantId, async (within) => {
+    const { db, statements } = explaining(within)
+    await run(db)
+    return Math.max(...statements.map((nodes) => rowsRead(nodes, growing)))
   })
-}
-async function readAcrossBy(run: (db: AcrossDb) => Promise<unknown>): Promise<number> {
-  return acrossTenants(fixture.database, async (db) => {
-    const { counted, most } = counting(db)
-    await run(counted as AcrossDb)
-    return most()
+const readAcrossBy = (run: (db: AcrossDb) => Promise<unknown>): Promise<number> =>
+  acrossTenants(fixture.database, async (within) => {
+    const { db, statements } = explaining(within)
+    await run(db)
+    return Math.max(...statements.map((nodes) => rowsRead(nodes, growing)))
   })
-}
 
 let turn = 0
 /** Another one each time. */

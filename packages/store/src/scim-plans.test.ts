@@ -7,9 +7,10 @@ import { userType } from '@drawbridge/core/scim/resource-type'
 import { parseSearch, type SearchWords } from '@drawbridge/core/scim/search-request'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { explaining, type PlanNode, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { searchScimUsers } from './scim-user-search.js'
-import { type Db, inTenant } from './transaction.js'
+import { inTenant } from './transaction.js'
 
 const people = 100_000
 let fixture: TestDatabase
@@ -46,44 +47,31 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(() => fixture.close())
 
-type PlanNode = { readonly Plans?: readonly PlanNode[] } & Readonly<Record<string, unknown>>
-const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-
 /** The plans of the statements by which a question is answered, as they were carried out. */
 async function plansOf(words: SearchWords, position: boolean, withGroups = false): Promise<readonly PlanNode[]> {
   const search = parseSearch(userType, words)
   if (!search.ok) throw new Error(search.error.detail)
   const { filter, sort } = search.value
-  const plans: PlanNode[] = []
-  await inTenant(fixture.database, tenant.tenantId, async (db) => {
-    const explaining = {
-      query: async (text: string, parameters: readonly unknown[]) => {
-        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
-        plans.push(...nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode))
-        return db.query(text, parameters)
-      },
-    } as unknown as Db
+  return inTenant(fixture.database, tenant.tenantId, async (within) => {
+    const { db, statements } = explaining(within)
     const page = position
       ? ({ by: 'position', after: undefined, count: 100 } as const)
       : ({ by: 'index', startIndex: 1, count: 100 } as const)
     await searchScimUsers(
-      explaining,
+      db,
       { tenant: tenant.tenantId, connectionId: tenant.connectionId },
       { filter, sort, page },
       'https://x',
       withGroups,
     )
+    return statements.flat()
   })
-  return plans
 }
 
 const groupId = (n: number): string => `00000000-0000-0000-0000-${String(n).padStart(12, '0')}`
 
 /** Rows that a scan took up, whether it kept them or not. */
-const readBy = (node: PlanNode): number =>
-  /Scan/.test(String(node['Node Type']))
-    ? (Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)) * Number(node['Actual Loops'])
-    : 0
+const readBy = (node: PlanNode): number => rowsRead([node], /./)
 
 test.each<[string, SearchWords]>([
   ['userName', { filter: 'userName eq "USER77@acme.example"' }],

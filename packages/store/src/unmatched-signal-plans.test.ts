@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { addSeconds, instant } from '@drawbridge/core/instant'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
+import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { manyUnmatchedSignals } from '@drawbridge/testkit/many-unmatched-signals'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Db, inTenant } from './transaction.js'
@@ -32,29 +33,13 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => fixture?.close())
 
-type PlanNode = { readonly Plans?: readonly PlanNode[]; readonly 'Node Type': string } & Readonly<Record<string, unknown>>
-const nodesOf = (node: PlanNode): readonly PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)]
-
 /** How many rows of its table the statements of `run` read. */
-async function readBy(tenant: ATenant, run: (db: Db) => Promise<unknown>): Promise<number> {
-  const plans: PlanNode[] = []
-  await inTenant(fixture.database, tenant.tenantId, async (db) => {
-    const explaining = {
-      query: async (text: string, parameters: readonly unknown[]) => {
-        await db.query('SAVEPOINT explained')
-        const { rows } = await db.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
-        await db.query('ROLLBACK TO SAVEPOINT explained')
-        plans.push(...nodesOf(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode))
-        return db.query(text, parameters)
-      },
-    }
-    await run(explaining as unknown as Db)
+const readBy = (tenant: ATenant, run: (db: Db) => Promise<unknown>): Promise<number> =>
+  inTenant(fixture.database, tenant.tenantId, async (within) => {
+    const { db, statements } = explaining(within)
+    await run(db)
+    return rowsRead(statements.flat(), /^unmatched_signals$/)
   })
-  const scans = plans.filter((node) => node['Relation Name'] === 'unmatched_signals' && node['Node Type'].includes('Scan'))
-  const rowsOf = (node: PlanNode) =>
-    (Number(node['Actual Rows']) + Number(node['Rows Removed by Filter'] ?? 0)) * Number(node['Actual Loops'])
-  return scans.reduce((sum, node) => sum + rowsOf(node), 0)
-}
 
 describe.each(['before anything is known of the table', 'after ANALYZE'])('%s', (when) => {
   test.each(stores)('where $store', async ({ store, deactivates, at, kept }) => {

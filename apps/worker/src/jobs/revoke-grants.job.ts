@@ -151,11 +151,11 @@ async function tell(deps: JobDeps, db: AcrossDb, { tenant, places, now }: Sweep,
     tenant,
     swept.filter(({ target }) => target === 'grant').map(({ targetId }) => targetId),
   )
-  const planned = swept.flatMap((each) => planRevocation(each, places, now).revocations)
-  for (const place of places) {
-    const { issuer, resources } = place
+  const issuers = places.map(({ issuer }) => issuer)
+  const planned = swept.flatMap((each) => planRevocation(each, issuers, now).revocations)
+  for (const { issuer, resources } of places) {
     const revocations = planned
-      .filter((one) => one.issuer === place)
+      .filter((one) => one.issuer === issuer)
       .map((one) => ({ ...one, eventId: one.eventId as DeprovisioningEventId }))
     await insertRevocations(
       db,
@@ -190,7 +190,7 @@ async function tell(deps: JobDeps, db: AcrossDb, { tenant, places, now }: Sweep,
  * @spec CAEP 1.0 §2, §3.1 session-revoked
  */
 function claimsOf(
-  { issuer: { issuer }, target, targetId, epoch, at }: PlannedRevocation<Place>,
+  { issuer, target, targetId, epoch, at }: PlannedRevocation<RevokingIssuer>,
   event: ToldEvent | undefined,
   grant: GrantNow | undefined,
 ): Readonly<Record<string, unknown>> {
