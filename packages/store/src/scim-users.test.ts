@@ -270,6 +270,43 @@ describe('with a declared link key, a subject who signed in before her SCIM user
     expect(await eventsOf(tenant)).toMatchObject([{ matched: true, source: 'scim' }])
   })
 
+  const say = (tenant: ATenant, id: string, said: Partial<ScimUserData>) =>
+    inTenant(fixture.database, tenant.tenantId, (db) =>
+      updateScimUser(db, { ...callerOf(tenant), link }, id, (user) => ok<ScimUserData>({ ...user, ...said })),
+    )
+
+  test('is not linked to whoever bore her name by mistake, nor taken away with him', async () => {
+    const tenant = await freshTenant()
+    await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')
+    const his = await created(tenant, { externalId: undefined })
+    await say(tenant, his.id, { userName: 'bob@acme.example' })
+    expect(await rows('SELECT 1 FROM subjects WHERE tenant_id = $1 AND scim_user_id IS NOT NULL', tenant)).toEqual([])
+    const hers = await created(tenant, { externalId: undefined })
+    await say(tenant, his.id, { active: false })
+    expect(await gone(tenant)).toEqual([])
+    await say(tenant, hers.id, { active: false })
+    expect(await gone(tenant)).toEqual(['upstream-1'])
+  })
+
+  test('is found by her stable id, though somebody else recorded the name', async () => {
+    const tenant = await freshTenant()
+    await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')
+    await signedInBefore(tenant, 'upstream-2', 'other@acme.example')
+    const { id } = await created(tenant, { externalId: undefined })
+    await say(tenant, id, { externalId: 'upstream-2' })
+    await say(tenant, id, { active: false })
+    expect(await gone(tenant)).toEqual(['upstream-2'])
+  })
+
+  test('is not linked by a change that is refused', async () => {
+    const tenant = await freshTenant()
+    await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')
+    const { id } = await created(tenant, { externalId: undefined })
+    await created(tenant, { userName: 'bob@acme.example', externalId: undefined })
+    expect(await say(tenant, id, { userName: 'bob@acme.example' })).toMatchObject({ ok: false })
+    expect(await rows('SELECT 1 FROM subjects WHERE tenant_id = $1 AND scim_user_id IS NOT NULL', tenant)).toEqual([])
+  })
+
   test('is not chosen among several: that is an alarm', async () => {
     const tenant = await freshTenant()
     await signedInBefore(tenant, 'upstream-1', 'ada@acme.example')

@@ -142,7 +142,6 @@ export async function updateScimUser<E>(
   if (before === undefined) return err({ kind: 'not_found' })
   const changed = change(before)
   if (!changed.ok) return err({ kind: 'refused', error: changed.error })
-  if (isRenamed(before, changed.value)) await linkUnderOldName(db, caller, before)
   const user = isSame(before, changed.value) ? before : await rewrite(db, caller, before, changed.value)
   if (user === undefined) return err({ kind: 'taken' })
   await linkSubject(db, caller, user)
@@ -167,7 +166,9 @@ async function rewrite(db: Db, caller: ScimCaller, before: ScimUser, data: ScimU
   // What she has already, nobody else has: changes of one connection queue.
   if (isRenamed(before, data) && (await isTaken(db, caller, data, before.id))) return undefined
   const { rows } = await db.query<ScimUserRow>(
-    `UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8
+    `UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8,
+       former_user_name = CASE WHEN user_name_key <> $4 THEN user_name ELSE former_user_name END,
+       former_external_id = CASE WHEN external_id IS DISTINCT FROM $5 THEN coalesce(external_id, former_external_id) ELSE former_external_id END
      WHERE tenant_id = $1 AND id = $2 RETURNING ${scimUserColumns}`,
     [
       caller.tenant,
@@ -222,7 +223,7 @@ async function linkSubject(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'
 }
 
 /**
- * Links, at deprovisioning and before a key is given up, the one subject who signed in before her SCIM user existed: by the declared key, in what she recorded at
+ * Links, at deprovisioning, the one subject who signed in before her SCIM user existed: by the declared key, in what she recorded at
  * her last login. Nobody is chosen among several: then nothing is linked, and the caller raises the alarm.
  */
 async function linkByRecordedKey(
@@ -237,11 +238,20 @@ async function linkByRecordedKey(
 }
 
 /**
- * The last moment in which whoever signed in before her SCIM user existed is known by a key that it is about to lose: a directory may take name and
- * access together (Entra renames whom it deletes).
+ * As `linkByRecordedKey`, and where nobody is found, by the key that the user had before: a directory may take name and access together, or one after the
+ * other (Entra renames whom it deletes). Not while somebody else bears that: then it is hers.
  */
-async function linkUnderOldName(db: Db, caller: ScimCaller, user: ScimUser): Promise<void> {
-  if ((await linkedSubjects(db, caller, user)).length === 0) await linkByRecordedKey(db, caller, user)
+async function linkLeaving(db: Db, caller: ScimCaller, user: ScimUser): Promise<'linked' | 'none' | 'ambiguous'> {
+  const found = await linkByRecordedKey(db, caller, user)
+  if (found !== 'none') return found
+  const { rows } = await db.query<{ userName: string; externalId: string | null }>(
+    `SELECT coalesce(former_user_name, user_name) AS "userName", coalesce(former_external_id, external_id) AS "externalId" FROM scim_users
+     WHERE tenant_id = $1 AND id = $2 AND (former_user_name IS NOT NULL OR former_external_id IS NOT NULL)`,
+    [caller.tenant, user.id],
+  )
+  if (!rows[0]) return 'none'
+  const former = { id: user.id, userName: rows[0].userName, externalId: rows[0].externalId ?? undefined }
+  return (await isTaken(db, caller, former, user.id)) ? 'none' : linkByRecordedKey(db, caller, former)
 }
 
 type Linked = { readonly id: SubjectId; readonly deactivated: boolean }
@@ -257,7 +267,7 @@ const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, '
 /** Saying it again is harmless: a subject who is deactivated already is not told twice, and an alarm is raised only for news. */
 async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, reason: string, isNews = true): Promise<void> {
   const known = await linkedSubjects(db, caller, user)
-  const found = known.length > 0 ? 'linked' : await linkByRecordedKey(db, caller, user)
+  const found = known.length > 0 ? 'linked' : await linkLeaving(db, caller, user)
   const subjects = known.length === 0 && found === 'linked' ? await linkedSubjects(db, caller, user) : known
   const event = { tenant: caller.tenant, source: 'scim', reason, now: caller.now, requestId: caller.requestId } as const
   if (subjects.length === 0 && isNews)
