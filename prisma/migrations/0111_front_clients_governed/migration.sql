@@ -72,6 +72,20 @@ BEGIN
   RETURN NEW;
 END
 $$;
+-- The registration that a copy at a tenant is of. No row while somebody holds it: what is only noted there waits for nobody, and nobody who changes or kills the
+-- client, and so holds the registration and wants its copies, is caught between them. The next note is as good.
+CREATE FUNCTION front_client_unless_held(copying clients) RETURNS tid LANGUAGE sql SET search_path = pg_catalog, public, pg_temp AS $$
+  SELECT c.ctid FROM clients AS c JOIN issuers AS front ON front.tenant_id = c.tenant_id AND front.id = c.issuer_id AND front.kind = 'front'
+    WHERE c.client_id = copying.client_id AND EXISTS (SELECT 1 FROM issuers AS member
+      WHERE member.tenant_id = copying.tenant_id AND member.id = copying.issuer_id AND member.kind = 'front_member')
+    FOR NO KEY UPDATE OF c SKIP LOCKED
+$$;
+CREATE OR REPLACE FUNCTION note_front_client_use() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  UPDATE clients SET last_used_at = greatest(last_used_at, NEW.last_used_at) WHERE ctid = (SELECT front_client_unless_held(NEW));
+  RETURN NULL;
+END
+$$;
 CREATE FUNCTION note_use_of_front_secret() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   UPDATE clients AS c SET
@@ -79,9 +93,7 @@ BEGIN
         WHEN NEW.second_secret_hash THEN greatest(c.secret_used_at, NEW.second_secret_used_at) ELSE c.secret_used_at END,
       second_secret_used_at = CASE c.second_secret_hash WHEN NEW.secret_hash THEN greatest(c.second_secret_used_at, NEW.secret_used_at)
         WHEN NEW.second_secret_hash THEN greatest(c.second_secret_used_at, NEW.second_secret_used_at) ELSE c.second_secret_used_at END
-    FROM issuers AS front, issuers AS member
-    WHERE front.kind = 'front' AND c.tenant_id = front.tenant_id AND c.issuer_id = front.id AND c.client_id = NEW.client_id
-      AND member.tenant_id = NEW.tenant_id AND member.id = NEW.issuer_id AND member.kind = 'front_member';
+    WHERE c.ctid = (SELECT front_client_unless_held(NEW));
   RETURN NULL;
 END
 $$;

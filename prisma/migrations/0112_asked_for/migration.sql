@@ -38,7 +38,8 @@ BEGIN
     FROM clients AS c JOIN issuers AS front ON front.tenant_id = c.tenant_id AND front.id = c.issuer_id AND front.kind = 'front'
       JOIN issuers AS member ON member.tenant_id = adopting AND member.kind = 'front_member'
       CROSS JOIN LATERAL jsonb_populate_record(NULL::clients, to_jsonb(c)
-        - ARRAY['registration_token_hash', 'approved_digests', 'approval_lost', 'last_used_at', 'asked_at', 'secret_used_at', 'second_secret_used_at']
+        - ARRAY['registration_token_hash', 'approved_digests', 'approval_lost', 'own_scope_ceiling', 'own_access_token_ttl_seconds', 'last_used_at', 'asked_at',
+          'secret_used_at', 'second_secret_used_at']
         || jsonb_build_object('tenant_id', member.tenant_id, 'issuer_id', member.id, 'pre_approved', false, 'epoch', 1, 'barrier_at', NULL,
           'version', nextval('clients_version_seq'), 'created_at', at)) AS made
     WHERE c.client_id = wanted AND c.kind IN ('dynamic', 'preregistered') AND c.blocked_at IS NULL AND c.unregistered_at IS NULL
@@ -51,9 +52,7 @@ $$;
 -- A registration at the front that waits at any tenant is not forgotten.
 CREATE FUNCTION note_front_client_asked() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-  UPDATE clients AS c SET asked_at = greatest(c.asked_at, NEW.asked_at) FROM issuers AS front, issuers AS member
-    WHERE front.kind = 'front' AND c.tenant_id = front.tenant_id AND c.issuer_id = front.id AND c.client_id = NEW.client_id
-      AND member.tenant_id = NEW.tenant_id AND member.id = NEW.issuer_id AND member.kind = 'front_member';
+  UPDATE clients SET asked_at = greatest(asked_at, NEW.asked_at) WHERE ctid = (SELECT front_client_unless_held(NEW));
   RETURN NULL;
 END
 $$;

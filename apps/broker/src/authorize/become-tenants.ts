@@ -69,7 +69,9 @@ async function clientAt(deps: BrokerDeps, tenant: ResolvedTenant, client: Client
 async function refuseAt({ deps, pending }: Flow, tenant: ResolvedTenant, client: Client): Promise<Answer | undefined> {
   const refusal = client.blockedAt === undefined ? findUnanswerable(pending, client) : { reason: 'client_blocked' as const }
   if (refusal) return refuseOnPage(refusal)
-  return whyNothingNew(tenant.clientRegistration, client) === 'not_approved' ? refuseUnapproved(deps, tenant, client) : undefined
+  const why = whyNothingNew(tenant.clientRegistration, client)
+  if (why === 'way_closed') return refuseOnPage({ reason: 'client_way_closed' })
+  return why && refuseUnapproved(deps, tenant, client)
 }
 
 /** Whoever registered at the front brought no statement that this tenant believes; its admin may vouch for the client instead. */

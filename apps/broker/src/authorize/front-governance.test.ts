@@ -1,8 +1,9 @@
 /** What the vendor says of a client at the front binds every tenant, whenever it is said; what a tenant says only takes away from it. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
-import { aFrontWorld, aSharedClient, basic, companyAt, type FrontWorld, type Place } from '@drawbridge/testkit/a-front'
+import { aFrontWorld, aSharedClient, basic, companyAt, type FrontWorld, type Place, rowsOf } from '@drawbridge/testkit/a-front'
 import { aVerifier } from '@drawbridge/testkit/a-grant'
 import { aWebRedirectUri } from '@drawbridge/testkit/a-login'
+import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 let now: Instant = instant(Date.now())
@@ -63,6 +64,24 @@ describe('a ceiling of scopes', () => {
     expect((await shownTo(here)).scopeCeiling).toEqual(['"nothing"'])
     expect((await world.refreshAt(here, open['refresh_token'] ?? '')).status).toBe(400)
     await expect(world.codeAt(here, wide)).rejects.toThrow('she came no further')
+  })
+
+  it('that the vendor had said before a tenant met the client is no word of that tenant: a wider one holds there, too', async () => {
+    const metadata = { clientId: 'late', name: 'Late', redirectUris: [aWebRedirectUri], tokenEndpointAuthMethod: 'none' }
+    expect((await world.call('POST', '/front-issuer/clients', metadata)).status).toBe(201)
+    const sayOfLate = (say: object) => world.call('PATCH', '/front-issuer/clients/late', say)
+    const lowered = { scopeCeiling: ['read'], accessTokenTtlSeconds: 100 }
+    expect((await sayOfLate(lowered)).body).toMatchObject(lowered)
+    await world.signIn(places[0], { client_id: 'late', scope: 'read' })
+    const shown = async () => (await world.call('GET', '/tenants/acme/front-clients/late')).body
+    expect(await shown()).toMatchObject(lowered)
+    for (const said of [
+      { scopeCeiling: ['write'], accessTokenTtlSeconds: 200 },
+      { scopeCeiling: [], accessTokenTtlSeconds: null },
+    ]) {
+      await sayOfLate(said)
+      expect(await shown()).toMatchObject(said)
+    }
   })
 
   it('is not lost by what else is said: a block, an approval', async () => {
@@ -141,4 +160,34 @@ it('a redirect URI that the vendor takes away is one at no tenant', async () => 
     expect([page.status, page.text.includes('redirect_uri_unregistered')]).toEqual([400, true])
   }
   await world.call('PATCH', `${path}/registration`, { redirectUris: [aWebRedirectUri] })
+})
+
+it('what a tenant notes of a client waits for nobody who is changing or killing it at the front, and is noted the next time', async () => {
+  const [here] = places
+  await world.tokensAt(here)
+  const slept = 'SELECT pg_sleep(0.6)'
+  const held = rowsOf(
+    world,
+    `${slept} FROM (SELECT FROM clients c JOIN issuers i ON i.id = c.issuer_id WHERE i.kind = 'front' AND c.client_id = $1 FOR UPDATE OF c) held`,
+    [aSharedClient],
+  )
+  const isHeld = () => rowsOf(world, "SELECT 1 FROM pg_stat_activity WHERE query LIKE $1 AND wait_event = 'PgSleep'", [`${slept}%`])
+  await expect.poll(isHeld, { interval: 10 }).toHaveLength(1)
+  const note = (at: string) =>
+    asOwner(
+      world.fixture.ownerUrl,
+      `BEGIN; SET LOCAL lock_timeout = '100ms';
+       UPDATE clients SET secret_used_at = '${at}' WHERE client_id = '${aSharedClient}' AND tenant_id = '${world.acme.tenantId}'; COMMIT`,
+    )
+  const ofVendor = () =>
+    rowsOf<{ at: Date }>(
+      world,
+      "SELECT secret_used_at AS at FROM clients c JOIN issuers i ON i.id = c.issuer_id WHERE i.kind = 'front' AND client_id = $1",
+      [aSharedClient],
+    )
+  await note('2100-01-01')
+  await held
+  expect((await ofVendor())[0]?.at?.getFullYear()).not.toBe(2100)
+  await note('2101-01-01')
+  expect((await ofVendor())[0]?.at.getUTCFullYear()).toBe(2101)
 })

@@ -73,6 +73,8 @@ const refuseRequest = (refusal: OAuthError): Answer => refuseAsJson({ ...oauthEr
 type Pushing = { readonly form: SingleValuedForm; readonly proof: ReadProof | undefined }
 
 async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, { form, proof }: Pushing): Promise<Acted<Answer>> {
+  const limited = limitOfClient(http, client, 'tenant_push')
+  if (limited) return ok(limited)
   const tenant = tenantOf(http)
   const parameters = judge(tenant, client, form)
   if (!parameters.ok) {
@@ -80,8 +82,6 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
     return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
   }
   const isProven = client.authMethod !== 'none'
-  const limited = limitOfClient(http, client, 'tenant_push')
-  if (limited) return ok(limited)
   const provenKey = verifyProof(proof)
   if (!provenKey.ok) return provenKey
   const bound = bindPush(parameters.value, provenKey.value)

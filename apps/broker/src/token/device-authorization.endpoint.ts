@@ -1,7 +1,6 @@
 /** POST /device_authorization: a device that has no browser asks for access, and gets a code for itself and one for a person. */
 import { addSeconds } from '@drawbridge/core/instant'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
-import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import {
   acceptDeviceRequest,
   type DeviceAuthorizationRequest,
@@ -21,6 +20,7 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import { type Acted, asProvenClient, callerOf, ifUnchanged } from '../clients/as-proven-client.js'
 import { readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
+import { findShut } from '../clients/find-shut.js'
 import { noteClientAsked } from '../clients/note-client-asked.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
@@ -63,9 +63,9 @@ async function answerDevice(deps: BrokerDeps, asking: Asking): Promise<Acted<Ans
   const tenant = tenantOf(http)
   const limited = limitOfClient(http, client)
   if (limited) return ok(limited)
-  const why = whyNothingNew(tenant.clientRegistration, client)
-  if (why === 'not_approved') await noteClientAsked(deps, client)
-  if (why !== undefined) return ifUnchanged(deps, client, err({ reason: `registration_${why}` }))
+  const shut = findShut(tenant, client)
+  if (shut?.reason === 'registration_not_approved') await noteClientAsked(deps, client)
+  if (shut) return ifUnchanged(deps, client, err(shut))
   const accepted = acceptDeviceRequest(client, form, { resources: tenant.resources, told: scopesTold(tenant.toldOfPeople) })
   if (!accepted.ok) return ifUnchanged(deps, client, ok(refuse(accepted.error)))
   for (let draw = 0; draw < mostDraws; draw += 1) {

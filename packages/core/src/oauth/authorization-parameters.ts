@@ -14,7 +14,7 @@ export const authorizationParameters = [
 ] as const
 export type AuthorizationParameter = (typeof authorizationParameters)[number]
 
-/** Each at most once, without a prototype: the HTTP form, of which nothing is read but what is named above. */
+/** Each at most once, without a prototype: the HTTP form, of which nothing is read but what is named above; `request_uri` and `request` are looked at before it. */
 export type AuthorizationParameters = Readonly<Partial<Record<AuthorizationParameter, string>>>
 
 export const isAuthorizationParameter = (name: string): name is AuthorizationParameter =>

@@ -22,7 +22,7 @@ export const registrationLimits = {
   dynamicClientStaysSeconds: hour,
   /** A client that never got a token goes after this; it was registered and forgotten. */
   unusedClientSeconds: day,
-  /** One that asked in vain, for want of an approval, waits so long for an admin, and is listed so long. */
+  /** One that asked in vain, for want of an approval, waits so long for an admin, and is listed so long; where there is no room it goes like any other. */
   askedClientSeconds: 30 * day,
   /** One that got no token for so long goes, if nothing that it was granted is left. */
   idleClientSeconds: 90 * day,

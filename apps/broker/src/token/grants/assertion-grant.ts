@@ -11,7 +11,6 @@ import { identityFromJson, identityToJson } from '@drawbridge/core/identity/iden
 import type { NormalizedIdentity } from '@drawbridge/core/identity/normalized-identity'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
-import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import { whyDeniedInAbsence } from '@drawbridge/core/oauth/denied-in-absence'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import type { PolicyDecision } from '@drawbridge/core/policy/decision'
@@ -26,6 +25,7 @@ import { addressesOf, admit, type Identified } from '../../admission/admit.js'
 import { claimSourcesOf } from '../../admission/claim-sources.js'
 import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
+import { findShut } from '../../clients/find-shut.js'
 import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
 import { auditRefusal } from '../audit-refusal.js'
@@ -97,8 +97,8 @@ export function checkBringer(
   { publicClients }: { readonly publicClients: boolean },
 ): Result<undefined, Refused> {
   if (client.authMethod === 'none' && !publicClients) return err({ reason: 'assertion_client_public' })
-  const why = whyNothingNew(tenant.clientRegistration, client)
-  return why === undefined ? ok(undefined) : err({ reason: `registration_${why}` })
+  const shut = findShut(tenant, client)
+  return shut ? err(shut) : ok(undefined)
 }
 
 /** Where its people are: at the trust itself, or at a login connection. */

@@ -1,7 +1,6 @@
 /** Grant type client_credentials: a client that an admin registered acts in its own name. One statement, one access token. */
 import { addSeconds } from '@drawbridge/core/instant'
 import { decideOwnAccess } from '@drawbridge/core/oauth/client-credentials'
-import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import type { ClientCredentialsRequest } from '@drawbridge/core/oauth/token-request'
 import { err, ok } from '@drawbridge/core/result'
 import type { GrantId } from '@drawbridge/core/tenant/ids'
@@ -10,6 +9,7 @@ import { openClientGrant } from '@drawbridge/store/client-grants'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
+import { findShut } from '../../clients/find-shut.js'
 import type { Exchange } from '../exchange.js'
 import { issueTokens } from '../issue-tokens.js'
 
@@ -28,8 +28,8 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
     if (missing) return ifUnchanged(deps, client, err(missing))
     const resource = tenant.resource(request.resource)
     if (!resource) return ifUnchanged(deps, client, err({ reason: 'resource_not_of_grant' }))
-    const why = whyNothingNew(tenant.clientRegistration, client)
-    if (why !== undefined) return ifUnchanged(deps, client, err({ reason: `registration_${why}` }))
+    const shut = findShut(tenant, client)
+    if (shut) return ifUnchanged(deps, client, err(shut))
     const { address, country } = http
     const asked = { scopes: request.scopes, resource, policy: tenant.policy, address, country, onUnclear: countUnclear(deps) }
     const access = decideOwnAccess(client, asked, now)

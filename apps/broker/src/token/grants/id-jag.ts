@@ -9,7 +9,6 @@ import { withDirectory } from '@drawbridge/core/identity/directory-claims'
 import { withVerifiedAddress } from '@drawbridge/core/identity/email-address'
 import { identityFromJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant, toSeconds } from '@drawbridge/core/instant'
-import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import {
   buildIdJagClaims,
   findIdJagPermission,
@@ -37,6 +36,7 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import { claimSourcesOf } from '../../admission/claim-sources.js'
 import { callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
+import { findShut } from '../../clients/find-shut.js'
 import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
@@ -79,8 +79,8 @@ export const exchangeForIdJag: Exchange<IdJagRequest> = async (deps, known, requ
 function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: IdJagRequest): Result<Asked, Refused> {
   const { tenant, client } = context
   if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
-  const why = whyNothingNew(tenant.clientRegistration, client)
-  if (why !== undefined) return err({ reason: `registration_${why}` })
+  const shut = findShut(tenant, client)
+  if (shut) return err(shut)
   const missing = findMissingProof(context, tenant)
   if (missing) return err(missing as Refused)
   const { audience, resource } = request

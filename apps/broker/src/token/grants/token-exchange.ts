@@ -8,7 +8,6 @@
  * The key of a token that is bound to one is not proved here: it is the key of the person's client, and who exchanges the token is the resource
  * server that it was sent to. That one proves itself, and gets a token that is bound to a key of its own, so that the binding is never taken away.
  */
-import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import { type ExchangePermission, findPermission } from '@drawbridge/core/oauth/exchange-permission'
 import type { TokenErrorReason } from '@drawbridge/core/oauth/token-error'
 import {
@@ -30,6 +29,7 @@ import { onHotPath } from '@drawbridge/store/transaction'
 import { claimSourcesOf } from '../../admission/claim-sources.js'
 import { type Acted, callerOf, ifUnchanged } from '../../clients/as-proven-client.js'
 import { findMissingProof } from '../../clients/dpop.js'
+import { findShut } from '../../clients/find-shut.js'
 import type { BrokerDeps } from '../../deps.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
 import { auditRefusal } from '../audit-refusal.js'
@@ -95,8 +95,8 @@ const settle = (deps: BrokerDeps, { tenant, http, now }: ExchangeContext, grant:
 function judgeRequest(deps: BrokerDeps, context: ExchangeContext, request: ExchangeRequest): Result<Asked, Refusal> {
   const { tenant, client, now } = context
   if (client.authMethod === 'none') return err({ reason: 'exchange_client_public' })
-  const why = whyNothingNew(tenant.clientRegistration, client)
-  if (why !== undefined) return err({ reason: `registration_${why}` })
+  const shut = findShut(tenant, client)
+  if (shut) return err(shut)
   const missing = findMissingProof(context, tenant)
   if (missing) return err(missing as Refused)
   const read = readAccessToken(deps, tenant, request.subjectToken)
