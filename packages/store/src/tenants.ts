@@ -165,8 +165,10 @@ export async function markIdJagIssuing(db: Db, tenant: TenantId, chosen: unknown
   await db.query('UPDATE tenants SET id_jag_issuing = $2 WHERE id = $1', [tenant, JSON.stringify(chosen)])
 }
 
-export async function findIdJagIssuing(db: Db, tenant: TenantId): Promise<unknown> {
-  const { rows } = await db.query<{ id_jag_issuing: unknown }>('SELECT id_jag_issuing FROM tenants WHERE id = $1', [tenant])
+/** `held`: until the transaction ends nobody else changes it. */
+export async function findIdJagIssuing(db: Db, tenant: TenantId, held?: 'held'): Promise<unknown> {
+  const text = `SELECT id_jag_issuing FROM tenants WHERE id = $1 ${held === undefined ? '' : 'FOR NO KEY UPDATE'}`
+  const { rows } = await db.query<{ id_jag_issuing: unknown }>(text, [tenant])
   return rows[0]?.id_jag_issuing ?? undefined
 }
 

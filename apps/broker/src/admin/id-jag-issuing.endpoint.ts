@@ -9,11 +9,13 @@ import { tenantOf } from '../http/endpoint.js'
 import { isOwnAddress } from '../http/own-address.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
 import { keyChangeOf } from './key-change.js'
+import { ifRevision, revision, revisionOf } from './permissions-revision.js'
 import { refuseAdmin } from './refuse-admin.js'
 
 const tag = 'Assertion trusts'
 const path = '/tenants/:tenant/id-jag-issuing'
 const answer = idJagIssuingShape.extend({
+  revision,
   issuer: z.url().describe('Who issues them: what those servers have to trust; its metadata names its keys'),
 })
 
@@ -27,7 +29,7 @@ const read = adminEndpoint({
   run: async (http, deps) => {
     const { id, issuer } = tenantOf(http)
     const { permissions } = idJagIssuingFromJson(await inTenant(deps.database, id, (db) => findIdJagIssuing(db, id)))
-    return json({ permissions, issuer: idJagIssuerOf(issuer.url) })
+    return json({ permissions, revision: revisionOf(permissions), issuer: idJagIssuerOf(issuer.url) })
   },
 })
 
@@ -37,20 +39,25 @@ const choose = adminEndpoint({
   tag,
   summary: 'Choose which clients may have ID-JAGs for which authorization servers of others; none of this installation',
   permission: 'impersonate',
-  body: idJagIssuingShape,
+  body: idJagIssuingShape.extend({ ifRevision }),
   answer,
-  refuses: ['trust_loops'],
+  refuses: ['trust_loops', 'permissions_moved'],
   run: async (http, deps) => {
     const { id, issuer, ...tenant } = tenantOf(http)
-    const { permissions } = http.parsed
+    const { ifRevision: read, ...chosen } = http.parsed
+    const { permissions } = idJagIssuingFromJson(chosen)
     if (permissions.some(({ audience }) => isOwnAddress(deps, audience))) return refuseAdmin('trust_loops')
     const { tenant: owner, ...change } = keyChangeOf(deps, { id, issuer, ...tenant })
-    await inTenant(deps.database, owner, async (db) => {
+    const isChosen = await inTenant(deps.database, owner, async (db) => {
+      const before = idJagIssuingFromJson(await findIdJagIssuing(db, owner, 'held'))
+      if (read !== undefined && read !== revisionOf(before.permissions)) return false
       if (permissions.length > 0) await ensureSigningKeys(db, owner, { ...change, purpose: 'id_jag' })
-      await markIdJagIssuing(db, owner, http.parsed)
+      await markIdJagIssuing(db, owner, chosen)
       await audit(db, owner, http, deps, { kind: 'tenant.id_jag_issuing_changed', detail: { permissions } })
+      return true
     })
-    return json({ permissions, issuer: idJagIssuerOf(issuer.url) })
+    if (!isChosen) return refuseAdmin('permissions_moved')
+    return json({ permissions, revision: revisionOf(permissions), issuer: idJagIssuerOf(issuer.url) })
   },
 })
 

@@ -7,10 +7,12 @@ import { z } from 'zod'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
+import { ifRevision, revision, revisionOf } from './permissions-revision.js'
 import { refuseAdmin } from './refuse-admin.js'
 
 const tag = 'Clients'
 const path = '/tenants/:tenant/token-exchange'
+const answer = tokenExchangeShape.extend({ revision })
 
 const read = adminEndpoint({
   method: 'GET',
@@ -18,10 +20,11 @@ const read = adminEndpoint({
   tag,
   summary: 'Read which clients may exchange whose tokens for which resource',
   permission: 'configuration:read',
-  answer: tokenExchangeShape,
+  answer,
   run: async (http, deps) => {
     const { id } = tenantOf(http)
-    return json(tokenExchangeFromJson(await inTenant(deps.database, id, (db) => findTokenExchange(db, id))))
+    const { permissions } = tokenExchangeFromJson(await inTenant(deps.database, id, (db) => findTokenExchange(db, id)))
+    return json({ permissions, revision: revisionOf(permissions) })
   },
 })
 
@@ -40,24 +43,27 @@ const choose = adminEndpoint({
   tag,
   summary: 'Choose which clients may exchange whose tokens for which resource; what was issued by a permission that is gone or less ends',
   permission: 'configuration:write',
-  body: tokenExchangeShape,
-  answer: tokenExchangeShape.extend({ grantsEnded: z.int().describe('Of permissions that are gone, or allow less') }),
-  refuses: ['reference_unknown'],
+  body: tokenExchangeShape.extend({ ifRevision }),
+  answer: answer.extend({ grantsEnded: z.int().describe('Of permissions that are gone, or allow less') }),
+  refuses: ['reference_unknown', 'permissions_moved'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const { permissions } = http.parsed
+    const { ifRevision: read, ...chosen } = http.parsed
+    const { permissions } = tokenExchangeFromJson(chosen)
     const known = new Set<string>(tenant.resources.map(({ identifier }) => identifier))
     if (!permissions.every(({ from, to }) => known.has(from) && known.has(to))) return refuseAdmin('reference_unknown')
     const grantsEnded = await inTenant(deps.database, tenant.id, async (db) => {
       await holdExchanges(db, tenant.id)
       const before = tokenExchangeFromJson(await findTokenExchange(db, tenant.id))
-      await markTokenExchange(db, tenant.id, http.parsed)
-      const lost = lostOf(before.permissions, tokenExchangeFromJson(http.parsed).permissions)
+      if (read !== undefined && read !== revisionOf(before.permissions)) return undefined
+      await markTokenExchange(db, tenant.id, chosen)
+      const lost = lostOf(before.permissions, permissions)
       const ended = await endExchangedGrants(db, tenant.id, { lost, now: deps.clock.now(), requestId: http.requestId })
       await audit(db, tenant.id, http, deps, { kind: 'tenant.token_exchange_changed', detail: { permissions, grantsEnded: ended } })
       return ended
     })
-    return json({ permissions, grantsEnded })
+    if (grantsEnded === undefined) return refuseAdmin('permissions_moved')
+    return json({ permissions, revision: revisionOf(permissions), grantsEnded })
   },
 })
 

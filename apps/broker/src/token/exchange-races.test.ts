@@ -30,6 +30,10 @@ afterAll(async () => {
   await acme.at.close()
 })
 
+const aWord = () => ({
+  ...{ client: 'gateway', audience: 'https://as.example', resource: 'https://there.example/mcp' },
+  scopes: [{ name: 'read', tier: 'read' }],
+})
 const asRacing = (token: string) => acme.exchange(acme.gateway, token, {}, {}, racing.url)
 const opened = () =>
   acme.owner(
@@ -163,7 +167,8 @@ describe('a permission that is taken away', () => {
 
   it('is read as it was written, and names resources that are there', async () => {
     await put({ ...permission, ofClients: ['hers'] })
-    expect((await call('GET', '/tenants/acme/token-exchange')).body).toEqual({ permissions: [{ ...permission, ofClients: ['hers'] }] })
+    const { body } = await call('GET', '/tenants/acme/token-exchange')
+    expect(body).toEqual({ permissions: [{ ...permission, ofClients: ['hers'] }], revision: expect.any(String) })
     const unknown = await call('PUT', '/tenants/acme/token-exchange', {
       permissions: [{ ...permission, to: 'https://nobody.example/mcp' }],
     })
@@ -175,6 +180,22 @@ describe('a permission that is taken away', () => {
     )
     expect(line).toMatchObject({ detail: { permissions: [{ client: 'gateway' }], grantsEnded: expect.any(Number) } })
   })
+
+  it.each(['token-exchange', 'id-jag-issuing'])(
+    'does not come back by somebody who read it before it was taken away: %s',
+    async (which) => {
+      const path = `/tenants/acme/${which}`
+      const { body: read } = await call('GET', path)
+      const taken = await call('PUT', path, { permissions: [], ifRevision: read.revision })
+      expect([taken.status, taken.body.permissions]).toEqual([200, []])
+      const changed = which === 'token-exchange' ? [permission] : [aWord()]
+      const first = await call('PUT', path, { permissions: changed, ifRevision: taken.body.revision })
+      expect(first.status).toBe(200)
+      const late = await call('PUT', path, { permissions: [], ifRevision: taken.body.revision })
+      expect([late.status, late.body.type]).toEqual([409, 'urn:drawbridge:error:permissions_moved'])
+      expect((await call('GET', path)).body).toMatchObject({ permissions: changed, revision: first.body.revision })
+    },
+  )
 
   it('waits for what is being opened by it, and then ends that, too', async () => {
     const { access_token: token } = await acme.signIn()

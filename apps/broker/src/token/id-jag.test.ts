@@ -292,6 +292,7 @@ describe('the issuer of ID-JAGs', () => {
   it('is told with what is allowed, and what cannot be read allows nothing', async () => {
     expect((await jag.call('GET', '/tenants/acme/id-jag-issuing')).body).toEqual({
       permissions: [jag.permission()],
+      revision: expect.any(String),
       issuer: `${acme.at.issuer}/id-jag`,
     })
     const { refresh_token: token } = await jag.signIn()

@@ -132,8 +132,8 @@ function valueOf<T>(result: Result<T, Refused>): T {
 
 /** What the broker says beside them is no part of a file. */
 const permissionsOf = (result: Result<unknown, Refused>) => {
-  const { permissions } = valueOf(result) as { readonly permissions: unknown }
-  return { permissions }
+  const { permissions, revision } = valueOf(result) as { readonly permissions: unknown; readonly revision: unknown }
+  return { permissions, revision }
 }
 
 async function fetchConnections(client: AdminClient, at: string): Promise<Result<readonly LiveConnection[], Refused>> {

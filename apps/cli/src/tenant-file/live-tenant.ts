@@ -73,6 +73,8 @@ export type LiveClient = {
 export type LiveExchange = z.input<typeof tokenExchangeShape>['permissions'][number]
 export type LiveIdJagPermission = z.input<typeof idJagIssuingShape>['permissions'][number]
 export type Permissions<Permission> = { readonly permissions: readonly Permission[] }
+/** `revision`: of what was read, so that nothing comes back that somebody takes away meanwhile; a tenant that is not there yet has none. */
+export type LivePermissions<Permission> = Permissions<Permission> & { readonly revision?: string | undefined }
 export type LiveContact = { readonly id: string; readonly name: string; readonly email: string }
 export type LiveWebhook = {
   readonly id: string
@@ -111,6 +113,6 @@ export type LiveTenant = {
   /** Its own, and the vendor's that are shared with it. */
   readonly resources: readonly LiveResource[]
   readonly clients: readonly LiveClient[]
-  readonly tokenExchange: Permissions<LiveExchange>
-  readonly idJagIssuing: Permissions<LiveIdJagPermission>
+  readonly tokenExchange: LivePermissions<LiveExchange>
+  readonly idJagIssuing: LivePermissions<LiveIdJagPermission>
 }

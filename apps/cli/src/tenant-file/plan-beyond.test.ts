@@ -11,7 +11,7 @@ const entra = aLiveConnection()
 const ofEntra = aLiveTrust({ configuration: { ...aLiveTrust().configuration, peopleOf: { connection: entra.id, key: 'oid' } } })
 const live = aLiveTenant({
   assertionTrusts: [ofEntra],
-  tokenExchange: { permissions: [aLiveExchange()] },
+  tokenExchange: { permissions: [aLiveExchange()], revision: 'as-read' },
   idJagIssuing: { permissions: [aLiveWord()] },
 })
 const file = tenantShape.parse(declareTenant(live))
@@ -106,7 +106,7 @@ test('what the file does not name is told, and written again beside what is new'
     'exchange by gateway from https://documents.example/mcp to https://behind.example/mcp is not in the file',
   ])
   const [step] = planned.changes[0]?.steps ?? []
-  expect(step).toMatchObject({ body: { permissions: [{ client: 'other' }, { client: 'gateway' }] } })
+  expect(step).toMatchObject({ body: { permissions: [{ client: 'other' }, { client: 'gateway' }], ifRevision: 'as-read' } })
 })
 
 test('a killed trust stays so, which is told', () => {

@@ -5,7 +5,7 @@
 import { keyOf as exchangeKey } from '@drawbridge/core/oauth/exchange-permission'
 import { keyOf as idJagKey } from '@drawbridge/core/oauth/id-jag-issuing'
 import { differencesOf, isSame } from './differences.js'
-import type { LiveExchange, LiveIdJagPermission, Permissions } from './live-tenant.js'
+import type { LiveExchange, LiveIdJagPermission, LivePermissions, Permissions } from './live-tenant.js'
 import type { Compared, Planned, Step } from './plan-change.js'
 
 export const planPermissions = ({ file, live, options }: Compared): readonly Planned[] => [
@@ -29,7 +29,7 @@ type Rules<Permission> = {
 
 function planEach<Permission>(
   wanted: Permissions<Permission> | undefined,
-  live: Permissions<Permission>,
+  live: LivePermissions<Permission>,
   { what, path, prune, keyOf, tell }: Rules<Permission>,
 ): Planned {
   if (wanted === undefined) return { changes: [] }
@@ -41,7 +41,7 @@ function planEach<Permission>(
   const [before, after] = [byName(live.permissions), byName(kept)]
   if (isSame(before, after)) return { changes: [], leftAlone }
   // They are written whole, so what goes and what comes is one change.
-  const steps: readonly Step[] = [{ kind: 'call', method: 'PUT', path: [path], body: { permissions: kept } }]
+  const steps: readonly Step[] = [{ kind: 'call', method: 'PUT', path: [path], body: { permissions: kept, ifRevision: live.revision } }]
   const differences = differencesOf(before, after)
   if (prune && surplus.length > 0)
     return { changes: [], pruned: [{ does: 'take away', what: `${what}: ${surplus.map(tell).join(', ')}`, differences, steps }] }
