@@ -56,4 +56,11 @@ export const clientErrors = {
     title: 'Another picture',
     say: 'what is at the address of the logo is not the picture with that digest: look at it again, then approve what you have seen',
   },
+  permissions_moved: {
+    code: 'conflict',
+    status: 409,
+    spec: 'RFC 9110 §15.5.10',
+    title: 'Permissions moved',
+    say: 'the permissions are no longer those that were read: somebody changed them; read them again',
+  },
 } as const

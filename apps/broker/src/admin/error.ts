@@ -278,13 +278,6 @@ export const adminErrors = {
     title: 'Connection moved',
     say: 'the connection is no longer the one that was read: somebody changed it, or its metadata did; read it again',
   },
-  permissions_moved: {
-    code: 'conflict',
-    status: 409,
-    spec: 'RFC 9110 §15.5.10',
-    title: 'Permissions moved',
-    say: 'the permissions are no longer those that were read: somebody changed them; read them again',
-  },
   metadata_moved: {
     code: 'conflict',
     status: 409,
