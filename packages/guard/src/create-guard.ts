@@ -10,7 +10,7 @@ import { createReceiver, type Receiver } from './receive-notices.js'
 import { err, type GuardRefusal, ok, type Result } from './refusal.js'
 import { buildResourceMetadata, type ResourceMetadata, resourceMetadataPaths, resourceMetadataUrl } from './resource-metadata.js'
 import { missingScopes, type ScopeImplications, type ToolScopes } from './tool-scopes.js'
-import { type IssuerOptions, type TrustedIssuer, trustIssuer } from './trusted-issuer.js'
+import { forgetKeys, type IssuerOptions, type TrustedIssuer, trustIssuer } from './trusted-issuer.js'
 import { type VerifiedToken, verifyAccessToken } from './verify-access-token.js'
 import { watchClock } from './watched-clock.js'
 
@@ -97,7 +97,10 @@ export type Guard = {
 /** Longer than a long-poll (25 s) and its retry; within it a silent guard still trusts what it knows. */
 export const defaultDeafAfterSeconds = 60
 export const leastDeafAfterSeconds = 35
-/** The issuer waits 120 s for a silent guard and then counts it as deaf, and whoever has ended as dead here. So long after the beginning of its last poll, which takes 35 s at most, it must be. */
+/**
+ * The issuer waits 155 s for a silent guard and then counts it as deaf, and whoever has ended as dead here. So long after the beginning of its last poll it
+ * must be: the poll takes 35 s at most, and the clock may be set back by 30 s without a word (`mostStepBackSeconds`).
+ */
 export const mostDeafAfterSeconds = 85
 /** Twice the longest access token by the tier table. Barriers are kept this long, and tokens that live longer are refused. */
 export const defaultMaxTokenLifeSeconds = 3600
@@ -118,6 +121,8 @@ export function createGuard(options: GuardOptions): Guard {
   const { issuers, receiving } = settings
   const receivers = new Map([...issuers.values()].map((issuer) => [issuer.issuer, createReceiver({ ...receiving, issuer })]))
   settings.clock.onWentBack(() => {
+    // The keys first: what the new stream tells is verified with them.
+    for (const issuer of issuers.values()) forgetKeys(issuer)
     for (const receiver of receivers.values()) receiver.startAnew()
   })
   const baseScopes = options.baseScopes ?? []
@@ -231,11 +236,14 @@ function useUp(
   proof: ReadProof | undefined,
 ): Result<VerifiedToken, GuardRefusal> {
   if (proof === undefined || verified.keyThumbprint === undefined) return ok(verified)
-  switch (proofs.believeOnce({ thumbprint: verified.keyThumbprint, id: proof.id }, nowSeconds())) {
+  const { id, issuedAtSeconds } = proof
+  switch (proofs.believeOnce({ thumbprint: verified.keyThumbprint, id, issuedAtSeconds }, nowSeconds())) {
     case 'believed':
       return ok(verified)
     case 'replayed':
       return err('proof_replayed')
+    case 'too_old':
+      return err('proof_not_of_now')
     case 'full':
       return err('proofs_exhausted')
   }
@@ -244,9 +252,11 @@ function useUp(
 /** Fails closed: what is not known to be fresh is refused, or asked about where the owner chose so. */
 async function checkHearing(guarding: Guarding, token: string, verified: VerifiedToken): Promise<Result<VerifiedToken, GuardRefusal>> {
   const { receivers, issuers, nowSeconds, deafAfterSeconds, fetchLike, options } = guarding
+  // The clock first: it may have gone back since the beginning, and then nothing was heard.
+  const now = nowSeconds()
   const heardAt = receivers.get(verified.issuer)?.heardAtSeconds(verified.tenant)
   if (heardAt === undefined) return err('not_ready')
-  if (nowSeconds() - heardAt <= deafAfterSeconds) return ok(verified)
+  if (now - heardAt < deafAfterSeconds) return ok(verified)
   if (options.onDeaf === 'refuse') return err('deaf')
   const live = await introspect(fetchLike, issuers.get(verified.issuer) as TrustedIssuer, token)
   if (live.ok && live.value.keyThumbprint !== verified.keyThumbprint) return err('token_inactive')

@@ -27,6 +27,8 @@ export type ReadProof = {
   /** The public members alone. */
   readonly jwk: JWK
   readonly id: string
+  /** By the clock of whoever made it. */
+  readonly issuedAtSeconds: number
 }
 
 export type ExpectedOfProof = {
@@ -59,7 +61,7 @@ export function readProof(proof: string, expected: ExpectedOfProof): Result<Read
   const age = expected.nowSeconds - iat
   if (age >= proofOldestSeconds || age < -proofAheadSeconds) return err('proof_not_of_now')
   if (ath !== hashOf(expected.token)) return err('proof_of_other_token')
-  return ok({ proof, ...key, id: jti })
+  return ok({ proof, ...key, id: jti, issuedAtSeconds: iat })
 }
 
 type Members = Readonly<Record<string, unknown>>

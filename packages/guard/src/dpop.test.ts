@@ -196,6 +196,27 @@ describe('a proof', () => {
     expect(await reason(guard, { token, proof })).toBe('proof_not_of_now')
   })
 
+  it.each([
+    { after: 150, back: 30 },
+    { after: 180, back: 31 },
+    { after: 180, back: 600 },
+  ])('is not believed again by a clock that goes back by $back s, $after s after it was used', async ({ after, back }) => {
+    const guard = await aGuard()
+    const token = await aBoundToken({ iat: seconds() - 600 })
+    const proof = await prove(token, { claims: { iat: seconds() + 30 } })
+    expect(await reason(guard, { token, proof })).toBe('let through')
+    await later(after * 1000)
+    expect(await reason(guard, { token, proof: await prove(token) })).toBe('let through')
+    nowMs -= back * 1000
+    expect(await reason(guard, { token, proof })).not.toBe('let through')
+    await eventually(() => guard.isReady())
+    for (const passing of [0, 60, 60, 60, 60, 60, 60, 60, 60, 60]) {
+      await later(passing * 1000)
+      expect(await reason(guard, { token, proof })).toMatch(/^proof_(replayed|not_of_now)$/)
+    }
+    expect(await reason(guard, { token, proof: await prove(token) })).toBe('let through')
+  })
+
   it('is used up only by what is let through: not by a token that is dead', async () => {
     const guard = await aGuard()
     const [dead, alive] = [await aBoundToken({ exp: seconds() }), await aBoundToken()]
@@ -211,7 +232,7 @@ describe('a proof', () => {
       expect(await reason(guard, { token, proof: await prove(token) })).toBe(told)
     expect(await challengeOf(guard, { token, proof: await prove(token) })).toEqual({ status: 503, challenge: undefined })
     expect(await reason(guard, { token: await issuer.signToken(), scheme: 'Bearer' })).toBe('let through')
-    await later(150_000)
+    await later(180_000)
     const another = await aBoundToken()
     expect(await reason(guard, { token: another, proof: await prove(another) })).toBe('let through')
   })

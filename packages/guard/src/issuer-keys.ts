@@ -2,7 +2,7 @@
 import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
 import { onlyUsableKeys } from './usable-keys.js'
 
-/** How long cached keys are believed: a compromised key leaves every guard within this time, even one that hears no notices. */
+/** How long cached keys are believed: a compromised key leaves every guard within this time, even one that hears no notices, or 30 s later where its clock was set back by so little. */
 export const keysMaxAgeSeconds = 300
 /** After an unknown key id, the next fetch waits this long, so that forged ids cannot make the guard hammer its issuer. */
 export const keysCooldownSeconds = 10
@@ -17,17 +17,21 @@ export type IssuerKeys = {
    * the set anew, where the cached one still has such a key; it rejects when the issuer cannot be reached, and they stay condemned.
    */
   condemn(kids: readonly string[]): Promise<void>
+  /** The next message is verified with keys that are fetched anew, or not at all. What is condemned stays so. */
+  forget(): void
 }
 
 export function createIssuerKeys(url: string, fetchLike: typeof fetch): IssuerKeys {
-  const remote = createRemoteJWKSet(new URL(url), {
-    cacheMaxAge: keysMaxAgeSeconds * 1000,
-    cooldownDuration: keysCooldownSeconds * 1000,
-    [customFetch]: async (address, init) => usable(await fetchLike(address, init)),
-  })
+  const createRemote = () =>
+    createRemoteJWKSet(new URL(url), {
+      cacheMaxAge: keysMaxAgeSeconds * 1000,
+      cooldownDuration: keysCooldownSeconds * 1000,
+      [customFetch]: async (address, init) => usable(await fetchLike(address, init)),
+    })
+  let remote = createRemote()
   const condemned = new Set<string>()
   return {
-    find: remote,
+    find: (header, token) => remote(header, token),
     isCondemned: (kid) => condemned.has(kid),
     condemn: (kids) => {
       const news = kids.filter((kid) => !condemned.has(kid))
@@ -35,6 +39,10 @@ export function createIssuerKeys(url: string, fetchLike: typeof fetch): IssuerKe
       forgetOldest(condemned)
       const isCached = remote.jwks()?.keys.some(({ kid }) => kid !== undefined && news.includes(kid)) ?? false
       return isCached ? remote.reload() : Promise.resolve()
+    },
+    // Not `reload`: where that fails, `jose` goes on believing the old set by the old time, and asks for no unknown key.
+    forget: () => {
+      remote = createRemote()
     },
   }
 }

@@ -228,13 +228,15 @@ async function poll(hearing: Hearing, stream: Stream): Promise<Trouble | undefin
   const body = { streamId: stream.id, maxEvents: maxNoticesPerPoll, returnImmediately: false, ack: stream.acks, setErrs: stream.errors }
   const answer = await post(hearing, { path: '/ssf/poll', body, timeoutSeconds: pollTimeoutSeconds })
   if ('trouble' in answer) return answer as Trouble
+  // Before the notices are verified, which may take a fetch of keys: what came meanwhile was not heard.
+  const answeredAt = hearing.deps.nowSeconds()
   stream.acks = []
   const sets = answer['sets'] ?? {}
   if (typeof sets !== 'object' || sets === null) return { trouble: 'the poll answer is malformed' }
   await take(hearing, stream, sets as Record<string, unknown>)
   if (Object.keys(stream.errors).length === 0) {
     const late = answer['moreAvailable'] === true ? parseLateTenants(answer['lateTenants']) : []
-    if (late !== undefined) noteHeard(hearing, { atSeconds: hearing.deps.nowSeconds(), but: late })
+    if (late !== undefined) noteHeard(hearing, { atSeconds: answeredAt, but: late })
     return undefined
   }
   const reasons = [...new Set(Object.values(stream.errors).map((error) => error.err))].join(', ')

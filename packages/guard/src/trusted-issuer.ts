@@ -66,6 +66,12 @@ export function tenantSpokenFor({ tenant }: TrustedIssuer, claimed: unknown): st
   return (tenant === undefined ? tenantName.test(claimed) : claimed === tenant) ? claimed : undefined
 }
 
+/** Of both kinds, for a clock that went back: the age of what is cached was measured by it. */
+export function forgetKeys({ tokenKeys, noticeKeys }: TrustedIssuer): void {
+  tokenKeys.forget()
+  noticeKeys.forget()
+}
+
 /** At once for both kinds of message; the promise is that of fetching anew what is still cached. */
 export async function condemnKeys(issuer: TrustedIssuer, kids: readonly string[]): Promise<void> {
   const fetched = [issuer.tokenKeys.condemn(kids), issuer.noticeKeys.condemn(kids)]

@@ -14,9 +14,9 @@ import { type AcrossDb, toTimestamp } from './transaction.js'
 
 /**
  * A guard polls at least every 25 s; one that is silent for this long has stopped, and must take a new snapshot. Longer than any guard believes what it knows
- * after its last poll began: the guard bounds `deafAfterSeconds` by this number, and a test holds the two together.
+ * after its last poll began: a poll, the longest `deafAfterSeconds`, and what its clock may be set back without a word. A test holds the numbers together.
  */
-export const streamLapseSeconds = 120
+export const streamLapseSeconds = 155
 
 export type ProvenResource = { readonly tenantId: TenantId; readonly resourceId: ResourceId; readonly identifier: ResourceIdentifier }
 export type SnapshotEntry = {
