@@ -3,6 +3,7 @@ import type { AuditEventKind } from '@drawbridge/core/audit/audit-event'
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
+import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type AuditEvent = {
@@ -41,26 +42,26 @@ type Row = {
 
 const columns = 'id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address'
 
+const insertedEvent =
+  keptStatement(`INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`)
+
 export async function insertAuditEvent(db: Db | AcrossDb, tenant: TenantId, event: AuditEvent): Promise<void> {
-  await db.query(
-    `INSERT INTO audit_events (tenant_id, at, kind, issuer_id, subject_id, client_id, connection_id, grant_id, scopes, reason, detail, request_id, address)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-    [
-      tenant,
-      toTimestamp(event.at),
-      event.kind,
-      event.issuerId ?? null,
-      event.subjectId ?? null,
-      event.clientId ?? null,
-      event.connectionId ?? null,
-      event.grantId ?? null,
-      [...(event.scopes ?? [])],
-      event.reason ?? null,
-      JSON.stringify(event.detail ?? {}),
-      event.requestId ?? null,
-      event.address ?? null,
-    ],
-  )
+  await db.query(insertedEvent, [
+    tenant,
+    toTimestamp(event.at),
+    event.kind,
+    event.issuerId ?? null,
+    event.subjectId ?? null,
+    event.clientId ?? null,
+    event.connectionId ?? null,
+    event.grantId ?? null,
+    [...(event.scopes ?? [])],
+    event.reason ?? null,
+    JSON.stringify(event.detail ?? {}),
+    event.requestId ?? null,
+    event.address ?? null,
+  ])
 }
 
 /** How often a connection is told of logins that nobody asked for: anybody can post one. */

@@ -9,6 +9,7 @@ import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { type DeliveryKind, deliveryLimits } from '@drawbridge/core/revocation/delivery'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type { ChangeChannel } from './changes.js'
+import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, judged, toTimestamp } from './transaction.js'
 
 /** NOTIFY channel: something is due. */
@@ -37,7 +38,7 @@ const shares = [deliveryLimits.perDestination, deliveryLimits.perTenant, deliver
  * oldest due heads (`heads`: each is the first undone of its key; asked so, and not by "none lies before it", the planner cannot hash the table), number them per destination, tenant and host beside what is already
  * under way, and lock the first of all tenants before the second of any. A backlog of a hundred thousand costs no more than its destinations.
  */
-const claimText = `
+const claimed = keptStatement(`
   WITH RECURSIVE busy AS (
     (SELECT tenant_id, destination_id FROM deliveries WHERE ${undone} ORDER BY tenant_id, destination_id LIMIT 1)
     UNION ALL
@@ -75,11 +76,11 @@ const claimText = `
   )
   UPDATE deliveries d SET attempts = d.attempts + 1, leased_until = $2 FROM locked, delivery_destinations t
    WHERE d.tenant_id = locked.tenant_id AND d.id = locked.id AND t.tenant_id = d.tenant_id AND t.id = d.destination_id
-  RETURNING d.tenant_id AS "tenantId", d.id, d.destination_id AS "destinationId", t.kind, d.part, d.payload, d.attempts, d.begun_at AS "begunAt", t.origin, t.failures`
+  RETURNING d.tenant_id AS "tenantId", d.id, d.destination_id AS "destinationId", t.kind, d.part, d.payload, d.attempts, d.begun_at AS "begunAt", t.origin, t.failures`)
 
 /** Leases what is due, at most `limit`; no two workers get the same one within the lease. */
 export async function claimDeliveriesAcrossTenants(db: AcrossDb, now: Instant, limit: number): Promise<readonly ClaimedDelivery[]> {
-  const { rows } = await db.query<ClaimedDelivery>(claimText, [
+  const { rows } = await db.query<ClaimedDelivery>(claimed, [
     toTimestamp(now),
     toTimestamp(addSeconds(now, deliveryLimits.leaseSeconds)),
     limit,

@@ -11,6 +11,7 @@ import type { DeprovisioningEvent, DeprovisioningTarget } from '@drawbridge/core
 import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
 import type { DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { forgetConsentOfGrant } from './consents.js'
+import { type KeptStatement, keptStatement } from './kept-statements.js'
 import { asUuid, type Db, toTimestamp } from './transaction.js'
 
 export type Deprovision = DeprovisioningEvent & {
@@ -68,12 +69,12 @@ const statementFor = (target: DeprovisioningTarget): string => `
   )
   SELECT matched, epoch, (SELECT count(pg_notify('drawbridge_outbox', $1::text)) FROM entry) FROM barrier`
 
-const statements: Readonly<Record<DeprovisioningTarget, string>> = {
-  subject: statementFor('subject'),
-  client: statementFor('client'),
-  connection: statementFor('connection'),
-  tenant: statementFor('tenant'),
-  grant: statementFor('grant'),
+const statements: Readonly<Record<DeprovisioningTarget, KeptStatement>> = {
+  subject: keptStatement(statementFor('subject')),
+  client: keptStatement(statementFor('client')),
+  connection: keptStatement(statementFor('connection')),
+  tenant: keptStatement(statementFor('tenant')),
+  grant: keptStatement(statementFor('grant')),
 }
 
 /** Once the caller's transaction commits, everything of the target made before is dead; if it rolls back, nothing happened at all. */
@@ -96,12 +97,13 @@ export async function deprovision(db: Db, event: Deprovision): Promise<Deprovisi
   return { matched: row?.matched ?? false, epoch: row?.epoch ?? 0 }
 }
 
+const forgottenLogins = keptStatement('DELETE FROM recorded_logins WHERE tenant_id = $1 AND subject_id = $2')
+
 /**
  * What was recorded of the logins of somebody who is gone serves nobody. A statement of its own: it sees what was being kept while the
  * barrier waited for her row, and nothing is kept after it (`recorded-logins`).
  */
-const forgetLogins = (db: Db, { tenant, targetId }: Deprovision): Promise<unknown> =>
-  db.query('DELETE FROM recorded_logins WHERE tenant_id = $1 AND subject_id = $2', [tenant, targetId])
+const forgetLogins = (db: Db, { tenant, targetId }: Deprovision): Promise<unknown> => db.query(forgottenLogins, [tenant, targetId])
 
 /**
  * What hangs on a login connection hangs on it also where an assertion opened it that is about its people, or that its IdP signed: the barrier of
@@ -127,17 +129,24 @@ export type UnmatchedEvent = {
   readonly requestId: string | undefined
 }
 
+const unmatchedEvent = keptStatement(`WITH event AS (
+     INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, received_at, barrier_at)
+     VALUES ($1, $2, $3, 'subject', $4, $5, false, $6, $6)
+   )
+   INSERT INTO audit_events (tenant_id, at, kind, scopes, reason, detail, request_id)
+   VALUES ($1, $6, 'deprovisioning.unmatched', '{}', $5, jsonb_build_object('eventId', $2::text, 'source', $3::text, 'named', $4::text), $7)`)
+
 /** Keeps an event about somebody who never signed in: an alarm for the admin, and never a silent success. */
 export async function recordUnmatchedEvent(db: Db, event: UnmatchedEvent): Promise<void> {
-  await db.query(
-    `WITH event AS (
-       INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, matched, received_at, barrier_at)
-       VALUES ($1, $2, $3, 'subject', $4, $5, false, $6, $6)
-     )
-     INSERT INTO audit_events (tenant_id, at, kind, scopes, reason, detail, request_id)
-     VALUES ($1, $6, 'deprovisioning.unmatched', '{}', $5, jsonb_build_object('eventId', $2::text, 'source', $3::text, 'named', $4::text), $7)`,
-    [event.tenant, event.eventId, event.source, event.targetId, event.reason, toTimestamp(event.now), event.requestId ?? null],
-  )
+  await db.query(unmatchedEvent, [
+    event.tenant,
+    event.eventId,
+    event.source,
+    event.targetId,
+    event.reason,
+    toTimestamp(event.now),
+    event.requestId ?? null,
+  ])
 }
 
 export type Reinstatement = {
@@ -148,20 +157,26 @@ export type Reinstatement = {
   readonly requestId: string | undefined
 }
 
+const reinstated = keptStatement(`WITH hit AS (
+     UPDATE subjects SET deactivated_at = NULL WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL RETURNING id, epoch
+   ), queued AS (
+     INSERT INTO outbox (tenant_id, kind, payload, created_at)
+     SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', $6::text), $3 FROM hit RETURNING id
+   ), audited AS (
+     INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
+     SELECT $1, $3, 'subject.reinstated', id, '{}', $4, jsonb_build_object('epoch', epoch), $5 FROM hit
+   )
+   SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM queued`)
+
 /** Opens the door again and nothing more: the epoch stays, so nothing that died comes back. True if the subject was deactivated. */
 export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> {
-  const result = await db.query(
-    `WITH hit AS (
-       UPDATE subjects SET deactivated_at = NULL WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL RETURNING id, epoch
-     ), queued AS (
-       INSERT INTO outbox (tenant_id, kind, payload, created_at)
-       SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', $6::text), $3 FROM hit RETURNING id
-     ), audited AS (
-       INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
-       SELECT $1, $3, 'subject.reinstated', id, '{}', $4, jsonb_build_object('epoch', epoch), $5 FROM hit
-     )
-     SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM queued`,
-    [event.tenant, event.subjectId, toTimestamp(event.now), event.reason, event.requestId ?? null, toTimestamp(event.now).toISOString()],
-  )
+  const result = await db.query(reinstated, [
+    event.tenant,
+    event.subjectId,
+    toTimestamp(event.now),
+    event.reason,
+    event.requestId ?? null,
+    toTimestamp(event.now).toISOString(),
+  ])
   return result.rowCount > 0
 }

@@ -11,6 +11,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { policyLimits } from '@drawbridge/core/policy/error'
 import { lastLookSeconds, type SettleDirectoryPayload, settleDirectoryEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { keptStatement } from './kept-statements.js'
 import { type Db, toTimestamp } from './transaction.js'
 
 /** An SQL expression: what the directory of a connection says of one of its users, as `withDirectory` reads it. The tenant is `$1`. */
@@ -38,47 +39,46 @@ export async function raiseClaims(db: Db, change: DirectoryChange, touched: Touc
 /** The tenant's choice as it stands; a publish that is under way comes before or after. */
 const choice = `choice AS (SELECT COALESCE(claim_changes, 'now') = 'now' AS is_now FROM tenants WHERE id = $1)`
 
+const raisedPeople = keptStatement(`WITH ${choice},
+   raised AS (
+     UPDATE subjects s SET claims_version = s.claims_version + 1,
+       claims_barrier = CASE WHEN choice.is_now THEN s.claims_version + 1 ELSE s.claims_barrier END,
+       claims_barrier_at = CASE WHEN choice.is_now THEN $3 ELSE s.claims_barrier_at END
+     FROM choice WHERE s.tenant_id = $1 AND s.connection_id = $2 AND s.scim_user_id = ANY ($4::uuid[]) RETURNING s.id),
+   queued AS (
+     INSERT INTO outbox (tenant_id, kind, payload, created_at)
+     SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', $2::uuid, 'subjects', jsonb_agg(raised.id)), $3
+     FROM raised, choice WHERE choice.is_now HAVING count(*) > 0 RETURNING id)
+   SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued`)
+
 async function raisePeople(db: Db, { tenant, connectionId, now }: DirectoryChange, scimUsers: readonly string[]): Promise<void> {
-  await db.query(
-    `WITH ${choice},
-     raised AS (
-       UPDATE subjects s SET claims_version = s.claims_version + 1,
-         claims_barrier = CASE WHEN choice.is_now THEN s.claims_version + 1 ELSE s.claims_barrier END,
-         claims_barrier_at = CASE WHEN choice.is_now THEN $3 ELSE s.claims_barrier_at END
-       FROM choice WHERE s.tenant_id = $1 AND s.connection_id = $2 AND s.scim_user_id = ANY ($4::uuid[]) RETURNING s.id),
-     queued AS (
-       INSERT INTO outbox (tenant_id, kind, payload, created_at)
-       SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', $2::uuid, 'subjects', jsonb_agg(raised.id)), $3
-       FROM raised, choice WHERE choice.is_now HAVING count(*) > 0 RETURNING id)
-     SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued`,
-    [tenant, connectionId, toTimestamp(now), scimUsers],
-  )
+  await db.query(raisedPeople, [tenant, connectionId, toTimestamp(now), scimUsers])
 }
+
+const raisedConnection = keptStatement(`WITH ${choice},
+   raised AS (
+     UPDATE connections c SET directory_version = c.directory_version + 1,
+       directory_barrier = CASE WHEN choice.is_now THEN c.directory_version + 1 ELSE c.directory_barrier END,
+       directory_barrier_at = CASE WHEN choice.is_now THEN $3 ELSE c.directory_barrier_at END
+     FROM choice WHERE c.tenant_id = $1
+       AND (c.id = $2 OR c.kind = 'assertion' AND c.configuration -> 'peopleOf' ->> 'connection' = $2::uuid::text) RETURNING c.id),
+   queued AS (
+     INSERT INTO outbox (tenant_id, kind, payload, created_at)
+     SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', raised.id), $3 FROM raised, choice WHERE choice.is_now RETURNING id)
+   SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued`)
 
 /** With every trust that speaks of its people: a grant of one remembers the version of its own row. */
 async function raiseConnection(db: Db, { tenant, connectionId, now }: DirectoryChange): Promise<void> {
-  await db.query(
-    `WITH ${choice},
-     raised AS (
-       UPDATE connections c SET directory_version = c.directory_version + 1,
-         directory_barrier = CASE WHEN choice.is_now THEN c.directory_version + 1 ELSE c.directory_barrier END,
-         directory_barrier_at = CASE WHEN choice.is_now THEN $3 ELSE c.directory_barrier_at END
-       FROM choice WHERE c.tenant_id = $1
-         AND (c.id = $2 OR c.kind = 'assertion' AND c.configuration -> 'peopleOf' ->> 'connection' = $2::uuid::text) RETURNING c.id),
-     queued AS (
-       INSERT INTO outbox (tenant_id, kind, payload, created_at)
-       SELECT $1, '${settleDirectoryEntry}', jsonb_build_object('connection', raised.id), $3 FROM raised, choice WHERE choice.is_now RETURNING id)
-     SELECT count(pg_notify('drawbridge_outbox', $1::uuid::text)) FROM queued`,
-    [tenant, connectionId, toTimestamp(now)],
-  )
+  await db.query(raisedConnection, [tenant, connectionId, toTimestamp(now)])
 }
+
+const decidedClaims = keptStatement(
+  'SELECT directory_decides_claims(configuration) AS decides FROM connections WHERE tenant_id = $1 AND id = $2',
+)
 
 /** The same where her user as such is another one: it matters where a claim is mapped from it. */
 export async function raiseClaimsOfUser(db: Db, change: DirectoryChange, user: string): Promise<void> {
-  const { rows } = await db.query<{ decides: boolean }>(
-    'SELECT directory_decides_claims(configuration) AS decides FROM connections WHERE tenant_id = $1 AND id = $2',
-    [change.tenant, change.connectionId],
-  )
+  const { rows } = await db.query<{ decides: boolean }>(decidedClaims, [change.tenant, change.connectionId])
   if (rows[0]?.decides) await raiseClaims(db, change, [user])
 }
 

@@ -9,6 +9,7 @@ import type { ConnectionId, DeprovisioningEventId, SubjectId, TenantId } from '@
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision } from './deprovisioning.js'
 import { raiseClaims } from './directory.js'
+import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type EndDateCaller = {
@@ -20,6 +21,11 @@ export type EndDateCaller = {
   readonly endDate?: string | undefined
 }
 
+const keptEnd = keptStatement('UPDATE scim_users SET ends_at = $3 WHERE tenant_id = $1 AND id = $2 AND ends_at IS DISTINCT FROM $3')
+const keptEndOfSubject = keptStatement(
+  'UPDATE subjects SET deactivates_at = $3 WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3',
+)
+
 /** Belongs into the transaction that writes the user, after she was linked. What is no date changes nothing, and stands in the trail. */
 export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser): Promise<void> {
   const { tenant, connectionId, now, requestId, endDate } = caller
@@ -29,15 +35,8 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
   if (end === 'unreadable')
     return insertAuditEvent(db, tenant, { at: now, kind: 'scim_user.end_unreadable', connectionId, detail, requestId })
   const at = end === 'none' ? null : toTimestamp(end)
-  await db.query('UPDATE scim_users SET ends_at = $3 WHERE tenant_id = $1 AND id = $2 AND ends_at IS DISTINCT FROM $3', [
-    tenant,
-    user.id,
-    at,
-  ])
-  const { rowCount } = await db.query(
-    'UPDATE subjects SET deactivates_at = $3 WHERE tenant_id = $1 AND scim_user_id = $2 AND deactivates_at IS DISTINCT FROM $3',
-    [tenant, user.id, at],
-  )
+  await db.query(keptEnd, [tenant, user.id, at])
+  const { rowCount } = await db.query(keptEndOfSubject, [tenant, user.id, at])
   if (rowCount === 0) return
   // A ceiling for everything that is open: what would outlive it is decided again.
   await raiseClaims(db, caller, [user.id])

@@ -8,6 +8,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { advance, eventStreamLimits } from '@drawbridge/core/signals/event-stream'
 import { findSignedByCondemned } from './condemned-notices.js'
 import type { EventStream, OwnEvent } from './event-streams.js'
+import { keptStatement } from './kept-statements.js'
 import { markEventsDead } from './notice-receipts.js'
 import { carried, firstOwedAt, hasLivingCredential, owed } from './owed-notices.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
@@ -27,29 +28,34 @@ export type PushClaim = {
   readonly mostOfTenant: number
 }
 
+const claimedPushes = keptStatement(`WITH due AS MATERIALIZED (
+     SELECT s.tenant_id, s.id, s.try_at, row_number() OVER (PARTITION BY s.issuer_tenant_id ORDER BY s.try_at NULLS FIRST, s.id)
+       + (SELECT count(*) FROM event_streams b WHERE b.issuer_tenant_id = s.issuer_tenant_id AND b.lease_until > $3) AS nth
+       FROM event_streams s
+      WHERE s.method = 'push' AND (s.try_at IS NULL OR s.try_at <= $3) AND (s.lease_until IS NULL OR s.lease_until <= $3)
+        AND ${hasLivingCredential('$3')}
+        AND (s.own_events <> '[]' OR (s.status = 'enabled' AND ${firstOwedAt} IS NOT NULL))
+   ), ready AS MATERIALIZED (
+     SELECT s.tenant_id, s.id FROM due JOIN event_streams s ON s.tenant_id = due.tenant_id AND s.id = due.id
+      WHERE due.nth <= $5 AND (s.lease_until IS NULL OR s.lease_until <= $3)
+      ORDER BY due.nth, due.try_at NULLS FIRST, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED
+   )
+   UPDATE event_streams s SET lease_id = $1, lease_until = $2 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id
+   RETURNING s.tenant_id AS "tenantId", s.id, s.resource_id AS "resourceId", s.issuer_tenant_id AS "issuerTenantId", s.issuer_id AS "issuerId",
+     s.sealed_authorization AS "sealedAuthorization", s.endpoint_url AS "endpointUrl", s.lease_id AS "leaseId"`)
+
 /**
  * Streams that have something to push and whose time to try has come: each is given to one caller, until its lease ends. Tenants take turns, and
  * none has more under way than its share, so that slow receivers of one hold up nobody else's.
  */
 export async function claimPushesAcrossTenants(db: AcrossDb, claim: PushClaim): Promise<readonly ClaimedPush[]> {
-  const { rows } = await db.query<ClaimedPush>(
-    `WITH due AS MATERIALIZED (
-       SELECT s.tenant_id, s.id, s.try_at, row_number() OVER (PARTITION BY s.issuer_tenant_id ORDER BY s.try_at NULLS FIRST, s.id)
-         + (SELECT count(*) FROM event_streams b WHERE b.issuer_tenant_id = s.issuer_tenant_id AND b.lease_until > $3) AS nth
-         FROM event_streams s
-        WHERE s.method = 'push' AND (s.try_at IS NULL OR s.try_at <= $3) AND (s.lease_until IS NULL OR s.lease_until <= $3)
-          AND ${hasLivingCredential('$3')}
-          AND (s.own_events <> '[]' OR (s.status = 'enabled' AND ${firstOwedAt} IS NOT NULL))
-     ), ready AS MATERIALIZED (
-       SELECT s.tenant_id, s.id FROM due JOIN event_streams s ON s.tenant_id = due.tenant_id AND s.id = due.id
-        WHERE due.nth <= $5 AND (s.lease_until IS NULL OR s.lease_until <= $3)
-        ORDER BY due.nth, due.try_at NULLS FIRST, s.id LIMIT $4 FOR UPDATE OF s SKIP LOCKED
-     )
-     UPDATE event_streams s SET lease_id = $1, lease_until = $2 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id
-     RETURNING s.tenant_id AS "tenantId", s.id, s.resource_id AS "resourceId", s.issuer_tenant_id AS "issuerTenantId", s.issuer_id AS "issuerId",
-       s.sealed_authorization AS "sealedAuthorization", s.endpoint_url AS "endpointUrl", s.lease_id AS "leaseId"`,
-    [claim.leaseId, toTimestamp(claim.leaseUntil), toTimestamp(claim.now), claim.limit, claim.mostOfTenant],
-  )
+  const { rows } = await db.query<ClaimedPush>(claimedPushes, [
+    claim.leaseId,
+    toTimestamp(claim.leaseUntil),
+    toTimestamp(claim.now),
+    claim.limit,
+    claim.mostOfTenant,
+  ])
   return rows
 }
 

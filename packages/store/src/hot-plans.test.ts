@@ -6,7 +6,7 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { type Explained, nodesOf, type PlanNode } from '@drawbridge/testkit/explained'
+import { type Explained, isWide, nodesOf } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type HotStatement, hotStatements } from './transaction.js'
 
@@ -33,18 +33,10 @@ beforeAll(async () => {
 })
 afterAll(() => fixture.close())
 
-/** Reads a whole table, a whole tenant through an index that is there for something else, or all that has not expired through the sweep's. */
-function isWide(node: PlanNode): boolean {
-  if (!growing.has(String(node['Relation Name']))) return false
-  if (node['Node Type'] === 'Seq Scan') return true
-  const condition = String(node['Index Cond'])
-  return /_(?:idx|key)$/.test(String(node['Index Name'])) && /^\((?:tenant_id = \$1|expires_at > \$\d+)\)$/.test(condition)
-}
-
 async function wideScans(statement: Pick<HotStatement, 'name' | 'text'>): Promise<readonly string[]> {
   const { rows } = await fixture.database.hotPool.query<Explained[number]>(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${statement.text}`)
   return nodesOf(rows)
-    .filter(isWide)
+    .filter((node) => isWide(node, growing))
     .map((node) => ['Relation Name', 'Index Cond', 'Index Name'].map((key) => JSON.stringify(node[key] ?? 'none')).join(' '))
 }
 

@@ -8,10 +8,16 @@ import type { Instant } from '@drawbridge/core/instant'
 import { settleDirectoryEntry, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import { condemnedKeyEntry } from '@drawbridge/core/signals/signing-key-condemned'
 import { vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { type KeptStatement, keptStatement } from './kept-statements.js'
 import type { DeprovisioningOfTenant } from './notice-receipts.js'
 import type { StreamIssuer, StreamsOf } from './notice-streams.js'
 import type { StoredNotice } from './notices.js'
 import { type AcrossDb, isUuid, toTimestamp } from './transaction.js'
+
+const livingStreams = keptStatement(`SELECT id FROM notice_streams
+    WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND resource_id = $3 AND closed_at IS NULL AND heard_at >= $4
+      AND issuer_tenant_id = $5 AND issuer_id = $6
+    ORDER BY id FOR NO KEY UPDATE`)
 
 /** Locks those that live, until the transaction ends. The others are unknown, closed, another resource's or issuer's, or not heard since `lapsedBefore`. */
 export async function lockLivingStreams(
@@ -20,13 +26,14 @@ export async function lockLivingStreams(
   ids: readonly string[],
   lapsedBefore: Instant,
 ): Promise<ReadonlySet<string>> {
-  const { rows } = await db.query<{ id: string }>(
-    `SELECT id FROM notice_streams
-      WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND resource_id = $3 AND closed_at IS NULL AND heard_at >= $4
-        AND issuer_tenant_id = $5 AND issuer_id = $6
-      ORDER BY id FOR NO KEY UPDATE`,
-    [resource.tenantId, ids, resource.resourceId, toTimestamp(lapsedBefore), issuer.tenantId, issuer.id],
-  )
+  const { rows } = await db.query<{ id: string }>(livingStreams, [
+    resource.tenantId,
+    ids,
+    resource.resourceId,
+    toTimestamp(lapsedBefore),
+    issuer.tenantId,
+    issuer.id,
+  ])
   return new Set(rows.map(({ id }) => id))
 }
 
@@ -98,37 +105,40 @@ const unanswered = `open AS MATERIALIZED (
      )`
 const ofUnanswered = 'd.tenant_id = $1 AND d.stream_id = open.stream_id AND d.position = open.position'
 
+const recordedTaken =
+  keptStatement(`WITH said AS (SELECT * FROM unnest($4::uuid[], $5::uuid[]) AS said (stream_id, jti)), ${unanswered}, answered AS (
+     UPDATE notice_deliveries d SET acknowledged_at = $3 FROM open JOIN said ON said.stream_id = open.stream_id AND said.jti = open.jti
+      WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id, open.event_tenant_id
+   )
+   UPDATE notice_receipts r SET acknowledged_at = $3 FROM answered, deprovisioning_events e
+    WHERE r.tenant_id = answered.event_tenant_id AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id AND r.acknowledged_at IS NULL
+      AND e.tenant_id = r.tenant_id AND e.id = r.event_id
+   RETURNING r.tenant_id AS tenant, r.event_id AS id, extract(epoch FROM $3 - e.barrier_at)::float8 AS seconds`)
+
 async function recordTaken(db: AcrossDb, { resource }: HeardStreams, taken: readonly Taken[], now: Instant) {
-  const { rows } = await db.query<DeprovisioningOfTenant & { readonly seconds: number }>(
-    `WITH said AS (SELECT * FROM unnest($4::uuid[], $5::uuid[]) AS said (stream_id, jti)), ${unanswered}, answered AS (
-       UPDATE notice_deliveries d SET acknowledged_at = $3 FROM open JOIN said ON said.stream_id = open.stream_id AND said.jti = open.jti
-        WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id, open.event_tenant_id
-     )
-     UPDATE notice_receipts r SET acknowledged_at = $3 FROM answered, deprovisioning_events e
-      WHERE r.tenant_id = answered.event_tenant_id AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id AND r.acknowledged_at IS NULL
-        AND e.tenant_id = r.tenant_id AND e.id = r.event_id
-     RETURNING r.tenant_id AS tenant, r.event_id AS id, extract(epoch FROM $3 - e.barrier_at)::float8 AS seconds`,
-    [...[resource.tenantId, resource.resourceId, toTimestamp(now), taken.map(({ streamId }) => streamId)], taken.map(({ jti }) => jti)],
-  )
+  const { rows } = await db.query<DeprovisioningOfTenant & { readonly seconds: number }>(recordedTaken, [
+    ...[resource.tenantId, resource.resourceId, toTimestamp(now), taken.map(({ streamId }) => streamId)],
+    taken.map(({ jti }) => jti),
+  ])
   return rows
 }
 
+const recordedRefusals =
+  keptStatement(`WITH said AS (SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[]) AS said (stream_id, jti, reason)), ${unanswered}, answered AS (
+     UPDATE notice_deliveries d SET refused_at = $3, refusal = said.reason
+       FROM open JOIN said ON said.stream_id = open.stream_id AND said.jti = open.jti
+      WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id, open.event_tenant_id, said.reason
+   ), receipts AS (
+     UPDATE notice_receipts r SET refused_at = $3, refusal = answered.reason FROM answered
+      WHERE r.tenant_id = answered.event_tenant_id AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id
+   ) SELECT stream_id AS id FROM answered`)
+
 /** Answers the stream of each that was news. */
 async function recordRefused(db: AcrossDb, { resource }: HeardStreams, refused: readonly Refused[], now: Instant) {
-  const { rows } = await db.query<{ id: string }>(
-    `WITH said AS (SELECT * FROM unnest($4::uuid[], $5::uuid[], $6::text[]) AS said (stream_id, jti, reason)), ${unanswered}, answered AS (
-       UPDATE notice_deliveries d SET refused_at = $3, refusal = said.reason
-         FROM open JOIN said ON said.stream_id = open.stream_id AND said.jti = open.jti
-        WHERE ${ofUnanswered} RETURNING open.stream_id, open.event_id, open.event_tenant_id, said.reason
-     ), receipts AS (
-       UPDATE notice_receipts r SET refused_at = $3, refusal = answered.reason FROM answered
-        WHERE r.tenant_id = answered.event_tenant_id AND r.event_id = answered.event_id AND r.stream_id = answered.stream_id
-     ) SELECT stream_id AS id FROM answered`,
-    [
-      ...[resource.tenantId, resource.resourceId, toTimestamp(now), refused.map(({ streamId }) => streamId)],
-      ...[refused.map(({ jti }) => jti), refused.map(({ reason }) => reason)],
-    ],
-  )
+  const { rows } = await db.query<{ id: string }>(recordedRefusals, [
+    ...[resource.tenantId, resource.resourceId, toTimestamp(now), refused.map(({ streamId }) => streamId)],
+    ...[refused.map(({ jti }) => jti), refused.map(({ reason }) => reason)],
+  ])
   return rows.map(({ id }) => id)
 }
 
@@ -151,15 +161,15 @@ export async function closeStreams(
   return rows
 }
 
+const movedStreams =
+  keptStatement(`UPDATE notice_streams s SET heard_at = $3, acknowledged = CASE WHEN s.id = ANY ($4::uuid[]) THEN greatest(s.acknowledged, coalesce(
+     (SELECT min(d.position) - 1 FROM notice_deliveries d
+       WHERE d.tenant_id = $1 AND d.stream_id = s.id AND d.position > s.acknowledged AND d.acknowledged_at IS NULL AND d.refused_at IS NULL),
+     (SELECT max(d.position) FROM notice_deliveries d WHERE d.tenant_id = $1 AND d.stream_id = s.id), 0)) ELSE s.acknowledged END
+   WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[])`)
+
 async function moveStreams(db: AcrossDb, { resource, ids }: HeardStreams, answering: readonly string[], now: Instant): Promise<void> {
-  await db.query(
-    `UPDATE notice_streams s SET heard_at = $3, acknowledged = CASE WHEN s.id = ANY ($4::uuid[]) THEN greatest(s.acknowledged, coalesce(
-       (SELECT min(d.position) - 1 FROM notice_deliveries d
-         WHERE d.tenant_id = $1 AND d.stream_id = s.id AND d.position > s.acknowledged AND d.acknowledged_at IS NULL AND d.refused_at IS NULL),
-       (SELECT max(d.position) FROM notice_deliveries d WHERE d.tenant_id = $1 AND d.stream_id = s.id), 0)) ELSE s.acknowledged END
-     WHERE s.tenant_id = $1 AND s.id = ANY ($2::uuid[])`,
-    [resource.tenantId, ids, toTimestamp(now), answering],
-  )
+  await db.query(movedStreams, [resource.tenantId, ids, toTimestamp(now), answering])
 }
 
 function countEach(ids: readonly string[]): ReadonlyMap<string, number> {
@@ -178,7 +188,7 @@ export const mostLateNamed = 100
  * there, a condemned key, concerns them all. A dead letter waits as everything else does. The last look of a directory's change waits by intent, with
  * everything settled before it.
  */
-const lateNews = (issuer: StreamIssuer, { tenant, before }: { readonly tenant: string; readonly before: string }): string => {
+const lateNews = (isOfAll: boolean, { tenant, before }: { readonly tenant: string; readonly before: string }): string => {
   const lateOf = (isTold: (row: string) => string): string => `
   SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind IN ('revoke', '${condemnedKeyEntry}', '${tellSettledEntry}') AND o.created_at < ${before}
   UNION ALL SELECT o.tenant_id FROM outbox o WHERE ${isTold('o')} AND o.done_at IS NULL AND o.kind = '${settleDirectoryEntry}' AND o.created_at < ${before}
@@ -188,14 +198,14 @@ const lateNews = (issuer: StreamIssuer, { tenant, before }: { readonly tenant: s
     ${lateOf((row) => `(${row}.tenant_id = ${tenant} OR EXISTS (SELECT 1 FROM issuers m WHERE m.tenant_id = ${row}.tenant_id AND m.kind = 'front_member'))`)})
     LIMIT ${mostLateNamed + 1}) named)`
   const ofOne = `(SELECT coalesce(jsonb_agg(t.slug), '[]') FROM tenants t WHERE t.id = ${tenant} AND EXISTS (${lateOf((row) => `${row}.tenant_id = ${tenant}`)}))`
-  return issuer.tenantId === vendorTenantId ? ofAll : ofOne
+  return isOfAll ? ofAll : ofOne
 }
 
 export async function listLateTenants(db: AcrossDb, issuer: StreamIssuer, before: Instant): Promise<readonly string[]> {
-  const { rows } = await db.query<Pick<TakenRow, 'late'>>(`SELECT ${lateNews(issuer, { tenant: '$1', before: '$2' })} AS late`, [
-    issuer.tenantId,
-    toTimestamp(before),
-  ])
+  const { rows } = await db.query<Pick<TakenRow, 'late'>>(
+    `SELECT ${lateNews(issuer.tenantId === vendorTenantId, { tenant: '$1', before: '$2' })} AS late`,
+    [issuer.tenantId, toTimestamp(before)],
+  )
   return rows[0]?.late ?? []
 }
 
@@ -211,19 +221,8 @@ type TakenRow = {
   readonly streams: Readonly<Record<string, readonly number[]>>
 }
 
-/**
- * What each instance has not answered, oldest first; nothing for one that has closed its stream since it asked. What was delivered but not acknowledged comes again: RFC 8936 §2.4. The text of a notice is read
- * once, however many instances are handed it.
- */
-export async function takeNotices(
-  db: AcrossDb,
-  { resource, issuer }: StreamsOf,
-  wanted: readonly Wanted[],
-  { now, lateBefore }: Taking,
-): Promise<(streamId: string) => TakenNotices> {
-  const limits = new Map<string, number>()
-  for (const { streamId, limit } of wanted) limits.set(streamId, Math.max(limit, limits.get(streamId) ?? 0))
-  const { rows } = await db.query<TakenRow>(
+const takenNotices = (isOfAll: boolean): KeptStatement =>
+  keptStatement(
     `WITH taken AS (
        SELECT s.id AS stream_id, n.position, n.jti, n.token, n.event_id, n.event_tenant_id FROM unnest($3::uuid[], $4::int[]) AS wanted (id, most)
          JOIN notice_streams s ON s.tenant_id = $1 AND s.id = wanted.id AND s.resource_id = $2 AND s.issuer_tenant_id = $6 AND s.issuer_id = $7
@@ -241,16 +240,31 @@ export async function takeNotices(
        UPDATE notice_receipts r SET notified_at = $5 FROM taken
         WHERE r.tenant_id = taken.event_tenant_id AND r.event_id = taken.event_id AND r.stream_id = taken.stream_id AND r.notified_at IS NULL
      )
-     SELECT ${lateNews(issuer, { tenant: '$6', before: '$8' })} AS late,
+     SELECT ${lateNews(isOfAll, { tenant: '$6', before: '$8' })} AS late,
        coalesce((SELECT jsonb_agg(jsonb_build_object('position', position, 'jti', jti, 'token', token))
          FROM (SELECT DISTINCT ON (position) position, jti, token FROM taken ORDER BY position) texts), '[]') AS notices,
        coalesce((SELECT jsonb_object_agg(stream_id, positions)
          FROM (SELECT stream_id, jsonb_agg(position ORDER BY position) AS positions FROM taken GROUP BY stream_id) each), '{}') AS streams`,
-    [
-      ...[resource.tenantId, resource.resourceId, [...limits.keys()], [...limits.values()]],
-      ...[toTimestamp(now), issuer.tenantId, issuer.id, toTimestamp(lateBefore)],
-    ],
   )
+const taken = takenNotices(false)
+const takenAtFront = takenNotices(true)
+
+/**
+ * What each instance has not answered, oldest first; nothing for one that has closed its stream since it asked. What was delivered but not acknowledged comes again: RFC 8936 §2.4. The text of a notice is read
+ * once, however many instances are handed it.
+ */
+export async function takeNotices(
+  db: AcrossDb,
+  { resource, issuer }: StreamsOf,
+  wanted: readonly Wanted[],
+  { now, lateBefore }: Taking,
+): Promise<(streamId: string) => TakenNotices> {
+  const limits = new Map<string, number>()
+  for (const { streamId, limit } of wanted) limits.set(streamId, Math.max(limit, limits.get(streamId) ?? 0))
+  const { rows } = await db.query<TakenRow>(issuer.tenantId === vendorTenantId ? takenAtFront : taken, [
+    ...[resource.tenantId, resource.resourceId, [...limits.keys()], [...limits.values()]],
+    ...[toTimestamp(now), issuer.tenantId, issuer.id, toTimestamp(lateBefore)],
+  ])
   const { late, notices, streams } = rows[0] as TakenRow
   const byPosition = new Map(notices.map((notice) => [notice.position, notice]))
   return (streamId) => ({ late, notices: (streams[streamId] ?? []).map((position) => byPosition.get(position) as StoredNotice) })

@@ -9,6 +9,7 @@ import type { WebhookEvent } from '@drawbridge/core/revocation/webhook'
 import { type DeprovisioningEventId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { deliveriesChannel } from './deliveries.js'
+import { type KeptStatement, keptStatement } from './kept-statements.js'
 import { type AcrossDb, asUuid, type Db, toTimestamp } from './transaction.js'
 
 const deadEverywhere = 'access.dead_everywhere' satisfies WebhookEvent
@@ -27,12 +28,12 @@ export type DeprovisioningOfTenant = { readonly tenant: TenantId; readonly id: s
 export async function markEventsDead(db: AcrossDb, answered: readonly DeprovisioningOfTenant[]): Promise<readonly number[]> {
   if (answered.length === 0) return []
   const keys = [answered.map(({ tenant }) => tenant), answered.map(({ id }) => id)]
-  return markDead(db, '(e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))', keys)
+  return markDead(db, markedAnswered, keys)
 }
 
 /** The same for whatever was swept, at most `limit` events. */
 export function markEventsDeadAcrossTenants(db: AcrossDb, limit: number): Promise<readonly number[]> {
-  return markDead(db, 'true ORDER BY e.swept_at LIMIT $1', [limit])
+  return markDead(db, markedSwept, [limit])
 }
 
 const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
@@ -51,8 +52,8 @@ const newsOfDeath = `
       UNION ALL SELECT g.subject_id::text FROM grants g WHERE dead.target = 'grant' AND g.tenant_id = dead.tenant_id AND g.id = ${asUuid('dead.target_id')}) person ON true
   ON CONFLICT (tenant_id, event_id, destination_id, order_key, part) DO NOTHING RETURNING id`
 
-async function markDead(db: AcrossDb, which: string, parameters: readonly unknown[]): Promise<readonly number[]> {
-  const { rows } = await db.query<{ seconds: number }>(
+const markedDead = (which: string): KeptStatement =>
+  keptStatement(
     `WITH due AS MATERIALIZED (
        SELECT tenant_id, id FROM deprovisioning_events WHERE dead_at IS NULL AND (tenant_id, id) IN (
           SELECT e.tenant_id, e.id FROM deprovisioning_events e
@@ -67,8 +68,12 @@ async function markDead(db: AcrossDb, which: string, parameters: readonly unknow
      ), told AS (${newsOfDeath})
      SELECT extract(epoch FROM dead_at - barrier_at)::float8 AS seconds, (SELECT pg_notify('${deliveriesChannel}', '') FROM told LIMIT 1)::text AS notified
        FROM dead`,
-    parameters,
   )
+const markedAnswered = markedDead('(e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))')
+const markedSwept = markedDead('true ORDER BY e.swept_at LIMIT $1')
+
+async function markDead(db: AcrossDb, statement: KeptStatement, parameters: readonly unknown[]): Promise<readonly number[]> {
+  const { rows } = await db.query<{ seconds: number }>(statement, parameters)
   return rows.map(({ seconds }) => seconds)
 }
 

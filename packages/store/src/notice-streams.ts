@@ -9,7 +9,8 @@ import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { spokenFor } from './issuers.js'
-import type { RevocationTarget } from './revocations.js'
+import { keptStatement } from './kept-statements.js'
+import { hasLivingGrant, type RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 /**
@@ -38,6 +39,15 @@ export type StreamIssuer = { readonly tenantId: TenantId; readonly id: IssuerId 
 export type StreamsOf = { readonly resource: ProvenResource; readonly issuer: StreamIssuer }
 export type NewStream = StreamsOf & { readonly id: string; readonly instance: string; readonly now: Instant }
 
+const provenResource = keptStatement(`SELECT r.tenant_id AS "tenantId", r.id AS "resourceId", r.identifier, c.secret_hash AS "secretHash"
+     FROM resource_credentials c JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.resource_id
+    WHERE c.id = $2 AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3)
+      AND (EXISTS (SELECT 1 FROM resource_issuers i
+                    WHERE i.tenant_id = r.tenant_id AND i.resource_id = r.id AND i.issuer_tenant_id = $1 AND i.issuer_id = $4)
+        OR ${hasLivingGrant('$4', '$3')}
+        OR EXISTS (SELECT 1 FROM issuers front JOIN issuers member ON member.kind = 'front_member'
+                    WHERE front.tenant_id = $1 AND front.id = $4 AND front.kind = 'front' AND ${hasLivingGrant('member.id', '$3')}))`)
+
 /**
  * The resource of a credential, as seen from one issuer: a resource that all tenants share belongs to the vendor, so the look-up
  * crosses tenants and asks instead whether this issuer may mint for it, or could until lately: who is told that its tokens are dead
@@ -47,19 +57,12 @@ export async function findResourceCredentialAcrossTenants(
   db: AcrossDb,
   asked: { readonly issuer: StreamIssuer; readonly credentialId: string; readonly now: Instant },
 ): Promise<(ProvenResource & { readonly secretHash: CredentialHash }) | undefined> {
-  const { rows } = await db.query<ProvenResource & { readonly secretHash: CredentialHash }>(
-    `SELECT r.tenant_id AS "tenantId", r.id AS "resourceId", r.identifier, c.secret_hash AS "secretHash"
-       FROM resource_credentials c JOIN resources r ON r.tenant_id = c.tenant_id AND r.id = c.resource_id
-      WHERE c.id = $2 AND c.revoked_at IS NULL AND (c.expires_at IS NULL OR c.expires_at > $3)
-        AND (EXISTS (SELECT 1 FROM resource_issuers i
-                      WHERE i.tenant_id = r.tenant_id AND i.resource_id = r.id AND i.issuer_tenant_id = $1 AND i.issuer_id = $4)
-          OR EXISTS (SELECT 1 FROM grants g
-                      WHERE g.tenant_id = $1 AND g.issuer_id = $4 AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3)
-          OR EXISTS (SELECT 1 FROM issuers front JOIN issuers member ON member.kind = 'front_member'
-                       JOIN grants g ON g.tenant_id = member.tenant_id AND g.issuer_id = member.id
-                      WHERE front.tenant_id = $1 AND front.id = $4 AND front.kind = 'front' AND g.resource_tenant_id = r.tenant_id AND g.resource_id = r.id AND g.expires_at > $3))`,
-    [asked.issuer.tenantId, asked.credentialId, toTimestamp(asked.now), asked.issuer.id],
-  )
+  const { rows } = await db.query<ProvenResource & { readonly secretHash: CredentialHash }>(provenResource, [
+    asked.issuer.tenantId,
+    asked.credentialId,
+    toTimestamp(asked.now),
+    asked.issuer.id,
+  ])
   return rows[0]
 }
 

@@ -9,6 +9,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { Share } from '@drawbridge/core/outbox/share-out'
 import { settleDirectoryEntry, settleGrantsEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
+import { given, type KeptStatement, keptStatement } from './kept-statements.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
 export type WaitingEntry = {
@@ -37,19 +38,27 @@ const laneOf = (row: string): string => `(CASE WHEN ${row}kind IN ('${settleGran
 /** In the order of that index, so that no other serves: by it the first row of a tenant, or of what is due, is one step away. */
 const inTurn = (row: string): string => `ORDER BY ${row}tenant_id, ${laneOf(row)}, ${row}due_at, ${row}id`
 
+const handedOver =
+  keptStatement(`SELECT tenant_id AS "tenantId", CASE ${laneOf('')} WHEN 1 THEN 'deciding' ELSE 'telling' END AS lane, count(*) AS held
+     FROM outbox WHERE done_at IS NULL AND relayed_at IS NOT NULL AND due_at > $1 GROUP BY 1, 2`)
+
 /** What each tenant has in the queue, by lane. */
 export async function countHandedOverAcrossTenants(
   db: AcrossDb,
   now: Instant,
 ): Promise<Readonly<Record<Lane, ReadonlyMap<TenantId, number>>>> {
-  const { rows } = await db.query<{ tenantId: TenantId; lane: Lane; held: number }>(
-    `SELECT tenant_id AS "tenantId", CASE ${laneOf('')} WHEN 1 THEN 'deciding' ELSE 'telling' END AS lane, count(*) AS held
-       FROM outbox WHERE done_at IS NULL AND relayed_at IS NOT NULL AND due_at > $1 GROUP BY 1, 2`,
-    [toTimestamp(now)],
-  )
+  const { rows } = await db.query<{ tenantId: TenantId; lane: Lane; held: number }>(handedOver, [toTimestamp(now)])
   const of = (lane: Lane) => new Map(rows.filter((row) => row.lane === lane).map(({ tenantId, held }) => [tenantId, held]))
   return { telling: of('telling'), deciding: of('deciding') }
 }
+
+const waitingTenants = keptStatement(`WITH RECURSIVE turn (tenant_id) AS (
+     (SELECT tenant_id FROM outbox WHERE done_at IS NULL AND tenant_id >= $1 ${inTurn('')} LIMIT 1)
+     UNION ALL
+     SELECT (SELECT o.tenant_id FROM outbox o WHERE o.done_at IS NULL AND o.tenant_id > turn.tenant_id ${inTurn('o.')} LIMIT 1)
+       FROM turn WHERE turn.tenant_id IS NOT NULL
+   )
+   SELECT tenant_id AS "tenantId" FROM turn WHERE tenant_id IS NOT NULL LIMIT $2`)
 
 /**
  * Tenants that have something undone, beginning with `from`, at most `limit`: one step of the index each, however much they have. Some of them may
@@ -59,27 +68,23 @@ export async function listWaitingTenantsAcrossTenants(
   db: AcrossDb,
   { from, limit }: { readonly from: TenantId; readonly limit: number },
 ): Promise<readonly TenantId[]> {
-  const { rows } = await db.query<{ tenantId: TenantId }>(
-    `WITH RECURSIVE turn (tenant_id) AS (
-       (SELECT tenant_id FROM outbox WHERE done_at IS NULL AND tenant_id >= $1 ${inTurn('')} LIMIT 1)
-       UNION ALL
-       SELECT (SELECT o.tenant_id FROM outbox o WHERE o.done_at IS NULL AND o.tenant_id > turn.tenant_id ${inTurn('o.')} LIMIT 1)
-         FROM turn WHERE turn.tenant_id IS NOT NULL
-     )
-     SELECT tenant_id AS "tenantId" FROM turn WHERE tenant_id IS NOT NULL LIMIT $2`,
-    [from, limit],
-  )
+  const { rows } = await db.query<{ tenantId: TenantId }>(waitingTenants, [from, limit])
   return rows.map(({ tenantId }) => tenantId)
 }
 
-export const claimStatement = (lane: Lane): string => `
+const claimStatement = (lane: Lane): string => `
   SELECT due.tenant_id AS "tenantId", due.id, due.kind, due.payload, due.attempts, due.attempts_forgiven AS forgiven, due.is_handed_over AS "isHandedOver"
-    FROM unnest($1::uuid[], $2::int[]) AS shared (tenant_id, most) CROSS JOIN LATERAL (
+    FROM ${given('$1::uuid[]', '$2::int[]')} AS shared (tenant_id, most) CROSS JOIN LATERAL (
       SELECT o.tenant_id, o.id, o.kind, o.payload, o.attempts, o.attempts_forgiven, o.relayed_at IS NOT NULL AS is_handed_over FROM outbox o
        WHERE o.tenant_id = shared.tenant_id AND o.done_at IS NULL AND ${laneOf('o.')} = ${lane === 'deciding' ? 1 : 0} AND o.due_at <= $3
          AND (o.relayed_at IS NULL OR o.due_at > '-infinity' OR o.relayed_at < $4)
        ${inTurn('o.')} LIMIT shared.most FOR UPDATE SKIP LOCKED) due
    ORDER BY due.id`
+
+const claimed: Readonly<Record<Lane, KeptStatement>> = {
+  telling: keptStatement(claimStatement('telling')),
+  deciding: keptStatement(claimStatement('deciding')),
+}
 
 /**
  * Locks what is due of each tenant, at most its share. Two relays never get the same entry at the same time; an entry whose relay dies before its
@@ -90,7 +95,7 @@ export async function claimOutboxAcrossTenants(
   { lane, shares, now, relayedBefore }: Claim,
 ): Promise<readonly WaitingEntry[]> {
   if (shares.length === 0) return []
-  const { rows } = await db.query<WaitingEntry>(claimStatement(lane), [
+  const { rows } = await db.query<WaitingEntry>(claimed[lane], [
     shares.map(({ tenant }) => tenant),
     shares.map(({ most }) => most),
     toTimestamp(now),
@@ -102,27 +107,25 @@ export async function claimOutboxAcrossTenants(
 export type Entries = readonly Pick<WaitingEntry, 'tenantId' | 'id'>[]
 const keysOf = (entries: Entries) => [entries.map(({ tenantId }) => tenantId), entries.map(({ id }) => id)]
 
+const markedRelayed = keptStatement(`UPDATE outbox SET relayed_at = $1, due_at = $2, attempts = attempts + 1
+     FROM unnest($3::uuid[], $4::bigint[]) AS relayed (tenant_id, id)
+    WHERE outbox.tenant_id = relayed.tenant_id AND outbox.id = relayed.id`)
+
 /** The queue has them; `dueAt` is when the relay wonders what became of them. */
 export async function markRelayedAcrossTenants(
   db: AcrossDb,
   entries: Entries,
   { now, dueAt }: { readonly now: Instant; readonly dueAt: Instant },
 ): Promise<void> {
-  await db.query(
-    `UPDATE outbox SET relayed_at = $1, due_at = $2, attempts = attempts + 1
-       FROM unnest($3::uuid[], $4::bigint[]) AS relayed (tenant_id, id)
-      WHERE outbox.tenant_id = relayed.tenant_id AND outbox.id = relayed.id`,
-    [toTimestamp(now), toTimestamp(dueAt), ...keysOf(entries)],
-  )
+  await db.query(markedRelayed, [toTimestamp(now), toTimestamp(dueAt), ...keysOf(entries)])
 }
+
+const lookedAgain = keptStatement(`UPDATE outbox SET due_at = $1 FROM unnest($2::uuid[], $3::bigint[]) AS held (tenant_id, id)
+    WHERE outbox.tenant_id = held.tenant_id AND outbox.id = held.id`)
 
 /** The queue still has them: the relay looks again then. */
 export async function lookAgainAcrossTenants(db: AcrossDb, entries: Entries, dueAt: Instant): Promise<void> {
-  await db.query(
-    `UPDATE outbox SET due_at = $1 FROM unnest($2::uuid[], $3::bigint[]) AS held (tenant_id, id)
-      WHERE outbox.tenant_id = held.tenant_id AND outbox.id = held.id`,
-    [toTimestamp(dueAt), ...keysOf(entries)],
-  )
+  await db.query(lookedAgain, [toTimestamp(dueAt), ...keysOf(entries)])
 }
 
 export type EndedRound = {
@@ -154,14 +157,24 @@ export async function findForgiven(db: AcrossDb, tenant: TenantId, id: number): 
   return rows[0]?.forgiven
 }
 
+const undoneEntry = keptStatement('SELECT 1 FROM outbox WHERE tenant_id = $1 AND id = $2 AND done_at IS NULL FOR UPDATE')
+
 /** True for exactly one transaction that commits: a second run of the same job waits for the first and then finds it done. */
 export async function lockUndoneEntry(db: AcrossDb, tenant: TenantId, id: number): Promise<boolean> {
-  const { rowCount } = await db.query('SELECT 1 FROM outbox WHERE tenant_id = $1 AND id = $2 AND done_at IS NULL FOR UPDATE', [tenant, id])
+  const { rowCount } = await db.query(undoneEntry, [tenant, id])
   return rowCount === 1
 }
 
 /** Nobody has failed at it: it is new, or in the queue for the first time. */
 const isUntried = 'done_at IS NULL AND (attempts = 0 AND relayed_at IS NULL OR attempts = 1 AND relayed_at IS NOT NULL)'
+
+const untriedEntries = keptStatement(`WITH near AS MATERIALIZED (
+     SELECT id, kind FROM outbox WHERE tenant_id = $1 AND relayed_at IS NOT NULL AND ${isUntried}
+     UNION ALL
+     (SELECT o.id, o.kind FROM outbox o WHERE o.tenant_id = $1 AND o.done_at IS NULL AND ${laneOf('o.')} = 0 AND o.due_at <= $2 ${inTurn('o.')} LIMIT $3)
+   ), oldest AS MATERIALIZED (SELECT DISTINCT id FROM near WHERE kind = $4 ORDER BY id LIMIT $3)
+   SELECT id, payload FROM outbox WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT id FROM oldest)) AND kind = $4 AND ${isUntried}
+    ORDER BY id FOR UPDATE SKIP LOCKED`)
 
 /**
  * Locks what of this kind nobody has failed at and nobody has locked, the oldest first, at most `limit`: of what the queue has of this tenant, and of the
@@ -172,31 +185,28 @@ export async function lockUntried(
   tenant: TenantId,
   { kind, now, limit }: { readonly kind: string; readonly now: Instant; readonly limit: number },
 ): Promise<readonly Pick<WaitingEntry, 'id' | 'payload'>[]> {
-  const { rows } = await db.query<Pick<WaitingEntry, 'id' | 'payload'>>(
-    `WITH near AS MATERIALIZED (
-       SELECT id, kind FROM outbox WHERE tenant_id = $1 AND relayed_at IS NOT NULL AND ${isUntried}
-       UNION ALL
-       (SELECT o.id, o.kind FROM outbox o WHERE o.tenant_id = $1 AND o.done_at IS NULL AND ${laneOf('o.')} = 0 AND o.due_at <= $2 ${inTurn('o.')} LIMIT $3)
-     ), oldest AS MATERIALIZED (SELECT DISTINCT id FROM near WHERE kind = $4 ORDER BY id LIMIT $3)
-     SELECT id, payload FROM outbox WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT id FROM oldest)) AND kind = $4 AND ${isUntried}
-      ORDER BY id FOR UPDATE SKIP LOCKED`,
-    [tenant, toTimestamp(now), limit, kind],
-  )
+  const { rows } = await db.query<Pick<WaitingEntry, 'id' | 'payload'>>(untriedEntries, [tenant, toTimestamp(now), limit, kind])
   return rows
 }
 
+const markedAllDone = keptStatement('UPDATE outbox SET done_at = $3 WHERE tenant_id = $1 AND id = ANY ($2::bigint[])')
+
 /** Belongs into the handler's own transaction, so that the work and the marks commit together. */
 export async function markAllDone(db: AcrossDb, tenant: TenantId, ids: readonly number[], now: Instant): Promise<void> {
-  await db.query('UPDATE outbox SET done_at = $3 WHERE tenant_id = $1 AND id = ANY ($2::bigint[])', [tenant, ids, toTimestamp(now)])
+  await db.query(markedAllDone, [tenant, ids, toTimestamp(now)])
 }
+
+const markedDone = keptStatement('UPDATE outbox SET done_at = $3 WHERE tenant_id = $1 AND id = $2')
 
 /** Belongs into the handler's own transaction, so that the work and the mark commit together. */
 export async function markDone(db: AcrossDb, tenant: TenantId, id: number, now: Instant): Promise<void> {
-  await db.query('UPDATE outbox SET done_at = $3 WHERE tenant_id = $1 AND id = $2', [tenant, id, toTimestamp(now)])
+  await db.query(markedDone, [tenant, id, toTimestamp(now)])
 }
 
+const undoneCount = keptStatement('SELECT count(*) AS count FROM outbox WHERE done_at IS NULL')
+
 export async function countUndoneAcrossTenants(db: AcrossDb): Promise<number> {
-  const { rows } = await db.query<{ count: number }>('SELECT count(*) AS count FROM outbox WHERE done_at IS NULL')
+  const { rows } = await db.query<{ count: number }>(undoneCount)
   return rows[0]?.count ?? 0
 }
 

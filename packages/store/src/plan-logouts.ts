@@ -9,6 +9,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from './deliveries.js'
 import { signs } from './issuers.js'
+import { keptStatement } from './kept-statements.js'
 import type { RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -32,9 +33,11 @@ const ofTarget: Readonly<Record<RevocationTarget, string>> = {
   tenant: `g.tenant_id = $5::uuid AND g.tenant_epoch < $6`,
 }
 
+const toldClient = keptStatement('SELECT 1 FROM clients WHERE tenant_id = $1 AND backchannel_logout_uri IS NOT NULL LIMIT 1')
+
 /** Whether any client of the tenant wants to hear of logouts. */
 export async function isAnyClientTold(db: AcrossDb, tenant: TenantId): Promise<boolean> {
-  const { rowCount } = await db.query('SELECT 1 FROM clients WHERE tenant_id = $1 AND backchannel_logout_uri IS NOT NULL LIMIT 1', [tenant])
+  const { rowCount } = await db.query(toldClient, [tenant])
   return rowCount > 0
 }
 

@@ -4,13 +4,16 @@ import type { DeprovisioningSource, DeprovisioningTarget } from '@drawbridge/cor
 import type { ToldEnd, WebhookMessage } from '@drawbridge/core/revocation/webhook'
 import { type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { deliveriesChannel } from './deliveries.js'
+import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, asUuid, toTimestamp } from './transaction.js'
 
 const listening = 'w.tenant_id = ANY (ARRAY[$1::uuid, $2::uuid]) AND w.disabled_at IS NULL'
 
+const anyListener = keptStatement(`SELECT 1 FROM webhook_endpoints w WHERE ${listening} LIMIT 1`)
+
 /** Whether anybody hears anything of this tenant: asked first, because mostly nobody does. */
 export async function isAnybodyListening(db: AcrossDb, tenant: TenantId): Promise<boolean> {
-  const { rowCount } = await db.query(`SELECT 1 FROM webhook_endpoints w WHERE ${listening} LIMIT 1`, [tenant, vendorTenantId])
+  const { rowCount } = await db.query(anyListener, [tenant, vendorTenantId])
   return rowCount > 0
 }
 

@@ -11,6 +11,7 @@ import {
   vendorTenantId,
 } from '@drawbridge/core/tenant/ids'
 import { signs } from './issuers.js'
+import { given, type KeptStatement, keptStatement } from './kept-statements.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type RevocationTarget = 'subject' | 'grant' | 'client' | 'connection' | 'tenant'
@@ -29,40 +30,48 @@ export type NoticeSigner = { readonly tenant: TenantId; readonly id: IssuerId }
 export type RevokingIssuer = { readonly id: IssuerId; readonly url: Issuer; readonly tenantSlug: string; readonly signer: NoticeSigner }
 export type ToldResource = { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
 
+const insertedRevocations =
+  keptStatement(`INSERT INTO revocations (tenant_id, event_id, issuer_id, target, target_id, epoch, at, expires_at)
+   SELECT $1, r."eventId", r."issuerId", r.target, r."targetId", r.epoch, r.at, r."expiresAt" FROM jsonb_to_recordset($2::jsonb)
+     AS r ("eventId" uuid, "issuerId" uuid, target text, "targetId" text, epoch int, at timestamptz, "expiresAt" timestamptz)
+   ON CONFLICT (tenant_id, event_id, issuer_id, target, target_id) DO NOTHING`)
+
 /** Written once per event, issuer and target, however often the job runs. */
 export async function insertRevocations(db: AcrossDb, tenant: TenantId, revocations: readonly Omit<Revocation, 'tenant'>[]): Promise<void> {
   const rows = revocations.map(({ at, expiresAt, ...rest }) => ({ ...rest, at: toTimestamp(at), expiresAt: toTimestamp(expiresAt) }))
-  await db.query(
-    `INSERT INTO revocations (tenant_id, event_id, issuer_id, target, target_id, epoch, at, expires_at)
-     SELECT $1, r."eventId", r."issuerId", r.target, r."targetId", r.epoch, r.at, r."expiresAt" FROM jsonb_to_recordset($2::jsonb)
-       AS r ("eventId" uuid, "issuerId" uuid, target text, "targetId" text, epoch int, at timestamptz, "expiresAt" timestamptz)
-     ON CONFLICT (tenant_id, event_id, issuer_id, target, target_id) DO NOTHING`,
-    [tenant, JSON.stringify(rows)],
-  )
+  await db.query(insertedRevocations, [tenant, JSON.stringify(rows)])
 }
+
+const issuersOfTenant =
+  keptStatement(`SELECT issuers.id, issuers.url, tenants.slug AS "tenantSlug", json_build_object('tenant', signer.tenant_id, 'id', signer.id) AS signer
+     FROM issuers JOIN tenants ON tenants.id = issuers.tenant_id JOIN issuers signer ON ${signs('signer', 'issuers')}
+    WHERE issuers.tenant_id = $1 ORDER BY issuers.id`)
 
 /** The issuers that may have signed for this tenant's people. */
 export async function listIssuersOfTenant(db: AcrossDb, tenant: TenantId): Promise<readonly RevokingIssuer[]> {
-  const { rows } = await db.query<RevokingIssuer>(
-    `SELECT issuers.id, issuers.url, tenants.slug AS "tenantSlug", json_build_object('tenant', signer.tenant_id, 'id', signer.id) AS signer
-       FROM issuers JOIN tenants ON tenants.id = issuers.tenant_id JOIN issuers signer ON ${signs('signer', 'issuers')}
-      WHERE issuers.tenant_id = $1 ORDER BY issuers.id`,
-    [tenant],
-  )
+  const { rows } = await db.query<RevokingIssuer>(issuersOfTenant, [tenant])
   return rows
 }
 
 /**
- * Condition on `r`: a grant of it that this issuer opened ends after `now`. One step of one index, the first grant from there on, whatever the planner
+ * SQL, a condition on the resource `r`: a grant of it that this issuer opened ends after `now`. One step of one index, the first grant from there on, whatever the planner
  * believes of the average issuer: where it chose between indexes it read all that lives, or all that had ended.
  */
-const hasLivingGrant = (issuer: string, now: string): string => `(
+export const hasLivingGrant = (issuer: string, now: string): string => `(
   SELECT first.resource_id = r.id AND first.issuer_id = ${issuer} FROM (
     SELECT g.resource_id, g.issuer_id FROM grants g WHERE (g.resource_id, g.issuer_id, g.expires_at) > (r.id, ${issuer}, ${now}::timestamptz)
      ORDER BY g.resource_id, g.issuer_id, g.expires_at LIMIT 1) first)`
 
 /** `issuers`: whose tokens it may have seen, of those that were asked about. */
 export type ResourceOfIssuers = ToldResource & { readonly issuers: readonly IssuerId[] }
+
+const lockedResources =
+  keptStatement(`SELECT r.tenant_id AS "tenantId", r.id, r.identifier, seen.issuers FROM resources r CROSS JOIN LATERAL (
+     SELECT array_agg(i.id ORDER BY i.id) AS issuers FROM ${given('$2::uuid[]')} AS i (id)
+      WHERE EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1 AND m.issuer_id = i.id)
+         OR ${hasLivingGrant('i.id', '$3')}) seen
+    WHERE r.tenant_id IN ($1, $4) AND seen.issuers IS NOT NULL
+    ORDER BY r.tenant_id, r.id FOR NO KEY UPDATE OF r`)
 
 /**
  * The resource servers that may have seen tokens of these issuers: those that they may mint for now, and those of grants that still live. One grant
@@ -77,15 +86,7 @@ export async function lockResourcesOfIssuers(
   issuers: readonly IssuerId[],
   now: Instant,
 ): Promise<readonly ResourceOfIssuers[]> {
-  const { rows } = await db.query<ResourceOfIssuers>(
-    `SELECT r.tenant_id AS "tenantId", r.id, r.identifier, seen.issuers FROM resources r CROSS JOIN LATERAL (
-       SELECT array_agg(i.id ORDER BY i.id) AS issuers FROM unnest($2::uuid[]) AS i (id)
-        WHERE EXISTS (SELECT 1 FROM resource_issuers m WHERE m.tenant_id = r.tenant_id AND m.resource_id = r.id AND m.issuer_tenant_id = $1 AND m.issuer_id = i.id)
-           OR ${hasLivingGrant('i.id', '$3')}) seen
-      WHERE r.tenant_id IN ($1, $4) AND seen.issuers IS NOT NULL
-      ORDER BY r.tenant_id, r.id FOR NO KEY UPDATE OF r`,
-    [tenant, issuers, toTimestamp(now), vendorTenantId],
-  )
+  const { rows } = await db.query<ResourceOfIssuers>(lockedResources, [tenant, issuers, toTimestamp(now), vendorTenantId])
   return rows
 }
 
@@ -132,38 +133,55 @@ const grantColumns: Readonly<Record<RevocationTarget, { readonly id: string; rea
 
 export type Killed = { readonly target: RevocationTarget; readonly targetId: string; readonly epoch: number }
 
+const endedOf = (target: RevocationTarget): string => {
+  const { id, epoch } = grantColumns[target]
+  return `g.tenant_id = $1 AND g.${id} = dead.id AND ${target === 'grant' ? 'true' : `g.${epoch} < dead.epoch`}`
+}
+const deadOf = (target: RevocationTarget): string => `${given(`$2::${grantColumns[target].type}[]`, '$3::int[]')} AS dead (id, epoch)`
+
+const markedRevoked = (target: RevocationTarget): KeptStatement =>
+  keptStatement(
+    `UPDATE grants g SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5) FROM ${deadOf(target)}
+      WHERE ${endedOf(target)} AND g.revoked_at IS NULL`,
+  )
+/** What was opened from a grant by an exchange is of the same person and connection, but not of the same client. Such grants are few: they live for minutes. */
+const markedDerived = (target: 'grant' | 'client'): KeptStatement =>
+  keptStatement(
+    `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
+      WHERE tenant_id = $1 AND ancestors <> '{}' AND expires_at > $4 AND revoked_at IS NULL
+        AND ancestors && ARRAY(SELECT g.id FROM ${deadOf(target)} JOIN grants g ON ${endedOf(target)} WHERE g.revoked_at IS NOT NULL AND g.expires_at > $4)`,
+  )
+type Marking = { readonly own: KeptStatement; readonly derived?: KeptStatement }
+const marking: Readonly<Record<RevocationTarget, Marking>> = {
+  subject: { own: markedRevoked('subject') },
+  grant: { own: markedRevoked('grant'), derived: markedDerived('grant') },
+  client: { own: markedRevoked('client'), derived: markedDerived('client') },
+  connection: { own: markedRevoked('connection') },
+  tenant: { own: markedRevoked('tenant') },
+}
+
 /**
  * Marks what these barriers have already killed, so that lists show it dead; answers how many grants it marked. It runs as the tenant: the role
  * that crosses tenants may not touch grants.
  */
 export async function markGrantsRevoked(db: Db, tenant: TenantId, killed: readonly Killed[], at: Instant): Promise<number> {
   let marked = 0
-  for (const [target, column] of Object.entries(grantColumns)) {
+  for (const [target, { own, derived }] of Object.entries(marking)) {
     const of = killed.filter((one) => one.target === target)
     if (of.length === 0) continue
-    const below = target === 'grant' ? 'true' : `g.${column.epoch} < dead.epoch`
-    const ended = `g.tenant_id = $1 AND g.${column.id} = dead.id AND ${below}`
-    const dead = `unnest($2::${column.type}[], $3::int[]) AS dead (id, epoch)`
     const parameters = [tenant, of.map(({ targetId }) => targetId), of.map(({ epoch }) => epoch), toTimestamp(at)]
-    const { rowCount } = await db.query(
-      `UPDATE grants g SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5) FROM ${dead} WHERE ${ended} AND g.revoked_at IS NULL`,
-      [...parameters, `revoked with its ${target}`],
-    )
-    marked += rowCount
-    // What was opened from a grant by an exchange is of the same person and connection, but not of the same client. Such grants are few: they live for minutes.
-    if (target !== 'grant' && target !== 'client') continue
-    const derived = await db.query(
-      `UPDATE grants SET revoked_at = $4, revoked_reason = coalesce(revoked_reason, $5)
-        WHERE tenant_id = $1 AND ancestors <> '{}' AND expires_at > $4 AND revoked_at IS NULL
-          AND ancestors && ARRAY(SELECT g.id FROM ${dead} JOIN grants g ON ${ended} WHERE g.revoked_at IS NOT NULL AND g.expires_at > $4)`,
-      [...parameters, 'revoked with the grant that it was exchanged from'],
-    )
-    marked += derived.rowCount
+    marked += (await db.query(own, [...parameters, `revoked with its ${target}`])).rowCount
+    if (derived === undefined) continue
+    marked += (await db.query(derived, [...parameters, 'revoked with the grant that it was exchanged from'])).rowCount
   }
   return marked
 }
 
 export type ToldEvent = { readonly source: DeprovisioningSource; readonly barrierAt: Instant }
+
+const toldEvents = keptStatement(
+  'SELECT id, source, barrier_at AS "barrierAt" FROM deprovisioning_events WHERE tenant_id = $1 AND id = ANY ($2::uuid[])',
+)
 
 /** Who said it and since when it holds, by event. One that is missing only a mistake of ours can bring. */
 export async function findEvents(
@@ -171,10 +189,7 @@ export async function findEvents(
   tenant: TenantId,
   events: readonly DeprovisioningEventId[],
 ): Promise<ReadonlyMap<DeprovisioningEventId, ToldEvent>> {
-  const { rows } = await db.query<ToldEvent & { readonly id: DeprovisioningEventId }>(
-    'SELECT id, source, barrier_at AS "barrierAt" FROM deprovisioning_events WHERE tenant_id = $1 AND id = ANY ($2::uuid[])',
-    [tenant, events],
-  )
+  const { rows } = await db.query<ToldEvent & { readonly id: DeprovisioningEventId }>(toldEvents, [tenant, events])
   return new Map(rows.map(({ id, ...event }) => [id, event]))
 }
 
@@ -187,17 +202,23 @@ export type GrantNow = {
   readonly session: string | null
 }
 
+const grantsNow = keptStatement(
+  `SELECT id, epoch, scopes, revoked_at IS NOT NULL AS "isEnded", subject_id AS subject, session_id AS session FROM grants WHERE tenant_id = $1 AND id = ANY ($2::uuid[])`,
+)
+
 /**
  * What grants hold now. Asked for after the resources were locked, so that of two who tell of the same grant the later one knows at least as much,
  * whatever the order of their entries was.
  */
 export async function findGrantsNow(db: AcrossDb, tenant: TenantId, grants: readonly string[]): Promise<ReadonlyMap<string, GrantNow>> {
-  const { rows } = await db.query<GrantNow & { readonly id: string }>(
-    `SELECT id, epoch, scopes, revoked_at IS NOT NULL AS "isEnded", subject_id AS subject, session_id AS session FROM grants WHERE tenant_id = $1 AND id = ANY ($2::uuid[])`,
-    [tenant, grants],
-  )
+  if (grants.length === 0) return new Map()
+  const { rows } = await db.query<GrantNow & { readonly id: string }>(grantsNow, [tenant, grants])
   return new Map(rows.map(({ id, ...grant }) => [id, grant]))
 }
+
+const sweptEvents = keptStatement(
+  'UPDATE deprovisioning_events SET swept_at = coalesce(swept_at, $3) WHERE tenant_id = $1 AND id = ANY ($2::uuid[])',
+)
 
 export async function markEventsSwept(
   db: AcrossDb,
@@ -205,9 +226,5 @@ export async function markEventsSwept(
   events: readonly DeprovisioningEventId[],
   now: Instant,
 ): Promise<void> {
-  await db.query('UPDATE deprovisioning_events SET swept_at = coalesce(swept_at, $3) WHERE tenant_id = $1 AND id = ANY ($2::uuid[])', [
-    tenant,
-    events,
-    toTimestamp(now),
-  ])
+  await db.query(sweptEvents, [tenant, events, toTimestamp(now)])
 }

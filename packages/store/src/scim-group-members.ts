@@ -4,6 +4,7 @@ import type { ScimMember } from '@drawbridge/core/scim/group'
 import type { MemberChange } from '@drawbridge/core/scim/member-change'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { mostNamedPeople, type Touched } from './directory.js'
+import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, type Db, isUuid, toTimestamp } from './transaction.js'
 
 /** People and groups in one group. */
@@ -35,18 +36,24 @@ export async function listMembers(
 
 export type KnownMember = { readonly id: string; readonly isGroup: boolean }
 
+const knownMembers =
+  keptStatement(`SELECT id, false AS "isGroup" FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id = ANY ($3::uuid[]) AND deleted_at IS NULL
+   UNION ALL
+   SELECT id, true FROM scim_groups WHERE tenant_id = $1 AND connection_id = $2 AND id = ANY ($3::uuid[]) AND deleted_at IS NULL`)
+
 /** Those of the ids that are living users or groups of this directory. */
 export async function findMembers(db: Db, { tenant, connectionId }: Directory, ids: ReadonlySet<string>): Promise<readonly KnownMember[]> {
   const uuids = [...ids].filter(isUuid)
   if (uuids.length === 0) return []
-  const { rows } = await db.query<KnownMember>(
-    `SELECT id, false AS "isGroup" FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id = ANY ($3::uuid[]) AND deleted_at IS NULL
-     UNION ALL
-     SELECT id, true FROM scim_groups WHERE tenant_id = $1 AND connection_id = $2 AND id = ANY ($3::uuid[]) AND deleted_at IS NULL`,
-    [tenant, connectionId, uuids],
-  )
+  const { rows } = await db.query<KnownMember>(knownMembers, [tenant, connectionId, uuids])
   return rows
 }
+
+const insertedMembers = keptStatement(`INSERT INTO scim_group_members AS m (tenant_id, group_id, member_id, user_id, nested_id, generation)
+   SELECT $1, $2, given.id, CASE WHEN NOT given.is_group THEN given.id END, CASE WHEN given.is_group THEN given.id END, $5
+   FROM unnest($3::uuid[], $4::boolean[]) AS given (id, is_group)
+   ON CONFLICT (tenant_id, group_id, member_id) DO UPDATE SET generation = EXCLUDED.generation WHERE m.generation <> EXCLUDED.generation
+   RETURNING m.member_id AS id`)
 
 /** Answers the ids of those who were not in it. */
 export async function insertMembers(
@@ -56,14 +63,13 @@ export async function insertMembers(
   members: readonly KnownMember[],
 ): Promise<readonly string[]> {
   if (members.length === 0) return []
-  const { rows } = await db.query<{ id: string }>(
-    `INSERT INTO scim_group_members AS m (tenant_id, group_id, member_id, user_id, nested_id, generation)
-     SELECT $1, $2, given.id, CASE WHEN NOT given.is_group THEN given.id END, CASE WHEN given.is_group THEN given.id END, $5
-     FROM unnest($3::uuid[], $4::boolean[]) AS given (id, is_group)
-     ON CONFLICT (tenant_id, group_id, member_id) DO UPDATE SET generation = EXCLUDED.generation WHERE m.generation <> EXCLUDED.generation
-     RETURNING m.member_id AS id`,
-    [tenant, id, members.map((member) => member.id), members.map(({ isGroup }) => isGroup), generation],
-  )
+  const { rows } = await db.query<{ id: string }>(insertedMembers, [
+    tenant,
+    id,
+    members.map((member) => member.id),
+    members.map(({ isGroup }) => isGroup),
+    generation,
+  ])
   return rows.map((row) => row.id)
 }
 
@@ -138,18 +144,18 @@ export async function touchedByGroup(db: Db, { tenant }: Directory, group: Group
   return touchedOf(rows)
 }
 
+const removedEverywhere =
+  keptStatement(`WITH gone AS (DELETE FROM scim_group_members WHERE tenant_id = $1 AND member_id = $2 RETURNING group_id, generation)
+   UPDATE scim_groups g SET member_count = g.member_count - 1, version = g.version + 1, updated_at = $3
+   FROM gone WHERE g.tenant_id = $1 AND g.id = gone.group_id AND g.generation = gone.generation`)
+
 /** Whoever is deleted, person or group, is in no group any more. */
 export async function removeFromGroups(
   db: Db,
   caller: { readonly tenant: TenantId; readonly now: Instant },
   member: string,
 ): Promise<void> {
-  await db.query(
-    `WITH gone AS (DELETE FROM scim_group_members WHERE tenant_id = $1 AND member_id = $2 RETURNING group_id, generation)
-     UPDATE scim_groups g SET member_count = g.member_count - 1, version = g.version + 1, updated_at = $3
-     FROM gone WHERE g.tenant_id = $1 AND g.id = gone.group_id AND g.generation = gone.generation`,
-    [caller.tenant, member, toTimestamp(caller.now)],
-  )
+  await db.query(removedEverywhere, [caller.tenant, member, toTimestamp(caller.now)])
 }
 
 /** Removes at most `limit` rows of members that count no more, of groups that were emptied or deleted; answers how many. */

@@ -15,6 +15,8 @@ export type SearchSource = {
   /** A column of every row, and of no two the same. */
   readonly id: string
   readonly createdAt: string
+  /** Filters that one index answers in the order of `id` and in no other. Where nobody asked for an order, those have it. */
+  readonly isInOrderOfId?: (filter: Filter) => boolean
 }
 
 /** The place of a row in an order: what stands behind it begins there. Undefined keys are values that are not set. */
@@ -53,7 +55,7 @@ export async function searchResources<Row>(
     const counted = await db.query<{ total: string | number }>(`SELECT count(*) AS total FROM ${source.from} WHERE ${where}`, parameters)
     const total = Number(counted.rows[0]?.total ?? 0)
     if (total < page.startIndex || page.count === 0) return { rows: [], total, next: undefined }
-    const order = orderOf(question.sort, source, add)
+    const order = orderOf(question, source, add)
     const limits = `OFFSET ${add(page.startIndex - 1)} LIMIT ${add(page.count)}`
     const { rows } = await db.query<Row>(
       `SELECT ${source.columns} FROM ${source.from} WHERE ${where} ORDER BY ${order.by} ${limits}`,
@@ -61,7 +63,7 @@ export async function searchResources<Row>(
     )
     return { rows, total, next: undefined }
   }
-  const order = orderOf(question.sort, source, add)
+  const order = orderOf(question, source, add)
   const behind = page.after === undefined ? '' : `AND ${order.behind(page.after)}`
   const { rows } = await db.query<Row & Placed>(
     `SELECT ${source.columns}, (${order.key})::text AS sort_key, ${source.id}::text AS sort_id FROM ${source.from}
@@ -79,7 +81,7 @@ type Order = { readonly key: string; readonly by: string; readonly behind: (posi
 const orderedCharacters = 256
 
 /** @spec RFC 7644 §3.4.2.3 what is not set comes last, and first in descending order; of a list the primary value counts, or the first */
-function orderOf(sort: Sort | undefined, source: SearchSource, add: AddParameter): Order {
+function orderOf({ sort, filter }: SearchQuestion, source: SearchSource, add: AddParameter): Order {
   const way = sort?.descending === true ? 'DESC' : 'ASC'
   const sign = sort?.descending === true ? '<' : '>'
   const certain = (key: string, cast: string): Order => ({
@@ -88,6 +90,7 @@ function orderOf(sort: Sort | undefined, source: SearchSource, add: AddParameter
     behind: (position) => `(${key}, ${source.id}) ${sign} (${add(position.key)}::${cast}, ${add(position.id)}::uuid)`,
   })
   const column = sort === undefined ? undefined : source.target.columns.get(pathText(sort.by))
+  if (sort === undefined && filter !== undefined && source.isInOrderOfId?.(filter) === true) return certain(source.id, 'uuid')
   if (sort === undefined) return certain(source.createdAt, 'timestamptz')
   if (column?.kind === 'instant') return certain(column.sql, 'timestamptz')
   if (column?.kind === 'uuid') return certain(column.sql, 'uuid')

@@ -1,5 +1,7 @@
 /** Where filters find what they ask of people: columns and indexes of `scim_users`, the rest in the document. */
 
+import { pathText } from '@drawbridge/core/scim/attribute-path'
+import type { Filter } from '@drawbridge/core/scim/filter'
 import type { ScimUser, ScimUserGroup } from '@drawbridge/core/scim/user'
 import { userSchema } from '@drawbridge/core/scim/user-schema'
 import type { AddParameter, ScimColumn } from './scim-filter-sql.js'
@@ -16,12 +18,28 @@ const inGroup = (value: string, add: AddParameter): string => (isUuid(value) ? i
 /** Lowered by JavaScript, as the key was when it was written. */
 const inGroupNamed = (value: string, add: AddParameter): string => isInGroup(`g.display_name_key = ${add(value.toLowerCase())}::text`)
 
+/**
+ * Who is in a group is listed by her id, as the index of members has them: a page reads a page. In the order in which they came it would read the whole
+ * group to sort it, or the whole directory.
+ */
+function isOfOneGroup(filter: Filter): boolean {
+  if (filter.kind === 'and') return filter.parts.some(isOfOneGroup)
+  if (filter.kind === 'some') return pathText(filter.path) === 'groups' && isOneValue(filter.part)
+  return filter.kind === 'compare' && !('element' in filter.path) && pathText(filter.path) === 'groups.value' && filter.operator === 'eq'
+}
+
+function isOneValue(part: Filter): boolean {
+  if (part.kind === 'and') return part.parts.some(isOneValue)
+  return part.kind === 'compare' && 'element' in part.path && part.path.element.name === 'value' && part.operator === 'eq'
+}
+
 const source = (baseUrl: string): SearchSource => ({
   columns: scimUserColumns,
   from: 'scim_users AS u',
   where: 'u.tenant_id = $1 AND u.connection_id = $2 AND u.deleted_at IS NULL',
   id: 'u.id',
   createdAt: 'u.created_at',
+  isInOrderOfId: isOfOneGroup,
   target: {
     document: 'u.resource',
     columns: new Map<string, ScimColumn>([

@@ -14,6 +14,7 @@ import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
 import { raiseClaimsOfUser } from './directory.js'
 import { keepEndDate } from './end-dates.js'
+import { keptStatement } from './kept-statements.js'
 import { findByRecordedKey } from './recorded-key.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
@@ -60,10 +61,16 @@ export type ScimCaller = {
   readonly endDate?: string | undefined
 }
 
+const directoryLock = keptStatement("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))")
+
 /** First of all: changes of one connection queue here, and a login of it, which shares this lock (`hold_directory`), is written before or hears of them. */
 export async function holdDirectory(db: Db, caller: Pick<ScimCaller, 'tenant' | 'connectionId'>): Promise<void> {
-  await db.query("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))", [caller.tenant, caller.connectionId])
+  await db.query(directoryLock, [caller.tenant, caller.connectionId])
 }
+
+const takenName =
+  keptStatement(`SELECT 1 FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL AND ($5::uuid IS NULL OR id <> $5)
+   AND (user_name_key = $3 OR external_id = $4) LIMIT 1`)
 
 /** True when another living user of this connection has this userName, or this externalId. */
 async function isTaken(
@@ -72,33 +79,35 @@ async function isTaken(
   user: Pick<ScimUserData, 'userName' | 'externalId'>,
   except: ScimUserId | undefined,
 ): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `SELECT 1 FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL AND ($5::uuid IS NULL OR id <> $5)
-     AND (user_name_key = $3 OR external_id = $4) LIMIT 1`,
-    [caller.tenant, caller.connectionId, keyOf(user.userName), user.externalId ?? null, except ?? null],
-  )
+  const { rowCount } = await db.query(takenName, [
+    caller.tenant,
+    caller.connectionId,
+    keyOf(user.userName),
+    user.externalId ?? null,
+    except ?? null,
+  ])
   return rowCount > 0
 }
+
+const insertedUser =
+  keptStatement(`INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at)
+   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${scimUserColumns}`)
 
 /** Creates the user, or refuses when the name is taken. A user who is created inactive takes access away at once. */
 export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserData): Promise<Result<ScimUser, 'taken'>> {
   await holdDirectory(db, caller)
   if (await isTaken(db, caller, data, undefined)) return err('taken')
-  const { rows } = await db.query<ScimUserRow>(
-    `INSERT INTO scim_users (tenant_id, id, connection_id, user_name, user_name_key, external_id, active, resource, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING ${scimUserColumns}`,
-    [
-      caller.tenant,
-      caller.newId(),
-      caller.connectionId,
-      data.userName,
-      keyOf(data.userName),
-      data.externalId ?? null,
-      data.active ?? true,
-      JSON.stringify(data.attributes),
-      toTimestamp(caller.now),
-    ],
-  )
+  const { rows } = await db.query<ScimUserRow>(insertedUser, [
+    caller.tenant,
+    caller.newId(),
+    caller.connectionId,
+    data.userName,
+    keyOf(data.userName),
+    data.externalId ?? null,
+    data.active ?? true,
+    JSON.stringify(data.attributes),
+    toTimestamp(caller.now),
+  ])
   const user = toScimUser(rows[0] as ScimUserRow)
   await audit(db, caller, user.id, 'scim_user.created')
   await linkSubject(db, caller, user)
@@ -107,6 +116,10 @@ export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserD
   return ok(user)
 }
 
+const userById = `SELECT ${scimUserColumns} FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND deleted_at IS NULL`
+const userFound = keptStatement(userById)
+const userLocked = keptStatement(`${userById} FOR UPDATE`)
+
 export async function findScimUser(
   db: Db,
   caller: Pick<ScimCaller, 'tenant' | 'connectionId'>,
@@ -114,10 +127,7 @@ export async function findScimUser(
   lock = false,
 ): Promise<ScimUser | undefined> {
   if (!isUuid(id)) return undefined
-  const { rows } = await db.query<ScimUserRow>(
-    `SELECT ${scimUserColumns} FROM scim_users WHERE tenant_id = $1 AND connection_id = $2 AND id = $3 AND deleted_at IS NULL ${lock ? 'FOR UPDATE' : ''}`,
-    [caller.tenant, caller.connectionId, id],
-  )
+  const { rows } = await db.query<ScimUserRow>(lock ? userLocked : userFound, [caller.tenant, caller.connectionId, id])
   return rows[0] && toScimUser(rows[0])
 }
 
@@ -161,30 +171,34 @@ const isSame = (user: ScimUser, data: ScimUserData): boolean =>
 const isRenamed = (user: ScimUser, data: ScimUserData): boolean =>
   keyOf(data.userName) !== keyOf(user.userName) || data.externalId !== user.externalId
 
+const rewrittenUser =
+  keptStatement(`UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8,
+     former_user_name = CASE WHEN user_name_key <> $4 THEN user_name ELSE former_user_name END,
+     former_external_id = CASE WHEN external_id IS DISTINCT FROM $5 THEN coalesce(external_id, former_external_id) ELSE former_external_id END
+   WHERE tenant_id = $1 AND id = $2 RETURNING ${scimUserColumns}`)
+
 /** Undefined: the name is taken. */
 async function rewrite(db: Db, caller: ScimCaller, before: ScimUser, data: ScimUserData): Promise<ScimUser | undefined> {
   // What she has already, nobody else has: changes of one connection queue.
   if (isRenamed(before, data) && (await isTaken(db, caller, data, before.id))) return undefined
-  const { rows } = await db.query<ScimUserRow>(
-    `UPDATE scim_users SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7, version = version + 1, updated_at = $8,
-       former_user_name = CASE WHEN user_name_key <> $4 THEN user_name ELSE former_user_name END,
-       former_external_id = CASE WHEN external_id IS DISTINCT FROM $5 THEN coalesce(external_id, former_external_id) ELSE former_external_id END
-     WHERE tenant_id = $1 AND id = $2 RETURNING ${scimUserColumns}`,
-    [
-      caller.tenant,
-      before.id,
-      data.userName,
-      keyOf(data.userName),
-      data.externalId ?? null,
-      data.active ?? before.active,
-      JSON.stringify(data.attributes),
-      toTimestamp(caller.now),
-    ],
-  )
+  const { rows } = await db.query<ScimUserRow>(rewrittenUser, [
+    caller.tenant,
+    before.id,
+    data.userName,
+    keyOf(data.userName),
+    data.externalId ?? null,
+    data.active ?? before.active,
+    JSON.stringify(data.attributes),
+    toTimestamp(caller.now),
+  ])
   await raiseClaimsOfUser(db, caller, before.id)
   await audit(db, caller, before.id, 'scim_user.updated')
   return toScimUser(rows[0] as ScimUserRow)
 }
+
+const deletedUser = keptStatement(
+  'UPDATE scim_users SET active = false, deleted_at = $3, updated_at = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2',
+)
 
 /** Leaves a tombstone that keeps the linking keys, and takes everything away. */
 export async function deleteScimUser<E>(
@@ -198,10 +212,7 @@ export async function deleteScimUser<E>(
   if (before === undefined) return err({ kind: 'not_found' })
   const checked = check(before)
   if (!checked.ok) return err({ kind: 'refused', error: checked.error })
-  await db.query(
-    'UPDATE scim_users SET active = false, deleted_at = $3, updated_at = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2',
-    [caller.tenant, before.id, toTimestamp(caller.now)],
-  )
+  await db.query(deletedUser, [caller.tenant, before.id, toTimestamp(caller.now)])
   await removeFromGroups(db, caller, before.id)
   await audit(db, caller, before.id, 'scim_user.deleted')
   await linkSubject(db, caller, before)
@@ -209,17 +220,17 @@ export async function deleteScimUser<E>(
   return ok(undefined)
 }
 
+const linkedByStableId =
+  keptStatement(`UPDATE subjects SET scim_user_id = $4 WHERE tenant_id = $1 AND connection_id = $2 AND stable_id = $3 AND scim_user_id IS NULL
+   AND NOT EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = $4)`)
+
 /**
  * Links the subject whose stable id is this externalId, on this connection only. Made once: a linked subject is never linked again,
  * and a user who has her subject never gets a second one, so a directory cannot collect people by changing an externalId.
  */
 async function linkSubject(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id' | 'externalId'>): Promise<void> {
   if (user.externalId === undefined) return
-  await db.query(
-    `UPDATE subjects SET scim_user_id = $4 WHERE tenant_id = $1 AND connection_id = $2 AND stable_id = $3 AND scim_user_id IS NULL
-     AND NOT EXISTS (SELECT 1 FROM subjects other WHERE other.tenant_id = $1 AND other.scim_user_id = $4)`,
-    [caller.tenant, caller.connectionId, user.externalId, user.id],
-  )
+  await db.query(linkedByStableId, [caller.tenant, caller.connectionId, user.externalId, user.id])
 }
 
 /**
@@ -256,13 +267,12 @@ async function linkLeaving(db: Db, caller: ScimCaller, user: ScimUser): Promise<
 
 type Linked = { readonly id: SubjectId; readonly deactivated: boolean }
 
+const subjectsOfUser = keptStatement(
+  'SELECT id, deactivated_at IS NOT NULL AS deactivated FROM subjects WHERE tenant_id = $1 AND scim_user_id = $2 ORDER BY id FOR UPDATE',
+)
+
 const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<readonly Linked[]> =>
-  (
-    await db.query<Linked>(
-      'SELECT id, deactivated_at IS NOT NULL AS deactivated FROM subjects WHERE tenant_id = $1 AND scim_user_id = $2 ORDER BY id FOR UPDATE',
-      [caller.tenant, user.id],
-    )
-  ).rows
+  (await db.query<Linked>(subjectsOfUser, [caller.tenant, user.id])).rows
 
 /** Saying it again is harmless: a subject who is deactivated already is not told twice, and an alarm is raised only for news. */
 async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, reason: string, isNews = true): Promise<void> {

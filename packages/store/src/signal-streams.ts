@@ -3,6 +3,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { isKeepable } from '@drawbridge/core/keepable-text'
 import type { SecurityEvent } from '@drawbridge/core/signals/security-event'
 import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { keptStatement } from './kept-statements.js'
 import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
 
 export type StreamStatus = 'unknown' | 'enabled' | 'paused' | 'disabled'
@@ -144,25 +145,30 @@ export type StreamClaim = {
   readonly leaseUntil: Instant
 }
 
+const claimedStreams = keptStatement(`WITH due AS MATERIALIZED (
+     SELECT s.tenant_id, s.id, s.next_poll_at, (row_number() OVER (PARTITION BY s.tenant_id ORDER BY s.next_poll_at, s.id)
+       + (SELECT count(*) FROM signal_streams b WHERE b.tenant_id = s.tenant_id AND b.lease_until > $1))::int AS nth
+       FROM signal_streams s WHERE s.next_poll_at <= $1 AND (s.lease_until <= $1) IS NOT FALSE
+   ), ready AS MATERIALIZED (
+     SELECT s.tenant_id, s.id, due.nth FROM due JOIN signal_streams s ON s.tenant_id = due.tenant_id AND s.id = due.id
+      WHERE due.nth <= $3 AND (s.lease_until <= $1) IS NOT FALSE
+      ORDER BY due.nth, due.next_poll_at, s.id LIMIT $2 FOR UPDATE OF s SKIP LOCKED
+   )
+   UPDATE signal_streams s SET lease = $4, lease_until = $5 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id
+   RETURNING s.tenant_id, s.id, ready.nth`)
+
 /**
  * Takes what is due: until the lease ends nobody else polls it, and what a dead worker held comes up again by itself. Tenants take turns, the longest
  * waiting stream of each first, and none has more under way than its share, so that slow transmitters of one hold up nobody else's.
  */
 export async function claimDueStreamsAcrossTenants(db: AcrossDb, claim: StreamClaim): Promise<readonly HeldStream[]> {
-  const { rows } = await db.query<{ tenant_id: TenantId; id: ConnectionId; nth: number }>(
-    `WITH due AS MATERIALIZED (
-       SELECT s.tenant_id, s.id, s.next_poll_at, (row_number() OVER (PARTITION BY s.tenant_id ORDER BY s.next_poll_at, s.id)
-         + (SELECT count(*) FROM signal_streams b WHERE b.tenant_id = s.tenant_id AND b.lease_until > $1))::int AS nth
-         FROM signal_streams s WHERE s.next_poll_at <= $1 AND (s.lease_until <= $1) IS NOT FALSE
-     ), ready AS MATERIALIZED (
-       SELECT s.tenant_id, s.id, due.nth FROM due JOIN signal_streams s ON s.tenant_id = due.tenant_id AND s.id = due.id
-        WHERE due.nth <= $3 AND (s.lease_until <= $1) IS NOT FALSE
-        ORDER BY due.nth, due.next_poll_at, s.id LIMIT $2 FOR UPDATE OF s SKIP LOCKED
-     )
-     UPDATE signal_streams s SET lease = $4, lease_until = $5 FROM ready WHERE s.tenant_id = ready.tenant_id AND s.id = ready.id
-     RETURNING s.tenant_id, s.id, ready.nth`,
-    [toTimestamp(claim.now), claim.limit, claim.mostOfTenant, claim.lease, toTimestamp(claim.leaseUntil)],
-  )
+  const { rows } = await db.query<{ tenant_id: TenantId; id: ConnectionId; nth: number }>(claimedStreams, [
+    toTimestamp(claim.now),
+    claim.limit,
+    claim.mostOfTenant,
+    claim.lease,
+    toTimestamp(claim.leaseUntil),
+  ])
   return rows.map((row) => ({
     tenantId: row.tenant_id,
     connectionId: row.id,

@@ -2,6 +2,8 @@ import { instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createDatabase } from './database.js'
+import { keptStatement } from './kept-statements.js'
 import { acrossTenants, acrossTenantsInOneStatement, type Db, inTenant, inTenantAndThen, toTimestamp } from './transaction.js'
 
 const acme = 'aaaaaaaa-0000-4000-8000-000000000001' as TenantId
@@ -99,4 +101,41 @@ test('what promised one statement across tenants sees all of them, and runs no s
   })
   await expect(twice).rejects.toThrow('one statement')
   expect(await asOwner(fixture.ownerUrl, "SELECT relayed_at FROM outbox WHERE kind = 'test'")).toEqual([{ relayed_at: new Date(1) }])
+})
+
+const nameOf = keptStatement('SELECT name FROM tenants WHERE id = ANY ($1::uuid[])')
+/** More often than a plan is made for the values at hand. */
+const often = Array.from({ length: 8 })
+const keptPlans = 'SELECT generic_plans::int AS generic, custom_plans::int AS custom FROM pg_prepared_statements WHERE name = $1'
+
+test('a kept statement is planned a few times for its connection, and its plan shows each tenant its own rows and nobody else’s', async () => {
+  const database = createDatabase({ url: fixture.url, connectionBudget: 4 })
+  try {
+    const seen: string[] = []
+    for (const tenant of [...often.map(() => acme), ...often.map(() => globex), acme])
+      await inTenant(database, tenant, async (db) => {
+        const { rows } = await db.query<{ name: string }>(nameOf, [[acme, globex]])
+        seen.push(rows.map(({ name }) => name).join())
+      })
+    expect(seen).toEqual([...often.map(() => 'acme'), ...often.map(() => 'globex'), 'acme'])
+    const { rows } = await inTenant(database, acme, (db) => db.query<{ generic: number; custom: number }>(keptPlans, [nameOf.name]))
+    expect(rows).toEqual([{ generic: 2 * often.length + 1 - 5, custom: 5 }])
+  } finally {
+    await database.close()
+  }
+})
+
+test('a connection whose kept plan a migration has made useless fails one transaction and is replaced', async () => {
+  const database = createDatabase({ url: fixture.url, connectionBudget: 4 })
+  const name = () => inTenant(database, acme, async (db) => (await db.query<{ name: string }>(nameOf, [[acme]])).rows[0]?.name)
+  try {
+    expect(await name()).toBe('acme')
+    await asOwner(fixture.ownerUrl, 'ALTER TABLE tenants RENAME name TO given_name')
+    await asOwner(fixture.ownerUrl, 'ALTER TABLE tenants ADD COLUMN name varchar')
+    await asOwner(fixture.ownerUrl, 'UPDATE tenants SET name = given_name')
+    await expect(name()).rejects.toThrow('cached plan must not change result type')
+    expect(await name()).toBe('acme')
+  } finally {
+    await database.close()
+  }
 })

@@ -8,10 +8,12 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type pg from 'pg'
 import type { Database } from './database.js'
+import type { KeptStatement } from './kept-statements.js'
 
 export type Rows<Row> = { readonly rows: readonly Row[]; readonly rowCount: number }
 
-type Queries = { query<Row>(text: string, parameters?: readonly unknown[]): Promise<Rows<Row>> }
+/** Text is planned when it is asked; of a kept statement the connection keeps the plan. */
+type Queries = { query<Row>(statement: string | KeptStatement, parameters?: readonly unknown[]): Promise<Rows<Row>> }
 
 /** One connection in one transaction that sees one tenant. */
 export type Db = Brand<Queries, 'Db'>
@@ -110,10 +112,10 @@ export function acrossTenants<T>(database: Database, run: (db: AcrossDb) => Prom
  */
 export function acrossTenantsInOneStatement<T>(database: Database, run: (db: AcrossDb) => Promise<T>): Promise<T> {
   let isUsed = false
-  const query = async <Row>(text: string, parameters: readonly unknown[] = []): Promise<Rows<Row>> => {
+  const query = async <Row>(statement: string | KeptStatement, parameters: readonly unknown[] = []): Promise<Rows<Row>> => {
     if (isUsed) throw new Error('one statement was promised')
     isUsed = true
-    const result = await database.acrossPool.query(text, [...parameters])
+    const result = await database.acrossPool.query(toQuery(statement, parameters))
     return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
   }
   return run({ query } as Queries as AcrossDb)
@@ -139,10 +141,13 @@ export function onHotPath(database: Database): HotDb {
   return hot as HotDb
 }
 
+const toQuery = (statement: string | KeptStatement, parameters: readonly unknown[]): pg.QueryConfig =>
+  typeof statement === 'string' ? { text: statement, values: [...parameters] } : { ...statement, values: [...parameters] }
+
 function queriesOf(client: pg.PoolClient): Queries {
   return {
-    query: async <Row>(text: string, parameters: readonly unknown[] = []): Promise<Rows<Row>> => {
-      const result = await client.query(text, [...parameters])
+    query: async <Row>(statement: string | KeptStatement, parameters: readonly unknown[] = []): Promise<Rows<Row>> => {
+      const result = await client.query(toQuery(statement, parameters))
       return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
     },
   }
@@ -162,7 +167,7 @@ async function transaction<T>(pool: pg.Pool, begin: string, run: (client: pg.Poo
     await client.query('COMMIT')
     return value
   } catch (error) {
-    broken = isUnanswered(error) ? error : await rollBack(client)
+    broken = isUnanswered(error) || isOutdated(error) ? error : await rollBack(client)
     throw error
   } finally {
     client.off('error', leaveToTheNextStatement)
@@ -174,6 +179,10 @@ const leaveToTheNextStatement = (): void => undefined
 
 /** pg says it without a code: the answer did not come in time. What was sent may have happened, and the connection answers nothing any more. */
 const isUnanswered = (error: unknown): error is Error => error instanceof Error && error.message === 'Query read timeout'
+
+/** A migration gave the result of a kept statement another type: this connection would refuse it for ever, a new one plans it anew. */
+const isOutdated = (error: unknown): error is Error =>
+  error instanceof Error && (error as { routine?: unknown }).routine === 'RevalidateCachedQuery'
 
 /** Answers the fault that makes this connection unfit for the pool, if there is one. */
 async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {

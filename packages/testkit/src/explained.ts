@@ -1,4 +1,5 @@
 /** What PostgreSQL reads to answer, from the plans of statements as they were carried out. */
+import type { KeptStatement } from '@drawbridge/store/kept-statements'
 import type { AcrossDb, Db } from '@drawbridge/store/transaction'
 
 export type PlanNode = { readonly Plans?: readonly PlanNode[]; readonly 'Node Type': string; readonly 'Index Name'?: string } & Readonly<
@@ -12,6 +13,17 @@ export const nodesOf = (explained: Explained): readonly PlanNode[] => explained.
 
 export const isScan = (node: PlanNode): boolean => node['Node Type'].includes('Scan')
 
+/**
+ * Reads a whole table of those that grow, a whole tenant through an index that is there for something else, or all that has not expired through the
+ * sweep's.
+ */
+export function isWide(node: PlanNode, growing: ReadonlySet<string>): boolean {
+  if (!growing.has(String(node['Relation Name']))) return false
+  if (node['Node Type'] === 'Seq Scan') return true
+  const condition = String(node['Index Cond'])
+  return /_(?:idx|key)$/.test(String(node['Index Name'])) && /^\((?:tenant_id = \$1|expires_at > \$\d+)\)$/.test(condition)
+}
+
 const lost = ['Rows Removed by Filter', 'Rows Removed by Index Recheck']
 /** How many rows of these tables their scans took up, whether they kept them or not. */
 export function rowsRead(nodes: readonly PlanNode[], tables: RegExp): number {
@@ -24,12 +36,13 @@ export function rowsRead(nodes: readonly PlanNode[], tables: RegExp): number {
 /** `db`, which carries each statement out twice: first to explain it, which is undone. `statements`: what each of them took, in order. */
 export function explaining<Of extends Db | AcrossDb>(db: Of): { readonly db: Of; readonly statements: readonly (readonly PlanNode[])[] } {
   const statements: (readonly PlanNode[])[] = []
-  const query = async (text: string, parameters?: readonly unknown[]) => {
+  const query = async (statement: string | KeptStatement, parameters?: readonly unknown[]) => {
+    const text = typeof statement === 'string' ? statement : statement.text
     await db.query('SAVEPOINT explained')
     const { rows } = await db.query<Explained[number]>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, parameters)
     await db.query('ROLLBACK TO SAVEPOINT explained')
     statements.push(nodesOf(rows))
-    return db.query(text, parameters)
+    return db.query(statement, parameters)
   }
   return { db: { query } as unknown as Of, statements }
 }

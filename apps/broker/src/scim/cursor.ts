@@ -18,9 +18,12 @@ const shape = z.tuple([z.number(), z.string(), z.string().nullable(), z.string()
 const contextOf = ({ deps, caller }: ScimContext): SealContext =>
   sealContextOf({ deps, tenant: { id: caller.tenant } }, 'scim_cursors', 'position', caller.connectionId)
 
+/** Raised when some question is answered in another order than before: a cursor of before would go on in the middle of it. */
+const orders = 2
+
 /** What was asked, but for the page: a cursor continues one question and no other. */
 const questionOf = (kind: string, { filter, sortBy, sortOrder }: SearchWords): string =>
-  sha256Base64url(JSON.stringify([kind, filter ?? null, sortBy ?? null, sortOrder ?? null]))
+  sha256Base64url(JSON.stringify([kind, filter ?? null, sortBy ?? null, sortOrder ?? null, orders]))
 
 export function writeCursor(context: ScimContext, kind: string, words: SearchWords, { key, id }: SearchPosition): string {
   const expiresAt = addSeconds(context.caller.now, scimLimits.cursorSeconds)
