@@ -5,7 +5,8 @@ import { parEndpoint } from './authorize/par.endpoint.js'
 import { registerEndpoint } from './clients/register.endpoint.js'
 import { registrationEndpoints } from './clients/registration.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
-import { atFront, inPresentedToken, inToken, inTokenRequest } from './http/front.js'
+import { atFront, inIdTokenHint, inPresentedToken, inSignOut, inToken, inTokenRequest } from './http/front.js'
+import { askSignOutEndpoint, signOutEndpoint } from './logout/logout.endpoint.js'
 import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { frontMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
 import { eventPollEndpoint } from './signals/event-poll.endpoint.js'
@@ -35,4 +36,5 @@ export const frontEndpoints: readonly Endpoint[] = [
   atFront(introspectEndpoint, inToken),
   atFront(revokeEndpoint, inToken),
   ...userinfoEndpoints.map((endpoint) => atFront(endpoint, inPresentedToken)),
+  ...[askSignOutEndpoint, signOutEndpoint].map((endpoint) => atFront(endpoint, inIdTokenHint, inSignOut)),
 ]
