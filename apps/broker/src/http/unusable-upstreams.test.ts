@@ -74,5 +74,5 @@ it('an authorization request that names it is refused: connection_unknown', asyn
     connection: desk?.id ?? '',
   })
   const answer = await fetch(`${broker.url}/t/acme/authorize?${asked}`, { redirect: 'manual' })
-  expect([answer.status, answer.headers.get('location'), (await answer.text()).includes('connection_unknown')]).toEqual([400, null, true])
+  expect([answer.status, answer.headers.get('location'), (await answer.text()).includes('connection_unknown')]).toEqual([404, null, true])
 })
