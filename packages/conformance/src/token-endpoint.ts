@@ -134,6 +134,27 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
     },
   },
   {
+    section: 'OAuth 2.1 §10.2',
+    level: 'MUST',
+    says: 'redeems a code of a client that says no redirect URI again',
+    ask: async (target) => {
+      const form = codeForm(target, await aCode(target), { redirect_uri: undefined })
+      assert.equal((await post(`${target.issuer}/token`, form)).status, 200)
+    },
+  },
+  {
+    section: 'RFC 6749 §3.2',
+    level: 'MUST',
+    says: 'takes what proves a client and has no value for what is absent',
+    ask: async (target) => {
+      const form = codeForm(target, await aCode(target), { client_secret: '', client_assertion: '', client_assertion_type: '' })
+      assert.equal((await post(`${target.issuer}/token`, form)).status, 200)
+      const { machine, resource } = target
+      const named = { grant_type: 'client_credentials', client_id: '', client_secret: '', resource }
+      assert.equal((await post(`${target.issuer}/token`, named, basic(machine))).status, 200)
+    },
+  },
+  {
     section: 'RFC 6749 §3.2',
     level: 'MUST',
     says: 'is asked by POST alone, and reads nothing from the address',
