@@ -132,7 +132,7 @@ export const authorizationEndpointRequirements: readonly Requirement[] = [
         ['request', 'request_uri', 'prompt', 'max_age', 'nonce', 'id_token_hint', 'connection'].map((name) => [name, '']),
       )
       const back = new URL(await target.signIn(authorizeUrl(target, empty)))
-      assert.ok(back.searchParams.has('code'), `came back with ${back.search}`)
+      assert.ok(back.searchParams.has('code') && back.searchParams.get('state') === 'of-the-client', `came back with ${back.search}`)
     },
   },
   {

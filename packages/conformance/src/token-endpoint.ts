@@ -72,6 +72,11 @@ const malformed: readonly [section: string, says: string, form: string, errors: 
   ],
 ]
 
+const gaveTokens = ({ status, json }: Awaited<ReturnType<typeof post>>): void => {
+  assert.equal(status, 200)
+  assert.match(String(json['token_type']), /^bearer$/i)
+}
+
 const assertionForm = (assertion: string): Parameters => ({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
 
 const badAssertions: readonly [section: string, says: string, change: (target: Target) => AssertionChange][] = [
@@ -139,7 +144,7 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
     says: 'redeems a code of a client that says no redirect URI again',
     ask: async (target) => {
       const form = codeForm(target, await aCode(target), { redirect_uri: undefined })
-      assert.equal((await post(`${target.issuer}/token`, form)).status, 200)
+      gaveTokens(await post(`${target.issuer}/token`, form))
     },
   },
   {
@@ -148,10 +153,10 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
     says: 'takes what proves a client and has no value for what is absent',
     ask: async (target) => {
       const form = codeForm(target, await aCode(target), { client_secret: '', client_assertion: '', client_assertion_type: '' })
-      assert.equal((await post(`${target.issuer}/token`, form)).status, 200)
+      gaveTokens(await post(`${target.issuer}/token`, form))
       const { machine, resource } = target
       const named = { grant_type: 'client_credentials', client_id: '', client_secret: '', resource }
-      assert.equal((await post(`${target.issuer}/token`, named, basic(machine))).status, 200)
+      gaveTokens(await post(`${target.issuer}/token`, named, basic(machine)))
     },
   },
   {
