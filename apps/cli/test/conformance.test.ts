@@ -7,7 +7,7 @@ import { aClientCertificate, asByteSequence, type CertificateParts, common, name
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aDocumentHost, type DocumentHost } from './a-document-host.js'
-import { aFrontIssuer } from './a-front-issuer.js'
+import { aFrontIssuer, aFrontMachine } from './a-front-issuer.js'
 import { aGatewayOf, aWordedClient } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 import { aPublisherOf } from './a-publisher.js'
@@ -85,6 +85,7 @@ beforeAll(async () => {
     client,
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']), secondSecret: String(second['clientSecret']) },
+    frontMachine: await aFrontMachine(product, 'acme'),
     device: { id: await aDevice(), otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,

@@ -51,6 +51,7 @@ beforeAll(async () => {
     client,
     otherClientId: 'other',
     machine: { id: 'machine', secret: 'secret', secondSecret: 'second' },
+    frontMachine: { id: 'front-machine', secret: 'secret' },
     device: { id: 'device', otherId: 'other-device' },
     agent: { id: 'agent', secret: 'secret', scope: 'read' },
     assert: async () => 'a.b.c',

@@ -6,11 +6,8 @@
  */
 import type { TenantSlug } from '../tenant/ids.js'
 
-/**
- * What the front issuer grants by. A client's own credentials, a device and an assertion name no tenant, and every tenant has its own rules for them: they
- * are for the tenant's own issuer.
- */
-export const frontGrantTypes: readonly string[] = ['authorization_code', 'refresh_token']
+/** What the front issuer grants by. Anything else is for the tenant's own issuer. */
+export const frontGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', 'client_credentials']
 
 /** What a code or a refresh token begins with, behind its prefix. */
 export const frontTenantPart = '(?:([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\\.)?'
