@@ -14,8 +14,11 @@ beforeAll(async () => {
   product = await aProduct()
   await aFrontIssuer(product)
   const credential = product.started.demonstration.resourceCredential
-  const issuers = [{ issuer: product.publicUrl, front: true, credential }]
-  guard = createGuard({ resource: product.mcpUrl, issuers, toolScopes: {}, onDeaf: 'refuse' })
+  guard = createGuard({
+    resource: product.mcpUrl,
+    issuers: [{ issuer: product.publicUrl, front: true, credential }],
+    ...{ toolScopes: {}, onDeaf: 'refuse' },
+  })
   await guard.start()
 }, 120_000)
 afterAll(async () => {
