@@ -74,6 +74,10 @@ beforeAll(async () => {
   const issuer = product.issuer('acme')
   expect(await product.admin('PUT', '/tenants/acme/device-grant', { enabled: true })).toMatchObject({ status: 200 })
   const aDevice = async () => String((await made('acme', { name: 'Television', grantTypes: [deviceGrantType] }))['clientId'])
+  const device = await aDevice()
+  const atFront = { clientId: device, name: 'Television', grantTypes: [deviceGrantType] }
+  expect(await product.admin('POST', '/front-issuer/clients', atFront)).toMatchObject({ status: 201 })
+  expect(await product.admin('PUT', '/front-issuer/device-grant', { enabled: true })).toMatchObject({ status: 200 })
   const agent = await anAgentOf(product, 'acme')
   const gateway = await aGatewayOf(product, 'acme', client.id)
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
@@ -86,7 +90,7 @@ beforeAll(async () => {
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']), secondSecret: String(second['clientSecret']) },
     frontMachine: await aFrontMachine(product, 'acme'),
-    device: { id: await aDevice(), otherId: await aDevice() },
+    device: { id: device, otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
     gateway,

@@ -28,6 +28,16 @@ const machineForm = ({ frontMachine, resource }: Target, change: Parameters): Pa
   ...change,
 })
 
+const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
+async function deviceCodeAt(issuer: string, { device, resource }: Target): Promise<string> {
+  const { status, json } = await post(`${issuer}/device_authorization`, { client_id: device.id, resource })
+  assert.equal(status, 200, JSON.stringify(json))
+  assert.equal(json['verification_uri'], `${issuer}/device`)
+  return String(json['device_code'])
+}
+const pollAt = (issuer: string, { device }: Target, code: string) =>
+  post(`${issuer}/token`, { grant_type: deviceGrant, device_code: code, client_id: device.id })
+
 /** What a request of each grant type needs to be read at all. */
 const goodForms: Readonly<Record<string, Parameters>> = {
   'urn:ietf:params:oauth:grant-type:device_code': { device_code: 'dbv_x' },
@@ -169,6 +179,31 @@ export const frontIssuerRequirements: readonly Requirement[] = [
       for (const change of [{}, { tenant: '' }, { tenant: 'nobody-is-called-so' }])
         refusedWith(await post(`${target.front}/token`, machineForm(target, change)), ['invalid_request'])
     },
+  },
+  {
+    section: 'RFC 8628 §3.2',
+    level: 'MUST',
+    says: 'gives at the front issuer a device code before anybody has said whose the person is, and has the device wait',
+    ask: async (target) =>
+      refusedWith(await pollAt(target.front, target, await deviceCodeAt(target.front, target)), ['authorization_pending']),
+  },
+  {
+    section,
+    level: 'MUST NOT',
+    says: 'takes at the front issuer a device code of a tenant’s own, or the other way round',
+    ask: (target) =>
+      bothWays(target, async (way) =>
+        refusedWith(await pollAt(way.otherIssuer, target, await deviceCodeAt(way.issuer, target)), ['invalid_grant']),
+      ),
+  },
+  {
+    section,
+    level: 'MUST NOT',
+    says: 'lets a device at the front issuer name a tenant that is not there',
+    ask: async ({ front, device, resource }) =>
+      refusedWith(await post(`${front}/device_authorization`, { client_id: device.id, resource, tenant: 'nobody-is-called-so' }), [
+        'invalid_request',
+      ]),
   },
   {
     section,

@@ -26,7 +26,7 @@ export type Target = {
   readonly machine: { readonly id: string; readonly secret: string; readonly secondSecret: string }
   /** In its own name, at the front issuer: the tenant of `issuer` gave it access, that of `otherIssuer` gave it nothing. */
   readonly frontMachine: { readonly id: string; readonly secret: string }
-  /** Two public ones that may ask as devices, and in no other way. */
+  /** Two public ones that may ask as devices, and in no other way; the first is known at the front issuer by the same text. */
   readonly device: { readonly id: string; readonly otherId: string }
   /** Brings assertions of an issuer whom `issuer` trusts; `scope`: one of those that they name, and not the only one. */
   readonly agent: { readonly id: string; readonly secret: string; readonly scope: string }

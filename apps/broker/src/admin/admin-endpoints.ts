@@ -17,7 +17,7 @@ import { consentEndpoints } from './consents.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
-import { deviceGrantEndpoints } from './device-grant.endpoint.js'
+import { deviceGrantEndpoints, frontDeviceGrantEndpoints } from './device-grant.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
@@ -68,6 +68,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...frontClientSecretEndpoints,
   ...frontClientRegistrationEndpoints,
   ...frontSigningKeyEndpoints,
+  ...frontDeviceGrantEndpoints,
   frontClientKillEndpoint,
   ...memberClientEndpoints,
   ...memberClientAccessEndpoints,

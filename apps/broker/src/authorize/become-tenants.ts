@@ -11,8 +11,10 @@ import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { vendorSlug } from '@drawbridge/core/tenant/ids'
+import { hashAtTenant } from '@drawbridge/crypto/hash'
 import { endRequestAtFront } from '@drawbridge/store/authorization-requests'
 import { findDomainOwnerAcrossTenants } from '@drawbridge/store/domains'
+import { moveDeviceToTenant } from '@drawbridge/store/front-devices'
 import { onHotPath } from '@drawbridge/store/transaction'
 import { adoptClient } from '../clients/adopt-client.js'
 import { resolveClient } from '../clients/resolve-client.js'
@@ -35,13 +37,15 @@ export async function becomeTenants(flow: Flow, word: string): Promise<Result<Fl
   const limited = http.spend('tenant_login', tenant.id)
   if (limited) return err(limited)
   if (tenant.suspendedAt !== undefined) return err(refuseHttp('page', 'tenant_suspended'))
+  if (pending.deviceCodeId !== undefined && !tenant.deviceGrant) return err(refuseOnPage({ reason: 'device_page_off' }))
   const resource = tenant.resource(pending.resource)
   if (!resource) return err(answerUnaskedWithError(flow.tenant, flow.client, pending, { reason: 'resource_unknown' }))
   const client = await clientAt(deps, tenant, flow.client)
   if (!client.ok) return err(refuseOnPage(client.error))
   const refused = await refuseAt(flow, tenant, client.value)
   if (refused) return err(refused)
-  if (flow.ongoing.saved && !(await endAtFront(flow, tenant))) return err(refuseOnPage({ reason: 'request_expired' }))
+  if (!(await takeDevice(flow, tenant)) || (flow.ongoing.saved && !(await endAtFront(flow, tenant))))
+    return err(refuseOnPage({ reason: 'request_expired' }))
   const may = scopesTold(tenant.toldOfPeople)
   const identityScopes = pending.identityScopes.filter((scope) => scope === 'openid' || may.includes(scope))
   return ok(becomeFlowOf(flow, { tenant, client: client.value, resource, identityScopes, loginHint: hintFrom(flow, word) }))
@@ -77,6 +81,19 @@ async function refuseAt({ deps, pending }: Flow, tenant: ResolvedTenant, client:
 /** Whoever registered at the front brought no statement that this tenant believes; its admin may vouch for the client instead. */
 const isUnstated = ({ softwareStatements }: ResolvedTenant, { kind, preApproved }: Client): boolean =>
   softwareStatements.required && kind === 'dynamic' && !preApproved
+
+/** A device that waits at the front becomes the tenant's, once, before the request does: what ends a request there tells the device no. */
+async function takeDevice({ deps, tenant: front, client, pending }: Flow, tenant: ResolvedTenant): Promise<boolean> {
+  if (pending.deviceCodeId === undefined) return true
+  return moveDeviceToTenant(deps.database, {
+    id: pending.deviceCodeId,
+    clientId: client.id,
+    front: { id: front.id, issuerId: front.issuer.id },
+    member: { id: tenant.id, issuerId: tenant.issuer.id, slug: tenant.slug },
+    hashAtTenant: (hash) => hashAtTenant(hash, tenant.slug),
+    now: deps.clock.now(),
+  })
+}
 
 const endAtFront = ({ deps, http, tenant: front, ongoing, browserHash, pending, now }: Flow, tenant: ResolvedTenant): Promise<boolean> =>
   endRequestAtFront(onHotPath(deps.database), front.id, {

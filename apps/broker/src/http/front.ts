@@ -4,6 +4,7 @@
  * Its endpoints are those of a tenant's issuer, run by the same code: a request there is one of the tenant that its credential names, at that
  * tenant's membership. Before any tenant is known the front speaks for itself, and what is stored then is the vendor's.
  */
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { tenantNamedBy } from '@drawbridge/core/oauth/front-credential'
 import { tenantParameter } from '@drawbridge/core/oauth/tenant-parameter'
 import { type IssuerId, type TenantSlug, vendorSlug } from '@drawbridge/core/tenant/ids'
@@ -28,8 +29,14 @@ const parameter =
 /** What the token endpoint takes at the front. */
 export const inTokenRequest = parameter('code', 'refresh_token')
 export const inToken = parameter('token')
-/** Its value is a short name, and no credential. Sent without a value it counts as left out: RFC 6749 §3.2 */
-export const byTenantParameter: NamedOtherwise = (http) => (parameter(tenantParameter)(http) || undefined) as TenantSlug | undefined
+/**
+ * Its value is a short name, and no credential. Sent without a value it counts as left out: RFC 6749 §3.2. A device code is the front's own until it has become
+ * a tenant's, whatever its device says.
+ */
+export const byTenantParameter: NamedOtherwise = (http) =>
+  parameter('grant_type')(http) === deviceGrantType
+    ? undefined
+    : ((parameter(tenantParameter)(http) || undefined) as TenantSlug | undefined)
 /** @spec RFC 6750 §2.1, §2.2 */
 export const inPresentedToken: NamingCredential = (http) =>
   /^(?:Bearer|DPoP) +(\S+)$/i.exec(http.headers['authorization'] ?? '')?.[1] ?? parameter('access_token')(http)

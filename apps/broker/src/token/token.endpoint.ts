@@ -11,15 +11,16 @@ import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/tok
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { err, ok } from '@drawbridge/core/result'
 import { type Acted, ifUnchanged } from '../clients/as-proven-client.js'
-import { readClientClaim } from '../clients/client-authentication.js'
+import { type ClientClaim, readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
 import { findMissingProof, readProof, verifyProof, withNonce } from '../clients/dpop.js'
 import { noteClientUse } from '../clients/note-client-use.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
-import { endpoint, tenantOf } from '../http/endpoint.js'
+import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { Exchange, ExchangeContext } from './exchange.js'
+import { findTenantOfDevice } from './find-tenant-of-device.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
 import { exchangeDeviceCode } from './grants/device-code.js'
@@ -44,31 +45,47 @@ export const tokenEndpoint = endpoint({
     if (!http.form.ok) return refuseForm(http.form.error)
     const request = parseTokenRequest(http.form.value)
     if (!request.ok) return refuse(request.error)
-    const tenant = tenantOf(http)
-    if (tenant.issuer.kind !== 'tenant' && !frontGrantTypes.includes(request.value.grantType))
+    const at = tenantOf(http)
+    if (at.issuer.kind !== 'tenant' && !frontGrantTypes.includes(request.value.grantType))
       return refuse({ reason: 'grant_type_not_at_front' })
-    const misnamed = judgeTenantParameter({ ...request.value, said: http.form.value[tenantParameter] || undefined }, tenant)
+    const said = http.form.value[tenantParameter] || undefined
+    const ofDevice = at.issuer.kind === 'front' && request.value.grantType === deviceGrantType ? request.value : undefined
+    const misnamed = ofDevice ? undefined : judgeTenantParameter({ ...request.value, said }, at)
     if (misnamed) return refuse({ reason: misnamed })
-    const claim = readClientClaim(deps, http, http.form.value, tenant)
-    if (!claim.ok) return refuse(claim.error)
-    const proof = readProof(deps, http, tenant, { endpoint: 'token' })
-    if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
-    const act = async (client: ProvenClient): Promise<Acted<Answer>> => {
-      const limited = limitOfClient(http, client, 'tenant_token')
-      if (limited) return ok(limited)
-      const provenKey = verifyProof(proof.value)
-      if (!provenKey.ok) return provenKey
-      const tokens = await exchange(deps, { http, tenant, client, provenKey: provenKey.value, now: deps.clock.now() }, request.value)
-      if (tokens === 'client_changed' || !tokens.ok) return tokens
-      await noteClientUse(deps, client)
-      deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
-      return ok(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
-    }
-    const asking = { http, tenant, claim: claim.value, proof: proof.value, request: request.value, now: deps.clock.now() }
-    const answered = await asKnownClient(deps, asking, act)
-    return withNonce(deps, http, tenant, answered.ok ? answered.value : refuse(answered.error))
+    const claimed = readClientClaim(deps, http, http.form.value, at)
+    if (!claimed.ok) return refuse(claimed.error)
+    if (!ofDevice) return answerToken(deps, { http, claim: claimed.value, request: request.value })
+    const found = await findTenantOfDevice(deps, { http, claim: claimed.value, request: ofDevice, said })
+    if (!found.ok) return found.error
+    return answerToken(deps, {
+      http: { ...http, tenant: found.value },
+      claim: { ...claimed.value, tenant: found.value },
+      request: request.value,
+    })
   },
 })
+
+type Asked = { readonly http: HttpRequest; readonly claim: ClientClaim; readonly request: TokenRequest }
+
+async function answerToken(deps: BrokerDeps, { http, claim, request }: Asked): Promise<Answer> {
+  const tenant = tenantOf(http)
+  const proof = readProof(deps, http, tenant, { endpoint: 'token' })
+  if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
+  const act = async (client: ProvenClient): Promise<Acted<Answer>> => {
+    const limited = limitOfClient(http, client, 'tenant_token')
+    if (limited) return ok(limited)
+    const provenKey = verifyProof(proof.value)
+    if (!provenKey.ok) return provenKey
+    const tokens = await exchange(deps, { http, tenant, client, provenKey: provenKey.value, now: deps.clock.now() }, request)
+    if (tokens === 'client_changed' || !tokens.ok) return tokens
+    await noteClientUse(deps, client)
+    deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.grantType })
+    return ok(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
+  }
+  const asking = { http, tenant, claim, proof: proof.value, request: request, now: deps.clock.now() }
+  const answered = await asKnownClient(deps, asking, act)
+  return withNonce(deps, http, tenant, answered.ok ? answered.value : refuse(answered.error))
+}
 
 async function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
   const { client, tenant } = context

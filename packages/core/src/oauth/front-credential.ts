@@ -5,9 +5,10 @@
  * unknown; an access token with another claim has no signature. Those of a tenant's own issuer name none: its address does.
  */
 import type { TenantSlug } from '../tenant/ids.js'
+import { deviceGrantType } from './device-grant-type.js'
 
 /** What the front issuer grants by. Anything else is for the tenant's own issuer. */
-export const frontGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', 'client_credentials']
+export const frontGrantTypes: readonly string[] = ['authorization_code', 'refresh_token', 'client_credentials', deviceGrantType]
 
 /** What a code or a refresh token begins with, behind its prefix. */
 export const frontTenantPart = '(?:([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\\.)?'

@@ -64,6 +64,26 @@ const ofVendor: readonly AdminCommand[] = [
     example: 'drawbridge front-issuer key condemn 8fJ…',
   },
   {
+    name: 'front-issuer device-grant show',
+    does: 'Show whether devices may ask for access at the front issuer by a code that a person types elsewhere',
+    takes: [],
+    call: { method: 'GET', path: '/front-issuer/device-grant' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer device-grant show',
+  },
+  {
+    name: 'front-issuer device-grant set',
+    does: 'Let devices ask at the front issuer, or no longer, for people of tenants that let devices ask; what was granted lives on',
+    takes: [],
+    flags: {
+      on: { kind: 'switch', says: 'devices may ask', member: 'enabled', value: true },
+      off: { kind: 'switch', says: 'they may not, as it is unless chosen', member: 'enabled', value: false },
+    },
+    call: { method: 'PUT', path: '/front-issuer/device-grant', body: {} },
+    shows: { record: true },
+    example: 'drawbridge front-issuer device-grant set --on',
+  },
+  {
     name: 'front-issuer registration show',
     does: 'Show in which ways clients may become known at the front issuer',
     takes: [],
