@@ -12,8 +12,9 @@ import { keysOf } from '@drawbridge/upstream/saml/signature-algorithms'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
+import { issuerOf } from '../http/assertion-trusts.js'
 import { isOwnAddress } from '../http/own-address.js'
-import { issuerOf, type ResolvedTenant } from '../http/tenant.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { explainRefusal } from './connection-draft.js'
 import { metadataMembers, readGivenMetadata, refuseFindings } from './given-metadata.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -110,10 +111,11 @@ function keyOf(trust: Trust, { connections }: Pick<ResolvedTenant, 'connections'
   return JSON.stringify(tenant === undefined ? [issuer] : [issuer, tenantClaim, tenant])
 }
 
-/** What an admin accepts that is weaker than by default: in the trail, by name. */
+/** What an admin accepts that is weaker, or reaches further, than by default: in the trail, by name. */
 export const weaknessesOf = (trust: Trust): readonly string[] => [
   ...(trust.publicClients ? ['publicClients'] : []),
   ...(trust.kind === 'assertion' && trust.jtiReuse ? ['jtiReuse'] : []),
   ...(trust.freshnessEvidence === 'issued_at' ? ['freshnessEvidence'] : []),
   ...(trust.profile === 'rfc7523' ? ['profile'] : []),
+  ...(trust.at === 'own' ? [] : ['at']),
 ]

@@ -5,7 +5,7 @@
  * `hot` ones are dispatched straight from `node:http`, the others by Express, and neither can tell.
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { RequestId } from '@drawbridge/core/tenant/ids'
+import type { RequestId, TenantSlug } from '@drawbridge/core/tenant/ids'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
@@ -82,8 +82,8 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly run: (http: HttpRequest<Parsed, Caller>, deps: BrokerDeps) => Promise<Answer> | Answer
 }
 
-/** The credential by which a request at the front issuer names its tenant; `undefined`: by none. It is proven later, as at a tenant's own issuer. */
-export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => string | undefined
+/** The tenant that a credential of a request at the front issuer names; `undefined`: none does. It is proven later, as at a tenant's own issuer. */
+export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => TenantSlug | undefined
 
 /** An endpoint whose types have been checked and put away. */
 export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'parse' | 'run'> & {

@@ -4,7 +4,7 @@
  * Its endpoints are those of a tenant's issuer, run by the same code: a request there is one of the tenant that its credential names, at that
  * tenant's membership. Before any tenant is known the front speaks for itself, and what is stored then is the vendor's.
  */
-import { tenantNamedBy } from '@drawbridge/core/oauth/front-credential'
+import { tenantNamedBy, tenantOfAssertion } from '@drawbridge/core/oauth/front-credential'
 import { type IssuerId, type TenantSlug, vendorSlug } from '@drawbridge/core/tenant/ids'
 import type { BrokerDeps } from '../deps.js'
 import type { Endpoint, HttpRequest, NamingCredential } from './endpoint.js'
@@ -18,17 +18,26 @@ export const atFront = (endpoint: Endpoint, namedBy: NamingCredential = () => un
   front: { namedBy },
 })
 
-const parameter =
-  (...names: readonly string[]): NamingCredential =>
-  ({ form }) =>
-    form.ok ? names.map((name) => form.value[name]).find((value) => value !== undefined) : undefined
+type Asked = Parameters<NamingCredential>[0]
 
-/** What the token endpoint takes at the front. */
-export const inTokenRequest = parameter('code', 'refresh_token')
-export const inToken = parameter('token')
+const parameter = ({ form }: Asked, ...names: readonly string[]): string | undefined =>
+  form.ok ? names.map((name) => form.value[name]).find((value) => value !== undefined) : undefined
+
+const namedIn = (credential: string | undefined): TenantSlug | undefined =>
+  credential === undefined ? undefined : tenantNamedBy(credential)
+
+/** What the token endpoint takes at the front. A JWT assertion says for which tenant it was made; of SAML we read nothing before its tenant is known. */
+export const inTokenRequest: NamingCredential = (http) => {
+  const assertion = parameter(http, 'assertion')
+  return (
+    namedIn(parameter(http, 'code', 'refresh_token', 'subject_token')) ??
+    (assertion === undefined ? undefined : tenantOfAssertion(assertion))
+  )
+}
+export const inToken: NamingCredential = (http) => namedIn(parameter(http, 'token'))
 /** @spec RFC 6750 §2.1, §2.2 */
 export const inPresentedToken: NamingCredential = (http) =>
-  /^(?:Bearer|DPoP) +(\S+)$/i.exec(http.headers['authorization'] ?? '')?.[1] ?? parameter('access_token')(http)
+  namedIn(/^(?:Bearer|DPoP) +(\S+)$/i.exec(http.headers['authorization'] ?? '')?.[1] ?? parameter(http, 'access_token'))
 
 /**
  * Whose a request at the front is: the tenant's that its credential names, and otherwise the front's own, where an unknown credential is as unknown
@@ -40,8 +49,7 @@ export async function findAtFront(
   http: Omit<HttpRequest, 'spend'>,
 ): Promise<ResolvedTenant | undefined> {
   const front = await configuration.find(vendorSlug, 'front')
-  const credential = front && namedBy(http)
-  const slug = credential === undefined ? undefined : tenantNamedBy(credential)
+  const slug = front && namedBy(http)
   return (slug === undefined ? undefined : await configuration.find(slug, 'front_member')) ?? front
 }
 

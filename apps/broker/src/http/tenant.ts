@@ -18,6 +18,7 @@ import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
+import { permissionsAt } from '@drawbridge/core/tenant/at-issuer'
 import { type ConnectionChoice, connectionChoiceFromJson } from '@drawbridge/core/tenant/connection-choice'
 import type { ConnectionId, IssuerKind, TenantId } from '@drawbridge/core/tenant/ids'
 import type { SigningKey, VerificationKey } from '@drawbridge/crypto/jwt'
@@ -42,14 +43,12 @@ import {
   type StoredResource,
   type StoredSigningKey,
 } from '@drawbridge/store/tenant-configuration'
-import { isOfSamlTrust, parseSamlTrust, type SamlTrust } from '@drawbridge/upstream/assertion/saml-trust'
-import { type AssertionTrust, parseAssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
-import type { ResolvedIssuer } from '@drawbridge/upstream/saml/brought-assertion'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
 import { type SoftwareStatements, softwareStatementsFromJson } from '@drawbridge/upstream/software-statement/statement-issuers'
 import { createAbsentSlugs } from './absent-slugs.js'
+import { assertionTrustsOf, isOfLogins, type ResolvedAssertionTrust, type ResolvedSamlTrust } from './assertion-trusts.js'
 import { createLatestUsed } from './latest-used.js'
 import { lazily, once } from './lazily.js'
 import { createRounds } from './rounds.js'
@@ -77,22 +76,6 @@ export type ResolvedConnection = {
   readonly serviceProvider: ServiceProvider
 }
 
-/** Whose assertions are accepted at the token endpoint. No browser ever comes to one: it is not among the connections. */
-export type ResolvedAssertionTrust = {
-  readonly id: ConnectionId
-  readonly name: string
-  readonly trust: AssertionTrust
-}
-
-/** Whose SAML assertions are. */
-export type ResolvedSamlTrust = {
-  readonly id: ConnectionId
-  readonly name: string
-  readonly trust: SamlTrust & ResolvedIssuer
-  /** What assertions are encrypted to. */
-  readonly serviceProvider: ServiceProvider
-}
-
 /** A tenant as configured at one version, at one issuer: its own, or the front, where it is a member. Epochs in here are hints: statements compare the real ones. */
 export type ResolvedTenant = Omit<
   StoredConfiguration,
@@ -117,7 +100,7 @@ export type ResolvedTenant = Omit<
   verificationKeys(purpose: JwtPurpose): readonly VerificationKey[]
   readonly connections: readonly ResolvedConnection[]
   connection(id: string): ResolvedConnection | undefined
-  /** Those that are on and can be read, the oldest first. */
+  /** Those that hold at this issuer, are on and can be read, the oldest first. */
   readonly assertionTrusts: readonly ResolvedAssertionTrust[]
   readonly samlTrusts: readonly ResolvedSamlTrust[]
   /** What an address that somebody gives chooses. */
@@ -129,10 +112,12 @@ export type ResolvedTenant = Omit<
   readonly softwareStatements: SoftwareStatements
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
-  /** Which clients may exchange whose tokens for which resource. */
+  /** Which clients of this issuer may exchange whose tokens for which resource. */
   readonly tokenExchange: TokenExchange
-  /** Which clients may have ID-JAGs for which authorization servers of others. */
+  /** Which clients of this issuer may have ID-JAGs for which authorization servers of others. */
   readonly idJagIssuing: IdJagIssuing
+  /** Whether any client may, at whichever issuer. */
+  readonly issuesIdJags: boolean
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
   /** By which `sub` clients that say nothing know people. */
@@ -281,7 +266,6 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
   const samlKeys = samlKeysOf(signingKeys, (key) =>
     unseal(deps, key.tenantId, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
   )
-  const assertionTrusts = storedConnections.flatMap(toAssertionTrust)
   const connections = storedConnections.filter(isOfLogins).map((connection): ResolvedConnection => {
     const sealed = connection.sealedSecret
     const secret =
@@ -300,7 +284,9 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       secret,
     }
   })
-  const samlTrusts = storedConnections.flatMap((each) => toSamlTrust(each, connections, { ...samlKeys, sha1Until: undefined }))
+  const { kind } = rest.issuer
+  const trusts = assertionTrustsOf(kind, storedConnections, { connections, serviceProvider: { ...samlKeys, sha1Until: undefined } })
+  const issuing = idJagIssuingFromJson(idJagIssuing)
   return {
     ...rest,
     keys: published.map(({ id, purpose, state, algorithm, publicJwk }) => ({
@@ -315,15 +301,15 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       published.filter((key) => key.purpose === purpose).map((key) => toVerificationKey(key.publicJwk as PublicJwk)),
     ),
     connections,
-    assertionTrusts,
-    samlTrusts,
+    ...trusts,
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     softwareStatements: softwareStatementsFromJson(softwareStatements),
     dpop: dpopRulesFromJson(dpop),
-    tokenExchange: tokenExchangeFromJson(tokenExchange),
-    idJagIssuing: idJagIssuingFromJson(idJagIssuing),
+    tokenExchange: permissionsAt(kind, tokenExchangeFromJson(tokenExchange)),
+    idJagIssuing: permissionsAt(kind, issuing),
+    issuesIdJags: issuing.permissions.length > 0,
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     subjectTypes: { pairwiseByDefault },
     pairwiseKey: once(() => pairwise && unseal(deps, rest.id, 'pairwise_keys', 'sealed_key', pairwise.id, pairwise.sealed)),
@@ -331,44 +317,6 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),
   }
-}
-
-const isOfLogins = ({ kind }: StoredConfiguration['connections'][number]): boolean => kind !== 'assertion'
-
-/** What cannot be parsed any more accepts nothing. */
-function toAssertionTrust({
-  id,
-  kind,
-  name,
-  disabled,
-  configuration,
-}: StoredConfiguration['connections'][number]): readonly ResolvedAssertionTrust[] {
-  if (kind !== 'assertion' || disabled || isOfSamlTrust(configuration)) return []
-  const parsed = parseAssertionTrust(configuration)
-  return parsed.ok ? [{ id, name, trust: parsed.value }] : []
-}
-
-/** The same of SAML. One that believes the keys of a connection accepts nothing while that is off, cannot be read or speaks another protocol. */
-function toSamlTrust(
-  { id, kind, name, disabled, configuration }: StoredConfiguration['connections'][number],
-  connections: readonly ResolvedConnection[],
-  serviceProvider: ServiceProvider,
-): readonly ResolvedSamlTrust[] {
-  if (kind !== 'assertion' || disabled || !isOfSamlTrust(configuration)) return []
-  const parsed = parseSamlTrust(configuration)
-  const issuer = parsed.ok ? issuerOf(parsed.value, connections) : undefined
-  return parsed.ok && issuer !== undefined ? [{ id, name, trust: { ...parsed.value, ...issuer }, serviceProvider }] : []
-}
-
-/** Who the issuer of a trust is; `undefined`: it believes the keys of a connection that cannot be used. */
-export function issuerOf(
-  { from }: SamlTrust,
-  connections: readonly ResolvedConnection[],
-): Pick<ResolvedIssuer, 'issuer' | 'certificates'> | undefined {
-  if (from.keysOf === undefined) return from
-  const connection = connections.find(({ id, disabled }) => id === from.keysOf && !disabled)?.configuration
-  if (!connection?.ok || connection.value.kind !== 'saml') return undefined
-  return { issuer: connection.value.idpEntityId, certificates: connection.value.certificates }
 }
 
 function activeKey(deps: ConfigurationDeps, keys: readonly StoredSigningKey[], purpose: string): SigningKey {

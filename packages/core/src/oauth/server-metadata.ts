@@ -5,7 +5,6 @@ import { type ClientAuthMethod, clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
-import { frontGrantTypes } from './front-credential.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
@@ -77,7 +76,7 @@ export function buildServerMetadata(
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
     grant_types_supported: [
-      ...frontGrantTypes,
+      ...['authorization_code', 'refresh_token'],
       ...(knows.isFront ? [] : ['client_credentials']),
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),

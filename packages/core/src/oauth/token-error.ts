@@ -50,7 +50,7 @@ export const tokenErrors = {
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'the front issuer knows only authorization_code and refresh_token: for any other grant_type ask at the tenant\u2019s own issuer',
+    say: 'the front issuer does not know this grant_type: ask at the tenant\u2019s own issuer; its metadata lists what it knows',
   },
   registration_way_closed: {
     code: 'unauthorized_client',
