@@ -5,7 +5,7 @@ import { parEndpoint } from './authorize/par.endpoint.js'
 import { registerEndpoint } from './clients/register.endpoint.js'
 import { registrationEndpoints } from './clients/registration.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
-import { atFront, inPresentedToken, inToken, inTokenRequest } from './http/front.js'
+import { atFront, byTenantParameter, inPresentedToken, inToken, inTokenRequest } from './http/front.js'
 import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { frontMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
 import { pollEndpoint } from './signals/poll.endpoint.js'
@@ -25,7 +25,7 @@ const ofAnybody = [
 export const frontEndpoints: readonly Endpoint[] = [
   ...ofAnybody.map((endpoint) => atFront(endpoint)),
   ...chooseTenantEndpoints,
-  atFront(tokenEndpoint, inTokenRequest),
+  atFront(tokenEndpoint, inTokenRequest, byTenantParameter),
   atFront(introspectEndpoint, inToken),
   atFront(revokeEndpoint, inToken),
   ...userinfoEndpoints.map((endpoint) => atFront(endpoint, inPresentedToken)),

@@ -2,11 +2,7 @@
  * A server that goes on to another one for people of both companies of a front world: known at the front and at each company's own issuer by one
  * name, with another secret at each, so that nothing but the issuer and the company's word tells what it may.
  */
-import { instant } from '@drawbridge/core/instant'
 import { accessTokenUrn, tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
-import type { ClientId } from '@drawbridge/core/tenant/ids'
-import { adoptFrontClient } from '@drawbridge/store/front-clients'
-import { inTenant } from '@drawbridge/store/transaction'
 import { aSharedResource, baseOf, basic, type FrontWorld, type Place, type Posted } from './a-front.js'
 
 export const aGateway = 'gateway'
@@ -40,10 +36,8 @@ export async function aFrontGateway(world: FrontWorld) {
   return {
     ...{ credential, secretAt, byItself },
     /** The company lets the client of the front in. */
-    adopt: (company: Company, id: string = aGateway): Promise<unknown> =>
-      inTenant(world.fixture.database, world[company].tenantId, (db) =>
-        adoptFrontClient(db, world[company].tenantId, id as ClientId, instant(Date.now())),
-      ),
+    adopt: async (company: Company, id: string = aGateway): Promise<number> =>
+      (await call('PUT', `/tenants/${company}/front-clients/${id}`)).status,
     /** What it may there, and nothing else: tokens of the one shared resource for one of the other, at the front. */
     permit: async (company: Company, ...permissions: readonly Permission[]): Promise<Posted> => {
       const answered = await call('PUT', `/tenants/${company}/token-exchange`, { permissions })

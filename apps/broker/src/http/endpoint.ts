@@ -89,8 +89,8 @@ export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => TenantSlug 
 export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'parse' | 'run'> & {
   readonly refusals: RefusalShape
   readonly schema: z.ZodType | undefined
-  /** It is of the front issuer, whose path names no tenant: by which credential a request does. */
-  readonly front?: { readonly namedBy: NamingCredential }
+  /** It is of the front issuer, whose path names no tenant: by which credential a request does, and what says it where none does. */
+  readonly front?: { readonly namedBy: NamingCredential; readonly saidBy?: NamingCredential }
   /** The tenant of its path is meant as a member of the front issuer. */
   readonly ofMember?: true
   /** Authorize, parse, run, in this order: a stranger learns nothing from a parse error. */

@@ -5,17 +5,18 @@
  * tenant's membership. Before any tenant is known the front speaks for itself, and what is stored then is the vendor's.
  */
 import { tenantNamedBy, tenantOfAssertion } from '@drawbridge/core/oauth/front-credential'
+import { tenantParameter } from '@drawbridge/core/oauth/tenant-parameter'
 import { type IssuerId, type TenantSlug, vendorSlug } from '@drawbridge/core/tenant/ids'
 import type { BrokerDeps } from '../deps.js'
 import type { Endpoint, HttpRequest, NamingCredential } from './endpoint.js'
 import type { ResolvedTenant } from './tenant.js'
 
-/** An endpoint of tenants' issuers, at the front: the same, at the address without the tenant. */
-export const atFront = (endpoint: Endpoint, namedBy: NamingCredential = () => undefined): Endpoint => ({
+/** An endpoint of tenants' issuers, at the front: the same, at the address without the tenant. `saidBy`: where no credential names one, what does. */
+export const atFront = (endpoint: Endpoint, namedBy: NamingCredential = () => undefined, saidBy?: NamingCredential): Endpoint => ({
   ...endpoint,
   path: endpoint.path.replace('/t/:tenant', ''),
   summary: `At the front issuer: ${endpoint.summary}`,
-  front: { namedBy },
+  front: { namedBy, ...(saidBy ? { saidBy } : {}) },
 })
 
 type Asked = Parameters<NamingCredential>[0]
@@ -35,21 +36,23 @@ export const inTokenRequest: NamingCredential = (http) => {
   )
 }
 export const inToken: NamingCredential = (http) => namedIn(parameter(http, 'token'))
+/** Its value is a short name, and no credential. Sent without a value it counts as left out: RFC 6749 §3.2 */
+export const byTenantParameter: NamingCredential = (http) => (parameter(http, tenantParameter) || undefined) as TenantSlug | undefined
 /** @spec RFC 6750 §2.1, §2.2 */
 export const inPresentedToken: NamingCredential = (http) =>
   namedIn(/^(?:Bearer|DPoP) +(\S+)$/i.exec(http.headers['authorization'] ?? '')?.[1] ?? parameter(http, 'access_token'))
 
 /**
- * Whose a request at the front is: the tenant's that its credential names, and otherwise the front's own, where an unknown credential is as unknown
- * as anywhere. `undefined`: the vendor has not made a front issuer.
+ * Whose a request at the front is: the tenant's that its credential names, or it names itself where none does, and otherwise the front's own, where an
+ * unknown credential is as unknown as anywhere. `undefined`: the vendor has not made a front issuer.
  */
 export async function findAtFront(
   { configuration }: BrokerDeps,
-  { namedBy }: NonNullable<Endpoint['front']>,
+  { namedBy, saidBy }: NonNullable<Endpoint['front']>,
   http: Omit<HttpRequest, 'spend'>,
 ): Promise<ResolvedTenant | undefined> {
   const front = await configuration.find(vendorSlug, 'front')
-  const slug = front && namedBy(http)
+  const slug = front && (namedBy(http) ?? saidBy?.(http))
   return (slug === undefined ? undefined : await configuration.find(slug, 'front_member')) ?? front
 }
 

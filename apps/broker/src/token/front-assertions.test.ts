@@ -152,13 +152,18 @@ describe('the rules of such assertions hold at the front', () => {
     { what: 'another type', header: { typ: 'JWT' } },
     { what: 'the token endpoint as audience', change: { aud: `${aFrontUrl}/token` } },
     { what: 'no client', change: { client_id: undefined } },
-    { what: 'another resource', change: { resource: 'https://mcp.acme.example/mcp' } },
     { what: 'details that we do not carry out', change: { authorization_details: [] } },
     { what: 'an id that is none', change: { jti: undefined } },
     { what: 'an end long ago', change: { iat: 1_000_000_000, exp: 1_000_000_060 } },
   ])('$what', async ({ change, header }) => {
     await idp.trust('acme')
     expect(await idp.bring(atAcme, await idp.assertion(atAcme, change, header))).toMatchObject(refused)
+  })
+
+  it('another resource than those that the front may mint for', async () => {
+    await idp.trust('acme')
+    const assertion = await idp.assertion(atAcme, { resource: world.acme.resource })
+    expect(await idp.bring(atAcme, assertion)).toMatchObject({ status: 400, body: { error: 'invalid_target' } })
   })
 
   it('and of others by RFC 7523 the token endpoint may be the audience, where the trust says so', async () => {

@@ -80,8 +80,17 @@ describe('at the front nothing comes of', () => {
     const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object
     for (const tenant of ['globex', 'vendor', undefined, ['acme', 'globex']]) {
       const changed = Buffer.from(JSON.stringify({ ...claims, tenant })).toString('base64url')
-      expect(await gateway.exchange('front for acme', `${head}.${changed}.${signature}`)).toMatchObject(notValid)
+      const refused = await gateway.exchange('front for acme', `${head}.${changed}.${signature}`)
+      expect(refused).toMatchObject({ status: 400, body: { error: 'invalid_request' } })
+      if (tenant === 'globex') expect(refused).toMatchObject(notValid)
     }
+  })
+
+  it('a token of one company, for the company that the parameter names', async () => {
+    const token = await tokenAt('front for acme')
+    for (const tenant of ['globex', 'vendor', 'nobody'])
+      expect((await gateway.exchange('front for acme', token, { tenant })).body).toMatchObject({ error: 'invalid_request' })
+    expect((await gateway.exchange('front for acme', token, { tenant: 'acme' })).status).toBe(200)
   })
 
   it('a client that proves itself by what it has at a company, or that the company of the person has not let in', async () => {

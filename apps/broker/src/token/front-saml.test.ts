@@ -52,16 +52,17 @@ it('is nothing without a word of which company is meant, which we do not look fo
   expect((await idp.bringSaml(atAcme, assertion)).status).toBe(200)
 })
 
-it.each<{ what: string; said: SaidOtherwise }>([
+it.each<{ what: string; said: SaidOtherwise; ofOther?: true }>([
   { what: 'the front as Audience', said: { audience: aFrontUrl } },
   { what: 'the front’s token endpoint as Audience', said: { audience: `${aFrontUrl}/token` } },
-  { what: 'another company as Audience', said: { audience: `${aFrontUrl}/t/globex` } },
+  { what: 'another company as Audience', said: { audience: `${aFrontUrl}/t/globex` }, ofOther: true },
   { what: 'both companies as Audience', said: { audience: `${aFrontUrl}/t/acme</saml:Audience><saml:Audience>${aFrontUrl}/t/globex` } },
   { what: 'the token endpoint of the company’s own issuer as Recipient', said: { recipient: `${aFrontUrl}/t/acme/token` } },
   { what: 'an answer to a request', said: { inResponseTo: '_request' } },
-])('with $what is nothing at the front', async ({ said }) => {
+])('with $what is nothing at the front', async ({ said, ofOther }) => {
   await bothTrust()
-  for (const place of [atAcme, atGlobex] as const) expect(await idp.bringSaml(place, idp.saml(atAcme, said))).toMatchObject(refused)
+  const places = ofOther === true ? [atAcme] : [atAcme, atGlobex]
+  for (const place of places) expect(await idp.bringSaml(place, idp.saml(atAcme, said))).toMatchObject(refused)
 })
 
 describe('front and company’s own issuer', () => {

@@ -9,10 +9,10 @@ import { jwtBearerGrantType } from './jwt-bearer.js'
 import { samlBearerGrantType } from './saml-bearer.js'
 import { tokenExchangeGrantType } from './token-type.js'
 
-/** What the front issuer grants by. */
+/** What the front issuer grants by. Anything else is for the tenant's own issuer. */
 export const frontGrantTypes: readonly string[] = [
-  ...['authorization_code', 'refresh_token'],
-  ...[tokenExchangeGrantType, jwtBearerGrantType, samlBearerGrantType],
+  ...['authorization_code', 'refresh_token', 'client_credentials'],
+  ...[jwtBearerGrantType, tokenExchangeGrantType, samlBearerGrantType],
 ]
 
 /** What a code or a refresh token begins with, behind its prefix. */

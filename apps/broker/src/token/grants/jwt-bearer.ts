@@ -14,10 +14,14 @@ import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeem
 
 /** @spec RFC 7523 §2.1, §3.1 */
 export const exchangeAssertion: Exchange<JwtBearerRequest> = (deps, known, request) =>
-  redeemEvidence(deps, known, (context) => proveEvidence(deps, context, request))
+  redeemEvidence(deps, known, (context) => proveAssertion(deps, context, request))
 
 /** In the order of the specification. */
-async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request: JwtBearerRequest): Promise<Result<Evidence, Refused>> {
+export async function proveAssertion(
+  deps: BrokerDeps,
+  context: ExchangeContext,
+  request: JwtBearerRequest,
+): Promise<Result<Evidence, Refused>> {
   const { tenant, client, now } = context
   const text = request.assertion.reveal()
   const trust = claimedTrust(text, tenant.assertionTrusts)

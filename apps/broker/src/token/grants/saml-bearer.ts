@@ -15,10 +15,14 @@ import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeem
 
 /** @spec RFC 7522 §2.1, §3 */
 export const exchangeSamlAssertion: Exchange<SamlBearerRequest> = (deps, known, request) =>
-  redeemEvidence(deps, known, (context) => proveEvidence(deps, context, request))
+  redeemEvidence(deps, known, (context) => proveSamlAssertion(deps, context, request))
 
 /** The client is asked before the signature is, which costs most. */
-async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request: SamlBearerRequest): Promise<Result<Evidence, Refused>> {
+export async function proveSamlAssertion(
+  deps: BrokerDeps,
+  context: ExchangeContext,
+  request: SamlBearerRequest,
+): Promise<Result<Evidence, Refused>> {
   const { tenant, client, now } = context
   const brought = readBroughtAssertion(request.assertion.reveal(), openerOf(tenant))
   if (!brought.ok) return err(refusalOf(brought.error))
