@@ -73,8 +73,7 @@ describe('an agent with an assertion', () => {
     for (const [name, more] of Object.entries(ways)) {
       expect(as.grant_types_supported).toContain(grantType(name))
       const form = new URLSearchParams(more)
-      const request = () =>
-        oauth.genericTokenEndpointRequest(as, client, oauth.ClientSecretBasic(secret), grantType(name), form, insecure)
+      const request = () => oauth.genericTokenEndpointRequest(as, client, oauth.ClientSecretBasic(secret), grantType(name), form, insecure)
       const tokens = await oauth.processGenericTokenEndpointResponse(as, client, await request())
       const asResource = new Request(resource, { headers: { authorization: `Bearer ${tokens.access_token}` } })
       const told = { iss: front, client_id: agent.id, tenant: 'acme' }
@@ -87,7 +86,12 @@ describe('an agent with an assertion', () => {
   it('of openid-client is told what is missing, and gets a token that is bound to its key', async () => {
     const config = await configured(agent.id, agent.atFront.secret)
     const bring = async (claims: object, options?: openid.DPoPOptions) =>
-      openid.genericGrantRequest(config, grantType('jwt-bearer'), { assertion: await agent.atFront.assert({ claims: { ...claims } }) }, options)
+      openid.genericGrantRequest(
+        config,
+        grantType('jwt-bearer'),
+        { assertion: await agent.atFront.assert({ claims: { ...claims } }) },
+        options,
+      )
     await expect(bring({ aud_tenant: 'globex' })).rejects.toMatchObject({ status: expect.any(Number) })
     await expect(bring({ aud_tenant: undefined })).rejects.toMatchObject({ error: 'invalid_request' })
     await expect(bring({ aud: `${front}/token` })).rejects.toMatchObject({ error: 'invalid_grant' })

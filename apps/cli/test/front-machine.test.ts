@@ -41,7 +41,10 @@ it('openid-client gets a token for the company that it names, by a secret and by
     expect(scope).toBe('documents:read')
     const judged = await guard.check(`Bearer ${token}`, [])
     expect(judged.ok && [judged.value.tenant, judged.value.subject]).toEqual(['acme', id])
-    await expect(openid.clientCredentialsGrant(config, asked('globex'))).rejects.toMatchObject({ error: 'unauthorized_client', status: 400 })
+    await expect(openid.clientCredentialsGrant(config, asked('globex'))).rejects.toMatchObject({
+      error: 'unauthorized_client',
+      status: 400,
+    })
     await expect(openid.clientCredentialsGrant(config, { resource: product.mcpUrl })).rejects.toMatchObject({ error: 'invalid_request' })
   }
 })
@@ -53,7 +56,11 @@ it('oauth4webapi reads the token and every no', async () => {
   expect(server.grant_types_supported).toContain('client_credentials')
   const client = { client_id: id }
   const ask = async (parameters: Record<string, string>, auth = oauth.ClientSecretPost(secret)) =>
-    oauth.processClientCredentialsResponse(server, client, await oauth.clientCredentialsGrantRequest(server, client, auth, parameters, insecure))
+    oauth.processClientCredentialsResponse(
+      server,
+      client,
+      await oauth.clientCredentialsGrantRequest(server, client, auth, parameters, insecure),
+    )
   expect(await ask(asked())).toMatchObject({ token_type: 'bearer', scope: 'documents:read' })
   await expect(ask({ resource: product.mcpUrl })).rejects.toMatchObject({ error: 'invalid_request', status: 400 })
   await expect(ask(asked('nobody'))).rejects.toMatchObject({ error: 'invalid_request', status: 400 })

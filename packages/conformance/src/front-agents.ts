@@ -74,9 +74,13 @@ export const frontAgentRequirements: readonly Requirement[] = [
     ask: async (target) => {
       const [own, other] = [slugOf(target.issuer), slugOf(target.otherIssuer)]
       const nameless = await target.frontAgent.assert({ claims: { aud_tenant: undefined } })
-      for (const tenant of [undefined, own, other]) refusedWith(await bring(target, nameless, { tenant }), ['invalid_request', 'invalid_grant'])
+      for (const tenant of [undefined, own, other])
+        refusedWith(await bring(target, nameless, { tenant }), ['invalid_request', 'invalid_grant'])
       refusedWith(await bring(target, await target.frontAgent.assert({}), { tenant: other }), ['invalid_request', 'invalid_grant'])
-      refusedWith(await bring(target, await target.frontAgent.assert({ claims: { aud_tenant: other } })), ['invalid_grant', 'invalid_client'])
+      refusedWith(await bring(target, await target.frontAgent.assert({ claims: { aud_tenant: other } })), [
+        'invalid_grant',
+        'invalid_client',
+      ])
     },
   },
   {
