@@ -5,7 +5,6 @@ import {
   aFrontUrl,
   aFrontWorld,
   aSharedClient,
-  aSharedResource,
   basic,
   type FrontWorld,
   type Place,
