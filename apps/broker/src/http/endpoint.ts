@@ -84,13 +84,15 @@ export type EndpointDefinition<Parsed, Caller> = {
 
 /** The tenant that a credential of a request at the front issuer names; `undefined`: none does. It is proven later, as at a tenant's own issuer. */
 export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => TenantSlug | undefined
+/** The tenant that is meant where no credential names one. It proves as little. */
+export type NamedOtherwise = (http: Omit<HttpRequest, 'spend'>, deps: BrokerDeps) => TenantSlug | undefined
 
 /** An endpoint whose types have been checked and put away. */
 export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'parse' | 'run'> & {
   readonly refusals: RefusalShape
   readonly schema: z.ZodType | undefined
-  /** It is of the front issuer, whose path names no tenant: by which credential a request does, and what says it where none does. */
-  readonly front?: { readonly namedBy: NamingCredential; readonly saidBy?: NamingCredential }
+  /** It is of the front issuer, whose path names no tenant: by which credential a request does. */
+  readonly front?: { readonly namedBy: NamingCredential; readonly namedOtherwise?: NamedOtherwise }
   /** The tenant of its path is meant as a member of the front issuer. */
   readonly ofMember?: true
   /** Authorize, parse, run, in this order: a stranger learns nothing from a parse error. */
