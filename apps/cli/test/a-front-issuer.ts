@@ -25,11 +25,11 @@ export async function aFrontMachine(
   const { json } = await product.admin('POST', '/front-issuer/clients', client)
   const id = String(json['clientId'])
   const access = [{ resource: product.mcpUrl, scopes: ['documents:read'] }]
-  for (const [path, body] of [
-    [`/tenants/${company}/front-clients/${id}`],
-    [`/tenants/${company}/front-clients/${id}/machine-access`, { access }],
+  for (const [method, path, body] of [
+    ['POST', `/tenants/${company}/front-clients/${id}`],
+    ['PUT', `/tenants/${company}/front-clients/${id}/machine-access`, { access }],
   ] as const) {
-    const { status } = await product.admin('PUT', path, body)
+    const { status } = await product.admin(method, path, body)
     if (status >= 300) throw new Error(`${path} was answered ${status}`)
   }
   return { id, secret: String(json['clientSecret']) }

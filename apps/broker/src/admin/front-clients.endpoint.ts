@@ -26,7 +26,7 @@ const whichOf = (http: HttpRequest<unknown, unknown>): WhichClient => ({
 })
 
 const adopt = adminEndpoint({
-  method: 'PUT',
+  method: 'POST',
   path,
   tag,
   summary: 'Know a client that is registered there, before anybody has used it; nothing is granted by that',

@@ -48,7 +48,7 @@ const refusedAs = (reason: keyof typeof oauthErrors) => ({
   body: { error: 'code' in oauthErrors[reason] ? oauthErrors[reason].code : '', error_description: oauthErrors[reason].say },
 })
 const at = (slug: string, id = worker.id) => `/tenants/${slug}/front-clients/${id}`
-const adopt = async (slug = 'acme', id = worker.id) => expect((await world.call('PUT', at(slug, id))).status).toBe(200)
+const adopt = async (slug = 'acme', id = worker.id) => expect((await world.call('POST', at(slug, id))).status).toBe(200)
 const give = (access: readonly object[], slug = 'acme', id = worker.id) => world.call('PUT', `${at(slug, id)}/machine-access`, { access })
 const read = { resource: aSharedResource, scopes: ['read'] }
 async function mayRead(slug = 'acme'): Promise<void> {
@@ -149,12 +149,12 @@ describe('a client that is registered at the front', () => {
   it('is known at a tenant once its admin says so, and is given nothing by that', async () => {
     expect(await ask({ tenant: 'acme' })).toEqual(refusedAs('machine_access_missing'))
     expect(await copies()).toEqual([])
-    const { status, body } = await world.call('PUT', at('acme'))
+    const { status, body } = await world.call('POST', at('acme'))
     expect({ status, body }).toMatchObject({
       status: 200,
       body: { clientId: worker.id, kind: 'preregistered', preApproved: false, machineAccess: [] },
     })
-    expect((await world.call('PUT', at('acme'))).body).toEqual(body)
+    expect((await world.call('POST', at('acme'))).body).toEqual(body)
     expect(await copies()).toEqual([{ slug: 'acme' }])
     const audited = await rowsOf(world, "SELECT kind FROM audit_events WHERE client_id = $1 AND kind = 'client.adopted'", [worker.id])
     expect(audited).toHaveLength(1)
@@ -196,9 +196,9 @@ describe('a client that is registered at the front', () => {
   })
 
   it('and is unknown, blocked or over there is known at no tenant', async () => {
-    expect((await world.call('PUT', at('acme', 'nobody'))).status).toBe(404)
+    expect((await world.call('POST', at('acme', 'nobody'))).status).toBe(404)
     await world.call('PATCH', `/front-issuer/clients/${worker.id}`, { blocked: true })
-    expect((await world.call('PUT', at('acme'))).status).toBe(404)
+    expect((await world.call('POST', at('acme'))).status).toBe(404)
     expect(await ask({ tenant: 'acme' })).toMatchObject({ status: 401 })
     expect(await copies()).toEqual([])
   })
@@ -206,10 +206,10 @@ describe('a client that is registered at the front', () => {
   it('is adopted, and given anything, by nobody of another tenant', async () => {
     const made = { name: 'x', tenant: 'globex', permissions: ['configuration:write'], expiresAt: '2099-01-01T00:00:00Z' }
     const { key, secret } = (await world.call('POST', '/admin-keys', made)).body
-    expect((await world.call('PUT', at('acme'), undefined, key ?? secret)).status).toBe(404)
+    expect((await world.call('POST', at('acme'), undefined, key ?? secret)).status).toBe(404)
     await adopt()
     expect((await world.call('PUT', `${at('acme')}/machine-access`, { access: [read] }, key ?? secret)).status).toBe(404)
-    expect((await world.call('PUT', at('globex'), undefined, key ?? secret)).status).toBe(200)
+    expect((await world.call('POST', at('globex'), undefined, key ?? secret)).status).toBe(200)
   })
 })
 

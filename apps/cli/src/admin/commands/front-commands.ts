@@ -178,7 +178,7 @@ const ofTenantAlone: readonly AdminCommand[] = [
     name: 'front-client adopt',
     does: 'Have a tenant know a client that is registered at the front issuer, before anybody has used it; nothing is granted by that',
     takes: ['tenant', 'client'],
-    call: { method: 'PUT', path: '/tenants/{tenant}/front-clients/{client}' },
+    call: { method: 'POST', path: '/tenants/{tenant}/front-clients/{client}' },
     example: 'drawbridge front-client adopt initech agent',
   },
   {
