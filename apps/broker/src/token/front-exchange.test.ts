@@ -1,15 +1,7 @@
 /** A server that all tenants share goes on to another one at the front issuer: where the company of the person allows it there, and nowhere else. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { oauthErrors } from '@drawbridge/core/oauth/error'
-import {
-  aFrontUrl,
-  aFrontWorld,
-  aSharedClient,
-  basic,
-  type FrontWorld,
-  type Place,
-  rowsOf,
-} from '@drawbridge/testkit/a-front'
+import { aFrontUrl, aFrontWorld, aSharedClient, basic, type FrontWorld, type Place, rowsOf } from '@drawbridge/testkit/a-front'
 import { aFrontGateway, aGateway, behindIt, type FrontGateway } from '@drawbridge/testkit/a-front-gateway'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
