@@ -14,7 +14,7 @@ beforeAll(async () => {
   product = await aProduct()
   await aFrontIssuer(product)
   const credential = product.started.demonstration.resourceCredential
-  const issuers = [{ issuer: product.publicUrl, front: true, credential }]
+  const issuers = [{ issuer: product.publicUrl, front: true as const, credential }]
   guard = createGuard({ resource: product.mcpUrl, issuers, toolScopes: {}, onDeaf: 'refuse' })
   await guard.start()
 }, 120_000)
