@@ -60,7 +60,7 @@ export async function aFrontGatewayOf(product: Hands, company: Company, ofClient
   const client = { name: 'Gateway', grantTypes: [tokenExchangeGrantType], tokenEndpointAuthMethod: 'client_secret_basic' }
   const made = await done('POST', '/front-issuer/clients', client)
   const id = String(made['clientId'])
-  await done('PUT', `/tenants/${company}/front-clients/${id}`)
+  await done('POST', `/tenants/${company}/front-clients/${id}`)
   const { permissions } = await done('GET', `/tenants/${company}/token-exchange`)
   const more = { client: id, at: 'front', from: product.mcpUrl, to: behindTheFront, scopes: [scope] }
   const permission = { ...more, ...(ofClient === undefined ? {} : { ofClients: [ofClient] }) }

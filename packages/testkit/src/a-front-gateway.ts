@@ -37,7 +37,7 @@ export async function aFrontGateway(world: FrontWorld) {
     ...{ credential, secretAt, byItself },
     /** The company lets the client of the front in. */
     adopt: async (company: Company, id: string = aGateway): Promise<number> =>
-      (await call('PUT', `/tenants/${company}/front-clients/${id}`)).status,
+      (await call('POST', `/tenants/${company}/front-clients/${id}`)).status,
     /** What it may there, and nothing else: tokens of the one shared resource for one of the other, at the front. */
     permit: async (company: Company, ...permissions: readonly Permission[]): Promise<Posted> => {
       const answered = await call('PUT', `/tenants/${company}/token-exchange`, { permissions })
