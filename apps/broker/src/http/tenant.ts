@@ -33,6 +33,7 @@ import {
   toVerificationKey,
 } from '@drawbridge/crypto/signing-keys'
 import type { Clock } from '@drawbridge/runtime/clock'
+import type { Settings } from '@drawbridge/runtime/env'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
 import type { Database } from '@drawbridge/store/database'
@@ -48,9 +49,10 @@ import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
 import { type SoftwareStatements, softwareStatementsFromJson } from '@drawbridge/upstream/software-statement/statement-issuers'
 import { createAbsentSlugs } from './absent-slugs.js'
-import { assertionTrustsOf, isOfLogins, type ResolvedAssertionTrust, type ResolvedSamlTrust } from './assertion-trusts.js'
 import { createLatestUsed } from './latest-used.js'
 import { lazily, once } from './lazily.js'
+import { upstreamReader } from './read-upstream.js'
+import { type ResolvedAssertionTrust, type ResolvedSamlTrust, resolveTrusts } from './resolved-trusts.js'
 import { createRounds } from './rounds.js'
 import { samlKeysOf } from './saml-keys.js'
 import { createPolicyCompiler, type PolicyCompiler } from './tenant-policy.js'
@@ -69,7 +71,7 @@ export type ResolvedConnection = {
   readonly name: string
   readonly epoch: number
   readonly disabled: boolean
-  /** What cannot be parsed any more refuses the login, not the tenant. */
+  /** What cannot be parsed any more, or leads where nobody may be sent, refuses the login, not the tenant. */
   readonly configuration: Result<ConnectionConfiguration, UpstreamRefusal>
   readonly secret: Secret | undefined
   /** What we are to a SAML IdP. */
@@ -154,6 +156,7 @@ const mostOfRecheck = 1000
 const slugShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 export type ConfigurationDeps = {
+  readonly settings: Pick<Settings, 'publicUrl'>
   readonly database: Database
   readonly clock: Clock
   readonly log: Log
@@ -266,6 +269,8 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
   const samlKeys = samlKeysOf(signingKeys, (key) =>
     unseal(deps, key.tenantId, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
   )
+  const read = upstreamReader(deps, rest.slug)
+  const isOfLogins = ({ kind }: { readonly kind: string }): boolean => kind !== 'assertion'
   const connections = storedConnections.filter(isOfLogins).map((connection): ResolvedConnection => {
     const sealed = connection.sealedSecret
     const secret =
@@ -280,12 +285,12 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       disabled,
       serviceProvider: { ...samlKeys, sha1Until },
       kind: connection.kind as 'saml' | 'oidc',
-      configuration: parseConnection(connection.kind, connection.configuration),
+      configuration: read(connection, parseConnection(connection.kind, connection.configuration)),
       secret,
     }
   })
-  const { kind } = rest.issuer
-  const trusts = assertionTrustsOf(kind, storedConnections, { connections, serviceProvider: { ...samlKeys, sha1Until: undefined } })
+  const { kind: at } = rest.issuer
+  const storedTrusts = storedConnections.filter((each) => !isOfLogins(each))
   const issuing = idJagIssuingFromJson(idJagIssuing)
   return {
     ...rest,
@@ -301,14 +306,14 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       published.filter((key) => key.purpose === purpose).map((key) => toVerificationKey(key.publicJwk as PublicJwk)),
     ),
     connections,
-    ...trusts,
+    ...resolveTrusts(storedTrusts, { at, read, connections, serviceProvider: { ...samlKeys, sha1Until: undefined } }),
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     softwareStatements: softwareStatementsFromJson(softwareStatements),
     dpop: dpopRulesFromJson(dpop),
-    tokenExchange: permissionsAt(kind, tokenExchangeFromJson(tokenExchange)),
-    idJagIssuing: permissionsAt(kind, issuing),
+    tokenExchange: permissionsAt(at, tokenExchangeFromJson(tokenExchange)),
+    idJagIssuing: permissionsAt(at, issuing),
     issuesIdJags: issuing.permissions.length > 0,
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     subjectTypes: { pairwiseByDefault },
