@@ -1,7 +1,7 @@
 /** The front issuer of a product, which mints for its MCP server, and a client there where one is given. */
 import type { Company, Product } from './a-product.js'
 
-export async function aFrontIssuer(product: Product, client?: object): Promise<void> {
+export async function aFrontIssuer(product: Pick<Product, 'admin'>, client?: object): Promise<void> {
   const { json } = await product.admin('GET', '/shared-resources')
   const [resource] = json['resources'] as readonly { readonly id: string }[]
   const asked: readonly (readonly [path: string, body?: object])[] = [

@@ -8,10 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aDocumentHost, type DocumentHost } from './a-document-host.js'
 import { aFrontIssuer, aFrontMachine } from './a-front-issuer.js'
-import { aGatewayOf, aWordedClient } from './a-gateway.js'
+import { aFrontGatewayOf, aGatewayOf, aWordedClient } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 import { aPublisherOf } from './a-publisher.js'
-import { anAgentOf } from './an-agent.js'
+import { aFrontAgentOf } from './an-agent.js'
 
 const proxySecret = 'of-the-proxy-0123456789abcdef0123'
 const behindProxy = {
@@ -78,7 +78,7 @@ beforeAll(async () => {
   const atFront = { clientId: device, name: 'Television', grantTypes: [deviceGrantType] }
   expect(await product.admin('POST', '/front-issuer/clients', atFront)).toMatchObject({ status: 201 })
   expect(await product.admin('PUT', '/front-issuer/device-grant', { enabled: true })).toMatchObject({ status: 200 })
-  const agent = await anAgentOf(product, 'acme')
+  const agent = await aFrontAgentOf(product, 'acme')
   const gateway = await aGatewayOf(product, 'acme', client.id)
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
@@ -94,6 +94,8 @@ beforeAll(async () => {
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
     gateway,
+    frontGateway: await aFrontGatewayOf(product, 'acme', client.id),
+    frontAgent: { id: agent.id, ...agent.atFront },
     worded: await aWordedClient(product, 'acme'),
     assertSaml: agent.assertSaml,
     state: await aPublisherOf(product, 'acme'),

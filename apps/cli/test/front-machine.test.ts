@@ -14,11 +14,8 @@ beforeAll(async () => {
   product = await aProduct()
   await aFrontIssuer(product)
   const credential = product.started.demonstration.resourceCredential
-  guard = createGuard({
-    resource: product.mcpUrl,
-    issuers: [{ issuer: product.publicUrl, front: true, credential }],
-    ...{ toolScopes: {}, onDeaf: 'refuse' },
-  })
+  const issuers = [{ issuer: product.publicUrl, front: true as const, credential }]
+  guard = createGuard({ resource: product.mcpUrl, issuers, toolScopes: {}, onDeaf: 'refuse' })
   await guard.start()
 }, 120_000)
 afterAll(async () => {

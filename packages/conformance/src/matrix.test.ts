@@ -64,6 +64,8 @@ beforeAll(async () => {
     },
     gateway: { id: 'gateway', secret: 'secret', target: 'https://other.example/mcp', scope: 'read' },
     assertSaml: async () => 'PHNhbWw',
+    frontGateway: { id: 'gateway', secret: 'secret', target: 'https://other.example/mcp', scope: 'read' },
+    frontAgent: { id: 'agent', secret: 'secret', assert: async () => 'a.b.c', assertSaml: async () => 'PHNhbWw' },
     state: async () => 'a.b.c',
     keyed: { id: 'keyed', kid: 'k', privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey },
     pairwise: { id: 'pairwise', redirectUri: client.redirectUri },

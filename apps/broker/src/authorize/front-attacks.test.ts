@@ -233,19 +233,6 @@ it('no key signs at both', async () => {
 })
 
 describe('what is not offered at the front', () => {
-  it.each([...['jwt-bearer', 'saml2-bearer', 'token-exchange'].map((name) => `urn:ietf:params:oauth:grant-type:${name}`)])(
-    '%s is refused and not in the metadata',
-    async (grantType) => {
-      const assertion = grantType.endsWith('saml2-bearer') ? Buffer.from('<Assertion/>').toString('base64url') : 'a.b.c'
-      const subject = { subject_token: 'a.b.c', subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
-      const form = { grant_type: grantType, resource: aSharedResource, assertion, ...subject }
-      const answered = await world.post('/token', form, basic(aSharedClient, world.secretAt('front for acme')))
-      expect(answered).toMatchObject({ status: 400, body: { error: 'unsupported_grant_type' } })
-      expect(answered.body['error_description']).toBe(says('grant_type_not_at_front'))
-      const document = (await (await get('/.well-known/oauth-authorization-server')).json()) as Record<string, readonly string[]>
-      expect(document['grant_types_supported']).toEqual(['authorization_code', 'refresh_token', 'client_credentials'])
-    },
-  )
 
   it.each(['/scim/v2/Users', '/ssf/receivers'])('there is no %s', async (path) => {
     expect((await get(path)).status).toBe(404)

@@ -3,7 +3,6 @@
 import { unreachable } from '@drawbridge/core/assert'
 import type { ProvenClient } from '@drawbridge/core/oauth/client'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
-import { frontGrantTypes } from '@drawbridge/core/oauth/front-credential'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { judgeTenantParameter, tenantParameter } from '@drawbridge/core/oauth/tenant-parameter'
@@ -41,13 +40,12 @@ export const tokenEndpoint = endpoint({
   hot: true,
   cors: true,
   tag: 'OAuth',
+  omitsEmpty: true,
   run: async (http, deps) => {
     if (!http.form.ok) return refuseForm(http.form.error)
     const request = parseTokenRequest(http.form.value)
     if (!request.ok) return refuse(request.error)
     const at = tenantOf(http)
-    if (at.issuer.kind !== 'tenant' && !frontGrantTypes.includes(request.value.grantType))
-      return refuse({ reason: 'grant_type_not_at_front' })
     const said = http.form.value[tenantParameter] || undefined
     const ofDevice = at.issuer.kind === 'front' && request.value.grantType === deviceGrantType ? request.value : undefined
     const misnamed = ofDevice ? undefined : judgeTenantParameter({ ...request.value, said }, at)

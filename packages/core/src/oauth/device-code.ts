@@ -67,6 +67,7 @@ export const toPendingDeviceRequest = (
   identityScopes: request.identityScopes,
   prompt: [],
   selectAccount: false,
+  hintedSubject: undefined,
   dpopKey: undefined,
   acrValues: request.acrValues,
   maxAge: request.maxAge,

@@ -45,19 +45,12 @@ export const tokenErrors = {
     spec: 'RFC 6749 §5.2',
     say: 'grant_type must be authorization_code, refresh_token, client_credentials or those of device codes, JWT and SAML assertions and token exchange, by their URNs',
   },
-  grant_type_not_at_front: {
-    code: 'unsupported_grant_type',
-    status: 400,
-    answer: 'json',
-    spec: 'RFC 6749 §5.2',
-    say: 'the front issuer does not know this grant_type: ask at the tenant\u2019s own issuer; its metadata lists what it knows',
-  },
   tenant_parameter_missing: {
     code: 'invalid_request',
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'nothing in this request says for which company it is: send `tenant` with its short name, as in the address of its own issuer',
+    say: 'nothing in this request says for which company it is: send `tenant` with its short name, as in the address of its own issuer; a JWT assertion says it by its claim aud_tenant',
   },
   tenant_parameter_unfit: {
     code: 'invalid_request',

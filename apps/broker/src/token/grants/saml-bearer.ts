@@ -7,8 +7,10 @@ import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import { readBroughtAssertion, verifyBroughtAssertion } from '@drawbridge/upstream/saml/brought-assertion'
 import { identify } from '../../admission/admit.js'
 import type { BrokerDeps } from '../../deps.js'
+import { assertionAddressesOf } from '../../http/assertion-addresses.js'
 import { isOwnAddress } from '../../http/own-address.js'
-import type { ResolvedSamlTrust, ResolvedTenant } from '../../http/tenant.js'
+import type { ResolvedSamlTrust } from '../../http/resolved-trusts.js'
+import type { ResolvedTenant } from '../../http/tenant.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeemEvidence } from './assertion-grant.js'
 
@@ -33,14 +35,19 @@ export async function proveSamlAssertion(
   const verified = verifyBroughtAssertion(brought.value, {
     trust: trust.trust,
     connectionId: trust.id,
-    issuer: tenant.issuer.url,
-    tokenEndpoint: `${tenant.issuer.url}/token`,
+    ...expectedAt(tenant),
     opener: trust.serviceProvider,
     now,
   })
   const evidence = verified.ok ? judgeAssertion(context, request, trust, verified.value) : err(refusalOf(verified.error))
   if (!evidence.ok && (verified.ok || verified.error.proven === true)) await auditEvidenceRefusal(deps, context, trust, evidence.error)
   return evidence
+}
+
+/** At its own issuer the token endpoint names the tenant as well; at the front it is that of all of them, so the Audience alone says whose it is. */
+function expectedAt(tenant: ResolvedTenant) {
+  const { samlAudience, tokenEndpoint, audTenant } = assertionAddressesOf(tenant)
+  return { audiences: audTenant.demanded ? [samlAudience] : [samlAudience, tokenEndpoint], recipient: tokenEndpoint }
 }
 
 /** Many an IdP is called by a word that is no address, and so by none of ours. */
