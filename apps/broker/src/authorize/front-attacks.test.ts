@@ -1,8 +1,6 @@
 /** Front and tenant, both ways: what one issuer gave is worth nothing at the other, for every kind of credential (security.md §4). */
 import { createHash } from 'node:crypto'
 import { type Instant, instant } from '@drawbridge/core/instant'
-import { oauthErrors } from '@drawbridge/core/oauth/error'
-import { signalErrors } from '@drawbridge/core/signals/error'
 import { createGuard } from '@drawbridge/guard/create-guard'
 import {
   aFrontUrl,
@@ -32,9 +30,6 @@ const bothWays: readonly Way[] = [
   { from: 'front for acme', to: 'globex' },
   { from: 'globex', to: 'front for acme' },
 ]
-/** What whoever is refused for this reads. */
-const says = (reason: keyof typeof catalogue): string => catalogue[reason].say
-const catalogue = { ...oauthErrors, ...signalErrors }
 const invalidGrant = { status: 400, body: { error: 'invalid_grant' } }
 /** Of another tenant in the same form: the name in clear is exchanged. */
 const asOfGlobex = (credential: string) => credential.replace('_acme.', '_globex.')
@@ -233,7 +228,6 @@ it('no key signs at both', async () => {
 })
 
 describe('what is not offered at the front', () => {
-
   it.each(['/scim/v2/Users', '/ssf/receivers'])('there is no %s', async (path) => {
     expect((await get(path)).status).toBe(404)
     expect((await world.post(path, {})).status).toBe(404)
