@@ -41,6 +41,10 @@ export const rateLimits = {
   device_authorization: { perSecond: 1 / 5, burst: 60 },
   /** Authorization requests that are pushed, per client address: each writes a row, and a public client proves nothing. */
   push: { perSecond: 20, burst: 400 },
+  /** Metadata documents that are fetched because somebody begins an authorization, per client address: fewer at once than there are places for all. */
+  client_document: { perSecond: 1 / 5, burst: 10 },
+  /** Clients that describe themselves and that a tenant has not met, from wherever: each has us fetch, and write a row for a stranger. */
+  tenant_client_document: { perSecond: 2, burst: 200 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
   /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
