@@ -131,6 +131,7 @@ async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: Client
     now: deps.clock.now(),
   }
   const written = await inTenant(deps.database, tenant.id, (db) => upsertClientOfDocument(db, tenant.id, draft))
+  if (written === 'full') return err({ reason: 'client_documents_full' })
   if (written) deps.clients.keep(written)
   return written ? ok(written) : err({ reason: 'client_unknown' })
 }

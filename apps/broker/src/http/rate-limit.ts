@@ -59,6 +59,13 @@ export const rateLimits = {
   client: { perSecond: 200, burst: 2000 },
   /** Tokens that clients without a credential ask for at one tenant, from wherever: nobody can tell them apart. Who proves itself is not held up by them. */
   tenant_token: { perSecond: 500, burst: 10_000 },
+  /**
+   * Tokens that clients ask for which have a credential and for which nobody vouches, at one tenant, from wherever, beside the limit of each: anybody
+   * registers as many as he likes. Apart from those without a credential, so that neither hold up the other.
+   */
+  tenant_unvouched_token: { perSecond: 500, burst: 10_000 },
+  /** The same of requests that they push. */
+  tenant_unvouched_push: { perSecond: 200, burst: 4000 },
   /** What is asked of one person at userinfo, by whichever tokens of hers. */
   userinfo: { perSecond: 5, burst: 200 },
   /** What one resource server that proves itself asks of tokens. */
