@@ -59,6 +59,46 @@ export const frontIssuerRequirements: readonly Requirement[] = [
       }),
   },
   {
+    section: 'OIDC RP-Initiated Logout §3',
+    level: 'MUST NOT',
+    says: 'leads from the sign-out of the front issuer to an address that no client of it registered',
+    ask: async (target) => {
+      const metadata = await fetch(`${target.front}/.well-known/openid-configuration`)
+      const { end_session_endpoint: address } = (await metadata.json()) as { end_session_endpoint: unknown }
+      assert.equal(address, `${target.front}/logout`)
+      const asked = new URLSearchParams({ client_id: target.client.id, post_logout_redirect_uri: 'https://evil.example/', state: 's' })
+      const answer = await fetch(`${String(address)}?${asked.toString()}`, { redirect: 'manual' })
+      assert.equal(answer.status, 200)
+      assert.ok(!(await answer.text()).includes('evil.example'))
+    },
+  },
+  {
+    section: 'SSF 1.0 §7.2',
+    level: 'MUST',
+    says: 'describes at the front issuer a transmitter of the front’s own, whose addresses are there',
+    ask: async ({ front }) => {
+      const described = await fetch(`${new URL(front).origin}/.well-known/ssf-configuration`)
+      const { issuer, jwks_uri: keys, configuration_endpoint: streams } = (await described.json()) as Record<string, unknown>
+      assert.deepEqual([issuer, keys, streams], [front, `${front}/ssf/jwks`, `${front}/ssf/streams`])
+    },
+  },
+  {
+    section: 'SSF 1.0 §8.1.1.2',
+    level: 'MUST NOT',
+    says: 'knows at the front issuer an event stream of the same resource server at a tenant’s own, or the other way round',
+    ask: (target) =>
+      bothWays(target, async (way) => {
+        const { id, secret } = way.resourceCredential
+        const headers = { authorization: `Bearer ${id}.${secret}`, 'content-type': 'application/json' }
+        const made = await fetch(`${way.issuer}/ssf/streams`, { method: 'POST', headers, body: '{}' })
+        assert.equal(made.status, 201)
+        const { stream_id: stream } = (await made.json()) as { stream_id: string }
+        const at = (issuer: string) => `${issuer}/ssf/streams?stream_id=${stream}`
+        assert.equal((await fetch(at(way.otherIssuer), { headers })).status, 404)
+        assert.equal((await fetch(at(way.issuer), { headers, method: 'DELETE' })).status, 204)
+      }),
+  },
+  {
     section: 'RFC 8414 §2',
     level: 'MUST NOT',
     says: 'lists at the front issuer a grant type that it refuses there',

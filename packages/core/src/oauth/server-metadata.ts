@@ -72,7 +72,7 @@ export function buildServerMetadata(
     revocation_endpoint: `${issuer}/revoke`,
     ...(knows.registration.dynamic ? { registration_endpoint: `${issuer}/register` } : {}),
     userinfo_endpoint: `${issuer}/userinfo`,
-    ...(knows.isFront ? {} : { end_session_endpoint: `${issuer}/logout` }),
+    end_session_endpoint: `${issuer}/logout`,
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
