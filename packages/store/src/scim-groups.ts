@@ -8,7 +8,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ScimGroup, ScimGroupData, ScimMember } from '@drawbridge/core/scim/group'
 import { type JsonObject, sameJson } from '@drawbridge/core/scim/json'
-import { type MemberChange, onlyAdds } from '@drawbridge/core/scim/member-change'
+import { type MemberChange, onlyAdds, onlyMembers } from '@drawbridge/core/scim/member-change'
 import type { ConnectionId, ScimGroupId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
 import { noteFirstGroup, raiseClaims } from './directory.js'
@@ -24,6 +24,7 @@ import {
   touchedByGroup,
   touchedOf,
 } from './scim-group-members.js'
+import { findFullNesting } from './scim-nested-groups.js'
 import { holdDirectory, type ScimCaller } from './scim-users.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
 
@@ -54,9 +55,12 @@ export const toScimGroup = (row: ScimGroupRow): ScimGroup => ({
   updatedAt: row.updated_at,
 })
 
-/** `members`: more than the limit, or, in a request that takes nobody away, somebody whom this directory does not have. */
+/**
+ * `members`: more than the limit, or, in a request that takes nobody away, somebody whom this directory does not have. `nested`: more groups in a
+ * group, or in all groups of the connection, than the limit.
+ */
 export type GroupRefusal<E> =
-  | { readonly kind: 'not_found' | 'taken' | 'members_unknown' | 'members_too_many' }
+  | { readonly kind: 'not_found' | 'taken' | 'members_unknown' | 'members_too_many' | 'nested_in_group' | 'nested_in_connection' }
   | { readonly kind: 'refused'; readonly error: E }
 
 /** Names are compared without case, as SCIM compares them; two groups that policy could not tell apart are refused. */
@@ -96,6 +100,8 @@ export async function insertScimGroup(
   if (members.size > mostMembers) return err({ kind: 'members_too_many' })
   const known = await findMembers(db, caller, members)
   if (known.length < members.size) return err({ kind: 'members_unknown' })
+  const full = await findFullNesting(db, caller, undefined, onlyMembers(members), known)
+  if (full) return err({ kind: `nested_in_${full}` })
   await noteFirstGroup(db, caller)
   const { rows } = await db.query<ScimGroupRow>(
     `INSERT INTO scim_groups (tenant_id, id, connection_id, display_name, display_name_key, external_id, resource, member_count, created_at, updated_at)
@@ -133,6 +139,8 @@ export async function updateScimGroup<E>(
   if (known.length < members.add.size && onlyAdds(members)) return err({ kind: 'members_unknown' })
   const mayHold = members.add.size + (onlyAdds(members) ? before.member_count : 0)
   if (members.add.size > 0 && mayHold > mostMembers) return err({ kind: 'members_too_many' })
+  const full = await findFullNesting(db, caller, before, members, known)
+  if (full) return err({ kind: `nested_in_${full}` })
   const isRenamed = data.displayName !== before.display_name || data.externalId !== (before.external_id ?? undefined)
   const whole = isRenamed ? await touchedByGroup(db, caller, before) : []
   const done = await changeMembers(db, caller, before, members, known)
