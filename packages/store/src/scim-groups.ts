@@ -66,11 +66,27 @@ export type GroupRefusal<E> =
 /** Names are compared without case, as SCIM compares them; two groups that policy could not tell apart are refused. */
 const keyOf = (displayName: string): string => displayName.toLowerCase()
 
-async function isTaken(db: Db, { tenant, connectionId }: Directory, data: ScimGroupData, except?: ScimGroupId): Promise<boolean> {
+/**
+ * True when another living group of this connection has this name or this externalId, or where one of them is new, the other's in place of its own: policy
+ * knows a group by either, and whoever may name a group would else be in any whose id she knows.
+ */
+async function isTaken(db: Db, { tenant, connectionId }: Directory, data: ScimGroupData, before?: ScimGroup): Promise<boolean> {
+  const { displayName, externalId } = data
+  const newName = displayName === before?.displayName ? undefined : displayName
+  const newId = externalId === before?.externalId ? undefined : externalId
   const { rowCount } = await db.query(
     `SELECT 1 FROM scim_groups WHERE tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL AND ($5::uuid IS NULL OR id <> $5)
-     AND (display_name_key = $3 OR external_id = $4) LIMIT 1`,
-    [tenant, connectionId, keyOf(data.displayName), data.externalId ?? null, except ?? null],
+     AND (display_name_key = ANY ($3::text[]) OR external_id = ANY ($4::text[])) LIMIT 1`,
+    [
+      ...[tenant, connectionId],
+      [keyOf(displayName), ...(newId === undefined ? [] : [keyOf(newId)])],
+      // Ids are compared as they are written; those that anybody writes otherwise are in one case.
+      [
+        ...(externalId === undefined ? [] : [externalId]),
+        ...(newName === undefined ? [] : [newName, newName.toLowerCase(), newName.toUpperCase()]),
+      ],
+      before?.id ?? null,
+    ],
   )
   return rowCount > 0
 }
@@ -133,7 +149,7 @@ export async function updateScimGroup<E>(
   const changed = await change(toScimGroup(before), async () => (await listMembers(db, caller, [before.id])).get(before.id) ?? [])
   if (!changed.ok) return err({ kind: 'refused', error: changed.error })
   const { data, members } = changed.value
-  if (await isTaken(db, caller, data, before.id)) return err({ kind: 'taken' })
+  if (await isTaken(db, caller, data, toScimGroup(before))) return err({ kind: 'taken' })
   const known = await findMembers(db, caller, members.add)
   // Nobody is let stay because somebody else, who is to be added, is not there: only a request that takes nobody away is refused.
   if (known.length < members.add.size && onlyAdds(members)) return err({ kind: 'members_unknown' })

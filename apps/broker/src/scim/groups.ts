@@ -12,7 +12,7 @@ import {
   toScimGroupResource,
 } from '@drawbridge/core/scim/group'
 import type { JsonObject } from '@drawbridge/core/scim/json'
-import { membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import { isOfMembers, membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbridge/core/scim/projection'
 import { groupType } from '@drawbridge/core/scim/resource-type'
@@ -74,6 +74,12 @@ const patching =
     return data.ok ? ok({ data: data.value, members: plan.value.members }) : data
   }
 
+/** Who is to be removed is said by id: a name or an address beside it may be of another day. */
+function byValue(operation: PatchOperation): PatchOperation {
+  const ids = operation.op === 'remove' && isOfMembers(operation) ? membersIn(operation.value) : undefined
+  return ids?.ok === true && operation.value !== undefined ? { ...operation, value: [...ids.value].map((value) => ({ value })) } : operation
+}
+
 function patchingWhole(
   operations: readonly PatchOperation[],
   group: ScimGroup,
@@ -81,7 +87,7 @@ function patchingWhole(
   baseUrl: string,
 ): Result<GroupChange, ScimError> {
   const document = { ...toGroupDocument(group), members: before.map((member) => memberToJson(member, baseUrl)) }
-  const patched = applyPatch(document, operations)
+  const patched = applyPatch(document, operations.map(byValue))
   if (!patched.ok) return patched
   const data = fromGroupDocument(patched.value)
   const members = membersIn(patched.value['members'])

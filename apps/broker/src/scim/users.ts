@@ -3,6 +3,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { applyPatch } from '@drawbridge/core/scim/apply-patch'
 import { type ScimError, scimLimits } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
+import { leavesByPatch, leavesByReplacement } from '@drawbridge/core/scim/leaving'
 import { asksFor, nothingAsked, type Projection } from '@drawbridge/core/scim/projection'
 import { userType } from '@drawbridge/core/scim/resource-type'
 import { fromDocument, parseScimUser, type ScimUser, type ScimUserData, toDocument, toScimResource } from '@drawbridge/core/scim/user'
@@ -10,7 +11,14 @@ import { versionTag } from '@drawbridge/core/scim/version'
 import { inDirectory } from '@drawbridge/store/in-directory'
 import { listGroupsOf } from '@drawbridge/store/scim-user-groups'
 import { searchScimUsers } from '@drawbridge/store/scim-user-search'
-import { deleteScimUser, findScimUser, insertScimUser, type ScimChangeRefusal, updateScimUser } from '@drawbridge/store/scim-users'
+import {
+  deleteScimUser,
+  endAccessOfRefused,
+  findScimUser,
+  insertScimUser,
+  type ScimChangeRefusal,
+  updateScimUser,
+} from '@drawbridge/store/scim-users'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { Condition, ScimContext, ScimKind } from './resource-kind.js'
 
@@ -77,6 +85,10 @@ export const usersKind: ScimKind = {
       const patched = applyPatch(toDocument(user), operations)
       return patched.ok ? fromDocument(patched.value) : patched
     }),
+  takeAwayOnly: async ({ deps, caller }, { method, id, body, condition }) => {
+    if (!(method === 'PUT' ? leavesByReplacement(body) : leavesByPatch(body))) return
+    await inTenant(deps.database, caller.tenant, (db) => endAccessOfRefused(db, caller, id, (user) => condition(versionTag(user.version))))
+  },
   remove: async ({ deps, caller }, id, condition) => {
     const deleted = await inDirectory(deps.database, caller, (db) =>
       deleteScimUser<ScimError>(db, caller, id, (user) => condition(versionTag(user.version))),
