@@ -24,7 +24,7 @@ afterAll(async () => {
   await fixture?.close()
 })
 
-/** As in production, behind a public address: then a start also asks whether a connection leads to a simulator. */
+/** As in production, behind a public address: then a broker also asks which connections lead to this machine. */
 const settingsOf = async () =>
   readEnv({
     DATABASE_URL: fixture.url,

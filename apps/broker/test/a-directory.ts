@@ -41,6 +41,7 @@ export async function aScimBroker(settings: Partial<Settings> = {}): Promise<Sci
   const fixture = await testDatabase()
   const clock = { at: instant(1_800_000_000_000) }
   const common = {
+    settings: { ...readEnv({}), ...settings },
     clock: { now: () => clock.at },
     log: silentLog(),
     metrics: createMetrics({ withProcess: false }),
@@ -49,7 +50,6 @@ export async function aScimBroker(settings: Partial<Settings> = {}): Promise<Sci
   }
   const app = createApp({
     ...common,
-    settings: { ...readEnv({}), ...settings },
     installation: { id: randomUUID(), kind: 'demo' },
     random: systemRandom(),
     configuration: createConfigurationCache({ ...common, installationId: randomUUID() }),

@@ -14,6 +14,7 @@ import type { Connector, ConnectorDeps } from '@drawbridge/upstream/connector'
 import type { FindClientKey } from '@drawbridge/upstream/oidc/client-authentication'
 import type { RunningWorker } from '@drawbridge/worker/worker'
 import type { Platform } from './platform.js'
+import { tellOfThisMachine } from './tell-of-this-machine.js'
 
 export type RunningBroker = { readonly port: number; close(): Promise<void> }
 
@@ -23,6 +24,7 @@ export async function startBroker(platform: Platform, ownOrigins: readonly strin
   const { findClientKey } = await import('@drawbridge/broker/authorize/client-key')
   const { createLoginRecorder } = await import('@drawbridge/broker/authorize/login-recorder')
   const { settings, installation } = platform
+  await tellOfThisMachine(platform)
   const configuration = createConfigurationCache({ ...platform, installationId: installation.installationId })
   platform.onConfigurationChange((tenantId) => configuration.invalidate(tenantId as TenantId | undefined))
   const fetchSafely = fetchSafelyFor(platform, ownOrigins)

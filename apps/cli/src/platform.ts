@@ -4,11 +4,10 @@ import { type Random, systemRandom } from '@drawbridge/crypto/random'
 import type { Sealer } from '@drawbridge/crypto/seal'
 import type { Clock } from '@drawbridge/runtime/clock'
 import { offsetClock, systemClock } from '@drawbridge/runtime/clock'
-import { isLoopbackHost, type Settings } from '@drawbridge/runtime/env'
+import type { Settings } from '@drawbridge/runtime/env'
 import { createLog, type Log } from '@drawbridge/runtime/log'
 import { createMetrics, type Metrics } from '@drawbridge/runtime/metrics'
 import { type ChangeChannel, listen } from '@drawbridge/store/changes'
-import { listDoubtfulUpstreamsAcrossTenants } from '@drawbridge/store/connections'
 import { createDatabase, type Database } from '@drawbridge/store/database'
 import { ensureInstallation, findInstallation, type Installation, type InstallationKind } from '@drawbridge/store/installation'
 import { holdToMasterKeys, openSealer } from './master-keys.js'
@@ -62,7 +61,6 @@ export async function openPlatform(settings: Settings, options: PlatformOptions)
     const sealer = await openSealer(settings, installation.installationId, random)
     tellOfKms(settings, log)
     await holdToMasterKeys({ database, sealer, installationId: installation.installationId, now: systemClock().now() })
-    await refuseSimulator(settings, database)
     const holdOn = () => holdToHistory({ database, settings, kind: installation.kind, clock: systemClock(), log })
     if (!options.isRecovering) await holdOn()
     const onLostHistory = options.onLostHistory ?? (() => process.kill(process.pid, 'SIGTERM'))
@@ -88,17 +86,6 @@ export function refuseOtherKind(found: InstallationKind, wanted: InstallationKin
   if (found === wanted) return
   throw new Error(
     `this database is a ${found} installation and can never become a ${wanted} one: choose another database (DATABASE_URL, or DRAWBRIDGE_DATA_DIRECTORY for an embedded one)`,
-  )
-}
-
-/** The simulator signs in whoever asks and is always on loopback, where no IdP of a public issuer can be (security.md §13). */
-async function refuseSimulator(settings: Settings, database: Database): Promise<void> {
-  if (isLoopbackHost(new URL(settings.publicUrl).hostname)) return
-  const upstreams = await listDoubtfulUpstreamsAcrossTenants(database)
-  const simulated = upstreams.find(({ url }) => URL.canParse(url) && isLoopbackHost(new URL(url).hostname))
-  if (!simulated) return
-  throw new Error(
-    `the connection "${simulated.name}" leads to ${new URL(simulated.url).origin}, a simulator, and ${settings.publicUrl} is public: disable that connection on a loopback DRAWBRIDGE_PUBLIC_URL, or use another database`,
   )
 }
 

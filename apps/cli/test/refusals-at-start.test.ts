@@ -1,4 +1,4 @@
-/** What a start refuses, told whole, with exit code 1 and no stack: settings, kinds of database, lab, simulator, ports. */
+/** What a start refuses, told whole, with exit code 1 and no stack: settings, kinds of database, lab, ports; and what it does not refuse. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { freePort } from '@drawbridge/store/embedded-postgres'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type Environment, run, stackLine } from './a-process.js'
+import { answers, aProcess, type Environment, run, stackLine } from './a-process.js'
 
 /** Processes start in these tests, and on a busy machine each takes its time. */
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
@@ -116,15 +116,22 @@ describe('production refuses', () => {
       await other.close()
     }
   })
+})
 
-  it('a public issuer beside a connection to a simulator', async () => {
-    expect(await run(['admin-key', 'create'], production)).toMatchObject({ code: 0 })
-    const insert = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, gen_random_uuid(), 'oidc', 'Desk', $2, now())`
-    await asOwner(database.ownerUrl, insert, [vendorTenantId, JSON.stringify({ issuer: 'http://127.0.0.1:4410/globex' })])
-    await refusals(['broker', 'worker'], production, 'a simulator')
-    await asOwner(database.ownerUrl, 'UPDATE connections SET disabled_at = now()')
-    expect(await run(['admin-key', 'create'], production)).toMatchObject({ code: 0 })
-  })
+it('a connection of one tenant that leads to this machine keeps no process of production from starting; the broker tells of it', async () => {
+  const insert = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at) VALUES ($1, gen_random_uuid(), $2, 'Desk', $3, now())`
+  expect(await run(['admin-key', 'create'], production)).toMatchObject({ code: 0 })
+  await asOwner(database.ownerUrl, insert, [vendorTenantId, 'oidc', JSON.stringify({ issuer: 'http://127.0.0.1:4410/globex' })])
+  await asOwner(database.ownerUrl, insert, [vendorTenantId, 'assertion', JSON.stringify({ issuer: 'https://localhost/a-name' })])
+  expect(await run(['admin-key', 'create'], production)).toMatchObject({ code: 0 })
+  const [port, workerPort] = [await freePort(), await freePort()]
+  const environment = { ...production, DRAWBRIDGE_PORT: String(port), DRAWBRIDGE_WORKER_PORT: String(workerPort) }
+  const broker = aProcess(['broker'], environment)
+  await answers(broker, `http://127.0.0.1:${port}/healthz`)
+  const { output } = await broker.stop()
+  expect(output.split('\n').filter((line) => line.includes('leads to this machine'))).toEqual([
+    expect.stringContaining('http://127.0.0.1:4410'),
+  ])
 })
 
 describe('the start on one machine refuses', () => {

@@ -15,6 +15,11 @@ export const metricList = {
     labels: ['stage', 'proven'],
     help: 'Logins that failed, by stage, and whether the IdP was proven to have spoken',
   },
+  drawbridge_unusable_upstreams_total: {
+    kind: 'counter',
+    labels: ['reason'],
+    help: 'ALARM: enabled connections and trusts that admit nobody because what is stored of them cannot be used here, by reason; counted each time a process reads the tenant',
+  },
   drawbridge_recorded_logins_total: {
     kind: 'counter',
     labels: ['outcome'],

@@ -49,6 +49,18 @@ export const isLoopbackAddress = (address: string): boolean => {
   return words.slice(0, 7).every((word) => word === 0) && words[7] === 1
 }
 
+/**
+ * Whether a URL with this host leads to the machine of whoever follows it. Judged by the name alone: nothing is resolved, so a name whose
+ * record says 127.0.0.1 is not among them; `fetchSafely` judges those.
+ */
+export function isThisMachine(hostname: string): boolean {
+  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  if (host === 'localhost' || host.endsWith('.localhost')) return true
+  const words = isIP(host) === 6 ? toWords(host) : undefined
+  const address = (words && embeddedIpv4(words)) ?? host
+  return isLoopbackAddress(address) || address === '::' || (isIP(address) === 4 && address.startsWith('0.'))
+}
+
 /** True for everything that is not plainly a public unicast address, so what nobody thought of is refused. */
 export function isSpecialUseAddress(address: string): boolean {
   const family = isIP(address)

@@ -156,14 +156,21 @@ export async function deleteConnection(db: Db, tenant: TenantId, id: ConnectionI
   return rowCount === 1
 }
 
+/** So many are named: whoever has more has one cause. */
+export const mostDoubtfulUpstreams = 100
+
 /**
  * Where enabled connections of all tenants send a person, without those whose address is plainly a public name behind https: the few that may
- * be this machine, for a start that must refuse them. Whether one is, the caller says; whatever is written oddly is among them.
+ * be this machine, for a start that tells of them; at most `mostDoubtfulUpstreams`. Whether one is, the caller says; whatever is written
+ * oddly is among them. Trusts are not: what they call an issuer is a name.
  */
 export async function listDoubtfulUpstreamsAcrossTenants(
   database: Database,
-): Promise<readonly { readonly name: string; readonly url: string }[]> {
-  const text = `SELECT name, url FROM connections, LATERAL (SELECT coalesce(configuration ->> 'ssoUrl', configuration ->> 'issuer', '') AS url) AS upstream
-    WHERE disabled_at IS NULL AND (url !~* '^https://([a-z0-9-]+[.])+[a-z][a-z0-9-]*(:[0-9]+)?([/?#]|$)' OR url ~* '^https://[^/?#]*[.]localhost(:[0-9]+)?([/?#]|$)')`
-  return (await acrossTenants(database, (db) => db.query<{ name: string; url: string }>(text))).rows
+): Promise<readonly { readonly id: ConnectionId; readonly tenantId: TenantId; readonly name: string; readonly url: string }[]> {
+  const text = `SELECT id, tenant_id AS "tenantId", name, url
+    FROM connections, LATERAL (SELECT coalesce(configuration ->> 'ssoUrl', configuration ->> 'issuer', '') AS url) AS upstream
+    WHERE disabled_at IS NULL AND ${isLogin}
+      AND (url !~* '^https://([a-z0-9-]+[.])+[a-z][a-z0-9-]*(:[0-9]+)?([/?#]|$)' OR url ~* '^https://[^/?#]*[.]localhost(:[0-9]+)?([/?#]|$)')
+    LIMIT ${mostDoubtfulUpstreams}`
+  return (await acrossTenants(database, (db) => db.query<{ id: ConnectionId; tenantId: TenantId; name: string; url: string }>(text))).rows
 }

@@ -1,4 +1,4 @@
-/** A start finds the connections that may lead to this machine without reading all of them: none of those may be missed. */
+/** A start tells of the connections that may lead to this machine without reading all of them: none of those may be missed. */
 import { aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -58,4 +58,8 @@ test.each([
 ])('%j is not', async (url) => {
   expect(await doubtful({ ssoUrl: url }, 'saml')).toBe(false)
   expect(await doubtful({ issuer: url }, 'oidc')).toBe(false)
+})
+
+test('what a trust calls its issuer is a name, wherever it seems to lead', async () => {
+  expect(await doubtful({ issuer: 'https://localhost' }, 'assertion')).toBe(false)
 })

@@ -57,8 +57,9 @@ export async function aBroker(
   const metrics = given.metrics ?? createMetrics({ withProcess: false })
   const sealer = given.sealer ?? createSealer([{ version: 1, key: Buffer.alloc(32, 7) }])
   const fetchSafely = given.fetchSafely ?? createFetchSafely({ allowedOrigins: [], allowLoopback: true })
+  const settings = given.settings ?? readEnv({})
   const deps: BrokerDeps = {
-    settings: readEnv({}),
+    settings,
     installation: { id: installation.installationId, kind: installation.kind },
     clock,
     random,
@@ -68,7 +69,15 @@ export async function aBroker(
     sealer,
     fetchSafely,
     resolveTxt: async () => ({ kind: 'absent' }),
-    configuration: createConfigurationCache({ database, clock, log, metrics, sealer, installationId: installation.installationId }),
+    configuration: createConfigurationCache({
+      settings,
+      database,
+      clock,
+      log,
+      metrics,
+      sealer,
+      installationId: installation.installationId,
+    }),
     clients: createClientCache(database),
     logins: createLoginRecorder({ database, sealer, metrics, log, installation: { id: installation.installationId } }),
     signatures: createVerifiedSignatures(),

@@ -24,6 +24,13 @@ export const connectionErrors = {
     cause: 'A URL of the IdP is not https.',
     remedy: 'Use the https URL. Plain http is accepted for loopback hosts only.',
   },
+  connection_url_loopback: {
+    code: 'connection_misconfigured',
+    status: 422,
+    spec: 'ours',
+    cause: 'A URL of the IdP leads to the machine of whoever follows it (localhost, 127.0.0.1), and this installation is public.',
+    remedy: 'Give the address under which the IdP is reached from everywhere; the detail names the member.',
+  },
   // Sign-out
   idp_session_of_another: {
     code: 'connection_misconfigured',

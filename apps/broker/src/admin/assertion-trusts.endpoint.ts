@@ -21,11 +21,12 @@ import type { ResolvedTenant } from '../http/tenant.js'
 import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { revisionOf } from './connection-addresses.js'
+import { refuseThisMachine } from './connection-draft.js'
 import { ensureSamlKeys } from './key-change.js'
 import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
-import { isTaken, type ReadTrust, readTrustDraft, type Trust, trustChange, trustDraft, weaknessesOf } from './trust-draft.js'
+import { isTaken, parseTrust, type ReadTrust, readTrustDraft, type Trust, trustChange, trustDraft, weaknessesOf } from './trust-draft.js'
 
 const tag = 'Assertion trusts'
 const path = '/tenants/:tenant/assertion-trusts'
@@ -178,17 +179,19 @@ const enable = adminEndpoint({
   tag,
   summary: 'Accept the assertions of a killed issuer again; nothing that died comes back',
   permission: 'impersonate',
-  refuses: ['not_found'],
+  refuses: ['not_found', 'connection_invalid'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     if (id === undefined) return refuseAdmin('not_found')
-    const found = await inTenant(deps.database, tenant.id, async (db) => {
-      const exists = await enableAssertionTrust(db, tenant.id, id)
-      if (exists) await audit(db, tenant.id, http, deps, { kind: 'assertion_trust.enabled', connectionId: id })
-      return exists
+    return inTenant(deps.database, tenant.id, async (db) => {
+      const stored = await findAssertionTrust(db, tenant.id, id)
+      const refusal = stored && refuseThisMachine(deps, parseTrust(stored.configuration))
+      if (refusal) return refusal
+      if (!(await enableAssertionTrust(db, tenant.id, id))) return refuseAdmin('not_found')
+      await audit(db, tenant.id, http, deps, { kind: 'assertion_trust.enabled', connectionId: id })
+      return empty()
     })
-    return found ? empty() : refuseAdmin('not_found')
   },
 })
 

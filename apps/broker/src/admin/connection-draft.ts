@@ -5,6 +5,7 @@ import { forgetMetadataEtag, putMetadataSource } from '@drawbridge/store/metadat
 import type { Db } from '@drawbridge/store/transaction'
 import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
+import { demandPublicAddresses, type Upstream } from '@drawbridge/upstream/public-addresses'
 import { diagnoseCertificates } from '@drawbridge/upstream/saml/metadata-diagnosis'
 import { isError, type MetadataFinding, severityOf } from '@drawbridge/upstream/saml/metadata-findings'
 import { presetFor } from '@drawbridge/upstream/saml/metadata-vendors'
@@ -40,7 +41,7 @@ export async function readConnectionDraft(body: Draft, deps: BrokerDeps): Promis
   const metadata = await readMetadataOf(body, deps)
   if (!metadata.ok) return metadata
   const configuration = { ...metadata.value?.proposed, ...body.configuration }
-  const parsed = parseConnection(body.kind, configuration)
+  const parsed = demandPublicAddresses(deps.settings.publicUrl, parseConnection(body.kind, configuration))
   if (!parsed.ok) return err(refuseAdmin('connection_invalid', [explainRefusal(parsed.error, 'configuration')]))
   const findings = metadata.value?.findings ?? findingsOf(parsed.value, deps)
   const warnings = findings.filter((finding) => severityOf(finding) === 'warning').map(({ code }) => code)
@@ -78,6 +79,13 @@ export async function keepSource(
   if (source === undefined) return forgetMetadataEtag(db, tenant, id)
   const nextFetchAt = firstLookAt(deps, source.url, [])
   await putMetadataSource(db, tenant, id, { ...source, withdrawn: [], nextFetchAt, now: deps.clock.now() })
+}
+
+/** What is stored and leads to this machine is not let on again where the installation is public. */
+export function refuseThisMachine(deps: BrokerDeps, stored: Result<Upstream, UpstreamRefusal>): Answer | undefined {
+  const held = demandPublicAddresses(deps.settings.publicUrl, stored)
+  if (held.ok || held.error.reason !== 'connection_url_loopback') return undefined
+  return refuseAdmin('connection_invalid', [explainRefusal(held.error, 'configuration')])
 }
 
 /** A refused configuration in words, at the member that is wrong. */

@@ -9,6 +9,7 @@ import { deleteMetadataSource, demandMetadata, findMetadataSource, putMetadataSo
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { parseConnection } from '@drawbridge/upstream/connection'
 import type { SamlConnection } from '@drawbridge/upstream/connection-configuration'
+import { demandPublicAddresses } from '@drawbridge/upstream/public-addresses'
 import { compareMetadata } from '@drawbridge/upstream/saml/metadata-changes'
 import type { MetadataConfiguration } from '@drawbridge/upstream/saml/metadata-diagnosis'
 import { isError } from '@drawbridge/upstream/saml/metadata-findings'
@@ -18,6 +19,7 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit, idParam } from './admin-endpoint.js'
+import { explainRefusal } from './connection-draft.js'
 import { firstLookAt, metadataMembers, readGivenMetadata, refuseFindings } from './given-metadata.js'
 import { ensureKeysFor } from './key-change.js'
 import { showChange, showDiagnosis, shownChange, shownDiagnosis, shownSource, showSource } from './metadata-shapes.js'
@@ -149,8 +151,8 @@ async function planApply(db: Db, deps: BrokerDeps, { stored, tenant, offered, ke
   const used = { ...offered, certificates: rollover.certificates }
   const kept = active.idpEntityId === offered.idpEntityId ? (stored.configuration as object) : withoutLogout(stored.configuration as object)
   const configuration = { ...kept, ...used }
-  const parsed = parseConnection('saml', configuration)
-  if (!parsed.ok) return err(refuseAdmin('connection_invalid', [{ path: 'configuration', message: parsed.error.reason }]))
+  const parsed = demandPublicAddresses(deps.settings.publicUrl, parseConnection('saml', configuration))
+  if (!parsed.ok) return err(refuseAdmin('connection_invalid', [explainRefusal(parsed.error, 'configuration')]))
   return ok({ name: stored.name, configuration, change: compareMetadata(active, used), withdrawn: rollover.withdrawn })
 }
 

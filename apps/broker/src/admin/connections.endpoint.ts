@@ -14,15 +14,17 @@ import {
 import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
 import { markDirectoryResynced } from '@drawbridge/store/recovery'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
+import { parseConnection } from '@drawbridge/upstream/connection'
 import { z } from 'zod'
-import { empty, json } from '../http/answer.js'
+import type { BrokerDeps } from '../deps.js'
+import { type Answer, empty, json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { auditWeakenings } from './accepted-weakenings.js'
 import { adminEndpoint, answerRemoval, audit, idParam } from './admin-endpoint.js'
 import { adminList, momentPosition } from './admin-list.js'
 import { connectionAddresses, revisionOf, showAddresses } from './connection-addresses.js'
-import { connectionChange, connectionDraft, keepSource, readConnectionDraft } from './connection-draft.js'
+import { connectionChange, connectionDraft, keepSource, readConnectionDraft, refuseThisMachine } from './connection-draft.js'
 import { auditInitiatedLogin } from './initiated-login-change.js'
 import { ensureKeysFor } from './key-change.js'
 import { sealConnectionSecret } from './new-key.js'
@@ -169,26 +171,30 @@ type Opening = {
   readonly kind: 'connection.enabled' | 'connection.resynced'
   /** Answers whether there is such a connection. */
   readonly mark: (db: Db, tenant: TenantId, id: ConnectionId) => Promise<boolean>
+  /** Why this one stays shut. */
+  readonly refusal?: (deps: BrokerDeps, stored: StoredConnection) => Answer | undefined
 }
 /** What lets people come in through a connection again: a mark in its row, and a line of the trail. */
-const opening = ({ verb, summary, kind, mark }: Opening) =>
+const opening = ({ verb, summary, kind, mark, refusal }: Opening) =>
   adminEndpoint({
     method: 'POST',
     path: `/tenants/:tenant/connections/:id/${verb}`,
     tag,
     summary,
     permission: 'impersonate',
-    refuses: ['not_found'],
+    refuses: refusal === undefined ? ['not_found'] : ['not_found', 'connection_invalid'],
     run: async (http, deps) => {
       const tenant = tenantOf(http)
       const id = idParam<ConnectionId>(http)
       if (id === undefined) return refuseAdmin('not_found')
-      const found = await inTenant(deps.database, tenant.id, async (db) => {
-        const exists = await mark(db, tenant.id, id)
-        if (exists) await audit(db, tenant.id, http, deps, { kind, connectionId: id })
-        return exists
+      return inTenant(deps.database, tenant.id, async (db) => {
+        const stored = refusal && (await lockConnection(db, tenant.id, id))
+        const refused = stored && refusal(deps, stored)
+        if (refused) return refused
+        if (!(await mark(db, tenant.id, id))) return refuseAdmin('not_found')
+        await audit(db, tenant.id, http, deps, { kind, connectionId: id })
+        return empty()
       })
-      return found ? empty() : refuseAdmin('not_found')
     },
   })
 
@@ -197,6 +203,7 @@ const enable = opening({
   summary: 'Let a killed connection sign people in again; nothing that died comes back',
   kind: 'connection.enabled',
   mark: (db, tenant, id) => markConnectionDisabled(db, tenant, id, undefined),
+  refusal: (deps, { kind, configuration }) => refuseThisMachine(deps, parseConnection(kind, configuration)),
 })
 
 /** Whether the directory has told of everybody only its admin can see. */

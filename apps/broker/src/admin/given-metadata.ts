@@ -2,6 +2,7 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { MetadataSourceDraft, WithdrawnCertificate } from '@drawbridge/store/metadata-sources'
 import { toUsablePem } from '@drawbridge/upstream/connection-configuration'
+import { isPublic } from '@drawbridge/upstream/public-addresses'
 import { type Diagnosis, diagnose } from '@drawbridge/upstream/saml/metadata-diagnosis'
 import { fetchMetadata } from '@drawbridge/upstream/saml/metadata-fetch'
 import { type MetadataFinding, metadataFindings } from '@drawbridge/upstream/saml/metadata-findings'
@@ -45,7 +46,13 @@ export async function readGivenMetadata(given: MetadataGiven, deps: BrokerDeps):
   const pinnedCertificates = pinned as readonly string[]
   const got = url === undefined ? ok({ document: metadataXml as string, etag: undefined }) : await getDocument(deps, url)
   if (!got.ok) return err(refuseFindings([got.error], 'metadataUrl'))
-  const diagnosis = diagnose(got.value.document, { now: deps.clock.now(), entityId, pinned: pinnedCertificates, url })
+  const diagnosis = diagnose(got.value.document, {
+    now: deps.clock.now(),
+    entityId,
+    pinned: pinnedCertificates,
+    url,
+    isPublic: isPublic(deps.settings.publicUrl),
+  })
   return ok({
     diagnosis,
     source: { url, pinnedCertificates, etag: got.value.etag, digest: diagnosis.digest, signedBy: diagnosis.signedBy },

@@ -7,13 +7,15 @@ import { isOfThisInstallationAcrossTenants, type StoredAssertionTrust } from '@d
 import { isOfSamlTrust, parseSamlTrust, type SamlTrust } from '@drawbridge/upstream/assertion/saml-trust'
 import { type AssertionTrust, parseAssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { keysOfParty } from '@drawbridge/upstream/oidc/party-signature'
+import { demandPublicAddresses } from '@drawbridge/upstream/public-addresses'
 import { isError } from '@drawbridge/upstream/saml/metadata-findings'
 import { keysOf } from '@drawbridge/upstream/saml/signature-algorithms'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
 import { isOwnAddress } from '../http/own-address.js'
-import { issuerOf, type ResolvedTenant } from '../http/tenant.js'
+import { issuerOf } from '../http/resolved-trusts.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { explainRefusal } from './connection-draft.js'
 import { metadataMembers, readGivenMetadata, refuseFindings } from './given-metadata.js'
 import { refuseAdmin } from './refuse-admin.js'
@@ -52,7 +54,7 @@ export async function readTrustDraft(
 ): Promise<Result<ReadTrust, Answer>> {
   const configuration = await withMetadata(body, deps)
   if (!configuration.ok) return configuration
-  const parsed = parseTrust(configuration.value)
+  const parsed = demandPublicAddresses<Trust>(deps.settings.publicUrl, parseTrust(configuration.value))
   if (!parsed.ok) return err(refuseAdmin('connection_invalid', [explainRefusal(parsed.error, 'configuration')]))
   const trust = parsed.value
   const said = trust.kind === 'assertion' ? await saidByJwtTrust(trust, deps) : saidBySamlTrust(trust, tenant)

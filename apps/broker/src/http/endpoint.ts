@@ -57,6 +57,8 @@ export type EndpointDefinition<Parsed, Caller> = {
   /** How refusals of the HTTP layer look here. Default json. */
   readonly refusals?: RefusalShape
   readonly maxBodyBytes?: number
+  /** A parameter without a value, in its query or form, is one that was left out: RFC 6749 §3.1, §3.2. */
+  readonly omitsEmpty?: true
   /** Its form may come with files in it; elsewhere that is no form. */
   readonly takesFiles?: true
   /** Browsers of other origins may call it, without credentials. */

@@ -32,6 +32,7 @@ import {
   toVerificationKey,
 } from '@drawbridge/crypto/signing-keys'
 import type { Clock } from '@drawbridge/runtime/clock'
+import type { Settings } from '@drawbridge/runtime/env'
 import type { Log } from '@drawbridge/runtime/log'
 import type { Metrics } from '@drawbridge/runtime/metrics'
 import type { Database } from '@drawbridge/store/database'
@@ -42,16 +43,15 @@ import {
   type StoredResource,
   type StoredSigningKey,
 } from '@drawbridge/store/tenant-configuration'
-import { isOfSamlTrust, parseSamlTrust, type SamlTrust } from '@drawbridge/upstream/assertion/saml-trust'
-import { type AssertionTrust, parseAssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { type ConnectionConfiguration, parseConnection } from '@drawbridge/upstream/connection'
 import type { UpstreamRefusal } from '@drawbridge/upstream/error'
-import type { ResolvedIssuer } from '@drawbridge/upstream/saml/brought-assertion'
 import type { ServiceProvider } from '@drawbridge/upstream/saml/service-provider'
 import { type SoftwareStatements, softwareStatementsFromJson } from '@drawbridge/upstream/software-statement/statement-issuers'
 import { createAbsentSlugs } from './absent-slugs.js'
 import { createLatestUsed } from './latest-used.js'
 import { lazily, once } from './lazily.js'
+import { upstreamReader } from './read-upstream.js'
+import { type ResolvedAssertionTrust, type ResolvedSamlTrust, resolveTrusts } from './resolved-trusts.js'
 import { createRounds } from './rounds.js'
 import { samlKeysOf } from './saml-keys.js'
 import { createPolicyCompiler, type PolicyCompiler } from './tenant-policy.js'
@@ -70,26 +70,10 @@ export type ResolvedConnection = {
   readonly name: string
   readonly epoch: number
   readonly disabled: boolean
-  /** What cannot be parsed any more refuses the login, not the tenant. */
+  /** What cannot be parsed any more, or leads where nobody may be sent, refuses the login, not the tenant. */
   readonly configuration: Result<ConnectionConfiguration, UpstreamRefusal>
   readonly secret: Secret | undefined
   /** What we are to a SAML IdP. */
-  readonly serviceProvider: ServiceProvider
-}
-
-/** Whose assertions are accepted at the token endpoint. No browser ever comes to one: it is not among the connections. */
-export type ResolvedAssertionTrust = {
-  readonly id: ConnectionId
-  readonly name: string
-  readonly trust: AssertionTrust
-}
-
-/** Whose SAML assertions are. */
-export type ResolvedSamlTrust = {
-  readonly id: ConnectionId
-  readonly name: string
-  readonly trust: SamlTrust & ResolvedIssuer
-  /** What assertions are encrypted to. */
   readonly serviceProvider: ServiceProvider
 }
 
@@ -169,6 +153,7 @@ const mostOfRecheck = 1000
 const slugShape = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 
 export type ConfigurationDeps = {
+  readonly settings: Pick<Settings, 'publicUrl'>
   readonly database: Database
   readonly clock: Clock
   readonly log: Log
@@ -281,7 +266,8 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
   const samlKeys = samlKeysOf(signingKeys, (key) =>
     unseal(deps, key.tenantId, 'signing_keys', 'sealed_private_key', key.id, key.sealedPrivateKey),
   )
-  const assertionTrusts = storedConnections.flatMap(toAssertionTrust)
+  const read = upstreamReader(deps, rest.slug)
+  const isOfLogins = ({ kind }: { readonly kind: string }): boolean => kind !== 'assertion'
   const connections = storedConnections.filter(isOfLogins).map((connection): ResolvedConnection => {
     const sealed = connection.sealedSecret
     const secret =
@@ -296,11 +282,11 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       disabled,
       serviceProvider: { ...samlKeys, sha1Until },
       kind: connection.kind as 'saml' | 'oidc',
-      configuration: parseConnection(connection.kind, connection.configuration),
+      configuration: read(connection, parseConnection(connection.kind, connection.configuration)),
       secret,
     }
   })
-  const samlTrusts = storedConnections.flatMap((each) => toSamlTrust(each, connections, { ...samlKeys, sha1Until: undefined }))
+  const storedTrusts = storedConnections.filter((each) => !isOfLogins(each))
   return {
     ...rest,
     keys: published.map(({ id, purpose, state, algorithm, publicJwk }) => ({
@@ -315,8 +301,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       published.filter((key) => key.purpose === purpose).map((key) => toVerificationKey(key.publicJwk as PublicJwk)),
     ),
     connections,
-    assertionTrusts,
-    samlTrusts,
+    ...resolveTrusts(storedTrusts, { read, connections, serviceProvider: { ...samlKeys, sha1Until: undefined } }),
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
@@ -331,44 +316,6 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     resource: (indicator) => (indicator === undefined ? undefined : findResource(indicator, rest.resources)),
     ...compile(stored),
   }
-}
-
-const isOfLogins = ({ kind }: StoredConfiguration['connections'][number]): boolean => kind !== 'assertion'
-
-/** What cannot be parsed any more accepts nothing. */
-function toAssertionTrust({
-  id,
-  kind,
-  name,
-  disabled,
-  configuration,
-}: StoredConfiguration['connections'][number]): readonly ResolvedAssertionTrust[] {
-  if (kind !== 'assertion' || disabled || isOfSamlTrust(configuration)) return []
-  const parsed = parseAssertionTrust(configuration)
-  return parsed.ok ? [{ id, name, trust: parsed.value }] : []
-}
-
-/** The same of SAML. One that believes the keys of a connection accepts nothing while that is off, cannot be read or speaks another protocol. */
-function toSamlTrust(
-  { id, kind, name, disabled, configuration }: StoredConfiguration['connections'][number],
-  connections: readonly ResolvedConnection[],
-  serviceProvider: ServiceProvider,
-): readonly ResolvedSamlTrust[] {
-  if (kind !== 'assertion' || disabled || !isOfSamlTrust(configuration)) return []
-  const parsed = parseSamlTrust(configuration)
-  const issuer = parsed.ok ? issuerOf(parsed.value, connections) : undefined
-  return parsed.ok && issuer !== undefined ? [{ id, name, trust: { ...parsed.value, ...issuer }, serviceProvider }] : []
-}
-
-/** Who the issuer of a trust is; `undefined`: it believes the keys of a connection that cannot be used. */
-export function issuerOf(
-  { from }: SamlTrust,
-  connections: readonly ResolvedConnection[],
-): Pick<ResolvedIssuer, 'issuer' | 'certificates'> | undefined {
-  if (from.keysOf === undefined) return from
-  const connection = connections.find(({ id, disabled }) => id === from.keysOf && !disabled)?.configuration
-  if (!connection?.ok || connection.value.kind !== 'saml') return undefined
-  return { issuer: connection.value.idpEntityId, certificates: connection.value.certificates }
 }
 
 function activeKey(deps: ConfigurationDeps, keys: readonly StoredSigningKey[], purpose: string): SigningKey {

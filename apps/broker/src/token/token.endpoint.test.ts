@@ -46,11 +46,11 @@ beforeAll(async () => {
     [acme.tenantId, key.id, acme.issuerId, JSON.stringify(key.publicJwk), sealer.seal(key.privateKey, context), new Date(now)],
   )
   const clock = { now: () => now }
-  const shared = { database: fixture.database, clock, log: silentLog(), metrics: createMetrics({ withProcess: false }), sealer }
+  const settings = { publicUrl, trustedProxyHops: 0, allowedOrigins: [] }
+  const shared = { settings, database: fixture.database, clock, log: silentLog(), metrics: createMetrics({ withProcess: false }), sealer }
   const deps = {
     ...shared,
     random,
-    settings: { publicUrl, trustedProxyHops: 0, allowedOrigins: [] },
     installation: { id: installationId, kind: 'demo' },
     configuration: createConfigurationCache({ ...shared, installationId }),
     clients: createClientCache(fixture.database),

@@ -37,6 +37,7 @@ export const tokenEndpoint = endpoint({
   hot: true,
   cors: true,
   tag: 'OAuth',
+  omitsEmpty: true,
   run: async (http, deps) => {
     if (!http.form.ok) return refuseForm(http.form.error)
     const request = parseTokenRequest(http.form.value)

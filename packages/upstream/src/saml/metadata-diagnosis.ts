@@ -6,6 +6,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import { isSecureUrl, mostCertificates } from '../connection-configuration.js'
+import { leadsToThisMachine } from '../public-addresses.js'
 import { daysLeftOf, describeCertificate, type IdpCertificate } from './metadata-certificate.js'
 import { digestOfDocument, type MetadataSignature, readMetadataDocument } from './metadata-document.js'
 import { type Endpoint, listEntities, type MetadataEntity, type MetadataFacts, readFacts } from './metadata-facts.js'
@@ -52,6 +53,8 @@ export type DiagnosisQuestion = {
   readonly pinned?: readonly string[] | undefined
   /** Where it was fetched from. */
   readonly url?: string | undefined
+  /** The installation is public, so that no address of this machine is used. Default: those are good. */
+  readonly isPublic?: boolean
 }
 
 export function diagnose(document: string, question: DiagnosisQuestion): Diagnosis {
@@ -94,15 +97,16 @@ function diagnoseEntity(entity: IdpEntity, signed: Signed, question: DiagnosisQu
   const described = facts.signingCertificates.map((certificate) => describeCertificate(certificate, question.now))
   const usable = described.filter((certificate) => certificate !== undefined)
   const certificates = longestLived(usable)
-  const endpoint = chooseEndpoint(facts.signIn)
+  const { isPublic = false } = question
+  const endpoint = chooseEndpoint(facts.signIn, isPublic)
   const vendor = recogniseVendor(
     facts.entityId,
     facts.signIn.map(({ url }) => url),
   )
-  const logout = chooseLogout(facts, vendor)
+  const logout = chooseLogout(facts, vendor, isPublic)
   const findings = [
     ...judgeEntityId(facts.entityId),
-    ...judgeEndpoints(facts, endpoint),
+    ...judgeEndpoints(facts, endpoint, isPublic),
     ...judgeLogout(facts, logout),
     ...judgeKeys(facts, usable),
     ...judgeCertificates(certificates, question.now),
@@ -125,18 +129,22 @@ function longestLived(usable: readonly IdpCertificate[]): readonly IdpCertificat
 }
 
 type Usable = Endpoint & { readonly binding: 'redirect' | 'post' }
-const isUsable = (endpoint: Endpoint): endpoint is Usable => endpoint.binding !== 'other' && isSecureUrl(endpoint.url)
+const isGood = (url: string, isPublic: boolean): boolean => isSecureUrl(url) && !(isPublic && leadsToThisMachine(url))
+const isUsable =
+  (isPublic: boolean) =>
+  (endpoint: Endpoint): endpoint is Usable =>
+    endpoint.binding !== 'other' && isGood(endpoint.url, isPublic)
 
 /** Redirect first: it needs no script-free form page in between. */
-const chooseEndpoint = (endpoints: readonly Endpoint[]): Usable | undefined => {
-  const usable = endpoints.filter(isUsable)
+const chooseEndpoint = (endpoints: readonly Endpoint[], isPublic: boolean): Usable | undefined => {
+  const usable = endpoints.filter(isUsable(isPublic))
   return usable.find(({ binding }) => binding === 'redirect') ?? usable[0]
 }
 
-/** By the binding that this vendor is known to answer, otherwise by redirect. A ResponseLocation that is no https URL takes the endpoint with it. */
-function chooseLogout({ signOut, entityId }: MetadataFacts, vendor: VendorId | undefined): MetadataLogout {
+/** By the binding that this vendor is known to answer, otherwise by redirect. A ResponseLocation that cannot be used takes the endpoint with it. */
+function chooseLogout({ signOut, entityId }: MetadataFacts, vendor: VendorId | undefined, isPublic: boolean): MetadataLogout {
   const { logoutBinding = 'redirect', logoutIssuer } = vendor === undefined ? ({} as Partial<Vendor>) : vendorOf(vendor)
-  const usable = signOut.filter(isUsable).filter(({ answersAt }) => answersAt === undefined || isSecureUrl(answersAt))
+  const usable = signOut.filter(isUsable(isPublic)).filter(({ answersAt }) => answersAt === undefined || isGood(answersAt, isPublic))
   const chosen = usable.find(({ binding }) => binding === logoutBinding) ?? usable[0]
   if (chosen === undefined) return {}
   const issuer = logoutIssuer?.(entityId)
@@ -151,13 +159,18 @@ const when = (isSo: boolean, code: MetadataFindingCode, detail?: MetadataFinding
 const longestEntityId = 1024
 const judgeEntityId = (entityId: string): Findings => when(entityId === '' || entityId.length > longestEntityId, 'entity_id_invalid')
 
-function judgeEndpoints({ signIn }: MetadataFacts, chosen: Usable | undefined): Findings {
+function judgeEndpoints({ signIn }: MetadataFacts, chosen: Usable | undefined, isPublic: boolean): Findings {
   const known = signIn.filter(({ binding }) => binding !== 'other')
-  if (chosen === undefined) return [{ code: known.length === 0 ? 'endpoint_missing' : 'endpoint_insecure' }]
-  return when(
-    known.some(({ url }) => !isSecureUrl(url)),
-    'endpoint_insecure_ignored',
-  )
+  const isOfThisMachine = isPublic && known.some(({ url }) => leadsToThisMachine(url))
+  if (chosen === undefined)
+    return [{ code: known.length === 0 ? 'endpoint_missing' : isOfThisMachine ? 'endpoint_loopback' : 'endpoint_insecure' }]
+  return [
+    ...when(
+      known.some(({ url }) => !isSecureUrl(url)),
+      'endpoint_insecure_ignored',
+    ),
+    ...when(isOfThisMachine, 'endpoint_loopback_ignored'),
+  ]
 }
 
 function judgeLogout({ signOut }: MetadataFacts, { sloBinding: binding }: MetadataLogout): Findings {

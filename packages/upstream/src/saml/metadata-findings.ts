@@ -124,6 +124,16 @@ export const metadataFindings = {
     'One of several addresses of the IdP is not an https URL and is not used.',
     'Take the http address out of the metadata.',
   ),
+  endpoint_loopback: error(
+    'ours',
+    'The sign-in address of the IdP leads to the machine of whoever follows it (localhost, 127.0.0.1), and this installation is public.',
+    'Publish the address under which people reach the IdP.',
+  ),
+  endpoint_loopback_ignored: warning(
+    'ours',
+    'One of several addresses of the IdP leads to the machine of whoever follows it (localhost, 127.0.0.1) and is not used.',
+    'Take that address out of the metadata.',
+  ),
   // Keys
   signing_key_missing: error(
     'SAML Metadata §2.4.1.1',

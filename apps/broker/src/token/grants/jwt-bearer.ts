@@ -8,7 +8,7 @@ import { claimedTrust, verifyAssertion } from '@drawbridge/upstream/assertion/ve
 import { identify } from '../../admission/admit.js'
 import type { BrokerDeps } from '../../deps.js'
 import { isOwnAddress } from '../../http/own-address.js'
-import type { ResolvedAssertionTrust } from '../../http/tenant.js'
+import type { ResolvedAssertionTrust } from '../../http/resolved-trusts.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeemEvidence } from './assertion-grant.js'
 

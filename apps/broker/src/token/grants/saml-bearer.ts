@@ -8,7 +8,8 @@ import { readBroughtAssertion, verifyBroughtAssertion } from '@drawbridge/upstre
 import { identify } from '../../admission/admit.js'
 import type { BrokerDeps } from '../../deps.js'
 import { isOwnAddress } from '../../http/own-address.js'
-import type { ResolvedSamlTrust, ResolvedTenant } from '../../http/tenant.js'
+import type { ResolvedSamlTrust } from '../../http/resolved-trusts.js'
+import type { ResolvedTenant } from '../../http/tenant.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
 import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeemEvidence } from './assertion-grant.js'
 
