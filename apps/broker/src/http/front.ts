@@ -7,16 +7,16 @@
 import { tenantNamedBy } from '@drawbridge/core/oauth/front-credential'
 import { type IssuerId, type TenantSlug, vendorSlug } from '@drawbridge/core/tenant/ids'
 import type { BrokerDeps } from '../deps.js'
-import type { Endpoint, HttpRequest, NamingCredential } from './endpoint.js'
+import type { Endpoint, HttpRequest, NamedOtherwise, NamingCredential } from './endpoint.js'
 import { frontSessionsOf } from './session-cookie.js'
 import type { ResolvedTenant } from './tenant.js'
 
-/** An endpoint of tenants' issuers, at the front: the same, at the address without the tenant. `saidBy`: where no credential names one, what does. */
-export const atFront = (endpoint: Endpoint, namedBy: NamingCredential = () => undefined, saidBy?: NamingCredential): Endpoint => ({
+/** An endpoint of tenants' issuers, at the front: the same, at the address without the tenant. */
+export const atFront = (endpoint: Endpoint, namedBy: NamingCredential = () => undefined, namedOtherwise?: NamedOtherwise): Endpoint => ({
   ...endpoint,
   path: endpoint.path.replace('/t/:tenant', ''),
   summary: `At the front issuer: ${endpoint.summary}`,
-  front: { namedBy, ...(saidBy ? { saidBy } : {}) },
+  front: { namedBy, ...(namedOtherwise && { namedOtherwise }) },
 })
 
 const parameter =
@@ -28,32 +28,32 @@ const parameter =
 export const inTokenRequest = parameter('code', 'refresh_token')
 export const inToken = parameter('token')
 /** @spec RFC 6750 §2.1, §2.2 */
-export const inPresentedToken: NamingCredential = (http, deps) =>
-  /^(?:Bearer|DPoP) +(\S+)$/i.exec(http.headers['authorization'] ?? '')?.[1] ?? parameter('access_token')(http, deps)
+export const inPresentedToken: NamingCredential = (http) =>
+  /^(?:Bearer|DPoP) +(\S+)$/i.exec(http.headers['authorization'] ?? '')?.[1] ?? parameter('access_token')(http)
 /** An application brings it in a query or in a form. @spec OIDC RP-Initiated Logout §2 */
-export const inIdTokenHint: NamingCredential = (http, deps) =>
-  parameter('id_token_hint')(http, deps) ?? (http.query.ok ? http.query.value['id_token_hint'] : undefined)
+export const inIdTokenHint: NamingCredential = (http) =>
+  parameter('id_token_hint')(http) ?? (http.query.ok ? http.query.value['id_token_hint'] : undefined)
 
 /** Without a hint: whichever tenant is said, or the only one that this browser was ever signed in to at the front. */
-export const inSignOut: NamingCredential = (http, deps) => {
-  const said = [http.form, http.query].map((given) => (given.ok ? given.value['tenant'] : undefined)).find((tenant) => tenant !== undefined)
+export const inSignOut: NamedOtherwise = (http, deps) => {
+  const said = [http.form, http.query].map((given) => (given.ok ? given.value['tenant'] : undefined)).find((tenant) => tenant)
   const [only, ...others] = frontSessionsOf(http, deps)
-  return said || (others.length === 0 ? only : undefined)
+  return (said as TenantSlug | undefined) ?? (others.length === 0 ? only : undefined)
 }
 
 /**
- * Whose a request at the front is: the tenant's that its credential names, or what else says it where none does; else the front's own, where an unknown
- * credential is as unknown as anywhere. `undefined`: the vendor has not made a front issuer.
+ * Whose a request at the front is: the tenant's that its credential names, or that is named otherwise; else the front's own, where an unknown credential is as unknown
+ * as anywhere. `undefined`: the vendor has not made a front issuer.
  */
 export async function findAtFront(
   deps: BrokerDeps,
-  { namedBy, saidBy }: NonNullable<Endpoint['front']>,
+  { namedBy, namedOtherwise }: NonNullable<Endpoint['front']>,
   http: Omit<HttpRequest, 'spend'>,
 ): Promise<ResolvedTenant | undefined> {
   const { configuration } = deps
   const front = await configuration.find(vendorSlug, 'front')
-  const credential = front && namedBy(http, deps)
-  const slug = (credential === undefined ? undefined : tenantNamedBy(credential)) ?? (front && saidBy?.(http, deps))
+  const credential = front && namedBy(http)
+  const slug = (credential === undefined ? undefined : tenantNamedBy(credential)) ?? (front && namedOtherwise?.(http, deps))
   return (slug === undefined ? undefined : await configuration.find(slug, 'front_member')) ?? front
 }
 
