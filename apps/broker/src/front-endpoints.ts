@@ -5,7 +5,7 @@ import { parEndpoint } from './authorize/par.endpoint.js'
 import { registerEndpoint } from './clients/register.endpoint.js'
 import { registrationEndpoints } from './clients/registration.endpoint.js'
 import type { Endpoint } from './http/endpoint.js'
-import { atFront, inIdTokenHint, inPresentedToken, inSignOut, inToken, inTokenRequest } from './http/front.js'
+import { atFront, byTenantParameter, inIdTokenHint, inPresentedToken, inSignOut, inToken, inTokenRequest } from './http/front.js'
 import { askSignOutEndpoint, signOutEndpoint } from './logout/logout.endpoint.js'
 import { jwksEndpoint, noticeJwksEndpoint } from './metadata/jwks.endpoint.js'
 import { frontMetadataEndpoints } from './metadata/server-metadata.endpoint.js'
@@ -32,7 +32,7 @@ const ofAnybody = [
 export const frontEndpoints: readonly Endpoint[] = [
   ...ofAnybody.map((endpoint) => atFront(endpoint)),
   ...chooseTenantEndpoints,
-  atFront(tokenEndpoint, inTokenRequest),
+  atFront(tokenEndpoint, inTokenRequest, byTenantParameter),
   atFront(introspectEndpoint, inToken),
   atFront(revokeEndpoint, inToken),
   ...userinfoEndpoints.map((endpoint) => atFront(endpoint, inPresentedToken)),

@@ -1,6 +1,7 @@
 /** The front issuer from its making on: whose a request becomes, once; what of a client is one registration and what is each tenant's; and how it all ends. */
 import { randomUUID } from 'node:crypto'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
+import { frontGrantTypes } from '@drawbridge/core/oauth/front-credential'
 import { aFrontUrl, aFrontWorld, aSharedClient, aSharedResource, basic, type FrontWorld, rowsOf } from '@drawbridge/testkit/a-front'
 import { hidden } from '@drawbridge/testkit/a-login'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -60,7 +61,7 @@ it('says the same of itself wherever it is asked, and lists nothing that it does
     authorization_endpoint: `${aFrontUrl}/authorize`,
     registration_endpoint: `${aFrontUrl}/register`,
     end_session_endpoint: `${aFrontUrl}/logout`,
-    grant_types_supported: ['authorization_code', 'refresh_token'],
+    grant_types_supported: [...frontGrantTypes],
     client_id_metadata_document_supported: true,
   })
 })
