@@ -2,6 +2,8 @@
 import { tenantLimits } from '@drawbridge/core/tenant/tenant-limits'
 import { anAssertionKey } from '@drawbridge/testkit/an-assertion-company'
 import { type SetUpPages, setUpPages } from '@drawbridge/testkit/set-up-pages'
+import { aKey, plainMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
+import { digestOfDocument } from '@drawbridge/upstream/saml/metadata-document'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 
 const key = anAssertionKey()
@@ -25,6 +27,8 @@ const rows = {
     SELECT ${tenant}, gen_random_uuid(), 'https://r' || i || '.initech.example', 'R', now() FROM generate_series(1, $1) AS i`,
   domains: `INSERT INTO domains (tenant_id, domain, created_at) SELECT ${tenant}, 'd' || i || '.example', now() FROM generate_series(1, $1) AS i`,
 } as const
+const weight = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at)
+  VALUES (${tenant}, gen_random_uuid(), 'oidc', 'IdP', jsonb_build_object('x', repeat('x', $1)), now())`
 const full = (path: string) => ({ status: 409, body: { type: 'urn:drawbridge:error:tenant_full', errors: [{ path }] } })
 const call: SetUpPages['call'] = (method, path, body) => pages.call(method, `/tenants/initech${path}`, body)
 const connection = (configuration: object = oidc) => ({ kind: 'oidc', name: 'IdP', configuration })
@@ -64,8 +68,6 @@ it('and with resources', async () => {
 })
 
 it('configurations weigh so much together and no more, whether one is made or changed', async () => {
-  const weight = `INSERT INTO connections (tenant_id, id, kind, name, configuration, created_at)
-    VALUES (${tenant}, gen_random_uuid(), 'oidc', 'IdP', jsonb_build_object('x', repeat('x', $1)), now())`
   const { body } = await call('POST', '/connections', connection())
   await pages.owner(weight, tenantLimits.configurationBytes - 2000)
   expect((await call('PUT', `/connections/${body.id}`, connection({ ...oidc, scopes: ['openid'] }))).status).toBe(200)
@@ -78,6 +80,15 @@ it('configurations weigh so much together and no more, whether one is made or ch
     full('configuration'),
   )
   expect((await call('GET', `/connections/${body.id}`)).body.configuration.scopes).toEqual(['openid'])
+})
+
+it('metadata that is applied weighs, too', async () => {
+  const metadataXml = plainMetadata({ certificates: [aKey().certificate] })
+  const { body } = await call('POST', '/connections', { kind: 'saml', name: 'IdP', metadataXml })
+  await pages.owner(weight, tenantLimits.configurationBytes - 600)
+  const larger = plainMetadata({ certificates: [aKey().certificate, aKey().certificate] })
+  const applied = await call('POST', `/connections/${body.id}/metadata/apply`, { metadataXml: larger, digest: digestOfDocument(larger) })
+  expect(applied).toMatchObject(full('configuration'))
 })
 
 it('a draft of a set-up link that waits finds no room either, and waits on', async () => {
