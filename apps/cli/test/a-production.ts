@@ -108,13 +108,17 @@ export type Customer = {
   readonly resource: string
   readonly credential: { readonly id: string; readonly secret: string }
   readonly scimToken: string
+  readonly connectionId: string
 }
 
-/** All that the vendor's operator and the company's administrator enter. `brokersAt`: where its directory finds the brokers. */
+/**
+ * All that the vendor's operator and the company's administrator enter. `brokersAt`: where its directory finds the brokers. `isShared`: the resource is
+ * the vendor's, for the company's own issuer and the front issuer.
+ */
 export async function makeCustomer(
   admin: Production['admin'],
   simulator: Simulator,
-  { brokersAt, resource }: { readonly brokersAt: string; readonly resource: string },
+  { brokersAt, resource, isShared = false }: { readonly brokersAt: string; readonly resource: string; readonly isShared?: boolean },
   configuration: Readonly<Record<string, unknown>> = {},
 ): Promise<Customer> {
   const make = async (path: string, body: unknown): Promise<Record<string, string>> => {
@@ -132,8 +136,13 @@ export async function makeCustomer(
   await admin('PUT', '/tenants/initech/provisioning', { mode: 'just_in_time' })
   const token = await make('/tenants/initech/scim-tokens', { connectionId: connection['id'], name: 'directory' })
   await make('/tenants/initech/policies', { document: policy })
-  const made = await make('/tenants/initech/resources', { identifier: resource, name: 'Documents', scopes })
-  const credential = await make(`/tenants/initech/resources/${made['id']}/credentials`, {})
+  const resourcesAt = isShared ? '/shared-resources' : '/tenants/initech/resources'
+  const made = await make(resourcesAt, { identifier: resource, name: 'Documents', scopes })
+  const credential = await make(`${resourcesAt}/${made['id']}/credentials`, {})
+  if (isShared) {
+    await make('/front-issuer', {})
+    for (const at of ['/front-issuer', '/tenants/initech']) await admin('POST', `${at}/shared-resources/${made['id']}`)
+  }
   const scimToken = token['secret'] ?? ''
   simulator.connect('acme', {
     issuer,
@@ -142,7 +151,12 @@ export async function makeCustomer(
     scimBaseUrl: `${brokersAt}/t/initech/scim/v2`,
     scimToken,
   })
-  return { resource, credential: { id: credential['id'] ?? '', secret: credential['secret'] ?? '' }, scimToken }
+  return {
+    resource,
+    credential: { id: credential['id'] ?? '', secret: credential['secret'] ?? '' },
+    scimToken,
+    connectionId: connection['id'] ?? '',
+  }
 }
 
 /** The customer, and the MCP server that trusts the issuer. */

@@ -1,15 +1,23 @@
 /** Event streams beyond their bounds: ended or held with a reason, which the receiver is told and its status says; never a silent gap. */
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { eventStreamLimits, statusReasons } from '@drawbridge/core/signals/event-stream'
-import type { DeprovisioningEventId, IssuerId, ResourceId, ResourceIdentifier } from '@drawbridge/core/tenant/ids'
+import {
+  type DeprovisioningEventId,
+  type IssuerId,
+  type ResourceId,
+  type ResourceIdentifier,
+  type TenantId,
+  vendorTenantId,
+} from '@drawbridge/core/tenant/ids'
 import { verifyJwt } from '@drawbridge/crypto/jwt'
+import { generateSigningKey, toVerificationKey } from '@drawbridge/crypto/signing-keys'
 import { takeForPoll } from '@drawbridge/store/event-stream-delivery'
 import { changeEventStreamStatus, type EventStream, findEventStreamHeard, insertEventStream } from '@drawbridge/store/event-streams'
 import { insertNotices } from '@drawbridge/store/notices'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { aCompany, jobDeps, random } from '../test/a-company.js'
+import { aCompany, installationId, jobDeps, random, sealer } from '../test/a-company.js'
 import { boundEventStreams } from './bound-event-streams.js'
 import { sweepExpired } from './jobs/sweep-expired.job.js'
 
@@ -225,4 +233,56 @@ it('a notice that is still owed is not removed, whenever it was said to expire',
   await owner('UPDATE event_streams SET position = 1000000')
   await sweepExpired(deps())
   expect(await owner('SELECT 1 FROM notices')).toEqual([])
+})
+
+it('a stream at the front that ends says so in every tenant whose news it owed, and its receiver is told by the front’s key', async () => {
+  const globex = await aCompany(fixture, 'globex')
+  const front = { url: 'https://login.example', issuer: { tenantId: vendorTenantId, id: random.uuid() as IssuerId } }
+  await owner("INSERT INTO tenants (id, slug, name, created_at) VALUES ($1, 'vendor', 'Vendor', now()) ON CONFLICT DO NOTHING", [
+    vendorTenantId,
+  ])
+  await owner("INSERT INTO issuers (tenant_id, id, url, kind, created_at) VALUES ($1, $2, $3, 'front', now())", [
+    ...[vendorTenantId, front.issuer.id, front.url],
+  ])
+  const key = generateSigningKey(random, 'notices')
+  const context = { installation: installationId, tenant: vendorTenantId, table: 'signing_keys', column: 'sealed_private_key', row: key.id }
+  await owner(
+    `INSERT INTO signing_keys (tenant_id, id, issuer_id, purpose, algorithm, state, public_jwk, sealed_private_key, created_at, activated_at)
+     VALUES ($1, $2, $3, 'notices', 'ES256', 'active', $4, $5, now(), now())`,
+    [vendorTenantId, key.id, front.issuer.id, JSON.stringify(key.publicJwk), sealer.seal(key.privateKey, context)],
+  )
+  const identifier = 'https://shared.example/mcp' as ResourceIdentifier
+  const resource = { tenantId: vendorTenantId, resourceId: random.uuid() as ResourceId, identifier }
+  await owner("INSERT INTO resources (tenant_id, id, identifier, name, created_at) VALUES ($1, $2, $3, 'S', now())", [
+    ...[vendorTenantId, resource.resourceId, identifier],
+  ])
+  const [id, credentialId] = [random.uuid(), random.uuid()]
+  await owner('INSERT INTO resource_credentials (tenant_id, id, resource_id, secret_hash, created_at) VALUES ($1, $2, $3, $4, now())', [
+    ...[vendorTenantId, credentialId, resource.resourceId, Buffer.alloc(32)],
+  ])
+  const configuration = { description: null, method: 'poll' as const, endpointUrl: null, sealedAuthorization: null, eventsRequested: null }
+  await acrossTenants(fixture.database, (db) =>
+    insertEventStream(db, { resource, issuer: front.issuer, ...configuration, id, credentialId, now }),
+  )
+  const tenants = [company.tenant, globex.tenant]
+  for (const tenant of tenants) {
+    const eventId = random.uuid() as DeprovisioningEventId
+    await owner(
+      `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at)
+       VALUES ($1, $2, 'admin', 'subject', 'ada', 'test', $3, $3)`,
+      [tenant, eventId, new Date(now)],
+    )
+    const to = { tenantId: vendorTenantId, resourceId: resource.resourceId, issuer: { tenant: vendorTenantId, id: front.issuer.id } }
+    const told = { ...to, eventTenant: tenant as TenantId, createdAt: now, expiresAt: addSeconds(now, 3600) }
+    await acrossTenants(fixture.database, (db) => insertNotices(db, told, [{ eventId, jti: random.uuid(), token: 'a.b.c' }]))
+  }
+  now = addSeconds(now, eventStreamLimits.heldSeconds + 60)
+  await boundEventStreams(deps())
+  expect(await stateOf(id)).toEqual(['disabled', 'transmitter', statusReasons.backlog_too_old])
+  const receipts = await owner('SELECT tenant_id, refusal, acknowledged_at FROM notice_receipts WHERE stream_id = $1', [id])
+  expect(new Set(receipts.map(({ tenant_id }: any) => tenant_id))).toEqual(new Set(tenants))
+  for (const receipt of receipts) expect(receipt).toMatchObject({ refusal: 'stream_disabled', acknowledged_at: null })
+  const [{ own }] = await owner('SELECT own_events AS own FROM event_streams WHERE id = $1', [id])
+  const expected = { typ: 'secevent+jwt', issuer: front.url, audience: identifier, now, skewSeconds: 0 }
+  expect(verifyJwt(own[0].token, [toVerificationKey(key.publicJwk)], expected)).toMatchObject({ ok: true })
 })

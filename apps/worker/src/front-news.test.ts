@@ -120,6 +120,7 @@ it('by the keys of the front: her clients by the sub that each knows, the guards
   expect(notice?.event_tenant_id).toBe(acme.tenant)
   const { payload } = await jwtVerify(notice?.token ?? '', keys, { issuer: frontUrl, audience: shared, typ: 'secevent+jwt' })
   expect(payload).toMatchObject({
+    tenant: 'acme',
     sub_id: { format: 'iss_sub', iss: frontUrl, sub: acme.subject },
     drawbridge: { target: 'subject', targetId: acme.subject, epoch: 2, tenant: 'acme' },
   })

@@ -20,6 +20,10 @@ export type Telling = {
   readonly news: readonly News[]
 }
 
+/** What the front says for a member says for which, as its tokens do; what it says of itself, and what a tenant's own issuer says, needs no such word. */
+export const tenantClaim = ({ id, signer, tenantSlug }: RevokingIssuer): { readonly tenant?: string } =>
+  signer.id === id ? {} : { tenant: tenantSlug }
+
 /** The resources must be locked: that is what keeps a stream that opens meanwhile from missing the news. @spec RFC 8417 §2.2 */
 export async function tellResources(
   deps: JobDeps,
@@ -32,7 +36,11 @@ export async function tellResources(
   for (const { tenantId, id, identifier } of resources) {
     const notices = news.map(({ eventId, claims }) => {
       const jti = deps.random.uuid()
-      return { eventId, jti, token: sign({ iss: issuer.url, aud: identifier, iat: toSeconds(at), jti, txn: eventId, ...claims }) }
+      return {
+        eventId,
+        jti,
+        token: sign({ iss: issuer.url, aud: identifier, ...tenantClaim(issuer), iat: toSeconds(at), jti, txn: eventId, ...claims }),
+      }
     })
     const to = { tenantId, resourceId: id, issuer: issuer.signer, eventTenant: tenant, createdAt: at, expiresAt }
     await insertNotices(db, to, notices)

@@ -124,6 +124,27 @@ export const authorizationEndpointRequirements: readonly Requirement[] = [
     }),
   ),
   {
+    section: 'RFC 6749 §3.1',
+    level: 'MUST',
+    says: 'takes parameters without a value for what is absent',
+    ask: async (target) => {
+      const empty = Object.fromEntries(
+        ['request', 'request_uri', 'prompt', 'max_age', 'nonce', 'id_token_hint', 'connection'].map((name) => [name, '']),
+      )
+      const back = new URL(await target.signIn(authorizeUrl(target, empty)))
+      assert.ok(back.searchParams.has('code') && back.searchParams.get('state') === 'of-the-client', `came back with ${back.search}`)
+    },
+  },
+  {
+    section: 'OIDC Core §3.1.2.2',
+    level: 'MUST NOT',
+    says: 'answers a request for one person by the session of another',
+    ask: async (target) => {
+      const somebody = `e30.${Buffer.from(JSON.stringify({ sub: 'somebody-else' })).toString('base64url')}.c2ln`
+      await refusedToClient(target, authorizeUrl(target, { prompt: 'none', id_token_hint: somebody }), ['login_required'])
+    },
+  },
+  {
     section: 'RFC 9700 §4.1.3',
     level: 'MUST',
     says: 'compares redirect URIs character by character, and sends the browser to no other',

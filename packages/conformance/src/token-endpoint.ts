@@ -72,6 +72,11 @@ const malformed: readonly [section: string, says: string, form: string, errors: 
   ],
 ]
 
+const gaveTokens = ({ status, json }: Awaited<ReturnType<typeof post>>): void => {
+  assert.equal(status, 200)
+  assert.match(String(json['token_type']), /^bearer$/i)
+}
+
 const assertionForm = (assertion: string): Parameters => ({ grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion })
 
 const badAssertions: readonly [section: string, says: string, change: (target: Target) => AssertionChange][] = [
@@ -131,6 +136,27 @@ export const tokenEndpointRequirements: readonly Requirement[] = [
       const form = codeForm(target, await aCode(target))
       assert.equal((await post(`${target.issuer}/token`, form)).status, 200)
       refusedWith(await post(`${target.issuer}/token`, form), ['invalid_grant'])
+    },
+  },
+  {
+    section: 'OAuth 2.1 §10.2',
+    level: 'MUST',
+    says: 'redeems a code of a client that says no redirect URI again',
+    ask: async (target) => {
+      const form = codeForm(target, await aCode(target), { redirect_uri: undefined })
+      gaveTokens(await post(`${target.issuer}/token`, form))
+    },
+  },
+  {
+    section: 'RFC 6749 §3.2',
+    level: 'MUST',
+    says: 'takes what proves a client and has no value for what is absent',
+    ask: async (target) => {
+      const form = codeForm(target, await aCode(target), { client_secret: '', client_assertion: '', client_assertion_type: '' })
+      gaveTokens(await post(`${target.issuer}/token`, form))
+      const { machine, resource } = target
+      const named = { grant_type: 'client_credentials', client_id: '', client_secret: '', resource }
+      gaveTokens(await post(`${target.issuer}/token`, named, basic(machine)))
     },
   },
   {

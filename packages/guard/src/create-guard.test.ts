@@ -266,6 +266,37 @@ describe('hearing', () => {
   })
 })
 
+describe('an issuer that owes news when the stream is opened', () => {
+  it('has not been heard by its snapshot: what that holds counts, and nothing is believed until a poll says that all was told', async () => {
+    issuer.owes = true
+    issuer.snapshot = [{ issuer: issuerUrl, tenant: 'acme', target: 'subject', targetId: 'eve', epoch: 9 }]
+    const guard = await aStartedGuard()
+    expect(guard.isReady()).toBe(true)
+    const [ada, eve] = [await issuer.signToken(), await issuer.signToken({ sub: 'eve' })]
+    expect(await reasonOf(guard, ada)).toBe('deaf')
+    issuer.owes = undefined
+    issuer.push({})
+    await eventually(async () => (await reasonOf(guard, ada)) === 'let through')
+    expect(await reasonOf(guard, eve)).not.toBe('let through')
+  })
+
+  it('is asked about each token, where that is chosen', async () => {
+    issuer.owes = true
+    issuer.isActive = true
+    const guard = await aStartedGuard({ onDeaf: 'introspect' })
+    const token = await issuer.signToken()
+    expect(await reasonOf(guard, token)).toBe('let through')
+    issuer.isActive = false
+    expect(await reasonOf(guard, await issuer.signToken())).not.toBe('let through')
+  })
+
+  it('of an earlier version that does not say so is heard by its snapshot, as before', async () => {
+    issuer.owes = true
+    issuer.isOld = true
+    expect(await reasonOf(await aStartedGuard(), await issuer.signToken())).toBe('let through')
+  })
+})
+
 describe('deafness', () => {
   it('refuses when deaf for longer than the limit', async () => {
     const guard = await aStartedGuard()

@@ -5,7 +5,8 @@
  * on, so that nothing lies between them; then long-poll, acknowledging in the next request what the last answer brought (RFC 8936
  * §2.4). A stream that the issuer no longer knows, or a notice that cannot be verified, starts again from a new snapshot. Until the
  * first snapshot the guard serves nothing. Whatever a stream says, it says about its own issuer and never about another one that is trusted. "Heard" is the time of the last complete answer: an empty one also
- * says that nothing was revoked until then. Where the issuer speaks for many tenants and owes news of some, it is deaf for those alone.
+ * says that nothing was revoked until then. Where the issuer speaks for many tenants and owes news of some, it is deaf for those alone. A snapshot is such an
+ * answer: what is yet to be decided is not in it, so where the issuer owes news at the opening, nothing counts as heard by that.
  *
  * Where the clock of this machine went back, barriers may have been forgotten that tokens are alive again below: what was heard counts no longer, and a
  * new snapshot is asked for.
@@ -27,6 +28,8 @@ export const maxNoticesPerPoll = 100
 export const maxLateTenants = 1000
 /** Notice ids remembered so that each counts once; beyond this the oldest is forgotten, which is harmless: barriers only grow. */
 export const maxRememberedNotices = 10_000
+/** When something was heard of which all was never heard: a snapshot is there, and what it lacks may be about anybody. */
+const never = Number.NEGATIVE_INFINITY
 const retryFirstMs = 100
 const retryMostMs = 5000
 
@@ -44,7 +47,7 @@ export type Receiver = {
   stop(): Promise<void>
   /** From the call on nothing was heard, until a new snapshot is there. */
   startAnew(): void
-  /** When this receiver last knew everything, of this tenant where one is named, in seconds; undefined before the first snapshot. */
+  /** When this receiver last knew everything, of this tenant where one is named, in seconds, or never; undefined before the first snapshot. */
   heardAtSeconds(tenant?: string): number | undefined
 }
 
@@ -183,7 +186,9 @@ async function open(hearing: Hearing): Promise<Stream | Trouble> {
   const told = parseSnapshot(deps, snapshot, condemnedKeys ?? [])
   if (typeof streamId !== 'string' || told === undefined) return { trouble: 'the snapshot is malformed' }
   for (const each of told) apply(deps, each)
-  noteHeard(hearing, { atSeconds: askedAt, but: [] })
+  const late = lateIn(answer)
+  if (late === undefined) noteUnheard(hearing)
+  else noteHeard(hearing, { atSeconds: askedAt, but: late })
   hearing.tellFirst()
   return { id: streamId, acks: [], errors: {} }
 }
@@ -193,10 +198,20 @@ type Heard = { readonly atSeconds: number; readonly but: readonly string[] }
 /** Of a stream that ended meanwhile nothing counts. `but`: of these tenants nothing was heard since the time before. */
 function noteHeard(hearing: Hearing, { atSeconds, but }: Heard): void {
   hearing.listening.signal.throwIfAborted()
-  const { late, heardAt = atSeconds } = hearing
+  const { late, heardAt = never } = hearing
   hearing.late = new Map(but.map((tenant) => [tenant, late.get(tenant) ?? heardAt]))
   hearing.heardAt = atSeconds
 }
+
+/** A snapshot is there, and nothing counts as heard since the time before. */
+function noteUnheard(hearing: Hearing): void {
+  hearing.listening.signal.throwIfAborted()
+  hearing.heardAt ??= never
+}
+
+/** Of which tenants the issuer still owes news; undefined: of anybody. */
+const lateIn = (answer: Record<string, unknown>): readonly string[] | undefined =>
+  answer['moreAvailable'] === true ? parseLateTenants(answer['lateTenants']) : []
 
 /** Undefined: what is to come may be of anybody. */
 const parseLateTenants = (value: unknown): readonly string[] | undefined =>
@@ -235,7 +250,7 @@ async function poll(hearing: Hearing, stream: Stream): Promise<Trouble | undefin
   if (typeof sets !== 'object' || sets === null) return { trouble: 'the poll answer is malformed' }
   await take(hearing, stream, sets as Record<string, unknown>)
   if (Object.keys(stream.errors).length === 0) {
-    const late = answer['moreAvailable'] === true ? parseLateTenants(answer['lateTenants']) : []
+    const late = lateIn(answer)
     if (late !== undefined) noteHeard(hearing, { atSeconds: answeredAt, but: late })
     return undefined
   }

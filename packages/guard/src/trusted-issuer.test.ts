@@ -138,6 +138,20 @@ describe('the front issuer', () => {
     expect(await judged()).toEqual(['deaf', 'deaf'])
   })
 
+  it('that owes news of one tenant when its stream is opened leaves that one alone unheard, until a poll says otherwise', async () => {
+    issuer = await anIssuer({ issuer: front.issuer, tenant: 'acme', now })
+    issuer.owes = ['acme']
+    const guard = await aStartedGuard({ issuers: [front], fetch: issuer.fetch })
+    const judged = () => Promise.all(['acme', 'globex'].map(async (tenant) => reasonOf(guard, await issuer.signToken({ tenant }))))
+    expect(await judged()).toEqual(['deaf', 'let through'])
+    issuer.push({})
+    await eventually(() => issuer.polls.length > 1)
+    expect(await judged()).toEqual(['deaf', 'let through'])
+    issuer.owes = undefined
+    issuer.push({})
+    await eventually(async () => (await judged())[0] === 'let through')
+  })
+
   it('is bound to no tenant, and an issuer of one tenant to that one alone', async () => {
     expect(() => aGuard({ issuers: [{ ...front, tenant: 'acme' }] })).toThrow('not both')
     const { front: _front, ...nameless } = front

@@ -26,7 +26,9 @@ export type AnIssuer = {
   publish(path: '/jwks' | '/ssf/jwks', jwk: JWK): void
   /** What the next polls bring; a poll with nothing waiting is held until something arrives or the guard hangs up. */
   push(sets: Record<string, string>): void
-  /** What the next polls say is still to come: of everybody, or of these tenants alone. */
+  /** It says nothing of what it owes when a stream is opened, as the version before did. */
+  isOld: boolean
+  /** What openings and the next polls say is still to come: of everybody, or of these tenants alone. */
   owes: true | readonly string[] | undefined
   isActive: boolean
   /** `cnf`, as introspection says it. */
@@ -78,9 +80,11 @@ export async function anIssuer(options: {
         signal?.addEventListener('abort', () => reject(new Error('aborted')))
       })
     }
+    return json({ sets: waiting.shift() ?? {}, ...whatIsOwed() })
+  }
+  const whatIsOwed = () => {
     const { owes } = self
-    const lateTenants = Array.isArray(owes) ? { lateTenants: owes } : {}
-    return json({ sets: waiting.shift() ?? {}, moreAvailable: owes !== undefined, ...lateTenants })
+    return { moreAvailable: owes !== undefined, ...(Array.isArray(owes) ? { lateTenants: owes } : {}) }
   }
 
   const fetchLike = async (input: unknown, init?: RequestInit): Promise<Response> => {
@@ -95,7 +99,10 @@ export async function anIssuer(options: {
     if (path === '/ssf/streams') {
       self.opened.push(String(body['instance']))
       return json(
-        { streamId: `stream-${self.opened.length}`, snapshot: self.snapshot, condemnedKeys: self.condemnedKeys, position: 0 },
+        {
+          ...{ streamId: `stream-${self.opened.length}`, snapshot: self.snapshot, condemnedKeys: self.condemnedKeys, position: 0 },
+          ...(self.isOld ? {} : whatIsOwed()),
+        },
         201,
       )
     }
@@ -126,6 +133,7 @@ export async function anIssuer(options: {
     unpublish: (kid) => {
       published['/jwks'] = published['/jwks'].filter((key) => key.kid !== kid)
     },
+    isOld: false,
     owes: undefined,
     isActive: true,
     confirmation: undefined,

@@ -115,6 +115,12 @@ test.each([
   expect(await redeem(code)).toMatchObject({ kind: 'redeemed' })
 })
 
+test('a client of OAuth 2.1 says no redirect URI again, and the verifier is asked all the same', async () => {
+  const { code } = await aGrant(fixture, acme, { now })
+  expect(await redeem(code, { redirectUri: undefined, codeChallenge: 'x' })).toEqual({ kind: 'refused', reason: 'pkce_mismatch' })
+  expect(await redeem(code, { redirectUri: undefined })).toMatchObject({ kind: 'redeemed' })
+})
+
 test('a code is dead at the very millisecond of its expiry', async () => {
   const { code } = await aGrant(fixture, acme, { now })
   expect(await redeem(code, {}, addSeconds(now, 60))).toEqual({ kind: 'refused', reason: 'code_expired' })

@@ -37,7 +37,7 @@ export const redemptionSql = (way: WayToCode): string => `WITH ${callerCte({ iss
       WHEN code.redeemed_at IS NOT NULL THEN 'code_replayed'
       WHEN code.expires_at <= $2 THEN 'code_expired'
       WHEN code.client_id <> $5 THEN 'code_of_other_client'
-      WHEN code.redirect_uri <> $6 THEN 'redirect_uri_mismatch'
+      WHEN code.redirect_uri <> $6::text THEN 'redirect_uri_mismatch'
       WHEN code.code_challenge <> $7 THEN 'pkce_mismatch'
       WHEN code.dpop_jkt <> COALESCE($23::text, '') THEN 'code_of_other_key'
       WHEN state.audience <> $12::text THEN 'resource_not_of_grant'

@@ -11,6 +11,7 @@ import { connect, createServer } from 'node:net'
 import { basename, dirname, join, parse } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { placeServer, reachableByOthers, type ServerPlace } from './embedded-postgres-place.js'
+import { untilServingOrGone } from './embedded-postgres-start.js'
 
 export type EmbeddedPostgresOptions = {
   readonly dataDirectory: string
@@ -38,7 +39,6 @@ const startAttempts = 20
 const stopPolls = 400
 const predecessorPatienceMs = 120_000
 const pollMs = 25
-const logBytes = 8192
 const maxConnections = 100
 
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
@@ -159,7 +159,7 @@ function syncFlags({ durable }: EmbeddedPostgresOptions): readonly string[] {
   return hasSyncfs ? ['--sync-method=syncfs'] : []
 }
 
-function spawnServer(place: ServerPlace, options: EmbeddedPostgresOptions): Promise<{ child?: ChildProcess; log: string }> {
+async function spawnServer(place: ServerPlace, options: EmbeddedPostgresOptions): Promise<{ child?: ChildProcess; log: string }> {
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
@@ -174,18 +174,11 @@ function spawnServer(place: ServerPlace, options: EmbeddedPostgresOptions): Prom
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true, // Ctrl-C in a terminal reaches the whole group; we stop the server last, ourselves
   })
-  let log = ''
-  return new Promise((resolve, reject) => {
-    child.stderr?.on('data', (data: Buffer) => {
-      log = (log + data.toString('utf8')).slice(-logBytes)
-      if (!log.includes('ready to accept connections')) return
-      child.unref()
-      unrefStream(child.stderr)
-      resolve({ child, log })
-    })
-    child.once('error', reject)
-    child.once('exit', () => resolve({ log }))
-  })
+  const { serves, log } = await untilServingOrGone(child)
+  if (!serves) return { log }
+  child.unref()
+  unrefStream(child.stderr)
+  return { child, log }
 }
 
 /** The pipe must stay read, or the server blocks on its log, but must not keep our process alive. */

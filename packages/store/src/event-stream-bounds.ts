@@ -1,7 +1,7 @@
 /** Event streams that hold back more than they may, and what an admin sees of the streams of a resource. */
 import type { Instant } from '@drawbridge/core/instant'
 import { eventStreamLimits, type StatusReason } from '@drawbridge/core/signals/event-stream'
-import type { IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { IssuerKind, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { type EventStream, type OwnEvent, streamColumns } from './event-streams.js'
 import { noticesChannel } from './notices.js'
@@ -95,12 +95,13 @@ export async function listStreamsOfResourceAcrossTenants(
 
 export type StreamOfOwner = { readonly owner: TenantId; readonly resourceId: ResourceId; readonly id: string }
 /** Whose news it carries, and who signs what it is told of itself. */
-export type CarriedFor = { readonly tenantId: TenantId; readonly slug: string; readonly issuerId: IssuerId; readonly audience: string }
+export type CarriedFor = { readonly slug: string; readonly kind: IssuerKind; readonly audience: string }
 
 export async function findCarriedForAcrossTenants(db: AcrossDb, { owner, resourceId, id }: StreamOfOwner): Promise<CarriedFor | undefined> {
   const { rows } = await db.query<CarriedFor>(
-    `SELECT t.id AS "tenantId", t.slug, s.issuer_id AS "issuerId", r.identifier AS audience
-       FROM event_streams s JOIN tenants t ON t.id = s.issuer_tenant_id JOIN resources r ON r.tenant_id = s.tenant_id AND r.id = s.resource_id
+    `SELECT t.slug, i.kind, r.identifier AS audience
+       FROM event_streams s JOIN tenants t ON t.id = s.issuer_tenant_id JOIN issuers i ON i.tenant_id = s.issuer_tenant_id AND i.id = s.issuer_id
+       JOIN resources r ON r.tenant_id = s.tenant_id AND r.id = s.resource_id
       WHERE s.tenant_id = $1 AND s.resource_id = $2 AND s.id = $3`,
     [owner, resourceId, id],
   )
@@ -110,42 +111,50 @@ export async function findCarriedForAcrossTenants(db: AcrossDb, { owner, resourc
 export type Hold = { readonly reason: string | undefined; readonly now: Instant; readonly event: OwnEvent }
 
 /** An operator holds a stream, whoever had paused it. False: there is none that could be held. */
-export async function holdStream(db: Db, { owner, resourceId, id }: StreamOfOwner, hold: Hold): Promise<boolean> {
+export async function holdStream(db: Db, stream: StreamOfOwner, hold: Hold): Promise<boolean> {
+  const { owner, resourceId, id } = stream
   const { rowCount } = await db.query(
     `UPDATE event_streams SET status = 'paused', status_reason = $4, status_by = 'operator', status_at = $5, own_events = $6, ${noLease}
       WHERE tenant_id = $1 AND resource_id = $2 AND id = $3 AND status <> 'disabled'`,
     [owner, resourceId, id, hold.reason ?? null, toTimestamp(hold.now), JSON.stringify([hold.event])],
   )
-  return wakeIf(db, rowCount === 1, resourceId)
+  return tellIf(db, rowCount === 1, stream, { became: 'paused', now: hold.now })
 }
 
 /** Lets go what an operator holds. One that went beyond its bounds meanwhile stays disabled, and is its receiver's to enable. False: nobody holds it. */
-export async function letStreamGo(
-  db: Db,
-  { owner, resourceId, id }: StreamOfOwner,
-  { now, event }: Omit<Hold, 'reason'>,
-): Promise<boolean> {
+export async function letStreamGo(db: Db, stream: StreamOfOwner, { now, event }: Omit<Hold, 'reason'>): Promise<boolean> {
+  const { owner, resourceId, id } = stream
   const { rowCount } = await db.query(
     `UPDATE event_streams SET status_by = 'receiver', status_at = $4, status_reason = CASE status WHEN 'paused' THEN NULL ELSE status_reason END,
        own_events = CASE status WHEN 'paused' THEN $5::jsonb ELSE own_events END, status = CASE status WHEN 'paused' THEN 'enabled' ELSE status END, ${noLease}
       WHERE tenant_id = $1 AND resource_id = $2 AND id = $3 AND status_by = 'operator'`,
     [owner, resourceId, id, toTimestamp(now), JSON.stringify([event])],
   )
-  return wakeIf(db, rowCount === 1, resourceId)
+  return tellIf(db, rowCount === 1, stream, { became: 'enabled', now })
 }
 
 const noLease = 'lease_id = NULL, lease_until = NULL, try_at = NULL'
+type Became = { readonly became: 'paused' | 'enabled' | 'deleted'; readonly now: Instant }
 
-async function wakeIf(db: Db, isDone: boolean, resourceId: ResourceId): Promise<boolean> {
-  if (isDone) await db.query('SELECT pg_notify($1, $2)', [noticesChannel, resourceId])
-  return isDone
+/** The stream rests with the resource's owner, the receipts with the tenants whose news it carried: one transaction for both (migration 0118). */
+async function tellReceiptsOfOwnStream(db: Db, { id }: StreamOfOwner, { became, now }: Became): Promise<void> {
+  await db.query('SELECT tell_receipts_of_own_stream($1, $2, $3)', [id, became, toTimestamp(now)])
 }
 
-export async function deleteStreamOfResource(db: Db, { owner, resourceId, id }: StreamOfOwner): Promise<boolean> {
-  const { rowCount } = await db.query('DELETE FROM event_streams WHERE tenant_id = $1 AND resource_id = $2 AND id = $3', [
-    owner,
-    resourceId,
-    id,
-  ])
-  return rowCount === 1
+async function tellIf(db: Db, isDone: boolean, stream: StreamOfOwner, became: Became): Promise<boolean> {
+  if (!isDone) return false
+  await tellReceiptsOfOwnStream(db, stream, became)
+  await db.query('SELECT pg_notify($1, $2)', [noticesChannel, stream.resourceId])
+  return true
+}
+
+/** What it still owed is not told, and its receipts say so. False: there is none. */
+export async function deleteStreamOfResource(db: Db, stream: StreamOfOwner, now: Instant): Promise<boolean> {
+  const key = [stream.owner, stream.resourceId, stream.id]
+  const ofKey = 'event_streams WHERE tenant_id = $1 AND resource_id = $2 AND id = $3'
+  const { rowCount } = await db.query(`SELECT 1 FROM ${ofKey} FOR UPDATE`, key)
+  if (rowCount === 0) return false
+  await tellReceiptsOfOwnStream(db, stream, { became: 'deleted', now })
+  await db.query(`DELETE FROM ${ofKey}`, key)
+  return true
 }

@@ -8,11 +8,14 @@ import type { Instant } from '@drawbridge/core/instant'
 import { advance, eventStreamLimits } from '@drawbridge/core/signals/event-stream'
 import { findSignedByCondemned } from './condemned-notices.js'
 import type { EventStream, OwnEvent } from './event-streams.js'
-import { markEventsDead } from './notice-receipts.js'
-import { carried, firstOwedAt, hasLivingCredential, owed } from './owed-notices.js'
+import { type DeprovisioningOfTenant, markEventsDead } from './notice-receipts.js'
+import { carried, eventTenant, firstOwedAt, hasLivingCredential, owed } from './owed-notices.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
-export type OwedNotice = { readonly position: number; readonly jti: string; readonly token: string; readonly eventId: string }
+/** `event`: what it tells; its receipts are its tenant's. */
+export type OwedNotice = { readonly position: number; readonly jti: string; readonly token: string; readonly event: DeprovisioningOfTenant }
+/** SQL: the event of the notice `n`. */
+const eventOf = `jsonb_build_object('tenant', ${eventTenant}, 'id', n.event_id)`
 
 export type ClaimedPush = Pick<EventStream, 'tenantId' | 'id' | 'resourceId' | 'issuerTenantId' | 'issuerId' | 'sealedAuthorization'> & {
   readonly endpointUrl: string
@@ -66,7 +69,7 @@ export async function findOwedEvents(
 ): Promise<OwedEvents | undefined> {
   const { rows } = await db.query<{ own: readonly OwnEvent[]; notices: readonly OwedNotice[] }>(
     `SELECT s.own_events AS own, coalesce((SELECT jsonb_agg(to_jsonb(o) ORDER BY o.position) FROM (
-         SELECT n.position, n.jti::text AS jti, n.token, n.event_id AS "eventId" FROM notices n
+         SELECT n.position, n.jti::text AS jti, n.token, ${eventOf} AS event FROM notices n
           WHERE ${owed} AND s.status = 'enabled' ORDER BY n.position LIMIT $4) o), '[]') AS notices
        FROM event_streams s WHERE s.tenant_id = $1 AND s.id = $2 AND s.lease_id = $3 AND ${hasLivingCredential('$5')}`,
     [tenantId, id, leaseId, limit, toTimestamp(now)],
@@ -94,11 +97,11 @@ export async function markPushAnswered(
     ],
   )
   if (rowCount === 0) return undefined
-  const { eventId } = notice
+  const { event } = notice
   return settleReceipts(
     db,
-    push,
-    refusal === undefined ? { taken: [eventId], refused: [], now } : { taken: [], refused: [[eventId, refusal]], now },
+    push.id,
+    refusal === undefined ? { taken: [event], refused: [], now } : { taken: [], refused: [{ ...event, code: refusal }], now },
   )
 }
 
@@ -147,36 +150,33 @@ export async function releasePush(db: AcrossDb, { tenantId, id, leaseId }: Claim
 }
 
 type Said = {
-  readonly taken: readonly string[]
-  readonly refused: readonly (readonly [eventId: string, code: string])[]
+  readonly taken: readonly DeprovisioningOfTenant[]
+  readonly refused: readonly (DeprovisioningOfTenant & { readonly code: string })[]
   readonly now: Instant
 }
 
-async function settleReceipts(
-  db: AcrossDb,
-  stream: Pick<EventStream, 'id' | 'issuerTenantId'>,
-  { taken, refused, now }: Said,
-): Promise<Answered> {
-  const of = [stream.issuerTenantId, stream.id, toTimestamp(now)]
-  const acknowledged = await db.query<{ eventId: string; seconds: number }>(
-    `UPDATE notice_receipts r SET notified_at = coalesce(r.notified_at, $3), acknowledged_at = $3, paused_at = NULL FROM deprovisioning_events e
-      WHERE r.tenant_id = $1 AND r.stream_id = $2 AND r.event_id = ANY ($4::uuid[]) AND r.acknowledged_at IS NULL AND e.tenant_id = $1 AND e.id = r.event_id
-     RETURNING r.event_id AS "eventId", extract(epoch FROM $3 - e.barrier_at)::float8 AS seconds`,
-    [...of, taken],
+const keysOf = (events: readonly DeprovisioningOfTenant[]) => [events.map(({ tenant }) => tenant), events.map(({ id }) => id)]
+
+/** A stream of the front carries what happened in many tenants, each of which owns its receipts. */
+async function settleReceipts(db: AcrossDb, streamId: string, { taken, refused, now }: Said): Promise<Answered> {
+  const of = [streamId, toTimestamp(now)]
+  const acknowledged = await db.query<DeprovisioningOfTenant & { readonly seconds: number }>(
+    `UPDATE notice_receipts r SET notified_at = coalesce(r.notified_at, $2), acknowledged_at = $2, paused_at = NULL
+       FROM unnest($3::uuid[], $4::uuid[]) AS said (tenant_id, id), deprovisioning_events e
+      WHERE r.tenant_id = said.tenant_id AND r.event_id = said.id AND r.stream_id = $1 AND r.acknowledged_at IS NULL AND e.tenant_id = r.tenant_id AND e.id = r.event_id
+     RETURNING r.tenant_id AS tenant, r.event_id AS id, extract(epoch FROM $2 - e.barrier_at)::float8 AS seconds`,
+    [...of, ...keysOf(taken)],
   )
   if (refused.length > 0)
     await db.query(
-      `UPDATE notice_receipts r SET notified_at = coalesce(r.notified_at, $3), refused_at = $3, refusal = said.code FROM unnest($4::uuid[], $5::text[]) AS said (id, code)
-        WHERE r.tenant_id = $1 AND r.stream_id = $2 AND r.event_id = said.id AND r.acknowledged_at IS NULL AND r.refused_at IS NULL`,
-      [...of, refused.map(([id]) => id), refused.map(([, code]) => code)],
+      `UPDATE notice_receipts r SET notified_at = coalesce(r.notified_at, $2), refused_at = $2, refusal = said.code
+         FROM unnest($3::uuid[], $4::uuid[], $5::text[]) AS said (tenant_id, id, code)
+        WHERE r.tenant_id = said.tenant_id AND r.event_id = said.id AND r.stream_id = $1 AND r.acknowledged_at IS NULL AND r.refused_at IS NULL`,
+      [...of, ...keysOf(refused), refused.map(({ code }) => code)],
     )
-  const ids = acknowledged.rows.map(({ eventId }) => eventId)
   return {
     acknowledgedSeconds: acknowledged.rows.map(({ seconds }) => seconds),
-    deadSeconds: await markEventsDead(
-      db,
-      ids.map((id) => ({ tenant: stream.issuerTenantId, id })),
-    ),
+    deadSeconds: await markEventsDead(db, acknowledged.rows),
   }
 }
 
@@ -197,8 +197,8 @@ export async function recordPollAnswers(
   now: Instant,
 ): Promise<Answered & { readonly refusals: number }> {
   const standing = await readStanding(db, stream)
-  const { rows } = await db.query<{ position: number; jti: string; eventId: string; isOpen: boolean }>(
-    `SELECT n.position, n.jti::text AS jti, n.event_id AS "eventId", NOT n.position = ANY (s.answered) AS "isOpen" FROM event_streams s JOIN notices n ON ${carried}
+  const { rows } = await db.query<Omit<OwedNotice, 'token'> & { readonly isOpen: boolean }>(
+    `SELECT n.position, n.jti::text AS jti, ${eventOf} AS event, NOT n.position = ANY (s.answered) AS "isOpen" FROM event_streams s JOIN notices n ON ${carried}
       WHERE s.tenant_id = $1 AND s.id = $2 AND n.position <= s.delivered_to ORDER BY n.position`,
     [stream.tenantId, stream.id],
   )
@@ -220,9 +220,9 @@ export async function recordPollAnswers(
     `UPDATE event_streams SET position = $3, answered = $4::bigint[], refusals = refusals + $5, ${withoutOwn('$6::text[]')} WHERE tenant_id = $1 AND id = $2`,
     [stream.tenantId, stream.id, progress.position, progress.answered, refused.length, own],
   )
-  const answered = await settleReceipts(db, stream, {
-    taken: news.filter((each) => !refused.includes(each)).map(({ eventId }) => eventId),
-    refused: refused.map(({ eventId, jti }) => [eventId, said.refused[jti] ?? '']),
+  const answered = await settleReceipts(db, stream.id, {
+    taken: news.filter((each) => !refused.includes(each)).map(({ event }) => event),
+    refused: refused.map(({ event, jti }) => ({ ...event, code: said.refused[jti] ?? '' })),
     now,
   })
   return { ...answered, refusals: refused.length }
@@ -265,7 +265,7 @@ export async function takeForPoll(db: AcrossDb, stream: EventStream, now: Instan
   const own = standing.own.slice(0, limit)
   const room = Math.min(limit - own.length, Math.max(1, eventStreamLimits.answeredAhead - standing.answered.length))
   const { rows } = await db.query<OwedNotice>(
-    `SELECT n.position, n.jti::text AS jti, n.token, n.event_id AS "eventId" FROM event_streams s JOIN notices n ON ${owed}
+    `SELECT n.position, n.jti::text AS jti, n.token, ${eventOf} AS event FROM event_streams s JOIN notices n ON ${owed}
       WHERE s.tenant_id = $1 AND s.id = $2 AND s.status = 'enabled' ORDER BY n.position LIMIT $3`,
     [stream.tenantId, stream.id, Math.min(room, limit - own.length)],
   )
@@ -277,8 +277,9 @@ export async function takeForPoll(db: AcrossDb, stream: EventStream, now: Instan
       last.position,
     ])
     await db.query(
-      'UPDATE notice_receipts SET notified_at = $4 WHERE tenant_id = $1 AND stream_id = $2 AND event_id = ANY ($3::uuid[]) AND notified_at IS NULL',
-      [stream.issuerTenantId, stream.id, rows.map(({ eventId }) => eventId), toTimestamp(now)],
+      `UPDATE notice_receipts r SET notified_at = $2 FROM unnest($3::uuid[], $4::uuid[]) AS said (tenant_id, id)
+        WHERE r.tenant_id = said.tenant_id AND r.event_id = said.id AND r.stream_id = $1 AND r.notified_at IS NULL`,
+      [stream.id, toTimestamp(now), ...keysOf(rows.map(({ event }) => event))],
     )
   }
   return { sets: [...own, ...rows].map(({ jti, token }) => ({ jti, token })), notices: rows.length }

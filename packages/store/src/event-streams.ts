@@ -16,7 +16,7 @@ import {
 import type { Issuer, IssuerId, ResourceId, TenantId } from '@drawbridge/core/tenant/ids'
 import type { ProvenResource, StreamIssuer } from './notice-streams.js'
 import { noticesChannel } from './notices.js'
-import { type AcrossDb, type Db, toTimestamp } from './transaction.js'
+import { type AcrossDb, toTimestamp } from './transaction.js'
 
 export type EventStream = {
   /** Of the resource's owner. */
@@ -155,7 +155,7 @@ export async function changeEventStreamStatus(db: AcrossDb, stream: EventStream,
       JSON.stringify(change.event === undefined ? [] : [change.event]),
     ],
   )
-  await tellReceipts(db, stream.issuerTenantId, id, change)
+  await tellReceipts(db, id, change)
   await wake(db, resourceId)
 }
 
@@ -171,29 +171,28 @@ async function beginAnew(db: AcrossDb, stream: EventStream, now: Instant): Promi
   ])
 }
 
-/** Whom a stream that ended still owed something has not heard, and is never called to have. */
+/** Whom a stream that ended still owed something has not heard, and is never called to have. At the front, the receipts are of many tenants. */
 export async function tellReceipts(
-  db: AcrossDb | Db,
-  tenant: TenantId,
+  db: AcrossDb,
   streamId: string,
   { status, now }: { readonly status: StreamStatus | 'deleted'; readonly now: Instant },
 ): Promise<void> {
   const change = {
     enabled: 'paused_at = NULL',
-    paused: 'paused_at = coalesce(paused_at, $3)',
-    disabled: `refused_at = $3, refusal = 'stream_disabled'`,
-    deleted: `refused_at = $3, refusal = 'stream_deleted'`,
+    paused: 'paused_at = coalesce(paused_at, $2)',
+    disabled: `refused_at = $2, refusal = 'stream_disabled'`,
+    deleted: `refused_at = $2, refusal = 'stream_deleted'`,
   }[status]
   await db.query(
     `UPDATE notice_receipts SET ${change}
-      WHERE tenant_id = $1 AND stream_id = $2 AND acknowledged_at IS NULL AND lapsed_at IS NULL AND refused_at IS NULL AND $3::timestamptz IS NOT NULL`,
-    [tenant, streamId, toTimestamp(now)],
+      WHERE stream_id = $1 AND acknowledged_at IS NULL AND lapsed_at IS NULL AND refused_at IS NULL AND $2::timestamptz IS NOT NULL`,
+    [streamId, toTimestamp(now)],
   )
 }
 
 export async function deleteEventStream(db: AcrossDb, stream: EventStream, now: Instant): Promise<void> {
   await db.query('DELETE FROM event_streams WHERE tenant_id = $1 AND id = $2', [stream.tenantId, stream.id])
-  await tellReceipts(db, stream.issuerTenantId, stream.id, { status: 'deleted', now })
+  await tellReceipts(db, stream.id, { status: 'deleted', now })
 }
 
 /** False: one was asked for since `notSince`. The newest replaces one that has not been taken yet. */

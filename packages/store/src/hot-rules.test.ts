@@ -94,6 +94,7 @@ const calm = {
   redeemed: false,
   codeExpired: false,
   otherRedirect: false,
+  noRedirect: false,
   otherVerifier: false,
 }
 type World = typeof calm
@@ -145,6 +146,7 @@ const ofCode: readonly Partial<World>[] = [
   { redeemed: true },
   { codeExpired: true },
   { otherRedirect: true },
+  { noRedirect: true },
   { otherVerifier: true },
 ]
 
@@ -291,7 +293,7 @@ test(
       const { caller, presented: by } = presenting(world, await arrange(world))
       const presented = {
         ...by,
-        redirectUri: world.otherRedirect ? 'https://other.example/callback' : aRedirectUri,
+        redirectUri: world.noRedirect ? undefined : world.otherRedirect ? 'https://other.example/callback' : aRedirectUri,
         codeChallenge: world.otherVerifier ? 'other' : aChallenge,
       }
       const redeemed = await redeemCode(onHotPath(fixture.database), {

@@ -11,6 +11,7 @@ import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import type { DeprovisioningOfTenant } from './notice-receipts.js'
 import type { StreamIssuer, StreamsOf } from './notice-streams.js'
 import type { StoredNotice } from './notices.js'
+import { eventTenant } from './owed-notices.js'
 import { type AcrossDb, isUuid, toTimestamp } from './transaction.js'
 
 /** Locks those that live, until the transaction ends. The others are unknown, closed, another resource's or issuer's, or not heard since `lapsedBefore`. */
@@ -75,12 +76,6 @@ export async function recordNoticeAnswers(
 
 type Taken = { readonly streamId: string; readonly jti: string }
 type Refused = Taken & { readonly reason: string }
-
-/**
- * SQL: whose event the notice `n` tells. The front tells those of its members, each of whom owns its receipts. A notice of before that was said is of the
- * tenant that signed it.
- */
-const eventTenant = 'coalesce(n.event_tenant_id, n.issuer_tenant_id)'
 
 /**
  * SQL: what the streams were handed and have not answered. Nothing lies below the position of a stream, so its history is not read; `OFFSET 0` keeps the

@@ -6,6 +6,12 @@
  */
 import { judged } from './transaction.js'
 
+/**
+ * SQL: whose event the notice `n` tells. The front tells those of its members, each of whom owns its receipts. A notice of before that was said is of the
+ * tenant that signed it.
+ */
+export const eventTenant = 'coalesce(n.event_tenant_id, n.issuer_tenant_id)'
+
 const found = 'n.resource_id = s.resource_id AND n.issuer_id = s.issuer_id AND n.position > s.position'
 const isCarried = `n.tenant_id = s.tenant_id AND n.issuer_tenant_id = s.issuer_tenant_id
   AND (s.events_requested IS NULL OR n.event_type IS NULL OR n.event_type = ANY (s.events_requested))`

@@ -22,6 +22,7 @@ import { domainEndpoints } from './domains.endpoint.js'
 import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
+import { memberClientAccessEndpoints } from './front-clients.endpoint.js'
 import { frontIssuerEndpoints } from './front-issuer.endpoint.js'
 import { idJagIssuingEndpoints } from './id-jag-issuing.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
@@ -69,6 +70,7 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...frontSigningKeyEndpoints,
   frontClientKillEndpoint,
   ...memberClientEndpoints,
+  ...memberClientAccessEndpoints,
   ...connectionEndpoints,
   ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,

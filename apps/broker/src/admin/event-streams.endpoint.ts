@@ -13,9 +13,9 @@ import {
   mostWaitingCounted,
   type StreamOfOwner,
 } from '@drawbridge/store/event-stream-bounds'
-import { type OwnEvent, tellReceipts } from '@drawbridge/store/event-streams'
+import type { OwnEvent } from '@drawbridge/store/event-streams'
 import { findOwnResource } from '@drawbridge/store/resources'
-import { acrossTenants, type Db, inTenant, inTenantAndThen } from '@drawbridge/store/transaction'
+import { acrossTenants, type Db, inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
@@ -81,35 +81,31 @@ type Act = {
   /** What its receiver is told of it. */
   readonly tells?: { readonly status: 'paused' | 'enabled'; readonly reason: string | undefined }
   readonly write: (db: Db, stream: StreamOfOwner, event: OwnEvent | undefined) => Promise<boolean>
-  readonly receipts: 'paused' | 'enabled' | 'deleted'
 }
 
-/** The stream rests with the resource's owner, the receipts with the tenant whose news it carried: one transaction in both. */
-async function act(http: AdminRequest<unknown>, deps: BrokerDeps, owner: TenantId, { kind, tells, write, receipts }: Act): Promise<Answer> {
+async function act(http: AdminRequest<unknown>, deps: BrokerDeps, owner: TenantId, { kind, tells, write }: Act): Promise<Answer> {
   const [resourceId, id] = [idParam<ResourceId>(http), idParam(http, 'stream')]
   if (resourceId === undefined || id === undefined) return refuseAdmin('not_found')
   const stream = { owner, resourceId, id }
   const of = await acrossTenants(deps.database, (db) => findCarriedForAcrossTenants(db, stream))
   if (of === undefined) return refuseAdmin('not_found')
   const event = tells && (await updatedEvent(deps, of, streamUpdatedClaims(id, tells.status, tells.reason)))
-  const inOwner = async (db: Db): Promise<true | undefined> => {
-    if (!(await write(db, stream, event))) return undefined
+  const done = await inTenant(deps.database, owner, async (db) => {
+    if (!(await write(db, stream, event))) return false
     await audit(db, owner, http, deps, { kind, detail: { resource: of.audience, stream: id, tenant: of.slug } })
     return true
-  }
-  const told = (db: Db) => tellReceipts(db, of.tenantId, id, { status: receipts, now: deps.clock.now() })
-  const done = await inTenantAndThen(deps.database, { tenant: owner, run: inOwner }, { tenant: of.tenantId, run: told })
+  })
   return done ? empty() : refuseAdmin('not_found')
 }
 
 /** Signed by the issuer whose events the stream carries. */
 async function updatedEvent(
   deps: BrokerDeps,
-  { slug, audience }: CarriedFor,
+  { slug, kind, audience }: CarriedFor,
   claims: Readonly<Record<string, unknown>>,
 ): Promise<OwnEvent> {
-  const tenant = await deps.configuration.find(slug)
-  if (tenant === undefined) throw new Error('invariant broken: a stream is of a tenant that exists')
+  const tenant = await deps.configuration.find(slug, kind)
+  if (tenant === undefined) throw new Error('invariant broken: a stream is of an issuer that exists')
   return signOwnEvent(deps, tenant, { kind: 'stream-updated', audience, claims })
 }
 
@@ -129,7 +125,7 @@ const pause = (owned: ResourceOwner): Endpoint =>
       const write: Act['write'] = async (db, stream, event) =>
         event !== undefined && holdStream(db, stream, { reason, now: deps.clock.now(), event })
       const tells = { status: 'paused', reason } as const
-      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.paused', tells, write, receipts: 'paused' })
+      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.paused', tells, write })
     },
   })
 
@@ -145,7 +141,7 @@ const resume = (owned: ResourceOwner): Endpoint =>
       const write: Act['write'] = async (db, stream, event) =>
         event !== undefined && letStreamGo(db, stream, { now: deps.clock.now(), event })
       const tells = { status: 'enabled', reason: undefined } as const
-      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.resumed', tells, write, receipts: 'enabled' })
+      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.resumed', tells, write })
     },
   })
 
@@ -158,8 +154,8 @@ const remove = (owned: ResourceOwner): Endpoint =>
     permission: 'configuration:write',
     refuses: ['not_found'],
     run: (http, deps) => {
-      const write: Act['write'] = (db, stream) => deleteStreamOfResource(db, stream)
-      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.deleted', write, receipts: 'deleted' })
+      const write: Act['write'] = (db, stream) => deleteStreamOfResource(db, stream, deps.clock.now())
+      return act(http, deps, owned.ownerOf(http), { kind: 'event_stream.deleted', write })
     },
   })
 

@@ -30,6 +30,7 @@ export const authorizeEndpoint = endpoint({
   summary:
     'Starts an authorization code grant: PKCE S256 and resource are needed. `connection` names one of the tenant\u2019s connections by its id.',
   tag: 'OAuth',
+  omitsEmpty: true,
   hot: true,
   refusals: 'page',
   rateLimit: 'login',

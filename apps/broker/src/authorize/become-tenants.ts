@@ -13,8 +13,8 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { vendorSlug } from '@drawbridge/core/tenant/ids'
 import { endRequestAtFront } from '@drawbridge/store/authorization-requests'
 import { findDomainOwnerAcrossTenants } from '@drawbridge/store/domains'
-import { adoptFrontClient } from '@drawbridge/store/front-clients'
-import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { onHotPath } from '@drawbridge/store/transaction'
+import { adoptClient } from '../clients/adopt-client.js'
 import { resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
@@ -60,7 +60,7 @@ const hintFrom = ({ pending }: Flow, word: string): string | undefined => (parse
 
 /** One that describes itself is met by every tenant for itself. One that is registered at the front is copied to whoever uses it. */
 async function clientAt(deps: BrokerDeps, tenant: ResolvedTenant, client: Client): Promise<Result<Client, PageRefusal>> {
-  if (client.kind !== 'metadata_document' && !(await isAdopted(deps, tenant, client))) return err({ reason: 'client_unknown' })
+  if (client.kind !== 'metadata_document' && !(await adoptClient(deps, tenant, client.id))) return err({ reason: 'client_unknown' })
   const own = await resolveClient(deps, tenant, client.id, 'authorize')
   return own.ok && isUnstated(tenant, own.value) ? err({ reason: 'client_way_closed' }) : own
 }
@@ -77,11 +77,6 @@ async function refuseAt({ deps, pending }: Flow, tenant: ResolvedTenant, client:
 /** Whoever registered at the front brought no statement that this tenant believes; its admin may vouch for the client instead. */
 const isUnstated = ({ softwareStatements }: ResolvedTenant, { kind, preApproved }: Client): boolean =>
   softwareStatements.required && kind === 'dynamic' && !preApproved
-
-async function isAdopted(deps: BrokerDeps, tenant: ResolvedTenant, { id }: Client): Promise<boolean> {
-  if (await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id })) return true
-  return inTenant(deps.database, tenant.id, (db) => adoptFrontClient(db, tenant.id, id, deps.clock.now()))
-}
 
 const endAtFront = ({ deps, http, tenant: front, ongoing, browserHash, pending, now }: Flow, tenant: ResolvedTenant): Promise<boolean> =>
   endRequestAtFront(onHotPath(deps.database), front.id, {

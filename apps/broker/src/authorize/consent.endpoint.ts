@@ -17,7 +17,9 @@ const common = { path, spec: 'RFC 6749 §10.2', tag: 'Browser flow', refusals: '
 const shownDecision = (flow: Flow): ShownDecision | undefined => {
   const { decision, step } = flow.ongoing
   const shown = decision as Partial<ShownDecision> | undefined
-  return step === 'consent' && shown?.scopes?.length && shown.sessionId ? { scopes: shown.scopes, sessionId: shown.sessionId } : undefined
+  if (step !== 'consent' || !shown?.scopes?.length || !shown.sessionId) return undefined
+  // Of a page that a version before this one showed: she is asked anew.
+  return { scopes: shown.scopes, judged: shown.judged ?? '', sessionId: shown.sessionId }
 }
 
 /** A picture that says whose it is is worth nothing from whom nobody vouches for: it would be the picture of somebody else. */

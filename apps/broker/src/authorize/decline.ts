@@ -18,6 +18,10 @@ export const decline = (flow: Flow, no: No & { readonly kind: 'notice_declined' 
 export const refuseOldLogin = (flow: Flow, why: string): Promise<Answer> =>
   end(flow, { kind: 'login_refused', reason: why, scopes: flow.pending.scopes }, { reason: 'login_not_renewed' })
 
+/** Nor is one of another person than the client wants. OIDC Core §3.1.2.2 */
+export const refuseSomebodyElse = (flow: Flow, why: 'login_of_somebody_else'): Promise<Answer> =>
+  end(flow, { kind: 'login_refused', reason: why, scopes: flow.pending.scopes }, { reason: why })
+
 async function end(flow: Flow, no: No, refusal: RedirectRefusal): Promise<Answer> {
   const { deps, http, tenant, ongoing, browserHash, pending, now } = flow
   const declined = await declineAuthorizationRequest(onHotPath(deps.database), tenant.id, {

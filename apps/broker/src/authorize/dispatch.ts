@@ -30,22 +30,22 @@ import { type Answer, redirect } from '../http/answer.js'
 import { type ResolvedConnection, usableConnections } from '../http/tenant.js'
 import { answerUnaskedWithError, answerWithCode, refuseOnPage } from './answer.js'
 import { becomeTenants } from './become-tenants.js'
-import { refuseOldLogin } from './decline.js'
+import { refuseOldLogin, refuseSomebodyElse } from './decline.js'
 import { decidedOn, endStep, type Flow, findMovedClient, reloadFlow, type StepEnd, stepLocation } from './flow.js'
 import { groupsOfHint } from './groups-of-hint.js'
 import { failureOf, traced } from './login-trace.js'
 import { mayAskIdp, ownFactorStep } from './own-factor.js'
 import { denialPage } from './pages.js'
 import { rememberedConnectionOf } from './remembered-connection.js'
-import { consentToKeep, findRememberedConsent } from './remembered-consent.js'
+import { consentToKeep, findRememberedConsent, judgedHashOf } from './remembered-consent.js'
 import { acceptableSession, decideFor, type SignedIn } from './signed-in.js'
 import { type LoginDemand, startLogin } from './start-login.js'
 import { refuseUnapproved } from './unapproved.js'
 
 type Allowed = Extract<PolicyDecision, { kind: 'allow' }>
 
-/** What a consent page showed, and to whom: the session that was decided on. */
-export type ShownDecision = { readonly scopes: readonly Scope[]; readonly sessionId: BrowserSessionId }
+/** What a consent page showed, of which client as it was then, and to whom: the session that was decided on. */
+export type ShownDecision = { readonly scopes: readonly Scope[]; readonly judged: string; readonly sessionId: BrowserSessionId }
 
 /** What a step was decided on may change before it is written; after this many decisions the person may try again. */
 const mostDecisions = 4
@@ -77,6 +77,8 @@ async function takeNextStep(flow: Flow, agreed: ShownDecision | undefined): Prom
   if (flow.login?.kind === 'fresh_login_required') return goUpstream(flow, 'fresh')
   const session = await acceptableSession(flow)
   if (session === 'login_not_renewed') return refuseOldLogin(flow, session)
+  if (session === 'login_of_somebody_else') return refuseSomebodyElse(flow, session)
+  if (session === 'session_of_somebody_else') return goUpstream(flow, 'fresh')
   if (!session) return goUpstream(flow, undefined)
   const { configurationVersion } = session
   if (configurationVersion > flow.tenant.configurationVersion) return { kind: 'ground_moved', configurationVersion }
@@ -217,10 +219,11 @@ const needsConsent = ({ client, pending }: Flow, decision: Allowed): boolean =>
 async function allow(signedIn: SignedIn, decision: Allowed, shown: ShownDecision | undefined): Promise<StepEnd> {
   const { flow, session, identity } = signedIn
   const { deps, tenant, ongoing, client, pending } = flow
-  // A yes is the yes of whom the page showed: if somebody else has signed in since, she is asked herself.
-  const agreed = shown?.sessionId === session.id ? shown.scopes : undefined
+  // A yes is the yes of whom the page showed, and to the client that it showed: if somebody else has signed in since, or the client calls itself something else, it is asked anew.
+  const judged = judgedHashOf(client).toString('base64url')
+  const agreed = shown?.sessionId === session.id && shown.judged === judged ? shown.scopes : undefined
   const ask = (): Promise<StepEnd> => {
-    const shows: ShownDecision = { scopes: decision.scopes, sessionId: session.id }
+    const shows: ShownDecision = { scopes: decision.scopes, judged, sessionId: session.id }
     return move(flow, { step: 'consent', decision: shows, subjectId: session.subjectId }, stepLocation(flow, 'consent'))
   }
   const isAsked = needsConsent(flow, decision)

@@ -45,6 +45,7 @@ export const parEndpoint = endpoint({
   hot: true,
   cors: true,
   tag: 'OAuth',
+  omitsEmpty: true,
   rateLimit: 'push',
   maxBodyBytes: pushedRequestMaxBytes,
   run: async (http, deps) => {

@@ -91,6 +91,17 @@ it('a later yes to more takes the place of the earlier, and answers what is less
   expect(await consents()).toMatchObject([{ scopes: ['read', 'write'], expires_at: new Date(addSeconds(now, days(30))) }])
 })
 
+it('a yes is to the client that the page showed: one that calls itself something else meanwhile is asked about, and nothing is remembered of it', async () => {
+  const wider = await ask({ scope: 'read write' })
+  expect(wider.location).toContain(ends.consent)
+  await sql(`UPDATE clients SET name = 'Somebody else' WHERE tenant_id = $1`)
+  const again = await browser.submit(wider.location, { answer: 'allow' })
+  expect(again.location).toContain(ends.consent)
+  expect(await consents()).toMatchObject([{ scopes: ['read'] }])
+  expect((await browser.submit(again.location, { answer: 'allow' })).location).toContain(ends.code)
+  expect(await consents()).toMatchObject([{ scopes: ['read', 'write'] }])
+})
+
 it('a no changes nothing of what she agreed to before', async () => {
   const wider = await ask({ scope: 'write' })
   expect((await browser.submit(wider.location, { answer: 'deny' })).location).toContain('error=access_denied')

@@ -19,7 +19,8 @@ export type RememberedConsent = { readonly consent: Consent; readonly decision: 
 const rememberedUri = ({ pending }: Flow, decision: Allowed): string | undefined =>
   pending.deviceCodeId === undefined && !decision.asksConsentAnew && mayBeRemembered(pending) ? pending.redirectUri : undefined
 
-const judgedHashOf = (client: Client): Buffer =>
+/** Of all that an admin would judge of it: docs/adr/0073. */
+export const judgedHashOf = (client: Client): Buffer =>
   createHash('sha256')
     .update(JSON.stringify(judgedTextsOf(client)), 'utf8')
     .digest()

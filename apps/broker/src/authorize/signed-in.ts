@@ -15,6 +15,7 @@ import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { type Admitted, admit } from '../admission/admit.js'
 import { claimSourcesOf } from '../admission/claim-sources.js'
 import { idpEndOf } from '../admission/session-end.js'
+import { subjectToldTo } from '../clients/subject-of-client.js'
 import { sessionHandleOf } from '../http/session-cookie.js'
 import type { Flow } from './flow.js'
 
@@ -29,11 +30,29 @@ export type SignedIn = {
   readonly isOwn: boolean
 }
 
-/** `login_not_renewed`: she has just come home, and not as the client asked: to ask her IdP once more is useless. */
-export type Standing = LiveBrowserSession | 'login_not_renewed' | undefined
+/**
+ * `login_not_renewed`: she has just come home, and not as the client asked: to ask her IdP once more is useless. `login_of_somebody_else`: the same of
+ * another person than the one whom the client wants. `session_of_somebody_else`: there is a session, which may become hers at the IdP.
+ */
+export type Standing = LiveBrowserSession | 'login_not_renewed' | 'login_of_somebody_else' | 'session_of_somebody_else' | undefined
+
+/** @spec OIDC Core §3.1.2.2: never the tokens of another person than the one whom the hint names */
+export async function acceptableSession(flow: Flow): Promise<Standing> {
+  const standing = await findStanding(flow)
+  if (typeof standing !== 'object' || (await isAsHinted(flow, standing))) return standing
+  return isOwnSession(flow, standing) ? 'login_of_somebody_else' : 'session_of_somebody_else'
+}
+
+async function isAsHinted({ deps, tenant, client, pending }: Flow, { subjectId }: LiveBrowserSession): Promise<boolean> {
+  return pending.hintedSubject === undefined || pending.hintedSubject === (await subjectToldTo(deps, tenant, client, subjectId))
+}
+
+/** Whether this very request brought it about. */
+const isOwnSession = ({ login, ongoing }: Flow, { id }: LiveBrowserSession): boolean =>
+  login?.kind === 'believed' || ongoing.sessionId === id
 
 /** A session answers only a request of its own issuer and tenant, and only if the client did not ask for a more recent sign-in. */
-export async function acceptableSession(flow: Flow): Promise<Standing> {
+async function findStanding(flow: Flow): Promise<Exclude<Standing, 'login_of_somebody_else' | 'session_of_somebody_else'>> {
   const { deps, http, tenant, ongoing, pending, now } = flow
   if (flow.login?.kind === 'believed') return isAsAsked(flow, flow.login.session) ? flow.login.session : 'login_not_renewed'
   const handleHash = sessionHandleOf(http, deps, tenant)
@@ -68,7 +87,7 @@ export async function decideFor(flow: Flow, session: LiveBrowserSession): Promis
   if (!parsed.ok) return undefined
   const known = withDirectory(parsed.value, session.directorySays, claimSourcesOf(flow.tenant)(session.connectionId))
   const round = await roundOf(flow, session)
-  const isOwn = flow.login?.kind === 'believed' || flow.ongoing.sessionId === session.id
+  const isOwn = isOwnSession(flow, session)
   const { acr, amr, authenticatedAt } = session
   const identity = {
     ...known,

@@ -5,7 +5,7 @@
  * `hot` ones are dispatched straight from `node:http`, the others by Express, and neither can tell.
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { RequestId } from '@drawbridge/core/tenant/ids'
+import type { RequestId, TenantSlug } from '@drawbridge/core/tenant/ids'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
@@ -57,6 +57,8 @@ export type EndpointDefinition<Parsed, Caller> = {
   /** How refusals of the HTTP layer look here. Default json. */
   readonly refusals?: RefusalShape
   readonly maxBodyBytes?: number
+  /** A parameter without a value, in its query or form, is one that was left out: RFC 6749 §3.1, §3.2. */
+  readonly omitsEmpty?: true
   /** Its form may come with files in it; elsewhere that is no form. */
   readonly takesFiles?: true
   /** Browsers of other origins may call it, without credentials. */
@@ -82,15 +84,17 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly run: (http: HttpRequest<Parsed, Caller>, deps: BrokerDeps) => Promise<Answer> | Answer
 }
 
-/** The credential by which a request at the front issuer names its tenant; `undefined`: by none. It is proven later, as at a tenant's own issuer. */
-export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => string | undefined
+/** The tenant that a credential of a request at the front issuer names; `undefined`: none does. It is proven later, as at a tenant's own issuer. */
+export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => TenantSlug | undefined
+/** The tenant that is meant where no credential names one. It proves as little. */
+export type NamedOtherwise = (http: Omit<HttpRequest, 'spend'>, deps: BrokerDeps) => TenantSlug | undefined
 
 /** An endpoint whose types have been checked and put away. */
 export type Endpoint = Omit<EndpointDefinition<never, never>, 'authorize' | 'parse' | 'run'> & {
   readonly refusals: RefusalShape
   readonly schema: z.ZodType | undefined
   /** It is of the front issuer, whose path names no tenant: by which credential a request does. */
-  readonly front?: { readonly namedBy: NamingCredential }
+  readonly front?: { readonly namedBy: NamingCredential; readonly namedOtherwise?: NamedOtherwise }
   /** The tenant of its path is meant as a member of the front issuer. */
   readonly ofMember?: true
   /** Authorize, parse, run, in this order: a stranger learns nothing from a parse error. */

@@ -38,6 +38,25 @@ export function parseForm(text: string): Result<SingleValuedForm, FormRefusal> {
   return err({ reason: 'parameter_repeated', parameter, once: form })
 }
 
+/**
+ * "Parameters sent without a value MUST be treated as if they were omitted": a library sends `client_secret=` for a client that has none.
+ *
+ * @spec RFC 6749 §3.1, §3.2
+ */
+export function withoutEmpty(parsed: Result<SingleValuedForm, FormRefusal>): Result<SingleValuedForm, FormRefusal> {
+  if (parsed.ok) return ok(filledOf(parsed.value))
+  const { once } = parsed.error
+  return once === undefined ? parsed : err({ ...parsed.error, once: filledOf(once) })
+}
+
+function filledOf(form: SingleValuedForm): SingleValuedForm {
+  const entries = Object.entries(form)
+  if (!entries.some(([, value]) => value === '')) return form
+  const filled = Object.create(null) as Record<string, string>
+  for (const [name, value] of entries) if (value !== '') filled[name] = value
+  return filled
+}
+
 /** NUL is refused because PostgreSQL stores none; nothing honest sends it. */
 function decode(text: string): string | undefined {
   try {

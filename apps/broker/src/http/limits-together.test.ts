@@ -156,9 +156,13 @@ it('what is asked of one person at userinfo is limited, by whichever tokens and 
   expect((await ask(other)()).status).toBe(200)
 })
 
-it('a resource server that proves itself has its own limit', async () => {
+it.each([
+  { comes: 'from ever new addresses', headers: () => ({}) },
+  // More than an address may ask of everything else.
+  { comes: 'from one address', headers: () => ({ 'x-forwarded-for': '198.51.100.7' }) },
+])('a resource server that proves itself has its own limit, $comes', async ({ headers }) => {
   const authorization = `Basic ${Buffer.from(`${acme.credentialId}:${acme.credentialSecret}`).toString('base64')}`
-  const introspect = () => post('/t/acme/introspect', { token: 'x' }, { authorization })
+  const introspect = () => post('/t/acme/introspect', { token: 'x' }, { authorization, ...headers() })
   expect((await statuses(mostOf('introspection') + 1, introspect)).get(429)).toBe(1)
 })
 

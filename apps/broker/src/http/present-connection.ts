@@ -37,8 +37,10 @@ export async function presentConnectionToHear(http: HttpRequest, deps: BrokerDep
   return connection?.configuration.ok ? { tenant, id: connection.id, configuration: connection.configuration.value } : undefined
 }
 
-export async function presentTenant(http: HttpRequest, deps: BrokerDeps): Promise<ResolvedTenant> {
-  const known = tenantOf(http)
+export const presentTenant = (http: HttpRequest, deps: BrokerDeps): Promise<ResolvedTenant> => presentAt(tenantOf(http), deps)
+
+/** The tenant at the same issuer, as it is configured at this moment. */
+export async function presentAt(known: ResolvedTenant, deps: BrokerDeps): Promise<ResolvedTenant> {
   const version = await findConfigurationVersionAcrossTenants(deps.database, known.slug)
   return deps.configuration.atVersion(known, version ?? known.configurationVersion)
 }

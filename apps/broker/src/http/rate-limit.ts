@@ -59,6 +59,8 @@ export const rateLimits = {
   userinfo: { perSecond: 5, burst: 200 },
   /** What one resource server that proves itself asks of tokens. */
   introspection: { perSecond: 2000, burst: 5000 },
+  /** The same per client address, in place of the limit of everything: a guard that hears no notices asks of every call, and all its replicas may come from one address. */
+  introspection_address: { perSecond: 1000, burst: 5000 },
   /** Grants opened for one person. */
   subject: { perSecond: 1, burst: 200 },
 } as const satisfies Record<string, RateLimit>

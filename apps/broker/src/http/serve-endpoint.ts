@@ -12,7 +12,7 @@ import { clientCountry } from './client-country.js'
 import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
 import type { Endpoint, HttpRequest, Method } from './endpoint.js'
-import { type FormRefusal, parseForm, type SingleValuedForm } from './form.js'
+import { type FormRefusal, parseForm, type SingleValuedForm, withoutEmpty } from './form.js'
 import { findAtFront } from './front.js'
 import { noFiles, parseMultipart } from './multipart.js'
 import type { RateLimiter, RateLimitName } from './rate-limit.js'
@@ -123,13 +123,16 @@ function toHttpRequest(
     matched.endpoint.takesFiles && contentType === 'multipart/form-data'
       ? parseMultipart(headers['content-type'] ?? '', rawBody)
       : undefined
+  const form = filled?.ok ? ok(filled.value.form) : (filled ?? (isForm ? parseFormBody(rawBody) : err({ reason: 'form_absent' as const })))
+  const query = parseForm(matched.search)
+  const { omitsEmpty = false } = matched.endpoint
   return {
     method: matched.endpoint.method as Method,
     path: matched.path,
     params: matched.params,
-    query: parseForm(matched.search),
+    query: omitsEmpty ? withoutEmpty(query) : query,
     rawQuery: matched.search,
-    form: filled?.ok ? ok(filled.value.form) : (filled ?? (isForm ? parseFormBody(rawBody) : err({ reason: 'form_absent' }))),
+    form: omitsEmpty ? withoutEmpty(form) : form,
     files: filled?.ok ? filled.value.files : noFiles,
     json: isForm || filled || rawBody.length === 0 ? err('json_malformed') : parseJsonBody(rawBody),
     rawBody,

@@ -1,5 +1,5 @@
 /** The cookies of a browser's session at one tenant: a bare handle, and where an IdP needs it, one that goes along into that IdP's frames. */
-import type { BrowserSessionId, CredentialHash } from '@drawbridge/core/tenant/ids'
+import type { BrowserSessionId, CredentialHash, TenantSlug } from '@drawbridge/core/tenant/ids'
 import { hashCredential } from '@drawbridge/crypto/hash'
 import type { BrokerDeps } from '../deps.js'
 import { clearCookie, cookieName, setCookie } from './cookies.js'
@@ -10,6 +10,7 @@ import type { ResolvedTenant } from './tenant.js'
 /** The tenant's own issuer and its membership at the front have one each. */
 const cookieOf = ({ issuer, slug }: ResolvedTenant, what: 'session' | 'frame'): string =>
   `drawbridge-${issuer.kind === 'tenant' ? '' : 'front-'}${what}-${slug}`
+const frontSessionPrefix = 'drawbridge-front-session-'
 const sessionCookie = (tenant: ResolvedTenant): string => cookieOf(tenant, 'session')
 const handleShape = /^[A-Za-z0-9_-]{43}$/
 
@@ -22,6 +23,16 @@ export function readHandle(http: Pick<HttpRequest, 'cookies'>, deps: BrokerDeps,
 export function sessionHandleOf(http: Pick<HttpRequest, 'cookies'>, deps: BrokerDeps, tenant: ResolvedTenant): CredentialHash | undefined {
   const handle = readHandle(http, deps, sessionCookie(tenant))
   return handle === undefined ? undefined : hashCredential(handle)
+}
+
+/** Nobody works for more companies from one browser. */
+const mostFrontSessions = 20
+
+/** The tenants of which this browser has a cookie of a session at the front, living or not. */
+export function frontSessionsOf(http: Pick<HttpRequest, 'cookies'>, { settings }: BrokerDeps): readonly TenantSlug[] {
+  const prefix = cookieName(frontSessionPrefix, settings.publicUrl)
+  const named = [...http.cookies].filter(([name, value]) => name.startsWith(prefix) && handleShape.test(value))
+  return named.slice(0, mostFrontSessions).map(([name]) => name.slice(prefix.length) as TenantSlug)
 }
 
 export const setSessionCookie = (deps: BrokerDeps, tenant: ResolvedTenant, handle: string): string =>

@@ -22,18 +22,20 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, redirect } from '../http/answer.js'
 import { browserHashOf } from '../http/browser-binding.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
-import { emptyForm, mostPostedBytes, type SingleValuedForm } from '../http/form.js'
+import { emptyForm, mostPostedBytes } from '../http/form.js'
 import { type Bound, formProof, isFormProof } from '../http/form-proof.js'
 import { clearSessionCookie, sessionHandleOf } from '../http/session-cookie.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseAsPage } from '../http/write-error.js'
+import { chooseSession } from './choose-session.js'
 import { askPage, farewell, signedOutPage } from './pages.js'
 import { type AskedReturn, askedReturnOf, findReturn, type Returning } from './returning.js'
 import { finishUpstream, leaveUpstream } from './upstream-logout.js'
 
-/** Shown for this session of this browser, with where she ends up: it ends no other, leads nowhere else, and is worth nothing after it. */
+/** Shown for this session of this browser, with where she ends up: it ends no other, leads nowhere else, and is worth nothing after it, nor at another issuer. */
 const boundTo = (tenant: ResolvedTenant, handleHash: CredentialHash, shown: AskedReturn | undefined): Bound => [
   tenant.id,
+  tenant.issuer.id,
   handleHash.toString('hex'),
   ...(shown === undefined ? [] : [shown.clientId, shown.postLogoutRedirectUri, shown.state ?? null]),
 ]
@@ -44,13 +46,11 @@ const refuse = (refusal: { readonly reason: 'step_proof_invalid' | 'sign_out_mal
 /** What of the request holds: the session that its hint is of, and where its client may have her sent. */
 type Led = { readonly hint: IdTokenHint | undefined; readonly returning: Returning | undefined }
 
-async function readLed(http: HttpRequest, deps: BrokerDeps, form: SingleValuedForm): Promise<Result<Led, Answer>> {
-  const request = parseSignOutRequest(form)
-  if (!request.ok) return err(refuse(request.error))
-  const hint = hintOf(deps, tenantOf(http), request.value)
-  const clientId = clientOfSignOut(request.value, hint)
+async function readLed(http: HttpRequest, deps: BrokerDeps, request: SignOutRequest): Promise<Result<Led, Answer>> {
+  const hint = hintOf(deps, tenantOf(http), request)
+  const clientId = clientOfSignOut(request, hint)
   if (!clientId.ok) return err(refuse(clientId.error))
-  return ok({ hint, returning: await findReturn(http, deps, askedReturnOf(clientId.value, request.value)) })
+  return ok({ hint, returning: await findReturn(deps, tenantOf(http), askedReturnOf(clientId.value, request)) })
 }
 
 /** Old ones count, too: an application keeps the ID token of its login, which ended minutes after it. */
@@ -58,11 +58,16 @@ function hintOf(deps: BrokerDeps, tenant: ResolvedTenant, { idTokenHint }: SignO
   const atAnyTime = { now: instant(0), skewSeconds: 0 }
   const expected = { typ: 'JWT', issuer: tenant.issuer.url, audience: undefined, ...atAnyTime }
   const verified = idTokenHint && deps.signatures.verify(idTokenHint.reveal(), tenant.verificationKeys('tokens'), expected)
-  return verified?.ok ? readIdTokenHint(verified.value) : undefined
+  if (!verified?.ok || !isOfTenant(tenant, verified.value)) return undefined
+  return readIdTokenHint(verified.value)
 }
 
+/** The front's keys sign for every tenant: an ID token says for which. */
+const isOfTenant = (tenant: ResolvedTenant, claims: Readonly<Record<string, unknown>>): boolean =>
+  tenant.issuer.kind === 'tenant' || claims['tenant'] === tenant.slug
+
 /** @spec OIDC RP-Initiated Logout §2 without a matching hint the person is asked */
-const ask = endpoint({
+export const askSignOutEndpoint = endpoint({
   method: 'GET',
   path: '/t/:tenant/logout',
   spec: 'OIDC RP-Initiated Logout §2',
@@ -73,7 +78,10 @@ const ask = endpoint({
   rateLimit: 'login',
   run: async (http, deps) => {
     const tenant = tenantOf(http)
-    const led = await readLed(http, deps, http.query.ok ? http.query.value : emptyForm)
+    const request = parseSignOutRequest(http.query.ok ? http.query.value : emptyForm)
+    if (!request.ok) return refuse(request.error)
+    if (tenant.issuer.kind === 'front') return chooseSession(http, deps, request.value)
+    const led = await readLed(http, deps, request.value)
     if (!led.ok) return led.error
     const { hint, returning } = led.value
     const signedInAt = await placesOf(http, deps)
@@ -98,7 +106,7 @@ const alreadySignedOut = (returning: Returning | undefined, setCookies: readonly
   returning?.unasked === false ? signedOutPage('here', { returning, setCookies }) : farewell('here', { returning, setCookies })
 
 /** The form of our page, or an application that posts what it could have sent in a query: as one, it comes back with the cookies of this site. */
-const signOut = endpoint({
+export const signOutEndpoint = endpoint({
   method: 'POST',
   path: '/t/:tenant/logout',
   spec: 'OIDC RP-Initiated Logout §2',
@@ -119,7 +127,7 @@ const signOut = endpoint({
     const shown = askedReturnOf(request.value.clientId, request.value)
     if (!isFormProof(deps.sealer, 'sign-out-proof', boundTo(tenant, place.handleHash, shown), form['proof']))
       return refuse({ reason: 'step_proof_invalid' })
-    return endHere(http, deps, signedInAt, await findReturn(http, deps, shown))
+    return endHere(http, deps, signedInAt, await findReturn(deps, tenant, shown))
   },
 })
 
@@ -133,11 +141,11 @@ function sendOn(tenant: ResolvedTenant, request: SignOutRequest): Answer {
 /** Of the tenant's own issuer, or of its membership at the front. */
 type Place = { readonly at: ResolvedTenant; readonly handleHash: CredentialHash }
 
-/** Where this browser has a session with this tenant: whoever signs out of her company is signed out at the front, too. */
+/** Where this browser has a session with this tenant: whoever signs out of her company is signed out at the front, too, and the other way round. */
 async function placesOf(http: HttpRequest, deps: BrokerDeps): Promise<readonly Place[]> {
   const tenant = tenantOf(http)
-  const member = await deps.configuration.find(tenant.slug, 'front_member')
-  return [tenant, ...(member ? [member] : [])].flatMap((at) => {
+  const other = await deps.configuration.find(tenant.slug, tenant.issuer.kind === 'tenant' ? 'front_member' : 'tenant')
+  return [tenant, ...(other ? [other] : [])].flatMap((at) => {
     const handleHash = sessionHandleOf(http, deps, at)
     return handleHash ? [{ at, handleHash }] : []
   })
@@ -198,4 +206,4 @@ const done = endpoint({
   },
 })
 
-export const signOutEndpoints = [ask, signOut, done]
+export const signOutEndpoints = [askSignOutEndpoint, signOutEndpoint, done]

@@ -1,6 +1,7 @@
 /** What a person reads when she signs out. */
 import { hostOfUrl } from '@drawbridge/core/oauth/client'
 import { type Answer, page, redirect } from '../http/answer.js'
+import { frontTenantOf } from '../http/front.js'
 import { type Html, html } from '../http/html.js'
 import { formTargetOf, upstreamTargets } from '../http/leave-for.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
@@ -21,7 +22,7 @@ type Asking = {
 export const askPage = (tenant: ResolvedTenant, { connection, proof, grantsLiveOn, returning }: Asking): Answer =>
   page(
     `Sign out of ${tenant.name}?`,
-    html`<p>Applications that you let in from this browser ${grantsLiveOn ? 'keep' : 'lose'} their access.</p>${returning === undefined ? '' : html`<p>Then you are taken to <strong>${hostOfUrl(returning.url)}</strong>.</p>`}<form method="post" action="${tenant.issuer.url}/logout"><input type="hidden" name="proof" value="${proof}">${returning === undefined ? '' : returnFields(returning)}<button>Sign out</button></form>`,
+    html`<p>Applications that you let in from this browser ${grantsLiveOn ? 'keep' : 'lose'} their access.</p>${returning === undefined ? '' : html`<p>Then you are taken to <strong>${hostOfUrl(returning.url)}</strong>.</p>`}<form method="post" action="${tenant.issuer.url}/logout"><input type="hidden" name="proof" value="${proof}">${tenantField(tenant)}${returning === undefined ? '' : returnFields(returning)}<button>Sign out</button></form>`,
     {
       headers: noStore,
       formTargets: [
@@ -31,8 +32,25 @@ export const askPage = (tenant: ResolvedTenant, { connection, proof, grantsLiveO
     },
   )
 
+/** At the front the address of the form does not say whose it is. */
+function tenantField(tenant: ResolvedTenant): Html | '' {
+  const slug = frontTenantOf(tenant)
+  return slug === undefined ? '' : html`<input type="hidden" name="tenant" value="${slug}">`
+}
+
 const returnFields = ({ asked: { clientId, postLogoutRedirectUri, state } }: Returning): Html =>
   html`<input type="hidden" name="client_id" value="${clientId}"><input type="hidden" name="post_logout_redirect_uri" value="${postLogoutRedirectUri}">${state === undefined ? '' : html`<input type="hidden" name="state" value="${state}">`}`
+
+/** Of the tenants at which this browser is signed in, and nobody else's. */
+export const chooseSessionPage = (
+  sessions: readonly { readonly name: string; readonly address: string }[],
+  setCookies: readonly string[],
+): Answer =>
+  page(
+    'Where do you want to sign out?',
+    html`<p>You are signed in at more than one organisation in this browser.</p><ul>${sessions.map(({ name, address }) => html`<li><a href="${address}">Sign out of ${name}</a></li>`)}</ul>`,
+    { headers: noStore, setCookies },
+  )
 
 /** How far it went: here alone, or at the company's sign-in, too. */
 export type SignedOut = 'here' | 'everywhere' | 'partly'

@@ -4,8 +4,8 @@ import { mayBeSentToUnasked } from '@drawbridge/core/oauth/client'
 import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
-import type { HttpRequest } from '../http/endpoint.js'
-import { presentTenant } from '../http/present-connection.js'
+import { presentAt } from '../http/present-connection.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 
 /** What was asked for, and is judged anew at each use. */
 export const askedReturnShape = z.strictObject({
@@ -27,9 +27,9 @@ export const askedReturnOf = (
 export type Returning = { readonly url: string; readonly unasked: boolean; readonly asked: AskedReturn }
 
 /** Which ways are open is read, too: a cache that is a second old does not decide. security.md §14 */
-export async function findReturn(http: HttpRequest, deps: BrokerDeps, asked: AskedReturn | undefined): Promise<Returning | undefined> {
+export async function findReturn(deps: BrokerDeps, known: ResolvedTenant, asked: AskedReturn | undefined): Promise<Returning | undefined> {
   if (asked === undefined) return undefined
-  const tenant = await presentTenant(http, deps)
+  const tenant = await presentAt(known, deps)
   const client = await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id: asked.clientId as ClientId })
   const url = returnOfSignOut({ ...asked, state: asked.state }, client, tenant.clientRegistration)
   return client === undefined || url === undefined ? undefined : { url, unasked: mayBeSentToUnasked(client, url), asked }

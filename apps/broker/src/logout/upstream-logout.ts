@@ -5,6 +5,7 @@
 import { idpSessionFromJson } from '@drawbridge/core/identity/identity-json'
 import { addSeconds, type Instant, instant } from '@drawbridge/core/instant'
 import { Secret } from '@drawbridge/core/secret'
+import type { IssuerId } from '@drawbridge/core/tenant/ids'
 import type { OwnSessionEnded } from '@drawbridge/store/end-own-session'
 import type { UpstreamMessage } from '@drawbridge/upstream/connector'
 import { logoutUrlsOf } from '@drawbridge/upstream/saml/service-provider'
@@ -14,6 +15,7 @@ import type { Answer } from '../http/answer.js'
 import { callbackUrlOf, signedOutUrlOf } from '../http/connection-addresses.js'
 import { clearCookie, cookieName, setCookie } from '../http/cookies.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import { atIssuer } from '../http/front.js'
 import { leaveFor } from '../http/leave-for.js'
 import { sealContextOf } from '../http/seal-context.js'
 import type { ResolvedConnection, ResolvedTenant } from '../http/tenant.js'
@@ -28,6 +30,8 @@ const tripShape = z.strictObject({
   upstreamId: z.string(),
   state: z.string(),
   expiresAt: z.number(),
+  /** At which she signed out: the tenant's own, or the front, of which the client is then. The IdP leads back to the tenant's own address from either. */
+  issuerId: z.string(),
   /** Where the application wanted her in the end. */
   returning: askedReturnShape.optional(),
 })
@@ -63,6 +67,7 @@ export async function leaveUpstream(http: HttpRequest, deps: BrokerDeps, ended: 
     upstreamId,
     state: state.reveal(),
     expiresAt: addSeconds(now, tripSeconds),
+    issuerId: tenant.issuer.id,
     ...(leaving.returning && { returning: leaving.returning.asked }),
   }
   return leaveFor(answer, 'Sign out at your company, too', [...leaving.setCookies, tripCookieOf(deps, tenant, trip)])
@@ -100,7 +105,8 @@ export async function finishUpstream(
   // A forged answer leaves the trip open for the genuine one.
   if (!finished.ok) return { ...signedOutPage('here'), refusal: finished.error }
   const far: SignedOut = finished.value === 'ended' ? 'everywhere' : 'partly'
-  const returning = await findReturn(http, deps, trip.returning)
+  const at = await atIssuer(deps, tenant, trip.issuerId as IssuerId)
+  const returning = at && (await findReturn(deps, at, trip.returning))
   return farewell(far, { returning, setCookies: [clearCookie(tripCookie(tenant), deps.settings.publicUrl)] })
 }
 

@@ -35,6 +35,7 @@ async function post<Body>(path: string, body: object): Promise<Body> {
   return (await answer.json()) as Body
 }
 const openAt = async (base: string) => (await post<{ streamId: string }>(`${base}/ssf/streams`, { instance: crypto.randomUUID() })).streamId
+const openedAt = (base: string) => post<Readonly<Record<string, unknown>>>(`${base}/ssf/streams`, { instance: crypto.randomUUID() })
 const pollAt = (base: string, streamId: string, said: object = {}) =>
   post<Polled>(`${base}/ssf/poll`, { streamId, returnImmediately: true, ...said })
 
@@ -61,6 +62,7 @@ async function receiptOf(tenant: TenantId, subject: string) {
 }
 
 const lateAt = () => new Date(addSeconds(now(), -lateAfterSeconds - 1))
+const aLatePolicy = 'INSERT INTO policy_sweeps (tenant_id, version, demanded_at, progressed_at) VALUES ($1, 1, $2, $2)'
 const insertLate = `INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'tell-condemned-key', '{}', $2)`
 
 it('what it acknowledges counts for the tenant whose event it was, of several at once, and the last of them makes each dead everywhere', async () => {
@@ -109,6 +111,29 @@ it.each([
   expect(await pollAt('/t/globex', atGlobex)).toEqual({ sets: {}, moreAvailable: false })
   await rowsOf(world, 'UPDATE outbox SET done_at = now() WHERE done_at IS NULL')
   expect(await pollAt('', atFront)).toEqual({ sets: {}, moreAvailable: false })
+})
+
+it.each([
+  ['a change of the directory', "INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'settle-directory', '{}', $2)"],
+  ['a policy that takes effect at once', aLatePolicy],
+])('the opening of its stream says so, too, when %s waits, which no snapshot can hold', async (_what, insert) => {
+  await rowsOf(world, insert, [world.acme.tenantId, lateAt()])
+  expect(await openedAt('')).toMatchObject({ moreAvailable: true, lateTenants: ['acme'], snapshot: expect.any(Array) })
+  const own = await openedAt('/t/acme')
+  expect([own['moreAvailable'], own['lateTenants']]).toEqual([true, undefined])
+  expect(await openedAt('/t/globex')).toMatchObject({ moreAvailable: false })
+  await rowsOf(world, 'UPDATE outbox SET done_at = now() WHERE done_at IS NULL')
+  await rowsOf(world, 'UPDATE policy_sweeps SET settled_at = now() WHERE settled_at IS NULL')
+  const heard = await openedAt('')
+  expect([heard['moreAvailable'], heard['lateTenants']]).toEqual([false, undefined])
+})
+
+it('what has waited for a moment only is not late at the opening, as at a poll', async () => {
+  await rowsOf(world, "INSERT INTO outbox (tenant_id, kind, payload, created_at) VALUES ($1, 'settle-directory', '{}', $2)", [
+    ...[world.acme.tenantId, new Date(now())],
+  ])
+  expect(await openedAt('')).toMatchObject({ moreAvailable: false })
+  await rowsOf(world, 'UPDATE outbox SET done_at = now() WHERE done_at IS NULL')
 })
 
 it.each([

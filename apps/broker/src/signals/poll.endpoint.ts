@@ -12,6 +12,7 @@ import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, jsonParser, tenantOf } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { waitForNotice } from './notice-wakeups.js'
 import { hearPoll, type SaidByPoll, takeForPoll } from './poll-rounds.js'
 import { proveResource, refuseSignal, streamIssuerOf } from './resource-credential.js'
@@ -36,7 +37,7 @@ const close = z
 const body = z.object({ streamId: z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/), ...pollSaid, close })
 type Poll = z.output<typeof body>
 export const pollOutput = z.object({ sets: z.record(z.string(), z.string()), moreAvailable: z.boolean() })
-const lateTenants = z
+export const lateTenants = z
   .array(z.string())
   .optional()
   .describe('Ours, at the front: all was told but what is late of these tenants; left out where `moreAvailable` concerns everybody')
@@ -67,13 +68,16 @@ export const pollEndpoint = endpoint<Poll, ProvenResource>({
   },
 })
 
-/** A guard that hears only of more goes deaf after its time: at the front, for those alone of whom something is late. */
+/** A guard that hears only of more goes deaf after its time. */
 function whatIsLeft(http: HttpRequest, limit: number, { notices, late }: TakenNotices) {
-  const isFull = limit > 0 && notices.length === limit
-  const moreAvailable = limit > 0 && (late.length > 0 || isFull)
-  const isOfSome =
-    moreAvailable && !isFull && tenantOf(http).issuer.kind !== 'tenant' && late.length <= mostLateNamed && !late.includes(vendorSlug)
-  return isOfSome ? { moreAvailable, lateTenants: late } : { moreAvailable }
+  if (limit === 0) return { moreAvailable: false }
+  return notices.length === limit ? { moreAvailable: true } : sayLate(tenantOf(http), late)
+}
+
+/** That a guard has not heard everything: at the front, of those alone of whom something is late. */
+export function sayLate({ issuer }: ResolvedTenant, late: readonly string[]) {
+  const isOfSome = late.length > 0 && issuer.kind !== 'tenant' && late.length <= mostLateNamed && !late.includes(vendorSlug)
+  return { moreAvailable: late.length > 0, ...(isOfSome && { lateTenants: late }) }
 }
 
 async function hear(deps: BrokerDeps, of: StreamsOf, poll: SaidByPoll): Promise<TakenNotices | undefined> {

@@ -37,9 +37,12 @@ const at = (path: string): Endpoint =>
     },
   })
 
+/** At an issuer without a path, what is inserted and what is appended are at one place. */
+export const frontSsfConfigurationEndpoint = at('/.well-known/ssf-configuration/t/:tenant')
+
 /** The well-known part stands before the issuer's path; receivers that append it are common; the last was served before there was a standard one. */
 export const ssfConfigurationEndpoints = [
-  at('/.well-known/ssf-configuration/t/:tenant'),
+  frontSsfConfigurationEndpoint,
   at('/t/:tenant/.well-known/ssf-configuration'),
   at('/t/:tenant/ssf/configuration'),
 ]

@@ -1,7 +1,10 @@
 /**
- * Where streams are opened. A guard instance says which it is: it learns every living barrier and the position at which the news goes on. Whoever
+ * Where streams are opened. A guard instance says which it is: it learns every living barrier, the position at which the news goes on, and of whom there is
+ * late news that the snapshot cannot hold. Whoever
  * says none is a receiver of the standard, and gets an event stream.
  */
+import { addSeconds } from '@drawbridge/core/instant'
+import { listLateTenants } from '@drawbridge/store/notice-polls'
 import { openStreamAcrossTenants } from '@drawbridge/store/notice-streams'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { z } from 'zod'
@@ -10,7 +13,9 @@ import { json } from '../http/answer.js'
 import { endpoint, jsonParser, tenantOf } from '../http/endpoint.js'
 import { newStreamBody, streamShape } from './event-stream-shapes.js'
 import { createEventStream, forReceivers, type Receiving } from './event-streams.endpoint.js'
-import { type ProvenReceiver, refuseSignal, streamIssuerOf } from './resource-credential.js'
+import { lateTenants, sayLate } from './poll.endpoint.js'
+import { lateAfterSeconds } from './poll-rounds.js'
+import { type ProvenReceiver, streamIssuerOf } from './resource-credential.js'
 
 const guard = z.object({ instance: z.string().min(1).max(200).describe('Names this replica; each replica has a stream of its own') })
 const body = z.union([guard, newStreamBody])
@@ -19,6 +24,8 @@ const opened = z.object({
   snapshot: z.array(z.object({ issuer: z.string(), target: z.string(), targetId: z.string(), epoch: z.number() })),
   condemnedKeys: z.array(z.string()).describe('Ids of keys of this issuer that are not to be believed, whatever is cached'),
   position: z.number(),
+  moreAvailable: z.boolean().describe('The snapshot lacks what the worker has yet to decide: nothing counts as heard by it'),
+  lateTenants,
 })
 
 export const streamsEndpoint = endpoint<z.output<typeof body>, ProvenReceiver>({
@@ -31,7 +38,6 @@ export const streamsEndpoint = endpoint<z.output<typeof body>, ProvenReceiver>({
   parse: jsonParser(body),
   run: (http, deps) => {
     const { parsed } = http
-    if (typeof parsed.instance !== 'string' && tenantOf(http).issuer.kind !== 'tenant') return refuseSignal('stream_not_at_front')
     return typeof parsed.instance === 'string'
       ? openForGuard(http, deps, parsed.instance)
       : createEventStream({ ...http, parsed: parsed as z.output<typeof newStreamBody> }, deps)
@@ -40,7 +46,15 @@ export const streamsEndpoint = endpoint<z.output<typeof body>, ProvenReceiver>({
 
 async function openForGuard(http: Receiving<unknown>, deps: BrokerDeps, instance: string) {
   const issuer = streamIssuerOf(http)
-  const stream = { id: deps.random.uuid(), resource: http.caller, issuer, instance, now: deps.clock.now() }
-  const snapshot = await acrossTenants(deps.database, (db) => openStreamAcrossTenants(db, stream))
-  return json({ streamId: stream.id, ...snapshot }, { status: 201, headers: { 'cache-control': 'no-store' } })
+  const now = deps.clock.now()
+  const stream = { id: deps.random.uuid(), resource: http.caller, issuer, instance, now }
+  const { snapshot, late } = await acrossTenants(deps.database, async (db) => ({
+    snapshot: await openStreamAcrossTenants(db, stream),
+    // After it: what was decided in between is behind the position.
+    late: await listLateTenants(db, issuer, addSeconds(now, -lateAfterSeconds)),
+  }))
+  return json(
+    { streamId: stream.id, ...snapshot, ...sayLate(tenantOf(http), late) },
+    { status: 201, headers: { 'cache-control': 'no-store' } },
+  )
 }

@@ -44,6 +44,7 @@ export const deviceAuthorizationEndpoint = endpoint({
   summary: 'A device asks for a code that a person types elsewhere; only where the tenant lets devices ask.',
   cors: true,
   tag: 'OAuth',
+  omitsEmpty: true,
   rateLimit: 'device_authorization',
   tenantLimit: 'tenant_device_authorization',
   run: async (http, deps) => {

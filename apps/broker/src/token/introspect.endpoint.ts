@@ -27,6 +27,8 @@ export const introspectEndpoint = endpoint({
   summary: 'Says whether an access token is alive, to the resource server that it is for',
   hot: true,
   tag: 'OAuth',
+  omitsEmpty: true,
+  addressLimit: 'introspection_address',
   run: async (http, deps) => {
     const credential = parseResourceCredential(http.headers['authorization'])
     if (!credential) return refuse({ reason: 'resource_credential_refused' })

@@ -27,6 +27,7 @@ export const revokeEndpoint = endpoint({
   hot: true,
   cors: true,
   tag: 'OAuth',
+  omitsEmpty: true,
   run: async (http, deps) => {
     if (!http.form.ok) return refuseForm(http.form.error)
     const request = parseRevocationRequest(http.form.value)

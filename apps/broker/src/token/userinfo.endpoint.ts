@@ -143,6 +143,7 @@ const by = (method: 'GET' | 'POST'): Endpoint =>
     hot: true,
     cors: true,
     tag: 'OAuth',
+    omitsEmpty: true,
     permission: 'access token with the scope openid (Bearer, or DPoP)',
     run: answerUserinfo,
   })

@@ -12,6 +12,7 @@ import { aPlainPostgres, type PlainPostgres, productionOn } from '../a-plain-pos
 import { aProcess, type Environment, type Running, run, statusOf } from '../a-process.js'
 import { aCompanyIdp, adminAt, idpUrl, issuer, makeCustomer, type Production, publicUrl } from '../a-production.js'
 import { aRedis, type TestRedis } from '../a-redis.js'
+import { type Agent, anAgent } from './agent.js'
 import { anOutside, type Outside } from './outside.js'
 
 /** A process that may be killed and comes back, and the lines that it has. */
@@ -35,6 +36,7 @@ export type ShakenFleet = {
   readonly workers: readonly Member[]
   readonly receivers: readonly Receiver[]
   readonly outside: Outside
+  readonly agent: Agent
   readonly resource: string
   readonly credential: { readonly id: string; readonly secret: string }
   readonly scimToken: string
@@ -105,7 +107,13 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
   const members = [...brokers, ...workers]
   await allReady(members)
   const resource = 'https://documents.initech.example/mcp'
-  const customer = await makeCustomer(admin, idp.simulator, { brokersAt: balancer.url, resource }, { logoutUpstream: false })
+  const customer = await makeCustomer(
+    admin,
+    idp.simulator,
+    { brokersAt: balancer.url, resource, isShared: true },
+    { logoutUpstream: false },
+  )
+  const agent = await anAgent(admin, customer)
   await idp.simulator.provision('acme')
   const hook = { name: 'SIEM', url: `${outside.origin}/siem`, events: ['access.ended', 'access.dead_everywhere'] }
   const { status } = await admin('POST', '/tenants/initech/webhooks', hook)
@@ -124,7 +132,7 @@ async function open(engine: Engine, ends: (end: () => unknown) => void): Promise
     [idpUrl, idp.at],
   ])
   return {
-    ...{ postgres, redis, brokers, workers, receivers, outside, admin, adminKey, brokersAt: balancer.url },
+    ...{ postgres, redis, brokers, workers, receivers, outside, agent, admin, adminKey, brokersAt: balancer.url },
     ...customer,
     browser: () =>
       openBrowser({ stopAt: redirectUri, findServer: (url) => new URL(url.pathname + url.search, servers.get(url.origin) ?? url.origin) }),
@@ -202,7 +210,10 @@ async function aReceiver(
     instance = `${name}-${(lives += 1)}`
     return createGuard({
       ...{ resource, instance, toolScopes: { read: ['documents:read'] }, onDeaf: 'refuse', deafAfterSeconds: leastDeafAfterSeconds },
-      issuers: [{ issuer, credential }],
+      issuers: [
+        { issuer, credential },
+        { issuer: publicUrl, front: true, credential },
+      ],
       fetch: (input, init) => fetch(String(input instanceof Request ? input.url : input).replace(publicUrl, at), init),
     })
   }

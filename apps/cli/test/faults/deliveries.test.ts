@@ -5,7 +5,17 @@ import { aLedger, type Issue, type LedgerEvent } from './ledger.js'
 import type { Told } from './outside.js'
 
 const bounds = { doubtMs: 1000, receiverMs: 5000 }
-const issue: Issue = { sentAt: 100, answeredAt: 110, token: 't', subject: 'ada', sub: 's', client: 'c', grant: 'g', expiresAt: 1e9 }
+const issue: Issue = {
+  sentAt: 100,
+  answeredAt: 110,
+  token: 't',
+  subject: 'ada',
+  issuerPath: '/t/initech',
+  sub: 's',
+  client: 'c',
+  grant: 'g',
+  expiresAt: 1e9,
+}
 const takes = (sentAt: number, answeredAt: number | undefined, more: object = {}): LedgerEvent => ({
   ...{ effect: 'takes', way: 'scim', subject: 'ada', sentAt, answeredAt },
   ...more,

@@ -10,13 +10,22 @@ export type Span = {
   /** Undefined: no answer came; it may have happened, or may still happen within the doubt. */
   readonly answeredAt: number | undefined
 }
+/** The company's own issuer, and the front issuer. */
+export const issuerPaths = ['/t/initech', ''] as const
+export type IssuerPath = (typeof issuerPaths)[number]
+
 export type Issue = Span & {
   readonly answeredAt: number
   readonly token: string
   readonly subject: string
   /** As the vendor knows her. */
   readonly sub?: string
+  /** Of an exchanged token that of the one it was exchanged for, with which it ends. */
   readonly grant: string
+  /** Of its issuer, behind the public URL. */
+  readonly issuerPath: IssuerPath
+  /** How the agent came by it; absent: she signed in for its client. */
+  readonly how?: 'exchanged' | 'brought'
   /** Where its client hears of logouts. */
   readonly client?: string
   /** Of the same token on the same clock: nobody is asked about it afterwards. */

@@ -1,14 +1,14 @@
-/** People who sign in and refresh, a directory and admins who take away and give back, and probers who ask about every token: all of it on the ledger. */
+/** People who sign in and refresh, an agent that acts for them, a directory and admins who take away and give back, and probers who ask about every token: all of it on the ledger. */
 
 import type { Browser } from '@drawbridge/simulator/browser'
 import { peopleOf } from '@drawbridge/simulator/companies'
 import { patchActive, scimDialects } from '@drawbridge/simulator/scim-client'
 import { type Attempt, anAttempt, logIn, redeem, registerAt } from '../a-client.js'
-import { issuer } from '../a-production.js'
+import { issuer, publicUrl } from '../a-production.js'
 import type { Member, Receiver, ShakenFleet } from './a-shaken-fleet.js'
 import type { Chance } from './chance.js'
 import { handedBack } from './deliveries.js'
-import type { Issue, Ledger, LedgerEvent, Span, Verdict } from './ledger.js'
+import { type Issue, type IssuerPath, issuerPaths, type Ledger, type LedgerEvent, type Span, type Verdict } from './ledger.js'
 import { now } from './stop-watch.js'
 
 /** Longer than this nobody waits for an answer. */
@@ -37,6 +37,7 @@ export const ask: Ask = async (url, init = {}) => {
 
 type Held = {
   readonly grant: string
+  readonly issuerPath: IssuerPath
   readonly clientId: string
   readonly client: string
   readonly browser: Browser
@@ -45,6 +46,8 @@ type Held = {
 }
 export type Person = {
   readonly name: string
+  /** As her company calls her. */
+  readonly id: string
   readonly scimId: string
   /** As the vendor knows her; known from her first token. */
   subject: string | undefined
@@ -56,13 +59,13 @@ export type Load = { readonly fleet: ShakenFleet; readonly ledger: Ledger; reado
 /** Who is in the directory: all but whom the demonstration leaves out. */
 export async function findPeople({ scimToken, brokersAt }: ShakenFleet): Promise<Person[]> {
   const people: Person[] = []
-  for (const { name, email, groups } of peopleOf('acme')) {
+  for (const { id, name, email, groups } of peopleOf('acme')) {
     if (!groups?.includes('staff')) continue
     const found = await ask(`${brokersAt}/t/initech/scim/v2/Users?filter=${encodeURIComponent(`userName eq "${email}"`)}`, {
       headers: { authorization: `Bearer ${scimToken}` },
     })
     const [user] = (found?.json['Resources'] ?? []) as { id: string }[]
-    if (user) people.push({ name, scimId: user.id, subject: undefined, held: [] })
+    if (user) people.push({ name, id, scimId: user.id, subject: undefined, held: [] })
   }
   return people
 }
@@ -70,13 +73,15 @@ export async function findPeople({ scimToken, brokersAt }: ShakenFleet): Promise
 const claimsOf = (token: string) =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string; gid: string; exp: number; iat: number }
 
-function enter({ ledger }: Load, person: Person, sentAt: number, given: { readonly token: string; readonly client: string }): Issue {
-  const { token, client } = given
+type Given = Pick<Issue, 'sentAt' | 'token' | 'issuerPath'> & Partial<Pick<Issue, 'grant' | 'client' | 'how'>>
+
+function enter({ ledger }: Load, person: Person, given: Given): Issue {
+  const { sentAt, token } = given
   const answeredAt = now()
   const { sub, gid, exp, iat } = claimsOf(token)
   person.subject ??= sub
   // By the length of its life, not by its clock, which may be another; a little less, for what is under way.
-  const issue = { sentAt, answeredAt, token, client, subject: person.name, sub, grant: gid, expiresAt: sentAt + (exp - iat - 45) * 1000 }
+  const issue = { grant: gid, ...given, answeredAt, subject: person.name, sub, expiresAt: sentAt + (exp - iat - 45) * 1000 }
   ledger.issues.push(issue)
   return issue
 }
@@ -88,21 +93,27 @@ const inTime = <T>(visit: Promise<T>): Promise<T> =>
 let registered = 0
 
 /** From nothing to a token. False: it did not work out, which is nobody's fault in such weather. */
-export async function signIn(load: Load, person: Person): Promise<Issue | undefined> {
+export async function signIn(load: Load, person: Person, issuerPath: IssuerPath): Promise<Issue | undefined> {
   const { fleet } = load
+  const at = `${fleet.brokersAt}${issuerPath}`
   try {
     const client = `${person.name}-${(registered += 1)}`
-    const clientId = await registerAt(`${fleet.brokersAt}/t/initech`, {
+    const clientId = await registerAt(at, {
       backchannel_logout_uri: `${fleet.outside.origin}/clients/${client}`,
     })
-    const attempt: Attempt = anAttempt({ issuer, clientId, resource: fleet.resource })
+    const change = issuerPath === '' ? { login_hint: 'initech' } : {}
+    const attempt: Attempt = anAttempt({ issuer: `${publicUrl}${issuerPath}`, clientId, resource: fleet.resource, change })
     const browser = fleet.browser()
     const { page } = await inTime(logIn(attempt, { name: person.name }, browser))
     const sentAt = now()
-    const { status, json } = await redeem(attempt, page, `${fleet.brokersAt}/t/initech`)
+    const { status, json } = await redeem(attempt, page, at)
     if (status !== 200) return undefined
-    const issue = enter(load, person, sentAt, { token: String(json['access_token']), client })
-    person.held.push({ ...{ grant: issue.grant, clientId, client, browser }, refreshToken: String(json['refresh_token']), latest: issue })
+    const issue = enter(load, person, { sentAt, token: String(json['access_token']), issuerPath, client })
+    person.held.push({
+      ...{ grant: issue.grant, issuerPath, clientId, client, browser },
+      refreshToken: String(json['refresh_token']),
+      latest: issue,
+    })
     return issue
   } catch {
     return undefined
@@ -112,9 +123,10 @@ export async function signIn(load: Load, person: Person): Promise<Issue | undefi
 async function refresh(load: Load, person: Person, held: Held): Promise<void> {
   const sentAt = now()
   const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: held.refreshToken, client_id: held.clientId })
-  const answer = await ask(`${load.fleet.brokersAt}/t/initech/token`, { method: 'POST', body })
+  const { issuerPath, client } = held
+  const answer = await ask(`${load.fleet.brokersAt}${issuerPath}/token`, { method: 'POST', body })
   if (answer?.status === 200) {
-    held.latest = enter(load, person, sentAt, { token: String(answer.json['access_token']), client: held.client })
+    held.latest = enter(load, person, { sentAt, token: String(answer.json['access_token']), issuerPath, client })
     held.refreshToken = String(answer.json['refresh_token'])
     return
   }
@@ -126,6 +138,31 @@ async function refresh(load: Load, person: Person, held: Held): Promise<void> {
 
 const drop = (person: Person, held: Held): void => {
   if (person.held.includes(held)) person.held.splice(person.held.indexOf(held), 1)
+}
+
+/** The agent has a token instead of hers, which ends with hers. */
+async function exchange(load: Load, person: Person, { grant, latest }: Held): Promise<void> {
+  if (latest.issuerPath !== '') await askAsAgent(load, person, load.fleet.agent.toExchange(latest.token), { how: 'exchanged', grant })
+}
+
+/** The agent says who she is, by a word that was signed now. */
+const bring = async (load: Load, person: Person): Promise<void> =>
+  askAsAgent(load, person, await load.fleet.agent.toBring(person.id), { how: 'brought' })
+
+async function askAsAgent(load: Load, person: Person, body: URLSearchParams, of: Pick<Given, 'how' | 'grant'>): Promise<void> {
+  const { fleet } = load
+  const sentAt = now()
+  const answer = await ask(`${fleet.brokersAt}/t/initech/token`, { method: 'POST', body, headers: fleet.agent.headers })
+  if (answer?.status === 200) enter(load, person, { sentAt, token: String(answer.json['access_token']), issuerPath: '/t/initech', ...of })
+}
+
+/** In good weather: a token of each kind for her. False: one of them is refused, and the run would prove nothing of it. */
+export async function beginWith(load: Load, person: Person): Promise<boolean> {
+  for (const issuerPath of issuerPaths) await signIn(load, person, issuerPath)
+  for (const held of person.held) await exchange(load, person, held)
+  await bring(load, person)
+  const hers = load.ledger.issues.filter(({ subject }) => subject === person.name)
+  return new Set(hers.map(({ how, issuerPath }) => how ?? issuerPath)).size === issuerPaths.length + 2
 }
 
 /** Sends it until it is acknowledged; each try is an event of its own. Sometimes twice at once, as networks and IdPs do. */
@@ -178,8 +215,11 @@ async function shutOut(load: Load, chance: Chance, person: Person): Promise<void
   const way = isByDirectory ? 'the directory' : 'an admin'
   const send = isByDirectory ? scim(load, person, false, chance) : byAdmin(load, `subjects/${person.subject}/kill`)
   await tell(load, chance, { effect: 'takes', way, subject }, send)
-  person.held.length = 0
+  const [late] = person.held.splice(0)
   await sleep(chance.between(0, 1500))
+  // What must not work: the judge knows.
+  if (late) await exchange(load, person, late)
+  await bring(load, person)
 }
 
 export async function letIn(load: Load, chance: Chance, person: Person): Promise<void> {
@@ -201,15 +241,24 @@ async function signOut(browser: Browser): Promise<Answer | undefined> {
 }
 
 async function endOne(load: Load, chance: Chance, person: Person, held: Held): Promise<void> {
-  const { fleet } = load
   const event = { effect: 'takes', subject: person.name, grant: held.grant } as const
   drop(person, held)
   const way = chance.next()
-  if (way < 0.3) return void (await tell(load, chance, { ...event, way: 'her sign-out' }, () => signOut(held.browser)))
-  if (way < 0.65)
-    return void (await tell(load, chance, { ...event, way: 'an admin, one grant' }, byAdmin(load, `grants/${held.grant}/revoke`)))
+  if (way < 0.3) await tell(load, chance, { ...event, way: 'her sign-out' }, () => signOut(held.browser))
+  else if (way < 0.65) await tell(load, chance, { ...event, way: 'an admin, one grant' }, byAdmin(load, `grants/${held.grant}/revoke`))
+  else await handBack(load, chance, event, held)
+  if (chance.isOnce(3)) await exchange(load, person, held)
+}
+
+async function handBack(
+  load: Load,
+  chance: Chance,
+  event: Omit<LedgerWithoutSpan, 'way'> & { readonly effect: 'takes' },
+  held: Held,
+): Promise<void> {
+  const { fleet } = load
   const body = new URLSearchParams({ token: held.refreshToken, client_id: held.clientId })
-  const send = (by: Ask) => by(`${fleet.brokersAt}/t/initech/revoke`, { method: 'POST', body })
+  const send = (by: Ask) => by(`${fleet.brokersAt}${held.issuerPath}/revoke`, { method: 'POST', body })
   await tell(load, chance, { ...event, way: handedBack }, send)
 }
 
@@ -219,8 +268,9 @@ export async function live(load: Load, chance: Chance, person: Person): Promise<
     const draw = chance.next()
     const held = person.held.length > 0 ? chance.one(person.held) : undefined
     if (held === undefined || (draw < 0.25 && person.held.length < mostGrants)) {
-      if ((await signIn(load, person)) === undefined && chance.isOnce(2)) await letIn(load, chance, person)
-    } else if (draw < 0.6) await refresh(load, person, held)
+      if ((await signIn(load, person, chance.one(issuerPaths))) === undefined && chance.isOnce(2)) await letIn(load, chance, person)
+    } else if (draw < 0.5) await refresh(load, person, held)
+    else if (draw < 0.6) await (chance.isOnce(2) ? exchange(load, person, held) : bring(load, person))
     else if (draw < 0.8) await endOne(load, chance, person, held)
     else {
       await shutOut(load, chance, person)
@@ -233,7 +283,7 @@ export async function live(load: Load, chance: Chance, person: Person): Promise<
 export async function introspect({ fleet, ledger }: Load, issue: Issue, broker: Member): Promise<Verdict> {
   const { id, secret } = fleet.credential
   const sentAt = now()
-  const answer = await ask(`http://${host}:${broker.port}/t/initech/introspect`, {
+  const answer = await ask(`http://${host}:${broker.port}${issue.issuerPath}/introspect`, {
     method: 'POST',
     headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
     body: new URLSearchParams({ token: issue.token }),

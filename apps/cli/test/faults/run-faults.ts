@@ -3,8 +3,21 @@ import { asOwner } from '@drawbridge/testkit/database'
 import type { Receiver, ShakenFleet } from './a-shaken-fleet.js'
 import { aChance, type Chance } from './chance.js'
 import { judgeDeliveries } from './deliveries.js'
-import { aLedger, deadSince, judge, type Ledger, timesToDead } from './ledger.js'
-import { type Ask, ask, callReceiver, findPeople, introspect, type Load, letIn, live, type Person, probe, signIn } from './load.js'
+import { aLedger, deadSince, type IssuerPath, issuerPaths, judge, type Ledger, timesToDead } from './ledger.js'
+import {
+  type Ask,
+  ask,
+  beginWith,
+  callReceiver,
+  findPeople,
+  introspect,
+  type Load,
+  letIn,
+  live,
+  type Person,
+  probe,
+  signIn,
+} from './load.js'
 import { type Shaken, shake } from './shake.js'
 import { now } from './stop-watch.js'
 
@@ -45,7 +58,9 @@ export async function runFaults(fleet: ShakenFleet, { seed, seconds, isShaken = 
   const people = await findPeople(fleet)
   const takeAway = plant?.(fleet) ?? ask
   const began = new Date()
-  for (const person of people) await signIn({ fleet, ledger, takeAway, isOver: () => false }, person)
+  for (const person of people)
+    if (!(await beginWith({ fleet, ledger, takeAway, isOver: () => false }, person)))
+      throw new Error(`${person.name} did not get a token of each kind, in good weather`)
   const until = now() + seconds * 1000
   const acknowledged = () => ledger.events.filter(({ effect, answeredAt }) => effect === 'takes' && answeredAt !== undefined).length
   // On a busy machine little happens in a time that is much elsewhere; a run that proved nothing would be no run.
@@ -148,7 +163,7 @@ async function lastLook(load: Load, chance: Chance, people: readonly Person[], n
   for (const receiver of fleet.receivers) found.push(...(await waitUntilItHears(receiver)))
   for (const person of people) {
     await letIn(load, chance, person)
-    const issue = await signInAtLast(load, person)
+    const issue = await signInAtLast(load, person, chance.one(issuerPaths))
     if (issue === undefined) found.push(`${person.name} was let in again and cannot sign in`)
   }
   const until = now() + noticeMs
@@ -186,10 +201,10 @@ async function receiverAtLast(load: Load, issue: Ledger['issues'][number], recei
   }
 }
 
-async function signInAtLast(load: Load, person: Person) {
+async function signInAtLast(load: Load, person: Person, issuerPath: IssuerPath) {
   const begun = now()
   for (;;) {
-    const issue = await signIn(load, person)
+    const issue = await signIn(load, person, issuerPath)
     // A barrier that was written by a clock ahead of the others' asks for a sign-in that is fresher than it: until then nobody is believed.
     if (issue !== undefined || now() - begun > settleMs) return issue
     await sleep(1000)
@@ -203,7 +218,7 @@ async function contradictionsOf(fleet: ShakenFleet, began: Date): Promise<readon
     ['dead letters', 'SELECT id, kind, dead_reason FROM outbox WHERE dead_at IS NOT NULL', []],
     ['deliveries that were given up', 'SELECT id, part, reason FROM deliveries WHERE dead_at IS NOT NULL', []],
     ['events that were not swept', 'SELECT id, target, source FROM deprovisioning_events WHERE swept_at IS NULL AND matched', []],
-    ['news that was told twice', 'SELECT resource_id, event_id, count(*) FROM notices GROUP BY 1, 2 HAVING count(*) > 1', []],
+    ['news that was told twice', 'SELECT resource_id, issuer_id, event_id, count(*) FROM notices GROUP BY 1, 2, 3 HAVING count(*) > 1', []],
     ['positions with a gap', 'SELECT resource_id, count(*), max(position) FROM notices GROUP BY 1 HAVING count(*) <> max(position)', []],
     [
       'people whose epoch is not the number of their events',
@@ -235,6 +250,9 @@ function figuresOf(ledger: Ledger, shaken: readonly Shaken[], settledMs: number)
   return {
     faults: shaken.length,
     tokens: ledger.issues.length,
+    atFront: ledger.issues.filter(({ issuerPath }) => issuerPath === '').length,
+    exchanged: ledger.issues.filter(({ how }) => how === 'exchanged').length,
+    brought: ledger.issues.filter(({ how }) => how === 'brought').length,
     probes: ledger.probes.length,
     takenAway: takes.length,
     acknowledged: takes.filter(({ answeredAt }) => answeredAt !== undefined).length,

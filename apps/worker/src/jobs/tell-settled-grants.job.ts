@@ -35,6 +35,7 @@ import { findTokenExchange } from '@drawbridge/store/tenants'
 import { type AcrossDb, acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'
 import { tellNewsOfEnds } from '../tell-news.js'
+import { tenantClaim } from '../tell-resources.js'
 
 export type TellSettledJob = TellSettledPayload & { readonly tenant: string; readonly entry: number }
 
@@ -129,7 +130,7 @@ async function tellResource(deps: JobDeps, db: AcrossDb, telling: Telling, grant
     const named = { issuer: issuer.url, tenantSlug: issuer.tenantSlug, target: 'grant', targetId: grant.grantId } as const
     const subject = subjectOfRevocation({ ...named, grant: { subject: grant.subject, session: undefined } })
     const claims = { txn: grant.eventId, sub_id: subject, ...claimsOf(grant, issuer.tenantSlug, at) }
-    const set = { iss: issuer.url, aud: resource.identifier, iat: toSeconds(at), jti, ...claims }
+    const set = { iss: issuer.url, aud: resource.identifier, ...tenantClaim(issuer), iat: toSeconds(at), jti, ...claims }
     return { eventId: grant.eventId, jti, token: sign(set) }
   })
   const to = { tenantId: resource.tenantId, resourceId: resource.id, issuer: issuer.signer, eventTenant: tenant, createdAt: at, expiresAt }

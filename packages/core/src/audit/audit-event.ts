@@ -10,12 +10,15 @@ export const auditEvents = {
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
   authorization_request_pushed: 'A client that proved itself handed over an authorization request beforehand.',
+  'client.adopted': 'An admin has the tenant know a client that is registered at the front issuer, before anybody has used it.',
   'client.approval_lost':
     'A client says something else of itself than what an admin approved, by its document or its registration, so it is approved no more: people are asked again. The detail says what changed.',
   'consent.withdrawn': 'An admin forgot what a person had agreed to, and ended what her client held by it.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
+  'client.machine_access_changed':
+    'An admin said what a client of the front issuer may have in its own name; what it held by what is gone or less ended.',
   'client.registration_changed': 'A client that registered itself replaced what it says of itself; the detail says what of it changed.',
   'client.logo_approved': 'An admin lets people see the logo of a client, as she saw it.',
   'client.logo_withdrawn': 'An admin has people see the logo of a client no more.',

@@ -32,6 +32,7 @@ describe('what is asked', () => {
     ['client_id', signOutLimits.clientId],
     ['post_logout_redirect_uri', signOutLimits.postLogoutRedirectUri],
     ['state', signOutLimits.state],
+    ['tenant', signOutLimits.tenant],
   ])('%s has a limit, and holds no control characters', (field, limit) => {
     expect(parseSignOutRequest({ [field]: 'x'.repeat(limit) }).ok).toBe(true)
     const refused = { ok: false, error: { reason: 'sign_out_malformed', detail: { field } } }
@@ -40,8 +41,8 @@ describe('what is asked', () => {
   })
 
   test('what is empty is left out', () => {
-    const empty = { id_token_hint: '', client_id: '', post_logout_redirect_uri: '', state: '' }
-    const nothing = { idTokenHint: undefined, clientId: undefined, postLogoutRedirectUri: undefined, state: undefined }
+    const empty = { id_token_hint: '', client_id: '', post_logout_redirect_uri: '', state: '', tenant: '' }
+    const nothing = { idTokenHint: undefined, clientId: undefined, postLogoutRedirectUri: undefined, state: undefined, tenant: undefined }
     expect(parseSignOutRequest(empty)).toEqual({ ok: true, value: nothing })
   })
 })

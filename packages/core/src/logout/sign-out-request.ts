@@ -14,9 +14,11 @@ export type SignOutRequest = {
   readonly clientId: string | undefined
   readonly postLogoutRedirectUri: string | undefined
   readonly state: string | undefined
+  /** Ours, at the front issuer: the short name of the tenant that is meant, for whoever has no hint. */
+  readonly tenant: string | undefined
 }
 
-export const signOutLimits = { idTokenHint: 16_384, clientId: 2048, postLogoutRedirectUri: 2048, state: 2048 } as const
+export const signOutLimits = { idTokenHint: 16_384, clientId: 2048, postLogoutRedirectUri: 2048, state: 2048, tenant: 63 } as const
 const text = /^[^\p{Cc}]*$/u
 
 /** A parameter without a value counts as left out; `logout_hint` and `ui_locales` change nothing here. @spec OIDC RP-Initiated Logout §2 */
@@ -28,6 +30,7 @@ export function parseSignOutRequest(
     ['client_id', signOutLimits.clientId],
     ['post_logout_redirect_uri', signOutLimits.postLogoutRedirectUri],
     ['state', signOutLimits.state],
+    ['tenant', signOutLimits.tenant],
   ] as const
   const wrong = fields.find(([name, limit]) => (form[name] ?? '').length > limit || !text.test(form[name] ?? ''))
   if (wrong) return err({ reason: 'sign_out_malformed', detail: { field: wrong[0] } })
@@ -37,16 +40,18 @@ export function parseSignOutRequest(
     clientId: form['client_id'] || undefined,
     postLogoutRedirectUri: form['post_logout_redirect_uri'] || undefined,
     state: form['state'] || undefined,
+    tenant: form['tenant'] || undefined,
   })
 }
 
 /** The same request as a query: parse∘build is the same. */
-export function buildSignOutQuery({ idTokenHint, clientId, postLogoutRedirectUri, state }: SignOutRequest): string {
+export function buildSignOutQuery({ idTokenHint, clientId, postLogoutRedirectUri, state, tenant }: SignOutRequest): string {
   const members = [
     ['id_token_hint', idTokenHint?.reveal()],
     ['client_id', clientId],
     ['post_logout_redirect_uri', postLogoutRedirectUri],
     ['state', state],
+    ['tenant', tenant],
   ] as const
   return new URLSearchParams(
     members.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]])),

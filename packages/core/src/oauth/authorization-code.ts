@@ -45,7 +45,8 @@ export type CodeState = Pick<AuthorizationCode, 'issuerId' | 'clientId' | 'redir
 }
 
 export type CodePresented = Caller & {
-  readonly redirectUri: string
+  /** `undefined`: a client of OAuth 2.1 sends none, for its verifier says what this did. One that is sent is compared. */
+  readonly redirectUri: string | undefined
   /** S256 of the presented verifier. */
   readonly codeChallenge: string
   readonly resource: string | undefined
@@ -71,6 +72,7 @@ export type CodeVerdict = CodeRefusal | 'redeem' | 'decide_again' | 'client_chan
  * conditions in the same order.
  *
  * @spec RFC 6749 §4.1.2 single use, §4.1.3 client and redirect_uri
+ * @spec OAuth 2.1 (draft-ietf-oauth-v2-1) §10.2 no redirect_uri at the token endpoint, compared where it is sent
  * @spec RFC 7636 §4.6 verifier
  * @spec RFC 9449 §10 a code that is bound to a key
  */
@@ -87,7 +89,7 @@ function findCodeRefusal(code: CodeState, presented: CodePresented, now: Instant
   if (code.redeemed) return 'code_replayed'
   if (now >= code.expiresAt) return 'code_expired'
   if (code.clientId !== presented.clientId) return 'code_of_other_client'
-  if (code.redirectUri !== presented.redirectUri) return 'redirect_uri_mismatch'
+  if (presented.redirectUri !== undefined && code.redirectUri !== presented.redirectUri) return 'redirect_uri_mismatch'
   if (code.codeChallenge !== presented.codeChallenge) return 'pkce_mismatch'
   if (code.dpopKey !== undefined && code.dpopKey !== presented.provenKey?.thumbprint) return 'code_of_other_key'
   if (presented.resource !== undefined && presented.resource !== code.audience) return 'resource_not_of_grant'

@@ -107,6 +107,13 @@ export const authorizationErrors = {
     spec: 'OIDC Core §3.1.2.1',
     say: 'the person had to sign in anew, and her identity provider did not say that she has',
   },
+  login_of_somebody_else: {
+    code: 'login_required',
+    status: 400,
+    answer: 'redirect',
+    spec: 'OIDC Core §3.1.2.1, §3.1.2.2',
+    say: 'somebody else has signed in than id_token_hint names',
+  },
   authentication_unmet: {
     code: 'unmet_authentication_requirements',
     status: 400,

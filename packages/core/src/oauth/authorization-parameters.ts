@@ -8,7 +8,7 @@
 export const authorizationParameters = [
   ...['client_id', 'redirect_uri', 'response_type', 'response_mode', 'state', 'scope', 'resource', 'request'],
   ...['code_challenge', 'code_challenge_method', 'dpop_jkt'],
-  ...['nonce', 'prompt', 'max_age', 'acr_values', 'login_hint', 'ui_locales', 'display'],
+  ...['nonce', 'prompt', 'max_age', 'acr_values', 'login_hint', 'id_token_hint', 'ui_locales', 'display'],
   // Ours: by which of the tenant's connections she is to sign in.
   'connection',
 ] as const

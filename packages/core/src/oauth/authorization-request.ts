@@ -13,6 +13,7 @@ import type { AuthorizationParameters } from './authorization-parameters.js'
 import type { Client } from './client.js'
 import { type KeyThumbprint, parseThumbprint } from './dpop-proof.js'
 import type { PageRefusal, RedirectRefusal } from './error.js'
+import { parseIdTokenHint } from './id-token-hint.js'
 import { parseChallenge } from './pkce.js'
 import { mustBePushed } from './pushed-request.js'
 import { isAcceptableRedirectUri, matchesRedirectUri } from './redirect-uri.js'
@@ -58,6 +59,8 @@ export type AuthorizationRequest = Brand<
     /** `prompt=select_account`: the person is to say as whom she goes on. */
     readonly selectAccount: boolean
     readonly loginHint: string | undefined
+    /** `sub`, as the client knows her: nobody else will do. */
+    readonly hintedSubject: string | undefined
     readonly isPushed: boolean
   } & AskedAccess,
   'AuthorizationRequest'
@@ -141,6 +144,8 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
   if (!prompt.ok) return prompt
   const asked = acceptAskedAccess(parameters, rules)
   if (!asked.ok) return asked
+  const hintedSubject = parseIdTokenHint(parameters['id_token_hint'])
+  if (!hintedSubject.ok) return err({ reason: 'authorization_parameter_malformed', detail: { field: 'id_token_hint' } })
   const dpopKey = parseDpopKey(parameters['dpop_jkt'])
   if (!dpopKey.ok) return dpopKey
   return ok({
@@ -153,6 +158,7 @@ export function acceptRequest(request: AnswerableAuthorizationRequest, rules: Re
     dpopKey: dpopKey.value,
     ...prompt.value,
     loginHint: parameters['login_hint'] || undefined,
+    hintedSubject: hintedSubject.value,
     ...asked.value,
     isPushed: rules.isPushed,
   } as AuthorizationRequest)

@@ -4,6 +4,7 @@ import type { Instant } from '../instant.js'
 import type { ClientId, IssuerId, Scope, TenantId } from '../tenant/ids.js'
 import type { CertificateName } from './client-certificate.js'
 import type { ClientSecret } from './client-secret.js'
+import type { MachineAccess } from './machine-access.js'
 
 export const clientKinds = ['metadata_document', 'dynamic', 'preregistered'] as const
 export type ClientKind = (typeof clientKinds)[number]
@@ -38,6 +39,8 @@ export type Client = {
   /** Empty means: all that policy allows. */
   readonly scopeCeiling: readonly Scope[]
   readonly accessTokenTtlSeconds: number | undefined
+  /** Of a client of the front issuer, as one tenant has it: what it may have there in its own name. Absent: of another issuer, where its ceiling says it. */
+  readonly machineAccess?: MachineAccess | undefined
   readonly epoch: number
   readonly blockedAt: Instant | undefined
   /** Metadata documents only: from then on the stored copy is fetched again. */

@@ -67,6 +67,7 @@ export const toPendingDeviceRequest = (
   prompt: [],
   selectAccount: false,
   loginHint: undefined,
+  hintedSubject: undefined,
   dpopKey: undefined,
   acrValues: request.acrValues,
   maxAge: request.maxAge,

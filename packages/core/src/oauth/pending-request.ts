@@ -16,6 +16,7 @@ type Asked = {
   readonly prompt: readonly Prompt[]
   readonly selectAccount: boolean
   readonly loginHint: string | undefined
+  readonly hintedSubject: string | undefined
   readonly acrValues: readonly string[]
   readonly maxAge: number | undefined
   readonly isPushed: boolean
@@ -49,6 +50,7 @@ const asked = {
   prompt: z.array(z.enum(['none', 'login', 'consent'])),
   selectAccount: z.boolean().default(false),
   loginHint: z.string().optional(),
+  hintedSubject: z.string().optional(),
   acrValues: z.array(z.string()).default([]),
   maxAge: z.number().optional(),
   isPushed: z.boolean().default(false),
@@ -79,6 +81,7 @@ export const toPendingRequest = (request: AuthorizationRequest): PendingRequest 
   prompt: request.prompt,
   selectAccount: request.selectAccount,
   loginHint: request.loginHint,
+  hintedSubject: request.hintedSubject,
   acrValues: request.acrValues,
   maxAge: request.maxAge,
   isPushed: request.isPushed,

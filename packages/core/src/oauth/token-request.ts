@@ -13,7 +13,7 @@ import { accessTokenUrn, idJagUrn, idTokenUrn, longestSubjectToken, refreshToken
 export type CodeRequest = {
   readonly grantType: 'authorization_code'
   readonly code: Secret
-  readonly redirectUri: string
+  readonly redirectUri: string | undefined
   readonly codeVerifier: Secret
   readonly resource: string | undefined
 }
@@ -90,7 +90,7 @@ export const mostScopesInRequest = 100
 /** RFC 7636 §4.1: 43 to 128 unreserved characters. */
 const verifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/)
 const text = z.string().min(1).max(longestTokenParameter)
-const codeWire = z.object({ code: text, redirect_uri: text, code_verifier: verifier, resource: text.optional() })
+const codeWire = z.object({ code: text, redirect_uri: text.optional(), code_verifier: verifier, resource: text.optional() })
 const refreshWire = z.object({ refresh_token: text, scope: z.string().max(longestTokenParameter).optional(), resource: text.optional() })
 
 const deviceWire = z.object({ device_code: text, resource: text.optional() })

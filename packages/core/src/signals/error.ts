@@ -25,12 +25,6 @@ export const signalErrors = {
     spec: 'RFC 8936 §2.4',
     say: 'there is no such stream, or it lapsed because nobody listened; open a new one',
   },
-  stream_not_at_front: {
-    code: 'invalid_request',
-    status: 400,
-    spec: 'SSF 1.0 §8.1.1.1',
-    say: 'the front issuer has streams of guards alone; make an event stream at the issuer of each tenant',
-  },
   stream_absent: { code: 'not_found', status: 404, spec: 'SSF 1.0 §8.1.1', say: 'this resource has no such stream at this issuer' },
   streams_enough: {
     code: 'access_denied',

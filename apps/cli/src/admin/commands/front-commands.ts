@@ -173,9 +173,37 @@ const ofFrontAlone: readonly AdminCommand[] = [
   },
 ]
 
+const ofTenantAlone: readonly AdminCommand[] = [
+  {
+    name: 'front-client adopt',
+    does: 'Have a tenant know a client that is registered at the front issuer, before anybody has used it; nothing is granted by that',
+    takes: ['tenant', 'client'],
+    call: { method: 'POST', path: '/tenants/{tenant}/front-clients/{client}' },
+    example: 'drawbridge front-client adopt initech agent',
+  },
+  {
+    name: 'front-client machine-access',
+    does: 'Choose what a client of the front issuer may have in its own name at a tenant, whole; what it holds by what is gone or less ends',
+    takes: ['tenant', 'client'],
+    flags: {
+      file: {
+        kind: 'document',
+        says: 'access as YAML or JSON: of each resource its scopes; an empty list takes all away',
+        member: '',
+        required: true,
+      },
+      'if-match': ifMatch,
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/front-clients/{client}/machine-access' },
+    shows: { record: true },
+    example: 'drawbridge front-client machine-access initech agent --file access.yaml',
+  },
+]
+
 export const frontCommands: readonly AdminCommand[] = [
   ...ofVendor,
   ...clientCommands('front-issuer client'),
   ...ofFrontAlone,
   ...clientCommands('front-client'),
+  ...ofTenantAlone,
 ]

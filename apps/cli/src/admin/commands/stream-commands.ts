@@ -5,6 +5,7 @@ const streamRows: Shows = {
   rows: 'streams',
   columns: [
     ['id', 'id'],
+    ['issuer', 'issuer'],
     ['description', 'description'],
     ['to', 'endpointUrl'],
     ['status', 'status'],
