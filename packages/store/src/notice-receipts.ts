@@ -9,7 +9,7 @@ import type { WebhookEvent } from '@drawbridge/core/revocation/webhook'
 import { type DeprovisioningEventId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { deliveriesChannel } from './deliveries.js'
-import { type AcrossDb, asUuid, type Db, toTimestamp } from './transaction.js'
+import { type AcrossDb, asUuid, type Db, judged, toTimestamp } from './transaction.js'
 
 const deadEverywhere = 'access.dead_everywhere' satisfies WebhookEvent
 
@@ -27,12 +27,14 @@ export type DeprovisioningOfTenant = { readonly tenant: TenantId; readonly id: s
 export async function markEventsDead(db: AcrossDb, answered: readonly DeprovisioningOfTenant[]): Promise<readonly number[]> {
   if (answered.length === 0) return []
   const keys = [answered.map(({ tenant }) => tenant), answered.map(({ id }) => id)]
-  return markDead(db, '(e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))', keys)
+  // Found by the key of each event: the index of what is pending would be read whole, as long as little is known of the table.
+  const isAwaited = judged(`NOT ${isSettled}`)
+  return markDead(db, { which: '(e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))', isAwaited }, keys)
 }
 
 /** The same for whatever was swept, at most `limit` events. */
 export function markEventsDeadAcrossTenants(db: AcrossDb, limit: number): Promise<readonly number[]> {
-  return markDead(db, 'true ORDER BY e.swept_at LIMIT $1', [limit])
+  return markDead(db, { which: 'true ORDER BY e.swept_at LIMIT $1', isAwaited: `NOT ${isSettled}` }, [limit])
 }
 
 const iso = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
@@ -51,13 +53,16 @@ const newsOfDeath = `
       UNION ALL SELECT g.subject_id::text FROM grants g WHERE dead.target = 'grant' AND g.tenant_id = dead.tenant_id AND g.id = ${asUuid('dead.target_id')}) person ON true
   ON CONFLICT (tenant_id, event_id, destination_id, order_key, part) DO NOTHING RETURNING id`
 
-async function markDead(db: AcrossDb, which: string, parameters: readonly unknown[]): Promise<readonly number[]> {
+/** SQL: which events, and that the receipt `r` has not been settled. */
+type Conditions = { readonly which: string; readonly isAwaited: string }
+
+async function markDead(db: AcrossDb, { which, isAwaited }: Conditions, parameters: readonly unknown[]): Promise<readonly number[]> {
   const { rows } = await db.query<{ seconds: number }>(
     `WITH due AS MATERIALIZED (
        SELECT tenant_id, id FROM deprovisioning_events WHERE dead_at IS NULL AND (tenant_id, id) IN (
           SELECT e.tenant_id, e.id FROM deprovisioning_events e
            WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL
-             AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND NOT ${isSettled}) AND ${which})
+             AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND ${isAwaited}) AND ${which})
         ORDER BY tenant_id, id FOR NO KEY UPDATE
      ), dead AS (
        UPDATE deprovisioning_events SET dead_at = greatest(swept_at,

@@ -29,6 +29,7 @@ import { ensureSamlKeys } from './key-change.js'
 import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+import { findFullOf, findTooLarge, isFull, refuseFull } from './tenant-room.js'
 import { isTaken, parseTrust, type ReadTrust, readTrustDraft, type Trust, trustChange, trustDraft, weaknessesOf } from './trust-draft.js'
 
 const tag = 'Assertion trusts'
@@ -128,7 +129,15 @@ const create = adminEndpoint({
   body: trustDraft,
   status: 201,
   answer: shown,
-  refuses: ['connection_invalid', 'metadata_invalid', 'reference_unknown', 'trust_loops', 'trust_keys_unreadable', 'trust_taken'],
+  refuses: [
+    'connection_invalid',
+    'metadata_invalid',
+    'reference_unknown',
+    'trust_loops',
+    'trust_keys_unreadable',
+    'trust_taken',
+    'tenant_full',
+  ],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const draft = await readTrustDraft(http.parsed, deps, tenant)
@@ -139,6 +148,8 @@ const create = adminEndpoint({
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
       if (isTaken(trust, await lockAssertionTrusts(db, tenant.id), { tenant })) return 'trust_taken' as const
       if (await namesNobody(db, tenant.id, trust)) return 'reference_unknown' as const
+      const full = await findFullOf(db, tenant.id, 'assertionTrusts', { id, configuration })
+      if (full) return full
       await insertAssertionTrust(db, tenant.id, { id, name, configuration, now: deps.clock.now() })
       if (needsKeys(draft.value)) await ensureSamlKeys(db, deps, tenant)
       const detail = { name, accepts: weaknessesOf(trust) }
@@ -146,6 +157,7 @@ const create = adminEndpoint({
       return findAssertionTrust(db, tenant.id, id)
     })
     if (typeof stored === 'string') return refuseAdmin(stored)
+    if (isFull(stored)) return refuseFull(stored)
     return json(show(stored as StoredAssertionTrust, tenant, deps), { status: 201 })
   },
 })
@@ -167,6 +179,7 @@ const update = adminEndpoint({
     'trust_loops',
     'trust_keys_unreadable',
     'trust_taken',
+    'tenant_full',
   ],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
@@ -183,6 +196,8 @@ const update = adminEndpoint({
       if (ifRevision !== undefined && ifRevision !== revisionOf(before)) return 'connection_moved' as const
       if (isTaken(trust, trusts, { own: id, tenant })) return 'trust_taken' as const
       if (await namesNobody(db, tenant.id, trust)) return 'reference_unknown' as const
+      const full = await findTooLarge(db, tenant.id, { id, configuration })
+      if (full) return full
       await updateAssertionTrust(db, tenant.id, id, { name, configuration })
       if (needsKeys(draft.value)) await ensureSamlKeys(db, deps, tenant)
       const change = { tenant: tenant.id, connectionId: id, now: deps.clock.now() }
@@ -193,6 +208,7 @@ const update = adminEndpoint({
       return findAssertionTrust(db, tenant.id, id)
     })
     if (typeof stored === 'string') return refuseAdmin(stored)
+    if (isFull(stored)) return refuseFull(stored)
     return json(show(stored as StoredAssertionTrust, tenant, deps))
   },
 })

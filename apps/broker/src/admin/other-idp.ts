@@ -12,17 +12,27 @@ import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/id
 import { putBackBarrierTime, type StoredConnection } from '@drawbridge/store/connections'
 import { deprovision } from '@drawbridge/store/deprovisioning'
 import type { Db } from '@drawbridge/store/transaction'
+import { discoveryUrlOf } from '@drawbridge/upstream/oidc/configuration'
 import type { BrokerDeps } from '../deps.js'
 import type { AdminRequest } from './admin-endpoint.js'
 
 /**
  * What says which IdP it is: SAML's entity ID; the issuer of OpenID Connect or of assertions, by name or by the connection that is its, whose of
- * several companies that share one, and of assertions also whose people they speak of.
+ * several companies that share one, and of assertions also whose people they speak of. Of OpenID Connect also where its document is: whoever
+ * writes that names the keys that are believed, whatever issuer it says.
  */
 const identity = ['idpEntityId', 'issuer', 'keysOf', 'tenantIds', 'hostedDomains', 'tenant', 'tenantClaim', 'peopleOf'] as const
 
-const identityOf = (configuration: unknown): readonly unknown[] =>
-  identity.map((member) => (configuration as Readonly<Record<string, unknown>> | null)?.[member] ?? null)
+function identityOf(configuration: unknown): readonly unknown[] {
+  const said = (configuration ?? {}) as Readonly<Record<string, unknown>>
+  return [...identity.map((member) => said[member] ?? null), documentOf(said)]
+}
+
+/** The default, said aloud, is the same document. */
+function documentOf({ issuer, discoveryUrl }: Readonly<Record<string, unknown>>): string | null {
+  if (typeof issuer !== 'string') return null
+  return discoveryUrlOf({ issuer, discoveryUrl: typeof discoveryUrl === 'string' ? discoveryUrl : undefined })
+}
 
 /** A trust that no longer holds at an issuer: what it opened there was opened by a word that has been taken back. */
 function isHeldAtLess(before: unknown, after: unknown): boolean {

@@ -40,7 +40,7 @@ export async function becomeTenants(flow: Flow, word: string): Promise<Result<Fl
   if (pending.deviceCodeId !== undefined && !tenant.deviceGrant) return err(refuseOnPage({ reason: 'device_page_off' }))
   const resource = tenant.resource(pending.resource)
   if (!resource) return err(answerUnaskedWithError(flow.tenant, flow.client, pending, { reason: 'resource_unknown' }))
-  const client = await clientAt(deps, tenant, flow.client)
+  const client = await clientAt(flow, tenant)
   if (!client.ok) return err(refuseOnPage(client.error))
   const refused = await refuseAt(flow, tenant, client.value)
   if (refused) return err(refused)
@@ -63,9 +63,9 @@ async function findMember(deps: BrokerDeps, word: string): Promise<ResolvedTenan
 const hintFrom = ({ pending }: Flow, word: string): string | undefined => (parseEmailAddress(word) ? word : pending.loginHint)
 
 /** One that describes itself is met by every tenant for itself. One that is registered at the front is copied to whoever uses it. */
-async function clientAt(deps: BrokerDeps, tenant: ResolvedTenant, client: Client): Promise<Result<Client, PageRefusal>> {
+async function clientAt({ deps, http, client }: Flow, tenant: ResolvedTenant): Promise<Result<Client, PageRefusal>> {
   if (client.kind !== 'metadata_document' && !(await adoptClient(deps, tenant, client.id))) return err({ reason: 'client_unknown' })
-  const own = await resolveClient(deps, tenant, client.id, 'authorize')
+  const own = await resolveClient(deps, tenant, client.id, 'authorize', http.spend)
   return own.ok && isUnstated(tenant, own.value) ? err({ reason: 'client_way_closed' }) : own
 }
 

@@ -53,9 +53,7 @@ export const inIdTokenHint: NamingCredential = (http) =>
 
 /** Without a hint: whichever tenant is said, or the only one that this browser was ever signed in to at the front. */
 export const inSignOut: NamedOtherwise = (http, deps) => {
-  const said = [http.form, http.query]
-    .map((given) => (given.ok ? given.value[tenantParameter] : undefined))
-    .find((tenant) => tenant !== undefined)
+  const said = [http.form, http.query].map((given) => (given.ok ? given.value[tenantParameter] : undefined)).find((tenant) => tenant)
   const [only, ...others] = frontSessionsOf(http, deps)
   return (said as TenantSlug | undefined) ?? (others.length === 0 ? only : undefined)
 }

@@ -9,7 +9,8 @@ export const auditEvents = {
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
-  authorization_request_pushed: 'A client that proved itself handed over an authorization request beforehand.',
+  authorization_request_pushed:
+    'A client that proved itself, and for which an admin vouches, handed over an authorization request beforehand.',
   'client.adopted': 'An admin has the tenant know a client that is registered at the front issuer, before anybody has used it.',
   'client.approval_lost':
     'A client says something else of itself than what an admin approved, by its document or its registration, so it is approved no more: people are asked again. The detail says what changed.',
@@ -220,7 +221,8 @@ export const auditEvents = {
     'Another algorithm was chosen for the tokens of the tenant. Its key is published, and signs once verifiers can know it.',
   'tenant.subject_types_changed': 'By which sub clients of a tenant that say nothing know people was chosen anew.',
   'tenant.userinfo_changed': 'What clients of a tenant may be told of people was chosen anew.',
-  token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',
+  token_refresh_refused:
+    'A refresh token was refused; refresh_token_stolen also revoked its grant. Of one that is worth nothing any more, or another\u2019s, told once an hour.',
   token_refresh_repeated: 'A refresh token was sent again within the grace, and got the same successor.',
   token_refreshed: 'A refresh token was rotated.',
   'webhook.created': 'An endpoint hears the news of access from now on.',

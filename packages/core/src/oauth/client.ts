@@ -141,6 +141,13 @@ export const mayBeSentToUnasked = (client: Pick<Client, 'kind' | 'preApproved'>,
 /** An admin of the tenant registered it, or approved what it says of itself. */
 export const isVouchedFor = (client: Pick<Client, 'kind' | 'preApproved'>): boolean => client.preApproved || client.kind === 'preregistered'
 
+/**
+ * Whether an admin means this very client. An approval by a software statement is of whoever has the software, and strangers can copy it: so one
+ * that a statement speaks for is as good as unknown where what counts is how many of them a stranger can make.
+ */
+export const isVouchedForItself = (client: Pick<Client, 'kind' | 'preApproved' | 'stated'>): boolean =>
+  isVouchedFor(client) && client.stated === undefined
+
 /** A private or symmetric key where only public ones belong: whoever has read it could pose as the client. RFC 7517 §9.2 */
 export const holdsSecretKey = (jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined): boolean =>
   jwks?.keys.some((key) => Object.hasOwn(key, 'd') || Object.hasOwn(key, 'k')) ?? false
