@@ -145,7 +145,11 @@ export const frontIssuerRequirements: readonly Requirement[] = [
       const { grant_types_supported: offered } = (await metadata.json()) as { grant_types_supported: unknown }
       for (const grantType of ['authorization_code', 'refresh_token', 'client_credentials', ...Object.keys(goodForms)]) {
         assert.ok(Array.isArray(offered) && offered.includes(grantType), grantType)
-        const { json } = await post(`${target.front}/token`, { grant_type: grantType, client_id: target.client.id, ...goodForms[grantType] })
+        const { json } = await post(`${target.front}/token`, {
+          grant_type: grantType,
+          client_id: target.client.id,
+          ...goodForms[grantType],
+        })
         assert.notEqual(json['error'], 'unsupported_grant_type', grantType)
       }
     },

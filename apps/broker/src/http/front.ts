@@ -43,7 +43,9 @@ export const inToken: NamingCredential = (http) => namedIn(parameter(http, 'toke
  * a tenant's, whatever its device says.
  */
 export const byTenantParameter: NamedOtherwise = (http) =>
-  parameter(http, 'grant_type') === deviceGrantType ? undefined : ((parameter(http, tenantParameter) || undefined) as TenantSlug | undefined)
+  parameter(http, 'grant_type') === deviceGrantType
+    ? undefined
+    : ((parameter(http, tenantParameter) || undefined) as TenantSlug | undefined)
 /** @spec RFC 6750 §2.1, §2.2 */
 export const inPresentedToken: NamingCredential = (http) =>
   namedIn(/^(?:Bearer|DPoP) +(\S+)$/i.exec(http.headers['authorization'] ?? '')?.[1] ?? parameter(http, 'access_token'))
