@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 const lingerMs = 1000
 
 // Looking a name up holds a thread until its name servers answer; whoever names silent ones must not stop the look-ups of all others.
-process.env.UV_THREADPOOL_SIZE ??= '64'
+process.env.UV_THREADPOOL_SIZE ??= '128'
 
 const built = new URL('../dist/main.js', import.meta.url)
 if (!existsSync(built)) {

@@ -1,7 +1,7 @@
 /** The front issuer of a product, which mints for its MCP server, and a client there where one is given. */
-import type { Product } from './a-product.js'
+import type { Company, Product } from './a-product.js'
 
-export async function aFrontIssuer(product: Product, client?: object): Promise<void> {
+export async function aFrontIssuer(product: Pick<Product, 'admin'>, client?: object): Promise<void> {
   const { json } = await product.admin('GET', '/shared-resources')
   const [resource] = json['resources'] as readonly { readonly id: string }[]
   const asked: readonly (readonly [path: string, body?: object])[] = [
@@ -13,4 +13,24 @@ export async function aFrontIssuer(product: Product, client?: object): Promise<v
     const { status } = await product.admin('POST', path, body)
     if (status >= 300) throw new Error(`${path} was answered ${status}`)
   }
+}
+
+/** A client of the vendor's that acts in its own name at the front, and may read documents of one company. */
+export async function aFrontMachine(
+  product: Product,
+  company: Company,
+  over: object = {},
+): Promise<{ readonly id: string; readonly secret: string }> {
+  const client = { name: 'Worker', grantTypes: ['client_credentials'], tokenEndpointAuthMethod: 'client_secret_post', ...over }
+  const { json } = await product.admin('POST', '/front-issuer/clients', client)
+  const id = String(json['clientId'])
+  const access = [{ resource: product.mcpUrl, scopes: ['documents:read'] }]
+  for (const [method, path, body] of [
+    ['POST', `/tenants/${company}/front-clients/${id}`],
+    ['PUT', `/tenants/${company}/front-clients/${id}/machine-access`, { access }],
+  ] as const) {
+    const { status } = await product.admin(method, path, body)
+    if (status >= 300) throw new Error(`${path} was answered ${status}`)
+  }
+  return { id, secret: String(json['clientSecret']) }
 }

@@ -41,6 +41,36 @@ export async function aGatewayOf(
   return { id, secret: String(made['clientSecret']), target, scope }
 }
 
+/** Where a gateway at the front goes on to. */
+const behindTheFront = 'https://behind.vendor.example/mcp'
+export type AFrontGateway = AGateway & { readonly credential: { readonly id: string; readonly secret: string } }
+
+/** One at the front issuer, for people of one company, which permits it beside what it had permitted. */
+export async function aFrontGatewayOf(product: Hands, company: Company, ofClient?: string): Promise<AFrontGateway> {
+  const scope = 'documents:read'
+  const done = async (method: string, path: string, body?: object) => {
+    const { status, json } = await product.admin(method, path, body)
+    if (status >= 300) throw new Error(`${path} was answered ${status} ${JSON.stringify(json)}`)
+    return json
+  }
+  const scopes = [{ name: scope, description: 'Read', tier: 'read' }]
+  const resource = String((await done('POST', '/shared-resources', { identifier: behindTheFront, name: 'Behind', scopes }))['id'])
+  const credential = await done('POST', `/shared-resources/${resource}/credentials`, {})
+  await done('POST', `/front-issuer/shared-resources/${resource}`)
+  const client = { name: 'Gateway', grantTypes: [tokenExchangeGrantType], tokenEndpointAuthMethod: 'client_secret_basic' }
+  const made = await done('POST', '/front-issuer/clients', client)
+  const id = String(made['clientId'])
+  await done('POST', `/tenants/${company}/front-clients/${id}`)
+  const { permissions } = await done('GET', `/tenants/${company}/token-exchange`)
+  const more = { client: id, at: 'front', from: product.mcpUrl, to: behindTheFront, scopes: [scope] }
+  const permission = { ...more, ...(ofClient === undefined ? {} : { ofClients: [ofClient] }) }
+  await done('PUT', `/tenants/${company}/token-exchange`, { permissions: [...(permissions as readonly object[]), permission] })
+  return {
+    ...{ id, secret: String(made['clientSecret']), target: behindTheFront, scope },
+    credential: { id: String(credential['id']), secret: String(credential['secret']) },
+  }
+}
+
 /** A client that people give access to, and that may have ID-JAGs for one authorization server of others. */
 export async function aWordedClient(product: Hands, company: Company) {
   const { status, json } = await product.admin('POST', `/tenants/${company}/clients`, {

@@ -266,9 +266,16 @@ const withAnyCases: fc.Arbitrary<LiveTenant> = connections.chain((made) => {
     .record({ name: trimmed, id: fc.uuid(), people: ofConnection, disabledAt: moment })
     .map(({ people, ...rest }) => aLiveTrust({ ...rest, configuration: { ...aLiveTrust().configuration, ...people } }))
   const exchanges = fc.uniqueArray(
-    fc.constantFrom(aLiveExchange(), aLiveExchange({ client: 'b' }), aLiveExchange({ to: 'https://z.example/' })),
+    fc.constantFrom(
+      aLiveExchange(),
+      aLiveExchange({ client: 'b' }),
+      aLiveExchange({ at: 'front' }),
+      aLiveExchange({ to: 'https://z.example/' }),
+    ),
   )
-  const words = fc.uniqueArray(fc.constantFrom(aLiveWord(), aLiveWord({ client: 'b', clientThere: 'there' })))
+  const words = fc.uniqueArray(
+    fc.constantFrom(aLiveWord(), aLiveWord({ client: 'b', clientThere: 'there' }), aLiveWord({ at: 'front', tenantThere: 'initech' })),
+  )
   const unique = <T>(one: fc.Arbitrary<T>, selector: (row: T) => string) => fc.uniqueArray(one, { selector, maxLength: 3 })
   return fc.record({
     slug: fc.constantFrom('initech', 'x', '1-2'),

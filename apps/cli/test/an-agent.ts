@@ -28,7 +28,29 @@ export type AnAgent = {
   readonly assertSaml: (change?: SamlChange) => Promise<string>
 }
 
-export async function anAgentOf(product: Hands, company: Company, resource: string = product.mcpUrl): Promise<AnAgent> {
+export type AFrontAgent = AnAgent & { readonly atFront: Pick<AnAgent, 'secret' | 'assert' | 'assertSaml'> }
+
+/** The same agent at the front issuer, too, where the company lets the trusts hold. */
+export async function aFrontAgentOf(product: Hands, company: Company, resource?: string): Promise<AFrontAgent> {
+  const agent = await anAgentOf(product, company, resource, { at: 'both' })
+  const client = { clientId: agent.id, name: 'Agent', grantTypes: [jwtBearer, samlBearer], tokenEndpointAuthMethod: 'client_secret_basic' }
+  const { status, json } = await product.admin('POST', '/front-issuer/clients', client)
+  expect({ status, json }).toMatchObject({ status: 201 })
+  const front = product.publicUrl
+  const atFront: AFrontAgent['atFront'] = {
+    secret: String(json['clientSecret']),
+    assert: ({ claims, ...change } = {}) => agent.assert({ ...change, claims: { aud: front, aud_tenant: company, ...claims } }),
+    assertSaml: (change) => agent.assertSaml({ recipient: `${front}/token`, ...change }),
+  }
+  return { ...agent, atFront }
+}
+
+export async function anAgentOf(
+  product: Hands,
+  company: Company,
+  resource: string = product.mcpUrl,
+  place: { readonly at?: 'both' } = {},
+): Promise<AnAgent> {
   const { privateKey, publicKey } = await generateKeyPair('ES256')
   const made = async (path: string, body: object) => {
     const { status, json } = await product.admin('POST', `/tenants/${company}${path}`, body)
@@ -41,10 +63,10 @@ export async function anAgentOf(product: Hands, company: Company, resource: stri
     tokenEndpointAuthMethod: 'client_secret_basic',
   })
   const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: 'one' }] }
-  const trust = await made('/assertion-trusts', { name: 'Assertions', configuration: { issuer: assertionIssuer, jwks } })
+  const trust = await made('/assertion-trusts', { name: 'Assertions', configuration: { issuer: assertionIssuer, jwks, ...place } })
   const id = String(client['clientId'])
   const key = aFixtureKey()
-  const configuration = { profile: 'saml2-bearer', issuer: samlIssuer, certificates: [key.certificate], clients: [id] }
+  const configuration = { profile: 'saml2-bearer', issuer: samlIssuer, certificates: [key.certificate], clients: [id], ...place }
   await made('/assertion-trusts', { name: 'SAML assertions', configuration })
   return {
     id,

@@ -7,11 +7,11 @@ import { aClientCertificate, asByteSequence, type CertificateParts, common, name
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { aBrowser, anAttempt, registerAt, walk, webRedirectUri } from './a-client.js'
 import { aDocumentHost, type DocumentHost } from './a-document-host.js'
-import { aFrontIssuer } from './a-front-issuer.js'
-import { aGatewayOf, aWordedClient } from './a-gateway.js'
+import { aFrontIssuer, aFrontMachine } from './a-front-issuer.js'
+import { aFrontGatewayOf, aGatewayOf, aWordedClient } from './a-gateway.js'
 import { aProduct, type Company, type Product } from './a-product.js'
 import { aPublisherOf } from './a-publisher.js'
-import { anAgentOf } from './an-agent.js'
+import { aFrontAgentOf } from './an-agent.js'
 
 const proxySecret = 'of-the-proxy-0123456789abcdef0123'
 const behindProxy = {
@@ -74,7 +74,11 @@ beforeAll(async () => {
   const issuer = product.issuer('acme')
   expect(await product.admin('PUT', '/tenants/acme/device-grant', { enabled: true })).toMatchObject({ status: 200 })
   const aDevice = async () => String((await made('acme', { name: 'Television', grantTypes: [deviceGrantType] }))['clientId'])
-  const agent = await anAgentOf(product, 'acme')
+  const device = await aDevice()
+  const atFront = { clientId: device, name: 'Television', grantTypes: [deviceGrantType] }
+  expect(await product.admin('POST', '/front-issuer/clients', atFront)).toMatchObject({ status: 201 })
+  expect(await product.admin('PUT', '/front-issuer/device-grant', { enabled: true })).toMatchObject({ status: 200 })
+  const agent = await aFrontAgentOf(product, 'acme')
   const gateway = await aGatewayOf(product, 'acme', client.id)
   const otherClientId = await registerAt(issuer, { redirect_uris: [webRedirectUri], application_type: 'web' })
   target = {
@@ -85,10 +89,13 @@ beforeAll(async () => {
     client,
     otherClientId,
     machine: { id: String(machine['clientId']), secret: String(machine['clientSecret']), secondSecret: String(second['clientSecret']) },
-    device: { id: await aDevice(), otherId: await aDevice() },
+    frontMachine: await aFrontMachine(product, 'acme'),
+    device: { id: device, otherId: await aDevice() },
     agent: { id: agent.id, secret: agent.secret, scope: 'documents:read' },
     assert: agent.assert,
     gateway,
+    frontGateway: await aFrontGatewayOf(product, 'acme', client.id),
+    frontAgent: { id: agent.id, ...agent.atFront },
     worded: await aWordedClient(product, 'acme'),
     assertSaml: agent.assertSaml,
     state: await aPublisherOf(product, 'acme'),

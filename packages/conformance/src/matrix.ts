@@ -5,6 +5,7 @@ import { clientCertificateRequirements } from './client-certificate.js'
 import { clientDocumentRequirements } from './client-documents.js'
 import { deviceAuthorizationRequirements } from './device-authorization.js'
 import { dpopRequirements } from './dpop.js'
+import { frontAgentRequirements } from './front-agents.js'
 import { frontIssuerRequirements } from './front-issuer.js'
 import { gateRequirements } from './gates.js'
 import { idJagIssuingRequirements } from './id-jag-issuing.js'
@@ -38,4 +39,5 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Pages on which a person decides': gateRequirements,
   'Between issuers of one installation': otherTenantRequirements,
   'Front issuer': frontIssuerRequirements,
+  'Exchanges and assertions at the front issuer': frontAgentRequirements,
 }

@@ -24,7 +24,9 @@ export type Target = {
   readonly otherClientId: string
   /** In its own name, with two secrets, at `issuer` alone. */
   readonly machine: { readonly id: string; readonly secret: string; readonly secondSecret: string }
-  /** Two public ones that may ask as devices, and in no other way. */
+  /** In its own name, at the front issuer: the tenant of `issuer` gave it access, that of `otherIssuer` gave it nothing. */
+  readonly frontMachine: { readonly id: string; readonly secret: string }
+  /** Two public ones that may ask as devices, and in no other way; the first is known at the front issuer by the same text. */
   readonly device: { readonly id: string; readonly otherId: string }
   /** Brings assertions of an issuer whom `issuer` trusts; `scope`: one of those that they name, and not the only one. */
   readonly agent: { readonly id: string; readonly secret: string; readonly scope: string }
@@ -32,6 +34,10 @@ export type Target = {
   readonly assert: (change: AssertionChange) => Promise<string>
   /** May exchange tokens that were issued to `client` for `resource` for tokens of `target`: of the one scope, which `client` is granted. */
   readonly gateway: { readonly id: string; readonly secret: string; readonly target: string; readonly scope: string }
+  /** The same at the front issuer, where the tenant of `issuer` permits it, and that of `otherIssuer` nothing. */
+  readonly frontGateway: Target['gateway']
+  /** The agent at the front issuer, with another secret, and what those issuers say for the tenant of `issuer` there. */
+  readonly frontAgent: Pick<Target, 'assert' | 'assertSaml'> & { readonly id: string; readonly secret: string }
   /** A SAML assertion of another such issuer for the agent, base64url, another each time. */
   readonly assertSaml: (change: SamlChange) => Promise<string>
   /** With a secret and a redirect URI; may have words about people (ID-JAG) for one resource of one authorization server of others. */

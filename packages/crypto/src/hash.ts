@@ -2,13 +2,20 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { TokenAlgorithm } from '@drawbridge/core/oauth/token-algorithm'
 import { Secret } from '@drawbridge/core/secret'
-import type { CredentialHash } from '@drawbridge/core/tenant/ids'
+import type { CredentialHash, TenantSlug } from '@drawbridge/core/tenant/ids'
 
 /** What a store keeps of a credential. Never use it for anything that a person chose: guessing would be cheap. */
 export function hashCredential(credential: Secret | string): CredentialHash {
   const text = credential instanceof Secret ? credential.reveal() : credential
   return createHash('sha256').update(text, 'utf8').digest() as CredentialHash
 }
+
+/**
+ * Under what a tenant keeps a credential that was given at the front issuer before it was known whose it is: another hash than there, and than at every other
+ * tenant, which whoever knows the first can make.
+ */
+export const hashAtTenant = (hash: CredentialHash, tenant: TenantSlug): CredentialHash =>
+  hashCredential(`${tenant} ${Buffer.from(hash).toString('base64url')}`)
 
 /** Compares in constant time; hashes of different length are simply different. */
 export const sameHash = (a: Uint8Array, b: Uint8Array): boolean => a.byteLength === b.byteLength && timingSafeEqual(a, b)

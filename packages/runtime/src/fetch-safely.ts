@@ -47,6 +47,8 @@ export type FetchOptions = {
   readonly accept?: readonly string[] | string
   /** Ends it early: of whoever waits long and may have to stop. */
   readonly signal?: AbortSignal
+  /** Hears when the look-up of the name ends, which may be long after the fetch was given up: nothing can end it. */
+  readonly onLookup?: (ended: Promise<unknown>) => void
 }
 
 export type Fetched = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: Buffer }
@@ -70,7 +72,9 @@ export async function fetchSafely(deps: FetchDeps, url: string, options: FetchOp
 }
 
 async function fetchFrom(deps: FetchDeps, url: URL, options: FetchOptions, signal: AbortSignal): Promise<Result<Fetched, FetchRefusal>> {
-  const address = await beforeAbort(signal, resolveSafely(deps, url))
+  const lookup = resolveSafely(deps, url)
+  options.onLookup?.(lookup)
+  const address = await beforeAbort(signal, lookup)
   if (!address.ok) return address
   const agent = new Agent({ connect: { lookup: pinTo(address.value), timeout: options.timeoutMs }, pipelining: 0, connections: 1 })
   try {

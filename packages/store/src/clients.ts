@@ -3,6 +3,7 @@
 import type { Instant } from '@drawbridge/core/instant'
 import type { ApprovalLost, Client, ClientAuthMethod, ClientKind } from '@drawbridge/core/oauth/client'
 import { certificateNameFromJson } from '@drawbridge/core/oauth/client-certificate'
+import { machineAccessFromJson } from '@drawbridge/core/oauth/machine-access'
 import type { ClientId, CredentialHash, IssuerId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
 import type { Page } from './admin-page.js'
 import { type ClientSecretRow, clientSecretColumns, toSecrets } from './client-secrets.js'
@@ -40,13 +41,14 @@ export type ClientRow = ClientSecretRow & {
   sector_identifier_uri: string | null
   stated: { readonly issuer: string; readonly softwareId: string | null } | null
   logo_uri: string | null
+  machine_access: unknown
 }
 
 export const clientColumns = `tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, jwks,
   application_type, pre_approved, scope_ceiling, access_token_ttl_seconds, epoch, blocked_at, document_expires_at, version,
   backchannel_logout_uri, backchannel_logout_session_required, post_logout_redirect_uris, require_pushed_requests,
   jwks_uri, document_digests->>'document' AS document_digest, approval_lost, last_used_at, dpop_bound_access_tokens, certificate_name, sector_identifier, sector_identifier_uri,
-  logo_uri, software_statement - 'text' AS stated, ${clientSecretColumns}`
+  logo_uri, machine_access, software_statement - 'text' AS stated, ${clientSecretColumns}`
 
 export const toClient = (row: ClientRow): Client => ({
   tenantId: row.tenant_id,
@@ -81,6 +83,7 @@ export const toClient = (row: ClientRow): Client => ({
   sectorIdentifierUri: row.sector_identifier_uri ?? undefined,
   stated: row.stated === null ? undefined : { issuer: row.stated.issuer, softwareId: row.stated.softwareId ?? undefined },
   logoUri: row.logo_uri ?? undefined,
+  machineAccess: machineAccessFromJson(row.machine_access),
 })
 
 const findStatement = hotStatement({

@@ -71,16 +71,20 @@ export async function insertConnection(db: Db, tenant: TenantId, draft: Connecti
   )
 }
 
-/** Answers whether there was such a connection. The kind is fixed: another kind is another connection with other subjects. */
+/**
+ * Answers whether there was such a connection. The kind is fixed: another kind is another connection with other subjects. Without
+ * `sealedSecret` the one that is kept stays; `null` removes it.
+ */
 export async function updateConnection(
   db: Db,
   tenant: TenantId,
   id: ConnectionId,
-  change: { readonly name: string; readonly configuration: unknown; readonly sealedSecret?: Buffer | undefined },
+  change: { readonly name: string; readonly configuration: unknown; readonly sealedSecret?: Buffer | null | undefined },
 ): Promise<boolean> {
   const { rowCount } = await db.query(
-    `UPDATE connections SET name = $3, configuration = $4, sealed_secret = COALESCE($5, sealed_secret) WHERE tenant_id = $1 AND id = $2 AND ${isLogin}`,
-    [tenant, id, change.name, JSON.stringify(change.configuration), change.sealedSecret ?? null],
+    `UPDATE connections SET name = $3, configuration = $4, sealed_secret = CASE WHEN $6 THEN NULL ELSE COALESCE($5, sealed_secret) END
+     WHERE tenant_id = $1 AND id = $2 AND ${isLogin}`,
+    [tenant, id, change.name, JSON.stringify(change.configuration), change.sealedSecret ?? null, change.sealedSecret === null],
   )
   return rowCount === 1
 }

@@ -8,7 +8,9 @@
 import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
+import { createDatabaseTurns, type DatabaseTurns } from './database-turns.js'
 import { PrismaClient } from './generated/client.js'
+import { inTurn } from './turns.js'
 
 export type DatabaseOptions = {
   readonly url: string
@@ -31,6 +33,7 @@ export type Database = {
   readonly hotPool: pg.Pool
   /** Role drawbridge_across: sweeps, vendor lists, look-ups before the tenant is known. */
   readonly acrossPool: pg.Pool
+  readonly turns: DatabaseTurns
   /** Prisma in one transaction that sees one tenant. For administration, not for anything that writes a barrier, audit row, code or token. */
   prisma<T>(tenant: TenantId, run: (client: PrismaTransaction) => Promise<T>): Promise<T>
   isReachable(): Promise<boolean>
@@ -77,6 +80,7 @@ export function createDatabase(options: DatabaseOptions): Database {
   const state: { closing: Promise<void> | undefined } = { closing: undefined }
   // A server that goes down just after us ends connections that are ending anyway.
   const heard: DatabaseOptions = { ...options, onError: (error) => state.closing === undefined && options.onError?.(error) }
+  const turns = createDatabaseTurns({ tenantPool: budget - 1 - across - hot, hotPool: hot, connectTimeoutMs })
   const tenantPool = openPool(heard, 'drawbridge_tenant', budget - 1 - across - hot)
   const hotPool = openPool(heard, 'drawbridge_hot', hot)
   const acrossPool = openPool(heard, 'drawbridge_across', across)
@@ -86,11 +90,14 @@ export function createDatabase(options: DatabaseOptions): Database {
     tenantPool,
     hotPool,
     acrossPool,
+    turns,
     prisma: (tenant, run) =>
-      prisma.$transaction(async (client) => {
-        await client.$queryRaw`SELECT set_config('drawbridge.tenant_id', ${tenant}, true)`
-        return run(client)
-      }),
+      inTurn(turns.tenants, tenant, () =>
+        prisma.$transaction(async (client) => {
+          await client.$queryRaw`SELECT set_config('drawbridge.tenant_id', ${tenant}, true)`
+          return run(client)
+        }),
+      ),
     isReachable: () => isReachable(hotPool),
     close: () => (state.closing ??= closeAll(prisma, [tenantPool, hotPool, acrossPool])),
   }

@@ -194,6 +194,7 @@ describe('a user code that somebody types', () => {
       guesser: from,
       now: at,
       lockedUntil: addSeconds(at, userCodeGuesses.lockSeconds),
+      mostWrongTogether: userCodeGuesses.mostWrongOfTenant,
       asked,
     })
   const company = async (slug: string) => {
@@ -214,6 +215,7 @@ describe('a user code that somebody types', () => {
     const { id, userCodeHash } = await ask(tenant)
     const found = await guessUserCode(hot(), tenant.tenantId, {
       ...{ hashes: [nobodys, userCodeHash], issuerId: tenant.issuerId, guesser: '192.0.2.1', now, lockedUntil: later, asked },
+      mostWrongTogether: userCodeGuesses.mostWrongOfTenant,
     })
     expect(found).toMatchObject({ kind: 'found', device: { id } })
   })

@@ -179,6 +179,8 @@ export type Guess = {
   readonly guesser: string
   readonly now: Instant
   readonly lockedUntil: Instant
+  /** So many wrong ones lock everybody. */
+  readonly mostWrongTogether: number
   readonly asked: Asked
 }
 
@@ -192,7 +194,7 @@ export async function guessUserCode(hot: HotDb, tenant: TenantId, guess: Guess):
   type Row = WaitingRow & { readonly locked_until: Instant | null; readonly found_count: number }
   const { rows } = await hot.query<Row>(guessStatement, [
     ...[tenant, toTimestamp(guess.now), guess.hashes, guess.issuerId, guess.guesser, toTimestamp(guess.lockedUntil)],
-    ...[userCodeGuesses.mostWrongOfTenant, userCodeGuesses.mostWrongOfAddress, guess.asked.requestId, guess.asked.address],
+    ...[guess.mostWrongTogether, userCodeGuesses.mostWrongOfAddress, guess.asked.requestId, guess.asked.address],
   ])
   const row = rows[0]
   if (row?.locked_until) return { kind: 'locked', until: row.locked_until }
@@ -230,11 +232,32 @@ export async function markDeviceDenied(db: Db, tenant: TenantId, id: DeviceCodeI
   ])
 }
 
-/** `$27`: this statement has already counted this poll, and is asked again because policy had to decide anew. */
-const isEarly = `(NOT $27::boolean AND d.polled_at IS NOT NULL
-      AND $2::timestamptz < d.polled_at + make_interval(secs => d.interval_seconds - ${pollToleranceSeconds}))`
+export const isEarly = `(d.polled_at IS NOT NULL AND $2::timestamptz < d.polled_at + make_interval(secs => d.interval_seconds - ${pollToleranceSeconds}))`
+
+/** The device that polls, and what it hears whatever comes next. One that has become a tenant's hears nothing here. */
+export const deviceCte = `device AS (
+    SELECT d.id, d.became_tenant, CASE
+      WHEN d.issuer_id <> $4 THEN 'device_code_of_other_issuer'
+      WHEN d.client_id <> $5 THEN 'device_code_of_other_client'
+      WHEN NOT t.device_grant THEN 'device_grant_off'
+      WHEN t.suspended_at IS NOT NULL OR cl.client_id IS NULL OR cl.blocked_at IS NOT NULL OR d.tenant_epoch < t.epoch OR d.client_epoch < cl.epoch
+        THEN 'device_code_below_barrier'
+      WHEN d.decided_at IS NOT NULL AND d.code_hash IS NULL AND d.became_tenant IS NULL THEN 'device_denied'
+      WHEN d.decided_at IS NULL AND d.expires_at <= $2 THEN 'device_code_expired'
+    END AS refusal
+    FROM caller, device_codes d JOIN tenants t ON t.id = $1
+    LEFT JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = d.issuer_id AND cl.client_id = d.client_id
+    WHERE d.tenant_id = $1 AND d.device_code_hash = $3 AND caller.is_current)`
+
+/** `early`: what makes this poll one that came too soon. */
+export const polledCte = (early: string): string => `polled AS (
+    UPDATE device_codes d SET polled_at = $2, polled_early = ${early},
+      interval_seconds = CASE WHEN ${early} THEN LEAST(d.interval_seconds + ${slowDownSeconds}, ${mostIntervalSeconds}) ELSE d.interval_seconds END
+    FROM device WHERE d.tenant_id = $1 AND d.id = device.id AND device.refusal IS NULL AND device.became_tenant IS NULL RETURNING d.polled_early, d.code_hash)`
 
 /**
+ * `$27`: this statement has already counted this poll, and is asked again because policy had to decide anew.
+ *
  * `device` and `polled` hold the conditions of `core/oauth/device-code.judgeDevicePoll` in the same order. Polls that arrive together wait for
  * each other at the row, and each but the first finds that it came too early; what is bound to the row is redeemed by whichever did not.
  */
@@ -242,23 +265,8 @@ const pollStatement = hotStatement({
   name: 'poll_device_code',
   tenantParameter: 1,
   text: redemptionSql({
-    code: `device AS (
-    SELECT d.id, CASE
-      WHEN d.issuer_id <> $4 THEN 'device_code_of_other_issuer'
-      WHEN d.client_id <> $5 THEN 'device_code_of_other_client'
-      WHEN NOT t.device_grant THEN 'device_grant_off'
-      WHEN t.suspended_at IS NOT NULL OR cl.client_id IS NULL OR cl.blocked_at IS NOT NULL OR d.tenant_epoch < t.epoch OR d.client_epoch < cl.epoch
-        THEN 'device_code_below_barrier'
-      WHEN d.decided_at IS NOT NULL AND d.code_hash IS NULL THEN 'device_denied'
-      WHEN d.decided_at IS NULL AND d.expires_at <= $2 THEN 'device_code_expired'
-    END AS refusal
-    FROM caller, device_codes d JOIN tenants t ON t.id = $1
-    LEFT JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = d.issuer_id AND cl.client_id = d.client_id
-    WHERE d.tenant_id = $1 AND d.device_code_hash = $3 AND caller.is_current),
-  polled AS (
-    UPDATE device_codes d SET polled_at = $2, polled_early = ${isEarly},
-      interval_seconds = CASE WHEN ${isEarly} THEN LEAST(d.interval_seconds + ${slowDownSeconds}, ${mostIntervalSeconds}) ELSE d.interval_seconds END
-    FROM device WHERE d.tenant_id = $1 AND d.id = device.id AND device.refusal IS NULL RETURNING d.polled_early, d.code_hash),
+    code: `${deviceCte},
+  ${polledCte(`(NOT $27::boolean AND ${isEarly})`)},
   code AS (
     SELECT codes.* FROM polled, authorization_codes codes
     WHERE codes.tenant_id = $1 AND codes.code_hash = polled.code_hash AND NOT polled.polled_early)`,

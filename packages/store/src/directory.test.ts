@@ -1,6 +1,7 @@
 /** What the database says for a directory: whose groups they are, how far up nesting goes, and when nobody knows. */
 import { nestedGroupDepth } from '@drawbridge/core/identity/directory-claims'
 import { instant } from '@drawbridge/core/instant'
+import { policyLimits } from '@drawbridge/core/policy/error'
 import { aScimGroup } from '@drawbridge/testkit/a-scim-group'
 import { aScimUser } from '@drawbridge/testkit/a-scim-user'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
@@ -75,6 +76,65 @@ it('a group that holds her group holds her, to the limit and in circles; beyond 
   expect(await saidOf(acme, acme.user)).toEqual({ groups, user: null })
   await aScimGroup(fixture, acme, 'one too high', { groups: [inner] })
   expect(await saidOf(acme, acme.user)).toEqual({ groups: 'unknown', user: null })
+})
+
+/** What it says, and how many rows of members it looked at for that. */
+async function lookedAt({ tenantId, connectionId }: ATenant, user: string) {
+  const text = `SELECT ${directorySays({ connection: '$2::uuid', user: '$3::uuid' })} AS said`
+  const looks = `SELECT (idx_tup_fetch + seq_tup_read)::int AS rows FROM pg_stat_xact_user_tables WHERE relname = 'scim_group_members'`
+  return inTenant(fixture.database, tenantId, async (db) => {
+    // What the connection read before is told with a delay.
+    const taken = async () => (await db.query<{ rows: number }>(looks)).rows[0]?.rows ?? 0
+    const before = await taken()
+    const { rows } = await db.query<{ said: { readonly groups: unknown } }>(text, [tenantId, connectionId, user])
+    return { groups: rows[0]?.said.groups, rows: (await taken()) - before }
+  })
+}
+/** Each holds each. */
+async function aMesh(acme: ATenant & { readonly user: string }, size: number) {
+  const first = await aScimGroup(fixture, acme, 'group 00001', { users: [acme.user] })
+  await owner(
+    `INSERT INTO scim_groups (tenant_id, id, connection_id, display_name, display_name_key, resource, created_at, updated_at)
+     SELECT $1, gen_random_uuid(), $2, name, name, '{}', now(), now() FROM (SELECT 'group ' || lpad(n::text, 5, '0') AS name FROM generate_series(2, $3::int) n) named`,
+    [acme.tenantId, acme.connectionId, size],
+  )
+  await owner(
+    `INSERT INTO scim_group_members (tenant_id, group_id, member_id, nested_id, generation)
+     SELECT $1, a.id, b.id, b.id, 1 FROM scim_groups a, scim_groups b WHERE a.connection_id = $2 AND b.connection_id = $2 AND a.id <> b.id`,
+    [acme.tenantId, acme.connectionId],
+  )
+  await owner('ANALYZE scim_groups, scim_group_members')
+  return first
+}
+
+it('groups that hold each other are looked at once each', async () => {
+  const acme = await aDirectory()
+  await aMesh(acme, 60)
+  const looked = await lookedAt(acme, acme.user)
+  expect(looked.groups).toHaveLength(60)
+  expect(looked.rows).toBe(1 + 60 * 59)
+})
+
+it('more of them than may be looked at leave her groups unknown, and are not looked at to the end', async () => {
+  const acme = await aDirectory()
+  await aMesh(acme, 150)
+  const looked = await lookedAt(acme, acme.user)
+  expect(looked.groups).toBe('unknown')
+  expect(looked.rows).toBeLessThanOrEqual(10 * policyLimits.groups + 1)
+})
+
+it('so do more groups than policy reads', async () => {
+  const acme = await aDirectory()
+  await owner(
+    `WITH made AS (INSERT INTO scim_groups (tenant_id, id, connection_id, display_name, display_name_key, resource, created_at, updated_at)
+       SELECT $1, gen_random_uuid(), $2, 'g' || n, 'g' || n, '{}', now(), now() FROM generate_series(1, $3::int) n RETURNING id)
+     INSERT INTO scim_group_members (tenant_id, group_id, member_id, user_id, generation) SELECT $1, id, $4, $4, 1 FROM made`,
+    [acme.tenantId, acme.connectionId, policyLimits.groups, acme.user],
+  )
+  await owner('UPDATE connections SET groups_since = now() WHERE id = $1', [acme.connectionId])
+  expect((await lookedAt(acme, acme.user)).groups).toHaveLength(policyLimits.groups)
+  await aScimGroup(fixture, acme, 'one more', { users: [acme.user] })
+  expect((await lookedAt(acme, acme.user)).groups).toBe('unknown')
 })
 
 it('members of an older generation, and groups that were deleted, hold nobody', async () => {

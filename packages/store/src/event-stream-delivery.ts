@@ -161,6 +161,8 @@ type Said = {
   readonly now: Instant
 }
 
+/** SQL: receipts of the stream `$1` whose keys are those of `$3` and `$4`, found by the index on them, which a join alone is not, as long as little is known of the table. */
+const ofThese = 'r.stream_id = $1 AND r.tenant_id = ANY ($3::uuid[]) AND r.event_id = ANY ($4::uuid[])'
 const keysOf = (events: readonly DeprovisioningOfTenant[]) => [events.map(({ tenant }) => tenant), events.map(({ id }) => id)]
 
 /** A stream of the front carries what happened in many tenants, each of which owns its receipts. */
@@ -168,8 +170,8 @@ async function settleReceipts(db: AcrossDb, streamId: string, { taken, refused, 
   const of = [streamId, toTimestamp(now)]
   const acknowledged = await db.query<DeprovisioningOfTenant & { readonly seconds: number }>(
     `UPDATE notice_receipts r SET notified_at = coalesce(r.notified_at, $2), acknowledged_at = $2, paused_at = NULL
-       FROM unnest($3::uuid[], $4::uuid[]) AS said (tenant_id, id), deprovisioning_events e
-      WHERE r.tenant_id = said.tenant_id AND r.event_id = said.id AND r.stream_id = $1 AND r.acknowledged_at IS NULL AND e.tenant_id = r.tenant_id AND e.id = r.event_id
+       FROM deprovisioning_events e
+      WHERE ${ofThese} AND r.acknowledged_at IS NULL AND e.tenant_id = r.tenant_id AND e.id = r.event_id AND e.tenant_id = ANY ($3) AND e.id = ANY ($4)
      RETURNING r.tenant_id AS tenant, r.event_id AS id, extract(epoch FROM $2 - e.barrier_at)::float8 AS seconds`,
     [...of, ...keysOf(taken)],
   )
@@ -177,7 +179,7 @@ async function settleReceipts(db: AcrossDb, streamId: string, { taken, refused, 
     await db.query(
       `UPDATE notice_receipts r SET notified_at = coalesce(r.notified_at, $2), refused_at = $2, refusal = said.code
          FROM unnest($3::uuid[], $4::uuid[], $5::text[]) AS said (tenant_id, id, code)
-        WHERE r.tenant_id = said.tenant_id AND r.event_id = said.id AND r.stream_id = $1 AND r.acknowledged_at IS NULL AND r.refused_at IS NULL`,
+        WHERE ${ofThese} AND r.tenant_id = said.tenant_id AND r.event_id = said.id AND r.acknowledged_at IS NULL AND r.refused_at IS NULL`,
       [...of, ...keysOf(refused), refused.map(({ code }) => code)],
     )
   return {
@@ -282,11 +284,11 @@ export async function takeForPoll(db: AcrossDb, stream: EventStream, now: Instan
       stream.id,
       last.position,
     ])
-    await db.query(
-      `UPDATE notice_receipts r SET notified_at = $2 FROM unnest($3::uuid[], $4::uuid[]) AS said (tenant_id, id)
-        WHERE r.tenant_id = said.tenant_id AND r.event_id = said.id AND r.stream_id = $1 AND r.notified_at IS NULL`,
-      [stream.id, toTimestamp(now), ...keysOf(rows.map(({ event }) => event))],
-    )
+    await db.query(`UPDATE notice_receipts r SET notified_at = $2 WHERE ${ofThese} AND r.notified_at IS NULL`, [
+      stream.id,
+      toTimestamp(now),
+      ...keysOf(rows.map(({ event }) => event)),
+    ])
   }
   return { sets: [...own, ...rows].map(({ jti, token }) => ({ jti, token })), notices: rows.length }
 }

@@ -1,9 +1,11 @@
 /** How PostgreSQL finds the event streams that have something to push: a stream for each tenant at a shared resource, and very much news that is not theirs. */
 import { instant } from '@drawbridge/core/instant'
+import type { TenantId } from '@drawbridge/core/tenant/ids'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { explaining, rowsRead } from '@drawbridge/testkit/explained'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { claimPushesAcrossTenants } from './event-stream-delivery.js'
+import { type ClaimedPush, claimPushesAcrossTenants, markPushAnswered } from './event-stream-delivery.js'
+import { tellReceipts } from './event-streams.js'
 import { deleteExpiredNoticesAcrossTenants } from './notices.js'
 import { type AcrossDb, acrossTenants } from './transaction.js'
 
@@ -44,12 +46,14 @@ beforeAll(async () => {
 afterAll(() => fixture.close())
 
 /** Rows of notices that the statements of `run` look at. Nothing of what they do stays. */
-async function noticesReadBy(run: (db: AcrossDb) => Promise<unknown>): Promise<number> {
+const noticesReadBy = (run: (db: AcrossDb) => Promise<unknown>): Promise<number> => rowsReadBy(run, /^notices$/)
+
+async function rowsReadBy(run: (db: AcrossDb) => Promise<unknown>, tables: RegExp): Promise<number> {
   let read = 0
   const done = acrossTenants(fixture.database, async (within) => {
     const { db, statements } = explaining(within)
     await run(db)
-    read = rowsRead(statements.flat(), /^notices$/)
+    read = rowsRead(statements.flat(), tables)
     throw new Error('taken back')
   })
   await expect(done).rejects.toThrow('taken back')
@@ -95,3 +99,34 @@ test('however many streams of one tenant are due, it has its share at a time, an
     { slug: 'tenant-3', n: 1 },
   ])
 })
+
+test.each(['before anything is known of the tables', 'after ANALYZE'])(
+  '%s, what one stream answers, and what it is ended with, is written into its own receipts alone, of whichever tenants they are',
+  async (when) => {
+    const run = <Row>(sql: string) => asOwner<Row>(fixture.ownerUrl, sql)
+    if (when === 'after ANALYZE') await run('ANALYZE notice_receipts, deprovisioning_events')
+    else {
+      await run(
+        `INSERT INTO deprovisioning_events (tenant_id, id, source, target, target_id, reason, received_at, barrier_at, swept_at)
+         SELECT t.id, gen_random_uuid(), 'admin', 'subject', n::text, 'test', '2026-11-28', '2026-11-28', '2026-11-28' FROM tenants t, generate_series(1, 50) n WHERE t.slug LIKE 'tenant-%'`,
+      )
+      await run(
+        `INSERT INTO notice_receipts (tenant_id, event_id, stream_id, resource, instance, due_at)
+         SELECT e.tenant_id, e.id, CASE WHEN e.target_id = '1' AND t.slug IN ('tenant-4', 'tenant-5') THEN '${resource}'::uuid ELSE gen_random_uuid() END, 'r', 'i', '2026-11-28'
+           FROM deprovisioning_events e JOIN tenants t ON t.id = e.tenant_id`,
+      )
+      await run(`UPDATE event_streams SET id = '${resource}', lease_id = '${resource}' WHERE id = (SELECT id FROM event_streams LIMIT 1)`)
+    }
+    const [due] = await run<{ tenant: TenantId; id: string }>(
+      `SELECT tenant_id AS tenant, event_id AS id FROM notice_receipts WHERE stream_id = '${resource}' LIMIT 1`,
+    )
+    if (due === undefined) throw new Error('no receipt is due')
+    const receipts = /^notice_receipts$/
+    const push = { tenantId: vendor as TenantId, id: resource, leaseId: resource } as ClaimedPush
+    const answer = { notice: { position: loud, jti: resource, token: 'a.b.c', event: due }, refusal: undefined, now, leaseUntil: now }
+    expect(await rowsReadBy((db) => markPushAnswered(db, push, answer), receipts)).toBeLessThanOrEqual(10)
+    const refused = { ...answer, refusal: 'invalid_key' }
+    expect(await rowsReadBy((db) => markPushAnswered(db, push, refused), receipts)).toBeLessThanOrEqual(10)
+    expect(await rowsReadBy((db) => tellReceipts(db, resource, { status: 'disabled', now }), receipts)).toBeLessThanOrEqual(10)
+  },
+)

@@ -1,7 +1,7 @@
 /** Grants that were opened by an exchange, and the end of what a permission had allowed. */
 import type { Instant } from '@drawbridge/core/instant'
 import type { ExchangePermission } from '@drawbridge/core/oauth/exchange-permission'
-import type { TenantId } from '@drawbridge/core/tenant/ids'
+import type { IssuerKind, TenantId } from '@drawbridge/core/tenant/ids'
 import { endGrants } from './end-grants.js'
 import type { Db } from './transaction.js'
 
@@ -20,9 +20,13 @@ export async function endExchangedGrants(db: Db, tenant: TenantId, { lost, now, 
   if (lost.length === 0) return 0
   const which = {
     sql: `ancestors <> '{}' AND (client_id, audience) IN (SELECT * FROM unnest($6::text[], $7::text[]))
-      AND EXISTS (SELECT 1 FROM grants old WHERE old.tenant_id = $1 AND old.id = grants.ancestors[1]
-        AND (grants.client_id, old.audience, grants.audience) IN (SELECT * FROM unnest($6::text[], $8::text[], $7::text[])))`,
-    parameters: [lost.map(({ client }) => client), lost.map(({ to }) => to), lost.map(({ from }) => from)],
+      AND EXISTS (SELECT 1 FROM grants old JOIN issuers spoken ON spoken.tenant_id = $1 AND spoken.id = old.issuer_id
+        WHERE old.tenant_id = $1 AND old.id = grants.ancestors[1]
+          AND (grants.client_id, old.audience, grants.audience, spoken.kind) IN (SELECT * FROM unnest($6::text[], $8::text[], $7::text[], $9::text[])))`,
+    parameters: [
+      ...[lost.map(({ client }) => client), lost.map(({ to }) => to), lost.map(({ from }) => from)],
+      lost.map(({ at }): IssuerKind => (at === 'front' ? 'front_member' : 'tenant')),
+    ],
   }
   return endGrants(db, tenant, { which, source: 'admin', reason: 'exchange_no_longer_allowed', now, requestId })
 }

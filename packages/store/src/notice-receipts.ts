@@ -10,7 +10,7 @@ import { type DeprovisioningEventId, type TenantId, vendorTenantId } from '@draw
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { deliveriesChannel } from './deliveries.js'
 import { type KeptStatement, keptStatement } from './kept-statements.js'
-import { type AcrossDb, asUuid, type Db, toTimestamp } from './transaction.js'
+import { type AcrossDb, asUuid, type Db, judged, toTimestamp } from './transaction.js'
 
 const deadEverywhere = 'access.dead_everywhere' satisfies WebhookEvent
 
@@ -52,13 +52,16 @@ const newsOfDeath = `
       UNION ALL SELECT g.subject_id::text FROM grants g WHERE dead.target = 'grant' AND g.tenant_id = dead.tenant_id AND g.id = ${asUuid('dead.target_id')}) person ON true
   ON CONFLICT (tenant_id, event_id, destination_id, order_key, part) DO NOTHING RETURNING id`
 
-const markedDead = (which: string): KeptStatement =>
+/** SQL: which events, and that the receipt `r` has not been settled. */
+type Conditions = { readonly which: string; readonly isAwaited: string }
+
+const markedDead = ({ which, isAwaited }: Conditions): KeptStatement =>
   keptStatement(
     `WITH due AS MATERIALIZED (
        SELECT tenant_id, id FROM deprovisioning_events WHERE dead_at IS NULL AND (tenant_id, id) IN (
           SELECT e.tenant_id, e.id FROM deprovisioning_events e
            WHERE e.dead_at IS NULL AND e.swept_at IS NOT NULL
-             AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND NOT ${isSettled}) AND ${which})
+             AND NOT EXISTS (SELECT 1 FROM notice_receipts r WHERE r.tenant_id = e.tenant_id AND r.event_id = e.id AND ${isAwaited}) AND ${which})
         ORDER BY tenant_id, id FOR NO KEY UPDATE
      ), dead AS (
        UPDATE deprovisioning_events SET dead_at = greatest(swept_at,
@@ -69,8 +72,12 @@ const markedDead = (which: string): KeptStatement =>
      SELECT extract(epoch FROM dead_at - barrier_at)::float8 AS seconds, (SELECT pg_notify('${deliveriesChannel}', '') FROM told LIMIT 1)::text AS notified
        FROM dead`,
   )
-const markedAnswered = markedDead('(e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))')
-const markedSwept = markedDead('true ORDER BY e.swept_at LIMIT $1')
+// Found by the key of each event: the index of what is pending would be read whole, as long as little is known of the table.
+const markedAnswered = markedDead({
+  which: '(e.tenant_id, e.id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))',
+  isAwaited: judged(`NOT ${isSettled}`),
+})
+const markedSwept = markedDead({ which: 'true ORDER BY e.swept_at LIMIT $1', isAwaited: `NOT ${isSettled}` })
 
 async function markDead(db: AcrossDb, statement: KeptStatement, parameters: readonly unknown[]): Promise<readonly number[]> {
   const { rows } = await db.query<{ seconds: number }>(statement, parameters)

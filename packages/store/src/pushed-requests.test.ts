@@ -31,7 +31,7 @@ async function push(change: Partial<PushedRequest> = {}) {
   return pushAuthorizationRequest(hot(), {
     provenKey: undefined,
     ...{ tenantId: tenant.tenantId, caller: { issuerId: tenant.issuerId, clientId: tenant.clientId, clientVersion } },
-    ...{ requestHash, parameters, now, expiresAt: addSeconds(now, 60), asked: { requestId: 'r', address: '192.0.2.1' }, isProven: true },
+    ...{ requestHash, parameters, now, expiresAt: addSeconds(now, 60), asked: { requestId: 'r', address: '192.0.2.1' }, isTold: true },
     ...change,
   })
 }
@@ -52,7 +52,7 @@ describe('a pushed request', () => {
   })
 
   it('of a client that anybody could name leaves no line in the trail, which is kept for ever', async () => {
-    expect(await push({ isProven: false })).toBe('pushed')
+    expect(await push({ isTold: false })).toBe('pushed')
     expect(await owner("SELECT 1 FROM audit_events WHERE tenant_id = $1 AND kind = 'authorization_request_pushed'")).toEqual([])
     expect(await use()).toEqual(parameters)
   })

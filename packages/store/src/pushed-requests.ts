@@ -38,8 +38,8 @@ export type PushedRequest = {
   readonly now: Instant
   readonly expiresAt: Instant
   readonly asked: Asked
-  /** The client has proven itself. Whoever only knows its name writes no line in the trail, which is kept for ever. */
-  readonly isProven: boolean
+  /** In the trail, which is kept for ever: only of a client that strangers can neither name nor make. */
+  readonly isTold: boolean
 }
 
 /** Keeps it under the epochs of this moment, with a line in the audit trail. `client_changed`: the client is no longer what it was proven as, or its tenant is suspended. */
@@ -51,7 +51,7 @@ export async function pushAuthorizationRequest(
   const { rows } = await hot.query<{ is_current: boolean; believed: boolean; pushed: boolean }>(pushStatement, [
     ...[tenantId, caller.issuerId, caller.clientId, caller.clientVersion, request.requestHash, JSON.stringify(request.parameters)],
     ...[toTimestamp(request.now), toTimestamp(request.expiresAt), asked.requestId, asked.address],
-    ...[...proofParameters(request.provenKey), request.isProven],
+    ...[...proofParameters(request.provenKey), request.isTold],
   ])
   if (rows[0]?.is_current && !rows[0].believed) return 'proof_replayed'
   return rows[0]?.pushed === true ? 'pushed' : 'client_changed'

@@ -7,6 +7,7 @@ import {
   graceTheftWindowSeconds,
   type RefreshPresented,
   type RefreshRefusal,
+  refusalToldEverySeconds,
 } from '@drawbridge/core/oauth/refresh-token'
 import type { CredentialHash, TenantId } from '@drawbridge/core/tenant/ids'
 import { callerCte } from './caller.js'
@@ -35,6 +36,9 @@ const proof = believedCte({ first: 24, issuer: '$4', when: `SELECT 1 FROM verdic
  * A twin that waited for the rotation cannot see the successor's row on its snapshot, only run into it: so it inserts the successor again, and
  * `issued` answers the key that the winner bound it to. If that makes it theft, no redecision is written: `killed` changes the same row, and a
  * row is changed once by a statement.
+ *
+ * `noted` is for the trail, which is kept for ever: whoever has a token that is worth nothing any more, or that is another's, could write it as
+ * often as he likes. Whatever kills is told.
  */
 const rotateStatement = hotStatement({
   name: 'rotate_refresh_token',
@@ -88,6 +92,13 @@ const rotateStatement = hotStatement({
   counted AS (
     UPDATE refresh_tokens SET grace_replays = grace_replays + 1
     WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM verdict WHERE verdict = 'refresh_grace_exhausted')),
+  untold AS (
+    SELECT 1 FROM verdict, state WHERE verdict NOT IN ('rotate', 'grace', 'decide_again') AND (state.grant_refusal IS NOT NULL
+      OR verdict IN ('refresh_token_expired', 'refresh_token_of_other_issuer', 'refresh_token_of_other_client', 'refresh_token_of_other_key'))),
+  noted AS (
+    UPDATE refresh_tokens SET refused_at = $2 WHERE tenant_id = $1 AND token_hash = $3 AND EXISTS (SELECT 1 FROM untold)
+      AND (refused_at IS NULL OR refused_at <= $2 - interval '${refusalToldEverySeconds} seconds')
+    RETURNING 1),
   outcome AS (
     SELECT CASE WHEN verdict IN ('rotate', 'grace') AND NOT ${proof.holds} THEN 'dpop_proof_replayed'
       WHEN verdict IN ('rotate', 'grace') AND NOT EXISTS (SELECT 1 FROM turned) THEN 'refresh_token_replayed'
@@ -101,7 +112,8 @@ const rotateStatement = hotStatement({
       state.issuer_id, state.subject_id, state.client_id, state.connection_id, state.grant_id, COALESCE($6::text[], state.allowed),
       CASE WHEN verdict NOT IN ('rotate', 'grace') THEN verdict END,
       jsonb_build_object('grantRevoked', EXISTS (SELECT 1 FROM killed), 'graceReplays', (SELECT grace_replays FROM turned)) || ${redecision.told}, $11, $12
-    FROM outcome, state WHERE verdict <> 'decide_again')
+    FROM outcome, state WHERE verdict <> 'decide_again'
+      AND (NOT EXISTS (SELECT 1 FROM untold) OR EXISTS (SELECT 1 FROM noted) OR EXISTS (SELECT 1 FROM killed)))
   SELECT caller.is_current, outcome.verdict, state.*, turned.successor_key_version, ${claimsToDecideAgain('outcome.verdict')}, ${notified}
   FROM caller LEFT JOIN (outcome CROSS JOIN state LEFT JOIN turned ON outcome.verdict IN ('rotate', 'grace')) ON true`,
 })

@@ -5,6 +5,7 @@ import {
   type DeprovisioningEventId,
   type Issuer,
   type IssuerId,
+  type IssuerKind,
   type ResourceId,
   type ResourceIdentifier,
   type TenantId,
@@ -27,7 +28,13 @@ export type Revocation = {
 }
 /** Whose keys sign, and at whose streams it is told: an issuer itself, and the front for its members. */
 export type NoticeSigner = { readonly tenant: TenantId; readonly id: IssuerId }
-export type RevokingIssuer = { readonly id: IssuerId; readonly url: Issuer; readonly tenantSlug: string; readonly signer: NoticeSigner }
+export type RevokingIssuer = {
+  readonly id: IssuerId
+  readonly url: Issuer
+  readonly kind: IssuerKind
+  readonly tenantSlug: string
+  readonly signer: NoticeSigner
+}
 export type ToldResource = { readonly tenantId: TenantId; readonly id: ResourceId; readonly identifier: ResourceIdentifier }
 
 const insertedRevocations =
@@ -43,7 +50,7 @@ export async function insertRevocations(db: AcrossDb, tenant: TenantId, revocati
 }
 
 const issuersOfTenant =
-  keptStatement(`SELECT issuers.id, issuers.url, tenants.slug AS "tenantSlug", json_build_object('tenant', signer.tenant_id, 'id', signer.id) AS signer
+  keptStatement(`SELECT issuers.id, issuers.url, issuers.kind, tenants.slug AS "tenantSlug", json_build_object('tenant', signer.tenant_id, 'id', signer.id) AS signer
      FROM issuers JOIN tenants ON tenants.id = issuers.tenant_id JOIN issuers signer ON ${signs('signer', 'issuers')}
     WHERE issuers.tenant_id = $1 ORDER BY issuers.id`)
 

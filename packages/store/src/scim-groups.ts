@@ -8,7 +8,7 @@ import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ScimGroup, ScimGroupData, ScimMember } from '@drawbridge/core/scim/group'
 import { type JsonObject, sameJson } from '@drawbridge/core/scim/json'
-import { type MemberChange, onlyAdds } from '@drawbridge/core/scim/member-change'
+import { type MemberChange, onlyAdds, onlyMembers } from '@drawbridge/core/scim/member-change'
 import type { ConnectionId, ScimGroupId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
 import { noteFirstGroup, raiseClaims } from './directory.js'
@@ -24,6 +24,7 @@ import {
   touchedByGroup,
   touchedOf,
 } from './scim-group-members.js'
+import { findFullNesting } from './scim-nested-groups.js'
 import { holdDirectory, type ScimCaller } from './scim-users.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
 
@@ -54,19 +55,38 @@ export const toScimGroup = (row: ScimGroupRow): ScimGroup => ({
   updatedAt: row.updated_at,
 })
 
-/** `members`: more than the limit, or, in a request that takes nobody away, somebody whom this directory does not have. */
+/**
+ * `members`: more than the limit, or, in a request that takes nobody away, somebody whom this directory does not have. `nested`: more groups in a
+ * group, or in all groups of the connection, than the limit.
+ */
 export type GroupRefusal<E> =
-  | { readonly kind: 'not_found' | 'taken' | 'members_unknown' | 'members_too_many' }
+  | { readonly kind: 'not_found' | 'taken' | 'members_unknown' | 'members_too_many' | 'nested_in_group' | 'nested_in_connection' }
   | { readonly kind: 'refused'; readonly error: E }
 
 /** Names are compared without case, as SCIM compares them; two groups that policy could not tell apart are refused. */
 const keyOf = (displayName: string): string => displayName.toLowerCase()
 
-async function isTaken(db: Db, { tenant, connectionId }: Directory, data: ScimGroupData, except?: ScimGroupId): Promise<boolean> {
+/**
+ * True when another living group of this connection has this name or this externalId, or where one of them is new, the other's in place of its own: policy
+ * knows a group by either, and whoever may name a group would else be in any whose id she knows.
+ */
+async function isTaken(db: Db, { tenant, connectionId }: Directory, data: ScimGroupData, before?: ScimGroup): Promise<boolean> {
+  const { displayName, externalId } = data
+  const newName = displayName === before?.displayName ? undefined : displayName
+  const newId = externalId === before?.externalId ? undefined : externalId
   const { rowCount } = await db.query(
     `SELECT 1 FROM scim_groups WHERE tenant_id = $1 AND connection_id = $2 AND deleted_at IS NULL AND ($5::uuid IS NULL OR id <> $5)
-     AND (display_name_key = $3 OR external_id = $4) LIMIT 1`,
-    [tenant, connectionId, keyOf(data.displayName), data.externalId ?? null, except ?? null],
+     AND (display_name_key = ANY ($3::text[]) OR external_id = ANY ($4::text[])) LIMIT 1`,
+    [
+      ...[tenant, connectionId],
+      [keyOf(displayName), ...(newId === undefined ? [] : [keyOf(newId)])],
+      // Ids are compared as they are written; those that anybody writes otherwise are in one case.
+      [
+        ...(externalId === undefined ? [] : [externalId]),
+        ...(newName === undefined ? [] : [newName, newName.toLowerCase(), newName.toUpperCase()]),
+      ],
+      before?.id ?? null,
+    ],
   )
   return rowCount > 0
 }
@@ -96,6 +116,8 @@ export async function insertScimGroup(
   if (members.size > mostMembers) return err({ kind: 'members_too_many' })
   const known = await findMembers(db, caller, members)
   if (known.length < members.size) return err({ kind: 'members_unknown' })
+  const full = await findFullNesting(db, caller, undefined, onlyMembers(members), known)
+  if (full) return err({ kind: `nested_in_${full}` })
   await noteFirstGroup(db, caller)
   const { rows } = await db.query<ScimGroupRow>(
     `INSERT INTO scim_groups (tenant_id, id, connection_id, display_name, display_name_key, external_id, resource, member_count, created_at, updated_at)
@@ -127,12 +149,14 @@ export async function updateScimGroup<E>(
   const changed = await change(toScimGroup(before), async () => (await listMembers(db, caller, [before.id])).get(before.id) ?? [])
   if (!changed.ok) return err({ kind: 'refused', error: changed.error })
   const { data, members } = changed.value
-  if (await isTaken(db, caller, data, before.id)) return err({ kind: 'taken' })
+  if (await isTaken(db, caller, data, toScimGroup(before))) return err({ kind: 'taken' })
   const known = await findMembers(db, caller, members.add)
   // Nobody is let stay because somebody else, who is to be added, is not there: only a request that takes nobody away is refused.
   if (known.length < members.add.size && onlyAdds(members)) return err({ kind: 'members_unknown' })
   const mayHold = members.add.size + (onlyAdds(members) ? before.member_count : 0)
   if (members.add.size > 0 && mayHold > mostMembers) return err({ kind: 'members_too_many' })
+  const full = await findFullNesting(db, caller, before, members, known)
+  if (full) return err({ kind: `nested_in_${full}` })
   const isRenamed = data.displayName !== before.display_name || data.externalId !== (before.external_id ?? undefined)
   const whole = isRenamed ? await touchedByGroup(db, caller, before) : []
   const done = await changeMembers(db, caller, before, members, known)

@@ -7,8 +7,9 @@
 import type { SubjectLink } from '@drawbridge/core/identity/subject-link'
 import type { Instant } from '@drawbridge/core/instant'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { readEndDate } from '@drawbridge/core/scim/end-date'
 import { type JsonObject, sameJson } from '@drawbridge/core/scim/json'
-import type { ScimUser, ScimUserData } from '@drawbridge/core/scim/user'
+import { type ScimUser, type ScimUserData, toDocument } from '@drawbridge/core/scim/user'
 import type { ConnectionId, DeprovisioningEventId, ScimUserId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertAuditEvent } from './audit-events.js'
 import { deprovision, recordUnmatchedEvent, reinstate } from './deprovisioning.js'
@@ -111,8 +112,8 @@ export async function insertScimUser(db: Db, caller: ScimCaller, data: ScimUserD
   const user = toScimUser(rows[0] as ScimUserRow)
   await audit(db, caller, user.id, 'scim_user.created')
   await linkSubject(db, caller, user)
-  await keepEndDate(db, caller, user)
-  if (!user.active) await takeAway(db, caller, user, 'the directory created the user as inactive', false)
+  await keepEnd(db, caller, user)
+  if (!user.active) await takeAway(db, caller, user, { reason: 'the directory created the user as inactive', isNews: false })
   return ok(user)
 }
 
@@ -155,8 +156,8 @@ export async function updateScimUser<E>(
   const user = isSame(before, changed.value) ? before : await rewrite(db, caller, before, changed.value)
   if (user === undefined) return err({ kind: 'taken' })
   await linkSubject(db, caller, user)
-  await keepEndDate(db, caller, user)
-  if (!user.active) await takeAway(db, caller, user, 'the directory set active to false', before.active)
+  await keepEnd(db, caller, user)
+  if (!user.active) await takeAway(db, caller, user, { reason: 'the directory set active to false', isNews: before.active })
   else if (!before.active) await giveBack(db, caller, user)
   return ok(user)
 }
@@ -196,6 +197,27 @@ async function rewrite(db: Db, caller: ScimCaller, before: ScimUser, data: ScimU
   return toScimUser(rows[0] as ScimUserRow)
 }
 
+/**
+ * Of a request that says she leaves and is refused for what else it says: the barrier alone. Nothing of her user changes, as RFC 7644 §3.5.2 has it, but what
+ * she holds is over; whether she may come back, her IdP says when she signs in.
+ */
+export async function endAccessOfRefused<E>(
+  db: Db,
+  caller: ScimCaller,
+  id: string,
+  check: (user: ScimUser) => Result<void, E>,
+): Promise<void> {
+  await holdDirectory(db, caller)
+  const user = await findScimUser(db, caller, id, true)
+  if (user === undefined || !check(user).ok) return
+  await linkSubject(db, caller, user)
+  await takeAway(db, caller, user, {
+    reason: 'the directory set active to false in a request that was refused',
+    isNews: false,
+    deactivate: false,
+  })
+}
+
 const deletedUser = keptStatement(
   'UPDATE scim_users SET active = false, deleted_at = $3, updated_at = $3, version = version + 1 WHERE tenant_id = $1 AND id = $2',
 )
@@ -216,7 +238,7 @@ export async function deleteScimUser<E>(
   await removeFromGroups(db, caller, before.id)
   await audit(db, caller, before.id, 'scim_user.deleted')
   await linkSubject(db, caller, before)
-  await takeAway(db, caller, before, 'the directory deleted the user')
+  await takeAway(db, caller, before, { reason: 'the directory deleted the user', isNews: true })
   return ok(undefined)
 }
 
@@ -265,6 +287,13 @@ async function linkLeaving(db: Db, caller: ScimCaller, user: ScimUser): Promise<
   return (await isTaken(db, caller, former, user.id)) ? 'none' : linkByRecordedKey(db, caller, former)
 }
 
+/** An end that is named is hers, too, who signed in before her directory told of her. */
+async function keepEnd(db: Db, caller: ScimCaller, user: ScimUser): Promise<void> {
+  const end = caller.endDate === undefined ? 'none' : readEndDate(toDocument(user), caller.endDate)
+  if (typeof end !== 'string' && (await linkedSubjects(db, caller, user)).length === 0) await linkLeaving(db, caller, user)
+  await keepEndDate(db, caller, user)
+}
+
 type Linked = { readonly id: SubjectId; readonly deactivated: boolean }
 
 const subjectsOfUser = keptStatement(
@@ -274,8 +303,10 @@ const subjectsOfUser = keptStatement(
 const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<readonly Linked[]> =>
   (await db.query<Linked>(subjectsOfUser, [caller.tenant, user.id])).rows
 
+type TakenAway = { readonly reason: string; readonly isNews: boolean; readonly deactivate?: boolean }
+
 /** Saying it again is harmless: a subject who is deactivated already is not told twice, and an alarm is raised only for news. */
-async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, reason: string, isNews = true): Promise<void> {
+async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, { reason, isNews, deactivate = true }: TakenAway): Promise<void> {
   const known = await linkedSubjects(db, caller, user)
   const found = known.length > 0 ? 'linked' : await linkLeaving(db, caller, user)
   const subjects = known.length === 0 && found === 'linked' ? await linkedSubjects(db, caller, user) : known
@@ -294,7 +325,7 @@ async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, reason: stri
       target: 'subject',
       targetId: subject.id,
       toldAt: undefined,
-      deactivate: true,
+      deactivate,
     })
   }
 }

@@ -8,6 +8,7 @@
  */
 import type { Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
+import { machineAccessFromJson } from '@drawbridge/core/oauth/machine-access'
 import type { GrantEvidence, Redecided, Settlement } from '@drawbridge/core/oauth/redecide-grant'
 import { type SettlingCause, tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { ClientId, Scope, TenantId } from '@drawbridge/core/tenant/ids'
@@ -28,7 +29,7 @@ export type GrantsOfDirectory = { readonly connection: string; readonly subjects
 
 export type GrantToSettle = {
   readonly audience: string
-  readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'authMethod' | 'scopeCeiling' | 'accessTokenTtlSeconds'>
+  readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'authMethod' | 'scopeCeiling' | 'accessTokenTtlSeconds' | 'machineAccess'>
   readonly evidence: GrantEvidence
 }
 
@@ -71,6 +72,7 @@ type Row = GrantEvidenceRow & {
   readonly auth_method: Client['authMethod']
   readonly scope_ceiling: readonly Scope[]
   readonly client_seconds: number | null
+  readonly machine_access: unknown
 }
 
 async function lockUnsettled(db: Db, tenant: TenantId, which: WhichGrants, now: Instant): Promise<readonly Row[]> {
@@ -83,7 +85,7 @@ async function lockUnsettled(db: Db, tenant: TenantId, which: WhichGrants, now: 
        COALESCE(cn.directory_version, 0) AS directory_now, g.policy_version < t.policy_barrier AS is_of_policy,
        GREATEST(s.claims_barrier_at, cn.directory_barrier_at) AS told_at, t.policy_version AS policy_now, t.policy_barrier, t.configuration_version,
        cl.client_id, cl.kind, cl.redirect_uris,
-       cl.token_endpoint_auth_method AS auth_method, cl.scope_ceiling, cl.access_token_ttl_seconds AS client_seconds
+       cl.token_endpoint_auth_method AS auth_method, cl.scope_ceiling, cl.access_token_ttl_seconds AS client_seconds, cl.machine_access
      FROM grants g JOIN tenants t ON t.id = $1 JOIN clients cl ON cl.tenant_id = $1 AND cl.issuer_id = g.issuer_id AND cl.client_id = g.client_id
      LEFT JOIN subjects s ON s.tenant_id = $1 AND s.id = g.subject_id LEFT JOIN connections cn ON cn.tenant_id = $1 AND cn.id = g.connection_id LEFT JOIN browser_sessions b ON b.tenant_id = $1 AND b.id = g.session_id
      WHERE g.tenant_id = $1 AND ($3::uuid IS NULL OR g.id ${isOne ? '=' : '>'} $3) AND g.revoked_at IS NULL AND g.expires_at > $2
@@ -106,6 +108,7 @@ const toSettle = (row: Row): GrantToSettle => ({
     authMethod: row.auth_method,
     scopeCeiling: row.scope_ceiling,
     accessTokenTtlSeconds: row.client_seconds ?? undefined,
+    machineAccess: machineAccessFromJson(row.machine_access),
   },
   evidence: evidenceOf({ ...row, subject_claims: row.subject_id === null ? undefined : row.subject_claims }),
 })

@@ -108,7 +108,7 @@ SELECT t.id, t.slug, t.name, t.epoch, t.suspended_at, t.configuration_version, t
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', k.id, 'tenantId', k.tenant_id, 'purpose', k.purpose, 'algorithm', k.algorithm, 'state', k.state, 'publicJwk', k.public_jwk,
       'sealedPrivateKey', encode(k.sealed_private_key, 'base64'), 'certificate', k.certificate) ORDER BY k.created_at), '[]')
     FROM signing_keys k WHERE k.tenant_id IN (t.id, signer.tenant_id) AND k.withdrawn_at IS NULL
-      AND CASE k.purpose WHEN 'saml' THEN k.tenant_id = t.id AND k.issuer_id = own.id
+      AND CASE WHEN k.purpose IN ('saml', 'id_jag') THEN k.tenant_id = t.id AND k.issuer_id = own.id
       ELSE k.tenant_id = signer.tenant_id AND k.issuer_id = signer.id END) AS signing_keys,
   (SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'kind', c.kind, 'name', c.name, 'configuration', c.configuration,
       'sealedSecret', encode(c.sealed_secret, 'base64'), 'epoch', c.epoch, 'disabled', c.disabled_at IS NOT NULL,

@@ -9,6 +9,7 @@ import type { TenantId } from '@drawbridge/core/tenant/ids'
 import type pg from 'pg'
 import type { Database } from './database.js'
 import type { KeptStatement } from './kept-statements.js'
+import { inTurn, type Turns } from './turns.js'
 
 export type Rows<Row> = { readonly rows: readonly Row[]; readonly rowCount: number }
 
@@ -20,7 +21,14 @@ export type Db = Brand<Queries, 'Db'>
 /** One connection in one transaction that sees all tenants. */
 export type AcrossDb = Brand<Queries, 'AcrossDb'>
 /** Runs registered hot statements, each its own transaction. */
-export type HotDb = Brand<{ query<Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>> }, 'HotDb'>
+export type HotDb = Brand<
+  {
+    query<Row>(statement: HotStatement, parameters: readonly unknown[]): Promise<Rows<Row>>
+    /** Who of those that wait for a directory may do so on a connection: `holdingDirectory`. */
+    readonly directoryWaits: Turns
+  },
+  'HotDb'
+>
 
 /** A prepared statement of a hot path. Its first parameter is the tenant, and every tenant table in it is held to that. */
 export type HotStatement = {
@@ -68,10 +76,14 @@ export const isUuid = (text: string): boolean => uuid.test(text)
 /** SQL: this text as a uuid, NULL where it is none. An id is found by it in an index, where `id::text = …` reads every row of the tenant. */
 export const asUuid = (text: string): string => `CASE WHEN ${text}::text ~ '${uuid.source}' THEN (${text}::text)::uuid END`
 
-/** Runs `run` in one transaction under row-level security: it commits whole or not at all, and sees and writes rows of `tenant` only. */
+/**
+ * Runs `run` in one transaction under row-level security: it commits whole or not at all, and sees and writes rows of `tenant` only.
+ *
+ * A tenant that has its share of the connections waits for one of its own. Never call it inside another of the same tenant: each would wait for the other.
+ */
 export function inTenant<T>(database: Database, tenant: TenantId, run: (db: Db) => Promise<T>): Promise<T> {
   const begin = `BEGIN; ${entering(tenant)}` // one round trip
-  return transaction(database.tenantPool, begin, (client) => run(queriesOf(client) as Db))
+  return inTurn(database.turns.tenants, tenant, () => transaction(database.tenantPool, begin, (client) => run(queriesOf(client) as Db)))
 }
 
 /** What happens in one tenant of a transaction that goes through two. */
@@ -86,14 +98,16 @@ export function inTenantAndThen<T>(
   first: InTenant<undefined, T | undefined>,
   second: InTenant<T, void>,
 ): Promise<T | undefined> {
-  return transaction(database.tenantPool, `BEGIN; ${entering(first.tenant)}`, async (client) => {
+  const run = async (client: pg.PoolClient): Promise<T | undefined> => {
     const db = queriesOf(client) as Db
     const value = await first.run(db, undefined)
     if (value === undefined) return undefined
     await client.query(entering(second.tenant))
     await second.run(db, value)
     return value
-  })
+  }
+  const begin = `BEGIN; ${entering(first.tenant)}`
+  return inTurn(database.turns.tenants, first.tenant, () => transaction(database.tenantPool, begin, run))
 }
 
 function entering(tenant: TenantId): string {
@@ -137,6 +151,7 @@ export function onHotPath(database: Database): HotDb {
       const result = await run().catch((cause: unknown) => (isOvertaken(cause) ? run() : Promise.reject(cause)))
       return { rows: result.rows as Row[], rowCount: result.rowCount ?? 0 }
     },
+    directoryWaits: database.turns.directoryWaits,
   }
   return hot as HotDb
 }

@@ -15,7 +15,7 @@ export type TestDatabase = {
   close(): Promise<void>
 }
 
-const testConnectionBudget = 8
+const testConnectionBudget = 12
 
 /** `waitsForCommits`: answers a commit when it is durable, as a production demands of its database. */
 export type TestDatabaseOptions = { readonly waitsForCommits?: true }

@@ -102,7 +102,8 @@ function handsOn(parts: Parts): TwoCompanies {
     ...{ publicUrl, portal, simulator, fixture, call, of, authorizeUrl, configurationOf },
     connectionUrl: (company) => `${publicUrl}/t/${company}/${protocolOf(company)}/${of(company).connectionId}`,
     configure: async (company, more = {}) => {
-      const draft = { kind: protocolOf(company), name: 'IdP', configuration: { ...configurationOf(company), ...more } }
+      const secret = protocolOf(company) === 'oidc' && { clientSecret: simulator.oidcClient('globex').clientSecret }
+      const draft = { kind: protocolOf(company), name: 'IdP', configuration: { ...configurationOf(company), ...more }, ...secret }
       const saved = await call('PUT', `/tenants/${company}/connections/${of(company).connectionId}`, draft)
       broker.deps.configuration.invalidate()
       return saved

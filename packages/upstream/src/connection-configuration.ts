@@ -76,6 +76,7 @@
  *   idpInitiated         {targets: [{name, relayState, initiateLoginUri, targetLinkUri}]}   where a tile of the IdP's portal may lead, chosen by
  *                                               its RelayState or target_link_uri; the one without is the default (docs/adr/0026); default: refused
  */
+import type { X509Certificate } from 'node:crypto'
 import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { findInitiatedLoginMistake, type InitiatedLogin, initiatedLoginShape } from '@drawbridge/core/tenant/initiated-login'
@@ -303,10 +304,13 @@ export function isSecureUrl(value: string): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && loopbackHosts.includes(url.hostname))
 }
 
-/** PEM of a certificate whose key we would accept a signature from, or undefined. Expiry is not asked: metadata keys are raw trust. */
+/**
+ * PEM of a certificate whose key we would accept a signature from, or undefined. Expiry is not asked: metadata keys are raw trust. That it has
+ * dates is: everybody who shows or compares one reads them, and what has none is no certificate of RFC 5280.
+ */
 export function toUsablePem(text: string): string | undefined {
   const certificate = readCertificate(text)
-  if (certificate === undefined) return undefined
+  if (certificate === undefined || !hasDates(certificate)) return undefined
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey
     const usable =
@@ -316,3 +320,6 @@ export function toUsablePem(text: string): string | undefined {
     return undefined
   }
 }
+
+/** OpenSSL reads a certificate whose times are none, and calls them a bad time value. */
+const hasDates = ({ validFrom, validTo }: X509Certificate): boolean => [validFrom, validTo].every((time) => !Number.isNaN(Date.parse(time)))

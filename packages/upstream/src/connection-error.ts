@@ -14,7 +14,8 @@ export const connectionErrors = {
     code: 'connection_misconfigured',
     status: 422,
     spec: 'RFC 5280',
-    cause: 'A certificate is unreadable, or its key is neither RSA of 2048 to 4096 bits nor EC on P-256, P-384 or P-521.',
+    cause:
+      'A certificate or one of its dates is unreadable, or its key is neither RSA of 2048 to 4096 bits nor EC on P-256, P-384 or P-521.',
     remedy: 'Export the signing certificate of the IdP again (PEM or base64).',
   },
   connection_url_insecure: {

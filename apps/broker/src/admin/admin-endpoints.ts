@@ -17,11 +17,12 @@ import { consentEndpoints } from './consents.endpoint.js'
 import { contactEndpoints } from './contacts.endpoint.js'
 import { deadLetterEndpoints } from './dead-letters.endpoint.js'
 import { deliveryEndpoints } from './deliveries.endpoint.js'
-import { deviceGrantEndpoints } from './device-grant.endpoint.js'
+import { deviceGrantEndpoints, frontDeviceGrantEndpoints } from './device-grant.endpoint.js'
 import { domainEndpoints } from './domains.endpoint.js'
 import { dpopRulesEndpoints } from './dpop-rules.endpoint.js'
 import { drillEndpoints } from './drills.endpoint.js'
 import { dryRunEndpoints } from './dry-runs.endpoint.js'
+import { memberClientAccessEndpoints } from './front-clients.endpoint.js'
 import { frontIssuerEndpoints } from './front-issuer.endpoint.js'
 import { idJagIssuingEndpoints } from './id-jag-issuing.endpoint.js'
 import { labEndpoints } from './lab.endpoint.js'
@@ -67,8 +68,10 @@ export const adminEndpoints: readonly Endpoint[] = [
   ...frontClientSecretEndpoints,
   ...frontClientRegistrationEndpoints,
   ...frontSigningKeyEndpoints,
+  ...frontDeviceGrantEndpoints,
   frontClientKillEndpoint,
   ...memberClientEndpoints,
+  ...memberClientAccessEndpoints,
   ...connectionEndpoints,
   ...assertionTrustEndpoints,
   ...connectionKeyEndpoints,

@@ -1,5 +1,6 @@
 /** Whose assertions a tenant accepts at its token endpoint: whoever writes that decides who can be whom, so all of it is `impersonate`. A kill, which is `revoke`, ends one. */
-import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
+import { holdsAt } from '@drawbridge/core/tenant/at-issuer'
+import type { ConnectionId, Issuer, TenantId } from '@drawbridge/core/tenant/ids'
 import {
   deleteAssertionTrust,
   enableAssertionTrust,
@@ -14,7 +15,9 @@ import { findConnection } from '@drawbridge/store/connections'
 import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { z } from 'zod'
+import type { BrokerDeps } from '../deps.js'
 import { empty, json } from '../http/answer.js'
+import { assertionAddressesOf } from '../http/assertion-addresses.js'
 import { scimBaseUrlOf } from '../http/connection-addresses.js'
 import { tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
@@ -26,6 +29,7 @@ import { ensureSamlKeys } from './key-change.js'
 import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+import { findFullOf, findTooLarge, isFull, refuseFull } from './tenant-room.js'
 import { isTaken, parseTrust, type ReadTrust, readTrustDraft, type Trust, trustChange, trustDraft, weaknessesOf } from './trust-draft.js'
 
 const tag = 'Assertion trusts'
@@ -36,22 +40,43 @@ const shown = z.strictObject({
   configuration: z.unknown(),
   disabledAt: timeOrNull,
   createdAt: time,
-  addresses: z.strictObject({
-    audience: z.url().describe('What aud, or the Audience, of its assertions is, byte for byte: our issuer'),
-    tokenEndpoint: z.url().describe('Where clients bring them; the Recipient of SAML'),
-    scimBaseUrl: z.url().describe('Where a directory provisions its people, with a SCIM token of this trust'),
-  }),
+  addresses: z
+    .strictObject({
+      audience: z.url().describe('What aud, or the Audience, of its assertions is, byte for byte: our issuer'),
+      tokenEndpoint: z.url().describe('Where clients bring them; the Recipient of SAML'),
+      scimBaseUrl: z.url().describe('Where a directory provisions its people, with a SCIM token of this trust'),
+    })
+    .describe('At the tenant’s own issuer'),
+  frontAddresses: z
+    .strictObject({
+      audience: z.url().describe('What aud, or the Audience, of its assertions is, byte for byte'),
+      audTenant: z.string().nullable().describe('What the claim aud_tenant is; null: SAML, whose Audience names the tenant'),
+      tokenEndpoint: z.url().describe('Where clients bring them; the Recipient of SAML'),
+    })
+    .nullable()
+    .describe('At the front issuer, once the vendor has made it; null: the trust does not hold there'),
   revision: z.string().describe('Of name and configuration; sent back as ifRevision, it keeps a change by somebody else'),
 })
-const show = (trust: StoredAssertionTrust, tenant: ResolvedTenant): z.output<typeof shown> => ({
+const show = (trust: StoredAssertionTrust, tenant: ResolvedTenant, { settings }: BrokerDeps): z.output<typeof shown> => ({
   id: trust.id,
   name: trust.name,
   configuration: trust.configuration,
   disabledAt: toIsoOrNull(trust.disabledAt),
   createdAt: toIso(trust.createdAt),
   addresses: { audience: tenant.issuer.url, tokenEndpoint: `${tenant.issuer.url}/token`, scimBaseUrl: scimBaseUrlOf(tenant) },
+  frontAddresses: frontAddressesOf(trust, tenant, settings.publicUrl as Issuer),
   revision: revisionOf(trust),
 })
+
+/** What cannot be read any more holds nowhere. */
+function frontAddressesOf({ configuration }: StoredAssertionTrust, tenant: ResolvedTenant, url: Issuer) {
+  const trust = parseTrust(configuration)
+  if (!trust.ok || !holdsAt('front_member', trust.value.at)) return null
+  const { audience, samlAudience, audTenant, tokenEndpoint } = assertionAddressesOf({ ...tenant, issuer: { url, kind: 'front_member' } })
+  return trust.value.kind === 'assertion'
+    ? { audience, audTenant: audTenant.is, tokenEndpoint }
+    : { audience: samlAudience, audTenant: null, tokenEndpoint }
+}
 
 const list = adminList({
   path,
@@ -65,7 +90,7 @@ const list = adminList({
     const { id } = tenantOf(http)
     return inTenant(deps.database, id, (db) => listAssertionTrusts(db, id, page))
   },
-  show: (trust, _deps, http) => show(trust, tenantOf(http)),
+  show: (trust, deps, http) => show(trust, tenantOf(http), deps),
   positionOf: ({ createdAt, id }) => momentPosition(createdAt, id),
 })
 
@@ -81,7 +106,7 @@ const read = adminEndpoint({
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
     const stored = id && (await inTenant(deps.database, tenant.id, (db) => findAssertionTrust(db, tenant.id, id)))
-    return stored ? json(show(stored, tenant)) : refuseAdmin('not_found')
+    return stored ? json(show(stored, tenant, deps)) : refuseAdmin('not_found')
   },
 })
 
@@ -104,7 +129,15 @@ const create = adminEndpoint({
   body: trustDraft,
   status: 201,
   answer: shown,
-  refuses: ['connection_invalid', 'metadata_invalid', 'reference_unknown', 'trust_loops', 'trust_keys_unreadable', 'trust_taken'],
+  refuses: [
+    'connection_invalid',
+    'metadata_invalid',
+    'reference_unknown',
+    'trust_loops',
+    'trust_keys_unreadable',
+    'trust_taken',
+    'tenant_full',
+  ],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const draft = await readTrustDraft(http.parsed, deps, tenant)
@@ -115,6 +148,8 @@ const create = adminEndpoint({
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
       if (isTaken(trust, await lockAssertionTrusts(db, tenant.id), { tenant })) return 'trust_taken' as const
       if (await namesNobody(db, tenant.id, trust)) return 'reference_unknown' as const
+      const full = await findFullOf(db, tenant.id, 'assertionTrusts', { id, configuration })
+      if (full) return full
       await insertAssertionTrust(db, tenant.id, { id, name, configuration, now: deps.clock.now() })
       if (needsKeys(draft.value)) await ensureSamlKeys(db, deps, tenant)
       const detail = { name, accepts: weaknessesOf(trust) }
@@ -122,7 +157,8 @@ const create = adminEndpoint({
       return findAssertionTrust(db, tenant.id, id)
     })
     if (typeof stored === 'string') return refuseAdmin(stored)
-    return json(show(stored as StoredAssertionTrust, tenant), { status: 201 })
+    if (isFull(stored)) return refuseFull(stored)
+    return json(show(stored as StoredAssertionTrust, tenant, deps), { status: 201 })
   },
 })
 
@@ -130,7 +166,7 @@ const update = adminEndpoint({
   method: 'PUT',
   path: `${path}/:id`,
   tag,
-  summary: 'Replace a trust’s name and configuration; of another issuer, what the old one opened ends',
+  summary: 'Replace a trust’s name and configuration; of another issuer, or where it holds at fewer issuers, what it opened ends',
   permission: 'impersonate',
   body: trustChange,
   answer: shown,
@@ -143,6 +179,7 @@ const update = adminEndpoint({
     'trust_loops',
     'trust_keys_unreadable',
     'trust_taken',
+    'tenant_full',
   ],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
@@ -159,6 +196,8 @@ const update = adminEndpoint({
       if (ifRevision !== undefined && ifRevision !== revisionOf(before)) return 'connection_moved' as const
       if (isTaken(trust, trusts, { own: id, tenant })) return 'trust_taken' as const
       if (await namesNobody(db, tenant.id, trust)) return 'reference_unknown' as const
+      const full = await findTooLarge(db, tenant.id, { id, configuration })
+      if (full) return full
       await updateAssertionTrust(db, tenant.id, id, { name, configuration })
       if (needsKeys(draft.value)) await ensureSamlKeys(db, deps, tenant)
       const change = { tenant: tenant.id, connectionId: id, now: deps.clock.now() }
@@ -169,7 +208,8 @@ const update = adminEndpoint({
       return findAssertionTrust(db, tenant.id, id)
     })
     if (typeof stored === 'string') return refuseAdmin(stored)
-    return json(show(stored as StoredAssertionTrust, tenant))
+    if (isFull(stored)) return refuseFull(stored)
+    return json(show(stored as StoredAssertionTrust, tenant, deps))
   },
 })
 

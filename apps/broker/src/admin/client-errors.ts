@@ -42,6 +42,13 @@ export const clientErrors = {
     title: 'Client changed',
     say: 'the client is no longer what If-Match says: somebody changed it, or its document did; read it again, then change what you have seen',
   },
+  client_cannot_act_alone: {
+    code: 'conflict',
+    status: 409,
+    spec: 'RFC 6749 §4.4',
+    title: 'Not in its own name',
+    say: 'only a client that the vendor registered at the front issuer, that proves itself and has client_credentials among its grant types, acts in its own name',
+  },
   client_logo_unusable: {
     code: 'failed_dependency',
     status: 424,

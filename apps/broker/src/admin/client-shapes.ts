@@ -14,6 +14,7 @@ import { type ClientSecret, secretIdOf } from '@drawbridge/core/oauth/client-sec
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
 import { holdsKeyBeyondLimits, publicKeyLimits } from '@drawbridge/core/oauth/json-web-key'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
+import { machineAccessShape } from '@drawbridge/core/oauth/machine-access'
 import { isAcceptableRedirectUri } from '@drawbridge/core/oauth/redirect-uri'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
 import { subjectTypeOf, subjectTypes } from '@drawbridge/core/oauth/subject-type'
@@ -75,6 +76,9 @@ export const clientShape = z.strictObject({
     .describe('It was approved, until it said something else of itself: since when, what, and what it had said before'),
   scopeCeiling: z.array(z.string()).describe('Empty: all that policy allows'),
   accessTokenTtlSeconds: z.int().nullable(),
+  machineAccess: machineAccessShape
+    .nullable()
+    .describe('Of a client of the front issuer at a tenant: what it may have in its own name there; null: its ceiling says it'),
   blockedAt: timeOrNull,
   lastUsedAt: timeOrNull.describe(
     'When a client that registered itself last got a token, exact to a day; null: never, or another kind of client',
@@ -137,6 +141,7 @@ const membersOf = (client: Client): Omit<ShownClient, 'etag'> => ({
   approvalLost: client.approvalLost === undefined ? null : showLost(client.approvalLost),
   scopeCeiling: [...client.scopeCeiling],
   accessTokenTtlSeconds: client.accessTokenTtlSeconds ?? null,
+  machineAccess: client.machineAccess?.map(({ resource, scopes }) => ({ resource, scopes: [...scopes] })) ?? null,
   blockedAt: toIsoOrNull(client.blockedAt),
   lastUsedAt: toIsoOrNull(client.lastUsedAt),
   stated: client.stated === undefined ? null : { issuer: client.stated.issuer, softwareId: client.stated.softwareId ?? null },

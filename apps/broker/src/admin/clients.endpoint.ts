@@ -7,6 +7,7 @@ import { findClient, insertClient, listClients, updateClientGovernance } from '@
 import { isScimClient } from '@drawbridge/store/scim-tokens'
 import { inTenant, onHotPath } from '@drawbridge/store/transaction'
 import { z } from 'zod'
+import { clientFetchesOf } from '../clients/client-fetches.js'
 import { checkSectorDocument, sectorIdentifierOf } from '../clients/sector.js'
 import { json } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
@@ -67,7 +68,7 @@ const create = adminEndpoint({
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const { clientId, tokenEndpointAuthMethod: authMethod, ...body } = http.parsed
-    const sector = await checkSectorDocument(deps, body)
+    const sector = await checkSectorDocument(clientFetchesOf(deps.fetchSafely).ofVouchedFor, body)
     if (!sector.ok) return refuseAdmin('sector_identifier_unusable', [{ path: 'sectorIdentifierUri', message: sector.error }])
     const secret = authMethod.startsWith('client_secret') ? deps.random.token() : undefined
     const id = (clientId ?? deps.random.uuid()) as ClientId

@@ -24,9 +24,12 @@ export const connectionDraft = z.strictObject({
   clientSecret: z.string().min(1).max(1024).optional().describe('OIDC: sealed, never shown again'),
 })
 export const connectionChange = connectionDraft.extend({
+  clientSecret: connectionDraft.shape.clientSecret
+    .nullable()
+    .describe('OIDC: sealed, never shown again. Left out, the one that is kept stays, if it goes nowhere else; null removes it'),
   ifRevision: z.string().max(64).optional().describe('Refuses the change where the connection is no longer the one that was read'),
 })
-type Draft = z.output<typeof connectionDraft>
+type Draft = Omit<z.output<typeof connectionDraft>, 'clientSecret'>
 
 export type ReadDraft = {
   readonly configuration: unknown

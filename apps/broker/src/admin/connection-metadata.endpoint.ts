@@ -25,6 +25,7 @@ import { ensureKeysFor } from './key-change.js'
 import { showChange, showDiagnosis, shownChange, shownDiagnosis, shownSource, showSource } from './metadata-shapes.js'
 import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
+import { findTooLarge, refuseFull } from './tenant-room.js'
 
 const tag = 'Connections'
 const path = '/tenants/:tenant/connections/:id/metadata'
@@ -91,7 +92,7 @@ const apply = adminEndpoint({
       .describe('Trust what the metadata no longer lists for the time of a rollover; false: a key was stolen'),
   }),
   answer: applied,
-  refuses: ['not_found', 'metadata_invalid', 'metadata_moved', 'connection_invalid'],
+  refuses: ['not_found', 'metadata_invalid', 'metadata_moved', 'connection_invalid', 'tenant_full'],
   run: async (http, deps) => {
     const { id: tenant } = tenantOf(http)
     const id = idParam<ConnectionId>(http)
@@ -109,6 +110,8 @@ const apply = adminEndpoint({
       const plan = await planApply(db, deps, { stored, tenant, offered, keepOld })
       if (!plan.ok) return plan.error
       const { configuration, change, withdrawn, name } = plan.value
+      const full = await findTooLarge(db, tenant, { id, configuration })
+      if (full) return refuseFull(full)
       await updateConnection(db, tenant, id, { name, configuration })
       await ensureKeysFor(db, deps, tenantOf(http), { kind: 'saml', configuration })
       const nextFetchAt = firstLookAt(deps, source.url, withdrawn)

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { anAdmin, type Call } from '@drawbridge/testkit/an-admin'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
-import { aFixtureKey } from '@drawbridge/upstream/saml/fixtures/a-certificate'
+import { aFixtureKey, withUnreadableEnd } from '@drawbridge/upstream/saml/fixtures/a-certificate'
 import { aKey, metadataLike, plainMetadata, signCarrying, signMetadata } from '@drawbridge/upstream/saml/fixtures/vendor-metadata'
 import { fingerprintOf } from '@drawbridge/upstream/saml/metadata-changes'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -72,6 +72,22 @@ describe('a diagnosis', () => {
     })
     const id = await idOf({ metadataXml })
     expect((await call('GET', `${connections}/${id}/metadata`)).body).toMatchObject({ signedBy, pinnedCertificates: [] })
+    await call('DELETE', `${connections}/${id}`)
+  })
+
+  it('of a certificate whose end cannot be read leaves it out, and says so; alone, nothing is signed by a key: no answer is 500', async () => {
+    const spoilt = withUnreadableEnd(old)
+    const beside = await call('POST', `${connections}/diagnose-metadata`, { metadataXml: offering([spoilt, fresh]) })
+    expect(beside).toMatchObject({ status: 200, body: { usable: true, certificates: [{ fingerprint: fingerprintOf(fresh) }] } })
+    expect(beside.body.findings).toContainEqual(expect.objectContaining({ code: 'certificate_unusable' }))
+    const alone = await call('POST', `${connections}/diagnose-metadata`, { metadataXml: offering([spoilt]) })
+    expect(alone).toMatchObject({ status: 200, body: { usable: false } })
+    expect(alone.body.findings).toContainEqual(expect.objectContaining({ code: 'signing_key_unusable' }))
+    const id = await idOf({ metadataXml: offering([old]) })
+    const preview = await call('POST', `${connections}/${id}/metadata/preview`, { metadataXml: offering([spoilt]) })
+    expect(preview).toMatchObject({ status: 200, body: { change: null } })
+    const bare = { idpEntityId: 'urn:idp', ssoUrl: 'https://idp.example/sso', certificates: [spoilt] }
+    expect(await create({ configuration: bare })).toMatchObject(refused(400, 'connection_invalid'))
     await call('DELETE', `${connections}/${id}`)
   })
 

@@ -15,6 +15,7 @@ import { raiseIfSourcesChanged } from '@drawbridge/store/directory'
 import { markDirectoryResynced } from '@drawbridge/store/recovery'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import { parseConnection } from '@drawbridge/upstream/connection'
+import { sendsSecretElsewhere } from '@drawbridge/upstream/oidc/secret-addresses'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty, json } from '../http/answer.js'
@@ -32,6 +33,7 @@ import { endWhatTheOldIdpSaid } from './other-idp.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { retirementOf } from './set-up-signal-stream.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+import { findFullOf, findTooLarge, isFull, refuseFull } from './tenant-room.js'
 
 const tag = 'Connections'
 const shown = z.strictObject({
@@ -105,7 +107,7 @@ const create = adminEndpoint({
   body: connectionDraft,
   status: 201,
   answer: shownWithWarnings,
-  refuses: ['connection_invalid', 'metadata_invalid'],
+  refuses: ['connection_invalid', 'metadata_invalid', 'tenant_full'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const draft = await readConnectionDraft(http.parsed, deps)
@@ -115,6 +117,8 @@ const create = adminEndpoint({
     const sealedSecret = clientSecret === undefined ? undefined : sealConnectionSecret(deps, tenant.id, id, clientSecret)
     const { configuration, warnings } = draft.value
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
+      const full = await findFullOf(db, tenant.id, 'connections', { id, configuration })
+      if (full) return full
       await insertConnection(db, tenant.id, { id, kind, name, configuration, sealedSecret, now: deps.clock.now() })
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
@@ -123,6 +127,7 @@ const create = adminEndpoint({
       await auditInitiatedLogin({ db, tenant: tenant.id, http, deps }, id, undefined, configuration)
       return findConnection(db, tenant.id, id)
     })
+    if (isFull(stored)) return refuseFull(stored)
     return json({ ...show(stored as StoredConnection, tenant), warnings }, { status: 201 })
   },
 })
@@ -135,7 +140,7 @@ const update = adminEndpoint({
   permission: 'impersonate',
   body: connectionChange,
   answer: shownWithWarnings,
-  refuses: ['not_found', 'connection_invalid', 'metadata_invalid', 'connection_moved'],
+  refuses: ['not_found', 'connection_invalid', 'metadata_invalid', 'connection_moved', 'connection_secret_needed', 'tenant_full'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const id = idParam<ConnectionId>(http)
@@ -143,27 +148,40 @@ const update = adminEndpoint({
     const draft = await readConnectionDraft(http.parsed, deps)
     if (!draft.ok) return draft.error
     const { kind, name, clientSecret, ifRevision } = http.parsed
-    const sealedSecret = clientSecret === undefined ? undefined : sealConnectionSecret(deps, tenant.id, id, clientSecret)
+    const sealedSecret = typeof clientSecret === 'string' ? sealConnectionSecret(deps, tenant.id, id, clientSecret) : clientSecret
     const { configuration, warnings } = draft.value
     const stored = await inTenant(deps.database, tenant.id, async (db) => {
       const before = await lockConnection(db, tenant.id, id)
       if (before?.kind !== kind) return undefined
-      if (ifRevision !== undefined && ifRevision !== revisionOf(before)) return 'moved'
+      if (ifRevision !== undefined && ifRevision !== revisionOf(before)) return 'connection_moved'
+      const keepsSecret = sealedSecret === undefined && before.sealedSecret !== undefined
+      if (keepsSecret && sendsSecretElsewhere(before.configuration, configuration)) return 'connection_secret_needed'
+      const full = await findTooLarge(db, tenant.id, { id, configuration })
+      if (full) return full
       await updateConnection(db, tenant.id, id, { name, configuration, sealedSecret })
       const change = { tenant: tenant.id, connectionId: id, now: deps.clock.now() }
       await raiseIfSourcesChanged(db, change, before.configuration, configuration)
       await keepSource(db, deps, tenant.id, id, draft.value)
       await ensureKeysFor(db, deps, tenant, { kind, configuration })
-      await audit(db, tenant.id, http, deps, { kind: 'connection.updated', connectionId: id, detail: { name } })
+      await audit(db, tenant.id, http, deps, {
+        kind: 'connection.updated',
+        connectionId: id,
+        detail: { name, ...toldOfSecret(sealedSecret) },
+      })
       await endWhatTheOldIdpSaid({ db, tenant: tenant.id, http, deps }, before, configuration)
       await auditWeakenings({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       await auditInitiatedLogin({ db, tenant: tenant.id, http, deps }, id, before.configuration, configuration)
       return findConnection(db, tenant.id, id)
     })
-    if (stored === 'moved') return refuseAdmin('connection_moved')
+    if (typeof stored === 'string') return refuseAdmin(stored)
+    if (isFull(stored)) return refuseFull(stored)
     return stored ? json({ ...show(stored, tenant), warnings }) : refuseAdmin('not_found')
   },
 })
+
+/** For the trail. */
+const toldOfSecret = (sealed: Buffer | null | undefined) =>
+  sealed === undefined ? {} : { secret: sealed === null ? ('removed' as const) : ('replaced' as const) }
 
 type Opening = {
   readonly verb: string

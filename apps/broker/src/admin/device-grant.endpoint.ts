@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { json } from '../http/answer.js'
 import { tenantOf } from '../http/endpoint.js'
 import { adminEndpoint, audit } from './admin-endpoint.js'
+import { ofFront } from './at-front.js'
 
 const tag = 'Clients'
 const deviceGrantShape = z.strictObject({ enabled: z.boolean().describe('Devices may ask: RFC 8628') })
@@ -42,3 +43,5 @@ const choose = adminEndpoint({
 })
 
 export const deviceGrantEndpoints = [read, choose]
+/** Whether devices may ask at the front issuer at all: each tenant says it for its people, too. */
+export const frontDeviceGrantEndpoints = deviceGrantEndpoints.map(ofFront)

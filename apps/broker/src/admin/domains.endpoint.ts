@@ -21,6 +21,7 @@ import { adminList } from './admin-list.js'
 import { lookForProof } from './prove-domain.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { id as idShape, timeOrNull, toIsoOrNull } from './shapes.js'
+import { findFull, isFull, refuseFull } from './tenant-room.js'
 
 const tag = 'Domains'
 const shown = z.strictObject({
@@ -82,7 +83,7 @@ const add = adminEndpoint({
   body: newDomain,
   status: 201,
   answer: shown,
-  refuses: ['vendor_only', 'conflict', 'reference_unknown', 'domain_malformed', 'domain_public_suffix'],
+  refuses: ['vendor_only', 'conflict', 'reference_unknown', 'domain_malformed', 'domain_public_suffix', 'tenant_full'],
   run: async (http, deps) => {
     const { id } = tenantOf(http)
     const { verified } = http.parsed
@@ -94,11 +95,13 @@ const add = adminEndpoint({
     const now = deps.clock.now()
     const verifiedAt = verified ? now : undefined
     const stored = await inTenant(deps.database, id, async (db) => {
+      const full = await findFull(db, id, 'domains')
+      if (full) return full
       const inserted = await insertDomain(db, id, { domain, connectionId, challenge: deps.random.token(), verifiedAt, now })
       await audit(db, id, http, deps, { kind: 'domain.added', connectionId, detail: { domain, verified } })
       return inserted
     })
-    return json(show(stored), { status: 201 })
+    return isFull(stored) ? refuseFull(stored) : json(show(stored), { status: 201 })
   },
 })
 

@@ -1,5 +1,6 @@
 /** Refusals of the admin API, written as problem documents. RFC 9457. */
 import { clientErrors } from './client-errors.js'
+import { connectionErrors } from './connection-errors.js'
 
 export const adminErrors = {
   key_missing: {
@@ -110,6 +111,7 @@ export const adminErrors = {
     say: 'that name or identifier is taken, here or by another tenant; it is never reused',
   },
   ...clientErrors,
+  ...connectionErrors,
   scim_client_bound: {
     code: 'conflict',
     status: 409,

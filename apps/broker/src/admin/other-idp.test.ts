@@ -38,6 +38,12 @@ it.each([
   { change: 'its client id', to: { ...oidc, clientId: 'y' }, ends: false },
   { change: 'what is asked of it', to: { ...oidc, prompt: 'login' }, ends: false },
   { change: 'its issuer', to: { ...oidc, issuer: 'https://other.example' }, ends: true },
+  { change: 'where its document is', to: { ...oidc, discoveryUrl: 'https://elsewhere.example/openid' }, ends: true },
+  {
+    change: 'nothing, its document being said where it is by default',
+    to: { ...oidc, discoveryUrl: 'https://idp.example/.well-known/openid-configuration' },
+    ends: false,
+  },
   { change: 'whose domains of a shared issuer', to: { ...oidc, hostedDomains: ['other.example'] }, ends: true },
 ])('a change of $change ends what was opened through it: $ends', async ({ to, ends }) => {
   const made = await call('POST', '/tenants/acme/connections', { kind: 'oidc', name: 'IdP', configuration: oidc })

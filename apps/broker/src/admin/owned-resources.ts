@@ -29,6 +29,7 @@ import { refuseAdmin } from './refuse-admin.js'
 import { newResource, resourceChange, resourceShape, scopesShape, showResource, toScopes } from './resource-shapes.js'
 import { reservedFor } from './row-owner.js'
 import { fromIso, id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+import { findFull, isFull, refuseFull } from './tenant-room.js'
 
 export type ResourceOwner = {
   /** `/tenants/:tenant/resources` or `/shared-resources`. */
@@ -85,7 +86,7 @@ const createOwned = (owned: ResourceOwner): Endpoint =>
     body: newResource,
     status: 201,
     answer: resourceShape,
-    refuses: ['resource_not_owned', 'conflict'],
+    refuses: ['resource_not_owned', 'conflict', 'tenant_full'],
     run: (http, deps) => createResource(owned, http, deps),
   })
 
@@ -147,13 +148,15 @@ async function createResource(owned: ResourceOwner, http: AdminRequest<z.output<
   const scopes = toScopes(http.parsed.scopes)
   const id = deps.random.uuid() as ResourceId
   const stored = await inTenant(deps.database, owner, async (db) => {
+    const full = await findFull(db, owner, 'resources')
+    if (full) return full
     const draft = { id, identifier: identifier as ResourceIdentifier, name, accessTokenTtlSeconds, scopes, issuerIds: owned.minterOf(http) }
     await insertResource(db, owner, { ...draft, now: deps.clock.now() })
     const names = scopes.map((one) => one.name)
     await audit(db, owner, http, deps, { kind: 'resource.created', scopes: names, detail: { resource: identifier } })
     return findOwnResource(db, owner, id)
   })
-  return json(showResource(stored as StoredResource), { status: 201 })
+  return isFull(stored) ? refuseFull(stored) : json(showResource(stored as StoredResource), { status: 201 })
 }
 
 const credentialShape = z.strictObject({ id: idShape, createdAt: time, expiresAt: timeOrNull, revokedAt: timeOrNull })

@@ -22,6 +22,7 @@ const always: readonly AdminReason[] = [
   'body_too_large',
   'rate_limited',
   'database_gone',
+  'tenant_busy',
   'server_fault',
 ]
 const ofBody: readonly AdminReason[] = ['json_malformed', 'body_invalid']

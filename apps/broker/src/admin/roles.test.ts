@@ -117,6 +117,8 @@ const vendorsAlone: readonly string[] = [
   'POST /front-issuer/clients/:client/kill',
   'GET /front-issuer/client-registration',
   'PUT /front-issuer/client-registration',
+  'GET /front-issuer/device-grant',
+  'PUT /front-issuer/device-grant',
   'GET /front-issuer/signing-keys',
   'POST /front-issuer/signing-keys/rotate',
   'POST /front-issuer/signing-keys/:kid/compromised',

@@ -14,6 +14,7 @@ import { adminList, momentPosition } from './admin-list.js'
 import { refuseAdmin } from './refuse-admin.js'
 import { activateDraft, keepDraftSeconds } from './setup/activate-draft.js'
 import { id as idShape, time, timeOrNull, toIso, toIsoOrNull } from './shapes.js'
+import { type Full, findFullOf, refuseFull } from './tenant-room.js'
 
 const tag = 'Set-up links'
 const longestLinkDays = 30
@@ -143,7 +144,7 @@ const decision = z.strictObject({ revision: z.int() })
 async function decide(
   http: AdminRequest<z.output<typeof decision>>,
   deps: BrokerDeps,
-  carryOut: (db: Db, draft: StoredDraft) => Promise<void>,
+  carryOut: (db: Db, draft: StoredDraft) => Promise<Full | undefined>,
 ): Promise<Answer> {
   const tenant = tenantOf(http)
   const id = idParam<ConnectionId>(http)
@@ -152,29 +153,36 @@ async function decide(
     const draft = id === undefined ? undefined : await lockDraft(db, tenant.id, id, deps.clock.now())
     if (!draft || draft.state === 'empty') return 'not_found'
     if (draft.state !== 'waiting' || draft.revision !== http.parsed.revision) return 'draft_moved'
-    await carryOut(db, draft)
-    return 'done'
+    return (await carryOut(db, draft)) ?? 'done'
   })
+  if (typeof outcome !== 'string') return refuseFull(outcome)
   return outcome === 'done' ? empty() : refuseAdmin(outcome)
 }
 
-const common = { method: 'POST', tag, permission: 'impersonate', body: decision, refuses: ['not_found', 'draft_moved'] } as const
+const refuses = ['not_found', 'draft_moved'] as const
+const common = { method: 'POST', tag, permission: 'impersonate', body: decision } as const
 
 const approve = adminEndpoint({
   ...common,
+  refuses: [...refuses, 'tenant_full'],
   path: '/tenants/:tenant/connection-drafts/:id/approve',
   summary: 'Make a draft that waits a connection of the tenant, beside those that it has',
   run: (http, deps) =>
     decide(http, deps, async (db, draft) => {
       const tenant = tenantOf(http)
+      const { id, content } = draft
+      const full = await findFullOf(db, tenant.id, 'connections', { id, configuration: content?.configuration ?? null })
+      if (full) return full
       await activateDraft(db, deps, tenant, draft)
       const detail = { name: draft.content?.name, setupLink: draft.setupLinkId }
       await audit(db, tenant.id, http, deps, { kind: 'connection.created', connectionId: draft.id, detail })
+      return undefined
     }),
 })
 
 const decline = adminEndpoint({
   ...common,
+  refuses,
   path: '/tenants/:tenant/connection-drafts/:id/decline',
   summary: 'Decline a draft that waits; its secret is forgotten',
   run: (http, deps) =>
@@ -183,6 +191,7 @@ const decline = adminEndpoint({
       const now = deps.clock.now()
       await markDraft(db, tenant, draft.id, { state: 'declined', now, expiresAt: addSeconds(now, keepDraftSeconds) })
       await audit(db, tenant, http, deps, { kind: 'connection_draft.declined', detail: { draft: draft.id, name: draft.content?.name } })
+      return undefined
     }),
 })
 

@@ -50,8 +50,12 @@ const choose = adminEndpoint({
     const tenant = tenantOf(http)
     const { ifRevision: read, ...chosen } = http.parsed
     const { permissions } = tokenExchangeFromJson(chosen)
-    const known = new Set<string>(tenant.resources.map(({ identifier }) => identifier))
-    if (!permissions.every(({ from, to }) => known.has(from) && known.has(to))) return refuseAdmin('reference_unknown')
+    const atFront = await deps.configuration.find(tenant.slug, 'front_member')
+    const isKnown = ({ from, to, at }: ExchangePermission): boolean => {
+      const { resources = [] } = (at === 'front' ? atFront : tenant) ?? {}
+      return [from, to].every((named) => resources.some(({ identifier }) => identifier === named))
+    }
+    if (!permissions.every(isKnown)) return refuseAdmin('reference_unknown')
     const grantsEnded = await inTenant(deps.database, tenant.id, async (db) => {
       await holdExchanges(db, tenant.id)
       const before = tokenExchangeFromJson(await findTokenExchange(db, tenant.id))

@@ -4,11 +4,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { ok } from '@drawbridge/core/result'
-import { type ClientId, vendorTenantId } from '@drawbridge/core/tenant/ids'
+import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { sha256Base64url } from '@drawbridge/crypto/hash'
 import { createFetchSafely } from '@drawbridge/runtime/fetch-safely'
-import { adoptFrontClient } from '@drawbridge/store/front-clients'
-import { inTenant } from '@drawbridge/store/transaction'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { aKeyedConnection } from '@drawbridge/testkit/a-connection-key'
 import { aConsent } from '@drawbridge/testkit/a-consent'
@@ -199,10 +197,6 @@ describe('a write is in the trail of whom it touches', () => {
     made['kid'] = keys.body.signingKeys?.find((key: { state: string }) => key.state === 'active')?.id ?? ''
     const ofFront = await call('GET', '/front-issuer/signing-keys')
     made['frontKey'] = ofFront.body.signingKeys?.[0]?.id ?? ''
-    // Somebody of the tenant uses it there.
-    await inTenant(fixture.database, acme.tenantId, (db) =>
-      adoptFrontClient(db, acme.tenantId, 'front-agent' as ClientId, broker.deps.clock.now()),
-    )
   }
 
   /** Of the contact who was there before all of them. */

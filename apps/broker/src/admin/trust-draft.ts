@@ -112,10 +112,11 @@ function keyOf(trust: Trust, { connections }: Pick<ResolvedTenant, 'connections'
   return JSON.stringify(tenant === undefined ? [issuer] : [issuer, tenantClaim, tenant])
 }
 
-/** What an admin accepts that is weaker than by default: in the trail, by name. */
+/** What an admin accepts that is weaker, or reaches further, than by default: in the trail, by name. */
 export const weaknessesOf = (trust: Trust): readonly string[] => [
   ...(trust.publicClients ? ['publicClients'] : []),
   ...(trust.kind === 'assertion' && trust.jtiReuse ? ['jtiReuse'] : []),
   ...(trust.freshnessEvidence === 'issued_at' ? ['freshnessEvidence'] : []),
   ...(trust.profile === 'rfc7523' ? ['profile'] : []),
+  ...(trust.at === 'own' ? [] : ['at']),
 ]

@@ -44,7 +44,7 @@ export const authorizeEndpoint = endpoint({
     const asked = { ...query.value, ...found.value }
     const claimed = parseAuthorizationRequest(asked.parameters)
     if (!claimed.ok) return refuseOnPage(claimed.error)
-    const accepted = await acceptOfClient(deps, tenant, asked, claimed.value)
+    const accepted = await acceptOfClient(deps, http, asked, claimed.value)
     if (!accepted.ok) return accepted.error
     const connection = namedConnection(tenant, asked.parameters)
     if (!connection.ok) return refuseOnPage(connection.error)
@@ -100,14 +100,15 @@ function readQuery(query: HttpRequest['query']): Result<Queried, PageRefusal> {
  */
 async function acceptOfClient(
   deps: BrokerDeps,
-  tenant: ResolvedTenant,
+  http: HttpRequest,
   asked: Asked,
   claimed: ClaimedAuthorizationRequest,
 ): Promise<Result<AuthorizationRequest, Answer>> {
+  const tenant = tenantOf(http)
   const remembered = recallClient(deps, tenant, claimed.clientId)
   const accepted = remembered && accept(tenant, asked, claimed, remembered)
   if (accepted?.ok) return accepted
-  const client = await resolveClient(deps, tenant, claimed.clientId, 'authorize')
+  const client = await resolveClient(deps, tenant, claimed.clientId, 'authorize', http.spend)
   return client.ok ? accept(tenant, asked, claimed, client.value) : err(refuseOnPage(client.error))
 }
 

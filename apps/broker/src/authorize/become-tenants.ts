@@ -11,10 +11,12 @@ import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { vendorSlug } from '@drawbridge/core/tenant/ids'
+import { hashAtTenant } from '@drawbridge/crypto/hash'
 import { endRequestAtFront } from '@drawbridge/store/authorization-requests'
 import { findDomainOwnerAcrossTenants } from '@drawbridge/store/domains'
-import { adoptFrontClient } from '@drawbridge/store/front-clients'
-import { inTenant, onHotPath } from '@drawbridge/store/transaction'
+import { moveDeviceToTenant } from '@drawbridge/store/front-devices'
+import { onHotPath } from '@drawbridge/store/transaction'
+import { adoptClient } from '../clients/adopt-client.js'
 import { resolveClient } from '../clients/resolve-client.js'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from '../http/answer.js'
@@ -35,13 +37,15 @@ export async function becomeTenants(flow: Flow, word: string): Promise<Result<Fl
   const limited = http.spend('tenant_login', tenant.id)
   if (limited) return err(limited)
   if (tenant.suspendedAt !== undefined) return err(refuseHttp('page', 'tenant_suspended'))
+  if (pending.deviceCodeId !== undefined && !tenant.deviceGrant) return err(refuseOnPage({ reason: 'device_page_off' }))
   const resource = tenant.resource(pending.resource)
   if (!resource) return err(answerUnaskedWithError(flow.tenant, flow.client, pending, { reason: 'resource_unknown' }))
-  const client = await clientAt(deps, tenant, flow.client)
+  const client = await clientAt(flow, tenant)
   if (!client.ok) return err(refuseOnPage(client.error))
   const refused = await refuseAt(flow, tenant, client.value)
   if (refused) return err(refused)
-  if (flow.ongoing.saved && !(await endAtFront(flow, tenant))) return err(refuseOnPage({ reason: 'request_expired' }))
+  if (!(await takeDevice(flow, tenant)) || (flow.ongoing.saved && !(await endAtFront(flow, tenant))))
+    return err(refuseOnPage({ reason: 'request_expired' }))
   const may = scopesTold(tenant.toldOfPeople)
   const identityScopes = pending.identityScopes.filter((scope) => scope === 'openid' || may.includes(scope))
   return ok(becomeFlowOf(flow, { tenant, client: client.value, resource, identityScopes, loginHint: hintFrom(flow, word) }))
@@ -59,9 +63,9 @@ async function findMember(deps: BrokerDeps, word: string): Promise<ResolvedTenan
 const hintFrom = ({ pending }: Flow, word: string): string | undefined => (parseEmailAddress(word) ? word : pending.loginHint)
 
 /** One that describes itself is met by every tenant for itself. One that is registered at the front is copied to whoever uses it. */
-async function clientAt(deps: BrokerDeps, tenant: ResolvedTenant, client: Client): Promise<Result<Client, PageRefusal>> {
-  if (client.kind !== 'metadata_document' && !(await isAdopted(deps, tenant, client))) return err({ reason: 'client_unknown' })
-  const own = await resolveClient(deps, tenant, client.id, 'authorize')
+async function clientAt({ deps, http, client }: Flow, tenant: ResolvedTenant): Promise<Result<Client, PageRefusal>> {
+  if (client.kind !== 'metadata_document' && !(await adoptClient(deps, tenant, client.id))) return err({ reason: 'client_unknown' })
+  const own = await resolveClient(deps, tenant, client.id, 'authorize', http.spend)
   return own.ok && isUnstated(tenant, own.value) ? err({ reason: 'client_way_closed' }) : own
 }
 
@@ -78,9 +82,17 @@ async function refuseAt({ deps, pending }: Flow, tenant: ResolvedTenant, client:
 const isUnstated = ({ softwareStatements }: ResolvedTenant, { kind, preApproved }: Client): boolean =>
   softwareStatements.required && kind === 'dynamic' && !preApproved
 
-async function isAdopted(deps: BrokerDeps, tenant: ResolvedTenant, { id }: Client): Promise<boolean> {
-  if (await deps.clients.read({ tenantId: tenant.id, issuerId: tenant.issuer.id, id })) return true
-  return inTenant(deps.database, tenant.id, (db) => adoptFrontClient(db, tenant.id, id, deps.clock.now()))
+/** A device that waits at the front becomes the tenant's, once, before the request does: what ends a request there tells the device no. */
+async function takeDevice({ deps, tenant: front, client, pending }: Flow, tenant: ResolvedTenant): Promise<boolean> {
+  if (pending.deviceCodeId === undefined) return true
+  return moveDeviceToTenant(deps.database, {
+    id: pending.deviceCodeId,
+    clientId: client.id,
+    front: { id: front.id, issuerId: front.issuer.id },
+    member: { id: tenant.id, issuerId: tenant.issuer.id, slug: tenant.slug },
+    hashAtTenant: (hash) => hashAtTenant(hash, tenant.slug),
+    now: deps.clock.now(),
+  })
 }
 
 const endAtFront = ({ deps, http, tenant: front, ongoing, browserHash, pending, now }: Flow, tenant: ResolvedTenant): Promise<boolean> =>

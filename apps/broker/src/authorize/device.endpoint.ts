@@ -83,6 +83,7 @@ async function guess(http: HttpRequest, deps: BrokerDeps, code: UserCode): Promi
     guesser: limitKey(http.address),
     now,
     lockedUntil: addSeconds(now, userCodeGuesses.lockSeconds),
+    mostWrongTogether: issuer.kind === 'front' ? userCodeGuesses.mostWrongAtFront : userCodeGuesses.mostWrongOfTenant,
     asked: { requestId: http.requestId, address: http.address },
   })
   deps.metrics.count('drawbridge_user_codes_total', { outcome: guessed.kind })
@@ -101,7 +102,13 @@ async function showDevice(http: HttpRequest, deps: BrokerDeps, { browserHash, co
   const described = await describeDevice(deps, tenant, device)
   if (!described) return refuseOnPage({ reason: 'request_expired' })
   const proof = stepProof(deps.sealer, deviceStep(http, browserHash, device.id))
-  return devicePage({ ...described, tenant, device, userCode: code, proof })
+  const company = tenant.issuer.kind === 'front' ? await companyNamed(deps, described.pending.loginHint) : tenant.name
+  return devicePage({ ...described, tenant, company, device, userCode: code, proof })
+}
+
+/** The company that the device has said, at the front issuer; else the person says it next. */
+async function companyNamed(deps: BrokerDeps, said: string | undefined): Promise<string | undefined> {
+  return said === undefined ? undefined : (await deps.configuration.find(said, 'front_member'))?.name
 }
 
 const confirmDeviceEndpoint = endpoint({

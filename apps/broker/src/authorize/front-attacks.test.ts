@@ -1,8 +1,6 @@
 /** Front and tenant, both ways: what one issuer gave is worth nothing at the other, for every kind of credential (security.md §4). */
 import { createHash } from 'node:crypto'
 import { type Instant, instant } from '@drawbridge/core/instant'
-import { oauthErrors } from '@drawbridge/core/oauth/error'
-import { signalErrors } from '@drawbridge/core/signals/error'
 import { createGuard } from '@drawbridge/guard/create-guard'
 import {
   aFrontUrl,
@@ -32,9 +30,6 @@ const bothWays: readonly Way[] = [
   { from: 'front for acme', to: 'globex' },
   { from: 'globex', to: 'front for acme' },
 ]
-/** What whoever is refused for this reads. */
-const says = (reason: keyof typeof catalogue): string => catalogue[reason].say
-const catalogue = { ...oauthErrors, ...signalErrors }
 const invalidGrant = { status: 400, body: { error: 'invalid_grant' } }
 /** Of another tenant in the same form: the name in clear is exchanged. */
 const asOfGlobex = (credential: string) => credential.replace('_acme.', '_globex.')
@@ -233,21 +228,7 @@ it('no key signs at both', async () => {
 })
 
 describe('what is not offered at the front', () => {
-  it.each([
-    'client_credentials',
-    ...['device_code', 'jwt-bearer', 'saml2-bearer', 'token-exchange'].map((name) => `urn:ietf:params:oauth:grant-type:${name}`),
-  ])('%s is refused and not in the metadata', async (grantType) => {
-    const assertion = grantType.endsWith('saml2-bearer') ? Buffer.from('<Assertion/>').toString('base64url') : 'a.b.c'
-    const subject = { subject_token: 'a.b.c', subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
-    const form = { grant_type: grantType, resource: aSharedResource, device_code: 'x', assertion, ...subject }
-    const answered = await world.post('/token', form, basic(aSharedClient, world.secretAt('front for acme')))
-    expect(answered).toMatchObject({ status: 400, body: { error: 'unsupported_grant_type' } })
-    expect(answered.body['error_description']).toBe(says('grant_type_not_at_front'))
-    const document = (await (await get('/.well-known/oauth-authorization-server')).json()) as Record<string, readonly string[]>
-    expect(document['grant_types_supported']).toEqual(['authorization_code', 'refresh_token'])
-  })
-
-  it.each(['/device_authorization', '/scim/v2/Users', '/ssf/receivers'])('there is no %s', async (path) => {
+  it.each(['/scim/v2/Users', '/ssf/receivers'])('there is no %s', async (path) => {
     expect((await get(path)).status).toBe(404)
     expect((await world.post(path, {})).status).toBe(404)
   })

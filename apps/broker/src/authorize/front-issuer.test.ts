@@ -60,7 +60,11 @@ it('says the same of itself wherever it is asked, and lists nothing that it does
     authorization_endpoint: `${aFrontUrl}/authorize`,
     registration_endpoint: `${aFrontUrl}/register`,
     end_session_endpoint: `${aFrontUrl}/logout`,
-    grant_types_supported: ['authorization_code', 'refresh_token'],
+    // Whose assertions, and whose exchanges, each tenant says; devices, once the vendor wants them.
+    grant_types_supported: [
+      ...['authorization_code', 'refresh_token', 'client_credentials'],
+      ...['jwt-bearer', 'token-exchange', 'saml2-bearer'].map((name) => `urn:ietf:params:oauth:grant-type:${name}`),
+    ],
     client_id_metadata_document_supported: true,
   })
 })

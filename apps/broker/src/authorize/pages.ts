@@ -48,8 +48,13 @@ const loopbackWarning = ({ client, pending }: Pick<Flow, 'client' | 'pending'>):
   (isLoopbackOnly(client.redirectUris) || (pending.deviceCodeId === undefined && isOnOwnMachine(pending.redirectUri))) &&
   html`<p class="notice" role="note">This application runs on your own device, so nobody can check that it is what it says. Continue only if you have just started it yourself.</p>`
 
+/** At the front issuer: whose IdP comes next nobody knows yet, and browsers hold every hop to what a page names. So any host may be next, as behind an OpenID provider. */
+export const anyTargets = ({ home }: Pick<ResolvedTenant, 'home'>): readonly string[] => [
+  'https:',
+  ...(home.startsWith('http:') ? ['http:'] : []),
+]
+
 /**
- * Whose IdP comes next nobody knows yet, and browsers hold every hop to what this page names: so any host may be next, as behind an OpenID provider.
  * What it says of a word that leads nowhere is what anybody learns who asks the issuer of that name.
  */
 export const chooseTenantPage = (flow: Flow, mistake?: 'organisation_unfound'): Answer =>
@@ -63,7 +68,7 @@ export const chooseTenantPage = (flow: Flow, mistake?: 'organisation_unfound'): 
     {
       ...noStore,
       status: mistake ? 400 : 200,
-      formTargets: ['https:', ...(flow.tenant.home.startsWith('http:') ? ['http:'] : []), ...clientTargets(flow)],
+      formTargets: [...anyTargets(flow.tenant), ...clientTargets(flow)],
     },
   )
 

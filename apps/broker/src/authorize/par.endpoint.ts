@@ -5,7 +5,7 @@
  */
 import { addSeconds } from '@drawbridge/core/instant'
 import { acceptRequest, matchClient, parseAuthorizationRequest } from '@drawbridge/core/oauth/authorization-request'
-import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
+import { type Client, isVouchedForItself, type ProvenClient } from '@drawbridge/core/oauth/client'
 import { whyNothingNew } from '@drawbridge/core/oauth/client-registration'
 import { type OAuthError, oauthErrors } from '@drawbridge/core/oauth/error'
 import {
@@ -82,7 +82,6 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
     if (parameters.error.reason === 'client_not_approved') await noteClientAsked(deps, client)
     return ifUnchanged(deps, client, ok(refuseRequest(parameters.error)))
   }
-  const isProven = client.authMethod !== 'none'
   const provenKey = verifyProof(proof)
   if (!provenKey.ok) return provenKey
   const bound = bindPush(parameters.value, provenKey.value)
@@ -98,7 +97,8 @@ async function push(http: HttpRequest, deps: BrokerDeps, client: ProvenClient, {
     now,
     expiresAt: addSeconds(now, pushedRequestTtlSeconds),
     asked: { requestId: http.requestId, address: http.address },
-    isProven,
+    // A credential alone anybody gets who registers: the trail is kept for ever.
+    isTold: client.authMethod !== 'none' && isVouchedForItself(client),
   })
   if (pushed === 'client_changed') return pushed
   if (pushed === 'proof_replayed') return err({ reason: 'dpop_proof_replayed' })

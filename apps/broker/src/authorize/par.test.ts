@@ -60,6 +60,29 @@ const bring = (requestUri: string, more: Record<string, string> = {}, browser = 
 const onPage = (reason: string, status = 400) => ({ status, location: '', text: expect.stringContaining(reason) as string })
 
 describe('a client that pushes its request', () => {
+  it('is told of in the trail, which is kept for ever, if it proves itself and an admin vouches for it: a secret anybody gets', async () => {
+    const hash = hashCredential('dbk_secret')
+    const is = (kind: string, approved: boolean, method = 'client_secret_post', stated: string | null = null) =>
+      owner(
+        `UPDATE clients SET kind = $2, pre_approved = $3, token_endpoint_auth_method = $4, secret_hash = $5, software_statement = $6 WHERE tenant_id = $1`,
+        ...[kind, approved, method, method === 'none' ? null : hash, stated],
+      )
+    const told = () => owner("SELECT 1 FROM audit_events WHERE tenant_id = $1 AND kind = 'authorization_request_pushed'")
+    const secret = { client_secret: 'dbk_secret' }
+    await is('preregistered', true, 'none')
+    expect((await push()).status).toBe(201)
+    await is('dynamic', false)
+    expect((await push(secret)).status).toBe(201)
+    await is('dynamic', true, 'client_secret_post', '{"issuer":"x"}')
+    expect((await push(secret)).status).toBe(201)
+    expect(await told()).toEqual([])
+    await is('dynamic', true)
+    expect((await push(secret)).status).toBe(201)
+    await is('preregistered', false)
+    expect((await push(secret)).status).toBe(201)
+    expect(await told()).toHaveLength(2)
+  })
+
   it('gets an address of 256 random bits for a minute, which nobody stores', async () => {
     const { status, headers, body } = await push()
     expect({ status, body }).toEqual({

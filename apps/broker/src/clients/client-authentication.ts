@@ -14,7 +14,7 @@ import { isKeepable } from '@drawbridge/core/keepable-text'
 import type { Client, ProvenClient } from '@drawbridge/core/oauth/client'
 import { mayReadKeys } from '@drawbridge/core/oauth/client-registration'
 import { isLiving } from '@drawbridge/core/oauth/client-secret'
-import type { JsonRefusal } from '@drawbridge/core/oauth/error'
+import type { JsonRefusal, PageRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ReadJwt } from '@drawbridge/crypto/foreign-jwt'
 import { hashCredential, sameHash } from '@drawbridge/crypto/hash'
@@ -37,7 +37,7 @@ import {
 } from './client-assertion.js'
 import { certificateReader, findFaultOfCertificate } from './client-certificate.js'
 import { clientKeysOf, type KeysMissing } from './client-keys.js'
-import { type ResolvePurpose, recallClient, resolveClient } from './resolve-client.js'
+import { type ResolvePurpose, recallClient, resolveClient, type Spend } from './resolve-client.js'
 
 type Presented =
   | { readonly method: 'none'; readonly clientId: string }
@@ -53,6 +53,8 @@ export type ClientClaim = {
   readonly tenant: ResolvedTenant
   /** What begins an authorization may meet a client that describes itself for the first time. */
   readonly purpose: ResolvePurpose
+  /** By which it is counted who has a document fetched. */
+  readonly spend: Spend | undefined
   /** Whether this request is the first to bring the assertion: asked of the database once, however often the request is judged. */
   readonly isFirstUse: (assertion: VerifiedAssertion) => Promise<boolean>
   /** Asks no key of its assertion twice, however often the request is judged. */
@@ -63,7 +65,7 @@ export type ClientClaim = {
 
 export function readClientClaim(
   deps: BrokerDeps,
-  http: Pick<HttpRequest, 'headers'>,
+  http: Pick<HttpRequest, 'headers'> & Partial<Pick<HttpRequest, 'spend'>>,
   form: SingleValuedForm,
   tenant: ResolvedTenant,
   purpose: ResolvePurpose = 'token',
@@ -85,6 +87,7 @@ export function readClientClaim(
     presented: presented.value,
     tenant,
     purpose,
+    spend: http.spend,
     isFirstUse,
     isSignedBy: createSignatureJudge(),
     certificate: certificateReader(deps.settings, http),
@@ -106,10 +109,15 @@ export async function authenticateClient(
   const remembered = from === 'memory' ? recallClient(deps, claim.tenant, clientId) : undefined
   const believed = remembered && (await judge(deps, remembered, claim))
   if (believed?.ok) return believed
-  const found = await resolveClient(deps, claim.tenant, clientId, claim.purpose)
-  if (!found.ok) return err({ reason: 'client_authentication_unknown_client', detail: { why: found.error.reason } })
+  const found = await resolveClient(deps, claim.tenant, clientId, claim.purpose, claim.spend)
+  if (!found.ok) return err(unresolved(found.error))
   return judge(deps, found.value, claim)
 }
+
+const unresolved = ({ reason, detail = {} }: PageRefusal): JsonRefusal =>
+  reason === 'client_document_busy'
+    ? { reason: 'client_authentication_busy', detail }
+    : { reason: 'client_authentication_unknown_client', detail: { why: reason } }
 
 function readPresented(authorization: string | undefined, form: SingleValuedForm): Result<Presented, JsonRefusal> {
   const basic = authorization === undefined ? undefined : readBasic(authorization)

@@ -9,6 +9,7 @@ import { type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { authenticateClient, readClientClaim } from './client-authentication.js'
+import { clientFetchLimits } from './client-fetches.js'
 import { clientKeyLimits } from './client-keys.js'
 import { resolveClient } from './resolve-client.js'
 
@@ -191,7 +192,7 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
   })
 
   it('are fetched from one host one at a time, and from so many at once in all', async () => {
-    const hosts = await Promise.all(Array.from({ length: clientKeyLimits.fetches }, () => aClient(setOf(one))))
+    const hosts = await Promise.all(Array.from({ length: clientFetchLimits.ofVouchedFor }, () => aClient(setOf(one))))
     const [first] = hosts as [(typeof hosts)[0]]
     const beside = await aClient(setOf(one), first.jwksUri.replace('.example/jwks', '.example.:8443/others'))
     let release = () => {}
@@ -202,10 +203,10 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
     await vi.waitFor(() => expect(fetches).toHaveLength(1))
     expect(await prove(beside.clientId, one)).toMatchObject({ said: 'temporarily_unavailable', status: 503, retryAfter: '1' })
     const others = hosts.slice(1).map(({ clientId }) => prove(clientId, one))
-    await vi.waitFor(() => expect(fetches).toHaveLength(clientKeyLimits.fetches))
+    await vi.waitFor(() => expect(fetches).toHaveLength(clientFetchLimits.ofVouchedFor))
     const oneMore = await aClient(setOf(one))
     expect(await prove(oneMore.clientId, one)).toMatchObject({ said: 'temporarily_unavailable', status: 503, retryAfter: '1' })
-    expect(fetches).toHaveLength(clientKeyLimits.fetches)
+    expect(fetches).toHaveLength(clientFetchLimits.ofVouchedFor)
     release()
     expect(new Set((await Promise.all([asked, ...others])).map(({ said }) => said))).toEqual(new Set(['proven']))
     for (const { clientId } of [beside, oneMore]) expect((await prove(clientId, one)).said).toBe('proven')
@@ -224,7 +225,7 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
       return ((await made.json()) as { client_id: string }).client_id
     }
     const strangers: string[] = []
-    for (let n = 0; n <= clientKeyLimits.fetches; n += 1) strangers.push(await aStranger(n))
+    for (let n = 0; n <= clientFetchLimits.ofStrangers; n += 1) strangers.push(await aStranger(n))
     const known = await aClient(setOf(one))
     const vouchedFor = await aClient(setOf(one))
     expect((await prove(known.clientId, one)).said).toBe('proven')
@@ -234,15 +235,15 @@ describe('keys at a jwks_uri (RFC 7591 §2)', () => {
     })
     const [last = '', ...busy] = strangers
     const asked = busy.map((clientId) => prove(clientId, one))
-    await vi.waitFor(() => expect(fetches).toHaveLength(clientKeyLimits.fetches + 1))
+    await vi.waitFor(() => expect(fetches).toHaveLength(clientFetchLimits.ofStrangers + 1))
     expect(await prove(last, one)).toMatchObject({ said: 'temporarily_unavailable', retryAfter: '1' })
     const meanwhile = prove(vouchedFor.clientId, one)
-    await vi.waitFor(() => expect(fetches).toHaveLength(clientKeyLimits.fetches + 2))
+    await vi.waitFor(() => expect(fetches).toHaveLength(clientFetchLimits.ofStrangers + 2))
     release()
     expect((await meanwhile).said).toBe('proven')
     await Promise.all(asked)
     expect((await prove(known.clientId, one)).said).toBe('proven')
-    expect(fetches).toHaveLength(clientKeyLimits.fetches + 2)
+    expect(fetches).toHaveLength(clientFetchLimits.ofStrangers + 2)
   })
 
   it('are not believed beyond their time because they cannot be fetched', async () => {

@@ -7,16 +7,17 @@
  * but never twice within a pause for the same client, so that nobody makes us ask as often as he likes. Keys that are asked for once more in
  * vain stay good for their time: else whoever forges an assertion while the address is down would shut the client out.
  *
- * One host is asked for one thing at a time, and so many hosts at once: whoever comes beyond that is told to come again, and waits for
- * nobody. Who has many names can keep as many fetches busy, for as long as one may take; so clients that an admin vouches for have fetches and a
- * memory of their own, and what failed takes no room of what is good.
+ * One host is asked for one thing at a time, and so many hosts at once (`client-fetches.ts`): whoever comes beyond that is told to come again, and
+ * waits for nobody. Clients that an admin vouches for have fetches and a memory of their own, and what failed takes no room of what is good.
  */
 import { addSeconds, type Instant, secondsBetween } from '@drawbridge/core/instant'
-import { type Client, holdsSecretKey, hostName, isVouchedFor } from '@drawbridge/core/oauth/client'
+import { type Client, holdsSecretKey, isVouchedFor } from '@drawbridge/core/oauth/client'
 import { documentExpiresAt } from '@drawbridge/core/oauth/client-metadata-document'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { FetchSafely } from '@drawbridge/runtime/fetch-safely'
+import type { FetchGate } from '@drawbridge/runtime/fetch-gate'
 import { parseJsonBody } from '../http/read-body.js'
+import { type ClientFetches, clientFetchesOf, clientFetchLimits, ofWayOut } from './client-fetches.js'
+import { createFlights } from './single-flight.js'
 
 export const clientKeyLimits = {
   maxBytes: 32 * 1024,
@@ -29,10 +30,6 @@ export const clientKeyLimits = {
   refetchPauseSeconds: 60,
   /** What was fetched just now is not asked for anew, whoever asks. */
   youngSeconds: 5,
-  /** At once in this process, of clients that somebody vouches for, and as many of others. */
-  fetches: 16,
-  /** For whoever finds all of them, or the one of its host, under way. */
-  busyPauseSeconds: 1,
   /** Remembered at once, of either; the longest unused go first. Of failures as many again. */
   addresses: 1000,
   clients: 2000,
@@ -60,19 +57,10 @@ type Kept =
   | Failure
 type Answer = Promise<Result<PublicKeys, KeysMissing>>
 
-const byFetch = new WeakMap<FetchSafely, ClientKeys>()
+export const clientKeysOf = ofWayOut((fetchSafely) => createClientKeys(clientFetchesOf(fetchSafely)))
 
-/** One memory for each way out, which a process has one of. */
-export function clientKeysOf(fetchSafely: FetchSafely): ClientKeys {
-  const known = byFetch.get(fetchSafely)
-  if (known !== undefined) return known
-  const made = createClientKeys(fetchSafely)
-  byFetch.set(fetchSafely, made)
-  return made
-}
-
-export function createClientKeys(fetchSafely: FetchSafely): ClientKeys {
-  const [ofVouchedFor, ofOthers] = [createMemory(fetchSafely), createMemory(fetchSafely)]
+function createClientKeys(fetches: ClientFetches): ClientKeys {
+  const [ofVouchedFor, ofOthers] = [createMemory(fetches.ofVouchedFor), createMemory(fetches.ofStrangers)]
   const memoryOf = (client: Client): KeyMemory => (isVouchedFor(client) ? ofVouchedFor : ofOthers)
   return {
     read: (client, uri, now) => memoryOf(client).read(uri, now),
@@ -85,21 +73,23 @@ type KeyMemory = {
   readAgain(client: Client, uri: string, now: Instant): Answer
 }
 
-function createMemory(fetchSafely: FetchSafely): KeyMemory {
+function createMemory(gate: FetchGate): KeyMemory {
   const kept = createKeptAnswers()
-  const underWay = createFetchesUnderWay()
+  const underWay = createFlights<Awaited<Answer>>()
   const askedAt = new Map<string, Instant>()
 
+  const mayAsk = (uri: string): boolean => underWay.isUnderWay(uri) || gate.isOpenTo(uri)
   const ask = (uri: string, now: Instant): Answer =>
     underWay.share(uri, async () => {
-      const found = await fetchKeys(fetchSafely, uri, now)
+      const found = await fetchKeys(gate, uri, now)
+      if (found === 'busy') return busy(now)
       kept.keep(uri, settle(kept.get(uri), found, now))
       return found.kind === 'keys' ? ok(found.keys) : missing(found, now)
     })
   const read = (uri: string, now: Instant): Answer => {
     const known = kept.get(uri)
     const lasting = known?.kind === 'keys' && known.until <= now ? known.failure : known
-    if (lasting === undefined || lasting.until <= now) return underWay.mayAsk(uri) ? ask(uri, now) : busy(now)
+    if (lasting === undefined || lasting.until <= now) return mayAsk(uri) ? ask(uri, now) : busy(now)
     kept.keep(uri, lasting)
     return Promise.resolve(lasting.kind === 'keys' ? ok(lasting.keys) : missing(lasting, now))
   }
@@ -112,7 +102,7 @@ function createMemory(fetchSafely: FetchSafely): KeyMemory {
       const name = `${client.tenantId}${client.issuerId}${client.id}`
       const mayAskAt = addSeconds(askedAt.get(name) ?? (0 as Instant), clientKeyLimits.refetchPauseSeconds)
       if (now < mayAskAt) return Promise.resolve(missing({ why: 'key_unknown', until: mayAskAt }, now))
-      if (!underWay.mayAsk(uri)) return busy(now)
+      if (!mayAsk(uri)) return busy(now)
       keep(askedAt, name, now, clientKeyLimits.clients)
       return ask(uri, now)
     },
@@ -137,24 +127,8 @@ function createKeptAnswers() {
 const settle = (known: Kept | undefined, found: Kept, now: Instant): Kept =>
   found.kind === 'failed' && known?.kind === 'keys' && now < known.until ? { ...known, failure: found } : found
 
-/** Fetches that somebody waits for: one of each host, and so many in all. */
-function createFetchesUnderWay() {
-  const running = new Map<string, { readonly host: string; readonly answer: Answer }>()
-  return {
-    mayAsk: (uri: string): boolean =>
-      running.has(uri) || (running.size < clientKeyLimits.fetches && [...running.values()].every(({ host }) => host !== hostName(uri))),
-    share: (uri: string, fetchNow: () => Answer): Answer => {
-      const known = running.get(uri)
-      if (known !== undefined) return known.answer
-      const answer = fetchNow().finally(() => running.delete(uri))
-      running.set(uri, { host: hostName(uri), answer })
-      return answer
-    },
-  }
-}
-
 const busy = (now: Instant): Answer =>
-  Promise.resolve(missing({ why: 'busy', until: addSeconds(now, clientKeyLimits.busyPauseSeconds) }, now))
+  Promise.resolve(missing({ why: 'busy', until: addSeconds(now, clientFetchLimits.busyPauseSeconds) }, now))
 
 function keep<Value>(map: Map<string, Value>, name: string, value: Value, most: number): void {
   map.delete(name)
@@ -166,11 +140,11 @@ const missing = ({ why, until }: { readonly why: string; readonly until: Instant
   err({ why, retryAfterSeconds: Math.max(1, secondsBetween(now, until)) })
 
 /** @spec RFC 7591 §2 jwks_uri; RFC 7517 §8.5.1 the media type; RFC 9111 §4.2 freshness */
-async function fetchKeys(fetchSafely: FetchSafely, uri: string, now: Instant): Promise<Kept> {
+async function fetchKeys(gate: FetchGate, uri: string, now: Instant): Promise<Kept | 'busy'> {
   const failed = (why: string): Kept => ({ kind: 'failed', why, until: addSeconds(now, clientKeyLimits.failurePauseSeconds) })
   const { maxBytes, timeoutMs, mostSeconds } = clientKeyLimits
-  const fetched = await fetchSafely(uri, { maxBytes, timeoutMs, headers: { accept: 'application/jwk-set+json, application/json' } })
-  if (!fetched.ok) return failed(fetched.error.reason)
+  const fetched = await gate.fetch(uri, { maxBytes, timeoutMs, headers: { accept: 'application/jwk-set+json, application/json' } })
+  if (!fetched.ok) return fetched.error.reason === 'busy' ? 'busy' : failed(fetched.error.reason)
   const { status, headers, body } = fetched.value
   if (status !== 200) return failed('status')
   if (!/^application\/(?:[a-z0-9.-]+\+)?json\b/i.test(headers['content-type'] ?? '')) return failed('content_type')

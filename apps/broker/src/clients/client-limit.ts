@@ -1,14 +1,26 @@
 /** How much one client may ask for, wherever it asks from. */
-import type { ProvenClient } from '@drawbridge/core/oauth/client'
+import { isVouchedForItself, type ProvenClient } from '@drawbridge/core/oauth/client'
 import type { Answer } from '../http/answer.js'
 import { type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { RateLimitName } from '../http/rate-limit.js'
 
 /** For those that nobody can tell apart, as a name alone can be anybody's: whoever uses it would spend what is another's. */
 type LimitTogether = 'tenant_token' | 'tenant_push'
 
-/** Counts a request of a client that has a credential for itself, and those of all others of the tenant `together`; absent: they are counted elsewhere. */
+/** For those that have a credential because they asked for one: whoever may have as many as he likes is not limited by what each may have. */
+const ofUnvouched = { tenant_token: 'tenant_unvouched_token', tenant_push: 'tenant_unvouched_push' } as const satisfies Record<
+  LimitTogether,
+  RateLimitName
+>
+
+/**
+ * Counts a request of a client that has a credential for itself; where no admin means this client, with all such of the tenant besides; and those
+ * without a credential `together` alone. Absent: they are counted together elsewhere.
+ */
 export function limitOfClient(http: HttpRequest, client: ProvenClient, together?: LimitTogether): Answer | undefined {
   const tenant = tenantOf(http)
-  if (client.authMethod !== 'none') return http.spend('client', `${tenant.id} ${client.id}`)
-  return together && http.spend(together, tenant.id)
+  if (client.authMethod === 'none') return together && http.spend(together, tenant.id)
+  const limited = http.spend('client', `${tenant.id} ${client.id}`)
+  if (limited || isVouchedForItself(client)) return limited
+  return together && http.spend(ofUnvouched[together], tenant.id)
 }

@@ -1,4 +1,4 @@
-/** Fetches the document in which a client describes itself. Errors are never kept: the next request tries again. */
+/** Fetches the document in which a client describes itself, once for all who wait for it. Errors are never kept: the next request tries again. */
 
 import type { Instant } from '@drawbridge/core/instant'
 import {
@@ -9,25 +9,37 @@ import {
 } from '@drawbridge/core/oauth/client-metadata-document'
 import type { PageRefusal } from '@drawbridge/core/oauth/error'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import type { FetchGate, GatedRefusal } from '@drawbridge/runtime/fetch-gate'
+import type { Fetched } from '@drawbridge/runtime/fetch-safely'
 import type { BrokerDeps } from '../deps.js'
 import { parseJsonBody } from '../http/read-body.js'
+import { clientFetchesOf, clientFetchLimits, ofWayOut } from './client-fetches.js'
+import { createFlights } from './single-flight.js'
 
 const fetchTimeoutMs = 5_000
 
 export type FetchedDocument = { readonly document: ClientMetadataDocument; readonly expiresAt: Instant }
 
+/** All tenants read one document as it came, and each judges it for itself. */
+const underWayOf = ofWayOut((fetchSafely) => {
+  const { ofStrangers, ofVouchedFor } = clientFetchesOf(fetchSafely)
+  const flights = createFlights<Result<Fetched, GatedRefusal>>()
+  const options = { maxBytes: documentMaxBytes, timeoutMs: fetchTimeoutMs, headers: { accept: 'application/json' } }
+  const through = (gate: FetchGate) => (url: string) => flights.share(url, () => gate.fetch(url, options))
+  return { ofStrangers: through(ofStrangers), ofVouchedFor: through(ofVouchedFor) }
+})
+
+/** `isVouchedFor`: an admin of the tenant approved what it said before. */
+export type WhichDocument = { readonly url: string; readonly documentHosts: readonly string[]; readonly isVouchedFor: boolean }
+
 /** @spec OAuth CIMD §4 fetch, §4.3 caching, §6 SSRF */
 export async function fetchClientMetadataDocument(
   deps: Pick<BrokerDeps, 'fetchSafely' | 'clock'>,
-  url: string,
-  documentHosts: readonly string[],
+  { url, documentHosts, isVouchedFor }: WhichDocument,
 ): Promise<Result<FetchedDocument, PageRefusal>> {
-  const fetched = await deps.fetchSafely(url, {
-    maxBytes: documentMaxBytes,
-    timeoutMs: fetchTimeoutMs,
-    headers: { accept: 'application/json' },
-  })
-  if (!fetched.ok) return err({ reason: 'client_document_unreachable', detail: { why: fetched.error.reason } })
+  const underWay = underWayOf(deps.fetchSafely)
+  const fetched = await (isVouchedFor ? underWay.ofVouchedFor(url) : underWay.ofStrangers(url))
+  if (!fetched.ok) return err(refusalOf(fetched.error))
   const { status, headers, body } = fetched.value
   if (status !== 200) return err({ reason: 'client_document_unreachable', detail: { status } })
   if (!/^application\/(?:[a-z0-9.-]+\+)?json\b/i.test(headers['content-type'] ?? ''))
@@ -37,3 +49,8 @@ export async function fetchClientMetadataDocument(
   if (!document.ok) return err({ reason: 'client_document_invalid', detail: { field: document.error.field } })
   return ok({ document: document.value, expiresAt: documentExpiresAt(headers['cache-control'], headers['age'], deps.clock.now()) })
 }
+
+const refusalOf = ({ reason }: GatedRefusal): PageRefusal =>
+  reason === 'busy'
+    ? { reason: 'client_document_busy', detail: { why: reason, retryAfterSeconds: clientFetchLimits.busyPauseSeconds } }
+    : { reason: 'client_document_unreachable', detail: { why: reason } }

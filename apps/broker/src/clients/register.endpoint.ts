@@ -11,6 +11,7 @@ import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
 import { offerOf } from './client-certificate.js'
+import { clientFetchesOf } from './client-fetches.js'
 import { buildRegistrationAnswer, refuseSector } from './registration-answer.js'
 import { checkSectorDocument, sectorIdentifierOf } from './sector.js'
 import { blame, readStated, refuseBlamed, refuseStatement } from './software-statement.js'
@@ -37,7 +38,7 @@ export const registerEndpoint = endpoint({
     const { software } = stated.value
     const metadata = parsed.value
     const id = `dbd_${deps.random.uuid()}` as ClientId
-    const sector = await checkSectorDocument(deps, metadata)
+    const sector = await checkSectorDocument(clientFetchesOf(deps.fetchSafely).ofStrangers, metadata)
     if (!sector.ok) return refuseSector(sector.error)
     const secret = metadata.authMethod.startsWith('client_secret_') ? deps.random.token() : undefined
     const registrationToken = deps.random.token()

@@ -7,6 +7,7 @@ import type { ClientId } from '@drawbridge/core/tenant/ids'
 import type { Answer } from '../http/answer.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseAsJson } from '../http/write-error.js'
+import { clientFetchLimits } from './client-fetches.js'
 
 /** `expiresAt`: undefined if it has no end. */
 export type ShownSecret = { readonly secret: string; readonly expiresAt: Instant | undefined }
@@ -61,4 +62,12 @@ export const buildRegistrationAnswer = (
 
 /** Its `sector_identifier_uri` cannot be read, or does not list what it must. */
 export const refuseSector = (why: string): Answer =>
-  refuseAsJson(oauthErrors.registration_sector_identifier, { reason: 'registration_sector_identifier', detail: { why } })
+  why === 'busy'
+    ? refuseBusy()
+    : refuseAsJson(oauthErrors.registration_sector_identifier, { reason: 'registration_sector_identifier', detail: { why } })
+
+const refuseBusy = (): Answer =>
+  refuseAsJson(oauthErrors.registration_busy, {
+    reason: 'registration_busy',
+    detail: { retryAfterSeconds: clientFetchLimits.busyPauseSeconds },
+  })

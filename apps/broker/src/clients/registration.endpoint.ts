@@ -27,6 +27,7 @@ import { type Answer, empty, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import { refuseAsJson } from '../http/write-error.js'
 import { offerOf } from './client-certificate.js'
+import { clientFetchesOf } from './client-fetches.js'
 import { buildRegistrationAnswer, refuseSector, type ShownSecret } from './registration-answer.js'
 import { checkSectorDocument, sectorIdentifierOf } from './sector.js'
 import { blame, readStated, refuseBlamed, refuseStatement } from './software-statement.js'
@@ -140,7 +141,7 @@ const replace = endpoint<undefined, Owner>({
     const { metadata } = parsed.value
     const secret = secretAfter(http.caller, parsed.value, deps)
     if (!secret) return refuse('registration_update_malformed', { field: 'client_secret' })
-    const sector = await checkSectorDocument(deps, metadata)
+    const sector = await checkSectorDocument(clientFetchesOf(deps.fetchSafely).ofStrangers, metadata)
     if (!sector.ok) return refuseSector(sector.error)
     const registrationToken = deps.random.token()
     const draft = {

@@ -1,8 +1,10 @@
 /**
  * From a client_id to the client: the one resolver of every endpoint, so that a client known at authorize is known at token.
  *
- * A metadata document is fetched when its stored copy has lapsed. Where that fails, an endpoint that serves clients already at work
- * keeps to the stored copy for a while; a new authorization is refused, with the cause.
+ * A metadata document is fetched when its stored copy has lapsed: once for all who come with it at that moment. Where that fails, an endpoint
+ * that serves clients already at work keeps to the stored copy for a while, and asks again only after a pause, so that nobody waits for a
+ * publisher who is down; a new authorization is refused, with the cause, and the next one has it asked for again. An error is never kept in the
+ * place of a document. OAuth CIMD §4.3
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import type { Client } from '@drawbridge/core/oauth/client'
@@ -14,15 +16,28 @@ import type { ClientId } from '@drawbridge/core/tenant/ids'
 import { upsertClientOfDocument } from '@drawbridge/store/client-documents'
 import { inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../deps.js'
+import type { HttpRequest } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 import type { ClientName } from './client-cache.js'
+import { clientFetchLimits, ofWayOut } from './client-fetches.js'
 import { fetchClientMetadataDocument } from './client-metadata-document.js'
 import { sectorIdentifierOf } from './sector.js'
+import { createFlights } from './single-flight.js'
 
 /** How long a lapsed copy still serves token requests when its publisher cannot be reached. */
 const staleSeconds = 86_400
+/** After a fetch that failed, requests of clients at work are answered by such a copy for so long before one of them has it fetched again. */
+export const documentPauseSeconds = 30
+/** Documents of which a process remembers that they could not be fetched. */
+const mostPauses = 2000
 
 export type ResolvePurpose = 'authorize' | 'token'
+export type Spend = HttpRequest['spend']
+
+/** What a process knows of documents that are being fetched, or could not be. */
+const documentsOf = ofWayOut(() => ({ underWay: createFlights<Resolved>(), pausedUntil: new Map<string, Instant>() }))
+type Documents = ReturnType<typeof documentsOf>
+type Resolved = Result<Client, PageRefusal>
 
 /** The client as this process remembers it, if its copy has not lapsed. For whoever guards what it does by the version. */
 export function recallClient(deps: BrokerDeps, tenant: ResolvedTenant, clientId: string): Client | undefined {
@@ -30,27 +45,61 @@ export function recallClient(deps: BrokerDeps, tenant: ResolvedTenant, clientId:
   return client && isFresh(client, deps.clock.now()) ? client : undefined
 }
 
-/** The client as the database has it now, or its document. */
+/** The client as the database has it now, or its document. `spend`: by which it is counted who begins an authorization. */
 export async function resolveClient(
   deps: BrokerDeps,
   tenant: ResolvedTenant,
   clientId: string,
   purpose: ResolvePurpose,
-): Promise<Result<Client, PageRefusal>> {
+  spend?: Spend,
+): Promise<Resolved> {
   const now = deps.clock.now()
   const isDocument = isDocumentUrl(clientId, { allowLoopback: allowsLoopbackDocuments(deps) })
   // Before anything is fetched. A client at work keeps what it was granted, so its document is still read for that.
   if (purpose === 'authorize' && isDocument && !isWayOpen(tenant.clientRegistration, { kind: 'metadata_document', id: clientId }))
     return err({ reason: 'client_way_closed' })
-  const known = await deps.clients.read(nameOf(tenant, clientId))
+  const name = nameOf(tenant, clientId)
+  const known = await deps.clients.read(name)
   if (known && isFresh(known, now)) return ok(known)
   // A stranger's URL is fetched only where an authorization begins, within its limits: the token endpoint never meets a client for the first time.
   const mayFetch = isDocument && (known !== undefined || purpose === 'authorize')
   if (!mayFetch) return err({ reason: 'client_unknown' })
-  const written = await fetchAndKeep(deps, tenant, clientId as ClientId, known)
-  if (written.ok) return written
+  const documents = documentsOf(deps.fetchSafely)
+  const key = JSON.stringify(name)
   const stillServes = known && purpose === 'token' && addSeconds(known.documentExpiresAt ?? now, staleSeconds) > now
-  return stillServes ? ok(known) : written
+  if (stillServes && isPaused(documents, key, now)) return ok(known)
+  if (!documents.underWay.isUnderWay(key)) {
+    const limited = purpose === 'authorize' && spend ? findLimit(spend, known ? undefined : tenant) : undefined
+    if (limited) return err(limited)
+  }
+  const written = await documents.underWay.share(key, () =>
+    fetchWithPauses(documents, key, now, () => fetchAndKeep(deps, tenant, name.id, known)),
+  )
+  return !written.ok && stillServes ? ok(known) : written
+}
+
+/** `tenant`: of one that has not met the client. */
+function findLimit(spend: Spend, tenant: ResolvedTenant | undefined): PageRefusal | undefined {
+  const limited = spend('client_document') ?? (tenant && spend('tenant_client_document', tenant.id))
+  const retryAfterSeconds = Number(limited?.headers?.['retry-after'] ?? clientFetchLimits.busyPauseSeconds)
+  return limited && { reason: 'client_document_busy', detail: { why: 'limit', retryAfterSeconds } }
+}
+
+const isPaused = ({ pausedUntil }: Documents, key: string, now: Instant): boolean => (pausedUntil.get(key) ?? 0) > now
+
+/** Who asks again after a pause begins another: whoever comes meanwhile does not wait for what failed a moment ago. */
+async function fetchWithPauses(documents: Documents, key: string, now: Instant, fetchNow: () => Promise<Resolved>): Promise<Resolved> {
+  if (documents.pausedUntil.has(key)) pause(documents, key, now)
+  const fetched = await fetchNow()
+  if (fetched.ok) documents.pausedUntil.delete(key)
+  else if (fetched.error.reason !== 'client_document_busy') pause(documents, key, now)
+  return fetched
+}
+
+function pause({ pausedUntil }: Documents, key: string, now: Instant): void {
+  pausedUntil.delete(key)
+  pausedUntil.set(key, addSeconds(now, documentPauseSeconds))
+  if (pausedUntil.size > mostPauses) pausedUntil.delete(pausedUntil.keys().next().value as string)
 }
 
 const nameOf = (tenant: ResolvedTenant, clientId: string): ClientName => ({
@@ -64,13 +113,9 @@ const isFresh = (client: Client, now: Instant): boolean => client.kind !== 'meta
 /** Only an installation that may itself be reached on loopback may read documents there; `fetchSafely` judges the address again. */
 const allowsLoopbackDocuments = (deps: BrokerDeps): boolean => deps.installation.kind !== 'production'
 
-async function fetchAndKeep(
-  deps: BrokerDeps,
-  tenant: ResolvedTenant,
-  id: ClientId,
-  known: Client | undefined,
-): Promise<Result<Client, PageRefusal>> {
-  const fetched = await fetchClientMetadataDocument(deps, id, tenant.clientRegistration.documentHosts)
+async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: ClientId, known: Client | undefined): Promise<Resolved> {
+  const { documentHosts } = tenant.clientRegistration
+  const fetched = await fetchClientMetadataDocument(deps, { url: id, documentHosts, isVouchedFor: known?.preApproved === true })
   if (!fetched.ok) return fetched
   const { document, expiresAt } = fetched.value
   const client = { ...document, id, kind: 'metadata_document' as const }
@@ -86,6 +131,7 @@ async function fetchAndKeep(
     now: deps.clock.now(),
   }
   const written = await inTenant(deps.database, tenant.id, (db) => upsertClientOfDocument(db, tenant.id, draft))
+  if (written === 'full') return err({ reason: 'client_documents_full' })
   if (written) deps.clients.keep(written)
   return written ? ok(written) : err({ reason: 'client_unknown' })
 }

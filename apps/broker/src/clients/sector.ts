@@ -9,7 +9,7 @@ import {
   subjectTypeOf,
 } from '@drawbridge/core/oauth/subject-type'
 import { err, ok, type Result } from '@drawbridge/core/result'
-import type { BrokerDeps } from '../deps.js'
+import type { FetchGate } from '@drawbridge/runtime/fetch-gate'
 import { parseJsonBody } from '../http/read-body.js'
 import type { ResolvedTenant } from '../http/tenant.js'
 
@@ -30,16 +30,17 @@ export const sectorIdentifierOf = (
 }
 
 /**
- * Whether the document lists all of its redirect URIs, by which whoever owns its host says that they are of this sector.
+ * Whether the document lists all of its redirect URIs, by which whoever owns its host says that they are of this sector. `busy`: it was not asked
+ * for, because too much is under way.
  *
  * @spec OIDC Core §8.1; OIDC Registration §5
  */
 export async function checkSectorDocument(
-  { fetchSafely }: Pick<BrokerDeps, 'fetchSafely'>,
+  gate: FetchGate,
   { sectorIdentifierUri: uri, redirectUris }: Pick<Client, 'sectorIdentifierUri' | 'redirectUris'>,
 ): Promise<Result<undefined, string>> {
   if (uri === undefined) return ok(undefined)
-  const fetched = await fetchSafely(uri, {
+  const fetched = await gate.fetch(uri, {
     maxBytes: sectorDocumentMaxBytes,
     timeoutMs: fetchTimeoutMs,
     headers: { accept: 'application/json' },

@@ -3,6 +3,8 @@
  * here has changed nothing, or nobody knows whether it has; either way whoever asked may ask again.
  */
 
+import { busyBy } from '@drawbridge/store/turns'
+
 /**
  * Connection faults of Node, and SQLSTATE classes 08 (connection), 53 (resources) and 57P0x (shutdown, cannot connect now). A statement or a
  * lock that took too long (57014, 55P03), a connection that idled in its transaction (25P03), and what lost against another transaction
@@ -32,6 +34,7 @@ const deepestCause = 5
 
 export function isDatabaseGone(cause: unknown, depth = 0): boolean {
   if (!(cause instanceof Error) || depth > deepestCause) return false
+  if (busyBy(cause)) return true
   const code = (cause as { readonly code?: unknown }).code
   if (typeof code === 'string' && (networkCodes.has(code) || sqlState.test(code))) return true
   if (messages.test(cause.message)) return true

@@ -84,8 +84,8 @@ export type EndpointDefinition<Parsed, Caller> = {
   readonly run: (http: HttpRequest<Parsed, Caller>, deps: BrokerDeps) => Promise<Answer> | Answer
 }
 
-/** The credential by which a request at the front issuer names its tenant; `undefined`: by none. It is proven later, as at a tenant's own issuer. */
-export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => string | undefined
+/** The tenant that a credential of a request at the front issuer names; `undefined`: none does. It is proven later, as at a tenant's own issuer. */
+export type NamingCredential = (http: Omit<HttpRequest, 'spend'>) => TenantSlug | undefined
 /** The tenant that is meant where no credential names one. It proves as little. */
 export type NamedOtherwise = (http: Omit<HttpRequest, 'spend'>, deps: BrokerDeps) => TenantSlug | undefined
 

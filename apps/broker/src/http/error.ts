@@ -92,6 +92,20 @@ export const httpErrors = {
     title: 'Back in a moment',
     say: 'the database does not answer at the moment; try again as Retry-After says',
   },
+  tenant_busy: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    spec: 'RFC 9110 §15.6.4',
+    title: 'Back in a moment',
+    say: 'so much is being done for this tenant that this had no turn; nothing of it was done; try again as Retry-After says',
+  },
+  directory_busy: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    spec: 'RFC 9110 §15.6.4',
+    title: 'Back in a moment',
+    say: 'the directory of this company is being written at the moment, and nothing was done meanwhile; try again as Retry-After says',
+  },
   server_fault: {
     code: 'server_error',
     status: 500,

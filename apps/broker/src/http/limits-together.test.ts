@@ -123,6 +123,40 @@ it('tokens that clients without a credential ask for at one tenant are limited t
   expect((await post('/t/acme/revoke', { token: 'dbr_x', client_id: acme.clientId })).status).toBe(200)
 })
 
+it('clients that registered themselves and have a credential have one limit together beside their own, at tokens and at pushes; nobody else is held up by them', async () => {
+  const registered = (n: number) => `dbd_${n}`
+  await asOwner(
+    fixture.ownerUrl,
+    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, secret_hash, scope_ceiling, created_at, pre_approved, software_statement)
+     SELECT $1, $2, 'dbd_' || n, 'dynamic', 'Stranger', '{}', '{refresh_token}', 'client_secret_post', $3, '{}', $4, n > 5, CASE WHEN n > 5 THEN '{"issuer":"x"}'::jsonb END
+       FROM generate_series(0, 9) n`,
+    [acme.tenantId, acme.issuerId, hashCredential('dbk_stranger'), new Date(now)],
+  )
+  let asked = 0
+  const ask = (path: string) => () => {
+    const credential = { client_id: registered((asked += 1) % 10), client_secret: 'dbk_stranger' }
+    return post(`/t/acme/${path}`, { grant_type: 'refresh_token', refresh_token: 'dbr_x', ...credential })
+  }
+  for (const { path, limit } of [
+    { path: 'token', limit: 'tenant_unvouched_token' },
+    { path: 'par', limit: 'tenant_unvouched_push' },
+  ] as const) {
+    expect(mostOf(limit)).toBeLessThan(10 * mostOf('client'))
+    expect(await statuses(mostOf(limit) + 2, ask(path))).toEqual(
+      new Map([
+        [400, mostOf(limit)],
+        [429, 2],
+      ]),
+    )
+    now = addSeconds(now, 100)
+  }
+  await statuses(mostOf('tenant_unvouched_token') + 2, ask('token'))
+  const form = { grant_type: 'refresh_token', refresh_token: 'dbr_x', client_id: acme.clientId }
+  expect((await post('/t/acme/token', form)).status).toBe(400)
+  const robot = { grant_type: 'client_credentials', client_id: 'robot', client_secret: 'dbk_robot', resource: acme.resource }
+  expect((await post('/t/acme/token', robot)).status).toBe(200)
+})
+
 it('what is asked of one person at userinfo is limited, by whichever tokens and addresses, and what nobody signed spends nothing', async () => {
   const tokenOf = async (sub: string) => {
     idp.says = { sub, groups: ['staff'], amr: ['pwd', 'otp'] }

@@ -41,6 +41,10 @@ export const rateLimits = {
   device_authorization: { perSecond: 1 / 5, burst: 60 },
   /** Authorization requests that are pushed, per client address: each writes a row, and a public client proves nothing. */
   push: { perSecond: 20, burst: 400 },
+  /** Metadata documents that are fetched because somebody begins an authorization, per client address: fewer at once than there are places for all. */
+  client_document: { perSecond: 1 / 5, burst: 10 },
+  /** Clients that describe themselves and that a tenant has not met, from wherever: each has us fetch, and write a row for a stranger. */
+  tenant_client_document: { perSecond: 2, burst: 200 },
   /** Dynamic client registration writes a row for a stranger. */
   register: { perSecond: 1, burst: 20 },
   /** Logins that begin at one tenant, from wherever: many addresses together may not starve the others' companies. What goes on or ends is not counted. */
@@ -55,6 +59,13 @@ export const rateLimits = {
   client: { perSecond: 200, burst: 2000 },
   /** Tokens that clients without a credential ask for at one tenant, from wherever: nobody can tell them apart. Who proves itself is not held up by them. */
   tenant_token: { perSecond: 500, burst: 10_000 },
+  /**
+   * Tokens that clients ask for which have a credential and for which nobody vouches, at one tenant, from wherever, beside the limit of each: anybody
+   * registers as many as he likes. Apart from those without a credential, so that neither hold up the other.
+   */
+  tenant_unvouched_token: { perSecond: 500, burst: 10_000 },
+  /** The same of requests that they push. */
+  tenant_unvouched_push: { perSecond: 200, burst: 4000 },
   /** What is asked of one person at userinfo, by whichever tokens of hers. */
   userinfo: { perSecond: 5, burst: 200 },
   /** What one resource server that proves itself asks of tokens. */

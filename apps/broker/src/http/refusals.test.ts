@@ -1,5 +1,6 @@
 /** One request for each refusal that the other tests only see as a status: what the log and the metrics would call it. */
 import { connect } from 'node:net'
+import { busyFault } from '@drawbridge/store/turns'
 import { aBroker, type TestBroker } from '@drawbridge/testkit/a-broker'
 import { type ATenant, aTenant } from '@drawbridge/testkit/a-tenant'
 import { asOwner, type TestDatabase, testDatabase } from '@drawbridge/testkit/database'
@@ -120,6 +121,9 @@ describe('a refusal', () => {
 
   it.each([
     ['database_gone', 503, Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })],
+    ['database_gone', 503, busyFault('connections_busy')],
+    ['tenant_busy', 503, busyFault('tenant_busy')],
+    ['directory_busy', 503, busyFault('directory_busy')],
     ['server_fault', 500, new Error('a secret of the house')],
   ])('%s is answered with %i, and says nothing of the cause', async (reason, status, cause) => {
     const find = () => Promise.reject(cause)

@@ -1,6 +1,7 @@
-/** Whose assertions a tenant accepts at its token endpoint, of what it has stored: those that are on and can be used, the oldest first. */
+/** Whose assertions a tenant accepts at the token endpoint of one of its issuers, of what it has stored: those that hold there, are on and can be used, the oldest first. */
 import type { Result } from '@drawbridge/core/result'
-import type { ConnectionId } from '@drawbridge/core/tenant/ids'
+import { holdsAt } from '@drawbridge/core/tenant/at-issuer'
+import type { ConnectionId, IssuerKind } from '@drawbridge/core/tenant/ids'
 import type { StoredConfiguration } from '@drawbridge/store/tenant-configuration'
 import { isOfSamlTrust, parseSamlTrust, type SamlTrust } from '@drawbridge/upstream/assertion/saml-trust'
 import { type AssertionTrust, parseAssertionTrust } from '@drawbridge/upstream/assertion/trust'
@@ -33,16 +34,21 @@ type Believed = {
   readonly disabled: boolean
   readonly configuration: Result<ConnectionConfiguration, UpstreamRefusal>
 }
-type Around = { readonly read: ReadUpstream; readonly connections: readonly Believed[]; readonly serviceProvider: ServiceProvider }
+type Around = {
+  readonly at: IssuerKind
+  readonly read: ReadUpstream
+  readonly connections: readonly Believed[]
+  readonly serviceProvider: ServiceProvider
+}
 
-/** What is off, or cannot be used, accepts nothing. */
+/** What is off, cannot be used, or does not hold at this issuer, accepts nothing. */
 export function resolveTrusts(stored: readonly Stored[], around: Around) {
   const live = stored.filter(({ disabled }) => !disabled)
   const ofSaml = live.filter(({ configuration }) => isOfSamlTrust(configuration))
   const ofJwt = live.filter(({ configuration }) => !isOfSamlTrust(configuration))
   return {
-    assertionTrusts: ofJwt.flatMap((each) => toAssertionTrust(each, around)),
-    samlTrusts: ofSaml.flatMap((each) => toSamlTrust(each, around)),
+    assertionTrusts: ofJwt.flatMap((each) => toAssertionTrust(each, around)).filter(({ trust }) => holdsAt(around.at, trust.at)),
+    samlTrusts: ofSaml.flatMap((each) => toSamlTrust(each, around)).filter(({ trust }) => holdsAt(around.at, trust.at)),
   }
 }
 

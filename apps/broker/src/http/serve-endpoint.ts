@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { busyBy } from '@drawbridge/store/turns'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
 import { clientAddress, limitKey } from './client-address.js'
@@ -152,6 +153,9 @@ function parseFormBody(body: Buffer): Result<SingleValuedForm, FormRefusal> {
 }
 
 function answerFault(deps: BrokerDeps, endpoint: Endpoint, requestId: string, cause: unknown): Answer {
+  const busy = busyBy(cause)
+  if (busy === 'tenant_busy' || busy === 'directory_busy')
+    return refuseHttp(endpoint.refusals, busy, undefined, { headers: { 'retry-after': String(retryAfterSeconds) } })
   if (isDatabaseGone(cause)) {
     deps.log.warn({ requestId, cause: describe(cause) }, 'the database does not answer')
     return refuseHttp(endpoint.refusals, 'database_gone', undefined, { headers: { 'retry-after': String(retryAfterSeconds) } })

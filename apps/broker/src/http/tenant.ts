@@ -18,6 +18,7 @@ import { type ToldOfPeople, toldOfPeopleFromJson } from '@drawbridge/core/oauth/
 import type { CompiledPolicy, Wall } from '@drawbridge/core/policy/compile'
 import { err, ok, type Result } from '@drawbridge/core/result'
 import { Secret } from '@drawbridge/core/secret'
+import { permissionsAt } from '@drawbridge/core/tenant/at-issuer'
 import { type ConnectionChoice, connectionChoiceFromJson } from '@drawbridge/core/tenant/connection-choice'
 import type { ConnectionId, IssuerKind, TenantId } from '@drawbridge/core/tenant/ids'
 import type { SigningKey, VerificationKey } from '@drawbridge/crypto/jwt'
@@ -101,7 +102,7 @@ export type ResolvedTenant = Omit<
   verificationKeys(purpose: JwtPurpose): readonly VerificationKey[]
   readonly connections: readonly ResolvedConnection[]
   connection(id: string): ResolvedConnection | undefined
-  /** Those that are on and can be read, the oldest first. */
+  /** Those that hold at this issuer, are on and can be read, the oldest first. */
   readonly assertionTrusts: readonly ResolvedAssertionTrust[]
   readonly samlTrusts: readonly ResolvedSamlTrust[]
   /** What an address that somebody gives chooses. */
@@ -113,10 +114,12 @@ export type ResolvedTenant = Omit<
   readonly softwareStatements: SoftwareStatements
   /** What is demanded of tokens that are bound to a key. */
   readonly dpop: DpopRules
-  /** Which clients may exchange whose tokens for which resource. */
+  /** Which clients of this issuer may exchange whose tokens for which resource. */
   readonly tokenExchange: TokenExchange
-  /** Which clients may have ID-JAGs for which authorization servers of others. */
+  /** Which clients of this issuer may have ID-JAGs for which authorization servers of others. */
   readonly idJagIssuing: IdJagIssuing
+  /** Whether any client may, at whichever issuer. */
+  readonly issuesIdJags: boolean
   /** What clients may be told of people. */
   readonly toldOfPeople: ToldOfPeople
   /** By which `sub` clients that say nothing know people. */
@@ -286,7 +289,9 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       secret,
     }
   })
+  const { kind: at } = rest.issuer
   const storedTrusts = storedConnections.filter((each) => !isOfLogins(each))
+  const issuing = idJagIssuingFromJson(idJagIssuing)
   return {
     ...rest,
     keys: published.map(({ id, purpose, state, algorithm, publicJwk }) => ({
@@ -301,14 +306,15 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
       published.filter((key) => key.purpose === purpose).map((key) => toVerificationKey(key.publicJwk as PublicJwk)),
     ),
     connections,
-    ...resolveTrusts(storedTrusts, { read, connections, serviceProvider: { ...samlKeys, sha1Until: undefined } }),
+    ...resolveTrusts(storedTrusts, { at, read, connections, serviceProvider: { ...samlKeys, sha1Until: undefined } }),
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
     softwareStatements: softwareStatementsFromJson(softwareStatements),
     dpop: dpopRulesFromJson(dpop),
-    tokenExchange: tokenExchangeFromJson(tokenExchange),
-    idJagIssuing: idJagIssuingFromJson(idJagIssuing),
+    tokenExchange: permissionsAt(at, tokenExchangeFromJson(tokenExchange)),
+    idJagIssuing: permissionsAt(at, issuing),
+    issuesIdJags: issuing.permissions.length > 0,
     toldOfPeople: toldOfPeopleFromJson(toldOfPeople),
     subjectTypes: { pairwiseByDefault },
     pairwiseKey: once(() => pairwise && unseal(deps, rest.id, 'pairwise_keys', 'sealed_key', pairwise.id, pairwise.sealed)),

@@ -30,7 +30,7 @@ export const refuseAsPage = (entry: RefusalEntry, refusal: Refusal, extras: Extr
   page(entry.title ?? 'This did not work', html`<p>${sentence(entry.say)}</p><p class="soft">Code <code>${refusal.reason}</code></p>`, {
     ...extras,
     status: entry.status,
-    headers: { ...noStore, ...extras.headers },
+    headers: { ...noStore, ...retryAfter(entry, refusal), ...extras.headers },
     refusal: note(refusal),
   })
 

@@ -136,6 +136,7 @@ describe('without a hint', () => {
     ['nothing', {}],
     ['a client', { client_id: aSharedClient, post_logout_redirect_uri: bye }],
     ['a tenant that there is not', { tenant: 'nobody' }],
+    ['a tenant without a name', { tenant: '' }],
     ['the vendor', { tenant: 'vendor' }],
     ['an ID token of nobody', { id_token_hint: `a.${Buffer.from('{"tenant":"nobody"}').toString('base64url')}.c` }],
   ])('whoever is signed in nowhere reads so, whether she says %s', async (_what, asks) => {

@@ -23,7 +23,7 @@ const at = (path: string, spec: string, summary: string, shown: Shown, build: (t
     tag: 'Discovery',
     run: (http) => {
       const tenant = tenantOf(http)
-      if (tenant.idJagIssuing.permissions.length === 0) return nothingHere()
+      if (!tenant.issuesIdJags) return nothingHere()
       return text(shown.type, JSON.stringify(build(tenant)), { headers: { 'cache-control': `public, max-age=${shown.seconds}` } })
     },
   })

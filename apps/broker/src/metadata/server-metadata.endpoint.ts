@@ -27,9 +27,7 @@ function documentOf({ settings }: BrokerDeps, tenant: ResolvedTenant): string {
     deviceGrant: tenant.deviceGrant,
     isFront: tenant.issuer.kind !== 'tenant',
     certificates: { believed: settings.clientCertificateHeader !== undefined, alias: mtlsIssuerOf(settings, tenant) },
-    tokenExchange: tenant.tokenExchange.permissions.length > 0,
-    idJagIssuing: tenant.idJagIssuing.permissions.length > 0,
-    assertions: assertionsOf(tenant),
+    ...allowedBy(tenant),
     requirePushedRequests: tenant.requirePushedRequests,
     told: scopesTold(tenant.toldOfPeople),
   }
@@ -38,12 +36,22 @@ function documentOf({ settings }: BrokerDeps, tenant: ResolvedTenant): string {
   return document
 }
 
-/** That somebody's assertions are accepted, and never whose: a stranger learns nothing of a company's issuers. */
-const assertionsOf = ({ assertionTrusts: trusts, samlTrusts }: ResolvedTenant) => ({
-  jwtBearer: trusts.length > 0,
-  idJag: trusts.some(({ trust }) => trust.profile === 'id-jag'),
-  samlBearer: samlTrusts.length > 0,
-})
+/**
+ * What an admin has allowed to anybody. At the front some tenant may have at any moment, and which is nobody's business: there it is always offered.
+ * That somebody's assertions are accepted is said, and never whose: a stranger learns nothing of a company's issuers.
+ */
+function allowedBy({ issuer, tokenExchange, idJagIssuing, assertionTrusts: trusts, samlTrusts }: ResolvedTenant) {
+  const isFront = issuer.kind !== 'tenant'
+  return {
+    tokenExchange: isFront || tokenExchange.permissions.length > 0,
+    idJagIssuing: isFront || idJagIssuing.permissions.length > 0,
+    assertions: {
+      jwtBearer: isFront || trusts.length > 0,
+      idJag: isFront || trusts.some(({ trust }) => trust.profile === 'id-jag'),
+      samlBearer: isFront || samlTrusts.length > 0,
+    },
+  }
+}
 
 /** That of the key that signs first. */
 function algorithmsOf({ keys }: ResolvedTenant): readonly TokenAlgorithm[] {

@@ -6,7 +6,7 @@ import { ok, type Result } from '@drawbridge/core/result'
 import { type BulkOperation, type BulkRequest, orderBulk, resolveBulk } from '@drawbridge/core/scim/bulk'
 import { type ScimError, scimErrorBody, scimErrors } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
-import { parsePatch } from '@drawbridge/core/scim/patch'
+import { changeOne } from './change.js'
 import { conditionOf, placeOf } from './read-request.js'
 import type { ScimContext, ScimKind } from './resource-kind.js'
 
@@ -62,11 +62,8 @@ async function change(
     case 'POST':
       return shown(await kind.create(context, data), 201)
     case 'PUT':
-      return shown(await kind.replace(context, id, data, condition), 200)
-    case 'PATCH': {
-      const operations = parsePatch(kind.type, data)
-      return operations.ok ? shown(await kind.patch(context, id, operations.value, condition), 200) : operations
-    }
+    case 'PATCH':
+      return shown(await changeOne(kind, context, { method, id, body: data, condition }), 200)
     case 'DELETE': {
       const removed = await kind.remove(context, id, condition)
       return removed.ok ? ok({ status: 204, resource: undefined }) : removed

@@ -95,3 +95,17 @@ test('when it has come, the barrier is raised once, and again for another end; t
   ])
   expect(events).toEqual(Array.from({ length: 2 }, () => ({ source: 'scim', reason: 'the end that the directory named has come' })))
 })
+
+test('is found for whoever signed in before her directory told of her, by the link key', async () => {
+  const directory = await aDirectory()
+  const { tenant } = directory
+  const scimLinkKey = { attribute: 'upn', scim: 'userName' }
+  const configuration = { issuer: 'https://idp.example', clientId: 'drawbridge', scimLinkKey, directory: { endDate: `${hr}:endDate` } }
+  await owner('UPDATE connections SET configuration = $2 WHERE id = $1', [tenant.connectionId, JSON.stringify(configuration)])
+  const claims = JSON.stringify({ claims: [['preferred_username', 'ada']] })
+  await owner("UPDATE subjects SET stable_id = 'opaque-7', claims = $2 WHERE id = $1", [tenant.subjectId, claims])
+  const made = await directory.call('POST', '/Users', { ...ada(), externalId: 'hr-1' })
+  expect(await subjectOf(directory)).toMatchObject({ deactivates_at: null })
+  await directory.call('PUT', `/Users/${String(made.body['id'])}`, { ...ada('2027-01-31'), externalId: 'hr-1' })
+  expect(await subjectOf(directory)).toMatchObject({ deactivates_at: new Date('2027-02-01T00:00:00Z') })
+})

@@ -12,11 +12,12 @@ import {
   toScimGroupResource,
 } from '@drawbridge/core/scim/group'
 import type { JsonObject } from '@drawbridge/core/scim/json'
-import { membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
+import { isOfMembers, membersIn, onlyMembers, planGroupPatch } from '@drawbridge/core/scim/member-change'
 import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import { asksFor, nothingAsked, type Projection, wholeResource } from '@drawbridge/core/scim/projection'
 import { groupType } from '@drawbridge/core/scim/resource-type'
 import { versionTag } from '@drawbridge/core/scim/version'
+import { inDirectory } from '@drawbridge/store/in-directory'
 import { listMembers } from '@drawbridge/store/scim-group-members'
 import { searchScimGroups } from '@drawbridge/store/scim-group-search'
 import {
@@ -35,6 +36,8 @@ const refusals = {
   taken: { reason: 'scim_group_unique' },
   members_unknown: { reason: 'scim_value_invalid', detail: 'members, somebody whom this directory has not sent' },
   members_too_many: { reason: 'scim_value_invalid', detail: 'members, more than the limit mostMembers' },
+  nested_in_group: { reason: 'scim_value_invalid', detail: 'members, more groups in a group than the limit mostNestedGroups' },
+  nested_in_connection: { reason: 'scim_value_invalid', detail: 'members, more groups in all groups together than the limit mostNestings' },
 } as const satisfies Record<string, ScimError>
 
 const refusalOf = (refusal: GroupRefusal<ScimError>): ScimError => (refusal.kind === 'refused' ? refusal.error : refusals[refusal.kind])
@@ -50,7 +53,7 @@ type Rule = (group: ScimGroup, readMembers: () => Promise<readonly ScimMember[]>
 /** A change of the locked row, if it has the version that the request demands. */
 async function change(context: ScimContext, id: string, condition: Condition, projection: Projection, rule: Rule) {
   const { deps, caller } = context
-  return inTenant(deps.database, caller.tenant, async (db): Promise<Result<JsonObject, ScimError>> => {
+  return inDirectory(deps.database, caller, async (db): Promise<Result<JsonObject, ScimError>> => {
     const changed = await updateScimGroup<ScimError>(db, caller, id, async (group, readMembers) => {
       const meets = condition(versionTag(group.version))
       return meets.ok ? rule(group, readMembers) : meets
@@ -71,6 +74,12 @@ const patching =
     return data.ok ? ok({ data: data.value, members: plan.value.members }) : data
   }
 
+/** Who is to be removed is said by id: a name or an address beside it may be of another day. */
+function byValue(operation: PatchOperation): PatchOperation {
+  const ids = operation.op === 'remove' && isOfMembers(operation) ? membersIn(operation.value) : undefined
+  return ids?.ok === true && operation.value !== undefined ? { ...operation, value: [...ids.value].map((value) => ({ value })) } : operation
+}
+
 function patchingWhole(
   operations: readonly PatchOperation[],
   group: ScimGroup,
@@ -78,7 +87,7 @@ function patchingWhole(
   baseUrl: string,
 ): Result<GroupChange, ScimError> {
   const document = { ...toGroupDocument(group), members: before.map((member) => memberToJson(member, baseUrl)) }
-  const patched = applyPatch(document, operations)
+  const patched = applyPatch(document, operations.map(byValue))
   if (!patched.ok) return patched
   const data = fromGroupDocument(patched.value)
   const members = membersIn(patched.value['members'])
@@ -95,7 +104,7 @@ export const groupsKind: ScimKind = {
     const { deps, caller } = context
     const parsed = parseScimGroup(body)
     if (!parsed.ok) return parsed
-    return inTenant(deps.database, caller.tenant, async (db): Promise<Result<JsonObject, ScimError>> => {
+    return inDirectory(deps.database, caller, async (db): Promise<Result<JsonObject, ScimError>> => {
       const created = await insertScimGroup(db, caller, parsed.value.data, parsed.value.members)
       return created.ok ? ok(await shown(db, context, created.value, wholeResource)) : err(refusalOf(created.error))
     })
@@ -124,7 +133,7 @@ export const groupsKind: ScimKind = {
   patch: (context, id, operations, condition, projection = nothingAsked) =>
     change(context, id, condition, projection, patching(operations, context.baseUrl)),
   remove: async ({ deps, caller }, id, condition) => {
-    const deleted = await inTenant(deps.database, caller.tenant, (db) =>
+    const deleted = await inDirectory(deps.database, caller, (db) =>
       deleteScimGroup<ScimError>(db, caller, id, (group) => condition(versionTag(group.version))),
     )
     return deleted.ok ? deleted : err(refusalOf(deleted.error))

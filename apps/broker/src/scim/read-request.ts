@@ -2,7 +2,6 @@
 import { err, ok, type Result } from '@drawbridge/core/result'
 import type { ScimError } from '@drawbridge/core/scim/error'
 import { isObject, type JsonObject } from '@drawbridge/core/scim/json'
-import { type PatchOperation, parsePatch } from '@drawbridge/core/scim/patch'
 import { type Projection, parseProjection } from '@drawbridge/core/scim/projection'
 import type { ResourceType } from '@drawbridge/core/scim/resource-type'
 import { pickWords, type SearchWords, searchWordsOf } from '@drawbridge/core/scim/search-request'
@@ -59,8 +58,6 @@ export const givenBody =
     const value = read(body.value)
     return value.ok ? ok({ body: value.value, projection: projection.value }) : value
   }
-
-export const givenPatch = (type: ResourceType) => givenBody<readonly PatchOperation[]>(type, (body) => parsePatch(type, body))
 
 /** If-Match of the request, of the version that it meets. @spec RFC 7644 §3.14 */
 export const conditionOf =

@@ -2,7 +2,6 @@
 import { ok, type Result } from '@drawbridge/core/result'
 import type { ScimError } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
-import type { PatchOperation } from '@drawbridge/core/scim/patch'
 import { asksFor, nothingAsked, type Projection, project } from '@drawbridge/core/scim/projection'
 import type { ResourceType } from '@drawbridge/core/scim/resource-type'
 import type { SearchWords } from '@drawbridge/core/scim/search-request'
@@ -12,19 +11,19 @@ import type { BrokerDeps } from '../deps.js'
 import { type Answer, empty } from '../http/answer.js'
 import { type Endpoint, endpoint, type HttpRequest } from '../http/endpoint.js'
 import { authorizeScim } from './bearer.js'
+import { changeOne } from './change.js'
 import {
   conditionOf,
   contextOf,
   type GivenBody,
   givenBody,
-  givenPatch,
   parsing,
   placeOf,
   projectionOf,
   wordsOfBody,
   wordsOfQuery,
 } from './read-request.js'
-import type { ScimKind } from './resource-kind.js'
+import type { AskedChange, ScimKind } from './resource-kind.js'
 import { refuseScim, scimJson } from './scim-answer.js'
 import { searchKind } from './search.js'
 
@@ -40,6 +39,11 @@ const placesOf = ({ type, maxBodyBytes }: ScimKind) => {
 }
 
 const idOf = ({ params }: Pick<HttpRequest, 'params'>): string => params['id'] ?? ''
+
+const askedOf = (method: AskedChange['method'], http: HttpRequest<GivenBody<unknown>, ScimCaller>): AskedChange => ({
+  ...{ method, id: idOf(http), body: http.parsed.body },
+  condition: conditionOf(http.headers['if-match']),
+})
 
 function show(type: ResourceType, resource: JsonObject, projection: Projection, status = 200): Answer {
   const { location, etag } = placeOf(resource)
@@ -123,28 +127,24 @@ function writing(kind: ScimKind): readonly Endpoint[] {
     summary: `The directory replaces ${noun}${away}`,
     parse: parsing(givenBody(type, ok)),
     run: async (http, deps) => {
-      const { body, projection } = http.parsed
-      return answer(
-        type,
-        await kind.replace(contextOf(http, deps), idOf(http), body, conditionOf(http.headers['if-match']), projection),
-        projection,
-      )
+      const { projection } = http.parsed
+      return answer(type, await changeOne(kind, contextOf(http, deps), askedOf('PUT', http), projection), projection)
     },
   })
-  const patch = endpoint<GivenBody<readonly PatchOperation[]>, ScimCaller>({
+  const patch = endpoint<GivenBody<unknown>, ScimCaller>({
     ...common,
     addressLimit: 'scim_address',
     method: 'PATCH',
     path: one,
     spec: 'RFC 7644 §3.5.2',
     summary: `The directory changes ${noun}${away}`,
-    parse: parsing(givenPatch(type)),
+    parse: parsing(givenBody(type, ok)),
     run: async (http, deps) => {
-      const { body, projection } = http.parsed
+      const { projection } = http.parsed
       const asksForAnswer = projection.attributes !== undefined || projection.excluded.length > 0
       const answers = kind.patchAnswers === 'resource' || asksForAnswer
       const wanted = answers ? projection : nothingAsked
-      const changed = await kind.patch(contextOf(http, deps), idOf(http), body, conditionOf(http.headers['if-match']), wanted)
+      const changed = await changeOne(kind, contextOf(http, deps), askedOf('PATCH', http), wanted)
       if (!changed.ok || answers) return answer(type, changed, projection)
       const { location, etag } = placeOf(changed.value)
       return empty(204, { headers: { location, etag } })

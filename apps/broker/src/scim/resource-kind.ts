@@ -19,6 +19,9 @@ export type ScimContext = {
 /** What the request demands of the version that it meets; asked of the locked row. */
 export type Condition = (version: string) => Result<void, ScimError>
 
+/** A PUT or PATCH of one resource, as it came. */
+export type AskedChange = { readonly method: 'PUT' | 'PATCH'; readonly id: string; readonly body: unknown; readonly condition: Condition }
+
 /**
  * Answers are whole resources, `meta` with them. Each change is one transaction, and what it does to subjects is in it.
  *
@@ -48,5 +51,7 @@ export type ScimKind = {
     condition: Condition,
     projection?: Projection,
   ) => Promise<Result<JsonObject, ScimError>>
+  /** What a refused change ends all the same. */
+  readonly takeAwayOnly?: (context: ScimContext, asked: AskedChange) => Promise<void>
   readonly remove: (context: ScimContext, id: string, condition: Condition) => Promise<Result<void, ScimError>>
 }

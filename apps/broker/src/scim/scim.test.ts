@@ -141,7 +141,8 @@ describe('taking away', () => {
       patchOf({ op: 'replace', path: 'active', value: false }, { op: 'remove', path: 'userName' }),
     )
     expect(answer).toMatchObject({ status: 400, body: { scimType: 'mutability' } })
-    expect(await subjectOf(directory)).toMatchObject({ epoch: 1, deactivated_at: null })
+    // But what she holds ends (`refused-changes.test.ts`).
+    expect(await subjectOf(directory)).toMatchObject({ epoch: 2, deactivated_at: null })
   })
 })
 

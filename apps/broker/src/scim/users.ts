@@ -3,13 +3,22 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { applyPatch } from '@drawbridge/core/scim/apply-patch'
 import { type ScimError, scimLimits } from '@drawbridge/core/scim/error'
 import type { JsonObject } from '@drawbridge/core/scim/json'
+import { leavesByPatch, leavesByReplacement } from '@drawbridge/core/scim/leaving'
 import { asksFor, nothingAsked, type Projection } from '@drawbridge/core/scim/projection'
 import { userType } from '@drawbridge/core/scim/resource-type'
 import { fromDocument, parseScimUser, type ScimUser, type ScimUserData, toDocument, toScimResource } from '@drawbridge/core/scim/user'
 import { versionTag } from '@drawbridge/core/scim/version'
+import { inDirectory } from '@drawbridge/store/in-directory'
 import { listGroupsOf } from '@drawbridge/store/scim-user-groups'
 import { searchScimUsers } from '@drawbridge/store/scim-user-search'
-import { deleteScimUser, findScimUser, insertScimUser, type ScimChangeRefusal, updateScimUser } from '@drawbridge/store/scim-users'
+import {
+  deleteScimUser,
+  endAccessOfRefused,
+  findScimUser,
+  insertScimUser,
+  type ScimChangeRefusal,
+  updateScimUser,
+} from '@drawbridge/store/scim-users'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { Condition, ScimContext, ScimKind } from './resource-kind.js'
 
@@ -31,7 +40,7 @@ async function change(
   rule: (user: ScimUser) => Result<ScimUserData, ScimError>,
 ): Promise<Result<JsonObject, ScimError>> {
   const { deps, caller } = context
-  return inTenant(deps.database, caller.tenant, async (db): Promise<Result<JsonObject, ScimError>> => {
+  return inDirectory(deps.database, caller, async (db): Promise<Result<JsonObject, ScimError>> => {
     const changed = await updateScimUser<ScimError>(db, caller, id, (user) => {
       const meets = condition(versionTag(user.version))
       return meets.ok ? rule(user) : meets
@@ -49,7 +58,7 @@ export const usersKind: ScimKind = {
     const { deps, caller } = context
     const parsed = parseScimUser(body)
     if (!parsed.ok) return parsed
-    const created = await inTenant(deps.database, caller.tenant, (db) => insertScimUser(db, caller, parsed.value))
+    const created = await inDirectory(deps.database, caller, (db) => insertScimUser(db, caller, parsed.value))
     // Nobody holds whom nobody knew.
     return created.ok ? ok(toScimResource(created.value, undefined, context.baseUrl)) : err({ reason: 'scim_unique' })
   },
@@ -76,8 +85,12 @@ export const usersKind: ScimKind = {
       const patched = applyPatch(toDocument(user), operations)
       return patched.ok ? fromDocument(patched.value) : patched
     }),
+  takeAwayOnly: async ({ deps, caller }, { method, id, body, condition }) => {
+    if (!(method === 'PUT' ? leavesByReplacement(body) : leavesByPatch(body))) return
+    await inTenant(deps.database, caller.tenant, (db) => endAccessOfRefused(db, caller, id, (user) => condition(versionTag(user.version))))
+  },
   remove: async ({ deps, caller }, id, condition) => {
-    const deleted = await inTenant(deps.database, caller.tenant, (db) =>
+    const deleted = await inDirectory(deps.database, caller, (db) =>
       deleteScimUser<ScimError>(db, caller, id, (user) => condition(versionTag(user.version))),
     )
     return deleted.ok ? deleted : err(refusalOf(deleted.error))

@@ -9,10 +9,13 @@ import {
   deviceIntervalSeconds,
   toPendingDeviceRequest,
 } from '@drawbridge/core/oauth/device-code'
+import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
+import type { JsonRefusal } from '@drawbridge/core/oauth/error'
+import { judgeTenantParameter, tenantParameter } from '@drawbridge/core/oauth/tenant-parameter'
 import { formatUserCode } from '@drawbridge/core/oauth/user-code'
 import { scopesTold } from '@drawbridge/core/oauth/userinfo'
-import { err, ok } from '@drawbridge/core/result'
-import type { DeviceCodeId } from '@drawbridge/core/tenant/ids'
+import { err, ok, type Result } from '@drawbridge/core/result'
+import type { DeviceCodeId, TenantSlug } from '@drawbridge/core/tenant/ids'
 import { hashCredential, sha256Base64url } from '@drawbridge/crypto/hash'
 import { drawUserCode, hashUserCode } from '@drawbridge/crypto/user-code'
 import { insertDeviceCode } from '@drawbridge/store/device-codes'
@@ -26,15 +29,25 @@ import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
 import { type Answer, json } from '../http/answer.js'
 import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
+import type { ResolvedTenant } from '../http/tenant.js'
 import { refuseForm } from './refuse.js'
 
 /** Drawing a code that somebody has is one in millions; so many in a row are a broken source of chance. */
 const mostDraws = 4
 
+/** Longer than an e-mail address leads to nobody. */
+const longestLoginHint = 320
+
 /** Until one of the open codes is likely to be over. */
 const fullRetrySeconds = 60
 
-type Asking = { readonly http: HttpRequest; readonly client: ProvenClient; readonly form: Readonly<Record<string, string>> }
+type Asking = {
+  readonly http: HttpRequest
+  readonly client: ProvenClient
+  readonly form: Readonly<Record<string, string>>
+  /** At the front issuer: what says whose the person will be, so that she is not asked. */
+  readonly loginHint: string | undefined
+}
 
 /** @spec RFC 8628 §3.1 request, §3.2 response; RFC 8707 §2 resource */
 export const deviceAuthorizationEndpoint = endpoint({
@@ -52,12 +65,36 @@ export const deviceAuthorizationEndpoint = endpoint({
     if (!http.form.ok) return refuseForm(http.form.error)
     if (!tenant.deviceGrant) return refuse({ reason: 'device_grant_off' })
     const form = http.form.value
+    const named = await findNamedTenant(deps, tenant, form[tenantParameter] || undefined)
+    if (!named.ok) return refuse(named.error)
     const claim = readClientClaim(deps, http, form, tenant, 'authorize')
     if (!claim.ok) return refuse(claim.error)
-    const answer = await asProvenClient(deps, claim.value, (client) => answerDevice(deps, { http, client, form }))
+    const answer = await asProvenClient(deps, claim.value, (client) =>
+      answerDevice(deps, { http, client, form, loginHint: named.value ?? loginHintOf(tenant, form) }),
+    )
     return answer.ok ? answer.value : refuse(answer.error)
   },
 })
+
+/** The company that the device names by `tenant`, if it does: at the front issuer its people alone can answer, so it lets devices ask or nobody is asked. */
+async function findNamedTenant(
+  deps: BrokerDeps,
+  tenant: ResolvedTenant,
+  said: string | undefined,
+): Promise<Result<TenantSlug | undefined, JsonRefusal>> {
+  if (said === undefined) return ok(undefined)
+  const named = tenant.issuer.kind === 'front' ? await deps.configuration.find(said, 'front_member') : tenant
+  const misnamed = judgeTenantParameter({ grantType: deviceGrantType, said }, named ?? tenant)
+  if (misnamed) return err({ reason: misnamed })
+  if (named?.suspendedAt !== undefined) return err({ reason: 'tenant_suspended' })
+  return named?.deviceGrant ? ok(named.slug) : err({ reason: 'device_grant_off' })
+}
+
+/** At a tenant's own issuer it has no meaning without a browser, and is ignored. */
+const loginHintOf = ({ issuer }: ResolvedTenant, form: Readonly<Record<string, string>>): string | undefined => {
+  const hint = form['login_hint']
+  return issuer.kind === 'front' && hint !== undefined && hint.length <= longestLoginHint ? hint : undefined
+}
 
 async function answerDevice(deps: BrokerDeps, asking: Asking): Promise<Acted<Answer>> {
   const { http, client, form } = asking
@@ -78,7 +115,7 @@ async function answerDevice(deps: BrokerDeps, asking: Asking): Promise<Acted<Ans
 
 async function openDeviceCode(
   deps: BrokerDeps,
-  { http, client }: Asking,
+  { http, client, loginHint }: Asking,
   request: DeviceAuthorizationRequest,
 ): Promise<Acted<Answer> | 'user_code_taken'> {
   const tenant = tenantOf(http)
@@ -91,7 +128,7 @@ async function openDeviceCode(
     caller: callerOf(client),
     deviceCodeHash: hashCredential(deviceCode),
     userCodeHash: hashUserCode(deps.sealer, tenant.id, userCode)[0],
-    request: toPendingDeviceRequest(request, { deviceCodeId: id, codeChallenge: sha256Base64url(deviceCode) }),
+    request: toPendingDeviceRequest(request, { deviceCodeId: id, codeChallenge: sha256Base64url(deviceCode), loginHint }),
     address: http.address,
     country: http.country,
     now,

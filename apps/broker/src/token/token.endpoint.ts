@@ -1,23 +1,25 @@
 /** POST /token: the phases that every grant type shares, in the order of the specification. A grant type adds only what differs. */
 
 import { unreachable } from '@drawbridge/core/assert'
+import type { ProvenClient } from '@drawbridge/core/oauth/client'
 import { deviceGrantType } from '@drawbridge/core/oauth/device-grant-type'
-import { frontGrantTypes } from '@drawbridge/core/oauth/front-credential'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import { samlBearerGrantType } from '@drawbridge/core/oauth/saml-bearer'
+import { judgeTenantParameter, tenantParameter } from '@drawbridge/core/oauth/tenant-parameter'
 import { parseTokenRequest, type TokenRequest } from '@drawbridge/core/oauth/token-request'
 import { tokenExchangeGrantType } from '@drawbridge/core/oauth/token-type'
 import { err, ok } from '@drawbridge/core/result'
-import { asProvenClient, ifUnchanged } from '../clients/as-proven-client.js'
-import { readClientClaim } from '../clients/client-authentication.js'
+import { type Acted, ifUnchanged } from '../clients/as-proven-client.js'
+import { type ClientClaim, readClientClaim } from '../clients/client-authentication.js'
 import { limitOfClient } from '../clients/client-limit.js'
 import { findMissingProof, readProof, verifyProof, withNonce } from '../clients/dpop.js'
 import { noteClientUse } from '../clients/note-client-use.js'
 import { refuse } from '../clients/refuse.js'
 import type { BrokerDeps } from '../deps.js'
-import { json } from '../http/answer.js'
-import { endpoint, tenantOf } from '../http/endpoint.js'
+import { type Answer, json } from '../http/answer.js'
+import { endpoint, type HttpRequest, tenantOf } from '../http/endpoint.js'
 import type { Exchange, ExchangeContext } from './exchange.js'
+import { findTenantOfDevice } from './find-tenant-of-device.js'
 import { exchangeCode } from './grants/authorization-code.js'
 import { exchangeClientCredentials } from './grants/client-credentials.js'
 import { exchangeDeviceCode } from './grants/device-code.js'
@@ -26,6 +28,7 @@ import { exchangeAssertion } from './grants/jwt-bearer.js'
 import { exchangeRefreshToken } from './grants/refresh-token.js'
 import { exchangeSamlAssertion } from './grants/saml-bearer.js'
 import { exchangeSubjectToken } from './grants/token-exchange.js'
+import { asKnownClient } from './introduce-client.js'
 import { refuseForm } from './refuse.js'
 
 export const tokenEndpoint = endpoint({
@@ -42,30 +45,48 @@ export const tokenEndpoint = endpoint({
     if (!http.form.ok) return refuseForm(http.form.error)
     const request = parseTokenRequest(http.form.value)
     if (!request.ok) return refuse(request.error)
-    const tenant = tenantOf(http)
-    const claim = readClientClaim(deps, http, http.form.value, tenant)
-    if (!claim.ok) return refuse(claim.error)
-    const proof = readProof(deps, http, tenant, { endpoint: 'token' })
-    if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
-    const answered = await asProvenClient(deps, claim.value, async (client) => {
-      const limited = limitOfClient(http, client, 'tenant_token')
-      if (limited) return ok(limited)
-      const provenKey = verifyProof(proof.value)
-      if (!provenKey.ok) return provenKey
-      const tokens = await exchange(deps, { http, tenant, client, provenKey: provenKey.value, now: deps.clock.now() }, request.value)
-      if (tokens === 'client_changed' || !tokens.ok) return tokens
-      await noteClientUse(deps, client)
-      deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.value.grantType })
-      return ok(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
+    const at = tenantOf(http)
+    const said = http.form.value[tenantParameter] || undefined
+    const ofDevice = at.issuer.kind === 'front' && request.value.grantType === deviceGrantType ? request.value : undefined
+    const misnamed = ofDevice ? undefined : judgeTenantParameter({ ...request.value, said }, at)
+    if (misnamed) return refuse({ reason: misnamed })
+    const claimed = readClientClaim(deps, http, http.form.value, at)
+    if (!claimed.ok) return refuse(claimed.error)
+    if (!ofDevice) return answerToken(deps, { http, claim: claimed.value, request: request.value })
+    const found = await findTenantOfDevice(deps, { http, claim: claimed.value, request: ofDevice, said })
+    if (!found.ok) return found.error
+    return answerToken(deps, {
+      http: { ...http, tenant: found.value },
+      claim: { ...claimed.value, tenant: found.value },
+      request: request.value,
     })
-    return withNonce(deps, http, tenant, answered.ok ? answered.value : refuse(answered.error))
   },
 })
 
+type Asked = { readonly http: HttpRequest; readonly claim: ClientClaim; readonly request: TokenRequest }
+
+async function answerToken(deps: BrokerDeps, { http, claim, request }: Asked): Promise<Answer> {
+  const tenant = tenantOf(http)
+  const proof = readProof(deps, http, tenant, { endpoint: 'token' })
+  if (!proof.ok) return withNonce(deps, http, tenant, refuse(proof.error))
+  const act = async (client: ProvenClient): Promise<Acted<Answer>> => {
+    const limited = limitOfClient(http, client, 'tenant_token')
+    if (limited) return ok(limited)
+    const provenKey = verifyProof(proof.value)
+    if (!provenKey.ok) return provenKey
+    const tokens = await exchange(deps, { http, tenant, client, provenKey: provenKey.value, now: deps.clock.now() }, request)
+    if (tokens === 'client_changed' || !tokens.ok) return tokens
+    await noteClientUse(deps, client)
+    deps.metrics.count('drawbridge_tokens_issued_total', { grant_type: request.grantType })
+    return ok(json(tokens.value, { headers: { 'cache-control': 'no-store', pragma: 'no-cache' } }))
+  }
+  const asking = { http, tenant, claim, proof: proof.value, request: request, now: deps.clock.now() }
+  const answered = await asKnownClient(deps, asking, act)
+  return withNonce(deps, http, tenant, answered.ok ? answered.value : refuse(answered.error))
+}
+
 async function exchange(deps: BrokerDeps, context: ExchangeContext, request: TokenRequest): ReturnType<Exchange<TokenRequest>> {
   const { client, tenant } = context
-  if (tenant.issuer.kind !== 'tenant' && !frontGrantTypes.includes(request.grantType))
-    return ifUnchanged(deps, client, err({ reason: 'grant_type_not_at_front' }))
   if (!client.grantTypes.includes(request.grantType)) return ifUnchanged(deps, client, err({ reason: 'grant_type_not_for_client' }))
   const missing = findMissingProof(context, tenant)
   if (missing) return ifUnchanged(deps, client, err(missing))

@@ -88,6 +88,7 @@ const remedies: Readonly<Record<string, string>> = {
   tenant_unknown: 'check the slug: drawbridge tenant list',
   rate_limited: 'wait a minute and try again',
   database_gone: 'try again in a moment',
+  tenant_busy: 'try again in a moment',
 }
 
 export function showRefused({ status, reason, title, detail, errors }: Refused): string {

@@ -133,7 +133,7 @@ function loadSecrets(tenant: PlacedTenant, plan: Plan, { environment }: Tools) {
 }
 
 const secretsIn = (step: Plan['changes'][number]['steps'][number]): readonly SecretReference[] => {
-  if (step.kind === 'configure') return step.clientSecret === undefined ? [] : [step.clientSecret[secret]]
+  if (step.kind === 'configure') return step.clientSecret ? [step.clientSecret[secret]] : []
   const body = step.kind === 'call' ? (step.body as { readonly clientSecret?: SecretNamed } | undefined) : undefined
   const given = body?.clientSecret
   return given !== undefined && secret in given ? [given[secret]] : []

@@ -127,7 +127,7 @@ async function configure({ connection, configuration, hasMetadata, clientSecret,
     name: there.name,
     configuration: { ...Object.fromEntries(kept), ...configuration },
     ifRevision: revision ?? there.revision,
-    ...(clientSecret && { clientSecret: trip.secretOf(clientSecret[secret]) }),
+    ...(clientSecret !== undefined && { clientSecret: clientSecret && trip.secretOf(clientSecret[secret]) }),
   })
   return answered.ok ? undefined : answered.error
 }

@@ -37,7 +37,8 @@ export type Step =
       readonly connection: Named
       readonly configuration: Readonly<Record<string, unknown>>
       readonly hasMetadata: boolean
-      readonly clientSecret: SecretNamed | undefined
+      /** null: the one that is kept is removed. */
+      readonly clientSecret: SecretNamed | null | undefined
       /** Undefined: a step before has changed it. */
       readonly revision: string | undefined
     }

@@ -1,4 +1,5 @@
 /** Connections of a file against those of a tenant. The name is what makes one the same: it is unique in a file, and must be in the tenant. */
+import { sendsSecretElsewhere } from '@drawbridge/upstream/oidc/secret-addresses'
 import { type Declared, ownConfiguration } from './declare-tenant.js'
 import { type Difference, differencesOf, isSame } from './differences.js'
 import type { LiveConnection } from './live-tenant.js'
@@ -46,13 +47,31 @@ function planConnection(connection: FileConnection, index: number, all: readonly
     return cannot('name', 'two connections of the tenant carry this name: rename one, drawbridge connection update --name')
   if (live === undefined) return { changes: [create(connection)] }
   if (live.kind !== kind) return cannot('kind', `it is ${live.kind} and stays so: another kind is another connection, with another name`)
-  const wanted = compare(connection, live, options)
+  const secretStep = planSecret(connection, live, options)
+  if (secretStep === 'unknown')
+    return cannot('clientSecret', 'an address that the client secret goes to changes: name the secret, which is sent again then')
+  const wanted = compare(connection, live, secretStep)
   const changes: readonly Change[] =
     wanted.steps.length === 0
       ? []
       : [{ does: 'change', what: `connection "${name}"`, differences: wanted.differences, steps: wanted.steps }]
   return { ...judgeKill(connection, live, options), changes }
 }
+
+/**
+ * What becomes of the secret that the broker keeps: it stays (`undefined`), goes (`null`), or is sent again. The broker keeps none for another address
+ * than it was given for, so that it is sent with one; where the file names none then, nobody knows it.
+ */
+function planSecret(connection: FileConnection, live: LiveConnection, options: PlanOptions): SecretNamed | null | undefined | 'unknown' {
+  const { configuration } = connection
+  const named = secretOf(connection)
+  const isElsewhere = live.kind === 'oidc' && live.hasSecret && sendsSecretElsewhere(live.configuration, configuration)
+  if (named !== undefined) return options.secrets || !live.hasSecret || isElsewhere ? named : undefined
+  if (live.hasSecret && secretless.includes(configuration['clientAuthentication'])) return null
+  return isElsewhere ? 'unknown' : undefined
+}
+/** Ways in which a connection proves itself without one. */
+const secretless: readonly unknown[] = ['private_key_jwt', 'none']
 
 /** Its secret is read when it is sent. */
 const secretOf = ({ clientSecret }: FileConnection): SecretNamed | undefined => clientSecret && { [secret]: clientSecret }
@@ -73,19 +92,18 @@ function create(connection: FileConnection): Change {
 function compare(
   connection: FileConnection,
   live: LiveConnection,
-  options: PlanOptions,
+  clientSecret: SecretNamed | null | undefined,
 ): { differences: readonly Difference[]; steps: readonly Step[] } {
   const { name, metadata, configuration } = connection
   const own = ownConfiguration({ configuration: live.configuration, metadata })
   const isSourceNew = metadata !== undefined && !isSource(metadata, live)
   const isSourceGone = metadata === undefined && live.metadata !== undefined
-  const sendsSecret = connection.clientSecret !== undefined && (options.secrets || !live.hasSecret)
-  const configures = !isSame(own, configuration) || sendsSecret
+  const changesSecret = clientSecret !== undefined
+  const configures = !isSame(own, configuration) || changesSecret
   const steps: Step[] = []
   if (isSourceNew) steps.push({ kind: 'use-metadata', connection: idOf('connection', name), metadata: askFor(metadata) })
   if (isSourceGone) steps.push({ kind: 'call', method: 'DELETE', path: [...oneOf(name), '/metadata'] })
   if (configures) {
-    const clientSecret = sendsSecret ? secretOf(connection) : undefined
     const revision = isSourceNew ? undefined : live.revision
     steps.push({
       kind: 'configure',
@@ -103,7 +121,7 @@ function compare(
         ])
       : []),
     ...differencesOf(own, configuration, ['configuration']),
-    ...(sendsSecret
+    ...(changesSecret
       ? [{ path: 'clientSecret', from: live.hasSecret ? 'one that nobody can read' : undefined, to: showSecret(connection) }]
       : []),
   ]

@@ -11,13 +11,15 @@ import type { Compared, Planned, Step } from './plan-change.js'
 export const planPermissions = ({ file, live, options }: Compared): readonly Planned[] => [
   planEach<LiveExchange>(file.tokenExchange, live.tokenExchange, {
     ...{ what: 'tokenExchange', path: '/token-exchange', prune: options.prune, keyOf: exchangeKey },
-    tell: ({ client, from, to }) => `exchange by ${client} from ${from} to ${to}`,
+    tell: ({ client, from, to, at }) => `exchange by ${client} from ${from} to ${to}${placeOf(at)}`,
   }),
   planEach<LiveIdJagPermission>(file.idJagIssuing, live.idJagIssuing, {
     ...{ what: 'idJagIssuing', path: '/id-jag-issuing', prune: options.prune, keyOf: idJagKey },
-    tell: ({ client, audience, resource }) => `ID-JAGs for ${client} to ${resource} of ${audience}`,
+    tell: ({ client, audience, resource, at }) => `ID-JAGs for ${client} to ${resource} of ${audience}${placeOf(at)}`,
   }),
 ]
+
+const placeOf = (at: 'front' | undefined): string => (at === 'front' ? ' at the front' : '')
 
 type Rules<Permission> = {
   readonly what: string

@@ -19,6 +19,7 @@ import { policyLimits } from '@drawbridge/core/policy/error'
 import { webhookLimits } from '@drawbridge/core/revocation/webhook'
 import { announcementLimits, oneLine } from '@drawbridge/core/tenant/announcement'
 import { choiceRuleShape, connectionChoiceLimits, connectionChoiceShape } from '@drawbridge/core/tenant/connection-choice'
+import { tenantLimits } from '@drawbridge/core/tenant/tenant-limits'
 import { softwareStatementsShape } from '@drawbridge/upstream/software-statement/statement-issuers'
 import { z } from 'zod'
 
@@ -120,14 +121,14 @@ export const tenantShape = z.strictObject({
   policy: textOrFile('the policy').optional(),
   /** Of the policy, and published with it: they must hold. */
   policyCases: textOrFile('its test cases').optional(),
-  connections: z.array(connection).max(tenantFileLimits.rows).optional(),
+  connections: z.array(connection).max(tenantLimits.connections).optional(),
   /** Whose assertions are accepted at the token endpoint. */
-  assertionTrusts: z.array(assertionTrust).max(tenantFileLimits.rows).optional(),
-  domains: z.array(domain).max(tenantFileLimits.rows).optional(),
+  assertionTrusts: z.array(assertionTrust).max(tenantLimits.assertionTrusts).optional(),
+  domains: z.array(domain).max(tenantLimits.domains).optional(),
   connectionChoice: choiceShape.optional(),
   resources: z
     .array(newResource.extend({ withdrawn: z.boolean().default(false) }))
-    .max(tenantFileLimits.rows)
+    .max(tenantLimits.resources)
     .optional(),
   /** Of the vendor, by identifier. */
   sharedResources: z.array(z.string().min(1).max(2048)).max(tenantFileLimits.rows).optional(),

@@ -73,7 +73,21 @@ test.each([
   { what: 'used ninety days ago', given: { created: 2 * idle, used: idle + 1 }, goes: true, told: ['idle'] },
   { what: 'used since', given: { created: 2 * idle, used: idle - 1 }, goes: false, told: [] },
   { what: 'of an admin', given: { created: 2 * idle, kind: 'preregistered' }, goes: false, told: [] },
-  { what: 'described by itself', given: { created: 2 * idle, kind: 'metadata_document' }, goes: false, told: [] },
+  // It can be fetched again, so nothing is lost by its end, and nothing told.
+  { what: 'described by itself a day ago', given: { created: unused + 1, kind: 'metadata_document' }, goes: true, told: [] },
+  { what: 'described by itself just now', given: { created: unused - 1, kind: 'metadata_document' }, goes: false, told: [] },
+  {
+    what: 'described by itself, and asked for not yet a month ago',
+    given: { created: 2 * asks, asked: asks - 1, kind: 'metadata_document' },
+    goes: false,
+    told: [],
+  },
+  {
+    what: 'described by itself, that made room',
+    given: { created: 10, ended: true, kind: 'metadata_document' },
+    goes: true,
+    told: [],
+  },
   { what: 'ended before, which was told then', given: { created: 10, ended: true }, goes: true, told: [] },
 ])('a client $what goes=$goes', async ({ given, goes, told }) => {
   const id = await aClient(given)
@@ -103,6 +117,38 @@ test('a client at which somebody signs in at this moment stays', async () => {
   )
   await run()
   expect(await isThere(id)).toBe(true)
+})
+
+test.each([
+  { what: 'an approval', sql: 'UPDATE clients SET pre_approved = true WHERE client_id = $1' },
+  { what: 'an approval that was lost', sql: `UPDATE clients SET approval_lost = '{"at":1}' WHERE client_id = $1` },
+  { what: 'a block', sql: 'UPDATE clients SET blocked_at = now() WHERE client_id = $1' },
+  { what: 'a barrier', sql: 'UPDATE clients SET barrier_at = now(), epoch = 2 WHERE client_id = $1' },
+  { what: 'a ceiling', sql: `UPDATE clients SET scope_ceiling = '{read}' WHERE client_id = $1` },
+  { what: 'a lifetime', sql: 'UPDATE clients SET access_token_ttl_seconds = 60 WHERE client_id = $1' },
+  {
+    what: 'a logo that an admin let be shown',
+    sql: `INSERT INTO client_logos (tenant_id, issuer_id, client_id, logo_uri, media_type, picture, digest, approved_at)
+      SELECT tenant_id, issuer_id, client_id, 'https://x.example', 'image/png', '\\x00', 'd', now() FROM clients WHERE client_id = $1`,
+  },
+])('a client that describes itself stays for $what of an admin', async ({ sql }) => {
+  const id = await aClient({ created: 2 * idle, kind: 'metadata_document' })
+  await owner(sql, id)
+  await run()
+  expect(await isThere(id)).toBe(true)
+})
+
+test('one document that many tenants know goes where nobody uses it, and stays where somebody does', async () => {
+  const globex = await aTenant(fixture, { slug: 'globex' })
+  const id = await aClient({ created: 2 * idle, kind: 'metadata_document' })
+  await owner(
+    `INSERT INTO clients (tenant_id, issuer_id, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at)
+     SELECT $1, $2, client_id, kind, name, redirect_uris, grant_types, token_endpoint_auth_method, scope_ceiling, created_at FROM clients WHERE client_id = $3`,
+    ...[globex.tenantId, globex.issuerId, id],
+  )
+  await aGrant(fixture, { ...globex, clientId: id }, { now: instant(addSeconds(now, -idle)) })
+  await run()
+  expect(await owner('SELECT tenant_id FROM clients WHERE client_id = $1', id)).toEqual([{ tenant_id: globex.tenantId }])
 })
 
 test('many go in one run, and two workers at once take none twice', async () => {

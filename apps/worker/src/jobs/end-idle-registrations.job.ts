@@ -1,4 +1,4 @@
-/** Removes clients that registered themselves once, that nobody uses and that nothing refers to: strangers may register what they like. */
+/** Removes clients that once registered or described themselves, that nobody uses and that nothing refers to: strangers may register what they like. */
 import { deleteIdleClientsAcrossTenants } from '@drawbridge/store/idle-clients'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from '../deps.js'

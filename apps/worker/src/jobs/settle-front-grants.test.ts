@@ -4,6 +4,7 @@ import { settleGrantsEntry, tellSettledEntry, tokenClaimsChange } from '@drawbri
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { createGuard } from '@drawbridge/guard/create-guard'
 import { aFrontUrl, aFrontWorld, aSharedResource, type FrontWorld, type Place, rowsOf } from '@drawbridge/testkit/a-front'
+import { aFrontGateway, behindIt } from '@drawbridge/testkit/a-front-gateway'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { eventually, jobDeps } from '../../test/a-company.js'
 import { findJob } from '../jobs.js'
@@ -107,6 +108,29 @@ it('a policy with effect at once shrinks them and ends them, tells their guards,
   } finally {
     await heard.stop()
   }
+})
+
+it('tells the server that a token may have been exchanged for, where the permission is of the issuer of the grant, and nowhere else', async () => {
+  const gateway = await aFrontGateway(world)
+  expect((await gateway.permit('acme', gateway.permission())).status).toBe(200)
+  await world.call('POST', '/tenants/acme/policies', { document: granting('read', 'write'), liveGrants: 'now' })
+  await settleAll()
+  const [atFront, own] = await Promise.all(
+    (['front for acme', 'acme'] as const).map((place) => world.tokensAt(place, { scope: 'read write' })),
+  )
+  await world.call('POST', '/tenants/acme/policies', { document: granting('read'), liveGrants: 'now' })
+  await settleAll()
+  const notices = await rowsOf<{ token: string }>(world, 'SELECT token FROM notices')
+  const toldTo = (resource: string, tokens: Readonly<Record<string, string>> | undefined) =>
+    notices
+      .map(({ token }) => claimsOf(token))
+      .some(({ aud, drawbridge }) => {
+        const { targetId } = drawbridge as { readonly targetId: string }
+        return aud === resource && targetId === grantOf(tokens?.['access_token'] ?? '')
+      })
+  expect([toldTo(aSharedResource, atFront), toldTo(aSharedResource, own)]).toEqual([true, true])
+  expect([toldTo(behindIt, atFront), toldTo(behindIt, own)]).toEqual([true, false])
+  await gateway.permit('acme')
 })
 
 it('keeps what it may still have of a resource that only the front mints for', async () => {

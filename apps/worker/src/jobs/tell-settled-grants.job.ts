@@ -17,6 +17,7 @@ import {
 } from '@drawbridge/core/revocation/settled-grants'
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
+import { permissionsAt } from '@drawbridge/core/tenant/at-issuer'
 import type { DeprovisioningEventId, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { insertNotices, type NewNotice } from '@drawbridge/store/notices'
 import { lockUndoneEntry, markDone } from '@drawbridge/store/outbox-relay'
@@ -50,8 +51,8 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
       tenantId: resourceTenantId as TenantId,
       id: resourceId as ResourceId,
     }))
-    const reached = await findReached(db, tenant, wanted)
-    const named = [...new Set([...reached.values()].flatMap((identifiers) => [...identifiers]))]
+    const reached = await findReached(db, tenant, wanted, issuers)
+    const named = [...new Set([...reached.values()].flatMap((of) => [...of.values()].flatMap((identifiers) => [...identifiers])))]
     const resources = await lockResources(db, tenant, { these: wanted, named, now: at })
     const present = await asTheyAreNow(db, tenant, grants)
     const expiresAt = addSeconds(at, revocationKeepSeconds)
@@ -62,7 +63,8 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
     await insertRevocations(db, tenant, revocations)
     for (const resource of resources)
       for (const issuer of issuers) {
-        const of = present.filter((grant) => grant.issuerId === issuer.id && reached.get(grant.resourceId)?.has(resource.identifier))
+        const hears = reached.get(issuer.id)
+        const of = present.filter((grant) => grant.issuerId === issuer.id && hears?.get(grant.resourceId)?.has(resource.identifier))
         if (of.length > 0) await tellResource(deps, db, { tenant, issuer, resource, at, expiresAt }, of)
       }
     const events = grants.map(({ eventId }) => eventId as DeprovisioningEventId)
@@ -75,15 +77,18 @@ export async function tellSettledGrants(deps: JobDeps, { tenant: id, entry, gran
   if (told !== undefined) deps.log.info({ tenant, notices: told }, 'what a policy took from grants was told')
 }
 
-/** For each of these resources those whose guards may have met a token that hangs on one of its own. */
+/** Of each issuer, for each of these resources, those whose guards may have met a token that hangs on one of its own: by permissions of that issuer. */
 async function findReached(
   db: AcrossDb,
   tenant: TenantId,
   resources: readonly Pick<ToldResource, 'tenantId' | 'id'>[],
-): Promise<ReadonlyMap<string, ReadonlySet<ResourceIdentifier>>> {
+  issuers: readonly RevokingIssuer[],
+): Promise<ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<ResourceIdentifier>>>> {
   const exchange = tokenExchangeFromJson(await findTokenExchange(db, tenant))
   const known = await findResources(db, resources)
-  return new Map(known.map(({ id, identifier }) => [id, reachedFrom(exchange, identifier)]))
+  const reachedAt = (allowed: typeof exchange) =>
+    new Map(known.map(({ id, identifier }) => [id as string, reachedFrom(allowed, identifier)]))
+  return new Map(issuers.map(({ id, kind }) => [id as string, reachedAt(permissionsAt(kind, exchange))]))
 }
 
 type ToldGrant = ChangedGrant & { readonly barrierAt: Instant | undefined; readonly subject: string | undefined }

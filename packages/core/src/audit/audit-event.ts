@@ -9,13 +9,17 @@ export const auditEvents = {
   'admin_key.created': 'A key of the admin API was made, by another key or on the command line.',
   'admin_key.revoked': 'A key of the admin API was revoked.',
   'announcement.retried': 'A mail to a contact that was given up is tried again, because an admin said so.',
-  authorization_request_pushed: 'A client that proved itself handed over an authorization request beforehand.',
+  authorization_request_pushed:
+    'A client that proved itself, and for which an admin vouches, handed over an authorization request beforehand.',
+  'client.adopted': 'An admin has the tenant know a client that is registered at the front issuer, before anybody has used it.',
   'client.approval_lost':
     'A client says something else of itself than what an admin approved, by its document or its registration, so it is approved no more: people are asked again. The detail says what changed.',
   'consent.withdrawn': 'An admin forgot what a person had agreed to, and ended what her client held by it.',
   'client.created': 'An admin registered a client beforehand.',
   'client.deprovisioned': 'The barrier of a client was raised: every token it holds here is dead.',
   'client.governed': 'An admin changed what a client may do: blocked, vouched for, or held to a ceiling.',
+  'client.machine_access_changed':
+    'An admin said what a client of the front issuer may have in its own name; what it held by what is gone or less ended.',
   'client.registration_changed': 'A client that registered itself replaced what it says of itself; the detail says what of it changed.',
   'client.logo_approved': 'An admin lets people see the logo of a client, as she saw it.',
   'client.logo_withdrawn': 'An admin has people see the logo of a client no more.',
@@ -217,7 +221,8 @@ export const auditEvents = {
     'Another algorithm was chosen for the tokens of the tenant. Its key is published, and signs once verifiers can know it.',
   'tenant.subject_types_changed': 'By which sub clients of a tenant that say nothing know people was chosen anew.',
   'tenant.userinfo_changed': 'What clients of a tenant may be told of people was chosen anew.',
-  token_refresh_refused: 'A refresh token was refused; refresh_token_stolen also revoked its grant.',
+  token_refresh_refused:
+    'A refresh token was refused; refresh_token_stolen also revoked its grant. Of one that is worth nothing any more, or another\u2019s, told once an hour.',
   token_refresh_repeated: 'A refresh token was sent again within the grace, and got the same successor.',
   token_refreshed: 'A refresh token was rotated.',
   'webhook.created': 'An endpoint hears the news of access from now on.',

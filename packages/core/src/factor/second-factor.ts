@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { OwnFactorProof } from '../identity/normalized-identity.js'
 import { addSeconds, type Instant, secondsBetween } from '../instant.js'
 import type { AuthorizationRequestId, ConnectionId, FactorVisitId, SubjectId } from '../tenant/ids.js'
+import { tenantLimits } from '../tenant/tenant-limits.js'
 import type { FactorRefusal } from './error.js'
 
 export const factorKinds = ['passkey', 'totp'] as const
@@ -72,15 +73,13 @@ export const guessPauses: readonly number[] = Array.from({ length: factorLimits.
 export const secondFactorModes = ['off', 'on', 'where_unproven'] as const
 export type SecondFactorMode = (typeof secondFactorModes)[number]
 
-const mostConnections = 200
-
 export const secondFactorShape = z.strictObject({
   mode: z
     .enum(secondFactorModes)
     .describe('off; on: where the IdP was asked for a second factor and has not proved it; where_unproven: only at the connections listed'),
   cannotProve: z
     .array(z.uuid())
-    .max(mostConnections)
+    .max(tenantLimits.connections)
     .default([])
     .describe('Connections whose IdP cannot prove a second factor: it is not asked for one, ours is'),
 })

@@ -43,6 +43,17 @@ test.each([
     { state: 'known', value: ['Admins', '0f8fad5b-d9cb-469f-a165-70867728950e', 'Staff'] },
   ],
   [
+    'has her in one that calls itself by the id of another',
+    {
+      groups: [
+        ['0f8fad5b-d9cb-469f-a165-70867728950E', '7c9e6679-7425-40de-944b-e07fc1f90ae7'],
+        ['1f8fad5b-d9cb-469f-a165-70867728950e', null],
+      ],
+      user: null,
+    },
+    { state: 'known', value: ['7c9e6679-7425-40de-944b-e07fc1f90ae7'] },
+  ],
+  [
     'has her in more than a policy may see',
     { groups: Array.from({ length: policyLimits.groups + 1 }, (_, n) => [`g${n}`, null]), user: null },
     { state: 'unknown' },

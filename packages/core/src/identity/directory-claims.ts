@@ -9,6 +9,7 @@
 import { z } from 'zod'
 import type { ClaimType } from '../policy/cel-variables.js'
 import { policyLimits } from '../policy/error.js'
+import { looksLikeGuid } from '../policy/group-names.js'
 import type { ClaimMapping } from './claim-mapping.js'
 import { claimOfTexts, unknownValue } from './claim-value.js'
 import type { ClaimValue, Known, NormalizedIdentity } from './normalized-identity.js'
@@ -50,10 +51,13 @@ export function withDirectory(identity: NormalizedIdentity, directorySays: unkno
   }
 }
 
-/** A group is known by its name and by the id that the directory gave it. */
+/**
+ * A group is known by its name and by the id that the directory gave it. A name that looks like an id is no name: members may rename a group of theirs, and
+ * would be in every group whose id they know.
+ */
 function groupsOf(list: Exclude<Said['groups'], 'login'>): Known<readonly string[]> {
   if (list === 'unknown') return { state: 'unknown' }
-  const names = [...new Set(list.flatMap(([name, id]) => (id === null ? [name] : [name, id])))]
+  const names = [...new Set(list.flatMap(([name, id]) => [...(looksLikeGuid(name) ? [] : [name]), ...(id === null ? [] : [id])]))]
   return names.length <= policyLimits.groups && names.every((name) => name.length <= policyLimits.claimCharacters)
     ? { state: 'known', value: names }
     : { state: 'unknown' }

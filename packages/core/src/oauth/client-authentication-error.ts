@@ -15,6 +15,13 @@ export const clientAuthenticationErrors = {
   client_authentication_method: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7591 §2', say: badClient },
   client_secret_wrong: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 6749 §2.3.1', say: badClient },
   client_secret_lapsed: { code: 'invalid_client', status: 401, answer: 'json', spec: 'RFC 7591 §3.2.1', say: badClient },
+  client_authentication_busy: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    answer: 'json',
+    spec: 'OAuth CIMD §4',
+    say: 'this client describes itself at its client_id URL, and more such documents are being fetched than may be at once; try again after Retry-After',
+  },
   client_keys_unreachable: {
     code: 'temporarily_unavailable',
     status: 503,

@@ -20,7 +20,9 @@ export const registrationLimits = {
   /** Living clients of a tenant that registered themselves. */
   dynamicClients: 10_000,
   dynamicClientStaysSeconds: hour,
-  /** A client that never got a token goes after this; it was registered and forgotten. */
+  /** Living clients of a tenant that describe themselves. They make room by the same rule. */
+  metadataDocuments: 10_000,
+  /** A client that never got a token goes after this; it was registered and forgotten. So does one that describes itself, once nothing refers to it. */
   unusedClientSeconds: day,
   /** One that asked in vain, for want of an approval, waits so long for an admin, and is listed so long; where there is no room it goes like any other. */
   askedClientSeconds: 30 * day,

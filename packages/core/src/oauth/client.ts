@@ -4,6 +4,7 @@ import type { Instant } from '../instant.js'
 import type { ClientId, IssuerId, Scope, TenantId } from '../tenant/ids.js'
 import type { CertificateName } from './client-certificate.js'
 import type { ClientSecret } from './client-secret.js'
+import type { MachineAccess } from './machine-access.js'
 
 export const clientKinds = ['metadata_document', 'dynamic', 'preregistered'] as const
 export type ClientKind = (typeof clientKinds)[number]
@@ -38,6 +39,8 @@ export type Client = {
   /** Empty means: all that policy allows. */
   readonly scopeCeiling: readonly Scope[]
   readonly accessTokenTtlSeconds: number | undefined
+  /** Of a client of the front issuer, as one tenant has it: what it may have there in its own name. Absent: of another issuer, where its ceiling says it. */
+  readonly machineAccess?: MachineAccess | undefined
   readonly epoch: number
   readonly blockedAt: Instant | undefined
   /** Metadata documents only: from then on the stored copy is fetched again. */
@@ -137,6 +140,13 @@ export const mayBeSentToUnasked = (client: Pick<Client, 'kind' | 'preApproved'>,
 
 /** An admin of the tenant registered it, or approved what it says of itself. */
 export const isVouchedFor = (client: Pick<Client, 'kind' | 'preApproved'>): boolean => client.preApproved || client.kind === 'preregistered'
+
+/**
+ * Whether an admin means this very client. An approval by a software statement is of whoever has the software, and strangers can copy it: so one
+ * that a statement speaks for is as good as unknown where what counts is how many of them a stranger can make.
+ */
+export const isVouchedForItself = (client: Pick<Client, 'kind' | 'preApproved' | 'stated'>): boolean =>
+  isVouchedFor(client) && client.stated === undefined
 
 /** A private or symmetric key where only public ones belong: whoever has read it could pose as the client. RFC 7517 §9.2 */
 export const holdsSecretKey = (jwks: { readonly keys: readonly Readonly<Record<string, unknown>>[] } | undefined): boolean =>

@@ -55,18 +55,18 @@ export function acceptDeviceRequest(
   return asked.ok ? ok({ client, ...asked.value } as DeviceAuthorizationRequest) : asked
 }
 
-/** What is kept of it until the person is done. Only the accepted type is taken. */
+/** What is kept of it until the person is done. Only the accepted type is taken. `loginHint`: at the front issuer, what says whose she will be. */
 export const toPendingDeviceRequest = (
   request: DeviceAuthorizationRequest,
-  device: { readonly deviceCodeId: DeviceCodeId; readonly codeChallenge: string },
+  device: { readonly deviceCodeId: DeviceCodeId; readonly codeChallenge: string; readonly loginHint?: string | undefined },
 ): PendingDeviceRequest => ({
   ...device,
+  loginHint: device.loginHint,
   resource: request.resource.identifier,
   scopes: request.scopes,
   identityScopes: request.identityScopes,
   prompt: [],
   selectAccount: false,
-  loginHint: undefined,
   hintedSubject: undefined,
   dpopKey: undefined,
   acrValues: request.acrValues,

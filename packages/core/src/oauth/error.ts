@@ -73,6 +73,20 @@ export const oauthErrors = {
     spec: 'OAuth CIMD §4',
     say: 'the client describes itself at its client_id URL, and that document could not be fetched; try again later',
   },
+  client_document_busy: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    answer: 'page',
+    spec: 'OAuth CIMD §4',
+    say: 'the client describes itself at its client_id URL, and more such documents are being fetched than may be at once; try again in a moment',
+  },
+  client_documents_full: {
+    code: 'access_denied',
+    status: 403,
+    answer: 'page',
+    spec: 'OAuth CIMD §4',
+    say: 'your company has as many clients that describe themselves as it may, and all of them are in use or came a moment ago; try again in an hour, or ask your administrators to register the client',
+  },
   client_document_invalid: {
     code: 'invalid_client',
     status: 400,

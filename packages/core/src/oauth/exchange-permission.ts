@@ -36,13 +36,17 @@ export const exchangePermissionShape = z.strictObject({
     .max(exchangeLimits.clients)
     .optional()
     .describe('Only tokens that were issued to one of these clients; left out: to any client'),
+  at: z
+    .literal('front')
+    .optional()
+    .describe('The clients are those of the front issuer, whose tokens alone are exchanged; left out: of the tenant’s own issuer'),
 })
 
 export const tokenExchangeShape = z.strictObject({
   permissions: z
     .array(exchangePermissionShape)
     .max(exchangeLimits.permissions)
-    .refine((all) => new Set(all.map(keyOf)).size === all.length, 'one permission for each client, from and to'),
+    .refine((all) => new Set(all.map(keyOf)).size === all.length, 'one permission for each client, from and to at an issuer'),
 })
 export type ExchangePermission = {
   readonly client: ClientId
@@ -50,11 +54,12 @@ export type ExchangePermission = {
   readonly to: ResourceIdentifier
   readonly scopes: readonly Scope[]
   readonly ofClients?: readonly ClientId[] | undefined
+  readonly at?: 'front' | undefined
 }
 export type TokenExchange = { readonly permissions: readonly ExchangePermission[] }
 
-export const keyOf = ({ client, from, to }: { readonly client: string; readonly from: string; readonly to: string }): string =>
-  JSON.stringify([client, from, to])
+type Named = { readonly client: string; readonly from: string; readonly to: string; readonly at?: string | undefined }
+export const keyOf = ({ client, from, to, at }: Named): string => JSON.stringify([client, from, to, at ?? 'own'])
 
 const nothing: TokenExchange = { permissions: [] }
 

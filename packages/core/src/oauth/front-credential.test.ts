@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { TenantSlug } from '../tenant/ids.js'
 import { codePrefix } from './authorization-code.js'
-import { nameOfTenant, tenantNamedBy } from './front-credential.js'
+import { nameOfTenant, tenantNamedBy, tenantOfAssertion } from './front-credential.js'
 import { formatRefreshToken, readFamily, type TokenFamilyId } from './refresh-token.js'
 
 const acme = 'acme-2' as TenantSlug
@@ -28,4 +28,11 @@ test('an access token names the tenant of its claim, and a text that is none nam
     expect(tenantNamedBy(text), text).toBeUndefined()
   }
   fc.assert(fc.property(fc.string(), (text) => tenantNamedBy(text) === undefined))
+})
+
+test('an assertion names the tenant for which it was made, and never by what its issuer calls the company', () => {
+  expect(tenantOfAssertion(jwt({ aud_tenant: 'globex', tenant: 'acme' }))).toBe('globex')
+  for (const text of [jwt({ tenant: 'acme' }), jwt({ aud_tenant: ['acme'] }), jwt(null), 'PHNhbWw', 'a.b', ''])
+    expect(tenantOfAssertion(text), text).toBeUndefined()
+  fc.assert(fc.property(fc.string(), (text) => tenantOfAssertion(text) === undefined))
 })

@@ -6,12 +6,6 @@
  */
 import type { TenantSlug } from '../tenant/ids.js'
 
-/**
- * What the front issuer grants by. A client's own credentials, a device and an assertion name no tenant, and every tenant has its own rules for them: they
- * are for the tenant's own issuer.
- */
-export const frontGrantTypes: readonly string[] = ['authorization_code', 'refresh_token']
-
 /** What a code or a refresh token begins with, behind its prefix. */
 export const frontTenantPart = '(?:([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)\\.)?'
 const opaque = new RegExp(`^db[cr]_${frontTenantPart}[A-Za-z0-9_-]+$`)
@@ -22,15 +16,22 @@ export const nameOfTenant = (tenant: TenantSlug | undefined): string => (tenant 
 /** The tenant that a presented code or refresh token names, or an access token that nobody has verified yet. */
 export function tenantNamedBy(credential: string): TenantSlug | undefined {
   const named = opaque.exec(credential)?.[1]
-  return named === undefined ? tenantClaimOf(credential) : (named as TenantSlug)
+  return named === undefined ? tenantClaimOf(credential, 'tenant') : (named as TenantSlug)
 }
 
-function tenantClaimOf(token: string): TenantSlug | undefined {
+/**
+ * The tenant for which a JWT assertion was made, that nobody has verified yet. Its claim `tenant` is another thing: the company at the issuer.
+ *
+ * @spec draft-ietf-oauth-identity-assertion-authz-grant: aud_tenant
+ */
+export const tenantOfAssertion = (assertion: string): TenantSlug | undefined => tenantClaimOf(assertion, 'aud_tenant')
+
+function tenantClaimOf(token: string, name: 'tenant' | 'aud_tenant'): TenantSlug | undefined {
   const [, payload, signature, ...rest] = token.split('.')
   if (payload === undefined || signature === undefined || rest.length > 0) return undefined
   try {
     const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))
-    const { tenant } = (claims ?? {}) as { readonly tenant?: unknown }
+    const tenant = ((claims ?? {}) as Readonly<Record<string, unknown>>)[name]
     return typeof tenant === 'string' ? (tenant as TenantSlug) : undefined
   } catch {
     return undefined

@@ -36,24 +36,31 @@ export const idJagPermissionShape = z.strictObject({
   client: z.string().min(1).max(2048).describe('client_id here: it proves itself, and has the grant type of token exchange'),
   audience: audience.describe('The issuer of the authorization server that it is for, exactly as that calls itself'),
   clientThere: z.string().min(1).max(2048).optional().describe('client_id at that server; left out: the same'),
+  tenantThere: z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .describe('By what that server knows this company, where it serves many under one issuer: claim aud_tenant'),
   resource: z.string().min(1).max(resourceMaxLength).describe('Identifier of the resource there'),
   scopes: z
     .array(z.strictObject({ name: z.string().refine(isScope, 'a scope: RFC 6749 §3.3'), tier: z.enum(sensitivityTiers) }))
     .min(1)
     .max(idJagLimits.scopes)
     .describe('The most that it says, each with its tier: policy decides on them as on scopes of a resource here'),
+  at: z.literal('front').optional().describe('The client is one of the front issuer, and asks there; left out: of the tenant’s own issuer'),
 })
 type Wire = z.output<typeof idJagPermissionShape>
 
 /** What makes a permission the same one: of each there is one. */
-export const keyOf = ({ client, audience: to, resource }: Pick<Wire, 'client' | 'audience' | 'resource'>): string =>
-  JSON.stringify([client, to, resource])
+export const keyOf = ({ client, audience: to, resource, at }: Pick<Wire, 'client' | 'audience' | 'resource' | 'at'>): string =>
+  JSON.stringify([client, to, resource, at ?? 'own'])
 
 export const idJagIssuingShape = z.strictObject({
   permissions: z
     .array(idJagPermissionShape)
     .max(idJagLimits.permissions)
-    .refine((all) => new Set(all.map(keyOf)).size === all.length, 'one permission for each client, audience and resource'),
+    .refine((all) => new Set(all.map(keyOf)).size === all.length, 'one permission for each client, audience and resource at an issuer'),
 })
 export type IdJagPermission = Wire
 export type IdJagIssuing = { readonly permissions: readonly IdJagPermission[] }
@@ -78,7 +85,10 @@ export function findIdJagPermission(
   return found.length === 1 ? found[0] : undefined
 }
 
-/** Who issues them: another issuer than that of the tenant's tokens. */
+/**
+ * Who issues them: another issuer than that of the tenant's tokens, and one and the same for clients of the tenant's own issuer and of the front: a
+ * person has one name at the other server, whichever way her client came (ADR 90). `issuer`: the tenant's own.
+ */
 export const idJagIssuerOf = (issuer: Issuer): Issuer => `${issuer}/id-jag` as Issuer
 
 /** The resource of another server, as policy looks at one. It is nobody's here. */
@@ -111,7 +121,7 @@ export type IdJag = {
 /**
  * Builds its claims.
  *
- * @spec draft-ietf-oauth-identity-assertion-authz-grant: iss, sub, aud, client_id, jti, exp, iat; resource, scope, auth_time, acr, amr, email, cnf
+ * @spec draft-ietf-oauth-identity-assertion-authz-grant: iss, sub, aud, client_id, jti, exp, iat; aud_tenant, resource, scope, auth_time, acr, amr, email, cnf
  */
 export function buildIdJagClaims({ permission, told, ...jag }: IdJag, now: Instant) {
   return {
@@ -123,6 +133,7 @@ export function buildIdJagClaims({ permission, told, ...jag }: IdJag, now: Insta
     jti: jag.jti,
     iat: issuedAt(now, jag.barrierAt),
     exp: toSeconds(jag.endsAt),
+    ...(permission.tenantThere === undefined ? {} : { aud_tenant: permission.tenantThere }),
     resource: permission.resource,
     scope: jag.scopes.join(' '),
     ...(jag.authenticatedAt === undefined ? {} : { auth_time: toSeconds(jag.authenticatedAt) }),

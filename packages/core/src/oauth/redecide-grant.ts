@@ -45,7 +45,7 @@ export type RedecisionGround = {
   readonly domains: readonly TenantDomain[]
   /** `undefined`: this issuer may mint for it no longer. */
   readonly resource: ResourceServer | undefined
-  readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'authMethod' | 'scopeCeiling' | 'accessTokenTtlSeconds'>
+  readonly client: Pick<Client, 'id' | 'kind' | 'redirectUris' | 'authMethod' | 'scopeCeiling' | 'accessTokenTtlSeconds' | 'machineAccess'>
   /** How the claims of a connection are made. `undefined`: it can no longer be read. */
   readonly mappingOf: (connection: ConnectionId) => ClaimSources | undefined
   /** Whatever is decided, also that nothing is left. */

@@ -26,6 +26,8 @@ export const graceReplaysPerRotation = 20
  */
 export const graceReplaysOfTheft = 60
 export const graceTheftWindowSeconds = 300
+/** A token that is worth nothing any more, or is somebody else's, is told of in the trail once in so long; whatever ends a grant is always told. */
+export const refusalToldEverySeconds = 3600
 
 export type RefreshTokenState = {
   readonly issuerId: IssuerId

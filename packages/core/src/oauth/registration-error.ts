@@ -64,6 +64,13 @@ export const registrationErrors = {
     spec: 'RFC 7591 §3.2.2',
     say: 'the keys of the issuer of this software_statement cannot be read, or hold none that signed it and may not be asked for again yet; try again after Retry-After',
   },
+  registration_busy: {
+    code: 'temporarily_unavailable',
+    status: 503,
+    answer: 'json',
+    spec: 'OIDC Registration §5',
+    say: 'more of what clients have this issuer fetch is being fetched than may be at once, so the sector_identifier_uri was not read; try again after Retry-After',
+  },
   registration_full: {
     code: 'access_denied',
     status: 403,

@@ -5,7 +5,6 @@ import { type ClientAuthMethod, clientAssertionAlgorithms } from './client.js'
 import type { ClientRegistration } from './client-registration.js'
 import { deviceGrantType } from './device-grant-type.js'
 import { dpopAlgorithms } from './dpop-proof.js'
-import { frontGrantTypes } from './front-credential.js'
 import { idJagProfile, jwtBearerGrantType } from './jwt-bearer.js'
 import { samlBearerGrantType } from './saml-bearer.js'
 import type { IdentityScope } from './scope.js'
@@ -48,7 +47,7 @@ export function buildServerMetadata(
     readonly told: readonly IdentityScope[]
     readonly registration: Pick<ClientRegistration, 'dynamic' | 'metadataDocuments'>
     readonly deviceGrant: boolean
-    /** Of the front issuer: it does not know whose a request is that names no credential of a person, so what begins without one is not offered there. */
+    /** Of the front issuer. */
     readonly isFront: boolean
     /** Whether clients prove themselves by certificates, and the issuer at the address that asks for them, where that is another. */
     readonly certificates: { readonly believed: boolean; readonly alias: string | undefined }
@@ -77,8 +76,7 @@ export function buildServerMetadata(
     response_types_supported: ['code'],
     response_modes_supported: responseModes,
     grant_types_supported: [
-      ...frontGrantTypes,
-      ...(knows.isFront ? [] : ['client_credentials']),
+      ...['authorization_code', 'refresh_token', 'client_credentials'],
       ...(knows.deviceGrant ? [deviceGrantType] : []),
       ...(knows.assertions.jwtBearer ? [jwtBearerGrantType] : []),
       ...(knows.tokenExchange || knows.idJagIssuing ? [tokenExchangeGrantType] : []),

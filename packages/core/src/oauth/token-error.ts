@@ -45,12 +45,26 @@ export const tokenErrors = {
     spec: 'RFC 6749 §5.2',
     say: 'grant_type must be authorization_code, refresh_token, client_credentials or those of device codes, JWT and SAML assertions and token exchange, by their URNs',
   },
-  grant_type_not_at_front: {
-    code: 'unsupported_grant_type',
+  tenant_parameter_missing: {
+    code: 'invalid_request',
     status: 400,
     answer: 'json',
     spec: 'RFC 6749 §5.2',
-    say: 'the front issuer knows only authorization_code and refresh_token: for any other grant_type ask at the tenant\u2019s own issuer',
+    say: 'nothing in this request says for which company it is: send `tenant` with its short name, as in the address of its own issuer; a JWT assertion says it by its claim aud_tenant',
+  },
+  tenant_parameter_unfit: {
+    code: 'invalid_request',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §5.2',
+    say: '`tenant` names no company that is here, or another one than the credential or the address does: send its short name, or leave it out where they name it',
+  },
+  machine_access_missing: {
+    code: 'unauthorized_client',
+    status: 400,
+    answer: 'json',
+    spec: 'RFC 6749 §4.4, §5.2',
+    say: 'the company gives this client nothing of this resource in its own name; its administrators can, by machine access',
   },
   registration_way_closed: {
     code: 'unauthorized_client',

@@ -20,7 +20,13 @@ export const userCodeLength = 8
  *
  * @spec RFC 8628 §5.1 brute force
  */
-export const userCodeGuesses = { mostWrongOfAddress: 10, mostWrongOfTenant: 100, lockSeconds: 600 } as const
+export const userCodeGuesses = {
+  mostWrongOfAddress: 10,
+  mostWrongOfTenant: 100,
+  /** Of all at the front issuer, where the people of every company type: from a few addresses nobody shall lock them all out. */
+  mostWrongAtFront: 1000,
+  lockSeconds: 600,
+} as const
 
 /** Longer is not even looked at. */
 const longestTyped = 64

@@ -52,7 +52,8 @@ export const sizeOfMatcher = (matcher: GroupMatcher): number =>
 /** A group as it is compared. Cheap on purpose: it is asked of every group of every login. */
 export const groupName = (name: string): string => (looksLikeGuid(name) ? name.toLowerCase() : name)
 
-const looksLikeGuid = (text: string): boolean =>
+/** How directories of Microsoft write the ids of their groups, and nobody a name. */
+export const looksLikeGuid = (text: string): boolean =>
   text.length === 36 && text[8] === '-' && text[13] === '-' && text[18] === '-' && text[23] === '-'
 
 const isPath = (text: string): boolean => text.startsWith('/')

@@ -85,7 +85,7 @@ function namedBy(filter: Filter): ReadonlySet<string> | undefined {
     return parts.some((part) => part === undefined) ? undefined : new Set(parts.flatMap((part) => [...(part ?? [])]))
   }
   if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.operand.type !== 'text') return undefined
-  return 'element' in filter.path && filter.path.element.name === 'value' ? new Set([filter.operand.value]) : undefined
+  return 'element' in filter.path && filter.path.element.name === 'value' ? new Set([sameId(filter.operand.value)]) : undefined
 }
 
 /** Ids in what a client sends: objects with `value` or `$ref`, or plain texts. */
@@ -101,6 +101,10 @@ export function membersIn(value: Json | undefined): Result<ReadonlySet<string>, 
 
 function idOf(item: Json): string | undefined {
   const { value, $ref } = isObject(item) ? item : { value: item, $ref: undefined }
-  if (typeof value === 'string' && value !== '') return value
-  return typeof $ref === 'string' ? (/\/([^/]+)$/.exec($ref)?.[1] ?? undefined) : undefined
+  if (typeof value === 'string' && value !== '') return sameId(value)
+  const last = typeof $ref === 'string' ? /\/([^/]+)$/.exec($ref)?.[1] : undefined
+  return last && sameId(last)
 }
+
+/** Ids are ours, and lower case; a directory may write them otherwise: RFC 9562 §4. */
+const sameId = (id: string): string => id.toLowerCase()

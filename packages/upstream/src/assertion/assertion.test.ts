@@ -27,6 +27,7 @@ const verify = (assertion: string, trust = trustOf()) =>
       connectionId: 'c' as never,
       audience: 'https://us.example/t/acme',
       tokenEndpoint: 'https://us.example/t/acme/token',
+      audTenant: { is: 'acme', demanded: false },
       now,
     },
   })

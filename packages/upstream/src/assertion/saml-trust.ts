@@ -10,6 +10,8 @@
  *   issuer               URI                    the only Issuer that is believed, compared exactly, and
  *   certificates         string[] 1..8          PEM or bare base64; all are trusted at once, so that a rollover works
  *   clients              string[]               who may bring its assertions: they name no client, so the trust does
+ *   at                   'own' | 'front' | 'both'   at which issuer it holds: the tenant's own, or the front, where another client of the same name may
+ *                                               be known (docs/adr/0090); default 'own'
  *   publicClients        boolean                clients that cannot prove themselves may bring them, too; default false
  *   encryption           'off' | 'accepted' | 'required'   encrypted assertions and names, by AES-GCM; default 'off'
  *   authnInstant         'trusted' | 'untrusted'   whether it is the time of a sign-in (Keycloak, PingOne and OneLogin write the time of issue);
@@ -25,12 +27,13 @@
  *   scimLinkKey          {attribute, scim: 'userName' | 'externalId'}   how a SCIM user is linked: an IdP-controlled value only (security.md §3)
  */
 import { err, ok, type Result } from '@drawbridge/core/result'
+import type { HeldAt } from '@drawbridge/core/tenant/at-issuer'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { z } from 'zod'
 import { mostCertificates, type SamlConnection, toUsablePem } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
 import { samlPartyMembers } from '../saml/configuration.js'
-import { connectionOfTrust, parsePeople, peopleMembers, type TrustPeople, trustTextLength } from './trust-people.js'
+import { connectionOfTrust, parsePeople, peopleMembers, placeMembers, type TrustPeople, trustTextLength } from './trust-people.js'
 
 export const samlTrustLimits = { certificateLength: 16_384, clients: 64 } as const
 
@@ -50,6 +53,7 @@ const schema = z.strictObject({
   authnInstant: z.enum(['trusted', 'untrusted']).default('trusted'),
   freshnessEvidence: z.enum(['auth_time', 'issued_at']).default('auth_time'),
   clockSkewSeconds: samlPartyMembers.clockSkewSeconds,
+  ...placeMembers,
   ...peopleMembers,
 })
 type Members = z.output<typeof schema>
@@ -64,6 +68,8 @@ export type SamlTrust = TrustPeople & {
   readonly profile: typeof samlBearerProfile
   readonly from: TrustedIssuer
   readonly clients: readonly string[]
+  /** At which issuers it holds. */
+  readonly at: HeldAt
   readonly publicClients: boolean
   readonly encryption: SamlConnection['encryption']
   readonly authnInstant: 'trusted' | 'untrusted'
@@ -91,8 +97,8 @@ export function parseSamlTrust(configuration: unknown): Parsed<SamlTrust> {
   if (!from.ok) return from
   const people = parsePeople(data, nameIdKey)
   if (!people.ok) return people
-  const { profile, clients, publicClients, encryption, authnInstant, freshnessEvidence, clockSkewSeconds } = data
-  const rules = { profile, clients, publicClients, encryption, authnInstant, freshnessEvidence, clockSkewSeconds }
+  const { profile, clients, at, publicClients, encryption, authnInstant, freshnessEvidence, clockSkewSeconds } = data
+  const rules = { profile, clients, at, publicClients, encryption, authnInstant, freshnessEvidence, clockSkewSeconds }
   return ok({ kind: 'saml-assertion', from: from.value, ...rules, ...people.value })
 }
 

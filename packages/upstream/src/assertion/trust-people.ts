@@ -1,6 +1,7 @@
 /** Who the people of a trust are: how its assertions name them, and where they are found. The same members for JWT and SAML. */
 import { type ClaimMapping, parseClaimMapping } from '@drawbridge/core/identity/claim-mapping'
 import { err, ok, type Result } from '@drawbridge/core/result'
+import { issuersHeldAt } from '@drawbridge/core/tenant/at-issuer'
 import type { ConnectionId } from '@drawbridge/core/tenant/ids'
 import { z } from 'zod'
 import type { UpstreamRefusal } from '../error.js'
@@ -10,6 +11,9 @@ const text = z.string().min(1).max(trustTextLength)
 
 /** As we write it, because it is compared as text where a connection is killed. */
 export const connectionOfTrust = z.uuid().regex(/^[^A-F]+$/, 'must be in lower case')
+
+/** Members of every trust that say where it holds. */
+export const placeMembers = { at: z.enum(issuersHeldAt).default('own') }
 
 export const peopleMembers = {
   peopleOf: z.strictObject({ connection: connectionOfTrust, key: text }).optional(),

@@ -10,6 +10,8 @@
  *   algorithms           string[]               asymmetric ones alone; default ES256, RS256, PS256, EdDSA
  *   profile              'id-jag' | 'rfc7523'   id-jag demands `typ: oauth-id-jag+jwt` and `client_id`; default 'id-jag'
  *   clients              string[]               who may bring its assertions; default with id-jag: whomever they name. rfc7523 needs it
+ *   at                   'own' | 'front' | 'both'   at which issuer it holds: the tenant's own, or the front, where another client of the same name may
+ *                                               be known (docs/adr/0090); default 'own'
  *   publicClients        boolean                clients that cannot prove themselves may bring them, too; default false
  *   tenant               string                 of an issuer that speaks for many companies: the only value that is believed of `tenantClaim`.
  *                                               Without it an assertion that names a tenant is refused
@@ -32,7 +34,7 @@ import type { ForeignKey } from '@drawbridge/crypto/foreign-jwt'
 import { z } from 'zod'
 import { isSecureUrl } from '../connection-configuration.js'
 import type { UpstreamRefusal } from '../error.js'
-import { parsePeople, peopleMembers, type TrustPeople, trustTextLength } from './trust-people.js'
+import { parsePeople, peopleMembers, placeMembers, type TrustPeople, trustTextLength } from './trust-people.js'
 
 export const assertionTrustLimits = {
   keys: 20,
@@ -58,6 +60,7 @@ const schema = z.strictObject({
   jtiReuse: z.boolean().default(false),
   mostLifeSeconds: z.int().min(assertionTrustLimits.leastLifeSeconds).max(assertionTrustLimits.mostLifeSeconds).default(300),
   freshnessEvidence: z.enum(['auth_time', 'issued_at']).default('auth_time'),
+  ...placeMembers,
   ...peopleMembers,
 })
 type Members = z.output<typeof schema>

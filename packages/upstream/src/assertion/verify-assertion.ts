@@ -7,7 +7,7 @@
  * judge, after the signature.
  *
  * @spec RFC 7523 §3 iss, sub, aud, exp, nbf, iat, jti
- * @spec draft-ietf-oauth-identity-assertion-authz-grant: typ oauth-id-jag+jwt, one audience, client_id, resource, scope
+ * @spec draft-ietf-oauth-identity-assertion-authz-grant: typ oauth-id-jag+jwt, one audience, aud_tenant, client_id, resource, scope
  * @spec RFC 8725 §3.11 kept apart from everything else that the same keys sign
  */
 import type { AssertionGrantToken } from '@drawbridge/core/identity/identity-assertion'
@@ -68,6 +68,8 @@ export type ExpectedAssertion = {
   readonly audience: string
   /** Another name of ours to issuers that know no ID-JAG: RFC 7523 §3 lets them write it. */
   readonly tokenEndpoint: string
+  /** Which of the tenants it is for: an issuer that speaks for many of ours demands to be told, an issuer of one alone only lets itself be told right. */
+  readonly audTenant: { readonly is: string; readonly demanded: boolean }
   readonly now: Instant
 }
 
@@ -90,7 +92,7 @@ type Said = Omit<AssertionGrantToken, 'signedBy'>
 /** Everything that the text alone can show. */
 function readClaims({ typ, claims }: ReadJwt, trust: AssertionTrust, expected: ExpectedAssertion): Checked<Said> {
   const { connectionId, now } = expected
-  const fault = findFault(typ, claims, trust, audiencesOf(trust, expected))
+  const fault = findFault(typ, claims, trust, audiencesOf(trust, expected)) ?? findFaultOfTenant(claims, expected)
   if (fault !== undefined) return refuse(fault)
   const times = readTimes(claims, trust, now)
   if (!times.ok) return times
@@ -140,6 +142,15 @@ function findFault(
   if (unheeded !== undefined) return unheeded
   return isOfTenant(claims, trust) ? undefined : 'tenant'
 }
+
+/**
+ * For which of our tenants it was made. The trust of another one in the same issuer must be worth nothing to it, so where several are behind one
+ * audience it is demanded, and it is signed: what the request says of the tenant proves nothing.
+ *
+ * @spec draft-ietf-oauth-identity-assertion-authz-grant: aud_tenant
+ */
+const findFaultOfTenant = (claims: ReadJwt['claims'], { audTenant }: ExpectedAssertion): string | undefined =>
+  claims.has('aud_tenant') || audTenant.demanded ? (claims.get('aud_tenant') === audTenant.is ? undefined : 'aud_tenant') : undefined
 
 /** RFC 7523 names no type; what has one is of another kind. */
 const isOfKind = (typ: string | undefined, { profile }: AssertionTrust): boolean =>

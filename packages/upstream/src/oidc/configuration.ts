@@ -8,6 +8,7 @@ export const refedsMfa = 'https://refeds.org/profile/mfa'
 
 /** Stands in an issuer for the tenant of whoever signs in: Entra's authorities for several tenants. */
 export const issuerPlaceholder = '{tenantid}'
+export const graphDefaultUrl = 'https://graph.microsoft.com/v1.0'
 const google = 'https://accounts.google.com'
 /** Everybody can have a personal Microsoft account: this tenant id is nobody's company. */
 const personalAccounts = '9188040d-6c67-4c5b-b112-36a304b66dad'
@@ -70,7 +71,7 @@ export const oidcMembers = {
     .strictObject({
       groups: z.enum(['id', 'displayName']).default('id'),
       securityGroupsOnly: z.boolean().default(true),
-      url: text.default('https://graph.microsoft.com/v1.0'),
+      url: text.default(graphDefaultUrl),
       tokenUrl: text.optional(),
     })
     .optional(),

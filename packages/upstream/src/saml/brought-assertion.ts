@@ -94,9 +94,10 @@ export type ExpectedBroughtAssertion = {
   readonly trust: ResolvedIssuer
   /** Of the trust. */
   readonly connectionId: ConnectionId
-  /** Our issuer and its token endpoint, byte for byte. */
-  readonly issuer: string
-  readonly tokenEndpoint: string
+  /** The only audiences that it may name, byte for byte: each is a name of this tenant. */
+  readonly audiences: readonly string[]
+  /** Our token endpoint, byte for byte. */
+  readonly recipient: string
   readonly opener: Pick<ServiceProvider, 'decrypting'>
   readonly now: Instant
 }
@@ -161,10 +162,10 @@ function openName(facts: AssertionFacts, { trust, opener }: ExpectedBroughtAsser
 }
 
 /** Nothing need be said of a sign-in: then it is unknown, which proves nothing to policy. RFC 7522 §3 (7) */
-const rulesOf = ({ trust, issuer, tokenEndpoint, now }: ExpectedBroughtAssertion): ExpectedAssertion => ({
+const rulesOf = ({ trust, audiences, recipient, now }: ExpectedBroughtAssertion): ExpectedAssertion => ({
   idpEntityId: trust.issuer,
-  audiences: [issuer, tokenEndpoint],
-  recipient: tokenEndpoint,
+  audiences,
+  recipient,
   requestId: undefined,
   needsNameId: trust.mapping.stableId.from === 'protocol',
   needsAuthnStatement: false,

@@ -142,12 +142,12 @@ export const metadataFindings = {
   ),
   signing_key_unusable: error(
     'RFC 5280',
-    'No signing certificate is usable: unreadable, or a key that is neither RSA of 2048 to 4096 bits nor EC on P-256, P-384 or P-521.',
+    'No signing certificate is usable: it or its dates are unreadable, or a key that is neither RSA of 2048 to 4096 bits nor EC on P-256, P-384 or P-521.',
     'Make a new signing key at the IdP and download the metadata again.',
   ),
   certificate_unusable: warning(
     'RFC 5280',
-    'One of several signing certificates is unreadable or its key is too weak; it is left out.',
+    'One of several signing certificates, or a date of it, is unreadable, or its key is too weak; it is left out.',
     'Take it away at the IdP if nothing is signed with it any more.',
   ),
   certificate_expired: warning(

@@ -12,6 +12,7 @@ import {
   mostDomainsOfSetupLink,
   type StoredDomain,
 } from '@drawbridge/store/domains'
+import { hasRoomFor } from '@drawbridge/store/tenant-room'
 import { type Db, inTenant } from '@drawbridge/store/transaction'
 import type { BrokerDeps } from '../../deps.js'
 import type { Answer } from '../../http/answer.js'
@@ -63,6 +64,7 @@ const claim = endpoint({
     const done = await unlessTaken(() =>
       whileLiving(deps, session, async (db) => {
         if ((await listDomainsOfSetupLink(db, tenant.id, link.id)).length >= mostDomainsOfSetupLink) return 'full'
+        if (!(await hasRoomFor(db, tenant.id, 'domains'))) return 'tenant_full'
         const draft = { domain, challenge: deps.random.token(), setupLinkId: link.id, now: deps.clock.now() }
         await insertDomain(db, tenant.id, draft)
         await tell(db, deps, http, { link, kind: 'domain.added', name: domain, detail: { domain, verified: false } })
@@ -72,6 +74,8 @@ const claim = endpoint({
     deps.configuration.invalidate(tenant.id)
     if (done === 'taken') return troubled(session, deps, `${domain} is claimed for your company already.`)
     if (done === 'full') return troubled(session, deps, `One link claims at most ${mostDomainsOfSetupLink} domains.`)
+    if (done === 'tenant_full')
+      return troubled(session, deps, 'Your company has as many domains as it may have here. Ask whoever sent you the link.')
     return done === undefined ? refuse('setup_link_unusable') : toSteps(http)
   },
 })

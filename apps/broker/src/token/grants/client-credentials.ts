@@ -38,6 +38,7 @@ export const exchangeClientCredentials: Exchange<ClientCredentialsRequest> = asy
       tenantId: tenant.id,
       grantId: deps.random.uuid() as GrantId,
       caller: callerOf(client),
+      isAtFront: tenant.issuer.kind !== 'tenant',
       resource,
       provenKey,
       ...access.value,

@@ -100,7 +100,9 @@ function readSubject(
   if (subjectTokenKind === 'refresh_token') return ok({ refreshTokenHash: hashCredential(subjectToken) })
   const expected = { typ: 'JWT', issuer: tenant.issuer.url, audience: client.id, now, skewSeconds: 0 }
   const verified = deps.signatures.verify(subjectToken.reveal(), tenant.verificationKeys('tokens'), expected)
-  if (!verified.ok) return err({ reason: 'subject_token_unknown' })
+  // The keys of the front sign for every tenant: the claim says for which.
+  const isOfTenant = verified.ok && (tenant.issuer.kind === 'tenant' || verified.value['tenant'] === tenant.slug)
+  if (!isOfTenant) return err({ reason: 'subject_token_unknown' })
   // Her `sub` in it may be one that this client alone knows: which grant it came with says who she is.
   const { gid, epochs: claimed } = verified.value
   const epochs = parseEpochs(claimed)
@@ -144,7 +146,7 @@ async function sign(
   const current = await deps.configuration.atVersion(tenant, grant.configuration_version)
   const claims = buildIdJagClaims(
     {
-      issuer: idJagIssuerOf(current.issuer.url),
+      issuer: idJagIssuerOf(current.home),
       subject: String(grant.subject_id),
       permission,
       scopes: stored.scopes,

@@ -7,6 +7,7 @@ import type { AssertionTrust } from '@drawbridge/upstream/assertion/trust'
 import { claimedTrust, verifyAssertion } from '@drawbridge/upstream/assertion/verify-assertion'
 import { identify } from '../../admission/admit.js'
 import type { BrokerDeps } from '../../deps.js'
+import { assertionAddressesOf } from '../../http/assertion-addresses.js'
 import { isOwnAddress } from '../../http/own-address.js'
 import type { ResolvedAssertionTrust } from '../../http/resolved-trusts.js'
 import type { Exchange, ExchangeContext } from '../exchange.js'
@@ -14,10 +15,14 @@ import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeem
 
 /** @spec RFC 7523 §2.1, §3.1 */
 export const exchangeAssertion: Exchange<JwtBearerRequest> = (deps, known, request) =>
-  redeemEvidence(deps, known, (context) => proveEvidence(deps, context, request))
+  redeemEvidence(deps, known, (context) => proveAssertion(deps, context, request))
 
 /** In the order of the specification. */
-async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request: JwtBearerRequest): Promise<Result<Evidence, Refused>> {
+export async function proveAssertion(
+  deps: BrokerDeps,
+  context: ExchangeContext,
+  request: JwtBearerRequest,
+): Promise<Result<Evidence, Refused>> {
   const { tenant, client, now } = context
   const text = request.assertion.reveal()
   const trust = claimedTrust(text, tenant.assertionTrusts)
@@ -25,8 +30,7 @@ async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request
   if (isOwnAddress(deps, trust.trust.issuer)) return err({ reason: 'assertion_of_this_installation' })
   const bringer = checkBringer(tenant, client, trust.trust)
   if (!bringer.ok) return bringer
-  const { url } = tenant.issuer
-  const expected = { assertion: text, connectionId: trust.id, audience: url, tokenEndpoint: `${url}/token`, now }
+  const expected = { assertion: text, connectionId: trust.id, ...assertionAddressesOf(tenant), now }
   const verified = await verifyAssertion(deps.fetchSafely, trust.trust, expected)
   if (!verified.ok) return verified
   const evidence = judgeAssertion(context, request, trust, verified.value)

@@ -7,6 +7,7 @@ import type { UpstreamRefusal } from '@drawbridge/upstream/error'
 import { readBroughtAssertion, verifyBroughtAssertion } from '@drawbridge/upstream/saml/brought-assertion'
 import { identify } from '../../admission/admit.js'
 import type { BrokerDeps } from '../../deps.js'
+import { assertionAddressesOf } from '../../http/assertion-addresses.js'
 import { isOwnAddress } from '../../http/own-address.js'
 import type { ResolvedSamlTrust } from '../../http/resolved-trusts.js'
 import type { ResolvedTenant } from '../../http/tenant.js'
@@ -15,10 +16,14 @@ import { auditEvidenceRefusal, checkBringer, type Evidence, type Refused, redeem
 
 /** @spec RFC 7522 §2.1, §3 */
 export const exchangeSamlAssertion: Exchange<SamlBearerRequest> = (deps, known, request) =>
-  redeemEvidence(deps, known, (context) => proveEvidence(deps, context, request))
+  redeemEvidence(deps, known, (context) => proveSamlAssertion(deps, context, request))
 
 /** The client is asked before the signature is, which costs most. */
-async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request: SamlBearerRequest): Promise<Result<Evidence, Refused>> {
+export async function proveSamlAssertion(
+  deps: BrokerDeps,
+  context: ExchangeContext,
+  request: SamlBearerRequest,
+): Promise<Result<Evidence, Refused>> {
   const { tenant, client, now } = context
   const brought = readBroughtAssertion(request.assertion.reveal(), openerOf(tenant))
   if (!brought.ok) return err(refusalOf(brought.error))
@@ -30,14 +35,19 @@ async function proveEvidence(deps: BrokerDeps, context: ExchangeContext, request
   const verified = verifyBroughtAssertion(brought.value, {
     trust: trust.trust,
     connectionId: trust.id,
-    issuer: tenant.issuer.url,
-    tokenEndpoint: `${tenant.issuer.url}/token`,
+    ...expectedAt(tenant),
     opener: trust.serviceProvider,
     now,
   })
   const evidence = verified.ok ? judgeAssertion(context, request, trust, verified.value) : err(refusalOf(verified.error))
   if (!evidence.ok && (verified.ok || verified.error.proven === true)) await auditEvidenceRefusal(deps, context, trust, evidence.error)
   return evidence
+}
+
+/** At its own issuer the token endpoint names the tenant as well; at the front it is that of all of them, so the Audience alone says whose it is. */
+function expectedAt(tenant: ResolvedTenant) {
+  const { samlAudience, tokenEndpoint, audTenant } = assertionAddressesOf(tenant)
+  return { audiences: audTenant.demanded ? [samlAudience] : [samlAudience, tokenEndpoint], recipient: tokenEndpoint }
 }
 
 /** Many an IdP is called by a word that is no address, and so by none of ours. */

@@ -88,6 +88,7 @@ const connections: readonly AdminCommand[] = [
     flags: {
       name: { kind: 'text', says: 'the name that people read' },
       ...fields,
+      'no-client-secret': { kind: 'switch', says: 'OpenID: remove the client secret that is kept', member: 'clientSecret', value: null },
       unset: { kind: 'list', says: 'a member of the configuration to take out; several' },
     },
     load: async () => (await import('../connection-runs.js')).update,

@@ -20,7 +20,7 @@ export const exchangeCommands: readonly AdminCommand[] = [
     flags: {
       file: {
         kind: 'document',
-        says: 'permissions as YAML or JSON: of each client, from, to, scopes and, where only tokens of some clients count, ofClients',
+        says: 'permissions as YAML or JSON: of each client, from, to, scopes and, where only tokens of some clients count, ofClients; at: front for clients of the front issuer',
         member: '',
         required: true,
       },
@@ -44,7 +44,7 @@ export const exchangeCommands: readonly AdminCommand[] = [
     flags: {
       file: {
         kind: 'document',
-        says: 'permissions as YAML or JSON: of each client, audience, resource, scopes with their tiers and, where it is called otherwise there, clientThere',
+        says: 'permissions as YAML or JSON: of each client, audience, resource, scopes with their tiers and, where it is called otherwise there, clientThere; at: front for clients of the front issuer',
         member: '',
         required: true,
       },

@@ -64,6 +64,26 @@ const ofVendor: readonly AdminCommand[] = [
     example: 'drawbridge front-issuer key condemn 8fJ…',
   },
   {
+    name: 'front-issuer device-grant show',
+    does: 'Show whether devices may ask for access at the front issuer by a code that a person types elsewhere',
+    takes: [],
+    call: { method: 'GET', path: '/front-issuer/device-grant' },
+    shows: { record: true },
+    example: 'drawbridge front-issuer device-grant show',
+  },
+  {
+    name: 'front-issuer device-grant set',
+    does: 'Let devices ask at the front issuer, or no longer, for people of tenants that let devices ask; what was granted lives on',
+    takes: [],
+    flags: {
+      on: { kind: 'switch', says: 'devices may ask', member: 'enabled', value: true },
+      off: { kind: 'switch', says: 'they may not, as it is unless chosen', member: 'enabled', value: false },
+    },
+    call: { method: 'PUT', path: '/front-issuer/device-grant', body: {} },
+    shows: { record: true },
+    example: 'drawbridge front-issuer device-grant set --on',
+  },
+  {
     name: 'front-issuer registration show',
     does: 'Show in which ways clients may become known at the front issuer',
     takes: [],
@@ -173,9 +193,37 @@ const ofFrontAlone: readonly AdminCommand[] = [
   },
 ]
 
+const ofTenantAlone: readonly AdminCommand[] = [
+  {
+    name: 'front-client adopt',
+    does: 'Have a tenant know a client that is registered at the front issuer, before anybody has used it; nothing is granted by that',
+    takes: ['tenant', 'client'],
+    call: { method: 'POST', path: '/tenants/{tenant}/front-clients/{client}' },
+    example: 'drawbridge front-client adopt initech agent',
+  },
+  {
+    name: 'front-client machine-access',
+    does: 'Choose what a client of the front issuer may have in its own name at a tenant, whole; what it holds by what is gone or less ends',
+    takes: ['tenant', 'client'],
+    flags: {
+      file: {
+        kind: 'document',
+        says: 'access as YAML or JSON: of each resource its scopes; an empty list takes all away',
+        member: '',
+        required: true,
+      },
+      'if-match': ifMatch,
+    },
+    call: { method: 'PUT', path: '/tenants/{tenant}/front-clients/{client}/machine-access' },
+    shows: { record: true },
+    example: 'drawbridge front-client machine-access initech agent --file access.yaml',
+  },
+]
+
 export const frontCommands: readonly AdminCommand[] = [
   ...ofVendor,
   ...clientCommands('front-issuer client'),
   ...ofFrontAlone,
   ...clientCommands('front-client'),
+  ...ofTenantAlone,
 ]

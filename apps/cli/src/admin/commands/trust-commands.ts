@@ -13,6 +13,12 @@ const fields: Readonly<Record<string, Flag>> = {
   },
   profile: { kind: 'text', says: 'which assertions', choices: ['id-jag', 'rfc7523', 'saml2-bearer'], member: 'configuration.profile' },
   client: { kind: 'list', says: 'a client that may bring them; several', member: 'configuration.clients' },
+  at: {
+    kind: 'text',
+    says: 'at which issuer it holds: the tenant’s own, the front, or both; own if nothing is said',
+    choices: ['own', 'front', 'both'],
+    member: 'configuration.at',
+  },
   'public-clients': {
     kind: 'switch',
     says: 'clients that cannot prove themselves may bring them, too',

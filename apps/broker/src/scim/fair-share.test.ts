@@ -1,0 +1,65 @@
+/** What one tenant's directory sends at once leaves room for everybody else's, on a real PostgreSQL: no pool belongs to whoever asks most. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { asOwner } from '@drawbridge/testkit/database'
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { aScimBroker, type Directory, type ScimAnswer, type ScimBroker } from '../../test/a-directory.js'
+
+let broker: ScimBroker
+let flooding: Directory
+let other: Directory
+let elsewhere: pg.Client
+
+beforeAll(async () => {
+  broker = await aScimBroker()
+})
+afterAll(() => broker?.close())
+beforeEach(async () => {
+  flooding = await broker.aDirectory()
+  other = await broker.aDirectory()
+})
+
+const person = (name: string) => ({ schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], userName: name, externalId: name })
+const gone = {
+  schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+  Operations: [{ op: 'replace', path: 'active', value: false }],
+}
+const statusOf = ({ status }: ScimAnswer) => status
+
+/** As another process does while it works for the same directory. */
+async function whileHeld<T>({ tenant }: Directory, run: () => Promise<T>): Promise<T> {
+  elsewhere = new pg.Client({ connectionString: broker.fixture.ownerUrl })
+  await elsewhere.connect()
+  try {
+    await elsewhere.query('BEGIN')
+    await elsewhere.query("SELECT pg_advisory_xact_lock(hashtextextended('scim:' || $1::text || $2::text, 0))", [
+      tenant.tenantId,
+      tenant.connectionId,
+    ])
+    return await run()
+  } finally {
+    await elsewhere.end()
+  }
+}
+
+const waiting = async (): Promise<number> => {
+  const asked = `SELECT count(*)::int AS many FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+    WHERE d.datname = current_database() AND l.locktype = 'advisory' AND NOT l.granted`
+  return (await asOwner<{ many: number }>(broker.fixture.ownerUrl, asked))[0]?.many ?? 0
+}
+
+async function allHaveArrived(): Promise<void> {
+  while ((await waiting()) === 0) await sleep(20)
+  await sleep(300)
+}
+
+it('while one directory has more to say than may be heard at once, another’s goodbye is heard, and then all of it', async () => {
+  const id = (await other.call('POST', '/Users', person('ada'))).body['id']
+  const { sent, heard } = await whileHeld(flooding, async () => {
+    const all = Array.from({ length: 20 }, (_, nth) => flooding.call('POST', '/Users', person(`person-${nth}`)))
+    await allHaveArrived()
+    return { sent: all, heard: await other.call('PATCH', `/Users/${id}`, gone) }
+  })
+  expect(heard).toMatchObject({ status: 200, body: { active: false } })
+  expect((await Promise.all(sent)).map(statusOf)).toEqual(Array.from({ length: 20 }, () => 201))
+})
