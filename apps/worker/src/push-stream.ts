@@ -21,6 +21,7 @@ import {
   releasePush,
 } from '@drawbridge/store/event-stream-delivery'
 import type { OwnEvent } from '@drawbridge/store/event-streams'
+import { markEventsDead } from '@drawbridge/store/notice-receipts'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import type { JobDeps } from './deps.js'
 
@@ -122,7 +123,8 @@ async function markAnswered(deps: PushDeps, push: ClaimedPush, event: Owed, refu
   const marked = await acrossTenants(deps.database, (db) => markPushAnswered(db, push, answer))
   if (refusal === undefined && marked !== undefined) deps.metrics.count('drawbridge_notices_delivered_total')
   for (const seconds of marked?.acknowledgedSeconds ?? []) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
-  for (const seconds of marked?.deadSeconds ?? []) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
+  for (const seconds of await markEventsDead(deps.database, marked?.events ?? []))
+    deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
   return marked !== undefined
 }
 

@@ -48,11 +48,16 @@ export async function keepEndDate(db: Db, caller: EndDateCaller, user: ScimUser)
 
 export type EndedSubject = { readonly tenant: TenantId; readonly id: SubjectId }
 
-/** People whose end has come, and for whom no barrier has been raised yet; the earliest first. */
+/**
+ * People whose end has come, and for whom no barrier has been raised yet; of each tenant the earliest first, and one of each tenant before the second of
+ * any: a directory that names ends in the past again and again holds up its own people alone.
+ */
 export async function listEndedSubjectsAcrossTenants(db: AcrossDb, now: Instant, limit: number): Promise<readonly EndedSubject[]> {
   const { rows } = await db.query<EndedSubject>(
-    `SELECT tenant_id AS tenant, id FROM subjects WHERE deactivates_at <= $1 AND ended_for IS DISTINCT FROM deactivates_at
-     ORDER BY deactivates_at LIMIT $2`,
+    `SELECT tenant_id AS tenant, id FROM (
+       SELECT tenant_id, id, deactivates_at, row_number() OVER (PARTITION BY tenant_id ORDER BY deactivates_at, id) AS turn
+         FROM subjects WHERE deactivates_at <= $1 AND ended_for IS DISTINCT FROM deactivates_at) ended
+     ORDER BY turn, deactivates_at LIMIT $2`,
     [toTimestamp(now), limit],
   )
   return rows

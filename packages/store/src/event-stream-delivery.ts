@@ -9,7 +9,7 @@ import { advance, eventStreamLimits } from '@drawbridge/core/signals/event-strea
 import { findSignedByCondemned } from './condemned-notices.js'
 import type { EventStream, OwnEvent } from './event-streams.js'
 import { keptStatement } from './kept-statements.js'
-import { type DeprovisioningOfTenant, markEventsDead } from './notice-receipts.js'
+import type { DeprovisioningOfTenant } from './notice-receipts.js'
 import { carried, eventTenant, firstOwedAt, hasLivingCredential, owed } from './owed-notices.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 
@@ -83,7 +83,8 @@ export async function findOwedEvents(
   return rows[0]
 }
 
-export type Answered = { readonly acknowledgedSeconds: readonly number[]; readonly deadSeconds: readonly number[] }
+/** `acknowledgedSeconds`: how long after its barrier an event was acknowledged here. `events`: those that may be dead everywhere by it (`markEventsDead`). */
+export type Answered = { readonly acknowledgedSeconds: readonly number[]; readonly events: readonly DeprovisioningOfTenant[] }
 
 /** The receiver took it, or refused it for good. Undefined: the lease is no longer ours, and nothing was recorded. */
 export async function markPushAnswered(
@@ -184,7 +185,7 @@ async function settleReceipts(db: AcrossDb, streamId: string, { taken, refused, 
     )
   return {
     acknowledgedSeconds: acknowledged.rows.map(({ seconds }) => seconds),
-    deadSeconds: await markEventsDead(db, acknowledged.rows),
+    events: acknowledged.rows.map(({ tenant, id }) => ({ tenant, id })),
   }
 }
 

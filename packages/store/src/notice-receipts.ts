@@ -8,9 +8,10 @@ import type { Instant } from '@drawbridge/core/instant'
 import type { WebhookEvent } from '@drawbridge/core/revocation/webhook'
 import { type DeprovisioningEventId, type TenantId, vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
+import type { Database } from './database.js'
 import { deliveriesChannel } from './deliveries.js'
 import { type KeptStatement, keptStatement } from './kept-statements.js'
-import { type AcrossDb, asUuid, type Db, judged, toTimestamp } from './transaction.js'
+import { type AcrossDb, acrossTenantsInOneStatement, asUuid, type Db, judged, toTimestamp } from './transaction.js'
 
 const deadEverywhere = 'access.dead_everywhere' satisfies WebhookEvent
 
@@ -23,12 +24,13 @@ export type DeprovisioningOfTenant = { readonly tenant: TenantId; readonly id: s
 /**
  * Marks those events dead, whose last receipt may have come just now, of which no instance is awaited any more, at the time of the last answer; answers how long each took since its barrier.
  *
- * Events are locked in the order of their ids. Two instances that answer at once may each see the other still missing: then neither marks it, and the sweep does, with the same time.
+ * After the transaction that recorded the answers, never in it: of receivers that answer at once, each would see the others still missing. Whoever commits
+ * last sees all of them. For one that dies in between the sweep marks it, with the same time. Events are locked in the order of their ids.
  */
-export async function markEventsDead(db: AcrossDb, answered: readonly DeprovisioningOfTenant[]): Promise<readonly number[]> {
+export async function markEventsDead(database: Database, answered: readonly DeprovisioningOfTenant[]): Promise<readonly number[]> {
   if (answered.length === 0) return []
   const keys = [answered.map(({ tenant }) => tenant), answered.map(({ id }) => id)]
-  return markDead(db, markedAnswered, keys)
+  return acrossTenantsInOneStatement(database, (db) => markDead(db, markedAnswered, keys))
 }
 
 /** The same for whatever was swept, at most `limit` events. */

@@ -19,6 +19,9 @@ import { type AcrossDb, toTimestamp } from './transaction.js'
  */
 export const streamLapseSeconds = 155
 
+/** Living streams of guards, of one resource server at one issuer. Each has a receipt of every event, written under a lock that other tenants may wait for. */
+export const mostGuardStreams = 1000
+
 export type ProvenResource = { readonly tenantId: TenantId; readonly resourceId: ResourceId; readonly identifier: ResourceIdentifier }
 export type SnapshotEntry = {
   readonly issuer: string
@@ -71,13 +74,16 @@ export async function findResourceCredentialAcrossTenants(
  *
  * It closes no earlier stream of the same instance: that a new process bears the name does not prove that the old one has ended, and while that one lives it
  * may believe what it was not told. An instance that ends says so itself (`closeStreams`), or lapses.
+ *
+ * `undefined`: there are as many as there may be; those that open at the same moment may be a few more.
  */
-export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): Promise<OpenedStream> {
+export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): Promise<OpenedStream | undefined> {
   const { tenantId, resourceId } = stream.resource
   const locked = await db.query<{ position: number }>(
     'SELECT notice_position AS position FROM resources WHERE tenant_id = $1 AND id = $2 FOR SHARE',
     [tenantId, resourceId],
   )
+  if (await isFull(db, stream)) return undefined
   const position = locked.rows[0]?.position ?? 0
   const snapshot = await listBarriers(db, stream.issuer, stream.now)
   const condemnedKeys = await listCondemnedKeys(db, stream.issuer)
@@ -87,6 +93,14 @@ export async function openStreamAcrossTenants(db: AcrossDb, stream: NewStream): 
     [tenantId, stream.id, resourceId, stream.instance, position, toTimestamp(stream.now), stream.issuer.tenantId, stream.issuer.id],
   )
   return { position, snapshot, condemnedKeys }
+}
+
+async function isFull(db: AcrossDb, { resource, issuer }: StreamsOf): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `SELECT 1 FROM notice_streams WHERE tenant_id = $1 AND resource_id = $2 AND issuer_tenant_id = $3 AND issuer_id = $4 AND closed_at IS NULL LIMIT $5`,
+    [resource.tenantId, resource.resourceId, issuer.tenantId, issuer.id, mostGuardStreams],
+  )
+  return rowCount === mostGuardStreams
 }
 
 async function listBarriers(db: AcrossDb, issuer: StreamIssuer, now: Instant): Promise<readonly SnapshotEntry[]> {
@@ -131,4 +145,19 @@ export async function closeLapsedStreamsAcrossTenants(db: AcrossDb, now: Instant
     [toTimestamp(now), toTimestamp(lapsedBefore), toTimestamp(addSeconds(now, -closedLatelySeconds))],
   )
   return rowCount
+}
+
+const countedReceivers = keptStatement(
+  `SELECT count(*)::int AS count FROM (SELECT DISTINCT r.tenant_id, r.id FROM ${given('$1::uuid[]', '$2::uuid[]')} AS r (tenant_id, id)) r
+     JOIN notice_streams s ON s.tenant_id = r.tenant_id AND s.resource_id = r.id AND s.closed_at IS NULL`,
+)
+
+/** Streams of guards that are open at these resource servers: each will owe a receipt of what is told there. At most so many for each as there may be. */
+export async function countReceivers(
+  db: AcrossDb,
+  resources: readonly { readonly tenantId: TenantId; readonly id: ResourceId }[],
+): Promise<number> {
+  const keys = [resources.map(({ tenantId }) => tenantId), resources.map(({ id }) => id)]
+  const { rows } = await db.query<{ count: number }>(countedReceivers, keys)
+  return rows[0]?.count ?? 0
 }

@@ -148,10 +148,13 @@ export async function endRound(db: AcrossDb, { tenant, id, attempt, next }: Ende
   return rowCount === 1
 }
 
-/** How many of its rounds count: those since it was last replayed. Undefined: it is done, or there is none. */
+/**
+ * How many of its rounds count: those since it was last replayed. Undefined: it is done, or there is none. Locked, for a job may fail before the relay that
+ * handed it over has committed: unread then, the end of its round would be nobody's, until the entry is handed over once more.
+ */
 export async function findForgiven(db: AcrossDb, tenant: TenantId, id: number): Promise<number | undefined> {
   const { rows } = await db.query<{ forgiven: number }>(
-    'SELECT attempts_forgiven AS forgiven FROM outbox WHERE tenant_id = $1 AND id = $2 AND done_at IS NULL AND dead_at IS NULL',
+    'SELECT attempts_forgiven AS forgiven FROM outbox WHERE tenant_id = $1 AND id = $2 AND done_at IS NULL AND dead_at IS NULL FOR UPDATE',
     [tenant, id],
   )
   return rows[0]?.forgiven

@@ -18,6 +18,8 @@ export const lastingSealedColumns = [
   { table: 'recorded_logins', column: 'sealed' },
   { table: 'event_streams', column: 'sealed_authorization' },
   { table: 'signal_streams', column: 'sealed_credential' },
+  // One that waits for an approval waits for weeks, and whoever has the link renews that.
+  { table: 'connection_drafts', column: 'sealed_secret' },
 ] as const
 export type LastingSealedColumn = (typeof lastingSealedColumns)[number]
 
@@ -27,7 +29,6 @@ export const expiringSealedColumns = [
   { table: 'parked_messages', column: 'sealed' },
   { table: 'browser_sessions', column: 'sealed_logout_hint' },
   { table: 'test_logins', column: 'sealed' },
-  { table: 'connection_drafts', column: 'sealed_secret' },
 ] as const
 
 export type SealedRow = { readonly tenant: TenantId; readonly id: string; readonly sealed: Buffer }

@@ -46,6 +46,8 @@ export const sweptTables = {
   grants: { keepSeconds: 30 * day },
   browser_sessions: { keepSeconds: 30 * day },
   policy_sweeps: { keepSeconds: 30 * day, over: 'settled_at' },
+  // Longer than a notice that was written in the moment in which it closed is looked for. What it told goes with it; the receipts stay.
+  notice_streams: { keepSeconds: 2 * day, over: 'closed_at' },
 } as const satisfies Record<string, Swept>
 export type SweptTable = keyof typeof sweptTables
 export const sweptTableNames = Object.keys(sweptTables) as readonly SweptTable[]

@@ -182,20 +182,24 @@ const remove = adminEndpoint({
   tag,
   summary: 'Remove a client that nothing was ever granted to; kill any other',
   permission: 'configuration:write',
-  refuses: ['not_found', 'still_in_use', 'client_changed'],
+  refuses: ['not_found', 'still_in_use', 'permission_missing', 'client_changed'],
   run: async (http, deps) => {
     const tenant = tenantOf(http)
     const which = whichOf(http)
-    let isOther = false
+    let refusal: 'permission_missing' | 'client_changed' | undefined
     const answer = await answerRemoval(() =>
       inTenant(deps.database, tenant.id, async (db) => {
-        isOther = !(await isSeen(db, http))
-        const removed = !isOther && (await deleteClient(db, tenant.id, which))
-        if (removed) await audit(db, tenant.id, http, deps, { kind: 'client.removed', clientId: which.id })
+        // With a client goes the directory that it speaks for, and nobody hears any more who left.
+        const isDirectory = await isScimClient(db, tenant.id, which.issuerId, which.id)
+        const isAllowed = !isDirectory || http.caller.key.permissions.includes('impersonate')
+        refusal = !isAllowed ? 'permission_missing' : (await isSeen(db, http)) ? undefined : 'client_changed'
+        const removed = refusal === undefined && (await deleteClient(db, tenant.id, which))
+        const asked = isDirectory ? { ...http, permission: 'impersonate' as const } : http
+        if (removed) await audit(db, tenant.id, asked, deps, { kind: 'client.removed', clientId: which.id })
         return removed
       }),
     )
-    return isOther ? refuseAdmin('client_changed') : answer
+    return refusal === undefined ? answer : refuseAdmin(refusal)
   },
 })
 

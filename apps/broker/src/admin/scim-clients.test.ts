@@ -175,6 +175,17 @@ test('a client speaks for one connection, and only of its own tenant', async () 
   expect([stranger.status, stranger.body.type]).toEqual([409, 'urn:drawbridge:error:reference_unknown'])
 })
 
+test('whoever may not say who works for the company does not remove the client of its directory', async () => {
+  const { slug } = await aBoundClient()
+  const key = (await call('POST', '/admin-keys', { name: 'c', permissions: ['configuration:write'], expiresAt: later, tenant: slug })).body
+    .secret as string
+  const path = `/tenants/${slug}/clients/directory`
+  const refused = await call('DELETE', path, undefined, key)
+  expect([refused.status, refused.body.type]).toEqual([403, 'urn:drawbridge:error:permission_missing'])
+  expect((await call('GET', path)).status).toBe(200)
+  expect((await call('DELETE', path)).status).toBeLessThan(300)
+})
+
 test('a new secret for a directory needs the permission that its token needs, and ends nothing of others', async () => {
   const { slug } = await aBoundClient()
   const key = (await call('POST', '/admin-keys', { name: 'c', permissions: ['configuration:write'], expiresAt: later, tenant: slug })).body

@@ -303,7 +303,7 @@ describe('a transmitter that does not do what it is asked is said so, and nothin
 describe('a verification', () => {
   it('counts by what it was asked to carry alone, whoever else it answers', async () => {
     await setUp({ delivery: 'push', credential: bearer() })
-    await deliver()
+    expect(await deliver()).toEqual([202])
     now = instant(now + 60_000)
     expect((await call('POST', at('/verify'))).status).toBe(200)
     const asked = [...theStream().waiting]

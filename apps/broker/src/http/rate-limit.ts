@@ -72,6 +72,8 @@ export const rateLimits = {
   introspection: { perSecond: 2000, burst: 5000 },
   /** The same per client address, in place of the limit of everything: a guard that hears no notices asks of every call, and all its replicas may come from one address. */
   introspection_address: { perSecond: 1000, burst: 5000 },
+  /** Streams that the guards of one resource server open: all replicas of a large fleet at once, and then one now and then. Each is answered with every living barrier. */
+  guard_stream: { perSecond: 5, burst: 1000 },
   /** Grants opened for one person. */
   subject: { perSecond: 1, burst: 200 },
 } as const satisfies Record<string, RateLimit>

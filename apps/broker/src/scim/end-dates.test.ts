@@ -109,3 +109,18 @@ test('is found for whoever signed in before her directory told of her, by the li
   await directory.call('PUT', `/Users/${String(made.body['id'])}`, { ...ada('2027-01-31'), externalId: 'hr-1' })
   expect(await subjectOf(directory)).toMatchObject({ deactivates_at: new Date('2027-02-01T00:00:00Z') })
 })
+
+test('no company has all the turns: one of each comes before the second of any, however long ago its people ended', async () => {
+  const [many, one] = [(await aDirectory()).tenant, (await aDirectory()).tenant]
+  await owner(
+    `INSERT INTO subjects (tenant_id, id, connection_id, stable_id, claims, claims_at, created_at, last_login_at, deactivates_at)
+     SELECT $1, gen_random_uuid(), $2, 'gone-' || n, '{}', now(), now(), now(), '1970-01-01' FROM generate_series(1, 3) AS n`,
+    [many.tenantId, many.connectionId],
+  )
+  await owner(`UPDATE subjects SET deactivates_at = '2026-01-31' WHERE id = $1`, [one.subjectId])
+  const due = await acrossTenants(broker.fixture.database, (db) =>
+    listEndedSubjectsAcrossTenants(db, instant(Date.parse('2026-06-01T00:00:00Z')), 1000),
+  )
+  const ofThem = due.map(({ tenant }) => tenant).filter((tenant) => [many.tenantId, one.tenantId].includes(tenant))
+  expect(ofThem).toEqual([many.tenantId, one.tenantId, many.tenantId, many.tenantId])
+})

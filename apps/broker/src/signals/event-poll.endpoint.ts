@@ -7,6 +7,7 @@
 import { ok, type Result } from '@drawbridge/core/result'
 import { type Polled, recordPollAnswers, takeForPoll } from '@drawbridge/store/event-stream-delivery'
 import { findEventStreamHeard } from '@drawbridge/store/event-streams'
+import { markEventsDead } from '@drawbridge/store/notice-receipts'
 import { acrossTenants } from '@drawbridge/store/transaction'
 import { z } from 'zod'
 import type { BrokerDeps } from '../deps.js'
@@ -48,7 +49,8 @@ async function hear(http: Receiving<Poll>, deps: BrokerDeps): Promise<boolean> {
   const refused = Object.fromEntries(Object.entries(setErrs).map(([jti, { err }]) => [jti, err]))
   const heard = await onStream(http, deps, (db, stream, now) => recordPollAnswers(db, stream, { taken: ack, refused }, now))
   for (const seconds of heard?.acknowledgedSeconds ?? []) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
-  for (const seconds of heard?.deadSeconds ?? []) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
+  for (const seconds of await markEventsDead(deps.database, heard?.events ?? []))
+    deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
   if (heard !== undefined && heard.refusals > 0) {
     deps.metrics.count('drawbridge_notices_refused_total', {}, heard.refusals)
     deps.log.warn({ streamId: http.params['stream'], refusals: heard.refusals }, 'a receiver refused events')

@@ -3,7 +3,7 @@ import { vendorTenantId } from '@drawbridge/core/tenant/ids'
 import { createGuard, type GuardOptions, mostDeafAfterSeconds } from '@drawbridge/guard/create-guard'
 import { pollTimeoutSeconds } from '@drawbridge/guard/receive-notices'
 import { mostStepBackSeconds } from '@drawbridge/guard/watched-clock'
-import { streamLapseSeconds } from '@drawbridge/store/notice-streams'
+import { mostGuardStreams, streamLapseSeconds } from '@drawbridge/store/notice-streams'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { aGuardOf, aNoticingBroker, ids, type NoticingBroker, random, resource, secret } from '../../test/a-noticing-broker.js'
@@ -129,4 +129,18 @@ it('the same name alone closes nothing: it does not prove that the process befor
 it('a silent one believes nothing any more when it is given up, whatever its owner has set', () => {
   const secondOfRounding = 1
   expect(pollTimeoutSeconds + mostDeafAfterSeconds + mostStepBackSeconds + secondOfRounding).toBeLessThanOrEqual(streamLapseSeconds)
+})
+
+it('a resource server has as many living streams as it may have, and one more when one of them has closed', async () => {
+  const open = () => hand.post('/ssf/streams', { instance: random.uuid() })
+  await ask(
+    `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, opened_at, heard_at, issuer_tenant_id, issuer_id)
+     SELECT $1, gen_random_uuid(), $2, 'pod-' || n, now(), now(), $1, $3 FROM generate_series(1, $4::int) AS n`,
+    [ids.tenant, ids.resource, ids.issuer, mostGuardStreams],
+  )
+  const refused = await open()
+  expect([refused.status, refused.body]).toMatchObject([403, { error: 'access_denied' }])
+  await ask(`UPDATE notice_streams SET closed_at = now() WHERE instance = 'pod-1'`)
+  expect([(await open()).status, (await open()).status]).toEqual([201, 403])
+  await ask('UPDATE notice_streams SET closed_at = now() WHERE closed_at IS NULL')
 })

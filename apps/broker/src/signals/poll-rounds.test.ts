@@ -106,9 +106,8 @@ it('brokers that hear the same streams in another order wait for each other, and
     acrossTenants(database, async (db) => {
       const living = await lockLivingStreams(db, of, order, instant(0))
       const answers = order.map((streamId) => ({ streamId, taken: said, refused: {} }))
-      const { events } = await recordNoticeAnswers(db, { ...of, ids: [...living] }, answers, instant(Date.now()))
-      await markEventsDead(db, events)
-    })
+      return recordNoticeAnswers(db, { ...of, ids: [...living] }, answers, instant(Date.now()))
+    }).then(({ events }) => markEventsDead(database, events))
   const other = createDatabase({ url: broker.fixture.url, connectionBudget: 8 })
   for (let round = 0; round < 10; round += 1) {
     await ask(

@@ -77,7 +77,8 @@ async function hearRound(deps: BrokerDeps, of: StreamsOf, polls: readonly SaidBy
     }
   })
   for (const seconds of answers.acknowledgedSeconds) deps.metrics.observe('drawbridge_notice_acknowledged_seconds', {}, seconds)
-  for (const seconds of answers.deadSeconds) deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
+  for (const seconds of await markEventsDead(deps.database, answers.events))
+    deps.metrics.observe('drawbridge_time_to_dead_seconds', {}, seconds)
   const refusals = new Map(answers.refusals)
   return polls.map(({ streamId, limit }) => {
     const taken = take(streamId)
@@ -91,10 +92,10 @@ async function hearRound(deps: BrokerDeps, of: StreamsOf, polls: readonly SaidBy
 
 /** Whom both an answer and an end was the last awaited of, is looked at once. */
 async function recordAnswers(db: AcrossDb, streams: HeardStreams, heard: readonly SaidByPoll[], now: Instant) {
-  const { refusals, acknowledgedSeconds, events } = await recordNoticeAnswers(db, streams, heard, now)
+  const answers = await recordNoticeAnswers(db, streams, heard, now)
   const closing = heard.filter(({ closes }) => closes).map(({ streamId }) => streamId)
   const letGo = closing.length === 0 ? [] : await closeStreams(db, streams, closing, now)
-  return { refusals, acknowledgedSeconds, deadSeconds: await markEventsDead(db, [...events, ...letGo]) }
+  return { ...answers, events: [...answers.events, ...letGo] }
 }
 
 /** Two polls of the same stream in one round may want different numbers. */
@@ -105,6 +106,6 @@ const upTo = ({ limit }: Pick<Wanted, 'limit'>, { notices, late }: TakenNotices)
 
 const nothing: TakenNotices = { notices: [], late: [] }
 const nobodyHeard = {
-  answers: { refusals: new Map<string, number>(), acknowledgedSeconds: [], deadSeconds: [] },
+  answers: { refusals: new Map<string, number>(), acknowledgedSeconds: [], events: [] },
   take: (_streamId: string): TakenNotices | undefined => undefined,
 }

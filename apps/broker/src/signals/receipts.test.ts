@@ -3,11 +3,11 @@ import { instant } from '@drawbridge/core/instant'
 import type { IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { createDatabase } from '@drawbridge/store/database'
 import { recordNoticeAnswers } from '@drawbridge/store/notice-polls'
-import { listRevocationReceipts, markEventsDead, markEventsDeadAcrossTenants } from '@drawbridge/store/notice-receipts'
-import { type AcrossDb, acrossTenants, inTenant } from '@drawbridge/store/transaction'
+import { listRevocationReceipts, markEventsDeadAcrossTenants, type RevocationReceipt } from '@drawbridge/store/notice-receipts'
+import { acrossTenants, inTenant } from '@drawbridge/store/transaction'
 import { asOwner } from '@drawbridge/testkit/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { aGuardOf, aNoticingBroker, ids, metrics, type NoticingBroker, resource } from '../../test/a-noticing-broker.js'
+import { aGuardOf, aNoticingBroker, ids, metrics, type NoticingBroker, resource, secret } from '../../test/a-noticing-broker.js'
 
 let broker: NoticingBroker
 let guard: ReturnType<typeof aGuardOf>
@@ -24,6 +24,8 @@ const receiptOf = async (subject: string) => {
   )
   return all.find(({ targetId }) => targetId === subject)
 }
+const lastOf = (receipt: RevocationReceipt | undefined) =>
+  Math.max(...(receipt?.receivers ?? []).map(({ acknowledgedAt }) => Date.parse(String(acknowledgedAt))))
 const sweptNow = () => asOwner(broker.fixture.ownerUrl, 'UPDATE deprovisioning_events SET swept_at = barrier_at WHERE swept_at IS NULL')
 /** Other tests leave streams behind, which would be waited for. */
 const hangUp = () => asOwner(broker.fixture.ownerUrl, 'UPDATE notice_streams SET closed_at = now()')
@@ -42,8 +44,7 @@ it('a receipt names every instance that listened, and says dead when the last of
   expect(await receiptOf('with receipts')).toMatchObject({ due: 2, notified: 2, acknowledged: 1, deadAt: null })
   await guard.poll(second.streamId, { ack: [jti] })
   const receipt = await receiptOf('with receipts')
-  const last = Math.max(...(receipt?.receivers ?? []).map(({ acknowledgedAt }) => Date.parse(String(acknowledgedAt))))
-  expect(receipt).toMatchObject({ acknowledged: 2, refused: 0, lapsed: 0, deadAt: last })
+  expect(receipt).toMatchObject({ acknowledged: 2, refused: 0, lapsed: 0, deadAt: lastOf(receipt) })
   expect(receipt?.receivers).toEqual([
     expect.objectContaining({ resource, dueAt: expect.any(String), notifiedAt: expect.any(String), refusal: null, lapsedAt: null }),
     expect.objectContaining({ resource }),
@@ -62,33 +63,65 @@ it('what an instance refuses is never called dead', async () => {
   expect((await receiptOf('disbelieved'))?.receivers).toEqual([expect.objectContaining({ refusal: 'invalid_key' })])
 })
 
-it('of two instances that answer at the same moment the sweep sees both, and gives the time of the last', async () => {
+const wait = 4711
+/** Whoever has answered, and is handed more, waits before its commit until `run` is over. */
+async function answeringAtOnce(run: (waiting: (count: number) => Promise<void>) => Promise<void>): Promise<void> {
+  await asOwner(
+    broker.fixture.ownerUrl,
+    `CREATE OR REPLACE FUNCTION wait_a_while() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(${wait}); RETURN NEW; END $$;
+     CREATE TRIGGER wait_a_while BEFORE INSERT ON notice_deliveries FOR EACH ROW EXECUTE FUNCTION wait_a_while()`,
+  )
+  const waiting = async (count: number) => {
+    const waits = `SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = ${wait} AND NOT granted`
+    while ((await asOwner(broker.fixture.ownerUrl, waits)).length < count) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  // The broker's own connections are for those who wait.
+  const elsewhere = createDatabase({ url: broker.fixture.url, connectionBudget: 8 })
+  await acrossTenants(elsewhere, async (db) => {
+    await db.query(`SELECT pg_advisory_xact_lock(${wait})`)
+    await run(waiting)
+  })
+  await elsewhere.close()
+  await asOwner(broker.fixture.ownerUrl, 'DROP TRIGGER wait_a_while ON notice_deliveries')
+}
+
+it('of two resource servers that answer at the same moment, and do not see each other, the last one says dead', async () => {
   await hangUp()
-  const streams = [await guard.open(), await guard.open()]
+  const shared = `${ids.sharedCredential}:${secret}`
+  const own = await guard.open()
+  const theirs = (await guard.post('/ssf/streams', { instance: 'theirs' }, shared)).body
   const jti = await broker.revoke('at once', 2)
   await sweptNow()
-  for (const { streamId } of streams) await guard.poll(streamId)
+  await guard.poll(own.streamId)
+  const { sets } = (await guard.post('/ssf/poll', { streamId: theirs.streamId, returnImmediately: true }, shared)).body
+  await broker.revoke('what comes next', 2)
+  const answers: Promise<unknown>[] = []
+  await answeringAtOnce(async (waiting) => {
+    answers.push(guard.poll(own.streamId, { ack: [jti] }))
+    answers.push(guard.post('/ssf/poll', { streamId: theirs.streamId, returnImmediately: true, ack: Object.keys(sets) }, shared))
+    await waiting(answers.length)
+  })
+  await Promise.all(answers)
+  const receipt = await receiptOf('at once')
+  expect(receipt).toMatchObject({ due: 2, acknowledged: 2 })
+  expect(receipt?.deadAt).toBe(lastOf(receipt))
+})
+
+it('what nobody came to call dead after the last answer, the sweep does, with the time of that answer', async () => {
+  await hangUp()
+  const { streamId } = await guard.open()
+  const jti = await broker.revoke('broker died', 2)
+  await sweptNow()
+  await guard.poll(streamId)
   const of = {
     resource: { tenantId: ids.tenant as TenantId, resourceId: ids.resource as ResourceId, identifier: resource as ResourceIdentifier },
     issuer: { tenantId: ids.tenant as TenantId, id: ids.issuer as IssuerId },
   }
-  const acknowledge = async (db: AcrossDb, { streamId }: (typeof streams)[number]) => {
-    const { events } = await recordNoticeAnswers(
-      db,
-      { ...of, ids: [streamId] },
-      [{ streamId, taken: [jti], refused: {} }],
-      instant(Date.now()),
-    )
-    await markEventsDead(db, events)
-  }
-  const elsewhere = createDatabase({ url: broker.fixture.url, connectionBudget: 8 })
-  await acrossTenants(elsewhere, async (one) => {
-    await acknowledge(one, streams[0] as (typeof streams)[number])
-    await acrossTenants(broker.fixture.database, (other) => acknowledge(other, streams[1] as (typeof streams)[number]))
-  })
-  await elsewhere.close()
-  expect(await receiptOf('at once')).toMatchObject({ acknowledged: 2, deadAt: null })
+  await acrossTenants(broker.fixture.database, (db) =>
+    recordNoticeAnswers(db, { ...of, ids: [streamId] }, [{ streamId, taken: [jti], refused: {} }], instant(Date.now())),
+  )
+  expect(await receiptOf('broker died')).toMatchObject({ acknowledged: 1, deadAt: null })
   await acrossTenants(broker.fixture.database, (db) => markEventsDeadAcrossTenants(db, 100))
-  const receipt = await receiptOf('at once')
-  expect(receipt?.deadAt).toBe(Math.max(...(receipt?.receivers ?? []).map(({ acknowledgedAt }) => Date.parse(String(acknowledgedAt)))))
+  const receipt = await receiptOf('broker died')
+  expect(receipt?.deadAt).toBe(lastOf(receipt))
 })

@@ -15,7 +15,7 @@ import { newStreamBody, streamShape } from './event-stream-shapes.js'
 import { createEventStream, forReceivers, type Receiving } from './event-streams.endpoint.js'
 import { lateTenants, sayLate } from './poll.endpoint.js'
 import { lateAfterSeconds } from './poll-rounds.js'
-import { type ProvenReceiver, streamIssuerOf } from './resource-credential.js'
+import { type ProvenReceiver, refuseSignal, streamIssuerOf } from './resource-credential.js'
 
 const guard = z.object({ instance: z.string().min(1).max(200).describe('Names this replica; each replica has a stream of its own') })
 const body = z.union([guard, newStreamBody])
@@ -45,6 +45,8 @@ export const streamsEndpoint = endpoint<z.output<typeof body>, ProvenReceiver>({
 })
 
 async function openForGuard(http: Receiving<unknown>, deps: BrokerDeps, instance: string) {
+  const limited = http.spend('guard_stream', `${http.caller.tenantId} ${http.caller.credentialId}`)
+  if (limited) return limited
   const issuer = streamIssuerOf(http)
   const now = deps.clock.now()
   const stream = { id: deps.random.uuid(), resource: http.caller, issuer, instance, now }
@@ -53,6 +55,7 @@ async function openForGuard(http: Receiving<unknown>, deps: BrokerDeps, instance
     // After it: what was decided in between is behind the position.
     late: await listLateTenants(db, issuer, addSeconds(now, -lateAfterSeconds)),
   }))
+  if (snapshot === undefined) return refuseSignal('streams_enough')
   return json(
     { streamId: stream.id, ...snapshot, ...sayLate(tenantOf(http), late) },
     { status: 201, headers: { 'cache-control': 'no-store' } },

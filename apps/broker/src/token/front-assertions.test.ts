@@ -125,6 +125,16 @@ describe('front and company’s own issuer', () => {
   })
 })
 
+it('no trust in an issuer of this installation is made for the front, and none that is there all the same opens anything', async () => {
+  const loop = { name: 'Loop', configuration: { issuer: `${aFrontUrl}/t/globex/id-jag`, jwks: { keys: [idp.key.jwk] }, at: 'front' } }
+  const made = await world.call('POST', '/tenants/acme/assertion-trusts', loop)
+  expect(made.body).toMatchObject({ type: 'urn:drawbridge:error:trust_loops' })
+  const id = await idp.trust('acme')
+  await rowsOf(world, 'UPDATE connections SET configuration = $2 WHERE id = $1', [id, JSON.stringify(loop.configuration)])
+  world.broker.deps.configuration.invalidate()
+  expect(await idp.bring(atAcme, await idp.assertion(atAcme, { iss: loop.configuration.issuer }))).toMatchObject(refused)
+})
+
 describe('who brings it', () => {
   beforeEach(() => idp.trust('acme'))
 

@@ -20,6 +20,7 @@ import { type PlannedRevocation, planRevocation, revocationKeepSeconds } from '@
 import { sessionRevoked } from '@drawbridge/core/signals/event-stream'
 import { subjectOfRevocation } from '@drawbridge/core/signals/set-claims'
 import type { DeprovisioningEventId, TenantId } from '@drawbridge/core/tenant/ids'
+import { countReceivers } from '@drawbridge/store/notice-streams'
 import { lockUndoneEntry, lockUntried, markAllDone } from '@drawbridge/store/outbox-relay'
 import { isAnyClientTold, planLogouts } from '@drawbridge/store/plan-logouts'
 import {
@@ -47,8 +48,8 @@ import { tellResources } from '../tell-resources.js'
  */
 const ofTheClientAlone: readonly DeprovisioningSource[] = ['revocation_endpoint', 'logout']
 
-/** What is swept in one transaction: entries, and the notices that are signed for them. */
-export const sweptTogether = { entries: 128, notices: 256 } as const
+/** What is swept in one transaction: entries, the notices that are signed for them, and the receipts that living streams then owe. */
+export const sweptTogether = { entries: 128, notices: 256, receipts: 10_000 } as const
 
 const uuid = z.string().regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
 export const revokePayload = z.object({
@@ -89,7 +90,7 @@ async function sweep(deps: JobDeps, tenant: TenantId, own: Swept, together?: Swe
     await logOut(db, tenant, [own, ...others], deps.clock.now())
     const places = await lockPlaces(db, tenant, deps.clock.now())
     const notices = places.reduce((sum, { resources }) => sum + resources.length, 0)
-    const room = Math.floor(sweptTogether.notices / Math.max(1, notices)) - 1
+    const room = await roomFor(db, places, notices)
     // Of one person in the order in which her changes were committed.
     const swept = [own, ...others.slice(0, Math.max(0, room))].toSorted((one, other) => one.entry - other.entry)
     // What was waited for is over, so nothing is swept before its barrier.
@@ -97,6 +98,15 @@ async function sweep(deps: JobDeps, tenant: TenantId, own: Swept, together?: Swe
     return swept.map(({ eventId, target }) => ({ eventId, target, notices }))
   })
   for (const each of told) deps.log.info({ tenant, ...each }, 'revocation swept')
+}
+
+/** How many more are swept with the first: who else needs these resource servers waits for it. */
+async function roomFor(db: AcrossDb, places: readonly Place[], notices: number): Promise<number> {
+  const receipts = await countReceivers(
+    db,
+    places.flatMap(({ resources }) => resources),
+  )
+  return Math.floor(Math.min(sweptTogether.notices / Math.max(1, notices), sweptTogether.receipts / Math.max(1, receipts))) - 1
 }
 
 /** What a client, a connection or a tenant has may be much, and takes its time: it is swept by itself. */

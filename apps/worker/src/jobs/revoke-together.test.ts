@@ -70,6 +70,19 @@ describe('what waits at a tenant', () => {
     expect(await undone(company)).toHaveLength(8)
   })
 
+  it('is swept in smaller pieces where many guards listen: each has a receipt of each event', async () => {
+    const { company, jobs } = await whoLost(6)
+    const streams = sweptTogether.receipts / 4
+    await asOwner(
+      fixture.ownerUrl,
+      `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, opened_at, heard_at, issuer_tenant_id, issuer_id)
+       SELECT $1, gen_random_uuid(), $2, 'pod-' || n, now(), now(), $1, $3 FROM generate_series(1, $4::int) AS n`,
+      [company.tenant, company.resources[0]?.id, company.issuerId, streams],
+    )
+    await run(jobs[0])
+    expect(await undone(company)).toHaveLength(2)
+  })
+
   it('is left alone where somebody failed at it, or where it is dead, of another kind, or of more than a person or a grant', async () => {
     const { company, jobs } = await whoLost(7)
     const sets = [

@@ -263,9 +263,9 @@ it('a guard that starts between the loss and its notice has it in its snapshot',
       }),
     )
   const expected = [{ issuer: company.issuer, tenant: 'globex', target: 'grant', targetId: grant, epoch: 2 }]
-  expect((await stream()).snapshot).toEqual(expected)
+  expect((await stream())?.snapshot).toEqual(expected)
   await runUndone(company, tellSettledEntry)
-  expect((await stream()).snapshot).toEqual(expected)
+  expect((await stream())?.snapshot).toEqual(expected)
 })
 
 it('what the worker leaves lying makes guards deaf: a sweep that stands still, and a loss that nobody told', async () => {

@@ -46,6 +46,11 @@ const redeemAt = async (code: string, at: Instant) =>
   })
 
 /** One row of each kind that no builder makes, all of which end at `expiresAt`. */
+const overOf = (table: SweptTable): string => {
+  const swept: { readonly keepSeconds: number; readonly over?: string } = sweptTables[table]
+  return swept.over ?? 'expires_at'
+}
+
 async function leaveFlow(expiresAt: Instant): Promise<void> {
   const { tenantId, issuerId, connectionId, subjectId, clientId } = acme
   const [request, session, ends] = [randomUUID(), randomUUID(), new Date(expiresAt)]
@@ -162,14 +167,18 @@ async function leaveFlow(expiresAt: Instant): Promise<void> {
     'INSERT INTO policy_sweeps (tenant_id, version, demanded_at, progressed_at, settled_at) VALUES ($1, $2, $3, $3, $3)',
     ...[tenantId, randomInt(1_000_000), ends],
   )
+  await write(
+    `INSERT INTO notice_streams (tenant_id, id, resource_id, instance, opened_at, heard_at, closed_at, issuer_tenant_id, issuer_id)
+     VALUES ($1, $2, $3, 'pod-1', $4, $4, $4, $1, $5)`,
+    ...[tenantId, randomUUID(), acme.resourceId, ends, issuerId],
+  )
 }
 
 test('each kind of row goes its named time after it expired, and not a second before', async () => {
   const { code } = await aGrant(fixture, acme, { now })
   expect((await redeemAt(code, now)).kind).toBe('redeemed')
   await leaveFlow(now)
-  for (const table of sweptTableNames)
-    await write(`UPDATE ${table} SET ${table === 'policy_sweeps' ? 'settled_at' : 'expires_at'} = $1`, new Date(now))
+  for (const table of sweptTableNames) await write(`UPDATE ${table} SET ${overOf(table)} = $1`, new Date(now))
   const trail = await countOf(fixture, 'audit_events')
   const byTime = [...sweptTableNames].sort((one, other) => sweptTables[one].keepSeconds - sweptTables[other].keepSeconds)
   for (const table of byTime) {

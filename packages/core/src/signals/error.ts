@@ -30,7 +30,7 @@ export const signalErrors = {
     code: 'access_denied',
     status: 403,
     spec: 'SSF 1.0 §8.1.1.1',
-    say: 'this resource has as many streams at this issuer as it may have; delete one first',
+    say: 'this resource has as many streams at this issuer as it may have; delete one first, or wait until those of guards that have stopped lapse',
   },
   stream_endpoint_refused: {
     code: 'invalid_request',
