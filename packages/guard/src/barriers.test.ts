@@ -55,6 +55,32 @@ test('too many barriers become a floor in time that refuses the old and spares t
   expect(barriers.isBelow(making('max', 1, 1001 + floorMarginSeconds), 1100)).toBe(false)
 })
 
+test('a company that revokes without end loses its own barriers, and those of another stay', () => {
+  const barriers = createBarriers({ maxEntries: 10, keepSeconds: 1000 })
+  barriers.raise(barrier('ada', 2), 1000)
+  for (let count = 0; count < 100; count += 1)
+    barriers.raise({ ...barrier(`person ${count}`, 2), tenant: 'globex' }, 1000 + floorMarginSeconds)
+  expect(barriers.size()).toBe(10)
+  expect(barriers.isBelow(making('ada', 1, 990), 1100)).toBe(true)
+  expect(barriers.isBelow(making('lena', 1, 990), 1100)).toBe(false)
+  expect(barriers.isBelow({ ...making('lena', 1, 990), tenant: 'globex' }, 1100)).toBe(true)
+})
+
+test('what has expired makes room before anything that has not, whoever has most', () => {
+  const barriers = createBarriers({ maxEntries: 3, keepSeconds: 100 })
+  barriers.raise({ ...barrier('max', 2), tenant: 'globex' }, 1000)
+  for (const name of ['ada', 'clark', 'lena']) barriers.raise(barrier(name, 2), 1101)
+  expect(barriers.size()).toBe(3)
+  expect(barriers.isBelow(making('eve', 1, 1101), 1101)).toBe(false)
+})
+
+test('a floor stands until every token under it has expired', () => {
+  const barriers = createBarriers({ maxEntries: 1, keepSeconds: 100 })
+  for (const name of ['ada', 'clark']) barriers.raise(barrier(name, 2), 1000)
+  barriers.raise({ ...barrier('lena', 2), tenant: 'globex' }, 1090)
+  expect(barriers.isBelow(making('max', 1, 1000), 1100)).toBe(true)
+})
+
 test.each(['', '1', '1.1.1.1', '1.1.1.1.-1', '1.1.1.1.1.1', 'a.b.c.d.e', '1.1.1.1.99999999999', 5, undefined])(
   'epochs %p are malformed',
   (claim) => {

@@ -1,9 +1,9 @@
 /**
  * The barriers that this instance knows: for each target the lowest epoch that is still alive.
  *
- * Bounded and expiring. An entry may be forgotten once every token made before it has expired by itself. When there are too many
- * entries the oldest are folded into a floor in time: whatever the issuer issued for that tenant until then is refused, so that forgetting can refuse
- * too much but never too little.
+ * Bounded and expiring. An entry may be forgotten once every token made before it has expired by itself. When there are too many entries the oldest
+ * of the tenant that has most are folded into a floor in time: whatever the issuer issued for that tenant until then is refused, so that forgetting can
+ * refuse too much but never too little, and a tenant that revokes without end pays for it itself.
  */
 export type BarrierTarget = 'tenant' | 'client' | 'connection' | 'subject' | 'grant'
 export const barrierTargets: readonly BarrierTarget[] = ['tenant', 'client', 'connection', 'subject', 'grant']
@@ -51,55 +51,85 @@ export function parseTokenEpochs(claim: unknown): TokenEpochs | undefined {
   return { tenant, client, connection, subject, grant }
 }
 
-/** What this instance knows; changed only by the functions below. */
-type Known = {
-  readonly limits: BarrierLimits
-  readonly entries: Map<string, Entry>
-  /** Per issuer and tenant: whatever was issued there until then is refused. */
-  readonly floors: Map<string, number>
-}
-
 type Place = { readonly issuer: string; readonly tenant: string }
-const keyOf = ({ issuer, tenant }: Place, target: BarrierTarget, targetId: string): string =>
-  JSON.stringify([issuer, tenant, target, targetId])
-const floorOf = ({ issuer, tenant }: Place): string => JSON.stringify([issuer, tenant])
-const floorUnder = (key: string): string => JSON.stringify((JSON.parse(key) as [string, string]).slice(0, 2))
+
+/** What is known of a tenant at an issuer: entries in the order of receipt; whatever was issued until `floorSeconds` is refused. */
+type Known = { readonly entries: Map<string, Entry>; floorSeconds: number }
+
+/** What this instance knows; changed only by the functions below. `size`: entries of all places. */
+type Held = { readonly limits: BarrierLimits; readonly places: Map<string, Known>; size: number }
+
+const placeOf = ({ issuer, tenant }: Place): string => JSON.stringify([issuer, tenant])
+const keyOf = (target: BarrierTarget, targetId: string): string => `${target} ${targetId}`
 /** Highest epoch asked of any connection of a tenant at an issuer: what a token is measured by that does not say which connection it came through. */
 const anyConnection = '*'
 
 export function createBarriers(limits: BarrierLimits): Barriers {
-  const known: Known = { limits, entries: new Map(), floors: new Map() }
+  const held: Held = { limits, places: new Map(), size: 0 }
   return {
     raise: ({ target, targetId, epoch, ...place }, nowSeconds) => {
-      raiseEntry(known, keyOf(place, target, targetId), { epoch, receivedAtSeconds: nowSeconds })
-      if (target === 'connection') raiseEntry(known, keyOf(place, target, anyConnection), { epoch, receivedAtSeconds: nowSeconds })
-      forget(known, nowSeconds)
+      const entry = { epoch, receivedAtSeconds: nowSeconds }
+      const known = knownOf(held, place)
+      raiseEntry(held, known, keyOf(target, targetId), entry)
+      if (target === 'connection') raiseEntry(held, known, keyOf(target, anyConnection), entry)
+      if (held.size > limits.maxEntries) makeRoom(held, nowSeconds)
     },
     isBelow: (making, nowSeconds) => {
-      forget(known, nowSeconds)
-      if (making.issuedAtSeconds <= (known.floors.get(floorOf(making)) ?? 0)) return true
-      return barrierTargets.some((target) => isBelowEntry(known, making, target))
+      const known = held.places.get(placeOf(making))
+      if (known === undefined) return false
+      forgetOld(held, known, nowSeconds)
+      return making.issuedAtSeconds <= known.floorSeconds || barrierTargets.some((target) => isBelowEntry(known, making, target))
     },
-    size: () => known.entries.size,
+    size: () => held.size,
   }
 }
 
-/** A lower epoch never replaces a higher one. The entry moves to the end: the map's order is that of receipt. */
-function raiseEntry({ entries }: Known, key: string, entry: Entry): void {
+function knownOf({ places }: Held, place: Place): Known {
+  const known = places.get(placeOf(place)) ?? { entries: new Map(), floorSeconds: 0 }
+  places.set(placeOf(place), known)
+  return known
+}
+
+/** A lower epoch never replaces a higher one. The entry moves to the end. */
+function raiseEntry(held: Held, { entries }: Known, key: string, entry: Entry): void {
   const before = entries.get(key)
+  if (before === undefined) held.size += 1
   entries.delete(key)
   entries.set(key, { ...entry, epoch: Math.max(entry.epoch, before?.epoch ?? 0) })
 }
 
-function forget({ limits, entries, floors }: Known, nowSeconds: number): void {
-  for (const [key, entry] of entries) {
-    const isOld = entry.receivedAtSeconds + limits.keepSeconds < nowSeconds
-    if (!isOld && entries.size <= limits.maxEntries) return
+function forgetOld(held: Held, { entries }: Known, nowSeconds: number): void {
+  for (const [key, { receivedAtSeconds }] of entries) {
+    if (!isOver(held, receivedAtSeconds, nowSeconds)) return
     entries.delete(key)
-    if (isOld) continue
-    const floor = floorUnder(key)
-    floors.set(floor, Math.max(floors.get(floor) ?? 0, entry.receivedAtSeconds + floorMarginSeconds))
+    held.size -= 1
   }
+}
+
+const isOver = ({ limits }: Held, sinceSeconds: number, nowSeconds: number): boolean => sinceSeconds + limits.keepSeconds < nowSeconds
+
+/** What is over goes first, wherever it is; then the oldest of whoever has most. */
+function makeRoom(held: Held, nowSeconds: number): void {
+  for (const [place, known] of held.places) {
+    forgetOld(held, known, nowSeconds)
+    if (known.entries.size === 0 && isOver(held, known.floorSeconds, nowSeconds)) held.places.delete(place)
+  }
+  while (held.size > held.limits.maxEntries) foldOldest(held, largestOf(held))
+}
+
+function largestOf({ places }: Held): Known {
+  const [first, ...others] = places.values()
+  if (first === undefined) throw new Error('nothing is held, so nothing is too much')
+  return others.reduce((largest, known) => (known.entries.size > largest.entries.size ? known : largest), first)
+}
+
+function foldOldest(held: Held, known: Known): void {
+  const [oldest] = known.entries
+  if (oldest === undefined) throw new Error('what is largest holds something')
+  const [key, { receivedAtSeconds }] = oldest
+  known.entries.delete(key)
+  held.size -= 1
+  known.floorSeconds = Math.max(known.floorSeconds, receivedAtSeconds + floorMarginSeconds)
 }
 
 function isBelowEntry({ entries }: Known, making: TokenMaking, target: BarrierTarget): boolean {
@@ -107,6 +137,6 @@ function isBelowEntry({ entries }: Known, making: TokenMaking, target: BarrierTa
   const named = making.ids[target]
   if (made === 0 && named === undefined) return false
   const id = named ?? (target === 'connection' ? anyConnection : undefined)
-  const entry = id === undefined ? undefined : entries.get(keyOf(making, target, id))
+  const entry = id === undefined ? undefined : entries.get(keyOf(target, id))
   return entry !== undefined && made < entry.epoch
 }

@@ -100,14 +100,15 @@ describe('a flipped bit', () => {
     expect(honest).toContain('ada@globex.example')
     const property = fc.asyncProperty(fc.nat(), fc.nat(6), async (place, bit) => {
       let isLast = false
-      const verdict = await same(
+      // Each login is signed anew, and of the last character base64url reads two bits: which flips are read depends on the signature.
+      const verdict = await told(
         answering((token) => {
           const at = place % token.length
           isLast = at === token.length - 1
           return token.slice(0, at) + String.fromCharCode(token.charCodeAt(at) ^ (1 << bit)) + token.slice(at + 1)
         }),
       )
-      expect(isLast ? [honest, verdict].includes(verdict) : verdict in upstreamErrors).toBe(true)
+      expect(verdict in upstreamErrors || (isLast && verdict === honest)).toBe(true)
     })
     await fc.assert(property, { numRuns: 150 })
   })
