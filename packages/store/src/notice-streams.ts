@@ -9,7 +9,7 @@ import { addSeconds, type Instant } from '@drawbridge/core/instant'
 import { tellSettledEntry } from '@drawbridge/core/revocation/settled-grants'
 import type { CredentialHash, IssuerId, ResourceId, ResourceIdentifier, TenantId } from '@drawbridge/core/tenant/ids'
 import { spokenFor } from './issuers.js'
-import { keptStatement } from './kept-statements.js'
+import { given, keptStatement } from './kept-statements.js'
 import { hasLivingGrant, type RevocationTarget } from './revocations.js'
 import { type AcrossDb, toTimestamp } from './transaction.js'
 

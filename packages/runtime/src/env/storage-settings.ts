@@ -18,7 +18,8 @@ export type Failover = (typeof failovers)[number]
 export const storageSettings: SettingEntries<StorageSettings> = {
   databaseUrl: {
     name: 'DATABASE_URL',
-    description: 'PostgreSQL to use, directly or through a pooler that keeps sessions (not one of transactions). Not set: an embedded PostgreSQL is started in the data directory.',
+    description:
+      'PostgreSQL to use, directly or through a pooler that keeps sessions (not one of transactions). Not set: an embedded PostgreSQL is started in the data directory.',
     example: 'postgresql://drawbridge:…@db.internal:5432/drawbridge',
     default: undefined,
     parse: optional(secretUrl('postgresql:', 'postgres:')),
