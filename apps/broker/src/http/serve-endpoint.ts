@@ -8,7 +8,7 @@ import { err, ok, type Result } from '@drawbridge/core/result'
 import { busyBy } from '@drawbridge/store/turns'
 import type { BrokerDeps } from '../deps.js'
 import type { Answer } from './answer.js'
-import { clientAddress, limitKey } from './client-address.js'
+import { clientAddress, knownAddress, limitKey } from './client-address.js'
 import { clientCountry } from './client-country.js'
 import { parseCookies } from './cookies.js'
 import { isDatabaseGone } from './database-gone.js'
@@ -69,7 +69,8 @@ async function answerRequest(
   const { deps, limiter } = serving
   const { endpoint, params } = matched
   const shape = endpoint.refusals
-  const address = clientAddress(request, deps.settings.trustedProxyHops)
+  const known = knownAddress(request, deps.settings.trustedProxyHops)
+  const address = clientAddress(request, known)
   const slug = params['tenant']
   const quotas = slug === undefined ? undefined : await labQuotas(deps, endpoint, slug)
   const spend = (limit: RateLimitName, of = limitKey(address)): Answer | undefined => {
@@ -83,7 +84,8 @@ async function answerRequest(
   if (limited) return limited
   const body = await readBody(request, endpoint.maxBodyBytes ?? defaultMaxBodyBytes)
   if (!body.ok) return refuseHttp(shape, body.error)
-  const asked = toHttpRequest(request, matched, body.value, { address, country: clientCountry(request, deps.settings), requestId })
+  const place = { address, knownAddress: known, country: clientCountry(request, deps.settings) }
+  const asked = toHttpRequest(request, matched, body.value, { ...place, requestId })
   const tenant = await findTenant(deps, endpoint, asked)
   if (slug !== undefined && !tenant) return refuseHttp(shape, 'tenant_unknown')
   if (endpoint.front && !tenant) return refuseHttp(shape, 'path_unknown')
@@ -115,7 +117,7 @@ function toHttpRequest(
   request: IncomingMessage,
   matched: Matched,
   rawBody: Buffer,
-  { address, country, requestId }: Pick<HttpRequest, 'address' | 'country' | 'requestId'>,
+  whoAsks: Pick<HttpRequest, 'address' | 'knownAddress' | 'country' | 'requestId'>,
 ): Omit<HttpRequest, 'spend'> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>
   const contentType = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
@@ -139,9 +141,7 @@ function toHttpRequest(
     rawBody,
     headers,
     cookies: parseCookies(headers['cookie']),
-    address,
-    country,
-    requestId,
+    ...whoAsks,
     parsed: undefined,
     caller: undefined,
   }

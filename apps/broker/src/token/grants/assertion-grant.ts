@@ -163,7 +163,7 @@ function decideOn(
     scopes,
     stepUpsDone: 0,
     session: { startedAt: identity.authentication.authenticatedAt ?? issuedAt },
-    from: { address: http.address, country: http.country },
+    from: { address: http.knownAddress, country: http.country },
     privilegedFrom: privilegedFrom(person?.factorsResetAt),
     now,
   })
