@@ -1,4 +1,5 @@
 /** The whole matrix: requirement, section, level and test in one row, so that no row is without a test. */
+import { assertionClientRequirements } from './assertion-clients.js'
 import { authorizationEndpointRequirements } from './authorization-endpoint.js'
 import { clientAssertionRequirements } from './client-assertion.js'
 import { clientCertificateRequirements } from './client-certificate.js'
@@ -26,6 +27,7 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Authorization endpoint': authorizationEndpointRequirements,
   'Pushed authorization requests': pushedRequestRequirements,
   'Clients that describe themselves': clientDocumentRequirements,
+  'Clients that describe themselves and come with an assertion': assertionClientRequirements,
   'Dynamic registration': registrationRequirements,
   'Token endpoint': tokenEndpointRequirements,
   'SAML assertions at the token endpoint': samlBearerRequirements,

@@ -114,7 +114,8 @@ export async function authenticateClient(
   return judge(deps, found.value, claim)
 }
 
-const unresolved = ({ reason, detail = {} }: PageRefusal): JsonRefusal =>
+/** Why a client could not be found, to whoever would authenticate. */
+export const unresolved = ({ reason, detail = {} }: PageRefusal): JsonRefusal =>
   reason === 'client_document_busy'
     ? { reason: 'client_authentication_busy', detail }
     : { reason: 'client_authentication_unknown_client', detail: { why: reason } }

@@ -61,7 +61,7 @@ export async function resolveClient(
   const name = nameOf(tenant, clientId)
   const known = await deps.clients.read(name)
   if (known && isFresh(known, now)) return ok(known)
-  // A stranger's URL is fetched only where an authorization begins, within its limits: the token endpoint never meets a client for the first time.
+  // A stranger's URL is fetched only where an authorization begins, within its limits: the token endpoint never meets a client for the first time by itself (`token/introduce-document.ts`).
   const mayFetch = isDocument && (known !== undefined || purpose === 'authorize')
   if (!mayFetch) return err({ reason: 'client_unknown' })
   const documents = documentsOf(deps.fetchSafely)
@@ -117,7 +117,7 @@ const nameOf = (tenant: ResolvedTenant, clientId: string): ClientName => ({
 const isFresh = (client: Client, now: Instant): boolean => client.kind !== 'metadata_document' || (client.documentExpiresAt ?? 0) > now
 
 /** Only an installation that may itself be reached on loopback may read documents there; `fetchSafely` judges the address again. */
-const allowsLoopbackDocuments = (deps: BrokerDeps): boolean => deps.installation.kind !== 'production'
+export const allowsLoopbackDocuments = (deps: BrokerDeps): boolean => deps.installation.kind !== 'production'
 
 async function fetchAndKeep(deps: BrokerDeps, tenant: ResolvedTenant, id: ClientId, known: Client | undefined): Promise<Resolved> {
   const { documentHosts } = tenant.clientRegistration
