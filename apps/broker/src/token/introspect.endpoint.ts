@@ -16,6 +16,7 @@ import type { BrokerDeps } from '../deps.js'
 import { json } from '../http/answer.js'
 import { endpoint, tenantOf } from '../http/endpoint.js'
 import type { ResolvedTenant } from '../http/tenant.js'
+import { provenLately } from './proven-lately.js'
 import { readAccessToken } from './read-access-token.js'
 import { refuseForm } from './refuse.js'
 import { settleOneGrant } from './settle-grant.js'
@@ -46,7 +47,10 @@ export const introspectEndpoint = endpoint({
       isTenantsOwn: tenant.issuer.kind === 'tenant',
       now: deps.clock.now(),
     }
+    const stranger = provenLately(deps).isProven(asked) ? undefined : http.spend('tenant_unproven_introspection', tenant.id)
+    if (stranger) return stranger
     const seen = await introspectSettled(deps, tenant, asked, http.requestId)
+    provenLately(deps).note(asked, seen !== undefined)
     if (!seen) return refuse({ reason: 'resource_credential_refused' })
     const limited = http.spend('introspection', `${tenant.id} ${credential.id}`)
     if (limited) return limited

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { instant } from '../instant.js'
 import { isDocumentUrl, parseClientMetadataDocument } from './client-metadata-document.js'
 import { parseRegistrationRequest } from './registration-request.js'
 
