@@ -103,7 +103,7 @@ const end = (company: Company, target: DeprovisioningTarget, targetId: string, d
   )
 const back = (subject: string) =>
   inTenant(fixture.database, acme.tenant, (db) =>
-    reinstate(db, { tenant: acme.tenant, subjectId: subject as SubjectId, reason: 'back', now, requestId: undefined }),
+    reinstate(db, { tenant: acme.tenant, subjectId: subject as SubjectId, by: 'admin', reason: 'back', now, requestId: undefined }),
   )
 const read = ({ body }: Heard) => JSON.parse(body) as { type: string; timestamp: string; data: Record<string, unknown> }
 const types = () => receiver.heard.map((heard) => read(heard).type)

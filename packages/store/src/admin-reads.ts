@@ -79,6 +79,7 @@ export type ListedSubject = {
   readonly scimUserId: string | null
   readonly epoch: number
   readonly deactivatedAt: Instant | null
+  readonly deactivatedBy: readonly string[]
   readonly lastLoginAt: Instant
 }
 
@@ -91,6 +92,7 @@ export async function listSubjects(
 ): Promise<readonly ListedSubject[]> {
   const { rows } = await db.query<ListedSubject>(
     `SELECT id, connection_id AS "connectionId", stable_id AS "stableId", scim_user_id AS "scimUserId", epoch, deactivated_at AS "deactivatedAt",
+       CASE WHEN deactivated_at IS NULL THEN '{}' ELSE deactivated_by END AS "deactivatedBy",
        last_login_at AS "lastLoginAt"
      FROM subjects WHERE tenant_id = $1 AND ($2::text IS NULL OR stable_id = $2)
        AND ($3::timestamptz IS NULL OR (last_login_at, id) < ($3, $4::uuid))

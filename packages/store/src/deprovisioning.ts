@@ -7,7 +7,7 @@
  */
 
 import type { Instant } from '@drawbridge/core/instant'
-import type { DeprovisioningEvent, DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
+import type { DeprovisioningEvent, DeprovisioningSource, DeprovisioningTarget } from '@drawbridge/core/revocation/deprovisioning-event'
 import { tellReinstatedEntry } from '@drawbridge/core/revocation/webhook'
 import type { DeprovisioningEventId, SubjectId, TenantId } from '@drawbridge/core/tenant/ids'
 import { forgetConsentOfGrant } from './consents.js'
@@ -29,11 +29,14 @@ export type Deprovisioned = {
 }
 
 /**
- * The barrier of each target. `$1` tenant, `$2` target id, `$3` now, `$4` deactivate, `$5` reason.
+ * The barrier of each target. `$1` tenant, `$2` target id, `$3` now, `$4` deactivate, `$5` reason, `$7` source.
+ * A person is kept out by each source that said so, until each has taken it back (`reinstate`).
  * A client that several issuers of the tenant know is one client to whoever kills it: all of its rows get the same new epoch.
  */
 const barriers: Readonly<Record<DeprovisioningTarget, string>> = {
-  subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END
+  subject: `UPDATE subjects SET epoch = epoch + 1, barrier_at = $3, deactivated_at = CASE WHEN $4 THEN coalesce(deactivated_at, $3) ELSE deactivated_at END,
+            deactivated_by = CASE WHEN NOT $4 THEN deactivated_by WHEN deactivated_at IS NULL THEN ARRAY[$7::text]
+              WHEN $7 = ANY (deactivated_by) THEN deactivated_by ELSE deactivated_by || $7::text END
             WHERE tenant_id = $1 AND id = ${asUuid('$2')} AND $5::text IS NOT NULL RETURNING epoch, id`,
   client: `UPDATE clients SET epoch = (SELECT max(epoch) + 1 FROM clients WHERE tenant_id = $1 AND client_id = $2), barrier_at = $3,
             blocked_at = CASE WHEN $4 THEN coalesce(blocked_at, $3) ELSE blocked_at END
@@ -149,26 +152,40 @@ export async function recordUnmatchedEvent(db: Db, event: UnmatchedEvent): Promi
   ])
 }
 
+/** Whose word that a person is in again counts. No signal's does: what an IdP told, an admin lifts. docs/adr/0099 */
+export type Reinstating = Extract<DeprovisioningSource, 'admin' | 'scim'>
+
 export type Reinstatement = {
   readonly tenant: TenantId
   readonly subjectId: SubjectId
+  /** A directory takes back its own word alone; an admin lifts whatever keeps her out. */
+  readonly by: Reinstating
   readonly reason: string
   readonly now: Instant
   readonly requestId: string | undefined
 }
 
-const reinstated = keptStatement(`WITH hit AS (
-     UPDATE subjects SET deactivated_at = NULL WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL RETURNING id, epoch
+const reinstated = keptStatement(`WITH known AS (
+     SELECT id, deactivated_by FROM subjects WHERE tenant_id = $1 AND id = $2 AND deactivated_at IS NOT NULL FOR UPDATE
+   ), heard AS (
+     UPDATE subjects AS s SET deactivated_by = CASE $7 WHEN 'admin' THEN '{}' ELSE array_remove(s.deactivated_by, $7) END,
+       deactivated_at = CASE WHEN $7 = 'admin' OR s.deactivated_by = ARRAY[$7::text] THEN NULL ELSE s.deactivated_at END
+     FROM known WHERE s.tenant_id = $1 AND s.id = known.id
+     RETURNING s.id, s.epoch, s.deactivated_at IS NULL AS is_back, known.deactivated_by AS was_by, s.deactivated_by AS is_by
    ), queued AS (
      INSERT INTO outbox (tenant_id, kind, payload, created_at)
-     SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', $6::text), $3 FROM hit RETURNING id
+     SELECT $1, '${tellReinstatedEntry}', jsonb_build_object('eventId', gen_random_uuid(), 'subjectId', id, 'at', $6::text), $3 FROM heard WHERE is_back RETURNING id
    ), audited AS (
      INSERT INTO audit_events (tenant_id, at, kind, subject_id, scopes, reason, detail, request_id)
-     SELECT $1, $3, 'subject.reinstated', id, '{}', $4, jsonb_build_object('epoch', epoch), $5 FROM hit
+     SELECT $1, $3, CASE WHEN is_back THEN 'subject.reinstated' ELSE 'subject.kept_out' END, id, '{}', $4,
+       jsonb_build_object('epoch', epoch, 'by', $7::text, 'wasDeactivatedBy', was_by, 'isDeactivatedBy', is_by), $5 FROM heard
    )
    SELECT pg_notify('drawbridge_outbox', $1::uuid::text) FROM queued`)
 
-/** Opens the door again and nothing more: the epoch stays, so nothing that died comes back. True if the subject was deactivated. */
+/**
+ * Opens the door again, where nobody else keeps it shut, and nothing more: the epoch stays, so nothing that died comes back. True if she was
+ * deactivated and is no more. Of whom another still keeps out the trail says so (`subject.kept_out`).
+ */
 export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> {
   const result = await db.query(reinstated, [
     event.tenant,
@@ -177,6 +194,7 @@ export async function reinstate(db: Db, event: Reinstatement): Promise<boolean> 
     event.reason,
     event.requestId ?? null,
     toTimestamp(event.now).toISOString(),
+    event.by,
   ])
   return result.rowCount > 0
 }

@@ -178,7 +178,7 @@ test('reinstatement opens the door and resurrects nothing', async () => {
   await setActive(tenant, user.id, true)
   expect(await subjectOf(tenant)).toMatchObject({ epoch: 2, deactivated_at: null })
   const again = await inTenant(fixture.database, tenant.tenantId, (db) =>
-    reinstate(db, { tenant: tenant.tenantId, subjectId: tenant.subjectId, reason: 'x', now, requestId: undefined }),
+    reinstate(db, { tenant: tenant.tenantId, subjectId: tenant.subjectId, by: 'admin', reason: 'x', now, requestId: undefined }),
   )
   expect(again).toBe(false)
 })

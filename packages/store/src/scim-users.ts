@@ -19,7 +19,6 @@ import { keptStatement } from './kept-statements.js'
 import { findByRecordedKey } from './recorded-key.js'
 import { removeFromGroups } from './scim-group-members.js'
 import { type Db, isUuid, toTimestamp } from './transaction.js'
-import { liftUnmatchedOfUser } from './unmatched-signals.js'
 
 export type ScimUserRow = {
   id: ScimUserId
@@ -140,7 +139,7 @@ export type ScimChangeRefusal<E> =
 
 /**
  * Applies a pure change to the locked row. Where it takes `active` away the subject dies in this transaction; where it gives it back
- * the subject may sign in again, and nothing more.
+ * the subject may sign in again, unless somebody else keeps her out, and nothing more.
  */
 export async function updateScimUser<E>(
   db: Db,
@@ -294,10 +293,12 @@ async function keepEnd(db: Db, caller: ScimCaller, user: ScimUser): Promise<void
   await keepEndDate(db, caller, user)
 }
 
-type Linked = { readonly id: SubjectId; readonly deactivated: boolean }
+/** `isKeptOut`: by the directory itself, whoever else does. */
+type Linked = { readonly id: SubjectId; readonly isOut: boolean; readonly isKeptOut: boolean }
 
 const subjectsOfUser = keptStatement(
-  'SELECT id, deactivated_at IS NOT NULL AS deactivated FROM subjects WHERE tenant_id = $1 AND scim_user_id = $2 ORDER BY id FOR UPDATE',
+  `SELECT id, deactivated_at IS NOT NULL AS "isOut", deactivated_at IS NOT NULL AND 'scim' = ANY (deactivated_by) AS "isKeptOut"
+   FROM subjects WHERE tenant_id = $1 AND scim_user_id = $2 ORDER BY id FOR UPDATE`,
 )
 
 const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<readonly Linked[]> =>
@@ -305,7 +306,10 @@ const linkedSubjects = async (db: Db, caller: ScimCaller, user: Pick<ScimUser, '
 
 type TakenAway = { readonly reason: string; readonly isNews: boolean; readonly deactivate?: boolean }
 
-/** Saying it again is harmless: a subject who is deactivated already is not told twice, and an alarm is raised only for news. */
+/**
+ * Saying it again is harmless: a subject whom the directory keeps out already is not told twice, and an alarm is raised only for news. Whom somebody else
+ * keeps out the directory keeps out, too, from now on: the other's taking it back does not let her in.
+ */
 async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, { reason, isNews, deactivate = true }: TakenAway): Promise<void> {
   const known = await linkedSubjects(db, caller, user)
   const found = known.length > 0 ? 'linked' : await linkLeaving(db, caller, user)
@@ -318,7 +322,7 @@ async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, { reason, is
       eventId: caller.newId() as DeprovisioningEventId,
       targetId: `scim:${user.id}`,
     })
-  for (const subject of subjects.filter((one) => isNews || !one.deactivated)) {
+  for (const subject of subjects.filter((one) => isNews || !(deactivate ? one.isKeptOut : one.isOut))) {
     await deprovision(db, {
       ...event,
       eventId: caller.newId() as DeprovisioningEventId,
@@ -330,12 +334,13 @@ async function takeAway(db: Db, caller: ScimCaller, user: ScimUser, { reason, is
   }
 }
 
+/** Takes back what the directory said, and nothing that an admin or a signal did. docs/adr/0099 */
 async function giveBack(db: Db, caller: ScimCaller, user: Pick<ScimUser, 'id'>): Promise<void> {
-  await liftUnmatchedOfUser(db, caller.tenant, user.id, caller.now)
   for (const subject of await linkedSubjects(db, caller, user)) {
     await reinstate(db, {
       tenant: caller.tenant,
       subjectId: subject.id,
+      by: 'scim',
       reason: 'the directory set active to true',
       now: caller.now,
       requestId: caller.requestId,

@@ -59,7 +59,8 @@ const raiseBarrier = (db: Db, { tenant, subjectId, eventId, reason, now, request
   deprovision(db, {
     tenant,
     eventId,
-    source: 'admin',
+    // Whom an inactive user keeps out, her directory lets in again.
+    source: deactivate ? 'scim' : 'admin',
     target: 'subject',
     targetId: subjectId,
     reason,

@@ -159,7 +159,7 @@ describe('what was said of somebody who was not here', () => {
     expect(await signIn()).toBe('believed')
   })
 
-  it('is lifted by her directory, which switches her on again', async () => {
+  it('is not lifted by her directory, which switches her on again: it did not say it', async () => {
     const user = { userName: 'grace', externalId: 'grace', active: false, attributes: {} }
     const created = await here((db) => insertScimUser(db, directory(), user))
     if (!created.ok) throw new Error('taken')
@@ -167,6 +167,9 @@ describe('what was said of somebody who was not here', () => {
     await here((db) =>
       updateScimUser(db, directory(acme.connectionId, at(50)), created.value.id, () => ({ ok: true, value: { ...user, active: true } })),
     )
+    expect(await signIn()).toBe('subject_deactivated')
+    const [signal] = await unmatched()
+    await here((db) => liftUnmatchedSignal(db, acme.tenantId, signal?.id ?? '', at(55)))
     expect(await signIn()).toBe('believed')
   })
 })
@@ -347,7 +350,9 @@ describe('whoever is out leaves a tombstone of all her linking keys', () => {
 
   it('and it is gone when an admin lets her in again', async () => {
     const subjectId = await aPersonWhoIsOut('an IdP purged')
-    await here((db) => reinstate(db, { tenant: acme.tenantId, subjectId, reason: 'a mistake', now: at(80), requestId: undefined }))
+    await here((db) =>
+      reinstate(db, { tenant: acme.tenantId, subjectId, by: 'admin', reason: 'a mistake', now: at(80), requestId: undefined }),
+    )
     expect(await signIn({ stableId: 'u-1', email: 'grace@acme.example', connectionId: other, issuedAt: at(90) })).toBe('believed')
   })
 

@@ -1,9 +1,9 @@
 /**
  * What signals of IdPs said of people who were not here. It is no silent success: it is an alarm, and it holds for whoever comes under that id
- * later. Evidence from before it is refused, and whom it deactivated stays out until an admin, or her directory, says otherwise. security.md §3
+ * later. Evidence from before it is refused, and whom it deactivated stays out until an admin says otherwise. security.md §3
  */
 import { addSeconds, type Instant } from '@drawbridge/core/instant'
-import type { ConnectionId, ScimUserId, TenantId } from '@drawbridge/core/tenant/ids'
+import type { ConnectionId, TenantId } from '@drawbridge/core/tenant/ids'
 import { type MomentPosition, momentParameters, type Page } from './admin-page.js'
 import { type Db, toTimestamp } from './transaction.js'
 
@@ -99,13 +99,6 @@ export async function liftUnmatchedSignal(db: Db, tenant: TenantId, id: string, 
   const until = toTimestamp(addSeconds(now, unmatchedSignalLimits.keepSeconds))
   const { rows } = await db.query<{ connection_id: ConnectionId }>(lifted('id = $2'), [tenant, id, until])
   return rows[0]?.connection_id
-}
-
-/** Her directory has switched her on again: of its own connection, by the id that it gave her. */
-export async function liftUnmatchedOfUser(db: Db, tenant: TenantId, user: ScimUserId, now: Instant): Promise<void> {
-  const ofUser =
-    '(connection_id, name) IN (SELECT u.connection_id, unmatched_name(u.external_id) FROM scim_users u WHERE u.tenant_id = $1 AND u.id = $2)'
-  await db.query(lifted(ofUser), [tenant, user, toTimestamp(addSeconds(now, unmatchedSignalLimits.keepSeconds))])
 }
 
 /** `before`: only what was said before then. */

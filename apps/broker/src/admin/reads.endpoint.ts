@@ -80,11 +80,15 @@ const subjectShape = z.strictObject({
   scimUserId: idShape.nullable(),
   epoch: z.int(),
   deactivatedAt: timeOrNull,
+  deactivatedBy: z
+    .array(z.string())
+    .describe('Who keeps her out: scim (her directory), signal (her IdP), admin; empty while she is not deactivated'),
   lastLoginAt: time,
 })
 const showSubject = (subject: ListedSubject): z.output<typeof subjectShape> => ({
   ...subject,
   deactivatedAt: toIsoOrNull(subject.deactivatedAt),
+  deactivatedBy: [...subject.deactivatedBy],
   lastLoginAt: toIso(subject.lastLoginAt),
 })
 

@@ -114,7 +114,7 @@ const reinstateSubject = adminEndpoint({
   method: 'POST',
   path: '/tenants/:tenant/subjects/:id/reinstate',
   tag,
-  summary: 'Let a deactivated person sign in again; nothing that died comes back',
+  summary: 'Let a deactivated person sign in again, whoever deactivated her; nothing that died comes back',
   permission: 'impersonate',
   body: reason,
   refuses: ['not_found'],
@@ -122,7 +122,8 @@ const reinstateSubject = adminEndpoint({
     const tenant = tenantOf(http)
     const subjectId = idParam<SubjectId>(http)
     if (subjectId === undefined) return refuseAdmin('not_found')
-    const event = { tenant: tenant.id, subjectId, reason: http.parsed.reason, now: deps.clock.now(), requestId: http.requestId }
+    const said = { by: 'admin', reason: http.parsed.reason, now: deps.clock.now(), requestId: http.requestId } as const
+    const event = { tenant: tenant.id, subjectId, ...said }
     const found = await inTenant(deps.database, tenant.id, async (db) => {
       const changed = await reinstate(db, event)
       if (changed) await audit(db, tenant.id, http, deps, { kind: 'admin.reinstated', subjectId, reason: http.parsed.reason })

@@ -87,6 +87,7 @@ export type ResolvedTenant = Omit<
       | 'connectionChoice'
       | 'secondFactor'
       | 'clientRegistration'
+      | 'atFront'
       | 'toldOfPeople'
       | 'dpop'
       | 'tokenExchange'
@@ -110,6 +111,8 @@ export type ResolvedTenant = Omit<
   readonly secondFactor: SecondFactorSetting
   /** In which ways clients may become known. */
   readonly clientRegistration: ClientRegistration
+  /** What the vendor has chosen of that for whoever comes by the front issuer, where the tenant is its member. */
+  readonly vendorsRegistration: ClientRegistration | undefined
   /** Whose word it takes for what a client that registers itself is. */
   readonly softwareStatements: SoftwareStatements
   /** What is demanded of tokens that are bound to a key. */
@@ -256,6 +259,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     connectionChoice,
     secondFactor,
     clientRegistration,
+    atFront,
     dpop,
     tokenExchange,
     idJagIssuing,
@@ -310,6 +314,7 @@ function resolve(deps: ConfigurationDeps, stored: StoredConfiguration, compile: 
     choice: connectionChoiceFromJson(connectionChoice),
     secondFactor: secondFactorFromJson(secondFactor),
     clientRegistration: clientRegistrationFromJson(clientRegistration),
+    vendorsRegistration: atFront && clientRegistrationFromJson(atFront.clientRegistration),
     softwareStatements: softwareStatementsFromJson(softwareStatements),
     dpop: dpopRulesFromJson(dpop),
     tokenExchange: permissionsAt(at, tokenExchangeFromJson(tokenExchange)),

@@ -8,7 +8,7 @@
  * @spec MCP Enterprise-Managed Authorization, Client Authentication: a client metadata document's URL as client_id
  */
 import { isDocumentUrl } from '@drawbridge/core/oauth/client-metadata-document'
-import { isWayOpen } from '@drawbridge/core/oauth/client-registration'
+import { isWayOpen, whyNothingNewAt } from '@drawbridge/core/oauth/client-registration'
 import type { JsonRefusal } from '@drawbridge/core/oauth/error'
 import { jwtBearerGrantType } from '@drawbridge/core/oauth/jwt-bearer'
 import type { TokenRequest } from '@drawbridge/core/oauth/token-request'
@@ -45,17 +45,16 @@ export async function introduceDocument(
   if (!(await isNamedByTrusted(deps, { tenant, now }, request, id))) return err(unknown)
   const met = await resolveClient(deps, tenant, id, 'authorize', http.spend)
   if (!met.ok) return err(unresolved(met.error))
-  if (tenant.clientRegistration.approvalRequired) await noteClientAsked(deps, met.value)
+  if (whyNothingNewAt(tenant, met.value) === 'not_approved') await noteClientAsked(deps, met.value)
   return ok('known')
 }
 
 /** By the tenant; at the front by the vendor, too, who may have blocked it there. */
 async function isLetIn({ configuration, clients }: BrokerDeps, tenant: ResolvedTenant, id: ClientId): Promise<boolean> {
-  const asDocument = { kind: 'metadata_document', id } as const
-  if (!isWayOpen(tenant.clientRegistration, asDocument)) return false
+  const rules = [tenant.clientRegistration, tenant.vendorsRegistration].filter((each) => each !== undefined)
+  if (!rules.every((each) => isWayOpen(each, { kind: 'metadata_document', id }))) return false
   if (tenant.issuer.kind !== 'front_member') return true
   const front = await configuration.find(vendorSlug, 'front')
-  if (!front || !isWayOpen(front.clientRegistration, asDocument)) return false
-  const there = await clients.read({ tenantId: front.id, issuerId: front.issuer.id, id })
-  return there?.blockedAt === undefined
+  const there = front && (await clients.read({ tenantId: front.id, issuerId: front.issuer.id, id }))
+  return front !== undefined && there?.blockedAt === undefined
 }

@@ -188,6 +188,8 @@ export const auditEvents = {
   'signing_key.withdrawn': 'Nothing that a key signed is alive any more: it left the JWKS, and its private half was destroyed.',
   'subject.deprovisioned': 'The barrier of a person was raised: every token in her name is dead.',
   'subject.linked': 'An admin said which user of the directory a person is. Everything issued to her until then is dead.',
+  'subject.kept_out':
+    'The directory switched a person on again whom somebody else keeps out: she stays deactivated. The detail says by whom; an admin lifts it.',
   'subject.reinstated': 'A deactivated person may sign in again. Nothing revoked earlier comes back.',
   'subject.unlinked': 'An admin took away the link of a person to a user of the directory. Everything issued to her until then is dead.',
   id_jag_issued:

@@ -19,6 +19,7 @@ const people: readonly AdminCommand[] = [
         ['stable id', 'stableId'],
         ['last login', 'lastLoginAt'],
         ['deactivated', 'deactivatedAt'],
+        ['by', 'deactivatedBy'],
       ],
     },
     example: 'drawbridge subject list initech',
