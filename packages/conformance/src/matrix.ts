@@ -10,6 +10,7 @@ import { frontAgentRequirements } from './front-agents.js'
 import { frontIssuerRequirements } from './front-issuer.js'
 import { gateRequirements } from './gates.js'
 import { idJagIssuingRequirements } from './id-jag-issuing.js'
+import { introspectionRequirements, revocationRequirements } from './introspection.js'
 import { mcpAuthorizationRequirements } from './mcp-authorization.js'
 import { metadataRequirements } from './metadata.js'
 import { otherTenantRequirements } from './other-tenant.js'
@@ -17,6 +18,7 @@ import { pushedRequestRequirements } from './pushed-requests.js'
 import { registrationRequirements } from './registration.js'
 import type { Requirement } from './requirement.js'
 import { samlBearerRequirements } from './saml-bearer.js'
+import { accessTokenRequirements, idTokenRequirements, signOutRequirements } from './token-content.js'
 import { tokenEndpointRequirements } from './token-endpoint.js'
 import { tokenExchangeRequirements } from './token-exchange.js'
 import { userinfoRequirements } from './userinfo.js'
@@ -30,6 +32,11 @@ export const matrix: Readonly<Record<string, readonly Requirement[]>> = {
   'Clients that describe themselves and come with an assertion': assertionClientRequirements,
   'Dynamic registration': registrationRequirements,
   'Token endpoint': tokenEndpointRequirements,
+  'What access tokens say': accessTokenRequirements,
+  'What ID tokens say': idTokenRequirements,
+  Introspection: introspectionRequirements,
+  Revocation: revocationRequirements,
+  'Sessions and sign-out': signOutRequirements,
   'SAML assertions at the token endpoint': samlBearerRequirements,
   'Devices without a browser': deviceAuthorizationRequirements,
   'Clients that prove themselves by a key': clientAssertionRequirements,
